@@ -1,0 +1,18 @@
+const project = (name, timeout) => ({
+  displayName: name,
+  rootDir: import.meta.dirname,
+  testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
+  },
+  // A test that hangs is a failure, not a wait: each project states its own patience.
+  ...(timeout === undefined ? {} : { setupFilesAfterEnv: [`<rootDir>/test/support/timeout-${name}.js`] }),
+});
+
+export default {
+  // The database and broker tests share two cores with the servers they start.
+  maxWorkers: 2,
+  projects: [project('unit'), project('integration', 60), project('e2e', 180)],
+};

@@ -1,0 +1,95 @@
+import type { Micros, Millis } from '../reading.ts';
+
+/** Ordered from the least to the most urgent. */
+export const SEVERITIES = ['info', 'warning', 'critical'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** `<metric>_high`, `<metric>_low`; later kinds add `_rate_high`, `_anomaly`, `_no_data`. */
+export type AlertType = string;
+
+/**
+ * One row of `alert_state`: what is remembered of a (sensor, alert type) that is not plainly OK. It is written on
+ * transitions only; the last event time of a quiet sensor is derived from its stored readings.
+ */
+export interface AlertStateRow {
+  readonly sensorId: number;
+  readonly alertType: AlertType;
+  readonly state: 'ok' | 'pending' | 'firing' | 'recovering';
+  /** Derived from sensor, type and start; null until the episode has fired. */
+  readonly alertId: string | null;
+  readonly severity: Severity;
+  /** Since when it is pending or recovering (event time); null while firing. */
+  readonly sinceUs: Micros | null;
+  /** Start of the episode: the first breaching reading. */
+  readonly startedAtUs: Micros | null;
+  /** Event time at which it fired: the key of its `sensor_alerts` row. */
+  readonly firedAtUs: Micros | null;
+  readonly threshold: number | null;
+  readonly peakValue: number | null;
+  /** Number of the episode's last notification; the next one is `seq + 1`. */
+  readonly seq: number;
+  readonly lastEventUs: Micros;
+  readonly lastValue: number;
+  readonly ruleHash: string;
+}
+
+/** One row of `sensor_alerts`: an upward crossing. */
+export interface AlertRow {
+  readonly timeUs: Micros;
+  readonly sensorId: number;
+  readonly alertType: AlertType;
+  readonly message: string;
+  readonly value: number;
+  readonly threshold: number;
+  readonly alertId: string;
+  readonly severity: Severity;
+  readonly startedAtUs: Micros;
+  readonly ruleHash: string;
+}
+
+export type ResolveReason =
+  'value' | 'data_resumed' | 'rule_changed' | 'rule_removed' | 'flapping_end' | 'manual';
+
+/** Closes the episode's row(s): a point update, idempotent. */
+export interface AlertResolution {
+  readonly sensorId: number;
+  readonly alertType: AlertType;
+  readonly firedAtUs: Micros;
+  readonly alertId: string;
+  readonly resolvedAtUs: Micros;
+  readonly resolvedValue: number | null;
+  readonly peakValue: number | null;
+  readonly reason: ResolveReason;
+}
+
+export type NotificationEvent = 'firing' | 'escalated' | 'resolved';
+
+/** One line of the alert log, one row of `alert_outbox` until it is sent. */
+export interface AlertNotification {
+  readonly alertId: string;
+  readonly seq: number;
+  readonly event: NotificationEvent;
+  readonly sensorId: number;
+  readonly sensorKey: string;
+  readonly alertType: AlertType;
+  readonly severity: Severity;
+  readonly message: string;
+  readonly value: number | null;
+  readonly threshold: number | null;
+  readonly eventTimeMs: Millis;
+  readonly startedAtMs: Millis;
+  readonly durationS: number | null;
+  readonly peakValue: number | null;
+  readonly runbook: string | null;
+}
+
+/** What a batch of readings does to the alert tables, in the transaction of the readings. */
+export interface AlertBatch {
+  /** Upserts; a row in state `ok` is a delete. At most one per (sensor, alert type). */
+  readonly states: readonly AlertStateRow[];
+  readonly raised: readonly AlertRow[];
+  readonly resolved: readonly AlertResolution[];
+  readonly notifications: readonly AlertNotification[];
+}
+
+export const EMPTY_ALERT_BATCH: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };

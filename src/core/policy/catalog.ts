@@ -1,0 +1,7 @@
+/** A row as the database sends it: decoded by the check that asked for it. */
+export type CatalogRow = Readonly<Record<string, unknown>>;
+
+/** How a policy check reads the database: text and values in, rows out, bounded in time by the adapter. */
+export interface Catalog {
+  select(text: string, values?: readonly unknown[]): Promise<readonly CatalogRow[]>;
+}

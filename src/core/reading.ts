@@ -1,0 +1,60 @@
+/** Microseconds since the Unix epoch: an exact integer in a double until the year 2255. */
+export type Micros = number;
+
+/** Milliseconds since the Unix epoch. */
+export type Millis = number;
+
+/**
+ * The five metrics with a column of their own in `sensor_readings`, in canonical units:
+ * °C, %RH, hPa, battery %, dBm. Every other metric goes to the narrow table `sensor_metrics`.
+ */
+export const CORE_METRICS = ['temperature', 'humidity', 'pressure', 'battery', 'rssi'] as const;
+export type CoreMetric = (typeof CORE_METRICS)[number];
+
+/** One sensor, one time, some metrics: what a codec makes of a message. */
+export interface Reading {
+  /** The device's own key, as `sensors.key` stores it. */
+  readonly device: string;
+  readonly timeUs: Micros;
+  /** True when the payload carried no time of its own and the arrival time was used (see the README's limits). */
+  readonly stamped: boolean;
+  /** Finite numbers in canonical units. A Map, so that no payload can reach a prototype. */
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
+/** Why a message gave no reading; the codes of the payload contract. */
+export type RejectCode =
+  | 'no_match'
+  | 'ignored'
+  | 'empty_payload'
+  | 'invalid_utf8'
+  | 'parse_error'
+  | 'unsupported'
+  | 'not_a_number'
+  | 'no_metrics'
+  | 'no_device'
+  | 'bad_device'
+  | 'bad_time'
+  | 'time_out_of_range'
+  | 'retained_no_time'
+  | 'too_large'
+  | 'too_deep'
+  | 'too_many_readings'
+  | 'unknown_alias';
+
+export type Decoded =
+  | {
+      readonly kind: 'readings';
+      readonly readings: readonly Reading[];
+      /** Elements or metrics of the message that were set aside while the rest was kept (contract D4, D13). */
+      readonly dropped: number;
+    }
+  | { readonly kind: 'reject'; readonly code: RejectCode; readonly detail?: string };
+
+/** Codes that are not faults: counted as filtered, never stored as dead letters. */
+export const FILTERED_CODES: ReadonlySet<RejectCode> = new Set([
+  'no_match',
+  'ignored',
+  'empty_payload',
+  'retained_no_time',
+]);

@@ -1,0 +1,202 @@
+import type { AlertBatch, AlertStateRow } from './core/alert/model.ts';
+import type { Catalog } from './core/policy/catalog.ts';
+import type { Micros, Millis, RejectCode } from './core/reading.ts';
+
+/**
+ * The seams. Services are written against these interfaces only; adapters implement them; app.ts joins the two.
+ * Nothing here knows MQTT.js, pg, pino or prom-client.
+ */
+
+// --- Time -----------------------------------------------------------------------------------------------------
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall clock, milliseconds since the Unix epoch. May jump. */
+  nowMs(): Millis;
+  /** Monotonic milliseconds from an arbitrary origin: for durations. */
+  monotonicMs(): number;
+  /** One shot. The timer keeps the process alive only as long as something else does. */
+  after(delayMs: number, run: () => void): Timer;
+}
+
+// --- Logging and metrics --------------------------------------------------------------------------------------
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** The calling convention of pino: fields first, then a constant message. Text from the network is a value. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  child(bindings: LogFields): Logger;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+export interface Counter {
+  inc(by?: number, labels?: Labels): void;
+}
+export interface Gauge {
+  set(value: number, labels?: Labels): void;
+}
+export interface Histogram {
+  observe(value: number, labels?: Labels): void;
+}
+
+/** Names follow Prometheus: `fieldwatch_<what>_<unit>[_total]`. Registering a name twice gives the same metric. */
+export interface Metrics {
+  counter(name: string, help: string, labelNames?: readonly string[]): Counter;
+  gauge(name: string, help: string, labelNames?: readonly string[]): Gauge;
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labelNames?: readonly string[],
+  ): Histogram;
+  /** Runs before each scrape; for gauges that are read, not pushed. */
+  onCollect(collect: () => void): void;
+}
+
+// --- Messages -------------------------------------------------------------------------------------------------
+
+/** One MQTT publish as it arrived. Held until its rows are safe; then it goes back to `acknowledge`. */
+export interface InboundMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** 0 needs no acknowledgement. Subscriptions never ask for 2. */
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  readonly dup: boolean;
+  readonly receivedAtMs: Millis;
+  /** MQTT 5 content type, where the publisher gave one. */
+  readonly contentType: string | undefined;
+  /** The connection that delivered it: an acknowledgement never crosses to another. */
+  readonly epoch: number;
+  /** Packet identifier within the connection; 0 at QoS 0. */
+  readonly packetId: number;
+}
+
+export type Connectivity =
+  | { readonly state: 'connecting' }
+  | {
+      readonly state: 'connected';
+      readonly sessionPresent: boolean;
+      readonly receiveMaximum: number;
+      readonly protocolVersion: 4 | 5;
+    }
+  | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
+
+export interface MessageHandlers {
+  /** Called for each publish in arrival order. Must not throw and must not block. */
+  onMessage(message: InboundMessage): void;
+  onConnectivity(connectivity: Connectivity): void;
+}
+
+export interface MessageSource {
+  /** Resolves once the first connection attempt is under way; a broker that is away is not an error. */
+  start(handlers: MessageHandlers): Promise<void>;
+  /** Sends the PUBACKs of messages whose rows are safe, in one write. Messages of an older connection are dropped. */
+  acknowledge(messages: readonly InboundMessage[]): void;
+  /** Stops reading from the socket while pings go on: the bounded window's last line. Idempotent. */
+  pause(): void;
+  resume(): void;
+  /** New topic filters after a reload: subscribes what is new, unsubscribes what is gone. */
+  resubscribe(filters: readonly string[]): Promise<void>;
+  /** No further `onMessage`; acknowledgements still go out until `stop`. */
+  stopReceiving(): Promise<void>;
+  /** Sends what is owed, says goodbye (status offline), closes. Idempotent. */
+  stop(): Promise<void>;
+}
+
+// --- Sensors --------------------------------------------------------------------------------------------------
+
+export interface Sensor {
+  readonly id: number;
+  /** The device's own name, as decoded. */
+  readonly key: string;
+  readonly name: string | null;
+  readonly type: string | null;
+  readonly location: string | null;
+  readonly tags: readonly string[];
+}
+
+export interface SensorDirectory {
+  /** All registered sensors. */
+  loadAll(): Promise<readonly Sensor[]>;
+  /** Registers unknown keys; returns every sensor of `keys`, whoever registered it. Safe against other daemons. */
+  register(keys: readonly string[]): Promise<readonly Sensor[]>;
+}
+
+// --- Storing --------------------------------------------------------------------------------------------------
+
+/** A reading whose sensor is known: one row for the store. */
+export interface StorableReading {
+  readonly sensorId: number;
+  readonly timeUs: Micros;
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
+export interface DeadLetter {
+  readonly receivedAtMs: Millis;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** A reject code, `sensor_rejected`, or an SQLSTATE. */
+  readonly reason: RejectCode | (string & {});
+  readonly detail: string | undefined;
+}
+
+/** What one transaction writes. */
+export interface StoreBatch {
+  readonly readings: readonly StorableReading[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly alerts: AlertBatch;
+}
+
+/** Readings by outcome; the four add up to the readings of the batch. */
+export interface StoreOutcome {
+  /** New rows. */
+  readonly stored: number;
+  /** Identical to what is stored. */
+  readonly duplicate: number;
+  /** Filled in metrics that the stored reading lacked. */
+  readonly merged: number;
+  /** Another value for a stored metric: the first is kept. */
+  readonly conflict: number;
+}
+
+/** A row that the database refused; the batch was rolled back and must be sent again without it. */
+export interface RowRefused {
+  readonly kind: 'row_refused';
+  /** Index into `StoreBatch.readings`. */
+  readonly index: number;
+  readonly sqlstate: string;
+  readonly message: string;
+}
+
+export interface ReadingStore {
+  /**
+   * One transaction. Resolves once it is committed. A refused row is a result, not an exception; every other failure
+   * rejects with a FieldwatchError whose `kind` says whether to try again (`transient`) or to stop writing.
+   */
+  commit(batch: StoreBatch): Promise<({ readonly kind: 'committed' } & StoreOutcome) | RowRefused>;
+  close(): Promise<void>;
+}
+
+export interface AlertStore {
+  /** The state of every (sensor, alert type) that is not plainly OK, plus last event times. */
+  loadStates(): Promise<readonly AlertStateRow[]>;
+}
+
+// --- Looking after the database -------------------------------------------------------------------------------
+
+/** A lock that one daemon of several holds: the scheduler's leadership. */
+export interface LeaderLock {
+  /** True while this process holds the lock; tries to take it otherwise. Never waits. */
+  tryHold(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+export type { Catalog };
