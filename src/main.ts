@@ -12,17 +12,22 @@ interface Outcome {
 }
 
 function processCli(outcome: Outcome): Cli {
-  const interrupted = new Promise<NodeJS.Signals>((resolve) => {
-    process.once('SIGINT', resolve);
-    process.once('SIGTERM', resolve);
-  });
+  let interrupted: Promise<NodeJS.Signals> | undefined;
   return {
     stdin: process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
-    interrupted,
-    onHangup: (handler) => process.on('SIGHUP', handler),
+    // Installed when first asked for: a command that only prints ends at Ctrl-C as any program does. `once` gives
+    // the signal back afterwards, so that a second Ctrl-C ends a shutdown that takes too long.
+    get interrupted() {
+      interrupted ??= new Promise((resolve) => {
+        process.once('SIGINT', resolve);
+        process.once('SIGTERM', resolve);
+      });
+      return interrupted;
+    },
+    onHangup: (handler) => void process.on('SIGHUP', handler),
     action:
       (run) =>
       async (...args) => {
@@ -31,7 +36,7 @@ function processCli(outcome: Outcome): Cli {
   };
 }
 
-/** Without a handler a signal ends the process at once, as it should for a command that only prints. */
+/** What went wrong, for a person, and the exit code that goes with it. */
 function explain(error: unknown): { text: string; code: ExitCode } {
   if (error instanceof FieldwatchError) {
     const remedy = error.remedy === undefined ? '' : `\n  remedy: ${error.remedy}`;

@@ -128,6 +128,8 @@ export interface SensorDirectory {
   loadAll(): Promise<readonly Sensor[]>;
   /** Registers unknown keys; returns every sensor of `keys`, whoever registered it. Safe against other daemons. */
   register(keys: readonly string[]): Promise<readonly Sensor[]>;
+  /** Those of `keys` that are registered; registers none. */
+  find(keys: readonly string[]): Promise<readonly Sensor[]>;
 }
 
 // --- Storing --------------------------------------------------------------------------------------------------
@@ -153,6 +155,11 @@ export interface StoreBatch {
   readonly readings: readonly StorableReading[];
   readonly deadLetters: readonly DeadLetter[];
   readonly alerts: AlertBatch;
+  /**
+   * True when an earlier attempt at these readings failed with its outcome unknown (a lost COMMIT reply): what is
+   * stored already is then a duplicate, so the store goes straight to staging and merge.
+   */
+  readonly retry: boolean;
 }
 
 /** Readings by outcome; the four add up to the readings of the batch. */

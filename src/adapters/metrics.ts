@@ -1,0 +1,51 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import type { Metrics } from '../ports.ts';
+
+export interface MetricsRegistry extends Metrics {
+  readonly contentType: string;
+  /** The exposition text; runs the collectors first. */
+  scrape(): Promise<string>;
+}
+
+/** Counters, gauges and histograms of the daemon, and those of the Node process. */
+export function createMetrics(): MetricsRegistry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const collectors: (() => void)[] = [];
+  const known = new Map<string, unknown>();
+  const once = <T>(name: string, make: () => T): T => {
+    if (!known.has(name)) known.set(name, make());
+    return known.get(name) as T;
+  };
+  const registers = [registry];
+  return {
+    contentType: registry.contentType,
+    counter: (name, help, labelNames = []) =>
+      once(name, () => {
+        const counter = new Counter({ name, help, labelNames, registers });
+        return {
+          inc: (by = 1, labels) => (labels === undefined ? counter.inc(by) : counter.inc(labels, by)),
+        };
+      }),
+    gauge: (name, help, labelNames = []) =>
+      once(name, () => {
+        const gauge = new Gauge({ name, help, labelNames, registers });
+        return {
+          set: (value, labels) => (labels === undefined ? gauge.set(value) : gauge.set(labels, value)),
+        };
+      }),
+    histogram: (name, help, buckets, labelNames = []) =>
+      once(name, () => {
+        const histogram = new Histogram({ name, help, buckets: [...buckets], labelNames, registers });
+        return {
+          observe: (value, labels) =>
+            labels === undefined ? histogram.observe(value) : histogram.observe(labels, value),
+        };
+      }),
+    onCollect: (collect) => collectors.push(collect),
+    scrape: async () => {
+      for (const collect of collectors) collect();
+      return registry.metrics();
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/** When an open batch is written. Sizes are totals over the batch; times are monotonic milliseconds. */
+export interface BatchLimits {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+  /** How long the first message of a quiet batch may wait for company. */
+  readonly lingerMs: number;
+}
+
+export interface BatchFill {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly messages: number;
+  readonly openedAtMs: number;
+}
+
+export interface WindowFill {
+  /** Messages received and not yet acknowledged, the open batch included. */
+  readonly unacknowledged: number;
+  /** How many the broker sends before it waits for acknowledgements. */
+  readonly receiveMaximum: number;
+}
+
+export type FlushDecision = { readonly flush: 'now' } | { readonly flush: 'later'; readonly afterMs: number };
+
+const NOW: FlushDecision = { flush: 'now' };
+
+/** A batch that takes no more rows: the next message opens another. */
+export function isFull(fill: BatchFill, limits: BatchLimits): boolean {
+  return fill.rows >= limits.maxRows || fill.bytes >= limits.maxBytes;
+}
+
+/**
+ * Decides for a non-empty batch while no other is being written. Waiting makes sense only while more can arrive:
+ * once half of the broker's window is in this batch, or the window is used up, it goes out, so that one half fills
+ * while the other commits.
+ */
+export function decideFlush(
+  fill: BatchFill,
+  window: WindowFill,
+  limits: BatchLimits,
+  nowMs: number,
+): FlushDecision {
+  if (isFull(fill, limits)) return NOW;
+  if (fill.messages * 2 >= window.receiveMaximum || window.unacknowledged >= window.receiveMaximum)
+    return NOW;
+  const afterMs = fill.openedAtMs + limits.lingerMs - nowMs;
+  return afterMs <= 0 ? NOW : { flush: 'later', afterMs };
+}

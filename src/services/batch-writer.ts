@@ -1,0 +1,183 @@
+import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
+import type { Clock, Logger, Metrics, ReadingStore, StoreBatch, StoreOutcome } from '../ports.ts';
+import type { Alerting } from './alerting.ts';
+import type { IntakeBatch, ResolvedRow } from './intake-batch.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+
+/** A committed batch, and the alert lines that may leave now. */
+export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
+
+export interface BatchWriterDeps {
+  readonly registry: SensorRegistry;
+  readonly alerting: Alerting;
+  readonly store: ReadingStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly random: () => number;
+}
+
+/** Whether the database takes what we write. */
+export type StoreHealth =
+  | { readonly state: 'ok' }
+  | { readonly state: 'failing'; readonly code: string; readonly message: string; readonly sinceMs: number };
+
+const COMMIT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Writes one batch, however long the database stays away: registers, evaluates, commits, tries again. */
+export class BatchWriter {
+  private readonly backoff: BackoffLimits;
+  private readonly deps: BatchWriterDeps;
+  private readonly seconds;
+  private readonly rows;
+  private readonly failures;
+  private abandoned = false;
+  private wake: (() => void) | undefined;
+  private failingSince: StoreHealth = { state: 'ok' };
+
+  constructor(backoff: BackoffLimits, deps: BatchWriterDeps) {
+    this.backoff = backoff;
+    this.deps = deps;
+    const { metrics } = deps;
+    this.seconds = metrics.histogram(
+      'fieldwatch_store_commit_seconds',
+      'Time from the start of a batch to its commit',
+      COMMIT_SECONDS,
+    );
+    this.rows = metrics.histogram(
+      'fieldwatch_store_batch_rows',
+      'Readings in a committed batch',
+      [1, 10, 100, 1000, 5000, 10_000],
+    );
+    this.failures = metrics.counter('fieldwatch_store_failures_total', 'Failed attempts to write a batch', [
+      'code',
+    ]);
+  }
+
+  get health(): StoreHealth {
+    return this.failingSince;
+  }
+
+  /** Gives up on what cannot be written now: the way out of a shutdown with the database away. */
+  abandon(): void {
+    this.abandoned = true;
+    this.wake?.();
+  }
+
+  /** Resolves once the batch is committed; tries for ever, unless it is abandoned. Never rejects. */
+  async write(batch: IntakeBatch): Promise<WriteOutcome | 'abandoned'> {
+    const startedMs = this.deps.clock.monotonicMs();
+    for (let attempt = 0; ; attempt++) {
+      if (this.abandoned) return 'abandoned';
+      try {
+        const outcome = await this.attempt(batch);
+        this.recovered();
+        this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
+        this.rows.observe(batch.rowList.length);
+        return outcome;
+      } catch (error) {
+        this.failed(error, batch);
+        await this.pause(backoffMs(attempt, this.backoff, this.deps.random));
+      }
+    }
+  }
+
+  /** After the acknowledgements are out: alert lines to the log and the sinks. Never rejects. */
+  announce(outcome: WriteOutcome): void {
+    if (outcome.notifications.length > 0) this.deps.alerting.announce(outcome.notifications);
+  }
+
+  private async attempt(batch: IntakeBatch): Promise<WriteOutcome> {
+    const { alerting } = this.deps;
+    await this.resolveSensors(batch);
+    const rows = batch.rowList as ResolvedRow[];
+    await alerting.prepare(rows);
+    for (;;) {
+      // Evaluated anew after a refused row: a reading that is not stored raises no alert.
+      const evaluation = alerting.evaluate(rows);
+      const { deadLetters, retry } = batch;
+      const result = await this.commit(batch, {
+        readings: rows,
+        deadLetters,
+        alerts: evaluation.batch,
+        retry,
+      });
+      if (result.kind === 'committed') {
+        evaluation.adopt();
+        return { ...result, notifications: evaluation.batch.notifications };
+      }
+      this.deps.logger.warn(
+        { sqlstate: result.sqlstate, error: result.message, topic: rows[result.index]?.message.topic },
+        'the database refused a row; kept as a dead letter',
+      );
+      batch.refuse(result.index, result.sqlstate, result.message);
+    }
+  }
+
+  private async commit(batch: IntakeBatch, write: StoreBatch): ReturnType<ReadingStore['commit']> {
+    try {
+      return await this.deps.store.commit(write);
+    } catch (error) {
+      batch.retry = true;
+      throw error;
+    }
+  }
+
+  private async resolveSensors(batch: IntakeBatch): Promise<void> {
+    if (batch.unknownKeys.size === 0) return;
+    const { registry } = this.deps;
+    const refused = await registry.resolve(batch.unknownKeys);
+    const kept = [];
+    for (const row of batch.rowList) {
+      const sensor = row.sensor ?? registry.find(row.key);
+      if (sensor !== undefined) {
+        row.sensor = sensor;
+        row.sensorId = sensor.id;
+        kept.push(row);
+      } else {
+        batch.addDeadLetter(row.message, refused.get(row.key) ?? 'sensor_rejected', `device ${row.key}`);
+      }
+    }
+    batch.rowList = kept;
+    batch.unknownKeys.clear();
+  }
+
+  private failed(error: unknown, batch: IntakeBatch): void {
+    const code = error instanceof FieldwatchError ? error.code : 'UNEXPECTED';
+    this.failures.inc(1, { code });
+    // Logged when the trouble begins or changes, not at every attempt.
+    if (this.failingSince.state === 'failing' && this.failingSince.code === code) return;
+    this.failingSince = {
+      state: 'failing',
+      code,
+      message: messageOf(error),
+      sinceMs: this.deps.clock.nowMs(),
+    };
+    const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
+    this.deps.logger.error(
+      { code, err: error, remedy, rows: batch.rowList.length },
+      'cannot write to the database; messages are held unacknowledged and tried again',
+    );
+  }
+
+  private recovered(): void {
+    if (this.failingSince.state === 'ok') return;
+    const awayMs = this.deps.clock.nowMs() - this.failingSince.sinceMs;
+    this.failingSince = { state: 'ok' };
+    this.deps.logger.info({ away_ms: awayMs }, 'the database takes writes again');
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (this.abandoned) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.deps.clock.after(ms, resolve);
+      this.wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.wake = undefined;
+  }
+}

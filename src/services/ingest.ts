@@ -1,0 +1,285 @@
+import { decideFlush, isFull, type BatchLimits } from '../core/batch.ts';
+import { FILTERED_CODES, type Decoded, type Millis } from '../core/reading.ts';
+import type { Clock, Connectivity, InboundMessage, Logger, MessageSource, Metrics, Timer } from '../ports.ts';
+import { IntakeBatch } from './intake-batch.ts';
+import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
+import type { BatchWriter } from './batch-writer.ts';
+import { Redelivery } from './redelivery.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+
+/** Topic and payload to readings: the compiled routes. Pure but for Sparkplug's birth state. */
+export interface Decoder {
+  decode(message: {
+    readonly topic: string;
+    readonly payload: Uint8Array;
+    readonly retain: boolean;
+    readonly receivedAtMs: Millis;
+    readonly contentType: string | undefined;
+  }): Decoded;
+}
+
+export interface IngestOptions {
+  readonly batch: BatchLimits;
+  /** What may be in flight before reading from the broker pauses. */
+  readonly window: { readonly maxRows: number; readonly maxBytes: number };
+}
+
+export interface IngestDeps {
+  readonly source: MessageSource;
+  readonly decoder: Decoder;
+  readonly registry: SensorRegistry;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Before the first CONNACK tells: what a default MQTT 3.1.1 broker grants. */
+const ASSUMED_RECEIVE_MAXIMUM = 20;
+
+/**
+ * From message to committed rows: decodes on arrival, gathers batches, writes one at a time while the next fills,
+ * and acknowledges a message only when every row of it is safe.
+ */
+export class Ingest {
+  private readonly options: IngestOptions;
+  private readonly deps: IngestDeps;
+  private readonly ledger: IntakeLedger;
+  private readonly redelivery: Redelivery;
+  private decoder: Decoder;
+  private open: IntakeBatch | undefined;
+  /** Full batches that wait for their turn; the first may be in the middle of its commit. */
+  private readonly queue: IntakeBatch[] = [];
+  /** Messages that need no row: acknowledged with the next write to the broker. */
+  private settled: InboundMessage[] = [];
+  private unacknowledged = 0;
+  private rowsHeld = 0;
+  private bytesHeld = 0;
+  private receiveMaximum = ASSUMED_RECEIVE_MAXIMUM;
+  private paused = false;
+  private writing: Promise<void> | undefined;
+  private timer: Timer | undefined;
+
+  constructor(options: IngestOptions, deps: IngestDeps) {
+    this.options = options;
+    this.deps = deps;
+    this.decoder = deps.decoder;
+    this.ledger = new IntakeLedger(deps.metrics);
+    this.redelivery = new Redelivery(65_535);
+    this.exportGauges(deps.metrics);
+  }
+
+  async start(): Promise<void> {
+    await this.deps.source.start({
+      onMessage: (message) => this.onMessage(message),
+      onConnectivity: (connectivity) => this.onConnectivity(connectivity),
+    });
+  }
+
+  /** Swaps the routes between two messages. */
+  reroute(decoder: Decoder): void {
+    this.decoder = decoder;
+  }
+
+  totals(): LedgerTotals {
+    return this.ledger.totals();
+  }
+
+  /** Stops receiving, writes what is held and acknowledges it. Resolves when nothing is in flight or time is up. */
+  async stop(deadlineMs: number): Promise<void> {
+    await this.deps.source.stopReceiving();
+    this.flush();
+    const drained = this.drain().then(() => true);
+    let timer: Timer | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = this.deps.clock.after(deadlineMs, () => resolve(false));
+    });
+    const done = await Promise.race([drained, late]);
+    timer?.cancel();
+    if (!done) {
+      // Unacknowledged messages stay with the broker: nothing is lost, they come again after the start.
+      this.deps.writer.abandon();
+      await drained;
+      this.deps.logger.warn(
+        { messages: this.unacknowledged },
+        'stopped before all was stored; the broker will redeliver',
+      );
+    }
+  }
+
+  private onMessage(message: InboundMessage): void {
+    const receivedAtMs = this.redelivery.arrivalOf(message);
+    const { topic, payload, retain, contentType } = message;
+    const decoded = this.decoder.decode({ topic, payload, retain, receivedAtMs, contentType });
+    if (message.qos === 1) this.unacknowledged += 1;
+    if (decoded.kind === 'reject' && FILTERED_CODES.has(decoded.code)) {
+      this.ledger.filter(decoded.code);
+      this.settled.push(message);
+      this.schedule();
+      return;
+    }
+    const batch = (this.open ??= new IntakeBatch(this.deps.clock.monotonicMs()));
+    const before = batch.bytes;
+    const rowsBefore = batch.rows;
+    batch.addMessage(message);
+    if (decoded.kind === 'reject') {
+      this.ledger.arrived(1, 0);
+      batch.addDeadLetter(message, decoded.code, decoded.detail);
+    } else {
+      this.ledger.arrived(decoded.readings.length, decoded.dropped);
+      for (const reading of decoded.readings) {
+        batch.addReading(reading, message, receivedAtMs, this.deps.registry.find(reading.device));
+      }
+    }
+    this.hold(batch.rows - rowsBefore, batch.bytes - before);
+    this.schedule();
+  }
+
+  private onConnectivity(connectivity: Connectivity): void {
+    if (connectivity.state === 'connected') {
+      this.receiveMaximum = connectivity.receiveMaximum;
+      if (!connectivity.sessionPresent) this.redelivery.sessionLost();
+    } else if (connectivity.state === 'disconnected') {
+      this.redelivery.connectionLost(this.heldMessages());
+    }
+  }
+
+  private *heldMessages(): Iterable<InboundMessage> {
+    for (const batch of this.queue) yield* batch.messageList;
+    if (this.open !== undefined) yield* this.open.messageList;
+    yield* this.settled;
+  }
+
+  /** Called after every message: seals, writes, or waits a little, as `decideFlush` says. */
+  private schedule(): void {
+    const { open } = this;
+    if (open !== undefined && isFull(open, this.options.batch)) this.seal();
+    if (this.writing !== undefined) return;
+    if (this.queue.length > 0) return this.flush();
+    if (open === undefined) return this.wait(this.options.batch.lingerMs);
+    // The exact clock is read only when the timer fires or a batch opens, not for every message.
+    if (this.timer === undefined || this.windowPressed(open)) this.decide();
+  }
+
+  private windowPressed(open: IntakeBatch): boolean {
+    return open.messages * 2 >= this.receiveMaximum || this.unacknowledged >= this.receiveMaximum;
+  }
+
+  private decide(): void {
+    const window = { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
+    const { open } = this;
+    if (open === undefined) return this.flush();
+    const decision = decideFlush(open, window, this.options.batch, this.deps.clock.monotonicMs());
+    if (decision.flush === 'now') this.flush();
+    else this.wait(decision.afterMs);
+  }
+
+  private wait(ms: number): void {
+    this.timer ??= this.deps.clock.after(ms, () => {
+      this.timer = undefined;
+      if (this.writing === undefined) this.decide();
+    });
+  }
+
+  private seal(): void {
+    if (this.open === undefined) return;
+    this.queue.push(this.open);
+    this.open = undefined;
+  }
+
+  private flush(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (this.writing !== undefined) return;
+    if (this.queue.length === 0) this.seal();
+    this.acknowledgeSettled();
+    if (this.queue.length === 0) return;
+    this.writing = this.writeAll().finally(() => {
+      this.writing = undefined;
+      if (this.open !== undefined || this.settled.length > 0) this.decide();
+    });
+  }
+
+  /** Continuous group commit: while there is a batch whose time has come, the next commit starts at once. */
+  private async writeAll(): Promise<void> {
+    for (;;) {
+      const batch = this.queue[0];
+      if (batch === undefined) return;
+      // Counted before the commit: rows that it refuses become dead letters and grow the batch.
+      const { rows, bytes } = batch;
+      const outcome = await this.deps.writer.write(batch);
+      this.queue.shift();
+      if (outcome === 'abandoned') {
+        this.unacknowledged -= countHeld(batch.messageList);
+        this.hold(-rows, -bytes);
+        continue;
+      }
+      this.ledger.committed(outcome, batch.deadLetters.length);
+      this.acknowledge(batch.messageList);
+      this.acknowledgeSettled();
+      this.hold(-rows, -bytes);
+      this.deps.writer.announce(outcome);
+      if (this.queue.length === 0 && this.open !== undefined && this.due(this.open)) this.seal();
+    }
+  }
+
+  private due(open: IntakeBatch): boolean {
+    const window = { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
+    return decideFlush(open, window, this.options.batch, this.deps.clock.monotonicMs()).flush === 'now';
+  }
+
+  private async drain(): Promise<void> {
+    while (this.writing !== undefined || this.open !== undefined) {
+      if (this.writing === undefined) this.flush();
+      await this.writing;
+    }
+    this.acknowledgeSettled();
+  }
+
+  private acknowledgeSettled(): void {
+    if (this.settled.length === 0) return;
+    const messages = this.settled;
+    this.settled = [];
+    this.acknowledge(messages);
+  }
+
+  private acknowledge(messages: readonly InboundMessage[]): void {
+    this.deps.source.acknowledge(messages);
+    this.redelivery.acknowledged(messages);
+    this.unacknowledged -= countHeld(messages);
+  }
+
+  /** Keeps the bounded window: pauses reading at the limit, resumes when half of it is free. */
+  private hold(rows: number, bytes: number): void {
+    this.rowsHeld += rows;
+    this.bytesHeld += bytes;
+    const { maxRows, maxBytes } = this.options.window;
+    if (!this.paused && (this.rowsHeld >= maxRows || this.bytesHeld >= maxBytes)) {
+      this.paused = true;
+      this.deps.source.pause();
+    } else if (this.paused && this.rowsHeld <= maxRows / 2 && this.bytesHeld <= maxBytes / 2) {
+      this.paused = false;
+      this.deps.source.resume();
+    }
+  }
+
+  private exportGauges(metrics: Metrics): void {
+    const rows = metrics.gauge('fieldwatch_intake_window_rows', 'Rows received and not yet safe');
+    const bytes = metrics.gauge('fieldwatch_intake_window_bytes', 'Estimated memory of what is not yet safe');
+    const paused = metrics.gauge(
+      'fieldwatch_intake_paused',
+      '1 while reading from the broker is paused at the window limit',
+    );
+    metrics.onCollect(() => {
+      rows.set(this.rowsHeld);
+      bytes.set(this.bytesHeld);
+      paused.set(this.paused ? 1 : 0);
+    });
+  }
+}
+
+function countHeld(messages: readonly InboundMessage[]): number {
+  let count = 0;
+  for (const message of messages) count += message.qos;
+  return count;
+}

@@ -1,0 +1,87 @@
+import type { DeadLetter, InboundMessage, Sensor } from '../ports.ts';
+import type { BatchFill } from '../core/batch.ts';
+import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
+
+/** A reading on its way into the database. One object serves the alert engine and the store. */
+export interface IntakeRow {
+  readonly key: string;
+  readonly timeUs: Micros;
+  readonly receivedAtMs: Millis;
+  readonly metrics: ReadonlyMap<string, number>;
+  readonly message: InboundMessage;
+  /** Undefined until the batch is written, for a device that was unknown on arrival. */
+  sensor: Sensor | undefined;
+  sensorId: number;
+}
+
+/** A row whose sensor is known. */
+export type ResolvedRow = IntakeRow & { readonly sensor: Sensor };
+
+/** Rough memory of a row and of a message beside its payload: what the bounded window counts. */
+const ROW_BYTES = 300;
+const MESSAGE_BYTES = 300;
+
+/** Messages that share one transaction, and what they decoded to. */
+export class IntakeBatch implements BatchFill {
+  readonly messageList: InboundMessage[] = [];
+  rowList: IntakeRow[] = [];
+  readonly deadLetters: DeadLetter[] = [];
+  readonly openedAtMs: number;
+  /** Device keys that were unknown on arrival. */
+  readonly unknownKeys = new Set<string>();
+  bytes = 0;
+  /** An attempt to store it failed: its rows may be in the database already. */
+  retry = false;
+
+  constructor(openedAtMs: number) {
+    this.openedAtMs = openedAtMs;
+  }
+
+  get rows(): number {
+    return this.rowList.length + this.deadLetters.length;
+  }
+
+  get messages(): number {
+    return this.messageList.length;
+  }
+
+  addMessage(message: InboundMessage): void {
+    this.messageList.push(message);
+    this.bytes += message.payload.length + MESSAGE_BYTES;
+  }
+
+  addReading(
+    reading: Reading,
+    message: InboundMessage,
+    receivedAtMs: Millis,
+    sensor: Sensor | undefined,
+  ): void {
+    if (sensor === undefined) this.unknownKeys.add(reading.device);
+    this.rowList.push({
+      key: reading.device,
+      timeUs: reading.timeUs,
+      receivedAtMs,
+      metrics: reading.metrics,
+      message,
+      sensor,
+      sensorId: sensor === undefined ? 0 : sensor.id,
+    });
+    this.bytes += ROW_BYTES;
+  }
+
+  addDeadLetter(
+    message: InboundMessage,
+    reason: RejectCode | (string & {}),
+    detail: string | undefined,
+  ): void {
+    const { topic, payload, receivedAtMs } = message;
+    this.deadLetters.push({ receivedAtMs, topic, payload, reason, detail });
+    this.bytes += ROW_BYTES;
+  }
+
+  /** Takes one row out and keeps its message as a dead letter. */
+  refuse(index: number, reason: string, detail: string): void {
+    const [row] = this.rowList.splice(index, 1);
+    if (row !== undefined) this.addDeadLetter(row.message, reason, detail);
+  }
+}

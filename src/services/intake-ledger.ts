@@ -1,0 +1,83 @@
+import type { Metrics, StoreOutcome } from '../ports.ts';
+import type { RejectCode } from '../core/reading.ts';
+
+/**
+ * The conservation account. Its unit is the item: a message that decodes to n readings is n items, one that gives
+ * none is one. At every moment
+ * `received = stored + duplicate + merged + conflict + dead_lettered + filtered + in_flight`.
+ */
+export interface LedgerTotals {
+  readonly received: number;
+  readonly stored: number;
+  readonly duplicate: number;
+  readonly merged: number;
+  readonly conflict: number;
+  readonly deadLettered: number;
+  readonly filtered: number;
+  readonly inFlight: number;
+}
+
+export class IntakeLedger {
+  private received = 0;
+  private stored = 0;
+  private duplicate = 0;
+  private merged = 0;
+  private conflict = 0;
+  private deadLettered = 0;
+  private inFlight = 0;
+  private dropped = 0;
+  private readonly filteredBy = new Map<RejectCode, number>();
+
+  constructor(metrics: Metrics) {
+    const items = metrics.gauge(
+      'fieldwatch_intake_items',
+      'Items by outcome since start: received equals the sum of all other outcomes at every scrape',
+      ['outcome'],
+    );
+    const filtered = metrics.gauge('fieldwatch_intake_filtered_items', 'Filtered items by code', ['code']);
+    const dropped = metrics.gauge(
+      'fieldwatch_intake_dropped_values',
+      'Values set aside inside messages whose rest was kept',
+    );
+    metrics.onCollect(() => {
+      for (const [outcome, value] of Object.entries(this.totals()))
+        items.set(value, { outcome: snakeCase(outcome) });
+      for (const [code, value] of this.filteredBy) filtered.set(value, { code });
+      dropped.set(this.dropped);
+    });
+  }
+
+  /** Items came in and are now in flight. */
+  arrived(items: number, dropped: number): void {
+    this.received += items;
+    this.inFlight += items;
+    this.dropped += dropped;
+  }
+
+  /** A message that no route wants. It was never in flight. */
+  filter(code: RejectCode): void {
+    this.received += 1;
+    this.filteredBy.set(code, (this.filteredBy.get(code) ?? 0) + 1);
+  }
+
+  /** A batch is committed. */
+  committed(outcome: StoreOutcome, deadLetters: number): void {
+    this.stored += outcome.stored;
+    this.duplicate += outcome.duplicate;
+    this.merged += outcome.merged;
+    this.conflict += outcome.conflict;
+    this.deadLettered += deadLetters;
+    this.inFlight -= outcome.stored + outcome.duplicate + outcome.merged + outcome.conflict + deadLetters;
+  }
+
+  totals(): LedgerTotals {
+    let filtered = 0;
+    for (const count of this.filteredBy.values()) filtered += count;
+    const { received, stored, duplicate, merged, conflict, deadLettered, inFlight } = this;
+    return { received, stored, duplicate, merged, conflict, deadLettered, filtered, inFlight };
+  }
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,131 @@
+import type { Clock, Logger, Metrics, Sensor, SensorDirectory } from '../ports.ts';
+
+export interface RegistryOptions {
+  /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
+  readonly registration: 'auto' | 'reject';
+  /** Keys that may register themselves; `*` matches any run of characters. Empty: all may. */
+  readonly allow: readonly string[];
+  /** How many devices may register themselves a minute: a flood of random names must not fill the database. */
+  readonly maxNewPerMinute: number;
+}
+
+/** Why a device is no sensor: the reason of its dead letters. */
+export type Refusal = 'sensor_rejected' | 'sensor_limit';
+
+const MINUTE_MS = 60_000;
+
+/** Device keys to sensors: known ones from memory, new ones by one INSERT for a whole batch. */
+export class SensorRegistry {
+  private readonly byKey = new Map<string, Sensor>();
+  private readonly byId = new Map<number, Sensor>();
+  private readonly directory: SensorDirectory;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private options: RegistryOptions;
+  private allowed: (key: string) => boolean;
+  private windowStartMs = -Infinity;
+  private newInWindow = 0;
+  private readonly registered;
+
+  constructor(
+    options: RegistryOptions,
+    deps: { directory: SensorDirectory; clock: Clock; logger: Logger; metrics: Metrics },
+  ) {
+    this.options = options;
+    this.allowed = matcher(options.allow);
+    this.directory = deps.directory;
+    this.clock = deps.clock;
+    this.logger = deps.logger;
+    this.registered = deps.metrics.counter(
+      'fieldwatch_sensors_registered_total',
+      'Sensors that registered themselves',
+    );
+    const known = deps.metrics.gauge('fieldwatch_sensors', 'Sensors known to this daemon');
+    deps.metrics.onCollect(() => known.set(this.byKey.size));
+  }
+
+  /** Reads all registered sensors; again after a reload, for changed names, types, locations and tags. */
+  async load(): Promise<void> {
+    this.adopt(await this.directory.loadAll());
+  }
+
+  reconfigure(options: RegistryOptions): void {
+    this.options = options;
+    this.allowed = matcher(options.allow);
+  }
+
+  find(key: string): Sensor | undefined {
+    return this.byKey.get(key);
+  }
+
+  findById(id: number): Sensor | undefined {
+    return this.byId.get(id);
+  }
+
+  all(): Iterable<Sensor> {
+    return this.byKey.values();
+  }
+
+  /**
+   * Registers what may be registered. Afterwards `find` knows every key that is not in the result.
+   * Rejects when the database cannot be reached; calling again is safe.
+   */
+  async resolve(keys: Iterable<string>): Promise<ReadonlyMap<string, Refusal>> {
+    const refused = new Map<string, Refusal>();
+    const admitted: string[] = [];
+    let room = this.room();
+    for (const key of keys) {
+      if (this.byKey.has(key)) continue;
+      if (this.options.registration === 'reject' || !this.allowed(key)) refused.set(key, 'sensor_rejected');
+      else if (room <= 0) refused.set(key, 'sensor_limit');
+      else {
+        room -= 1;
+        admitted.push(key);
+      }
+    }
+    await this.lookUpRefused(refused);
+    if (admitted.length > 0) await this.register(admitted);
+    return refused;
+  }
+
+  /** A key that may not register itself may still be registered by hand since the last load. */
+  private async lookUpRefused(refused: Map<string, Refusal>): Promise<void> {
+    if (refused.size === 0) return;
+    this.adopt(await this.directory.find([...refused.keys()]));
+    for (const key of refused.keys()) if (this.byKey.has(key)) refused.delete(key);
+  }
+
+  private async register(keys: readonly string[]): Promise<void> {
+    const sensors = await this.directory.register(keys);
+    this.adopt(sensors);
+    this.newInWindow += keys.length;
+    this.registered.inc(keys.length);
+    this.logger.info({ count: keys.length, keys: keys.slice(0, 10) }, 'sensors registered');
+  }
+
+  private room(): number {
+    const now = this.clock.monotonicMs();
+    if (now - this.windowStartMs >= MINUTE_MS) {
+      this.windowStartMs = now;
+      this.newInWindow = 0;
+    }
+    return this.options.maxNewPerMinute - this.newInWindow;
+  }
+
+  private adopt(sensors: readonly Sensor[]): void {
+    for (const sensor of sensors) {
+      this.byKey.set(sensor.key, sensor);
+      this.byId.set(sensor.id, sensor);
+    }
+  }
+}
+
+function matcher(globs: readonly string[]): (key: string) => boolean {
+  if (globs.length === 0) return () => true;
+  const patterns = globs.map((glob) => new RegExp(`^${glob.split('*').map(escape).join('.*')}$`, 'su'));
+  return (key) => patterns.some((pattern) => pattern.test(key));
+}
+
+function escape(text: string): string {
+  return text.replace(/[\\^$.+?()[\]{}|]/g, '\\$&');
+}
