@@ -1,4 +1,4 @@
-import type { AlertBatch, AlertStateRow } from './core/alert/model.ts';
+import type { AlertBatch, AlertNotification, AlertStateRow } from './core/alert/model.ts';
 import type { Catalog } from './core/policy/catalog.ts';
 import type { Micros, Millis, RejectCode } from './core/reading.ts';
 
@@ -192,9 +192,35 @@ export interface ReadingStore {
   close(): Promise<void>;
 }
 
+/** The newest stored value of a (sensor, metric) within a span. */
+export interface LastReading {
+  readonly sensorId: number;
+  readonly metric: string;
+  readonly timeUs: Micros;
+  readonly value: number;
+}
+
+/** Which stored readings to look at: `fromUs <= time <= toUs`. */
+export interface ReadingSpan {
+  readonly sensorId: number;
+  readonly fromUs: Micros;
+  readonly toUs: Micros;
+}
+
+/** What the alert engine reads back. It writes only through `ReadingStore.commit`, in the batch's transaction. */
 export interface AlertStore {
-  /** The state of every (sensor, alert type) that is not plainly OK, plus last event times. */
+  /** Every row of `alert_state`. */
   loadStates(): Promise<readonly AlertStateRow[]>;
+  /** The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. */
+  loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
+  /** Outbox rows that were never marked sent, oldest first: what a crash kept from being announced. */
+  pendingNotifications(): Promise<readonly AlertNotification[]>;
+  markSent(sent: readonly Pick<AlertNotification, 'alertId' | 'seq'>[]): Promise<void>;
+}
+
+/** The alert log's own file: one JSON line per notification. Never throws; a failure is counted by the adapter. */
+export interface AlertLog {
+  write(line: string): void;
 }
 
 // --- Looking after the database -------------------------------------------------------------------------------

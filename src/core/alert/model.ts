@@ -4,8 +4,10 @@ import type { Micros, Millis } from '../reading.ts';
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** `<metric>_high`, `<metric>_low`; later kinds add `_rate_high`, `_anomaly`, `_no_data`. */
+/** `<metric>_high|_low|_rate_high|_rate_low|_anomaly|_no_data`. */
 export type AlertType = string;
+
+export type AlertStateName = 'ok' | 'pending' | 'firing' | 'recovering' | 'latched' | 'flapping';
 
 /**
  * One row of `alert_state`: what is remembered of a (sensor, alert type) that is not plainly OK. It is written on
@@ -14,7 +16,7 @@ export type AlertType = string;
 export interface AlertStateRow {
   readonly sensorId: number;
   readonly alertType: AlertType;
-  readonly state: 'ok' | 'pending' | 'firing' | 'recovering';
+  readonly state: AlertStateName;
   /** Derived from sensor, type and start; null until the episode has fired. */
   readonly alertId: string | null;
   readonly severity: Severity;
@@ -22,7 +24,7 @@ export interface AlertStateRow {
   readonly sinceUs: Micros | null;
   /** Start of the episode: the first breaching reading. */
   readonly startedAtUs: Micros | null;
-  /** Event time at which it fired: the key of its `sensor_alerts` row. */
+  /** Event time at which it fired: the key of its first `sensor_alerts` row. */
   readonly firedAtUs: Micros | null;
   readonly threshold: number | null;
   readonly peakValue: number | null;
@@ -31,6 +33,11 @@ export interface AlertStateRow {
   readonly lastEventUs: Micros;
   readonly lastValue: number;
   readonly ruleHash: string;
+  /**
+   * What only some rule kinds and states need (the metric's name, level times, flap times, acknowledgement, window):
+   * JSON, written and read by the engine alone.
+   */
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 /** One row of `sensor_alerts`: an upward crossing. */
@@ -50,7 +57,10 @@ export interface AlertRow {
 export type ResolveReason =
   'value' | 'data_resumed' | 'rule_changed' | 'rule_removed' | 'flapping_end' | 'manual';
 
-/** Closes the episode's row(s): a point update, idempotent. */
+/**
+ * Closes one row: a point update (`… AND time = firedAtUs AND resolved_at IS NULL`), idempotent. An episode that
+ * escalated has several rows and gives one resolution for each.
+ */
 export interface AlertResolution {
   readonly sensorId: number;
   readonly alertType: AlertType;
@@ -60,9 +70,14 @@ export interface AlertResolution {
   readonly resolvedValue: number | null;
   readonly peakValue: number | null;
   readonly reason: ResolveReason;
+  /** The episode went through a flapping phase. */
+  readonly flapping: boolean;
+  /** It was over for longer than `backfill_after` when it was evaluated: logged, not notified. */
+  readonly backfilled: boolean;
 }
 
-export type NotificationEvent = 'firing' | 'escalated' | 'resolved';
+export type NotificationEvent =
+  'firing' | 'escalated' | 'resolved' | 'reminder' | 'flapping_start' | 'flapping_end';
 
 /** One line of the alert log, one row of `alert_outbox` until it is sent. */
 export interface AlertNotification {
@@ -81,11 +96,18 @@ export interface AlertNotification {
   readonly durationS: number | null;
   readonly peakValue: number | null;
   readonly runbook: string | null;
+  /** Why it resolved; null unless `event` is `resolved`. */
+  readonly reason: ResolveReason | null;
+  readonly resolvedValue: number | null;
+  readonly backfilled: boolean;
 }
 
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */
 export interface AlertBatch {
-  /** Upserts; a row in state `ok` is a delete. At most one per (sensor, alert type). */
+  /**
+   * Upserts; a row in state `ok` with an empty `detail` is a delete (flap times and windows outlive an episode).
+   * At most one per (sensor, alert type).
+   */
   readonly states: readonly AlertStateRow[];
   readonly raised: readonly AlertRow[];
   readonly resolved: readonly AlertResolution[];
