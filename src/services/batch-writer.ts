@@ -1,17 +1,26 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { AlertNotification } from '../core/alert/model.ts';
+import type { AlertBatch, AlertNotification } from '../core/alert/model.ts';
 import type { Clock, Logger, Metrics, ReadingStore, StoreBatch, StoreOutcome } from '../ports.ts';
-import type { Alerting } from './alerting.ts';
 import type { IntakeBatch, ResolvedRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 
 /** A committed batch, and the alert lines that may leave now. */
 export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
 
+/** What the writer asks of the alert engine; `Alerting` is it. */
+export interface AlertEvaluator {
+  /** Fetches what the engine must know of sensors it has not seen since the start. */
+  prepare(rows: readonly ResolvedRow[]): Promise<void>;
+  /** What these readings do to the alerts; nothing is remembered until `adopt`. */
+  evaluate(rows: readonly ResolvedRow[]): { readonly batch: AlertBatch; adopt(): void };
+  /** Sends what is committed to the alert log and the sinks. */
+  announce(notifications: readonly AlertNotification[]): void;
+}
+
 export interface BatchWriterDeps {
   readonly registry: SensorRegistry;
-  readonly alerting: Alerting;
+  readonly alerting: AlertEvaluator;
   readonly store: ReadingStore;
   readonly clock: Clock;
   readonly logger: Logger;
