@@ -1,0 +1,183 @@
+import { FieldwatchError, messageOf, type ErrorKind } from '../../core/errors.ts';
+
+/**
+ * What a failure of the database means, by its SQLSTATE or errno and never by its text: texts are translated and change
+ * between versions. One table for the whole adapter; each line has a test.
+ *
+ * Two codes stand for the absence of one. `DB_CONNECTION_LOST` is an error of the driver without any code: node-pg
+ * reports a killed backend as a bare Error. `DB_UNKNOWN` is a code that is not in the table: its kind is `transient`, so
+ * it is tried again, but whoever retries must stop after some attempts and park the batch rather than drop it.
+ */
+export interface Verdict {
+  readonly code: string;
+  readonly kind: ErrorKind;
+  readonly remedy?: string;
+  /** The connection is gone, or must be treated so: a COMMIT under way may or may not have happened. */
+  readonly lost?: true;
+}
+
+const LOST: Verdict = {
+  code: 'DB_CONNECTION_LOST',
+  kind: 'transient',
+  lost: true,
+  remedy: 'It is tried again by itself; if it stays, look at the server log and at the network between.',
+};
+const UNREACHABLE: Verdict = {
+  code: 'DB_UNREACHABLE',
+  kind: 'transient',
+  lost: true,
+  remedy: 'Check host and port of database.url, that the server runs, and the firewall between.',
+};
+const STARTING: Verdict = { code: 'DB_UNAVAILABLE', kind: 'transient', lost: true };
+const CONTENTION: Verdict = { code: 'DB_CONTENTION', kind: 'transient' };
+const RESOURCES: Verdict = {
+  code: 'DB_RESOURCES',
+  kind: 'transient',
+  remedy:
+    'Give the server room: disk, memory, max_connections or max_locks_per_transaction, as the message says.',
+};
+const BAD_ROW: Verdict = { code: 'DB_ROW_REFUSED', kind: 'data' };
+const SCHEMA: Verdict = {
+  code: 'DB_SCHEMA',
+  kind: 'schema',
+  remedy: 'Run `fieldwatch migrate --status`; the schema is not what this version expects.',
+};
+const AUTH: Verdict = {
+  code: 'DB_AUTH',
+  kind: 'auth',
+  remedy:
+    'Check user, password and pg_hba.conf; a rotated password file is read again at the next connection.',
+};
+const RIGHTS: Verdict = {
+  code: 'DB_RIGHTS',
+  kind: 'auth',
+  remedy:
+    'Grant the role what docs/database.md lists: it needs to own the tables, or INSERT and SELECT on them.',
+};
+const TLS: Verdict = {
+  code: 'DB_TLS',
+  kind: 'config',
+  remedy: 'Check database.tls.ca_file and that the certificate names the host of database.url.',
+};
+const BUG: Verdict = { code: 'DB_BUG', kind: 'bug', remedy: 'Please report this with the log around it.' };
+export const UNKNOWN: Verdict = {
+  code: 'DB_UNKNOWN',
+  kind: 'transient',
+  remedy: 'An error without a rule: it is retried, then set aside. Please report its code.',
+};
+
+/** Exact codes before classes (their first two characters). */
+const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
+  '08': UNREACHABLE,
+  '08P01': BAD_ROW, // protocol violation: binary COPY with a wrong field length, not a lost link
+  '0A': SCHEMA,
+  '22': BAD_ROW,
+  '23': BAD_ROW,
+  '25': BUG,
+  '25006': {
+    code: 'DB_READ_ONLY',
+    kind: 'transient',
+    lost: true, // reconnect: after a failover the name leads to the new primary
+    remedy: 'The server is a standby: point database.url at the primary, or list several hosts by one name.',
+  },
+  '26': BUG,
+  '28': AUTH,
+  '34': BUG,
+  '3D': { code: 'DB_NO_DATABASE', kind: 'config', remedy: 'Create the database that database.url names.' },
+  '3F': SCHEMA,
+  '40': CONTENTION, // 40001 serialization, 40P01 deadlock; 40003 completion unknown
+  '42': SCHEMA,
+  '42501': RIGHTS,
+  '53': RESOURCES,
+  '53400': {
+    code: 'DB_BATCH_TOO_BIG',
+    kind: 'transient', // the same batch would fail for ever: send a smaller one
+    remedy:
+      'Late rows touch too many compressed ones: smaller batches, or raise ' +
+      'timescaledb.max_tuples_decompressed_per_dml_transaction.',
+  },
+  '55': { code: 'DB_OBJECT_STATE', kind: 'transient' }, // in use, or locked by a compression run
+  '55P03': CONTENTION,
+  '57': STARTING,
+  '57014': { code: 'DB_TIMEOUT', kind: 'transient', remedy: 'Raise database.statement_timeout.' },
+  '57P04': { code: 'DB_NO_DATABASE', kind: 'config', remedy: 'The database was dropped: create it again.' },
+  '58': RESOURCES,
+  TS: SCHEMA,
+};
+
+const BY_ERRNO: Readonly<Record<string, Verdict>> = {
+  ECONNREFUSED: UNREACHABLE,
+  ECONNRESET: LOST,
+  EPIPE: LOST,
+  ECONNABORTED: LOST,
+  ETIMEDOUT: UNREACHABLE,
+  EHOSTUNREACH: UNREACHABLE,
+  ENETUNREACH: UNREACHABLE,
+  EHOSTDOWN: UNREACHABLE,
+  ENETDOWN: UNREACHABLE,
+  EADDRNOTAVAIL: UNREACHABLE,
+  ENOTFOUND: UNREACHABLE,
+  EAI_AGAIN: UNREACHABLE,
+  ENOENT: UNREACHABLE, // the unix socket is not there
+  EACCES: UNREACHABLE,
+  EMFILE: RESOURCES,
+  ENFILE: RESOURCES,
+  CERT_HAS_EXPIRED: TLS,
+  CERT_NOT_YET_VALID: TLS,
+  DEPTH_ZERO_SELF_SIGNED_CERT: TLS,
+  SELF_SIGNED_CERT_IN_CHAIN: TLS,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: TLS,
+  UNABLE_TO_GET_ISSUER_CERT: TLS,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: TLS,
+  ERR_TLS_CERT_ALTNAME_INVALID: TLS,
+  EPROTO: TLS,
+};
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+
+/** The code of a driver error: an SQLSTATE, an errno, or undefined. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** True where `code` has the shape of an SQLSTATE: the server has spoken. */
+export const isSqlState = (code: string | undefined): boolean =>
+  code !== undefined && SQLSTATE.test(code) && BY_ERRNO[code] === undefined;
+
+/** Pure: what an error asks for. */
+export function judge(error: unknown): Verdict {
+  const code = codeOf(error);
+  if (code === undefined) return isProgrammingError(error) ? BUG : LOST;
+  const byErrno = BY_ERRNO[code];
+  if (byErrno !== undefined) return byErrno;
+  if (!isSqlState(code)) return code.startsWith('ERR_') ? BUG : UNKNOWN;
+  return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN;
+}
+
+/** A fault of our own code has no code either, and must not pass for a lost connection. */
+function isProgrammingError(error: unknown): boolean {
+  return (
+    error instanceof TypeError ||
+    error instanceof RangeError ||
+    error instanceof ReferenceError ||
+    error instanceof SyntaxError ||
+    !(error instanceof Error)
+  );
+}
+
+/** Wraps a driver error; an error that is ours already passes through. `doing` says where: "storing a batch". */
+export function databaseError(error: unknown, doing: string): FieldwatchError {
+  if (error instanceof FieldwatchError) return error;
+  const verdict = judge(error);
+  const code = codeOf(error);
+  return new FieldwatchError(
+    `database: ${doing}: ${messageOf(error)}${code === undefined ? '' : ` (${code})`}`,
+    {
+      code: verdict.code,
+      kind: verdict.kind,
+      cause: error,
+      ...(verdict.remedy === undefined ? {} : { remedy: verdict.remedy }),
+    },
+  );
+}
