@@ -1,0 +1,39 @@
+import { duration } from './common.ts';
+import { flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
+
+export const databaseSchema = section(
+  {
+    url: url(
+      ['postgres', 'postgresql'],
+      'TimescaleDB, such as postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full; absent: the embedded one',
+    ).optional(),
+    password: secret('password; better in password_file or the environment').optional(),
+    password_file: readFilePath('file that holds the password; a trailing newline is cut').optional(),
+    tls: section(
+      { ca_file: readFilePath('PEM file of the authority that signed the server certificate').optional() },
+      'TLS; the mode comes from sslmode in url',
+    ).prefault({}),
+    pool: section(
+      {
+        write: whole({ min: 1, max: 16, fallback: 2 }, 'connections that store batches'),
+        read: whole({ min: 1, max: 64, fallback: 4 }, 'connections for lookups, checks and queries'),
+      },
+      'connections of this process',
+    ).prefault({}),
+    connect_timeout: duration({ min: '100ms', max: '10m' })
+      .prefault('10s')
+      .describe('wait for a connection, and for a free one in the pool'),
+    statement_timeout: duration({ min: '100ms', max: '1d' })
+      .prefault('60s')
+      .describe('a statement that takes longer is cancelled and, where it was a batch, tried again'),
+    lock_timeout: duration({ min: '10ms', max: '1h' })
+      .prefault('10s')
+      .describe('wait for a lock, for instance of a chunk that is being compressed'),
+    application_name: text('shown in pg_stat_activity').max(63).default('fieldwatch'),
+    migrate_at_start: flag(
+      true,
+      'bring the schema up to date at start; false: only `fieldwatch migrate` does',
+    ),
+  },
+  'the database connection',
+);

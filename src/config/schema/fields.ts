@@ -1,0 +1,57 @@
+import { z } from 'zod';
+
+/**
+ * Building blocks of the sections. Two markers travel as schema metadata, because other code reads them there:
+ * `writeOnly` (a JSON Schema word) marks a secret, which is never printed; `readsFile` marks a path of a file that is
+ * read at start, resolved against the folder of the configuration file and refused when it cannot be read.
+ */
+
+/** A section whose keys all have defaults may be left out altogether. */
+export const section = <Shape extends z.ZodRawShape>(shape: Shape, description: string) =>
+  z.strictObject(shape).describe(description);
+
+export const flag = (fallback: boolean, description: string) =>
+  z.boolean().default(fallback).describe(description);
+
+export const whole = (bounds: { min: number; max: number; fallback: number }, description: string) =>
+  z.int().min(bounds.min).max(bounds.max).default(bounds.fallback).describe(description);
+
+export const text = (description: string) =>
+  z.string().min(1, 'must not be empty; leave the key out instead').describe(description);
+
+export const secret = (description: string) => text(description).meta({ writeOnly: true });
+
+export const readFilePath = (description: string) => text(description).meta({ readsFile: true });
+
+/** A TCP port; 0 lets the system choose where `zero` allows it. */
+export const port = (fallback: number, description: string, zero = false) =>
+  whole({ min: zero ? 0 : 1, max: 65_535, fallback }, description);
+
+/** A URL of one of the schemes. The message never quotes the value: a URL may carry a password. */
+export const url = (schemes: readonly string[], description: string) =>
+  text(description).superRefine((value, context) => {
+    const fault = urlFault(value, schemes);
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+  });
+
+function urlFault(value: string, schemes: readonly string[]): string | undefined {
+  const expected = schemes.map((scheme) => `${scheme}://`).join(', ');
+  const parsed = tryUrl(value);
+  if (parsed === null) return `is no URL; expected one that starts with ${expected}`;
+  const scheme = parsed.protocol.slice(0, -1);
+  if (!schemes.includes(scheme)) {
+    const shown = /^[a-z][a-z0-9+.-]{0,15}$/.test(scheme) ? `scheme "${scheme}" is` : 'its scheme is';
+    return `${shown} not supported; expected one of ${expected}`;
+  }
+  // postgres:///name?host=/run/postgresql is a Unix socket: only the others need a host.
+  if (parsed.hostname === '' && !scheme.startsWith('postgres')) return 'has no host';
+  return undefined;
+}
+
+function tryUrl(value: string): URL | null {
+  try {
+    return new URL(value);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { alertsSchema } from './placeholder.ts';
+import { duration } from './common.ts';
+import { databaseSchema } from './database.ts';
+import { embeddedSchema } from './embedded.ts';
+import { readFilePath, text } from './fields.ts';
+import { ingestSchema } from './ingest.ts';
+import { mqttSchema } from './mqtt.ts';
+import { httpSchema, logSchema, schedulerSchema } from './operation.ts';
+import { policiesSchema } from './placeholder.ts';
+import { limitsSchema, routesSchema, timeWindowSchema } from './placeholder.ts';
+import { sensorsSchema } from './sensors.ts';
+
+/** The only source of names, types, bounds, units and defaults. One section, one file; every section may be absent. */
+export const configSchema = z.strictObject({
+  mqtt: mqttSchema.prefault({}),
+  database: databaseSchema.prefault({}),
+  embedded: embeddedSchema.prefault({}),
+  routes: routesSchema,
+  limits: limitsSchema,
+  time_window: timeWindowSchema,
+  sensors: sensorsSchema.prefault({}),
+  ingest: ingestSchema.prefault({}),
+  alerts: alertsSchema,
+  alerts_file: readFilePath(
+    'file that holds the alerts section instead, relative to the configuration file',
+  ).optional(),
+  policies: policiesSchema,
+  scheduler: schedulerSchema.prefault({}),
+  http: httpSchema.prefault({}),
+  log: logSchema.prefault({}),
+  state_dir: text('folder for what the daemon keeps on disk, relative to the working directory').default(
+    './data/state',
+  ),
+  shutdown_deadline: duration({ min: '1s', max: '10m' })
+    .prefault('10s')
+    .describe(
+      'time for an orderly stop; then the process ends and the broker delivers again what was not safe',
+    ),
+});
+
+/** The effective configuration. Names are those of the YAML; durations are milliseconds, sizes bytes. */
+export type Config = Readonly<z.output<typeof configSchema>>;
+
+/** The names of the sections and the top-level keys. */
+export type ConfigKey = keyof Config;

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { bytes, duration } from './common.ts';
+import { flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
+
+// A client id becomes a level of the status topic, where wildcards and NUL are illegal (MQTT 5, 4.7.1).
+const topicLevel = (description: string) =>
+  text(description).refine((value) => !/[+#\p{Cc}]/u.test(value), {
+    error: 'must not contain +, # or control characters',
+  });
+
+const tls = section(
+  {
+    ca_file: readFilePath('PEM file of the authority that signed the broker certificate').optional(),
+    cert_file: readFilePath('PEM file of the client certificate').optional(),
+    key_file: readFilePath('PEM file of the client key').optional(),
+    servername: text('name to expect in the broker certificate, where it is not the host of url').optional(),
+    reject_unauthorized: flag(true, 'refuse a broker whose certificate does not verify'),
+  },
+  'TLS for mqtts:// and wss://; files are read again at each reconnect',
+).superRefine((value, context) => {
+  if ((value.cert_file === undefined) === (value.key_file === undefined)) return;
+  const [given, missing] = value.cert_file === undefined ? ['key', 'cert'] : ['cert', 'key'];
+  context.addIssue({
+    code: 'custom',
+    path: [`${given}_file`],
+    message: `needs ${missing}_file: a client certificate and its key come together`,
+  });
+});
+
+const reconnect = section(
+  {
+    min: duration({ min: '10ms', max: '10m' })
+      .prefault('500ms')
+      .describe('first wait before a new connection'),
+    max: duration({ min: '10ms', max: '1h' }).prefault('30s').describe('cap of the wait, which doubles'),
+  },
+  'jittered, capped wait between connection attempts',
+).superRefine((value, context) => {
+  if (value.min > value.max)
+    context.addIssue({ code: 'custom', path: ['min'], message: 'must not be longer than max' });
+});
+
+export const mqttSchema = section(
+  {
+    url: url(
+      ['mqtt', 'mqtts', 'ws', 'wss'],
+      'broker, such as mqtts://broker.example:8883; absent: the embedded broker',
+    ).optional(),
+    client_id: topicLevel('fixed name of the persistent session; {hostname} is replaced').default(
+      'fieldwatch-{hostname}',
+    ),
+    protocol: z
+      .union([z.enum(['5.0', '3.1.1']), z.literal(5)], { error: 'expected 5.0 or 3.1.1' })
+      .transform((value): '5.0' | '3.1.1' => (value === 5 ? '5.0' : value))
+      .prefault('5.0')
+      .describe('MQTT version: 5.0 or 3.1.1 (3.1.1 has a window of 20 messages on a default mosquitto)'),
+    username: text('user name at the broker').optional(),
+    password: secret('password at the broker; better in password_file or the environment').optional(),
+    password_file: readFilePath('file that holds the password; a trailing newline is cut').optional(),
+    keepalive: duration({ min: '1s', max: '65535s' }).prefault('30s').describe('MQTT keep alive'),
+    connect_timeout: duration({ min: '100ms', max: '10m' })
+      .prefault('10s')
+      .describe('wait for TCP, TLS and CONNACK'),
+    session_expiry: duration({ min: '1s', max: '49710d' })
+      .prefault('7d')
+      .describe('how long the broker keeps the session and its queue while fieldwatch is away (MQTT 5.0)'),
+    receive_maximum: whole(
+      { min: 1, max: 65_535, fallback: 20_000 },
+      'unacknowledged QoS 1 messages that the broker may send (MQTT 5.0); two full batches or more',
+    ),
+    max_packet_size: bytes({ min: 1024, max: 268_435_455 })
+      .prefault('16MiB')
+      .describe('the broker discards larger messages unseen (MQTT 5.0): keep it above limits.max_payload'),
+    share_group: topicLevel('subscribe as $share/<group>/…, so that several daemons share the messages')
+      .refine((value) => !value.includes('/'), { error: 'must not contain /' })
+      .optional(),
+    status_topic: topicLevel('retained online/offline status and last will; {client_id} is replaced').default(
+      'fieldwatch/{client_id}/status',
+    ),
+    tls: tls.prefault({}),
+    reconnect: reconnect.prefault({}),
+  },
+  'the MQTT connection',
+);

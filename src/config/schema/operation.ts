@@ -1,0 +1,61 @@
+import { validate as validCron } from 'node-cron';
+import { z } from 'zod';
+import { flag, port, section, text } from './fields.ts';
+
+const cron = (fallback: string, description: string) =>
+  text(description)
+    .refine((value) => validCron(value), {
+      error:
+        'is no cron expression; expected five fields "minute hour day month weekday" (or six with seconds)',
+    })
+    .default(fallback);
+
+export const timezone = (description: string) =>
+  text(description).refine(isTimezone, {
+    error: 'is no time zone; expected an IANA name such as Europe/Berlin',
+  });
+
+function isTimezone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export const schedulerSchema = section(
+  {
+    enabled: flag(true, 'verify policies on schedule; false: only `fieldwatch policies verify` does'),
+    timezone: timezone('IANA zone in which the expressions are read').default('UTC'),
+    verify: cron('*/5 * * * *', 'when declared policies are verified, besides at start'),
+    run_jobs: cron(
+      '* * * * *',
+      'when due jobs are run on the embedded database, which has no background workers',
+    ),
+  },
+  'policy care on a schedule',
+);
+
+export const httpSchema = section(
+  {
+    enabled: flag(true, 'serve /livez, /readyz and /metrics'),
+    host: text('address to listen on; the endpoints ask for no password').default('127.0.0.1'),
+    port: port(9464, 'port to listen on; 0: any free port', true),
+  },
+  'health and metrics over HTTP',
+);
+
+export const logSchema = section(
+  {
+    level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least level that is logged'),
+    format: z
+      .enum(['auto', 'json', 'pretty'])
+      .default('auto')
+      .describe('auto: pretty on a terminal, JSON lines otherwise'),
+    alert_log: text(
+      'file that gets the alert lines too, as JSON lines; relative to the working directory',
+    ).optional(),
+  },
+  'the log, on standard error',
+);

@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { section, text, whole } from './fields.ts';
+
+const MAX_KEY_BYTES = 256;
+
+// The bound of a decoded device key (contract D8 of the payload formats): what no message can carry, nobody declares.
+const sensorKey = z
+  .string()
+  .min(1)
+  .refine((key) => !/\p{Cc}/u.test(key) && new TextEncoder().encode(key).length <= MAX_KEY_BYTES, {
+    error: `a sensor key has at most ${MAX_KEY_BYTES} bytes and no control characters`,
+  });
+
+const declared = section(
+  {
+    name: text('name for people').max(200).optional(),
+    type: text('kind of sensor: alert overrides select by it').max(100).optional(),
+    location: text('place: alert overrides select by it').max(200).optional(),
+    tags: z
+      .array(text('tag').max(100))
+      .max(100)
+      .default([])
+      .describe('free words: alert overrides select by them'),
+  },
+  'what is known of a sensor beforehand',
+);
+
+export const sensorsSchema = section(
+  {
+    registration: z
+      .enum(['auto', 'reject'])
+      .default('auto')
+      .describe('an unknown sensor: auto registers it; reject keeps its messages as dead letters'),
+    allow: z
+      .array(text('pattern'))
+      .default(['*'])
+      .describe('patterns of keys that may register themselves; * is any text, ? any one character'),
+    max_new_per_minute: whole(
+      { min: 0, max: 1_000_000, fallback: 1000 },
+      'self-registrations per minute; beyond it messages of unknown sensors become dead letters',
+    ),
+    declare: z
+      .record(sensorKey, declared)
+      .default({})
+      .describe('known sensors by key; they are registered at start'),
+  },
+  'who may send',
+);
