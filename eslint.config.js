@@ -32,6 +32,12 @@ const rooms = {
       'queries are the read side: core, ports and adapters only',
     ),
   ],
+  simulator: [
+    pattern(
+      relative(['services', 'adapters', 'embedded', 'queries', 'cli', 'config']),
+      'the simulator stands outside, as a sensor does: core, ports and libraries only',
+    ),
+  ],
   embedded: [pattern(relative(['services', 'queries', 'cli', 'config']), 'embedded servers stand alone')],
   config: [
     pattern(relative(['services', 'adapters', 'embedded', 'queries', 'cli']), 'config imports core only'),
