@@ -131,16 +131,17 @@ async function withConnection<T>(
   target: MigrationTarget,
   run: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
-  if (!(target instanceof pg.Pool)) return run(target);
-  const client = await target.connect();
-  let failure: unknown;
+  let client: pg.PoolClient | undefined;
+  let broken = true; // a connection of unknown state is closed, not returned
   try {
-    return await run(client);
+    client = target instanceof pg.Pool ? await target.connect() : undefined;
+    const result = await run(client ?? (target as pg.ClientBase));
+    broken = false;
+    return result;
   } catch (error) {
-    failure = error;
-    throw error;
+    throw databaseError(error, 'migrating');
   } finally {
-    client.release(failure !== undefined); // a connection of unknown state is closed, not returned
+    client?.release(broken);
   }
 }
 
