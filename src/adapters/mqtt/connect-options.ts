@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises';
+import type { IClientOptions } from 'mqtt';
+import type { MqttCredentials, MqttSourceOptions, MqttTlsOptions } from './options.ts';
+
+/**
+ * MQTT.js options for one connection attempt. Built anew each time, because each attempt has its own MQTT.js client:
+ * so credentials and certificates are fresh, and nothing queued inside MQTT.js crosses from one connection to the next.
+ */
+export async function buildConnectOptions(options: MqttSourceOptions, url: string): Promise<IClientOptions> {
+  const [credentials, tls] = await Promise.all([readCredentials(options.credentials), readTls(options.tls)]);
+  return {
+    ...endpoint(url),
+    ...credentials,
+    ...tls,
+    ...(isWebSocket(url) ? { wsOptions: webSocketOptions(options, tls) } : {}),
+    ...session(options),
+    ...will(options.statusTopic),
+    clientId: options.clientId,
+    keepalive: options.keepaliveS,
+    connectTimeout: options.connectTimeoutMs,
+    // Reconnecting and subscribing again are the source's business, with its own backoff and memory.
+    reconnectPeriod: 0,
+    resubscribe: false,
+    queueQoSZero: false,
+    // MQTT.js calls its debug log a dozen times per message; even switched off, `debug` costs more than this.
+    log: () => undefined,
+  };
+}
+
+function isWebSocket(url: string): boolean {
+  return /^wss?:/i.test(url);
+}
+
+function endpoint(url: string): IClientOptions {
+  const { protocol, hostname, port, pathname, search } = new URL(url);
+  const name = protocol.slice(0, -1);
+  // A socket wants a bare IPv6 address; a WebSocket URL is put together again and wants the brackets.
+  const host = isWebSocket(url) ? hostname : hostname.replace(/^\[(.*)\]$/, '$1');
+  return {
+    protocol: name as NonNullable<IClientOptions['protocol']>,
+    host,
+    hostname: host,
+    ...(port === '' ? {} : { port: Number(port) }),
+    ...(isWebSocket(url) ? { path: `${pathname}${search}` } : {}),
+  };
+}
+
+function session(options: MqttSourceOptions): IClientOptions {
+  if (options.protocolVersion === 4) return { protocolVersion: 4, clean: false };
+  return {
+    protocolVersion: 5,
+    clean: false,
+    properties: {
+      sessionExpiryInterval: options.sessionExpiryS,
+      receiveMaximum: options.receiveMaximum,
+      // No topicAliasMaximum: without it the broker must spell every topic out, and `packet.topic` is the topic.
+      ...(options.maximumPacketSize === undefined ? {} : { maximumPacketSize: options.maximumPacketSize }),
+    },
+  };
+}
+
+function will(statusTopic: string | undefined): IClientOptions {
+  if (statusTopic === undefined) return {};
+  return { will: { topic: statusTopic, payload: Buffer.from('offline'), qos: 1, retain: true } };
+}
+
+async function readCredentials(source: MqttSourceOptions['credentials']): Promise<IClientOptions> {
+  const { username, password }: MqttCredentials =
+    typeof source === 'function' ? await source() : (source ?? {});
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+export interface TlsMaterial {
+  readonly ca?: Buffer;
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  readonly servername?: string;
+  readonly rejectUnauthorized?: boolean;
+}
+
+/** Reads the files as they are now. Rejects with the file system's error, which names the path. */
+export async function readTls(tls: MqttTlsOptions | undefined): Promise<TlsMaterial> {
+  if (tls === undefined) return {};
+  const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map(readOptional));
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(tls.servername === undefined ? {} : { servername: tls.servername }),
+    rejectUnauthorized: tls.rejectUnauthorized ?? true,
+  };
+}
+
+async function readOptional(path: string | undefined): Promise<Buffer | undefined> {
+  return path === undefined ? undefined : readFile(path);
+}
+
+function webSocketOptions(
+  options: MqttSourceOptions,
+  tls: TlsMaterial,
+): NonNullable<IClientOptions['wsOptions']> {
+  // Small messages gain nothing from compression, and it costs a context per connection.
+  return { ...tls, perMessageDeflate: false, handshakeTimeout: options.connectTimeoutMs };
+}

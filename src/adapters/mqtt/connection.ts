@@ -1,0 +1,180 @@
+import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import type { Clock, InboundMessage } from '../../ports.ts';
+import { connackFailure, disconnectFailure, errorFailure, failure, type Failure } from './failure.ts';
+import { InboundGate, type GateMode } from './held-acks.ts';
+
+export interface ConnectionEvents {
+  /** CONNACK with success: before the first message, too early to send anything. */
+  onOpen(connack: IConnackPacket): void;
+  /** Now the connection takes subscriptions and publishes. */
+  onReady(): void;
+  onMessage(message: InboundMessage): void;
+  /** Exactly once, whatever happened. */
+  onClosed(end: Failure): void;
+}
+
+export interface AckCounts {
+  readonly sent: number;
+  /** Messages of another connection. */
+  readonly stale: number;
+  /** Not held here: acknowledged before, or a copy of the message. */
+  readonly notHeld: number;
+}
+
+/** One network connection, with an MQTT.js client of its own that is thrown away with it. */
+export class MqttConnection {
+  readonly epoch: number;
+  readonly #client: MqttClient;
+  readonly #gate: InboundGate;
+  readonly #clock: Clock;
+  readonly #events: ConnectionEvents;
+  readonly #isV5: boolean;
+  /**
+   * By packet id, the very message that is held. After a PUBACK the broker may use the id again at once, so an
+   * acknowledgement given twice must not release the next message that carries the id.
+   */
+  readonly #held: (InboundMessage | undefined)[] = [];
+  #heldCount = 0;
+  #cause: Failure | undefined;
+  #open = false;
+  #closed = false;
+
+  /** Throws what `tls.connect` throws on unusable key material. */
+  constructor(
+    epoch: number,
+    options: IClientOptions,
+    gateMode: GateMode,
+    clock: Clock,
+    events: ConnectionEvents,
+  ) {
+    this.epoch = epoch;
+    this.#clock = clock;
+    this.#events = events;
+    this.#isV5 = options.protocolVersion === 5;
+    this.#client = mqtt.connect(options);
+    this.#gate = new InboundGate(this.#client, gateMode, (packet) => this.#receive(packet));
+    this.#listen();
+  }
+
+  get heldCount(): number {
+    return this.#heldCount;
+  }
+
+  get isOpen(): boolean {
+    return this.#open && !this.#closed;
+  }
+
+  setGate(mode: GateMode): void {
+    this.#gate.setMode(mode);
+  }
+
+  /** Writes the PUBACKs of `messages` to the socket in one piece; see `AckCounts` for those it leaves out. */
+  acknowledge(messages: readonly InboundMessage[]): AckCounts {
+    const bytes = Buffer.allocUnsafe(messages.length * 4);
+    let length = 0;
+    let stale = 0;
+    let notHeld = 0;
+    for (const message of messages) {
+      const id = message.packetId;
+      if (message.qos === 0) continue;
+      if (message.epoch !== this.epoch || this.#closed) stale++;
+      else if (this.#held[id] !== message) notHeld++;
+      else {
+        this.#held[id] = undefined;
+        // PUBACK, remaining length 2, packet id: in MQTT 5 too, where an absent reason code means success (3.4.2.1).
+        bytes[length++] = 0x40;
+        bytes[length++] = 0x02;
+        bytes[length++] = id >> 8;
+        bytes[length++] = id & 0xff;
+      }
+    }
+    const sent = length / 4;
+    this.#heldCount -= sent;
+    if (sent > 0) this.#client.stream.write(bytes.subarray(0, length));
+    return { sent, stale, notHeld };
+  }
+
+  /** Asks for QoS 1: with QoS 2 the PUBREC would leave before anything is stored. Resolves with the SUBACK's codes. */
+  subscribe(filters: readonly string[], retainHandling: 0 | 1 | 2): Promise<readonly number[]> {
+    const v5 = this.#isV5 ? { nl: false, rap: false, rh: retainHandling } : {};
+    return new Promise((resolve, reject) => {
+      this.#client.subscribe([...filters], { qos: 1, ...v5 }, (error, _grants, packet) => {
+        // A refused filter is an error for MQTT.js and takes the whole packet with it; the codes say which one it was.
+        const codes = packet?.granted as number[] | undefined;
+        if (codes?.length === filters.length) resolve(codes);
+        else reject(error ?? new Error('SUBACK without codes'));
+      });
+    });
+  }
+
+  async unsubscribe(filters: readonly string[]): Promise<void> {
+    await this.#client.unsubscribeAsync([...filters]);
+  }
+
+  async publish(topic: string, payload: Uint8Array, qos: 0 | 1, retain: boolean): Promise<void> {
+    if (!this.isOpen) throw new Error('not connected');
+    await this.#client.publishAsync(topic, Buffer.from(payload), { qos, retain });
+  }
+
+  /** Says goodbye: the broker keeps the session and does not publish the will. `destroy` bounds it. */
+  disconnect(): void {
+    if (this.#isV5) this.#client.end(false, { reasonCode: 0 });
+    else this.#client.end(false);
+  }
+
+  destroy(): void {
+    this.#client.end(true);
+    this.#client.stream.destroy();
+  }
+
+  #receive(packet: IPublishPacket): void {
+    const id = packet.qos === 0 ? 0 : (packet.messageId ?? 0);
+    const message: InboundMessage = {
+      topic: packet.topic,
+      payload: packet.payload as Buffer,
+      qos: packet.qos === 0 ? 0 : 1,
+      retain: packet.retain,
+      dup: packet.dup,
+      receivedAtMs: this.#clock.nowMs(),
+      contentType: packet.properties?.contentType,
+      epoch: this.epoch,
+      packetId: id,
+    };
+    if (id !== 0) {
+      if (this.#held[id] === undefined) this.#heldCount++;
+      this.#held[id] = message;
+    }
+    this.#events.onMessage(message);
+  }
+
+  #listen(): void {
+    const client = this.#client;
+    // The first packet is the CONNACK. MQTT.js's own 'connect' comes later, after queued messages may have been handled.
+    client.once('packetreceive', (packet) => {
+      if (packet.cmd !== 'connack') return;
+      const code = (this.#isV5 ? packet.reasonCode : packet.returnCode) ?? 0;
+      if (code > 0) {
+        this.#cause ??= connackFailure(code);
+        return;
+      }
+      this.#open = true;
+      this.#events.onOpen(packet);
+    });
+    client.once('connect', () => this.#events.onReady());
+    client.on('disconnect', (packet) => {
+      this.#cause ??= disconnectFailure(packet.reasonCode ?? 0);
+    });
+    const fail = (error: Error) => {
+      this.#cause ??= errorFailure(error);
+      // After a malformed packet the parser is stuck and MQTT.js would wait for ever.
+      client.stream.destroy();
+    };
+    client.on('error', fail);
+    // MQTT.js swallows stream errors without a code, such as a refused WebSocket upgrade.
+    client.stream.on('error', (error: Error) => (this.#cause ??= errorFailure(error)));
+    client.once('close', () => {
+      this.#closed = true;
+      this.#events.onClosed(this.#cause ?? failure('broker_closed', 'the broker closed the connection'));
+    });
+  }
+}

@@ -1,0 +1,63 @@
+import type { BackoffLimits } from '../../core/backoff.ts';
+import type { SubscriptionMemory } from './subscription-memory.ts';
+
+/** mosquitto's `max_inflight_messages`, which no MQTT 3.1.1 client can ask for. */
+export const MQTT4_WINDOW = 20;
+
+/** Everything the MQTT source needs to know. What operators set has its default in the configuration schema. */
+export interface MqttSourceOptions {
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, tried in turn. Credentials do not belong in a URL. */
+  readonly urls: readonly string[];
+  /** Fixed: it names the persistent session, so two daemons must not share it. */
+  readonly clientId: string;
+  readonly protocolVersion: 4 | 5;
+  /** A function is asked again before every connection, so that rotated secrets are picked up. */
+  readonly credentials?: MqttCredentials | (() => Promise<MqttCredentials>) | undefined;
+  readonly tls?: MqttTlsOptions | undefined;
+  readonly keepaliveS: number;
+  /** TCP, TLS and CONNACK together. */
+  readonly connectTimeoutMs: number;
+  /** MQTT 5: how long the broker keeps session and queue while we are away. MQTT 3.1.1 sessions have no expiry. */
+  readonly sessionExpiryS: number;
+  /**
+   * MQTT 5: how many unacknowledged messages the broker may send. With MQTT 3.1.1 the broker alone decides
+   * (mosquitto: `max_inflight_messages`), and `assumedWindow` says what to expect.
+   */
+  readonly receiveMaximum: number;
+  /** MQTT 3.1.1: the broker's in-flight limit, `MQTT4_WINDOW` unless given. */
+  readonly assumedWindow?: number | undefined;
+  /** MQTT 5: the broker drops larger messages instead of sending them. */
+  readonly maximumPacketSize?: number | undefined;
+  /** Topic filters, verbatim; a shared one starts with `$share/<group>/`. */
+  readonly filters: readonly string[];
+  /**
+   * MQTT 5 Retain Handling (3.8.3.1): 0 sends the retained messages at every subscribe, that is at every reconnect;
+   * 1 (the default) only for a subscription that the session does not have yet; 2 never.
+   */
+  readonly retainHandling?: 0 | 1 | 2 | undefined;
+  /** Where `online` and `offline` are retained; undefined for none. */
+  readonly statusTopic?: string | undefined;
+  /** A connection that outlives `capMs` counts as a success: the next wait starts from `baseMs` again. */
+  readonly reconnect: BackoffLimits;
+  /** Which filters the persistent session may still hold; undefined forgets them at exit. */
+  readonly memory?: SubscriptionMemory | undefined;
+}
+
+export interface MqttCredentials {
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** File paths, read again for every connection: a rotated certificate needs no restart. */
+export interface MqttTlsOptions {
+  readonly caFile?: string | undefined;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  readonly servername?: string | undefined;
+  readonly rejectUnauthorized?: boolean | undefined;
+}
+
+/** The topic where a daemon says whether it is there. A client id may hold characters that a topic must not. */
+export function defaultStatusTopic(clientId: string): string {
+  return `fieldwatch/${clientId.replace(/[+#/\0]/g, '_')}/status`;
+}

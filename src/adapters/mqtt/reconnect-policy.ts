@@ -1,0 +1,63 @@
+import { backoffMs, slowBackoffMs, type BackoffLimits, type RandomSource } from '../../core/backoff.ts';
+import type { Logger } from '../../ports.ts';
+import type { Failure } from './failure.ts';
+
+/** So many accepted connections in a row that end early look like a client id used twice. */
+const SUSPICIOUS = 3;
+
+/** Decides how long to wait after a connection ended, and says so once per reason rather than once per attempt. */
+export class ReconnectPolicy {
+  readonly #limits: BackoffLimits;
+  readonly #random: RandomSource;
+  readonly #logger: Logger;
+  #attempt = 0;
+  #shortLived = 0;
+  #loggedReason: string | undefined;
+
+  constructor(limits: BackoffLimits, random: RandomSource, logger: Logger) {
+    this.#limits = limits;
+    this.#random = random;
+    this.#logger = logger;
+  }
+
+  /** `aliveMs` is how long the accepted connection lived; undefined when the broker never accepted it. */
+  afterEnd(end: Failure, aliveMs: number | undefined): number {
+    if (aliveMs !== undefined && aliveMs >= this.#limits.capMs) this.#forget();
+    const waitMs = end.slow
+      ? slowBackoffMs(this.#limits, this.#random)
+      : backoffMs(this.#attempt, this.#limits, this.#random);
+    this.#attempt++;
+    this.#report(end, waitMs);
+    this.#watchShortLives(end, aliveMs);
+    return waitMs;
+  }
+
+  #forget(): void {
+    this.#attempt = 0;
+    this.#shortLived = 0;
+    this.#loggedReason = undefined;
+  }
+
+  #report(end: Failure, retryInMs: number): void {
+    const fields = { kind: end.kind, reason: end.reason, retryInMs, remedy: end.remedy };
+    if (end.reason === this.#loggedReason) {
+      this.#logger.debug(fields, 'mqtt: still not connected');
+    } else if (end.slow) {
+      this.#logger.error(fields, 'mqtt: not connected, and only a person can mend it');
+    } else {
+      this.#logger.warn(fields, 'mqtt: not connected');
+    }
+    this.#loggedReason = end.reason;
+  }
+
+  /** MQTT 3.1.1 has no DISCONNECT from the broker: a session that is taken over just closes, again and again. */
+  #watchShortLives(end: Failure, aliveMs: number | undefined): void {
+    if (aliveMs === undefined) return;
+    this.#shortLived = end.kind === 'broker_closed' ? this.#shortLived + 1 : 0;
+    if (this.#shortLived !== SUSPICIOUS) return;
+    this.#logger.error(
+      { remedy: 'Give every daemon its own client_id; the log of the broker says why it closed.' },
+      'mqtt: the broker keeps closing accepted connections: another client may use the same client id',
+    );
+  }
+}

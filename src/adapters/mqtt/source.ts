@@ -1,0 +1,233 @@
+import type { IConnackPacket } from 'mqtt';
+import type { RandomSource } from '../../core/backoff.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Clock, InboundMessage, Logger, MessageHandlers, MessageSource, Metrics } from '../../ports.ts';
+import { buildConnectOptions } from './connect-options.ts';
+import { MqttConnection } from './connection.ts';
+import { failure, type Failure } from './failure.ts';
+import { assertMqttInternals, type GateMode } from './held-acks.ts';
+import { createMqttMeters, type MqttMeters } from './meters.ts';
+import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
+import { ReconnectPolicy } from './reconnect-policy.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { deadline } from './wait.ts';
+
+export type { MqttCredentials, MqttSourceOptions, MqttTlsOptions } from './options.ts';
+
+export interface MqttSourceDeps {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+}
+
+export interface PublishOptions {
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}
+
+/** A message source that can also publish: the status, and what later parts have to say over MQTT. */
+export interface MqttSource extends MessageSource {
+  /** Resolves once written (QoS 0) or acknowledged (QoS 1); rejects without a connection: nothing is queued. */
+  publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void>;
+}
+
+/** How long `stop` may take in all. */
+const STOP_MS = 2000;
+
+/** Throws a FieldwatchError (`MQTT_CLIENT_UNTESTED`) when the installed MQTT.js is not the tested one. */
+export function createMqttSource(options: MqttSourceOptions, deps: MqttSourceDeps): MqttSource {
+  assertMqttInternals();
+  return new MqttJsSource(options, deps);
+}
+
+class MqttJsSource implements MqttSource {
+  readonly #options: MqttSourceOptions;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #meters: MqttMeters;
+  readonly #policy: ReconnectPolicy;
+  readonly #subscriptions: Subscriptions;
+  #handlers: MessageHandlers | undefined;
+  #connection: MqttConnection | undefined;
+  #gate: GateMode = 'open';
+  #epoch = 0;
+  #connectedAtMs: number | undefined;
+  #hadSession = false;
+  #sessionPresent = false;
+  #cancelRetry: () => void = () => undefined;
+  #stopped: Promise<void> | undefined;
+  #onClosed: () => void = () => undefined;
+
+  constructor(options: MqttSourceOptions, deps: MqttSourceDeps) {
+    this.#options = options;
+    this.#clock = deps.clock;
+    this.#logger = deps.logger.child({ clientId: options.clientId });
+    this.#meters = createMqttMeters(deps.metrics, () => this.#connection?.heldCount ?? 0);
+    this.#policy = new ReconnectPolicy(options.reconnect, deps.random, this.#logger);
+    this.#subscriptions = new Subscriptions(options.filters, {
+      logger: this.#logger,
+      clock: deps.clock,
+      random: deps.random,
+      failedGauge: this.#meters.subscriptionsFailed,
+      backoff: options.reconnect,
+      memory: options.memory,
+      retainHandling: options.retainHandling ?? 1,
+    });
+  }
+
+  async start(handlers: MessageHandlers): Promise<void> {
+    this.#handlers = handlers;
+    this.#hadSession = await this.#subscriptions.load();
+    await this.#attempt();
+  }
+
+  acknowledge(messages: readonly InboundMessage[]): void {
+    const connection = this.#connection;
+    const counts = connection?.acknowledge(messages) ?? { sent: 0, stale: qos1(messages), notHeld: 0 };
+    if (counts.sent > 0) this.#meters.acksSent.inc(counts.sent);
+    if (counts.stale > 0) this.#meters.acksDropped.inc(counts.stale, { reason: 'stale' });
+    if (counts.notHeld > 0) {
+      this.#meters.acksDropped.inc(counts.notHeld, { reason: 'not_held' });
+      this.#logger.error({ messages: counts.notHeld }, 'mqtt: messages were acknowledged twice (a bug)');
+    }
+  }
+
+  pause(): void {
+    if (this.#gate === 'open') this.#setGate('paused');
+  }
+
+  resume(): void {
+    if (this.#gate === 'paused') this.#setGate('open');
+  }
+
+  resubscribe(filters: readonly string[]): Promise<void> {
+    return this.#subscriptions.replace(filters);
+  }
+
+  async stopReceiving(): Promise<void> {
+    // Reading goes on, so that pings and our own publishes are answered; what still arrives is not acknowledged and
+    // comes again at the next start. After a lost connection nothing is left to acknowledge: no reconnect either.
+    this.#setGate('discarding');
+    this.#cancelRetry();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#shutDown();
+    return this.#stopped;
+  }
+
+  async publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void> {
+    if (this.#connection === undefined) throw new Error('not connected');
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    await this.#connection.publish(topic, bytes, options.qos, options.retain);
+  }
+
+  #setGate(mode: GateMode): void {
+    this.#gate = mode;
+    this.#connection?.setGate(mode);
+  }
+
+  get #isDone(): boolean {
+    return this.#stopped !== undefined || this.#gate === 'discarding';
+  }
+
+  /** Opens one connection; never rejects. Its end, or its failure to begin, schedules the next attempt. */
+  async #attempt(): Promise<void> {
+    if (this.#isDone) return;
+    const epoch = ++this.#epoch;
+    const url = this.#options.urls[(epoch - 1) % this.#options.urls.length] ?? '';
+    this.#handlers?.onConnectivity({ state: 'connecting' });
+    try {
+      const building = buildConnectOptions(this.#options, url);
+      const connectOptions = await deadline(building, this.#options.connectTimeoutMs, this.#clock);
+      if (this.#isDone) return;
+      const connection: MqttConnection = new MqttConnection(epoch, connectOptions, this.#gate, this.#clock, {
+        onOpen: (connack) => this.#onOpen(connack, url),
+        onReady: () => this.#onReady(connection),
+        onMessage: (message) => this.#handlers?.onMessage(message),
+        onClosed: (end) => this.#ended(end),
+      });
+      this.#connection = connection;
+    } catch (error) {
+      this.#ended(failure('setup', messageOf(error)));
+    }
+  }
+
+  #onOpen(connack: IConnackPacket, url: string): void {
+    const { protocolVersion, receiveMaximum, assumedWindow } = this.#options;
+    const { sessionPresent } = connack;
+    this.#connectedAtMs = this.#clock.monotonicMs();
+    this.#meters.connected.set(1);
+    this.#meters.connects.inc();
+    this.#logger.info({ url, sessionPresent, protocolVersion }, 'mqtt: connected');
+    if (this.#hadSession && !sessionPresent) {
+      this.#meters.sessionsLost.inc();
+      this.#logger.warn({}, 'mqtt: the broker lost the session; messages published meanwhile may be gone');
+    }
+    this.#hadSession = true;
+    this.#sessionPresent = sessionPresent;
+    this.#handlers?.onConnectivity({
+      state: 'connected',
+      sessionPresent,
+      receiveMaximum: protocolVersion === 5 ? receiveMaximum : (assumedWindow ?? MQTT4_WINDOW),
+      protocolVersion,
+    });
+  }
+
+  #onReady(connection: MqttConnection): void {
+    void this.#subscriptions.attach(connection, this.#sessionPresent);
+    void this.#publishStatus(connection, 'online');
+  }
+
+  #ended(end: Failure): void {
+    const aliveMs =
+      this.#connectedAtMs === undefined ? undefined : this.#clock.monotonicMs() - this.#connectedAtMs;
+    this.#connection = undefined;
+    this.#connectedAtMs = undefined;
+    this.#subscriptions.detach();
+    this.#meters.connected.set(0);
+    this.#onClosed();
+    if (this.#isDone) return;
+    this.#meters.connectionEnds.inc(1, { reason: end.kind });
+    const retryInMs = this.#policy.afterEnd(end, aliveMs);
+    const timer = this.#clock.after(retryInMs, () => void this.#attempt());
+    this.#cancelRetry = () => timer.cancel();
+    this.#handlers?.onConnectivity({ state: 'disconnected', reason: end.reason, retryInMs });
+  }
+
+  async #publishStatus(connection: MqttConnection, status: 'online' | 'offline'): Promise<void> {
+    const topic = this.#options.statusTopic;
+    if (topic === undefined) return;
+    try {
+      await connection.publish(topic, Buffer.from(status), 1, true);
+    } catch (error) {
+      if (connection.isOpen)
+        this.#logger.warn({ topic, error: messageOf(error) }, 'mqtt: cannot publish the status');
+    }
+  }
+
+  /** Acknowledgements are on the wire already and keep their place before the DISCONNECT. */
+  async #shutDown(): Promise<void> {
+    this.#setGate('discarding');
+    this.#cancelRetry();
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const closed = new Promise<void>((resolve) => (this.#onClosed = resolve));
+    const goodbye = async () => {
+      if (connection.isOpen) {
+        await this.#publishStatus(connection, 'offline');
+        connection.disconnect();
+      } else {
+        connection.destroy();
+      }
+      await closed;
+    };
+    await deadline(goodbye(), STOP_MS, this.#clock).catch(() => undefined);
+    connection.destroy();
+  }
+}
+
+function qos1(messages: readonly InboundMessage[]): number {
+  return messages.filter((message) => message.qos === 1).length;
+}

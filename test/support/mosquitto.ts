@@ -1,0 +1,135 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+export interface MosquittoOptions {
+  /** Lines for the configuration file, after the listener's own. */
+  readonly config?: readonly string[];
+  /** user -> password; with it anonymous clients are refused. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** Keeps sessions and queues over a restart. */
+  readonly persistence?: boolean;
+  /** Files to write next to the configuration; `$DIR` in `config` is their folder. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** A real mosquitto on a free loopback port, in a folder of its own. Debian keeps the binary in /usr/sbin. */
+export class Mosquitto {
+  readonly port: number;
+  readonly dir: string;
+  readonly #log: string[] = [];
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number, dir: string) {
+    this.port = port;
+    this.dir = dir;
+  }
+
+  static async start(options: MosquittoOptions = {}): Promise<Mosquitto> {
+    const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-mosquitto-'));
+    const broker = new Mosquitto(await freePort(), dir);
+    for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
+    await writeFile(join(dir, 'mosquitto.conf'), await broker.#configuration(options));
+    await broker.launch();
+    return broker;
+  }
+
+  get url(): string {
+    return `mqtt://127.0.0.1:${this.port}`;
+  }
+
+  get log(): string {
+    return this.#log.join('');
+  }
+
+  /** Starts the process again, on the same port and folder. */
+  async launch(): Promise<void> {
+    const path = `${process.env['PATH']}:/usr/sbin`;
+    const child = spawn('mosquitto', ['-c', join(this.dir, 'mosquitto.conf'), '-v'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, PATH: path },
+    });
+    this.#process = child;
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', () => reject(new Error(`mosquitto did not start: ${this.log}`)));
+      child.stderr.on('data', (chunk: Buffer) => {
+        this.#log.push(chunk.toString());
+        if (/version \S+ running/.test(this.log)) resolve();
+      });
+    });
+  }
+
+  /** SIGKILL loses what was not saved; SIGTERM saves; SIGUSR1 saves now and goes on. */
+  async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill('SIGCONT');
+    child.kill(signal);
+    await exit;
+    this.#log.length = 0;
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR1' | 'SIGHUP'): void {
+    this.#process?.kill(signal);
+  }
+
+  /** Resolves once the broker's log matches: `-v` logs every packet. */
+  async logged(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.log)) {
+      const stderr = this.#process?.stderr;
+      if (stderr === null || stderr === undefined) throw new Error('mosquitto is not running');
+      await once(stderr, 'data');
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.kill('SIGKILL');
+    await rm(this.dir, { recursive: true, force: true });
+  }
+
+  async #configuration(options: MosquittoOptions): Promise<string> {
+    const lines = ['per_listener_settings false', 'log_type all'];
+    // As root mosquitto would drop to a user who cannot write here.
+    if (process.getuid?.() === 0) lines.push('user root');
+    if (options.persistence === true) {
+      lines.push('persistence true', `persistence_location ${this.dir}/`, 'autosave_interval 1');
+      lines.push('autosave_on_changes true');
+    }
+    if (options.users === undefined) lines.push('allow_anonymous true');
+    else lines.push('allow_anonymous false', `password_file ${await this.#passwords(options.users)}`);
+    lines.push(...(options.config ?? []).map((line) => line.replaceAll('$DIR', this.dir)));
+    // A listener's own settings (TLS) follow it, so `config` may bring its own listener line.
+    const own = lines.findIndex((line) => line.startsWith('listener '));
+    const listener = `listener ${this.port} 127.0.0.1`;
+    if (own === -1) lines.push(listener);
+    else lines[own] = listener;
+    return `${lines.join('\n')}\n`;
+  }
+
+  async #passwords(users: Readonly<Record<string, string>>): Promise<string> {
+    const file = join(this.dir, 'passwords');
+    await writeFile(file, '', { mode: 0o600 });
+    for (const [user, password] of Object.entries(users)) {
+      await run('mosquitto_passwd', ['-b', file, user, password]);
+    }
+    return file;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
