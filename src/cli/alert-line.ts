@@ -1,0 +1,56 @@
+import type { AlertNotification, NotificationEvent, Severity } from '../core/alert/model.ts';
+import { formatDuration } from '../core/duration.ts';
+import { formatAlertValue, formatCrossing, formatTime } from './format.ts';
+import { padCells, plainText, type Paint } from './terminal.ts';
+
+/** What an alert line needs to know: a notification of the daemon, or a row of `sensor_alerts`. */
+export type AlertEvent = Pick<
+  AlertNotification,
+  | 'event'
+  | 'sensorKey'
+  | 'alertType'
+  | 'severity'
+  | 'value'
+  | 'threshold'
+  | 'eventTimeMs'
+  | 'durationS'
+  | 'peakValue'
+>;
+
+const MARKS: Readonly<Record<NotificationEvent, string>> = {
+  firing: '● FIRING',
+  escalated: '▲ ESCALATED',
+  resolved: '✓ RESOLVED',
+  reminder: '● STILL',
+  flapping_start: '≈ FLAPPING',
+  flapping_end: '≈ STEADY',
+};
+
+const severityPaint = (paint: Paint, severity: Severity): ((text: string) => string) => {
+  if (severity === 'info') return paint.cyan;
+  return severity === 'warning' ? paint.yellow : (text) => paint.bold(paint.red(text));
+};
+
+/**
+ * One alert for a person: `● FIRING     coldroom-07     temperature_high   9.4 °C > 8 °C`, or
+ * `✓ RESOLVED   coldroom-07     temperature_high   after 3m12s, peak 9.4 °C`. With `time` the event time comes first.
+ */
+export function formatAlertLine(alert: AlertEvent, paint: Paint, { time = false } = {}): string {
+  const resolved = alert.event === 'resolved';
+  const color = resolved ? paint.green : severityPaint(paint, alert.severity);
+  const columns = [
+    ...(time ? [paint.dim(formatTime(new Date(alert.eventTimeMs)))] : []),
+    padCells(color(MARKS[alert.event]), 12),
+    padCells(plainText(alert.sensorKey), 15),
+    padCells(plainText(alert.alertType), 18),
+    resolved ? formatEnd(alert) : formatCrossing(alert.alertType, alert.value, alert.threshold),
+    ...(resolved || alert.severity === 'warning' ? [] : [color(alert.severity)]),
+  ];
+  return columns.join(' ').trimEnd();
+}
+
+function formatEnd({ alertType, durationS, peakValue }: AlertEvent): string {
+  const after = durationS === null ? '' : `after ${formatDuration(Math.round(durationS) * 1000)}`;
+  const peak = peakValue === null ? '' : `peak ${formatAlertValue(alertType, peakValue)}`;
+  return [after, peak].filter((part) => part !== '').join(', ');
+}

@@ -1,0 +1,48 @@
+/** How values look to a person. JSON and CSV never pass through here. */
+
+const UNITS: Readonly<Record<string, string>> = {
+  temperature: ' °C',
+  humidity: ' %',
+  pressure: ' hPa',
+  battery: ' %',
+  rssi: ' dBm',
+};
+
+const KIND = /_(?:rate_high|rate_low|high|low|anomaly|no_data)$/;
+
+/** `temperature_rate_high` -> `temperature`. */
+export const metricOf = (alertType: string): string => alertType.replace(KIND, '');
+
+export const unitOf = (metric: string): string => UNITS[metric] ?? '';
+
+/** At most three digits after the point, none that are zero. */
+export const formatNumber = (value: number): string =>
+  Number.isFinite(value) ? String(Number(value.toFixed(3))) : String(value);
+
+/** `9.4 °C`, with the unit that the alert's kind implies; `-` where there is no value. */
+export function formatAlertValue(alertType: string, value: number | null): string {
+  if (value === null) return '-';
+  if (alertType.endsWith('_no_data')) return `${formatNumber(value)} s`;
+  const perMinute = /_rate_(?:high|low)$/.test(alertType) ? '/min' : '';
+  return `${formatNumber(value)}${unitOf(metricOf(alertType))}${perMinute}`;
+}
+
+/** `9.4 °C > 8 °C`: what was measured against what was allowed. */
+export function formatCrossing(alertType: string, value: number | null, threshold: number | null): string {
+  if (alertType.endsWith('_no_data')) return `no data for ${formatAlertValue(alertType, value)}`;
+  const measured = formatAlertValue(alertType, value);
+  if (threshold === null) return measured;
+  const above = alertType.endsWith('_low')
+    ? false
+    : alertType.endsWith('_high') || (value ?? Infinity) > threshold;
+  return `${measured} ${above ? '>' : '<'} ${formatAlertValue(alertType, threshold)}`;
+}
+
+/** UTC, to the second: `2026-01-01 12:00:00Z`. */
+export const formatTime = (time: Date | null): string =>
+  time === null || Number.isNaN(time.getTime())
+    ? '-'
+    : time
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/\.\d+Z$/, 'Z');
