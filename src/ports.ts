@@ -232,4 +232,21 @@ export interface LeaderLock {
   release(): Promise<void>;
 }
 
+/** A tick of a schedule: due now, or found to have been missed (the process was stopped, suspended or too busy). */
+export interface CronTick {
+  readonly kind: 'due' | 'missed';
+  readonly atMs: Millis;
+}
+
+export interface CronTask {
+  /** No tick after this. Idempotent. */
+  stop(): void;
+}
+
+/** Cron expressions: five fields, or six with seconds first. Missed ticks are told, never replayed. */
+export interface Cron {
+  schedule(expression: string, timezone: string, run: (tick: CronTick) => void): CronTask;
+  validate(expression: string): boolean;
+}
+
 export type { Catalog };

@@ -1,18 +1,31 @@
 import { duration } from './common.ts';
-import { flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
+import { certificatePair, flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
+
+const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
 
 export const databaseSchema = section(
   {
     url: url(
       ['postgres', 'postgresql'],
       'TimescaleDB, such as postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full; absent: the embedded one',
-    ).optional(),
+    )
+      // prefer and allow fall back to clear text without a word.
+      .refine((value) => SSL_MODES.includes(/[?&]sslmode=([^&#]*)/.exec(value)?.[1] ?? 'disable'), {
+        error: `its sslmode is not supported; expected one of ${SSL_MODES.join(', ')}`,
+      })
+      .optional(),
     password: secret('password; better in password_file or the environment').optional(),
     password_file: readFilePath('file that holds the password; a trailing newline is cut').optional(),
     tls: section(
-      { ca_file: readFilePath('PEM file of the authority that signed the server certificate').optional() },
+      {
+        ca_file: readFilePath('PEM file of the authority that signed the server certificate').optional(),
+        cert_file: readFilePath('PEM file of the client certificate').optional(),
+        key_file: readFilePath('PEM file of the client key').optional(),
+      },
       'TLS; the mode comes from sslmode in url',
-    ).prefault({}),
+    )
+      .superRefine(certificatePair)
+      .prefault({}),
     pool: section(
       {
         write: whole({ min: 1, max: 16, fallback: 2 }, 'connections that store batches'),

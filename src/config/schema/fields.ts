@@ -55,3 +55,17 @@ function tryUrl(value: string): URL | null {
     return null;
   }
 }
+
+/** A client certificate without its key, or the other way round, would fail at the first handshake only. */
+export function certificatePair(
+  value: { cert_file?: string | undefined; key_file?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if ((value.cert_file === undefined) === (value.key_file === undefined)) return;
+  const [given, missing] = value.cert_file === undefined ? ['key', 'cert'] : ['cert', 'key'];
+  context.addIssue({
+    code: 'custom',
+    path: [`${given}_file`],
+    message: `needs ${missing}_file: a client certificate and its key come together`,
+  });
+}

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bytes, duration } from './common.ts';
-import { flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
+import { certificatePair, flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
 
 // A client id becomes a level of the status topic, where wildcards and NUL are illegal (MQTT 5, 4.7.1).
 const topicLevel = (description: string) =>
@@ -17,15 +17,7 @@ const tls = section(
     reject_unauthorized: flag(true, 'refuse a broker whose certificate does not verify'),
   },
   'TLS for mqtts:// and wss://; files are read again at each reconnect',
-).superRefine((value, context) => {
-  if ((value.cert_file === undefined) === (value.key_file === undefined)) return;
-  const [given, missing] = value.cert_file === undefined ? ['key', 'cert'] : ['cert', 'key'];
-  context.addIssue({
-    code: 'custom',
-    path: [`${given}_file`],
-    message: `needs ${missing}_file: a client certificate and its key come together`,
-  });
-});
+).superRefine(certificatePair);
 
 const reconnect = section(
   {
@@ -45,7 +37,12 @@ export const mqttSchema = section(
     url: url(
       ['mqtt', 'mqtts', 'ws', 'wss'],
       'broker, such as mqtts://broker.example:8883; absent: the embedded broker',
-    ).optional(),
+    )
+      // The client is given credentials apart from the URL, which is logged.
+      .refine((value) => !/\/\/[^/?#]*@/.test(value), {
+        error: 'must not carry credentials: put them in username and password_file',
+      })
+      .optional(),
     client_id: topicLevel('fixed name of the persistent session; {hostname} is replaced').default(
       'fieldwatch-{hostname}',
     ),

@@ -1,0 +1,207 @@
+import type { AlertBatch } from '../../src/core/alert/model.ts';
+import type {
+  Connectivity,
+  InboundMessage,
+  MessageHandlers,
+  MessageSource,
+  Metrics,
+  ReadingStore,
+  Sensor,
+  SensorDirectory,
+  StoreBatch,
+} from '../../src/ports.ts';
+
+/** Metrics that remember their last values, by `name` or `name{label=value}`. */
+export class RecordingMetrics implements Metrics {
+  readonly values = new Map<string, number>();
+  private readonly collectors: (() => void)[] = [];
+
+  counter(name: string) {
+    return { inc: (by = 1, labels?: Readonly<Record<string, string>>) => this.add(key(name, labels), by) };
+  }
+
+  gauge(name: string) {
+    return {
+      set: (value: number, labels?: Readonly<Record<string, string>>) =>
+        void this.values.set(key(name, labels), value),
+    };
+  }
+
+  histogram(name: string) {
+    return { observe: () => this.add(`${name}_count`, 1) };
+  }
+
+  onCollect(collect: () => void): void {
+    this.collectors.push(collect);
+  }
+
+  scrape(): ReadonlyMap<string, number> {
+    for (const collect of this.collectors) collect();
+    return this.values;
+  }
+
+  private add(name: string, by: number): void {
+    this.values.set(name, (this.values.get(name) ?? 0) + by);
+  }
+}
+
+function key(name: string, labels?: Readonly<Record<string, string>>): string {
+  if (labels === undefined) return name;
+  return `${name}{${Object.entries(labels)
+    .map(([label, value]) => `${label}=${value}`)
+    .join(',')}}`;
+}
+
+/** A broker connection in memory. */
+export class FakeSource implements MessageSource {
+  handlers: MessageHandlers | undefined;
+  readonly acknowledged: InboundMessage[] = [];
+  acknowledgeCalls = 0;
+  paused = false;
+  stopped = false;
+  private nextPacketId = 1;
+
+  async start(handlers: MessageHandlers): Promise<void> {
+    this.handlers = handlers;
+    this.connectivity({
+      state: 'connected',
+      sessionPresent: false,
+      receiveMaximum: 1000,
+      protocolVersion: 5,
+    });
+  }
+
+  connectivity(connectivity: Connectivity): void {
+    this.handlers?.onConnectivity(connectivity);
+  }
+
+  deliver(topic: string, payload: string, extra: Partial<InboundMessage> = {}): InboundMessage {
+    const message: InboundMessage = {
+      topic,
+      payload: new TextEncoder().encode(payload),
+      qos: 1,
+      retain: false,
+      dup: false,
+      receivedAtMs: 1_700_000_000_000,
+      contentType: undefined,
+      epoch: 1,
+      packetId: this.nextPacketId++,
+      ...extra,
+    };
+    this.handlers?.onMessage(message);
+    return message;
+  }
+
+  acknowledge(messages: readonly InboundMessage[]): void {
+    this.acknowledgeCalls += 1;
+    this.acknowledged.push(...messages);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  async resubscribe(): Promise<void> {}
+  async stopReceiving(): Promise<void> {}
+  async stop(): Promise<void> {
+    this.stopped = true;
+  }
+}
+
+export type CommitResult = Awaited<ReturnType<ReadingStore['commit']>>;
+
+/** A store whose commits the test answers one by one, or all with `auto`. */
+export class FakeStore implements ReadingStore {
+  readonly batches: StoreBatch[] = [];
+  auto: ((batch: StoreBatch) => CommitResult | Error) | undefined;
+  private readonly waiting: {
+    batch: StoreBatch;
+    resolve: (result: CommitResult) => void;
+    reject: (error: Error) => void;
+  }[] = [];
+  private arrived: (() => void) | undefined;
+
+  commit(batch: StoreBatch): Promise<CommitResult> {
+    // Copied: the writer may change its arrays afterwards.
+    this.batches.push({ ...batch, readings: [...batch.readings], deadLetters: [...batch.deadLetters] });
+    const answer = this.auto?.(batch);
+    if (answer instanceof Error) return Promise.reject(answer);
+    if (answer !== undefined) return Promise.resolve(answer);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ batch, resolve, reject });
+      this.arrived?.();
+    });
+  }
+
+  /** Resolves once a commit waits for its answer. */
+  async commitArrived(): Promise<void> {
+    if (this.waiting.length > 0) return;
+    await new Promise<void>((resolve) => {
+      this.arrived = resolve;
+    });
+  }
+
+  answer(result?: Partial<CommitResult> | Error): void {
+    const commit = this.waiting.shift();
+    if (commit === undefined) throw new Error('no commit is waiting');
+    if (result instanceof Error) commit.reject(result);
+    else commit.resolve({ ...stored(commit.batch), ...result } as CommitResult);
+  }
+
+  async close(): Promise<void> {}
+}
+
+export function stored(batch: StoreBatch): CommitResult {
+  return { kind: 'committed', stored: batch.readings.length, duplicate: 0, merged: 0, conflict: 0 };
+}
+
+/** A sensors table in memory. */
+export class FakeDirectory implements SensorDirectory {
+  readonly sensors = new Map<string, Sensor>();
+  registerCalls = 0;
+  failWith: Error | undefined;
+
+  add(key: string, extra: Partial<Sensor> = {}): Sensor {
+    const sensor: Sensor = {
+      id: this.sensors.size + 1,
+      key,
+      name: null,
+      type: null,
+      location: null,
+      tags: [],
+      ...extra,
+    };
+    this.sensors.set(key, sensor);
+    return sensor;
+  }
+
+  async loadAll(): Promise<readonly Sensor[]> {
+    return [...this.sensors.values()];
+  }
+
+  async find(keys: readonly string[]): Promise<readonly Sensor[]> {
+    if (this.failWith !== undefined) throw this.failWith;
+    return keys.flatMap((wanted) => this.sensors.get(wanted) ?? []);
+  }
+
+  async register(keys: readonly string[]): Promise<readonly Sensor[]> {
+    this.registerCalls += 1;
+    if (this.failWith !== undefined) throw this.failWith;
+    return keys.map((wanted) => this.sensors.get(wanted) ?? this.add(wanted));
+  }
+}
+
+/** An alert engine with no rules. */
+export function noAlerting() {
+  const batch: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
+  return { prepare: async () => {}, evaluate: () => ({ batch, adopt: () => {} }), announce: () => {} };
+}
+
+/** Lets everything that is ready to run, run: as many turns as a chain of awaits needs. */
+export async function settle(turns = 20): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,292 @@
+import { describe, expect, it } from '@jest/globals';
+import { FieldwatchError } from '../../src/core/errors.ts';
+import type { Decoded } from '../../src/core/reading.ts';
+import type { AlertBatch } from '../../src/core/alert/model.ts';
+import { silentLogger } from '../../src/adapters/logger.ts';
+import { BatchWriter, type AlertEvaluator } from '../../src/services/batch-writer.ts';
+import { Ingest, type Decoder } from '../../src/services/ingest.ts';
+import { SensorRegistry, type RegistryOptions } from '../../src/services/sensor-registry.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import {
+  FakeDirectory,
+  FakeSource,
+  FakeStore,
+  noAlerting,
+  RecordingMetrics,
+  settle,
+  stored,
+} from '../support/fakes.ts';
+
+/** `v` one reading · `v,w` two · `!` undecodable · `-` ignored. The topic is the device. */
+const decoder: Decoder = {
+  decode({ topic, payload, receivedAtMs }): Decoded {
+    const text = new TextDecoder().decode(payload);
+    if (text === '!') return { kind: 'reject', code: 'parse_error', detail: 'not ours' };
+    if (text === '-') return { kind: 'reject', code: 'ignored' };
+    const readings = text.split(',').map((value, index) => ({
+      device: topic,
+      timeUs: receivedAtMs * 1000 + index,
+      stamped: true,
+      metrics: new Map([['temperature', Number(value)]]),
+    }));
+    return { kind: 'readings', readings, dropped: 0 };
+  },
+};
+
+const transient = new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
+
+async function setup(
+  extra: {
+    alerting?: AlertEvaluator;
+    registry?: Partial<RegistryOptions>;
+    maxRows?: number;
+    windowRows?: number;
+  } = {},
+) {
+  const [source, store, directory, clock, metrics] = [
+    new FakeSource(),
+    new FakeStore(),
+    new FakeDirectory(),
+    new FakeClock(),
+    new RecordingMetrics(),
+  ];
+  directory.add('s1');
+  const logger = silentLogger;
+  const registryOptions = {
+    registration: 'auto' as const,
+    allow: [],
+    maxNewPerMinute: 100,
+    ...extra.registry,
+  };
+  const registry = new SensorRegistry(registryOptions, { directory, clock, logger, metrics });
+  await registry.load();
+  const writer = new BatchWriter(
+    { baseMs: 100, capMs: 1000 },
+    { registry, alerting: extra.alerting ?? noAlerting(), store, clock, logger, metrics, random: () => 1 },
+  );
+  const ingest = new Ingest(
+    {
+      batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: 20 },
+      window: { maxRows: extra.windowRows ?? 10_000, maxBytes: 1 << 24 },
+    },
+    { source, decoder, registry, writer, clock, logger, metrics },
+  );
+  await ingest.start();
+  const conserved = () => {
+    const t = ingest.totals();
+    expect(t.received).toBe(
+      t.stored + t.duplicate + t.merged + t.conflict + t.deadLettered + t.filtered + t.inFlight,
+    );
+    return t;
+  };
+  return { source, store, directory, clock, metrics, ingest, writer, conserved };
+}
+
+describe('Ingest', () => {
+  it('acknowledges only after the commit of every row', async () => {
+    const { source, store, clock, conserved } = await setup();
+    const message = source.deliver('s1', '20,21');
+    clock.advance(20);
+    await store.commitArrived();
+    expect(source.acknowledged).toEqual([]);
+    expect(conserved()).toMatchObject({ received: 2, inFlight: 2, stored: 0 });
+    store.answer();
+    await settle();
+    expect(source.acknowledged).toEqual([message]);
+    expect(conserved()).toMatchObject({ received: 2, inFlight: 0, stored: 2 });
+  });
+
+  it('writes one batch at a time and commits the next one as soon as its time has come', async () => {
+    const { source, store, clock } = await setup();
+    source.deliver('s1', '1');
+    clock.advance(20);
+    await store.commitArrived();
+    for (let i = 0; i < 5; i++) source.deliver('s1', String(i));
+    clock.advance(20);
+    await settle();
+    expect(store.batches).toHaveLength(1);
+    store.answer();
+    await store.commitArrived();
+    expect(store.batches[1]?.readings).toHaveLength(5);
+    store.answer();
+    await settle();
+    expect(source.acknowledged).toHaveLength(6);
+    expect(source.acknowledgeCalls).toBe(2);
+  });
+
+  it('does not wait when the window of the broker fills', async () => {
+    const { source, store } = await setup();
+    source.connectivity({ state: 'connected', sessionPresent: true, receiveMaximum: 20, protocolVersion: 4 });
+    for (let i = 0; i < 10; i++) source.deliver('s1', String(i));
+    await store.commitArrived();
+    expect(store.batches[0]?.readings).toHaveLength(10);
+  });
+
+  it('seals a full batch and lets the next one fill', async () => {
+    const { source, store, clock } = await setup({ maxRows: 3 });
+    for (let i = 0; i < 7; i++) source.deliver('s1', String(i));
+    store.auto = stored;
+    await settle();
+    expect(store.batches.map((batch) => batch.readings.length)).toEqual([3, 3]);
+    clock.advance(20);
+    await settle();
+    expect(store.batches.at(-1)?.readings).toHaveLength(1);
+    expect(source.acknowledged).toHaveLength(7);
+  });
+
+  it('tries a batch again, flagged, until the database is back; nothing is acknowledged meanwhile', async () => {
+    const { source, store, clock, writer } = await setup();
+    source.deliver('s1', '20');
+    clock.advance(20);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await store.commitArrived();
+      store.answer(transient);
+      await settle();
+      expect(writer.health).toMatchObject({ state: 'failing', code: 'DB_UNREACHABLE' });
+      expect(source.acknowledged).toEqual([]);
+      clock.advance(1000);
+    }
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(store.batches.map((batch) => batch.retry)).toEqual([false, true, true, true]);
+    expect(source.acknowledged).toHaveLength(1);
+    expect(writer.health).toEqual({ state: 'ok' });
+  });
+
+  it('sets a refused row aside and stores its neighbours', async () => {
+    const { source, store, clock, conserved } = await setup();
+    for (const value of ['1', '2', '3']) source.deliver('s1', value, { receivedAtMs: 1000 * Number(value) });
+    clock.advance(20);
+    await store.commitArrived();
+    store.answer({ kind: 'row_refused', index: 1, sqlstate: '22003', message: 'out of range' });
+    await store.commitArrived();
+    expect(store.batches[1]?.readings.map((row) => row.metrics.get('temperature'))).toEqual([1, 3]);
+    expect(store.batches[1]?.deadLetters).toMatchObject([
+      { topic: 's1', reason: '22003', detail: 'out of range' },
+    ]);
+    store.answer();
+    await settle();
+    expect(source.acknowledged).toHaveLength(3);
+    expect(conserved()).toMatchObject({ stored: 2, deadLettered: 1, inFlight: 0 });
+  });
+
+  it('keeps what cannot be decoded as a dead letter, and counts what is filtered', async () => {
+    const { source, store, clock, conserved } = await setup();
+    store.auto = stored;
+    source.deliver('s1', '!');
+    source.deliver('s1', '-');
+    clock.advance(20);
+    await settle();
+    expect(store.batches[0]?.deadLetters).toMatchObject([{ reason: 'parse_error', detail: 'not ours' }]);
+    expect(source.acknowledged).toHaveLength(2);
+    expect(conserved()).toMatchObject({ received: 2, deadLettered: 1, filtered: 1 });
+  });
+
+  it('acknowledges messages that need no row even when nothing else arrives', async () => {
+    const { source, store, clock } = await setup();
+    source.deliver('s1', '-');
+    clock.advance(20);
+    await settle();
+    expect(source.acknowledged).toHaveLength(1);
+    expect(store.batches).toHaveLength(0);
+  });
+
+  it('registers unknown sensors once a batch; refused ones become dead letters', async () => {
+    const { source, store, directory, clock, conserved } = await setup({ registry: { allow: ['n*'] } });
+    store.auto = stored;
+    for (const key of ['n1', 'n2', 'n1', 'x1']) source.deliver(key, '5');
+    clock.advance(20);
+    await settle();
+    expect(directory.registerCalls).toBe(1);
+    expect(store.batches[0]?.readings.map((row) => row.sensorId)).toEqual([2, 3, 2]);
+    expect(store.batches[0]?.deadLetters).toMatchObject([{ topic: 'x1', reason: 'sensor_rejected' }]);
+    expect(conserved()).toMatchObject({ stored: 3, deadLettered: 1 });
+  });
+
+  it('adopts the alert state only once, after the commit, and evaluates anew after a refused row', async () => {
+    const log: string[] = [];
+    const batch: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
+    const alerting: AlertEvaluator = {
+      prepare: async () => {},
+      evaluate: (rows) => {
+        log.push(`evaluate ${rows.length}`);
+        return { batch, adopt: () => log.push('adopt') };
+      },
+      announce: () => {},
+    };
+    const { source, store, clock } = await setup({ alerting });
+    source.deliver('s1', '1,2');
+    clock.advance(20);
+    await store.commitArrived();
+    store.answer({ kind: 'row_refused', index: 0, sqlstate: '22003', message: '' });
+    await store.commitArrived();
+    store.answer(transient);
+    await settle();
+    clock.advance(1000);
+    await store.commitArrived();
+    expect(log).toEqual(['evaluate 2', 'evaluate 1', 'evaluate 1']);
+    store.answer();
+    await settle();
+    expect(log.at(-1)).toBe('adopt');
+  });
+
+  it('pauses reading at the limit of the window and resumes when half of it is free', async () => {
+    const { source, store, clock } = await setup({ windowRows: 4, maxRows: 2 });
+    for (let i = 0; i < 4; i++) source.deliver('s1', String(i));
+    expect(source.paused).toBe(true);
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(source.paused).toBe(false);
+    clock.advance(20);
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(source.acknowledged).toHaveLength(4);
+  });
+
+  it('gives a redelivered message without a time of its own its first arrival time', async () => {
+    const { source, store, clock } = await setup();
+    store.auto = stored;
+    const first = source.deliver('s1', '20');
+    source.connectivity({ state: 'disconnected', reason: 'cut', retryInMs: 1 });
+    source.connectivity({
+      state: 'connected',
+      sessionPresent: true,
+      receiveMaximum: 1000,
+      protocolVersion: 5,
+    });
+    source.deliver('s1', '20', {
+      dup: true,
+      epoch: 2,
+      packetId: first.packetId,
+      receivedAtMs: first.receivedAtMs + 5000,
+    });
+    clock.advance(20);
+    await settle();
+    const times = store.batches.flatMap((batch) => batch.readings.map((row) => row.timeUs));
+    expect(times).toEqual([first.receivedAtMs * 1000, first.receivedAtMs * 1000]);
+  });
+
+  it('writes and acknowledges what is held before it stops', async () => {
+    const { source, store, ingest } = await setup();
+    store.auto = stored;
+    source.deliver('s1', '1');
+    source.deliver('s1', '-');
+    await ingest.stop(1000);
+    expect(source.acknowledged).toHaveLength(2);
+  });
+
+  it('stops at the deadline with the database away, and acknowledges nothing', async () => {
+    const { source, store, clock, ingest } = await setup();
+    store.auto = () => transient;
+    source.deliver('s1', '1');
+    const stopping = ingest.stop(500);
+    await settle();
+    clock.advance(500);
+    await settle();
+    await stopping;
+    expect(source.acknowledged).toEqual([]);
+  });
+});

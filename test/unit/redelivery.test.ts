@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals';
+import type { InboundMessage } from '../../src/ports.ts';
+import { Redelivery } from '../../src/services/redelivery.ts';
+
+const message = (packetId: number, extra: Partial<InboundMessage> = {}): InboundMessage => ({
+  topic: 't',
+  payload: new Uint8Array([1, 2, 3]),
+  qos: 1,
+  retain: false,
+  dup: false,
+  receivedAtMs: 1000,
+  contentType: undefined,
+  epoch: 1,
+  packetId,
+  ...extra,
+});
+const again = (packetId: number, extra: Partial<InboundMessage> = {}) =>
+  message(packetId, { dup: true, epoch: 2, receivedAtMs: 9000, ...extra });
+
+describe('Redelivery', () => {
+  it('gives a held message its first arrival time when it comes again', () => {
+    const redelivery = new Redelivery(10);
+    redelivery.connectionLost([message(7)]);
+    expect(redelivery.arrivalOf(again(7))).toBe(1000);
+    expect(redelivery.arrivalOf(again(7))).toBe(9000);
+  });
+
+  it('remembers what was acknowledged last, for the acknowledgement may have been lost', () => {
+    const redelivery = new Redelivery(10);
+    redelivery.acknowledged([message(3)]);
+    redelivery.connectionLost([]);
+    expect(redelivery.arrivalOf(again(3))).toBe(1000);
+  });
+
+  it('forgets the oldest acknowledged batches beyond its capacity', () => {
+    const redelivery = new Redelivery(2);
+    redelivery.acknowledged([message(1)]);
+    redelivery.acknowledged([message(2), message(3)]);
+    redelivery.connectionLost([]);
+    expect(redelivery.arrivalOf(again(1))).toBe(9000);
+    expect(redelivery.arrivalOf(again(2))).toBe(1000);
+  });
+
+  it.each([
+    ['another payload', again(7, { payload: new Uint8Array([1, 2, 4]) })],
+    ['another topic', again(7, { topic: 'u' })],
+    ['no DUP flag', message(7, { receivedAtMs: 9000 })],
+    ['an unknown packet identifier', again(8)],
+  ])('takes a message with %s as a new one', (_, next) => {
+    const redelivery = new Redelivery(10);
+    redelivery.connectionLost([message(7)]);
+    expect(redelivery.arrivalOf(next)).toBe(9000);
+  });
+
+  it('forgets all when the broker lost the session', () => {
+    const redelivery = new Redelivery(10);
+    redelivery.connectionLost([message(7)]);
+    redelivery.sessionLost();
+    expect(redelivery.arrivalOf(again(7))).toBe(9000);
+  });
+});

@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import { SensorRegistry, type RegistryOptions } from '../../src/services/sensor-registry.ts';
+import { silentLogger } from '../../src/adapters/logger.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeDirectory, RecordingMetrics } from '../support/fakes.ts';
+
+function setup(options: Partial<RegistryOptions> = {}) {
+  const directory = new FakeDirectory();
+  const clock = new FakeClock();
+  const registry = new SensorRegistry(
+    { registration: 'auto', allow: [], maxNewPerMinute: 100, ...options },
+    { directory, clock, logger: silentLogger, metrics: new RecordingMetrics() },
+  );
+  return { directory, clock, registry };
+}
+
+describe('SensorRegistry', () => {
+  it('registers unknown keys in one call and knows them afterwards', async () => {
+    const { directory, registry } = setup();
+    expect(await registry.resolve(['a', 'b'])).toEqual(new Map());
+    expect(directory.registerCalls).toBe(1);
+    expect(registry.find('a')?.id).toBe(1);
+    await registry.resolve(['a', 'b']);
+    expect(directory.registerCalls).toBe(1);
+  });
+
+  it('refuses keys outside the allow-list, and with registration rejected', async () => {
+    const { registry } = setup({ allow: ['lab-*', 'x.1'] });
+    expect(await registry.resolve(['lab-1', 'x.1', 'xa1', 'home-1'])).toEqual(
+      new Map([
+        ['xa1', 'sensor_rejected'],
+        ['home-1', 'sensor_rejected'],
+      ]),
+    );
+    const closed = setup({ registration: 'reject' });
+    expect(await closed.registry.resolve(['a'])).toEqual(new Map([['a', 'sensor_rejected']]));
+  });
+
+  it('finds a sensor that someone registered by hand, whatever the policy', async () => {
+    const { directory, registry } = setup({ registration: 'reject' });
+    directory.add('a', { location: 'lab' });
+    expect(await registry.resolve(['a'])).toEqual(new Map());
+    expect(registry.find('a')?.location).toBe('lab');
+  });
+
+  it('limits new sensors a minute, and starts anew in the next', async () => {
+    const { clock, registry } = setup({ maxNewPerMinute: 2 });
+    expect(await registry.resolve(['a', 'b', 'c'])).toEqual(new Map([['c', 'sensor_limit']]));
+    clock.advance(60_000);
+    expect(await registry.resolve(['c'])).toEqual(new Map());
+  });
+
+  it('keeps its allowance when the database is away', async () => {
+    const { directory, registry } = setup({ maxNewPerMinute: 1 });
+    directory.failWith = new Error('away');
+    await expect(registry.resolve(['a'])).rejects.toThrow('away');
+    directory.failWith = undefined;
+    expect(await registry.resolve(['a'])).toEqual(new Map());
+  });
+});
