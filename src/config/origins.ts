@@ -55,7 +55,13 @@ export class Origins {
 
   /** `fieldwatch.yaml:12`, `environment: FIELDWATCH_…`, `command line` or `default`. */
   describe(path: ConfigPath): string {
-    const origin = this.get(path);
+    let origin = this.get(path);
+    // An element of a list that the environment or the command line gave has no origin of its own.
+    for (let length = path.length - 1; origin === undefined && length > 0; length--) {
+      const above = this.get(path.slice(0, length));
+      if (above?.kind === 'file') break;
+      origin = above;
+    }
     if (origin === undefined) return 'default';
     if (origin.kind === 'file') return `${origin.file}:${origin.key.line}`;
     return origin.kind === 'environment' ? `environment: ${origin.name}` : 'command line';

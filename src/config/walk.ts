@@ -21,6 +21,9 @@ export type PlainObject = Record<string, unknown>;
 export const isPlainObject = (value: unknown): value is PlainObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** How the texts that mean something else describe their form (schema/common.ts, schema/policies.ts). */
+const WRITTEN = /(duration|size|interval), such as .*$/;
+
 export function inspect(schema: z.core.$ZodType): SchemaNode {
   let core = schema;
   let fallback: unknown;
@@ -42,8 +45,8 @@ export function inspect(schema: z.core.$ZodType): SchemaNode {
     }
   }
   const description = typeof meta.description === 'string' ? meta.description : undefined;
-  const inner = z.globalRegistry.get(core)?.description ?? '';
-  const form = /^(duration|size), /.test(inner) ? `a ${inner}` : undefined;
+  const written = WRITTEN.exec(z.globalRegistry.get(core)?.description ?? '');
+  const form = written === null ? undefined : `${written[1] === 'interval' ? 'an' : 'a'} ${written[0]}`;
   return {
     core,
     description,
