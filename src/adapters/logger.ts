@@ -3,7 +3,7 @@ import type { LogFields, Logger } from '../ports.ts';
 
 export interface LoggerOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
-  /** Where lines go; standard output by default. */
+  /** Where lines go; standard error by default. */
   readonly destination?: DestinationStream;
 }
 
@@ -20,8 +20,8 @@ export function createLogger(options: LoggerOptions): Logger {
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: SECRETS, censor: '***' },
     },
-    options.destination ?? destination({ fd: 1, sync: true }),
-  ) as Logger;
+    options.destination ?? destination({ fd: 2, sync: true }),
+  );
 }
 
 /** For commands that report to a person and need no log. */

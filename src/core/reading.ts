@@ -40,7 +40,8 @@ export type RejectCode =
   | 'too_large'
   | 'too_deep'
   | 'too_many_readings'
-  | 'unknown_alias';
+  | 'unknown_alias'
+  | 'decoder_failed';
 
 export type Decoded =
   | {

@@ -18,6 +18,8 @@ export interface AlertEvaluator {
   announce(notifications: readonly AlertNotification[]): void;
 }
 
+const NOTHING: WriteOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0, notifications: [] };
+
 export interface BatchWriterDeps {
   readonly registry: SensorRegistry;
   readonly alerting: AlertEvaluator;
@@ -102,6 +104,7 @@ export class BatchWriter {
     const { alerting } = this.deps;
     await this.resolveSensors(batch);
     const rows = batch.rowList as ResolvedRow[];
+    if (rows.length === 0 && batch.deadLetters.length === 0) return NOTHING;
     await alerting.prepare(rows);
     for (;;) {
       // Evaluated anew after a refused row: a reading that is not stored raises no alert.

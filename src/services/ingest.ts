@@ -1,4 +1,5 @@
-import { decideFlush, isFull, type BatchLimits } from '../core/batch.ts';
+import { messageOf } from '../core/errors.ts';
+import { decideFlush, isFull, type BatchLimits, type WindowFill } from '../core/batch.ts';
 import { FILTERED_CODES, type Decoded, type Millis } from '../core/reading.ts';
 import type { Clock, Connectivity, InboundMessage, Logger, MessageSource, Metrics, Timer } from '../ports.ts';
 import { IntakeBatch } from './intake-batch.ts';
@@ -50,8 +51,6 @@ export class Ingest {
   private open: IntakeBatch | undefined;
   /** Full batches that wait for their turn; the first may be in the middle of its commit. */
   private readonly queue: IntakeBatch[] = [];
-  /** Messages that need no row: acknowledged with the next write to the broker. */
-  private settled: InboundMessage[] = [];
   private unacknowledged = 0;
   private rowsHeld = 0;
   private bytesHeld = 0;
@@ -109,20 +108,16 @@ export class Ingest {
 
   private onMessage(message: InboundMessage): void {
     const receivedAtMs = this.redelivery.arrivalOf(message);
-    const { topic, payload, retain, contentType } = message;
-    const decoded = this.decoder.decode({ topic, payload, retain, receivedAtMs, contentType });
-    if (message.qos === 1) this.unacknowledged += 1;
-    if (decoded.kind === 'reject' && FILTERED_CODES.has(decoded.code)) {
-      this.ledger.filter(decoded.code);
-      this.settled.push(message);
-      this.schedule();
-      return;
-    }
+    const decoded = this.decode(message, receivedAtMs);
+    this.unacknowledged += message.qos;
     const batch = (this.open ??= new IntakeBatch(this.deps.clock.monotonicMs()));
     const before = batch.bytes;
     const rowsBefore = batch.rows;
     batch.addMessage(message);
-    if (decoded.kind === 'reject') {
+    if (decoded.kind === 'reject' && FILTERED_CODES.has(decoded.code)) {
+      // It needs no row, yet it takes its place in the batch: PUBACKs leave in the order of arrival (MQTT 4.6).
+      this.ledger.filter(decoded.code);
+    } else if (decoded.kind === 'reject') {
       this.ledger.arrived(1, 0);
       batch.addDeadLetter(message, decoded.code, decoded.detail);
     } else {
@@ -133,6 +128,17 @@ export class Ingest {
     }
     this.hold(batch.rows - rowsBefore, batch.bytes - before);
     this.schedule();
+  }
+
+  private decode(message: InboundMessage, receivedAtMs: Millis): Decoded {
+    const { topic, payload, retain, contentType } = message;
+    try {
+      return this.decoder.decode({ topic, payload, retain, receivedAtMs, contentType });
+    } catch (error) {
+      // A bug of ours must cost one message, kept for the day it is mended, and never the connection.
+      this.deps.logger.error({ err: error, topic }, 'decoding failed unexpectedly; kept as a dead letter');
+      return { kind: 'reject', code: 'decoder_failed', detail: messageOf(error) };
+    }
   }
 
   private onConnectivity(connectivity: Connectivity): void {
@@ -147,7 +153,6 @@ export class Ingest {
   private *heldMessages(): Iterable<InboundMessage> {
     for (const batch of this.queue) yield* batch.messageList;
     if (this.open !== undefined) yield* this.open.messageList;
-    yield* this.settled;
   }
 
   /** Called after every message: seals, writes, or waits a little, as `decideFlush` says. */
@@ -156,20 +161,19 @@ export class Ingest {
     if (open !== undefined && isFull(open, this.options.batch)) this.seal();
     if (this.writing !== undefined) return;
     if (this.queue.length > 0) return this.flush();
-    if (open === undefined) return this.wait(this.options.batch.lingerMs);
     // The exact clock is read only when the timer fires or a batch opens, not for every message.
-    if (this.timer === undefined || this.windowPressed(open)) this.decide();
+    if (this.timer === undefined || this.windowPressed()) this.decide();
   }
 
-  private windowPressed(open: IntakeBatch): boolean {
-    return open.messages * 2 >= this.receiveMaximum || this.unacknowledged >= this.receiveMaximum;
+  private windowPressed(): boolean {
+    return (
+      (this.open?.messages ?? 0) * 2 >= this.receiveMaximum || this.unacknowledged >= this.receiveMaximum
+    );
   }
 
   private decide(): void {
-    const window = { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
-    const { open } = this;
-    if (open === undefined) return this.flush();
-    const decision = decideFlush(open, window, this.options.batch, this.deps.clock.monotonicMs());
+    if (this.open === undefined) return;
+    const decision = decideFlush(this.open, this.window(), this.options.batch, this.deps.clock.monotonicMs());
     if (decision.flush === 'now') this.flush();
     else this.wait(decision.afterMs);
   }
@@ -192,11 +196,10 @@ export class Ingest {
     this.timer = undefined;
     if (this.writing !== undefined) return;
     if (this.queue.length === 0) this.seal();
-    this.acknowledgeSettled();
     if (this.queue.length === 0) return;
     this.writing = this.writeAll().finally(() => {
       this.writing = undefined;
-      if (this.open !== undefined || this.settled.length > 0) this.decide();
+      this.decide();
     });
   }
 
@@ -216,7 +219,6 @@ export class Ingest {
       }
       this.ledger.committed(outcome, batch.deadLetters.length);
       this.acknowledge(batch.messageList);
-      this.acknowledgeSettled();
       this.hold(-rows, -bytes);
       this.deps.writer.announce(outcome);
       if (this.queue.length === 0 && this.open !== undefined && this.due(this.open)) this.seal();
@@ -224,8 +226,13 @@ export class Ingest {
   }
 
   private due(open: IntakeBatch): boolean {
-    const window = { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
-    return decideFlush(open, window, this.options.batch, this.deps.clock.monotonicMs()).flush === 'now';
+    return (
+      decideFlush(open, this.window(), this.options.batch, this.deps.clock.monotonicMs()).flush === 'now'
+    );
+  }
+
+  private window(): WindowFill {
+    return { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
   }
 
   private async drain(): Promise<void> {
@@ -233,14 +240,6 @@ export class Ingest {
       if (this.writing === undefined) this.flush();
       await this.writing;
     }
-    this.acknowledgeSettled();
-  }
-
-  private acknowledgeSettled(): void {
-    if (this.settled.length === 0) return;
-    const messages = this.settled;
-    this.settled = [];
-    this.acknowledge(messages);
   }
 
   private acknowledge(messages: readonly InboundMessage[]): void {

@@ -40,7 +40,7 @@ export class IntakeLedger {
       'Values set aside inside messages whose rest was kept',
     );
     metrics.onCollect(() => {
-      for (const [outcome, value] of Object.entries(this.totals()))
+      for (const [outcome, value] of Object.entries<number>({ ...this.totals() }))
         items.set(value, { outcome: snakeCase(outcome) });
       for (const [code, value] of this.filteredBy) filtered.set(value, { code });
       dropped.set(this.dropped);

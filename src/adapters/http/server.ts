@@ -7,7 +7,7 @@ import type { MetricsRegistry } from '../metrics.ts';
 export interface ReadinessCheck {
   readonly name: string;
   /** `fail` makes the daemon not ready; `degraded` is told and nothing more. */
-  check(): { readonly status: 'ok' | 'degraded' | 'fail'; readonly detail?: string };
+  readonly check: () => { readonly status: 'ok' | 'degraded' | 'fail'; readonly detail?: string };
 }
 
 export interface HttpOptions {
