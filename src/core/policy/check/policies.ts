@@ -1,0 +1,173 @@
+import type { PolicyCheck } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import { present } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import { intervalMs, parseInterval, sameInterval, formatInterval, type IntervalText } from '../interval.ts';
+import { JOBS_QUERY, JOBS_VALUES, decodeJob, type PolicyJob } from '../job.ts';
+import { POLICY_PROCS, policyName, type DeclaredPolicy, type RelationPlan } from '../plan.ts';
+import type { PolicyKind } from '../relations.ts';
+import { addPolicy, alterJob, deleteJob, resumeJob } from '../statement.ts';
+
+const CHECK = 'policies';
+
+/** One setting of a job that is not as declared. */
+interface Difference {
+  readonly setting: string;
+  readonly expected: string;
+  readonly actual: string;
+}
+
+/** V1: each declared policy exists once, is configured and scheduled as declared, and is not paused. */
+export const policiesCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'each declared policy exists once, as declared, and is not paused',
+  queries: () => [{ text: JOBS_QUERY, values: JOBS_VALUES }],
+  judge: (plan, facts, [rows = []]) => {
+    const jobs = rows.map(decodeJob);
+    return present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, facts));
+  },
+};
+
+function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], facts: Facts): readonly Finding[] {
+  const own = jobs.filter((job) => job.relation === plan.relation.name);
+  const kinds = Object.keys(POLICY_PROCS) as PolicyKind[];
+  return kinds.flatMap((kind) => {
+    const declared = plan.policies.find((policy) => policy.kind === kind);
+    const found = own.filter((job) => job.proc === POLICY_PROCS[kind]);
+    return declared === undefined
+      ? extra(plan.relation.name, kind, found)
+      : judgePolicy(declared, found, facts);
+  });
+}
+
+function judgePolicy(policy: DeclaredPolicy, jobs: readonly PolicyJob[], facts: Facts): readonly Finding[] {
+  const [job, ...others] = [...jobs].sort(
+    (a, b) => faultsOf(a, policy, facts) - faultsOf(b, policy, facts) || a.id - b.id,
+  );
+  if (job === undefined) return [missing(policy)];
+  const findings: Finding[] = [];
+  if (others.length > 0) findings.push(duplicate(policy, job, others));
+  if (!job.scheduled) findings.push(paused(policy, job));
+  const differences = differencesOf(job, policy, facts);
+  if (differences.length > 0) findings.push(mismatched(policy, job, differences));
+  return findings;
+}
+
+/** Of several jobs the one nearest to what is declared is the policy; the others are duplicates. */
+function faultsOf(job: PolicyJob, policy: DeclaredPolicy, facts: Facts): number {
+  return differencesOf(job, policy, facts).length + (job.scheduled ? 0 : 1);
+}
+
+export function differencesOf(job: PolicyJob, policy: DeclaredPolicy, facts: Facts): readonly Difference[] {
+  const differences: Difference[] = [];
+  const compare = (setting: string, expected: IntervalText, actual: unknown): void => {
+    const text = typeof actual === 'string' ? actual : undefined;
+    const parsed = text === undefined ? undefined : parseInterval(text);
+    if (parsed !== undefined && sameInterval(parsed, expected)) return;
+    const shown = parsed === undefined ? (text ?? 'none') : formatInterval(parsed);
+    differences.push({ setting, expected, actual: shown });
+  };
+  for (const [key, expected] of Object.entries(policy.config)) compare(key, expected, job.config[key]);
+  compare('schedule_interval', policy.every, job.every);
+  compare('max_runtime', policy.maxRuntime, job.maxRuntime);
+  if (!job.fixedSchedule) {
+    differences.push({ setting: 'fixed_schedule', expected: 'true', actual: 'false' });
+  }
+  return [...differences, ...ownerDifference(job, facts)];
+}
+
+function ownerDifference(job: PolicyJob, facts: Facts): readonly Difference[] {
+  const relation = facts.relations.get(job.relation);
+  if (relation === undefined) return [];
+  if (job.owner !== relation.owner) {
+    return [{ setting: 'owner', expected: relation.owner, actual: job.owner }];
+  }
+  // Background workers act as the owner and need its LOGIN right; without workers nobody does.
+  if (facts.server.hasWorkers && !relation.ownerCanLogin) {
+    return [{ setting: 'owner', expected: 'a role with LOGIN', actual: `${job.owner}, which has none` }];
+  }
+  return [];
+}
+
+function missing(policy: DeclaredPolicy): Finding {
+  return {
+    check: CHECK,
+    subject: policyName(policy),
+    verdict: 'missing',
+    severity: 'critical',
+    expected: describe(policy),
+    actual: `no ${policy.proc} job`,
+    remedy: `${addPolicy(policy)};`,
+  };
+}
+
+function duplicate(policy: DeclaredPolicy, job: PolicyJob, others: readonly PolicyJob[]): Finding {
+  return {
+    check: CHECK,
+    subject: policyName(policy),
+    verdict: 'duplicate',
+    severity: 'warning',
+    expected: `one ${policy.proc} job`,
+    actual: `jobs ${[job, ...others].map(({ id }) => id).join(', ')}`,
+    remedy: others.map(({ id }) => `${deleteJob(id)};`).join(' '),
+  };
+}
+
+function paused(policy: DeclaredPolicy, job: PolicyJob): Finding {
+  return {
+    check: CHECK,
+    subject: policyName(policy),
+    verdict: 'paused',
+    severity: 'critical',
+    expected: 'scheduled',
+    actual: `job ${job.id} is paused (scheduled = false)`,
+    remedy: `${resumeJob(job)};`,
+  };
+}
+
+function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonly Difference[]): Finding {
+  const show = (side: 'expected' | 'actual') =>
+    differences.map((difference) => `${difference.setting} = ${difference[side]}`).join(', ');
+  const owner = differences.some(({ setting }) => setting === 'owner');
+  return {
+    check: CHECK,
+    subject: policyName(policy),
+    verdict: 'mismatched',
+    severity: dropsTooEarly(policy, job) ? 'critical' : 'warning',
+    expected: show('expected'),
+    actual: `${show('actual')} (job ${job.id})`,
+    // A job's owner cannot be altered by its owner: it is made anew by the right role.
+    remedy: owner
+      ? `as the owner of ${policy.relation} (a role with LOGIN): ${deleteJob(job.id)}; ${addPolicy(policy)};`
+      : `${alterJob(job, policy)};`,
+  };
+}
+
+/** Data that was declared to be kept is being deleted: no mere difference of settings. */
+function dropsTooEarly(policy: DeclaredPolicy, job: PolicyJob): boolean {
+  const [declared, actual] = [policy.config['drop_after'], job.config['drop_after']];
+  const parsed = typeof actual === 'string' ? parseInterval(actual) : undefined;
+  return declared !== undefined && (parsed === undefined || intervalMs(parsed) < intervalMs(declared));
+}
+
+function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): readonly Finding[] {
+  if (jobs.length === 0) return [];
+  const ids = jobs.map(({ id }) => id);
+  return [
+    {
+      check: CHECK,
+      subject: policyName({ relation, kind }),
+      verdict: 'extra',
+      // An undeclared retention policy deletes data that somebody meant to keep.
+      severity: kind === 'retention' ? 'critical' : 'warning',
+      expected: `no ${kind} policy`,
+      actual: jobs.map((job) => `job ${job.id} ${JSON.stringify(job.config)}`).join(', '),
+      remedy: `declare it under policies in the configuration, or ${ids.map((id) => `${deleteJob(id)};`).join(' ')}`,
+    },
+  ];
+}
+
+export function describe(policy: DeclaredPolicy): string {
+  const settings = Object.entries(policy.config).map(([key, value]) => `${key} = ${value}`);
+  return [...settings, `every ${policy.every}`].join(', ');
+}

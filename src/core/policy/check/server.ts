@@ -1,0 +1,107 @@
+import type { PolicyCheck } from '../check.ts';
+import type { ServerFacts } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+
+const CHECK = 'server';
+/** A scheduler and three jobs at once: staggered schedules need no more. */
+const LEAST_BACKGROUND_WORKERS = 4;
+const LEAST_WORKER_PROCESSES = 8;
+
+type Fault = Omit<Finding, 'check' | 'subject'>;
+
+/** V0: an extension, an edition and a scheduler without which no policy runs. */
+export const serverCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'TimescaleDB is there, is a version and an edition with policies, and its scheduler is alive',
+  queries: () => [],
+  judge: (_plan, { server }) =>
+    faults(server).map((fault) => ({ check: CHECK, subject: 'server', ...fault })),
+};
+
+/** Without these no other check has anything to look at. */
+export function canBeJudged(server: ServerFacts): boolean {
+  return server.extension !== undefined && server.license !== 'apache';
+}
+
+function faults(server: ServerFacts): readonly Fault[] {
+  const fatal = missing(server) ?? edition(server);
+  if (fatal !== undefined) return [fatal];
+  return [version(server), standby(server), scheduler(server), workers(server)].filter(
+    (fault) => fault !== undefined,
+  );
+}
+
+function missing(server: ServerFacts): Fault | undefined {
+  if (server.extension !== undefined) return undefined;
+  return {
+    verdict: 'missing',
+    severity: 'critical',
+    expected: 'extension timescaledb in this database',
+    actual: 'not installed',
+    remedy: 'CREATE EXTENSION timescaledb; (needs its package, and timescaledb in shared_preload_libraries)',
+  };
+}
+
+function edition(server: ServerFacts): Fault | undefined {
+  if (server.license !== 'apache') return undefined;
+  return {
+    verdict: 'unsupported',
+    severity: 'critical',
+    expected: 'timescaledb.license = timescale',
+    actual: 'timescaledb.license = apache: no compression, no policies, no continuous aggregates',
+    remedy: 'install the community edition (not the -oss image) and set timescaledb.license = timescale',
+  };
+}
+
+function version(server: ServerFacts): Fault | undefined {
+  const match = /^(\d+)\.(\d+)/.exec(server.extension ?? '');
+  const minor = match?.[1] === '2' ? Number(match[2]) : undefined;
+  if (minor !== undefined && minor >= 20 && server.serverVersion >= 150_000) return undefined;
+  return {
+    verdict: 'unsupported',
+    severity: 'warning',
+    expected: 'TimescaleDB 2.20 or newer (2.x) on PostgreSQL 15 or newer',
+    actual: `TimescaleDB ${server.extension ?? '?'} on PostgreSQL ${Math.floor(server.serverVersion / 10_000)}`,
+    remedy: 'upgrade (docs/timescaledb.md); until then a check may not see everything',
+  };
+}
+
+function standby(server: ServerFacts): Fault | undefined {
+  if (!server.standby) return undefined;
+  return {
+    verdict: 'mismatched',
+    severity: 'critical',
+    expected: 'a primary',
+    actual: 'a standby: it takes no writes and runs no policies',
+    remedy: 'point database.url at the primary, or list all hosts with target_session_attrs=read-write',
+  };
+}
+
+function scheduler(server: ServerFacts): Fault | undefined {
+  // A server without TimescaleDB's loader has no workers by design: fieldwatch runs its jobs.
+  if (!server.hasWorkers || server.standby || server.schedulers > 0) return undefined;
+  return {
+    verdict: 'stalled',
+    severity: 'critical',
+    expected: 'a TimescaleDB Background Worker Scheduler in this database',
+    actual: 'none: no policy runs, and none will until it is started',
+    remedy:
+      'as superuser: SELECT _timescaledb_functions.start_background_workers(); see also timescaledb.max_background_workers',
+  };
+}
+
+function workers(server: ServerFacts): Fault | undefined {
+  const background = server.backgroundWorkers;
+  if (background === undefined) return undefined;
+  if (background >= LEAST_BACKGROUND_WORKERS && server.workerProcesses >= LEAST_WORKER_PROCESSES) {
+    return undefined;
+  }
+  return {
+    verdict: 'mismatched',
+    severity: 'warning',
+    expected: `timescaledb.max_background_workers >= ${LEAST_BACKGROUND_WORKERS}, max_worker_processes >= ${LEAST_WORKER_PROCESSES}`,
+    actual: `timescaledb.max_background_workers = ${background}, max_worker_processes = ${server.workerProcesses}`,
+    remedy:
+      'raise them in postgresql.conf (max_worker_processes above the sum of background and parallel workers) and restart',
+  };
+}

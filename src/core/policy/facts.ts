@@ -1,0 +1,121 @@
+import type { Catalog, CatalogRow } from './catalog.ts';
+import type { PolicyPlan } from './plan.ts';
+import { flagOf, numberOf, optionalNumber, optionalText, textOf } from './row.ts';
+
+/** What every check may rely on: read first, once per verification. */
+export interface Facts {
+  readonly server: ServerFacts;
+  /** By name; a relation that is not there is absent. */
+  readonly relations: ReadonlyMap<string, RelationFacts>;
+}
+
+export interface ServerFacts {
+  /** Such as `2.23.0`; undefined when the extension is not installed in this database. */
+  readonly extension: string | undefined;
+  /** `timescale` (community features) or `apache`. */
+  readonly license: string | undefined;
+  /** Such as 150020. */
+  readonly serverVersion: number;
+  readonly standby: boolean;
+  /**
+   * False where TimescaleDB's loader is not preloaded (the embedded engine): such a server cannot have background
+   * workers at all, and fieldwatch runs the due jobs.
+   */
+  readonly hasWorkers: boolean;
+  readonly workerProcesses: number;
+  readonly backgroundWorkers: number | undefined;
+  readonly locksPerTransaction: number;
+  /** Scheduler processes of this database: 1 on a healthy primary. */
+  readonly schedulers: number;
+  /** Where the relations are: the first schema of the search_path. */
+  readonly schema: string;
+  readonly role: string;
+  readonly superuser: boolean;
+}
+
+export interface RelationFacts {
+  readonly name: string;
+  readonly kind: 'hypertable' | 'aggregate' | 'other';
+  readonly owner: string;
+  /** A background worker runs a job as its owner, and refuses one that may not log in. */
+  readonly ownerCanLogin: boolean;
+  /** This connection's role may alter policies of it. */
+  readonly manageable: boolean;
+}
+
+// The second column of the first line loads the extension's library, which defines its settings.
+const SERVER = `
+SELECT extension.extversion AS extension, current_setting('server_version_num')::int AS server_version,
+  pg_is_in_recovery() AS standby, current_schema() AS schema, current_user::text AS role,
+  coalesce(current_setting('is_superuser', true), 'off') = 'on'
+    OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+  current_setting('max_worker_processes')::int AS worker_processes,
+  current_setting('max_locks_per_transaction')::int AS locks_per_transaction,
+  (SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()
+    AND application_name = 'TimescaleDB Background Worker Scheduler') AS schedulers
+FROM (SELECT 1) one LEFT JOIN pg_extension extension ON extension.extname = 'timescaledb'`;
+
+const SETTINGS = `
+SELECT _timescaledb_functions.to_timestamp(0) AS loaded, current_setting('timescaledb.license', true) AS license,
+  current_setting('timescaledb.max_background_workers', true)::int AS background_workers`;
+
+const RELATIONS = `
+SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
+  coalesce((SELECT rolcanlogin FROM pg_roles WHERE oid = c.relowner), false) AS owner_can_login,
+  pg_has_role(c.relowner, 'MEMBER') AS manageable,
+  CASE WHEN h.hypertable_name IS NOT NULL THEN 'hypertable' WHEN a.view_name IS NOT NULL THEN 'aggregate'
+    ELSE 'other' END AS kind
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+LEFT JOIN timescaledb_information.hypertables h
+  ON h.hypertable_schema = n.nspname AND h.hypertable_name = c.relname
+LEFT JOIN timescaledb_information.continuous_aggregates a
+  ON a.view_schema = n.nspname AND a.view_name = c.relname
+WHERE c.relname = ANY ($1::text[]) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')`;
+
+export async function readFacts(catalog: Catalog, plan: PolicyPlan): Promise<Facts> {
+  const server = (await catalog.select(SERVER))[0] ?? {};
+  if (optionalText(server, 'extension') === undefined) {
+    return { server: decodeServer(server, {}), relations: new Map() };
+  }
+  const settings = (await catalog.select(SETTINGS))[0] ?? {};
+  const names = plan.relations.map(({ relation }) => relation.name);
+  const relations = (await catalog.select(RELATIONS, [names])).map(decodeRelation);
+  return {
+    server: decodeServer(server, settings),
+    relations: new Map(relations.map((relation) => [relation.name, relation])),
+  };
+}
+
+function decodeServer(server: CatalogRow, settings: CatalogRow): ServerFacts {
+  const backgroundWorkers = optionalNumber(settings, 'background_workers');
+  return {
+    extension: optionalText(server, 'extension'),
+    license: optionalText(settings, 'license'),
+    serverVersion: numberOf(server, 'server_version'),
+    standby: flagOf(server, 'standby'),
+    hasWorkers: backgroundWorkers !== undefined,
+    workerProcesses: numberOf(server, 'worker_processes'),
+    backgroundWorkers,
+    locksPerTransaction: numberOf(server, 'locks_per_transaction'),
+    schedulers: numberOf(server, 'schedulers'),
+    schema: optionalText(server, 'schema') ?? '',
+    role: textOf(server, 'role'),
+    superuser: flagOf(server, 'superuser'),
+  };
+}
+
+function decodeRelation(row: CatalogRow): RelationFacts {
+  const kind = textOf(row, 'kind');
+  return {
+    name: textOf(row, 'name'),
+    kind: kind === 'hypertable' || kind === 'aggregate' ? kind : 'other',
+    owner: textOf(row, 'owner'),
+    ownerCanLogin: flagOf(row, 'owner_can_login'),
+    manageable: flagOf(row, 'manageable'),
+  };
+}
+
+/** The relations of the plan that are there and are what they should be: those whose state can be judged. */
+export function present(plan: PolicyPlan, facts: Facts): PolicyPlan['relations'] {
+  return plan.relations.filter(({ relation }) => facts.relations.get(relation.name)?.kind === relation.kind);
+}

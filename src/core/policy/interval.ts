@@ -1,0 +1,99 @@
+import { FieldwatchError } from '../errors.ts';
+
+/**
+ * A PostgreSQL interval. Policies are declared and stored as intervals, and an interval is no number of milliseconds:
+ * `1 year` is twelve months. PostgreSQL compares intervals with a month of 30 days and a day of 24 hours (so `1 mon`
+ * equals `30 days`, and `1 year` equals 360 days, not 365); what is compared here is compared that way too.
+ */
+export interface Interval {
+  readonly months: number;
+  readonly days: number;
+  readonly ms: number;
+}
+
+/** An interval in the one spelling that `formatInterval` gives: `90 days`, `1 year`, `10 minutes`. */
+export type IntervalText = string;
+
+const DAY_MS = 86_400_000;
+const MONTHS: Readonly<Record<string, number>> = { y: 12, yr: 12, year: 12, mon: 1, month: 1 };
+const DAYS: Readonly<Record<string, number>> = { w: 7, week: 7, d: 1, day: 1 };
+const MILLIS: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  hr: 3_600_000,
+  hour: 3_600_000,
+  m: 60_000,
+  min: 60_000,
+  minute: 60_000,
+  s: 1000,
+  sec: 1000,
+  second: 1000,
+  ms: 1,
+};
+
+const PART = /\s*(?:([-+]?)(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?|([-+]?\d+)\s*([a-z]+))\s*/gy;
+
+/** Reads `90 days`, `1 year`, `1h30m` and what PostgreSQL prints (`1 mon 3 days 04:05:06`). Undefined if it is none. */
+export function parseInterval(text: string): Interval | undefined {
+  const input = text.trim().toLowerCase();
+  if (input === '' || input === '0') return input === '' ? undefined : { months: 0, days: 0, ms: 0 };
+  let [months, days, ms] = [0, 0, 0];
+  PART.lastIndex = 0;
+  while (PART.lastIndex < input.length) {
+    const part = PART.exec(input);
+    if (part === null) return undefined;
+    const [, sign, hours, minutes, seconds, count, unit = ''] = part;
+    if (hours !== undefined) {
+      const clock = (Number(hours) * 60 + Number(minutes)) * 60_000 + Math.round(Number(seconds ?? 0) * 1000);
+      ms += sign === '-' ? -clock : clock;
+      continue;
+    }
+    // `months` and `mons`, but not `m` from `ms`: the unit as written goes first.
+    const known = (table: Readonly<Record<string, number>>) => table[unit] ?? table[unit.replace(/s$/, '')];
+    const [inMs, inMonths, inDays] = [known(MILLIS), known(MONTHS), known(DAYS)];
+    if (inMs !== undefined) ms += Number(count) * inMs;
+    else if (inMonths !== undefined) months += Number(count) * inMonths;
+    else if (inDays !== undefined) days += Number(count) * inDays;
+    else return undefined;
+  }
+  return { months, days, ms };
+}
+
+const NAMES: readonly (readonly ['months' | 'days' | 'ms', number, string])[] = [
+  ['months', 12, 'year'],
+  ['months', 1, 'month'],
+  ['days', 1, 'day'],
+  ['ms', 3_600_000, 'hour'],
+  ['ms', 60_000, 'minute'],
+  ['ms', 1000, 'second'],
+  ['ms', 1, 'millisecond'],
+];
+
+/** The text of an interval, for people and for SQL alike: `1 year`, `1 hour 30 minutes`, `0 seconds`. */
+export function formatInterval(interval: Interval): IntervalText {
+  const rest = { ...interval };
+  const words: string[] = [];
+  for (const [field, size, name] of NAMES) {
+    const count = Math.trunc(rest[field] / size);
+    if (count !== 0) words.push(`${count} ${name}${Math.abs(count) === 1 ? '' : 's'}`);
+    rest[field] -= count * size;
+  }
+  return words.length === 0 ? '0 seconds' : words.join(' ');
+}
+
+/** Length in milliseconds as PostgreSQL compares intervals: months of 30 days, days of 24 hours. */
+export function intervalMs(value: Interval | IntervalText): number {
+  const interval = typeof value === 'string' ? requireInterval(value) : value;
+  return (interval.months * 30 + interval.days) * DAY_MS + interval.ms;
+}
+
+export function sameInterval(a: Interval | IntervalText, b: Interval | IntervalText): boolean {
+  return intervalMs(a) === intervalMs(b);
+}
+
+function requireInterval(text: IntervalText): Interval {
+  const interval = parseInterval(text);
+  if (interval === undefined) {
+    throw new FieldwatchError(`"${text}" is no interval`, { code: 'POLICY_INTERVAL_INVALID', kind: 'bug' });
+  }
+  return interval;
+}

@@ -1,0 +1,138 @@
+import type { IntervalText } from './interval.ts';
+import { RELATIONS, type PolicyKind, type Relation, type RelationName } from './relations.ts';
+
+/** A policy as it should be. `config` holds what the job's own configuration must say, interval by interval. */
+export interface DeclaredPolicy {
+  readonly relation: RelationName;
+  readonly kind: PolicyKind;
+  readonly proc: PolicyProc;
+  readonly config: Readonly<Record<string, IntervalText>>;
+  readonly every: IntervalText;
+  /** How long one run may take; zero: no limit. */
+  readonly maxRuntime: IntervalText;
+  readonly firstRun: string;
+}
+
+export interface RelationPlan {
+  readonly relation: Relation & { readonly name: RelationName };
+  /** Undefined: whatever it is. */
+  readonly chunkInterval: IntervalText | undefined;
+  readonly columnstore: ColumnstorePlan | undefined;
+  readonly policies: readonly DeclaredPolicy[];
+}
+
+/** How compressed chunks are laid out. */
+export interface ColumnstorePlan {
+  readonly segmentBy: readonly string[];
+  readonly orderBy: string;
+}
+
+/** What the scheduler does with what it finds: mends it, says how, or only says that. */
+export const REPAIR_MODES = ['auto', 'suggest', 'off'] as const;
+export type RepairMode = (typeof REPAIR_MODES)[number];
+
+/** The desired state: what `policies:` in the configuration declares of every relation. */
+export interface PolicyPlan {
+  readonly relations: readonly RelationPlan[];
+  readonly repair: RepairMode;
+}
+
+/** The procedures behind the policies; their names hold on TimescaleDB 2.20 to 2.29. */
+export const POLICY_PROCS = {
+  compression: 'policy_compression',
+  retention: 'policy_retention',
+  refresh: 'policy_refresh_continuous_aggregate',
+} as const satisfies Readonly<Record<PolicyKind, string>>;
+export type PolicyProc = (typeof POLICY_PROCS)[PolicyKind];
+
+interface PolicySection {
+  readonly enabled: boolean;
+  readonly every: IntervalText;
+  readonly max_runtime: IntervalText;
+}
+interface CompressionSection extends PolicySection {
+  readonly after: IntervalText;
+  readonly segment_by: readonly string[];
+  readonly order_by: string;
+}
+interface RetentionSection extends PolicySection {
+  readonly after: IntervalText;
+}
+interface RefreshSection extends PolicySection {
+  readonly start_offset: IntervalText;
+  readonly end_offset: IntervalText;
+}
+interface RelationSection {
+  readonly chunk_interval?: IntervalText | undefined;
+  readonly compression?: CompressionSection;
+  readonly retention: RetentionSection;
+  readonly refresh?: RefreshSection;
+}
+
+/** The `policies` section of the configuration, as the schema gives it. */
+export interface PoliciesSection {
+  readonly repair: RepairMode;
+  readonly hypertables: Readonly<Record<string, RelationSection>>;
+  readonly aggregates: Readonly<Record<string, RelationSection>>;
+}
+
+export function planOf(section: PoliciesSection): PolicyPlan {
+  const relations: RelationPlan[] = [];
+  for (const relation of RELATIONS) {
+    const declared = (relation.kind === 'hypertable' ? section.hypertables : section.aggregates)[
+      relation.name
+    ];
+    if (declared === undefined) continue;
+    const { compression, retention, refresh } = declared;
+    const policies: DeclaredPolicy[] = [];
+    const declare = (
+      kind: PolicyKind,
+      policy: PolicySection | undefined,
+      config: DeclaredPolicy['config'],
+    ): void => {
+      if (policy?.enabled !== true) return;
+      policies.push({
+        relation: relation.name,
+        kind,
+        proc: POLICY_PROCS[kind],
+        config,
+        every: policy.every,
+        maxRuntime: policy.max_runtime,
+        firstRun: (relation as Relation).firstRun[kind] ?? '2000-01-01 00:00:00+00',
+      });
+    };
+    declare('refresh', refresh, {
+      start_offset: refresh?.start_offset ?? '',
+      end_offset: refresh?.end_offset ?? '',
+    });
+    declare('compression', compression, { compress_after: compression?.after ?? '' });
+    declare('retention', retention, { drop_after: retention.after });
+    relations.push({
+      relation,
+      chunkInterval: declared.chunk_interval,
+      columnstore:
+        compression?.enabled === true
+          ? { segmentBy: compression.segment_by, orderBy: compression.order_by }
+          : undefined,
+      policies,
+    });
+  }
+  return { relations, repair: section.repair };
+}
+
+export function declaredPolicies(plan: PolicyPlan): readonly DeclaredPolicy[] {
+  return plan.relations.flatMap((relation) => relation.policies);
+}
+
+export function declaredPolicy(
+  plan: PolicyPlan,
+  relation: string,
+  kind: PolicyKind,
+): DeclaredPolicy | undefined {
+  return declaredPolicies(plan).find((policy) => policy.relation === relation && policy.kind === kind);
+}
+
+/** `sensor_readings retention`: how a policy is called in findings, metrics and on the command line. */
+export function policyName(policy: { readonly relation: string; readonly kind: PolicyKind }): string {
+  return `${policy.relation} ${policy.kind}`;
+}

@@ -1,0 +1,90 @@
+/**
+ * The relations that fieldwatch looks after, as sql/ creates them: what is fixed about them. What can be configured
+ * (intervals, schedules) is in the `policies` section.
+ */
+export type PolicyKind = 'compression' | 'retention' | 'refresh';
+
+interface RelationBase {
+  readonly name: string;
+  /** The column of the time dimension. */
+  readonly timeColumn: string;
+  /**
+   * First slot of each policy's fixed schedule. A policy with one never slips when a run fails or takes long, and the
+   * minutes are staggered, so that jobs due in the same hour do not compete for background workers.
+   */
+  readonly firstRun: Readonly<Partial<Record<PolicyKind, string>>>;
+}
+
+export interface HypertableRelation extends RelationBase {
+  readonly kind: 'hypertable';
+}
+
+export interface AggregateRelation extends RelationBase {
+  readonly kind: 'aggregate';
+  /** What it aggregates: a hypertable or another aggregate. */
+  readonly source: string;
+  /** Width of a bucket. */
+  readonly bucket: string;
+  /** SQL over the source's rows that must equal `countColumn` in each bucket and sensor: what the audit compares. */
+  readonly sourceCount: string;
+  readonly countColumn: string;
+}
+
+export type Relation = HypertableRelation | AggregateRelation;
+
+const at = (time: string): string => `2000-01-01 ${time}:00+00`;
+
+/** Sources before what is built on them: the order of refreshes. */
+export const RELATIONS = [
+  {
+    kind: 'hypertable',
+    name: 'sensor_readings',
+    timeColumn: 'time',
+    firstRun: { compression: at('00:30'), retention: at('00:15') },
+  },
+  {
+    kind: 'hypertable',
+    name: 'sensor_metrics',
+    timeColumn: 'time',
+    firstRun: { compression: at('00:40'), retention: at('00:20') },
+  },
+  { kind: 'hypertable', name: 'sensor_alerts', timeColumn: 'time', firstRun: { retention: at('01:25') } },
+  {
+    kind: 'hypertable',
+    name: 'dead_letters',
+    timeColumn: 'received_at',
+    firstRun: { retention: at('01:35') },
+  },
+  {
+    kind: 'hypertable',
+    name: 'app_metrics',
+    timeColumn: 'time',
+    firstRun: { compression: at('00:50'), retention: at('01:40') },
+  },
+  {
+    kind: 'aggregate',
+    name: 'sensor_hourly_agg',
+    timeColumn: 'hour',
+    source: 'sensor_readings',
+    bucket: '1 hour',
+    sourceCount: 'count(*)',
+    countColumn: 'readings',
+    firstRun: { refresh: at('00:00'), retention: at('01:15') },
+  },
+  {
+    kind: 'aggregate',
+    name: 'sensor_daily_agg',
+    timeColumn: 'day',
+    source: 'sensor_hourly_agg',
+    bucket: '1 day',
+    sourceCount: 'sum(readings)::bigint',
+    countColumn: 'readings',
+    firstRun: { refresh: at('00:10'), retention: at('01:20') },
+  },
+] as const satisfies readonly Relation[];
+
+export type RelationName = (typeof RELATIONS)[number]['name'];
+
+export function relationNamed(name: string): Relation | undefined {
+  return RELATIONS.find((relation) => relation.name === name);
+}

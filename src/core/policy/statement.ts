@@ -1,0 +1,53 @@
+import type { PolicyJob } from './job.ts';
+import type { DeclaredPolicy } from './plan.ts';
+
+/**
+ * The SQL of remedies: shown to people, and run by `policies repair`. Names and intervals come from the program and
+ * its configuration, never from a message; they are quoted all the same.
+ */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+export function interval(text: string): string {
+  return `INTERVAL ${literal(text)}`;
+}
+
+/** Creates a policy. The names of the functions and of their parameters hold on TimescaleDB 2.20 to 2.29. */
+export function addPolicy(policy: DeclaredPolicy): string {
+  const name = literal(policy.relation);
+  const schedule = `schedule_interval => ${interval(policy.every)}, initial_start => ${literal(policy.firstRun)}`;
+  const { config } = policy;
+  switch (policy.kind) {
+    case 'compression':
+      return `CALL add_columnstore_policy(${name}, after => ${interval(config['compress_after'] ?? '')}, ${schedule})`;
+    case 'retention':
+      return `SELECT add_retention_policy(${name}, drop_after => ${interval(config['drop_after'] ?? '')}, ${schedule})`;
+    case 'refresh':
+      return (
+        `SELECT add_continuous_aggregate_policy(${name}, start_offset => ${interval(config['start_offset'] ?? '')}, ` +
+        `end_offset => ${interval(config['end_offset'] ?? '')}, ${schedule})`
+      );
+  }
+}
+
+/**
+ * Makes a job what is declared. add_*_policy with if_not_exists keeps a differing job as it is, so this is the only
+ * repair of drift. `config` replaces the whole configuration: keys that nobody declared are carried over.
+ */
+export function alterJob(job: PolicyJob, policy: DeclaredPolicy): string {
+  const config = JSON.stringify({ ...job.config, ...policy.config });
+  return (
+    `SELECT alter_job(${job.id}, scheduled => true, schedule_interval => ${interval(policy.every)}, ` +
+    `max_runtime => ${interval(policy.maxRuntime)}, fixed_schedule => true, ` +
+    `initial_start => ${literal(policy.firstRun)}, config => ${literal(config)}::jsonb)`
+  );
+}
+
+export function resumeJob(job: PolicyJob): string {
+  return `SELECT alter_job(${job.id}, scheduled => true)`;
+}
+
+export function deleteJob(id: number): string {
+  return `SELECT delete_job(${id})`;
+}

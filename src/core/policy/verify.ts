@@ -1,0 +1,73 @@
+import { FieldwatchError } from '../errors.ts';
+import { messageOf } from '../errors.ts';
+import type { Catalog, CatalogRow } from './catalog.ts';
+import type { PolicyCheck } from './check.ts';
+import { canBeJudged, serverCheck } from './check/server.ts';
+import { readFacts, type Facts } from './facts.ts';
+import type { Finding } from './finding.ts';
+import type { PolicyPlan } from './plan.ts';
+
+export interface Verification {
+  readonly facts: Facts;
+  readonly findings: readonly Finding[];
+}
+
+/** The codes with which a Catalog says that a query ran into its time limit, or into a lock that was not given up. */
+export const CATALOG_TIMEOUT = 'CATALOG_TIMEOUT';
+
+/**
+ * Asks every check. A check that gets no answer is a finding of that check and does not keep the others from being
+ * asked; rejects only when the database cannot be asked at all.
+ */
+export async function verify(
+  catalog: Catalog,
+  plan: PolicyPlan,
+  checks: readonly PolicyCheck[],
+): Promise<Verification> {
+  const facts = await readFacts(catalog, plan);
+  const usable = canBeJudged(facts.server) ? checks : checks.filter((check) => check === serverCheck);
+  const findings: Finding[] = [];
+  for (const check of usable) findings.push(...(await ask(catalog, plan, check, facts)));
+  return { facts, findings };
+}
+
+async function ask(
+  catalog: Catalog,
+  plan: PolicyPlan,
+  check: PolicyCheck,
+  facts: Facts,
+): Promise<readonly Finding[]> {
+  const answers: (readonly CatalogRow[])[] = [];
+  try {
+    for (const query of check.queries(plan, facts)) {
+      answers.push(await catalog.select(query.text, query.values));
+    }
+  } catch (error) {
+    return [unanswered(check, error)];
+  }
+  return check.judge(plan, facts, answers);
+}
+
+function unanswered(check: PolicyCheck, error: unknown): Finding {
+  const finding = { check: check.name, subject: check.name, expected: 'an answer from the database' };
+  if (error instanceof FieldwatchError && error.code === CATALOG_TIMEOUT) {
+    return {
+      ...finding,
+      verdict: 'stalled',
+      severity: 'warning',
+      actual: error.message,
+      remedy:
+        'passes when the lock is released (a chunk being compressed holds one); if it stays, see pg_stat_activity',
+    };
+  }
+  if (error instanceof FieldwatchError && (error.kind === 'schema' || error.kind === 'auth')) {
+    return {
+      ...finding,
+      verdict: 'unsupported',
+      severity: 'warning',
+      actual: messageOf(error),
+      remedy: 'grant the role what docs/policies.md says this check needs, or report the TimescaleDB version',
+    };
+  }
+  throw error;
+}

@@ -1,0 +1,38 @@
+import { policiesSchema } from '../../src/config/schema/policies.ts';
+import { planOf, type PolicyPlan } from '../../src/core/policy/plan.ts';
+import type { Facts, RelationFacts, ServerFacts } from '../../src/core/policy/facts.ts';
+
+/** The plan of a `policies` section; without one, of the defaults. */
+export function planWith(section: Record<string, unknown> = {}): PolicyPlan {
+  return planOf(policiesSchema.parse(section));
+}
+
+export const HEALTHY_SERVER: ServerFacts = {
+  extension: '2.28.3',
+  license: 'timescale',
+  serverVersion: 150_020,
+  standby: false,
+  hasWorkers: true,
+  workerProcesses: 32,
+  backgroundWorkers: 16,
+  locksPerTransaction: 256,
+  schedulers: 1,
+  schema: 'public',
+  role: 'fieldwatch',
+  superuser: false,
+};
+
+/** A server on which everything of the plan is there. */
+export function factsOf(plan: PolicyPlan, server: Partial<ServerFacts> = {}): Facts {
+  const relations = plan.relations.map(({ relation }): RelationFacts => ({
+    name: relation.name,
+    kind: relation.kind,
+    owner: 'fieldwatch',
+    ownerCanLogin: true,
+    manageable: true,
+  }));
+  return {
+    server: { ...HEALTHY_SERVER, ...server },
+    relations: new Map(relations.map((relation) => [relation.name, relation])),
+  };
+}

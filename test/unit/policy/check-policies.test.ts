@@ -1,0 +1,208 @@
+import { describe, expect, test } from '@jest/globals';
+import type { CatalogRow } from '../../../src/core/policy/catalog.ts';
+import { policiesCheck } from '../../../src/core/policy/check/policies.ts';
+import type { Facts } from '../../../src/core/policy/facts.ts';
+import { declaredPolicies, type PolicyPlan } from '../../../src/core/policy/plan.ts';
+import { factsOf, planWith } from '../../support/policy-plan.ts';
+
+const plan = planWith();
+
+/** The catalog's rows where everything is as declared, one per policy. */
+function rowsOf(declared: PolicyPlan = plan): Record<string, unknown>[] {
+  return declaredPolicies(declared).map((policy, index) => ({
+    job_id: 1000 + index,
+    proc: policy.proc,
+    relation: policy.relation,
+    owner: 'fieldwatch',
+    scheduled: true,
+    fixed_schedule: true,
+    every: policy.every,
+    max_runtime: policy.maxRuntime,
+    config: { ...policy.config, hypertable_id: 1 },
+  }));
+}
+
+function judge(rows: readonly CatalogRow[], declared = plan, facts: Facts = factsOf(declared)) {
+  return policiesCheck.judge(declared, facts, [rows]);
+}
+
+/** The index of one policy's row, to spoil it. */
+function rowOf(rows: Record<string, unknown>[], relation: string, proc: string): Record<string, unknown> {
+  const row = rows.find((candidate) => candidate['relation'] === relation && candidate['proc'] === proc);
+  if (row === undefined) throw new Error(`no ${proc} of ${relation}`);
+  return row;
+}
+
+describe('policies as declared', () => {
+  test('have no finding', () => {
+    expect(judge(rowsOf())).toEqual([]);
+  });
+
+  test('also when PostgreSQL spells the intervals otherwise', () => {
+    const rows = rowsOf();
+    Object.assign(rowOf(rows, 'sensor_hourly_agg', 'policy_refresh_continuous_aggregate'), {
+      every: '00:10:00',
+      max_runtime: '00:00:00',
+      config: { start_offset: '3 days', end_offset: '00:05:00' },
+    });
+    rowOf(rows, 'sensor_hourly_agg', 'policy_retention')['config'] = { drop_after: '12 mons' };
+    expect(judge(rows)).toEqual([]);
+  });
+});
+
+describe('each fault is found by name, and nothing else', () => {
+  const table: [string, (rows: Record<string, unknown>[]) => unknown, object][] = [
+    [
+      'a removed policy',
+      (rows) => rows.splice(rows.indexOf(rowOf(rows, 'sensor_readings', 'policy_retention')), 1),
+      {
+        subject: 'sensor_readings retention',
+        verdict: 'missing',
+        severity: 'critical',
+        actual: 'no policy_retention job',
+        remedy:
+          "SELECT add_retention_policy('sensor_readings', drop_after => INTERVAL '90 days', schedule_interval => INTERVAL '1 hour', initial_start => '2000-01-01 00:15:00+00');",
+      },
+    ],
+    [
+      'a changed interval that deletes too early',
+      (rows) => (rowOf(rows, 'sensor_readings', 'policy_retention')['config'] = { drop_after: '30 days' }),
+      {
+        subject: 'sensor_readings retention',
+        verdict: 'mismatched',
+        severity: 'critical',
+        expected: 'drop_after = 90 days',
+        actual: expect.stringMatching(/^drop_after = 30 days \(job \d+\)$/),
+      },
+    ],
+    [
+      'a changed interval that does not',
+      (rows) =>
+        (rowOf(rows, 'sensor_readings', 'policy_compression')['config'] = { compress_after: '14 days' }),
+      {
+        subject: 'sensor_readings compression',
+        verdict: 'mismatched',
+        severity: 'warning',
+        expected: 'compress_after = 7 days',
+      },
+    ],
+    [
+      'a changed schedule',
+      (rows) => (rowOf(rows, 'sensor_daily_agg', 'policy_refresh_continuous_aggregate')['every'] = '1 day'),
+      {
+        subject: 'sensor_daily_agg refresh',
+        verdict: 'mismatched',
+        expected: 'schedule_interval = 1 hour',
+        actual: expect.stringMatching(/^schedule_interval = 1 day /),
+      },
+    ],
+    [
+      'an open start_offset',
+      (rows) => {
+        const row = rowOf(rows, 'sensor_daily_agg', 'policy_refresh_continuous_aggregate');
+        row['config'] = { start_offset: null, end_offset: '01:00:00' };
+      },
+      {
+        subject: 'sensor_daily_agg refresh',
+        verdict: 'mismatched',
+        expected: 'start_offset = 5 days',
+        actual: expect.stringMatching(/^start_offset = none /),
+      },
+    ],
+    [
+      'a schedule that slips',
+      (rows) => (rowOf(rows, 'sensor_metrics', 'policy_retention')['fixed_schedule'] = false),
+      { subject: 'sensor_metrics retention', verdict: 'mismatched', expected: 'fixed_schedule = true' },
+    ],
+    [
+      'a time limit on compression',
+      (rows) => (rowOf(rows, 'sensor_metrics', 'policy_compression')['max_runtime'] = '00:01:00'),
+      { subject: 'sensor_metrics compression', verdict: 'mismatched', expected: 'max_runtime = 0 seconds' },
+    ],
+    [
+      'a paused job',
+      (rows) =>
+        (rowOf(rows, 'sensor_hourly_agg', 'policy_refresh_continuous_aggregate')['scheduled'] = false),
+      {
+        subject: 'sensor_hourly_agg refresh',
+        verdict: 'paused',
+        severity: 'critical',
+        remedy: expect.stringMatching(/^SELECT alter_job\(\d+, scheduled => true\);$/),
+      },
+    ],
+    [
+      'a duplicate',
+      (rows) => rows.push({ ...rowOf(rows, 'sensor_readings', 'policy_compression'), job_id: 2000 }),
+      {
+        subject: 'sensor_readings compression',
+        verdict: 'duplicate',
+        actual: expect.stringMatching(/^jobs \d+, 2000$/),
+        remedy: 'SELECT delete_job(2000);',
+      },
+    ],
+    [
+      'a duplicate that differs: the one that does not is kept',
+      (rows) =>
+        rows.unshift({
+          ...rowOf(rows, 'sensor_readings', 'policy_compression'),
+          job_id: 999,
+          config: { compress_after: '1 day' },
+        }),
+      { subject: 'sensor_readings compression', verdict: 'duplicate', remedy: 'SELECT delete_job(999);' },
+    ],
+    [
+      'a wrong owner',
+      (rows) => (rowOf(rows, 'app_metrics', 'policy_retention')['owner'] = 'postgres'),
+      {
+        subject: 'app_metrics retention',
+        verdict: 'mismatched',
+        expected: 'owner = fieldwatch',
+        remedy: expect.stringMatching(/^as the owner of app_metrics .*delete_job.*add_retention_policy/),
+      },
+    ],
+  ];
+
+  test.each(table)('%s', (_, spoil, expected) => {
+    const rows = rowsOf();
+    spoil(rows);
+    const findings = judge(rows);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({ check: 'policies', ...expected });
+  });
+});
+
+test('a paused job with another interval is both', () => {
+  const rows = rowsOf();
+  Object.assign(rowOf(rows, 'sensor_readings', 'policy_retention'), { scheduled: false, every: '1 day' });
+  expect(judge(rows).map(({ verdict }) => verdict)).toEqual(['paused', 'mismatched']);
+});
+
+test('what is not declared is extra, and critical where it deletes', () => {
+  const declared = planWith({ hypertables: { sensor_alerts: { retention: { enabled: false } } } });
+  expect(judge(rowsOf(declared), declared)).toEqual([]);
+  expect(judge(rowsOf(), declared)).toMatchObject([
+    { subject: 'sensor_alerts retention', verdict: 'extra', severity: 'critical' },
+  ]);
+});
+
+test('an owner that may not log in cannot be run by a background worker, but by the embedded engine', () => {
+  const facts = factsOf(plan);
+  const relations = new Map(facts.relations);
+  const readings = relations.get('sensor_readings');
+  if (readings === undefined) throw new Error('no facts');
+  relations.set('sensor_readings', { ...readings, ownerCanLogin: false });
+  const spoiled = { ...facts, relations };
+  expect(judge(rowsOf(), plan, spoiled).map(({ expected }) => expected)).toEqual([
+    'owner = a role with LOGIN',
+    'owner = a role with LOGIN',
+  ]);
+  expect(judge(rowsOf(), plan, { relations, server: { ...facts.server, hasWorkers: false } })).toEqual([]);
+});
+
+test('of a relation that is not there no policy is missed', () => {
+  const facts = factsOf(plan);
+  const relations = new Map(facts.relations);
+  relations.delete('sensor_metrics');
+  const rows = rowsOf().filter((row) => row['relation'] !== 'sensor_metrics');
+  expect(judge(rows, plan, { ...facts, relations })).toEqual([]);
+});
