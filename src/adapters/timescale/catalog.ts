@@ -1,0 +1,95 @@
+import pg from 'pg';
+import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
+import { FieldwatchError } from '../../core/errors.ts';
+import { connectionConfig, type DatabaseOptions } from './connection.ts';
+import { databaseError } from './errors.ts';
+
+export interface CatalogOptions extends DatabaseOptions {
+  /** Of one query. Short: a verification must neither wait long for a lock nor hold up who waits behind it. */
+  readonly statementTimeoutMs?: number;
+  readonly lockTimeoutMs?: number;
+}
+
+export interface ClosableCatalog extends Catalog {
+  /** Idempotent; a query under way is cut off. */
+  close(): Promise<void>;
+}
+
+const STATEMENT_TIMEOUT_MS = 10_000;
+const LOCK_TIMEOUT_MS = 1000;
+/** Past the server's own limit, for a server that has none (the embedded one) or that answers no more. */
+const GRACE_MS = 5000;
+
+/**
+ * Reads for policy checks over a connection of its own, opened when first needed and again after it was lost. Each
+ * query is a read-only transaction with its own limits: it can change nothing, whatever its text.
+ */
+export function createCatalog(options: CatalogOptions): ClosableCatalog {
+  const limits = {
+    statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
+    lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
+  };
+  let client: pg.Client | undefined;
+  let closed = false;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  async function connected(): Promise<pg.Client> {
+    if (closed) throw new FieldwatchError('catalog: closed', { code: 'CATALOG_CLOSED', kind: 'bug' });
+    if (client !== undefined) return client;
+    const opened = new pg.Client(await connectionConfig({ ...options, ...limits }));
+    // Without a listener a connection lost between two queries would end the process.
+    opened.on('error', () => drop(opened));
+    await opened.connect();
+    client = opened;
+    return opened;
+  }
+
+  function drop(lost: pg.Client): void {
+    if (client === lost) client = undefined;
+    void lost.end().catch(() => undefined);
+  }
+
+  async function select(text: string, values: readonly unknown[]): Promise<readonly CatalogRow[]> {
+    const using = await connected();
+    // Cutting the connection makes pending queries of `using` fail, so the promise below always settles.
+    const guard = setTimeout(() => cut(using), limits.statementTimeoutMs + GRACE_MS);
+    try {
+      await using.query(
+        'BEGIN TRANSACTION READ ONLY; ' +
+          `SET LOCAL statement_timeout = ${limits.statementTimeoutMs}; ` +
+          `SET LOCAL lock_timeout = ${limits.lockTimeoutMs}; SET LOCAL intervalstyle = 'postgres'`,
+      );
+      const result = await using.query<CatalogRow>(text, [...values]);
+      await using.query('COMMIT');
+      return result.rows;
+    } catch (error) {
+      await using.query('ROLLBACK').catch(() => drop(using));
+      throw error;
+    } finally {
+      clearTimeout(guard);
+    }
+  }
+
+  return {
+    // One at a time: a transaction is a state of the connection.
+    select(text, values = []) {
+      const result = turn.then(() => select(text, values));
+      turn = result.catch(() => undefined);
+      return result.catch((error: unknown) => {
+        throw databaseError(error, 'reading the catalog');
+      });
+    },
+    async close() {
+      closed = true;
+      const open = client;
+      client = undefined;
+      if (open !== undefined) await open.end().catch(() => undefined);
+    },
+  };
+}
+
+/** Ends a connection whose server does not answer: `end()` would wait for it. */
+function cut(client: pg.Client): void {
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}

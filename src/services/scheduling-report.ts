@@ -1,0 +1,76 @@
+import type { JobRun } from '../core/policy/due.ts';
+import { compareFindings, type Finding } from '../core/policy/finding.ts';
+import type { Millis } from '../core/reading.ts';
+import type { Logger, Metrics } from '../ports.ts';
+
+export interface FindingEvent {
+  readonly finding: Finding;
+  readonly event: 'raised' | 'cleared';
+}
+
+export interface ReportOptions {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly onChange: ((event: FindingEvent) => void) | undefined;
+}
+
+export interface Report {
+  findings(findings: readonly Finding[], nowMs: Millis): void;
+  jobs(runs: readonly JobRun[]): void;
+  current(): readonly Finding[];
+  /** Leadership went to another daemon: what is found is now its business. */
+  forget(): void;
+}
+
+/** Says what changed: each fault is logged once when it appears and once when it is gone, and is a gauge meanwhile. */
+export function createReport(options: ReportOptions): Report {
+  const { metrics, logger } = options;
+  const labels = (finding: Finding) => ({
+    check: finding.check,
+    subject: finding.subject,
+    verdict: finding.verdict,
+  });
+  const gauge = metrics.gauge('fieldwatch_policy_findings', 'Faults of policies: 1 while one lasts', [
+    'check',
+    'subject',
+    'verdict',
+  ]);
+  const verified = metrics.gauge(
+    'fieldwatch_policies_verified_timestamp_seconds',
+    'When the policies were last verified by this daemon',
+  );
+  const runs = metrics.counter('fieldwatch_policy_job_runs_total', 'Policy jobs that this daemon ran', [
+    'outcome',
+  ]);
+  let current: readonly Finding[] = [];
+
+  return {
+    findings(findings, nowMs) {
+      const { raised, cleared } = compareFindings(current, findings);
+      current = findings;
+      verified.set(Math.floor(nowMs / 1000));
+      for (const finding of raised) {
+        gauge.set(1, labels(finding));
+        logger[finding.severity === 'info' ? 'info' : 'warn']({ ...finding }, 'policy finding');
+        options.onChange?.({ finding, event: 'raised' });
+      }
+      for (const finding of cleared) {
+        gauge.set(0, labels(finding));
+        logger.info(labels(finding), 'policy finding cleared');
+        options.onChange?.({ finding, event: 'cleared' });
+      }
+    },
+    jobs(done) {
+      for (const { error, ...run } of done) {
+        runs.inc(1, { outcome: error === undefined ? 'ok' : 'failed' });
+        if (error === undefined) logger.debug({ ...run }, 'policy job ran');
+        else logger.error({ ...run, error }, 'policy job failed');
+      }
+    },
+    current: () => current,
+    forget() {
+      for (const finding of current) gauge.set(0, labels(finding));
+      current = [];
+    },
+  };
+}

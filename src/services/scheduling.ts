@@ -1,0 +1,116 @@
+import type { PolicyCheck } from '../core/policy/check.ts';
+import type { PolicyJobs } from '../core/policy/due.ts';
+import type { Finding } from '../core/policy/finding.ts';
+import type { PolicyPlan } from '../core/policy/plan.ts';
+import { verify } from '../core/policy/verify.ts';
+import type { Millis } from '../core/reading.ts';
+import type { Catalog, Clock, Cron, CronTask, LeaderLock, Logger, Metrics } from '../ports.ts';
+import { createLeadership, type SchedulingRole } from './scheduling-leadership.ts';
+import { createReport, type FindingEvent } from './scheduling-report.ts';
+import { createTask, type Task, type TaskOutcome } from './scheduling-task.ts';
+
+export interface SchedulingOptions {
+  readonly cron: Cron;
+  /** Cron expressions, and the IANA zone in which they are read. */
+  readonly schedules: { readonly verify: string; readonly runJobs: string; readonly timezone: string };
+  readonly catalog: Catalog;
+  readonly leader: LeaderLock;
+  /** Runs due jobs where the server has no background workers; does nothing elsewhere. */
+  readonly jobs?: PolicyJobs;
+  readonly plan: PolicyPlan;
+  readonly checks: readonly PolicyCheck[];
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** Told of each fault once when it appears and once when it is gone. */
+  readonly onChange?: (event: FindingEvent) => void;
+}
+
+export interface SchedulingStatus {
+  readonly role: SchedulingRole;
+  /** Undefined: not verified by this process. */
+  readonly verifiedAtMs: Millis | undefined;
+  readonly findings: readonly Finding[];
+  /** Why the latest verification came to nothing. */
+  readonly error: string | undefined;
+}
+
+export interface Scheduling {
+  /** Sets the schedules and begins the first round without waiting for it: a database that is away is no failed start. */
+  start(): Promise<void>;
+  /** No new round; waits for the ones under way; gives up leadership. Idempotent. */
+  stop(): Promise<void>;
+  status(): SchedulingStatus;
+  findings(): readonly Finding[];
+}
+
+/**
+ * Looks after the database on a schedule: runs due jobs where nobody else does, verifies the policies, and says what
+ * changed. Of several daemons on one database one acts; the others ask for leadership at each tick, so that one of them
+ * takes over within a tick of the leader's end.
+ */
+export function createScheduling(options: SchedulingOptions): Scheduling {
+  const { cron, schedules, catalog, plan, checks, clock } = options;
+  const logger = options.logger.child({ component: 'scheduling' });
+  const report = createReport({ metrics: options.metrics, logger, onChange: options.onChange });
+  const leadership = createLeadership(options.leader, options.metrics, logger, () => report.forget());
+  const stopping = new AbortController();
+  const ticks = options.metrics.counter(
+    'fieldwatch_scheduler_ticks_total',
+    'Ticks of the scheduler by task and outcome',
+    ['task', 'outcome'],
+  );
+  let crons: CronTask[] = [];
+  let stopped: Promise<void> | undefined;
+  let verifiedAtMs: Millis | undefined;
+
+  const task = (name: string, run: () => Promise<TaskOutcome>): Task =>
+    createTask(name, { run, logger, count: (outcome) => ticks.inc(1, { task: name, outcome }) });
+
+  const jobs = task('run_jobs', async () => {
+    if (options.jobs === undefined) return 'done';
+    if (!(await leadership.hold())) return 'standby';
+    report.jobs(await options.jobs.runDue(stopping.signal));
+    return 'done';
+  });
+  const verification = task('verify', async () => {
+    // Behind the jobs of the same minute: what they are about to mend is no finding.
+    await jobs.idle();
+    if (!(await leadership.hold())) return 'standby';
+    const { findings } = await verify(catalog, plan, checks);
+    if (stopping.signal.aborted) return 'done';
+    verifiedAtMs = clock.nowMs();
+    report.findings(findings, verifiedAtMs);
+    return 'done';
+  });
+
+  const status = (): SchedulingStatus => ({
+    role: leadership.role(),
+    verifiedAtMs,
+    findings: report.current(),
+    error: verification.error(),
+  });
+
+  async function shutDown(): Promise<void> {
+    stopping.abort();
+    for (const scheduled of crons) scheduled.stop();
+    await Promise.all([jobs.idle(), verification.idle()]);
+    await leadership.release();
+  }
+
+  return {
+    async start() {
+      if (crons.length > 0 || stopped !== undefined) return;
+      crons = [
+        cron.schedule(schedules.runJobs, schedules.timezone, (tick) => jobs.tick(tick)),
+        cron.schedule(schedules.verify, schedules.timezone, (tick) => verification.tick(tick)),
+      ];
+      const now = { kind: 'due', atMs: clock.nowMs() } as const;
+      jobs.tick(now);
+      verification.tick(now);
+    },
+    stop: () => (stopped ??= shutDown()),
+    status,
+    findings: () => report.current(),
+  };
+}
