@@ -1,0 +1,168 @@
+import pg from 'pg';
+import { FieldwatchError } from '../../core/errors.ts';
+import type { Clock, Logger } from '../../ports.ts';
+import { connectionConfig, DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { copyIn } from './copy-in.ts';
+import { databaseError, judge } from './errors.ts';
+
+export interface SessionOptions extends DatabaseOptions {
+  /**
+   * How long one statement may stay without an answer before the link counts as dead; more than statementTimeoutMs, so
+   * that a slow server answers first. Default: statementTimeoutMs + 5 s.
+   */
+  readonly answerTimeoutMs?: number;
+  /** Run on each new connection, before anything else. */
+  readonly onConnect?: (client: pg.Client) => Promise<void>;
+}
+
+export interface SessionDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const CLOSE_PATIENCE_MS = 2000;
+
+/** One unit of work on the connection: each question is bounded in time. */
+export interface Work {
+  query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
+  /** Several statements in one message, without parameters; one result each. */
+  script(text: string): Promise<readonly pg.QueryResult[]>;
+  copy(text: string, bytes: Uint8Array): Promise<number>;
+}
+
+/**
+ * One connection, opened on demand and replaced when it breaks. Work is done one at a time, in the order it came. After
+ * work that failed the connection is either clean (rolled back) or gone; it never stays in an unknown state.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #deps: SessionDeps;
+  readonly #answerMs: number;
+  #client: pg.Client | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: SessionOptions, deps: SessionDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#answerMs =
+      options.answerTimeoutMs ?? (options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs) + 5000;
+  }
+
+  /** True while a connection is open, as far as this side can tell. */
+  get connected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Rejects with what `work` rejected with; see `databaseError` for making it a FieldwatchError. */
+  run<T>(work: (work: Work) => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => this.#run(work));
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Idempotent; waits for the work under way, but not for a link that does not answer. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#tail;
+    const client = this.#client;
+    if (client === undefined) return;
+    this.#client = undefined;
+    const timer = this.#deps.clock.after(CLOSE_PATIENCE_MS, () => destroy(client));
+    await client.end().catch(() => undefined);
+    timer.cancel();
+  }
+
+  async #run<T>(work: (work: Work) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    try {
+      return await work(this.#workOn(client));
+    } catch (error) {
+      await this.#recover(client, error);
+      throw error;
+    }
+  }
+
+  async #connect(): Promise<pg.Client> {
+    if (this.#closed) {
+      throw new FieldwatchError('database: the connection is closed', { code: 'DB_CLOSED', kind: 'bug' });
+    }
+    if (this.#client !== undefined) return this.#client;
+    const client = new pg.Client(await connectionConfig(this.#options));
+    // Also while idle: a server that stops must not crash the daemon. The next work connects again.
+    client.on('error', (error) => {
+      if (this.#client !== client) return;
+      this.#client = undefined;
+      this.#deps.logger.debug({ err: error }, 'database connection lost');
+    });
+    client.on('end', () => {
+      if (this.#client === client) this.#client = undefined;
+    });
+    try {
+      await client.connect();
+      await this.#options.onConnect?.(client);
+    } catch (error) {
+      destroy(client);
+      throw databaseError(error, 'connecting');
+    }
+    this.#client = client;
+    return client;
+  }
+
+  #workOn(client: pg.Client): Work {
+    return {
+      query: (text, values) => this.#bounded(client, client.query(text, values)),
+      script: async (text) => {
+        const results: unknown = await this.#bounded(client, client.query(text));
+        return (Array.isArray(results) ? results : [results]) as pg.QueryResult[];
+      },
+      copy: (text, bytes) => this.#bounded(client, copyIn(client, text, bytes)),
+    };
+  }
+
+  /** An answer that does not come is a link that is gone without a word: the connection is given up. */
+  async #bounded<T>(client: pg.Client, answer: Promise<T>): Promise<T> {
+    let expired = false;
+    const timer = this.#deps.clock.after(this.#answerMs, () => {
+      expired = true;
+      destroy(client);
+    });
+    try {
+      return await answer;
+    } catch (error) {
+      if (!expired) throw error;
+      throw new FieldwatchError(
+        `database: no answer within ${this.#answerMs} ms; the connection was given up`,
+        {
+          code: 'DB_NO_ANSWER',
+          kind: 'transient',
+          cause: error,
+          remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
+        },
+      );
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #recover(client: pg.Client, error: unknown): Promise<void> {
+    if (this.#client !== client) return destroy(client);
+    if (error instanceof FieldwatchError ? error.code !== 'DB_NO_ANSWER' : judge(error).lost !== true) {
+      try {
+        await this.#bounded(client, client.query('ROLLBACK'));
+        return;
+      } catch {
+        // Not even that: fall through and let it go.
+      }
+    }
+    this.#client = undefined;
+    destroy(client);
+  }
+}
+
+/** Ends a connection without asking the other side. The server rolls back what was open. */
+function destroy(client: pg.Client): void {
+  client.removeAllListeners('error');
+  client.on('error', () => undefined);
+  client.connection.stream.destroy();
+}

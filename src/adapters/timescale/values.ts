@@ -1,0 +1,34 @@
+import type { Micros } from '../../core/reading.ts';
+
+/** How our values travel as parameters and come back. */
+
+/** What `text` cannot hold: NUL, and halves of a surrogate pair. */
+const UNSTORABLE = /[\0\p{Surrogate}]/gu;
+
+/** Text from the network for a text column: what PostgreSQL cannot store becomes U+FFFD. */
+export const storableText = (text: string): string => text.replace(UNSTORABLE, '\uFFFD');
+
+/** A value as JSON for a jsonb column, with every text in it storable. */
+export const storableJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? storableText(part) : part));
+
+/** Exact to the microsecond, which Date is not: `2026-01-01T00:00:00.000001Z`. */
+export function isoMicros(timeUs: Micros): string {
+  const ms = Math.floor(timeUs / 1000);
+  const micros = String(timeUs - ms * 1000).padStart(3, '0');
+  return new Date(ms).toISOString().replace('Z', `${micros}Z`);
+}
+
+export const isoMicrosOrNull = (timeUs: Micros | null): string | null =>
+  timeUs === null ? null : isoMicros(timeUs);
+
+/** An SQL expression that gives a timestamptz as microseconds since 1970, exactly; a number in JavaScript. */
+export const microsOf = (expression: string): string => `(extract(epoch FROM ${expression}) * 1000000)::int8`;
+
+/** Rows to the arrays that `unnest` takes: one array per column. */
+export function columns<Row, const Picks extends readonly ((row: Row) => unknown)[]>(
+  rows: readonly Row[],
+  ...picks: Picks
+): unknown[][] {
+  return picks.map((pick) => rows.map(pick));
+}
