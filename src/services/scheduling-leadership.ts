@@ -24,8 +24,9 @@ export function createLeadership(
   function become(next: SchedulingRole): void {
     gauge.set(next === 'leader' ? 1 : 0);
     if (role === next) return;
-    if (role === 'leader') onLost();
     role = next;
+    // Not when the database is away: what was found there is still so, as far as anybody knows.
+    if (next === 'standby') onLost();
     if (next === 'leader') logger.info({}, 'this daemon looks after the policies');
     if (next === 'standby') logger.info({}, 'another daemon looks after the policies');
   }

@@ -1,0 +1,277 @@
+import { describe, expect, test } from '@jest/globals';
+import { FieldwatchError } from '../../src/core/errors.ts';
+import type { PolicyCheck } from '../../src/core/policy/check.ts';
+import type { JobRun, PolicyJobs } from '../../src/core/policy/due.ts';
+import type { Finding } from '../../src/core/policy/finding.ts';
+import type { Catalog, CatalogRow } from '../../src/core/policy/catalog.ts';
+import type { LeaderLock } from '../../src/ports.ts';
+import { createScheduling, type SchedulingOptions } from '../../src/services/scheduling.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeCron } from '../support/fake-cron.ts';
+import { RecordingMetrics, settle } from '../support/fakes.ts';
+import { planWith } from '../support/policy-plan.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
+
+const VERIFY = '*/5 * * * *';
+const RUN_JOBS = '* * * * *';
+
+/** The lock of one database, and the daemons that ask for it. */
+class Database {
+  holder: FakeLock | undefined;
+  away = false;
+}
+class FakeLock implements LeaderLock {
+  private readonly database: Database;
+  constructor(database: Database) {
+    this.database = database;
+  }
+  async tryHold(): Promise<boolean> {
+    if (this.database.away) throw new Error('connection refused');
+    this.database.holder ??= this;
+    return this.database.holder === this;
+  }
+  async release(): Promise<void> {
+    if (this.database.holder === this) this.database.holder = undefined;
+  }
+}
+
+const SERVER: CatalogRow = {
+  ...{ extension: '2.28.3', server_version: 150_020, standby: false, schema: 'public', role: 'fieldwatch' },
+  ...{ superuser: false, worker_processes: 32, locks_per_transaction: 64, schedulers: 1 },
+  ...{ license: 'timescale', background_workers: 16 },
+};
+
+/** A database whose answers the test decides on. */
+function fakeCatalog(database: Database): Catalog & { gate: Promise<void>; asked: number } {
+  return {
+    gate: Promise.resolve(),
+    asked: 0,
+    async select(text) {
+      if (text.includes('server_version')) this.asked += 1;
+      await this.gate;
+      if (database.away) throw new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
+      return text.includes('pg_class') ? [] : [SERVER];
+    },
+  };
+}
+
+const finding = (subject: string, extra: Partial<Finding> = {}): Finding => ({
+  check: 'test',
+  subject,
+  verdict: 'missing',
+  severity: 'critical',
+  expected: 'x',
+  actual: 'y',
+  remedy: 'z',
+  ...extra,
+});
+
+function daemon(database = new Database(), extra: Partial<SchedulingOptions> = {}) {
+  const state: { findings: Finding[] } = { findings: [] };
+  const check: PolicyCheck = {
+    name: 'test',
+    about: 'what the test says',
+    queries: () => [],
+    judge: () => state.findings,
+  };
+  const cron = new FakeCron();
+  const logger = new QuietLogger();
+  const metrics = new RecordingMetrics();
+  const clock = new FakeClock();
+  const catalog = fakeCatalog(database);
+  const scheduling = createScheduling({
+    cron,
+    schedules: { verify: VERIFY, runJobs: RUN_JOBS, timezone: 'Europe/Berlin' },
+    catalog,
+    leader: new FakeLock(database),
+    plan: planWith(),
+    checks: [check],
+    logger,
+    metrics,
+    clock,
+    ...extra,
+  });
+  const verify = async (): Promise<void> => {
+    cron.tick(VERIFY);
+    await settle();
+  };
+  return { state, cron, logger, metrics, clock, catalog, scheduling, database, verify };
+}
+
+const gauge = (subject: string) =>
+  `fieldwatch_policy_findings{check=test,subject=${subject},verdict=missing}`;
+const ticks = (task: string, outcome: string) =>
+  `fieldwatch_scheduler_ticks_total{task=${task},outcome=${outcome}}`;
+
+describe('verification', () => {
+  test('runs at start and on schedule, in the configured zone', async () => {
+    const { scheduling, cron, catalog, verify, metrics } = daemon();
+    expect(scheduling.status()).toMatchObject({ role: 'unknown', verifiedAtMs: undefined });
+    await scheduling.start();
+    await scheduling.start();
+    await settle();
+    expect(catalog.asked).toBe(1);
+    await verify();
+    expect(catalog.asked).toBe(2);
+    expect(cron.schedules).toMatchObject([
+      { expression: RUN_JOBS, timezone: 'Europe/Berlin' },
+      { expression: VERIFY, timezone: 'Europe/Berlin' },
+    ]);
+    expect(scheduling.status()).toMatchObject({ role: 'leader', findings: [], error: undefined });
+    expect(metrics.values.get(ticks('verify', 'done'))).toBe(2);
+    await scheduling.stop();
+  });
+
+  test('says each fault once when it appears and once when it is gone', async () => {
+    const events: string[] = [];
+    const { scheduling, state, logger, metrics, verify } = daemon(new Database(), {
+      onChange: ({ event, finding: { subject } }) => void events.push(`${event} ${subject}`),
+    });
+    state.findings = [finding('a')];
+    await scheduling.start();
+    await settle();
+    // The figures of a fault move; it is the same fault.
+    state.findings = [finding('a', { actual: '2 chunks' }), finding('b')];
+    await verify();
+    await verify();
+    expect(scheduling.findings().map(({ subject }) => subject)).toEqual(['a', 'b']);
+    expect(metrics.values.get(gauge('a'))).toBe(1);
+    state.findings = [finding('b')];
+    await verify();
+    expect(logger.find(/^policy finding$/).map(({ fields }) => fields['subject'])).toEqual(['a', 'b']);
+    expect(logger.find(/^policy finding cleared$/).map(({ fields }) => fields['subject'])).toEqual(['a']);
+    expect(events).toEqual(['raised a', 'raised b', 'cleared a']);
+    expect(metrics.values.get(gauge('a'))).toBe(0);
+    expect(metrics.values.get(gauge('b'))).toBe(1);
+    await scheduling.stop();
+  });
+
+  test('a database that is away is logged once, keeps the findings, and is asked again', async () => {
+    const { scheduling, state, database, logger, verify } = daemon();
+    state.findings = [finding('a')];
+    await scheduling.start();
+    await settle();
+    database.away = true;
+    await verify();
+    await verify();
+    expect(scheduling.status()).toMatchObject({ role: 'unknown', error: 'connection refused' });
+    expect(scheduling.findings()).toHaveLength(1);
+    expect(logger.find(/^scheduler task failed$/)).toHaveLength(1);
+    database.away = false;
+    state.findings = [];
+    await verify();
+    expect(logger.find(/^scheduler task works again$/)).toHaveLength(1);
+    expect(scheduling.status()).toMatchObject({ role: 'leader', error: undefined, findings: [] });
+    await scheduling.stop();
+  });
+
+  test('a tick during a run is refused and counted, a missed one is counted and not made up for', async () => {
+    const { scheduling, cron, catalog, metrics, verify } = daemon();
+    let open = (): void => {};
+    catalog.gate = new Promise((resolve) => (open = resolve));
+    await scheduling.start();
+    await settle();
+    await verify();
+    expect(catalog.asked).toBe(1);
+    expect(metrics.values.get(ticks('verify', 'overlap'))).toBe(1);
+    cron.tick(VERIFY, 'missed', Date.UTC(2026, 0, 1));
+    open();
+    await settle();
+    expect(catalog.asked).toBe(1);
+    expect(metrics.values.get(ticks('verify', 'missed'))).toBe(1);
+    await scheduling.stop();
+  });
+});
+
+describe('leadership', () => {
+  test('one daemon acts, another takes over within a tick of its end', async () => {
+    const database = new Database();
+    const first = daemon(database);
+    const second = daemon(database);
+    first.state.findings = second.state.findings = [finding('a')];
+    await first.scheduling.start();
+    await settle();
+    await second.scheduling.start();
+    await settle();
+    expect(first.scheduling.status().role).toBe('leader');
+    expect(second.scheduling.status()).toMatchObject({
+      role: 'standby',
+      findings: [],
+      verifiedAtMs: undefined,
+    });
+    expect(second.logger.find(/policy finding/)).toEqual([]);
+    expect(second.metrics.values.get(ticks('verify', 'standby'))).toBe(1);
+
+    await first.scheduling.stop();
+    await second.verify();
+    expect(second.scheduling.status()).toMatchObject({ role: 'leader' });
+    expect(second.scheduling.findings()).toHaveLength(1);
+    expect(second.metrics.values.get('fieldwatch_scheduler_leader')).toBe(1);
+    await second.scheduling.stop();
+  });
+
+  test('who lost it forgets what it found', async () => {
+    const { scheduling, state, database, metrics, verify } = daemon();
+    state.findings = [finding('a')];
+    await scheduling.start();
+    await settle();
+    database.holder = new FakeLock(database);
+    await verify();
+    expect(scheduling.status()).toMatchObject({ role: 'standby', findings: [] });
+    expect(metrics.values.get(gauge('a'))).toBe(0);
+    await scheduling.stop();
+  });
+});
+
+describe('due jobs', () => {
+  const run: JobRun = {
+    ...{ jobId: 1000, proc: 'policy_compression', relation: 'sensor_readings', durationMs: 5 },
+    error: undefined,
+  };
+
+  test('run before the verification of the same minute; a failed one is logged and counted', async () => {
+    const order: string[] = [];
+    let release = (): void => {};
+    const gate = new Promise<void>((resolve) => (release = resolve));
+    const jobs: PolicyJobs = {
+      async runDue() {
+        await gate;
+        order.push('jobs');
+        return [run, { ...run, error: 'division by zero' }];
+      },
+    };
+    const { scheduling, catalog, logger, metrics } = daemon(new Database(), { jobs });
+    await scheduling.start();
+    await settle();
+    expect(catalog.asked).toBe(0);
+    release();
+    await settle();
+    expect(order).toEqual(['jobs']);
+    expect(catalog.asked).toBe(1);
+    expect(metrics.values.get('fieldwatch_policy_job_runs_total{outcome=ok}')).toBe(1);
+    expect(logger.find(/^policy job failed$/)).toMatchObject([
+      { level: 'error', fields: { jobId: 1000, error: 'division by zero' } },
+    ]);
+    await scheduling.stop();
+  });
+
+  test('are told to stop, and waited for', async () => {
+    let aborted = false;
+    const jobs: PolicyJobs = {
+      runDue: (signal) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted = true;
+            setImmediate(() => resolve([]));
+          });
+        }),
+    };
+    const { scheduling, cron, database } = daemon(new Database(), { jobs });
+    await scheduling.start();
+    await settle();
+    await Promise.all([scheduling.stop(), scheduling.stop()]);
+    expect(aborted).toBe(true);
+    expect(database.holder).toBeUndefined();
+    expect(cron.schedules.every(({ stopped }) => stopped)).toBe(true);
+  });
+});
