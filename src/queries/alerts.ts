@@ -1,0 +1,46 @@
+import { selected, type Db, type Limited, type Selection, type TimeRange } from './db.ts';
+import { sensorsWhere } from './samples.ts';
+
+export const COLUMNS = `
+  a.time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
+  a.alert_type AS "alertType", a.severity, a.message, a.value, a.threshold, a.alert_id AS "alertId",
+  a.started_at AS "startedAt", a.resolved_at AS "resolvedAt", a.resolved_value AS "resolvedValue",
+  a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue"`;
+
+// A row of an operator's own INSERT may name a sensor that is not registered: it is shown all the same.
+export const text = `
+SELECT ${COLUMNS}
+FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
+WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
+ORDER BY a.time DESC, a.sensor_id, a.alert_type
+LIMIT $5`;
+
+export interface AlertListRow {
+  /** Event time at which it fired, or rose to a higher severity. */
+  readonly time: Date;
+  readonly sensorId: number;
+  readonly sensor: string;
+  readonly location: string | null;
+  readonly alertType: string;
+  readonly severity: string;
+  readonly message: string | null;
+  readonly value: number | null;
+  readonly threshold: number | null;
+  /** The episode: the same on its rows of every severity. */
+  readonly alertId: string | null;
+  readonly startedAt: Date | null;
+  /** Null while it fires. */
+  readonly resolvedAt: Date | null;
+  readonly resolvedValue: number | null;
+  readonly resolveReason: string | null;
+  readonly peakValue: number | null;
+}
+
+/** Alerts that fired in the range, newest first. */
+export async function listAlerts(
+  db: Db,
+  query: TimeRange & Selection & Limited,
+): Promise<readonly AlertListRow[]> {
+  const values = [query.from, query.to, ...selected(query), query.limit];
+  return (await db.query<AlertListRow>(text, values)).rows;
+}
