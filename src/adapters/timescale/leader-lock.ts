@@ -1,0 +1,50 @@
+import type { LeaderLock } from '../../ports.ts';
+import { lockKey } from './connection.ts';
+import { databaseError } from './errors.ts';
+import { Session, type SessionDeps, type SessionOptions } from './session.ts';
+
+/**
+ * Leadership is a session advisory lock on a connection of its own: it lasts exactly as long as that connection does, so
+ * a daemon that is killed, cut off or frozen long enough for its server to notice loses it without a timeout of ours.
+ */
+export class AdvisoryLeaderLock implements LeaderLock {
+  readonly #options: SessionOptions;
+  readonly #deps: SessionDeps;
+  #session: Session | undefined;
+  /** The connection's backend; the lock is held only while the same backend answers. */
+  #heldBy: number | undefined;
+
+  constructor(options: SessionOptions, deps: SessionDeps) {
+    this.#options = { statementTimeoutMs: 5000, answerTimeoutMs: 10_000, ...options };
+    this.#deps = deps;
+  }
+
+  /** Asks the server each time: a connection that looks open may be a dead one. */
+  async tryHold(): Promise<boolean> {
+    this.#session ??= new Session(this.#options, this.#deps);
+    try {
+      const row = await this.#session.run(async (work) => {
+        const held = this.#heldBy;
+        const result = await work.query<{ held: boolean; pid: number }>(
+          held === undefined
+            ? `SELECT pg_try_advisory_lock(${lockKey('scheduler')}) AS held, pg_backend_pid() AS pid`
+            : `SELECT pg_backend_pid() = ${held} AS held, pg_backend_pid() AS pid`,
+        );
+        return result.rows[0];
+      });
+      this.#heldBy = row?.held === true ? row.pid : undefined;
+      return this.#heldBy !== undefined;
+    } catch (error) {
+      this.#heldBy = undefined;
+      throw databaseError(error, 'taking the scheduler lock');
+    }
+  }
+
+  /** Closing the connection gives the lock back, whatever state it is in. Idempotent. */
+  async release(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#heldBy = undefined;
+    await session?.close();
+  }
+}

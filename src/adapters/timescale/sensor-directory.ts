@@ -1,0 +1,87 @@
+import type pg from 'pg';
+import type { Sensor, SensorDirectory } from '../../ports.ts';
+import { databaseError } from './errors.ts';
+import { storableText } from './values.ts';
+
+/** A sensor named in the configuration: its facts win over what is stored. */
+export interface DeclaredSensor {
+  readonly key: string;
+  readonly name?: string | undefined;
+  readonly type?: string | undefined;
+  readonly location?: string | undefined;
+  readonly tags?: readonly string[] | undefined;
+}
+
+type Db = Pick<pg.Pool, 'query'>;
+
+const SENSOR = 'id, key, name, type, location, tags';
+
+/**
+ * Registered devices. Each call is a short transaction of its own, never part of a batch's: sensors are locked by whoever
+ * registers, and a batch that waited for that while it holds chunks could deadlock.
+ */
+export class TimescaleSensorDirectory implements SensorDirectory {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  loadAll(): Promise<readonly Sensor[]> {
+    return this.#select(`SELECT ${SENSOR} FROM sensors ORDER BY id`, []);
+  }
+
+  find(keys: readonly string[]): Promise<readonly Sensor[]> {
+    return this.#select(`SELECT ${SENSOR} FROM sensors WHERE key = ANY ($1::text[])`, [
+      keys.map(storableText),
+    ]);
+  }
+
+  async register(keys: readonly string[]): Promise<readonly Sensor[]> {
+    // In one order for all daemons; NOT EXISTS first, because ON CONFLICT alone burns an id for each key that is there.
+    await this.#select(
+      `INSERT INTO sensors (key)
+       SELECT fresh.key FROM unnest($1::text[]) AS fresh (key)
+        WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key) ORDER BY 1
+       ON CONFLICT (key) DO NOTHING RETURNING ${SENSOR}`,
+      [[...new Set(keys.map(storableText))].sort()],
+    );
+    return this.find(keys);
+  }
+
+  /**
+   * Brings the configuration's sensors into the table: what it states is set, what it leaves open stays. A sensor that
+   * is no longer declared keeps its facts and its readings; only the mark goes.
+   */
+  async declare(sensors: readonly DeclaredSensor[]): Promise<readonly Sensor[]> {
+    const ordered = [...sensors].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const rows = await this.#select(
+      `INSERT INTO sensors (key, name, type, location, tags, declared)
+       SELECT d->>'key', d->>'name', d->>'type', d->>'location', ${tagsOf('d')}, true
+         FROM jsonb_array_elements($1::jsonb) AS d ORDER BY 1
+       ON CONFLICT (key) DO UPDATE SET
+         name = coalesce(excluded.name, sensors.name), type = coalesce(excluded.type, sensors.type),
+         location = coalesce(excluded.location, sensors.location),
+         tags = CASE WHEN excluded.tags = '{}' THEN sensors.tags ELSE excluded.tags END,
+         declared = true, updated_at = now()
+       RETURNING ${SENSOR}`,
+      [JSON.stringify(ordered)],
+    );
+    await this.#select(
+      `UPDATE sensors SET declared = false, updated_at = now() WHERE declared AND key <> ALL ($1::text[])`,
+      [ordered.map(({ key }) => key)],
+    );
+    return rows;
+  }
+
+  async #select(text: string, values: unknown[]): Promise<readonly Sensor[]> {
+    try {
+      return (await this.#db.query<Sensor & pg.QueryResultRow>(text, values)).rows;
+    } catch (error) {
+      throw databaseError(error, 'looking up sensors');
+    }
+  }
+}
+
+const tagsOf = (element: string) =>
+  `coalesce((SELECT array_agg(t) FROM jsonb_array_elements_text(nullif(${element}->'tags', 'null')) AS t), '{}')`;
