@@ -1,10 +1,21 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Alias,
+  type Node,
+} from 'yaml';
 import { formatPath, type ConfigFault, type ConfigPath } from './fault.ts';
 import type { Origins, Position } from './origins.ts';
 import { syntaxMessage } from './syntax.ts';
 
 const MAX_TEXT = 4 * 1024 ** 2;
-const MAX_NODES = 100_000;
+/** Values that aliases may stand for in all; what is written out is bounded by the size of the text. */
+const MAX_ALIASED = 10_000;
 const MAX_DEPTH = 64;
 
 /** Faults that leave the rest of the document as it was meant; after any other, what follows is guesswork. */
@@ -32,7 +43,7 @@ export function readYaml(text: string, file: string, origins: Origins, prefix: C
     stringKeys: true,
     uniqueKeys: false,
   });
-  const reader = new TreeReader(parsed, file, lines, origins);
+  const reader = new TreeReader(file, lines, origins);
   let brokenFrom = Infinity;
   for (const error of parsed.errors) {
     const position = reader.position(error.pos[0]);
@@ -47,14 +58,14 @@ export function readYaml(text: string, file: string, origins: Origins, prefix: C
 class TreeReader {
   readonly faults: ConfigFault[] = [];
   readonly #open = new Set<Node>();
-  #nodes = 0;
-  readonly #parsed: Document.Parsed;
+  readonly #anchors = new Map<string, Node>();
+  #aliased = 0;
+  #aliasDepth = 0;
   readonly #file: string;
   readonly #lines: LineCounter;
   readonly #origins: Origins;
 
-  constructor(parsed: Document.Parsed, file: string, lines: LineCounter, origins: Origins) {
-    this.#parsed = parsed;
+  constructor(file: string, lines: LineCounter, origins: Origins) {
     this.#file = file;
     this.#lines = lines;
     this.#origins = origins;
@@ -67,24 +78,30 @@ class TreeReader {
 
   read(node: unknown, path: ConfigPath, key: Position, depth: number): unknown {
     const value = this.#start(node) ?? key;
-    this.#nodes++;
-    if (this.#nodes > MAX_NODES)
-      return this.#refuse(value, `more than ${MAX_NODES} values, aliases included`);
+    if (this.#aliasDepth > 0) this.#aliased++;
+    if (this.#exhausted()) return this.#refuse(value, `aliases stand for more than ${MAX_ALIASED} values`);
     if (depth > MAX_DEPTH) return this.#refuse(value, `nested deeper than ${MAX_DEPTH} levels`);
     this.#origins.set(path, { kind: 'file', file: this.#file, key, value });
-    if (isAlias(node)) {
-      const target = node.resolve(this.#parsed);
-      if (target === undefined) return this.#refuse(value, `alias *${node.source} has no anchor before it`);
-      return this.read(target, path, key, depth + 1);
-    }
+    if (isAlias(node)) return this.#readAlias(node, value, path, key, depth);
+    if (isNode(node) && node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     if (isScalar(node)) return node.value;
     if (!isMap(node) && !isSeq(node)) return null;
-    if (this.#open.has(node)) return this.#refuse(value, 'an alias contains itself');
     this.#open.add(node);
     const plain = isMap(node)
       ? this.#readMap(node.items, path, depth)
       : this.#readSeq(node.items, path, depth);
     this.#open.delete(node);
+    return plain;
+  }
+
+  // The library's own `resolve` searches the whole document for each alias.
+  #readAlias(alias: Alias, value: Position, path: ConfigPath, key: Position, depth: number): unknown {
+    const target = this.#anchors.get(alias.source);
+    if (target === undefined) return this.#refuse(value, `alias *${alias.source} has no anchor before it`);
+    if (this.#open.has(target)) return this.#refuse(value, 'an alias contains itself');
+    this.#aliasDepth++;
+    const plain = this.read(target, path, key, depth + 1);
+    this.#aliasDepth--;
     return plain;
   }
 
@@ -121,7 +138,7 @@ class TreeReader {
   }
 
   #exhausted(): boolean {
-    return this.#nodes > MAX_NODES;
+    return this.#aliased > MAX_ALIASED;
   }
 
   #start(node: unknown): Position | undefined {

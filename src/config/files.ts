@@ -81,7 +81,7 @@ function takeSecret(
   report: FileReport,
 ): void {
   const key = secretPath.at(-1) ?? '';
-  const secret = content.replace(/\r?\n$/, '');
+  const secret = withoutNewline(content);
   if (parent[key] !== undefined) report.fault(filePath, `stands beside ${key}: give one of the two`);
   else if (secret === '') report.fault(filePath, 'the file is empty');
   else if (secret.length > MAX_SECRET) report.fault(filePath, 'the file is too long for a secret');
@@ -91,3 +91,16 @@ function takeSecret(
     if (origin !== undefined) origins.set(secretPath, origin);
   }
 }
+
+/**
+ * The secret as it is now: a password_file is read again, so that a rotated password needs no restart. For adapters
+ * that ask at each connect; throws what the file system throws.
+ */
+export function currentSecret(
+  section: { readonly password?: string | undefined; readonly password_file?: string | undefined },
+  read: ReadFile = readTextFile,
+): string | undefined {
+  return section.password_file === undefined ? section.password : withoutNewline(read(section.password_file));
+}
+
+const withoutNewline = (content: string) => content.replace(/\r?\n$/, '');

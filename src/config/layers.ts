@@ -80,14 +80,19 @@ export function includeAlerts(
     return [origins.fault(path, unreadable(file, error))];
   }
   const own = new Origins(file);
-  const parsed = readYaml(text, file, own);
-  note(file, parsed);
-  const faults = [...parsed.faults];
-  const wrapped =
-    isPlainObject(parsed.value) && Object.hasOwn(parsed.value, 'alerts') ? parsed.value : undefined;
-  for (const key of Object.keys(wrapped ?? {}))
-    if (key !== 'alerts') faults.push(own.fault([key], 'only alerts can stand in an alerts_file', 'key'));
-  tree.alerts = wrapped === undefined ? parsed.value : wrapped.alerts;
-  origins.adopt(own, wrapped === undefined ? [] : ['alerts'], ['alerts']);
-  return faults;
+  const wrapped = readYaml(text, file, own);
+  if (!isPlainObject(wrapped.value) || !Object.hasOwn(wrapped.value, 'alerts')) {
+    const bare = readYaml(text, file, origins, ['alerts']);
+    note(file, bare);
+    tree.alerts = bare.value;
+    return bare.faults;
+  }
+  note(file, wrapped);
+  tree.alerts = wrapped.value.alerts;
+  origins.adopt(own, ['alerts']);
+  const others = Object.keys(wrapped.value).filter((key) => key !== 'alerts');
+  return [
+    ...wrapped.faults,
+    ...others.map((key) => own.fault([key], 'only alerts can stand in an alerts_file', 'key')),
+  ];
 }

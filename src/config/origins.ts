@@ -29,12 +29,11 @@ export class Origins {
     return this.#byPath.get(JSON.stringify(path));
   }
 
-  /** Takes over what `other` knows at and below `from`, as standing at `to`. */
-  adopt(other: Origins, from: ConfigPath, to: ConfigPath): void {
+  /** Takes over what `other` knows at and below `at`. */
+  adopt(other: Origins, at: ConfigPath): void {
     for (const [text, origin] of other.#byPath) {
       const path = JSON.parse(text) as ConfigPath;
-      if (from.every((part, index) => path[index] === part))
-        this.set([...to, ...path.slice(from.length)], origin);
+      if (at.every((part, index) => path[index] === part)) this.set(path, origin);
     }
   }
 

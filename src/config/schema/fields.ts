@@ -69,3 +69,28 @@ export function certificatePair(
     message: `needs ${missing}_file: a client certificate and its key come together`,
   });
 }
+
+/**
+ * The value at `low` may not exceed the one at `high`. Runs even when the section has other faults (`when`), since all
+ * faults are reported at once; a value that is itself at fault is no number here and is left alone.
+ */
+export function ordered<Schema extends z.ZodType>(
+  schema: Schema,
+  low: readonly string[],
+  high: readonly string[],
+  fault: { readonly path: readonly string[]; readonly error: string },
+): Schema {
+  const fits = (value: unknown) => {
+    const [a, b] = [numberAt(value, low), numberAt(value, high)];
+    return a === undefined || b === undefined || a <= b;
+  };
+  return schema.refine(fits, { path: [...fault.path], error: fault.error, when: () => true });
+}
+
+function numberAt(value: unknown, path: readonly string[]): number | undefined {
+  const found = path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? (at as Record<string, unknown>)[key] : undefined),
+    value,
+  );
+  return typeof found === 'number' ? found : undefined;
+}

@@ -3,16 +3,24 @@ import { alertsSchema } from './placeholder.ts';
 import { duration } from './common.ts';
 import { databaseSchema } from './database.ts';
 import { embeddedSchema } from './embedded.ts';
-import { readFilePath, text } from './fields.ts';
+import { ordered, readFilePath, text } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { mqttSchema } from './mqtt.ts';
 import { httpSchema, logSchema, schedulerSchema } from './operation.ts';
-import { policiesSchema } from './placeholder.ts';
+import { policiesSchema } from './policies.ts';
 import { limitsSchema, routesSchema, timeWindowSchema } from './placeholder.ts';
 import { sensorsSchema } from './sensors.ts';
 
+// A message above the packet size is discarded by the broker, unseen and uncounted; above max_payload it becomes a dead
+// letter. So the second bound has to be the tighter one, with room for topic and properties.
+const payloadFitsPacket = <Schema extends z.ZodType>(schema: Schema) =>
+  ordered(schema, ['limits', 'max_payload'], ['mqtt', 'max_packet_size'], {
+    path: ['mqtt', 'max_packet_size'],
+    error: 'must be at least limits.max_payload',
+  });
+
 /** The only source of names, types, bounds, units and defaults. One section, one file; every section may be absent. */
-export const configSchema = z.strictObject({
+const sections = z.strictObject({
   mqtt: mqttSchema.prefault({}),
   database: databaseSchema.prefault({}),
   embedded: embeddedSchema.prefault({}),
@@ -38,6 +46,8 @@ export const configSchema = z.strictObject({
       'time for an orderly stop; then the process ends and the broker delivers again what was not safe',
     ),
 });
+
+export const configSchema = payloadFitsPacket(sections);
 
 /** The effective configuration. Names are those of the YAML; durations are milliseconds, sizes bytes. */
 export type Config = Readonly<z.output<typeof configSchema>>;

@@ -1,5 +1,6 @@
+import type { z } from 'zod';
 import { bytes, duration } from './common.ts';
-import { section, whole } from './fields.ts';
+import { ordered, section, whole } from './fields.ts';
 
 const MIB = 1024 ** 2;
 
@@ -29,27 +30,31 @@ const window = section(
   'bound of memory: at the limit, reading from the broker pauses while pings go on',
 );
 
-const retry = section(
-  {
-    min: duration({ min: '1ms', max: '1m' }).prefault('100ms').describe('first wait'),
-    max: duration({ min: '1ms', max: '1h' }).prefault('30s').describe('cap of the wait, which doubles'),
-  },
-  'jittered wait before a batch is tried again after a transient error',
-).superRefine((value, context) => {
-  if (value.min > value.max)
-    context.addIssue({ code: 'custom', path: ['min'], message: 'must not be longer than max' });
-});
+const retry = ordered(
+  section(
+    {
+      min: duration({ min: '1ms', max: '1m' })
+        .prefault('100ms')
+        .describe('bound of the first wait; it doubles with each attempt'),
+      max: duration({ min: '1ms', max: '1h' }).prefault('30s').describe('bound of every wait'),
+    },
+    'jittered wait before a batch is tried again after a transient error',
+  ),
+  ['min'],
+  ['max'],
+  { path: ['min'], error: 'must not be longer than max' },
+);
 
-export const ingestSchema = section(
+const sections = section(
   { batch: batch.prefault({}), window: window.prefault({}), retry: retry.prefault({}) },
   'from message to committed row',
-).superRefine((value, context) => {
-  // A batch that can never fill within the window would wait for `linger` each time and halve the throughput.
-  for (const key of ['max_rows', 'max_bytes'] as const)
-    if (value.window[key] < value.batch[key])
-      context.addIssue({
-        code: 'custom',
-        path: ['window', key],
-        message: `must be at least ingest.batch.${key}`,
-      });
-});
+);
+
+// A batch that can never fill within the window would wait for `linger` each time and halve the throughput.
+const roomForABatch = <Schema extends z.ZodType>(schema: Schema, key: 'max_rows' | 'max_bytes') =>
+  ordered(schema, ['batch', key], ['window', key], {
+    path: ['window', key],
+    error: `must be at least ingest.batch.${key}`,
+  });
+
+export const ingestSchema = roomForABatch(roomForABatch(sections, 'max_rows'), 'max_bytes');
