@@ -11,11 +11,18 @@ export class AdvisoryLeaderLock implements LeaderLock {
   readonly #options: SessionOptions;
   readonly #deps: SessionDeps;
   #session: Session | undefined;
-  /** The connection's backend; the lock is held only while the same backend answers. */
-  #heldBy: number | undefined;
+  /** On the connection that is open now: a new one starts without. */
+  #held = false;
 
   constructor(options: SessionOptions, deps: SessionDeps) {
-    this.#options = { statementTimeoutMs: 5000, answerTimeoutMs: 10_000, ...options };
+    this.#options = {
+      statementTimeoutMs: 5000,
+      answerTimeoutMs: 10_000,
+      ...options,
+      onConnect: async () => {
+        this.#held = false;
+      },
+    };
     this.#deps = deps;
   }
 
@@ -23,19 +30,15 @@ export class AdvisoryLeaderLock implements LeaderLock {
   async tryHold(): Promise<boolean> {
     this.#session ??= new Session(this.#options, this.#deps);
     try {
-      const row = await this.#session.run(async (work) => {
-        const held = this.#heldBy;
-        const result = await work.query<{ held: boolean; pid: number }>(
-          held === undefined
-            ? `SELECT pg_try_advisory_lock(${lockKey('scheduler')}) AS held, pg_backend_pid() AS pid`
-            : `SELECT pg_backend_pid() = ${held} AS held, pg_backend_pid() AS pid`,
+      this.#held = await this.#session.run(async (work) => {
+        const result = await work.query<{ held: boolean }>(
+          this.#held ? 'SELECT true AS held' : `SELECT pg_try_advisory_lock(${lockKey('scheduler')}) AS held`,
         );
-        return result.rows[0];
+        return result.rows[0]?.held === true;
       });
-      this.#heldBy = row?.held === true ? row.pid : undefined;
-      return this.#heldBy !== undefined;
+      return this.#held;
     } catch (error) {
-      this.#heldBy = undefined;
+      this.#held = false;
       throw databaseError(error, 'taking the scheduler lock');
     }
   }
@@ -44,7 +47,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
   async release(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    this.#heldBy = undefined;
+    this.#held = false;
     await session?.close();
   }
 }

@@ -1,0 +1,126 @@
+import pg from 'pg';
+import { FieldwatchError } from '../../core/errors.ts';
+import { databaseError } from './errors.ts';
+import { loadMigrations, type Migration } from './migrations.ts';
+
+/** Anything that lends one connection for the length of the migration: session locks live on a connection. */
+export type MigrationTarget = pg.Pool | pg.ClientBase;
+
+export interface MigrationStatus {
+  /** The newest version that is applied; 0 is an empty database. */
+  readonly version: number;
+  /** The version that this program brings. */
+  readonly target: number;
+  readonly entries: readonly {
+    readonly version: number;
+    readonly name: string;
+    /** `changed`: applied with another content. `unknown`: applied by a program that is not this one. */
+    readonly state: 'applied' | 'pending' | 'changed' | 'unknown';
+    readonly appliedAt: Date | null;
+  }[];
+}
+
+export interface AppliedRow {
+  readonly version: number;
+  readonly name: string;
+  readonly checksum: string;
+  readonly applied_at: Date;
+}
+
+export const label = (migration: { version: number; name: string }): string =>
+  `${String(migration.version).padStart(4, '0')}_${migration.name}`;
+
+/** What is applied and what is not; changes nothing, and works on a database that was never migrated. */
+export async function status(
+  target: MigrationTarget,
+  migrations: readonly Migration[] = loadMigrations(),
+): Promise<MigrationStatus> {
+  const done = await withConnection(target, appliedRows);
+  const byVersion = new Map(done.map((row) => [row.version, row]));
+  const known = migrations.map(({ version, name, checksum }) => {
+    const row = byVersion.get(version);
+    byVersion.delete(version);
+    const state = row === undefined ? 'pending' : row.checksum === checksum ? 'applied' : 'changed';
+    return { version, name, state, appliedAt: row?.applied_at ?? null } as const;
+  });
+  const unknown = [...byVersion.values()].map(
+    ({ version, name, applied_at }) => ({ version, name, state: 'unknown', appliedAt: applied_at }) as const,
+  );
+  return { version: done.at(-1)?.version ?? 0, target: migrations.length, entries: [...known, ...unknown] };
+}
+
+/** Refuses a schema that is older, newer or other than this program's: for a daemon that must not migrate. */
+export async function schemaIsCurrent(
+  target: MigrationTarget,
+  migrations: readonly Migration[] = loadMigrations(),
+): Promise<void> {
+  const done = await withConnection(target, appliedRows);
+  refuseDrift(migrations, done);
+  if (done.length === migrations.length) return;
+  throw new FieldwatchError(
+    `database: its schema has version ${done.length}; this program needs ${migrations.length}`,
+    {
+      code: 'SCHEMA_PENDING',
+      kind: 'schema',
+      remedy: 'Run `fieldwatch migrate` as the owner of the tables, or set database.migrate_at_start.',
+    },
+  );
+}
+
+export async function withConnection<T>(
+  target: MigrationTarget,
+  run: (client: pg.ClientBase) => Promise<T>,
+): Promise<T> {
+  let client: pg.PoolClient | undefined;
+  let broken = true; // a connection of unknown state is closed, not returned
+  try {
+    client = target instanceof pg.Pool ? await target.connect() : undefined;
+    const result = await run(client ?? (target as pg.ClientBase));
+    broken = false;
+    return result;
+  } catch (error) {
+    throw databaseError(error, 'migrating');
+  } finally {
+    client?.release(broken);
+  }
+}
+
+/** In order of version; none on a database that was never migrated. */
+export async function appliedRows(client: pg.ClientBase): Promise<readonly AppliedRow[]> {
+  const found = await client.query<{ present: boolean }>(
+    `SELECT to_regclass('schema_migrations') IS NOT NULL AS present`,
+  );
+  if (found.rows[0]?.present !== true) return [];
+  const result = await client.query<AppliedRow>(
+    'SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version',
+  );
+  return result.rows;
+}
+
+export function refuseDrift(migrations: readonly Migration[], done: readonly AppliedRow[]): void {
+  done.forEach((row, index) => {
+    const ours = migrations[index];
+    if (row.version > migrations.length) throw newer(row, migrations.length);
+    if (ours?.version !== row.version || ours.checksum !== row.checksum) throw drifted(row);
+  });
+}
+
+const newer = (row: AppliedRow, supported: number) =>
+  new FieldwatchError(
+    `database: its schema has version ${row.version} (${row.name}); this program knows up to ${supported}`,
+    {
+      code: 'SCHEMA_NEWER',
+      kind: 'schema',
+      remedy: 'Run the newer fieldwatch that migrated this database, or restore a backup from before.',
+    },
+  );
+
+const drifted = (row: AppliedRow) =>
+  new FieldwatchError(
+    `database: migration ${label(row)} was applied with another content than this program has`,
+    {
+      code: 'SCHEMA_DRIFT',
+      kind: 'schema',
+      remedy: 'Use an unmodified release; released files of sql/ are never edited, a change is a new file.',
+    },
+  );

@@ -1,0 +1,100 @@
+import { describe, expect, test } from '@jest/globals';
+import { FieldwatchError } from '../../src/core/errors.ts';
+import { refusedRow } from '../../src/adapters/timescale/copy-in.ts';
+import { databaseError, judge } from '../../src/adapters/timescale/errors.ts';
+
+const coded = (code: string) => Object.assign(new Error('text that must not matter'), { code });
+
+describe('INTAKE 7: errors of the database are classified by code', () => {
+  test.each([
+    ['08000', 'transient', 'DB_UNREACHABLE'],
+    ['08003', 'transient', 'DB_UNREACHABLE'],
+    ['08006', 'transient', 'DB_UNREACHABLE'],
+    ['08P01', 'data', 'DB_ROW_REFUSED'],
+    ['0A000', 'schema', 'DB_SCHEMA'],
+    ['22001', 'data', 'DB_ROW_REFUSED'],
+    ['22003', 'data', 'DB_ROW_REFUSED'],
+    ['22008', 'data', 'DB_ROW_REFUSED'],
+    ['22021', 'data', 'DB_ROW_REFUSED'],
+    ['22P03', 'data', 'DB_ROW_REFUSED'],
+    ['23502', 'data', 'DB_ROW_REFUSED'],
+    ['23505', 'data', 'DB_ROW_REFUSED'],
+    ['23514', 'data', 'DB_ROW_REFUSED'],
+    ['25006', 'transient', 'DB_READ_ONLY'],
+    ['25P02', 'bug', 'DB_BUG'],
+    ['28000', 'auth', 'DB_AUTH'],
+    ['28P01', 'auth', 'DB_AUTH'],
+    ['3D000', 'config', 'DB_NO_DATABASE'],
+    ['40001', 'transient', 'DB_CONTENTION'],
+    ['40P01', 'transient', 'DB_CONTENTION'],
+    ['42501', 'auth', 'DB_RIGHTS'],
+    ['42703', 'schema', 'DB_SCHEMA'],
+    ['42804', 'schema', 'DB_SCHEMA'],
+    ['42P01', 'schema', 'DB_SCHEMA'],
+    ['53100', 'transient', 'DB_RESOURCES'],
+    ['53200', 'transient', 'DB_RESOURCES'],
+    ['53300', 'transient', 'DB_RESOURCES'],
+    ['53400', 'transient', 'DB_BATCH_TOO_BIG'],
+    ['55006', 'transient', 'DB_OBJECT_STATE'],
+    ['55P03', 'transient', 'DB_CONTENTION'],
+    ['57014', 'transient', 'DB_TIMEOUT'],
+    ['57P01', 'transient', 'DB_UNAVAILABLE'],
+    ['57P02', 'transient', 'DB_UNAVAILABLE'],
+    ['57P03', 'transient', 'DB_UNAVAILABLE'],
+    ['57P04', 'config', 'DB_NO_DATABASE'],
+    ['58030', 'transient', 'DB_RESOURCES'],
+    ['TS001', 'schema', 'DB_SCHEMA'],
+    ['TS103', 'schema', 'DB_SCHEMA'],
+    ['ECONNREFUSED', 'transient', 'DB_UNREACHABLE'],
+    ['ENOENT', 'transient', 'DB_UNREACHABLE'],
+    ['ENOTFOUND', 'transient', 'DB_UNREACHABLE'],
+    ['ETIMEDOUT', 'transient', 'DB_UNREACHABLE'],
+    ['ECONNRESET', 'transient', 'DB_CONNECTION_LOST'],
+    ['EPIPE', 'transient', 'DB_CONNECTION_LOST'],
+    ['CERT_HAS_EXPIRED', 'config', 'DB_TLS'],
+    ['ERR_INVALID_ARG_TYPE', 'bug', 'DB_BUG'],
+  ])('%s: %s, %s', (code, kind, ours) => {
+    expect(judge(coded(code))).toMatchObject({ kind, code: ours });
+  });
+
+  test('no code at all is a lost connection: node-pg reports a killed backend so', () => {
+    expect(judge(new Error('Connection terminated unexpectedly'))).toMatchObject({
+      kind: 'transient',
+      lost: true,
+    });
+  });
+
+  test('a fault of our own has no code either, and is none', () => {
+    expect(judge(new TypeError('x is not a function')).kind).toBe('bug');
+    expect(judge('a string').kind).toBe('bug');
+  });
+
+  test('INTAKE 8: an unknown code is retried, and carries the mark for parking it', () => {
+    for (const code of ['ZZ999', 'XX000', 'ESOMETHING']) {
+      expect(judge(coded(code))).toMatchObject({ kind: 'transient', code: 'DB_UNKNOWN' });
+    }
+  });
+
+  test('what leaves the adapter names the place, the code and a remedy, and keeps the cause', () => {
+    const cause = coded('42501');
+    const error = databaseError(cause, 'storing a batch');
+    expect(error.message).toBe('database: storing a batch: text that must not matter (42501)');
+    expect(error).toMatchObject({ code: 'DB_RIGHTS', kind: 'auth', cause });
+    expect(error.remedy).toContain('Grant');
+    expect(databaseError(error, 'again')).toBe(error);
+    expect(error).toBeInstanceOf(FieldwatchError);
+  });
+});
+
+describe('the row at which a COPY stopped', () => {
+  test.each([
+    ['COPY sensor_readings, line 17, column rssi: "x"', 16],
+    ['COPY sensor_readings, line 1', 0],
+    ['COPY sensor_readings, Zeile 10000, Spalte rssi', 9999],
+    ['PL/pgSQL function f() line 3 at RAISE\nCOPY _hyper_1_1_chunk, line 5', 4],
+    ['PL/pgSQL function f() line 3 at RAISE', undefined],
+    [undefined, undefined],
+  ])('%s', (where, row) => {
+    expect(refusedRow(Object.assign(new Error(), { where }))).toBe(row);
+  });
+});
