@@ -1,0 +1,89 @@
+import { MSG, PgError, copyInResponse } from './backend.ts';
+import type { EngineResult } from './engine.ts';
+import type { House } from './house.ts';
+import type { Inbox } from './inbox.ts';
+import { Gone, type Turn } from './turn.ts';
+
+const PROBE_CACHE_ENTRIES = 200;
+const SAVEPOINT = 'fieldwatch_gateway_copy';
+
+/**
+ * What the engine answers to this COPY FROM STDIN before it has data: its CopyInResponse (true format and number of
+ * columns), or the error that PostgreSQL would give at once (no such table, no such column). Found out by running the
+ * statement with no data, which fails and is rolled back; remembered by text, so it costs one round per statement.
+ */
+export function probeCopy(house: House, turn: Turn, sql: string): Buffer | EngineResult {
+  const known = house.copyResponses.get(sql);
+  if (known !== undefined && turn.status !== 'E') return known;
+  const inTransaction = turn.status === 'T';
+  if (inTransaction) house.runOwn(`SAVEPOINT ${SAVEPOINT}`);
+  const output = house.runOwn(sql);
+  if (output.copyIn === null) {
+    if (output.status !== null) turn.status = output.status;
+    return output;
+  }
+  if (inTransaction) house.runOwn(`ROLLBACK TO ${SAVEPOINT}; RELEASE ${SAVEPOINT}`);
+  if (house.copyResponses.size >= PROBE_CACHE_ENTRIES)
+    house.copyResponses.delete(house.copyResponses.keys().next().value!);
+  house.copyResponses.set(sql, output.copyIn);
+  return output.copyIn;
+}
+
+/** For the extended protocol, where a probe would end the open pipeline. */
+export function copyResponseFor(house: House, sql: string, binary: boolean): Buffer {
+  return house.copyResponses.get(sql) ?? copyInResponse(binary);
+}
+
+/**
+ * Gathers CopyData up to and including CopyDone or CopyFail. All of it is needed before the engine can begin (see
+ * engine.ts), so the amount is limited.
+ * @throws PgError 54000 above the limit, after the client has ended its copy; Gone on disconnect.
+ */
+export async function gatherCopyData(
+  inbox: Inbox,
+  maxBytes: number,
+  idle: { start(): void; stop(): void },
+): Promise<Buffer[]> {
+  const data: Buffer[] = [];
+  let bytes = 0;
+  for (;;) {
+    let message = inbox.poll();
+    if (message === undefined) {
+      idle.start();
+      const next = await inbox.next();
+      idle.stop();
+      if (next === null) throw new Gone();
+      message = next;
+    }
+    switch (message.type) {
+      case MSG.CopyData:
+        bytes += message.raw.length;
+        if (bytes <= maxBytes) data.push(message.raw);
+        else data.length = 0;
+        break;
+      case MSG.CopyDone:
+      case MSG.CopyFail:
+        if (bytes > maxBytes) throw tooLarge(maxBytes);
+        data.push(message.raw);
+        return data;
+      case MSG.Flush:
+      case MSG.Sync:
+        break; // libpq sends Sync right after Execute; PostgreSQL ignores it during COPY
+      default:
+        throw new PgError({
+          severity: message.type === MSG.Terminate ? 'FATAL' : 'ERROR',
+          code: '08P01',
+          message: `unexpected message type 0x${message.type.toString(16)} during COPY from stdin`,
+        });
+    }
+  }
+}
+
+function tooLarge(maxBytes: number): PgError {
+  return new PgError({
+    code: '54000',
+    message: `COPY from stdin carries more than ${Math.floor(maxBytes / 1048576)} MiB`,
+    detail: 'The embedded database gathers the data of one COPY in memory before it runs.',
+    hint: 'Split the data into several COPY statements.',
+  });
+}

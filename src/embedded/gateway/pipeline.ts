@@ -1,0 +1,180 @@
+import { MSG, PgError, errorResponse, pipelined } from './backend.ts';
+import { bindValues } from './bind-values.ts';
+import { copyResponseFor, gatherCopyData } from './copy-in.ts';
+import type { InboxMessage } from './inbox.ts';
+import type { Ruling } from './advisory-desk.ts';
+import { asPgError, raiseStatement, type Session } from './session.ts';
+import { Gone } from './turn.ts';
+
+/** A pipeline this long runs in parts. */
+const RUN_ABOVE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The extended protocol. Messages are gathered up to Sync and run as one unit, so a slow client does not hold the
+ * engine between them; Flush, a COPY and an advisory lock run what is there, and then the connection keeps its turn
+ * until Sync. After an error of the engine the engine itself skips to Sync; after one of the gateway's, this does.
+ */
+export class Pipeline {
+  private readonly session: Session;
+  private pending: Buffer[] = [];
+  private pendingBytes = 0;
+  private usesOldUnnamed = false;
+  private parsesUnnamed = false;
+  /** After an error of the gateway, everything up to Sync is ignored. */
+  skipping = false;
+  private failed = false;
+  private rulings: Ruling[] = [];
+
+  constructor(session: Session) {
+    this.session = session;
+  }
+
+  async handle(message: InboxMessage): Promise<void> {
+    if (this.skipping && message.type !== MSG.Sync) return;
+    try {
+      await this.accept(message);
+    } catch (error) {
+      this.fail(asPgError(error));
+    }
+  }
+
+  private async accept({ type, raw }: InboxMessage): Promise<void> {
+    switch (type) {
+      case MSG.Parse:
+        return this.parse(raw);
+      case MSG.Bind:
+        return this.bind(raw);
+      case MSG.Describe:
+      case MSG.Close: {
+        const { message, unnamedStatement } = this.session.prepared.describeOrClose(type, raw);
+        if (unnamedStatement && type === MSG.Describe && !this.parsesUnnamed) this.usesOldUnnamed = true;
+        return this.add(message);
+      }
+      case MSG.Execute:
+        return this.execute(raw);
+      case MSG.Flush:
+        return this.run();
+      case MSG.Sync:
+        return this.sync(raw);
+      case MSG.CopyData:
+      case MSG.CopyDone:
+      case MSG.CopyFail:
+        return; // what a client still sends after its COPY has failed is ignored (protocol flow, COPY operations)
+      case MSG.FunctionCall:
+        throw new PgError({ code: '0A000', message: 'the function call protocol is not supported here' });
+      default:
+        throw new PgError({
+          severity: 'FATAL',
+          code: '08P01',
+          message: `invalid frontend message type ${type}`,
+        });
+    }
+  }
+
+  private async parse(raw: Buffer): Promise<void> {
+    const { message, prepared } = this.session.prepared.parse(raw);
+    if (prepared.query.discards !== null) {
+      throw new PgError({
+        code: '0A000',
+        message: 'DISCARD ALL and DEALLOCATE ALL need the simple query protocol here',
+      });
+    }
+    if (prepared.engineName === '') this.parsesUnnamed = true;
+    return this.add(message);
+  }
+
+  private async bind(raw: Buffer): Promise<void> {
+    const { message, prepared, parametersAt } = this.session.prepared.bind(raw);
+    if (prepared?.engineName === '' && !this.parsesUnnamed) this.usesOldUnnamed = true;
+    if (prepared !== undefined && prepared.calls.length > 0) {
+      if (this.pending.some((waiting) => waiting[0] === MSG.Execute)) await this.run();
+      const ruling = await this.session.desk.rule(prepared.calls, bindValues(raw, parametersAt));
+      this.rulings.push(ruling);
+      await this.run();
+      if (this.session.turn.status !== 'E') this.session.announce(ruling);
+    }
+    return this.add(message);
+  }
+
+  private async execute(raw: Buffer): Promise<void> {
+    const prepared = this.session.prepared.executed(raw);
+    if (prepared !== undefined) this.session.note(prepared.query);
+    if (prepared?.query.copyIn !== true) return this.add(raw);
+    await this.run();
+    if (this.failed) return;
+    const { house, inbox, idleClock, turn } = this.session;
+    this.session.send([copyResponseFor(house, prepared.sql, prepared.query.copyBinary)]);
+    const data = await gatherCopyData(inbox, house.limits.maxCopyBytes, idleClock);
+    await turn.take();
+    this.session.sendOutput(turn.run([raw, ...data]));
+  }
+
+  private async sync(raw: Buffer): Promise<void> {
+    const { turn } = this.session;
+    this.skipping = false;
+    this.failed = false;
+    this.pending.push(raw);
+    const { errorCode } = await this.runPending(true);
+    if (errorCode !== null) for (const ruling of this.rulings) ruling.undo();
+    this.rulings = [];
+    turn.release();
+  }
+
+  private async add(message: Buffer): Promise<void> {
+    this.pending.push(message);
+    this.pendingBytes += message.length;
+    if (this.pendingBytes > RUN_ABOVE_BYTES) await this.run();
+  }
+
+  /** Runs what is there without ending the pipeline. */
+  async run(): Promise<void> {
+    if (this.pending.length > 0) await this.runPending(false);
+  }
+
+  private async runPending(synced: boolean): Promise<{ errorCode: string | null }> {
+    const { session } = this;
+    await session.turn.take();
+    if (this.usesOldUnnamed) this.repeatUnnamed();
+    if (this.parsesUnnamed) session.house.unnamedOwner = session.turn.id;
+    const messages = this.pending;
+    this.forget();
+    const output = session.turn.run(messages);
+    if (output.errorCode !== null) this.failed = true;
+    if (synced) this.failed = false;
+    if (synced) session.finish(output);
+    else session.sendOutput(output);
+    return output;
+  }
+
+  /** Another connection has used the unnamed statement since: parse this one's again, unseen by the client. */
+  private repeatUnnamed(): void {
+    const { house, prepared, turn } = this.session;
+    if (house.unnamedOwner === turn.id || prepared.unnamedParse === null) return;
+    const output = turn.run([prepared.unnamedParse]);
+    house.unnamedOwner = turn.id;
+    if (output.errorCode !== null) this.session.sendOutput(output);
+  }
+
+  private forget(): void {
+    this.pending = [];
+    this.pendingBytes = 0;
+    this.usesOldUnnamed = false;
+    this.parsesUnnamed = false;
+  }
+
+  /** An error of the gateway: the engine has to see one too if it has something open; then skip to Sync. */
+  private fail(error: PgError): void {
+    const { session } = this;
+    const { turn } = session;
+    this.forget();
+    for (const ruling of this.rulings) ruling.undo();
+    this.rulings = [];
+    if (turn.held && (turn.pipelineOpen || turn.status === 'T') && !this.failed) {
+      turn.run([pipelined(raiseStatement(error))]);
+    }
+    session.send([errorResponse(error.fields)]);
+    if (error.fields.severity === 'FATAL') throw new Gone();
+    this.skipping = true;
+    turn.release();
+  }
+}

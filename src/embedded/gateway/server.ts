@@ -1,0 +1,204 @@
+import { randomInt } from 'node:crypto';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import {
+  PgError,
+  authenticationOk,
+  backendKeyData,
+  errorResponse,
+  parameterStatus,
+  readyForQuery,
+  type PgErrorFields,
+} from './backend.ts';
+import {
+  CANCEL_REQUEST,
+  FrameError,
+  FrontendFramer,
+  GSSENC_REQUEST,
+  SSL_REQUEST,
+  startupOptions,
+  startupParameters,
+} from './frontend.ts';
+import type { House } from './house.ts';
+import { Inbox } from './inbox.ts';
+import { Session } from './session.ts';
+import { BASELINE, REPORTED, loadScript, textRows } from './settings.ts';
+import { Turn } from './turn.ts';
+
+const PROTOCOL_MAJOR = 3;
+/** Startup parameters that are not settings. */
+const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication']);
+
+export interface GatewayOptions {
+  readonly house: House;
+  readonly host: string;
+  readonly port: number;
+  /** Database names that clients may ask for; all mean the one that is there. */
+  readonly databases: readonly string[];
+  /** A fault of the gateway itself; the process should end. */
+  readonly onFault: (error: unknown) => void;
+}
+
+interface Connection {
+  readonly turn: Turn;
+  readonly secret: number;
+  readonly socket: Socket;
+}
+
+/** The PostgreSQL wire protocol on a loopback port, in front of the one engine session. */
+export class Gateway {
+  private readonly options: GatewayOptions;
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+  private readonly connections = new Map<number, Connection>();
+  private readonly serverStatus: [string, string][];
+  private lastId = 0;
+
+  constructor(options: GatewayOptions) {
+    this.options = options;
+    this.server = createServer({ noDelay: true }, (socket) => this.accept(socket));
+    const { house } = options;
+    house.runOwn(loadScript(new Map()));
+    this.serverStatus = ['server_version', 'server_encoding', 'integer_datetimes', 'standard_conforming_strings', 'in_hot_standby', 'is_superuser']
+      .map((name) => [name, textRows(house.runOwn(`SHOW ${name}`))[0]?.[0] ?? '']); // prettier-ignore
+    for (const name of REPORTED)
+      this.serverStatus.push([name, textRows(house.runOwn(`SHOW ${name}`))[0]?.[0] ?? '']);
+  }
+
+  /** @returns the port that was bound. Rejects with the socket's own error (EADDRINUSE). */
+  async listen(): Promise<number> {
+    const { host, port } = this.options;
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(port, host, () => resolve());
+    });
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Ends all clients; what they had open is rolled back by the engine's shutdown. */
+  close(): void {
+    this.server.close();
+    const fields: PgErrorFields = {
+      severity: 'FATAL',
+      code: '57P01',
+      message: 'terminating connection due to administrator command',
+    };
+    for (const socket of this.sockets) socket.end(errorResponse(fields), () => socket.destroySoon());
+  }
+
+  private accept(socket: Socket): void {
+    this.sockets.add(socket);
+    const inbox = new Inbox(socket);
+    let turn: Turn | null = null;
+    const framer = new FrontendFramer(
+      {
+        startup: (code, body) => {
+          turn = this.startup(socket, inbox, framer, code, body) ?? turn;
+        },
+        message: (type, raw) => inbox.push(type, raw),
+      },
+      this.options.house.limits.maxMessageBytes,
+    );
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        framer.push(chunk);
+      } catch (error) {
+        if (error instanceof FrameError) this.refuse(socket, { code: '08P01', message: error.message });
+        else if (error instanceof PgError) this.refuse(socket, error.fields);
+        else this.options.onFault(error);
+      }
+    });
+    // A reset connection is a client that left; 'close' follows.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.sockets.delete(socket);
+      turn?.disconnect();
+      inbox.close();
+    });
+    socket.on('end', () => socket.end());
+  }
+
+  private startup(
+    socket: Socket,
+    inbox: Inbox,
+    framer: FrontendFramer,
+    code: number,
+    body: Buffer,
+  ): Turn | null {
+    if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
+      socket.write('N');
+      return null;
+    }
+    if (code === CANCEL_REQUEST) {
+      const connection = this.connections.get(body.readInt32BE(0));
+      if (connection?.secret === body.readInt32BE(4)) connection.turn.cancel();
+      socket.end();
+      return null;
+    }
+    if (code >>> 16 !== PROTOCOL_MAJOR) {
+      throw new PgError({
+        code: '0A000',
+        message: `unsupported frontend protocol ${code >>> 16}.${code & 0xffff}: server supports 3.0`,
+      });
+    }
+    const parameters = startupParameters(body);
+    this.admit(parameters);
+    framer.startupDone();
+    return this.open(socket, inbox, parameters);
+  }
+
+  private admit(parameters: ReadonlyMap<string, string>): void {
+    const user = parameters.get('user');
+    if (user === undefined)
+      throw new PgError({ code: '28000', message: 'no PostgreSQL user name specified in startup packet' });
+    const database = parameters.get('database') ?? user;
+    if (!this.options.databases.includes(database)) {
+      const hint = `The embedded server has one database: ${this.options.databases[0]}.`;
+      throw new PgError({ code: '3D000', message: `database "${database}" does not exist`, hint });
+    }
+    if (this.connections.size >= this.options.house.limits.maxConnections) {
+      throw new PgError({ code: '53300', message: 'sorry, too many clients already' });
+    }
+  }
+
+  private open(socket: Socket, inbox: Inbox, parameters: ReadonlyMap<string, string>): Turn {
+    const id = ++this.lastId;
+    const secret = randomInt(0x7fffffff);
+    const settings = startupSettings(parameters);
+    const turn = new Turn(this.options.house, id, settings);
+    this.connections.set(id, { turn, secret, socket });
+    const status = [...this.serverStatus, ['session_authorization', parameters.get('user')!]] as [
+      string,
+      string,
+    ][];
+    const messages = status.map(([name, value]) => parameterStatus(name, settings.get(name) ?? value));
+    socket.write(
+      Buffer.concat([authenticationOk(), ...messages, backendKeyData(id, secret), readyForQuery('I')]),
+    );
+    const session = new Session(this.options.house, turn, inbox, socket);
+    session
+      .serve()
+      .catch(this.options.onFault)
+      .finally(() => this.connections.delete(id));
+    return turn;
+  }
+
+  private refuse(socket: Socket, fields: PgErrorFields): void {
+    socket.end(errorResponse({ ...fields, severity: 'FATAL' }));
+  }
+}
+
+/** The settings in a startup packet, under the spelling of pg_settings, without what is the default anyway. */
+function startupSettings(parameters: ReadonlyMap<string, string>): Map<string, string> {
+  const settings = new Map<string, string>();
+  const asked = [...parameters, ...startupOptions(parameters.get('options') ?? '')];
+  for (const [key, value] of asked) {
+    if (NOT_SETTINGS.has(key) || key.startsWith('_pq_.')) continue;
+    const name =
+      [...REPORTED, ...BASELINE.keys()].find((known) => known.toLowerCase() === key.toLowerCase()) ?? key;
+    const usual = BASELINE.get(name);
+    const same =
+      name === 'client_encoding' ? /^utf-?8$/i.test(value) : usual?.toLowerCase() === value.toLowerCase();
+    if (!same && !(name === 'application_name' && value === '')) settings.set(name, value);
+  }
+  return settings;
+}

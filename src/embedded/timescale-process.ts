@@ -1,0 +1,172 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { FieldwatchError } from '../core/errors.ts';
+import type { Logger } from '../ports.ts';
+import { DATABASE_ALIASES, type ServerMessage } from './messages.ts';
+
+export interface EmbeddedTimescaleOptions {
+  /** Created if it does not exist. */
+  readonly dataDir: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly host?: string;
+  readonly logger?: Logger;
+  /** The server process ended although nobody had asked it to; it is being started again. */
+  readonly onExit?: (exit: { code: number | null; signal: NodeJS.Signals | null }) => void;
+  /** A restarted server accepts connections again. */
+  readonly onRestart?: (pid: number) => void;
+}
+
+export interface EmbeddedTimescale {
+  readonly url: string;
+  readonly port: number;
+  /** Changes when the server had to be restarted. */
+  readonly pid: number;
+  /** Clean end with a checkpoint; idempotent. */
+  stop(): Promise<void>;
+}
+
+const RESTART_BASE_MS = 200;
+const RESTART_CAP_MS = 10_000;
+/** A checkpoint of a full log takes a few seconds at most; then the log recovers it just as well. */
+const STOP_DEADLINE_MS = 10_000;
+const LAST_WORDS_BYTES = 4000;
+
+/** Starts the embedded server, waits until it accepts connections, and keeps it running until `stop`. */
+export async function startEmbeddedTimescale(options: EmbeddedTimescaleOptions): Promise<EmbeddedTimescale> {
+  const keeper = new Keeper(options);
+  await keeper.start();
+  return keeper;
+}
+
+class Keeper implements EmbeddedTimescale {
+  private readonly options: EmbeddedTimescaleOptions;
+  private child: ChildProcess | undefined;
+  private ended: Promise<void> = Promise.resolve();
+  private stopping = false;
+  private restartTimer: NodeJS.Timeout | undefined;
+  private failures = 0;
+  port: number;
+
+  constructor(options: EmbeddedTimescaleOptions) {
+    this.options = options;
+    this.port = options.port;
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? 0;
+  }
+
+  get url(): string {
+    return `postgres://postgres@${this.options.host ?? '127.0.0.1'}:${this.port}/${DATABASE_ALIASES[0]}`;
+  }
+
+  /** Starts the process once; rejects with its own error if it fails before it is ready. */
+  async start(): Promise<void> {
+    const child = fork(
+      serverEntry(),
+      [this.options.dataDir, this.options.host ?? '127.0.0.1', String(this.port)],
+      {
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        execArgv: [],
+        // Ctrl-C goes to a terminal's whole process group: the database must outlive the daemon's last batch.
+        detached: true,
+      },
+    );
+    this.child = child;
+    const lastWords = this.listen(child);
+    let ready = false;
+    this.ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        resolve();
+        if (ready) this.exited(code, signal);
+      });
+    });
+    try {
+      this.port = await readyPort(child, lastWords);
+      ready = true;
+    } catch (error) {
+      child.kill('SIGKILL');
+      await this.ended;
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.restartTimer);
+    const { child } = this;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child.connected) child.send('stop', () => {});
+    else child.kill('SIGTERM');
+    const deadline = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS);
+    await this.ended;
+    clearTimeout(deadline);
+  }
+
+  private exited(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.stopping) return;
+    this.options.logger?.error({ code, signal }, 'the embedded database has ended, starting it again');
+    this.options.onExit?.({ code, signal });
+    this.restartLater();
+  }
+
+  private restartLater(): void {
+    const waitMs = Math.min(RESTART_CAP_MS, RESTART_BASE_MS * 2 ** Math.min(this.failures++, 10));
+    this.restartTimer = setTimeout(() => void this.restart(), waitMs);
+  }
+
+  private async restart(): Promise<void> {
+    try {
+      await this.start();
+      this.failures = 0;
+      this.options.onRestart?.(this.pid);
+    } catch (error) {
+      if (this.stopping) return;
+      this.options.logger?.error({ err: error }, 'the embedded database does not start, trying again');
+      this.restartLater();
+    }
+  }
+
+  /** Passes the server's log lines on; keeps the last ones for the error of a failed start. */
+  private listen(child: ChildProcess): () => string {
+    let tail = '';
+    child.stderr?.setEncoding('utf8');
+    child.stderr?.on('data', (text: string) => {
+      tail = (tail + text).slice(-LAST_WORDS_BYTES);
+      for (const line of text.split('\n')) {
+        if (line !== '') this.options.logger?.info({ line }, 'embedded database');
+      }
+    });
+    return () => tail;
+  }
+}
+
+/** The compiled entry: beside this file, or in dist/ when this runs from source (tests). */
+function serverEntry(): string {
+  const here = import.meta.url;
+  return fileURLToPath(
+    new URL(here.endsWith('.ts') ? '../../dist/embedded/timescale-server.js' : './timescale-server.js', here),
+  );
+}
+
+async function readyPort(child: ChildProcess, lastWords: () => string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      reject(
+        new FieldwatchError(
+          `the embedded database ended while starting (${signal ?? `exit code ${code}`}): ${lastWords().trim()}`,
+          {
+            code: 'EMBEDDED_DB_FAILED',
+            kind: 'bug',
+          },
+        ),
+      );
+    });
+    child.on('message', (message: ServerMessage) => {
+      if (message.type === 'ready') resolve(message.port);
+      else reject(new FieldwatchError(message.message, message));
+    });
+  });
+}
