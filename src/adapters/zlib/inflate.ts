@@ -1,0 +1,15 @@
+import { gunzipSync, inflateSync } from 'node:zlib';
+import type { Inflate } from '../../core/codec/compression.ts';
+
+/**
+ * Bounded decompression of one payload. `maxOutputLength` makes zlib stop at the limit: a bomb of a kilobyte never
+ * becomes a gigabyte of memory.
+ */
+export const inflate: Inflate = (bytes, format, maxOutputLength) => {
+  try {
+    return (format === 'gzip' ? gunzipSync : inflateSync)(bytes, { maxOutputLength });
+  } catch (error) {
+    const tooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+    return tooLarge ? 'too_large' : 'parse_error';
+  }
+};

@@ -1,0 +1,42 @@
+import type { RouteConfig } from '../route-config.ts';
+import type { RejectCode } from '../reading.ts';
+import type { MessageContext } from '../mapping/context.ts';
+import type { Element } from '../mapping/draft.ts';
+
+/**
+ * What a codec makes of the bytes of one message. A `document` (JSON and its binary relatives) goes through the
+ * route's mapping; `records` come from formats that say themselves what is a device, a time and a metric.
+ */
+export type Payload =
+  | { readonly kind: 'document'; readonly value: unknown }
+  | { readonly kind: 'records'; readonly records: Element | readonly Element[]; readonly dropped?: number }
+  | PayloadReject;
+
+export interface PayloadReject {
+  readonly kind: 'reject';
+  readonly code: RejectCode;
+  readonly detail?: string;
+}
+
+/**
+ * Decodes one format. Never throws, whatever the bytes; never takes more depth, records or memory than the limits in
+ * `context` allow. Deterministic, but for the birth state of Sparkplug.
+ */
+export interface Codec {
+  decode(bytes: Uint8Array, context: MessageContext): Payload;
+}
+
+/** One format, as the registry lists it. */
+export interface CodecKind {
+  readonly name: string;
+  /** One line for people. */
+  readonly summary: string;
+  /** What is wrong with the route's options for this codec; undefined if nothing is. */
+  check?(config: RouteConfig): { readonly key: string; readonly message: string } | undefined;
+  /** A codec for one route: with its options, and with its own state if the format needs any. */
+  create(config: RouteConfig): Codec;
+}
+
+export function rejectPayload(code: RejectCode, detail?: string): PayloadReject {
+  return detail === undefined ? { kind: 'reject', code } : { kind: 'reject', code, detail };
+}

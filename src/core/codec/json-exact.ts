@@ -1,0 +1,73 @@
+/**
+ * Integers beyond 2^53 lose their last digits in `JSON.parse`: two devices become one, and a nanosecond timestamp
+ * moves over a millisecond boundary. Text that holds such an integer is read a second time, here, with bigints.
+ */
+
+// Sixteen digits that are no fraction: 0.30000000000000004 is not meant.
+const LONG_INTEGER = /(?:^|[^\d.])\d{16}/;
+
+export function mayHoldLongInteger(text: string): boolean {
+  return text.length >= 16 && LONG_INTEGER.test(text);
+}
+
+const TOKEN = /[\s,:]*(?:([[\]{}"])|(-?\d[\d.eE+-]*)|true|false|null)/y;
+
+type Container = unknown[] | Record<string, unknown>;
+
+/**
+ * Reads text that `JSON.parse` has accepted; integers that are not safe become bigints. Objects have no prototype.
+ * Iterative: it needs no stack.
+ */
+export function parseExact(text: string): unknown {
+  const stack: Container[] = [];
+  let result: unknown;
+  let key: string | undefined;
+  TOKEN.lastIndex = 0;
+  const place = (value: unknown): void => {
+    const top = stack.at(-1);
+    if (top === undefined) result = value;
+    else if (Array.isArray(top)) top.push(value);
+    else {
+      top[key ?? ''] = value;
+      key = undefined;
+    }
+  };
+  for (let token = TOKEN.exec(text); token !== null; token = TOKEN.exec(text)) {
+    const [all, mark, number] = token;
+    if (mark === '{' || mark === '[') {
+      const opened: Container = mark === '[' ? [] : (Object.create(null) as Record<string, unknown>);
+      place(opened);
+      stack.push(opened);
+    } else if (mark === '"') {
+      const end = stringEnd(text, TOKEN.lastIndex);
+      const string = JSON.parse(text.slice(TOKEN.lastIndex - 1, end)) as string;
+      TOKEN.lastIndex = end;
+      const top = stack.at(-1);
+      if (top !== undefined && !Array.isArray(top) && key === undefined) key = string;
+      else place(string);
+    } else if (mark !== undefined) stack.pop();
+    else place(number === undefined ? word(all) : exactNumber(number));
+  }
+  return result;
+}
+
+/** Just behind the closing quote of the string whose first character is at `from`. */
+function stringEnd(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    const char = text[at];
+    if (char === '\\') at++;
+    else if (char === '"') return at + 1;
+  }
+  return text.length;
+}
+
+function word(token: string): boolean | null {
+  return token.endsWith('true') ? true : token.endsWith('false') ? false : null;
+}
+
+function exactNumber(text: string): number | bigint {
+  const value = Number(text);
+  // Forty digits are more than any id or time has; and a long one is costly to convert.
+  const exact = Number.isSafeInteger(value) || text.length > 40 || !/^-?\d+$/.test(text);
+  return exact ? value : BigInt(text);
+}

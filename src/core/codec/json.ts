@@ -1,0 +1,26 @@
+import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import { nestsDeeper } from './depth.ts';
+import { mayHoldLongInteger, parseExact } from './json-exact.ts';
+import { decodeText } from './text.ts';
+
+const TOO_DEEP = rejectPayload('too_deep');
+
+/** JSON (RFC 8259): one document, strict UTF-8, bounded nesting. */
+export function decodeJson(bytes: Uint8Array, maxDepth: number): Payload {
+  const text = decodeText(bytes);
+  if (typeof text !== 'string') return text;
+  if (nestsDeeper(bytes, maxDepth)) return TOO_DEEP;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return rejectPayload('parse_error', 'not JSON');
+  }
+  return { kind: 'document', value: mayHoldLongInteger(text) ? parseExact(text) : value };
+}
+
+export const json: CodecKind = {
+  name: 'json',
+  summary: 'a JSON object, or an array of them',
+  create: () => ({ decode: (bytes, context) => decodeJson(bytes, context.limits.max_depth) }),
+};

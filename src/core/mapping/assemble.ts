@@ -1,0 +1,110 @@
+import type { Decoded, Reading, RejectCode } from '../reading.ts';
+import type { MessageContext } from './context.ts';
+import { deviceOf, type DevicePlan } from './device.ts';
+import { isFault, type Draft, type Element, type Fault } from './draft.ts';
+import type { MetricPlan } from './metric.ts';
+import { ownTime, type TimePlan } from './time.ts';
+
+/** What turns drafts into readings, compiled from one route. */
+export interface AssemblyPlan {
+  readonly device: DevicePlan;
+  readonly time: TimePlan;
+  /** Undefined: a retained message counts only if it carries a time of its own (D12). */
+  readonly retained: 'ignore' | 'accept' | undefined;
+  /** For objects, where keys such as `id` and `time` are identity. */
+  readonly metrics: MetricPlan;
+  /** For formats that say what is a metric. */
+  readonly verbatim: MetricPlan;
+}
+
+const RETAINED_NO_TIME: Fault = { fault: 'retained_no_time' };
+const RETAINED: Fault = { fault: 'ignored', detail: 'retained: ignore' };
+const TOO_MANY_METRICS: Fault = { fault: 'too_large', detail: 'more metrics than limits.max_metrics' };
+
+interface Judged {
+  readonly reading: Reading;
+  readonly dropped: number;
+}
+
+export function reject(code: RejectCode, detail?: string): Decoded {
+  return detail === undefined ? { kind: 'reject', code } : { kind: 'reject', code, detail };
+}
+
+/** One draft to one reading, or the reason why not: device, time, retained, metrics, in this order. */
+function judge(plan: AssemblyPlan, draft: Draft, context: MessageContext): Judged | Fault {
+  const device = deviceOf(plan.device, context.topicDevice, draft);
+  if (typeof device !== 'string') return device;
+  const own = ownTime(plan.time, draft, context.receivedAtUs);
+  if (typeof own === 'object') return own;
+  if (context.retain && plan.retained !== 'accept') {
+    // D12: stamped with its arrival, an old retained value would become a fresh reading at every restart.
+    if (own === undefined) return RETAINED_NO_TIME;
+    if (plan.retained === 'ignore') return RETAINED;
+  }
+  const sink = (draft.verbatim === true ? plan.verbatim : plan.metrics).collect(draft.metrics, draft.record);
+  if (sink.overflow) return TOO_MANY_METRICS;
+  if (sink.metrics.size === 0) return { fault: draft.emptyCode ?? 'no_metrics' };
+  return {
+    reading: {
+      device,
+      timeUs: own ?? context.receivedAtUs,
+      stamped: own === undefined,
+      metrics: sink.metrics,
+    },
+    dropped: sink.dropped,
+  };
+}
+
+/** All records of a message: bad ones are set aside (D13), equal device and time merge, later wins (D14). */
+export function assemble(
+  plan: AssemblyPlan,
+  elements: Element | readonly Element[],
+  context: MessageContext,
+  droppedBefore = 0,
+): Decoded {
+  if (!isList(elements)) return assembleOne(plan, elements, context, droppedBefore);
+  const merged: Merged = new Map();
+  let dropped = droppedBefore;
+  let first: Fault | undefined;
+  for (const element of elements) {
+    const judged = isFault(element) ? element : judge(plan, element, context);
+    if (isFault(judged)) {
+      first ??= judged;
+      if (judged.fault !== 'ignored') dropped++;
+      continue;
+    }
+    dropped += judged.dropped;
+    if (!merge(merged, judged.reading, context.limits.max_metrics)) dropped++;
+  }
+  const readings = [...merged.values()].flatMap((byTime) => [...byTime.values()]);
+  if (readings.length === 0) return reject(first?.fault ?? 'no_metrics', first?.detail);
+  return { kind: 'readings', readings, dropped };
+}
+
+function isList(elements: Element | readonly Element[]): elements is readonly Element[] {
+  return Array.isArray(elements);
+}
+
+function assembleOne(
+  plan: AssemblyPlan,
+  element: Element,
+  context: MessageContext,
+  droppedBefore: number,
+): Decoded {
+  const judged = isFault(element) ? element : judge(plan, element, context);
+  if (isFault(judged)) return reject(judged.fault, judged.detail);
+  return { kind: 'readings', readings: [judged.reading], dropped: judged.dropped + droppedBefore };
+}
+
+type Merged = Map<string, Map<number, Reading>>;
+
+/** Adds `reading`, or its metrics to the reading of the same device and time. False if that would be too many. */
+function merge(merged: Merged, reading: Reading, maxMetrics: number): boolean {
+  let byTime = merged.get(reading.device);
+  if (byTime === undefined) merged.set(reading.device, (byTime = new Map<number, Reading>()));
+  const earlier = byTime.get(reading.timeUs);
+  const metrics = earlier === undefined ? reading.metrics : new Map([...earlier.metrics, ...reading.metrics]);
+  if (metrics.size > maxMetrics) return false;
+  byTime.set(reading.timeUs, { ...reading, metrics });
+  return true;
+}

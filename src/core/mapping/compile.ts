@@ -1,0 +1,175 @@
+import type { FieldConfig, RouteConfig, RouteFault } from '../route-config.ts';
+import type { AssemblyPlan } from './assemble.ts';
+import type { Limits, TimeWindow } from './context.ts';
+import { DEVICE_KEYS } from './device.ts';
+import { parsePointer, pointer, type Pointer } from './document.ts';
+import type { Field } from './field.ts';
+import { MetricPlan } from './metric.ts';
+import type { Shape, SplitPlan } from './split.ts';
+import { TIME_KEYS, type TimePlan } from './time.ts';
+import { convertFrom, linearMap, type Convert } from './unit.ts';
+import { parseZone, UTC } from './zone.ts';
+
+/** The mapping of a route (its own keys over those of its preset), ready to run. */
+export interface Mapping {
+  readonly split: SplitPlan;
+  readonly assembly: AssemblyPlan;
+}
+
+/** Expects a route without faults (`mappingFaults`). */
+export function compileMapping(
+  config: RouteConfig,
+  limits: Limits,
+  window: TimeWindow,
+  shape: Shape | undefined,
+): Mapping {
+  return {
+    split: compileSplit(config, shape),
+    assembly: {
+      device: {
+        template: config.device,
+        path: config.device_path === undefined ? undefined : pointer(config.device_path),
+      },
+      time: compileTime(config, window),
+      retained: config.retained,
+      metrics: compileMetrics(config, limits, false),
+      verbatim: compileMetrics(config, limits, true),
+    },
+  };
+}
+
+function compileSplit(config: RouteConfig, shape: Shape | undefined): SplitPlan {
+  const { pivot } = config;
+  return {
+    items: config.items === undefined ? undefined : pointer(config.items),
+    metricsPath: config.metrics_path === undefined ? undefined : pointer(config.metrics_path),
+    pivot: pivot && {
+      items: pointer(pivot.items),
+      name: pointer(pivot.name),
+      value: pointer(pivot.value),
+    },
+    where: Object.entries(config.where ?? {}).map(([path, wanted]) => ({
+      path: pointer(path),
+      oneOf: new Set([wanted].flat().map(String)),
+    })),
+    shape,
+  };
+}
+
+function compileTime(config: RouteConfig, window: TimeWindow): TimePlan {
+  const zone = config.time?.timezone ?? config.timezone;
+  const paths = timePaths(config);
+  return {
+    paths: paths.length === 0 ? undefined : paths.map(pointer),
+    unit: config.time?.unit ?? 'auto',
+    zone: (zone === undefined ? UTC : parseZone(zone)) ?? UTC,
+    onBad: config.on_bad_time ?? 'reject',
+    maxPastUs: window.max_past * 1000,
+    maxFutureUs: window.max_future * 1000,
+  };
+}
+
+function timePaths(config: RouteConfig): readonly string[] {
+  const path = config.time?.path;
+  return path === undefined ? [] : typeof path === 'string' ? [path] : path;
+}
+
+function compileMetrics(config: RouteConfig, limits: Limits, verbatim: boolean): MetricPlan {
+  const fields = Object.entries(config.fields ?? {}).map(([name, field]) => compileField(name, field));
+  const skip = new Set(config.skip);
+  const skipPaths = new Set<string>();
+  if (!verbatim) {
+    // Identity and time are no metrics (D8).
+    for (const key of DEVICE_KEYS) skip.add(key);
+    if (timePaths(config).length === 0) for (const key of TIME_KEYS) skip.add(key);
+    for (const path of consumed(config)) {
+      const inside = withinMetrics(path, config.metrics_path);
+      if (inside.keys.length === 1) skip.add(inside.keys[0] ?? '');
+      else if (inside.keys.length > 1) skipPaths.add(`/${inside.keys.join('/')}`);
+    }
+  }
+  return new MetricPlan({
+    fields,
+    metricMap: new Map(Object.entries(config.metric_map ?? {})),
+    extras: config.extras ?? true,
+    skip,
+    skipPaths,
+    maxMetrics: limits.max_metrics,
+  });
+}
+
+/** The places whose value has a use already: an extra must not repeat it. */
+function consumed(config: RouteConfig): Pointer[] {
+  const paths = [
+    ...timePaths(config),
+    ...Object.values(config.fields ?? {}).flatMap((field) => field.path ?? []),
+    ...(config.device_path === undefined ? [] : [config.device_path]),
+  ];
+  return paths.map(pointer);
+}
+
+/** `path` as seen from the metrics object. */
+function withinMetrics(path: Pointer, metricsPath: string | undefined): Pointer {
+  if (metricsPath === undefined || !path.text.startsWith(`${metricsPath}/`)) return path;
+  return pointer(path.text.slice(metricsPath.length));
+}
+
+function compileField(name: string, field: FieldConfig): Field {
+  return {
+    name,
+    path: field.path === undefined ? undefined : pointer(field.path),
+    convert: fieldConvert(field),
+    min: field.min,
+    max: field.max,
+  };
+}
+
+function fieldConvert({ unit, linear }: FieldConfig): Convert | undefined {
+  const first = unit === undefined ? undefined : convertFrom(unit);
+  if (linear === undefined) return first;
+  const line = linearMap(linear);
+  return first === undefined ? line : (value) => line(first(value));
+}
+
+/** What is wrong with the mapping keys of a route; paths are into the route. */
+export function mappingFaults(config: RouteConfig): RouteFault[] {
+  const faults: RouteFault[] = [];
+  const check = (text: string | undefined, ...path: (string | number)[]): void => {
+    if (text !== undefined && parsePointer(text) === undefined)
+      faults.push({ path, message: `"${text}" is no JSON Pointer; write it like /meta/id` });
+  };
+  check(config.device_path, 'device_path');
+  check(config.items, 'items');
+  check(config.metrics_path, 'metrics_path');
+  for (const key of ['items', 'name', 'value'] as const) check(config.pivot?.[key], 'pivot', key);
+  for (const path of Object.keys(config.where ?? {})) check(path, 'where', path);
+  for (const path of timePaths(config)) check(path, 'time', 'path');
+  for (const [name, field] of Object.entries(config.fields ?? {})) faults.push(...fieldFaults(name, field));
+  if (config.metrics_path !== undefined && config.pivot !== undefined)
+    faults.push({ path: ['pivot'], message: 'metrics_path and pivot exclude each other' });
+  return [...faults, ...zoneFaults(config)];
+}
+
+function fieldFaults(name: string, field: FieldConfig): RouteFault[] {
+  const faults: RouteFault[] = [];
+  const at = ['fields', name];
+  if (field.path !== undefined && parsePointer(field.path) === undefined)
+    faults.push({ path: [...at, 'path'], message: `"${field.path}" is no JSON Pointer; write it like /t` });
+  if (field.linear !== undefined && field.linear.from[0] === field.linear.from[1])
+    faults.push({ path: [...at, 'linear', 'from'], message: 'the two values must differ' });
+  if (field.min !== undefined && field.max !== undefined && field.min > field.max)
+    faults.push({ path: [...at, 'min'], message: `min ${field.min} is above max ${field.max}` });
+  return faults;
+}
+
+function zoneFaults(config: RouteConfig): RouteFault[] {
+  const zones = [
+    [config.timezone, ['timezone']],
+    [config.time?.timezone, ['time', 'timezone']],
+  ] as const;
+  return zones.flatMap(([zone, path]) =>
+    zone === undefined || parseZone(zone) !== undefined
+      ? []
+      : [{ path, message: `"${zone}" is no known time zone; write it like Europe/Berlin, UTC or +02:00` }],
+  );
+}

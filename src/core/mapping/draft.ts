@@ -1,0 +1,39 @@
+import type { Micros, RejectCode } from '../reading.ts';
+import type { Doc } from './document.ts';
+
+/** One record of a message on its way to a reading: its parts are found, but not yet judged. */
+export interface Draft {
+  /** Where `device_path`, `time.path` and `fields` look first. */
+  readonly record: Doc;
+  /** The message around the record, of a batch: where they look next. */
+  readonly outer?: Doc | undefined;
+  /** The object that carries the metrics. */
+  readonly metrics: Doc;
+  /** The device as the format itself names it; the route's `device` and `device_path` go before it. */
+  readonly device?: unknown;
+  /** Appended to the device, separator included: one of several in a message. */
+  readonly suffix?: string | undefined;
+  /** The time as the format itself sends it; null is "none". The route's `time.path` goes before it. */
+  readonly time?: unknown;
+  /** The same, already in microseconds. */
+  readonly timeUs?: Micros | undefined;
+  /** Names are the format's own: keys such as `id` or `time` are metrics here, not identity. */
+  readonly verbatim?: boolean;
+  /** What to say if no metric is left; `no_metrics` by default. */
+  readonly emptyCode?: RejectCode;
+}
+
+/** A record that gives no reading. `ignored` is not a loss and is not counted as one. */
+export interface Fault {
+  readonly fault: RejectCode;
+  readonly detail?: string | undefined;
+}
+
+export type Element = Draft | Fault;
+
+export function isFault(element: object): element is Fault {
+  return 'fault' in element;
+}
+
+export const NO_METRICS: Fault = { fault: 'no_metrics' };
+export const IGNORED: Fault = { fault: 'ignored' };

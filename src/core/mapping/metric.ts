@@ -1,0 +1,187 @@
+import { aliasOf } from './alias.ts';
+import { isForbiddenKey, isObject, lookup, type Doc } from './document.ts';
+import { withinBounds, fieldNumber, type Field } from './field.ts';
+import { extraNumber, mappedNumber } from './value.ts';
+import type { Convert } from './unit.ts';
+import { CORE_METRICS } from '../reading.ts';
+
+const MAX_NAME_CHARS = 128;
+const MAX_REMEMBERED_KEYS = 4096;
+
+export interface MetricOptions {
+  readonly fields: readonly Field[];
+  /** The sender's name -> ours; the alias table is asked about the new name. */
+  readonly metricMap: ReadonlyMap<string, string>;
+  /** False: only aliases and fields. */
+  readonly extras: boolean;
+  /** Top-level keys that are no metrics. */
+  readonly skip: ReadonlySet<string>;
+  /** Deeper places that are no metrics, as pointer text from the metrics object. */
+  readonly skipPaths: ReadonlySet<string>;
+  readonly maxMetrics: number;
+}
+
+/** What becomes of a top-level key; worked out once per key. */
+type Target =
+  | { readonly kind: 'skip' }
+  | { readonly kind: 'bad' }
+  | {
+      readonly kind: 'metric';
+      readonly name: string;
+      /** Mapped: numeric strings count and booleans do not (D4). */
+      readonly mapped: boolean;
+      /** Lower wins among keys for the same name. */
+      readonly rank: number;
+      readonly convert: Convert | undefined;
+      readonly bounds: Field | undefined;
+    };
+
+const SKIP: Target = { kind: 'skip' };
+const BAD: Target = { kind: 'bad' };
+const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
+
+/** The metrics of one record while they are gathered. */
+export class MetricSink {
+  readonly metrics = new Map<string, number>();
+  dropped = 0;
+  /** More than `max_metrics`: gathering has stopped. */
+  overflow = false;
+  /** Names that several top-level keys claim. */
+  contested: Set<string> | undefined;
+}
+
+/** Turns an object into named numbers: fields, aliases, extras (D2-D4, D9). */
+export class MetricPlan {
+  private readonly options: MetricOptions;
+  private readonly targets = new Map<string, Target>();
+  private readonly located: readonly Field[];
+
+  constructor(options: MetricOptions) {
+    this.options = options;
+    this.located = options.fields.filter((field) => field.path !== undefined);
+  }
+
+  collect(source: Doc, record: Doc): MetricSink {
+    const sink = new MetricSink();
+    for (const field of this.located) this.addField(field, source, record, sink);
+    for (const key of Object.keys(source)) {
+      this.addKey(key, source[key], sink);
+      if (sink.overflow) return sink;
+    }
+    if (sink.contested !== undefined) for (const name of sink.contested) this.settle(name, source, sink);
+    return sink;
+  }
+
+  private addField(field: Field, source: Doc, record: Doc, sink: MetricSink): void {
+    const path = field.path;
+    const raw = path && (lookup(source, path) ?? (record === source ? undefined : lookup(record, path)));
+    if (raw === undefined || raw === null) return;
+    const value = fieldNumber(field, raw);
+    if (value === undefined) sink.dropped++;
+    else this.put(field.name, value, sink);
+  }
+
+  private addKey(key: string, raw: unknown, sink: MetricSink): void {
+    const target = this.targets.get(key) ?? this.remember(key);
+    if (target.kind === 'skip' || raw === null || raw === undefined) return;
+    if (typeof raw === 'object') {
+      if (this.options.extras && isObject(raw)) this.flatten(key, `/${key}`, raw, sink);
+      return;
+    }
+    if (target.kind === 'bad') {
+      sink.dropped++;
+      return;
+    }
+    const value = valueFor(target, raw);
+    if (value === undefined) {
+      if (target.mapped || typeof raw === 'number') sink.dropped++;
+      return;
+    }
+    if (sink.metrics.has(target.name)) (sink.contested ??= new Set()).add(target.name);
+    else this.put(target.name, value, sink);
+  }
+
+  /** D3: nesting joined with `_`; arrays are skipped. Depth is bounded by the codec. */
+  private flatten(prefix: string, path: string, node: Doc, sink: MetricSink): void {
+    // A long prefix makes every name below it too long; stop before the strings cost more than the payload.
+    if (prefix.length > 2 * MAX_NAME_CHARS) {
+      sink.dropped++;
+      return;
+    }
+    for (const key of Object.keys(node)) {
+      if (sink.overflow) return;
+      const raw = node[key];
+      if (raw === null || raw === undefined || isForbiddenKey(key)) continue;
+      const here = this.options.skipPaths.size === 0 ? '' : `${path}/${key}`;
+      if (this.options.skipPaths.has(here)) continue;
+      const name = `${prefix}_${key}`;
+      if (isObject(raw)) {
+        this.flatten(name, here, raw, sink);
+        continue;
+      }
+      const value = extraNumber(raw);
+      if (value === undefined) continue;
+      if (!isMetricName(name)) sink.dropped++;
+      else if (!sink.metrics.has(name)) this.put(name, value, sink);
+    }
+  }
+
+  private put(name: string, value: number, sink: MetricSink): void {
+    sink.metrics.set(name, value);
+    if (sink.metrics.size > this.options.maxMetrics) sink.overflow = true;
+  }
+
+  /** Several keys for one name: the best-ranked that holds a value. One pass per name, however many keys claim it. */
+  private settle(name: string, source: Doc, sink: MetricSink): void {
+    let best = Infinity;
+    for (const key of Object.keys(source)) {
+      const target = this.targets.get(key) ?? this.remember(key);
+      if (target.kind !== 'metric' || target.name !== name || target.rank >= best) continue;
+      const raw = source[key];
+      const value = typeof raw === 'object' ? undefined : valueFor(target, raw);
+      if (value === undefined) continue;
+      best = target.rank;
+      sink.metrics.set(name, value);
+    }
+  }
+
+  private remember(key: string): Target {
+    const target = this.targetOf(key);
+    if (this.targets.size < MAX_REMEMBERED_KEYS && key.length <= MAX_NAME_CHARS)
+      this.targets.set(key, target);
+    return target;
+  }
+
+  private targetOf(key: string): Target {
+    if (isForbiddenKey(key) || this.options.skip.has(key)) return SKIP;
+    const renamed = this.options.metricMap.get(key);
+    const source = renamed ?? key;
+    if (!isMetricName(source)) return BAD;
+    const alias = aliasOf(source);
+    const name = alias?.name ?? source;
+    const field = this.options.fields.find((one) => one.name === name);
+    // A field with a path says where the metric is: nothing else is it.
+    if (field?.path !== undefined) return SKIP;
+    const mapped = alias !== undefined || renamed !== undefined || field !== undefined;
+    if (!mapped && !this.options.extras) return SKIP;
+    // A declared unit replaces the one that the alias implies.
+    const convert = field?.convert ?? alias?.convert;
+    const rank = renamed !== undefined ? -2 : (alias?.rank ?? -1);
+    return { kind: 'metric', name, mapped: mapped || CORE.has(name), rank, convert, bounds: field };
+  }
+}
+
+function valueFor(target: Target & { kind: 'metric' }, raw: unknown): number | undefined {
+  const value = target.mapped ? mappedNumber(raw) : extraNumber(raw);
+  if (value === undefined) return undefined;
+  const converted = target.convert === undefined ? value : target.convert(value) + 0;
+  if (target.bounds !== undefined && !withinBounds(target.bounds, converted)) return undefined;
+  return Number.isFinite(converted) ? converted : undefined;
+}
+
+/** D3: no control characters, no lone surrogates, at most 128 characters; D9: no name that reaches a prototype. */
+export function isMetricName(name: string): boolean {
+  if (name === '' || name.length > 2 * MAX_NAME_CHARS || isForbiddenKey(name)) return false;
+  if (name.length > MAX_NAME_CHARS && [...name].length > MAX_NAME_CHARS) return false;
+  return !/[\p{Cc}\p{Cs}]/u.test(name);
+}

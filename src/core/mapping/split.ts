@@ -1,0 +1,83 @@
+import type { RejectCode } from '../reading.ts';
+import { emptyDoc, isObject, lookup, type Doc, type Pointer } from './document.ts';
+import { IGNORED, NO_METRICS, type Element } from './draft.ts';
+import type { MessageContext } from './context.ts';
+
+/** How the records lie in a document. */
+export interface SplitPlan {
+  /** The array of records; a root array needs none. */
+  readonly items: Pointer | undefined;
+  /** The object inside a record that holds its metrics. */
+  readonly metricsPath: Pointer | undefined;
+  /** Name and value pairs instead of keys. */
+  readonly pivot: { readonly items: Pointer; readonly name: Pointer; readonly value: Pointer } | undefined;
+  /** A record that differs is ignored. */
+  readonly where: readonly { readonly path: Pointer; readonly oneOf: ReadonlySet<string> }[];
+  /** An ecosystem's own way to find metrics, device and time. */
+  readonly shape: Shape | undefined;
+}
+
+export type Shape = (record: Doc, context: MessageContext, outer: Doc | undefined) => Element | Element[];
+
+/** The records of a document, in order; a reject code if there are more than `max_readings`. */
+export function splitDocument(
+  plan: SplitPlan,
+  document: unknown,
+  context: MessageContext,
+): Element | Element[] | { readonly reject: RejectCode } {
+  const root = plan.items === undefined ? document : lookup(document, plan.items);
+  const outer = plan.items !== undefined && isObject(document) ? document : undefined;
+  const { max_readings: most } = context.limits;
+  if (!Array.isArray(root)) {
+    const found = recordOf(plan, root, outer, context);
+    return Array.isArray(found) && found.length > most ? { reject: 'too_many_readings' } : found;
+  }
+  if (root.length > most) return { reject: 'too_many_readings' };
+  const elements: Element[] = [];
+  for (const item of root as unknown[]) {
+    const found = recordOf(plan, item, outer, context);
+    if (!Array.isArray(found)) elements.push(found);
+    else for (const element of found) elements.push(element);
+    if (elements.length > most) return { reject: 'too_many_readings' };
+  }
+  return elements.length === 0 ? NO_METRICS : elements;
+}
+
+function recordOf(
+  plan: SplitPlan,
+  record: unknown,
+  outer: Doc | undefined,
+  context: MessageContext,
+): Element | Element[] {
+  if (!isObject(record)) return NO_METRICS;
+  for (const { path, oneOf } of plan.where) {
+    const value = lookup(record, path) ?? lookup(outer, path);
+    if (!isScalar(value) || !oneOf.has(String(value))) return IGNORED;
+  }
+  if (plan.shape !== undefined) return plan.shape(record, context, outer);
+  const metrics = metricsOf(plan, record);
+  return metrics === undefined ? NO_METRICS : { record, outer, metrics };
+}
+
+function isScalar(value: unknown): value is string | number | bigint | boolean {
+  return ['string', 'number', 'bigint', 'boolean'].includes(typeof value);
+}
+
+function metricsOf(plan: SplitPlan, record: Doc): Doc | undefined {
+  if (plan.pivot !== undefined) return pivot(plan.pivot, record);
+  if (plan.metricsPath === undefined) return record;
+  const found = lookup(record, plan.metricsPath);
+  return isObject(found) ? found : undefined;
+}
+
+function pivot(plan: NonNullable<SplitPlan['pivot']>, record: Doc): Doc | undefined {
+  const pairs = lookup(record, plan.items);
+  if (!Array.isArray(pairs)) return undefined;
+  const metrics = emptyDoc();
+  for (const pair of pairs as unknown[]) {
+    const name = lookup(pair, plan.name);
+    const value = lookup(pair, plan.value);
+    if (typeof name === 'string' && typeof value !== 'object') metrics[name] = value;
+  }
+  return metrics;
+}

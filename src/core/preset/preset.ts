@@ -1,0 +1,19 @@
+import type { Shape } from '../mapping/split.ts';
+import type { RouteConfig } from '../route-config.ts';
+
+/** A ready-made route for a known ecosystem. Every key of `defaults` gives way to the same key of the route. */
+export interface Preset {
+  readonly name: string;
+  /** One line for people. */
+  readonly summary: string;
+  /** The route itself, given what the operator wrote (`base_topic` and the like). */
+  defaults(config: RouteConfig): RouteConfig;
+  /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */
+  ignore?(config: RouteConfig): readonly string[];
+  /** What else lives in the ecosystem's tree; asked when no topic of the route matches: ignored, not `no_match`. */
+  rest?(config: RouteConfig): readonly string[];
+  /** What patterns cannot say. */
+  ignores?(topic: string): boolean;
+  /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */
+  shape?(config: RouteConfig): Shape;
+}

@@ -1,0 +1,95 @@
+import type { Inflate } from './codec/compression.ts';
+import { FieldwatchError } from './errors.ts';
+import { reject } from './mapping/assemble.ts';
+import type { Limits, TimeWindow } from './mapping/context.ts';
+import type { Decoded } from './reading.ts';
+import { Route, routeFaults, type RoutedMessage, type TopicContext } from './route.ts';
+import type { RouteConfig } from './route-config.ts';
+import { reduceFilters } from './topic.ts';
+
+/** Topics that are remembered with their route; a hot topic then costs one look into a Map. */
+const MAX_REMEMBERED_TOPICS = 20_000;
+const MAX_REMEMBERED_LENGTH = 512;
+
+const IGNORED = reject('ignored');
+const NO_MATCH = reject('no_match');
+
+export interface Router {
+  /** MQTT filters to subscribe to, without those that another one covers. */
+  readonly filters: readonly string[];
+  /** What the first matching route makes of a message. Never throws. */
+  decode(message: RoutedMessage): Decoded;
+}
+
+export interface RouterOptions {
+  readonly limits: Limits;
+  readonly timeWindow: TimeWindow;
+  /** Decompression comes from outside; without it compressed payloads are `unsupported`. */
+  readonly inflate?: Inflate | undefined;
+}
+
+type Match =
+  | { readonly route: Route; readonly topic: TopicContext }
+  | { readonly route: undefined; readonly result: Decoded };
+
+/** Compiles routes in their order; the first that matches a topic decides. Throws at a fault, naming route and key. */
+export function compileRoutes(configs: readonly RouteConfig[], options: RouterOptions): Router {
+  for (const [index, config] of configs.entries()) {
+    const [fault] = routeFaults(config);
+    if (fault !== undefined)
+      throw new FieldwatchError(`routes[${index}].${fault.path.join('.')}: ${fault.message}`, {
+        code: 'ROUTE_INVALID',
+        kind: 'config',
+      });
+  }
+  const routes = configs.map((config) => new Route(config, options));
+  const filters = routes.flatMap((route) => route.topics.map((pattern) => pattern.filter));
+  const remembered = new Map<string, Match>();
+  const matchOf = (topic: string): Match => {
+    const match = findMatch(routes, topic);
+    if (topic.length > MAX_REMEMBERED_LENGTH) return match;
+    if (remembered.size >= MAX_REMEMBERED_TOPICS) forgetOldest(remembered);
+    remembered.set(topic, match);
+    return match;
+  };
+  return {
+    filters: reduceFilters(filters),
+    decode: (message) => {
+      const match = remembered.get(message.topic) ?? matchOf(message.topic);
+      return match.route === undefined ? match.result : run(match, message, options.limits);
+    },
+  };
+}
+
+function run(match: Match & { route: Route }, message: RoutedMessage, limits: Limits): Decoded {
+  const { topic, captures, topicDevice, metric } = match.topic;
+  return match.route.decode(
+    {
+      topic,
+      captures,
+      topicDevice,
+      metric,
+      receivedAtUs: message.receivedAtMs * 1000,
+      retain: message.retain,
+      contentType: message.contentType,
+      limits,
+    },
+    message.payload,
+  );
+}
+
+function findMatch(routes: readonly Route[], topic: string): Match {
+  for (const route of routes) {
+    const found = route.match(topic);
+    if (found === 'ignored') return { route: undefined, result: IGNORED };
+    if (found !== undefined) return { route, topic: found };
+  }
+  return { route: undefined, result: NO_MATCH };
+}
+
+function forgetOldest(remembered: Map<string, Match>): void {
+  for (const topic of remembered.keys()) {
+    remembered.delete(topic);
+    return;
+  }
+}
