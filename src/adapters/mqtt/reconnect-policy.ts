@@ -23,12 +23,13 @@ export class ReconnectPolicy {
   /** `aliveMs` is how long the accepted connection lived; undefined when the broker never accepted it. */
   afterEnd(end: Failure, aliveMs: number | undefined): number {
     if (aliveMs !== undefined && aliveMs >= this.#limits.capMs) this.#forget();
-    const waitMs = end.slow
-      ? slowBackoffMs(this.#limits, this.#random)
-      : backoffMs(this.#attempt, this.#limits, this.#random);
+    const isSuspicious = this.#isShortLivedAgain(end, aliveMs);
+    const waitMs =
+      end.slow || isSuspicious
+        ? slowBackoffMs(this.#limits, this.#random)
+        : backoffMs(this.#attempt, this.#limits, this.#random);
     this.#attempt++;
     this.#report(end, waitMs);
-    this.#watchShortLives(end, aliveMs);
     return waitMs;
   }
 
@@ -50,14 +51,19 @@ export class ReconnectPolicy {
     this.#loggedReason = end.reason;
   }
 
-  /** MQTT 3.1.1 has no DISCONNECT from the broker: a session that is taken over just closes, again and again. */
-  #watchShortLives(end: Failure, aliveMs: number | undefined): void {
-    if (aliveMs === undefined) return;
+  /**
+   * MQTT 3.1.1 has no DISCONNECT from the broker, and mosquitto 2.0 sends none in MQTT 5 either: when another client
+   * takes the session over, the connection just closes, again and again. Trying quickly would only throw the other out.
+   */
+  #isShortLivedAgain(end: Failure, aliveMs: number | undefined): boolean {
+    if (aliveMs === undefined) return this.#shortLived >= SUSPICIOUS;
     this.#shortLived = end.kind === 'broker_closed' ? this.#shortLived + 1 : 0;
-    if (this.#shortLived !== SUSPICIOUS) return;
-    this.#logger.error(
-      { remedy: 'Give every daemon its own client_id; the log of the broker says why it closed.' },
-      'mqtt: the broker keeps closing accepted connections: another client may use the same client id',
-    );
+    if (this.#shortLived === SUSPICIOUS) {
+      this.#logger.error(
+        { remedy: 'Give every daemon its own client_id; the log of the broker says why it closed.' },
+        'mqtt: the broker keeps closing accepted connections: another client may use the same client id',
+      );
+    }
+    return this.#shortLived >= SUSPICIOUS;
   }
 }

@@ -1,0 +1,111 @@
+import { X509Certificate, randomBytes } from 'node:crypto';
+import { TLSSocket } from 'node:tls';
+import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
+import { messageOf } from '../../core/errors.ts';
+import type { Clock } from '../../ports.ts';
+import { daysUntil, serverLimits, tlsFacts, type BrokerFacts, type TlsFacts } from './broker-facts.ts';
+import { buildConnectOptions } from './connect-options.ts';
+import { connackFailure, errorFailure, failure, type Failure } from './failure.ts';
+import type { MqttSourceOptions } from './options.ts';
+import { deadline } from './wait.ts';
+
+export type { BrokerFacts, ServerLimits, TlsFacts } from './broker-facts.ts';
+
+interface Attempt {
+  readonly connack: IConnackPacket | undefined;
+  readonly failure: Failure | undefined;
+  readonly reachable: boolean;
+  readonly tls: TlsFacts | undefined;
+}
+
+/**
+ * Asks one address, with a client id of its own and a session that ends with the connection: the daemon may run
+ * meanwhile. Never rejects. Takes at most two attempts (MQTT 5, then 3.1.1 where 5 is refused) of `limitMs` each.
+ */
+export async function probeBroker(
+  options: MqttSourceOptions,
+  url: string,
+  clock: Clock,
+  limitMs = 5000,
+): Promise<BrokerFacts> {
+  let version = options.protocolVersion;
+  let { attempt, certificate } = await tryVersion(options, url, version, clock, limitMs);
+  if (version === 5 && attempt.failure?.kind === 'protocol_version') {
+    version = 4;
+    ({ attempt, certificate } = await tryVersion(options, url, version, clock, limitMs));
+  }
+  const accepted = attempt.connack !== undefined;
+  return {
+    url,
+    reachable: attempt.reachable,
+    protocolVersion: accepted ? version : undefined,
+    failure: attempt.failure,
+    authFailed: attempt.failure?.kind === 'auth',
+    server: accepted && version === 5 ? serverLimits(attempt.connack) : undefined,
+    tls: attempt.tls,
+    clientCertificateDaysLeft:
+      certificate === undefined ? undefined : daysUntil(certificate.validTo, clock.nowMs()),
+  };
+}
+
+async function tryVersion(
+  options: MqttSourceOptions,
+  url: string,
+  protocolVersion: 4 | 5,
+  clock: Clock,
+  limitMs: number,
+): Promise<{ attempt: Attempt; certificate: X509Certificate | undefined }> {
+  try {
+    const clientId = `${options.clientId.slice(0, 40)}-probe-${randomBytes(4).toString('hex')}`;
+    const forProbe = { ...options, protocolVersion, clientId, sessionExpiryS: 0, statusTopic: undefined };
+    const built = await deadline(buildConnectOptions(forProbe, url), limitMs, clock);
+    const certificate = Buffer.isBuffer(built.cert) ? new X509Certificate(built.cert) : undefined;
+    return { attempt: await connectOnce({ ...built, clean: true }, clock, limitMs), certificate };
+  } catch (error) {
+    const attempt: Attempt = {
+      connack: undefined,
+      failure: failure('setup', messageOf(error)),
+      reachable: false,
+      tls: undefined,
+    };
+    return { attempt, certificate: undefined };
+  }
+}
+
+/** Throws what `tls.connect` throws on unusable key material. */
+async function connectOnce(options: IClientOptions, clock: Clock, limitMs: number): Promise<Attempt> {
+  const client = mqtt.connect(options);
+  let reachable = false;
+  let tls: TlsFacts | undefined;
+  const { stream } = client;
+  stream.once('connect', () => (reachable = true));
+  // A WebSocket stream has no 'connect' event: there, the first packet tells.
+  client.once('packetreceive', () => (reachable = true));
+  stream.once('secureConnect', () => {
+    if (stream instanceof TLSSocket) tls = tlsFacts(stream, clock.nowMs());
+  });
+  let outcome: Pick<Attempt, 'connack' | 'failure'>;
+  try {
+    outcome = await deadline(answerOf(client, options.protocolVersion === 5), limitMs, clock);
+  } catch {
+    outcome = { connack: undefined, failure: failure('timeout', `no answer in ${limitMs} ms`) };
+  }
+  if (outcome.connack !== undefined) client.end();
+  else client.end(true);
+  return { ...outcome, reachable, tls };
+}
+
+function answerOf(client: MqttClient, isV5: boolean): Promise<Pick<Attempt, 'connack' | 'failure'>> {
+  return new Promise((resolve) => {
+    const fail = (end: Failure) => resolve({ connack: undefined, failure: end });
+    client.once('packetreceive', (packet) => {
+      if (packet.cmd !== 'connack') return;
+      const code = (isV5 ? packet.reasonCode : packet.returnCode) ?? 0;
+      if (code === 0) resolve({ connack: packet, failure: undefined });
+      else fail(connackFailure(code));
+    });
+    client.on('error', (error) => fail(errorFailure(error)));
+    client.stream.on('error', (error: Error) => fail(errorFailure(error)));
+    client.once('close', () => fail(failure('broker_closed', 'the broker closed the connection')));
+  });
+}

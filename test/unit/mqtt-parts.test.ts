@@ -1,0 +1,120 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { connackFailure, disconnectFailure, errorFailure, failure } from '../../src/adapters/mqtt/failure.ts';
+import { assertMqttInternals, TESTED_MQTTJS_VERSION } from '../../src/adapters/mqtt/held-acks.ts';
+import { defaultStatusTopic } from '../../src/adapters/mqtt/options.ts';
+import { ReconnectPolicy } from '../../src/adapters/mqtt/reconnect-policy.ts';
+import { createFileSubscriptionMemory } from '../../src/adapters/mqtt/subscription-memory.ts';
+import { FieldwatchError } from '../../src/core/errors.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
+
+describe('the guard over the private members of MQTT.js', () => {
+  test('accepts the pinned version', () => {
+    expect(() => assertMqttInternals()).not.toThrow();
+  });
+
+  test.each([
+    ['another version', '5.17.0', undefined, /version 5\.17\.0, expected 5\.16\.0/],
+    ['a missing member', TESTED_MQTTJS_VERSION, {}, /without _sendPacket/],
+  ])('refuses %s', (_name, version, prototype, message) => {
+    const check = () => assertMqttInternals(version, prototype);
+    expect(check).toThrow(message);
+    expect(check).toThrow(FieldwatchError);
+    expect(check).toThrow(expect.objectContaining({ code: 'MQTT_CLIENT_UNTESTED' }));
+  });
+});
+
+describe('failures', () => {
+  test.each([
+    [connackFailure(4), 'auth', true],
+    [connackFailure(5), 'auth', true],
+    [connackFailure(134), 'auth', true],
+    [connackFailure(135), 'auth', true],
+    [connackFailure(1), 'protocol_version', true],
+    [connackFailure(132), 'protocol_version', true],
+    [connackFailure(136), 'refused', false],
+    [connackFailure(77), 'refused', false],
+    [disconnectFailure(142), 'taken_over', true],
+    [disconnectFailure(141), 'keepalive', false],
+    [disconnectFailure(139), 'broker_closed', false],
+    [errorFailure(new Error('Keepalive timeout')), 'keepalive', false],
+    [errorFailure(new Error('connack timeout')), 'timeout', false],
+    [errorFailure(Object.assign(new Error('x'), { code: 'ECONNREFUSED' })), 'network', false],
+    [errorFailure(Object.assign(new Error('x'), { code: 'CERT_HAS_EXPIRED' })), 'tls', false],
+    [errorFailure(Object.assign(new Error('x'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })), 'tls', false],
+    [errorFailure(new Error('Invalid header')), 'protocol', false],
+  ])('%j is of kind %s, slow: %s', (end, kind, slow) => {
+    expect(end).toMatchObject({ kind, slow });
+    if (slow) expect(end.remedy).toMatch(/\.$/);
+  });
+});
+
+describe('the reconnect policy', () => {
+  const limits = { baseMs: 100, capMs: 10_000 };
+  let logger: QuietLogger;
+  let policy: ReconnectPolicy;
+
+  beforeEach(() => {
+    logger = new QuietLogger();
+    policy = new ReconnectPolicy(limits, () => 0.5, logger);
+  });
+
+  test('waits grow over short lives and start again after a long one', () => {
+    const lost = failure('network', 'ECONNRESET');
+    expect([0, 0, 0].map(() => policy.afterEnd(lost, undefined))).toEqual([50, 100, 200]);
+    expect(policy.afterEnd(lost, 9999)).toBe(400);
+    expect(policy.afterEnd(lost, 10_000)).toBe(50);
+  });
+
+  test('what only a person can mend is tried slowly and said once per reason', () => {
+    const waits = [4, 4, 5, 4].map((code) => policy.afterEnd(connackFailure(code), undefined));
+    expect(waits).toEqual([7500, 7500, 7500, 7500]);
+    expect(logger.find('error')).toHaveLength(3);
+    expect(logger.find('error')[0]?.fields['remedy']).toMatch(/password/);
+  });
+
+  test('accepted connections that keep closing early point to a shared client id, once', () => {
+    for (let n = 0; n < 6; n++) policy.afterEnd(failure('broker_closed', 'closed'), 20);
+    expect(logger.find(/same client id/)).toHaveLength(1);
+  });
+
+  test('a broker that is simply away does not', () => {
+    for (let n = 0; n < 6; n++) policy.afterEnd(failure('network', 'ECONNREFUSED'), undefined);
+    expect(logger.find(/same client id/)).toHaveLength(0);
+  });
+});
+
+describe('the subscription memory', () => {
+  let dir: string;
+  beforeEach(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'fieldwatch-memory-'));
+  });
+  afterEach(async () => {
+    await rm(dir, { recursive: true });
+  });
+
+  test('gives back what it was given, and leaves no file beside it', async () => {
+    const memory = createFileSubscriptionMemory(join(dir, 'state', 'subscriptions.json'));
+    expect(await memory.load()).toEqual([]);
+    await memory.save(['a/#', '$share/g/b/+']);
+    await memory.save(['a/#']);
+    expect(await memory.load()).toEqual(['a/#']);
+    expect(await readdir(join(dir, 'state'))).toEqual(['subscriptions.json']);
+    expect(await readFile(join(dir, 'state', 'subscriptions.json'), 'utf8')).toMatch(/\n$/);
+  });
+
+  test.each(['', '{', 'null', '[]', '{"filters":1}', '{"filters":[1,null]}'])(
+    'reads a damaged file (%j) as empty',
+    async (text) => {
+      const path = join(dir, 'damaged.json');
+      await writeFile(path, text);
+      expect(await createFileSubscriptionMemory(path).load()).toEqual([]);
+    },
+  );
+});
+
+test('the status topic holds no wildcard and no extra level', () => {
+  expect(defaultStatusTopic('a/b+c#')).toBe('fieldwatch/a_b_c_/status');
+});
