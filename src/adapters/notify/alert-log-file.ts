@@ -1,0 +1,79 @@
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { AlertLog, Counter, Logger, Metrics } from '../../ports.ts';
+import { messageOf } from '../../core/errors.ts';
+
+/**
+ * The alert log's own file: appended synchronously, one write per line, so that a line is whole or absent and `tail`
+ * sees it at once. A disk that is full or gone never stops the intake: the line is in the main log, the failure is
+ * counted, and logged when it begins. `reopen` follows a rotation (logrotate moves the file, SIGHUP).
+ */
+export class AlertLogFile implements AlertLog {
+  private readonly path: string;
+  private readonly logger: Logger;
+  private readonly failures: Counter;
+  private descriptor: number | undefined;
+  private failing = false;
+
+  constructor(path: string, deps: { readonly logger: Logger; readonly metrics: Metrics }) {
+    this.path = path;
+    this.logger = deps.logger;
+    this.failures = deps.metrics.counter(
+      'fieldwatch_alert_log_failures_total',
+      'Alert lines that could not be written to the alert log',
+    );
+  }
+
+  write(line: string): void {
+    try {
+      this.descriptor ??= this.open();
+      writeSync(this.descriptor, `${line}\n`);
+      this.failing = false;
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  /** The next line goes to a file of that name, whatever became of the old one. */
+  reopen(): void {
+    this.close();
+  }
+
+  close(): void {
+    const { descriptor } = this;
+    this.descriptor = undefined;
+    if (descriptor === undefined) return;
+    try {
+      closeSync(descriptor);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  private open(): number {
+    mkdirSync(dirname(this.path), { recursive: true });
+    return openSync(this.path, 'a', 0o640);
+  }
+
+  private failed(error: unknown): void {
+    this.failures.inc();
+    // Opened anew for the next line: the old descriptor may be what is broken.
+    const { descriptor } = this;
+    this.descriptor = undefined;
+    if (descriptor !== undefined) closeQuietly(descriptor);
+    if (this.failing) return;
+    this.failing = true;
+    this.logger.error(
+      { path: this.path, error: messageOf(error) },
+      'cannot write the alert log; its lines are in the main log',
+    );
+  }
+}
+
+function closeQuietly(descriptor: number): void {
+  try {
+    closeSync(descriptor);
+  } catch {
+    // It was the failure that brought us here.
+  }
+}

@@ -1,0 +1,135 @@
+import type { Micros } from '../reading.ts';
+import type {
+  AlertBatch,
+  AlertNotification,
+  AlertResolution,
+  AlertRow,
+  AlertStateRow,
+  NotificationEvent,
+} from './model.ts';
+import { EMPTY_ALERT_BATCH } from './model.ts';
+import { messageFor } from './message.ts';
+import { rowOf, startedAtMs } from './row.ts';
+import type { AlertIdOf } from './row.ts';
+import type { CellEffect, Series } from './series.ts';
+import type { Effect, Episode, Transition } from './state.ts';
+
+/** The transitions that somebody is told of; the others are for the debug log. */
+const TOLD: Partial<Record<Transition, NotificationEvent>> = {
+  firing: 'firing',
+  escalated: 'escalated',
+  resolved: 'resolved',
+  flapping_start: 'flapping_start',
+  flapping_end: 'flapping_end',
+};
+
+/** Turns what the engine did into rows: section 6 of the contract. */
+export function batchOf(
+  effects: readonly CellEffect[],
+  touched: readonly Series[],
+  alertId: AlertIdOf,
+): AlertBatch {
+  const states = changedRows(touched, alertId);
+  if (effects.length === 0 && states.length === 0) return EMPTY_ALERT_BATCH;
+  const raised: AlertRow[] = [];
+  const resolved: AlertResolution[] = [];
+  const notifications: AlertNotification[] = [];
+  for (const each of effects) {
+    const { episode } = each.effect;
+    if (episode === undefined) continue;
+    const id = alertId(each.series.sensorId, each.cell.condition.alertType, startedAtMs(episode.startedAtUs));
+    const message = messageFor(each.series.sensorKey, each.cell.condition, each.effect);
+    const { transition } = each.effect;
+    if (transition === 'firing' || transition === 'escalated')
+      raised.push(alertRow(each, episode, id, message));
+    if (transition === 'resolved') resolved.push(...resolutions(each, episode, id));
+    const event = TOLD[transition];
+    if (event !== undefined) notifications.push(notification(each, episode, event, id, message));
+  }
+  return { states, raised, resolved, notifications };
+}
+
+/** One row per cell whose state is another than the committed one, however often it changed in between. */
+function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertStateRow[] {
+  const rows: AlertStateRow[] = [];
+  for (const series of touched)
+    for (const cell of series.cells) {
+      const windowed = cell.condition.kind === 'anomaly' && series.windowChanged;
+      if (cell.work !== cell.committed || windowed) rows.push(rowOf(series, cell, alertId));
+    }
+  return rows;
+}
+
+function alertRow(
+  { series, cell, effect }: CellEffect,
+  episode: Episode,
+  alertId: string,
+  message: string,
+): AlertRow {
+  return {
+    timeUs: effect.timeUs,
+    sensorId: series.sensorId,
+    alertType: cell.condition.alertType,
+    message,
+    value: effect.value ?? episode.peak,
+    threshold: effect.threshold ?? episode.threshold,
+    alertId,
+    severity: effect.severity,
+    startedAtUs: episode.startedAtUs,
+    ruleHash: cell.condition.hash,
+  };
+}
+
+function resolutions(
+  { series, cell, effect }: CellEffect,
+  episode: Episode,
+  alertId: string,
+): AlertResolution[] {
+  return episode.firedAtUs.map((firedAtUs: Micros) => ({
+    sensorId: series.sensorId,
+    alertType: cell.condition.alertType,
+    firedAtUs,
+    alertId,
+    resolvedAtUs: effect.timeUs,
+    resolvedValue: effect.value ?? null,
+    peakValue: episode.peak,
+    reason: effect.reason ?? 'value',
+    flapping: episode.flapped,
+    backfilled: false,
+  }));
+}
+
+function notification(
+  { series, cell, effect }: CellEffect,
+  episode: Episode,
+  event: NotificationEvent,
+  alertId: string,
+  message: string,
+): AlertNotification {
+  const over = event === 'resolved';
+  return {
+    alertId,
+    seq: episode.seq,
+    event,
+    sensorId: series.sensorId,
+    sensorKey: series.sensorKey,
+    alertType: cell.condition.alertType,
+    severity: effect.severity,
+    message,
+    value: effect.value ?? null,
+    threshold: effect.threshold ?? null,
+    eventTimeMs: Math.floor(effect.timeUs / 1000),
+    startedAtMs: startedAtMs(episode.startedAtUs),
+    durationS: over ? durationS(effect, episode) : null,
+    peakValue: over ? episode.peak : null,
+    runbook: cell.condition.runbook,
+    reason: over ? (effect.reason ?? 'value') : null,
+    resolvedValue: over ? (effect.value ?? null) : null,
+    backfilled: false,
+  };
+}
+
+/** From the start of the episode, not from the moment it was confirmed. */
+function durationS(effect: Effect, episode: Episode): number {
+  return Math.max(0, effect.timeUs - episode.startedAtUs) / 1e6;
+}

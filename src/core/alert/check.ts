@@ -1,0 +1,106 @@
+import { ladder } from './compile.ts';
+import type { AlertsConfig, RuleFields } from './config.ts';
+import { effectiveRule, namedMetrics, scopeOf, WILDCARD } from './effective.ts';
+import type { EffectiveRule } from './effective.ts';
+import { SCOPES } from './config.ts';
+
+/** A rule that cannot be meant, and the place in the `alerts:` section to point at. */
+export interface RuleFault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/**
+ * What no single field shows: limits that exclude each other once the layers are merged. Checked for the defaults and
+ * for each override on top of them; sensors for which several overrides meet are checked when they are known.
+ */
+export function checkRules(config: AlertsConfig): readonly RuleFault[] {
+  const faults = checkLayer(config, [], ['metrics'], config.metrics);
+  config.overrides.forEach((override, index) => {
+    const given = SCOPES.filter((scope) => override[scope] !== undefined);
+    if (given.length !== 1)
+      faults.push({
+        path: ['overrides', index],
+        message: `needs exactly one of ${SCOPES.join(', ')}; it has ${given.join(', ') || 'none'}`,
+      });
+    else faults.push(...checkLayer(config, [index], ['overrides', index, 'metrics'], override.metrics));
+  });
+  return faults;
+}
+
+/** Combinations of overrides that meet in one sensor. */
+export function checkSensor(config: AlertsConfig, overrides: readonly number[]): readonly RuleFault[] {
+  return [...namedMetrics(config, overrides), WILDCARD].flatMap((metric) => {
+    const names = overrides.map((index) => {
+      const override = config.overrides[index];
+      const scope = override === undefined ? undefined : scopeOf(override);
+      return scope === undefined ? '' : `${scope} ${override?.[scope] ?? ''}`;
+    });
+    return faultsOf(effectiveRule(config, overrides, metric)).map((fault) => ({
+      path: ['overrides'],
+      message: `${metric}: ${fault.message} where ${names.join(' and ')} meet`,
+    }));
+  });
+}
+
+function checkLayer(
+  config: AlertsConfig,
+  overrides: readonly number[],
+  path: readonly (string | number)[],
+  layer: Readonly<Record<string, RuleFields>>,
+): RuleFault[] {
+  // An override of "*" can break what another layer says of a metric by name.
+  const names = Object.keys(layer).includes(WILDCARD)
+    ? [...namedMetrics(config, overrides), WILDCARD]
+    : Object.keys(layer);
+  return names.flatMap((metric) => {
+    const at = Object.hasOwn(layer, metric) ? metric : WILDCARD;
+    return faultsOf(effectiveRule(config, overrides, metric)).map(({ field, message }) => ({
+      // Points at the field where this layer gives it, else at the metric.
+      path: [...path, at, ...(Object.hasOwn(layer[at] ?? {}, field) ? [field] : [])],
+      message,
+    }));
+  });
+}
+
+interface FieldFault {
+  readonly field: keyof RuleFields;
+  readonly message: string;
+}
+
+function faultsOf(rule: EffectiveRule): FieldFault[] {
+  const { fields } = rule;
+  const faults = [...ladderFaults(rule, 'high'), ...ladderFaults(rule, 'low')];
+  const max = ladder(rule, 'high')[0]?.limit;
+  const min = ladder(rule, 'low')[0]?.limit;
+  if (min !== undefined && max !== undefined) {
+    if (min > max) faults.push({ field: 'min', message: `min ${min} is above max ${max}` });
+    else if (max - fields.hysteresis < min + fields.hysteresis)
+      faults.push({
+        field: 'hysteresis',
+        message:
+          `hysteresis ${fields.hysteresis} leaves no value that is clear of both min ${min} and max ${max}; ` +
+          `it can be ${(max - min) / 2} at most`,
+      });
+  }
+  return faults;
+}
+
+function ladderFaults(rule: EffectiveRule, side: 'high' | 'low'): FieldFault[] {
+  const levels = ladder(rule, side);
+  const key = side === 'high' ? 'max' : 'min';
+  return levels.flatMap((level, index): FieldFault[] => {
+    const below = levels[index - 1];
+    if (below === undefined) return [];
+    if (below.severity === level.severity)
+      return [{ field: 'levels', message: `two ${key} limits have severity ${level.severity}` }];
+    const inward = side === 'high' ? level.limit < below.limit : level.limit > below.limit;
+    if (!inward) return [];
+    return [
+      {
+        field: 'levels',
+        message: `${level.severity} ${key} ${level.limit} comes before ${below.severity} ${key} ${below.limit}`,
+      },
+    ];
+  });
+}

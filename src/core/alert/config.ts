@@ -1,0 +1,58 @@
+import type { Millis } from '../reading.ts';
+import type { Severity } from './model.ts';
+
+/** The `alerts:` section as the schema gives it: names of the YAML, durations in milliseconds. */
+
+export interface LevelConfig {
+  readonly severity: Severity;
+  readonly max?: number | undefined;
+  readonly min?: number | undefined;
+  readonly for?: Millis | undefined;
+}
+
+export interface AnomalyConfig {
+  readonly z: number;
+  readonly window: number;
+  readonly hysteresis: number;
+}
+
+/** What any layer may say about a metric. null takes back what a wider scope said. */
+export interface RuleFields {
+  readonly min?: number | null | undefined;
+  readonly max?: number | null | undefined;
+  readonly severity?: Severity | undefined;
+  readonly hysteresis?: number | undefined;
+  readonly for?: Millis | undefined;
+  readonly for_mode?: 'confirmed' | 'held' | undefined;
+  readonly min_samples?: number | undefined;
+  readonly keep_firing_for?: Millis | undefined;
+  readonly stale_after?: Millis | undefined;
+  readonly latch?: boolean | undefined;
+  readonly levels?: readonly LevelConfig[] | undefined;
+  readonly max_rise?: number | null | undefined;
+  readonly max_fall?: number | null | undefined;
+  readonly anomaly?: AnomalyConfig | null | undefined;
+  readonly no_data_after?: Millis | null | undefined;
+  readonly runbook?: string | undefined;
+}
+
+export const SCOPES = ['type', 'location', 'tag', 'sensor'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** Rules for some sensors only; exactly one of the selectors is given. */
+export type OverrideConfig = { readonly [S in Scope]?: string | undefined } & {
+  readonly metrics: Readonly<Record<string, RuleFields>>;
+};
+
+/** The fields that always have a value: the schema's defaults see to it. */
+type Filled =
+  'severity' | 'hysteresis' | 'for' | 'for_mode' | 'min_samples' | 'keep_firing_for' | 'stale_after';
+export type DefaultFields = RuleFields & { readonly [K in Filled]-?: NonNullable<RuleFields[K]> };
+
+export interface AlertsConfig {
+  readonly defaults: DefaultFields;
+  readonly max_future_skew: Millis;
+  readonly metrics: Readonly<Record<string, RuleFields>>;
+  readonly overrides: readonly OverrideConfig[];
+  readonly flap?: { readonly changes: number; readonly window: Millis; readonly hold: Millis } | undefined;
+}

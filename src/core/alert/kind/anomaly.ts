@@ -1,0 +1,34 @@
+import type { Condition } from '../rule.ts';
+import type { Verdict } from '../state.ts';
+
+/** The last evaluated readings that were not themselves alerting, oldest first; at most `window` of them. */
+export type Window = readonly number[];
+
+export const EMPTY_WINDOW: Window = [];
+
+/**
+ * z-score against a full window: breach when `|v - mean| > z * sigma`, population sigma. No verdict before the window
+ * is full, or when all of it is one value: any change at all would be infinitely unusual.
+ */
+export function judgeAnomaly(condition: Condition, value: number, window: Window): Verdict | undefined {
+  if (window.length < condition.window) return undefined;
+  const mean = window.reduce((sum, each) => sum + each, 0) / window.length;
+  const sigma = Math.sqrt(window.reduce((sum, each) => sum + (each - mean) ** 2, 0) / window.length);
+  // Rounding leaves a window of equal values with a sigma that is not quite zero.
+  if (sigma <= Number.EPSILON * Math.abs(mean)) return undefined;
+  const distance = Math.abs(value - mean);
+  const reach = condition.levels.map((level) => level.limit * sigma);
+  return {
+    value,
+    breached: reach.findLastIndex((limit) => distance > limit),
+    held: reach.findLastIndex((limit) => distance > limit - condition.hysteresis),
+    excess: distance,
+    limits: reach.map((limit) => (value >= mean ? mean + limit : mean - limit)),
+  };
+}
+
+/** The window after a reading: one that breaches stays out, or an anomaly would teach itself to be normal. */
+export function slide(window: Window, size: number, value: number, verdict: Verdict | undefined): Window {
+  if (verdict !== undefined && verdict.breached >= 0) return window;
+  return window.length < size ? [...window, value] : [...window.slice(window.length - size + 1), value];
+}

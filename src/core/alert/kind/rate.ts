@@ -1,0 +1,18 @@
+import type { Micros } from '../../reading.ts';
+import type { LastEvent } from '../state.ts';
+
+const MINUTE_US = 60_000_000;
+
+/**
+ * Change per minute between two consecutive evaluated readings; undefined for the first one and after a gap, because
+ * a slope across a hole says nothing about either end.
+ */
+export function ratePerMinute(
+  value: number,
+  timeUs: Micros,
+  last: LastEvent | undefined,
+  gap: boolean,
+): number | undefined {
+  if (last === undefined || gap) return undefined;
+  return (value - last.value) / ((timeUs - last.timeUs) / MINUTE_US);
+}

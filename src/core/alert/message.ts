@@ -1,0 +1,60 @@
+import type { Condition } from './rule.ts';
+import type { Effect } from './state.ts';
+
+/** The sentence of a row and of a notification: `s1: temperature 31 is above 30`. */
+export function messageFor(sensorKey: string, condition: Condition, effect: Effect): string {
+  const about = `${sensorKey}: ${subject(condition)}`;
+  const value = effect.value === undefined ? '' : ` ${show(effect.value)}`;
+  const limit = effect.threshold === undefined ? '' : ` ${show(effect.threshold)}`;
+  switch (effect.transition) {
+    case 'firing':
+      return `${about}${value} is ${beyond(condition, effect)}${limit}`;
+    case 'escalated':
+      return `${about}${value} is ${beyond(condition, effect)}${limit}: now ${effect.severity}`;
+    case 'resolved':
+      return `${about}${value === '' ? '' : `${value} `}${ending(effect)}`.replace(/ {2,}/g, ' ');
+    case 'flapping_start':
+      return `${about} is flapping around${limit}`;
+    case 'flapping_end':
+      return `${about} stopped flapping`;
+    case 'pending':
+    case 'cancelled':
+    case 'deescalated':
+    case 'recovering':
+    case 'refiring':
+    case 'latched':
+    case 'acked':
+      return `${about}${value}: ${effect.transition}`;
+  }
+}
+
+function subject({ kind, metric }: Condition): string {
+  return kind === 'rate' ? `rate of ${metric} per minute` : metric;
+}
+
+function beyond({ side, kind }: Condition, { value, threshold }: Effect): string {
+  const high = side === 'both' ? (value ?? 0) >= (threshold ?? 0) : side === 'high';
+  const word = high ? 'above' : 'below';
+  return kind === 'anomaly' ? `unusual, ${word}` : word;
+}
+
+function ending({ reason }: Effect): string {
+  switch (reason) {
+    case 'rule_changed':
+      return 'is clear under the changed rule';
+    case 'rule_removed':
+      return 'is no longer watched';
+    case 'manual':
+      return 'was closed by an operator';
+    case 'value':
+    case 'data_resumed':
+    case 'flapping_end':
+    case undefined:
+      return 'is back to normal';
+  }
+}
+
+/** Nine significant digits: what the sensor sent, without the noise of binary fractions. */
+function show(value: number): string {
+  return String(Number(value.toPrecision(9)));
+}

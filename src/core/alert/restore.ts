@@ -1,0 +1,129 @@
+import type { Millis } from '../reading.ts';
+import type { SensorFacts } from './effective.ts';
+import { Engine } from './engine.ts';
+import { rejudge } from './judge.ts';
+import type { AlertStateRow } from './model.ts';
+import { metricOf, stateOf, windowOf } from './row.ts';
+import type { Condition } from './rule.ts';
+import type { RuleSet } from './rules.ts';
+import { Series } from './series.ts';
+import type { Cell } from './series.ts';
+import { OK } from './state.ts';
+import type { LastEvent } from './state.ts';
+
+/** A cell whose rule is another than the one its state was made under, or gone. */
+export interface RuleChange {
+  readonly series: Series;
+  readonly cell: Cell;
+  readonly change: 'changed' | 'removed';
+}
+
+/**
+ * Puts a stored row back into the engine. Returns what the configuration did to it meanwhile: a rule that was changed
+ * or removed while the daemon was down is treated like one that was changed or removed under it.
+ */
+export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateRow): RuleChange | undefined {
+  const metric = metricOf(row);
+  const series = metric === undefined ? undefined : engine.seriesOf(sensor, metric);
+  const cell = series?.cells.find(({ condition }) => condition.alertType === row.alertType);
+  if (series === undefined || cell === undefined) return ghost(sensor, row);
+  cell.committed = plain(stateOf(row, cell.condition));
+  series.restore({ timeUs: row.lastEventUs, value: row.lastValue }, windowOf(row));
+  engine.settle(series);
+  return cell.condition.hash === row.ruleHash ? undefined : { series, cell, change: 'changed' };
+}
+
+/**
+ * A new rule set under the states of the old one: section 9. A change alone ends alerts; it never fires one. The new
+ * engine asks the database for last events again, since metrics that had no rule may have one now.
+ */
+export function migrate(
+  old: Engine,
+  rules: RuleSet,
+  currentSensor: (sensorId: number) => SensorFacts | undefined,
+): { engine: Engine; changes: readonly RuleChange[] } {
+  const engine = new Engine(rules);
+  const changes: RuleChange[] = [];
+  for (const [former, before] of old.allSeries()) {
+    // Tags and places may have changed with the rules.
+    const sensor = currentSensor(former.id) ?? former;
+    const last = before.committedLast;
+    const after = engine.seriesOf(sensor, before.rule.metric);
+    if (last !== undefined) after?.restore(last, before.committedWindow);
+    for (const cell of before.cells) {
+      const { alertType, hash } = cell.condition;
+      const heir = after?.cells.find(({ condition }) => condition.alertType === alertType);
+      if (heir !== undefined && after !== undefined) {
+        heir.committed = cell.committed;
+        engine.settle(after);
+      }
+      if (cell.committed === OK) continue;
+      if (after === undefined || heir === undefined) changes.push(removed(sensor, before, cell));
+      else if (heir.condition.hash !== hash) changes.push({ series: after, cell: heir, change: 'changed' });
+    }
+  }
+  return { engine, changes };
+}
+
+export function applyChange(engine: Engine, { series, cell, change }: RuleChange, nowMs: Millis): void {
+  engine.enter(series);
+  // A rate is no value: what it was last is not known without a second reading.
+  const last = cell.condition.kind === 'rate' ? undefined : series.last;
+  const verdict = rejudge(cell.condition, last);
+  series.apply(cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, engine.pending);
+}
+
+/** The old condition in a series of its own: it exists until its end is written. */
+function removed(sensor: SensorFacts, before: Series, cell: Cell): RuleChange {
+  return lone(sensor, cell.condition, cell.committed, before.committedLast);
+}
+
+function ghost(sensor: SensorFacts, row: AlertStateRow): RuleChange {
+  const condition: Condition = {
+    alertType: row.alertType,
+    metric: metricOf(row) ?? row.alertType,
+    kind: 'threshold',
+    side: row.alertType.endsWith('_low') ? 'low' : 'high',
+    levels: [{ severity: row.severity, limit: row.threshold ?? row.lastValue, forUs: undefined }],
+    hysteresis: 0,
+    forUs: 0,
+    forMode: 'confirmed',
+    minSamples: 1,
+    keepFiringForUs: 0,
+    staleAfterUs: 0,
+    latch: false,
+    flap: undefined,
+    window: 0,
+    runbook: null,
+    hash: row.ruleHash,
+  };
+  const last = { timeUs: row.lastEventUs, value: row.lastValue };
+  return lone(sensor, condition, stateOf(row, condition), last);
+}
+
+function lone(
+  sensor: SensorFacts,
+  condition: Condition,
+  state: Cell['committed'],
+  last: LastEvent | undefined,
+): RuleChange {
+  const series = new Series(sensor, {
+    metric: condition.metric,
+    conditions: [condition],
+    staleAfterUs: condition.staleAfterUs,
+    noDataAfterUs: undefined,
+    quietMin: -Infinity,
+    quietMax: Infinity,
+    simple: false,
+    window: 0,
+  });
+  const [cell] = series.cells;
+  if (cell === undefined) throw new Error('a series has a cell per condition');
+  cell.committed = state;
+  if (last !== undefined) series.restore(last);
+  return { series, cell, change: 'removed' };
+}
+
+function plain(state: Cell['committed']): Cell['committed'] {
+  return state.kind === 'ok' && state.flaps.length === 0 ? OK : state;
+}

@@ -1,0 +1,123 @@
+import type { Micros } from '../reading.ts';
+import { SEVERITIES } from './model.ts';
+import type { AlertStateRow } from './model.ts';
+import { excessOf } from './kind/threshold.ts';
+import type { Condition } from './rule.ts';
+import type { Cell, Series } from './series.ts';
+import type { Ack, Episode, EpisodeState } from './state.ts';
+
+/** The part of a state that has no column of its own. Written and read here alone. */
+interface Detail {
+  readonly metric: string;
+  readonly fired?: readonly Micros[];
+  readonly levels?: readonly (Micros | null)[];
+  readonly streak?: number;
+  readonly flaps?: readonly Micros[];
+  readonly flapped?: boolean;
+  readonly raw?: 'breach' | 'clear';
+  readonly changed?: Micros;
+  readonly ack?: Ack;
+  readonly excess?: number;
+  readonly window?: readonly number[];
+}
+
+export type AlertIdOf = (sensorId: number, alertType: string, startedAtMs: number) => string;
+
+export const startedAtMs = (startedAtUs: Micros) => Math.floor(startedAtUs / 1000);
+
+/** The row of a cell as the batch in hand leaves it. `ok` without memory is a delete. */
+export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStateRow {
+  const { condition, work } = cell;
+  const episode = 'episode' in work ? work.episode : undefined;
+  const { sensorId } = series;
+  const window = condition.kind === 'anomaly' ? series.currentWindow : [];
+  return {
+    sensorId,
+    alertType: condition.alertType,
+    state: work.kind,
+    alertId:
+      episode === undefined ? null : alertId(sensorId, condition.alertType, startedAtMs(episode.startedAtUs)),
+    severity: episode?.severity ?? condition.levels[0]?.severity ?? 'warning',
+    sinceUs: 'sinceUs' in work ? work.sinceUs : null,
+    startedAtUs: episode?.startedAtUs ?? null,
+    firedAtUs: episode?.firedAtUs[0] ?? null,
+    threshold: episode?.threshold ?? null,
+    peakValue: episode?.peak ?? null,
+    seq: episode?.seq ?? 0,
+    lastEventUs: series.last?.timeUs ?? 0,
+    lastValue: series.last?.value ?? 0,
+    ruleHash: condition.hash,
+    detail: detailOf(condition.metric, work, window),
+  };
+}
+
+function detailOf(
+  metric: string,
+  state: EpisodeState,
+  window: readonly number[],
+): Readonly<Record<string, unknown>> {
+  if (state.kind === 'ok' && state.flaps.length === 0 && window.length === 0) return {};
+  const episode = 'episode' in state ? state.episode : undefined;
+  const detail: Detail = {
+    metric,
+    ...(episode === undefined ? {} : { fired: episode.firedAtUs, excess: episode.peakExcess }),
+    ...(episode?.flapped === true ? { flapped: true } : {}),
+    ...(episode?.ack === undefined ? {} : { ack: episode.ack }),
+    ...('levels' in state ? { levels: state.levels.map((since) => since ?? null) } : {}),
+    ...(state.kind === 'pending' ? { streak: state.streak } : {}),
+    ...(state.kind === 'flapping' ? { raw: state.raw, changed: state.changedAtUs } : {}),
+    ...(state.flaps.length === 0 ? {} : { flaps: state.flaps }),
+    ...(window.length === 0 ? {} : { window }),
+  };
+  return detail as unknown as Readonly<Record<string, unknown>>;
+}
+
+/** The metric of a stored row: only the row knows, since `a_rate_high` may be a rate of `a` or a metric `a_rate`. */
+export function metricOf(row: AlertStateRow): string | undefined {
+  const { metric } = row.detail as Partial<Detail>;
+  return typeof metric === 'string' ? metric : undefined;
+}
+
+export function windowOf(row: AlertStateRow): readonly number[] | undefined {
+  const { window } = row.detail as Partial<Detail>;
+  return Array.isArray(window) ? window : undefined;
+}
+
+/** The state that a row holds: the inverse of `rowOf`. */
+export function stateOf(row: AlertStateRow, condition: Condition | undefined): EpisodeState {
+  const detail = row.detail as Partial<Detail>;
+  const flaps = detail.flaps ?? [];
+  const levels = (detail.levels ?? []).map((since) => since ?? undefined);
+  const sinceUs = row.sinceUs ?? row.lastEventUs;
+  if (row.state === 'ok') return { kind: 'ok', flaps };
+  if (row.state === 'pending') return { kind: 'pending', sinceUs, levels, streak: detail.streak ?? 1, flaps };
+  const episode = episodeOf(row, detail, condition);
+  switch (row.state) {
+    case 'firing':
+      return { kind: 'firing', episode, levels, flaps };
+    case 'recovering':
+      return { kind: 'recovering', sinceUs, episode, flaps };
+    case 'latched':
+      return { kind: 'latched', episode, flaps };
+    case 'flapping': {
+      const { raw = 'breach', changed = row.lastEventUs } = detail;
+      return { kind: 'flapping', episode, raw, changedAtUs: changed, flaps };
+    }
+  }
+}
+
+function episodeOf(row: AlertStateRow, detail: Partial<Detail>, condition: Condition | undefined): Episode {
+  const firedAtUs = detail.fired ?? (row.firedAtUs === null ? [] : [row.firedAtUs]);
+  const peak = row.peakValue ?? row.lastValue;
+  return {
+    startedAtUs: row.startedAtUs ?? row.firedAtUs ?? row.lastEventUs,
+    firedAtUs,
+    severity: SEVERITIES.find((severity) => severity === row.severity) ?? 'warning',
+    threshold: row.threshold ?? peak,
+    peak,
+    peakExcess: detail.excess ?? (condition === undefined ? peak : excessOf(condition, peak)),
+    seq: row.seq,
+    ack: detail.ack,
+    flapped: detail.flapped ?? false,
+  };
+}

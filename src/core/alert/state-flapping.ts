@@ -1,0 +1,112 @@
+import type { Micros } from '../reading.ts';
+import { confirmedLevel, track } from './ladder.ts';
+import { about, resolve, result, then, withPeak } from './moves.ts';
+import type { Condition } from './rule.ts';
+import { NO_FLAPS } from './state.ts';
+import type { StateOf, StepInput, StepResult, Verdict } from './state.ts';
+
+type Flapping = StateOf<'flapping'>;
+
+/** FLAPPING: changes are followed and not told, until a reading finds that none happened for `hold`. */
+export function stepFlapping(state: Flapping, input: StepInput, condition: Condition): StepResult {
+  const { episode } = state;
+  switch (input.kind) {
+    case 'reading': {
+      const { verdict, timeUs } = input;
+      if (verdict === undefined) return result(state);
+      const raw = verdict.breached >= 0 ? 'breach' : verdict.held < 0 ? 'clear' : state.raw;
+      const changedAtUs = raw === state.raw ? state.changedAtUs : timeUs;
+      const peaked = withPeak(episode, verdict.value, verdict.excess);
+      const now =
+        raw === state.raw && peaked === episode ? state : { ...state, raw, changedAtUs, episode: peaked };
+      if (condition.flap !== undefined && timeUs - changedAtUs < condition.flap.holdUs) return result(now);
+      return end(now, timeUs, verdict, condition);
+    }
+    case 'tick':
+      return result(state);
+    case 'rule':
+      if (input.change === 'removed') return close(state, input.nowUs, input.last?.value, 'rule_removed');
+      if (input.verdict !== undefined && input.verdict.held < 0)
+        return close(state, input.nowUs, input.last?.value, 'rule_changed');
+      return result(state);
+    case 'ack': {
+      const acked = { ...episode, ack: { atMs: input.atMs, by: input.by } };
+      return result(
+        { ...state, episode: acked },
+        about('acked', input.atMs * 1000, input.last?.value, acked),
+      );
+    }
+    case 'resolve':
+      return close(state, input.atMs * 1000, input.last?.value, 'manual');
+  }
+}
+
+/** Goes to the actual state. The history of changes is forgotten, or the way out would be the next change. */
+function end(state: Flapping, timeUs: Micros, verdict: Verdict, condition: Condition): StepResult {
+  const ended = ending(state, timeUs, verdict.value);
+  return then(ended, () =>
+    state.raw === 'breach'
+      ? toBreach(ended.state as Flapping, timeUs, verdict, condition)
+      : toClear(ended.state as Flapping, timeUs, verdict, condition),
+  );
+}
+
+function ending(state: Flapping, timeUs: Micros, value: number | undefined): StepResult {
+  const episode = { ...state.episode, seq: state.episode.seq + 1 };
+  return result({ ...state, episode, flaps: NO_FLAPS }, about('flapping_end', timeUs, value, episode));
+}
+
+function toBreach(state: Flapping, timeUs: Micros, verdict: Verdict, condition: Condition): StepResult {
+  const { episode, changedAtUs } = state;
+  const levels = track(
+    condition,
+    condition.levels.map(() => changedAtUs),
+    verdict,
+    timeUs,
+    false,
+  );
+  if (episode.firedAtUs.length > 0) return result({ kind: 'firing', episode, levels, flaps: NO_FLAPS });
+  // It began flapping with a firing that was never told: the row comes now, if `for` has passed.
+  const level = confirmedLevel(condition, levels, timeUs);
+  if (level < 0) return result({ kind: 'pending', sinceUs: changedAtUs, levels, streak: 1, flaps: NO_FLAPS });
+  const fired = {
+    ...episode,
+    firedAtUs: [timeUs],
+    severity: condition.levels[level]?.severity ?? episode.severity,
+    threshold: verdict.limits[level] ?? episode.threshold,
+    seq: episode.seq + 1,
+  };
+  return result(
+    { kind: 'firing', episode: fired, levels, flaps: NO_FLAPS },
+    about('firing', timeUs, verdict.value, fired),
+  );
+}
+
+function toClear(state: Flapping, timeUs: Micros, verdict: Verdict, condition: Condition): StepResult {
+  const { episode, changedAtUs } = state;
+  const { value } = verdict;
+  if (episode.firedAtUs.length === 0) return result({ kind: 'ok', flaps: NO_FLAPS });
+  if (timeUs - changedAtUs < condition.keepFiringForUs)
+    return result(
+      { kind: 'recovering', sinceUs: changedAtUs, episode, flaps: NO_FLAPS },
+      about('recovering', timeUs, value, episode),
+    );
+  if (condition.latch && episode.ack === undefined)
+    return result({ kind: 'latched', episode, flaps: NO_FLAPS }, about('latched', timeUs, value, episode));
+  return resolve(episode, timeUs, value, 'flapping_end', NO_FLAPS);
+}
+
+/** Ends it from outside. An episode that never had a row has nothing to resolve. */
+function close(
+  state: Flapping,
+  timeUs: Micros,
+  value: number | undefined,
+  reason: 'rule_removed' | 'rule_changed' | 'manual',
+): StepResult {
+  const ended = ending(state, timeUs, value);
+  return then(ended, (next) => {
+    const { episode } = next as Flapping;
+    if (episode.firedAtUs.length === 0) return result({ kind: 'ok', flaps: NO_FLAPS });
+    return resolve(episode, timeUs, value, reason, NO_FLAPS);
+  });
+}
