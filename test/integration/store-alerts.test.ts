@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
+import { connectionConfig } from '../../src/adapters/timescale/connection.ts';
+import { removeDeadLetters, requeueDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
+import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
+import type { AlertNotification, AlertRow, AlertStateRow } from '../../src/core/alert/model.ts';
+import {
+  batchOf,
+  clear,
+  openStore,
+  reading,
+  START_US,
+  type StoreFixture,
+} from '../support/store-fixtures.ts';
+
+let db: StoreFixture;
+let pool: pg.Pool;
+beforeAll(async () => {
+  db = await openStore();
+  pool = new pg.Pool({ ...(await connectionConfig({ url: db.url })), max: 2 });
+});
+beforeEach(() => clear(db));
+afterAll(async () => {
+  await pool.end();
+  await db.close();
+});
+
+const ID = '5f7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
+const raised: AlertRow = {
+  timeUs: START_US + 5, sensorId: 1, alertType: 'temperature_high', message: 'too\0 hot', value: 31, threshold: 30,
+  alertId: ID, severity: 'warning', startedAtUs: START_US, ruleHash: 'h1',
+}; // prettier-ignore
+const firing: AlertStateRow = {
+  sensorId: 1, alertType: 'temperature_high', state: 'firing', alertId: ID, severity: 'warning', sinceUs: null,
+  startedAtUs: START_US, firedAtUs: START_US + 5, threshold: 30, peakValue: 31.5, seq: 1, lastEventUs: START_US + 123_456,
+  lastValue: 31, ruleHash: 'h1', detail: { metric: 'temperature', times: [1, 2] },
+}; // prettier-ignore
+const notification: AlertNotification = {
+  alertId: ID, seq: 1, event: 'firing', sensorId: 1, sensorKey: 'kitchen\0', alertType: 'temperature_high',
+  severity: 'warning', message: 'hot', value: 31, threshold: 30, eventTimeMs: 1_767_225_600_000,
+  startedAtMs: 1_767_225_600_000, durationS: null, peakValue: null, runbook: null, reason: null, resolvedValue: null,
+  backfilled: false,
+}; // prettier-ignore
+const resolution = {
+  sensorId: 1, alertType: 'temperature_high', firedAtUs: START_US + 5, alertId: ID, resolvedAtUs: START_US + 9,
+  resolvedValue: 20, peakValue: 33, reason: 'value', flapping: false, backfilled: true,
+} as const; // prettier-ignore
+
+const hot = [reading(1, 5, { temperature: 31 })];
+const onset = { raised: [raised], states: [firing], notifications: [notification] };
+
+describe('INTAKE 22: alerts commit with the readings that caused them, once', () => {
+  test('a first attempt and its retry leave one row, one state, one notification', async () => {
+    await db.store.commit(batchOf(hot, { alerts: onset }));
+    expect(await db.store.commit(batchOf(hot, { alerts: onset, retry: true }))).toMatchObject({
+      duplicate: 1,
+    });
+    expect(await db.rows('SELECT sensor_id, alert_type, message, value, threshold, severity FROM sensor_alerts')).toEqual([
+      { sensor_id: 1, alert_type: 'temperature_high', message: 'too\ufffd hot', value: 31, threshold: 30, severity: 'warning' },
+    ]); // prettier-ignore
+    expect(await db.rows('SELECT alert_id, seq, event, sent_at FROM alert_outbox')).toEqual([
+      { alert_id: ID, seq: 1, event: 'firing', sent_at: null },
+    ]);
+    expect(await db.rows('SELECT state FROM alert_state')).toEqual([{ state: 'firing' }]);
+  });
+
+  test('a refused reading takes its alert back with it', async () => {
+    const batch = batchOf([...hot, reading(2, 5, { rssi: 1e12 })], { alerts: onset });
+    expect(await db.store.commit(batch)).toMatchObject({ kind: 'row_refused', index: 1 });
+    expect(await db.rows('SELECT 1 FROM sensor_alerts UNION ALL SELECT 1 FROM sensor_readings')).toEqual([]);
+  });
+
+  test('a resolution closes its row, once: a second one changes nothing', async () => {
+    await db.store.commit(batchOf(hot, { alerts: onset }));
+    await db.store.commit(batchOf([], { alerts: { resolved: [resolution] } }));
+    await db.store.commit(
+      batchOf([], { alerts: { resolved: [{ ...resolution, resolvedValue: 1, reason: 'manual' }] } }),
+    );
+    expect(await db.rows('SELECT resolved_value, resolve_reason, peak_value, backfilled, flapping FROM sensor_alerts')).toEqual(
+      [{ resolved_value: 20, resolve_reason: 'value', peak_value: 33, backfilled: true, flapping: false }],
+    ); // prettier-ignore
+  });
+
+  test('raised and resolved by one batch: the row is there and closed', async () => {
+    await db.store.commit(batchOf(hot, { alerts: { ...onset, resolved: [resolution] } }));
+    expect(
+      await db.rows('SELECT count(*)::int AS n FROM sensor_alerts WHERE resolved_at IS NOT NULL'),
+    ).toEqual([{ n: 1 }]);
+  });
+});
+
+describe('alert state', () => {
+  const alerts = () => new TimescaleAlertStore(pool);
+
+  test('comes back as it was written, to the microsecond', async () => {
+    const pending: AlertStateRow = {
+      ...firing, alertType: 'temperature_low', state: 'pending', alertId: null, sinceUs: START_US + 1, startedAtUs: null,
+      firedAtUs: null, threshold: null, peakValue: null, seq: 0, detail: {},
+    }; // prettier-ignore
+    await db.store.commit(batchOf([], { alerts: { states: [pending, firing] } }));
+    expect(await alerts().loadStates()).toEqual([firing, pending]);
+  });
+
+  test('is replaced; ok without anything to remember deletes it, ok with detail stays', async () => {
+    const states = (...rows: AlertStateRow[]) => db.store.commit(batchOf([], { alerts: { states: rows } }));
+    await states(firing);
+    await states({ ...firing, state: 'recovering', seq: 2 });
+    expect(await alerts().loadStates()).toMatchObject([{ state: 'recovering', seq: 2 }]);
+    await states({ ...firing, state: 'ok', detail: { flaps: [1] } });
+    expect(await alerts().loadStates()).toMatchObject([{ state: 'ok', detail: { flaps: [1] } }]);
+    await states({ ...firing, state: 'ok', detail: {} });
+    expect(await alerts().loadStates()).toEqual([]);
+  });
+
+  test('pending notifications come back in order until they are marked sent', async () => {
+    const second = { ...notification, seq: 2, event: 'resolved' } as const;
+    await db.store.commit(batchOf([], { alerts: { notifications: [notification, second] } }));
+    const pending = await alerts().pendingNotifications();
+    expect(pending).toEqual([
+      { ...notification, sensorKey: 'kitchen\ufffd' },
+      { ...second, sensorKey: 'kitchen\ufffd' },
+    ]);
+    await alerts().markSent([notification]);
+    expect((await alerts().pendingNotifications()).map(({ seq }) => seq)).toEqual([2]);
+    await alerts().markSent([second]);
+    expect(await alerts().pruneSent(Date.now() + 60_000, 1)).toBe(true);
+    expect(await alerts().pruneSent(Date.now() + 60_000, 10)).toBe(false);
+    expect(await db.rows('SELECT 1 FROM alert_outbox')).toEqual([]);
+  });
+
+  test('the last reading of each metric within a span', async () => {
+    await db.store.commit(
+      batchOf([
+        reading(1, 0, { temperature: 1, co2: 400 }), reading(1, 10, { temperature: 2, humidity: 5 }),
+        reading(1, 20, { rssi: -70, co2: 500 }), reading(2, 15, { battery: 9 }), reading(2, 99, { battery: 8 }),
+      ]), // prettier-ignore
+    );
+    const span = (sensorId: number, to: number) => ({ sensorId, fromUs: START_US, toUs: START_US + to });
+    const last = await alerts().loadLastReadings([span(1, 30), span(2, 20), span(3, 30)]);
+    expect(new Map(last.map((r) => [`${r.sensorId} ${r.metric}`, [r.timeUs - START_US, r.value]]))).toEqual(
+      new Map([
+        ['1 temperature', [10, 2]],
+        ['1 humidity', [10, 5]],
+        ['1 rssi', [20, -70]],
+        ['1 co2', [20, 500]],
+        ['2 battery', [15, 9]],
+      ]),
+    );
+    expect(await alerts().loadLastReadings([])).toEqual([]);
+  });
+});
+
+describe('dead letters', () => {
+  const letter = {
+    receivedAtMs: 1_767_225_600_123, topic: 'a\0b/\ud800', payload: new Uint8Array([0, 255, 10, 92, 34]),
+    reason: 'parse_error', detail: undefined,
+  }; // prettier-ignore
+
+  test('are stored as received, with what text cannot hold replaced, and once', async () => {
+    const letters = [letter, { ...letter, detail: 'line\0 1', payload: new Uint8Array() }];
+    await db.store.commit(batchOf([], { deadLetters: letters }));
+    await db.store.commit(batchOf([], { deadLetters: letters, retry: true }));
+    const rows = await db.rows(
+      'SELECT topic, payload, reason, detail, received_at FROM dead_letters ORDER BY detail',
+    );
+    expect(rows).toEqual([
+      { topic: 'a\ufffdb/\ufffd', payload: Buffer.alloc(0), reason: 'parse_error', detail: 'line\ufffd 1',
+        received_at: new Date(letter.receivedAtMs) },
+      { topic: 'a\ufffdb/\ufffd', payload: Buffer.from([0, 255, 10, 92, 34]), reason: 'parse_error', detail: null,
+        received_at: new Date(letter.receivedAtMs) },
+    ]); // prettier-ignore
+  });
+
+  test('two messages that are the same are two dead letters', async () => {
+    await db.store.commit(batchOf([], { deadLetters: [{ ...letter }, { ...letter }] }));
+    expect(await db.rows('SELECT count(*)::int AS n FROM dead_letters')).toEqual([{ n: 2 }]);
+  });
+
+  test('are requeued by id, noted, and removed', async () => {
+    await db.store.commit(batchOf([], { deadLetters: [letter] }));
+    const [row] = await db.rows<{ id: string }>('SELECT id FROM dead_letters');
+    const sent: Buffer[] = [];
+    const nobody = '00000000-0000-4000-8000-000000000000';
+    const count = await requeueDeadLetters(
+      pool,
+      [row?.id ?? '', nobody],
+      async ({ payload }) => void sent.push(payload),
+    );
+    expect([count, sent]).toEqual([1, [Buffer.from(letter.payload)]]);
+    expect(await db.rows('SELECT 1 FROM dead_letters WHERE requeued_at IS NULL')).toEqual([]);
+    expect(await removeDeadLetters(pool, [row?.id ?? ''])).toBe(1);
+  });
+});
+
+describe('sensors', () => {
+  test('register: unknown ones get ids, known ones keep theirs, whoever registers first', async () => {
+    const directory = new TimescaleSensorDirectory(pool);
+    const [a] = await directory.register(['a']);
+    const rounds = await Promise.all([
+      directory.register(['b', 'a', 'c']),
+      directory.register(['c', 'b', 'd']),
+    ]);
+    const all = await directory.loadAll();
+    expect(all.map(({ key }) => key).sort()).toEqual(['a', 'b', 'c', 'd']);
+    expect(all.find(({ key }) => key === 'a')).toEqual({
+      ...a,
+      name: null,
+      type: null,
+      location: null,
+      tags: [],
+    });
+    for (const sensor of rounds.flat()) expect(all).toContainEqual(sensor);
+    expect(await directory.find(['d', 'nobody'])).toMatchObject([{ key: 'd' }]);
+    const highest = Math.max(...all.map(({ id }) => id));
+    await directory.register(['a', 'b', 'c', 'd']);
+    await directory.register(['e']);
+    expect(Math.max(...(await directory.loadAll()).map(({ id }) => id))).toBeLessThanOrEqual(highest + 3);
+  });
+
+  test('declare: what the configuration states is set, what it leaves open stays', async () => {
+    const directory = new TimescaleSensorDirectory(pool);
+    await directory.register(['a']);
+    await directory.declare([
+      { key: 'a', name: 'Oven', tags: ['x', 'y'] },
+      { key: 'b', location: 'lab' },
+    ]);
+    await directory.declare([{ key: 'a', type: 'probe' }]);
+    expect(await directory.loadAll()).toMatchObject([
+      { key: 'a', name: 'Oven', type: 'probe', tags: ['x', 'y'] },
+      { key: 'b', location: 'lab', tags: [] },
+    ]);
+    expect(await db.rows('SELECT key, declared FROM sensors ORDER BY key')).toEqual([
+      { key: 'a', declared: true },
+      { key: 'b', declared: false },
+    ]);
+  });
+});

@@ -1,0 +1,123 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ReadingStore, StorableReading } from '../../src/ports.ts';
+import { batchOf, clear, openStore, reading, series, type StoreFixture } from '../support/store-fixtures.ts';
+
+let db: StoreFixture;
+beforeAll(async () => {
+  db = await openStore();
+});
+afterAll(() => db.close());
+
+/** Commits as the writer does: a refused row is taken out and the rest sent again. */
+async function commitRest(store: ReadingStore, readings: readonly StorableReading[], retry = false) {
+  const rest = [...readings];
+  const refused = [];
+  for (;;) {
+    const result = await store.commit(batchOf(rest, { retry }));
+    if (result.kind === 'committed') return { refused, result };
+    refused.push({ sqlstate: result.sqlstate, reading: rest[result.index] });
+    rest.splice(result.index, 1);
+  }
+}
+
+describe('INTAKE 6: one bad row in a thousand costs one row', () => {
+  const bad = {
+    'rssi beyond an integer': [reading(1, 5, { temperature: 20, rssi: 3e9 }), '22003'],
+    'not a finite number': [reading(1, 5, { temperature: Infinity }), '22003'],
+    'a time beyond all clocks': [reading(1, 2 ** 53, { temperature: 1 }), '22008'],
+    'a metric name with a NUL byte': [reading(1, 5, { 'co\u00002': 1 }), '22021'],
+    'a metric name with half a surrogate pair': [reading(1, 5, { 'co\ud8002': 1 }), '22021'],
+    'an endless metric name': [reading(1, 5, { ['x'.repeat(300)]: 1 }), '22001'],
+    'no metric at all': [reading(1, 5, {}), '22004'],
+  } as const;
+
+  test.each(Object.entries(bad))('%s', async (_name, [row, sqlstate]) => {
+    await clear(db);
+    const batch = [...series(700, 100), row, ...series(299, 5000)];
+    const { refused, result } = await commitRest(db.store, batch);
+    expect(refused).toEqual([{ sqlstate, reading: row }]);
+    expect(result).toMatchObject({ kind: 'committed', stored: 999 });
+    expect(await db.rows('SELECT count(*)::int AS n FROM sensor_readings')).toEqual([{ n: 999 }]);
+  });
+});
+
+describe('a row that only the server refuses', () => {
+  const constraints = ['hot', 'loud'];
+  beforeEach(() => clear(db));
+  afterEach(async () => {
+    for (const name of constraints) {
+      await db.rows(`ALTER TABLE sensor_readings DROP CONSTRAINT IF EXISTS ${name}`);
+      await db.rows(`ALTER TABLE sensor_metrics DROP CONSTRAINT IF EXISTS ${name}`);
+    }
+  });
+  const hot = reading(1, 5, { temperature: 2000, co2: 1 });
+  const loud = reading(1, 5, { temperature: 1, noise: 2000 });
+  // Readings without core metrics write no line in the first COPY: lines and readings do not match one to one.
+  const around = Array.from({ length: 50 }, (_, i) =>
+    reading(100 + i, i, i % 3 === 0 ? { co2: i } : { humidity: i }),
+  );
+
+  test.each([
+    ['sensor_readings', 'hot', 'temperature < 1000', hot, false],
+    ['sensor_readings', 'hot', 'temperature < 1000', hot, true],
+    ['sensor_metrics', 'loud', 'value < 1000', loud, false],
+    ['sensor_metrics', 'loud', 'value < 1000', loud, true],
+  ] as const)(
+    '%s: found by line in the COPY, by bisection in the merge',
+    async (table, name, check, row, retry) => {
+      await db.rows(`ALTER TABLE ${table} ADD CONSTRAINT ${name} CHECK (${check})`);
+      const batch = [
+        ...around.slice(0, 20),
+        row,
+        ...around.slice(20, 40),
+        { ...row, sensorId: 2 },
+        ...around.slice(40),
+      ];
+      const { refused, result } = await commitRest(db.store, batch, retry);
+      expect(refused).toEqual([
+        { sqlstate: '23514', reading: row },
+        { sqlstate: '23514', reading: { ...row, sensorId: 2 } },
+      ]);
+      expect(result).toMatchObject({ stored: 50 });
+    },
+  );
+});
+
+describe('names of narrow metrics', () => {
+  test('are bounded in number; the reading beyond is refused, known names go on', async () => {
+    await clear(db);
+    const store = db.another({ maxMetricNames: 0 });
+    const { refused, result } = await commitRest(store, [
+      reading(1, 0, { temperature: 1 }),
+      reading(1, 1, { brand_new: 1 }),
+    ]);
+    expect(refused).toMatchObject([{ sqlstate: '54000', reading: { timeUs: expect.any(Number) } }]);
+    expect(result).toMatchObject({ stored: 1 });
+  });
+
+  test('two daemons that meet the same new names at once agree on their ids', async () => {
+    const names = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`shared_${i}`, i]));
+    const stores = [db.another(), db.another(), db.another()];
+    await Promise.all(stores.map((store, n) => store.commit(batchOf([reading(n, 7, names)]))));
+    expect(await db.rows(`SELECT count(*)::int AS n FROM metrics WHERE name LIKE 'shared_%'`)).toEqual([
+      { n: 200 },
+    ]);
+    expect(
+      await db.rows('SELECT count(DISTINCT metric_id)::int AS ids, count(*)::int AS n FROM sensor_metrics'),
+    ).toEqual([{ ids: 200, n: 600 }]);
+  });
+});
+
+test('INTAKE 25: text from the network never becomes SQL', async () => {
+  await clear(db);
+  const name = `x"; DROP TABLE sensors; --'`;
+  const letter = {
+    receivedAtMs: 1_767_225_600_000, topic: `a/${name}`, payload: Buffer.from(name), reason: 'parse_error', detail: name,
+  }; // prettier-ignore
+  await db.store.commit(batchOf([reading(1, 0, { [name]: 1 })], { deadLetters: [letter] }));
+  expect(await db.rows('SELECT name FROM metrics WHERE name = $1', [name])).toEqual([{ name }]);
+  expect(await db.rows('SELECT topic, detail FROM dead_letters')).toEqual([
+    { topic: letter.topic, detail: name },
+  ]);
+  expect(await db.rows('SELECT count(*)::int AS n FROM sensors')).toEqual([{ n: 0 }]);
+});
