@@ -17,7 +17,7 @@ export type AlertEvent = Pick<
   | 'peakValue'
 >;
 
-const MARKS: Readonly<Record<NotificationEvent, string>> = {
+export const MARKS: Readonly<Record<NotificationEvent, string>> = {
   firing: '● FIRING',
   escalated: '▲ ESCALATED',
   resolved: '✓ RESOLVED',

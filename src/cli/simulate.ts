@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { createSystemClock } from '../adapters/clock.ts';
 import { startSimulator, type SimulationFigures } from '../simulator/publisher.ts';
+import { numeric } from './arguments.ts';
 import { jsonOption, print, subcommand, type CliCommand, type ExitCode } from './command.ts';
 
 interface SimulateOptions {
@@ -13,16 +14,6 @@ interface SimulateOptions {
   readonly inFlight: number;
   readonly json?: boolean;
 }
-
-/** A number within bounds, as commander's argument parser. */
-const numeric =
-  (min: number, max: number, whole = true) =>
-  (value: string) => {
-    const number = Number(value);
-    if (value.trim() === '' || !(number >= min && number <= max) || (whole && !Number.isInteger(number)))
-      throw new InvalidArgumentError(`Expected a ${whole ? 'whole ' : ''}number from ${min} to ${max}.`);
-    return number;
-  };
 
 function brokerUrl(value: string): string {
   if (!/^(mqtts?|wss?):\/\/[^/]/.test(value) || !URL.canParse(value))

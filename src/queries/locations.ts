@@ -10,7 +10,7 @@ LEFT JOIN (
   FROM (${samples()}) every_value GROUP BY sensor_id
 ) v ON v.sensor_id = s.id
 LEFT JOIN (
-  SELECT sensor_id, count(*) AS open FROM alert_state WHERE state IN ('firing', 'recovering') GROUP BY sensor_id
+  SELECT sensor_id, count(*) AS open FROM alert_state WHERE state NOT IN ('ok', 'pending') GROUP BY sensor_id
 ) o ON o.sensor_id = s.id
 WHERE ${sensorsWhere('$4', '$5')}
 GROUP BY s.location

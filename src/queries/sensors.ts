@@ -4,7 +4,7 @@ import { sensorsWhere } from './samples.ts';
 export const text = `
 SELECT s.id, s.key AS sensor, s.name, s.type, s.location, s.tags, s.declared, s.created_at AS "createdAt",
   r.time AS "lastReading", (SELECT count(*)::int FROM alert_state a WHERE a.sensor_id = s.id
-    AND a.state IN ('firing', 'recovering')) AS firing
+    AND a.state NOT IN ('ok', 'pending')) AS firing
 FROM sensors s
 LEFT JOIN LATERAL (
   SELECT r.time FROM sensor_readings r WHERE r.sensor_id = s.id AND r.time >= $1::timestamptz ORDER BY r.time DESC LIMIT 1

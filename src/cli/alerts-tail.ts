@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { loadConfig, type Config } from '../config/index.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { alertChanges } from '../queries/alert-changes.ts';
+import type { Db, Selection } from '../queries/db.ts';
+import { formatAlertLine, type AlertEvent } from './alert-line.ts';
+import { alertOfLogLine } from './alert-log.ts';
+import { AlertWatch, type WatchedAlert } from './alert-watch.ts';
+import { momentArgument, numeric, type Moment } from './arguments.ts';
+import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { withDatabase } from './database.ts';
+import { followFile } from './follow-file.ts';
+import { jsonLine } from './rows.ts';
+import { createPaint, wantsColor } from './terminal.ts';
+
+interface TailOptions extends Selection {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly follow?: boolean;
+  readonly lines: number;
+  readonly file?: string | true;
+  readonly since?: Moment;
+}
+
+const POLL_MS = 1_000;
+const FIRST_LOOK_MS = 24 * 3_600_000;
+/** Late messages raise alerts with a time that is past: so far back they are still noticed. */
+const LOOK_BACK_MS = 3_600_000;
+const ROWS = 5_000;
+
+/** `fieldwatch alerts tail`: the last alerts, and with -f those to come. */
+export const alertsTailCommand = (cli: Cli): Command =>
+  subcommand(
+    'tail',
+    'the last alerts as lines, and with -f those to come; JSON lines in a pipe',
+    'fieldwatch alerts tail -f --location coldroom\nfieldwatch alerts tail -f --file ./data/alerts.log | jq .sensor',
+  )
+    .option('-f, --follow', 'go on until Ctrl-C, also while the database is away')
+    .option('-n, --lines <n>', 'lines to begin with', numeric(0, 1000), 10)
+    .option('--file [path]', 'read the alert log instead of the database (default: log.alert_log)')
+    .option('--sensor <key>', 'only this sensor')
+    .option('--location <name>', 'only sensors of this location; not with --file')
+    .option('--since <when>', 'time, or how long ago, of the first line (default: 24h)', momentArgument)
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      cli.action(async (options: TailOptions): Promise<ExitCode> => {
+        const { config } = loadConfig({ file: options.config, env: cli.env });
+        const stop = new AbortController();
+        if (options.follow === true) void cli.interrupted.then(() => stop.abort());
+        if (options.file !== undefined) await tailFile(cli, logPath(config, options), options, stop.signal);
+        else await tailDatabase(cli, config, options, stop.signal);
+        return 0;
+      }),
+    );
+
+const asJson = (cli: Cli, { json }: TailOptions): boolean => json ?? cli.stdout.isTTY !== true;
+
+const lineOf = (cli: Cli, event: AlertEvent): string =>
+  formatAlertLine(event, createPaint(wantsColor(cli)), { time: true });
+
+function logPath(config: Config, options: TailOptions): string {
+  if (options.location !== undefined) throw usage('--location: the alert log does not name locations');
+  const path = options.file === true ? config.log.alert_log : options.file;
+  if (path === undefined) throw usage('--file: log.alert_log is not set, so a path is needed');
+  return path;
+}
+
+const usage = (message: string) => new FieldwatchError(message, { code: 'USAGE', kind: 'config' });
+
+async function tailFile(cli: Cli, path: string, options: TailOptions, signal: AbortSignal): Promise<void> {
+  const since = options.since?.(Date.now()).getTime() ?? -Infinity;
+  const lines = followFile(path, { lines: options.lines, follow: options.follow === true, signal });
+  for await (const line of lines) {
+    const event = alertOfLogLine(line);
+    if (event === undefined || event.eventTimeMs < since) continue;
+    if (options.sensor !== undefined && event.sensorKey !== options.sensor) continue;
+    print(cli, asJson(cli, options) ? line : lineOf(cli, event));
+  }
+}
+
+async function tailDatabase(cli: Cli, config: Config, options: TailOptions, signal: AbortSignal) {
+  const follow = options.follow === true;
+  const show = (event: WatchedAlert) => print(cli, asJson(cli, options) ? asLine(event) : lineOf(cli, event));
+  // A follower must not keep a database of its own open: the daemon could not start.
+  await withDatabase(
+    cli,
+    config,
+    async (db) => {
+      const watch = new AlertWatch();
+      const first = options.since?.(Date.now()) ?? new Date(Date.now() - FIRST_LOOK_MS);
+      const events = await look(db, watch, first, options);
+      events.slice(Math.max(0, events.length - options.lines)).forEach(show);
+      if (follow) await followDatabase(cli, db, watch, options, signal, show);
+    },
+    { mayStart: !follow },
+  );
+}
+
+async function followDatabase(
+  cli: Cli,
+  db: Db,
+  watch: AlertWatch,
+  options: TailOptions,
+  signal: AbortSignal,
+  show: (event: WatchedAlert) => void,
+): Promise<void> {
+  let away = false;
+  while (!signal.aborted) {
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      (await look(db, watch, new Date(Date.now() - LOOK_BACK_MS), options)).forEach(show);
+      if (away) cli.stderr.write('fieldwatch: the database is back\n');
+      away = false;
+    } catch (error) {
+      // Told once: the next look connects anew.
+      if (!away) cli.stderr.write(`fieldwatch: the database is away, trying again: ${messageOf(error)}\n`);
+      away = true;
+    }
+  }
+}
+
+const look = async (db: Db, watch: AlertWatch, since: Date, { sensor, location }: Selection) =>
+  watch.look(await alertChanges(db, { since, sensor, location, open: watch.open, limit: ROWS }));
+
+/** Field names of the alert log. */
+const asLine = ({ eventTimeMs, sensorKey, ...rest }: WatchedAlert): string =>
+  jsonLine({ eventTime: new Date(eventTimeMs), sensor: sensorKey, ...rest });

@@ -1,0 +1,58 @@
+import { listAlerts, type AlertListRow } from '../queries/alerts.ts';
+import { openAlerts } from '../queries/open-alerts.ts';
+import { alertsTailCommand } from './alerts-tail.ts';
+import { subcommand, type Cli, type CliCommand } from './command.ts';
+import { formatCrossing } from './format.ts';
+import { onDatabase, rangeOf, withReadOptions, type ReadOptions } from './read-command.ts';
+import { printRows } from './rows.ts';
+import type { Column } from './table.ts';
+
+interface ListOptions extends ReadOptions {
+  readonly open?: boolean;
+}
+
+const COLUMNS: readonly Column<AlertListRow>[] = [
+  { title: 'time', value: (row) => row.time },
+  { title: 'sensor', value: (row) => row.sensor },
+  { title: 'location', value: (row) => row.location },
+  { title: 'alert_type', value: (row) => row.alertType },
+  { title: 'severity', value: (row) => row.severity },
+  {
+    title: 'value',
+    value: (row) => row.value,
+    format: (_, row) => formatCrossing(row.alertType, row.value, row.threshold),
+  },
+  { title: 'resolved_at', value: (row) => row.resolvedAt },
+];
+/** A table shows the crossing in one cell; CSV gives each number its own. */
+const CSV_COLUMNS: readonly Column<AlertListRow>[] = [
+  ...COLUMNS.slice(0, -1),
+  { title: 'threshold', value: (row) => row.threshold },
+  ...COLUMNS.slice(-1),
+  { title: 'peak_value', value: (row) => row.peakValue },
+  { title: 'alert_id', value: (row) => row.alertId },
+  { title: 'message', value: (row) => row.message },
+];
+
+const listCommand = (cli: Cli) =>
+  withReadOptions(
+    subcommand('list', 'alerts that fired, newest first', 'fieldwatch alerts list --open'),
+    '24h',
+  )
+    .option('--open', 'alerts that are firing now, whenever they began')
+    .action(
+      onDatabase<ListOptions>(cli, async (db, options) => {
+        const rows =
+          options.open === true
+            ? await openAlerts(db, options)
+            : await listAlerts(db, { ...options, ...rangeOf(options, Date.now()) });
+        printRows(cli, options.csv === true ? CSV_COLUMNS : COLUMNS, rows, options);
+        return 0;
+      }),
+    );
+
+/** `fieldwatch alerts list|tail`. */
+export const alertsCommand: CliCommand = (cli) =>
+  subcommand('alerts', 'list alerts, or watch them come and go', 'fieldwatch alerts tail -f')
+    .addCommand(listCommand(cli))
+    .addCommand(alertsTailCommand(cli));

@@ -1,0 +1,95 @@
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { silentLogger } from '../adapters/logger.ts';
+import { databaseError } from '../adapters/timescale/errors.ts';
+import { createPool } from '../adapters/timescale/pool.ts';
+import { databaseOptions } from '../app/options.ts';
+import type { Config } from '../config/index.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { startEmbeddedTimescale } from '../embedded/timescale-process.ts';
+import type { Db } from '../queries/db.ts';
+import type { Cli } from './command.ts';
+
+export interface DatabaseAccess {
+  /**
+   * Whether the embedded server may be started for the time of the command when none runs. Default true; false for what
+   * goes on for long: the daemon could not start meanwhile.
+   */
+  readonly mayStart?: boolean;
+}
+
+/**
+ * Calls `run` with the URL of the configured database; without one, of the embedded server that runs, or of one that is
+ * started for the time of the call.
+ */
+export async function withDatabaseUrl<T>(
+  cli: Pick<Cli, 'stderr'>,
+  config: Config,
+  run: (url: string) => Promise<T>,
+  { mayStart = true }: DatabaseAccess = {},
+): Promise<T> {
+  if (config.database.url !== undefined) return run(config.database.url);
+  const { database_port: port, data_dir: dataDir } = config.embedded;
+  // The same name and user that the embedded server gives out.
+  if (await listens(port)) return run(`postgres://postgres@127.0.0.1:${port}/fieldwatch`);
+  if (!mayStart || !existsSync(join(dataDir, 'pgdata'))) throw notRunning(port, dataDir);
+  cli.stderr.write(
+    'fieldwatch: the daemon is not running; starting the embedded database for this command\n',
+  );
+  const server = await startEmbeddedTimescale({ dataDir, port });
+  try {
+    return await run(server.url);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Calls `run` with a reader of the database. Errors say what is wrong and what to do about it. */
+export async function withDatabase<T>(
+  cli: Pick<Cli, 'stderr'>,
+  config: Config,
+  run: (db: Db) => Promise<T>,
+  access: DatabaseAccess = {},
+): Promise<T> {
+  const read = async (url: string): Promise<T> => {
+    const options = databaseOptions(config, url, 'cli');
+    const pool = await createPool({ ...options, max: 1 }, silentLogger);
+    try {
+      return await run({
+        query: async <Row>(text: string, values: unknown[]) => {
+          try {
+            const { rows } = await pool.query(text, values);
+            return { rows: rows as Row[] };
+          } catch (error) {
+            throw databaseError(error, 'reading');
+          }
+        },
+      });
+    } finally {
+      await pool.end();
+    }
+  };
+  return withDatabaseUrl(cli, config, read, access);
+}
+
+/** Whether anything listens on the loopback port. */
+async function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    const settle = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(2_000, () => settle(false));
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+}
+
+const notRunning = (port: number, dataDir: string) =>
+  new FieldwatchError(`no embedded database is running on port ${port} (folder ${dataDir})`, {
+    code: 'EMBEDDED_DB_NOT_RUNNING',
+    kind: 'transient',
+    remedy: 'start the daemon (`fieldwatch run`, or `fieldwatch demo`), or set database.url to a real server',
+  });

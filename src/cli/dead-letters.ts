@@ -1,0 +1,139 @@
+import { loadConfig } from '../config/index.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { deadLetter } from '../queries/dead-letter.ts';
+import { listDeadLetters, type DeadLetterRow } from '../queries/dead-letters.ts';
+import { deleteDeadLetters } from '../queries/delete-dead-letters.ts';
+import { momentArgument, numeric, type Moment } from './arguments.ts';
+import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
+import { withDatabase } from './database.ts';
+import { onDatabase, rangeOf, withOutputOptions, type ReadOptions } from './read-command.ts';
+import { jsonLine, printRows } from './rows.ts';
+import { cellText, type Column } from './table.ts';
+
+/** UTF-8 where it is, base64 where it is not: a payload may be anything. */
+export function readable(bytes: Uint8Array): { payload: string } | { payloadBase64: string } {
+  try {
+    return { payload: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    return { payloadBase64: Buffer.from(bytes).toString('base64') };
+  }
+}
+
+const SHOWN = 60;
+const shorten = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+const headOf = (row: DeadLetterRow): string => Buffer.from(row.head).toString('utf8');
+
+const COLUMNS: readonly Column<DeadLetterRow>[] = [
+  { title: 'received_at', value: (row) => row.receivedAt },
+  { title: 'id', value: (row) => row.id },
+  { title: 'topic', value: (row) => row.topic },
+  { title: 'reason', value: (row) => row.reason },
+  { title: 'detail', value: (row) => row.detail, format: (value) => shorten(cellText(value)) },
+  { title: 'bytes', value: (row) => row.bytes },
+  { title: 'payload', value: headOf, format: (value) => shorten(cellText(value)) },
+];
+
+interface ListOptions extends ReadOptions {
+  readonly reason?: string;
+  readonly topic?: string;
+}
+
+const listCommand = (cli: Cli) =>
+  withOutputOptions(
+    subcommand(
+      'list',
+      'messages that gave no reading, newest first',
+      'fieldwatch dead-letters list --since 1h',
+    ),
+  )
+    .option('--reason <code>', 'only this reject code or SQLSTATE')
+    .option('--topic <topic>', 'only this topic')
+    .option('--since <when>', 'time, or how long ago', momentArgument, momentArgument('24h'))
+    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .option('--limit <n>', 'rows at most', numeric(1, 100_000), 100)
+    .action(
+      onDatabase<ListOptions>(cli, async (db, options) => {
+        const rows = await listDeadLetters(db, { ...options, ...rangeOf(options, Date.now()) });
+        if (options.json === true)
+          for (const { head, ...row } of rows)
+            print(cli, jsonLine({ ...row, head: Buffer.from(head).toString('base64') }));
+        else printRows(cli, COLUMNS, rows, options);
+        return 0;
+      }),
+    );
+
+interface ShowOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly raw?: boolean;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+const showCommand = (cli: Cli) =>
+  subcommand(
+    'show',
+    'one dead letter with its whole payload',
+    'fieldwatch dead-letters show <id> --raw > payload.bin',
+  )
+    .argument('<id>')
+    .option('--raw', 'only the payload, byte for byte')
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      cli.action(async (id: string, options: ShowOptions) => {
+        const { config } = loadConfig({ file: options.config, env: cli.env });
+        const letter = UUID.test(id)
+          ? await withDatabase(cli, config, (db) => deadLetter(db, id))
+          : undefined;
+        if (letter === undefined)
+          throw new FieldwatchError(`no dead letter has the id ${JSON.stringify(id)}`, {
+            code: 'DEAD_LETTER_UNKNOWN',
+            kind: 'data',
+            remedy: '`fieldwatch dead-letters list` shows the ids; the retention policy drops old ones',
+          });
+        const { payload, ...row } = letter;
+        if (options.raw === true) cli.stdout.write(payload);
+        else if (options.json === true) print(cli, jsonLine({ ...row, ...readable(payload) }));
+        else
+          for (const [name, value] of Object.entries({ ...row, ...readable(payload) }))
+            print(cli, `${`${name}:`.padEnd(15)} ${cellText(value)}`);
+        return 0;
+      }),
+    );
+
+interface DeleteOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly before: Moment;
+  readonly reason?: string;
+  readonly limit: number;
+}
+
+const deleteCommand = (cli: Cli) =>
+  subcommand(
+    'delete',
+    'delete dead letters that were received before a time, oldest first',
+    'fieldwatch dead-letters delete --before 7d --reason parse_error',
+  )
+    .requiredOption('--before <when>', 'time, or how long ago', momentArgument)
+    .option('--reason <code>', 'only this reject code or SQLSTATE')
+    .option('--limit <n>', 'rows at most', numeric(1, 10_000_000), 100_000)
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      onDatabase<DeleteOptions>(cli, async (db, options) => {
+        const deleted = await deleteDeadLetters(db, { ...options, before: options.before(Date.now()) });
+        print(cli, options.json === true ? JSON.stringify({ deleted }) : `deleted ${deleted} dead letters`);
+        if (deleted === options.limit)
+          cli.stderr.write('fieldwatch: the limit was reached, there may be more\n');
+        return 0;
+      }),
+    );
+
+/** `fieldwatch dead-letters list|show|delete`. */
+export const deadLettersCommand: CliCommand = (cli) =>
+  subcommand('dead-letters', 'look at messages that gave no reading', 'fieldwatch dead-letters list')
+    .addCommand(listCommand(cli))
+    .addCommand(showCommand(cli))
+    .addCommand(deleteCommand(cli));

@@ -1,0 +1,56 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../config/index.ts';
+import type { Db, Limited, Selection, TimeRange } from '../queries/db.ts';
+import { momentArgument, numeric, type Moment } from './arguments.ts';
+import { configOption, jsonOption, type Cli, type ExitCode } from './command.ts';
+import { withDatabase } from './database.ts';
+import { csvOption } from './rows.ts';
+
+/** What every command that reads the database understands. */
+export interface ReadOptions extends Selection, Limited {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+  readonly since: Moment;
+  readonly until?: Moment;
+}
+
+/** Clocks of devices run ahead now and then: "until now" takes them in. */
+const AHEAD_MS = 3_600_000;
+
+export const rangeOf = (options: ReadOptions, nowMs: number): TimeRange => ({
+  from: options.since(nowMs),
+  to: options.until?.(nowMs) ?? new Date(nowMs + AHEAD_MS),
+});
+
+/** Adds the options of a read command: which sensors, how far back, how many rows, in which form. */
+export function withReadOptions(command: Command, since: string, limit = 100): Command {
+  return withOutputOptions(command)
+    .option('--sensor <key>', 'only this sensor')
+    .option('--location <name>', 'only sensors of this location')
+    .option('--since <when>', 'time, or how long ago', momentArgument, named(since))
+    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .option('--limit <n>', 'rows at most', numeric(1, 100_000), limit);
+}
+
+export const withOutputOptions = (command: Command): Command =>
+  command
+    .option(...configOption)
+    .option(...jsonOption)
+    .option(...csvOption);
+
+/** The parsed default, which the help shows as it would be typed. */
+function named(since: string): Moment {
+  const moment: Moment = (nowMs) => momentArgument(since)(nowMs);
+  return Object.assign(moment, { toJSON: () => since });
+}
+
+/** An action that loads the configuration and has the database for as long as it runs. */
+export const onDatabase = <Options extends { readonly config?: string }>(
+  cli: Cli,
+  run: (db: Db, options: Options) => Promise<ExitCode>,
+) =>
+  cli.action(async (options: Options): Promise<ExitCode> => {
+    const { config } = loadConfig({ file: options.config, env: cli.env });
+    return withDatabase(cli, config, (db) => run(db, options));
+  });

@@ -1,0 +1,40 @@
+import type { Cli } from './command.ts';
+import { csvLines, tableLines, type Column } from './table.ts';
+import { createPaint, wantsColor } from './terminal.ts';
+
+export interface RowFormat {
+  readonly json?: boolean | undefined;
+  readonly csv?: boolean | undefined;
+}
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** One line of JSON, its fields named as in the database and in the log: `received_at`. */
+export const jsonLine = (row: object): string =>
+  JSON.stringify(
+    Object.fromEntries(Object.entries(row).map(([name, value]) => [snakeCase(name), value as unknown])),
+  );
+
+export const csvOption = ['--csv', 'print CSV with a header (RFC 4180)'] as const;
+
+/**
+ * Rows for whom they are for: a table, CSV, or one JSON object a line with every field of the row. Times are ISO 8601 in
+ * the last two. An empty table says so on standard error: no result is a result, not silence.
+ */
+export function printRows<Row extends object>(
+  cli: Cli,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  format: RowFormat,
+): void {
+  const lines =
+    format.json === true
+      ? rows.map(jsonLine)
+      : format.csv === true
+        ? csvLines(columns, rows)
+        : rows.length === 0
+          ? []
+          : tableLines(columns, rows, createPaint(wantsColor(cli)));
+  if (lines.length > 0) cli.stdout.write(`${lines.join('\n')}\n`);
+  if (rows.length === 0) cli.stderr.write('no rows\n');
+}

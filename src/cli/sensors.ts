@@ -1,0 +1,172 @@
+import type { Command } from 'commander';
+import { extraMetrics, type ExtraMetricRow } from '../queries/sensor-metrics.ts';
+import { updateSensor, type SensorChange } from '../queries/sensor-update.ts';
+import { listSensors, type SensorRow } from '../queries/sensors.ts';
+import { latestReadings } from '../queries/latest.ts';
+import type { Db } from '../queries/db.ts';
+import { CORE_METRICS } from '../core/reading.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { loadConfig } from '../config/index.ts';
+import { momentArgument, repeated } from './arguments.ts';
+import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
+import { withDatabase } from './database.ts';
+import { onDatabase, withReadOptions, type ReadOptions } from './read-command.ts';
+import { jsonLine, printRows } from './rows.ts';
+import { cellText, tableLines, type Column } from './table.ts';
+import { createPaint, wantsColor } from './terminal.ts';
+
+const COLUMNS: readonly Column<SensorRow>[] = [
+  { title: 'sensor', value: (row) => row.sensor },
+  { title: 'name', value: (row) => row.name },
+  { title: 'type', value: (row) => row.type },
+  { title: 'location', value: (row) => row.location },
+  { title: 'tags', value: (row) => row.tags },
+  { title: 'last_reading', value: (row) => row.lastReading },
+  { title: 'firing', value: (row) => row.firing },
+];
+
+interface ListOptions extends ReadOptions {
+  readonly type?: string;
+  readonly tag?: string;
+}
+
+const listCommand = (cli: Cli) =>
+  withReadOptions(
+    subcommand(
+      'list',
+      'registered sensors and when they were last heard',
+      'fieldwatch sensors list --location coldroom',
+    ),
+    '7d',
+    1000,
+  )
+    .option('--type <name>', 'only sensors of this type')
+    .option('--tag <name>', 'only sensors with this tag')
+    .action(
+      onDatabase<ListOptions>(cli, async (db, options) => {
+        const rows = await listSensors(db, { ...options, since: options.since(Date.now()) });
+        printRows(cli, COLUMNS, rows, options);
+        return 0;
+      }),
+    );
+
+interface OneOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** An action on one sensor, named by its key. */
+const onSensor = <Options extends OneOptions>(
+  cli: Cli,
+  run: (db: Db, sensor: string, options: Options) => Promise<void>,
+) =>
+  cli.action(async (sensor: string, options: Options) => {
+    const { config } = loadConfig({ file: options.config, env: cli.env });
+    await withDatabase(cli, config, (db) => run(db, sensor, options));
+    return 0;
+  });
+
+const unknown = (sensor: string) =>
+  new FieldwatchError(`no sensor is registered under the key ${JSON.stringify(sensor)}`, {
+    code: 'SENSOR_UNKNOWN',
+    kind: 'data',
+    remedy:
+      '`fieldwatch sensors list` shows the keys; `sensors.declare` in the configuration registers one beforehand',
+  });
+
+const showCommand = (cli: Cli) =>
+  subcommand(
+    'show',
+    'one sensor: what is known of it and its newest values',
+    'fieldwatch sensors show coldroom-07',
+  )
+    .argument('<key>')
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      onSensor<OneOptions>(cli, async (db, sensor, options) => {
+        const since = momentArgument('30d')(Date.now());
+        const [row] = await listSensors(db, { sensor, since, limit: 1 });
+        if (row === undefined) throw unknown(sensor);
+        const [reading] = await latestReadings(db, { sensor, since, limit: 1 });
+        const columns = CORE_METRICS.flatMap((metric) => {
+          const value = reading?.[metric] ?? null;
+          const time = reading?.time ?? null;
+          return value === null || time === null ? [] : [{ metric, unit: null, time, value }];
+        });
+        const metrics = [...columns, ...(await extraMetrics(db, { sensor, since, limit: 1000 }))];
+        if (options.json === true) print(cli, jsonLine({ ...row, metrics }));
+        else printSensor(cli, row, metrics);
+      }),
+    );
+
+function printSensor(cli: Cli, row: SensorRow, metrics: readonly ExtraMetricRow[]): void {
+  for (const [name, value] of Object.entries(row)) print(cli, `${`${name}:`.padEnd(13)} ${cellText(value)}`);
+  if (metrics.length === 0) return;
+  const columns: readonly Column<ExtraMetricRow>[] = [
+    { title: 'metric', value: ({ metric }) => metric },
+    { title: 'value', value: ({ value }) => value },
+    { title: 'time', value: ({ time }) => time },
+  ];
+  print(cli, `\n${tableLines(columns, metrics, createPaint(wantsColor(cli))).join('\n')}`);
+}
+
+interface SetOptions extends OneOptions {
+  readonly name?: string;
+  readonly type?: string;
+  readonly location?: string;
+  readonly tag?: readonly string[];
+  readonly clear?: readonly ('name' | 'type' | 'location' | 'tags')[];
+}
+
+const setCommand = (cli: Cli): Command =>
+  subcommand(
+    'set',
+    'change what is known of a sensor; the daemon takes it in at its next reload (SIGHUP)',
+    'fieldwatch sensors set coldroom-07 --name "Door, left" --location coldroom --tag cold --tag door',
+  )
+    .argument('<key>')
+    .option('--name <text>', 'name for people')
+    .option('--type <text>', 'kind of sensor')
+    .option('--location <text>', 'place')
+    .option('--tag <text>', 'tag; give it again for more; replaces all tags', repeated)
+    .option('--clear <field>', 'name, type, location or tags; give it again for more', repeated)
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      onSensor<SetOptions>(cli, async (db, sensor, options) => {
+        const changed = await updateSensor(db, sensor, changeOf(options));
+        if (changed === undefined) throw unknown(sensor);
+        if (changed.declared)
+          cli.stderr.write(
+            'fieldwatch: sensors.declare in the configuration sets this sensor again at every start\n',
+          );
+        if (options.json === true) print(cli, jsonLine(changed));
+        else
+          for (const [name, value] of Object.entries(changed))
+            print(cli, `${`${name}:`.padEnd(10)} ${cellText(value)}`);
+      }),
+    );
+
+function changeOf({ name, type, location, tag, clear = [] }: SetOptions): SensorChange {
+  const strange = clear.find((field) => !['name', 'type', 'location', 'tags'].includes(field));
+  const change: SensorChange = {
+    ...(clear.includes('name') ? { name: null } : name === undefined ? {} : { name }),
+    ...(clear.includes('type') ? { type: null } : type === undefined ? {} : { type }),
+    ...(clear.includes('location') ? { location: null } : location === undefined ? {} : { location }),
+    ...(clear.includes('tags') ? { tags: [] } : tag === undefined ? {} : { tags: tag }),
+  };
+  if (strange === undefined && Object.keys(change).length > 0) return change;
+  const fault = strange === undefined ? 'nothing to change' : `--clear ${strange}: no such field`;
+  throw new FieldwatchError(`${fault}; expected --name, --type, --location, --tag or --clear`, {
+    code: 'USAGE',
+    kind: 'config',
+  });
+}
+
+/** `fieldwatch sensors list|show|set`. */
+export const sensorsCommand: CliCommand = (cli) =>
+  subcommand('sensors', 'list, show and describe sensors', 'fieldwatch sensors list')
+    .addCommand(listCommand(cli))
+    .addCommand(showCommand(cli))
+    .addCommand(setCommand(cli));

@@ -1,0 +1,65 @@
+import { formatNumber, formatTime } from './format.ts';
+import { cells, padCells, plainText, type Paint } from './terminal.ts';
+
+/** One column of what a command prints. */
+export interface Column<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => unknown;
+  /** Only for tables; JSON and CSV print the value itself. */
+  readonly format?: (value: unknown, row: Row) => string;
+}
+
+/** How a value stands in a table: short, safe to show, `-` for none. */
+export function cellText(value: unknown): string {
+  if (value === null || value === undefined || value === '') return '-';
+  if (value instanceof Date) return formatTime(value);
+  if (typeof value === 'number') return formatNumber(value);
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(cellText).join(', ');
+  return plainText(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+/** Lines of a table: titles, then rows, padded to the widest cell; numbers to the right, no trailing blanks. */
+export function tableLines<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  paint: Paint,
+): readonly string[] {
+  const body = rows.map((row) =>
+    columns.map(({ value, format }) =>
+      format === undefined ? cellText(value(row)) : format(value(row), row),
+    ),
+  );
+  const widths = columns.map(({ title }, index) =>
+    Math.max(cells(title), ...body.map((line) => cells(line[index] ?? ''))),
+  );
+  const right = columns.map(({ value }) => {
+    const values = rows.map(value).filter((one) => one !== null && one !== undefined);
+    return values.length > 0 && values.every((one) => typeof one === 'number');
+  });
+  const line = (texts: readonly string[]) =>
+    texts
+      .map((text, index) => padCells(text, widths[index] ?? 0, right[index] === true ? 'right' : 'left'))
+      .join('  ')
+      .trimEnd();
+  return [paint.bold(line(columns.map(({ title }) => title))), ...body.map(line)];
+}
+
+/** A cell of CSV (RFC 4180); text that a spreadsheet would run as a formula is made inert by a leading quote. */
+export function csvCell(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (value instanceof Date) return value.toISOString();
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  const text = Array.isArray(value)
+    ? value.join(' ')
+    : typeof value === 'string'
+      ? value
+      : JSON.stringify(value);
+  const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(inert) ? `"${inert.replaceAll('"', '""')}"` : inert;
+}
+
+/** Header and rows of CSV, without line ends. */
+export const csvLines = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly string[] => [
+  columns.map(({ title }) => csvCell(title)).join(','),
+  ...rows.map((row) => columns.map(({ value }) => csvCell(value(row))).join(',')),
+];

@@ -1,0 +1,70 @@
+import type { Catalog } from '../core/policy/catalog.ts';
+import { describe, policiesCheck } from '../core/policy/check/policies.ts';
+import { readFacts } from '../core/policy/facts.ts';
+import type { Verdict } from '../core/policy/finding.ts';
+import { JOBS_QUERY, JOBS_VALUES, decodeJob } from '../core/policy/job.ts';
+import { declaredPolicies, policyName, type PolicyPlan } from '../core/policy/plan.ts';
+import type { Db } from './db.ts';
+
+// A server with background workers keeps its own statistics; runs by the daemon are in job_runs. `-infinity` is "never".
+const text = `
+SELECT j.job_id AS job, coalesce(nullif(s.last_start, '-infinity'), r.started_at) AS started,
+  coalesce(CASE WHEN s.last_start > '-infinity' THEN s.last_run_success END, r.ok) AS ok,
+  CASE WHEN j.scheduled AND r.started_at IS NULL THEN nullif(s.next_start, '-infinity') END AS next
+FROM timescaledb_information.jobs j
+LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
+LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY started_at DESC LIMIT 1) r ON true`;
+
+interface RunRow {
+  readonly job: number;
+  readonly started: Date | null;
+  readonly ok: boolean | null;
+  readonly next: Date | null;
+}
+
+export interface PolicyRow {
+  readonly relation: string;
+  readonly policy: string;
+  /** What is declared. */
+  readonly declared: string;
+  readonly verdict: Verdict;
+  readonly job: number | null;
+  readonly lastRun: Date | null;
+  /** As the server tells it: a hint only, some servers record committed runs as failed. */
+  readonly lastRunOk: boolean | null;
+  /** Null where the daemon runs the jobs. */
+  readonly nextRun: Date | null;
+}
+
+/** A connection as the checks see it. */
+export function catalogOf(db: Db): Catalog {
+  return {
+    select: async (query, values = []) => (await db.query<Record<string, unknown>>(query, [...values])).rows,
+  };
+}
+
+/** Every declared policy with its job, if it has one. */
+export async function listPolicies(db: Db, plan: PolicyPlan): Promise<readonly PolicyRow[]> {
+  const catalog = catalogOf(db);
+  const facts = await readFacts(catalog, plan);
+  const rows = await catalog.select(JOBS_QUERY, JOBS_VALUES);
+  const jobs = rows.map(decodeJob);
+  const runs = new Map((await db.query<RunRow>(text, [])).rows.map((run) => [run.job, run]));
+  const findings = policiesCheck.judge(plan, facts, [rows]);
+  return declaredPolicies(plan).map((policy) => {
+    const job = jobs.find(({ relation, proc }) => relation === policy.relation && proc === policy.proc);
+    const run = job === undefined ? undefined : runs.get(job.id);
+    return {
+      relation: policy.relation,
+      policy: policy.kind,
+      declared: describe(policy),
+      verdict:
+        findings.find(({ subject }) => subject === policyName(policy))?.verdict ??
+        (facts.relations.has(policy.relation) ? 'ok' : 'missing'),
+      job: job?.id ?? null,
+      lastRun: run?.started ?? null,
+      lastRunOk: run?.ok ?? null,
+      nextRun: run?.next ?? null,
+    };
+  });
+}
