@@ -7,3 +7,4 @@ export { printConfig, usedFile, type PrintOptions } from './print.ts';
 export { diffReloadable, RELOADABLE, type ReloadDiff, type ReloadableKey } from './reload.ts';
 export { configSchema, type Config } from './schema/index.ts';
 export { summarize, type ConfigSummary } from './summary.ts';
+export { supervisorOf, type SupervisorFacts } from './supervisor.ts';

@@ -1,7 +1,8 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { AlertBatch, AlertNotification } from '../core/alert/model.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
 import type { Clock, Logger, Metrics, ReadingStore, StoreBatch, StoreOutcome } from '../ports.ts';
+import type { Evaluation } from './alerting.ts';
 import type { IntakeBatch, ResolvedRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 
@@ -13,7 +14,7 @@ export interface AlertEvaluator {
   /** Fetches what the engine must know of sensors it has not seen since the start. */
   prepare(rows: readonly ResolvedRow[]): Promise<void>;
   /** What these readings do to the alerts; nothing is remembered until `adopt`. */
-  evaluate(rows: readonly ResolvedRow[]): { readonly batch: AlertBatch; adopt(): void };
+  evaluate(rows: readonly ResolvedRow[]): Evaluation;
   /** Sends what is committed to the alert log and the sinks. */
   announce(notifications: readonly AlertNotification[]): void;
 }
@@ -45,6 +46,8 @@ export class BatchWriter {
   private readonly rows;
   private readonly failures;
   private abandoned = false;
+  private busySince: number | undefined;
+  private tail: Promise<unknown> = Promise.resolve();
   private wake: (() => void) | undefined;
   private failingSince: StoreHealth = { state: 'ok' };
 
@@ -77,27 +80,60 @@ export class BatchWriter {
     this.wake?.();
   }
 
+  /** Since when something has been in the hands of the database, in monotonic time; undefined while idle. */
+  get busySinceMs(): number | undefined {
+    return this.busySince;
+  }
+
   /** Resolves once the batch is committed; tries for ever, unless it is abandoned. Never rejects. */
   async write(batch: IntakeBatch): Promise<WriteOutcome | 'abandoned'> {
     const startedMs = this.deps.clock.monotonicMs();
-    for (let attempt = 0; ; attempt++) {
-      if (this.abandoned) return 'abandoned';
-      try {
-        const outcome = await this.attempt(batch);
-        this.recovered();
-        this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
-        this.rows.observe(batch.rowList.length);
-        return outcome;
-      } catch (error) {
-        this.failed(error, batch);
-        await this.pause(backoffMs(attempt, this.backoff, this.deps.random));
-      }
-    }
+    const outcome = await this.inTurn(() => this.attempt(batch), batch.rowList.length);
+    if (outcome === 'abandoned') return outcome;
+    this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
+    this.rows.observe(batch.rowList.length);
+    return outcome;
+  }
+
+  /** Commits what a change of rules does to the alerts, between two batches. */
+  async commitAlerts(evaluate: () => Evaluation): Promise<void> {
+    const outcome = await this.inTurn(async () => {
+      const evaluation = evaluate();
+      const alerts = evaluation.batch;
+      await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: false });
+      evaluation.adopt();
+      return alerts.notifications;
+    }, 0);
+    if (outcome !== 'abandoned' && outcome.length > 0) this.deps.alerting.announce(outcome);
   }
 
   /** After the acknowledgements are out: alert lines to the log and the sinks. Never rejects. */
   announce(outcome: WriteOutcome): void {
     if (outcome.notifications.length > 0) this.deps.alerting.announce(outcome.notifications);
+  }
+
+  /** One at a time, in the order of the calls, each until it succeeds. */
+  private inTurn<T>(run: () => Promise<T>, rows: number): Promise<T | 'abandoned'> {
+    const result = this.tail.then(() => this.untilDone(run, rows));
+    this.tail = result;
+    return result;
+  }
+
+  private async untilDone<T>(run: () => Promise<T>, rows: number): Promise<T | 'abandoned'> {
+    for (let attempt = 0; !this.abandoned; attempt++) {
+      try {
+        this.busySince = this.deps.clock.monotonicMs();
+        const outcome = await run();
+        this.recovered();
+        return outcome;
+      } catch (error) {
+        this.failed(error, rows);
+      } finally {
+        this.busySince = undefined;
+      }
+      await this.pause(backoffMs(attempt, this.backoff, this.deps.random));
+    }
+    return 'abandoned';
   }
 
   private async attempt(batch: IntakeBatch): Promise<WriteOutcome> {
@@ -156,7 +192,7 @@ export class BatchWriter {
     batch.unknownKeys.clear();
   }
 
-  private failed(error: unknown, batch: IntakeBatch): void {
+  private failed(error: unknown, rows: number): void {
     const code = error instanceof FieldwatchError ? error.code : 'UNEXPECTED';
     this.failures.inc(1, { code });
     // Logged when the trouble begins or changes, not at every attempt.
@@ -169,7 +205,7 @@ export class BatchWriter {
     };
     const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
     this.deps.logger.error(
-      { code, err: error, remedy, rows: batch.rowList.length },
+      { code, err: error, remedy, rows },
       'cannot write to the database; messages are held unacknowledged and tried again',
     );
   }

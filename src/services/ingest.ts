@@ -33,6 +33,7 @@ export interface IngestDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly onConnectivity?: (connectivity: Connectivity) => void;
 }
 
 /** Before the first CONNACK tells: what a default MQTT 3.1.1 broker grants. */
@@ -56,6 +57,7 @@ export class Ingest {
   private bytesHeld = 0;
   private receiveMaximum = ASSUMED_RECEIVE_MAXIMUM;
   private paused = false;
+  private lastLagMs: number | null = null;
   private writing: Promise<void> | undefined;
   private timer: Timer | undefined;
 
@@ -78,6 +80,11 @@ export class Ingest {
   /** Swaps the routes between two messages. */
   reroute(decoder: Decoder): void {
     this.decoder = decoder;
+  }
+
+  /** From the arrival of the newest committed batch's first message to its commit. */
+  get lagMs(): number | null {
+    return this.lastLagMs;
   }
 
   totals(): LedgerTotals {
@@ -142,6 +149,7 @@ export class Ingest {
   }
 
   private onConnectivity(connectivity: Connectivity): void {
+    this.deps.onConnectivity?.(connectivity);
     if (connectivity.state === 'connected') {
       this.receiveMaximum = connectivity.receiveMaximum;
       if (!connectivity.sessionPresent) this.redelivery.sessionLost();
@@ -218,6 +226,7 @@ export class Ingest {
         continue;
       }
       this.ledger.committed(outcome, batch.deadLetters.length);
+      this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
       this.acknowledge(batch.messageList);
       this.hold(-rows, -bytes);
       this.deps.writer.announce(outcome);

@@ -40,6 +40,8 @@ export interface Scheduling {
   start(): Promise<void>;
   /** No new round; waits for the ones under way; gives up leadership. Idempotent. */
   stop(): Promise<void>;
+  /** Verifies against another desired state from now on, at once for the first time. */
+  replan(plan: PolicyPlan): void;
   status(): SchedulingStatus;
   findings(): readonly Finding[];
 }
@@ -50,7 +52,8 @@ export interface Scheduling {
  * takes over within a tick of the leader's end.
  */
 export function createScheduling(options: SchedulingOptions): Scheduling {
-  const { cron, schedules, catalog, plan, checks, clock } = options;
+  const { cron, schedules, catalog, checks, clock } = options;
+  let { plan } = options;
   const logger = options.logger.child({ component: 'scheduling' });
   const report = createReport({ metrics: options.metrics, logger, onChange: options.onChange });
   const leadership = createLeadership(options.leader, options.metrics, logger, () => report.forget());
@@ -108,6 +111,10 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
       const now = { kind: 'due', atMs: clock.nowMs() } as const;
       jobs.tick(now);
       verification.tick(now);
+    },
+    replan(next) {
+      plan = next;
+      if (crons.length > 0) verification.tick({ kind: 'due', atMs: clock.nowMs() });
     },
     stop: () => (stopped ??= shutDown()),
     status,

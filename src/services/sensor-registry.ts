@@ -62,6 +62,10 @@ export class SensorRegistry {
     return this.byId.get(id);
   }
 
+  get size(): number {
+    return this.byKey.size;
+  }
+
   all(): Iterable<Sensor> {
     return this.byKey.values();
   }

@@ -72,7 +72,7 @@ async function applyPending(
 export async function migrateDatabase(
   database: string | DatabaseOptions,
   options: MigrateOptions = {},
-): Promise<void> {
+): Promise<MigrateResult> {
   const given = typeof database === 'string' ? { url: database } : database;
   try {
     const client = new pg.Client(
@@ -86,7 +86,7 @@ export async function migrateDatabase(
     client.on('error', () => undefined); // reported by the query that it breaks
     try {
       await client.connect();
-      await migrate(client, options);
+      return await migrate(client, options);
     } finally {
       await client.end().catch(() => undefined);
     }

@@ -1,0 +1,314 @@
+import { createCron } from './adapters/cron.ts';
+import { createSystemClock } from './adapters/clock.ts';
+import { startHttp } from './adapters/http/server.ts';
+import type { MetricsRegistry } from './adapters/metrics.ts';
+import { createMqttSource } from './adapters/mqtt/source.ts';
+import { createCatalog } from './adapters/timescale/catalog.ts';
+import { AdvisoryLeaderLock } from './adapters/timescale/leader-lock.ts';
+import { createPolicyJobs } from './adapters/timescale/policy-jobs.ts';
+import { openDatabase, type Database } from './app/database.ts';
+import { isAlive, readinessChecks } from './app/health.ts';
+import {
+  databaseOptions,
+  declaredSensors,
+  ingestOptions,
+  mqttOptions,
+  registryOptions,
+  sharedFilters,
+} from './app/options.ts';
+import { startServers, type Servers } from './app/servers.ts';
+import type { Config } from './config/index.ts';
+import { diffReloadable } from './config/reload.ts';
+import type { AlertNotification } from './core/alert/model.ts';
+import { RuleSet } from './core/alert/rules.ts';
+import { CHECKS } from './core/policy/check/index.ts';
+import type { Finding } from './core/policy/finding.ts';
+import { planOf } from './core/policy/plan.ts';
+import { compileRoutes, type Router } from './core/route.ts';
+import type { AlertLog, Clock, Connectivity, Logger, MessageSource, ReadingStore } from './ports.ts';
+import { Releasers } from './releasers.ts';
+import { createAlerting, type Alerting } from './services/alerting.ts';
+import { BatchWriter, type AlertEvaluator, type StoreHealth } from './services/batch-writer.ts';
+import { Ingest } from './services/ingest.ts';
+import type { LedgerTotals } from './services/intake-ledger.ts';
+import { createScheduling, type Scheduling } from './services/scheduling.ts';
+import { SensorRegistry } from './services/sensor-registry.ts';
+
+export interface AppDeps {
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly clock?: Clock;
+  /** The alert lines' own file, where one is configured. */
+  readonly alertLog?: AlertLog;
+  /** Told of every alert line after its commit: the demo shows them. */
+  readonly onAlert?: (notification: AlertNotification) => void;
+  /** Stands between the daemon and the store, or the broker: a benchmark measures there. */
+  readonly wrap?: {
+    readonly store?: (store: ReadingStore) => ReadingStore;
+    readonly source?: (source: MessageSource) => MessageSource;
+  };
+}
+
+export interface AppStatus {
+  readonly totals: LedgerTotals;
+  readonly connectivity: Connectivity;
+  readonly store: StoreHealth;
+  readonly findings: readonly Finding[];
+  readonly sensors: number;
+  readonly firing: number;
+  /** From the arrival of the newest batch's first message to its commit. */
+  readonly lagMs: number | null;
+}
+
+export interface Reloaded {
+  /** Sections that took effect. */
+  readonly applied: readonly string[];
+  /** Keys that wait for the next start. */
+  readonly needsRestart: readonly string[];
+}
+
+/** The parts that live between start and stop. */
+interface Running {
+  readonly servers: Servers;
+  readonly database: Database;
+  readonly registry: SensorRegistry;
+  readonly alerting: Alerting;
+  readonly writer: BatchWriter;
+  readonly source: MessageSource;
+  readonly ingest: Ingest;
+  readonly scheduling: Scheduling | undefined;
+  readonly httpPort: number | undefined;
+}
+
+/** The composition root: joins services and adapters; the only place, besides the commands, that knows both. */
+export class App {
+  private config: Config;
+  private readonly deps: AppDeps;
+  private readonly clock: Clock;
+  private readonly releasers: Releasers;
+  private running: Running | undefined;
+  private connectivity: Connectivity = { state: 'connecting' };
+
+  constructor(config: Config, deps: AppDeps) {
+    this.config = config;
+    this.deps = deps;
+    this.clock = deps.clock ?? createSystemClock();
+    this.releasers = new Releasers(deps.logger);
+  }
+
+  /** Starts all or nothing: a failure releases what was acquired and is thrown on. */
+  async start(): Promise<void> {
+    try {
+      this.running = await this.assemble();
+    } catch (error) {
+      await this.releasers.releaseAll();
+      throw error;
+    }
+  }
+
+  /** Last in, first out: intake first, so that what is held is stored and acknowledged. Idempotent. */
+  stop(): Promise<void> {
+    return this.releasers.releaseAll();
+  }
+
+  get httpPort(): number | undefined {
+    return this.running?.httpPort;
+  }
+
+  get urls(): Pick<Servers, 'databaseUrl' | 'mqttUrl'> {
+    return this.need().servers;
+  }
+
+  /** For the watchdog. */
+  alive(): boolean {
+    return this.running === undefined || isAlive(this.running.writer, this.clock.monotonicMs());
+  }
+
+  status(): AppStatus {
+    const { ingest, writer, registry, alerting, scheduling } = this.need();
+    return {
+      totals: ingest.totals(),
+      connectivity: this.connectivity,
+      store: writer.health,
+      findings: scheduling?.findings() ?? [],
+      sensors: registry.size,
+      firing: alerting.firing(),
+      lagMs: ingest.lagMs,
+    };
+  }
+
+  /** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
+  async reload(next: Config): Promise<Reloaded> {
+    const { reloadable, needsRestart } = diffReloadable(this.config, next);
+    const { database, registry, alerting, ingest, source, scheduling, writer } = this.need();
+    const changed = new Set<string>(reloadable);
+    // All that can fail comes first: a reload is whole or it is nothing.
+    const router = routerOf(next);
+    const rules = new RuleSet(next.alerts);
+    const plan = planOf(next.policies);
+    if (changed.has('sensors')) {
+      await database.directory.declare(declaredSensors(next));
+      registry.reconfigure(registryOptions(next));
+    }
+    await registry.load();
+    await writer.commitAlerts(() => alerting.reload(rules));
+    ingest.reroute(router);
+    await source.resubscribe(sharedFilters(next, router.filters));
+    scheduling?.replan(plan);
+    this.config = { ...this.config, ...pick(next, reloadable) };
+    return { applied: reloadable, needsRestart };
+  }
+
+  private async assemble(): Promise<Running> {
+    const { config, clock, releasers, deps } = this;
+    const { logger, metrics } = deps;
+    const router = routerOf(config);
+    const servers = await startServers(config, logger, releasers);
+    const database = await openDatabase(config, servers.databaseUrl, { logger, metrics, clock, releasers });
+    const registry = new SensorRegistry(registryOptions(config), {
+      directory: database.directory,
+      clock,
+      logger,
+      metrics,
+    });
+    await registry.load();
+    const alerting = await this.startAlerting(database, registry);
+    const scheduling = await this.startScheduling(servers);
+    const store = deps.wrap?.store?.(database.store) ?? database.store;
+    const { min, max } = config.ingest.retry;
+    const writer = new BatchWriter(
+      { baseMs: min, capMs: max },
+      {
+        registry,
+        alerting: tellingOf(alerting, deps.onAlert),
+        store,
+        clock,
+        logger,
+        metrics,
+        random: Math.random,
+      },
+    );
+    const httpPort = await this.startHttp(writer, scheduling);
+    const { source, ingest } = await this.startIntake(servers, router, registry, writer);
+    return { servers, database, registry, alerting, writer, source, ingest, scheduling, httpPort };
+  }
+
+  private async startAlerting({ alertStore }: Database, registry: SensorRegistry): Promise<Alerting> {
+    const { logger, metrics, alertLog } = this.deps;
+    const alerting = createAlerting({
+      rules: new RuleSet(this.config.alerts),
+      store: alertStore,
+      logger,
+      metrics,
+      clock: this.clock,
+      alertLog,
+    });
+    await alerting.load([...registry.all()]);
+    this.releasers.add('alerting', () => alerting.stop());
+    return alerting;
+  }
+
+  private async startScheduling(servers: Servers): Promise<Scheduling | undefined> {
+    const { config, clock, releasers } = this;
+    const { logger, metrics } = this.deps;
+    if (!config.scheduler.enabled) return undefined;
+    const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
+    const { statementTimeoutMs: _, lockTimeoutMs: __, ...bounded } = options;
+    const catalog = createCatalog(bounded);
+    releasers.add('policy catalog', () => catalog.close());
+    const jobs = servers.embeddedDatabase ? createPolicyJobs(options) : undefined;
+    if (jobs !== undefined) releasers.add('policy jobs', () => jobs.close());
+    const { verify, run_jobs: runJobs, timezone } = config.scheduler;
+    const scheduling = createScheduling({
+      cron: createCron(),
+      schedules: { verify, runJobs, timezone },
+      catalog,
+      leader: new AdvisoryLeaderLock(options, { clock, logger }),
+      ...(jobs === undefined ? {} : { jobs }),
+      plan: planOf(config.policies),
+      checks: CHECKS,
+      logger,
+      metrics,
+      clock,
+    });
+    await scheduling.start();
+    releasers.add('scheduling', () => scheduling.stop());
+    return scheduling;
+  }
+
+  private async startHttp(
+    writer: BatchWriter,
+    scheduling: Scheduling | undefined,
+  ): Promise<number | undefined> {
+    const { http } = this.config;
+    if (!http.enabled) return undefined;
+    const { logger, metrics } = this.deps;
+    const server = await startHttp(http, {
+      metrics,
+      logger,
+      readiness: readinessChecks({ writer, scheduling, connectivity: () => this.connectivity }),
+      alive: () => this.alive(),
+    });
+    this.releasers.add('http', () => server.stop());
+    return server.port;
+  }
+
+  private async startIntake(
+    servers: Servers,
+    router: Router,
+    registry: SensorRegistry,
+    writer: BatchWriter,
+  ): Promise<Pick<Running, 'source' | 'ingest'>> {
+    const { config, clock, deps, releasers } = this;
+    const { logger, metrics } = deps;
+    const mqtt = createMqttSource(mqttOptions(config, servers.mqttUrl, router.filters), {
+      logger,
+      metrics,
+      clock,
+      random: Math.random,
+    });
+    const source = deps.wrap?.source?.(mqtt) ?? mqtt;
+    releasers.add('mqtt', () => source.stop());
+    const ingest = new Ingest(ingestOptions(config), {
+      source,
+      decoder: router,
+      registry,
+      writer,
+      clock,
+      logger,
+      metrics,
+      onConnectivity: (connectivity) => {
+        this.connectivity = connectivity;
+      },
+    });
+    await ingest.start();
+    releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
+    return { source, ingest };
+  }
+
+  private need(): Running {
+    if (this.running === undefined) throw new Error('the app is not started');
+    return this.running;
+  }
+}
+
+/** The alert engine, with somebody told of every line that leaves. */
+function tellingOf(alerting: Alerting, onAlert: AppDeps['onAlert']): AlertEvaluator {
+  if (onAlert === undefined) return alerting;
+  return {
+    prepare: (rows) => alerting.prepare(rows),
+    evaluate: (rows) => alerting.evaluate(rows),
+    announce: (notifications) => {
+      alerting.announce(notifications);
+      notifications.forEach(onAlert);
+    },
+  };
+}
+
+function routerOf(config: Config): Router {
+  return compileRoutes(config.routes, { limits: config.limits, timeWindow: config.time_window });
+}
+
+function pick(config: Config, keys: readonly (keyof Config)[]): Partial<Config> {
+  return Object.fromEntries(keys.map((key) => [key, config[key]]));
+}

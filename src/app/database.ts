@@ -1,0 +1,53 @@
+import { mkdir } from 'node:fs/promises';
+import type pg from 'pg';
+import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
+import { migrateDatabase, status } from '../adapters/timescale/migrate.ts';
+import { createPool } from '../adapters/timescale/pool.ts';
+import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
+import { createReadingStore } from '../adapters/timescale/store.ts';
+import type { Config } from '../config/index.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import type { AlertStore, Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
+import type { Releasers } from '../releasers.ts';
+import { databaseOptions, declaredSensors } from './options.ts';
+
+/** The database's side of the house, open and migrated. */
+export interface Database {
+  readonly pool: pg.Pool;
+  readonly directory: TimescaleSensorDirectory;
+  readonly store: ReadingStore;
+  readonly alertStore: AlertStore;
+}
+
+export interface DatabaseDeps {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly releasers: Releasers;
+}
+
+export async function openDatabase(config: Config, url: string, deps: DatabaseDeps): Promise<Database> {
+  const { logger, releasers } = deps;
+  await mkdir(config.state_dir, { recursive: true });
+  const options = databaseOptions(config, url);
+  if (config.database.migrate_at_start) await migrateDatabase(options, { log: logger });
+  const pool = await createPool({ ...options, max: config.database.pool.read }, logger);
+  releasers.add('database pool', () => pool.end());
+  if (!config.database.migrate_at_start) await requireCurrentSchema(pool);
+  const directory = new TimescaleSensorDirectory(pool);
+  await directory.declare(declaredSensors(config));
+  const store = createReadingStore(databaseOptions(config, url, 'store'), deps);
+  releasers.add('reading store', () => store.close());
+  return { pool, directory, store, alertStore: new TimescaleAlertStore(pool) };
+}
+
+/** With `migrate_at_start: false` a schema that is behind is a person's decision to make, before anything is written. */
+async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
+  const { version, target, entries } = await status(pool);
+  if (entries.every(({ state }) => state === 'applied')) return;
+  throw new FieldwatchError(`database: its schema has version ${version}, this program needs ${target}`, {
+    code: 'SCHEMA_OLD',
+    kind: 'schema',
+    remedy: 'Run `fieldwatch migrate`, or set database.migrate_at_start: true.',
+  });
+}

@@ -1,0 +1,55 @@
+import type { ReadinessCheck } from '../adapters/http/server.ts';
+import type { Connectivity } from '../ports.ts';
+import type { BatchWriter } from '../services/batch-writer.ts';
+import type { Scheduling } from '../services/scheduling.ts';
+
+/** A write that makes no progress for so long is stuck: every statement has a time limit far below. */
+const STUCK_AFTER_MS = 300_000;
+
+export interface HealthSources {
+  readonly writer: BatchWriter;
+  readonly scheduling: Scheduling | undefined;
+  readonly connectivity: () => Connectivity;
+}
+
+/** The parts of `/readyz`. The broker and the database make the daemon unready; policies only degrade it. */
+export function readinessChecks({
+  writer,
+  scheduling,
+  connectivity,
+}: HealthSources): readonly ReadinessCheck[] {
+  return [
+    { name: 'mqtt', check: () => broker(connectivity()) },
+    {
+      name: 'database',
+      check: () => {
+        const { health } = writer;
+        return health.state === 'ok'
+          ? { status: 'ok' }
+          : { status: 'fail', detail: `${health.code}: ${health.message}` };
+      },
+    },
+    {
+      name: 'policies',
+      check: () => {
+        const count = scheduling?.findings().length ?? 0;
+        return count === 0
+          ? { status: 'ok' }
+          : { status: 'degraded', detail: `${count} findings: fieldwatch policies verify` };
+      },
+    },
+  ];
+}
+
+function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']> {
+  if (connectivity.state === 'connected') return { status: 'ok' };
+  return { status: 'fail', detail: connectivity.state === 'connecting' ? 'connecting' : connectivity.reason };
+}
+
+/**
+ * What the watchdog is tied to. That the question is answered at all shows a turning event loop; the answer is no when
+ * a batch has been in the hands of the database for so long that only a restart can help.
+ */
+export function isAlive(writer: BatchWriter, nowMs: number): boolean {
+  return writer.busySinceMs === undefined || nowMs - writer.busySinceMs < STUCK_AFTER_MS;
+}

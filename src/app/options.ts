@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import type { MqttSourceOptions } from '../adapters/mqtt/source.ts';
+import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
+import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
+import type { DeclaredSensor } from '../adapters/timescale/sensor-directory.ts';
+import type { Config } from '../config/index.ts';
+import type { IngestOptions } from '../services/ingest.ts';
+import type { RegistryOptions } from '../services/sensor-registry.ts';
+
+/** How many messages make a batch worth writing at once, where the broker sets no limit of its own. */
+const EMBEDDED_WINDOW = 2000;
+
+// Configuration to the options of each part: the one place that knows both.
+
+/** `url` is the configured one, or that of the embedded database. */
+export function databaseOptions(config: Config, url: string, purpose?: string): DatabaseOptions {
+  const { database } = config;
+  const name = database.application_name;
+  return {
+    url,
+    applicationName: purpose === undefined ? name : `${name} ${purpose}`,
+    statementTimeoutMs: database.statement_timeout,
+    lockTimeoutMs: database.lock_timeout,
+    connectTimeoutMs: database.connect_timeout,
+    tls: { caFile: database.tls.ca_file },
+    ...(database.password === undefined ? {} : { password: database.password }),
+  };
+}
+
+export function mqttOptions(config: Config, url: string, filters: readonly string[]): MqttSourceOptions {
+  const { mqtt } = config;
+  return {
+    urls: [url],
+    clientId: mqtt.client_id,
+    ...protocolOf(mqtt),
+    credentials: { username: mqtt.username, password: mqtt.password },
+    tls: {
+      caFile: mqtt.tls.ca_file,
+      certFile: mqtt.tls.cert_file,
+      keyFile: mqtt.tls.key_file,
+      servername: mqtt.tls.servername,
+      rejectUnauthorized: mqtt.tls.reject_unauthorized,
+    },
+    keepaliveS: Math.max(1, Math.round(mqtt.keepalive / 1000)),
+    connectTimeoutMs: mqtt.connect_timeout,
+    sessionExpiryS: Math.round(mqtt.session_expiry / 1000),
+    receiveMaximum: mqtt.receive_maximum,
+    maximumPacketSize: mqtt.max_packet_size,
+    filters: sharedFilters(config, filters),
+    statusTopic: mqtt.status_topic,
+    reconnect: { baseMs: mqtt.reconnect.min, capMs: mqtt.reconnect.max },
+    // The embedded broker forgets its sessions when it stops: there is nothing to remember.
+    memory:
+      mqtt.url === undefined
+        ? undefined
+        : createFileSubscriptionMemory(join(config.state_dir, 'subscriptions.json')),
+  };
+}
+
+/** The embedded broker speaks MQTT 3.1.1 only, and limits what is in flight to nothing that would stop us. */
+function protocolOf(mqtt: Config['mqtt']): Pick<MqttSourceOptions, 'protocolVersion' | 'assumedWindow'> {
+  if (mqtt.url === undefined) return { protocolVersion: 4, assumedWindow: EMBEDDED_WINDOW };
+  return { protocolVersion: mqtt.protocol === '5.0' ? 5 : 4 };
+}
+
+/** The filters as they are subscribed: in the share group, where there is one. */
+export function sharedFilters(config: Config, filters: readonly string[]): readonly string[] {
+  const group = config.mqtt.share_group;
+  return group === undefined ? filters : filters.map((filter) => `$share/${group}/${filter}`);
+}
+
+export function ingestOptions({ ingest }: Config): IngestOptions {
+  const { batch, window } = ingest;
+  return {
+    batch: { maxRows: batch.max_rows, maxBytes: batch.max_bytes, lingerMs: batch.linger },
+    window: { maxRows: window.max_rows, maxBytes: window.max_bytes },
+  };
+}
+
+export function registryOptions({ sensors }: Config): RegistryOptions {
+  return {
+    registration: sensors.registration,
+    allow: sensors.allow,
+    maxNewPerMinute: sensors.max_new_per_minute,
+  };
+}
+
+export function declaredSensors({ sensors }: Config): readonly DeclaredSensor[] {
+  return Object.entries(sensors.declare).map(([key, facts]) => ({ key, ...facts }));
+}

@@ -1,0 +1,131 @@
+import { createSystemClock } from '../adapters/clock.ts';
+import { App } from '../app.ts';
+import { loadConfig, type Config } from '../config/index.ts';
+import type { Logger } from '../ports.ts';
+import { startSimulator, type Simulator } from '../simulator/publisher.ts';
+import { numeric } from './arguments.ts';
+import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { createDemoView, type DemoView } from './demo-view.ts';
+import { assembly } from './run.ts';
+
+interface DemoOptions {
+  readonly config?: string;
+  readonly sensors: number;
+  readonly rate: number;
+  readonly seconds?: number;
+}
+
+const PROGRESS_EVERY_MS = 500;
+
+/** `fieldwatch demo`: all of it on one machine, and sensors to look at. */
+export const demoCommand: CliCommand = (cli) =>
+  subcommand(
+    'demo',
+    'embedded TimescaleDB, embedded broker, the daemon and simulated sensors, until Ctrl-C',
+    'fieldwatch demo --sensors 50 --rate 100\nFIELDWATCH_EMBEDDED_MQTT_PORT=1884 fieldwatch demo',
+  )
+    .option(...configOption)
+    .option('--sensors <n>', 'simulated sensors', numeric(1, 100_000), 50)
+    .option('--rate <n>', 'messages a second in all', numeric(1, 100_000), 100)
+    .option('--seconds <n>', 'end after so many seconds', numeric(1, 1e9))
+    .action(cli.action((options: DemoOptions) => demo(cli, options)));
+
+async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const interrupted = cli.interrupted;
+  const view = viewOn(cli);
+  view.note('starting the embedded TimescaleDB and broker …');
+  // Warnings and errors only: the view tells the rest.
+  const { logger, metrics, alertLog } = assembly(cli, config, 'warn');
+  const app = new App(config, {
+    logger: quietAboutAlerts(logger),
+    metrics,
+    ...(alertLog === undefined ? {} : { alertLog }),
+    onAlert: (notification) => view.alert(notification),
+  });
+  await app.start();
+  try {
+    invite(view, config, app);
+    const simulator = await startSimulator(
+      { url: app.urls.mqttUrl, sensors: options.sensors, rate: options.rate, seed: 1, maxInFlight: 200 },
+      createSystemClock(),
+    );
+    const stopProgress = showProgress(view, app);
+    await Promise.race([interrupted, ended(options.seconds)]);
+    stopProgress();
+    view.note('stopping …');
+    await finish(simulator, app, view);
+  } finally {
+    await app.stop();
+    view.close();
+  }
+  return 0;
+}
+
+/** Nothing arrives any more; what is under way may still be stored, so that the last figures are right. */
+async function finish(simulator: Simulator, app: App, view: DemoView): Promise<void> {
+  await simulator.stop();
+  await app.stop();
+  const { stored, duplicate, merged, inFlight } = app.status().totals;
+  view.note(`stored ${stored} readings (${duplicate + merged} seen twice, ${inFlight} left with the broker)`);
+}
+
+function viewOn(cli: Cli): DemoView {
+  const { stdout } = cli;
+  const isTTY = stdout.isTTY === true;
+  const color = isTTY && (cli.env['NO_COLOR'] ?? '') === '';
+  return createDemoView({ out: stdout, isTTY, columns: () => stdout.columns, color });
+}
+
+/** What a person can do while it runs. */
+function invite(view: DemoView, { embedded }: Config, app: App): void {
+  view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
+  view.note(`TimescaleDB   ${app.urls.databaseUrl}   (data in ${embedded.data_dir})`);
+  if (app.httpPort !== undefined)
+    view.note(`health        http://127.0.0.1:${app.httpPort}/readyz and /metrics`);
+  view.note(
+    'in another terminal: npx fieldwatch readings latest, npx fieldwatch alerts tail -f. Ctrl-C ends it.',
+  );
+}
+
+/** Returns what stops it. */
+function showProgress(view: DemoView, app: App): () => void {
+  let before = { received: 0, atMs: performance.now() };
+  const timer = setInterval(() => {
+    const { totals, sensors, firing, lagMs } = app.status();
+    const atMs = performance.now();
+    const messagesPerSecond = ((totals.received - before.received) * 1000) / (atMs - before.atMs);
+    before = { received: totals.received, atMs };
+    view.progress({
+      atMs,
+      messagesPerSecond,
+      rowsStored: totals.stored,
+      sensors,
+      firingAlerts: firing,
+      lagMs,
+    });
+  }, PROGRESS_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+/** The view prints alerts as a person likes them; as log lines they would be there twice. */
+function quietAboutAlerts(logger: Logger): Logger {
+  const unlessAlert =
+    (log: Logger['warn']): Logger['warn'] =>
+    (fields, message) => {
+      if (!('alert_id' in fields)) log.call(logger, fields, message);
+    };
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    info: unlessAlert((fields, message) => logger.info(fields, message)),
+    warn: unlessAlert((fields, message) => logger.warn(fields, message)),
+    error: unlessAlert((fields, message) => logger.error(fields, message)),
+    child: (bindings) => quietAboutAlerts(logger.child(bindings)),
+  };
+}
+
+function ended(seconds: number | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (seconds !== undefined) setTimeout(resolve, seconds * 1000);
+  });
+}

@@ -1,0 +1,62 @@
+import { databaseOptions } from '../app/options.ts';
+import { withDatabaseUrl } from './database.ts';
+import { createPool } from '../adapters/timescale/pool.ts';
+import { migrateDatabase, status, type MigrationStatus } from '../adapters/timescale/migrate.ts';
+import { silentLogger } from '../adapters/logger.ts';
+import { loadConfig } from '../config/index.ts';
+import {
+  configOption,
+  jsonOption,
+  print,
+  subcommand,
+  type Cli,
+  type CliCommand,
+  type ExitCode,
+} from './command.ts';
+
+interface MigrateOptions {
+  readonly config?: string;
+  readonly status?: boolean;
+  readonly json?: boolean;
+}
+
+/** `fieldwatch migrate`: brings the schema up to date, or says how far it is. */
+export const migrateCommand: CliCommand = (cli) =>
+  subcommand('migrate', 'bring the database schema up to date', 'fieldwatch migrate --status')
+    .option(...configOption)
+    .option('--status', 'change nothing; exit 1 when migrations are pending')
+    .option(...jsonOption)
+    .action(cli.action((options: MigrateOptions) => migrate(cli, options)));
+
+async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  return withDatabaseUrl(cli, config, async (url) => {
+    const database = databaseOptions(config, url, 'migrate');
+    if (options.status === true) {
+      const pool = await createPool({ ...database, max: 1 }, silentLogger);
+      try {
+        return report(cli, await status(pool), options.json === true);
+      } finally {
+        await pool.end();
+      }
+    }
+    const result = await migrateDatabase(database, {
+      log: { info: (fields) => cli.stderr.write(`applied ${String(fields['migration'])}\n`) },
+    });
+    if (options.json === true) print(cli, JSON.stringify(result));
+    else if (result.applied.length === 0) print(cli, `schema is up to date: version ${result.to}`);
+    else print(cli, `schema brought from version ${result.from} to ${result.to}`);
+    return 0;
+  });
+}
+
+function report(cli: Cli, found: MigrationStatus, json: boolean): ExitCode {
+  if (json) print(cli, JSON.stringify(found));
+  else {
+    for (const { version, name, state, appliedAt } of found.entries) {
+      const when = appliedAt === null ? '' : `  ${appliedAt.toISOString()}`;
+      print(cli, `${String(version).padStart(4, '0')}  ${state.padEnd(8)}  ${name}${when}`);
+    }
+  }
+  return found.entries.every(({ state }) => state === 'applied') ? 0 : 1;
+}

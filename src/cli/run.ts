@@ -1,0 +1,89 @@
+import { startSupervision, type Supervision } from '../adapters/systemd/supervision.ts';
+import { AlertLogFile } from '../adapters/notify/alert-log-file.ts';
+import { createLogger } from '../adapters/logger.ts';
+import { createMetrics, type MetricsRegistry } from '../adapters/metrics.ts';
+import { App } from '../app.ts';
+import { loadConfig, supervisorOf, type Config } from '../config/index.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Logger } from '../ports.ts';
+import { version } from '../version.ts';
+import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+
+/** `fieldwatch run`: the daemon, until SIGTERM or SIGINT; SIGHUP reloads. */
+export const runCommand: CliCommand = (cli) =>
+  subcommand(
+    'run',
+    'run the daemon: with the embedded database and broker unless the configuration names real ones',
+    'fieldwatch run --config /etc/fieldwatch/fieldwatch.yaml',
+  )
+    .option(...configOption)
+    .addHelpText(
+      'after',
+      '\nSignals: SIGTERM and SIGINT stop it in order, SIGHUP reloads routes, rules and sensors.\n',
+    )
+    .action(cli.action((options: { config?: string }) => run(cli, options.config)));
+
+/** What a daemon is made of before it starts: shared with the demo. */
+export interface Assembly {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly alertLog: AlertLogFile | undefined;
+}
+
+export function assembly(
+  cli: Cli,
+  config: Config,
+  level: Config['log']['level'] = config.log.level,
+): Assembly {
+  const format =
+    config.log.format === 'auto' ? (cli.stderr.isTTY === true ? 'pretty' : 'json') : config.log.format;
+  const logger = createLogger({ level, format });
+  const metrics = createMetrics();
+  const path = config.log.alert_log;
+  const alertLog = path === undefined ? undefined : new AlertLogFile(path, { logger, metrics });
+  return { config, logger, metrics, alertLog };
+}
+
+async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
+  const { config, located } = loadConfig({ file, env: cli.env });
+  // Asked for before the start: a SIGTERM that comes meanwhile stops the daemon in order, too.
+  const interrupted = cli.interrupted;
+  const { logger, metrics, alertLog } = assembly(cli, config);
+  logger.info({ version: version(), config: located?.file, node: process.version }, 'starting');
+  const app = new App(config, { logger, metrics, ...(alertLog === undefined ? {} : { alertLog }) });
+  const supervision = startSupervision(supervisorOf(cli.env), { logger, alive: () => app.alive() });
+  await app.start();
+  const { databaseUrl: _, ...urls } = app.urls;
+  logger.info({ ...urls, http_port: app.httpPort }, 'ready');
+  await supervision.ready();
+  cli.onHangup(() => void reload(cli, file, app, { logger, supervision, alertLog }));
+  const signal = await interrupted;
+  logger.info({ signal }, 'stopping');
+  await supervision.stopping();
+  await app.stop();
+  alertLog?.close();
+  logger.info({}, 'stopped');
+  return 0;
+}
+
+interface ReloadDeps {
+  readonly logger: Logger;
+  readonly supervision: Supervision;
+  readonly alertLog: AlertLogFile | undefined;
+}
+
+/** A file with a fault is refused whole, and the configuration in force stays. */
+async function reload(cli: Cli, file: string | undefined, app: App, deps: ReloadDeps): Promise<void> {
+  const { logger, supervision, alertLog } = deps;
+  await supervision.reloading();
+  // logrotate sends SIGHUP as well: the file under the old name is let go.
+  alertLog?.reopen();
+  try {
+    const { applied, needsRestart } = await app.reload(loadConfig({ file, env: cli.env }).config);
+    logger.info({ applied, needs_restart: needsRestart }, 'configuration reloaded');
+  } catch (error) {
+    logger.error({ err: error }, `reload refused, the configuration in force stays: ${messageOf(error)}`);
+  }
+  await supervision.ready();
+}

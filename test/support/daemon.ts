@@ -1,0 +1,158 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const MAIN = resolve('dist/main.js');
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** The environment of a child: ours, without the settings that would change what the test configures. */
+function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('FIELDWATCH_')),
+  );
+  delete env['NODE_OPTIONS'];
+  return { ...env, ...extra };
+}
+
+/** `fieldwatch run` as its users run it: the compiled program in a process and a folder of its own. */
+export class Daemon {
+  readonly dir: string;
+  readonly log: LogLine[] = [];
+  private child: ChildProcess | undefined;
+  private readonly events = new EventEmitter();
+  private readonly args: readonly string[];
+
+  private constructor(dir: string, args: readonly string[]) {
+    this.dir = dir;
+    this.args = args;
+  }
+
+  /** Writes `config` into a new folder and starts. Resolves once the daemon says that it is ready. */
+  static async start(config: string): Promise<Daemon> {
+    const daemon = await Daemon.prepare(config);
+    await daemon.launch();
+    return daemon;
+  }
+
+  static async prepare(config: string, args: readonly string[] = ['run']): Promise<Daemon> {
+    const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-e2e-'));
+    await writeFile(join(dir, 'fieldwatch.yaml'), config);
+    return new Daemon(dir, args);
+  }
+
+  /** The configuration's path: for a reload, and for other commands. */
+  get configFile(): string {
+    return join(this.dir, 'fieldwatch.yaml');
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? 0;
+  }
+
+  /** Starts the process again in the same folder. */
+  async launch(): Promise<void> {
+    this.spawn();
+    const started = this.log.length;
+    await this.logged((line) => line.msg === 'ready', started);
+  }
+
+  /** Starts without waiting for anything. */
+  spawn(): void {
+    const child = spawn(process.execPath, [MAIN, ...this.args, '--config', this.configFile], {
+      cwd: this.dir,
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child = child;
+    let rest = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) this.log.push(parse(line));
+      this.events.emit('change');
+    });
+    child.once('exit', () => this.events.emit('change'));
+  }
+
+  /** Resolves with the first log line from index `from` on that matches; rejects if the process ends before. */
+  async logged(matches: (line: LogLine) => boolean, from = 0): Promise<LogLine> {
+    for (;;) {
+      const found = this.log.slice(from).find(matches);
+      if (found !== undefined) return found;
+      if (this.child?.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(
+          `the daemon ended (${this.child?.exitCode}): ${JSON.stringify(this.log.slice(-5), null, 1)}`,
+        );
+      }
+      await once(this.events, 'change');
+    }
+  }
+
+  /** Sends a signal and resolves with the exit code, or null where the signal ended it. */
+  async end(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const { child } = this;
+    if (child === undefined) return null;
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = once(child, 'exit');
+      child.kill(signal);
+      await exit;
+    }
+    return child.exitCode;
+  }
+
+  /** Resolves when the process has ended, whoever ended it. */
+  async ended(): Promise<number | null> {
+    const { child } = this;
+    if (child !== undefined && child.exitCode === null && child.signalCode === null)
+      await once(child, 'exit');
+    return child?.exitCode ?? null;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child?.kill(signal);
+  }
+
+  async remove(): Promise<void> {
+    await this.end('SIGKILL');
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+function parse(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { level: 'text', msg: line };
+  }
+}
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command of the compiled program to its end. */
+export async function fieldwatch(
+  args: readonly string[],
+  options: { cwd?: string; input?: string; env?: Record<string, string> } = {},
+): Promise<CommandResult> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: options.cwd,
+    env: cleanEnvironment(options.env),
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  child.stdin.end(options.input ?? '');
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
