@@ -61,6 +61,8 @@ interface JsonType {
   readonly maximum?: number;
   readonly anyOf?: readonly JsonType[];
   readonly items?: JsonType;
+  readonly prefixItems?: readonly JsonType[];
+  readonly properties?: unknown;
 }
 
 function typeOf(schema: z.core.$ZodType): string {
@@ -75,6 +77,9 @@ function typeText(json: JsonType): string {
   if (json.enum !== undefined) return json.enum.map((value) => `\`${String(value)}\``).join(', ');
   if (json.const !== undefined) return `\`${JSON.stringify(json.const)}\``;
   if (json.anyOf !== undefined) return [...new Set(json.anyOf.map(typeText))].join(' or ');
+  if (json.prefixItems !== undefined) return `[${json.prefixItems.map(typeText).join(', ')}]`;
+  if (json.type === 'object' && json.properties === undefined) return 'map';
+  if (json.type === 'null') return '`null`';
   if (json.type === 'array') return `list of ${typeText(json.items ?? {})}`;
   if (json.type === 'integer' || json.type === 'number') return `${numberName(json.type)}${bounds(json)}`;
   const names: Readonly<Record<string, string>> = {

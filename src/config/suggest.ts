@@ -7,8 +7,8 @@ export function suggest(given: string, known: readonly string[]): string | undef
     const distance = editDistance(wanted, normalise(name));
     if (distance < bestDistance) [best, bestDistance] = [name, distance];
   }
-  // A third of the letters may be wrong: `hots` is `host`, `foo` is nothing.
-  return bestDistance <= Math.max(1, Math.floor(wanted.length / 3)) ? best : undefined;
+  // A third of the letters may be wrong: `hots` is `host`, `foo` is nothing, and `X` is not `C`.
+  return bestDistance <= Math.floor(wanted.length / 3) ? best : undefined;
 }
 
 /** `; did you mean "topic"?`, or the names there are where none is close. */

@@ -91,6 +91,29 @@ describe('unknown keys', () => {
   });
 });
 
+describe('routes', () => {
+  test('each fault stands at its key, inside lists and alternatives too', () => {
+    const text = `routes:
+  - topic: sensors/{device
+  - topc: a/{device}
+  - topic: a/{device}
+    fields: { temperature: { path: t, unit: Fahr }, humidity: 3 }
+    time: { unit: sec, pth: /a }
+limits: { max_payload: 20MiB }
+`;
+    expect(lines(text).map((line) => line.split(': ', 2).join(': '))).toEqual([
+      'f.yaml:2:12: routes[0].topic',
+      'f.yaml:3:5: routes[1].topc',
+      'f.yaml:3:5: routes[1].topic',
+      'f.yaml:5:45: routes[2].fields.temperature.unit',
+      'f.yaml:5:63: routes[2].fields.humidity',
+      'f.yaml:6:19: routes[2].time.unit',
+      'f.yaml:6:24: routes[2].time.pth',
+      'f.yaml:7:24: limits.max_payload',
+    ]);
+  });
+});
+
 describe('YAML itself', () => {
   test.each([
     ['a: [1,\nb', 'f.yaml:2:1: YAML syntax: a character is missing here'],
@@ -158,9 +181,12 @@ describe('alerts_file', () => {
   const withRules = (rules: string) => ({ file: '/etc/fw/f.yaml', readFile: () => rules });
 
   test('its faults stand beside those of the main file, each with its own file and position', () => {
-    expect(lines(main, withRules('alerts:\n  metrics: {}\n  metrics: {}\n'))).toEqual([
+    const rules = 'alerts:\n  metrics:\n    a: { maxx: 1, for: soon }\n  metrics: {}\n';
+    expect(lines(main, withRules(rules))).toEqual([
       '/etc/fw/f.yaml:2:9: http.prot: unknown key "prot"; did you mean "port"?',
-      '/etc/fw/rules.yaml:3:3: alerts.metrics: duplicate key "metrics": it stands at line 2 already',
+      '/etc/fw/rules.yaml:3:10: alerts.metrics.a.maxx: unknown key "maxx"; did you mean "max"?',
+      expect.stringContaining('/etc/fw/rules.yaml:3:24: alerts.metrics.a.for: "soon" is no duration'),
+      '/etc/fw/rules.yaml:4:3: alerts.metrics: duplicate key "metrics": it stands at line 2 already',
     ]);
   });
 

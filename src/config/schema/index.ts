@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { alertsSchema } from './placeholder.ts';
+import { alertsSchema } from './alerts.ts';
 import { duration } from './common.ts';
 import { databaseSchema } from './database.ts';
 import { embeddedSchema } from './embedded.ts';
@@ -8,15 +8,15 @@ import { ingestSchema } from './ingest.ts';
 import { mqttSchema } from './mqtt.ts';
 import { httpSchema, logSchema, schedulerSchema } from './operation.ts';
 import { policiesSchema } from './policies.ts';
-import { limitsSchema, routesSchema, timeWindowSchema } from './placeholder.ts';
+import { limitsSchema, routesSchema, timeWindowSchema } from './routes.ts';
 import { sensorsSchema } from './sensors.ts';
 
 // A message above the packet size is discarded by the broker, unseen and uncounted; above max_payload it becomes a dead
 // letter. So the second bound has to be the tighter one, with room for topic and properties.
 const payloadFitsPacket = <Schema extends z.ZodType>(schema: Schema) =>
   ordered(schema, ['limits', 'max_payload'], ['mqtt', 'max_packet_size'], {
-    path: ['mqtt', 'max_packet_size'],
-    error: 'must be at least limits.max_payload',
+    path: ['limits', 'max_payload'],
+    error: 'must be at most mqtt.max_packet_size',
   });
 
 /** The only source of names, types, bounds, units and defaults. One section, one file; every section may be absent. */
@@ -29,7 +29,7 @@ const sections = z.strictObject({
   time_window: timeWindowSchema,
   sensors: sensorsSchema.prefault({}),
   ingest: ingestSchema.prefault({}),
-  alerts: alertsSchema,
+  alerts: alertsSchema.prefault({}),
   alerts_file: readFilePath(
     'file that holds the alerts section instead, relative to the configuration file',
   ).optional(),
