@@ -18,7 +18,7 @@ export interface EmbeddedBroker {
 const MAX_CONNECTIONS = 1000;
 /** Above what any sensor sends; mosquitto's default for a message is 256 MiB. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
-/** A client that does not read gets no more than this many messages queued. */
+/** What a client may send before its CONNECT has been answered. */
 const QUEUE_LIMIT = 1000;
 
 /**

@@ -55,7 +55,9 @@ async function initialiseCluster(folder: string): Promise<void> {
 }
 
 function prepare(house: House): void {
-  for (const sql of ['CREATE EXTENSION IF NOT EXISTS timescaledb', ...ADVISORY_STUBS]) {
+  // LOAD stands for shared_preload_libraries, which is not read here: without the loader an existing extension comes
+  // up without its community part ("not supported under the current license").
+  for (const sql of ["LOAD 'timescaledb'", 'CREATE EXTENSION IF NOT EXISTS timescaledb', ...ADVISORY_STUBS]) {
     const { errorCode } = house.runOwn(sql);
     if (errorCode !== null)
       throw new Error(`preparing the embedded database failed with ${errorCode}: ${sql}`);

