@@ -1,5 +1,5 @@
 import type { Decoded, Micros, Reading } from '../core/reading.ts';
-import type { Router } from '../core/router.ts';
+import type { Router } from '../core/route.ts';
 
 /** What `fieldwatch decode` feeds to the routes. */
 export interface DecodeInput {

@@ -1,189 +1,98 @@
-import { codecNamed, CODECS } from './codec/index.ts';
-import { rejectPayload, type Codec, type PayloadReject } from './codec/codec.ts';
-import { decompress, type Inflate } from './codec/compression.ts';
+import type { Inflate } from './codec/compression.ts';
 import { FieldwatchError } from './errors.ts';
-import { assemble, reject } from './mapping/assemble.ts';
-import { compileMapping, mappingFaults, type Mapping } from './mapping/compile.ts';
-import type { Limits, MessageContext, TimeWindow } from './mapping/context.ts';
-import { topicDevice } from './mapping/device.ts';
-import { splitDocument } from './mapping/split.ts';
-import { presetNamed, PRESETS } from './preset/index.ts';
-import type { Preset } from './preset/preset.ts';
+import { reject } from './mapping/assemble.ts';
+import type { Limits, TimeWindow } from './mapping/context.ts';
 import type { Decoded } from './reading.ts';
-import type { RouteConfig, RouteFault } from './route-config.ts';
-import { parseTopicPattern, type Captures, type TopicPattern } from './topic.ts';
+import { Route, type RoutedMessage, type TopicContext } from './compiled-route.ts';
+import { routeFaults } from './route-faults.ts';
+import type { RouteConfig } from './route-config.ts';
+import { reduceFilters } from './topic.ts';
 
-const EMPTY = rejectPayload('empty_payload');
-const TOO_LARGE = reject('too_large');
+export type { RouteConfig } from './route-config.ts';
 
-/** A message as the router wants it. */
-export interface RoutedMessage {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly retain: boolean;
-  readonly receivedAtMs: number;
-  readonly contentType?: string | undefined;
+/** Topics that are remembered with their route; a hot topic then costs one look into a Map. */
+const MAX_REMEMBERED_TOPICS = 20_000;
+const MAX_REMEMBERED_LENGTH = 512;
+
+const IGNORED = reject('ignored');
+const NO_MATCH = reject('no_match');
+
+export interface Router {
+  /** MQTT filters to subscribe to, without those that another one covers. */
+  readonly filters: readonly string[];
+  /** What the first matching route makes of a message. Never throws. */
+  decode(message: RoutedMessage): Decoded;
 }
 
-/** What is the same for every message of one topic. */
-export type TopicContext = Pick<MessageContext, 'topic' | 'captures' | 'topicDevice' | 'metric'>;
-
-/** The route with its preset's keys under its own. Writing one way to name the device takes the preset's other away. */
-export function effectiveConfig(config: RouteConfig): RouteConfig {
-  const preset = config.preset === undefined ? undefined : presetNamed(config.preset);
-  if (preset === undefined) return config;
-  const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
-  const ownDevice = config.device !== undefined || config.device_path !== undefined;
-  const nameless = ownDevice ? { device: undefined, device_path: undefined } : {};
-  return { ...preset.defaults(config), ...nameless, ...written };
-}
-
-function patterns(texts: readonly string[]): TopicPattern[] {
-  return texts.map((text) => {
-    const parsed = parseTopicPattern(text);
-    if (!parsed.ok)
-      throw new FieldwatchError(`topic pattern "${text}": ${parsed.message}`, {
-        code: 'ROUTE_INVALID',
-        kind: 'config',
-      });
-    return parsed.pattern;
-  });
-}
-
-const list = (topic: RouteConfig['topic']): readonly string[] =>
-  topic === undefined ? [] : typeof topic === 'string' ? [topic] : topic;
-
-export interface RouteOptions {
+export interface RouterOptions {
   readonly limits: Limits;
   readonly timeWindow: TimeWindow;
+  /** Decompression comes from outside; without it compressed payloads are `unsupported`. */
   readonly inflate?: Inflate | undefined;
 }
 
-/** One compiled route. */
-export class Route {
-  readonly topics: readonly TopicPattern[];
-  private readonly config: RouteConfig;
-  private readonly ignore: readonly TopicPattern[];
-  private readonly rest: readonly TopicPattern[];
-  private readonly preset: Preset | undefined;
-  private readonly codec: Codec;
-  private readonly mapping: Mapping;
-  private readonly inflate: Inflate | undefined;
+type Match =
+  | { readonly route: Route; readonly topic: TopicContext }
+  | { readonly route: undefined; readonly result: Decoded };
 
-  constructor(written: RouteConfig, options: RouteOptions) {
-    const { limits, timeWindow } = options;
-    const config = effectiveConfig(written);
-    const preset = written.preset === undefined ? undefined : presetNamed(written.preset);
-    const kind = codecNamed(config.codec ?? 'json');
-    if (kind === undefined)
-      throw new FieldwatchError(`unknown codec ${config.codec}`, { code: 'ROUTE_INVALID', kind: 'config' });
-    this.config = config;
-    this.inflate = options.inflate;
-    this.preset = preset;
-    this.topics = patterns(list(config.topic));
-    this.ignore = patterns([...(preset?.ignore?.(written) ?? []), ...(written.ignore ?? [])]);
-    this.rest = patterns(preset?.rest?.(written) ?? []);
-    this.codec = kind.create(config);
-    const ownShape = written.metrics_path !== undefined || written.pivot !== undefined;
-    this.mapping = compileMapping(
-      config,
-      limits,
-      timeWindow,
-      ownShape ? undefined : preset?.shape?.(written),
-    );
+/** Compiles routes in their order; the first that matches a topic decides. Throws at a fault, naming route and key. */
+export function compileRoutes(configs: readonly RouteConfig[], options: RouterOptions): Router {
+  for (const [index, config] of configs.entries()) {
+    const [fault] = routeFaults(config);
+    if (fault !== undefined)
+      throw new FieldwatchError(`routes[${index}].${fault.path.join('.')}: ${fault.message}`, {
+        code: 'ROUTE_INVALID',
+        kind: 'config',
+      });
   }
+  const routes = configs.map((config) => new Route(config, options));
+  const filters = routes.flatMap((route) => route.topics.map((pattern) => pattern.filter));
+  const remembered = new Map<string, Match>();
+  const matchOf = (topic: string): Match => {
+    const match = findMatch(routes, topic);
+    if (topic.length > MAX_REMEMBERED_LENGTH) return match;
+    if (remembered.size >= MAX_REMEMBERED_TOPICS) forgetOldest(remembered);
+    remembered.set(topic, match);
+    return match;
+  };
+  return {
+    filters: reduceFilters(filters),
+    decode: (message) => {
+      const match = remembered.get(message.topic) ?? matchOf(message.topic);
+      return match.route === undefined ? match.result : run(match, message, options.limits);
+    },
+  };
+}
 
-  /** What the route does with `topic`: read it, ignore it, or leave it to the next one. */
-  match(topic: string): TopicContext | 'ignored' | undefined {
-    if (this.ignore.some((pattern) => pattern.match(topic) !== undefined)) return 'ignored';
-    for (const pattern of this.topics) {
-      const captures = pattern.match(topic);
-      if (captures === undefined) continue;
-      return this.preset?.ignores?.(topic) === true ? 'ignored' : this.contextOf(topic, captures);
-    }
-    return this.rest.some((pattern) => pattern.match(topic) !== undefined) ? 'ignored' : undefined;
-  }
-
-  private contextOf(topic: string, captures: Captures): TopicContext {
-    return {
+function run(match: Match & { route: Route }, message: RoutedMessage, limits: Limits): Decoded {
+  const { topic, captures, topicDevice, metric } = match.topic;
+  return match.route.decode(
+    {
       topic,
       captures,
-      topicDevice: topicDevice(this.mapping.assembly.device, captures),
-      metric: this.config.metric ?? captures.get('metric'),
-    };
-  }
-
-  decode(context: MessageContext, payload: Uint8Array): Decoded {
-    if (payload.length === 0) return EMPTY;
-    if (payload.length > context.limits.max_payload) return TOO_LARGE;
-    const bytes = this.plainBytes(payload, context.limits);
-    if ('kind' in bytes) return bytes;
-    const decoded = this.codec.decode(bytes, context);
-    if (decoded.kind === 'reject') return decoded;
-    const { split, assembly } = this.mapping;
-    if (decoded.kind === 'records') return assemble(assembly, decoded.records, context, decoded.dropped ?? 0);
-    const elements = splitDocument(split, decoded.value, context);
-    return 'reject' in elements ? reject(elements.reject) : assemble(assembly, elements, context);
-  }
-
-  private plainBytes(payload: Uint8Array, limits: Limits): Uint8Array | PayloadReject {
-    const { compression } = this.config;
-    if (compression === undefined) return payload;
-    const bytes = decompress(payload, compression, this.inflate, limits.max_decompressed);
-    return 'kind' in bytes || bytes.length > 0 ? bytes : EMPTY;
-  }
+      topicDevice,
+      metric,
+      receivedAtUs: message.receivedAtMs * 1000,
+      retain: message.retain,
+      contentType: message.contentType,
+      limits,
+    },
+    message.payload,
+  );
 }
 
-/** Every fault of one route, for the configuration's own report. Empty: `compileRoutes` takes it. */
-export function routeFaults(written: RouteConfig): RouteFault[] {
-  const config = effectiveConfig(written);
-  const faults: RouteFault[] = [...topicFaults(written, config), ...mappingFaults(written)];
-  if (written.preset !== undefined && presetNamed(written.preset) === undefined)
-    faults.push({ path: ['preset'], message: unknown('preset', written.preset, PRESETS) });
-  const codec = codecNamed(config.codec ?? 'json');
-  if (codec === undefined)
-    faults.push({ path: ['codec'], message: unknown('codec', config.codec ?? '', CODECS) });
-  const fault = codec?.check?.(config);
-  if (fault !== undefined) faults.push({ path: [fault.key], message: fault.message });
-  return faults;
-}
-
-function unknown(what: string, name: string, known: readonly { readonly name: string }[]): string {
-  return `"${name}" is no ${what}; known are ${known.map((one) => one.name).join(', ')}`;
-}
-
-function topicFaults(written: RouteConfig, config: RouteConfig): RouteFault[] {
-  const faults: RouteFault[] = [];
-  const names = new Set<string>();
-  const several = typeof written.topic === 'object';
-  const topics = list(config.topic);
-  // An unknown preset brings no topic: one message about it is enough.
-  const known = written.preset === undefined || presetNamed(written.preset) !== undefined;
-  if (topics.length === 0 && known)
-    faults.push({ path: ['topic'], message: 'a route needs a topic or a preset that has one' });
-  for (const [index, text] of topics.entries()) {
-    const parsed = parseTopicPattern(text);
-    if (parsed.ok) parsed.pattern.names.forEach((name) => names.add(name));
-    else
-      faults.push({ path: several ? ['topic', index] : ['topic'], message: `"${text}": ${parsed.message}` });
+function findMatch(routes: readonly Route[], topic: string): Match {
+  for (const route of routes) {
+    const found = route.match(topic);
+    if (found === 'ignored') return { route: undefined, result: IGNORED };
+    if (found !== undefined) return { route, topic: found };
   }
-  for (const [index, text] of (written.ignore ?? []).entries()) {
-    const parsed = parseTopicPattern(text);
-    if (!parsed.ok) faults.push({ path: ['ignore', index], message: `"${text}": ${parsed.message}` });
-  }
-  // The names of a pattern that cannot be read are unknown: do not report the same mistake twice.
-  return faults.length > 0 ? faults : segmentFaults(config, names);
+  return { route: undefined, result: NO_MATCH };
 }
 
-function segmentFaults(config: RouteConfig, names: ReadonlySet<string>): RouteFault[] {
-  const faults: RouteFault[] = [];
-  for (const [, name] of (config.device ?? '').matchAll(/\{([^{}]*)\}/g))
-    if (!names.has(name ?? ''))
-      faults.push({ path: ['device'], message: `{${name}} is no segment of the route's topic` });
-  if (config.codec === 'scalar' && config.metric === undefined && !names.has('metric'))
-    faults.push({
-      path: ['topic'],
-      message: 'a scalar needs its metric: name a segment {metric}, or set metric',
-    });
-  return faults;
+function forgetOldest(remembered: Map<string, Match>): void {
+  for (const topic of remembered.keys()) {
+    remembered.delete(topic);
+    return;
+  }
 }

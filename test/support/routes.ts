@@ -2,7 +2,7 @@ import { inflate } from '../../src/adapters/zlib/inflate.ts';
 import { limitsSchema, routesSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
 import { parseReplayLine } from '../../src/cli/decode-core.ts';
 import type { Decoded } from '../../src/core/reading.ts';
-import { compileRoutes, type Router } from '../../src/core/router.ts';
+import { compileRoutes, type Router } from '../../src/core/route.ts';
 
 /** Routes as the YAML has them, through the schema, with the default limits. */
 export function routerOf(routes: unknown, limits: unknown = {}): Router {
@@ -44,8 +44,8 @@ export function plain(decoded: Decoded): unknown {
 /** One object through a `json` route on `sensors/{device}`: its metrics, or the reject code. */
 export function metricsOf(payload: unknown, options: object = {}, message: Feed = {}): unknown {
   const router = routerOf([{ codec: 'json', topic: 'sensors/{device}', ...options }]);
-  const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-  const decoded = feed(router, { payload: text, ...message });
+  const text = typeof payload === 'object' ? JSON.stringify(payload) : payload;
+  const decoded = feed(router, { ...(typeof text === 'string' ? { payload: text } : {}), ...message });
   if (decoded.kind === 'reject') return decoded.code;
   return decoded.readings.length === 1 ? Object.fromEntries(decoded.readings[0]!.metrics) : plain(decoded);
 }

@@ -297,9 +297,7 @@ describe('D10 text', () => {
     ['7b2261223a317d0a00', { a: 1 }],
     ['7b22c0af223a317d', 'invalid_utf8'],
     ['7b22eda080223a317d', 'invalid_utf8'],
-  ])('%s', (payload_hex, wanted) =>
-    expect(metricsOf('', {}, { payload_hex, payload: undefined })).toEqual(wanted),
-  );
+  ])('%s', (payload_hex, wanted) => expect(metricsOf(undefined, {}, { payload_hex })).toEqual(wanted));
 });
 
 test.each(['', ' ', '\n\t ', '\u0000', '\ufeff'])('D11 empty payload %j', (payload) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TIME_UNITS } from '../../core/mapping/instant.ts';
 import { UNITS } from '../../core/mapping/unit.ts';
-import { routeFaults } from '../../core/route.ts';
+import { routeFaults } from '../../core/route-faults.ts';
 import type { RouteConfig } from '../../core/route-config.ts';
 import { bytes, duration } from './common.ts';
 

@@ -34,7 +34,7 @@ export function extraNumber(value: unknown): number | undefined {
 
 /** The shortest decimal that a 32-bit float round-trips through: 12.1, not 12.100000381469727 (D4). */
 export function shortestFloat32(value: number): number {
-  if (!Number.isFinite(value) || Number.isInteger(value)) return value;
+  if (!Number.isFinite(value) || (Number.isInteger(value) && Math.abs(value) < 1e6)) return value;
   for (let digits = 6; digits < 9; digits++) {
     const short = Number(value.toPrecision(digits));
     if (Math.fround(short) === value) return short;

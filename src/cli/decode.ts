@@ -1,0 +1,92 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { inflate } from '../adapters/zlib/inflate.ts';
+import { loadConfig } from '../config/index.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { compileRoutes, type Router } from '../core/route.ts';
+import { configOption, print, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { decodeOne, decodeReplay, parseReceivedAt, ReplayLineError } from './decode-core.ts';
+
+interface Options {
+  readonly config?: string;
+  readonly topic?: string;
+  readonly retain?: boolean;
+  readonly receivedAt?: string;
+  readonly contentType?: string;
+  readonly replay?: string;
+}
+
+const EXAMPLE = [
+  `fieldwatch decode -c fieldwatch.yaml --topic sensors/n1 '{"temperature":21.5}'`,
+  'mosquitto_sub -C 1 -t sensors/n1 | fieldwatch decode -c fieldwatch.yaml --topic sensors/n1',
+  'fieldwatch decode -c fieldwatch.yaml --replay capture.jsonl',
+].join('\n');
+
+/** `fieldwatch decode`: what the routes make of a payload, with neither broker nor database. */
+export const decodeCommand: CliCommand = (cli) =>
+  subcommand('decode', 'show what a configuration makes of a payload, as one JSON line per message', EXAMPLE)
+    .argument('[payload]', 'the payload as text (default: standard input, as bytes)')
+    .option(...configOption)
+    .option('-t, --topic <topic>', 'topic of the message')
+    .option('--retain', 'the message is a retained one')
+    .option('--received-at <time>', 'arrival of the message, ISO 8601 (default: now)')
+    .option('--content-type <type>', 'MQTT 5 content type of the message')
+    .option(
+      '--replay <file>',
+      'decode a capture instead, - for standard input: JSON lines {topic, payload | payload_hex, retain?, received_at?}',
+    )
+    .action(cli.action((payload: string | undefined, options: Options) => decode(cli, payload, options)));
+
+async function decode(cli: Cli, payload: string | undefined, options: Options): Promise<ExitCode> {
+  if (options.replay === undefined && options.topic === undefined)
+    throw usage('--topic is missing', 'name the topic of the message, or give a capture with --replay');
+  if (options.replay !== undefined && (payload !== undefined || options.topic !== undefined))
+    throw usage('--replay takes neither a payload nor --topic', 'the capture has them');
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const { routes, limits, time_window: timeWindow } = config;
+  const router = compileRoutes(routes, { limits, timeWindow, inflate });
+  if (options.replay !== undefined) return replay(cli, router, options.replay);
+  const receivedAtMs = options.receivedAt === undefined ? Date.now() : parseReceivedAt(options.receivedAt);
+  if (receivedAtMs === undefined)
+    throw usage(`--received-at ${options.receivedAt} is no time`, 'write it like 2026-01-15T12:00:00Z');
+  const line = decodeOne(router, {
+    topic: options.topic ?? '',
+    payload: payload === undefined ? await readAll(cli.stdin) : new TextEncoder().encode(payload),
+    retain: options.retain === true,
+    receivedAtMs,
+    contentType: options.contentType,
+  });
+  print(cli, line);
+  return 0;
+}
+
+async function replay(cli: Cli, router: Router, file: string): Promise<ExitCode> {
+  const input: NodeJS.ReadableStream = file === '-' ? cli.stdin : createReadStream(file);
+  // A stream that fails must end the reading of lines, which on its own would wait for ever.
+  const failed = new Promise<never>((_, refuse) => input.once('error', refuse));
+  const lines = createInterface({ input, crlfDelay: Infinity });
+  try {
+    await Promise.race([decodeReplay(router, lines, (line) => print(cli, line), Date.now), failed]);
+  } catch (error) {
+    if (error instanceof ReplayLineError)
+      throw usage(`${file}: ${error.message}`, 'each line is a JSON object with topic and payload');
+    throw new FieldwatchError(`cannot read ${file}: ${messageOf(error)}`, {
+      code: 'CAPTURE_UNREADABLE',
+      kind: 'config',
+      cause: error,
+    });
+  } finally {
+    lines.close();
+  }
+  return 0;
+}
+
+async function readAll(stream: NodeJS.ReadableStream): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+  return Buffer.concat(chunks);
+}
+
+function usage(message: string, remedy: string): FieldwatchError {
+  return new FieldwatchError(message, { code: 'USAGE', kind: 'config', remedy });
+}

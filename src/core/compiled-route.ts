@@ -1,0 +1,136 @@
+import { codecNamed } from './codec/index.ts';
+import { rejectPayload, type Codec, type PayloadReject } from './codec/codec.ts';
+import { decompress, type Inflate } from './codec/compression.ts';
+import { FieldwatchError } from './errors.ts';
+import { assemble, reject } from './mapping/assemble.ts';
+import { compileMapping, type Mapping } from './mapping/compile.ts';
+import type { Limits, MessageContext, TimeWindow } from './mapping/context.ts';
+import { topicDevice } from './mapping/device.ts';
+import { splitDocument } from './mapping/split.ts';
+import { presetNamed } from './preset/index.ts';
+import type { Preset } from './preset/preset.ts';
+import type { Decoded } from './reading.ts';
+import type { RouteConfig } from './route-config.ts';
+import { parseTopicPattern, type Captures, type TopicPattern } from './topic.ts';
+
+const EMPTY = rejectPayload('empty_payload');
+const TOO_LARGE = reject('too_large');
+
+/** A message as the router wants it. */
+export interface RoutedMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly retain: boolean;
+  readonly receivedAtMs: number;
+  readonly contentType?: string | undefined;
+}
+
+/** What is the same for every message of one topic. */
+export type TopicContext = Pick<MessageContext, 'topic' | 'captures' | 'topicDevice' | 'metric'>;
+
+/** The route with its preset's keys under its own. Writing one way to name the device takes the preset's other away. */
+export function effectiveConfig(config: RouteConfig): RouteConfig {
+  const preset = config.preset === undefined ? undefined : presetNamed(config.preset);
+  if (preset === undefined) return config;
+  const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
+  const ownDevice = config.device !== undefined || config.device_path !== undefined;
+  const nameless = ownDevice ? { device: undefined, device_path: undefined } : {};
+  return { ...preset.defaults(config), ...nameless, ...written };
+}
+
+function patterns(texts: readonly string[]): TopicPattern[] {
+  return texts.map((text) => {
+    const parsed = parseTopicPattern(text);
+    if (!parsed.ok)
+      throw new FieldwatchError(`topic pattern "${text}": ${parsed.message}`, {
+        code: 'ROUTE_INVALID',
+        kind: 'config',
+      });
+    return parsed.pattern;
+  });
+}
+
+/** `topic` as a list. */
+export const topicList = (topic: RouteConfig['topic']): readonly string[] =>
+  topic === undefined ? [] : typeof topic === 'string' ? [topic] : topic;
+
+export interface RouteOptions {
+  readonly limits: Limits;
+  readonly timeWindow: TimeWindow;
+  readonly inflate?: Inflate | undefined;
+}
+
+/** One compiled route. */
+export class Route {
+  readonly topics: readonly TopicPattern[];
+  private readonly config: RouteConfig;
+  private readonly ignore: readonly TopicPattern[];
+  private readonly rest: readonly TopicPattern[];
+  private readonly preset: Preset | undefined;
+  private readonly codec: Codec;
+  private readonly mapping: Mapping;
+  private readonly inflate: Inflate | undefined;
+
+  constructor(written: RouteConfig, options: RouteOptions) {
+    const { limits, timeWindow } = options;
+    const config = effectiveConfig(written);
+    const preset = written.preset === undefined ? undefined : presetNamed(written.preset);
+    const kind = codecNamed(config.codec ?? 'json');
+    if (kind === undefined)
+      throw new FieldwatchError(`unknown codec ${config.codec}`, { code: 'ROUTE_INVALID', kind: 'config' });
+    this.config = config;
+    this.inflate = options.inflate;
+    this.preset = preset;
+    this.topics = patterns(topicList(config.topic));
+    this.ignore = patterns([...(preset?.ignore?.(written) ?? []), ...(written.ignore ?? [])]);
+    this.rest = patterns(preset?.rest?.(written) ?? []);
+    this.codec = kind.create(config);
+    const ownShape = written.metrics_path !== undefined || written.pivot !== undefined;
+    this.mapping = compileMapping(
+      config,
+      limits,
+      timeWindow,
+      ownShape ? undefined : preset?.shape?.(written),
+    );
+  }
+
+  /** What the route does with `topic`: read it, ignore it, or leave it to the next one. */
+  match(topic: string): TopicContext | 'ignored' | undefined {
+    if (this.ignore.some((pattern) => pattern.match(topic) !== undefined)) return 'ignored';
+    for (const pattern of this.topics) {
+      const captures = pattern.match(topic);
+      if (captures === undefined) continue;
+      return this.preset?.ignores?.(topic) === true ? 'ignored' : this.contextOf(topic, captures);
+    }
+    return this.rest.some((pattern) => pattern.match(topic) !== undefined) ? 'ignored' : undefined;
+  }
+
+  private contextOf(topic: string, captures: Captures): TopicContext {
+    return {
+      topic,
+      captures,
+      topicDevice: topicDevice(this.mapping.assembly.device, captures),
+      metric: this.config.metric ?? captures.get('metric'),
+    };
+  }
+
+  decode(context: MessageContext, payload: Uint8Array): Decoded {
+    if (payload.length === 0) return EMPTY;
+    if (payload.length > context.limits.max_payload) return TOO_LARGE;
+    const bytes = this.plainBytes(payload, context.limits);
+    if ('kind' in bytes) return bytes;
+    const decoded = this.codec.decode(bytes, context);
+    if (decoded.kind === 'reject') return decoded;
+    const { split, assembly } = this.mapping;
+    if (decoded.kind === 'records') return assemble(assembly, decoded.records, context, decoded.dropped ?? 0);
+    const elements = splitDocument(split, decoded.value, context);
+    return 'reject' in elements ? reject(elements.reject) : assemble(assembly, elements, context);
+  }
+
+  private plainBytes(payload: Uint8Array, limits: Limits): Uint8Array | PayloadReject {
+    const { compression } = this.config;
+    if (compression === undefined) return payload;
+    const bytes = decompress(payload, compression, this.inflate, limits.max_decompressed);
+    return 'kind' in bytes || bytes.length > 0 ? bytes : EMPTY;
+  }
+}

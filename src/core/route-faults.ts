@@ -1,0 +1,60 @@
+import { codecNamed, CODECS } from './codec/index.ts';
+import { effectiveConfig, topicList } from './compiled-route.ts';
+import { mappingFaults } from './mapping/compile.ts';
+import { presetNamed, PRESETS } from './preset/index.ts';
+import type { RouteConfig, RouteFault } from './route-config.ts';
+import { parseTopicPattern } from './topic.ts';
+
+/** Every fault of one route, for the configuration's own report. Empty: `compileRoutes` takes it. */
+export function routeFaults(written: RouteConfig): RouteFault[] {
+  const config = effectiveConfig(written);
+  const faults: RouteFault[] = [...topicFaults(written, config), ...mappingFaults(written)];
+  if (written.preset !== undefined && presetNamed(written.preset) === undefined)
+    faults.push({ path: ['preset'], message: unknown('preset', written.preset, PRESETS) });
+  const codec = codecNamed(config.codec ?? 'json');
+  if (codec === undefined)
+    faults.push({ path: ['codec'], message: unknown('codec', config.codec ?? '', CODECS) });
+  const fault = codec?.check?.(config);
+  if (fault !== undefined) faults.push({ path: [fault.key], message: fault.message });
+  return faults;
+}
+
+function unknown(what: string, name: string, known: readonly { readonly name: string }[]): string {
+  return `"${name}" is no ${what}; known are ${known.map((one) => one.name).join(', ')}`;
+}
+
+function topicFaults(written: RouteConfig, config: RouteConfig): RouteFault[] {
+  const faults: RouteFault[] = [];
+  const names = new Set<string>();
+  const several = typeof written.topic === 'object';
+  const topics = topicList(config.topic);
+  // An unknown preset brings no topic: one message about it is enough.
+  const known = written.preset === undefined || presetNamed(written.preset) !== undefined;
+  if (topics.length === 0 && known)
+    faults.push({ path: ['topic'], message: 'a route needs a topic or a preset that has one' });
+  for (const [index, text] of topics.entries()) {
+    const parsed = parseTopicPattern(text);
+    if (parsed.ok) parsed.pattern.names.forEach((name) => names.add(name));
+    else
+      faults.push({ path: several ? ['topic', index] : ['topic'], message: `"${text}": ${parsed.message}` });
+  }
+  for (const [index, text] of (written.ignore ?? []).entries()) {
+    const parsed = parseTopicPattern(text);
+    if (!parsed.ok) faults.push({ path: ['ignore', index], message: `"${text}": ${parsed.message}` });
+  }
+  // The names of a pattern that cannot be read are unknown: do not report the same mistake twice.
+  return faults.length > 0 ? faults : segmentFaults(config, names);
+}
+
+function segmentFaults(config: RouteConfig, names: ReadonlySet<string>): RouteFault[] {
+  const faults: RouteFault[] = [];
+  for (const [, name] of (config.device ?? '').matchAll(/\{([^{}]*)\}/g))
+    if (!names.has(name ?? ''))
+      faults.push({ path: ['device'], message: `{${name}} is no segment of the route's topic` });
+  if (config.codec === 'scalar' && config.metric === undefined && !names.has('metric'))
+    faults.push({
+      path: ['topic'],
+      message: 'a scalar needs its metric: name a segment {metric}, or set metric',
+    });
+  return faults;
+}
