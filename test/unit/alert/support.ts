@@ -92,10 +92,14 @@ export class Bench {
     return this.finish();
   }
 
+  timeUs(at: number): number {
+    return T0_US + Math.round(at * 1e6);
+  }
+
   read({ at, value, sensor = sensorOf('s1'), metric = 'temperature', rx = at }: Given): void {
     this.engine.reading({
       sensor,
-      timeUs: T0_US + Math.round(at * 1e6),
+      timeUs: this.timeUs(at),
       receivedAtMs: T0_MS + rx * 1000,
       metrics: new Map([[metric, value]]),
     });

@@ -1,0 +1,215 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AlertBatch, AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
+import type { AlertStore, Clock, LastReading, Logger, ReadingSpan, Sensor } from '../../../src/ports.ts';
+import { createAlerting } from '../../../src/services/alerting.ts';
+import type { EvaluatedReading } from '../../../src/services/alerting.ts';
+import { RecordingMetrics } from '../../support/fakes.ts';
+import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
+
+const SENSOR: Sensor = { id: 1, key: 's1', name: null, type: null, location: null, tags: [] };
+
+/** The tables that the engine reads back, filled by what it commits. */
+class MemoryStore implements AlertStore {
+  readonly states = new Map<string, AlertStateRow>();
+  readonly outbox: AlertNotification[] = [];
+  readonly sent = new Set<string>();
+  readonly readings: LastReading[] = [];
+  readonly spans: ReadingSpan[] = [];
+  failing = false;
+
+  commit(batch: AlertBatch, readings: readonly EvaluatedReading[] = []): void {
+    for (const row of batch.states) {
+      const key = `${row.sensorId}|${row.alertType}`;
+      if (row.state === 'ok') this.states.delete(key);
+      else this.states.set(key, row);
+    }
+    for (const notification of batch.notifications)
+      if (!this.outbox.some((each) => key(each) === key(notification))) this.outbox.push(notification);
+    for (const { sensor, timeUs, metrics } of readings)
+      for (const [metric, value] of metrics)
+        this.readings.push({ sensorId: sensor.id, metric, timeUs, value: value as number });
+  }
+
+  async loadStates() {
+    return [...this.states.values()];
+  }
+
+  async loadLastReadings(spans: readonly ReadingSpan[]) {
+    if (this.failing) throw new Error('away');
+    this.spans.push(...spans);
+    return spans.flatMap(({ sensorId, fromUs, toUs }) => {
+      const inside = this.readings.filter(
+        (each) => each.sensorId === sensorId && each.timeUs >= fromUs && each.timeUs <= toUs,
+      );
+      const newest = inside.sort((a, b) => b.timeUs - a.timeUs)[0];
+      return newest === undefined ? [] : [newest];
+    });
+  }
+
+  async pendingNotifications() {
+    return this.outbox.filter((each) => !this.sent.has(key(each)));
+  }
+
+  async markSent(sent: readonly Pick<AlertNotification, 'alertId' | 'seq'>[]) {
+    if (this.failing) throw new Error('away');
+    for (const each of sent) this.sent.add(key(each));
+  }
+}
+
+const key = ({ alertId, seq }: Pick<AlertNotification, 'alertId' | 'seq'>) => `${alertId}|${seq}`;
+
+function setUp(store = new MemoryStore(), rules = rulesOf(D)) {
+  const lines: string[] = [];
+  const logged: [string, Record<string, unknown>][] = [];
+  const log = (level: string) => (fields: Record<string, unknown>, message: string) => {
+    if (level !== 'debug') logged.push([level, { ...fields, message }]);
+  };
+  const logger = {
+    debug: log('debug'),
+    info: log('info'),
+    warn: log('warn'),
+    error: log('error'),
+    child: () => logger,
+  } as unknown as Logger;
+  const clock = { nowMs: () => T0_MS } as Clock;
+  const metrics = new RecordingMetrics();
+  const alertLog = { write: (line: string) => void lines.push(line) };
+  const alerting = createAlerting({ rules, store, logger, metrics, clock, alertLog });
+  const alertLines = () => logged.filter(([, { event }]) => event !== undefined);
+  return { alerting, store, lines, logged, alertLines, metrics };
+}
+
+const reading = (atS: number, value: number): EvaluatedReading => ({
+  sensor: SENSOR,
+  timeUs: T0_US + atS * 1e6,
+  receivedAtMs: T0_MS + atS * 1000,
+  metrics: new Map([['temperature', value]]),
+});
+
+async function run({ alerting, store }: ReturnType<typeof setUp>, ...batch: EvaluatedReading[]) {
+  await alerting.prepare(batch);
+  const evaluation = alerting.evaluate(batch);
+  store.commit(evaluation.batch, batch);
+  evaluation.adopt();
+  alerting.announce(evaluation.batch.notifications);
+  await alerting.stop();
+  return evaluation.batch;
+}
+
+describe('the alerting service', () => {
+  test('a storm gives one row, one line to each log, one resolved line', async () => {
+    const daemon = setUp();
+    await daemon.alerting.load([SENSOR]);
+    await run(daemon, reading(0, 31), reading(60, 32));
+    await run(daemon, reading(120, 33));
+    expect(daemon.alerting.firing()).toBe(1);
+    await run(daemon, reading(180, 29));
+    expect(daemon.alertLines().map(([level, { event }]) => [level, event])).toEqual([
+      ['warn', 'firing'],
+      ['info', 'resolved'],
+    ]);
+    expect(daemon.lines.map((line) => JSON.parse(line))).toMatchObject([
+      { level: 'warn', event: 'firing', seq: 1, sensor: 's1', value: 31, threshold: 30, persisted: true },
+      { level: 'info', event: 'resolved', seq: 2, duration_s: 180, resolved_value: 29, peak_value: 33 },
+    ]);
+    expect(await daemon.store.pendingNotifications()).toEqual([]);
+    expect(daemon.alerting.firing()).toBe(0);
+    expect(daemon.metrics.scrape().get('fieldwatch_alerts_raised_total{severity=warning}')).toBe(1);
+  });
+
+  test('a batch that is evaluated again gives the same and counts once', async () => {
+    const daemon = setUp();
+    const batch = [reading(0, 31), reading(60, 29)];
+    await daemon.alerting.prepare(batch);
+    const dropped = daemon.alerting.evaluate(batch);
+    const kept = daemon.alerting.evaluate(batch);
+    expect(kept.batch).toEqual(dropped.batch);
+    kept.adopt();
+    expect(daemon.metrics.scrape().get('fieldwatch_alert_values_total{outcome=evaluated}')).toBe(2);
+    expect(daemon.alerting.evaluate(batch).batch.notifications).toEqual([]);
+  });
+
+  test('a firing alert goes on after a restart and is not announced again', async () => {
+    const before = setUp();
+    await run(before, reading(0, 31));
+    const after = setUp(before.store);
+    await after.alerting.load([SENSOR]);
+    expect(after.alerting.firing()).toBe(1);
+    await run(after, reading(60, 32));
+    expect(after.alertLines()).toEqual([]);
+    const batch = await run(after, reading(120, 29));
+    expect(batch.resolved).toMatchObject([{ firedAtUs: T0_US, peakValue: 32 }]);
+  });
+
+  test('what was committed and not announced is announced once after a restart', async () => {
+    const before = setUp();
+    const batch = [reading(0, 31)];
+    const evaluation = before.alerting.evaluate(batch);
+    before.store.commit(evaluation.batch, batch);
+    const after = setUp(before.store);
+    await after.alerting.load([SENSOR]);
+    await after.alerting.stop();
+    expect(after.alertLines()).toHaveLength(1);
+    // The broker delivers the batch again: its acknowledgement was lost with the process.
+    await run(after, ...batch);
+    const third = setUp(before.store);
+    await third.alerting.load([SENSOR]);
+    expect([...after.alertLines(), ...third.alertLines()]).toHaveLength(1);
+  });
+
+  test('last events come from stored readings, in one bounded query for the sensors that are new', async () => {
+    const before = setUp();
+    await run(before, reading(0, 25), reading(60, 29));
+    const after = setUp(before.store);
+    before.store.spans.length = 0;
+    const batch = await run(after, reading(30, 35), reading(60, 35), reading(700, 35));
+    expect(before.store.spans).toEqual([
+      { sensorId: 1, fromUs: T0_US + 30e6 - 600e6, toUs: T0_US + 30e6 + 300e6 },
+    ]);
+    expect(batch.raised.map(({ timeUs }) => timeUs)).toEqual([T0_US + 700e6]);
+    await run(after, reading(800, 35));
+    expect(before.store.spans).toHaveLength(1);
+  });
+
+  test('a failed query leaves the sensors to be asked for again', async () => {
+    const daemon = setUp();
+    daemon.store.failing = true;
+    await expect(daemon.alerting.prepare([reading(0, 25)])).rejects.toThrow('away');
+    daemon.store.failing = false;
+    await daemon.alerting.prepare([reading(0, 25)]);
+    expect(daemon.store.spans).toHaveLength(1);
+  });
+
+  test('an outbox that cannot be told is told with the next announcement', async () => {
+    const daemon = setUp();
+    await run(daemon, reading(0, 31));
+    daemon.store.failing = true;
+    await run(daemon, reading(60, 29));
+    expect(await daemon.store.pendingNotifications()).toHaveLength(1);
+    daemon.store.failing = false;
+    await run(daemon, reading(120, 31));
+    expect(await daemon.store.pendingNotifications()).toEqual([]);
+  });
+
+  test('a rule removed while the daemon was down ends its alert with the first batch', async () => {
+    const before = setUp();
+    await run(before, reading(0, 31));
+    const after = setUp(before.store, rulesOf({}));
+    await after.alerting.load([SENSOR]);
+    const batch = await run(after);
+    expect(batch.resolved).toMatchObject([{ reason: 'rule_removed', firedAtUs: T0_US }]);
+    expect(before.store.states.size).toBe(0);
+    expect((await run(after)).resolved).toEqual([]);
+  });
+
+  test('a reload is nothing until it is adopted', async () => {
+    const daemon = setUp();
+    await run(daemon, reading(0, 35));
+    expect(daemon.alerting.reload(withRule({ max: 40 })).batch.resolved).toMatchObject([
+      { reason: 'rule_changed' },
+    ]);
+    expect(daemon.alerting.firing()).toBe(1);
+    daemon.alerting.reload(withRule({ max: 40 })).adopt();
+    expect(daemon.alerting.firing()).toBe(0);
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { AlertStateRow } from '../../../src/core/alert/model.ts';
+import { Engine } from '../../../src/core/alert/engine.ts';
+import { restoreRow } from '../../../src/core/alert/restore.ts';
+import { Bench, rulesOf, sensorOf } from './support.ts';
+import type { Given } from './support.ts';
+
+// Random timelines, late and repeated readings among them, under random rules.
+
+const rule = fc.record(
+  {
+    hysteresis: fc.constantFrom(0, 1, 3),
+    for: fc.constantFrom('0s', '1m', '4m'),
+    for_mode: fc.constantFrom('confirmed', 'held'),
+    min_samples: fc.constantFrom(1, 3, 4),
+    keep_firing_for: fc.constantFrom('0s', '2m'),
+    levels: fc.constantFrom(
+      [],
+      [{ severity: 'critical', max: 34 }],
+      [{ severity: 'critical', max: 33, for: '2m' }],
+    ),
+    min: fc.constantFrom(10, 24),
+    max_rise: fc.constantFrom(2, 5),
+    max_fall: fc.constantFrom(2, 5),
+    anomaly: fc.constantFrom({ z: 2, window: 4 }, { z: 1, window: 6 }),
+  },
+  { requiredKeys: [] },
+);
+const rules = fc
+  .tuple(rule, fc.constantFrom(undefined, { changes: 4, window: '10m', hold: '5m' }))
+  .map(([fields, flap]) => {
+    const metrics = { temperature: { max: 30, ...fields } };
+    return rulesOf(flap === undefined ? { metrics } : { metrics, flap });
+  });
+
+const sensors = [sensorOf('s1'), sensorOf('s2')];
+const given = fc.record({
+  step: fc.constantFrom(0, 30, 60, 60, 60, 120, 900),
+  late: fc.constantFrom(0, 0, 0, 0, 90),
+  value: fc.integer({ min: 20, max: 36 }),
+  sensor: fc.constantFrom(...sensors),
+});
+const timeline = fc.array(given, { maxLength: 60 }).map((steps): Given[] => {
+  let now = 1000;
+  return steps.map(({ step, late, value, sensor }) => {
+    now += step;
+    return { at: now - late, rx: now, value, sensor };
+  });
+});
+
+const outcome = (bench: Bench) => ({
+  trace: bench.trace,
+  rows: bench.table,
+  notifications: bench.notifications,
+});
+
+function oneByOne(ruleSet: ReturnType<typeof rulesOf>, all: readonly Given[]): Bench {
+  const bench = new Bench(ruleSet);
+  for (const each of all) bench.send(each);
+  return bench;
+}
+
+describe('over random timelines', () => {
+  test('any split into batches changes nothing', () => {
+    fc.assert(
+      fc.property(rules, timeline, fc.array(fc.integer({ min: 1, max: 9 })), (ruleSet, all, sizes) => {
+        const bench = new Bench(ruleSet);
+        let from = 0;
+        for (const size of [...sizes, all.length]) bench.send(...all.slice(from, (from += size)));
+        expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
+      }),
+    );
+  });
+
+  test('redelivery changes nothing', () => {
+    fc.assert(
+      fc.property(rules, timeline, fc.nat(), fc.nat(), (ruleSet, all, a, b) => {
+        const from = all.length === 0 ? 0 : a % all.length;
+        const to = from + (b % 10);
+        const again = [...all.slice(0, to), ...all.slice(from, to), ...all.slice(to)];
+        expect(outcome(oneByOne(ruleSet, again))).toEqual(outcome(oneByOne(ruleSet, all)));
+      }),
+    );
+  });
+
+  test('evaluating without adopting changes nothing', () => {
+    fc.assert(
+      fc.property(rules, timeline, timeline, (ruleSet, all, dropped) => {
+        const bench = new Bench(ruleSet);
+        for (const each of all) {
+          bench.engine.begin();
+          for (const other of dropped) bench.read(other);
+          bench.send(each);
+        }
+        expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('at most one open episode per sensor and type; every row is resolved or open in its state', () => {
+    fc.assert(
+      fc.property(rules, timeline, (ruleSet, all) => {
+        const bench = oneByOne(ruleSet, all);
+        const open = new Set<string>();
+        for (const { batch, event, key } of transitions(bench)) {
+          expect(batch).toBeDefined();
+          if (event === 'firing') {
+            expect(open.has(key)).toBe(false);
+            open.add(key);
+          }
+          if (event === 'resolved') expect(open.delete(key)).toBe(true);
+        }
+        const states = stateRows(bench);
+        for (const row of bench.table) {
+          if (row.resolvedAtUs !== undefined) continue;
+          const state = states.get(`${row.sensorId}|${row.alertType}`);
+          expect(state?.alertId).toBe(row.alertId);
+        }
+      }),
+    );
+  });
+
+  test('a restart at any point changes nothing', () => {
+    fc.assert(
+      fc.property(rules, timeline, fc.nat(), (ruleSet, all, cut) => {
+        const at = all.length === 0 ? 0 : cut % all.length;
+        const bench = new Bench(ruleSet);
+        for (const each of all.slice(0, at)) bench.send(each);
+        bench.engine = restarted(bench, ruleSet, all.slice(0, at));
+        for (const each of all.slice(at)) bench.send(each);
+        expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+function* transitions(bench: Bench) {
+  for (const batch of bench.batches)
+    for (const { sensorId, alertType, event } of batch.notifications)
+      yield { batch, event, key: `${sensorId}|${alertType}` };
+}
+
+/** The table `alert_state` after all batches. */
+function stateRows(bench: Bench): Map<string, AlertStateRow> {
+  const rows = new Map<string, AlertStateRow>();
+  for (const batch of bench.batches)
+    for (const row of batch.states) {
+      const key = `${row.sensorId}|${row.alertType}`;
+      if (row.state === 'ok' && Object.keys(row.detail).length === 0) rows.delete(key);
+      else rows.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
+    }
+  return rows;
+}
+
+/** A new process: the state rows, and the last event of each sensor from its stored readings. */
+function restarted(bench: Bench, ruleSet: ReturnType<typeof rulesOf>, stored: readonly Given[]): Engine {
+  const engine = new Engine(ruleSet);
+  for (const row of stateRows(bench).values()) {
+    const sensor = sensors.find(({ id }) => id === row.sensorId);
+    if (sensor !== undefined) expect(restoreRow(engine, sensor, row)).toBeUndefined();
+  }
+  const scratch = new Bench(ruleSet);
+  for (const sensor of sensors) {
+    const own = stored.filter((each) => each.sensor === sensor);
+    // The first value of a time is the one that is stored.
+    const latest = own.reduce<Given | undefined>(
+      (a, b) => (a === undefined || b.at > a.at ? b : a),
+      undefined,
+    );
+    if (latest === undefined) continue;
+    const series = engine.seriesOf(sensor, 'temperature');
+    scratch.engine.begin();
+    series?.restore({ timeUs: scratch.timeUs(latest.at), value: latest.value as number });
+  }
+  return engine;
+}
