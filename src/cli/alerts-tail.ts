@@ -92,7 +92,9 @@ async function tailDatabase(cli: Cli, config: Config, options: TailOptions, sign
       const first = options.since?.(Date.now()) ?? new Date(Date.now() - FIRST_LOOK_MS);
       const events = await look(db, watch, first, options);
       events.slice(Math.max(0, events.length - options.lines)).forEach(show);
-      if (follow) await followDatabase(cli, db, watch, options, signal, show);
+      if (!follow) return;
+      cli.stderr.write('fieldwatch: watching, Ctrl-C ends it\n');
+      await followDatabase(cli, db, watch, options, signal, show);
     },
     { mayStart: !follow },
   );
