@@ -52,3 +52,6 @@ export function compareFindings(before: readonly Finding[], after: readonly Find
     cleared: before.filter((finding) => !now.has(findingKey(finding))),
   };
 }
+
+/** Worth knowing, but no fault: it does not fail a verification and raises no alert. */
+export const isNote = (finding: Finding): boolean => finding.severity === 'info';

@@ -25,9 +25,11 @@ export interface AggregateRelation extends RelationBase {
   readonly source: string;
   /** Width of a bucket. */
   readonly bucket: string;
-  /** SQL over the source's rows that must equal `countColumn` in each bucket and sensor: what the audit compares. */
+  /** SQL over the source's rows that must equal a column in each bucket and sensor: what the audit compares. */
   readonly sourceCount: string;
   readonly countColumn: string;
+  readonly sourceSum: string;
+  readonly sumColumn: string;
 }
 
 export type Relation = HypertableRelation | AggregateRelation;
@@ -69,6 +71,8 @@ export const RELATIONS = [
     bucket: '1 hour',
     sourceCount: 'count(*)',
     countColumn: 'readings',
+    sourceSum: 'sum(temperature)',
+    sumColumn: 'sum_temp',
     firstRun: { refresh: at('00:00'), retention: at('01:15') },
   },
   {
@@ -79,6 +83,8 @@ export const RELATIONS = [
     bucket: '1 day',
     sourceCount: 'sum(readings)::bigint',
     countColumn: 'readings',
+    sourceSum: 'sum(sum_temp)',
+    sumColumn: 'sum_temp',
     firstRun: { refresh: at('00:10'), retention: at('01:20') },
   },
 ] as const satisfies readonly Relation[];

@@ -1,5 +1,5 @@
 import type { PolicyJob } from './job.ts';
-import type { DeclaredPolicy } from './plan.ts';
+import type { ColumnstorePlan, DeclaredPolicy } from './plan.ts';
 
 /**
  * The SQL of remedies: shown to people, and run by `policies repair`. Names and intervals come from the program and
@@ -50,4 +50,11 @@ export function resumeJob(job: PolicyJob): string {
 
 export function deleteJob(id: number): string {
   return `SELECT delete_job(${id})`;
+}
+
+export function columnstoreSettings(relation: string, { segmentBy, orderBy }: ColumnstorePlan): string {
+  return (
+    `ALTER TABLE ${relation} SET (timescaledb.enable_columnstore, ` +
+    `timescaledb.segmentby = ${literal(segmentBy.join(', '))}, timescaledb.orderby = ${literal(orderBy)})`
+  );
 }

@@ -1,7 +1,33 @@
 import type { PolicyCheck } from '../check.ts';
+import { auditCheck } from './audit.ts';
+import { chunksCheck } from './chunks.ts';
+import { columnstoreCheck } from './columnstore.ts';
+import { compressionCheck } from './compression.ts';
+import { dangerCheck } from './danger.ts';
+import { definitionsCheck } from './definitions.ts';
+import { lateCheck } from './late.ts';
 import { policiesCheck } from './policies.ts';
+import { refreshCheck } from './refresh.ts';
 import { relationsCheck } from './relations.ts';
+import { retentionCheck } from './retention.ts';
+import { runsCheck } from './runs.ts';
+import { segmentsCheck } from './segments.ts';
 import { serverCheck } from './server.ts';
 
 /** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
-export const CHECKS: readonly PolicyCheck[] = [serverCheck, relationsCheck, policiesCheck];
+export const CHECKS: readonly PolicyCheck[] = [
+  serverCheck,
+  relationsCheck,
+  definitionsCheck,
+  dangerCheck,
+  policiesCheck,
+  runsCheck,
+  retentionCheck,
+  compressionCheck,
+  refreshCheck,
+  lateCheck,
+  auditCheck,
+  columnstoreCheck,
+  chunksCheck,
+  segmentsCheck,
+];

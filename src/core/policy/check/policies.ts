@@ -1,6 +1,6 @@
 import type { PolicyCheck } from '../check.ts';
-import type { Facts } from '../facts.ts';
-import { present } from '../facts.ts';
+import { dangersOf } from '../danger.ts';
+import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs, parseInterval, sameInterval, formatInterval, type IntervalText } from '../interval.ts';
 import { JOBS_QUERY, JOBS_VALUES, decodeJob, type PolicyJob } from '../job.ts';
@@ -24,11 +24,21 @@ export const policiesCheck: PolicyCheck = {
   queries: () => [{ text: JOBS_QUERY, values: JOBS_VALUES }],
   judge: (plan, facts, [rows = []]) => {
     const jobs = rows.map(decodeJob);
-    return present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, facts));
+    // A difference that is a danger is said once, as that.
+    const dangerous = new Set(
+      dangersOf(plan, jobs).flatMap(({ refresh, retention }) => [refresh.id, retention.id]),
+    );
+    const context = { facts, dangerous };
+    return present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context));
   },
 };
 
-function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], facts: Facts): readonly Finding[] {
+interface Context {
+  readonly facts: Facts;
+  readonly dangerous: ReadonlySet<number>;
+}
+
+function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: Context): readonly Finding[] {
   const own = jobs.filter((job) => job.relation === plan.relation.name);
   const kinds = Object.keys(POLICY_PROCS) as PolicyKind[];
   return kinds.flatMap((kind) => {
@@ -36,11 +46,15 @@ function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], facts: Fa
     const found = own.filter((job) => job.proc === POLICY_PROCS[kind]);
     return declared === undefined
       ? extra(plan.relation.name, kind, found)
-      : judgePolicy(declared, found, facts);
+      : judgePolicy(declared, found, context);
   });
 }
 
-function judgePolicy(policy: DeclaredPolicy, jobs: readonly PolicyJob[], facts: Facts): readonly Finding[] {
+function judgePolicy(
+  policy: DeclaredPolicy,
+  jobs: readonly PolicyJob[],
+  { facts, dangerous }: Context,
+): readonly Finding[] {
   const [job, ...others] = [...jobs].sort(
     (a, b) => faultsOf(a, policy, facts) - faultsOf(b, policy, facts) || a.id - b.id,
   );
@@ -49,7 +63,7 @@ function judgePolicy(policy: DeclaredPolicy, jobs: readonly PolicyJob[], facts: 
   if (others.length > 0) findings.push(duplicate(policy, job, others));
   if (!job.scheduled) findings.push(paused(policy, job));
   const differences = differencesOf(job, policy, facts);
-  if (differences.length > 0) findings.push(mismatched(policy, job, differences));
+  if (differences.length > 0 && !dangerous.has(job.id)) findings.push(mismatched(policy, job, differences));
   return findings;
 }
 

@@ -1,0 +1,77 @@
+import { present, type Facts } from './facts.ts';
+import { graceOf } from './lag.ts';
+import { declaredPolicy, type DeclaredPolicy, type PolicyPlan } from './plan.ts';
+import { relationNamed, type AggregateRelation } from './relations.ts';
+import { interval, literal } from './statement.ts';
+
+/** An aggregate that is there and should be refreshed. */
+export interface RefreshedAggregate {
+  readonly relation: AggregateRelation;
+  readonly policy: DeclaredPolicy;
+  readonly startOffset: string;
+  readonly endOffset: string;
+  readonly grace: string;
+  /** How long the source keeps its rows; undefined: for ever. */
+  readonly sourceKept: string | undefined;
+}
+
+export function refreshedAggregates(plan: PolicyPlan, facts: Facts): readonly RefreshedAggregate[] {
+  return present(plan, facts).flatMap(({ relation, policies }) => {
+    const policy = policies.find(({ kind }) => kind === 'refresh');
+    if (policy === undefined || relation.kind !== 'aggregate' || !facts.relations.has(relation.source))
+      return [];
+    const { start_offset: startOffset = '', end_offset: endOffset = '' } = policy.config;
+    const sourceKept = declaredPolicy(plan, relation.source, 'retention')?.config['drop_after'];
+    return [{ relation, policy, startOffset, endOffset, grace: graceOf(policy), sourceKept }];
+  });
+}
+
+export function sourceTimeOf(relation: AggregateRelation): string {
+  return relationNamed(relation.source)?.timeColumn ?? 'time';
+}
+
+/** What the watermark function gives for an aggregate that was never refreshed: 4714 BC, the first of all timestamps. */
+export const NEVER_REFRESHED = '-210866803200000000';
+
+/** `agg(id, raw, watermark)`: the aggregate's hypertable, that of its source, and how far it is, in microseconds. */
+export function aggregateCte({ name }: AggregateRelation): string {
+  return `agg AS (
+  SELECT a.mat_hypertable_id AS id, a.raw_hypertable_id AS raw,
+    _timescaledb_functions.cagg_watermark(a.mat_hypertable_id) AS watermark
+  FROM _timescaledb_catalog.continuous_agg a
+  WHERE a.user_view_schema = current_schema() AND a.user_view_name = ${literal(name)})`;
+}
+
+/**
+ * `pending(lo, hi)`: ranges whose buckets are known to be out of date, in microseconds, both ends included. The first
+ * log holds what a refresh has sorted by aggregate, the second what was written since. The outermost ranges reach to the
+ * ends of the bigint range: never convert one to a time before it is clamped.
+ */
+export const PENDING_CTE = `pending AS (
+  SELECT l.lowest_modified_value AS lo, l.greatest_modified_value AS hi
+  FROM _timescaledb_catalog.continuous_aggs_materialization_invalidation_log l JOIN agg ON l.materialization_id = agg.id
+  UNION ALL
+  SELECT l.lowest_modified_value, l.greatest_modified_value
+  FROM _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log l JOIN agg ON l.hypertable_id = agg.raw)`;
+
+/** First bucket that a refresh reaches: it works on whole buckets only. */
+export function windowStart({ relation, startOffset }: RefreshedAggregate): string {
+  const width = interval(relation.bucket);
+  return `(time_bucket(${width}, now() - ${interval(startOffset)}) + ${width})`;
+}
+
+/** End of the buckets that should be materialized by now. */
+export function windowEnd({ relation, endOffset, grace }: RefreshedAggregate): string {
+  return `time_bucket(${interval(relation.bucket)}, now() - ${interval(endOffset)} - ${interval(grace)})`;
+}
+
+/**
+ * Whether the source has a row in a range of time. One index probe per sensor: no index leads with time, so a plain
+ * EXISTS would read a whole chunk to find nothing.
+ */
+export function sourceHasRows(relation: AggregateRelation, from: readonly string[], until: string): string {
+  const time = `x.${sourceTimeOf(relation)}`;
+  return `EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.source} x
+    WHERE x.sensor_id = s.id AND ${from.map((bound) => `${time} >= ${bound}`).join(' AND ')} AND ${time} < ${until}
+    LIMIT 1) found)`;
+}

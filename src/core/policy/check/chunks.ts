@@ -1,0 +1,72 @@
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import { present } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import { formatInterval, parseInterval, sameInterval } from '../interval.ts';
+import type { RelationPlan } from '../plan.ts';
+import { numberOf, optionalText, textOf } from '../row.ts';
+import { interval, literal } from '../statement.ts';
+
+const CHECK = 'chunks';
+/**
+ * Each chunk that a statement cannot exclude is opened, planned and locked: beyond some 1,500 an unbounded query takes
+ * longer to plan than to run, and drops run out of locks.
+ */
+const MOST_CHUNKS = 1500;
+
+const QUERY = `
+SELECT h.hypertable_name::text AS relation, h.num_chunks::int AS chunks, d.time_interval::text AS chunk_interval,
+  coalesce(a.view_name, h.hypertable_name)::text AS name
+FROM timescaledb_information.dimensions d
+LEFT JOIN timescaledb_information.continuous_aggregates a
+  ON a.materialization_hypertable_schema = d.hypertable_schema AND a.materialization_hypertable_name = d.hypertable_name
+JOIN LATERAL (SELECT d.hypertable_name, count(c.chunk_name) AS num_chunks FROM timescaledb_information.chunks c
+  WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name) h ON true
+WHERE d.dimension_number = 1 AND coalesce(a.view_name, d.hypertable_name) = ANY ($1::text[])
+  AND coalesce(a.view_schema, d.hypertable_schema) = current_schema()`;
+
+/** Chunks are as wide as declared, and not too many. */
+export const chunksCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'chunks span the declared interval, and their number is bounded',
+  queries: (plan, facts) => [
+    { text: QUERY, values: [present(plan, facts).map(({ relation }) => relation.name)] },
+  ],
+  judge: (plan, facts, [rows = []]) =>
+    present(plan, facts).flatMap((relation) => {
+      const row = rows.find((candidate) => textOf(candidate, 'name') === relation.relation.name);
+      return row === undefined ? [] : [...width(relation, row), ...count(relation, row)];
+    }),
+};
+
+function width({ relation, chunkInterval }: RelationPlan, row: CatalogRow): readonly Finding[] {
+  const actual = parseInterval(optionalText(row, 'chunk_interval') ?? '');
+  if (chunkInterval === undefined || actual === undefined || sameInterval(actual, chunkInterval)) return [];
+  return [
+    {
+      check: CHECK,
+      subject: relation.name,
+      verdict: 'mismatched',
+      severity: 'warning',
+      expected: `new chunks of ${chunkInterval}`,
+      actual: `new chunks of ${formatInterval(actual)}`,
+      remedy: `SELECT set_chunk_time_interval(${literal(relation.name)}, ${interval(chunkInterval)}); it takes effect for chunks to come`,
+    },
+  ];
+}
+
+function count({ relation }: RelationPlan, row: CatalogRow): readonly Finding[] {
+  const chunks = numberOf(row, 'chunks');
+  if (chunks <= MOST_CHUNKS) return [];
+  return [
+    {
+      check: CHECK,
+      subject: relation.name,
+      verdict: 'danger',
+      severity: 'warning',
+      expected: `at most ${MOST_CHUNKS} chunks`,
+      actual: `${chunks} chunks`,
+      remedy: `a longer chunk_interval or a shorter retention for ${relation.name}; until then raise max_locks_per_transaction`,
+    },
+  ];
+}

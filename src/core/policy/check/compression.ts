@@ -1,0 +1,72 @@
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import type { Finding } from '../finding.ts';
+import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
+import { policyName, type DeclaredPolicy } from '../plan.ts';
+import { numberOf, optionalText, textOf } from '../row.ts';
+
+const CHECK = 'compression';
+/** Late rows make a chunk partial until the next run; from here on, runs do not keep up with them. */
+const MANY_PARTIAL = 10;
+
+// Bit 8 of a chunk's status: compressed, with late rows in row form beside it; is_compressed stays true for such a chunk.
+// Chunks past retention are left out: they are about to go. to_regclass gives null for a chunk that was dropped since the view was read.
+const QUERY = `${TARGETS}
+SELECT t.relation, count(c.chunk_name)::int AS due,
+  count(*) FILTER (WHERE NOT c.is_compressed)::int AS uncompressed,
+  count(*) FILTER (WHERE c.is_compressed AND _timescaledb_functions.chunk_status(
+    to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))) & 8 <> 0)::int AS partial,
+  (min(c.range_start) FILTER (WHERE NOT c.is_compressed))::text AS oldest
+FROM target t JOIN timescaledb_information.chunks c
+  ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab AND c.range_end <= now() - t.after - t.grace
+LEFT JOIN unnest($4::text[], $5::text[]) AS kept(relation, drop_after) ON kept.relation = t.relation
+WHERE kept.drop_after IS NULL OR c.range_end > now() - kept.drop_after::interval
+GROUP BY t.relation`;
+
+/** V4: older chunks are compressed, late rows included. A run that failed on some chunks may end as a success. */
+export const compressionCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'chunks are compressed when declared, and late rows do not pile up beside them',
+  queries: (plan, facts) => {
+    const policies = presentPolicies(plan, facts, 'compression');
+    const kept = presentPolicies(plan, facts, 'retention');
+    const values = [
+      ...targetValues(policies, 'compress_after'),
+      ...targetValues(kept, 'drop_after').slice(0, 2),
+    ];
+    return policies.length === 0 ? [] : [{ text: QUERY, values }];
+  },
+  judge: (plan, facts, [rows = []]) =>
+    presentPolicies(plan, facts, 'compression').flatMap((policy) => {
+      const row = rows.find((candidate) => textOf(candidate, 'relation') === policy.relation);
+      return row === undefined ? [] : judge(policy, row);
+    }),
+};
+
+function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
+  const [uncompressed, partial] = [numberOf(row, 'uncompressed'), numberOf(row, 'partial')];
+  const finding = { check: CHECK, subject: policyName(policy), verdict: 'lagging' } as const;
+  const remedy = `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``;
+  if (uncompressed > 0) {
+    const beside = partial === 0 ? '' : `, and ${partial} with late rows beside`;
+    return [
+      {
+        ...finding,
+        severity: 'warning',
+        expected: `chunks older than ${policy.config['compress_after']} (and ${graceOf(policy)} of grace) are compressed`,
+        actual: `${uncompressed} are not, the oldest from ${optionalText(row, 'oldest') ?? '?'}${beside}`,
+        remedy,
+      },
+    ];
+  }
+  if (partial === 0) return [];
+  return [
+    {
+      ...finding,
+      severity: partial >= MANY_PARTIAL ? 'warning' : 'info',
+      expected: 'compressed chunks without rows in row form',
+      actual: `${partial} chunks have late rows beside the compressed ones`,
+      remedy: `the next run merges them (every ${policy.every}); if they stay, ${remedy}`,
+    },
+  ];
+}

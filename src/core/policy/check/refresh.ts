@@ -1,0 +1,56 @@
+import {
+  NEVER_REFRESHED,
+  aggregateCte,
+  refreshedAggregates,
+  sourceHasRows,
+  windowEnd,
+  windowStart,
+  type RefreshedAggregate,
+} from '../aggregate.ts';
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import type { Finding } from '../finding.ts';
+import { policyName } from '../plan.ts';
+import { flagOf, optionalText, textOf } from '../row.ts';
+
+const CHECK = 'refresh';
+
+/**
+ * V5: every source row in the policy's window is materialized by now. The watermark alone does not tell: it only moves
+ * over buckets that have data, so behind it there may simply be nothing. Hence the question for rows, asked only then.
+ */
+export const refreshCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'aggregates are as far as they should be',
+  queries: (plan, facts) => refreshedAggregates(plan, facts).map((aggregate) => ({ text: query(aggregate) })),
+  judge: (plan, facts, answers) =>
+    refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+      const row = answers[index]?.[0];
+      return row === undefined || !flagOf(row, 'behind') ? [] : [judge(aggregate, row)];
+    }),
+};
+
+function query(aggregate: RefreshedAggregate): string {
+  const { relation } = aggregate;
+  // The window's start stands in the row search on its own, as a constant, so that chunks before it are not opened.
+  const missing = sourceHasRows(relation, [windowStart(aggregate), 'b.watermark'], 'b.target');
+  return `WITH ${aggregateCte(relation)},
+b AS (SELECT CASE WHEN watermark <= ${NEVER_REFRESHED} THEN '-infinity'::timestamptz
+    ELSE _timescaledb_functions.to_timestamp(watermark) END AS watermark, ${windowEnd(aggregate)} AS target FROM agg)
+SELECT nullif(b.watermark, '-infinity')::text AS watermark, b.target::text AS target,
+  CASE WHEN b.watermark >= b.target THEN false ELSE ${missing} END AS behind
+FROM b`;
+}
+
+function judge({ policy }: RefreshedAggregate, row: CatalogRow): Finding {
+  const watermark = optionalText(row, 'watermark');
+  return {
+    check: CHECK,
+    subject: policyName(policy),
+    verdict: watermark === undefined ? 'stalled' : 'lagging',
+    severity: 'warning',
+    expected: `source rows before ${textOf(row, 'target')} are aggregated`,
+    actual: watermark === undefined ? 'never refreshed' : `aggregated until ${watermark}`,
+    remedy: `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+  };
+}

@@ -1,0 +1,49 @@
+import type { PolicyCheck } from '../check.ts';
+import type { Finding } from '../finding.ts';
+import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
+import { policyName } from '../plan.ts';
+import { numberOf, optionalText, textOf } from '../row.ts';
+
+const CHECK = 'retention';
+
+/**
+ * The policy drops all due chunks in one transaction, and each takes several locks: some hundreds pass with the default
+ * max_locks_per_transaction of 64, some thousands never do, and then the backlog only grows.
+ */
+const MOST_CHUNKS_AT_ONCE = 400;
+
+const QUERY = `${TARGETS}
+SELECT t.relation, count(c.chunk_name)::int AS chunks, min(c.range_start)::text AS oldest
+FROM target t JOIN timescaledb_information.chunks c
+  ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab AND c.range_end <= now() - t.after - t.grace
+GROUP BY t.relation`;
+
+/** V3: no chunk is kept longer than declared. Judged by the chunks: a job may be recorded as failed and have done it. */
+export const retentionCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'no chunk is older than its retention allows',
+  queries: (plan, facts) => {
+    const policies = presentPolicies(plan, facts, 'retention');
+    return policies.length === 0 ? [] : [{ text: QUERY, values: targetValues(policies, 'drop_after') }];
+  },
+  judge: (plan, facts, [rows = []]) =>
+    presentPolicies(plan, facts, 'retention').flatMap((policy): readonly Finding[] => {
+      const row = rows.find((candidate) => textOf(candidate, 'relation') === policy.relation);
+      const chunks = row === undefined ? 0 : numberOf(row, 'chunks');
+      if (row === undefined || chunks === 0) return [];
+      const stalled = chunks > MOST_CHUNKS_AT_ONCE;
+      return [
+        {
+          check: CHECK,
+          subject: policyName(policy),
+          verdict: stalled ? 'stalled' : 'lagging',
+          severity: stalled ? 'critical' : 'warning',
+          expected: `no chunk older than ${policy.config['drop_after']} (and ${graceOf(policy)} of grace)`,
+          actual: `${chunks} chunks, the oldest from ${optionalText(row, 'oldest') ?? '?'}`,
+          remedy: stalled
+            ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${facts.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK}\` drops them in slices`
+            : `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+        },
+      ];
+    }),
+};

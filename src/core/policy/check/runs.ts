@@ -1,0 +1,128 @@
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import { intervalMs } from '../interval.ts';
+import { POLICY_PROCS, policyName, type PolicyPlan } from '../plan.ts';
+import { relationNamed, type PolicyKind } from '../relations.ts';
+import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
+
+const CHECK = 'runs';
+/**
+ * "cannot drop portal": some PostgreSQL versions record every background job as failed with this code although its work
+ * is committed. It says nothing about the effect; the other checks do.
+ */
+const EFFECT_UNKNOWN = '24000';
+const HOUR_S = 3600;
+
+// A job that never ran has -infinity for its times, and subtracting that fails: hence the nullifs, and seconds as numbers.
+// Error texts are visible to a job's owner only.
+const BY_SERVER = `
+SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation, j.job_id,
+  j.schedule_interval::text AS every, s.job_status = 'Running' AS running,
+  extract(epoch FROM now() - nullif(b.last_start, '-infinity'))::float8 AS since_start,
+  extract(epoch FROM now() - nullif(b.next_start, '-infinity'))::float8 AS since_due,
+  b.next_start = '-infinity' AND b.last_start > '-infinity' AS stuck,
+  coalesce(b.consecutive_failures, 0) + coalesce(b.consecutive_crashes, 0) AS failures, e.sqlerrcode AS code,
+  e.err_message AS message
+FROM timescaledb_information.jobs j
+JOIN _timescaledb_catalog.hypertable h
+  ON h.id = coalesce(j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')::int
+LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = h.id
+LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
+LEFT JOIN _timescaledb_internal.bgw_job_stat b ON b.job_id = j.job_id
+LEFT JOIN LATERAL (SELECT sqlerrcode::text, err_message::text FROM timescaledb_information.job_errors
+  WHERE job_id = j.job_id ORDER BY start_time DESC LIMIT 1) e ON true
+WHERE j.scheduled AND j.proc_name = ANY ($1::text[])
+  AND coalesce(a.user_view_schema, h.schema_name) = current_schema()`;
+
+// Without background workers the daemon runs the jobs and keeps the history.
+const BY_DAEMON = `
+SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation, j.job_id,
+  j.schedule_interval::text AS every, false AS running, false AS stuck,
+  extract(epoch FROM now() - r.started_at)::float8 AS since_start, NULL::float8 AS since_due, NULL AS code,
+  r.error AS message, (SELECT count(*)::int FROM job_runs f WHERE f.job_id = j.job_id AND NOT f.ok
+    AND f.finished_at IS NOT NULL AND f.started_at >
+    coalesce((SELECT max(g.started_at) FROM job_runs g WHERE g.job_id = j.job_id AND g.ok), '-infinity')) AS failures
+FROM timescaledb_information.jobs j
+JOIN _timescaledb_catalog.hypertable h
+  ON h.id = coalesce(j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')::int
+LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = h.id
+LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY started_at DESC LIMIT 1) r ON true
+WHERE j.scheduled AND j.proc_name = ANY ($1::text[])
+  AND coalesce(a.user_view_schema, h.schema_name) = current_schema()`;
+
+/** V2: the jobs run. A hint beside the checks of what they did: job status is wrong in both directions. */
+export const runsCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'jobs run and do not fail, as far as their status can be believed',
+  // A dead scheduler and a standby are findings of the server: that nothing runs then is no news.
+  queries: (_plan, { server }) =>
+    server.standby || (server.hasWorkers && server.schedulers === 0)
+      ? []
+      : [{ text: server.hasWorkers ? BY_SERVER : BY_DAEMON, values: [Object.values(POLICY_PROCS)] }],
+  judge: (plan, facts, [rows = []]) => rows.flatMap((row) => judge(plan, facts, row)),
+};
+
+type Fault = Pick<Finding, 'verdict' | 'actual' | 'remedy'>;
+
+function judge(plan: PolicyPlan, facts: Facts, row: CatalogRow): readonly Finding[] {
+  const relation = relationNamed(textOf(row, 'relation'));
+  const kind = kindOf(textOf(row, 'proc'));
+  const declared = plan.relations.find((candidate) => candidate.relation.name === relation?.name);
+  if (relation === undefined || kind === undefined || declared === undefined) return [];
+  const fault = faultOf(row, facts);
+  if (fault === undefined) return [];
+  const subject = policyName({ relation: relation.name, kind });
+  return [{ check: CHECK, subject, severity: 'warning', expected: 'runs when due, and succeeds', ...fault }];
+}
+
+function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
+  const job = numberOf(row, 'job_id');
+  const every = Math.max(intervalMs(textOf(row, 'every')) / 1000, 60);
+  const sinceStart = optionalNumber(row, 'since_start');
+  const sinceDue = optionalNumber(row, 'since_due');
+  const wake = `SELECT alter_job(${job}, next_start => now());`;
+  if (row['running'] === true) {
+    if (sinceStart === undefined || sinceStart <= Math.max(6 * every, HOUR_S)) return undefined;
+    return stalled(
+      `job ${job} has been running for ${hours(sinceStart)}`,
+      `look at pg_stat_activity; if it waits, end who blocks it; then ${wake}`,
+    );
+  }
+  if (row['stuck'] === true) {
+    return stalled(
+      `job ${job} has no next start: a failover interrupted it`,
+      `${wake} TimescaleDB 2.26.4 mends this itself`,
+    );
+  }
+  // Failing jobs are put off by up to five intervals, so overdue means nobody started a job whose time had come.
+  if (facts.server.hasWorkers && sinceDue !== undefined && sinceDue > Math.max(every, 600)) {
+    return {
+      verdict: 'lagging',
+      actual: `job ${job} was due ${hours(sinceDue)} ago`,
+      remedy: `${wake} If many are late: too few workers (timescaledb.max_background_workers)`,
+    };
+  }
+  const [failures, code, message] = [
+    numberOf(row, 'failures'),
+    optionalText(row, 'code'),
+    optionalText(row, 'message'),
+  ];
+  if (failures === 0 || code === EFFECT_UNKNOWN || (code === undefined && message === undefined))
+    return undefined;
+  return {
+    verdict: 'lagging',
+    actual: `job ${job} failed ${failures} time${failures === 1 ? '' : 's'} in a row: ${message ?? ''}${code === undefined ? '' : ` (${code})`}`,
+    remedy: `mend what the message says; then ${wake}`,
+  };
+}
+
+const stalled = (actual: string, remedy: string): Fault => ({ verdict: 'stalled', actual, remedy });
+
+const hours = (seconds: number): string =>
+  seconds < HOUR_S ? `${Math.round(seconds / 60)} minutes` : `${Math.round(seconds / 360) / 10} hours`;
+
+function kindOf(proc: string): PolicyKind | undefined {
+  return (Object.keys(POLICY_PROCS) as PolicyKind[]).find((kind) => POLICY_PROCS[kind] === proc);
+}

@@ -1,0 +1,40 @@
+import { formatInterval, intervalMs, type IntervalText } from './interval.ts';
+import type { PolicyPlan, DeclaredPolicy } from './plan.ts';
+import { present, type Facts } from './facts.ts';
+import type { PolicyKind } from './relations.ts';
+
+/**
+ * How far behind a policy may be before that is a finding: two runs (one that was just missed, one that failed) and ten
+ * minutes for the run itself. With a fixed schedule a failed run does not push the next one back.
+ */
+export function graceOf(policy: DeclaredPolicy): IntervalText {
+  return formatInterval({ months: 0, days: 0, ms: 2 * intervalMs(policy.every) + 600_000 });
+}
+
+/** The declared policies of one kind whose relations are there. */
+export function presentPolicies(plan: PolicyPlan, facts: Facts, kind: PolicyKind): readonly DeclaredPolicy[] {
+  return present(plan, facts)
+    .flatMap(({ policies }) => policies)
+    .filter((policy) => policy.kind === kind);
+}
+
+/**
+ * `target(relation, after, grace, sch, tab)`: the hypertable in which each relation of `$1` keeps its chunks. An
+ * aggregate keeps them in its materialization hypertable. `$2` and `$3` are intervals, one per relation.
+ */
+export const TARGETS = `
+WITH target AS (
+  SELECT w.relation, w.after::interval AS after, w.grace::interval AS grace,
+    coalesce(a.materialization_hypertable_schema, current_schema()) AS sch,
+    coalesce(a.materialization_hypertable_name, w.relation) AS tab
+  FROM unnest($1::text[], $2::text[], $3::text[]) AS w(relation, after, grace)
+  LEFT JOIN timescaledb_information.continuous_aggregates a
+    ON a.view_schema = current_schema() AND a.view_name = w.relation)`;
+
+export function targetValues(policies: readonly DeclaredPolicy[], key: string): readonly unknown[] {
+  return [
+    policies.map(({ relation }) => relation),
+    policies.map(({ config }) => config[key]),
+    policies.map(graceOf),
+  ];
+}
