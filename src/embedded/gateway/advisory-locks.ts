@@ -18,17 +18,18 @@ import { statements, type Token } from './sql.ts';
 export const DECISION_SETTING = 'fieldwatch.advisory';
 
 const SIGNATURES = ['bigint', 'integer, integer'];
-const modes = (name: string, result: string) =>
+const modes = (name: string, result: 'boolean' | 'void') =>
   ['', '_shared'].flatMap((mode) =>
     SIGNATURES.map((signature) => stub(`${name}${mode}(${signature})`, result)),
   );
 
-function stub(signature: string, result: string): string {
+function stub(signature: string, result: 'boolean' | 'void'): string {
+  // plpgsql for void: there the result is an empty value, as with the real function, and not NULL.
   const body =
     result === 'void'
-      ? 'SELECT 1'
-      : `SELECT coalesce(current_setting('${DECISION_SETTING}', true), 't') = 't'`;
-  return `CREATE OR REPLACE FUNCTION fieldwatch_gateway.${signature} RETURNS ${result} LANGUAGE sql VOLATILE AS $$ ${body} $$`;
+      ? 'LANGUAGE plpgsql AS $$ BEGIN END $$'
+      : `LANGUAGE sql AS $$ SELECT coalesce(current_setting('${DECISION_SETTING}', true), 't') = 't' $$`;
+  return `CREATE OR REPLACE FUNCTION fieldwatch_gateway.${signature} RETURNS ${result} VOLATILE ${body}`;
 }
 
 export const ADVISORY_STUBS: readonly string[] = [

@@ -1,4 +1,4 @@
-import { MSG, PgError, errorResponse, pipelined } from './backend.ts';
+import { MSG, PgError, errorResponse, pipelined, readyForQuery } from './backend.ts';
 import { bindValues } from './bind-values.ts';
 import { copyResponseFor, gatherCopyData } from './copy-in.ts';
 import type { InboxMessage } from './inbox.ts';
@@ -34,7 +34,7 @@ export class Pipeline {
     try {
       await this.accept(message);
     } catch (error) {
-      this.fail(asPgError(error));
+      this.fail(asPgError(error), message.type === MSG.Sync);
     }
   }
 
@@ -163,7 +163,7 @@ export class Pipeline {
   }
 
   /** An error of the gateway: the engine has to see one too if it has something open; then skip to Sync. */
-  private fail(error: PgError): void {
+  private fail(error: PgError, atSync: boolean): void {
     const { session } = this;
     const { turn } = session;
     this.forget();
@@ -174,7 +174,9 @@ export class Pipeline {
     }
     session.send([errorResponse(error.fields)]);
     if (error.fields.severity === 'FATAL') throw new Gone();
-    this.skipping = true;
+    this.skipping = !atSync;
+    // Sync itself fails only while it waits for the engine, with nothing open there.
+    if (atSync) session.send([readyForQuery(turn.status)]);
     turn.release();
   }
 }

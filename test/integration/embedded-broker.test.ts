@@ -1,0 +1,76 @@
+import { createServer, type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import mqtt from 'mqtt';
+import { startEmbeddedBroker, type EmbeddedBroker } from '../../src/embedded/broker.ts';
+
+const brokers: EmbeddedBroker[] = [];
+const clients: mqtt.MqttClient[] = [];
+
+async function start(port = 0): Promise<EmbeddedBroker> {
+  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port });
+  brokers.push(broker);
+  return broker;
+}
+async function connect(url: string, options: mqtt.IClientOptions = {}): Promise<mqtt.MqttClient> {
+  const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0, ...options }, false);
+  client.on('error', () => {});
+  clients.push(client);
+  return client;
+}
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.end(true);
+  await Promise.all(brokers.splice(0).map((broker) => broker.stop()));
+});
+
+describe('the embedded broker', () => {
+  test('carries QoS 1 messages, and keeps them for a persistent session that is away', async () => {
+    const { url } = await start();
+    const session = { clientId: 'a-client-id-longer-than-twenty-three-characters', clean: false };
+    const away = await connect(url, session);
+    await away.subscribeAsync('t/#', { qos: 1 });
+    await away.endAsync();
+    const sender = await connect(url);
+    await sender.publishAsync('t/1', 'one', { qos: 1 });
+    const received = await new Promise<string>((resolve) => {
+      const back = mqtt.connect(url, { ...session, protocolVersion: 4, reconnectPeriod: 0 });
+      clients.push(back);
+      back.once('message', (topic, payload) => resolve(`${topic} ${payload.toString()}`));
+    });
+    expect(received).toBe('t/1 one');
+  });
+
+  test('refuses MQTT 5', async () => {
+    const { url } = await start();
+    await expect(connect(url, { protocolVersion: 5 })).rejects.toThrow();
+  });
+
+  test('disconnects a client that sends more than 1 MiB', async () => {
+    const { url } = await start();
+    const client = await connect(url);
+    const closed = new Promise<void>((resolve) => client.once('close', resolve));
+    client.publish('t', Buffer.alloc(1024 * 1024 + 1), { qos: 1 });
+    await closed;
+  });
+
+  test('stops within a second with clients connected, twice if asked', async () => {
+    const broker = await start();
+    await connect(broker.url);
+    await connect(broker.url);
+    const began = performance.now();
+    await Promise.all([broker.stop(), broker.stop()]);
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
+  test('names a port that is taken, and the way out', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    await expect(start(port)).rejects.toMatchObject({
+      code: 'PORT_IN_USE',
+      message: expect.stringContaining(String(port)),
+      remedy: expect.stringContaining('embedded.mqtt_port'),
+    });
+    taken.close();
+  });
+});
