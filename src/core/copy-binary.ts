@@ -57,20 +57,24 @@ export class BinaryRows {
 
   /**
    * A row of `sensor_readings`: time, sensor_id, temperature, humidity, pressure, battery, rssi. The values are taken
-   * from `metrics` by name; an absent one is NULL. rssi is an integer column: it is rounded.
+   * from `metrics` by name; an absent one is NULL. rssi is an integer column: it is rounded. Returns how many of the
+   * metrics are in the row; where it is none, no row is written.
    */
-  reading(ordinal: number, timeUs: Micros, sensorId: number, metrics: ReadonlyMap<string, number>): void {
+  reading(ordinal: number, timeUs: Micros, sensorId: number, metrics: ReadonlyMap<string, number>): number {
     this.#reserve(READING_BYTES + ORDINAL_BYTES);
+    const start = this.#at;
     this.#start(7, ordinal);
     this.#timestamptz(timeUs);
     this.#int4(sensorId);
-    this.#float8OrNull(metrics.get('temperature'));
-    this.#float8OrNull(metrics.get('humidity'));
-    this.#float8OrNull(metrics.get('pressure'));
-    this.#float8OrNull(metrics.get('battery'));
-    const rssi = metrics.get('rssi');
-    if (rssi === undefined) this.#null();
-    else this.#int4(Math.round(rssi));
+    let values = 0;
+    values += this.#float8OrNull(metrics.get('temperature'));
+    values += this.#float8OrNull(metrics.get('humidity'));
+    values += this.#float8OrNull(metrics.get('pressure'));
+    values += this.#float8OrNull(metrics.get('battery'));
+    values += this.#int4OrNull(metrics.get('rssi'));
+    if (values > 0) this.#rows += 1;
+    else this.#at = start;
+    return values;
   }
 
   /** A row of `sensor_metrics`: time, sensor_id, metric_id, value. */
@@ -81,6 +85,7 @@ export class BinaryRows {
     this.#int4(sensorId);
     this.#int4(metricId);
     this.#float8(value);
+    this.#rows += 1;
   }
 
   /** Ends the rows with the trailer and returns all bytes: a view, valid until the next `reset`. */
@@ -91,7 +96,6 @@ export class BinaryRows {
   }
 
   #start(fields: number, ordinal: number): void {
-    this.#rows += 1;
     this.#view.setInt16(this.#at, this.#ordinals ? fields + 1 : fields);
     this.#at += 2;
     if (this.#ordinals) this.#int4(ordinal);
@@ -119,14 +123,22 @@ export class BinaryRows {
     this.#at += 12;
   }
 
-  #float8OrNull(value: number | undefined): void {
-    if (value === undefined) this.#null();
-    else this.#float8(value);
+  #float8OrNull(value: number | undefined): 0 | 1 {
+    if (value === undefined) return this.#null();
+    this.#float8(value);
+    return 1;
   }
 
-  #null(): void {
+  #int4OrNull(value: number | undefined): 0 | 1 {
+    if (value === undefined) return this.#null();
+    this.#int4(Math.round(value));
+    return 1;
+  }
+
+  #null(): 0 {
     this.#view.setInt32(this.#at, -1);
     this.#at += 4;
+    return 0;
   }
 
   #reserve(bytes: number): void {

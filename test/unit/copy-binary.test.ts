@@ -62,6 +62,9 @@ const reading = fc.record({
   rssi: optional(int32),
 });
 
+const hasValue = ({ timeUs: _time, sensorId: _sensor, ...values }: Record<string, number | undefined>) =>
+  Object.values(values).some((value) => value !== undefined);
+
 const metricsOf = (values: Record<string, number | undefined>) =>
   new Map(Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== undefined));
 
@@ -70,10 +73,11 @@ describe('binary COPY rows', () => {
     for (const ordinals of [false, true]) {
       const rows = new BinaryRows({ ordinals, initialRows: 1 });
       fc.assert(
-        fc.property(fc.array(reading, { maxLength: 40 }), (readings) => {
+        fc.property(fc.array(reading.filter(hasValue), { maxLength: 40 }), (readings) => {
           rows.reset();
           readings.forEach(({ timeUs, sensorId, ...values }, index) => {
-            rows.reading(index, timeUs, sensorId, metricsOf(values));
+            const metrics = metricsOf(values);
+            expect(rows.reading(index, timeUs, sensorId, metrics)).toBe(metrics.size);
           });
           expect(rows.rows).toBe(readings.length);
           const skip = ordinals ? 1 : 0;
@@ -133,6 +137,14 @@ describe('binary COPY rows', () => {
     const rows = new BinaryRows();
     for (const rssi of [-70.4, -70.6, -0.2, 0.5]) rows.reading(0, 0, 1, metricsOf({ rssi }));
     expect(decode(rows.finish()).map((row) => int4(row[6]))).toEqual([-70, -71, 0, 1]);
+  });
+
+  test('a reading without a core metric writes no row', () => {
+    const rows = new BinaryRows({ ordinals: true });
+    expect(rows.reading(0, 0, 1, metricsOf({ co2: 400 }))).toBe(0);
+    expect(rows.reading(1, 0, 1, metricsOf({ co2: 400, battery: 3 }))).toBe(1);
+    expect(rows.rows).toBe(1);
+    expect(decode(rows.finish()).map((row) => int4(row[0]))).toEqual([1]);
   });
 
   test('no row at all is a header and a trailer', () => {

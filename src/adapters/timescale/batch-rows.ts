@@ -3,26 +3,6 @@ import type { RowRefused, StorableReading } from '../../ports.ts';
 
 const NAME_MAX = 256;
 
-/** Checks a batch before anything is sent, and names the narrow metrics in it that have no id yet. */
-export function inspect(
-  readings: readonly StorableReading[],
-  ids: ReadonlyMap<string, number>,
-): { readonly refused: RowRefused | undefined; readonly unknown: ReadonlySet<string> } {
-  const unknown = new Set<string>();
-  for (let index = 0; index < readings.length; index++) {
-    const { timeUs, sensorId, metrics } = readings[index] as StorableReading;
-    const bad = refuseReading(timeUs, sensorId, metrics);
-    if (bad !== undefined) return { refused: { kind: 'row_refused', index, ...bad }, unknown };
-    for (const name of metrics.keys()) {
-      if (isCoreMetric(name) || ids.has(name) || unknown.has(name)) continue;
-      const fault = badName(name);
-      if (fault !== undefined) return { refused: { kind: 'row_refused', index, ...fault }, unknown };
-      unknown.add(name);
-    }
-  }
-  return { refused: undefined, unknown };
-}
-
 function badName(name: string): { sqlstate: string; message: string } | undefined {
   if (name.length > NAME_MAX) {
     return { sqlstate: '22001', message: `metric name longer than ${NAME_MAX} characters` };
@@ -37,6 +17,13 @@ function badName(name: string): { sqlstate: string; message: string } | undefine
 export const firstWith = (readings: readonly StorableReading[], names: ReadonlySet<string>): number =>
   readings.findIndex((reading) => [...reading.metrics.keys()].some((name) => names.has(name)));
 
+export interface Encoded {
+  /** The first reading that no row can hold; nothing must be sent then. */
+  readonly refused: RowRefused | undefined;
+  /** Narrow metrics that have no id yet: once they do, the batch must be encoded again. */
+  readonly unknown: ReadonlySet<string>;
+}
+
 /** The two COPY streams of a batch. One pair per store, reused from batch to batch. */
 export class BatchRows {
   readonly readings: BinaryRows;
@@ -48,29 +35,35 @@ export class BatchRows {
     this.metrics = new BinaryRows({ ordinals });
   }
 
-  /** `from` and `to` cut a part out of the batch; ordinals stay those of the whole. */
+  /** One pass over the batch. `from` and `to` cut a part out of it; ordinals stay those of the whole. */
   encode(
     readings: readonly StorableReading[],
     ids: ReadonlyMap<string, number>,
     from = 0,
     to = readings.length,
-  ): void {
+  ): Encoded {
     this.readings.reset();
     this.metrics.reset();
+    const unknown = new Set<string>();
     for (let index = from; index < to; index++) {
       const { timeUs, sensorId, metrics } = readings[index] as StorableReading;
-      let core = 0;
+      const bad = refuseReading(timeUs, sensorId, metrics);
+      if (bad !== undefined) return { refused: { kind: 'row_refused', index, ...bad }, unknown };
+      if (this.readings.reading(index, timeUs, sensorId, metrics) === metrics.size) continue;
       for (const [name, value] of metrics) {
-        if (isCoreMetric(name)) core += 1;
-        else this.metrics.metric(index, timeUs, sensorId, ids.get(name) ?? missing(name), value);
+        if (isCoreMetric(name)) continue;
+        const id = ids.get(name);
+        if (id !== undefined) {
+          this.metrics.metric(index, timeUs, sensorId, id, value);
+          continue;
+        }
+        const fault = badName(name);
+        if (fault !== undefined) return { refused: { kind: 'row_refused', index, ...fault }, unknown };
+        unknown.add(name);
       }
-      if (core > 0) this.readings.reading(index, timeUs, sensorId, metrics);
     }
+    return { refused: undefined, unknown };
   }
-}
-
-function missing(name: string): never {
-  throw new TypeError(`metric without an id: ${name}`);
 }
 
 /** Which reading stands behind row `row` (0-based) of one of the two streams. */

@@ -19,7 +19,6 @@ export async function isolate(
     try {
       await session.run(async (work) => {
         rows.encode(readings, ids, from, to);
-        await work.script('BEGIN');
         await merge(work, rows, readings.slice(from, to));
         await work.script('SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK');
       });

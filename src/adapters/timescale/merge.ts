@@ -14,97 +14,100 @@ import { isoMicros } from './values.ts';
 
 const FLOATS = ['temperature', 'humidity', 'pressure', 'battery'] as const;
 const CORE = [...FLOATS, 'rssi'] as const;
-const each = (text: (column: string) => string, separator: string) => CORE.map(text).join(separator);
+const each = (text: (column: string) => string, separator = ', ') => CORE.map(text).join(separator);
 
-export const COPY_TO_STAGING = {
-  sensor_readings: 'COPY pg_temp.fw_readings FROM STDIN BINARY',
-  sensor_metrics: 'COPY pg_temp.fw_metrics FROM STDIN BINARY',
+/** Few temporary tables, and only those that are needed: creating and dropping one costs more than its rows. */
+const READINGS = {
+  stage: `CREATE TEMP TABLE fw_readings (ord int, time timestamptz, sensor_id int,
+    ${FLOATS.map((column) => `${column} double precision`).join(', ')}, rssi int) ON COMMIT DROP`,
+  copy: 'COPY pg_temp.fw_readings FROM STDIN BINARY',
+
+  /**
+   * Beside each staged value: `_nth` counts the values of that column that its key has had so far in this batch, `_first`
+   * is the first of them, `_stored` the one in the table.
+   */
+  compare: (inSpan: string) => `
+CREATE TEMP TABLE fw_row ON COMMIT DROP AS
+  SELECT q.*, r.sensor_id IS NOT NULL AS present, ${each((c) => `r.${c} AS ${c}_stored`)}
+    FROM (SELECT *, ${each((c) => `max(CASE ${c}_nth WHEN 1 THEN ${c} END) OVER same_key AS ${c}_first`)}
+            FROM (SELECT *, row_number() OVER so_far AS nth, ${each((c) => `count(${c}) OVER so_far AS ${c}_nth`)}
+                    FROM pg_temp.fw_readings WINDOW so_far AS (PARTITION BY sensor_id, time ORDER BY ord)) counted
+          WINDOW same_key AS (PARTITION BY sensor_id, time)) q
+    LEFT JOIN sensor_readings r ON r.sensor_id = q.sensor_id AND r.time = q.time AND (${inSpan})`,
+  insert: `
+INSERT INTO sensor_readings (time, sensor_id, ${CORE.join(', ')})
+  SELECT time, sensor_id, ${each((c) => `${c}_first`)} FROM pg_temp.fw_row
+   WHERE nth = 1 AND NOT present ORDER BY sensor_id, time`,
+  verdicts: `
+  SELECT ord, present OR nth > 1 AS present,
+    ${each((c) => `${c} IS NOT NULL AND ${c} IS DISTINCT FROM coalesce(${c}_stored, ${c}_first)`, ' OR ')} AS conflict,
+    ${each((c) => `${c} IS NOT NULL AND ${c}_stored IS NULL AND ${c}_nth = 1`, ' OR ')} AS fresh,
+    nth = 1 AND present AND (${each((c) => `${c}_stored IS NULL AND ${c}_first IS NOT NULL`, ' OR ')}) AS to_fill
+  FROM pg_temp.fw_row`,
+
+  /** Apart, and only where there is something to fill: an UPDATE may have to decompress what it touches. */
+  fill: (inSpan: string) => `
+UPDATE sensor_readings r SET ${each((c) => `${c} = coalesce(r.${c}, f.${c}_first)`)}
+  FROM pg_temp.fw_row f WHERE f.nth = 1 AND f.present AND r.sensor_id = f.sensor_id AND r.time = f.time AND (${inSpan})
+   AND (${each((c) => `(f.${c}_stored IS NULL AND f.${c}_first IS NOT NULL)`, ' OR ')})`,
 } as const;
 
-const STAGE = `
-CREATE TEMP TABLE fw_readings (ord int, time timestamptz, sensor_id int,
-  ${FLOATS.map((column) => `${column} double precision`).join(', ')}, rssi int) ON COMMIT DROP;
-CREATE TEMP TABLE fw_metrics (ord int, time timestamptz, sensor_id int, metric_id int, value double precision)
-  ON COMMIT DROP`;
-
-/** `seen`: how many values of a column its key has had so far in this batch; 1 where this row brought the first. */
-const mergeReadings = (inSpan: string) => `
-CREATE TEMP TABLE fw_seen ON COMMIT DROP AS
-  SELECT *, row_number() OVER k AS nth, ${each((c) => `count(${c}) OVER k AS ${c}_seen`, ', ')}
-    FROM pg_temp.fw_readings WINDOW k AS (PARTITION BY sensor_id, time ORDER BY ord);
-CREATE TEMP TABLE fw_first ON COMMIT DROP AS
-  SELECT sensor_id, time, ${each((c) => `max(${c}) FILTER (WHERE ${c}_seen = 1) AS ${c}`, ', ')}
-    FROM pg_temp.fw_seen GROUP BY sensor_id, time;
-CREATE TEMP TABLE fw_stored ON COMMIT DROP AS
-  SELECT r.sensor_id, r.time, ${each((c) => `r.${c}`, ', ')}
-    FROM sensor_readings r JOIN pg_temp.fw_first f ON r.sensor_id = f.sensor_id AND r.time = f.time
-   WHERE ${inSpan};
-INSERT INTO sensor_readings (time, sensor_id, ${CORE.join(', ')})
-  SELECT f.time, f.sensor_id, ${each((c) => `f.${c}`, ', ')} FROM pg_temp.fw_first f
-   WHERE NOT EXISTS (SELECT FROM pg_temp.fw_stored s WHERE s.sensor_id = f.sensor_id AND s.time = f.time)
-   ORDER BY f.sensor_id, f.time;
-CREATE TEMP TABLE fw_fill ON COMMIT DROP AS
-  SELECT f.* FROM pg_temp.fw_first f JOIN pg_temp.fw_stored s ON s.sensor_id = f.sensor_id AND s.time = f.time
-   WHERE ${each((c) => `(s.${c} IS NULL AND f.${c} IS NOT NULL)`, ' OR ')}`;
-
-const mergeMetrics = (inSpan: string) => `
+const METRICS = {
+  stage: `CREATE TEMP TABLE fw_metrics (ord int, time timestamptz, sensor_id int, metric_id int,
+    value double precision) ON COMMIT DROP`,
+  copy: 'COPY pg_temp.fw_metrics FROM STDIN BINARY',
+  compare: (inSpan: string) => `
 CREATE TEMP TABLE fw_narrow ON COMMIT DROP AS
-  SELECT m.*, row_number() OVER k AS nth, first_value(value) OVER k AS first_value, NULL::double precision AS stored
-    FROM pg_temp.fw_metrics m WINDOW k AS (PARTITION BY sensor_id, metric_id, time ORDER BY ord);
-CREATE TEMP TABLE fw_narrow_stored ON COMMIT DROP AS
-  SELECT r.* FROM sensor_metrics r JOIN pg_temp.fw_narrow n
-      ON r.sensor_id = n.sensor_id AND r.metric_id = n.metric_id AND r.time = n.time AND n.nth = 1
-   WHERE ${inSpan};
+  SELECT q.*, r.value AS stored
+    FROM (SELECT *, row_number() OVER so_far AS nth, first_value(value) OVER so_far AS first FROM pg_temp.fw_metrics
+          WINDOW so_far AS (PARTITION BY sensor_id, metric_id, time ORDER BY ord)) q
+    LEFT JOIN sensor_metrics r
+      ON r.sensor_id = q.sensor_id AND r.metric_id = q.metric_id AND r.time = q.time AND (${inSpan})`,
+  insert: `
 INSERT INTO sensor_metrics (time, sensor_id, metric_id, value)
-  SELECT n.time, n.sensor_id, n.metric_id, n.value FROM pg_temp.fw_narrow n
-   WHERE n.nth = 1 AND NOT EXISTS (SELECT FROM pg_temp.fw_narrow_stored s
-     WHERE s.sensor_id = n.sensor_id AND s.metric_id = n.metric_id AND s.time = n.time)
-   ORDER BY n.sensor_id, n.metric_id, n.time`;
-
-/** One line per row of the batch: does it contradict, does it bring anything, was its row there before. */
-const CORE_VERDICTS = `
-  SELECT q.ord,
-    ${each((c) => `(q.${c} IS NOT NULL AND q.${c} IS DISTINCT FROM coalesce(s.${c}, f.${c}))`, ' OR ')} AS conflict,
-    ${each((c) => `(q.${c} IS NOT NULL AND s.${c} IS NULL AND q.${c}_seen = 1)`, ' OR ')} AS fresh,
-    q.nth > 1 OR s.sensor_id IS NOT NULL AS present
-  FROM pg_temp.fw_seen q JOIN pg_temp.fw_first f ON f.sensor_id = q.sensor_id AND f.time = q.time
-  LEFT JOIN pg_temp.fw_stored s ON s.sensor_id = q.sensor_id AND s.time = q.time`;
-const NARROW_VERDICTS = `
-  SELECT n.ord, n.value IS DISTINCT FROM coalesce(s.value, n.first_value), s.value IS NULL AND n.nth = 1,
-    n.nth > 1 OR s.value IS NOT NULL
-  FROM pg_temp.fw_narrow n LEFT JOIN pg_temp.fw_narrow_stored s
-    ON s.sensor_id = n.sensor_id AND s.metric_id = n.metric_id AND s.time = n.time`;
+  SELECT time, sensor_id, metric_id, value FROM pg_temp.fw_narrow
+   WHERE nth = 1 AND stored IS NULL ORDER BY sensor_id, metric_id, time`,
+  verdicts: `
+  SELECT ord, stored IS NOT NULL OR nth > 1 AS present, value IS DISTINCT FROM coalesce(stored, first) AS conflict,
+    stored IS NULL AND nth = 1 AS fresh, false AS to_fill
+  FROM pg_temp.fw_narrow`,
+} as const;
 
 /** Per reading, over its row and its narrow rows. */
-const OUTCOME = `
+const outcomeOf = (verdicts: readonly string[]) => `
 SELECT count(*) FILTER (WHERE conflict)::int AS conflict,
        count(*) FILTER (WHERE NOT conflict AND fresh AND NOT present)::int AS stored,
        count(*) FILTER (WHERE NOT conflict AND fresh AND present)::int AS merged,
        count(*) FILTER (WHERE NOT conflict AND NOT fresh)::int AS duplicate,
-       (SELECT count(*) FROM pg_temp.fw_fill)::int AS fills
-  FROM (SELECT bool_or(conflict) AS conflict, bool_or(fresh) AS fresh, bool_or(present) AS present
-          FROM (${CORE_VERDICTS} UNION ALL ${NARROW_VERDICTS}) verdicts GROUP BY ord) readings`;
+       coalesce(bool_or(to_fill), false) AS to_fill
+  FROM (SELECT bool_or(conflict) AS conflict, bool_or(fresh) AS fresh, bool_or(present) AS present,
+               bool_or(to_fill) AS to_fill
+          FROM (${verdicts.join(' UNION ALL ')}) verdicts GROUP BY ord) readings`;
 
-/** Apart, and only where there is something to fill: an UPDATE may have to decompress what it touches. */
-const fill = (inSpan: string) => `
-UPDATE sensor_readings r SET ${each((c) => `${c} = coalesce(r.${c}, f.${c})`, ', ')}
-  FROM pg_temp.fw_fill f WHERE r.sensor_id = f.sensor_id AND r.time = f.time AND (${inSpan})`;
-
-/** Inside the caller's transaction. Resolves with the outcome of every reading in `rows`. */
+/** Inside a transaction that `work` begins here and the caller ends. The outcome is that of every reading in `rows`. */
 export async function merge(
   work: Work,
   rows: BatchRows,
   readings: readonly StorableReading[],
 ): Promise<StoreOutcome> {
   const inSpan = spanCondition(readings);
-  await work.script(STAGE);
-  if (rows.readings.rows > 0) await work.copy(COPY_TO_STAGING.sensor_readings, rows.readings.finish());
-  if (rows.metrics.rows > 0) await work.copy(COPY_TO_STAGING.sensor_metrics, rows.metrics.finish());
-  const results = await work.script([mergeReadings(inSpan), mergeMetrics(inSpan), OUTCOME].join(';'));
-  const { stored, duplicate, merged, conflict, fills } = results.at(-1)?.rows[0] as StoreOutcome & {
-    fills: number;
-  };
-  if (fills > 0) await work.script(fill(inSpan));
+  const core = rows.readings.rows > 0 ? [READINGS] : [];
+  const narrow = rows.metrics.rows > 0 ? [METRICS] : [];
+  const parts = [...core, ...narrow]; // readings before narrow metrics: the lock order of the store
+  // No JIT: the planner knows nothing of the new tables, and compiling takes longer than running.
+  await work.script(['BEGIN; SET LOCAL jit = off', ...parts.map(({ stage }) => stage)].join(';'));
+  for (const { copy } of core) await work.copy(copy, rows.readings.finish());
+  for (const { copy } of narrow) await work.copy(copy, rows.metrics.finish());
+  if (parts.length === 0) return { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
+  const results = await work.script(
+    [
+      ...parts.flatMap(({ compare, insert }) => [compare(inSpan), insert]),
+      outcomeOf(parts.map(({ verdicts }) => verdicts)),
+    ].join(';'),
+  );
+  const counts = results.at(-1)?.rows[0] as StoreOutcome & { to_fill: boolean };
+  if (counts.to_fill) await work.script(READINGS.fill(inSpan));
+  const { stored, duplicate, merged, conflict } = counts;
   return { stored, duplicate, merged, conflict };
 }
 

@@ -9,7 +9,7 @@ import type {
   StoreOutcome,
 } from '../../ports.ts';
 import { isEmptyAlertBatch, writeAlerts } from './alert-writes.ts';
-import { BatchRows, firstWith, inspect, readingOfRow } from './batch-rows.ts';
+import { BatchRows, firstWith, readingOfRow } from './batch-rows.ts';
 import { refusedRow } from './copy-in.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
@@ -94,9 +94,8 @@ class TimescaleStore implements ReadingStore {
     const step: Step = { name: 'copy' };
     try {
       return await this.#session.run(async (work) => {
-        const refused = await this.#prepare(work, batch);
+        const refused = await this.#encode(work, batch, this.#direct);
         if (refused !== undefined) return refused;
-        this.#direct.encode(readings, this.#ids.known);
         await this.#write(work, batch, step);
         this.#paths.inc(1, { path: 'direct' });
         return { kind: 'committed', stored: readings.length, duplicate: 0, merged: 0, conflict: 0 };
@@ -137,32 +136,27 @@ class TimescaleStore implements ReadingStore {
   }
 
   async #merge(work: Work, batch: StoreBatch, step: Step): Promise<StoreOutcome | RowRefused> {
-    const refused = await this.#prepare(work, batch);
+    const refused = await this.#encode(work, batch, this.#staged);
     if (refused !== undefined) return refused;
     step.name = 'merge';
-    await work.script('BEGIN');
-    let outcome: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
-    if (batch.readings.length > 0) {
-      this.#staged.encode(batch.readings, this.#ids.known);
-      outcome = await merge(work, this.#staged, batch.readings);
-    }
+    const outcome = await merge(work, this.#staged, batch.readings);
     await writeExtras(work, batch, step);
     await commitTransaction(work, step);
     return outcome;
   }
 
-  /** What can be refused without asking the server; then ids for metrics that have none, outside the transaction. */
-  async #prepare(work: Work, { readings }: StoreBatch): Promise<RowRefused | undefined> {
-    const { refused, unknown } = inspect(readings, this.#ids.known);
+  /** Rows as bytes; what can be refused without asking the server is. New metrics get their ids on the way. */
+  async #encode(work: Work, { readings }: StoreBatch, rows: BatchRows): Promise<RowRefused | undefined> {
+    const first = rows.encode(readings, this.#ids.known);
+    if (first.refused !== undefined || first.unknown.size === 0) return first.refused;
+    await this.#ids.learn(work, first.unknown);
+    const { refused, unknown } = rows.encode(readings, this.#ids.known);
     if (refused !== undefined || unknown.size === 0) return refused;
-    await this.#ids.learn(work, unknown);
-    const beyond = new Set([...unknown].filter((name) => !this.#ids.known.has(name)));
-    if (beyond.size === 0) return undefined;
     return {
       kind: 'row_refused',
-      index: firstWith(readings, beyond),
+      index: firstWith(readings, unknown),
       sqlstate: '54000',
-      message: `too many metric names: ${[...beyond].slice(0, 3).join(', ')} would be beyond the limit`,
+      message: `too many metric names: ${[...unknown].slice(0, 3).join(', ')} would be beyond the limit`,
     };
   }
 
