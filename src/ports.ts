@@ -87,6 +87,8 @@ export type Connectivity =
       readonly receiveMaximum: number;
       readonly protocolVersion: 4 | 5;
     }
+  /** Follows `connected`, and every change of the filters: the broker has answered for each. */
+  | { readonly state: 'subscribed'; readonly active: number; readonly refused: number }
   | { readonly state: 'disconnected'; readonly reason: string; readonly retryInMs: number };
 
 export interface MessageHandlers {

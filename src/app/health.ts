@@ -42,8 +42,16 @@ export function readinessChecks({
 }
 
 function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']> {
-  if (connectivity.state === 'connected') return { status: 'ok' };
-  return { status: 'fail', detail: connectivity.state === 'connecting' ? 'connecting' : connectivity.reason };
+  switch (connectivity.state) {
+    case 'subscribed':
+      if (connectivity.refused === 0) return { status: 'ok' };
+      return { status: 'degraded', detail: `the broker refuses ${connectivity.refused} subscriptions` };
+    case 'disconnected':
+      return { status: 'fail', detail: connectivity.reason };
+    case 'connecting':
+    case 'connected':
+      return { status: 'fail', detail: `${connectivity.state}, not yet subscribed` };
+  }
 }
 
 /**

@@ -1,8 +1,29 @@
+import { alertsCommand } from './alerts.ts';
+import { checkConfigCommand } from './check-config.ts';
 import type { CliCommand } from './command.ts';
+import { deadLettersCommand } from './dead-letters.ts';
+import { decodeCommand } from './decode.ts';
 import { demoCommand } from './demo.ts';
 import { migrateCommand } from './migrate.ts';
+import { policiesCommand } from './policies.ts';
+import { printConfigCommand } from './print-config.ts';
+import { readingsCommand } from './readings.ts';
 import { runCommand } from './run.ts';
+import { sensorsCommand } from './sensors.ts';
 import { simulateCommand } from './simulate.ts';
 
 /** Every command, in the order of the help. A new command is one file and one line here. */
-export const COMMANDS: readonly CliCommand[] = [runCommand, demoCommand, simulateCommand, migrateCommand];
+export const COMMANDS: readonly CliCommand[] = [
+  runCommand,
+  demoCommand,
+  simulateCommand,
+  checkConfigCommand,
+  printConfigCommand,
+  migrateCommand,
+  decodeCommand,
+  sensorsCommand,
+  readingsCommand,
+  alertsCommand,
+  policiesCommand,
+  deadLettersCommand,
+];

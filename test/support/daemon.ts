@@ -34,7 +34,7 @@ export class Daemon {
     this.args = args;
   }
 
-  /** Writes `config` into a new folder and starts. Resolves once the daemon says that it is ready. */
+  /** Writes `config` into a new folder and starts. Resolves once the daemon is ready and subscribed. */
   static async start(config: string): Promise<Daemon> {
     const daemon = await Daemon.prepare(config);
     await daemon.launch();
@@ -58,9 +58,10 @@ export class Daemon {
 
   /** Starts the process again in the same folder. */
   async launch(): Promise<void> {
-    this.spawn();
     const started = this.log.length;
+    this.spawn();
     await this.logged((line) => line.msg === 'ready', started);
+    await this.logged((line) => line.msg === 'mqtt: subscribed', started);
   }
 
   /** Starts without waiting for anything. */

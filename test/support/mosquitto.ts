@@ -81,13 +81,20 @@ export class Mosquitto {
     this.#process?.kill(signal);
   }
 
-  /** Resolves once the broker's log matches: `-v` logs every packet. */
-  async logged(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.log)) {
+  /** Resolves once the broker's log matches, or holds a text so many times: `-v` logs every packet. */
+  async logged(pattern: RegExp | string, times = 1): Promise<void> {
+    const isThere = () =>
+      typeof pattern === 'string' ? this.count(pattern) >= times : pattern.test(this.log);
+    while (!isThere()) {
       const stderr = this.#process?.stderr;
       if (stderr === null || stderr === undefined) throw new Error('mosquitto is not running');
       await once(stderr, 'data');
     }
+  }
+
+  /** How often a text is in the log. */
+  count(text: string): number {
+    return this.log.split(text).length - 1;
   }
 
   async stop(): Promise<void> {

@@ -70,6 +70,7 @@ class MqttJsSource implements MqttSource {
       clock: deps.clock,
       random: deps.random,
       failedGauge: this.#meters.subscriptionsFailed,
+      onSettled: (active, refused) => this.#subscribed(active, refused),
       backoff: options.reconnect,
       memory: options.memory,
       retainHandling: options.retainHandling ?? 1,
@@ -173,6 +174,11 @@ class MqttJsSource implements MqttSource {
       receiveMaximum: protocolVersion === 5 ? receiveMaximum : (assumedWindow ?? MQTT4_WINDOW),
       protocolVersion,
     });
+  }
+
+  #subscribed(active: number, refused: number): void {
+    this.#logger.info({ active, refused }, 'mqtt: subscribed');
+    this.#handlers?.onConnectivity({ state: 'subscribed', active, refused });
   }
 
   #onReady(connection: MqttConnection): void {

@@ -14,6 +14,8 @@ export interface SubscriptionDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: RandomSource;
+  /** Every filter has its answer: how many are active, how many the broker refuses. */
+  readonly onSettled: (active: number, refused: number) => void;
   readonly failedGauge: Gauge;
   readonly backoff: BackoffLimits;
   readonly memory: SubscriptionMemory | undefined;
@@ -96,6 +98,7 @@ export class Subscriptions {
     if (connection !== this.#connection) return;
     for (const filter of this.#failed.keys()) if (!this.#wanted.has(filter)) this.#failed.delete(filter);
     this.#deps.failedGauge.set(this.#failed.size);
+    if (!incomplete) this.#deps.onSettled(this.#active.size, this.#failed.size);
     if (incomplete || this.#failed.size > 0) this.#retryLater();
     else this.#retries = 0;
   }
