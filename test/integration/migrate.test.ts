@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { migrate, migrateDatabase, schemaIsCurrent, status } from '../../src/adapters/timescale/migrate.ts';
+import { loadMigrations, type Migration } from '../../src/adapters/timescale/migrations.ts';
+import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+
+const ours = loadMigrations();
+const made = (version: number, sql: string, more: Partial<Migration> = {}): Migration => ({
+  version, name: `made_${version}`, sql, checksum: `sum ${sql}`, transactional: true, ...more,
+}); // prettier-ignore
+
+let db: TestDatabase;
+let client: pg.Client;
+beforeAll(async () => {
+  db = await openTestDatabase({ migrated: true });
+  client = await connect();
+});
+afterAll(async () => {
+  await client.end();
+  await db.close();
+});
+
+async function connect(): Promise<pg.Client> {
+  const one = new pg.Client({ connectionString: db.url });
+  await one.connect();
+  return one;
+}
+const rows = async (text: string) => (await client.query<Record<string, unknown>>(text)).rows;
+/** In a schema of its own, so that a test may migrate as if the database were empty. */
+const inSchema = async (name: string, run: (clients: pg.Client[]) => Promise<void>, sessions = 1) => {
+  await client.query(`CREATE SCHEMA ${name}`);
+  const clients = await Promise.all(Array.from({ length: sessions }, connect));
+  for (const one of clients) await one.query(`SET search_path = ${name}, public`);
+  try {
+    await run(clients);
+  } finally {
+    for (const one of clients) await one.end();
+    await client.query(`DROP SCHEMA ${name} CASCADE`);
+  }
+};
+
+describe('the schema', () => {
+  const columns = async (table: string) =>
+    (
+      await rows(`SELECT column_name || ' ' || data_type AS c FROM information_schema.columns
+        WHERE table_name = '${table}' AND table_schema = current_schema() ORDER BY ordinal_position`)
+    ).map(({ c }) => c);
+
+  test('sensor_readings has exactly its columns', async () => {
+    expect(await columns('sensor_readings')).toEqual([
+      'time timestamp with time zone', 'sensor_id integer', 'temperature double precision',
+      'humidity double precision', 'pressure double precision', 'battery double precision', 'rssi integer',
+    ]); // prettier-ignore
+  });
+
+  test('sensor_alerts begins with its six, and an INSERT of just these works', async () => {
+    expect((await columns('sensor_alerts')).slice(0, 6)).toEqual([
+      'time timestamp with time zone', 'sensor_id integer', 'alert_type text', 'message text',
+      'value double precision', 'threshold double precision',
+    ]); // prettier-ignore
+    await client.query(
+      `INSERT INTO sensor_alerts VALUES ('2026-01-01Z', 1, 'temperature_high', 'hot', 31, 30)`,
+    );
+    expect(await rows('SELECT severity, flapping, resolved_at FROM sensor_alerts')).toEqual([
+      { severity: 'warning', flapping: false, resolved_at: null },
+    ]);
+  });
+
+  test('narrow metrics, and the figures of the daemon', async () => {
+    expect(await columns('sensor_metrics')).toEqual([
+      'time timestamp with time zone', 'sensor_id integer', 'metric_id integer', 'value double precision',
+    ]); // prettier-ignore
+    expect(await columns('app_metrics')).toEqual([
+      'time timestamp with time zone', 'host text', 'metric_name text', 'value double precision', 'tags jsonb',
+    ]); // prettier-ignore
+  });
+
+  test('the aggregates carry sums and counts beside the averages', async () => {
+    for (const [view, bucket] of [
+      ['sensor_hourly_agg', 'hour'],
+      ['sensor_daily_agg', 'day'],
+    ] as const) {
+      const names = (await columns(view)).map((c) => String(c).split(' ')[0]);
+      expect(names.slice(0, 2)).toEqual([bucket, 'sensor_id']);
+      expect(names).toEqual(
+        expect.arrayContaining([
+          'avg_temp', 'min_temp', 'max_temp', 'avg_humidity', 'avg_battery', 'readings', 'sum_temp', 'count_temp',
+        ]), // prettier-ignore
+      );
+    }
+  });
+
+  test('no foreign key leaves a hypertable', async () => {
+    expect(
+      await rows(`SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f'
+      AND conrelid IN (SELECT format('%I.%I', hypertable_schema, hypertable_name)::regclass
+                         FROM timescaledb_information.hypertables)`),
+    ).toEqual([]);
+  });
+
+  test('every policy is there, each with a fixed schedule', async () => {
+    const policies = await rows(`SELECT hypertable_name || ' ' || proc_name AS policy, fixed_schedule,
+        coalesce(config->>'drop_after', config->>'compress_after', config->>'start_offset') AS span
+      FROM timescaledb_information.jobs WHERE hypertable_schema = current_schema() ORDER BY 1`);
+    expect(policies.map(({ policy, span }) => `${String(policy)} ${String(span)}`)).toEqual([
+      'app_metrics policy_compression 2 days',
+      'app_metrics policy_retention 30 days',
+      'dead_letters policy_retention 30 days',
+      'sensor_alerts policy_retention 1 year',
+      'sensor_daily_agg policy_refresh_continuous_aggregate 5 days',
+      'sensor_daily_agg policy_retention 5 years',
+      'sensor_hourly_agg policy_refresh_continuous_aggregate 3 days',
+      'sensor_hourly_agg policy_retention 1 year',
+      'sensor_metrics policy_compression 7 days',
+      'sensor_metrics policy_retention 90 days',
+      'sensor_readings policy_compression 7 days',
+      'sensor_readings policy_retention 90 days',
+    ]);
+    expect(policies.every(({ fixed_schedule }) => fixed_schedule)).toBe(true);
+  });
+});
+
+describe('migrating', () => {
+  test('twice is once', async () => {
+    expect(await migrate(client)).toEqual({ from: ours.length, to: ours.length, applied: [] });
+    await migrateDatabase(db.url);
+    await schemaIsCurrent(client);
+  });
+
+  test('the whole schema goes where search_path says', async () => {
+    await inSchema('elsewhere', async ([one]) => {
+      if (one === undefined) return;
+      expect(await status(one)).toMatchObject({ version: 0, target: ours.length });
+      await expect(schemaIsCurrent(one)).rejects.toMatchObject({ code: 'SCHEMA_PENDING' });
+      const result = await migrate(one);
+      expect(result).toMatchObject({ from: 0, to: ours.length });
+      expect(result.applied[0]).toBe('0001_readings');
+      const found = await one.query(`SELECT to_regclass('elsewhere.sensor_daily_agg') IS NOT NULL AS there`);
+      expect(found.rows).toEqual([{ there: true }]);
+    });
+  });
+
+  test('three programs at once: each migration is applied once', async () => {
+    const list = [
+      made(1, 'CREATE TABLE a (x int)'),
+      made(2, 'CREATE TABLE b (x int); INSERT INTO b VALUES (1)'),
+    ];
+    await inSchema('crowd', async (clients) => {
+        const results = await Promise.all(clients.map((one) => migrate(one, { migrations: list })));
+        expect(results.flatMap(({ applied }) => applied).sort()).toEqual(['0001_made_1', '0002_made_2']);
+        expect((await clients[0]?.query('SELECT x FROM b'))?.rows).toEqual([{ x: 1 }]);
+      }, 3,
+    ); // prettier-ignore
+  });
+
+  test('a database newer than the program is refused', async () => {
+    await expect(migrate(client, { migrations: ours.slice(0, -1) })).rejects.toMatchObject({
+      code: 'SCHEMA_NEWER', kind: 'schema', remedy: expect.stringContaining('newer fieldwatch'),
+    }); // prettier-ignore
+    expect((await status(client, ours.slice(0, -1))).entries.at(-1)).toMatchObject({ state: 'unknown' });
+  });
+
+  test('a migration whose content changed after it was applied is refused', async () => {
+    const changed = ours.map((one) => (one.version === 2 ? { ...one, checksum: 'other' } : one));
+    await expect(migrate(client, { migrations: changed })).rejects.toMatchObject({ code: 'SCHEMA_DRIFT' });
+    expect((await status(client, changed)).entries[1]).toMatchObject({ state: 'changed' });
+  });
+
+  test('one that fails leaves nothing of itself, keeps those before, and says where', async () => {
+    const list = [
+      made(1, 'CREATE TABLE a (x int)'),
+      made(2, 'CREATE TABLE b (x int);\nINSERT INTO nowhere VALUES (1)'),
+    ];
+    await inSchema('broken', async ([one]) => {
+      if (one === undefined) return;
+      await expect(migrate(one, { migrations: list })).rejects.toMatchObject({
+        code: 'MIGRATION_FAILED', kind: 'schema', message: expect.stringContaining('0002_made_2.sql:2: '),
+      }); // prettier-ignore
+      expect(await status(one, list)).toMatchObject({
+        version: 1,
+        entries: [{ state: 'applied' }, { state: 'pending' }],
+      });
+      const repaired = [list[0] as Migration, made(2, 'CREATE TABLE b (x int)')];
+      expect(await migrate(one, { migrations: repaired })).toEqual({
+        from: 1,
+        to: 2,
+        applied: ['0002_made_2'],
+      });
+    });
+  });
+
+  test('a statement that no transaction may hold runs outside of one', async () => {
+    const refresh = made(
+      1,
+      `CALL refresh_continuous_aggregate('public.sensor_hourly_agg', '2020-01-01', '2020-01-02')`,
+    );
+    await inSchema('outside', async ([one]) => {
+      if (one === undefined) return;
+      await expect(migrate(one, { migrations: [refresh] })).rejects.toMatchObject({
+        code: 'MIGRATION_FAILED',
+      });
+      const apart = [{ ...refresh, transactional: false }];
+      expect(await migrate(one, { migrations: apart })).toMatchObject({ to: 1 });
+    });
+  });
+});
