@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CatalogRow } from '../../../src/core/policy/catalog.ts';
+import { dangerCheck } from '../../../src/core/policy/check/danger.ts';
 import { policiesCheck } from '../../../src/core/policy/check/policies.ts';
 import type { Facts } from '../../../src/core/policy/facts.ts';
 import { declaredPolicies, type PolicyPlan } from '../../../src/core/policy/plan.ts';
@@ -94,19 +95,6 @@ describe('each fault is found by name, and nothing else', () => {
         verdict: 'mismatched',
         expected: 'schedule_interval = 1 hour',
         actual: expect.stringMatching(/^schedule_interval = 1 day /),
-      },
-    ],
-    [
-      'an open start_offset',
-      (rows) => {
-        const row = rowOf(rows, 'sensor_daily_agg', 'policy_refresh_continuous_aggregate');
-        row['config'] = { start_offset: null, end_offset: '01:00:00' };
-      },
-      {
-        subject: 'sensor_daily_agg refresh',
-        verdict: 'mismatched',
-        expected: 'start_offset = 5 days',
-        actual: expect.stringMatching(/^start_offset = none /),
       },
     ],
     [
@@ -205,4 +193,63 @@ test('of a relation that is not there no policy is missed', () => {
   relations.delete('sensor_metrics');
   const rows = rowsOf().filter((row) => row['relation'] !== 'sensor_metrics');
   expect(judge(rows, plan, { ...facts, relations })).toEqual([]);
+});
+
+describe('policies that destroy what another one keeps are one finding, and of the danger check', () => {
+  const table: [string, (rows: Record<string, unknown>[]) => unknown, object][] = [
+    [
+      'an open start_offset',
+      (rows) => {
+        const row = rowOf(rows, 'sensor_daily_agg', 'policy_refresh_continuous_aggregate');
+        row['config'] = { start_offset: null, end_offset: '01:00:00' };
+      },
+      {
+        subject: 'sensor_daily_agg refresh',
+        actual: expect.stringMatching(/^an open start_offset \(job \d+\)/),
+      },
+    ],
+    [
+      'a window that reaches beyond retention',
+      (rows) => {
+        const row = rowOf(rows, 'sensor_hourly_agg', 'policy_refresh_continuous_aggregate');
+        row['config'] = { start_offset: '90 days', end_offset: '00:05:00' };
+      },
+      {
+        subject: 'sensor_hourly_agg refresh',
+        expected: 'start_offset + 1 hour <= the 90 days that sensor_readings is kept',
+      },
+    ],
+    [
+      'a retention shorter than the window',
+      (rows) => (rowOf(rows, 'sensor_readings', 'policy_retention')['config'] = { drop_after: '2 days' }),
+      { subject: 'sensor_hourly_agg refresh', actual: expect.stringContaining('drop_after = 2 days') },
+    ],
+  ];
+
+  test.each(table)('%s', (_, spoil, expected) => {
+    const rows = rowsOf();
+    expect(dangerCheck.judge(plan, factsOf(plan), [rows])).toEqual([]);
+    spoil(rows);
+    expect(judge(rows)).toEqual([]);
+    const findings = dangerCheck.judge(plan, factsOf(plan), [rows]);
+    expect(findings).toHaveLength(1);
+    expect(findings[0]).toMatchObject({
+      check: 'danger',
+      verdict: 'danger',
+      severity: 'critical',
+      ...expected,
+    });
+  });
+
+  test('without retention an open window is none', () => {
+    const declared = planWith({ hypertables: { sensor_readings: { retention: { enabled: false } } } });
+    const rows = rowsOf(declared);
+    rowOf(rows, 'sensor_hourly_agg', 'policy_refresh_continuous_aggregate')['config'] = {
+      end_offset: '00:05:00',
+    };
+    expect(dangerCheck.judge(declared, factsOf(declared), [rows])).toEqual([]);
+    expect(judge(rows, declared)).toMatchObject([
+      { verdict: 'mismatched', expected: 'start_offset = 3 days' },
+    ]);
+  });
 });

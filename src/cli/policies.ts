@@ -1,0 +1,116 @@
+import type { Command } from 'commander';
+import { loadConfig } from '../config/index.ts';
+import { CHECKS } from '../core/policy/check/index.ts';
+import { isNote, type Finding } from '../core/policy/finding.ts';
+import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
+import { verify } from '../core/policy/verify.ts';
+import type { Db } from '../queries/db.ts';
+import { catalogOf, listPolicies, type PolicyRow } from '../queries/policies.ts';
+import {
+  configOption,
+  jsonOption,
+  print,
+  subcommand,
+  type Cli,
+  type CliCommand,
+  type ExitCode,
+} from './command.ts';
+import { withDatabase } from './database.ts';
+import { printRows } from './rows.ts';
+import type { Column } from './table.ts';
+import { createPaint, plainText, wantsColor, type Paint } from './terminal.ts';
+
+interface PolicyOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** `fieldwatch policies`: are compression, retention and aggregates looked after? */
+export const policiesCommand: CliCommand = (cli) =>
+  subcommand(
+    'policies',
+    'verify and show the policies of the database',
+    'fieldwatch policies verify\nfieldwatch policies show --json',
+  )
+    .addCommand(verifyCommand(cli))
+    .addCommand(showCommand(cli));
+
+function verifyCommand(cli: Cli): Command {
+  return subcommand(
+    'verify',
+    'compare the database with what is declared; exit 1 on a finding',
+    'fieldwatch policies verify || echo "look after the database"',
+  )
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      onPlan<PolicyOptions>(cli, async (db, plan, options) => {
+        const { findings } = await verify(catalogOf(db), plan, CHECKS);
+        const ok = findings.every(isNote);
+        if (options.json === true) print(cli, JSON.stringify({ ok, findings }));
+        else printFindings(cli, findings, CHECKS.length);
+        return ok ? 0 : 1;
+      }),
+    );
+}
+
+function showCommand(cli: Cli): Command {
+  return subcommand('show', 'every declared policy, its job and its last run', 'fieldwatch policies show')
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      onPlan<PolicyOptions>(cli, async (db, plan, options) => {
+        printRows(cli, COLUMNS, await listPolicies(db, plan), { json: options.json });
+        return 0;
+      }),
+    );
+}
+
+/** An action that has the declared plan, and the database for as long as it runs. */
+export const onPlan = <Options extends PolicyOptions>(
+  cli: Cli,
+  run: (db: Db, plan: PolicyPlan, options: Options) => Promise<ExitCode>,
+) =>
+  cli.action(async (options: Options): Promise<ExitCode> => {
+    const { config } = loadConfig({ file: options.config, env: cli.env });
+    return withDatabase(cli, config, (db) => run(db, planOf(config.policies), options));
+  });
+
+const COLUMNS: readonly Column<PolicyRow>[] = [
+  { title: 'relation', value: (row) => row.relation },
+  { title: 'policy', value: (row) => row.policy },
+  { title: 'verdict', value: (row) => row.verdict },
+  { title: 'declared', value: (row) => row.declared },
+  { title: 'job', value: (row) => row.job },
+  { title: 'last run', value: (row) => row.lastRun },
+  {
+    title: 'ok',
+    value: (row) => row.lastRunOk,
+    format: (value) => (value === null ? '-' : value === true ? 'yes' : 'no'),
+  },
+  { title: 'next run', value: (row) => row.nextRun },
+];
+
+/** A block per finding: a table would cut the one thing that matters, the remedy. */
+function printFindings(cli: Cli, findings: readonly Finding[], checks: number): void {
+  const paint = createPaint(wantsColor(cli));
+  for (const finding of findings) {
+    const { subject, verdict, check, expected, actual, remedy } = finding;
+    print(
+      cli,
+      `${colour(paint, finding)(verdict.toUpperCase())} ${paint.bold(plainText(subject))} ${paint.dim(`(${check})`)}`,
+    );
+    print(cli, `  expected  ${plainText(expected)}`);
+    print(cli, `  actual    ${plainText(actual)}`);
+    print(cli, `  remedy    ${plainText(remedy)}`);
+  }
+  const count = `${findings.length} finding${findings.length === 1 ? '' : 's'}`;
+  print(
+    cli,
+    findings.length === 0 ? paint.green(`ok: ${checks} checks, no finding`) : `${checks} checks, ${count}`,
+  );
+}
+
+function colour(paint: Paint, { severity }: Finding): (text: string) => string {
+  return { critical: paint.red, warning: paint.yellow, info: paint.cyan }[severity];
+}
