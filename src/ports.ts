@@ -125,11 +125,17 @@ export interface Sensor {
   readonly tags: readonly string[];
 }
 
+/** A device that sends for the first time, and what its topic tells of it. */
+export interface NewDevice {
+  readonly key: string;
+  readonly location?: string | undefined;
+}
+
 export interface SensorDirectory {
   /** All registered sensors. */
   loadAll(): Promise<readonly Sensor[]>;
-  /** Registers unknown keys; returns every sensor of `keys`, whoever registered it. Safe against other daemons. */
-  register(keys: readonly string[]): Promise<readonly Sensor[]>;
+  /** Registers unknown devices; returns the sensor of each, whoever registered it. Safe against other daemons. */
+  register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Those of `keys` that are registered; registers none. */
   find(keys: readonly string[]): Promise<readonly Sensor[]>;
 }

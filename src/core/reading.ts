@@ -16,6 +16,8 @@ export interface Reading {
   /** The device's own key, as `sensors.key` stores it. */
   readonly device: string;
   readonly timeUs: Micros;
+  /** Where the topic says that the device stands (its `{location}` segment): for a sensor that registers itself. */
+  readonly location: string | undefined;
   /** True when the payload carried no time of its own and the arrival time was used (see the README's limits). */
   readonly stamped: boolean;
   /** Finite numbers in canonical units. A Map, so that no payload can reach a prototype. */

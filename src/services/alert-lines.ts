@@ -24,6 +24,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
           reason: notification.reason,
         }
       : {}),
+    suppressed: notification.suppressed,
     backfilled: notification.backfilled,
     persisted,
     ...(notification.runbook === null ? {} : { runbook: notification.runbook }),
@@ -34,8 +35,8 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
 type Level = 'info' | 'warn' | 'error';
 
 /** What demands attention is loud; what ends or is history is not. */
-export function levelOf({ event, severity, backfilled }: AlertNotification): Level {
-  if (backfilled || event === 'resolved' || event === 'flapping_end' || severity === 'info') return 'info';
+export function levelOf({ event, severity, suppressed }: AlertNotification): Level {
+  if (suppressed !== null || event === 'resolved' || event === 'flapping_end' || severity === 'info') return 'info';
   return severity === 'critical' ? 'error' : 'warn';
 }
 

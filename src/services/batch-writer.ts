@@ -174,9 +174,9 @@ export class BatchWriter {
   }
 
   private async resolveSensors(batch: IntakeBatch): Promise<void> {
-    if (batch.unknownKeys.size === 0) return;
+    if (batch.unknown.size === 0) return;
     const { registry } = this.deps;
-    const refused = await registry.resolve(batch.unknownKeys);
+    const refused = await registry.resolve(batch.unknown.values());
     const kept = [];
     for (const row of batch.rowList) {
       const sensor = row.sensor ?? registry.find(row.key);
@@ -189,7 +189,7 @@ export class BatchWriter {
       }
     }
     batch.rowList = kept;
-    batch.unknownKeys.clear();
+    batch.unknown.clear();
   }
 
   private failed(error: unknown, rows: number): void {

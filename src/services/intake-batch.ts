@@ -1,4 +1,4 @@
-import type { DeadLetter, InboundMessage, Sensor } from '../ports.ts';
+import type { DeadLetter, InboundMessage, NewDevice, Sensor } from '../ports.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
 
@@ -27,8 +27,8 @@ export class IntakeBatch implements BatchFill {
   rowList: IntakeRow[] = [];
   readonly deadLetters: DeadLetter[] = [];
   readonly openedAtMs: number;
-  /** Device keys that were unknown on arrival. */
-  readonly unknownKeys = new Set<string>();
+  /** Devices that were unknown on arrival, by key. */
+  readonly unknown = new Map<string, NewDevice>();
   bytes = 0;
   /** An attempt to store it failed: its rows may be in the database already. */
   retry = false;
@@ -56,7 +56,9 @@ export class IntakeBatch implements BatchFill {
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
   ): void {
-    if (sensor === undefined) this.unknownKeys.add(reading.device);
+    if (sensor === undefined) {
+      this.unknown.set(reading.device, { key: reading.device, location: reading.location });
+    }
     this.rowList.push({
       key: reading.device,
       timeUs: reading.timeUs,

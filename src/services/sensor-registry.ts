@@ -1,4 +1,4 @@
-import type { Clock, Logger, Metrics, Sensor, SensorDirectory } from '../ports.ts';
+import type { Clock, Logger, Metrics, NewDevice, Sensor, SensorDirectory } from '../ports.ts';
 
 export interface RegistryOptions {
   /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
@@ -74,17 +74,18 @@ export class SensorRegistry {
    * Registers what may be registered. Afterwards `find` knows every key that is not in the result.
    * Rejects when the database cannot be reached; calling again is safe.
    */
-  async resolve(keys: Iterable<string>): Promise<ReadonlyMap<string, Refusal>> {
+  async resolve(devices: Iterable<NewDevice>): Promise<ReadonlyMap<string, Refusal>> {
     const refused = new Map<string, Refusal>();
-    const admitted: string[] = [];
+    const admitted: NewDevice[] = [];
     let room = this.room();
-    for (const key of keys) {
+    for (const device of devices) {
+      const { key } = device;
       if (this.byKey.has(key)) continue;
       if (this.options.registration === 'reject' || !this.allowed(key)) refused.set(key, 'sensor_rejected');
       else if (room <= 0) refused.set(key, 'sensor_limit');
       else {
         room -= 1;
-        admitted.push(key);
+        admitted.push(device);
       }
     }
     await this.lookUpRefused(refused);
@@ -99,12 +100,15 @@ export class SensorRegistry {
     for (const key of refused.keys()) if (this.byKey.has(key)) refused.delete(key);
   }
 
-  private async register(keys: readonly string[]): Promise<void> {
-    const sensors = await this.directory.register(keys);
+  private async register(devices: readonly NewDevice[]): Promise<void> {
+    const sensors = await this.directory.register(devices);
     this.adopt(sensors);
-    this.newInWindow += keys.length;
-    this.registered.inc(keys.length);
-    this.logger.info({ count: keys.length, keys: keys.slice(0, 10) }, 'sensors registered');
+    this.newInWindow += devices.length;
+    this.registered.inc(devices.length);
+    this.logger.info(
+      { count: devices.length, keys: devices.slice(0, 10).map(({ key }) => key) },
+      'sensors registered',
+    );
   }
 
   private room(): number {

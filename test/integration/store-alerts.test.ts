@@ -196,10 +196,10 @@ describe('dead letters', () => {
 describe('sensors', () => {
   test('register: unknown ones get ids, known ones keep theirs, whoever registers first', async () => {
     const directory = new TimescaleSensorDirectory(pool);
-    const [a] = await directory.register(['a']);
+    const [a] = await directory.register([{ key: 'a' }]);
     const rounds = await Promise.all([
-      directory.register(['b', 'a', 'c']),
-      directory.register(['c', 'b', 'd']),
+      directory.register([{ key: 'b' }, { key: 'a' }, { key: 'c' }]),
+      directory.register([{ key: 'c' }, { key: 'b' }, { key: 'd' }]),
     ]);
     const all = await directory.loadAll();
     expect(all.map(({ key }) => key).sort()).toEqual(['a', 'b', 'c', 'd']);
@@ -213,14 +213,14 @@ describe('sensors', () => {
     for (const sensor of rounds.flat()) expect(all).toContainEqual(sensor);
     expect(await directory.find(['d', 'nobody'])).toMatchObject([{ key: 'd' }]);
     const highest = Math.max(...all.map(({ id }) => id));
-    await directory.register(['a', 'b', 'c', 'd']);
-    await directory.register(['e']);
+    await directory.register([{ key: 'a' }, { key: 'b' }, { key: 'c' }, { key: 'd' }]);
+    await directory.register([{ key: 'e' }]);
     expect(Math.max(...(await directory.loadAll()).map(({ id }) => id))).toBeLessThanOrEqual(highest + 3);
   });
 
   test('declare: what the configuration states is set, what it leaves open stays', async () => {
     const directory = new TimescaleSensorDirectory(pool);
-    await directory.register(['a']);
+    await directory.register([{ key: 'a' }]);
     await directory.declare([
       { key: 'a', name: 'Oven', tags: ['x', 'y'] },
       { key: 'b', location: 'lab' },

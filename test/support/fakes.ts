@@ -5,6 +5,7 @@ import type {
   MessageHandlers,
   MessageSource,
   Metrics,
+  NewDevice,
   ReadingStore,
   Sensor,
   SensorDirectory,
@@ -188,10 +189,12 @@ export class FakeDirectory implements SensorDirectory {
     return keys.flatMap((wanted) => this.sensors.get(wanted) ?? []);
   }
 
-  async register(keys: readonly string[]): Promise<readonly Sensor[]> {
+  async register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     this.registerCalls += 1;
     if (this.failWith !== undefined) throw this.failWith;
-    return keys.map((wanted) => this.sensors.get(wanted) ?? this.add(wanted));
+    return devices.map(
+      ({ key, location }) => this.sensors.get(key) ?? this.add(key, { location: location ?? null }),
+    );
   }
 }
 

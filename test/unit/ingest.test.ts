@@ -26,6 +26,7 @@ const decoder: Decoder = {
     const readings = text.split(',').map((value, index) => ({
       device: topic,
       timeUs: receivedAtMs * 1000 + index,
+      location: undefined,
       stamped: true,
       metrics: new Map([['temperature', Number(value)]]),
     }));

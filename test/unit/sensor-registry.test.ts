@@ -14,47 +14,55 @@ function setup(options: Partial<RegistryOptions> = {}) {
   return { directory, clock, registry };
 }
 
+const devices = (...keys: string[]) => keys.map((key) => ({ key }));
+
 describe('SensorRegistry', () => {
   it('registers unknown keys in one call and knows them afterwards', async () => {
     const { directory, registry } = setup();
-    expect(await registry.resolve(['a', 'b'])).toEqual(new Map());
+    expect(await registry.resolve(devices('a', 'b'))).toEqual(new Map());
     expect(directory.registerCalls).toBe(1);
     expect(registry.find('a')?.id).toBe(1);
-    await registry.resolve(['a', 'b']);
+    await registry.resolve(devices('a', 'b'));
     expect(directory.registerCalls).toBe(1);
   });
 
   it('refuses keys outside the allow-list, and with registration rejected', async () => {
     const { registry } = setup({ allow: ['lab-*', 'x.1'] });
-    expect(await registry.resolve(['lab-1', 'x.1', 'xa1', 'home-1'])).toEqual(
+    expect(await registry.resolve(devices('lab-1', 'x.1', 'xa1', 'home-1'))).toEqual(
       new Map([
         ['xa1', 'sensor_rejected'],
         ['home-1', 'sensor_rejected'],
       ]),
     );
     const closed = setup({ registration: 'reject' });
-    expect(await closed.registry.resolve(['a'])).toEqual(new Map([['a', 'sensor_rejected']]));
+    expect(await closed.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
   });
 
   it('finds a sensor that someone registered by hand, whatever the policy', async () => {
     const { directory, registry } = setup({ registration: 'reject' });
     directory.add('a', { location: 'lab' });
-    expect(await registry.resolve(['a'])).toEqual(new Map());
+    expect(await registry.resolve(devices('a'))).toEqual(new Map());
     expect(registry.find('a')?.location).toBe('lab');
   });
 
   it('limits new sensors a minute, and starts anew in the next', async () => {
     const { clock, registry } = setup({ maxNewPerMinute: 2 });
-    expect(await registry.resolve(['a', 'b', 'c'])).toEqual(new Map([['c', 'sensor_limit']]));
+    expect(await registry.resolve(devices('a', 'b', 'c'))).toEqual(new Map([['c', 'sensor_limit']]));
     clock.advance(60_000);
-    expect(await registry.resolve(['c'])).toEqual(new Map());
+    expect(await registry.resolve(devices('c'))).toEqual(new Map());
+  });
+
+  it('registers a device where its topic says that it stands', async () => {
+    const { registry } = setup();
+    await registry.resolve([{ key: 'a', location: 'coldroom' }]);
+    expect(registry.find('a')?.location).toBe('coldroom');
   });
 
   it('keeps its allowance when the database is away', async () => {
     const { directory, registry } = setup({ maxNewPerMinute: 1 });
     directory.failWith = new Error('away');
-    await expect(registry.resolve(['a'])).rejects.toThrow('away');
+    await expect(registry.resolve(devices('a'))).rejects.toThrow('away');
     directory.failWith = undefined;
-    expect(await registry.resolve(['a'])).toEqual(new Map());
+    expect(await registry.resolve(devices('a'))).toEqual(new Map());
   });
 });

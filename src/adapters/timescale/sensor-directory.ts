@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Sensor, SensorDirectory } from '../../ports.ts';
+import type { NewDevice, Sensor, SensorDirectory } from '../../ports.ts';
 import { databaseError } from './errors.ts';
 import { storableText } from './values.ts';
 
@@ -37,14 +37,16 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     ]);
   }
 
-  async register(keys: readonly string[]): Promise<readonly Sensor[]> {
+  async register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    const locations = new Map(devices.map(({ key, location }) => [storableText(key), location]));
+    const keys = [...locations.keys()].sort();
     // In one order for all daemons; NOT EXISTS first, because ON CONFLICT alone burns an id for each key that is there.
     await this.#select(
-      `INSERT INTO sensors (key)
-       SELECT fresh.key FROM unnest($1::text[]) AS fresh (key)
+      `INSERT INTO sensors (key, location)
+       SELECT fresh.key, fresh.location FROM unnest($1::text[], $2::text[]) AS fresh (key, location)
         WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key) ORDER BY 1
        ON CONFLICT (key) DO NOTHING RETURNING ${SENSOR}`,
-      [[...new Set(keys.map(storableText))].sort()],
+      [keys, keys.map((key) => nullable(locations.get(key)))],
     );
     return this.find(keys);
   }
@@ -85,3 +87,6 @@ export class TimescaleSensorDirectory implements SensorDirectory {
 
 const tagsOf = (element: string) =>
   `coalesce((SELECT array_agg(t) FROM jsonb_array_elements_text(nullif(${element}->'tags', 'null')) AS t), '{}')`;
+
+const nullable = (text: string | undefined): string | null =>
+  text === undefined ? null : storableText(text);

@@ -34,8 +34,9 @@ export function reject(code: RejectCode, detail?: string): Decoded {
 function judge(plan: AssemblyPlan, draft: Draft, context: MessageContext): Judged | Fault {
   const device = deviceOf(plan.device, context.topicDevice, draft);
   if (typeof device !== 'string') return device;
-  const own = ownTime(plan.time, draft, context.receivedAtUs);
-  if (typeof own === 'object') return own;
+  const found = ownTime(plan.time, draft, context.receivedAtUs);
+  if (typeof found === 'object') return found;
+  const own = draft.relative === true ? undefined : found;
   if (context.retain && plan.retained !== 'accept') {
     // D12: stamped with its arrival, an old retained value would become a fresh reading at every restart.
     if (own === undefined) return RETAINED_NO_TIME;
@@ -47,7 +48,8 @@ function judge(plan: AssemblyPlan, draft: Draft, context: MessageContext): Judge
   return {
     reading: {
       device,
-      timeUs: own ?? context.receivedAtUs,
+      timeUs: found ?? context.receivedAtUs,
+      location: context.captures.get('location'),
       stamped: own === undefined,
       metrics: sink.metrics,
     },
