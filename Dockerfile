@@ -1,0 +1,38 @@
+# fieldwatch in a container: the daemon alone, against real servers. See docker-compose.yml for the whole.
+#
+# The embedded database is an optional dependency and not in the image: set FIELDWATCH_DATABASE_URL and FIELDWATCH_MQTT_URL.
+
+FROM node:22-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No package's own script is run, neither here nor below.
+RUN npm ci --omit=optional --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+RUN npm run build
+
+FROM node:22-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
+COPY --from=build /app/dist dist
+COPY sql sql
+COPY config config
+COPY LICENSE NOTICE ./
+RUN chmod 755 dist/main.js && ln -s /app/dist/main.js /usr/local/bin/fieldwatch \
+    && install -d -o node -g node -m 750 /var/lib/fieldwatch
+
+# The metrics and health endpoints are for other containers too; publish the port on purpose, it asks for no password.
+ENV FIELDWATCH_HTTP_HOST=0.0.0.0 \
+    FIELDWATCH_STATE_DIR=/var/lib/fieldwatch/state
+# All that is written: the root file system may be read-only.
+VOLUME /var/lib/fieldwatch
+WORKDIR /var/lib/fieldwatch
+USER node
+EXPOSE 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.FIELDWATCH_HTTP_PORT || 9464}/livez`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/dist/main.js"]
+CMD ["run"]
