@@ -56,7 +56,7 @@ describe.each([5, 4] as const)('held acknowledgements, protocol version %i', (pr
       return false;
     });
     probe.source.acknowledge(probe.messages);
-    await eventually(() => broker.log.split('Received PUBACK from station').length > window);
+    await broker.logged('Received PUBACK from station', window);
     expect(chunks).toEqual([4 * window]);
   });
 
@@ -65,7 +65,7 @@ describe.each([5, 4] as const)('held acknowledgements, protocol version %i', (pr
     await probe.until(() => probe.messages.length === 10);
     const old = [...probe.messages];
     probe.source.acknowledge(old.slice(0, 4));
-    await eventually(() => broker.log.split('Received PUBACK from station').length > 4);
+    await broker.logged('Received PUBACK from station', 4);
     proxy.cut();
     await probe.until(() => probe.messages.length === 16);
     expect(probe.texts.slice(10)).toEqual(['5', '6', '7', '8', '9', '10']);

@@ -70,7 +70,7 @@ describe.each([5, 4] as const)('life of a connection, protocol version %i', (pro
     await probe.until(() => probe.messages.length === 20);
     probe.source.acknowledge(probe.messages.slice(0, 5));
     // Only what the broker has on disk can survive its SIGKILL; 'autosave_on_changes' saves every change.
-    await eventually(() => broker.log.split('Received PUBACK from station').length === 6);
+    await broker.logged('Received PUBACK from station', 5);
     broker.signal('SIGUSR1');
     await broker.logged(/Saving in-memory database[^]*Received PINGREQ|Saving in-memory database/);
     await plainClient(broker.url).then((client) => client.endAsync());
@@ -111,7 +111,7 @@ describe.each([5, 4] as const)('life of a connection, protocol version %i', (pro
     probe.source.acknowledge(probe.messages);
     await probe.source.stop();
     expect(probe.messages).toHaveLength(10);
-    expect(broker.log.split('Received PUBACK from station').length - 1).toBe(10);
+    expect(broker.count('Received PUBACK from station')).toBe(10);
 
     const before = probe;
     await startProbe();

@@ -1,10 +1,10 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 
 const run = promisify(execFile);
 
@@ -56,12 +56,16 @@ export class Mosquitto {
       env: { ...process.env, PATH: path },
     });
     this.#process = child;
+    let started = false;
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', () => reject(new Error(`mosquitto did not start: ${this.log}`)));
       child.stderr.on('data', (chunk: Buffer) => {
         this.#log.push(chunk.toString());
-        if (/version \S+ running/.test(this.log)) resolve();
+        if (!started && /version \S+ running/.test(this.log)) {
+          started = true;
+          resolve();
+        }
       });
     });
   }
@@ -129,14 +133,4 @@ export class Mosquitto {
     }
     return file;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -33,6 +33,7 @@ export class Subscriptions {
   #active = new Set<string>();
   /** Refused filters and why; each is logged once per reason. */
   #failed = new Map<string, number>();
+  #saidOutcome = '';
   #connection: MqttConnection | undefined;
   #work: Promise<void> = Promise.resolve();
   #retry: Timer | undefined;
@@ -58,6 +59,7 @@ export class Subscriptions {
     this.detach();
     this.#connection = connection;
     this.#active.clear();
+    this.#saidOutcome = '';
     if (!sessionPresent) this.#remembered.clear();
     return this.#reconcile();
   }
@@ -71,6 +73,7 @@ export class Subscriptions {
   /** The next set of filters; without a connection it takes effect at the next connect. */
   replace(filters: readonly string[]): Promise<void> {
     this.#wanted = new Set(filters);
+    this.#saidOutcome = '';
     return this.#reconcile();
   }
 
@@ -98,9 +101,17 @@ export class Subscriptions {
     if (connection !== this.#connection) return;
     for (const filter of this.#failed.keys()) if (!this.#wanted.has(filter)) this.#failed.delete(filter);
     this.#deps.failedGauge.set(this.#failed.size);
-    if (!incomplete) this.#deps.onSettled(this.#active.size, this.#failed.size);
+    if (!incomplete) this.#settled();
     if (incomplete || this.#failed.size > 0) this.#retryLater();
     else this.#retries = 0;
+  }
+
+  /** Says it once per connection and change, not at every retry of a refused filter. */
+  #settled(): void {
+    const outcome = `${this.#active.size}/${this.#failed.size}`;
+    if (outcome === this.#saidOutcome) return;
+    this.#saidOutcome = outcome;
+    this.#deps.onSettled(this.#active.size, this.#failed.size);
   }
 
   async #dropUnwanted(connection: MqttConnection): Promise<void> {
