@@ -52,7 +52,11 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
   async function select(text: string, values: readonly unknown[]): Promise<readonly CatalogRow[]> {
     const using = await connected();
     // Cutting the connection makes pending queries of `using` fail, so the promise below always settles.
-    const guard = setTimeout(() => cut(using), limits.statementTimeoutMs + GRACE_MS);
+    let silent = false;
+    const guard = setTimeout(() => {
+      silent = true;
+      cut(using);
+    }, limits.statementTimeoutMs + GRACE_MS);
     try {
       await using.query(
         'BEGIN TRANSACTION READ ONLY; ' +
@@ -64,7 +68,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
       return result.rows;
     } catch (error) {
       await using.query('ROLLBACK').catch(() => drop(using));
-      throw error;
+      throw silent ? noAnswer(limits.statementTimeoutMs + GRACE_MS, error) : error;
     } finally {
       clearTimeout(guard);
     }
@@ -87,6 +91,13 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     },
   };
 }
+
+const noAnswer = (afterMs: number, cause: unknown) =>
+  new FieldwatchError(`database: reading the catalog: no answer within ${afterMs} ms`, {
+    code: 'CATALOG_TIMEOUT',
+    kind: 'transient',
+    cause,
+  });
 
 /** Ends a connection whose server does not answer: `end()` would wait for it. */
 function cut(client: pg.Client): void {

@@ -1,5 +1,4 @@
-import { FieldwatchError } from '../errors.ts';
-import { messageOf } from '../errors.ts';
+import { FieldwatchError, messageOf } from '../errors.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { canBeJudged, serverCheck } from './check/server.ts';
@@ -12,8 +11,8 @@ export interface Verification {
   readonly findings: readonly Finding[];
 }
 
-/** The codes with which a Catalog says that a query ran into its time limit, or into a lock that was not given up. */
-export const CATALOG_TIMEOUT = 'CATALOG_TIMEOUT';
+/** How a Catalog says that a query ran into its time limit, into a lock that was not given up, or got no answer. */
+const TIMED_OUT: readonly string[] = ['DB_TIMEOUT', 'DB_CONTENTION', 'CATALOG_TIMEOUT'];
 
 /**
  * Asks every check. A check that gets no answer is a finding of that check and does not keep the others from being
@@ -50,7 +49,7 @@ async function ask(
 
 function unanswered(check: PolicyCheck, error: unknown): Finding {
   const finding = { check: check.name, subject: check.name, expected: 'an answer from the database' };
-  if (error instanceof FieldwatchError && error.code === CATALOG_TIMEOUT) {
+  if (error instanceof FieldwatchError && TIMED_OUT.includes(error.code)) {
     return {
       ...finding,
       verdict: 'stalled',
