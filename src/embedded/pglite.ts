@@ -21,6 +21,7 @@ async function load(): Promise<{ PGlite: PGliteModule['PGlite']; timescaledb: un
     const { timescaledb } = (await import(`${PACKAGE}/timescaledb`)) as { timescaledb: unknown };
     return { PGlite, timescaledb };
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new FieldwatchError(
       `the embedded database needs the package ${PACKAGE}, which is not installed here`,
       {

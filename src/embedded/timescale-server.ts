@@ -112,6 +112,8 @@ function stopOnSignal(stop: () => void): void {
   // The parent asked, or is gone: with it goes its end of the channel.
   process.on('message', once);
   process.once('disconnect', once);
+  // It may have gone while the engine was starting.
+  if (process.send !== undefined && !process.connected) once();
 }
 
 function fail(error: unknown): void {

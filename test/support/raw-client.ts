@@ -17,7 +17,7 @@ export class RawClient {
   readonly parameters = new Map<string, string>();
   pid = 0;
   secret = 0;
-  private buffer = Buffer.alloc(0);
+  private buffer: Buffer = Buffer.alloc(0);
   private messages: { type: string; body: Buffer }[] = [];
   private wake: () => void = () => {};
   private closed = false;

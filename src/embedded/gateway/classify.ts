@@ -31,7 +31,11 @@ const PLAIN: QueryClass = {
 
 /** Nothing of interest can be in a text without one of these; most texts stop here. */
 const SMELL =
-  /\bstdin\b|^[^a-z]*(?:set|reset)\b|;[\s\S]*\b(?:set|reset)\b|\/\*|--|\bset_config\b|\bdiscard\b|\bdeallocate\b|\btemp(?:orary)?\b|advisory/i;
+  /\bstdin\b|^[^a-z]*(?:re)?set\b|\/\*|--|\bset_config\b|\bdiscard\b|\bdeallocate\b|\btemp(?:orary)?\b|advisory/i;
+const SETS = /\b(?:re)?set\b/i;
+
+// Two linear scans: one pattern for "a SET after some semicolon" would be quadratic on a long script.
+const smells = (sql: string) => SMELL.test(sql) || (sql.includes(';') && SETS.test(sql));
 
 const CACHE_ENTRIES = 500;
 const CACHED_TEXT_LENGTH = 4000;
@@ -41,7 +45,7 @@ const cache = new Map<string, QueryClass>();
 export function classify(sql: string): QueryClass {
   const known = cache.get(sql);
   if (known !== undefined) return known;
-  const found = SMELL.test(sql) ? examine(sql) : PLAIN;
+  const found = smells(sql) ? examine(sql) : PLAIN;
   if (sql.length <= CACHED_TEXT_LENGTH) {
     if (cache.size >= CACHE_ENTRIES) cache.delete(cache.keys().next().value!);
     cache.set(sql, found);
