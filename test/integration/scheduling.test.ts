@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
+import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
+import { createPolicyJobs } from '../../src/adapters/timescale/policy-jobs.ts';
+import { CHECKS } from '../../src/core/policy/check/index.ts';
+import { createScheduling } from '../../src/services/scheduling.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeCron } from '../support/fake-cron.ts';
+import { RecordingMetrics } from '../support/fakes.ts';
+import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
+
+const VERIFY = '*/5 * * * *';
+const RUN_JOBS = '* * * * *';
+/** A real server runs its jobs itself; then there is nothing to see here. */
+const embedded = (process.env['FIELDWATCH_TEST_DATABASE_URL'] ?? '') === '';
+
+let db: PolicyDatabase;
+beforeAll(async () => {
+  db = await openPolicyDatabase();
+});
+afterAll(() => db.close());
+
+/** A daemon's scheduling over real adapters; only its cron is ticked by hand. */
+function daemon() {
+  const cron = new FakeCron();
+  const logger = new QuietLogger();
+  const metrics = new RecordingMetrics();
+  const clock = new FakeClock();
+  const catalog = createCatalog({ url: db.url });
+  const jobs = createPolicyJobs({ url: db.url });
+  const scheduling = createScheduling({
+    ...{ cron, catalog, jobs, plan: db.plan, checks: CHECKS, logger, metrics, clock },
+    schedules: { verify: VERIFY, runJobs: RUN_JOBS, timezone: 'UTC' },
+    leader: new AdvisoryLeaderLock({ url: db.url }, { clock, logger }),
+  });
+  const rounds = (): number =>
+    metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
+  return {
+    ...{ cron, logger, metrics, scheduling, rounds },
+    async stop() {
+      await scheduling.stop();
+      await jobs.close();
+      await catalog.close();
+    },
+  };
+}
+
+(embedded ? describe : describe.skip)('due jobs of the embedded engine', () => {
+  const never = new AbortController().signal;
+
+  test('are run once when due, and do compress, refresh and drop', async () => {
+    await db.sql(`INSERT INTO sensors (key) SELECT 's' || g FROM generate_series(1, 3) g`);
+    await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, s, 20
+      FROM generate_series(now() - INTERVAL '10 days', now(), INTERVAL '10 minutes') t, generate_series(1, 3) s`);
+    await db.sql(`INSERT INTO sensor_readings (time, sensor_id) VALUES (now() - INTERVAL '100 days', 1)`);
+    const jobs = createPolicyJobs({ url: db.url });
+    const runs = await jobs.runDue(never);
+    expect(runs.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(runs.map(({ proc }) => proc).slice(0, 2)).toEqual([
+      'policy_refresh_continuous_aggregate',
+      'policy_refresh_continuous_aggregate',
+    ]);
+    expect(runs.at(-1)?.proc).toBe('policy_retention');
+    expect(runs).toHaveLength(12);
+    const [effect] = await db.sql<{ compressed: number; buckets: number; old: number }>(`
+      SELECT (SELECT count(*)::int FROM timescaledb_information.chunks WHERE hypertable_name = 'sensor_readings'
+          AND is_compressed) AS compressed,
+        (SELECT count(*)::int FROM sensor_hourly_agg) AS buckets,
+        (SELECT count(*)::int FROM sensor_readings WHERE time < now() - INTERVAL '92 days') AS old`);
+    expect(effect?.compressed).toBeGreaterThan(1);
+    expect(effect?.buckets).toBeGreaterThan(3 * 24 * 2);
+    expect(effect?.old).toBe(0);
+
+    // Nothing is due at once again, also for another process; and the history says what happened.
+    const other = createPolicyJobs({ url: db.url });
+    expect(await other.runDue(never)).toEqual([]);
+    const [history] = await db.sql<{ runs: number; ok: boolean }>(
+      'SELECT count(*)::int AS runs, bool_and(ok) AS ok FROM job_runs WHERE finished_at IS NOT NULL',
+    );
+    expect(history).toEqual({ runs: 12, ok: true });
+    // The jobs left the ten days to be aggregated beyond their window, which is what the check is for.
+    expect(await db.lines()).toEqual(['late | sensor_hourly_agg refresh | lagging']);
+    await db.sql(
+      `CALL refresh_continuous_aggregate('sensor_hourly_agg', now() - INTERVAL '11 days', now() - INTERVAL '1 hour')`,
+    );
+    await db.sql(
+      `CALL refresh_continuous_aggregate('sensor_daily_agg', now() - INTERVAL '11 days', now() - INTERVAL '1 hour')`,
+    );
+    expect(await db.lines()).toEqual([]);
+  });
+
+  test('a job that fails is reported, and tried again after its retry period', async () => {
+    await db.sql(`CREATE PROCEDURE failing(job_id int, config jsonb) LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = 'P0001'; END $$`);
+    await db.sql(`SELECT add_job('failing', '1 hour')`);
+    const jobs = createPolicyJobs({ url: db.url });
+    expect(await jobs.runDue(never)).toMatchObject([
+      { proc: 'failing', relation: undefined, error: 'no luck' },
+    ]);
+    expect(await jobs.runDue(never)).toEqual([]);
+    await db.sql(`UPDATE job_runs SET started_at = started_at - INTERVAL '6 minutes',
+      finished_at = finished_at - INTERVAL '6 minutes' WHERE NOT ok`);
+    expect(await jobs.runDue(never)).toMatchObject([{ proc: 'failing' }]);
+    await db.sql(`SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_name = 'failing'`);
+  });
+
+  test('one that was told to stop starts no further job', async () => {
+    await db.sql('DELETE FROM job_runs');
+    const stop = new AbortController();
+    stop.abort();
+    expect(await createPolicyJobs({ url: db.url }).runDue(stop.signal)).toEqual([]);
+  });
+});
+
+test('of two daemons one acts, and the other takes over within a tick', async () => {
+  const [first, second] = [daemon(), daemon()];
+  await first.scheduling.start();
+  await eventually('the first has verified', () => first.rounds() === 1);
+  await second.scheduling.start();
+  await eventually('the second stands by', () => second.scheduling.status().role === 'standby');
+  expect(first.scheduling.status()).toMatchObject({ role: 'leader', findings: [], error: undefined });
+
+  const [id] = await db.jobs('sensor_metrics', 'policy_retention');
+  await db.sql(`SELECT alter_job(${id}, scheduled => false)`);
+  first.cron.tick(VERIFY);
+  second.cron.tick(VERIFY);
+  await eventually('the first has found it', () => first.rounds() === 2);
+  expect(first.logger.find(/^policy finding$/)).toMatchObject([
+    { level: 'warn', fields: { subject: 'sensor_metrics retention', verdict: 'paused' } },
+  ]);
+  expect(second.rounds()).toBe(0);
+
+  await first.stop();
+  second.cron.tick(VERIFY);
+  await eventually('the second has taken over', () => second.rounds() === 1);
+  expect(second.scheduling.status()).toMatchObject({ role: 'leader', findings: [{ verdict: 'paused' }] });
+  await db.sql(`SELECT alter_job(${id}, scheduled => true)`);
+  second.cron.tick(VERIFY);
+  await eventually('it is cleared', () => second.scheduling.findings().length === 0);
+  await second.stop();
+});
