@@ -24,7 +24,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
           reason: notification.reason,
         }
       : {}),
-    suppressed: notification.suppressed,
+    suppressed: notification.suppressed ?? null,
     backfilled: notification.backfilled,
     persisted,
     ...(notification.runbook === null ? {} : { runbook: notification.runbook }),
@@ -36,7 +36,13 @@ type Level = 'info' | 'warn' | 'error';
 
 /** What demands attention is loud; what ends or is history is not. */
 export function levelOf({ event, severity, suppressed }: AlertNotification): Level {
-  if (suppressed !== null || event === 'resolved' || event === 'flapping_end' || severity === 'info') return 'info';
+  if (
+    (suppressed ?? null) !== null ||
+    event === 'resolved' ||
+    event === 'flapping_end' ||
+    severity === 'info'
+  )
+    return 'info';
   return severity === 'critical' ? 'error' : 'warn';
 }
 

@@ -34,7 +34,7 @@ export class AlertMetrics {
   }
 
   count(counts: EngineCounts, batch: AlertBatch): void {
-    for (const outcome of ['evaluated', 'late', 'duplicate', 'invalid'] as const)
+    for (const outcome of ['evaluated', 'held', 'late', 'duplicate', 'invalid'] as const)
       if (counts[outcome] > 0) this.readings.inc(counts[outcome], { outcome });
     if (counts.clamped > 0) this.clamped.inc(counts.clamped);
     for (const { severity } of batch.raised) this.raised.inc(1, { severity });

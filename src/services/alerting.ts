@@ -201,7 +201,7 @@ export class Alerting {
       );
       for (const { sensorId, metric, timeUs, value } of await this.deps.store.loadLastReadings(spans)) {
         const sensor = watched.get(sensorId);
-        if (sensor !== undefined) engine.seriesOf(sensor, metric)?.restore({ timeUs, value });
+        if (sensor !== undefined) engine.restoreLast(sensor, metric, { timeUs, value });
       }
     }
     // Known from here on, rules or not: a failed query above leaves them unknown, to be asked for again.

@@ -51,6 +51,12 @@ const bare = {
   stale_after: duration({ min: '1s', max: '30d' }).describe(
     'a longer silence is a gap: it interrupts for and keep_firing_for',
   ),
+  no_data_after: duration({ min: '1s', max: '365d' })
+    .nullable()
+    .describe('fires when a sensor that sent it sends nothing more for this long; null: never'),
+  repeat_interval: duration({ min: '1s', max: '365d' })
+    .nullable()
+    .describe('time between reminders of an alert that goes on and that nobody acknowledged; null: none'),
   runbook: text('link or hint that goes with every notification').max(2000),
 };
 
@@ -82,6 +88,8 @@ const defaults = section(
     min_samples: bare.min_samples.default(1),
     keep_firing_for: bare.keep_firing_for.prefault('0s'),
     stale_after: bare.stale_after.prefault('10m'),
+    no_data_after: fields.no_data_after,
+    repeat_interval: fields.repeat_interval,
     runbook: fields.runbook,
   },
   'what holds where no rule says otherwise',
@@ -117,6 +125,14 @@ const flap = section(
 export const alertsSchema = section(
   {
     defaults: defaults.prefault({}),
+    allowed_lateness: duration({ max: '1h' })
+      .prefault('0s')
+      .describe(
+        'readings are held this long for earlier ones, and then evaluated in the order of their times',
+      ),
+    backfill_after: duration({ min: '1s', max: '30d' })
+      .prefault('10m')
+      .describe('an episode that was over for longer when it was evaluated is logged and not notified'),
     max_future_skew: duration({ max: '1d' })
       .prefault('5m')
       .describe('readings further in the future than this are evaluated at the time they arrived'),

@@ -21,6 +21,8 @@ const TOLD: Partial<Record<Transition, NotificationEvent>> = {
   resolved: 'resolved',
   flapping_start: 'flapping_start',
   flapping_end: 'flapping_end',
+  announced: 'firing',
+  reminder: 'reminder',
 };
 
 /** Turns what the engine did into rows: section 6 of the contract. */
@@ -55,7 +57,8 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
   for (const series of touched)
     for (const cell of series.cells) {
       const windowed = cell.condition.kind === 'anomaly' && series.windowChanged;
-      if (cell.work !== cell.committed || windowed) rows.push(rowOf(series, cell, alertId));
+      const held = cell === series.cells[0] && series.heldChanged;
+      if (cell.work !== cell.committed || windowed || held) rows.push(rowOf(series, cell, alertId));
     }
   return rows;
 }
@@ -81,7 +84,7 @@ function alertRow(
 }
 
 function resolutions(
-  { series, cell, effect }: CellEffect,
+  { series, cell, effect, backfilled }: CellEffect,
   episode: Episode,
   alertId: string,
 ): AlertResolution[] {
@@ -95,12 +98,12 @@ function resolutions(
     peakValue: episode.peak,
     reason: effect.reason ?? 'value',
     flapping: episode.flapped,
-    backfilled: false,
+    backfilled,
   }));
 }
 
 function notification(
-  { series, cell, effect }: CellEffect,
+  { series, cell, effect, backfilled, suppressed }: CellEffect,
   episode: Episode,
   event: NotificationEvent,
   alertId: string,
@@ -125,7 +128,8 @@ function notification(
     runbook: cell.condition.runbook,
     reason: over ? (effect.reason ?? 'value') : null,
     resolvedValue: over ? (effect.value ?? null) : null,
-    backfilled: false,
+    backfilled,
+    suppressed: suppressed ?? null,
   };
 }
 

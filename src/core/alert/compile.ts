@@ -1,5 +1,6 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { AlertsConfig } from './config.ts';
+import type { DeliveryRules } from './delivery.ts';
 import type { EffectiveRule } from './effective.ts';
 import { RANK } from './rule.ts';
 import type { Condition, ConditionKind, Flap, Level, Side } from './rule.ts';
@@ -9,7 +10,9 @@ export interface MetricRule {
   readonly metric: string;
   readonly conditions: readonly Condition[];
   readonly staleAfterUs: Micros;
-  readonly noDataAfterUs: Micros | undefined;
+  readonly noDataAfterMs: Millis | undefined;
+  readonly allowedLatenessUs: Micros;
+  readonly delivery: DeliveryRules;
   /** Values within these cannot breach a threshold: the test that nearly every reading ends with. */
   readonly quietMin: number;
   readonly quietMax: number;
@@ -28,9 +31,10 @@ export function compileRule(effective: EffectiveRule, config: AlertsConfig): Met
     ...thresholds(effective, config),
     ...rates(effective, config),
     ...anomalies(effective, config),
+    ...noData(effective, config),
   ];
-  const noData = fields.no_data_after ?? undefined;
-  if (conditions.length === 0 && noData === undefined) return undefined;
+  if (conditions.length === 0) return undefined;
+  const repeat = fields.repeat_interval ?? undefined;
   const limit = (side: Side) =>
     conditions.find((condition) => condition.kind === 'threshold' && condition.side === side)?.levels[0]
       ?.limit;
@@ -38,10 +42,15 @@ export function compileRule(effective: EffectiveRule, config: AlertsConfig): Met
     metric,
     conditions,
     staleAfterUs: us(fields.stale_after),
-    noDataAfterUs: noData === undefined ? undefined : us(noData),
+    noDataAfterMs: fields.no_data_after ?? undefined,
+    allowedLatenessUs: us(config.allowed_lateness),
+    delivery: {
+      backfillAfterUs: us(config.backfill_after),
+      repeatUs: repeat === undefined ? undefined : us(repeat),
+    },
     quietMin: limit('low') ?? -Infinity,
     quietMax: limit('high') ?? Infinity,
-    simple: conditions.every((condition) => condition.kind === 'threshold'),
+    simple: conditions.every(({ kind }) => kind === 'threshold' || kind === 'no_data'),
     window: conditions.reduce((most, condition) => Math.max(most, condition.window), 0),
   };
 }
@@ -95,6 +104,13 @@ function anomalies(effective: EffectiveRule, config: AlertsConfig): Condition[] 
   return [condition(effective, config, { kind: 'anomaly', side: 'both', suffix: 'anomaly', levels })];
 }
 
+function noData(effective: EffectiveRule, config: AlertsConfig): Condition[] {
+  const { no_data_after: afterMs, severity } = effective.fields;
+  if (afterMs === undefined || afterMs === null) return [];
+  const levels = [{ severity, limit: afterMs / 1000, forUs: undefined }];
+  return [condition(effective, config, { kind: 'no_data', side: 'high', suffix: 'no_data', levels })];
+}
+
 function condition(
   { metric, fields }: EffectiveRule,
   config: AlertsConfig,
@@ -114,8 +130,8 @@ function condition(
     minSamples: fields.min_samples,
     keepFiringForUs: us(fields.keep_firing_for),
     staleAfterUs: us(fields.stale_after),
-    latch: fields.latch ?? false,
-    flap: flapOf(config),
+    latch: kind !== 'no_data' && (fields.latch ?? false),
+    flap: kind === 'no_data' ? undefined : flapOf(config),
     window: kind === 'anomaly' ? (fields.anomaly?.window ?? 0) : 0,
   } as const;
   return {

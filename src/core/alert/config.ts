@@ -33,6 +33,7 @@ export interface RuleFields {
   readonly max_fall?: number | null | undefined;
   readonly anomaly?: AnomalyConfig | null | undefined;
   readonly no_data_after?: Millis | null | undefined;
+  readonly repeat_interval?: Millis | null | undefined;
   readonly runbook?: string | undefined;
 }
 
@@ -52,6 +53,8 @@ export type DefaultFields = RuleFields & { readonly [K in Filled]-?: NonNullable
 export interface AlertsConfig {
   readonly defaults: DefaultFields;
   readonly max_future_skew: Millis;
+  readonly allowed_lateness: Millis;
+  readonly backfill_after: Millis;
   readonly metrics: Readonly<Record<string, RuleFields>>;
   readonly overrides: readonly OverrideConfig[];
   readonly flap?: { readonly changes: number; readonly window: Millis; readonly hold: Millis } | undefined;

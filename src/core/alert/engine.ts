@@ -2,13 +2,17 @@ import type { Micros, Millis } from '../reading.ts';
 import { WILDCARD } from './effective.ts';
 import type { SensorFacts } from './effective.ts';
 import { OK } from './state.ts';
+import type { LastEvent } from './state.ts';
 import type { RuleSet, SensorRules } from './rules.ts';
 import { Series } from './series.ts';
 import type { CellEffect } from './series.ts';
+import { Timers } from './timers.ts';
 
 /** What happened to the numbers of a batch; every one is counted once. */
 export interface EngineCounts {
   evaluated: number;
+  /** Waiting for earlier ones (`allowed_lateness`); evaluated later, without being counted again. */
+  held: number;
   late: number;
   duplicate: number;
   /** Not finite numbers. */
@@ -47,6 +51,11 @@ export class Engine {
   private touched: Series[] = [];
   private effects: CellEffect[] = [];
   private counts: EngineCounts = noCounts();
+  private readonly timers = new Timers<Series>();
+  /** Series that were taken from the timers in this generation, and when they were due. */
+  private looked: (readonly [Series, Millis])[] = [];
+  /** Since when the broker is connected; undefined while it is away. */
+  private connectedMs: Millis | undefined;
 
   constructor(rules: RuleSet) {
     this.rules = rules;
@@ -54,6 +63,9 @@ export class Engine {
 
   begin(): void {
     this.generation++;
+    // A generation that was not adopted: who was looked at has to be looked at again.
+    for (const [series, dueMs] of this.looked) this.timers.arm(series, dueMs);
+    this.looked = [];
     this.touched = [];
     this.effects = [];
     this.counts = noCounts();
@@ -73,6 +85,7 @@ export class Engine {
       series.adopt();
       this.settle(series);
     }
+    this.looked = [];
     this.begin();
   }
 
@@ -107,6 +120,8 @@ export class Engine {
   }
 
   reading(reading: EngineReading): void {
+    // The clock has passed whatever was due before this reading arrived: so a split into batches changes nothing.
+    if (reading.receivedAtMs >= this.timers.nextMs) this.tick(reading.receivedAtMs);
     const slot = this.slotOf(reading.sensor);
     const { metrics } = reading;
     let timeUs: Micros | undefined;
@@ -114,18 +129,74 @@ export class Engine {
       const value = metrics.get(metric);
       if (value === undefined) continue;
       timeUs ??= this.eventTime(reading);
-      this.number(series, timeUs, value);
+      this.number(series, reading, timeUs, value);
     }
     if (!slot.rules.wildcard) return;
     for (const [metric, value] of metrics) {
       const series = this.otherSeries(slot, metric);
-      if (series !== undefined) this.number(series, (timeUs ??= this.eventTime(reading)), value);
+      if (series !== undefined) this.number(series, reading, (timeUs ??= this.eventTime(reading)), value);
     }
   }
 
-  /** What the passing of time decides: only series that are not plainly OK wait for anything. */
+  /** When the passing of time may decide something; Infinity if nothing waits for it. */
+  get nextDueMs(): Millis {
+    return this.timers.nextMs;
+  }
+
+  /** What the passing of time decides, in the order in which it was due, however late the look. */
   tick(nowMs: Millis): void {
-    for (const series of this.unsettled) this.enter(series).tick(nowMs, this.effects);
+    for (;;) {
+      const dueMs = this.timers.nextMs;
+      const series = this.timers.take(nowMs);
+      if (series === undefined) return;
+      this.looked.push([series, dueMs]);
+      this.enter(series);
+      // Deadlines move away with each reading: mostly there is nothing to do but to look again later.
+      if (series.nextDueMs(this.connectedMs) <= dueMs)
+        series.tick(dueMs, nowMs, this.connectedMs, this.effects);
+      this.arm(series);
+    }
+  }
+
+  /** The broker is there: silence counts from now. Not part of a generation. */
+  connected(nowMs: Millis): void {
+    this.connectedMs = nowMs;
+    for (const [, series] of this.allSeries())
+      if (series.rule.noDataAfterMs !== undefined) this.timers.arm(series, nowMs + series.rule.noDataAfterMs);
+  }
+
+  /** The broker is away: nobody can tell whether sensors are silent. */
+  disconnected(): void {
+    this.connectedMs = undefined;
+  }
+
+  /** A series whose silence is watched from now on, whether or not it was ever heard. */
+  expect(sensor: SensorFacts, metric: string): void {
+    const series = this.seriesOf(sensor, metric);
+    if (series === undefined) return;
+    series.expected = true;
+    if (series.rule.noDataAfterMs !== undefined && this.connectedMs !== undefined)
+      this.timers.arm(series, this.connectedMs + series.rule.noDataAfterMs);
+  }
+
+  /** After a change of a series by something else than a reading. */
+  arm(series: Series): void {
+    const dueMs = series.nextDueMs(this.connectedMs);
+    if (dueMs < Infinity) this.timers.arm(series, dueMs);
+  }
+
+  /** The newest stored value of a metric, read back after a start. */
+  restoreLast(sensor: SensorFacts, metric: string, last: LastEvent): void {
+    const series = this.seriesOf(sensor, metric);
+    if (series === undefined) return;
+    series.restore({ last });
+    // A deadline depends on how old the last reading is.
+    if (this.unsettled.has(series)) this.arm(this.enter(series));
+  }
+
+  /** The connection outlives the rules. */
+  inheritConnection(former: Engine): void {
+    if (former.connectedMs !== undefined) this.connected(former.connectedMs);
   }
 
   /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */
@@ -152,13 +223,14 @@ export class Engine {
   }
 
   /** (a) what is no finite number ends here; the rest is the series' own. */
-  private number(series: Series, timeUs: Micros, value: unknown): void {
+  private number(series: Series, { receivedAtMs }: EngineReading, timeUs: Micros, value: unknown): void {
     if (typeof value !== 'number' || !Number.isFinite(value)) {
       this.counts.invalid++;
       return;
     }
     if (series.enter(this.generation)) this.touched.push(series);
-    this.counts[series.reading(timeUs, value, this.effects)]++;
+    this.counts[series.receive(timeUs, value, receivedAtMs, this.effects)]++;
+    if (series.waits) this.arm(series);
   }
 
   /** (b) one clock that runs ahead must not make every later reading late. */
@@ -197,5 +269,5 @@ export class Engine {
 const NO_OTHERS: Map<string, Series> = new Map();
 
 function noCounts(): EngineCounts {
-  return { evaluated: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
+  return { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
 }

@@ -26,6 +26,8 @@ export function judge(condition: Condition, sample: Sample): Verdict | undefined
     }
     case 'anomaly':
       return judgeAnomaly(condition, sample.value, sample.window);
+    case 'no_data':
+      return undefined;
   }
 }
 

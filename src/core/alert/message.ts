@@ -4,9 +4,13 @@ import type { Effect } from './state.ts';
 /** The sentence of a row and of a notification: `s1: temperature 31 is above 30`. */
 export function messageFor(sensorKey: string, condition: Condition, effect: Effect): string {
   const about = `${sensorKey}: ${subject(condition)}`;
+  if (condition.kind === 'no_data') return noDataMessage(sensorKey, condition, effect);
   const value = effect.value === undefined ? '' : ` ${show(effect.value)}`;
   const limit = effect.threshold === undefined ? '' : ` ${show(effect.threshold)}`;
   switch (effect.transition) {
+    case 'announced':
+    case 'reminder':
+      return `${about}${value} is still ${beyond(condition, effect)}${limit}`;
     case 'firing':
       return `${about}${value} is ${beyond(condition, effect)}${limit}`;
     case 'escalated':
@@ -26,6 +30,13 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
     case 'acked':
       return `${about}${value}: ${effect.transition}`;
   }
+}
+
+function noDataMessage(sensorKey: string, { metric }: Condition, effect: Effect): string {
+  if (effect.transition !== 'resolved')
+    return `${sensorKey}: no ${metric} for ${show(effect.threshold ?? 0)} s`;
+  const { reason } = effect;
+  return `${sensorKey}: ${metric} ${reason === 'data_resumed' ? 'is back' : ending(effect)}`;
 }
 
 function subject({ kind, metric }: Condition): string {

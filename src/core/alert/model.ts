@@ -100,6 +100,8 @@ export interface AlertNotification {
   readonly reason: ResolveReason | null;
   readonly resolvedValue: number | null;
   readonly backfilled: boolean;
+  /** Why nobody is told of it now: it is logged, and not sent. */
+  readonly suppressed?: 'backfill' | 'silence' | 'maintenance' | 'inhibition' | null;
 }
 
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */

@@ -79,6 +79,8 @@ export function fire(condition: Condition, firing: Firing, flaps: FlapTimes): St
     seq: 1,
     ack: undefined,
     flapped: counted.flapping,
+    owedSinceMs: undefined,
+    toldMs: undefined,
   };
   if (counted.flapping)
     return result(

@@ -3,13 +3,12 @@ import type { SensorFacts } from './effective.ts';
 import { Engine } from './engine.ts';
 import { rejudge } from './judge.ts';
 import type { AlertStateRow } from './model.ts';
-import { metricOf, stateOf, windowOf } from './row.ts';
+import { heldOf, metricOf, stateOf, windowOf } from './row.ts';
 import type { Condition } from './rule.ts';
 import type { RuleSet } from './rules.ts';
 import { Series } from './series.ts';
 import type { Cell } from './series.ts';
 import { OK } from './state.ts';
-import type { LastEvent } from './state.ts';
 
 /** A cell whose rule is another than the one its state was made under, or gone. */
 export interface RuleChange {
@@ -28,8 +27,10 @@ export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateR
   const cell = series?.cells.find(({ condition }) => condition.alertType === row.alertType);
   if (series === undefined || cell === undefined) return ghost(sensor, row);
   cell.committed = plain(stateOf(row, cell.condition));
-  series.restore({ timeUs: row.lastEventUs, value: row.lastValue }, windowOf(row));
+  const last = { timeUs: row.lastEventUs, value: row.lastValue };
+  series.restore({ ...(row.lastEventUs > 0 ? { last } : {}), window: windowOf(row), held: heldOf(row) });
   engine.settle(series);
+  engine.arm(engine.enter(series));
   return cell.condition.hash === row.ruleHash ? undefined : { series, cell, change: 'changed' };
 }
 
@@ -47,9 +48,8 @@ export function migrate(
   for (const [former, before] of old.allSeries()) {
     // Tags and places may have changed with the rules.
     const sensor = currentSensor(former.id) ?? former;
-    const last = before.committedLast;
     const after = engine.seriesOf(sensor, before.rule.metric);
-    if (last !== undefined) after?.restore(last, before.committedWindow);
+    after?.inherit(before);
     for (const cell of before.cells) {
       const { alertType, hash } = cell.condition;
       const heir = after?.cells.find(({ condition }) => condition.alertType === alertType);
@@ -62,20 +62,23 @@ export function migrate(
       else if (heir.condition.hash !== hash) changes.push({ series: after, cell: heir, change: 'changed' });
     }
   }
+  engine.inheritConnection(old);
+  for (const series of engine.open) engine.arm(engine.enter(series));
   return { engine, changes };
 }
 
 export function applyChange(engine: Engine, { series, cell, change }: RuleChange, nowMs: Millis): void {
   engine.enter(series);
-  // A rate is no value: what it was last is not known without a second reading.
-  const last = cell.condition.kind === 'rate' ? undefined : series.last;
+  const last = series.lastFor(cell);
   const verdict = rejudge(cell.condition, last);
-  series.apply(cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, engine.pending);
+  series.apply(cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, nowMs, engine.pending);
 }
 
 /** The old condition in a series of its own: it exists until its end is written. */
 function removed(sensor: SensorFacts, before: Series, cell: Cell): RuleChange {
-  return lone(sensor, cell.condition, cell.committed, before.committedLast);
+  const change = lone(sensor, cell.condition, cell.committed);
+  change.series.inherit(before);
+  return change;
 }
 
 function ghost(sensor: SensorFacts, row: AlertStateRow): RuleChange {
@@ -98,20 +101,19 @@ function ghost(sensor: SensorFacts, row: AlertStateRow): RuleChange {
     hash: row.ruleHash,
   };
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
-  return lone(sensor, condition, stateOf(row, condition), last);
+  const change = lone(sensor, condition, stateOf(row, condition));
+  change.series.restore({ last });
+  return change;
 }
 
-function lone(
-  sensor: SensorFacts,
-  condition: Condition,
-  state: Cell['committed'],
-  last: LastEvent | undefined,
-): RuleChange {
+function lone(sensor: SensorFacts, condition: Condition, state: Cell['committed']): RuleChange {
   const series = new Series(sensor, {
     metric: condition.metric,
     conditions: [condition],
     staleAfterUs: condition.staleAfterUs,
-    noDataAfterUs: undefined,
+    noDataAfterMs: undefined,
+    allowedLatenessUs: 0,
+    delivery: { backfillAfterUs: Infinity, repeatUs: undefined },
     quietMin: -Infinity,
     quietMax: Infinity,
     simple: false,
@@ -120,7 +122,6 @@ function lone(
   const [cell] = series.cells;
   if (cell === undefined) throw new Error('a series has a cell per condition');
   cell.committed = state;
-  if (last !== undefined) series.restore(last);
   return { series, cell, change: 'removed' };
 }
 

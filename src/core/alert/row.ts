@@ -1,4 +1,5 @@
-import type { Micros } from '../reading.ts';
+import type { Micros, Millis } from '../reading.ts';
+import type { HeldNumbers } from './lateness.ts';
 import { SEVERITIES } from './model.ts';
 import type { AlertStateRow } from './model.ts';
 import { excessOf } from './kind/threshold.ts';
@@ -19,6 +20,10 @@ interface Detail {
   readonly ack?: Ack;
   readonly excess?: number;
   readonly window?: readonly number[];
+  readonly owed?: Millis;
+  readonly told?: Millis;
+  /** Numbers that wait for earlier ones, with `allowed_lateness`: stored, not evaluated. */
+  readonly held?: HeldNumbers;
 }
 
 export type AlertIdOf = (sensorId: number, alertType: string, startedAtMs: number) => string;
@@ -30,7 +35,9 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
   const { condition, work } = cell;
   const episode = 'episode' in work ? work.episode : undefined;
   const { sensorId } = series;
-  const window = condition.kind === 'anomaly' ? series.currentWindow : [];
+  const window = condition.kind === 'anomaly' ? series.window : [];
+  // One row of the series is enough to remember the numbers that wait.
+  const held = cell === series.cells[0] ? series.held : [];
   return {
     sensorId,
     alertType: condition.alertType,
@@ -47,7 +54,7 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
     lastEventUs: series.last?.timeUs ?? 0,
     lastValue: series.last?.value ?? 0,
     ruleHash: condition.hash,
-    detail: detailOf(condition.metric, work, window),
+    detail: detailOf(condition.metric, work, window, held),
   };
 }
 
@@ -55,19 +62,23 @@ function detailOf(
   metric: string,
   state: EpisodeState,
   window: readonly number[],
+  held: HeldNumbers,
 ): Readonly<Record<string, unknown>> {
-  if (state.kind === 'ok' && state.flaps.length === 0 && window.length === 0) return {};
+  if (state.kind === 'ok' && state.flaps.length + window.length + held.length === 0) return {};
   const episode = 'episode' in state ? state.episode : undefined;
   const detail: Detail = {
     metric,
     ...(episode === undefined ? {} : { fired: episode.firedAtUs, excess: episode.peakExcess }),
     ...(episode?.flapped === true ? { flapped: true } : {}),
     ...(episode?.ack === undefined ? {} : { ack: episode.ack }),
+    ...(episode?.owedSinceMs === undefined ? {} : { owed: episode.owedSinceMs }),
+    ...(episode?.toldMs === undefined ? {} : { told: episode.toldMs }),
     ...('levels' in state ? { levels: state.levels.map((since) => since ?? null) } : {}),
     ...(state.kind === 'pending' ? { streak: state.streak } : {}),
     ...(state.kind === 'flapping' ? { raw: state.raw, changed: state.changedAtUs } : {}),
     ...(state.flaps.length === 0 ? {} : { flaps: state.flaps }),
     ...(window.length === 0 ? {} : { window }),
+    ...(held.length === 0 ? {} : { held }),
   };
   return detail as unknown as Readonly<Record<string, unknown>>;
 }
@@ -81,6 +92,11 @@ export function metricOf(row: AlertStateRow): string | undefined {
 export function windowOf(row: AlertStateRow): readonly number[] | undefined {
   const { window } = row.detail as Partial<Detail>;
   return Array.isArray(window) ? window : undefined;
+}
+
+export function heldOf(row: AlertStateRow): HeldNumbers | undefined {
+  const { held } = row.detail as Partial<Detail>;
+  return Array.isArray(held) ? held : undefined;
 }
 
 /** The state that a row holds: the inverse of `rowOf`. */
@@ -119,5 +135,7 @@ function episodeOf(row: AlertStateRow, detail: Partial<Detail>, condition: Condi
     seq: row.seq,
     ack: detail.ack,
     flapped: detail.flapped ?? false,
+    owedSinceMs: detail.owed,
+    toldMs: detail.told,
   };
 }

@@ -4,13 +4,13 @@ import type { AlertType, Severity } from './model.ts';
 /** One rung of the severity ladder of one side: what is crossed, and how long it must be. */
 export interface Level {
   readonly severity: Severity;
-  /** In the metric's unit; for a rate per minute; for an anomaly z. */
+  /** In the metric's unit; for a rate per minute; for an anomaly z; for no data seconds. */
   readonly limit: number;
   /** How long this level itself must be breached; undefined: the rule's `for`, and nothing once it fires. */
   readonly forUs: Micros | undefined;
 }
 
-export type ConditionKind = 'threshold' | 'rate' | 'anomaly';
+export type ConditionKind = 'threshold' | 'rate' | 'anomaly' | 'no_data';
 export type Side = 'high' | 'low' | 'both';
 
 /** `changes` transitions inside `window` are flapping; it ends after `hold` without a change. */

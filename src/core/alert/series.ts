@@ -1,18 +1,27 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { MetricRule } from './compile.ts';
+import { deliver, deliveryDueMs, tellAgain } from './delivery.ts';
+import type { Delivered, DeliveryRules } from './delivery.ts';
 import { judge } from './judge.ts';
 import { EMPTY_WINDOW, slide } from './kind/anomaly.ts';
 import type { Window } from './kind/anomaly.ts';
+import { resumed, silence } from './kind/no-data.ts';
+import { hold, NONE_HELD, releasable, releaseDueMs } from './lateness.ts';
+import type { HeldNumbers } from './lateness.ts';
 import type { Condition } from './rule.ts';
 import { OK } from './state.ts';
-import type { Effect, EpisodeState, LastEvent, StepInput } from './state.ts';
-import { step } from './step.ts';
+import type { EpisodeState, LastEvent, StepInput, StepResult } from './state.ts';
+import { heldDueMs, step } from './step.ts';
 
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 const NEVER = -Infinity;
 
+const MAX_LAG_MS = 60_000;
+
+const LIVE: DeliveryRules = { backfillAfterUs: Infinity, repeatUs: undefined };
+
 /** What became of a number in the pipeline (ALERTS.md section 3). */
-export type Outcome = 'evaluated' | 'late' | 'duplicate';
+export type Outcome = 'evaluated' | 'held' | 'late' | 'duplicate';
 
 /** One alert type of one sensor: committed state, and the state as the batch in hand would leave it. */
 export interface Cell {
@@ -22,28 +31,41 @@ export interface Cell {
 }
 
 /** A transition of one cell, on its way out of the engine. */
-export interface CellEffect {
+export interface CellEffect extends Delivered {
   readonly series: Series;
   readonly cell: Cell;
-  readonly effect: Effect;
 }
 
 /**
- * One metric of one sensor. Everything has two copies: `committed`, and the one that the batch in hand works on, which
- * starts from `committed` in each generation. So a batch can be evaluated again as if nothing had happened.
+ * One metric of one sensor. Everything has two copies: the settled one, and the one that the batch in hand works on,
+ * which starts from the settled one in each generation. So a batch can be evaluated again as if nothing had happened.
  */
 export class Series {
   readonly sensorId: number;
   readonly sensorKey: string;
   readonly rule: MetricRule;
   readonly cells: readonly Cell[];
+  /** The silence of a sensor counts once it was heard, now or before the start, or is expected to be. */
+  expected = false;
+  /** For the engine's timers: when it looks here next. */
+  armedMs: Millis = Infinity;
+  window: Window = EMPTY_WINDOW;
+  /** Numbers that wait for earlier ones. */
+  held: HeldNumbers = NONE_HELD;
+  private readonly judged: readonly Cell[];
+  private readonly noData: Cell | undefined;
   private generation = -1;
-  private committedUs: Micros;
-  private committedValue: number;
-  private settledWindow: Window = EMPTY_WINDOW;
+  /** The evaluated reading that later ones are compared with. */
   private lastUs: Micros = NEVER;
   private lastValue = NaN;
-  private window: Window = EMPTY_WINDOW;
+  private maxEventUs: Micros = NEVER;
+  private receivedMs: Millis = NEVER;
+  private settledUs: Micros = NEVER;
+  private settledValue = NaN;
+  private settledMaxUs: Micros = NEVER;
+  private settledReceivedMs: Millis = NEVER;
+  private settledWindow: Window = EMPTY_WINDOW;
+  private settledHeld: HeldNumbers = NONE_HELD;
   /** Cells in `work` that are not plainly OK: while there are none, a quiet value needs no further look. */
   private active = 0;
 
@@ -52,47 +74,60 @@ export class Series {
     this.sensorKey = sensor.key;
     this.rule = rule;
     this.cells = rule.conditions.map((condition) => ({ condition, committed: OK, work: OK }));
-    this.committedUs = NEVER;
-    this.committedValue = NaN;
+    this.judged = this.cells.filter(({ condition }) => condition.kind !== 'no_data');
+    this.noData = this.cells.find(({ condition }) => condition.kind === 'no_data');
+  }
+
+  /** Among the timers: by sensor, then by metric. */
+  get order(): string {
+    return `${String(this.sensorId).padStart(10, '0')} ${this.rule.metric}`;
   }
 
   get last(): LastEvent | undefined {
     return this.lastUs === NEVER ? undefined : { timeUs: this.lastUs, value: this.lastValue };
   }
 
-  get currentWindow(): Window {
-    return this.window;
-  }
-
-  get committedWindow(): Window {
-    return this.settledWindow;
-  }
-
   get windowChanged(): boolean {
     return this.window !== this.settledWindow;
   }
 
-  get committedLast(): LastEvent | undefined {
-    return this.committedUs === NEVER ? undefined : { timeUs: this.committedUs, value: this.committedValue };
+  get heldChanged(): boolean {
+    return this.held !== this.settledHeld;
   }
 
-  /** Takes over what is known from the database; never older than what is known already. */
-  restore(last: LastEvent, window: Window = this.settledWindow): void {
-    if (last.timeUs > this.committedUs) {
-      this.committedUs = last.timeUs;
-      this.committedValue = last.value;
+  /** Takes over what is known from the database; an event never replaces a newer one. */
+  restore(past: { last?: LastEvent; window?: Window | undefined; held?: HeldNumbers | undefined }): void {
+    if (past.last !== undefined) this.expected = true;
+    if (past.last !== undefined && past.last.timeUs > this.settledUs) {
+      this.settledUs = past.last.timeUs;
+      this.settledValue = past.last.value;
+      this.settledMaxUs = Math.max(this.settledMaxUs, this.settledUs);
     }
-    this.settledWindow = window;
+    this.settledWindow = past.window ?? this.settledWindow;
+    this.settledHeld = past.held ?? this.settledHeld;
+    for (const { timeUs } of this.settledHeld) this.settledMaxUs = Math.max(this.settledMaxUs, timeUs);
     this.generation = -1;
+  }
+
+  /** The memory of the same metric under other rules. */
+  inherit(former: Series): void {
+    this.restore({ window: former.settledWindow, held: former.settledHeld });
+    if (former.settledUs !== NEVER)
+      this.restore({ last: { timeUs: former.settledUs, value: former.settledValue } });
+    this.settledReceivedMs = former.settledReceivedMs;
+    this.expected = former.expected;
   }
 
   /** True when this is the first touch of the generation: the caller remembers the series for `adopt`. */
   enter(generation: number): boolean {
     if (this.generation === generation) return false;
     this.generation = generation;
-    this.lastUs = this.committedUs;
-    this.lastValue = this.committedValue;
+    this.lastUs = this.settledUs;
+    this.lastValue = this.settledValue;
+    this.maxEventUs = this.settledMaxUs;
+    this.receivedMs = this.settledReceivedMs;
     this.window = this.settledWindow;
+    this.held = this.settledHeld;
     this.active = 0;
     for (const cell of this.cells) {
       cell.work = cell.committed;
@@ -102,54 +137,189 @@ export class Series {
   }
 
   adopt(): void {
-    this.committedUs = this.lastUs;
-    this.committedValue = this.lastValue;
+    this.settledUs = this.lastUs;
+    this.settledValue = this.lastValue;
+    this.settledMaxUs = this.maxEventUs;
+    this.settledReceivedMs = this.receivedMs;
     this.settledWindow = this.window;
+    this.settledHeld = this.held;
     for (const cell of this.cells) cell.committed = cell.work;
   }
 
-  /** Steps (d), (f) and (g) of the pipeline for one finite number. */
-  reading(timeUs: Micros, value: number, out: CellEffect[]): Outcome {
+  /** Steps (c) to (g) of the pipeline for one finite number. */
+  receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: CellEffect[]): Outcome {
+    if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
+    const { noData } = this;
+    if (noData !== undefined && noData.work !== OK)
+      this.put(noData, resumed(noData.work, receivedAtMs * 1000, value), receivedAtMs, out);
     if (timeUs <= this.lastUs)
       return timeUs === this.lastUs && value === this.lastValue ? 'duplicate' : 'late';
+    if (this.rule.allowedLatenessUs === 0) {
+      this.evaluate(timeUs, value, receivedAtMs, out);
+      return 'evaluated';
+    }
+    const held = hold(this.held, { timeUs, value, receivedAtMs });
+    if (held === 'duplicate' || held === 'late') return held;
+    this.held = held;
+    this.maxEventUs = Math.max(this.maxEventUs, timeUs);
+    this.release(receivedAtMs, out);
+    return 'held';
+  }
+
+  /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */
+  tick(dueMs: Millis, nowMs: Millis, connectedMs: Millis | undefined, out: CellEffect[]): void {
+    this.release(dueMs, out);
+    const silentMs = this.silenceDueMs(connectedMs);
+    // Once no data fires, the other alerts are held.
+    if (!this.silent) this.passTime(dueMs, nowMs, out);
+    if (this.noData !== undefined && silentMs <= dueMs)
+      this.put(this.noData, silence(this.noData.work, silentMs * 1000, this.noData.condition), nowMs, out);
+    for (const cell of this.cells) {
+      if (this.tellDueMs(cell) > dueMs) continue;
+      const { state, delivered } = tellAgain(cell.work, nowMs, this.valueFor(cell));
+      this.set(cell, state);
+      for (const each of delivered) out.push({ series: this, cell, ...each });
+    }
+  }
+
+  /** When time alone next decides something here; Infinity: only a number can. */
+  nextDueMs(connectedMs: Millis | undefined): Millis {
+    const { noData, held, rule } = this;
+    let dueMs = noData === undefined ? Infinity : this.silenceDueMs(connectedMs);
+    if (held.length > 0) dueMs = Math.min(dueMs, releaseDueMs(held, rule.allowedLatenessUs));
+    if (this.active === 0) return dueMs;
+    for (const cell of this.cells) {
+      dueMs = Math.min(dueMs, this.tellDueMs(cell));
+      if (!this.silent && cell !== noData) dueMs = Math.min(dueMs, this.heldDueMs(cell));
+    }
+    return dueMs;
+  }
+
+  /** Whether time may decide something that the timers do not know of yet. Costs nothing for a quiet series. */
+  get waits(): boolean {
+    return (
+      this.active > 0 ||
+      this.held.length > 0 ||
+      (this.armedMs === Infinity && this.rule.noDataAfterMs !== undefined)
+    );
+  }
+
+  /** An operator's or the configuration's input to one cell. */
+  apply(cell: Cell, input: Exclude<StepInput, { kind: 'reading' }>, nowMs: Millis, out: CellEffect[]): void {
+    this.put(cell, step(cell.work, input, cell.condition), nowMs, out);
+  }
+
+  /** The last judged value of a cell, where it is a value of the metric. */
+  lastFor(cell: Cell): LastEvent | undefined {
+    return ['threshold', 'anomaly'].includes(cell.condition.kind) ? this.last : undefined;
+  }
+
+  private get silent(): boolean {
+    return this.noData !== undefined && this.noData.work !== OK;
+  }
+
+  private valueFor(cell: Cell): number | undefined {
+    if (cell === this.noData) return cell.condition.levels[0]?.limit;
+    return this.lastFor(cell)?.value;
+  }
+
+  private silenceDueMs(connectedMs: Millis | undefined): Millis {
+    const afterMs = this.rule.noDataAfterMs;
+    if (afterMs === undefined || connectedMs === undefined || this.silent) return Infinity;
+    if (this.receivedMs === NEVER && !this.expected) return Infinity;
+    return Math.max(this.receivedMs, connectedMs) + afterMs;
+  }
+
+  private tellDueMs(cell: Cell): Millis {
+    // A reminder of something that nobody measures any more says nothing: the no-data alert is what counts then.
+    if (cell.work === OK || (this.silent && cell !== this.noData)) return Infinity;
+    const { delivery, staleAfterUs } = this.rule;
+    const quiet = cell === this.noData ? Infinity : staleAfterUs;
+    return deliveryDueMs(cell.work, this.receivedMs, quiet, delivery);
+  }
+
+  /**
+   * The deadline of a `held` condition on the clock. A sensor that lags behind, or uploads what it kept, may still have
+   * a reading for the time before the deadline: it gets as long as it lagged, at most a minute, since it was last heard.
+   */
+  private heldDueMs(cell: Cell): Millis {
+    const dueMs = heldDueMs(cell.work, cell.condition, this.last);
+    if (dueMs === Infinity || this.receivedMs === NEVER) return dueMs;
+    const lagMs = Math.min(Math.max(0, this.receivedMs - this.lastUs / 1000), MAX_LAG_MS);
+    return Math.max(dueMs, this.receivedMs + lagMs);
+  }
+
+  private passTime(untilMs: Millis, nowMs: Millis, out: CellEffect[]): void {
+    if (this.active === 0) return;
+    const input: StepInput = { kind: 'tick', nowUs: untilMs * 1000, last: this.last };
+    for (const cell of this.judged) if (this.heldDueMs(cell) <= untilMs) this.apply(cell, input, nowMs, out);
+  }
+
+  private release(nowMs: Millis, out: CellEffect[]): void {
+    if (this.held.length === 0) return;
+    const count = releasable(this.held, this.maxEventUs, nowMs, this.rule.allowedLatenessUs);
+    if (count === 0) return;
+    const due = this.held.slice(0, count);
+    this.held = count === this.held.length ? NONE_HELD : this.held.slice(count);
+    for (const { timeUs, value } of due) this.evaluate(timeUs, value, nowMs, out);
+  }
+
+  /** Steps (f) and (g). */
+  private evaluate(timeUs: Micros, value: number, nowMs: Millis, out: CellEffect[]): void {
     const { rule } = this;
     const quiet = this.active === 0 && rule.simple && value <= rule.quietMax && value >= rule.quietMin;
-    if (!quiet) this.evaluate(timeUs, value, out);
+    if (!quiet) this.judgeAll(timeUs, value, nowMs, out);
     this.lastUs = timeUs;
     this.lastValue = value;
-    return 'evaluated';
   }
 
-  tick(nowMs: Millis, out: CellEffect[]): void {
-    const input: StepInput = { kind: 'tick', nowUs: nowMs * 1000, last: this.last };
-    for (const cell of this.cells) this.apply(cell, input, out);
-  }
-
-  apply(cell: Cell, input: StepInput, out: CellEffect[]): void {
-    const before = cell.work;
-    const { state, effects } = step(before, input, cell.condition);
-    // Plainly OK is one object, so that a comparison tells.
-    cell.work = state.kind === 'ok' && state.flaps.length === 0 ? OK : state;
-    this.active += Number(cell.work !== OK) - Number(before !== OK);
-    for (const effect of effects) out.push({ series: this, cell, effect });
-  }
-
-  private evaluate(timeUs: Micros, value: number, out: CellEffect[]): void {
+  private judgeAll(timeUs: Micros, value: number, nowMs: Millis, out: CellEffect[]): void {
     const gap = timeUs - this.lastUs > this.rule.staleAfterUs;
     const { last, window } = this;
     const sample = { value, timeUs, gap, last, window };
-    const cells = this.active === 0 ? this.cells : activeFirst(this.cells);
-    for (const cell of cells) {
-      const verdict = judge(cell.condition, sample);
-      if (cell.condition.kind === 'anomaly') this.window = slide(window, this.rule.window, value, verdict);
-      this.apply(cell, { kind: 'reading', timeUs, gap, verdict, last }, out);
+    for (const cell of this.active === 0 ? this.judged : activeFirst(this.judged)) {
+      const { condition } = cell;
+      const verdict = judge(condition, sample);
+      if (condition.kind === 'anomaly') this.window = slide(window, this.rule.window, value, verdict);
+      if (cell.work === OK && (verdict === undefined || verdict.breached < 0)) continue;
+      const input: StepInput = { kind: 'reading', timeUs, gap, verdict, last };
+      this.put(cell, step(cell.work, input, condition), nowMs, out);
+      this.repay(cell, timeUs, nowMs, out);
     }
+  }
+
+  /** Readings are recent again and the episode is still open: what was owed is told now. */
+  private repay(cell: Cell, timeUs: Micros, nowMs: Millis, out: CellEffect[]): void {
+    if (!('episode' in cell.work) || cell.work.episode.owedSinceMs === undefined) return;
+    if (nowMs * 1000 - timeUs > this.rule.delivery.backfillAfterUs) return;
+    const { state, delivered } = tellAgain(cell.work, nowMs, this.valueFor(cell));
+    this.set(cell, state);
+    for (const each of delivered) out.push({ series: this, cell, ...each });
+  }
+
+  private put(cell: Cell, { state, effects }: StepResult, nowMs: Millis, out: CellEffect[]): void {
+    if (effects.length === 0) {
+      this.set(cell, state);
+      return;
+    }
+    // Silence is measured by the clock: it is never history.
+    const rules = cell === this.noData ? LIVE : this.rule.delivery;
+    const told = deliver(state, effects, nowMs, rules);
+    this.set(cell, told.state);
+    for (const each of told.delivered) out.push({ series: this, cell, ...each });
+  }
+
+  private set(cell: Cell, state: EpisodeState): void {
+    const before = cell.work;
+    // Plainly OK is one object, so that a comparison tells.
+    cell.work = state.kind === 'ok' && state.flaps.length === 0 ? OK : state;
+    this.active += Number(cell.work !== OK) - Number(before !== OK);
   }
 }
 
 /** The active side first, so that high resolves before low fires. */
 function activeFirst(cells: readonly Cell[]): readonly Cell[] {
-  return [...cells].sort((a, b) => Number(isOpen(b)) - Number(isOpen(a)));
+  const open = cells.findIndex((cell) => cell.work.kind !== 'ok');
+  if (open <= 0) return cells;
+  return [...cells].sort((a, b) => Number(b.work.kind !== 'ok') - Number(a.work.kind !== 'ok'));
 }
-
-const isOpen = (cell: Cell) => cell.work.kind !== 'ok';

@@ -16,6 +16,10 @@ export interface Episode {
   readonly seq: number;
   readonly ack: Ack | undefined;
   readonly flapped: boolean;
+  /** Since when (by the clock) somebody should be told and is not: its firing was history when it was evaluated. */
+  readonly owedSinceMs: Millis | undefined;
+  /** When somebody was last told, by the clock. */
+  readonly toldMs: Millis | undefined;
 }
 
 export interface Ack {
@@ -123,7 +127,11 @@ export type Transition =
   | 'resolved'
   | 'acked'
   | 'flapping_start'
-  | 'flapping_end';
+  | 'flapping_end'
+  /** No transition: what was owed is told. */
+  | 'announced'
+  /** No transition: it still fires. */
+  | 'reminder';
 
 /** What a step did, in order. The shell turns it into rows, notifications and log lines. */
 export interface Effect {

@@ -25,7 +25,7 @@ describe('rules by scope', () => {
   };
 
   test.each([
-    [{}, 30, 'defaults'],
+    [{}, 30],
     [{ type: 'probe' }, 1],
     [{ type: 'probe', location: 'lab' }, 2],
     [{ type: 'probe', location: 'lab', tags: ['b'] }, 4],

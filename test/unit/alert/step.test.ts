@@ -42,6 +42,8 @@ const episode: Episode = {
   seq: 1,
   ack: undefined,
   flapped: false,
+  owedSinceMs: undefined,
+  toldMs: undefined,
 };
 
 const STATES = {

@@ -38,6 +38,8 @@ const LETTERS: Readonly<Record<string, string>> = {
   flapping_start: 'FS',
   flapping_end: 'FE',
   acked: 'A',
+  announced: 'N',
+  reminder: 'M',
 };
 
 export function letters({ series, cell, effect }: CellEffect): string {
@@ -65,7 +67,7 @@ export class Bench {
   readonly trace: string[] = [];
   readonly batches: AlertBatch[] = [];
   readonly rows = new Map<string, AlertRow & Partial<AlertResolution>>();
-  readonly totals: EngineCounts = { evaluated: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
+  readonly totals: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
 
   constructor(rules: RuleSet) {
     this.engine = new Engine(rules);

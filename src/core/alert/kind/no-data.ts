@@ -1,0 +1,39 @@
+import type { Micros } from '../../reading.ts';
+import { about, resolve, result } from '../moves.ts';
+import type { Condition } from '../rule.ts';
+import type { Episode, EpisodeState, StepResult } from '../state.ts';
+
+/**
+ * No data: fires at a deadline of the receive clock, and the next number of any age ends it. It has no value to judge,
+ * so neither delays nor a deadband; the row's value and threshold are the seconds of silence.
+ */
+export function silence(state: EpisodeState, deadlineUs: Micros, condition: Condition): StepResult {
+  if (state.kind !== 'ok') return result(state);
+  const level = condition.levels[0];
+  const seconds = level?.limit ?? 0;
+  const episode: Episode = {
+    startedAtUs: deadlineUs,
+    firedAtUs: [deadlineUs],
+    severity: level?.severity ?? 'warning',
+    threshold: seconds,
+    peak: seconds,
+    peakExcess: seconds,
+    seq: 1,
+    ack: undefined,
+    flapped: false,
+    owedSinceMs: undefined,
+    toldMs: undefined,
+  };
+  return result(
+    { kind: 'firing', episode, levels: [deadlineUs], flaps: [] },
+    about('firing', deadlineUs, seconds, episode),
+  );
+}
+
+/** A number arrived: also one that is late or a duplicate, for somebody is there again. */
+export function resumed(state: EpisodeState, receivedUs: Micros, value: number): StepResult {
+  if (state.kind !== 'firing') return result(state);
+  // A clock that was set back must not end it before it began.
+  const timeUs = Math.max(receivedUs, state.episode.startedAtUs);
+  return resolve(state.episode, timeUs, value, 'data_resumed', []);
+}
