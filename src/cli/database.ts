@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type pg from 'pg';
 import { silentLogger } from '../adapters/logger.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
@@ -56,22 +57,25 @@ export async function withDatabase<T>(
     const options = databaseOptions(config, url, 'cli');
     const pool = await createPool({ ...options, max: 1 }, silentLogger);
     try {
-      return await run({
-        query: async <Row>(text: string, values: unknown[]) => {
-          try {
-            const { rows } = await pool.query(text, values);
-            return { rows: rows as Row[] };
-          } catch (error) {
-            throw databaseError(error, 'reading');
-          }
-        },
-      });
+      return await run(readerOf(pool));
     } finally {
       await pool.end();
     }
   };
   return withDatabaseUrl(cli, config, read, access);
 }
+
+/** A pool as the queries see it: its errors carry a code, a kind and a remedy. */
+export const readerOf = (pool: pg.Pool): Db => ({
+  query: async <Row>(text: string, values: unknown[]) => {
+    try {
+      const { rows } = await pool.query(text, values);
+      return { rows: rows as Row[] };
+    } catch (error) {
+      throw databaseError(error, 'reading');
+    }
+  },
+});
 
 /** Whether anything listens on the loopback port. */
 async function listens(port: number): Promise<boolean> {

@@ -7,7 +7,7 @@ import { momentArgument, numeric, type Moment } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, rangeOf, withOutputOptions, type ReadOptions } from './read-command.ts';
-import { jsonLine, printRows } from './rows.ts';
+import { jsonLine, printRows, snakeCase } from './rows.ts';
 import { cellText, type Column } from './table.ts';
 
 /** UTF-8 where it is, base64 where it is not: a payload may be anything. */
@@ -97,7 +97,7 @@ const showCommand = (cli: Cli) =>
         else if (options.json === true) print(cli, jsonLine({ ...row, ...readable(payload) }));
         else
           for (const [name, value] of Object.entries({ ...row, ...readable(payload) }))
-            print(cli, `${`${name}:`.padEnd(15)} ${cellText(value)}`);
+            print(cli, `${`${snakeCase(name)}:`.padEnd(15)} ${cellText(value)}`);
         return 0;
       }),
     );

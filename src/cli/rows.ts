@@ -7,7 +7,9 @@ export interface RowFormat {
   readonly csv?: boolean | undefined;
 }
 
-const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** `receivedAt` -> `received_at`: fields are shown as the database and the log name them. */
+export const snakeCase = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** One line of JSON, its fields named as in the database and in the log: `received_at`. */
 export const jsonLine = (row: object): string =>

@@ -11,7 +11,7 @@ import { momentArgument, repeated } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withReadOptions, type ReadOptions } from './read-command.ts';
-import { jsonLine, printRows } from './rows.ts';
+import { jsonLine, printRows, snakeCase } from './rows.ts';
 import { cellText, tableLines, type Column } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
@@ -101,7 +101,8 @@ const showCommand = (cli: Cli) =>
     );
 
 function printSensor(cli: Cli, row: SensorRow, metrics: readonly ExtraMetricRow[]): void {
-  for (const [name, value] of Object.entries(row)) print(cli, `${`${name}:`.padEnd(13)} ${cellText(value)}`);
+  for (const [name, value] of Object.entries(row))
+    print(cli, `${`${snakeCase(name)}:`.padEnd(13)} ${cellText(value)}`);
   if (metrics.length === 0) return;
   const columns: readonly Column<ExtraMetricRow>[] = [
     { title: 'metric', value: ({ metric }) => metric },

@@ -44,6 +44,8 @@ interface SimulatedSensor {
 
 const DAY_MS = 86_400_000;
 const FIRST_BREACH_MS = 2_000;
+/** The first breach is a quick one: whoever starts a demonstration sees both its alert and its end. */
+const FIRST_BREACH_LASTS_MS = 20_000;
 
 /**
  * Sensors whose values drift with the time of day, leave their limits now and then, and sometimes fall silent.
@@ -52,6 +54,7 @@ const FIRST_BREACH_MS = 2_000;
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #sensors: readonly SimulatedSensor[];
+  #breaches = 0;
   #nextBreachMs: number;
   #nextSilenceMs: number;
 
@@ -111,7 +114,9 @@ export class Fleet {
     const { random, breachEveryMs = 15_000, silenceEveryMs = 45_000 } = this.#options;
     while (this.#nextBreachMs <= nowMs) {
       const sensor = this.#pick();
-      if (sensor !== undefined) sensor.breach = createBreach(sensor.place, this.#nextBreachMs, random);
+      const lastsMs = this.#breaches++ === 0 ? FIRST_BREACH_LASTS_MS : between(random, 10_000, 75_000);
+      if (sensor !== undefined)
+        sensor.breach = createBreach(sensor.place, this.#nextBreachMs, lastsMs, random);
       this.#nextBreachMs += exponential(random, breachEveryMs);
     }
     while (this.#nextSilenceMs <= nowMs) {
@@ -145,7 +150,7 @@ function createSensor(index: number, random: Random): SimulatedSensor {
 }
 
 /** A door left open, a heater that fails, a sprinkler: out of the limits for a while, then back. */
-function createBreach(place: Place, fromMs: number, random: Random): Breach {
+function createBreach(place: Place, fromMs: number, lastsMs: number, random: Random): Breach {
   const metric = random() < 0.75 ? 'temperature' : 'humidity';
   const swing: Swing = place[metric];
   const { min, max } = place.limits[metric];
@@ -154,7 +159,7 @@ function createBreach(place: Place, fromMs: number, random: Random): Breach {
   return {
     metric,
     fromMs,
-    untilMs: fromMs + between(random, 10_000, 75_000),
+    untilMs: fromMs + lastsMs,
     offset: upwards ? max - swing.base + beyond : min - swing.base - beyond,
   };
 }

@@ -1,0 +1,129 @@
+import { createSystemClock } from '../adapters/clock.ts';
+import { silentLogger } from '../adapters/logger.ts';
+import { probeBroker } from '../adapters/mqtt/probe.ts';
+import { status } from '../adapters/timescale/migrate.ts';
+import { createPool } from '../adapters/timescale/pool.ts';
+import { databaseOptions, mqttOptions } from '../app/options.ts';
+import { loadConfig, type Config } from '../config/index.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { CHECKS } from '../core/policy/check/index.ts';
+import { planOf } from '../core/policy/plan.ts';
+import { verify } from '../core/policy/verify.ts';
+import { catalogOf } from '../queries/policies.ts';
+import { serverClock } from '../queries/server-clock.ts';
+import {
+  configOption,
+  jsonOption,
+  print,
+  subcommand,
+  type Cli,
+  type CliCommand,
+  type ExitCode,
+} from './command.ts';
+import { readerOf, withDatabaseUrl } from './database.ts';
+import { readTopics } from './doctor/broker-topics.ts';
+import { judgeBroker } from './doctor/broker.ts';
+import { diagnoseDaemon } from './doctor/daemon.ts';
+import { judgeClock, judgePolicies, judgeSchema, judgeServer } from './doctor/database.ts';
+import { diagnoseFolder } from './doctor/disk.ts';
+import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
+import { createPaint, padCells, plainText, wantsColor, type Paint } from './terminal.ts';
+
+interface DoctorOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** `fieldwatch doctor`: looks at everything the daemon leans on; exit 1 on a fault. */
+export const doctorCommand: CliCommand = (cli) =>
+  subcommand(
+    'doctor',
+    'check broker, database, schema, policies, disk and the running daemon; a remedy for each fault',
+    'fieldwatch doctor --config /etc/fieldwatch/fieldwatch.yaml',
+  )
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(cli.action((options: DoctorOptions) => examine(cli, options)));
+
+async function examine(cli: Cli, options: DoctorOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  // The daemon is asked first: an embedded database that is started for the other questions belongs to nobody.
+  const diagnoses = [
+    ...(await diagnoseDaemon(config)),
+    ...(await diagnoseBroker(config)),
+    ...(await diagnoseDatabase(cli, config)),
+    ...(await diagnoseDisk(config)),
+  ];
+  const ok = !diagnoses.some(isFault);
+  if (options.json === true) print(cli, JSON.stringify({ ok, diagnoses }));
+  else diagnoses.forEach((one) => show(cli, one));
+  return ok ? 0 : 1;
+}
+
+async function diagnoseBroker(config: Config): Promise<readonly Diagnosis[]> {
+  const { mqtt, embedded } = config;
+  const host = embedded.mqtt_host === '0.0.0.0' ? '127.0.0.1' : embedded.mqtt_host;
+  const url = mqtt.url ?? `mqtt://${host}:${embedded.mqtt_port}`;
+  const options = mqttOptions(config, url, []);
+  const facts = await probeBroker(options, url, createSystemClock());
+  const topics =
+    facts.protocolVersion === undefined
+      ? undefined
+      : await readTopics(options, url, facts.protocolVersion, mqtt.status_topic);
+  return judgeBroker(facts, topics, config);
+}
+
+async function diagnoseDatabase(cli: Cli, config: Config): Promise<readonly Diagnosis[]> {
+  try {
+    return await withDatabaseUrl(cli, config, (url) => lookAtDatabase(config, url));
+  } catch (error) {
+    if (!(error instanceof FieldwatchError)) throw error;
+    const remedy = error.remedy ?? 'docs/errors.md lists what each code means';
+    return [areaOf('database').fault({ subject: 'connection', detail: messageOf(error), remedy })];
+  }
+}
+
+async function lookAtDatabase(config: Config, url: string): Promise<readonly Diagnosis[]> {
+  const pool = await createPool({ ...databaseOptions(config, url, 'doctor'), max: 1 }, silentLogger);
+  try {
+    const db = readerOf(pool);
+    // The first query pays for the connection; the second one's round trip is short.
+    const { version, timescaledb } = await serverClock(db);
+    const askedMs = Date.now();
+    const { nowMs } = await serverClock(db);
+    const roundTripMs = Date.now() - askedMs;
+    const clock = judgeClock(askedMs + roundTripMs / 2 - nowMs, roundTripMs);
+    const schema = judgeSchema(await status(pool));
+    const seen = [judgeServer(version, timescaledb), clock, schema];
+    if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
+    const { findings } = await verify(catalogOf(db), planOf(config.policies), CHECKS);
+    return [...seen, ...judgePolicies(findings, CHECKS.length)];
+  } finally {
+    await pool.end();
+  }
+}
+
+async function diagnoseDisk(config: Config): Promise<readonly Diagnosis[]> {
+  const state = await diagnoseFolder('state', config.state_dir);
+  if (config.database.url !== undefined) return [state];
+  return [state, await diagnoseFolder('data', config.embedded.data_dir)];
+}
+
+const MARKS: Readonly<Record<Status, string>> = {
+  ok: '✓ ok',
+  note: '· note',
+  skipped: '- skipped',
+  warning: '! warning',
+  fault: '✗ FAULT',
+};
+
+function show(cli: Cli, { area, subject, status: state, detail, remedy }: Diagnosis): void {
+  const paint = createPaint(wantsColor(cli));
+  const title = subject === area ? area : `${area} ${subject}`;
+  const mark = padCells(colourOf(paint, state)(MARKS[state]), 10);
+  print(cli, `${mark} ${padCells(plainText(title), 26)} ${plainText(detail)}`);
+  if (remedy !== undefined) print(cli, `${' '.repeat(10)} → ${plainText(remedy)}`);
+}
+
+const colourOf = (paint: Paint, state: Status): ((text: string) => string) =>
+  ({ ok: paint.green, note: paint.dim, skipped: paint.dim, warning: paint.yellow, fault: paint.red })[state];

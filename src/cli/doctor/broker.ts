@@ -1,0 +1,146 @@
+import type { BrokerFacts } from '../../adapters/mqtt/probe.ts';
+import type { Config } from '../../config/index.ts';
+import { formatDuration } from '../../core/duration.ts';
+import { areaOf, type Diagnosis } from './report.ts';
+
+const broker = areaOf('broker');
+const CERTIFICATE_WARNING_DAYS = 21;
+/** What mosquitto sends unacknowledged to an MQTT 3.1.1 client unless it is told otherwise. */
+const DEFAULT_WINDOW = 20;
+
+/** What a broker says when asked. Undefined: it said nothing on that topic. */
+export interface BrokerTopics {
+  /** The retained status of the daemon. */
+  readonly status: string | undefined;
+  readonly version: string | undefined;
+  /** Messages that a mosquitto dropped because a queue was full, since it started. */
+  readonly dropped: number | undefined;
+}
+
+/** Judges the answer to a probe of the configured broker. */
+export function judgeBroker(
+  facts: BrokerFacts,
+  topics: BrokerTopics | undefined,
+  config: Config,
+): readonly Diagnosis[] {
+  const { mqtt } = config;
+  if (facts.protocolVersion === undefined) return [unreachable(facts, mqtt.url === undefined)];
+  const judged = [
+    protocol(facts, mqtt.protocol, mqtt.url === undefined),
+    ...limits(facts, config),
+    ...certificates(facts),
+    ...(topics === undefined ? [] : announced(topics, mqtt.status_topic)),
+  ];
+  return judged.filter((one) => one !== undefined);
+}
+
+function unreachable({ url, failure, reachable }: BrokerFacts, embedded: boolean): Diagnosis {
+  const { host } = new URL(url);
+  if (embedded && !reachable)
+    return broker.skipped(
+      'connection',
+      `the embedded broker is not running on ${host}; the daemon starts it`,
+    );
+  return broker.fault({
+    subject: 'connection',
+    detail: `no connection to ${host}: ${failure?.reason ?? 'no answer'}`,
+    remedy: failure?.remedy ?? 'check mqtt.url, that the broker runs, and the firewall between',
+  });
+}
+
+function protocol(facts: BrokerFacts, wanted: Config['mqtt']['protocol'], embedded: boolean): Diagnosis {
+  const version = facts.protocolVersion === 5 ? 'MQTT 5.0' : 'MQTT 3.1.1';
+  const where = `${version} at ${new URL(facts.url).host}`;
+  if (facts.protocolVersion === 5 || embedded) return broker.ok('connection', where);
+  return broker.warning({
+    subject: 'window',
+    detail: `${where}: the broker alone decides how many messages are under way (mosquitto: ${DEFAULT_WINDOW})`,
+    remedy:
+      wanted === '5.0'
+        ? 'use a broker that speaks MQTT 5.0, or set max_inflight_messages 0 in mosquitto.conf'
+        : 'set mqtt.protocol: "5.0", or max_inflight_messages 0 in mosquitto.conf',
+  });
+}
+
+/** What an MQTT 5 broker grants, against what the configuration counts on. */
+function limits({ server }: BrokerFacts, { mqtt }: Config): readonly (Diagnosis | undefined)[] {
+  if (server === undefined) return [];
+  const expiryMs = server.sessionExpiryS === undefined ? undefined : server.sessionExpiryS * 1000;
+  const fault = (subject: string, detail: string, remedy: string) =>
+    broker.fault({ subject, detail, remedy });
+  return [
+    broker.ok(
+      'window',
+      `fieldwatch asks for ${mqtt.receive_maximum} messages under way (mqtt.receive_maximum)`,
+    ),
+    server.maximumQos < 1
+      ? fault('qos', 'the broker grants QoS 0 only: messages can be lost', 'allow QoS 1 in the broker')
+      : undefined,
+    server.wildcardSubscriptionAvailable
+      ? undefined
+      : fault(
+          'wildcards',
+          'the broker refuses wildcard subscriptions',
+          'allow them, or use routes without + and #',
+        ),
+    mqtt.share_group !== undefined && !server.sharedSubscriptionAvailable
+      ? fault(
+          'shared',
+          'the broker refuses shared subscriptions',
+          'remove mqtt.share_group, or use another broker',
+        )
+      : undefined,
+    server.retainAvailable
+      ? undefined
+      : broker.warning({
+          subject: 'retain',
+          detail: 'the broker keeps no retained messages: nobody sees whether the daemon is online',
+          remedy: 'allow retained messages in the broker',
+        }),
+    expiryMs !== undefined && expiryMs < mqtt.session_expiry
+      ? broker.warning({
+          subject: 'session',
+          detail: `the broker keeps a session for ${formatDuration(expiryMs)}, not ${formatDuration(mqtt.session_expiry)}`,
+          remedy: 'raise the limit of the broker, or be back within that time',
+        })
+      : undefined,
+  ];
+}
+
+function certificates({ tls, clientCertificateDaysLeft }: BrokerFacts): readonly (Diagnosis | undefined)[] {
+  return [
+    expiry('certificate', "the broker's certificate", tls?.certificateDaysLeft),
+    expiry('client certificate', 'the certificate of mqtt.tls.cert_file', clientCertificateDaysLeft),
+  ];
+}
+
+function expiry(subject: string, what: string, days: number | undefined): Diagnosis | undefined {
+  if (days === undefined) return undefined;
+  const remedy = 'renew it; files are read again at the next connection';
+  if (days < 0) return broker.fault({ subject, detail: `${what} expired ${-days} days ago`, remedy });
+  const detail = `${what} expires in ${days} days`;
+  return days < CERTIFICATE_WARNING_DAYS
+    ? broker.warning({ subject, detail, remedy })
+    : broker.ok(subject, detail);
+}
+
+function announced({ status, version, dropped }: BrokerTopics, topic: string): readonly Diagnosis[] {
+  const queue =
+    dropped === undefined
+      ? broker.note(
+          'queue',
+          'the broker does not tell what it dropped; docs/operations.md says which limits to set',
+        )
+      : dropped === 0
+        ? broker.ok('queue', 'no message dropped since the broker started')
+        : broker.warning({
+            subject: 'queue',
+            detail: `the broker has dropped ${dropped} messages since it started: a queue was full`,
+            remedy: 'raise max_queued_messages and max_queued_bytes, as config/mosquitto.conf does',
+          });
+  return [
+    ...(version === undefined ? [] : [broker.ok('server', version)]),
+    broker.note('status', status === undefined ? `nothing retained at ${topic}` : `${topic}: ${status}`),
+    queue,
+  ];
+}

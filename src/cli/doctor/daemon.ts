@@ -1,0 +1,72 @@
+import type { Config } from '../../config/index.ts';
+import { areaOf, type Diagnosis } from './report.ts';
+
+const daemon = areaOf('daemon');
+const LIMIT_MS = 3_000;
+
+/** Asks the running daemon how it is: readiness, and the account of what it received. */
+export async function diagnoseDaemon(
+  { http }: Config,
+  get: typeof fetch = fetch,
+): Promise<readonly Diagnosis[]> {
+  if (!http.enabled) return [daemon.skipped('http', 'http.enabled is false: the daemon cannot be asked')];
+  const host = ['0.0.0.0', '::'].includes(http.host) ? '127.0.0.1' : http.host;
+  const base = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+  const ask = async (path: string) => {
+    const answer = await get(`${base}${path}`, { signal: AbortSignal.timeout(LIMIT_MS) });
+    return { status: answer.status, body: await answer.text() };
+  };
+  try {
+    const [ready, metrics] = [await ask('/readyz'), await ask('/metrics')];
+    return [...judgeReadiness(ready.status, ready.body), judgeConservation(metrics.body)];
+  } catch {
+    return [daemon.skipped('http', `nothing answers at ${base}: the daemon is not running here`)];
+  }
+}
+
+interface Readiness {
+  readonly checks?: readonly { readonly name: string; readonly status: string; readonly detail?: string }[];
+}
+
+export function judgeReadiness(status: number, body: string): readonly Diagnosis[] {
+  const checks = parse(body).checks ?? [];
+  const bad = checks.filter((check) => check.status !== 'ok');
+  if (bad.length === 0 && status === 200) return [daemon.ok('readiness', 'ready')];
+  const remedy = 'see the log of the daemon; docs/errors.md says what each fault does and how it ends';
+  if (bad.length === 0)
+    return [daemon.fault({ subject: 'readiness', detail: `HTTP status ${status}`, remedy })];
+  return bad.map(({ name, status: state, detail = state }) =>
+    state === 'degraded'
+      ? daemon.warning({ subject: `readiness of ${name}`, detail, remedy })
+      : daemon.fault({ subject: `readiness of ${name}`, detail, remedy }),
+  );
+}
+
+function parse(body: string): Readiness {
+  try {
+    return JSON.parse(body) as Readiness;
+  } catch {
+    return {};
+  }
+}
+
+/** `received = stored + duplicate + … + in_flight`: anything else is a loss, or a bug in the account. */
+export function judgeConservation(metrics: string): Diagnosis {
+  const items = new Map<string, number>();
+  for (const [, outcome = '', value] of metrics.matchAll(
+    /^fieldwatch_intake_items\{outcome="(\w+)"\} (\S+)$/gm,
+  ))
+    items.set(outcome, Number(value));
+  const received = items.get('received');
+  if (received === undefined)
+    return daemon.skipped('account', 'the daemon gives no account of what it received');
+  const parts = [...items].filter(([outcome]) => outcome !== 'received');
+  const sum = parts.reduce((total, [, value]) => total + value, 0);
+  const detail = `received ${received} = ${parts.map(([outcome, value]) => `${outcome} ${value}`).join(' + ')}`;
+  if (sum === received) return daemon.ok('account', detail);
+  return daemon.fault({
+    subject: 'account',
+    detail: `${detail.replace(' = ', ' ≠ ')} (sum ${sum})`,
+    remedy: 'please report this, with the log and the metrics',
+  });
+}

@@ -1,0 +1,68 @@
+import type { MigrationStatus } from '../../adapters/timescale/migrate.ts';
+import { isNote, type Finding } from '../../core/policy/finding.ts';
+import { areaOf, type Diagnosis } from './report.ts';
+
+const database = areaOf('database');
+const schema = areaOf('schema');
+const policies = areaOf('policies');
+
+const CLOCK_WARNING_MS = 2_000;
+const CLOCK_FAULT_MS = 60_000;
+
+/** Ours minus theirs; the answer was given somewhere within `roundTripMs`. */
+export function judgeClock(differenceMs: number, roundTripMs: number): Diagnosis {
+  const certain = Math.max(0, Math.abs(differenceMs) - roundTripMs / 2);
+  const detail = `differs from this machine's by ${(Math.abs(differenceMs) / 1000).toFixed(1)} s`;
+  if (certain < CLOCK_WARNING_MS) return database.ok('clock', detail);
+  const remedy =
+    'run a time service (chrony, systemd-timesyncd) on both machines: policies and alerts go by these clocks';
+  const said = { subject: 'clock', detail, remedy };
+  return certain < CLOCK_FAULT_MS ? database.warning(said) : database.fault(said);
+}
+
+export const judgeServer = (version: string, timescaledb: string | null): Diagnosis =>
+  database.ok(
+    'server',
+    `${/^\S+ \S+/.exec(version)?.[0] ?? version}, TimescaleDB ${timescaledb ?? 'not installed'}`,
+  );
+
+export function judgeSchema({ version, target, entries }: MigrationStatus): Diagnosis {
+  const of = (state: MigrationStatus['entries'][number]['state']) =>
+    entries.filter((entry) => entry.state === state).map(({ name }) => name);
+  const unknown = of('unknown');
+  const changed = of('changed');
+  const subject = 'version';
+  if (unknown.length > 0)
+    return schema.fault({
+      subject,
+      detail: `version ${version}; this program knows up to ${target} (unknown: ${unknown.join(', ')})`,
+      remedy: 'run the newer fieldwatch that migrated this database',
+    });
+  if (changed.length > 0)
+    return schema.fault({
+      subject,
+      detail: `applied with another content: ${changed.join(', ')}`,
+      remedy: 'use an unmodified release: files of sql/ are never edited',
+    });
+  if (version < target)
+    return schema.fault({
+      subject,
+      detail: `version ${version}, this program needs ${target}`,
+      remedy: 'run `fieldwatch migrate`, or start the daemon with database.migrate_at_start: true',
+    });
+  return schema.ok(subject, `version ${version}, up to date`);
+}
+
+/** The findings of the policy checks, and one line when there is none. */
+export function judgePolicies(findings: readonly Finding[], checks: number): readonly Diagnosis[] {
+  const diagnoses = findings.map((finding): Diagnosis => {
+    // What is wrong with the server itself is no policy.
+    const area = finding.subject === 'server' ? database : policies;
+    const detail = `${finding.verdict}: ${finding.actual}; expected ${finding.expected}`;
+    if (isNote(finding)) return area.note(finding.subject, detail);
+    return area.fault({ subject: finding.subject, detail, remedy: finding.remedy });
+  });
+  return findings.every(isNote)
+    ? [policies.ok('policies', `${checks} checks, no fault`), ...diagnoses]
+    : diagnoses;
+}

@@ -1,0 +1,212 @@
+import { describe, expect, test } from '@jest/globals';
+import type { BrokerFacts } from '../../src/adapters/mqtt/probe.ts';
+import { judgeBroker, type BrokerTopics } from '../../src/cli/doctor/broker.ts';
+import { diagnoseDaemon, judgeConservation, judgeReadiness } from '../../src/cli/doctor/daemon.ts';
+import { judgeClock, judgePolicies, judgeSchema } from '../../src/cli/doctor/database.ts';
+import { diagnoseFolder, judgeSpace } from '../../src/cli/doctor/disk.ts';
+import { isFault, type Diagnosis } from '../../src/cli/doctor/report.ts';
+import { loadConfig } from '../../src/config/index.ts';
+
+const configOf = (env: Record<string, string> = {}) => loadConfig({ text: 'routes: []', env }).config;
+const REAL = { FIELDWATCH_MQTT_URL: 'mqtts://broker.example:8883' };
+
+const facts: BrokerFacts = {
+  url: 'mqtts://broker.example:8883',
+  reachable: true,
+  protocolVersion: 5,
+  failure: undefined,
+  authFailed: false,
+  server: {
+    receiveMaximum: 65_535,
+    maximumQos: 2,
+    retainAvailable: true,
+    maximumPacketSize: undefined,
+    wildcardSubscriptionAvailable: true,
+    sharedSubscriptionAvailable: true,
+    keepaliveS: undefined,
+    sessionExpiryS: undefined,
+    assignedClientId: undefined,
+  },
+  tls: { protocol: 'TLSv1.3', subject: 'CN=broker', certificateDaysLeft: 200 },
+  clientCertificateDaysLeft: undefined,
+};
+const topics: BrokerTopics = { status: 'online', version: 'mosquitto version 2.0.18', dropped: 0 };
+
+/** `status subject`, of what is not fine. */
+const bad = (diagnoses: readonly Diagnosis[]): string[] =>
+  diagnoses
+    .filter(({ status }) => !['ok', 'note', 'skipped'].includes(status))
+    .map(({ status, subject }) => `${status} ${subject}`);
+
+describe('the broker', () => {
+  test('a good one has no fault', () => {
+    expect(bad(judgeBroker(facts, topics, configOf(REAL)))).toEqual([]);
+    expect(bad(judgeBroker(facts, undefined, configOf(REAL)))).toEqual([]);
+  });
+
+  const server = (change: Partial<NonNullable<BrokerFacts['server']>>): Partial<BrokerFacts> => ({
+    server: { ...(facts.server as NonNullable<BrokerFacts['server']>), ...change },
+  });
+  const tls = (certificateDaysLeft: number) => ({
+    tls: { protocol: 'x', subject: 'x', certificateDaysLeft },
+  });
+
+  test.each<[string, Partial<BrokerFacts>, string[]]>([
+    ['MQTT 3.1.1', { protocolVersion: 4, server: undefined }, ['warning window']],
+    ['QoS 0 only', server({ maximumQos: 0 }), ['fault qos']],
+    ['no wildcards', server({ wildcardSubscriptionAvailable: false }), ['fault wildcards']],
+    ['no retain', server({ retainAvailable: false }), ['warning retain']],
+    ['short sessions', server({ sessionExpiryS: 60 }), ['warning session']],
+    ['an old certificate', tls(-3), ['fault certificate']],
+    ['a certificate that ends soon', tls(5), ['warning certificate']],
+    ['an old client certificate', { clientCertificateDaysLeft: -1 }, ['fault client certificate']],
+    [
+      'unreachable',
+      {
+        protocolVersion: undefined,
+        reachable: false,
+        failure: { kind: 'network', reason: 'x', slow: false },
+      },
+      ['fault connection'],
+    ],
+  ])('%s', (_, change, expected) => {
+    const diagnoses = judgeBroker({ ...facts, ...change }, topics, configOf(REAL));
+    expect(bad(diagnoses)).toEqual(expected);
+    for (const one of diagnoses.filter(isFault)) expect(one.remedy).toMatch(/\w/);
+  });
+
+  test('a share group that the broker refuses', () => {
+    const config = configOf({ ...REAL, FIELDWATCH_MQTT_SHARE_GROUP: 'g' });
+    const without = { ...facts, ...server({ sharedSubscriptionAvailable: false }) };
+    expect(bad(judgeBroker(without, topics, config))).toEqual(['fault shared']);
+    expect(bad(judgeBroker(without, topics, configOf(REAL)))).toEqual([]);
+  });
+
+  test('an embedded broker that does not run is no fault; its MQTT 3.1.1 is as it should be', () => {
+    const url = 'mqtt://127.0.0.1:1883';
+    const away = { ...facts, url, protocolVersion: undefined, reachable: false };
+    expect(judgeBroker(away, undefined, configOf())).toMatchObject([{ status: 'skipped' }]);
+    expect(
+      bad(judgeBroker({ ...facts, url, protocolVersion: 4, server: undefined }, topics, configOf())),
+    ).toEqual([]);
+  });
+
+  test('dropped messages', () => {
+    expect(bad(judgeBroker(facts, { ...topics, dropped: 12 }, configOf(REAL)))).toEqual(['warning queue']);
+  });
+});
+
+describe('the database', () => {
+  test.each<[number, number, string]>([
+    [500, 10, 'ok'],
+    [-1_900, 10, 'ok'],
+    [3_000, 10, 'warning'],
+    // An answer that took four seconds proves little.
+    [3_000, 4_000, 'ok'],
+    [-70_000, 10, 'fault'],
+  ])('clocks %i ms apart, seen through %i ms: %s', (difference, roundTrip, status) => {
+    expect(judgeClock(difference, roundTrip).status).toBe(status);
+  });
+
+  const entry = (version: number, state: 'applied' | 'pending' | 'changed' | 'unknown') => ({
+    version,
+    name: `m${version}`,
+    state,
+    appliedAt: null,
+  });
+  test.each([
+    [[entry(1, 'applied'), entry(2, 'applied')], 2, 'ok', /up to date/],
+    [[entry(1, 'applied'), entry(2, 'pending')], 1, 'fault', /version 1, this program needs 2/],
+    [[entry(1, 'changed'), entry(2, 'applied')], 2, 'fault', /another content: m1/],
+    [
+      [entry(1, 'applied'), entry(2, 'applied'), entry(3, 'unknown')],
+      3,
+      'fault',
+      /knows up to 2 \(unknown: m3\)/,
+    ],
+  ] as const)('schema %#', (entries, version, status, detail) => {
+    const diagnosis = judgeSchema({ version, target: 2, entries });
+    expect(diagnosis).toMatchObject({ status, detail: expect.stringMatching(detail) });
+  });
+
+  test('findings are faults with their remedy, notes are notes, and none is said', () => {
+    const finding = {
+      check: 'policies',
+      subject: 'sensor_readings retention',
+      verdict: 'missing',
+      severity: 'critical',
+      expected: 'a job',
+      actual: 'none',
+      remedy: 'SELECT …',
+    } as const;
+    expect(judgePolicies([finding], 3)).toMatchObject([
+      { area: 'policies', status: 'fault', remedy: 'SELECT …' },
+    ]);
+    expect(judgePolicies([{ ...finding, subject: 'server' }], 3)).toMatchObject([{ area: 'database' }]);
+    expect(judgePolicies([{ ...finding, severity: 'info' }], 3).map(({ status }) => status)).toEqual([
+      'ok',
+      'note',
+    ]);
+    expect(judgePolicies([], 3)).toMatchObject([{ status: 'ok', detail: '3 checks, no fault' }]);
+  });
+});
+
+describe('the disk', () => {
+  test.each<[number, string]>([
+    [100e9, 'ok'],
+    [1e9, 'warning'],
+    [1e8, 'fault'],
+  ])('%d bytes free: %s', (free, status) => {
+    expect(judgeSpace('state', '/x', free).status).toBe(status);
+  });
+
+  test('a folder that is not there yet is judged by the one above it', async () => {
+    expect((await diagnoseFolder('state', '/tmp/not/there/yet')).status).not.toBe('skipped');
+    expect(await diagnoseFolder('state', '/proc/no')).toMatchObject({ status: 'fault' });
+  });
+});
+
+describe('the daemon', () => {
+  const items = (received: number) =>
+    [
+      `fieldwatch_intake_items{outcome="received"} ${received}`,
+      'fieldwatch_intake_items{outcome="stored"} 7',
+      'fieldwatch_intake_items{outcome="in_flight"} 2',
+      'fieldwatch_sensors 3',
+    ].join('\n');
+
+  test('the account must add up', () => {
+    expect(judgeConservation(items(9))).toMatchObject({
+      status: 'ok',
+      detail: 'received 9 = stored 7 + in_flight 2',
+    });
+    expect(judgeConservation(items(10))).toMatchObject({
+      status: 'fault',
+      detail: expect.stringMatching(/≠.*sum 9/),
+    });
+    expect(judgeConservation('').status).toBe('skipped');
+  });
+
+  test('readiness', () => {
+    const body = (status: string) =>
+      JSON.stringify({ status, checks: [{ name: 'mqtt', status, detail: 'away' }] });
+    expect(judgeReadiness(200, body('ok'))).toMatchObject([{ status: 'ok' }]);
+    expect(judgeReadiness(503, body('fail'))).toMatchObject([{ status: 'fault', detail: 'away' }]);
+    expect(judgeReadiness(200, body('degraded'))).toMatchObject([{ status: 'warning' }]);
+    expect(judgeReadiness(500, 'oops')).toMatchObject([{ status: 'fault', detail: 'HTTP status 500' }]);
+  });
+
+  test('asks the loopback address where the daemon listens on all; nobody there is no fault', async () => {
+    const asked: string[] = [];
+    const get = (async (url: string) => {
+      asked.push(url);
+      if (url.endsWith('/readyz')) return new Response('{"checks":[]}');
+      return new Response(items(9));
+    }) as typeof fetch;
+    const config = configOf({ FIELDWATCH_HTTP_HOST: '0.0.0.0', FIELDWATCH_HTTP_PORT: '1234' });
+    expect((await diagnoseDaemon(config, get)).map(({ status }) => status)).toEqual(['ok', 'ok']);
+    expect(asked).toEqual(['http://127.0.0.1:1234/readyz', 'http://127.0.0.1:1234/metrics']);
+    const nobody = (() => Promise.reject(new TypeError('fetch failed'))) as typeof fetch;
+    expect(await diagnoseDaemon(config, nobody)).toMatchObject([{ status: 'skipped' }]);
+  });
+});
