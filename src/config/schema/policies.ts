@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { formatInterval, intervalMs, parseInterval } from '../../core/policy/interval.ts';
-import { REPAIR_MODES, type PoliciesSection } from '../../core/policy/plan.ts';
+import { REPAIR_MODES, planOf, type PoliciesSection } from '../../core/policy/plan.ts';
+import { planFaults } from '../../core/policy/validate.ts';
 import { flag, section, text } from './fields.ts';
 
 /**
@@ -160,11 +161,21 @@ export const policiesSchema = section(
       .describe(
         'auto: the scheduler mends what can be mended without deleting anything; suggest: it says what `fieldwatch policies repair` would do; off: it only reports',
       ),
+    late_horizon: interval(
+      { min: '0 seconds', fallback: '3 days' },
+      'how late readings are expected; each refresh must reach back that far, and what comes later is a finding',
+    ),
     hypertables,
     aggregates,
   },
   'what the policies of the database should be: verified by the scheduler',
-).prefault({});
+)
+  .superRefine((value, context) => {
+    for (const { path, message } of planFaults(planOf(value))) {
+      context.addIssue({ code: 'custom', path: [...path], message });
+    }
+  })
+  .prefault({});
 
 /** The schema gives what the plan is made of. */
 export type PoliciesConfig = z.output<typeof policiesSchema> & PoliciesSection;

@@ -34,6 +34,8 @@ export type RepairMode = (typeof REPAIR_MODES)[number];
 /** The desired state: what `policies:` in the configuration declares of every relation. */
 export interface PolicyPlan {
   readonly relations: readonly RelationPlan[];
+  /** How late readings are expected to come. */
+  readonly lateHorizon: IntervalText;
   readonly repair: RepairMode;
 }
 
@@ -71,6 +73,7 @@ interface RelationSection {
 
 /** The `policies` section of the configuration, as the schema gives it. */
 export interface PoliciesSection {
+  readonly late_horizon: IntervalText;
   readonly repair: RepairMode;
   readonly hypertables: Readonly<Record<string, RelationSection>>;
   readonly aggregates: Readonly<Record<string, RelationSection>>;
@@ -117,7 +120,7 @@ export function planOf(section: PoliciesSection): PolicyPlan {
       policies,
     });
   }
-  return { relations, repair: section.repair };
+  return { relations, lateHorizon: section.late_horizon, repair: section.repair };
 }
 
 export function declaredPolicies(plan: PolicyPlan): readonly DeclaredPolicy[] {
