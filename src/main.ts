@@ -41,7 +41,7 @@ function explain(error: unknown): { text: string; code: ExitCode } {
   if (error instanceof FieldwatchError) {
     const remedy = error.remedy === undefined ? '' : `\n  remedy: ${error.remedy}`;
     return {
-      text: `fieldwatch: ${error.message} [${error.code}]${remedy}`,
+      text: `fieldwatch: ${error.message}\n  code: ${error.code}${remedy}`,
       code: error.kind === 'config' ? 2 : 1,
     };
   }

@@ -1,14 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import pg from 'pg';
 import { Daemon, type LogLine } from '../support/daemon.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
+import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 
-describe('a breach', () => {
+describeWith('mosquitto')('a breach', () => {
   let database: TestDatabase;
   let broker: Mosquitto;
   let db: pg.Client;

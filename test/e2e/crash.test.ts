@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Daemon } from '../support/daemon.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
+import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { publishNumbered } from '../support/publish.ts';
 import { TcpProxy, type Direction } from '../support/tcp-proxy.ts';
@@ -39,7 +40,7 @@ const POINTS: readonly KillPoint[] = [
   },
 ];
 
-describe('10,000 numbered QoS 1 messages over mosquitto', () => {
+describeWith('mosquitto')('10,000 numbered QoS 1 messages over mosquitto', () => {
   let database: TestDatabase;
   let broker: Mosquitto;
   let brokerLink: TcpProxy;

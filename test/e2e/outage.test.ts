@@ -1,15 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { Daemon } from '../support/daemon.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
+import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { publishNumbered } from '../support/publish.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const COUNT = 500;
 
-describe('the database away for more than three keepalive periods', () => {
+describeWith('mosquitto')('the database away for more than three keepalive periods', () => {
   let database: TestDatabase;
   let broker: Mosquitto;
   let link: TcpProxy;

@@ -10,6 +10,7 @@ import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { describeWith } from '../support/tools.ts';
 
 /** COPY through the gateway, as pg-copy-streams, libpq and a client with bad manners do it. */
 
@@ -248,7 +249,7 @@ describe('COPY TO STDOUT', () => {
   });
 });
 
-describe('psql', () => {
+describeWith('psql')('psql', () => {
   const psql = async (...commands: string[]) => {
     const { stdout } = await exec('psql', [
       '-X',
@@ -261,10 +262,8 @@ describe('psql', () => {
     ]);
     return stdout.trim();
   };
-  const installed = exec('psql', ['--version']).then(() => true, () => false); // prettier-ignore
 
   test('\\copy both ways, transactions and errors', async () => {
-    if (!(await installed)) return;
     const folder = await mkdtemp(join(tmpdir(), 'fieldwatch-psql-'));
     await writeFile(join(folder, 'in.csv'), '1,eins\n2,zwei\n');
     await psql(`\\copy c (a, b) from '${folder}/in.csv' csv`);

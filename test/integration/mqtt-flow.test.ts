@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
+import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { eventually, mqttOptions, plainClient, publishNumbers, SourceProbe } from '../support/mqtt-source.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 
-describe.each([5, 4] as const)('flow and links, protocol version %i', (protocolVersion) => {
+describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol version %i', (protocolVersion) => {
   let broker: Mosquitto;
   let proxy: TcpProxy;
   let other: MqttClient;

@@ -1,10 +1,11 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createSystemClock } from '../../src/adapters/clock.ts';
 import { probeBroker } from '../../src/adapters/mqtt/probe.ts';
 import { TestAuthority, type Certificate } from '../support/certificates.ts';
+import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { mqttOptions, plainClient, SourceProbe } from '../support/mqtt-source.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -31,35 +32,46 @@ async function brokerWith(options: Parameters<typeof Mosquitto.start>[0]): Promi
   return broker;
 }
 
-describe.each([5, 4] as const)('user and password, protocol version %i', (protocolVersion) => {
-  test('wrong ones are said once, tried slowly, and a provider is asked again each time', async () => {
-    const broker = await brokerWith({ users: { meter: 'right' } });
-    let asked = 0;
-    const credentials = () =>
-      Promise.resolve({ username: 'meter', password: ++asked < 4 ? 'wrong' : 'right' });
-    const probe = await probeWith({ protocolVersion, credentials }, broker.url).start();
-    await probe.connected();
-    expect(asked).toBe(4);
-    expect(probe.states('disconnected').map(({ retryInMs }) => retryInMs >= 100)).toEqual([true, true, true]);
-    expect(probe.logger.find('error')).toHaveLength(1);
-    expect(probe.logger.find('error')[0]?.fields).toMatchObject({ kind: 'auth' });
-    expect(JSON.stringify(probe.logger.entries)).not.toMatch(/wrong|right/);
-  });
+describeWith('mosquitto', 'mosquitto_passwd', 'openssl').each([5, 4] as const)(
+  'user and password, protocol version %i',
+  (protocolVersion) => {
+    test('wrong ones are said once, tried slowly, and a provider is asked again each time', async () => {
+      const broker = await brokerWith({ users: { meter: 'right' } });
+      let asked = 0;
+      const credentials = () =>
+        Promise.resolve({ username: 'meter', password: ++asked < 4 ? 'wrong' : 'right' });
+      const probe = await probeWith({ protocolVersion, credentials }, broker.url).start();
+      await probe.connected();
+      expect(asked).toBe(4);
+      expect(probe.states('disconnected').map(({ retryInMs }) => retryInMs >= 100)).toEqual([
+        true,
+        true,
+        true,
+      ]);
+      expect(probe.logger.find('error')).toHaveLength(1);
+      expect(probe.logger.find('error')[0]?.fields).toMatchObject({ kind: 'auth' });
+      expect(JSON.stringify(probe.logger.entries)).not.toMatch(/wrong|right/);
+    });
 
-  test('a provider that fails is a reason to try again', async () => {
-    const broker = await brokerWith({ users: { meter: 'right' } });
-    let asked = 0;
-    const credentials = () =>
-      ++asked === 1
-        ? Promise.reject(new Error('no such file'))
-        : Promise.resolve({ username: 'meter', password: 'right' });
-    const probe = await probeWith({ protocolVersion, credentials }, broker.url).start();
-    await probe.connected();
-    expect(probe.states('disconnected')[0]?.reason).toBe('no such file');
-  });
-});
+    test('a provider that fails is a reason to try again', async () => {
+      const broker = await brokerWith({ users: { meter: 'right' } });
+      let asked = 0;
+      const credentials = () =>
+        ++asked === 1
+          ? Promise.reject(new Error('no such file'))
+          : Promise.resolve({ username: 'meter', password: 'right' });
+      const probe = await probeWith({ protocolVersion, credentials }, broker.url).start();
+      await probe.connected();
+      expect(probe.states('disconnected')[0]?.reason).toBe('no such file');
+    });
+  },
+);
 
-describe('TLS', () => {
+describeWith(
+  'mosquitto',
+  'mosquitto_passwd',
+  'openssl',
+)('TLS', () => {
   let dir: string;
   let authority: TestAuthority;
   let server: Certificate;
@@ -167,7 +179,11 @@ describe('TLS', () => {
   });
 });
 
-describe('the probe', () => {
+describeWith(
+  'mosquitto',
+  'mosquitto_passwd',
+  'openssl',
+)('the probe', () => {
   test('an open broker', async () => {
     const broker = await brokerWith({ config: ['max_keepalive 20', 'retain_available false'] });
     const facts = await probeBroker(mqttOptions(broker.url), broker.url, clock);

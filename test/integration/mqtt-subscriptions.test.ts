@@ -1,13 +1,14 @@
 import { readdir, rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { createFileSubscriptionMemory } from '../../src/adapters/mqtt/subscription-memory.ts';
+import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { eventually, mqttOptions, plainClient, SourceProbe } from '../support/mqtt-source.ts';
 
-describe.each([5, 4] as const)('subscriptions, protocol version %i', (protocolVersion) => {
+describeWith('mosquitto').each([5, 4] as const)('subscriptions, protocol version %i', (protocolVersion) => {
   let broker: Mosquitto;
   let other: MqttClient;
   let dir: string;
@@ -89,47 +90,50 @@ describe.each([5, 4] as const)('subscriptions, protocol version %i', (protocolVe
   });
 });
 
-describe.each([5, 4] as const)('refused subscriptions, protocol version %i', (protocolVersion) => {
-  let broker: Mosquitto;
-  let probe: SourceProbe;
+describeWith('mosquitto').each([5, 4] as const)(
+  'refused subscriptions, protocol version %i',
+  (protocolVersion) => {
+    let broker: Mosquitto;
+    let probe: SourceProbe;
 
-  afterEach(async () => {
-    await probe.source.stop();
-    await broker.stop();
-  });
-
-  test('a refusal is logged, counted and tried again until the broker allows it', async () => {
-    broker = await Mosquitto.start({
-      config: [`plugin ${await dynamicSecurity()}`, 'plugin_opt_config_file $DIR/security.json'],
-      files: { 'security.json': JSON.stringify(security) },
+    afterEach(async () => {
+      await probe.source.stop();
+      await broker.stop();
     });
-    probe = new SourceProbe(mqttOptions(broker.url, { protocolVersion, filters: ['open/#', 'secret/#'] }));
-    await probe.start();
-    await eventually(() => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 1);
-    expect(probe.logger.find(/refused a subscription/).map(({ fields }) => fields)).toMatchObject([
-      { filter: 'secret/#', code: protocolVersion === 5 ? 135 : 128 },
-    ]);
-    const other = await plainClient(broker.url, { protocolVersion: 4 });
-    await other.publishAsync('open/1', 'open', { qos: 1 });
-    await probe.until(() => probe.texts.includes('open'));
-    // Tried again meanwhile, and not logged again.
-    await broker.logged('Sending SUBACK to station', 3);
-    expect(probe.logger.find(/refused a subscription/)).toHaveLength(1);
-    expect(probe.states('subscribed')).toEqual([{ state: 'subscribed', active: 1, refused: 1 }]);
 
-    const allow = {
-      command: 'removeRoleACL',
-      rolename: 'limited',
-      acltype: 'subscribePattern',
-      topic: 'secret/#',
-    };
-    // The plugin throws out every client whose role it changed, this publisher too: no answer to wait for.
-    other.publish('$CONTROL/dynamic-security/v1', JSON.stringify({ commands: [allow] }), { qos: 1 });
-    await eventually(() => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 0);
-    expect(probe.logger.find(/is accepted now/)).toHaveLength(1);
-    other.end(true);
-  });
-});
+    test('a refusal is logged, counted and tried again until the broker allows it', async () => {
+      broker = await Mosquitto.start({
+        config: [`plugin ${await dynamicSecurity()}`, 'plugin_opt_config_file $DIR/security.json'],
+        files: { 'security.json': JSON.stringify(security) },
+      });
+      probe = new SourceProbe(mqttOptions(broker.url, { protocolVersion, filters: ['open/#', 'secret/#'] }));
+      await probe.start();
+      await eventually(() => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 1);
+      expect(probe.logger.find(/refused a subscription/).map(({ fields }) => fields)).toMatchObject([
+        { filter: 'secret/#', code: protocolVersion === 5 ? 135 : 128 },
+      ]);
+      const other = await plainClient(broker.url, { protocolVersion: 4 });
+      await other.publishAsync('open/1', 'open', { qos: 1 });
+      await probe.until(() => probe.texts.includes('open'));
+      // Tried again meanwhile, and not logged again.
+      await broker.logged('Sending SUBACK to station', 3);
+      expect(probe.logger.find(/refused a subscription/)).toHaveLength(1);
+      expect(probe.states('subscribed')).toEqual([{ state: 'subscribed', active: 1, refused: 1 }]);
+
+      const allow = {
+        command: 'removeRoleACL',
+        rolename: 'limited',
+        acltype: 'subscribePattern',
+        topic: 'secret/#',
+      };
+      // The plugin throws out every client whose role it changed, this publisher too: no answer to wait for.
+      other.publish('$CONTROL/dynamic-security/v1', JSON.stringify({ commands: [allow] }), { qos: 1 });
+      await eventually(() => probe.metrics.values.get('fieldwatch_mqtt_subscriptions_failed') === 0);
+      expect(probe.logger.find(/is accepted now/)).toHaveLength(1);
+      other.end(true);
+    });
+  },
+);
 
 const security = {
   defaultACLAccess: {

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { Command} from 'commander';
+import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import type { Cli, CliCommand, ExitCode } from '../../src/cli/command.ts';
 

@@ -2,12 +2,15 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { connackFailure, disconnectFailure, errorFailure, failure } from '../../src/adapters/mqtt/failure.ts';
 import { assertMqttInternals, TESTED_MQTTJS_VERSION } from '../../src/adapters/mqtt/held-acks.ts';
+import { HeldMessages } from '../../src/adapters/mqtt/held-messages.ts';
 import { defaultStatusTopic } from '../../src/adapters/mqtt/options.ts';
 import { ReconnectPolicy } from '../../src/adapters/mqtt/reconnect-policy.ts';
 import { createFileSubscriptionMemory } from '../../src/adapters/mqtt/subscription-memory.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
+import type { InboundMessage } from '../../src/ports.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
 
 describe('the guard over the private members of MQTT.js', () => {
@@ -23,6 +26,55 @@ describe('the guard over the private members of MQTT.js', () => {
     expect(check).toThrow(message);
     expect(check).toThrow(FieldwatchError);
     expect(check).toThrow(expect.objectContaining({ code: 'MQTT_CLIENT_UNTESTED' }));
+  });
+});
+
+describe('held messages', () => {
+  const message = (packetId: number, text = ''): InboundMessage => ({
+    topic: 't',
+    payload: Buffer.from(text),
+    qos: 1,
+    retain: false,
+    dup: false,
+    receivedAtMs: 0,
+    contentType: undefined,
+    epoch: 1,
+    packetId,
+  });
+
+  test('each is released once, and a copy never', () => {
+    const held = new HeldMessages();
+    const [a, b] = [message(1), message(2)];
+    held.add(a);
+    held.add(b);
+    expect(held.release({ ...a })).toBeUndefined();
+    expect([held.release(a), held.release(a), held.count]).toEqual([1, undefined, 1]);
+    const again = message(1);
+    held.add(again);
+    expect(held.release(a)).toBeUndefined();
+    expect([held.release(again), held.release(b), held.count]).toEqual([1, 1, 0]);
+  });
+
+  test('an id that is used twice at once is acknowledged only as far as the oldest are safe', () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 }), (order) => {
+        const held = new HeldMessages();
+        const messages = order.map(() => message(7));
+        const other = message(8);
+        for (const item of [...messages, other]) held.add(item);
+        const safe = new Set<number>();
+        let acknowledged = 0;
+        for (const index of order) {
+          acknowledged += held.release(messages[index]!) ?? NaN;
+          safe.add(index);
+          let prefix = 0;
+          while (safe.has(prefix)) prefix++;
+          expect(acknowledged).toBe(prefix);
+          expect(held.release(messages[index]!)).toBeUndefined();
+        }
+        expect([held.count, held.release(other), held.count]).toEqual([1, 1, 0]);
+      }),
+    );
   });
 });
 

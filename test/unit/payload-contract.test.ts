@@ -177,7 +177,8 @@ describe('D6 time', () => {
     [{ at: '1768478400500' }, { path: '/at', unit: 'ms' }, NOW_US + 500_000],
     [{ at: 1768478400 }, { path: '/at', unit: 'ms' }, 'time_out_of_range'],
     [{ at: 1768478400 }, { path: '/at', unit: 'iso' }, 'bad_time'],
-    [{ at: '2026-01-15T12:00:00Z' }, { path: '/at', unit: 's' }, 'bad_time'],
+    [{ at: '2026-01-15T12:00:00Z' }, { path: '/at', unit: 's' }, NOW_US],
+    [{ at: 'noon' }, { path: '/at', unit: 's' }, 'bad_time'],
     [{ b: 1768478400 }, { path: ['/a', '/b'] }, NOW_US],
     [{ ts: 1 }, { path: '/at' }, NOW_US],
   ])('%j by %j', (payload, time, wanted) => expect(timeOf(payload, { time })).toBe(wanted));

@@ -1,0 +1,30 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { describe, expect } from '@jest/globals';
+
+/** Debian keeps servers in sbin, which is not on everybody's PATH. */
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+
+function isInstalled(program: string): boolean {
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * `describe` for a suite that needs programs which are no npm packages. Where one is missing the suite is skipped, and
+ * says so; in CI nothing is skipped, so a missing program is a failure there.
+ */
+export function describeWith(...programs: string[]): typeof describe | typeof describe.skip {
+  const missing = programs.filter((program) => !isInstalled(program));
+  if (missing.length === 0 || process.env['CI'] !== undefined) return describe;
+  process.stderr.write(
+    `skipped, because ${missing.join(', ')} is not installed: ${expect.getState().testPath ?? ''}\n`,
+  );
+  return describe.skip;
+}
