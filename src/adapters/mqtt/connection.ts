@@ -2,6 +2,7 @@ import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, ty
 import type { Clock, InboundMessage } from '../../ports.ts';
 import { connackFailure, disconnectFailure, errorFailure, failure, type Failure } from './failure.ts';
 import { InboundGate, type GateMode } from './held-acks.ts';
+import { HeldMessages } from './held-messages.ts';
 
 export interface ConnectionEvents {
   /** CONNACK with success: before the first message, too early to send anything. */
@@ -29,12 +30,7 @@ export class MqttConnection {
   readonly #clock: Clock;
   readonly #events: ConnectionEvents;
   readonly #isV5: boolean;
-  /**
-   * By packet id, the very message that is held. After a PUBACK the broker may use the id again at once, so an
-   * acknowledgement given twice must not release the next message that carries the id.
-   */
-  readonly #held: (InboundMessage | undefined)[] = [];
-  #heldCount = 0;
+  readonly #held = new HeldMessages();
   #cause: Failure | undefined;
   #open = false;
   #closed = false;
@@ -57,7 +53,7 @@ export class MqttConnection {
   }
 
   get heldCount(): number {
-    return this.#heldCount;
+    return this.#held.count;
   }
 
   get isOpen(): boolean {
@@ -70,28 +66,21 @@ export class MqttConnection {
 
   /** Writes the PUBACKs of `messages` to the socket in one piece; see `AckCounts` for those it leaves out. */
   acknowledge(messages: readonly InboundMessage[]): AckCounts {
-    const bytes = Buffer.allocUnsafe(messages.length * 4);
-    let length = 0;
+    const ids: number[] = [];
     let stale = 0;
     let notHeld = 0;
     for (const message of messages) {
-      const id = message.packetId;
       if (message.qos === 0) continue;
-      if (message.epoch !== this.epoch || this.#closed) stale++;
-      else if (this.#held[id] !== message) notHeld++;
-      else {
-        this.#held[id] = undefined;
-        // PUBACK, remaining length 2, packet id: in MQTT 5 too, where an absent reason code means success (3.4.2.1).
-        bytes[length++] = 0x40;
-        bytes[length++] = 0x02;
-        bytes[length++] = id >> 8;
-        bytes[length++] = id & 0xff;
+      if (message.epoch !== this.epoch || this.#closed) {
+        stale++;
+        continue;
       }
+      const released = this.#held.release(message);
+      if (released === undefined) notHeld++;
+      else for (let n = 0; n < released; n++) ids.push(message.packetId);
     }
-    const sent = length / 4;
-    this.#heldCount -= sent;
-    if (sent > 0) this.#client.stream.write(bytes.subarray(0, length));
-    return { sent, stale, notHeld };
+    if (ids.length > 0) this.#client.stream.write(pubacks(ids));
+    return { sent: ids.length, stale, notHeld };
   }
 
   /** Asks for QoS 1: with QoS 2 the PUBREC would leave before anything is stored. Resolves with the SUBACK's codes. */
@@ -140,10 +129,7 @@ export class MqttConnection {
       epoch: this.epoch,
       packetId: id,
     };
-    if (id !== 0) {
-      if (this.#held[id] === undefined) this.#heldCount++;
-      this.#held[id] = message;
-    }
+    if (id !== 0) this.#held.add(message);
     this.#events.onMessage(message);
   }
 
@@ -177,4 +163,17 @@ export class MqttConnection {
       this.#events.onClosed(this.#cause ?? failure('broker_closed', 'the broker closed the connection'));
     });
   }
+}
+
+/** Remaining length 2 and the packet id: in MQTT 5 too, where an absent reason code means success (3.4.2.1). */
+function pubacks(ids: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(ids.length * 4);
+  let at = 0;
+  for (const id of ids) {
+    bytes[at++] = 0x40;
+    bytes[at++] = 0x02;
+    bytes[at++] = id >> 8;
+    bytes[at++] = id & 0xff;
+  }
+  return bytes;
 }

@@ -21,7 +21,9 @@ export interface MqttSourceOptions {
   readonly sessionExpiryS: number;
   /**
    * MQTT 5: how many unacknowledged messages the broker may send. With MQTT 3.1.1 the broker alone decides
-   * (mosquitto: `max_inflight_messages`), and `assumedWindow` says what to expect.
+   * (mosquitto: `max_inflight_messages`), and `assumedWindow` says what to expect. A burst of this many messages and
+   * of the broker's queue (mosquitto: 1,000) survives while nothing is committed; throughput hardly depends on it.
+   * Not a hard bound: mosquitto 2.0 sends a whole window per PUBACK while it drains a queue. `pause` is the bound.
    */
   readonly receiveMaximum: number;
   /** MQTT 3.1.1: the broker's in-flight limit, `MQTT4_WINDOW` unless given. */
