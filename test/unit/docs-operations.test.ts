@@ -1,0 +1,43 @@
+import { expect, test } from '@jest/globals';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+
+const root = new URL('../../', import.meta.url);
+const read = (file: string) => readFileSync(new URL(file, root), 'utf8');
+const sources = readdirSync(new URL('src', root), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => read(`src/${file}`))
+  .join('\n');
+const unique = (text: string, pattern: RegExp) => [...new Set(text.match(pattern) ?? [])];
+
+test('every metric that operations.md names exists', () => {
+  const named = unique(read('docs/operations.md') + read('docs/errors.md'), /fieldwatch_[a-z_]+/g);
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((name) => !sources.includes(`'${name}'`))).toEqual([]);
+});
+
+test('every code that errors.md explains exists', () => {
+  const table = read('docs/errors.md').split('## Codes')[1] ?? '';
+  const named = unique(table, /`[A-Z]+_[A-Z_]+`/g).map((code) => code.slice(1, -1));
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter((code) => !sources.includes(`'${code}'`))).toEqual([]);
+});
+
+test('what a person can do something about is explained', () => {
+  const explained = read('docs/errors.md');
+  const codes = [...sources.matchAll(/code: '([A-Z]+_[A-Z_]+)',\s*kind: '(?:config|auth|schema)'/g)].map(
+    ([, code]) => code ?? '',
+  );
+  const ours = [
+    'PACKAGE_ROOT_MISSING',
+    'MQTT_CLIENT_UNTESTED',
+    'POLICY_ROW_UNEXPECTED',
+    'CAPTURE_UNREADABLE',
+  ];
+  expect([...new Set(codes)].filter((code) => !explained.includes(code) && !ours.includes(code))).toEqual([]);
+});
+
+test('links between the pages lead somewhere', () => {
+  for (const page of ['errors', 'operations', 'queries'])
+    for (const [, target = ''] of read(`docs/${page}.md`).matchAll(/\]\(([^)#]+)/g))
+      expect([page, target, existsSync(new URL(`docs/${target}`, root))]).toEqual([page, target, true]);
+});
