@@ -1,4 +1,5 @@
-import type { Decoded, Micros, Reading } from '../core/reading.ts';
+import { isoFromMicros } from '../core/mapping/instant.ts';
+import type { Decoded, Reading } from '../core/reading.ts';
 import type { Router } from '../core/route.ts';
 
 /** What `fieldwatch decode` feeds to the routes. */
@@ -22,15 +23,7 @@ export function decodedLine(decoded: Decoded): string {
 
 function readingJson(reading: Reading): object {
   const metrics = Object.fromEntries(reading.metrics);
-  return { device: reading.device, time: isoTime(reading.timeUs), metrics };
-}
-
-/** RFC 3339 in UTC: milliseconds, or microseconds where the reading has them. */
-export function isoTime(timeUs: Micros): string {
-  const millis = Math.floor(timeUs / 1000);
-  const micros = timeUs - millis * 1000;
-  const iso = new Date(millis).toISOString();
-  return micros === 0 ? iso : iso.replace('Z', `${String(micros).padStart(3, '0')}Z`);
+  return { device: reading.device, time: isoFromMicros(reading.timeUs), metrics };
 }
 
 /** A line of a capture that is none: which one, and why. */

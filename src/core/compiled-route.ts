@@ -28,14 +28,24 @@ export interface RoutedMessage {
 /** What is the same for every message of one topic. */
 export type TopicContext = Pick<MessageContext, 'topic' | 'captures' | 'topicDevice' | 'metric'>;
 
-/** The route with its preset's keys under its own. Writing one way to name the device takes the preset's other away. */
+/**
+ * The route with its preset's keys under its own. Writing one way to name the device takes the preset's other away;
+ * fields, names and keys to skip add to the preset's.
+ */
 export function effectiveConfig(config: RouteConfig): RouteConfig {
   const preset = config.preset === undefined ? undefined : presetNamed(config.preset);
   if (preset === undefined) return config;
+  const defaults = preset.defaults(config);
   const written = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
   const ownDevice = config.device !== undefined || config.device_path !== undefined;
-  const nameless = ownDevice ? { device: undefined, device_path: undefined } : {};
-  return { ...preset.defaults(config), ...nameless, ...written };
+  return {
+    ...defaults,
+    ...(ownDevice ? { device: undefined, device_path: undefined } : {}),
+    ...written,
+    fields: { ...defaults.fields, ...config.fields },
+    metric_map: { ...defaults.metric_map, ...config.metric_map },
+    skip: [...(defaults.skip ?? []), ...(config.skip ?? [])],
+  };
 }
 
 function patterns(texts: readonly string[]): TopicPattern[] {
@@ -102,7 +112,12 @@ export class Route {
       if (captures === undefined) continue;
       return this.preset?.ignores?.(topic) === true ? 'ignored' : this.contextOf(topic, captures);
     }
-    return this.rest.some((pattern) => pattern.match(topic) !== undefined) ? 'ignored' : undefined;
+    return undefined;
+  }
+
+  /** True if `topic` belongs to the route's ecosystem without being telemetry. Asked when no route reads it. */
+  isRest(topic: string): boolean {
+    return this.rest.some((pattern) => pattern.match(topic) !== undefined);
   }
 
   private contextOf(topic: string, captures: Captures): TopicContext {

@@ -45,14 +45,21 @@ export type RejectCode =
   | 'unknown_alias'
   | 'decoder_failed';
 
-export type Decoded =
+/** What a route wants to say to a sender: Sparkplug's request for a birth. Sent at QoS 0, never retained. */
+export interface Publish {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+}
+
+export type Decoded = (
   | {
       readonly kind: 'readings';
       readonly readings: readonly Reading[];
       /** Elements or metrics of the message that were set aside while the rest was kept (contract D4, D13). */
       readonly dropped: number;
     }
-  | { readonly kind: 'reject'; readonly code: RejectCode; readonly detail?: string };
+  | { readonly kind: 'reject'; readonly code: RejectCode; readonly detail?: string }
+) & { readonly publish?: Publish };
 
 /** Codes that are not faults: counted as filtered, never stored as dead letters. */
 export const FILTERED_CODES: ReadonlySet<RejectCode> = new Set([

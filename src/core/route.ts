@@ -87,7 +87,8 @@ function findMatch(routes: readonly Route[], topic: string): Match {
     if (found === 'ignored') return { route: undefined, result: IGNORED };
     if (found !== undefined) return { route, topic: found };
   }
-  return { route: undefined, result: NO_MATCH };
+  // D15: what lives beside an ecosystem's telemetry is ignored, unless a later route wants it.
+  return { route: undefined, result: routes.some((route) => route.isRest(topic)) ? IGNORED : NO_MATCH };
 }
 
 function forgetOldest(remembered: Map<string, Match>): void {

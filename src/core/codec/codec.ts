@@ -1,5 +1,5 @@
 import type { RouteConfig } from '../route-config.ts';
-import type { RejectCode } from '../reading.ts';
+import type { Publish, RejectCode } from '../reading.ts';
 import type { MessageContext } from '../mapping/context.ts';
 import type { Element } from '../mapping/draft.ts';
 
@@ -9,7 +9,13 @@ import type { Element } from '../mapping/draft.ts';
  */
 export type Payload =
   | { readonly kind: 'document'; readonly value: unknown }
-  | { readonly kind: 'records'; readonly records: Element | readonly Element[]; readonly dropped?: number }
+  | {
+      readonly kind: 'records';
+      readonly records: Element | readonly Element[];
+      /** Parts that were set aside before. */
+      readonly dropped?: number;
+      readonly publish?: Publish | undefined;
+    }
   | PayloadReject;
 
 export interface PayloadReject {

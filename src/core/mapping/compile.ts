@@ -28,7 +28,7 @@ export function compileMapping(
     assembly: {
       device: {
         template: config.device,
-        path: config.device_path === undefined ? undefined : pointer(config.device_path),
+        path: devicePath(config),
       },
       time: compileTime(config, window),
       retained: config.retained,
@@ -36,6 +36,12 @@ export function compileMapping(
       verbatim: compileMetrics(config, limits, true),
     },
   };
+}
+
+/** A tag is a member of the record of its line. */
+function devicePath({ device_path, device_tag }: RouteConfig): Pointer | undefined {
+  if (device_path !== undefined) return pointer(device_path);
+  return device_tag === undefined ? undefined : { text: '', keys: [device_tag] };
 }
 
 function compileSplit(config: RouteConfig, shape: Shape | undefined): SplitPlan {

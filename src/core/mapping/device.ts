@@ -41,7 +41,7 @@ export function topicDevice(plan: DevicePlan, captures: Captures): string | Faul
   return empty ? NO_DEVICE : checkDevice(text);
 }
 
-/** The device of one record: `device`, `device_path`, the format's own, the topic's {device}, the usual keys. */
+/** The device of one record: `device`, `device_path`, the topic's {device}, the format's own, the usual keys. */
 export function deviceOf(
   plan: DevicePlan,
   fromTopic: string | Fault | undefined,
@@ -56,8 +56,8 @@ function baseDevice(plan: DevicePlan, fromTopic: string | Fault | undefined, dra
   if (plan.template !== undefined && fromTopic !== undefined) return fromTopic;
   if (plan.path !== undefined)
     return readDevice(lookup(draft.record, plan.path) ?? lookup(draft.outer, plan.path));
-  if (draft.device !== undefined) return readDevice(draft.device);
   if (fromTopic !== undefined) return fromTopic;
+  if (draft.device !== undefined) return readDevice(draft.device);
   return readDevice(usualDevice(draft.record) ?? (draft.outer && usualDevice(draft.outer)));
 }
 

@@ -9,7 +9,7 @@ export interface Draft {
   readonly outer?: Doc | undefined;
   /** The object that carries the metrics. */
   readonly metrics: Doc;
-  /** The device as the format itself names it; the route's `device` and `device_path` go before it. */
+  /** The device as the format itself names it; what the route and the topic say goes before it. */
   readonly device?: unknown;
   /** Appended to the device, separator included: one of several in a message. */
   readonly suffix?: string | undefined;
@@ -17,6 +17,8 @@ export interface Draft {
   readonly time?: unknown;
   /** The same, already in microseconds. */
   readonly timeUs?: Micros | undefined;
+  /** `timeUs` counts from the arrival: it is no time of the record's own (D12). */
+  readonly relative?: boolean;
   /** Names are the format's own: keys such as `id` or `time` are metrics here, not identity. */
   readonly verbatim?: boolean;
   /** What to say if no metric is left; `no_metrics` by default. */

@@ -19,7 +19,8 @@ export function parseTime(value: unknown, unit: TimeUnit, zone: Zone): Micros | 
   if (typeof value !== 'string') return undefined;
   const text = value.trim();
   if (isNumericText(text)) return numericTime(text, Number(text), unit);
-  return unit === 'auto' || unit === 'iso' ? isoTime(text, zone) : undefined;
+  // A unit is about numbers: text with a date in it can mean one thing only.
+  return isoTime(text, zone);
 }
 
 /** D6: the magnitude tells the unit; seconds reach to the year 5138. */
@@ -104,4 +105,14 @@ function withOffset(wallMs: number, offset: string): number | undefined {
   const minutes = Number(offset.slice(3).replace(':', '') || '0');
   if (hours > 23 || minutes > 59) return undefined;
   return wallMs - (offset.startsWith('-') ? -1 : 1) * (hours * 60 + minutes) * 60_000;
+}
+
+/** RFC 3339 in UTC: milliseconds, or microseconds where there are any; undefined beyond the calendar. */
+export function isoFromMicros(timeUs: Micros): string | undefined {
+  const millis = Math.floor(timeUs / 1000);
+  // The range of Date (ECMA-262, 21.4.1.1), beyond which toISOString throws.
+  if (!(Math.abs(millis) <= 8.64e15)) return undefined;
+  const iso = new Date(millis).toISOString();
+  const micros = timeUs - millis * 1000;
+  return micros === 0 ? iso : iso.replace('Z', `${String(micros).padStart(3, '0')}Z`);
 }

@@ -1,10 +1,54 @@
+import { cayenneLpp } from '../codec/cayenne-lpp.ts';
+import { cbor } from '../codec/cbor.ts';
 import { json } from '../codec/json.ts';
+import { lineProtocol } from '../codec/line-protocol.ts';
+import { msgpack } from '../codec/msgpack.ts';
+import { protobufCodec } from '../codec/protobuf.ts';
 import { scalar } from '../codec/scalar.ts';
+import { senml } from '../codec/senml.ts';
 import { codecPreset } from './generic.ts';
 import type { Preset } from './preset.ts';
+import { chirpstackV4 } from './chirpstack-v4.ts';
+import { edgex } from './edgex.ts';
+import { esphome } from './esphome.ts';
+import { homie } from './homie.ts';
+import { owntracks } from './owntracks.ts';
+import { rtl433 } from './rtl_433.ts';
+import { ruuvi } from './ruuvi.ts';
+import { shellyGen2 } from './shelly-gen2.ts';
+import { tasmota } from './tasmota.ts';
+import { theengs } from './theengs.ts';
+import { ttnV3 } from './ttn-v3.ts';
+import { zigbee2mqtt } from './zigbee2mqtt.ts';
+import { thingsboard, thingsboardGateway } from './thingsboard.ts';
+import { sparkplugB } from './sparkplug-b.ts';
 
 /** Every preset. A new one is one file and one line here. */
-export const PRESETS: readonly Preset[] = [codecPreset(json), codecPreset(scalar)];
+export const PRESETS: readonly Preset[] = [
+  codecPreset(json),
+  codecPreset(scalar),
+  codecPreset(cbor),
+  codecPreset(msgpack),
+  codecPreset(protobufCodec),
+  codecPreset(senml, 'senml/#'),
+  codecPreset(lineProtocol),
+  codecPreset(cayenneLpp),
+  zigbee2mqtt,
+  tasmota,
+  esphome,
+  rtl433,
+  theengs,
+  ttnV3,
+  chirpstackV4,
+  sparkplugB,
+  shellyGen2,
+  homie,
+  owntracks,
+  ruuvi,
+  edgex,
+  thingsboard,
+  thingsboardGateway,
+];
 
 export function presetNamed(name: string): Preset | undefined {
   return PRESETS.find((preset) => preset.name === name);

@@ -10,7 +10,7 @@ export interface Preset {
   defaults(config: RouteConfig): RouteConfig;
   /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */
   ignore?(config: RouteConfig): readonly string[];
-  /** What else lives in the ecosystem's tree; asked when no topic of the route matches: ignored, not `no_match`. */
+  /** What else lives in the ecosystem's tree; asked when no route reads a topic: ignored, not `no_match`. */
   rest?(config: RouteConfig): readonly string[];
   /** What patterns cannot say. */
   ignores?(topic: string): boolean;

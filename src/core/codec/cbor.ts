@@ -1,0 +1,54 @@
+import { decode, Tokenizer, Type, type DecodeOptions } from 'cborg';
+import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import { fromFloat32, instantText, isTooDeep, toDocument } from './tree.ts';
+
+const FLOAT32_BYTES = 5;
+// Tags 2 and 3 longer than this are no measurement.
+const MAX_BIGNUM_BYTES = 32;
+
+/** Tells 32-bit floats from 64-bit ones, which a JavaScript number no longer does. */
+class FloatTokenizer extends Tokenizer {
+  override next(): ReturnType<Tokenizer['next']> {
+    const token = super.next();
+    if (token.encodedLength === FLOAT32_BYTES && Type.equals(token.type, Type.float))
+      token.value = fromFloat32(token.value as number);
+    return token;
+  }
+}
+
+const bignum = (bytes: unknown, negative: boolean): bigint | null => {
+  if (!(bytes instanceof Uint8Array) || bytes.length > MAX_BIGNUM_BYTES) return null;
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return negative ? -1n - value : value;
+};
+
+// RFC 8949 section 3.4. Any other tag is refused: what is behind it is not known.
+const tags: NonNullable<DecodeOptions['tags']> = {
+  0: (content) => content(),
+  1: (content) => instantText(content()),
+  2: (content) => bignum(content(), false),
+  3: (content) => bignum(content(), true),
+};
+
+const SELF_DESCRIBED = [0xd9, 0xd9, 0xf7];
+
+/** One CBOR item (RFC 8949), nothing behind it. */
+export function decodeCbor(bytes: Uint8Array, maxDepth: number): Payload {
+  const marked = SELF_DESCRIBED.every((byte, index) => bytes[index] === byte);
+  const data = marked ? bytes.subarray(SELF_DESCRIBED.length) : bytes;
+  // A tokenizer of one's own gets no defaults.
+  const options: DecodeOptions = { useMaps: true, tags, allowBigInt: true, allowIndefinite: true };
+  try {
+    const value: unknown = decode(data, { ...options, tokenizer: new FloatTokenizer(data, options) });
+    return { kind: 'document', value: toDocument(value, maxDepth) };
+  } catch (error) {
+    return isTooDeep(error) ? rejectPayload('too_deep') : rejectPayload('parse_error', 'not CBOR');
+  }
+}
+
+export const cbor: CodecKind = {
+  name: 'cbor',
+  summary: 'a CBOR map, or an array of them',
+  create: () => ({ decode: (bytes, context) => decodeCbor(bytes, context.limits.max_depth) }),
+};

@@ -1,0 +1,51 @@
+import protobuf from 'protobufjs';
+import { messageOf } from '../errors.ts';
+import type { RouteConfig } from '../route-config.ts';
+import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import { messageDocument } from './protobuf-tree.ts';
+import { isTooDeep } from './tree.ts';
+
+/** The message type that `proto` and `message` name, or what is wrong with them. */
+function messageType({ proto, message }: RouteConfig): protobuf.Type | { key: string; message: string } {
+  if (proto === undefined) return { key: 'proto', message: 'protobuf needs the schema: set proto' };
+  if (message === undefined)
+    return { key: 'message', message: 'protobuf needs the message type: set message' };
+  let root: protobuf.Root;
+  try {
+    const parsed = protobuf.parse(proto, { keepCase: true });
+    if ((parsed.imports ?? []).length > 0)
+      return { key: 'proto', message: `imports are not supported: ${parsed.imports?.join(', ')}` };
+    root = parsed.root;
+    root.resolveAll();
+  } catch (error) {
+    return { key: 'proto', message: `the schema cannot be read: ${messageOf(error)}` };
+  }
+  try {
+    return root.lookupType(message);
+  } catch {
+    return { key: 'message', message: `the schema has no message type ${message}` };
+  }
+}
+
+export function decodeMessage(type: protobuf.Type, bytes: Uint8Array, maxDepth: number): Payload {
+  try {
+    return { kind: 'document', value: messageDocument(type.decode(bytes), type, maxDepth) };
+  } catch (error) {
+    if (isTooDeep(error) || /depth|recursion/i.test(messageOf(error))) return rejectPayload('too_deep');
+    return rejectPayload('parse_error', `not a ${type.name}`);
+  }
+}
+
+export const protobufCodec: CodecKind = {
+  name: 'protobuf',
+  summary: 'a protobuf message of a .proto file of yours',
+  check: (config) => {
+    const type = messageType(config);
+    return type instanceof protobuf.Type ? undefined : type;
+  },
+  create: (config) => {
+    const type = messageType(config);
+    if (!(type instanceof protobuf.Type)) throw new TypeError(type.message);
+    return { decode: (bytes, context) => decodeMessage(type, bytes, context.limits.max_depth) };
+  },
+};

@@ -1,0 +1,135 @@
+import { emptyDoc } from '../mapping/document.ts';
+import { IGNORED, type Element } from '../mapping/draft.ts';
+import type { MessageContext } from '../mapping/context.ts';
+import type { Publish } from '../reading.ts';
+import type { RouteConfig } from '../route-config.ts';
+import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import { SparkplugState, type KnownMetric } from './sparkplug-state.ts';
+import { metricValue } from './sparkplug-value.ts';
+import {
+  readSparkplug,
+  rebirthCommand,
+  type SparkplugMetric,
+  type SparkplugPayload,
+} from './sparkplug-wire.ts';
+
+const NAMESPACE = 'spBv1.0';
+/** An edge node is asked for its birth at most this often: it may be unable to answer. */
+const REBIRTH_EVERY_MS = 60_000;
+const NOT_METRICS = /^(?:bdSeq$|Node Control\/|Device Control\/)/;
+
+interface Address {
+  readonly prefix: string;
+  readonly verb: string;
+  readonly group: string;
+  readonly node: string;
+  /** '' for the edge node itself. */
+  readonly device: string;
+}
+
+/** `spBv1.0/<group>/<verb>/<node>[/<device>]`, anywhere in the topic; undefined if it is none. */
+export function sparkplugAddress(topic: string): Address | undefined {
+  const levels = topic.split('/');
+  const at = levels.indexOf(NAMESPACE);
+  const [group, verb, node, device = '', ...rest] = at < 0 ? [] : levels.slice(at + 1);
+  if (group === undefined || verb === undefined || node === undefined || rest.length > 0) return undefined;
+  return { prefix: levels.slice(0, at + 1).join('/'), verb, group, node, device };
+}
+
+/** Only births and data carry measurements; deaths, commands and states are about availability. */
+export function isSparkplugData(topic: string): boolean {
+  const address = sparkplugAddress(topic);
+  if (address === undefined) return false;
+  const ofDevice = address.device !== '';
+  return (ofDevice ? ['DBIRTH', 'DDATA'] : ['NBIRTH', 'NDATA']).includes(address.verb);
+}
+
+class SparkplugCodec {
+  private readonly state = new SparkplugState();
+  private readonly requestRebirth: boolean;
+
+  constructor(config: RouteConfig) {
+    this.requestRebirth = config.request_rebirth === true;
+  }
+
+  decode(bytes: Uint8Array, context: MessageContext): Payload {
+    const address = isSparkplugData(context.topic) ? sparkplugAddress(context.topic) : undefined;
+    if (address === undefined) return { kind: 'records', records: IGNORED };
+    let payload: SparkplugPayload;
+    try {
+      payload = readSparkplug(bytes);
+    } catch {
+      return rejectPayload('parse_error', 'not a Sparkplug B payload');
+    }
+    if (payload.compressed) return rejectPayload('unsupported', 'compressed Sparkplug payload');
+    if (payload.metrics.length > context.limits.max_readings) return rejectPayload('too_many_readings');
+    if (address.verb.endsWith('BIRTH')) this.learn(address, payload);
+    return this.records(address, payload, context);
+  }
+
+  private learn(address: Address, { metrics }: SparkplugPayload): void {
+    const key = `${address.group}/${address.node}`;
+    const node = address.device === '' ? this.state.nodeBirth(key) : this.state.nodeOrNew(key);
+    node.birth(address.device, metrics);
+  }
+
+  private records(address: Address, payload: SparkplugPayload, context: MessageContext): Payload {
+    const groups = new Map<string, { time: number | bigint | null; metrics: Record<string, unknown> }>();
+    let unknown = 0;
+    for (const metric of payload.metrics) {
+      const known = this.resolve(address, metric);
+      if (known === undefined) {
+        unknown++;
+        continue;
+      }
+      if (metric.value === undefined || metric.transient || NOT_METRICS.test(known.name)) continue;
+      const value = metricValue(metric.value, known.datatype);
+      if (value === undefined) continue;
+      const time = metric.timestampMs ?? payload.timestampMs ?? null;
+      const key = String(time);
+      const group = groups.get(key) ?? { time, metrics: emptyDoc() };
+      groups.set(key, group);
+      group.metrics[known.name] = value;
+    }
+    const device = [address.group, address.node, ...(address.device === '' ? [] : [address.device])].join(
+      '/',
+    );
+    const records: Element[] = [...groups.values()].map(({ time, metrics }) => ({
+      record: NOTHING,
+      metrics,
+      device,
+      time,
+      timeUs: time === null ? undefined : Number(time) * 1000,
+      verbatim: true,
+    }));
+    if (records.length === 0) records.push({ fault: unknown > 0 ? 'unknown_alias' : 'no_metrics' });
+    const publish = unknown > 0 ? this.rebirth(address, context) : undefined;
+    return { kind: 'records', records, dropped: unknown, publish };
+  }
+
+  /** What a metric is called and how it is typed: from itself, or from the birth. */
+  private resolve(address: Address, { name, alias, datatype }: SparkplugMetric): KnownMetric | undefined {
+    const node = this.state.node(`${address.group}/${address.node}`);
+    if (name !== undefined) return { name, datatype: datatype ?? node?.datatypeOf(address.device, name) };
+    const known = alias === undefined ? undefined : node?.byAliasOf(alias);
+    return known === undefined ? undefined : { name: known.name, datatype: datatype ?? known.datatype };
+  }
+
+  private rebirth(address: Address, { receivedAtUs }: MessageContext): Publish | undefined {
+    if (!this.requestRebirth) return undefined;
+    const nowMs = Math.floor(receivedAtUs / 1000);
+    const node = this.state.nodeOrNew(`${address.group}/${address.node}`);
+    if (nowMs - node.lastRebirthMs < REBIRTH_EVERY_MS) return undefined;
+    node.lastRebirthMs = nowMs;
+    const topic = `${address.prefix}/${address.group}/NCMD/${address.node}`;
+    return { topic, payload: rebirthCommand(nowMs) };
+  }
+}
+
+const NOTHING = emptyDoc();
+
+export const sparkplug: CodecKind = {
+  name: 'sparkplug-b',
+  summary: 'Sparkplug B: births teach names and types, data refers to them by alias',
+  create: (config) => new SparkplugCodec(config),
+};

@@ -1,0 +1,52 @@
+import { emptyDoc } from '../mapping/document.ts';
+import { isoFromMicros, shiftDecimal } from '../mapping/instant.ts';
+import { shortestFloat32 } from '../mapping/value.ts';
+
+/** Thrown by tree builders, caught by their codec: the payload nests deeper than the limit (D9). */
+export class TooDeep extends Error {}
+
+/**
+ * A decoded tree of Maps, arrays and leaves as the mapping wants it: objects without a prototype, keys as text
+ * (SenML's are integers), no undefined, no bytes. Depth is counted on the way down.
+ */
+export function toDocument(value: unknown, levels: number): unknown {
+  if (typeof value !== 'object' || value === null) return value === undefined ? null : value;
+  if (value instanceof Uint8Array) return null;
+  if (levels === 0) throw new TooDeep();
+  if (Array.isArray(value)) return value.map((item) => toDocument(item, levels - 1));
+  if (!(value instanceof Map)) return null;
+  const doc = emptyDoc();
+  for (const [key, item] of value as Map<unknown, unknown>) {
+    const name = keyText(key);
+    if (name !== undefined) doc[name] = toDocument(item, levels - 1);
+  }
+  return doc;
+}
+
+/** Text and integers name things; other keys (arrays, floats, bytes) name nothing. */
+export function keyText(key: unknown): string | undefined {
+  if (typeof key === 'string') return key;
+  return typeof key === 'bigint' || Number.isSafeInteger(key) ? String(key) : undefined;
+}
+
+/** A time that the format marks as one, as the text that a time path reads; a number would look like a metric. */
+export function instantText(seconds: unknown): string | null {
+  if (typeof seconds !== 'number' && typeof seconds !== 'bigint') return null;
+  return isoFromMicros(shiftDecimal(String(seconds), 6)) ?? null;
+}
+
+/** A 32-bit float as the decimal that was meant (D4). */
+export function fromFloat32(value: number): number {
+  return shortestFloat32(value);
+}
+
+/** A 64-bit integer as a number where that is exact: a small id stays an id. */
+export function narrow(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/** What stopped a recursive decoder: its own depth check, or the stack, which is the same thing later. */
+export function isTooDeep(error: unknown): boolean {
+  return error instanceof TooDeep || (error instanceof RangeError && /call stack/i.test(error.message));
+}

@@ -1,0 +1,53 @@
+import { aliasOf } from '../mapping/alias.ts';
+import { emptyDoc, isForbiddenKey, own, type Doc } from '../mapping/document.ts';
+import { convertFrom, type Unit } from '../mapping/unit.ts';
+import { mappedNumber } from '../mapping/value.ts';
+import { CORE_METRICS } from '../reading.ts';
+
+const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
+const PRESSURE_UNITS: readonly Unit[] = ['hPa', 'Pa', 'kPa', 'mmHg', 'inHg', 'mbar', 'psi'];
+
+/** A sensor block whose core metrics are in canonical units; `units` is the object that names the sender's. */
+export function splitBlock(block: Doc, units: Doc, skip: ReadonlySet<string>): Doc {
+  const metrics = emptyDoc();
+  for (const [key, value] of Object.entries(block))
+    if (key !== 'Id' && !skip.has(key) && !isForbiddenKey(key)) metrics[key] = canonical(key, value, units);
+  return metrics;
+}
+
+/**
+ * All blocks as one reading: a core metric comes from the first block that has it; the rest is `<block>_<key>`, which
+ * is what nesting becomes anyway (D3).
+ */
+export function joinedBlocks(blocks: readonly (readonly [string, Doc])[], units: Doc): Doc {
+  const metrics = emptyDoc();
+  const claimed = new Set<string>();
+  for (const [name, block] of blocks) {
+    const rest = emptyDoc();
+    for (const [key, value] of Object.entries(splitBlock(block, units, NONE))) {
+      const core = aliasOf(key)?.name ?? '';
+      if (CORE.has(core) && !claimed.has(core) && mappedNumber(value) !== undefined) {
+        claimed.add(core);
+        metrics[key] = value;
+      } else rest[key] = value;
+    }
+    // The block's own name is free again for its rest unless a core metric is called like it.
+    if (!Object.hasOwn(metrics, name)) metrics[name] = rest;
+  }
+  return metrics;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+function canonical(key: string, value: unknown, units: Doc): unknown {
+  const unit = unitOf(key, units);
+  if (unit === undefined) return value;
+  const number = mappedNumber(value);
+  return number === undefined ? value : convertFrom(unit)(number);
+}
+
+function unitOf(key: string, units: Doc): Unit | undefined {
+  if (key === 'Temperature') return own(units, 'TempUnit') === 'F' ? 'F' : undefined;
+  const named = own(units, 'PressureUnit');
+  return key === 'Pressure' ? PRESSURE_UNITS.find((unit) => unit === named) : undefined;
+}

@@ -1,0 +1,86 @@
+import { isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
+import { IGNORED, NO_METRICS, type Draft, type Element } from '../mapping/draft.ts';
+import type { Shape } from '../mapping/split.ts';
+import type { Preset } from './preset.ts';
+import { joinedBlocks, splitBlock } from './tasmota-blocks.ts';
+
+/** Keys of a Zigbee child that say who it is. */
+const ZIGBEE_IDENTITY = new Set(['Name', 'Device', 'Endpoint', 'PressureUnit']);
+
+/** STATE: of the daemon's own figures only the radio and the battery are measurements. */
+function stateDraft(record: Doc): Element {
+  const wifi = own(record, 'Wifi');
+  const battery = own(record, 'BatteryPercentage');
+  const metrics: Record<string, unknown> = {};
+  // Wifi.RSSI is a quality in percent; Signal is dBm.
+  if (isObject(wifi)) metrics['rssi'] = own(wifi, 'Signal');
+  if (typeof battery === 'number' && battery <= 100) metrics['battery'] = battery;
+  return { record, metrics, verbatim: true };
+}
+
+function sensorDrafts(record: Doc, split: boolean): Element[] {
+  const wrapped = own(record, 'StatusSNS');
+  const sensors = isObject(wrapped) ? wrapped : record;
+  const zigbee = own(sensors, 'ZbReceived');
+  const children = isObject(zigbee) ? zigbeeDrafts(record, zigbee) : [];
+  const blocks = Object.entries(sensors).filter(
+    (entry): entry is [string, Doc] =>
+      isObject(entry[1]) && entry[0] !== 'ZbReceived' && !isForbiddenKey(entry[0]),
+  );
+  if (split)
+    return [
+      ...children,
+      ...blocks.map(([name, block]): Draft => ({
+        record,
+        metrics: splitBlock(block, sensors, new Set()),
+        suffix: `/${name}`,
+        verbatim: true,
+      })),
+    ];
+  const joined = joinedBlocks(blocks, sensors);
+  return blocks.length === 0 ? children : [...children, { record, metrics: joined, verbatim: true }];
+}
+
+/** What a Zigbee bridge has heard is a device each, whatever `split_blocks` says. */
+function zigbeeDrafts(record: Doc, zigbee: Doc): Draft[] {
+  return Object.entries(zigbee).flatMap(([name, child]) =>
+    isObject(child) && !isForbiddenKey(name)
+      ? [
+          {
+            record,
+            metrics: splitBlock(child, child, ZIGBEE_IDENTITY),
+            suffix: `/${name}`,
+            verbatim: true,
+          },
+        ]
+      : [],
+  );
+}
+
+const shape =
+  (split: boolean): Shape =>
+  (record, { topic }) => {
+    if (topic.endsWith('/STATE')) return stateDraft(record);
+    if (/\/STATUS\d*$/.test(topic) && !isObject(own(record, 'StatusSNS'))) return IGNORED;
+    const drafts = sensorDrafts(record, split);
+    return drafts.length === 0 ? NO_METRICS : drafts;
+  };
+
+/** Tasmota: one object per sensor in a message; times without an offset are local. */
+export const tasmota: Preset = {
+  name: 'tasmota',
+  summary: 'Tasmota devices, their BLE and Zigbee bridges included',
+  defaults: () => ({
+    codec: 'json',
+    topic: [
+      'tele/{device...}/SENSOR',
+      'tele/{device...}/STATE',
+      'stat/{device...}/STATUS8',
+      'stat/{device...}/STATUS10',
+    ],
+    // Epoch, where it is sent, needs no time zone.
+    time: { path: ['/Epoch', '/Time', '/StatusSNS/Epoch', '/StatusSNS/Time'] },
+  }),
+  rest: () => ['tele/#', 'stat/#', 'cmnd/#', 'tasmota/discovery/#'],
+  shape: (config) => shape(config.split_blocks === true),
+};

@@ -1,0 +1,40 @@
+import { isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
+import { NO_METRICS, type Element } from '../mapping/draft.ts';
+import type { Shape } from '../mapping/split.ts';
+import type { Preset } from './preset.ts';
+
+/** `{ts, values}`, or the values alone. */
+function telemetry(record: Doc, parts: { device?: unknown }): Element {
+  const values = own(record, 'values');
+  return { record, metrics: isObject(values) ? values : record, ...parts };
+}
+
+const deviceShape: Shape = (record) => telemetry(record, {});
+
+/** A map of devices, each with an array of telemetry. */
+const gatewayShape: Shape = (record) => {
+  const elements: Element[] = [];
+  for (const [device, list] of Object.entries(record)) {
+    if (isForbiddenKey(device)) continue;
+    for (const item of Array.isArray(list) ? (list as unknown[]) : [list])
+      elements.push(isObject(item) ? telemetry(item, { device }) : NO_METRICS);
+  }
+  return elements.length === 0 ? NO_METRICS : elements;
+};
+
+/** The topic names no device (the credentials do): set `device`, or let the payload say it. */
+export const thingsboard: Preset = {
+  name: 'thingsboard',
+  summary: 'telemetry in the form of the ThingsBoard device API',
+  defaults: () => ({ codec: 'json', topic: 'v1/devices/me/telemetry' }),
+  rest: () => ['v1/devices/me/#'],
+  shape: () => deviceShape,
+};
+
+export const thingsboardGateway: Preset = {
+  name: 'thingsboard-gateway',
+  summary: 'telemetry in the form of the ThingsBoard gateway API',
+  defaults: () => ({ codec: 'json', topic: 'v1/gateway/telemetry' }),
+  rest: () => ['v1/gateway/#'],
+  shape: () => gatewayShape,
+};
