@@ -170,6 +170,12 @@ export class Engine {
     this.connectedMs = undefined;
   }
 
+  /** The metrics of a sensor, by name, whose silence means something. */
+  watchedForSilence(sensor: SensorFacts): readonly string[] {
+    const { named } = this.rules.rulesFor(sensor);
+    return named.filter((rule) => rule.noDataAfterMs !== undefined).map((rule) => rule.metric);
+  }
+
   /** A series whose silence is watched from now on, whether or not it was ever heard. */
   expect(sensor: SensorFacts, metric: string): void {
     const series = this.seriesOf(sensor, metric);
@@ -189,14 +195,17 @@ export class Engine {
   restoreLast(sensor: SensorFacts, metric: string, last: LastEvent): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
-    series.restore({ last });
+    // Numbers that wait are stored, and not evaluated: with them the row knows better what was.
+    if (series.hasHeld) series.expected = true;
+    else series.restore({ last });
     // A deadline depends on how old the last reading is.
     if (this.unsettled.has(series)) this.arm(this.enter(series));
   }
 
   /** The connection outlives the rules. */
   inheritConnection(former: Engine): void {
-    if (former.connectedMs !== undefined) this.connected(former.connectedMs);
+    if (former.connectedMs === undefined) this.disconnected();
+    else this.connected(former.connectedMs);
   }
 
   /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */

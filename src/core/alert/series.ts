@@ -91,6 +91,10 @@ export class Series {
     return this.window !== this.settledWindow;
   }
 
+  get hasHeld(): boolean {
+    return this.settledHeld.length > 0;
+  }
+
   get heldChanged(): boolean {
     return this.held !== this.settledHeld;
   }
@@ -197,11 +201,9 @@ export class Series {
 
   /** Whether time may decide something that the timers do not know of yet. Costs nothing for a quiet series. */
   get waits(): boolean {
-    return (
-      this.active > 0 ||
-      this.held.length > 0 ||
-      (this.armedMs === Infinity && this.rule.noDataAfterMs !== undefined)
-    );
+    if (this.active > 0 || this.held.length > 0) return true;
+    const { noDataAfterMs } = this.rule;
+    return noDataAfterMs !== undefined && this.armedMs > this.receivedMs + noDataAfterMs;
   }
 
   /** An operator's or the configuration's input to one cell. */

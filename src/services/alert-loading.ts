@@ -1,0 +1,121 @@
+import { Engine } from '../core/alert/engine.ts';
+import type { EngineReading } from '../core/alert/engine.ts';
+import type { AlertStateRow } from '../core/alert/model.ts';
+import { restoreRow } from '../core/alert/restore.ts';
+import type { RuleChange } from '../core/alert/restore.ts';
+import type { RuleSet } from '../core/alert/rules.ts';
+import type { Micros } from '../core/reading.ts';
+import type { AlertStore, ReadingSpan, Sensor } from '../ports.ts';
+
+/** A reading whose sensor is known. */
+export type EvaluatedReading = EngineReading & { readonly sensor: Sensor };
+
+/** How far back a stored reading shows that a sensor sends a metric, whose silence then means something. */
+const EXPECTED_US = 7 * 86_400_000_000;
+
+/** Sensors asked for in one query. */
+const SLICE = 5000;
+
+/** An engine as the last process left it, and what the configuration changed since. */
+export async function loadEngine(
+  rules: RuleSet,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  nowUs: Micros,
+): Promise<{ engine: Engine; changes: readonly RuleChange[]; states: number }> {
+  const engine = new Engine(rules);
+  const rows = await store.loadStates();
+  const known = new Map(sensors.map((sensor) => [sensor.id, sensor]));
+  const sensorOf = (row: AlertStateRow) => known.get(row.sensorId) ?? unregistered(row);
+  const changes = rows.flatMap((row) => restoreRow(engine, sensorOf(row), row) ?? []);
+  const toUs = nowUs + rules.futureSkewUs;
+  const oldest = oldestEvents(rows);
+  await loadLast(engine, rows.map(sensorOf), store, (sensorId, staleAfterUs) => {
+    const fromUs = Math.max(0, (oldest.get(sensorId) ?? 0) - staleAfterUs);
+    return { sensorId, fromUs: Math.min(fromUs, toUs), toUs };
+  });
+  await loadExpected(engine, sensors, store, toUs);
+  return { engine, changes, states: rows.length };
+}
+
+/** Fetches the last events of sensors that are new to this process: one query per batch that has any. */
+export async function prepareEngine(
+  engine: Engine,
+  readings: readonly EvaluatedReading[],
+  store: AlertStore,
+): Promise<void> {
+  const fresh = new Map<number, { sensor: Sensor; fromUs: Micros; toUs: Micros }>();
+  for (const { sensor, timeUs, receivedAtMs } of readings) {
+    if (engine.knows(sensor.id)) continue;
+    const toUs = receivedAtMs * 1000 + engine.rules.futureSkewUs;
+    const eventUs = timeUs > toUs ? receivedAtMs * 1000 : timeUs;
+    const found = fresh.get(sensor.id);
+    if (found === undefined) fresh.set(sensor.id, { sensor, fromUs: eventUs, toUs });
+    else if (eventUs < found.fromUs) found.fromUs = eventUs;
+  }
+  if (fresh.size === 0) return;
+  const sensors = [...fresh.values()].map(({ sensor }) => sensor);
+  await loadLast(engine, sensors, store, (sensorId, staleAfterUs) => {
+    const { fromUs = 0, toUs = 0 } = fresh.get(sensorId) ?? {};
+    // What is older is a gap whatever it was; 0 asks for nothing before the epoch.
+    return { sensorId, fromUs: Math.max(0, fromUs - staleAfterUs), toUs };
+  });
+}
+
+async function loadLast(
+  engine: Engine,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  span: (sensorId: number, staleAfterUs: Micros) => ReadingSpan,
+): Promise<ReadonlySet<number>> {
+  const watched = new Map<number, Sensor>();
+  for (const sensor of sensors)
+    if (engine.longestStaleUs(sensor) !== undefined) watched.set(sensor.id, sensor);
+  const heard = new Set<number>();
+  if (watched.size > 0) {
+    const spans = [...watched.values()].map((sensor) => span(sensor.id, engine.longestStaleUs(sensor) ?? 0));
+    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+      const sensor = watched.get(sensorId);
+      if (sensor === undefined) continue;
+      heard.add(sensorId);
+      engine.restoreLast(sensor, metric, { timeUs, value });
+    }
+  }
+  // Known from here on, rules or not: a failed query above leaves them unknown, to be asked for again.
+  for (const sensor of sensors) engine.register(sensor);
+  return heard;
+}
+
+/**
+ * Whose silence counts: a metric that a sensor has sent lately; and of a sensor that never sent anything, all that the
+ * rules name. So a sensor without a battery is not missed for its battery, and one that died unheard is.
+ */
+async function loadExpected(
+  engine: Engine,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  toUs: Micros,
+): Promise<void> {
+  const watched = sensors.filter((sensor) => engine.watchedForSilence(sensor).length > 0);
+  for (let at = 0; at < watched.length; at += SLICE) {
+    const slice = watched.slice(at, at + SLICE);
+    const heard = await loadLast(engine, slice, store, (sensorId) => {
+      return { sensorId, fromUs: toUs - EXPECTED_US, toUs };
+    });
+    for (const sensor of slice)
+      if (!heard.has(sensor.id))
+        for (const metric of engine.watchedForSilence(sensor)) engine.expect(sensor, metric);
+  }
+}
+
+function unregistered(row: AlertStateRow): Sensor {
+  const { sensorId: id } = row;
+  return { id, key: `sensor ${id}`, name: null, type: null, location: null, tags: [] };
+}
+
+function oldestEvents(rows: readonly AlertStateRow[]): ReadonlyMap<number, Micros> {
+  const oldest = new Map<number, Micros>();
+  for (const { sensorId, lastEventUs } of rows)
+    oldest.set(sensorId, Math.min(lastEventUs, oldest.get(sensorId) ?? Infinity));
+  return oldest;
+}
