@@ -59,7 +59,10 @@ export function pendingDeadlineUs(
   );
 }
 
-/** The same for the escalation of a firing `held` condition. */
+/**
+ * The same for the escalation of a firing `held` condition. A level that is waiting was breached before it fired, so
+ * without a `for` of its own it waits for the rule's; the next reading escalates it at once.
+ */
 export function escalationDeadlineUs(
   condition: Condition,
   levels: LevelTimes,
@@ -68,7 +71,11 @@ export function escalationDeadlineUs(
 ): Micros | undefined {
   if (condition.forMode !== 'held') return undefined;
   const above = levels.map((since, index) => (index > current ? since : undefined));
-  return fresh(condition, last, earliest(condition, above, escalationDelayUs));
+  return fresh(
+    condition,
+    last,
+    earliest(condition, above, (level) => onDelayUs(condition, level)),
+  );
 }
 
 function earliest(

@@ -1,5 +1,5 @@
 import type { Micros } from '../reading.ts';
-import { escalationDeadlineUs, escalationLevel, track } from './ladder.ts';
+import { confirmedLevel, escalationDeadlineUs, escalationLevel, track } from './ladder.ts';
 import { about, clear, escalate, resolve, result, then, withPeak } from './moves.ts';
 import { levelOf } from './rule.ts';
 import type { Condition } from './rule.ts';
@@ -95,7 +95,7 @@ function escalateHeld(
   const current = levelOf(condition, state.episode.severity);
   const timeUs = escalationDeadlineUs(condition, state.levels, current, last);
   if (timeUs === undefined || timeUs > untilUs || last === undefined) return undefined;
-  const level = escalationLevel(condition, state.levels, current, timeUs);
+  const level = confirmedLevel(condition, state.levels, timeUs);
   const { startedAtUs } = state.episode;
   const limit = condition.levels[level]?.limit ?? last.value;
   const { levels } = state;
