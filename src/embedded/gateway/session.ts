@@ -27,6 +27,7 @@ import { Gone } from './turn.ts';
 
 /** A client that reads slowly is not served further above this many unsent bytes. */
 const DRAIN_ABOVE_BYTES = 8 * 1024 * 1024;
+const JOIN_BELOW_BYTES = 16 * 1024;
 /** The event loop gets a look in at least this often while one client sends statement after statement. */
 const YIELD_EVERY_MS = 5;
 
@@ -155,20 +156,24 @@ export class Session {
 
   /** Sends a result that ends with ReadyForQuery, and hands the engine on if nothing is open. */
   finish(output: EngineOutput): void {
-    this.sendOutput(output);
-    const changed = this.turn.settle();
+    const chunks = this.clientOutput(output);
+    for (const [name, value] of this.turn.settle()) chunks.push(parameterStatus(name, value));
     if (this.turn.status === 'I') this.prepared.endOfTransaction();
-    this.send(changed.map(([name, value]) => parameterStatus(name, value)));
     // Nothing ready if the engine is skipping to the Sync of a failed pipeline.
-    if (!this.turn.pipelineOpen) this.send([readyForQuery(this.turn.status)]);
+    if (!this.turn.pipelineOpen) chunks.push(readyForQuery(this.turn.status));
+    this.send(chunks);
     this.turn.release();
   }
 
   sendOutput(output: EngineOutput): void {
-    if (!output.overflow) return this.send(output.chunks);
+    this.send(this.clientOutput(output));
+  }
+
+  private clientOutput({ chunks, overflow }: EngineOutput): Buffer[] {
+    if (!overflow) return chunks;
     const mib = Math.floor(this.house.limits.maxResultBytes / 1048576);
     const hint = 'Fetch it in parts, with a cursor or LIMIT.';
-    this.send([errorResponse({ code: '54000', message: `the result is larger than ${mib} MiB`, hint })]);
+    return [errorResponse({ code: '54000', message: `the result is larger than ${mib} MiB`, hint })];
   }
 
   private failSimple(error: PgError): void {
@@ -179,8 +184,14 @@ export class Session {
     if (error.fields.severity === 'FATAL') throw new Gone();
   }
 
+  /** One system call for a small answer: it costs more than the statement. */
   send(chunks: readonly Buffer[]): void {
     if (chunks.length === 0 || this.socket.destroyed) return;
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    if (bytes <= JOIN_BELOW_BYTES) {
+      this.socket.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+      return;
+    }
     this.socket.cork();
     for (const chunk of chunks) this.socket.write(chunk);
     this.socket.uncork();
