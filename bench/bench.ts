@@ -1,0 +1,182 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger } from '../src/adapters/logger.ts';
+import { Releasers } from '../src/releasers.ts';
+import { NoBroker, openBenchBroker, type BenchBroker } from './broker.ts';
+import { Budget } from './budget.ts';
+import { openBenchDatabase, type BenchDatabase } from './database.ts';
+import { benchDraining, type DrainDeps } from './draining.ts';
+import { benchEncoding } from './encoding.ts';
+import { benchInserting, comparedTo } from './inserting.ts';
+import { benchLatency } from './latency.ts';
+import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from './machine.ts';
+import { PARTS, type BenchOptions, type Part } from './options.ts';
+import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
+import { benchStoring } from './storing.ts';
+import { Timeline } from './workload.ts';
+
+export interface BenchResult {
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly quick: boolean;
+  readonly seed: number;
+  readonly sizes: BenchOptions['sizes'];
+  readonly machine: MachineFacts;
+  readonly engines: EngineFacts;
+  readonly figures: readonly (Figure & { readonly verdict?: Verdict })[];
+  readonly skipped: readonly Skipped[];
+}
+
+export interface BenchDeps {
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the chosen parts one after the other; whatever was started is gone when it resolves or rejects. */
+export async function runBench(options: BenchOptions, deps: BenchDeps): Promise<BenchResult> {
+  const releasers = new Releasers(silentLogger);
+  const startedAt = new Date().toISOString();
+  const machine = machineFacts();
+  const budget = new Budget(options.sizes.softLimitSeconds - 3 * options.sizes.latencySeconds);
+  const run = new Run(options, deps, releasers, budget);
+  try {
+    await Promise.race([run.all(), stopped(deps.signal), overdue(options.sizes.hardLimitSeconds)]);
+  } finally {
+    await releasers.releaseAll();
+  }
+  const { quick, seed, sizes } = options;
+  const facts = { startedAt, seconds: budget.elapsedSeconds, quick, seed, sizes };
+  return {
+    ...facts,
+    machine,
+    engines: engineFacts(run.engines),
+    figures: run.report(),
+    skipped: run.skipped,
+  };
+}
+
+/** One run: what the parts need is opened when the first of them asks for it. */
+class Run {
+  engines: Partial<EngineFacts> = {};
+  readonly skipped: Skipped[] = [];
+  readonly #figures: Figure[] = [];
+  readonly #options: BenchOptions;
+  readonly #deps: BenchDeps;
+  readonly #releasers: Releasers;
+  readonly #budget: Budget;
+  readonly #timeline = new Timeline(Date.now());
+  #database: BenchDatabase | undefined;
+
+  constructor(options: BenchOptions, deps: BenchDeps, releasers: Releasers, budget: Budget) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#releasers = releasers;
+    this.#budget = budget;
+  }
+
+  async all(): Promise<void> {
+    if (this.#wants('a')) this.#encoding();
+    if (this.#wants('b')) await this.#storing();
+    if (this.#wants('f')) await this.#inserting();
+    if (this.#wants('c', 'd', 'e')) await this.#messages();
+  }
+
+  /** In the order of the letters, (f) set against (c). */
+  report(): BenchResult['figures'] {
+    const drained = this.#figures.find(({ part }) => part === 'c');
+    const compared = this.#figures.map((figure) =>
+      figure.part === 'f' ? comparedTo(figure, drained) : figure,
+    );
+    return PARTS.flatMap((letter) => compared.filter(({ part }) => part === letter)).map((figure) => {
+      const verdict = verdictOf(figure);
+      return verdict === undefined ? figure : { ...figure, verdict };
+    });
+  }
+
+  #wants(...parts: readonly Part[]): boolean {
+    return parts.some((part) => this.#options.parts.has(part));
+  }
+
+  #encoding(): void {
+    this.#deps.progress('(a) encoding');
+    this.#figures.push(...benchEncoding(this.#options));
+  }
+
+  async #storing(): Promise<void> {
+    const { url } = await this.#openDatabase();
+    this.#deps.progress('(b) storing');
+    this.#figures.push(...(await benchStoring(url, this.#options, this.#timeline)));
+  }
+
+  async #inserting(): Promise<void> {
+    const { url } = await this.#openDatabase();
+    this.#deps.progress('(f) one INSERT per message');
+    this.#figures.push(await benchInserting(url, this.#options, this.#timeline));
+  }
+
+  async #messages(): Promise<void> {
+    const broker = await this.#openBroker();
+    if (broker === undefined) return;
+    const drainDeps = await this.#drainDeps(broker);
+    if (this.#wants('c', 'e')) {
+      const { c, e } = await benchDraining(drainDeps);
+      if (this.#wants('c')) this.#figures.push(c);
+      if (this.#wants('e')) this.#figures.push(e);
+    }
+    if (this.#wants('d')) this.#figures.push(...(await benchLatency(drainDeps)));
+  }
+
+  async #drainDeps(broker: BenchBroker): Promise<DrainDeps> {
+    const { url: databaseUrl } = await this.#openDatabase();
+    const stateDir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-state-'));
+    this.#releasers.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
+    return {
+      options: this.#options,
+      broker,
+      databaseUrl,
+      stateDir,
+      timeline: this.#timeline,
+      releasers: this.#releasers,
+      budget: this.#budget,
+      progress: this.#deps.progress,
+    };
+  }
+
+  async #openDatabase(): Promise<BenchDatabase> {
+    if (this.#database !== undefined) return this.#database;
+    this.#deps.progress('opening the database');
+    this.#database = await openBenchDatabase(this.#options.databaseUrl, this.#releasers);
+    this.engines = { ...this.engines, ...this.#database.facts };
+    return this.#database;
+  }
+
+  async #openBroker(): Promise<BenchBroker | undefined> {
+    try {
+      const broker = await openBenchBroker(this.#options.mqttUrl, this.#releasers);
+      this.engines = { ...this.engines, broker: broker.version };
+      return broker;
+    } catch (error) {
+      if (!(error instanceof NoBroker)) throw error;
+      const parts = (['c', 'd', 'e'] as const).filter((part) => this.#wants(part));
+      this.skipped.push(...parts.map((part) => ({ part, reason: error.message })));
+      return undefined;
+    }
+  }
+}
+
+async function stopped(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}
+
+async function overdue(seconds: number): Promise<never> {
+  return new Promise((_, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`stopped: it took longer than ${seconds} s; something is stuck or very busy`)),
+      seconds * 1000,
+    );
+    timer.unref();
+  });
+}

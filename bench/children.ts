@@ -1,0 +1,93 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Releasers } from '../src/releasers.ts';
+
+const GOODBYE_MS = 10_000;
+
+/** A process of its own for one side of a measurement: jobs go in, reports come out. */
+export class Child<Job extends object, Report> {
+  readonly #name: string;
+  readonly #process: ChildProcess;
+  readonly #reports: Report[] = [];
+  #wake: () => void = () => undefined;
+
+  constructor(name: string, releasers: Releasers) {
+    this.#name = name;
+    const entry = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+    this.#process = fork(entry, [], {
+      execArgv: [],
+      serialization: 'advanced', // NaN and undefined survive
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    releasers.add(`${name} process`, () => this.kill());
+    this.#process.on('message', (report) => {
+      this.#reports.push(report as Report);
+      this.#wake();
+    });
+    this.#process.once('exit', () => this.#wake());
+  }
+
+  async ask(job: Job, timeoutMs: number): Promise<Report> {
+    this.#process.send(job);
+    return this.next(timeoutMs);
+  }
+
+  /** The next report; rejects when the process ends or nothing comes in time. */
+  async next(timeoutMs: number): Promise<Report> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const report = this.#reports.shift();
+      if (report !== undefined) return report;
+      const { exitCode, signalCode } = this.#process;
+      if (exitCode !== null || signalCode !== null) {
+        throw new Error(`${this.#name} ended (${signalCode ?? exitCode})`);
+      }
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw new Error(`${this.#name}: no answer within ${timeoutMs / 1000} s`);
+      await this.#change(leftMs);
+    }
+  }
+
+  /** Lets it go in order. */
+  async end(): Promise<void> {
+    if (this.#process.connected) this.#process.disconnect();
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), GOODBYE_MS);
+    await this.#ended();
+    clearTimeout(timer);
+  }
+
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL');
+    await this.#ended();
+  }
+
+  async #ended(): Promise<void> {
+    const { pid, exitCode, signalCode } = this.#process;
+    if (pid !== undefined && exitCode === null && signalCode === null) await once(this.#process, 'exit');
+  }
+
+  async #change(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    clearTimeout(timer);
+  }
+}
+
+/** The other end: answers jobs one after the other, and ends with the bench. */
+export function serveJobs<Job, Report>(
+  run: (job: Job, report: (report: Report) => void) => Promise<void>,
+): void {
+  process.on('message', (job) => {
+    run(job as Job, (report) => process.send?.(report)).catch((error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    });
+  });
+  process.once('disconnect', () => process.exit(0));
+  // Ctrl-C reaches the whole process group; the bench ends us when it has understood.
+  process.on('SIGINT', () => undefined);
+}

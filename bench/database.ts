@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import { silentLogger } from '../src/adapters/logger.ts';
+import { migrateDatabase } from '../src/adapters/timescale/migrate.ts';
+import { startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
+import type { Releasers } from '../src/releasers.ts';
+import type { EngineFacts } from './machine.ts';
+
+export interface BenchDatabase {
+  readonly url: string;
+  readonly facts: Pick<EngineFacts, 'postgresql' | 'timescaledb' | 'database'>;
+}
+
+/** A migrated database for this run alone, removed with it. */
+export async function openBenchDatabase(
+  server: string | undefined,
+  releasers: Releasers,
+): Promise<BenchDatabase> {
+  const url = server === undefined ? await embedded(releasers) : await onServer(server, releasers);
+  await migrateDatabase(url);
+  return { url, facts: { ...(await versions(url)), database: server === undefined ? 'embedded' : 'server' } };
+}
+
+async function embedded(releasers: Releasers): Promise<string> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-'));
+  releasers.add('data folder', () => rm(dataDir, { recursive: true, force: true }));
+  const database = await startEmbeddedTimescale({ dataDir, port: 0, logger: silentLogger });
+  releasers.add('embedded database', () => database.stop());
+  return database.url;
+}
+
+async function onServer(server: string, releasers: Releasers): Promise<string> {
+  const name = `fieldwatch_bench_${randomBytes(6).toString('hex')}`;
+  await query(server, `CREATE DATABASE ${name}`);
+  releasers.add('database', async () => {
+    await query(server, `DROP DATABASE ${name} WITH (FORCE)`);
+  });
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  await query(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
+  return url.href;
+}
+
+async function versions(url: string): Promise<{ postgresql: string | null; timescaledb: string | null }> {
+  const rows = await query(
+    url,
+    `SELECT current_setting('server_version') AS postgresql,
+            (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb`,
+  );
+  const [found] = rows as { postgresql: string; timescaledb: string }[];
+  return { postgresql: found?.postgresql ?? null, timescaledb: found?.timescaledb ?? null };
+}
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}

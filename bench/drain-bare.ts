@@ -1,0 +1,29 @@
+import mqtt from 'mqtt';
+import { buildConnectOptions } from '../src/adapters/mqtt/connect-options.ts';
+import { mqttOptions } from '../src/app/options.ts';
+import { serveJobs } from './children.ts';
+import { daemonConfig } from './daemon-config.ts';
+import { DrainMeter } from './drain-meter.ts';
+import type { DrainJob, DrainReport } from './jobs.ts';
+
+/**
+ * The reference of (c): MQTT.js with the very options that the daemon uses, acknowledging by itself and counting. What it
+ * reaches is the most that any program on MQTT.js can.
+ */
+serveJobs<DrainJob, DrainReport>(async (job, report) => {
+  const { mqtt: settings, ...config } = daemonConfig(job.config);
+  const url = settings.url ?? '';
+  const connectOptions = await buildConnectOptions(mqttOptions({ ...config, mqtt: settings }, url, []), url);
+  const meter = new DrainMeter(job.expected);
+  const client = mqtt.connect(connectOptions);
+  client.on('error', (error) => console.error(error));
+  client.on('message', () => {
+    meter.received();
+    meter.done(1);
+  });
+  const result = await meter.finished;
+  // The PUBACK of the last message leaves after its event: one more turn, or it would be delivered again.
+  await new Promise((resolve) => setImmediate(resolve));
+  await client.endAsync();
+  report(result);
+});

@@ -1,0 +1,64 @@
+import { createLogger } from '../src/adapters/logger.ts';
+import { createMetrics } from '../src/adapters/metrics.ts';
+import { App } from '../src/app.ts';
+import type { Config } from '../src/config/index.ts';
+import type { MessageSource, ReadingStore, StoreBatch } from '../src/ports.ts';
+
+/** What a measurement is told of, while the daemon works. */
+export interface Probe {
+  /** For every message, before the daemon sees it: must cost next to nothing. */
+  received?(): void;
+  /** After a commit has resolved, with what was stored anew. */
+  committed?(batch: StoreBatch, stored: number): void;
+  /** After the PUBACKs of so many messages have been written. */
+  acknowledged?(messages: number): void;
+  subscribed?(): void;
+}
+
+/** The daemon, whole, with a probe at the broker and one at the database. */
+export function measuredApp(config: Config, probe: Probe): App {
+  return new App(config, {
+    logger: createLogger({ level: 'warn', format: 'json' }),
+    metrics: createMetrics(),
+    wrap: {
+      store: (store) => probedStore(store, probe),
+      source: (source) => probedSource(source, probe),
+    },
+  });
+}
+
+function probedStore(store: ReadingStore, probe: Probe): ReadingStore {
+  return {
+    async commit(batch) {
+      const result = await store.commit(batch);
+      if (result.kind === 'committed') probe.committed?.(batch, result.stored);
+      return result;
+    },
+    close: () => store.close(),
+  };
+}
+
+function probedSource(source: MessageSource, probe: Probe): MessageSource {
+  return {
+    start: (handlers) =>
+      source.start({
+        onMessage: (message) => {
+          probe.received?.();
+          handlers.onMessage(message);
+        },
+        onConnectivity: (connectivity) => {
+          handlers.onConnectivity(connectivity);
+          if (connectivity.state === 'subscribed') probe.subscribed?.();
+        },
+      }),
+    acknowledge: (messages) => {
+      source.acknowledge(messages);
+      probe.acknowledged?.(messages.length);
+    },
+    pause: () => source.pause(),
+    resume: () => source.resume(),
+    resubscribe: (filters) => source.resubscribe(filters),
+    stopReceiving: () => source.stopReceiving(),
+    stop: () => source.stop(),
+  };
+}

@@ -1,0 +1,154 @@
+import { parseArgs } from 'node:util';
+
+export const PARTS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+export type Part = (typeof PARTS)[number];
+
+/** How much of everything. Counts are messages, rows or runs; times are seconds. */
+export interface Sizes {
+  readonly encodingSeconds: number;
+  readonly storePairs: Readonly<Record<10_000 | 1000, number>>;
+  readonly insertSeconds: number;
+  readonly drainMessages: number;
+  readonly drainWarmUp: number;
+  readonly runs: number;
+  readonly latencySeconds: number;
+  /** No further repetition is begun after this. */
+  readonly softLimitSeconds: number;
+  /** Whatever still runs then is stuck, and is stopped. */
+  readonly hardLimitSeconds: number;
+}
+
+export interface BenchOptions {
+  readonly parts: ReadonlySet<Part>;
+  readonly sizes: Sizes;
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly check: boolean;
+  readonly seed: number;
+  readonly databaseUrl: string | undefined;
+  readonly mqttUrl: string | undefined;
+  /** Where the daemon of (c) leaves a CPU profile. */
+  readonly profileDir: string | undefined;
+}
+
+/** What the person at the keyboard got wrong; exit code 2. */
+export class UsageError extends Error {}
+
+const FULL: Sizes = {
+  encodingSeconds: 2,
+  storePairs: { 10_000: 40, 1000: 120 },
+  insertSeconds: 4,
+  drainMessages: 100_000,
+  drainWarmUp: 10_000,
+  runs: 3,
+  latencySeconds: 10,
+  softLimitSeconds: 180,
+  hardLimitSeconds: 420,
+};
+
+const QUICK: Sizes = {
+  encodingSeconds: 0.5,
+  storePairs: { 10_000: 10, 1000: 30 },
+  insertSeconds: 1,
+  drainMessages: 30_000,
+  drainWarmUp: 5000,
+  runs: 2,
+  latencySeconds: 3,
+  softLimitSeconds: 40,
+  hardLimitSeconds: 180,
+};
+
+export const HELP = `Usage: npm run bench -- [options]
+
+Measures fieldwatch on this machine, each figure against a reference of the same run.
+
+  (a) encoding        rows/s into the binary COPY format
+  (b) storing         rows/s of store.commit / raw COPY of the same bytes            target 0.85 at 10,000 rows
+  (c) draining        QoS 1 messages/s to committed rows / a subscriber that counts  target 0.75
+  (d) latency         from the publisher's schedule to the commit, p50 and p99, at 1,000 and 10,000 messages/s
+  (e) CPU             seconds of the daemon per 100,000 messages of (c)
+  (f) naive           one INSERT per message; (c) must be at least 5 times as fast
+
+Options:
+  --only LIST         parts to run, such as a,b (default: all)
+  --quick             small counts: seconds instead of minutes, and rougher figures
+  --runs N            repetitions of each side of (c)
+  --messages N        messages of each drain of (c)
+  --database-url URL  a TimescaleDB server instead of the embedded one; the user must be allowed to create databases:
+                      the bench makes one of its own and drops it
+  --mqtt-url URL      a broker instead of a mosquitto of its own (mqtt://[user:password@]host:port); its queue per
+                      client must hold the messages of one drain
+  --seed N            of the values in the payloads (default: 1)
+  --cpu-prof DIR      the daemon of (c) leaves a .cpuprofile per run in DIR
+  --json              one JSON document on standard output instead of the table
+  --check             exit 1 when a target is missed or a part was skipped
+  --help              this text
+
+Example: npm run bench -- --quick --only b,c --json
+`;
+
+/** 'help', or what to do. Throws UsageError. */
+export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
+  const { values } = parse(args);
+  if (values.help === true) return 'help';
+  const quick = values.quick === true;
+  const base = quick ? QUICK : FULL;
+  const runs = whole('--runs', values.runs, base.runs);
+  const drainMessages = whole('--messages', values.messages, base.drainMessages);
+  return {
+    parts: partsOf(values.only),
+    sizes: { ...base, runs, drainMessages, drainWarmUp: Math.min(base.drainWarmUp, drainMessages) },
+    quick,
+    json: values.json === true,
+    check: values.check === true,
+    seed: whole('--seed', values.seed, 1),
+    databaseUrl: urlOf('--database-url', values['database-url'], ['postgres:', 'postgresql:']),
+    mqttUrl: urlOf('--mqtt-url', values['mqtt-url'], ['mqtt:']),
+    profileDir: values['cpu-prof'],
+  };
+}
+
+function parse(args: readonly string[]) {
+  const flag = { type: 'boolean' } as const;
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        ...{ only: text, runs: text, messages: text, seed: text, 'cpu-prof': text },
+        ...{ 'database-url': text, 'mqtt-url': text },
+        ...{ quick: flag, json: flag, check: flag, help: flag },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function partsOf(list: string | undefined): ReadonlySet<Part> {
+  if (list === undefined) return new Set(PARTS);
+  const names = list.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !(PARTS as readonly string[]).includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`--only: "${unknown}" is no part; expected some of ${PARTS.join(',')}`);
+  }
+  return new Set(names as Part[]);
+}
+
+function whole(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new UsageError(`${name}: "${text}" is no whole number from 1 on`);
+  }
+  return value;
+}
+
+function urlOf(name: string, text: string | undefined, protocols: readonly string[]): string | undefined {
+  if (text === undefined) return undefined;
+  // The text may hold a password: it is not repeated.
+  if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
+    throw new UsageError(`${name}: expected a URL that starts with ${protocols.join('// or ')}//`);
+  }
+  return text;
+}

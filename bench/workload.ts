@@ -1,0 +1,77 @@
+import type { StorableReading } from '../src/ports.ts';
+
+/** A fleet that stays within the limits of config/alerts.yaml: every reading is evaluated, none raises an alert. */
+export const SENSORS = 200;
+const LOCATIONS = ['greenhouse', 'warehouse', 'lab', 'office'] as const;
+const INTERVAL_MS = 100;
+const TWELVE_HOURS_MS = 12 * 3600 * 1000;
+
+/** Hands out stretches of time that no other part of this run uses, so that no reading is there already. */
+export class Timeline {
+  #nextMs: number;
+
+  constructor(nowMs: number) {
+    this.#nextMs = Math.floor(nowMs) - TWELVE_HOURS_MS;
+  }
+
+  /** The start of a stretch for `rows` readings; with 200 sensors a whole run fits into minutes. */
+  take(rows: number): number {
+    const startMs = this.#nextMs;
+    this.#nextMs += (Math.ceil(rows / SENSORS) + 1) * INTERVAL_MS;
+    return startMs;
+  }
+}
+
+/** Time of the n-th reading of a stretch: the sensors take turns. */
+const timeOf = (n: number, startMs: number) => startMs + Math.floor(n / SENSORS) * INTERVAL_MS;
+
+/** Numbers in [0, 1) that a seed repeats (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+const temperature = (random: () => number) => Math.round(190 + random() * 50) / 10;
+const humidity = (random: () => number) => Math.round(450 + random() * 100) / 10;
+
+/** Readings for the store: the same three metrics as the messages carry. */
+export function readingsOf(rows: number, startMs: number, random: () => number): StorableReading[] {
+  return Array.from({ length: rows }, (_, n) => ({
+    sensorId: (n % SENSORS) + 1,
+    timeUs: timeOf(n, startMs) * 1000,
+    metrics: new Map([
+      ['temperature', temperature(random)],
+      ['humidity', humidity(random)],
+      ['battery', 97],
+    ]),
+  }));
+}
+
+/** `sensors/<location>/<device>/readings` for every sensor; `root` keeps them apart from others on a shared broker. */
+export function topicsOf(root: string): readonly string[] {
+  return Array.from({ length: SENSORS }, (_, n) => {
+    const location = LOCATIONS[n % LOCATIONS.length];
+    return `${root}sensors/${location}/${location}-${String(n).padStart(3, '0')}/readings`;
+  });
+}
+
+/** A payload as a small sensor sends it: about 70 bytes. */
+export function payloadOf(timeMs: number, random: () => number): string {
+  return `{"ts":${timeMs},"temperature":${temperature(random)},"humidity":${humidity(random)},"battery":97}`;
+}
+
+export interface Message {
+  readonly sensor: number;
+  readonly payload: string;
+}
+
+export function* messagesOf(count: number, startMs: number, random: () => number): Generator<Message> {
+  for (let n = 0; n < count; n++) {
+    yield { sensor: n % SENSORS, payload: payloadOf(timeOf(n, startMs), random) };
+  }
+}
