@@ -148,7 +148,7 @@ describe('death', () => {
       committed = found.m;
       expect(server.port).toBe(port);
     }
-  }, 120_000);
+  }, 300_000);
 
   test('the server ends by itself when the process that started it is killed', async () => {
     const dataDir = await folder();
