@@ -76,7 +76,9 @@ class LiveView implements DemoView {
 
   #width(): number {
     const { columns } = this.#options;
-    return (typeof columns === 'function' ? columns() : columns) ?? 80;
+    const width = typeof columns === 'function' ? columns() : columns;
+    // A terminal that does not know its size says 0.
+    return width === undefined || width === 0 ? 80 : width;
   }
 }
 

@@ -43,7 +43,9 @@ interface SimulatedSensor {
 }
 
 const DAY_MS = 86_400_000;
-const FIRST_BREACH_MS = 2_000;
+/** As in every real fleet, one battery is nearly empty; the usual limit is 15 %. */
+const WEAK_SENSOR = 7;
+const FIRST_BREACH_MS = 1_000;
 /** The first breach is a quick one: whoever starts a demonstration sees both its alert and its end. */
 const FIRST_BREACH_LASTS_MS = 20_000;
 
@@ -139,8 +141,7 @@ function createSensor(index: number, random: Random): SimulatedSensor {
     place,
     device: `${place.location}-${number}`,
     bias: { temperature: noise(random, 0.3), humidity: noise(random, 1) },
-    // Some batteries are nearly empty, as in every real fleet.
-    batteryAtStart: random() < 0.06 ? between(random, 12, 19) : between(random, 35, 100),
+    batteryAtStart: index === WEAK_SENSOR ? 13.5 : between(random, 20, 100),
     batteryDrain: between(random, 0.3, 1.5),
     rssi: between(random, -88, -48),
     breach: undefined,

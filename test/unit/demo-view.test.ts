@@ -152,6 +152,7 @@ describe('the demo on a terminal', () => {
 
   test.each([
     [80, LINE],
+    [0, LINE],
     [60, '50 messages/s · 12,345 rows stored · 2 firing · 50 sensors'],
     [10, '50 messages/s'],
   ])('shows what fits into %i columns', (columns, expected) => {

@@ -75,6 +75,12 @@ describe('the simulated fleet', () => {
     expect(stamps).toEqual([...stamps].sort((a, b) => (a ?? 0) - (b ?? 0)));
   });
 
+  test('one battery is nearly empty from the start, the others are not', () => {
+    const [first = []] = run(fleet({}), 1);
+    const low = first.filter((reading) => (reading?.metrics.battery ?? 100) < 15);
+    expect(low.map((reading) => reading?.device)).toEqual(['warehouse-03']);
+  });
+
   test('batteries only fall; humidity and battery are percentages; rssi is a whole number', () => {
     const readings = run(fleet({ sensors: 6, silenceEveryMs: NEVER }), 200, 3_600_000);
     for (let index = 0; index < 6; index++) {
