@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { readProtoFiles } from '../adapters/proto-files.ts';
 import { inflate } from '../adapters/zlib/inflate.ts';
 import { loadConfig } from '../config/index.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
@@ -42,9 +43,9 @@ async function decode(cli: Cli, payload: string | undefined, options: Options): 
     throw usage('--topic is missing', 'name the topic of the message, or give a capture with --replay');
   if (options.replay !== undefined && (payload !== undefined || options.topic !== undefined))
     throw usage('--replay takes neither a payload nor --topic', 'the capture has them');
-  const { config } = loadConfig({ file: options.config, env: cli.env });
-  const { routes, limits, time_window: timeWindow } = config;
-  const router = compileRoutes(routes, { limits, timeWindow, inflate });
+  const { config, located } = loadConfig({ file: options.config, env: cli.env });
+  const { limits, time_window: timeWindow } = config;
+  const router = compileRoutes(readProtoFiles(config.routes, located?.file), { limits, timeWindow, inflate });
   if (options.replay !== undefined) return replay(cli, router, options.replay);
   const receivedAtMs = options.receivedAt === undefined ? Date.now() : parseReceivedAt(options.receivedAt);
   if (receivedAtMs === undefined)

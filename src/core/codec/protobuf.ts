@@ -1,9 +1,14 @@
 import protobuf from 'protobufjs';
-import { messageOf } from '../errors.ts';
+import { FieldwatchError, messageOf } from '../errors.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
 import { messageDocument } from './protobuf-tree.ts';
 import { isTooDeep } from './tree.ts';
+
+/** True for the text of a schema; a path of a file has no braces. */
+export function isSchemaText(proto: string): boolean {
+  return proto.includes('{');
+}
 
 /** The message type that `proto` and `message` name, or what is wrong with them. */
 function messageType({ proto, message }: RouteConfig): protobuf.Type | { key: string; message: string } {
@@ -40,12 +45,16 @@ export const protobufCodec: CodecKind = {
   name: 'protobuf',
   summary: 'a protobuf message of a .proto file of yours',
   check: (config) => {
+    // A file is not read yet: its text is judged when the routes are compiled.
+    if (config.proto !== undefined && config.message !== undefined && !isSchemaText(config.proto))
+      return undefined;
     const type = messageType(config);
     return type instanceof protobuf.Type ? undefined : type;
   },
   create: (config) => {
     const type = messageType(config);
-    if (!(type instanceof protobuf.Type)) throw new TypeError(type.message);
+    if (!(type instanceof protobuf.Type))
+      throw new FieldwatchError(`${type.key}: ${type.message}`, { code: 'ROUTE_INVALID', kind: 'config' });
     return { decode: (bytes, context) => decodeMessage(type, bytes, context.limits.max_depth) };
   },
 };
