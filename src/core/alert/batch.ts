@@ -58,7 +58,9 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
     for (const cell of series.cells) {
       const windowed = cell.condition.kind === 'anomaly' && series.windowChanged;
       const held = cell === series.cells[0] && series.heldChanged;
-      if (cell.work !== cell.committed || windowed || held) rows.push(rowOf(series, cell, alertId));
+      // A deadline of `held` depends on when the series was last heard.
+      const waits = cell.condition.forMode === 'held' && cell.work.kind === 'pending';
+      if (cell.work !== cell.committed || windowed || held || waits) rows.push(rowOf(series, cell, alertId));
     }
   return rows;
 }

@@ -3,7 +3,7 @@ import type { SensorFacts } from './effective.ts';
 import { Engine } from './engine.ts';
 import { rejudge } from './judge.ts';
 import type { AlertStateRow } from './model.ts';
-import { heldOf, metricOf, stateOf, windowOf } from './row.ts';
+import { heldOf, metricOf, receivedOf, stateOf, windowOf } from './row.ts';
 import type { Condition } from './rule.ts';
 import type { RuleSet } from './rules.ts';
 import { Series } from './series.ts';
@@ -28,7 +28,12 @@ export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateR
   if (series === undefined || cell === undefined) return ghost(sensor, row);
   cell.committed = plain(stateOf(row, cell.condition));
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
-  series.restore({ ...(row.lastEventUs > 0 ? { last } : {}), window: windowOf(row), held: heldOf(row) });
+  series.restore({
+    ...(row.lastEventUs > 0 ? { last } : {}),
+    window: windowOf(row),
+    held: heldOf(row),
+    receivedMs: receivedOf(row),
+  });
   engine.settle(series);
   engine.arm(engine.enter(series));
   return cell.condition.hash === row.ruleHash ? undefined : { series, cell, change: 'changed' };

@@ -21,6 +21,8 @@ interface Detail {
   readonly excess?: number;
   readonly window?: readonly number[];
   readonly owed?: Millis;
+  /** When the series was last heard, by the clock. */
+  readonly received?: Millis;
   readonly told?: Millis;
   /** Numbers that wait for earlier ones, with `allowed_lateness`: stored, not evaluated. */
   readonly held?: HeldNumbers;
@@ -54,7 +56,7 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
     lastEventUs: series.last?.timeUs ?? 0,
     lastValue: series.last?.value ?? 0,
     ruleHash: condition.hash,
-    detail: detailOf(condition.metric, work, window, held),
+    detail: detailOf(condition.metric, work, window, held, series.heardMs),
   };
 }
 
@@ -63,11 +65,13 @@ function detailOf(
   state: EpisodeState,
   window: readonly number[],
   held: HeldNumbers,
+  received: Millis | undefined,
 ): Readonly<Record<string, unknown>> {
   if (state.kind === 'ok' && state.flaps.length + window.length + held.length === 0) return {};
   const episode = 'episode' in state ? state.episode : undefined;
   const detail: Detail = {
     metric,
+    ...(received === undefined ? {} : { received }),
     ...(episode === undefined ? {} : { fired: episode.firedAtUs, excess: episode.peakExcess }),
     ...(episode?.flapped === true ? { flapped: true } : {}),
     ...(episode?.ack === undefined ? {} : { ack: episode.ack }),
@@ -92,6 +96,11 @@ export function metricOf(row: AlertStateRow): string | undefined {
 export function windowOf(row: AlertStateRow): readonly number[] | undefined {
   const { window } = row.detail as Partial<Detail>;
   return Array.isArray(window) ? window : undefined;
+}
+
+export function receivedOf(row: AlertStateRow): Millis | undefined {
+  const { received } = row.detail as Partial<Detail>;
+  return typeof received === 'number' ? received : undefined;
 }
 
 export function heldOf(row: AlertStateRow): HeldNumbers | undefined {

@@ -91,6 +91,11 @@ export class Series {
     return this.window !== this.settledWindow;
   }
 
+  /** When it was last heard, by the clock. */
+  get heardMs(): Millis | undefined {
+    return this.receivedMs === NEVER ? undefined : this.receivedMs;
+  }
+
   get hasHeld(): boolean {
     return this.settledHeld.length > 0;
   }
@@ -100,7 +105,12 @@ export class Series {
   }
 
   /** Takes over what is known from the database; an event never replaces a newer one. */
-  restore(past: { last?: LastEvent; window?: Window | undefined; held?: HeldNumbers | undefined }): void {
+  restore(past: {
+    last?: LastEvent;
+    window?: Window | undefined;
+    held?: HeldNumbers | undefined;
+    receivedMs?: Millis | undefined;
+  }): void {
     if (past.last !== undefined) this.expected = true;
     if (past.last !== undefined && past.last.timeUs > this.settledUs) {
       this.settledUs = past.last.timeUs;
@@ -109,6 +119,7 @@ export class Series {
     }
     this.settledWindow = past.window ?? this.settledWindow;
     this.settledHeld = past.held ?? this.settledHeld;
+    this.settledReceivedMs = Math.max(this.settledReceivedMs, past.receivedMs ?? NEVER);
     for (const { timeUs } of this.settledHeld) this.settledMaxUs = Math.max(this.settledMaxUs, timeUs);
     this.generation = -1;
   }
