@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../core/duration.ts';
 import type { Millis } from '../core/reading.ts';
 
@@ -22,8 +22,16 @@ export function durationArgument(value: string): Millis {
   return ms;
 }
 
+/** An option that takes a duration; the help shows the default as it would be typed. */
+export const durationOption = (flags: string, description: string, fallback: string): Option =>
+  new Option(flags, description).argParser(durationArgument).default(durationArgument(fallback), fallback);
+
 /** A moment: a time (`2026-01-31`, `2026-01-31T12:00Z`) or how long ago (`24h`). */
 export type Moment = (nowMs: Millis) => Date;
+
+/** An option that takes a moment, with its default. */
+export const momentOption = (flags: string, description: string, fallback: string): Option =>
+  new Option(flags, description).argParser(momentArgument).default(momentArgument(fallback), fallback);
 
 // Without a zone a time of day would mean something else on every machine: it is read as UTC.
 const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;

@@ -3,7 +3,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import { deadLetter } from '../queries/dead-letter.ts';
 import { listDeadLetters, type DeadLetterRow } from '../queries/dead-letters.ts';
 import { deleteDeadLetters } from '../queries/delete-dead-letters.ts';
-import { momentArgument, numeric, type Moment } from './arguments.ts';
+import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, rangeOf, withOutputOptions, type ReadOptions } from './read-command.ts';
@@ -48,7 +48,7 @@ const listCommand = (cli: Cli) =>
   )
     .option('--reason <code>', 'only this reject code or SQLSTATE')
     .option('--topic <topic>', 'only this topic')
-    .option('--since <when>', 'time, or how long ago', momentArgument, momentArgument('24h'))
+    .addOption(momentOption('--since <when>', 'time, or how long ago', '24h'))
     .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
     .option('--limit <n>', 'rows at most', numeric(1, 100_000), 100)
     .action(

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
 import type { Db, Limited, Selection, TimeRange } from '../queries/db.ts';
-import { momentArgument, numeric, type Moment } from './arguments.ts';
+import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
 import { configOption, jsonOption, type Cli, type ExitCode } from './command.ts';
 import { withDatabase } from './database.ts';
 import { csvOption } from './rows.ts';
@@ -28,7 +28,7 @@ export function withReadOptions(command: Command, since: string, limit = 100): C
   return withOutputOptions(command)
     .option('--sensor <key>', 'only this sensor')
     .option('--location <name>', 'only sensors of this location')
-    .option('--since <when>', 'time, or how long ago', momentArgument, named(since))
+    .addOption(momentOption('--since <when>', 'time, or how long ago', since))
     .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
     .option('--limit <n>', 'rows at most', numeric(1, 100_000), limit);
 }
@@ -38,12 +38,6 @@ export const withOutputOptions = (command: Command): Command =>
     .option(...configOption)
     .option(...jsonOption)
     .option(...csvOption);
-
-/** The parsed default, which the help shows as it would be typed. */
-function named(since: string): Moment {
-  const moment: Moment = (nowMs) => momentArgument(since)(nowMs);
-  return Object.assign(moment, { toJSON: () => since });
-}
 
 /** An action that loads the configuration and has the database for as long as it runs. */
 export const onDatabase = <Options extends { readonly config?: string }>(

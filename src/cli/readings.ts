@@ -10,7 +10,7 @@ import { movingAverage } from '../queries/moving-average.ts';
 import { recentMetric } from '../queries/recent-metric.ts';
 import { recentReadings } from '../queries/recent.ts';
 import type { Command } from 'commander';
-import { durationArgument, numeric } from './arguments.ts';
+import { durationOption, numeric } from './arguments.ts';
 import { subcommand, type Cli, type CliCommand } from './command.ts';
 import { onDatabase, rangeOf, withReadOptions, type ReadOptions } from './read-command.ts';
 import {
@@ -116,7 +116,7 @@ const VIEWS: readonly View[] = [
     example: 'fieldwatch readings gapfill --sensor coldroom-07 --since 1h --bucket 1m',
     since: '1h',
     extend: (command) =>
-      oneMetric(command).option('--bucket <duration>', 'width of a bucket', durationArgument, 60_000),
+      oneMetric(command).addOption(durationOption('--bucket <duration>', 'width of a bucket', '1m')),
     // Up to now and no further: buckets of the future would be gaps that are none.
     show: metricView((db, query, { bucket, until }) => {
       const to = until === undefined ? new Date() : query.to;
@@ -129,7 +129,7 @@ const VIEWS: readonly View[] = [
     example: 'fieldwatch readings moving-average --sensor coldroom-07 --window 10m',
     since: '1h',
     extend: (command) =>
-      oneMetric(command).option('--window <duration>', 'time that is averaged', durationArgument, 300_000),
+      oneMetric(command).addOption(durationOption('--window <duration>', 'time that is averaged', '5m')),
     show: metricView(
       (db, query, { window }) => movingAverage(db, { ...query, windowMs: window }),
       AVERAGE_COLUMNS,

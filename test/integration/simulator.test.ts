@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { Aedes } from 'aedes';
 import { createSystemClock } from '../../src/adapters/clock.ts';
+import { simulateCommand } from '../../src/cli/simulate.ts';
 import { startSimulator } from '../../src/simulator/publisher.ts';
+import { runCli } from '../support/cli.ts';
 
 interface Seen {
   readonly topic: string;
@@ -60,6 +62,16 @@ describe('startSimulator', () => {
     const [first, second] = await Promise.all([simulator.stop(), simulator.stop()]);
     expect(second).toBe(first);
     expect(await simulator.done).toBe(first);
+  });
+
+  test('as a command: prints what was published and acknowledged', async () => {
+    const args = ['--url', url, '--count', '20', '--rate', '0', '--sensors', '5', '--seed', '9'];
+    const { code, out } = await runCli(simulateCommand, [...args, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ published: 20, acknowledged: 20, failed: 0 });
+    const people = await runCli(simulateCommand, args);
+    expect(people.out).toMatch(/^published 20, acknowledged 20 in [\d.]+ s \([\d.]+ messages\/s\)\n$/);
+    expect(await runCli(simulateCommand, ['--url', 'http://x'])).toMatchObject({ code: 2 });
   });
 
   test('says where it could not connect, without the password', async () => {
