@@ -8,6 +8,7 @@ import { migrateCommand } from './migrate.ts';
 import { policiesCommand } from './policies.ts';
 import { printConfigCommand } from './print-config.ts';
 import { readingsCommand } from './readings.ts';
+import { rulesCommand } from './rules/index.ts';
 import { runCommand } from './run.ts';
 import { sensorsCommand } from './sensors.ts';
 import { simulateCommand } from './simulate.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly CliCommand[] = [
   sensorsCommand,
   readingsCommand,
   alertsCommand,
+  rulesCommand,
   policiesCommand,
   deadLettersCommand,
 ];

@@ -297,15 +297,21 @@ export class Series {
       if (cell.work === OK && (verdict === undefined || verdict.breached < 0)) continue;
       const input: StepInput = { kind: 'reading', timeUs, gap, verdict, last };
       this.put(cell, step(cell.work, input, condition), nowMs, out);
-      this.repay(cell, timeUs, nowMs, out);
+      this.repay(cell, timeUs, verdict?.value, nowMs, out);
     }
   }
 
   /** Readings are recent again and the episode is still open: what was owed is told now. */
-  private repay(cell: Cell, timeUs: Micros, nowMs: Millis, out: CellEffect[]): void {
+  private repay(
+    cell: Cell,
+    timeUs: Micros,
+    value: number | undefined,
+    nowMs: Millis,
+    out: CellEffect[],
+  ): void {
     if (!('episode' in cell.work) || cell.work.episode.owedSinceMs === undefined) return;
     if (nowMs * 1000 - timeUs > this.rule.delivery.backfillAfterUs) return;
-    const { state, delivered } = tellAgain(cell.work, nowMs, this.valueFor(cell));
+    const { state, delivered } = tellAgain(cell.work, nowMs, value);
     this.set(cell, state);
     for (const each of delivered) out.push({ series: this, cell, ...each });
   }

@@ -1,0 +1,107 @@
+import type { AlertNotification } from '../../core/alert/model.ts';
+import type { ScenarioOutcome, StoredAlert } from '../../core/alert/scenario.ts';
+import type { CellEffect } from '../../core/alert/series.ts';
+import type { ScenarioCase } from './scenario-file.ts';
+
+export type Line = Readonly<Record<string, unknown>>;
+
+/** What happened, as plain objects: what `--json` prints and what expectations are compared with. Times in seconds. */
+export interface OutcomeLines {
+  readonly transitions: readonly Line[];
+  readonly rows: readonly Line[];
+  readonly notifications: readonly Line[];
+  readonly counts: Line;
+  readonly refusedReloads: number;
+}
+
+export function linesOf(outcome: ScenarioOutcome, { scenario, sensor, metric }: ScenarioCase): OutcomeLines {
+  const seconds = (timeUs: number) => (timeUs - scenario.startMs * 1000) / 1e6;
+  const keys = new Map(outcome.transitions.map(({ series }) => [series.sensorId, series.sensorKey]));
+  for (const { id, key } of scenario.sensors) keys.set(id, key);
+  const keyOf = (sensorId: number) => keys.get(sensorId) ?? `#${sensorId}`;
+  return {
+    transitions: outcome.transitions.map((each) => transitionLine(each, seconds, sensor, metric)),
+    rows: outcome.rows.map((row) => rowLine(row, seconds, keyOf)),
+    notifications: outcome.notifications.map((each) => notificationLine(each, scenario.startMs)),
+    counts: { ...outcome.counts },
+    refusedReloads: outcome.refusedReloads,
+  };
+}
+
+/** The letters of the contract's scenarios. */
+const LETTERS: Readonly<Record<string, string>> = {
+  pending: 'P', cancelled: 'C', firing: 'F', escalated: 'E', deescalated: 'D', recovering: 'V', refiring: 'B',
+  resolved: 'R', latched: 'L', acked: 'A', flapping_start: 'FS', flapping_end: 'FE',
+}; // prettier-ignore
+
+function transitionLine(
+  { series, cell, effect }: CellEffect,
+  seconds: (timeUs: number) => number,
+  sensor: string,
+  metric: string,
+): Line {
+  const at = seconds(effect.timeUs);
+  const alertType = cell.condition.alertType;
+  return {
+    transition: effect.transition,
+    at,
+    sensor: series.sensorKey,
+    alert_type: alertType,
+    severity: effect.severity,
+    value: effect.value ?? null,
+    threshold: effect.threshold ?? null,
+    reason: effect.reason ?? null,
+    started_at: effect.episode === undefined ? null : seconds(effect.episode.startedAtUs),
+    short: [
+      LETTERS[effect.transition] ?? effect.transition,
+      `@${at}`,
+      ['firing', 'escalated'].includes(effect.transition) ? `(${effect.value}/${effect.threshold})` : '',
+      effect.reason === undefined || effect.reason === 'value' ? '' : `(${effect.reason})`,
+      alertType === `${metric}_high` ? '' : ` ${alertType}`,
+      series.sensorKey === sensor ? '' : ` ${series.sensorKey}`,
+    ].join(''),
+  };
+}
+
+function rowLine(row: StoredAlert, seconds: (timeUs: number) => number, keyOf: (id: number) => string): Line {
+  return {
+    time: seconds(row.timeUs),
+    sensor: keyOf(row.sensorId),
+    alert_type: row.alertType,
+    message: row.message,
+    value: row.value,
+    threshold: row.threshold,
+    alert_id: row.alertId,
+    severity: row.severity,
+    started_at: seconds(row.startedAtUs),
+    resolved_at: row.resolvedAtUs === undefined ? null : seconds(row.resolvedAtUs),
+    resolved_value: row.resolvedValue ?? null,
+    resolve_reason: row.reason ?? null,
+    peak_value: row.peakValue ?? null,
+    flapping: row.flapping ?? false,
+    backfilled: row.backfilled ?? false,
+  };
+}
+
+function notificationLine(each: AlertNotification, startMs: number): Line {
+  return {
+    event: each.event,
+    at: (each.eventTimeMs - startMs) / 1000,
+    sensor: each.sensorKey,
+    alert_type: each.alertType,
+    severity: each.severity,
+    value: each.value,
+    threshold: each.threshold,
+    alert_id: each.alertId,
+    seq: each.seq,
+    started_at: (each.startedAtMs - startMs) / 1000,
+    duration_s: each.durationS,
+    resolved_value: each.resolvedValue,
+    peak_value: each.peakValue,
+    reason: each.reason,
+    suppressed: each.suppressed ?? null,
+    backfilled: each.backfilled,
+    runbook: each.runbook,
+    message: each.message,
+  };
+}

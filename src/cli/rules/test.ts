@@ -1,0 +1,101 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { runScenario } from '../../core/alert/scenario.ts';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { alertId } from '../../services/alert-id.ts';
+import { jsonOption, print, subcommand, type Cli, type CliCommand, type ExitCode } from '../command.ts';
+import { compare } from './compare.ts';
+import { linesOf, type OutcomeLines } from './outcome-lines.ts';
+import { readScenarios, type ScenarioCase } from './scenario-file.ts';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+const EXAMPLE = [
+  'fieldwatch rules test rules/*.yaml',
+  'fieldwatch rules test --json rules/storm.yaml | jq .',
+].join('\n');
+
+/** `fieldwatch rules test`: timelines through the engine that the daemon runs. */
+export const rulesTestCommand: CliCommand = (cli) =>
+  subcommand(
+    'test',
+    'run scenario files through the alert engine; exit 1 if one gives something else',
+    EXAMPLE,
+  )
+    .argument('<files...>', 'scenario files (YAML), or folders of them')
+    .option(...jsonOption)
+    .action(
+      cli.action(async (files: string[], options: Options): Promise<ExitCode> =>
+        testRules(cli, files, options),
+      ),
+    );
+
+function testRules(cli: Cli, files: readonly string[], { json }: Options): ExitCode {
+  let failed = 0;
+  let passed = 0;
+  for (const file of files.flatMap(expand)) {
+    for (const each of load(file)) {
+      const actual = linesOf(runScenario(each.scenario, alertId), each);
+      const differences = compare(each.expect, actual);
+      if (differences.length === 0) passed++;
+      else failed++;
+      if (json === true) printJson(cli, file, each, actual, differences);
+      else printResult(cli, file, each, differences);
+    }
+  }
+  if (json !== true) print(cli, `${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+function expand(path: string): string[] {
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    return readdirSync(path)
+      .filter((name) => /\.ya?ml$/.test(name))
+      .sort()
+      .map((name) => join(path, name));
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function load(file: string): readonly ScenarioCase[] {
+  try {
+    return readScenarios(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+function unreadable(path: string, cause: unknown): FieldwatchError {
+  return new FieldwatchError(`${path}: ${messageOf(cause)}`, {
+    code: 'SCENARIO_INVALID',
+    kind: 'config',
+    remedy: 'docs/alerts.md shows what a scenario file holds',
+    cause,
+  });
+}
+
+/** Every transition, row and notification, whether or not anything was expected; then the verdict. */
+function printJson(
+  cli: Cli,
+  file: string,
+  { name }: ScenarioCase,
+  actual: OutcomeLines,
+  differences: readonly string[],
+): void {
+  const line = (kind: string, fields: object) =>
+    print(cli, JSON.stringify({ kind, file, scenario: name, ...fields }));
+  for (const each of actual.transitions) line('transition', each);
+  for (const each of actual.rows) line('row', each);
+  for (const each of actual.notifications) line('notification', each);
+  line('counts', { ...actual.counts, refused_reloads: actual.refusedReloads });
+  line('result', { ok: differences.length === 0, differences });
+}
+
+function printResult(cli: Cli, file: string, { name }: ScenarioCase, differences: readonly string[]): void {
+  print(cli, `${differences.length === 0 ? 'ok  ' : 'FAIL'} ${file}${name === '' ? '' : `: ${name}`}`);
+  for (const difference of differences) print(cli, `     ${difference}`);
+}
