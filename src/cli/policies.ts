@@ -16,6 +16,7 @@ import {
   type ExitCode,
 } from './command.ts';
 import { withDatabase } from './database.ts';
+import { planCommand, repairCommand } from './policies-repair.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
 import { createPaint, plainText, wantsColor, type Paint } from './terminal.ts';
@@ -29,11 +30,13 @@ interface PolicyOptions {
 export const policiesCommand: CliCommand = (cli) =>
   subcommand(
     'policies',
-    'verify and show the policies of the database',
-    'fieldwatch policies verify\nfieldwatch policies show --json',
+    'verify, show and repair the policies of the database',
+    'fieldwatch policies verify\nfieldwatch policies show --json\nfieldwatch policies repair --dry-run',
   )
     .addCommand(verifyCommand(cli))
-    .addCommand(showCommand(cli));
+    .addCommand(showCommand(cli))
+    .addCommand(planCommand(cli))
+    .addCommand(repairCommand(cli));
 
 function verifyCommand(cli: Cli): Command {
   return subcommand(

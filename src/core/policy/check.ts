@@ -2,6 +2,7 @@ import type { CatalogRow } from './catalog.ts';
 import type { Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
+import type { RepairStep } from './repair.ts';
 
 export interface CheckQuery {
   readonly text: string;
@@ -20,4 +21,22 @@ export interface PolicyCheck {
   queries(plan: PolicyPlan, facts: Facts): readonly CheckQuery[];
   /** `answers[i]` are the rows of query i. No finding: all is well. */
   judge(plan: PolicyPlan, facts: Facts, answers: readonly (readonly CatalogRow[])[]): readonly Finding[];
+  /** How its findings are mended; absent: by a person only. */
+  readonly repair?: CheckRepair;
+}
+
+export interface CheckRepair {
+  /** Asked besides, when there are findings. */
+  queries?(plan: PolicyPlan, facts: Facts): readonly CheckQuery[];
+  /** A finding whose subject no step names is left to a person. */
+  steps(about: RepairContext): readonly RepairStep[];
+}
+
+export interface RepairContext {
+  readonly plan: PolicyPlan;
+  readonly facts: Facts;
+  readonly findings: readonly Finding[];
+  readonly answers: readonly (readonly CatalogRow[])[];
+  /** The rows of the repair's own queries. */
+  readonly details: readonly (readonly CatalogRow[])[];
 }

@@ -48,6 +48,10 @@ export function resumeJob(job: PolicyJob): string {
   return `SELECT alter_job(${job.id}, scheduled => true)`;
 }
 
+export function pauseJob(job: PolicyJob): string {
+  return `SELECT alter_job(${job.id}, scheduled => false)`;
+}
+
 export function deleteJob(id: number): string {
   return `SELECT delete_job(${id})`;
 }

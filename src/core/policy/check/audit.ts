@@ -12,6 +12,7 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { interval } from '../statement.ts';
 import { numberOf, textOf } from '../row.ts';
+import { heldQuery, refreshSteps } from '../slices.ts';
 
 const CHECK = 'audit';
 /** Sensors in the sample: others each day, so that all have their turn, yet the same ones from one run to the next. */
@@ -32,6 +33,17 @@ export const auditCheck: PolicyCheck = {
       const row = answers[index]?.[0];
       return row === undefined || numberOf(row, 'wrong') === 0 ? [] : [judge(aggregate, row)];
     }),
+  repair: {
+    queries: (plan, facts) => refreshedAggregates(plan, facts).map(heldQuery),
+    steps: ({ plan, facts, findings, answers, details }) =>
+      refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+        const [row, subject] = [answers[index]?.[0], aggregate.relation.name];
+        if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
+        const range = { from: numberOf(row, 'from_us'), until: numberOf(row, 'until_us') };
+        // Forced: nobody logged that these buckets are wrong, so a refresh would leave them as they are.
+        return refreshSteps({ check: CHECK, subject }, aggregate, [range], details[index] ?? [], true);
+      }),
+  },
 };
 
 function query(aggregate: RefreshedAggregate): string {
@@ -49,7 +61,8 @@ source AS (SELECT time_bucket(${width}, ${time}) AS bucket, x.sensor_id, ${relat
   WHERE ${time} >= ${from} AND ${time} < ${until} GROUP BY 1, 2),
 stored AS (SELECT ${bucket} AS bucket, a.sensor_id, a.${relation.countColumn} AS n, a.${relation.sumColumn} AS total
   FROM sample JOIN ${relation.name} a ON a.sensor_id = sample.id WHERE ${bucket} >= ${from} AND ${bucket} < ${until})
-SELECT count(*)::int AS wrong, min(bucket)::text AS first, max(bucket)::text AS last FROM (
+SELECT count(*)::int AS wrong, min(bucket)::text AS first, max(bucket)::text AS last,
+  ${micros('min(bucket)')}::float8 AS from_us, ${micros(`max(bucket) + ${width}`)}::float8 AS until_us FROM (
   SELECT bucket FROM source FULL JOIN stored USING (bucket, sensor_id)
   WHERE (source.n IS DISTINCT FROM stored.n OR (source.total IS NULL) <> (stored.total IS NULL)
     OR abs(source.total - stored.total) > 1e-9 * greatest(abs(source.total), abs(stored.total), 1))

@@ -4,6 +4,7 @@ import { present } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { formatInterval, parseInterval, sameInterval } from '../interval.ts';
 import type { RelationPlan } from '../plan.ts';
+import type { RepairStep } from '../repair.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
 import { interval, literal } from '../statement.ts';
 
@@ -37,6 +38,24 @@ export const chunksCheck: PolicyCheck = {
       const row = rows.find((candidate) => textOf(candidate, 'name') === relation.relation.name);
       return row === undefined ? [] : [...width(relation, row), ...count(relation, row)];
     }),
+  repair: {
+    // Too many chunks are a matter of what is declared: there is nothing to run.
+    steps: ({ plan, findings }) =>
+      plan.relations.flatMap(({ relation, chunkInterval }): readonly RepairStep[] =>
+        chunkInterval !== undefined &&
+        findings.some(({ subject, verdict }) => subject === relation.name && verdict === 'mismatched')
+          ? [
+              {
+                check: CHECK,
+                subject: relation.name,
+                effect: 'settings',
+                about: `new chunks of ${relation.name} span ${chunkInterval}`,
+                sql: `SELECT set_chunk_time_interval(${literal(relation.name)}, ${interval(chunkInterval)})`,
+              },
+            ]
+          : [],
+      ),
+  },
 };
 
 function width({ relation, chunkInterval }: RelationPlan, row: CatalogRow): readonly Finding[] {

@@ -2,6 +2,7 @@ import type { PolicyCheck } from '../check.ts';
 import { present } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { ColumnstorePlan, RelationPlan } from '../plan.ts';
+import type { RepairStep } from '../repair.ts';
 import { optionalText, textOf } from '../row.ts';
 import { columnstoreSettings } from '../statement.ts';
 
@@ -33,6 +34,22 @@ export const columnstoreCheck: PolicyCheck = {
             };
       return judge(relation, relation.columnstore, actual);
     }),
+  repair: {
+    steps: ({ plan, findings }) =>
+      plan.relations.flatMap(({ relation, columnstore }): readonly RepairStep[] =>
+        columnstore !== undefined && findings.some(({ subject }) => subject === relation.name)
+          ? [
+              {
+                check: CHECK,
+                subject: relation.name,
+                effect: 'settings',
+                about: `chunks of ${relation.name} that are compressed from now on are laid out as declared`,
+                sql: columnstoreSettings(relation.name, columnstore),
+              },
+            ]
+          : [],
+      ),
+  },
 };
 
 function judge(

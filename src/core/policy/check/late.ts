@@ -3,14 +3,17 @@ import {
   aggregateCte,
   refreshedAggregates,
   sourceHasRows,
+  sourceTimeOf,
   windowStart,
   type RefreshedAggregate,
 } from '../aggregate.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
+import { intervalMs } from '../interval.ts';
 import { policyName } from '../plan.ts';
 import { numberOf, textOf } from '../row.ts';
+import { heldQuery, merged, refreshSteps, without } from '../slices.ts';
 import { interval } from '../statement.ts';
 
 const CHECK = 'late';
@@ -31,6 +34,27 @@ export const lateCheck: PolicyCheck = {
       const row = answers[index]?.[0];
       return row === undefined || numberOf(row, 'ranges') === 0 ? [] : [judge(aggregate, row)];
     }),
+  repair: {
+    queries: (plan, facts) =>
+      refreshedAggregates(plan, facts).flatMap((aggregate) => [
+        heldQuery(aggregate),
+        { text: `${lateRangesSql(aggregate)} SELECT lo::float8 AS lo, (hi + 1)::float8 AS hi FROM stale` },
+        { text: unsafeSql(aggregate) },
+      ]),
+    steps: ({ plan, facts, findings, details }) =>
+      refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+        const subject = policyName(aggregate.policy);
+        if (!findings.some((finding) => finding.subject === subject)) return [];
+        const [held = [], stale = [], unsafe = []] = details.slice(3 * index);
+        const width = intervalMs(aggregate.relation.bucket) * 1000;
+        const ranges = merged(
+          stale.map((row) => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') })),
+          width,
+        );
+        const buckets = unsafe.map((row) => numberOf(row, 'bucket'));
+        return refreshSteps({ check: CHECK, subject }, aggregate, without(ranges, buckets, width), held);
+      }),
+  },
 };
 
 /**
@@ -58,6 +82,26 @@ late AS (SELECT greatest(p.lo, source.lo) AS lo, least(p.hi, edge.hi - 1) AS hi
 stale AS (SELECT r.lo, r.hi FROM late r WHERE ${sourceHasRows(relation, [from], until)})`;
 }
 
+/**
+ * Outdated buckets that hold more than their source: chunks were dropped, and a late row has made one anew in their
+ * place. A refresh would replace the bucket by that row alone, so it is left as it is.
+ */
+function unsafeSql(aggregate: RefreshedAggregate): string {
+  const { relation } = aggregate;
+  const [time, bucket, width] = [
+    `x.${sourceTimeOf(relation)}`,
+    `a.${relation.timeColumn}`,
+    interval(relation.bucket),
+  ];
+  const at = (value: string) => `_timescaledb_functions.to_timestamp(${value})`;
+  return `${lateRangesSql(aggregate)}
+SELECT DISTINCT _timescaledb_functions.to_unix_microseconds(${bucket})::float8 AS bucket
+FROM stale r JOIN ${relation.name} a ON ${bucket} >= time_bucket(${width}, ${at('r.lo')}) AND ${bucket} <= ${at('r.hi')}
+CROSS JOIN LATERAL (SELECT coalesce(${relation.sourceCount}, 0) AS n FROM ${relation.source} x
+  WHERE x.sensor_id = a.sensor_id AND ${time} >= ${bucket} AND ${time} < ${bucket} + ${width}) held
+WHERE a.${relation.countColumn} > held.n`;
+}
+
 function query(aggregate: RefreshedAggregate): string {
   return `${lateRangesSql(aggregate)}
 SELECT count(*)::int AS ranges, _timescaledb_functions.to_timestamp(min(lo))::text AS "from",
@@ -73,6 +117,6 @@ function judge({ policy, startOffset }: RefreshedAggregate, row: CatalogRow): Fi
     severity: 'warning',
     expected: `no outdated bucket before the refresh window (start_offset = ${startOffset})`,
     actual: `${ranges} range${ranges === 1 ? '' : 's'} with rows that no refresh will pick up, between ${textOf(row, 'from')} and ${textOf(row, 'until')}`,
-    remedy: `\`fieldwatch policies repair --only ${CHECK}\`; if readings often come that late, widen start_offset`,
+    remedy: `\`fieldwatch policies repair --only ${CHECK}\`; what it leaves came after its chunks were dropped, and refreshing it would delete history`,
   };
 }

@@ -1,21 +1,15 @@
 import type { PolicyCheck } from '../check.ts';
 import { dangersOf } from '../danger.ts';
+import { differencesOf, jobsOf, policySteps, type Difference } from '../difference.ts';
 import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { intervalMs, parseInterval, sameInterval, formatInterval, type IntervalText } from '../interval.ts';
+import { intervalMs, parseInterval } from '../interval.ts';
 import { JOBS_QUERY, JOBS_VALUES, decodeJob, type PolicyJob } from '../job.ts';
 import { POLICY_PROCS, policyName, type DeclaredPolicy, type RelationPlan } from '../plan.ts';
 import type { PolicyKind } from '../relations.ts';
 import { addPolicy, alterJob, deleteJob, resumeJob } from '../statement.ts';
 
 const CHECK = 'policies';
-
-/** One setting of a job that is not as declared. */
-interface Difference {
-  readonly setting: string;
-  readonly expected: string;
-  readonly actual: string;
-}
 
 /** V1: each declared policy exists once, is configured and scheduled as declared, and is not paused. */
 export const policiesCheck: PolicyCheck = {
@@ -30,6 +24,14 @@ export const policiesCheck: PolicyCheck = {
     );
     const context = { facts, dangerous };
     return present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context));
+  },
+  repair: {
+    steps: ({ plan, facts, answers }) => {
+      const jobs = (answers[0] ?? []).map(decodeJob);
+      return present(plan, facts).flatMap(({ policies }) =>
+        policies.flatMap((policy) => policySteps(CHECK, policy, jobsOf(policy, jobs, facts), facts)),
+      );
+    },
   },
 };
 
@@ -46,7 +48,7 @@ function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: 
     const found = own.filter((job) => job.proc === POLICY_PROCS[kind]);
     return declared === undefined
       ? extra(plan.relation.name, kind, found)
-      : judgePolicy(declared, found, context);
+      : judgePolicy(declared, jobsOf(declared, jobs, context.facts), context);
   });
 }
 
@@ -55,9 +57,7 @@ function judgePolicy(
   jobs: readonly PolicyJob[],
   { facts, dangerous }: Context,
 ): readonly Finding[] {
-  const [job, ...others] = [...jobs].sort(
-    (a, b) => faultsOf(a, policy, facts) - faultsOf(b, policy, facts) || a.id - b.id,
-  );
+  const [job, ...others] = jobs;
   if (job === undefined) return [missing(policy)];
   const findings: Finding[] = [];
   if (others.length > 0) findings.push(duplicate(policy, job, others));
@@ -65,42 +65,6 @@ function judgePolicy(
   const differences = differencesOf(job, policy, facts);
   if (differences.length > 0 && !dangerous.has(job.id)) findings.push(mismatched(policy, job, differences));
   return findings;
-}
-
-/** Of several jobs the one nearest to what is declared is the policy; the others are duplicates. */
-function faultsOf(job: PolicyJob, policy: DeclaredPolicy, facts: Facts): number {
-  return differencesOf(job, policy, facts).length + (job.scheduled ? 0 : 1);
-}
-
-export function differencesOf(job: PolicyJob, policy: DeclaredPolicy, facts: Facts): readonly Difference[] {
-  const differences: Difference[] = [];
-  const compare = (setting: string, expected: IntervalText, actual: unknown): void => {
-    const text = typeof actual === 'string' ? actual : undefined;
-    const parsed = text === undefined ? undefined : parseInterval(text);
-    if (parsed !== undefined && sameInterval(parsed, expected)) return;
-    const shown = parsed === undefined ? (text ?? 'none') : formatInterval(parsed);
-    differences.push({ setting, expected, actual: shown });
-  };
-  for (const [key, expected] of Object.entries(policy.config)) compare(key, expected, job.config[key]);
-  compare('schedule_interval', policy.every, job.every);
-  compare('max_runtime', policy.maxRuntime, job.maxRuntime);
-  if (!job.fixedSchedule) {
-    differences.push({ setting: 'fixed_schedule', expected: 'true', actual: 'false' });
-  }
-  return [...differences, ...ownerDifference(job, facts)];
-}
-
-function ownerDifference(job: PolicyJob, facts: Facts): readonly Difference[] {
-  const relation = facts.relations.get(job.relation);
-  if (relation === undefined) return [];
-  if (job.owner !== relation.owner) {
-    return [{ setting: 'owner', expected: relation.owner, actual: job.owner }];
-  }
-  // Background workers act as the owner and need its LOGIN right; without workers nobody does.
-  if (facts.server.hasWorkers && !relation.ownerCanLogin) {
-    return [{ setting: 'owner', expected: 'a role with LOGIN', actual: `${job.owner}, which has none` }];
-  }
-  return [];
 }
 
 function missing(policy: DeclaredPolicy): Finding {

@@ -11,7 +11,8 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { policyName } from '../plan.ts';
-import { flagOf, optionalText, textOf } from '../row.ts';
+import { flagOf, optionalNumber, optionalText, textOf } from '../row.ts';
+import { heldQuery, refreshSteps } from '../slices.ts';
 
 const CHECK = 'refresh';
 
@@ -28,6 +29,17 @@ export const refreshCheck: PolicyCheck = {
       const row = answers[index]?.[0];
       return row === undefined || !flagOf(row, 'behind') ? [] : [judge(aggregate, row)];
     }),
+  repair: {
+    queries: (plan, facts) => refreshedAggregates(plan, facts).map(heldQuery),
+    steps: ({ plan, facts, findings, answers, details }) =>
+      refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+        const [row, subject] = [answers[index]?.[0], policyName(aggregate.policy)];
+        if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
+        // From the watermark on, or all that the source holds where there is none: history is filled in too.
+        const range = { from: optionalNumber(row, 'watermark_us') ?? 0, until: Number.MAX_SAFE_INTEGER };
+        return refreshSteps({ check: CHECK, subject }, aggregate, [range], details[index] ?? []);
+      }),
+  },
 };
 
 function query(aggregate: RefreshedAggregate): string {
@@ -37,7 +49,8 @@ function query(aggregate: RefreshedAggregate): string {
   return `WITH ${aggregateCte(relation)},
 b AS (SELECT CASE WHEN watermark <= ${NEVER_REFRESHED} THEN '-infinity'::timestamptz
     ELSE _timescaledb_functions.to_timestamp(watermark) END AS watermark, ${windowEnd(aggregate)} AS target FROM agg)
-SELECT nullif(b.watermark, '-infinity')::text AS watermark, b.target::text AS target,
+SELECT nullif(b.watermark, '-infinity')::text AS watermark,
+  _timescaledb_functions.to_unix_microseconds(nullif(b.watermark, '-infinity'))::float8 AS watermark_us, b.target::text AS target,
   CASE WHEN b.watermark >= b.target THEN false ELSE ${missing} END AS behind
 FROM b`;
 }

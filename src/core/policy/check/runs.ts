@@ -5,6 +5,7 @@ import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { POLICY_PROCS, policyName, type PolicyPlan } from '../plan.ts';
 import { relationNamed, type PolicyKind } from '../relations.ts';
+import type { RepairStep } from '../repair.ts';
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
 
 const CHECK = 'runs';
@@ -62,6 +63,25 @@ export const runsCheck: PolicyCheck = {
       ? []
       : [{ text: server.hasWorkers ? BY_SERVER : BY_DAEMON, values: [Object.values(POLICY_PROCS)] }],
   judge: (plan, facts, [rows = []]) => rows.flatMap((row) => judge(plan, facts, row)),
+  repair: {
+    // A job that is stuck or overdue is woken; one that hangs or fails needs somebody who looks why.
+    steps: ({ plan, facts, answers }) =>
+      (answers[0] ?? []).flatMap((row): readonly RepairStep[] => {
+        const [finding] = judge(plan, facts, row);
+        const sleeping = row['stuck'] === true || (finding?.actual.includes(' was due ') ?? false);
+        if (finding === undefined || !sleeping || row['running'] === true) return [];
+        const job = numberOf(row, 'job_id');
+        return [
+          {
+            check: CHECK,
+            subject: finding.subject,
+            effect: 'settings',
+            about: `start job ${job} now`,
+            sql: `SELECT alter_job(${job}, next_start => now())`,
+          },
+        ];
+      }),
+  },
 };
 
 type Fault = Pick<Finding, 'verdict' | 'actual' | 'remedy'>;

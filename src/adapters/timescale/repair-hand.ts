@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import type { CatalogRow } from '../../core/policy/catalog.ts';
+import type { RepairHand } from '../../core/policy/repair.ts';
+import { connectionConfig, type DatabaseOptions } from './connection.ts';
+import { databaseError } from './errors.ts';
+
+export interface ClosableRepairHand extends RepairHand {
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Short: whoever waits for a lock on a chunk makes all that come after wait too, readers included. */
+const LOCK_TIMEOUT_MS = 2000;
+/** Of one slice. */
+const STATEMENT_TIMEOUT_MS = 600_000;
+const ATTEMPTS = 4;
+const PAUSE_MS = 500;
+
+/** Runs repairs over a connection of its own: outside of transactions, and giving way to everybody else. */
+export function createRepairHand(options: DatabaseOptions): ClosableRepairHand {
+  let client: pg.Client | undefined;
+
+  async function connected(): Promise<pg.Client> {
+    if (client !== undefined) return client;
+    const opened = new pg.Client(
+      await connectionConfig({
+        ...options,
+        statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+        lockTimeoutMs: LOCK_TIMEOUT_MS,
+      }),
+    );
+    opened.on('error', () => (client = undefined));
+    await opened.connect();
+    client = opened;
+    return opened;
+  }
+
+  async function once(sql: string): Promise<readonly CatalogRow[]> {
+    try {
+      const result = await (await connected()).query<CatalogRow>(sql);
+      return result.rows;
+    } catch (error) {
+      throw databaseError(error, 'repairing');
+    }
+  }
+
+  return {
+    async run(sql) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(sql);
+        } catch (error) {
+          // A chunk in use, a deadlock, a refresh that overlaps the policy's: later it will do.
+          const contended = (error as { code?: unknown }).code === 'DB_CONTENTION';
+          if (!contended || attempt === ATTEMPTS) throw error;
+          await sleep(PAUSE_MS * attempt);
+        }
+      }
+    },
+    async close() {
+      const open = client;
+      client = undefined;
+      await open?.end().catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import { InvalidArgumentError, type Command } from 'commander';
+import { createCatalog } from '../adapters/timescale/catalog.ts';
+import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
+import { databaseOptions } from '../app/options.ts';
+import { loadConfig } from '../config/index.ts';
+import { CHECKS } from '../core/policy/check/index.ts';
+import { isNote } from '../core/policy/finding.ts';
+import { planOf } from '../core/policy/plan.ts';
+import { planRepair, type RepairEffect, type RepairPlan, type RepairStep } from '../core/policy/repair.ts';
+import { runRepair, type StepRun } from '../services/repairing.ts';
+import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { withDatabaseUrl } from './database.ts';
+import { createPaint, plainText, wantsColor } from './terminal.ts';
+
+interface RepairCommandOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly only?: readonly string[];
+  readonly dryRun?: boolean;
+  readonly yes?: boolean;
+}
+
+const NAMES = CHECKS.map(({ name }) => name);
+const WITHOUT_DELETING: readonly RepairEffect[] = ['settings', 'refresh', 'compress'];
+
+const onlyOption = [
+  '--only <checks>',
+  `only findings of these checks, comma-separated: ${NAMES.join(', ')}`,
+] as const;
+
+function checkNames(value: string): readonly string[] {
+  const names = value.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !NAMES.includes(name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`No check "${unknown}"; expected ${NAMES.join(', ')}.`);
+  return names;
+}
+
+export function planCommand(cli: Cli): Command {
+  return subcommand(
+    'plan',
+    'print the SQL that `repair` would run; change nothing',
+    'fieldwatch policies plan',
+  )
+    .option(...configOption)
+    .option(...onlyOption, checkNames)
+    .option(...jsonOption)
+    .action(cli.action((options: RepairCommandOptions) => repair(cli, { ...options, dryRun: true })));
+}
+
+export function repairCommand(cli: Cli): Command {
+  return subcommand(
+    'repair',
+    'mend what can be mended, in slices; resumable, and deleting only with --yes',
+    'fieldwatch policies repair --dry-run\nfieldwatch policies repair --only compression,refresh\nfieldwatch policies repair --only retention --yes',
+  )
+    .option(...configOption)
+    .option(...onlyOption, checkNames)
+    .option('--dry-run', 'print what would be run, as `plan` does')
+    .option('--yes', 'also drop chunks that are older than their declared retention')
+    .option(...jsonOption)
+    .action(cli.action((options: RepairCommandOptions) => repair(cli, options)));
+}
+
+async function repair(cli: Cli, options: RepairCommandOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const plan = planOf(config.policies);
+  return withDatabaseUrl(cli, config, async (url) => {
+    const database = databaseOptions(config, url, 'repair');
+    const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
+    const hand = createRepairHand(database);
+    try {
+      if (options.dryRun === true) {
+        return printPlan(cli, await planRepair(catalog, plan, CHECKS, options.only), options);
+      }
+      const stop = new AbortController();
+      void cli.interrupted.then(() => stop.abort());
+      const { runs, left } = await runRepair({
+        ...{ catalog, hand, plan, checks: CHECKS, signal: stop.signal },
+        only: options.only ?? [],
+        effects: options.yes === true ? [...WITHOUT_DELETING, 'drop'] : WITHOUT_DELETING,
+        onStep: (run) => {
+          if (options.json !== true) print(cli, stepLine(cli, run));
+        },
+      });
+      return printResult(cli, runs, left, options);
+    } finally {
+      await hand.close();
+      await catalog.close();
+    }
+  });
+}
+
+function printPlan(cli: Cli, { steps, refused }: RepairPlan, { json }: RepairCommandOptions): ExitCode {
+  if (json === true) {
+    print(cli, JSON.stringify({ steps, refused }));
+    return 0;
+  }
+  for (const step of steps) print(cli, `-- ${title(step)}\n${step.sql};\n`);
+  for (const { check, subject, reason } of refused) {
+    print(cli, plainText(`-- left to you: ${subject} (${check}): ${reason}`));
+  }
+  if (steps.length === 0 && refused.length === 0) print(cli, '-- nothing to repair');
+  return 0;
+}
+
+/** What a step is about; where one deletes, that comes first. */
+const title = (step: RepairStep): string =>
+  `${step.effect === 'drop' ? 'DELETES (needs --yes): ' : ''}${step.about}${step.sliced === true ? '; repeated until done = 0' : ''}`;
+
+function stepLine(cli: Cli, { step, done, error }: StepRun): string {
+  const paint = createPaint(wantsColor(cli));
+  const count = step.sliced === true ? ` (${done} chunks)` : '';
+  return error === undefined
+    ? `${paint.green('done')}    ${step.about}${count}`
+    : `${paint.red('failed')}  ${step.about}${count}: ${plainText(error)}`;
+}
+
+function printResult(
+  cli: Cli,
+  runs: readonly StepRun[],
+  left: RepairPlan,
+  { json }: RepairCommandOptions,
+): ExitCode {
+  const remaining = left.findings.filter((finding) => !isNote(finding));
+  if (json === true) {
+    print(
+      cli,
+      JSON.stringify({ runs, left: { steps: left.steps, refused: left.refused, findings: remaining } }),
+    );
+  } else {
+    for (const step of left.steps) print(cli, `left    ${title(step)}`);
+    for (const { subject, check, reason } of left.refused) {
+      print(cli, plainText(`left    ${subject} (${check}), for you: ${reason}`));
+    }
+    if (remaining.length === 0) print(cli, runs.length === 0 ? 'nothing to repair' : 'all is well');
+  }
+  return remaining.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,94 @@
+import type { Catalog, CatalogRow } from './catalog.ts';
+import type { PolicyCheck } from './check.ts';
+import { canBeJudged, serverCheck } from './check/server.ts';
+import { readFacts, type Facts } from './facts.ts';
+import { findingKey, isNote, type Finding } from './finding.ts';
+import type { PolicyPlan } from './plan.ts';
+
+/** What a step changes, from the least to the most: also the order in which steps are done. `drop` deletes data. */
+export const REPAIR_EFFECTS = ['settings', 'refresh', 'compress', 'drop'] as const;
+export type RepairEffect = (typeof REPAIR_EFFECTS)[number];
+
+/** One statement of a repair; what it does once more, it does no harm. */
+export interface RepairStep {
+  readonly check: string;
+  readonly subject: string;
+  readonly effect: RepairEffect;
+  /** For people, as a sentence without its end. */
+  readonly about: string;
+  /** Run on its own, outside of any transaction. */
+  readonly sql: string;
+  /**
+   * A slice of more work: it returns one row with `done`, how many chunks it has dealt with, and is run again until that
+   * is 0. `chunk`, where it returns one, is then analyzed.
+   */
+  readonly sliced?: true;
+}
+
+/** A finding that is left to a person, and why. */
+export interface Refusal {
+  readonly check: string;
+  readonly subject: string;
+  readonly reason: string;
+}
+
+export interface RepairPlan {
+  readonly steps: readonly RepairStep[];
+  readonly refused: readonly Refusal[];
+  /** What it is about: all findings of the checks that were asked. */
+  readonly findings: readonly Finding[];
+}
+
+/** Runs statements of repairs, each on its own. Rejects with what the database said. */
+export interface RepairHand {
+  run(sql: string): Promise<readonly CatalogRow[]>;
+}
+
+/** What would mend the findings. Reads only; `only` names the checks to ask, none: all. */
+export async function planRepair(
+  catalog: Catalog,
+  plan: PolicyPlan,
+  checks: readonly PolicyCheck[],
+  only: readonly string[] = [],
+): Promise<RepairPlan> {
+  const facts = await readFacts(catalog, plan);
+  const wanted = checks.filter(({ name }) => only.length === 0 || only.includes(name));
+  const usable = canBeJudged(facts.server) ? wanted : [serverCheck];
+  const parts: RepairPlan[] = [];
+  for (const check of usable) parts.push(await planCheck(catalog, plan, facts, check));
+  const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
+  return {
+    steps: parts.flatMap(({ steps }) => steps).sort((a, b) => order(a) - order(b)),
+    refused: parts.flatMap(({ refused }) => refused),
+    findings: parts.flatMap(({ findings }) => findings),
+  };
+}
+
+async function planCheck(
+  catalog: Catalog,
+  plan: PolicyPlan,
+  facts: Facts,
+  check: PolicyCheck,
+): Promise<RepairPlan> {
+  const ask = async (queries: ReturnType<PolicyCheck['queries']>) => {
+    const answers: (readonly CatalogRow[])[] = [];
+    for (const { text, values } of queries) answers.push(await catalog.select(text, values));
+    return answers;
+  };
+  const answers = await ask(check.queries(plan, facts));
+  const findings = check.judge(plan, facts, answers);
+  if (findings.length === 0) return { steps: [], refused: [], findings };
+  const details = await ask(check.repair?.queries?.(plan, facts) ?? []);
+  const steps = check.repair?.steps({ plan, facts, findings, answers, details }) ?? [];
+  const mended = new Set(steps.map(({ subject }) => subject));
+  const refused = findings
+    .filter((finding) => !isNote(finding) && !mended.has(finding.subject))
+    .map(({ subject, remedy }) => ({ check: check.name, subject, reason: remedy }));
+  return { steps: [...new Map(steps.map((step) => [step.sql, step])).values()], refused, findings };
+}
+
+/** Whether two rounds of repair are about the same faults: then another one would not help. */
+export function sameFindings(a: readonly Finding[], b: readonly Finding[]): boolean {
+  const keys = (findings: readonly Finding[]) => findings.map(findingKey).sort().join('\n');
+  return keys(a) === keys(b);
+}

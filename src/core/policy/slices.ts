@@ -1,0 +1,121 @@
+import { sourceTimeOf, type RefreshedAggregate } from './aggregate.ts';
+import type { CatalogRow } from './catalog.ts';
+import type { CheckQuery } from './check.ts';
+import { intervalMs } from './interval.ts';
+import type { RepairStep } from './repair.ts';
+import { numberOf } from './row.ts';
+import { literal } from './statement.ts';
+
+/** Microseconds since the Unix epoch, end excluded. */
+export interface Range {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Buckets that one refresh recomputes at most: it bounds a statement, and what is lost when one is interrupted. */
+const MOST_BUCKETS = 7 * 24;
+
+/**
+ * What an aggregate's source still holds, chunk by chunk, and until when it may be refreshed at all: past that, every
+ * transaction that writes readings would have to log an invalidation.
+ */
+export function heldQuery({ relation, endOffset }: RefreshedAggregate): CheckQuery {
+  return {
+    text: `SELECT _timescaledb_functions.to_unix_microseconds(c.range_start)::float8 AS lo,
+  _timescaledb_functions.to_unix_microseconds(c.range_end)::float8 AS hi,
+  _timescaledb_functions.to_unix_microseconds(now() - ${`INTERVAL ${literal(endOffset)}`})::float8 AS edge
+FROM timescaledb_information.chunks c
+JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
+JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
+WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 ORDER BY c.range_start`,
+    values: [relation.name],
+  };
+}
+
+/**
+ * The parts of `ranges` that can be refreshed without losing anything: whole buckets whose source rows were not
+ * dropped. A refresh over a hole in the chunks deletes the buckets there, so ranges are cut along the chunks that exist.
+ * (Where a hole never had rows there is no bucket to refresh either.)
+ */
+export function safeSlices(
+  ranges: readonly Range[],
+  held: readonly Range[],
+  edge: number,
+  widthUs: number,
+): readonly Range[] {
+  const slices: Range[] = [];
+  for (const island of islands(held)) {
+    const lowest = Math.ceil(island.from / widthUs) * widthUs;
+    const highest = Math.floor(Math.min(island.until, edge) / widthUs) * widthUs;
+    for (const range of merged(ranges, widthUs)) {
+      const from = Math.max(range.from, lowest);
+      const until = Math.min(range.until, highest);
+      for (let at = from; at < until; at += MOST_BUCKETS * widthUs) {
+        slices.push({ from: at, until: Math.min(at + MOST_BUCKETS * widthUs, until) });
+      }
+    }
+  }
+  return slices;
+}
+
+/** `ranges` without the buckets that begin at one of `unsafe`. */
+export function without(
+  ranges: readonly Range[],
+  unsafe: readonly number[],
+  widthUs: number,
+): readonly Range[] {
+  const holes = islands(unsafe.map((from) => ({ from, until: from + widthUs })));
+  return ranges.flatMap(({ from, until }) => {
+    const parts: Range[] = [];
+    let at = from;
+    for (const hole of holes) {
+      if (hole.until <= at || hole.from >= until) continue;
+      if (hole.from > at) parts.push({ from: at, until: hole.from });
+      at = hole.until;
+    }
+    return at < until ? [...parts, { from: at, until }] : parts;
+  });
+}
+
+/** Adjoining ranges as one. */
+function islands(ranges: readonly Range[]): readonly Range[] {
+  const joined: { from: number; until: number }[] = [];
+  for (const { from, until } of [...ranges].sort((a, b) => a.from - b.from)) {
+    const last = joined.at(-1);
+    if (last !== undefined && from <= last.until) last.until = Math.max(last.until, until);
+    else joined.push({ from, until });
+  }
+  return joined;
+}
+
+/** Ranges widened to whole buckets, and joined. */
+export function merged(ranges: readonly Range[], widthUs: number): readonly Range[] {
+  return islands(
+    ranges.map(({ from, until }) => ({
+      from: Math.floor(from / widthUs) * widthUs,
+      until: Math.ceil(until / widthUs) * widthUs,
+    })),
+  );
+}
+
+/** Refreshes of the ranges, as far as that loses nothing. `held` are the rows of `heldQuery`. */
+export function refreshSteps(
+  about: Pick<RepairStep, 'check' | 'subject'>,
+  aggregate: RefreshedAggregate,
+  ranges: readonly Range[],
+  held: readonly CatalogRow[],
+  force = false,
+): readonly RepairStep[] {
+  const { relation } = aggregate;
+  const edge = held[0] === undefined ? 0 : numberOf(held[0], 'edge');
+  const chunks = held.map((row) => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') }));
+  const slices = safeSlices(ranges, chunks, edge, intervalMs(relation.bucket) * 1000);
+  return slices.map(({ from, until }) => ({
+    ...about,
+    effect: 'refresh',
+    about: `refresh ${relation.name} from ${time(from)} to ${time(until)}, by ${sourceTimeOf(relation)} of ${relation.source}`,
+    sql: `CALL refresh_continuous_aggregate(${literal(relation.name)}, ${literal(time(from))}::timestamptz, ${literal(time(until))}::timestamptz${force ? ', force => true' : ''})`,
+  }));
+}
+
+const time = (us: number): string => new Date(us / 1000).toISOString().replace('.000Z', 'Z');
