@@ -4,6 +4,7 @@ import { startHttp } from './adapters/http/server.ts';
 import type { MetricsRegistry } from './adapters/metrics.ts';
 import { createMqttSource } from './adapters/mqtt/source.ts';
 import { createCatalog } from './adapters/timescale/catalog.ts';
+import { TimescaleFigureStore } from './adapters/timescale/figure-store.ts';
 import { AdvisoryLeaderLock } from './adapters/timescale/leader-lock.ts';
 import { createPolicyJobs } from './adapters/timescale/policy-jobs.ts';
 import { openDatabase, type Database } from './app/database.ts';
@@ -29,10 +30,15 @@ import type { AlertLog, Clock, Connectivity, Logger, MessageSource, ReadingStore
 import { Releasers } from './releasers.ts';
 import { createAlerting, type Alerting } from './services/alerting.ts';
 import { BatchWriter, type AlertEvaluator, type StoreHealth } from './services/batch-writer.ts';
+import { Housekeeping, type Chore } from './services/housekeeping.ts';
 import { Ingest } from './services/ingest.ts';
 import type { LedgerTotals } from './services/intake-ledger.ts';
 import { createScheduling, type Scheduling } from './services/scheduling.ts';
 import { SensorRegistry } from './services/sensor-registry.ts';
+
+const HOUR_MS = 3_600_000;
+/** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
+const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
 
 export interface AppDeps {
   readonly logger: Logger;
@@ -173,6 +179,7 @@ export class App {
     });
     await registry.load();
     const alerting = await this.startAlerting(database, registry);
+    this.startHousekeeping(database);
     const scheduling = await this.startScheduling(servers);
     const store = deps.wrap?.store?.(database.store) ?? database.store;
     const { min, max } = config.ingest.retry;
@@ -206,6 +213,27 @@ export class App {
     await alerting.load([...registry.all()]);
     this.releasers.add('alerting', () => alerting.stop());
     return alerting;
+  }
+
+  private startHousekeeping({ pool, alertStore }: Database): void {
+    const { config, clock, deps } = this;
+    const figures = new TimescaleFigureStore(pool);
+    const chores: Chore[] = [
+      {
+        name: 'prune the alert outbox',
+        everyMs: HOUR_MS,
+        run: async () => {
+          while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
+        },
+      },
+    ];
+    if (config.app_metrics.enabled) {
+      const write = async () => figures.write(clock.nowMs(), await deps.metrics.figures());
+      chores.push({ name: 'write app_metrics', everyMs: config.app_metrics.every, run: write });
+    }
+    const housekeeping = new Housekeeping(chores, { clock, logger: deps.logger });
+    housekeeping.start();
+    this.releasers.add('housekeeping', () => housekeeping.stop());
   }
 
   private async startScheduling(servers: Servers): Promise<Scheduling | undefined> {

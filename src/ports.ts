@@ -231,6 +231,19 @@ export interface AlertLog {
   write(line: string): void;
 }
 
+/** One of the daemon's own figures at one time. */
+export interface Figure {
+  /** As in /metrics: `fieldwatch_intake_items`. */
+  readonly name: string;
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+/** Where the daemon's own figures are kept. */
+export interface FigureStore {
+  write(atMs: Millis, figures: readonly Figure[]): Promise<void>;
+}
+
 // --- Looking after the database -------------------------------------------------------------------------------
 
 /** A lock that one daemon of several holds: the scheduler's leadership. */

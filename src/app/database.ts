@@ -7,7 +7,7 @@ import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import type { AlertStore, Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
+import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import type { Releasers } from '../releasers.ts';
 import { databaseOptions, declaredSensors } from './options.ts';
 
@@ -16,7 +16,7 @@ export interface Database {
   readonly pool: pg.Pool;
   readonly directory: TimescaleSensorDirectory;
   readonly store: ReadingStore;
-  readonly alertStore: AlertStore;
+  readonly alertStore: TimescaleAlertStore;
 }
 
 export interface DatabaseDeps {
@@ -31,7 +31,7 @@ export async function openDatabase(config: Config, url: string, deps: DatabaseDe
   await mkdir(config.state_dir, { recursive: true });
   const options = databaseOptions(config, url);
   if (config.database.migrate_at_start) await migrateDatabase(options, { log: logger });
-  const pool = await createPool({ ...options, max: config.database.pool.read }, logger);
+  const pool = await createPool({ ...options, max: config.database.pool }, logger);
   releasers.add('database pool', () => pool.end());
   if (!config.database.migrate_at_start) await requireCurrentSchema(pool);
   const directory = new TimescaleSensorDirectory(pool);

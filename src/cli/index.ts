@@ -4,6 +4,7 @@ import type { CliCommand } from './command.ts';
 import { deadLettersCommand } from './dead-letters.ts';
 import { decodeCommand } from './decode.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { migrateCommand } from './migrate.ts';
 import { policiesCommand } from './policies.ts';
 import { printConfigCommand } from './print-config.ts';
@@ -28,4 +29,5 @@ export const COMMANDS: readonly CliCommand[] = [
   rulesCommand,
   policiesCommand,
   deadLettersCommand,
+  doctorCommand,
 ];

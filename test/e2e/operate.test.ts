@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import { Daemon, fieldwatch } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { describeWith } from '../support/tools.ts';
 
 /** The embedded pair, as `npm start` runs it. */
 describe('the daemon on the embedded database and broker', () => {
@@ -72,6 +75,19 @@ http: { port: 0 }
     const { received, ...outcomes } = items as Record<string, number>;
     expect(received).toBe(Object.values(outcomes).reduce((sum, value) => sum + value, 0));
     expect(received).toBeGreaterThan(0);
+  });
+
+  describeWith('promtool')('its metrics', () => {
+    it('are what promtool takes for valid', async () => {
+      const { text } = await http('/metrics');
+      const promtool = spawn('promtool', ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
+      let said = '';
+      for (const stream of [promtool.stdout, promtool.stderr])
+        stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      promtool.stdin.end(text);
+      const [code] = (await once(promtool, 'close')) as [number];
+      expect({ code, said }).toEqual({ code: 0, said: '' });
+    });
   });
 
   it('finds its policies as declared', async () => {

@@ -52,7 +52,7 @@ const RIGHTS: Verdict = {
   code: 'DB_RIGHTS',
   kind: 'auth',
   remedy:
-    'Grant the role what docs/database.md lists: it needs to own the tables, or INSERT and SELECT on them.',
+    'Grant the role what docs/timescaledb.md lists: it needs to own the tables, or INSERT and SELECT on them.',
 };
 const TLS: Verdict = {
   code: 'DB_TLS',

@@ -26,13 +26,10 @@ export const databaseSchema = section(
     )
       .superRefine(certificatePair)
       .prefault({}),
-    pool: section(
-      {
-        write: whole({ min: 1, max: 16, fallback: 2 }, 'connections that store batches'),
-        read: whole({ min: 1, max: 64, fallback: 4 }, 'connections for lookups, checks and queries'),
-      },
-      'connections of this process',
-    ).prefault({}),
+    pool: whole(
+      { min: 1, max: 64, fallback: 4 },
+      'connections for lookups, checks and queries; batches have one of their own',
+    ),
     connect_timeout: duration({ min: '100ms', max: '10m' })
       .prefault('10s')
       .describe('wait for a connection, and for a free one in the pool'),

@@ -6,7 +6,7 @@ import { embeddedSchema } from './embedded.ts';
 import { ordered, readFilePath, text } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { mqttSchema } from './mqtt.ts';
-import { httpSchema, logSchema, schedulerSchema } from './operation.ts';
+import { appMetricsSchema, httpSchema, logSchema, schedulerSchema } from './operation.ts';
 import { policiesSchema } from './policies.ts';
 import { limitsSchema, routesSchema, timeWindowSchema } from './routes.ts';
 import { sensorsSchema } from './sensors.ts';
@@ -36,6 +36,7 @@ const sections = z.strictObject({
   policies: policiesSchema,
   scheduler: schedulerSchema.prefault({}),
   http: httpSchema.prefault({}),
+  app_metrics: appMetricsSchema.prefault({}),
   log: logSchema.prefault({}),
   state_dir: text('folder for what the daemon keeps on disk, relative to the working directory').default(
     './data/state',

@@ -1,5 +1,6 @@
 import { validate as validCron } from 'node-cron';
 import { z } from 'zod';
+import { duration } from './common.ts';
 import { flag, port, section, text } from './fields.ts';
 
 const cron = (fallback: string, description: string) =>
@@ -35,6 +36,14 @@ export const schedulerSchema = section(
     ),
   },
   'policy care on a schedule',
+);
+
+export const appMetricsSchema = section(
+  {
+    enabled: flag(true, "write the daemon's own figures to the table app_metrics"),
+    every: duration({ min: '1s', max: '1d' }).prefault('1m').describe('time between two rows of a figure'),
+  },
+  "the daemon's own figures in the database, for dashboards that read nothing else",
 );
 
 export const httpSchema = section(

@@ -13,10 +13,7 @@ const pair = z.tuple([z.number(), z.number()]);
 
 const fieldShape = z.strictObject({
   path: pointer('where the metric is; without it, wherever the metric of this name is found').optional(),
-  unit: z
-    .enum(UNITS)
-    .optional()
-    .describe('unit as sent; it becomes °C, hPa, % or V'),
+  unit: z.enum(UNITS).optional().describe('unit as sent; it becomes °C, hPa, % or V'),
   linear: z
     .strictObject({ from: pair.describe('two values as sent'), to: pair.describe('what they become') })
     .optional()
