@@ -2,6 +2,7 @@ import type { JobRun } from '../core/policy/due.ts';
 import { compareFindings, type Finding } from '../core/policy/finding.ts';
 import type { Millis } from '../core/reading.ts';
 import type { Logger, Metrics } from '../ports.ts';
+import type { StepRun } from './repairing.ts';
 
 export interface FindingEvent {
   readonly finding: Finding;
@@ -17,6 +18,7 @@ export interface ReportOptions {
 export interface Report {
   findings(findings: readonly Finding[], nowMs: Millis): void;
   jobs(runs: readonly JobRun[]): void;
+  repaired(run: StepRun): void;
   current(): readonly Finding[];
   /** Leadership went to another daemon: what is found is now its business. */
   forget(): void;
@@ -40,6 +42,10 @@ export function createReport(options: ReportOptions): Report {
     'When the policies were last verified by this daemon',
   );
   const runs = metrics.counter('fieldwatch_policy_job_runs_total', 'Policy jobs that this daemon ran', [
+    'outcome',
+  ]);
+  const repairs = metrics.counter('fieldwatch_policy_repairs_total', 'Steps of repairs by this daemon', [
+    'check',
     'outcome',
   ]);
   let current: readonly Finding[] = [];
@@ -66,6 +72,11 @@ export function createReport(options: ReportOptions): Report {
         if (error === undefined) logger.debug({ ...run }, 'policy job ran');
         else logger.error({ ...run, error }, 'policy job failed');
       }
+    },
+    repaired({ step: { check, subject, about }, done, error }) {
+      repairs.inc(1, { check, outcome: error === undefined ? 'ok' : 'failed' });
+      if (error === undefined) logger.info({ check, subject, about, done }, 'policy repaired');
+      else logger.error({ check, subject, about, done, error }, 'policy repair failed');
     },
     current: () => current,
     forget() {

@@ -1,13 +1,20 @@
 import type { PolicyCheck } from '../core/policy/check.ts';
 import type { PolicyJobs } from '../core/policy/due.ts';
-import type { Finding } from '../core/policy/finding.ts';
+import { isNote, type Finding } from '../core/policy/finding.ts';
 import type { PolicyPlan } from '../core/policy/plan.ts';
+import type { RepairEffect, RepairHand } from '../core/policy/repair.ts';
 import { verify } from '../core/policy/verify.ts';
 import type { Millis } from '../core/reading.ts';
 import type { Catalog, Clock, Cron, CronTask, LeaderLock, Logger, Metrics } from '../ports.ts';
+import { runRepair } from './repairing.ts';
 import { createLeadership, type SchedulingRole } from './scheduling-leadership.ts';
 import { createReport, type FindingEvent } from './scheduling-report.ts';
 import { createTask, type Task, type TaskOutcome } from './scheduling-task.ts';
+
+/** Deleting is for the retention policy, or for a person: never for a repair that nobody asked for. */
+const AUTOMATIC: readonly RepairEffect[] = ['settings', 'refresh', 'compress'];
+/** A backlog is worked off over several rounds rather than in one that never ends. */
+const STATEMENTS_A_ROUND = 50;
 
 export interface SchedulingOptions {
   readonly cron: Cron;
@@ -18,6 +25,8 @@ export interface SchedulingOptions {
   /** Runs due jobs where the server has no background workers; does nothing elsewhere. */
   readonly jobs?: PolicyJobs;
   readonly plan: PolicyPlan;
+  /** What repairs are done with where the plan says `repair: auto`; nothing is ever deleted by the scheduler. */
+  readonly hand?: RepairHand;
   readonly checks: readonly PolicyCheck[];
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -84,8 +93,22 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
     if (stopping.signal.aborted) return 'done';
     verifiedAtMs = clock.nowMs();
     report.findings(findings, verifiedAtMs);
+    if (await mended(findings))
+      report.findings((await verify(catalog, plan, checks)).findings, clock.nowMs());
     return 'done';
   });
+
+  async function mended(findings: readonly Finding[]): Promise<boolean> {
+    const { hand } = options;
+    if (plan.repair !== 'auto' || hand === undefined || findings.every(isNote)) return false;
+    const { runs } = await runRepair({
+      ...{ catalog, hand, plan, checks, signal: stopping.signal },
+      effects: AUTOMATIC,
+      most: STATEMENTS_A_ROUND,
+      onStep: (run) => report.repaired(run),
+    });
+    return runs.length > 0 && !stopping.signal.aborted;
+  }
 
   const status = (): SchedulingStatus => ({
     role: leadership.role(),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
 import { createPolicyJobs } from '../../src/adapters/timescale/policy-jobs.ts';
+import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import { createScheduling } from '../../src/services/scheduling.ts';
 import { eventually } from '../support/eventually.ts';
@@ -9,6 +10,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { FakeCron } from '../support/fake-cron.ts';
 import { RecordingMetrics } from '../support/fakes.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { planWith } from '../support/policy-plan.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
 
 const VERIFY = '*/5 * * * *';
@@ -23,15 +25,16 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 /** A daemon's scheduling over real adapters; only its cron is ticked by hand. */
-function daemon() {
+function daemon(section: Record<string, unknown> = {}) {
   const cron = new FakeCron();
   const logger = new QuietLogger();
   const metrics = new RecordingMetrics();
   const clock = new FakeClock();
   const catalog = createCatalog({ url: db.url });
   const jobs = createPolicyJobs({ url: db.url });
+  const hand = createRepairHand({ url: db.url });
   const scheduling = createScheduling({
-    ...{ cron, catalog, jobs, plan: db.plan, checks: CHECKS, logger, metrics, clock },
+    ...{ cron, catalog, jobs, hand, plan: planWith(section), checks: CHECKS, logger, metrics, clock },
     schedules: { verify: VERIFY, runJobs: RUN_JOBS, timezone: 'UTC' },
     leader: new AdvisoryLeaderLock({ url: db.url }, { clock, logger }),
   });
@@ -39,9 +42,10 @@ function daemon() {
     metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
   return {
     ...{ cron, logger, metrics, scheduling, rounds },
-    async stop() {
+    stop: async () => {
       await scheduling.stop();
       await jobs.close();
+      await hand.close();
       await catalog.close();
     },
   };
@@ -140,4 +144,21 @@ test('of two daemons one acts, and the other takes over within a tick', async ()
   second.cron.tick(VERIFY);
   await eventually('it is cleared', () => second.scheduling.findings().length === 0);
   await second.stop();
+});
+
+test('repair: auto mends what deletes nothing, says so, and leaves the rest', async () => {
+  await db.sql(`SELECT remove_retention_policy('dead_letters')`);
+  await db.sql('DELETE FROM job_runs');
+  const { scheduling, logger, rounds, stop } = daemon({ repair: 'auto' });
+  await db.sql(
+    `INSERT INTO dead_letters (received_at, topic, payload, reason) VALUES (now() - INTERVAL '40 days', 't', '', 'r')`,
+  );
+  await scheduling.start();
+  await eventually('it has verified', () => rounds() === 1);
+  expect(logger.find(/^policy repaired$/)).toMatchObject([
+    { fields: { subject: 'dead_letters retention', about: 'create dead_letters retention' } },
+  ]);
+  expect(logger.find(/^policy finding cleared$/)).toMatchObject([{ fields: { verdict: 'missing' } }]);
+  expect(scheduling.findings()).toMatchObject([{ subject: 'dead_letters retention', verdict: 'lagging' }]);
+  await stop();
 });
