@@ -10,7 +10,7 @@ serveJobs<DrainJob, DrainReport>(async (job, report) => {
   const meter = new DrainMeter(job.expected);
   const app = measuredApp(daemonConfig(job.config), {
     received: () => meter.received(),
-    committed: (_batch, stored) => meter.stored(stored),
+    committed: (_batch, stored, ms) => meter.stored(stored, ms),
     acknowledged: (messages) => meter.done(messages),
   });
   const profile = job.profileFile === undefined ? undefined : await startProfile(job.profileFile);

@@ -12,6 +12,7 @@ export class DrainMeter {
   #cpu: NodeJS.CpuUsage | undefined;
   #received = 0;
   #stored = 0;
+  #commitMs = 0;
   #done = 0;
   #doneAtLastLook = -1;
 
@@ -29,8 +30,9 @@ export class DrainMeter {
     this.#startMs = performance.now();
   }
 
-  stored(rows: number): void {
+  stored(rows: number, ms: number): void {
     this.#stored += rows;
+    this.#commitMs += ms;
   }
 
   /** So many messages have nothing left to be done. */
@@ -51,6 +53,7 @@ export class DrainMeter {
     this.#finish({
       seconds,
       cpuSeconds: (user + system) / 1_000_000,
+      commitSeconds: this.#commitMs / 1000,
       received: this.#received,
       stored: this.#stored,
       stalled,

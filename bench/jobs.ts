@@ -12,6 +12,8 @@ export interface DrainReport {
   readonly seconds: number;
   /** User and system time of the process over that span. */
   readonly cpuSeconds: number;
+  /** How long a commit was under way, of `seconds`. */
+  readonly commitSeconds: number;
   readonly received: number;
   /** New rows; for the bare subscriber none. */
   readonly stored: number;

@@ -4,6 +4,9 @@ import { formatFacts } from './machine.ts';
 import { HELP, parseOptions, UsageError, type BenchOptions } from './options.ts';
 import { formatTable, verdictOf } from './report.ts';
 
+/** Ctrl-C, or a SIGTERM: no result, and nothing left running. */
+class Interrupted extends Error {}
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
@@ -14,6 +17,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+    if (error instanceof Interrupted) return 130;
     if (!(error instanceof UsageError)) return 1;
     process.stderr.write('bench: --help lists the options\n');
     return 2;
@@ -22,7 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function measure(options: BenchOptions): Promise<number> {
   const interrupt = new AbortController();
-  const stop = (signal: NodeJS.Signals) => interrupt.abort(new Error(`stopped by ${signal}`));
+  const stop = (signal: NodeJS.Signals) => interrupt.abort(new Interrupted(`stopped by ${signal}`));
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   const progress = (text: string) => void process.stderr.write(`bench: ${text}\n`);

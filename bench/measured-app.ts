@@ -8,8 +8,8 @@ import type { MessageSource, ReadingStore, StoreBatch } from '../src/ports.ts';
 export interface Probe {
   /** For every message, before the daemon sees it: must cost next to nothing. */
   received?(): void;
-  /** After a commit has resolved, with what was stored anew. */
-  committed?(batch: StoreBatch, stored: number): void;
+  /** After a commit has resolved, with what was stored anew and how long it took. */
+  committed?(batch: StoreBatch, stored: number, ms: number): void;
   /** After the PUBACKs of so many messages have been written. */
   acknowledged?(messages: number): void;
   subscribed?(): void;
@@ -30,8 +30,9 @@ export function measuredApp(config: Config, probe: Probe): App {
 function probedStore(store: ReadingStore, probe: Probe): ReadingStore {
   return {
     async commit(batch) {
+      const startMs = performance.now();
       const result = await store.commit(batch);
-      if (result.kind === 'committed') probe.committed?.(batch, result.stored);
+      if (result.kind === 'committed') probe.committed?.(batch, result.stored, performance.now() - startMs);
       return result;
     },
     close: () => store.close(),
