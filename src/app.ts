@@ -179,7 +179,7 @@ export class App {
     });
     await registry.load();
     const alerting = await this.startAlerting(database, registry);
-    this.startHousekeeping(database);
+    this.startHousekeeping(database, servers);
     const scheduling = await this.startScheduling(servers);
     const store = deps.wrap?.store?.(database.store) ?? database.store;
     const { min, max } = config.ingest.retry;
@@ -215,7 +215,7 @@ export class App {
     return alerting;
   }
 
-  private startHousekeeping({ pool, alertStore }: Database): void {
+  private startHousekeeping({ pool, alertStore }: Database, { embeddedDatabase }: Servers): void {
     const { config, clock, deps } = this;
     const figures = new TimescaleFigureStore(pool);
     const chores: Chore[] = [
@@ -227,6 +227,12 @@ export class App {
         },
       },
     ];
+    if (embeddedDatabase) {
+      // The embedded engine has no autovacuum; the hypertables' chunks are looked after by their policies.
+      const vacuum = async () =>
+        void (await pool.query('VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox'));
+      chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
+    }
     if (config.app_metrics.enabled) {
       const write = async () => figures.write(clock.nowMs(), await deps.metrics.figures());
       chores.push({ name: 'write app_metrics', everyMs: config.app_metrics.every, run: write });

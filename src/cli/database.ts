@@ -18,6 +18,8 @@ export interface DatabaseAccess {
    * goes on for long: the daemon could not start meanwhile.
    */
   readonly mayStart?: boolean;
+  /** Whether that server may make a new database where there is none yet. Default false: there is nothing to read. */
+  readonly mayCreate?: boolean;
 }
 
 /**
@@ -28,13 +30,13 @@ export async function withDatabaseUrl<T>(
   cli: Pick<Cli, 'stderr'>,
   config: Config,
   run: (url: string) => Promise<T>,
-  { mayStart = true }: DatabaseAccess = {},
+  { mayStart = true, mayCreate = false }: DatabaseAccess = {},
 ): Promise<T> {
   if (config.database.url !== undefined) return run(config.database.url);
   const { database_port: port, data_dir: dataDir } = config.embedded;
   // The same name and user that the embedded server gives out.
   if (await listens(port)) return run(`postgres://postgres@127.0.0.1:${port}/fieldwatch`);
-  if (!mayStart || !existsSync(join(dataDir, 'pgdata'))) throw notRunning(port, dataDir);
+  if (!mayStart || !(mayCreate || existsSync(join(dataDir, 'pgdata')))) throw notRunning(port, dataDir);
   cli.stderr.write(
     'fieldwatch: the daemon is not running; starting the embedded database for this command\n',
   );

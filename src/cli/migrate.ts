@@ -30,7 +30,7 @@ export const migrateCommand: CliCommand = (cli) =>
 
 async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
-  return withDatabaseUrl(cli, config, async (url) => {
+  const migrateOrTell = async (url: string): Promise<ExitCode> => {
     const database = databaseOptions(config, url, 'migrate');
     if (options.status === true) {
       const pool = await createPool({ ...database, max: 1 }, silentLogger);
@@ -47,7 +47,8 @@ async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
     else if (result.applied.length === 0) print(cli, `schema is up to date: version ${result.to}`);
     else print(cli, `schema brought from version ${result.from} to ${result.to}`);
     return 0;
-  });
+  };
+  return withDatabaseUrl(cli, config, migrateOrTell, { mayCreate: options.status !== true });
 }
 
 function report(cli: Cli, found: MigrationStatus, json: boolean): ExitCode {
