@@ -140,7 +140,8 @@ export class Engine {
 
   /** When the passing of time may decide something; Infinity if nothing waits for it. */
   get nextDueMs(): Millis {
-    return this.timers.nextMs;
+    // What was looked at and not adopted is due still: the next generation looks again.
+    return this.looked.reduce((least, [, dueMs]) => Math.min(least, dueMs), this.timers.nextMs);
   }
 
   /** What the passing of time decides, in the order in which it was due, however late the look. */

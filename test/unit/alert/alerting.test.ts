@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AlertBatch, AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
-import type { AlertStore, Clock, LastReading, Logger, ReadingSpan, Sensor } from '../../../src/ports.ts';
+import type { AlertStore, LastReading, Logger, ReadingSpan, Sensor } from '../../../src/ports.ts';
 import { createAlerting } from '../../../src/services/alerting.ts';
 import type { EvaluatedReading } from '../../../src/services/alerting.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { RecordingMetrics } from '../../support/fakes.ts';
 import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
 
@@ -71,12 +72,12 @@ function setUp(store = new MemoryStore(), rules = rulesOf(D)) {
     error: log('error'),
     child: () => logger,
   } as unknown as Logger;
-  const clock = { nowMs: () => T0_MS } as Clock;
+  const clock = new FakeClock(T0_MS);
   const metrics = new RecordingMetrics();
   const alertLog = { write: (line: string) => void lines.push(line) };
   const alerting = createAlerting({ rules, store, logger, metrics, clock, alertLog });
   const alertLines = () => logged.filter(([, { event }]) => event !== undefined);
-  return { alerting, store, lines, logged, alertLines, metrics };
+  return { alerting, store, lines, logged, alertLines, metrics, clock };
 }
 
 const reading = (atS: number, value: number): EvaluatedReading => ({
@@ -92,7 +93,8 @@ async function run({ alerting, store }: ReturnType<typeof setUp>, ...batch: Eval
   store.commit(evaluation.batch, batch);
   evaluation.adopt();
   alerting.announce(evaluation.batch.notifications);
-  await alerting.stop();
+  // The outbox is told in the background.
+  await new Promise(setImmediate);
   return evaluation.batch;
 }
 
@@ -211,5 +213,79 @@ describe('the alerting service', () => {
     expect(daemon.alerting.firing()).toBe(1);
     daemon.alerting.reload(withRule({ max: 40 })).adopt();
     expect(daemon.alerting.firing()).toBe(0);
+  });
+
+  describe('as time passes', () => {
+    const start = (daemon: ReturnType<typeof setUp>) => {
+      const committed: AlertBatch[] = [];
+      daemon.alerting.start(async (evaluate) => {
+        const evaluation = evaluate();
+        daemon.store.commit(evaluation.batch);
+        evaluation.adopt();
+        committed.push(evaluation.batch);
+      });
+      return committed;
+    };
+    const connected = {
+      state: 'connected',
+      sessionPresent: true,
+      receiveMaximum: 100,
+      protocolVersion: 5,
+    } as const;
+    /** The look at the deadlines is asynchronous: a second at a time. */
+    const pass = async ({ clock }: ReturnType<typeof setUp>, seconds: number) => {
+      for (let second = 0; second < seconds; second++) {
+        clock.advance(1000);
+        await Promise.resolve();
+        await Promise.resolve();
+        await Promise.resolve();
+      }
+    };
+
+    test('held fires at its deadline; nothing is committed before', async () => {
+      const daemon = setUp(undefined, withRule({ for: '5m', for_mode: 'held' }));
+      const committed = start(daemon);
+      await run(daemon, reading(0, 31));
+      await pass(daemon, 301);
+      expect(committed).toEqual([]);
+      await pass(daemon, 2);
+      expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ timeUs: T0_US + 300e6, value: 31 }]);
+      await pass(daemon, 10);
+      expect(committed).toHaveLength(1);
+      await daemon.alerting.stop();
+      expect(daemon.clock.pending).toBe(0);
+    });
+
+    test('silence fires while the broker is there, and one line says when it is not', async () => {
+      const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
+      const committed = start(daemon);
+      await daemon.alerting.load([SENSOR]);
+      daemon.alerting.onConnectivity(connected);
+      await run(daemon, reading(0, 25));
+      daemon.alerting.onConnectivity({ state: 'disconnected', reason: 'gone', retryInMs: 1 });
+      daemon.alerting.onConnectivity({ state: 'disconnected', reason: 'gone', retryInMs: 1 });
+      await pass(daemon, 100);
+      expect(committed.flatMap(({ raised }) => raised)).toEqual([]);
+      expect(daemon.logged.filter(([, { event }]) => event === 'collector_disconnected')).toHaveLength(1);
+      daemon.alerting.onConnectivity(connected);
+      await pass(daemon, 63);
+      expect(committed.flatMap(({ raised }) => raised)).toMatchObject([
+        { alertType: 'temperature_no_data', timeUs: T0_US + 160e6, value: 60 },
+      ]);
+    });
+
+    test('a commit that fails is tried again at the next look', async () => {
+      const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
+      let attempts = 0;
+      daemon.alerting.start(async (evaluate) => {
+        const evaluation = evaluate();
+        if (attempts++ === 0) throw new Error('away');
+        evaluation.adopt();
+      });
+      await run(daemon, reading(0, 31));
+      await pass(daemon, 20);
+      expect(attempts).toBe(2);
+      expect(daemon.alerting.firing()).toBe(1);
+    });
   });
 });

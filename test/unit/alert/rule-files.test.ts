@@ -25,6 +25,13 @@ describe.each(readdirSync(folder))('%s', (file) => {
   );
 });
 
+test('the example of docs/alerts.md', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/alerts.md'), 'utf8');
+  const example = page.split('```yaml\n').find((block) => block.includes('timeline:'));
+  const results = run(example?.split('```')[0] ?? '');
+  expect(results.map(({ differences }) => differences)).toEqual([[]]);
+});
+
 describe('a scenario that gives something else', () => {
   const timeline =
     "alerts: { metrics: { temperature: { max: 30 } } }\ntimeline: [{ readings: '(0,31)(60,29)' }]\n";
