@@ -9,7 +9,7 @@ export const inflate: Inflate = (bytes, format, maxOutputLength) => {
   try {
     return (format === 'gzip' ? gunzipSync : inflateSync)(bytes, { maxOutputLength });
   } catch (error) {
-    const tooLarge = error instanceof RangeError && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+    const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     return tooLarge ? 'too_large' : 'parse_error';
   }
 };

@@ -9,6 +9,7 @@ import { decodeMsgpack } from './msgpack.ts';
 import { scalar } from './scalar.ts';
 import { senml } from './senml.ts';
 import { decodeText } from './text.ts';
+import { treeLimits } from './tree.ts';
 
 type Guess = 'json' | 'cbor' | 'msgpack' | 'senml' | 'line-protocol' | 'scalar';
 
@@ -52,8 +53,8 @@ class AutoCodec implements Codec {
   private decodeAs(guess: Guess, bytes: Uint8Array, context: MessageContext): Payload {
     const { max_depth } = context.limits;
     if (guess === 'json') return decodeJson(bytes, max_depth);
-    if (guess === 'cbor') return decodeCbor(bytes, max_depth);
-    if (guess === 'msgpack') return decodeMsgpack(bytes, max_depth);
+    if (guess === 'cbor') return decodeCbor(bytes, treeLimits(context.limits));
+    if (guess === 'msgpack') return decodeMsgpack(bytes, treeLimits(context.limits));
     return this.codecs[guess].decode(bytes, context);
   }
 
@@ -69,13 +70,13 @@ class AutoCodec implements Codec {
 
   /** CBOR and MessagePack use the same bytes for other things, but no message is well formed in both by chance. */
   private binary(bytes: Uint8Array, context: MessageContext): Payload {
-    const { max_depth } = context.limits;
+    const limits = treeLimits(context.limits);
     let failure: Payload = rejectPayload('unsupported', 'bytes of no format that is known');
     for (const decode of [decodeCbor, decodeMsgpack]) {
-      const decoded = decode(bytes, max_depth);
+      const decoded = decode(bytes, limits);
       if (decoded.kind === 'document' && typeof decoded.value === 'object' && decoded.value !== null)
         return this.tree(decoded, bytes, context);
-      if (decoded.kind === 'reject' && decoded.code === 'too_deep') failure = decoded;
+      if (decoded.kind === 'reject' && decoded.code !== 'parse_error') failure = decoded;
     }
     return failure;
   }

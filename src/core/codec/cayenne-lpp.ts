@@ -71,10 +71,11 @@ interface Value {
   readonly numbers: readonly number[];
 }
 
-function readValues(bytes: Uint8Array): Value[] | undefined {
+function readValues(bytes: Uint8Array, most: number): Value[] | undefined {
   const values: Value[] = [];
   let at = 0;
-  while (at < bytes.length) {
+  // One more than may be stored is enough to know that it is too many.
+  while (at < bytes.length && values.length <= most) {
     const channel = bytes[at] ?? 0;
     const kind = KINDS.get(bytes[at + 1] ?? -1);
     // The length is in the type: behind an unknown one nothing can be read.
@@ -114,14 +115,15 @@ function nameValues(values: readonly Value[]): Record<string, unknown> {
 }
 
 /** Cayenne Low Power Payload: channel, type, value, again and again. */
-export function decodeCayenne(bytes: Uint8Array): Payload {
-  const values = readValues(bytes);
+function decodeCayenne(bytes: Uint8Array, most: number): Payload {
+  const values = readValues(bytes, most);
   if (values === undefined) return rejectPayload('parse_error', 'not Cayenne LPP: unknown type or cut short');
+  if (values.length > most) return rejectPayload('too_large', 'more metrics than limits.max_metrics');
   return { kind: 'records', records: { record: emptyDoc(), metrics: nameValues(values), verbatim: true } };
 }
 
 export const cayenneLpp: CodecKind = {
   name: 'cayenne-lpp',
   summary: 'Cayenne Low Power Payload, as LoRaWAN devices send it',
-  create: () => ({ decode: decodeCayenne }),
+  create: () => ({ decode: (bytes, { limits }) => decodeCayenne(bytes, limits.max_metrics) }),
 };

@@ -1,17 +1,35 @@
 import { decode, Tokenizer, Type, type DecodeOptions } from 'cborg';
-import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
-import { fromFloat32, instantText, isTooDeep, toDocument } from './tree.ts';
+import type { CodecKind, Payload } from './codec.ts';
+import {
+  fromFloat32,
+  instantText,
+  toDocument,
+  TooLarge,
+  treeFault,
+  treeLimits,
+  type TreeLimits,
+} from './tree.ts';
 
 const FLOAT32_BYTES = 5;
 // Tags 2 and 3 longer than this are no measurement.
 const MAX_BIGNUM_BYTES = 32;
 
-/** Tells 32-bit floats from 64-bit ones, which a JavaScript number no longer does. */
-class FloatTokenizer extends Tokenizer {
+/** Tells 32-bit floats from 64-bit ones, which a JavaScript number no longer does; refuses maps that are too big. */
+class StrictTokenizer extends Tokenizer {
+  private readonly maxItems: number;
+
+  constructor(data: Uint8Array, options: DecodeOptions, maxItems: number) {
+    super(data, options);
+    this.maxItems = maxItems;
+  }
+
   override next(): ReturnType<Tokenizer['next']> {
     const token = super.next();
     if (token.encodedLength === FLOAT32_BYTES && Type.equals(token.type, Type.float))
       token.value = fromFloat32(token.value as number);
+    // An indefinite length is Infinity here; the tree counts those.
+    else if (Type.equals(token.type, Type.map) && Number.isFinite(token.value) && token.value > this.maxItems)
+      throw new TooLarge();
     return token;
   }
 }
@@ -34,21 +52,24 @@ const tags: NonNullable<DecodeOptions['tags']> = {
 const SELF_DESCRIBED = [0xd9, 0xd9, 0xf7];
 
 /** One CBOR item (RFC 8949), nothing behind it. */
-export function decodeCbor(bytes: Uint8Array, maxDepth: number): Payload {
+export function decodeCbor(bytes: Uint8Array, limits: TreeLimits): Payload {
   const marked = SELF_DESCRIBED.every((byte, index) => bytes[index] === byte);
   const data = marked ? bytes.subarray(SELF_DESCRIBED.length) : bytes;
   // A tokenizer of one's own gets no defaults.
   const options: DecodeOptions = { useMaps: true, tags, allowBigInt: true, allowIndefinite: true };
   try {
-    const value: unknown = decode(data, { ...options, tokenizer: new FloatTokenizer(data, options) });
-    return { kind: 'document', value: toDocument(value, maxDepth) };
+    const value: unknown = decode(data, {
+      ...options,
+      tokenizer: new StrictTokenizer(data, options, limits.items),
+    });
+    return { kind: 'document', value: toDocument(value, limits) };
   } catch (error) {
-    return isTooDeep(error) ? rejectPayload('too_deep') : rejectPayload('parse_error', 'not CBOR');
+    return treeFault(error, 'not CBOR');
   }
 }
 
 export const cbor: CodecKind = {
   name: 'cbor',
   summary: 'a CBOR map, or an array of them',
-  create: () => ({ decode: (bytes, context) => decodeCbor(bytes, context.limits.max_depth) }),
+  create: () => ({ decode: (bytes, context) => decodeCbor(bytes, treeLimits(context.limits)) }),
 };

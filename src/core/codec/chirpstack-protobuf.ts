@@ -1,10 +1,10 @@
 import protobuf from 'protobufjs';
+import type { Limits } from '../mapping/context.ts';
 import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import { isoFromMicros } from '../mapping/instant.ts';
-import { messageOf } from '../errors.ts';
-import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import type { CodecKind, Payload } from './codec.ts';
 import { messageDocument } from './protobuf-tree.ts';
-import { isTooDeep } from './tree.ts';
+import { treeFault, treeLimits } from './tree.ts';
 
 /**
  * ChirpStack's events by the field numbers of api/proto/integration, under the names that its JSON has, so that one
@@ -38,14 +38,16 @@ const STATUS = root.lookupType('StatusEvent');
 // A Struct takes three messages per level of JSON: struct, map entry, value.
 const MESSAGES_PER_LEVEL = 3;
 
-function decodeEvent(bytes: Uint8Array, topic: string, maxDepth: number): Payload {
+function decodeEvent(bytes: Uint8Array, topic: string, limits: Limits): Payload {
   const type = topic.endsWith('/status') ? STATUS : UPLINK;
   try {
-    const event = messageDocument(type.decode(bytes), type, maxDepth * MESSAGES_PER_LEVEL);
+    const event = messageDocument(type.decode(bytes), type, {
+      ...treeLimits(limits),
+      depth: limits.max_depth * MESSAGES_PER_LEVEL,
+    });
     return { kind: 'document', value: asJson(event) };
   } catch (error) {
-    if (isTooDeep(error) || /depth|recursion/i.test(messageOf(error))) return rejectPayload('too_deep');
-    return rejectPayload('parse_error', `not a ChirpStack ${type.name}`);
+    return treeFault(error, `not a ChirpStack ${type.name}`);
   }
 }
 
@@ -84,6 +86,6 @@ export const chirpstackProtobuf: CodecKind = {
   name: 'chirpstack-protobuf',
   summary: 'ChirpStack v4 events as protobuf (json=false)',
   create: () => ({
-    decode: (bytes, { topic, limits }) => decodeEvent(bytes, topic, limits.max_depth),
+    decode: (bytes, { topic, limits }) => decodeEvent(bytes, topic, limits),
   }),
 };

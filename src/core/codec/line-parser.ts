@@ -5,28 +5,51 @@
 export interface LinePoint {
   readonly measurement: string;
   readonly tags: ReadonlyMap<string, string>;
-  /** Numbers and booleans, strings too; in the order of the line. */
-  readonly fields: ReadonlyMap<string, number | bigint | boolean | string>;
+  /** Numbers and booleans; strings are read over. */
+  readonly fields: ReadonlyMap<string, number | bigint | boolean>;
   /** As written: an integer in the route's precision. */
   readonly time: string | undefined;
 }
 
-/** A point, an empty line or comment (undefined), or the reason why it is neither. */
-export type LineResult = { readonly point: LinePoint } | { readonly fault: string } | undefined;
+/** A point, an empty line or comment (undefined), or what is wrong. */
+export type LineResult = { readonly point: LinePoint } | LineFault | undefined;
 
-const NONPRINTABLE = /[\u0000-\u001f\u007f]/;
-const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
-const UINT64_MAX = 2n ** 64n - 1n;
+export class LineFault extends Error {
+  readonly code: 'parse_error' | 'too_large';
 
-class LineFault extends Error {}
+  constructor(message: string, code: LineFault['code'] = 'parse_error') {
+    super(message);
+    this.code = code;
+  }
+}
+
+// Made once: an error costs more than a line, and a hostile payload has many bad lines.
+const FAULTS = {
+  tail: new LineFault('text after the end of the point'),
+  comment: new LineFault('control character in a comment'),
+  twice: new LineFault('a tag appears twice'),
+  equals: new LineFault('expected ='),
+  blank: new LineFault('expected a blank'),
+  name: new LineFault('a name is missing'),
+  string: new LineFault('a string has no end'),
+  time: new LineFault('the time is no integer of 64 bits'),
+  value: new LineFault('a field has no value that is known'),
+  many: new LineFault('more tags or fields than limits.max_metrics', 'too_large'),
+};
+
+const MEASUREMENT_END = ', ';
+const KEY_END = ',= ';
 
 /** Reads points one by one; a bad one costs its line. */
 export class LineReader {
   private readonly text: string;
+  private readonly maxParts: number;
   private at = 0;
 
-  constructor(text: string) {
+  /** `maxParts` bounds the tags and the fields of a line. */
+  constructor(text: string, maxParts: number) {
     this.text = text;
+    this.maxParts = maxParts;
   }
 
   get done(): boolean {
@@ -48,7 +71,7 @@ export class LineReader {
       // The grammar cannot tell where a bad line ends: the first line break behind its start is the safest guess.
       const end = this.text.indexOf('\n', start);
       this.at = end < 0 ? this.text.length : end + 1;
-      return { fault: error.message };
+      return error;
     }
   }
 
@@ -68,7 +91,7 @@ export class LineReader {
   }
 
   private endLine(): undefined {
-    if (!this.atLineEnd()) throw new LineFault('text after the end of the point');
+    if (!this.atLineEnd()) throw FAULTS.tail;
     if (this.peek() === '\r') this.at++;
     if (this.peek() === '\n') this.at++;
     return undefined;
@@ -76,25 +99,16 @@ export class LineReader {
 
   private comment(): undefined {
     while (!this.atLineEnd()) {
-      if (NONPRINTABLE.test(this.peek()) && this.peek() !== '\t')
-        throw new LineFault('control character in a comment');
+      if (isNonprintable(this.text.charCodeAt(this.at)) && this.peek() !== '\t') throw FAULTS.comment;
       this.at++;
     }
     return this.endLine();
   }
 
   private point(): LinePoint {
-    const measurement = this.name(', ', ', ');
-    const tags = new Map<string, string>();
-    while (this.peek() === ',') {
-      this.at++;
-      const key = this.name(',= ', ',= ');
-      this.expect('=');
-      const value = this.name(',= ', ',= ');
-      if (tags.has(key)) throw new LineFault('a tag appears twice');
-      tags.set(key, value);
-    }
-    this.expect(' ');
+    const measurement = this.name(MEASUREMENT_END);
+    const tags = this.tags();
+    this.expect(' ', FAULTS.blank);
     this.skipBlanks();
     const fields = this.fields();
     this.skipBlanks();
@@ -103,71 +117,86 @@ export class LineReader {
     return { measurement, tags, fields, time };
   }
 
+  private tags(): LinePoint['tags'] {
+    const tags = new Map<string, string>();
+    while (this.peek() === ',') {
+      this.at++;
+      const key = this.name(KEY_END);
+      this.expect('=', FAULTS.equals);
+      const value = this.name(KEY_END);
+      if (tags.has(key)) throw FAULTS.twice;
+      tags.set(key, value);
+      if (tags.size > this.maxParts) throw FAULTS.many;
+    }
+    return tags;
+  }
+
   private fields(): LinePoint['fields'] {
-    const fields = new Map<string, number | bigint | boolean | string>();
+    const fields = new Map<string, number | bigint | boolean>();
     for (;;) {
-      const key = this.name(',= ', ',= ');
-      this.expect('=');
-      fields.set(key, this.peek() === '"' ? this.quoted() : fieldValue(this.bareValue()));
+      const key = this.name(KEY_END);
+      this.expect('=', FAULTS.equals);
+      if (this.peek() === '"') this.skipQuoted();
+      else fields.set(key, fieldValue(this.bareValue()));
+      if (fields.size > this.maxParts) throw FAULTS.many;
       if (this.peek() !== ',') return fields;
       this.at++;
     }
   }
 
-  private expect(char: string): void {
-    if (this.peek() !== char) throw new LineFault(`expected ${char === ' ' ? 'a blank' : char}`);
+  private expect(char: string, fault: LineFault): void {
+    if (this.peek() !== char) throw fault;
     this.at++;
   }
 
-  /** A name up to one of `stop`; a backslash before one of `escapable` stands for it, any other for itself. */
-  private name(stop: string, escapable: string): string {
-    let name = '';
-    for (;;) {
+  /** A name up to one of `stop`; a backslash before one of them stands for it, before anything else for itself. */
+  private name(stop: string): string {
+    const start = this.at;
+    let escaped = false;
+    for (; this.at < this.text.length; this.at++) {
       const char = this.peek();
-      if (char === '' || stop.includes(char) || NONPRINTABLE.test(char)) break;
-      const next = this.text[this.at + 1] ?? '';
-      if (char === '\\' && next !== '' && escapable.includes(next)) {
-        name += next;
-        this.at += 2;
-      } else {
-        name += char;
+      if (char === '\\' && stop.includes(this.text[this.at + 1] ?? '\\')) {
+        escaped = true;
         this.at++;
-      }
+      } else if (stop.includes(char) || isNonprintable(this.text.charCodeAt(this.at))) break;
     }
-    if (name === '') throw new LineFault('a name is missing');
-    return name;
+    if (this.at === start) throw FAULTS.name;
+    const name = this.text.slice(start, this.at);
+    return escaped ? name.replace(stop === KEY_END ? /\\([,= ])/g : /\\([, ])/g, '$1') : name;
   }
 
-  private quoted(): string {
-    let text = '';
+  private skipQuoted(): void {
     for (this.at++; this.at < this.text.length; this.at++) {
       const char = this.peek();
-      if (char === '"') {
+      if (char === '\\') this.at++;
+      else if (char === '"') {
         this.at++;
-        return text;
+        return;
       }
-      const next = this.text[this.at + 1] ?? '';
-      if (char === '\\' && (next === '"' || next === '\\')) {
-        text += next;
-        this.at++;
-      } else text += char;
     }
-    throw new LineFault('a string has no end');
+    throw FAULTS.string;
   }
 
   private bareValue(): string {
     const start = this.at;
-    while (this.at < this.text.length && !/[, \r\n]/.test(this.peek())) this.at++;
+    while (this.at < this.text.length && !', \r\n'.includes(this.peek())) this.at++;
     return this.text.slice(start, this.at);
   }
 
   private time(): string {
     const text = this.bareValue();
-    if (!/^-?\d+$/.test(text) || !inRange(text, INT64.min, INT64.max))
-      throw new LineFault('the time is no integer');
+    if (!/^-?\d+$/.test(text) || !inRange(text, INT64_MIN, INT64_MAX)) throw FAULTS.time;
     return text;
   }
 }
+
+function isNonprintable(code: number): boolean {
+  return code < 0x20 || code === 0x7f;
+}
+
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+const UINT64_MAX = 2n ** 64n - 1n;
 
 function inRange(digits: string, min: bigint, max: bigint): boolean {
   // Twenty digits and a sign hold every 64-bit integer; leading zeros are rare, and long ones hostile.
@@ -177,13 +206,13 @@ function inRange(digits: string, min: bigint, max: bigint): boolean {
 }
 
 function fieldValue(text: string): number | bigint | boolean {
+  if (/^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
+  const digits = text.slice(0, -1);
+  if (/^-?\d+i$/.test(text) && inRange(digits, INT64_MIN, INT64_MAX)) return exact(digits);
+  if (/^\d+u$/.test(text) && inRange(digits, 0n, UINT64_MAX)) return exact(digits);
   if (/^(?:t|T|true|True|TRUE)$/.test(text)) return true;
   if (/^(?:f|F|false|False|FALSE)$/.test(text)) return false;
-  const digits = text.slice(0, -1);
-  if (/^-?\d+i$/.test(text) && inRange(digits, INT64.min, INT64.max)) return exact(digits);
-  if (/^\d+u$/.test(text) && inRange(digits, 0n, UINT64_MAX)) return exact(digits);
-  if (/^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
-  throw new LineFault('a field has no value that is known');
+  throw FAULTS.value;
 }
 
 function exact(digits: string): number | bigint {

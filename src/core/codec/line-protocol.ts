@@ -1,3 +1,4 @@
+import type { Limits } from '../mapping/context.ts';
 import { emptyDoc } from '../mapping/document.ts';
 import type { Element } from '../mapping/draft.ts';
 import { shiftDecimal } from '../mapping/instant.ts';
@@ -14,24 +15,23 @@ function pointDraft({ tags, fields, time }: LinePoint, shift: number): Element {
   const record = emptyDoc();
   for (const [key, value] of tags) record[key] = value;
   const metrics = emptyDoc();
-  // Strings are no measurements, not even numeric ones: the format has numbers.
-  for (const [key, value] of fields) if (typeof value !== 'string') metrics[key] = value;
+  for (const [key, value] of fields) metrics[key] = value;
   const timeUs = time === undefined ? undefined : shiftDecimal(time, shift);
   // Null: a tag that is called `time` is none.
   return { record, metrics, timeUs, time: null, verbatim: true };
 }
 
-function decodeLines(bytes: Uint8Array, shift: number, maxReadings: number): Payload {
+function decodeLines(bytes: Uint8Array, shift: number, limits: Limits): Payload {
   const text = decodeText(bytes);
   if (typeof text !== 'string') return text;
-  const reader = new LineReader(text);
+  const reader = new LineReader(text, limits.max_metrics);
   const records: Element[] = [];
   while (!reader.done) {
     const line = reader.next();
     if (line === undefined) continue;
-    if (records.length === maxReadings) return rejectPayload('too_many_readings');
+    if (records.length === limits.max_readings) return rejectPayload('too_many_readings');
     records.push(
-      'point' in line ? pointDraft(line.point, shift) : { fault: 'parse_error', detail: line.fault },
+      'point' in line ? pointDraft(line.point, shift) : { fault: line.code, detail: line.message },
     );
   }
   return { kind: 'records', records };
@@ -42,6 +42,6 @@ export const lineProtocol: CodecKind = {
   summary: 'InfluxDB line protocol, as Telegraf publishes it',
   create: (config: RouteConfig) => {
     const shift = SHIFT[config.precision ?? 'ns'];
-    return { decode: (bytes, { limits }) => decodeLines(bytes, shift, limits.max_readings) };
+    return { decode: (bytes, { limits }) => decodeLines(bytes, shift, limits) };
   },
 };

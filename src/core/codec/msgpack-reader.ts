@@ -1,6 +1,6 @@
 import { emptyDoc } from '../mapping/document.ts';
 import { isoFromMicros } from '../mapping/instant.ts';
-import { fromFloat32, keyText, narrow, TooDeep } from './tree.ts';
+import { fromFloat32, keyText, narrow, TooDeep, TooLarge, type TreeLimits } from './tree.ts';
 
 /** Thrown for whatever is no MessagePack; the message is for people. */
 export class MsgpackError extends Error {}
@@ -14,6 +14,7 @@ export class MsgpackReader {
   private readonly bytes: Uint8Array;
   private readonly view: DataView;
   private at = 0;
+  private maxItems = 0;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
@@ -21,8 +22,9 @@ export class MsgpackReader {
   }
 
   /** The only value of the payload. */
-  readAll(maxDepth: number): unknown {
-    const value = this.read(maxDepth);
+  readAll(limits: TreeLimits): unknown {
+    this.maxItems = limits.items;
+    const value = this.read(limits.depth);
     if (this.at !== this.bytes.length) throw new MsgpackError('bytes after the end');
     return value;
   }
@@ -92,12 +94,16 @@ export class MsgpackReader {
   private array(length: number, levels: number): unknown[] {
     this.checkContainer(length, levels);
     const items: unknown[] = [];
-    for (let index = 0; index < length; index++) items.push(this.read(levels - 1));
+    for (let index = 0; index < length; index++) {
+      const item = this.read(levels - 1);
+      if (index < this.maxItems) items.push(item);
+    }
     return items;
   }
 
   private map(length: number, levels: number): Record<string, unknown> {
     this.checkContainer(length * 2, levels);
+    if (length > this.maxItems) throw new TooLarge();
     const doc = emptyDoc();
     for (let index = 0; index < length; index++) {
       const name = keyText(this.read(levels - 1));

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs';
 import { emptyDoc } from '../mapping/document.ts';
-import { fromFloat32, narrow, TooDeep } from './tree.ts';
+import { fromFloat32, narrow, TooDeep, TooLarge, type TreeLimits } from './tree.ts';
 
 /** Fields that hold a whole number of up to 64 bits, which the library gives as a Long. */
 interface LongLike {
@@ -24,31 +24,39 @@ export function longValue(value: unknown): number | bigint {
 export function messageDocument(
   message: object,
   type: protobuf.Type,
-  levels: number,
+  limits: TreeLimits,
+  levels = limits.depth,
 ): Record<string, unknown> {
   if (levels <= 0) throw new TooDeep();
   const doc = emptyDoc();
   for (const field of type.fieldsArray) {
     if (!Object.hasOwn(message, field.name)) continue;
     const value = (message as Record<string, unknown>)[field.name];
-    if (field.map) doc[field.name] = mapDocument(value as Record<string, unknown>, field, levels - 1);
-    else if (Array.isArray(value)) doc[field.name] = value.map((item) => leaf(item, field, levels - 1));
-    else doc[field.name] = leaf(value, field, levels - 1);
+    if (field.map) doc[field.name] = mapDocument(value as Record<string, unknown>, field, limits, levels - 1);
+    else if (Array.isArray(value))
+      doc[field.name] = value.slice(0, limits.items).map((item) => leaf(item, field, limits, levels - 1));
+    else doc[field.name] = leaf(value, field, limits, levels - 1);
   }
   return doc;
 }
 
-function mapDocument(map: Record<string, unknown>, field: protobuf.Field, levels: number): unknown {
+function mapDocument(
+  map: Record<string, unknown>,
+  field: protobuf.Field,
+  limits: TreeLimits,
+  levels: number,
+): unknown {
   if (levels <= 0) throw new TooDeep();
+  if (Object.keys(map).length > limits.items) throw new TooLarge();
   const doc = emptyDoc();
-  for (const key of Object.keys(map)) doc[key] = leaf(map[key], field, levels);
+  for (const key of Object.keys(map)) doc[key] = leaf(map[key], field, limits, levels);
   return doc;
 }
 
-function leaf(value: unknown, field: protobuf.Field, levels: number): unknown {
+function leaf(value: unknown, field: protobuf.Field, limits: TreeLimits, levels: number): unknown {
   if (value === null || value === undefined) return null;
   const resolved = field.resolvedType;
-  if (resolved instanceof protobuf.Type) return messageDocument(value, resolved, levels);
+  if (resolved instanceof protobuf.Type) return messageDocument(value, resolved, limits, levels);
   if (resolved instanceof protobuf.Enum) return resolved.valuesById[value as number] ?? value;
   if (field.type === 'float') return fromFloat32(value as number);
   if (value instanceof Uint8Array) return null;

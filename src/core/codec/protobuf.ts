@@ -1,9 +1,10 @@
 import protobuf from 'protobufjs';
 import { FieldwatchError, messageOf } from '../errors.ts';
+import type { Limits } from '../mapping/context.ts';
 import type { RouteConfig } from '../route-config.ts';
-import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import type { CodecKind, Payload } from './codec.ts';
 import { messageDocument } from './protobuf-tree.ts';
-import { isTooDeep } from './tree.ts';
+import { treeFault, treeLimits } from './tree.ts';
 
 /** True for the text of a schema; a path of a file has no braces. */
 export function isSchemaText(proto: string): boolean {
@@ -32,12 +33,11 @@ function messageType({ proto, message }: RouteConfig): protobuf.Type | { key: st
   }
 }
 
-export function decodeMessage(type: protobuf.Type, bytes: Uint8Array, maxDepth: number): Payload {
+function decodeMessage(type: protobuf.Type, bytes: Uint8Array, limits: Limits): Payload {
   try {
-    return { kind: 'document', value: messageDocument(type.decode(bytes), type, maxDepth) };
+    return { kind: 'document', value: messageDocument(type.decode(bytes), type, treeLimits(limits)) };
   } catch (error) {
-    if (isTooDeep(error) || /depth|recursion/i.test(messageOf(error))) return rejectPayload('too_deep');
-    return rejectPayload('parse_error', `not a ${type.name}`);
+    return treeFault(error, `not a ${type.name}`);
   }
 }
 
@@ -55,6 +55,6 @@ export const protobufCodec: CodecKind = {
     const type = messageType(config);
     if (!(type instanceof protobuf.Type))
       throw new FieldwatchError(`${type.key}: ${type.message}`, { code: 'ROUTE_INVALID', kind: 'config' });
-    return { decode: (bytes, context) => decodeMessage(type, bytes, context.limits.max_depth) };
+    return { decode: (bytes, context) => decodeMessage(type, bytes, context.limits) };
   },
 };

@@ -4,13 +4,14 @@ import type { MessageContext } from '../mapping/context.ts';
 import { decodeCbor } from './cbor.ts';
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
 import { decodeJson } from './json.ts';
+import { treeLimits } from './tree.ts';
 import { SenmlResolver, UnsupportedSenml } from './senml-resolve.ts';
 
 /** Decodes a SenML pack (RFC 8428): JSON, or CBOR with integer labels. */
 function decodeSenml(bytes: Uint8Array, context: MessageContext, encoding: string | undefined): Payload {
   const { max_depth, max_readings } = context.limits;
   const binary = encoding === undefined ? !startsAsText(bytes) : encoding === 'cbor';
-  const decoded = binary ? decodeCbor(bytes, max_depth) : decodeJson(bytes, max_depth);
+  const decoded = binary ? decodeCbor(bytes, treeLimits(context.limits)) : decodeJson(bytes, max_depth);
   if (decoded.kind !== 'document') return decoded;
   if (!Array.isArray(decoded.value)) return rejectPayload('parse_error', 'a SenML pack is an array');
   const pack = decoded.value as unknown[];

@@ -1,38 +1,12 @@
 import protobuf from 'protobufjs';
 import { longValue } from './protobuf-tree.ts';
-import { fromFloat32 } from './tree.ts';
+import { fromFloat32, TooLarge } from './tree.ts';
 
 /**
- * The Sparkplug B payload, by the field numbers of the specification (3.0, chapter 6). What is not stored (property
- * sets, data sets, templates, metadata) is left out, and skipped on the wire.
+ * The Sparkplug B payload, read by the field numbers of the specification (3.0, chapter 6), field by field: data is
+ * frequent, and a payload of empty metrics would be a million objects before anybody could count them. What is not
+ * stored (property sets, data sets, templates, metadata, bytes) is skipped on the wire.
  */
-const SCHEMA = `
-syntax = "proto2";
-message Metric {
-  optional string name = 1;
-  optional uint64 alias = 2;
-  optional uint64 timestamp = 3;
-  optional uint32 datatype = 4;
-  optional bool is_historical = 5;
-  optional bool is_transient = 6;
-  optional bool is_null = 7;
-  optional uint32 int_value = 10;
-  optional uint64 long_value = 11;
-  optional float float_value = 12;
-  optional double double_value = 13;
-  optional bool boolean_value = 14;
-  optional string string_value = 15;
-}
-message Payload {
-  optional uint64 timestamp = 1;
-  repeated Metric metrics = 2;
-  optional uint64 seq = 3;
-  optional string uuid = 4;
-}`;
-
-const { root } = protobuf.parse(SCHEMA, { keepCase: true });
-const PayloadType = root.lookupType('Payload');
-
 export interface SparkplugMetric {
   readonly name: string | undefined;
   readonly alias: string | undefined;
@@ -55,48 +29,138 @@ export interface SparkplugPayload {
   readonly compressed: boolean;
 }
 
-type Wire = Readonly<Record<string, unknown>>;
+const PAYLOAD = { timestamp: 1, metrics: 2, uuid: 4 } as const;
 
-/** Throws at bytes that are no Sparkplug payload. */
-export function readSparkplug(bytes: Uint8Array): SparkplugPayload {
-  const payload = PayloadType.decode(bytes) as unknown as Wire;
-  return {
-    timestampMs: long(payload, 'timestamp'),
-    metrics: ((payload['metrics'] ?? []) as Wire[]).map(readMetric),
-    // A habit of Tahu that the specification does not know: the body is another payload, compressed.
-    compressed: payload['uuid'] === 'SPBV1.0_COMPRESSED',
+/** Throws at bytes that are no Sparkplug payload, and at more than `maxMetrics`. */
+export function readSparkplug(bytes: Uint8Array, maxMetrics: number): SparkplugPayload {
+  const reader = protobuf.Reader.create(bytes);
+  let timestampMs: number | bigint | undefined;
+  let compressed = false;
+  const metrics: SparkplugMetric[] = [];
+  while (reader.pos < reader.len) {
+    const tag = reader.uint32();
+    switch (tag) {
+      case tagOf(PAYLOAD.timestamp, VARINT):
+        timestampMs = longValue(reader.uint64());
+        break;
+      case tagOf(PAYLOAD.metrics, LENGTH):
+        if (metrics.length === maxMetrics) throw new TooLarge();
+        metrics.push(readMetric(reader, endOf(reader)));
+        break;
+      case tagOf(PAYLOAD.uuid, LENGTH):
+        // A habit of Tahu that the specification does not know: the body is another payload, compressed.
+        compressed = reader.string() === 'SPBV1.0_COMPRESSED';
+        break;
+      default:
+        skip(reader, tag);
+    }
+  }
+  return { timestampMs, metrics, compressed };
+}
+
+const VARINT = 0;
+const FIXED64 = 1;
+const LENGTH = 2;
+const FIXED32 = 5;
+const tagOf = (field: number, wire: number): number => field * 8 + wire;
+
+function endOf(reader: protobuf.Reader): number {
+  const end = reader.uint32() + reader.pos;
+  if (end > reader.len) throw new RangeError('a metric ends behind the payload');
+  return end;
+}
+
+function skip(reader: protobuf.Reader, tag: number): void {
+  if (tag < 8) throw new RangeError('field 0');
+  reader.skipType(tag & 7);
+}
+
+type Draft = { -readonly [Key in keyof SparkplugMetric]: SparkplugMetric[Key] };
+
+function readMetric(reader: protobuf.Reader, end: number): SparkplugMetric {
+  const metric: Draft = {
+    name: undefined,
+    alias: undefined,
+    timestampMs: undefined,
+    datatype: undefined,
+    transient: false,
+    value: undefined,
   };
+  let isNull = false;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === tagOf(7, VARINT)) isNull = reader.bool();
+    else if (!readIdentity(reader, tag, metric)) {
+      const value = readValue(reader, tag);
+      if (value !== undefined) metric.value = value;
+    }
+  }
+  if (reader.pos !== end) throw new RangeError('a metric is longer than it says');
+  if (isNull) metric.value = undefined;
+  return metric;
 }
 
-const sent = (message: Wire, key: string): boolean => Object.hasOwn(message, key);
-
-function long(message: Wire, key: string): number | bigint | undefined {
-  return sent(message, key) ? longValue(message[key]) : undefined;
+/** name, alias, timestamp, datatype, is_transient; false if the field is none of them. */
+function readIdentity(reader: protobuf.Reader, tag: number, metric: Draft): boolean {
+  switch (tag) {
+    case tagOf(1, LENGTH):
+      metric.name = reader.string() || undefined;
+      return true;
+    case tagOf(2, VARINT):
+      metric.alias = longValue(reader.uint64()).toString();
+      return true;
+    case tagOf(3, VARINT):
+      metric.timestampMs = longValue(reader.uint64());
+      return true;
+    case tagOf(4, VARINT):
+      metric.datatype = reader.uint32();
+      return true;
+    case tagOf(6, VARINT):
+      metric.transient = reader.bool();
+      return true;
+    default:
+      return false;
+  }
 }
 
-function readMetric(metric: Wire): SparkplugMetric {
-  return {
-    name: sent(metric, 'name') && metric['name'] !== '' ? (metric['name'] as string) : undefined,
-    alias: long(metric, 'alias')?.toString(),
-    timestampMs: long(metric, 'timestamp'),
-    datatype: sent(metric, 'datatype') ? (metric['datatype'] as number) : undefined,
-    transient: metric['is_transient'] === true,
-    value: metric['is_null'] === true ? undefined : readValue(metric),
-  };
+/** The value fields 10 to 15; anything else is skipped. */
+function readValue(reader: protobuf.Reader, tag: number): SparkplugValue | undefined {
+  switch (tag) {
+    case tagOf(10, VARINT):
+      return { kind: 'integer', bits: BigInt(reader.uint32()) };
+    case tagOf(11, VARINT):
+      return { kind: 'integer', bits: BigInt(longValue(reader.uint64())) };
+    case tagOf(12, FIXED32):
+      return { kind: 'number', value: fromFloat32(reader.float()) };
+    case tagOf(13, FIXED64):
+      return { kind: 'number', value: reader.double() };
+    case tagOf(14, VARINT):
+      return { kind: 'boolean', value: reader.bool() };
+    case tagOf(15, LENGTH):
+      reader.string();
+      return { kind: 'text' };
+    default:
+      skip(reader, tag);
+      return undefined;
+  }
 }
 
-function readValue(metric: Wire): SparkplugValue | undefined {
-  if (sent(metric, 'int_value')) return { kind: 'integer', bits: BigInt(metric['int_value'] as number) };
-  if (sent(metric, 'long_value')) return { kind: 'integer', bits: BigInt(longValue(metric['long_value'])) };
-  if (sent(metric, 'float_value'))
-    return { kind: 'number', value: fromFloat32(metric['float_value'] as number) };
-  if (sent(metric, 'double_value')) return { kind: 'number', value: metric['double_value'] as number };
-  if (sent(metric, 'boolean_value')) return { kind: 'boolean', value: metric['boolean_value'] as boolean };
-  return sent(metric, 'string_value') ? { kind: 'text' } : undefined;
-}
-
-/** `NCMD` with `Node Control/Rebirth`: asks an edge node for its births. */
+/** `NCMD` with `Node Control/Rebirth` (section 6.4.25): asks an edge node for its births. */
 export function rebirthCommand(timestampMs: number): Uint8Array {
-  const metric = { name: 'Node Control/Rebirth', timestamp: timestampMs, datatype: 11, boolean_value: true };
-  return PayloadType.encode(PayloadType.fromObject({ timestamp: timestampMs, metrics: [metric] })).finish();
+  const BOOLEAN = 11;
+  return protobuf.Writer.create()
+    .uint32(tagOf(PAYLOAD.timestamp, VARINT))
+    .uint64(timestampMs)
+    .uint32(tagOf(PAYLOAD.metrics, LENGTH))
+    .fork()
+    .uint32(tagOf(1, LENGTH))
+    .string('Node Control/Rebirth')
+    .uint32(tagOf(3, VARINT))
+    .uint64(timestampMs)
+    .uint32(tagOf(4, VARINT))
+    .uint32(BOOLEAN)
+    .uint32(tagOf(14, VARINT))
+    .bool(true)
+    .ldelim()
+    .finish();
 }

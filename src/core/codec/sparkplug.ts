@@ -5,6 +5,7 @@ import type { Publish } from '../reading.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
 import { SparkplugState, type KnownMetric } from './sparkplug-state.ts';
+import { TooLarge } from './tree.ts';
 import { metricValue } from './sparkplug-value.ts';
 import {
   readSparkplug,
@@ -57,12 +58,12 @@ class SparkplugCodec {
     if (address === undefined) return { kind: 'records', records: IGNORED };
     let payload: SparkplugPayload;
     try {
-      payload = readSparkplug(bytes);
-    } catch {
+      payload = readSparkplug(bytes, context.limits.max_readings);
+    } catch (error) {
+      if (error instanceof TooLarge) return rejectPayload('too_many_readings');
       return rejectPayload('parse_error', 'not a Sparkplug B payload');
     }
     if (payload.compressed) return rejectPayload('unsupported', 'compressed Sparkplug payload');
-    if (payload.metrics.length > context.limits.max_readings) return rejectPayload('too_many_readings');
     if (address.verb.endsWith('BIRTH')) this.learn(address, payload);
     return this.records(address, payload, context);
   }

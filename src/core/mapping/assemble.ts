@@ -21,8 +21,13 @@ const RETAINED_NO_TIME: Fault = { fault: 'retained_no_time' };
 const RETAINED: Fault = { fault: 'ignored', detail: 'retained: ignore' };
 const TOO_MANY_METRICS: Fault = { fault: 'too_large', detail: 'more metrics than limits.max_metrics' };
 
+/** A reading that still takes the metrics of a later record of the same device and time (D14). */
+interface OpenReading extends Reading {
+  readonly metrics: Map<string, number>;
+}
+
 interface Judged {
-  readonly reading: Reading;
+  readonly reading: OpenReading;
   readonly dropped: number;
 }
 
@@ -98,15 +103,20 @@ function assembleOne(
   return { kind: 'readings', readings: [judged.reading], dropped: judged.dropped + droppedBefore };
 }
 
-type Merged = Map<string, Map<number, Reading>>;
+type Merged = Map<string, Map<number, OpenReading>>;
 
 /** Adds `reading`, or its metrics to the reading of the same device and time. False if that would be too many. */
-function merge(merged: Merged, reading: Reading, maxMetrics: number): boolean {
+function merge(merged: Merged, reading: OpenReading, maxMetrics: number): boolean {
   let byTime = merged.get(reading.device);
-  if (byTime === undefined) merged.set(reading.device, (byTime = new Map<number, Reading>()));
+  if (byTime === undefined) merged.set(reading.device, (byTime = new Map<number, OpenReading>()));
   const earlier = byTime.get(reading.timeUs);
-  const metrics = earlier === undefined ? reading.metrics : new Map([...earlier.metrics, ...reading.metrics]);
-  if (metrics.size > maxMetrics) return false;
-  byTime.set(reading.timeUs, { ...reading, metrics });
+  if (earlier === undefined) {
+    byTime.set(reading.timeUs, reading);
+    return true;
+  }
+  let size = earlier.metrics.size;
+  for (const name of reading.metrics.keys()) if (!earlier.metrics.has(name)) size++;
+  if (size > maxMetrics) return false;
+  for (const [name, value] of reading.metrics) earlier.metrics.set(name, value);
   return true;
 }
