@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { rulesCommand } from '../../src/cli/rules/index.ts';
-import { startCli } from '../support/cli.ts';
+import { runCli } from '../support/cli.ts';
 
 const fixtures = join(import.meta.dirname, '../fixtures/rules');
 
@@ -13,13 +13,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-async function rules(args: readonly string[]): Promise<{ code: number; out: string }> {
-  const running = startCli(rulesCommand, args);
-  const { code } = await running.done;
-  // The command ends before the stream has handed on what it wrote.
-  await new Promise(setImmediate);
-  return { code, out: running.out() };
-}
+const rules = (args: readonly string[]) => runCli(rulesCommand, args);
 
 const storm = (expectation: string) =>
   file(
@@ -35,7 +29,7 @@ describe('rules test', () => {
   });
 
   test('a scenario that gives something else shows the difference and fails', async () => {
-    const { code, out } = await rules(['rules', 'test', storm("{ transitions: ['F@0(31/30)'] }")]);
+    const { code, out } = await rules(['test', storm("{ transitions: ['F@0(31/30)'] }")]);
     expect(out).toContain('FAIL');
     expect(out).toContain('+ R@60');
     expect(code).toBe(1);
