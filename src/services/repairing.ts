@@ -68,7 +68,8 @@ export async function runRepair(options: RepairOptions): Promise<RepairResult> {
   return { runs, left };
 }
 
-async function runStep(
+/** One step, or as many slices of it as the budget allows. */
+export async function runStep(
   hand: RepairHand,
   step: RepairStep,
   budget: { left: number },

@@ -4,7 +4,8 @@ import type { CheckQuery } from './check.ts';
 import { intervalMs } from './interval.ts';
 import type { RepairStep } from './repair.ts';
 import { numberOf } from './row.ts';
-import { literal } from './statement.ts';
+import type { AggregateRelation } from './relations.ts';
+import { interval, literal } from './statement.ts';
 
 /** Microseconds since the Unix epoch, end excluded. */
 export interface Range {
@@ -23,13 +24,38 @@ export function heldQuery({ relation, endOffset }: RefreshedAggregate): CheckQue
   return {
     text: `SELECT _timescaledb_functions.to_unix_microseconds(c.range_start)::float8 AS lo,
   _timescaledb_functions.to_unix_microseconds(c.range_end)::float8 AS hi,
-  _timescaledb_functions.to_unix_microseconds(now() - ${`INTERVAL ${literal(endOffset)}`})::float8 AS edge
+  _timescaledb_functions.to_unix_microseconds(now() - ${interval(endOffset)})::float8 AS edge
 FROM timescaledb_information.chunks c
 JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
 JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
 WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 ORDER BY c.range_start`,
     values: [relation.name],
   };
+}
+
+const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us})`;
+
+/**
+ * Buckets `a` of an aggregate that hold more readings than their source has now: its chunks were dropped, and late rows
+ * may have made one anew in their place. A refresh would replace such a bucket by those rows alone.
+ */
+export function beyondSourceSql(relation: AggregateRelation, from: string): string {
+  const [time, bucket] = [`x.${sourceTimeOf(relation)}`, `a.${relation.timeColumn}`];
+  return `SELECT DISTINCT _timescaledb_functions.to_unix_microseconds(${bucket})::float8 AS bucket FROM ${from}
+CROSS JOIN LATERAL (SELECT coalesce(${relation.sourceCount}, 0) AS n FROM ${relation.source} x
+  WHERE x.sensor_id = a.sensor_id AND ${time} >= ${bucket} AND ${time} < ${bucket} + ${interval(relation.bucket)}) held
+WHERE a.${relation.countColumn} > held.n`;
+}
+
+/** Text and values of the same question about one range. */
+export function beyondSource(
+  relation: AggregateRelation,
+  { from, until }: Range,
+): [string, readonly unknown[]] {
+  const bucket = `a.${relation.timeColumn}`;
+  const range = `(SELECT * FROM ${relation.name} a WHERE ${bucket} >= time_bucket(${interval(relation.bucket)}, ${at('$1::bigint')})
+  AND ${bucket} < ${at('$2::bigint')}) a`;
+  return [beyondSourceSql(relation, range), [Math.round(from), Math.round(until)]];
 }
 
 /**
@@ -50,8 +76,8 @@ export function safeSlices(
     for (const range of merged(ranges, widthUs)) {
       const from = Math.max(range.from, lowest);
       const until = Math.min(range.until, highest);
-      for (let at = from; at < until; at += MOST_BUCKETS * widthUs) {
-        slices.push({ from: at, until: Math.min(at + MOST_BUCKETS * widthUs, until) });
+      for (let next = from; next < until; next += MOST_BUCKETS * widthUs) {
+        slices.push({ from: next, until: Math.min(next + MOST_BUCKETS * widthUs, until) });
       }
     }
   }

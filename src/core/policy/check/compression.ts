@@ -2,9 +2,9 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
+import { compressOlder } from '../manual.ts';
 import { declaredPolicy, policyName, type DeclaredPolicy } from '../plan.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
-import { interval, literal } from '../statement.ts';
 
 const CHECK = 'compression';
 /** Late rows make a chunk partial until the next run; from here on, runs do not keep up with them. */
@@ -47,35 +47,15 @@ export const compressionCheck: PolicyCheck = {
       presentPolicies(plan, facts, 'compression')
         .filter((policy) => findings.some(({ subject }) => subject === policyName(policy)))
         .map((policy) => ({
-          check: CHECK,
+          ...compressOlder(
+            policy.relation,
+            policy.config['compress_after'] ?? '',
+            declaredPolicy(plan, policy.relation, 'retention')?.config['drop_after'],
+          ),
           subject: policyName(policy),
-          effect: 'compress',
-          about: `compress chunks of ${policy.relation} that are older than ${policy.config['compress_after'] ?? ''}, one at a time`,
-          sql: compressOne(policy, declaredPolicy(plan, policy.relation, 'retention')),
-          sliced: true,
         })),
   },
 };
-
-/**
- * The oldest due chunk: uncompressed, or with late rows beside. One per transaction, because each is locked against
- * everybody at its end. Frozen ones (bit 4) are somebody's own business.
- */
-function compressOne({ relation, config }: DeclaredPolicy, retention: DeclaredPolicy | undefined): string {
-  const after = interval(config['compress_after'] ?? '');
-  const kept =
-    retention === undefined
-      ? ''
-      : `\n    AND c.range_end > now() - ${interval(retention.config['drop_after'] ?? '')}`;
-  return `SELECT count(chunk)::int AS done, max(chunk) AS chunk FROM (
-  SELECT compress_chunk(due.chunk, if_not_compressed => true)::text AS chunk FROM (
-    SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass AS chunk FROM timescaledb_information.chunks c
-    CROSS JOIN LATERAL _timescaledb_functions.chunk_status(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) status
-    WHERE c.hypertable_schema = current_schema() AND c.hypertable_name = ${literal(relation)}
-      AND c.range_end <= now() - ${after}${kept}
-      AND (NOT c.is_compressed OR status & 8 <> 0) AND status & 4 = 0
-    ORDER BY c.range_start LIMIT 1) due) done`;
-}
 
 function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
   const [uncompressed, partial] = [numberOf(row, 'uncompressed'), numberOf(row, 'partial')];

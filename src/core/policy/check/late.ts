@@ -3,7 +3,6 @@ import {
   aggregateCte,
   refreshedAggregates,
   sourceHasRows,
-  sourceTimeOf,
   windowStart,
   type RefreshedAggregate,
 } from '../aggregate.ts';
@@ -13,7 +12,7 @@ import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { policyName } from '../plan.ts';
 import { numberOf, textOf } from '../row.ts';
-import { heldQuery, merged, refreshSteps, without } from '../slices.ts';
+import { beyondSourceSql, heldQuery, merged, refreshSteps, without } from '../slices.ts';
 import { interval } from '../statement.ts';
 
 const CHECK = 'late';
@@ -82,24 +81,14 @@ late AS (SELECT greatest(p.lo, source.lo) AS lo, least(p.hi, edge.hi - 1) AS hi
 stale AS (SELECT r.lo, r.hi FROM late r WHERE ${sourceHasRows(relation, [from], until)})`;
 }
 
-/**
- * Outdated buckets that hold more than their source: chunks were dropped, and a late row has made one anew in their
- * place. A refresh would replace the bucket by that row alone, so it is left as it is.
- */
+/** Outdated buckets that a refresh would make poorer. */
 function unsafeSql(aggregate: RefreshedAggregate): string {
   const { relation } = aggregate;
-  const [time, bucket, width] = [
-    `x.${sourceTimeOf(relation)}`,
-    `a.${relation.timeColumn}`,
-    interval(relation.bucket),
-  ];
   const at = (value: string) => `_timescaledb_functions.to_timestamp(${value})`;
-  return `${lateRangesSql(aggregate)}
-SELECT DISTINCT _timescaledb_functions.to_unix_microseconds(${bucket})::float8 AS bucket
-FROM stale r JOIN ${relation.name} a ON ${bucket} >= time_bucket(${width}, ${at('r.lo')}) AND ${bucket} <= ${at('r.hi')}
-CROSS JOIN LATERAL (SELECT coalesce(${relation.sourceCount}, 0) AS n FROM ${relation.source} x
-  WHERE x.sensor_id = a.sensor_id AND ${time} >= ${bucket} AND ${time} < ${bucket} + ${width}) held
-WHERE a.${relation.countColumn} > held.n`;
+  const bucket = `a.${relation.timeColumn}`;
+  const stale = `stale r JOIN ${relation.name} a
+  ON ${bucket} >= time_bucket(${interval(relation.bucket)}, ${at('r.lo')}) AND ${bucket} <= ${at('r.hi')}`;
+  return `${lateRangesSql(aggregate)} ${beyondSourceSql(relation, stale)}`;
 }
 
 function query(aggregate: RefreshedAggregate): string {

@@ -1,9 +1,9 @@
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
-import { policyName, type DeclaredPolicy } from '../plan.ts';
+import { dropOlder } from '../manual.ts';
+import { policyName } from '../plan.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
-import { interval, literal } from '../statement.ts';
 
 const CHECK = 'retention';
 
@@ -12,8 +12,6 @@ const CHECK = 'retention';
  * max_locks_per_transaction of 64, some thousands never do, and then the backlog only grows.
  */
 const MOST_CHUNKS_AT_ONCE = 400;
-/** Dropped per statement by a repair. */
-const SLICE = 50;
 
 const QUERY = `${TARGETS}
 SELECT t.relation, count(c.chunk_name)::int AS chunks, min(c.range_start)::text AS oldest
@@ -54,28 +52,8 @@ export const retentionCheck: PolicyCheck = {
       presentPolicies(plan, facts, 'retention')
         .filter((policy) => findings.some(({ subject }) => subject === policyName(policy)))
         .map((policy) => ({
-          check: CHECK,
+          ...dropOlder(policy.relation, policy.config['drop_after'] ?? ''),
           subject: policyName(policy),
-          effect: 'drop',
-          about: `drop chunks of ${policy.relation} that are older than ${policy.config['drop_after'] ?? ''}, ${SLICE} at a time`,
-          sql: dropSlice(policy),
-          sliced: true,
         })),
   },
 };
-
-/**
- * The oldest chunks past their declared retention, so many that their locks fit. Asked as of the statement's own time,
- * and by whole chunks: it cannot drop more than the policy would.
- */
-function dropSlice({ relation, config }: DeclaredPolicy): string {
-  return `SELECT count(*)::int AS done FROM (SELECT max(range_end) AS until FROM (
-  SELECT c.range_end FROM timescaledb_information.chunks c
-  LEFT JOIN timescaledb_information.continuous_aggregates a ON a.materialization_hypertable_schema = c.hypertable_schema
-    AND a.materialization_hypertable_name = c.hypertable_name
-  WHERE coalesce(a.view_schema, c.hypertable_schema) = current_schema()
-    AND coalesce(a.view_name, c.hypertable_name) = ${literal(relation)}
-    AND c.range_end <= now() - ${interval(config['drop_after'] ?? '')}
-  ORDER BY c.range_end LIMIT ${SLICE}) due) slice
-CROSS JOIN LATERAL drop_chunks(${literal(relation)}, older_than => slice.until) dropped WHERE slice.until IS NOT NULL`;
-}
