@@ -137,7 +137,10 @@ export class Route {
     const decoded = this.codec.decode(bytes, context);
     if (decoded.kind === 'reject') return decoded;
     const { split, assembly } = this.mapping;
-    if (decoded.kind === 'records') return assemble(assembly, decoded.records, context, decoded.dropped ?? 0);
+    if (decoded.kind === 'records') {
+      const result = assemble(assembly, decoded.records, context, decoded.dropped ?? 0);
+      return decoded.publish === undefined ? result : { ...result, publish: decoded.publish };
+    }
     const elements = splitDocument(split, decoded.value, context);
     return 'reject' in elements ? reject(elements.reject) : assemble(assembly, elements, context);
   }

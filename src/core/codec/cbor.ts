@@ -25,6 +25,9 @@ class StrictTokenizer extends Tokenizer {
 
   override next(): ReturnType<Tokenizer['next']> {
     const token = super.next();
+    // The library reads broken UTF-8 as U+FFFD: two devices could become one.
+    if (Type.equals(token.type, Type.string) && (token.value as string).includes('\ufffd'))
+      utf8.decode(token.byteValue);
     if (token.encodedLength === FLOAT32_BYTES && Type.equals(token.type, Type.float))
       token.value = fromFloat32(token.value as number);
     // An indefinite length is Infinity here; the tree counts those.
@@ -49,6 +52,8 @@ const tags: NonNullable<DecodeOptions['tags']> = {
   3: (content) => bignum(content(), true),
 };
 
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 const SELF_DESCRIBED = [0xd9, 0xd9, 0xf7];
 
 /** One CBOR item (RFC 8949), nothing behind it. */
@@ -56,7 +61,13 @@ export function decodeCbor(bytes: Uint8Array, limits: TreeLimits): Payload {
   const marked = SELF_DESCRIBED.every((byte, index) => bytes[index] === byte);
   const data = marked ? bytes.subarray(SELF_DESCRIBED.length) : bytes;
   // A tokenizer of one's own gets no defaults.
-  const options: DecodeOptions = { useMaps: true, tags, allowBigInt: true, allowIndefinite: true };
+  const options: DecodeOptions = {
+    useMaps: true,
+    tags,
+    allowBigInt: true,
+    allowIndefinite: true,
+    retainStringBytes: true,
+  };
   try {
     const value: unknown = decode(data, {
       ...options,

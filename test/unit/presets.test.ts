@@ -1,0 +1,303 @@
+import { describe, expect, test } from '@jest/globals';
+import { PRESETS } from '../../src/core/preset/index.ts';
+import { routesSchema } from '../../src/config/schema/routes.ts';
+import { feed, plain, RECEIVED_AT, routerOf, type Feed } from '../support/routes.ts';
+import { chirpstackUplink } from '../support/fuzz-targets.ts';
+
+// What follows from the preset rules of the payload contract beyond the worked cases.
+
+const NOW_US = Date.parse(RECEIVED_AT) * 1000;
+
+function read(
+  route: { preset: string; [key: string]: unknown },
+  topic: string,
+  payload: unknown,
+  more: Feed = {},
+): unknown {
+  const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
+  return plain(feed(routerOf([route]), { topic, payload: text, ...more }));
+}
+
+/** `device: metrics` of all readings. */
+function metrics(
+  route: { preset: string; [key: string]: unknown },
+  topic: string,
+  payload: unknown,
+): unknown {
+  const readings = read(route, topic, payload);
+  if (!Array.isArray(readings)) return readings;
+  return Object.fromEntries(readings.map(({ device, metrics }) => [device, metrics]));
+}
+
+test('every preset has a topic of its own, or says that it needs one', () => {
+  for (const { name } of PRESETS) {
+    const parsed = routesSchema.safeParse([{ preset: name }]);
+    const paths = parsed.success ? [] : parsed.error.issues.map(({ path }) => path.at(-1));
+    expect(paths.filter((key) => key !== 'topic' && key !== 'proto')).toEqual([]);
+  }
+});
+
+test('a key of the route overrides the same key of the preset', () => {
+  const payload = { temperature: 21, last_seen: '2026-01-15T11:59:59Z', meta: { id: 'x' } };
+  expect(read({ preset: 'zigbee2mqtt' }, 'zigbee2mqtt/a', payload)).toEqual([
+    { device: 'a', time: NOW_US - 1_000_000, metrics: { temperature: 21 } },
+  ]);
+  expect(read({ preset: 'zigbee2mqtt', device_path: '/meta/id' }, 'zigbee2mqtt/a', payload)).toMatchObject([
+    { device: 'x' },
+  ]);
+  expect(read({ preset: 'zigbee2mqtt', topic: 'z/{device}' }, 'z/b', payload)).toMatchObject([
+    { device: 'b' },
+  ]);
+  expect(read({ preset: 'zigbee2mqtt', base_topic: 'zb' }, 'zb/bridge/state', payload)).toBe('ignored');
+  expect(
+    metrics({ preset: 'zigbee2mqtt', fields: { temperature: { max: 20 } } }, 'zigbee2mqtt/a', {
+      ...payload,
+      b: 1,
+    }),
+  ).toEqual({
+    a: { b: 1 },
+  });
+  expect(
+    metrics({ preset: 'zigbee2mqtt', metric_map: { t1: 'temperature' }, skip: ['b'] }, 'zigbee2mqtt/a', {
+      t1: 3,
+      b: 1,
+    }),
+  ).toEqual({
+    a: { temperature: 3 },
+  });
+  expect(
+    metrics({ preset: 'ttn-v3', device_path: '/end_device_ids/dev_eui' }, 'v3/a/devices/d/up', {
+      end_device_ids: { device_id: 'd', dev_eui: 'EUI' },
+      uplink_message: { decoded_payload: { temperature: 1 } },
+    }),
+  ).toEqual({ EUI: { temperature: 1 } });
+});
+
+test('an ecosystem ignores what lives beside its telemetry, but leaves it to a later route', () => {
+  const router = routerOf([
+    { preset: 'esphome' },
+    { preset: 'homie' },
+    { preset: 'scalar', topic: '{device}/{metric}' },
+  ]);
+  const kind = (topic: string) => plain(feed(router, { topic, payload: '5' }));
+  expect(kind('node/status')).toMatchObject([{ device: 'node', metrics: { status: 5 } }]);
+  expect(kind('a/b/status')).toBe('ignored');
+  expect(kind('homie/5/dev/node/prop/set')).toBe('ignored');
+  expect(kind('homie/5/dev/$state')).toBe('ignored');
+  expect(kind('a/b/c/d')).toBe('no_match');
+});
+
+describe('tasmota', () => {
+  const blocks = {
+    Time: '2026-01-15T11:59:59',
+    DS18B20: { Id: 'X', Temperature: null },
+    BME280: { Temperature: 68, Humidity: 40, DewPoint: 10 },
+    AHT: { Temperature: 77, Pressure: 750 },
+    TempUnit: 'F',
+    PressureUnit: 'mmHg',
+  };
+  test('one reading: core metrics of the first block that has them', () => {
+    expect(metrics({ preset: 'tasmota' }, 'tele/t1/SENSOR', blocks)).toEqual({
+      t1: {
+        temperature: 20,
+        humidity: 40,
+        pressure: expect.closeTo(999.918, 2),
+        BME280_DewPoint: 10,
+        AHT_Temperature: 25,
+      },
+    });
+  });
+  test('a device per block', () => {
+    expect(metrics({ preset: 'tasmota', split_blocks: true }, 'tele/a/b/SENSOR', blocks)).toEqual({
+      'a/b/BME280': { temperature: 20, humidity: 40, DewPoint: 10 },
+      'a/b/AHT': { temperature: 25, pressure: expect.closeTo(999.918, 2) },
+    });
+  });
+  test('STATE, STATUS10, Epoch, on_bad_time', () => {
+    const state = {
+      Time: '2026-01-15T11:59:59',
+      Uptime: 5,
+      Wifi: { RSSI: 80, Signal: -60 },
+      BatteryPercentage: 101,
+    };
+    expect(metrics({ preset: 'tasmota' }, 'tele/t1/STATE', state)).toEqual({ t1: { rssi: -60 } });
+    expect(metrics({ preset: 'tasmota' }, 'tele/t1/STATE', { ...state, BatteryPercentage: 88 })).toEqual({
+      t1: { rssi: -60, battery: 88 },
+    });
+    expect(metrics({ preset: 'tasmota' }, 'stat/t1/STATUS10', { StatusSNS: blocks })).toMatchObject({
+      t1: { temperature: 20 },
+    });
+    expect(
+      read({ preset: 'tasmota' }, 'tele/t1/SENSOR', { Time: 'x', Epoch: NOW_US / 1e6 - 5, A: { B: 1 } }),
+    ).toMatchObject([{ time: NOW_US - 5_000_000 }]);
+    const early = { Time: '1970-01-01T00:00:03', A: { B: 1 } };
+    expect(read({ preset: 'tasmota', on_bad_time: 'received' }, 'tele/t1/SENSOR', early)).toMatchObject([
+      { time: NOW_US },
+    ]);
+  });
+});
+
+describe('lorawan', () => {
+  const ids = { end_device_ids: { device_id: 'd' } };
+  test('ttn: the battery of the network, and the newest gateway time', () => {
+    const uplink = {
+      decoded_payload: { temperature: 1 },
+      last_battery_percentage: { value: 80 },
+      rx_metadata: [{ time: '2026-01-15T11:59:50Z' }, { time: '2026-01-15T11:59:55Z', rssi: -90 }],
+    };
+    expect(read({ preset: 'ttn-v3' }, 'v3/a@t/devices/d/up', { ...ids, uplink_message: uplink })).toEqual([
+      { device: 'd', time: NOW_US - 5_000_000, metrics: { temperature: 1, battery: 80, rssi: -90 } },
+    ]);
+    const own = { ...uplink, decoded_payload: { batt: 50 } };
+    expect(metrics({ preset: 'ttn-v3' }, 'v3/a@t/devices/d/up', { ...ids, uplink_message: own })).toEqual({
+      d: { battery: 50, rssi: -90 },
+    });
+  });
+
+  const topic = 'application/a/device/e/event';
+  const info = { deviceInfo: { devEui: 'e' } };
+  test('chirpstack: one Cayenne channel is the device, and status', () => {
+    const object = { temperatureSensor: { 3: 27.2 }, humiditySensor: { 1: 40, 2: 41 }, co2: 400 };
+    expect(metrics({ preset: 'chirpstack-v4' }, `${topic}/up`, { ...info, object })).toEqual({
+      e: { temperature: 27.2, humiditySensor_1: 40, humiditySensor_2: 41, co2: 400 },
+    });
+    expect(
+      metrics({ preset: 'chirpstack-v4' }, `${topic}/status`, { ...info, margin: 10, batteryLevel: 88.3 }),
+    ).toEqual({
+      e: { margin: 10, battery: 88.3 },
+    });
+    expect(
+      metrics({ preset: 'chirpstack-v4' }, `${topic}/status`, {
+        ...info,
+        margin: 10,
+        externalPowerSource: true,
+      }),
+    ).toEqual({
+      e: { margin: 10 },
+    });
+  });
+
+  test('chirpstack as protobuf reads the same', () => {
+    const router = routerOf([{ preset: 'chirpstack-v4', encoding: 'protobuf' }]);
+    const payload_hex = Buffer.from(chirpstackUplink(21.5)).toString('hex');
+    expect(plain(feed(router, { topic: `${topic}/up`, payload_hex }))).toEqual([
+      {
+        device: '0101010101010101',
+        time: NOW_US + 123_456,
+        metrics: { temperature: 21.5, rssi: -36, snr: 10.5 },
+      },
+    ]);
+  });
+});
+
+test('rtl_433: identity in the order of rtl_433, rssi is relative', () => {
+  const event = {
+    time: '2026-01-15 12:00:00',
+    type: 'TPMS',
+    model: 'M',
+    subtype: 2,
+    id: 'ab',
+    mod: 1,
+    rssi: -0.1,
+    snr: 9,
+    battery_V: 3,
+  };
+  expect(metrics({ preset: 'rtl_433' }, 'rtl_433/host/events', event)).toEqual({
+    'TPMS/M/2/ab': { rssi_db: -0.1, snr: 9, battery_voltage: 3 },
+  });
+  expect(read({ preset: 'rtl_433' }, 'rtl_433/host/events', { ...event, id: 2 ** 53 })).toBe('bad_device');
+});
+
+test('shelly: instances, deltas, wifi', () => {
+  const params = {
+    ts: NOW_US / 1e6,
+    'switch:0': {
+      id: 0,
+      output: true,
+      apower: 12.5,
+      temperature: { tC: 40 },
+      aenergy: { total: 5 },
+      source: 'x',
+    },
+    'switch:1': { id: 1, output: false, voltage: 230 },
+    'temperature:100': null,
+    wifi: { rssi: -50, ssid: 'x' },
+    sys: { uptime: 5 },
+  };
+  expect(
+    metrics({ preset: 'shelly-gen2' }, 's1/events/rpc', { src: 's1', method: 'NotifyStatus', params }),
+  ).toEqual({
+    s1: { output: 1, apower: 12.5, device_temperature: 40, aenergy_total: 5, rssi: -50 },
+    's1:1': { output: 0, voltage: 230 },
+  });
+  expect(read({ preset: 'shelly-gen2' }, 's1/events/rpc', { src: 's1', method: 'NotifyEvent', params })).toBe(
+    'ignored',
+  );
+  expect(metrics({ preset: 'shelly-gen2' }, 's1/status/switch:1', { output: true })).toEqual({
+    's1:1': { output: 1 },
+  });
+  expect(read({ preset: 'shelly-gen2' }, 's1/online', 'true')).toBe('ignored');
+});
+
+test('owntracks', () => {
+  const location = {
+    _type: 'location',
+    tst: NOW_US / 1e6 - 9,
+    lat: 1.5,
+    lon: 2.5,
+    batt: 92,
+    p: 101.3,
+    bs: 1,
+    m: 2,
+    t: 'u',
+    conn: 'w',
+    created_at: 5,
+  };
+  expect(read({ preset: 'owntracks' }, 'owntracks/jane/phone', location)).toEqual([
+    {
+      device: 'jane/phone',
+      time: NOW_US - 9_000_000,
+      metrics: { lat: 1.5, lon: 2.5, battery: 92, pressure: 1013 },
+    },
+  ]);
+  expect(read({ preset: 'owntracks' }, 'owntracks/jane/phone/event', location)).toBe('ignored');
+});
+
+test('edgex: values by type', () => {
+  const reading = (resourceName: string, valueType: string, value: string) => ({
+    resourceName,
+    valueType,
+    value,
+  });
+  const readings = [
+    reading('Temperature', 'Float32', '2.15e+01'),
+    reading('n', 'Uint64', '18446744073709551615'),
+    reading('on', 'Bool', 'true'),
+    reading('name', 'String', '5'),
+    reading('list', 'Int32Array', '[1]'),
+    reading('bad', 'Int16', '0x10'),
+  ];
+  expect(metrics({ preset: 'edgex' }, 'edgex/events/device/s/p/d/r', { deviceName: 'd', readings })).toEqual({
+    d: { temperature: 21.5, n: 18446744073709552000, on: 1 },
+  });
+});
+
+test('thingsboard: with and without values', () => {
+  const route = { preset: 'thingsboard', device: 'tb1' };
+  const payload = [{ ts: NOW_US / 1000, values: { temperature: 1 } }, { humidity: 2 }];
+  expect(metrics(route, 'v1/devices/me/telemetry', payload)).toEqual({
+    tb1: { temperature: 1, humidity: 2 },
+  });
+  const gateway = { A: [{ temperature: 1 }], B: { ts: NOW_US / 1000, values: { v: 2 } }, __proto__: null };
+  expect(metrics({ preset: 'thingsboard-gateway' }, 'v1/gateway/telemetry', gateway)).toEqual({
+    A: { temperature: 1 },
+    B: { v: 2 },
+  });
+});
+
+test('ruuvi: "not available" and other formats', () => {
+  const none = `02010 61BFF990405${'8000FFFFFFFF800080008000FFFFFFFFFF'}F41F0C28CBD6`.replace(' ', '');
+  const payload = (data: string) => ({ rssi: -26, ts: String(NOW_US / 1e6), data });
+  expect(metrics({ preset: 'ruuvi' }, 'ruuvi/gw/F4:1F', payload(none))).toEqual({ 'F4:1F': { rssi: -26 } });
+  expect(read({ preset: 'ruuvi' }, 'ruuvi/gw/F4:1F', payload('0201061BFF990403'))).toBe('unsupported');
+});
