@@ -106,6 +106,6 @@ function judge({ policy, startOffset }: RefreshedAggregate, row: CatalogRow): Fi
     severity: 'warning',
     expected: `no outdated bucket before the refresh window (start_offset = ${startOffset})`,
     actual: `${ranges} range${ranges === 1 ? '' : 's'} with rows that no refresh will pick up, between ${textOf(row, 'from')} and ${textOf(row, 'until')}`,
-    remedy: `\`fieldwatch policies repair --only ${CHECK}\`; what it leaves came after its chunks were dropped, and refreshing it would delete history`,
+    remedy: `\`fieldwatch policies repair --only ${CHECK}\`; rows that it leaves came after their chunks were dropped, and refreshing those would delete history`,
   };
 }

@@ -1,0 +1,53 @@
+-- Roles of a shared server: run once per database, as a superuser, before the first start of the daemon:
+--
+--   psql -X -d fieldwatch -f sql/roles/roles.sql
+--   psql -X -d fieldwatch -c "\password fieldwatch_owner"
+--
+-- and let database.url name fieldwatch_owner. It may be run again at any time. Nothing else ever needs a superuser, save
+-- starting TimescaleDB's background workers after they were stopped, and settings of the server itself.
+
+CREATE EXTENSION IF NOT EXISTS timescaledb;
+
+DO $$
+DECLARE
+  role text;
+BEGIN
+  -- The owner of tables and policies must be able to log in: background workers act in its name, and TimescaleDB refuses
+  -- to start a job whose owner may not ("permission denied to start background process as role").
+  FOREACH role IN ARRAY ARRAY['fieldwatch_owner', 'fieldwatch_ingest', 'fieldwatch_dashboard'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+      EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE', role);
+    END IF;
+  END LOOP;
+END $$;
+
+-- fieldwatch_owner: the daemon. Creates the schema, writes, and looks after policies: altering or running a job, dropping,
+-- compressing and refreshing all ask for the owner.
+GRANT USAGE, CREATE ON SCHEMA public TO fieldwatch_owner;
+
+-- fieldwatch_ingest: programs that only add readings. SELECT besides INSERT, because ON CONFLICT (columns) and
+-- CREATE TEMP TABLE (LIKE ...) read the table. On whole tables: a SELECT on single columns fails once a hypertable has a
+-- columnstore.
+GRANT USAGE ON SCHEMA public TO fieldwatch_ingest;
+
+-- fieldwatch_dashboard: reads everything, writes nothing.
+GRANT USAGE ON SCHEMA public TO fieldwatch_dashboard;
+
+-- What the owner will create; and what is there already.
+ALTER DEFAULT PRIVILEGES FOR ROLE fieldwatch_owner IN SCHEMA public GRANT SELECT ON TABLES TO fieldwatch_dashboard;
+DO $$
+DECLARE
+  relation text;
+BEGIN
+  FOREACH relation IN ARRAY ARRAY['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'sensor_alerts', 'alert_state',
+    'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg'] LOOP
+    IF to_regclass('public.' || relation) IS NOT NULL THEN
+      EXECUTE format('GRANT SELECT ON public.%I TO fieldwatch_dashboard', relation);
+    END IF;
+  END LOOP;
+  FOREACH relation IN ARRAY ARRAY['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'dead_letters'] LOOP
+    IF to_regclass('public.' || relation) IS NOT NULL THEN
+      EXECUTE format('GRANT SELECT, INSERT ON public.%I TO fieldwatch_ingest', relation);
+    END IF;
+  END LOOP;
+END $$;
