@@ -1,0 +1,90 @@
+import { becomes, delay } from '../delay.ts';
+import { NotInjected, type Fault, type Stage } from './fault.ts';
+
+const READY_MS = 30_000;
+
+/** SIGKILL and SIGSTOP of daemon and embedded database, orderly restarts of daemon and broker. */
+export const PROCESS_FAULTS: readonly Fault[] = [
+  {
+    kind: 'daemon-kill',
+    target: 'daemon',
+    holdMs: [0, 0],
+    // Now and then in the middle of a start.
+    inject: async (stage, { variant }) => {
+      const early = variant && !stage.daemon.isReady;
+      if (!early) await daemonReady(stage);
+      await stage.daemon.end('SIGKILL');
+      return early ? 'SIGKILL while starting' : 'SIGKILL';
+    },
+  },
+  {
+    kind: 'daemon-stop',
+    target: 'daemon',
+    holdMs: [500, 5000],
+    inject: async (stage, { holdMs }) => {
+      await daemonReady(stage);
+      stage.daemon.signal('SIGSTOP');
+      await delay(holdMs, stage.signal);
+      stage.daemon.signal('SIGCONT');
+      return `SIGSTOP for ${holdMs} ms`;
+    },
+  },
+  {
+    kind: 'daemon-restart',
+    target: 'daemon',
+    holdMs: [0, 0],
+    inject: async (stage) => {
+      await daemonReady(stage);
+      const began = performance.now();
+      await stage.daemon.end('SIGTERM');
+      return `SIGTERM, gone after ${Math.round(performance.now() - began)} ms`;
+    },
+  },
+  {
+    kind: 'database-kill',
+    target: 'database',
+    needs: 'embedded',
+    holdMs: [0, 0],
+    inject: async ({ database, signal }) => {
+      const { embedded } = database;
+      if (embedded === undefined) throw new NotInjected('no process of ours');
+      const before = database.restarts();
+      const began = performance.now();
+      process.kill(embedded.pid, 'SIGKILL');
+      const back = await becomes(() => database.restarts() > before, READY_MS, signal);
+      return `SIGKILL, ${back ? `back after ${Math.round(performance.now() - began)} ms` : 'still starting'}`;
+    },
+  },
+  {
+    kind: 'database-stop',
+    target: 'database',
+    needs: 'embedded',
+    // Now and then longer than the daemon waits for an answer.
+    holdMs: [500, 8000],
+    inject: async ({ database, signal }, { holdMs }) => {
+      const { embedded } = database;
+      if (embedded === undefined) throw new NotInjected('no process of ours');
+      process.kill(embedded.pid, 'SIGSTOP');
+      await delay(holdMs, signal);
+      process.kill(embedded.pid, 'SIGCONT');
+      return `SIGSTOP for ${holdMs} ms`;
+    },
+  },
+  {
+    kind: 'broker-restart',
+    target: 'broker',
+    holdMs: [0, 3000],
+    inject: async ({ broker, signal }, { holdMs }) => {
+      await broker.stop();
+      await delay(holdMs, signal);
+      if (signal.aborted) return 'given up';
+      await broker.launch();
+      return `SIGTERM, away for ${holdMs} ms`;
+    },
+  },
+];
+
+async function daemonReady({ daemon, signal }: Stage): Promise<void> {
+  if (await becomes(() => daemon.isReady, READY_MS, signal)) return;
+  throw new NotInjected('the daemon was not up');
+}
