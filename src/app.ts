@@ -157,7 +157,7 @@ export class App {
       registry.reconfigure(registryOptions(next));
     }
     await registry.load();
-    await writer.commitAlerts(() => alerting.reload(rules));
+    await writer.commitAlerts(() => alerting.reload(rules, [...registry.all()]));
     ingest.reroute(router);
     await source.resubscribe(sharedFilters(next, router.filters));
     scheduling?.replan(plan);
@@ -196,7 +196,9 @@ export class App {
       },
     );
     const httpPort = await this.startHttp(writer, scheduling);
-    const { source, ingest } = await this.startIntake(servers, router, registry, writer);
+    // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
+    alerting.start((evaluate) => writer.commitAlerts(evaluate));
+    const { source, ingest } = await this.startIntake(servers, router, { registry, writer, alerting });
     return { servers, database, registry, alerting, writer, source, ingest, scheduling, httpPort };
   }
 
@@ -290,8 +292,7 @@ export class App {
   private async startIntake(
     servers: Servers,
     router: Router,
-    registry: SensorRegistry,
-    writer: BatchWriter,
+    { registry, writer, alerting }: Pick<Running, 'registry' | 'writer' | 'alerting'>,
   ): Promise<Pick<Running, 'source' | 'ingest'>> {
     const { config, clock, deps, releasers } = this;
     const { logger, metrics } = deps;
@@ -313,6 +314,7 @@ export class App {
       metrics,
       onConnectivity: (connectivity) => {
         this.connectivity = connectivity;
+        alerting.onConnectivity(connectivity);
       },
     });
     await ingest.start();
