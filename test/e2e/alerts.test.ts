@@ -27,7 +27,7 @@ describeWith('mosquitto')('a breach', () => {
 mqtt: { url: "${broker.url}", client_id: alert-test }
 database: { url: "${database.url}" }
 routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
-alerts: { metrics: { temperature: { max: 30, hysteresis: 1 } } }
+alerts: { metrics: { temperature: { max: 30, hysteresis: 1 }, humidity: { no_data_after: 2s } } }
 scheduler: { enabled: false }
 http: { enabled: false }
 log: { alert_log: alerts.log }
@@ -92,5 +92,25 @@ log: { alert_log: alerts.log }
     };
     await eventually('the second line', async () => (await events()).length === 2);
     expect(await events()).toEqual(['firing', 'resolved']);
+  });
+
+  it('is also silence: a sensor that stops is told by time alone, and resolved by its next reading', async () => {
+    const from = daemon.log.length;
+    const humidity = (value: number) =>
+      publisher.publishAsync('sensors/lab/b1/readings', JSON.stringify({ humidity: value }), { qos: 1 });
+    await humidity(40);
+    await daemon.logged(
+      (line) => line['alert_type'] === 'humidity_no_data' && line['event'] === 'firing',
+      from,
+    );
+    await humidity(41);
+    await daemon.logged(
+      (line) => line['alert_type'] === 'humidity_no_data' && line['event'] === 'resolved',
+      from,
+    );
+    const rows = await alerts();
+    expect(rows.filter((row) => row.alert_type === 'humidity_no_data')).toMatchObject([
+      { value: 2, threshold: 2, resolve_reason: 'data_resumed' },
+    ]);
   });
 });
