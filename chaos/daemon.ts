@@ -117,7 +117,7 @@ export class Daemon {
     const { asked, ready } = this;
     if (signal !== null ? signal === asked : asked === 'SIGTERM' && code === 0) return;
     // A start that fails ends with exit code 1 and says why: the service manager tries again.
-    if (!ready && code === 1 && /code: (DB_|MQTT_)/.test(text) && !/unexpected/i.test(text)) {
+    if (!ready && code === 1 && /code: (DB_|MQTT_)/.test(text) && !/unexpected error/.test(text)) {
       this.failedStarts++;
       return;
     }

@@ -7,7 +7,8 @@ type Link = 'brokerLink' | 'databaseLink';
 /** CommandComplete of a COMMIT: type, length, tag. */
 const COMMIT_REPLY = Buffer.from('C\0\0\0\x0bCOMMIT\0', 'latin1');
 const PUBACK = 0x40;
-const SEEN_MS = 15_000;
+/** A daemon that is starting, or a database that recovers, has nothing to break for a while. */
+const SEEN_MS = 20_000;
 
 /** Broken, stalled and refused links, and replies that get lost on them. */
 export const LINK_FAULTS: readonly Fault[] = [
@@ -47,8 +48,10 @@ function broken(name: string, link: Link): readonly Fault[] {
       target: link,
       holdMs: [0, 0],
       inject: async (stage) => {
+        if (!(await becomes(() => stage[link].openLinks > 0, SEEN_MS, stage.signal))) {
+          throw new NotInjected('no connection to cut');
+        }
         const links = stage[link].openLinks;
-        if (links === 0) throw new NotInjected('no connection to cut');
         stage[link].cut();
         return `${links} connection(s) reset`;
       },
