@@ -1,3 +1,4 @@
+import type { CodecKind } from './codec/codec.ts';
 import { codecNamed, CODECS } from './codec/index.ts';
 import { effectiveConfig, topicList } from './compiled-route.ts';
 import { mappingFaults } from './mapping/compile.ts';
@@ -14,9 +15,18 @@ export function routeFaults(written: RouteConfig): RouteFault[] {
   const codec = codecNamed(config.codec ?? 'json');
   if (codec === undefined)
     faults.push({ path: ['codec'], message: unknown('codec', config.codec ?? '', CODECS) });
+  faults.push(...encodingFaults(written, codec));
   const fault = codec?.check?.(config);
   if (fault !== undefined) faults.push({ path: [fault.key], message: fault.message });
   return faults;
+}
+
+function encodingFaults({ encoding, preset }: RouteConfig, codec: CodecKind | undefined): RouteFault[] {
+  if (encoding === undefined || codec === undefined) return [];
+  const known = (preset === undefined ? undefined : presetNamed(preset)?.encodings) ?? codec.encodings ?? [];
+  if (known.includes(encoding)) return [];
+  const expected = known.length === 0 ? 'this route has one encoding only' : `known are ${known.join(', ')}`;
+  return [{ path: ['encoding'], message: `"${encoding}" is no encoding here; ${expected}` }];
 }
 
 function unknown(what: string, name: string, known: readonly { readonly name: string }[]): string {

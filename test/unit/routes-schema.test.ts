@@ -48,6 +48,8 @@ describe('routes', () => {
     [{ fields: { t: { linear: { from: [1, 1], to: [0, 1] } } } }, 'fields.t.linear.from', /differ/],
     [{ fields: { t: { min: 2, max: 1 } } }, 'fields.t.min', /above max/],
     [{ where: { type: 'x' } }, 'where.type', /no JSON Pointer/],
+    [{ encoding: 'cbor' }, 'encoding', /one encoding only/],
+    [{ preset: 'senml', codec: 'senml', encoding: 'xml' }, 'encoding', /known are json, cbor/],
     [{ ignore: ['a/{'] }, 'ignore.0', /named segment/],
     [{ metrics_path: '/a', pivot: { items: '', name: '/n', value: '/v' } }, 'pivot', /exclude/],
   ])('%j', (change, path, message) => {

@@ -50,7 +50,10 @@ const routeShape = z.strictObject({
     .optional()
     .describe('topic pattern, or several: {x} is one level, {x...} one or more, + and # as in MQTT'),
   ignore: z.array(topic).optional().describe('topic patterns whose messages are counted and forgotten'),
-  codec: z.string().optional().describe('payload format (default: json)'),
+  codec: z
+    .string()
+    .optional()
+    .describe('payload format (default: json); auto tells it by content type and bytes'),
   encoding: z
     .string()
     .optional()
@@ -151,6 +154,9 @@ export const timeWindowSchema = z
   })
   .describe('times outside of it are refused')
   .prefault({});
+
+/** The keys of a route, for the documentation's own test. */
+export const routeKeys: readonly string[] = Object.keys(routeShape.shape);
 
 /** The compiler's word that what the schema gives is what the core takes. */
 export const asRoutes = (routes: z.output<typeof routesSchema>): readonly RouteConfig[] => routes;

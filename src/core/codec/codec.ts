@@ -37,6 +37,8 @@ export interface CodecKind {
   readonly name: string;
   /** One line for people. */
   readonly summary: string;
+  /** The values of `encoding`, where the format has several. */
+  readonly encodings?: readonly string[];
   /** What is wrong with the route's options for this codec; undefined if nothing is. */
   check?(config: RouteConfig): { readonly key: string; readonly message: string } | undefined;
   /** A codec for one route: with its options, and with its own state if the format needs any. */

@@ -44,9 +44,6 @@ function startsAsText(bytes: Uint8Array): boolean {
 export const senml: CodecKind = {
   name: 'senml',
   summary: 'SenML (RFC 8428), JSON or CBOR',
-  check: ({ encoding }) =>
-    encoding === undefined || encoding === 'json' || encoding === 'cbor'
-      ? undefined
-      : { key: 'encoding', message: `"${encoding}" is no encoding of SenML; known are json, cbor` },
+  encodings: ['json', 'cbor'],
   create: ({ encoding }) => ({ decode: (bytes, context) => decodeSenml(bytes, context, encoding) }),
 };

@@ -45,6 +45,7 @@ const shape: Shape = (record, { topic }) => (topic.endsWith('/status') ? status(
 export const chirpstackV4: Preset = {
   name: 'chirpstack-v4',
   summary: 'ChirpStack v4 uplinks and device status',
+  encodings: ['json', 'protobuf'],
   defaults: ({ encoding }) => ({
     codec: encoding === 'protobuf' ? 'chirpstack-protobuf' : 'json',
     topic: [

@@ -6,6 +6,8 @@ export interface Preset {
   readonly name: string;
   /** One line for people. */
   readonly summary: string;
+  /** The values of `encoding`, where the ecosystem has several. */
+  readonly encodings?: readonly string[];
   /** The route itself, given what the operator wrote (`base_topic` and the like). */
   defaults(config: RouteConfig): RouteConfig;
   /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */
