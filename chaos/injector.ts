@@ -37,6 +37,7 @@ export class Injector {
     }
     await Promise.all(this.tails.values());
     await delay(endMs - (performance.now() - began), this.stage.signal);
+    this.stage.signal.throwIfAborted();
   }
 
   private async one(planned: PlannedFault<Fault>, late: boolean): Promise<void> {

@@ -46,6 +46,8 @@ export async function runChaos(options: ChaosOptions, context: RunContext): Prom
     return { ...result, folder: keep ? dir : undefined };
   } finally {
     run.keep = options.keep;
+    // Interrupted in the middle of a start: what is being acquired must be released, too.
+    await run.started;
     await releasers.releaseAll();
     if (!keep) await rm(dir, { recursive: true, force: true });
   }
@@ -53,6 +55,8 @@ export async function runChaos(options: ChaosOptions, context: RunContext): Prom
 
 class ChaosRun {
   keep = false;
+  /** Resolves when nothing more is acquired. */
+  started: Promise<unknown> = Promise.resolve();
   private readonly options: ChaosOptions;
   private readonly context: RunContext;
   private readonly dir: string;
@@ -71,7 +75,9 @@ class ChaosRun {
     const backend = options.databaseUrl === undefined ? 'embedded' : 'server';
     const plan = planFaults(faultsFor(backend, options.only), options);
     context.progress(`${plan.length} faults planned; logs in ${this.dir}`);
-    const { stage, scraper } = await this.start();
+    const starting = this.start();
+    this.started = starting.catch(() => undefined);
+    const { stage, scraper } = await starting;
     const { daemon, database } = stage;
     const publishers = new Publishers(stage.broker.url, { baseMs: Date.now(), rate: options.rate });
     this.releasers.add('publishers', () => publishers.close());

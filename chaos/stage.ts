@@ -28,6 +28,8 @@ export async function setStage(setup: StageOptions): Promise<{ stage: Stage; scr
   if (!existsSync(program)) throw new Error(`${program} is not there: run npm run build`);
   const database = await openDatabase(options.databaseUrl, dir);
   releasers.add('database', () => database.close(setup.keeps()));
+  // The slowest step: whoever interrupts it need not wait for the others.
+  signal.throwIfAborted();
   const broker = await Broker.start(join(dir, 'mosquitto'));
   releasers.add('broker', () => broker.close());
   const brokerLink = await TcpProxy.start(broker.port);

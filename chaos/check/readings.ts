@@ -28,7 +28,7 @@ export async function checkReadings(
   sent: readonly (readonly Sent[])[],
   faults: readonly FaultRecord[],
 ): Promise<Violation[]> {
-  const missing: string[] = [];
+  const missing: Sent[] = [];
   const altered: string[] = [];
   const extra: string[] = [];
   const seen = new Map<number, string>();
@@ -49,7 +49,7 @@ export async function checkReadings(
     for (const { ms } of stored) if (!times.has(ms)) extra.push(`${keyOf(sensor)} at ${iso(ms)}: never sent`);
     for (const each of list) {
       const row = byTime.get(each.message.timeMs);
-      if (row === undefined) missing.push(describe(each, faults));
+      if (row === undefined) missing.push(each);
       else if (row.seq !== each.message.id || row.temperature !== each.message.temperature) {
         altered.push(`${describe(each, faults)}; stored: seq ${row.seq}, temperature ${row.temperature}`);
       }
@@ -57,7 +57,7 @@ export async function checkReadings(
     if (byTime.size !== stored.length) twice.push(`${keyOf(sensor)}: ${stored.length - byTime.size} times`);
   }
   return [
-    ...found('sent and not stored', missing),
+    ...found('sent and not stored', describeAll(missing, faults)),
     ...found('stored and not sent', extra),
     ...found('stored twice', twice),
     ...found('stored with other values', altered),
@@ -84,6 +84,12 @@ async function deadLetters(url: string): Promise<string[]> {
     'SELECT topic, reason, detail FROM dead_letters ORDER BY received_at LIMIT 100',
   );
   return rows.map(({ topic, reason, detail }) => `${topic}: ${reason} ${detail ?? ''}`);
+}
+
+/** The earliest first: what came after may be a consequence. */
+function describeAll(missing: readonly Sent[], faults: readonly FaultRecord[]): string[] {
+  const inOrder = [...missing].sort((a, b) => a.acknowledgedMs - b.acknowledgedMs);
+  return inOrder.map((each) => describe(each, faults));
 }
 
 function describe({ message, sentMs, acknowledgedMs }: Sent, faults: readonly FaultRecord[]): string {
