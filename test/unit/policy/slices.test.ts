@@ -1,0 +1,51 @@
+import { describe, expect, test } from '@jest/globals';
+import { safeSlices, without, type Range } from '../../../src/core/policy/slices.ts';
+
+const HOUR = 3_600_000_000;
+const DAY = 24 * HOUR;
+const range = (from: number, until: number): Range => ({ from, until });
+const EVER = range(0, Number.MAX_SAFE_INTEGER);
+const days = (...numbers: number[]) => numbers.map((day) => range(day * DAY, (day + 1) * DAY));
+
+describe('slices of a refresh', () => {
+  test('are whole buckets, a week of them at most', () => {
+    expect(safeSlices([range(10 * DAY + 5, 25 * DAY)], days(...Array(30).keys()), 30 * DAY, HOUR)).toEqual([
+      range(10 * DAY, 17 * DAY),
+      range(17 * DAY, 24 * DAY),
+      range(24 * DAY, 25 * DAY),
+    ]);
+  });
+
+  test('stop where the source was dropped, and at what may be refreshed yet', () => {
+    expect(safeSlices([EVER], days(5, 6, 9), 9 * DAY + 90 * 60_000_000, HOUR)).toEqual([
+      range(5 * DAY, 7 * DAY),
+      range(9 * DAY, 9 * DAY + HOUR),
+    ]);
+  });
+
+  test('leave out a bucket of which only a part is held', () => {
+    const held = [range(5 * DAY + HOUR, 7 * DAY + HOUR)];
+    expect(safeSlices([EVER], held, 20 * DAY, DAY)).toEqual([range(6 * DAY, 7 * DAY)]);
+  });
+
+  test('are none of nothing', () => {
+    expect(safeSlices([EVER], [], 20 * DAY, DAY)).toEqual([]);
+    expect(safeSlices([range(DAY, 2 * DAY)], days(4), 20 * DAY, HOUR)).toEqual([]);
+  });
+
+  test('overlapping ranges are done once', () => {
+    const ranges = [range(5 * DAY, 6 * DAY), range(5 * DAY + HOUR, 5 * DAY + 2 * HOUR)];
+    expect(safeSlices(ranges, days(5), 20 * DAY, HOUR)).toEqual([range(5 * DAY, 6 * DAY)]);
+  });
+});
+
+test.each<[string, number[], Range[]]>([
+  ['nothing', [], [range(0, 4 * HOUR)]],
+  ['one in the middle', [HOUR], [range(0, HOUR), range(2 * HOUR, 4 * HOUR)]],
+  ['neighbours', [2 * HOUR, HOUR], [range(0, HOUR), range(3 * HOUR, 4 * HOUR)]],
+  ['the first and the last', [0, 3 * HOUR], [range(HOUR, 3 * HOUR)]],
+  ['all', [0, HOUR, 2 * HOUR, 3 * HOUR], []],
+  ['those outside', [-HOUR, 4 * HOUR], [range(0, 4 * HOUR)]],
+])('a range without %s', (_, unsafe, expected) => {
+  expect(without([range(0, 4 * HOUR)], unsafe, HOUR)).toEqual(expected);
+});
