@@ -9,10 +9,18 @@ export interface MetricsRegistry extends Metrics {
   figures(): Promise<readonly Figure[]>;
 }
 
+/** Gauges of prom-client that end in `_total`: promtool refuses them, and the same figures come per type without it. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
 /** Counters, gauges and histograms of the daemon, and those of the Node process. */
 export function createMetrics(): MetricsRegistry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   const collectors: (() => void)[] = [];
   const known = new Map<string, unknown>();
   const once = <T>(name: string, make: () => T): T => {
