@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { CODECS } from '../../src/core/codec/index.ts';
-import { FUZZ_NOW_MS, runFuzz } from '../support/fuzz.ts';
+import { cpuMs, FUZZ_NOW_MS, runFuzz } from '../support/fuzz.ts';
 import { FUZZ_TARGETS, UNFUZZED } from '../support/fuzz-targets.ts';
 import { contractBreach } from '../support/contract.ts';
 import { routerOf } from '../support/routes.ts';
@@ -148,9 +148,9 @@ describe('bombs are refused, or read within the limits', () => {
     const message = { topic: target?.topic ?? '', payload, retain: false, receivedAtMs: FUZZ_NOW_MS };
     // The better of two: the machine may pause.
     const times = [0, 1].map(() => {
-      const start = performance.now();
+      const start = process.cpuUsage();
       expect(contractBreach(router.decode(message), FUZZ_NOW_MS)).toBeUndefined();
-      return performance.now() - start;
+      return cpuMs(start);
     });
     expect(Math.min(...times)).toBeLessThan(250);
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();

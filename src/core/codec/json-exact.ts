@@ -7,7 +7,7 @@
 const LONG_INTEGER = /(?:^|[^\d.])\d{16}/;
 
 export function mayHoldLongInteger(text: string): boolean {
-  return text.length >= 16 && LONG_INTEGER.test(text);
+  return LONG_INTEGER.test(text);
 }
 
 const TOKEN = /[\s,:]*(?:([[\]{}"])|(-?\d[\d.eE+-]*)|true|false|null)/y;

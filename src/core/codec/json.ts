@@ -1,5 +1,5 @@
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
-import { nestsDeeper } from './depth.ts';
+import { nestsDeeper, surveyJson } from './depth.ts';
 import { mayHoldLongInteger, parseExact } from './json-exact.ts';
 import { decodeText } from './text.ts';
 
@@ -9,14 +9,15 @@ const TOO_DEEP = rejectPayload('too_deep');
 export function decodeJson(bytes: Uint8Array, maxDepth: number): Payload {
   const text = decodeText(bytes);
   if (typeof text !== 'string') return text;
-  if (nestsDeeper(bytes, maxDepth)) return TOO_DEEP;
+  const { brackets, digits } = surveyJson(bytes);
+  if (brackets > maxDepth && nestsDeeper(bytes, maxDepth)) return TOO_DEEP;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return rejectPayload('parse_error', 'not JSON');
   }
-  return { kind: 'document', value: mayHoldLongInteger(text) ? parseExact(text) : value };
+  return { kind: 'document', value: digits >= 16 && mayHoldLongInteger(text) ? parseExact(text) : value };
 }
 
 export const json: CodecKind = {

@@ -7,6 +7,7 @@ import { CORE_METRICS } from '../reading.ts';
 
 const MAX_NAME_CHARS = 128;
 const MAX_REMEMBERED_KEYS = 4096;
+const KEYS_PER_METRIC = 16;
 
 export interface MetricOptions {
   readonly fields: readonly Field[];
@@ -64,10 +65,14 @@ export class MetricPlan {
   collect(source: Doc, record: Doc): MetricSink {
     const sink = new MetricSink();
     for (const field of this.located) this.addField(field, source, record, sink);
-    for (const key of Object.keys(source)) {
-      this.addKey(key, source[key], sink);
+    const keys = Object.keys(source);
+    // Not even with all the texts and nulls that a record may hold beside its metrics: no record, but a bomb.
+    sink.overflow = keys.length > KEYS_PER_METRIC * this.options.maxMetrics;
+    for (const key of keys) {
       if (sink.overflow) return sink;
+      this.addKey(key, source[key], sink);
     }
+    if (sink.overflow) return sink;
     if (sink.contested !== undefined) for (const name of sink.contested) this.settle(name, source, sink);
     return sink;
   }

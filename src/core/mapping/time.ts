@@ -1,5 +1,5 @@
 import type { Micros } from '../reading.ts';
-import { lookup, own, type Doc, type Pointer } from './document.ts';
+import { lookup, type Doc, type Pointer } from './document.ts';
 import type { Draft, Fault } from './draft.ts';
 import { parseTime, type TimeUnit } from './instant.ts';
 import type { Zone } from './zone.ts';
@@ -56,10 +56,9 @@ function firstOf(paths: readonly Pointer[], record: Doc): unknown {
   return undefined;
 }
 
-function usualTime(record: Doc): unknown {
-  for (const key of TIME_KEYS) {
-    const value = own(record, key);
-    if (value !== undefined && value !== null && value !== '') return value;
-  }
-  return undefined;
+/** Plain access, on the path of every message: nothing that a prototype has is called like a time. */
+function usualTime({ time, timestamp, ts }: Doc): unknown {
+  if (time !== undefined && time !== null && time !== '') return time;
+  if (timestamp !== undefined && timestamp !== null && timestamp !== '') return timestamp;
+  return ts === '' ? undefined : ts;
 }
