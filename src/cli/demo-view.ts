@@ -32,6 +32,8 @@ export interface DemoView {
   alert(notification: AlertNotification): void;
   /** Prints a line of text above the progress line. */
   note(line: string): void;
+  /** Leaves the progress line where it is: what is printed from now on comes below it, until the next `progress`. */
+  settle(): void;
   /** Leaves the last progress line on the screen; nothing is printed afterwards. Idempotent. */
   close(): void;
 }
@@ -69,8 +71,13 @@ class LiveView implements DemoView {
     if (!this.#closed) this.#options.out.write(`${CLEAR_LINE}${line}\n${this.#line}`);
   }
 
-  close(): void {
+  settle(): void {
     if (!this.#closed && this.#line !== '') this.#options.out.write('\n');
+    this.#line = '';
+  }
+
+  close(): void {
+    this.settle();
     this.#closed = true;
   }
 
@@ -106,6 +113,8 @@ class PlainView implements DemoView {
   note(line: string): void {
     if (!this.#closed) this.#options.out.write(`${line}\n`);
   }
+
+  settle(): void {}
 
   close(): void {
     this.#closed = true;

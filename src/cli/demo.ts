@@ -53,6 +53,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
     const stopProgress = showProgress(view, app);
     await Promise.race([interrupted, ended(options.seconds)]);
     stopProgress();
+    view.settle();
     view.note('stopping …');
     await finish(simulator, app, view);
   } finally {

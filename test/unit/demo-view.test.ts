@@ -150,6 +150,15 @@ describe('the demo on a terminal', () => {
     ]);
   });
 
+  test('stopping leaves the last figures above what is said then', () => {
+    const { demo, written } = view({ isTTY: true });
+    demo.progress(snapshot());
+    demo.settle();
+    demo.note('stopping …');
+    demo.close();
+    expect(written).toEqual([`${CLEAR}${LINE}`, '\n', `${CLEAR}stopping …\n`]);
+  });
+
   test.each([
     [80, LINE],
     [0, LINE],
