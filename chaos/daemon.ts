@@ -29,6 +29,7 @@ export class Daemon {
   private child: ChildProcess | undefined;
   private asked: NodeJS.Signals | undefined;
   private ready = false;
+  private from = 0;
   private closing = false;
   private keeping: Promise<void> = Promise.resolve();
 
@@ -52,6 +53,11 @@ export class Daemon {
 
   get isReady(): boolean {
     return this.running && this.ready;
+  }
+
+  /** Only then does the broker keep for it what is published. */
+  get isSubscribed(): boolean {
+    return this.isReady && this.log.saw('mqtt: subscribed', this.from);
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
@@ -102,11 +108,12 @@ export class Daemon {
     });
     this.child = child;
     const from = this.log.mark();
+    this.from = from;
     this.file.write(`--- start ${this.starts} at ${new Date().toISOString()}\n`);
     child.stderr.on('data', (chunk: Buffer) => {
       this.file.write(chunk);
       this.log.write(chunk.toString());
-      this.ready ||= this.log.sawReady(from);
+      this.ready ||= this.log.saw('ready', from);
     });
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     this.file.write(`--- end: ${signal ?? `exit code ${code}`}, asked for: ${this.asked ?? 'nothing'}\n`);

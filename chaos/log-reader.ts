@@ -4,6 +4,8 @@ const SUSPICIOUS =
   /unexpected|unhandled|uncaught|assertion|deprecat|memory leak|"(Type|Reference|Range|Syntax)Error"/i;
 /** The driver's words for a connection that broke. */
 const DRIVER = /Connection terminated unexpectedly/g;
+/** Up; and subscribed, which may be later. */
+const MARKS = ['ready', 'mqtt: subscribed'] as const;
 const KEPT_SUSPECTS = 20;
 const KEPT_CHARS = 8000;
 
@@ -19,7 +21,7 @@ export class LogReader {
   /** Of the lines of level warn and error, by their message. */
   readonly troubles = new Map<string, number>();
   private lines = 0;
-  private readyAt = -1;
+  private readonly seenAt = new Map<string, number>();
   private rest = '';
   private tail: { readonly line: number; readonly text: string }[] = [];
   private tailChars = 0;
@@ -35,8 +37,9 @@ export class LogReader {
     return this.lines;
   }
 
-  sawReady(from: number): boolean {
-    return this.readyAt >= from;
+  /** Whether a message that matters was logged since a mark. */
+  saw(msg: (typeof MARKS)[number], from: number): boolean {
+    return (this.seenAt.get(msg) ?? -1) >= from;
   }
 
   /** The last lines since a mark. */
@@ -51,7 +54,7 @@ export class LogReader {
     this.tailChars += text.length;
     while (this.tailChars > KEPT_CHARS) this.tailChars -= this.tail.shift()?.text.length ?? Infinity;
     const { level, msg, code } = parse(text);
-    if (msg === 'ready') this.readyAt = number;
+    if (MARKS.some((mark) => mark === msg)) this.seenAt.set(String(msg), number);
     if (typeof msg === 'string' && (level === 'warn' || level === 'error')) {
       this.troubles.set(msg, (this.troubles.get(msg) ?? 0) + 1);
     }

@@ -109,7 +109,8 @@ class ChaosRun {
       onViolation: (what, evidence) => this.violate(what, evidence),
     });
     const { daemon } = set.stage;
-    if (await becomes(() => daemon.isReady, START_MS, signal)) return set;
+    // What is published before the first subscription is nobody's to keep.
+    if (await becomes(() => daemon.isSubscribed, START_MS, signal)) return set;
     throw new Error(`the daemon did not start: ${daemon.log.textSince(0).slice(-1000)}`);
   }
 
