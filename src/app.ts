@@ -1,44 +1,28 @@
-import { createCron } from './adapters/cron.ts';
 import { createSystemClock } from './adapters/clock.ts';
 import { startHttp } from './adapters/http/server.ts';
 import type { MetricsRegistry } from './adapters/metrics.ts';
-import { createMqttSource } from './adapters/mqtt/source.ts';
-import { createCatalog } from './adapters/timescale/catalog.ts';
-import { TimescaleFigureStore } from './adapters/timescale/figure-store.ts';
-import { AdvisoryLeaderLock } from './adapters/timescale/leader-lock.ts';
-import { createPolicyJobs } from './adapters/timescale/policy-jobs.ts';
+import { inflate } from './adapters/zlib/inflate.ts';
 import { openDatabase, type Database } from './app/database.ts';
 import { isAlive, readinessChecks } from './app/health.ts';
-import {
-  databaseOptions,
-  declaredSensors,
-  ingestOptions,
-  mqttOptions,
-  registryOptions,
-  sharedFilters,
-} from './app/options.ts';
+import { startIntake, tellingOf } from './app/intake.ts';
+import { declaredSensors, registryOptions, sharedFilters } from './app/options.ts';
 import { startServers, type Servers } from './app/servers.ts';
+import { startHousekeeping, startScheduling } from './app/upkeep.ts';
 import type { Config } from './config/index.ts';
 import { diffReloadable } from './config/reload.ts';
 import type { AlertNotification } from './core/alert/model.ts';
 import { RuleSet } from './core/alert/rules.ts';
-import { CHECKS } from './core/policy/check/index.ts';
 import type { Finding } from './core/policy/finding.ts';
 import { planOf } from './core/policy/plan.ts';
 import { compileRoutes, type Router } from './core/route.ts';
 import type { AlertLog, Clock, Connectivity, Logger, MessageSource, ReadingStore } from './ports.ts';
 import { Releasers } from './releasers.ts';
 import { createAlerting, type Alerting } from './services/alerting.ts';
-import { BatchWriter, type AlertEvaluator, type StoreHealth } from './services/batch-writer.ts';
-import { Housekeeping, type Chore } from './services/housekeeping.ts';
-import { Ingest } from './services/ingest.ts';
+import { BatchWriter, type StoreHealth } from './services/batch-writer.ts';
+import type { Ingest } from './services/ingest.ts';
 import type { LedgerTotals } from './services/intake-ledger.ts';
-import { createScheduling, type Scheduling } from './services/scheduling.ts';
+import type { Scheduling } from './services/scheduling.ts';
 import { SensorRegistry } from './services/sensor-registry.ts';
-
-const HOUR_MS = 3_600_000;
-/** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
-const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
 
 export interface AppDeps {
   readonly logger: Logger;
@@ -179,8 +163,9 @@ export class App {
     });
     await registry.load();
     const alerting = await this.startAlerting(database, registry);
-    this.startHousekeeping(database, servers);
-    const scheduling = await this.startScheduling(servers);
+    const parts = { config, clock, logger, metrics, releasers };
+    startHousekeeping(parts, database, servers);
+    const scheduling = await startScheduling(parts, servers);
     const store = deps.wrap?.store?.(database.store) ?? database.store;
     const { min, max } = config.ingest.retry;
     const writer = new BatchWriter(
@@ -198,7 +183,14 @@ export class App {
     const httpPort = await this.startHttp(writer, scheduling);
     // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
     alerting.start((evaluate) => writer.commitAlerts(evaluate));
-    const { source, ingest } = await this.startIntake(servers, router, { registry, writer, alerting });
+    const { source, ingest } = await startIntake(
+      { ...parts, wrap: deps.wrap?.source },
+      { url: servers.mqttUrl, router, registry, writer },
+      (connectivity) => {
+        this.connectivity = connectivity;
+        alerting.onConnectivity(connectivity);
+      },
+    );
     return { servers, database, registry, alerting, writer, source, ingest, scheduling, httpPort };
   }
 
@@ -215,61 +207,6 @@ export class App {
     await alerting.load([...registry.all()]);
     this.releasers.add('alerting', () => alerting.stop());
     return alerting;
-  }
-
-  private startHousekeeping({ pool, alertStore }: Database, { embeddedDatabase }: Servers): void {
-    const { config, clock, deps } = this;
-    const figures = new TimescaleFigureStore(pool);
-    const chores: Chore[] = [
-      {
-        name: 'prune the alert outbox',
-        everyMs: HOUR_MS,
-        run: async () => {
-          while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
-        },
-      },
-    ];
-    if (embeddedDatabase) {
-      // The embedded engine has no autovacuum; the hypertables' chunks are looked after by their policies.
-      const vacuum = async () =>
-        void (await pool.query('VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox'));
-      chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
-    }
-    if (config.app_metrics.enabled) {
-      const write = async () => figures.write(clock.nowMs(), await deps.metrics.figures());
-      chores.push({ name: 'write app_metrics', everyMs: config.app_metrics.every, run: write });
-    }
-    const housekeeping = new Housekeeping(chores, { clock, logger: deps.logger });
-    housekeeping.start();
-    this.releasers.add('housekeeping', () => housekeeping.stop());
-  }
-
-  private async startScheduling(servers: Servers): Promise<Scheduling | undefined> {
-    const { config, clock, releasers } = this;
-    const { logger, metrics } = this.deps;
-    if (!config.scheduler.enabled) return undefined;
-    const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
-    const { statementTimeoutMs: _, lockTimeoutMs: __, ...bounded } = options;
-    const catalog = createCatalog(bounded);
-    releasers.add('policy catalog', () => catalog.close());
-    const jobs = servers.embeddedDatabase ? createPolicyJobs(options) : undefined;
-    if (jobs !== undefined) releasers.add('policy jobs', () => jobs.close());
-    const { verify, run_jobs: runJobs, timezone } = config.scheduler;
-    const scheduling = createScheduling({
-      cron: createCron(),
-      schedules: { verify, runJobs, timezone },
-      catalog,
-      leader: new AdvisoryLeaderLock(options, { clock, logger }),
-      ...(jobs === undefined ? {} : { jobs }),
-      plan: planOf(config.policies),
-      checks: CHECKS,
-      logger,
-      metrics,
-      clock,
-    });
-    await scheduling.start();
-    releasers.add('scheduling', () => scheduling.stop());
-    return scheduling;
   }
 
   private async startHttp(
@@ -289,60 +226,14 @@ export class App {
     return server.port;
   }
 
-  private async startIntake(
-    servers: Servers,
-    router: Router,
-    { registry, writer, alerting }: Pick<Running, 'registry' | 'writer' | 'alerting'>,
-  ): Promise<Pick<Running, 'source' | 'ingest'>> {
-    const { config, clock, deps, releasers } = this;
-    const { logger, metrics } = deps;
-    const mqtt = createMqttSource(mqttOptions(config, servers.mqttUrl, router.filters), {
-      logger,
-      metrics,
-      clock,
-      random: Math.random,
-    });
-    const source = deps.wrap?.source?.(mqtt) ?? mqtt;
-    releasers.add('mqtt', () => source.stop());
-    const ingest = new Ingest(ingestOptions(config), {
-      source,
-      decoder: router,
-      registry,
-      writer,
-      clock,
-      logger,
-      metrics,
-      onConnectivity: (connectivity) => {
-        this.connectivity = connectivity;
-        alerting.onConnectivity(connectivity);
-      },
-    });
-    await ingest.start();
-    releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
-    return { source, ingest };
-  }
-
   private need(): Running {
     if (this.running === undefined) throw new Error('the app is not started');
     return this.running;
   }
 }
 
-/** The alert engine, with somebody told of every line that leaves. */
-function tellingOf(alerting: Alerting, onAlert: AppDeps['onAlert']): AlertEvaluator {
-  if (onAlert === undefined) return alerting;
-  return {
-    prepare: (rows) => alerting.prepare(rows),
-    evaluate: (rows) => alerting.evaluate(rows),
-    announce: (notifications) => {
-      alerting.announce(notifications);
-      notifications.forEach(onAlert);
-    },
-  };
-}
-
 function routerOf(config: Config): Router {
-  return compileRoutes(config.routes, { limits: config.limits, timeWindow: config.time_window });
+  return compileRoutes(config.routes, { limits: config.limits, timeWindow: config.time_window, inflate });
 }
 
 function pick(config: Config, keys: readonly (keyof Config)[]): Partial<Config> {

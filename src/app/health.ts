@@ -1,4 +1,5 @@
 import type { ReadinessCheck } from '../adapters/http/server.ts';
+import { isNote } from '../core/policy/finding.ts';
 import type { Connectivity } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
 import type { Scheduling } from '../services/scheduling.ts';
@@ -32,7 +33,7 @@ export function readinessChecks({
     {
       name: 'policies',
       check: () => {
-        const count = scheduling?.findings().length ?? 0;
+        const count = scheduling?.findings().filter((finding) => !isNote(finding)).length ?? 0;
         return count === 0
           ? { status: 'ok' }
           : { status: 'degraded', detail: `${count} findings: fieldwatch policies verify` };

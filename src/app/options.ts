@@ -3,7 +3,7 @@ import type { MqttSourceOptions } from '../adapters/mqtt/source.ts';
 import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
 import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-directory.ts';
-import type { Config } from '../config/index.ts';
+import { currentSecret, type Config } from '../config/index.ts';
 import type { IngestOptions } from '../services/ingest.ts';
 import type { RegistryOptions } from '../services/sensor-registry.ts';
 
@@ -12,19 +12,27 @@ const EMBEDDED_WINDOW = 2000;
 
 // Configuration to the options of each part: the one place that knows both.
 
-/** `url` is the configured one, or that of the embedded database. */
-export function databaseOptions(config: Config, url: string, purpose?: string): DatabaseOptions {
-  const { database } = config;
+/** How to connect; `url` is the configured one, or that of the embedded database. */
+export function connectOptions({ database }: Config, url: string, purpose?: string): DatabaseOptions {
   const name = database.application_name;
   return {
     url,
     applicationName: purpose === undefined ? name : `${name} ${purpose}`,
-    statementTimeoutMs: database.statement_timeout,
-    lockTimeoutMs: database.lock_timeout,
     connectTimeoutMs: database.connect_timeout,
-    tls: { caFile: database.tls.ca_file },
-    ...(database.password === undefined ? {} : { password: database.password }),
+    tls: {
+      caFile: database.tls.ca_file,
+      certFile: database.tls.cert_file,
+      keyFile: database.tls.key_file,
+    },
+    // Read again for each connection: a rotated secret needs no restart.
+    ...(database.password === undefined ? {} : { password: () => currentSecret(database) ?? '' }),
   };
+}
+
+/** As `connectOptions`, with the configured limits of a statement. */
+export function databaseOptions(config: Config, url: string, purpose?: string): DatabaseOptions {
+  const { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs } = config.database;
+  return { ...connectOptions(config, url, purpose), statementTimeoutMs, lockTimeoutMs };
 }
 
 export function mqttOptions(config: Config, url: string, filters: readonly string[]): MqttSourceOptions {
@@ -33,7 +41,7 @@ export function mqttOptions(config: Config, url: string, filters: readonly strin
     urls: [url],
     clientId: mqtt.client_id,
     ...protocolOf(mqtt),
-    credentials: { username: mqtt.username, password: mqtt.password },
+    credentials: async () => ({ username: mqtt.username, password: currentSecret(mqtt) }),
     tls: {
       caFile: mqtt.tls.ca_file,
       certFile: mqtt.tls.cert_file,

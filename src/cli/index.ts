@@ -13,6 +13,7 @@ import { rulesCommand } from './rules/index.ts';
 import { runCommand } from './run.ts';
 import { sensorsCommand } from './sensors.ts';
 import { simulateCommand } from './simulate.ts';
+import { storageCommand } from './storage.ts';
 
 /** Every command, in the order of the help. A new command is one file and one line here. */
 export const COMMANDS: readonly CliCommand[] = [
@@ -28,6 +29,7 @@ export const COMMANDS: readonly CliCommand[] = [
   alertsCommand,
   rulesCommand,
   policiesCommand,
+  storageCommand,
   deadLettersCommand,
   doctorCommand,
 ];

@@ -1,6 +1,6 @@
 import { messageOf } from '../core/errors.ts';
 import { decideFlush, isFull, type BatchLimits, type WindowFill } from '../core/batch.ts';
-import { FILTERED_CODES, type Decoded, type Millis } from '../core/reading.ts';
+import { FILTERED_CODES, type Decoded, type Millis, type Publish } from '../core/reading.ts';
 import type { Clock, Connectivity, InboundMessage, Logger, MessageSource, Metrics, Timer } from '../ports.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
@@ -34,6 +34,8 @@ export interface IngestDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
+  /** Sends what a route has to say to a sender. Must not throw; what cannot be sent is not sent. */
+  readonly publish?: (publish: Publish) => void;
 }
 
 /** Before the first CONNACK tells: what a default MQTT 3.1.1 broker grants. */
@@ -116,6 +118,7 @@ export class Ingest {
   private onMessage(message: InboundMessage): void {
     const receivedAtMs = this.redelivery.arrivalOf(message);
     const decoded = this.decode(message, receivedAtMs);
+    if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
     this.unacknowledged += message.qos;
     const batch = (this.open ??= new IntakeBatch(this.deps.clock.monotonicMs()));
     const before = batch.bytes;

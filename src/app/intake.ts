@@ -1,0 +1,74 @@
+import { createMqttSource } from '../adapters/mqtt/source.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Router } from '../core/route.ts';
+import type { Connectivity, MessageSource } from '../ports.ts';
+import type { Alerting } from '../services/alerting.ts';
+import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
+import { Ingest } from '../services/ingest.ts';
+import type { SensorRegistry } from '../services/sensor-registry.ts';
+import { ingestOptions, mqttOptions } from './options.ts';
+import type { Parts } from './parts.ts';
+
+export interface IntakeParts extends Parts {
+  /** Stands between the broker and the intake. */
+  readonly wrap: ((source: MessageSource) => MessageSource) | undefined;
+}
+
+export interface IntakeEnds {
+  readonly url: string;
+  readonly router: Router;
+  readonly registry: SensorRegistry;
+  readonly writer: BatchWriter;
+}
+
+/** The way from the broker to the writer: released first, so that what is held is stored and acknowledged. */
+export async function startIntake(
+  parts: IntakeParts,
+  { url, router, registry, writer }: IntakeEnds,
+  onConnectivity: (connectivity: Connectivity) => void,
+): Promise<{ readonly source: MessageSource; readonly ingest: Ingest }> {
+  const { config, clock, logger, metrics, releasers } = parts;
+  const mqtt = createMqttSource(mqttOptions(config, url, router.filters), {
+    logger,
+    metrics,
+    clock,
+    random: Math.random,
+  });
+  const source = parts.wrap?.(mqtt) ?? mqtt;
+  releasers.add('mqtt', () => source.stop());
+  const ingest = new Ingest(ingestOptions(config), {
+    source,
+    decoder: router,
+    registry,
+    writer,
+    clock,
+    logger,
+    metrics,
+    onConnectivity,
+    publish: ({ topic, payload }) => {
+      mqtt.publish(topic, payload, { qos: 0, retain: false }).catch((error: unknown) => {
+        logger.warn({ topic, error: messageOf(error) }, 'what a route had to say could not be sent');
+      });
+    },
+  });
+  await ingest.start();
+  releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
+  return { source, ingest };
+}
+
+/** The alert engine, with somebody told of every line that leaves. */
+export function tellingOf(
+  alerting: Alerting,
+  onAlert: ((notification: AlertNotification) => void) | undefined,
+): AlertEvaluator {
+  if (onAlert === undefined) return alerting;
+  return {
+    prepare: (rows) => alerting.prepare(rows),
+    evaluate: (rows) => alerting.evaluate(rows),
+    announce: (notifications) => {
+      alerting.announce(notifications);
+      notifications.forEach(onAlert);
+    },
+  };
+}

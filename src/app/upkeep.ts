@@ -1,0 +1,77 @@
+import { createCron } from '../adapters/cron.ts';
+import { createCatalog } from '../adapters/timescale/catalog.ts';
+import { TimescaleFigureStore } from '../adapters/timescale/figure-store.ts';
+import { AdvisoryLeaderLock } from '../adapters/timescale/leader-lock.ts';
+import { createPolicyJobs } from '../adapters/timescale/policy-jobs.ts';
+import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
+import { CHECKS } from '../core/policy/check/index.ts';
+import { planOf } from '../core/policy/plan.ts';
+import { Housekeeping, type Chore } from '../services/housekeeping.ts';
+import { createScheduling, type Scheduling } from '../services/scheduling.ts';
+import type { Database } from './database.ts';
+import { connectOptions, databaseOptions } from './options.ts';
+import type { Parts } from './parts.ts';
+import type { Servers } from './servers.ts';
+
+const HOUR_MS = 3_600_000;
+/** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
+const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
+
+/** The small things that somebody has to do every so often. */
+export function startHousekeeping(
+  { config, clock, logger, metrics, releasers }: Parts,
+  { pool, alertStore }: Database,
+  { embeddedDatabase }: Servers,
+): void {
+  const prune = async () => {
+    while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
+  };
+  const chores: Chore[] = [{ name: 'prune the alert outbox', everyMs: HOUR_MS, run: prune }];
+  if (embeddedDatabase) {
+    // The embedded engine has no autovacuum; the hypertables' chunks are looked after by their policies.
+    const vacuum = async () =>
+      void (await pool.query('VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox'));
+    chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
+  }
+  if (config.app_metrics.enabled) {
+    const figures = new TimescaleFigureStore(pool);
+    const write = async () => figures.write(clock.nowMs(), await metrics.figures());
+    chores.push({ name: 'write app_metrics', everyMs: config.app_metrics.every, run: write });
+  }
+  const housekeeping = new Housekeeping(chores, { clock, logger });
+  housekeeping.start();
+  releasers.add('housekeeping', () => housekeeping.stop());
+}
+
+/** Verification of the policies on a schedule, repairs, and the jobs of a server without workers. */
+export async function startScheduling(
+  { config, clock, logger, metrics, releasers }: Parts,
+  servers: Servers,
+): Promise<Scheduling | undefined> {
+  if (!config.scheduler.enabled) return undefined;
+  const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
+  // The catalog has shorter limits of its own: a verification must not hold up who waits behind it.
+  const catalog = createCatalog(connectOptions(config, servers.databaseUrl, 'scheduler'));
+  releasers.add('policy catalog', () => catalog.close());
+  const jobs = servers.embeddedDatabase ? createPolicyJobs(options) : undefined;
+  if (jobs !== undefined) releasers.add('policy jobs', () => jobs.close());
+  const hand = createRepairHand(options);
+  releasers.add('policy repairs', () => hand.close());
+  const { verify, run_jobs: runJobs, timezone } = config.scheduler;
+  const scheduling = createScheduling({
+    cron: createCron(),
+    schedules: { verify, runJobs, timezone },
+    catalog,
+    leader: new AdvisoryLeaderLock(options, { clock, logger }),
+    ...(jobs === undefined ? {} : { jobs }),
+    plan: planOf(config.policies),
+    hand,
+    checks: CHECKS,
+    logger,
+    metrics,
+    clock,
+  });
+  await scheduling.start();
+  releasers.add('scheduling', () => scheduling.stop());
+  return scheduling;
+}
