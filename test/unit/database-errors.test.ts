@@ -5,6 +5,11 @@ import { databaseError, judge } from '../../src/adapters/timescale/errors.ts';
 
 const coded = (code: string) => Object.assign(new Error('text that must not matter'), { code });
 
+test('a server without TLS is a fault of the configuration, not a lost connection', () => {
+  const verdict = judge(new Error('The server does not support SSL connections'));
+  expect(verdict).toMatchObject({ kind: 'config', code: 'DB_TLS' });
+});
+
 describe('INTAKE 7: errors of the database are classified by code', () => {
   test.each([
     ['08000', 'transient', 'DB_UNREACHABLE'],

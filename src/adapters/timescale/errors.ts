@@ -1,8 +1,8 @@
 import { FieldwatchError, messageOf, type ErrorKind } from '../../core/errors.ts';
 
 /**
- * What a failure of the database means, by its SQLSTATE or errno and never by its text: texts are translated and change
- * between versions. One table for the whole adapter; each line has a test.
+ * What a failure of the database means, by its SQLSTATE or errno and never by the server's text: texts are translated
+ * and change between versions. One table for the whole adapter; each line has a test.
  *
  * Two codes stand for the absence of one. `DB_CONNECTION_LOST` is an error of the driver without any code: node-pg
  * reports a killed backend as a bare Error. `DB_UNKNOWN` is a code that is not in the table: its kind is `transient`, so
@@ -58,6 +58,12 @@ const TLS: Verdict = {
   code: 'DB_TLS',
   kind: 'config',
   remedy: 'Check database.tls.ca_file and that the certificate names the host of database.url.',
+};
+const NO_TLS: Verdict = {
+  code: 'DB_TLS',
+  kind: 'config',
+  remedy:
+    'Turn TLS on in the server (ssl = on), or set sslmode=disable in database.url on a network you trust.',
 };
 const BUG: Verdict = { code: 'DB_BUG', kind: 'bug', remedy: 'Please report this with the log around it.' };
 export const UNKNOWN: Verdict = {
@@ -133,6 +139,11 @@ const BY_ERRNO: Readonly<Record<string, Verdict>> = {
   EPROTO: TLS,
 };
 
+/** Said by the driver itself, which gives no code; its version is pinned, its texts are not translated. */
+const BY_DRIVER_TEXT: Readonly<Record<string, Verdict>> = {
+  'The server does not support SSL connections': NO_TLS,
+};
+
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** The code of a driver error: an SQLSTATE, an errno, or undefined. */
@@ -148,7 +159,7 @@ export const isSqlState = (code: string | undefined): boolean =>
 /** Pure: what an error asks for. */
 export function judge(error: unknown): Verdict {
   const code = codeOf(error);
-  if (code === undefined) return isProgrammingError(error) ? BUG : LOST;
+  if (code === undefined) return isProgrammingError(error) ? BUG : (BY_DRIVER_TEXT[messageOf(error)] ?? LOST);
   const byErrno = BY_ERRNO[code];
   if (byErrno !== undefined) return byErrno;
   if (!isSqlState(code)) return code.startsWith('ERR_') ? BUG : UNKNOWN;
