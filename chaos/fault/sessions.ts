@@ -1,7 +1,11 @@
 import type pg from 'pg';
 import { query, withClient } from '../database.ts';
-import { delay } from '../delay.ts';
+import { becomes, delay } from '../delay.ts';
 import { APPLICATION_NAME, NotInjected, type Fault } from './fault.ts';
+
+const TERMINATE = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1';
+/** A daemon that is starting has no session for a while. */
+const SEEN_MS = 20_000;
 
 /** What other sessions and administrators do to ours. */
 export const SESSION_FAULTS: readonly Fault[] = [
@@ -30,14 +34,12 @@ export const SESSION_FAULTS: readonly Fault[] = [
     target: 'database',
     needs: 'server',
     holdMs: [0, 0],
-    inject: async ({ database }) => {
-      const rows = await query(
-        database.url,
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1',
-        [APPLICATION_NAME],
-      );
-      if (rows.length === 0) throw new NotInjected('no backend to terminate');
-      return `${rows.length} backend(s) terminated`;
+    inject: async ({ database, signal }) => {
+      let ended = 0;
+      const some = async () =>
+        (ended = (await query(database.url, TERMINATE, [APPLICATION_NAME])).length) > 0;
+      if (!(await becomes(some, SEEN_MS, signal))) throw new NotInjected('no backend to terminate');
+      return `${ended} backend(s) terminated`;
     },
   },
   {

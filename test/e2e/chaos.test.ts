@@ -4,6 +4,8 @@ import { faultsFor } from '../../chaos/fault/index.ts';
 import { planFaults } from '../../chaos/schedule.ts';
 import { describeWith } from '../support/tools.ts';
 
+/** Its first 30 s kill daemon and database, restart daemon and broker, and lose replies on both links. */
+const SEED = '794';
 const SEEDS = Array.from({ length: 50 }, (_, index) => index + 1);
 
 describe('the schedule of faults', () => {
@@ -31,7 +33,7 @@ describe('the schedule of faults', () => {
 describeWith('mosquitto')('npm run chaos', () => {
   it('finds nothing lost, nothing twice and every alert in its place after 30 s of faults', async () => {
     let report = '';
-    const code = await main(['--seconds', '30', '--seed', '1', '--rate', '200'], (text) => (report += text));
+    const code = await main(['--seconds', '30', '--seed', SEED, '--rate', '200'], (text) => (report += text));
     // The report is the evidence: shown where the exit code is not 0.
     expect(`exit ${code}\n${code === 0 ? '' : report}`).toBe('exit 0\n');
   });
