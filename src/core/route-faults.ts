@@ -1,7 +1,7 @@
 import type { CodecKind } from './codec/codec.ts';
 import { codecNamed, CODECS } from './codec/index.ts';
 import { effectiveConfig, topicList } from './compiled-route.ts';
-import { mappingFaults } from './mapping/compile.ts';
+import { mappingFaults } from './mapping/faults.ts';
 import { presetNamed, PRESETS } from './preset/index.ts';
 import type { RouteConfig, RouteFault } from './route-config.ts';
 import { parseTopicPattern } from './topic.ts';

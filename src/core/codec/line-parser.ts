@@ -1,3 +1,5 @@
+import { fieldValue, isInt64 } from './line-value.ts';
+
 /**
  * A line of InfluxDB line protocol, after the published grammar (line-protocol.ebnf of influxdata/line-protocol).
  * Works on text, whose positions are UTF-16 units: all that the grammar looks for is ASCII.
@@ -137,7 +139,7 @@ export class LineReader {
       const key = this.name(KEY_END);
       this.expect('=', FAULTS.equals);
       if (this.peek() === '"') this.skipQuoted();
-      else fields.set(key, fieldValue(this.bareValue()));
+      else fields.set(key, this.bareField());
       if (fields.size > this.maxParts) throw FAULTS.many;
       if (this.peek() !== ',') return fields;
       this.at++;
@@ -177,6 +179,12 @@ export class LineReader {
     throw FAULTS.string;
   }
 
+  private bareField(): number | bigint | boolean {
+    const value = fieldValue(this.bareValue());
+    if (value === undefined) throw FAULTS.value;
+    return value;
+  }
+
   private bareValue(): string {
     const start = this.at;
     while (this.at < this.text.length && !', \r\n'.includes(this.peek())) this.at++;
@@ -185,37 +193,11 @@ export class LineReader {
 
   private time(): string {
     const text = this.bareValue();
-    if (!/^-?\d+$/.test(text) || !inRange(text, INT64_MIN, INT64_MAX)) throw FAULTS.time;
+    if (!/^-?\d+$/.test(text) || !isInt64(text)) throw FAULTS.time;
     return text;
   }
 }
 
 function isNonprintable(code: number): boolean {
   return code < 0x20 || code === 0x7f;
-}
-
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
-const UINT64_MAX = 2n ** 64n - 1n;
-
-function inRange(digits: string, min: bigint, max: bigint): boolean {
-  // Twenty digits and a sign hold every 64-bit integer; leading zeros are rare, and long ones hostile.
-  if (digits.length > 64) return false;
-  const value = BigInt(digits);
-  return value >= min && value <= max;
-}
-
-function fieldValue(text: string): number | bigint | boolean {
-  if (/^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
-  const digits = text.slice(0, -1);
-  if (/^-?\d+i$/.test(text) && inRange(digits, INT64_MIN, INT64_MAX)) return exact(digits);
-  if (/^\d+u$/.test(text) && inRange(digits, 0n, UINT64_MAX)) return exact(digits);
-  if (/^(?:t|T|true|True|TRUE)$/.test(text)) return true;
-  if (/^(?:f|F|false|False|FALSE)$/.test(text)) return false;
-  throw FAULTS.value;
-}
-
-function exact(digits: string): number | bigint {
-  const value = Number(digits);
-  return Number.isSafeInteger(value) ? value : BigInt(digits);
 }
