@@ -7,13 +7,17 @@ import { declaredPolicies, policyName, type PolicyPlan } from '../core/policy/pl
 import type { Db } from './db.ts';
 
 // A server with background workers keeps its own statistics; runs by the daemon are in job_runs. `-infinity` is "never".
+// A run that is recorded as failed with 24000 did its work on some PostgreSQL versions (see the check of runs): unknown.
 const text = `
 SELECT j.job_id AS job, coalesce(nullif(s.last_start, '-infinity'), r.started_at) AS started,
-  coalesce(CASE WHEN s.last_start > '-infinity' THEN s.last_run_success END, r.ok) AS ok,
+  CASE WHEN s.last_start IS NULL OR s.last_start = '-infinity' THEN r.ok
+    WHEN s.last_run_success OR e.code IS DISTINCT FROM '24000' THEN s.last_run_success END AS ok,
   CASE WHEN j.scheduled AND r.started_at IS NULL THEN nullif(s.next_start, '-infinity') END AS next
 FROM timescaledb_information.jobs j
 LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
-LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY started_at DESC LIMIT 1) r ON true`;
+LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY started_at DESC LIMIT 1) r ON true
+LEFT JOIN LATERAL (SELECT sqlerrcode::text AS code FROM timescaledb_information.job_errors
+  WHERE job_id = j.job_id ORDER BY start_time DESC LIMIT 1) e ON true`;
 
 interface RunRow {
   readonly job: number;

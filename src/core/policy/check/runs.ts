@@ -116,8 +116,11 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
       `${wake} TimescaleDB 2.26.4 mends this itself`,
     );
   }
-  // Failing jobs are put off by up to five intervals, so overdue means nobody started a job whose time had come.
-  if (facts.server.hasWorkers && sinceDue !== undefined && sinceDue > Math.max(every, 600)) {
+  // Failing jobs are put off by up to five intervals, so overdue means nobody started a job whose time had come. A job
+  // that never ran was due since the first slot of its schedule, years ago: nothing is known of it yet, and if it never
+  // runs, the checks of the effects say so.
+  const ranBefore = sinceStart !== undefined;
+  if (facts.server.hasWorkers && ranBefore && sinceDue !== undefined && sinceDue > Math.max(every, 600)) {
     return {
       verdict: 'lagging',
       actual: `job ${job} was due ${hours(sinceDue)} ago`,
