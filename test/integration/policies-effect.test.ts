@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
 import { planWith } from '../support/policy-plan.ts';
+import { describeEmbedded } from '../support/server-db.ts';
 
 /** Five sensors, a reading every five minutes for two days until six hours ago, aggregated: what every case begins and ends with. */
 let db: PolicyDatabase;
@@ -200,29 +201,26 @@ describe('once all is well', () => {
     ]);
   });
 
-  test('a job that fails: a hint', async () => {
-    const [id] = await db.jobs('sensor_readings', 'policy_retention');
-    await db.sql(
-      `INSERT INTO job_runs VALUES (${id}, now() - INTERVAL '1 minute', now(), false, 'out of shared memory')`,
-    );
-    restore = () => db.sql('DELETE FROM job_runs');
-    expect(await db.verify()).toMatchObject([
-      {
-        check: 'runs',
-        subject: 'sensor_readings retention',
-        verdict: 'lagging',
-        actual: `job ${id} failed 1 time in a row: out of shared memory`,
-      },
-    ]);
+  describeEmbedded('by the history of the daemon', () => {
+    test('a job that fails: a hint', async () => {
+      const [id] = await db.jobs('sensor_readings', 'policy_retention');
+      await db.sql(
+        `INSERT INTO job_runs VALUES (${id}, now() - INTERVAL '1 minute', now(), false, 'out of shared memory')`,
+      );
+      restore = () => db.sql('DELETE FROM job_runs');
+      expect(await db.verify()).toMatchObject([
+        {
+          check: 'runs',
+          subject: 'sensor_readings retention',
+          verdict: 'lagging',
+          actual: `job ${id} failed 1 time in a row: out of shared memory`,
+        },
+      ]);
+    });
   });
 
   test('a job of another owner', async () => {
-    const [id] = await db.jobs('sensor_alerts', 'policy_retention');
-    const own = (role: string) =>
-      db.sql(`UPDATE _timescaledb_config.bgw_job SET owner = '${role}'::regrole WHERE id = ${id}`);
-    await db.sql('CREATE ROLE somebody_else LOGIN');
-    await own('somebody_else');
-    restore = () => own('postgres');
+    restore = await db.giveAway('sensor_alerts');
     expect(await db.verify()).toMatchObject([
       {
         check: 'policies',

@@ -79,15 +79,7 @@ describe('each sabotage is mended, and nothing is left', () => {
       FROM timescaledb_information.jobs WHERE hypertable_name = 'sensor_hourly_agg' AND config ? 'start_offset'`),
       2,
     ],
-    [
-      'of another owner',
-      async () => {
-        await db.sql('CREATE ROLE stranger LOGIN');
-        await db.sql(`UPDATE _timescaledb_config.bgw_job SET owner = 'stranger'::regrole
-        WHERE hypertable_id = (SELECT id FROM _timescaledb_catalog.hypertable WHERE table_name = 'sensor_alerts')`);
-      },
-      2,
-    ],
+    ['of another owner', () => db.giveAway('sensor_alerts'), 2],
     [
       'another chunk interval',
       () => db.sql(`SELECT set_chunk_time_interval('app_metrics', INTERVAL '7 days')`),

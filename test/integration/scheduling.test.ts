@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
 import { createPolicyJobs } from '../../src/adapters/timescale/policy-jobs.ts';
@@ -12,11 +12,10 @@ import { RecordingMetrics } from '../support/fakes.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
 import { planWith } from '../support/policy-plan.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
+import { describeEmbedded } from '../support/server-db.ts';
 
 const VERIFY = '*/5 * * * *';
 const RUN_JOBS = '* * * * *';
-/** A real server runs its jobs itself; then there is nothing to see here. */
-const embedded = (process.env['FIELDWATCH_TEST_DATABASE_URL'] ?? '') === '';
 
 let db: PolicyDatabase;
 beforeAll(async () => {
@@ -51,7 +50,8 @@ function daemon(section: Record<string, unknown> = {}) {
   };
 }
 
-(embedded ? describe : describe.skip)('due jobs of the embedded engine', () => {
+// A real server runs its jobs itself; then there is nothing to see here.
+describeEmbedded('due jobs of the embedded engine', () => {
   const never = new AbortController().signal;
 
   test('are run once when due, and do compress, refresh and drop', async () => {

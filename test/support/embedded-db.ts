@@ -1,10 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import pg from 'pg';
 import { startEmbeddedTimescale } from '../../src/embedded/timescale-process.ts';
+import { openOnServer, REAL_SERVER } from './server-db.ts';
 
 export interface TestDatabase {
   readonly url: string;
@@ -16,6 +16,8 @@ export interface TestDatabase {
 export interface TestDatabaseOptions {
   /** With all of sql/ applied; otherwise an empty database with the timescaledb extension. */
   readonly migrated?: boolean;
+  /** With TimescaleDB's background workers, on a real server. Without, jobs run only when the test runs them. */
+  readonly workers?: boolean;
 }
 
 type Migrate = (url: string) => Promise<unknown>;
@@ -40,9 +42,10 @@ export function prepareTemplate(migrate: Migrate): void {
  */
 export async function openTestDatabase({
   migrated = false,
+  workers = false,
 }: TestDatabaseOptions = {}): Promise<TestDatabase> {
-  const server = process.env['FIELDWATCH_TEST_DATABASE_URL'];
-  return server === undefined || server === '' ? openEmbedded(migrated) : openOnServer(server, migrated);
+  if (REAL_SERVER === undefined) return openEmbedded(migrated);
+  return openOnServer(REAL_SERVER, { workers, migrate: migrated ? migrateTemplate : undefined });
 }
 
 /** A folder with an embedded database that the caller may start, kill and start again. */
@@ -63,26 +66,6 @@ async function openEmbedded(migrated: boolean): Promise<TestDatabase> {
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-async function openOnServer(server: string, migrated: boolean): Promise<TestDatabase> {
-  const name = `fieldwatch_test_${randomBytes(6).toString('hex')}`;
-  await run(server, `CREATE DATABASE ${name}`);
-  const url = new URL(server);
-  url.pathname = `/${name}`;
-  await run(url.href, 'CREATE EXTENSION IF NOT EXISTS timescaledb');
-  if (migrated) await migrateTemplate(url.href);
-  return { url: url.href, close: () => run(server, `DROP DATABASE ${name} WITH (FORCE)`) };
-}
-
-async function run(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }
 
 /** The template's folder. Two workers may make it at once: the first rename wins, the other's work is thrown away. */

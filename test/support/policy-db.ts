@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { verify } from '../../src/core/policy/verify.ts';
-import { openTestDatabase } from './embedded-db.ts';
+import { openTestDatabase, type TestDatabaseOptions } from './embedded-db.ts';
 import { planWith } from './policy-plan.ts';
 
 /** A migrated database, a connection to spoil it, and the checks' view of it. */
@@ -18,17 +19,22 @@ export interface PolicyDatabase {
   lines(plan?: PolicyPlan): Promise<string[]>;
   /** Ids of the jobs of a policy. */
   jobs(relation: string, proc: string): Promise<number[]>;
+  /** Gives the jobs of a relation to a role of nobody's; the promised function gives them back. */
+  giveAway(relation: string): Promise<() => Promise<unknown>>;
   /** Runs every policy job now, in an order that does no harm. */
   runAll(): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function openPolicyDatabase(): Promise<PolicyDatabase> {
-  const database = await openTestDatabase({ migrated: true });
+export async function openPolicyDatabase(
+  options: Pick<TestDatabaseOptions, 'workers'> = {},
+): Promise<PolicyDatabase> {
+  const database = await openTestDatabase({ migrated: true, ...options });
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
   const catalog = createCatalog({ url: database.url });
   const plan = planWith();
+  const stranger = `stranger_${randomBytes(6).toString('hex')}`;
 
   const sql = async <Row>(text: string, values?: unknown[]): Promise<Row[]> =>
     (values === undefined ? await client.query(text) : await client.query(text, values)).rows as Row[];
@@ -50,6 +56,18 @@ export async function openPolicyDatabase(): Promise<PolicyDatabase> {
     lines: async (using) =>
       (await run(using)).map(({ check, subject, verdict }) => `${check} | ${subject} | ${verdict}`),
     jobs,
+    async giveAway(relation) {
+      // No function does it: what this looks for comes from dumps and from changes of a role.
+      const [catalogs] = await sql<{ jobs: string }>(
+        `SELECT coalesce(to_regclass('_timescaledb_catalog.bgw_job'), '_timescaledb_config.bgw_job')::text AS jobs`,
+      );
+      const own = (role: string) =>
+        sql(`UPDATE ${catalogs?.jobs} SET owner = '${role}'::regrole WHERE id IN (SELECT job_id
+          FROM timescaledb_information.jobs WHERE hypertable_name = '${relation}')`);
+      await sql(`CREATE ROLE ${stranger} LOGIN`);
+      await own(stranger);
+      return () => own('postgres');
+    },
     async runAll() {
       for (const [relation, proc] of [
         ['sensor_hourly_agg', 'policy_refresh_continuous_aggregate'],
@@ -61,6 +79,8 @@ export async function openPolicyDatabase(): Promise<PolicyDatabase> {
       }
     },
     async close() {
+      // Roles are the server's, not the database's.
+      await sql(`DROP ROLE IF EXISTS ${stranger}`);
       await catalog.close();
       await client.end();
       await database.close();
