@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
+import { CHECKS } from '../../src/core/policy/check/index.ts';
+import { verify } from '../../src/core/policy/verify.ts';
+import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { describeReal } from '../support/server-db.ts';
+
+/** The embedded server has one session: nobody can hold a lock against the verification. */
+describeReal('verifying while others hold locks', () => {
+  let db: PolicyDatabase;
+  beforeAll(async () => {
+    db = await openPolicyDatabase();
+    await db.sql(`INSERT INTO sensors (key) VALUES ('s1')`);
+    await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, 1, 20
+      FROM generate_series(now() - INTERVAL '2 days', now(), INTERVAL '1 minute') t`);
+    await db.runAll();
+    expect(await faults()).toEqual([]);
+  });
+  afterAll(() => db?.close());
+
+  /** Findings but for notes, as `policies verify` counts them, and how long it took. */
+  async function faults(limits: { statementTimeoutMs?: number; lockTimeoutMs?: number } = {}) {
+    const catalog = createCatalog({ url: db.url, ...limits });
+    const { findings } = await verify(catalog, db.plan, CHECKS);
+    await catalog.close();
+    return findings.filter(({ severity }) => severity !== 'info');
+  }
+
+  async function whileHeld(statements: readonly string[], look: () => Promise<void>): Promise<void> {
+    const holder = new pg.Client({ connectionString: db.url });
+    await holder.connect();
+    try {
+      await holder.query('BEGIN');
+      for (const statement of statements) await holder.query(statement);
+      await look();
+    } finally {
+      await holder.query('ROLLBACK');
+      await holder.end();
+    }
+  }
+
+  const COMPRESSING = [
+    `SELECT compress_chunk(c) FROM (SELECT show_chunks('sensor_readings') AS c ORDER BY 1 DESC LIMIT 1 OFFSET 1) newest`,
+  ];
+
+  test('a chunk that is being compressed: a finding of each check that waited in vain, and the others answer', async () => {
+    await whileHeld(COMPRESSING, async () => {
+      const findings = await faults({ lockTimeoutMs: 200 });
+      expect(findings.length).toBeGreaterThan(0);
+      expect(findings.length).toBeLessThan(CHECKS.length / 2);
+      for (const finding of findings) {
+        expect(finding).toMatchObject({
+          subject: finding.check,
+          verdict: 'stalled',
+          severity: 'warning',
+          actual: expect.stringContaining('55P03'),
+        });
+      }
+    });
+    expect(await faults()).toEqual([]);
+  });
+
+  test('the limit of a statement, where that of a lock does not come first', async () => {
+    await whileHeld(COMPRESSING, async () => {
+      const findings = await faults({ statementTimeoutMs: 300, lockTimeoutMs: 0 });
+      expect(findings.map(({ verdict }) => verdict)).toContain('stalled');
+      expect(findings[0]?.actual).toContain('57014');
+    });
+    expect(await faults()).toEqual([]);
+  });
+
+  test('a migration that holds a whole table is waited for no longer than the limits allow', async () => {
+    await whileHeld(['LOCK TABLE sensor_readings IN ACCESS EXCLUSIVE MODE'], async () => {
+      const startedAt = performance.now();
+      const findings = await faults();
+      expect(performance.now() - startedAt).toBeLessThan(CHECKS.length * 1500);
+      expect(findings.map(({ verdict }) => verdict)).toContain('stalled');
+    });
+    expect(await faults()).toEqual([]);
+  });
+});
