@@ -8,11 +8,11 @@ import type { RouteConfig } from '../core/route-config.ts';
  * Routes whose `proto` names a file, with the text of the file in its place; `proto` may also be the text itself.
  * Paths are relative to the configuration file. Throws at a file that cannot be read, naming the route.
  */
-export function readProtoFiles(
-  routes: readonly RouteConfig[],
+export function readProtoFiles<Route extends RouteConfig>(
+  routes: readonly Route[],
   configFile: string | undefined,
   read: (path: string) => string = (path) => readFileSync(path, 'utf8'),
-): readonly RouteConfig[] {
+): readonly Route[] {
   return routes.map((route, index) => {
     if (route.proto === undefined || isSchemaText(route.proto)) return route;
     const path = configFile === undefined ? resolve(route.proto) : resolve(dirname(configFile), route.proto);

@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
-import { migrateDatabase, status } from '../adapters/timescale/migrate.ts';
+import { migrateDatabase } from '../adapters/timescale/migrate.ts';
+import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
-import { FieldwatchError } from '../core/errors.ts';
 import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import type { Releasers } from '../releasers.ts';
 import { databaseOptions, declaredSensors } from './options.ts';
@@ -33,21 +33,10 @@ export async function openDatabase(config: Config, url: string, deps: DatabaseDe
   if (config.database.migrate_at_start) await migrateDatabase(options, { log: logger });
   const pool = await createPool({ ...options, max: config.database.pool }, logger);
   releasers.add('database pool', () => pool.end());
-  if (!config.database.migrate_at_start) await requireCurrentSchema(pool);
+  if (!config.database.migrate_at_start) await schemaIsCurrent(pool);
   const directory = new TimescaleSensorDirectory(pool);
   await directory.declare(declaredSensors(config));
   const store = createReadingStore(databaseOptions(config, url, 'store'), deps);
   releasers.add('reading store', () => store.close());
   return { pool, directory, store, alertStore: new TimescaleAlertStore(pool) };
-}
-
-/** With `migrate_at_start: false` a schema that is behind is a person's decision to make, before anything is written. */
-async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
-  const { version, target, entries } = await status(pool);
-  if (entries.every(({ state }) => state === 'applied')) return;
-  throw new FieldwatchError(`database: its schema has version ${version}, this program needs ${target}`, {
-    code: 'SCHEMA_OLD',
-    kind: 'schema',
-    remedy: 'Run `fieldwatch migrate`, or set database.migrate_at_start: true.',
-  });
 }

@@ -1,12 +1,12 @@
 import { createSystemClock } from '../adapters/clock.ts';
 import { App } from '../app.ts';
-import { loadConfig, type Config } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Logger } from '../ports.ts';
 import { startSimulator, type Simulator } from '../simulator/publisher.ts';
 import { numeric } from './arguments.ts';
 import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
 import { createDemoView, type DemoView } from './demo-view.ts';
-import { assembly } from './run.ts';
+import { assembly, loadDaemonConfig } from './run.ts';
 
 interface DemoOptions {
   readonly config?: string;
@@ -31,7 +31,7 @@ export const demoCommand: CliCommand = (cli) =>
     .action(cli.action((options: DemoOptions) => demo(cli, options)));
 
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
-  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const { config } = loadDaemonConfig(cli, options.config);
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');

@@ -1,9 +1,10 @@
 import { startSupervision, type Supervision } from '../adapters/systemd/supervision.ts';
 import { AlertLogFile } from '../adapters/notify/alert-log-file.ts';
 import { createLogger } from '../adapters/logger.ts';
+import { readProtoFiles } from '../adapters/proto-files.ts';
 import { createMetrics, type MetricsRegistry } from '../adapters/metrics.ts';
 import { App } from '../app.ts';
-import { loadConfig, supervisorOf, type Config } from '../config/index.ts';
+import { loadConfig, supervisorOf, type Config, type LoadedConfig } from '../config/index.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../ports.ts';
 import { version } from '../version.ts';
@@ -31,6 +32,15 @@ export interface Assembly {
   readonly alertLog: AlertLogFile | undefined;
 }
 
+/** The configuration with the files that its routes name read in. */
+export function loadDaemonConfig(
+  cli: Cli,
+  file: string | undefined,
+): Pick<LoadedConfig, 'config' | 'located'> {
+  const { config, located } = loadConfig({ file, env: cli.env });
+  return { config: { ...config, routes: [...readProtoFiles(config.routes, located?.file)] }, located };
+}
+
 export function assembly(
   cli: Cli,
   config: Config,
@@ -46,7 +56,7 @@ export function assembly(
 }
 
 async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
-  const { config, located } = loadConfig({ file, env: cli.env });
+  const { config, located } = loadDaemonConfig(cli, file);
   // Asked for before the start: a SIGTERM that comes meanwhile stops the daemon in order, too.
   const interrupted = cli.interrupted;
   const { logger, metrics, alertLog } = assembly(cli, config);
@@ -54,8 +64,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   const app = new App(config, { logger, metrics, ...(alertLog === undefined ? {} : { alertLog }) });
   const supervision = startSupervision(supervisorOf(cli.env), { logger, alive: () => app.alive() });
   await app.start();
-  const { databaseUrl: _, ...urls } = app.urls;
-  logger.info({ ...urls, http_port: app.httpPort }, 'ready');
+  logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort }, 'ready');
   await supervision.ready();
   cli.onHangup(() => void reload(cli, file, app, { logger, supervision, alertLog }));
   const signal = await interrupted;
@@ -80,7 +89,7 @@ async function reload(cli: Cli, file: string | undefined, app: App, deps: Reload
   // logrotate sends SIGHUP as well: the file under the old name is let go.
   alertLog?.reopen();
   try {
-    const { applied, needsRestart } = await app.reload(loadConfig({ file, env: cli.env }).config);
+    const { applied, needsRestart } = await app.reload(loadDaemonConfig(cli, file).config);
     logger.info({ applied, needs_restart: needsRestart }, 'configuration reloaded');
   } catch (error) {
     logger.error({ err: error }, `reload refused, the configuration in force stays: ${messageOf(error)}`);

@@ -20,7 +20,7 @@ const LOST: Verdict = {
   code: 'DB_CONNECTION_LOST',
   kind: 'transient',
   lost: true,
-  remedy: 'It is tried again by itself; if it stays, look at the server log and at the network between.',
+  remedy: 'If it stays, look at the server log and at the network between.',
 };
 const UNREACHABLE: Verdict = {
   code: 'DB_UNREACHABLE',

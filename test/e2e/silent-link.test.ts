@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Daemon } from '../support/daemon.ts';
+import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+
+/** A link that was up for the first replies and then says nothing more, without breaking. */
+describe('a database link that falls silent during the start', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await openTestDatabase({ migrated: true });
+  });
+
+  afterAll(() => database?.close());
+
+  it.each([1, 2])('ends the start with a reason, after reply %i', async (replies) => {
+    const url = new URL(database.url);
+    const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
+    let seen = 0;
+    link.swallow((_chunk, direction) => direction === 'down' && ++seen > replies);
+    url.hostname = '127.0.0.1';
+    url.port = String(link.port);
+    const daemon = await Daemon.prepare(`
+mqtt: { url: "mqtt://127.0.0.1:9" }
+database: { url: "${url.href}", connect_timeout: 2s, statement_timeout: 2s }
+http: { enabled: false }
+`);
+    daemon.spawn();
+    expect(await daemon.ended()).toBe(1);
+    expect(daemon.log.map(({ msg }) => msg).join('\n')).toContain('database');
+    await daemon.remove();
+    await link.close();
+  });
+});
