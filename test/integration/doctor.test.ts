@@ -8,7 +8,8 @@ import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 let database: TestDatabase;
 let env: Record<string, string>;
 beforeAll(async () => {
-  database = await openTestDatabase({ migrated: true });
+  // On a real server its own workers run the new jobs while this looks.
+  database = await openTestDatabase({ migrated: true, workers: true });
   env = {
     FIELDWATCH_DATABASE_URL: database.url,
     FIELDWATCH_HTTP_ENABLED: 'false',

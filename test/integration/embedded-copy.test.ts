@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { openEmbedded, type TestDatabase } from '../support/embedded-db.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { describeWith } from '../support/tools.ts';
 
@@ -19,7 +19,7 @@ let client: pg.Client;
 const exec = promisify(execFile);
 
 beforeAll(async () => {
-  db = await openTestDatabase();
+  db = await openEmbedded();
   client = new pg.Client({ connectionString: db.url });
   await client.connect();
   await client.query('CREATE TABLE c (a int PRIMARY KEY, b text, "From Stdin" int)');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { openEmbedded, type TestDatabase } from '../support/embedded-db.ts';
 import { RawClient } from '../support/raw-client.ts';
 
 /** The gateway as PostgreSQL clients see it: queries, pipelines, errors, several connections. */
@@ -17,7 +17,7 @@ async function connect(options: Record<string, unknown> = {}): Promise<pg.Client
 }
 
 beforeAll(async () => {
-  db = await openTestDatabase();
+  db = await openEmbedded();
 });
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.end().catch(() => {})));

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { openEmbedded, type TestDatabase } from '../support/embedded-db.ts';
 import { RawClient } from '../support/raw-client.ts';
 
 /** One engine session, many connections: what each of them has to itself all the same. */
@@ -29,7 +29,7 @@ function watched<T>(promise: Promise<T>): { promise: Promise<T>; settled: () => 
 const roundTrip = async () => (await RawClient.connect(db.url)).destroy();
 
 beforeAll(async () => {
-  db = await openTestDatabase();
+  db = await openEmbedded();
   const client = await connect();
   await client.query('CREATE TABLE t (a int PRIMARY KEY)');
 });

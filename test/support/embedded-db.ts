@@ -55,7 +55,8 @@ export async function copyTemplate({ migrated = false }: TestDatabaseOptions = {
   return folder;
 }
 
-async function openEmbedded(migrated: boolean): Promise<TestDatabase> {
+/** An embedded server, whatever the other tests run on: for tests of the embedded server itself. */
+export async function openEmbedded(migrated = false): Promise<TestDatabase> {
   const dataDir = await copyTemplate({ migrated });
   const server = await startEmbeddedTimescale({ dataDir, port: 0 });
   return {
