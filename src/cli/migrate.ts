@@ -41,7 +41,10 @@ async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
       }
     }
     const result = await migrateDatabase(database, {
-      log: { info: (fields) => cli.stderr.write(`applied ${String(fields['migration'])}\n`) },
+      log: {
+        info: ({ migration }, message) =>
+          cli.stderr.write(`${typeof migration === 'string' ? `applied ${migration}` : message}\n`),
+      },
     });
     if (options.json === true) print(cli, JSON.stringify(result));
     else if (result.applied.length === 0) print(cli, `schema is up to date: version ${result.to}`);

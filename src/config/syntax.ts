@@ -7,7 +7,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
   BAD_DIRECTIVE: 'an unknown %-directive',
   BAD_DQ_ESCAPE:
     'an unknown escape sequence in double quotes; write \\\\ for a backslash or use single quotes',
-  BAD_INDENT: 'indentation does not match the lines around it',
+  BAD_INDENT: 'indentation does not match the lines around it, or a [ or { above is not closed',
   BAD_PROP_ORDER: 'an anchor or tag in the wrong place',
   BAD_SCALAR_START: 'text cannot start with this character (@, `, %, …); put it in quotes',
   BLOCK_AS_IMPLICIT_KEY: 'a nested mapping on one line; break the line, or quote a text that contains ": "',

@@ -106,12 +106,10 @@ export class Ingest {
     timer?.cancel();
     if (!done) {
       // Unacknowledged messages stay with the broker: nothing is lost, they come again after the start.
+      const messages = this.unacknowledged;
       this.deps.writer.abandon();
       await drained;
-      this.deps.logger.warn(
-        { messages: this.unacknowledged },
-        'stopped before all was stored; the broker will redeliver',
-      );
+      this.deps.logger.warn({ messages }, 'stopped before all was stored; the broker will redeliver');
     }
   }
 
@@ -148,7 +146,10 @@ export class Ingest {
       );
     } catch (error) {
       // A bug of ours must cost one message, kept for the day it is mended, and never the connection.
-      this.deps.logger.error({ err: error, topic: message.topic }, 'decoding failed unexpectedly; kept as a dead letter');
+      this.deps.logger.error(
+        { err: error, topic: message.topic },
+        'decoding failed unexpectedly; kept as a dead letter',
+      );
       return { kind: 'reject', code: 'decoder_failed', detail: messageOf(error) };
     }
   }
