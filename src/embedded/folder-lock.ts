@@ -1,6 +1,6 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FieldwatchError } from '../core/errors.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
 
 /**
  * One server per data folder. The lock is a file that names the process and when that process began, so neither a
@@ -17,11 +17,15 @@ const LOCK_FILE = 'server.lock';
 
 /** Takes the lock or throws EMBEDDED_DB_IN_USE. @returns how to give it back. */
 export function lockFolder(dataDir: string, pid: number): () => void {
-  mkdirSync(dataDir, { recursive: true });
   const path = join(dataDir, LOCK_FILE);
   const mine = `${JSON.stringify({ pid, startedAt: startTime(pid) } satisfies Holder)}\n`;
   const draft = `${path}.${pid}`;
-  writeFileSync(draft, mine);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(draft, mine);
+  } catch (error) {
+    throw notWritable(dataDir, error);
+  }
   try {
     while (!claim(draft, path)) clearStale(path, pid, dataDir);
   } finally {
@@ -30,6 +34,15 @@ export function lockFolder(dataDir: string, pid: number): () => void {
   return () => {
     if (read(path) === mine) rmSync(path, { force: true });
   };
+}
+
+function notWritable(dataDir: string, cause: unknown): FieldwatchError {
+  return new FieldwatchError(`the embedded database cannot write to ${dataDir}: ${messageOf(cause)}`, {
+    code: 'EMBEDDED_DB_FOLDER',
+    kind: 'config',
+    remedy: 'give this user the right to write there, or name another folder with embedded.data_dir',
+    cause,
+  });
 }
 
 /** A hard link appears with its content or not at all. */
