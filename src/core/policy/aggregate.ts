@@ -60,6 +60,14 @@ export function windowStart({ relation, startOffset }: RefreshedAggregate): stri
   return `(time_bucket(${width}, now() - ${interval(startOffset)}) + ${width})`;
 }
 
+/**
+ * A bound that implies nothing new, said so that the planner can use it: of `now() - INTERVAL` it computes the value and
+ * leaves out the chunks before, whereas behind a function every chunk is planned first (10 s for 2,000 of them).
+ */
+export function notBefore(ago: string): string {
+  return `now() - ${interval(ago)}`;
+}
+
 /** End of the buckets that should be materialized by now. */
 export function windowEnd({ relation, endOffset, grace }: RefreshedAggregate): string {
   return `time_bucket(${interval(relation.bucket)}, now() - ${interval(endOffset)} - ${interval(grace)})`;

@@ -1,6 +1,7 @@
 import {
   PENDING_CTE,
   aggregateCte,
+  notBefore,
   refreshedAggregates,
   sourceTimeOf,
   windowEnd,
@@ -10,6 +11,7 @@ import {
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
+import { intervalMs } from '../interval.ts';
 import { interval } from '../statement.ts';
 import { numberOf, textOf } from '../row.ts';
 import { heldQuery, refreshSteps } from '../slices.ts';
@@ -19,6 +21,7 @@ const CHECK = 'audit';
 const SAMPLE = 20;
 /** Longest stretch of time that is recomputed: it bounds what a verification costs. */
 const LONGEST = '2 days';
+const HOUR_MS = 3_600_000;
 
 /**
  * V7: what an aggregate says equals what its source gives, recomputed for a sample of sensors. It finds what no counter
@@ -51,6 +54,7 @@ function query(aggregate: RefreshedAggregate): string {
   const width = interval(relation.bucket);
   const from = `greatest(${windowStart(aggregate)}, ${windowEnd(aggregate)} - ${interval(LONGEST)})`;
   const until = windowEnd(aggregate);
+  const planned = notBefore(`${reachHours(aggregate)} hours`);
   const micros = (value: string) => `_timescaledb_functions.to_unix_microseconds(${value})`;
   const [time, bucket] = [`x.${sourceTimeOf(relation)}`, `a.${relation.timeColumn}`];
   return `WITH ${aggregateCte(relation)}, ${PENDING_CTE},
@@ -58,9 +62,10 @@ sample AS MATERIALIZED (SELECT id FROM sensors ORDER BY md5(id::text || now()::d
 source AS (SELECT time_bucket(${width}, ${time}) AS bucket, x.sensor_id, ${relation.sourceCount} AS n,
     ${relation.sourceSum} AS total
   FROM sample JOIN ${relation.source} x ON x.sensor_id = sample.id
-  WHERE ${time} >= ${from} AND ${time} < ${until} GROUP BY 1, 2),
+  WHERE ${time} >= ${planned} AND ${time} >= ${from} AND ${time} < ${until} GROUP BY 1, 2),
 stored AS (SELECT ${bucket} AS bucket, a.sensor_id, a.${relation.countColumn} AS n, a.${relation.sumColumn} AS total
-  FROM sample JOIN ${relation.name} a ON a.sensor_id = sample.id WHERE ${bucket} >= ${from} AND ${bucket} < ${until})
+  FROM sample JOIN ${relation.name} a ON a.sensor_id = sample.id
+  WHERE ${bucket} >= ${planned} AND ${bucket} >= ${from} AND ${bucket} < ${until})
 SELECT count(*)::int AS wrong, min(bucket)::text AS first, max(bucket)::text AS last,
   ${micros('min(bucket)')}::float8 AS from_us, ${micros(`max(bucket) + ${width}`)}::float8 AS until_us FROM (
   SELECT bucket FROM source FULL JOIN stored USING (bucket, sensor_id)
@@ -68,6 +73,12 @@ SELECT count(*)::int AS wrong, min(bucket)::text AS first, max(bucket)::text AS 
     OR abs(source.total - stored.total) > 1e-9 * greatest(abs(source.total), abs(stored.total), 1))
   AND NOT EXISTS (SELECT FROM pending p
     WHERE p.lo < ${micros(`bucket + ${width}`)} AND p.hi >= ${micros('bucket')})) wrong_buckets`;
+}
+
+/** No bucket of the audit is older. A day more than their sum: months are not all of one length. */
+function reachHours({ relation, endOffset, grace }: RefreshedAggregate): number {
+  const parts = [LONGEST, relation.bucket, endOffset, grace, '1 day'];
+  return Math.ceil(parts.reduce((sum, part) => sum + intervalMs(part), 0) / HOUR_MS);
 }
 
 function judge({ relation }: RefreshedAggregate, row: CatalogRow): Finding {

@@ -1,6 +1,7 @@
 import {
   NEVER_REFRESHED,
   aggregateCte,
+  notBefore,
   refreshedAggregates,
   sourceHasRows,
   windowEnd,
@@ -44,8 +45,9 @@ export const refreshCheck: PolicyCheck = {
 
 function query(aggregate: RefreshedAggregate): string {
   const { relation } = aggregate;
-  // The window's start stands in the row search on its own, as a constant, so that chunks before it are not opened.
-  const missing = sourceHasRows(relation, [windowStart(aggregate), 'b.watermark'], 'b.target');
+  // Twice the window's start: where it is, and as what keeps the chunks before it out of the plan.
+  const from = [notBefore(aggregate.startOffset), windowStart(aggregate), 'b.watermark'];
+  const missing = sourceHasRows(relation, from, 'b.target');
   return `WITH ${aggregateCte(relation)},
 b AS (SELECT CASE WHEN watermark <= ${NEVER_REFRESHED} THEN '-infinity'::timestamptz
     ELSE _timescaledb_functions.to_timestamp(watermark) END AS watermark, ${windowEnd(aggregate)} AS target FROM agg)

@@ -1,3 +1,4 @@
+import { notBefore } from '../aggregate.ts';
 import type { PolicyCheck } from '../check.ts';
 import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
@@ -12,23 +13,32 @@ const GOOD_ROWS = 300;
 /** Complete chunks to judge by, and sensors to look at in each. */
 const CHUNKS = 3;
 const SENSORS = 20;
+const RECENT_CHUNKS = 10;
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
+
+/** How far back to look for them. */
+const reach = (chunkInterval = '1 day'): string =>
+  `${Math.ceil((RECENT_CHUNKS * intervalMs(chunkInterval)) / HOUR_MS)} hours`;
 
 /** Whether a table's segments are sensors: only then does the number of rows per sensor matter. */
 const segmented = (plan: PolicyPlan, facts: Facts): readonly RelationPlan[] =>
   present(plan, facts).filter(({ columnstore }) => columnstore?.segmentBy.includes('sensor_id') === true);
 
-// The first chunk with rows is left out: the sensors may have begun in the middle of it.
-const query = ({ relation: { name, timeColumn }, columnstore }: RelationPlan): string => `
+// The first chunk with rows is left out: the sensors may have begun in the middle of it. Old chunks are too, twice: as
+// chunks, and from the plan, which takes as long as there are chunks in it.
+const query = ({ relation: { name, timeColumn }, columnstore, chunkInterval }: RelationPlan): string => `
 WITH complete AS (
   SELECT range_start, range_end FROM timescaledb_information.chunks
   WHERE hypertable_schema = current_schema() AND hypertable_name = $1 AND range_end <= now()
+    AND range_start >= ${notBefore(reach(chunkInterval))}
     AND range_start > (SELECT min(range_start) FROM timescaledb_information.chunks
       WHERE hypertable_schema = current_schema() AND hypertable_name = $1)
   ORDER BY range_start DESC LIMIT ${CHUNKS}),
 sample AS (SELECT id FROM sensors ORDER BY md5(id::text || now()::date::text) LIMIT ${SENSORS}),
-counted AS (SELECT c.range_start, x.sensor_id, count(*) AS n FROM complete c CROSS JOIN sample s
-  JOIN ${name} x ON x.sensor_id = s.id AND x.${timeColumn} >= c.range_start AND x.${timeColumn} < c.range_end
+counted AS (SELECT c.range_start, x.sensor_id, count(*) AS n FROM complete c, sample s, ${name} x
+  WHERE x.${timeColumn} >= ${notBefore(reach(chunkInterval))} AND x.sensor_id = s.id
+    AND x.${timeColumn} >= c.range_start AND x.${timeColumn} < c.range_end
   GROUP BY c.range_start, ${(columnstore?.segmentBy ?? ['sensor_id']).map((column) => `x.${column}`).join(', ')})
 SELECT $1::text AS relation, count(DISTINCT range_start)::int AS chunks,
   coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n), 0)::float8 AS rows FROM counted`;
