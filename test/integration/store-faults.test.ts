@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await clear(db);
-  store = db.another({ url: proxied, answerTimeoutMs: 1000, connectTimeoutMs: 1000 });
+  store = db.another({ url: proxied, answerTimeoutMs: 5000, connectTimeoutMs: 5000 });
 });
 afterEach(() => proxy.resume());
 afterAll(async () => {
