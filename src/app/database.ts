@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
@@ -10,6 +9,7 @@ import type { Config } from '../config/index.ts';
 import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import type { Releasers } from '../releasers.ts';
 import { databaseOptions, declaredSensors } from './options.ts';
+import { makeStateFolder } from './state-folder.ts';
 
 /** The database's side of the house, open and migrated. */
 export interface Database {
@@ -28,7 +28,7 @@ export interface DatabaseDeps {
 
 export async function openDatabase(config: Config, url: string, deps: DatabaseDeps): Promise<Database> {
   const { logger, releasers } = deps;
-  await mkdir(config.state_dir, { recursive: true });
+  await makeStateFolder(config.state_dir);
   const options = databaseOptions(config, url);
   if (config.database.migrate_at_start) await migrateDatabase(options, { log: logger });
   const pool = await createPool({ ...options, max: config.database.pool }, logger);
