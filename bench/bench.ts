@@ -6,14 +6,15 @@ import { Releasers } from '../src/releasers.ts';
 import { NoBroker, openBenchBroker, type BenchBroker } from './broker.ts';
 import { Budget } from './budget.ts';
 import { openBenchDatabase, type BenchDatabase } from './database.ts';
-import { benchDraining, type DrainDeps } from './draining.ts';
 import { benchEncoding } from './encoding.ts';
+import type { FlowDeps, FlowPart } from './flow.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
 import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from './machine.ts';
 import { PARTS, type BenchOptions, type Part } from './options.ts';
 import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
 import { benchStoring } from './storing.ts';
+import { benchThroughput } from './throughput.ts';
 import { Timeline } from './workload.ts';
 
 export interface BenchResult {
@@ -79,14 +80,14 @@ class Run {
     if (this.#wants('a')) this.#encoding();
     if (this.#wants('b')) await this.#storing();
     if (this.#wants('f')) await this.#inserting();
-    if (this.#wants('c', 'd', 'e')) await this.#messages();
+    if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
   }
 
-  /** In the order of the letters, (f) set against (c). */
+  /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
   report(): BenchResult['figures'] {
-    const drained = this.#figures.find(({ part }) => part === 'c');
+    const measured = (wanted: FlowPart) => this.#figures.find(({ part }) => part === wanted);
     const compared = this.#figures.map((figure) =>
-      figure.part === 'f' ? comparedTo(figure, drained) : figure,
+      figure.part === 'f' ? comparedTo(figure, measured('c') ?? measured('c2')) : figure,
     );
     return PARTS.flatMap((letter) => compared.filter(({ part }) => part === letter)).map((figure) => {
       const verdict = verdictOf(figure);
@@ -118,16 +119,23 @@ class Run {
   async #messages(): Promise<void> {
     const broker = await this.#openBroker();
     if (broker === undefined) return;
-    const drainDeps = await this.#drainDeps(broker);
-    if (this.#wants('c', 'e')) {
-      const { c, e } = await benchDraining(drainDeps);
-      if (this.#wants('c')) this.#figures.push(c);
-      if (this.#wants('e')) this.#figures.push(e);
+    const flowDeps = await this.#flowDeps(broker);
+    for (const part of this.#flows()) {
+      const { throughput, cpu } = await benchThroughput(flowDeps, part);
+      if (this.#wants(part)) this.#figures.push(throughput);
+      if (this.#wants('e')) this.#figures.push(cpu);
     }
-    if (this.#wants('d')) this.#figures.push(...(await benchLatency(drainDeps)));
+    if (this.#wants('d')) this.#figures.push(...(await benchLatency(flowDeps)));
   }
 
-  async #drainDeps(broker: BenchBroker): Promise<DrainDeps> {
+  /** (e) is measured along with what else is asked for; alone it needs both. */
+  #flows(): readonly FlowPart[] {
+    const flows = ['c', 'c2'] as const;
+    const wanted = flows.filter((part) => this.#wants(part));
+    return wanted.length === 0 && this.#wants('e') ? flows : wanted;
+  }
+
+  async #flowDeps(broker: BenchBroker): Promise<FlowDeps> {
     const { url: databaseUrl } = await this.#openDatabase();
     const stateDir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-state-'));
     this.#releasers.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
@@ -158,7 +166,7 @@ class Run {
       return broker;
     } catch (error) {
       if (!(error instanceof NoBroker)) throw error;
-      const parts = (['c', 'd', 'e'] as const).filter((part) => this.#wants(part));
+      const parts = (['c', 'c2', 'd', 'e'] as const).filter((part) => this.#wants(part));
       this.skipped.push(...parts.map((part) => ({ part, reason: error.message })));
       return undefined;
     }

@@ -29,8 +29,12 @@ export class Child<Job extends object, Report> {
   }
 
   async ask(job: Job, timeoutMs: number): Promise<Report> {
-    this.#process.send(job);
+    this.send(job);
     return this.next(timeoutMs);
+  }
+
+  send(job: Job): void {
+    this.#process.send(job);
   }
 
   /** The next report; rejects when the process ends or nothing comes in time. */

@@ -2,13 +2,18 @@ import type { DrainReport } from './jobs.ts';
 
 const STALL_MS = 15_000;
 
-/** Times one drain, from the first message in to the last one done with. */
+/**
+ * Times one run, from the first message in to the last one done with. Of a live flow, a warm-up comes first: all of it is
+ * done with before the first timed message is published, so that nothing is under way when the clock starts or stops.
+ */
 export class DrainMeter {
   readonly finished: Promise<DrainReport>;
   readonly #expected: number;
+  readonly #warmUp: number;
+  readonly #warm: () => void;
   readonly #finish: (report: DrainReport) => void;
   readonly #watch: NodeJS.Timeout;
-  #startMs = 0;
+  #startMs = NaN;
   #cpu: NodeJS.CpuUsage | undefined;
   #received = 0;
   #stored = 0;
@@ -16,8 +21,10 @@ export class DrainMeter {
   #done = 0;
   #doneAtLastLook = -1;
 
-  constructor(expected: number) {
+  constructor(expected: number, warmUp = 0, warm: () => void = () => undefined) {
     this.#expected = expected;
+    this.#warmUp = warmUp;
+    this.#warm = warm;
     let finish: (report: DrainReport) => void = () => undefined;
     this.finished = new Promise((resolve) => (finish = resolve));
     this.#finish = finish;
@@ -25,9 +32,10 @@ export class DrainMeter {
   }
 
   received(): void {
-    if (this.#received++ > 0) return;
+    if (this.#received++ !== this.#warmUp) return;
     this.#cpu = process.cpuUsage();
     this.#startMs = performance.now();
+    this.#commitMs = 0;
   }
 
   stored(rows: number, ms: number): void {
@@ -38,6 +46,7 @@ export class DrainMeter {
   /** So many messages have nothing left to be done. */
   done(messages: number): void {
     this.#done += messages;
+    if (this.#done === this.#warmUp) this.#warm();
     if (this.#done >= this.#expected) this.#report(false);
   }
 
@@ -52,6 +61,7 @@ export class DrainMeter {
     clearInterval(this.#watch);
     this.#finish({
       seconds,
+      timed: this.#done - this.#warmUp,
       cpuSeconds: (user + system) / 1_000_000,
       commitSeconds: this.#commitMs / 1000,
       received: this.#received,

@@ -3,6 +3,11 @@ export interface DrainJob {
   /** The daemon's configuration; the bare subscriber takes its MQTT options from it. */
   readonly config: string;
   readonly expected: number;
+  /**
+   * Messages are published while it is connected, which it therefore reports. The first `warmUp` are not timed; when it is
+   * done with them it reports that, and the others are published.
+   */
+  readonly live?: { readonly warmUp: number };
   /** Where the daemon leaves a CPU profile of this drain. */
   readonly profileFile?: string;
 }
@@ -10,6 +15,8 @@ export interface DrainJob {
 export interface DrainReport {
   /** From the first message to the last: received and counted, or committed and acknowledged. */
   readonly seconds: number;
+  /** So many were done with in `seconds`. */
+  readonly timed: number;
   /** User and system time of the process over that span. */
   readonly cpuSeconds: number;
   /** How long a commit was under way, of `seconds`. */
@@ -20,6 +27,9 @@ export interface DrainReport {
   /** Nothing came any more although messages were missing. */
   readonly stalled: boolean;
 }
+
+export type DrainAnswer =
+  { readonly kind: 'connected' | 'warm' } | { readonly kind: 'done'; readonly report: DrainReport };
 
 export interface LatencyJob {
   readonly config: string;
@@ -40,13 +50,15 @@ export type LatencyReport =
       readonly stalled: boolean;
     };
 
+interface PublishTo {
+  readonly url: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly topicRoot: string;
+}
+
 export interface PublishJob {
-  readonly broker: {
-    readonly url: string;
-    readonly username: string | undefined;
-    readonly password: string | undefined;
-    readonly topicRoot: string;
-  };
+  readonly broker: PublishTo;
   readonly ratePerSecond: number;
   readonly messages: number;
   readonly seed: number;
@@ -56,4 +68,19 @@ export interface PublishReport {
   readonly messages: number;
   /** The most that a message left after its time: it counts towards the latency, and must stay small against it. */
   readonly maxLateMs: number;
+}
+
+export interface LiveJob {
+  readonly broker: PublishTo;
+  readonly messages: number;
+  /** Of the reading in the first payload. */
+  readonly startMs: number;
+  readonly seed: number;
+  /** The most that may lack their PUBACK. */
+  readonly window: number;
+}
+
+export interface LiveReport {
+  /** From the first PUBLISH to the last PUBACK. */
+  readonly seconds: number;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
-import type { DrainDeps } from './draining.ts';
+import type { FlowDeps } from './flow.ts';
 import type { LatencyJob, LatencyReport, PublishJob, PublishReport } from './jobs.ts';
 import type { Figure } from './report.ts';
 import { createSession, removeSession } from './session.ts';
@@ -14,7 +14,7 @@ const DRAIN_MS = 120_000;
 type Done = Extract<LatencyReport, { kind: 'done' }>;
 
 /** (d) From the moment a message is due to be published to its commit, at a given rate. */
-export async function benchLatency(deps: DrainDeps): Promise<readonly Figure[]> {
+export async function benchLatency(deps: FlowDeps): Promise<readonly Figure[]> {
   const figures = [];
   for (const rate of RATES) {
     deps.progress(`(d) latency at ${rate.toLocaleString('en-US')} messages/s`);
@@ -23,7 +23,7 @@ export async function benchLatency(deps: DrainDeps): Promise<readonly Figure[]> 
   return figures;
 }
 
-async function atRate(deps: DrainDeps, rate: number): Promise<readonly Figure[]> {
+async function atRate(deps: FlowDeps, rate: number): Promise<readonly Figure[]> {
   const { options, broker, databaseUrl, stateDir, releasers } = deps;
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
   const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir });

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -8,6 +8,8 @@ export interface Sizes {
   readonly encodingSeconds: number;
   readonly storePairs: Readonly<Record<10_000 | 1000, number>>;
   readonly insertSeconds: number;
+  readonly liveMessages: number;
+  readonly liveWarmUp: number;
   readonly drainMessages: number;
   readonly drainWarmUp: number;
   readonly runs: number;
@@ -27,7 +29,7 @@ export interface BenchOptions {
   readonly seed: number;
   readonly databaseUrl: string | undefined;
   readonly mqttUrl: string | undefined;
-  /** Where the daemon of (c) leaves a CPU profile. */
+  /** Where the daemon of (c) and (c2) leaves a CPU profile. */
   readonly profileDir: string | undefined;
 }
 
@@ -38,24 +40,28 @@ const FULL: Sizes = {
   encodingSeconds: 2,
   storePairs: { 10_000: 40, 1000: 120 },
   insertSeconds: 4,
+  liveMessages: 200_000,
+  liveWarmUp: 20_000,
   drainMessages: 100_000,
   drainWarmUp: 10_000,
   runs: 3,
   latencySeconds: 10,
-  softLimitSeconds: 180,
-  hardLimitSeconds: 420,
+  softLimitSeconds: 240,
+  hardLimitSeconds: 600,
 };
 
 const QUICK: Sizes = {
   encodingSeconds: 0.5,
   storePairs: { 10_000: 10, 1000: 30 },
   insertSeconds: 1,
+  liveMessages: 30_000,
+  liveWarmUp: 20_000,
   drainMessages: 30_000,
   drainWarmUp: 5000,
   runs: 2,
   latencySeconds: 3,
-  softLimitSeconds: 40,
-  hardLimitSeconds: 180,
+  softLimitSeconds: 60,
+  hardLimitSeconds: 240,
 };
 
 export const HELP = `Usage: npm run bench -- [options]
@@ -64,22 +70,23 @@ Measures fieldwatch on this machine, each figure against a reference of the same
 
   (a) encoding        rows/s into the binary COPY format
   (b) storing         rows/s of store.commit / raw COPY of the same bytes            target 0.85 at 10,000 rows
-  (c) draining        QoS 1 messages/s to committed rows / a subscriber that counts  target 0.75
+  (c) live flow       QoS 1 messages/s to committed rows / a subscriber that counts  target 0.75
+  (c2) backlog        the same of messages that the broker has queued                target 0.75
   (d) latency         from the publisher's schedule to the commit, p50 and p99, at 1,000 and 10,000 messages/s
-  (e) CPU             seconds of the daemon per 100,000 messages of (c)
+  (e) CPU             seconds of the daemon per 100,000 messages of (c) and of (c2)
   (f) naive           one INSERT per message; (c) must be at least 5 times as fast
 
 Options:
   --only LIST         parts to run, such as a,b (default: all)
   --quick             small counts: seconds instead of minutes, and rougher figures
-  --runs N            repetitions of each side of (c)
-  --messages N        messages of each drain of (c)
+  --runs N            repetitions of each side of (c) and (c2)
+  --messages N        messages of each run of (c) and (c2)
   --database-url URL  a TimescaleDB server instead of the embedded one; the user must be allowed to create databases:
                       the bench makes one of its own and drops it
   --mqtt-url URL      a broker instead of a mosquitto of its own (mqtt://[user:password@]host:port); its queue per
-                      client must hold the messages of one drain
+                      client must hold the messages of one run
   --seed N            of the values in the payloads (default: 1)
-  --cpu-prof DIR      the daemon of (c) leaves a .cpuprofile per run in DIR
+  --cpu-prof DIR      the daemon of (c) and (c2) leaves a .cpuprofile per run in DIR
   --json              one JSON document on standard output instead of the table
   --check             exit 1 when a target is missed or a part was skipped
   --help              this text
@@ -94,10 +101,19 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
   const quick = values.quick === true;
   const base = quick ? QUICK : FULL;
   const runs = whole('--runs', values.runs, base.runs);
-  const drainMessages = whole('--messages', values.messages, base.drainMessages);
+  const messages = values.messages;
+  const liveMessages = whole('--messages', messages, base.liveMessages);
+  const drainMessages = whole('--messages', messages, base.drainMessages);
   return {
     parts: partsOf(values.only),
-    sizes: { ...base, runs, drainMessages, drainWarmUp: Math.min(base.drainWarmUp, drainMessages) },
+    sizes: {
+      ...base,
+      runs,
+      liveMessages,
+      liveWarmUp: Math.min(base.liveWarmUp, liveMessages),
+      drainMessages,
+      drainWarmUp: Math.min(base.drainWarmUp, drainMessages),
+    },
     quick,
     json: values.json === true,
     check: values.check === true,

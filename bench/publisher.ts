@@ -1,10 +1,16 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { BenchBroker } from './broker.ts';
+import type { Message } from './workload.ts';
 
 const CONNACK_BYTES = 4;
 const PUBACK_BYTES = 4;
 const MAX_PACKET_ID = 65_535;
+
+interface Packets {
+  readonly bytes: Buffer;
+  readonly count: number;
+}
 
 type Target = Pick<BenchBroker, 'url' | 'username' | 'password'>;
 
@@ -17,6 +23,7 @@ export class Publisher {
   readonly #socket: Socket;
   readonly #topics: readonly Buffer[];
   #answerBytes = 0;
+  #prepared = 0;
   #sent = 0;
   #failure: Error | undefined;
   #changed: () => void = () => undefined;
@@ -52,13 +59,23 @@ export class Publisher {
   }
 
   /** Messages for `topics[index]`, in one write. */
-  send(messages: readonly { readonly sensor: number; readonly payload: string }[]): void {
-    if (this.#failure !== undefined) throw this.#failure;
+  send(messages: readonly Message[]): void {
+    this.write(this.prepare(messages));
+  }
+
+  /** Packets to be written later, in the order of their preparation. */
+  prepare(messages: readonly Message[]): Packets {
     const packets = messages.map(({ sensor, payload }) => {
-      const id = (this.#sent++ % MAX_PACKET_ID) + 1;
+      const id = (this.#prepared++ % MAX_PACKET_ID) + 1;
       return publishPacket(this.#topics[sensor]!, id, payload);
     });
-    if (packets.length > 0) this.#socket.write(Buffer.concat(packets));
+    return { bytes: Buffer.concat(packets), count: packets.length };
+  }
+
+  write({ bytes, count }: Packets): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#sent += count;
+    if (count > 0) this.#socket.write(bytes);
   }
 
   /** Resolves once no more than `count` messages lack their PUBACK. */

@@ -1,7 +1,7 @@
 import mqtt, { type IClientOptions } from 'mqtt';
 import type { BenchBroker } from './broker.ts';
 import { Publisher } from './publisher.ts';
-import { messagesOf, topicsOf } from './workload.ts';
+import { chunked, messagesOf, topicsOf } from './workload.ts';
 
 const CHUNK = 500;
 /** Enough to keep the broker busy, little enough that no broker objects. */
@@ -35,15 +35,10 @@ export async function queueMessages(
 ): Promise<void> {
   const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot));
   try {
-    let chunk = [];
-    for (const message of messagesOf(count, startMs, random)) {
-      chunk.push(message);
-      if (chunk.length < CHUNK) continue;
+    for (const chunk of chunked(messagesOf(count, startMs, random), CHUNK)) {
       publisher.send(chunk);
-      chunk = [];
       await publisher.untilUnacknowledged(MAX_UNACKNOWLEDGED);
     }
-    publisher.send(chunk);
     await publisher.untilUnacknowledged(0);
   } finally {
     publisher.close();

@@ -75,3 +75,14 @@ export function* messagesOf(count: number, startMs: number, random: () => number
     yield { sensor: n % SENSORS, payload: payloadOf(timeOf(n, startMs), random) };
   }
 }
+
+/** The same in order, so many at a time; the last may be fewer. */
+export function* chunked<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let chunk: T[] = [];
+  for (const item of items) {
+    if (chunk.push(item) < size) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}

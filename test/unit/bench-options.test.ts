@@ -6,15 +6,26 @@ const parsed = (...args: string[]) => parseOptions(args) as BenchOptions;
 describe('the options of the bench', () => {
   test('by default all parts run, at full size', () => {
     const options = parsed();
-    expect([...options.parts].join('')).toBe('abcdef');
-    expect(options.sizes).toMatchObject({ drainMessages: 100_000, runs: 3 });
+    expect([...options.parts].join('')).toBe('abcc2def');
+    expect(options.sizes).toMatchObject({
+      liveMessages: 200_000,
+      liveWarmUp: 20_000,
+      drainMessages: 100_000,
+      runs: 3,
+    });
     expect(options).toMatchObject({ json: false, check: false, quick: false, seed: 1 });
   });
 
   test('--only, --runs, --messages and --quick narrow it down', () => {
-    const options = parsed('--quick', '--only', 'b, c', '--runs', '5', '--messages', '1000');
-    expect([...options.parts]).toEqual(['b', 'c']);
-    expect(options.sizes).toMatchObject({ runs: 5, drainMessages: 1000, drainWarmUp: 1000 });
+    const options = parsed('--quick', '--only', 'b, c2', '--runs', '5', '--messages', '1000');
+    expect([...options.parts]).toEqual(['b', 'c2']);
+    expect(options.sizes).toMatchObject({
+      runs: 5,
+      drainMessages: 1000,
+      drainWarmUp: 1000,
+      liveMessages: 1000,
+      liveWarmUp: 1000,
+    });
   });
 
   test('servers are given by URL', () => {

@@ -71,5 +71,6 @@ describe('the table', () => {
     const naive = figure({ part: 'f', value: 1000, unit: 'rows/s' });
     expect(comparedTo(naive, figure({}))).toMatchObject({ ratio: 20, target: 5 });
     expect(comparedTo(naive, undefined)).toBe(naive);
+    expect(comparedTo(naive, figure({ part: 'c2' }))).toMatchObject({ reference: { what: '(c2)' } });
   });
 });

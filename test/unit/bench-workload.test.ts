@@ -1,7 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { daemonConfig, daemonConfigText } from '../../bench/daemon-config.ts';
 import { mqttString, publishPacket, remainingLength } from '../../bench/publisher.ts';
-import { messagesOf, readingsOf, seeded, SENSORS, Timeline, topicsOf } from '../../bench/workload.ts';
+import {
+  chunked,
+  messagesOf,
+  readingsOf,
+  seeded,
+  SENSORS,
+  Timeline,
+  topicsOf,
+} from '../../bench/workload.ts';
 import { compileRoutes } from '../../src/core/route.ts';
 
 const NOW_MS = 1_767_225_600_000;
@@ -46,6 +54,12 @@ describe('what the bench publishes', () => {
     expect(new Set(topics).size).toBe(SENSORS);
     expect(config.mqtt).toMatchObject({ username: 'u', password: 'p' });
   });
+});
+
+test('chunks keep the order, and the last may be shorter', () => {
+  expect([...chunked([1, 2, 3, 4, 5], 2)]).toEqual([[1, 2], [3, 4], [5]]);
+  expect([...chunked([1, 2], 2)]).toEqual([[1, 2]]);
+  expect([...chunked([], 2)]).toEqual([]);
 });
 
 describe('the packets of the publisher', () => {
