@@ -63,16 +63,29 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   logger.info({ version: version(), config: located?.file, node: process.version }, 'starting');
   const app = new App(config, { logger, metrics, ...(alertLog === undefined ? {} : { alertLog }) });
   const supervision = startSupervision(supervisorOf(cli.env), { logger, alive: () => app.alive() });
-  await app.start();
+  // Until there is something to reload, SIGHUP is no reason to die, which is what Node makes of it by default.
+  let hangup = () => {};
+  cli.onHangup(() => hangup());
+  const early = await Promise.race([app.start(), interrupted]);
+  if (early !== undefined) return giveUp(app, early, logger);
   logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort }, 'ready');
   await supervision.ready();
-  cli.onHangup(() => void reload(cli, file, app, { logger, supervision, alertLog }));
+  hangup = () => void reload(cli, file, app, { logger, supervision, alertLog });
   const signal = await interrupted;
   logger.info({ signal }, 'stopping');
   await supervision.stopping();
   await app.stop();
   alertLog?.close();
   logger.info({}, 'stopped');
+  return 0;
+}
+
+const GIVE_UP_MS = 3000;
+
+/** Interrupted while it starts: nothing was received yet, so what cannot be released in time may be left. */
+async function giveUp(app: App, signal: NodeJS.Signals, logger: Logger): Promise<ExitCode> {
+  logger.info({ signal }, 'stopping before the start was complete');
+  await Promise.race([app.stop(), new Promise((resolve) => setTimeout(resolve, GIVE_UP_MS))]);
   return 0;
 }
 

@@ -13,6 +13,22 @@ describe('a database link that falls silent during the start', () => {
 
   afterAll(() => database?.close());
 
+  it('lets SIGTERM end the start at once', async () => {
+    const link = await TcpProxy.start(Number(new URL(database.url).port || 5432));
+    link.stall();
+    const daemon = await Daemon.prepare(`
+mqtt: { url: "mqtt://127.0.0.1:9" }
+database: { url: "postgres://postgres@127.0.0.1:${link.port}/fieldwatch", connect_timeout: 10m }
+http: { enabled: false }
+`);
+    daemon.spawn();
+    await daemon.logged(({ msg }) => msg === 'starting');
+    daemon.signal('SIGHUP');
+    expect(await daemon.end('SIGTERM')).toBe(0);
+    await daemon.remove();
+    await link.close();
+  });
+
   it.each([1, 2])('ends the start with a reason, after reply %i', async (replies) => {
     const url = new URL(database.url);
     const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
