@@ -59,13 +59,13 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   const { config, located } = loadDaemonConfig(cli, file);
   // Asked for before the start: a SIGTERM that comes meanwhile stops the daemon in order, too.
   const interrupted = cli.interrupted;
+  // Until there is something to reload, SIGHUP is no reason to die, which is what Node makes of it by default.
+  let hangup = () => {};
+  cli.onHangup(() => hangup());
   const { logger, metrics, alertLog } = assembly(cli, config);
   logger.info({ version: version(), config: located?.file, node: process.version }, 'starting');
   const app = new App(config, { logger, metrics, ...(alertLog === undefined ? {} : { alertLog }) });
   const supervision = startSupervision(supervisorOf(cli.env), { logger, alive: () => app.alive() });
-  // Until there is something to reload, SIGHUP is no reason to die, which is what Node makes of it by default.
-  let hangup = () => {};
-  cli.onHangup(() => hangup());
   const early = await Promise.race([app.start(), interrupted]);
   if (early !== undefined) return giveUp(app, early, logger);
   logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort }, 'ready');

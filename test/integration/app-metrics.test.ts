@@ -5,15 +5,18 @@ import { TimescaleFigureStore } from '../../src/adapters/timescale/figure-store.
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 
 let database: TestDatabase;
-let pool: pg.Pool;
+let db: pg.Client;
 
 beforeAll(async () => {
   database = await openTestDatabase({ migrated: true });
-  pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  db = new pg.Client({ connectionString: database.url });
+  // The server may say goodbye before the connection is closed.
+  db.on('error', () => undefined);
+  await db.connect();
 });
 
 afterAll(async () => {
-  await pool?.end();
+  await db?.end();
   await database?.close();
 });
 
@@ -23,8 +26,8 @@ test('counters and gauges of the daemon become rows of app_metrics, with their l
   metrics.gauge('fieldwatch_level', 'level').set(1.5);
   metrics.histogram('fieldwatch_seconds', 'seconds', [1]).observe(0.5);
   const at = new Date('2026-11-01T12:00:00Z');
-  await new TimescaleFigureStore(pool, 'station-1').write(at.getTime(), await metrics.figures());
-  const { rows } = await pool.query('SELECT * FROM app_metrics ORDER BY metric_name');
+  await new TimescaleFigureStore(db, 'station-1').write(at.getTime(), await metrics.figures());
+  const { rows } = await db.query('SELECT * FROM app_metrics ORDER BY metric_name');
   expect(rows).toEqual([
     { time: at, host: 'station-1', metric_name: 'fieldwatch_level', value: 1.5, tags: {} },
     {

@@ -7,10 +7,10 @@ import { storableJson } from './values.ts';
 
 /** The daemon's own figures in `app_metrics`, one row a figure and time. */
 export class TimescaleFigureStore implements FigureStore {
-  readonly #db: Pick<pg.Pool, 'query'>;
+  readonly #db: Pick<pg.Pool | pg.Client, 'query'>;
   readonly #host: string;
 
-  constructor(db: Pick<pg.Pool, 'query'>, host = hostname()) {
+  constructor(db: Pick<pg.Pool | pg.Client, 'query'>, host = hostname()) {
     this.#db = db;
     this.#host = host;
   }
