@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { FieldwatchError } from './core/errors.ts';
 
 /**
  * The folder with fieldwatch's package.json: where `sql/` and `config/` are, whether the program runs from `src`,
@@ -18,7 +19,11 @@ export function packageRoot(): string {
     }
     const parent = dirname(folder);
     if (parent === folder)
-      throw new Error('package.json of fieldwatch not found above the program: a broken installation');
+      throw new FieldwatchError('no package.json of fieldwatch above the program', {
+        code: 'PACKAGE_ROOT_MISSING',
+        kind: 'config',
+        remedy: 'Install fieldwatch as a whole package: the folders sql/ and config/ belong to it.',
+      });
     folder = parent;
   }
 }

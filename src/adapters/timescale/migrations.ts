@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../package-root.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 
 /** One numbered file of `sql/`. Files are append-only: what is released is never edited (its checksum is kept). */
@@ -19,24 +19,6 @@ export interface Migration {
 
 const FILE = /^(\d{4})_([a-z0-9_]+)\.sql$/;
 const NO_TRANSACTION = /^-- fieldwatch: no-transaction\s*$/m;
-
-/** The folder that holds package.json of fieldwatch, from `src/` as from the built `dist/`. */
-export function packageRoot(from: string = import.meta.url): string {
-  let folder = path.dirname(fileURLToPath(from));
-  for (;;) {
-    const file = path.join(folder, 'package.json');
-    if (existsSync(file) && /"name":\s*"fieldwatch"/.test(readFileSync(file, 'utf8'))) return folder;
-    const parent = path.dirname(folder);
-    if (parent === folder) {
-      throw new FieldwatchError(`no package.json of fieldwatch above ${fileURLToPath(from)}`, {
-        code: 'PACKAGE_ROOT_MISSING',
-        kind: 'config',
-        remedy: 'Install fieldwatch as a whole package: the folder sql/ belongs to it.',
-      });
-    }
-    folder = parent;
-  }
-}
 
 /** Reads the migrations in order; refuses a folder with gaps, doubles or misnamed files. */
 export function loadMigrations(folder: string = path.join(packageRoot(), 'sql')): readonly Migration[] {
