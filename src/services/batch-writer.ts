@@ -1,10 +1,11 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
-import type { Clock, Logger, Metrics, ReadingStore, StoreBatch, StoreOutcome } from '../ports.ts';
+import type { Clock, Logger, Metrics, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import type { Evaluation } from './alerting.ts';
 import type { IntakeBatch, ResolvedRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
+import { Shrinking, tooBig } from './shrinking.ts';
 
 /** A committed batch, and the alert lines that may leave now. */
 export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
@@ -18,8 +19,6 @@ export interface AlertEvaluator {
   /** Sends what is committed to the alert log and the sinks. */
   announce(notifications: readonly AlertNotification[]): void;
 }
-
-const NOTHING: WriteOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0, notifications: [] };
 
 export interface BatchWriterDeps {
   readonly registry: SensorRegistry;
@@ -45,6 +44,7 @@ export class BatchWriter {
   private readonly seconds;
   private readonly rows;
   private readonly failures;
+  private readonly shrinking = new Shrinking();
   private abandoned = false;
   private busySince: number | undefined;
   private tail: Promise<unknown> = Promise.resolve();
@@ -88,10 +88,11 @@ export class BatchWriter {
   /** Resolves once the batch is committed; tries for ever, unless it is abandoned. Never rejects. */
   async write(batch: IntakeBatch): Promise<WriteOutcome | 'abandoned'> {
     const startedMs = this.deps.clock.monotonicMs();
+    this.shrinking.begin();
     const outcome = await this.inTurn(() => this.attempt(batch), batch.rowList.length);
     if (outcome === 'abandoned') return outcome;
     this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
-    this.rows.observe(batch.rowList.length);
+    this.rows.observe(outcome.stored + outcome.duplicate + outcome.merged + outcome.conflict);
     return outcome;
   }
 
@@ -136,41 +137,74 @@ export class BatchWriter {
     return 'abandoned';
   }
 
+  /** All of the batch, in one transaction unless the database wants smaller ones. */
   private async attempt(batch: IntakeBatch): Promise<WriteOutcome> {
     const { alerting } = this.deps;
     await this.resolveSensors(batch);
-    const rows = batch.rowList as ResolvedRow[];
-    if (rows.length === 0 && batch.deadLetters.length === 0) return NOTHING;
-    await alerting.prepare(rows);
-    for (;;) {
+    if (batch.rowList.length > 0) await alerting.prepare(batch.rowList as ResolvedRow[]);
+    while (batch.rowList.length > 0 || batch.deadLetters.length > 0) {
+      const rows = this.shrinking.piece(batch.rowList as ResolvedRow[]);
+      const last = rows.length === batch.rowList.length;
       // Evaluated anew after a refused row: a reading that is not stored raises no alert.
       const evaluation = alerting.evaluate(rows);
-      const { deadLetters, retry } = batch;
       const result = await this.commit(batch, {
         readings: rows,
-        deadLetters,
+        // With the last piece: until then an attempt that fails leaves a batch that is whole in itself.
+        deadLetters: last ? batch.deadLetters : [],
         alerts: evaluation.batch,
-        retry,
+        retry: batch.retry,
       });
-      if (result.kind === 'committed') {
-        evaluation.adopt();
-        return { ...result, notifications: evaluation.batch.notifications };
+      if (result.kind === 'too_big') continue;
+      if (result.kind === 'row_refused') {
+        this.refuse(batch, result);
+        continue;
       }
-      this.deps.logger.warn(
-        { sqlstate: result.sqlstate, error: result.message, topic: rows[result.index]?.message.topic },
-        'the database refused a row; kept as a dead letter',
-      );
-      batch.refuse(result.index, result.sqlstate, result.message);
+      evaluation.adopt();
+      batch.settle(rows.length, result);
+      const { notifications } = evaluation.batch;
+      if (last) return { ...batch.written, notifications };
+      if (notifications.length > 0) alerting.announce(notifications);
     }
+    return { ...batch.written, notifications: [] };
   }
 
-  private async commit(batch: IntakeBatch, write: StoreBatch): ReturnType<ReadingStore['commit']> {
+  private async commit(
+    batch: IntakeBatch,
+    write: StoreBatch,
+  ): Promise<Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'too_big' }> {
+    this.busySince = this.deps.clock.monotonicMs();
     try {
       return await this.deps.store.commit(write);
     } catch (error) {
-      batch.retry = true;
-      throw error;
+      const sqlstate = tooBig(error);
+      if (sqlstate === undefined) {
+        batch.retry = true;
+        throw error;
+      }
+      return this.shrink(batch, write.readings.length, sqlstate, error);
     }
+  }
+
+  /** Rolled back for its size: a smaller piece next, or one row less. Without readings there is nothing to make smaller. */
+  private shrink(batch: IntakeBatch, rows: number, sqlstate: string, error: unknown): { kind: 'too_big' } {
+    if (rows === 0) throw error;
+    const code = (error as FieldwatchError).code;
+    this.failures.inc(1, { code });
+    if (this.shrinking.shrink(rows)) {
+      batch.groupBySensor();
+      this.deps.logger.debug({ code, rows }, 'too much for one transaction; tried again in smaller pieces');
+    } else {
+      this.refuse(batch, { index: 0, sqlstate, message: messageOf(error) });
+    }
+    return { kind: 'too_big' };
+  }
+
+  private refuse(batch: IntakeBatch, { index, sqlstate, message }: Omit<RowRefused, 'kind'>): void {
+    this.deps.logger.warn(
+      { sqlstate, error: message, topic: batch.rowList[index]?.message.topic },
+      'the database refused a row; kept as a dead letter',
+    );
+    batch.refuse(index, sqlstate, message);
   }
 
   private async resolveSensors(batch: IntakeBatch): Promise<void> {

@@ -1,4 +1,4 @@
-import type { DeadLetter, InboundMessage, NewDevice, Sensor } from '../ports.ts';
+import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from '../ports.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
 
@@ -32,6 +32,8 @@ export class IntakeBatch implements BatchFill {
   bytes = 0;
   /** An attempt to store it failed: its rows may be in the database already. */
   retry = false;
+  /** What became of the rows that were committed in pieces; they are no longer in `rowList`. */
+  written: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
 
   constructor(openedAtMs: number) {
     this.openedAtMs = openedAtMs;
@@ -79,6 +81,26 @@ export class IntakeBatch implements BatchFill {
     const { topic, payload, receivedAtMs } = message;
     this.deadLetters.push({ receivedAtMs, topic, payload, reason, detail });
     this.bytes += ROW_BYTES;
+  }
+
+  /** The first `rows` rows are committed. */
+  settle(rows: number, { stored, duplicate, merged, conflict }: StoreOutcome): void {
+    this.rowList = rows === this.rowList.length ? [] : this.rowList.slice(rows);
+    const { written } = this;
+    this.written = {
+      stored: written.stored + stored,
+      duplicate: written.duplicate + duplicate,
+      merged: written.merged + merged,
+      conflict: written.conflict + conflict,
+    };
+  }
+
+  /**
+   * Brings the rows of a sensor together, in their order: a piece of them then touches as few compressed segments as it
+   * can, and to the alert engine nothing has changed.
+   */
+  groupBySensor(): void {
+    this.rowList.sort((a, b) => a.sensorId - b.sensorId);
   }
 
   /** Takes one row out and keeps its message as a dead letter. */

@@ -99,8 +99,8 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
     code: 'DB_BATCH_TOO_BIG',
     kind: 'transient', // the same batch would fail for ever: send a smaller one
     remedy:
-      'Late rows touch too many compressed ones: smaller batches, or raise ' +
-      'timescaledb.max_tuples_decompressed_per_dml_transaction.',
+      'Late rows touch too many compressed ones, and the batch is made smaller by itself; where even one row is too much, ' +
+      'raise timescaledb.max_tuples_decompressed_per_dml_transaction.',
   },
   '55': { code: 'DB_OBJECT_STATE', kind: 'transient' }, // in use, or locked by a compression run
   '55P03': CONTENTION,
