@@ -1,4 +1,5 @@
 import { alertsCommand } from './alerts.ts';
+import { captureCommand } from './capture.ts';
 import { checkConfigCommand } from './check-config.ts';
 import type { CliCommand } from './command.ts';
 import { deadLettersCommand } from './dead-letters.ts';
@@ -24,6 +25,7 @@ export const COMMANDS: readonly CliCommand[] = [
   printConfigCommand,
   migrateCommand,
   decodeCommand,
+  captureCommand,
   sensorsCommand,
   readingsCommand,
   alertsCommand,

@@ -1,19 +1,18 @@
 import { X509Certificate, randomBytes } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
-import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from 'mqtt';
+import mqtt, { type IClientOptions } from 'mqtt';
 import { messageOf } from '../../core/errors.ts';
 import type { Clock } from '../../ports.ts';
 import { daysUntil, serverLimits, tlsFacts, type BrokerFacts, type TlsFacts } from './broker-facts.ts';
+import { answerOf, type Answer } from './answer.ts';
 import { buildConnectOptions } from './connect-options.ts';
-import { connackFailure, errorFailure, failure, type Failure } from './failure.ts';
+import { failure } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
 import { deadline } from './wait.ts';
 
 export type { BrokerFacts, ServerLimits, TlsFacts } from './broker-facts.ts';
 
-interface Attempt {
-  readonly connack: IConnackPacket | undefined;
-  readonly failure: Failure | undefined;
+interface Attempt extends Answer {
   readonly reachable: boolean;
   readonly tls: TlsFacts | undefined;
 }
@@ -84,7 +83,7 @@ async function connectOnce(options: IClientOptions, clock: Clock, limitMs: numbe
   stream.once('secureConnect', () => {
     if (stream instanceof TLSSocket) tls = tlsFacts(stream, clock.nowMs());
   });
-  let outcome: Pick<Attempt, 'connack' | 'failure'>;
+  let outcome: Answer;
   try {
     outcome = await deadline(answerOf(client, options.protocolVersion === 5), limitMs, clock);
   } catch {
@@ -93,19 +92,4 @@ async function connectOnce(options: IClientOptions, clock: Clock, limitMs: numbe
   if (outcome.connack !== undefined) client.end();
   else client.end(true);
   return { ...outcome, reachable, tls };
-}
-
-function answerOf(client: MqttClient, isV5: boolean): Promise<Pick<Attempt, 'connack' | 'failure'>> {
-  return new Promise((resolve) => {
-    const fail = (end: Failure) => resolve({ connack: undefined, failure: end });
-    client.once('packetreceive', (packet) => {
-      if (packet.cmd !== 'connack') return;
-      const code = (isV5 ? packet.reasonCode : packet.returnCode) ?? 0;
-      if (code === 0) resolve({ connack: packet, failure: undefined });
-      else fail(connackFailure(code));
-    });
-    client.on('error', (error) => fail(errorFailure(error)));
-    client.stream.on('error', (error: Error) => fail(errorFailure(error)));
-    client.once('close', () => fail(failure('broker_closed', 'the broker closed the connection')));
-  });
 }
