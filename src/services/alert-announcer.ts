@@ -1,7 +1,8 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { AlertLog, AlertStore, Clock, Logger } from '../ports.ts';
-import { alertFields, alertLine, logAlert } from './alert-lines.ts';
+import { noDataGroups } from './alert-groups.ts';
+import { alertFields, alertLine, logAlert, logGroup } from './alert-lines.ts';
 
 export interface AnnouncerDeps {
   readonly store: AlertStore;
@@ -24,9 +25,12 @@ export class AlertAnnouncer {
   announce(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
     const { logger, alertLog, clock } = this.deps;
+    const groups = noDataGroups(notifications);
+    const grouped = new Set(groups.flatMap(({ members }) => members));
+    for (const group of groups) logGroup(logger, group);
     for (const notification of notifications) {
       const fields = alertFields(notification, true);
-      logAlert(logger, notification, fields);
+      logAlert(logger, notification, fields, grouped.has(notification));
       alertLog?.write(alertLine(notification, fields, clock.nowMs()));
       this.unmarked.push({ alertId: notification.alertId, seq: notification.seq });
     }

@@ -1,5 +1,7 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { LogFields, Logger } from '../ports.ts';
+import { groupFields } from './alert-groups.ts';
+import type { NoDataGroup } from './alert-groups.ts';
 
 /** The fields of an alert line, in the main log and in the alert log alike (ALERTS.md section 13). */
 export function alertFields(notification: AlertNotification, persisted: boolean): LogFields {
@@ -56,8 +58,24 @@ const MESSAGES = {
   flapping_end: 'alert stopped flapping',
 } as const;
 
-export function logAlert(logger: Logger, notification: AlertNotification, fields: LogFields): void {
-  logger[levelOf(notification)](fields, MESSAGES[notification.event]);
+/** `grouped`: the line of its group speaks for it. */
+export function logAlert(
+  logger: Logger,
+  notification: AlertNotification,
+  fields: LogFields,
+  grouped = false,
+): void {
+  logger[grouped ? 'debug' : levelOf(notification)](fields, MESSAGES[notification.event]);
+}
+
+/** As loud as the loudest of its members. */
+export function logGroup(logger: Logger, group: NoDataGroup): void {
+  const levels = new Set(group.members.map(levelOf));
+  const level = (['error', 'warn', 'info'] as const).find((each) => levels.has(each)) ?? 'info';
+  logger[level](
+    groupFields(group),
+    group.transition === 'firing' ? 'many sensors are silent' : 'many silent sensors are back',
+  );
 }
 
 /** The same as one JSON line, with level and time spelled out for `tail`, `jq` and log shippers. */

@@ -72,8 +72,8 @@ async function loadLast(
   for (const sensor of sensors)
     if (engine.longestStaleUs(sensor) !== undefined) watched.set(sensor.id, sensor);
   const heard = new Set<number>();
-  if (watched.size > 0) {
-    const spans = [...watched.values()].map((sensor) => span(sensor.id, engine.longestStaleUs(sensor) ?? 0));
+  for (const slice of slicesOf([...watched.values()])) {
+    const spans = slice.map((sensor) => span(sensor.id, engine.longestStaleUs(sensor) ?? 0));
     for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
       const sensor = watched.get(sensorId);
       if (sensor === undefined) continue;
@@ -97,8 +97,7 @@ async function loadExpected(
   toUs: Micros,
 ): Promise<void> {
   const watched = sensors.filter((sensor) => engine.watchedForSilence(sensor).length > 0);
-  for (let at = 0; at < watched.length; at += SLICE) {
-    const slice = watched.slice(at, at + SLICE);
+  for (const slice of slicesOf(watched)) {
     const heard = await loadLast(engine, slice, store, (sensorId) => {
       return { sensorId, fromUs: toUs - EXPECTED_US, toUs };
     });
@@ -106,6 +105,10 @@ async function loadExpected(
       if (!heard.has(sensor.id))
         for (const metric of engine.watchedForSilence(sensor)) engine.expect(sensor, metric);
   }
+}
+
+function* slicesOf<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += SLICE) yield all.slice(at, at + SLICE);
 }
 
 function unregistered(row: AlertStateRow): Sensor {

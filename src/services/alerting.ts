@@ -33,6 +33,8 @@ export interface Evaluation {
 const TICK_EVERY_MS = 1000;
 /** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
 const TICK_LAG_MS = 2000;
+/** Deadlines in one transaction: after an outage those of all sensors are due at once, and readings wait meanwhile. */
+const TICK_SLICE = 5000;
 
 export function createAlerting(deps: AlertingDeps): Alerting {
   return new Alerting(deps);
@@ -47,6 +49,8 @@ export class Alerting {
   /** Rules that changed while the daemon was down; told with the first batch. */
   private changes: readonly RuleChange[] = [];
   private connected = false;
+  /** The slice that was committed last has left deadlines that are due. */
+  private behind = false;
   private timer: Timer | undefined;
   private stopped = false;
 
@@ -77,8 +81,11 @@ export class Alerting {
     };
     const look = async () => {
       try {
-        if (this.changes.length > 0 || this.engine.nextDueMs <= this.tickMs())
-          await commit(() => this.tick());
+        if (this.changes.length > 0 || this.isDue())
+          do {
+            this.behind = false;
+            await commit(() => this.tick());
+          } while (this.behind && !this.stopped);
       } catch (error) {
         this.deps.logger.error({ error: messageOf(error) }, 'cannot look at alert deadlines; tried again');
       }
@@ -117,10 +124,17 @@ export class Alerting {
     });
   }
 
-  /** What the passing of time does to them. */
+  /** What the passing of time does to them: a slice of it. */
   tick(): Evaluation {
     const { engine } = this;
-    return this.evaluation(engine, this.changes, () => engine.tick(this.tickMs()));
+    const evaluation = this.evaluation(engine, this.changes, () => engine.tick(this.tickMs(), TICK_SLICE));
+    return {
+      batch: evaluation.batch,
+      adopt: () => {
+        evaluation.adopt();
+        this.behind = this.isDue();
+      },
+    };
   }
 
   /** New rules (section 9), and the sensors as they are now. Committed like a batch, with no other in between. */
@@ -157,6 +171,10 @@ export class Alerting {
     this.stopped = true;
     this.timer?.cancel();
     await this.announcer.stop();
+  }
+
+  private isDue(): boolean {
+    return this.engine.nextDueMs <= this.tickMs();
   }
 
   private tickMs(): number {

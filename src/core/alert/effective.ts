@@ -21,23 +21,42 @@ export const WILDCARD = '*';
 
 /** Indexes of the overrides that fit a sensor, weakest first: type < location < tag < sensor, then file order. */
 export function matchingOverrides(config: AlertsConfig, sensor: SensorFacts): readonly number[] {
-  return SCOPES.flatMap((scope) =>
-    config.overrides.flatMap((override, index) => (matches(override, scope, sensor) ? [index] : [])),
-  );
+  return new OverrideIndex(config.overrides).matching(sensor);
 }
 
-function matches(override: OverrideConfig, scope: Scope, sensor: SensorFacts): boolean {
-  const wanted = override[scope];
-  if (wanted === undefined) return false;
-  switch (scope) {
-    case 'type':
-      return sensor.type === wanted;
-    case 'location':
-      return sensor.location === wanted;
-    case 'tag':
-      return sensor.tags.includes(wanted);
-    case 'sensor':
-      return sensor.key === wanted;
+/** The overrides by what they select: one that names a sensor must cost the other sensors nothing. */
+export class OverrideIndex {
+  private readonly byScope: Readonly<Record<Scope, Map<string, number[]>>> = {
+    type: new Map(),
+    location: new Map(),
+    tag: new Map(),
+    sensor: new Map(),
+  };
+
+  constructor(overrides: readonly OverrideConfig[]) {
+    overrides.forEach((override, index) => {
+      for (const scope of SCOPES) {
+        const wanted = override[scope];
+        if (wanted === undefined) continue;
+        const same = this.byScope[scope].get(wanted);
+        if (same === undefined) this.byScope[scope].set(wanted, [index]);
+        else same.push(index);
+      }
+    });
+  }
+
+  /** As `matchingOverrides`. */
+  matching(sensor: SensorFacts): readonly number[] {
+    const { type, location, tag, sensor: keys } = this.byScope;
+    const named = (map: Map<string, number[]>, value: string | null) =>
+      (value === null ? undefined : map.get(value)) ?? [];
+    const tagged = tag.size === 0 ? [] : [...new Set(sensor.tags)].flatMap((each) => named(tag, each));
+    return [
+      ...named(type, sensor.type),
+      ...named(location, sensor.location),
+      ...tagged.sort((a, b) => a - b),
+      ...named(keys, sensor.key),
+    ];
   }
 }
 

@@ -33,8 +33,9 @@ export interface EngineReading {
 interface Slot {
   readonly sensor: SensorFacts;
   readonly rules: SensorRules;
-  readonly named: readonly (readonly [string, Series])[];
-  readonly others: Map<string, Series>;
+  readonly named: readonly Series[];
+  /** By metric; made for the first of them. */
+  others: Map<string, Series> | undefined;
 }
 
 /**
@@ -120,13 +121,11 @@ export class Engine {
   }
 
   reading(reading: EngineReading): void {
-    // The clock has passed whatever was due before this reading arrived: so a split into batches changes nothing.
-    if (reading.receivedAtMs >= this.timers.nextMs) this.tick(reading.receivedAtMs);
     const slot = this.slotOf(reading.sensor);
     const { metrics } = reading;
     let timeUs: Micros | undefined;
-    for (const [metric, series] of slot.named) {
-      const value = metrics.get(metric);
+    for (const series of slot.named) {
+      const value = metrics.get(series.metric);
       if (value === undefined) continue;
       timeUs ??= this.eventTime(reading);
       this.number(series, reading, timeUs, value);
@@ -144,9 +143,13 @@ export class Engine {
     return this.looked.reduce((least, [, dueMs]) => Math.min(least, dueMs), this.timers.nextMs);
   }
 
-  /** What the passing of time decides, in the order in which it was due, however late the look. */
-  tick(nowMs: Millis): void {
-    for (;;) {
+  /**
+   * What the passing of time decides, in the order in which it was due, however late the look. At most `looks` series
+   * are looked at: after an outage all of them may be due at once, and one transaction must not hold them all. What is
+   * left is due still (`nextDueMs`).
+   */
+  tick(nowMs: Millis, looks = Infinity): void {
+    for (let left = looks; left > 0; left--) {
       const dueMs = this.timers.nextMs;
       const series = this.timers.take(nowMs);
       if (series === undefined) return;
@@ -212,7 +215,7 @@ export class Engine {
   /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */
   seriesOf(sensor: SensorFacts, metric: string): Series | undefined {
     const slot = this.slotOf(sensor);
-    return slot.named.find(([name]) => name === metric)?.[1] ?? this.otherSeries(slot, metric);
+    return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
   }
 
   /** A series about to be changed by something else than a reading. */
@@ -227,8 +230,8 @@ export class Engine {
 
   *allSeries(): Iterable<readonly [SensorFacts, Series]> {
     for (const { sensor, named, others } of this.slots.values()) {
-      for (const [, series] of named) yield [sensor, series];
-      for (const series of others.values()) yield [sensor, series];
+      for (const series of named) yield [sensor, series];
+      for (const series of others?.values() ?? []) yield [sensor, series];
     }
   }
 
@@ -238,9 +241,19 @@ export class Engine {
       this.counts.invalid++;
       return;
     }
-    if (series.enter(this.generation)) this.touched.push(series);
+    this.enter(series);
+    if (series.armedMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
     this.counts[series.receive(timeUs, value, receivedAtMs, this.effects)]++;
     if (series.waits) this.arm(series);
+  }
+
+  /** The clock has passed what was due here before this number arrived: so a split into batches changes nothing. */
+  private catchUp(series: Series, nowMs: Millis): void {
+    for (;;) {
+      const dueMs = series.nextDueMs(this.connectedMs);
+      if (dueMs > nowMs) return;
+      series.tick(dueMs, nowMs, this.connectedMs, this.effects);
+    }
   }
 
   /** (b) one clock that runs ahead must not make every later reading late. */
@@ -255,28 +268,26 @@ export class Engine {
     let slot = this.slots.get(sensor.id);
     if (slot === undefined) {
       const rules = this.rules.rulesFor(sensor);
-      const named = rules.named.map((rule) => [rule.metric, new Series(sensor, rule)] as const);
-      slot = { sensor, rules, named, others: NO_OTHERS };
-      if (rules.wildcard) slot = { ...slot, others: new Map() };
+      const named = rules.named.map((rule) => new Series(sensor, rule));
+      slot = { sensor, rules, named, others: undefined };
       this.slots.set(sensor.id, slot);
     }
     return slot;
   }
 
   private otherSeries(slot: Slot, metric: string): Series | undefined {
-    if (!slot.rules.wildcard || slot.named.some(([name]) => name === metric)) return undefined;
-    let series = slot.others.get(metric);
+    if (!slot.rules.wildcard || slot.named.some((series) => series.metric === metric)) return undefined;
+    let series = slot.others?.get(metric);
     if (series === undefined) {
       const rule = slot.rules.ruleOf(metric);
       if (rule === undefined) return undefined;
       series = new Series(slot.sensor, rule);
+      slot.others ??= new Map();
       slot.others.set(metric, series);
     }
     return series;
   }
 }
-
-const NO_OTHERS: Map<string, Series> = new Map();
 
 function noCounts(): EngineCounts {
   return { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };

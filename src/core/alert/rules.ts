@@ -2,7 +2,7 @@ import type { Micros } from '../reading.ts';
 import { compileRule } from './compile.ts';
 import type { MetricRule } from './compile.ts';
 import type { AlertsConfig } from './config.ts';
-import { effectiveRule, matchingOverrides, namedMetrics, WILDCARD } from './effective.ts';
+import { effectiveRule, namedMetrics, OverrideIndex, WILDCARD } from './effective.ts';
 import type { EffectiveRule, SensorFacts } from './effective.ts';
 
 /** The compiled rules of one sensor; one object serves all sensors that the same overrides fit. */
@@ -20,19 +20,23 @@ export class RuleSet {
   readonly config: AlertsConfig;
   readonly futureSkewUs: Micros;
   private readonly bySignature = new Map<string, SensorRules>();
+  private readonly index: OverrideIndex;
+  private readonly compiled: Compiler;
 
   constructor(config: AlertsConfig) {
     this.config = config;
     this.futureSkewUs = config.max_future_skew * 1000;
+    this.index = new OverrideIndex(config.overrides);
+    this.compiled = new Compiler(config);
   }
 
   /** Same overrides, same rules: compiled once per combination, not per sensor. */
   rulesFor(sensor: SensorFacts): SensorRules {
-    const overrides = matchingOverrides(this.config, sensor);
+    const overrides = this.index.matching(sensor);
     const signature = overrides.join();
     let rules = this.bySignature.get(signature);
     if (rules === undefined) {
-      rules = new CompiledRules(this.config, overrides);
+      rules = new CompiledRules(this.compiled, overrides);
       this.bySignature.set(signature, rules);
     }
     return rules;
@@ -40,7 +44,7 @@ export class RuleSet {
 
   /** For people: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
   effectiveRules(sensor: SensorFacts, metrics: Iterable<string> = []): readonly EffectiveRule[] {
-    const overrides = matchingOverrides(this.config, sensor);
+    const overrides = this.index.matching(sensor);
     const names = new Set([...namedMetrics(this.config, overrides), ...metrics]);
     return [...names]
       .map((metric) => effectiveRule(this.config, overrides, metric))
@@ -48,26 +52,48 @@ export class RuleSet {
   }
 }
 
+/** Compiles what the layers say of a metric; layers that come to the same share one object. */
+class Compiler {
+  readonly config: AlertsConfig;
+  private readonly byFields = new Map<string, MetricRule>();
+
+  constructor(config: AlertsConfig) {
+    this.config = config;
+  }
+
+  compile(overrides: readonly number[], metric: string): MetricRule | undefined {
+    const effective = effectiveRule(this.config, overrides, metric);
+    const key = JSON.stringify([metric, effective.fields]);
+    const known = this.byFields.get(key);
+    if (known !== undefined) return known;
+    const rule = compileRule(effective, this.config);
+    if (rule !== undefined && this.byFields.size < REMEMBERED) this.byFields.set(key, rule);
+    return rule;
+  }
+}
+
+/** Names come from payloads: what `"*"` covers is remembered up to a bound, and compiled anew beyond it. */
+const REMEMBERED = 10_000;
+
 class CompiledRules implements SensorRules {
   readonly named: readonly MetricRule[];
   readonly wildcard: boolean;
-  private readonly config: AlertsConfig;
+  private readonly compiler: Compiler;
   private readonly overrides: readonly number[];
   private readonly byMetric = new Map<string, MetricRule | undefined>();
 
-  constructor(config: AlertsConfig, overrides: readonly number[]) {
-    this.config = config;
+  constructor(compiler: Compiler, overrides: readonly number[]) {
+    this.compiler = compiler;
     this.overrides = overrides;
-    const names = namedMetrics(config, overrides);
-    this.named = names.flatMap((metric) => this.ruleOf(metric) ?? []);
-    this.wildcard = compileRule(effectiveRule(config, overrides, WILDCARD), config) !== undefined;
+    const names = namedMetrics(compiler.config, overrides);
+    this.named = names.flatMap((metric) => compiler.compile(overrides, metric) ?? []);
+    this.wildcard = compiler.compile(overrides, WILDCARD) !== undefined;
   }
 
   ruleOf(metric: string): MetricRule | undefined {
     if (this.byMetric.has(metric)) return this.byMetric.get(metric);
-    const rule = compileRule(effectiveRule(this.config, this.overrides, metric), this.config);
-    // Names come from payloads: what "*" covers is remembered up to a bound, and compiled anew beyond it.
-    if (this.byMetric.size < 10_000) this.byMetric.set(metric, rule);
+    const rule = this.compiler.compile(this.overrides, metric);
+    if (this.byMetric.size < REMEMBERED) this.byMetric.set(metric, rule);
     return rule;
   }
 }

@@ -52,17 +52,14 @@ export class Series {
   window: Window = EMPTY_WINDOW;
   /** Numbers that wait for earlier ones. */
   held: HeldNumbers = NONE_HELD;
-  private readonly judged: readonly Cell[];
   private readonly noData: Cell | undefined;
   private generation = -1;
   /** The evaluated reading that later ones are compared with. */
   private lastUs: Micros = NEVER;
   private lastValue = NaN;
-  private maxEventUs: Micros = NEVER;
   private receivedMs: Millis = NEVER;
   private settledUs: Micros = NEVER;
   private settledValue = NaN;
-  private settledMaxUs: Micros = NEVER;
   private settledReceivedMs: Millis = NEVER;
   private settledWindow: Window = EMPTY_WINDOW;
   private settledHeld: HeldNumbers = NONE_HELD;
@@ -74,13 +71,11 @@ export class Series {
     this.sensorKey = sensor.key;
     this.rule = rule;
     this.cells = rule.conditions.map((condition) => ({ condition, committed: OK, work: OK }));
-    this.judged = this.cells.filter(({ condition }) => condition.kind !== 'no_data');
     this.noData = this.cells.find(({ condition }) => condition.kind === 'no_data');
   }
 
-  /** Among the timers: by sensor, then by metric. */
-  get order(): string {
-    return `${String(this.sensorId).padStart(10, '0')} ${this.rule.metric}`;
+  get metric(): string {
+    return this.rule.metric;
   }
 
   get last(): LastEvent | undefined {
@@ -115,12 +110,10 @@ export class Series {
     if (past.last !== undefined && past.last.timeUs > this.settledUs) {
       this.settledUs = past.last.timeUs;
       this.settledValue = past.last.value;
-      this.settledMaxUs = Math.max(this.settledMaxUs, this.settledUs);
     }
     this.settledWindow = past.window ?? this.settledWindow;
     this.settledHeld = past.held ?? this.settledHeld;
     this.settledReceivedMs = Math.max(this.settledReceivedMs, past.receivedMs ?? NEVER);
-    for (const { timeUs } of this.settledHeld) this.settledMaxUs = Math.max(this.settledMaxUs, timeUs);
     this.generation = -1;
   }
 
@@ -139,7 +132,6 @@ export class Series {
     this.generation = generation;
     this.lastUs = this.settledUs;
     this.lastValue = this.settledValue;
-    this.maxEventUs = this.settledMaxUs;
     this.receivedMs = this.settledReceivedMs;
     this.window = this.settledWindow;
     this.held = this.settledHeld;
@@ -154,7 +146,6 @@ export class Series {
   adopt(): void {
     this.settledUs = this.lastUs;
     this.settledValue = this.lastValue;
-    this.settledMaxUs = this.maxEventUs;
     this.settledReceivedMs = this.receivedMs;
     this.settledWindow = this.window;
     this.settledHeld = this.held;
@@ -176,7 +167,6 @@ export class Series {
     const held = hold(this.held, { timeUs, value, receivedAtMs });
     if (held === 'duplicate' || held === 'late') return held;
     this.held = held;
-    this.maxEventUs = Math.max(this.maxEventUs, timeUs);
     this.release(receivedAtMs, out);
     return 'held';
   }
@@ -265,12 +255,15 @@ export class Series {
   private passTime(untilMs: Millis, nowMs: Millis, out: CellEffect[]): void {
     if (this.active === 0) return;
     const input: StepInput = { kind: 'tick', nowUs: untilMs * 1000, last: this.last };
-    for (const cell of this.judged) if (this.heldDueMs(cell) <= untilMs) this.apply(cell, input, nowMs, out);
+    for (const cell of this.cells)
+      if (cell !== this.noData && this.heldDueMs(cell) <= untilMs) this.apply(cell, input, nowMs, out);
   }
 
   private release(nowMs: Millis, out: CellEffect[]): void {
     if (this.held.length === 0) return;
-    const count = releasable(this.held, this.maxEventUs, nowMs, this.rule.allowedLatenessUs);
+    // What was evaluated is older than what waits, or waits no more.
+    const newestUs = Math.max(this.lastUs, this.held.at(-1)?.timeUs ?? NEVER);
+    const count = releasable(this.held, newestUs, nowMs, this.rule.allowedLatenessUs);
     if (count === 0) return;
     const due = this.held.slice(0, count);
     this.held = count === this.held.length ? NONE_HELD : this.held.slice(count);
@@ -290,8 +283,9 @@ export class Series {
     const gap = timeUs - this.lastUs > this.rule.staleAfterUs;
     const { last, window } = this;
     const sample = { value, timeUs, gap, last, window };
-    for (const cell of this.active === 0 ? this.judged : activeFirst(this.judged)) {
+    for (const cell of this.active === 0 ? this.cells : activeFirst(this.cells)) {
       const { condition } = cell;
+      if (condition.kind === 'no_data') continue;
       const verdict = judge(condition, sample);
       if (condition.kind === 'anomaly') this.window = slide(window, this.rule.window, value, verdict);
       if (cell.work === OK && (verdict === undefined || verdict.breached < 0)) continue;

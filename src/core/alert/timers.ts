@@ -1,9 +1,10 @@
 import type { Millis } from '../reading.ts';
 
-/** Whose deadline it is; at the same moment the lower order comes first, so that a run can be repeated. */
+/** Whose deadline it is; at the same moment by sensor, then by metric, so that a run can be repeated. */
 export interface TimerOwner {
   armedMs: Millis;
-  readonly order: string;
+  readonly sensorId: number;
+  readonly metric: string;
 }
 
 interface Entry<T> {
@@ -77,6 +78,9 @@ export class Timers<T extends TimerOwner> {
   }
 }
 
+/** Most deadlines after a start are one and the same moment: comparing must cost nothing. */
 function isBefore(a: Entry<TimerOwner>, b: Entry<TimerOwner>): boolean {
-  return a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.owner.order < b.owner.order);
+  if (a.dueMs !== b.dueMs) return a.dueMs < b.dueMs;
+  const [one, other] = [a.owner, b.owner];
+  return one.sensorId < other.sensorId || (one.sensorId === other.sensorId && one.metric < other.metric);
 }

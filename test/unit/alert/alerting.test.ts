@@ -274,6 +274,42 @@ describe('the alerting service', () => {
       ]);
     });
 
+    test('many silent sensors: bounded slices one after the other, a line for each slice and for each its row', async () => {
+      const many = Array.from({ length: 12_000 }, (_, index) => ({
+        ...SENSOR,
+        id: index + 1,
+        key: `s${index + 1}`,
+      }));
+      const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
+      const slices: number[] = [];
+      daemon.alerting.start(async (evaluate) => {
+        const evaluation = evaluate();
+        slices.push(evaluation.batch.raised.length);
+        evaluation.adopt();
+        daemon.alerting.announce(evaluation.batch.notifications);
+      });
+      await daemon.alerting.load(many);
+      daemon.alerting.onConnectivity(connected);
+      daemon.clock.advance(63_000);
+      await new Promise(setImmediate);
+      expect(slices).toEqual([5000, 5000, 2000]);
+      expect(daemon.alertLines()).toMatchObject(
+        [5000, 5000, 2000].map((alerts) => ['warn', { event: 'no_data_group', alerts, sensors: alerts }]),
+      );
+      expect(daemon.alertLines()[0]?.[1]['first']).toEqual(['s1', 's2', 's3', 's4', 's5']);
+      // The alert log is the record: it has them all.
+      expect(daemon.lines).toHaveLength(12_000);
+    });
+
+    test('a writer that gave up ends the look', async () => {
+      const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
+      let asked = 0;
+      daemon.alerting.start(async () => void asked++);
+      await run(daemon, reading(0, 31));
+      await pass(daemon, 14);
+      expect(asked).toBeLessThan(5);
+    });
+
     test('a commit that fails is tried again at the next look', async () => {
       const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
       let attempts = 0;

@@ -1,0 +1,166 @@
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { alertsSchema } from '../../../src/config/schema/alerts.ts';
+import { Engine } from '../../../src/core/alert/engine.ts';
+import { RuleSet } from '../../../src/core/alert/rules.ts';
+import { Series } from '../../../src/core/alert/series.ts';
+import { Timers, type TimerOwner } from '../../../src/core/alert/timers.ts';
+import type { AlertStateRow } from '../../../src/core/alert/model.ts';
+import type { AlertStore, ReadingSpan } from '../../../src/ports.ts';
+import { loadEngine } from '../../../src/services/alert-loading.ts';
+import { rulesOf, sensorOf, T0_MS, T0_US } from './support.ts';
+
+// Work is counted, not timed: ten times the sensors are ten times the work, on any machine and however busy it is.
+
+const FEW = 300;
+const MANY = 10 * FEW;
+/** Ten times, and what a heap adds: the depth of log2(10) levels. */
+const LINEAR = 10 * 1.5;
+
+const sensors = (count: number) => Array.from({ length: count }, (_, index) => sensorOf(`s${index + 1}`));
+
+const THREE = rulesOf({
+  defaults: { no_data_after: '15m' },
+  metrics: { temperature: { max: 30 }, humidity: { max: 80 }, battery: { min: 20 } },
+});
+
+const reading = (sensor: ReturnType<typeof sensorOf>, atMs: number) => ({
+  sensor,
+  timeUs: atMs * 1000,
+  receivedAtMs: atMs,
+  metrics: new Map([
+    ['temperature', 20],
+    ['humidity', 50],
+    ['battery', 90],
+  ]),
+});
+
+function heardOnce(count: number): Engine {
+  const engine = new Engine(THREE);
+  engine.connected(T0_MS);
+  engine.begin();
+  for (const sensor of sensors(count)) engine.reading(reading(sensor, T0_MS));
+  engine.adopt();
+  return engine;
+}
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe('ten times the sensors', () => {
+  test('are ten times the comparisons among deadlines of one moment', () => {
+    const comparisons = (count: number) => {
+      let asked = 0;
+      const timers = new Timers<TimerOwner>();
+      for (let id = 0; id < count; id++) {
+        const owner = {
+          armedMs: Infinity,
+          metric: 'temperature',
+          get sensorId() {
+            asked++;
+            return id;
+          },
+        };
+        timers.arm(owner, 1000);
+      }
+      while (timers.take(1000) !== undefined);
+      return asked;
+    };
+    expect(comparisons(MANY)).toBeLessThan(LINEAR * comparisons(FEW));
+  });
+
+  test('that all fall silent are ten times the looks, in slices that are bounded', () => {
+    const looks = (count: number) => {
+      const engine = heardOnce(count);
+      const tick = jest.spyOn(Series.prototype, 'tick');
+      const due = jest.spyOn(Series.prototype, 'nextDueMs');
+      let rows = 0;
+      while (engine.nextDueMs <= T0_MS + 20 * 60_000) {
+        engine.begin();
+        engine.tick(T0_MS + 20 * 60_000, 100);
+        const { effects, touched } = engine.work;
+        expect(effects.length).toBeLessThanOrEqual(100);
+        expect(touched.length).toBeLessThanOrEqual(100);
+        rows += effects.length;
+        engine.adopt();
+      }
+      expect(rows).toBe(3 * count);
+      const work = tick.mock.calls.length + due.mock.calls.length;
+      jest.restoreAllMocks();
+      return work;
+    };
+    expect(looks(MANY)).toBeLessThanOrEqual(LINEAR * looks(FEW));
+  });
+
+  test('cost a reading of one of them nothing more, whatever is due for the others', () => {
+    const engine = heardOnce(MANY);
+    const due = jest.spyOn(Series.prototype, 'nextDueMs');
+    engine.begin();
+    engine.reading(reading(sensorOf('s1'), T0_MS + 30 * 60_000));
+    expect(due.mock.calls.length).toBeLessThan(20);
+    const { touched, effects } = engine.work;
+    expect(touched).toHaveLength(3);
+    // It was silent until now: what it missed is told of it alone.
+    expect(effects.map(({ effect }) => effect.transition).sort()).toEqual([
+      ...Array<string>(3).fill('firing'),
+      ...Array<string>(3).fill('resolved'),
+    ]);
+  });
+
+  test('with an override each are ten times the overrides looked at', () => {
+    const looked = (count: number) => {
+      const config = alertsSchema.parse({
+        metrics: { temperature: { max: 30 } },
+        overrides: sensors(count).map(({ key }) => ({ sensor: key, metrics: { temperature: { max: 8 } } })),
+      });
+      let asked = 0;
+      const overrides = new Proxy(config.overrides, {
+        get: (target, name, receiver) => {
+          asked++;
+          return Reflect.get(target, name, receiver) as unknown;
+        },
+      });
+      const rules = new RuleSet({ ...config, overrides });
+      const compiled = sensors(count).map((sensor) => rules.rulesFor(sensor).named[0]);
+      // The same limit under other names is one object.
+      expect(new Set(compiled).size).toBe(1);
+      return asked;
+    };
+    expect(looked(MANY)).toBeLessThan(LINEAR * looked(FEW));
+  });
+
+  test('are read back in slices, each state row and sensor once', async () => {
+    const count = 12_000;
+    const calls: number[] = [];
+    const row = (sensorId: number): AlertStateRow => ({
+      sensorId,
+      alertType: 'temperature_high',
+      state: 'firing',
+      alertId: null,
+      severity: 'warning',
+      sinceUs: null,
+      startedAtUs: T0_US,
+      firedAtUs: T0_US,
+      threshold: 30,
+      peakValue: 31,
+      seq: 1,
+      lastEventUs: T0_US,
+      lastValue: 31,
+      ruleHash: '',
+      detail: { metric: 'temperature' },
+    });
+    const store: AlertStore = {
+      loadStates: async () => sensors(count).map(({ id }) => row(id)),
+      loadLastReadings: async (spans: readonly ReadingSpan[]) => {
+        calls.push(spans.length);
+        return [];
+      },
+      pendingNotifications: async () => [],
+      markSent: async () => undefined,
+    };
+    const { states } = await loadEngine(THREE, sensors(count), store, T0_US);
+    expect(states).toBe(count);
+    // Once for the states, once for what is expected to be heard.
+    expect(calls).toEqual([5000, 5000, 2000, 5000, 5000, 2000]);
+  });
+});
