@@ -77,9 +77,16 @@ export function windowEnd({ relation, endOffset, grace }: RefreshedAggregate): s
  * Whether the source has a row in a range of time. One index probe per sensor: no index leads with time, so a plain
  * EXISTS would read a whole chunk to find nothing.
  */
-export function sourceHasRows(relation: AggregateRelation, from: readonly string[], until: string): string {
+export function sourceHasRows(
+  relation: AggregateRelation,
+  from: readonly string[],
+  until: readonly string[],
+): string {
   const time = `x.${sourceTimeOf(relation)}`;
+  const bounds = [
+    ...from.map((bound) => `${time} >= ${bound}`),
+    ...until.map((bound) => `${time} < ${bound}`),
+  ];
   return `EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.source} x
-    WHERE x.sensor_id = s.id AND ${from.map((bound) => `${time} >= ${bound}`).join(' AND ')} AND ${time} < ${until}
-    LIMIT 1) found)`;
+    WHERE x.sensor_id = s.id AND ${bounds.join(' AND ')} LIMIT 1) found)`;
 }

@@ -9,17 +9,23 @@ export interface CheckQuery {
   readonly values?: readonly unknown[];
 }
 
-/**
- * One question about the database. Its queries only read, and never depend on each other's answers, so a check is a
- * pure function of what they return.
- */
+/** One question about the database. Its queries only read, so a check is a pure function of what they return. */
 export interface PolicyCheck {
   /** Short and stable: a metric label, and the word after `--only`. */
   readonly name: string;
   /** The question, for people. */
   readonly about: string;
   queries(plan: PolicyPlan, facts: Facts): readonly CheckQuery[];
-  /** `answers[i]` are the rows of query i. No finding: all is well. */
+  /**
+   * Asked when those are answered, about what they found suspicious: reading rows takes planning every chunk they may be
+   * in, so the catalog is asked first, and then for as few chunks as possible.
+   */
+  lookAgain?(
+    plan: PolicyPlan,
+    facts: Facts,
+    answers: readonly (readonly CatalogRow[])[],
+  ): readonly CheckQuery[];
+  /** `answers[i]` are the rows of query i, those of `lookAgain` behind the others. No finding: all is well. */
   judge(plan: PolicyPlan, facts: Facts, answers: readonly (readonly CatalogRow[])[]): readonly Finding[];
   /** How its findings are mended; absent: by a person only. */
   readonly repair?: CheckRepair;
@@ -27,7 +33,11 @@ export interface PolicyCheck {
 
 export interface CheckRepair {
   /** Asked besides, when there are findings. */
-  queries?(plan: PolicyPlan, facts: Facts): readonly CheckQuery[];
+  queries?(
+    plan: PolicyPlan,
+    facts: Facts,
+    answers: readonly (readonly CatalogRow[])[],
+  ): readonly CheckQuery[];
   /** A finding whose subject no step names is left to a person. */
   steps(about: RepairContext): readonly RepairStep[];
 }

@@ -1,3 +1,4 @@
+import { askAll, askCheck } from './ask.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { canBeJudged, serverCheck } from './check/server.ts';
@@ -70,15 +71,10 @@ async function planCheck(
   facts: Facts,
   check: PolicyCheck,
 ): Promise<RepairPlan> {
-  const ask = async (queries: ReturnType<PolicyCheck['queries']>) => {
-    const answers: (readonly CatalogRow[])[] = [];
-    for (const { text, values } of queries) answers.push(await catalog.select(text, values));
-    return answers;
-  };
-  const answers = await ask(check.queries(plan, facts));
+  const answers = await askCheck(catalog, plan, facts, check);
   const findings = check.judge(plan, facts, answers);
   if (findings.length === 0) return { steps: [], refused: [], findings };
-  const details = await ask(check.repair?.queries?.(plan, facts) ?? []);
+  const details = await askAll(catalog, check.repair?.queries?.(plan, facts, answers) ?? []);
   const steps = check.repair?.steps({ plan, facts, findings, answers, details }) ?? [];
   const mended = new Set(steps.map(({ subject }) => subject));
   const refused = findings

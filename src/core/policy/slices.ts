@@ -139,9 +139,9 @@ export function refreshSteps(
   return slices.map(({ from, until }) => ({
     ...about,
     effect: 'refresh',
-    about: `refresh ${relation.name} from ${time(from)} to ${time(until)}, by ${sourceTimeOf(relation)} of ${relation.source}`,
-    sql: `CALL refresh_continuous_aggregate(${literal(relation.name)}, ${literal(time(from))}::timestamptz, ${literal(time(until))}::timestamptz${force ? ', force => true' : ''})`,
+    about: `refresh ${relation.name} from ${isoTime(from)} to ${isoTime(until)}, by ${sourceTimeOf(relation)} of ${relation.source}`,
+    sql: `CALL refresh_continuous_aggregate(${literal(relation.name)}, ${literal(isoTime(from))}::timestamptz, ${literal(isoTime(until))}::timestamptz${force ? ', force => true' : ''})`,
   }));
 }
 
-const time = (us: number): string => new Date(us / 1000).toISOString().replace('.000Z', 'Z');
+export const isoTime = (us: number): string => new Date(us / 1000).toISOString().replace('.000Z', 'Z');

@@ -1,5 +1,6 @@
 import { FieldwatchError, messageOf } from '../errors.ts';
-import type { Catalog, CatalogRow } from './catalog.ts';
+import { askCheck } from './ask.ts';
+import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { canBeJudged, serverCheck } from './check/server.ts';
 import { readFacts, type Facts } from './facts.ts';
@@ -36,11 +37,9 @@ async function ask(
   check: PolicyCheck,
   facts: Facts,
 ): Promise<readonly Finding[]> {
-  const answers: (readonly CatalogRow[])[] = [];
+  let answers: Awaited<ReturnType<typeof askCheck>>;
   try {
-    for (const query of check.queries(plan, facts)) {
-      answers.push(await catalog.select(query.text, query.values));
-    }
+    answers = await askCheck(catalog, plan, facts, check);
   } catch (error) {
     return [unanswered(check, error)];
   }

@@ -16,13 +16,14 @@ const CHECK = 'chunks';
 const MOST_CHUNKS = 1500;
 
 const QUERY = `
-SELECT h.hypertable_name::text AS relation, h.num_chunks::int AS chunks, d.time_interval::text AS chunk_interval,
-  coalesce(a.view_name, h.hypertable_name)::text AS name
+WITH held AS MATERIALIZED (SELECT hypertable_schema, hypertable_name, count(*)::int AS chunks
+  FROM timescaledb_information.chunks GROUP BY hypertable_schema, hypertable_name)
+SELECT coalesce(a.view_name, d.hypertable_name)::text AS name, coalesce(held.chunks, 0) AS chunks,
+  d.time_interval::text AS chunk_interval
 FROM timescaledb_information.dimensions d
 LEFT JOIN timescaledb_information.continuous_aggregates a
   ON a.materialization_hypertable_schema = d.hypertable_schema AND a.materialization_hypertable_name = d.hypertable_name
-JOIN LATERAL (SELECT d.hypertable_name, count(c.chunk_name) AS num_chunks FROM timescaledb_information.chunks c
-  WHERE c.hypertable_schema = d.hypertable_schema AND c.hypertable_name = d.hypertable_name) h ON true
+LEFT JOIN held ON held.hypertable_schema = d.hypertable_schema AND held.hypertable_name = d.hypertable_name
 WHERE d.dimension_number = 1 AND coalesce(a.view_name, d.hypertable_name) = ANY ($1::text[])
   AND coalesce(a.view_schema, d.hypertable_schema) = current_schema()`;
 

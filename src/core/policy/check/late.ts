@@ -8,11 +8,12 @@ import {
 } from '../aggregate.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
+import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
-import { policyName } from '../plan.ts';
-import { numberOf, textOf } from '../row.ts';
-import { beyondSourceSql, heldQuery, merged, refreshSteps, without } from '../slices.ts';
+import { policyName, type PolicyPlan } from '../plan.ts';
+import { numberOf } from '../row.ts';
+import { beyondSourceSql, heldQuery, isoTime, merged, refreshSteps, without, type Range } from '../slices.ts';
 import { interval } from '../statement.ts';
 
 const CHECK = 'late';
@@ -27,44 +28,65 @@ const MOST_RANGES = 500;
 export const lateCheck: PolicyCheck = {
   name: CHECK,
   about: 'no reading came so late that no refresh will pick it up',
-  queries: (plan, facts) => refreshedAggregates(plan, facts).map((aggregate) => ({ text: query(aggregate) })),
+  queries: (plan, facts) =>
+    refreshedAggregates(plan, facts).map((aggregate) => ({ text: outdatedSql(aggregate) })),
+  // A range counts only where there are rows: the first refresh of all leaves one open range before its window.
+  lookAgain: (plan, facts, answers) =>
+    suspects(plan, facts, answers).map(({ aggregate, ranges }) => ({
+      text: staleSql(aggregate),
+      values: boundsOf(ranges),
+    })),
   judge: (plan, facts, answers) =>
-    refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
-      const row = answers[index]?.[0];
-      return row === undefined || numberOf(row, 'ranges') === 0 ? [] : [judge(aggregate, row)];
-    }),
+    staleRanges(plan, facts, answers).map(({ aggregate, ranges }) => judge(aggregate, ranges)),
   repair: {
-    queries: (plan, facts) =>
-      refreshedAggregates(plan, facts).flatMap((aggregate) => [
+    queries: (plan, facts, answers) =>
+      staleRanges(plan, facts, answers).flatMap(({ aggregate, ranges }) => [
         heldQuery(aggregate),
-        { text: `${lateRangesSql(aggregate)} SELECT lo::float8 AS lo, (hi + 1)::float8 AS hi FROM stale` },
-        { text: unsafeSql(aggregate) },
+        { text: unsafeSql(aggregate), values: boundsOf(ranges) },
       ]),
-    steps: ({ plan, facts, findings, details }) =>
-      refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
-        const subject = policyName(aggregate.policy);
-        if (!findings.some((finding) => finding.subject === subject)) return [];
-        const [held = [], stale = [], unsafe = []] = details.slice(3 * index);
+    steps: ({ plan, facts, answers, details }) =>
+      staleRanges(plan, facts, answers).flatMap(({ aggregate, ranges }, index) => {
+        const [held = [], unsafe = []] = details.slice(2 * index);
         const width = intervalMs(aggregate.relation.bucket) * 1000;
-        const ranges = merged(
-          stale.map((row) => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') })),
-          width,
-        );
         const buckets = unsafe.map((row) => numberOf(row, 'bucket'));
-        return refreshSteps({ check: CHECK, subject }, aggregate, without(ranges, buckets, width), held);
+        const about = { check: CHECK, subject: policyName(aggregate.policy) };
+        return refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
       }),
   },
 };
 
-/**
- * `late(lo, hi)`: the pending ranges before the window, clamped, in microseconds; and whether rows are in them. Ranges of
- * an outdated bucket count only where there are rows: the first refresh leaves one open range before its window.
- */
-export function lateRangesSql(aggregate: RefreshedAggregate): string {
+interface Ranges {
+  readonly aggregate: RefreshedAggregate;
+  readonly ranges: readonly Range[];
+}
+type Answers = readonly (readonly CatalogRow[])[];
+
+/** Aggregates with outdated ranges before their window, and those ranges; by the catalog alone. */
+function suspects(plan: PolicyPlan, facts: Facts, answers: Answers): readonly Ranges[] {
+  return refreshedAggregates(plan, facts)
+    .map((aggregate, index) => ({ aggregate, ranges: (answers[index] ?? []).map(rangeOf) }))
+    .filter(({ ranges }) => ranges.length > 0);
+}
+
+/** Of those the ones that have rows. */
+function staleRanges(plan: PolicyPlan, facts: Facts, answers: Answers): readonly Ranges[] {
+  const seen = answers.slice(refreshedAggregates(plan, facts).length);
+  return suspects(plan, facts, answers)
+    .map(({ aggregate }, index) => ({ aggregate, ranges: (seen[index] ?? []).map(rangeOf) }))
+    .filter(({ ranges }) => ranges.length > 0);
+}
+
+const rangeOf = (row: CatalogRow): Range => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') });
+
+/** The ranges, and the first and last time in any of them: what keeps all other chunks out of the plan. */
+function boundsOf(ranges: readonly Range[]): readonly unknown[] {
+  const [from, until] = [ranges.map((range) => range.from), ranges.map((range) => range.until)];
+  return [from, until, Math.min(...from), Math.max(...until)];
+}
+
+/** Ranges `lo <= time < hi` before the window, clamped, in microseconds. */
+function outdatedSql(aggregate: RefreshedAggregate): string {
   const { relation, sourceKept } = aggregate;
-  const [from, until] = ['r.lo', 'r.hi + 1'].map(
-    (value) => `_timescaledb_functions.to_timestamp(${value})`,
-  ) as [string, string];
   // What retention is about to drop is no business of a refresh any more. No chunk at all: nothing is older than now.
   const oldest =
     sourceKept === undefined
@@ -74,38 +96,40 @@ export function lateRangesSql(aggregate: RefreshedAggregate): string {
 source AS (SELECT _timescaledb_functions.to_unix_microseconds(${oldest}) AS lo
   FROM timescaledb_information.chunks c JOIN _timescaledb_catalog.hypertable h
     ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name JOIN agg ON h.id = agg.raw),
-edge AS (SELECT _timescaledb_functions.to_unix_microseconds(${windowStart(aggregate)}) AS hi),
-late AS (SELECT greatest(p.lo, source.lo) AS lo, least(p.hi, edge.hi - 1) AS hi
-  FROM pending p CROSS JOIN source CROSS JOIN edge WHERE p.hi >= source.lo AND p.lo < edge.hi
-    AND source.lo < edge.hi ORDER BY p.lo LIMIT ${MOST_RANGES}),
-stale AS (SELECT r.lo, r.hi FROM late r WHERE ${sourceHasRows(relation, [from], until)})`;
+edge AS (SELECT _timescaledb_functions.to_unix_microseconds(${windowStart(aggregate)}) AS hi)
+SELECT greatest(p.lo, source.lo)::float8 AS lo, least(p.hi, edge.hi - 1)::float8 + 1 AS hi
+FROM pending p CROSS JOIN source CROSS JOIN edge WHERE p.hi >= source.lo AND p.lo < edge.hi AND source.lo < edge.hi
+ORDER BY p.lo LIMIT ${MOST_RANGES}`;
+}
+
+const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;
+const RANGES = 'unnest($1::bigint[], $2::bigint[]) AS r(lo, hi)';
+
+/** Those of the ranges in which there are rows. */
+function staleSql({ relation }: RefreshedAggregate): string {
+  const rows = sourceHasRows(relation, [at('$3'), at('r.lo')], [at('$4'), at('r.hi')]);
+  return `SELECT r.lo::float8 AS lo, r.hi::float8 AS hi FROM ${RANGES} WHERE ${rows} ORDER BY 1`;
 }
 
 /** Outdated buckets that a refresh would make poorer. */
-function unsafeSql(aggregate: RefreshedAggregate): string {
-  const { relation } = aggregate;
-  const at = (value: string) => `_timescaledb_functions.to_timestamp(${value})`;
-  const bucket = `a.${relation.timeColumn}`;
-  const stale = `stale r JOIN ${relation.name} a
-  ON ${bucket} >= time_bucket(${interval(relation.bucket)}, ${at('r.lo')}) AND ${bucket} <= ${at('r.hi')}`;
-  return `${lateRangesSql(aggregate)} ${beyondSourceSql(relation, stale)}`;
+function unsafeSql({ relation }: RefreshedAggregate): string {
+  const [bucket, width] = [`a.${relation.timeColumn}`, interval(relation.bucket)];
+  const within = (from: string, until: string) =>
+    `${bucket} >= time_bucket(${width}, ${at(from)}) AND ${bucket} < ${at(until)}`;
+  const stale = `${RANGES} JOIN ${relation.name} a ON ${within('$3', '$4')} AND ${within('r.lo', 'r.hi')}`;
+  return beyondSourceSql(relation, stale);
 }
 
-function query(aggregate: RefreshedAggregate): string {
-  return `${lateRangesSql(aggregate)}
-SELECT count(*)::int AS ranges, _timescaledb_functions.to_timestamp(min(lo))::text AS "from",
-  _timescaledb_functions.to_timestamp(max(hi))::text AS "until" FROM stale`;
-}
-
-function judge({ policy, startOffset }: RefreshedAggregate, row: CatalogRow): Finding {
-  const ranges = numberOf(row, 'ranges');
+function judge({ policy, startOffset }: RefreshedAggregate, ranges: readonly Range[]): Finding {
+  const first = Math.min(...ranges.map(({ from }) => from));
+  const last = Math.max(...ranges.map(({ until }) => until));
   return {
     check: CHECK,
     subject: policyName(policy),
     verdict: 'lagging',
     severity: 'warning',
     expected: `no outdated bucket before the refresh window (start_offset = ${startOffset})`,
-    actual: `${ranges} range${ranges === 1 ? '' : 's'} with rows that no refresh will pick up, between ${textOf(row, 'from')} and ${textOf(row, 'until')}`,
+    actual: `${ranges.length} range${ranges.length === 1 ? '' : 's'} with rows that no refresh will pick up, between ${isoTime(first)} and ${isoTime(last)}`,
     remedy: `\`fieldwatch policies repair --only ${CHECK}\`; rows that it leaves came after their chunks were dropped, and refreshing those would delete history`,
   };
 }

@@ -47,7 +47,7 @@ function query(aggregate: RefreshedAggregate): string {
   const { relation } = aggregate;
   // Twice the window's start: where it is, and as what keeps the chunks before it out of the plan.
   const from = [notBefore(aggregate.startOffset), windowStart(aggregate), 'b.watermark'];
-  const missing = sourceHasRows(relation, from, 'b.target');
+  const missing = sourceHasRows(relation, from, ['b.target']);
   return `WITH ${aggregateCte(relation)},
 b AS (SELECT CASE WHEN watermark <= ${NEVER_REFRESHED} THEN '-infinity'::timestamptz
     ELSE _timescaledb_functions.to_timestamp(watermark) END AS watermark, ${windowEnd(aggregate)} AS target FROM agg)
