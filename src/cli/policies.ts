@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
+import { createCatalog } from '../adapters/timescale/catalog.ts';
+import { connectOptions } from '../app/options.ts';
 import { loadConfig } from '../config/index.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { isNote, type Finding } from '../core/policy/finding.ts';
 import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
 import { verify } from '../core/policy/verify.ts';
 import type { Db } from '../queries/db.ts';
-import { catalogOf, listPolicies, type PolicyRow } from '../queries/policies.ts';
+import { listPolicies, type PolicyRow } from '../queries/policies.ts';
 import {
   configOption,
   jsonOption,
@@ -15,7 +17,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from './command.ts';
-import { withDatabase } from './database.ts';
+import { withDatabase, withDatabaseUrl } from './database.ts';
 import { planCommand, repairCommand } from './policies-repair.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
@@ -47,8 +49,17 @@ function verifyCommand(cli: Cli): Command {
     .option(...configOption)
     .option(...jsonOption)
     .action(
-      onPlan<PolicyOptions>(cli, async (db, plan, options) => {
-        const { findings } = await verify(catalogOf(db), plan, CHECKS);
+      cli.action(async (options: PolicyOptions): Promise<ExitCode> => {
+        const { config } = loadConfig({ file: options.config, env: cli.env });
+        const findings = await withDatabaseUrl(cli, config, async (url) => {
+          // With the scheduler's own short limits: a command must not hold up who waits behind it either.
+          const catalog = createCatalog(connectOptions(config, url, 'cli'));
+          try {
+            return (await verify(catalog, planOf(config.policies), CHECKS)).findings;
+          } finally {
+            await catalog.close();
+          }
+        });
         const ok = findings.every(isNote);
         if (options.json === true) print(cli, JSON.stringify({ ok, findings }));
         else printFindings(cli, findings, CHECKS.length);

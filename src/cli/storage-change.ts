@@ -22,6 +22,7 @@ import { momentArgument, type Moment } from './arguments.ts';
 import { configOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 import { formatTime } from './format.ts';
+import { plainText } from './terminal.ts';
 
 interface ChangeOptions {
   readonly config?: string;
@@ -76,26 +77,35 @@ const onHands = (
     });
   });
 
-/** Runs steps one after the other, or prints them; the first failure ends it: what was done stays done. */
+/**
+ * Runs steps one after the other, or prints them; the first failure ends it. What was done stays done, and is said: each
+ * statement is whole by itself, so that the same command goes on from there.
+ */
 async function carryOut(
   cli: Cli,
   hand: RepairHand,
   steps: readonly RepairStep[],
   dryRun: boolean,
 ): Promise<ExitCode> {
+  if (dryRun) {
+    for (const step of steps) print(cli, `-- ${step.about}\n${step.sql};`);
+    return 0;
+  }
   const stop = new AbortController();
-  if (!dryRun) void cli.interrupted.then(() => stop.abort());
-  for (const step of steps) {
-    if (dryRun) {
-      print(cli, `-- ${step.about}\n${step.sql};`);
-      continue;
-    }
-    const { done, error } = await runStep(hand, step, { left: Number.POSITIVE_INFINITY }, stop.signal);
-    if (error !== undefined) {
-      cli.stderr.write(`fieldwatch: ${step.about}: ${error}\n`);
+  void cli.interrupted.then(() => stop.abort());
+  for (const [index, step] of steps.entries()) {
+    const run = await runStep(hand, step, { left: Number.POSITIVE_INFINITY }, stop.signal);
+    const counted = `${step.about}${step.sliced === true ? `: ${run.done} chunks` : ''}`;
+    if (run.error !== undefined) {
+      cli.stderr.write(`fieldwatch: ${plainText(`${counted}, then: ${run.error}`)}\n`);
       return 1;
     }
-    print(cli, `${step.about}${step.sliced === true ? `: ${done} chunks` : ''}`);
+    print(cli, counted);
+    // A single statement is over by then; of slices there may have been more.
+    if (stop.signal.aborted && (step.sliced === true || index < steps.length - 1)) {
+      cli.stderr.write('fieldwatch: interrupted; the same command goes on from here\n');
+      return 1;
+    }
   }
   return 0;
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
 import { createPolicyJobs } from '../../src/adapters/timescale/policy-jobs.ts';
@@ -13,6 +13,7 @@ import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts
 import { planWith } from '../support/policy-plan.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
 import { describeEmbedded } from '../support/server-db.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const VERIFY = '*/5 * * * *';
 const RUN_JOBS = '* * * * *';
@@ -108,6 +109,37 @@ describeEmbedded('due jobs of the embedded engine', () => {
       finished_at = finished_at - INTERVAL '6 minutes' WHERE NOT ok`);
     expect(await jobs.runDue(never)).toMatchObject([{ proc: 'failing' }]);
     await db.sql(`SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_name = 'failing'`);
+  });
+
+  describe('over a link that falls silent in a run', () => {
+    let proxy: TcpProxy;
+    beforeEach(async () => {
+      proxy = await TcpProxy.start(Number(new URL(db.url).port));
+      proxy.swallow((chunk, direction) => direction === 'up' && chunk.includes('run_job'));
+      await db.sql('DELETE FROM job_runs');
+    });
+    afterEach(() => proxy.close());
+    const through = (more: { runTimeoutMs?: number } = {}) => {
+      const url = new URL(db.url);
+      url.port = String(proxy.port);
+      return createPolicyJobs({ url: url.href, ...more });
+    };
+    const unfinished = () => db.sql('SELECT job_id FROM job_runs WHERE finished_at IS NULL');
+
+    test('it is hung up on, and the run counts as one that did not end', async () => {
+      await expect(through({ runTimeoutMs: 100 }).runDue(never)).rejects.toMatchObject({
+        code: 'DB_NO_ANSWER',
+      });
+      expect(await unfinished()).toHaveLength(1);
+    });
+
+    test('a daemon that stops does not wait for it', async () => {
+      const stop = new AbortController();
+      const runs = expect(through().runDue(stop.signal)).rejects.toMatchObject({ kind: 'transient' });
+      await eventually('a run is under way', async () => (await unfinished()).length === 1);
+      stop.abort();
+      await runs;
+    });
   });
 
   test('one that was told to stop starts no further job', async () => {

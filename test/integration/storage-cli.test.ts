@@ -94,3 +94,24 @@ test('a late row in place of a dropped chunk: a refresh leaves the bucket as it 
   expect(err).toMatch(/\d+ buckets hold more readings than their source still has; left as they are/);
   expect(await db.sql('SELECT * FROM sensor_hourly_agg ORDER BY hour, sensor_id')).toEqual(before);
 });
+
+test('what cannot be done says so, with what was done before, and exit 1', async () => {
+  await db.sql(
+    `INSERT INTO sensor_alerts (time, sensor_id, alert_type) VALUES (now() - INTERVAL '30 days', 1, 't')`,
+  );
+  expect(await run('compress', 'sensor_alerts', '--older-than', '10 days')).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(
+      /^fieldwatch: compress chunks of sensor_alerts .*: 0 chunks, then: database: /,
+    ),
+  });
+  expect(await run('decompress', 'no_such_chunk')).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('42P01'),
+  });
+  expect(await run('drop', 'sensor_metrics', '--older-than', '10 days', '--yes')).toMatchObject({
+    code: 0,
+    out: 'no chunk of sensor_metrics is older than 10 days\n',
+  });
+});

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
 import { FieldwatchError } from '../../core/errors.ts';
+import { cut } from './bounded.ts';
 import { connectionConfig, type DatabaseOptions } from './connection.ts';
 import { databaseError } from './errors.ts';
 
@@ -98,9 +99,3 @@ const noAnswer = (afterMs: number, cause: unknown) =>
     kind: 'transient',
     cause,
   });
-
-/** Ends a connection whose server does not answer: `end()` would wait for it. */
-function cut(client: pg.Client): void {
-  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
-  connection?.stream?.destroy();
-}

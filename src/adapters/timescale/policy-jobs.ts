@@ -1,6 +1,7 @@
 import pg from 'pg';
-import { messageOf } from '../../core/errors.ts';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { dueJobs, type JobRun, type PolicyJobs, type ScheduledJob } from '../../core/policy/due.ts';
+import { bounded, cut } from './bounded.ts';
 import { connectionConfig, type DatabaseOptions } from './connection.ts';
 import { databaseError, judge } from './errors.ts';
 
@@ -12,9 +13,19 @@ export interface ClosablePolicyJobs extends PolicyJobs {
 export interface PolicyJobsOptions extends DatabaseOptions {
   /** No further job is started after this time in one call. */
   readonly budgetMs?: number;
+  /** Of one run. */
+  readonly runTimeoutMs?: number;
 }
 
 const BUDGET_MS = 45_000;
+/** A first refresh of a long history is under way for minutes; a run of hours is none that comes to an end. */
+const RUN_TIMEOUT_MS = 3_600_000;
+/** Of the small statements around it. */
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** Past the server's own limit: the embedded one has none, and one that is frozen says nothing. */
+const GRACE_MS = 10_000;
+/** For a run under way when the daemon stops: chunks and ranges that are done stay done, the rest is for the next start. */
+const STOP_PATIENCE_MS = 5000;
 /** Runs of each job that `job_runs` keeps. */
 const KEPT_RUNS = 100;
 
@@ -47,37 +58,53 @@ interface JobRow extends Omit<ScheduledJob, 'lastRun' | 'relation' | 'initialSta
 }
 
 export function createPolicyJobs(options: PolicyJobsOptions): ClosablePolicyJobs {
+  const runMs = options.runTimeoutMs ?? RUN_TIMEOUT_MS;
   let open: pg.Client | undefined;
   return {
     async runDue(signal) {
-      const runs: JobRun[] = [];
       const stopAt = performance.now() + (options.budgetMs ?? BUDGET_MS);
-      const client = new pg.Client(await connectionConfig({ ...options, statementTimeoutMs: 0 }));
+      const client = new pg.Client(await connectionConfig({ ...options, statementTimeoutMs: runMs }));
       client.on('error', () => undefined);
+      const endings = hangUpAfter(signal, client);
       try {
         await client.connect();
         open = client;
+        const runs: JobRun[] = [];
         for (const job of await due(client)) {
           if (signal.aborted || performance.now() > stopAt) break;
-          runs.push(await runJob(client, job));
+          runs.push(await runJob(client, job, runMs + GRACE_MS));
         }
         return runs;
       } catch (error) {
         throw databaseError(error, 'running due policy jobs');
       } finally {
+        endings.cancel();
         open = undefined;
-        await client.end().catch(() => undefined);
+        await bounded(client, GRACE_MS, () => client.end()).catch(() => undefined);
       }
     },
     async close() {
-      await open?.end().catch(() => undefined);
+      if (open !== undefined) cut(open);
+    },
+  };
+}
+
+/** Hangs up a while after `signal`: a daemon that stops does not wait for an hour of work. */
+function hangUpAfter(signal: AbortSignal, client: pg.Client): { cancel(): void } {
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => (timer = setTimeout(() => cut(client), STOP_PATIENCE_MS));
+  signal.addEventListener('abort', stop, { once: true });
+  return {
+    cancel() {
+      signal.removeEventListener('abort', stop);
+      clearTimeout(timer);
     },
   };
 }
 
 /** Due by the database's clock: it is the one by which the job will decide what is old. */
 async function due(client: pg.Client): Promise<readonly ScheduledJob[]> {
-  const { rows } = await client.query<JobRow>(JOBS);
+  const { rows } = await ask<JobRow>(client, JOBS);
   return dueJobs(rows.map(decode), rows[0]?.nowMs ?? 0);
 }
 
@@ -99,19 +126,22 @@ function decode(row: JobRow): ScheduledJob {
   };
 }
 
-async function runJob(client: pg.Client, job: ScheduledJob): Promise<JobRun> {
+async function runJob(client: pg.Client, job: ScheduledJob, limitMs: number): Promise<JobRun> {
   const startedAt = performance.now();
   // The row comes first: a run that kills the process is remembered, and not tried again at once for ever.
-  const { rows } = await client.query<{ at: string }>(
+  const { rows } = await ask<{ at: string }>(
+    client,
     'INSERT INTO job_runs (job_id, started_at) VALUES ($1, clock_timestamp()) RETURNING started_at::text AS at',
     [job.id],
   );
-  const error = await call(client, job.id);
-  await client.query(
+  const error = await call(client, job.id, limitMs);
+  await ask(
+    client,
     'UPDATE job_runs SET finished_at = clock_timestamp(), ok = $3, error = $4 WHERE job_id = $1 AND started_at = $2::timestamptz',
     [job.id, rows[0]?.at, error === undefined, error ?? null],
   );
-  await client.query(
+  await ask(
+    client,
     `DELETE FROM job_runs WHERE job_id = $1 AND started_at < (SELECT started_at FROM job_runs WHERE job_id = $1
      ORDER BY started_at DESC OFFSET ${KEPT_RUNS - 1} LIMIT 1)`,
     [job.id],
@@ -120,14 +150,17 @@ async function runJob(client: pg.Client, job: ScheduledJob): Promise<JobRun> {
   return { jobId: job.id, proc: job.proc, relation: job.relation, durationMs, error };
 }
 
-/** Not in a transaction: refresh and compression commit as they go. */
-async function call(client: pg.Client, id: number): Promise<string | undefined> {
+const ask = <Row extends pg.QueryResultRow>(client: pg.Client, text: string, values: unknown[] = []) =>
+  bounded(client, STATEMENT_TIMEOUT_MS, () => client.query<Row>(text, values));
+
+/** Not in a transaction: refresh and compression commit as they go. Rejects when there was no answer at all. */
+async function call(client: pg.Client, id: number, limitMs: number): Promise<string | undefined> {
   try {
-    await client.query(`CALL run_job(${id})`);
+    await bounded(client, limitMs, () => client.query(`CALL run_job(${id})`));
     return undefined;
   } catch (error) {
-    if (judge(error).lost === true) throw error;
-    await client.query('ROLLBACK').catch(() => undefined);
+    if (error instanceof FieldwatchError || judge(error).lost === true) throw error;
+    await ask(client, 'ROLLBACK').catch(() => undefined);
     return messageOf(error);
   }
 }

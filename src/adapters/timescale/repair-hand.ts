@@ -2,8 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { CatalogRow } from '../../core/policy/catalog.ts';
 import type { RepairHand } from '../../core/policy/repair.ts';
+import { bounded } from './bounded.ts';
 import { connectionConfig, type DatabaseOptions } from './connection.ts';
 import { databaseError } from './errors.ts';
+
+export interface RepairHandOptions extends Omit<DatabaseOptions, 'statementTimeoutMs' | 'lockTimeoutMs'> {
+  /** Of one slice. */
+  readonly sliceTimeoutMs?: number;
+}
 
 export interface ClosableRepairHand extends RepairHand {
   /** Idempotent. */
@@ -12,13 +18,15 @@ export interface ClosableRepairHand extends RepairHand {
 
 /** Short: whoever waits for a lock on a chunk makes all that come after wait too, readers included. */
 const LOCK_TIMEOUT_MS = 2000;
-/** Of one slice. */
-const STATEMENT_TIMEOUT_MS = 600_000;
+const SLICE_TIMEOUT_MS = 600_000;
+/** Past the server's own limit, for one that answers no more. */
+const GRACE_MS = 10_000;
 const ATTEMPTS = 4;
 const PAUSE_MS = 500;
 
 /** Runs repairs over a connection of its own: outside of transactions, and giving way to everybody else. */
-export function createRepairHand(options: DatabaseOptions): ClosableRepairHand {
+export function createRepairHand(options: RepairHandOptions): ClosableRepairHand {
+  const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
   let client: pg.Client | undefined;
 
   async function connected(): Promise<pg.Client> {
@@ -26,7 +34,7 @@ export function createRepairHand(options: DatabaseOptions): ClosableRepairHand {
     const opened = new pg.Client(
       await connectionConfig({
         ...options,
-        statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+        statementTimeoutMs: sliceMs,
         lockTimeoutMs: LOCK_TIMEOUT_MS,
       }),
     );
@@ -38,7 +46,8 @@ export function createRepairHand(options: DatabaseOptions): ClosableRepairHand {
 
   async function once(sql: string): Promise<readonly CatalogRow[]> {
     try {
-      const result = await (await connected()).query<CatalogRow>(sql);
+      const using = await connected();
+      const result = await bounded(using, sliceMs + GRACE_MS, () => using.query<CatalogRow>(sql));
       return result.rows;
     } catch (error) {
       throw databaseError(error, 'repairing');

@@ -16,6 +16,7 @@ const CHECK = 'runs';
 const EFFECT_UNKNOWN = '24000';
 const HOUR_S = 3600;
 
+// A job has no next start while it runs, and whether it does is not seen at every moment: hence the five minutes.
 // A job that never ran has -infinity for its times, and subtracting that fails: hence the nullifs, and seconds as numbers.
 // Error texts are visible to a job's owner only.
 const BY_SERVER = `
@@ -23,7 +24,7 @@ SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text
   j.schedule_interval::text AS every, s.job_status = 'Running' AS running,
   extract(epoch FROM now() - nullif(b.last_start, '-infinity'))::float8 AS since_start,
   extract(epoch FROM now() - nullif(b.next_start, '-infinity'))::float8 AS since_due,
-  b.next_start = '-infinity' AND b.last_start > '-infinity' AS stuck,
+  b.next_start = '-infinity' AND b.last_start > '-infinity' AND b.last_start < now() - INTERVAL '5 minutes' AS stuck,
   coalesce(b.consecutive_failures, 0) + coalesce(b.consecutive_crashes, 0) AS failures, e.sqlerrcode AS code,
   e.err_message AS message
 FROM timescaledb_information.jobs j

@@ -1,0 +1,33 @@
+import type pg from 'pg';
+import { FieldwatchError } from '../../core/errors.ts';
+
+/** Ends a connection whose server does not answer: `end()` would wait for it. What is asked on it rejects. */
+export function cut(client: pg.Client): void {
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
+  connection?.stream?.destroy();
+}
+
+/**
+ * What `ask` asks of `client`, for no longer than `limitMs`. A server with a statement_timeout below that says why; one
+ * that is gone without a word, is frozen, or has no such limit (the embedded one) says nothing, and is hung up on.
+ */
+export async function bounded<T>(client: pg.Client, limitMs: number, ask: () => Promise<T>): Promise<T> {
+  let silent = false;
+  const guard = setTimeout(() => {
+    silent = true;
+    cut(client);
+  }, limitMs);
+  try {
+    return await ask();
+  } catch (error) {
+    if (!silent) throw error;
+    throw new FieldwatchError(`database: no answer within ${limitMs} ms; the connection was given up`, {
+      code: 'DB_NO_ANSWER',
+      kind: 'transient',
+      cause: error,
+      remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
+    });
+  } finally {
+    clearTimeout(guard);
+  }
+}
