@@ -180,6 +180,7 @@ export class App {
         random: Math.random,
       },
     );
+    this.followLocations(registry, alerting, writer);
     const httpPort = await this.startHttp(writer, scheduling);
     // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
     alerting.start((evaluate) => writer.commitAlerts(evaluate));
@@ -207,6 +208,12 @@ export class App {
     await alerting.load([...registry.all()]);
     this.releasers.add('alerting', () => alerting.stop());
     return alerting;
+  }
+
+  /** A location learned from a topic counts for the rules as one of the configuration does, from the next batch on. */
+  private followLocations(registry: SensorRegistry, alerting: Alerting, writer: BatchWriter): void {
+    registry.onPlaced = () =>
+      void writer.commitAlerts(() => alerting.reload(new RuleSet(this.config.alerts), registry.all()));
   }
 
   private async startHttp(

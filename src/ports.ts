@@ -136,6 +136,8 @@ export interface SensorDirectory {
   loadAll(): Promise<readonly Sensor[]>;
   /** Registers unknown devices; returns the sensor of each, whoever registered it. Safe against other daemons. */
   register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
+  /** Gives the sensors among `devices` that have no location theirs; returns all of them. */
+  locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Those of `keys` that are registered; registers none. */
   find(keys: readonly string[]): Promise<readonly Sensor[]>;
 }

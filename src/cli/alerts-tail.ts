@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadConfig, type Config } from '../config/index.ts';
-import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { messageOf } from '../core/errors.ts';
 import { alertChanges } from '../queries/alert-changes.ts';
 import type { Db, Selection } from '../queries/db.ts';
 import { formatAlertLine, type AlertEvent } from './alert-line.ts';
 import { alertOfLogLine } from './alert-log.ts';
 import { AlertWatch, type WatchedAlert } from './alert-watch.ts';
 import { momentArgument, numeric, type Moment } from './arguments.ts';
-import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { configOption, jsonOption, print, subcommand, usage, type Cli, type ExitCode } from './command.ts';
 import { withDatabase } from './database.ts';
 import { followFile } from './follow-file.ts';
 import { jsonLine } from './rows.ts';
@@ -66,8 +66,6 @@ function logPath(config: Config, options: TailOptions): string {
   if (path === undefined) throw usage('--file: log.alert_log is not set, so a path is needed');
   return path;
 }
-
-const usage = (message: string) => new FieldwatchError(message, { code: 'USAGE', kind: 'config' });
 
 async function tailFile(cli: Cli, path: string, options: TailOptions, signal: AbortSignal): Promise<void> {
   const since = options.since?.(Date.now()).getTime() ?? -Infinity;

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { FieldwatchError } from '../core/errors.ts';
 
 /** The process as a command sees it; tests hand in their own. */
 export interface Cli {
@@ -38,6 +39,14 @@ export const configOption = [
   'configuration file (default: see `fieldwatch print-config --help`)',
 ] as const;
 export const jsonOption = ['--json', 'print JSON (one document, or one line per item)'] as const;
+
+/** What the person at the keyboard got wrong, found after the options were parsed: exit code 2. */
+export const usage = (message: string, remedy?: string): FieldwatchError =>
+  new FieldwatchError(message, {
+    code: 'USAGE',
+    kind: 'config',
+    ...(remedy === undefined ? {} : { remedy }),
+  });
 
 /** One line on standard output. */
 export function print(cli: Cli, line: string): void {

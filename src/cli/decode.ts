@@ -5,7 +5,15 @@ import { inflate } from '../adapters/zlib/inflate.ts';
 import { loadConfig } from '../config/index.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { compileRoutes, type Router } from '../core/route.ts';
-import { configOption, print, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import {
+  configOption,
+  print,
+  subcommand,
+  usage,
+  type Cli,
+  type CliCommand,
+  type ExitCode,
+} from './command.ts';
 import { decodeOne, decodeReplay, parseReceivedAt, ReplayLineError } from './decode-core.ts';
 
 interface Options {
@@ -86,8 +94,4 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
   return Buffer.concat(chunks);
-}
-
-function usage(message: string, remedy: string): FieldwatchError {
-  return new FieldwatchError(message, { code: 'USAGE', kind: 'config', remedy });
 }

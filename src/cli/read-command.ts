@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../config/index.ts';
 import type { Db, Limited, Selection, TimeRange } from '../queries/db.ts';
 import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
-import { configOption, jsonOption, type Cli, type ExitCode } from './command.ts';
+import { configOption, jsonOption, usage, type Cli, type ExitCode } from './command.ts';
 import { withDatabase } from './database.ts';
 import { csvOption } from './rows.ts';
 
@@ -18,10 +18,12 @@ export interface ReadOptions extends Selection, Limited {
 /** Clocks of devices run ahead now and then: "until now" takes them in. */
 const AHEAD_MS = 3_600_000;
 
-export const rangeOf = (options: ReadOptions, nowMs: number): TimeRange => ({
-  from: options.since(nowMs),
-  to: options.until?.(nowMs) ?? new Date(nowMs + AHEAD_MS),
-});
+export function rangeOf(options: Pick<ReadOptions, 'since' | 'until'>, nowMs: number): TimeRange {
+  const from = options.since(nowMs);
+  const to = options.until?.(nowMs) ?? new Date(nowMs + AHEAD_MS);
+  if (from < to) return { from, to };
+  throw usage(`--since ${from.toISOString()} is not before --until ${to.toISOString()}`);
+}
 
 /** Adds the options of a read command: which sensors, how far back, how many rows, in which form. */
 export function withReadOptions(command: Command, since: string, limit = 100): Command {
@@ -37,7 +39,7 @@ export const withOutputOptions = (command: Command): Command =>
   command
     .option(...configOption)
     .option(...jsonOption)
-    .option(...csvOption);
+    .addOption(csvOption());
 
 /** An action that loads the configuration and has the database for as long as it runs. */
 export const onDatabase = <Options extends { readonly config?: string }>(

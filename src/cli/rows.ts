@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { Cli } from './command.ts';
 import { csvLines, tableLines, type Column } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
@@ -17,7 +18,8 @@ export const jsonLine = (row: object): string =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [snakeCase(name), value as unknown])),
   );
 
-export const csvOption = ['--csv', 'print CSV with a header (RFC 4180)'] as const;
+export const csvOption = (): Option =>
+  new Option('--csv', 'print CSV with a header (RFC 4180)').conflicts('json');
 
 /**
  * Rows for whom they are for: a table, CSV, or one JSON object a line with every field of the row. Times are ISO 8601 in

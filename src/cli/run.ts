@@ -52,6 +52,7 @@ export function assembly(
   const metrics = createMetrics();
   const path = config.log.alert_log;
   const alertLog = path === undefined ? undefined : new AlertLogFile(path, { logger, metrics });
+  alertLog?.prepare();
   return { config, logger, metrics, alertLog };
 }
 

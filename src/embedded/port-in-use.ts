@@ -1,4 +1,15 @@
+import { createServer } from 'node:net';
 import { FieldwatchError } from '../core/errors.ts';
+
+/** Rejects like a `listen` on that address would. Asked before anything slow is done for a port that is taken. */
+export function probePort(host: string, port: number): Promise<void> {
+  if (port === 0) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve()));
+  });
+}
 
 /** EADDRINUSE and EACCES of a listening socket, in words an operator can act on; other errors stay as they are. */
 export function portInUse(error: unknown, at: { port: number; what: string; key: string }): unknown {

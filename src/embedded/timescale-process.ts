@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Logger } from '../ports.ts';
@@ -128,16 +129,24 @@ class Keeper implements EmbeddedTimescale {
     }
   }
 
+  /** A line of the server's own log becomes one of ours; what the engine itself printed is passed on as it is. */
+  private passOn(line: string): void {
+    const { level, msg, ...fields } = parsed(line);
+    delete fields.time;
+    delete fields.name;
+    if (typeof msg !== 'string') this.options.logger?.info({ line }, 'embedded database');
+    else this.options.logger?.[level === 'error' ? 'error' : 'info']({ ...fields, msg }, 'embedded database');
+  }
+
   /** Passes the server's log lines on; keeps the last ones for the error of a failed start. */
   private listen(child: ChildProcess): () => string {
     let tail = '';
     child.stderr?.setEncoding('utf8');
     child.stderr?.on('data', (text: string) => {
       tail = (tail + text).slice(-LAST_WORDS_BYTES);
-      for (const line of text.split('\n')) {
-        if (line !== '') this.options.logger?.info({ line }, 'embedded database');
-      }
     });
+    if (child.stderr !== null)
+      createInterface({ input: child.stderr }).on('line', (line) => this.passOn(line));
     return () => tail;
   }
 }
@@ -169,4 +178,12 @@ async function readyPort(child: ChildProcess, lastWords: () => string): Promise<
       else reject(new FieldwatchError(message.message, message));
     });
   });
+}
+
+function parsed(line: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(line)) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }

@@ -12,7 +12,7 @@ import { DEFAULT_LIMITS, House } from './gateway/house.ts';
 import { Gateway } from './gateway/server.ts';
 import { DATABASE, DATABASE_ALIASES, type ServerArguments, type ServerMessage } from './messages.ts';
 import { startEngineModule } from './pglite.ts';
-import { portInUse } from './port-in-use.ts';
+import { portInUse, probePort } from './port-in-use.ts';
 
 const CHECKPOINT_CHECK_MS = 60_000;
 
@@ -67,7 +67,11 @@ function prepare(house: House): void {
 async function serve({ dataDir, host, port }: ServerArguments): Promise<void> {
   const unlock = lockFolder(dataDir, process.pid);
   let release: () => void = unlock;
+  const taken = (error: unknown) => {
+    throw portInUse(error, { port, what: 'the embedded database', key: 'embedded.database_port' });
+  };
   try {
+    await probePort(host, port).catch(taken);
     const engine = await openEngine(dataDir);
     release = () => {
       engine.close();
@@ -76,9 +80,7 @@ async function serve({ dataDir, host, port }: ServerArguments): Promise<void> {
     const house = new House(engine, DEFAULT_LIMITS, die);
     const gateway = new Gateway({ house, host, port, databases: DATABASE_ALIASES, onFault: die });
     prepare(house);
-    const bound = await gateway.listen().catch((error: unknown) => {
-      throw portInUse(error, { port, what: 'the embedded database', key: 'embedded.database_port' });
-    });
+    const bound = await gateway.listen().catch(taken);
     const timer = setInterval(
       () => house.turnstile.isFree() && house.checkpointIfDue(true),
       CHECKPOINT_CHECK_MS,

@@ -27,7 +27,7 @@ export class IntakeBatch implements BatchFill {
   rowList: IntakeRow[] = [];
   readonly deadLetters: DeadLetter[] = [];
   readonly openedAtMs: number;
-  /** Devices that were unknown on arrival, by key. */
+  /** Devices that were unknown on arrival, or whose location was, by key. */
   readonly unknown = new Map<string, NewDevice>();
   bytes = 0;
   /** An attempt to store it failed: its rows may be in the database already. */
@@ -58,7 +58,7 @@ export class IntakeBatch implements BatchFill {
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
   ): void {
-    if (sensor === undefined) {
+    if (sensor === undefined || (sensor.location === null && reading.location !== undefined)) {
       this.unknown.set(reading.device, { key: reading.device, location: reading.location });
     }
     this.rowList.push({

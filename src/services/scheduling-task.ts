@@ -20,13 +20,17 @@ export interface TaskOptions {
 
 /**
  * Something that a schedule starts. A tick that comes while a run is under way is refused, one that was missed is not
- * made up for; both are counted, because either, repeated, is a schedule that is too tight. A failure is logged when it
- * begins, not at each tick of an outage.
+ * made up for; both are counted. One refused tick is no trouble (the first run, beside the start, takes long); several in
+ * a row are a schedule that is too tight. A failure is logged when it begins, not at each tick of an outage.
  */
+/** So many ticks in a row find the run before them still under way: worth a warning, once. */
+const OVERLAPS_TO_WARN = 3;
+
 export function createTask(name: string, options: TaskOptions): Task {
   const { logger, count } = options;
   let running: Promise<void> | undefined;
   let error: string | undefined;
+  let refusedInARow = 0;
 
   async function run(): Promise<void> {
     try {
@@ -50,8 +54,13 @@ export function createTask(name: string, options: TaskOptions): Task {
         logger.warn({ task: name, at: new Date(atMs).toISOString() }, 'scheduler tick was missed');
       } else if (running !== undefined) {
         count('overlap');
-        logger.warn({ task: name }, 'scheduler tick refused: the run before is not over');
+        if (++refusedInARow === OVERLAPS_TO_WARN)
+          logger.warn(
+            { task: name, ticks: refusedInARow },
+            'scheduler ticks refused: the run before is not over',
+          );
       } else {
+        refusedInARow = 0;
         running = run();
       }
     },

@@ -23,6 +23,8 @@ export class SensorRegistry {
   private readonly logger: Logger;
   private options: RegistryOptions;
   private allowed: (key: string) => boolean;
+  /** Sensors have got a location: rules by location now mean them too. */
+  onPlaced: (() => void) | undefined;
   private windowStartMs = -Infinity;
   private newInWindow = 0;
   private readonly registered;
@@ -77,20 +79,33 @@ export class SensorRegistry {
   async resolve(devices: Iterable<NewDevice>): Promise<ReadonlyMap<string, Refusal>> {
     const refused = new Map<string, Refusal>();
     const admitted: NewDevice[] = [];
+    const unplaced: NewDevice[] = [];
     let room = this.room();
     for (const device of devices) {
       const { key } = device;
-      if (this.byKey.has(key)) continue;
-      if (this.options.registration === 'reject' || !this.allowed(key)) refused.set(key, 'sensor_rejected');
+      const known = this.byKey.get(key);
+      if (known !== undefined) {
+        if (known.location === null && device.location !== undefined) unplaced.push(device);
+      } else if (this.options.registration === 'reject' || !this.allowed(key))
+        refused.set(key, 'sensor_rejected');
       else if (room <= 0) refused.set(key, 'sensor_limit');
       else {
         room -= 1;
         admitted.push(device);
       }
     }
+    await this.place(unplaced);
     await this.lookUpRefused(refused);
     if (admitted.length > 0) await this.register(admitted);
     return refused;
+  }
+
+  /** A sensor without a location (declared without one, say) stands where its topic says. */
+  private async place(devices: readonly NewDevice[]): Promise<void> {
+    if (devices.length === 0) return;
+    const placed = await this.directory.locate(devices);
+    this.adopt(placed);
+    if (placed.length > 0) this.onPlaced?.();
   }
 
   /** A key that may not register itself may still be registered by hand since the last load. */

@@ -135,6 +135,15 @@ describe('readings', () => {
       expect([code, err]).toEqual([2, expect.stringMatching(/invalid\. Expected/)]);
     }
   });
+
+  test('contradictions are refused: two formats, a span that ends before it begins', async () => {
+    const { code, out, err } = await readings('recent', '--json', '--csv');
+    expect([code, out, err]).toEqual([2, '', expect.stringMatching(/cannot be used with option '--json'/)]);
+    await expect(readings('recent', '--since', '1h', '--until', '2h')).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(/--since .* is not before --until/),
+    });
+  });
 });
 
 describe('sensors', () => {

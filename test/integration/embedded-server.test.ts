@@ -109,12 +109,16 @@ describe('the port', () => {
     const taken = createServer();
     await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
     const { port } = taken.address() as AddressInfo;
-    await expect(start(await folder(), { port })).rejects.toMatchObject({
+    const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-port-'));
+    folders.push(dir);
+    await expect(start(dir, { port })).rejects.toMatchObject({
       code: 'PORT_IN_USE',
       message: expect.stringContaining(String(port)),
       remedy: expect.stringContaining('embedded.database_port'),
     });
     taken.close();
+    // Found out at once, not after an engine was initialised and started.
+    await expect(stat(join(dir, 'pgdata'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
 

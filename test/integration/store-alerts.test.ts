@@ -194,6 +194,20 @@ describe('dead letters', () => {
 });
 
 describe('sensors', () => {
+  test('locate: fills in where nobody said where it stands, and only there', async () => {
+    const directory = new TimescaleSensorDirectory(pool);
+    await directory.declare([{ key: 'placed', location: 'lab' }, { key: 'loose' }]);
+    const found = await directory.locate([
+      { key: 'placed', location: 'attic' },
+      { key: 'loose', location: 'coldroom' },
+      { key: 'nobody', location: 'x' },
+    ]);
+    expect(Object.fromEntries(found.map(({ key, location }) => [key, location]))).toEqual({
+      placed: 'lab',
+      loose: 'coldroom',
+    });
+  });
+
   test('register: unknown ones get ids, known ones keep theirs, whoever registers first', async () => {
     const directory = new TimescaleSensorDirectory(pool);
     const [a] = await directory.register([{ key: 'a' }]);

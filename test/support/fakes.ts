@@ -189,6 +189,17 @@ export class FakeDirectory implements SensorDirectory {
     return keys.flatMap((wanted) => this.sensors.get(wanted) ?? []);
   }
 
+  async locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    if (this.failWith !== undefined) throw this.failWith;
+    return devices.flatMap(({ key, location }) => {
+      const sensor = this.sensors.get(key);
+      if (sensor === undefined) return [];
+      const placed = { ...sensor, location: sensor.location ?? location ?? null };
+      this.sensors.set(key, placed);
+      return [placed];
+    });
+  }
+
   async register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     this.registerCalls += 1;
     if (this.failWith !== undefined) throw this.failWith;

@@ -3,8 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { IPublishPacket, MqttClient } from 'mqtt';
 import { connackFailure, disconnectFailure, errorFailure, failure } from '../../src/adapters/mqtt/failure.ts';
-import { assertMqttInternals, TESTED_MQTTJS_VERSION } from '../../src/adapters/mqtt/held-acks.ts';
+import {
+  assertMqttInternals,
+  InboundGate,
+  TESTED_MQTTJS_VERSION,
+} from '../../src/adapters/mqtt/held-acks.ts';
 import { HeldMessages } from '../../src/adapters/mqtt/held-messages.ts';
 import { defaultStatusTopic } from '../../src/adapters/mqtt/options.ts';
 import { ReconnectPolicy } from '../../src/adapters/mqtt/reconnect-policy.ts';
@@ -26,6 +31,30 @@ describe('the guard over the private members of MQTT.js', () => {
     expect(check).toThrow(message);
     expect(check).toThrow(FieldwatchError);
     expect(check).toThrow(expect.objectContaining({ code: 'MQTT_CLIENT_UNTESTED' }));
+  });
+});
+
+describe('the gate', () => {
+  test('gives the event loop a turn between some hundred messages, however many have arrived', async () => {
+    const internals = { _sendPacket: () => {}, sendPing: () => {}, onKeepaliveTimeout: () => {} };
+    const client = internals as unknown as MqttClient;
+    let delivered = 0;
+    new InboundGate(client, 'open', () => delivered++);
+    const pump = (left: number, done: () => void): void => {
+      if (left === 0) done();
+      else client.handleMessage({ cmd: 'publish' } as IPublishPacket, () => pump(left - 1, done));
+    };
+    let pumping = true;
+    const seen: number[] = [];
+    const watch = (): void => {
+      seen.push(delivered);
+      if (pumping) setImmediate(watch);
+    };
+    setImmediate(watch);
+    await new Promise<void>((resolve) => pump(1000, resolve));
+    pumping = false;
+    expect(delivered).toBe(1000);
+    expect(seen.slice(0, 3)).toEqual([256, 512, 768]);
   });
 });
 

@@ -58,6 +58,26 @@ describe('SensorRegistry', () => {
     expect(registry.find('a')?.location).toBe('coldroom');
   });
 
+  it('a sensor without a location gets that of its topic, once; one that has a location keeps it', async () => {
+    const { directory, registry } = setup({ registration: 'reject' });
+    directory.add('declared');
+    directory.add('fixed', { location: 'lab' });
+    await registry.load();
+    let placed = 0;
+    registry.onPlaced = () => placed++;
+    const seen = [
+      { key: 'declared', location: 'coldroom' },
+      { key: 'fixed', location: 'attic' },
+    ];
+    expect(await registry.resolve(seen)).toEqual(new Map());
+    expect([registry.find('declared')?.location, registry.find('fixed')?.location]).toEqual([
+      'coldroom',
+      'lab',
+    ]);
+    await registry.resolve(seen);
+    expect(placed).toBe(1);
+  });
+
   it('keeps its allowance when the database is away', async () => {
     const { directory, registry } = setup({ maxNewPerMinute: 1 });
     directory.failWith = new Error('away');

@@ -10,6 +10,12 @@ import { FieldwatchError } from '../../core/errors.ts';
 
 type Done = (error?: Error) => void;
 
+/**
+ * So many messages are handed over before the event loop gets a turn. A socket that always has more to read would
+ * otherwise be read for megabytes at a time, and each round trip of a commit would wait behind thousands of messages.
+ */
+const MESSAGES_PER_TURN = 256;
+
 interface MqttInternals {
   _sendPacket(packet: { readonly cmd: string }, done?: Done, stored?: () => void, noStore?: boolean): void;
 }
@@ -85,7 +91,8 @@ export class InboundGate {
       if (this.#mode === 'open') {
         this.#deliver(packet);
         // `deliver` may have paused us; this message is already handed over, so the next one is where we stop.
-        done();
+        if (this.#received % MESSAGES_PER_TURN === 0) setImmediate(done);
+        else done();
       } else {
         this.#handle(packet, done);
       }

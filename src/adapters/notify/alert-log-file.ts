@@ -1,7 +1,19 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { AlertLog, Counter, Logger, Metrics } from '../../ports.ts';
-import { messageOf } from '../../core/errors.ts';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
+
+/** No disk that is full or away, but a path that never works. */
+const UNUSABLE = new Set([
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  'EISDIR',
+  'ENOTDIR',
+  'EEXIST',
+  'ELOOP',
+  'ENAMETOOLONG',
+]);
 
 /**
  * The alert log's own file: appended synchronously, one write per line, so that a line is whole or absent and `tail`
@@ -22,6 +34,21 @@ export class AlertLogFile implements AlertLog {
       'fieldwatch_alert_log_failures_total',
       'Alert lines that could not be written to the alert log',
     );
+  }
+
+  /** Finds out at the start whether the file can be written: what only a person can mend is refused there. */
+  prepare(): void {
+    try {
+      this.descriptor ??= this.open();
+    } catch (error) {
+      if (!UNUSABLE.has((error as NodeJS.ErrnoException).code ?? '')) return this.failed(error);
+      throw new FieldwatchError(`log.alert_log: cannot write ${this.path}: ${messageOf(error)}`, {
+        code: 'ALERT_LOG_UNWRITABLE',
+        kind: 'config',
+        cause: error,
+        remedy: 'Give the user of the daemon the right to write there, or set log.alert_log to another file.',
+      });
+    }
   }
 
   write(line: string): void {

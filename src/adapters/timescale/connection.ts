@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
@@ -36,6 +36,11 @@ export const lockKey = (purpose: keyof typeof LOCK_CLASS): string =>
 
 /** The pg configuration of one connection. Reads certificate files: call it anew for each connect. */
 export async function connectionConfig(options: DatabaseOptions): Promise<pg.ClientConfig> {
+  return currentConfig(options);
+}
+
+/** The same for who cannot wait: a pool that makes its clients itself. */
+export function currentConfig(options: DatabaseOptions): pg.ClientConfig {
   const url = parseUrl(options.url);
   const query = url.searchParams;
   const host = query.get('host') ?? decodeURIComponent(url.hostname.replace(/^\[|\]$/g, ''));
@@ -47,7 +52,7 @@ export async function connectionConfig(options: DatabaseOptions): Promise<pg.Cli
     ...(url.pathname.length > 1 ? { database: decodeURIComponent(url.pathname.slice(1)) } : {}),
     ...passwordOf(options, url),
     ...(startup === null ? {} : { options: startup }),
-    ssl: await tlsOf(options, query),
+    ssl: tlsOf(options, query),
     application_name: options.applicationName ?? query.get('application_name') ?? 'fieldwatch',
     statement_timeout: options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? DEFAULT_TIMEOUTS.lockTimeoutMs,
@@ -91,7 +96,7 @@ function passwordOf(options: DatabaseOptions, url: URL): pg.ClientConfig {
  * The modes of libpq. `require` encrypts without verifying, as there, unless an authority is given;
  * `prefer` and `allow` would silently fall back to clear text and are refused.
  */
-async function tlsOf(options: DatabaseOptions, query: URLSearchParams): Promise<false | ConnectionOptions> {
+function tlsOf(options: DatabaseOptions, query: URLSearchParams): false | ConnectionOptions {
   const caFile = options.tls?.caFile ?? query.get('sslrootcert') ?? undefined;
   const certFile = options.tls?.certFile ?? query.get('sslcert') ?? undefined;
   const keyFile = options.tls?.keyFile ?? query.get('sslkey') ?? undefined;
@@ -110,15 +115,15 @@ async function tlsOf(options: DatabaseOptions, query: URLSearchParams): Promise<
   return {
     rejectUnauthorized: mode !== 'require' || caFile !== undefined,
     ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
-    ...(caFile === undefined ? {} : { ca: await readPem(caFile) }),
-    ...(certFile === undefined ? {} : { cert: await readPem(certFile) }),
-    ...(keyFile === undefined ? {} : { key: await readPem(keyFile) }),
+    ...(caFile === undefined ? {} : { ca: readPem(caFile) }),
+    ...(certFile === undefined ? {} : { cert: readPem(certFile) }),
+    ...(keyFile === undefined ? {} : { key: readPem(keyFile) }),
   };
 }
 
-async function readPem(file: string): Promise<Buffer> {
+function readPem(file: string): Buffer {
   try {
-    return await readFile(file);
+    return readFileSync(file);
   } catch (cause) {
     throw new FieldwatchError(`database TLS: cannot read ${file}`, {
       code: 'DB_TLS_FILE',

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import type { Logger } from '../../ports.ts';
-import { connectionConfig, DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { connectionConfig, currentConfig, DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 
 export interface PoolOptions extends DatabaseOptions {
   readonly max?: number;
@@ -9,14 +9,14 @@ export interface PoolOptions extends DatabaseOptions {
 /**
  * Connections for readers: lookups, checks, queries, the CLI. Every question is bounded on the server
  * (statement_timeout) and, for a link that stalls, on this side (query_timeout).
- *
- * Certificates are read once, here: pg keeps the configuration for all later connections of the pool.
+ * Certificates are read again for each connection: a rotated one must not end the lookups of a daemon that runs for months.
  */
 export async function createPool(options: PoolOptions, logger: Pick<Logger, 'debug'>): Promise<pg.Pool> {
   const config = await connectionConfig(options);
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs;
   const pool = new pg.Pool({
     ...config,
+    Client: freshClient(options, config.ssl, logger),
     max: options.max ?? 4,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
@@ -25,4 +25,23 @@ export async function createPool(options: PoolOptions, logger: Pick<Logger, 'deb
   // An idle connection that the server closes is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle database connection lost'));
   return pool;
+}
+
+/** A client with the certificates of now. Files that cannot be read at the moment (half a rotation) leave the former ones. */
+function freshClient(
+  options: PoolOptions,
+  first: pg.ClientConfig['ssl'],
+  logger: Pick<Logger, 'debug'>,
+): typeof pg.Client {
+  let latest = first;
+  return class extends pg.Client {
+    constructor(config?: string | pg.ClientConfig) {
+      try {
+        latest = currentConfig(options).ssl;
+      } catch (error) {
+        logger.debug({ err: error }, 'certificates of the database cannot be read; the former ones are used');
+      }
+      super({ ...(config as pg.ClientConfig), ssl: latest });
+    }
+  };
 }

@@ -51,6 +51,19 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     return this.find(keys);
   }
 
+  async locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    const keys = devices.map(({ key }) => storableText(key));
+    await this.#select(
+      `UPDATE sensors s SET location = d.location, updated_at = now()
+         FROM unnest($1::text[], $2::text[]) AS d (key, location)
+        WHERE s.key = d.key AND s.location IS NULL AND d.location IS NOT NULL
+       RETURNING s.id`,
+      [keys, devices.map(({ location }) => nullable(location))],
+    );
+    // Also those that another daemon was quicker with.
+    return this.find(keys);
+  }
+
   /**
    * Brings the configuration's sensors into the table: what it states is set, what it leaves open stays. A sensor that
    * is no longer declared keeps its facts and its readings; only the mark goes.
