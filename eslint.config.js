@@ -53,6 +53,7 @@ const libraries = [
   'prom-client',
   'yaml',
   'commander',
+  'classic-level',
 ];
 const noLibraries = libraries.map((name) => ({ name, message: 'libraries live behind adapters' }));
 

@@ -1,0 +1,325 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BatchOperation } from 'classic-level';
+import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import type {
+  Clock,
+  Logger,
+  Spool,
+  SpoolAmount,
+  SpoolContents,
+  SpoolLane,
+  SpoolRecord,
+  SpooledRecord,
+} from '../../ports.ts';
+import { SPOOL_LANES } from '../../ports.ts';
+import { codeOf, openLevel, spoolError, type Level } from './open-level.ts';
+import {
+  decode,
+  encode,
+  itemsOf,
+  keyOf,
+  NOTHING,
+  parkedKeyOf,
+  PARKED_RANGE,
+  parseKey,
+  plus,
+  rangeOf,
+  toldKeyOf,
+  type RecordKey,
+} from './record.ts';
+import { DiskRoom } from './room.ts';
+import { LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
+
+export interface SpoolOptions {
+  readonly folder: string;
+  readonly maxBytes: number;
+  /** Age of the oldest record at which the spool takes no more. */
+  readonly maxAgeMs: number;
+}
+
+export interface SpoolDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+type Stored = SpooledRecord & { readonly key: RecordKey };
+type Operation = BatchOperation<Level, string, Uint8Array>;
+
+/** Rejects with SPOOL_LOCKED when another daemon has the folder, SPOOL_IO when it cannot be used. */
+export async function openSpool(options: SpoolOptions, deps: SpoolDeps): Promise<Spool> {
+  const spool = new LevelSpool(options, deps);
+  await spool.open();
+  return spool;
+}
+
+/**
+ * The spool in LevelDB. One operation at a time. After a failure LevelDB refuses all writes until it is opened again:
+ * so every failure closes it, and the next operation opens it anew.
+ */
+class LevelSpool implements Spool {
+  readonly #options: SpoolOptions;
+  readonly #deps: SpoolDeps;
+  readonly #room: DiskRoom;
+  #level: Level | undefined;
+  #closed = false;
+  #repair = false;
+  #tail: Promise<unknown> = Promise.resolve();
+  #scan: Scan = {
+    lanes: { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING },
+    parked: NOTHING,
+    next: { alerts: 1, unresolved: 1, readings: 1 },
+    atMs: { alerts: undefined, unresolved: undefined, readings: undefined },
+    missing: 0,
+    unsure: [],
+  };
+  #opened = false;
+  #damaged: SpoolAmount = NOTHING;
+
+  constructor(options: SpoolOptions, deps: SpoolDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#room = new DiskRoom(options.folder);
+  }
+
+  open(): Promise<void> {
+    return this.#inTurn(async () => undefined);
+  }
+
+  get contents(): SpoolContents {
+    const { lanes, parked, atMs } = this.#scan;
+    return { lanes: { ...lanes }, parked, oldestAtMs: oldestOf(atMs), damaged: this.#damaged };
+  }
+
+  append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]> {
+    return this.#inTurn(async (level) => {
+      const atMs = this.#deps.clock.nowMs();
+      const next = { ...this.#scan.next };
+      const added = records.map((record) => {
+        const value = encode(record);
+        const { lane } = record;
+        const key = { lane, seq: next[lane]++, atMs, items: itemsOf(record), bytes: value.length };
+        return { value, stored: { ...record, seq: key.seq, told: false, key } satisfies Stored };
+      });
+      await this.#needRoom(added.reduce((sum, { value }) => sum + value.length, 0));
+      await this.#write(
+        level,
+        added.map(({ value, stored }) => ({ type: 'put', key: keyOf(stored.key), value })),
+      );
+      for (const { stored } of added) this.#count(stored.key);
+      Object.assign(this.#scan.next, next);
+      return added.map(({ stored }) => stored);
+    });
+  }
+
+  oldest(lane: SpoolLane, maxItems: number): Promise<readonly SpooledRecord[]> {
+    return this.#inTurn(async (level) => {
+      for (;;) {
+        const { found, damaged } = await this.#read(level, lane, maxItems);
+        if (found.length > 0 || damaged === undefined) return found;
+        await this.#setAside(level, damaged.key, damaged.value);
+      }
+    });
+  }
+
+  remove(records: readonly SpooledRecord[]): Promise<void> {
+    return this.#inTurn(async (level) => {
+      const stored = records as readonly Stored[];
+      await this.#write(
+        level,
+        stored.flatMap(({ key }) => removal(key)),
+      );
+      for (const { key } of stored) this.#discount(key);
+      await this.#tidy(level);
+    });
+  }
+
+  markTold(record: SpooledRecord): Promise<void> {
+    // No fsync: it survives the process, and a machine that fails may tell a line twice.
+    return this.#inTurn((level) => level.put(toldKeyOf(record.seq), new Uint8Array()));
+  }
+
+  park(record: SpooledRecord): Promise<void> {
+    return this.#inTurn(async (level) => {
+      const { key, ...plain } = record as Stored;
+      const { lane, id, readings, deadLetters, alerts } = plain;
+      // Announced or not, nobody is told of them once more.
+      const rest = { ...EMPTY_ALERT_BATCH, raised: alerts.raised, resolved: alerts.resolved };
+      const value = encode({ lane, id, readings, deadLetters, alerts: rest });
+      const parked = { ...key, bytes: value.length };
+      await this.#write(level, [...removal(key), { type: 'put', key: parkedKeyOf(parked), value }]);
+      this.#discount(key);
+      this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, parked) };
+    });
+  }
+
+  unpark(): Promise<void> {
+    return this.#inTurn(async (level) => {
+      for await (const [text, value] of level.iterator(PARKED_RANGE)) {
+        const key = parseKey(text)?.key;
+        if (key === undefined) continue;
+        const back = { ...key, seq: this.#scan.next[key.lane]++ };
+        await this.#write(level, [
+          { type: 'del', key: text },
+          { type: 'put', key: keyOf(back), value },
+        ]);
+        this.#count(back);
+        this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, key, -1) };
+      }
+    });
+  }
+
+  /** Idempotent; waits for the operation under way. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#tail;
+    await this.#shut();
+  }
+
+  #inTurn<T>(run: (level: Level) => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => this.#run(run));
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+
+  async #run<T>(run: (level: Level) => Promise<T>): Promise<T> {
+    if (this.#closed) {
+      throw new FieldwatchError('the spool is closed', { code: 'SPOOL_CLOSED', kind: 'bug' });
+    }
+    try {
+      return await run(await this.#need());
+    } catch (error) {
+      if (!(error instanceof FieldwatchError)) {
+        this.#repair = codeOf(error) === 'LEVEL_CORRUPTION';
+        await this.#shut();
+        await this.#room.release().catch(() => undefined);
+      }
+      throw spoolError(error, this.#options.folder);
+    }
+  }
+
+  async #need(): Promise<Level> {
+    if (this.#level !== undefined) return this.#level;
+    const { folder } = this.#options;
+    await mkdir(folder, { recursive: true, mode: 0o750 });
+    const logs = new LogKeeper(folder);
+    await logs.keep();
+    const level = await this.#openLevel(folder);
+    this.#level = level;
+    this.#repair = false;
+    const found = await scan(level, this.#opened ? this.#scan.next : {});
+    if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
+    this.#scan = found;
+    this.#opened = true;
+    if (found.missing === 0) await logs.discard();
+    else this.#lost(found.missing);
+    return level;
+  }
+
+  async #openLevel(folder: string): Promise<Level> {
+    try {
+      return await openLevel(folder, this.#deps.logger, this.#repair);
+    } catch (error) {
+      if (codeOf(error) !== 'LEVEL_IO_ERROR') throw error;
+      // On a full disk LevelDB cannot even start: this is what the ballast is for.
+      await this.#room.release();
+      return await openLevel(folder, this.#deps.logger, this.#repair);
+    }
+  }
+
+  async #shut(): Promise<void> {
+    const level = this.#level;
+    this.#level = undefined;
+    await level?.close().catch(() => undefined);
+  }
+
+  async #needRoom(bytes: number): Promise<void> {
+    const { maxBytes, maxAgeMs } = this.#options;
+    const { lanes, parked, atMs } = this.#scan;
+    const held = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].bytes, parked.bytes);
+    if (held + bytes > maxBytes)
+      throw full(`it holds ${held} of ${maxBytes} bytes`, 'Raise spool.max_bytes.');
+    const oldest = oldestOf(atMs);
+    if (oldest !== undefined && this.#deps.clock.nowMs() - oldest > maxAgeMs)
+      throw full('its oldest record is older than spool.max_age', 'Raise spool.max_age.');
+    if (!(await this.#room.has(bytes)))
+      throw full('the disk of state_dir is full', 'Make room on that disk.');
+  }
+
+  /** Up to the first record that is damaged; that one is dealt with when it is the oldest. */
+  async #read(level: Level, lane: SpoolLane, maxItems: number) {
+    const found: Stored[] = [];
+    let items = 0;
+    for await (const [text, value] of level.iterator({ ...rangeOf(lane), highWaterMarkBytes: 65_536 })) {
+      const key = parseKey(text)?.key;
+      const record = key === undefined ? undefined : decode(value);
+      if (key === undefined || record === undefined) return { found, damaged: { key: text, value } };
+      items += key.items;
+      if (found.length > 0 && items > maxItems) break;
+      const told = lane === 'alerts' && (await level.get(toldKeyOf(key.seq))) !== undefined;
+      found.push({ ...record, seq: key.seq, told, key });
+      if (items >= maxItems) break;
+    }
+    return { found, damaged: undefined };
+  }
+
+  async #setAside(level: Level, text: string, value: Uint8Array): Promise<void> {
+    const file = join(this.#options.folder, 'damaged', `${text.replaceAll(':', '-')}.bin`);
+    try {
+      await mkdir(join(this.#options.folder, 'damaged'), { recursive: true });
+      await writeFile(file, value);
+    } catch (error) {
+      this.#deps.logger.warn({ file, error: messageOf(error) }, 'a damaged record cannot be kept aside');
+    }
+    await level.batch([{ type: 'del', key: text }], { sync: true });
+    const key = parseKey(text)?.key;
+    if (key !== undefined) {
+      this.#discount(key);
+      this.#damaged = plus(this.#damaged, key);
+    }
+    this.#deps.logger.error(
+      { file, items: key?.items },
+      'a record of the spool is damaged: it was skipped and kept aside',
+    );
+  }
+
+  #lost(records: number): void {
+    this.#damaged = { ...this.#damaged, records: this.#damaged.records + records };
+    this.#deps.logger.error(
+      { records, folder: join(this.#options.folder, 'damaged') },
+      'records of the spool are gone: its log was damaged and was kept aside',
+    );
+  }
+
+  #write(level: Level, operations: Operation[]): Promise<void> {
+    return level.batch(operations, { sync: true });
+  }
+
+  #count(key: RecordKey): void {
+    const { lanes, atMs } = this.#scan;
+    lanes[key.lane] = plus(lanes[key.lane], key);
+    atMs[key.lane] ??= key.atMs;
+  }
+
+  #discount(key: RecordKey): void {
+    const { lanes, atMs } = this.#scan;
+    lanes[key.lane] = plus(lanes[key.lane], key, -1);
+    // The next one is hardly younger; reading it for its time alone would cost more than it tells.
+    atMs[key.lane] = lanes[key.lane].records === 0 ? undefined : key.atMs;
+  }
+
+  /** Deleting frees nothing until LevelDB clears up: once all is drained it is asked to. */
+  async #tidy(level: Level): Promise<void> {
+    if (SPOOL_LANES.some((lane) => this.#scan.lanes[lane].records > 0)) return;
+    await level.compactRange('', '~').catch(() => undefined);
+  }
+}
+
+const removal = (key: RecordKey): Operation[] => [
+  { type: 'del', key: keyOf(key) },
+  ...(key.lane === 'alerts' ? [{ type: 'del', key: toldKeyOf(key.seq) } as const] : []),
+];
+
+const full = (why: string, remedy: string) =>
+  new FieldwatchError(`the spool is full: ${why}`, { code: 'SPOOL_FULL', kind: 'transient', remedy });

@@ -1,0 +1,95 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClassicLevel } from 'classic-level';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import type { Logger } from '../../ports.ts';
+
+export type Level = ClassicLevel<string, Uint8Array>;
+
+/** A daemon that is being replaced gives its lock back at the end of an orderly stop. */
+const LOCK_TRIES = 20;
+const LOCK_WAIT_MS = 250;
+
+/**
+ * Opens the store in `folder/db`, whatever state it is in: a torn tail is cut off by LevelDB itself, a corrupt store is
+ * repaired (`damaged`: without trying), and one that cannot be repaired is moved aside for a person to look at.
+ * Rejects with SPOOL_LOCKED (another daemon), SPOOL_IO (the disk).
+ */
+export async function openLevel(folder: string, logger: Logger, damaged: boolean): Promise<Level> {
+  const path = join(folder, 'db');
+  try {
+    if (!damaged) return await unlocked(path);
+  } catch (error) {
+    if (codeOf(error) !== 'LEVEL_CORRUPTION') throw spoolError(error, folder);
+    logger.error({ folder, error: messageOf(error) }, 'the spool cannot be opened; repairing it');
+  }
+  try {
+    await ClassicLevel.repair(path);
+    return await tryOpen(path);
+  } catch (error) {
+    if (codeOf(error) === 'LEVEL_IO_ERROR') throw spoolError(error, folder);
+    const aside = join(folder, `db.damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
+    await rename(path, aside);
+    logger.error(
+      { folder: aside, error: messageOf(error) },
+      'the spool cannot be repaired: it was moved aside and a new one begun',
+    );
+    return await tryOpen(path);
+  }
+}
+
+async function unlocked(path: string): Promise<Level> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryOpen(path);
+    } catch (error) {
+      if (codeOf(error) !== 'LEVEL_LOCKED' || attempt >= LOCK_TRIES) throw error;
+      await sleep(LOCK_WAIT_MS);
+    }
+  }
+}
+
+/** Small buffers: the spool is written once and read once, and must live on small disks too. */
+async function tryOpen(path: string): Promise<Level> {
+  const level: Level = new ClassicLevel(path, {
+    valueEncoding: 'view',
+    writeBufferSize: 1024 ** 2,
+    maxFileSize: 1024 ** 2,
+    cacheSize: 1024 ** 2,
+  });
+  try {
+    await level.open();
+  } catch (error) {
+    await level.close().catch(() => undefined);
+    throw error;
+  }
+  return level;
+}
+
+/** The code of LevelDB's own error, which may be the cause of another: `LEVEL_CORRUPTION`. */
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  const inner = codeOf(cause);
+  return inner ?? (typeof code === 'string' ? code : undefined);
+}
+
+export function spoolError(error: unknown, folder: string): FieldwatchError {
+  if (error instanceof FieldwatchError) return error;
+  if (codeOf(error) === 'LEVEL_LOCKED') {
+    return new FieldwatchError(`the spool in ${folder} is in use by another process`, {
+      code: 'SPOOL_LOCKED',
+      kind: 'config',
+      cause: error,
+      remedy: 'Another daemon runs with this state_dir: give each daemon a state_dir of its own.',
+    });
+  }
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return new FieldwatchError(`the spool in ${folder} failed: ${messageOf(inner)}`, {
+    code: 'SPOOL_IO',
+    kind: 'transient',
+    cause: error,
+    remedy: 'Look at the disk of state_dir: its room, its rights, its health.',
+  });
+}

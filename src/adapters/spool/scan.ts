@@ -1,0 +1,91 @@
+import { link, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SpoolAmount, SpoolLane } from '../../ports.ts';
+import { SPOOL_LANES } from '../../ports.ts';
+import { NOTHING, parseKey, plus, type RecordKey } from './record.ts';
+import type { Level } from './open-level.ts';
+
+/** What lies in the spool, by its keys. */
+export interface Scan {
+  readonly lanes: Record<SpoolLane, SpoolAmount>;
+  readonly parked: SpoolAmount;
+  readonly next: Record<SpoolLane, number>;
+  readonly atMs: Record<SpoolLane, number | undefined>;
+  /** Positions without a record: a lane is taken from its head only, so these were lost on the disk. */
+  readonly missing: number;
+  /** Written by this process, and not known to be: their append failed. */
+  readonly unsure: readonly RecordKey[];
+}
+
+/** One pass over the keys. `known`: where the lanes end as far as this process knows; nothing at a start. */
+export async function scan(level: Level, known: Partial<Record<SpoolLane, number>>): Promise<Scan> {
+  const lanes = { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING };
+  const next: Record<SpoolLane, number> = { alerts: 1, unresolved: 1, readings: 1, ...known };
+  const atMs: Record<SpoolLane, number | undefined> = {
+    alerts: undefined,
+    unresolved: undefined,
+    readings: undefined,
+  };
+  const unsure: RecordKey[] = [];
+  const last: Partial<Record<SpoolLane, number>> = {};
+  let parked = NOTHING;
+  let missing = 0;
+  for await (const text of level.keys()) {
+    const found = parseKey(text);
+    if (found === undefined) continue;
+    const { key } = found;
+    const { lane, seq } = key;
+    if (found.parked) {
+      parked = plus(parked, key);
+    } else if (seq >= (known[lane] ?? Infinity)) {
+      unsure.push(key);
+    } else {
+      lanes[lane] = plus(lanes[lane], key);
+      atMs[lane] ??= key.atMs;
+      missing += seq - (last[lane] ?? seq - 1) - 1;
+      last[lane] = seq;
+      next[lane] = Math.max(next[lane], seq + 1);
+    }
+  }
+  return { lanes, parked, next, atMs, missing, unsure };
+}
+
+export const oldestOf = (atMs: Scan['atMs']): number | undefined =>
+  SPOOL_LANES.reduce<number | undefined>((oldest, lane) => {
+    const at = atMs[lane];
+    return at === undefined ? oldest : Math.min(at, oldest ?? at);
+  }, undefined);
+
+/**
+ * LevelDB drops what it cannot read of its log, and then the log. A second name keeps the file until it is known that
+ * nothing was missing.
+ */
+export class LogKeeper {
+  private readonly db: string;
+  private readonly aside: string;
+  private kept: string[] = [];
+
+  constructor(folder: string) {
+    this.db = join(folder, 'db');
+    this.aside = join(folder, 'damaged');
+  }
+
+  async keep(): Promise<void> {
+    const logs = (await readdir(this.db).catch(() => [])).filter((name) => name.endsWith('.log'));
+    if (logs.length === 0) return;
+    await mkdir(this.aside, { recursive: true });
+    for (const name of logs) {
+      const copy = join(this.aside, `${Date.now()}-${name}`);
+      // Where links are impossible there is no second name, and nothing else is lost by it.
+      if (await link(join(this.db, name), copy).then(yes, no)) this.kept.push(copy);
+    }
+  }
+
+  async discard(): Promise<void> {
+    for (const copy of this.kept) await rm(copy, { force: true }).catch(no);
+    this.kept = [];
+  }
+}
+
+const yes = () => true;
+const no = () => false;

@@ -1,0 +1,270 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ClassicLevel } from 'classic-level';
+import type { FieldwatchError } from '../../src/core/errors.ts';
+import type { Spool } from '../../src/ports.ts';
+import { numbersOf, SpoolFolder, spoolRecord } from '../support/spool-fixtures.ts';
+
+const at = new SpoolFolder();
+afterEach(() => at.clear());
+
+const log = async (folder: string) =>
+  (await readdir(join(folder, 'db')))
+    .filter((name) => name.endsWith('.log'))
+    .map((name) => join(folder, 'db', name))
+    .at(-1) ?? '';
+
+describe('the spool on disk (INTAKE 18)', () => {
+  test('keeps records as they are across a restart, in order, by lane', async () => {
+    const folder = await at.folder();
+    const first = await at.open(folder);
+    const letter = {
+      id: 'a',
+      receivedAtMs: 5,
+      topic: 'x',
+      payload: Uint8Array.of(0, 255),
+      reason: 'r',
+      detail: undefined,
+    };
+    await first.append([spoolRecord(2), { ...spoolRecord(1, { from: 2 }), deadLetters: [letter] }]);
+    await first.append([spoolRecord(1, { from: 9, lane: 'alerts' })]);
+    await first.close();
+
+    const spool = await at.open(folder);
+    expect(spool.contents.lanes).toMatchObject({
+      readings: { records: 2, items: 4 },
+      alerts: { records: 1, items: 1 },
+    });
+    const records = await spool.oldest('readings', 100);
+    expect(numbersOf(records)).toEqual([0, 1, 2]);
+    expect([...(records[1]?.deadLetters[0]?.payload ?? [])]).toEqual([0, 255]);
+    expect(records[0]?.readings[0]?.message).toMatchObject({ topic: 't', receivedAtMs: 1 });
+    expect(numbersOf(await spool.oldest('readings', 1))).toEqual([0, 1]);
+
+    await spool.remove(records);
+    expect(spool.contents.lanes.readings).toEqual({ records: 0, items: 0, bytes: 0 });
+    expect(await spool.oldest('readings', 100)).toEqual([]);
+    expect(numbersOf(await spool.oldest('alerts', 100))).toEqual([9]);
+  });
+
+  test('loses nothing that it confirmed when the process is killed', async () => {
+    const folder = await at.folder();
+    const writer = spawn(process.execPath, ['test/support/spool-writer.js', folder], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const confirmed: number[] = [];
+    for await (const line of createInterface({ input: writer.stdout })) {
+      confirmed.push(Number(line));
+      if (confirmed.length === 700) writer.kill('SIGKILL');
+    }
+    if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit');
+    const spool = await at.open(folder);
+    const kept = numbersOf(await spool.oldest('readings', 100_000));
+    expect(kept.slice(0, confirmed.length)).toEqual(confirmed);
+    expect(kept.length - confirmed.length).toBeLessThanOrEqual(1);
+    expect(spool.contents.damaged.records).toBe(0);
+  });
+
+  test('cuts a torn tail off', async () => {
+    const folder = await at.folder();
+    const first = await at.open(folder);
+    for (let i = 0; i < 5; i++) await first.append([spoolRecord(1, { from: i })]);
+    await first.close();
+    const path = await log(folder);
+    await truncate(path, (await stat(path)).size - 7);
+    const spool = await at.open(folder);
+    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 1, 2, 3]);
+    await spool.append([spoolRecord(1, { from: 7 })]);
+    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 1, 2, 3, 7]);
+  });
+
+  test('skips a bad record, counts it and keeps it aside', async () => {
+    const folder = await at.folder();
+    const first = await at.open(folder);
+    for (let i = 0; i < 3; i++) await first.append([spoolRecord(2, { from: i * 10 })]);
+    await first.close();
+    const level = new ClassicLevel<string, Uint8Array>(join(folder, 'db'), { valueEncoding: 'view' });
+    const [, [key, value]] = (await level.iterator().all()) as [unknown, [string, Uint8Array]];
+    value[value.length - 3] = (value[value.length - 3] ?? 0) ^ 1;
+    await level.put(key, value);
+    await level.close();
+
+    const spool = await at.open(folder);
+    const before = await spool.oldest('readings', 100);
+    expect(numbersOf(before)).toEqual([0, 1]);
+    await spool.remove(before);
+    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([20, 21]);
+    expect(spool.contents.damaged).toMatchObject({ records: 1, items: 2 });
+    expect(spool.contents.lanes.readings).toMatchObject({ records: 1, items: 2 });
+    expect(at.logger.find(/is damaged/)).toHaveLength(1);
+    const [file = ''] = await readdir(join(folder, 'damaged'));
+    expect(new Uint8Array(await readFile(join(folder, 'damaged', file)))).toEqual(new Uint8Array(value));
+  });
+
+  test('tells of records that the log lost in its middle, and keeps the log', async () => {
+    const folder = await at.folder();
+    const first = await at.open(folder);
+    for (let i = 0; i < 30; i++) await first.append([spoolRecord(10, { from: i * 10, bytes: 1000 })]);
+    await first.close();
+    const path = await log(folder);
+    const bytes = await readFile(path);
+    bytes.fill(0xaa, 100_000, 100_050);
+    await writeFile(path, bytes);
+    const spool = await at.open(folder);
+    const kept = await spool.oldest('readings', 1000);
+    expect(kept.length).toBeLessThan(30);
+    expect(spool.contents.damaged.records).toBe(30 - kept.length);
+    expect(at.logger.find(/are gone/)).toHaveLength(1);
+    expect(await readdir(join(folder, 'damaged'))).toHaveLength(1);
+  });
+
+  test('starts with a new store where the old one cannot be repaired', async () => {
+    const folder = await at.folder();
+    await (await at.open(folder)).close();
+    const db = join(folder, 'db');
+    for (const name of await readdir(db)) if (name !== 'LOCK') await writeFile(join(db, name), 'rubbish');
+    const spool = await at.open(folder);
+    await spool.append([spoolRecord(1)]);
+    expect(at.logger.find('error').length).toBeGreaterThan(0);
+    expect(numbersOf(await spool.oldest('readings', 10))).toEqual([0]);
+  });
+
+  test('is full at max_bytes and at max_age, and takes more once there is room', async () => {
+    const folder = await at.folder();
+    const spool = await at.open(folder, { maxBytes: 40_000, maxAgeMs: 1000 });
+    await spool.append([spoolRecord(20, { bytes: 1000 })]);
+    const more = () => spool.append([spoolRecord(20, { bytes: 1000 })]);
+    await expect(more()).rejects.toMatchObject({ code: 'SPOOL_FULL', kind: 'transient' });
+    await spool.remove(await spool.oldest('readings', 100));
+    await more();
+    await spool.remove(await spool.oldest('readings', 100));
+    await spool.append([spoolRecord(1)]);
+    at.clock.advance(1001);
+    await expect(spool.append([spoolRecord(1)])).rejects.toMatchObject({ code: 'SPOOL_FULL' });
+  });
+
+  test('belongs to one daemon', async () => {
+    const folder = await at.folder();
+    await at.open(folder);
+    await expect(at.open(folder)).rejects.toMatchObject({ code: 'SPOOL_LOCKED', kind: 'config' });
+  });
+
+  test('remembers what was told, and parks without the states', async () => {
+    const folder = await at.folder();
+    const first = await at.open(folder);
+    const alerts = { states: [{} as never], raised: [], resolved: [], notifications: [{} as never] };
+    const [record] = await first.append([{ ...spoolRecord(1, { lane: 'alerts' }), alerts }]);
+    if (record === undefined) throw new Error('nothing appended');
+    await first.markTold(record);
+    await first.close();
+
+    const spool = await at.open(folder);
+    const [told] = await spool.oldest('alerts', 1);
+    expect(told).toMatchObject({ told: true });
+    if (told === undefined) throw new Error('nothing kept');
+    await spool.park(told);
+    expect(spool.contents).toMatchObject({ parked: { records: 1 }, lanes: { alerts: { records: 0 } } });
+    await spool.close();
+
+    const again = await at.open(folder);
+    await again.unpark();
+    expect(again.contents).toMatchObject({ parked: { records: 0 }, lanes: { alerts: { records: 1 } } });
+    const [back] = await again.oldest('alerts', 1);
+    expect(back).toMatchObject({ told: false, alerts: { states: [], notifications: [] } });
+  });
+});
+
+const mountable = canMount();
+
+/** A file system of its own that can be filled to the brim. */
+function canMount(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'fw-mount-'));
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]).status === 0;
+  if (mounted) spawnSync('umount', [folder]);
+  else process.stderr.write('skipped: a full disk under the spool (mounting a tmpfs needs root)\n');
+  return mounted;
+}
+
+(mountable ? describe : describe.skip)('the spool on a 16 MB disk that is filled to the brim', () => {
+  let disk = '';
+  beforeEach(async () => {
+    disk = await mkdtemp(join(tmpdir(), 'fw-disk-'));
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk]).status).toBe(0);
+  });
+  afterEach(async () => {
+    await at.clear();
+    spawnSync('umount', [disk]);
+    await rm(disk, { recursive: true, force: true });
+  });
+
+  /** Appends until it is refused; the numbers of what was taken. */
+  const fill = async (spool: Spool, from = 0) => {
+    const taken: number[] = [];
+    for (let i = from; ; i++) {
+      try {
+        await spool.append([spoolRecord(10, { from: i * 10, bytes: 10_000 })]);
+        for (let n = 0; n < 10; n++) taken.push(i * 10 + n);
+      } catch (error) {
+        return { taken, error: error as FieldwatchError };
+      }
+    }
+  };
+  const all = async (spool: Spool) => numbersOf(await spool.oldest('readings', 1e6));
+
+  test('refuses what does not fit, keeps what it confirmed, and goes on once there is room', async () => {
+    const spool = await at.open(disk);
+    const { taken, error } = await fill(spool);
+    expect(error).toMatchObject({ code: 'SPOOL_FULL' });
+    expect(taken.length).toBeGreaterThan(300);
+    expect(await all(spool)).toEqual(taken);
+    await spool.remove(await spool.oldest('readings', 1e6));
+    expect((await fill(spool, 1000)).taken.length).toBeGreaterThan(300);
+  });
+
+  test('survives that somebody else takes the last byte, also through a restart', async () => {
+    const spool = await at.open(disk);
+    const taken: number[] = [];
+    for (let i = 0; i < 30; i++) {
+      await spool.append([spoolRecord(10, { from: i * 10, bytes: 10_000 })]);
+      for (let n = 0; n < 10; n++) taken.push(i * 10 + n);
+    }
+    await brim(disk);
+    await expect(spool.append([spoolRecord(10, { bytes: 10_000 })])).rejects.toMatchObject({
+      kind: 'transient',
+    });
+    expect(await all(spool)).toEqual(taken);
+    await spool.close();
+    const again = await at.open(disk);
+    expect(await all(again)).toEqual(taken);
+    // Now that even the ballast is gone, nothing can be written: not even that something may be forgotten.
+    await brim(disk);
+    const oldest = await again.oldest('readings', 100);
+    await expect(again.remove(oldest)).rejects.toMatchObject({ code: 'SPOOL_IO', kind: 'transient' });
+    await rm(join(disk, 'brim'));
+    expect(await all(again)).toEqual(taken);
+    await again.remove(await again.oldest('readings', 1e6));
+    await again.append([spoolRecord(1, { from: 5 })]);
+    expect(await all(again)).toEqual([5]);
+  });
+});
+
+/** Writes until the disk has not one byte left. */
+async function brim(folder: string): Promise<void> {
+  const file = await open(join(folder, 'brim'), 'a');
+  for (let size = 65_536; size >= 1; size /= 16) {
+    for (;;) {
+      const written = await file.write(Buffer.alloc(size)).then(
+        ({ bytesWritten }) => bytesWritten,
+        () => 0,
+      );
+      if (written < size) break;
+    }
+  }
+  await file.close();
+}
