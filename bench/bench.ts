@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../src/adapters/logger.ts';
 import { Releasers } from '../src/releasers.ts';
+import { benchAlerting } from './alerting.ts';
 import { NoBroker, openBenchBroker, type BenchBroker } from './broker.ts';
 import { Budget } from './budget.ts';
 import { openBenchDatabase, type BenchDatabase } from './database.ts';
@@ -78,6 +79,7 @@ class Run {
 
   async all(): Promise<void> {
     if (this.#wants('a')) this.#encoding();
+    if (this.#wants('g')) await this.#alerting();
     if (this.#wants('b')) await this.#storing();
     if (this.#wants('f')) await this.#inserting();
     if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
@@ -102,6 +104,11 @@ class Run {
   #encoding(): void {
     this.#deps.progress('(a) encoding');
     this.#figures.push(...benchEncoding(this.#options));
+  }
+
+  async #alerting(): Promise<void> {
+    this.#deps.progress('(g) the alert engine');
+    this.#figures.push(...(await benchAlerting(this.#options)));
   }
 
   async #storing(): Promise<void> {

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -14,6 +14,7 @@ export interface Sizes {
   readonly drainWarmUp: number;
   readonly runs: number;
   readonly latencySeconds: number;
+  readonly alertRuns: number;
   /** No further repetition is begun after this. */
   readonly softLimitSeconds: number;
   /** Whatever still runs then is stuck, and is stopped. */
@@ -46,6 +47,7 @@ const FULL: Sizes = {
   drainWarmUp: 10_000,
   runs: 3,
   latencySeconds: 10,
+  alertRuns: 5,
   softLimitSeconds: 240,
   hardLimitSeconds: 600,
 };
@@ -60,6 +62,7 @@ const QUICK: Sizes = {
   drainWarmUp: 5000,
   runs: 2,
   latencySeconds: 3,
+  alertRuns: 2,
   softLimitSeconds: 60,
   hardLimitSeconds: 240,
 };
@@ -75,6 +78,8 @@ Measures fieldwatch on this machine, each figure against a reference of the same
   (d) latency         from the publisher's schedule to the commit, p50 and p99, at 1,000 and 10,000 messages/s
   (e) CPU             seconds of the daemon per 100,000 messages of (c) and of (c2)
   (f) naive           one INSERT per message; (c) must be at least 5 times as fast
+  (g) alerts          the alert engine alone, three rules a sensor: time of a reading, memory, restoring, and all of
+                      them silent at once, each for one of 100,000 sensors / one of 10,000              target 0.5
 
 Options:
   --only LIST         parts to run, such as a,b (default: all)
