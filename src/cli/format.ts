@@ -1,3 +1,5 @@
+import { formatDuration } from '../core/duration.ts';
+
 /** How values look to a person. JSON and CSV never pass through here. */
 
 const UNITS: Readonly<Record<string, string>> = {
@@ -36,6 +38,12 @@ export function formatCrossing(alertType: string, value: number | null, threshol
     ? false
     : alertType.endsWith('_high') || (value ?? Infinity) > threshold;
   return `${measured} ${above ? '>' : '<'} ${formatAlertValue(alertType, threshold)}`;
+}
+
+/** `2h5m`; from a minute on without seconds, from a day on without minutes. */
+export function formatSeconds(seconds: number): string {
+  const unit = seconds < 60 ? 1 : seconds < 86_400 ? 60 : 3600;
+  return formatDuration(Math.round(seconds / unit) * unit * 1000);
 }
 
 /** UTC, to the second: `2026-01-01 12:00:00Z`. */

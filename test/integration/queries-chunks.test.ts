@@ -10,6 +10,7 @@ import { text as latest } from '../../src/queries/latest.ts';
 import { text as latestMetric } from '../../src/queries/latest-metric.ts';
 import { text as locations } from '../../src/queries/locations.ts';
 import { text as movingAverage } from '../../src/queries/moving-average.ts';
+import { text as readingsInOrder } from '../../src/queries/readings-in-order.ts';
 import { text as recent } from '../../src/queries/recent.ts';
 import { text as recentMetric } from '../../src/queries/recent-metric.ts';
 import { text as sensors } from '../../src/queries/sensors.ts';
@@ -99,6 +100,7 @@ test.each<[string, string, unknown[]]>([
   ['anomalies', anomalies, metric('temperature', 3, 2, 100)],
   ['locations', locations, metric('temperature', 100)],
   ['sensors', sensors, [FROM, null, null, null, null, 100]],
+  ['readings in order', readingsInOrder, [FROM, TO, null, 100]],
   ['alerts', alerts, [FROM, TO, null, null, 100]],
   ['dead letters', deadLetters, [FROM, TO, null, null, 100]],
 ])('%s reads the chunks of its range only', async (_, text, values) => {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { loadConfig } from '../../config/index.ts';
 import { checkSensor } from '../../core/alert/check.ts';
 import { matchingOverrides, type SensorFacts } from '../../core/alert/effective.ts';
@@ -12,6 +11,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from '../command.ts';
+import { loadRulesFile } from './rules-file.ts';
 
 interface Options {
   readonly config?: string;
@@ -36,9 +36,9 @@ export const rulesCheckCommand: CliCommand = (cli) =>
     );
 
 function check(cli: Cli, file: string | undefined, { config: configFile, json }: Options): ExitCode {
-  const overrides = file === undefined ? {} : { alerts_file: resolve(file) };
-  const { config } = loadConfig({ file: configFile, env: cli.env, overrides });
-  const rules = new RuleSet(config.alerts);
+  const { config } = loadConfig({ file: configFile, env: cli.env });
+  const alerts = file === undefined ? config.alerts : loadRulesFile(file);
+  const rules = new RuleSet(alerts);
   const declared = Object.entries(config.sensors.declare).map(
     ([key, { type, location, tags }], index): SensorFacts => ({
       id: index + 1,
@@ -49,14 +49,14 @@ function check(cli: Cli, file: string | undefined, { config: configFile, json }:
     }),
   );
   const meetings = declared.flatMap((sensor) =>
-    checkSensor(config.alerts, matchingOverrides(config.alerts, sensor)).map(({ message }) => ({
+    checkSensor(alerts, matchingOverrides(alerts, sensor)).map(({ message }) => ({
       sensor: sensor.key,
       message,
     })),
   );
-  const metrics = Object.keys(config.alerts.metrics).length;
+  const metrics = Object.keys(alerts.metrics).length;
   const watched = declared.filter((sensor) => rules.rulesFor(sensor).named.length > 0).length;
-  const figures = { metrics, overrides: config.alerts.overrides.length, declared: declared.length, watched };
+  const figures = { metrics, overrides: alerts.overrides.length, declared: declared.length, watched };
   if (json === true) {
     print(cli, JSON.stringify({ ok: meetings.length === 0, ...figures, findings: meetings }));
     return meetings.length === 0 ? 0 : 1;

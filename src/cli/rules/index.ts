@@ -1,13 +1,15 @@
 import { subcommand, type CliCommand } from '../command.ts';
+import { rulesBacktestCommand } from './backtest.ts';
 import { rulesCheckCommand } from './check.ts';
 import { rulesTestCommand } from './test.ts';
 
-/** `fieldwatch rules`: looking at alert rules before they are live, needing neither broker nor database. */
+/** `fieldwatch rules check|test|backtest`. */
 export const rulesCommand: CliCommand = (cli) =>
   subcommand(
     'rules',
-    'check and test alert rules, with neither broker nor database',
-    'fieldwatch rules test rules/',
+    'check and test alert rules, and run them over what is stored',
+    'fieldwatch rules backtest --since 7d --rules new-alerts.yaml',
   )
     .addCommand(rulesCheckCommand(cli))
-    .addCommand(rulesTestCommand(cli));
+    .addCommand(rulesTestCommand(cli))
+    .addCommand(rulesBacktestCommand(cli));

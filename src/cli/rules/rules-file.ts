@@ -1,0 +1,8 @@
+import { resolve } from 'node:path';
+import { loadConfig } from '../../config/index.ts';
+import type { AlertsConfig } from '../../core/alert/config.ts';
+
+/** The rules of a file alone, whatever the configuration says beside it. Throws with the place of every fault. */
+export function loadRulesFile(file: string): AlertsConfig {
+  return loadConfig({ text: '', file, env: {}, overrides: { alerts_file: resolve(file) } }).config.alerts;
+}
