@@ -50,7 +50,7 @@ const resolution = {
 const hot = [reading(1, 5, { temperature: 31 })];
 const onset = { raised: [raised], states: [firing], notifications: [notification] };
 
-describe('INTAKE 22: alerts commit with the readings that caused them, once', () => {
+describe('statement 22: alerts commit with the readings that caused them, once', () => {
   test('a first attempt and its retry leave one row, one state, one notification', async () => {
     await db.store.commit(batchOf(hot, { alerts: onset }));
     expect(await db.store.commit(batchOf(hot, { alerts: onset, retry: true }))).toMatchObject({

@@ -70,7 +70,7 @@ describe('a batch that is new', () => {
   });
 });
 
-describe('INTAKE 5: what is stored already', () => {
+describe('statement 5: what is stored already', () => {
   const first = [
     reading(1, 0, { temperature: 20, humidity: 50 }),
     reading(2, 0, { temperature: 5, co2: 400 }),

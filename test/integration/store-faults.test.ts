@@ -51,7 +51,7 @@ const letters = () => [
   },
 ];
 
-describe('INTAKE 5: a COMMIT whose reply is lost', () => {
+describe('statement 5: a COMMIT whose reply is lost', () => {
   /** The tag by which the server says that the transaction is done. */
   test.each([
     ['of a transaction', 'COMMIT\0', letters()],
@@ -144,7 +144,7 @@ describe('a schema that is not ours', () => {
   });
 });
 
-describe('INTAKE 24: the scheduler lock', () => {
+describe('statement 24: the scheduler lock', () => {
   const lock = (url: string) =>
     new AdvisoryLeaderLock(
       { url, answerTimeoutMs: 1000 },

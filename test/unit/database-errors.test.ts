@@ -10,7 +10,7 @@ test('a server without TLS is a fault of the configuration, not a lost connectio
   expect(verdict).toMatchObject({ kind: 'config', code: 'DB_TLS' });
 });
 
-describe('INTAKE 7: errors of the database are classified by code', () => {
+describe('statement 7: errors of the database are classified by code', () => {
   test.each([
     ['08000', 'transient', 'DB_UNREACHABLE'],
     ['08003', 'transient', 'DB_UNREACHABLE'],
@@ -74,7 +74,7 @@ describe('INTAKE 7: errors of the database are classified by code', () => {
     expect(judge('a string').kind).toBe('bug');
   });
 
-  test('INTAKE 8: an unknown code is retried, and carries the mark for parking it', () => {
+  test('statement 8: an unknown code is retried, and carries the mark for parking it', () => {
     for (const code of ['ZZ999', 'XX000', 'ESOMETHING']) {
       expect(judge(coded(code))).toMatchObject({ kind: 'transient', code: 'DB_UNKNOWN' });
     }

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import mqtt, { type MqttClient } from 'mqtt';
+import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { numberedMessage } from '../support/publish.ts';
+import { describeWith } from '../support/tools.ts';
+
+const COUNT = 1000;
+/** Where the bad one stands among the good ones. */
+const BAD_AT = 700;
+const HOUR_MS = 3_600_000;
+
+interface Bad {
+  readonly name: string;
+  readonly topic?: string;
+  readonly payload: (timeMs: number) => string | Buffer;
+  readonly reason: string;
+}
+
+const BAD: readonly Bad[] = [
+  {
+    name: 'a NUL byte in the name of a device',
+    topic: 'gateway/readings',
+    payload: (ts) => JSON.stringify({ id: 'd\u00007', ts, temperature: 20 }),
+    reason: 'bad_device',
+  },
+  {
+    name: 'a NUL byte in the text',
+    payload: (ts) => `{"ts":${ts},"temp\u0000erature":20}`,
+    reason: 'parse_error',
+  },
+  {
+    name: 'a value out of the range of its column',
+    payload: (ts) => JSON.stringify({ ts, temperature: 20, rssi: 3e9 }),
+    reason: '22003',
+  },
+  {
+    name: 'a time out of range',
+    payload: () => JSON.stringify({ ts: Date.UTC(2106, 1, 7), temperature: 20 }),
+    reason: 'time_out_of_range',
+  },
+  {
+    name: 'invalid UTF-8',
+    payload: (ts) => Buffer.concat([Buffer.from(`{"ts":${ts},"temperature":20,"note":"`), Buffer.from([0xc3, 0x28, 0x22, 0x7d])]), // prettier-ignore
+    reason: 'invalid_utf8',
+  },
+  {
+    name: 'a value of the wrong type',
+    payload: (ts) => JSON.stringify({ ts, temperature: { celsius: 'warm' } }),
+    reason: 'no_metrics',
+  },
+  {
+    name: 'a time of the wrong type',
+    payload: () => JSON.stringify({ ts: [2026], temperature: 20 }),
+    reason: 'bad_time',
+  },
+];
+
+describeWith('mosquitto')('one bad message in a batch of a thousand', () => {
+  let deployment: Deployment;
+  let publisher: MqttClient;
+
+  beforeAll(async () => {
+    deployment = await openDeployment();
+    publisher = await mqtt.connectAsync(deployment.broker.url, { protocolVersion: 5 });
+    // The linger and the window are long enough for a thousand messages to be one batch.
+    const daemon = await deployment.daemon(`
+mqtt: { url: "${deployment.broker.url}", client_id: bad-rows, receive_maximum: 4000 }
+database: { url: "${deployment.database.url}" }
+routes:
+  - { topic: "sensors/{location}/{device}/readings", codec: json, extras: true }
+  - { topic: "gateway/readings", codec: json, device_path: /id }
+ingest: { batch: { max_rows: ${COUNT}, linger: 10s } }
+scheduler: { enabled: false }
+http: { enabled: false }
+`);
+    await daemon.launch();
+  });
+
+  afterAll(async () => {
+    await publisher?.endAsync();
+    await deployment?.close();
+  });
+
+  it.each(BAD.map((bad, index) => [bad.name, bad, index] as const))(
+    'statement 6: %s costs one row, kept as a dead letter with its reason',
+    async (_, { topic, payload, reason }, index) => {
+      const baseMs = Date.now() - (index + 2) * HOUR_MS;
+      const bad = { topic: topic ?? 'sensors/lab/bad/readings', payload: payload(baseMs + BAD_AT) };
+      const sent = Array.from({ length: COUNT }, (__, n) =>
+        n === BAD_AT ? bad : numberedMessage(n, baseMs),
+      );
+      await Promise.all(sent.map((one) => publisher.publishAsync(one.topic, one.payload, { qos: 1 })));
+      const stored = () => deployment.numbered(baseMs, baseMs + COUNT);
+      await eventually('the good ones are stored', async () => (await stored()).ids === COUNT - 1, 60_000);
+      expect(await stored()).toEqual({ rows: COUNT - 1, ids: COUNT - 1 });
+      const letters = await deployment.rows('DELETE FROM dead_letters RETURNING topic, payload, reason');
+      expect(letters).toEqual([{ topic: bad.topic, payload: Buffer.from(bad.payload), reason }]);
+    },
+  );
+});
