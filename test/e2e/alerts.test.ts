@@ -68,7 +68,7 @@ log: { alert_log: alerts.log }
     ]);
   });
 
-  it('is not announced again after SIGKILL and after an orderly restart', async () => {
+  it('statement 22: is not announced again after SIGKILL and after an orderly restart', async () => {
     await daemon.end('SIGKILL');
     await daemon.launch();
     await publish(10, 34);

@@ -98,4 +98,55 @@ http: { enabled: false }
       expect(letters).toEqual([{ topic: bad.topic, payload: Buffer.from(bad.payload), reason }]);
     },
   );
+
+  /** Resolves once a reading that was published after all others is stored. */
+  const passed = async (device: string): Promise<void> => {
+    const rest = Array.from({ length: COUNT }, (_, n) =>
+      JSON.stringify({ ts: Date.now() - n, temperature: 1 }),
+    );
+    const topic = `sensors/lab/${device}/readings`;
+    await Promise.all(rest.map((payload) => publisher.publishAsync(topic, payload, { qos: 1 })));
+    await eventually('what came before is stored', async () => {
+      const found = await deployment.rows(
+        'SELECT 1 FROM sensors s JOIN sensor_readings r ON r.sensor_id = s.id WHERE s.key = $1 LIMIT 1',
+        [device],
+      );
+      return found.length > 0;
+    });
+  };
+
+  it('statement 16: a reading of the year 2106, or of 1970, creates no chunk', async () => {
+    for (const year of [1970, 2106]) {
+      const payload = JSON.stringify({ ts: Date.UTC(year, 1, 7), temperature: 20 });
+      await publisher.publishAsync('sensors/lab/clock/readings', payload, { qos: 1 });
+    }
+    await passed('after-2106');
+    expect(
+      await deployment.rows(`SELECT chunk_name FROM timescaledb_information.chunks
+        WHERE range_end > now() + INTERVAL '1 year' OR range_start < now() - INTERVAL '20 years'`),
+    ).toEqual([]);
+    const letters = await deployment.rows('DELETE FROM dead_letters RETURNING reason');
+    expect(letters).toEqual([{ reason: 'time_out_of_range' }, { reason: 'time_out_of_range' }]);
+  });
+
+  it('statement 25: a topic segment `x; drop table` is the name of a sensor and nothing else', async () => {
+    const tables = () => deployment.rows(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1`); // prettier-ignore
+    const before = await tables();
+    const evil = ['x; drop table sensors', `x"; DROP TABLE sensor_readings; --`, `'; DROP TABLE metrics; --`];
+    for (const segment of evil) {
+      const payload = JSON.stringify({ ts: Date.now(), temperature: 20, [segment]: 1 });
+      await publisher.publishAsync(`sensors/${segment}/${segment}/readings`, payload, { qos: 1 });
+    }
+    await passed('after-drop');
+    expect(await tables()).toEqual(before);
+    const sensors = await deployment.rows<{ key: string; location: string }>(
+      `SELECT key, location FROM sensors WHERE key ~* 'drop table'`,
+    );
+    expect(sensors.map(({ key }) => key).sort()).toEqual([...evil].sort());
+    expect(sensors.every(({ key, location }) => key === location)).toBe(true);
+    const names = await deployment.rows<{ name: string }>(
+      `SELECT name FROM metrics WHERE name ~* 'drop table'`,
+    );
+    expect(names.map(({ name }) => name).sort()).toEqual([...evil].sort());
+  });
 });

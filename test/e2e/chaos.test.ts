@@ -31,7 +31,7 @@ describe('the schedule of faults', () => {
 });
 
 describeWith('mosquitto')('npm run chaos', () => {
-  it('finds nothing lost, nothing twice and every alert in its place after 30 s of faults', async () => {
+  it('statement 9: finds nothing lost, nothing twice and every alert in its place after 30 s of faults', async () => {
     let report = '';
     const code = await main(['--seconds', '30', '--seed', SEED, '--rate', '200'], (text) => (report += text));
     // The report is the evidence: shown where the exit code is not 0.

@@ -40,7 +40,7 @@ const POINTS: readonly KillPoint[] = [
   },
 ];
 
-describeWith('mosquitto')('10,000 numbered QoS 1 messages over mosquitto', () => {
+describeWith('mosquitto')('statement 1: 10,000 numbered QoS 1 messages over mosquitto', () => {
   let database: TestDatabase;
   let broker: Mosquitto;
   let brokerLink: TcpProxy;

@@ -62,7 +62,7 @@ http: { port: 0 }
     await writer;
   });
 
-  it('is alive, ready, and conserves what it received', async () => {
+  it('statement 9: is alive, ready, and conserves what it received', async () => {
     await eventually('ready', async () => (await http('/readyz')).status === 200);
     expect(await http('/livez')).toMatchObject({ status: 200 });
     const { text } = await http('/metrics');
@@ -95,7 +95,7 @@ http: { port: 0 }
     expect({ code, stdout }).toMatchObject({ code: 0 });
   });
 
-  it('takes a new route at SIGHUP without dropping the connection, and refuses a faulty file whole', async () => {
+  it('statement 20: takes a new route at SIGHUP without dropping the connection, and refuses a faulty file whole', async () => {
     const before = await readFile(daemon.configFile, 'utf8');
     const connects = () => daemon.log.filter(({ msg }) => msg === 'mqtt: connected').length;
     const connected = connects();

@@ -10,7 +10,7 @@ import { TcpProxy } from '../support/tcp-proxy.ts';
 
 const COUNT = 500;
 
-describeWith('mosquitto')('the database away for more than three keepalive periods', () => {
+describeWith('mosquitto')('statement 2: the database away for more than three keepalive periods', () => {
   let database: TestDatabase;
   let broker: Mosquitto;
   let link: TcpProxy;

@@ -62,7 +62,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       expect(chunks).toEqual([4 * window]);
     });
 
-    test('what was not acknowledged comes again after a reconnect, and old acknowledgements release nothing', async () => {
+    test('statement 3: what was not acknowledged comes again after a reconnect, and old acknowledgements release nothing', async () => {
       await publishNumbers(publisher, 't/1', 1, 10);
       await probe.until(() => probe.messages.length === 10);
       const old = [...probe.messages];
@@ -81,7 +81,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       expect(probe.texts.slice(16)).toEqual(['5', '6', '7', '8', '9', '10']);
     });
 
-    test('an old acknowledgement does not release another message that has its packet id now', async () => {
+    test('statement 3: an old acknowledgement does not release another message that has its packet id now', async () => {
       await publishNumbers(publisher, 't/1', 1, 1);
       await probe.until(() => probe.messages.length === 1);
       const first = probe.messages[0]!;

@@ -37,7 +37,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     await broker.stop();
   });
 
-  test('without any acknowledgement for more than three keepalives the connection stays up', async () => {
+  test('statement 2: without any acknowledgement for more than three keepalives the connection stays up', async () => {
     await startProbe();
     await publishNumbers(other, 't/1', 1, 50);
     await probe.until(() => probe.messages.length === 50);
@@ -47,7 +47,7 @@ describeWith('mosquitto').each([5, 4] as const)('flow and links, protocol versio
     await broker.logged('Received PUBACK from station', 50);
   });
 
-  test('paused for more than three keepalives: nothing is handed over, pings go on, nothing is lost', async () => {
+  test('statement 4: paused for more than three keepalives: nothing is handed over, pings go on, nothing is lost', async () => {
     await startProbe();
     await publishNumbers(other, 't/1', 1, 3);
     await probe.until(() => probe.messages.length === 3);

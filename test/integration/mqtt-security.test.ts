@@ -98,7 +98,7 @@ describeWith(
       ],
     });
 
-  test('a client certificate is presented, and rotated files count from the next connection on', async () => {
+  test('statement 20: a client certificate is presented, and rotated files count from the next connection on', async () => {
     const broker = await tlsBroker(authority.caFile);
     const foreign = await (await TestAuthority.create(dir, 'foreign')).issue('intruder');
     const mine = await authority.issue('meter', 9);

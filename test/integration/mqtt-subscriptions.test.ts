@@ -36,7 +36,7 @@ describeWith('mosquitto').each([5, 4] as const)('subscriptions, protocol version
     await rm(dir, { recursive: true });
   });
 
-  test('a filter that left the configuration while the daemon was down is unsubscribed', async () => {
+  test('statement 10: a filter that left the configuration while the daemon was down is unsubscribed', async () => {
     const first = await start(['old/#', 'kept/#']);
     await broker.logged(/SUBACK to station/);
     await first.source.stop();
@@ -101,7 +101,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       await broker.stop();
     });
 
-    test('a refusal is logged, counted and tried again until the broker allows it', async () => {
+    test('statement 10: a refusal is logged, counted and tried again until the broker allows it', async () => {
       broker = await Mosquitto.start({
         config: [`plugin ${await dynamicSecurity()}`, 'plugin_opt_config_file $DIR/security.json'],
         files: { 'security.json': JSON.stringify(security) },

@@ -28,7 +28,7 @@ test('never refreshed; and the jobs mend it', async () => {
   expect(await db.lines()).toEqual([]);
 });
 
-describe('once all is well', () => {
+describe('statement 23: once all is well, one thing is spoiled', () => {
   let restore: (() => Promise<unknown>) | undefined;
   afterEach(async () => {
     await restore?.();

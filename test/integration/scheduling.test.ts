@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 /** A daemon's scheduling over real adapters; only its cron is ticked by hand. */
-function daemon(section: Record<string, unknown> = {}) {
+function daemon(section: Record<string, unknown> = {}, lockUrl = db.url) {
   const cron = new FakeCron();
   const logger = new QuietLogger();
   const metrics = new RecordingMetrics();
@@ -36,7 +36,7 @@ function daemon(section: Record<string, unknown> = {}) {
   const scheduling = createScheduling({
     ...{ cron, catalog, jobs, hand, plan: planWith(section), checks: CHECKS, logger, metrics, clock },
     schedules: { verify: VERIFY, runJobs: RUN_JOBS, timezone: 'UTC' },
-    leader: new AdvisoryLeaderLock({ url: db.url }, { clock, logger }),
+    leader: new AdvisoryLeaderLock({ url: lockUrl, answerTimeoutMs: 2000 }, { clock, logger }),
   });
   const rounds = (): number =>
     metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
@@ -176,6 +176,42 @@ test('of two daemons one acts, and the other takes over within a tick', async ()
   second.cron.tick(VERIFY);
   await eventually('it is cleared', () => second.scheduling.findings().length === 0);
   await second.stop();
+});
+
+test('statement 24: of three daemons each check runs once a tick; when the first is gone another takes over within one', async () => {
+  const target = new URL(db.url);
+  const link = await TcpProxy.start(Number(target.port || 5432), target.hostname);
+  target.host = `127.0.0.1:${link.port}`;
+  // The connection with the lock is what a killed process loses.
+  const daemons = [daemon({}, target.href), daemon(), daemon()];
+  const [first, ...others] = daemons as [ReturnType<typeof daemon>, ...ReturnType<typeof daemon>[]];
+  await first.scheduling.start();
+  await eventually('the first has verified', () => first.rounds() === 1);
+  for (const { scheduling } of others) await scheduling.start();
+  const answered =
+    (outcome: string) =>
+    ({ metrics }: { metrics: RecordingMetrics }) =>
+      metrics.values.get(`fieldwatch_scheduler_ticks_total{task=verify,outcome=${outcome}}`) ?? 0;
+  const rounds = () => daemons.map((one) => one.rounds());
+  const answers = (tick: number) =>
+    first.rounds() === tick && others.every((one) => answered('standby')(one) === tick);
+  await eventually('the others stand by', () => answers(1));
+  for (let tick = 2; tick <= 4; tick++) {
+    for (const { cron } of daemons) cron.tick(VERIFY);
+    await eventually('this tick is answered', () => answers(tick));
+    expect(rounds()).toEqual([tick, 0, 0]);
+  }
+  link.refuse();
+  link.cut();
+  const probe = new AdvisoryLeaderLock({ url: db.url }, { clock: new FakeClock(), logger: first.logger });
+  await eventually('the server has noticed', () => probe.tryHold());
+  await probe.release();
+  for (const { cron } of others) cron.tick(VERIFY);
+  await eventually('one of them has verified', () => others.some(({ rounds }) => rounds() === 1));
+  await eventually('the other has stood by', () => others.some((one) => answered('standby')(one) === 5));
+  expect(others.map(({ rounds }) => rounds()).sort()).toEqual([0, 1]);
+  await Promise.all(daemons.map(({ stop }) => stop()));
+  await link.close();
 });
 
 test('repair: auto mends what deletes nothing, says so, and leaves the rest', async () => {

@@ -32,3 +32,28 @@ export async function publishNumbered(url: string, from: number, to: number, bas
 async function publishOne(client: MqttClient, topic: string, payload: string): Promise<void> {
   await client.publishAsync(topic, payload, { qos: 1 });
 }
+
+/**
+ * Publishes numbered messages at a steady rate until `stop`. Resolves with how many there were, once the broker has them
+ * all.
+ */
+export async function publishSteadily(
+  url: string,
+  baseMs: number,
+  perSecond: number,
+  stop: AbortSignal,
+): Promise<number> {
+  const client = await mqtt.connectAsync(url, { protocolVersion: 5, clean: true });
+  const sent: Promise<void>[] = [];
+  const perTick = Math.max(1, Math.round(perSecond / 20));
+  while (!stop.aborted) {
+    for (let i = 0; i < perTick; i++) {
+      const { topic, payload } = numberedMessage(sent.length, baseMs);
+      sent.push(publishOne(client, topic, payload));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await Promise.all(sent);
+  await client.endAsync();
+  return sent.length;
+}

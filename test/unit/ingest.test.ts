@@ -135,7 +135,7 @@ describe('Ingest', () => {
     expect(source.acknowledged).toHaveLength(7);
   });
 
-  it('tries a batch again, flagged, until the database is back; nothing is acknowledged meanwhile', async () => {
+  it('statement 7: tries a batch again, flagged, until the database is back; nothing is acknowledged meanwhile', async () => {
     const { source, store, clock, writer } = await setup();
     source.deliver('s1', '20');
     clock.advance(20);
@@ -172,7 +172,7 @@ describe('Ingest', () => {
     expect(conserved()).toMatchObject({ stored: 2, deadLettered: 1, inFlight: 0 });
   });
 
-  it('keeps what cannot be decoded as a dead letter, and counts what is filtered', async () => {
+  it('statement 14: keeps what cannot be decoded as a dead letter, and counts what is filtered', async () => {
     const { source, store, clock, conserved } = await setup();
     store.auto = stored;
     source.deliver('s1', '!');
@@ -247,7 +247,7 @@ describe('Ingest', () => {
     expect(source.acknowledged).toHaveLength(4);
   });
 
-  it('gives a redelivered message without a time of its own its first arrival time', async () => {
+  it('statement 5: gives a redelivered message without a time of its own its first arrival time', async () => {
     const { source, store, clock } = await setup();
     store.auto = stored;
     const first = source.deliver('s1', '20');

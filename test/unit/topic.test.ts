@@ -99,7 +99,7 @@ function reference(levels: readonly string[], parts: readonly string[]): boolean
   return (level === part || level === '+' || level.startsWith('{')) && reference(others, left);
 }
 
-describe('against the reference matcher', () => {
+describe('statement 15: against the reference matcher', () => {
   const word = fc.constantFrom('a', 'b', '', '$x');
   const topics = fc.array(word, { minLength: 1, maxLength: 6 });
   const plainLevels = fc.array(fc.constantFrom('a', 'b', '', '+', '{n}'), { maxLength: 5 });
@@ -111,13 +111,13 @@ describe('against the reference matcher', () => {
     .map((levels) => levels.map((level, index) => (level === '{n}' ? `{n${index}}` : level)))
     .filter((levels) => levels.length > 0 && levels.join('/') !== '');
 
-  test('the same topics match', () => {
+  test('the same topics match, with a share group in front or without', () => {
     fc.assert(
-      fc.property(withMany, topics, (levels, parts) => {
+      fc.property(withMany, topics, fc.constantFrom('', '$share/g/', '$share/a/'), (levels, parts, group) => {
         const topic = parts.join('/');
         const dollar = topic.startsWith('$') && /^[+#{]/.test(levels[0] ?? '');
         const wanted = !dollar && reference(levels, parts);
-        expect(pattern(levels.join('/')).match(topic) !== undefined).toBe(wanted);
+        expect(pattern(group + levels.join('/')).match(topic) !== undefined).toBe(wanted);
       }),
       { numRuns: 3000, seed: 2 },
     );
