@@ -57,6 +57,11 @@ const bare = {
   repeat_interval: duration({ min: '1s', max: '365d' })
     .nullable()
     .describe('time between reminders of an alert that goes on and that nobody acknowledged; null: none'),
+  latch: z
+    .boolean()
+    .describe(
+      'true: once it fired it stays open, also when it is clear again, until somebody acknowledges it',
+    ),
   runbook: text('link or hint that goes with every notification').max(2000),
 };
 
@@ -90,6 +95,7 @@ const defaults = section(
     stale_after: bare.stale_after.prefault('10m'),
     no_data_after: fields.no_data_after,
     repeat_interval: fields.repeat_interval,
+    latch: fields.latch,
     runbook: fields.runbook,
   },
   'what holds where no rule says otherwise',
