@@ -65,6 +65,7 @@ export class Alerting {
   async load(sensors: readonly Sensor[]): Promise<void> {
     const { store, clock, logger, rules } = this.deps;
     const { engine, changes, states } = await loadEngine(rules, sensors, store, clock.nowMs() * 1000);
+    engine.silence([], clock.nowMs());
     this.engine = engine;
     this.changes = changes;
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
@@ -142,6 +143,7 @@ export class Alerting {
     const current = new Map([...sensors].map((sensor) => [sensor.id, sensor]));
     const former = this.engine;
     const { engine, changes } = migrate(former, rules, (sensorId) => current.get(sensorId));
+    engine.silence(former.silences, this.deps.clock.nowMs());
     const evaluation = this.evaluation(engine, [...this.changes, ...changes], () => undefined);
     return {
       batch: evaluation.batch,
@@ -149,6 +151,7 @@ export class Alerting {
         evaluation.adopt();
         // The broker may have come or gone while this was committed.
         engine.inheritConnection(former);
+        if (engine.silences !== former.silences) engine.silence(former.silences, this.deps.clock.nowMs());
         this.engine = engine;
       },
     };

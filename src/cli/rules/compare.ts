@@ -9,6 +9,11 @@ export function compare(expected: Expectation, actual: OutcomeLines): string[] {
     ...list('transitions', expected.transitions, actual.transitions),
     ...list('rows', expected.rows, actual.rows),
     ...list('notifications', expected.notifications, actual.notifications),
+    ...list(
+      'sent',
+      expected.sent,
+      actual.notifications.filter(({ suppressed }) => suppressed === null),
+    ),
     ...(expected.counts === undefined ? [] : fields('counts', expected.counts, actual.counts)),
     ...(expected.refused_reloads === undefined || expected.refused_reloads === actual.refusedReloads
       ? []

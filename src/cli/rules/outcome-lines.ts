@@ -1,6 +1,7 @@
 import type { AlertNotification } from '../../core/alert/model.ts';
-import type { ScenarioOutcome, StoredAlert } from '../../core/alert/scenario.ts';
-import type { CellEffect } from '../../core/alert/series.ts';
+import type { ScenarioOutcome } from '../../core/alert/scenario.ts';
+import type { StoredAlert } from '../../core/alert/scenario-tables.ts';
+import type { CellEffect } from '../../core/alert/cell.ts';
 import type { ScenarioCase } from './scenario-file.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
@@ -21,7 +22,7 @@ export function linesOf(outcome: ScenarioOutcome, { scenario, sensor, metric }: 
   const keyOf = (sensorId: number) => keys.get(sensorId) ?? `#${sensorId}`;
   return {
     transitions: outcome.transitions.map((each) => transitionLine(each, seconds, sensor, metric)),
-    rows: outcome.rows.map((row) => rowLine(row, seconds, keyOf)),
+    rows: outcome.rows.map((row) => rowLine(row, { seconds, startMs: scenario.startMs, keyOf })),
     notifications: outcome.notifications.map((each) => notificationLine(each, scenario.startMs)),
     counts: { ...outcome.counts },
     refusedReloads: outcome.refusedReloads,
@@ -63,7 +64,13 @@ function transitionLine(
   };
 }
 
-function rowLine(row: StoredAlert, seconds: (timeUs: number) => number, keyOf: (id: number) => string): Line {
+interface RowScale {
+  readonly seconds: (timeUs: number) => number;
+  readonly startMs: number;
+  readonly keyOf: (id: number) => string;
+}
+
+function rowLine(row: StoredAlert, { seconds, startMs, keyOf }: RowScale): Line {
   return {
     time: seconds(row.timeUs),
     sensor: keyOf(row.sensorId),
@@ -78,14 +85,19 @@ function rowLine(row: StoredAlert, seconds: (timeUs: number) => number, keyOf: (
     resolved_value: row.resolvedValue ?? null,
     resolve_reason: row.reason ?? null,
     peak_value: row.peakValue ?? null,
+    acked_at: row.ackedAtMs === undefined ? null : (row.ackedAtMs - startMs) / 1000,
+    acked_by: row.ackedBy ?? null,
+    suppressed: row.suppressed ?? null,
     flapping: row.flapping ?? false,
     backfilled: row.backfilled ?? false,
   };
 }
 
 function notificationLine(each: AlertNotification, startMs: number): Line {
+  const suppressed = each.suppressed ?? null;
   return {
     event: each.event,
+    short: suppressed === null ? each.event : `${each.event}(${suppressed})`,
     at: (each.eventTimeMs - startMs) / 1000,
     sensor: each.sensorKey,
     alert_type: each.alertType,
@@ -99,7 +111,7 @@ function notificationLine(each: AlertNotification, startMs: number): Line {
     resolved_value: each.resolvedValue,
     peak_value: each.peakValue,
     reason: each.reason,
-    suppressed: each.suppressed ?? null,
+    suppressed,
     backfilled: each.backfilled,
     runbook: each.runbook,
     message: each.message,

@@ -1,51 +1,16 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { alertsSchema } from '../../config/schema/alerts.ts';
-import { parseDuration } from '../../core/duration.ts';
 import { RuleSet } from '../../core/alert/rules.ts';
-import type { Scenario, ScenarioEvent } from '../../core/alert/scenario.ts';
-
-/** A moment: seconds after the start, a duration after it (`5m`), or an ISO 8601 time. */
-const moment = z.union([z.number(), z.string()]);
-type Moment = z.output<typeof moment>;
+import type { Scenario } from '../../core/alert/scenario.ts';
+import type { Silence } from '../../core/alert/suppress/silence.ts';
+import { entrySchema, eventsOf, silenceOf, silencesSchema } from './scenario-entries.ts';
 
 const sensor = z.strictObject({
   type: z.string().optional(),
   location: z.string().optional(),
   tags: z.array(z.string()).default([]),
 });
-const alert = z.strictObject({
-  sensor: z.string().optional(),
-  alert_type: z.string().optional(),
-  by: z.string().optional(),
-});
-
-const entry = z
-  .strictObject({
-    at: moment.optional(),
-    rx: moment.optional(),
-    sensor: z.string().optional(),
-    metric: z.string().optional(),
-    value: z.unknown().optional(),
-    metrics: z.record(z.string(), z.unknown()).optional(),
-    readings: z.string().optional(),
-    tick: z.literal(true).optional(),
-    connect: z.literal(true).optional(),
-    disconnect: z.literal(true).optional(),
-    restart: z.literal(true).optional(),
-    reload: z.unknown().optional(),
-    ack: alert.optional(),
-    resolve: alert.optional(),
-  })
-  .refine((given) => ACTIONS.filter((action) => action in given).length === 1, {
-    error:
-      'needs exactly one of value, metrics, readings, tick, connect, disconnect, restart, reload, ack, resolve',
-  });
-type Entry = z.output<typeof entry>;
-
-const ACTIONS = [
-  'value', 'metrics', 'readings', 'tick', 'connect', 'disconnect', 'restart', 'reload', 'ack', 'resolve',
-] as const; // prettier-ignore
 
 const listOrCount = z.union([
   z.number().int(),
@@ -61,12 +26,16 @@ const scenarioSchema = z.strictObject({
   metric: z.string().default('temperature'),
   start: z.string().default('2026-01-01T00:00:00Z'),
   connected: z.boolean().default(true),
-  timeline: z.array(entry),
+  /** Those that are there from the start. */
+  silences: silencesSchema,
+  timeline: z.array(entrySchema),
   expect: z
     .strictObject({
       transitions: z.array(z.union([z.string(), z.record(z.string(), z.unknown())])).optional(),
       rows: listOrCount.optional(),
       notifications: listOrCount.optional(),
+      /** The notifications without those that are suppressed. */
+      sent: listOrCount.optional(),
       counts: z.record(z.string(), z.number()).optional(),
       refused_reloads: z.number().int().optional(),
     })
@@ -109,67 +78,28 @@ function toCase(given: z.output<typeof scenarioSchema>): ScenarioCase {
     location: facts.location ?? null,
     tags: facts.tags,
   }));
-  const events = given.timeline.flatMap((each) => toEvents(each, given, startMs));
   const { name, expect, sensor: key, metric, connected } = given;
+  const events = given.timeline.flatMap((each) => eventsOf(each, { sensor: key, metric, startMs }));
+  const silences = given.silences.map((each) => silenceOf(each, startMs, startMs));
+  checkExpired(scenarioIds(silences, events), events);
   return {
     name,
-    scenario: { rules: new RuleSet(rules.data), sensors, startMs, connected, events },
+    scenario: { rules: new RuleSet(rules.data), sensors, silences, startMs, connected, events },
     expect,
     sensor: key,
     metric,
   };
 }
 
-function toEvents(
-  each: Entry,
-  defaults: { readonly sensor: string; readonly metric: string },
-  startMs: number,
-): ScenarioEvent[] {
-  const at = momentMs(each.at ?? 0, startMs);
-  const atMs = momentMs(each.rx ?? each.at ?? 0, startMs);
-  const key = each.sensor ?? defaults.sensor;
-  const metric = each.metric ?? defaults.metric;
-  const reading = (timeMs: number, receivedMs: number, metrics: ReadonlyMap<string, unknown>) =>
-    ({ kind: 'reading', atMs: receivedMs, timeUs: Math.round(timeMs * 1000), sensor: key, metrics }) as const;
-  if (each.readings !== undefined)
-    return pairs(each.readings).map(([second, value]) => {
-      const timeMs = startMs + second * 1000;
-      return reading(timeMs, each.rx === undefined ? timeMs : atMs, new Map([[metric, value]]));
-    });
-  if (each.metrics !== undefined) return [reading(at, atMs, new Map(Object.entries(each.metrics)))];
-  if ('value' in each) return [reading(at, atMs, new Map([[metric, each.value]]))];
-  if ('reload' in each) {
-    const parsed = alertsSchema.safeParse(each.reload ?? {});
-    return [{ kind: 'reload', atMs, rules: parsed.success ? new RuleSet(parsed.data) : undefined }];
-  }
-  const operator = each.ack ?? each.resolve;
-  if (operator !== undefined)
-    return [
-      {
-        kind: each.ack === undefined ? 'resolve' : 'ack',
-        atMs,
-        sensor: operator.sensor ?? key,
-        alertType: operator.alert_type ?? `${metric}_high`,
-        by: operator.by ?? 'operator',
-      },
-    ];
-  const kind = (['tick', 'connect', 'disconnect', 'restart'] as const).find((name) => each[name] === true);
-  return [{ kind: kind ?? 'tick', atMs }];
-}
+const scenarioIds = (silences: readonly Silence[], events: Scenario['events']): ReadonlySet<string> =>
+  new Set([
+    ...silences.map(({ id }) => id),
+    ...events.flatMap((event) => (event.kind === 'silence' ? [event.silence.id] : [])),
+  ]);
 
-function momentMs(moment: Moment, startMs: number): number {
-  if (typeof moment === 'number') return startMs + moment * 1000;
-  const ms = parseDuration(moment);
-  if (ms !== undefined) return startMs + ms;
-  const time = Date.parse(moment);
-  if (Number.isNaN(time)) throw new Error(`"${moment}" is neither seconds, nor a duration, nor a time`);
-  return time;
-}
-
-/** `(0,25)(60,31)`: seconds and values, the notation of the contract. */
-function pairs(text: string): (readonly [number, number])[] {
-  const found = [...text.matchAll(/\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+(?:e[-+]?\d+)?)\s*\)/gi)];
-  const rest = text.replace(/\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+(?:e[-+]?\d+)?)\s*\)/gi, '').trim();
-  if (rest !== '') throw new Error(`readings: cannot read "${rest}"; write (seconds,value)(seconds,value)`);
-  return found.map(([, second, value]) => [Number(second), Number(value)] as const);
+/** A misspelt id would leave the silence as it is, and the scenario would test something else. */
+function checkExpired(ids: ReadonlySet<string>, events: Scenario['events']): void {
+  for (const event of events)
+    if (event.kind === 'expire' && !ids.has(event.id))
+      throw new Error(`expire: there is no silence with the id "${event.id}"`);
 }

@@ -3,6 +3,7 @@ import { checkRules } from '../../core/alert/check.ts';
 import { SEVERITIES } from '../../core/alert/model.ts';
 import { duration } from './common.ts';
 import { section, text } from './fields.ts';
+import { inhibit, maintenance } from './suppression.ts';
 
 /** What an override selects by, or what a metric is called: compared as it is written. */
 const name = (description: string) => text(description).max(256);
@@ -144,6 +145,8 @@ export const alertsSchema = section(
       .describe('readings further in the future than this are evaluated at the time they arrived'),
     metrics: metrics.default({}),
     overrides: z.array(override).max(10_000).default([]).describe('rules for some sensors only'),
+    maintenance: z.array(maintenance).max(1000).default([]).describe('times in which nobody is told'),
+    inhibit: z.array(inhibit).max(100).default([]).describe('alerts that are explained by another one'),
     flap: flap.optional(),
   },
   'when to raise an alert',

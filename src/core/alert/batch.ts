@@ -1,5 +1,6 @@
 import type { Micros } from '../reading.ts';
 import type {
+  AlertAck,
   AlertBatch,
   AlertNotification,
   AlertResolution,
@@ -11,7 +12,8 @@ import { EMPTY_ALERT_BATCH } from './model.ts';
 import { messageFor } from './message.ts';
 import { rowOf, startedAtMs } from './row.ts';
 import type { AlertIdOf } from './row.ts';
-import type { CellEffect, Series } from './series.ts';
+import type { CellEffect } from './cell.ts';
+import type { Series } from './series.ts';
 import type { Effect, Episode, Transition } from './state.ts';
 
 /** The transitions that somebody is told of; the others are for the debug log. */
@@ -22,6 +24,7 @@ const TOLD: Partial<Record<Transition, NotificationEvent>> = {
   flapping_start: 'flapping_start',
   flapping_end: 'flapping_end',
   announced: 'firing',
+  outstanding: 'firing',
   reminder: 'reminder',
 };
 
@@ -35,6 +38,7 @@ export function batchOf(
   if (effects.length === 0 && states.length === 0) return EMPTY_ALERT_BATCH;
   const raised: AlertRow[] = [];
   const resolved: AlertResolution[] = [];
+  const acked: AlertAck[] = [];
   const notifications: AlertNotification[] = [];
   for (const each of effects) {
     const { episode } = each.effect;
@@ -44,11 +48,12 @@ export function batchOf(
     const { transition } = each.effect;
     if (transition === 'firing' || transition === 'escalated')
       raised.push(alertRow(each, episode, id, message));
+    if (transition === 'acked') acked.push(...acks(each, episode, id));
     if (transition === 'resolved') resolved.push(...resolutions(each, episode, id));
     const event = TOLD[transition];
     if (event !== undefined) notifications.push(notification(each, episode, event, id, message));
   }
-  return { states, raised, resolved, notifications };
+  return { states, raised, resolved, acked, notifications };
 }
 
 /** One row per cell whose state is another than the committed one, however often it changed in between. */
@@ -66,7 +71,7 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
 }
 
 function alertRow(
-  { series, cell, effect }: CellEffect,
+  { series, cell, effect, suppressed }: CellEffect,
   episode: Episode,
   alertId: string,
   message: string,
@@ -82,7 +87,22 @@ function alertRow(
     severity: effect.severity,
     startedAtUs: episode.startedAtUs,
     ruleHash: cell.condition.hash,
+    // What is history is told by `backfilled`, and only once it is over.
+    suppressed: suppressed === 'backfill' ? null : (suppressed ?? null),
   };
+}
+
+function acks({ series, cell }: CellEffect, episode: Episode, alertId: string): AlertAck[] {
+  const { ack } = episode;
+  if (ack === undefined) return [];
+  return episode.firedAtUs.map((firedAtUs) => ({
+    sensorId: series.sensorId,
+    alertType: cell.condition.alertType,
+    firedAtUs,
+    alertId,
+    ackedAtMs: ack.atMs,
+    ackedBy: ack.by,
+  }));
 }
 
 function resolutions(

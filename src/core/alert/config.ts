@@ -1,5 +1,7 @@
 import type { Millis } from '../reading.ts';
 import type { Severity } from './model.ts';
+import type { Weekday } from './suppress/maintenance.ts';
+import type { Matchers } from './suppress/matcher.ts';
 
 /** The `alerts:` section as the schema gives it: names of the YAML, durations in milliseconds. */
 
@@ -50,6 +52,23 @@ type Filled =
   'severity' | 'hysteresis' | 'for' | 'for_mode' | 'min_samples' | 'keep_firing_for' | 'stale_after';
 export type DefaultFields = RuleFields & { readonly [K in Filled]-?: NonNullable<RuleFields[K]> };
 
+/** Nobody is told while the wall clock of `tz` shows a time within the window. */
+export interface MaintenanceConfig {
+  readonly match: Matchers;
+  /** `22:00-06:00` */
+  readonly window: string;
+  readonly tz: string;
+  /** The days on which it begins. */
+  readonly days: readonly Weekday[];
+}
+
+/** Nobody is told of the target while the source is open and they have the same values of the equal labels. */
+export interface InhibitConfig {
+  readonly source: Matchers;
+  readonly target: Matchers;
+  readonly equal: readonly string[];
+}
+
 export interface AlertsConfig {
   readonly defaults: DefaultFields;
   readonly max_future_skew: Millis;
@@ -57,5 +76,7 @@ export interface AlertsConfig {
   readonly backfill_after: Millis;
   readonly metrics: Readonly<Record<string, RuleFields>>;
   readonly overrides: readonly OverrideConfig[];
+  readonly maintenance: readonly MaintenanceConfig[];
+  readonly inhibit: readonly InhibitConfig[];
   readonly flap?: { readonly changes: number; readonly window: Millis; readonly hold: Millis } | undefined;
 }

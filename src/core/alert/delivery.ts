@@ -1,9 +1,14 @@
 import type { Micros, Millis } from '../reading.ts';
+import type { Severity } from './model.ts';
 import { about } from './moves.ts';
 import type { Effect, Episode, EpisodeState } from './state.ts';
+import type { SuppressedBy } from './suppress/suppressions.ts';
 
 /** Why somebody is not told now. What is deferred is told later, if it is still so. */
-export type Suppression = 'backfill';
+export type Suppression = 'backfill' | SuppressedBy;
+
+/** What keeps an alert of this severity from being told at the moment in hand. */
+export type SuppressedAt = (severity: Severity) => SuppressedBy | undefined;
 
 /** An effect, and whether it leaves the house. */
 export interface Delivered {
@@ -19,6 +24,11 @@ export interface DeliveryRules {
   readonly repeatUs: Micros | undefined;
 }
 
+export interface Told {
+  readonly state: EpisodeState;
+  readonly delivered: readonly Delivered[];
+}
+
 /** History arrives in one go; after this long without a reading, what it says is the present. */
 const SETTLE_MS = 60_000;
 
@@ -26,30 +36,35 @@ const SETTLE_MS = 60_000;
  * Readings that arrive long after they were measured may tell of episodes that are over by now: nobody is woken for
  * those. At the moment of firing that is not known yet, so the notification is owed: it is sent when the episode is
  * still open once readings are recent again (or no more of them come), and never if it ended long ago.
+ * What is suppressed (a silence, a maintenance window, an alert that explains it) is deferred until that is over: `review`.
  */
 export function deliver(
   state: EpisodeState,
   effects: readonly Effect[],
   nowMs: Millis,
   rules: DeliveryRules,
-): { readonly state: EpisodeState; readonly delivered: readonly Delivered[] } {
+  suppressedAt: SuppressedAt,
+): Told {
   const delivered: Delivered[] = [];
   let next = state;
-  let owedSinceMs = owedBefore(effects, state);
+  let { owedSinceMs, deferredBy, toldMs } = before(effects, state);
   for (const effect of effects) {
-    const old = nowMs * 1000 - effect.timeUs > rules.backfillAfterUs;
     if (effect.episode === undefined || !isTold(effect)) {
-      delivered.push({ effect, suppressed: undefined, backfilled: false });
-    } else if (effect.transition === 'resolved') {
-      const backfilled = owedSinceMs !== undefined && old;
-      if (owedSinceMs !== undefined && !old) delivered.push(...repaid(effect));
-      else delivered.push({ effect, suppressed: backfilled ? 'backfill' : undefined, backfilled });
-      owedSinceMs = undefined;
+      delivered.push(plain(effect));
+      continue;
+    }
+    const old = nowMs * 1000 - effect.timeUs > rules.backfillAfterUs;
+    const suppressedBy = suppressedAt(effect.severity);
+    if (effect.transition === 'resolved') {
+      delivered.push(...ended(effect, { old, suppressedBy, owedSinceMs, deferredBy, toldMs }));
+      [owedSinceMs, deferredBy, toldMs] = [undefined, undefined, undefined];
     } else {
-      if (old && owedSinceMs === undefined) owedSinceMs = nowMs;
-      const suppressed = owedSinceMs === undefined ? undefined : 'backfill';
+      if (old) owedSinceMs ??= nowMs;
+      deferredBy = suppressedBy;
+      const suppressed = suppressedBy ?? (owedSinceMs === undefined ? undefined : 'backfill');
+      if (suppressed === undefined) toldMs = nowMs;
       delivered.push({ effect, suppressed, backfilled: false });
-      next = withEpisode(next, (episode) => ({ ...episode, owedSinceMs, toldMs: nowMs }));
+      next = withEpisode(next, { owedSinceMs, deferredBy, toldMs });
     }
   }
   return { state: next, delivered };
@@ -58,21 +73,37 @@ export function deliver(
 const TOLD = ['firing', 'escalated', 'resolved', 'flapping_start', 'flapping_end'];
 const isTold = ({ transition }: Effect) => TOLD.includes(transition);
 
-function owedBefore(effects: readonly Effect[], state: EpisodeState): Millis | undefined {
+const plain = (effect: Effect): Delivered => ({ effect, suppressed: undefined, backfilled: false });
+
+type Debt = Pick<Episode, 'owedSinceMs' | 'deferredBy' | 'toldMs'>;
+const NO_DEBT: Debt = { owedSinceMs: undefined, deferredBy: undefined, toldMs: undefined };
+
+function before(effects: readonly Effect[], state: EpisodeState): Debt {
   const first = effects.find(({ episode }) => episode !== undefined)?.episode;
-  return first?.owedSinceMs ?? ('episode' in state ? state.episode.owedSinceMs : undefined);
+  return first ?? ('episode' in state ? state.episode : NO_DEBT);
+}
+
+/** The end of an episode: told, unless it is suppressed itself or nobody knew of what ended. */
+function ended(
+  effect: Effect,
+  debt: Debt & { readonly old: boolean; readonly suppressedBy: SuppressedBy | undefined },
+): Delivered[] {
+  const { old, suppressedBy, owedSinceMs, deferredBy, toldMs } = debt;
+  const backfilled = owedSinceMs !== undefined && old;
+  if (suppressedBy !== undefined) return [{ effect, suppressed: suppressedBy, backfilled }];
+  // What suppressed it has just gone, and it ended before anybody was told.
+  if (deferredBy !== undefined && toldMs === undefined)
+    return [{ effect, suppressed: deferredBy, backfilled }];
+  if (owedSinceMs === undefined) return [plain(effect)];
+  return backfilled ? [{ effect, suppressed: 'backfill', backfilled }] : repaid(effect);
 }
 
 /** The firing that was kept back, told just before its end: the end is recent, so it is no history. */
 function repaid(effect: Effect): Delivered[] {
   const { timeUs, episode } = effect;
   if (episode === undefined) return [];
-  const plain = { suppressed: undefined, backfilled: false };
   const fired = about('announced', timeUs, episode.peak, episode);
-  return [
-    { effect: fired, ...plain },
-    { effect: { ...effect, episode: { ...episode, seq: episode.seq + 1 } }, ...plain },
-  ];
+  return [plain(fired), plain({ ...effect, episode: { ...episode, seq: episode.seq + 1 } })];
 }
 
 /** When something has to be told of an open episode without any transition: what is owed, or a reminder. */
@@ -83,7 +114,8 @@ export function deliveryDueMs(
   rules: DeliveryRules,
 ): Millis {
   if (!('episode' in state)) return Infinity;
-  const { owedSinceMs, toldMs, ack } = state.episode;
+  const { owedSinceMs, deferredBy, toldMs, ack } = state.episode;
+  if (deferredBy !== undefined) return Infinity;
   if (owedSinceMs !== undefined) return Math.max(owedSinceMs, receivedMs) + SETTLE_MS;
   if (rules.repeatUs === undefined || state.kind !== 'firing' || ack !== undefined || toldMs === undefined)
     return Infinity;
@@ -92,25 +124,61 @@ export function deliveryDueMs(
   return dueMs - receivedMs > staleAfterUs / 1000 ? Infinity : dueMs;
 }
 
-/** Tells what `deliveryDueMs` said. */
+/** Tells what `deliveryDueMs` said, or defers it. */
 export function tellAgain(
   state: EpisodeState,
   nowMs: Millis,
   value: number | undefined,
-): { readonly state: EpisodeState; readonly delivered: readonly Delivered[] } {
+  suppressedAt: SuppressedAt,
+): Told {
   if (!('episode' in state)) return { state, delivered: [] };
-  const owed = state.episode.owedSinceMs !== undefined;
-  const next = withEpisode(state, (episode) => ({
-    ...episode,
-    seq: episode.seq + 1,
-    owedSinceMs: undefined,
-    toldMs: nowMs,
-  }));
-  const episode = (next as typeof state).episode;
-  const effect = about(owed ? 'announced' : 'reminder', nowMs * 1000, value, episode);
-  return { state: next, delivered: [{ effect, suppressed: undefined, backfilled: false }] };
+  const { severity, owedSinceMs } = state.episode;
+  const deferredBy = suppressedAt(severity);
+  // From here on it is no history any more: only what suppresses it is in the way.
+  if (deferredBy !== undefined)
+    return { state: withEpisode(state, { deferredBy, owedSinceMs: undefined }), delivered: [] };
+  return tell(state, owedSinceMs === undefined ? 'reminder' : 'announced', nowMs, nowMs, value);
 }
 
-function withEpisode(state: EpisodeState, change: (episode: Episode) => Episode): EpisodeState {
-  return 'episode' in state ? { ...state, episode: change(state.episode) } : state;
+/**
+ * What suppresses alerts has changed. Whatever is open and suppressed now is deferred; what was and is not any more is
+ * told once, unless somebody has acknowledged it meanwhile. `dueMs` is the moment of the change, whenever it is noticed.
+ */
+export function review(
+  state: EpisodeState,
+  { dueMs, nowMs }: { readonly dueMs: Millis; readonly nowMs: Millis },
+  value: number | undefined,
+  suppressedAt: SuppressedAt,
+): Told {
+  if (!('episode' in state)) return { state, delivered: [] };
+  const { severity, deferredBy, owedSinceMs, ack } = state.episode;
+  const suppressedBy = suppressedAt(severity);
+  if (suppressedBy === deferredBy) return { state, delivered: [] };
+  // History is told when it has become the present, not before.
+  if (suppressedBy !== undefined || ack !== undefined || owedSinceMs !== undefined)
+    return { state: withEpisode(state, { deferredBy: suppressedBy }), delivered: [] };
+  return tell(state, 'announced', dueMs, nowMs, value);
+}
+
+function tell(
+  state: EpisodeState,
+  transition: 'announced' | 'reminder',
+  timeMs: Millis,
+  nowMs: Millis,
+  value: number | undefined,
+): Told {
+  if (!('episode' in state)) return { state, delivered: [] };
+  const seq = state.episode.seq + 1;
+  const debt: Debt = { owedSinceMs: undefined, deferredBy: undefined, toldMs: nowMs };
+  const next = withEpisode(state, { seq, ...debt });
+  const { episode } = next as typeof state;
+  const effect =
+    state.kind === 'firing'
+      ? about(transition, timeMs * 1000, value, episode)
+      : about('outstanding', timeMs * 1000, episode.peak, episode);
+  return { state: next, delivered: [plain(effect)] };
+}
+
+function withEpisode(state: EpisodeState, change: Partial<Episode>): EpisodeState {
+  return 'episode' in state ? { ...state, episode: { ...state.episode, ...change } } : state;
 }

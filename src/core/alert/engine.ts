@@ -2,11 +2,14 @@ import type { Micros, Millis } from '../reading.ts';
 import { WILDCARD } from './effective.ts';
 import type { SensorFacts } from './effective.ts';
 import { OK } from './state.ts';
-import type { LastEvent } from './state.ts';
-import type { RuleSet, SensorRules } from './rules.ts';
-import { Series } from './series.ts';
-import type { CellEffect } from './series.ts';
-import { Timers } from './timers.ts';
+import type { LastEvent, StepInput } from './state.ts';
+import type { Cell, CellEffect } from './cell.ts';
+import type { RuleSet } from './rules.ts';
+import { SeriesMap } from './series-map.ts';
+import type { Series } from './series.ts';
+import { Suppressing } from './suppressing.ts';
+import type { Silence } from './suppress/silence.ts';
+import { isAhead, Timers } from './timers.ts';
 
 /** What happened to the numbers of a batch; every one is counted once. */
 export interface EngineCounts {
@@ -29,15 +32,6 @@ export interface EngineReading {
   readonly metrics: ReadonlyMap<string, unknown>;
 }
 
-/** A sensor's series. `named` is in the order of the configuration; the others are those that only `"*"` covers. */
-interface Slot {
-  readonly sensor: SensorFacts;
-  readonly rules: SensorRules;
-  readonly named: readonly Series[];
-  /** By metric; made for the first of them. */
-  others: Map<string, Series> | undefined;
-}
-
 /**
  * All series of a daemon, in memory. Deterministic and free of I/O: what it does follows from the readings and the
  * times it is given. `begin` opens a generation, the inputs work on copies, and `adopt` makes them the state; without
@@ -45,12 +39,12 @@ interface Slot {
  */
 export class Engine {
   readonly rules: RuleSet;
-  private readonly slots = new Map<number, Slot>();
+  private readonly map: SeriesMap;
+  private readonly suppressing: Suppressing;
   private readonly known = new Set<number>();
   private readonly unsettled = new Set<Series>();
   private generation = 0;
   private touched: Series[] = [];
-  private effects: CellEffect[] = [];
   private counts: EngineCounts = noCounts();
   private readonly timers = new Timers<Series>();
   /** Series that were taken from the timers in this generation, and when they were due. */
@@ -60,6 +54,10 @@ export class Engine {
 
   constructor(rules: RuleSet) {
     this.rules = rules;
+    this.suppressing = new Suppressing(rules.config);
+    this.map = new SeriesMap(rules, (series) => {
+      series.precedes = this.suppressing.isSource(series);
+    });
   }
 
   begin(): void {
@@ -68,7 +66,7 @@ export class Engine {
     for (const [series, dueMs] of this.looked) this.timers.arm(series, dueMs);
     this.looked = [];
     this.touched = [];
-    this.effects = [];
+    this.suppressing.begin(this.unsettled);
     this.counts = noCounts();
   }
 
@@ -78,20 +76,27 @@ export class Engine {
     readonly touched: readonly Series[];
     readonly counts: EngineCounts;
   } {
-    return { effects: this.effects, touched: this.touched, counts: this.counts };
+    return { effects: this.suppressing.effects, touched: this.touched, counts: this.counts };
   }
 
   adopt(): void {
     for (const series of this.touched) {
       series.adopt();
-      this.settle(series);
+      this.list(series);
     }
     this.looked = [];
+    this.suppressing.adopt();
     this.begin();
   }
 
-  /** Keeps the list of series that are not plainly OK: few, however many sensors there are. */
+  /** After a committed state was put in place from outside. */
   settle(series: Series): void {
+    this.list(series);
+    this.suppressing.restored();
+  }
+
+  /** Keeps the list of series that are not plainly OK: few, however many sensors there are. */
+  private list(series: Series): void {
     if (series.cells.some((cell) => cell.committed !== OK)) this.unsettled.add(series);
     else this.unsettled.delete(series);
   }
@@ -121,7 +126,7 @@ export class Engine {
   }
 
   reading(reading: EngineReading): void {
-    const slot = this.slotOf(reading.sensor);
+    const slot = this.map.slotOf(reading.sensor);
     const { metrics } = reading;
     let timeUs: Micros | undefined;
     for (const series of slot.named) {
@@ -132,7 +137,7 @@ export class Engine {
     }
     if (!slot.rules.wildcard) return;
     for (const [metric, value] of metrics) {
-      const series = this.otherSeries(slot, metric);
+      const series = this.map.otherSeries(slot, metric);
       if (series !== undefined) this.number(series, reading, (timeUs ??= this.eventTime(reading)), value);
     }
   }
@@ -140,7 +145,8 @@ export class Engine {
   /** When the passing of time may decide something; Infinity if nothing waits for it. */
   get nextDueMs(): Millis {
     // What was looked at and not adopted is due still: the next generation looks again.
-    return this.looked.reduce((least, [, dueMs]) => Math.min(least, dueMs), this.timers.nextMs);
+    const ownMs = Math.min(this.timers.nextMs, this.suppressing.dueMs);
+    return this.looked.reduce((least, [, dueMs]) => Math.min(least, dueMs), ownMs);
   }
 
   /**
@@ -151,13 +157,17 @@ export class Engine {
   tick(nowMs: Millis, looks = Infinity): void {
     for (let left = looks; left > 0; left--) {
       const dueMs = this.timers.nextMs;
+      if (this.suppressing.dueMs <= Math.min(nowMs, dueMs)) {
+        left -= this.review(nowMs, left);
+        continue;
+      }
       const series = this.timers.take(nowMs);
       if (series === undefined) return;
       this.looked.push([series, dueMs]);
       this.enter(series);
       // Deadlines move away with each reading: mostly there is nothing to do but to look again later.
       if (series.nextDueMs(this.connectedMs) <= dueMs)
-        series.tick(dueMs, nowMs, this.connectedMs, this.effects);
+        series.tick(dueMs, nowMs, this.connectedMs, this.suppressing);
       this.arm(series);
     }
   }
@@ -172,6 +182,18 @@ export class Engine {
   /** The broker is away: nobody can tell whether sensors are silent. */
   disconnected(): void {
     this.connectedMs = undefined;
+  }
+
+  /**
+   * All silences that there are and will be, from now on. Called at the start, too, after the states were restored. Not
+   * part of a generation.
+   */
+  silence(silences: readonly Silence[], nowMs: Millis): void {
+    this.suppressing.silence(silences, nowMs, this.unsettled.size + this.touched.length > 0);
+  }
+
+  get silences(): readonly Silence[] {
+    return this.suppressing.silences;
   }
 
   /** The metrics of a sensor, by name, whose silence means something. */
@@ -214,8 +236,7 @@ export class Engine {
 
   /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */
   seriesOf(sensor: SensorFacts, metric: string): Series | undefined {
-    const slot = this.slotOf(sensor);
-    return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
+    return this.map.seriesOf(sensor, metric);
   }
 
   /** A series about to be changed by something else than a reading. */
@@ -224,15 +245,50 @@ export class Engine {
     return series;
   }
 
-  get pending(): CellEffect[] {
-    return this.effects;
+  /** An operator's or the configuration's input to one cell. */
+  apply(series: Series, cell: Cell, input: Exclude<StepInput, { kind: 'reading' }>, nowMs: Millis): void {
+    this.enter(series).apply(cell, input, nowMs, this.suppressing);
+    this.arm(series);
   }
 
-  *allSeries(): Iterable<readonly [SensorFacts, Series]> {
-    for (const { sensor, named, others } of this.slots.values()) {
-      for (const series of named) yield [sensor, series];
-      for (const series of others?.values() ?? []) yield [sensor, series];
+  allSeries(): Iterable<readonly [SensorFacts, Series]> {
+    return this.map.all();
+  }
+
+  /** The series that are not plainly OK, those of the generation in hand included. */
+  *openNow(): Iterable<Series> {
+    yield* this.unsettled;
+    for (const series of this.touched) if (!this.unsettled.has(series)) yield series;
+  }
+
+  /**
+   * What suppresses alerts has changed: defers or tells what is open. `limit` series at most; true to the order of their
+   * deadlines, so that a run can be repeated. Returns how many there were; what is left is due still.
+   */
+  private review(nowMs: Millis, limit: number): number {
+    const { dueMs } = this.suppressing;
+    const concerned = [...this.openNow()].filter((series) => this.isConcerned(series, dueMs));
+    concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
+    for (const series of concerned.slice(0, limit)) {
+      this.reviewOne(this.enter(series), nowMs);
+      this.arm(series);
     }
+    if (concerned.length < limit) this.suppressing.reviewed();
+    return Math.min(concerned.length, limit);
+  }
+
+  private reviewOne(series: Series, nowMs: Millis): void {
+    const { dueMs: lookMs, changedMs: dueMs } = this.suppressing;
+    series.review(lookMs, { dueMs, nowMs }, this.suppressing);
+  }
+
+  private isConcerned(series: Series, atMs: Millis): boolean {
+    return series.cells.some((cell) => {
+      const state = series.stateIn(this.generation, cell);
+      if (!('episode' in state)) return false;
+      const { severity, deferredBy } = state.episode;
+      return this.suppressing.suppressedBy(series, cell, severity, atMs) !== deferredBy;
+    });
   }
 
   /** (a) what is no finite number ends here; the rest is the series' own. */
@@ -243,7 +299,8 @@ export class Engine {
     }
     this.enter(series);
     if (series.armedMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
-    this.counts[series.receive(timeUs, value, receivedAtMs, this.effects)]++;
+    if (this.suppressing.dueMs <= receivedAtMs) this.reviewOne(series, receivedAtMs);
+    this.counts[series.receive(timeUs, value, receivedAtMs, this.suppressing)]++;
     if (series.waits) this.arm(series);
   }
 
@@ -252,7 +309,7 @@ export class Engine {
     for (;;) {
       const dueMs = series.nextDueMs(this.connectedMs);
       if (dueMs > nowMs) return;
-      series.tick(dueMs, nowMs, this.connectedMs, this.effects);
+      series.tick(dueMs, nowMs, this.connectedMs, this.suppressing);
     }
   }
 
@@ -262,30 +319,6 @@ export class Engine {
     if (reading.timeUs <= nowUs + this.rules.futureSkewUs) return reading.timeUs;
     this.counts.clamped++;
     return nowUs;
-  }
-
-  private slotOf(sensor: SensorFacts): Slot {
-    let slot = this.slots.get(sensor.id);
-    if (slot === undefined) {
-      const rules = this.rules.rulesFor(sensor);
-      const named = rules.named.map((rule) => new Series(sensor, rule));
-      slot = { sensor, rules, named, others: undefined };
-      this.slots.set(sensor.id, slot);
-    }
-    return slot;
-  }
-
-  private otherSeries(slot: Slot, metric: string): Series | undefined {
-    if (!slot.rules.wildcard || slot.named.some((series) => series.metric === metric)) return undefined;
-    let series = slot.others?.get(metric);
-    if (series === undefined) {
-      const rule = slot.rules.ruleOf(metric);
-      if (rule === undefined) return undefined;
-      series = new Series(slot.sensor, rule);
-      slot.others ??= new Map();
-      slot.others.set(metric, series);
-    }
-    return series;
   }
 }
 

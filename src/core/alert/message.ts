@@ -11,6 +11,8 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
     case 'announced':
     case 'reminder':
       return `${about}${value} is still ${beyond(condition, effect)}${limit}`;
+    case 'outstanding':
+      return `${about} was ${beyond(condition, effect)}${limit} (${show(effect.value ?? 0)}) and is not over`;
     case 'firing':
       return `${about}${value} is ${beyond(condition, effect)}${limit}`;
     case 'escalated':

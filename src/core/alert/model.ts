@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import type { SuppressedBy } from './suppress/suppressions.ts';
 
 /** Ordered from the least to the most urgent. */
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
@@ -52,6 +53,18 @@ export interface AlertRow {
   readonly severity: Severity;
   readonly startedAtUs: Micros;
   readonly ruleHash: string;
+  /** Why nobody was told of it when it was raised. */
+  readonly suppressed?: SuppressedBy | null;
+}
+
+/** Somebody has seen an episode: one for each of its rows that is not acknowledged yet. */
+export interface AlertAck {
+  readonly sensorId: number;
+  readonly alertType: AlertType;
+  readonly firedAtUs: Micros;
+  readonly alertId: string;
+  readonly ackedAtMs: Millis;
+  readonly ackedBy: string;
 }
 
 export type ResolveReason =
@@ -101,7 +114,7 @@ export interface AlertNotification {
   readonly resolvedValue: number | null;
   readonly backfilled: boolean;
   /** Why nobody is told of it now: it is logged, and not sent. */
-  readonly suppressed?: 'backfill' | 'silence' | 'maintenance' | 'inhibition' | null;
+  readonly suppressed?: 'backfill' | SuppressedBy | null;
 }
 
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */
@@ -113,6 +126,7 @@ export interface AlertBatch {
   readonly states: readonly AlertStateRow[];
   readonly raised: readonly AlertRow[];
   readonly resolved: readonly AlertResolution[];
+  readonly acked?: readonly AlertAck[];
   readonly notifications: readonly AlertNotification[];
 }
 

@@ -8,6 +8,7 @@ import type {
   EpisodeState,
   FlapTimes,
   LevelTimes,
+  StepInput,
   StepResult,
   Transition,
 } from './state.ts';
@@ -80,6 +81,7 @@ export function fire(condition: Condition, firing: Firing, flaps: FlapTimes): St
     ack: undefined,
     flapped: counted.flapping,
     owedSinceMs: undefined,
+    deferredBy: undefined,
     toldMs: undefined,
   };
   if (counted.flapping)
@@ -138,6 +140,17 @@ export function resolve(
     { kind: 'ok', flaps },
     effect('resolved', timeUs, { value, severity: episode.severity, reason, episode }),
   );
+}
+
+/** Somebody has seen it. The first acknowledgement stands, until an escalation takes it back. */
+export function acknowledge<S extends EpisodeState & { readonly episode: Episode }>(
+  state: S,
+  input: Extract<StepInput, { kind: 'ack' }>,
+): StepResult {
+  if (state.episode.ack !== undefined) return result(state);
+  const episode = { ...state.episode, ack: { atMs: input.atMs, by: input.by } };
+  const next: S = { ...state, episode };
+  return result(next, about('acked', input.atMs * 1000, input.last?.value, episode));
 }
 
 export function withPeak(episode: Episode, value: number, excess: number): Episode {

@@ -7,7 +7,7 @@ import { heldOf, metricOf, receivedOf, stateOf, windowOf } from './row.ts';
 import type { Condition } from './rule.ts';
 import type { RuleSet } from './rules.ts';
 import { Series } from './series.ts';
-import type { Cell } from './series.ts';
+import type { Cell } from './cell.ts';
 import { OK } from './state.ts';
 
 /** A cell whose rule is another than the one its state was made under, or gone. */
@@ -76,7 +76,7 @@ export function applyChange(engine: Engine, { series, cell, change }: RuleChange
   engine.enter(series);
   const last = series.lastFor(cell);
   const verdict = rejudge(cell.condition, last);
-  series.apply(cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, nowMs, engine.pending);
+  engine.apply(series, cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, nowMs);
 }
 
 /** The old condition in a series of its own: it exists until its end is written. */

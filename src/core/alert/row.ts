@@ -4,8 +4,10 @@ import { SEVERITIES } from './model.ts';
 import type { AlertStateRow } from './model.ts';
 import { excessOf } from './kind/threshold.ts';
 import type { Condition } from './rule.ts';
-import type { Cell, Series } from './series.ts';
+import type { Cell } from './cell.ts';
+import type { Series } from './series.ts';
 import type { Ack, Episode, EpisodeState } from './state.ts';
+import type { SuppressedBy } from './suppress/suppressions.ts';
 
 /** The part of a state that has no column of its own. Written and read here alone. */
 interface Detail {
@@ -21,6 +23,7 @@ interface Detail {
   readonly excess?: number;
   readonly window?: readonly number[];
   readonly owed?: Millis;
+  readonly deferred?: SuppressedBy;
   /** When the series was last heard, by the clock. */
   readonly received?: Millis;
   readonly told?: Millis;
@@ -76,6 +79,7 @@ function detailOf(
     ...(episode?.flapped === true ? { flapped: true } : {}),
     ...(episode?.ack === undefined ? {} : { ack: episode.ack }),
     ...(episode?.owedSinceMs === undefined ? {} : { owed: episode.owedSinceMs }),
+    ...(episode?.deferredBy === undefined ? {} : { deferred: episode.deferredBy }),
     ...(episode?.toldMs === undefined ? {} : { told: episode.toldMs }),
     ...('levels' in state ? { levels: state.levels.map((since) => since ?? null) } : {}),
     ...(state.kind === 'pending' ? { streak: state.streak } : {}),
@@ -145,6 +149,7 @@ function episodeOf(row: AlertStateRow, detail: Partial<Detail>, condition: Condi
     ack: detail.ack,
     flapped: detail.flapped ?? false,
     owedSinceMs: detail.owed,
+    deferredBy: detail.deferred,
     toldMs: detail.told,
   };
 }

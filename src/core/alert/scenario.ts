@@ -1,14 +1,18 @@
 import type { Micros, Millis } from '../reading.ts';
 import { batchOf } from './batch.ts';
+import type { CellEffect } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
 import { Engine } from './engine.ts';
 import type { EngineCounts } from './engine.ts';
-import type { AlertNotification, AlertResolution, AlertRow, AlertStateRow } from './model.ts';
+import type { AlertNotification } from './model.ts';
+import { applyCommand } from './operator.ts';
 import { applyChange, migrate, restoreRow } from './restore.ts';
 import type { RuleChange } from './restore.ts';
 import type { AlertIdOf } from './row.ts';
 import type { RuleSet } from './rules.ts';
-import type { Cell, CellEffect, Series } from './series.ts';
+import { ScenarioTables } from './scenario-tables.ts';
+import type { StoredAlert } from './scenario-tables.ts';
+import type { Silence } from './suppress/silence.ts';
 
 /** One thing that happens, at a moment of the receive clock. */
 export type ScenarioEvent =
@@ -19,7 +23,8 @@ export type ScenarioEvent =
       readonly sensor: string;
       readonly metrics: ReadonlyMap<string, unknown>;
     }
-  | { readonly kind: 'tick' | 'connect' | 'disconnect' | 'restart'; readonly atMs: Millis }
+  | { readonly kind: 'tick' | 'connect' | 'disconnect'; readonly atMs: Millis }
+  | { readonly kind: 'restart'; readonly atMs: Millis }
   /** `rules` is undefined where the new configuration was refused: the old one stays. */
   | { readonly kind: 'reload'; readonly atMs: Millis; readonly rules: RuleSet | undefined }
   | {
@@ -28,18 +33,19 @@ export type ScenarioEvent =
       readonly sensor: string;
       readonly alertType: string;
       readonly by: string;
-    };
+    }
+  | { readonly kind: 'silence'; readonly atMs: Millis; readonly silence: Silence }
+  | { readonly kind: 'expire'; readonly atMs: Millis; readonly id: string };
 
 export interface Scenario {
   readonly rules: RuleSet;
   readonly sensors: readonly SensorFacts[];
+  /** Those that are there from the start. */
+  readonly silences?: readonly Silence[];
   readonly startMs: Millis;
   readonly connected: boolean;
   readonly events: readonly ScenarioEvent[];
 }
-
-/** A row of `sensor_alerts` as the database would have it. */
-export type StoredAlert = AlertRow & Partial<AlertResolution>;
 
 export interface ScenarioOutcome {
   readonly transitions: readonly CellEffect[];
@@ -48,9 +54,6 @@ export interface ScenarioOutcome {
   readonly counts: EngineCounts;
   readonly refusedReloads: number;
 }
-
-/** Not transitions: somebody is told again of what is so already. */
-const TOLD_AGAIN: readonly string[] = ['announced', 'reminder'];
 
 /** Runs a timeline through the engine that the daemon runs, with tables in memory. */
 export function runScenario(scenario: Scenario, alertId: AlertIdOf): ScenarioOutcome {
@@ -62,32 +65,19 @@ export function runScenario(scenario: Scenario, alertId: AlertIdOf): ScenarioOut
 class ScenarioRun {
   private engine: Engine;
   private rules: RuleSet;
+  private silences: readonly Silence[];
   private readonly alertId: AlertIdOf;
   private readonly sensors = new Map<string, SensorFacts>();
-  private readonly transitions: CellEffect[] = [];
-  private readonly notifications: AlertNotification[] = [];
-  private readonly rows = new Map<string, StoredAlert>();
-  private readonly states = new Map<string, AlertStateRow>();
-  /** Newest stored reading per sensor and metric. */
-  private readonly stored = new Map<
-    string,
-    { sensor: SensorFacts; metric: string; timeUs: Micros; value: number }[]
-  >();
-  private readonly counts: EngineCounts = {
-    evaluated: 0,
-    held: 0,
-    late: 0,
-    duplicate: 0,
-    invalid: 0,
-    clamped: 0,
-  };
+  private readonly tables = new ScenarioTables();
   private refused = 0;
 
   constructor(scenario: Scenario, alertId: AlertIdOf) {
     this.rules = scenario.rules;
+    this.silences = scenario.silences ?? [];
     this.alertId = alertId;
     for (const sensor of scenario.sensors) this.sensors.set(sensor.key, sensor);
     this.engine = new Engine(this.rules);
+    this.engine.silence(this.silences, scenario.startMs);
     this.expectAll();
     if (scenario.connected) this.engine.connected(scenario.startMs);
   }
@@ -95,80 +85,63 @@ class ScenarioRun {
   apply(event: ScenarioEvent): void {
     this.engine.begin();
     this.engine.tick(event.atMs);
-    switch (event.kind) {
-      case 'reading':
-        this.reading(event);
-        break;
-      case 'tick':
-        break;
-      case 'connect':
-        this.engine.connected(event.atMs);
-        break;
-      case 'disconnect':
-        this.engine.disconnected();
-        break;
-      case 'ack':
-      case 'resolve':
-        this.operator(event);
-        break;
-      case 'restart':
-        this.commit();
-        this.restart(event.atMs);
-        return;
-      case 'reload':
-        this.commit();
-        this.reload(event.rules, event.atMs);
-        return;
+    if (event.kind === 'restart' || event.kind === 'reload') {
+      this.commit();
+      if (event.kind === 'restart') this.restart(event.atMs);
+      else this.reload(event.rules, event.atMs);
+      return;
     }
+    this.input(event);
     this.commit();
   }
 
   outcome(): ScenarioOutcome {
-    return {
-      transitions: this.transitions,
-      rows: [...this.rows.values()],
-      notifications: this.notifications,
-      counts: this.counts,
-      refusedReloads: this.refused,
-    };
+    const { alerts: rows, transitions, notifications, counts } = this.tables;
+    return { transitions, rows, notifications, counts, refusedReloads: this.refused };
+  }
+
+  private input(event: Exclude<ScenarioEvent, { kind: 'restart' | 'reload' }>): void {
+    switch (event.kind) {
+      case 'reading':
+        return this.reading(event);
+      case 'tick':
+        return;
+      case 'connect':
+        return this.engine.connected(event.atMs);
+      case 'disconnect':
+        return this.engine.disconnected();
+      case 'ack':
+      case 'resolve': {
+        const { kind, atMs, sensor, alertType, by } = event;
+        const sensorId = this.sensors.get(sensor)?.id;
+        if (sensorId === undefined) return;
+        applyCommand(this.engine, { kind, sensorId, alertType, alertId: undefined, by }, atMs, this.alertId);
+        return;
+      }
+      case 'silence':
+        return this.silence([...this.silences, event.silence], event.atMs);
+      case 'expire':
+        return this.silence(
+          this.silences.map((each) =>
+            each.id === event.id && each.endsMs > event.atMs ? { ...each, endsMs: event.atMs } : each,
+          ),
+          event.atMs,
+        );
+    }
+  }
+
+  /** What is open is deferred, or told, at once. */
+  private silence(silences: readonly Silence[], atMs: Millis): void {
+    this.silences = silences;
+    this.engine.silence(silences, atMs);
+    this.engine.tick(atMs);
   }
 
   private reading(event: Extract<ScenarioEvent, { kind: 'reading' }>): void {
     const sensor = this.sensorOf(event.sensor);
     const { timeUs, metrics } = event;
     this.engine.reading({ sensor, timeUs, receivedAtMs: event.atMs, metrics });
-    for (const [metric, value] of metrics) {
-      if (typeof value !== 'number' || !Number.isFinite(value)) continue;
-      const key = `${sensor.id} ${metric}`;
-      const list = this.stored.get(key) ?? [];
-      this.stored.set(key, list);
-      // The first value that is stored for a time is kept.
-      if (!list.some((each) => each.timeUs === timeUs)) list.push({ sensor, metric, timeUs, value });
-    }
-  }
-
-  private operator(event: Extract<ScenarioEvent, { kind: 'ack' | 'resolve' }>): void {
-    const found = this.find(event.sensor, event.alertType);
-    if (found === undefined) return;
-    const { series, cell } = found;
-    const { kind, atMs, by } = event;
-    const last = this.engine.enter(series).lastFor(cell);
-    series.apply(
-      cell,
-      kind === 'ack' ? { kind, atMs, by, last } : { kind, atMs, last },
-      atMs,
-      this.engine.pending,
-    );
-    this.engine.arm(series);
-  }
-
-  private find(key: string, alertType: string): { series: Series; cell: Cell } | undefined {
-    for (const [sensor, series] of this.engine.allSeries()) {
-      if (sensor.key !== key) continue;
-      const cell = series.cells.find(({ condition }) => condition.alertType === alertType);
-      if (cell !== undefined) return { series, cell };
-    }
-    return undefined;
+    this.tables.store(sensor, timeUs, metrics);
   }
 
   /** A new process: what it knows is in the tables. */
@@ -176,16 +149,14 @@ class ScenarioRun {
     const engine = new Engine(this.rules);
     const byId = new Map([...this.sensors.values()].map((sensor) => [sensor.id, sensor]));
     const changes: RuleChange[] = [];
-    for (const row of this.states.values()) {
+    for (const row of this.tables.stateRows) {
       const sensor = byId.get(row.sensorId);
       const change = sensor === undefined ? undefined : restoreRow(engine, sensor, row);
       if (change !== undefined) changes.push(change);
     }
     const untilUs = atMs * 1000 + this.rules.futureSkewUs;
-    for (const list of this.stored.values()) {
-      const known = list.filter(({ timeUs }) => timeUs <= untilUs).sort((a, b) => b.timeUs - a.timeUs)[0];
-      if (known !== undefined) engine.restoreLast(known.sensor, known.metric, known);
-    }
+    for (const last of this.tables.newest(untilUs)) engine.restoreLast(last.sensor, last.metric, last);
+    engine.silence(this.silences, atMs);
     this.engine = engine;
     this.expectAll();
     engine.begin();
@@ -200,6 +171,7 @@ class ScenarioRun {
       return;
     }
     const { engine, changes } = migrate(this.engine, rules, () => undefined);
+    engine.silence(this.silences, atMs);
     this.engine = engine;
     this.rules = rules;
     engine.begin();
@@ -209,32 +181,14 @@ class ScenarioRun {
 
   private commit(): void {
     const { effects, touched, counts } = this.engine.work;
-    const batch = batchOf(effects, touched, this.alertId);
-    this.transitions.push(...effects.filter(({ effect }) => !TOLD_AGAIN.includes(effect.transition)));
-    this.notifications.push(...batch.notifications);
-    for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.counts[key] += counts[key];
-    for (const row of batch.raised) {
-      const key = `${row.sensorId}|${row.alertType}|${row.timeUs}`;
-      if (!this.rows.has(key)) this.rows.set(key, row);
-    }
-    for (const end of batch.resolved) {
-      const key = `${end.sensorId}|${end.alertType}|${end.firedAtUs}`;
-      const row = this.rows.get(key);
-      if (row !== undefined && row.resolvedAtUs === undefined) this.rows.set(key, { ...row, ...end });
-    }
-    for (const row of batch.states) {
-      const key = `${row.sensorId}|${row.alertType}`;
-      if (row.state === 'ok' && Object.keys(row.detail).length === 0) this.states.delete(key);
-      // As the database gives it back: what JSON does not carry must not be relied on.
-      else this.states.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
-    }
+    this.tables.commit(effects, counts, batchOf(effects, touched, this.alertId));
     this.engine.adopt();
   }
 
   /** Registered sensors that were never heard are missed for whatever the rules name. */
   private expectAll(): void {
     for (const sensor of this.sensors.values()) {
-      if ([...this.stored.values()].some(([first]) => first?.sensor === sensor)) continue;
+      if (this.tables.hasHeard(sensor)) continue;
       for (const metric of this.engine.watchedForSilence(sensor)) this.engine.expect(sensor, metric);
     }
   }

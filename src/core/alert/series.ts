@@ -1,54 +1,40 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { MetricRule } from './compile.ts';
-import { deliver, deliveryDueMs, tellAgain } from './delivery.ts';
-import type { Delivered, DeliveryRules } from './delivery.ts';
+import { activeFirst } from './cell.ts';
+import type { Cell, Outcome, Outlet } from './cell.ts';
+import { heldDueMs } from './deadlines.ts';
+import { deliver, deliveryDueMs, review, tellAgain } from './delivery.ts';
+import type { DeliveryRules, SuppressedAt, Told } from './delivery.ts';
+import type { SensorFacts } from './effective.ts';
 import { judge } from './judge.ts';
 import { EMPTY_WINDOW, slide } from './kind/anomaly.ts';
 import type { Window } from './kind/anomaly.ts';
 import { resumed, silence } from './kind/no-data.ts';
 import { hold, NONE_HELD, releasable, releaseDueMs } from './lateness.ts';
 import type { HeldNumbers } from './lateness.ts';
-import type { Condition } from './rule.ts';
 import { OK } from './state.ts';
 import type { EpisodeState, LastEvent, StepInput, StepResult } from './state.ts';
-import { heldDueMs, step } from './step.ts';
+import { step } from './step.ts';
 
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 const NEVER = -Infinity;
 
-const MAX_LAG_MS = 60_000;
-
 const LIVE: DeliveryRules = { backfillAfterUs: Infinity, repeatUs: undefined };
-
-/** What became of a number in the pipeline (ALERTS.md section 3). */
-export type Outcome = 'evaluated' | 'held' | 'late' | 'duplicate';
-
-/** One alert type of one sensor: committed state, and the state as the batch in hand would leave it. */
-export interface Cell {
-  readonly condition: Condition;
-  committed: EpisodeState;
-  work: EpisodeState;
-}
-
-/** A transition of one cell, on its way out of the engine. */
-export interface CellEffect extends Delivered {
-  readonly series: Series;
-  readonly cell: Cell;
-}
 
 /**
  * One metric of one sensor. Everything has two copies: the settled one, and the one that the batch in hand works on,
  * which starts from the settled one in each generation. So a batch can be evaluated again as if nothing had happened.
  */
 export class Series {
-  readonly sensorId: number;
-  readonly sensorKey: string;
+  readonly sensor: SensorFacts;
   readonly rule: MetricRule;
   readonly cells: readonly Cell[];
   /** The silence of a sensor counts once it was heard, now or before the start, or is expected to be. */
   expected = false;
   /** For the engine's timers: when it looks here next. */
   armedMs: Millis = Infinity;
+  /** May explain other alerts: at the same moment it is looked at first. */
+  precedes = false;
   window: Window = EMPTY_WINDOW;
   /** Numbers that wait for earlier ones. */
   held: HeldNumbers = NONE_HELD;
@@ -66,12 +52,19 @@ export class Series {
   /** Cells in `work` that are not plainly OK: while there are none, a quiet value needs no further look. */
   private active = 0;
 
-  constructor(sensor: { readonly id: number; readonly key: string }, rule: MetricRule) {
-    this.sensorId = sensor.id;
-    this.sensorKey = sensor.key;
+  constructor(sensor: SensorFacts, rule: MetricRule) {
+    this.sensor = sensor;
     this.rule = rule;
     this.cells = rule.conditions.map((condition) => ({ condition, committed: OK, work: OK }));
     this.noData = this.cells.find(({ condition }) => condition.kind === 'no_data');
+  }
+
+  get sensorId(): number {
+    return this.sensor.id;
+  }
+
+  get sensorKey(): string {
+    return this.sensor.key;
   }
 
   get metric(): string {
@@ -153,7 +146,7 @@ export class Series {
   }
 
   /** Steps (c) to (g) of the pipeline for one finite number. */
-  receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: CellEffect[]): Outcome {
+  receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: Outlet): Outcome {
     if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
     const { noData } = this;
     if (noData !== undefined && noData.work !== OK)
@@ -172,19 +165,39 @@ export class Series {
   }
 
   /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */
-  tick(dueMs: Millis, nowMs: Millis, connectedMs: Millis | undefined, out: CellEffect[]): void {
+  tick(dueMs: Millis, nowMs: Millis, connectedMs: Millis | undefined, out: Outlet): void {
     this.release(dueMs, out);
     const silentMs = this.silenceDueMs(connectedMs);
     // Once no data fires, the other alerts are held.
     if (!this.silent) this.passTime(dueMs, nowMs, out);
     if (this.noData !== undefined && silentMs <= dueMs)
-      this.put(this.noData, silence(this.noData.work, silentMs * 1000, this.noData.condition), nowMs, out);
+      this.put(
+        this.noData,
+        silence(this.noData.work, silentMs * 1000, this.noData.condition),
+        nowMs,
+        out,
+        dueMs,
+      );
     for (const cell of this.cells) {
       if (this.tellDueMs(cell) > dueMs) continue;
-      const { state, delivered } = tellAgain(cell.work, nowMs, this.valueFor(cell));
-      this.set(cell, state);
-      for (const each of delivered) out.push({ series: this, cell, ...each });
+      this.tell(
+        cell,
+        tellAgain(cell.work, nowMs, this.valueFor(cell), this.suppressedAt(cell, dueMs, out)),
+        out,
+      );
     }
+  }
+
+  /** What suppresses alerts has changed at `at.dueMs`: what is open here is deferred or told because of it. */
+  review(lookMs: Millis, at: { readonly dueMs: Millis; readonly nowMs: Millis }, out: Outlet): void {
+    if (this.active === 0) return;
+    for (const cell of this.cells)
+      this.tell(cell, review(cell.work, at, this.valueFor(cell), this.suppressedAt(cell, lookMs, out)), out);
+  }
+
+  /** The state of a cell in a generation, whether or not the series was touched in it. */
+  stateIn(generation: number, cell: Cell): EpisodeState {
+    return this.generation === generation ? cell.work : cell.committed;
   }
 
   /** When time alone next decides something here; Infinity: only a number can. */
@@ -195,7 +208,8 @@ export class Series {
     if (this.active === 0) return dueMs;
     for (const cell of this.cells) {
       dueMs = Math.min(dueMs, this.tellDueMs(cell));
-      if (!this.silent && cell !== noData) dueMs = Math.min(dueMs, this.heldDueMs(cell));
+      if (!this.silent && cell !== noData)
+        dueMs = Math.min(dueMs, heldDueMs(cell, this.last, this.receivedMs));
     }
     return dueMs;
   }
@@ -208,8 +222,14 @@ export class Series {
   }
 
   /** An operator's or the configuration's input to one cell. */
-  apply(cell: Cell, input: Exclude<StepInput, { kind: 'reading' }>, nowMs: Millis, out: CellEffect[]): void {
-    this.put(cell, step(cell.work, input, cell.condition), nowMs, out);
+  apply(
+    cell: Cell,
+    input: Exclude<StepInput, { kind: 'reading' }>,
+    nowMs: Millis,
+    out: Outlet,
+    atMs = nowMs,
+  ): void {
+    this.put(cell, step(cell.work, input, cell.condition), nowMs, out, atMs);
   }
 
   /** The last judged value of a cell, where it is a value of the metric. */
@@ -241,25 +261,15 @@ export class Series {
     return deliveryDueMs(cell.work, this.receivedMs, quiet, delivery);
   }
 
-  /**
-   * The deadline of a `held` condition on the clock. A sensor that lags behind, or uploads what it kept, may still have
-   * a reading for the time before the deadline: it gets as long as it lagged, at most a minute, since it was last heard.
-   */
-  private heldDueMs(cell: Cell): Millis {
-    const dueMs = heldDueMs(cell.work, cell.condition, this.last);
-    if (dueMs === Infinity || this.receivedMs === NEVER) return dueMs;
-    const lagMs = Math.min(Math.max(0, this.receivedMs - this.lastUs / 1000), MAX_LAG_MS);
-    return Math.max(dueMs, this.receivedMs + lagMs);
-  }
-
-  private passTime(untilMs: Millis, nowMs: Millis, out: CellEffect[]): void {
+  private passTime(untilMs: Millis, nowMs: Millis, out: Outlet): void {
     if (this.active === 0) return;
     const input: StepInput = { kind: 'tick', nowUs: untilMs * 1000, last: this.last };
     for (const cell of this.cells)
-      if (cell !== this.noData && this.heldDueMs(cell) <= untilMs) this.apply(cell, input, nowMs, out);
+      if (cell !== this.noData && heldDueMs(cell, this.last, this.receivedMs) <= untilMs)
+        this.apply(cell, input, nowMs, out, untilMs);
   }
 
-  private release(nowMs: Millis, out: CellEffect[]): void {
+  private release(nowMs: Millis, out: Outlet): void {
     if (this.held.length === 0) return;
     // What was evaluated is older than what waits, or waits no more.
     const newestUs = Math.max(this.lastUs, this.held.at(-1)?.timeUs ?? NEVER);
@@ -271,7 +281,7 @@ export class Series {
   }
 
   /** Steps (f) and (g). */
-  private evaluate(timeUs: Micros, value: number, nowMs: Millis, out: CellEffect[]): void {
+  private evaluate(timeUs: Micros, value: number, nowMs: Millis, out: Outlet): void {
     const { rule } = this;
     const quiet = this.active === 0 && rule.simple && value <= rule.quietMax && value >= rule.quietMin;
     if (!quiet) this.judgeAll(timeUs, value, nowMs, out);
@@ -279,7 +289,7 @@ export class Series {
     this.lastValue = value;
   }
 
-  private judgeAll(timeUs: Micros, value: number, nowMs: Millis, out: CellEffect[]): void {
+  private judgeAll(timeUs: Micros, value: number, nowMs: Millis, out: Outlet): void {
     const gap = timeUs - this.lastUs > this.rule.staleAfterUs;
     const { last, window } = this;
     const sample = { value, timeUs, gap, last, window };
@@ -296,30 +306,31 @@ export class Series {
   }
 
   /** Readings are recent again and the episode is still open: what was owed is told now. */
-  private repay(
-    cell: Cell,
-    timeUs: Micros,
-    value: number | undefined,
-    nowMs: Millis,
-    out: CellEffect[],
-  ): void {
+  private repay(cell: Cell, timeUs: Micros, value: number | undefined, nowMs: Millis, out: Outlet): void {
     if (!('episode' in cell.work) || cell.work.episode.owedSinceMs === undefined) return;
     if (nowMs * 1000 - timeUs > this.rule.delivery.backfillAfterUs) return;
-    const { state, delivered } = tellAgain(cell.work, nowMs, value);
+    this.tell(cell, tellAgain(cell.work, nowMs, value, this.suppressedAt(cell, nowMs, out)), out);
+  }
+
+  /** `atMs` is when it happened by the clock, `nowMs` when it is noticed. */
+  private put(cell: Cell, { state, effects }: StepResult, nowMs: Millis, out: Outlet, atMs = nowMs): void {
+    const before = cell.work;
+    if (effects.length === 0) this.set(cell, state);
+    else {
+      // Silence is measured by the clock: it is never history.
+      const rules = cell === this.noData ? LIVE : this.rule.delivery;
+      this.tell(cell, deliver(state, effects, nowMs, rules, this.suppressedAt(cell, atMs, out)), out);
+    }
+    out.moved(this, cell, before, atMs);
+  }
+
+  private tell(cell: Cell, { state, delivered }: Told, out: Outlet): void {
     this.set(cell, state);
     for (const each of delivered) out.push({ series: this, cell, ...each });
   }
 
-  private put(cell: Cell, { state, effects }: StepResult, nowMs: Millis, out: CellEffect[]): void {
-    if (effects.length === 0) {
-      this.set(cell, state);
-      return;
-    }
-    // Silence is measured by the clock: it is never history.
-    const rules = cell === this.noData ? LIVE : this.rule.delivery;
-    const told = deliver(state, effects, nowMs, rules);
-    this.set(cell, told.state);
-    for (const each of told.delivered) out.push({ series: this, cell, ...each });
+  private suppressedAt(cell: Cell, atMs: Millis, out: Outlet): SuppressedAt {
+    return (severity) => out.suppressedBy(this, cell, severity, atMs);
   }
 
   private set(cell: Cell, state: EpisodeState): void {
@@ -328,11 +339,4 @@ export class Series {
     cell.work = state.kind === 'ok' && state.flaps.length === 0 ? OK : state;
     this.active += Number(cell.work !== OK) - Number(before !== OK);
   }
-}
-
-/** The active side first, so that high resolves before low fires. */
-function activeFirst(cells: readonly Cell[]): readonly Cell[] {
-  const open = cells.findIndex((cell) => cell.work.kind !== 'ok');
-  if (open <= 0) return cells;
-  return [...cells].sort((a, b) => Number(b.work.kind !== 'ok') - Number(a.work.kind !== 'ok'));
 }

@@ -1,6 +1,6 @@
 import type { Micros } from '../reading.ts';
 import { confirmedLevel, escalationDeadlineUs, escalationLevel, track } from './ladder.ts';
-import { about, clear, escalate, resolve, result, then, withPeak } from './moves.ts';
+import { about, acknowledge, clear, escalate, resolve, result, then, withPeak } from './moves.ts';
 import { levelOf } from './rule.ts';
 import type { Condition } from './rule.ts';
 import type { Effect, LastEvent, StateOf, StepInput, StepResult, Verdict } from './state.ts';
@@ -30,10 +30,8 @@ export function stepFiring(state: Firing, input: StepInput, condition: Condition
         return resolve(state.episode, nowUs, value, 'rule_changed', state.flaps);
       return result({ ...state, levels: condition.levels.map((_, index) => state.levels[index]) });
     }
-    case 'ack': {
-      const episode = { ...state.episode, ack: { atMs: input.atMs, by: input.by } };
-      return result({ ...state, episode }, about('acked', input.atMs * 1000, input.last?.value, episode));
-    }
+    case 'ack':
+      return acknowledge(state, input);
     case 'resolve':
       return resolve(state.episode, input.atMs * 1000, input.last?.value, 'manual', state.flaps);
   }

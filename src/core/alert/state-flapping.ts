@@ -1,6 +1,6 @@
 import type { Micros } from '../reading.ts';
 import { confirmedLevel, track } from './ladder.ts';
-import { about, resolve, result, then, withPeak } from './moves.ts';
+import { about, acknowledge, resolve, result, then, withPeak } from './moves.ts';
 import type { Condition } from './rule.ts';
 import { NO_FLAPS } from './state.ts';
 import type { StateOf, StepInput, StepResult, Verdict } from './state.ts';
@@ -29,13 +29,8 @@ export function stepFlapping(state: Flapping, input: StepInput, condition: Condi
       if (input.verdict !== undefined && input.verdict.held < 0)
         return close(state, input.nowUs, input.last?.value, 'rule_changed');
       return result(state);
-    case 'ack': {
-      const acked = { ...episode, ack: { atMs: input.atMs, by: input.by } };
-      return result(
-        { ...state, episode: acked },
-        about('acked', input.atMs * 1000, input.last?.value, acked),
-      );
-    }
+    case 'ack':
+      return acknowledge(state, input);
     case 'resolve':
       return close(state, input.atMs * 1000, input.last?.value, 'manual');
   }

@@ -1,4 +1,4 @@
-import { about, resolve, result, then } from './moves.ts';
+import { acknowledge, resolve, result, then } from './moves.ts';
 import type { Condition } from './rule.ts';
 import type { StateOf, StepInput, StepResult } from './state.ts';
 import { step } from './step.ts';
@@ -23,13 +23,11 @@ export function stepLatched(state: StateOf<'latched'>, input: StepInput, conditi
       // Without `latch` it would not be here: its value is clear.
       if (!condition.latch) return resolve(episode, input.nowUs, input.last?.value, 'rule_changed', flaps);
       return result(state);
-    case 'ack': {
-      const acked = { ...episode, ack: { atMs: input.atMs, by: input.by } };
-      const timeUs = input.atMs * 1000;
-      return then(result(state, about('acked', timeUs, input.last?.value, acked)), () =>
-        resolve(acked, timeUs, input.last?.value, 'manual', flaps),
-      );
-    }
+    case 'ack':
+      return then(acknowledge(state, input), (next) => {
+        const acked = (next as typeof state).episode;
+        return resolve(acked, input.atMs * 1000, input.last?.value, 'manual', flaps);
+      });
     case 'resolve':
       return resolve(episode, input.atMs * 1000, input.last?.value, 'manual', flaps);
   }

@@ -1,4 +1,4 @@
-import { about, clear, resolve, result, then } from './moves.ts';
+import { about, acknowledge, clear, resolve, result, then } from './moves.ts';
 import type { Condition } from './rule.ts';
 import type { StateOf, StepInput, StepResult } from './state.ts';
 import { step } from './step.ts';
@@ -31,13 +31,8 @@ export function stepRecovering(state: Recovering, input: StepInput, condition: C
       if (input.change === 'removed')
         return resolve(episode, input.nowUs, input.last?.value, 'rule_removed', []);
       return result(state);
-    case 'ack': {
-      const acked = { ...episode, ack: { atMs: input.atMs, by: input.by } };
-      return result(
-        { ...state, episode: acked },
-        about('acked', input.atMs * 1000, input.last?.value, acked),
-      );
-    }
+    case 'ack':
+      return acknowledge(state, input);
     case 'resolve':
       return resolve(episode, input.atMs * 1000, input.last?.value, 'manual', flaps);
   }

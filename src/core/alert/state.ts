@@ -1,5 +1,6 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { ResolveReason, Severity } from './model.ts';
+import type { SuppressedBy } from './suppress/suppressions.ts';
 
 /** One firing until resolved. Immutable; its id follows from sensor, alert type and `startedAtUs`. */
 export interface Episode {
@@ -18,7 +19,9 @@ export interface Episode {
   readonly flapped: boolean;
   /** Since when (by the clock) somebody should be told and is not: its firing was history when it was evaluated. */
   readonly owedSinceMs: Millis | undefined;
-  /** When somebody was last told, by the clock. */
+  /** What keeps it from being told. When that is over and it is still open, it is told once. */
+  readonly deferredBy: SuppressedBy | undefined;
+  /** When somebody was last told, by the clock; undefined: nobody was. */
   readonly toldMs: Millis | undefined;
 }
 
@@ -130,6 +133,8 @@ export type Transition =
   | 'flapping_end'
   /** No transition: what was owed is told. */
   | 'announced'
+  /** The same of an episode that is not in breach any more, and not over. */
+  | 'outstanding'
   /** No transition: it still fires. */
   | 'reminder';
 

@@ -3,6 +3,8 @@ import type { Millis } from '../reading.ts';
 /** Whose deadline it is; at the same moment by sensor, then by metric, so that a run can be repeated. */
 export interface TimerOwner {
   armedMs: Millis;
+  /** What may explain others comes before them. */
+  readonly precedes: boolean;
   readonly sensorId: number;
   readonly metric: string;
 }
@@ -81,6 +83,10 @@ export class Timers<T extends TimerOwner> {
 /** Most deadlines after a start are one and the same moment: comparing must cost nothing. */
 function isBefore(a: Entry<TimerOwner>, b: Entry<TimerOwner>): boolean {
   if (a.dueMs !== b.dueMs) return a.dueMs < b.dueMs;
-  const [one, other] = [a.owner, b.owner];
+  return isAhead(a.owner, b.owner);
+}
+
+export function isAhead(one: TimerOwner, other: TimerOwner): boolean {
+  if (one.precedes !== other.precedes) return one.precedes;
   return one.sensorId < other.sensorId || (one.sensorId === other.sensorId && one.metric < other.metric);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { AlertStateRow } from '../../../src/core/alert/model.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
+import type { Silence } from '../../../src/core/alert/suppress/silence.ts';
 import { restoreRow } from '../../../src/core/alert/restore.ts';
 import { Bench, rulesOf, sensorOf, T0_MS } from './support.ts';
 import type { Given } from './support.ts';
@@ -24,6 +25,7 @@ const rule = fc.record(
     max_rise: fc.constantFrom(2, 5),
     max_fall: fc.constantFrom(2, 5),
     anomaly: fc.constantFrom({ z: 2, window: 4 }, { z: 1, window: 6 }),
+    latch: fc.constant(true),
   },
   { requiredKeys: [] },
 );
@@ -38,11 +40,44 @@ const timed = fc.record(
   },
   { requiredKeys: [] },
 );
+/** What keeps alerts from being told. The timelines begin at 00:16 and mostly end within the next hour. */
+const suppressing = fc.record(
+  {
+    inhibit: fc.constantFrom(
+      [{ source: { sensor: 's1' }, target: { sensor: 's2' } }],
+      [{ source: { severity: 'critical' }, target: {}, equal: ['metric'] }],
+    ),
+    maintenance: fc.constantFrom(
+      [{ match: {}, window: '00:20-00:30' }],
+      [{ match: { sensor: 's2' }, window: '00:00-00:25' }],
+    ),
+  },
+  { requiredKeys: [] },
+);
+const silences = fc
+  .array(
+    fc.record({
+      match: fc.constantFrom({ sensor: 's1' }, { severity: 'warning' }, { alert_type: '*_high' }),
+      from: fc.constantFrom(0, 1100, 1500),
+      for: fc.constantFrom(60, 400, 3000),
+    }),
+    { maxLength: 2 },
+  )
+  .map((all): Silence[] =>
+    all.map((each, index) => ({
+      id: String(index),
+      matchers: each.match,
+      startsMs: T0_MS + each.from * 1000,
+      endsMs: T0_MS + (each.from + each.for) * 1000,
+      by: 'ann',
+      comment: '',
+    })),
+  );
 /** Also what goes by the receive clock, of which a new process knows nothing. */
 const timedRules = fc
-  .tuple(rule, timed, fc.constantFrom({}, { flap: { changes: 4, window: '10m', hold: '5m' } }))
-  .map(([fields, times, flap]) =>
-    rulesOf({ ...times, ...flap, metrics: { temperature: { max: 30, ...fields } } }),
+  .tuple(rule, timed, fc.constantFrom({}, { flap: { changes: 4, window: '10m', hold: '5m' } }), suppressing)
+  .map(([fields, times, flap, suppress]) =>
+    rulesOf({ ...times, ...flap, ...suppress, metrics: { temperature: { max: 30, ...fields } } }),
   );
 const rules = fc
   .tuple(rule, fc.constantFrom(undefined, { changes: 4, window: '10m', hold: '5m' }))
@@ -78,6 +113,7 @@ const outcome = (bench: Bench) => ({
 
 function connected(ruleSet: ReturnType<typeof rulesOf>): Bench {
   const bench = new Bench(ruleSet);
+  bench.engine.silence([], T0_MS);
   bench.engine.connected(T0_MS);
   return bench;
 }
@@ -161,6 +197,29 @@ describe('over random timelines', () => {
         expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
       }),
       { numRuns: 400 },
+    );
+  });
+
+  test('a restart under silences, windows and inhibition changes nothing', () => {
+    fc.assert(
+      fc.property(rule, suppressing, silences, timeline, fc.nat(), (fields, suppress, muted, all, cut) => {
+        const ruleSet = rulesOf({ ...suppress, metrics: { temperature: { max: 30, ...fields } } });
+        const at = all.length === 0 ? 0 : cut % all.length;
+        const run = (restarts: boolean) => {
+          const bench = new Bench(ruleSet);
+          bench.engine.silence(muted, T0_MS);
+          all.forEach((each, index) => {
+            if (restarts && index === at) {
+              bench.engine = restarted(bench, ruleSet, all.slice(0, at));
+              bench.engine.silence(muted, T0_MS + (all[at - 1]?.rx ?? 0) * 1000);
+            }
+            bench.tick(each.rx ?? each.at).send(each);
+          });
+          return bench.tick(10_000);
+        };
+        expect(outcome(run(true))).toEqual(outcome(run(false)));
+      }),
+      { numRuns: 300 },
     );
   });
 });

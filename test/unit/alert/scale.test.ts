@@ -55,6 +55,7 @@ describe('ten times the sensors', () => {
       for (let id = 0; id < count; id++) {
         const owner = {
           armedMs: Infinity,
+          precedes: false,
           metric: 'temperature',
           get sensorId() {
             asked++;

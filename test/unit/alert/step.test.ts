@@ -43,6 +43,7 @@ const episode: Episode = {
   ack: undefined,
   flapped: false,
   owedSinceMs: undefined,
+  deferredBy: undefined,
   toldMs: undefined,
 };
 

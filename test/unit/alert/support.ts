@@ -6,7 +6,7 @@ import type { EngineCounts } from '../../../src/core/alert/engine.ts';
 import type { AlertBatch, AlertRow, AlertResolution } from '../../../src/core/alert/model.ts';
 import { applyChange, migrate } from '../../../src/core/alert/restore.ts';
 import { RuleSet } from '../../../src/core/alert/rules.ts';
-import type { CellEffect } from '../../../src/core/alert/series.ts';
+import type { CellEffect } from '../../../src/core/alert/cell.ts';
 import { alertId } from '../../../src/services/alert-id.ts';
 
 export const T0_MS = Date.parse('2026-01-01T00:00:00Z');
@@ -39,6 +39,7 @@ const LETTERS: Readonly<Record<string, string>> = {
   flapping_end: 'FE',
   acked: 'A',
   announced: 'N',
+  outstanding: 'N',
   reminder: 'M',
 };
 

@@ -22,6 +22,7 @@ export function silence(state: EpisodeState, deadlineUs: Micros, condition: Cond
     ack: undefined,
     flapped: false,
     owedSinceMs: undefined,
+    deferredBy: undefined,
     toldMs: undefined,
   };
   return result(

@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { LABELS } from '../../core/alert/suppress/labels.ts';
+import { parseWindow, WEEKDAYS } from '../../core/alert/suppress/maintenance.ts';
+import { WallClock } from '../../core/alert/suppress/wall-clock.ts';
+import { suggest } from '../suggest.ts';
+import { section, text } from './fields.ts';
+
+const LABEL = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+
+/** What is wrong with the name of a label. Any name may be that of a tag `name=value`, but not a misspelt one of ours. */
+export function labelFault(name: string): string | undefined {
+  if ((LABELS as readonly string[]).includes(name)) return undefined;
+  if (!LABEL.test(name)) return `"${name}" is no label`;
+  const close = suggest(name, LABELS);
+  return close === undefined ? undefined : `"${name}" is no label; did you mean "${close}"?`;
+}
+
+const label = text('label').superRefine((name, context) => {
+  const fault = labelFault(name);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
+
+/** Label -> pattern. */
+export const matchers = (description: string) =>
+  z
+    .record(z.string(), text('pattern; * is any text, ? one character').max(256))
+    .superRefine((given, context) => {
+      for (const name of Object.keys(given)) {
+        const fault = labelFault(name);
+        if (fault !== undefined) context.addIssue({ code: 'custom', path: [name], message: fault });
+      }
+    })
+    .describe(
+      `${description}: ${LABELS.join(', ')}, or the name of a tag written name=value; * in a value is any text`,
+    );
+
+/** Matchers that pick something: an empty set would fit everything by accident. */
+export const someMatchers = (description: string) =>
+  matchers(description).refine((given) => Object.keys(given).length > 0, {
+    error: 'needs at least one matcher; sensor: "*" is everything',
+  });
+
+const window = text(
+  'from and until on the wall clock, such as 22:00-06:00; 24:00 is the end of the day',
+).refine((given) => parseWindow(given) !== undefined, { error: 'is no window; write it like 22:00-06:00' });
+
+const zone = text('time zone by its IANA name, such as Europe/Berlin').refine(isZone, {
+  error: 'is no time zone; expected an IANA name such as Europe/Berlin or UTC',
+});
+
+function isZone(name: string): boolean {
+  try {
+    return new WallClock(name) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+export const maintenance = section(
+  {
+    match: matchers('the alerts it is about; {} is all of them'),
+    window,
+    tz: zone.default('UTC'),
+    days: z
+      .array(z.enum(WEEKDAYS))
+      .min(1)
+      .default([...WEEKDAYS])
+      .describe('the days on which it begins: mon, tue, wed, thu, fri, sat, sun'),
+  },
+  'a time in which nobody is told, that comes back by the wall clock',
+).refine((given) => !neverEnds(given), {
+  error: 'never ends: a window of the whole day must leave out a day of the week',
+  path: ['window'],
+});
+
+function neverEnds(given: { readonly window: string; readonly days: readonly string[] }): boolean {
+  const parsed = parseWindow(given.window);
+  return parsed !== undefined && parsed.start === parsed.end && new Set(given.days).size === WEEKDAYS.length;
+}
+
+export const inhibit = section(
+  {
+    source: someMatchers('alerts that explain others'),
+    target: matchers('alerts of which nobody is told while a source is open; {} is all of them'),
+    equal: z
+      .array(label)
+      .max(20)
+      .default([])
+      .describe('labels that source and target must both have, with the same value'),
+  },
+  'alerts that are explained by another one',
+);

@@ -1,0 +1,99 @@
+import type { Micros } from '../reading.ts';
+import type { CellEffect } from './cell.ts';
+import type { SensorFacts } from './effective.ts';
+import type { EngineCounts } from './engine.ts';
+import type {
+  AlertAck,
+  AlertBatch,
+  AlertNotification,
+  AlertResolution,
+  AlertRow,
+  AlertStateRow,
+} from './model.ts';
+
+/** A row of `sensor_alerts` as the database would have it. */
+export type StoredAlert = AlertRow &
+  Partial<AlertResolution> &
+  Partial<Pick<AlertAck, 'ackedAtMs' | 'ackedBy'>>;
+
+interface StoredReading {
+  readonly sensor: SensorFacts;
+  readonly metric: string;
+  readonly timeUs: Micros;
+  readonly value: number;
+}
+
+/** Not transitions: somebody is told again of what is so already. */
+const TOLD_AGAIN: readonly string[] = ['announced', 'outstanding', 'reminder'];
+
+/** The tables that a scenario fills, with the keys and the conflict rules of the database. */
+export class ScenarioTables {
+  readonly transitions: CellEffect[] = [];
+  readonly notifications: AlertNotification[] = [];
+  readonly counts: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
+  private readonly rows = new Map<string, StoredAlert>();
+  private readonly states = new Map<string, AlertStateRow>();
+  private readonly readings = new Map<string, StoredReading[]>();
+
+  get alerts(): readonly StoredAlert[] {
+    return [...this.rows.values()];
+  }
+
+  get stateRows(): readonly AlertStateRow[] {
+    return [...this.states.values()];
+  }
+
+  store(sensor: SensorFacts, timeUs: Micros, metrics: ReadonlyMap<string, unknown>): void {
+    for (const [metric, value] of metrics) {
+      if (typeof value !== 'number' || !Number.isFinite(value)) continue;
+      const key = `${sensor.id} ${metric}`;
+      const list = this.readings.get(key) ?? [];
+      this.readings.set(key, list);
+      // The first value that is stored for a time is kept.
+      if (!list.some((each) => each.timeUs === timeUs)) list.push({ sensor, metric, timeUs, value });
+    }
+  }
+
+  hasHeard(sensor: SensorFacts): boolean {
+    return [...this.readings.values()].some(([first]) => first?.sensor === sensor);
+  }
+
+  /** The newest reading of each sensor and metric, as a new process finds it. */
+  newest(untilUs: Micros): readonly StoredReading[] {
+    return [...this.readings.values()].flatMap(
+      (list) => list.filter(({ timeUs }) => timeUs <= untilUs).sort((a, b) => b.timeUs - a.timeUs)[0] ?? [],
+    );
+  }
+
+  commit(effects: readonly CellEffect[], counts: EngineCounts, batch: AlertBatch): void {
+    this.transitions.push(...effects.filter(({ effect }) => !TOLD_AGAIN.includes(effect.transition)));
+    this.notifications.push(...batch.notifications);
+    for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.counts[key] += counts[key];
+    for (const row of batch.raised)
+      if (!this.rows.has(rowKey(row, row.timeUs))) this.rows.set(rowKey(row, row.timeUs), row);
+    for (const { ackedAtMs, ackedBy, ...ack } of batch.acked ?? [])
+      this.update(ack, (row) => (row.ackedAtMs === undefined ? { ...row, ackedAtMs, ackedBy } : row));
+    for (const end of batch.resolved)
+      this.update(end, (row) => (row.resolvedAtUs === undefined ? { ...row, ...end } : row));
+    for (const row of batch.states) {
+      const key = `${row.sensorId}|${row.alertType}`;
+      if (row.state === 'ok' && Object.keys(row.detail).length === 0) this.states.delete(key);
+      // As the database gives it back: what JSON does not carry must not be relied on.
+      else this.states.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
+    }
+  }
+
+  private update(
+    at: { readonly sensorId: number; readonly alertType: string; readonly firedAtUs: Micros },
+    change: (row: StoredAlert) => StoredAlert,
+  ): void {
+    const key = rowKey(at, at.firedAtUs);
+    const row = this.rows.get(key);
+    if (row !== undefined) this.rows.set(key, change(row));
+  }
+}
+
+const rowKey = (
+  { sensorId, alertType }: { readonly sensorId: number; readonly alertType: string },
+  timeUs: Micros,
+) => `${sensorId}|${alertType}|${timeUs}`;

@@ -1,0 +1,64 @@
+import type { SensorFacts } from './effective.ts';
+import type { RuleSet, SensorRules } from './rules.ts';
+import { Series } from './series.ts';
+
+/** A sensor's series. `named` is in the order of the configuration; the others are those that only `"*"` covers. */
+export interface Slot {
+  readonly sensor: SensorFacts;
+  readonly rules: SensorRules;
+  readonly named: readonly Series[];
+  /** By metric; made for the first of them. */
+  others: Map<string, Series> | undefined;
+}
+
+/** The series of all sensors, each made when it is first asked for. */
+export class SeriesMap {
+  private readonly rules: RuleSet;
+  private readonly made: (series: Series) => void;
+  private readonly slots = new Map<number, Slot>();
+
+  constructor(rules: RuleSet, made: (series: Series) => void) {
+    this.rules = rules;
+    this.made = made;
+  }
+
+  slotOf(sensor: SensorFacts): Slot {
+    let slot = this.slots.get(sensor.id);
+    if (slot === undefined) {
+      const rules = this.rules.rulesFor(sensor);
+      const named = rules.named.map((rule) => new Series(sensor, rule));
+      named.forEach(this.made);
+      slot = { sensor, rules, named, others: undefined };
+      this.slots.set(sensor.id, slot);
+    }
+    return slot;
+  }
+
+  /** The series of a metric that only `"*"` covers; undefined if it does not. */
+  otherSeries(slot: Slot, metric: string): Series | undefined {
+    if (!slot.rules.wildcard || slot.named.some((series) => series.metric === metric)) return undefined;
+    let series = slot.others?.get(metric);
+    if (series === undefined) {
+      const rule = slot.rules.ruleOf(metric);
+      if (rule === undefined) return undefined;
+      series = new Series(slot.sensor, rule);
+      this.made(series);
+      slot.others ??= new Map();
+      slot.others.set(metric, series);
+    }
+    return series;
+  }
+
+  /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */
+  seriesOf(sensor: SensorFacts, metric: string): Series | undefined {
+    const slot = this.slotOf(sensor);
+    return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
+  }
+
+  *all(): Iterable<readonly [SensorFacts, Series]> {
+    for (const { sensor, named, others } of this.slots.values()) {
+      for (const series of named) yield [sensor, series];
+      for (const series of others?.values() ?? []) yield [sensor, series];
+    }
+  }
+}

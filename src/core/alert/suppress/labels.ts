@@ -1,0 +1,47 @@
+import type { SensorFacts } from '../effective.ts';
+import type { AlertType, Severity } from '../model.ts';
+
+/** An alert as matchers see it. */
+export interface AlertLabels {
+  readonly sensor: SensorFacts;
+  readonly metric: string;
+  readonly alertType: AlertType;
+  readonly severity: Severity;
+}
+
+/** What every alert has. Any other label is looked for among the sensor's tags. */
+export const LABELS = ['sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'severity'] as const;
+
+/**
+ * The values of a label; none where the alert does not have it. A tag `gateway=gw1` (or `gateway:gw1`) is a label
+ * `gateway` with the value `gw1`.
+ */
+export function labelValues(label: string, alert: AlertLabels): readonly string[] {
+  const { sensor } = alert;
+  switch (label) {
+    case 'sensor':
+      return [sensor.key];
+    case 'location':
+      return sensor.location === null ? [] : [sensor.location];
+    case 'type':
+      return sensor.type === null ? [] : [sensor.type];
+    case 'tag':
+      return sensor.tags;
+    case 'metric':
+      return [alert.metric];
+    case 'alert_type':
+      return [alert.alertType];
+    case 'severity':
+      return [alert.severity];
+    default:
+      return taggedValues(label, sensor.tags);
+  }
+}
+
+function taggedValues(label: string, tags: readonly string[]): readonly string[] {
+  const found: string[] = [];
+  for (const tag of tags)
+    if (tag.startsWith(label) && (tag[label.length] === '=' || tag[label.length] === ':'))
+      found.push(tag.slice(label.length + 1));
+  return found;
+}
