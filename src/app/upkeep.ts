@@ -1,9 +1,11 @@
 import { createCron } from '../adapters/cron.ts';
+import { measureStorage } from '../adapters/storage-figures.ts';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { TimescaleFigureStore } from '../adapters/timescale/figure-store.ts';
 import { AdvisoryLeaderLock } from '../adapters/timescale/leader-lock.ts';
 import { createPolicyJobs } from '../adapters/timescale/policy-jobs.ts';
 import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
+import { DATABASE_SIZE, FREE_SPACE } from '../core/policy/check/disk.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { Housekeeping, type Chore } from '../services/housekeeping.ts';
@@ -14,6 +16,8 @@ import type { Parts } from './parts.ts';
 import type { Servers } from './servers.ts';
 
 const HOUR_MS = 3_600_000;
+/** The server looks at every file of the database for it. */
+const MEASURE_EVERY_MS = 300_000;
 /** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
 const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
 
@@ -33,6 +37,11 @@ export function startHousekeeping(
       void (await pool.query('VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox'));
     chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
   }
+  const storage = {
+    ...{ db: pool, metrics, dataDir: embeddedDatabase ? config.embedded.data_dir : undefined },
+    names: { size: DATABASE_SIZE, free: FREE_SPACE },
+  };
+  chores.push({ name: 'measure storage', everyMs: MEASURE_EVERY_MS, run: () => measureStorage(storage) });
   if (config.app_metrics.enabled) {
     const figures = new TimescaleFigureStore(pool);
     const write = async () => figures.write(clock.nowMs(), await metrics.figures());

@@ -201,6 +201,58 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
     ]);
   });
 
+  describe('growth, by the figures that the daemon writes', () => {
+    /** Sizes of three days, by the hour, that grow by `perDay`; and how much room there is now. */
+    const grown = async (perDay: number, free?: number) => {
+      await db.sql(
+        `INSERT INTO app_metrics (time, host, metric_name, value)
+         SELECT now() - INTERVAL '1 hour' * h, 'h', 'fieldwatch_database_size_bytes', 1e9 - $1::float8 * h / 24 FROM generate_series(0, 72) h`,
+        [perDay],
+      );
+      for (const id of await db.jobs('app_metrics', 'policy_compression'))
+        await db.sql(`CALL run_job(${id})`);
+      if (free !== undefined)
+        await db.sql(
+          `INSERT INTO app_metrics (time, host, metric_name, value) VALUES (now(), 'h', 'fieldwatch_data_folder_free_bytes', $1)`,
+          [free],
+        );
+      restore = () => db.sql('TRUNCATE app_metrics');
+    };
+
+    test('neither a disk nor a budget: nothing to say', async () => {
+      await grown(1e8);
+      expect(await db.lines()).toEqual([]);
+    });
+
+    test('a disk that is full in ten days', async () => {
+      await grown(1e8, 1.05e9);
+      expect(await db.verify()).toMatchObject([
+        {
+          ...{ check: 'disk', subject: 'database', verdict: 'danger', severity: 'warning' },
+          actual: expect.stringMatching(/ 1000 MiB free, it grew by 95.4 MiB a day .* full in 10 days$/),
+        },
+      ]);
+    });
+
+    test('room for longer, or a database that shrinks', async () => {
+      await grown(1e8, 2e9);
+      expect(await db.lines()).toEqual([]);
+      await restore?.();
+      await grown(-1e8, 1e6);
+      expect(await db.lines()).toEqual([]);
+    });
+
+    test('a budget, of a server whose disk nobody sees', async () => {
+      await grown(1e8);
+      const budget = (text: string) => db.verify(planWith({ disk: { budget: text } }));
+      expect(await budget('3 GB')).toEqual([]);
+      expect(await budget('1200 MB')).toMatchObject([{ severity: 'critical', verdict: 'danger' }]);
+      expect(await budget('999 MB')).toMatchObject([
+        { severity: 'critical', actual: expect.stringMatching(/: no room left$/) },
+      ]);
+    });
+  });
+
   describeEmbedded('by the history of the daemon', () => {
     test('a job that fails: a hint', async () => {
       const [id] = await db.jobs('sensor_readings', 'policy_retention');

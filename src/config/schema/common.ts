@@ -6,14 +6,16 @@ const BYTES: Readonly<Record<string, number>> = {
   kib: 1024,
   mib: 1024 ** 2,
   gib: 1024 ** 3,
+  tib: 1024 ** 4,
   kb: 1e3,
   mb: 1e6,
   gb: 1e9,
+  tb: 1e12,
 };
 
 /** `64MiB`, `10 MB`, `512 B` -> bytes; undefined if it is none. */
 export function parseBytes(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmg]?i?b)$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)$/i.exec(text.trim());
   const unit = BYTES[match?.[2]?.toLowerCase() ?? ''];
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }

@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { formatInterval, intervalMs, parseInterval } from '../../core/policy/interval.ts';
 import { REPAIR_MODES, planOf, type PoliciesSection } from '../../core/policy/plan.ts';
 import { planFaults } from '../../core/policy/validate.ts';
-import { flag, section, text } from './fields.ts';
+import { bytes } from './common.ts';
+import { flag, section, text, whole } from './fields.ts';
+
+const MIB = 1024 ** 2;
 
 /**
  * An interval as PostgreSQL has it: `1 year` is twelve months, not 365 days. Gives its one spelling, as text, because
@@ -165,6 +168,20 @@ export const policiesSchema = section(
       { min: '0 seconds', fallback: '3 days' },
       'how late readings are expected; each refresh must reach back that far, and what comes later is a finding',
     ),
+    disk: section(
+      {
+        budget: bytes({ min: MIB })
+          .optional()
+          .describe(
+            'how large the database may become; without it, as large as the disk of the embedded database (the disk of a server cannot be seen)',
+          ),
+        least_days: whole(
+          { min: 1, max: 3650, fallback: 14 },
+          'days for which there must be room at the rate of the last seven',
+        ),
+      },
+      'growth of the database',
+    ).prefault({}),
     hypertables,
     aggregates,
   },

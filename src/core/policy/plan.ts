@@ -37,6 +37,15 @@ export interface PolicyPlan {
   /** How late readings are expected to come. */
   readonly lateHorizon: IntervalText;
   readonly repair: RepairMode;
+  readonly disk: DiskPlan;
+}
+
+/** How much room there must be. */
+export interface DiskPlan {
+  /** How large the database may become; undefined: as large as its disk. */
+  readonly budgetBytes: number | undefined;
+  /** At the present rate it must last for so many days. */
+  readonly leastDays: number;
 }
 
 /** The procedures behind the policies; their names hold on TimescaleDB 2.20 to 2.29. */
@@ -75,6 +84,7 @@ interface RelationSection {
 export interface PoliciesSection {
   readonly late_horizon: IntervalText;
   readonly repair: RepairMode;
+  readonly disk: { readonly budget?: number | undefined; readonly least_days: number };
   readonly hypertables: Readonly<Record<string, RelationSection>>;
   readonly aggregates: Readonly<Record<string, RelationSection>>;
 }
@@ -120,7 +130,8 @@ export function planOf(section: PoliciesSection): PolicyPlan {
       policies,
     });
   }
-  return { relations, lateHorizon: section.late_horizon, repair: section.repair };
+  const disk = { budgetBytes: section.disk.budget, leastDays: section.disk.least_days };
+  return { relations, lateHorizon: section.late_horizon, repair: section.repair, disk };
 }
 
 export function declaredPolicies(plan: PolicyPlan): readonly DeclaredPolicy[] {

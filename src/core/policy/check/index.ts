@@ -5,6 +5,7 @@ import { columnstoreCheck } from './columnstore.ts';
 import { compressionCheck } from './compression.ts';
 import { dangerCheck } from './danger.ts';
 import { definitionsCheck } from './definitions.ts';
+import { diskCheck } from './disk.ts';
 import { lateCheck } from './late.ts';
 import { policiesCheck } from './policies.ts';
 import { refreshCheck } from './refresh.ts';
@@ -30,4 +31,5 @@ export const CHECKS: readonly PolicyCheck[] = [
   columnstoreCheck,
   chunksCheck,
   segmentsCheck,
+  diskCheck,
 ];
