@@ -145,6 +145,7 @@ function notification(
     threshold: effect.threshold ?? null,
     eventTimeMs: Math.floor(effect.timeUs / 1000),
     startedAtMs: startedAtMs(episode.startedAtUs),
+    firedAtMs: episode.firedAtUs[0] === undefined ? null : Math.floor(episode.firedAtUs[0] / 1000),
     durationS: over ? durationS(effect, episode) : null,
     peakValue: over ? episode.peak : null,
     runbook: cell.condition.runbook,

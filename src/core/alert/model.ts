@@ -106,6 +106,8 @@ export interface AlertNotification {
   readonly threshold: number | null;
   readonly eventTimeMs: Millis;
   readonly startedAtMs: Millis;
+  /** Event time at which the episode fired; absent where it never did, and in rows of older versions. */
+  readonly firedAtMs?: Millis | null;
   readonly durationS: number | null;
   readonly peakValue: number | null;
   readonly runbook: string | null;

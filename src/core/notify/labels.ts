@@ -1,0 +1,59 @@
+import type { AlertNotification } from '../alert/model.ts';
+import { factsOf } from './facts.ts';
+import type { OutgoingNotification } from './dispatch.ts';
+
+export type LabelSet = Readonly<Record<string, string>>;
+
+/**
+ * What identifies an alert, and nothing that changes while it goes on: a value among the labels would make every reading
+ * another alert. The severity is one; so an escalation is a new alert, and the old label set has to be resolved.
+ */
+export function labelsOf(
+  { alertType, sensorKey, severity }: Pick<AlertNotification, 'alertType' | 'sensorKey' | 'severity'>,
+  extra: LabelSet,
+): LabelSet {
+  return { ...extra, alertname: alertType, sensor: sensorKey, severity };
+}
+
+/** What changes, and what is for people. Absent where there is nothing to say. */
+export function annotationsOf(notification: OutgoingNotification): LabelSet {
+  const facts = factsOf(notification);
+  const all = {
+    summary: facts.message,
+    value: facts.value,
+    threshold: facts.threshold,
+    peak_value: facts.peak_value,
+    name: facts.name === facts.sensor ? '' : facts.name,
+    location: facts.location,
+    reason: facts.reason,
+    runbook_url: facts.runbook,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
+}
+
+const FNV_OFFSET = 0xcbf29ce484222325n;
+const FNV_PRIME = 0x100000001b3n;
+const MASK = 0xffffffffffffffffn;
+const SEPARATOR = 255;
+
+/** Prometheus's fingerprint of a label set: 64-bit FNV-1a over the sorted names and values, as 16 hex digits. */
+export function fingerprintOf(labels: LabelSet): string {
+  let hash = FNV_OFFSET;
+  const add = (byte: number) => (hash = ((hash ^ BigInt(byte)) * FNV_PRIME) & MASK);
+  const encoder = new TextEncoder();
+  for (const name of Object.keys(labels).sort()) {
+    for (const text of [name, labels[name] ?? '']) {
+      encoder.encode(text).forEach(add);
+      add(SEPARATOR);
+    }
+  }
+  return hash.toString(16).padStart(16, '0');
+}
+
+/** The labels that all sets have in common, with the same value. */
+export function commonOf(sets: readonly LabelSet[]): LabelSet {
+  const [first, ...rest] = sets;
+  return Object.fromEntries(
+    Object.entries(first ?? {}).filter(([name, value]) => rest.every((set) => set[name] === value)),
+  );
+}

@@ -1,0 +1,47 @@
+import { FieldwatchError } from '../errors.ts';
+import type { Millis } from '../reading.ts';
+
+/**
+ * Why a sink did not take a notification:
+ * `refused` this one and no other, so it is given up · `away` no answer, or one that says later · `auth` credentials ·
+ * `setup` the far end is not what the configuration says. The last three are tried again, the last two more slowly.
+ */
+export type SinkFault = 'refused' | 'away' | 'auth' | 'setup';
+
+const KINDS = { refused: 'data', away: 'transient', auth: 'auth', setup: 'config' } as const;
+const CODES = {
+  refused: 'NOTIFY_REFUSED',
+  away: 'NOTIFY_UNREACHABLE',
+  auth: 'NOTIFY_AUTH',
+  setup: 'NOTIFY_SETUP',
+} as const;
+const REMEDIES = {
+  refused: 'the notification is given up; see what the sink says about it',
+  away: 'it is tried again; check that the sink runs, and the network between',
+  auth: 'check user, password, token and their files',
+  setup: 'check the url and the other settings of the sink',
+} as const;
+
+/** The message never holds a secret: it is logged, stored and shown. */
+export class SinkError extends FieldwatchError {
+  readonly fault: SinkFault;
+  /** How long the sink asks to be left alone. */
+  readonly retryAfterMs: Millis | undefined;
+
+  constructor(fault: SinkFault, message: string, more: { cause?: unknown; retryAfterMs?: Millis } = {}) {
+    super(message, {
+      code: CODES[fault],
+      kind: KINDS[fault],
+      remedy: REMEDIES[fault],
+      ...(more.cause === undefined ? {} : { cause: more.cause }),
+    });
+    this.fault = fault;
+    this.retryAfterMs = more.retryAfterMs;
+  }
+}
+
+/** Anything that was thrown while sending; what nobody classified is tried again. */
+export function sinkError(error: unknown): SinkError {
+  if (error instanceof SinkError) return error;
+  return new SinkError('away', error instanceof Error ? error.message : String(error), { cause: error });
+}

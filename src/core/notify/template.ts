@@ -1,0 +1,60 @@
+import { FACTS, type Facts } from './facts.ts';
+
+/**
+ * `{{sensor}}: {{value}} is over {{threshold}}`: names in double braces, blanks allowed, `\{{` for the braces
+ * themselves. No conditions, no loops: what a notification lacks is empty.
+ */
+export type Template = readonly (string | { readonly fact: keyof Facts })[];
+
+export interface TemplateFault {
+  /** Character in the text, from 1. */
+  readonly at: number;
+  readonly message: string;
+}
+
+const TOKEN = /\\\{\{|\{\{([^{}]*)\}\}|\{\{/g;
+
+export function parseTemplate(text: string): Template | TemplateFault {
+  const parts: (string | { fact: keyof Facts })[] = [];
+  let from = 0;
+  for (const match of text.matchAll(TOKEN)) {
+    const at = match.index + 1;
+    if (match.index > from) parts.push(text.slice(from, match.index));
+    from = match.index + match[0].length;
+    if (match[0] === '\\{{') {
+      parts.push('{{');
+      continue;
+    }
+    const name = match[1]?.trim();
+    if (name === undefined)
+      return { at, message: `"{{" is not closed by "}}"; write \\{{ for the braces themselves` };
+    if (!isFact(name))
+      return { at, message: `unknown placeholder "${name.slice(0, 40)}"; known: ${FACTS.join(', ')}` };
+    parts.push({ fact: name });
+  }
+  if (from < text.length) parts.push(text.slice(from));
+  return parts;
+}
+
+const isFact = (name: string): name is keyof Facts => (FACTS as readonly string[]).includes(name);
+
+export const isTemplateFault = (parsed: Template | TemplateFault): parsed is TemplateFault =>
+  !Array.isArray(parsed);
+
+/** `escape` makes a value harmless where the text goes; what the operator wrote himself stays as it is. */
+export function render(template: Template, facts: Facts, escape: (text: string) => string): string {
+  return template.map((part) => (typeof part === 'string' ? part : escape(facts[part.fact]))).join('');
+}
+
+/** Control characters, line breaks among them, and marks that reorder text: blanks. For a title or a subject. */
+export const oneLine = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
+
+/** As `oneLine`: a sensor's name must not look like a line of its own in a text of several lines. */
+export const plain = oneLine;
+
+/** At most so many characters, cut between two of them and marked. */
+export function cut(text: string, max: number): string {
+  const characters = [...text];
+  return characters.length <= max ? text : `${characters.slice(0, Math.max(0, max - 1)).join('')}…`;
+}

@@ -1,0 +1,75 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { FACTS, factsOf } from '../../../src/core/notify/facts.ts';
+import { cut, isTemplateFault, oneLine, parseTemplate, render } from '../../../src/core/notify/template.ts';
+import { bodyOf, titleOf } from '../../../src/core/notify/wording.ts';
+import { dispatchOf, outgoing } from '../../support/notifications.ts';
+
+const rendered = (text: string, more = {}) => {
+  const parsed = parseTemplate(text);
+  if (isTemplateFault(parsed)) throw new Error(`${parsed.at}: ${parsed.message}`);
+  return render(parsed, factsOf(outgoing(more)), oneLine);
+};
+
+describe('a template', () => {
+  test.each([
+    ['{{sensor}} is at {{ value }}, limit {{threshold}}', 'kitchen is at 31, limit 30'],
+    ['{{name}} in {{location}}', 'Kitchen, left in ground floor'],
+    ['no placeholders', 'no placeholders'],
+    ['', ''],
+    ['literally \\{{sensor}}', 'literally {{sensor}}'],
+    ['{sensor} }} {', '{sensor} }} {'],
+    ['{{sensor}}{{sensor}}', 'kitchenkitchen'],
+    ['{{peak_value}}|{{reason}}', '|'],
+  ])('%j is %j', (text, expected) => expect(rendered(text)).toBe(expected));
+
+  test.each([
+    ['x {{senser}}', 3, /unknown placeholder "senser"/],
+    ['{{sensor}} {{', 12, /not closed/],
+    ['{{sensor', 1, /not closed/],
+    ['{{}}', 1, /unknown placeholder ""/],
+    ['{{constructor}}', 1, /unknown/],
+  ])('%j is refused at character %i', (text, at, message) => {
+    expect(parseTemplate(text)).toMatchObject({ at, message: expect.stringMatching(message) });
+  });
+
+  test('knows every fact, and every fact has a text', () => {
+    for (const fact of FACTS) expect(typeof rendered(`{{${fact}}}`)).toBe('string');
+  });
+
+  test('a value is never read as a template, nor does it make a line of its own', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (sensorKey) => {
+        const text = rendered('<{{sensor}}>', { sensorKey });
+        expect(text).not.toMatch(/[\r\n\0]/);
+        expect(text).toBe(`<${oneLine(sensorKey)}>`);
+      }),
+    );
+    expect(rendered('{{sensor}}', { sensorKey: '{{alert_id}}' })).toBe('{{alert_id}}');
+  });
+});
+
+test('cut leaves no half characters', () => {
+  expect(cut('aé😀b', 3)).toBe('aé…');
+  expect(cut('abc', 3)).toBe('abc');
+});
+
+describe('the built-in texts', () => {
+  test('of one notification', () => {
+    expect(titleOf(dispatchOf({}), {})).toBe('Firing: Kitchen, left temperature_high (warning)');
+    expect(bodyOf(dispatchOf({ event: 'resolved' }), {}).split('\n')).toEqual([
+      'kitchen: temperature 31 is above 30',
+      'location: ground floor',
+      'since: 2026-01-01T00:01:00.000Z, for 3m',
+      'peak: 33',
+      'runbook: https://wiki.example/heat',
+    ]);
+  });
+
+  test('of many told as one: how many, and the first names', () => {
+    const alertType = 'temperature_no_data';
+    const group = { notifications: [outgoing({ alertType }), outgoing({ alertType })], total: 100_000 };
+    expect(titleOf(group, {})).toBe('Firing: 100,000 × temperature_no_data (warning)');
+    expect(bodyOf(group, {})).toContain('- Kitchen, left\nand 99,998 more');
+  });
+});
