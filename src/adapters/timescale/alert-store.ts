@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { AlertNotification, AlertStateRow } from '../../core/alert/model.ts';
 import { CORE_METRICS } from '../../core/reading.ts';
-import type { AlertStore, LastReading, ReadingSpan } from '../../ports.ts';
+import type { AlertStore, LastReading, NewDelivery, NotificationKey, ReadingSpan } from '../../ports.ts';
+import { markAndQueue } from './delivery-writes.ts';
 import { databaseError } from './errors.ts';
 import { columns, isoMicros, microsOf } from './values.ts';
 
@@ -35,6 +36,8 @@ found AS (${CORE_METRICS.map(lastCore).join(' UNION ALL ')} UNION ALL
        AND time BETWEEN $4::timestamptz AND $5::timestamptz
      ORDER BY metric_id, time DESC) r JOIN metrics m ON m.id = r.metric_id)
 SELECT sensor_id AS "sensorId", metric, ${microsOf('time')} AS "timeUs", value FROM found`;
+
+const closed = (row: string) => `NOT EXISTS (SELECT FROM alert_state s WHERE s.alert_id = ${row}.alert_id)`;
 
 /** The read side of the alert tables; they are written only in the batch's transaction. */
 export class TimescaleAlertStore implements AlertStore {
@@ -72,27 +75,29 @@ export class TimescaleAlertStore implements AlertStore {
     return rows.map(({ payload }) => payload);
   }
 
-  async markSent(sent: readonly Pick<AlertNotification, 'alertId' | 'seq'>[]): Promise<void> {
-    if (sent.length === 0) return;
-    await this.#rows(
-      `UPDATE alert_outbox o SET sent_at = now() FROM unnest($1::uuid[], $2::int[]) AS s (alert_id, seq)
-        WHERE o.alert_id = s.alert_id AND o.seq = s.seq AND o.sent_at IS NULL`,
-      columns(
-        sent,
-        ({ alertId }) => alertId,
-        ({ seq }) => seq,
-      ),
-    );
+  async markSent(sent: readonly NotificationKey[], deliveries: readonly NewDelivery[] = []): Promise<void> {
+    await markAndQueue((text, values) => this.#query(text, values), sent, deliveries);
   }
 
-  /** Deletes sent rows of the outbox in a bounded slice; true when there may be more. For the scheduler. */
+  /**
+   * Deletes what was sent from the outbox and the queues, in a bounded slice; true when there may be more. An episode
+   * that is open keeps its rows: who takes over a sink must know what it was told. For the scheduler.
+   */
   async pruneSent(olderThanMs: number, slice = 10_000): Promise<boolean> {
-    const result = await this.#query(
+    const values = [isoMicros(olderThanMs * 1000), slice];
+    const outbox = await this.#query(
       `DELETE FROM alert_outbox WHERE (alert_id, seq) IN (
-         SELECT alert_id, seq FROM alert_outbox WHERE sent_at < $1::timestamptz LIMIT $2)`,
-      [isoMicros(olderThanMs * 1000), slice],
+         SELECT alert_id, seq FROM alert_outbox o WHERE sent_at < $1::timestamptz AND ${closed('o')} LIMIT $2)`,
+      values,
     );
-    return (result.rowCount ?? 0) >= slice;
+    const deliveries = await this.#query(
+      `DELETE FROM alert_deliveries WHERE (alert_id, seq, sink) IN (
+         SELECT alert_id, seq, sink FROM alert_deliveries d
+          WHERE (done_at < $1::timestamptz OR done_at IS NULL AND created_at < $1::timestamptz) AND ${closed('d')}
+          LIMIT $2)`,
+      values,
+    );
+    return Math.max(outbox.rowCount ?? 0, deliveries.rowCount ?? 0) >= slice;
   }
 
   async #rows<Row>(text: string, values: unknown[]): Promise<Row[]> {
