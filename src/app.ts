@@ -1,12 +1,14 @@
 import { createSystemClock } from './adapters/clock.ts';
 import { startHttp } from './adapters/http/server.ts';
 import type { MetricsRegistry } from './adapters/metrics.ts';
+import type { SinkDeps } from './adapters/notify/index.ts';
 import { inflate } from './adapters/zlib/inflate.ts';
 import { openDatabase, type Database } from './app/database.ts';
 import { isAlive, readinessChecks } from './app/health.ts';
 import { startIntake, tellingOf } from './app/intake.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './app/options.ts';
 import { startServers, type Servers } from './app/servers.ts';
+import { createNotifying, sinkSetups } from './app/sinks.ts';
 import { startHousekeeping, startScheduling } from './app/upkeep.ts';
 import type { Config } from './config/index.ts';
 import { diffReloadable } from './config/reload.ts';
@@ -21,6 +23,7 @@ import { createAlerting, type Alerting } from './services/alerting.ts';
 import { BatchWriter, type StoreHealth } from './services/batch-writer.ts';
 import type { Ingest } from './services/ingest.ts';
 import type { LedgerTotals } from './services/intake-ledger.ts';
+import type { Notifying } from './services/notifying.ts';
 import type { Scheduling } from './services/scheduling.ts';
 import { SensorRegistry } from './services/sensor-registry.ts';
 
@@ -63,6 +66,7 @@ interface Running {
   readonly database: Database;
   readonly registry: SensorRegistry;
   readonly alerting: Alerting;
+  readonly notifying: Notifying;
   readonly writer: BatchWriter;
   readonly source: MessageSource;
   readonly ingest: Ingest;
@@ -130,7 +134,7 @@ export class App {
   /** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
   async reload(next: Config): Promise<Reloaded> {
     const { reloadable, needsRestart } = diffReloadable(this.config, next);
-    const { database, registry, alerting, ingest, source, scheduling, writer } = this.need();
+    const { database, registry, alerting, notifying, ingest, source, scheduling, writer } = this.need();
     const changed = new Set<string>(reloadable);
     // All that can fail comes first: a reload is whole or it is nothing.
     const router = routerOf(next);
@@ -142,6 +146,7 @@ export class App {
     }
     await registry.load();
     await writer.commitAlerts(() => alerting.reload(rules, [...registry.all()]));
+    if (changed.has('notify')) await notifying.reconfigure(sinkSetups(next, this.sinkDeps));
     ingest.reroute(router);
     await source.resubscribe(sharedFilters(next, router.filters));
     scheduling?.replan(plan);
@@ -162,8 +167,10 @@ export class App {
       metrics,
     });
     await registry.load();
-    const alerting = await this.startAlerting(database, registry);
     const parts = { config, clock, logger, metrics, releasers };
+    const notifying = createNotifying(parts, database, registry, this.sinkDeps);
+    const alerting = await this.startAlerting(database, registry, notifying);
+    notifying.start();
     startHousekeeping(parts, database, servers);
     const scheduling = await startScheduling(parts, servers);
     const store = deps.wrap?.store?.(database.store) ?? database.store;
@@ -181,7 +188,7 @@ export class App {
       },
     );
     this.followLocations(registry, alerting, writer);
-    const httpPort = await this.startHttp(writer, scheduling);
+    const httpPort = await this.startHttp(writer, scheduling, notifying);
     // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
     alerting.start((evaluate) => writer.commitAlerts(evaluate));
     const { source, ingest } = await startIntake(
@@ -192,10 +199,14 @@ export class App {
         alerting.onConnectivity(connectivity);
       },
     );
-    return { servers, database, registry, alerting, writer, source, ingest, scheduling, httpPort };
+    return { servers, database, registry, alerting, notifying, writer, source, ingest, scheduling, httpPort };
   }
 
-  private async startAlerting({ alertStore }: Database, registry: SensorRegistry): Promise<Alerting> {
+  private async startAlerting(
+    { alertStore }: Database,
+    registry: SensorRegistry,
+    router: Notifying,
+  ): Promise<Alerting> {
     const { logger, metrics, alertLog } = this.deps;
     const alerting = createAlerting({
       rules: new RuleSet(this.config.alerts),
@@ -204,6 +215,7 @@ export class App {
       metrics,
       clock: this.clock,
       alertLog,
+      router,
     });
     await alerting.load([...registry.all()]);
     this.releasers.add('alerting', () => alerting.stop());
@@ -219,6 +231,7 @@ export class App {
   private async startHttp(
     writer: BatchWriter,
     scheduling: Scheduling | undefined,
+    notifying: Notifying,
   ): Promise<number | undefined> {
     const { http } = this.config;
     if (!http.enabled) return undefined;
@@ -226,11 +239,15 @@ export class App {
     const server = await startHttp(http, {
       metrics,
       logger,
-      readiness: readinessChecks({ writer, scheduling, connectivity: () => this.connectivity }),
+      readiness: readinessChecks({ writer, scheduling, notifying, connectivity: () => this.connectivity }),
       alive: () => this.alive(),
     });
     this.releasers.add('http', () => server.stop());
     return server.port;
+  }
+
+  private get sinkDeps(): SinkDeps {
+    return { clock: this.clock };
   }
 
   private need(): Running {

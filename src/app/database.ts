@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
+import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
 import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
@@ -17,6 +18,7 @@ export interface Database {
   readonly directory: TimescaleSensorDirectory;
   readonly store: ReadingStore;
   readonly alertStore: TimescaleAlertStore;
+  readonly deliveryStore: TimescaleDeliveryStore;
 }
 
 export interface DatabaseDeps {
@@ -38,5 +40,6 @@ export async function openDatabase(config: Config, url: string, deps: DatabaseDe
   await directory.declare(declaredSensors(config));
   const store = createReadingStore(databaseOptions(config, url, 'store'), deps);
   releasers.add('reading store', () => store.close());
-  return { pool, directory, store, alertStore: new TimescaleAlertStore(pool) };
+  const [alertStore, deliveryStore] = [new TimescaleAlertStore(pool), new TimescaleDeliveryStore(pool)];
+  return { pool, directory, store, alertStore, deliveryStore };
 }

@@ -2,6 +2,7 @@ import type { ReadinessCheck } from '../adapters/http/server.ts';
 import { isNote } from '../core/policy/finding.ts';
 import type { Connectivity } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
+import type { Notifying } from '../services/notifying.ts';
 import type { Scheduling } from '../services/scheduling.ts';
 
 /** A write that makes no progress for so long is stuck: every statement has a time limit far below. */
@@ -10,13 +11,15 @@ const STUCK_AFTER_MS = 300_000;
 export interface HealthSources {
   readonly writer: BatchWriter;
   readonly scheduling: Scheduling | undefined;
+  readonly notifying: Notifying;
   readonly connectivity: () => Connectivity;
 }
 
-/** The parts of `/readyz`. The broker and the database make the daemon unready; policies only degrade it. */
+/** The parts of `/readyz`. The broker and the database make the daemon unready; policies and sinks only degrade it. */
 export function readinessChecks({
   writer,
   scheduling,
+  notifying,
   connectivity,
 }: HealthSources): readonly ReadinessCheck[] {
   return [
@@ -37,6 +40,13 @@ export function readinessChecks({
         return count === 0
           ? { status: 'ok' }
           : { status: 'degraded', detail: `${count} findings: fieldwatch policies verify` };
+      },
+    },
+    {
+      name: 'notify',
+      check: () => {
+        const troubles = notifying.health().map(({ sink, detail }) => `${sink}: ${detail}`);
+        return troubles.length === 0 ? { status: 'ok' } : { status: 'degraded', detail: troubles.join('; ') };
       },
     },
   ];

@@ -34,7 +34,9 @@ export function startHousekeeping(
   if (embeddedDatabase) {
     // The embedded engine has no autovacuum; the hypertables' chunks are looked after by their policies.
     const vacuum = async () =>
-      void (await pool.query('VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox'));
+      void (await pool.query(
+        'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks',
+      ));
     chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
   }
   const storage = {

@@ -43,6 +43,8 @@ export function readEnvironment(root: z.core.$ZodType, env: Environment): Enviro
   const faults: ConfigFault[] = [];
   for (const [name, given] of Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (!name.startsWith(PREFIX) || OTHERS.includes(name) || isForTests(name)) continue;
+    // The secrets of the sinks: sink-environment.ts
+    if (name.startsWith(`${PREFIX}NOTIFY_`)) continue;
     if (given === undefined || given === '') continue;
     const leaf = keys.get(name);
     const fault = (path: string, message: string) =>

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { ConfigPath } from './fault.ts';
 import { valueAt } from './issues.ts';
 import type { Origin, Origins } from './origins.ts';
-import { isPlainObject, leaves, type PlainObject } from './walk.ts';
+import { isPlainObject, leaves, variantOf, type PlainObject } from './walk.ts';
 
 export type ReadFile = (path: string) => string;
 
@@ -47,40 +47,58 @@ export function readNamedFiles(
   read: ReadFile,
   report: FileReport,
 ): void {
-  for (const leaf of leaves(root)) {
-    const given = valueAt(tree, leaf.path);
-    if (!leaf.readsFile || leaf.path[0] === 'alerts_file' || typeof given !== 'string') continue;
-    const file = resolveBeside(given, origins.get(leaf.path));
-    const parent = valueAt(tree, leaf.path.slice(0, -1));
-    const key = leaf.path.at(-1) ?? '';
-    if (!isPlainObject(parent)) continue;
+  for (const { path, siblings } of namedFiles(root, tree)) {
+    const given = valueAt(tree, path);
+    const parent = valueAt(tree, path.slice(0, -1));
+    if (typeof given !== 'string' || !isPlainObject(parent)) continue;
+    const file = resolveBeside(given, origins.get(path));
+    const key = String(path.at(-1));
     parent[key] = file;
-    const secretPath = secretOf(root, leaf.path);
+    const secret = key.replace(/_file$/, '');
     try {
       const content = read(file);
-      if (secretPath !== undefined) takeSecret(content, leaf.path, secretPath, parent, origins, report);
+      if (siblings.has(secret))
+        takeSecret(content, path, [...path.slice(0, -1), secret], parent, origins, report);
     } catch (error) {
-      report.fault(leaf.path, unreadable(file, error));
+      report.fault(path, unreadable(file, error));
     }
   }
 }
 
-/** `…/password_file` -> `…/password`, where that is a secret of the schema. */
-function secretOf(root: z.core.$ZodType, path: readonly string[]): readonly string[] | undefined {
-  const key = path.at(-1)?.replace(/_file$/, '') ?? '';
-  const wanted = [...path.slice(0, -1), key].join('\n');
-  return leaves(root).find((leaf) => leaf.secret && leaf.path.join('\n') === wanted)?.path;
+interface NamedFile {
+  readonly path: ConfigPath;
+  /** The secrets of the same section. */
+  readonly siblings: ReadonlySet<string>;
+}
+
+/** Where files may be named: in the sections, and in the elements of lists whose kind says which section they are. */
+function namedFiles(schema: z.core.$ZodType, value: unknown, path: ConfigPath = []): NamedFile[] {
+  const all = leaves(schema);
+  const secrets = all.filter(({ secret }) => secret).map((leaf) => leaf.path);
+  return all.flatMap((leaf) => {
+    const here = [...path, ...leaf.path];
+    const found = valueAt(value, leaf.path);
+    if (Array.isArray(found))
+      return found.flatMap((element: unknown, index) => {
+        const chosen = variantOf(leaf.schema, element);
+        return chosen === undefined ? [] : namedFiles(chosen, element, [...here, index]);
+      });
+    if (!leaf.readsFile || here[0] === 'alerts_file') return [];
+    const beside = leaf.path.slice(0, -1).join('\n');
+    const own = secrets.filter((secret) => secret.slice(0, -1).join('\n') === beside);
+    return [{ path: here, siblings: new Set(own.map((secret) => secret.at(-1) ?? '')) }];
+  });
 }
 
 function takeSecret(
   content: string,
-  filePath: readonly string[],
-  secretPath: readonly string[],
+  filePath: ConfigPath,
+  secretPath: ConfigPath,
   parent: PlainObject,
   origins: Origins,
   report: FileReport,
 ): void {
-  const key = secretPath.at(-1) ?? '';
+  const key = String(secretPath.at(-1));
   const secret = withoutNewline(content);
   if (parent[key] !== undefined) report.fault(filePath, `stands beside ${key}: give one of the two`);
   else if (secret === '') report.fault(filePath, 'the file is empty');
@@ -100,7 +118,16 @@ export function currentSecret(
   section: { readonly password?: string | undefined; readonly password_file?: string | undefined },
   read: ReadFile = readTextFile,
 ): string | undefined {
-  return section.password_file === undefined ? section.password : withoutNewline(read(section.password_file));
+  return secretNow(section.password, section.password_file, read);
+}
+
+/** As `currentSecret`, for any secret and the file beside it. */
+export function secretNow(
+  value: string | undefined,
+  file: string | undefined,
+  read: ReadFile = readTextFile,
+): string | undefined {
+  return file === undefined ? value : withoutNewline(read(file));
 }
 
 const withoutNewline = (content: string) => content.replace(/\r?\n$/, '');

@@ -9,6 +9,7 @@ import { locateConfig, type Located } from './locate.ts';
 import { Origins } from './origins.ts';
 import { scrub, secretsIn } from './redact.ts';
 import { configSchema, type Config } from './schema/index.ts';
+import { overlaySinkSecrets } from './sink-environment.ts';
 import { isPlainObject, withDefaults, type PlainObject } from './walk.ts';
 
 export interface LoadOptions {
@@ -87,6 +88,7 @@ function gather(
   overlay(configSchema, tree, environment.values, origins);
   overlay(configSchema, tree, flatten(options.overrides ?? {}), origins);
   faults.push(...includeAlerts(tree, origins, read, note));
+  faults.push(...overlaySinkSecrets(configSchema, tree, env, origins));
   const trusted = (fault: ConfigFault) => (fault.line ?? 0) < (broken.get(fault.file) ?? Infinity);
   const files = [name, ...broken.keys()];
   return { tree, origins, faults, files, trusted };

@@ -3,7 +3,15 @@ import type { Config } from './schema/index.ts';
 import { isPlainObject } from './walk.ts';
 
 /** What a running daemon takes over at SIGHUP; the connections and what is in flight stay as they are. */
-export const RELOADABLE = ['routes', 'limits', 'time_window', 'alerts', 'sensors', 'policies'] as const;
+export const RELOADABLE = [
+  'routes',
+  'limits',
+  'time_window',
+  'alerts',
+  'sensors',
+  'policies',
+  'notify',
+] as const;
 export type ReloadableKey = (typeof RELOADABLE)[number];
 
 export interface ReloadDiff {

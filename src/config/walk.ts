@@ -110,6 +110,20 @@ export function knownKeys(root: z.core.$ZodType, path: readonly (string | number
   return [...new Set(schemasAt(root, path).flatMap(keys))];
 }
 
+/** The section that an element of a list is, by its kind; undefined where the list has no kinds, or not this one. */
+export function variantOf(list: z.core.$ZodType, element: unknown): z.core.$ZodType | undefined {
+  const def = (inspect(list).core as z.core.$ZodTypes)._zod.def;
+  if (def.type !== 'array' || !isPlainObject(element)) return undefined;
+  const union = (inspect(def.element).core as z.core.$ZodTypes)._zod.def;
+  if (union.type !== 'union' || !('discriminator' in union)) return undefined;
+  const key = String(union.discriminator);
+  return union.options.find((option) => {
+    const tag = shapeOf(option)?.[key];
+    const tagged = tag === undefined ? undefined : (inspect(tag).core as z.core.$ZodTypes)._zod.def;
+    return tagged?.type === 'literal' && tagged.values.includes(element[key] as string);
+  });
+}
+
 export interface Leaf extends SchemaNode {
   readonly path: readonly string[];
   readonly schema: z.core.$ZodType;

@@ -1,21 +1,32 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
-import type { AlertLog, AlertStore, Clock, Logger } from '../ports.ts';
+import type { AlertLog, AlertStore, Clock, Logger, Timer } from '../ports.ts';
 import { noDataGroups } from './alert-groups.ts';
 import { alertFields, alertLine, logAlert, logGroup } from './alert-lines.ts';
+import { keyOf } from './notify-memory.ts';
+import type { DeliveryRouter } from './notifying.ts';
 
 export interface AnnouncerDeps {
   readonly store: AlertStore;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly alertLog?: AlertLog | undefined;
+  /** The sinks; absent where there are none. */
+  readonly router?: DeliveryRouter | undefined;
 }
 
-/** One line per committed notification; then the outbox is told that it was written. */
+const MARK_AGAIN_MS = 5000;
+/** Lines that left before their rows existed and are remembered, so that they do not leave again with them. */
+const MAX_AHEAD = 100_000;
+
+/** One line per notification; then the outbox is told that it was written, and the sinks' queues what they are to tell. */
 export class AlertAnnouncer {
   private readonly deps: AnnouncerDeps;
-  private unmarked: Pick<AlertNotification, 'alertId' | 'seq'>[] = [];
+  private unmarked: AlertNotification[] = [];
+  private readonly ahead = new Set<string>();
   private marking: Promise<void> | undefined;
+  private again: Timer | undefined;
+  private stopped = false;
 
   constructor(deps: AnnouncerDeps) {
     this.deps = deps;
@@ -24,39 +35,92 @@ export class AlertAnnouncer {
   /** Never throws, never waits: the rows are safe, and the next batch must not stand behind a disk. */
   announce(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
+    this.log(
+      notifications.filter((each) => !this.ahead.delete(keyOf(each))),
+      true,
+    );
+    this.mark(notifications);
+  }
+
+  /**
+   * The database is away and the rows come later: the line leaves now, and the sinks are told now. `announce` follows
+   * with the commit, in this process or, found in the outbox, in the next one.
+   */
+  announceUnpersisted(notifications: readonly AlertNotification[]): void {
+    const fresh = notifications.filter((each) => !this.ahead.has(keyOf(each)));
+    this.log(fresh, false);
+    for (const notification of fresh) this.ahead.add(keyOf(notification));
+    for (const key of this.ahead) {
+      if (this.ahead.size <= MAX_AHEAD) break;
+      this.ahead.delete(key);
+    }
+    this.deps.router?.sendNow(fresh);
+  }
+
+  /**
+   * What the last process committed and did not mark. A line that is in the alert log already left: with that file each
+   * leaves exactly once, whenever the process was killed.
+   */
+  async resume(): Promise<void> {
+    const { store, alertLog, logger } = this.deps;
+    const pending = await store.pendingNotifications();
+    if (pending.length === 0) return;
+    const logged = alertLog?.holds?.(pending) ?? new Set<string>();
+    this.log(
+      pending.filter((each) => !logged.has(keyOf(each))),
+      true,
+    );
+    logger.info({ pending: pending.length, logged: logged.size }, 'notifications of the last run go on');
+    this.mark(pending);
+  }
+
+  /** Resolves once the outbox knows of what was announced, or cannot be told. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.again?.cancel();
+    await this.marking;
+  }
+
+  private log(notifications: readonly AlertNotification[], persisted: boolean): void {
     const { logger, alertLog, clock } = this.deps;
     const groups = noDataGroups(notifications);
     const grouped = new Set(groups.flatMap(({ members }) => members));
     for (const group of groups) logGroup(logger, group);
     for (const notification of notifications) {
-      const fields = alertFields(notification, true);
+      const fields = alertFields(notification, persisted);
       logAlert(logger, notification, fields, grouped.has(notification));
       alertLog?.write(alertLine(notification, fields, clock.nowMs()));
-      this.unmarked.push({ alertId: notification.alertId, seq: notification.seq });
     }
+  }
+
+  private mark(notifications: readonly AlertNotification[]): void {
+    for (const notification of notifications) this.unmarked.push(notification);
+    this.startMarking();
+  }
+
+  private startMarking(): void {
+    this.again?.cancel();
     this.marking ??= this.markSent().finally(() => {
       this.marking = undefined;
     });
   }
 
-  /** Resolves once the outbox knows of what was announced, or cannot be told. */
-  async stop(): Promise<void> {
-    await this.marking;
-  }
-
-  /** What cannot be marked is tried again with the next announcement; after a crash it is announced once more. */
+  /** What cannot be marked is tried again in a moment; after a crash it is found in the outbox. */
   private async markSent(): Promise<void> {
+    const { store, router, logger } = this.deps;
     while (this.unmarked.length > 0) {
       const sent = this.unmarked;
       this.unmarked = [];
       try {
-        await this.deps.store.markSent(sent);
+        await store.markSent(sent, router?.route(sent) ?? []);
+        router?.queued(sent);
       } catch (error) {
         this.unmarked = [...sent, ...this.unmarked];
-        this.deps.logger.warn(
+        logger.warn(
           { error: messageOf(error), notifications: this.unmarked.length },
-          'cannot mark notifications as sent; tried again with the next one',
+          'cannot mark notifications as sent; tried again',
         );
+        if (!this.stopped) this.again = this.deps.clock.after(MARK_AGAIN_MS, () => this.startMarking());
         return;
       }
     }

@@ -11,6 +11,7 @@ import { alertId } from './alert-id.ts';
 import { loadEngine, prepareEngine } from './alert-loading.ts';
 import type { EvaluatedReading } from './alert-loading.ts';
 import { AlertMetrics } from './alert-metrics.ts';
+import type { DeliveryRouter } from './notifying.ts';
 
 export type { EvaluatedReading } from './alert-loading.ts';
 
@@ -22,6 +23,8 @@ export interface AlertingDeps {
   readonly clock: Clock;
   /** The alert log of its own, if one is configured. */
   readonly alertLog?: AlertLog | undefined;
+  /** The sinks, where there are any. */
+  readonly router?: DeliveryRouter | undefined;
 }
 
 /** What readings do to the alerts. Nothing is remembered until `adopt`, which belongs right after COMMIT. */
@@ -69,7 +72,7 @@ export class Alerting {
     this.engine = engine;
     this.changes = changes;
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
-    this.announce(await store.pendingNotifications());
+    await this.announcer.resume();
   }
 
   /**

@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { AlertLog, Counter, Logger, Metrics } from '../../ports.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import type { AlertLog, Counter, Logger, Metrics, NotificationKey } from '../../ports.ts';
+import { findLogged } from './alert-log-tail.ts';
 
 /** No disk that is full or away, but a path that never works. */
 const UNUSABLE = new Set([
@@ -61,6 +62,11 @@ export class AlertLogFile implements AlertLog {
     }
   }
 
+  /** Which of these left before the last process ended. */
+  holds(keys: readonly NotificationKey[]): ReadonlySet<string> {
+    return findLogged(this.path, keys);
+  }
+
   /** The next line goes to a file of that name, whatever became of the old one. */
   reopen(): void {
     this.close();
@@ -79,7 +85,9 @@ export class AlertLogFile implements AlertLog {
 
   private open(): number {
     mkdirSync(dirname(this.path), { recursive: true });
-    return openSync(this.path, 'a', 0o640);
+    const descriptor = openSync(this.path, 'a+', 0o640);
+    endLine(descriptor);
+    return descriptor;
   }
 
   private failed(error: unknown): void {
@@ -103,4 +111,12 @@ function closeQuietly(descriptor: number): void {
   } catch {
     // It was the failure that brought us here.
   }
+}
+
+/** A line that a full disk cut off would swallow the next one. */
+function endLine(descriptor: number): void {
+  const { size } = fstatSync(descriptor);
+  const last = Buffer.alloc(1);
+  if (size > 0 && readSync(descriptor, last, 0, 1, size - 1) === 1 && last[0] !== 0x0a)
+    writeSync(descriptor, '\n');
 }

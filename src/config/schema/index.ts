@@ -6,6 +6,7 @@ import { embeddedSchema } from './embedded.ts';
 import { ordered, readFilePath, text } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { mqttSchema } from './mqtt.ts';
+import { notifySchema } from './notify.ts';
 import { appMetricsSchema, httpSchema, logSchema, schedulerSchema } from './operation.ts';
 import { policiesSchema } from './policies.ts';
 import { limitsSchema, routesSchema, timeWindowSchema } from './routes.ts';
@@ -33,6 +34,7 @@ const sections = z.strictObject({
   alerts_file: readFilePath(
     'file that holds the alerts section instead, relative to the configuration file',
   ).optional(),
+  notify: notifySchema,
   policies: policiesSchema,
   scheduler: schedulerSchema.prefault({}),
   http: httpSchema.prefault({}),

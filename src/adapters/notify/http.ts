@@ -1,0 +1,131 @@
+import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
+
+export interface HttpRequest {
+  readonly url: string;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** What must not stand in a message, wherever it comes from: the far side may send it back. */
+  readonly secrets?: readonly (string | undefined)[];
+}
+
+/** More of an answer is neither read nor waited for. */
+const MAX_ANSWER = 4096;
+const MAX_SHOWN = 200;
+const MAX_RETRY_AFTER_S = 3600;
+
+/**
+ * One request of a sink; resolves with the (cut) answer of a 2xx, rejects with a SinkError otherwise. A redirect is
+ * refused instead of followed: it would carry the credentials and the alert to wherever the answer says.
+ */
+export async function request(
+  { url, method = 'POST', headers = {}, body, secrets = [] }: HttpRequest,
+  signal: AbortSignal,
+): Promise<string> {
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      method,
+      headers: { 'user-agent': 'fieldwatch', ...headers },
+      redirect: 'manual',
+      signal,
+      ...(body === undefined ? {} : { body }),
+    });
+  } catch (error) {
+    throw new SinkError('away', `${hostOf(url)}: ${clean(reasonOf(error), secrets)}`);
+  }
+  const answer = await readSome(response).catch(() => '');
+  if (response.ok) return answer;
+  const { status } = response;
+  const shown = clean(answer, secrets);
+  const said = response.type === 'opaqueredirect' || (status >= 300 && status < 400) ? 'a redirect' : shown;
+  throw new SinkError(faultOf(status), `${hostOf(url)}: HTTP ${status}${said === '' ? '' : `: ${said}`}`, {
+    ...retryAfter(response.headers.get('retry-after')),
+  });
+}
+
+/** Whether anything answers HTTP there, whatever it says to a HEAD. */
+export async function reach(url: string, signal: AbortSignal): Promise<string> {
+  try {
+    const response = await fetch(url, { method: 'HEAD', redirect: 'manual', signal });
+    await response.body?.cancel();
+    return `${hostOf(url)} answers`;
+  } catch (error) {
+    throw new SinkError('away', `${hostOf(url)}: ${clean(reasonOf(error), [])}`);
+  }
+}
+
+/** Of 4xx only what is about the notification itself is final; what a person can put right is tried again. */
+export function faultOf(status: number): SinkFault {
+  if (status === 401 || status === 403 || status === 407) return 'auth';
+  if (status < 400 || [404, 405, 410].includes(status)) return 'setup';
+  if (status >= 500 || [408, 421, 425, 429].includes(status)) return 'away';
+  return 'refused';
+}
+
+/** Of a URL no more than this is ever shown: the rest may be a secret. */
+export function hostOf(url: string): string {
+  try {
+    return new URL(url).host;
+  } catch {
+    return 'the configured url';
+  }
+}
+
+/** Credentials inside a URL as a header, where fetch wants them. */
+export function splitCredentials(url: string): { readonly url: string; readonly authorization?: string } {
+  const parsed = new URL(url);
+  if (parsed.username === '' && parsed.password === '') return { url };
+  const user = decodeURIComponent(parsed.username);
+  const password = decodeURIComponent(parsed.password);
+  parsed.username = '';
+  parsed.password = '';
+  return { url: parsed.href, authorization: basic(user, password) };
+}
+
+export const basic = (user: string, password: string): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+
+/** One line, cut, without any of the secrets. */
+export function clean(text: string, secrets: readonly (string | undefined)[]): string {
+  const known = secrets.filter((secret): secret is string => secret !== undefined && secret.length >= 3);
+  const scrubbed = known
+    .sort((a, b) => b.length - a.length)
+    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
+  return scrubbed
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, MAX_SHOWN);
+}
+
+/** `fetch failed` says nothing; its cause does. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  if (cause instanceof AggregateError && cause.errors[0] instanceof Error) return cause.errors[0].message;
+  return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
+}
+
+async function readSome(response: Response): Promise<string> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return '';
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  while (size < MAX_ANSWER) {
+    const { done, value } = (await reader.read()) as { done: boolean; value?: Uint8Array };
+    if (done || value === undefined) return textOf(chunks);
+    chunks.push(value);
+    size += value.length;
+  }
+  await reader.cancel();
+  return textOf(chunks);
+}
+
+const textOf = (chunks: readonly Uint8Array[]) =>
+  Buffer.concat(chunks).subarray(0, MAX_ANSWER).toString('utf8');
+
+function retryAfter(header: string | null): { retryAfterMs?: number } {
+  const seconds = Number(header ?? Number.NaN);
+  if (header === null || !(seconds >= 0)) return {};
+  return { retryAfterMs: Math.min(seconds, MAX_RETRY_AFTER_S) * 1000 };
+}

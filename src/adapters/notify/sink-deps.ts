@@ -1,0 +1,30 @@
+import type { Clock } from '../../ports.ts';
+import { basic } from './http.ts';
+
+/** What a sink is made with, beside its own options. */
+export interface SinkDeps {
+  readonly clock: Pick<Clock, 'nowMs'>;
+}
+
+export interface HttpCredentials {
+  readonly token?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** The header, and what must not be seen of it. */
+export function credentials({ token, username, password }: HttpCredentials): {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secrets: readonly (string | undefined)[];
+} {
+  const authorization =
+    token !== undefined
+      ? `Bearer ${token}`
+      : username !== undefined
+        ? basic(username, password ?? '')
+        : undefined;
+  return {
+    headers: authorization === undefined ? {} : { authorization },
+    secrets: [token, password, authorization],
+  };
+}

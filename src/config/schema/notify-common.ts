@@ -1,0 +1,118 @@
+import { z } from 'zod';
+import { SEVERITIES } from '../../core/alert/model.ts';
+import { isTemplateFault, parseTemplate } from '../../core/notify/template.ts';
+import { duration } from './common.ts';
+import { ordered, readFilePath, secret, section, text, whole } from './fields.ts';
+
+const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+const retry = ordered(
+  section(
+    {
+      min: duration({ min: '10ms', max: '10m' })
+        .prefault('1s')
+        .describe('bound of the first wait; it doubles with each attempt'),
+      max: duration({ min: '10ms', max: '1h' }).prefault('2m').describe('bound of every wait'),
+    },
+    'jittered, capped wait after a failure',
+  ),
+  ['min'],
+  ['max'],
+  { path: ['min'], error: 'must not be longer than max' },
+);
+
+const group = section(
+  {
+    over: z.int().min(1).max(1000).default(10).describe('more than so many of one kind are told as one'),
+    window: duration({ min: '1s', max: '1h' }).prefault('30s').describe('within so long'),
+  },
+  'many notifications of one event and alert type',
+);
+
+/** What every sink may say. `perMinute` is what its far side bears. */
+export const commonFields = (perMinute: number) => ({
+  name: z
+    .string()
+    .regex(NAME, 'must be lower-case letters, digits, - and _, such as ops-chat')
+    .describe('name of the sink: in the log, the metrics, and its FIELDWATCH_NOTIFY_<NAME>_… variables'),
+  min_severity: z.enum(SEVERITIES).default('info').describe('less urgent alerts are not told'),
+  alert_types: z
+    .array(text('alert type; * stands for any text'))
+    .max(100)
+    .default([])
+    .describe('only these alert types, such as temperature_high or *_no_data; empty: all'),
+  locations: z
+    .array(text('location of a sensor'))
+    .max(1000)
+    .default([])
+    .describe('only sensors at these locations; empty: all'),
+  timeout: duration({ min: '100ms', max: '5m' }).prefault('10s').describe('wait for an answer'),
+  retry: retry.prefault({}),
+  retry_for: duration({ min: '1m', max: '7d' })
+    .prefault('24h')
+    .describe('what could not be told for so long is given up, counted and logged'),
+  queue: whole(
+    { min: 100, max: 1_000_000, fallback: 100_000 },
+    'notifications that wait while the sink is down; then the oldest are given up, counted and logged',
+  ),
+  max_per_minute: whole({ min: 1, max: 1_000_000, fallback: perMinute }, 'requests to the far side a minute'),
+});
+
+/** For sinks that tell people: they may leave out the end, and tell many as one. */
+export const tellingFields = {
+  send_resolved: z.boolean().default(true).describe('tell when an alert resolves, too'),
+  group: group.prefault({}),
+};
+
+const template = (description: string) =>
+  text(description)
+    .max(4000)
+    .superRefine((value, context) => {
+      const parsed = parseTemplate(value);
+      if (isTemplateFault(parsed))
+        context.addIssue({ code: 'custom', message: `at character ${parsed.at}: ${parsed.message}` });
+    });
+
+export const wordingFields = {
+  title: template(
+    'title or subject, with placeholders such as {{sensor}}; absent: the built-in one',
+  ).optional(),
+  body: template('text, with placeholders such as {{message}}; absent: the built-in one').optional(),
+};
+
+export const labels = z
+  .record(z.string().regex(LABEL, 'is no label name: letters, digits and _'), text('value'))
+  .default({})
+  .describe('labels of every alert, such as site: north');
+
+export const tokenFields = {
+  token: secret('bearer token; better in token_file or the environment').optional(),
+  token_file: readFilePath('file that holds the token; a trailing newline is cut').optional(),
+};
+
+export const passwordFields = {
+  username: text('user name').optional(),
+  password: secret('password; better in password_file or the environment').optional(),
+  password_file: readFilePath('file that holds the password; a trailing newline is cut').optional(),
+};
+
+/** One way to say who we are. */
+export function oneCredential(
+  value: {
+    token?: string | undefined;
+    token_file?: string | undefined;
+    username?: string | undefined;
+    password?: string | undefined;
+  },
+  context: z.RefinementCtx,
+): void {
+  if ((value.token ?? value.token_file) !== undefined && value.username !== undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['username'],
+      message: 'stands beside token: give one of the two',
+    });
+  if (value.password !== undefined && value.username === undefined)
+    context.addIssue({ code: 'custom', path: ['password'], message: 'needs username' });
+}

@@ -1,0 +1,237 @@
+import type { AlertNotification } from '../core/alert/model.ts';
+import { messageOf } from '../core/errors.ts';
+import type { SensorFactsOf } from '../core/notify/dispatch.ts';
+import type { SinkFilter } from '../core/notify/filter.ts';
+import { Grouping, type GroupingRules, type Kind } from '../core/notify/grouping.ts';
+import type { DeliveryStore, QueuedNotification, SinkQueue } from '../ports.ts';
+import { MemoryQueue } from './notify-memory.ts';
+import { SinkSender, type SenderDeps, type SenderSettings } from './sink-sender.ts';
+import { Sleeper } from './sleeper.ts';
+
+export interface SinkSettings extends SenderSettings {
+  readonly filter: SinkFilter;
+  readonly queueMax: number;
+  readonly maxAgeMs: number;
+  readonly grouping: GroupingRules;
+}
+
+export interface SinkWorkerDeps extends SenderDeps {
+  readonly store: DeliveryStore;
+  /** Names this daemon among several. */
+  readonly owner: string;
+  readonly factsOf: (sensorId: number) => SensorFactsOf;
+}
+
+const POLL_MS = 5000;
+const LEASE_MS = 30_000;
+const SINGLES = 50;
+const BATCH = 200;
+const GROUP_NAMES = 10;
+const MEMORY_MAX = 1000;
+/** An older one of two that wait is no news any more; so long both are told. */
+const COLLAPSE_AFTER_MS = 30_000;
+/** For so long a resolved alert is told again where a sink needs that. */
+const TOLD_WITHIN_MS = 15 * 60_000;
+const NO_PLAN = { grouped: [], held: [], wakeMs: Infinity } as const;
+
+/**
+ * Tells one sink what is queued for it: in order, at its pace, for as long as it takes. Nothing waits for it: what it does
+ * with the database are short statements of its own.
+ */
+export class SinkWorker {
+  readonly settings: SinkSettings;
+  readonly sender: SinkSender;
+  readonly #deps: SinkWorkerDeps;
+  readonly #memory = new MemoryQueue(MEMORY_MAX);
+  readonly #stored: SinkQueue;
+  readonly #grouping: Grouping;
+  readonly #sleeper: Sleeper;
+  #running: Promise<void> | undefined;
+  #stopping = false;
+  #owned = false;
+  #careAtMs = 0;
+  #upkeepAtMs = 0;
+  #droppedAtMs: number | undefined;
+  #storeAway = false;
+
+  constructor(settings: SinkSettings, deps: SinkWorkerDeps) {
+    this.settings = settings;
+    this.sender = new SinkSender(settings, deps);
+    this.#deps = deps;
+    this.#stored = deps.store.queueOf(settings.name);
+    this.#grouping = new Grouping(settings.grouping);
+    this.#sleeper = new Sleeper(deps.clock);
+  }
+
+  /** Monotonic time at which notifications were last given up; undefined if none were. */
+  get droppedAtMs(): number | undefined {
+    return this.#droppedAtMs;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** There is something new in the queue. */
+  wake(): void {
+    this.#sleeper.wake();
+  }
+
+  /** To be sent although the database does not know of it. */
+  sendNow(notifications: readonly AlertNotification[]): void {
+    const over = this.#memory.push(notifications);
+    if (over > 0)
+      this.#deps.logger.warn(
+        { sink: this.settings.name, notifications: over },
+        'too many notifications while the database is away; the oldest wait for it',
+      );
+    this.wake();
+  }
+
+  /** Their rows exist: from here on the stored queue has them. */
+  stored(keys: ReadonlySet<string>): void {
+    this.#memory.forget(keys);
+    this.wake();
+  }
+
+  /** What waits stays in the queue. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#sleeper.stop();
+    this.sender.stop();
+    await this.#running;
+    const { store, owner, sink } = this.#deps;
+    if (this.#owned) await store.release(this.settings.name, owner).catch(() => undefined);
+    this.#owned = false;
+    await sink.close();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      let waitMs = POLL_MS;
+      try {
+        waitMs = await this.#pass();
+        this.#storeAway = false;
+      } catch (error) {
+        // Of the store: failures of the sink are dealt with where they happen.
+        if (!this.#storeAway)
+          this.#deps.logger.warn(
+            { sink: this.settings.name, error: messageOf(error) },
+            'the queue of a sink cannot be read; tried again',
+          );
+        this.#storeAway = true;
+        this.#owned = false;
+      }
+      const { restMs } = this.sender;
+      await this.#sleeper.sleep(restMs > 0 ? Math.min(restMs, POLL_MS) : waitMs);
+    }
+  }
+
+  /** One look at everything there is to do; gives how long there will be nothing. */
+  async #pass(): Promise<number> {
+    if (this.#memory.size > 0) await this.#serve(this.#memory);
+    if (!(await this.#own())) return POLL_MS;
+    await this.#recordSent();
+    const waiting = await this.#care();
+    let waitMs = POLL_MS;
+    if (waiting > 0 && this.sender.restMs === 0) waitMs = await this.#serve(this.#stored);
+    waitMs = Math.min(waitMs, await this.#upkeep());
+    const report = this.sender.report();
+    if (report !== undefined) await this.#deps.store.report(this.settings.name, report);
+    return Math.min(waitMs, POLL_MS);
+  }
+
+  async #own(): Promise<boolean> {
+    const { store, sink, owner } = this.#deps;
+    const { name, timeoutMs } = this.settings;
+    const before = this.#owned;
+    this.#owned = await store.lease({ name, kind: sink.kind }, owner, Math.max(LEASE_MS, 3 * timeoutMs));
+    if (this.#owned && !before) sink.upkeep?.restore(await store.told(name, TOLD_WITHIN_MS));
+    return this.#owned;
+  }
+
+  async #recordSent(): Promise<void> {
+    const sent = [...this.#memory.unrecorded];
+    if (sent.length === 0) return;
+    await this.#deps.store.record(this.settings.name, sent);
+    this.#memory.recorded(sent.length);
+  }
+
+  /** Enforces the bounds of the queue; gives how many wait. */
+  async #care(): Promise<number> {
+    const { clock, meters, store, logger, sink } = this.#deps;
+    const { name, queueMax, maxAgeMs } = this.settings;
+    const waiting = (await this.#stored.kinds()).reduce((sum, { count }) => sum + count, 0);
+    meters.queued(name, waiting + this.#memory.size);
+    if (waiting === 0 || (clock.monotonicMs() < this.#careAtMs && waiting <= queueMax)) return waiting;
+    this.#careAtMs = clock.monotonicMs() + POLL_MS;
+    // However many they are, those of one kind go out as one: only a sink that is down has to give any up.
+    const max = sink.takes === 'group' && this.sender.failing === undefined ? UNBOUNDED : queueMax;
+    const bounds = { max, maxAgeMs, collapseAfterMs: COLLAPSE_AFTER_MS };
+    const { queued, collapsed, dropped, expired } = await store.care(name, bounds);
+    meters.collapsed(name, collapsed);
+    if (dropped + expired > 0) {
+      meters.lost(name, 'dropped', dropped);
+      meters.lost(name, 'expired', expired);
+      this.sender.dropped(dropped + expired);
+      this.#droppedAtMs = clock.monotonicMs();
+      logger.error({ sink: name, dropped, expired, queued }, 'notifications given up: a sink takes too few');
+    }
+    meters.queued(name, queued + this.#memory.size);
+    return queued;
+  }
+
+  /** Tells a slice of a queue; gives how long what is left must wait. */
+  async #serve(queue: SinkQueue): Promise<number> {
+    const { clock, sink } = this.#deps;
+    const kinds = sink.takes === 'group' ? await queue.kinds() : undefined;
+    const plan = kinds === undefined ? NO_PLAN : this.#grouping.plan(kinds, clock.monotonicMs());
+    for (const kind of plan.grouped) if (!(await this.#tellGroup(queue, kind))) return 0;
+    const batched = sink.takes === 'batch';
+    const items = await queue.next(batched ? BATCH : SINGLES, plan.held);
+    if (batched && items.length > 0) await this.#tell(queue, items);
+    else for (const item of items) if (!(await this.#tell(queue, [item]))) return 0;
+    if (items.length > 0 || plan.grouped.length > 0) return 0;
+    return Math.max(0, plan.wakeMs - clock.monotonicMs());
+  }
+
+  async #tellGroup(queue: SinkQueue, kind: Kind): Promise<boolean> {
+    const group = await queue.group(kind, GROUP_NAMES);
+    if (group.total === 0) return true;
+    const verdict = await this.sender.send({
+      notifications: group.first.map(this.#outgoing),
+      total: group.total,
+    });
+    if (verdict === 'later') return false;
+    await queue.settleGroup(kind, group, verdict);
+    this.#grouping.sent(kind, group.total, this.#deps.clock.monotonicMs());
+    return true;
+  }
+
+  async #tell(queue: SinkQueue, items: readonly QueuedNotification[]): Promise<boolean> {
+    const notifications = items.map(({ notification }) => this.#outgoing(notification));
+    const verdict = await this.sender.send({ notifications, total: items.length });
+    if (verdict === 'later') return false;
+    const ids = items.map(({ id }) => id);
+    await queue.settle(ids, verdict);
+    for (const each of notifications) this.#grouping.sent(each, 1, this.#deps.clock.monotonicMs());
+    return true;
+  }
+
+  /** What a sink must be told again; gives when next. */
+  async #upkeep(): Promise<number> {
+    const { upkeep } = this.#deps.sink;
+    if (upkeep === undefined) return Infinity;
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs < this.#upkeepAtMs) return this.#upkeepAtMs - nowMs;
+    if (await this.sender.upkeep()) this.#upkeepAtMs = nowMs + upkeep.everyMs;
+    return upkeep.everyMs;
+  }
+
+  readonly #outgoing = (notification: AlertNotification) => ({
+    ...notification,
+    facts: this.#deps.factsOf(notification.sensorId),
+  });
+}
+
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,71 @@
+import type { AlertNotification } from '../../src/core/alert/model.ts';
+import type { Dispatch } from '../../src/core/notify/dispatch.ts';
+import type { DeliveryStore, NotificationSink, SinkReport } from '../../src/ports.ts';
+import { MemoryQueue } from '../../src/services/notify-memory.ts';
+
+/** The queues of the sinks in memory; `away` is a database that does not answer. */
+export class FakeDeliveries implements DeliveryStore {
+  readonly queue = new MemoryQueue(1_000_000);
+  readonly recordedAs: AlertNotification[] = [];
+  readonly reports: SinkReport[] = [];
+  away = false;
+  leasedBy: string | undefined;
+  dropOver: number | undefined;
+
+  queueOf() {
+    return this.queue;
+  }
+
+  async lease(_sink: unknown, owner: string) {
+    if (this.away) throw new Error('database away');
+    this.leasedBy ??= owner;
+    return this.leasedBy === owner;
+  }
+
+  async release() {
+    this.leasedBy = undefined;
+  }
+
+  async care(_sink: string, { max }: { max: number }) {
+    const dropped = this.queue.bound(Math.min(max, this.dropOver ?? Infinity));
+    return { queued: this.queue.size, collapsed: 0, dropped, expired: 0 };
+  }
+
+  async record(_sink: string, sent: readonly AlertNotification[]) {
+    this.recordedAs.push(...sent);
+  }
+
+  async told() {
+    return [];
+  }
+
+  async report(_sink: string, report: SinkReport) {
+    this.reports.push(report);
+  }
+}
+
+/** A sink that remembers what it took, and fails as told. */
+export class FakeSink implements NotificationSink {
+  readonly kind = 'fake';
+  takes: NotificationSink['takes'] = 'group';
+  readonly got: Dispatch[] = [];
+  attempts = 0;
+  fail: ((dispatch: Dispatch) => Error | 'hang' | undefined) | undefined;
+  closed = false;
+
+  async send(dispatch: Dispatch): Promise<void> {
+    this.attempts++;
+    const failure = this.fail?.(dispatch);
+    if (failure === 'hang') await new Promise(() => {});
+    else if (failure !== undefined) throw failure;
+    this.got.push(dispatch);
+  }
+
+  async probe() {
+    return 'fine';
+  }
+
+  async close() {
+    this.closed = true;
+  }
+}

@@ -1,0 +1,75 @@
+import { describe, expect, test } from '@jest/globals';
+import { ConfigError } from '../../src/config/fault.ts';
+import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
+import { printConfig } from '../../src/config/print.ts';
+
+const SECRET = 'hunter2-Sup3r';
+const ROUTES = 'routes: [{ topic: "a/{device}", codec: json }]\n';
+const load = (notify: string, options: LoadOptions = {}) =>
+  loadConfig({
+    file: '/etc/fw/f.yaml',
+    text: `${ROUTES}notify:\n  ${notify.trim()}\n`,
+    env: {},
+    hostname: 'pi',
+    readFile: () => `${SECRET}\n`,
+    ...options,
+  });
+const faults = (notify: string, options?: LoadOptions) => {
+  try {
+    load(notify, options);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults.map(({ path, message }) => `${path}: ${message}`);
+    throw error;
+  }
+  return [];
+};
+const HOOK = 'name: ops, kind: webhook, url: "https://x.example/h"';
+
+describe('secrets of a sink', () => {
+  test('come from a file beside the configuration', () => {
+    const { config } = load(`- { ${HOOK}, secret_file: key, token_file: /t }`);
+    expect(config.notify[0]).toMatchObject({ secret: SECRET, secret_file: '/etc/fw/key', token: SECRET });
+  });
+
+  test('come from the environment, which wins over the file', () => {
+    const env = { FIELDWATCH_NOTIFY_OPS_TOKEN: SECRET };
+    expect(load(`- { ${HOOK}, token_file: /t }`, { env }).config.notify[0]).toMatchObject({ token: SECRET });
+    expect(load(`- { ${HOOK}, token_file: /t }`, { env }).config.notify[0]).not.toHaveProperty('token_file');
+  });
+
+  test('a url may be one', () => {
+    expect(load('- { name: ops, kind: webhook, url_file: u }', { readFile: () => 'https://x.example/s\n' }).config.notify[0])
+      .toMatchObject({ url: 'https://x.example/s' }); // prettier-ignore
+  });
+
+  test.each([
+    '{ secret: S, token: S }',
+    '{ secret_file: /k, token_file: /t }',
+    '{ url: "https://x.example/S" }',
+  ])('are never printed: %s', (keys) => {
+    const more = keys.replaceAll('S', SECRET).slice(1, -1);
+    const text = keys.includes('url') ? `- { name: ops, kind: webhook, ${more} }` : `- { ${HOOK}, ${more} }`;
+    for (const options of [{}, { json: true }, { sources: true }])
+      expect(printConfig(load(text), options)).not.toContain(SECRET);
+  });
+
+  test('a variable that no sink asks for is a fault', () => {
+    const env = { FIELDWATCH_NOTIFY_OTHER_TOKEN: 'x', FIELDWATCH_NOTIFY_OPS_TIMEOUT: '3s' };
+    expect(faults(`- { ${HOOK} }`, { env })).toHaveLength(2);
+  });
+});
+
+test.each([
+  ['- { name: Ops, kind: webhook, url: "https://x" }', 'notify[0].name: must be lower-case'],
+  ['- { name: ops, kind: pager }', 'notify[0].kind: kind is not one of'],
+  ['- { name: ops, kind: webhook }', 'notify[0].url: is missing: give url or url_file'],
+  [`- { ${HOOK}, tokn: x }`, 'notify[0].tokn: unknown key "tokn"; did you mean "token"'],
+  [`- { ${HOOK} }\n  - { ${HOOK} }`, 'notify[1].name: "ops" is taken by another sink'],
+  [`- { ${HOOK}, token: a, username: b }`, 'notify[0].username: stands beside token'],
+  [`- { ${HOOK}, headers: { Authorization: x } }`, 'notify[0].headers.Authorization: is set by the sink itself'],
+  [`- { ${HOOK}, headers: { x: "a\\r\\nb" } }`, 'notify[0].headers.x: must be printable ASCII'],
+  [`- { ${HOOK}, labels: { "a-b": x } }`, 'notify[0].labels.a-b: is no label name'],
+  [`- { ${HOOK}, timeout: 0s }`, 'notify[0].timeout: "0s" is out of bounds'],
+])('%s is refused', (text, message) => {
+  expect(faults(text)).toEqual([expect.stringContaining(message)]);
+}); // prettier-ignore

@@ -1,0 +1,138 @@
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { AlertLogFile } from '../../../src/adapters/notify/alert-log-file.ts';
+import { findLogged } from '../../../src/adapters/notify/alert-log-tail.ts';
+import { AlertAnnouncer } from '../../../src/services/alert-announcer.ts';
+import type { AlertStore } from '../../../src/ports.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { RecordingMetrics, settle } from '../../support/fakes.ts';
+import { notificationOf } from '../../support/notifications.ts';
+import { QuietLogger } from '../../support/quiet-logger.ts';
+
+let dir: string;
+let path: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'fieldwatch-log-'));
+  path = join(dir, 'alerts.log');
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const logFile = () => new AlertLogFile(path, { logger: new QuietLogger(), metrics: new RecordingMetrics() });
+const keys = Array.from({ length: 6 }, (_, seq) => ({ alertId: 'a', seq }));
+const line = (seq: number) => JSON.stringify({ alert_id: 'a', seq, text: 'x'.repeat(50) });
+const found = (maxBytes?: number) => [...findLogged(path, keys, maxBytes)].sort();
+
+describe('what is in the alert log already', () => {
+  test('nothing, when there is no file', () => expect(found()).toEqual([]));
+
+  test('whole lines; what is cut off, no JSON or somebody else’s is none', () => {
+    writeFileSync(path, `${line(0)}\n{"alert_id":"a","se\nplain text\n{"alert_id":7,"seq":1}\n${line(2)}`);
+    expect(found()).toEqual(['a 0', 'a 2']);
+  });
+
+  test('in rotated files, newest first, compressed ones too', () => {
+    writeFileSync(join(dir, 'alerts.log.1'), `${line(1)}\n`);
+    writeFileSync(join(dir, 'alerts.log-20260101'), `${line(2)}\n`);
+    writeFileSync(join(dir, 'alerts.log.2.gz'), gzipSync(`${line(3)}\n`));
+    writeFileSync(join(dir, 'alerts.log.3.gz'), 'no gzip at all');
+    writeFileSync(join(dir, 'other.log'), `${line(4)}\n`);
+    expect(found()).toEqual(['a 1', 'a 2', 'a 3']);
+  });
+
+  test('as far back as is read: from the start of a line', () => {
+    writeFileSync(path, `${keys.map(({ seq }) => line(seq)).join('\n')}\n`);
+    expect(found(line(0).length * 3)).toEqual(['a 4', 'a 5']);
+    const old = join(dir, 'alerts.log.1');
+    renameSync(path, old);
+    utimesSync(old, 1, 1);
+    writeFileSync(path, `${line(0)}\n`);
+    expect(found(line(0).length * 3)).toEqual(['a 0', 'a 5']);
+  });
+});
+
+test('a line that a full disk cut off does not swallow the next one', () => {
+  const log = logFile();
+  log.write('one');
+  log.close();
+  appendFileSync(path, 'cut of');
+  log.write('two');
+  log.close();
+  expect(readFileSync(path, 'utf8')).toBe('one\ncut of\ntwo\n');
+});
+
+test('after a crash each pending line is written once, and all are marked', async () => {
+  const [first, second] = [notificationOf(), notificationOf()];
+  const marked: unknown[] = [];
+  const store = {
+    pendingNotifications: async () => [first, second],
+    markSent: async (sent: readonly unknown[]) => void marked.push(...sent),
+  } as unknown as AlertStore;
+  const announcerOf = () =>
+    new AlertAnnouncer({ store, logger: new QuietLogger(), clock: new FakeClock(), alertLog: logFile() });
+  // The first process logged one of two and died before it could mark it.
+  logFile().write(JSON.stringify({ alert_id: first.alertId, seq: 1 }));
+  for (let start = 0; start < 3; start++) await announcerOf().resume();
+  await settle();
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  expect(lines.map((each) => (JSON.parse(each) as { alert_id: string }).alert_id)).toEqual([
+    first.alertId,
+    second.alertId,
+  ]);
+  expect(marked).toHaveLength(6);
+});
+
+test('what was announced while the database was away is not announced again with its row', async () => {
+  const logger = new QuietLogger();
+  const sent: unknown[] = [];
+  const queued: unknown[] = [];
+  const announcer = new AlertAnnouncer({
+    store: { markSent: async () => {} } as unknown as AlertStore,
+    logger,
+    clock: new FakeClock(),
+    router: {
+      route: () => [],
+      queued: (all) => void queued.push(...all),
+      sendNow: (all) => void sent.push(...all),
+    },
+  });
+  const early = notificationOf();
+  announcer.announceUnpersisted([early]);
+  announcer.announceUnpersisted([early]);
+  announcer.announce([early, notificationOf()]);
+  await settle();
+  expect(logger.entries.map(({ fields }) => fields['persisted'])).toEqual([false, true]);
+  expect(sent).toEqual([early]);
+  expect(queued).toHaveLength(2);
+});
+
+test('a mark that fails is tried again by itself', async () => {
+  const clock = new FakeClock();
+  let failing = true;
+  const marked: unknown[] = [];
+  const store = {
+    markSent: async (all: readonly unknown[]) => {
+      if (failing) throw new Error('away');
+      marked.push(...all);
+    },
+  } as unknown as AlertStore;
+  const announcer = new AlertAnnouncer({ store, logger: new QuietLogger(), clock });
+  announcer.announce([notificationOf()]);
+  await settle();
+  failing = false;
+  clock.advance(5000);
+  await settle();
+  expect(marked).toHaveLength(1);
+  await announcer.stop();
+  expect(clock.pending).toBe(0);
+});

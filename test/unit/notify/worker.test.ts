@@ -1,0 +1,199 @@
+import { describe, expect, test } from '@jest/globals';
+import { SinkError } from '../../../src/core/notify/sink-error.ts';
+import { NotifyMeters } from '../../../src/services/notify-meters.ts';
+import { SinkWorker, type SinkSettings } from '../../../src/services/sink-worker.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeDeliveries, FakeSink } from '../../support/fake-deliveries.ts';
+import { RecordingMetrics, settle } from '../../support/fakes.ts';
+import { notificationOf } from '../../support/notifications.ts';
+import { QuietLogger } from '../../support/quiet-logger.ts';
+
+const SETTINGS: SinkSettings = {
+  name: 'ops',
+  filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true, mirrors: false },
+  queueMax: 1000,
+  maxAgeMs: 86_400_000,
+  maxPerMinute: 1000,
+  timeoutMs: 10_000,
+  retry: { baseMs: 1000, capMs: 60_000 },
+  grouping: { over: 10, windowMs: 30_000 },
+};
+
+function setUp(more: Partial<SinkSettings> = {}, store = new FakeDeliveries()) {
+  const sink = new FakeSink();
+  const clock = new FakeClock();
+  const logger = new QuietLogger();
+  const metrics = new RecordingMetrics();
+  const worker = new SinkWorker(
+    { ...SETTINGS, ...more },
+    {
+      sink,
+      store,
+      owner: 'me',
+      factsOf: () => ({ name: null, location: null }),
+      clock,
+      logger,
+      meters: new NotifyMeters(metrics),
+      random: () => 0.999,
+    },
+  );
+  const push = async (...all: Parameters<typeof notificationOf>[0][]) => {
+    store.queue.push(all.map(notificationOf));
+    worker.wake();
+    await settle();
+  };
+  const pass = async (ms: number) => {
+    clock.advance(ms);
+    await settle();
+  };
+  const events = () => sink.got.flatMap(({ notifications }) => notifications.map(({ event }) => event));
+  return { sink, clock, logger, metrics, worker, store, push, pass, events };
+}
+
+const away = () => new SinkError('away', 'HTTP 503');
+
+describe('a sink worker', () => {
+  test('tells what is queued in order, at once', async () => {
+    const { worker, push, events } = setUp();
+    worker.start();
+    await push({ alertId: 'a' }, { alertId: 'b' }, { alertId: 'a', seq: 2, event: 'resolved' });
+    expect(events()).toEqual(['firing', 'firing', 'resolved']);
+  });
+
+  test('a sink that is down keeps its queue; the waits grow; then all arrives in order', async () => {
+    const { worker, push, pass, sink, events, logger, metrics } = setUp();
+    sink.fail = away;
+    worker.start();
+    await push({ alertId: 'a' }, { alertId: 'a', seq: 2, event: 'resolved' });
+    for (let i = 0; i < 6; i++) await pass(500);
+    expect(sink.attempts).toBe(3);
+    expect(logger.find(/takes no notifications/)).toHaveLength(1);
+    expect(worker.sender.failing?.message).toBe('HTTP 503');
+    expect(metrics.scrape().get('fieldwatch_notify_failing{sink=ops}')).toBe(1);
+    sink.fail = undefined;
+    await pass(60_000);
+    expect(events()).toEqual(['firing', 'resolved']);
+    expect(worker.sender.failing).toBeUndefined();
+    expect(logger.find(/takes notifications again/)).toHaveLength(1);
+  });
+
+  test('what one sink refuses for good does not hold up the rest', async () => {
+    const { worker, push, sink, metrics, logger } = setUp();
+    sink.fail = ({ notifications: [first] }) =>
+      first?.sensorKey === 'bad' ? new SinkError('refused', 'HTTP 422') : undefined;
+    worker.start();
+    await push({ sensorKey: 'bad' }, { sensorKey: 'good' });
+    expect(sink.got.map(({ notifications }) => notifications[0]?.sensorKey)).toEqual(['good']);
+    expect(metrics.scrape().get('fieldwatch_notify_lost_total{sink=ops,reason=refused}')).toBe(1);
+    expect(logger.find('error')).toHaveLength(1);
+  });
+
+  test('an answer that does not come is waited for only so long', async () => {
+    const { worker, push, pass, sink } = setUp({ timeoutMs: 5000 });
+    sink.fail = () => 'hang';
+    worker.start();
+    await push({});
+    await pass(5000);
+    expect(worker.sender.failing?.message).toBe('no answer within 5000 ms');
+  });
+
+  test('the sink’s own "later" is heeded', async () => {
+    const { worker, push, pass, sink } = setUp();
+    sink.fail = () => new SinkError('away', 'HTTP 429', { retryAfterMs: 30_000 });
+    worker.start();
+    await push({});
+    for (let i = 0; i < 5; i++) await pass(5000);
+    expect(sink.attempts).toBe(1);
+    await pass(5000);
+    expect(sink.attempts).toBe(2);
+  });
+
+  test('no more requests a minute than the sink bears; what piles up is told as one', async () => {
+    const { worker, push, pass, sink } = setUp({ maxPerMinute: 2, grouping: { over: 3, windowMs: 1000 } });
+    worker.start();
+    await push({}, {}, {});
+    expect(sink.got).toHaveLength(2);
+    await push(...Array.from({ length: 50 }, () => ({})));
+    await pass(30_000);
+    await pass(30_000);
+    await pass(30_000);
+    expect(sink.got.at(-1)).toMatchObject({ total: 50 });
+    expect(sink.got).toHaveLength(4);
+  });
+
+  test('100,000 silent sensors are one notification with the first names', async () => {
+    const { worker, push, sink } = setUp();
+    worker.start();
+    const silent = Array.from({ length: 100_000 }, (_, i) => ({
+      alertId: String(i),
+      sensorKey: `s${i}`,
+      alertType: 'temperature_no_data',
+    }));
+    await push(...silent);
+    expect(sink.got).toHaveLength(1);
+    expect(sink.got[0]?.total).toBe(100_000);
+    expect(sink.got[0]?.notifications).toHaveLength(10);
+  });
+
+  test('at the bound the oldest are given up: counted, logged, and the daemon is degraded', async () => {
+    const { worker, push, sink, pass, metrics, logger, store } = setUp({ queueMax: 5 });
+    sink.fail = away;
+    worker.start();
+    await push(...Array.from({ length: 8 }, () => ({})));
+    await pass(5000);
+    expect(store.queue.size).toBe(5);
+    expect(metrics.scrape().get('fieldwatch_notify_lost_total{sink=ops,reason=dropped}')).toBe(3);
+    expect(logger.find(/given up/)).toHaveLength(1);
+    expect(worker.droppedAtMs).toBeDefined();
+  });
+
+  test('while another daemon has the sink nothing is told; when it lets go, all is', async () => {
+    const { worker, push, pass, store, sink } = setUp();
+    store.leasedBy = 'other';
+    worker.start();
+    await push({});
+    expect(sink.got).toEqual([]);
+    store.leasedBy = undefined;
+    await pass(5000);
+    expect(sink.got).toHaveLength(1);
+  });
+
+  test('the database is away: what comes from memory is told at once, recorded later, told once', async () => {
+    const { worker, pass, store, sink } = setUp();
+    store.away = true;
+    worker.start();
+    const notification = notificationOf();
+    worker.sendNow([notification]);
+    await settle();
+    expect(sink.got).toHaveLength(1);
+    store.away = false;
+    await pass(5000);
+    expect(store.recordedAs).toEqual([notification]);
+    worker.stored(new Set([`${notification.alertId} 1`]));
+    await settle();
+    expect(sink.got).toHaveLength(1);
+  });
+
+  test('stop lets what is on its way arrive, and gives the sink to others', async () => {
+    const { worker, push, sink, store } = setUp();
+    worker.start();
+    await push({});
+    await worker.stop();
+    await worker.stop();
+    expect(sink.closed).toBe(true);
+    expect(store.leasedBy).toBeUndefined();
+    await push({});
+    expect(sink.got).toHaveLength(1);
+  });
+
+  test('stop does not wait for a sink that never answers', async () => {
+    const { worker, push, pass, sink, store } = setUp();
+    sink.fail = () => 'hang';
+    worker.start();
+    await push({});
+    const stopped = worker.stop();
+    await pass(2000);
+    await stopped;
+    expect(store.queue.size).toBe(1);
+  });
+});
