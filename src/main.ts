@@ -88,5 +88,9 @@ function isEntryPoint(): boolean {
 if (isEntryPoint()) {
   // A reader that goes away (`| head`) ends the command quietly.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
-  process.exit(await main(process.argv));
+  const code = await main(process.argv);
+  // A pipe takes 64 KiB at a time: what waits behind a slow reader would be lost.
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((resolve) => stream.write('', () => resolve()));
+  process.exit(code);
 }
