@@ -1,10 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { readProtoFiles } from '../adapters/proto-files.ts';
 import { inflate } from '../adapters/zlib/inflate.ts';
 import { loadConfig } from '../config/index.ts';
-import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { compileRoutes, type Router } from '../core/route.ts';
+import { openCapture } from './capture-file.ts';
 import {
   configOption,
   print,
@@ -14,7 +12,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from './command.ts';
-import { decodeOne, decodeReplay, parseReceivedAt, ReplayLineError } from './decode-core.ts';
+import { decodeOne, decodeReplay, parseReceivedAt } from './decode-core.ts';
 
 interface Options {
   readonly config?: string;
@@ -70,23 +68,7 @@ async function decode(cli: Cli, payload: string | undefined, options: Options): 
 }
 
 async function replay(cli: Cli, router: Router, file: string): Promise<ExitCode> {
-  const input: NodeJS.ReadableStream = file === '-' ? cli.stdin : createReadStream(file);
-  // A stream that fails must end the reading of lines, which on its own would wait for ever.
-  const failed = new Promise<never>((_, refuse) => input.once('error', refuse));
-  const lines = createInterface({ input, crlfDelay: Infinity });
-  try {
-    await Promise.race([decodeReplay(router, lines, (line) => print(cli, line), Date.now), failed]);
-  } catch (error) {
-    if (error instanceof ReplayLineError)
-      throw usage(`${file}: ${error.message}`, 'each line is a JSON object with topic and payload');
-    throw new FieldwatchError(`cannot read ${file}: ${messageOf(error)}`, {
-      code: 'CAPTURE_UNREADABLE',
-      kind: 'config',
-      cause: error,
-    });
-  } finally {
-    lines.close();
-  }
+  await openCapture(cli, file, (lines) => decodeReplay(router, lines, (line) => print(cli, line), Date.now));
   return 0;
 }
 

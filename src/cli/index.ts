@@ -6,6 +6,7 @@ import { deadLettersCommand } from './dead-letters.ts';
 import { decodeCommand } from './decode.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { learnCommand } from './learn.ts';
 import { migrateCommand } from './migrate.ts';
 import { policiesCommand } from './policies.ts';
 import { printConfigCommand } from './print-config.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: readonly CliCommand[] = [
   migrateCommand,
   decodeCommand,
   captureCommand,
+  learnCommand,
   sensorsCommand,
   readingsCommand,
   alertsCommand,

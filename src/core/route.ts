@@ -22,6 +22,8 @@ export interface Router {
   readonly filters: readonly string[];
   /** What the first matching route makes of a message. Never throws. */
   decode(message: RoutedMessage): Decoded;
+  /** Which route reads a topic, by its place in the list; or why none does. */
+  routeOf(topic: string): number | 'ignored' | 'no_match';
 }
 
 export interface RouterOptions {
@@ -57,6 +59,10 @@ export function compileRoutes(configs: readonly RouteConfig[], options: RouterOp
   };
   return {
     filters: reduceFilters(filters),
+    routeOf: (topic) => {
+      const { route, result } = { result: NO_MATCH, ...findMatch(routes, topic) };
+      return route === undefined ? (result === IGNORED ? 'ignored' : 'no_match') : routes.indexOf(route);
+    },
     decode: (message) => {
       const match = remembered.get(message.topic) ?? matchOf(message.topic);
       return match.route === undefined ? match.result : run(match, message, options.limits);

@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withPrefix, type Recognition } from '../learn/recognition.ts';
 import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import type { Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -41,6 +43,23 @@ function status(record: Doc): Element {
 
 const shape: Shape = (record, { topic }) => (topic.endsWith('/status') ? status(record) : uplink(record));
 
+const TOPICS = ['up', 'status'].map((event) => `application/{application}/device/{dev_eui}/event/${event}`);
+
+function recognise({ levels, document, content, payload }: Observed): Recognition | undefined {
+  const at = levels.indexOf('application');
+  if (at < 0 || levels[at + 2] !== 'device' || levels[at + 4] !== 'event') return undefined;
+  const isJson = document !== undefined && own(document, 'deviceInfo') !== undefined;
+  // Version 3 has JSON on the same topics, without deviceInfo. Protobuf starts with field 1 or 2, of bytes.
+  const isProtobuf =
+    content.kind !== 'empty' && document === undefined && [0x0a, 0x12].includes(payload[0] ?? 0);
+  if (!isJson && !isProtobuf) return undefined;
+  const config = {
+    ...withPrefix(levels.slice(0, at), TOPICS),
+    ...(isProtobuf ? { encoding: 'protobuf' } : {}),
+  };
+  return ['up', 'status'].includes(levels[at + 5] ?? '') ? telemetry(config) : beside(config);
+}
+
 /** ChirpStack v4: uplinks and device status, as JSON or as protobuf. */
 export const chirpstackV4: Preset = {
   name: 'chirpstack-v4',
@@ -48,13 +67,11 @@ export const chirpstackV4: Preset = {
   encodings: ['json', 'protobuf'],
   defaults: ({ encoding }) => ({
     codec: encoding === 'protobuf' ? 'chirpstack-protobuf' : 'json',
-    topic: [
-      'application/{application}/device/{dev_eui}/event/up',
-      'application/{application}/device/{dev_eui}/event/status',
-    ],
+    topic: TOPICS,
     device_path: '/deviceInfo/devEui',
     time: { path: '/time' },
   }),
   rest: () => ['application/#', 'gateway/#'],
   shape: () => shape,
+  recognise,
 };

@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import { NO_METRICS, type Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -41,6 +43,16 @@ const shape: Shape = (record, { limits }) => {
   return (readings as unknown[]).map((reading) => readingDraft(reading, event));
 };
 
+function recognise({ topic, levels, document }: Observed): Recognition | undefined {
+  const wrapped = document === undefined ? undefined : own(document, 'event');
+  const readings = own(isObject(wrapped) ? wrapped : (document ?? {}), 'readings');
+  const [first] = Array.isArray(readings) ? (readings as unknown[]) : [];
+  if (!isObject(first) || own(first, 'resourceName') === undefined || own(first, 'valueType') === undefined)
+    return undefined;
+  const at = levels.indexOf('events');
+  return telemetry(at > 0 ? withBase(levels.slice(0, at), 'edgex') : { topic });
+}
+
 /** EdgeX Foundry events. Origins are nanoseconds beyond 2^53. */
 export const edgex: Preset = {
   name: 'edgex',
@@ -48,4 +60,5 @@ export const edgex: Preset = {
   defaults: ({ base_topic: base = 'edgex' }) => ({ codec: 'json', topic: `${base}/events/#` }),
   rest: ({ base_topic: base = 'edgex' }) => [`${base}/#`],
   shape: () => shape,
+  recognise,
 };

@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
 import type { Preset } from './preset.ts';
 
 /** ESPHome's MQTT component: one value per topic, retained by default. */
@@ -8,7 +10,19 @@ export const esphome: Preset = {
     codec: 'scalar',
     topic: `${prefix(base_topic)}{device...}/sensor/{metric}/state`,
   }),
+  recognise,
   rest: ({ base_topic }) => [`${prefix(base_topic)}{node...}/status`, `${prefix(base_topic)}{node...}/debug`],
 };
+
+/** `<prefix>/<component>/<name>/state`: numbers from sensors, ON and OFF from the others. */
+function recognise({ levels, content }: Observed): Recognition | undefined {
+  if (levels.length < 4 || levels.at(-1) !== 'state' || levels[0] === 'homeassistant') return undefined;
+  // With a prefix of one level the subscription need not be #.
+  const config = levels.length === 4 ? { topic: '{device}/sensor/{metric}/state' } : {};
+  const component = levels.at(-3);
+  if (component === 'sensor' && content.kind === 'number') return telemetry(config);
+  const isSwitch = content.kind === 'text' && /^(?:ON|OFF)$/.test(content.text);
+  return component === 'binary_sensor' && isSwitch ? beside(config) : undefined;
+}
 
 const prefix = (base: string | undefined): string => (base === undefined ? '' : `${base}/`);

@@ -1,4 +1,14 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import type { Preset } from './preset.ts';
+
+/** A device describes itself below `$`; version 5 has its number in the topic. */
+function recognise({ levels, content }: Observed): Recognition | undefined {
+  const at = levels.findIndex((level) => /^\$(?:homie|state|description|nodes|implementation)$/.test(level));
+  if (at > 1) return beside(withBase(levels.slice(0, levels[at - 2] === '5' ? at - 2 : at - 1), 'homie'));
+  if (levels[0] !== 'homie' || levels.length < 4) return undefined;
+  return content.kind === 'number' ? telemetry() : beside();
+}
 
 /** Homie 3, 4 and 5: device `<device>/<node>`, one property per topic. Whatever starts with $ describes. */
 export const homie: Preset = {
@@ -10,5 +20,6 @@ export const homie: Preset = {
     device: '{homie_device}/{node}',
   }),
   rest: ({ base_topic: base = 'homie' }) => [`${base}/#`],
+  recognise,
   ignores: (topic) => topic.includes('/$') || topic.endsWith('/set'),
 };

@@ -1,4 +1,14 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
+import { own } from '../mapping/document.ts';
 import type { Preset } from './preset.ts';
+
+function recognise({ levels, document }: Observed): Recognition | undefined {
+  const type = document === undefined ? undefined : own(document, '_type');
+  if (type === 'location' && levels.length > 2 && own(document ?? {}, 'tst') !== undefined)
+    return telemetry(withBase(levels.slice(0, -2), 'owntracks'));
+  return levels[0] === 'owntracks' && typeof type === 'string' ? beside() : undefined;
+}
 
 /** OwnTracks: locations; other kinds of messages share the topic. */
 export const owntracks: Preset = {
@@ -14,4 +24,5 @@ export const owntracks: Preset = {
     skip: ['tst', 'created_at', '_type', 't', 'tid', '_id', 'm', 'bs'],
   }),
   rest: ({ base_topic: base = 'owntracks' }) => [`${base}/#`],
+  recognise,
 };

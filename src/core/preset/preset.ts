@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import type { Recognition } from '../learn/recognition.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { RouteConfig } from '../route-config.ts';
 
@@ -18,4 +20,6 @@ export interface Preset {
   ignores?(topic: string): boolean;
   /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */
   shape?(config: RouteConfig): Shape;
+  /** How `learn` knows a message of this ecosystem; undefined: it is none, or there is no telling. */
+  recognise?(message: Observed): Recognition | undefined;
 }

@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, perhaps, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { emptyDoc, own, type Doc } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
@@ -30,6 +32,22 @@ const shape: Shape = (record) => {
   return { record, metrics, device: deviceOf(record), time, verbatim: true };
 };
 
+const MEASURED = /^(?:temperature_[CF]|humidity|pressure_\w+|battery_ok|wind_\w+|rain_\w+|moisture|mic|mod)$/;
+
+function recognise({ topic, levels, document }: Observed): Recognition | undefined {
+  const isEvent =
+    document !== undefined &&
+    typeof own(document, 'model') === 'string' &&
+    own(document, 'time') !== undefined &&
+    Object.keys(document).some((key) => MEASURED.test(key));
+  const time = document === undefined ? undefined : own(document, 'time');
+  if (isEvent && levels.at(-1) === 'events' && levels.length > 2)
+    return telemetry(withBase(levels.slice(0, -2), 'rtl_433'), time);
+  // `rtl_433 -F json | mosquitto_pub -l`: a topic of the operator's own.
+  if (isEvent) return perhaps(telemetry({ topic }, time));
+  return levels[0] === 'rtl_433' ? beside() : undefined;
+}
+
 /** rtl_433: local times, units in the keys. Only events; the per-device scalars repeat them. */
 export const rtl433: Preset = {
   name: 'rtl_433',
@@ -37,4 +55,5 @@ export const rtl433: Preset = {
   defaults: ({ base_topic: base = 'rtl_433' }) => ({ codec: 'json', topic: `${base}/{host}/events` }),
   rest: ({ base_topic: base = 'rtl_433' }) => [`${base}/#`],
   shape: () => shape,
+  recognise,
 };

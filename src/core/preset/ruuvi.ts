@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { own } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
@@ -15,6 +17,14 @@ const shape: Shape = (record) => {
   };
 };
 
+function recognise({ levels, document }: Observed): Recognition | undefined {
+  if (levels.length < 3 || document === undefined) return undefined;
+  const ofGateway = own(document, 'gw_mac') !== undefined && own(document, 'gwts') !== undefined;
+  if (ofGateway && typeof own(document, 'data') === 'string')
+    return telemetry(withBase(levels.slice(0, -2), 'ruuvi'));
+  return levels[0] === 'ruuvi' && levels.at(-1) === 'gw_status' ? beside() : undefined;
+}
+
 /** Ruuvi Gateway: what a tag broadcasts, in hex. The device is the tag's MAC in the topic. */
 export const ruuvi: Preset = {
   name: 'ruuvi',
@@ -23,4 +33,5 @@ export const ruuvi: Preset = {
   ignore: ({ base_topic: base = 'ruuvi' }) => [`${base}/{gateway}/gw_status`],
   rest: ({ base_topic: base = 'ruuvi' }) => [`${base}/#`],
   shape: () => shape,
+  recognise,
 };

@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
 import { emptyDoc, isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
 import { IGNORED, NO_METRICS, type Draft } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -88,6 +90,28 @@ const shape: Shape = (record, { captures }) => {
   return found.length === 0 ? NO_METRICS : found;
 };
 
+/** Components with nothing to measure, which tell a Shelly all the same. */
+const OTHERS =
+  /^(?:sys|cloud|mqtt|ble|ws|ui|eth|modbus|matter|input|light|script|pm1data|em|emdata|em1data)$/;
+
+function recognise({ levels, document }: Observed): Recognition | undefined {
+  const [id = '', kind, last = ''] = levels.slice(-3);
+  if (levels.length < 3 || document === undefined) return undefined;
+  const config = levels.length === 3 ? {} : { base_topic: levels.slice(0, -3).join('/') };
+  if (kind === 'events' && last === 'rpc' && own(document, 'src') !== undefined) {
+    const method = own(document, 'method');
+    if (method === 'NotifyStatus' || method === 'NotifyFullStatus') return telemetry(config);
+    return method === 'NotifyEvent' ? beside(config) : undefined;
+  }
+  const [component = '', instance] = last.split(':');
+  if (kind !== 'status' || id === '') return undefined;
+  // `temperature:0` names itself; `wifi` alone could be anybody's.
+  const sure = instance !== undefined && own(document, 'id') === Number(instance);
+  if (!sure && !/^shelly/i.test(id)) return undefined;
+  if (COMPONENTS.has(component)) return telemetry(config);
+  return OTHERS.test(component) ? beside(config) : undefined;
+}
+
 const prefix = (base: string | undefined): string => (base === undefined ? '' : `${base}/`);
 
 /** Shelly Gen2 and later: notifications, and the status topics of `status_ntf`. */
@@ -103,4 +127,5 @@ export const shellyGen2: Preset = {
       (topic) => `${prefix(base_topic)}{shelly}/${topic}`,
     ),
   shape: () => shape,
+  recognise,
 };

@@ -1,5 +1,14 @@
 import { isSparkplugData } from '../codec/sparkplug.ts';
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withPrefix, type Recognition } from '../learn/recognition.ts';
 import type { Preset } from './preset.ts';
+
+function recognise({ topic, levels }: Observed): Recognition | undefined {
+  const at = levels.indexOf('spBv1.0');
+  if (at < 0) return undefined;
+  const config = withPrefix(levels.slice(0, at), ['spBv1.0/#']);
+  return isSparkplugData(topic) ? telemetry(config) : beside(config);
+}
 
 /** Eclipse Sparkplug B 3.0: device `group/node[/device]`. Births must be heard for data by alias to be read. */
 export const sparkplugB: Preset = {
@@ -7,4 +16,5 @@ export const sparkplugB: Preset = {
   summary: 'Sparkplug B edge nodes and their devices',
   defaults: () => ({ codec: 'sparkplug-b', topic: 'spBv1.0/#' }),
   ignores: (topic) => !isSparkplugData(topic),
+  recognise,
 };

@@ -1,6 +1,9 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
 import { isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
 import { IGNORED, NO_METRICS, type Draft, type Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
+import type { RouteConfig } from '../route-config.ts';
 import type { Preset } from './preset.ts';
 import { joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
@@ -66,21 +69,53 @@ const shape =
     return drafts.length === 0 ? NO_METRICS : drafts;
   };
 
+const TOPICS = [
+  ['tele', 'SENSOR'],
+  ['tele', 'STATE'],
+  ['stat', 'STATUS8'],
+  ['stat', 'STATUS10'],
+] as const;
+
+/** FullTopic is the operator's: the usual `%prefix%/%topic%/`, the other way round, or below something of their own. */
+function recognise({ levels, document, content }: Observed): Recognition | undefined {
+  if (levels[0] === 'tasmota' && levels[1] === 'discovery') return beside();
+  const last = levels.at(-1);
+  const known = TOPICS.find(([prefix, name]) => name === last && levels.includes(prefix));
+  if (known === undefined || levels.length < 3) {
+    const lwt = levels[0] === 'tele' && last === 'LWT' && content.kind === 'text';
+    return lwt && /^(?:online|offline)$/i.test(content.text) ? beside() : undefined;
+  }
+  const wrapped = document === undefined ? undefined : own(document, 'StatusSNS');
+  const sensors = isObject(wrapped) ? wrapped : document;
+  // A Zigbee bridge sends no time.
+  const isTasmota = ['Time', 'Epoch', 'ZbReceived'].some((key) => own(sensors ?? {}, key) !== undefined);
+  if (sensors === undefined || !isTasmota) return undefined;
+  const epoch = own(sensors, 'Epoch') !== undefined;
+  return telemetry(fullTopic(levels, levels.indexOf(known[0])), epoch ? undefined : own(sensors, 'Time'));
+}
+
+function fullTopic(levels: readonly string[], at: number): RouteConfig {
+  if (at === 0) return {};
+  const before = levels.slice(0, at).join('/');
+  const device = at === 1 ? '{device}' : '{device...}';
+  return {
+    topic: TOPICS.map(([prefix, name]) =>
+      at === levels.length - 2 ? `${device}/${prefix}/${name}` : `${before}/${prefix}/{device...}/${name}`,
+    ),
+  };
+}
+
 /** Tasmota: one object per sensor in a message; times without an offset are local. */
 export const tasmota: Preset = {
   name: 'tasmota',
   summary: 'Tasmota devices, their BLE and Zigbee bridges included',
   defaults: () => ({
     codec: 'json',
-    topic: [
-      'tele/{device...}/SENSOR',
-      'tele/{device...}/STATE',
-      'stat/{device...}/STATUS8',
-      'stat/{device...}/STATUS10',
-    ],
+    topic: TOPICS.map(([prefix, name]) => `${prefix}/{device...}/${name}`),
     // Epoch, where it is sent, needs no time zone.
     time: { path: ['/Epoch', '/Time', '/StatusSNS/Epoch', '/StatusSNS/Time'] },
   }),
   rest: () => ['tele/#', 'stat/#', 'cmnd/#', 'tasmota/discovery/#'],
   shape: (config) => shape(config.split_blocks === true),
+  recognise,
 };

@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry as measured, type Recognition } from '../learn/recognition.ts';
 import { isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
 import { NO_METRICS, type Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -22,6 +24,18 @@ const gatewayShape: Shape = (record) => {
   return elements.length === 0 ? NO_METRICS : elements;
 };
 
+/** All devices share one topic, so the device gets a name here; the operator knows a better one. */
+function recogniseDevice({ topic, document, content }: Observed): Recognition | undefined {
+  const config = { device: 'thingsboard' };
+  if (topic === 'v1/devices/me/telemetry' && content.kind === 'tree') return measured(config);
+  return topic.startsWith('v1/devices/me/') && document !== undefined ? beside(config) : undefined;
+}
+
+function recogniseGateway({ topic, document }: Observed): Recognition | undefined {
+  if (!topic.startsWith('v1/gateway/') || document === undefined) return undefined;
+  return topic === 'v1/gateway/telemetry' ? measured() : beside();
+}
+
 /** The topic names no device (the credentials do): set `device`, or let the payload say it. */
 export const thingsboard: Preset = {
   name: 'thingsboard',
@@ -29,6 +43,7 @@ export const thingsboard: Preset = {
   defaults: () => ({ codec: 'json', topic: 'v1/devices/me/telemetry' }),
   rest: () => ['v1/devices/me/#'],
   shape: () => deviceShape,
+  recognise: recogniseDevice,
 };
 
 export const thingsboardGateway: Preset = {
@@ -37,4 +52,5 @@ export const thingsboardGateway: Preset = {
   defaults: () => ({ codec: 'json', topic: 'v1/gateway/telemetry' }),
   rest: () => ['v1/gateway/#'],
   shape: () => gatewayShape,
+  recognise: recogniseGateway,
 };

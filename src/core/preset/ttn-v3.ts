@@ -1,3 +1,5 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withPrefix, type Recognition } from '../learn/recognition.ts';
 import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import { IGNORED, type Draft } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -52,11 +54,22 @@ const shape: Shape = (record) => {
   return draft(object(own(uplink, 'decoded_payload')), time);
 };
 
+const UPLINKS = 'v3/{application}/devices/{end_device}/up';
+
+function recognise({ levels, document }: Observed): Recognition | undefined {
+  const at = levels.indexOf('v3');
+  if (at < 0 || levels[at + 2] !== 'devices' || document === undefined) return undefined;
+  if (own(document, 'end_device_ids') === undefined) return undefined;
+  const config = withPrefix(levels.slice(0, at), [UPLINKS]);
+  return levels.slice(at + 4).join('/') === 'up' ? telemetry(config) : beside(config);
+}
+
 /** The Things Stack v3: uplinks only. Zero, false and empty fields are not sent, and 64-bit integers are strings. */
 export const ttnV3: Preset = {
   name: 'ttn-v3',
   summary: 'The Things Stack v3 uplinks',
-  defaults: () => ({ codec: 'json', topic: 'v3/{application}/devices/{end_device}/up' }),
+  defaults: () => ({ codec: 'json', topic: UPLINKS }),
   rest: () => ['v3/#'],
   shape: () => shape,
+  recognise,
 };

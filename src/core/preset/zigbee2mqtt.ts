@@ -1,6 +1,29 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, perhaps, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
+import { isObject, own } from '../mapping/document.ts';
 import type { Preset } from './preset.ts';
 
 const base = (config: { base_topic?: string | undefined }): string => config.base_topic ?? 'zigbee2mqtt';
+
+/** The bridge says who it is; a device elsewhere is known by its link quality alone. */
+function recognise({ levels, document, content }: Observed): Recognition | undefined {
+  const at = levels.indexOf('bridge');
+  if (at > 0 && isBridge(levels[at + 1], content.kind === 'tree' ? content.value : undefined))
+    return beside(withBase(levels.slice(0, at), 'zigbee2mqtt'));
+  if (levels[0] === 'zigbee2mqtt' && levels.length > 1)
+    return at < 0 && document !== undefined ? telemetry() : beside();
+  if (levels.length < 2 || document === undefined || typeof own(document, 'linkquality') !== 'number')
+    return undefined;
+  return perhaps(telemetry(withBase(levels.slice(0, 1), 'zigbee2mqtt')));
+}
+
+function isBridge(topic: string | undefined, value: unknown): boolean {
+  if (topic === 'devices')
+    return Array.isArray(value) && isObject(value[0]) && own(value[0], 'ieee_address') !== undefined;
+  if (!isObject(value)) return false;
+  if (topic === 'state') return own(value, 'state') === 'online' || own(value, 'state') === 'offline';
+  return topic === 'info' && own(value, 'coordinator') !== undefined;
+}
 
 /** Zigbee2MQTT: the device is the topic behind the base; friendly names may hold slashes. */
 export const zigbee2mqtt: Preset = {
@@ -21,4 +44,5 @@ export const zigbee2mqtt: Preset = {
     ]),
     `${base(config)}/{name...}/availability`,
   ],
+  recognise,
 };

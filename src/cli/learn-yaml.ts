@@ -1,0 +1,112 @@
+import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../core/learn/index.ts';
+import type { PlainObject } from '../config/walk.ts';
+import { formatNumber } from './format.ts';
+import { plainText } from './terminal.ts';
+
+const MANY = 8;
+const WIDTH = 116;
+
+/** What was learnt as a configuration, with the rest as comments. `mqtt`: how the broker was reached. */
+export function learnedYaml(learned: Learned, mqtt: PlainObject | undefined): string {
+  const { routes, leftOut, notPlaced } = learned;
+  return [
+    ...heading(learned),
+    ...(mqtt === undefined
+      ? ['# mqtt:', '#   url: mqtts://broker.example:8883']
+      : ['mqtt:', ...entries(mqtt, '  ')]),
+    '# Without database.url the readings go to the embedded TimescaleDB.',
+    '# database:',
+    '#   url: postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full',
+    '',
+    ...(routes.length === 0 ? ['routes: []'] : ['routes:', ...routes.flatMap(routeLines).slice(1)]),
+    '',
+    ...reasonLines('Left out, as no telemetry:', leftOut),
+    ...reasonLines('Not placed:', notPlaced),
+  ]
+    .join('\n')
+    .replace(/\n+$/, '\n');
+}
+
+function heading({ messages, topics, seconds, overlooked }: Learned): string[] {
+  const lines = [
+    `# Learnt from ${count(messages, 'message')} on ${count(topics, 'topic')} in ${formatNumber(Math.round(seconds))} s.`,
+  ];
+  if (overlooked > 0)
+    lines.push(`# Too much to look at all of it: ${overlooked} messages were not. Narrow --filter.`);
+  lines.push('# See what it makes of a capture: fieldwatch decode -c FILE --replay CAPTURE', '');
+  return lines;
+}
+
+function routeLines(learned: LearnedRoute): string[] {
+  const { route, ecosystem, messages, topics, perMinute, devices, metrics, hints } = learned;
+  const rate = perMinute === undefined ? '' : `, ${formatNumber(Number(perMinute.toPrecision(3)))} a minute`;
+  const [first = '', ...rest] = entries(route as PlainObject, '    ');
+  return [
+    '',
+    comment(`${ecosystem ?? `payloads of your own, ${String(route.codec ?? route.preset)}`}: `, [
+      `${count(messages, 'message')} on ${count(topics, 'topic')}${rate}`,
+    ]),
+    ...(devices.length === 0 ? [] : [comment(`  ${count(devices.length, 'device')}: `, devices)]),
+    ...(metrics.length === 0 ? [] : [comment('  ', metrics.map(metricText))]),
+    ...hints.map((hint) => comment('  ! ', [hint])),
+    `  - ${first.trimStart()}`,
+    ...rest,
+  ];
+}
+
+const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
+
+function metricText({ name, unit, min, max }: LearnedMetric): string {
+  const range = min === max ? formatNumber(min) : `${formatNumber(min)}…${formatNumber(max)}`;
+  return `${name} ${range}${unit === undefined ? '' : ` ${unit}`}`;
+}
+
+/** One line of a comment; text from the network cannot leave it. */
+function comment(start: string, items: readonly string[]): string {
+  const shown = items.slice(0, MANY).map((item) => plainText(item).slice(0, WIDTH));
+  const more = items.length > shown.length ? ` and ${items.length - shown.length} more` : '';
+  return `  # ${start}${shown.join(', ')}${more}`;
+}
+
+function reasonLines(title: string, reasons: readonly Reason[]): string[] {
+  if (reasons.length === 0) return [];
+  return [
+    `# ${title}`,
+    ...reasons.map(({ reason, messages, topics, examples }) => {
+      const where =
+        topics === 0 ? '' : ` on ${count(topics, 'topic')}: ${examples.map(plainText).join(', ')}`;
+      const more = topics > examples.length && examples.length > 0 ? ', …' : '';
+      return `#   ${reason}: ${count(messages, 'message')}${where}${more}`;
+    }),
+  ];
+}
+
+function entries(object: PlainObject, indent: string): string[] {
+  return Object.entries(object).flatMap(([key, value]) => {
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) return [`${indent}${scalar(key)}: ${flow(value)}`];
+    const list = (value as unknown[]).map((item) => `${indent}  - ${flow(item)}`);
+    return [`${indent}${scalar(key)}:`, ...list];
+  });
+}
+
+function flow(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return scalar(value);
+  if (Array.isArray(value)) return `[${(value as unknown[]).map(flow).join(', ')}]`;
+  const pairs = Object.entries(value).filter(([, one]) => one !== undefined);
+  return `{ ${pairs.map(([key, one]) => `${scalar(key)}: ${flow(one)}`).join(', ')} }`;
+}
+
+// What YAML reads as text without quotes, whatever stands around it.
+const PLAIN = /^[A-Za-z/][\w./-]*(?::\/\/[\w./:-]+)?$/;
+const WORDS = /^(?:true|false|null|yes|no|on|off|y|n)$/i;
+
+/** JSON's strings are YAML's; what a terminal or an editor would act on is written out. */
+function scalar(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value);
+  if (PLAIN.test(value) && !WORDS.test(value)) return value;
+  return JSON.stringify(value).replace(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

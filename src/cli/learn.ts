@@ -1,0 +1,133 @@
+import { inflate } from '../adapters/zlib/inflate.ts';
+import { loadConfig, type Config } from '../config/index.ts';
+import type { PlainObject } from '../config/walk.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { Gathering, learn, type Learned } from '../core/learn/index.ts';
+import { openCapture } from './capture-file.ts';
+import { jsonOption, print, subcommand, usage, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { parseReplayLine } from './decode-core.ts';
+import { learnedYaml } from './learn-yaml.ts';
+import { earOf, hear, secondsOption, withListenOptions, type ListenOptions } from './listening.ts';
+
+interface Options extends ListenOptions {
+  readonly replay?: string;
+  readonly json?: boolean;
+}
+
+const DEFAULT_SECONDS = 60;
+const EXAMPLE = [
+  'fieldwatch learn --broker mqtt://127.0.0.1:1883 --seconds 300 > fieldwatch.yaml',
+  'fieldwatch learn --replay capture.jsonl > fieldwatch.yaml && fieldwatch check-config -c fieldwatch.yaml',
+].join('\n');
+
+/** `fieldwatch learn`: listens for a while and prints a configuration for what it hears. */
+export const learnCommand: CliCommand = (cli) =>
+  withListenOptions(
+    subcommand(
+      'learn',
+      'listen to a broker, recognise what is there, and print a configuration that stores it',
+      EXAMPLE,
+    ),
+  )
+    .option(...secondsOption)
+    .option('--replay <file>', 'learn from a capture instead of a broker, - for standard input')
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      `\nListens for ${DEFAULT_SECONDS} s unless --seconds says otherwise; Ctrl-C ends it with what was heard until then.\n`,
+    )
+    .action(cli.action((options: Options) => run(cli, options)));
+
+async function run(cli: Cli, options: Options): Promise<ExitCode> {
+  const { gathering, config, mqtt } =
+    options.replay === undefined ? await heard(cli, options) : await replayed(cli, options, options.replay);
+  if (gathering.messages === 0) {
+    cli.stderr.write(
+      'fieldwatch: nothing was heard: listen longer (--seconds), or to other topics (--filter)\n',
+    );
+    return 1;
+  }
+  const { limits, time_window: timeWindow } = config;
+  const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
+  const learned = learn(gathering, { limits, timeWindow, inflate, timezone });
+  const yaml = learnedYaml(learned, mqtt);
+  verify(yaml);
+  print(cli, options.json === true ? JSON.stringify(jsonOf(learned)) : yaml.trimEnd());
+  summarise(cli, learned);
+  return learned.routes.length === 0 ? 1 : 0;
+}
+
+interface Gathered {
+  readonly gathering: Gathering;
+  readonly config: Config;
+  readonly mqtt: PlainObject | undefined;
+}
+
+async function heard(cli: Cli, options: Options): Promise<Gathered> {
+  const ear = earOf(cli, options);
+  const gathering = new Gathering();
+  const seconds = options.seconds ?? DEFAULT_SECONDS;
+  await hear(cli, ear, { seconds, messages: undefined }, (message) => gathering.add(message));
+  return { gathering, config: ear.config, mqtt: mqttOf(ear.config.mqtt) };
+}
+
+async function replayed(cli: Cli, options: Options, file: string): Promise<Gathered> {
+  for (const key of ['broker', 'filter', 'seconds'] as const)
+    if (options[key] !== undefined)
+      throw usage(`--replay does not go together with --${key}`, 'a capture is learnt from as it is');
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const gathering = new Gathering();
+  await openCapture(cli, file, async (lines) => {
+    let number = 0;
+    for await (const line of lines)
+      if (++number > 0 && line.trim() !== '') gathering.add(parseReplayLine(line, number, Date.now));
+  });
+  return { gathering, config, mqtt: undefined };
+}
+
+/** How the broker was reached, as the configuration says it; never a password. */
+function mqttOf({ url, protocol, username, password_file, tls }: Config['mqtt']): PlainObject | undefined {
+  if (url === undefined) return undefined;
+  const { ca_file, cert_file, key_file, servername } = tls;
+  const files = Object.fromEntries(
+    Object.entries({ ca_file, cert_file, key_file, servername }).filter(([, value]) => value !== undefined),
+  );
+  return {
+    url,
+    ...(protocol === '5.0' ? {} : { protocol }),
+    ...(username === undefined ? {} : { username }),
+    ...(password_file === undefined ? {} : { password_file }),
+    ...(Object.keys(files).length === 0 ? {} : { tls: files }),
+  };
+}
+
+/** What is printed must be a configuration, whatever was in the topics. The files that it names are not looked for. */
+function verify(yaml: string): void {
+  try {
+    loadConfig({ text: yaml, file: 'learnt', env: {}, readFile: () => '-' });
+  } catch (cause) {
+    throw new FieldwatchError(`what was learnt is no valid configuration:\n${yaml}`, {
+      code: 'LEARN_INVALID',
+      kind: 'bug',
+      remedy: 'please report it, with the capture if you can',
+      cause,
+    });
+  }
+}
+
+const jsonOf = (learned: Learned) => ({
+  messages: learned.messages,
+  topics: learned.topics,
+  seconds: learned.seconds,
+  overlooked: learned.overlooked,
+  routes: learned.routes.map(({ perMinute, ...route }) => ({ ...route, per_minute: perMinute ?? null })),
+  left_out: learned.leftOut,
+  not_placed: learned.notPlaced,
+});
+
+function summarise(cli: Cli, { routes, notPlaced }: Learned): void {
+  const devices = routes.reduce((sum, route) => sum + route.devices.length, 0);
+  const unplaced = notPlaced.reduce((sum, reason) => sum + reason.messages, 0);
+  const rest = unplaced === 0 ? '' : `, ${unplaced} messages not placed`;
+  cli.stderr.write(`fieldwatch: ${routes.length} routes, ${devices} devices${rest}\n`);
+}

@@ -1,0 +1,45 @@
+import type { Heard } from './observed.ts';
+
+/** Enough of a topic to see what varies; a whole day of it would tell no more. */
+const SAMPLES_PER_TOPIC = 50;
+const MAX_TOPICS = 20_000;
+const MAX_BYTES = 64 * 1024 ** 2;
+/** What a sample costs beside its payload and topic. */
+const SAMPLE_BYTES = 200;
+
+/** What was heard, within bounds: some messages of each topic in the order of their arrival, and a count of all. */
+export class Gathering {
+  readonly samples: Heard[] = [];
+  readonly counts = new Map<string, number>();
+  messages = 0;
+  /** Messages of which neither topic nor payload is kept: too many topics, or too much. */
+  overlooked = 0;
+  private bytes = 0;
+  private firstMs = Infinity;
+  private lastMs = -Infinity;
+
+  add(message: Heard): void {
+    this.messages++;
+    this.firstMs = Math.min(this.firstMs, message.receivedAtMs);
+    this.lastMs = Math.max(this.lastMs, message.receivedAtMs);
+    const count = this.counts.get(message.topic) ?? 0;
+    if (count === 0 && this.counts.size >= MAX_TOPICS) {
+      this.overlooked++;
+      return;
+    }
+    this.counts.set(message.topic, count + 1);
+    if (count >= SAMPLES_PER_TOPIC) return;
+    const size = message.payload.length + message.topic.length * 2 + SAMPLE_BYTES;
+    if (this.bytes + size > MAX_BYTES) {
+      this.overlooked++;
+      return;
+    }
+    this.bytes += size;
+    this.samples.push(message);
+  }
+
+  /** From the first message to the last. */
+  get spanMs(): number {
+    return this.messages === 0 ? 0 : this.lastMs - this.firstMs;
+  }
+}

@@ -1,0 +1,150 @@
+import { CORE_METRICS, type RejectCode } from '../reading.ts';
+import type { RouteConfig } from '../route-config.ts';
+import { effectiveConfig, topicList } from '../compiled-route.ts';
+import { parseTopicPattern } from '../topic.ts';
+import type { RouteTrial, Trial } from './trial.ts';
+
+/** A route on its way to the configuration, with what is to be said about it. */
+export interface DraftRoute {
+  readonly route: RouteConfig;
+  readonly hints: readonly string[];
+}
+
+const BAD_TIME: ReadonlySet<RejectCode> = new Set(['bad_time', 'time_out_of_range']);
+/** A topic that always ends like this carries no measurement. */
+const NO_TELEMETRY: ReadonlySet<RejectCode> = new Set([
+  'no_metrics',
+  'not_a_number',
+  'parse_error',
+  'invalid_utf8',
+  'unsupported',
+  'ignored',
+]);
+const MAX_IGNORED = 100;
+const MAX_RENAMED = 50;
+
+/** What a route needs so that the samples leave no dead letter behind; unchanged where nothing can be done. */
+export function mend(draft: DraftRoute, trial: RouteTrial, all: Trial): DraftRoute {
+  return [mendTime, mendDevice, mendPressure, mendNames].reduce(
+    (route, fix) => fix(route, trial),
+    mendTopics(draft, trial, all),
+  );
+}
+
+function codesOf({ faults }: RouteTrial): Set<RejectCode> {
+  return new Set([...faults.values()].flatMap((codes) => [...codes.keys()]));
+}
+
+function mendTime(draft: DraftRoute, trial: RouteTrial): DraftRoute {
+  if (![...codesOf(trial)].some((code) => BAD_TIME.has(code)) || draft.route.on_bad_time !== undefined)
+    return draft;
+  return {
+    route: { ...draft.route, on_bad_time: 'received' },
+    hints: [
+      ...draft.hints,
+      'some clocks are wrong (1970, or beyond time_window): their readings get the time of arrival',
+    ],
+  };
+}
+
+function mendDevice(draft: DraftRoute, trial: RouteTrial): DraftRoute {
+  const { device, device_path } = draft.route;
+  if (!codesOf(trial).has('no_device') || device !== undefined || device_path !== undefined) return draft;
+  const [topic = 'device'] = trial.topics;
+  return {
+    route: { ...draft.route, device: topic.replace(/[{}]/g, '_') },
+    hints: [...draft.hints, 'no payload names the device: this name stands for all of them'],
+  };
+}
+
+/** Only of a route of its own: an ecosystem's preset knows its units. */
+function mendPressure(draft: DraftRoute, { metrics }: RouteTrial): DraftRoute {
+  const { route, hints } = draft;
+  const facts = metrics.get('pressure');
+  if (facts === undefined || route.preset !== undefined || route.fields !== undefined) return draft;
+  const unit =
+    facts.min >= 30_000 && facts.max <= 120_000
+      ? 'Pa'
+      : facts.min >= 60 && facts.max <= 120
+        ? 'kPa'
+        : undefined;
+  if (unit === undefined) return draft;
+  return {
+    route: { ...route, fields: { pressure: { unit } } },
+    hints: [...hints, `pressure looks like ${unit}: it becomes hPa`],
+  };
+}
+
+const CORE_SUFFIX = new RegExp(`_(${CORE_METRICS.join('|')})$`);
+
+/**
+ * `bedroom_temperature` of a device with no other temperature is its temperature, which rules and queries know. Only
+ * where a topic names the metric: there people give such names.
+ */
+function mendNames(draft: DraftRoute, { devices }: RouteTrial): DraftRoute {
+  const { route, hints } = draft;
+  const taken = new Set(Object.keys(route.metric_map ?? {}));
+  if (effectiveConfig(route).codec !== 'scalar') return draft;
+  const candidates = new Set(
+    [...devices.values()].flatMap((names) => [...names]).filter((name) => CORE_SUFFIX.test(name)),
+  );
+  const alone = [...candidates].filter((name) => {
+    const core = CORE_SUFFIX.exec(name)?.[1];
+    return [...devices.values()].every(
+      (names) =>
+        !names.has(name) ||
+        [...names].every((one) => one === name || (one !== core && CORE_SUFFIX.exec(one)?.[1] !== core)),
+    );
+  });
+  const found = alone.filter((name) => !taken.has(name)).slice(0, MAX_RENAMED);
+  if (found.length === 0) return draft;
+  const renamed = Object.fromEntries(found.map((name) => [name, CORE_SUFFIX.exec(name)?.[1] ?? name]));
+  return {
+    route: { ...route, metric_map: { ...route.metric_map, ...renamed } },
+    hints: [
+      ...new Set([
+        ...hints,
+        'metric_map: what a device has only one of takes the usual name, which rules and queries know',
+      ]),
+    ],
+  };
+}
+
+/** Topics that never gave a number are ignored: by name of the metric where the topic has one, else one by one. */
+function mendTopics(draft: DraftRoute, trial: RouteTrial, all: Trial): DraftRoute {
+  const good = new Set(all.routes.flatMap((route) => [...route.good]));
+  const ignore = new Set(draft.route.ignore);
+  for (const [topic, codes] of trial.faults) {
+    if (good.has(topic) || ![...codes.keys()].every((code) => NO_TELEMETRY.has(code))) continue;
+    if (ignore.size >= MAX_IGNORED) break;
+    const pattern = ignorePattern(draft.route, topic, good);
+    if (pattern !== undefined) ignore.add(pattern);
+  }
+  const before = draft.route.ignore?.length ?? 0;
+  return ignore.size === before ? draft : { ...draft, route: { ...draft.route, ignore: [...ignore] } };
+}
+
+function ignorePattern(route: RouteConfig, topic: string, good: ReadonlySet<string>): string | undefined {
+  for (const text of topicList(effectiveConfig(route).topic)) {
+    const parsed = parseTopicPattern(text);
+    const captures = parsed.ok ? parsed.pattern.match(topic) : undefined;
+    if (captures === undefined) continue;
+    const wide = generalised(text, captures);
+    const pattern = wide === undefined ? undefined : parseTopicPattern(wide);
+    if (pattern?.ok === true && ![...good].some((one) => pattern.pattern.match(one) !== undefined))
+      return wide;
+    break;
+  }
+  // A topic with braces in it cannot be written as a pattern.
+  return parseTopicPattern(topic).ok ? topic : undefined;
+}
+
+/** The route's pattern with this metric or component in it, whatever the device. */
+function generalised(text: string, captures: ReadonlyMap<string, string>): string | undefined {
+  const name = ['metric', 'component'].find((one) => captures.has(one));
+  if (name === undefined) return undefined;
+  return text
+    .split('/')
+    .map((level) => (level === `{${name}}` ? captures.get(name) : /^\{\w+\}$/.test(level) ? '+' : level))
+    .join('/');
+}

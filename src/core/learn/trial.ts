@@ -1,0 +1,99 @@
+import { FILTERED_CODES, type RejectCode } from '../reading.ts';
+import { compileRoutes, type RouterOptions } from '../route.ts';
+import type { RouteConfig } from '../route-config.ts';
+import type { Observed } from './observed.ts';
+
+const MAX_NAMES = 5000;
+
+export interface MetricFacts {
+  count: number;
+  min: number;
+  max: number;
+}
+
+/** What one route made of the samples. */
+export interface RouteTrial {
+  messages: number;
+  readonly topics: Set<string>;
+  /** Topics that gave a reading. */
+  readonly good: Set<string>;
+  /** The metrics of each device. */
+  readonly devices: Map<string, Set<string>>;
+  readonly metrics: Map<string, MetricFacts>;
+  /** What became a dead letter: topic -> code -> messages. */
+  readonly faults: Map<string, Map<RejectCode, number>>;
+}
+
+export interface Trial {
+  readonly routes: readonly RouteTrial[];
+  /** Messages that no route reads. */
+  readonly unread: readonly Observed[];
+  /** Messages that an ecosystem's own ignore list holds. */
+  readonly ignored: number;
+}
+
+/** Runs the samples through the routes, in the order of their arrival. */
+export function tryRoutes(
+  routes: readonly RouteConfig[],
+  samples: readonly Observed[],
+  options: RouterOptions,
+): Trial {
+  const router = compileRoutes(routes, options);
+  const trials = routes.map(emptyTrial);
+  const unread: Observed[] = [];
+  let ignored = 0;
+  const places = new Map<string, ReturnType<typeof router.routeOf>>();
+  for (const sample of samples) {
+    const place = places.get(sample.topic) ?? router.routeOf(sample.topic);
+    places.set(sample.topic, place);
+    const trial = typeof place === 'number' ? trials[place] : undefined;
+    if (place === 'ignored') ignored++;
+    else if (trial === undefined) unread.push(sample);
+    else note(trial, sample, router.decode(sample));
+  }
+  return { routes: trials, unread, ignored };
+}
+
+function emptyTrial(): RouteTrial {
+  return {
+    messages: 0,
+    topics: new Set(),
+    good: new Set(),
+    devices: new Map(),
+    metrics: new Map(),
+    faults: new Map(),
+  };
+}
+
+type Decoded = ReturnType<ReturnType<typeof compileRoutes>['decode']>;
+
+function note(trial: RouteTrial, { topic }: Observed, decoded: Decoded): void {
+  trial.messages++;
+  trial.topics.add(topic);
+  if (decoded.kind === 'reject') {
+    if (FILTERED_CODES.has(decoded.code)) return;
+    const codes = trial.faults.get(topic) ?? new Map<RejectCode, number>();
+    trial.faults.set(topic, codes.set(decoded.code, (codes.get(decoded.code) ?? 0) + 1));
+    return;
+  }
+  trial.good.add(topic);
+  for (const { device, metrics } of decoded.readings) {
+    const known = trial.devices.get(device) ?? new Set<string>();
+    if (trial.devices.size < MAX_NAMES) trial.devices.set(device, known);
+    for (const [name, value] of metrics) {
+      if (known.size < MAX_NAMES) known.add(name);
+      noteMetric(trial.metrics, name, value);
+    }
+  }
+}
+
+function noteMetric(metrics: Map<string, MetricFacts>, name: string, value: number): void {
+  const known = metrics.get(name);
+  if (known === undefined) {
+    if (metrics.size < MAX_NAMES) metrics.set(name, { count: 1, min: value, max: value });
+    return;
+  }
+  known.count++;
+  known.min = Math.min(known.min, value);
+  known.max = Math.max(known.max, value);
+}
