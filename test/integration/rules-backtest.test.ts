@@ -127,6 +127,41 @@ describe('rules backtest', () => {
   });
 });
 
+describe('rules suggest', () => {
+  const rows = [...Array(300).keys()];
+
+  beforeAll(async () => {
+    // A room between 18 and 22 °C that is measured every minute, with one spike.
+    await db.query(`INSERT INTO sensors (id, key, location) VALUES (4, 'd', 'office')`);
+    await values(4, rows, rows.map((index) => (index === 150 ? 45 : 20 + 2 * Math.sin(index / 9) + (index % 3) * 0.1))); // prettier-ignore
+  });
+
+  test('proposes limits that the configuration takes, and says what they would have given', async () => {
+    const { out, code } = await rules('suggest', '--since', '5d', '--sensor', 'd', '--json');
+    expect(code).toBe(0);
+    const [found] = lines(out);
+    expect(found).toMatchObject({ kind: 'suggestion', metric: 'temperature', values: 300, sensors: 1 });
+    expect(found).toMatchObject({ rule: { for: '2m' }, proposed: { high: 0, low: 0 }, current: { high: 1 } });
+  });
+
+  test('as rules alone they can be given to the backtest', async () => {
+    const { out } = await rules('suggest', '--since', '5d', '--location', 'office', '--yaml');
+    expect(out).toMatch(/^# suggested .*\nalerts:\n {2}overrides:\n {4}- location: office\n/);
+    const file = join(folder, 'suggested.yaml');
+    await writeFile(file, out);
+    const backtest = await rules('backtest', '--since', '5d', '--sensor', 'd', '--rules', file);
+    expect(backtest.out).toContain('1 episodes now, 0 with the file: 0 gained, 1 lost');
+  });
+
+  test('is a table for people, and says where there is too little to go by', async () => {
+    const { out, code } = await rules('suggest', '--since', '5d', '--sensor', 'a');
+    expect(code).toBe(1);
+    expect(out).toMatch(/metric\s+values\s+usual/);
+    expect(out).toContain('co2: no suggestion, 2 values are too few, 100 are needed');
+    expect((await rules('suggest', '--since', '5d', '--metric', 'nothing')).err).toContain('no values');
+  });
+});
+
 describe('readings in order', () => {
   test('come whole and in order, however much falls on one stretch of time', async () => {
     const base = START - DAY_MS;

@@ -1,9 +1,10 @@
 import { subcommand, type CliCommand } from '../command.ts';
 import { rulesBacktestCommand } from './backtest.ts';
 import { rulesCheckCommand } from './check.ts';
+import { rulesSuggestCommand } from './suggest.ts';
 import { rulesTestCommand } from './test.ts';
 
-/** `fieldwatch rules check|test|backtest`. */
+/** `fieldwatch rules check|test|backtest|suggest`. */
 export const rulesCommand: CliCommand = (cli) =>
   subcommand(
     'rules',
@@ -12,4 +13,5 @@ export const rulesCommand: CliCommand = (cli) =>
   )
     .addCommand(rulesCheckCommand(cli))
     .addCommand(rulesTestCommand(cli))
-    .addCommand(rulesBacktestCommand(cli));
+    .addCommand(rulesBacktestCommand(cli))
+    .addCommand(rulesSuggestCommand(cli));

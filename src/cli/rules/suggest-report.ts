@@ -1,0 +1,91 @@
+import { stringify } from 'yaml';
+import type { MetricFigures } from '../../core/alert/metric-sample.ts';
+import type { SuggestedRule, Suggestion } from '../../core/alert/suggest.ts';
+import { formatDuration } from '../../core/duration.ts';
+import type { TimeRange } from '../../queries/db.ts';
+import { print, type Cli } from '../command.ts';
+import { formatNumber, formatTime } from '../format.ts';
+import { jsonLine } from '../rows.ts';
+import { tableLines, type Column } from '../table.ts';
+import { createPaint, plainText, wantsColor } from '../terminal.ts';
+
+/** A suggestion, and the episodes that it and the current rules give. */
+export interface Counted {
+  readonly suggestion: Suggestion;
+  readonly proposed: { readonly high: number; readonly low: number };
+  readonly current: { readonly high: number; readonly low: number };
+}
+
+interface Form extends TimeRange {
+  readonly json?: boolean;
+  readonly yaml?: boolean;
+  readonly sensor?: string;
+  readonly location?: string;
+}
+
+/** As the configuration takes it: durations as text. */
+export function fieldsOf({ for: wait, stale_after: stale, ...rest }: SuggestedRule): Record<string, unknown> {
+  return {
+    ...rest,
+    ...(wait === undefined ? {} : { for: formatDuration(wait) }),
+    ...(stale === undefined ? {} : { stale_after: formatDuration(stale) }),
+  };
+}
+
+export function printSuggestions(cli: Cli, all: readonly Counted[], form: Form): void {
+  if (form.json === true) return all.forEach((each) => print(cli, jsonOf(each)));
+  if (all.length === 0) return void cli.stderr.write('no values\n');
+  if (form.yaml !== true) {
+    const paint = createPaint(wantsColor(cli));
+    print(cli, `${tableLines(COLUMNS, all, paint).join('\n')}\n`);
+    for (const { suggestion } of all)
+      if ('none' in suggestion)
+        print(cli, `${plainText(suggestion.figures.metric)}: no suggestion, ${suggestion.none}`);
+  }
+  const rules = yamlOf(all, form);
+  if (rules !== undefined) print(cli, rules);
+}
+
+/** Ready to be pasted, or to be given to `rules backtest --rules`. A narrower selection becomes an override. */
+function yamlOf(all: readonly Counted[], { from, to, sensor, location }: Form): string | undefined {
+  const metrics = Object.fromEntries(
+    all.flatMap(({ suggestion: each }) =>
+      'rule' in each ? [[each.figures.metric, fieldsOf(each.rule)] as const] : [],
+    ),
+  );
+  if (Object.keys(metrics).length === 0) return undefined;
+  const scope = sensor !== undefined ? { sensor } : location !== undefined ? { location } : undefined;
+  const alerts = scope === undefined ? { metrics } : { overrides: [{ ...scope, metrics }] };
+  const about = `# suggested by what was stored from ${formatTime(from)} to ${formatTime(to)}`;
+  return `${about}\n${stringify({ alerts }).trimEnd()}`;
+}
+
+function jsonOf({ suggestion, proposed, current }: Counted): string {
+  const { figures } = suggestion;
+  const outcome =
+    'rule' in suggestion ? { rule: fieldsOf(suggestion.rule), proposed, current } : { none: suggestion.none };
+  return jsonLine({ kind: 'suggestion', ...figures, ...outcome });
+}
+
+const sides = ({ high, low }: Counted['proposed']): string => `${low} low, ${high} high`;
+const figure = (of: (figures: MetricFigures) => number) => (row: Counted) => of(row.suggestion.figures);
+const rule = (field: 'min' | 'max' | 'hysteresis' | 'for') => (row: Counted) =>
+  'rule' in row.suggestion ? fieldsOf(row.suggestion.rule)[field] : undefined;
+
+const COLUMNS: readonly Column<Counted>[] = [
+  { title: 'metric', value: (row) => row.suggestion.figures.metric },
+  { title: 'values', value: figure(({ values }) => values) },
+  {
+    title: 'usual',
+    value: (row) => row.suggestion.figures.low,
+    format: (_, { suggestion: { figures } }) =>
+      `${formatNumber(figures.low)} to ${formatNumber(figures.high)}`,
+  },
+  { title: 'noise', value: figure(({ noise }) => noise) },
+  { title: 'min', value: rule('min') },
+  { title: 'max', value: rule('max') },
+  { title: 'hysteresis', value: rule('hysteresis') },
+  { title: 'for', value: rule('for') },
+  { title: 'episodes', value: (row) => ('rule' in row.suggestion ? sides(row.proposed) : undefined) },
+  { title: 'now', value: (row) => sides(row.current) },
+];
