@@ -1,14 +1,14 @@
 import { createSystemClock } from './adapters/clock.ts';
 import { startHttp } from './adapters/http/server.ts';
 import type { MetricsRegistry } from './adapters/metrics.ts';
-import type { SinkDeps } from './adapters/notify/index.ts';
+import type { Publish } from './adapters/notify/index.ts';
 import { inflate } from './adapters/zlib/inflate.ts';
 import { openDatabase, type Database } from './app/database.ts';
 import { isAlive, readinessChecks } from './app/health.ts';
 import { startIntake, tellingOf } from './app/intake.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './app/options.ts';
 import { startServers, type Servers } from './app/servers.ts';
-import { createNotifying, sinkSetups } from './app/sinks.ts';
+import { createNotifying, readBack, sinkSetups, type SinkParts } from './app/sinks.ts';
 import { startHousekeeping, startScheduling } from './app/upkeep.ts';
 import type { Config } from './config/index.ts';
 import { diffReloadable } from './config/reload.ts';
@@ -82,6 +82,8 @@ export class App {
   private readonly releasers: Releasers;
   private running: Running | undefined;
   private connectivity: Connectivity = { state: 'connecting' };
+  /** Over the connection to the broker, once there is one. */
+  private publish: Publish | undefined;
 
   constructor(config: Config, deps: AppDeps) {
     this.config = config;
@@ -146,7 +148,8 @@ export class App {
     }
     await registry.load();
     await writer.commitAlerts(() => alerting.reload(rules, [...registry.all()]));
-    if (changed.has('notify')) await notifying.reconfigure(sinkSetups(next, this.sinkDeps));
+    this.warnOfEcho(next, router);
+    if (changed.has('notify')) await notifying.reconfigure(sinkSetups(next, this.sinkParts(registry)));
     ingest.reroute(router);
     await source.resubscribe(sharedFilters(next, router.filters));
     scheduling?.replan(plan);
@@ -168,7 +171,8 @@ export class App {
     });
     await registry.load();
     const parts = { config, clock, logger, metrics, releasers };
-    const notifying = createNotifying(parts, database, registry, this.sinkDeps);
+    this.warnOfEcho(config, router);
+    const notifying = createNotifying(parts, database, this.sinkParts(registry));
     const alerting = await this.startAlerting(database, registry, notifying);
     notifying.start();
     startHousekeeping(parts, database, servers);
@@ -191,7 +195,7 @@ export class App {
     const httpPort = await this.startHttp(writer, scheduling, notifying);
     // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
     alerting.start((evaluate) => writer.commitAlerts(evaluate));
-    const { source, ingest } = await startIntake(
+    const { source, ingest, publish } = await startIntake(
       { ...parts, wrap: deps.wrap?.source },
       { url: servers.mqttUrl, router, registry, writer },
       (connectivity) => {
@@ -199,6 +203,7 @@ export class App {
         alerting.onConnectivity(connectivity);
       },
     );
+    this.publish = publish;
     return { servers, database, registry, alerting, notifying, writer, source, ingest, scheduling, httpPort };
   }
 
@@ -246,8 +251,23 @@ export class App {
     return server.port;
   }
 
-  private get sinkDeps(): SinkDeps {
-    return { clock: this.clock };
+  private warnOfEcho(config: Config, { filters }: Router): void {
+    for (const prefix of readBack(config, filters))
+      this.deps.logger.warn(
+        { prefix },
+        'a route matches the topics of an mqtt sink and reads its alerts back in',
+      );
+  }
+
+  private sinkParts(registry: SensorRegistry): SinkParts {
+    return {
+      clock: this.clock,
+      factsOf: (sensorId) => registry.findById(sensorId) ?? { name: null, location: null },
+      publish: (topic, payload, options) =>
+        this.publish === undefined
+          ? Promise.reject(new Error('not connected'))
+          : this.publish(topic, payload, options),
+    };
   }
 
   private need(): Running {

@@ -1,4 +1,5 @@
 import { createMqttSource } from '../adapters/mqtt/source.ts';
+import type { Publish } from '../adapters/notify/index.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Router } from '../core/route.ts';
@@ -27,7 +28,7 @@ export async function startIntake(
   parts: IntakeParts,
   { url, router, registry, writer }: IntakeEnds,
   onConnectivity: (connectivity: Connectivity) => void,
-): Promise<{ readonly source: MessageSource; readonly ingest: Ingest }> {
+): Promise<{ readonly source: MessageSource; readonly ingest: Ingest; readonly publish: Publish }> {
   const { config, clock, logger, metrics, releasers } = parts;
   const mqtt = createMqttSource(mqttOptions(config, url, router.filters), {
     logger,
@@ -54,7 +55,7 @@ export async function startIntake(
   });
   await ingest.start();
   releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
-  return { source, ingest };
+  return { source, ingest, publish: (topic, payload, options) => mqtt.publish(topic, payload, options) };
 }
 
 /** The alert engine, with somebody told of every line that leaves. */

@@ -1,10 +1,18 @@
-import { createSink, type SinkDeps, type SinkKind, type SinkOptions } from '../adapters/notify/index.ts';
+import {
+  createSink,
+  type Publish,
+  type SinkDeps,
+  type SinkKind,
+  type SinkOptions,
+} from '../adapters/notify/index.ts';
 import { secretNow, type Config, type SinkConfig } from '../config/index.ts';
-import type { SinkFilter } from '../core/notify/filter.ts';
+import { alertTopic } from '../core/notify/mqtt-topic.ts';
+import { isTemplateFault, parseTemplate, type Template } from '../core/notify/template.ts';
+import type { Wording } from '../core/notify/wording.ts';
+import { parseTopicPattern } from '../core/topic.ts';
 import type { NotificationSink } from '../ports.ts';
 import { NotifyMeters } from '../services/notify-meters.ts';
 import { Notifying, type SinkSetup } from '../services/notifying.ts';
-import type { SensorRegistry } from '../services/sensor-registry.ts';
 import type { SinkSettings } from '../services/sink-worker.ts';
 import type { Database } from './database.ts';
 import type { Parts } from './parts.ts';
@@ -15,14 +23,13 @@ import type { Parts } from './parts.ts';
 export function createNotifying(
   { config, clock, logger, metrics, releasers }: Parts,
   { deliveryStore }: Database,
-  registry: SensorRegistry,
-  deps: SinkDeps,
+  parts: SinkParts,
 ): Notifying {
-  const notifying = new Notifying(sinkSetups(config, deps), {
+  const notifying = new Notifying(sinkSetups(config, parts), {
     store: deliveryStore,
     // The broker lets no two daemons have the same: so it names this one, also after a restart.
     owner: config.mqtt.client_id,
-    factsOf: (sensorId) => registry.findById(sensorId) ?? UNKNOWN_SENSOR,
+    factsOf: parts.factsOf,
     clock,
     logger,
     meters: new NotifyMeters(metrics),
@@ -32,20 +39,59 @@ export function createNotifying(
   return notifying;
 }
 
-const UNKNOWN_SENSOR = { name: null, location: null };
-
-export function sinkSetups({ notify }: Config, deps: SinkDeps): readonly SinkSetup[] {
+export function sinkSetups({ notify }: Config, parts: SinkParts): readonly SinkSetup[] {
   return notify.map((sink) => ({
     settings: settingsOf(sink),
-    make: () => makeSink(sink, deps),
+    make: () => makeSink(sink, parts),
     fingerprint: JSON.stringify(sink),
   }));
 }
 
-/** A sink by itself: for `notify test` and `doctor`. */
-export function makeSink(sink: SinkConfig, deps: SinkDeps): NotificationSink {
-  const make = <K extends SinkKind>(kind: K, options: SinkOptions[K]) => createSink(kind, options, deps);
+/** What the sinks reach beyond what they are configured with. */
+export interface SinkParts extends SinkDeps {
+  /** Over the daemon's connection to the broker. */
+  readonly publish: Publish;
+}
+
+/** Prefixes of MQTT sinks whose messages a subscription would bring back as if sensors had sent them. */
+export function readBack({ notify }: Config, filters: readonly string[]): readonly string[] {
+  const patterns = filters.flatMap((filter) => {
+    const parsed = parseTopicPattern(filter);
+    return parsed.ok ? parsed.pattern : [];
+  });
+  return notify.flatMap((sink) =>
+    sink.kind === 'mqtt' &&
+    patterns.some((pattern) => pattern.match(alertTopic(sink.prefix, 's', 'x_high')) !== undefined)
+      ? sink.prefix
+      : [],
+  );
+}
+
+/** A sink by itself: for `notify test` and `doctor`, too. */
+export function makeSink(sink: SinkConfig, parts: SinkParts): NotificationSink {
+  const make = <K extends SinkKind>(kind: K, options: SinkOptions[K]) => createSink(kind, options, parts);
   switch (sink.kind) {
+    case 'alertmanager':
+      return make('alertmanager', {
+        url: sink.url,
+        credentials: credentialsOf(sink),
+        labels: sink.labels,
+        externalUrl: sink.external_url ?? '',
+        resendMs: sink.resend,
+      });
+    case 'mqtt':
+      return make('mqtt', { prefix: sink.prefix, retain: sink.retain, publish: parts.publish });
+    case 'ntfy':
+      return make('ntfy', {
+        url: sink.url,
+        topic: sink.topic,
+        credentials: credentialsOf(sink),
+        priorities: sink.priorities,
+        tags: sink.tags,
+        ...wordingOf(sink),
+      });
+    case 'smtp':
+      return make('smtp', smtpOptions(sink));
     case 'webhook':
       return make('webhook', webhookOptions(sink));
   }
@@ -63,6 +109,30 @@ function webhookOptions(sink: Sink<'webhook'>): SinkOptions['webhook'] {
     labels: sink.labels,
     externalUrl: sink.external_url ?? '',
   };
+}
+
+function smtpOptions(sink: Sink<'smtp'>): SinkOptions['smtp'] {
+  return {
+    host: sink.host,
+    port: sink.port,
+    tls: sink.tls,
+    caFile: sink.ca_file,
+    credentials: credentialsOf(sink),
+    from: sink.from,
+    to: sink.to,
+    timeoutMs: sink.timeout,
+    ...wordingOf(sink),
+  };
+}
+
+/** Checked when the configuration was loaded. */
+function wordingOf({ title, body }: { title?: string | undefined; body?: string | undefined }): Wording {
+  return { title: templateOf(title), body: templateOf(body) };
+}
+
+function templateOf(text: string | undefined): Template | undefined {
+  const parsed = text === undefined ? undefined : parseTemplate(text);
+  return parsed === undefined || isTemplateFault(parsed) ? undefined : parsed;
 }
 
 /** Read again for each request: a rotated secret needs no restart. */
@@ -83,22 +153,20 @@ const credentialsOf =
 function settingsOf(sink: SinkConfig): SinkSettings {
   return {
     name: sink.name,
-    filter: filterOf(sink),
+    filter: {
+      minSeverity: sink.min_severity,
+      alertTypes: sink.alert_types,
+      locations: sink.locations,
+      sendResolved: 'send_resolved' in sink ? sink.send_resolved : true,
+      mirrors: sink.kind === 'alertmanager' || (sink.kind === 'mqtt' && sink.retain !== 'never'),
+    },
     queueMax: sink.queue,
     maxAgeMs: sink.retry_for,
     maxPerMinute: sink.max_per_minute,
     timeoutMs: sink.timeout,
     retry: { baseMs: sink.retry.min, capMs: sink.retry.max },
-    grouping: { over: sink.group.over, windowMs: sink.group.window },
+    grouping: 'group' in sink ? { over: sink.group.over, windowMs: sink.group.window } : UNGROUPED,
   };
 }
 
-function filterOf(sink: SinkConfig): SinkFilter {
-  return {
-    minSeverity: sink.min_severity,
-    alertTypes: sink.alert_types,
-    locations: sink.locations,
-    sendResolved: sink.send_resolved,
-    mirrors: false,
-  };
-}
+const UNGROUPED = { over: Infinity, windowMs: 0 };

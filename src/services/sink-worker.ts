@@ -146,8 +146,13 @@ export class SinkWorker {
     const { name, timeoutMs } = this.settings;
     const before = this.#owned;
     this.#owned = await store.lease({ name, kind: sink.kind }, owner, Math.max(LEASE_MS, 3 * timeoutMs));
-    if (this.#owned && !before) sink.upkeep?.restore(await store.told(name, TOLD_WITHIN_MS));
+    if (this.#owned && !before) await this.#restore();
     return this.#owned;
+  }
+
+  async #restore(): Promise<void> {
+    const { store, sink } = this.#deps;
+    if (sink.upkeep !== undefined) sink.upkeep.restore(await store.told(this.settings.name, TOLD_WITHIN_MS));
   }
 
   async #recordSent(): Promise<void> {
@@ -175,6 +180,8 @@ export class SinkWorker {
       meters.lost(name, 'expired', expired);
       this.sender.dropped(dropped + expired);
       this.#droppedAtMs = clock.monotonicMs();
+      // Among them may be the end of something that the sink goes on showing.
+      await this.#restore();
       logger.error({ sink: name, dropped, expired, queued }, 'notifications given up: a sink takes too few');
     }
     meters.queued(name, queued + this.#memory.size);

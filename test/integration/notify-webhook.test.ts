@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { createSink } from '../../src/adapters/notify/index.ts';
 import type { SinkError } from '../../src/core/notify/sink-error.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { SINK_DEPS } from '../support/far-side.ts';
 import { HttpServer } from '../support/http-server.ts';
 import { dispatchOf, outgoing, T0_MS } from '../support/notifications.ts';
 
@@ -28,7 +28,7 @@ const sinkOf = (more: { secret?: string; url?: string; token?: string } = {}) =>
       labels: { site: 'north' },
       externalUrl: 'https://dash.example',
     },
-    { clock: new FakeClock(T0_MS) },
+    SINK_DEPS,
   );
 const signal = AbortSignal.timeout(60_000);
 

@@ -1,8 +1,11 @@
+import mqtt from 'mqtt';
 import { createSink } from '../../src/adapters/notify/index.ts';
+import { startEmbeddedBroker } from '../../src/embedded/broker.ts';
 import type { NotificationSink } from '../../src/ports.ts';
 import { FakeClock } from './fake-clock.ts';
 import { HttpServer, type HttpBehaviour } from './http-server.ts';
 import { T0_MS } from './notifications.ts';
+import { SmtpServer, type SmtpBehaviour } from './smtp-server.ts';
 
 export const SECRET = 'hunter2-Sup3r';
 
@@ -47,7 +50,93 @@ async function httpFarSide(make: (url: string) => NotificationSink): Promise<Far
   };
 }
 
-const deps = { clock: new FakeClock(T0_MS) };
+/** What a sink is made with, in tests. */
+export const SINK_DEPS = {
+  clock: new FakeClock(T0_MS),
+  factsOf: () => ({ name: 'Kitchen, left', location: 'ground floor' }),
+};
+const withToken = { credentials: () => ({ token: SECRET }) };
+
+async function smtpFarSide(): Promise<FarSide> {
+  const auth = { user: 'fw', password: SECRET };
+  const server = await SmtpServer.start({ auth });
+  let password = SECRET;
+  const sink = createSink(
+    'smtp',
+    {
+      host: '127.0.0.1',
+      port: server.port,
+      tls: 'off',
+      caFile: undefined,
+      credentials: () => ({ username: 'fw', password }),
+      from: 'Fieldwatch <fw@example.org>',
+      to: ['a@example.org', 'b@example.org'],
+      timeoutMs: 20_000,
+    },
+    SINK_DEPS,
+  );
+  const moods: Partial<Record<Mood, SmtpBehaviour>> = {
+    busy: { reply: `451 later ${SECRET}` },
+    refusing: { reply: `550 no ${SECRET}` },
+    silent: 'hang',
+    breaking: 'reset',
+  };
+  return {
+    sink,
+    moods: ['busy', 'refusing', 'unauthorized', 'silent', 'breaking'],
+    be: (mood) => {
+      server.behaviour = moods[mood] ?? 'fine';
+      password = mood === 'unauthorized' ? `${SECRET}-old` : SECRET;
+    },
+    received: () => server.mails.map(({ text }) => text),
+    down: () => server.stop(),
+    stop: async () => {
+      await sink.close();
+      await server.stop();
+    },
+  };
+}
+
+async function mqttFarSide(): Promise<FarSide> {
+  const broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
+  const listener = await mqtt.connectAsync(broker.url);
+  const received: string[] = [];
+  listener.on('message', (topic, payload) => void received.push(`${topic} ${payload.toString()}`));
+  await listener.subscribeAsync('#', { qos: 1 });
+  const publisher = await mqtt.connectAsync(broker.url, { reconnectPeriod: 0 });
+  const sink = createSink(
+    'mqtt',
+    {
+      prefix: 'fieldwatch/alerts',
+      retain: 'while_firing',
+      publish: async (topic, payload, options) => {
+        if (!publisher.connected) throw new Error('not connected');
+        await publisher.publishAsync(topic, payload, options);
+      },
+    },
+    SINK_DEPS,
+  );
+  let stopped = false;
+  const down = async () => {
+    if (stopped) return;
+    stopped = true;
+    const gone = new Promise<void>((resolve) => publisher.once('close', () => resolve()));
+    await listener.endAsync(true);
+    await broker.stop();
+    await gone;
+  };
+  return {
+    sink,
+    moods: [],
+    be: () => {},
+    received: () => received,
+    down,
+    stop: async () => {
+      await down();
+      await publisher.endAsync(true);
+    },
+  };
+}
 
 /** One for each kind of sink: a new kind is one line here, and the contract test picks it up. */
 export const FAR_SIDES: Readonly<Record<string, () => Promise<FarSide>>> = {
@@ -64,7 +153,31 @@ export const FAR_SIDES: Readonly<Record<string, () => Promise<FarSide>>> = {
           labels: { site: 'north' },
           externalUrl: 'https://dash.example',
         },
-        deps,
+        SINK_DEPS,
       ),
     ),
+  ntfy: () =>
+    httpFarSide((url) =>
+      createSink(
+        'ntfy',
+        {
+          url,
+          topic: 'alerts',
+          ...withToken,
+          priorities: { critical: 5, warning: 4, info: 2, resolved: 3 },
+          tags: ['greenhouse'],
+        },
+        SINK_DEPS,
+      ),
+    ),
+  alertmanager: () =>
+    httpFarSide((url) =>
+      createSink(
+        'alertmanager',
+        { url, ...withToken, labels: { site: 'north' }, externalUrl: '', resendMs: 60_000 },
+        SINK_DEPS,
+      ),
+    ),
+  smtp: smtpFarSide,
+  mqtt: mqttFarSide,
 };

@@ -69,6 +69,13 @@ test.each([
   [`- { ${HOOK}, headers: { Authorization: x } }`, 'notify[0].headers.Authorization: is set by the sink itself'],
   [`- { ${HOOK}, headers: { x: "a\\r\\nb" } }`, 'notify[0].headers.x: must be printable ASCII'],
   [`- { ${HOOK}, labels: { "a-b": x } }`, 'notify[0].labels.a-b: is no label name'],
+  ['- { name: am, kind: alertmanager }', 'notify[0].url: is missing'],
+  ['- { name: n, kind: ntfy, topic: "a b" }', 'notify[0].topic: must be letters'],
+  ['- { name: n, kind: ntfy, topic: a, title: "x {{senser}}" }', 'notify[0].title: at character 3: unknown placeholder "senser"'],
+  ['- { name: m, kind: smtp, host: h, from: a, to: ["a@b"] }', 'notify[0].from: is no mail address'],
+  ['- { name: m, kind: smtp, host: h, from: "A <a@b>", to: [] }', 'notify[0].to: must have at least 1 item'],
+  ['- { name: m, kind: smtp, host: h, from: a@b, to: [a@b], username: u, tls: off }', 'notify[0].tls: must be required or implicit'],
+  ['- { name: m, kind: mqtt, prefix: "a/#" }', 'notify[0].prefix: must be a topic without wildcards'],
   [`- { ${HOOK}, timeout: 0s }`, 'notify[0].timeout: "0s" is out of bounds'],
 ])('%s is refused', (text, message) => {
   expect(faults(text)).toEqual([expect.stringContaining(message)]);

@@ -1,15 +1,27 @@
 import type { NotificationSink } from '../../ports.ts';
 import type { SinkDeps } from './sink-deps.ts';
+import { AlertmanagerSink, type AlertmanagerSinkOptions } from './alertmanager.ts';
+import { MqttSink, type MqttSinkOptions } from './mqtt.ts';
+import { NtfySink, type NtfySinkOptions } from './ntfy.ts';
+import { SmtpSink, type SmtpSinkOptions } from './smtp.ts';
 import { WebhookSink, type WebhookSinkOptions } from './webhook.ts';
 
-/** The options of each kind of sink. A new kind is one file, one line here and one line in `createSink`. */
+/** The options of each kind of sink. A new kind is one file, a line here and a line in MAKERS. */
 export interface SinkOptions {
+  readonly alertmanager: AlertmanagerSinkOptions;
+  readonly mqtt: MqttSinkOptions;
+  readonly ntfy: NtfySinkOptions;
+  readonly smtp: SmtpSinkOptions;
   readonly webhook: WebhookSinkOptions;
 }
 
 export type SinkKind = keyof SinkOptions;
 
 const MAKERS: { readonly [K in SinkKind]: (options: SinkOptions[K], deps: SinkDeps) => NotificationSink } = {
+  alertmanager: (options, deps) => new AlertmanagerSink(options, deps),
+  mqtt: (options) => new MqttSink(options),
+  ntfy: (options) => new NtfySink(options),
+  smtp: (options) => new SmtpSink(options),
   webhook: (options, deps) => new WebhookSink(options, deps),
 };
 
@@ -23,4 +35,5 @@ export function createSink<K extends SinkKind>(
   return MAKERS[kind](options, deps);
 }
 
+export type { Publish } from './mqtt.ts';
 export type { SinkDeps } from './sink-deps.ts';

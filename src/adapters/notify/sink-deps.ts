@@ -1,9 +1,11 @@
+import type { SensorFactsOf } from '../../core/notify/dispatch.ts';
 import type { Clock } from '../../ports.ts';
 import { basic } from './http.ts';
 
 /** What a sink is made with, beside its own options. */
 export interface SinkDeps {
   readonly clock: Pick<Clock, 'nowMs'>;
+  readonly factsOf: (sensorId: number) => SensorFactsOf;
 }
 
 export interface HttpCredentials {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { readFilePath, secret, section, url } from './fields.ts';
+import { duration } from './common.ts';
+import { port, readFilePath, secret, section, text, url, whole } from './fields.ts';
 import {
   commonFields,
   labels,
@@ -7,9 +8,10 @@ import {
   passwordFields,
   tellingFields,
   tokenFields,
+  wordingFields,
 } from './notify-common.ts';
 
-const http = (description: string) => url(['http', 'https'], description);
+const httpUrl = (description: string) => url(['http', 'https'], description);
 /** Header names as HTTP has them; the ones that the sink sets itself are its own business. */
 const header = z
   .string()
@@ -23,7 +25,9 @@ const webhook = section(
     kind: z.literal('webhook').describe('a receiver of Alertmanager’s webhook, or of your own'),
     ...commonFields(600),
     ...tellingFields,
-    url: http('where to POST; it may hold a secret and is never shown').meta({ writeOnly: true }).optional(),
+    url: httpUrl('where to POST; it may hold a secret and is never shown')
+      .meta({ writeOnly: true })
+      .optional(),
     url_file: readFilePath('file that holds the url; a trailing newline is cut').optional(),
     secret: secret('key of the HMAC signature; better in secret_file or the environment').optional(),
     secret_file: readFilePath('file that holds the key; a trailing newline is cut').optional(),
@@ -34,7 +38,7 @@ const webhook = section(
       .default({})
       .describe('further headers; nothing secret'),
     labels,
-    external_url: http('link to where a person looks further; goes out as externalURL').optional(),
+    external_url: httpUrl('link to where a person looks further; goes out as externalURL').optional(),
   },
   'POSTs the body of Alertmanager’s webhook (version 4)',
 )
@@ -44,9 +48,104 @@ const webhook = section(
       context.addIssue({ code: 'custom', path: ['url'], message: 'is missing: give url or url_file' });
   });
 
+const alertmanager = section(
+  {
+    kind: z.literal('alertmanager').describe('an Alertmanager, by its API'),
+    ...commonFields(600),
+    url: httpUrl('where Alertmanager is, such as http://alertmanager.example:9093'),
+    ...tokenFields,
+    ...passwordFields,
+    resend: duration({ min: '1s', max: '1h' })
+      .prefault('1m')
+      .describe('how often firing alerts are told again; after four times as long without, they end there'),
+    labels,
+    external_url: httpUrl('link to where a person looks further; goes out as generatorURL').optional(),
+  },
+  'tells an Alertmanager, and keeps telling it what goes on',
+).superRefine(oneCredential);
+
+const priority = (fallback: number, description: string) => whole({ min: 1, max: 5, fallback }, description);
+
+const ntfy = section(
+  {
+    kind: z.literal('ntfy').describe('push notifications by ntfy.sh or a server of your own'),
+    ...commonFields(60),
+    ...tellingFields,
+    ...wordingFields,
+    url: httpUrl('the server').default('https://ntfy.sh'),
+    topic: text('topic to publish to; on a public server whoever knows it can read it').regex(
+      /^[-_A-Za-z0-9]{1,64}$/,
+      'must be letters, digits, - and _',
+    ),
+    ...tokenFields,
+    ...passwordFields,
+    priorities: section(
+      {
+        critical: priority(5, 'of critical alerts'),
+        warning: priority(4, 'of warnings'),
+        info: priority(2, 'of notes'),
+        resolved: priority(3, 'of what is over'),
+      },
+      'from 1 (silent) to 5 (until somebody looks)',
+    ).prefault({}),
+    tags: z.array(text('tag')).max(10).default([]).describe('further tags or emoji names'),
+  },
+  'publishes to ntfy',
+).superRefine(oneCredential);
+
+const mail = text('address, such as alerts@example.org').regex(
+  /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,
+  'is no mail address',
+);
+
+const smtp = section(
+  {
+    kind: z.literal('smtp').describe('mail'),
+    ...commonFields(30),
+    ...tellingFields,
+    ...wordingFields,
+    host: text('mail server'),
+    port: port(587, '587 with STARTTLS, 465 with implicit TLS, 25 between servers'),
+    tls: z
+      .enum(['required', 'implicit', 'opportunistic', 'off'])
+      .default('required')
+      .describe('required: STARTTLS or no mail; implicit: TLS from the start; opportunistic: if offered'),
+    ca_file: readFilePath('PEM file of the authority that signed the server certificate').optional(),
+    ...passwordFields,
+    from: mail,
+    to: z.array(mail).min(1).max(50).describe('who gets it'),
+  },
+  'sends mail',
+)
+  .superRefine(oneCredential)
+  .refine(({ tls, username }) => username === undefined || tls === 'required' || tls === 'implicit', {
+    path: ['tls'],
+    error: 'must be required or implicit: the password would travel in clear text',
+  });
+
+const mqtt = section(
+  {
+    kind: z.literal('mqtt').describe('messages over the daemon’s own connection to the broker'),
+    ...commonFields(60_000),
+    prefix: text('topics are <prefix>/<sensor>/<alert type>; no route may match them')
+      .regex(/^[^+#\p{Cc}$/][^+#\p{Cc}]*[^+#\p{Cc}/]$/u, 'must be a topic without wildcards')
+      .default('fieldwatch/alerts'),
+    retain: z
+      .enum(['never', 'while_firing', 'always'])
+      .default('never')
+      .describe('keep the state at the broker: while_firing takes it away at the end, always keeps the end'),
+  },
+  'publishes to the broker',
+);
+
+const KINDS = [alertmanager, mqtt, ntfy, smtp, webhook] as const;
+
 const sink = z
-  .discriminatedUnion('kind', [webhook], {
-    error: (issue) => (issue.code === 'invalid_union' ? 'kind is not one of webhook' : undefined),
+  .discriminatedUnion('kind', KINDS, {
+    error: (issue) =>
+      issue.code === 'invalid_union'
+        ? 'kind is not one of alertmanager, mqtt, ntfy, smtp, webhook'
+        : undefined,
   })
   .describe('where notifications go');
 

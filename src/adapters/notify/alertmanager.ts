@@ -1,0 +1,152 @@
+import type { Dispatch, OutgoingNotification } from '../../core/notify/dispatch.ts';
+import { annotationsOf, labelsOf, type LabelSet } from '../../core/notify/labels.ts';
+import { present, type Present } from '../../core/notify/present.ts';
+import { firedAt, rfc3339 } from '../../core/notify/webhook-body.ts';
+import type { NotificationSink, SinkUpkeep, ToldEpisode } from '../../ports.ts';
+import { hostOf, request } from './http.ts';
+import { credentials, type HttpCredentials, type SinkDeps } from './sink-deps.ts';
+
+export interface AlertmanagerSinkOptions {
+  /** Where Alertmanager is: `http://alertmanager.example:9093`, with its path prefix if it has one. */
+  readonly url: string;
+  readonly credentials: () => HttpCredentials;
+  readonly labels: LabelSet;
+  readonly externalUrl: string;
+  /** How often a firing alert is told again. Without that it ends there after four times as long. */
+  readonly resendMs: number;
+}
+
+/** An alert as `/api/v2/alerts` takes it. */
+interface PostableAlert {
+  readonly labels: LabelSet;
+  readonly annotations: LabelSet;
+  readonly startsAt: string;
+  readonly endsAt: string;
+  readonly generatorURL?: string;
+}
+
+interface Held extends Present {
+  readonly notification: OutgoingNotification;
+  /** When it was told to be over; it is told so again for a while. */
+  readonly endedMs: number | undefined;
+}
+
+/** Prometheus tells the end of an alert again for so long; Alertmanager asks for five minutes at least. */
+const RESOLVED_FOR_MS = 15 * 60_000;
+const VALID_FOR_RESENDS = 4;
+const PER_POST = 500;
+
+/**
+ * Alertmanager forgets what it is not told again, so this sink remembers what is firing. An alert is its labels there: when
+ * the severity changes, the old one is resolved together with the new one's beginning.
+ */
+export class AlertmanagerSink implements NotificationSink {
+  readonly kind = 'alertmanager';
+  readonly takes = 'batch';
+  readonly upkeep: SinkUpkeep;
+  readonly #options: AlertmanagerSinkOptions;
+  readonly #clock: SinkDeps['clock'];
+  readonly #factsOf: SinkDeps['factsOf'];
+  #held = new Map<string, Held>();
+
+  constructor(options: AlertmanagerSinkOptions, { clock, factsOf }: SinkDeps) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#factsOf = factsOf;
+    this.upkeep = {
+      everyMs: options.resendMs,
+      restore: (told) => this.#restore(told),
+      run: (signal) => this.#resend(signal),
+    };
+  }
+
+  async send({ notifications }: Dispatch, signal: AbortSignal): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    const next = new Map<string, Held>();
+    const alerts: PostableAlert[] = [];
+    for (const notification of notifications) {
+      const before = next.get(notification.alertId) ?? this.#held.get(notification.alertId);
+      const held = { ...present(before, notification), notification };
+      const now = { ...held, endedMs: held.firing ? undefined : nowMs };
+      if (before !== undefined && this.#identity(before) !== this.#identity(now))
+        alerts.push(this.#alert({ ...before, firing: false }, nowMs));
+      alerts.push(this.#alert(now, nowMs));
+      next.set(notification.alertId, now);
+    }
+    await this.#post(alerts, signal);
+    // Only what was taken is remembered: the next attempt starts from the same state.
+    for (const [id, held] of next) this.#held.set(id, held);
+  }
+
+  async probe(signal: AbortSignal): Promise<string> {
+    const { headers, secrets } = credentials(this.#options.credentials());
+    const url = this.#at('/api/v2/status');
+    const answer = await request({ url, method: 'GET', headers, secrets }, signal);
+    const version = /"version":"([^"]{1,40})"/.exec(answer)?.[1];
+    return `${hostOf(url)} is Alertmanager ${version ?? 'of unknown version'}`;
+  }
+
+  async close(): Promise<void> {}
+
+  #restore(told: readonly ToldEpisode[]): void {
+    this.#held = new Map(
+      told.map(({ notification, toldAtMs }) => {
+        const held = present(undefined, notification);
+        const facts = this.#factsOf(notification.sensorId);
+        return [
+          notification.alertId,
+          {
+            ...held,
+            notification: { ...notification, facts },
+            endedMs: held.firing ? undefined : toldAtMs,
+          },
+        ];
+      }),
+    );
+  }
+
+  async #resend(signal: AbortSignal): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    for (const [id, { endedMs }] of this.#held)
+      if (endedMs !== undefined && nowMs - endedMs > RESOLVED_FOR_MS) this.#held.delete(id);
+    const alerts = [...this.#held.values()].map((held) => this.#alert(held, nowMs));
+    for (let at = 0; at < alerts.length; at += PER_POST)
+      await this.#post(alerts.slice(at, at + PER_POST), signal);
+  }
+
+  #alert({ notification, firing, endedMs }: Omit<Held, 'fired'>, nowMs: number): PostableAlert {
+    const { resendMs, externalUrl, labels } = this.#options;
+    const startsAt = firedAt(notification);
+    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resendMs : (endedMs ?? nowMs);
+    return {
+      labels: labelsOf(notification, labels),
+      annotations: annotationsOf(notification),
+      startsAt,
+      // An end before the start, of a sensor whose clock runs ahead, would be refused.
+      endsAt: rfc3339(Math.max(endsMs, Date.parse(startsAt))),
+      ...(externalUrl === '' ? {} : { generatorURL: externalUrl }),
+    };
+  }
+
+  #identity({ notification }: Held): string {
+    return JSON.stringify(labelsOf(notification, this.#options.labels));
+  }
+
+  async #post(alerts: readonly PostableAlert[], signal: AbortSignal): Promise<void> {
+    if (alerts.length === 0) return;
+    const { headers, secrets } = credentials(this.#options.credentials());
+    await request(
+      {
+        url: this.#at('/api/v2/alerts'),
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(alerts),
+        secrets,
+      },
+      signal,
+    );
+  }
+
+  #at(path: string): string {
+    return `${this.#options.url.replace(/\/+$/, '')}${path}`;
+  }
+}

@@ -1,0 +1,67 @@
+import type { Severity } from '../../core/alert/model.ts';
+import { statusOf, type Dispatch } from '../../core/notify/dispatch.ts';
+import { cut, type Template } from '../../core/notify/template.ts';
+import { bodyOf, firstOf, titleOf } from '../../core/notify/wording.ts';
+import type { NotificationSink } from '../../ports.ts';
+import { request } from './http.ts';
+import { credentials, type HttpCredentials } from './sink-deps.ts';
+
+export interface NtfySinkOptions {
+  readonly url: string;
+  readonly topic: string;
+  readonly credentials: () => HttpCredentials;
+  /** 1 (least) to 5, by severity; of what is over `resolved`. */
+  readonly priorities: Readonly<Record<Severity | 'resolved', number>>;
+  readonly tags: readonly string[];
+  readonly title?: Template | undefined;
+  readonly body?: Template | undefined;
+}
+
+/** ntfy makes longer messages an attachment. */
+const MAX_MESSAGE = 3500;
+const EMOJI: Readonly<Record<Severity | 'resolved', string>> = {
+  critical: 'rotating_light',
+  warning: 'warning',
+  info: 'information_source',
+  resolved: 'white_check_mark',
+};
+
+/** Publishes as JSON: headers would have to be escaped, and names of sensors come from the network. */
+export class NtfySink implements NotificationSink {
+  readonly kind = 'ntfy';
+  readonly takes = 'group';
+  readonly #options: NtfySinkOptions;
+
+  constructor(options: NtfySinkOptions) {
+    this.#options = options;
+  }
+
+  async send(dispatch: Dispatch, signal: AbortSignal): Promise<void> {
+    const { url, topic, priorities, tags } = this.#options;
+    const first = firstOf(dispatch);
+    const look = statusOf(first) === 'resolved' ? 'resolved' : first.severity;
+    const { runbook } = first;
+    const body = JSON.stringify({
+      topic,
+      title: titleOf(dispatch, this.#options),
+      message: cut(bodyOf(dispatch, this.#options), MAX_MESSAGE),
+      priority: priorities[look],
+      tags: [EMOJI[look], ...tags],
+      ...(runbook !== null && /^https?:\/\//.test(runbook) ? { click: runbook } : {}),
+    });
+    const { headers, secrets } = credentials(this.#options.credentials());
+    await request(
+      { url, headers: { ...headers, 'content-type': 'application/json' }, body, secrets },
+      signal,
+    );
+  }
+
+  async probe(signal: AbortSignal): Promise<string> {
+    const { headers, secrets } = credentials(this.#options.credentials());
+    const health = `${this.#options.url.replace(/\/+$/, '')}/v1/health`;
+    await request({ url: health, method: 'GET', headers, secrets }, signal);
+    return `${new URL(health).host} is healthy`;
+  }
+
+  async close(): Promise<void> {}
+}
