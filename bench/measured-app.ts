@@ -13,13 +13,17 @@ export interface Probe {
   /** After the PUBACKs of so many messages have been written. */
   acknowledged?(messages: number): void;
   subscribed?(): void;
+  disconnected?(): void;
+  /** Every line for the alert log. */
+  alerted?(line: string): void;
 }
 
 /** The daemon, whole, with a probe at the broker and one at the database. */
-export function measuredApp(config: Config, probe: Probe): App {
+export function measuredApp(config: Config, probe: Probe, level: 'warn' | 'error' = 'warn'): App {
   return new App(config, {
-    logger: createLogger({ level: 'warn', format: 'json' }),
+    logger: createLogger({ level, format: 'json' }),
     metrics: createMetrics(),
+    alertLog: { write: (line) => probe.alerted?.(line) },
     wrap: {
       store: (store) => probedStore(store, probe),
       source: (source) => probedSource(source, probe),
@@ -50,6 +54,7 @@ function probedSource(source: MessageSource, probe: Probe): MessageSource {
         onConnectivity: (connectivity) => {
           handlers.onConnectivity(connectivity);
           if (connectivity.state === 'subscribed') probe.subscribed?.();
+          if (connectivity.state === 'disconnected') probe.disconnected?.();
         },
       }),
     acknowledge: (messages) => {

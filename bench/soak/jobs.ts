@@ -1,0 +1,30 @@
+/** What the soak and the daemon under it say to each other. */
+export type SoakJob =
+  | { readonly kind: 'start'; readonly config: string }
+  /** Figures since the look before; a new phase begins new ones. */
+  | { readonly kind: 'look'; readonly phase: number }
+  | { readonly kind: 'stop' };
+
+export interface AlertLine {
+  readonly sensorKey: string;
+  /** When the line was written, on the machine's clock. */
+  readonly atMs: number;
+}
+
+export type SoakReport =
+  | { readonly kind: 'subscribed' | 'stopped' }
+  | {
+      readonly kind: 'look';
+      readonly phase: number;
+      readonly rssBytes: number;
+      /** Of this phase so far, in milliseconds; NaN without a value. */
+      readonly loopDelayP99Ms: number;
+      readonly latencyP99Ms: number;
+      /** Since the start: readings committed, times that the connection to the broker was lost. */
+      readonly committed: number;
+      readonly disconnects: number;
+      /** Alert lines since the look before. */
+      readonly alerts: readonly AlertLine[];
+    };
+
+export type Look = Extract<SoakReport, { kind: 'look' }>;

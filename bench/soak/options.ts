@@ -1,0 +1,99 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from '../options.ts';
+
+export const MODES = ['outage', 'steady'] as const;
+export type Mode = (typeof MODES)[number];
+
+export interface SoakOptions {
+  readonly mode: Mode;
+  /** Of the outage, or of the steady load. */
+  readonly seconds: number;
+  /** Messages a second. */
+  readonly rate: number;
+  readonly databaseUrl: string | undefined;
+  /** How soon after the outage all must be stored. */
+  readonly drainSeconds: number;
+  readonly maxRssMb: number;
+  /** By what share the last quarter of a steady run may be worse than the first. */
+  readonly tolerance: number;
+  readonly json: boolean;
+}
+
+export const HELP = `npm run soak -- <mode> [options]
+
+The daemon under load for a long time, with a mosquitto and a TimescaleDB of its own.
+
+  outage               the database is away for all of the time; then everything must be stored soon, the connection to
+                       the broker never lost, memory bounded, and alerts told at once
+  steady               memory, event-loop delay and latency of the last quarter against those of the first
+
+  --seconds N          how long (default: 600)
+  --rate N             messages a second, QoS 1 (default: 1000)
+  --database-url URL   a TimescaleDB server (superuser) instead of the embedded one; a database is made for the run and
+                       dropped after it
+  --drain-seconds N    outage: all must be stored so long after its end (default: 120)
+  --max-rss N          outage: megabytes of memory at most (default: 300)
+  --tolerance N        steady: by what share the last quarter may be worse (default: 0.2)
+  --json               one JSON document on standard output instead of the table
+  --help               this text
+
+Exit code 0: all limits held; 1: one did not, or the run could not be carried out; 2: usage.
+Example: npm run soak -- steady --seconds 1200 --rate 7000
+`;
+
+/** 'help', or what to do. Throws UsageError. */
+export function parseOptions(args: readonly string[]): SoakOptions | 'help' {
+  const { values, positionals } = parse(args);
+  if (values.help === true) return 'help';
+  const mode = MODES.find((known) => known === positionals[0]);
+  if (mode === undefined || positionals.length !== 1)
+    throw new UsageError(`expected one of ${MODES.join(', ')}`);
+  return {
+    mode,
+    seconds: number('--seconds', values.seconds, 600, { min: 4, whole: true }),
+    rate: number('--rate', values.rate, 1000, { min: 1, whole: true }),
+    databaseUrl: databaseUrl(values['database-url']),
+    drainSeconds: number('--drain-seconds', values['drain-seconds'], 120, { min: 1, whole: true }),
+    maxRssMb: number('--max-rss', values['max-rss'], 300, { min: 1, whole: true }),
+    tolerance: number('--tolerance', values.tolerance, 0.2, { min: 0, whole: false }),
+    json: values.json === true,
+  };
+}
+
+function parse(args: readonly string[]) {
+  const flag = { type: 'boolean' } as const;
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        ...{ seconds: text, rate: text, 'database-url': text, tolerance: text },
+        ...{ 'drain-seconds': text, 'max-rss': text, json: flag, help: flag },
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function number(
+  name: string,
+  text: string | undefined,
+  fallback: number,
+  { min, whole }: { readonly min: number; readonly whole: boolean },
+): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= min && (!whole || Number.isInteger(value)))
+    return value;
+  throw new UsageError(`${name}: "${text}" is no ${whole ? 'whole ' : ''}number from ${min} on`);
+}
+
+function databaseUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  // The text may hold a password: it is not repeated.
+  if (!URL.canParse(text) || !['postgres:', 'postgresql:'].includes(new URL(text).protocol))
+    throw new UsageError('--database-url: expected a URL that starts with postgres://');
+  return text;
+}

@@ -1,0 +1,130 @@
+import mqtt, { type MqttClient } from 'mqtt';
+import { delay } from '../../chaos/delay.ts';
+import { LIMIT, setStage, type SoakDeps, type SoakStage } from './stage.ts';
+import type { Line } from './verdict.ts';
+
+const WARM_UP_SECONDS = 5;
+/** Until the daemon has noticed; alerts of that time are shown, and have no limit. */
+const NOTICED_MS = 8000;
+const BREACHES = 20;
+const ALERT_LIMIT_MS = 1000;
+const LOOK_EVERY_MS = 1000;
+const MB = 1024 ** 2;
+
+const deviceOf = (n: number) => `soak-${n}`;
+
+/** What was seen of the daemon, second by second. */
+class Watch {
+  rssBytes = 0;
+  disconnects = 0;
+  readonly alertedAtMs = new Map<string, number>();
+  private readonly stage: SoakStage;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> = Promise.resolve();
+
+  constructor(stage: SoakStage) {
+    this.stage = stage;
+  }
+
+  start(): void {
+    this.running = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.running;
+    await this.look();
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      await this.look();
+      await delay(LOOK_EVERY_MS, signal);
+    }
+  }
+
+  private async look(): Promise<void> {
+    const { rssBytes, disconnects, alerts } = await this.stage.look(1);
+    this.rssBytes = Math.max(this.rssBytes, rssBytes);
+    this.disconnects = disconnects;
+    // The first line of each: the one that somebody waits for.
+    for (const { sensorKey, atMs } of alerts)
+      if (!this.alertedAtMs.has(sensorKey)) this.alertedAtMs.set(sensorKey, atMs);
+  }
+}
+
+/** The database is away for a long time, and comes back. */
+export async function soakOutage(deps: SoakDeps): Promise<readonly Line[]> {
+  const { options, progress, signal } = deps;
+  const { seconds, rate, drainSeconds } = options;
+  const stage = await setStage(deps);
+  const alarm = await mqtt.connectAsync(stage.broker.url, { protocolVersion: 5 });
+  deps.releasers.add('alarm publisher', () => alarm.endAsync(true));
+  // Known to the daemon before the outage: a device that nobody knows has to wait for the database.
+  for (let n = 0; n < BREACHES; n++) await publish(alarm, n, 20);
+  const warm = await stage.publish(WARM_UP_SECONDS);
+  const warmed = warm.messages + BREACHES;
+  if (!(await storedWithin(stage, warmed, 60, signal))) throw new Error('the warm-up was not stored');
+  const watch = new Watch(stage);
+  watch.start();
+  progress(`the database is away for ${seconds} s at ${rate} messages/s`);
+  stage.link.refuse();
+  stage.link.cut();
+  const awayMs = Date.now();
+  const publishing = stage.publish(seconds);
+  const breached = await breaches(alarm, seconds, signal);
+  const { messages } = await publishing;
+  stage.link.resume();
+  const backMs = performance.now();
+  progress('the database is back');
+  const sent = warmed + messages + breached.length;
+  const all = await storedWithin(stage, sent, drainSeconds, signal);
+  const drainS = (performance.now() - backMs) / 1000;
+  await watch.stop();
+  const stored = await stage.stored();
+  await stage.stopDaemon();
+  const lateness = breached.map(({ n, atMs }) => (watch.alertedAtMs.get(deviceOf(n)) ?? NaN) - atMs);
+  const noticed = lateness.filter((_, index) => (breached[index]?.atMs ?? 0) - awayMs >= NOTICED_MS);
+  return [
+    { what: 'messages sent', value: sent, unit: '' },
+    { what: 'messages not stored', value: sent - stored, unit: '', limit: 0 },
+    { what: 'until all was stored', value: all ? drainS : NaN, unit: 's', limit: drainSeconds },
+    { what: 'connections to the broker lost', value: watch.disconnects, unit: '', limit: 0 },
+    { what: 'memory (RSS, most)', value: watch.rssBytes / MB, unit: 'MB', limit: options.maxRssMb },
+    { what: 'alert line after its reading, most, at first', value: Math.max(...lateness), unit: 'ms' },
+    { what: 'alert line after its reading, most', value: Math.max(0, ...noticed), unit: 'ms', limit: ALERT_LIMIT_MS }, // prettier-ignore
+  ];
+}
+
+/** A sensor breaches its limit, then another, spread over the time. */
+async function breaches(client: MqttClient, seconds: number, signal: AbortSignal) {
+  const told: { readonly n: number; readonly atMs: number }[] = [];
+  const everyMs = (seconds * 1000) / BREACHES;
+  for (let n = 0; n < BREACHES; n++) {
+    await delay(everyMs, signal);
+    const atMs = Date.now();
+    await publish(client, n, LIMIT + 1);
+    told.push({ n, atMs });
+  }
+  return told;
+}
+
+async function publish(client: MqttClient, n: number, temperature: number): Promise<void> {
+  const payload = JSON.stringify({ ts: Date.now(), temperature });
+  await client.publishAsync(`sensors/lab/${deviceOf(n)}/readings`, payload, { qos: 1 });
+}
+
+async function storedWithin(
+  stage: SoakStage,
+  rows: number,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const deadline = performance.now() + seconds * 1000;
+  while ((await stage.stored()) < rows) {
+    if (performance.now() > deadline || signal.aborted) return false;
+    await delay(200, signal);
+  }
+  return true;
+}

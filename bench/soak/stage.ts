@@ -1,0 +1,92 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { Releasers } from '../../src/releasers.ts';
+import { TcpProxy } from '../../test/support/tcp-proxy.ts';
+import { openBenchBroker, type BenchBroker } from '../broker.ts';
+import { Child } from '../children.ts';
+import { daemonConfigText } from '../daemon-config.ts';
+import { openBenchDatabase } from '../database.ts';
+import type { PublishJob, PublishReport } from '../jobs.ts';
+import type { Look, SoakJob, SoakReport } from './jobs.ts';
+import type { SoakOptions } from './options.ts';
+
+const START_MS = 60_000;
+const LOOK_MS = 30_000;
+
+export interface SoakDeps {
+  readonly options: SoakOptions;
+  readonly releasers: Releasers;
+  readonly signal: AbortSignal;
+  readonly progress: (text: string) => void;
+}
+
+/** All that runs: broker, database, the link between daemon and database, the daemon. */
+export interface SoakStage {
+  readonly broker: BenchBroker;
+  readonly link: TcpProxy;
+  /** The daemon's figures, of a phase that may begin with this. */
+  look(phase: number): Promise<Look>;
+  /** Messages at the rate of the run; resolves when the broker has them all. */
+  publish(seconds: number): Promise<PublishReport>;
+  /** Readings in the database, asked for past the link. */
+  stored(): Promise<number>;
+  stopDaemon(): Promise<void>;
+}
+
+/** A breach is above this; the readings of the load are far below. */
+export const LIMIT = 60;
+
+export async function setStage({ options, releasers, progress }: SoakDeps): Promise<SoakStage> {
+  progress('starting broker, database and daemon');
+  const database = await openBenchDatabase(options.databaseUrl, releasers);
+  const broker = await openBenchBroker(undefined, releasers);
+  const stateDir = await mkdtemp(join(tmpdir(), 'fieldwatch-soak-'));
+  releasers.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
+  const url = new URL(database.url);
+  const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
+  releasers.add('database link', () => link.close());
+  url.host = `127.0.0.1:${link.port}`;
+  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', releasers);
+  const config = {
+    ...plain(broker, url.href, stateDir),
+    alerts: { metrics: { temperature: { max: LIMIT } } },
+  };
+  await daemon.ask({ kind: 'start', config: JSON.stringify(config) }, START_MS);
+  let seed = 0;
+  return {
+    broker,
+    link,
+    look: async (phase) => (await daemon.ask({ kind: 'look', phase }, LOOK_MS)) as Look,
+    publish: async (seconds) => {
+      const publisher = new Child<PublishJob, PublishReport>('latency-publisher', releasers);
+      const job = { broker, ratePerSecond: options.rate, messages: options.rate * seconds, seed: ++seed };
+      const report = await publisher.ask(job, (seconds + 120) * 1000);
+      await publisher.end();
+      return report;
+    },
+    stored: () => count(database.url),
+    stopDaemon: async () => {
+      await daemon.ask({ kind: 'stop' }, START_MS);
+      await daemon.end();
+    },
+  };
+}
+
+/** As the bench has it, without its rules. */
+function plain(broker: BenchBroker, databaseUrl: string, stateDir: string): object {
+  const text = daemonConfigText({ broker, databaseUrl, stateDir, clientId: 'fieldwatch-soak' });
+  return { ...(JSON.parse(text) as object), alerts_file: undefined };
+}
+
+async function count(url: string): Promise<number> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ n: number }>('SELECT count(*)::int AS n FROM sensor_readings');
+    return rows[0]?.n ?? 0;
+  } finally {
+    await client.end();
+  }
+}

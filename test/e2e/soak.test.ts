@@ -1,0 +1,41 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { beforeAll, expect, it } from '@jest/globals';
+import { describeWith } from '../support/tools.ts';
+
+const run = promisify(execFile);
+
+interface Result {
+  readonly lines: readonly { what: string; value: number | null; limit?: number }[];
+}
+
+/** As `npm run soak`, briefly. What is broken is in its lines, whatever the exit code. */
+async function soak(...args: string[]): Promise<{ code: number; broken: string[] }> {
+  const command = ['dist-bench/bench/soak/main.js', ...args, '--json'];
+  const { code, stdout, stderr } = await run(process.execPath, command).then(
+    (output) => ({ ...output, code: 0 }),
+    (error: { code: number; stdout: string; stderr: string }) => error,
+  );
+  if (stdout === '') throw new Error(stderr);
+  const { lines } = JSON.parse(stdout) as Result;
+  const held = ({ value, limit }: Result['lines'][number]) =>
+    limit === undefined || (value !== null && value <= limit);
+  return { code, broken: lines.filter((line) => !held(line)).map((line) => JSON.stringify(line)) };
+}
+
+describeWith('mosquitto')('npm run soak', () => {
+  beforeAll(async () => {
+    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json']);
+  }, 180_000);
+
+  it('statement 4: an outage of the database under load: connection kept, memory bounded, all stored after it', async () => {
+    const { broken } = await soak('outage', '--seconds', '20', '--rate', '500');
+    expect(broken.filter((line) => !line.includes('alert line'))).toEqual([]);
+  });
+
+  it('a load that stays the same: nothing is lost, and the figures of the quarters are compared', async () => {
+    // So short a run on a busy machine compares nothing: the limits are for a long one on a quiet one.
+    const result = await soak('steady', '--seconds', '20', '--rate', '500', '--tolerance', '20');
+    expect(result).toEqual({ code: 0, broken: [] });
+  });
+});
