@@ -4,7 +4,7 @@ import type { MetricsRegistry } from './adapters/metrics.ts';
 import type { Publish } from './adapters/notify/index.ts';
 import { inflate } from './adapters/zlib/inflate.ts';
 import { openDatabase, type Database } from './app/database.ts';
-import { isAlive, readinessChecks } from './app/health.ts';
+import { isAlive, readinessChecks, type HealthSources } from './app/health.ts';
 import { startIntake, tellingOf } from './app/intake.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './app/options.ts';
 import { startServers, type Servers } from './app/servers.ts';
@@ -26,6 +26,7 @@ import type { LedgerTotals } from './services/intake-ledger.ts';
 import type { Notifying } from './services/notifying.ts';
 import type { Scheduling } from './services/scheduling.ts';
 import { SensorRegistry } from './services/sensor-registry.ts';
+import { SilentFeeds } from './services/silent-feeds.ts';
 
 export interface AppDeps {
   readonly logger: Logger;
@@ -70,6 +71,7 @@ interface Running {
   readonly writer: BatchWriter;
   readonly source: MessageSource;
   readonly ingest: Ingest;
+  readonly feeds: SilentFeeds;
   readonly scheduling: Scheduling | undefined;
   readonly httpPort: number | undefined;
 }
@@ -136,7 +138,8 @@ export class App {
   /** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
   async reload(next: Config): Promise<Reloaded> {
     const { reloadable, needsRestart } = diffReloadable(this.config, next);
-    const { database, registry, alerting, notifying, ingest, source, scheduling, writer } = this.need();
+    const { database, registry, alerting, notifying, ingest, feeds, source, scheduling, writer } =
+      this.need();
     const changed = new Set<string>(reloadable);
     // All that can fail comes first: a reload is whole or it is nothing.
     const router = routerOf(next);
@@ -151,6 +154,7 @@ export class App {
     this.warnOfEcho(next, router);
     if (changed.has('notify')) await notifying.reconfigure(sinkSetups(next, this.sinkParts(registry)));
     ingest.reroute(router);
+    feeds.reroute(router);
     await source.resubscribe(sharedFilters(next, router.filters));
     scheduling?.replan(plan);
     this.config = { ...this.config, ...pick(next, reloadable) };
@@ -192,7 +196,8 @@ export class App {
       },
     );
     this.followLocations(registry, alerting, writer);
-    const httpPort = await this.startHttp(writer, scheduling, notifying);
+    const feeds = this.watchFeeds(router);
+    const httpPort = await this.startHttp({ writer, scheduling, notifying, feeds });
     // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
     alerting.start((evaluate) => writer.commitAlerts(evaluate));
     const { source, ingest, publish } = await startIntake(
@@ -204,7 +209,19 @@ export class App {
       },
     );
     this.publish = publish;
-    return { servers, database, registry, alerting, notifying, writer, source, ingest, scheduling, httpPort };
+    return {
+      servers,
+      database,
+      registry,
+      alerting,
+      notifying,
+      writer,
+      source,
+      ingest,
+      feeds,
+      scheduling,
+      httpPort,
+    };
   }
 
   private async startAlerting(
@@ -233,18 +250,25 @@ export class App {
       void writer.commitAlerts(() => alerting.reload(new RuleSet(this.config.alerts), registry.all()));
   }
 
-  private async startHttp(
-    writer: BatchWriter,
-    scheduling: Scheduling | undefined,
-    notifying: Notifying,
-  ): Promise<number | undefined> {
+  /** While nothing can arrive, for the broker is away or reading is paused, no route is called silent. */
+  private watchFeeds(router: Router): SilentFeeds {
+    const { logger, metrics } = this.deps;
+    const receiving = () =>
+      this.connectivity.state === 'subscribed' && this.running !== undefined && !this.running.ingest.isPaused;
+    const feeds = new SilentFeeds(router, { clock: this.clock, logger, metrics, receiving });
+    feeds.start();
+    this.releasers.add('silent feeds', () => feeds.stop());
+    return feeds;
+  }
+
+  private async startHttp(parts: Omit<HealthSources, 'connectivity'>): Promise<number | undefined> {
     const { http } = this.config;
     if (!http.enabled) return undefined;
     const { logger, metrics } = this.deps;
     const server = await startHttp(http, {
       metrics,
       logger,
-      readiness: readinessChecks({ writer, scheduling, notifying, connectivity: () => this.connectivity }),
+      readiness: readinessChecks({ ...parts, connectivity: () => this.connectivity }),
       alive: () => this.alive(),
     });
     this.releasers.add('http', () => server.stop());

@@ -4,6 +4,7 @@ import type { Connectivity } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
 import type { Notifying } from '../services/notifying.ts';
 import type { Scheduling } from '../services/scheduling.ts';
+import type { SilentFeeds } from '../services/silent-feeds.ts';
 
 /** A write that makes no progress for so long is stuck: every statement has a time limit far below. */
 const STUCK_AFTER_MS = 300_000;
@@ -12,14 +13,16 @@ export interface HealthSources {
   readonly writer: BatchWriter;
   readonly scheduling: Scheduling | undefined;
   readonly notifying: Notifying;
+  readonly feeds: SilentFeeds;
   readonly connectivity: () => Connectivity;
 }
 
-/** The parts of `/readyz`. The broker and the database make the daemon unready; policies and sinks only degrade it. */
+/** The parts of `/readyz`. The broker and the database make the daemon unready; the rest only degrades it. */
 export function readinessChecks({
   writer,
   scheduling,
   notifying,
+  feeds,
   connectivity,
 }: HealthSources): readonly ReadinessCheck[] {
   return [
@@ -31,6 +34,16 @@ export function readinessChecks({
         return health.state === 'ok'
           ? { status: 'ok' }
           : { status: 'fail', detail: `${health.code}: ${health.message}` };
+      },
+    },
+    {
+      name: 'routes',
+      check: () => {
+        const silent = feeds
+          .silent()
+          .map(({ name, lastHeardMs }) => `${name} since ${new Date(lastHeardMs).toISOString()}`);
+        if (silent.length === 0) return { status: 'ok' };
+        return { status: 'degraded', detail: `silent: ${silent.join(', ')}` };
       },
     },
     {

@@ -55,6 +55,8 @@ export interface RouteConfig {
   readonly proto?: string | undefined;
   readonly message?: string | undefined;
   readonly request_rebirth?: boolean | undefined;
+  /** Milliseconds, or by its rhythm so far; without it nobody is told of a silence. */
+  readonly silent_after?: number | 'auto' | undefined;
 }
 
 export type RouteKey = keyof RouteConfig;

@@ -2,8 +2,8 @@ import type { Inflate } from './codec/compression.ts';
 import { FieldwatchError } from './errors.ts';
 import { reject } from './mapping/assemble.ts';
 import type { Limits, TimeWindow } from './mapping/context.ts';
-import type { Decoded } from './reading.ts';
-import { Route, type RoutedMessage, type TopicContext } from './compiled-route.ts';
+import type { Decoded, Millis } from './reading.ts';
+import { Route, topicList, type RoutedMessage, type TopicContext } from './compiled-route.ts';
 import { routeFaults } from './route-faults.ts';
 import type { RouteConfig } from './route-config.ts';
 import { reduceFilters } from './topic.ts';
@@ -17,7 +17,17 @@ const MAX_REMEMBERED_LENGTH = 512;
 const IGNORED = reject('ignored');
 const NO_MATCH = reject('no_match');
 
+/** A route as something that delivers: for whoever watches that it does. */
+export interface Feed {
+  /** The first topic, or the preset; unique among the routes. */
+  readonly name: string;
+  readonly silentAfter: Millis | 'auto' | undefined;
+}
+
 export interface Router {
+  readonly feeds: readonly Feed[];
+  /** Messages that gave readings, by the index of their feed: counted here, so that a message needs no object for it. */
+  readonly delivered: Float64Array;
   /** MQTT filters to subscribe to, without those that another one covers. */
   readonly filters: readonly string[];
   /** What the first matching route makes of a message. Never throws. */
@@ -34,7 +44,7 @@ export interface RouterOptions {
 }
 
 type Match =
-  | { readonly route: Route; readonly topic: TopicContext }
+  | { readonly route: Route; readonly index: number; readonly topic: TopicContext }
   | { readonly route: undefined; readonly result: Decoded };
 
 /** Compiles routes in their order; the first that matches a topic decides. Throws at a fault, naming route and key. */
@@ -50,6 +60,7 @@ export function compileRoutes(configs: readonly RouteConfig[], options: RouterOp
   const routes = configs.map((config) => new Route(config, options));
   const filters = routes.flatMap((route) => route.topics.map((pattern) => pattern.filter));
   const remembered = new Map<string, Match>();
+  const delivered = new Float64Array(routes.length);
   const matchOf = (topic: string): Match => {
     const match = findMatch(routes, topic);
     if (topic.length > MAX_REMEMBERED_LENGTH) return match;
@@ -58,16 +69,33 @@ export function compileRoutes(configs: readonly RouteConfig[], options: RouterOp
     return match;
   };
   return {
+    feeds: feedsOf(configs),
+    delivered,
     filters: reduceFilters(filters),
     routeOf: (topic) => {
-      const { route, result } = { result: NO_MATCH, ...findMatch(routes, topic) };
-      return route === undefined ? (result === IGNORED ? 'ignored' : 'no_match') : routes.indexOf(route);
+      const match = findMatch(routes, topic);
+      if (match.route !== undefined) return match.index;
+      return match.result === IGNORED ? 'ignored' : 'no_match';
     },
     decode: (message) => {
       const match = remembered.get(message.topic) ?? matchOf(message.topic);
-      return match.route === undefined ? match.result : run(match, message, options.limits);
+      if (match.route === undefined) return match.result;
+      const result = run(match, message, options.limits);
+      // What the broker retains says nothing about who is alive.
+      if (result.kind === 'readings' && !message.retain) (delivered[match.index] as number) += 1;
+      return result;
     },
   };
+}
+
+function feedsOf(configs: readonly RouteConfig[]): Feed[] {
+  const seen = new Map<string, number>();
+  return configs.map(({ preset, topic, silent_after: silentAfter }) => {
+    const base = topicList(topic)[0] ?? preset ?? 'route';
+    const times = (seen.get(base) ?? 0) + 1;
+    seen.set(base, times);
+    return { name: times === 1 ? base : `${base} #${times}`, silentAfter };
+  });
 }
 
 function run(match: Match & { route: Route }, message: RoutedMessage, limits: Limits): Decoded {
@@ -88,10 +116,10 @@ function run(match: Match & { route: Route }, message: RoutedMessage, limits: Li
 }
 
 function findMatch(routes: readonly Route[], topic: string): Match {
-  for (const route of routes) {
+  for (const [index, route] of routes.entries()) {
     const found = route.match(topic);
     if (found === 'ignored') return { route: undefined, result: IGNORED };
-    if (found !== undefined) return { route, topic: found };
+    if (found !== undefined) return { route, index, topic: found };
   }
   // D15: what lives beside an ecosystem's telemetry is ignored, unless a later route wants it.
   return { route: undefined, result: routes.some((route) => route.isRest(topic)) ? IGNORED : NO_MATCH };

@@ -89,6 +89,11 @@ export class Ingest {
     return this.lastLagMs;
   }
 
+  /** True while reading from the broker is paused at the limit of the window. */
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
   totals(): LedgerTotals {
     return this.ledger.totals();
   }

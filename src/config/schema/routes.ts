@@ -109,6 +109,10 @@ const routeShape = z.strictObject({
     .boolean()
     .optional()
     .describe('sparkplug-b: ask an edge node for its birth when it is unknown (default: false)'),
+  silent_after: z
+    .union([z.literal('auto'), duration({ min: '1s' })])
+    .optional()
+    .describe('tell when the route delivers nothing for so long; auto: ten times its longest pause so far'),
 });
 
 /** Faults that need several keys together, as issues at the key to change. */
