@@ -1,5 +1,6 @@
 import { listAlerts, type AlertListRow } from '../queries/alerts.ts';
 import { openAlerts } from '../queries/open-alerts.ts';
+import { alertsKpiCommand } from './alerts-kpi.ts';
 import { alertsTailCommand } from './alerts-tail.ts';
 import { subcommand, type Cli, type CliCommand } from './command.ts';
 import { formatCrossing } from './format.ts';
@@ -51,8 +52,13 @@ const listCommand = (cli: Cli) =>
       }),
     );
 
-/** `fieldwatch alerts list|tail`. */
+/** `fieldwatch alerts list|tail|kpi`. */
 export const alertsCommand: CliCommand = (cli) =>
-  subcommand('alerts', 'list alerts, or watch them come and go', 'fieldwatch alerts tail -f')
+  subcommand(
+    'alerts',
+    'list alerts, watch them come and go, or see whether they are worth reading',
+    'fieldwatch alerts tail -f',
+  )
     .addCommand(listCommand(cli))
-    .addCommand(alertsTailCommand(cli));
+    .addCommand(alertsTailCommand(cli))
+    .addCommand(alertsKpiCommand(cli));

@@ -61,7 +61,7 @@ export class Alerting {
     this.deps = deps;
     this.engine = new Engine(deps.rules);
     this.announcer = new AlertAnnouncer(deps);
-    this.figures = new AlertMetrics(deps.metrics, () => this.engine.open);
+    this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
   }
 
   /** Restores the state, and announces what a crash kept from being announced. Before the first subscription. */

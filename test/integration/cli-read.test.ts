@@ -347,3 +347,49 @@ describe('alerts', () => {
     expect(plain.out).toMatch(/✓ RESOLVED +coldroom-01 +temperature_high +after 6m, peak 9\.9 °C$/m);
   });
 });
+
+describe('alerts kpi', () => {
+  const kpi = (...args: string[]) => runCli(alertsCommand, ['kpi', '--location', 'kpi', ...args], { env });
+  const uuid = (n: number) => `6f9619ff-8b86-4d01-b42d-0000000000${n}`;
+
+  beforeAll(async () => {
+    await run(`INSERT INTO sensors (id, key, location) VALUES (90, 'k1', 'kpi'), (91, 'k2', 'kpi')`);
+    const row = (minutes: number, more: Record<string, unknown>) =>
+      alertRow(minutes, 'temperature_high', { sensor_id: 90, severity: 'warning', ...more });
+    // Escalated: two rows, one episode.
+    await row(300, { alert_id: uuid(10), resolved_at: ago(280), acked_at: ago(290) });
+    await row(299, { alert_id: uuid(10), severity: 'critical', resolved_at: ago(280), acked_at: ago(290) });
+    for (const minutes of [200, 198, 196])
+      await row(minutes, { sensor_id: 91, alert_id: uuid(minutes - 150), resolved_at: ago(minutes - 1) });
+    await row(3 * 24 * 60, { sensor_id: 91, alert_type: 'battery_low', alert_id: uuid(99) });
+    await row(100, { sensor_id: 91, alert_id: uuid(98), resolved_at: ago(90), backfilled: true });
+  });
+
+  test('as one document', async () => {
+    const { out } = await kpi('--since', '24h', '--json');
+    expect(JSON.parse(out)).toMatchObject({
+      fired: 4,
+      backfilled: 1,
+      most10min: 3,
+      floods: [],
+      chattering: [{ sensor: 'k2', alert_type: 'temperature_high', most10min: 3 }],
+      top: [{ sensor: 'k2', fired: 3, share: 0.75 }, { sensor: 'k1' }],
+      severities: [
+        { severity: 'critical', fired: 1 },
+        { severity: 'warning', fired: 3 },
+      ],
+      to_ack: { count: 1, median_s: 600 },
+      to_clear: { count: 4, median_s: 60, longest_s: 1200 },
+      stale: [{ sensor: 'k2', alert_type: 'battery_low' }],
+    });
+  });
+
+  test('for people, and for a place with nothing in it', async () => {
+    const { out } = await kpi('--since', '24h');
+    expect(out).toMatch(/fired +4, and 1 backfilled/);
+    expect(out).toMatch(/k2 +battery_low +warning .* 3d/);
+    const { out: none } = await runCli(alertsCommand, ['kpi', '--location', 'nowhere'], { env });
+    expect(none).toMatch(/fired +0\n/);
+    expect(none).toMatch(/to clear +-/);
+  });
+});

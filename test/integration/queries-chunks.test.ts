@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { text as alertEpisodes } from '../../src/queries/alert-episodes.ts';
 import { text as alerts } from '../../src/queries/alerts.ts';
 import { text as anomalies } from '../../src/queries/anomalies.ts';
 import { text as daily } from '../../src/queries/daily.ts';
@@ -101,6 +102,7 @@ test.each<[string, string, unknown[]]>([
   ['locations', locations, metric('temperature', 100)],
   ['sensors', sensors, [FROM, null, null, null, null, 100]],
   ['readings in order', readingsInOrder, [FROM, TO, null, 100]],
+  ['alert episodes', alertEpisodes, [FROM, TO, null, null, 100]],
   ['alerts', alerts, [FROM, TO, null, null, 100]],
   ['dead letters', deadLetters, [FROM, TO, null, null, 100]],
 ])('%s reads the chunks of its range only', async (_, text, values) => {
