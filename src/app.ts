@@ -15,6 +15,7 @@ import { diffReloadable } from './config/reload.ts';
 import type { AlertNotification } from './core/alert/model.ts';
 import { RuleSet } from './core/alert/rules.ts';
 import type { Finding } from './core/policy/finding.ts';
+import { keptBy, withoutExpired } from './core/policy/kept.ts';
 import { planOf } from './core/policy/plan.ts';
 import { compileRoutes, type Router } from './core/route.ts';
 import type { AlertLog, Clock, Connectivity, Logger, MessageSource, ReadingStore } from './ports.ts';
@@ -301,7 +302,11 @@ export class App {
 }
 
 function routerOf(config: Config): Router {
-  return compileRoutes(config.routes, { limits: config.limits, timeWindow: config.time_window, inflate });
+  const { routes, limits, time_window: timeWindow } = config;
+  return withoutExpired(
+    compileRoutes(routes, { limits, timeWindow, inflate }),
+    keptBy(planOf(config.policies)),
+  );
 }
 
 function pick(config: Config, keys: readonly (keyof Config)[]): Partial<Config> {

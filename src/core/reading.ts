@@ -38,6 +38,7 @@ export type RejectCode =
   | 'bad_device'
   | 'bad_time'
   | 'time_out_of_range'
+  | 'older_than_retention'
   | 'retained_no_time'
   | 'too_large'
   | 'too_deep'
