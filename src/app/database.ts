@@ -3,7 +3,7 @@ import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
 import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
 import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
-import { createPool } from '../adapters/timescale/pool.ts';
+import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
@@ -34,7 +34,7 @@ export async function openDatabase(config: Config, url: string, deps: DatabaseDe
   const options = databaseOptions(config, url);
   if (config.database.migrate_at_start) await migrateDatabase(options, { log: logger });
   const pool = await createPool({ ...options, max: config.database.pool }, logger);
-  releasers.add('database pool', () => pool.end());
+  releasers.add('database pool', () => endPool(pool, deps.clock));
   if (!config.database.migrate_at_start) await schemaIsCurrent(pool);
   const directory = new TimescaleSensorDirectory(pool);
   await directory.declare(declaredSensors(config));

@@ -5,12 +5,13 @@ import type { Work } from './session.ts';
 import { columns, isoMicros, storableText } from './values.ts';
 
 /**
- * The id goes with the message, not with the attempt: a batch that is written again after a lost reply stores each of
+ * For letters without an id. The id goes with the message, not with the attempt: a batch that is written again after a lost reply stores each of
  * its dead letters once.
  */
 const ids = new WeakMap<DeadLetter, string>();
 
 function idOf(letter: DeadLetter): string {
+  if (letter.id !== undefined) return letter.id;
   let id = ids.get(letter);
   if (id === undefined) ids.set(letter, (id = randomUUID()));
   return id;

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Logger } from '../../ports.ts';
+import type { Clock, Logger } from '../../ports.ts';
 import { connectionConfig, currentConfig, DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 
 export interface PoolOptions extends DatabaseOptions {
@@ -24,8 +24,26 @@ export async function createPool(options: PoolOptions, logger: Pick<Logger, 'deb
   });
   // An idle connection that the server closes is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle database connection lost'));
+  const open = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => open.add(client));
+  pool.on('remove', (client) => open.delete(client));
+  clientsOf.set(pool, open);
   return pool;
 }
+
+const clientsOf = new WeakMap<pg.Pool, ReadonlySet<pg.PoolClient>>();
+const END_PATIENCE_MS = 2000;
+
+/** Ends a pool of `createPool`; a question that nobody answers is hung up on. */
+export async function endPool(pool: pg.Pool, clock: Clock): Promise<void> {
+  const timer = clock.after(END_PATIENCE_MS, () => {
+    for (const client of clientsOf.get(pool) ?? []) streamOf(client).destroy();
+  });
+  await pool.end();
+  timer.cancel();
+}
+
+const streamOf = (client: pg.PoolClient) => (client as unknown as pg.Client).connection.stream;
 
 /** A client with the certificates of now. Files that cannot be read at the moment (half a rotation) leave the former ones. */
 function freshClient(

@@ -54,9 +54,12 @@ export class Session {
     return this.#client !== undefined;
   }
 
-  /** Rejects with what `work` rejected with; see `databaseError` for making it a FieldwatchError. */
-  run<T>(work: (work: Work) => Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => this.#run(work));
+  /**
+   * Rejects with what `work` rejected with; see `databaseError` for making it a FieldwatchError. `signal` hangs up: the
+   * work then rejects with DB_NO_ANSWER.
+   */
+  run<T>(work: (work: Work) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const result = this.#tail.then(() => this.#run(work, signal));
     this.#tail = result.catch(() => undefined);
     return result;
   }
@@ -73,17 +76,23 @@ export class Session {
     timer.cancel();
   }
 
-  async #run<T>(work: (work: Work) => Promise<T>): Promise<T> {
-    const client = await this.#connect();
+  async #run<T>(work: (work: Work) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const client = await this.#connect(signal);
+    const hangUp = () => destroy(client);
+    signal?.addEventListener('abort', hangUp);
     try {
+      if (signal?.aborted === true) throw givenUp();
       return await work(this.#workOn(client));
-    } catch (error) {
+    } catch (cause) {
+      const error = signal?.aborted === true ? givenUp(cause) : cause;
       await this.#recover(client, error);
       throw error;
+    } finally {
+      signal?.removeEventListener('abort', hangUp);
     }
   }
 
-  async #connect(): Promise<pg.Client> {
+  async #connect(signal: AbortSignal | undefined): Promise<pg.Client> {
     if (this.#closed) {
       throw new FieldwatchError('database: the connection is closed', { code: 'DB_CLOSED', kind: 'bug' });
     }
@@ -98,12 +107,17 @@ export class Session {
     client.on('end', () => {
       if (this.#client === client) this.#client = undefined;
     });
+    const hangUp = () => destroy(client);
+    signal?.addEventListener('abort', hangUp);
     try {
+      if (signal?.aborted === true) throw givenUp();
       await client.connect();
       await this.#options.onConnect?.(client);
     } catch (error) {
       destroy(client);
-      throw databaseError(error, 'connecting');
+      throw databaseError(signal?.aborted === true ? givenUp(error) : error, 'connecting');
+    } finally {
+      signal?.removeEventListener('abort', hangUp);
     }
     this.#client = client;
     return client;
@@ -159,6 +173,15 @@ export class Session {
     destroy(client);
   }
 }
+
+/** Whoever asked waits no longer; as after a lost connection nobody knows whether it was done. */
+const givenUp = (cause?: unknown) =>
+  new FieldwatchError('database: no answer yet; the connection was given up', {
+    code: 'DB_NO_ANSWER',
+    kind: 'transient',
+    cause,
+    remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
+  });
 
 /** Ends a connection without asking the other side. The server rolls back what was open. */
 function destroy(client: pg.Client): void {
