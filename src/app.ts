@@ -7,6 +7,7 @@ import { openDatabase, type Database } from './app/database.ts';
 import { isAlive, readinessChecks, type HealthSources } from './app/health.ts';
 import { startIntake, tellingOf } from './app/intake.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './app/options.ts';
+import { openSpooling } from './app/spooling.ts';
 import { startServers, type Servers } from './app/servers.ts';
 import { createNotifying, readBack, sinkSetups, type SinkParts } from './app/sinks.ts';
 import { startHousekeeping, startScheduling } from './app/upkeep.ts';
@@ -21,13 +22,14 @@ import { compileRoutes, type Router } from './core/route.ts';
 import type { AlertLog, Clock, Connectivity, Logger, MessageSource, ReadingStore } from './ports.ts';
 import { Releasers } from './releasers.ts';
 import { createAlerting, type Alerting } from './services/alerting.ts';
-import { BatchWriter, type StoreHealth } from './services/batch-writer.ts';
+import { BatchWriter } from './services/batch-writer.ts';
 import type { Ingest } from './services/ingest.ts';
-import type { LedgerTotals } from './services/intake-ledger.ts';
+import { IntakeLedger, type LedgerTotals } from './services/intake-ledger.ts';
 import type { Notifying } from './services/notifying.ts';
 import type { Scheduling } from './services/scheduling.ts';
 import { SensorRegistry } from './services/sensor-registry.ts';
 import { SilentFeeds } from './services/silent-feeds.ts';
+import { StoreWatch, type StoreHealth } from './services/store-health.ts';
 
 export interface AppDeps {
   readonly logger: Logger;
@@ -178,17 +180,25 @@ export class App {
     const parts = { config, clock, logger, metrics, releasers };
     this.warnOfEcho(config, router);
     const notifying = createNotifying(parts, database, this.sinkParts(registry));
-    const alerting = await this.startAlerting(database, registry, notifying);
+    const ledger = new IntakeLedger(metrics);
+    const watch = new StoreWatch(parts);
+    const current = () => this.config;
+    const ends = { databaseUrl: servers.databaseUrl, registry, ledger, watch, current };
+    const spool = await openSpooling(parts, ends);
+    const alerting = await this.startAlerting(database, registry, notifying, spool?.told);
     notifying.start();
     startHousekeeping(parts, database, servers);
     const scheduling = await startScheduling(parts, servers);
     const store = deps.wrap?.store?.(database.store) ?? database.store;
     const { min, max } = config.ingest.retry;
+    const telling = tellingOf(alerting, deps.onAlert);
     const writer = new BatchWriter(
       { baseMs: min, capMs: max },
       {
         registry,
-        alerting: tellingOf(alerting, deps.onAlert),
+        alerting: telling,
+        watch,
+        spool: await spool?.start(telling),
         store,
         clock,
         logger,
@@ -203,7 +213,7 @@ export class App {
     alerting.start((evaluate) => writer.commitAlerts(evaluate));
     const { source, ingest, publish } = await startIntake(
       { ...parts, wrap: deps.wrap?.source },
-      { url: servers.mqttUrl, router, registry, writer },
+      { url: servers.mqttUrl, router, registry, writer, ledger },
       (connectivity) => {
         this.connectivity = connectivity;
         alerting.onConnectivity(connectivity);
@@ -229,6 +239,7 @@ export class App {
     { alertStore }: Database,
     registry: SensorRegistry,
     router: Notifying,
+    told: readonly AlertNotification[] = [],
   ): Promise<Alerting> {
     const { logger, metrics, alertLog } = this.deps;
     const alerting = createAlerting({
@@ -240,6 +251,7 @@ export class App {
       alertLog,
       router,
     });
+    alerting.wereTold(told);
     await alerting.load([...registry.all()]);
     this.releasers.add('alerting', () => alerting.stop());
     return alerting;

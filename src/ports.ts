@@ -169,8 +169,6 @@ export interface StoreBatch {
   readonly readings: readonly StorableReading[];
   readonly deadLetters: readonly DeadLetter[];
   readonly alerts: AlertBatch;
-  /** The notifications were told already: the outbox takes them as sent. */
-  readonly announced?: boolean;
   /**
    * True when an earlier attempt at these readings failed with its outcome unknown (a lost COMMIT reply): what is
    * stored already is then a duplicate, so the store goes straight to staging and merge.

@@ -5,6 +5,7 @@ import type { BatchWriter } from '../services/batch-writer.ts';
 import type { Notifying } from '../services/notifying.ts';
 import type { Scheduling } from '../services/scheduling.ts';
 import type { SilentFeeds } from '../services/silent-feeds.ts';
+import type { SpoolHealth } from '../services/spooling.ts';
 
 /** A write that makes no progress for so long is stuck: every statement has a time limit far below. */
 const STUCK_AFTER_MS = 300_000;
@@ -31,11 +32,13 @@ export function readinessChecks({
       name: 'database',
       check: () => {
         const { health } = writer;
-        return health.state === 'ok'
-          ? { status: 'ok' }
-          : { status: 'fail', detail: `${health.code}: ${health.message}` };
+        if (health.state === 'ok') return { status: 'ok' };
+        const detail = `${health.code}: ${health.message}`;
+        // What arrives is safe in the spool: to whoever asks whether it is taken, the daemon is ready.
+        return { status: writer.spoolHealth?.keeps === true ? 'degraded' : 'fail', detail };
       },
     },
+    { name: 'spool', check: () => spool(writer.spoolHealth) },
     {
       name: 'routes',
       check: () => {
@@ -63,6 +66,20 @@ export function readinessChecks({
       },
     },
   ];
+}
+
+function spool(health: SpoolHealth | undefined): ReturnType<ReadinessCheck['check']> {
+  if (health === undefined) return { status: 'ok' };
+  const { trouble, parked, items } = health;
+  if (trouble !== undefined)
+    return { status: 'degraded', detail: `${trouble.code}: ${trouble.message}; messages wait at the broker` };
+  if (parked > 0)
+    return {
+      status: 'degraded',
+      detail: `${parked} batches set aside; they are tried again at the next start`,
+    };
+  if (health.keeps) return { status: 'degraded', detail: `${items} items wait for the database` };
+  return { status: 'ok' };
 }
 
 function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']> {

@@ -7,6 +7,7 @@ import type { Connectivity, MessageSource } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
 import { Ingest } from '../services/ingest.ts';
+import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
 import { ingestOptions, mqttOptions } from './options.ts';
 import type { Parts } from './parts.ts';
@@ -21,12 +22,13 @@ export interface IntakeEnds {
   readonly router: Router;
   readonly registry: SensorRegistry;
   readonly writer: BatchWriter;
+  readonly ledger: IntakeLedger;
 }
 
 /** The way from the broker to the writer: released first, so that what is held is stored and acknowledged. */
 export async function startIntake(
   parts: IntakeParts,
-  { url, router, registry, writer }: IntakeEnds,
+  { url, router, registry, writer, ledger }: IntakeEnds,
   onConnectivity: (connectivity: Connectivity) => void,
 ): Promise<{ readonly source: MessageSource; readonly ingest: Ingest; readonly publish: Publish }> {
   const { config, clock, logger, metrics, releasers } = parts;
@@ -43,6 +45,7 @@ export async function startIntake(
     decoder: router,
     registry,
     writer,
+    ledger,
     clock,
     logger,
     metrics,
@@ -65,11 +68,15 @@ export function tellingOf(
 ): AlertEvaluator {
   if (onAlert === undefined) return alerting;
   return {
-    prepare: (rows) => alerting.prepare(rows),
+    prepare: (rows, signal) => alerting.prepare(rows, signal),
+    knows: (sensorId) => alerting.knows(sensorId),
     evaluate: (rows) => alerting.evaluate(rows),
     announce: (notifications) => {
       alerting.announce(notifications);
       notifications.forEach(onAlert);
+    },
+    announceUnpersisted: (notifications) => {
+      alerting.announceUnpersisted(notifications);
     },
   };
 }

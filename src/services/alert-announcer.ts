@@ -49,12 +49,17 @@ export class AlertAnnouncer {
   announceUnpersisted(notifications: readonly AlertNotification[]): void {
     const fresh = notifications.filter((each) => !this.ahead.has(keyOf(each)));
     this.log(fresh, false);
-    for (const notification of fresh) this.ahead.add(keyOf(notification));
+    this.wereTold(fresh);
+    this.deps.router?.sendNow(fresh);
+  }
+
+  /** Their lines are out, in this process or the last one; their rows are still to come. */
+  wereTold(notifications: readonly AlertNotification[]): void {
+    for (const notification of notifications) this.ahead.add(keyOf(notification));
     for (const key of this.ahead) {
       if (this.ahead.size <= MAX_AHEAD) break;
       this.ahead.delete(key);
     }
-    this.deps.router?.sendNow(fresh);
   }
 
   /**
@@ -67,7 +72,7 @@ export class AlertAnnouncer {
     if (pending.length === 0) return;
     const logged = alertLog?.holds?.(pending) ?? new Set<string>();
     this.log(
-      pending.filter((each) => !logged.has(keyOf(each))),
+      pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(keyOf(each))),
       true,
     );
     logger.info({ pending: pending.length, logged: logged.size }, 'notifications of the last run go on');

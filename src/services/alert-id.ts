@@ -3,18 +3,16 @@ import { createHash } from 'node:crypto';
 /** The namespace of fieldwatch's alert ids, itself a random UUID chosen once. Never change it: ids are stored. */
 const NAMESPACE = Buffer.from('6f1d6f0d3c0b4f0d9a3e7d0c1f6b8a52', 'hex');
 
-/**
- * RFC 9562 UUID version 5 of `sensor_id|alert_type|started_at ms`: whoever evaluates an episode, however often, gives
- * it the same id.
- */
-export function alertId(sensorId: number, alertType: string, startedAtMs: number): string {
-  const bytes = createHash('sha1')
-    .update(NAMESPACE)
-    .update(`${sensorId}|${alertType}|${startedAtMs}`)
-    .digest()
-    .subarray(0, 16);
+/** RFC 9562 UUID version 5: whoever names the same thing gets the same id. */
+export function nameUuid(name: string): string {
+  const bytes = createHash('sha1').update(NAMESPACE).update(name).digest().subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6);
   bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
   const hex = bytes.toString('hex');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** Of `sensor_id|alert_type|started_at ms`: whoever evaluates an episode, however often, gives it the same id. */
+export function alertId(sensorId: number, alertType: string, startedAtMs: number): string {
+  return nameUuid(`${sensorId}|${alertType}|${startedAtMs}`);
 }

@@ -43,6 +43,7 @@ export async function prepareEngine(
   engine: Engine,
   readings: readonly EvaluatedReading[],
   store: AlertStore,
+  signal?: AbortSignal,
 ): Promise<void> {
   const fresh = new Map<number, { sensor: Sensor; fromUs: Micros; toUs: Micros }>();
   for (const { sensor, timeUs, receivedAtMs } of readings) {
@@ -55,11 +56,12 @@ export async function prepareEngine(
   }
   if (fresh.size === 0) return;
   const sensors = [...fresh.values()].map(({ sensor }) => sensor);
-  await loadLast(engine, sensors, store, (sensorId, staleAfterUs) => {
+  const span = (sensorId: number, staleAfterUs: Micros) => {
     const { fromUs = 0, toUs = 0 } = fresh.get(sensorId) ?? {};
     // What is older is a gap whatever it was; 0 asks for nothing before the epoch.
     return { sensorId, fromUs: Math.max(0, fromUs - staleAfterUs), toUs };
-  });
+  };
+  await loadLast(engine, sensors, store, span, signal);
 }
 
 async function loadLast(
@@ -67,6 +69,7 @@ async function loadLast(
   sensors: readonly Sensor[],
   store: AlertStore,
   span: (sensorId: number, staleAfterUs: Micros) => ReadingSpan,
+  signal?: AbortSignal,
 ): Promise<ReadonlySet<number>> {
   const watched = new Map<number, Sensor>();
   for (const sensor of sensors)
@@ -74,7 +77,10 @@ async function loadLast(
   const heard = new Set<number>();
   for (const slice of slicesOf([...watched.values()])) {
     const spans = slice.map((sensor) => span(sensor.id, engine.longestStaleUs(sensor) ?? 0));
-    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+    const found = await store.loadLastReadings(spans);
+    // Nobody waits any more, and newer readings may have been evaluated meanwhile.
+    if (signal?.aborted === true) return heard;
+    for (const { sensorId, metric, timeUs, value } of found) {
       const sensor = watched.get(sensorId);
       if (sensor === undefined) continue;
       heard.add(sensorId);

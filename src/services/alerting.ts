@@ -116,8 +116,13 @@ export class Alerting {
   }
 
   /** Fetches what the engine must know of sensors that it has not seen since the start. */
-  async prepare(readings: readonly EvaluatedReading[]): Promise<void> {
-    await prepareEngine(this.engine, readings, this.deps.store);
+  async prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void> {
+    await prepareEngine(this.engine, readings, this.deps.store, signal);
+  }
+
+  /** True of a sensor that needs no fetching. */
+  knows(sensorId: number): boolean {
+    return this.engine.knows(sensorId);
   }
 
   /** What these readings do to the alerts. One evaluation at a time: the next one takes this one's place. */
@@ -162,6 +167,16 @@ export class Alerting {
 
   announce(notifications: readonly AlertNotification[]): void {
     this.announcer.announce(notifications);
+  }
+
+  /** What is on this machine's disk only: told now, and not again by the `announce` that follows. */
+  announceUnpersisted(notifications: readonly AlertNotification[]): void {
+    this.announcer.announceUnpersisted(notifications);
+  }
+
+  /** The last process told them before their rows existed. */
+  wereTold(notifications: readonly AlertNotification[]): void {
+    this.announcer.wereTold(notifications);
   }
 
   /** Episodes that are open. */

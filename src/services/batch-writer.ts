@@ -1,24 +1,15 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
-import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { AlertNotification } from '../core/alert/model.ts';
-import type { Clock, Logger, Metrics, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
+import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
+import { withDeadline } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
-import type { IntakeBatch, ResolvedRow } from './intake-batch.ts';
+import { BatchCommit, type AlertEvaluator, type WriteOutcome } from './batch-commit.ts';
+import type { IntakeBatch, IntakeRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
-import { Shrinking, tooBig } from './shrinking.ts';
+import type { SpoolHealth, Spooling } from './spooling.ts';
+import { StoreWatch, type StoreHealth } from './store-health.ts';
 
-/** A committed batch, and the alert lines that may leave now. */
-export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
-
-/** What the writer asks of the alert engine; `Alerting` is it. */
-export interface AlertEvaluator {
-  /** Fetches what the engine must know of sensors it has not seen since the start. */
-  prepare(rows: readonly ResolvedRow[]): Promise<void>;
-  /** What these readings do to the alerts; nothing is remembered until `adopt`. */
-  evaluate(rows: readonly ResolvedRow[]): Evaluation;
-  /** Sends what is committed to the alert log and the sinks. */
-  announce(notifications: readonly AlertNotification[]): void;
-}
+export type { AlertEvaluator, WriteOutcome } from './batch-commit.ts';
+export type { StoreHealth } from './store-health.ts';
 
 export interface BatchWriterDeps {
   readonly registry: SensorRegistry;
@@ -28,33 +19,56 @@ export interface BatchWriterDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly random: () => number;
+  readonly watch?: StoreWatch;
+  /** Where batches go while the database is away; without it they are held and tried again for ever. */
+  readonly spool?: WriterSpool | undefined;
 }
 
-/** Whether the database takes what we write. */
-export type StoreHealth =
-  | { readonly state: 'ok' }
-  | { readonly state: 'failing'; readonly code: string; readonly message: string; readonly sinceMs: number };
+export interface WriterSpool {
+  readonly spooling: Spooling;
+  /** How long the database may be away before. */
+  readonly afterMs: number;
+  /** Readings older than this go through the spool, whether the database is there or not. */
+  readonly lateAfterMs: () => number | undefined;
+}
+
+/** Where a batch has come to rest; `abandoned`: nowhere. `spooled`: `batch.written` alone is in the database. */
+export type Written = (WriteOutcome & { readonly kind: 'committed' }) | 'spooled' | 'abandoned';
+
+/** One thing to write, and the way around a database that is away. */
+interface Task<T> {
+  readonly run: (signal: AbortSignal | undefined) => Promise<T>;
+  readonly keep: (spooling: Spooling) => Promise<boolean>;
+  readonly rows: number;
+}
 
 const COMMIT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Writes one batch, however long the database stays away: registers, evaluates, commits, tries again. */
+/** A try that comes late gets a chance still. */
+const MIN_TRY_MS = 1000;
+
+/** Writes batches one after the other: to the database, or to the spool once that has been away for a while. */
 export class BatchWriter {
   private readonly backoff: BackoffLimits;
   private readonly deps: BatchWriterDeps;
   private readonly seconds;
   private readonly rows;
-  private readonly failures;
-  private readonly shrinking = new Shrinking();
+  private readonly watch: StoreWatch;
+  private readonly commit: BatchCommit;
   private abandoned = false;
   private busySince: number | undefined;
   private tail: Promise<unknown> = Promise.resolve();
   private wake: (() => void) | undefined;
-  private failingSince: StoreHealth = { state: 'ok' };
+  private readonly hangUp = new AbortController();
 
   constructor(backoff: BackoffLimits, deps: BatchWriterDeps) {
     this.backoff = backoff;
     this.deps = deps;
-    const { metrics } = deps;
+    const { metrics, spool } = deps;
+    this.watch = deps.watch ?? new StoreWatch(deps);
+    const setLateAside =
+      spool === undefined ? undefined : (batch: IntakeBatch) => this.setLateAside(spool, batch);
+    this.commit = new BatchCommit({ ...deps, watch: this.watch, setLateAside });
     this.seconds = metrics.histogram(
       'fieldwatch_store_commit_seconds',
       'Time from the start of a batch to its commit',
@@ -65,18 +79,27 @@ export class BatchWriter {
       'Readings in a committed batch',
       [1, 10, 100, 1000, 5000, 10_000],
     );
-    this.failures = metrics.counter('fieldwatch_store_failures_total', 'Failed attempts to write a batch', [
-      'code',
-    ]);
+    spool?.spooling.onChange(() => this.wake?.());
   }
 
   get health(): StoreHealth {
-    return this.failingSince;
+    return this.watch.health;
+  }
+
+  /** Undefined without a spool. */
+  get spoolHealth(): SpoolHealth | undefined {
+    return this.deps.spool?.spooling.health;
+  }
+
+  /** True while neither the database nor the spool takes anything. */
+  get stuck(): boolean {
+    return this.deps.spool?.spooling.trouble !== undefined;
   }
 
   /** Gives up on what cannot be written now: the way out of a shutdown with the database away. */
   abandon(): void {
     this.abandoned = true;
+    this.hangUp.abort();
     this.wake?.();
   }
 
@@ -85,27 +108,35 @@ export class BatchWriter {
     return this.busySince;
   }
 
-  /** Resolves once the batch is committed; tries for ever, unless it is abandoned. Never rejects. */
-  async write(batch: IntakeBatch): Promise<WriteOutcome | 'abandoned'> {
+  /** Resolves once the batch is safe; tries for ever, unless it is abandoned. Never rejects. */
+  async write(batch: IntakeBatch): Promise<Written> {
     const startedMs = this.deps.clock.monotonicMs();
-    this.shrinking.begin();
-    const outcome = await this.inTurn(() => this.attempt(batch), batch.rowList.length);
-    if (outcome === 'abandoned') return outcome;
+    this.commit.begin();
+    const outcome = await this.inTurn<WriteOutcome>({
+      run: (signal) => this.commit.run(batch, { signal, onStep: () => this.busy() }),
+      keep: (spooling) => spooling.keep(batch),
+      rows: batch.rowList.length,
+    });
+    if (typeof outcome === 'string') return outcome;
     this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
     this.rows.observe(outcome.stored + outcome.duplicate + outcome.merged + outcome.conflict);
-    return outcome;
+    return { kind: 'committed', ...outcome };
   }
 
   /** Commits what a change of rules does to the alerts, between two batches. */
   async commitAlerts(evaluate: () => Evaluation): Promise<void> {
-    const outcome = await this.inTurn(async () => {
-      const evaluation = evaluate();
-      const alerts = evaluation.batch;
-      await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: false });
-      evaluation.adopt();
-      return alerts.notifications;
-    }, 0);
-    if (outcome !== 'abandoned' && outcome.length > 0) this.deps.alerting.announce(outcome);
+    const outcome = await this.inTurn({
+      run: async (signal) => {
+        const evaluation = evaluate();
+        const alerts = evaluation.batch;
+        await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: false }, signal);
+        evaluation.adopt();
+        return alerts.notifications;
+      },
+      keep: (spooling) => spooling.keepAlerts(evaluate),
+      rows: 0,
+    });
+    if (typeof outcome !== 'string' && outcome.length > 0) this.deps.alerting.announce(outcome);
   }
 
   /** After the acknowledgements are out: alert lines to the log and the sinks. Never rejects. */
@@ -114,141 +145,72 @@ export class BatchWriter {
   }
 
   /** One at a time, in the order of the calls, each until it succeeds. */
-  private inTurn<T>(run: () => Promise<T>, rows: number): Promise<T | 'abandoned'> {
-    const result = this.tail.then(() => this.untilDone(run, rows));
+  private inTurn<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
+    const result = this.tail.then(() => this.untilDone(task));
     this.tail = result;
     return result;
   }
 
-  private async untilDone<T>(run: () => Promise<T>, rows: number): Promise<T | 'abandoned'> {
-    for (let attempt = 0; !this.abandoned; attempt++) {
-      try {
-        this.busySince = this.deps.clock.monotonicMs();
-        const outcome = await run();
-        this.recovered();
-        return outcome;
-      } catch (error) {
-        this.failed(error, rows);
-      } finally {
-        this.busySince = undefined;
-      }
-      await this.pause(backoffMs(attempt, this.backoff, this.deps.random));
-    }
-    return 'abandoned';
-  }
-
-  /** All of the batch, in one transaction unless the database wants smaller ones. */
-  private async attempt(batch: IntakeBatch): Promise<WriteOutcome> {
-    const { alerting } = this.deps;
-    await this.resolveSensors(batch);
-    if (batch.rowList.length > 0) await alerting.prepare(batch.rowList as ResolvedRow[]);
-    while (batch.rowList.length > 0 || batch.deadLetters.length > 0) {
-      const rows = this.shrinking.piece(batch.rowList as ResolvedRow[]);
-      const last = rows.length === batch.rowList.length;
-      // Evaluated anew after a refused row: a reading that is not stored raises no alert.
-      const evaluation = alerting.evaluate(rows);
-      const result = await this.commit(batch, {
-        readings: rows,
-        // With the last piece: until then an attempt that fails leaves a batch that is whole in itself.
-        deadLetters: last ? batch.deadLetters : [],
-        alerts: evaluation.batch,
-        retry: batch.retry,
-      });
-      if (result.kind === 'too_big') continue;
-      if (result.kind === 'row_refused') {
-        this.refuse(batch, result);
-        continue;
-      }
-      evaluation.adopt();
-      batch.settle(rows.length, result);
-      const { notifications } = evaluation.batch;
-      if (last) return { ...batch.written, notifications };
-      if (notifications.length > 0) alerting.announce(notifications);
-    }
-    return { ...batch.written, notifications: [] };
-  }
-
-  private async commit(
-    batch: IntakeBatch,
-    write: StoreBatch,
-  ): Promise<Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'too_big' }> {
-    this.busySince = this.deps.clock.monotonicMs();
-    try {
-      return await this.deps.store.commit(write);
-    } catch (error) {
-      const sqlstate = tooBig(error);
-      if (sqlstate === undefined) {
-        batch.retry = true;
-        throw error;
-      }
-      return this.shrink(batch, write.readings.length, sqlstate, error);
-    }
-  }
-
-  /** Rolled back for its size: a smaller piece next, or one row less. Without readings there is nothing to make smaller. */
-  private shrink(batch: IntakeBatch, rows: number, sqlstate: string, error: unknown): { kind: 'too_big' } {
-    if (rows === 0) throw error;
-    const code = (error as FieldwatchError).code;
-    this.failures.inc(1, { code });
-    if (this.shrinking.shrink(rows)) {
-      batch.groupBySensor();
-      this.deps.logger.debug({ code, rows }, 'too much for one transaction; tried again in smaller pieces');
-    } else {
-      this.refuse(batch, { index: 0, sqlstate, message: messageOf(error) });
-    }
-    return { kind: 'too_big' };
-  }
-
-  private refuse(batch: IntakeBatch, { index, sqlstate, message }: Omit<RowRefused, 'kind'>): void {
-    this.deps.logger.warn(
-      { sqlstate, error: message, topic: batch.rowList[index]?.message.topic },
-      'the database refused a row; kept as a dead letter',
-    );
-    batch.refuse(index, sqlstate, message);
-  }
-
-  private async resolveSensors(batch: IntakeBatch): Promise<void> {
-    if (batch.unknown.size === 0) return;
-    const { registry } = this.deps;
-    const refused = await registry.resolve(batch.unknown.values());
-    const kept = [];
-    for (const row of batch.rowList) {
-      const sensor = row.sensor ?? registry.find(row.key);
-      if (sensor !== undefined) {
-        row.sensor = sensor;
-        row.sensorId = sensor.id;
-        kept.push(row);
-      } else {
-        batch.addDeadLetter(row.message, refused.get(row.key) ?? 'sensor_rejected', `device ${row.key}`);
-      }
-    }
-    batch.rowList = kept;
-    batch.unknown.clear();
-  }
-
-  private failed(error: unknown, rows: number): void {
-    const code = error instanceof FieldwatchError ? error.code : 'UNEXPECTED';
-    this.failures.inc(1, { code });
-    // Logged when the trouble begins or changes, not at every attempt.
-    if (this.failingSince.state === 'failing' && this.failingSince.code === code) return;
-    this.failingSince = {
-      state: 'failing',
-      code,
-      message: messageOf(error),
-      sinceMs: this.deps.clock.nowMs(),
+  private async untilDone<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
+    const { spool, clock } = this.deps;
+    const patientUntilMs = clock.monotonicMs() + (spool?.afterMs ?? Infinity);
+    let refused = false;
+    const keep = async () => {
+      if (spool?.spooling.active !== true) return false;
+      const kept = await task.keep(spool.spooling);
+      refused = !kept && spool.spooling.active;
+      return kept;
     };
-    const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
-    this.deps.logger.error(
-      { code, err: error, remedy, rows },
-      'cannot write to the database; messages are held unacknowledged and tried again',
-    );
+    for (let attempt = 0; ; attempt++) {
+      // At a stop with the database away, what can be kept need not be redelivered; at QoS 0 it would be lost.
+      if (this.abandoned) spool?.spooling.begin();
+      if (await keep()) return 'spooled';
+      if (this.abandoned) return 'abandoned';
+      if (spool?.spooling.active !== true) {
+        const limitMs = refused ? undefined : patientUntilMs - clock.monotonicMs();
+        const outcome = await this.try(task, limitMs);
+        if (outcome !== undefined) return outcome.value;
+        if (clock.monotonicMs() >= patientUntilMs) spool?.spooling.begin();
+        if (await keep()) return 'spooled';
+      }
+      const patienceMs = patientUntilMs - clock.monotonicMs();
+      const waitMs = backoffMs(attempt, this.backoff, this.deps.random);
+      await this.pause(patienceMs > 0 ? Math.min(waitMs, patienceMs) : waitMs);
+    }
   }
 
-  private recovered(): void {
-    if (this.failingSince.state === 'ok') return;
-    const awayMs = this.deps.clock.nowMs() - this.failingSince.sinceMs;
-    this.failingSince = { state: 'ok' };
-    this.deps.logger.info({ away_ms: awayMs }, 'the database takes writes again');
+  /** Undefined when it failed. Where there is another way to go, an answer is waited for no longer than that. */
+  private async try<T>(task: Task<T>, limitMs = Infinity): Promise<{ readonly value: T } | undefined> {
+    const { clock } = this.deps;
+    const { signal } = this.hangUp;
+    try {
+      this.busy();
+      const value = await (limitMs < Infinity
+        ? withDeadline(clock, Math.max(MIN_TRY_MS, limitMs), task.run, signal)
+        : task.run(signal));
+      this.watch.recovered();
+      return { value };
+    } catch (error) {
+      this.watch.failed(error, task.rows);
+      return undefined;
+    } finally {
+      this.busySince = undefined;
+    }
+  }
+
+  private busy(): void {
+    this.busySince = this.deps.clock.monotonicMs();
+  }
+
+  /** Readings that the database takes slowly are kept on disk first, so that their batch need not wait for them. */
+  private async setLateAside({ spooling, lateAfterMs }: WriterSpool, batch: IntakeBatch): Promise<void> {
+    const afterMs = lateAfterMs();
+    if (afterMs === undefined) return;
+    const horizonUs = (this.deps.clock.nowMs() - afterMs) * 1000;
+    const late: IntakeRow[] = [];
+    for (const row of batch.rowList) if (row.timeUs < horizonUs && !row.spooled) late.push(row);
+    if (late.length === 0 || !(await spooling.keepLate(late, batch))) return;
+    for (const row of late) row.spooled = true;
   }
 
   private async pause(ms: number): Promise<void> {

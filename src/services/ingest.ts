@@ -1,7 +1,16 @@
 import { messageOf } from '../core/errors.ts';
 import { decideFlush, isFull, type BatchLimits, type WindowFill } from '../core/batch.ts';
 import { FILTERED_CODES, type Decoded, type Millis, type Publish } from '../core/reading.ts';
-import type { Clock, Connectivity, InboundMessage, Logger, MessageSource, Metrics, Timer } from '../ports.ts';
+import type {
+  Clock,
+  Connectivity,
+  InboundMessage,
+  Logger,
+  MessageSource,
+  Metrics,
+  StoreOutcome,
+  Timer,
+} from '../ports.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
 import type { BatchWriter } from './batch-writer.ts';
@@ -33,6 +42,8 @@ export interface IngestDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Shared with who drains the spool. */
+  readonly ledger?: IntakeLedger | undefined;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
   /** Sends what a route has to say to a sender. Must not throw; what cannot be sent is not sent. */
   readonly publish?: (publish: Publish) => void;
@@ -67,7 +78,7 @@ export class Ingest {
     this.options = options;
     this.deps = deps;
     this.decoder = deps.decoder;
-    this.ledger = new IntakeLedger(deps.metrics);
+    this.ledger = deps.ledger ?? new IntakeLedger(deps.metrics);
     this.redelivery = new Redelivery(65_535);
     this.exportGauges(deps.metrics);
   }
@@ -122,6 +133,10 @@ export class Ingest {
     const receivedAtMs = this.redelivery.arrivalOf(message);
     const decoded = this.decode(message, receivedAtMs);
     if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
+    // With neither database nor spool, the window is for messages that would come again no more.
+    if (message.qos === 0 && this.deps.writer.stuck && this.rowsHeld * 2 >= this.options.window.maxRows) {
+      return this.ledger.filter('no_room');
+    }
     this.unacknowledged += message.qos;
     const batch = (this.open ??= new IntakeBatch(this.deps.clock.monotonicMs()));
     const before = batch.bytes;
@@ -236,13 +251,19 @@ export class Ingest {
         this.hold(-rows, -bytes);
         continue;
       }
-      this.ledger.committed(outcome, batch.deadLetters.length);
-      this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
+      // What lies in the spool is in flight until it has drained; it is safe, and acknowledged.
+      if (outcome === 'spooled') this.ledger.committed(batch.written, 0);
+      else this.committed(batch, outcome);
       this.acknowledge(batch.messageList);
       this.hold(-rows, -bytes);
-      this.deps.writer.announce(outcome);
+      if (outcome !== 'spooled') this.deps.writer.announce(outcome);
       if (this.queue.length === 0 && this.open !== undefined && this.due(this.open)) this.seal();
     }
+  }
+
+  private committed(batch: IntakeBatch, outcome: StoreOutcome): void {
+    this.ledger.committed(outcome, batch.deadLetters.length);
+    this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
   }
 
   private due(open: IntakeBatch): boolean {

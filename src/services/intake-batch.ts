@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from '../ports.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
+import { nameUuid } from './alert-id.ts';
 
 /** A reading on its way into the database. One object serves the alert engine and the store. */
 export interface IntakeRow {
@@ -8,11 +10,18 @@ export interface IntakeRow {
   readonly timeUs: Micros;
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
-  readonly message: InboundMessage;
+  readonly message: LetterSource;
+  /** Names a row that came out of the spool: a dead letter made of it has the same id at every attempt. */
+  readonly origin: string | undefined;
   /** Undefined until the batch is written, for a device that was unknown on arrival. */
   sensor: Sensor | undefined;
   sensorId: number;
+  /** It lies in the spool already: it is evaluated with its batch, and not stored with it. */
+  spooled: boolean;
 }
+
+/** As much of a message as a dead letter needs. */
+export type LetterSource = Pick<InboundMessage, 'topic' | 'payload' | 'receivedAtMs'>;
 
 /** A row whose sensor is known. */
 export type ResolvedRow = IntakeRow & { readonly sensor: Sensor };
@@ -53,10 +62,11 @@ export class IntakeBatch implements BatchFill {
   }
 
   addReading(
-    reading: Reading,
-    message: InboundMessage,
+    reading: Pick<Reading, 'device' | 'timeUs' | 'location' | 'metrics'>,
+    message: LetterSource,
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
+    origin?: string,
   ): void {
     if (sensor === undefined || (sensor.location === null && reading.location !== undefined)) {
       this.unknown.set(reading.device, { key: reading.device, location: reading.location });
@@ -67,19 +77,22 @@ export class IntakeBatch implements BatchFill {
       receivedAtMs,
       metrics: reading.metrics,
       message,
+      origin,
       sensor,
       sensorId: sensor === undefined ? 0 : sensor.id,
+      spooled: false,
     });
     this.bytes += ROW_BYTES;
   }
 
   addDeadLetter(
-    message: InboundMessage,
+    message: LetterSource,
     reason: RejectCode | (string & {}),
     detail: string | undefined,
+    id: string = randomUUID(),
   ): void {
     const { topic, payload, receivedAtMs } = message;
-    this.deadLetters.push({ receivedAtMs, topic, payload, reason, detail });
+    this.deadLetters.push({ id, receivedAtMs, topic, payload, reason, detail });
     this.bytes += ROW_BYTES;
   }
 
@@ -106,6 +119,12 @@ export class IntakeBatch implements BatchFill {
   /** Takes one row out and keeps its message as a dead letter. */
   refuse(index: number, reason: string, detail: string): void {
     const [row] = this.rowList.splice(index, 1);
-    if (row !== undefined) this.addDeadLetter(row.message, reason, detail);
+    if (row !== undefined) this.reject(row, reason, detail);
+  }
+
+  /** Keeps the message of a row, which is out of the batch already, as a dead letter. */
+  reject(row: IntakeRow, reason: string, detail: string): void {
+    const id = row.origin === undefined ? undefined : nameUuid(`dead letter|${row.origin}`);
+    this.addDeadLetter(row.message, reason, detail, id);
   }
 }

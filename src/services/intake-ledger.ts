@@ -17,6 +17,9 @@ export interface LedgerTotals {
   readonly inFlight: number;
 }
 
+/** `no_room`: at QoS 0, with the spool and half of the window full. */
+type FilterCode = RejectCode | 'no_room';
+
 export class IntakeLedger {
   private received = 0;
   private stored = 0;
@@ -26,7 +29,7 @@ export class IntakeLedger {
   private deadLettered = 0;
   private inFlight = 0;
   private dropped = 0;
-  private readonly filteredBy = new Map<RejectCode, number>();
+  private readonly filteredBy = new Map<FilterCode, number>();
 
   constructor(metrics: Metrics) {
     const items = metrics.gauge(
@@ -54,8 +57,8 @@ export class IntakeLedger {
     this.dropped += dropped;
   }
 
-  /** A message that no route wants. It was never in flight. */
-  filter(code: RejectCode): void {
+  /** A message that no route wants, or for which there is no room. It was never in flight. */
+  filter(code: FilterCode): void {
     this.received += 1;
     this.filteredBy.set(code, (this.filteredBy.get(code) ?? 0) + 1);
   }

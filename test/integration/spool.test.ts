@@ -20,7 +20,7 @@ const log = async (folder: string) =>
     .map((name) => join(folder, 'db', name))
     .at(-1) ?? '';
 
-describe('the spool on disk (INTAKE 18)', () => {
+describe('statement 18: the spool on disk', () => {
   test('keeps records as they are across a restart, in order, by lane', async () => {
     const folder = await at.folder();
     const first = await at.open(folder);
@@ -191,7 +191,7 @@ function canMount(): boolean {
   return mounted;
 }
 
-(mountable ? describe : describe.skip)('the spool on a 16 MB disk that is filled to the brim', () => {
+(mountable ? describe : describe.skip)('statement 18: on a 16 MB disk that is filled to the brim', () => {
   let disk = '';
   beforeEach(async () => {
     disk = await mkdtemp(join(tmpdir(), 'fw-disk-'));

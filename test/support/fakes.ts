@@ -212,7 +212,13 @@ export class FakeDirectory implements SensorDirectory {
 /** An alert engine with no rules. */
 export function noAlerting() {
   const batch: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
-  return { prepare: async () => {}, evaluate: () => ({ batch, adopt: () => {} }), announce: () => {} };
+  return {
+    prepare: async () => {},
+    knows: () => true,
+    evaluate: () => ({ batch, adopt: () => {} }),
+    announce: () => {},
+    announceUnpersisted: () => {},
+  };
 }
 
 /** Lets everything that is ready to run, run: as many turns as a chain of awaits needs. */

@@ -1,7 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import type { BrokerFacts } from '../../src/adapters/mqtt/probe.ts';
 import { judgeBroker, type BrokerTopics } from '../../src/cli/doctor/broker.ts';
-import { diagnoseDaemon, judgeConservation, judgeReadiness } from '../../src/cli/doctor/daemon.ts';
+import {
+  diagnoseDaemon,
+  judgeConservation,
+  judgeReadiness,
+  judgeSpool,
+} from '../../src/cli/doctor/daemon.ts';
 import { judgeClock, judgePolicies, judgeSchema } from '../../src/cli/doctor/database.ts';
 import { diagnoseFolder, judgeSpace } from '../../src/cli/doctor/disk.ts';
 import { isFault, type Diagnosis } from '../../src/cli/doctor/report.ts';
@@ -187,6 +192,26 @@ describe('the daemon', () => {
     expect(judgeConservation('').status).toBe('skipped');
   });
 
+  test('the spool: what waits is told, what needs a person is a finding', () => {
+    const metrics = (more: Record<string, number>) =>
+      Object.entries({ 'items{lane="readings"}': 7, 'items{lane="alerts"}': 1, bytes: 900, ...more })
+        .map(([name, value]) => `fieldwatch_spool_${name} ${value}`)
+        .join('\n');
+    expect(judgeSpool('')).toMatchObject({ status: 'skipped' });
+    expect(judgeSpool(metrics({ oldest_age_seconds: 60 }))).toMatchObject({
+      status: 'ok',
+      detail: '8 items, 900 bytes, the oldest 60 s old',
+    });
+    expect(judgeSpool(metrics({ full: 1 }))).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/^full/),
+    });
+    expect(judgeSpool(metrics({ parked_records: 2 }))).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/^2 batches set aside/),
+    });
+  });
+
   test('readiness', () => {
     const body = (status: string) =>
       JSON.stringify({ status, checks: [{ name: 'mqtt', status, detail: 'away' }] });
@@ -204,7 +229,7 @@ describe('the daemon', () => {
       return new Response(items(9));
     }) as typeof fetch;
     const config = configOf({ FIELDWATCH_HTTP_HOST: '0.0.0.0', FIELDWATCH_HTTP_PORT: '1234' });
-    expect((await diagnoseDaemon(config, get)).map(({ status }) => status)).toEqual(['ok', 'ok']);
+    expect((await diagnoseDaemon(config, get)).map(({ status }) => status)).toEqual(['ok', 'ok', 'skipped']);
     expect(asked).toEqual(['http://127.0.0.1:1234/readyz', 'http://127.0.0.1:1234/metrics']);
     const nobody = (() => Promise.reject(new TypeError('fetch failed'))) as typeof fetch;
     expect(await diagnoseDaemon(config, nobody)).toMatchObject([{ status: 'skipped' }]);

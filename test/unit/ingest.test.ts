@@ -210,6 +210,8 @@ describe('Ingest', () => {
     const batch: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
     const alerting: AlertEvaluator = {
       prepare: async () => {},
+      knows: () => true,
+      announceUnpersisted: () => {},
       evaluate: (rows) => {
         log.push(`evaluate ${rows.length}`);
         return { batch, adopt: () => log.push('adopt') };

@@ -18,7 +18,11 @@ export async function diagnoseDaemon(
   };
   try {
     const [ready, metrics] = [await ask('/readyz'), await ask('/metrics')];
-    return [...judgeReadiness(ready.status, ready.body), judgeConservation(metrics.body)];
+    return [
+      ...judgeReadiness(ready.status, ready.body),
+      judgeConservation(metrics.body),
+      judgeSpool(metrics.body),
+    ];
   } catch {
     return [daemon.skipped('http', `nothing answers at ${base}: the daemon is not running here`)];
   }
@@ -69,4 +73,34 @@ export function judgeConservation(metrics: string): Diagnosis {
     detail: `${detail.replace(' = ', ' ≠ ')} (sum ${sum})`,
     remedy: 'please report this, with the log and the metrics',
   });
+}
+
+/** What waits in the spool: a finding only where it needs a person. */
+export function judgeSpool(metrics: string): Diagnosis {
+  const values = new Map<string, number>();
+  for (const [, name = '', value] of metrics.matchAll(/^fieldwatch_spool_(\w+(?:\{lane="\w+"\})?) (\S+)$/gm))
+    values.set(name, Number(value));
+  const bytes = values.get('bytes');
+  if (bytes === undefined) return daemon.skipped('spool', 'the daemon runs without a spool');
+  const items = [...values].reduce(
+    (sum, [name, value]) => (name.startsWith('items{') ? sum + value : sum),
+    0,
+  );
+  const age = Math.round(values.get('oldest_age_seconds') ?? 0);
+  const detail = `${items} items, ${bytes} bytes, the oldest ${age} s old`;
+  const [parked = 0, damaged = 0] = [values.get('parked_records'), values.get('damaged_records')];
+  if (values.get('full') === 1)
+    return daemon.warning({
+      subject: 'spool',
+      detail: `full: ${detail}`,
+      remedy: 'bring the database back, make room on the disk of state_dir, or raise spool.max_bytes',
+    });
+  if (parked + damaged > 0)
+    return daemon.warning({
+      subject: 'spool',
+      detail: `${parked} batches set aside, ${damaged} records damaged; ${detail}`,
+      remedy:
+        'see the log for the reason; what was set aside is tried again at the next start, spool/damaged holds the rest',
+    });
+  return daemon.ok('spool', items === 0 ? 'empty' : detail);
 }

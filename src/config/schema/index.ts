@@ -11,6 +11,7 @@ import { appMetricsSchema, httpSchema, logSchema, schedulerSchema } from './oper
 import { policiesSchema } from './policies.ts';
 import { limitsSchema, routesSchema, timeWindowSchema } from './routes.ts';
 import { sensorsSchema } from './sensors.ts';
+import { spoolSchema } from './spool.ts';
 
 // A message above the packet size is discarded by the broker, unseen and uncounted; above max_payload it becomes a dead
 // letter. So the second bound has to be the tighter one, with room for topic and properties.
@@ -30,6 +31,7 @@ const sections = z.strictObject({
   time_window: timeWindowSchema,
   sensors: sensorsSchema.prefault({}),
   ingest: ingestSchema.prefault({}),
+  spool: spoolSchema.prefault({}),
   alerts: alertsSchema.prefault({}),
   alerts_file: readFilePath(
     'file that holds the alerts section instead, relative to the configuration file',

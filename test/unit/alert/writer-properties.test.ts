@@ -156,7 +156,7 @@ class Process {
       batch.addReading(reading, {} as InboundMessage, T0_MS + rx * 1000, sensor);
     }
     const outcome = await this.writer.write(batch);
-    if (outcome === 'abandoned') throw new Error('the writer gave up');
+    if (typeof outcome === 'string') throw new Error('the writer gave up');
     if (announced) this.writer.announce(outcome);
     await this.alerting.stop();
   }

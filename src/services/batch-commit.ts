@@ -1,0 +1,168 @@
+import { messageOf } from '../core/errors.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
+import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
+import { unlessAborted } from './abort.ts';
+import type { Evaluation } from './alerting.ts';
+import type { IntakeBatch, IntakeRow, ResolvedRow } from './intake-batch.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+import { Shrinking, tooBig } from './shrinking.ts';
+import { codeOf, type StoreWatch } from './store-health.ts';
+
+/** A committed batch, and the alert lines that may leave now. */
+export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
+
+/** What is asked of the alert engine; `Alerting` is it. */
+export interface AlertEvaluator {
+  /** Fetches what the engine must know of sensors it has not seen since the start. */
+  prepare(rows: readonly ResolvedRow[], signal?: AbortSignal): Promise<void>;
+  /** True of a sensor that needs no fetching. */
+  knows(sensorId: number): boolean;
+  /** What these readings do to the alerts; nothing is remembered until `adopt`. */
+  evaluate(rows: readonly ResolvedRow[]): Evaluation;
+  /** Sends what is committed to the alert log and the sinks. */
+  announce(notifications: readonly AlertNotification[]): void;
+  /** The same for what is on this machine's disk only; `announce` follows with the commit, and tells nothing twice. */
+  announceUnpersisted(notifications: readonly AlertNotification[]): void;
+}
+
+export interface BatchCommitDeps {
+  readonly registry: SensorRegistry;
+  readonly alerting: AlertEvaluator;
+  readonly store: ReadingStore;
+  readonly logger: Logger;
+  readonly watch: StoreWatch;
+  /** Takes readings out of the way that the database takes slowly: keeps them safe on disk, and marks them `spooled`. */
+  readonly setLateAside?: ((batch: IntakeBatch) => Promise<void>) | undefined;
+}
+
+export interface CommitOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Rows of one transaction at most. */
+  readonly most?: number | undefined;
+  /** Called at each step: the database has the batch in hand. */
+  readonly onStep?: (() => void) | undefined;
+}
+
+type Result = Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'too_big' };
+
+/** One attempt to write a batch: registers, evaluates, commits. What it wrote before it failed is gone from the batch. */
+export class BatchCommit {
+  private readonly deps: BatchCommitDeps;
+  private readonly shrinking = new Shrinking();
+
+  constructor(deps: BatchCommitDeps) {
+    this.deps = deps;
+  }
+
+  /** A new batch begins. */
+  begin(): void {
+    this.shrinking.begin();
+  }
+
+  /** All of the batch, in one transaction unless the database wants smaller ones. */
+  async run(batch: IntakeBatch, options: CommitOptions = {}): Promise<WriteOutcome> {
+    const { alerting, setLateAside } = this.deps;
+    const { signal, most = Infinity } = options;
+    await unlessAborted(this.resolveSensors(batch, signal), signal);
+    if (batch.rowList.length > 0)
+      await unlessAborted(alerting.prepare(batch.rowList as ResolvedRow[], signal), signal);
+    await setLateAside?.(batch);
+    while (batch.rowList.length > 0 || batch.deadLetters.length > 0) {
+      const rows = atMost(this.shrinking.piece(batch.rowList as ResolvedRow[]), most);
+      const last = rows.length === batch.rowList.length;
+      // Evaluated anew after a refused row: a reading that is not stored raises no alert.
+      const evaluation = alerting.evaluate(rows);
+      const readings = rows.some((row) => row.spooled) ? rows.filter((row) => !row.spooled) : rows;
+      const write: StoreBatch = {
+        readings,
+        // With the last piece: until then an attempt that fails leaves a batch that is whole in itself.
+        deadLetters: last ? batch.deadLetters : [],
+        alerts: evaluation.batch,
+        retry: batch.retry,
+      };
+      const result = await this.commit(batch, write, options);
+      if (result.kind === 'too_big') continue;
+      if (result.kind === 'row_refused') {
+        this.refuse(batch, readings[result.index], result);
+        continue;
+      }
+      evaluation.adopt();
+      batch.settle(rows.length, result);
+      const { notifications } = evaluation.batch;
+      if (last) return { ...batch.written, notifications };
+      if (notifications.length > 0) alerting.announce(notifications);
+    }
+    return { ...batch.written, notifications: [] };
+  }
+
+  private async commit(batch: IntakeBatch, write: StoreBatch, options: CommitOptions): Promise<Result> {
+    options.onStep?.();
+    try {
+      return await this.deps.store.commit(write, options.signal);
+    } catch (error) {
+      const sqlstate = tooBig(error);
+      if (sqlstate === undefined) {
+        batch.retry = true;
+        throw error;
+      }
+      return this.shrink(batch, write.readings as readonly IntakeRow[], sqlstate, error);
+    }
+  }
+
+  /** Rolled back for its size: a smaller piece next, or one row less. Without readings there is nothing to make smaller. */
+  private shrink(
+    batch: IntakeBatch,
+    rows: readonly IntakeRow[],
+    sqlstate: string,
+    error: unknown,
+  ): { kind: 'too_big' } {
+    if (rows.length === 0) throw error;
+    this.deps.watch.count(error);
+    if (this.shrinking.shrink(rows.length)) {
+      batch.groupBySensor();
+      this.deps.logger.debug(
+        { code: codeOf(error), rows: rows.length },
+        'too much for one transaction; tried again in smaller pieces',
+      );
+    } else {
+      this.refuse(batch, rows[0], { sqlstate, message: messageOf(error) });
+    }
+    return { kind: 'too_big' };
+  }
+
+  private refuse(
+    batch: IntakeBatch,
+    row: IntakeRow | undefined,
+    { sqlstate, message }: Pick<RowRefused, 'sqlstate' | 'message'>,
+  ): void {
+    if (row === undefined) return;
+    this.deps.logger.warn(
+      { sqlstate, error: message, topic: row.message.topic },
+      'the database refused a row; kept as a dead letter',
+    );
+    batch.refuse(batch.rowList.indexOf(row), sqlstate, message);
+  }
+
+  private async resolveSensors(batch: IntakeBatch, signal: AbortSignal | undefined): Promise<void> {
+    if (batch.unknown.size === 0) return;
+    const { registry } = this.deps;
+    const refused = await registry.resolve(batch.unknown.values());
+    // Nobody waits any more: the batch has gone another way.
+    if (signal?.aborted === true) return;
+    const kept = [];
+    for (const row of batch.rowList) {
+      const sensor = row.sensor ?? registry.find(row.key);
+      if (sensor !== undefined) {
+        row.sensor = sensor;
+        row.sensorId = sensor.id;
+        kept.push(row);
+      } else {
+        batch.reject(row, refused.get(row.key) ?? 'sensor_rejected', `device ${row.key}`);
+      }
+    }
+    batch.rowList = kept;
+    batch.unknown.clear();
+  }
+}
+
+const atMost = <T>(rows: T[], most: number): T[] => (rows.length <= most ? rows : rows.slice(0, most));

@@ -1,0 +1,208 @@
+import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import type {
+  Clock,
+  LateRange,
+  Logger,
+  OnLateStored,
+  ReadingStore,
+  Spool,
+  SpooledRecord,
+  StoreOutcome,
+} from '../ports.ts';
+import { BatchCommit, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
+import { IntakeBatch } from './intake-batch.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+import { codeOf, type StoreWatch } from './store-health.ts';
+
+export interface SettlingOptions {
+  /** Readings older than this are written in small transactions; undefined: none are. */
+  readonly lateAfterMs: () => number | undefined;
+}
+
+export interface SettlingDeps {
+  readonly spool: Spool;
+  readonly registry: SensorRegistry;
+  /** A connection of its own: what drains must not stand in the way of what arrives. */
+  readonly store: ReadingStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly watch: StoreWatch;
+  /** Readings and dead letters that have left the spool. */
+  readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
+  /** Alert rows that are in the database now; their lines are out, where the record says so. */
+  readonly onAlertsSettled: (record: SpooledRecord) => void;
+  readonly onLateStored?: OnLateStored | undefined;
+}
+
+/** What the oldest records of a lane came to: it stays through failed attempts, so that nothing is counted twice. */
+interface Load {
+  readonly records: readonly SpooledRecord[];
+  readonly batches: readonly IntakeBatch[];
+  readonly late: LateRange | undefined;
+}
+
+/** Readings of one transaction: whole records are joined up to this. Batches wait while unresolved ones are committed. */
+const JOINED_ITEMS = { unresolved: 500, readings: 5000 } as const;
+/** Of late readings: each may make the server decompress, and live batches come in between. */
+const LATE_ROWS = 500;
+/** Attempts at a record that fails for a reason without a rule, before it is set aside. */
+const PARK_AFTER = 5;
+const NONE: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
+
+/** Readings whose alerts were evaluated before they were spooled. */
+const EVALUATED: AlertEvaluator = {
+  prepare: async () => {},
+  knows: () => true,
+  evaluate: () => ({ batch: EMPTY_ALERT_BATCH, adopt: () => {} }),
+  announce: () => {},
+  announceUnpersisted: () => {},
+};
+
+/** An error that says nothing about when it will be over: waiting for ever would be for nothing. */
+export const isInexplicable = (error: unknown): boolean =>
+  !(error instanceof FieldwatchError) || error.code === 'DB_UNKNOWN' || error.kind === 'bug';
+
+/** The way out of the spool: commits the oldest of a lane, and removes it. */
+export class Settling {
+  private readonly options: SettlingOptions;
+  private readonly deps: SettlingDeps;
+  private readonly plain: BatchCommit;
+  private readonly loads = new Map<'unresolved' | 'readings', Load>();
+  private failures = { id: '', count: 0 };
+  /** After an inexplicable failure: one record at a time, so that only the bad one is set aside. */
+  private single = 0;
+  private damagedItems = 0;
+
+  constructor(options: SettlingOptions, deps: SettlingDeps) {
+    this.options = options;
+    this.deps = deps;
+    this.plain = new BatchCommit({ ...deps, alerting: EVALUATED });
+  }
+
+  /** What the alert engine made of readings while the database was away. False: there is none. Rejects as a commit does. */
+  async alerts(signal?: AbortSignal): Promise<boolean> {
+    const [record] = await this.oldest('alerts', 1);
+    if (record === undefined) return false;
+    return this.attempt([record], async () => {
+      const { alerts } = record;
+      await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: true }, signal);
+      await this.deps.spool.remove([record]);
+      this.deps.onAlertsSettled(record);
+    });
+  }
+
+  /** Readings that are still to be evaluated. */
+  unresolved(alerting: AlertEvaluator, signal?: AbortSignal): Promise<boolean> {
+    return this.load('unresolved', new BatchCommit({ ...this.deps, alerting }), alerting, signal);
+  }
+
+  /** All the others, and dead letters. */
+  readings(signal?: AbortSignal): Promise<boolean> {
+    return this.load('readings', this.plain, EVALUATED, signal);
+  }
+
+  private async load(
+    lane: 'unresolved' | 'readings',
+    commit: BatchCommit,
+    alerting: AlertEvaluator,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    const load =
+      this.loads.get(lane) ?? this.loadOf(await this.oldest(lane, this.single > 0 ? 1 : JOINED_ITEMS[lane]));
+    if (load === undefined) return false;
+    this.loads.set(lane, load);
+    return this.attempt(load.records, async () => {
+      for (const batch of load.batches) {
+        const small: CommitOptions =
+          load.late !== undefined && batch === load.batches[0] ? { most: LATE_ROWS } : {};
+        commit.begin();
+        const { notifications } = await commit.run(batch, { signal, ...small });
+        if (notifications.length > 0) alerting.announce(notifications);
+      }
+      await this.deps.spool.remove(load.records);
+      this.loads.delete(lane);
+      this.single = Math.max(0, this.single - 1);
+      for (const { written, deadLetters } of load.batches) this.deps.onSettled(written, deadLetters.length);
+      if (load.late !== undefined) this.deps.onLateStored?.(load.late);
+    });
+  }
+
+  private async oldest(lane: SpooledRecord['lane'], maxItems: number): Promise<readonly SpooledRecord[]> {
+    const { spool, onSettled } = this.deps;
+    const records = await spool.oldest(lane, maxItems);
+    const damaged = spool.contents.damaged.items;
+    // Kept aside as files: as much of a dead letter as damage allows.
+    if (damaged > this.damagedItems) onSettled(NONE, damaged - this.damagedItems);
+    this.damagedItems = damaged;
+    return records;
+  }
+
+  /** As one batch, or two where some of it is late: first the late ones. */
+  private loadOf(records: readonly SpooledRecord[]): Load | undefined {
+    if (records.length === 0) return undefined;
+    const { registry, clock } = this.deps;
+    const lateAfterMs = this.options.lateAfterMs();
+    const horizonUs = lateAfterMs === undefined ? -Infinity : (clock.nowMs() - lateAfterMs) * 1000;
+    const late = new IntakeBatch(clock.monotonicMs());
+    const batch = new IntakeBatch(clock.monotonicMs());
+    let [fromUs, toUs] = [Infinity, -Infinity];
+    for (const { id, readings, deadLetters } of records) {
+      readings.forEach((reading, index) => {
+        const { key: device, timeUs, location, metrics, message, receivedAtMs } = reading;
+        const isLate = timeUs < horizonUs;
+        const row = { device, timeUs, location, metrics };
+        const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
+        (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor, `${id}|${index}`);
+        if (isLate) [fromUs, toUs] = [Math.min(fromUs, timeUs), Math.max(toUs, timeUs)];
+      });
+      batch.deadLetters.push(...deadLetters);
+    }
+    if (late.rows === 0) return { records, batches: [batch], late: undefined };
+    return { records, batches: [late, batch], late: { fromUs, toUs } };
+  }
+
+  /** True once it is done, or set aside; rejects while it is worth another attempt. */
+  private async attempt(records: readonly SpooledRecord[], run: () => Promise<void>): Promise<true> {
+    const [first] = records;
+    try {
+      await run();
+      return true;
+    } catch (error) {
+      if (first === undefined || !isInexplicable(error)) throw error;
+      if (records.length > 1) this.splitUp(records.length);
+      else if (this.failedOften(first.id)) {
+        await this.park(first, error);
+        return true;
+      }
+      throw error;
+    }
+  }
+
+  private splitUp(records: number): void {
+    this.single = records;
+    // What was written of it already is written again, and found to be there.
+    this.loads.clear();
+  }
+
+  private failedOften(id: string): boolean {
+    this.failures = { id, count: id === this.failures.id ? this.failures.count + 1 : 1 };
+    return this.failures.count >= PARK_AFTER;
+  }
+
+  private async park(record: SpooledRecord, error: unknown): Promise<void> {
+    await this.deps.spool.park(record);
+    this.loads.clear();
+    const { lane, readings, deadLetters } = record;
+    this.deps.logger.error(
+      {
+        code: codeOf(error),
+        error: messageOf(error),
+        lane,
+        items: readings.length + deadLetters.length,
+        remedy: error instanceof FieldwatchError ? error.remedy : undefined,
+      },
+      'a batch was set aside in the spool: it is tried again at the next start',
+    );
+  }
+}

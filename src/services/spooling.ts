@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { EMPTY_ALERT_BATCH, type AlertBatch } from '../core/alert/model.ts';
+import { SPOOL_LANES } from '../ports.ts';
+import type {
+  Clock,
+  Logger,
+  Metrics,
+  Spool,
+  SpoolLane,
+  SpooledMessage,
+  SpooledReading,
+  SpooledRecord,
+  SpoolRecord,
+} from '../ports.ts';
+import type { Evaluation } from './alerting.ts';
+import type { AlertEvaluator } from './batch-commit.ts';
+import type { IntakeBatch, IntakeRow, LetterSource, ResolvedRow } from './intake-batch.ts';
+import { codeOf } from './store-health.ts';
+import { exportSpool } from './spool-metrics.ts';
+
+export interface SpoolingDeps {
+  readonly spool: Spool;
+  readonly alerting: AlertEvaluator;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** Why the spool takes no more. */
+export interface SpoolTrouble {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** How the spool is, for whoever asks. */
+export interface SpoolHealth {
+  /** Batches go there now, and it takes them. */
+  readonly keeps: boolean;
+  readonly trouble: SpoolTrouble | undefined;
+  /** Waiting for the database. */
+  readonly items: number;
+  /** Records that were set aside. */
+  readonly parked: number;
+}
+
+/**
+ * The way into the spool. While it is `active` all batches go there: what the alert engine made of them is in its memory
+ * and in the spool only, so nothing may be written to the database past it until it is settled (`Draining`).
+ */
+export class Spooling {
+  private readonly deps: SpoolingDeps;
+  private readonly appended;
+  private isActive = false;
+  private lastTrouble: SpoolTrouble | undefined;
+  /** Devices of which readings wait unevaluated: what follows of them has to wait behind. */
+  private readonly waiting = new Set<string>();
+  private tail: Promise<unknown> = Promise.resolve();
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(deps: SpoolingDeps) {
+    this.deps = deps;
+    this.appended = deps.metrics.counter(
+      'fieldwatch_spool_appended_items_total',
+      'Readings and dead letters written to the spool',
+    );
+    exportSpool(deps.metrics, deps.clock, deps.spool, this);
+  }
+
+  /** The database is away: batches go to the spool. */
+  get active(): boolean {
+    return this.isActive;
+  }
+
+  /** Set while what should be spooled cannot be: it is held, unacknowledged. */
+  get trouble(): SpoolTrouble | undefined {
+    return this.lastTrouble;
+  }
+
+  get health(): SpoolHealth {
+    const { lanes, parked } = this.contents;
+    const items = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].items, 0);
+    const trouble = this.lastTrouble;
+    return { keeps: this.isActive && trouble === undefined, trouble, items, parked: parked.records };
+  }
+
+  get contents(): Spool['contents'] {
+    return this.deps.spool.contents;
+  }
+
+  /** Called at each begin and end. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  begin(): void {
+    if (this.isActive) return;
+    this.isActive = true;
+    this.deps.logger.warn({}, 'the database is away: messages go to the spool');
+    this.changed();
+  }
+
+  /**
+   * Back to the database, once `settle` has found nothing left that must come before. No batch gets in between: what was
+   * appended before this call is there for `settle` to find, and what comes later goes to the database.
+   */
+  end(settle: () => Promise<void>): Promise<void> {
+    return this.inTurn(async () => {
+      await settle();
+      this.isActive = false;
+      this.lastTrouble = undefined;
+      this.waiting.clear();
+      const { readings } = this.contents.lanes;
+      this.deps.logger.info({ items: readings.items }, 'the spool drains to the database');
+      this.changed();
+    });
+  }
+
+  /** True once all of the batch is on disk; its alert lines are out then. False: try elsewhere, or later. */
+  keep(batch: IntakeBatch): Promise<boolean> {
+    return this.whileActive(async () => {
+      const [known, unknown] = this.divide(batch.rowList);
+      const evaluation = this.deps.alerting.evaluate(known);
+      const fresh = known.filter((row) => !row.spooled);
+      const records = [
+        ...alertRecord(evaluation.batch),
+        ...record('unresolved', { readings: spooledRows(unknown, batch) }),
+        ...record('readings', {
+          readings: spooledRows(fresh, batch),
+          deadLetters: batch.deadLetters,
+        }),
+      ];
+      if (!(await this.append(records, evaluation))) return false;
+      for (const { key } of unknown) this.waiting.add(key);
+      return true;
+    });
+  }
+
+  /** The same for what readings did not cause: time, or new rules. */
+  keepAlerts(evaluate: () => Evaluation): Promise<boolean> {
+    return this.whileActive(async () => {
+      const evaluation = evaluate();
+      return this.append(alertRecord(evaluation.batch), evaluation);
+    });
+  }
+
+  /** Readings that drain on their own, whatever becomes of their batch. */
+  keepLate(rows: readonly IntakeRow[], batch: IntakeBatch): Promise<boolean> {
+    return this.inTurn(async () => {
+      const kept = await this.append(record('readings', { readings: spooledRows(rows, batch) }), undefined);
+      if (kept) this.changed();
+      return kept;
+    });
+  }
+
+  /** With no evaluation of a batch in between: the engine does one at a time. */
+  exclusive<T>(run: () => Promise<T>): Promise<T> {
+    return this.inTurn(run);
+  }
+
+  private divide(rows: readonly IntakeRow[]): readonly [ResolvedRow[], IntakeRow[]] {
+    const known: ResolvedRow[] = [];
+    const unknown: IntakeRow[] = [];
+    for (const row of rows) {
+      const { sensor } = row;
+      if (sensor !== undefined && this.deps.alerting.knows(sensor.id) && !this.waiting.has(row.key))
+        known.push(row as ResolvedRow);
+      else unknown.push(row);
+    }
+    return [known, unknown];
+  }
+
+  private async append(records: SpoolRecord[], evaluation: Evaluation | undefined): Promise<boolean> {
+    let appended: readonly SpooledRecord[] = [];
+    try {
+      if (records.length > 0) appended = await this.deps.spool.append(records);
+    } catch (error) {
+      this.refused(error);
+      return false;
+    }
+    this.lastTrouble = undefined;
+    this.appended.inc(records.reduce((sum, each) => sum + each.readings.length + each.deadLetters.length, 0));
+    evaluation?.adopt();
+    const notifications = evaluation?.batch.notifications ?? [];
+    if (notifications.length === 0) return true;
+    this.deps.alerting.announceUnpersisted(notifications);
+    const told = appended.find(({ lane }) => lane === 'alerts');
+    // Where it cannot be noted, the lines come once more after a restart.
+    if (told !== undefined) await this.deps.spool.markTold(told).catch(() => undefined);
+    return true;
+  }
+
+  private refused(error: unknown): void {
+    const code = codeOf(error);
+    if (this.lastTrouble?.code !== code)
+      this.deps.logger.error(
+        { code, err: error, remedy: error instanceof FieldwatchError ? error.remedy : undefined },
+        'cannot write to the spool; messages are held unacknowledged, QoS 0 is dropped',
+      );
+    this.lastTrouble = { code, message: messageOf(error) };
+  }
+
+  private whileActive(run: () => Promise<boolean>): Promise<boolean> {
+    return this.inTurn(async () => {
+      if (!this.isActive) return false;
+      try {
+        return await run();
+      } catch (error) {
+        // A fault of the evaluation: the way to the database will say so.
+        this.refused(error);
+        return false;
+      }
+    });
+  }
+
+  private inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(run);
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  private changed(): void {
+    for (const listener of this.listeners) listener();
+  }
+}
+
+function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
+  const { readings = [], deadLetters = [], alerts = EMPTY_ALERT_BATCH } = part;
+  if (readings.length + deadLetters.length === 0 && alerts === EMPTY_ALERT_BATCH) return [];
+  return [{ lane, id: randomUUID(), readings, deadLetters, alerts }];
+}
+
+function alertRecord(alerts: AlertBatch): SpoolRecord[] {
+  const { states, raised, resolved, notifications } = alerts;
+  if (states.length + raised.length + resolved.length + notifications.length === 0) return [];
+  return record('alerts', { alerts });
+}
+
+/** Readings of one message share it, on disk as in memory. */
+function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledReading[] {
+  const messages = new Map<LetterSource, SpooledMessage>();
+  return rows.map(({ key, sensorId, timeUs, receivedAtMs, metrics, message: source }) => {
+    let message = messages.get(source);
+    if (message === undefined) {
+      const { topic, payload } = source;
+      message = { topic, payload, receivedAtMs: source.receivedAtMs };
+      messages.set(source, message);
+    }
+    const location = batch.unknown.get(key)?.location;
+    return { key, location, sensorId, timeUs, receivedAtMs, metrics, message };
+  });
+}

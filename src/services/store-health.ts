@@ -1,0 +1,55 @@
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import type { Clock, Counter, Logger, Metrics } from '../ports.ts';
+
+/** Whether the database takes what we write. */
+export type StoreHealth =
+  | { readonly state: 'ok' }
+  | { readonly state: 'failing'; readonly code: string; readonly message: string; readonly sinceMs: number };
+
+export const codeOf = (error: unknown): string =>
+  error instanceof FieldwatchError ? error.code : 'UNEXPECTED';
+
+/** Counts failed attempts, and tells of trouble when it begins, when it changes and when it is over. */
+export class StoreWatch {
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly failures: Counter;
+  private state: StoreHealth = { state: 'ok' };
+
+  constructor({ clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics }) {
+    this.clock = clock;
+    this.logger = logger;
+    this.failures = metrics.counter('fieldwatch_store_failures_total', 'Failed attempts to write a batch', [
+      'code',
+    ]);
+  }
+
+  get health(): StoreHealth {
+    return this.state;
+  }
+
+  count(error: unknown): void {
+    this.failures.inc(1, { code: codeOf(error) });
+  }
+
+  failed(error: unknown, rows: number): void {
+    this.count(error);
+    const code = codeOf(error);
+    // Logged when the trouble begins or changes, not at every attempt.
+    if (this.state.state === 'failing' && this.state.code === code) return;
+    const sinceMs = this.state.state === 'failing' ? this.state.sinceMs : this.clock.nowMs();
+    this.state = { state: 'failing', code, message: messageOf(error), sinceMs };
+    const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
+    this.logger.error(
+      { code, err: error, remedy, rows },
+      'cannot write to the database; messages are held unacknowledged and tried again',
+    );
+  }
+
+  recovered(): void {
+    if (this.state.state === 'ok') return;
+    const awayMs = this.clock.nowMs() - this.state.sinceMs;
+    this.state = { state: 'ok' };
+    this.logger.info({ away_ms: awayMs }, 'the database takes writes again');
+  }
+}
