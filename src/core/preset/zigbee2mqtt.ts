@@ -1,9 +1,21 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, perhaps, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { isObject, own } from '../mapping/document.ts';
+import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
 
 const base = (config: { base_topic?: string | undefined }): string => config.base_topic ?? 'zigbee2mqtt';
+
+/** No air on Earth has less than 300 hPa or more than 110 kPa. */
+const LEAST_HPA = 150;
+
+/** Two dozen models state their barometer in kPa, the others in hPa; the payload does not say which. */
+const shape: Shape = (record) => {
+  const pressure = record['pressure'];
+  if (typeof pressure !== 'number' || pressure >= LEAST_HPA || pressure <= 0)
+    return { record, metrics: record };
+  return { record, metrics: { ...record, pressure: pressure * 10 } };
+};
 
 /** The bridge says who it is; a device elsewhere is known by its link quality alone. */
 function recognise({ levels, document, content }: Observed): Recognition | undefined {
@@ -44,5 +56,6 @@ export const zigbee2mqtt: Preset = {
     ]),
     `${base(config)}/{name...}/availability`,
   ],
+  shape: () => shape,
   recognise,
 };
