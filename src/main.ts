@@ -7,6 +7,9 @@ import type { Cli, ExitCode } from './cli/command.ts';
 import { FieldwatchError, messageOf } from './core/errors.ts';
 import { version } from './version.ts';
 
+/** As long as a timer can be set. */
+const LONG_MS = 2 ** 31 - 1;
+
 interface Outcome {
   code: ExitCode;
 }
@@ -22,6 +25,8 @@ function processCli(outcome: Outcome): Cli {
     // the signal back afterwards, so that a second Ctrl-C ends a shutdown that takes too long.
     get interrupted() {
       interrupted ??= new Promise((resolve) => {
+        // Nothing else may be left to keep the process alive: the broker is away, and timers do not count.
+        setInterval(() => undefined, LONG_MS);
         process.once('SIGINT', resolve);
         process.once('SIGTERM', resolve);
       });

@@ -301,6 +301,26 @@ describe('the alerting service', () => {
       expect(daemon.lines).toHaveLength(12_000);
     });
 
+    test('sensors that come back together are one line, too; a few of them are lines', async () => {
+      const several = Array.from({ length: 25 }, (_, index) => ({
+        ...SENSOR,
+        id: index + 1,
+        key: `s${index + 1}`,
+      }));
+      const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
+      start(daemon);
+      await daemon.alerting.load(several);
+      daemon.alerting.onConnectivity(connected);
+      await pass(daemon, 63);
+      const back = several.map((sensor) => ({ ...reading(64, 25), sensor }));
+      await run(daemon, ...back.slice(0, 22));
+      await run(daemon, ...back.slice(22));
+      expect(daemon.alertLines().map(([level, { event, transition, alerts }]) => [level, event, transition, alerts])).toEqual([
+        ['info', 'no_data_group', 'resolved', 22],
+        ...Array(3).fill(['info', 'resolved', undefined, undefined]),
+      ]); // prettier-ignore
+    });
+
     test('a writer that gave up ends the look', async () => {
       const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
       let asked = 0;

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import mqtt from 'mqtt';
+import pg from 'pg';
+import { Daemon } from '../support/daemon.ts';
+import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { eventually } from '../support/eventually.ts';
+import { Mosquitto } from '../support/mosquitto.ts';
+import { describeWith } from '../support/tools.ts';
+
+const SENSORS = 12_000;
+
+describeWith('mosquitto')('many sensors that are silent', () => {
+  let database: TestDatabase;
+  let broker: Mosquitto;
+  let db: pg.Client;
+  let daemon: Daemon;
+
+  beforeAll(async () => {
+    database = await openTestDatabase({ migrated: true });
+    broker = await Mosquitto.start();
+    db = new pg.Client({ connectionString: database.url });
+    db.on('error', () => undefined);
+    await db.connect();
+    await db.query(`INSERT INTO sensors (key) SELECT 's' || i FROM generate_series(1, ${SENSORS}) i`);
+    daemon = await Daemon.start(`
+mqtt: { url: "${broker.url}", client_id: silence-test, keepalive: 5s, reconnect: { min: 100ms, max: 500ms } }
+database: { url: "${database.url}" }
+routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
+alerts: { metrics: { temperature: { no_data_after: 10s } } }
+scheduler: { enabled: false }
+http: { enabled: false }
+`);
+  });
+
+  afterAll(async () => {
+    await daemon?.remove();
+    await db?.end();
+    await broker?.stop();
+    await database?.close();
+  });
+
+  const rows = async (): Promise<number> =>
+    (await db.query<{ n: number }>('SELECT count(*)::int AS n FROM sensor_alerts')).rows[0]?.n ?? 0;
+  const events = (event: string) => daemon.log.filter((line) => line['event'] === event);
+
+  it('are one line while the broker is away', async () => {
+    await broker.kill();
+    await daemon.logged((line) => line['event'] === 'collector_disconnected');
+    // Long enough for all of them to be silent, if that still counted: there is no event of nothing happening.
+    await new Promise((resolve) => setTimeout(resolve, 13_000));
+    expect(await rows()).toBe(0);
+    const from = daemon.log.length;
+    await broker.launch();
+    await daemon.logged((line) => line.msg === 'mqtt: subscribed', from);
+    expect(events('collector_disconnected')).toHaveLength(1);
+  });
+
+  it('are a few lines and a row each once they stay silent, and others are still heard', async () => {
+    await daemon.logged((line) => line['event'] === 'no_data_group');
+    const publisher = await mqtt.connectAsync(broker.url);
+    await publisher.publishAsync('sensors/lab/new/readings', '{"temperature": 20}', { qos: 1 });
+    await publisher.endAsync();
+    await eventually('all rows', async () => (await rows()) >= SENSORS);
+    await eventually('the reading', async () => {
+      const { rows: found } = await db.query('SELECT 1 FROM sensor_readings');
+      return found.length === 1;
+    });
+    const groups = events('no_data_group');
+    expect(groups.map((line) => line['alerts'])).toEqual([5000, 5000, 2000]);
+    expect(groups[0]).toMatchObject({
+      level: 'warn',
+      transition: 'firing',
+      first: expect.any(Array) as unknown,
+    });
+    expect(events('firing')).toEqual([]);
+  });
+});
