@@ -26,6 +26,7 @@ import { judgeBroker } from './doctor/broker.ts';
 import { diagnoseDaemon } from './doctor/daemon.ts';
 import { judgeClock, judgePolicies, judgeSchema, judgeServer } from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
+import { diagnoseSinks } from './doctor/notify.ts';
 import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
 import { createPaint, padCells, plainText, wantsColor, type Paint } from './terminal.ts';
 
@@ -38,7 +39,7 @@ interface DoctorOptions {
 export const doctorCommand: CliCommand = (cli) =>
   subcommand(
     'doctor',
-    'check broker, database, schema, policies, disk and the running daemon; a remedy for each fault',
+    'check broker, database, schema, policies, disk, sinks and the running daemon; a remedy for each fault',
     'fieldwatch doctor --config /etc/fieldwatch/fieldwatch.yaml',
   )
     .option(...configOption)
@@ -53,6 +54,7 @@ async function examine(cli: Cli, options: DoctorOptions): Promise<ExitCode> {
     ...(await diagnoseBroker(config)),
     ...(await diagnoseDatabase(cli, config)),
     ...(await diagnoseDisk(config)),
+    ...(await diagnoseSinks(config)),
   ];
   const ok = !diagnoses.some(isFault);
   if (options.json === true) print(cli, JSON.stringify({ ok, diagnoses }));

@@ -8,6 +8,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { learnCommand } from './learn.ts';
 import { migrateCommand } from './migrate.ts';
+import { notifyCommand } from './notify.ts';
 import { policiesCommand } from './policies.ts';
 import { printConfigCommand } from './print-config.ts';
 import { readingsCommand } from './readings.ts';
@@ -32,6 +33,7 @@ export const COMMANDS: readonly CliCommand[] = [
   readingsCommand,
   alertsCommand,
   rulesCommand,
+  notifyCommand,
   policiesCommand,
   storageCommand,
   deadLettersCommand,

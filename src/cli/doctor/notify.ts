@@ -1,0 +1,31 @@
+import { createSystemClock } from '../../adapters/clock.ts';
+import { loneSink } from '../../app/sample.ts';
+import type { Config, SinkConfig } from '../../config/index.ts';
+import { messageOf } from '../../core/errors.ts';
+import { sinkError } from '../../core/notify/sink-error.ts';
+import { areaOf, type Diagnosis } from './report.ts';
+
+const notify = areaOf('notify');
+const LIMIT_MS = 5000;
+
+/** Whether each sink could be told something now; nobody is told anything. */
+export async function diagnoseSinks(config: Config): Promise<readonly Diagnosis[]> {
+  return Promise.all(config.notify.map((sink) => diagnose(config, sink)));
+}
+
+async function diagnose(config: Config, settings: SinkConfig): Promise<Diagnosis> {
+  const { name, kind } = settings;
+  if (kind === 'mqtt') return notify.skipped(name, 'goes over the connection of the daemon: see broker');
+  const sink = loneSink(config, settings, createSystemClock());
+  const limitMs = Math.min(settings.timeout, LIMIT_MS);
+  try {
+    return notify.ok(name, `${kind}: ${await sink.probe(AbortSignal.timeout(limitMs))}`);
+  } catch (error) {
+    const late = error instanceof Error && error.name === 'TimeoutError';
+    const failure = sinkError(error);
+    const detail = `${kind}: ${late ? `no answer within ${limitMs} ms` : messageOf(failure)}`;
+    return notify.fault({ subject: name, detail, remedy: failure.remedy ?? 'docs/notifications.md' });
+  } finally {
+    await sink.close();
+  }
+}

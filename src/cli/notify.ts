@@ -1,0 +1,129 @@
+import { Option } from 'commander';
+import { createSystemClock } from '../adapters/clock.ts';
+import { loneSink, sendSample, type SampleOutcome } from '../app/sample.ts';
+import { loadConfig, type Config, type SinkConfig } from '../config/index.ts';
+import { SEVERITIES, type Severity } from '../core/alert/model.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { notifySinks, type SinkStatus } from '../queries/notify-sinks.ts';
+import {
+  configOption,
+  jsonOption,
+  print,
+  subcommand,
+  type Cli,
+  type CliCommand,
+  type ExitCode,
+} from './command.ts';
+import { withDatabase } from './database.ts';
+import { printRows } from './rows.ts';
+import type { Column } from './table.ts';
+
+interface CommonOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+interface TestOptions extends CommonOptions {
+  readonly severity: Severity;
+}
+
+const COLUMNS: readonly Column<SinkStatus>[] = [
+  { title: 'sink', value: (row) => row.name },
+  { title: 'kind', value: (row) => row.kind },
+  { title: 'queued', value: (row) => row.queued },
+  { title: 'oldest', value: (row) => row.oldestQueuedAt },
+  { title: 'sent', value: (row) => row.sent },
+  { title: 'refused', value: (row) => row.refused },
+  { title: 'dropped', value: (row) => row.dropped },
+  { title: 'last_sent', value: (row) => row.lastSentAt },
+  { title: 'failing_since', value: (row) => row.failingSince },
+  { title: 'last_error', value: (row) => row.lastError },
+];
+
+/** `fieldwatch notify list|test`. */
+export const notifyCommand: CliCommand = (cli) =>
+  subcommand(
+    'notify',
+    'what waits for which sink, and whether a sink can be told',
+    'fieldwatch notify test ops',
+  )
+    .addCommand(
+      subcommand('list', 'each sink: what waits, what was sent, the last error', 'fieldwatch notify list')
+        .option(...configOption)
+        .option(...jsonOption)
+        .action(cli.action((options: CommonOptions) => list(cli, options))),
+    )
+    .addCommand(
+      subcommand('test', 'send a sample to a sink and say what became of it', 'fieldwatch notify test ops')
+        .argument('<sink>', 'name of the sink in the configuration')
+        .addOption(
+          new Option('--severity <severity>', 'of the sample').choices([...SEVERITIES]).default('warning'),
+        )
+        .option(...configOption)
+        .option(...jsonOption)
+        .action(cli.action((name: string, options: TestOptions) => test(cli, name, options))),
+    );
+
+async function list(cli: Cli, options: CommonOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const known = await withDatabase(cli, config, notifySinks);
+  printRows(cli, COLUMNS, merged(config, known), options);
+  return 0;
+}
+
+/** The sinks of the configuration in its order, those never served too; then others that something waits for. */
+function merged({ notify }: Config, known: readonly SinkStatus[]): readonly SinkStatus[] {
+  const byName = new Map(known.map((status) => [status.name, status]));
+  const configured = notify.map(({ name, kind }) => ({ ...(byName.get(name) ?? { ...NEVER, name }), kind }));
+  const others = known.filter(
+    (status) => status.queued > 0 && !notify.some(({ name }) => name === status.name),
+  );
+  return [...configured, ...others];
+}
+
+const NEVER: Omit<SinkStatus, 'name'> = {
+  kind: null, queued: 0, oldestQueuedAt: null, sent: 0, refused: 0, dropped: 0, lastSentAt: null, failingSince: null,
+  lastError: null, lastErrorAt: null, servedBy: null,
+}; // prettier-ignore
+
+async function test(cli: Cli, name: string, options: TestOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const settings = config.notify.find((sink) => sink.name === name);
+  if (settings === undefined) throw unknown(name, config.notify);
+  const clock = createSystemClock();
+  const sink = loneSink(config, settings, clock);
+  try {
+    const outcome = await sendSample(sink, settings, options.severity, clock);
+    print(
+      cli,
+      options.json === true ? JSON.stringify(document(settings, outcome)) : sentence(settings, outcome),
+    );
+    return outcome.ok ? 0 : 1;
+  } finally {
+    await sink.close();
+  }
+}
+
+function sentence({ name, kind }: SinkConfig, outcome: SampleOutcome): string {
+  if (outcome.ok) return `${name} (${kind}): taken after ${outcome.tookMs} ms`;
+  const { message, code, remedy } = outcome.failure;
+  return `${name} (${kind}): not taken: ${message}\n  code: ${code}\n  remedy: ${remedy ?? ''}`;
+}
+
+const document = ({ name, kind }: SinkConfig, outcome: SampleOutcome) => ({
+  sink: name,
+  kind,
+  ok: outcome.ok,
+  ...(outcome.ok
+    ? { took_ms: outcome.tookMs }
+    : { code: outcome.failure.code, error: outcome.failure.message, remedy: outcome.failure.remedy }),
+});
+
+const unknown = (name: string, sinks: readonly SinkConfig[]) =>
+  new FieldwatchError(`no sink is called "${name}"`, {
+    code: 'SINK_UNKNOWN',
+    kind: 'config',
+    remedy:
+      sinks.length === 0
+        ? 'list sinks under notify in the configuration: docs/notifications.md'
+        : `one of ${sinks.map((sink) => sink.name).join(', ')}`,
+  });
