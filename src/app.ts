@@ -73,6 +73,7 @@ interface Running {
   readonly notifying: Notifying;
   readonly writer: BatchWriter;
   readonly source: MessageSource;
+  readonly router: Router;
   readonly ingest: Ingest;
   readonly feeds: SilentFeeds;
   readonly scheduling: Scheduling | undefined;
@@ -145,7 +146,7 @@ export class App {
       this.need();
     const changed = new Set<string>(reloadable);
     // All that can fail comes first: a reload is whole or it is nothing.
-    const router = routerOf(next);
+    const router = routerOf(next, this.need().router);
     const rules = new RuleSet(next.alerts);
     const plan = planOf(next.policies);
     if (changed.has('sensors')) {
@@ -157,6 +158,7 @@ export class App {
     this.warnOfEcho(next, router);
     if (changed.has('notify')) await notifying.reconfigure(sinkSetups(next, this.sinkParts(registry)));
     ingest.reroute(router);
+    this.running = { ...this.need(), router };
     feeds.reroute(router);
     await source.resubscribe(sharedFilters(next, router.filters));
     scheduling?.replan(plan);
@@ -228,6 +230,7 @@ export class App {
       notifying,
       writer,
       source,
+      router,
       ingest,
       feeds,
       scheduling,
@@ -313,10 +316,11 @@ export class App {
   }
 }
 
-function routerOf(config: Config): Router {
+/** `before`: the router in force, whose Sparkplug births are still good. */
+function routerOf(config: Config, before?: Router): Router {
   const { routes, limits, time_window: timeWindow } = config;
   return withoutExpired(
-    compileRoutes(routes, { limits, timeWindow, inflate }),
+    compileRoutes(routes, { limits, timeWindow, inflate }, before),
     keptBy(planOf(config.policies)),
   );
 }

@@ -77,7 +77,9 @@ export class Route {
   private readonly ignore: readonly TopicPattern[];
   private readonly rest: readonly TopicPattern[];
   private readonly preset: Preset | undefined;
-  private readonly codec: Codec;
+  readonly codec: Codec;
+  /** The same before and after a reload, if the route reads the same topics in the same format. */
+  readonly identity: string;
   private readonly mapping: Mapping;
   private readonly inflate: Inflate | undefined;
 
@@ -95,6 +97,7 @@ export class Route {
     this.ignore = patterns([...(preset?.ignore?.(written) ?? []), ...(written.ignore ?? [])]);
     this.rest = patterns(preset?.rest?.(written) ?? []);
     this.codec = kind.create(config);
+    this.identity = JSON.stringify([kind.name, topicList(config.topic)]);
     const ownShape = written.metrics_path !== undefined || written.pivot !== undefined;
     this.mapping = compileMapping(
       config,

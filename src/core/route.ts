@@ -1,3 +1,4 @@
+import type { Codec } from './codec/codec.ts';
 import type { Inflate } from './codec/compression.ts';
 import { FieldwatchError } from './errors.ts';
 import { reject } from './mapping/assemble.ts';
@@ -32,6 +33,8 @@ export interface Router {
   readonly filters: readonly string[];
   /** What the first matching route makes of a message. Never throws. */
   decode(message: RoutedMessage): Decoded;
+  /** What the routes have learnt, by their identity: for the router of the next configuration. */
+  readonly codecs: ReadonlyMap<string, Codec>;
   /** Which route reads a topic, by its place in the list; or why none does. */
   routeOf(topic: string): number | 'ignored' | 'no_match';
 }
@@ -47,8 +50,15 @@ type Match =
   | { readonly route: Route; readonly index: number; readonly topic: TopicContext }
   | { readonly route: undefined; readonly result: Decoded };
 
-/** Compiles routes in their order; the first that matches a topic decides. Throws at a fault, naming route and key. */
-export function compileRoutes(configs: readonly RouteConfig[], options: RouterOptions): Router {
+/**
+ * Compiles routes in their order; the first that matches a topic decides. Throws at a fault, naming route and key.
+ * What the codecs of `before` have learnt goes on in routes of the same topics and format.
+ */
+export function compileRoutes(
+  configs: readonly RouteConfig[],
+  options: RouterOptions,
+  before?: Pick<Router, 'codecs'>,
+): Router {
   for (const [index, config] of configs.entries()) {
     const [fault] = routeFaults(config);
     if (fault !== undefined)
@@ -58,6 +68,10 @@ export function compileRoutes(configs: readonly RouteConfig[], options: RouterOp
       });
   }
   const routes = configs.map((config) => new Route(config, options));
+  for (const { codec, identity } of routes) {
+    const earlier = before?.codecs.get(identity);
+    if (earlier !== undefined) codec.inherit?.(earlier);
+  }
   const filters = routes.flatMap((route) => route.topics.map((pattern) => pattern.filter));
   const remembered = new Map<string, Match>();
   const delivered = new Float64Array(routes.length);
@@ -70,6 +84,7 @@ export function compileRoutes(configs: readonly RouteConfig[], options: RouterOp
   };
   return {
     feeds: feedsOf(configs),
+    codecs: new Map(routes.map(({ identity, codec }) => [identity, codec])),
     delivered,
     filters: reduceFilters(filters),
     routeOf: (topic) => {

@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -183,6 +184,17 @@ hasBroker('real publishers', () => {
       async () => (await latest('Plant1/Edge1/Press'))['temperature'] === 62.25,
     );
     expect(await latest('Plant1/Edge1/Press')).toEqual({ temperature: 62.25, Cycles: -2 });
+
+    const before = daemon.log.length;
+    await appendFile(daemon.configFile, 'limits: { max_depth: 16 }\n');
+    daemon.signal('SIGHUP');
+    await daemon.logged(({ msg }) => msg === 'configuration reloaded', before);
+    node.send(62.5);
+    await eventually(
+      'data by alias after a reload',
+      async () => (await latest('Plant1/Edge1/Press'))['temperature'] === 62.5,
+    );
+    expect(await deadLetters()).toEqual([]);
 
     await daemon.end();
     await daemon.launch();

@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { PRESETS } from '../../src/core/preset/index.ts';
 import { routesSchema } from '../../src/config/schema/routes.ts';
 import { feed, plain, RECEIVED_AT, routerOf, type Feed } from '../support/routes.ts';
+import { compileRoutes } from '../../src/core/route.ts';
+import { limitsSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
 import { chirpstackUplink } from '../support/fuzz-targets.ts';
 
 // What follows from the preset rules of the payload contract beyond the worked cases.
@@ -300,4 +302,35 @@ test('ruuvi: "not available" and other formats', () => {
   const payload = (data: string) => ({ rssi: -26, ts: String(NOW_US / 1e6), data });
   expect(metrics({ preset: 'ruuvi' }, 'ruuvi/gw/F4:1F', payload(none))).toEqual({ 'F4:1F': { rssi: -26 } });
   expect(read({ preset: 'ruuvi' }, 'ruuvi/gw/F4:1F', payload('0201061BFF990403'))).toBe('unsupported');
+});
+
+describe('sparkplug births over a reload', () => {
+  const NBIRTH = '08eaf2f5a8a02b12120a05626453657118eaf2f5a8a02b20045800120e0a03566f6c1001200965000048411801';
+  const DATA = '08eaf2f5a8a02b120e100118eaf2f5a8a02b65000080411802';
+  const at = (topic: string, payload_hex: string): Feed => ({
+    topic,
+    payload_hex,
+    received_at: '2017-02-03T17:55:02.300Z',
+  });
+  const options = { limits: limitsSchema.parse({}), timeWindow: timeWindowSchema.parse({}) };
+  const births = routerOf([{ preset: 'sparkplug-b' }]);
+  feed(births, at('spBv1.0/G/NBIRTH/E', NBIRTH));
+  const data = at('spBv1.0/G/NDATA/E', DATA);
+
+  test('are kept where topics and format stay, whatever else changes', () => {
+    expect(plain(feed(births, data))).toMatchObject([{ device: 'G/E', metrics: { Vol: 16 } }]);
+    const routes = [
+      { preset: 'zigbee2mqtt' },
+      { preset: 'sparkplug-b', request_rebirth: true, extras: true },
+    ];
+    expect(plain(feed(compileRoutes(routes, options, births), data))).toMatchObject([
+      { metrics: { Vol: 16 } },
+    ]);
+  });
+
+  test('are not those of other topics, nor of a new start', () => {
+    const elsewhere = [{ preset: 'sparkplug-b', topic: 'spBv1.0/G/#' }];
+    expect(plain(feed(compileRoutes(elsewhere, options, births), data))).toBe('unknown_alias');
+    expect(plain(feed(compileRoutes([{ preset: 'sparkplug-b' }], options), data))).toBe('unknown_alias');
+  });
 });

@@ -30,6 +30,8 @@ export interface PayloadReject {
  */
 export interface Codec {
   decode(bytes: Uint8Array, context: MessageContext): Payload;
+  /** Takes over what the codec of the same topics had learnt before the configuration was reloaded. */
+  inherit?(before: Codec): void;
 }
 
 /** One format, as the registry lists it. */

@@ -3,7 +3,7 @@ import { IGNORED, type Element } from '../mapping/draft.ts';
 import type { MessageContext } from '../mapping/context.ts';
 import type { Publish } from '../reading.ts';
 import type { RouteConfig } from '../route-config.ts';
-import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
+import { rejectPayload, type Codec, type CodecKind, type Payload } from './codec.ts';
 import { SparkplugState, type KnownMetric } from './sparkplug-state.ts';
 import { TooLarge } from './tree.ts';
 import { metricValue } from './sparkplug-value.ts';
@@ -45,12 +45,17 @@ export function isSparkplugData(topic: string): boolean {
   return (ofDevice ? ['DBIRTH', 'DDATA'] : ['NBIRTH', 'NDATA']).includes(address.verb);
 }
 
-class SparkplugCodec {
-  private readonly state = new SparkplugState();
+class SparkplugCodec implements Codec {
+  private state = new SparkplugState();
   private readonly requestRebirth: boolean;
 
   constructor(config: RouteConfig) {
     this.requestRebirth = config.request_rebirth === true;
+  }
+
+  /** Births are heard once: forgetting them would make dead letters of all that follows by alias. */
+  inherit(before: Codec): void {
+    if (before instanceof SparkplugCodec) this.state = before.state;
   }
 
   decode(bytes: Uint8Array, context: MessageContext): Payload {
