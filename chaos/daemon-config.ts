@@ -24,6 +24,7 @@ export function daemonConfig(at: { brokerPort: number; databaseUrl: string; http
     },
     routes: [{ topic: 'sensors/{location}/{device}/readings', codec: 'json', extras: true }],
     ingest: { batch: { max_rows: 500 }, retry: { min: '50ms', max: '1s' } },
+    spool: { after: '1s' },
     alerts: ALERTS,
     http: { port: at.httpPort },
     log: { format: 'json', alert_log: 'alerts.log' },

@@ -21,7 +21,7 @@ export interface PlannedFault<Shape extends FaultShape = FaultShape> {
 }
 
 /** Every kind twice in 120 s, with room for a third round of some. */
-const MEAN_GAP_MS = 3300;
+const MEAN_GAP_MS = 3000;
 const FIRST_MS = 2000;
 /** Nothing begins in the last moments: it would be cut short by the end. */
 const LAST_MS = 2000;

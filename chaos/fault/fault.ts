@@ -3,14 +3,16 @@ import type { Broker } from '../broker.ts';
 import type { Daemon } from '../daemon.ts';
 import type { ChaosDatabase } from '../database.ts';
 import type { FaultShape } from '../schedule.ts';
+import type { SpoolDisk } from '../spool-disk.ts';
 
-/** What a fault can lay its hands on. A spool's folder would be one more, for a disk that is full. */
+/** What a fault can lay its hands on. */
 export interface Stage {
   readonly daemon: Daemon;
   readonly broker: Broker;
   readonly database: ChaosDatabase;
   readonly brokerLink: TcpProxy;
   readonly databaseLink: TcpProxy;
+  readonly spoolDisk: SpoolDisk;
   /** The run is being given up. */
   readonly signal: AbortSignal;
 }

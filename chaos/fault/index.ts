@@ -1,10 +1,11 @@
+import { DISK_FAULTS } from './disk.ts';
 import type { Fault } from './fault.ts';
 import { LINK_FAULTS } from './links.ts';
 import { PROCESS_FAULTS } from './processes.ts';
 import { SESSION_FAULTS } from './sessions.ts';
 
 /** Every kind of fault: to add one is an entry in a file of this folder. */
-const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...LINK_FAULTS, ...SESSION_FAULTS];
+const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...LINK_FAULTS, ...SESSION_FAULTS, ...DISK_FAULTS];
 
 /** Those that can be done to a database, all or the ones that were asked for. Throws on a kind that there is not. */
 export function faultsFor(backend: 'embedded' | 'server', only: readonly string[] | undefined): Fault[] {

@@ -70,7 +70,7 @@ function broken(name: string, link: Link): readonly Fault[] {
     {
       kind: `${name}-refuse`,
       target: link,
-      holdMs: [500, 4000],
+      holdMs: [500, 8000],
       inject: async (stage, { holdMs }) => {
         const proxy = stage[link];
         const before = proxy.refused;

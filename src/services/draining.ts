@@ -34,6 +34,8 @@ export class Draining {
   private running: Promise<void> | undefined;
   private readonly sleeper: Sleeper;
   private complaint: string | undefined;
+  /** Recoveries in a row that had nothing to write. */
+  private vain = 0;
 
   constructor(backoff: BackoffLimits, deps: DrainingDeps) {
     this.backoff = backoff;
@@ -72,25 +74,37 @@ export class Draining {
   }
 
   private async recover(): Promise<void> {
-    const { spooling, settling, watch } = this.deps;
-    const { signal } = this.hangUp;
-    await this.settleAlerts();
-    // One piece of the rest shows whether the database is back. A spool that cannot be read must not keep live batches
-    // from it: only what comes before them may.
-    await settling.readings(signal).catch((error: unknown) => {
-      if (!codeOf(error).startsWith('SPOOL_')) throw error;
-    });
+    const { spooling, watch } = this.deps;
+    // One piece of the rest shows whether the database is back.
+    const proved = (await this.settleAlerts()) || (await this.tryReadings());
+    if (proved) this.vain = 0;
+    // Nothing is there to try it with: batches try it themselves, now and then.
+    else await this.sleeper.sleep(backoffMs(this.vain++, this.backoff, this.deps.random));
     while (await spooling.exclusive(() => this.settleUnresolved()));
     await spooling.end(async () => {
       await this.settleAlerts();
       while (await this.settleUnresolved());
     });
-    watch.recovered();
+    if (proved) watch.recovered();
   }
 
-  private async settleAlerts(): Promise<void> {
+  /** True if there were any. */
+  private async settleAlerts(): Promise<boolean> {
     const { settling, spooling } = this.deps;
-    while (spooling.contents.lanes.alerts.records > 0 && (await settling.alerts(this.hangUp.signal)));
+    let any = false;
+    while (spooling.contents.lanes.alerts.records > 0 && (await settling.alerts(this.hangUp.signal)))
+      any = true;
+    return any;
+  }
+
+  /** A spool that cannot be read must not keep live batches from the database: only what comes before them may. */
+  private async tryReadings(): Promise<boolean> {
+    try {
+      return await this.deps.settling.readings(this.hangUp.signal);
+    } catch (error) {
+      if (!codeOf(error).startsWith('SPOOL_')) throw error;
+      return false;
+    }
   }
 
   /** Batches wait meanwhile, for the engine does one evaluation at a time: so the database has to answer soon. */

@@ -9,6 +9,10 @@ import type {
   ReadingStore,
   Sensor,
   SensorDirectory,
+  Spool,
+  SpoolContents,
+  SpooledRecord,
+  SpoolRecord,
   StoreBatch,
 } from '../../src/ports.ts';
 
@@ -224,4 +228,60 @@ export function noAlerting() {
 /** Lets everything that is ready to run, run: as many turns as a chain of awaits needs. */
 export async function settle(turns = 20): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** A spool in memory, with the faults that a test wants. */
+export class FakeSpool implements Spool {
+  records: SpooledRecord[] = [];
+  parked: SpooledRecord[] = [];
+  failWith: Error | undefined;
+  private seq = 1;
+
+  get contents(): SpoolContents {
+    const amount = (records: readonly SpooledRecord[]) => ({
+      records: records.length,
+      items: records.reduce((sum, each) => sum + each.readings.length + each.deadLetters.length, 0),
+      bytes: records.length,
+    });
+    const lane = (name: SpooledRecord['lane']) => amount(this.records.filter((each) => each.lane === name));
+    const lanes = { alerts: lane('alerts'), unresolved: lane('unresolved'), readings: lane('readings') };
+    return { lanes, parked: amount(this.parked), oldestAtMs: undefined, damaged: amount([]) };
+  }
+
+  async append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]> {
+    if (this.failWith !== undefined) throw this.failWith;
+    const added = records.map((record) => ({ ...record, seq: this.seq++, told: false }));
+    this.records.push(...added);
+    return added;
+  }
+
+  async oldest(lane: SpooledRecord['lane'], maxItems: number): Promise<readonly SpooledRecord[]> {
+    const found: SpooledRecord[] = [];
+    let items = 0;
+    for (const record of this.records.filter((each) => each.lane === lane)) {
+      items += record.readings.length + record.deadLetters.length;
+      if (found.length > 0 && items > maxItems) break;
+      found.push(record);
+    }
+    return found;
+  }
+
+  async remove(records: readonly SpooledRecord[]): Promise<void> {
+    this.records = this.records.filter(({ seq }) => !records.some((each) => each.seq === seq));
+  }
+
+  async markTold(record: SpooledRecord): Promise<void> {
+    this.records = this.records.map((each) => (each.seq === record.seq ? { ...each, told: true } : each));
+  }
+
+  async park(record: SpooledRecord): Promise<void> {
+    await this.remove([record]);
+    this.parked.push(record);
+  }
+
+  async unpark(): Promise<void> {
+    this.records.push(...this.parked.splice(0));
+  }
+
+  async close(): Promise<void> {}
 }

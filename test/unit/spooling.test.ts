@@ -1,0 +1,362 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../src/adapters/logger.ts';
+import type { AlertNotification } from '../../src/core/alert/model.ts';
+import { FieldwatchError } from '../../src/core/errors.ts';
+import type { InboundMessage, LateRange, StoreBatch } from '../../src/ports.ts';
+import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
+import { BatchWriter } from '../../src/services/batch-writer.ts';
+import { Draining } from '../../src/services/draining.ts';
+import { IntakeBatch } from '../../src/services/intake-batch.ts';
+import { IntakeLedger } from '../../src/services/intake-ledger.ts';
+import { SensorRegistry } from '../../src/services/sensor-registry.ts';
+import { Settling } from '../../src/services/settling.ts';
+import { Spooling } from '../../src/services/spooling.ts';
+import { StoreWatch } from '../../src/services/store-health.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeDirectory, FakeSpool, FakeStore, RecordingMetrics, settle, stored } from '../support/fakes.ts';
+
+const away = new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
+const rights = new FieldwatchError('no rights', { code: 'DB_RIGHTS', kind: 'auth' });
+const unknown = new FieldwatchError('ZZ999', { code: 'DB_UNKNOWN', kind: 'transient' });
+const full = new FieldwatchError('full', { code: 'SPOOL_FULL', kind: 'transient' });
+const DAY_MS = 86_400_000;
+const NOW_MS = Date.UTC(2026, 0, 1);
+
+/** An engine for which each reading of 99 fires; it knows `known` and whom it has prepared. */
+class Alerts implements AlertEvaluator {
+  readonly known = new Set<number>();
+  readonly lines: [string, boolean][] = [];
+  readonly adopted: number[] = [];
+
+  async prepare(rows: Parameters<AlertEvaluator['prepare']>[0]): Promise<void> {
+    for (const { sensorId } of rows) this.known.add(sensorId);
+  }
+
+  knows(sensorId: number): boolean {
+    return this.known.has(sensorId);
+  }
+
+  evaluate(rows: Parameters<AlertEvaluator['evaluate']>[0]) {
+    const fired = rows.filter(({ metrics }) => metrics.get('temperature') === 99);
+    const notifications = fired.map(
+      ({ key, timeUs }) => ({ alertId: `${key}|${timeUs}`, seq: 1 }) as AlertNotification,
+    );
+    const batch = { states: [], raised: [], resolved: [], notifications };
+    return { batch, adopt: () => void this.adopted.push(...rows.map(({ timeUs }) => timeUs)) };
+  }
+
+  announce(notifications: readonly AlertNotification[]): void {
+    for (const { alertId } of notifications) this.lines.push([alertId, true]);
+  }
+
+  announceUnpersisted(notifications: readonly AlertNotification[]): void {
+    for (const { alertId } of notifications) this.lines.push([alertId, false]);
+  }
+}
+
+const running: Draining[] = [];
+afterEach(async () => {
+  for (const draining of running.splice(0)) await draining.stop();
+});
+
+async function setup() {
+  const [live, drain, spool, directory, clock, metrics, alerting] = [
+    new FakeStore(),
+    new FakeStore(),
+    new FakeSpool(),
+    new FakeDirectory(),
+    new FakeClock(NOW_MS),
+    new RecordingMetrics(),
+    new Alerts(),
+  ];
+  directory.add('s1');
+  alerting.known.add(1);
+  directory.add('s2');
+  const logger = silentLogger;
+  const registry = new SensorRegistry(
+    { registration: 'auto', allow: [], maxNewPerMinute: 100 },
+    { directory, clock, logger, metrics },
+  );
+  await registry.load();
+  const ledger = new IntakeLedger(metrics);
+  const watch = new StoreWatch({ clock, logger, metrics });
+  const late: LateRange[] = [];
+  const lateAfterMs = () => 7 * DAY_MS;
+  const settling = new Settling(
+    { lateAfterMs },
+    {
+      ...{ spool, registry, store: drain, clock, logger, watch },
+      onSettled: (outcome, letters) => ledger.committed(outcome, letters),
+      onAlertsSettled: ({ alerts }) => alerting.announce(alerts.notifications),
+      onLateStored: (range) => late.push(range),
+    },
+  );
+  const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
+  const backoff = { baseMs: 100, capMs: 1000 };
+  const draining = new Draining(backoff, {
+    ...{ spooling, settling, alerting, watch, clock, logger },
+    random: () => 1,
+  });
+  running.push(draining);
+  draining.start();
+  const writer = new BatchWriter(backoff, {
+    ...{ registry, alerting, store: live, clock, logger, metrics, watch },
+    random: () => 1,
+    spool: { spooling, afterMs: 5000, lateAfterMs },
+  });
+  /** Readings `device value`, each a second after the last. */
+  let second = 0;
+  const batch = (texts: string[], fromMs = NOW_MS) => {
+    const made = new IntakeBatch(clock.monotonicMs());
+    for (const text of texts) {
+      const [device = '', value = ''] = text.split(' ');
+      const timeUs = (fromMs + second++ * 1000) * 1000;
+      const reading = {
+        device,
+        timeUs,
+        location: undefined,
+        metrics: new Map([['temperature', Number(value)]]),
+      };
+      const message = { topic: device, payload: new Uint8Array(3), receivedAtMs: NOW_MS } as InboundMessage;
+      made.addReading(reading, message, NOW_MS, registry.find(device));
+    }
+    ledger.arrived(texts.length, 0);
+    return made;
+  };
+  const pass = async (ms: number) => {
+    for (let left = ms; left > 0; left -= 100) {
+      clock.advance(Math.min(100, left));
+      await settle(4);
+    }
+  };
+  return {
+    live,
+    drain,
+    spool,
+    directory,
+    clock,
+    metrics,
+    alerting,
+    writer,
+    spooling,
+    ledger,
+    late,
+    batch,
+    pass,
+  };
+}
+
+type House = Awaited<ReturnType<typeof setup>>;
+const fail = (error: Error, ...houses: { auto: FakeStore['auto'] }[]) =>
+  houses.forEach((each) => (each.auto = () => error));
+const conserved = ({ ledger }: House) => {
+  const t = ledger.totals();
+  expect(t.received).toBe(
+    t.stored + t.duplicate + t.merged + t.conflict + t.deadLettered + t.filtered + t.inFlight,
+  );
+  return t;
+};
+const times = (batches: readonly StoreBatch[]) => batches.map(({ readings }) => readings.length);
+
+describe('statement 18: the spool while the database is away', () => {
+  it.each([
+    ['unreachable', away],
+    ['no rights', rights],
+    ['an unknown code', unknown],
+  ])('holds a batch for spool.after, then keeps it, and the next ones at once: %s', async (_, error) => {
+    const house = await setup();
+    fail(error, house.live, house.drain);
+    const first = house.writer.write(house.batch(['s1 1']));
+    await house.pass(4900);
+    expect(house.spool.records).toEqual([]);
+    await house.pass(200);
+    expect(await first).toBe('spooled');
+    expect(await house.writer.write(house.batch(['s1 2']))).toBe('spooled');
+    expect(house.spool.contents.lanes.readings.items + house.spool.contents.parked.items).toBe(2);
+    expect(conserved(house)).toMatchObject({ received: 2, inFlight: 2 });
+  });
+
+  it('gives up an answer that does not come', async () => {
+    const house = await setup();
+    let aborted = false;
+    house.live.commit = (_: StoreBatch, signal?: AbortSignal) =>
+      new Promise<never>((__, reject) => {
+        signal?.addEventListener('abort', () => {
+          aborted = true;
+          reject(away);
+        });
+      });
+    fail(away, house.drain);
+    const written = house.writer.write(house.batch(['s1 1']));
+    await house.pass(5100);
+    expect(await written).toBe('spooled');
+    expect(aborted).toBe(true);
+  });
+
+  it('tells alerts at once, stores them first and in order, and the rest beside new batches', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    const first = house.writer.write(house.batch(['s1 99', 's1 1']));
+    await house.pass(5100);
+    await first;
+    await house.writer.write(house.batch(['s1 99']));
+    expect(house.alerting.lines.map(([, persisted]) => persisted)).toEqual([false, false]);
+    expect(house.alerting.adopted).toHaveLength(3);
+
+    house.drain.batches.length = 0;
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(2000);
+    const [one, two, ...rest] = house.drain.batches;
+    expect([one, two].map((each) => each?.alerts.notifications.length)).toEqual([1, 1]);
+    expect(times(rest)).toEqual([3]);
+    expect(house.spooling.active).toBe(false);
+    expect(house.writer.health).toEqual({ state: 'ok' });
+    expect(await house.writer.write(house.batch(['s1 3']))).toMatchObject({ kind: 'committed', stored: 1 });
+    expect(house.spool.records).toEqual([]);
+    expect(conserved(house)).toMatchObject({ stored: 3, inFlight: 1 });
+  });
+
+  it('evaluates devices that the engine does not know when the database is back, behind their own readings', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    house.directory.failWith = away;
+    const first = house.writer.write(house.batch(['s2 99', 'new 99', 's1 99']));
+    await house.pass(5100);
+    await first;
+    house.alerting.known.add(2);
+    await house.writer.write(house.batch(['s2 99']));
+    expect(house.alerting.lines).toHaveLength(1);
+    expect(house.spool.contents.lanes.unresolved).toMatchObject({ records: 2, items: 3 });
+
+    house.directory.failWith = undefined;
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(2000);
+    expect(house.spooling.active).toBe(false);
+    expect(house.alerting.lines.filter(([, persisted]) => persisted).map(([id]) => id.split('|')[0])).toEqual(
+      ['s1', 's2', 'new', 's2'],
+    );
+    expect(conserved(house)).toMatchObject({ stored: 4, inFlight: 0 });
+  });
+
+  it('statement 8: sets a batch aside that fails for no known reason, and stores its neighbours', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    const first = house.writer.write(house.batch(['s1 1']));
+    await house.pass(5100);
+    await first;
+    await house.writer.write(house.batch(['s1 13']));
+    await house.writer.write(house.batch(['s1 2']));
+    house.live.auto = stored;
+    house.drain.auto = (batch) =>
+      batch.readings.some(({ metrics }) => metrics.get('temperature') === 13) ? unknown : stored(batch);
+    await house.pass(20_000);
+    expect(house.spool.parked).toHaveLength(1);
+    expect(house.spool.records).toEqual([]);
+    expect(house.spooling.active).toBe(false);
+    expect(house.spooling.health).toMatchObject({ parked: 1 });
+    expect(conserved(house)).toMatchObject({ received: 3, stored: 2, inFlight: 1 });
+  });
+
+  it('keeps a row that is refused while it drains as a dead letter, with the same id at every attempt', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    const first = house.writer.write(house.batch(['s1 1', 's1 2']));
+    await house.pass(5100);
+    await first;
+    const ids = new Set<string | undefined>();
+    let refusals = 0;
+    house.live.auto = stored;
+    house.drain.auto = (batch) => {
+      for (const { id } of batch.deadLetters) ids.add(id);
+      if (batch.readings.length === 2)
+        return { kind: 'row_refused', index: 0, sqlstate: '22003', message: 'too much' };
+      return refusals++ === 0 ? away : stored(batch);
+    };
+    await house.pass(5000);
+    expect(ids.size).toBe(1);
+    expect(conserved(house)).toMatchObject({ stored: 1, deadLettered: 1, inFlight: 0 });
+  });
+
+  it('holds batches while it is full, and goes on by itself: there is room', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    house.spool.failWith = full;
+    let written: unknown;
+    void house.writer.write(house.batch(['s1 99'])).then((outcome) => (written = outcome));
+    await house.pass(8000);
+    expect(written).toBeUndefined();
+    expect(house.writer.stuck).toBe(true);
+    expect(house.alerting.lines).toEqual([]);
+    house.spool.failWith = undefined;
+    await house.pass(3000);
+    expect(written).toBe('spooled');
+    expect(house.alerting.lines).toHaveLength(1);
+    expect(house.writer.stuck).toBe(false);
+  });
+
+  it('holds batches while it is full, and goes on by itself: the database is back', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    house.spool.failWith = full;
+    const written = house.writer.write(house.batch(['s1 1']));
+    await house.pass(8000);
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(3000);
+    expect(await written).toMatchObject({ kind: 'committed', stored: 1 });
+    expect(house.writer.stuck).toBe(false);
+    // It asked now and then, and not as fast as it could.
+    expect(house.live.batches.length).toBeLessThan(50);
+  });
+
+  it('keeps what is held at a stop instead of giving it up', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    const written = house.writer.write(house.batch(['s1 1']));
+    await house.pass(300);
+    house.writer.abandon();
+    expect(await written).toBe('spooled');
+    expect(house.spool.contents.lanes.readings.items).toBe(1);
+  });
+
+  it('takes what time decides for the alerts, too', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    const notifications = [{ alertId: 'silent', seq: 1 } as AlertNotification];
+    let adopted = false;
+    const batch = { states: [], raised: [], resolved: [], notifications };
+    const done = house.writer.commitAlerts(() => ({ batch, adopt: () => void (adopted = true) }));
+    await house.pass(5100);
+    await done;
+    expect(adopted).toBe(true);
+    expect(house.alerting.lines).toEqual([['silent', false]]);
+    expect(house.spool.contents.lanes.alerts.records).toBe(1);
+  });
+});
+
+describe('statement 17: late readings', () => {
+  it('go through the spool in small transactions, evaluated with their batch; their span is told', async () => {
+    const house = await setup();
+    house.live.auto = house.drain.auto = stored;
+    const batch = house.batch(['s1 99', ...Array.from({ length: 1199 }, () => 's1 1')], NOW_MS - 8 * DAY_MS);
+    const fresh = house.batch(['s1 5']);
+    batch.rowList.push(...fresh.rowList);
+    const outcome = await house.writer.write(batch);
+    expect(outcome).toMatchObject({ kind: 'committed', stored: 1 });
+    expect(
+      house.live.batches.map(({ readings, alerts }) => [readings.length, alerts.notifications.length]),
+    ).toEqual([[1, 1]]);
+    await house.pass(1000);
+    expect(times(house.drain.batches).filter((rows) => rows > 0)).toEqual([500, 500, 200]);
+    const fromUs = (NOW_MS - 8 * DAY_MS) * 1000;
+    expect(house.late).toEqual([{ fromUs, toUs: fromUs + 1199 * 1e6 }]);
+    expect(house.spool.records).toEqual([]);
+  });
+
+  it('go with their batch where the spool has no room', async () => {
+    const house = await setup();
+    house.live.auto = stored;
+    house.spool.failWith = full;
+    const batch = house.batch(['s1 1'], NOW_MS - 8 * DAY_MS);
+    expect(await house.writer.write(batch)).toMatchObject({ kind: 'committed', stored: 1 });
+  });
+});
