@@ -267,14 +267,20 @@ export class Engine {
    */
   private review(nowMs: Millis, limit: number): number {
     const { dueMs } = this.suppressing;
-    const concerned = [...this.openNow()].filter((series) => this.isConcerned(series, dueMs));
+    const concerned: Series[] = [];
+    for (const series of this.openNow()) {
+      if (concerned.length >= limit) break;
+      if (this.isConcerned(series, dueMs)) concerned.push(series);
+    }
     concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
-    for (const series of concerned.slice(0, limit)) {
+    for (const series of concerned) {
       this.reviewOne(this.enter(series), nowMs);
       this.arm(series);
+      // To the end of the list: the next slice must not begin with those that are done.
+      if (this.unsettled.delete(series)) this.unsettled.add(series);
     }
     if (concerned.length < limit) this.suppressing.reviewed();
-    return Math.min(concerned.length, limit);
+    return concerned.length;
   }
 
   private reviewOne(series: Series, nowMs: Millis): void {

@@ -299,7 +299,7 @@ describe('the alerting service', () => {
       expect(daemon.alertLines()[0]?.[1]['first']).toEqual(['s1', 's2', 's3', 's4', 's5']);
       // The alert log is the record: it has them all.
       expect(daemon.lines).toHaveLength(12_000);
-    });
+    }, 60_000);
 
     test('sensors that come back together are one line, too; a few of them are lines', async () => {
       const several = Array.from({ length: 25 }, (_, index) => ({

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Backtest, type BacktestEpisode } from '../../../src/core/alert/backtest.ts';
 import { BacktestTally, compareEpisodes } from '../../../src/core/alert/backtest-tally.ts';
@@ -6,6 +6,9 @@ import { runScenario, type ScenarioEvent } from '../../../src/core/alert/scenari
 import type { RuleSet } from '../../../src/core/alert/rules.ts';
 import { alertId } from '../../../src/services/alert-id.ts';
 import { rulesOf, sensorOf, T0_MS, T0_US, withRule } from './support.ts';
+
+// Many runs, on a machine that may be busy.
+jest.setTimeout(60_000);
 
 type Sample = readonly [second: number, value: number, sensor?: string];
 

@@ -1,7 +1,10 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { FloodWatch, type Flood } from '../../../src/core/alert/flood.ts';
 import { alertKpis, type KpiEpisode } from '../../../src/core/alert/kpi.ts';
+
+// Many runs, on a machine that may be busy.
+jest.setTimeout(60_000);
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;

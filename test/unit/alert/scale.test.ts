@@ -9,6 +9,9 @@ import type { AlertStore, ReadingSpan } from '../../../src/ports.ts';
 import { loadEngine } from '../../../src/services/alert-loading.ts';
 import { rulesOf, sensorOf, T0_MS, T0_US } from './support.ts';
 
+// Many runs, on a machine that may be busy.
+jest.setTimeout(60_000);
+
 // Work is counted, not timed: ten times the sensors are ten times the work, on any machine and however busy it is.
 
 const FEW = 300;
@@ -87,6 +90,32 @@ describe('ten times the sensors', () => {
       }
       expect(rows).toBe(3 * count);
       const work = tick.mock.calls.length + due.mock.calls.length;
+      jest.restoreAllMocks();
+      return work;
+    };
+    expect(looks(MANY)).toBeLessThanOrEqual(LINEAR * looks(FEW));
+  });
+
+  test('that are silenced together are ten times the looks', () => {
+    const looks = (count: number) => {
+      const engine = new Engine(rulesOf({ metrics: { temperature: { max: 30 } } }));
+      engine.begin();
+      for (const sensor of sensors(count))
+        engine.reading({ ...reading(sensor, T0_MS), metrics: new Map([['temperature', 40]]) });
+      engine.adopt();
+      const all = { id: '1', matchers: {}, startsMs: T0_MS, endsMs: T0_MS + 1e9, by: 'ann', comment: '' };
+      engine.silence([all], T0_MS);
+      const looked = jest.spyOn(Series.prototype, 'stateIn');
+      let deferred = 0;
+      while (engine.nextDueMs <= T0_MS) {
+        engine.begin();
+        engine.tick(T0_MS, 50);
+        expect(engine.work.touched.length).toBeLessThanOrEqual(50);
+        deferred += engine.work.touched.length;
+        engine.adopt();
+      }
+      expect(deferred).toBe(count);
+      const work = looked.mock.calls.length;
       jest.restoreAllMocks();
       return work;
     };

@@ -1,8 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MetricSample, type MetricFigures } from '../../../src/core/alert/metric-sample.ts';
 import { suggest } from '../../../src/core/alert/suggest.ts';
 import { rulesOf, T0_US } from './support.ts';
+
+// Many runs, on a machine that may be busy.
+jest.setTimeout(60_000);
 
 /** Always the same. */
 function seeded(): () => number {

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import type {
   AlertBatch,
@@ -26,6 +26,9 @@ import { FakeDirectory, RecordingMetrics, stored } from '../../support/fakes.ts'
 import { QuietLogger } from '../../support/quiet-logger.ts';
 import { rules, sensors, timeline } from './arbitraries.ts';
 import { T0_MS, T0_US, type Given } from './support.ts';
+
+// Many runs, on a machine that may be busy.
+jest.setTimeout(60_000);
 
 // The daemon's own way from readings to tables, over a database that loses replies, behind a process that dies.
 
