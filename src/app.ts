@@ -212,7 +212,10 @@ export class App {
     const feeds = this.watchFeeds(router);
     const httpPort = await this.startHttp({ writer, scheduling, notifying, feeds });
     // Before the first reading: what falls due by time alone (no data, held alerts) is committed between two batches.
-    alerting.start((evaluate) => writer.commitAlerts(evaluate));
+    alerting.start(
+      (evaluate) => writer.commitAlerts(evaluate),
+      (evaluate) => writer.commitCommands(evaluate),
+    );
     const { source, ingest, publish } = await startIntake(
       { ...parts, wrap: deps.wrap?.source },
       { url: servers.mqttUrl, router, registry, writer, ledger },
@@ -239,7 +242,7 @@ export class App {
   }
 
   private async startAlerting(
-    { alertStore }: Database,
+    { alertStore, operatorStore }: Database,
     registry: SensorRegistry,
     router: Notifying,
     told: readonly AlertNotification[] = [],
@@ -248,6 +251,7 @@ export class App {
     const alerting = createAlerting({
       rules: new RuleSet(this.config.alerts),
       store: alertStore,
+      operators: operatorStore,
       logger,
       metrics,
       clock: this.clock,

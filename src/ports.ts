@@ -1,6 +1,7 @@
 import type { AlertBatch, AlertNotification, AlertStateRow } from './core/alert/model.ts';
 import type { Dispatch } from './core/notify/dispatch.ts';
 import type { Kind, KindCount } from './core/notify/grouping.ts';
+import type { Silence } from './core/alert/suppress/silence.ts';
 import type { Catalog } from './core/policy/catalog.ts';
 import type { Micros, Millis, RejectCode } from './core/reading.ts';
 
@@ -324,6 +325,29 @@ export interface AlertStore {
   pendingNotifications(): Promise<readonly AlertNotification[]>;
   /** Marks them as logged and queues their deliveries, in one transaction. What is queued already stays as it is. */
   markSent(sent: readonly NotificationKey[], deliveries?: readonly NewDelivery[]): Promise<void>;
+}
+
+/** A command that no daemon has carried out yet. */
+export interface WaitingCommand {
+  readonly id: string;
+  readonly kind: 'ack' | 'resolve';
+  readonly sensorId: number;
+  readonly alertType: string;
+  /** The episode that was meant; null: whichever is open. */
+  readonly alertId: string | null;
+  readonly by: string;
+  readonly comment: string;
+  /** How long it has waited, by the database's clock. */
+  readonly ageMs: number;
+}
+
+/** What operators asked for, from other processes. Commands are marked as done by `ReadingStore.commit`. */
+export interface OperatorStore {
+  /** Silences that end after `sinceMs`, and commands that wait, oldest first. */
+  look(sinceMs: Millis): Promise<{
+    readonly silences: readonly Silence[];
+    readonly commands: readonly WaitingCommand[];
+  }>;
 }
 
 /** The alert log's own file: one JSON line per notification. Never throws; a failure is counted by the adapter. */

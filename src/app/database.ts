@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
 import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts';
+import { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
 import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
@@ -18,6 +19,7 @@ export interface Database {
   readonly directory: TimescaleSensorDirectory;
   readonly store: ReadingStore;
   readonly alertStore: TimescaleAlertStore;
+  readonly operatorStore: TimescaleOperatorStore;
   readonly deliveryStore: TimescaleDeliveryStore;
 }
 
@@ -41,5 +43,6 @@ export async function openDatabase(config: Config, url: string, deps: DatabaseDe
   const store = createReadingStore(databaseOptions(config, url, 'store'), deps);
   releasers.add('reading store', () => store.close());
   const [alertStore, deliveryStore] = [new TimescaleAlertStore(pool), new TimescaleDeliveryStore(pool)];
-  return { pool, directory, store, alertStore, deliveryStore };
+  const operatorStore = new TimescaleOperatorStore(pool);
+  return { pool, directory, store, alertStore, operatorStore, deliveryStore };
 }

@@ -20,22 +20,31 @@ const HOUR_MS = 3_600_000;
 const MEASURE_EVERY_MS = 300_000;
 /** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
 const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
+/** How long silences that are over, and commands that were carried out, can be looked up. */
+const OPERATORS_KEPT_MS = 90 * 24 * HOUR_MS;
 
 /** The small things that somebody has to do every so often. */
 export function startHousekeeping(
   { config, clock, logger, metrics, releasers }: Parts,
-  { pool, alertStore }: Database,
+  { pool, alertStore, operatorStore }: Database,
   { embeddedDatabase }: Servers,
 ): void {
   const prune = async () => {
     while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
   };
-  const chores: Chore[] = [{ name: 'prune the alert outbox', everyMs: HOUR_MS, run: prune }];
+  const pruneOperators = async () => {
+    while (await operatorStore.prune(clock.nowMs() - OPERATORS_KEPT_MS));
+  };
+  const chores: Chore[] = [
+    { name: 'prune the alert outbox', everyMs: HOUR_MS, run: prune },
+    { name: 'prune silences and commands', everyMs: 24 * HOUR_MS, run: pruneOperators },
+  ];
   if (embeddedDatabase) {
     // The embedded engine has no autovacuum; the hypertables' chunks are looked after by their policies.
     const vacuum = async () =>
       void (await pool.query(
-        'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks',
+        'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, ' +
+          'silences, alert_commands',
       ));
     chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
   }

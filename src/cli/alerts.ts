@@ -1,6 +1,8 @@
-import { listAlerts, type AlertListRow } from '../queries/alerts.ts';
+import { listAlerts, type ListedAlert } from '../queries/alerts.ts';
 import { openAlerts } from '../queries/open-alerts.ts';
+import { alertsAckCommand, alertsResolveCommand } from './alerts-ack.ts';
 import { alertsKpiCommand } from './alerts-kpi.ts';
+import { alertsSilenceCommand } from './alerts-silence.ts';
 import { alertsTailCommand } from './alerts-tail.ts';
 import { subcommand, type Cli, type CliCommand } from './command.ts';
 import { formatCrossing } from './format.ts';
@@ -12,7 +14,7 @@ interface ListOptions extends ReadOptions {
   readonly open?: boolean;
 }
 
-const COLUMNS: readonly Column<AlertListRow>[] = [
+const COLUMNS: readonly Column<ListedAlert>[] = [
   { title: 'time', value: (row) => row.time },
   { title: 'sensor', value: (row) => row.sensor },
   { title: 'location', value: (row) => row.location },
@@ -23,17 +25,27 @@ const COLUMNS: readonly Column<AlertListRow>[] = [
     value: (row) => row.value,
     format: (_, row) => formatCrossing(row.alertType, row.value, row.threshold),
   },
+  { title: 'state', value: standing },
   { title: 'resolved_at', value: (row) => row.resolvedAt },
 ];
 /** A table shows the crossing in one cell; CSV gives each number its own. */
-const CSV_COLUMNS: readonly Column<AlertListRow>[] = [
+const CSV_COLUMNS: readonly Column<ListedAlert>[] = [
   ...COLUMNS.slice(0, -1),
   { title: 'threshold', value: (row) => row.threshold },
   ...COLUMNS.slice(-1),
   { title: 'peak_value', value: (row) => row.peakValue },
+  { title: 'acked_at', value: (row) => row.ackedAt },
+  { title: 'acked_by', value: (row) => row.ackedBy },
+  { title: 'suppressed', value: (row) => row.suppressed },
   { title: 'alert_id', value: (row) => row.alertId },
   { title: 'message', value: (row) => row.message },
 ];
+
+/** `firing, acked by ann`, `latched`, `firing, silence`: how it stands, and why nobody is told. */
+function standing({ state, ackedBy, deferredBy }: ListedAlert): string {
+  const acked = ackedBy === null ? [] : [`acked by ${ackedBy}`];
+  return [state, ...acked, ...(deferredBy === null ? [] : [deferredBy])].join(', ');
+}
 
 const listCommand = (cli: Cli) =>
   withReadOptions(
@@ -52,13 +64,16 @@ const listCommand = (cli: Cli) =>
       }),
     );
 
-/** `fieldwatch alerts list|tail|kpi`. */
+/** `fieldwatch alerts list|tail|ack|resolve|silence|kpi`. */
 export const alertsCommand: CliCommand = (cli) =>
   subcommand(
     'alerts',
-    'list alerts, watch them come and go, or see whether they are worth reading',
+    'list alerts, watch them, acknowledge and silence them, or see whether they are worth reading',
     'fieldwatch alerts tail -f',
   )
     .addCommand(listCommand(cli))
     .addCommand(alertsTailCommand(cli))
+    .addCommand(alertsAckCommand(cli))
+    .addCommand(alertsResolveCommand(cli))
+    .addCommand(alertsSilenceCommand(cli))
     .addCommand(alertsKpiCommand(cli));

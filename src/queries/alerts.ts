@@ -5,12 +5,19 @@ export const COLUMNS = `
   a.time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
   a.alert_type AS "alertType", a.severity, a.message, a.value, a.threshold, a.alert_id AS "alertId",
   a.started_at AS "startedAt", a.resolved_at AS "resolvedAt", a.resolved_value AS "resolvedValue",
-  a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue"`;
+  a.resolve_reason AS "resolveReason", a.peak_value AS "peakValue", a.acked_at AS "ackedAt", a.acked_by AS "ackedBy",
+  a.suppressed`;
+
+/** Also how it stands now, which the rows do not say: an alert that is not resolved may be latched, or silenced. */
+export const LISTED = `
+SELECT ${COLUMNS}, CASE WHEN a.resolved_at IS NULL THEN coalesce(st.state, 'firing') ELSE 'resolved' END AS state,
+  st.detail ->> 'deferred' AS "deferredBy"
+FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
+LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.alert_type = a.alert_type
+  AND st.alert_id = a.alert_id`;
 
 // A row of an operator's own INSERT may name a sensor that is not registered: it is shown all the same.
-export const text = `
-SELECT ${COLUMNS}
-FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
+export const text = `${LISTED}
 WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
 ORDER BY a.time DESC, a.sensor_id, a.alert_type
 LIMIT $5`;
@@ -34,13 +41,23 @@ export interface AlertListRow {
   readonly resolvedValue: number | null;
   readonly resolveReason: string | null;
   readonly peakValue: number | null;
+  readonly ackedAt: Date | null;
+  readonly ackedBy: string | null;
+  /** Why nobody was told of it when it was raised. */
+  readonly suppressed: string | null;
+}
+
+export interface ListedAlert extends AlertListRow {
+  readonly state: string;
+  /** What keeps it from being told now. */
+  readonly deferredBy: string | null;
 }
 
 /** Alerts that fired in the range, newest first. */
 export async function listAlerts(
   db: Db,
   query: TimeRange & Selection & Limited,
-): Promise<readonly AlertListRow[]> {
+): Promise<readonly ListedAlert[]> {
   const values = [query.from, query.to, ...selected(query), query.limit];
-  return (await db.query<AlertListRow>(text, values)).rows;
+  return (await db.query<ListedAlert>(text, values)).rows;
 }

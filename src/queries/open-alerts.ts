@@ -1,16 +1,14 @@
-import { COLUMNS, type AlertListRow } from './alerts.ts';
+import { LISTED, type ListedAlert } from './alerts.ts';
 import { selected, type Db, type Limited, type Selection } from './db.ts';
 import { sensorsWhere } from './samples.ts';
 
 // No time bound: an alert may be open for months. The partial index of open rows and the limit bound it instead.
-export const text = `
-SELECT ${COLUMNS}
-FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
+export const text = `${LISTED}
 WHERE a.resolved_at IS NULL AND ${sensorsWhere('$1', '$2')}
 ORDER BY a.time DESC, a.sensor_id, a.alert_type
 LIMIT $3`;
 
 /** Alerts that are firing now, newest first. */
-export async function openAlerts(db: Db, query: Selection & Limited): Promise<readonly AlertListRow[]> {
-  return (await db.query<AlertListRow>(text, [...selected(query), query.limit])).rows;
+export async function openAlerts(db: Db, query: Selection & Limited): Promise<readonly ListedAlert[]> {
+  return (await db.query<ListedAlert>(text, [...selected(query), query.limit])).rows;
 }

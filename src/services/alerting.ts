@@ -1,16 +1,28 @@
 import { batchOf } from '../core/alert/batch.ts';
 import { Engine } from '../core/alert/engine.ts';
-import type { AlertBatch, AlertNotification } from '../core/alert/model.ts';
+import type { AlertBatch, AppliedCommands, AlertNotification } from '../core/alert/model.ts';
 import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
 import { messageOf } from '../core/errors.ts';
-import type { AlertLog, AlertStore, Clock, Connectivity, Logger, Metrics, Sensor, Timer } from '../ports.ts';
+import type {
+  AlertLog,
+  AlertStore,
+  Clock,
+  Connectivity,
+  Logger,
+  Metrics,
+  OperatorStore,
+  Sensor,
+  Timer,
+  WaitingCommand,
+} from '../ports.ts';
 import { AlertAnnouncer } from './alert-announcer.ts';
 import { alertId } from './alert-id.ts';
 import { loadEngine, prepareEngine } from './alert-loading.ts';
 import type { EvaluatedReading } from './alert-loading.ts';
 import { AlertMetrics } from './alert-metrics.ts';
+import { OperatorDesk } from './operator-desk.ts';
 import type { DeliveryRouter } from './notifying.ts';
 
 export type { EvaluatedReading } from './alert-loading.ts';
@@ -18,6 +30,7 @@ export type { EvaluatedReading } from './alert-loading.ts';
 export interface AlertingDeps {
   readonly rules: RuleSet;
   readonly store: AlertStore;
+  readonly operators: OperatorStore;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -32,6 +45,8 @@ export interface Evaluation {
   readonly batch: AlertBatch;
   adopt(): void;
 }
+
+type Commit = (evaluate: () => Evaluation) => Promise<void>;
 
 const TICK_EVERY_MS = 1000;
 /** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
@@ -48,6 +63,7 @@ export class Alerting {
   private readonly deps: AlertingDeps;
   private readonly figures: AlertMetrics;
   private readonly announcer: AlertAnnouncer;
+  private readonly desk: OperatorDesk;
   private engine: Engine;
   /** Rules that changed while the daemon was down; told with the first batch. */
   private changes: readonly RuleChange[] = [];
@@ -61,6 +77,7 @@ export class Alerting {
     this.deps = deps;
     this.engine = new Engine(deps.rules);
     this.announcer = new AlertAnnouncer(deps);
+    this.desk = new OperatorDesk(deps);
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
   }
 
@@ -68,7 +85,7 @@ export class Alerting {
   async load(sensors: readonly Sensor[]): Promise<void> {
     const { store, clock, logger, rules } = this.deps;
     const { engine, changes, states } = await loadEngine(rules, sensors, store, clock.nowMs() * 1000);
-    engine.silence([], clock.nowMs());
+    engine.silence(await this.desk.load(), clock.nowMs());
     this.engine = engine;
     this.changes = changes;
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
@@ -77,14 +94,15 @@ export class Alerting {
 
   /**
    * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and adopts
-   * it (`BatchWriter.commitAlerts`).
+   * it (`BatchWriter.commitAlerts`); `carryOut` does the same with what operators ask for.
    */
-  start(commit: (evaluate: () => Evaluation) => Promise<void>): void {
+  start(commit: Commit, carryOut = commit): void {
     const again = () => {
       if (!this.stopped) this.timer = this.deps.clock.after(TICK_EVERY_MS, () => void look());
     };
     const look = async () => {
       try {
+        await this.serveOperators(carryOut);
         if (this.changes.length > 0 || this.isDue())
           do {
             this.behind = false;
@@ -96,6 +114,29 @@ export class Alerting {
       again();
     };
     again();
+  }
+
+  private async serveOperators(carryOut: Commit): Promise<void> {
+    const { silences, commands } = await this.desk.look(this.engine);
+    if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
+    if (commands.length > 0 && !this.stopped) await carryOut(() => this.obey(commands));
+  }
+
+  private obey(commands: readonly WaitingCommand[]): Evaluation {
+    const { engine } = this;
+    let applied: AppliedCommands | undefined;
+    const evaluation = this.evaluation(engine, this.changes, () => {
+      applied = this.desk.obey(engine, commands, this.deps.clock.nowMs());
+    });
+    if (applied === undefined) return evaluation;
+    const done = applied;
+    return {
+      batch: { ...evaluation.batch, commands: done },
+      adopt: () => {
+        evaluation.adopt();
+        this.desk.report(commands, done);
+      },
+    };
   }
 
   /** While the broker is away nobody can tell whether sensors are silent: one line instead of one per sensor. */

@@ -1,4 +1,6 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
+import { FieldwatchError } from '../core/errors.ts';
 import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import { withDeadline } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
@@ -124,18 +126,36 @@ export class BatchWriter {
   }
 
   /** Commits what a change of rules does to the alerts, between two batches. */
-  async commitAlerts(evaluate: () => Evaluation): Promise<void> {
-    const outcome = await this.inTurn({
-      run: async (signal) => {
-        const evaluation = evaluate();
-        const alerts = evaluation.batch;
+  commitAlerts(evaluate: () => Evaluation): Promise<void> {
+    return this.commitEvaluation(evaluate, (spooling) => spooling.keepAlerts(evaluate));
+  }
+
+  /**
+   * Commits what operators ask for. While the spool is in use it is dropped instead: it waits in its table, and what it
+   * is about may not be stored yet.
+   */
+  commitCommands(evaluate: () => Evaluation): Promise<void> {
+    return this.commitEvaluation(evaluate, async () => true);
+  }
+
+  private async commitEvaluation(
+    evaluate: () => Evaluation,
+    keep: Task<readonly AlertNotification[]>['keep'],
+  ): Promise<void> {
+    const run = async (signal: AbortSignal | undefined) => {
+      const evaluation = evaluate();
+      const alerts = evaluation.batch;
+      try {
         await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: false }, signal);
-        evaluation.adopt();
-        return alerts.notifications;
-      },
-      keep: (spooling) => spooling.keepAlerts(evaluate),
-      rows: 0,
-    });
+      } catch (error) {
+        // Another daemon was quicker: what it did is done, and nothing of this is remembered.
+        if (error instanceof FieldwatchError && error.code === 'COMMAND_TAKEN') return [];
+        throw error;
+      }
+      evaluation.adopt();
+      return alerts.notifications;
+    };
+    const outcome = await this.inTurn({ run, keep, rows: 0 });
     if (typeof outcome !== 'string' && outcome.length > 0) this.deps.alerting.announce(outcome);
   }
 

@@ -25,6 +25,9 @@ const row = (minute: number, change: Partial<AlertListRow> = {}): AlertListRow =
   resolvedValue: null,
   resolveReason: null,
   peakValue: null,
+  ackedAt: null,
+  ackedBy: null,
+  suppressed: null,
   ...change,
 });
 const at = (minute: number) => new Date(minute * 60_000);

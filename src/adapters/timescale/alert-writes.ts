@@ -5,15 +5,19 @@ import type {
   AlertRow,
   AlertStateRow,
 } from '../../core/alert/model.ts';
+import { acknowledge, claimCommands } from './operator-writes.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 
 /**
- * What a batch does to the alert tables, inside its transaction and in one fixed order: rows, resolutions, state, outbox.
+ * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, resolutions,
+ * state, outbox.
  * Everything is idempotent, because a batch whose COMMIT reply was lost is written again.
  */
 export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> {
+  if (batch.commands !== undefined) await claimCommands(work, batch.commands);
   if (batch.raised.length > 0) await raise(work, batch.raised);
+  if (batch.acked !== undefined && batch.acked.length > 0) await acknowledge(work, batch.acked);
   if (batch.resolved.length > 0) await resolve(work, batch.resolved);
   const gone = batch.states.filter(isForgotten);
   const kept = batch.states.filter((row) => !isForgotten(row));
@@ -22,8 +26,9 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   if (batch.notifications.length > 0) await enqueue(work, batch.notifications);
 }
 
-export const isEmptyAlertBatch = ({ raised, resolved, states, notifications }: AlertBatch): boolean =>
-  raised.length + resolved.length + states.length + notifications.length === 0;
+export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>
+  batch.commands === undefined &&
+  batch.raised.length + batch.resolved.length + batch.states.length + batch.notifications.length === 0;
 
 /** `ok` and nothing to remember: the row is deleted. */
 const isForgotten = (row: AlertStateRow) => row.state === 'ok' && Object.keys(row.detail).length === 0;
@@ -35,9 +40,9 @@ const byKey = <Row extends { sensorId: number; alertType: string }>(rows: readon
 async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
   await work.query(
     `INSERT INTO sensor_alerts
-       (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash)
+       (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed)
      SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[],
-       $7::uuid[], $8::text[], $9::timestamptz[], $10::text[])
+       $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[])
      ON CONFLICT DO NOTHING`,
     columns(
       byKey(rows),
@@ -51,6 +56,7 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
       (row) => row.severity,
       (row) => isoMicros(row.startedAtUs),
       (row) => row.ruleHash,
+      (row) => row.suppressed ?? null,
     ),
   );
 }

@@ -145,6 +145,9 @@ export const alertsSchema = section(
       .describe('readings further in the future than this are evaluated at the time they arrived'),
     metrics: metrics.default({}),
     overrides: z.array(override).max(10_000).default([]).describe('rules for some sensors only'),
+    max_silence: duration({ min: '1m', max: '365d' })
+      .prefault('30d')
+      .describe('the longest silence that an operator can set'),
     maintenance: z.array(maintenance).max(1000).default([]).describe('times in which nobody is told'),
     inhibit: z.array(inhibit).max(100).default([]).describe('alerts that are explained by another one'),
     flap: flap.optional(),

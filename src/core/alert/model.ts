@@ -67,6 +67,13 @@ export interface AlertAck {
   readonly ackedBy: string;
 }
 
+/** Commands of operators that a batch carries out, and what came of each. */
+export interface AppliedCommands {
+  /** The daemon, by a name that no other process ever has. */
+  readonly by: string;
+  readonly outcomes: readonly { readonly id: string; readonly outcome: 'done' | 'already' | 'not_open' }[];
+}
+
 export type ResolveReason =
   'value' | 'data_resumed' | 'rule_changed' | 'rule_removed' | 'flapping_end' | 'manual';
 
@@ -129,6 +136,7 @@ export interface AlertBatch {
   readonly raised: readonly AlertRow[];
   readonly resolved: readonly AlertResolution[];
   readonly acked?: readonly AlertAck[];
+  readonly commands?: AppliedCommands;
   readonly notifications: readonly AlertNotification[];
 }
 

@@ -43,6 +43,15 @@ export function applyCommand(
   return 'done';
 }
 
+/** Whether this engine has an open alert that a command may be about. */
+export function isOpen(
+  engine: Engine,
+  { sensorId, alertType }: Pick<AlertCommand, 'sensorId' | 'alertType'>,
+): boolean {
+  const found = find(engine, sensorId, alertType);
+  return found !== undefined && 'episode' in found.cell.committed;
+}
+
 function find(
   engine: Engine,
   sensorId: number,

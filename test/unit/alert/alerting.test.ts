@@ -1,6 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AlertBatch, AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
-import type { AlertStore, LastReading, Logger, ReadingSpan, Sensor } from '../../../src/ports.ts';
+import type {
+  AlertStore,
+  LastReading,
+  Logger,
+  OperatorStore,
+  ReadingSpan,
+  Sensor,
+  WaitingCommand,
+} from '../../../src/ports.ts';
+import type { Silence } from '../../../src/core/alert/suppress/silence.ts';
 import { createAlerting } from '../../../src/services/alerting.ts';
 import type { EvaluatedReading } from '../../../src/services/alerting.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -8,6 +17,18 @@ import { RecordingMetrics } from '../../support/fakes.ts';
 import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
 
 const SENSOR: Sensor = { id: 1, key: 's1', name: null, type: null, location: null, tags: [] };
+
+/** What operators asked for. */
+class MemoryDesk implements OperatorStore {
+  silences: Silence[] = [];
+  commands: WaitingCommand[] = [];
+  failing = false;
+
+  async look() {
+    if (this.failing) throw new Error('away');
+    return { silences: [...this.silences], commands: [...this.commands] };
+  }
+}
 
 /** The tables that the engine reads back, filled by what it commits. */
 class MemoryStore implements AlertStore {
@@ -75,9 +96,10 @@ function setUp(store = new MemoryStore(), rules = rulesOf(D)) {
   const clock = new FakeClock(T0_MS);
   const metrics = new RecordingMetrics();
   const alertLog = { write: (line: string) => void lines.push(line) };
-  const alerting = createAlerting({ rules, store, logger, metrics, clock, alertLog });
+  const operators = new MemoryDesk();
+  const alerting = createAlerting({ rules, store, operators, logger, metrics, clock, alertLog });
   const alertLines = () => logged.filter(([, { event }]) => event !== undefined);
-  return { alerting, store, lines, logged, alertLines, metrics, clock };
+  return { alerting, operators, store, lines, logged, alertLines, metrics, clock };
 }
 
 const reading = (atS: number, value: number): EvaluatedReading => ({
@@ -241,6 +263,61 @@ describe('the alerting service', () => {
         await Promise.resolve();
       }
     };
+
+    const command = (more: Partial<WaitingCommand> = {}): WaitingCommand => ({
+      ...{ id: '7', kind: 'ack', sensorId: 1, alertType: 'temperature_high', alertId: null, by: 'ann' },
+      ...{ comment: '', ageMs: 0, ...more },
+    });
+
+    test('a command of an operator is carried out and marked in one batch', async () => {
+      const daemon = setUp();
+      const committed = start(daemon);
+      await run(daemon, reading(0, 31));
+      daemon.operators.commands = [command()];
+      await pass(daemon, 2);
+      daemon.operators.commands = [];
+      expect(committed[0]).toMatchObject({
+        acked: [{ ackedBy: 'ann', firedAtUs: T0_US }],
+        commands: { outcomes: [{ id: '7', outcome: 'done' }] },
+      });
+      expect(daemon.store.states.get('1|temperature_high')?.detail).toMatchObject({ ack: { by: 'ann' } });
+    });
+
+    test('a command about an alert of another daemon is left to it, and given up after a while', async () => {
+      const daemon = setUp();
+      const committed = start(daemon);
+      await run(daemon, reading(0, 31));
+      daemon.operators.commands = [command({ alertType: 'humidity_high' })];
+      await pass(daemon, 3);
+      expect(committed).toEqual([]);
+      daemon.operators.commands = [command({ alertType: 'humidity_high', ageMs: 60_000 })];
+      await pass(daemon, 1);
+      expect(committed[0]?.commands?.outcomes).toEqual([{ id: '7', outcome: 'not_open' }]);
+    });
+
+    test('silences are there before the first reading, and a new one is taken in while it runs', async () => {
+      const silence = (endS: number): Silence => ({
+        ...{ id: '1', matchers: { sensor: 's1' }, startsMs: T0_MS, endsMs: T0_MS + endS * 1000 },
+        ...{ by: 'ann', comment: '' },
+      });
+      const daemon = setUp();
+      daemon.operators.silences = [silence(60)];
+      await daemon.alerting.load([SENSOR]);
+      const committed = start(daemon);
+      expect((await run(daemon, reading(1, 31))).notifications).toMatchObject([{ suppressed: 'silence' }]);
+      // While the desk cannot be reached, what is known goes on.
+      daemon.operators.failing = true;
+      await pass(daemon, 10);
+      daemon.operators.failing = false;
+      daemon.operators.silences = [silence(20)];
+      await pass(daemon, 15);
+      expect(committed.flatMap(({ notifications }) => notifications)).toMatchObject([
+        { event: 'firing', suppressed: null, eventTimeMs: T0_MS + 20_000 },
+      ]);
+      const restarted = setUp(daemon.store);
+      await restarted.alerting.load([SENSOR]);
+      expect((await run(restarted, reading(60, 29))).notifications).toMatchObject([{ suppressed: null }]);
+    });
 
     test('held fires at its deadline; nothing is committed before', async () => {
       const daemon = setUp(undefined, withRule({ for: '5m', for_mode: 'held' }));

@@ -127,7 +127,8 @@ class Process {
         lines.push(`${id}|${seq}`);
       },
     };
-    this.alerting = createAlerting({ ...deps, rules: ruleSet, alertLog });
+    const operators = { look: async () => ({ silences: [], commands: [] }) };
+    this.alerting = createAlerting({ ...deps, operators, rules: ruleSet, alertLog });
     const registry = new SensorRegistry(
       { registration: 'auto', allow: [], maxNewPerMinute: 60 },
       { ...deps, directory: new FakeDirectory() },

@@ -1,0 +1,64 @@
+import type pg from 'pg';
+import type { Silence } from '../../core/alert/suppress/silence.ts';
+import type { OperatorStore, WaitingCommand } from '../../ports.ts';
+import { databaseError } from './errors.ts';
+import { isoMicros } from './values.ts';
+
+type Db = Pick<pg.Pool, 'query'>;
+
+/** Commands that one look takes; the others are taken by the next. */
+const MAX_COMMANDS = 1000;
+
+const millisOf = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;
+
+// One statement for both: the embedded engine answers one at a time, and this is asked every second.
+const LOOK = `
+SELECT
+  (SELECT coalesce(json_agg(json_build_object('id', id::text, 'matchers', matchers, 'startsMs', ${millisOf('starts_at')},
+     'endsMs', ${millisOf('ends_at')}, 'by', created_by, 'comment', comment) ORDER BY id), '[]')
+     FROM silences WHERE ends_at > $1::timestamptz) AS silences,
+  (SELECT coalesce(json_agg(c ORDER BY c."order"), '[]') FROM (
+     SELECT id AS "order", id::text AS id, kind, sensor_id AS "sensorId", alert_type AS "alertType",
+            alert_id AS "alertId", asked_by AS by, comment, ${millisOf('now() - created_at')} AS "ageMs"
+       FROM alert_commands WHERE applied_at IS NULL ORDER BY id LIMIT ${MAX_COMMANDS}) c) AS commands`;
+
+/** What operators have asked for; it is marked as done in the transaction of the batch that does it. */
+export class TimescaleOperatorStore implements OperatorStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async look(sinceMs: number): Promise<{
+    readonly silences: readonly Silence[];
+    readonly commands: readonly WaitingCommand[];
+  }> {
+    const { rows } = await this.#query(LOOK, [isoMicros(sinceMs * 1000)]);
+    const [row] = rows as { silences: Silence[]; commands: WaitingCommand[] }[];
+    return row ?? { silences: [], commands: [] };
+  }
+
+  /** Deletes what is long over, in a bounded slice; true when there may be more. For the housekeeping. */
+  async prune(olderThanMs: number, slice = 10_000): Promise<boolean> {
+    const before = isoMicros(olderThanMs * 1000);
+    const silences = await this.#query(
+      `DELETE FROM silences WHERE id IN (SELECT id FROM silences WHERE ends_at < $1::timestamptz LIMIT $2)`,
+      [before, slice],
+    );
+    const commands = await this.#query(
+      `DELETE FROM alert_commands WHERE id IN (
+         SELECT id FROM alert_commands WHERE applied_at < $1::timestamptz LIMIT $2)`,
+      [before, slice],
+    );
+    return Math.max(silences.rowCount ?? 0, commands.rowCount ?? 0) >= slice;
+  }
+
+  async #query(text: string, values: unknown[]): Promise<pg.QueryResult> {
+    try {
+      return await this.#db.query(text, values);
+    } catch (error) {
+      throw databaseError(error, 'reading what operators ask for');
+    }
+  }
+}

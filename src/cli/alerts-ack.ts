@@ -1,0 +1,136 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { loadConfig } from '../config/index.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import {
+  askFor,
+  findOpenAlert,
+  outcomeOf,
+  type AlertName,
+  type OpenAlert,
+} from '../queries/alert-commands.ts';
+import type { Db } from '../queries/db.ts';
+import { durationOption } from './arguments.ts';
+import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { withDatabase } from './database.ts';
+import { jsonLine } from './rows.ts';
+
+interface Options {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly by?: string;
+  readonly comment: string;
+  readonly wait: number | false;
+}
+
+const POLL_MS = 200;
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** `fieldwatch alerts ack`: somebody has seen it. */
+export const alertsAckCommand = (cli: Cli): Command =>
+  request(
+    cli,
+    'ack',
+    subcommand(
+      'ack',
+      'acknowledge an open alert: no more reminders, until it escalates; a latched one resolves when it is clear',
+      'fieldwatch alerts ack coldroom-07 temperature_high --by ann --comment "door was open"\n' +
+        'fieldwatch alerts ack 7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10',
+    ),
+  );
+
+/** `fieldwatch alerts resolve`: closes an alert whatever its value is. */
+export const alertsResolveCommand = (cli: Cli): Command =>
+  request(
+    cli,
+    'resolve',
+    subcommand(
+      'resolve',
+      'close an open alert by hand (reason manual); the next reading in breach opens another one',
+      'fieldwatch alerts resolve coldroom-07 temperature_high --by ann --comment "sensor was replaced"',
+    ),
+  );
+
+/** Who asks, unless `--by` says so. */
+export const operatorName = (cli: Pick<Cli, 'env'>, by: string | undefined): string =>
+  by ?? cli.env.USER ?? cli.env.LOGNAME ?? 'operator';
+
+const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =>
+  command
+    .argument('<alert>', 'the alert_id, or the key of the sensor')
+    .argument('[alert_type]', 'the type of the alert, after the key of a sensor')
+    .option('--by <name>', 'who (default: $USER)')
+    .option('--comment <text>', 'why', '')
+    .addOption(durationOption('--wait <duration>', 'how long to wait for the daemon', '10s'))
+    .option('--no-wait', 'only leave word for the daemon')
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(
+      cli.action(
+        async (alert: string, alertType: string | undefined, options: Options): Promise<ExitCode> => {
+          const name = nameOf(alert, alertType);
+          const { config } = loadConfig({ file: options.config, env: cli.env });
+          return withDatabase(cli, config, (db) => ask(cli, db, kind, name, options));
+        },
+      ),
+    );
+
+function nameOf(alert: string, alertType: string | undefined): AlertName {
+  if (alertType !== undefined) return { sensor: alert, alertType };
+  if (UUID.test(alert)) return { alertId: alert };
+  throw new FieldwatchError(`"${alert}" is no alert_id; expected one, or a sensor's key and an alert type`, {
+    code: 'USAGE',
+    kind: 'config',
+    remedy: '`fieldwatch alerts list --open --json` shows both',
+  });
+}
+
+async function ask(
+  cli: Cli,
+  db: Db,
+  kind: 'ack' | 'resolve',
+  name: AlertName,
+  options: Options,
+): Promise<ExitCode> {
+  const by = operatorName(cli, options.by);
+  const alert = await findOpenAlert(db, name);
+  if (alert === undefined)
+    throw notOpen('alertId' in name ? name.alertId : `${name.sensor} ${name.alertType}`);
+  const id = await askFor(db, alert, { kind, by, comment: options.comment });
+  const outcome = options.wait === false ? null : await waitFor(db, id, options.wait);
+  if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, outcome }));
+  else print(cli, sentence(kind, alert, outcome));
+  if (outcome === null && options.wait !== false)
+    cli.stderr.write('fieldwatch: no daemon has taken it yet; it is done as soon as one runs\n');
+  return outcome === 'not_open' ? 1 : 0;
+}
+
+async function waitFor(db: Db, id: string, forMs: number): Promise<string | null> {
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    const outcome = await outcomeOf(db, id);
+    if (outcome !== null || waitedMs >= forMs) return outcome;
+    await sleep(POLL_MS);
+  }
+}
+
+function sentence(kind: 'ack' | 'resolve', { sensor, alertType }: OpenAlert, outcome: string | null): string {
+  const about = `${sensor} ${alertType}`;
+  switch (outcome) {
+    case 'done':
+      return kind === 'ack' ? `acknowledged: ${about}` : `resolved: ${about}`;
+    case 'already':
+      return `was acknowledged before: ${about}`;
+    case 'not_open':
+      return `not open any more: ${about}`;
+    case null:
+    default:
+      return `left for the daemon: ${kind} ${about}`;
+  }
+}
+
+const notOpen = (what: string) =>
+  new FieldwatchError(`no open alert: ${what}`, {
+    code: 'ALERT_NOT_OPEN',
+    kind: 'data',
+    remedy: '`fieldwatch alerts list --open` shows what is open',
+  });
