@@ -40,6 +40,11 @@ const BAD: readonly Bad[] = [
     reason: 'time_out_of_range',
   },
   {
+    name: 'a reading older than it would be kept',
+    payload: (ts) => JSON.stringify({ ts: ts - 100 * 24 * HOUR_MS, temperature: 20 }),
+    reason: 'older_than_retention',
+  },
+  {
     name: 'invalid UTF-8',
     payload: (ts) => Buffer.concat([Buffer.from(`{"ts":${ts},"temperature":20,"note":"`), Buffer.from([0xc3, 0x28, 0x22, 0x7d])]), // prettier-ignore
     reason: 'invalid_utf8',
