@@ -16,6 +16,7 @@ import { PARTS, type BenchOptions, type Part } from './options.ts';
 import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
+import { benchVerifying } from './verifying.ts';
 import { Timeline } from './workload.ts';
 
 export interface BenchResult {
@@ -83,6 +84,7 @@ class Run {
     if (this.#wants('b')) await this.#storing();
     if (this.#wants('f')) await this.#inserting();
     if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
+    if (this.#wants('h')) await this.#verifying();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -121,6 +123,14 @@ class Run {
     const { url } = await this.#openDatabase();
     this.#deps.progress('(f) one INSERT per message');
     this.#figures.push(await benchInserting(url, this.#options, this.#timeline));
+  }
+
+  /** In a database of its own, which the other parts would find in pieces. */
+  async #verifying(): Promise<void> {
+    const { url, facts } = await openBenchDatabase(this.#options.databaseUrl, this.#releasers);
+    this.engines = { ...this.engines, ...facts };
+    const timeline = new Timeline(Date.now());
+    this.#figures.push(...(await benchVerifying(url, this.#options, timeline, this.#deps.progress)));
   }
 
   async #messages(): Promise<void> {

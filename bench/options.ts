@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -15,6 +15,7 @@ export interface Sizes {
   readonly runs: number;
   readonly latencySeconds: number;
   readonly alertRuns: number;
+  readonly verifyRuns: number;
   /** No further repetition is begun after this. */
   readonly softLimitSeconds: number;
   /** Whatever still runs then is stuck, and is stopped. */
@@ -48,6 +49,7 @@ const FULL: Sizes = {
   runs: 3,
   latencySeconds: 10,
   alertRuns: 5,
+  verifyRuns: 10,
   softLimitSeconds: 240,
   hardLimitSeconds: 600,
 };
@@ -63,6 +65,7 @@ const QUICK: Sizes = {
   runs: 2,
   latencySeconds: 3,
   alertRuns: 2,
+  verifyRuns: 3,
   softLimitSeconds: 60,
   hardLimitSeconds: 240,
 };
@@ -80,6 +83,7 @@ Measures fieldwatch on this machine, each figure against a reference of the same
   (f) naive           one INSERT per message; (c) must be at least 5 times as fast
   (g) alerts          the alert engine alone, three rules a sensor: time of a reading, memory, restoring, and all of
                       them silent at once, each for one of 100,000 sensors / one of 10,000              target 0.5
+  (h) verifying       ms for the policies of 2,000 chunks, target below 2,000; and commits meanwhile / alone
 
 Options:
   --only LIST         parts to run, such as a,b (default: all)

@@ -1,23 +1,16 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { makeManyChunks, manyChunksPlan } from '../../bench/many-chunks.ts';
 import { createCatalog, type ClosableCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import { verify } from '../../src/core/policy/verify.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
-import { planWith } from '../support/policy-plan.ts';
 
 const PATIENCE_MS = 300_000;
-/** An hour a chunk: as many as a table may have by its declaration, and what is missing to 2,000 in another. */
-const CHUNKS = { sensor_readings: 1400, sensor_metrics: 600 };
-const hourly = {
-  chunk_interval: '1 hour',
-  compression: { after: '30 days' },
-  retention: { after: '60 days' },
-};
-const plan = planWith({ hypertables: { sensor_readings: hourly, sensor_metrics: hourly } });
+const plan = manyChunksPlan();
 /** A refresh window of three days, and the rest of one: what has to be read, whatever else there is. */
 const MOST_PLANNED = 100;
-/** On a quiet machine it takes less than a second (npm run bench -- --only g); this is for one that is not. */
+/** On a quiet machine it takes less than a second (npm run bench -- --only h); this is for one that is not. */
 const MOST_MS = 15_000;
 const NEW_CHUNKS = 24;
 
@@ -26,32 +19,7 @@ let catalog: ClosableCatalog;
 beforeAll(async () => {
   db = await openPolicyDatabase();
   catalog = createCatalog({ url: db.url });
-  await db.sql(`INSERT INTO sensors (key) SELECT 's' || g FROM generate_series(1, 3) g`);
-  for (const [table, chunks] of Object.entries(CHUNKS)) {
-    await db.sql(`SELECT set_chunk_time_interval('${table}', INTERVAL '1 hour')`);
-    const metric = table === 'sensor_metrics' ? ['metric_id, value', '1, 1'] : ['temperature', '20'];
-    // In portions: creating them all in one transaction would run out of locks.
-    for (let from = 0; from < chunks; from += 100) {
-      await db.sql(`INSERT INTO ${table} (time, sensor_id, ${metric[0]}) SELECT
-        date_trunc('hour', now()) - INTERVAL '1 hour' * n, s, ${metric[1]}
-        FROM generate_series(${from}, ${from + 99}) n, generate_series(1, 3) s`);
-    }
-  }
-  for (const view of ['sensor_hourly_agg', 'sensor_daily_agg']) {
-    await db.sql(
-      `CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '61 days', now() - INTERVAL '1 hour')`,
-    );
-  }
-  await db.sql(`SELECT alter_job(job_id, config => config || CASE proc_name WHEN 'policy_retention'
-      THEN '{"drop_after": "60 days"}'::jsonb ELSE '{"compress_after": "30 days"}'::jsonb END)
-    FROM timescaledb_information.jobs WHERE hypertable_name IN ('sensor_readings', 'sensor_metrics')`);
-  // One transaction each, and left where it is when it is interrupted: as the policy does it.
-  const old = await db.sql<{ chunk: string }>(
-    `SELECT format('%I.%I', chunk_schema, chunk_name) AS chunk
-    FROM timescaledb_information.chunks WHERE hypertable_name = ANY ($1) AND range_end <= now() - INTERVAL '30 days'`,
-    [Object.keys(CHUNKS)],
-  );
-  for (const { chunk } of old) await db.sql(`SELECT compress_chunk('${chunk}')`);
+  await makeManyChunks((text, values) => db.sql(text, values));
 }, PATIENCE_MS);
 afterAll(async () => {
   await catalog.close();

@@ -1,0 +1,137 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { createSystemClock } from '../src/adapters/clock.ts';
+import { silentLogger } from '../src/adapters/logger.ts';
+import { createMetrics } from '../src/adapters/metrics.ts';
+import { createCatalog } from '../src/adapters/timescale/catalog.ts';
+import { createReadingStore } from '../src/adapters/timescale/store.ts';
+import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
+import { CHECKS } from '../src/core/policy/check/index.ts';
+import { verify } from '../src/core/policy/verify.ts';
+import { makeManyChunks, manyChunksPlan } from './many-chunks.ts';
+import type { BenchOptions } from './options.ts';
+import type { Figure } from './report.ts';
+import { median, percentile } from './stats.ts';
+import { readingsOf, seeded, type Timeline } from './workload.ts';
+
+const LIMIT_MS = 2000;
+/** Batches as a daemon with some hundred sensors commits them. */
+const ROWS = 100;
+const PAUSE_MS = 10;
+
+/**
+ * (h) Verifying the policies of 2,000 chunks: how long it takes, and how long commits take meanwhile, against the same
+ * commits with nothing else going on. Needs a database of its own, which is another one afterwards.
+ */
+export async function benchVerifying(
+  url: string,
+  { sizes, seed }: BenchOptions,
+  timeline: Timeline,
+  progress: (text: string) => void,
+): Promise<readonly Figure[]> {
+  await prepare(url, progress);
+  const [catalog, plan] = [createCatalog({ url }), manyChunksPlan()];
+  const store = createReadingStore(
+    { url },
+    { clock: createSystemClock(), logger: silentLogger, metrics: createMetrics() },
+  );
+  const random = seeded(seed);
+  /**
+   * One commit after the other, with a pause: how long each took, sorted. A daemon does not queue commits either; while one
+   * waits, the next batch grows.
+   */
+  const commits = async (going: () => boolean): Promise<readonly number[]> => {
+    const times: number[] = [];
+    while (going()) {
+      const readings = readingsOf(ROWS, timeline.take(ROWS), random);
+      times.push(
+        await timed(
+          async () =>
+            void (await store.commit({ readings, deadLetters: [], alerts: EMPTY_ALERT_BATCH, retry: false })),
+        ),
+      );
+      await sleep(PAUSE_MS);
+    }
+    return times.sort((a, b) => a - b);
+  };
+  try {
+    const once = () => timed(async () => void (await verify(catalog, plan, CHECKS)));
+    await once();
+    const alone: number[] = [];
+    for (let run = 0; run < sizes.verifyRuns; run++) alone.push(await once());
+    const until = performance.now() + median(alone) * sizes.verifyRuns;
+    const quiet = await commits(() => performance.now() < until);
+    let verifying = true;
+    const meanwhile = commits(() => verifying);
+    const busy: number[] = [];
+    for (let run = 0; run < sizes.verifyRuns; run++) busy.push(await once());
+    verifying = false;
+    return figuresOf(alone, busy, quiet, await meanwhile);
+  } finally {
+    await store.close();
+    await catalog.close();
+  }
+}
+
+async function prepare(url: string, progress: (text: string) => void): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    progress('(h) making 2,000 chunks');
+    // A server's own workers would compress and refresh while this is measured.
+    await client.query(
+      'SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE job_id >= 1000',
+    );
+    await makeManyChunks(
+      async <Row>(text: string, values?: unknown[]) =>
+        (values === undefined ? await client.query(text) : await client.query(text, values)).rows as Row[],
+    );
+    progress('(h) verifying them');
+  } finally {
+    await client.end();
+  }
+}
+
+function figuresOf(
+  alone: readonly number[],
+  busy: readonly number[],
+  quiet: readonly number[],
+  meanwhile: readonly number[],
+): readonly Figure[] {
+  const limit = { what: 'limit', unit: 'ms', value: LIMIT_MS, runs: [LIMIT_MS] };
+  const verified = (measure: string, runs: readonly number[]): Figure => {
+    const value = median(runs);
+    return {
+      part: 'h',
+      measure,
+      unit: 'ms',
+      value,
+      runs,
+      reference: limit,
+      ratio: LIMIT_MS / value,
+      target: 1,
+    };
+  };
+  const commit = (name: string, share: number): Figure => {
+    const [value, reference] = [percentile(meanwhile, share), percentile(quiet, share)];
+    return {
+      ...{ part: 'h', measure: `commit of ${ROWS} meanwhile, ${name}`, unit: 'ms', value, runs: [value] },
+      reference: { what: 'alone', unit: 'ms', value: reference, runs: [reference] },
+      ratio: reference / value,
+      ...(share === 1 ? { note: `${meanwhile.length} commits meanwhile, ${PAUSE_MS} ms between two` } : {}),
+    };
+  };
+  return [
+    verified('verifying 2,000 chunks', alone),
+    verified('the same, with commits', busy),
+    commit('p50', 0.5),
+    commit('p99', 0.99),
+    commit('longest', 1),
+  ];
+}
+
+async function timed(run: () => Promise<void>): Promise<number> {
+  const startMs = performance.now();
+  await run();
+  return performance.now() - startMs;
+}
