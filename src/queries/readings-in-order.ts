@@ -8,13 +8,13 @@ const chosen = '($3::int[] IS NULL OR sensor_id = ANY ($3))';
 /** Rows of both tables of [$1, $2), oldest first; a reading's metrics stand together. */
 export const text = `
 SELECT r.sensor_id AS "sensorId", ${microsOf('r.time')} AS "timeUs", ${CORE_METRICS.map((name) => `r.${name}::float8`).join(', ')},
-  NULL::text AS metric, NULL::float8 AS value, r.time
+  NULL::text AS metric, NULL::float8 AS value
 FROM sensor_readings r WHERE r.time >= $1::timestamptz AND r.time < $2::timestamptz AND ${chosen}
 UNION ALL
-SELECT v.sensor_id, ${microsOf('v.time')}, ${CORE_METRICS.map(() => 'NULL').join(', ')}, m.name, v.value, v.time
+SELECT v.sensor_id, ${microsOf('v.time')}, ${CORE_METRICS.map(() => 'NULL').join(', ')}, m.name, v.value
 FROM sensor_metrics v JOIN metrics m ON m.id = v.metric_id
 WHERE v.time >= $1::timestamptz AND v.time < $2::timestamptz AND ${chosen}
-ORDER BY time, "sensorId", metric NULLS FIRST
+ORDER BY "timeUs", "sensorId", metric NULLS FIRST
 LIMIT $4`;
 
 type Row = Readonly<Record<CoreMetric, number | null>> & {
