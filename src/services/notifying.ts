@@ -75,13 +75,18 @@ export class Notifying implements DeliveryRouter {
     for (const { worker } of this.#sinks.values()) worker.stored(keys);
   }
 
+  /**
+   * Nobody can look up now whether a sink was told of an episode: its end is sent if its beginning would be. What is left
+   * out here is decided when the rows are stored.
+   */
   sendNow(notifications: readonly AlertNotification[]): void {
-    const deliveries = this.route(notifications);
-    const byKey = new Map(notifications.map((each) => [keyOf(each), each]));
-    for (const [name, { worker }] of this.#sinks) {
-      const own = deliveries
-        .filter(({ sink }) => sink === name)
-        .flatMap((each) => byKey.get(keyOf(each)) ?? []);
+    for (const { worker } of this.#sinks.values()) {
+      const { filter } = worker.settings;
+      const own = notifications.filter((each) => {
+        const { location } = this.#deps.factsOf(each.sensorId);
+        if (wanted(filter, each, location) === 'no') return false;
+        return wanted(filter, { ...each, event: 'firing' }, location) === 'yes';
+      });
       if (own.length > 0) worker.sendNow(own);
     }
   }

@@ -46,7 +46,9 @@ export class SinkWorker {
   readonly #stored: SinkQueue;
   readonly #grouping: Grouping;
   readonly #sleeper: Sleeper;
+  readonly #memorySleeper: Sleeper;
   #running: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
   #stopping = false;
   #owned = false;
   #careAtMs = 0;
@@ -61,6 +63,7 @@ export class SinkWorker {
     this.#stored = deps.store.queueOf(settings.name);
     this.#grouping = new Grouping(settings.grouping);
     this.#sleeper = new Sleeper(deps.clock);
+    this.#memorySleeper = new Sleeper(deps.clock);
   }
 
   /** Monotonic time at which notifications were last given up; undefined if none were. */
@@ -85,12 +88,16 @@ export class SinkWorker {
         { sink: this.settings.name, notifications: over },
         'too many notifications while the database is away; the oldest wait for it',
       );
-    this.wake();
+    this.#memorySleeper.wake();
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined;
+    });
   }
 
   /** Their rows exist: from here on the stored queue has them. */
   stored(keys: ReadonlySet<string>): void {
     this.#memory.forget(keys);
+    this.#memorySleeper.wake();
     this.wake();
   }
 
@@ -98,8 +105,9 @@ export class SinkWorker {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sleeper.stop();
+    this.#memorySleeper.stop();
     this.sender.stop();
-    await this.#running;
+    await Promise.all([this.#running, this.#draining]);
     const { store, owner, sink } = this.#deps;
     if (this.#owned) await store.release(this.settings.name, owner).catch(() => undefined);
     this.#owned = false;
@@ -127,10 +135,19 @@ export class SinkWorker {
     }
   }
 
-  /** One look at everything there is to do; gives how long there will be nothing. */
+  /** Beside the other loop, which may be waiting for the very database that is away. */
+  async #drain(): Promise<void> {
+    while (!this.#stopping && this.#memory.size > 0) {
+      const waitMs = await this.#serve(this.#memory);
+      await this.#memorySleeper.sleep(Math.max(waitMs, Math.min(this.sender.restMs, POLL_MS)));
+    }
+  }
+
+  /** One look at what is stored; gives how long there will be nothing to do. */
   async #pass(): Promise<number> {
-    if (this.#memory.size > 0) await this.#serve(this.#memory);
     if (!(await this.#own())) return POLL_MS;
+    // What is on its way from memory may be queued by now, and is not to be sent twice.
+    if (this.#memory.size === 0) await this.#draining;
     await this.#recordSent();
     const waiting = await this.#care();
     let waitMs = POLL_MS;
