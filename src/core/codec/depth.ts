@@ -2,36 +2,17 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const ARRAY = 0x5b;
 const OBJECT = 0x7b;
-const ZERO = 0x30;
-const NINE = 0x39;
 
-/** What one pass over JSON text tells before it is parsed; strings count like the rest, so both err to "perhaps". */
-export interface JsonSurvey {
-  /** Each level opens with one byte: with no more opening brackets than that it cannot be too deep. */
-  readonly brackets: number;
-  /** The longest run of digits: sixteen may be an integer that a double does not hold. */
-  readonly digits: number;
-}
-
-const survey = { brackets: 0, digits: 0 };
-
-/** The result is good until the next call: one object serves all, since every message passes here. */
-export function surveyJson(bytes: Uint8Array): JsonSurvey {
+/**
+ * True if `text` has more opening brackets than `maxDepth`: only then can it be too deep, since each level opens with
+ * one. Strings count like the rest, so it errs to "perhaps". Searching is many times cheaper than looking at each byte.
+ */
+export function mayNestDeeper(text: string, maxDepth: number): boolean {
   let brackets = 0;
-  let digits = 0;
-  let run = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
-    if (byte >= ZERO && byte <= NINE) {
-      if (++run > digits) digits = run;
-    } else {
-      run = 0;
-      if (byte === OBJECT || byte === ARRAY) brackets++;
-    }
-  }
-  survey.brackets = brackets;
-  survey.digits = digits;
-  return survey;
+  for (const bracket of '{[')
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1))
+      if (++brackets > maxDepth) return true;
+  return false;
 }
 
 /**

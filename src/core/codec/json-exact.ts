@@ -3,11 +3,19 @@
  * moves over a millisecond boundary. Text that holds such an integer is read a second time, here, with bigints.
  */
 
-// Sixteen digits that are no fraction: 0.30000000000000004 is not meant.
-const LONG_INTEGER = /(?:^|[^\d.])\d{16}/;
-
-export function mayHoldLongInteger(text: string): boolean {
-  return LONG_INTEGER.test(text);
+/** True if a number in `value`, as `JSON.parse` gives it, may have lost digits. Depth is bounded before. */
+export function mayHaveLostDigits(value: unknown): boolean {
+  if (typeof value === 'number') return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return value.some(mayHaveLostDigits);
+  for (const key in value) {
+    const member = (value as Record<string, unknown>)[key];
+    // Most members are plain numbers: no call for those.
+    if (typeof member === 'number') {
+      if (member > Number.MAX_SAFE_INTEGER || member < Number.MIN_SAFE_INTEGER) return true;
+    } else if (typeof member === 'object' && mayHaveLostDigits(member)) return true;
+  }
+  return false;
 }
 
 const TOKEN = /[\s,:]*(?:([[\]{}"])|(-?\d[\d.eE+-]*)|true|false|null)/y;

@@ -1,6 +1,6 @@
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
-import { nestsDeeper, surveyJson } from './depth.ts';
-import { mayHoldLongInteger, parseExact } from './json-exact.ts';
+import { mayNestDeeper, nestsDeeper } from './depth.ts';
+import { mayHaveLostDigits, parseExact } from './json-exact.ts';
 import { decodeText } from './text.ts';
 
 const TOO_DEEP = rejectPayload('too_deep');
@@ -9,15 +9,14 @@ const TOO_DEEP = rejectPayload('too_deep');
 export function decodeJson(bytes: Uint8Array, maxDepth: number): Payload {
   const text = decodeText(bytes);
   if (typeof text !== 'string') return text;
-  const { brackets, digits } = surveyJson(bytes);
-  if (brackets > maxDepth && nestsDeeper(bytes, maxDepth)) return TOO_DEEP;
+  if (mayNestDeeper(text, maxDepth) && nestsDeeper(bytes, maxDepth)) return TOO_DEEP;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return rejectPayload('parse_error', 'not JSON');
   }
-  return { kind: 'document', value: digits >= 16 && mayHoldLongInteger(text) ? parseExact(text) : value };
+  return { kind: 'document', value: mayHaveLostDigits(value) ? parseExact(text) : value };
 }
 
 export const json: CodecKind = {

@@ -102,8 +102,10 @@ export class MetricPlan {
       if (target.mapped || typeof raw === 'number') sink.dropped++;
       return;
     }
-    if (sink.metrics.has(target.name)) (sink.contested ??= new Set()).add(target.name);
-    else this.put(target.name, value, sink);
+    const before = sink.metrics.size;
+    this.put(target.name, value, sink);
+    // One look into the Map instead of two: the name was there already, and `settle` decides what stays.
+    if (sink.metrics.size === before) (sink.contested ??= new Set()).add(target.name);
   }
 
   /** D3: nesting joined with `_`; arrays are skipped. Depth is bounded by the codec. */
@@ -177,6 +179,9 @@ export class MetricPlan {
 }
 
 function valueFor(target: Target & { kind: 'metric' }, raw: unknown): number | undefined {
+  // Nearly always: a number in its canonical unit, without bounds. Adding zero turns -0 into 0 (D4).
+  if (typeof raw === 'number' && target.convert === undefined && target.bounds === undefined)
+    return Number.isFinite(raw) ? raw + 0 : undefined;
   const value = target.mapped ? mappedNumber(raw) : extraNumber(raw);
   if (value === undefined) return undefined;
   const converted = target.convert === undefined ? value : target.convert(value) + 0;
