@@ -58,7 +58,17 @@ const libraries = [
 const noLibraries = libraries.map((name) => ({ name, message: 'libraries live behind adapters' }));
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'dist-bench/**', 'dist-chaos/**', 'node_modules/**', 'data/**', 'coverage/**'] },
+  {
+    ignores: [
+      'dist/**',
+      'dist-bench/**',
+      'dist-chaos/**',
+      'dist-fuzz/**',
+      'node_modules/**',
+      'data/**',
+      'coverage/**',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import protobuf from 'protobufjs';
 import type { FuzzTarget } from './fuzz.ts';
 import { CODECS } from '../../src/core/codec/index.ts';
@@ -14,9 +15,9 @@ interface Case {
   readonly setup?: readonly Case[];
 }
 
-/** The payloads of the worked cases of one preset. */
+/** The payloads of the worked cases of one preset. Compiled for `npm run fuzz` it lies elsewhere, so the folder is npm's. */
 function worked(preset: string): Uint8Array[] {
-  const lines = readFileSync(new URL('../fixtures/payload-cases.jsonl', import.meta.url), 'utf8');
+  const lines = readFileSync(resolve('test/fixtures/payload-cases.jsonl'), 'utf8');
   const cases = lines
     .split('\n')
     .filter((line) => line !== '')
