@@ -212,8 +212,12 @@ class LevelSpool implements Spool {
     if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
     this.#scan = found;
     this.#opened = true;
-    if (found.missing === 0) await logs.discard();
-    else this.#lost(found.missing);
+    if (found.missing === 0) {
+      await logs.discard();
+    } else {
+      await logs.preserve();
+      this.#lost(found.missing);
+    }
     return level;
   }
 

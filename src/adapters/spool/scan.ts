@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SpoolAmount, SpoolLane } from '../../ports.ts';
 import { SPOOL_LANES } from '../../ports.ts';
@@ -62,30 +62,33 @@ export const oldestOf = (atMs: Scan['atMs']): number | undefined =>
  */
 export class LogKeeper {
   private readonly db: string;
-  private readonly aside: string;
-  private kept: string[] = [];
+  private readonly opening: string;
+  private readonly damaged: string;
 
   constructor(folder: string) {
     this.db = join(folder, 'db');
-    this.aside = join(folder, 'damaged');
+    this.opening = join(folder, 'opening');
+    this.damaged = join(folder, 'damaged');
   }
 
   async keep(): Promise<void> {
+    await this.discard();
     const logs = (await readdir(this.db).catch(() => [])).filter((name) => name.endsWith('.log'));
     if (logs.length === 0) return;
-    await mkdir(this.aside, { recursive: true });
-    for (const name of logs) {
-      const copy = join(this.aside, `${Date.now()}-${name}`);
-      // Where links are impossible there is no second name, and nothing else is lost by it.
-      if (await link(join(this.db, name), copy).then(yes, no)) this.kept.push(copy);
-    }
+    // Where links are impossible, or the disk is full, there is no second name, and nothing else is lost by it.
+    await mkdir(this.opening, { recursive: true }).catch(() => undefined);
+    for (const name of logs) await link(join(this.db, name), join(this.opening, name)).catch(() => undefined);
   }
 
   async discard(): Promise<void> {
-    for (const copy of this.kept) await rm(copy, { force: true }).catch(no);
-    this.kept = [];
+    await rm(this.opening, { recursive: true, force: true });
+  }
+
+  /** For a person to look at. */
+  async preserve(): Promise<void> {
+    for (const name of await readdir(this.opening).catch(() => [])) {
+      await mkdir(this.damaged, { recursive: true });
+      await rename(join(this.opening, name), join(this.damaged, `${Date.now()}-${name}`));
+    }
   }
 }
-
-const yes = () => true;
-const no = () => false;
