@@ -6,7 +6,8 @@ import { latestReadings } from '../queries/latest.ts';
 import type { Db } from '../queries/db.ts';
 import { CORE_METRICS } from '../core/reading.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig, type Config } from '../config/index.ts';
+import { RULE_COLUMNS, sensorRules, type RuleField } from './sensor-rules.ts';
 import { momentArgument, repeated } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
 import { withDatabase } from './database.ts';
@@ -58,11 +59,11 @@ interface OneOptions {
 /** An action on one sensor, named by its key. */
 const onSensor = <Options extends OneOptions>(
   cli: Cli,
-  run: (db: Db, sensor: string, options: Options) => Promise<void>,
+  run: (db: Db, sensor: string, options: Options, config: Config) => Promise<void>,
 ) =>
   cli.action(async (sensor: string, options: Options) => {
     const { config } = loadConfig({ file: options.config, env: cli.env });
-    await withDatabase(cli, config, (db) => run(db, sensor, options));
+    await withDatabase(cli, config, (db) => run(db, sensor, options, config));
     return 0;
   });
 
@@ -77,14 +78,14 @@ const unknown = (sensor: string) =>
 const showCommand = (cli: Cli) =>
   subcommand(
     'show',
-    'one sensor: what is known of it and its newest values',
+    'one sensor: what is known of it, its newest values, and the alert rules it has, with where each field comes from',
     'fieldwatch sensors show coldroom-07',
   )
     .argument('<key>')
     .option(...configOption)
     .option(...jsonOption)
     .action(
-      onSensor<OneOptions>(cli, async (db, sensor, options) => {
+      onSensor<OneOptions>(cli, async (db, sensor, options, config) => {
         const since = momentArgument('30d')(Date.now());
         const [row] = await listSensors(db, { sensor, since, limit: 1 });
         if (row === undefined) throw unknown(sensor);
@@ -95,21 +96,29 @@ const showCommand = (cli: Cli) =>
           return value === null || time === null ? [] : [{ metric, unit: null, time, value }];
         });
         const metrics = [...columns, ...(await extraMetrics(db, { sensor, since, limit: 1000 }))];
-        if (options.json === true) print(cli, jsonLine({ ...row, metrics }));
-        else printSensor(cli, row, metrics);
+        const names = metrics.map(({ metric }) => metric);
+        const rules = sensorRules(config.alerts, { ...row, key: row.sensor }, names);
+        if (options.json === true) print(cli, jsonLine({ ...row, metrics, rules }));
+        else printSensor(cli, row, metrics, rules);
       }),
     );
 
-function printSensor(cli: Cli, row: SensorRow, metrics: readonly ExtraMetricRow[]): void {
+function printSensor(
+  cli: Cli,
+  row: SensorRow,
+  metrics: readonly ExtraMetricRow[],
+  rules: readonly RuleField[],
+): void {
   for (const [name, value] of Object.entries(row))
     print(cli, `${`${snakeCase(name)}:`.padEnd(13)} ${cellText(value)}`);
-  if (metrics.length === 0) return;
   const columns: readonly Column<ExtraMetricRow>[] = [
     { title: 'metric', value: ({ metric }) => metric },
     { title: 'value', value: ({ value }) => value },
     { title: 'time', value: ({ time }) => time },
   ];
-  print(cli, `\n${tableLines(columns, metrics, createPaint(wantsColor(cli))).join('\n')}`);
+  const paint = createPaint(wantsColor(cli));
+  if (metrics.length > 0) print(cli, `\n${tableLines(columns, metrics, paint).join('\n')}`);
+  if (rules.length > 0) print(cli, `\n${tableLines(RULE_COLUMNS, rules, paint).join('\n')}`);
 }
 
 interface SetOptions extends OneOptions {

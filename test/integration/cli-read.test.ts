@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { deadLettersCommand } from '../../src/cli/dead-letters.ts';
@@ -168,6 +171,29 @@ describe('sensors', () => {
       },
     ]);
     expect((await sensors('show', 'coldroom-01')).out).toMatch(/^co2 +412 /m);
+  });
+
+  test('show has each effective rule, and where each field comes from', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'fieldwatch-show-')), 'fieldwatch.yaml');
+    writeFileSync(
+      file,
+      `alerts:
+  metrics: { temperature: { max: 30, for: 2m } }
+  overrides: [{ tag: cold, metrics: { temperature: { max: 8 } } }]
+`,
+    );
+    const [shown] = lines((await sensors('show', 'coldroom-01', '-c', file, '--json')).out) as [
+      { rules: unknown },
+    ];
+    expect(shown.rules).toEqual(
+      expect.arrayContaining([
+        { metric: 'temperature', field: 'max', value: 8, from: 'overrides[0] (tag cold) temperature' },
+        { metric: 'temperature', field: 'for', value: '2m', from: 'metrics.temperature' },
+        { metric: 'temperature', field: 'hysteresis', value: 0, from: 'defaults' },
+      ]),
+    );
+    const { out } = await sensors('show', 'coldroom-01', '-c', file);
+    expect(out).toMatch(/^temperature +max +8 +overrides\[0\] \(tag cold\) temperature$/m);
   });
 
   test('set changes what is given, clears what is asked for, keeps the rest', async () => {

@@ -1,0 +1,45 @@
+import type { AlertsConfig } from '../core/alert/config.ts';
+import type { SensorFacts } from '../core/alert/effective.ts';
+import { RuleSet } from '../core/alert/rules.ts';
+import { formatDuration } from '../core/duration.ts';
+import type { Column } from './table.ts';
+
+/** One field of a rule that a sensor has, and the layer of the configuration that it comes from. */
+export interface RuleField {
+  readonly metric: string;
+  readonly field: string;
+  readonly value: unknown;
+  readonly from: string;
+}
+
+const DURATIONS: readonly string[] = [
+  'for',
+  'keep_firing_for',
+  'stale_after',
+  'no_data_after',
+  'repeat_interval',
+];
+
+/** What the configuration asks of a sensor, field by field; `metrics` are those it sends, for what only "*" covers. */
+export function sensorRules(
+  config: AlertsConfig,
+  sensor: SensorFacts,
+  metrics: readonly string[],
+): readonly RuleField[] {
+  return new RuleSet(config).effectiveRules(sensor, metrics).flatMap(({ metric, fields, origins }) =>
+    Object.entries(fields).map(([field, value]) => ({
+      metric,
+      field,
+      value:
+        typeof value === 'number' && DURATIONS.includes(field) ? formatDuration(value) : (value as unknown),
+      from: origins.get(field as keyof typeof fields) ?? '',
+    })),
+  );
+}
+
+export const RULE_COLUMNS: readonly Column<RuleField>[] = [
+  { title: 'rule', value: ({ metric }) => metric },
+  { title: 'field', value: ({ field }) => field },
+  { title: 'value', value: ({ value }) => (typeof value === 'string' ? value : JSON.stringify(value)) },
+  { title: 'from', value: ({ from }) => from },
+];
