@@ -190,10 +190,10 @@ export class App {
     const alerting = await this.startAlerting(database, registry, notifying, spool?.told);
     notifying.start();
     startHousekeeping(parts, database, servers);
-    const scheduling = await startScheduling(parts, servers);
+    const telling = tellingOf(alerting, deps.onAlert);
+    const scheduling = await startScheduling(parts, servers, database, (told) => telling.announce(told));
     const store = deps.wrap?.store?.(database.store) ?? database.store;
     const { min, max } = config.ingest.retry;
-    const telling = tellingOf(alerting, deps.onAlert);
     const writer = new BatchWriter(
       { baseMs: min, capMs: max },
       {

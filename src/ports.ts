@@ -3,6 +3,7 @@ import type { Dispatch } from './core/notify/dispatch.ts';
 import type { Kind, KindCount } from './core/notify/grouping.ts';
 import type { Silence } from './core/alert/suppress/silence.ts';
 import type { Catalog } from './core/policy/catalog.ts';
+import type { SystemAlert, SystemAlertChanges } from './core/policy/episode.ts';
 import type { Micros, Millis, RejectCode } from './core/reading.ts';
 
 /**
@@ -483,6 +484,14 @@ export interface FigureStore {
 }
 
 // --- Looking after the database -------------------------------------------------------------------------------
+
+/** Alerts of the system: what the policies' verification found, as episodes. */
+export interface SystemAlertStore {
+  /** Those that last. */
+  open(): Promise<readonly SystemAlert[]>;
+  /** Episodes and their notifications, in one transaction. */
+  commit(changes: SystemAlertChanges): Promise<void>;
+}
 
 /** A lock that one daemon of several holds: the scheduler's leadership. */
 export interface LeaderLock {

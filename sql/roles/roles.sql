@@ -40,7 +40,7 @@ DECLARE
   relation text;
 BEGIN
   FOREACH relation IN ARRAY ARRAY['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'sensor_alerts', 'alert_state',
-    'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg'] LOOP
+    'system_alerts', 'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg'] LOOP
     IF to_regclass('public.' || relation) IS NOT NULL THEN
       EXECUTE format('GRANT SELECT ON public.%I TO fieldwatch_dashboard', relation);
     END IF;

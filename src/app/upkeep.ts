@@ -5,11 +5,14 @@ import { TimescaleFigureStore } from '../adapters/timescale/figure-store.ts';
 import { AdvisoryLeaderLock } from '../adapters/timescale/leader-lock.ts';
 import { createPolicyJobs } from '../adapters/timescale/policy-jobs.ts';
 import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
+import { TimescaleSystemAlertStore } from '../adapters/timescale/system-alert-store.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
 import { DATABASE_SIZE, FREE_SPACE } from '../core/policy/check/disk.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { Housekeeping, type Chore } from '../services/housekeeping.ts';
 import { createScheduling, type Scheduling } from '../services/scheduling.ts';
+import { SystemAlerts } from '../services/system-alerts.ts';
 import type { Database } from './database.ts';
 import { connectOptions, databaseOptions } from './options.ts';
 import type { Parts } from './parts.ts';
@@ -22,6 +25,8 @@ const MEASURE_EVERY_MS = 300_000;
 const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
 /** How long silences that are over, and commands that were carried out, can be looked up. */
 const OPERATORS_KEPT_MS = 90 * 24 * HOUR_MS;
+/** How long alerts of the system are kept: as long as other alerts by default. */
+const SYSTEM_ALERTS_KEPT_MS = 365 * 24 * HOUR_MS;
 
 /** The small things that somebody has to do every so often. */
 export function startHousekeeping(
@@ -31,12 +36,13 @@ export function startHousekeeping(
 ): void {
   const prune = async () => {
     while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
+    await new TimescaleSystemAlertStore(pool).prune(clock.nowMs() - SYSTEM_ALERTS_KEPT_MS);
   };
   const pruneOperators = async () => {
     while (await operatorStore.prune(clock.nowMs() - OPERATORS_KEPT_MS));
   };
   const chores: Chore[] = [
-    { name: 'prune the alert outbox', everyMs: HOUR_MS, run: prune },
+    { name: 'prune alerts', everyMs: HOUR_MS, run: prune },
     { name: 'prune silences and commands', everyMs: 24 * HOUR_MS, run: pruneOperators },
   ];
   if (embeddedDatabase) {
@@ -44,7 +50,7 @@ export function startHousekeeping(
     const vacuum = async () =>
       void (await pool.query(
         'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, ' +
-          'silences, alert_commands',
+          'silences, alert_commands, system_alerts',
       ));
     chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
   }
@@ -67,6 +73,8 @@ export function startHousekeeping(
 export async function startScheduling(
   { config, clock, logger, metrics, releasers }: Parts,
   servers: Servers,
+  { pool }: Database,
+  announce: (notifications: readonly AlertNotification[]) => void,
 ): Promise<Scheduling | undefined> {
   if (!config.scheduler.enabled) return undefined;
   const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
@@ -87,6 +95,7 @@ export async function startScheduling(
     plan: planOf(config.policies),
     hand,
     checks: CHECKS,
+    alerts: new SystemAlerts({ store: new TimescaleSystemAlertStore(pool), announce }),
     logger,
     metrics,
     clock,

@@ -1,4 +1,4 @@
-import { COLUMNS, type AlertListRow } from './alerts.ts';
+import { COLUMNS, SYSTEM_COLUMNS, systemWhere, type AlertListRow } from './alerts.ts';
 import { selected, type Db, type Limited, type Selection } from './db.ts';
 import { sensorsWhere } from './samples.ts';
 
@@ -17,7 +17,11 @@ UNION
 (${WATCHED} AND a.resolved_at IS NULL ORDER BY a.time DESC LIMIT $4)
 UNION
 (${WATCHED} AND a.time >= $8::timestamptz AND (a.sensor_id, a.alert_type, a.time) IN
-  (SELECT * FROM unnest($5::int[], $6::text[], $7::timestamptz[])))`;
+  (SELECT * FROM unnest($5::int[], $6::text[], $7::timestamptz[])))
+UNION
+(SELECT ${SYSTEM_COLUMNS} FROM system_alerts a WHERE ${systemWhere('$2', '$3')} AND (a.started_at >= $1::timestamptz
+  OR a.resolved_at IS NULL OR a.resolved_at >= $1::timestamptz AND a.started_at >= $8::timestamptz)
+  ORDER BY a.started_at DESC LIMIT $4)`;
 
 export interface WatchQuery extends Selection, Limited {
   /** Alerts since then are looked at, open or not. */

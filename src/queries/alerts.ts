@@ -16,15 +16,37 @@ FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
 LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.alert_type = a.alert_type
   AND st.alert_id = a.alert_id`;
 
+/** The same columns of alerts of the system: what one is about takes the place of its sensor, and it is nowhere. */
+export const SYSTEM_COLUMNS = `
+  a.started_at AS time, 0 AS "sensorId", a.subject AS sensor, NULL AS location, a.alert_type AS "alertType", a.severity,
+  a.message, NULL::float8 AS value, NULL::float8 AS threshold, a.alert_id AS "alertId", a.started_at AS "startedAt",
+  a.resolved_at AS "resolvedAt", NULL::float8 AS "resolvedValue",
+  CASE WHEN a.resolved_at IS NOT NULL THEN 'value' END AS "resolveReason", NULL::float8 AS "peakValue",
+  NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::text AS suppressed`;
+
+/** And how they stand: nobody silences or latches them. */
+export const SYSTEM_LISTED = `
+SELECT ${SYSTEM_COLUMNS}, CASE WHEN a.resolved_at IS NULL THEN 'firing' ELSE 'resolved' END AS state,
+  NULL::text AS "deferredBy"
+FROM system_alerts a`;
+
+export const systemWhere = (sensor: string, location: string): string =>
+  `(${sensor}::text IS NULL OR a.subject = ${sensor}) AND ${location}::text IS NULL`;
+
 // A row of an operator's own INSERT may name a sensor that is not registered: it is shown all the same.
-export const text = `${LISTED}
+export const text = `(${LISTED}
 WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
-ORDER BY a.time DESC, a.sensor_id, a.alert_type
-LIMIT $5`;
+ORDER BY a.time DESC, a.sensor_id, a.alert_type LIMIT $5)
+UNION ALL
+(${SYSTEM_LISTED}
+WHERE a.started_at >= $1::timestamptz AND a.started_at < $2::timestamptz AND ${systemWhere('$3', '$4')}
+ORDER BY a.started_at DESC LIMIT $5)
+ORDER BY time DESC, "sensorId", "alertType" LIMIT $5`;
 
 export interface AlertListRow {
   /** Event time at which it fired, or rose to a higher severity. */
   readonly time: Date;
+  /** 0 of an alert of the system; `sensor` is then what it is about. */
   readonly sensorId: number;
   readonly sensor: string;
   readonly location: string | null;

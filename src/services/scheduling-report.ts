@@ -1,22 +1,17 @@
 import type { JobRun } from '../core/policy/due.ts';
-import { compareFindings, type Finding } from '../core/policy/finding.ts';
-import type { Millis } from '../core/reading.ts';
+import type { Verified } from '../core/policy/episode.ts';
+import { compareFindings, findingKey, type Finding } from '../core/policy/finding.ts';
 import type { Logger, Metrics } from '../ports.ts';
 import type { StepRun } from './repairing.ts';
-
-export interface FindingEvent {
-  readonly finding: Finding;
-  readonly event: 'raised' | 'cleared';
-}
 
 export interface ReportOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
-  readonly onChange: ((event: FindingEvent) => void) | undefined;
 }
 
 export interface Report {
-  findings(findings: readonly Finding[], nowMs: Millis): void;
+  /** What checks that gave no answer found before is still so, as far as anybody knows. */
+  findings(verified: Verified): void;
   jobs(runs: readonly JobRun[]): void;
   repaired(run: StepRun): void;
   current(): readonly Finding[];
@@ -51,19 +46,22 @@ export function createReport(options: ReportOptions): Report {
   let current: readonly Finding[] = [];
 
   return {
-    findings(findings, nowMs) {
+    findings({ findings: found, answered, atMs }) {
+      const known = (finding: Finding) => found.some((each) => findingKey(each) === findingKey(finding));
+      const findings = [
+        ...found,
+        ...current.filter((finding) => !answered.has(finding.check) && !known(finding)),
+      ];
       const { raised, cleared } = compareFindings(current, findings);
       current = findings;
-      verified.set(Math.floor(nowMs / 1000));
+      verified.set(Math.floor(atMs / 1000));
       for (const finding of raised) {
         gauge.set(1, labels(finding));
         logger[finding.severity === 'info' ? 'info' : 'warn']({ ...finding }, 'policy finding');
-        options.onChange?.({ finding, event: 'raised' });
       }
       for (const finding of cleared) {
         gauge.set(0, labels(finding));
         logger.info(labels(finding), 'policy finding cleared');
-        options.onChange?.({ finding, event: 'cleared' });
       }
     },
     jobs(done) {

@@ -1,5 +1,6 @@
 import type { PolicyCheck } from '../core/policy/check.ts';
 import type { PolicyJobs } from '../core/policy/due.ts';
+import type { Verified } from '../core/policy/episode.ts';
 import { isNote, type Finding } from '../core/policy/finding.ts';
 import type { PolicyPlan } from '../core/policy/plan.ts';
 import type { RepairEffect, RepairHand } from '../core/policy/repair.ts';
@@ -8,7 +9,7 @@ import type { Millis } from '../core/reading.ts';
 import type { Catalog, Clock, Cron, CronTask, LeaderLock, Logger, Metrics } from '../ports.ts';
 import { runRepair } from './repairing.ts';
 import { createLeadership, type SchedulingRole } from './scheduling-leadership.ts';
-import { createReport, type FindingEvent } from './scheduling-report.ts';
+import { createReport } from './scheduling-report.ts';
 import { createTask, type Task, type TaskOutcome } from './scheduling-task.ts';
 
 /** Deleting is for the retention policy, or for a person: never for a repair that nobody asked for. */
@@ -31,8 +32,8 @@ export interface SchedulingOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** Told of each fault once when it appears and once when it is gone. */
-  readonly onChange?: (event: FindingEvent) => void;
+  /** Makes alerts of what was found; told after each verification, when repairs are done. */
+  readonly alerts?: { update(verified: Verified): Promise<void> };
 }
 
 export interface SchedulingStatus {
@@ -64,7 +65,7 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
   const { cron, schedules, catalog, checks, clock } = options;
   let { plan } = options;
   const logger = options.logger.child({ component: 'scheduling' });
-  const report = createReport({ metrics: options.metrics, logger, onChange: options.onChange });
+  const report = createReport({ metrics: options.metrics, logger });
   const leadership = createLeadership(options.leader, options.metrics, logger, () => report.forget());
   const stopping = new AbortController();
   const ticks = options.metrics.counter(
@@ -89,14 +90,21 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
     // Behind the jobs of the same minute: what they are about to mend is no finding.
     await jobs.idle();
     if (!(await leadership.hold())) return 'standby';
-    const { findings } = await verify(catalog, plan, checks);
+    let verified = await look();
     if (stopping.signal.aborted) return 'done';
-    verifiedAtMs = clock.nowMs();
-    report.findings(findings, verifiedAtMs);
-    if (await mended(findings))
-      report.findings((await verify(catalog, plan, checks)).findings, clock.nowMs());
+    if (await mended(verified.findings)) verified = await look();
+    if (!stopping.signal.aborted) await options.alerts?.update(verified);
     return 'done';
   });
+
+  async function look(): Promise<Verified> {
+    const { findings, answered } = await verify(catalog, plan, checks);
+    const verified = { findings, answered, atMs: clock.nowMs() };
+    if (stopping.signal.aborted) return verified;
+    verifiedAtMs = verified.atMs;
+    report.findings(verified);
+    return verified;
+  }
 
   async function mended(findings: readonly Finding[]): Promise<boolean> {
     const { hand } = options;

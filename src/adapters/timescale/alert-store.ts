@@ -37,7 +37,8 @@ found AS (${CORE_METRICS.map(lastCore).join(' UNION ALL ')} UNION ALL
      ORDER BY metric_id, time DESC) r JOIN metrics m ON m.id = r.metric_id)
 SELECT sensor_id AS "sensorId", metric, ${microsOf('time')} AS "timeUs", value FROM found`;
 
-const closed = (row: string) => `NOT EXISTS (SELECT FROM alert_state s WHERE s.alert_id = ${row}.alert_id)`;
+const closed = (row: string) => `NOT EXISTS (SELECT FROM alert_state s WHERE s.alert_id = ${row}.alert_id)
+  AND NOT EXISTS (SELECT FROM system_alerts s WHERE s.alert_id = ${row}.alert_id AND s.resolved_at IS NULL)`;
 
 /** The read side of the alert tables; they are written only in the batch's transaction. */
 export class TimescaleAlertStore implements AlertStore {

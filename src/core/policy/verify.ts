@@ -10,6 +10,8 @@ import type { PolicyPlan } from './plan.ts';
 export interface Verification {
   readonly facts: Facts;
   readonly findings: readonly Finding[];
+  /** Checks that were asked and gave an answer: of the others nothing is known. */
+  readonly answered: ReadonlySet<string>;
 }
 
 /** How a Catalog says that a query ran into its time limit, into a lock that was not given up, or got no answer. */
@@ -27,8 +29,13 @@ export async function verify(
   const facts = await readFacts(catalog, plan);
   const usable = canBeJudged(facts.server) ? checks : checks.filter((check) => check === serverCheck);
   const findings: Finding[] = [];
-  for (const check of usable) findings.push(...(await ask(catalog, plan, check, facts)));
-  return { facts, findings };
+  const answered = new Set<string>();
+  for (const check of usable) {
+    const found = await ask(catalog, plan, check, facts);
+    if (!('noAnswer' in found)) answered.add(check.name);
+    findings.push(...('noAnswer' in found ? [found.noAnswer] : found));
+  }
+  return { facts, findings, answered };
 }
 
 async function ask(
@@ -36,12 +43,12 @@ async function ask(
   plan: PolicyPlan,
   check: PolicyCheck,
   facts: Facts,
-): Promise<readonly Finding[]> {
+): Promise<readonly Finding[] | { readonly noAnswer: Finding }> {
   let answers: Awaited<ReturnType<typeof askCheck>>;
   try {
     answers = await askCheck(catalog, plan, facts, check);
   } catch (error) {
-    return [unanswered(check, error)];
+    return { noAnswer: unanswered(check, error) };
   }
   return check.judge(plan, facts, answers);
 }

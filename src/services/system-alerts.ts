@@ -1,0 +1,45 @@
+import type { AlertNotification } from '../core/alert/model.ts';
+import { systemAlertChanges, type Verified } from '../core/policy/episode.ts';
+import type { SystemAlertStore } from '../ports.ts';
+import { alertId } from './alert-id.ts';
+
+export interface SystemAlertsDeps {
+  readonly store: SystemAlertStore;
+  /** Tells what is committed: the log, the alert log, the sinks. */
+  readonly announce: (notifications: readonly AlertNotification[]) => void;
+}
+
+/** A check that ran into a lock passes by itself: it is an alert when it does not. */
+const PATIENCE = 3;
+
+/**
+ * Findings as alerts of the system. What is open is read from the database each time, so that neither a restart nor
+ * another daemon's turn tells anything twice; what changed is committed before it is told.
+ */
+export class SystemAlerts {
+  private readonly deps: SystemAlertsDeps;
+  /** How often in a row a check gave no answer. */
+  private readonly silent = new Map<string, number>();
+
+  constructor(deps: SystemAlertsDeps) {
+    this.deps = deps;
+  }
+
+  async update(verified: Verified): Promise<void> {
+    const { store, announce } = this.deps;
+    const findings = this.withoutPassing(verified);
+    const changes = systemAlertChanges(await store.open(), { ...verified, findings }, (type, subject, ms) =>
+      alertId(0, `${type}/${subject}`, ms),
+    );
+    if (changes.alerts.length === 0) return;
+    await store.commit(changes);
+    announce(changes.notifications);
+  }
+
+  private withoutPassing({ findings, answered }: Verified): Verified['findings'] {
+    const silent = findings.filter(({ check }) => !answered.has(check)).map(({ check }) => check);
+    for (const check of [...this.silent.keys()]) if (!silent.includes(check)) this.silent.delete(check);
+    for (const check of silent) this.silent.set(check, (this.silent.get(check) ?? 0) + 1);
+    return findings.filter(({ check }) => (this.silent.get(check) ?? PATIENCE) >= PATIENCE);
+  }
+}
