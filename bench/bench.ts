@@ -7,6 +7,7 @@ import { benchAlerting } from './alerting.ts';
 import { NoBroker, openBenchBroker, type BenchBroker } from './broker.ts';
 import { Budget } from './budget.ts';
 import { openBenchDatabase, type BenchDatabase } from './database.ts';
+import { benchDecoding } from './decoding.ts';
 import { benchEncoding } from './encoding.ts';
 import type { FlowDeps, FlowPart } from './flow.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
@@ -80,6 +81,7 @@ class Run {
 
   async all(): Promise<void> {
     if (this.#wants('a')) this.#encoding();
+    if (this.#wants('i')) this.#decoding();
     if (this.#wants('g')) await this.#alerting();
     if (this.#wants('b')) await this.#storing();
     if (this.#wants('f')) await this.#inserting();
@@ -106,6 +108,11 @@ class Run {
   #encoding(): void {
     this.#deps.progress('(a) encoding');
     this.#figures.push(...benchEncoding(this.#options));
+  }
+
+  #decoding(): void {
+    this.#deps.progress('(i) decoding');
+    this.#figures.push(...benchDecoding(this.#options));
   }
 
   async #alerting(): Promise<void> {

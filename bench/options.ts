@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -84,6 +84,7 @@ Measures fieldwatch on this machine, each figure against a reference of the same
   (g) alerts          the alert engine alone, three rules a sensor: time of a reading, memory, restoring, and all of
                       them silent at once, each for one of 100,000 sensors / one of 10,000              target 0.5
   (h) verifying       ms for the policies of 2,000 chunks, target below 2,000; and commits meanwhile / alone
+  (i) decoding        µs per message for a typical payload of each codec; for JSON: JSON.parse alone / it  target 0.33
 
 Options:
   --only LIST         parts to run, such as a,b (default: all)
