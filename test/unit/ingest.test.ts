@@ -249,6 +249,17 @@ describe('Ingest', () => {
     expect(source.acknowledged).toHaveLength(4);
   });
 
+  it('drops QoS 0 and counts it, with the spool and half of the window full; QoS 1 is held', async () => {
+    const { source, writer, conserved, metrics } = await setup({ windowRows: 10 });
+    Object.defineProperty(writer, 'stuck', { get: () => true });
+    for (let i = 0; i < 8; i++) source.deliver('s1', String(i), { qos: 0, packetId: 0 });
+    expect(conserved()).toMatchObject({ received: 8, inFlight: 5, filtered: 3 });
+    for (let i = 0; i < 3; i++) source.deliver('s1', String(i));
+    expect(conserved()).toMatchObject({ received: 11, inFlight: 8, filtered: 3 });
+    expect(metrics.scrape().get('fieldwatch_intake_filtered_items{code=no_room}')).toBe(3);
+    expect(source.paused).toBe(false);
+  });
+
   it('statement 5: gives a redelivered message without a time of its own its first arrival time', async () => {
     const { source, store, clock } = await setup();
     store.auto = stored;
