@@ -33,9 +33,9 @@ export function measuredApp(config: Config, probe: Probe, level: 'warn' | 'error
 
 function probedStore(store: ReadingStore, probe: Probe): ReadingStore {
   return {
-    async commit(batch) {
+    async commit(batch, signal) {
       const startMs = performance.now();
-      const result = await store.commit(batch);
+      const result = await store.commit(batch, signal);
       if (result.kind === 'committed') probe.committed?.(batch, result.stored, performance.now() - startMs);
       return result;
     },

@@ -10,7 +10,7 @@ import { declaredSensors, registryOptions, sharedFilters } from './app/options.t
 import { openSpooling } from './app/spooling.ts';
 import { startServers, type Servers } from './app/servers.ts';
 import { createNotifying, readBack, sinkSetups, type SinkParts } from './app/sinks.ts';
-import { startHousekeeping, startScheduling } from './app/upkeep.ts';
+import { startHousekeeping, startLateRefresh, startScheduling } from './app/upkeep.ts';
 import type { Config } from './config/index.ts';
 import { diffReloadable } from './config/reload.ts';
 import type { AlertNotification } from './core/alert/model.ts';
@@ -25,6 +25,8 @@ import { createAlerting, type Alerting } from './services/alerting.ts';
 import { BatchWriter } from './services/batch-writer.ts';
 import type { Ingest } from './services/ingest.ts';
 import { IntakeLedger, type LedgerTotals } from './services/intake-ledger.ts';
+import { tellingLate } from './services/late-ranges.ts';
+import type { LateRefresh } from './services/late-refresh.ts';
 import type { Notifying } from './services/notifying.ts';
 import type { Scheduling } from './services/scheduling.ts';
 import { SensorRegistry } from './services/sensor-registry.ts';
@@ -77,6 +79,7 @@ interface Running {
   readonly ingest: Ingest;
   readonly feeds: SilentFeeds;
   readonly scheduling: Scheduling | undefined;
+  readonly lateRefresh: LateRefresh | undefined;
   readonly httpPort: number | undefined;
 }
 
@@ -162,6 +165,7 @@ export class App {
     feeds.reroute(router);
     await source.resubscribe(sharedFilters(next, router.filters));
     scheduling?.replan(plan);
+    this.need().lateRefresh?.replan(plan);
     this.config = { ...this.config, ...pick(next, reloadable) };
     return { applied: reloadable, needsRestart };
   }
@@ -185,14 +189,18 @@ export class App {
     const ledger = new IntakeLedger(metrics);
     const watch = new StoreWatch(parts);
     const current = () => this.config;
-    const ends = { databaseUrl: servers.databaseUrl, registry, ledger, watch, current };
+    const lateRefresh = startLateRefresh(parts, servers);
+    const watchStore = (store: ReadingStore) =>
+      lateRefresh === undefined ? store : tellingLate(store, (rows) => lateRefresh.note(rows));
+    const ends = { databaseUrl: servers.databaseUrl, registry, ledger, watch, current, watchStore };
     const spool = await openSpooling(parts, ends);
     const alerting = await this.startAlerting(database, registry, notifying, spool?.told);
     notifying.start();
     startHousekeeping(parts, database, servers);
     const telling = tellingOf(alerting, deps.onAlert);
     const scheduling = await startScheduling(parts, servers, database, (told) => telling.announce(told));
-    const store = deps.wrap?.store?.(database.store) ?? database.store;
+    const stored = watchStore(database.store);
+    const store = deps.wrap?.store?.(stored) ?? stored;
     const { min, max } = config.ingest.retry;
     const writer = new BatchWriter(
       { baseMs: min, capMs: max },
@@ -237,6 +245,7 @@ export class App {
       ingest,
       feeds,
       scheduling,
+      lateRefresh,
       httpPort,
     };
   }

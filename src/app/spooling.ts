@@ -5,7 +5,13 @@ import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import { intervalMs } from '../core/policy/interval.ts';
-import { SPOOL_LANES, type OnLateStored, type Spool, type SpooledRecord } from '../ports.ts';
+import {
+  SPOOL_LANES,
+  type OnLateStored,
+  type ReadingStore,
+  type Spool,
+  type SpooledRecord,
+} from '../ports.ts';
 import type { AlertEvaluator } from '../services/batch-commit.ts';
 import type { WriterSpool } from '../services/batch-writer.ts';
 import { Draining, settleAtStart } from '../services/draining.ts';
@@ -25,6 +31,8 @@ export interface SpoolEnds {
   /** The configuration as it is now: a reload may change when readings are late. */
   readonly current: () => Config;
   readonly onLateStored?: OnLateStored;
+  /** Stands between the spool and its store. */
+  readonly watchStore: (store: ReadingStore) => ReadingStore;
 }
 
 /** A spool with nothing in it that must come before the alert state is read. */
@@ -46,11 +54,9 @@ export async function openSpooling(parts: Parts, ends: SpoolEnds): Promise<OpenS
   const folder = join(config.state_dir, 'spool');
   const spool = await openSpool({ folder, maxBytes, maxAgeMs }, { clock, logger });
   releasers.add('spool', () => spool.close());
-  const store = createReadingStore(databaseOptions(config, ends.databaseUrl, 'spool'), {
-    clock,
-    logger,
-    metrics,
-  });
+  const store = ends.watchStore(
+    createReadingStore(databaseOptions(config, ends.databaseUrl, 'spool'), { clock, logger, metrics }),
+  );
   releasers.add('spool store', () => store.close());
   await takeOver(spool, ends.ledger, parts);
 

@@ -11,6 +11,7 @@ import { DATABASE_SIZE, FREE_SPACE } from '../core/policy/check/disk.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { Housekeeping, type Chore } from '../services/housekeeping.ts';
+import { LateRefresh } from '../services/late-refresh.ts';
 import { createScheduling, type Scheduling } from '../services/scheduling.ts';
 import { SystemAlerts } from '../services/system-alerts.ts';
 import type { Database } from './database.ts';
@@ -103,4 +104,27 @@ export async function startScheduling(
   await scheduling.start();
   releasers.add('scheduling', () => scheduling.stop());
   return scheduling;
+}
+
+/** Aggregates of readings that come too late for the refresh policies; with the scheduler, or not at all. */
+export function startLateRefresh(
+  { config, clock, logger, metrics, releasers }: Parts,
+  servers: Servers,
+): LateRefresh | undefined {
+  if (!config.scheduler.enabled) return undefined;
+  const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
+  const catalog = createCatalog(connectOptions(config, servers.databaseUrl, 'scheduler'));
+  const hand = createRepairHand(options);
+  const refresh = new LateRefresh({
+    ...{ catalog, hand, clock, logger, metrics, random: Math.random },
+    lock: new AdvisoryLeaderLock(options, { clock, logger }, 'late'),
+    plan: planOf(config.policies),
+  });
+  refresh.start();
+  releasers.add('late refresh', async () => {
+    const stopped = refresh.stop();
+    // A refresh under way is cut off: the server rolls it back, and the `late` check finds its range.
+    await Promise.all([hand.close(), catalog.close(), stopped]);
+  });
+  return refresh;
 }

@@ -30,8 +30,9 @@ export const DEFAULT_TIMEOUTS = {
 } as const;
 
 /** First key of every advisory lock of ours; the second tells the schemas of one database apart. */
-const LOCK_CLASS = { migrate: 0x66770001, scheduler: 0x66770002 } as const;
-export const lockKey = (purpose: keyof typeof LOCK_CLASS): string =>
+const LOCK_CLASS = { migrate: 0x66770001, scheduler: 0x66770002, late: 0x66770003 } as const;
+export type LockPurpose = keyof typeof LOCK_CLASS;
+export const lockKey = (purpose: LockPurpose): string =>
   `${LOCK_CLASS[purpose]}, hashtext(coalesce(current_schema(), ''))`;
 
 /** The pg configuration of one connection. Reads certificate files: call it anew for each connect. */

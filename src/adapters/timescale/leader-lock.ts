@@ -1,5 +1,5 @@
 import type { LeaderLock } from '../../ports.ts';
-import { lockKey } from './connection.ts';
+import { lockKey, type LockPurpose } from './connection.ts';
 import { databaseError } from './errors.ts';
 import { Session, type SessionDeps, type SessionOptions } from './session.ts';
 
@@ -10,11 +10,14 @@ import { Session, type SessionDeps, type SessionOptions } from './session.ts';
 export class AdvisoryLeaderLock implements LeaderLock {
   readonly #options: SessionOptions;
   readonly #deps: SessionDeps;
+  readonly #work: LockPurpose;
   #session: Session | undefined;
   /** On the connection that is open now: a new one starts without. */
   #held = false;
 
-  constructor(options: SessionOptions, deps: SessionDeps) {
+  /** `work` is what only one daemon does at a time. */
+  constructor(options: SessionOptions, deps: SessionDeps, work: LockPurpose = 'scheduler') {
+    this.#work = work;
     this.#options = {
       statementTimeoutMs: 5000,
       answerTimeoutMs: 10_000,
@@ -32,7 +35,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
     try {
       this.#held = await this.#session.run(async (work) => {
         const result = await work.query<{ held: boolean }>(
-          this.#held ? 'SELECT true AS held' : `SELECT pg_try_advisory_lock(${lockKey('scheduler')}) AS held`,
+          this.#held ? 'SELECT true AS held' : `SELECT pg_try_advisory_lock(${lockKey(this.#work)}) AS held`,
         );
         return result.rows[0]?.held === true;
       });

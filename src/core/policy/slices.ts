@@ -103,6 +103,20 @@ export function without(
   });
 }
 
+/** The parts of `ranges` that lie in whole buckets of `within`. */
+export function clipped(
+  ranges: readonly Range[],
+  within: readonly Range[],
+  widthUs: number,
+): readonly Range[] {
+  const bounds = merged(within, widthUs);
+  return ranges.flatMap(({ from, until }) =>
+    bounds
+      .map((bound) => ({ from: Math.max(from, bound.from), until: Math.min(until, bound.until) }))
+      .filter((part) => part.from < part.until),
+  );
+}
+
 /** Adjoining ranges as one. */
 function islands(ranges: readonly Range[]): readonly Range[] {
   const joined: { from: number; until: number }[] = [];

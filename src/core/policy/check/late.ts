@@ -13,7 +13,16 @@ import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { policyName, type PolicyPlan } from '../plan.ts';
 import { numberOf } from '../row.ts';
-import { beyondSourceSql, heldQuery, isoTime, merged, refreshSteps, without, type Range } from '../slices.ts';
+import {
+  beyondSourceSql,
+  clipped,
+  heldQuery,
+  isoTime,
+  merged,
+  refreshSteps,
+  without,
+  type Range,
+} from '../slices.ts';
 import { interval } from '../statement.ts';
 
 const CHECK = 'late';
@@ -25,53 +34,74 @@ const MOST_RANGES = 500;
  * rows came later than start_offset allows, or were there before the aggregate was. Clamped to what the source still
  * holds, because retention writes invalidations for what it drops, and refreshing those deletes aggregate history.
  */
-export const lateCheck: PolicyCheck = {
-  name: CHECK,
-  about: 'no reading came so late that no refresh will pick it up',
-  queries: (plan, facts) =>
-    refreshedAggregates(plan, facts).map((aggregate) => ({ text: outdatedSql(aggregate) })),
-  // A range counts only where there are rows: the first refresh of all leaves one open range before its window.
-  lookAgain: (plan, facts, answers) =>
-    suspects(plan, facts, answers).map(({ aggregate, ranges }) => ({
-      text: staleSql(aggregate),
-      values: boundsOf(ranges),
-    })),
-  judge: (plan, facts, answers) =>
-    staleRanges(plan, facts, answers).map(({ aggregate, ranges }) => judge(aggregate, ranges)),
-  repair: {
-    queries: (plan, facts, answers) =>
-      staleRanges(plan, facts, answers).flatMap(({ aggregate, ranges }) => [
-        heldQuery(aggregate),
-        { text: unsafeSql(aggregate), values: boundsOf(ranges) },
-      ]),
-    steps: ({ plan, facts, answers, details }) =>
-      staleRanges(plan, facts, answers).flatMap(({ aggregate, ranges }, index) => {
-        const [held = [], unsafe = []] = details.slice(2 * index);
-        const width = intervalMs(aggregate.relation.bucket) * 1000;
-        const buckets = unsafe.map((row) => numberOf(row, 'bucket'));
-        const about = { check: CHECK, subject: policyName(aggregate.policy) };
-        return refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
-      }),
-  },
-};
+export const lateCheck: PolicyCheck = lateCheckWithin();
+
+/** The same check, of these ranges only: it asks about nothing else, and repairs nothing else. */
+export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
+  const suspected = (...asked: Asked) => suspects(...asked, within);
+  const stale = (...asked: Asked) => staleRanges(...asked, within);
+  return {
+    name: CHECK,
+    about: 'no reading came so late that no refresh will pick it up',
+    queries: (plan, facts) =>
+      refreshedAggregates(plan, facts).map((aggregate) => ({ text: outdatedSql(aggregate) })),
+    // A range counts only where there are rows: the first refresh of all leaves one open range before its window.
+    lookAgain: (...asked) =>
+      suspected(...asked).map(({ aggregate, ranges }) => ({
+        text: staleSql(aggregate),
+        values: boundsOf(ranges),
+      })),
+    judge: (...asked) => stale(...asked).map(({ aggregate, ranges }) => judge(aggregate, ranges)),
+    repair: {
+      queries: (...asked) =>
+        stale(...asked).flatMap(({ aggregate, ranges }) => [
+          heldQuery(aggregate),
+          { text: unsafeSql(aggregate), values: boundsOf(ranges) },
+        ]),
+      steps: ({ plan, facts, answers, details }) =>
+        stale(plan, facts, answers).flatMap(({ aggregate, ranges }, index) => {
+          const [held = [], unsafe = []] = details.slice(2 * index);
+          const width = intervalMs(aggregate.relation.bucket) * 1000;
+          const buckets = unsafe.map((row) => numberOf(row, 'bucket'));
+          const about = { check: CHECK, subject: policyName(aggregate.policy) };
+          return refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
+        }),
+    },
+  };
+}
 
 interface Ranges {
   readonly aggregate: RefreshedAggregate;
   readonly ranges: readonly Range[];
 }
 type Answers = readonly (readonly CatalogRow[])[];
+type Asked = readonly [plan: PolicyPlan, facts: Facts, answers: Answers];
 
 /** Aggregates with outdated ranges before their window, and those ranges; by the catalog alone. */
-function suspects(plan: PolicyPlan, facts: Facts, answers: Answers): readonly Ranges[] {
+function suspects(
+  plan: PolicyPlan,
+  facts: Facts,
+  answers: Answers,
+  within: readonly Range[] | undefined,
+): readonly Ranges[] {
   return refreshedAggregates(plan, facts)
-    .map((aggregate, index) => ({ aggregate, ranges: (answers[index] ?? []).map(rangeOf) }))
+    .map((aggregate, index) => {
+      const ranges = (answers[index] ?? []).map(rangeOf);
+      const width = intervalMs(aggregate.relation.bucket) * 1000;
+      return { aggregate, ranges: within === undefined ? ranges : clipped(ranges, within, width) };
+    })
     .filter(({ ranges }) => ranges.length > 0);
 }
 
 /** Of those the ones that have rows. */
-function staleRanges(plan: PolicyPlan, facts: Facts, answers: Answers): readonly Ranges[] {
+function staleRanges(
+  plan: PolicyPlan,
+  facts: Facts,
+  answers: Answers,
+  within: readonly Range[] | undefined,
+): readonly Ranges[] {
   const seen = answers.slice(refreshedAggregates(plan, facts).length);
-  return suspects(plan, facts, answers)
+  return suspects(plan, facts, answers, within)
     .map(({ aggregate }, index) => ({ aggregate, ranges: (seen[index] ?? []).map(rangeOf) }))
     .filter(({ ranges }) => ranges.length > 0);
 }
