@@ -315,13 +315,18 @@ export class Series {
   /** `atMs` is when it happened by the clock, `nowMs` when it is noticed. */
   private put(cell: Cell, { state, effects }: StepResult, nowMs: Millis, out: Outlet, atMs = nowMs): void {
     const before = cell.work;
+    const suppressedAt = this.suppressedAt(cell, atMs, out);
     if (effects.length === 0) this.set(cell, state);
     else {
       // Silence is measured by the clock: it is never history.
       const rules = cell === this.noData ? LIVE : this.rule.delivery;
-      this.tell(cell, deliver(state, effects, nowMs, rules, this.suppressedAt(cell, atMs, out)), out);
+      this.tell(cell, deliver(state, effects, nowMs, rules, suppressedAt), out);
     }
     out.moved(this, cell, before, atMs);
+    // A lesser severity may be suppressed where the higher one was not, and the other way round.
+    const lower = effects.find(({ transition }) => transition === 'deescalated');
+    if (lower !== undefined)
+      this.tell(cell, review(cell.work, { dueMs: atMs, nowMs }, lower.value, suppressedAt), out);
   }
 
   private tell(cell: Cell, { state, delivered }: Told, out: Outlet): void {
