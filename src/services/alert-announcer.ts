@@ -68,15 +68,21 @@ export class AlertAnnouncer {
    */
   async resume(): Promise<void> {
     const { store, alertLog, logger } = this.deps;
-    const pending = await store.pendingNotifications();
-    if (pending.length === 0) return;
-    const logged = alertLog?.holds?.(pending) ?? new Set<string>();
-    this.log(
-      pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(keyOf(each))),
-      true,
-    );
-    logger.info({ pending: pending.length, logged: logged.size }, 'notifications of the last run go on');
-    this.mark(pending);
+    const seen = new Set<string>();
+    // The store gives a bounded number at a time; what cannot be marked now is not asked for again.
+    while (this.unmarked.length === 0) {
+      const pending = (await store.pendingNotifications()).filter((each) => !seen.has(keyOf(each)));
+      if (pending.length === 0) return;
+      for (const each of pending) seen.add(keyOf(each));
+      const logged = alertLog?.holds?.(pending) ?? new Set<string>();
+      this.log(
+        pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(keyOf(each))),
+        true,
+      );
+      logger.info({ pending: pending.length, logged: logged.size }, 'notifications of the last run go on');
+      this.mark(pending);
+      await this.marking;
+    }
   }
 
   /** Resolves once the outbox knows of what was announced, or cannot be told. */

@@ -92,6 +92,18 @@ test('after a crash each pending line is written once, and all are marked', asyn
   expect(marked).toHaveLength(6);
 });
 
+test('however many are pending, all are announced at the start, a page at a time', async () => {
+  const waiting = Array.from({ length: 25 }, () => notificationOf());
+  const store = {
+    pendingNotifications: async () => waiting.slice(0, 10),
+    markSent: async (sent: readonly unknown[]) => void waiting.splice(0, sent.length),
+  } as unknown as AlertStore;
+  const logger = new QuietLogger();
+  await new AlertAnnouncer({ store, logger, clock: new FakeClock() }).resume();
+  expect(waiting).toEqual([]);
+  expect(logger.find('warn')).toHaveLength(25);
+});
+
 test('what was announced while the database was away is not announced again with its row', async () => {
   const logger = new QuietLogger();
   const sent: unknown[] = [];
