@@ -30,6 +30,7 @@ describeWith('mosquitto')('npm run soak', () => {
 
   it('statement 4: an outage of the database under load: connection kept, memory bounded, all stored after it', async () => {
     const { broken } = await soak('outage', '--seconds', '20', '--rate', '500');
+    // Within how many milliseconds an alert line comes is for a machine to say that has nothing else to do.
     expect(broken.filter((line) => !line.includes('alert line'))).toEqual([]);
   });
 
