@@ -14,6 +14,13 @@ const rooms = {
       'core imports only core',
     ),
   ],
+  ports: [
+    node,
+    pattern(
+      relative(['services', 'adapters', 'embedded', 'queries', 'cli', 'config']),
+      'ports import core only',
+    ),
+  ],
   services: [
     pattern(
       relative(['adapters', 'embedded', 'queries', 'cli', 'config']),
@@ -98,7 +105,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns, ...(['core', 'services'].includes(room) ? { paths: noLibraries } : {}) },
+        { patterns, ...(['core', 'ports', 'services'].includes(room) ? { paths: noLibraries } : {}) },
       ],
     },
   })),

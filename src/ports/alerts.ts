@@ -1,0 +1,74 @@
+import type { AlertNotification, AlertStateRow } from '../core/alert/model.ts';
+import type { Silence } from '../core/alert/suppress/silence.ts';
+import type { Micros, Millis } from '../core/reading.ts';
+
+/** What the alert engine reads back, what operators ask of it, and its log. */
+
+/** The newest stored value of a (sensor, metric) within a span. */
+export interface LastReading {
+  readonly sensorId: number;
+  readonly metric: string;
+  readonly timeUs: Micros;
+  readonly value: number;
+}
+
+/** Which stored readings to look at: `fromUs <= time <= toUs`. */
+export interface ReadingSpan {
+  readonly sensorId: number;
+  readonly fromUs: Micros;
+  readonly toUs: Micros;
+}
+
+/** What the alert engine reads back. It writes only through `ReadingStore.commit`, in the batch's transaction. */
+export interface AlertStore {
+  /** Every row of `alert_state`. */
+  loadStates(): Promise<readonly AlertStateRow[]>;
+  /** The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. */
+  loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
+  /** Outbox rows that were never marked sent, oldest first: what a crash kept from being announced. */
+  pendingNotifications(): Promise<readonly AlertNotification[]>;
+  /** Marks them as logged and queues their deliveries, in one transaction. What is queued already stays as it is. */
+  markSent(sent: readonly NotificationKey[], deliveries?: readonly NewDelivery[]): Promise<void>;
+}
+
+/** A command that no daemon has carried out yet. */
+export interface WaitingCommand {
+  readonly id: string;
+  readonly kind: 'ack' | 'resolve';
+  readonly sensorId: number;
+  readonly alertType: string;
+  /** The episode that was meant; null: whichever is open. */
+  readonly alertId: string | null;
+  readonly by: string;
+  readonly comment: string;
+  /** How long it has waited, by the database's clock. */
+  readonly ageMs: number;
+}
+
+/** What operators asked for, from other processes. Commands are marked as done by `ReadingStore.commit`. */
+export interface OperatorStore {
+  /** Silences that end after `sinceMs`, and commands that wait, oldest first. */
+  look(sinceMs: Millis): Promise<{
+    readonly silences: readonly Silence[];
+    readonly commands: readonly WaitingCommand[];
+  }>;
+}
+
+/** The alert log's own file: one JSON line per notification. Never throws; a failure is counted by the adapter. */
+export interface AlertLog {
+  write(line: string): void;
+  /** Which of these are in it already, as far back as it can be read: what a crash kept from being marked. */
+  holds?(keys: readonly NotificationKey[]): ReadonlySet<string>;
+}
+
+/** A notification's name: the episode, and its number in it. */
+export type NotificationKey = Pick<AlertNotification, 'alertId' | 'seq'>;
+
+/** A notification that one sink is to be told of. */
+export interface NewDelivery extends NotificationKey {
+  readonly sink: string;
+  readonly event: AlertNotification['event'];
+  readonly alertType: string;
+  /** Only if an earlier one of the episode was queued for the sink. */
+  readonly ifTold: boolean;
+}

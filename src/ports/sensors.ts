@@ -1,0 +1,28 @@
+/** Registered devices. */
+
+export interface Sensor {
+  readonly id: number;
+  /** The device's own name, as decoded. */
+  readonly key: string;
+  readonly name: string | null;
+  readonly type: string | null;
+  readonly location: string | null;
+  readonly tags: readonly string[];
+}
+
+/** A device that sends for the first time, and what its topic tells of it. */
+export interface NewDevice {
+  readonly key: string;
+  readonly location?: string | undefined;
+}
+
+export interface SensorDirectory {
+  /** All registered sensors. */
+  loadAll(): Promise<readonly Sensor[]>;
+  /** Registers unknown devices; returns the sensor of each, whoever registered it. Safe against other daemons. */
+  register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
+  /** Gives the sensors among `devices` that have no location theirs; returns all of them. */
+  locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
+  /** Those of `keys` that are registered; registers none. */
+  find(keys: readonly string[]): Promise<readonly Sensor[]>;
+}

@@ -1,0 +1,83 @@
+import type { AlertBatch } from '../core/alert/model.ts';
+import type { Millis } from '../core/reading.ts';
+import type { DeadLetter, StorableReading } from './store.ts';
+
+/** Store and forward on disk. */
+
+/**
+ * `alerts`: what the alert engine made of a batch while the database was away; committed in order, and before the next
+ * live batch. `unresolved`: readings of devices that the engine or the registry does not know yet; evaluated and
+ * committed after those, in order. `readings`: all the others, and dead letters; they drain in the background.
+ */
+export const SPOOL_LANES = ['alerts', 'unresolved', 'readings'] as const;
+export type SpoolLane = (typeof SPOOL_LANES)[number];
+
+/** As much of a message as a dead letter needs. Readings of one message share the object. */
+export interface SpooledMessage {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly receivedAtMs: Millis;
+}
+
+/** A reading on its way through the spool. `sensorId` is 0 where the sensor is not known yet. */
+export interface SpooledReading extends StorableReading {
+  readonly key: string;
+  readonly location: string | undefined;
+  readonly receivedAtMs: Millis;
+  readonly message: SpooledMessage;
+}
+
+export interface SpoolRecord {
+  readonly lane: SpoolLane;
+  /** A UUID of its own: what is derived from the record has the same identity at every attempt. */
+  readonly id: string;
+  readonly readings: readonly SpooledReading[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly alerts: AlertBatch;
+}
+
+/** A record as it lies in the spool. */
+export interface SpooledRecord extends SpoolRecord {
+  /** Position in its lane. */
+  readonly seq: number;
+  /** Its alert lines are out. */
+  readonly told: boolean;
+}
+
+/** An amount of spooled data. Items are readings and dead letters. */
+export interface SpoolAmount {
+  readonly records: number;
+  readonly items: number;
+  readonly bytes: number;
+}
+
+export interface SpoolContents {
+  readonly lanes: Readonly<Record<SpoolLane, SpoolAmount>>;
+  /** Set aside after failures that no rule explains; it waits for the next start. */
+  readonly parked: SpoolAmount;
+  /** When the oldest record (parked ones apart) was written. */
+  readonly oldestAtMs: Millis | undefined;
+  /** Found damaged, kept aside as files, since start. `items` is 0 where nobody can tell. */
+  readonly damaged: SpoolAmount;
+}
+
+/**
+ * Store and forward on disk. One owner at a time. Failures reject with a FieldwatchError of kind `transient`:
+ * `SPOOL_FULL` where there is no room, `SPOOL_IO` where the disk fails; both may pass.
+ */
+export interface Spool {
+  readonly contents: SpoolContents;
+  /** All or nothing; resolves once it is on disk for good (one fsync for all). */
+  append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]>;
+  /** The oldest records of a lane: at least one if there is any, and no more than `maxItems` items if there are several. */
+  oldest(lane: SpoolLane, maxItems: number): Promise<readonly SpooledRecord[]>;
+  /** Forgets what is safe elsewhere; resolves once that is on disk for good. */
+  remove(records: readonly SpooledRecord[]): Promise<void>;
+  /** Remembers that the alert lines of the record are out. */
+  markTold(record: SpooledRecord): Promise<void>;
+  /** Sets a record aside that cannot be stored; its alert states go, since later ones will have taken their place. */
+  park(record: SpooledRecord): Promise<void>;
+  /** Puts all parked records back at the end of their lanes. */
+  unpark(): Promise<void>;
+  close(): Promise<void>;
+}

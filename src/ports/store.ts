@@ -1,0 +1,77 @@
+import type { AlertBatch } from '../core/alert/model.ts';
+import type { Micros, Millis, RejectCode } from '../core/reading.ts';
+
+/** Where batches go. */
+
+/** A reading whose sensor is known: one row for the store. */
+export interface StorableReading {
+  readonly sensorId: number;
+  readonly timeUs: Micros;
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
+export interface DeadLetter {
+  /** A UUID of its own: a letter that is stored again under it is stored once. Without one the store gives it one. */
+  readonly id?: string;
+  readonly receivedAtMs: Millis;
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** A reject code, `sensor_rejected`, or an SQLSTATE. */
+  readonly reason: RejectCode | (string & {});
+  readonly detail: string | undefined;
+}
+
+/** What one transaction writes. */
+export interface StoreBatch {
+  readonly readings: readonly StorableReading[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly alerts: AlertBatch;
+  /**
+   * True when an earlier attempt at these readings failed with its outcome unknown (a lost COMMIT reply): what is
+   * stored already is then a duplicate, so the store goes straight to staging and merge.
+   */
+  readonly retry: boolean;
+}
+
+/** Readings by outcome; the four add up to the readings of the batch. */
+export interface StoreOutcome {
+  /** New rows. */
+  readonly stored: number;
+  /** Identical to what is stored. */
+  readonly duplicate: number;
+  /** Filled in metrics that the stored reading lacked. */
+  readonly merged: number;
+  /** Another value for a stored metric: the first is kept. */
+  readonly conflict: number;
+}
+
+/** A row that the database refused; the batch was rolled back and must be sent again without it. */
+export interface RowRefused {
+  readonly kind: 'row_refused';
+  /** Index into `StoreBatch.readings`. */
+  readonly index: number;
+  readonly sqlstate: string;
+  readonly message: string;
+}
+
+export interface ReadingStore {
+  /**
+   * One transaction. Resolves once it is committed. A refused row is a result, not an exception; every other failure
+   * rejects with a FieldwatchError whose `kind` says whether to try again (`transient`) or to stop writing. `signal` ends
+   * the wait for an answer: the commit then rejects as with a lost connection, its outcome unknown.
+   */
+  commit(
+    batch: StoreBatch,
+    signal?: AbortSignal,
+  ): Promise<({ readonly kind: 'committed' } & StoreOutcome) | RowRefused>;
+  close(): Promise<void>;
+}
+
+/** Late readings that were stored: the aggregates over this span are out of date. `fromUs <= time <= toUs`. */
+export interface LateRange {
+  readonly fromUs: Micros;
+  readonly toUs: Micros;
+}
+
+/** Told after each commit of readings older than `compress_after`. Must not throw. */
+export type OnLateStored = (range: LateRange) => void;

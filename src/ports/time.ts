@@ -1,0 +1,16 @@
+import type { Millis } from '../core/reading.ts';
+
+/** The clock. */
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Wall clock, milliseconds since the Unix epoch. May jump. */
+  nowMs(): Millis;
+  /** Monotonic milliseconds from an arbitrary origin: for durations. */
+  monotonicMs(): number;
+  /** One shot. The timer keeps the process alive only as long as something else does. */
+  after(delayMs: number, run: () => void): Timer;
+}
