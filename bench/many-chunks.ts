@@ -24,9 +24,7 @@ export async function makeManyChunks(sql: Sql): Promise<void> {
   await makeChunks(sql, 'sensor_readings', 'temperature', '20');
   await makeChunks(sql, 'sensor_metrics', 'metric_id, value', '1, 1');
   for (const view of ['sensor_hourly_agg', 'sensor_daily_agg']) {
-    await sql(
-      `CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '61 days', now() - INTERVAL '1 hour')`,
-    );
+    await sql(`CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '61 days', now())`);
   }
   await sql(`SELECT alter_job(job_id, config => config || CASE proc_name WHEN 'policy_retention'
       THEN '{"drop_after": "60 days"}'::jsonb ELSE '{"compress_after": "30 days"}'::jsonb END)

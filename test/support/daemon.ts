@@ -122,7 +122,8 @@ export class Daemon {
 
   async remove(): Promise<void> {
     await this.end('SIGKILL');
-    await rm(this.dir, { recursive: true, force: true });
+    // The embedded server of a daemon that was killed may be at its last writes.
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 

@@ -64,7 +64,7 @@ export async function openEmbedded(migrated = false): Promise<TestDatabase> {
     pid: server.pid,
     close: async () => {
       await server.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

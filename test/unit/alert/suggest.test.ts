@@ -97,8 +97,9 @@ describe('a suggestion', () => {
           expect(() =>
             rulesOf({ metrics: { temperature: { ...found.rule, for: `${wait}ms`, stale_after: '30d' } } }),
           ).not.toThrow();
-          expect(max - hysteresis).toBeGreaterThanOrEqual(high - Math.abs(high) * 1e-9 - 1e-9);
-          expect(min + hysteresis).toBeLessThanOrEqual(low + Math.abs(low) * 1e-9 + 1e-9);
+          const rounding = 1e-8 * (1 + Math.abs(low) + span + noise);
+          expect(max - hysteresis).toBeGreaterThanOrEqual(high - rounding);
+          expect(min + hysteresis).toBeLessThanOrEqual(low + rounding);
           expect(hysteresis).toBeGreaterThanOrEqual(3 * noise * (1 - 1e-6));
         },
       ),
