@@ -334,3 +334,14 @@ describe('sparkplug births over a reload', () => {
     expect(plain(feed(compileRoutes([{ preset: 'sparkplug-b' }], options), data))).toBe('unknown_alias');
   });
 });
+
+test.each([
+  ['hPa as it comes', 997.2, {}, 997.2],
+  ['kPa by its size', 101.3, {}, 1013],
+  ['kPa by its size, within bounds of the operator', 101.3, { pressure: { max: 1100 } }, 1013],
+  ['the unit that the operator states', 101.3, { pressure: { unit: 'kPa' } }, 1013],
+  ['the unit that the operator states, however small', 120, { pressure: { unit: 'hPa' } }, 120],
+])('a barometer of Zigbee2MQTT: %s', (_what, pressure, fields, expected) => {
+  const read = metrics({ preset: 'zigbee2mqtt', fields }, 'zigbee2mqtt/a', { pressure });
+  expect(read).toEqual({ a: { pressure: expect.closeTo(expected, 6) } });
+});

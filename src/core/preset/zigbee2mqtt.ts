@@ -2,6 +2,7 @@ import type { Observed } from '../learn/observed.ts';
 import { beside, perhaps, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { isObject, own } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
+import type { FieldConfig } from '../route-config.ts';
 import type { Preset } from './preset.ts';
 
 const base = (config: { base_topic?: string | undefined }): string => config.base_topic ?? 'zigbee2mqtt';
@@ -16,6 +17,12 @@ const shape: Shape = (record) => {
     return { record, metrics: record };
   return { record, metrics: { ...record, pressure: pressure * 10 } };
 };
+
+/** A unit that the operator states is the unit. */
+const isStated = (field: FieldConfig | undefined): boolean =>
+  field?.unit !== undefined || field?.linear !== undefined;
+
+const whole: Shape = (record) => ({ record, metrics: record });
 
 /** The bridge says who it is; a device elsewhere is known by its link quality alone. */
 function recognise({ levels, document, content }: Observed): Recognition | undefined {
@@ -56,6 +63,6 @@ export const zigbee2mqtt: Preset = {
     ]),
     `${base(config)}/{name...}/availability`,
   ],
-  shape: () => shape,
+  shape: ({ fields }) => (isStated(fields?.['pressure']) ? whole : shape),
   recognise,
 };
