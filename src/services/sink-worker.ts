@@ -2,7 +2,13 @@ import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { SensorFactsOf } from '../core/notify/dispatch.ts';
 import type { SinkFilter } from '../core/notify/filter.ts';
-import { Grouping, type GroupingRules, type Kind } from '../core/notify/grouping.ts';
+import {
+  Grouping,
+  type GroupingPlan,
+  type GroupingRules,
+  type Kind,
+  type KindCount,
+} from '../core/notify/grouping.ts';
 import type { DeliveryStore, QueuedNotification, SinkQueue } from '../ports.ts';
 import { MemoryQueue } from './notify-memory.ts';
 import { SinkSender, type SenderDeps, type SenderSettings } from './sink-sender.ts';
@@ -212,7 +218,10 @@ export class SinkWorker {
     const plan = kinds === undefined ? NO_PLAN : this.#grouping.plan(kinds, clock.monotonicMs());
     for (const kind of plan.grouped) if (!(await this.#tellGroup(queue, kind))) return 0;
     const batched = sink.takes === 'batch';
-    const items = await queue.next(batched ? BATCH : SINGLES, plan.held);
+    // Of a kind that is grouped no more than were seen: a storm may have broken loose since.
+    const seen = kinds === undefined ? Infinity : singlesOf(kinds, plan);
+    const limit = Math.min(batched ? BATCH : SINGLES, seen);
+    const items = limit === 0 ? [] : await queue.next(limit, plan.held);
     if (batched && items.length > 0) await this.#tell(queue, items);
     else for (const item of items) if (!(await this.#tell(queue, [item]))) return 0;
     if (items.length > 0 || plan.grouped.length > 0) return 0;
@@ -256,6 +265,17 @@ export class SinkWorker {
     ...notification,
     facts: this.#deps.factsOf(notification.sensorId),
   });
+}
+
+/** How many wait of the kinds that are told one by one. */
+function singlesOf(
+  kinds: readonly KindCount[],
+  { grouped, held }: Pick<GroupingPlan, 'grouped' | 'held'>,
+): number {
+  const together = [...grouped, ...held];
+  const isSingle = ({ event, alertType }: KindCount) =>
+    !together.some((kind) => kind.event === event && kind.alertType === alertType);
+  return kinds.filter(isSingle).reduce((sum, { count }) => sum + count, 0);
 }
 
 const UNBOUNDED = Number.MAX_SAFE_INTEGER;

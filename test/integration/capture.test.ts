@@ -118,16 +118,18 @@ describeWith('mosquitto')('fieldwatch capture', () => {
     await server.logged(/Client \S*-listen-[0-9a-f]{8} disconnected/);
   });
 
-  test('user and password from the environment or a file; wrong ones are said, and exit with a failure', async () => {
-    const { url } = await broker({ users: { meter: 'right' } });
-    const args = ['--broker', url, '--username', 'meter', '--seconds', '0.1'];
-    const env = { FIELDWATCH_MQTT_PASSWORD: 'right' };
-    expect((await runCli(captureCommand, args, { env })).code).toBe(0);
-    const wrong = runCli(captureCommand, args, { env: { FIELDWATCH_MQTT_PASSWORD: 'wrong' } });
-    await expect(wrong).rejects.toMatchObject({
-      code: 'BROKER_UNREACHABLE',
-      message: expect.stringMatching(/Not authorized|Bad username/i),
-      remedy: expect.stringMatching(/user name and password/),
+  describeWith('mosquitto_passwd')('with a password', () => {
+    test('user and password from the environment or a file; wrong ones are said, and exit with a failure', async () => {
+      const { url } = await broker({ users: { meter: 'right' } });
+      const args = ['--broker', url, '--username', 'meter', '--seconds', '0.1'];
+      const env = { FIELDWATCH_MQTT_PASSWORD: 'right' };
+      expect((await runCli(captureCommand, args, { env })).code).toBe(0);
+      const wrong = runCli(captureCommand, args, { env: { FIELDWATCH_MQTT_PASSWORD: 'wrong' } });
+      await expect(wrong).rejects.toMatchObject({
+        code: 'BROKER_UNREACHABLE',
+        message: expect.stringMatching(/Not authorized|Bad username/i),
+        remedy: expect.stringMatching(/user name and password/),
+      });
     });
   });
 

@@ -77,6 +77,22 @@ describe('a sink worker', () => {
     expect(logger.find(/takes notifications again/)).toHaveLength(1);
   });
 
+  test('a storm that breaks loose between two looks at the queue is not told one by one', async () => {
+    const { worker, push, pass, sink, store } = setUp();
+    const kinds = store.queue.kinds.bind(store.queue);
+    const storm = Array.from({ length: 500 }, (_, i) => notificationOf({ alertId: `storm-${i}` }));
+    let looks = 0;
+    store.queue.kinds = async () => {
+      const seen = await kinds();
+      if (++looks === 2) store.queue.push(storm);
+      return seen;
+    };
+    worker.start();
+    await push({ alertId: 'a' });
+    await pass(30_000);
+    expect(sink.got.map(({ total }) => total)).toEqual([1, 500]);
+  });
+
   test('what one sink refuses for good does not hold up the rest', async () => {
     const { worker, push, sink, metrics, logger } = setUp();
     sink.fail = ({ notifications: [first] }) =>
