@@ -41,6 +41,8 @@ describeReal('faults of a real server', () => {
   };
   const database = () => new URL(db.url).pathname.slice(1);
   const backend = `FROM pg_stat_activity WHERE usename = '${role}'`;
+  // Not asked by `other`: within a transaction the statistics stand still.
+  const waiting = `SELECT ${backend} AND wait_event_type = 'Lock'`;
   const hangUp = `SELECT pg_terminate_backend(pid) ${backend}`;
   const rows = async () => (await other.query('SELECT FROM sensor_readings')).rowCount;
 
@@ -118,14 +120,39 @@ describeReal('faults of a real server', () => {
     const patient = db.another({ url: asRole() });
     const failed = patient.commit(batchOf(series(10)));
     const outcome = failed.catch((error: { kind: string }) => error.kind);
-    await eventually(
-      'the batch waits',
-      async () => (await other.query(`SELECT ${backend} AND wait_event_type = 'Lock'`)).rowCount === 1,
-    );
-    await other.query(`${hangUp} AND wait_event_type = 'Lock'`);
+    await eventually('the batch waits', async () => (await db.rows(waiting)).length === 1);
+    await db.rows(`${hangUp} AND wait_event_type = 'Lock'`);
     await other.query('ROLLBACK');
     expect(await outcome).toBe('transient');
     expect(await patient.commit(batchOf(series(10), { retry: true }))).toMatchObject({ stored: 10 });
+    expect(await rows()).toBe(11);
+  });
+
+  test('40P01: whoever a deadlock picks, the batch is stored once', async () => {
+    const deadLetters = [
+      {
+        receivedAtMs: Date.now(),
+        topic: 't',
+        payload: Buffer.from('x'),
+        reason: 'parse_error',
+        detail: undefined,
+      },
+    ];
+    const patient = db.another({ url: asRole() });
+    await other.query(
+      `BEGIN; SET LOCAL deadlock_timeout = '10s'; LOCK TABLE dead_letters IN ACCESS EXCLUSIVE MODE`,
+    );
+    const outcome = patient
+      .commit(batchOf(series(10), { deadLetters }))
+      .catch((error: { code: string }) => error.code);
+    await eventually('the batch waits', async () => (await db.rows(waiting)).length === 1);
+    const crossing = other.query('LOCK TABLE sensor_readings IN ACCESS EXCLUSIVE MODE');
+    expect(await outcome).toBe('DB_CONTENTION');
+    await crossing;
+    await other.query('ROLLBACK');
+    expect(await patient.commit(batchOf(series(10), { deadLetters, retry: true }))).toMatchObject({
+      stored: 10,
+    });
     expect(await rows()).toBe(11);
   });
 });
