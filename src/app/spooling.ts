@@ -5,13 +5,7 @@ import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import { intervalMs } from '../core/policy/interval.ts';
-import {
-  SPOOL_LANES,
-  type OnLateStored,
-  type ReadingStore,
-  type Spool,
-  type SpooledRecord,
-} from '../ports.ts';
+import { SPOOL_LANES, type ReadingStore, type Spool, type SpooledRecord } from '../ports.ts';
 import type { AlertEvaluator } from '../services/batch-commit.ts';
 import type { WriterSpool } from '../services/batch-writer.ts';
 import { Draining, settleAtStart } from '../services/draining.ts';
@@ -30,7 +24,6 @@ export interface SpoolEnds {
   readonly watch: StoreWatch;
   /** The configuration as it is now: a reload may change when readings are late. */
   readonly current: () => Config;
-  readonly onLateStored?: OnLateStored;
   /** Stands between the spool and its store. */
   readonly watchStore: (store: ReadingStore) => ReadingStore;
 }
@@ -70,7 +63,7 @@ export async function openSpooling(parts: Parts, ends: SpoolEnds): Promise<OpenS
     { lateAfterMs },
     {
       ...{ spool, store, clock, logger },
-      ...{ registry: ends.registry, watch: ends.watch, onLateStored: ends.onLateStored },
+      ...{ registry: ends.registry, watch: ends.watch },
       onSettled: (outcome, deadLetters) => ends.ledger.committed(outcome, deadLetters),
       onAlertsSettled: (record) => onAlertsSettled(record),
     },

@@ -66,12 +66,3 @@ export interface ReadingStore {
   ): Promise<({ readonly kind: 'committed' } & StoreOutcome) | RowRefused>;
   close(): Promise<void>;
 }
-
-/** Late readings that were stored: the aggregates over this span are out of date. `fromUs <= time <= toUs`. */
-export interface LateRange {
-  readonly fromUs: Micros;
-  readonly toUs: Micros;
-}
-
-/** Told after each commit of readings older than `compress_after`. Must not throw. */
-export type OnLateStored = (range: LateRange) => void;

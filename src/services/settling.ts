@@ -1,15 +1,6 @@
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type {
-  Clock,
-  LateRange,
-  Logger,
-  OnLateStored,
-  ReadingStore,
-  Spool,
-  SpooledRecord,
-  StoreOutcome,
-} from '../ports.ts';
+import type { Clock, Logger, ReadingStore, Spool, SpooledRecord, StoreOutcome } from '../ports.ts';
 import { BatchCommit, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
@@ -32,14 +23,14 @@ export interface SettlingDeps {
   readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
   /** Alert rows that are in the database now; their lines are out, where the record says so. */
   readonly onAlertsSettled: (record: SpooledRecord) => void;
-  readonly onLateStored?: OnLateStored | undefined;
 }
 
 /** What the oldest records of a lane came to: it stays through failed attempts, so that nothing is counted twice. */
 interface Load {
   readonly records: readonly SpooledRecord[];
   readonly batches: readonly IntakeBatch[];
-  readonly late: LateRange | undefined;
+  /** The first of the batches is of late readings. */
+  readonly late: boolean;
 }
 
 /** Readings of one transaction: whole records are joined up to this. Batches wait while unresolved ones are committed. */
@@ -114,8 +105,7 @@ export class Settling {
     this.loads.set(lane, load);
     return this.attempt(load.records, async () => {
       for (const batch of load.batches) {
-        const small: CommitOptions =
-          load.late !== undefined && batch === load.batches[0] ? { most: LATE_ROWS } : {};
+        const small: CommitOptions = load.late && batch === load.batches[0] ? { most: LATE_ROWS } : {};
         commit.begin();
         const { notifications } = await commit.run(batch, { signal, ...small });
         if (notifications.length > 0) alerting.announce(notifications);
@@ -124,7 +114,6 @@ export class Settling {
       this.loads.delete(lane);
       this.single = Math.max(0, this.single - 1);
       for (const { written, deadLetters } of load.batches) this.deps.onSettled(written, deadLetters.length);
-      if (load.late !== undefined) this.deps.onLateStored?.(load.late);
     });
   }
 
@@ -146,7 +135,6 @@ export class Settling {
     const horizonUs = lateAfterMs === undefined ? -Infinity : (clock.nowMs() - lateAfterMs) * 1000;
     const late = new IntakeBatch(clock.monotonicMs());
     const batch = new IntakeBatch(clock.monotonicMs());
-    let [fromUs, toUs] = [Infinity, -Infinity];
     for (const { id, readings, deadLetters } of records) {
       readings.forEach((reading, index) => {
         const { key: device, timeUs, location, metrics, message, receivedAtMs } = reading;
@@ -154,12 +142,11 @@ export class Settling {
         const row = { device, timeUs, location, metrics };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
         (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor, `${id}|${index}`);
-        if (isLate) [fromUs, toUs] = [Math.min(fromUs, timeUs), Math.max(toUs, timeUs)];
       });
       batch.deadLetters.push(...deadLetters);
     }
-    if (late.rows === 0) return { records, batches: [batch], late: undefined };
-    return { records, batches: [late, batch], late: { fromUs, toUs } };
+    if (late.rows === 0) return { records, batches: [batch], late: false };
+    return { records, batches: [late, batch], late: true };
   }
 
   /** True once it is done, or set aside; rejects while it is worth another attempt. */

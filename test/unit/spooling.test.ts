@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/adapters/logger.ts';
 import type { AlertNotification } from '../../src/core/alert/model.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
-import type { InboundMessage, LateRange, StoreBatch } from '../../src/ports.ts';
+import type { InboundMessage, StoreBatch } from '../../src/ports.ts';
 import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
 import { BatchWriter } from '../../src/services/batch-writer.ts';
 import { Draining } from '../../src/services/draining.ts';
@@ -80,7 +80,6 @@ async function setup() {
   await registry.load();
   const ledger = new IntakeLedger(metrics);
   const watch = new StoreWatch({ clock, logger, metrics });
-  const late: LateRange[] = [];
   const lateAfterMs = () => 7 * DAY_MS;
   const settling = new Settling(
     { lateAfterMs },
@@ -88,7 +87,6 @@ async function setup() {
       ...{ spool, registry, store: drain, clock, logger, watch },
       onSettled: (outcome, letters) => ledger.committed(outcome, letters),
       onAlertsSettled: ({ alerts }) => alerting.announce(alerts.notifications),
-      onLateStored: (range) => late.push(range),
     },
   );
   const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
@@ -140,7 +138,6 @@ async function setup() {
     writer,
     spooling,
     ledger,
-    late,
     batch,
     pass,
   };
@@ -347,8 +344,6 @@ describe('statement 17: late readings', () => {
     ).toEqual([[1, 1]]);
     await house.pass(1000);
     expect(times(house.drain.batches).filter((rows) => rows > 0)).toEqual([500, 500, 200]);
-    const fromUs = (NOW_MS - 8 * DAY_MS) * 1000;
-    expect(house.late).toEqual([{ fromUs, toUs: fromUs + 1199 * 1e6 }]);
     expect(house.spool.records).toEqual([]);
   });
 
