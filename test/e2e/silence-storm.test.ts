@@ -65,6 +65,8 @@ http: { enabled: false }
       const { rows: found } = await db.query('SELECT 1 FROM sensor_readings');
       return found.length === 1;
     });
+    // A line follows its commit.
+    await eventually('the lines of all slices', () => events('no_data_group').length >= 3);
     const groups = events('no_data_group');
     expect(groups.map((line) => line['alerts'])).toEqual([5000, 5000, 2000]);
     expect(groups[0]).toMatchObject({
