@@ -73,10 +73,10 @@ async function loadLast(
 ): Promise<ReadonlySet<number>> {
   const watched = new Map<number, Sensor>();
   for (const sensor of sensors)
-    if (engine.longestStaleUs(sensor) !== undefined) watched.set(sensor.id, sensor);
+    if (engine.rules.longestStaleUs(sensor) !== undefined) watched.set(sensor.id, sensor);
   const heard = new Set<number>();
   for (const slice of slicesOf([...watched.values()])) {
-    const spans = slice.map((sensor) => span(sensor.id, engine.longestStaleUs(sensor) ?? 0));
+    const spans = slice.map((sensor) => span(sensor.id, engine.rules.longestStaleUs(sensor) ?? 0));
     const found = await store.loadLastReadings(spans);
     // Nobody waits any more, and newer readings may have been evaluated meanwhile.
     if (signal?.aborted === true) return heard;
@@ -102,14 +102,14 @@ async function loadExpected(
   store: AlertStore,
   toUs: Micros,
 ): Promise<void> {
-  const watched = sensors.filter((sensor) => engine.watchedForSilence(sensor).length > 0);
+  const watched = sensors.filter((sensor) => engine.rules.watchedForSilence(sensor).length > 0);
   for (const slice of slicesOf(watched)) {
     const heard = await loadLast(engine, slice, store, (sensorId) => {
       return { sensorId, fromUs: toUs - EXPECTED_US, toUs };
     });
     for (const sensor of slice)
       if (!heard.has(sensor.id))
-        for (const metric of engine.watchedForSilence(sensor)) engine.expect(sensor, metric);
+        for (const metric of engine.rules.watchedForSilence(sensor)) engine.expect(sensor, metric);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { EngineCounts } from '../core/alert/engine.ts';
+import type { EngineCounts } from '../core/alert/counts.ts';
 import type { AlertBatch } from '../core/alert/model.ts';
 import { FloodWatch } from '../core/alert/flood.ts';
 import type { Series } from '../core/alert/series.ts';

@@ -1,21 +1,55 @@
 import type { Millis } from '../reading.ts';
 import type { Cell } from './cell.ts';
-import type { LastEvent } from './state.ts';
+import { deliveryDueMs } from './delivery.ts';
+import { releaseDueMs } from './lateness.ts';
+import { NEVER } from './series-memory.ts';
+import type { SeriesMemory } from './series-memory.ts';
+import { OK } from './state.ts';
 import { heldDueMs as stateDueMs } from './step.ts';
 
 const MAX_LAG_MS = 60_000;
 
 /**
+ * When time alone next decides something of a series; Infinity: only a number can. `connectedMs` is undefined while the
+ * broker is away: then silence says nothing.
+ */
+export function decidesAtMs(series: SeriesMemory, connectedMs: Millis | undefined): Millis {
+  const { noData, held, rule } = series;
+  let dueMs = noData === undefined ? Infinity : silenceDueMs(series, connectedMs);
+  if (held.length > 0) dueMs = Math.min(dueMs, releaseDueMs(held, rule.allowedLatenessUs));
+  if (series.active === 0) return dueMs;
+  for (const cell of series.cells) {
+    dueMs = Math.min(dueMs, tellDueMs(series, cell));
+    if (!series.silent && cell !== noData) dueMs = Math.min(dueMs, heldDueMs(series, cell));
+  }
+  return dueMs;
+}
+
+/** When the silence of a series becomes an alert. */
+export function silenceDueMs(series: SeriesMemory, connectedMs: Millis | undefined): Millis {
+  const { receivedMs, expected } = series;
+  const afterMs = series.rule.noDataAfterMs;
+  if (afterMs === undefined || connectedMs === undefined || series.silent) return Infinity;
+  if (receivedMs === NEVER && !expected) return Infinity;
+  return Math.max(receivedMs, connectedMs) + afterMs;
+}
+
+/** When something has to be told of a cell that did not change: what is owed, or a reminder. */
+export function tellDueMs(series: SeriesMemory, cell: Cell): Millis {
+  const { noData } = series;
+  // A reminder of something that nobody measures any more says nothing: the no-data alert is what counts then.
+  if (cell.work === OK || (series.silent && cell !== noData)) return Infinity;
+  const { delivery, staleAfterUs } = series.rule;
+  return deliveryDueMs(cell.work, series.receivedMs, cell === noData ? Infinity : staleAfterUs, delivery);
+}
+
+/**
  * The deadline of a `held` condition on the clock. A sensor that lags behind, or uploads what it kept, may still have a
  * reading for the time before the deadline: it gets as long as it lagged, at most a minute, since it was last heard.
  */
-export function heldDueMs(
-  { work, condition }: Cell,
-  last: LastEvent | undefined,
-  receivedMs: Millis,
-): Millis {
+export function heldDueMs({ last, receivedMs }: SeriesMemory, { work, condition }: Cell): Millis {
   const dueMs = stateDueMs(work, condition, last);
-  if (dueMs === Infinity || receivedMs === -Infinity || last === undefined) return dueMs;
+  if (dueMs === Infinity || receivedMs === NEVER || last === undefined) return dueMs;
   const lagMs = Math.min(Math.max(0, receivedMs - last.timeUs / 1000), MAX_LAG_MS);
   return Math.max(dueMs, receivedMs + lagMs);
 }

@@ -42,6 +42,22 @@ export class RuleSet {
     return rules;
   }
 
+  /** How far back a sensor's readings matter; undefined when nothing is asked of it. */
+  longestStaleUs(sensor: SensorFacts): Micros | undefined {
+    const compiled = this.rulesFor(sensor);
+    const rules = compiled.wildcard ? [...compiled.named, compiled.ruleOf(WILDCARD)] : compiled.named;
+    return rules.reduce<Micros | undefined>(
+      (longest, rule) => Math.max(longest ?? 0, rule?.staleAfterUs ?? 0),
+      undefined,
+    );
+  }
+
+  /** The metrics of a sensor, by name, whose silence means something. */
+  watchedForSilence(sensor: SensorFacts): readonly string[] {
+    const { named } = this.rulesFor(sensor);
+    return named.filter((rule) => rule.noDataAfterMs !== undefined).map((rule) => rule.metric);
+  }
+
   /** For people: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
   effectiveRules(sensor: SensorFacts, metrics: Iterable<string> = []): readonly EffectiveRule[] {
     const overrides = this.index.matching(sensor);

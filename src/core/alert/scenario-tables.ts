@@ -1,7 +1,7 @@
 import type { Micros } from '../reading.ts';
 import type { CellEffect } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
-import type { EngineCounts } from './engine.ts';
+import type { EngineCounts } from './counts.ts';
 import type {
   AlertAck,
   AlertBatch,

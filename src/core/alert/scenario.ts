@@ -3,7 +3,7 @@ import { batchOf } from './batch.ts';
 import type { CellEffect } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
 import { Engine } from './engine.ts';
-import type { EngineCounts } from './engine.ts';
+import type { EngineCounts } from './counts.ts';
 import type { AlertNotification } from './model.ts';
 import { applyCommand } from './operator.ts';
 import { applyChange, migrate, restoreRow } from './restore.ts';
@@ -189,7 +189,7 @@ class ScenarioRun {
   private expectAll(): void {
     for (const sensor of this.sensors.values()) {
       if (this.tables.hasHeard(sensor)) continue;
-      for (const metric of this.engine.watchedForSilence(sensor)) this.engine.expect(sensor, metric);
+      for (const metric of this.engine.rules.watchedForSilence(sensor)) this.engine.expect(sensor, metric);
     }
   }
 

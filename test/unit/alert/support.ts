@@ -2,7 +2,7 @@ import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import { batchOf } from '../../../src/core/alert/batch.ts';
 import type { SensorFacts } from '../../../src/core/alert/effective.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
-import type { EngineCounts } from '../../../src/core/alert/engine.ts';
+import type { EngineCounts } from '../../../src/core/alert/counts.ts';
 import type { AlertBatch, AlertRow, AlertResolution } from '../../../src/core/alert/model.ts';
 import { applyChange, migrate } from '../../../src/core/alert/restore.ts';
 import { RuleSet } from '../../../src/core/alert/rules.ts';
