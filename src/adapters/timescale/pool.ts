@@ -14,9 +14,10 @@ export interface PoolOptions extends DatabaseOptions {
 export async function createPool(options: PoolOptions, logger: Pick<Logger, 'debug'>): Promise<pg.Pool> {
   const config = await connectionConfig(options);
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs;
+  const open = new Set<pg.Client>();
   const pool = new pg.Pool({
     ...config,
-    Client: freshClient(options, config.ssl, logger),
+    Client: freshClient(options, config.ssl, logger, open),
     max: options.max ?? 4,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
@@ -24,32 +25,29 @@ export async function createPool(options: PoolOptions, logger: Pick<Logger, 'deb
   });
   // An idle connection that the server closes is replaced at the next query; without a listener it would end the process.
   pool.on('error', (error) => logger.debug({ err: error }, 'idle database connection lost'));
-  const open = new Set<pg.PoolClient>();
-  pool.on('connect', (client) => open.add(client));
-  pool.on('remove', (client) => open.delete(client));
   clientsOf.set(pool, open);
   return pool;
 }
 
-const clientsOf = new WeakMap<pg.Pool, ReadonlySet<pg.PoolClient>>();
+/** Also those that are still connecting: the end of a pool waits for them, too. */
+const clientsOf = new WeakMap<pg.Pool, ReadonlySet<pg.Client>>();
 const END_PATIENCE_MS = 2000;
 
 /** Ends a pool of `createPool`; a question that nobody answers is hung up on. */
 export async function endPool(pool: pg.Pool, clock: Clock): Promise<void> {
   const timer = clock.after(END_PATIENCE_MS, () => {
-    for (const client of clientsOf.get(pool) ?? []) streamOf(client).destroy();
+    for (const client of clientsOf.get(pool) ?? []) client.connection.stream.destroy();
   });
   await pool.end();
   timer.cancel();
 }
-
-const streamOf = (client: pg.PoolClient) => (client as unknown as pg.Client).connection.stream;
 
 /** A client with the certificates of now. Files that cannot be read at the moment (half a rotation) leave the former ones. */
 function freshClient(
   options: PoolOptions,
   first: pg.ClientConfig['ssl'],
   logger: Pick<Logger, 'debug'>,
+  open: Set<pg.Client>,
 ): typeof pg.Client {
   let latest = first;
   return class extends pg.Client {
@@ -60,6 +58,8 @@ function freshClient(
         logger.debug({ err: error }, 'certificates of the database cannot be read; the former ones are used');
       }
       super({ ...(config as pg.ClientConfig), ssl: latest });
+      open.add(this);
+      this.once('end', () => open.delete(this));
     }
   };
 }
