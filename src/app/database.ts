@@ -1,20 +1,20 @@
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
 import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts';
+import { databaseError } from '../adapters/timescale/errors.ts';
 import { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
 import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
-import type { Config } from '../config/index.ts';
-import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
-import type { Releasers } from '../releasers.ts';
+import type { ReadingStore } from '../ports.ts';
 import { databaseOptions, declaredSensors } from './options.ts';
-import { makeStateFolder } from './state-folder.ts';
+import type { Parts } from './parts.ts';
 
-/** The database's side of the house, open and migrated. */
+/** The database's side of the house. Connections are made when they are needed. */
 export interface Database {
+  readonly url: string;
   readonly pool: pg.Pool;
   readonly directory: TimescaleSensorDirectory;
   readonly store: ReadingStore;
@@ -23,26 +23,32 @@ export interface Database {
   readonly deliveryStore: TimescaleDeliveryStore;
 }
 
-export interface DatabaseDeps {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  readonly releasers: Releasers;
-}
-
-export async function openDatabase(config: Config, url: string, deps: DatabaseDeps): Promise<Database> {
-  const { logger, releasers } = deps;
-  await makeStateFolder(config.state_dir);
-  const options = databaseOptions(config, url);
-  if (config.database.migrate_at_start) await migrateDatabase(options, { log: logger });
-  const pool = await createPool({ ...options, max: config.database.pool }, logger);
-  releasers.add('database pool', () => endPool(pool, deps.clock));
-  if (!config.database.migrate_at_start) await schemaIsCurrent(pool);
-  const directory = new TimescaleSensorDirectory(pool);
-  await directory.declare(declaredSensors(config));
-  const store = createReadingStore(databaseOptions(config, url, 'store'), deps);
+/** Nothing is asked of the database yet. */
+export async function openDatabase(parts: Parts, url: string): Promise<Database> {
+  const { config, clock, logger, releasers } = parts;
+  const pool = await createPool({ ...databaseOptions(config, url), max: config.database.pool }, logger);
+  releasers.add('database pool', () => endPool(pool, clock));
+  const store = createReadingStore(databaseOptions(config, url, 'store'), parts);
   releasers.add('reading store', () => store.close());
   const [alertStore, deliveryStore] = [new TimescaleAlertStore(pool), new TimescaleDeliveryStore(pool)];
   const operatorStore = new TimescaleOperatorStore(pool);
-  return { pool, directory, store, alertStore, operatorStore, deliveryStore };
+  const directory = new TimescaleSensorDirectory(pool);
+  return { url, pool, directory, store, alertStore, operatorStore, deliveryStore };
+}
+
+/** Resolves when the database answers; rejects with what it says instead. */
+export async function greetDatabase({ pool }: Database): Promise<void> {
+  try {
+    await pool.query('SELECT 1');
+  } catch (error) {
+    throw databaseError(error, 'connecting');
+  }
+}
+
+/** Its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
+export async function prepareDatabase({ config, logger }: Parts, database: Database): Promise<void> {
+  const { url, pool, directory } = database;
+  if (config.database.migrate_at_start) await migrateDatabase(databaseOptions(config, url), { log: logger });
+  else await schemaIsCurrent(pool);
+  await directory.declare(declaredSensors(config));
 }

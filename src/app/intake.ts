@@ -1,11 +1,9 @@
 import { createMqttSource } from '../adapters/mqtt/source.ts';
 import type { Publish } from '../adapters/notify/index.ts';
-import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Router } from '../core/route.ts';
 import type { Connectivity, MessageSource } from '../ports.ts';
-import type { Alerting } from '../services/alerting.ts';
-import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
+import type { BatchWriter } from '../services/batch-writer.ts';
 import { Ingest } from '../services/ingest.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
@@ -59,24 +57,4 @@ export async function startIntake(
   await ingest.start();
   releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
   return { source, ingest, publish: (topic, payload, options) => mqtt.publish(topic, payload, options) };
-}
-
-/** The alert engine, with somebody told of every line that leaves. */
-export function tellingOf(
-  alerting: Alerting,
-  onAlert: ((notification: AlertNotification) => void) | undefined,
-): AlertEvaluator {
-  if (onAlert === undefined) return alerting;
-  return {
-    prepare: (rows, signal) => alerting.prepare(rows, signal),
-    knows: (sensorId) => alerting.knows(sensorId),
-    evaluate: (rows) => alerting.evaluate(rows),
-    announce: (notifications) => {
-      alerting.announce(notifications);
-      notifications.forEach(onAlert);
-    },
-    announceUnpersisted: (notifications) => {
-      alerting.announceUnpersisted(notifications);
-    },
-  };
 }

@@ -10,12 +10,14 @@ import { alertTopic } from '../core/notify/mqtt-topic.ts';
 import { isTemplateFault, parseTemplate, type Template } from '../core/notify/template.ts';
 import type { Wording } from '../core/notify/wording.ts';
 import { parseTopicPattern } from '../core/topic.ts';
-import type { NotificationSink } from '../ports.ts';
+import type { Clock, Logger, NotificationSink } from '../ports.ts';
 import { NotifyMeters } from '../services/notify-meters.ts';
 import { Notifying, type SinkSetup } from '../services/notifying.ts';
+import type { SensorRegistry } from '../services/sensor-registry.ts';
 import type { SinkSettings } from '../services/sink-worker.ts';
 import type { Database } from './database.ts';
 import type { Parts } from './parts.ts';
+import type { Live } from './running.ts';
 
 // Configuration to sinks: the one place that knows both.
 
@@ -53,8 +55,24 @@ export interface SinkParts extends SinkDeps {
   readonly publish: Publish;
 }
 
+export function sinkPartsOf(clock: Clock, registry: SensorRegistry, live: Live): SinkParts {
+  return {
+    clock,
+    factsOf: (sensorId) => registry.findById(sensorId) ?? { name: null, location: null },
+    publish: (topic, payload, options) =>
+      live.publish === undefined
+        ? Promise.reject(new Error('not connected'))
+        : live.publish(topic, payload, options),
+  };
+}
+
+export function warnOfEcho(config: Config, filters: readonly string[], logger: Logger): void {
+  for (const prefix of readBack(config, filters))
+    logger.warn({ prefix }, 'a route matches the topics of an mqtt sink and reads its alerts back in');
+}
+
 /** Prefixes of MQTT sinks whose messages a subscription would bring back as if sensors had sent them. */
-export function readBack({ notify }: Config, filters: readonly string[]): readonly string[] {
+function readBack({ notify }: Config, filters: readonly string[]): readonly string[] {
   const patterns = filters.flatMap((filter) => {
     const parsed = parseTopicPattern(filter);
     return parsed.ok ? parsed.pattern : [];

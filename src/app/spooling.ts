@@ -3,88 +3,122 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openSpool } from '../adapters/spool/level-spool.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
-import type { AlertNotification } from '../core/alert/model.ts';
 import { intervalMs } from '../core/policy/interval.ts';
 import { SPOOL_LANES, type ReadingStore, type Spool, type SpooledRecord } from '../ports.ts';
+import type { Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator } from '../services/batch-commit.ts';
 import type { WriterSpool } from '../services/batch-writer.ts';
+import type { DatabaseStart } from '../services/database-start.ts';
 import { Draining, settleAtStart } from '../services/draining.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
 import { Settling } from '../services/settling.ts';
 import { Spooling } from '../services/spooling.ts';
 import type { StoreWatch } from '../services/store-health.ts';
+import type { Database } from './database.ts';
 import { databaseOptions } from './options.ts';
 import type { Parts } from './parts.ts';
+import type { Live } from './running.ts';
 
 export interface SpoolEnds {
-  readonly databaseUrl: string;
+  readonly database: Database;
   readonly registry: SensorRegistry;
+  readonly alerting: Alerting;
+  readonly telling: AlertEvaluator;
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   /** The configuration as it is now: a reload may change when readings are late. */
-  readonly current: () => Config;
+  readonly live: Live;
   /** Stands between the spool and its store. */
-  readonly watchStore: (store: ReadingStore) => ReadingStore;
-}
-
-/** A spool with nothing in it that must come before the alert state is read. */
-export interface OpenSpool {
-  /** Alert lines that the last process told before their rows were in the database. */
-  readonly told: readonly AlertNotification[];
-  /** Brings the rest of the line into the database that comes before live batches, and drains the others from then on. */
-  start(alerting: AlertEvaluator): Promise<WriterSpool>;
+  readonly stored: (store: ReadingStore) => ReadingStore;
 }
 
 /** Between two attempts at something that fails for no known reason, at a start. */
 const START_PAUSE_MS = 1000;
 
-/** Undefined where no spool is wanted. Rejects where there is one that cannot be used, or the database fails. */
+/** Undefined where no spool is wanted. Rejects where there is one that cannot be used. */
 export async function openSpooling(parts: Parts, ends: SpoolEnds): Promise<OpenSpool | undefined> {
-  const { config, clock, logger, metrics, releasers } = parts;
-  const { max_bytes: maxBytes, max_age: maxAgeMs, after: afterMs } = config.spool;
-  if (!config.spool.enabled) return undefined;
-  const folder = join(config.state_dir, 'spool');
-  const spool = await openSpool({ folder, maxBytes, maxAgeMs }, { clock, logger });
-  releasers.add('spool', () => spool.close());
-  const store = ends.watchStore(
-    createReadingStore(databaseOptions(config, ends.databaseUrl, 'spool'), { clock, logger, metrics }),
-  );
-  releasers.add('spool store', () => store.close());
+  if (!parts.config.spool.enabled) return undefined;
+  const spool = await openFolder(parts);
+  const store = openStore(parts, ends);
   await takeOver(spool, ends.ledger, parts);
+  return new OpenSpool(parts, ends, spool, store);
+}
 
-  const lateAfterMs = () => lateAfter(ends.current());
-  const told: AlertNotification[] = [];
-  // What was not told yet is found in the outbox when the alert state is read.
-  let onAlertsSettled = (record: SpooledRecord): void => {
-    if (record.told) told.push(...record.alerts.notifications);
-  };
-  const settling = new Settling(
-    { lateAfterMs },
-    {
-      ...{ spool, store, clock, logger },
-      ...{ registry: ends.registry, watch: ends.watch },
-      onSettled: (outcome, deadLetters) => ends.ledger.committed(outcome, deadLetters),
-      onAlertsSettled: (record) => onAlertsSettled(record),
-    },
-  );
-  const wait = () => sleep(START_PAUSE_MS);
-  await settleAtStart(() => settling.alerts(), wait);
+/** The spool's side of the house: the way in, the way out, and the start that may find the database away. */
+export class OpenSpool {
+  readonly forWriter: WriterSpool;
+  private readonly parts: Parts;
+  private readonly ends: SpoolEnds;
+  private readonly settling: Settling;
+  private step: DatabaseStart | undefined;
 
-  const start = async (alerting: AlertEvaluator): Promise<WriterSpool> => {
-    onAlertsSettled = ({ alerts }) => alerting.announce(alerts.notifications);
+  constructor(parts: Parts, ends: SpoolEnds, spool: Spool, store: ReadingStore) {
+    const { config, clock, logger, metrics } = parts;
+    const { telling: alerting, registry, watch, ledger } = ends;
+    this.parts = parts;
+    this.ends = ends;
+    const lateAfterMs = () => lateAfter(ends.live.config);
     const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
-    await settleAtStart(() => settling.unresolved(alerting), wait);
+    this.forWriter = { spooling, afterMs: config.spool.after, lateAfterMs };
+    this.settling = new Settling(
+      { lateAfterMs },
+      {
+        ...{ spool, store, registry, watch, clock, logger },
+        onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),
+        onAlertsSettled: (record) => this.alertsSettled(record),
+      },
+    );
+  }
+
+  /** Alert rows that the last process left: they come before the alert state is read. Rejects as a commit does. */
+  settleAlerts(signal: AbortSignal): Promise<void> {
+    const wait = () => sleep(START_PAUSE_MS);
+    return settleAtStart(() => this.settling.alerts(signal), wait);
+  }
+
+  /** Takes the step or, where the database is away, leaves it to who drains from now on. Rejects as `orAway` does. */
+  async start(step: DatabaseStart): Promise<void> {
+    const { config, clock, logger, releasers } = this.parts;
+    const { telling: alerting, watch } = this.ends;
+    const { spooling } = this.forWriter;
+    this.step = step;
+    const away = await step.orAway(clock, config.spool.after);
+    if (away !== undefined) watch.failed(away, 0, 'started without the database: messages go to the spool');
+    // What the last process left unevaluated may be much: it goes first, and the start does not wait for it.
+    if (away !== undefined || spooling.contents.lanes.unresolved.records > 0) spooling.beginBlind();
     const { min: baseMs, max: capMs } = config.ingest.retry;
     const draining = new Draining(
       { baseMs, capMs },
-      { spooling, settling, alerting, watch: ends.watch, clock, logger, random: Math.random },
+      {
+        ...{ spooling, settling: this.settling, alerting, start: step, watch, clock, logger },
+        random: Math.random,
+      },
     );
     draining.start();
     releasers.add('draining', () => draining.stop());
-    return { spooling, afterMs, lateAfterMs };
-  };
-  return { told, start };
+  }
+
+  private alertsSettled({ alerts: { notifications }, told }: SpooledRecord): void {
+    if (this.step?.done === true) this.ends.telling.announce(notifications);
+    // At a start they are found in the outbox when the alert state is read.
+    else if (told) this.ends.alerting.wereTold(notifications);
+  }
+}
+
+async function openFolder({ config, clock, logger, releasers }: Parts): Promise<Spool> {
+  const { max_bytes: maxBytes, max_age: maxAgeMs } = config.spool;
+  const folder = join(config.state_dir, 'spool');
+  const spool = await openSpool({ folder, maxBytes, maxAgeMs }, { clock, logger });
+  releasers.add('spool', () => spool.close());
+  return spool;
+}
+
+/** A connection of its own: what drains must not stand in the way of what arrives. */
+function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore {
+  const store = stored(createReadingStore(databaseOptions(parts.config, database.url, 'spool'), parts));
+  parts.releasers.add('spool store', () => store.close());
+  return store;
 }
 
 /** What the last process left counts as received by this one; what it had set aside gets another chance. */

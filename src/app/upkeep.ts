@@ -29,12 +29,12 @@ const OPERATORS_KEPT_MS = 90 * 24 * HOUR_MS;
 /** How long alerts of the system are kept: as long as other alerts by default. */
 const SYSTEM_ALERTS_KEPT_MS = 365 * 24 * HOUR_MS;
 
-/** The small things that somebody has to do every so often. */
-export function startHousekeeping(
+/** The small things that somebody has to do every so often. Not started yet. */
+export function createHousekeeping(
   { config, clock, logger, metrics, releasers }: Parts,
   { pool, alertStore, operatorStore }: Database,
   { embeddedDatabase }: Servers,
-): void {
+): Housekeeping {
   const prune = async () => {
     while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
     await new TimescaleSystemAlertStore(pool).prune(clock.nowMs() - SYSTEM_ALERTS_KEPT_MS);
@@ -66,17 +66,17 @@ export function startHousekeeping(
     chores.push({ name: 'write app_metrics', everyMs: config.app_metrics.every, run: write });
   }
   const housekeeping = new Housekeeping(chores, { clock, logger });
-  housekeeping.start();
   releasers.add('housekeeping', () => housekeeping.stop());
+  return housekeeping;
 }
 
-/** Verification of the policies on a schedule, repairs, and the jobs of a server without workers. */
-export async function startScheduling(
+/** Verification of the policies on a schedule, repairs, and the jobs of a server without workers. Not started yet. */
+export function openScheduling(
   { config, clock, logger, metrics, releasers }: Parts,
   servers: Servers,
   { pool }: Database,
   announce: (notifications: readonly AlertNotification[]) => void,
-): Promise<Scheduling | undefined> {
+): Scheduling | undefined {
   if (!config.scheduler.enabled) return undefined;
   const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
   // The catalog has shorter limits of its own: a verification must not hold up who waits behind it.
@@ -101,13 +101,12 @@ export async function startScheduling(
     metrics,
     clock,
   });
-  await scheduling.start();
   releasers.add('scheduling', () => scheduling.stop());
   return scheduling;
 }
 
-/** Aggregates of readings that come too late for the refresh policies; with the scheduler, or not at all. */
-export function startLateRefresh(
+/** Aggregates of readings that come too late for the refresh policies; with the scheduler, or not at all. Not started yet. */
+export function createLateRefresh(
   { config, clock, logger, metrics, releasers }: Parts,
   servers: Servers,
 ): LateRefresh | undefined {
@@ -120,7 +119,6 @@ export function startLateRefresh(
     lock: new AdvisoryLeaderLock(options, { clock, logger }, 'late'),
     plan: planOf(config.policies),
   });
-  refresh.start();
   releasers.add('late refresh', async () => {
     const stopped = refresh.stop();
     // A refresh under way is cut off: the server rolls it back, and the `late` check finds its range.

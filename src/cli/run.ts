@@ -69,8 +69,11 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   const supervision = startSupervision(supervisorOf(cli.env), { logger, alive: () => app.alive() });
   const early = await Promise.race([app.start(), interrupted]);
   if (early !== undefined) return giveUp(app, early, logger);
-  logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort }, 'ready');
-  await supervision.ready();
+  const away = app.awaitsDatabase;
+  const database = away === undefined ? 'there' : 'away';
+  logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort, database }, 'ready');
+  await supervision.ready(statusOf(app));
+  void away?.then(() => supervision.status());
   hangup = () => void reload(cli, file, app, { logger, supervision, alertLog });
   const signal = await interrupted;
   logger.info({ signal }, 'stopping');
@@ -80,6 +83,10 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   logger.info({}, 'stopped');
   return 0;
 }
+
+/** For `systemctl status`; undefined where there is nothing to say. */
+const statusOf = (app: App): string | undefined =>
+  app.awaitsDatabase === undefined ? undefined : 'started without the database: readings go to the spool';
 
 const GIVE_UP_MS = 3000;
 
@@ -108,5 +115,5 @@ async function reload(cli: Cli, file: string | undefined, app: App, deps: Reload
   } catch (error) {
     logger.error({ err: error }, `reload refused, the configuration in force stays: ${messageOf(error)}`);
   }
-  await supervision.ready();
+  await supervision.ready(statusOf(app));
 }

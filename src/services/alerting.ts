@@ -81,11 +81,13 @@ export class Alerting {
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
   }
 
-  /** Restores the state, and announces what a crash kept from being announced. Before the first subscription. */
+  /** Restores the state, and announces what a crash kept from being announced. Before the first evaluation. */
   async load(sensors: readonly Sensor[]): Promise<void> {
     const { store, clock, logger, rules } = this.deps;
     const { engine, changes, states } = await loadEngine(rules, sensors, store, clock.nowMs() * 1000);
     engine.silence(await this.desk.load(), clock.nowMs());
+    // After a start without the database, the broker has long been there.
+    engine.inheritConnection(this.engine);
     this.engine = engine;
     this.changes = changes;
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');

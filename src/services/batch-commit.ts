@@ -1,4 +1,4 @@
-import { messageOf } from '../core/errors.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
@@ -39,9 +39,17 @@ export interface CommitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Rows of one transaction at most. */
   readonly most?: number | undefined;
+  /** Rejects with SENSOR_LIMIT where readings of new sensors would be refused that may register a minute later. */
+  readonly patient?: boolean | undefined;
   /** Called at each step: the database has the batch in hand. */
   readonly onStep?: (() => void) | undefined;
 }
+
+const SENSOR_LIMIT = {
+  code: 'SENSOR_LIMIT',
+  kind: 'transient',
+  remedy: 'Raise sensors.max_new_per_minute if so many new sensors are expected.',
+} as const;
 
 type Result = Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'too_big' };
 
@@ -63,7 +71,7 @@ export class BatchCommit {
   async run(batch: IntakeBatch, options: CommitOptions = {}): Promise<WriteOutcome> {
     const { alerting, setLateAside } = this.deps;
     const { signal, most = Infinity } = options;
-    await unlessAborted(this.resolveSensors(batch, signal), signal);
+    await unlessAborted(this.resolveSensors(batch, options), signal);
     if (batch.rowList.length > 0)
       await unlessAborted(alerting.prepare(batch.rowList as ResolvedRow[], signal), signal);
     await setLateAside?.(batch);
@@ -143,12 +151,17 @@ export class BatchCommit {
     batch.refuse(batch.rowList.indexOf(row), sqlstate, message);
   }
 
-  private async resolveSensors(batch: IntakeBatch, signal: AbortSignal | undefined): Promise<void> {
+  private async resolveSensors(batch: IntakeBatch, { signal, patient }: CommitOptions): Promise<void> {
     if (batch.unknown.size === 0) return;
     const { registry } = this.deps;
     const refused = await registry.resolve(batch.unknown.values());
     // Nobody waits any more: the batch has gone another way.
     if (signal?.aborted === true) return;
+    if (patient === true && registry.admitsLater && [...refused.values()].includes('sensor_limit'))
+      throw new FieldwatchError(
+        'new sensors have to wait: sensors.max_new_per_minute is used up',
+        SENSOR_LIMIT,
+      );
     const kept = [];
     for (const row of batch.rowList) {
       const sensor = row.sensor ?? registry.find(row.key);

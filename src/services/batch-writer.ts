@@ -98,6 +98,11 @@ export class BatchWriter {
     return this.deps.spool?.spooling.trouble !== undefined;
   }
 
+  /** True while readings go to the spool unevaluated, in the beginning. */
+  get blind(): boolean {
+    return this.deps.spool?.spooling.blind === true;
+  }
+
   /** Gives up on what cannot be written now: the way out of a shutdown with the database away. */
   abandon(): void {
     this.abandoned = true;

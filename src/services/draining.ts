@@ -3,6 +3,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { withDeadline } from './abort.ts';
 import type { AlertEvaluator } from './batch-commit.ts';
+import type { DatabaseStart } from './database-start.ts';
 import { isInexplicable, type Settling } from './settling.ts';
 import { Sleeper } from './sleeper.ts';
 import type { Spooling } from './spooling.ts';
@@ -12,6 +13,8 @@ export interface DrainingDeps {
   readonly spooling: Spooling;
   readonly settling: Settling;
   readonly alerting: AlertEvaluator;
+  /** Comes before all else where the database was away at the start. */
+  readonly start: DatabaseStart;
   readonly watch: StoreWatch;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -22,6 +25,11 @@ export interface DrainingDeps {
 const IDLE_MS = 60_000;
 /** How long a few hundred readings may take, while batches wait. */
 const ANSWER_MS = 10_000;
+/** How often is looked whether more new sensors may register. */
+const ADMISSION_EVERY_MS = 1000;
+/** A flood of random names must not keep what arrives in the spool: after so long the rest of them is refused as ever. */
+const PATIENCE_MS = 3_600_000;
+const COMPLAINT = 'cannot write to the database; messages go to the spool, and it is tried again';
 
 /**
  * Empties the spool. While batches go there, it tries the database again and again; once it answers, what must come
@@ -36,6 +44,8 @@ export class Draining {
   private complaint: string | undefined;
   /** Recoveries in a row that had nothing to write. */
   private vain = 0;
+  /** Since when new sensors have been waiting, in monotonic time. */
+  private waitingSinceMs: number | undefined;
 
   constructor(backoff: BackoffLimits, deps: DrainingDeps) {
     this.backoff = backoff;
@@ -74,26 +84,59 @@ export class Draining {
   }
 
   private async recover(): Promise<void> {
-    const { spooling, watch } = this.deps;
+    const { watch, start } = this.deps;
+    const started = await start.later(this.hangUp.signal);
+    if (started) watch.recovered();
     // One piece of the rest shows whether the database is back.
-    const proved = (await this.settleAlerts()) || (await this.tryReadings());
+    const proved = started || (await this.settleAlerts()) || (await this.tryReadings());
     if (proved) this.vain = 0;
     // Nothing is there to try it with: batches try it themselves, now and then.
     else await this.sleeper.sleep(backoffMs(this.vain++, this.backoff, this.deps.random));
-    while (await spooling.exclusive(() => this.settleUnresolved()));
-    await spooling.end(async () => {
-      await this.settleAlerts();
-      while (await this.settleUnresolved());
-    });
+    while (!(await this.settleHead()));
+    this.waitingSinceMs = undefined;
     if (proved) watch.recovered();
   }
 
+  /** What must come before the next live batch; then batches go to the database again. False: not all of it may yet. */
+  private async settleHead(): Promise<boolean> {
+    const { spooling, watch } = this.deps;
+    try {
+      while (await spooling.exclusive(() => this.settleNext())) watch.recovered();
+      await spooling.end(async () => {
+        while (await this.settleNext());
+      });
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== 'SENSOR_LIMIT') throw error;
+      await this.awaitAdmission(error);
+      return false;
+    }
+  }
+
+  /**
+   * In turns with batches, which may bring alerts of their own: a state must not be stored over a newer one. Batches wait
+   * meanwhile, for the engine does one evaluation at a time: so the database has to answer soon.
+   */
+  private settleNext(): Promise<boolean> {
+    const { clock } = this.deps;
+    const next = async (signal: AbortSignal) =>
+      (await this.settleAlerts(signal)) || (await this.settleUnresolved(signal));
+    return withDeadline(clock, ANSWER_MS, next, this.hangUp.signal);
+  }
+
+  private async awaitAdmission(error: unknown): Promise<void> {
+    if (this.waitingSinceMs === undefined)
+      this.deps.logger.warn({ code: codeOf(error) }, `the spool drains slowly: ${messageOf(error)}`);
+    this.waitingSinceMs ??= this.deps.clock.monotonicMs();
+    if (!(await this.tryReadings())) await this.sleeper.sleep(ADMISSION_EVERY_MS);
+    this.hangUp.signal.throwIfAborted();
+  }
+
   /** True if there were any. */
-  private async settleAlerts(): Promise<boolean> {
+  private async settleAlerts(signal = this.hangUp.signal): Promise<boolean> {
     const { settling, spooling } = this.deps;
     let any = false;
-    while (spooling.contents.lanes.alerts.records > 0 && (await settling.alerts(this.hangUp.signal)))
-      any = true;
+    while (spooling.contents.lanes.alerts.records > 0 && (await settling.alerts(signal))) any = true;
     return any;
   }
 
@@ -107,17 +150,17 @@ export class Draining {
     }
   }
 
-  /** Batches wait meanwhile, for the engine does one evaluation at a time: so the database has to answer soon. */
-  private async settleUnresolved(): Promise<boolean> {
+  private async settleUnresolved(signal: AbortSignal): Promise<boolean> {
     const { settling, spooling, alerting, clock } = this.deps;
     if (spooling.contents.lanes.unresolved.records === 0) return false;
-    const run = (signal: AbortSignal) => settling.unresolved(alerting, signal);
-    return withDeadline(clock, ANSWER_MS, run, this.hangUp.signal);
+    const nowMs = clock.monotonicMs();
+    const patient = nowMs - (this.waitingSinceMs ?? nowMs) < PATIENCE_MS;
+    return settling.unresolved(alerting, { signal, patient });
   }
 
   private complain(error: unknown, away: boolean): void {
     const code = codeOf(error);
-    if (away) return this.deps.watch.failed(error, 0);
+    if (away) return this.deps.watch.failed(error, 0, COMPLAINT);
     this.deps.watch.count(error);
     if (this.complaint === code) return;
     this.complaint = code;
@@ -126,8 +169,8 @@ export class Draining {
 }
 
 /**
- * At a start, before anything else is written: what the last process left for the head of the line. An error that says
- * nothing is tried again until its record is set aside; every other one ends the start.
+ * Before the alert state is read: what the last process left for the head of the line. An error that says nothing is
+ * tried again until its record is set aside; every other one is for who starts.
  */
 export async function settleAtStart(
   settle: () => Promise<boolean>,

@@ -56,6 +56,11 @@ export class SensorRegistry {
     this.allowed = matcher(options.allow);
   }
 
+  /** Who is refused for the limit alone may register in a minute. */
+  get admitsLater(): boolean {
+    return this.options.maxNewPerMinute > 0;
+  }
+
   find(key: string): Sensor | undefined {
     return this.byKey.get(key);
   }

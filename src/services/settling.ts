@@ -83,21 +83,21 @@ export class Settling {
     });
   }
 
-  /** Readings that are still to be evaluated. */
-  unresolved(alerting: AlertEvaluator, signal?: AbortSignal): Promise<boolean> {
-    return this.load('unresolved', new BatchCommit({ ...this.deps, alerting }), alerting, signal);
+  /** Readings that are still to be evaluated. `patient`: those of new sensors wait for their turn (SENSOR_LIMIT). */
+  unresolved(alerting: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
+    return this.load('unresolved', new BatchCommit({ ...this.deps, alerting }), alerting, options);
   }
 
   /** All the others, and dead letters. */
   readings(signal?: AbortSignal): Promise<boolean> {
-    return this.load('readings', this.plain, EVALUATED, signal);
+    return this.load('readings', this.plain, EVALUATED, { signal });
   }
 
   private async load(
     lane: 'unresolved' | 'readings',
     commit: BatchCommit,
     alerting: AlertEvaluator,
-    signal: AbortSignal | undefined,
+    options: CommitOptions,
   ): Promise<boolean> {
     const load =
       this.loads.get(lane) ?? this.loadOf(await this.oldest(lane, this.single > 0 ? 1 : JOINED_ITEMS[lane]));
@@ -107,7 +107,7 @@ export class Settling {
       for (const batch of load.batches) {
         const small: CommitOptions = load.late && batch === load.batches[0] ? { most: LATE_ROWS } : {};
         commit.begin();
-        const { notifications } = await commit.run(batch, { signal, ...small });
+        const { notifications } = await commit.run(batch, { ...options, ...small });
         if (notifications.length > 0) alerting.announce(notifications);
       }
       await this.deps.spool.remove(load.records);

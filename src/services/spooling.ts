@@ -52,6 +52,7 @@ export class Spooling {
   private readonly deps: SpoolingDeps;
   private readonly appended;
   private isActive = false;
+  private isBlind = false;
   private lastTrouble: SpoolTrouble | undefined;
   /** Devices of which readings wait unevaluated: what follows of them has to wait behind. */
   private readonly waiting = new Set<string>();
@@ -70,6 +71,14 @@ export class Spooling {
   /** The database is away: batches go to the spool. */
   get active(): boolean {
     return this.isActive;
+  }
+
+  /**
+   * Nothing is evaluated: the alert state of the last run is not read yet, or readings that come before what arrives
+   * now wait unevaluated, and nobody knows of which devices.
+   */
+  get blind(): boolean {
+    return this.isBlind;
   }
 
   /** Set while what should be spooled cannot be: it is held, unacknowledged. */
@@ -100,6 +109,13 @@ export class Spooling {
     this.changed();
   }
 
+  /** At a start, before the first batch: all readings wait unevaluated. */
+  beginBlind(): void {
+    this.isActive = true;
+    this.isBlind = true;
+    this.changed();
+  }
+
   /**
    * Back to the database, once `settle` has found nothing left that must come before. No batch gets in between: what was
    * appended before this call is there for `settle` to find, and what comes later goes to the database.
@@ -108,6 +124,7 @@ export class Spooling {
     return this.inTurn(async () => {
       await settle();
       this.isActive = false;
+      this.isBlind = false;
       this.lastTrouble = undefined;
       this.waiting.clear();
       const { readings } = this.contents.lanes;
@@ -120,10 +137,11 @@ export class Spooling {
   keep(batch: IntakeBatch): Promise<boolean> {
     return this.whileActive(async () => {
       const [known, unknown] = this.divide(batch.rowList);
-      const evaluation = this.deps.alerting.evaluate(known);
+      // Blind, the engine is left alone: it may be in the middle of being loaded.
+      const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known);
       const fresh = known.filter((row) => !row.spooled);
       const records = [
-        ...alertRecord(evaluation.batch),
+        ...alertRecord(evaluation?.batch ?? EMPTY_ALERT_BATCH),
         ...record('unresolved', { readings: spooledRows(unknown, batch) }),
         ...record('readings', {
           readings: spooledRows(fresh, batch),
@@ -163,7 +181,12 @@ export class Spooling {
     const unknown: IntakeRow[] = [];
     for (const row of rows) {
       const { sensor } = row;
-      if (sensor !== undefined && this.deps.alerting.knows(sensor.id) && !this.waiting.has(row.key))
+      if (
+        !this.isBlind &&
+        sensor !== undefined &&
+        this.deps.alerting.knows(sensor.id) &&
+        !this.waiting.has(row.key)
+      )
         known.push(row as ResolvedRow);
       else unknown.push(row);
     }

@@ -9,6 +9,8 @@ export type StoreHealth =
 export const codeOf = (error: unknown): string =>
   error instanceof FieldwatchError ? error.code : 'UNEXPECTED';
 
+const FAILED = 'cannot write to the database; messages are held unacknowledged and tried again';
+
 /** Counts failed attempts, and tells of trouble when it begins, when it changes and when it is over. */
 export class StoreWatch {
   private readonly clock: Clock;
@@ -32,7 +34,7 @@ export class StoreWatch {
     this.failures.inc(1, { code: codeOf(error) });
   }
 
-  failed(error: unknown, rows: number): void {
+  failed(error: unknown, rows: number, what = FAILED): void {
     this.count(error);
     const code = codeOf(error);
     // Logged when the trouble begins or changes, not at every attempt.
@@ -40,10 +42,7 @@ export class StoreWatch {
     const sinceMs = this.state.state === 'failing' ? this.state.sinceMs : this.clock.nowMs();
     this.state = { state: 'failing', code, message: messageOf(error), sinceMs };
     const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
-    this.logger.error(
-      { code, err: error, remedy, rows },
-      'cannot write to the database; messages are held unacknowledged and tried again',
-    );
+    this.logger.error({ code, err: error, remedy, rows }, what);
   }
 
   recovered(): void {

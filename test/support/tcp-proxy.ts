@@ -30,9 +30,10 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#accept(client));
   }
 
-  static async start(targetPort: number, targetHost = '127.0.0.1'): Promise<TcpProxy> {
+  /** `port`: where clients look for it already; otherwise a free one. */
+  static async start(targetPort: number, targetHost = '127.0.0.1', port = 0): Promise<TcpProxy> {
     const proxy = new TcpProxy({ host: targetHost, port: targetPort });
-    proxy.#server.listen(0, '127.0.0.1');
+    proxy.#server.listen(port, '127.0.0.1');
     await once(proxy.#server, 'listening');
     return proxy;
   }

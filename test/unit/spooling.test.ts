@@ -1,10 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/adapters/logger.ts';
-import type { AlertNotification } from '../../src/core/alert/model.ts';
+import { watchTime } from '../../src/app/alerts.ts';
+import { EMPTY_ALERT_BATCH, type AlertNotification } from '../../src/core/alert/model.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
 import type { InboundMessage, StoreBatch } from '../../src/ports.ts';
+import type { Alerting, Evaluation } from '../../src/services/alerting.ts';
 import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
 import { BatchWriter } from '../../src/services/batch-writer.ts';
+import { DatabaseStart } from '../../src/services/database-start.ts';
 import { Draining } from '../../src/services/draining.ts';
 import { IntakeBatch } from '../../src/services/intake-batch.ts';
 import { IntakeLedger } from '../../src/services/intake-ledger.ts';
@@ -59,7 +62,13 @@ afterEach(async () => {
   for (const draining of running.splice(0)) await draining.stop();
 });
 
-async function setup() {
+interface Setting {
+  readonly maxNewPerMinute?: number;
+  /** What the start does with the database; the database is away at the start, then. */
+  readonly cold?: (house: { registry: SensorRegistry; alerting: Alerts }) => Promise<void>;
+}
+
+async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
   const [live, drain, spool, directory, clock, metrics, alerting] = [
     new FakeStore(),
     new FakeStore(),
@@ -74,10 +83,17 @@ async function setup() {
   directory.add('s2');
   const logger = silentLogger;
   const registry = new SensorRegistry(
-    { registration: 'auto', allow: [], maxNewPerMinute: 100 },
+    { registration: 'auto', allow: [], maxNewPerMinute },
     { directory, clock, logger, metrics },
   );
-  await registry.load();
+  const start = new DatabaseStart({
+    greet: async () => {},
+    run: async () => cold?.({ registry, alerting }),
+  });
+  if (cold === undefined) {
+    await registry.load();
+    await start.now();
+  }
   const ledger = new IntakeLedger(metrics);
   const watch = new StoreWatch({ clock, logger, metrics });
   const lateAfterMs = () => 7 * DAY_MS;
@@ -90,9 +106,10 @@ async function setup() {
     },
   );
   const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
+  if (cold !== undefined) spooling.beginBlind();
   const backoff = { baseMs: 100, capMs: 1000 };
   const draining = new Draining(backoff, {
-    ...{ spooling, settling, alerting, watch, clock, logger },
+    ...{ spooling, settling, alerting, start, watch, clock, logger },
     random: () => 1,
   });
   running.push(draining);
@@ -128,6 +145,7 @@ async function setup() {
     }
   };
   return {
+    start,
     live,
     drain,
     spool,
@@ -313,6 +331,107 @@ describe('statement 18: the spool while the database is away', () => {
     house.writer.abandon();
     expect(await written).toBe('spooled');
     expect(house.spool.contents.lanes.readings.items).toBe(1);
+  });
+
+  it('started without the database: judges nothing before the alert state is read, then all in order', async () => {
+    let back = false;
+    const house = await setup({
+      cold: async ({ registry, alerting }) => {
+        if (!back) throw away;
+        await registry.load();
+        alerting.known.add(2);
+      },
+    });
+    fail(away, house.live, house.drain);
+    house.alerting.known.add(1);
+    expect(await house.writer.write(house.batch(['s1 99', 'new 99']))).toBe('spooled');
+    await house.pass(3000);
+    expect(house.writer.health).toMatchObject({ state: 'failing', code: 'DB_UNREACHABLE' });
+    expect(house.start.done).toBe(false);
+    expect(await house.writer.write(house.batch(['s1 1', 's2 99']))).toBe('spooled');
+    expect(house.spool.contents.lanes.unresolved).toMatchObject({ records: 2, items: 4 });
+    expect(house.alerting.adopted).toEqual([]);
+
+    back = true;
+    await house.pass(1500);
+    // The state is read, and the database away again: nothing may overtake what waits.
+    expect(house.start.done).toBe(true);
+    expect(await house.writer.write(house.batch(['s2 1']))).toBe('spooled');
+    expect(house.writer.blind).toBe(true);
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(3000);
+    expect(house.writer.blind).toBe(false);
+    expect(house.writer.health).toEqual({ state: 'ok' });
+    expect(house.alerting.adopted).toEqual([...house.alerting.adopted].sort((a, b) => a - b));
+    expect(house.alerting.lines.map(([id, persisted]) => [id.split('|')[0], persisted])).toEqual([
+      ['s1', true],
+      ['new', true],
+      ['s2', true],
+    ]);
+    expect(conserved(house)).toMatchObject({ received: 5, stored: 5, inFlight: 0 });
+    expect(await house.writer.write(house.batch(['s1 2']))).toMatchObject({ kind: 'committed' });
+  });
+
+  it.each([
+    [true, 0],
+    [false, 1],
+  ])('lets time decide nothing while it judges nothing: %s', async (blind, commits) => {
+    const asked: unknown[] = [];
+    let tick: ((evaluate: () => Evaluation) => Promise<void>) | undefined;
+    watchTime(
+      { start: (commit) => (tick = commit) } as Pick<Alerting, 'start'> as Alerting,
+      {
+        blind,
+        commitAlerts: async (evaluate: unknown) => void asked.push(evaluate),
+      } as unknown as BatchWriter,
+    );
+    await tick?.(() => ({ batch: EMPTY_ALERT_BATCH, adopt: () => {} }));
+    expect(asked).toHaveLength(commits);
+  });
+
+  it('lets more new sensors than may register in a minute wait for the next, and refuses none', async () => {
+    const house = await setup({ maxNewPerMinute: 2 });
+    fail(away, house.live, house.drain);
+    house.directory.failWith = away;
+    const first = house.writer.write(house.batch(['n1 1', 'n2 1', 'n3 99', 'n4 1', 'n5 1']));
+    await house.pass(5100);
+    expect(await first).toBe('spooled');
+    house.directory.failWith = undefined;
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(5000);
+    expect(house.directory.sensors.size).toBe(2 + 2);
+    // What is known goes on meanwhile, its alerts at once.
+    expect(await house.writer.write(house.batch(['s1 99']))).toBe('spooled');
+    await house.pass(2000);
+    expect(conserved(house)).toMatchObject({ stored: 1, deadLettered: 0, inFlight: 5 });
+    expect(house.alerting.lines.map(([, persisted]) => persisted)).toEqual([false, true]);
+    expect(house.writer.health).toEqual({ state: 'ok' });
+    await house.pass(130_000);
+    expect(conserved(house)).toMatchObject({ stored: 6, deadLettered: 0, inFlight: 0 });
+    expect(house.spooling.active).toBe(false);
+  });
+
+  it.each([
+    ['none may register', 0, 5000],
+    ['a flood of new names does not end', 1, 3_700_000],
+  ])('refuses new sensors as ever where %s', async (_, maxNewPerMinute, afterMs) => {
+    const house = await setup({ maxNewPerMinute });
+    fail(away, house.live, house.drain);
+    house.directory.failWith = away;
+    const names = Array.from({ length: 200 }, (__, i) => `n${i} 1`);
+    const first = house.writer.write(house.batch(names));
+    await house.pass(5100);
+    await first;
+    house.directory.failWith = undefined;
+    house.live.auto = house.drain.auto = stored;
+    for (let passedMs = 0; passedMs < afterMs; passedMs += 1000) {
+      house.clock.advance(1000);
+      await settle(4);
+    }
+    expect(house.spooling.active).toBe(false);
+    const { stored: kept, deadLettered } = conserved(house);
+    expect(kept + deadLettered).toBe(200);
+    expect(deadLettered).toBeGreaterThan(100);
   });
 
   it('takes what time decides for the alerts, too', async () => {

@@ -9,12 +9,12 @@ export interface SupervisorFacts {
 }
 
 export interface Supervision {
-  /** Start-up or reload is over. */
-  ready(): Promise<void>;
+  /** Start-up or reload is over. `status`: one line for `systemctl status`. */
+  ready(status?: string): Promise<void>;
   reloading(): Promise<void>;
   stopping(): Promise<void>;
   /** One line for `systemctl status`. */
-  status(text: string): Promise<void>;
+  status(text?: string): Promise<void>;
   /** Ends the watchdog's timer; for tests and for what stops without ending the process. Idempotent. */
   close(): void;
 }
@@ -25,6 +25,8 @@ export interface SupervisionDeps {
   readonly alive: () => boolean;
   readonly notifier?: Notifier;
 }
+
+const RUNNING = 'running';
 
 /** Tells systemd how the daemon is, and feeds its watchdog as long as the daemon is alive. Does nothing elsewhere. */
 export function startSupervision(facts: SupervisorFacts, deps: SupervisionDeps): Supervision {
@@ -47,10 +49,10 @@ export function startSupervision(facts: SupervisorFacts, deps: SupervisionDeps):
   }
 
   return {
-    ready: () => notifier.notify('READY=1', 'STATUS=running'),
+    ready: (status = RUNNING) => notifier.notify('READY=1', `STATUS=${status}`),
     reloading: () => notifier.notify('RELOADING=1', `MONOTONIC_USEC=${monotonicUsec()}`, 'STATUS=reloading'),
     stopping: () => notifier.notify('STOPPING=1', 'STATUS=stopping'),
-    status: (text) => notifier.notify(`STATUS=${text}`),
+    status: (text = RUNNING) => notifier.notify(`STATUS=${text}`),
     close: () => clearInterval(timer),
   };
 }

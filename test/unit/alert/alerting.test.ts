@@ -351,6 +351,16 @@ describe('the alerting service', () => {
       ]);
     });
 
+    test('silence fires also where the broker was there before the state could be read', async () => {
+      const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
+      const committed = start(daemon);
+      daemon.alerting.onConnectivity(connected);
+      await daemon.alerting.load([SENSOR]);
+      await run(daemon, reading(0, 25));
+      await pass(daemon, 63);
+      expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ alertType: 'temperature_no_data' }]);
+    });
+
     test('many silent sensors: bounded slices one after the other, a line for each slice and for each its row', async () => {
       const many = Array.from({ length: 12_000 }, (_, index) => ({
         ...SENSOR,

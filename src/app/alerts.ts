@@ -1,0 +1,68 @@
+import type { AlertNotification } from '../core/alert/model.ts';
+import { RuleSet } from '../core/alert/rules.ts';
+import { createAlerting, type Alerting } from '../services/alerting.ts';
+import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
+import type { Notifying } from '../services/notifying.ts';
+import type { SensorRegistry } from '../services/sensor-registry.ts';
+import type { Database } from './database.ts';
+import type { Parts } from './parts.ts';
+import type { AppDeps, Live } from './running.ts';
+
+/** The alert engine, without the state of the last run yet. */
+export function openAlerting(
+  { config, clock, logger, metrics }: Parts,
+  { alertStore, operatorStore }: Database,
+  { alertLog }: AppDeps,
+  router: Notifying,
+): Alerting {
+  return createAlerting({
+    rules: new RuleSet(config.alerts),
+    store: alertStore,
+    operators: operatorStore,
+    ...{ logger, metrics, clock, alertLog, router },
+  });
+}
+
+/** The alert engine, with somebody told of every line that leaves. */
+export function tellingOf(
+  alerting: Alerting,
+  onAlert: ((notification: AlertNotification) => void) | undefined,
+): AlertEvaluator {
+  if (onAlert === undefined) return alerting;
+  return {
+    prepare: (rows, signal) => alerting.prepare(rows, signal),
+    knows: (sensorId) => alerting.knows(sensorId),
+    evaluate: (rows) => alerting.evaluate(rows),
+    announce: (notifications) => {
+      alerting.announce(notifications);
+      notifications.forEach(onAlert);
+    },
+    announceUnpersisted: (notifications) => {
+      alerting.announceUnpersisted(notifications);
+    },
+  };
+}
+
+/** A location learned from a topic counts for the rules as one of the configuration does, from the next batch on. */
+export function followLocations(
+  registry: SensorRegistry,
+  alerting: Alerting,
+  writer: BatchWriter,
+  live: Live,
+): void {
+  registry.onPlaced = () =>
+    void writer.commitAlerts(() => alerting.reload(new RuleSet(live.config.alerts), registry.all()));
+}
+
+/**
+ * What falls due by time alone (no data, held alerts) is committed between two batches. Not while readings wait that
+ * nobody has judged: their sensors would pass for silent.
+ */
+export function watchTime(alerting: Alerting, writer: BatchWriter): void {
+  alerting.start(
+    async (evaluate) => {
+      if (!writer.blind) await writer.commitAlerts(evaluate);
+    },
+    (evaluate) => writer.commitCommands(evaluate),
+  );
+}

@@ -1,0 +1,152 @@
+import type { Config } from '../config/index.ts';
+import type { ReadingStore } from '../ports.ts';
+import type { Alerting } from '../services/alerting.ts';
+import { BatchWriter, type AlertEvaluator } from '../services/batch-writer.ts';
+import { DatabaseStart } from '../services/database-start.ts';
+import type { Housekeeping } from '../services/housekeeping.ts';
+import { IntakeLedger } from '../services/intake-ledger.ts';
+import { tellingLate } from '../services/late-ranges.ts';
+import type { LateRefresh } from '../services/late-refresh.ts';
+import type { Notifying } from '../services/notifying.ts';
+import type { Scheduling } from '../services/scheduling.ts';
+import { SensorRegistry } from '../services/sensor-registry.ts';
+import { SilentFeeds } from '../services/silent-feeds.ts';
+import { StoreWatch } from '../services/store-health.ts';
+import { followLocations, openAlerting, tellingOf, watchTime } from './alerts.ts';
+import { greetDatabase, openDatabase, prepareDatabase, type Database } from './database.ts';
+import { openHttp } from './http.ts';
+import { startIntake } from './intake.ts';
+import { registryOptions } from './options.ts';
+import type { Parts } from './parts.ts';
+import { routerOf } from './router.ts';
+import type { AppDeps, Live, Running } from './running.ts';
+import { startServers, type Servers } from './servers.ts';
+import { createNotifying, sinkPartsOf, warnOfEcho } from './sinks.ts';
+import { openSpooling, type OpenSpool } from './spooling.ts';
+import { makeStateFolder } from './state-folder.ts';
+import { createHousekeeping, createLateRefresh, openScheduling } from './upkeep.ts';
+
+/** What is made before anything is asked of the database. */
+interface House {
+  readonly live: Live;
+  readonly servers: Servers;
+  readonly database: Database;
+  readonly registry: SensorRegistry;
+  readonly notifying: Notifying;
+  readonly alerting: Alerting;
+  readonly telling: AlertEvaluator;
+  readonly ledger: IntakeLedger;
+  readonly watch: StoreWatch;
+  /** The store, with somebody told of what comes too late for the refresh policies. */
+  readonly stored: (store: ReadingStore) => ReadingStore;
+  readonly spool: OpenSpool | undefined;
+  readonly housekeeping: Housekeeping;
+  readonly lateRefresh: LateRefresh | undefined;
+  readonly scheduling: Scheduling | undefined;
+}
+
+/**
+ * Makes all parts, then does what needs the database, then opens the doors. Where the database is away and there is a
+ * spool, the doors are opened without it.
+ */
+export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
+  const house = await makeHouse(parts, deps);
+  const { live, servers, registry, scheduling, notifying, spool, ledger } = house;
+  const writer = makeWriter(parts, deps, house);
+  const start = startOf(parts, house, writer);
+  if (spool === undefined) await start.now();
+  else await spool.start(start);
+  const feeds = watchFeeds(parts, live);
+  const connectivity = () => live.connectivity;
+  const httpPort = await openHttp(parts, { writer, scheduling, notifying, feeds, connectivity });
+  const { source, ingest, publish } = await startIntake(
+    { ...parts, wrap: deps.wrap?.source },
+    { url: servers.mqttUrl, router: live.router, registry, writer, ledger },
+    (state) => {
+      live.connectivity = state;
+      house.alerting.onConnectivity(state);
+    },
+  );
+  live.publish = publish;
+  live.reading = () => !ingest.isPaused;
+  return { ...house, start, writer, source, ingest, feeds, httpPort };
+}
+
+async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
+  const { config, logger, metrics, releasers } = parts;
+  const live = liveOf(config);
+  const servers = await startServers(config, logger, releasers);
+  await makeStateFolder(config.state_dir);
+  const database = await openDatabase(parts, servers.databaseUrl);
+  const registry = new SensorRegistry(registryOptions(config), { ...parts, directory: database.directory });
+  warnOfEcho(config, live.router.filters, logger);
+  const notifying = createNotifying(parts, database, sinkPartsOf(parts.clock, registry, live));
+  const alerting = openAlerting(parts, database, deps, notifying);
+  const telling = tellingOf(alerting, deps.onAlert);
+  const [ledger, watch] = [new IntakeLedger(metrics), new StoreWatch(parts)];
+  const lateRefresh = createLateRefresh(parts, servers);
+  const stored = (store: ReadingStore) =>
+    lateRefresh === undefined ? store : tellingLate(store, (rows) => lateRefresh.note(rows));
+  const house = { live, servers, database, registry, notifying, alerting, telling, ledger, watch, stored };
+  const spool = await openSpooling(parts, house);
+  releasers.add('alerting', () => alerting.stop());
+  const housekeeping = createHousekeeping(parts, database, servers);
+  const scheduling = openScheduling(parts, servers, database, (told) => telling.announce(told));
+  return { ...house, spool, housekeeping, lateRefresh, scheduling };
+}
+
+function liveOf(config: Config): Live {
+  return {
+    config,
+    router: routerOf(config),
+    connectivity: { state: 'connecting' },
+    publish: undefined,
+    reading: () => false,
+  };
+}
+
+function makeWriter(parts: Parts, deps: AppDeps, house: House): BatchWriter {
+  const { database, registry, telling, watch, spool, stored, alerting, live } = house;
+  const store = stored(database.store);
+  const { min: baseMs, max: capMs } = parts.config.ingest.retry;
+  const writer = new BatchWriter(
+    { baseMs, capMs },
+    {
+      ...{ registry, watch, alerting: telling, spool: spool?.forWriter },
+      store: deps.wrap?.store?.(store) ?? store,
+      ...{ clock: parts.clock, logger: parts.logger, metrics: parts.metrics, random: Math.random },
+    },
+  );
+  followLocations(registry, alerting, writer, live);
+  return writer;
+}
+
+/** All that a start needs the database for, in order. */
+function startOf(parts: Parts, house: House, writer: BatchWriter): DatabaseStart {
+  const { database, registry, alerting, spool, notifying, housekeeping, lateRefresh, scheduling } = house;
+  const run = async (signal: AbortSignal) => {
+    await prepareDatabase(parts, database);
+    signal.throwIfAborted();
+    await registry.load();
+    // What the alert engine made of the last outage is newer than the state that is read next.
+    await spool?.settleAlerts(signal);
+    await alerting.load([...registry.all()]);
+    // Nothing may be started any more once all is being stopped.
+    signal.throwIfAborted();
+    notifying.start();
+    housekeeping.start();
+    lateRefresh?.start();
+    await scheduling?.start();
+    watchTime(alerting, writer);
+  };
+  return new DatabaseStart({ greet: () => greetDatabase(database), run });
+}
+
+/** While nothing can arrive, for the broker is away or reading is paused, no route is called silent. */
+function watchFeeds({ clock, logger, metrics, releasers }: Parts, live: Live): SilentFeeds {
+  const receiving = () => live.connectivity.state === 'subscribed' && live.reading();
+  const feeds = new SilentFeeds(live.router, { clock, logger, metrics, receiving });
+  feeds.start();
+  releasers.add('silent feeds', () => feeds.stop());
+  return feeds;
+}

@@ -1,0 +1,62 @@
+import type { Config } from '../config/index.ts';
+import { diffReloadable } from '../config/reload.ts';
+import { RuleSet } from '../core/alert/rules.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { planOf } from '../core/policy/plan.ts';
+import type { Clock, Logger } from '../ports.ts';
+import { declaredSensors, registryOptions, sharedFilters } from './options.ts';
+import { routerOf } from './router.ts';
+import type { Running } from './running.ts';
+import { sinkPartsOf, sinkSetups, warnOfEcho } from './sinks.ts';
+
+export interface Reloaded {
+  /** Sections that took effect. */
+  readonly applied: readonly string[];
+  /** Keys that wait for the next start. */
+  readonly needsRestart: readonly string[];
+}
+
+/** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
+export async function reload(
+  running: Running,
+  next: Config,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+): Promise<Reloaded> {
+  const { live, start, database, registry, alerting, notifying, writer } = running;
+  if (!start.done) throw notStarted();
+  const { reloadable, needsRestart } = diffReloadable(live.config, next);
+  const changed = new Set<string>(reloadable);
+  // All that can fail comes first: a reload is whole or it is nothing.
+  const router = routerOf(next, live.router);
+  const rules = new RuleSet(next.alerts);
+  const plan = planOf(next.policies);
+  if (changed.has('sensors')) {
+    await database.directory.declare(declaredSensors(next));
+    registry.reconfigure(registryOptions(next));
+  }
+  await registry.load();
+  await writer.commitAlerts(() => alerting.reload(rules, [...registry.all()]));
+  warnOfEcho(next, router.filters, logger);
+  if (changed.has('notify'))
+    await notifying.reconfigure(sinkSetups(next, sinkPartsOf(clock, registry, live)));
+  running.ingest.reroute(router);
+  live.router = router;
+  running.feeds.reroute(router);
+  await running.source.resubscribe(sharedFilters(next, router.filters));
+  running.scheduling?.replan(plan);
+  running.lateRefresh?.replan(plan);
+  live.config = { ...live.config, ...pick(next, reloadable) };
+  return { applied: reloadable, needsRestart };
+}
+
+/** New rules are set against the alert state, which has not been read yet. */
+const notStarted = () =>
+  new FieldwatchError('the database has been away since the start', {
+    code: 'STARTED_WITHOUT_DATABASE',
+    kind: 'transient',
+    remedy: 'Reload again once the database is back, or restart: the start reads the new configuration.',
+  });
+
+function pick(config: Config, keys: readonly (keyof Config)[]): Partial<Config> {
+  return Object.fromEntries(keys.map((key) => [key, config[key]]));
+}

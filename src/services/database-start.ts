@@ -1,0 +1,61 @@
+import { FieldwatchError } from '../core/errors.ts';
+import type { Clock } from '../ports.ts';
+import { unlessAborted, withDeadline } from './abort.ts';
+
+/** What a start does with the database. Both reject with what keeps it from being done. */
+export interface StartSteps {
+  /** Asks it for a sign of life. */
+  readonly greet: () => Promise<void>;
+  /** Brings it up to date, reads what the last run left, and starts what lives on it. Safe to repeat after a failure. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * The part of a start that needs the database: done once, and done later where the database is away at the start and
+ * there is a spool to take what arrives meanwhile (`Draining` tries it again and again then).
+ */
+export class DatabaseStart {
+  /** Resolves when it is done. */
+  readonly whenDone: Promise<void>;
+  private readonly steps: StartSteps;
+  private isDone = false;
+  private tell = () => {};
+
+  constructor(steps: StartSteps) {
+    this.steps = steps;
+    this.whenDone = new Promise((resolve) => (this.tell = resolve));
+  }
+
+  get done(): boolean {
+    return this.isDone;
+  }
+
+  /** Rejects with whatever keeps it from being done. */
+  async now(signal: AbortSignal = new AbortController().signal): Promise<void> {
+    await unlessAborted(this.steps.run(signal), signal);
+    this.isDone = true;
+    this.tell();
+  }
+
+  /**
+   * The first attempt. Resolves with what passes by itself: the database is away, or silent for `patienceMs`. Rejects with
+   * what a person has to mend (a password, a database that is not there, a schema of a newer program).
+   */
+  async orAway(clock: Clock, patienceMs: number): Promise<FieldwatchError | undefined> {
+    try {
+      await withDeadline(clock, patienceMs, (signal) => unlessAborted(this.steps.greet(), signal));
+      await this.now();
+    } catch (error) {
+      if (error instanceof FieldwatchError && error.kind === 'transient') return error;
+      throw error;
+    }
+    return undefined;
+  }
+
+  /** True if it was this call that did it. */
+  async later(signal: AbortSignal): Promise<boolean> {
+    if (this.isDone) return false;
+    await this.now(signal);
+    return true;
+  }
+}
