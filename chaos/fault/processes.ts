@@ -3,7 +3,7 @@ import { NotInjected, type Fault, type Stage } from './fault.ts';
 
 const READY_MS = 30_000;
 
-/** SIGKILL and SIGSTOP of daemon and embedded database, orderly restarts of daemon and broker. */
+/** SIGKILL and SIGSTOP of daemon and embedded database, restarts of daemon and broker. */
 export const PROCESS_FAULTS: readonly Fault[] = [
   {
     kind: 'daemon-kill',
@@ -38,6 +38,23 @@ export const PROCESS_FAULTS: readonly Fault[] = [
       const began = performance.now();
       await stage.daemon.end('SIGTERM');
       return `SIGTERM, gone after ${Math.round(performance.now() - began)} ms`;
+    },
+  },
+  {
+    kind: 'cold-start',
+    target: 'databaseLink',
+    holdMs: [500, 5000],
+    inject: async ({ daemon, databaseLink, signal }, { holdMs, variant }) => {
+      databaseLink.refuse();
+      databaseLink.cut();
+      const end = variant ? 'SIGKILL' : 'SIGTERM';
+      const began = performance.now();
+      await daemon.end(end);
+      if (!(await becomes(() => daemon.isSubscribed, READY_MS, signal)))
+        throw new NotInjected('the daemon was not subscribed again: another fault is in its way');
+      const tookMs = Math.round(performance.now() - began);
+      await delay(holdMs, signal);
+      return `${end} without the database, subscribed again after ${tookMs} ms, the database back ${holdMs} ms later`;
     },
   },
   {
