@@ -15,9 +15,9 @@ export function compare(expected: Expectation, actual: OutcomeLines): string[] {
       actual.notifications.filter(({ suppressed }) => suppressed === null),
     ),
     ...(expected.counts === undefined ? [] : fields('counts', expected.counts, actual.counts)),
-    ...(expected.refused_reloads === undefined || expected.refused_reloads === actual.refusedReloads
+    ...(expected.refused_reloads === undefined || expected.refused_reloads === actual.refused.length
       ? []
-      : ['refused_reloads:', `- ${expected.refused_reloads}`, `+ ${actual.refusedReloads}`]),
+      : ['refused_reloads:', `- ${expected.refused_reloads}`, `+ ${actual.refused.length}`]),
   ];
 }
 

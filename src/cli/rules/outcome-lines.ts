@@ -2,9 +2,16 @@ import type { AlertNotification } from '../../core/alert/model.ts';
 import type { ScenarioOutcome } from '../../core/alert/scenario.ts';
 import type { StoredAlert } from '../../core/alert/scenario-tables.ts';
 import type { CellEffect } from '../../core/alert/cell.ts';
+import { levelOf } from '../../services/alert-lines.ts';
 import type { ScenarioCase } from './scenario-file.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
+
+/** A configuration of the timeline that was not taken over, and why. */
+export interface RefusedReload {
+  readonly at: number;
+  readonly faults: readonly string[];
+}
 
 /** What happened, as plain objects: what `--json` prints and what expectations are compared with. Times in seconds. */
 export interface OutcomeLines {
@@ -12,7 +19,7 @@ export interface OutcomeLines {
   readonly rows: readonly Line[];
   readonly notifications: readonly Line[];
   readonly counts: Line;
-  readonly refusedReloads: number;
+  readonly refused: readonly RefusedReload[];
 }
 
 export function linesOf(outcome: ScenarioOutcome, { scenario, sensor, metric }: ScenarioCase): OutcomeLines {
@@ -25,7 +32,11 @@ export function linesOf(outcome: ScenarioOutcome, { scenario, sensor, metric }: 
     rows: outcome.rows.map((row) => rowLine(row, { seconds, startMs: scenario.startMs, keyOf })),
     notifications: outcome.notifications.map((each) => notificationLine(each, scenario.startMs)),
     counts: { ...outcome.counts },
-    refusedReloads: outcome.refusedReloads,
+    refused: scenario.events.flatMap((event) =>
+      event.kind === 'reload' && event.rules === undefined
+        ? [{ at: (event.atMs - scenario.startMs) / 1000, faults: event.faults ?? [] }]
+        : [],
+    ),
   };
 }
 
@@ -74,6 +85,7 @@ function rowLine(row: StoredAlert, { seconds, startMs, keyOf }: RowScale): Line 
   return {
     time: seconds(row.timeUs),
     sensor: keyOf(row.sensorId),
+    sensor_id: row.sensorId,
     alert_type: row.alertType,
     message: row.message,
     value: row.value,
@@ -90,6 +102,7 @@ function rowLine(row: StoredAlert, { seconds, startMs, keyOf }: RowScale): Line 
     suppressed: row.suppressed ?? null,
     flapping: row.flapping ?? false,
     backfilled: row.backfilled ?? false,
+    rule_hash: row.ruleHash,
   };
 }
 
@@ -97,9 +110,11 @@ function notificationLine(each: AlertNotification, startMs: number): Line {
   const suppressed = each.suppressed ?? null;
   return {
     event: each.event,
+    level: levelOf(each),
     short: suppressed === null ? each.event : `${each.event}(${suppressed})`,
     at: (each.eventTimeMs - startMs) / 1000,
     sensor: each.sensorKey,
+    sensor_id: each.sensorId,
     alert_type: each.alertType,
     severity: each.severity,
     value: each.value,

@@ -1,14 +1,11 @@
 import { z } from 'zod';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import { someMatchers } from '../../config/schema/suppression.ts';
-import { parseDuration } from '../../core/duration.ts';
 import { RuleSet } from '../../core/alert/rules.ts';
 import type { ScenarioEvent } from '../../core/alert/scenario.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
-
-/** A moment: seconds after the start, a duration after it (`5m`), or an ISO 8601 time. */
-const moment = z.union([z.number(), z.string()]);
-type Moment = z.output<typeof moment>;
+import type { Micros, Millis } from '../../core/reading.ts';
+import { moment, momentUs, notedReadings, type Moment } from './moments.ts';
 
 const alert = z.strictObject({
   sensor: z.string().optional(),
@@ -60,27 +57,33 @@ export const entrySchema = z
   })
   .refine((given) => ACTIONS.filter((action) => action in given).length === 1, {
     error: `needs exactly one of ${ACTIONS.join(', ')}`,
+  })
+  .refine((given) => given.readings === undefined || given.at === undefined, {
+    error: 'readings have times of their own; rx is when all of them arrived',
+    path: ['at'],
   });
 type Entry = z.output<typeof entrySchema>;
+
+/** The clock of arrival counts milliseconds, and nothing arrives before it was measured. */
+const clockMsOf = (timeUs: Micros): Millis => Math.ceil(timeUs / 1000);
 
 export interface EntryDefaults {
   readonly sensor: string;
   readonly metric: string;
-  readonly startMs: number;
+  readonly startMs: Millis;
+  /** Where the clock stands: an entry without a time of its own happens now. */
+  readonly clockMs: Millis;
 }
 
 export function eventsOf(each: Entry, defaults: EntryDefaults): ScenarioEvent[] {
-  const { startMs } = defaults;
-  const at = momentMs(each.at ?? 0, startMs);
-  const atMs = momentMs(each.rx ?? each.at ?? 0, startMs);
+  const { startMs, clockMs } = defaults;
+  const given = each.rx ?? each.at;
+  const atMs = given === undefined ? clockMs : clockMsOf(momentUs(given, startMs));
   const sensor = each.sensor ?? defaults.sensor;
   const metric = each.metric ?? defaults.metric;
-  const readings = readingsOf(each, { at, atMs, sensor, metric, startMs });
+  const readings = readingsOf(each, { atMs, sensor, metric, startMs });
   if (readings !== undefined) return readings;
-  if ('reload' in each) {
-    const parsed = alertsSchema.safeParse(each.reload ?? {});
-    return [{ kind: 'reload', atMs, rules: parsed.success ? new RuleSet(parsed.data) : undefined }];
-  }
+  if ('reload' in each) return [reloadOf(each.reload, atMs)];
   if (each.silence !== undefined)
     return [{ kind: 'silence', atMs, silence: silenceOf(each.silence, startMs, atMs) }];
   if (each.expire !== undefined) return [{ kind: 'expire', atMs, id: String(each.expire) }];
@@ -99,51 +102,43 @@ export function eventsOf(each: Entry, defaults: EntryDefaults): ScenarioEvent[] 
   return [{ kind: kind ?? 'tick', atMs }];
 }
 
+/** A configuration with faults is part of the story: it is refused when its time comes, and the old one stays. */
+function reloadOf(given: unknown, atMs: Millis): ScenarioEvent {
+  const parsed = alertsSchema.safeParse(given ?? {});
+  if (parsed.success) return { kind: 'reload', atMs, rules: new RuleSet(parsed.data) };
+  const faults = parsed.error.issues.map(
+    ({ path, message }) => `${path.join('.')}${path.length === 0 ? '' : ': '}${message}`,
+  );
+  return { kind: 'reload', atMs, rules: undefined, faults };
+}
+
 /** A silence of the file; it begins at `atMs` unless it says otherwise. `for` counts from its beginning. */
-export function silenceOf(given: z.output<typeof silence>, startMs: number, atMs: number): Silence {
-  const startsMs = given.from === undefined ? atMs : momentMs(given.from, startMs);
-  const endsMs =
-    given.for === undefined
-      ? momentMs(given.until ?? 0, startMs)
-      : momentMs(given.for, startMs) - startMs + startsMs;
+export function silenceOf(given: z.output<typeof silence>, startMs: Millis, atMs: Millis): Silence {
+  const ms = (each: Moment) => clockMsOf(momentUs(each, startMs));
+  const startsMs = given.from === undefined ? atMs : ms(given.from);
+  const endsMs = given.for === undefined ? ms(given.until ?? 0) : ms(given.for) - startMs + startsMs;
   const { id = '', match: matchers, by, comment } = given;
   if (endsMs <= startsMs) throw new Error(`silence ${id}: it ends before it begins`);
   return { id, matchers, startsMs, endsMs, by, comment };
 }
 
 interface Place {
-  readonly at: number;
-  readonly atMs: number;
+  readonly atMs: Millis;
   readonly sensor: string;
   readonly metric: string;
-  readonly startMs: number;
+  readonly startMs: Millis;
 }
 
-function readingsOf(each: Entry, { at, atMs, sensor, metric, startMs }: Place): ScenarioEvent[] | undefined {
-  const reading = (timeMs: number, receivedMs: number, metrics: ReadonlyMap<string, unknown>) =>
-    ({ kind: 'reading', atMs: receivedMs, timeUs: Math.round(timeMs * 1000), sensor, metrics }) as const;
+function readingsOf(each: Entry, { atMs, sensor, metric, startMs }: Place): ScenarioEvent[] | undefined {
+  const reading = (timeUs: Micros, receivedMs: Millis, metrics: ReadonlyMap<string, unknown>) =>
+    ({ kind: 'reading', atMs: receivedMs, timeUs, sensor, metrics }) as const;
   if (each.readings !== undefined)
-    return pairs(each.readings).map(([second, value]) => {
-      const timeMs = startMs + second * 1000;
-      return reading(timeMs, each.rx === undefined ? timeMs : atMs, new Map([[metric, value]]));
+    return notedReadings(each.readings, startMs).map(({ timeUs, receivedUs, value }) => {
+      const allMs = each.rx === undefined ? clockMsOf(timeUs) : atMs;
+      const receivedMs = receivedUs === undefined ? allMs : clockMsOf(receivedUs);
+      return reading(timeUs, receivedMs, new Map([[metric, value]]));
     });
-  if (each.metrics !== undefined) return [reading(at, atMs, new Map(Object.entries(each.metrics)))];
-  return 'value' in each ? [reading(at, atMs, new Map([[metric, each.value]]))] : undefined;
-}
-
-function momentMs(moment: Moment, startMs: number): number {
-  if (typeof moment === 'number') return startMs + moment * 1000;
-  const ms = parseDuration(moment);
-  if (ms !== undefined) return startMs + ms;
-  const time = Date.parse(moment);
-  if (Number.isNaN(time)) throw new Error(`"${moment}" is neither seconds, nor a duration, nor a time`);
-  return time;
-}
-
-/** `(0,25)(60,31)`: seconds and values, the notation of the contract. */
-function pairs(text: string): (readonly [number, number])[] {
-  const found = [...text.matchAll(/\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+(?:e[-+]?\d+)?)\s*\)/gi)];
-  const rest = text.replace(/\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+(?:e[-+]?\d+)?)\s*\)/gi, '').trim();
-  if (rest !== '') throw new Error(`readings: cannot read "${rest}"; write (seconds,value)(seconds,value)`);
-  return found.map(([, second, value]) => [Number(second), Number(value)] as const);
+  const timeUs = each.at === undefined ? atMs * 1000 : momentUs(each.at, startMs);
+  if (each.metrics !== undefined) return [reading(timeUs, atMs, new Map(Object.entries(each.metrics)))];
+  return 'value' in each ? [reading(timeUs, atMs, new Map([[metric, each.value]]))] : undefined;
 }

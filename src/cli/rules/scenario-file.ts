@@ -1,10 +1,11 @@
-import { parse } from 'yaml';
 import { z } from 'zod';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import { RuleSet } from '../../core/alert/rules.ts';
-import type { Scenario } from '../../core/alert/scenario.ts';
+import type { Scenario, ScenarioEvent } from '../../core/alert/scenario.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
+import { isoUs } from './moments.ts';
 import { entrySchema, eventsOf, silenceOf, silencesSchema } from './scenario-entries.ts';
+import { ScenarioSource, type SourcePath } from './scenario-source.ts';
 
 const sensor = z.strictObject({
   type: z.string().optional(),
@@ -19,7 +20,7 @@ const listOrCount = z.union([
 
 const scenarioSchema = z.strictObject({
   name: z.string().default(''),
-  alerts: z.unknown().default({}),
+  alerts: alertsSchema.prefault({}),
   sensors: z.record(z.string(), sensor).default({}),
   /** Defaults of the timeline and of the notation. */
   sensor: z.string().default('s1'),
@@ -52,43 +53,80 @@ export interface ScenarioCase {
   readonly metric: string;
 }
 
-/** Reads a scenario file: one scenario, or a list of them under `scenarios:`. Throws with every fault in the message. */
-export function readScenarios(text: string): readonly ScenarioCase[] {
-  const document: unknown = parse(text);
-  const several = z.strictObject({ scenarios: z.array(scenarioSchema) }).safeParse(document);
-  const isList = typeof document === 'object' && document !== null && 'scenarios' in document;
-  if (isList) {
-    if (!several.success) throw new Error(z.prettifyError(several.error));
-    return several.data.scenarios.map(toCase);
-  }
-  const one = scenarioSchema.safeParse(document);
-  if (!one.success) throw new Error(z.prettifyError(one.error));
-  return [toCase(one.data)];
+type Given = z.output<typeof scenarioSchema>;
+
+/**
+ * Reads a scenario file: one scenario, or a list of them, at the top or under `scenarios:`. Throws with every fault in
+ * the message, each with its place.
+ */
+export function readScenarios(text: string, file = 'scenario'): readonly ScenarioCase[] {
+  const source = new ScenarioSource(text, file);
+  const cases = given(source).map(([each, path]) => toCase(each, path, source));
+  source.refuse();
+  return cases;
 }
 
-function toCase(given: z.output<typeof scenarioSchema>): ScenarioCase {
-  const startMs = Date.parse(given.start);
-  if (Number.isNaN(startMs)) throw new Error(`start: "${given.start}" is no time`);
-  const rules = alertsSchema.safeParse(given.alerts);
-  if (!rules.success) throw new Error(`alerts: ${z.prettifyError(rules.error)}`);
-  const sensors = Object.entries(given.sensors).map(([key, facts], index) => ({
+function given(source: ScenarioSource): readonly (readonly [Given, SourcePath])[] {
+  const { tree } = source;
+  if (Array.isArray(tree))
+    return source.parse(z.array(scenarioSchema)).map((each, index) => [each, [index]] as const);
+  if (typeof tree !== 'object' || tree === null || !('scenarios' in tree))
+    return [[source.parse(scenarioSchema), []]];
+  const { scenarios } = source.parse(z.strictObject({ scenarios: z.array(scenarioSchema) }));
+  return scenarios.map((each, index) => [each, ['scenarios', index]] as const);
+}
+
+function toCase(each: Given, path: SourcePath, source: ScenarioSource): ScenarioCase {
+  const startMs = source.at([...path, 'start'], () => startOf(each.start)) ?? 0;
+  const sensors = Object.entries(each.sensors).map(([key, facts], index) => ({
     id: index + 1,
     key,
     type: facts.type ?? null,
     location: facts.location ?? null,
     tags: facts.tags,
   }));
-  const { name, expect, sensor: key, metric, connected } = given;
-  const events = given.timeline.flatMap((each) => eventsOf(each, { sensor: key, metric, startMs }));
-  const silences = given.silences.map((each) => silenceOf(each, startMs, startMs));
-  checkExpired(scenarioIds(silences, events), events);
+  const { name, expect, sensor: key, metric, connected } = each;
+  const silences = each.silences.flatMap(
+    (silence, index) =>
+      source.at([...path, 'silences', index], () => silenceOf(silence, startMs, startMs)) ?? [],
+  );
+  const events = timelineOf(each, startMs, (index, read) => source.at([...path, 'timeline', index], read));
+  source.at([...path, 'timeline'], () => checkExpired(scenarioIds(silences, events), events));
   return {
     name,
-    scenario: { rules: new RuleSet(rules.data), sensors, silences, startMs, connected, events },
+    scenario: { rules: new RuleSet(each.alerts), sensors, silences, startMs, connected, events },
     expect,
     sensor: key,
     metric,
   };
+}
+
+function startOf(text: string): number {
+  const timeUs = isoUs(text);
+  if (timeUs === undefined) throw new Error(`"${text}" is no time; write it like 2026-01-01T00:00:00Z`);
+  return timeUs / 1000;
+}
+
+/** Entries happen in the order in which they stand; only a reading may carry an earlier time. */
+function timelineOf(
+  { timeline, sensor, metric }: Given,
+  startMs: number,
+  at: (index: number, read: () => ScenarioEvent[]) => ScenarioEvent[] | undefined,
+): ScenarioEvent[] {
+  let clockMs = startMs;
+  const read = (each: Given['timeline'][number]) => {
+    const events = eventsOf(each, { sensor, metric, startMs, clockMs });
+    for (const { kind, atMs } of events) {
+      if (kind !== 'reading' && atMs < clockMs)
+        throw new Error(
+          `${kind} at ${(atMs - startMs) / 1000} stands after an entry at ${(clockMs - startMs) / 1000}; ` +
+            'the timeline is in the order of arrival',
+        );
+      clockMs = Math.max(clockMs, atMs);
+    }
+    return events;
+  };
+  return timeline.flatMap((each, index) => at(index, () => read(each)) ?? []);
 }
 
 const scenarioIds = (silences: readonly Silence[], events: Scenario['events']): ReadonlySet<string> =>

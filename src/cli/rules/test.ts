@@ -42,7 +42,7 @@ function testRules(cli: Cli, files: readonly string[], { json }: Options): ExitC
       if (differences.length === 0) passed++;
       else failed++;
       if (json === true) printJson(cli, file, each, actual, differences);
-      else printResult(cli, file, each, differences);
+      else printResult(cli, file, each, actual, differences);
     }
   }
   if (json !== true) print(cli, `${passed} passed, ${failed} failed`);
@@ -63,8 +63,9 @@ function expand(path: string): string[] {
 
 function load(file: string): readonly ScenarioCase[] {
   try {
-    return readScenarios(readFileSync(file, 'utf8'));
+    return readScenarios(readFileSync(file, 'utf8'), file);
   } catch (error) {
+    if (error instanceof FieldwatchError) throw error;
     throw unreadable(file, error);
   }
 }
@@ -91,11 +92,21 @@ function printJson(
   for (const each of actual.transitions) line('transition', each);
   for (const each of actual.rows) line('row', each);
   for (const each of actual.notifications) line('notification', each);
-  line('counts', { ...actual.counts, refused_reloads: actual.refusedReloads });
+  for (const each of actual.refused) line('refused_reload', each);
+  line('counts', { ...actual.counts, refused_reloads: actual.refused.length });
   line('result', { ok: differences.length === 0, differences });
 }
 
-function printResult(cli: Cli, file: string, { name }: ScenarioCase, differences: readonly string[]): void {
+function printResult(
+  cli: Cli,
+  file: string,
+  { name, expect }: ScenarioCase,
+  { refused }: OutcomeLines,
+  differences: readonly string[],
+): void {
   print(cli, `${differences.length === 0 ? 'ok  ' : 'FAIL'} ${file}${name === '' ? '' : `: ${name}`}`);
   for (const difference of differences) print(cli, `     ${difference}`);
+  // Nobody spoke of one that is refused: it may be a slip of the pen.
+  if (expect.refused_reloads !== undefined) return;
+  for (const { at, faults } of refused) print(cli, `     reload at ${at} was refused: ${faults.join('; ')}`);
 }

@@ -25,8 +25,13 @@ export type ScenarioEvent =
     }
   | { readonly kind: 'tick' | 'connect' | 'disconnect'; readonly atMs: Millis }
   | { readonly kind: 'restart'; readonly atMs: Millis }
-  /** `rules` is undefined where the new configuration was refused: the old one stays. */
-  | { readonly kind: 'reload'; readonly atMs: Millis; readonly rules: RuleSet | undefined }
+  /** `rules` is undefined where the new configuration was refused, for its `faults`: the old one stays. */
+  | {
+      readonly kind: 'reload';
+      readonly atMs: Millis;
+      readonly rules: RuleSet | undefined;
+      readonly faults?: readonly string[];
+    }
   | {
       readonly kind: 'ack' | 'resolve';
       readonly atMs: Millis;
@@ -52,7 +57,6 @@ export interface ScenarioOutcome {
   readonly rows: readonly StoredAlert[];
   readonly notifications: readonly AlertNotification[];
   readonly counts: EngineCounts;
-  readonly refusedReloads: number;
 }
 
 /** Runs a timeline through the engine that the daemon runs, with tables in memory. */
@@ -69,7 +73,6 @@ class ScenarioRun {
   private readonly alertId: AlertIdOf;
   private readonly sensors = new Map<string, SensorFacts>();
   private readonly tables = new ScenarioTables();
-  private refused = 0;
 
   constructor(scenario: Scenario, alertId: AlertIdOf) {
     this.rules = scenario.rules;
@@ -97,7 +100,7 @@ class ScenarioRun {
 
   outcome(): ScenarioOutcome {
     const { alerts: rows, transitions, notifications, counts } = this.tables;
-    return { transitions, rows, notifications, counts, refusedReloads: this.refused };
+    return { transitions, rows, notifications, counts };
   }
 
   private input(event: Exclude<ScenarioEvent, { kind: 'restart' | 'reload' }>): void {
@@ -154,8 +157,7 @@ class ScenarioRun {
       const change = sensor === undefined ? undefined : restoreRow(engine, sensor, row);
       if (change !== undefined) changes.push(change);
     }
-    const untilUs = atMs * 1000 + this.rules.futureSkewUs;
-    for (const last of this.tables.newest(untilUs)) engine.restoreLast(last.sensor, last.metric, last);
+    this.restoreLast(engine, atMs);
     engine.silence(this.silences, atMs);
     this.engine = engine;
     this.expectAll();
@@ -166,17 +168,21 @@ class ScenarioRun {
   }
 
   private reload(rules: RuleSet | undefined, atMs: Millis): void {
-    if (rules === undefined) {
-      this.refused++;
-      return;
-    }
+    if (rules === undefined) return;
     const { engine, changes } = migrate(this.engine, rules, () => undefined);
+    this.restoreLast(engine, atMs);
     engine.silence(this.silences, atMs);
     this.engine = engine;
     this.rules = rules;
     engine.begin();
     for (const change of changes) applyChange(engine, change, atMs);
     this.commit();
+  }
+
+  /** What is stored, also of metrics that no rule asked for until now. */
+  private restoreLast(engine: Engine, atMs: Millis): void {
+    const untilUs = atMs * 1000 + engine.rules.futureSkewUs;
+    for (const last of this.tables.newest(untilUs)) engine.restoreLast(last.sensor, last.metric, last);
   }
 
   private commit(): void {

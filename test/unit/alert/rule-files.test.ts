@@ -59,8 +59,47 @@ describe('a scenario that gives something else', () => {
     ['timeline: [{ at: soon, tick: true }]', 'neither seconds, nor a duration'],
     ['timeline: [{ readings: "(0,1) and more" }]', 'cannot read "and more"'],
     ['alerts: { metricz: {} }\ntimeline: []', 'metricz'],
-    ['timelime: []', 'timelime'],
+    ['timelime: []', 'x.yaml:1:1: timelime: unknown key "timelime"; did you mean "timeline"?'],
+    [
+      '- timeline: []\n- timeline: [{ sensr: a, at: 1 }]',
+      'x.yaml:2:16: [1].timeline[0].sensr: unknown key "sensr"',
+    ],
+    ['timeline: [{ readings: "(0,3l)" }]', 'cannot read "(0,3l)"'],
+    [
+      'timeline: [{ at: 60, tick: true }, { at: 30, restart: true }]',
+      'restart at 30 stands after an entry at 60',
+    ],
+    ['start: noon\ntimeline: []', '"noon" is no time'],
+    ['timeline: [', 'x.yaml:1'],
   ])('%s is refused', (text, message) => {
-    expect(() => readScenarios(text)).toThrow(message);
+    expect(() => readScenarios(text, 'x.yaml')).toThrow(message);
   });
+
+  test('every fault is told at once', () => {
+    const text = 'timeline:\n  - { at: soon, tick: true }\n  - { readings: oops }\n';
+    expect(() => readScenarios(text, 'x.yaml')).toThrow(/x\.yaml:2:5.*soon[^]*x\.yaml:3:5.*oops/);
+  });
+});
+
+test('times to the microsecond, arrival beside a reading, and an entry that happens when the one before it did', () => {
+  const [result] = run(`
+timeline:
+  - readings: (0,31)(0.000001,32 rx=5)(1m,null)(61s, "31" , rx=62) (62,NaN)
+  - { at: '2026-01-01T00:01:10.000123Z', value: 1 }
+  - { tick: true }
+`);
+  const events = result?.each.scenario.events ?? [];
+  const start = Date.parse('2026-01-01T00:00:00Z');
+  expect(events.map(({ atMs }) => atMs - start)).toEqual([0, 5000, 60_000, 62_000, 62_000, 70_001, 70_001]);
+  const readings = events.flatMap((each) => (each.kind === 'reading' ? [each] : []));
+  expect(readings.map(({ timeUs, metrics }) => [timeUs - start * 1000, metrics.get('temperature')])).toEqual([
+    [0, 31], [1, 32], [60_000_000, null], [61_000_000, '31'], [62_000_000, NaN], [70_000_123, 1],
+  ]); // prettier-ignore
+});
+
+test('a reload that is refused tells why', () => {
+  const [result] = run('timeline: [{ at: 5, reload: { metrics: { temperature: { min: 5, max: 1 } } } }]');
+  expect(result?.actual.refused).toEqual([
+    { at: 5, faults: ['metrics.temperature.min: min 5 is above max 1'] },
+  ]);
 });
