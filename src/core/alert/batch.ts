@@ -25,6 +25,7 @@ const TOLD: Partial<Record<Transition, NotificationEvent>> = {
   flapping_end: 'flapping_end',
   announced: 'firing',
   outstanding: 'firing',
+  still_flapping: 'flapping_start',
   reminder: 'reminder',
 };
 

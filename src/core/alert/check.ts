@@ -3,6 +3,7 @@ import type { AlertsConfig, RuleFields } from './config.ts';
 import { effectiveRule, namedMetrics, scopeOf, WILDCARD } from './effective.ts';
 import type { EffectiveRule } from './effective.ts';
 import { SCOPES } from './config.ts';
+import { noiseOf } from './kind/threshold.ts';
 
 /** A rule that cannot be meant, and the place in the `alerts:` section to point at. */
 export interface RuleFault {
@@ -75,7 +76,7 @@ function faultsOf(rule: EffectiveRule): FieldFault[] {
   const min = ladder(rule, 'low')[0]?.limit;
   if (min !== undefined && max !== undefined) {
     if (min > max) faults.push({ field: 'min', message: `min ${min} is above max ${max}` });
-    else if (max - fields.hysteresis < min + fields.hysteresis)
+    else if (min + fields.hysteresis - (max - fields.hysteresis) > noiseOf(max - min, fields.hysteresis))
       faults.push({
         field: 'hysteresis',
         message:

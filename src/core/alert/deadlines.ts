@@ -36,11 +36,10 @@ export function silenceDueMs(series: SeriesMemory, connectedMs: Millis | undefin
 
 /** When something has to be told of a cell that did not change: what is owed, or a reminder. */
 export function tellDueMs(series: SeriesMemory, cell: Cell): Millis {
-  const { noData } = series;
-  // A reminder of something that nobody measures any more says nothing: the no-data alert is what counts then.
-  if (cell.work === OK || (series.silent && cell !== noData)) return Infinity;
+  // Nobody is reminded of what nobody measures any more, nor that nobody does.
+  if (cell.work === OK || series.silent) return Infinity;
   const { delivery, staleAfterUs } = series.rule;
-  return deliveryDueMs(cell.work, series.receivedMs, cell === noData ? Infinity : staleAfterUs, delivery);
+  return deliveryDueMs(cell.work, series.receivedMs, staleAfterUs, delivery);
 }
 
 /**

@@ -175,9 +175,12 @@ function tell(
   const effect =
     state.kind === 'firing'
       ? about(transition, timeMs * 1000, value, episode)
-      : about('outstanding', timeMs * 1000, episode.peak, episode);
+      : about(unfinished(episode), timeMs * 1000, episode.peak, episode);
   return { state: next, delivered: [plain(effect)] };
 }
+
+/** Told as flapping what never fired: the end of the flapping is its end, and there is no other. */
+const unfinished = ({ firedAtUs }: Episode) => (firedAtUs.length > 0 ? 'outstanding' : 'still_flapping');
 
 function withEpisode(state: EpisodeState, change: Partial<Episode>): EpisodeState {
   return 'episode' in state ? { ...state, episode: { ...state.episode, ...change } } : state;

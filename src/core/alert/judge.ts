@@ -1,4 +1,4 @@
-import type { Micros } from '../reading.ts';
+import type { Micros, Millis } from '../reading.ts';
 import { judgeAnomaly } from './kind/anomaly.ts';
 import type { Window } from './kind/anomaly.ts';
 import { ratePerMinute } from './kind/rate.ts';
@@ -31,9 +31,25 @@ export function judge(condition: Condition, sample: Sample): Verdict | undefined
   }
 }
 
+/** What is known of a metric when its rule changes. */
+export interface Known {
+  readonly last: LastEvent | undefined;
+  readonly window: Window;
+  /** When it was last heard, and the clock now. */
+  readonly heardMs: Millis | undefined;
+  readonly nowMs: Millis;
+}
+
 /** The last value under a new rule. A rate needs two readings: the next one will tell. */
-export function rejudge(condition: Condition, last: LastEvent | undefined): Verdict | undefined {
-  return condition.kind === 'threshold' && last !== undefined
-    ? judgeThreshold(condition, last.value)
-    : undefined;
+export function rejudge(condition: Condition, { last, window, heardMs, nowMs }: Known): Verdict | undefined {
+  switch (condition.kind) {
+    case 'threshold':
+      return last === undefined ? undefined : judgeThreshold(condition, last.value);
+    case 'anomaly':
+      return last === undefined ? undefined : judgeAnomaly(condition, last.value, window);
+    case 'no_data':
+      return heardMs === undefined ? undefined : judgeThreshold(condition, (nowMs - heardMs) / 1000);
+    case 'rate':
+      return undefined;
+  }
 }

@@ -20,6 +20,7 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
     case 'resolved':
       return `${about}${value === '' ? '' : `${value} `}${ending(effect)}`.replace(/ {2,}/g, ' ');
     case 'flapping_start':
+    case 'still_flapping':
       return `${about} is flapping around${limit}`;
     case 'flapping_end':
       return `${about} stopped flapping`;

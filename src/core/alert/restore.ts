@@ -75,7 +75,8 @@ export function migrate(
 export function applyChange(engine: Engine, { series, cell, change }: RuleChange, nowMs: Millis): void {
   engine.enter(series);
   const last = series.lastFor(cell);
-  const verdict = rejudge(cell.condition, last);
+  const { window, heardMs } = series;
+  const verdict = rejudge(cell.condition, { last: series.last, window, heardMs, nowMs });
   engine.apply(series, cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, nowMs);
 }
 

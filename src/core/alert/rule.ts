@@ -54,15 +54,9 @@ export function escalationDelayUs(level: Level): Micros {
   return level.forUs ?? 0;
 }
 
-/** The rung that a severity stands for; after a change of rules, the highest that is not above it. */
+/** The rung that a severity stands for; after a change of rules, the highest that is not above it, or -1. */
 export function levelOf(condition: Condition, severity: Severity): number {
-  const rank = RANK[severity];
-  let index = 0;
-  for (let i = 1; i < condition.levels.length; i++) {
-    const level = condition.levels[i];
-    if (level !== undefined && RANK[level.severity] <= rank) index = i;
-  }
-  return index;
+  return condition.levels.findLastIndex((level) => RANK[level.severity] <= RANK[severity]);
 }
 
 export const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };

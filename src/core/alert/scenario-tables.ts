@@ -24,7 +24,7 @@ interface StoredReading {
 }
 
 /** Not transitions: somebody is told again of what is so already. */
-const TOLD_AGAIN: readonly string[] = ['announced', 'outstanding', 'reminder'];
+const TOLD_AGAIN: readonly string[] = ['announced', 'outstanding', 'still_flapping', 'reminder'];
 
 /** The tables that a scenario fills, with the keys and the conflict rules of the database. */
 export class ScenarioTables {

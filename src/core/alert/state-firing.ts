@@ -78,8 +78,9 @@ function climb(
     const [episode, raised] = escalate(condition, before, firing);
     return [episode, [raised]];
   }
-  const lower = condition.levels[verdict.held];
-  if (verdict.held >= current || lower === undefined) return [before, []];
+  // The severity may be one that a changed rule does not have any more.
+  const lower = condition.levels[Math.min(verdict.held, current)];
+  if (lower === undefined || lower.severity === before.severity) return [before, []];
   const episode = { ...before, severity: lower.severity };
   return [episode, [about('deescalated', timeUs, value, episode)]];
 }

@@ -135,6 +135,8 @@ export type Transition =
   | 'announced'
   /** The same of an episode that is not in breach any more, and not over. */
   | 'outstanding'
+  /** The same of one that began with flapping and has no row. */
+  | 'still_flapping'
   /** No transition: it still fires. */
   | 'reminder';
 

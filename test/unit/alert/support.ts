@@ -40,6 +40,7 @@ const LETTERS: Readonly<Record<string, string>> = {
   acked: 'A',
   announced: 'N',
   outstanding: 'N',
+  still_flapping: 'N',
   reminder: 'M',
 };
 

@@ -10,8 +10,10 @@ export const EMPTY_WINDOW: Window = [];
  * z-score against a full window: breach when `|v - mean| > z * sigma`, population sigma. No verdict before the window
  * is full, or when all of it is one value: any change at all would be infinitely unusual.
  */
-export function judgeAnomaly(condition: Condition, value: number, window: Window): Verdict | undefined {
-  if (window.length < condition.window) return undefined;
+export function judgeAnomaly(condition: Condition, value: number, kept: Window): Verdict | undefined {
+  if (kept.length < condition.window) return undefined;
+  // More are kept for a moment when the rule asks for fewer from now on.
+  const window = kept.length > condition.window ? kept.slice(-condition.window) : kept;
   const mean = window.reduce((sum, each) => sum + each, 0) / window.length;
   const sigma = Math.sqrt(window.reduce((sum, each) => sum + (each - mean) ** 2, 0) / window.length);
   // Rounding leaves a window of equal values with a sigma that is not quite zero.

@@ -3,6 +3,9 @@ import type { LastEvent } from '../state.ts';
 
 const MINUTE_US = 60_000_000;
 
+/** The difference of 21 and 20.7 is 0.3, and not the little more that binary fractions make of it. */
+const DIGITS = 10;
+
 /**
  * Change per minute between two consecutive evaluated readings; undefined for the first one and after a gap, because
  * a slope across a hole says nothing about either end.
@@ -14,5 +17,6 @@ export function ratePerMinute(
   gap: boolean,
 ): number | undefined {
   if (last === undefined || gap) return undefined;
-  return (value - last.value) / ((timeUs - last.timeUs) / MINUTE_US);
+  const rate = (value - last.value) / ((timeUs - last.timeUs) / MINUTE_US);
+  return Number(rate.toPrecision(DIGITS));
 }

@@ -11,10 +11,15 @@ export function judgeThreshold(condition: Condition, value: number): Verdict {
   const high = side !== 'low';
   const breached = limits.findLastIndex((limit) => (high ? value > limit : value < limit));
   const held = limits.findLastIndex((limit) =>
-    high ? value > limit - hysteresis : value < limit + hysteresis,
+    high
+      ? value - (limit - hysteresis) > noiseOf(limit, hysteresis)
+      : limit + hysteresis - value > noiseOf(limit, hysteresis),
   );
   return { value, breached, held: Math.max(held, breached), excess: excessOf(condition, value), limits };
 }
+
+/** What binary fractions may add: 0.2 is clear of max 0.3 with hysteresis 0.1, although 0.3 - 0.1 is a little less. */
+export const noiseOf = (limit: number, hysteresis: number): number => 1e-12 * (Math.abs(limit) + hysteresis);
 
 /** How far out, on the scale of the side: what the peak of an episode is the largest of. */
 export function excessOf(condition: Condition, value: number): number {
