@@ -61,7 +61,7 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const httpPort = await openHttp(parts, { writer, scheduling, notifying, feeds, connectivity });
   const { source, ingest, publish } = await startIntake(
     { ...parts, wrap: deps.wrap?.source },
-    { url: servers.mqttUrl, router: live.router, registry, writer, ledger },
+    { url: servers.mqttUrl, router: live.router, registry, alerting: house.alerting, writer, ledger },
     (state) => {
       live.connectivity = state;
       house.alerting.onConnectivity(state);

@@ -3,7 +3,9 @@ import type { Publish } from '../adapters/notify/index.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Router } from '../core/route.ts';
 import type { Connectivity, MessageSource } from '../ports.ts';
+import type { Alerting } from '../services/alerting.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
+import { Foreseeing } from '../services/foreseeing.ts';
 import { Ingest } from '../services/ingest.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
@@ -19,6 +21,7 @@ export interface IntakeEnds {
   readonly url: string;
   readonly router: Router;
   readonly registry: SensorRegistry;
+  readonly alerting: Alerting;
   readonly writer: BatchWriter;
   readonly ledger: IntakeLedger;
 }
@@ -26,7 +29,7 @@ export interface IntakeEnds {
 /** The way from the broker to the writer: released first, so that what is held is stored and acknowledged. */
 export async function startIntake(
   parts: IntakeParts,
-  { url, router, registry, writer, ledger }: IntakeEnds,
+  { url, router, registry, alerting, writer, ledger }: IntakeEnds,
   onConnectivity: (connectivity: Connectivity) => void,
 ): Promise<{ readonly source: MessageSource; readonly ingest: Ingest; readonly publish: Publish }> {
   const { config, clock, logger, metrics, releasers } = parts;
@@ -54,6 +57,13 @@ export async function startIntake(
       });
     },
   });
+  const foreseeing = new Foreseeing({
+    ...{ alerting, registry, clock, logger },
+    waiting: () => ingest.waiting,
+    holds: (device) => writer.holds(device),
+  });
+  foreseeing.start();
+  releasers.add('foreseeing', () => foreseeing.stop());
   await ingest.start();
   releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
   return { source, ingest, publish: (topic, payload, options) => mqtt.publish(topic, payload, options) };

@@ -59,10 +59,15 @@ export interface AlertLog {
   write(line: string): void;
   /** Which of these are in it already, as far back as it can be read: what a crash kept from being marked. */
   holds?(keys: readonly NotificationKey[]): ReadonlySet<string>;
+  /** What left before its row existed, as far back as it can be read. */
+  unpersisted?(): readonly AlertLineKey[];
 }
 
 /** A notification's name: the episode, and its number in it. */
 export type NotificationKey = Pick<AlertNotification, 'alertId' | 'seq'>;
+
+/** Names a line: one that was foreseen may be of another event than what comes to pass under its number. */
+export type AlertLineKey = Pick<AlertNotification, 'alertId' | 'seq' | 'event'>;
 
 /** A notification that one sink is to be told of. */
 export interface NewDelivery extends NotificationKey {

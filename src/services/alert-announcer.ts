@@ -1,6 +1,6 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
-import type { AlertLog, AlertStore, Clock, Logger, Timer } from '../ports.ts';
+import type { AlertLineKey, AlertLog, AlertStore, Clock, Logger, Timer } from '../ports.ts';
 import { noDataGroups } from './alert-groups.ts';
 import { alertFields, alertLine, logAlert, logGroup } from './alert-lines.ts';
 import { keyOf } from './notify-memory.ts';
@@ -19,6 +19,9 @@ const MARK_AGAIN_MS = 5000;
 /** Lines that left before their rows existed and are remembered, so that they do not leave again with them. */
 const MAX_AHEAD = 100_000;
 
+/** With its event: what was foreseen wrongly (its reading was refused) must not swallow what came instead. */
+const lineOf = (line: AlertLineKey): string => `${keyOf(line)} ${line.event}`;
+
 /** One line per notification; then the outbox is told that it was written, and the sinks' queues what they are to tell. */
 export class AlertAnnouncer {
   private readonly deps: AnnouncerDeps;
@@ -36,7 +39,7 @@ export class AlertAnnouncer {
   announce(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
     this.log(
-      notifications.filter((each) => !this.ahead.delete(keyOf(each))),
+      notifications.filter((each) => !this.ahead.delete(lineOf(each))),
       true,
     );
     this.mark(notifications);
@@ -44,18 +47,18 @@ export class AlertAnnouncer {
 
   /**
    * The database is away and the rows come later: the line leaves now, and the sinks are told now. `announce` follows
-   * with the commit, in this process or, found in the outbox, in the next one.
+   * with the commit, in this process or, found in the outbox, in the next one. What was told already is not told again.
    */
   announceUnpersisted(notifications: readonly AlertNotification[]): void {
-    const fresh = notifications.filter((each) => !this.ahead.has(keyOf(each)));
+    const fresh = notifications.filter((each) => !this.ahead.has(lineOf(each)));
     this.log(fresh, false);
     this.wereTold(fresh);
     this.deps.router?.sendNow(fresh);
   }
 
   /** Their lines are out, in this process or the last one; their rows are still to come. */
-  wereTold(notifications: readonly AlertNotification[]): void {
-    for (const notification of notifications) this.ahead.add(keyOf(notification));
+  wereTold(lines: readonly AlertLineKey[]): void {
+    for (const line of lines) this.ahead.add(lineOf(line));
     for (const key of this.ahead) {
       if (this.ahead.size <= MAX_AHEAD) break;
       this.ahead.delete(key);
@@ -68,6 +71,8 @@ export class AlertAnnouncer {
    */
   async resume(): Promise<void> {
     const { store, alertLog, logger } = this.deps;
+    // The broker delivers again what the last process told of and did not commit.
+    this.wereTold(alertLog?.unpersisted?.() ?? []);
     const seen = new Set<string>();
     // The store gives a bounded number at a time; what cannot be marked now is not asked for again.
     while (this.unmarked.length === 0) {
@@ -76,7 +81,7 @@ export class AlertAnnouncer {
       for (const each of pending) seen.add(keyOf(each));
       const logged = alertLog?.holds?.(pending) ?? new Set<string>();
       this.log(
-        pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(keyOf(each))),
+        pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(lineOf(each))),
         true,
       );
       logger.info({ pending: pending.length, logged: logged.size }, 'notifications of the last run go on');

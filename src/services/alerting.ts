@@ -1,11 +1,13 @@
 import { batchOf } from '../core/alert/batch.ts';
 import { Engine } from '../core/alert/engine.ts';
+import { Foresight } from '../core/alert/foresight.ts';
 import type { AlertBatch, AppliedCommands, AlertNotification } from '../core/alert/model.ts';
 import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
 import { messageOf } from '../core/errors.ts';
 import type {
+  AlertLineKey,
   AlertLog,
   AlertStore,
   Clock,
@@ -208,6 +210,12 @@ export class Alerting {
     };
   }
 
+  /** A look at what is still to be committed; `foresight`, as long as it is good. None while rules wait to be changed. */
+  foresee(foresight?: Foresight): Foresight | undefined {
+    if (foresight?.isOf(this.engine) === true) return foresight;
+    return this.changes.length > 0 ? undefined : new Foresight(this.engine, alertId);
+  }
+
   announce(notifications: readonly AlertNotification[]): void {
     this.announcer.announce(notifications);
   }
@@ -218,8 +226,8 @@ export class Alerting {
   }
 
   /** The last process told them before their rows existed. */
-  wereTold(notifications: readonly AlertNotification[]): void {
-    this.announcer.wereTold(notifications);
+  wereTold(lines: readonly AlertLineKey[]): void {
+    this.announcer.wereTold(lines);
   }
 
   /** Episodes that are open. */

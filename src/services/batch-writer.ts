@@ -93,6 +93,11 @@ export class BatchWriter {
     return this.deps.spool?.spooling.health;
   }
 
+  /** Earlier readings of the device are not evaluated yet. */
+  holds(device: string): boolean {
+    return this.deps.spool?.spooling.holds(device) === true;
+  }
+
   /** True while neither the database nor the spool takes anything. */
   get stuck(): boolean {
     return this.deps.spool?.spooling.trouble !== undefined;

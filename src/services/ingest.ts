@@ -105,6 +105,12 @@ export class Ingest {
     return this.paused;
   }
 
+  /** What waits for a commit, oldest first. An open batch that waits for company only is none of it. */
+  get waiting(): readonly IntakeBatch[] {
+    if (this.writing === undefined) return [];
+    return this.open === undefined ? this.queue : [...this.queue, this.open];
+  }
+
   totals(): LedgerTotals {
     return this.ledger.totals();
   }

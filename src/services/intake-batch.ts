@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from '../ports.ts';
+import type { Foresight } from '../core/alert/foresight.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
 import { nameUuid } from './alert-id.ts';
@@ -18,6 +19,8 @@ export interface IntakeRow {
   sensorId: number;
   /** It lies in the spool already: it is evaluated with its batch, and not stored with it. */
   spooled: boolean;
+  /** Who has told already what it does to the alerts, since the commit of its batch takes long. */
+  foreseenBy: Foresight | undefined;
 }
 
 /** As much of a message as a dead letter needs. */
@@ -81,6 +84,7 @@ export class IntakeBatch implements BatchFill {
       sensor,
       sensorId: sensor === undefined ? 0 : sensor.id,
       spooled: false,
+      foreseenBy: undefined,
     });
     this.bytes += ROW_BYTES;
   }

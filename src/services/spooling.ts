@@ -93,6 +93,11 @@ export class Spooling {
     return { keeps: this.isActive && trouble === undefined, trouble, items, parked: parked.records };
   }
 
+  /** Readings of the device wait here unevaluated, and what follows of it has to wait behind. */
+  holds(device: string): boolean {
+    return this.isBlind || this.waiting.has(device);
+  }
+
   get contents(): Spool['contents'] {
     return this.deps.spool.contents;
   }
@@ -181,12 +186,7 @@ export class Spooling {
     const unknown: IntakeRow[] = [];
     for (const row of rows) {
       const { sensor } = row;
-      if (
-        !this.isBlind &&
-        sensor !== undefined &&
-        this.deps.alerting.knows(sensor.id) &&
-        !this.waiting.has(row.key)
-      )
+      if (sensor !== undefined && this.deps.alerting.knows(sensor.id) && !this.holds(row.key))
         known.push(row as ResolvedRow);
       else unknown.push(row);
     }

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import type { AlertLog, Counter, Logger, Metrics, NotificationKey } from '../../ports.ts';
-import { findLogged } from './alert-log-tail.ts';
+import type { AlertLineKey, AlertLog, Counter, Logger, Metrics, NotificationKey } from '../../ports.ts';
+import { findLogged, findUnpersisted } from './alert-log-tail.ts';
 
 /** No disk that is full or away, but a path that never works. */
 const UNUSABLE = new Set([
@@ -65,6 +65,11 @@ export class AlertLogFile implements AlertLog {
   /** Which of these left before the last process ended. */
   holds(keys: readonly NotificationKey[]): ReadonlySet<string> {
     return findLogged(this.path, keys);
+  }
+
+  /** What left in an outage, and was perhaps never committed. */
+  unpersisted(): readonly AlertLineKey[] {
+    return findUnpersisted(this.path);
   }
 
   /** The next line goes to a file of that name, whatever became of the old one. */

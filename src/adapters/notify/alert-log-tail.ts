@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { NotificationKey } from '../../ports.ts';
+import type { AlertLineKey, NotificationKey } from '../../ports.ts';
 
 /** So much of the newest lines is read: about 30,000 of them. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -17,25 +17,45 @@ export function findLogged(
 ): ReadonlySet<string> {
   const wanted = new Set(keys.map(({ alertId, seq }) => `${alertId} ${seq}`));
   const found = new Set<string>();
-  let budget = maxBytes;
-  for (const file of [path, ...rotated(path)]) {
-    if (budget <= 0 || found.size === wanted.size) break;
-    const text = readEnd(file, budget);
-    budget -= text.length;
-    for (const line of text.split('\n')) {
-      const key = keyOfLine(line);
-      if (key !== undefined && wanted.has(key)) found.add(key);
+  for (const lines of newestFirst(path, maxBytes)) {
+    if (found.size === wanted.size) break;
+    for (const line of lines) {
+      const { alertId, seq } = keyOfLine(line) ?? {};
+      if (wanted.has(`${alertId} ${seq}`)) found.add(`${alertId} ${seq}`);
     }
   }
   return found;
 }
 
+/** The lines that left before their rows existed, whatever became of the rows; as far back as `findLogged` looks. */
+export function findUnpersisted(path: string, maxBytes = MAX_BYTES): readonly AlertLineKey[] {
+  const found: AlertLineKey[] = [];
+  for (const lines of newestFirst(path, maxBytes))
+    for (const line of lines) {
+      const key = line.includes('"persisted":false') ? keyOfLine(line) : undefined;
+      if (key !== undefined) found.push(key);
+    }
+  return found;
+}
+
+/** The lines of each file. */
+function* newestFirst(path: string, maxBytes: number): Generator<readonly string[]> {
+  let budget = maxBytes;
+  for (const file of [path, ...rotated(path)]) {
+    if (budget <= 0) return;
+    const text = readEnd(file, budget);
+    budget -= text.length;
+    yield text.split('\n');
+  }
+}
+
 /** A line that was cut off by a crash or a full disk is none. */
-function keyOfLine(line: string): string | undefined {
+function keyOfLine(line: string): AlertLineKey | undefined {
   if (!line.includes('"alert_id"')) return undefined;
   try {
-    const { alert_id: alertId, seq } = JSON.parse(line) as { alert_id?: unknown; seq?: unknown };
-    return typeof alertId === 'string' && typeof seq === 'number' ? `${alertId} ${seq}` : undefined;
+    const { alert_id: alertId, seq, event } = JSON.parse(line) as Record<string, unknown>;
+    if (typeof alertId !== 'string' || typeof seq !== 'number') return undefined;
+    return { alertId, seq, event: event as AlertLineKey['event'] };
   } catch {
     return undefined;
   }

@@ -28,6 +28,8 @@ export interface EngineReading {
  */
 export class Engine {
   readonly rules: RuleSet;
+  /** Counts the changes of the committed state, and of what is known besides. */
+  version = 0;
   private readonly map: SeriesMap;
   private readonly suppressing: Suppressing;
   private readonly known = new Set<number>();
@@ -35,12 +37,21 @@ export class Engine {
   private readonly timers = new SeriesTimers();
   private counts: EngineCounts = noCounts();
 
-  constructor(rules: RuleSet) {
+  /**
+   * With `former` it starts from the committed state of that one and leaves it alone, its generation in hand included. A
+   * series is taken over when it is first asked for: so it is of use until the version of the former is another.
+   */
+  constructor(rules: RuleSet, former?: Engine) {
     this.rules = rules;
     this.suppressing = new Suppressing(rules.config);
-    this.map = new SeriesMap(rules, (series) => {
+    const made = (series: Series): void => {
       series.precedes = this.suppressing.isSource(series);
-    });
+      if (former !== undefined) this.arm(this.enter(series));
+    };
+    this.map = new SeriesMap(rules, made, former?.map);
+    if (former === undefined) return;
+    this.inheritConnection(former);
+    this.suppressing.follow(former.suppressing, former.open);
   }
 
   begin(): void {
@@ -61,6 +72,7 @@ export class Engine {
   }
 
   adopt(): void {
+    this.version++;
     this.generation.adopt();
     this.timers.adopt();
     this.suppressing.adopt();
@@ -69,6 +81,7 @@ export class Engine {
 
   /** After a committed state was put in place from outside. */
   settle(series: Series): void {
+    this.version++;
     this.generation.settle(series);
     this.suppressing.restored();
   }
@@ -89,6 +102,7 @@ export class Engine {
   }
 
   register(sensor: SensorFacts): void {
+    this.version++;
     this.known.add(sensor.id);
   }
 
@@ -138,12 +152,14 @@ export class Engine {
 
   /** The broker is there: silence counts from now. Not part of a generation. */
   connected(nowMs: Millis): void {
+    this.version++;
     this.timers.connected(nowMs);
     for (const [, series] of this.allSeries()) this.timers.expect(series);
   }
 
   /** The broker is away: nobody can tell whether sensors are silent. */
   disconnected(): void {
+    this.version++;
     this.timers.disconnected();
   }
 
@@ -158,6 +174,7 @@ export class Engine {
    * part of a generation.
    */
   silence(silences: readonly Silence[], nowMs: Millis): void {
+    this.version++;
     this.suppressing.silence(silences, nowMs, this.generation.anyOpen);
   }
 

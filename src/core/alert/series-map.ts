@@ -1,3 +1,4 @@
+import type { MetricRule } from './compile.ts';
 import type { SensorFacts } from './effective.ts';
 import type { RuleSet, SensorRules } from './rules.ts';
 import { Series } from './series.ts';
@@ -16,19 +17,23 @@ export class SeriesMap {
   private readonly rules: RuleSet;
   private readonly made: (series: Series) => void;
   private readonly slots = new Map<number, Slot>();
+  /** Series are made as they are committed there. */
+  private readonly former: SeriesMap | undefined;
 
-  constructor(rules: RuleSet, made: (series: Series) => void) {
+  constructor(rules: RuleSet, made: (series: Series) => void, former?: SeriesMap) {
     this.rules = rules;
     this.made = made;
+    this.former = former;
   }
 
   slotOf(sensor: SensorFacts): Slot {
     let slot = this.slots.get(sensor.id);
     if (slot === undefined) {
-      const rules = this.rules.rulesFor(sensor);
-      const named = rules.named.map((rule) => new Series(sensor, rule));
-      named.forEach(this.made);
-      slot = { sensor, rules, named, others: undefined };
+      const before = this.former?.slots.get(sensor.id);
+      const rules = before?.rules ?? this.rules.rulesFor(sensor);
+      const facts = before?.sensor ?? sensor;
+      const named = rules.named.map((rule) => this.make(facts, rule));
+      slot = { sensor: facts, rules, named, others: undefined };
       this.slots.set(sensor.id, slot);
     }
     return slot;
@@ -41,8 +46,7 @@ export class SeriesMap {
     if (series === undefined) {
       const rule = slot.rules.ruleOf(metric);
       if (rule === undefined) return undefined;
-      series = new Series(slot.sensor, rule);
-      this.made(series);
+      series = this.make(slot.sensor, rule);
       slot.others ??= new Map();
       slot.others.set(metric, series);
     }
@@ -53,6 +57,19 @@ export class SeriesMap {
   seriesOf(sensor: SensorFacts, metric: string): Series | undefined {
     const slot = this.slotOf(sensor);
     return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
+  }
+
+  private make(sensor: SensorFacts, rule: MetricRule): Series {
+    const series = new Series(sensor, rule);
+    const before = this.former?.find(sensor.id, rule.metric);
+    if (before !== undefined) series.copy(before);
+    this.made(series);
+    return series;
+  }
+
+  private find(sensorId: number, metric: string): Series | undefined {
+    const slot = this.slots.get(sensorId);
+    return slot?.named.find((series) => series.metric === metric) ?? slot?.others?.get(metric);
   }
 
   *all(): Iterable<readonly [SensorFacts, Series]> {

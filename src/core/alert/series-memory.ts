@@ -118,6 +118,14 @@ export class SeriesMemory {
     this.expected = former.expected;
   }
 
+  /** The committed state of the same series of another engine. */
+  copy(former: SeriesMemory): void {
+    this.inherit(former);
+    this.cells.forEach((cell, index) => {
+      cell.committed = former.cells[index]?.committed ?? OK;
+    });
+  }
+
   /** True when this is the first touch of the generation: the caller remembers the series for `adopt`. */
   enter(generation: number): boolean {
     if (this.generation === generation) return false;

@@ -37,6 +37,14 @@ export class Suppressing implements Outlet {
     this.suppressions = new Suppressions(config);
   }
 
+  /** Begins with the committed state of another, whose open series these are. */
+  follow(former: Suppressing, open: Iterable<Series>): void {
+    this.suppressions.silence(former.silences);
+    this.settled = former.settled;
+    this.restored();
+    this.begin(open);
+  }
+
   /** A new generation, from the committed states. */
   begin(open: Iterable<Series>): void {
     this.effects = [];

@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { AlertStateRow } from '../../../src/core/alert/model.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
+import { Foresight } from '../../../src/core/alert/foresight.ts';
 import { restoreRow } from '../../../src/core/alert/restore.ts';
+import { alertId } from '../../../src/services/alert-id.ts';
 import { rule, rules, sensors, silences, suppressing, timedRules, timeline } from './arbitraries.ts';
 import { Bench, rulesOf, T0_MS } from './support.ts';
 import type { Given } from './support.ts';
@@ -27,6 +29,33 @@ function oneByOne(ruleSet: ReturnType<typeof rulesOf>, all: readonly Given[]): B
 }
 
 describe('over random timelines', () => {
+  test('what is foreseen beside a batch in hand is what comes to pass, and changes nothing', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }));
+    fc.assert(
+      fc.property(timedRules, timeline, fc.nat(), sizes, (ruleSet, all, at, parts) => {
+        const from = all.length === 0 ? 0 : at % all.length;
+        const bench = connected(ruleSet);
+        bench.send(...all.slice(0, from));
+        const before = bench.notifications.length;
+        bench.engine.begin();
+        for (const each of all.slice(from, from + 5)) bench.read(each);
+        const foresight = new Foresight(bench.engine, alertId);
+        const foreseen = [];
+        let done = from;
+        for (const size of [...parts, all.length])
+          foreseen.push(
+            ...foresight.readings(all.slice(done, (done += size)).map((each) => bench.made(each))),
+          );
+        expect(foresight.isOf(bench.engine)).toBe(true);
+        bench.finish();
+        expect(foresight.isOf(bench.engine)).toBe(false);
+        bench.send(...all.slice(from + 5));
+        expect(foreseen).toEqual(bench.notifications.slice(before));
+        expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
+      }),
+    );
+  });
+
   test('any split into batches changes nothing', () => {
     fc.assert(
       fc.property(timedRules, timeline, fc.array(fc.integer({ min: 1, max: 9 })), (ruleSet, all, sizes) => {

@@ -2,6 +2,7 @@ import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import { batchOf } from '../../../src/core/alert/batch.ts';
 import type { SensorFacts } from '../../../src/core/alert/effective.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
+import type { EngineReading } from '../../../src/core/alert/engine.ts';
 import type { EngineCounts } from '../../../src/core/alert/counts.ts';
 import type { AlertBatch, AlertRow, AlertResolution } from '../../../src/core/alert/model.ts';
 import { applyChange, migrate } from '../../../src/core/alert/restore.ts';
@@ -100,13 +101,17 @@ export class Bench {
     return T0_US + Math.round(at * 1e6);
   }
 
-  read({ at, value, sensor = sensorOf('s1'), metric = 'temperature', rx = at }: Given): void {
-    this.engine.reading({
+  read(given: Given): void {
+    this.engine.reading(this.made(given));
+  }
+
+  made({ at, value, sensor = sensorOf('s1'), metric = 'temperature', rx = at }: Given): EngineReading {
+    return {
       sensor,
       timeUs: this.timeUs(at),
       receivedAtMs: T0_MS + rx * 1000,
       metrics: new Map([[metric, value]]),
-    });
+    };
   }
 
   finish(): this {

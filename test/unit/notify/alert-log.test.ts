@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AlertLogFile } from '../../../src/adapters/notify/alert-log-file.ts';
-import { findLogged } from '../../../src/adapters/notify/alert-log-tail.ts';
+import { findLogged, findUnpersisted } from '../../../src/adapters/notify/alert-log-tail.ts';
 import { AlertAnnouncer } from '../../../src/services/alert-announcer.ts';
 import type { AlertStore } from '../../../src/ports.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -59,6 +59,24 @@ describe('what is in the alert log already', () => {
     writeFileSync(path, `${line(0)}\n`);
     expect(found(line(0).length * 3)).toEqual(['a 0', 'a 5']);
   });
+});
+
+test('what left before its row existed is found again: only that, and whole lines of it', () => {
+  const early = (seq: number, event = 'firing') =>
+    JSON.stringify({ event, alert_id: 'a', seq, text: '"persisted":true', persisted: false });
+  const plain = JSON.stringify({
+    event: 'firing',
+    alert_id: 'a',
+    seq: 9,
+    text: '"persisted":false',
+    persisted: true,
+  });
+  writeFileSync(join(dir, 'alerts.log.1'), `${early(1)}\n`);
+  writeFileSync(path, `${line(0)}\n${early(2, 'resolved')}\n${plain}\n${early(3).slice(0, -3)}`);
+  expect(findUnpersisted(path)).toEqual([
+    { alertId: 'a', seq: 2, event: 'resolved' },
+    { alertId: 'a', seq: 1, event: 'firing' },
+  ]);
 });
 
 test('a line that a full disk cut off does not swallow the next one', () => {

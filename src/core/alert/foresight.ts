@@ -1,0 +1,38 @@
+import { batchOf } from './batch.ts';
+import { Engine } from './engine.ts';
+import type { EngineReading } from './engine.ts';
+import type { AlertNotification } from './model.ts';
+import type { AlertIdOf } from './row.ts';
+
+/**
+ * What readings will tell whose commit is still to come. It evaluates on from the committed state in an engine of its
+ * own, so nothing of it is remembered, and the batch that is being committed meanwhile is not disturbed.
+ */
+export class Foresight {
+  private readonly engine: Engine;
+  private readonly version: number;
+  private readonly alertId: AlertIdOf;
+  private readonly ahead: Engine;
+  private told = 0;
+
+  constructor(engine: Engine, alertId: AlertIdOf) {
+    this.engine = engine;
+    this.version = engine.version;
+    this.alertId = alertId;
+    this.ahead = new Engine(engine.rules, engine);
+  }
+
+  /** False once something was committed since, or is known that was not: what is told from then on may be wrong. */
+  isOf(engine: Engine): boolean {
+    return this.engine === engine && engine.version === this.version;
+  }
+
+  /** In the order in which they will be committed, after those of the last call. */
+  readings(readings: readonly EngineReading[]): readonly AlertNotification[] {
+    for (const reading of readings) this.ahead.reading(reading);
+    const { effects } = this.ahead.work;
+    const fresh = effects.slice(this.told);
+    this.told = effects.length;
+    return batchOf(fresh, [], this.alertId).notifications;
+  }
+}
