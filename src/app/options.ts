@@ -77,10 +77,14 @@ export function sharedFilters(config: Config, filters: readonly string[]): reado
   return group === undefined ? filters : filters.map((filter) => `$share/${group}/${filter}`);
 }
 
-export function ingestOptions({ ingest }: Config): IngestOptions {
+/** A batch goes into the spool whole: one that never finds room there would hold up all that follow. */
+const SPOOL_SHARE = 1 / 4;
+
+export function ingestOptions({ ingest, spool }: Config): IngestOptions {
   const { batch, window } = ingest;
+  const maxBytes = Math.min(batch.max_bytes, spool.enabled ? spool.max_bytes * SPOOL_SHARE : Infinity);
   return {
-    batch: { maxRows: batch.max_rows, maxBytes: batch.max_bytes, lingerMs: batch.linger },
+    batch: { maxRows: batch.max_rows, maxBytes, lingerMs: batch.linger },
     window: { maxRows: window.max_rows, maxBytes: window.max_bytes },
   };
 }
