@@ -25,6 +25,7 @@ import { loadEngine, prepareEngine } from './alert-loading.ts';
 import type { EvaluatedReading } from './alert-loading.ts';
 import { AlertMetrics } from './alert-metrics.ts';
 import { OperatorDesk } from './operator-desk.ts';
+import { PendingChanges } from './pending-changes.ts';
 import type { DeliveryRouter } from './notifying.ts';
 
 export type { EvaluatedReading } from './alert-loading.ts';
@@ -53,7 +54,7 @@ type Commit = (evaluate: () => Evaluation) => Promise<void>;
 const TICK_EVERY_MS = 1000;
 /** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
 const TICK_LAG_MS = 2000;
-/** Deadlines in one transaction: after an outage those of all sensors are due at once, and readings wait meanwhile. */
+/** Deadlines, or alerts under other rules, in one transaction: after an outage or a reload they are those of all sensors. */
 const TICK_SLICE = 5000;
 
 export function createAlerting(deps: AlertingDeps): Alerting {
@@ -67,8 +68,7 @@ export class Alerting {
   private readonly announcer: AlertAnnouncer;
   private readonly desk: OperatorDesk;
   private engine: Engine;
-  /** Rules that changed while the daemon was down; told with the first batch. */
-  private changes: readonly RuleChange[] = [];
+  private readonly changes = new PendingChanges();
   private connected = false;
   /** The slice that was committed last has left deadlines that are due. */
   private behind = false;
@@ -91,7 +91,7 @@ export class Alerting {
     // After a start without the database, the broker has long been there.
     engine.inheritConnection(this.engine);
     this.engine = engine;
-    this.changes = changes;
+    this.changes.replace(changes);
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
     await this.announcer.resume();
   }
@@ -107,7 +107,7 @@ export class Alerting {
     const look = async () => {
       try {
         await this.serveOperators(carryOut);
-        if (this.changes.length > 0 || this.isDue())
+        if (this.changes.size > 0 || this.isDue())
           do {
             this.behind = false;
             await commit(() => this.tick());
@@ -129,7 +129,8 @@ export class Alerting {
   private obey(commands: readonly WaitingCommand[]): Evaluation {
     const { engine } = this;
     let applied: AppliedCommands | undefined;
-    const evaluation = this.evaluation(engine, this.changes, () => {
+    const changes = this.changes.before(() => commands.map(({ sensorId }) => sensorId), TICK_SLICE);
+    const evaluation = this.evaluation(engine, changes, () => {
       applied = this.desk.obey(engine, commands, this.deps.clock.nowMs());
     });
     if (applied === undefined) return evaluation;
@@ -173,34 +174,42 @@ export class Alerting {
   /** What these readings do to the alerts. One evaluation at a time: the next one takes this one's place. */
   evaluate(readings: readonly EvaluatedReading[]): Evaluation {
     const { engine } = this;
-    return this.evaluation(engine, this.changes, () => {
+    const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
+    return this.evaluation(engine, changes, () => {
       for (const reading of readings) engine.reading(reading);
     });
   }
 
-  /** What the passing of time does to them: a slice of it. */
+  /** What the passing of time does to them: a slice of it, once the rules of today have judged what is open. */
   tick(): Evaluation {
     const { engine } = this;
-    const evaluation = this.evaluation(engine, this.changes, () => engine.tick(this.tickMs(), TICK_SLICE));
+    const changes = this.changes.slice(TICK_SLICE);
+    const looks = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
+    const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(), looks));
     return {
       batch: evaluation.batch,
       adopt: () => {
         evaluation.adopt();
-        this.behind = this.isDue();
+        this.behind = this.changes.size > 0 || this.isDue();
       },
     };
   }
 
-  /** New rules (section 9), and the sensors as they are now. Committed like a batch, with no other in between. */
+  /**
+   * New rules (section 9), and the sensors as they are now. Committed like a batch, with no other in between; they are in
+   * force then, and a `tick` ends what is left of the alerts that they end.
+   */
   reload(rules: RuleSet, sensors: Iterable<Sensor> = []): Evaluation {
     const current = new Map([...sensors].map((sensor) => [sensor.id, sensor]));
     const former = this.engine;
-    const { engine, changes } = migrate(former, rules, (sensorId) => current.get(sensorId));
+    const sensorOf = (sensorId: number) => current.get(sensorId);
+    const { engine, changes } = migrate(former, rules, sensorOf, this.changes.all);
     engine.silence(former.silences, this.deps.clock.nowMs());
-    const evaluation = this.evaluation(engine, [...this.changes, ...changes], () => undefined);
+    const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
     return {
       batch: evaluation.batch,
       adopt: () => {
+        this.changes.replace(changes);
         evaluation.adopt();
         // The broker may have come or gone while this was committed.
         engine.inheritConnection(former);
@@ -213,7 +222,7 @@ export class Alerting {
   /** A look at what is still to be committed; `foresight`, as long as it is good. None while rules wait to be changed. */
   foresee(foresight?: Foresight): Foresight | undefined {
     if (foresight?.isOf(this.engine) === true) return foresight;
-    return this.changes.length > 0 ? undefined : new Foresight(this.engine, alertId);
+    return this.changes.size > 0 ? undefined : new Foresight(this.engine, alertId);
   }
 
   announce(notifications: readonly AlertNotification[]): void {
@@ -263,7 +272,7 @@ export class Alerting {
       batch,
       adopt: () => {
         engine.adopt();
-        this.changes = [];
+        this.changes.done(changes);
         this.figures.count(counts, batch);
         this.logTransitions(effects);
       },

@@ -25,7 +25,7 @@ export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateR
   const metric = metricOf(row);
   const series = metric === undefined ? undefined : engine.seriesOf(sensor, metric);
   const cell = series?.cells.find(({ condition }) => condition.alertType === row.alertType);
-  if (series === undefined || cell === undefined) return ghost(sensor, row);
+  if (series === undefined || cell === undefined) return settled(engine, ghost(sensor, row));
   cell.committed = plain(stateOf(row, cell.condition));
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
   series.restore({
@@ -41,15 +41,19 @@ export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateR
 
 /**
  * A new rule set under the states of the old one: section 9. A change alone ends alerts; it never fires one. The new
- * engine asks the database for last events again, since metrics that had no rule may have one now.
+ * engine asks the database for last events again, since metrics that had no rule may have one now. `pending` are changes
+ * of the reload before this one that were not applied yet.
  */
 export function migrate(
   old: Engine,
   rules: RuleSet,
   currentSensor: (sensorId: number) => SensorFacts | undefined,
+  pending: readonly RuleChange[] = [],
 ): { engine: Engine; changes: readonly RuleChange[] } {
   const engine = new Engine(rules);
-  const changes: RuleChange[] = [];
+  const unjudged = new Set(pending.map(({ cell }) => cell));
+  const ending = pending.filter(({ change }) => change === 'removed');
+  const changes = ending.map(({ series, cell }) => removed(series.sensor, series, cell));
   for (const [former, before] of old.allSeries()) {
     // Tags and places may have changed with the rules.
     const sensor = currentSensor(former.id) ?? former;
@@ -64,11 +68,13 @@ export function migrate(
       }
       if (cell.committed === OK) continue;
       if (after === undefined || heir === undefined) changes.push(removed(sensor, before, cell));
-      else if (heir.condition.hash !== hash) changes.push({ series: after, cell: heir, change: 'changed' });
+      else if (heir.condition.hash !== hash || unjudged.has(cell))
+        changes.push({ series: after, cell: heir, change: 'changed' });
     }
   }
   engine.inheritConnection(old);
   for (const series of engine.open) engine.arm(engine.enter(series));
+  for (const change of changes) if (change.change === 'removed') settled(engine, change);
   return { engine, changes };
 }
 
@@ -78,6 +84,12 @@ export function applyChange(engine: Engine, { series, cell, change }: RuleChange
   const { window, heardMs } = series;
   const verdict = rejudge(cell.condition, { last: series.last, window, heardMs, nowMs });
   engine.apply(series, cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, nowMs);
+}
+
+/** It is open until its end is written, and explains others until then. */
+function settled(engine: Engine, change: RuleChange): RuleChange {
+  engine.settle(change.series);
+  return change;
 }
 
 /** The old condition in a series of its own: it exists until its end is written. */
