@@ -19,9 +19,10 @@ export function reviewOpen(
   limit: number,
 ): number {
   const concerned: Series[] = [];
-  for (const series of generation.openNow()) {
+  for (const series of suppressing.candidates(generation.openNow())) {
     if (concerned.length >= limit) break;
     if (isConcerned(series, generation, suppressing)) concerned.push(series);
+    suppressing.looked(series);
   }
   concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
   for (const series of concerned) {

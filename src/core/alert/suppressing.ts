@@ -3,6 +3,7 @@ import type { Cell, CellEffect, Outlet } from './cell.ts';
 import type { AlertsConfig } from './config.ts';
 import type { Severity } from './model.ts';
 import type { Series } from './series.ts';
+import { OK } from './state.ts';
 import type { EpisodeState } from './state.ts';
 import type { AlertLabels } from './suppress/labels.ts';
 import type { Silence } from './suppress/silence.ts';
@@ -30,8 +31,10 @@ export class Suppressing implements Outlet {
   private readonly suppressions: Suppressions;
   private schedule = NOTHING;
   private settled = NOTHING;
-  /** The open sources are not those of the committed states. */
+  /** What inhibition knows is not that of the committed states. */
   private stale = false;
+  /** It was counted anew: whom the last changes concerned is not known any more. */
+  private recounted = false;
 
   constructor(config: AlertsConfig) {
     this.suppressions = new Suppressions(config);
@@ -50,14 +53,11 @@ export class Suppressing implements Outlet {
     this.effects = [];
     this.schedule = this.settled;
     if (!this.stale) return;
-    this.stale = false;
-    const { inhibition } = this.suppressions;
-    inhibition.clear();
+    this.suppressions.inhibition.clear();
     for (const series of open)
-      for (const cell of series.cells) {
-        const severity = explains(cell.committed);
-        if (severity !== undefined) inhibition.count(labelsOf(series, cell, severity), 1);
-      }
+      for (const cell of series.cells) this.recount(series, cell, OK, cell.committed);
+    this.stale = false;
+    this.recounted = true;
   }
 
   adopt(): void {
@@ -93,9 +93,25 @@ export class Suppressing implements Outlet {
     return timedMs <= inhibitedMs ? timedMs : inhibitedMs - SECOND_MS;
   }
 
-  /** All that is open was reviewed as of `dueMs`. */
+  /** Whom the change that is due may concern, of all that is open. */
+  candidates(open: Iterable<Series>): Iterable<Series> {
+    const any = this.recounted || this.schedule.timedMs <= this.dueMs;
+    return any ? open : this.suppressions.inhibition.affected;
+  }
+
+  /** One of them was looked at: the next slice of the review need not. */
+  looked(series: Series): void {
+    if (this.suppressions.inhibition.affected.delete(series)) this.stale = true;
+  }
+
+  /** All candidates were reviewed as of `dueMs`. */
   reviewed(): void {
     const { dueMs, schedule } = this;
+    if (schedule.inhibitedMs <= dueMs && this.suppressions.inhibition.exists) {
+      this.suppressions.inhibition.affected.clear();
+      this.recounted = false;
+      this.stale = true;
+    }
     this.schedule = {
       timedMs: schedule.timedMs <= dueMs ? this.suppressions.nextChangeMs(dueMs) : schedule.timedMs,
       inhibitedMs: schedule.inhibitedMs <= dueMs ? Infinity : schedule.inhibitedMs,
@@ -119,23 +135,36 @@ export class Suppressing implements Outlet {
   }
 
   moved(series: Series, cell: Cell, before: EpisodeState, atMs: Millis): void {
-    const { inhibition } = this.suppressions;
-    if (!inhibition.exists || before === cell.work) return;
-    const was = explains(before);
-    const is = explains(cell.work);
-    if (was === is) return;
-    this.stale = true;
-    const ended = was !== undefined && inhibition.count(labelsOf(series, cell, was), -1);
-    const began = is !== undefined && inhibition.count(labelsOf(series, cell, is), 1);
-    if (!ended && !began) return;
+    if (!this.suppressions.inhibition.exists || before === cell.work) return;
+    if (!this.recount(series, cell, before, cell.work)) return;
     const lookMs = (Math.floor(atMs / SECOND_MS) + 1) * SECOND_MS;
     this.schedule = { ...this.schedule, inhibitedMs: Math.min(this.schedule.inhibitedMs, lookMs) };
   }
+
+  /** True if others are told, or not told, because of it. */
+  private recount(series: Series, cell: Cell, before: EpisodeState, after: EpisodeState): boolean {
+    const { inhibition } = this.suppressions;
+    const [wasOpen, isOpen] = [severityOf(before), severityOf(after)];
+    const [was, is] = [explains(before), explains(after)];
+    if (wasOpen === isOpen && was === is) return false;
+    this.stale = true;
+    if (wasOpen !== isOpen) {
+      if (wasOpen !== undefined) inhibition.list(labelsOf(series, cell, wasOpen), cell, undefined);
+      if (isOpen !== undefined) inhibition.list(labelsOf(series, cell, isOpen), cell, series);
+    }
+    if (was === is) return false;
+    const ended = was !== undefined && inhibition.count(labelsOf(series, cell, was), -1);
+    const began = is !== undefined && inhibition.count(labelsOf(series, cell, is), 1);
+    return ended || began;
+  }
 }
+
+const severityOf = (state: EpisodeState): Severity | undefined =>
+  'episode' in state ? state.episode.severity : undefined;
 
 /** The severity at which a state explains others. One that is only latched is over: it explains nothing any more. */
 function explains(state: EpisodeState): Severity | undefined {
-  return 'episode' in state && state.kind !== 'latched' ? state.episode.severity : undefined;
+  return state.kind === 'latched' ? undefined : severityOf(state);
 }
 
 function labelsOf(series: Series, { condition }: Cell, severity: Severity): AlertLabels {

@@ -122,6 +122,29 @@ describe('ten times the sensors', () => {
     expect(looks(MANY)).toBeLessThanOrEqual(LINEAR * looks(FEW));
   });
 
+  test('that all explain others and come one after the other are looked at because of their own group alone', () => {
+    const config = (equal: string) =>
+      rulesOf({
+        metrics: { temperature: { max: 30 } },
+        inhibit: [{ source: { alert_type: '*' }, target: { severity: 'warning' }, equal: [equal] }],
+      });
+    const looks = (equal: string, count: number) => {
+      const engine = new Engine(config(equal));
+      const looked = jest.spyOn(Series.prototype, 'stateIn');
+      sensors(count).forEach((sensor, index) => {
+        const atMs = T0_MS + index * 2000;
+        engine.begin();
+        engine.tick(atMs);
+        engine.reading({ ...reading(sensor, atMs), metrics: new Map([['temperature', 40]]) });
+        engine.adopt();
+      });
+      const work = looked.mock.calls.length;
+      jest.restoreAllMocks();
+      return work;
+    };
+    for (const equal of ['sensor', 'metric']) expect(looks(equal, 20_000)).toBeLessThanOrEqual(20_000);
+  });
+
   test('cost a reading of one of them nothing more, whatever is due for the others', () => {
     const engine = heardOnce(MANY);
     const due = jest.spyOn(Series.prototype, 'nextDueMs');

@@ -1,13 +1,16 @@
+import type { Cell } from '../cell.ts';
 import type { InhibitConfig } from '../config.ts';
+import type { Series } from '../series.ts';
 import { labelValues } from './labels.ts';
 import type { AlertLabels } from './labels.ts';
 import { fits } from './matcher.ts';
 
-/** Open sources with the same values of the labels that have to be equal. */
-interface Sources {
-  all: number;
-  /** Those that are no target of the same rule. */
+/** Open alerts with the same values of the labels that have to be equal. */
+interface Group {
+  sources: number;
+  /** Sources that are no target of the same rule. */
   oneSided: number;
+  readonly targets: Map<Cell, Series>;
 }
 
 /**
@@ -15,13 +18,15 @@ interface Sources {
  * of a rule is not inhibited by others that are both: or an alert would inhibit itself.
  */
 export class Inhibition {
+  /** Whose answer may be another one since a source came or went: the open targets of its group, and nobody else. */
+  readonly affected = new Set<Series>();
   private readonly rules: readonly InhibitConfig[];
   /** Per rule, by the values of its equal labels. */
-  private readonly open: readonly Map<string, Sources>[];
+  private readonly groups: readonly Map<string, Group>[];
 
   constructor(rules: readonly InhibitConfig[]) {
     this.rules = rules;
-    this.open = rules.map(() => new Map());
+    this.groups = rules.map(() => new Map());
   }
 
   get exists(): boolean {
@@ -33,37 +38,60 @@ export class Inhibition {
   }
 
   clear(): void {
-    for (const sources of this.open) sources.clear();
+    for (const groups of this.groups) groups.clear();
+    this.affected.clear();
   }
 
-  /** A source opened (+1) or ended (-1); true if it is a source of any rule. */
+  /** A source opened (+1) or ended (-1); true if that changes what is told of anything. */
   count(alert: AlertLabels, change: 1 | -1): boolean {
-    let counted = false;
+    let changed = false;
     this.rules.forEach((rule, index) => {
       if (!fits(rule.source, alert)) return;
       const oneSided = !fits(rule.target, alert);
-      for (const key of equalKeys(rule.equal, alert)) {
-        const sources = this.open[index]?.get(key) ?? { all: 0, oneSided: 0 };
-        sources.all += change;
-        if (oneSided) sources.oneSided += change;
-        if (sources.all > 0) this.open[index]?.set(key, sources);
-        else this.open[index]?.delete(key);
-        counted = true;
-      }
+      this.inGroups(index, alert, (group) => {
+        const before = [group.sources > 0, group.oneSided > 0];
+        group.sources += change;
+        if (oneSided) group.oneSided += change;
+        // One more, or one less, of several explains nothing more, and nothing less.
+        if (before[0] === group.sources > 0 && before[1] === group.oneSided > 0) return;
+        changed = true;
+        for (const series of group.targets.values()) this.affected.add(series);
+      });
     });
-    return counted;
+    return changed;
+  }
+
+  /** An alert opened that others may explain (with its series), or ended (without). */
+  list(alert: AlertLabels, cell: Cell, series: Series | undefined): void {
+    this.rules.forEach((rule, index) => {
+      if (!fits(rule.target, alert)) return;
+      this.inGroups(index, alert, ({ targets }) => {
+        if (series === undefined) targets.delete(cell);
+        else targets.set(cell, series);
+      });
+    });
   }
 
   covers(alert: AlertLabels): boolean {
     return this.rules.some((rule, index) => {
-      const sources = this.open[index];
-      if (sources === undefined || sources.size === 0 || !fits(rule.target, alert)) return false;
+      if (!fits(rule.target, alert)) return false;
       const both = fits(rule.source, alert);
       return equalKeys(rule.equal, alert).some((key) => {
-        const found = sources.get(key);
-        return found !== undefined && (both ? found.oneSided : found.all) > 0;
+        const group = this.groups[index]?.get(key);
+        return group !== undefined && (both ? group.oneSided : group.sources) > 0;
       });
     });
+  }
+
+  /** A group is there while anything in it is open. */
+  private inGroups(index: number, alert: AlertLabels, change: (group: Group) => void): void {
+    const groups = this.groups[index];
+    for (const key of equalKeys(this.rules[index]?.equal ?? [], alert)) {
+      const group = groups?.get(key) ?? { sources: 0, oneSided: 0, targets: new Map<Cell, Series>() };
+      change(group);
+      if (group.sources > 0 || group.targets.size > 0) groups?.set(key, group);
+      else groups?.delete(key);
+    }
   }
 }
 
