@@ -88,6 +88,42 @@ describe('statement 22: alerts commit with the readings that caused them, once',
       await db.rows('SELECT count(*)::int AS n FROM sensor_alerts WHERE resolved_at IS NOT NULL'),
     ).toEqual([{ n: 1 }]);
   });
+
+  test.each([1, 2])(
+    'two crossings at one moment, in %d batches: the row shows the higher one',
+    async (batches) => {
+      const higher: AlertRow = {
+        ...raised,
+        message: 'hotter',
+        value: 41,
+        threshold: 40,
+        severity: 'critical',
+      };
+      const pieces = batches === 1 ? [[raised, higher]] : [[raised], [higher]];
+      // The last time is what a lost reply, or the spool, writes again.
+      for (const rows of [...pieces, [raised]])
+        await db.store.commit(batchOf([], { alerts: { raised: rows } }));
+      expect(
+        await db.rows('SELECT alert_id, message, value, threshold, severity FROM sensor_alerts'),
+      ).toEqual([{ alert_id: ID, message: 'hotter', value: 41, threshold: 40, severity: 'critical' }]);
+    },
+  );
+
+  test('a higher crossing takes back the acknowledgement of the lesser one, and no row of another episode', async () => {
+    const acked = { sensorId: 1, alertType: 'temperature_high', firedAtUs: raised.timeUs, alertId: ID, ackedAtMs: 1, ackedBy: 'ann' }; // prettier-ignore
+    await db.store.commit(batchOf([], { alerts: { raised: [raised], acked: [acked] } }));
+    const other = '6a7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
+    const standing = () => db.rows('SELECT alert_id, severity, acked_by FROM sensor_alerts');
+    for (const [alertId, expected] of [
+      [other, { alert_id: ID, severity: 'warning', acked_by: 'ann' }],
+      [ID, { alert_id: ID, severity: 'critical', acked_by: null }],
+    ] as const) {
+      await db.store.commit(
+        batchOf([], { alerts: { raised: [{ ...raised, alertId, severity: 'critical' }] } }),
+      );
+      expect(await standing()).toEqual([expected]);
+    }
+  });
 });
 
 describe('alert state', () => {

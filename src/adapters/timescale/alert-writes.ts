@@ -1,3 +1,4 @@
+import { takesPlaceOf } from '../../core/alert/batch.ts';
 import type {
   AlertBatch,
   AlertNotification,
@@ -37,15 +38,21 @@ const isForgotten = (row: AlertStateRow) => row.state === 'ok' && Object.keys(ro
 const byKey = <Row extends { sensorId: number; alertType: string }>(rows: readonly Row[]): Row[] =>
   [...rows].sort((a, b) => a.sensorId - b.sensorId || (a.alertType < b.alertType ? -1 : 1));
 
+const rank = (severity: string) => `array_position(ARRAY['info', 'warning', 'critical'], ${severity})`;
+
+/** A crossing that is there already changes nothing, unless the new one takes its place: here, and among `rows`. */
 async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
   await work.query(
-    `INSERT INTO sensor_alerts
+    `INSERT INTO sensor_alerts AS a
        (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed)
      SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[],
        $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[])
-     ON CONFLICT DO NOTHING`,
+     ON CONFLICT (sensor_id, alert_type, time) DO UPDATE
+       SET message = excluded.message, value = excluded.value, threshold = excluded.threshold, severity = excluded.severity,
+           suppressed = excluded.suppressed, acked_at = NULL, acked_by = NULL
+     WHERE a.alert_id = excluded.alert_id AND a.resolved_at IS NULL AND ${rank('a.severity')} < ${rank('excluded.severity')}`,
     columns(
-      byKey(rows),
+      byKey(onePerKey(rows)),
       (row) => isoMicros(row.timeUs),
       (row) => row.sensorId,
       (row) => row.alertType,
@@ -59,6 +66,17 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
       (row) => row.suppressed ?? null,
     ),
   );
+}
+
+/** One statement must not meet a row twice. */
+function onePerKey(rows: readonly AlertRow[]): readonly AlertRow[] {
+  const found = new Map<string, AlertRow>();
+  for (const row of rows) {
+    const key = `${row.sensorId} ${row.timeUs} ${row.alertType}`;
+    const before = found.get(key);
+    if (before === undefined || takesPlaceOf(row, before)) found.set(key, row);
+  }
+  return [...found.values()];
 }
 
 /** Point updates. The bounds on time are for the planner: without them every chunk is opened and locked. */

@@ -12,6 +12,7 @@ import { EMPTY_ALERT_BATCH } from './model.ts';
 import { messageFor } from './message.ts';
 import { rowOf, startedAtMs } from './row.ts';
 import type { AlertIdOf } from './row.ts';
+import { RANK } from './rule.ts';
 import type { CellEffect } from './cell.ts';
 import type { Series } from './series.ts';
 import type { Effect, Episode, Transition } from './state.ts';
@@ -93,10 +94,25 @@ function alertRow(
   };
 }
 
+/**
+ * Of two crossings at one moment (a `held` deadline, and a reading of just that time) there is one row, for the time is in
+ * its key: it shows the higher.
+ */
+export const takesPlaceOf = (
+  row: AlertRow,
+  before: Pick<AlertRow, 'alertId' | 'timeUs' | 'severity'>,
+): boolean =>
+  row.alertId === before.alertId &&
+  row.timeUs === before.timeUs &&
+  RANK[row.severity] > RANK[before.severity];
+
+/** When an episode has rows. */
+const rowTimes = ({ firedAtUs }: Episode): readonly Micros[] => [...new Set(firedAtUs)];
+
 function acks({ series, cell }: CellEffect, episode: Episode, alertId: string): AlertAck[] {
   const { ack } = episode;
   if (ack === undefined) return [];
-  return episode.firedAtUs.map((firedAtUs) => ({
+  return rowTimes(episode).map((firedAtUs) => ({
     sensorId: series.sensorId,
     alertType: cell.condition.alertType,
     firedAtUs,
@@ -111,7 +127,7 @@ function resolutions(
   episode: Episode,
   alertId: string,
 ): AlertResolution[] {
-  return episode.firedAtUs.map((firedAtUs: Micros) => ({
+  return rowTimes(episode).map((firedAtUs) => ({
     sensorId: series.sensorId,
     alertType: cell.condition.alertType,
     firedAtUs,

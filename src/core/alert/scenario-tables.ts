@@ -1,4 +1,5 @@
 import type { Micros } from '../reading.ts';
+import { takesPlaceOf } from './batch.ts';
 import type { CellEffect } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
 import type { EngineCounts } from './counts.ts';
@@ -69,8 +70,11 @@ export class ScenarioTables {
     this.transitions.push(...effects.filter(({ effect }) => !TOLD_AGAIN.includes(effect.transition)));
     this.notifications.push(...batch.notifications);
     for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.counts[key] += counts[key];
-    for (const row of batch.raised)
-      if (!this.rows.has(rowKey(row, row.timeUs))) this.rows.set(rowKey(row, row.timeUs), row);
+    for (const row of batch.raised) {
+      const key = rowKey(row, row.timeUs);
+      const before = this.rows.get(key);
+      if (before === undefined || takesPlaceOf(row, before)) this.rows.set(key, row);
+    }
     for (const { ackedAtMs, ackedBy, ...ack } of batch.acked ?? [])
       this.update(ack, (row) => (row.ackedAtMs === undefined ? { ...row, ackedAtMs, ackedBy } : row));
     for (const end of batch.resolved)
