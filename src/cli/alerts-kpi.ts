@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import { alertKpis, type AlertKpis, type Spread } from '../core/alert/kpi.ts';
-import { alertEpisodes, staleEpisodes, type EpisodeRow } from '../queries/alert-episodes.ts';
+import {
+  alertEpisodes,
+  staleEpisodes,
+  systemEpisodes,
+  type EpisodeRow,
+  type SystemEpisodes,
+} from '../queries/alert-episodes.ts';
 import type { TimeRange } from '../queries/db.ts';
 import { momentArgument, momentOption } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli } from './command.ts';
@@ -41,11 +47,19 @@ export const alertsKpiCommand = (cli: Cli): Command =>
         });
         const before = new Date(nowMs - STALE_MS);
         const stale = await staleEpisodes(db, { before, sensor, location, limit: STALE_ROWS });
-        if (options.json === true) print(cli, jsonOf(range, kpis, stale));
-        else printKpis(cli, range, kpis, stale, nowMs);
+        const system = await systemEpisodes(db, { ...range, sensor, location });
+        if (options.json === true) print(cli, jsonOf(range, { kpis, stale, system }));
+        else printKpis(cli, range, { kpis, stale, system }, nowMs);
         return 0;
       }),
     );
+
+interface Figures {
+  readonly kpis: AlertKpis;
+  readonly stale: readonly EpisodeRow[];
+  /** Of the system itself: beside the others, not among them; undefined where they were not asked for. */
+  readonly system: readonly SystemEpisodes[] | undefined;
+}
 
 const toEpisode = ({ fired, resolved, acked, ...rest }: EpisodeRow) => ({
   ...rest,
@@ -55,7 +69,7 @@ const toEpisode = ({ fired, resolved, acked, ...rest }: EpisodeRow) => ({
 });
 
 /** One document; names as in the database, times in ISO 8601. */
-function jsonOf({ from, to }: TimeRange, kpis: AlertKpis, stale: readonly EpisodeRow[]): string {
+function jsonOf({ from, to }: TimeRange, { kpis, stale, system }: Figures): string {
   const floods = kpis.floods.map(({ fromMs, untilMs, fired }) => ({
     from: new Date(fromMs),
     until: untilMs === undefined ? null : new Date(untilMs),
@@ -64,7 +78,7 @@ function jsonOf({ from, to }: TimeRange, kpis: AlertKpis, stale: readonly Episod
   const open = stale.map(({ sensor, alertType, severity, fired, acked }) => {
     return { sensor, alertType, severity, fired, acked };
   });
-  return JSON.stringify(named({ from, until: to, ...kpis, floods, stale: open }));
+  return JSON.stringify(named({ from, until: to, ...kpis, floods, stale: open, system: system ?? null }));
 }
 
 function named(value: unknown): unknown {
@@ -75,7 +89,8 @@ function named(value: unknown): unknown {
   );
 }
 
-function printKpis(cli: Cli, range: TimeRange, kpis: AlertKpis, stale: readonly EpisodeRow[], nowMs: number) {
+function printKpis(cli: Cli, range: TimeRange, figures: Figures, nowMs: number) {
+  const { kpis, stale, system } = figures;
   const paint = createPaint(wantsColor(cli));
   const section = <Row>(title: string, columns: readonly Column<Row>[], rows: readonly Row[]) => {
     if (rows.length === 0) return;
@@ -83,7 +98,7 @@ function printKpis(cli: Cli, range: TimeRange, kpis: AlertKpis, stale: readonly 
     print(cli, tableLines(columns, rows.slice(0, SHOWN), paint).join('\n'));
   };
   print(cli, `${formatTime(range.from)} to ${formatTime(range.to)}`);
-  for (const [name, text] of summary(kpis, stale)) print(cli, `  ${name.padEnd(20)}${text}`);
+  for (const [name, text] of summary(figures)) print(cli, `  ${name.padEnd(20)}${text}`);
   section('severity', SEVERITY, kpis.severities);
   section('most frequent', TOP, kpis.top);
   section(
@@ -93,9 +108,10 @@ function printKpis(cli: Cli, range: TimeRange, kpis: AlertKpis, stale: readonly 
   );
   section('floods', FLOODS, kpis.floods);
   section('open for more than 24 h', staleColumns(nowMs), stale);
+  section('of the system', SYSTEM, system ?? []);
 }
 
-function summary(kpis: AlertKpis, stale: readonly EpisodeRow[]): readonly (readonly [string, string])[] {
+function summary({ kpis, stale, system }: Figures): readonly (readonly [string, string])[] {
   const rate = (value: number) => value.toFixed(2);
   return [
     ['fired', `${kpis.fired}${kpis.backfilled === 0 ? '' : `, and ${kpis.backfilled} backfilled`}`],
@@ -107,7 +123,13 @@ function summary(kpis: AlertKpis, stale: readonly EpisodeRow[]): readonly (reado
     ['ten most frequent', `${percent(kpis.topShare)} of all`],
     ['to acknowledge', spreadText(kpis.toAck)],
     ['to clear', spreadText(kpis.toClear)],
+    ...(system === undefined ? [] : [['of the system', systemSummary(system)] as const]),
   ];
+}
+
+function systemSummary(system: readonly SystemEpisodes[]): string {
+  const total = (of: 'fired' | 'open') => system.reduce((sum, each) => sum + each[of], 0);
+  return `${total('fired')} fired, ${total('open')} open now`;
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
@@ -134,6 +156,16 @@ const FLOODS: readonly Column<AlertKpis['floods'][number]>[] = [
   { title: 'from', value: (row) => new Date(row.fromMs) },
   { title: 'until', value: (row) => (row.untilMs === undefined ? null : new Date(row.untilMs)) },
   { title: 'fired', value: (row) => row.fired },
+];
+const SYSTEM: readonly Column<SystemEpisodes>[] = [
+  { title: 'alert_type', value: (row) => row.alertType },
+  { title: 'fired', value: (row) => row.fired },
+  { title: 'open', value: (row) => row.open },
+  {
+    title: 'median to clear',
+    value: (row) => row.medianClearS,
+    format: (_, row) => (row.medianClearS === null ? '-' : formatSeconds(row.medianClearS)),
+  },
 ];
 const staleColumns = (nowMs: number): readonly Column<EpisodeRow>[] => [
   { title: 'sensor', value: (row) => row.sensor },

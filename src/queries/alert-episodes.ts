@@ -23,6 +23,26 @@ WHERE a.resolved_at IS NULL AND a.time < $1::timestamptz AND ${sensorsWhere('$2'
 ${byEpisode}
 ORDER BY fired LIMIT $4`;
 
+// What began in the range, or is still open: a fault of the system may last for weeks.
+export const systemText = `
+SELECT alert_type AS "alertType", count(*) FILTER (WHERE started_at >= $1::timestamptz)::int AS fired,
+  count(*) FILTER (WHERE resolved_at IS NULL)::int AS open,
+  percentile_disc(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM resolved_at - started_at))
+    FILTER (WHERE resolved_at IS NOT NULL AND started_at >= $1::timestamptz)::float8 AS "medianClearS"
+FROM system_alerts
+WHERE started_at < $2::timestamptz AND (started_at >= $1::timestamptz OR resolved_at IS NULL)
+GROUP BY alert_type ORDER BY fired DESC, alert_type`;
+
+/** Alerts of the system of one type: they have no sensor, and are no share of those that have one. */
+export interface SystemEpisodes {
+  readonly alertType: string;
+  readonly fired: number;
+  /** Open now, whenever they began. */
+  readonly open: number;
+  /** From the beginning to the end, in seconds; null while none has ended. */
+  readonly medianClearS: number | null;
+}
+
 export interface EpisodeRow {
   readonly sensor: string;
   readonly alertType: string;
@@ -53,4 +73,13 @@ export async function staleEpisodes(
   query: Selection & { readonly before: Date; readonly limit: number },
 ): Promise<readonly EpisodeRow[]> {
   return (await db.query<EpisodeRow>(staleText, [query.before, ...selected(query), query.limit])).rows;
+}
+
+/** They have no sensor and are nowhere: undefined where one or a location is asked for. */
+export async function systemEpisodes(
+  db: Db,
+  query: TimeRange & Selection,
+): Promise<readonly SystemEpisodes[] | undefined> {
+  if (query.sensor !== undefined || query.location !== undefined) return undefined;
+  return (await db.query<SystemEpisodes>(systemText, [query.from, query.to])).rows;
 }

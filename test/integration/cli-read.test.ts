@@ -417,5 +417,30 @@ describe('alerts kpi', () => {
     const { out: none } = await runCli(alertsCommand, ['kpi', '--location', 'nowhere'], { env });
     expect(none).toMatch(/fired +0\n/);
     expect(none).toMatch(/to clear +-/);
+    expect(none).not.toContain('of the system');
+  });
+
+  test('alerts of the system are a line of their own, and no share of the others', async () => {
+    const fault = (n: number, minutes: number, cleared: number | null) =>
+      run(
+        `INSERT INTO system_alerts (alert_id, alert_type, subject, severity, message, started_at, resolved_at, seq)
+         VALUES ('${uuid(n)}', 'policy_effect', 'kpi ${n}', 'warning', 'm', $1, $2, 1)`,
+        ago(minutes),
+        cleared === null ? null : ago(cleared),
+      );
+    await fault(60, 100, 90);
+    await fault(61, 80, null);
+    await fault(62, 10 * 24 * 60, null);
+    await fault(63, 10 * 24 * 60, 9 * 24 * 60);
+    const all = (...args: string[]) => runCli(alertsCommand, ['kpi', '--since', '24h', ...args], { env });
+    const { out } = await all('--json');
+    expect(JSON.parse(out)).toMatchObject({
+      system: [{ alert_type: 'policy_effect', fired: 2, open: 2, median_clear_s: 600 }],
+    });
+    expect(out).not.toContain('kpi 60');
+    const { out: text } = await all();
+    expect(text).toMatch(/of the system +2 fired, 2 open now/);
+    expect(text).toMatch(/policy_effect +2 +2 +10m/);
+    expect(JSON.parse((await kpi('--json')).out)).toMatchObject({ system: null });
   });
 });
