@@ -26,7 +26,8 @@ export interface SinkUpkeep {
   readonly everyMs: number;
   /** The newest notification of each episode that the sink was told of, at the start and after another daemon's turn. */
   restore(told: readonly ToldEpisode[]): void;
-  run(signal: AbortSignal): Promise<void>;
+  /** The calls that tell it all again. One by one: however many there are, each has the time limit of a notification. */
+  calls(): Iterable<(signal: AbortSignal) => Promise<void>>;
 }
 
 /** An episode that a sink was told of: it is open, or ended a short while ago. */

@@ -60,8 +60,9 @@ export class Notifying implements DeliveryRouter {
     const gone = [...this.#sinks].filter(
       ([name, { fingerprint }]) => next.get(name)?.fingerprint !== fingerprint,
     );
-    for (const [name] of gone) this.#sinks.delete(name);
+    // What is announced meanwhile is queued for it as for one that runs: so it is not taken out before.
     await Promise.all(gone.map(([, { worker }]) => worker.stop()));
+    for (const [name] of gone) this.#sinks.delete(name);
     for (const setup of setups) if (!this.#sinks.has(setup.settings.name)) this.#add(setup);
     if (this.#started) this.start();
   }

@@ -79,7 +79,8 @@ export class SinkSender {
   async upkeep(): Promise<boolean> {
     const { upkeep } = this.#deps.sink;
     if (upkeep === undefined || this.restMs > 0) return true;
-    return (await this.#attempted((signal) => upkeep.run(signal))) === 'sent';
+    for (const call of upkeep.calls()) if ((await this.#attempted(call)) !== 'sent') return false;
+    return true;
   }
 
   dropped(count: number): void {

@@ -7,7 +7,7 @@ import { Alertmanager } from '../support/alertmanager.ts';
 import { eventually } from '../support/eventually.ts';
 import { SINK_DEPS } from '../support/far-side.ts';
 import { HttpServer } from '../support/http-server.ts';
-import { dispatchOf } from '../support/notifications.ts';
+import { dispatchOf, tellAgain } from '../support/notifications.ts';
 import { describeWith } from '../support/tools.ts';
 
 interface Body {
@@ -68,7 +68,7 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
     const episode = { ...times, alertId: 'a', sensorKey: 's1' };
     await sink.send(dispatchOf({ ...episode, value: 31 }), signal);
     await sink.send(dispatchOf({ ...episode, seq: 2, event: 'reminder', value: 35 }), signal);
-    await sink.upkeep?.run(signal);
+    await tellAgain(sink, signal);
     const labels = { alertname: 'temperature_high', sensor: 's1', severity: 'warning', site: 'north' };
     const alerts = await held('s1');
     expect(alerts).toMatchObject([
@@ -105,7 +105,7 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
     await quick.send(dispatchOf({ ...times, alertId: 'c', sensorKey: 's3' }), signal);
     const endsAt = Date.parse((await held('s3'))[0]?.endsAt ?? '');
     await eventually('the first end is past', async () => {
-      await quick.upkeep?.run(signal);
+      await tellAgain(quick, signal);
       return Date.now() > endsAt + 500;
     });
     expect(await held('s3')).toHaveLength(1);

@@ -10,7 +10,7 @@ import { TestAuthority } from '../support/certificates.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SINK_DEPS } from '../support/far-side.ts';
 import { HttpServer } from '../support/http-server.ts';
-import { dispatchOf, notificationOf, outgoing, T0_MS } from '../support/notifications.ts';
+import { dispatchOf, notificationOf, outgoing, T0_MS, tellAgain } from '../support/notifications.ts';
 import { SmtpServer } from '../support/smtp-server.ts';
 import { describeWith } from '../support/tools.ts';
 
@@ -152,7 +152,7 @@ describe('the alertmanager sink', () => {
     }); // prettier-ignore
     expect(posted()).toEqual([['warning', at(60_000), at(360_000)]]);
     clock.advance(60_000);
-    await sink.upkeep?.run(signal);
+    await tellAgain(sink, signal);
     expect(posted()).toEqual([['warning', at(60_000), at(420_000)]]);
   });
 
@@ -170,12 +170,24 @@ describe('the alertmanager sink', () => {
     const sink = make();
     await sink.send(dispatchOf({ alertId: 'a' }, { alertId: 'a', seq: 2, event: 'resolved' }), signal);
     clock.advance(600_000);
-    await sink.upkeep?.run(signal);
+    await tellAgain(sink, signal);
     expect(posted()).toEqual([['warning', at(60_000), at(120_000)]]);
     const calls = server.calls.length;
     clock.advance(400_000);
-    await sink.upkeep?.run(signal);
+    await tellAgain(sink, signal);
     expect(server.calls).toHaveLength(calls);
+  });
+
+  test('however many go on, they are told again in calls of their own', async () => {
+    const sink = make();
+    const many = Array.from({ length: 1200 }, (_, n) => ({
+      notification: notificationOf({ sensorKey: `s${n}` }),
+      toldAtMs: T0_MS,
+    }));
+    sink.upkeep?.restore(many);
+    expect([...(sink.upkeep?.calls() ?? [])]).toHaveLength(3);
+    await tellAgain(sink, signal);
+    expect((server.bodies as Posted[][]).map((posts) => posts.length)).toEqual([500, 500, 200]);
   });
 
   test('a restart goes on telling; what failed is not remembered as told', async () => {
@@ -184,7 +196,7 @@ describe('the alertmanager sink', () => {
       { notification: notificationOf({ alertId: 'a' }), toldAtMs: T0_MS },
       { notification: notificationOf({ alertId: 'b', event: 'resolved', sensorKey: 'attic' }), toldAtMs: T0_MS + 90_000 },
     ]); // prettier-ignore
-    await sink.upkeep?.run(signal);
+    await tellAgain(sink, signal);
     expect(posted()).toEqual([
       ['warning', at(60_000), at(360_000)],
       ['warning', at(60_000), at(90_000)],
@@ -194,7 +206,7 @@ describe('the alertmanager sink', () => {
       sink.send(dispatchOf({ alertId: 'a', event: 'escalated', severity: 'critical' }), signal),
     ).rejects.toThrow();
     server.behaviour = { status: 200 };
-    await sink.upkeep?.run(signal);
+    await tellAgain(sink, signal);
     expect(posted()?.[0]?.[0]).toBe('warning');
   });
 

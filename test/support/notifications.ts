@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AlertNotification } from '../../src/core/alert/model.ts';
+import type { NotificationSink } from '../../src/ports.ts';
 import type { Dispatch, OutgoingNotification } from '../../src/core/notify/dispatch.ts';
 
 export const T0_MS = Date.UTC(2026, 0, 1);
@@ -41,3 +42,8 @@ export const dispatchOf = (...all: readonly Partial<AlertNotification>[]): Dispa
   notifications: all.map(outgoing),
   total: all.length,
 });
+
+/** What keeps a far side from forgetting. */
+export async function tellAgain({ upkeep }: NotificationSink, signal: AbortSignal): Promise<void> {
+  for (const call of upkeep?.calls() ?? []) await call(signal);
+}

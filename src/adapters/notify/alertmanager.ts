@@ -56,7 +56,7 @@ export class AlertmanagerSink implements NotificationSink {
     this.upkeep = {
       everyMs: options.resendMs,
       restore: (told) => this.#restore(told),
-      run: (signal) => this.#resend(signal),
+      calls: () => this.#resend(),
     };
   }
 
@@ -105,13 +105,15 @@ export class AlertmanagerSink implements NotificationSink {
     );
   }
 
-  async #resend(signal: AbortSignal): Promise<void> {
+  *#resend(): Generator<(signal: AbortSignal) => Promise<void>> {
     const nowMs = this.#clock.nowMs();
     for (const [id, { endedMs }] of this.#held)
       if (endedMs !== undefined && nowMs - endedMs > RESOLVED_FOR_MS) this.#held.delete(id);
-    const alerts = [...this.#held.values()].map((held) => this.#alert(held, nowMs));
-    for (let at = 0; at < alerts.length; at += PER_POST)
-      await this.#post(alerts.slice(at, at + PER_POST), signal);
+    const all = [...this.#held.values()];
+    for (let at = 0; at < all.length; at += PER_POST) {
+      const alerts = all.slice(at, at + PER_POST).map((held) => this.#alert(held, nowMs));
+      yield (signal) => this.#post(alerts, signal);
+    }
   }
 
   #alert({ notification, firing, endedMs }: Omit<Held, 'fired'>, nowMs: number): PostableAlert {

@@ -98,6 +98,26 @@ test('a reload stops what is gone or changed, starts what is new, and leaves the
   expect(made.every(({ closed }) => closed)).toBe(true);
 });
 
+test('what is announced while a sink is being replaced is queued for it', async () => {
+  const { setup, create, made, storeOf, clock } = setUp();
+  const notifying = create(setup('changes'), setup('goes'));
+  notifying.start();
+  const [changes] = made;
+  if (changes !== undefined) changes.fail = () => 'hang';
+  storeOf('changes').queue.push([notificationOf()]);
+  notifying.queued([]);
+  await settle();
+  const reloaded = notifying.reconfigure([setup('changes', {}, 'otherwise')]);
+  await settle();
+  expect(notifying.route([notificationOf()]).map(({ sink }) => sink)).toContain('changes');
+  clock.advance(2000);
+  await reloaded;
+  await settle();
+  expect(notifying.route([notificationOf()]).map(({ sink }) => sink)).toEqual(['changes']);
+  expect(made.map(({ got }) => got.length)).toEqual([0, 0, 1]);
+  await notifying.stop();
+});
+
 test('a sink that fails is told as trouble, until it is well again', async () => {
   const { setup, create, made, storeOf, clock } = setUp();
   const notifying = create(setup('ops'), setup('other'));
