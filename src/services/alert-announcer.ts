@@ -1,8 +1,8 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { AlertLineKey, AlertLog, AlertStore, Clock, Logger, Timer } from '../ports.ts';
-import { noDataGroups } from './alert-groups.ts';
-import { alertFields, alertLine, logAlert, logGroup } from './alert-lines.ts';
+import { NoDataGroups } from './alert-groups.ts';
+import { alertFields, alertLine, logAlert } from './alert-lines.ts';
 import { keyOf } from './notify-memory.ts';
 import type { DeliveryRouter } from './notifying.ts';
 
@@ -25,6 +25,7 @@ const lineOf = (line: AlertLineKey): string => `${keyOf(line)} ${line.event}`;
 /** One line per notification; then the outbox is told that it was written, and the sinks' queues what they are to tell. */
 export class AlertAnnouncer {
   private readonly deps: AnnouncerDeps;
+  private readonly groups: NoDataGroups;
   private unmarked: AlertNotification[] = [];
   private readonly ahead = new Set<string>();
   private marking: Promise<void> | undefined;
@@ -33,6 +34,7 @@ export class AlertAnnouncer {
 
   constructor(deps: AnnouncerDeps) {
     this.deps = deps;
+    this.groups = new NoDataGroups(deps);
   }
 
   /** Never throws, never waits: the rows are safe, and the next batch must not stand behind a disk. */
@@ -94,14 +96,13 @@ export class AlertAnnouncer {
   async stop(): Promise<void> {
     this.stopped = true;
     this.again?.cancel();
+    this.groups.flush();
     await this.marking;
   }
 
   private log(notifications: readonly AlertNotification[], persisted: boolean): void {
     const { logger, alertLog, clock } = this.deps;
-    const groups = noDataGroups(notifications);
-    const grouped = new Set(groups.flatMap(({ members }) => members));
-    for (const group of groups) logGroup(logger, group);
+    const grouped = this.groups.take(notifications);
     for (const notification of notifications) {
       const fields = alertFields(notification, persisted);
       logAlert(logger, notification, fields, grouped.has(notification));

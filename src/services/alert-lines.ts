@@ -1,7 +1,6 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { LogFields, Logger } from '../ports.ts';
-import { groupFields } from './alert-groups.ts';
-import type { NoDataGroup } from './alert-groups.ts';
+import { levelOf } from './alert-levels.ts';
 
 /** The fields of an alert line, in the main log and in the alert log alike (ALERTS.md section 13). */
 export function alertFields(notification: AlertNotification, persisted: boolean): LogFields {
@@ -34,20 +33,6 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
   };
 }
 
-type Level = 'info' | 'warn' | 'error';
-
-/** What demands attention is loud; what ends or is history is not. */
-export function levelOf({ event, severity, suppressed }: AlertNotification): Level {
-  if (
-    (suppressed ?? null) !== null ||
-    event === 'resolved' ||
-    event === 'flapping_end' ||
-    severity === 'info'
-  )
-    return 'info';
-  return severity === 'critical' ? 'error' : 'warn';
-}
-
 /** Constant messages: what varies, and what came from the network, is a field. */
 const MESSAGES = {
   firing: 'alert firing',
@@ -66,16 +51,6 @@ export function logAlert(
   grouped = false,
 ): void {
   logger[grouped ? 'debug' : levelOf(notification)](fields, MESSAGES[notification.event]);
-}
-
-/** As loud as the loudest of its members. */
-export function logGroup(logger: Logger, group: NoDataGroup): void {
-  const levels = new Set(group.members.map(levelOf));
-  const level = (['error', 'warn', 'info'] as const).find((each) => levels.has(each)) ?? 'info';
-  logger[level](
-    groupFields(group),
-    group.transition === 'firing' ? 'many sensors are silent' : 'many silent sensors are back',
-  );
 }
 
 /** The same as one JSON line, with level and time spelled out for `tail`, `jq` and log shippers. */

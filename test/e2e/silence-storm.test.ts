@@ -4,6 +4,7 @@ import pg from 'pg';
 import { Daemon } from '../support/daemon.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
+import { HttpServer } from '../support/http-server.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { describeWith } from '../support/tools.ts';
 
@@ -14,10 +15,12 @@ describeWith('mosquitto')('many sensors that are silent', () => {
   let broker: Mosquitto;
   let db: pg.Client;
   let daemon: Daemon;
+  let hook: HttpServer;
 
   beforeAll(async () => {
     database = await openTestDatabase({ migrated: true });
     broker = await Mosquitto.start();
+    hook = await HttpServer.start();
     db = new pg.Client({ connectionString: database.url });
     db.on('error', () => undefined);
     await db.connect();
@@ -27,6 +30,7 @@ mqtt: { url: "${broker.url}", client_id: silence-test, keepalive: 5s, reconnect:
 database: { url: "${database.url}" }
 routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
 alerts: { metrics: { temperature: { no_data_after: 10s } } }
+notify: [{ name: ops, kind: webhook, url: "${hook.url}", group: { window: 5s } }]
 scheduler: { enabled: false }
 http: { enabled: false }
 `);
@@ -35,10 +39,17 @@ http: { enabled: false }
   afterAll(async () => {
     await daemon?.remove();
     await db?.end();
+    await hook?.stop();
     await broker?.stop();
     await database?.close();
   });
 
+  /** What the sink was told: in how many calls, of how many. */
+  const told = (status: string) => {
+    const bodies = hook.bodies as { status: string; alerts: unknown[]; truncatedAlerts: number }[];
+    const own = bodies.filter((body) => body.status === status);
+    return { calls: own.length, alerts: own.reduce((sum, { alerts, truncatedAlerts }) => sum + alerts.length + truncatedAlerts, 0) }; // prettier-ignore
+  };
   const rows = async (): Promise<number> =>
     (await db.query<{ n: number }>('SELECT count(*)::int AS n FROM sensor_alerts')).rows[0]?.n ?? 0;
   const events = (event: string) => daemon.log.filter((line) => line['event'] === event);
@@ -55,7 +66,7 @@ http: { enabled: false }
     expect(events('collector_disconnected')).toHaveLength(1);
   });
 
-  it('are a few lines and a row each once they stay silent, and others are still heard', async () => {
+  it('are two lines, a few notifications and a row each once they stay silent, and others are still heard', async () => {
     await daemon.logged((line) => line['event'] === 'no_data_group');
     const publisher = await mqtt.connectAsync(broker.url);
     await publisher.publishAsync('sensors/lab/new/readings', '{"temperature": 20}', { qos: 1 });
@@ -65,15 +76,35 @@ http: { enabled: false }
       const { rows: found } = await db.query('SELECT 1 FROM sensor_readings');
       return found.length === 1;
     });
-    // A line follows its commit.
-    await eventually('the lines of all slices', () => events('no_data_group').length >= 3);
+    // A line at once; the other when nothing more has come for a while.
+    await eventually('the lines of all slices', () => events('no_data_group').length >= 2);
     const groups = events('no_data_group');
-    expect(groups.map((line) => line['alerts'])).toEqual([5000, 5000, 2000]);
+    expect(groups.map((line) => line['alerts'])).toEqual([5000, expect.any(Number)]);
+    expect(groups[1]?.['total']).toBeGreaterThanOrEqual(SENSORS);
     expect(groups[0]).toMatchObject({
       level: 'warn',
       transition: 'firing',
       first: expect.any(Array) as unknown,
     });
     expect(events('firing')).toEqual([]);
+    await eventually('the sink is told of all', () => told('firing').alerts >= SENSORS);
+    // One at once, one for each window that the storm lasted.
+    expect(told('firing').calls).toBeLessThan(15);
+  });
+
+  it('are told of as few when they come back', async () => {
+    const publisher = await mqtt.connectAsync(broker.url, { protocolVersion: 5 });
+    for (let from = 1; from <= SENSORS; from += 500)
+      await Promise.all(
+        Array.from({ length: 500 }, (_, i) =>
+          publisher.publishAsync(`sensors/lab/s${from + i}/readings`, '{"temperature": 20}', { qos: 1 }),
+        ),
+      );
+    await publisher.endAsync();
+    await eventually('the sink is told of all', () => told('resolved').alerts >= SENSORS);
+    expect(told('resolved').calls).toBeLessThan(15);
+    const lines = () => events('no_data_group').filter((line) => line['transition'] === 'resolved');
+    await eventually('the lines say it', () => Number(lines().at(-1)?.['total'] ?? 0) >= SENSORS);
+    expect(lines().length + events('resolved').length).toBeLessThan(25);
   });
 });

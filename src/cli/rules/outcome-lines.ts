@@ -2,7 +2,7 @@ import type { AlertNotification } from '../../core/alert/model.ts';
 import type { ScenarioOutcome } from '../../core/alert/scenario.ts';
 import type { StoredAlert } from '../../core/alert/scenario-tables.ts';
 import type { CellEffect } from '../../core/alert/cell.ts';
-import { levelOf } from '../../services/alert-lines.ts';
+import { levelOf } from '../../services/alert-levels.ts';
 import type { ScenarioCase } from './scenario-file.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
