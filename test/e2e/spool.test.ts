@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import pg from 'pg';
+import { alertsCommand } from '../../src/cli/alerts.ts';
+import { runCli } from '../support/cli.ts';
 import { Daemon, type LogLine } from '../support/daemon.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
@@ -145,5 +147,28 @@ http: { port: ${http} }
     await publishNumbered(broker.url, from + COUNT, from + 2 * COUNT, baseMs);
     await eventually('all is stored', async () => (await stored()) === storedBefore + 2 * COUNT);
     await eventually('nothing is in flight', async () => (await conserved())['in_flight'] === 0);
+  });
+
+  it('an operator’s command waits while the spool is in use, and is carried out once', async () => {
+    await humidity('asked', 1000, 95);
+    await eventually('the alert is stored', async () => (await alerts()).some(({ key }) => key === 'asked'));
+    const from = daemon.log.length;
+    link.refuse();
+    link.cut();
+    await humidity('asked', 1001, 96);
+    await daemon.logged(({ msg }) => msg === 'the database is away: messages go to the spool', from);
+    const ask = ['ack', 'asked', 'humidity_high', '--by', 'ann', '--no-wait'];
+    const { code } = await runCli(alertsCommand, ask, { env: { FIELDWATCH_DATABASE_URL: database.url } });
+    expect(code).toBe(0);
+    link.resume();
+    await daemon.logged(({ msg }) => msg === 'an operator acknowledged an alert', from);
+    const { rows } = await db.query(
+      `SELECT a.acked_by, c.outcome FROM alert_commands c JOIN sensor_alerts a USING (sensor_id, alert_type)
+        WHERE a.resolved_at IS NULL`,
+    );
+    expect(rows).toEqual([{ acked_by: 'ann', outcome: 'done' }]);
+    await eventually('nothing is in flight', async () => (await conserved())['in_flight'] === 0);
+    const carriedOut = daemon.log.filter(({ msg }) => msg === 'an operator acknowledged an alert');
+    expect(carriedOut).toHaveLength(1);
   });
 });

@@ -174,6 +174,28 @@ const conserved = ({ ledger }: House) => {
 const times = (batches: readonly StoreBatch[]) => batches.map(({ readings }) => readings.length);
 
 describe('statement 18: the spool while the database is away', () => {
+  it('is not asked to keep what operators want: that waits in its table until the spool is done with', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    void house.writer.write(house.batch(['s1 1']));
+    await house.pass(5200);
+    let carriedOut = 0;
+    const commands = { by: 'me', outcomes: [{ id: '7', outcome: 'done' as const }] };
+    const obey = () => ({ batch: { ...EMPTY_ALERT_BATCH, commands }, adopt: () => void carriedOut++ });
+    const before = house.spool.records.length;
+    await house.writer.commitCommands(obey);
+    // The database is back, and what is on disk is not in it yet.
+    house.live.auto = stored;
+    await house.writer.commitCommands(obey);
+    expect([carriedOut, house.spool.records.length]).toEqual([0, before]);
+    house.drain.auto = stored;
+    await house.pass(3000);
+    expect(house.spooling.active).toBe(false);
+    await house.writer.commitCommands(obey);
+    expect(carriedOut).toBe(1);
+    expect(house.live.batches.at(-1)?.alerts.commands).toEqual(commands);
+  });
+
   it.each([
     ['unreachable', away],
     ['no rights', rights],

@@ -354,7 +354,6 @@ describe('the alerting service', () => {
       ]);
     });
 
-<<<<<<< HEAD
     test('silence fires also where the broker was there before the state could be read', async () => {
       const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
       const committed = start(daemon);
@@ -365,10 +364,7 @@ describe('the alerting service', () => {
       expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ alertType: 'temperature_no_data' }]);
     });
 
-    test('many silent sensors: bounded slices one after the other, a line for each slice and for each its row', async () => {
-=======
     test('many silent sensors: bounded slices one after the other, two lines and for each its row', async () => {
->>>>>>> 2b4f720 (alerts: a storm of silence is two lines of the log, however many transactions it takes)
       const many = Array.from({ length: 12_000 }, (_, index) => ({
         ...SENSOR,
         id: index + 1,
