@@ -35,7 +35,8 @@ export async function reload(
     registry.reconfigure(registryOptions(next));
   }
   await registry.load();
-  await writer.commitAlerts(() => alerting.reload(rules, [...registry.all()]));
+  const expected = await alerting.expectedBy(rules, [...registry.all()]);
+  await writer.commitAlerts(() => alerting.reload(rules, registry.all(), expected));
   warnOfEcho(next, router.filters, logger);
   if (changed.has('notify'))
     await notifying.reconfigure(sinkSetups(next, sinkPartsOf(clock, registry, live)));

@@ -4,6 +4,7 @@ import type { AlertStateRow } from '../core/alert/model.ts';
 import { restoreRow } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
+import type { LastEvent } from '../core/alert/state.ts';
 import type { Micros } from '../core/reading.ts';
 import type { AlertStore, ReadingSpan, Sensor } from '../ports.ts';
 
@@ -34,7 +35,12 @@ export async function loadEngine(
     const fromUs = Math.max(0, (oldest.get(sensorId) ?? 0) - staleAfterUs);
     return { sensorId, fromUs: Math.min(fromUs, toUs), toUs };
   });
-  await loadExpected(engine, sensors, store, toUs);
+  const expected = await loadExpected(rules, sensors, store, nowUs);
+  for (const { sensor, metric, last } of expected) {
+    if (last === undefined) engine.expect(sensor, metric);
+    else engine.restoreLast(sensor, metric, last);
+    engine.register(sensor);
+  }
   return { engine, changes, states: rows.length };
 }
 
@@ -92,25 +98,39 @@ async function loadLast(
   return heard;
 }
 
+/** A metric whose silence counts, and what a sensor sent of it last. */
+export interface Expected {
+  readonly sensor: Sensor;
+  readonly metric: string;
+  readonly last: LastEvent | undefined;
+}
+
 /**
  * Whose silence counts: a metric that a sensor has sent lately; and of a sensor that never sent anything, all that the
  * rules name. So a sensor without a battery is not missed for its battery, and one that died unheard is.
  */
-async function loadExpected(
-  engine: Engine,
+export async function loadExpected(
+  rules: RuleSet,
   sensors: readonly Sensor[],
   store: AlertStore,
-  toUs: Micros,
-): Promise<void> {
-  const watched = sensors.filter((sensor) => engine.rules.watchedForSilence(sensor).length > 0);
-  for (const slice of slicesOf(watched)) {
-    const heard = await loadLast(engine, slice, store, (sensorId) => {
-      return { sensorId, fromUs: toUs - EXPECTED_US, toUs };
-    });
+  nowUs: Micros,
+): Promise<readonly Expected[]> {
+  const toUs = nowUs + rules.futureSkewUs;
+  const expected: Expected[] = [];
+  for (const slice of slicesOf(sensors.filter((sensor) => rules.watchedForSilence(sensor).length > 0))) {
+    const byId = new Map(slice.map((sensor) => [sensor.id, sensor]));
+    const spans = slice.map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
+    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+      const sensor = byId.get(sensorId);
+      if (sensor !== undefined) expected.push({ sensor, metric, last: { timeUs, value } });
+    }
+    const heard = new Set(expected.map(({ sensor }) => sensor.id));
     for (const sensor of slice)
       if (!heard.has(sensor.id))
-        for (const metric of engine.rules.watchedForSilence(sensor)) engine.expect(sensor, metric);
+        for (const metric of rules.watchedForSilence(sensor))
+          expected.push({ sensor, metric, last: undefined });
   }
+  return expected;
 }
 
 function* slicesOf<T>(all: readonly T[]): Generator<readonly T[]> {

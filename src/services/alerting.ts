@@ -21,8 +21,8 @@ import type {
 } from '../ports.ts';
 import { AlertAnnouncer } from './alert-announcer.ts';
 import { alertId } from './alert-id.ts';
-import { loadEngine, prepareEngine } from './alert-loading.ts';
-import type { EvaluatedReading } from './alert-loading.ts';
+import { loadEngine, loadExpected, prepareEngine } from './alert-loading.ts';
+import type { EvaluatedReading, Expected } from './alert-loading.ts';
 import { AlertMetrics } from './alert-metrics.ts';
 import { OperatorDesk } from './operator-desk.ts';
 import { PendingChanges } from './pending-changes.ts';
@@ -195,15 +195,25 @@ export class Alerting {
     };
   }
 
+  /** Whose silence new rules watch: also of sensors that nobody has heard since the start. */
+  async expectedBy(rules: RuleSet, sensors: readonly Sensor[]): Promise<readonly Expected[]> {
+    const { store, clock } = this.deps;
+    return loadExpected(rules, sensors, store, clock.nowMs() * 1000);
+  }
+
   /**
    * New rules (section 9), and the sensors as they are now. Committed like a batch, with no other in between; they are in
    * force then, and a `tick` ends what is left of the alerts that they end.
    */
-  reload(rules: RuleSet, sensors: Iterable<Sensor> = []): Evaluation {
+  reload(rules: RuleSet, sensors: Iterable<Sensor> = [], expected: readonly Expected[] = []): Evaluation {
     const current = new Map([...sensors].map((sensor) => [sensor.id, sensor]));
     const former = this.engine;
     const sensorOf = (sensorId: number) => current.get(sensorId);
     const { engine, changes } = migrate(former, rules, sensorOf, this.changes.all);
+    // Nobody can have been silent for a new rule before it was there, but for who was last heard before.
+    const nowMs = this.deps.clock.nowMs();
+    for (const { sensor, metric, last } of expected)
+      engine.expect(sensor, metric, Math.min(nowMs, (last?.timeUs ?? Infinity) / 1000));
     engine.silence(former.silences, this.deps.clock.nowMs());
     const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
     return {

@@ -118,7 +118,7 @@ export function silenceOf(given: z.output<typeof silence>, startMs: Millis, atMs
   const startsMs = given.from === undefined ? atMs : ms(given.from);
   const endsMs = given.for === undefined ? ms(given.until ?? 0) : ms(given.for) - startMs + startsMs;
   const { id = '', match: matchers, by, comment } = given;
-  if (endsMs <= startsMs) throw new Error(`silence ${id}: it ends before it begins`);
+  if (endsMs <= startsMs) throw new Error(`silence${id === '' ? '' : ` ${id}`}: it ends before it begins`);
   return { id, matchers, startsMs, endsMs, by, comment };
 }
 

@@ -182,10 +182,14 @@ export class Engine {
     return this.suppressing.silences;
   }
 
-  /** A series whose silence is watched from now on, whether or not it was ever heard. */
-  expect(sensor: SensorFacts, metric: string): void {
+  /**
+   * A series whose silence is watched from now on, whether or not it was ever heard. Under an old connection silence
+   * counts from `sinceMs`, where it did not count already.
+   */
+  expect(sensor: SensorFacts, metric: string, sinceMs?: Millis): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
+    if (sinceMs !== undefined && !series.expected) series.restore({ receivedMs: sinceMs });
     series.expected = true;
     this.timers.expect(series);
   }

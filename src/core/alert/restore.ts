@@ -73,7 +73,8 @@ export function migrate(
     }
   }
   engine.inheritConnection(old);
-  for (const series of engine.open) engine.arm(engine.enter(series));
+  for (const [, series] of engine.allSeries())
+    if (engine.open.has(series) || series.hasHeld) engine.arm(engine.enter(series));
   for (const change of changes) if (change.change === 'removed') settled(engine, change);
   return { engine, changes };
 }

@@ -81,7 +81,7 @@ class ScenarioRun {
     for (const sensor of scenario.sensors) this.sensors.set(sensor.key, sensor);
     this.engine = new Engine(this.rules);
     this.engine.silence(this.silences, scenario.startMs);
-    this.expectAll();
+    this.expectAll(this.engine);
     if (scenario.connected) this.engine.connected(scenario.startMs);
   }
 
@@ -160,7 +160,7 @@ class ScenarioRun {
     this.restoreLast(engine, atMs);
     engine.silence(this.silences, atMs);
     this.engine = engine;
-    this.expectAll();
+    this.expectAll(engine);
     engine.begin();
     for (const change of changes) applyChange(engine, change, atMs);
     this.commit();
@@ -170,6 +170,9 @@ class ScenarioRun {
   private reload(rules: RuleSet | undefined, atMs: Millis): void {
     if (rules === undefined) return;
     const { engine, changes } = migrate(this.engine, rules, () => undefined);
+    for (const { sensor, metric, timeUs } of this.tables.newest(atMs * 1000))
+      engine.expect(sensor, metric, timeUs / 1000);
+    this.expectAll(engine, atMs);
     this.restoreLast(engine, atMs);
     engine.silence(this.silences, atMs);
     this.engine = engine;
@@ -192,10 +195,10 @@ class ScenarioRun {
   }
 
   /** Registered sensors that were never heard are missed for whatever the rules name. */
-  private expectAll(): void {
+  private expectAll(engine: Engine, sinceMs?: Millis): void {
     for (const sensor of this.sensors.values()) {
       if (this.tables.hasHeard(sensor)) continue;
-      for (const metric of this.engine.rules.watchedForSilence(sensor)) this.engine.expect(sensor, metric);
+      for (const metric of engine.rules.watchedForSilence(sensor)) engine.expect(sensor, metric, sinceMs);
     }
   }
 

@@ -322,6 +322,34 @@ describe('the alerting service', () => {
       expect((await run(restarted, reading(60, 29))).notifications).toMatchObject([{ suppressed: null }]);
     });
 
+    test('what waits for its turn is judged in time after a reload', async () => {
+      const late = rulesOf({ allowed_lateness: '30s', metrics: { temperature: { max: 30 } } });
+      const daemon = setUp(undefined, late);
+      const committed = start(daemon);
+      await run(daemon, reading(0, 31));
+      daemon.alerting.reload(late, [SENSOR]).adopt();
+      await pass(daemon, 33);
+      expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ timeUs: T0_US }]);
+    });
+
+    test('new rules watch for the silence of sensors that were not heard since the start', async () => {
+      const daemon = setUp(undefined, rulesOf({}));
+      const committed = start(daemon);
+      daemon.alerting.onConnectivity(connected);
+      const other = { ...SENSOR, id: 2, key: 's2' };
+      await run(daemon, reading(0, 25));
+      await pass(daemon, 60);
+      const rules = withRule({ no_data_after: '100s' });
+      const expected = await daemon.alerting.expectedBy(rules, [SENSOR, other]);
+      daemon.alerting.reload(rules, [SENSOR, other], expected).adopt();
+      await pass(daemon, 110);
+      expect(committed.flatMap(({ raised }) => raised)).toMatchObject([
+        // Since it was last heard, and since the reload.
+        { sensorId: 1, timeUs: T0_US + 100e6 },
+        { sensorId: 2, timeUs: T0_US + 160e6 },
+      ]);
+    });
+
     test('held fires at its deadline; nothing is committed before', async () => {
       const daemon = setUp(undefined, withRule({ for: '5m', for_mode: 'held' }));
       const committed = start(daemon);
