@@ -5,6 +5,7 @@
 
 export type { Catalog } from './core/policy/catalog.ts';
 export * from './ports/alerts.ts';
+export * from './ports/duty.ts';
 export * from './ports/messages.ts';
 export * from './ports/notifying.ts';
 export * from './ports/sensors.ts';

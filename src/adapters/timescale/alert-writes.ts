@@ -6,13 +6,14 @@ import type {
   AlertRow,
   AlertStateRow,
 } from '../../core/alert/model.ts';
+import { writeDuty } from './duty-writes.ts';
 import { acknowledge, claimCommands } from './operator-writes.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 
 /**
  * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, resolutions,
- * state, outbox.
+ * state, outbox, inbox, duty.
  * Everything is idempotent, because a batch whose COMMIT reply was lost is written again.
  */
 export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> {
@@ -25,10 +26,14 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   if (gone.length > 0) await forget(work, gone);
   if (kept.length > 0) await remember(work, kept);
   if (batch.notifications.length > 0) await enqueue(work, batch.notifications);
+  await writeDuty(work, batch);
 }
 
 export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>
   batch.commands === undefined &&
+  batch.duty === undefined &&
+  batch.taken === undefined &&
+  batch.handedOn === undefined &&
   batch.raised.length + batch.resolved.length + batch.states.length + batch.notifications.length === 0;
 
 /** `ok` and nothing to remember: the row is deleted. */

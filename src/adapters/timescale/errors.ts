@@ -86,6 +86,7 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
     lost: true, // reconnect: after a failover the name leads to the new primary
     remedy: 'The server is a standby: point database.url at the primary, or list several hosts by one name.',
   },
+  '25P03': LOST, // idle in transaction for too long: this process was frozen
   '26': BUG,
   '28': AUTH,
   '34': BUG,

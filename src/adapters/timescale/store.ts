@@ -21,6 +21,11 @@ import { Session, type SessionOptions, type Work } from './session.ts';
 export interface StoreOptions extends SessionOptions {
   /** How many names of narrow metrics there may be in all. A reading with one more is refused. */
   readonly maxMetricNames?: number;
+  /**
+   * How long the server waits for the next statement of a transaction before it rolls it back. Where several daemons
+   * share the database, one that freezes must not keep what it has locked. Default: the server's own.
+   */
+  readonly idleInTransactionMs?: number;
 }
 
 export interface StoreDeps {
@@ -56,9 +61,11 @@ class TimescaleStore implements ReadingStore {
   readonly #direct = new BatchRows(false);
   readonly #staged = new BatchRows(true);
   readonly #paths;
+  readonly #idleMs: number | undefined;
 
   constructor(options: StoreOptions, deps: StoreDeps) {
     this.#ids = new MetricIds(options.maxMetricNames ?? 10_000);
+    this.#idleMs = options.idleInTransactionMs;
     this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
     this.#paths = deps.metrics.counter(
       'fieldwatch_store_batches_total',
@@ -86,6 +93,8 @@ class TimescaleStore implements ReadingStore {
     await client.query(
       `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`,
     );
+    if (this.#idleMs !== undefined)
+      await client.query(`SET idle_in_transaction_session_timeout = ${Math.round(this.#idleMs)}`);
   }
 
   /** The fast way, right for batches of which nothing is stored yet; 'duplicates' when something was. */

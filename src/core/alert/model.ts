@@ -126,6 +126,22 @@ export interface AlertNotification {
   readonly suppressed?: 'backfill' | SuppressedBy | null;
 }
 
+/** The right to evaluate, among the daemons of a share group. The epoch is another one in every hand. */
+export interface DutyEpoch {
+  readonly group: string;
+  readonly epoch: number;
+}
+
+/** A reading on its way to the daemon that has the duty. Its sensor is registered. */
+export interface HandedReading {
+  readonly key: string;
+  /** Where the sensor stands, as far as the daemon that received it knows. */
+  readonly location?: string | null | undefined;
+  readonly timeUs: Micros;
+  readonly receivedAtMs: Millis;
+  readonly metrics: ReadonlyMap<string, number>;
+}
+
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */
 export interface AlertBatch {
   /**
@@ -138,6 +154,12 @@ export interface AlertBatch {
   readonly acked?: readonly AlertAck[];
   readonly commands?: AppliedCommands;
   readonly notifications: readonly AlertNotification[];
+  /** Written only while it is this one still; absent where no daemon shares the duty, or nothing was evaluated. */
+  readonly duty?: DutyEpoch;
+  /** What other daemons handed on and this batch evaluates, by its ids: gone with it. */
+  readonly taken?: readonly string[];
+  /** Instead of an evaluation: somebody else has the duty. */
+  readonly handedOn?: { readonly group: string; readonly readings: readonly HandedReading[] };
 }
 
 export const EMPTY_ALERT_BATCH: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
