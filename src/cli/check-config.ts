@@ -1,4 +1,11 @@
-import { ConfigError, formatFault, loadConfig, summarize, type LoadedConfig } from '../config/index.ts';
+import {
+  ConfigError,
+  formatFault,
+  loadConfig,
+  summarize,
+  warningsOf,
+  type LoadedConfig,
+} from '../config/index.ts';
 import {
   configOption,
   jsonOption,
@@ -38,14 +45,15 @@ function checkConfig(cli: Cli, { config: file, json }: Options): ExitCode {
   const summary = summarize(loaded);
   const used = loaded.located?.file ?? null;
   if (json === true) {
-    print(cli, JSON.stringify({ ok: true, file: used, by: loaded.located?.by ?? null, summary }));
+    const warnings = warningsOf(loaded.config);
+    print(cli, JSON.stringify({ ok: true, file: used, by: loaded.located?.by ?? null, summary, warnings }));
     return 0;
   }
   const { routes, rules, policies, sensors, broker, database } = summary;
   print(cli, `config ok: ${used ?? 'no file, all defaults'}`);
   print(cli, `  routes ${routes}, rules ${rules}, policies ${policies}, declared sensors ${sensors}`);
   print(cli, `  broker ${broker}, database ${database}`);
-  if (routes === 0) cli.stderr.write('fieldwatch: warning: no routes, so nothing will be stored\n');
+  for (const warning of warningsOf(loaded.config)) cli.stderr.write(`fieldwatch: warning: ${warning}\n`);
   return 0;
 }
 

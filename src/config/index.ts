@@ -8,4 +8,5 @@ export { diffReloadable, RELOADABLE, type ReloadDiff, type ReloadableKey } from 
 export { configSchema, type Config } from './schema/index.ts';
 export type { SinkConfig } from './schema/notify.ts';
 export { summarize, type ConfigSummary } from './summary.ts';
+export { warningsOf } from './warnings.ts';
 export { supervisorOf, type SupervisorFacts } from './supervisor.ts';

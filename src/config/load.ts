@@ -12,6 +12,9 @@ import { configSchema, type Config } from './schema/index.ts';
 import { overlaySinkSecrets } from './sink-environment.ts';
 import { isPlainObject, withDefaults, type PlainObject } from './walk.ts';
 
+/** `alerts.allowed_lateness` where `mqtt.share_group` is set. */
+const SHARED_LATENESS = '2s';
+
 export interface LoadOptions {
   /** The file named by --config. Absent: FIELDWATCH_CONFIG, then the search paths, then the packaged default. */
   readonly file?: string | undefined;
@@ -52,6 +55,7 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
     fault: (path, message) => void faults.push(origins.fault(path, message)),
   });
   const filled = withDefaults(configSchema, tree) as PlainObject;
+  allowLateness(tree, filled);
   expandNames(filled, options.hostname ?? hostname());
   const parsed = configSchema.safeParse(filled);
   if (!parsed.success) {
@@ -121,6 +125,14 @@ function readMain(
   if (parsed.value !== undefined && parsed.value !== null && parsed.faults.length === 0)
     faults.push({ ...whole, line: 1, column: 1, message: 'expected sections (key: value) at the top' });
   return empty;
+}
+
+/** In a share group the broker spreads a sensor's readings over the daemons, and some overtake others. */
+function allowLateness(given: PlainObject, filled: PlainObject): void {
+  const { mqtt, alerts } = given;
+  if (!isPlainObject(mqtt) || mqtt.share_group === undefined || !isPlainObject(filled.alerts)) return;
+  if (isPlainObject(alerts) && alerts.allowed_lateness !== undefined) return;
+  filled.alerts = { ...filled.alerts, allowed_lateness: SHARED_LATENESS };
 }
 
 /** Fills in {hostname} and {client_id}: fixed names, so that a restart finds its persistent session again. */

@@ -135,7 +135,7 @@ export const alertsSchema = section(
     allowed_lateness: duration({ max: '1h' })
       .prefault('0s')
       .describe(
-        'readings are held this long for earlier ones, and then evaluated in the order of their times',
+        'readings are held this long for earlier ones, and then evaluated in the order of their times; 2s with mqtt.share_group',
       ),
     backfill_after: duration({ min: '1s', max: '30d' })
       .prefault('10m')

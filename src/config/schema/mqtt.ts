@@ -70,7 +70,9 @@ export const mqttSchema = section(
     max_packet_size: bytes({ min: 1024, max: 268_435_455 })
       .prefault('16MiB')
       .describe('the broker discards larger messages unseen (MQTT 5.0): keep it above limits.max_payload'),
-    share_group: topicLevel('subscribe as $share/<group>/…, so that several daemons share the messages')
+    share_group: topicLevel(
+      'subscribe as $share/<group>/…, so that several daemons share the messages; one of them evaluates alerts',
+    )
       .refine((value) => !value.includes('/'), { error: 'must not contain /' })
       .optional(),
     status_topic: topicLevel('retained online/offline status and last will; {client_id} is replaced').default(
