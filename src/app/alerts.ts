@@ -5,19 +5,20 @@ import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
 import type { Notifying } from '../services/notifying.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
 import type { Database } from './database.ts';
+import { alertStoreOf, type SharedDuty } from './duty.ts';
 import type { Parts } from './parts.ts';
 import type { AppDeps, Live } from './running.ts';
 
 /** The alert engine, without the state of the last run yet. */
 export function openAlerting(
   { config, clock, logger, metrics }: Parts,
-  { alertStore, operatorStore }: Database,
+  { alertStore, operatorStore, dutyStore }: Database,
   { alertLog }: AppDeps,
   router: Notifying,
 ): Alerting {
   return createAlerting({
     rules: new RuleSet(config.alerts),
-    store: alertStore,
+    store: alertStoreOf(config, alertStore, dutyStore),
     operators: operatorStore,
     ...{ logger, metrics, clock, alertLog, router },
   });
@@ -58,11 +59,12 @@ export function followLocations(
  * What falls due by time alone (no data, held alerts) is committed between two batches. Not while readings wait that
  * nobody has judged: their sensors would pass for silent.
  */
-export function watchTime(alerting: Alerting, writer: BatchWriter): void {
+export function watchTime(alerting: Alerting, writer: BatchWriter, duty?: SharedDuty): void {
   alerting.start(
     async (evaluate) => {
       if (!writer.blind) await writer.commitAlerts(evaluate);
     },
     (evaluate) => writer.commitCommands(evaluate),
+    duty === undefined ? undefined : () => duty.ready(),
   );
 }

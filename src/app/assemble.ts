@@ -13,9 +13,10 @@ import { SensorRegistry } from '../services/sensor-registry.ts';
 import { SilentFeeds } from '../services/silent-feeds.ts';
 import { StoreWatch } from '../services/store-health.ts';
 import { followLocations, openAlerting, tellingOf, watchTime } from './alerts.ts';
+import { shareDuty, type SharedDuty } from './duty.ts';
 import { greetDatabase, openDatabase, prepareDatabase, type Database } from './database.ts';
 import { openHttp } from './http.ts';
-import { startIntake } from './intake.ts';
+import { startIntake, type IntakeEnds } from './intake.ts';
 import { registryOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import { routerOf } from './router.ts';
@@ -34,7 +35,9 @@ interface House {
   readonly registry: SensorRegistry;
   readonly notifying: Notifying;
   readonly alerting: Alerting;
+  /** The engine, or in a share group whoever has the duty. */
   readonly telling: AlertEvaluator;
+  readonly duty: SharedDuty | undefined;
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   /** The store, with somebody told of what comes too late for the refresh policies. */
@@ -61,7 +64,7 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const httpPort = await openHttp(parts, { writer, scheduling, notifying, feeds, connectivity });
   const { source, ingest, publish } = await startIntake(
     { ...parts, wrap: deps.wrap?.source },
-    { url: servers.mqttUrl, router: live.router, registry, alerting: house.alerting, writer, ledger },
+    { url: servers.mqttUrl, router: live.router, registry, alerting: foreseenBy(house), writer, ledger },
     (state) => {
       live.connectivity = state;
       house.alerting.onConnectivity(state);
@@ -82,17 +85,30 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   warnOfEcho(config, live.router.filters, logger);
   const notifying = createNotifying(parts, database, sinkPartsOf(parts.clock, registry, live));
   const alerting = openAlerting(parts, database, deps, notifying);
-  const telling = tellingOf(alerting, deps.onAlert);
+  const engine = tellingOf(alerting, deps.onAlert);
+  const duty = shareDuty(parts, { store: database.dutyStore, alerting, registry });
+  const telling = duty?.evaluator(engine) ?? engine;
   const [ledger, watch] = [new IntakeLedger(metrics), new StoreWatch(parts)];
   const lateRefresh = createLateRefresh(parts, servers);
   const stored = (store: ReadingStore) =>
     lateRefresh === undefined ? store : tellingLate(store, (rows) => lateRefresh.note(rows));
-  const house = { live, servers, database, registry, notifying, alerting, telling, ledger, watch, stored };
+  const house = {
+    ...{ live, servers, database, registry, notifying, alerting, telling, duty, ledger, watch, stored },
+  };
   const spool = await openSpooling(parts, house);
   releasers.add('alerting', () => alerting.stop());
   const housekeeping = createHousekeeping(parts, database, servers);
-  const scheduling = openScheduling(parts, servers, database, (told) => telling.announce(told));
+  const scheduling = openScheduling(parts, servers, database, (told) => engine.announce(told));
   return { ...house, spool, housekeeping, lateRefresh, scheduling };
+}
+
+/** In a share group nothing is foreseen by who does not evaluate it. */
+function foreseenBy({ alerting, telling }: House): IntakeEnds['alerting'] {
+  return {
+    foresee: (foresight) => alerting.foresee(foresight),
+    knows: (sensorId) => telling.knows(sensorId),
+    announceUnpersisted: (notifications) => telling.announceUnpersisted(notifications),
+  };
 }
 
 function liveOf(config: Config): Live {
@@ -123,21 +139,24 @@ function makeWriter(parts: Parts, deps: AppDeps, house: House): BatchWriter {
 
 /** All that a start needs the database for, in order. */
 function startOf(parts: Parts, house: House, writer: BatchWriter): DatabaseStart {
-  const { database, registry, alerting, spool, notifying, housekeeping, lateRefresh, scheduling } = house;
+  const { database, registry, alerting, duty, spool, notifying, housekeeping, lateRefresh, scheduling } =
+    house;
   const run = async (signal: AbortSignal) => {
     await prepareDatabase(parts, database);
     signal.throwIfAborted();
     await registry.load();
     // What the alert engine made of the last outage is newer than the state that is read next.
     await spool?.settleAlerts(signal);
-    await alerting.load([...registry.all()]);
+    // In a share group who takes the duty does so.
+    if (duty === undefined) await alerting.load([...registry.all()]);
     // Nothing may be started any more once all is being stopped.
     signal.throwIfAborted();
     notifying.start();
     housekeeping.start();
     lateRefresh?.start();
     await scheduling?.start();
-    watchTime(alerting, writer);
+    watchTime(alerting, writer, duty);
+    await duty?.start(writer);
   };
   return new DatabaseStart({ greet: () => greetDatabase(database), run });
 }

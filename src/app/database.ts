@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
 import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts';
+import { TimescaleDutyStore } from '../adapters/timescale/duty-store.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
@@ -9,7 +10,7 @@ import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { ReadingStore } from '../ports.ts';
-import { databaseOptions, declaredSensors } from './options.ts';
+import { databaseOptions, declaredSensors, storeOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 
 /** The database's side of the house. Connections are made when they are needed. */
@@ -21,6 +22,7 @@ export interface Database {
   readonly alertStore: TimescaleAlertStore;
   readonly operatorStore: TimescaleOperatorStore;
   readonly deliveryStore: TimescaleDeliveryStore;
+  readonly dutyStore: TimescaleDutyStore;
 }
 
 /** Nothing is asked of the database yet. */
@@ -28,12 +30,13 @@ export async function openDatabase(parts: Parts, url: string): Promise<Database>
   const { config, clock, logger, releasers } = parts;
   const pool = await createPool({ ...databaseOptions(config, url), max: config.database.pool }, logger);
   releasers.add('database pool', () => endPool(pool, clock));
-  const store = createReadingStore(databaseOptions(config, url, 'store'), parts);
+  const store = createReadingStore(storeOptions(config, url, 'store'), parts);
   releasers.add('reading store', () => store.close());
   const [alertStore, deliveryStore] = [new TimescaleAlertStore(pool), new TimescaleDeliveryStore(pool)];
   const operatorStore = new TimescaleOperatorStore(pool);
   const directory = new TimescaleSensorDirectory(pool);
-  return { url, pool, directory, store, alertStore, operatorStore, deliveryStore };
+  const dutyStore = new TimescaleDutyStore(pool);
+  return { url, pool, directory, store, alertStore, operatorStore, deliveryStore, dutyStore };
 }
 
 /** Resolves when the database answers; rejects with what it says instead. */

@@ -3,9 +3,8 @@ import type { Publish } from '../adapters/notify/index.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Router } from '../core/route.ts';
 import type { Connectivity, MessageSource } from '../ports.ts';
-import type { Alerting } from '../services/alerting.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
-import { Foreseeing } from '../services/foreseeing.ts';
+import { Foreseeing, type ForeseeingDeps } from '../services/foreseeing.ts';
 import { Ingest } from '../services/ingest.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
@@ -21,7 +20,8 @@ export interface IntakeEnds {
   readonly url: string;
   readonly router: Router;
   readonly registry: SensorRegistry;
-  readonly alerting: Alerting;
+  /** Who foresees alerts. */
+  readonly alerting: ForeseeingDeps['alerting'];
   readonly writer: BatchWriter;
   readonly ledger: IntakeLedger;
 }

@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import type { MqttSourceOptions } from '../adapters/mqtt/source.ts';
 import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
 import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
+import type { StoreOptions } from '../adapters/timescale/store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-directory.ts';
 import { currentSecret, type Config } from '../config/index.ts';
+import { LEASE_MS } from '../services/alert-duty.ts';
 import type { IngestOptions } from '../services/ingest.ts';
 import type { RegistryOptions } from '../services/sensor-registry.ts';
 
@@ -33,6 +35,12 @@ export function connectOptions({ database }: Config, url: string, purpose?: stri
 export function databaseOptions(config: Config, url: string, purpose?: string): DatabaseOptions {
   const { statement_timeout: statementTimeoutMs, lock_timeout: lockTimeoutMs } = config.database;
   return { ...connectOptions(config, url, purpose), statementTimeoutMs, lockTimeoutMs };
+}
+
+/** As `databaseOptions`, for who writes batches. A daemon that freezes must not keep the others of its group from going on. */
+export function storeOptions(config: Config, url: string, purpose: string): StoreOptions {
+  const options = databaseOptions(config, url, purpose);
+  return config.mqtt.share_group === undefined ? options : { ...options, idleInTransactionMs: LEASE_MS / 2 };
 }
 
 export function mqttOptions(config: Config, url: string, filters: readonly string[]): MqttSourceOptions {

@@ -16,7 +16,7 @@ import { Settling } from '../services/settling.ts';
 import { Spooling } from '../services/spooling.ts';
 import type { StoreWatch } from '../services/store-health.ts';
 import type { Database } from './database.ts';
-import { databaseOptions } from './options.ts';
+import { storeOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import type { Live } from './running.ts';
 
@@ -116,7 +116,7 @@ async function openFolder({ config, clock, logger, releasers }: Parts): Promise<
 
 /** A connection of its own: what drains must not stand in the way of what arrives. */
 function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore {
-  const store = stored(createReadingStore(databaseOptions(parts.config, database.url, 'spool'), parts));
+  const store = stored(createReadingStore(storeOptions(parts.config, database.url, 'spool'), parts));
   parts.releasers.add('spool store', () => store.close());
   return store;
 }

@@ -9,6 +9,8 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { verify } from '../core/policy/verify.ts';
+import { alertDuty } from '../queries/alert-duty.ts';
+import type { Db } from '../queries/db.ts';
 import { catalogOf } from '../queries/policies.ts';
 import { serverClock } from '../queries/server-clock.ts';
 import {
@@ -26,6 +28,7 @@ import { judgeBroker } from './doctor/broker.ts';
 import { diagnoseDaemon } from './doctor/daemon.ts';
 import { judgeClock, judgePolicies, judgeSchema, judgeServer } from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
+import { judgeDuty } from './doctor/duty.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
 import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
 import { createPaint, padCells, plainText, wantsColor, type Paint } from './terminal.ts';
@@ -99,10 +102,15 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     const seen = [judgeServer(version, timescaledb), clock, schema];
     if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
     const { findings } = await verify(catalogOf(db), planOf(config.policies), CHECKS);
-    return [...seen, ...judgePolicies(findings, CHECKS.length)];
+    return [...seen, ...judgePolicies(findings, CHECKS.length), ...(await lookAtDuty(config, db, nowMs))];
   } finally {
     await pool.end();
   }
+}
+
+async function lookAtDuty(config: Config, db: Db, nowMs: number): Promise<readonly Diagnosis[]> {
+  const group = config.mqtt.share_group;
+  return group === undefined ? [] : [judgeDuty(group, await alertDuty(db, group), nowMs)];
 }
 
 async function diagnoseDisk(config: Config): Promise<readonly Diagnosis[]> {

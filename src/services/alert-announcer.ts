@@ -75,6 +75,8 @@ export class AlertAnnouncer {
     const { store, alertLog, logger } = this.deps;
     // The broker delivers again what the last process told of and did not commit.
     this.wereTold(alertLog?.unpersisted?.() ?? []);
+    // Where the duty comes and goes, this daemon's own lines may just be being marked.
+    await this.marking;
     const seen = new Set<string>();
     // The store gives a bounded number at a time; what cannot be marked now is not asked for again.
     while (this.unmarked.length === 0) {

@@ -1,7 +1,8 @@
 import { batchOf } from '../core/alert/batch.ts';
 import { Engine } from '../core/alert/engine.ts';
 import { Foresight } from '../core/alert/foresight.ts';
-import type { AlertBatch, AppliedCommands, AlertNotification } from '../core/alert/model.ts';
+import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import type { AlertBatch, AppliedCommands, AlertNotification, DutyEpoch } from '../core/alert/model.ts';
 import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
@@ -51,6 +52,8 @@ export interface Evaluation {
 
 type Commit = (evaluate: () => Evaluation) => Promise<void>;
 
+export const NOTHING: Evaluation = { batch: EMPTY_ALERT_BATCH, adopt: () => {} };
+
 const TICK_EVERY_MS = 1000;
 /** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
 const TICK_LAG_MS = 2000;
@@ -70,6 +73,10 @@ export class Alerting {
   private engine: Engine;
   private readonly changes = new PendingChanges();
   private connected = false;
+  /** False while a part of what its share group hears does not come here. */
+  private hears = true;
+  /** Under which everything evaluated is written; absent where this daemon shares no duty. */
+  private duty: DutyEpoch | undefined;
   /** The slice that was committed last has left deadlines that are due. */
   private behind = false;
   private timer: Timer | undefined;
@@ -85,9 +92,14 @@ export class Alerting {
 
   /** Restores the state, and announces what a crash kept from being announced. Before the first evaluation. */
   async load(sensors: readonly Sensor[]): Promise<void> {
-    const { store, clock, logger, rules } = this.deps;
-    const { engine, changes, states } = await loadEngine(rules, sensors, store, clock.nowMs() * 1000);
-    engine.silence(await this.desk.load(), clock.nowMs());
+    const { store, clock, logger } = this.deps;
+    const former = this.engine;
+    const nowUs = clock.nowMs() * 1000;
+    const { engine, changes, states } = await loadEngine(former.rules, sensors, store, nowUs);
+    const silences = await this.desk.load();
+    // New rules came meanwhile, in the middle of a run.
+    if (this.engine !== former) return this.load(sensors);
+    engine.silence(silences, clock.nowMs());
     // After a start without the database, the broker has long been there.
     engine.inheritConnection(this.engine);
     this.engine = engine;
@@ -96,16 +108,45 @@ export class Alerting {
     await this.announcer.resume();
   }
 
+  /** From now on this daemon evaluates for its share group, after `load`. Whom it has not heard yet is silent from now. */
+  under(duty: DutyEpoch): void {
+    this.duty = duty;
+    this.follow(this.engine);
+  }
+
+  /** The duty is somebody else's: nothing is open here, and nothing due. */
+  forget(rules = this.engine.rules): void {
+    this.duty = undefined;
+    this.changes.replace([]);
+    this.engine = new Engine(rules);
+    this.follow(this.engine);
+  }
+
+  /** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
+  listen(hears: boolean): void {
+    if (hears === this.hears) return;
+    this.hears = hears;
+    this.follow(this.engine);
+  }
+
+  /** Whether any rule asks something of one of these metrics. */
+  asksOf(sensor: Sensor, metrics: ReadonlyMap<string, unknown>): boolean {
+    const { named, wildcard } = this.engine.rules.rulesFor(sensor);
+    return wildcard || named.some(({ metric }) => metrics.has(metric));
+  }
+
   /**
    * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and adopts
-   * it (`BatchWriter.commitAlerts`); `carryOut` does the same with what operators ask for.
+   * it (`BatchWriter.commitAlerts`); `carryOut` does the same with what operators ask for. `ready` says whether it is for
+   * this daemon to look now.
    */
-  start(commit: Commit, carryOut = commit): void {
+  start(commit: Commit, carryOut = commit, ready: () => Promise<boolean> = async () => true): void {
     const again = () => {
       if (!this.stopped) this.timer = this.deps.clock.after(TICK_EVERY_MS, () => void look());
     };
     const look = async () => {
       try {
+        if (!(await ready())) return again();
         await this.serveOperators(carryOut);
         if (this.changes.size > 0 || this.isDue())
           do {
@@ -121,9 +162,12 @@ export class Alerting {
   }
 
   private async serveOperators(carryOut: Commit): Promise<void> {
-    const { silences, commands } = await this.desk.look(this.engine);
+    const { engine } = this;
+    const { silences, commands } = await this.desk.look(engine);
     if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
-    if (commands.length > 0 && !this.stopped) await carryOut(() => this.obey(commands));
+    // Under another engine, of new rules or of none, they are looked at again first.
+    const carry = () => (this.engine === engine ? this.obey(commands) : NOTHING);
+    if (commands.length > 0 && !this.stopped) await carryOut(carry);
   }
 
   private obey(commands: readonly WaitingCommand[]): Evaluation {
@@ -136,7 +180,7 @@ export class Alerting {
     if (applied === undefined) return evaluation;
     const done = applied;
     return {
-      batch: { ...evaluation.batch, commands: done },
+      batch: { ...evaluation.batch, commands: done, ...this.fence() },
       adopt: () => {
         evaluation.adopt();
         this.desk.report(commands, done);
@@ -146,10 +190,10 @@ export class Alerting {
 
   /** While the broker is away nobody can tell whether sensors are silent: one line instead of one per sensor. */
   onConnectivity(connectivity: Connectivity): void {
-    const { logger, clock } = this.deps;
+    const { logger } = this.deps;
     if (connectivity.state === 'connected') {
-      this.engine.connected(clock.nowMs());
       this.connected = true;
+      this.follow(this.engine);
     } else if (connectivity.state === 'disconnected') {
       this.engine.disconnected();
       if (this.connected)
@@ -221,6 +265,8 @@ export class Alerting {
       adopt: () => {
         this.changes.replace(changes);
         evaluation.adopt();
+        // The duty went while this was committed: the rules stay, the states do not.
+        if (this.engine !== former) return this.forget(rules);
         // The broker may have come or gone while this was committed.
         engine.inheritConnection(former);
         if (engine.silences !== former.silences) engine.silence(former.silences, this.deps.clock.nowMs());
@@ -277,7 +323,9 @@ export class Alerting {
     for (const change of changes) applyChange(engine, change, this.deps.clock.nowMs());
     run();
     const { effects, touched, counts } = engine.work;
-    const batch = batchOf(effects, touched, alertId);
+    const made = batchOf(effects, touched, alertId);
+    // What touched nothing would be the same under any holder.
+    const batch = touched.length === 0 ? made : { ...made, ...this.fence() };
     return {
       batch,
       adopt: () => {
@@ -287,6 +335,16 @@ export class Alerting {
         this.logTransitions(effects);
       },
     };
+  }
+
+  private fence(): { readonly duty?: DutyEpoch } {
+    return this.duty === undefined ? {} : { duty: this.duty };
+  }
+
+  /** Silence counts from now, if all that is said can be heard. */
+  private follow(engine: Engine): void {
+    if (this.connected && this.hears) engine.connected(this.deps.clock.nowMs());
+    else engine.disconnected();
   }
 
   private logTransitions(effects: Engine['work']['effects']): void {

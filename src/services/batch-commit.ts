@@ -1,5 +1,5 @@
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { AlertNotification } from '../core/alert/model.ts';
+import type { AlertNotification, DutyEpoch } from '../core/alert/model.ts';
 import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
@@ -23,6 +23,8 @@ export interface AlertEvaluator {
   announce(notifications: readonly AlertNotification[]): void;
   /** The same for what is on this machine's disk only; `announce` follows with the commit, and tells nothing twice. */
   announceUnpersisted(notifications: readonly AlertNotification[]): void;
+  /** Another daemon of the share group evaluates now: what was evaluated here under that duty cannot be written any more. */
+  lost?(duty: DutyEpoch): void;
 }
 
 export interface BatchCommitDeps {
@@ -51,7 +53,10 @@ const SENSOR_LIMIT = {
   remedy: 'Raise sensors.max_new_per_minute if so many new sensors are expected.',
 } as const;
 
-type Result = Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'too_big' };
+type Result = Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'again' };
+
+/** How the store says that the epoch of an evaluation is over. */
+export const DUTY_LOST = 'DUTY_LOST';
 
 /** One attempt to write a batch: registers, evaluates, commits. What it wrote before it failed is gone from the batch. */
 export class BatchCommit {
@@ -89,7 +94,7 @@ export class BatchCommit {
         retry: batch.retry,
       };
       const result = await this.commit(batch, write, options);
-      if (result.kind === 'too_big') continue;
+      if (result.kind === 'again') continue;
       if (result.kind === 'row_refused') {
         this.refuse(batch, readings[result.index], result);
         continue;
@@ -108,6 +113,12 @@ export class BatchCommit {
     try {
       return await this.deps.store.commit(write, options.signal);
     } catch (error) {
+      const { duty } = write.alerts;
+      if (duty !== undefined && codeOf(error) === DUTY_LOST) {
+        // Rolled back; from the next attempt on somebody else evaluates it.
+        this.deps.alerting.lost?.(duty);
+        return { kind: 'again' };
+      }
       const sqlstate = tooBig(error);
       if (sqlstate === undefined) {
         batch.retry = true;
@@ -123,7 +134,7 @@ export class BatchCommit {
     rows: readonly IntakeRow[],
     sqlstate: string,
     error: unknown,
-  ): { kind: 'too_big' } {
+  ): { kind: 'again' } {
     if (rows.length === 0) throw error;
     this.deps.watch.count(error);
     if (this.shrinking.shrink(rows.length)) {
@@ -135,7 +146,7 @@ export class BatchCommit {
     } else {
       this.refuse(batch, rows[0], { sqlstate, message: messageOf(error) });
     }
-    return { kind: 'too_big' };
+    return { kind: 'again' };
   }
 
   private refuse(

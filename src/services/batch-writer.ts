@@ -1,14 +1,13 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
-import { FieldwatchError } from '../core/errors.ts';
 import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import { withDeadline } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
-import { BatchCommit, type AlertEvaluator, type WriteOutcome } from './batch-commit.ts';
+import { BatchCommit, DUTY_LOST, type AlertEvaluator, type WriteOutcome } from './batch-commit.ts';
 import type { IntakeBatch, IntakeRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 import type { SpoolHealth, Spooling } from './spooling.ts';
-import { StoreWatch, type StoreHealth } from './store-health.ts';
+import { codeOf, StoreWatch, type StoreHealth } from './store-health.ts';
 
 export type { AlertEvaluator, WriteOutcome } from './batch-commit.ts';
 export type { StoreHealth } from './store-health.ts';
@@ -137,30 +136,34 @@ export class BatchWriter {
 
   /** Commits what a change of rules does to the alerts, between two batches. */
   commitAlerts(evaluate: () => Evaluation): Promise<void> {
-    return this.commitEvaluation(evaluate, (spooling) => spooling.keepAlerts(evaluate));
+    return this.commitEvaluation(evaluate, (spooling) => spooling.keepAlerts(evaluate), true);
   }
 
   /**
-   * Commits what operators ask for. While the spool is in use it is dropped instead: it waits in its table, and what it
-   * is about may not be stored yet.
+   * Commits what waits in a table: what operators ask for, or other daemons hand on. While the spool is in use it is
+   * dropped instead: it goes on waiting, and what it is about may not be stored yet.
    */
-  commitCommands(evaluate: () => Evaluation): Promise<void> {
-    return this.commitEvaluation(evaluate, async () => true);
+  commitCommands(evaluate: (signal?: AbortSignal) => Evaluation | Promise<Evaluation>): Promise<void> {
+    return this.commitEvaluation(evaluate, async () => true, false);
   }
 
+  /** `again`: also when it turned out that another daemon evaluates; new rules are taken all the same. */
   private async commitEvaluation(
-    evaluate: () => Evaluation,
+    evaluate: (signal?: AbortSignal) => Evaluation | Promise<Evaluation>,
     keep: Task<readonly AlertNotification[]>['keep'],
+    again: boolean,
   ): Promise<void> {
-    const run = async (signal: AbortSignal | undefined) => {
-      const evaluation = evaluate();
+    const run = async (signal: AbortSignal | undefined): Promise<readonly AlertNotification[]> => {
+      const evaluation = await evaluate(signal);
       const alerts = evaluation.batch;
       try {
         await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: false }, signal);
       } catch (error) {
         // Another daemon was quicker: what it did is done, and nothing of this is remembered.
-        if (error instanceof FieldwatchError && error.code === 'COMMAND_TAKEN') return [];
-        throw error;
+        if (codeOf(error) === 'COMMAND_TAKEN') return [];
+        if (alerts.duty === undefined || codeOf(error) !== DUTY_LOST) throw error;
+        this.deps.alerting.lost?.(alerts.duty);
+        return again ? run(signal) : [];
       }
       evaluation.adopt();
       return alerts.notifications;

@@ -151,8 +151,8 @@ export class Draining {
   }
 
   private async settleUnresolved(signal: AbortSignal): Promise<boolean> {
-    const { settling, spooling, alerting, clock } = this.deps;
-    if (spooling.contents.lanes.unresolved.records === 0) return false;
+    const { settling, alerting, clock } = this.deps;
+    if (!settling.owes) return false;
     const nowMs = clock.monotonicMs();
     const patient = nowMs - (this.waitingSinceMs ?? nowMs) < PATIENCE_MS;
     return settling.unresolved(alerting, { signal, patient });

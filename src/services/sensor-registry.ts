@@ -105,6 +105,16 @@ export class SensorRegistry {
     return refused;
   }
 
+  /** Reads again what other daemons may have done to these: registered them, or found out where they stand. */
+  async learn(keys: readonly string[]): Promise<void> {
+    const found = await this.directory.find(keys);
+    const placed = found.some(
+      ({ key, location }) => location !== null && this.byKey.get(key)?.location === null,
+    );
+    this.adopt(found);
+    if (placed) this.onPlaced?.();
+  }
+
   /** A sensor without a location (declared without one, say) stands where its topic says. */
   private async place(devices: readonly NewDevice[]): Promise<void> {
     if (devices.length === 0) return;

@@ -1,7 +1,8 @@
-import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import { EMPTY_ALERT_BATCH, type DutyEpoch } from '../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Clock, Logger, ReadingStore, Spool, SpooledRecord, StoreOutcome } from '../ports.ts';
-import { BatchCommit, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
+import { BatchCommit, DUTY_LOST, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
+import { evaluatedUnder } from './duty-evaluator.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 import { codeOf, type StoreWatch } from './store-health.ts';
@@ -31,6 +32,8 @@ interface Load {
   readonly batches: readonly IntakeBatch[];
   /** The first of the batches is of late readings. */
   readonly late: boolean;
+  /** In a share group: they were evaluated under it. */
+  readonly duty: DutyEpoch | undefined;
 }
 
 /** Readings of one transaction: whole records are joined up to this. Batches wait while unresolved ones are committed. */
@@ -64,6 +67,8 @@ export class Settling {
   /** After an inexplicable failure: one record at a time, so that only the bad one is set aside. */
   private single = 0;
   private damagedItems = 0;
+  /** Alerts were dropped, for another daemon had taken the duty: the readings behind them have to go to it. */
+  private dropped = false;
 
   constructor(options: SettlingOptions, deps: SettlingDeps) {
     this.options = options;
@@ -77,14 +82,35 @@ export class Settling {
     if (record === undefined) return false;
     return this.attempt([record], async () => {
       const { alerts } = record;
-      await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: true }, signal);
+      try {
+        await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: true }, signal);
+      } catch (error) {
+        if (codeOf(error) !== DUTY_LOST) throw error;
+        return this.drop(record);
+      }
       await this.deps.spool.remove([record]);
       this.deps.onAlertsSettled(record);
     });
   }
 
-  /** Readings that are still to be evaluated. `patient`: those of new sensors wait for their turn (SENSOR_LIMIT). */
-  unresolved(alerting: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
+  /** Another daemon has gone on from an older state, and its states must not be overwritten. */
+  private async drop(record: SpooledRecord): Promise<void> {
+    if (!this.dropped)
+      this.deps.logger.warn(
+        { ...record.alerts.duty },
+        'another daemon evaluates alerts: what was evaluated here meanwhile is dropped, its readings are handed on',
+      );
+    this.dropped = true;
+    await this.deps.spool.remove([record]);
+  }
+
+  /**
+   * Readings that are still to be evaluated, here or elsewhere. `patient`: those of new sensors wait for their turn
+   * (SENSOR_LIMIT).
+   */
+  async unresolved(alerting: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
+    if (this.dropped && (await this.readings(options.signal))) return true;
+    this.dropped = false;
     return this.load('unresolved', new BatchCommit({ ...this.deps, alerting }), alerting, options);
   }
 
@@ -93,9 +119,14 @@ export class Settling {
     return this.load('readings', this.plain, EVALUATED, { signal });
   }
 
+  /** True while `unresolved` has something to do. */
+  get owes(): boolean {
+    return this.dropped || this.deps.spool.contents.lanes.unresolved.records > 0;
+  }
+
   private async load(
     lane: 'unresolved' | 'readings',
-    commit: BatchCommit,
+    plain: BatchCommit,
     alerting: AlertEvaluator,
     options: CommitOptions,
   ): Promise<boolean> {
@@ -103,6 +134,11 @@ export class Settling {
       this.loads.get(lane) ?? this.loadOf(await this.oldest(lane, this.single > 0 ? 1 : JOINED_ITEMS[lane]));
     if (load === undefined) return false;
     this.loads.set(lane, load);
+    const { duty } = load;
+    // Until what was made of them is written, nobody knows whether it can be.
+    if (duty !== undefined && this.deps.spool.contents.lanes.alerts.records > 0) return false;
+    const commit =
+      duty === undefined ? plain : new BatchCommit({ ...this.deps, alerting: evaluatedUnder(duty) });
     return this.attempt(load.records, async () => {
       for (const batch of load.batches) {
         const small: CommitOptions = load.late && batch === load.batches[0] ? { most: LATE_ROWS } : {};
@@ -127,8 +163,10 @@ export class Settling {
     return records;
   }
 
-  /** As one batch, or two where some of it is late: first the late ones. */
-  private loadOf(records: readonly SpooledRecord[]): Load | undefined {
+  /** As one batch, or two where some of it is late: first the late ones. Records of one duty only. */
+  private loadOf(found: readonly SpooledRecord[]): Load | undefined {
+    const duty = found[0]?.alerts.duty;
+    const records = whileOf(found, ({ alerts }) => alerts.duty?.epoch === duty?.epoch);
     if (records.length === 0) return undefined;
     const { registry, clock } = this.deps;
     const lateAfterMs = this.options.lateAfterMs();
@@ -145,8 +183,8 @@ export class Settling {
       });
       batch.deadLetters.push(...deadLetters);
     }
-    if (late.rows === 0) return { records, batches: [batch], late: false };
-    return { records, batches: [late, batch], late: true };
+    if (late.rows === 0) return { records, batches: [batch], late: false, duty };
+    return { records, batches: [late, batch], late: true, duty };
   }
 
   /** True once it is done, or set aside; rejects while it is worth another attempt. */
@@ -192,4 +230,9 @@ export class Settling {
       'a batch was set aside in the spool: it is tried again at the next start',
     );
   }
+}
+
+function whileOf<T>(all: readonly T[], holds: (one: T) => boolean): readonly T[] {
+  const end = all.findIndex((one) => !holds(one));
+  return end === -1 ? all : all.slice(0, end);
 }

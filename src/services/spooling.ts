@@ -144,13 +144,15 @@ export class Spooling {
       const [known, unknown] = this.divide(batch.rowList);
       // Blind, the engine is left alone: it may be in the middle of being loaded.
       const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known);
+      const alerts = evaluation?.batch ?? EMPTY_ALERT_BATCH;
       const fresh = known.filter((row) => !row.spooled);
       const records = [
-        ...alertRecord(evaluation?.batch ?? EMPTY_ALERT_BATCH),
+        ...alertRecord(alerts),
         ...record('unresolved', { readings: spooledRows(unknown, batch) }),
         ...record('readings', {
           readings: spooledRows(fresh, batch),
           deadLetters: batch.deadLetters,
+          alerts: underDuty(alerts),
         }),
       ];
       if (!(await this.append(records, evaluation))) return false;
@@ -249,7 +251,7 @@ export class Spooling {
 
 function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
   const { readings = [], deadLetters = [], alerts = EMPTY_ALERT_BATCH } = part;
-  if (readings.length + deadLetters.length === 0 && alerts === EMPTY_ALERT_BATCH) return [];
+  if (readings.length + deadLetters.length === 0 && lane !== 'alerts') return [];
   return [{ lane, id: randomUUID(), readings, deadLetters, alerts }];
 }
 
@@ -258,6 +260,10 @@ function alertRecord(alerts: AlertBatch): SpoolRecord[] {
   if (states.length + raised.length + resolved.length + notifications.length === 0) return [];
   return record('alerts', { alerts });
 }
+
+/** What readings have to remember of their evaluation: under which duty it was, in a share group. */
+const underDuty = ({ duty }: AlertBatch): AlertBatch =>
+  duty === undefined ? EMPTY_ALERT_BATCH : { ...EMPTY_ALERT_BATCH, duty };
 
 /** Readings of one message share it, on disk as in memory. */
 function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledReading[] {

@@ -39,10 +39,15 @@ export class FakeClock implements Clock {
     const endMs = this.#monotonicMs + ms;
     for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {
       this.#due = this.#due.filter((other) => other !== next);
-      this.#moveTo(next.atMs);
+      this.#moveTo(Math.max(next.atMs, this.#monotonicMs));
       next.run();
     }
     this.#moveTo(endMs);
+  }
+
+  /** The process stands still while both clocks go on: what fell due meanwhile runs with the next move. */
+  sleepOver(ms: number): void {
+    this.#moveTo(this.#monotonicMs + ms);
   }
 
   /** Lets the wall clock jump, as a time server may; timers do not care. */

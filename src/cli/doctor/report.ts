@@ -3,7 +3,7 @@ export type Status = 'ok' | 'note' | 'skipped' | 'warning' | 'fault';
 
 /** One thing that was looked at. */
 export interface Diagnosis {
-  readonly area: 'broker' | 'database' | 'schema' | 'policies' | 'disk' | 'daemon' | 'notify';
+  readonly area: 'broker' | 'database' | 'schema' | 'policies' | 'alerts' | 'disk' | 'daemon' | 'notify';
   readonly subject: string;
   readonly status: Status;
   readonly detail: string;

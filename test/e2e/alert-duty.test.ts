@@ -1,0 +1,229 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import mqtt, { type MqttClient } from 'mqtt';
+import pg from 'pg';
+import type { Daemon } from '../support/daemon.ts';
+import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { eventually } from '../support/eventually.ts';
+import { describeWith } from '../support/tools.ts';
+
+const STEP_MS = 200;
+const STEPS = 60;
+const EVENTS = ['firing', 'escalated', 'resolved'];
+const EPISODES = `
+SELECT s.key, a.alert_type, a.time, a.started_at, a.value, a.threshold, a.severity, a.resolved_at, a.resolved_value,
+       a.peak_value, a.resolve_reason, a.flapping, a.backfilled
+  FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id WHERE a.alert_type NOT LIKE '%no_data' ORDER BY 1, 2, 3`;
+
+/** Breaches that come and go, with a delay that some outlast, and an escalation; shifted for each sensor. */
+function temperature(sensor: number, step: number): number {
+  const at = (step + sensor * 3) % STEPS;
+  if (at >= 8 && at < 12) return 31; // over before `for` is
+  if (at >= 16 && at < 36) return at >= 28 && at < 31 ? 45 : 32; // fires, escalates
+  if (at >= 44 && at < 58) return 33; // fires again
+  return 25 + (at % 3);
+}
+
+describeWith('mosquitto')('statement 21: the alerts of two daemons of one share group', () => {
+  let deployment: Deployment;
+  let control: TestDatabase;
+  let publisher: MqttClient;
+  let crew: Daemon[] = [];
+  let beat: AbortController;
+
+  beforeEach(async () => {
+    deployment = await openDeployment();
+    control = await openTestDatabase({ migrated: true });
+    publisher = await mqtt.connectAsync(deployment.broker.url, { protocolVersion: 5 });
+    beat = new AbortController();
+  });
+  afterEach(async () => {
+    beat?.abort();
+    await publisher?.endAsync(true);
+    await deployment?.close();
+    await control?.close();
+  });
+
+  const config = (id: string, url: string, lateness: string, more: string) => `
+mqtt: { url: "${deployment.broker.url}", client_id: ${id}${more} }
+database: { url: "${url}", migrate_at_start: false }
+routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
+alerts:
+  allowed_lateness: ${lateness}
+  metrics:
+    temperature: { max: 30, for: 2s, levels: [{ severity: critical, max: 40, for: 0s }] }
+    humidity: { no_data_after: 6s }
+scheduler: { enabled: false }
+http: { enabled: false }
+`;
+
+  /** Both, and one alone with a database of its own, which gets every message, too. */
+  async function start(lateness: string): Promise<Daemon[]> {
+    const { url } = deployment.database;
+    const daemons = await Promise.all([
+      deployment.daemon(config('alone', control.url, lateness, '')),
+      deployment.daemon(config('member-1', url, lateness, ', share_group: crew')),
+      deployment.daemon(config('member-2', url, lateness, ', share_group: crew')),
+    ]);
+    for (const daemon of daemons) await daemon.launch();
+    crew = daemons.slice(1);
+    await eventually('one of them has the duty', async () => (await holders()).length === 1);
+    return crew;
+  }
+
+  const holders = async () =>
+    (
+      await deployment.rows<{ owner: string; epoch: number }>(
+        'SELECT owner, epoch::int FROM alert_duty WHERE owner IS NOT NULL AND leased_until > now()',
+      )
+    ).map(({ owner, epoch }) => ({ id: owner.split(' ')[0], epoch }));
+  const holder = async (): Promise<Daemon> => {
+    const [held] = await holders();
+    const daemon = crew[held?.id === 'member-1' ? 0 : 1];
+    if (daemon === undefined) throw new Error('nobody has the duty');
+    return daemon;
+  };
+
+  const send = (device: string, metrics: object) =>
+    publisher.publishAsync(`sensors/lab/${device}/readings`, JSON.stringify({ ts: Date.now(), ...metrics }), {
+      qos: 1,
+    });
+
+  /** One who is always heard; the broker spreads it over both. */
+  async function pulse(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await send('steady', { humidity: 50 });
+      await sleep(300);
+    }
+  }
+
+  /** The timeline, in real time, since the broker sends it to whom it likes; `meanwhile` happens in the middle of it. */
+  async function play(meanwhile: () => Promise<void> = async () => {}): Promise<void> {
+    void pulse(beat.signal);
+    for (let n = 0; n < 4; n++) await send('quiet', { humidity: 40 });
+    let other: Promise<void> | undefined;
+    for (let step = 0; step < STEPS; step++) {
+      for (let sensor = 0; sensor < 3; sensor++)
+        await send(`t${sensor}`, { temperature: temperature(sensor, step) });
+      if (step === STEPS / 3) other = meanwhile();
+      await sleep(STEP_MS);
+    }
+    await other;
+    // Whatever waits for earlier ones is released by one that is later.
+    for (let sensor = 0; sensor < 3; sensor++) await send(`t${sensor}`, { temperature: 20 });
+  }
+
+  async function episodesOf(url: string): Promise<object[]> {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      return (await client.query<object>(EPISODES)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** The episodes of the one that is alone, every one of them over, and nothing else. */
+  async function sameAsAlone(): Promise<void> {
+    const over = (rows: object[]) =>
+      rows.length >= 9 && rows.every((row) => (row as { resolved_at: Date | null }).resolved_at !== null);
+    await eventually('all is over', async () => over(await episodesOf(control.url)), 90_000);
+    const alone = await episodesOf(control.url);
+    await eventually(
+      'all is over',
+      async () =>
+        (await deployment.rows(EPISODES)).length >= alone.length && over(await deployment.rows(EPISODES)),
+      90_000,
+    );
+    expect(await deployment.rows(EPISODES)).toEqual(alone);
+  }
+
+  const silent = () =>
+    deployment.rows<{ key: string; over: boolean }>(
+      `SELECT s.key, resolved_at IS NOT NULL AS over FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id
+        WHERE alert_type = 'humidity_no_data' ORDER BY 1, 2`,
+    );
+
+  /** The one that fell silent, once, and it alone. */
+  async function silenceOfOne(): Promise<void> {
+    await eventually('the silence is noticed', async () => (await silent()).length > 0);
+    await send('quiet', { humidity: 41 });
+    await eventually('its end, too', async () => (await silent()).every(({ over }) => over));
+    expect(await silent()).toEqual([{ key: 'quiet', over: true }]);
+  }
+
+  /** How often each line that is in the outbox left, whoever wrote it. */
+  async function told(): Promise<number[]> {
+    await eventually('all lines are out', async () => {
+      const waiting = await deployment.rows('SELECT 1 FROM alert_outbox WHERE sent_at IS NULL');
+      return waiting.length === 0;
+    });
+    const lines = new Map<string, number>();
+    for (const { event, alert_id: id, seq } of crew.flatMap(({ log }) => log))
+      if (EVENTS.includes(String(event)))
+        lines.set([id, seq].join(' '), (lines.get([id, seq].join(' ')) ?? 0) + 1);
+    const outbox = await deployment.rows<{ name: string }>(
+      `SELECT alert_id || ' ' || seq AS name FROM alert_outbox`,
+    );
+    expect(lines.size).toBe(outbox.length);
+    return outbox.map(({ name }) => lines.get(name) ?? 0);
+  }
+
+  it('are those of a single daemon, whoever of them the broker sends a reading to', async () => {
+    await start('2s');
+    await play();
+    await sameAsAlone();
+    await silenceOfOne();
+    expect(new Set(await told())).toEqual(new Set([1]));
+    for (const id of ['member-1', 'member-2'])
+      expect(deployment.broker.count(`Received PUBACK from ${id}`)).toBeGreaterThan(20);
+    beat.abort();
+    await eventually(
+      'nothing waits',
+      async () => (await deployment.rows('SELECT 1 FROM alert_inbox')).length === 0,
+    );
+  }, 300_000);
+
+  it('are the same with the one that evaluates killed in the middle, and started again', async () => {
+    await start('25s');
+    await play(async () => {
+      const killed = await holder();
+      killed.signal('SIGKILL');
+      await killed.ended();
+      await killed.launch();
+    });
+    await eventually('somebody has the duty', async () => (await holders())[0]?.epoch === 2);
+    await sameAsAlone();
+    await silenceOfOne();
+    expect(Math.min(...(await told()))).toBe(1);
+  }, 300_000);
+
+  it('are the same with the one that evaluates frozen for longer than its lease', async () => {
+    await start('40s');
+    let former: Daemon | undefined;
+    await play(async () => {
+      former = await holder();
+      former.signal('SIGSTOP');
+      await eventually('the other one has the duty', async () => (await holders())[0]?.epoch === 2);
+      former.signal('SIGCONT');
+    });
+    await former?.logged(({ msg }) => msg.startsWith('another daemon evaluates alerts now'));
+    await sameAsAlone();
+    await silenceOfOne();
+    expect(new Set(await told())).toEqual(new Set([1]));
+  }, 300_000);
+
+  it('are the same with the one that evaluates stopped and started again: the other one goes on at once', async () => {
+    await start('25s');
+    await play(async () => {
+      const stopped = await holder();
+      expect(await stopped.end('SIGTERM')).toBe(0);
+      await eventually('the other one has the duty', async () => (await holders())[0]?.epoch === 2, 8000);
+      await stopped.launch();
+    });
+    await sameAsAlone();
+    await silenceOfOne();
+    expect(new Set(await told())).toEqual(new Set([1]));
+  }, 300_000);
+});

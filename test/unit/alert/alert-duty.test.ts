@@ -1,0 +1,261 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AlertNotification } from '../../../src/core/alert/model.ts';
+import { GroupTables, Member, pass } from '../../support/alert-group.ts';
+import { settle } from '../../support/fakes.ts';
+import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
+
+const LEASE_MS = 10_000;
+const LINE = {
+  ...{
+    alertId: 'x',
+    seq: 1,
+    event: 'firing',
+    sensorKey: 's9',
+    alertType: 'x_high',
+    eventTimeMs: 0,
+    startedAtMs: 0,
+  },
+} as AlertNotification;
+
+/** Two daemons of a share group; the first one has the duty. */
+async function crew(rules = rulesOf(D)) {
+  const tables = new GroupTables();
+  tables.directory.add('s1');
+  const [one, two] = ['one', 'two'].map((name) => new Member(tables, rules, T0_MS, name)) as [Member, Member];
+  tables.nowMs = () => Math.max(one.clock.nowMs(), two.clock.nowMs());
+  await one.start();
+  await two.start();
+  await pass(500, [one, two]);
+  return { tables, one, two };
+}
+
+const at = (second: number, value: number) => ({ timeUs: T0_US + second * 1e6, value });
+const duties = (...members: Member[]) => members.map(({ duty }) => duty.phase);
+const open = ({ alerts }: GroupTables) =>
+  alerts.filter(({ resolvedAtUs }) => resolvedAtUs === undefined).length;
+
+describe('the alert duty of a share group', () => {
+  test('one daemon has it; the others hand on, and what they hand on is evaluated there', async () => {
+    const { tables, one, two } = await crew();
+    expect(duties(one, two)).toEqual(['on', 'none']);
+    await two.receive('s1', at(0, 31));
+    expect(tables.alerts).toEqual([]);
+    expect(await tables.waiting()).toBe(1);
+    await pass(300, [one, two]);
+    expect(tables.alerts).toMatchObject([{ value: 31, threshold: 30 }]);
+    expect(await tables.waiting()).toBe(0);
+    await one.receive('s1', at(60, 29));
+    expect([open(tables), one.lines, two.lines]).toEqual([0, ['firing s1', 'resolved s1'], []]);
+    expect([
+      one.metrics.values.get('fieldwatch_alert_duty'),
+      two.metrics.values.get('fieldwatch_alert_duty'),
+    ]).toEqual([1, 0]);
+    expect([one.alerting.firing(), two.alerting.firing()]).toEqual([0, 0]);
+  });
+
+  test('readings of a sensor, spread over both, give the episodes of one daemon', async () => {
+    const rules = () =>
+      rulesOf({
+        allowed_lateness: '2s',
+        metrics: {
+          temperature: {
+            max: 30,
+            for: '3s',
+            keep_firing_for: '2s',
+            levels: [{ severity: 'critical', max: 40 }],
+          },
+        },
+      });
+    for (const seed of [1, 2, 3]) {
+      let state = seed;
+      const random = () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
+      const values = Array.from({ length: 90 }, () => (random() < 0.75 ? 31 + random() * 14 : 20));
+      const spread = values.map(() => random() < 0.5);
+      const episodes = async (toBoth: boolean) => {
+        const { tables, one, two } = await crew(rules());
+        for (const [second, value] of values.entries()) {
+          await (toBoth && spread[second] === true ? two : one).receive('s1', at(second, value));
+          await pass(1000, [one, two]);
+        }
+        await pass(5000, [one, two]);
+        return { alerts: tables.alerts, lines: [...one.lines, ...two.lines] };
+      };
+      const alone = await episodes(false);
+      expect(alone.alerts.length).toBeGreaterThan(5);
+      expect(await episodes(true)).toEqual(alone);
+    }
+  });
+
+  test('readings without a rule are not handed on', async () => {
+    const { tables, two } = await crew(rulesOf({ metrics: { humidity: { max: 90 } } }));
+    await two.receive('s1', at(0, 31));
+    expect([tables.inbox, tables.readings.size]).toEqual([[], 1]);
+  });
+
+  test('a sensor that another daemon registered is known when its readings come', async () => {
+    const { tables, one, two } = await crew();
+    await two.receive('fresh', at(0, 31));
+    await pass(300, [one, two]);
+    expect(one.lines).toEqual(['firing fresh']);
+    expect(open(tables)).toBe(1);
+  });
+
+  test('after a crash the next one has it once the lease is over, goes on with the state, and announces what was not', async () => {
+    const { tables, one, two } = await crew(withRule({ for: '5s' }));
+    await pass(12_000, [one, two]);
+    await one.receive('s1', at(0, 31));
+    expect(tables.states.size).toBe(1);
+    // Committed by a daemon that dies before its line.
+    tables.outbox.set('x|1', LINE);
+    await two.receive('s1', at(2, 31));
+    await pass(LEASE_MS - 4000, [two]);
+    expect(duties(two)).toEqual(['none']);
+    await pass(8000, [two]);
+    expect(duties(two)).toEqual(['on']);
+    expect(two.lines).toEqual(['firing s9']);
+    await two.receive('s1', at(6, 31));
+    expect(tables.alerts).toMatchObject([{ timeUs: T0_US + 6e6, startedAtUs: T0_US }]);
+    expect(tables.lease?.epoch).toBe(2);
+  });
+
+  test('given back at a stop, the next one has it with its next look', async () => {
+    const { one, two } = await crew();
+    await one.stop();
+    await pass(2500, [two]);
+    expect(duties(two)).toEqual(['on']);
+  });
+
+  test('what arrives while it catches up comes after what waits', async () => {
+    const { tables, one, two } = await crew();
+    for (let n = 0; n < 30; n++) await two.receive('s1', at(n, 20));
+    await two.receive('s1', at(30, 31));
+    await one.stop();
+    await two.receive('s1', at(31, 29));
+    await pass(3000, [two]);
+    await two.receive('s1', at(32, 20));
+    expect(two.lines).toEqual(['firing s1', 'resolved s1']);
+    expect(tables.alerts).toMatchObject([{ timeUs: T0_US + 30e6, resolvedAtUs: T0_US + 31e6 }]);
+  });
+});
+
+describe('a holder that was frozen for longer than its lease', () => {
+  async function frozen() {
+    const group = await crew();
+    const { one, two } = group;
+    await pass(12_000, [one, two]);
+    await one.receive('s1', at(12, 31));
+    await pass(LEASE_MS + 3000, [two]);
+    expect(duties(one, two)).toEqual(['on', 'on']);
+    return group;
+  }
+
+  test('notices at its next commit: the batch is stored, handed on, and nothing is told twice', async () => {
+    const { tables, one, two } = await frozen();
+    // It wakes in the middle of a batch, before any of its timers.
+    await one.receive('s1', at(20, 29));
+    expect(duties(one)).toEqual(['none']);
+    expect(one.alerting.firing()).toBe(0);
+    expect(tables.readings.size).toBe(2);
+    await pass(300, [two]);
+    expect([one.lines, two.lines]).toEqual([['firing s1'], ['resolved s1']]);
+    expect(open(tables)).toBe(0);
+  });
+
+  test('notices at its next look', async () => {
+    const { one, two } = await frozen();
+    one.clock.advance(LEASE_MS + 3000);
+    await settle();
+    expect(duties(one, two)).toEqual(['none', 'on']);
+    await pass(5000, [one, two]);
+    expect([one.lines, two.lines]).toEqual([['firing s1'], []]);
+  });
+
+  test('a change of rules that finds it is taken all the same', async () => {
+    const { one } = await frozen();
+    const rules = withRule({ max: 40 });
+    await one.writer.commitAlerts(() => one.alerting.reload(rules, one.registry.all()));
+    expect(duties(one)).toEqual(['none']);
+    const [sensor] = one.registry.all();
+    expect(sensor !== undefined && one.alerting.asksOf(sensor, new Map([['temperature', 1]]))).toBe(true);
+  });
+
+  test('a line whose commit came back late is left to who announces it now', async () => {
+    const { tables, one, two } = await crew();
+    await pass(12_000, [one, two]);
+    const commit = tables.commit.bind(tables);
+    let answer = () => {};
+    tables.commit = async (batch) => {
+      const done = await commit(batch);
+      await new Promise<void>((resolve) => (answer = resolve));
+      return done;
+    };
+    const written = one.receive('s1', at(12, 31));
+    await settle();
+    tables.commit = commit;
+    await pass(LEASE_MS + 3000, [two]);
+    expect(two.lines).toEqual(['firing s1']);
+    one.clock.advance(LEASE_MS + 3000);
+    answer();
+    await written;
+    await pass(3000, [one, two]);
+    expect([one.lines, two.lines]).toEqual([[], ['firing s1']]);
+  });
+});
+
+test('what a frozen holder would tell ahead of its rows waits until it has asked', async () => {
+  const ahead = (alertId: string) => [{ ...LINE, alertId }];
+  const { one, two } = await crew();
+  await pass(12_000, [one, two]);
+  one.evaluator.announceUnpersisted(ahead('a'));
+  expect(one.lines).toEqual(['firing s9']);
+  await pass(LEASE_MS + 3000, [two]);
+  one.clock.sleepOver(LEASE_MS + 3000);
+  one.evaluator.announceUnpersisted(ahead('b'));
+  await pass(5000, [one, two]);
+  expect([duties(one, two), one.lines]).toEqual([['none', 'on'], ['firing s9']]);
+  // With the database away nobody else can have told it.
+  two.cutOff = true;
+  await pass(LEASE_MS + 5000, [one, two]);
+  two.evaluator.announceUnpersisted(ahead('c'));
+  expect(two.lines).toEqual(['firing s9']);
+});
+
+describe('with the database away', () => {
+  test('a holder that nobody has replaced keeps the duty, and its lines leave when that is certain', async () => {
+    const { tables, one, two } = await crew();
+    await pass(12_000, [one, two]);
+    one.cutOff = two.cutOff = true;
+    await pass(30_000, [one, two]);
+    two.cutOff = one.cutOff = false;
+    await pass(5000, [one, two]);
+    expect([duties(one, two), tables.lease?.epoch]).toEqual([['on', 'none'], 1]);
+    await one.receive('s1', at(50, 31));
+    expect(one.lines).toEqual(['firing s1']);
+  });
+
+  test('silence says nothing while the others cannot be heard', async () => {
+    const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
+    await one.receive('s1', at(0, 20));
+    one.cutOff = two.cutOff = true;
+    await pass(60_000, [one, two]);
+    two.cutOff = one.cutOff = false;
+    await pass(5000, [one, two]);
+    await two.receive('s1', at(66, 20));
+    await pass(15_000, [one, two]);
+    expect(tables.alerts).toEqual([]);
+    await pass(12_000, [one, two]);
+    expect(tables.alerts).toMatchObject([{ alertType: 'temperature_no_data' }]);
+  });
+});
+
+test('no data is for the holder to say, and what waits in the inbox counts as heard', async () => {
+  const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
+  for (let second = 0; second < 60; second += 10) {
+    await two.receive('s1', at(second, 20));
+    await pass(10_000, [one, two]);
+  }
+  expect(tables.alerts).toEqual([]);
+  await pass(16_000, [one, two]);
+  expect(tables.alerts).toMatchObject([{ alertType: 'temperature_no_data', value: 20 }]);
+  expect([one.lines, two.lines]).toEqual([['firing s1'], []]);
+});

@@ -1,0 +1,137 @@
+import { describe, expect, test } from '@jest/globals';
+import { EMPTY_ALERT_BATCH, type AlertBatch, type AlertNotification } from '../../src/core/alert/model.ts';
+import { FieldwatchError } from '../../src/core/errors.ts';
+import type { StoreBatch } from '../../src/ports.ts';
+import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
+import { IntakeBatch } from '../../src/services/intake-batch.ts';
+import { SensorRegistry } from '../../src/services/sensor-registry.ts';
+import { Settling } from '../../src/services/settling.ts';
+import { Spooling } from '../../src/services/spooling.ts';
+import { StoreWatch } from '../../src/services/store-health.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { FakeDirectory, FakeSpool, FakeStore, RecordingMetrics, stored } from '../support/fakes.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
+
+const lost = new FieldwatchError('another daemon has it', { code: 'DUTY_LOST', kind: 'transient' });
+
+/** What a member of a share group spools, and what becomes of it; `epoch` is that of the database. */
+async function setUp() {
+  const [spool, store, clock, metrics, logger] = [
+    new FakeSpool(),
+    new FakeStore(),
+    new FakeClock(),
+    new RecordingMetrics(),
+    new QuietLogger(),
+  ];
+  const database = { epoch: 1 };
+  store.auto = (batch) =>
+    batch.alerts.duty !== undefined && batch.alerts.duty.epoch !== database.epoch ? lost : stored(batch);
+  /** The engine; without a duty it hands on. */
+  const daemon = { epoch: 1 as number | undefined };
+  const notification = { alertId: 'a', seq: 1 } as AlertNotification;
+  const alerting: AlertEvaluator = {
+    prepare: async () => {},
+    knows: () => daemon.epoch !== undefined,
+    evaluate: (rows) => {
+      const { epoch } = daemon;
+      const made: Partial<AlertBatch> =
+        epoch === undefined
+          ? { handedOn: { group: 'crew', readings: rows } }
+          : { notifications: [notification], duty: { group: 'crew', epoch } };
+      return { batch: { ...EMPTY_ALERT_BATCH, ...made }, adopt: () => {} };
+    },
+    announce: () => {},
+    announceUnpersisted: () => {},
+    lost: () => (daemon.epoch = undefined),
+  };
+  const directory = new FakeDirectory();
+  directory.add('s1');
+  const registry = new SensorRegistry(
+    { registration: 'auto', allow: [], maxNewPerMinute: 100 },
+    { directory, clock, logger, metrics },
+  );
+  await registry.load();
+  const told: string[] = [];
+  const settling = new Settling(
+    { lateAfterMs: () => undefined },
+    {
+      ...{ spool, registry, store, clock, logger, watch: new StoreWatch({ clock, logger, metrics }) },
+      onSettled: () => {},
+      onAlertsSettled: ({ alerts }) => told.push(...alerts.notifications.map(({ alertId }) => alertId)),
+    },
+  );
+  const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
+  spooling.begin();
+  const keep = async (value: number) => {
+    const batch = new IntakeBatch(0);
+    const message = { topic: 't', payload: new Uint8Array(), receivedAtMs: 1 };
+    const metrics = new Map([['temperature', value]]);
+    const reading = { device: 's1', timeUs: value, location: undefined, metrics };
+    batch.addReading(reading, message, 1, registry.find('s1'));
+    expect(await spooling.keep(batch)).toBe(true);
+  };
+  const handedOn = () =>
+    store.batches.flatMap(({ alerts }) => alerts.handedOn?.readings ?? []).map(({ timeUs }) => timeUs);
+  const readings = () => committed(store).flatMap((batch) => batch.readings.map(({ timeUs }) => timeUs));
+  const committed = ({ batches }: FakeStore): StoreBatch[] =>
+    batches.filter((batch) => store.auto?.(batch) !== lost);
+  return { spool, spooling, settling, alerting, daemon, database, keep, told, handedOn, readings, logger };
+}
+
+describe('the spool of a daemon that shares the alert duty', () => {
+  test("nobody has replaced it: its alerts are stored, and its readings are nobody else's affair", async () => {
+    const { settling, spool, keep, told, handedOn, readings } = await setUp();
+    await keep(1);
+    await keep(2);
+    expect(await settling.readings()).toBe(false);
+    while (await settling.alerts());
+    expect(told).toEqual(['a', 'a']);
+    while (await settling.readings());
+    expect([readings(), handedOn(), spool.records]).toEqual([[1, 2], [], []]);
+  });
+
+  test('somebody has: what it made of readings is dropped, and they are handed on before anything newer', async () => {
+    const { settling, alerting, spool, database, keep, told, handedOn, readings, logger } = await setUp();
+    await keep(1);
+    await keep(2);
+    database.epoch = 2;
+    while (await settling.alerts());
+    expect([told, settling.owes]).toEqual([[], true]);
+    while (await settling.unresolved(alerting));
+    expect([readings(), handedOn(), spool.records, settling.owes]).toEqual([[1, 2], [1, 2], [], false]);
+    expect(logger.find(/handed on/)).toHaveLength(1);
+  });
+
+  test('after a restart, too, and where only the readings are left', async () => {
+    const { settling, database, keep, handedOn, readings, spool } = await setUp();
+    await keep(1);
+    while (await settling.alerts());
+    database.epoch = 2;
+    while (await settling.readings());
+    expect([readings(), handedOn(), spool.records]).toEqual([[1], [1], []]);
+  });
+
+  test('readings of two duties are not mixed', async () => {
+    const { settling, database, daemon, keep, handedOn, readings } = await setUp();
+    await keep(1);
+    daemon.epoch = 3;
+    await keep(2);
+    database.epoch = 3;
+    while (await settling.alerts());
+    while (await settling.readings());
+    expect([readings(), handedOn()]).toEqual([[1, 2], [1]]);
+  });
+
+  test('without the duty readings wait unevaluated, in order, and are handed on', async () => {
+    const { settling, alerting, daemon, spool, keep, handedOn, readings } = await setUp();
+    daemon.epoch = undefined;
+    await keep(1);
+    await keep(2);
+    expect(spool.records.map(({ lane }) => lane)).toEqual(['unresolved', 'unresolved']);
+    while (await settling.unresolved(alerting));
+    expect([readings(), handedOn()]).toEqual([
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+});
