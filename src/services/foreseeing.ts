@@ -17,7 +17,7 @@ export interface ForeseeingDeps {
 
 /** A line leaves a second after its reading at most: so long a commit has time, and the rest is for a busy machine. */
 const PATIENCE_MS = 500;
-const LOOK_EVERY_MS = 200;
+const LOOK_EVERY_MS = 100;
 /** Readings of one look: what is left comes with the next one, and messages in between. */
 const MOST_ROWS = 20_000;
 /** At most a fifth of the time goes into it. */
