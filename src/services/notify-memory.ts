@@ -17,6 +17,9 @@ export class MemoryQueue implements SinkQueue {
   #waiting: QueuedNotification[] = [];
   #unrecorded: AlertNotification[] = [];
   #nextId = 1;
+  /** What was handed out to be sent, and which of it belongs to the stored queue by now. */
+  readonly #inHand = new Set<number>();
+  readonly #orphans = new Set<number>();
 
   constructor(max: number) {
     this.#max = max;
@@ -39,9 +42,20 @@ export class MemoryQueue implements SinkQueue {
     return this.#waiting.length;
   }
 
-  /** Their rows exist now, and with them their place in the stored queue. */
+  /** Their rows exist now, and with them their place in the stored queue. What is being sent stays until `letGo`. */
   forget(keys: ReadonlySet<string>): void {
-    this.#waiting = this.#waiting.filter(({ notification }) => !keys.has(keyOf(notification)));
+    this.#waiting = this.#waiting.filter(({ id, notification }) => {
+      if (!keys.has(keyOf(notification))) return true;
+      if (this.#inHand.has(id)) this.#orphans.add(id);
+      return this.#inHand.has(id);
+    });
+  }
+
+  /** What was handed out is settled, or was not taken. */
+  letGo(): void {
+    this.#waiting = this.#waiting.filter(({ id }) => !this.#orphans.has(id));
+    this.#inHand.clear();
+    this.#orphans.clear();
   }
 
   /** What was sent and the database has not heard of. */
@@ -65,13 +79,16 @@ export class MemoryQueue implements SinkQueue {
   }
 
   async next(limit: number, except: readonly Kind[]): Promise<readonly QueuedNotification[]> {
-    return this.#firstOfEpisodes()
+    const items = this.#firstOfEpisodes()
       .filter(({ notification }) => !except.some((kind) => isOf(kind, notification)))
       .slice(0, limit);
+    for (const { id } of items) this.#inHand.add(id);
+    return items;
   }
 
   async group(kind: Kind, names: number): Promise<QueuedGroup> {
     const all = this.#firstOfEpisodes().filter(({ notification }) => isOf(kind, notification));
+    for (const { id } of all) this.#inHand.add(id);
     const first = all.slice(0, names).map(({ notification }) => notification);
     return { first, total: all.length, lastId: all.at(-1)?.id ?? 0 };
   }

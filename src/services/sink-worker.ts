@@ -55,6 +55,8 @@ export class SinkWorker {
   readonly #memorySleeper: Sleeper;
   #running: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
+  /** One round of what is told from memory. */
+  #serving: Promise<number> | undefined;
   #stopping = false;
   #owned = false;
   #careAtMs = 0;
@@ -144,7 +146,8 @@ export class SinkWorker {
   /** Beside the other loop, which may be waiting for the very database that is away. */
   async #drain(): Promise<void> {
     while (!this.#stopping && this.#memory.size > 0) {
-      const waitMs = await this.#serve(this.#memory);
+      this.#serving = this.#serve(this.#memory).finally(() => this.#memory.letGo());
+      const waitMs = await this.#serving;
       await this.#memorySleeper.sleep(Math.max(waitMs, Math.min(this.sender.restMs, POLL_MS)));
     }
   }
@@ -153,7 +156,7 @@ export class SinkWorker {
   async #pass(): Promise<number> {
     if (!(await this.#own())) return POLL_MS;
     // What is on its way from memory may be queued by now, and is not to be sent twice.
-    if (this.#memory.size === 0) await this.#draining;
+    await this.#serving;
     await this.#recordSent();
     const waiting = await this.#care();
     let waitMs = POLL_MS;

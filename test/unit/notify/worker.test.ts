@@ -190,6 +190,32 @@ describe('a sink worker', () => {
     expect(sink.got).toHaveLength(1);
   });
 
+  test('what is committed while it is on its way from memory is told once', async () => {
+    const { worker, store, sink } = setUp();
+    let arrive = () => {};
+    sink.send = (dispatch) => {
+      sink.got.push(dispatch);
+      return new Promise((resolve) => (arrive = resolve));
+    };
+    const record = store.record.bind(store);
+    // As the database has it: what is recorded as sent is not queued any more.
+    store.record = async (name, sent) => {
+      await record(name, sent);
+      store.queue.forget(new Set(sent.map(({ alertId, seq }) => `${alertId} ${seq}`)));
+    };
+    worker.start();
+    const notification = notificationOf();
+    worker.sendNow([notification]);
+    await settle();
+    store.queue.push([notification]);
+    worker.stored(new Set([`${notification.alertId} 1`]));
+    await settle();
+    arrive();
+    await settle();
+    expect(sink.got).toHaveLength(1);
+    expect(store.recordedAs).toEqual([notification]);
+  });
+
   test('stop lets what is on its way arrive, and gives the sink to others', async () => {
     const { worker, push, sink, store } = setUp();
     worker.start();
