@@ -29,7 +29,8 @@ http: { enabled: false }
     await link.close();
   });
 
-  it.each([1, 2])('ends the start with a reason, after reply %i', async (replies) => {
+  /** Started behind a link that lets so many replies through. */
+  const start = async (replies: number, spool: string) => {
     const url = new URL(database.url);
     const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
     let seen = 0;
@@ -39,11 +40,29 @@ http: { enabled: false }
     const daemon = await Daemon.prepare(`
 mqtt: { url: "mqtt://127.0.0.1:9" }
 database: { url: "${url.href}", connect_timeout: 2s, statement_timeout: 2s }
+spool: { ${spool} }
 http: { enabled: false }
 `);
     daemon.spawn();
+    return { daemon, link };
+  };
+
+  it.each([1, 2])('ends the start with a reason where there is no spool, after reply %i', async (replies) => {
+    const { daemon, link } = await start(replies, 'enabled: false');
     expect(await daemon.ended()).toBe(1);
     expect(daemon.log.map(({ msg }) => msg).join('\n')).toContain('database');
+    await daemon.remove();
+    await link.close();
+  });
+
+  it.each([1, 2, 3, 4])('goes on with the spool, after reply %i, and stops in order', async (replies) => {
+    const { daemon, link } = await start(replies, 'after: 2s');
+    await daemon.logged(({ msg }) => msg.startsWith('started without the database'));
+    await daemon.logged(({ msg }) => msg === 'ready');
+    link.resume();
+    link.cut();
+    await daemon.logged(({ msg }) => msg === 'the database takes writes again');
+    expect(await daemon.end('SIGTERM')).toBe(0);
     await daemon.remove();
     await link.close();
   });
