@@ -1,5 +1,6 @@
 import { Engine } from '../core/alert/engine.ts';
 import type { EngineReading } from '../core/alert/engine.ts';
+import type { Foresight } from '../core/alert/foresight.ts';
 import type { AlertStateRow } from '../core/alert/model.ts';
 import { restoreRow } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
@@ -9,7 +10,11 @@ import type { Micros } from '../core/reading.ts';
 import type { AlertStore, ReadingSpan, Sensor } from '../ports.ts';
 
 /** A reading whose sensor is known. */
-export type EvaluatedReading = EngineReading & { readonly sensor: Sensor };
+export type EvaluatedReading = EngineReading & {
+  readonly sensor: Sensor;
+  /** Who has told already what it does to the alerts, since its commit takes long. */
+  readonly foreseenBy?: Foresight | undefined;
+};
 
 /** How far back a stored reading shows that a sensor sends a metric, whose silence then means something. */
 const EXPECTED_US = 7 * 86_400_000_000;

@@ -219,9 +219,18 @@ export class Alerting {
   evaluate(readings: readonly EvaluatedReading[]): Evaluation {
     const { engine } = this;
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
-    return this.evaluation(engine, changes, () => {
+    const evaluation = this.evaluation(engine, changes, () => {
       for (const reading of readings) engine.reading(reading);
     });
+    return {
+      batch: evaluation.batch,
+      adopt: () => {
+        const foresight = readings[0]?.foreseenBy;
+        const foreseen = foresight?.isOf(engine) && readings.every((each) => each.foreseenBy === foresight);
+        evaluation.adopt();
+        if (foreseen === true) foresight?.goOn();
+      },
+    };
   }
 
   /** What the passing of time does to them: a slice of it, once the rules of today have judged what is open. */

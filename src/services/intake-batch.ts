@@ -123,7 +123,9 @@ export class IntakeBatch implements BatchFill {
   /** Takes one row out and keeps its message as a dead letter. */
   refuse(index: number, reason: string, detail: string): void {
     const [row] = this.rowList.splice(index, 1);
-    if (row !== undefined) this.reject(row, reason, detail);
+    if (row === undefined) return;
+    row.foreseenBy?.spoil();
+    this.reject(row, reason, detail);
   }
 
   /** Keeps the message of a row, which is out of the batch already, as a dead letter. */

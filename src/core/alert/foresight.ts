@@ -4,13 +4,15 @@ import type { EngineReading } from './engine.ts';
 import type { AlertNotification } from './model.ts';
 import type { AlertIdOf } from './row.ts';
 
+const MOST_EFFECTS = 10_000;
+
 /**
  * What readings will tell whose commit is still to come. It evaluates on from the committed state in an engine of its
  * own, so nothing of it is remembered, and the batch that is being committed meanwhile is not disturbed.
  */
 export class Foresight {
   private readonly engine: Engine;
-  private readonly version: number;
+  private version: number;
   private readonly alertId: AlertIdOf;
   private readonly ahead: Engine;
   private told = 0;
@@ -27,12 +29,24 @@ export class Foresight {
     return this.engine === engine && engine.version === this.version;
   }
 
+  /** Once more good, after a commit of nothing but readings that it has foreseen: it is ahead of them still. */
+  goOn(): void {
+    this.version = this.engine.version;
+  }
+
+  /** What it has foreseen does not come to pass: one of its readings was refused. */
+  spoil(): void {
+    this.version = NaN;
+  }
+
   /** In the order in which they will be committed, after those of the last call. */
   readings(readings: readonly EngineReading[]): readonly AlertNotification[] {
     for (const reading of readings) this.ahead.reading(reading);
     const { effects } = this.ahead.work;
     const fresh = effects.slice(this.told);
     this.told = effects.length;
+    // They are kept as long as this is: under a load that never ends that must not be for ever.
+    if (this.told > MOST_EFFECTS) this.spoil();
     return batchOf(fresh, [], this.alertId).notifications;
   }
 }

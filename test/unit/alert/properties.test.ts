@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { AlertStateRow } from '../../../src/core/alert/model.ts';
+import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
 import { Foresight } from '../../../src/core/alert/foresight.ts';
 import { restoreRow } from '../../../src/core/alert/restore.ts';
@@ -40,15 +40,20 @@ describe('over random timelines', () => {
         bench.engine.begin();
         for (const each of all.slice(from, from + 5)) bench.read(each);
         const foresight = new Foresight(bench.engine, alertId);
-        const foreseen = [];
+        const foreseen: AlertNotification[] = [];
         let done = from;
-        for (const size of [...parts, all.length])
-          foreseen.push(
-            ...foresight.readings(all.slice(done, (done += size)).map((each) => bench.made(each))),
-          );
+        const part = (size: number) => {
+          const readings = all.slice(done, (done += size)).map((each) => bench.made(each));
+          foreseen.push(...foresight.readings(readings));
+        };
+        const [more = 0, ...others] = parts;
+        part(5 + more);
         expect(foresight.isOf(bench.engine)).toBe(true);
         bench.finish();
         expect(foresight.isOf(bench.engine)).toBe(false);
+        // All that was committed had been foreseen.
+        foresight.goOn();
+        for (const size of [...others, all.length]) part(size);
         bench.send(...all.slice(from + 5));
         expect(foreseen).toEqual(bench.notifications.slice(before));
         expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
