@@ -86,7 +86,7 @@ export class OpenSpool {
     const away = await step.orAway(clock, config.spool.after);
     if (away !== undefined) watch.failed(away, 0, 'started without the database: messages go to the spool');
     // What the last process left unevaluated may be much: it goes first, and the start does not wait for it.
-    if (away !== undefined || spooling.contents.lanes.unresolved.records > 0) spooling.beginBlind();
+    if (away !== undefined || this.settling.owes) spooling.beginBlind();
     const { min: baseMs, max: capMs } = config.ingest.retry;
     const draining = new Draining(
       { baseMs, capMs },

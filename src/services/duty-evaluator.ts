@@ -65,23 +65,14 @@ const handed = ({ key, timeUs, receivedAtMs, metrics }: ResolvedRow) => ({
   metrics,
 });
 
-/**
- * Readings of the spool that were evaluated under a duty. While that lasts, what was made of them is in the database;
- * once it is over, some of it may have been dropped, and they are handed on.
- */
-export function evaluatedUnder(duty: DutyEpoch): AlertEvaluator {
-  let over = false;
-  return {
-    prepare: async () => {},
-    knows: () => true,
-    evaluate: (rows) => {
-      const handedOn = { group: duty.group, readings: rows.map(handed) };
-      return { batch: { ...EMPTY_ALERT_BATCH, ...(over ? { handedOn } : { duty }) }, adopt: () => {} };
-    },
-    announce: () => {},
-    announceUnpersisted: () => {},
-    lost: () => {
-      over = true;
-    },
-  };
-}
+/** For readings of the spool that were evaluated, and what was made of them could not be written. */
+export const handingOn = (group: string): AlertEvaluator => ({
+  prepare: async () => {},
+  knows: () => true,
+  evaluate: (rows) => {
+    const handedOn = { group, readings: rows.map(handed) };
+    return { batch: { ...EMPTY_ALERT_BATCH, handedOn }, adopt: () => {} };
+  },
+  announce: () => {},
+  announceUnpersisted: () => {},
+});

@@ -2,7 +2,7 @@ import { EMPTY_ALERT_BATCH, type DutyEpoch } from '../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Clock, Logger, ReadingStore, Spool, SpooledRecord, StoreOutcome } from '../ports.ts';
 import { BatchCommit, DUTY_LOST, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
-import { evaluatedUnder } from './duty-evaluator.ts';
+import { handingOn } from './duty-evaluator.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 import { codeOf, type StoreWatch } from './store-health.ts';
@@ -67,8 +67,8 @@ export class Settling {
   /** After an inexplicable failure: one record at a time, so that only the bad one is set aside. */
   private single = 0;
   private damagedItems = 0;
-  /** Alerts were dropped, for another daemon had taken the duty: the readings behind them have to go to it. */
-  private dropped = false;
+  /** Under it nothing can be written any more, for another daemon has the duty: what was evaluated goes there as readings. */
+  private dropping: DutyEpoch | undefined;
 
   constructor(options: SettlingOptions, deps: SettlingDeps) {
     this.options = options;
@@ -78,30 +78,35 @@ export class Settling {
 
   /** What the alert engine made of readings while the database was away. False: there is none. Rejects as a commit does. */
   async alerts(signal?: AbortSignal): Promise<boolean> {
-    const [record] = await this.oldest('alerts', 1);
+    const [record] = this.dropping === undefined ? await this.oldest('alerts', 1) : [];
     if (record === undefined) return false;
-    return this.attempt([record], async () => {
-      const { alerts } = record;
-      try {
+    try {
+      return await this.attempt([record], async () => {
+        const { alerts } = record;
         await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: true }, signal);
-      } catch (error) {
-        if (codeOf(error) !== DUTY_LOST) throw error;
-        return this.drop(record);
-      }
-      await this.deps.spool.remove([record]);
-      this.deps.onAlertsSettled(record);
-    });
-  }
-
-  /** Another daemon has gone on from an older state, and its states must not be overwritten. */
-  private async drop(record: SpooledRecord): Promise<void> {
-    if (!this.dropped)
+        await this.deps.spool.remove([record]);
+        this.deps.onAlertsSettled(record);
+      });
+    } catch (error) {
+      const { duty } = record.alerts;
+      if (codeOf(error) !== DUTY_LOST || duty === undefined) throw error;
+      this.dropping = duty;
       this.deps.logger.warn(
-        { ...record.alerts.duty },
+        { ...duty },
         'another daemon evaluates alerts: what was evaluated here meanwhile is dropped, its readings are handed on',
       );
-    this.dropped = true;
-    await this.deps.spool.remove([record]);
+      return false;
+    }
+  }
+
+  /** Its readings are handed on: nobody needs to know any more that they are to be. */
+  private async drop({ epoch }: DutyEpoch): Promise<void> {
+    for (;;) {
+      const [record] = await this.oldest('alerts', 1);
+      if (record?.alerts.duty?.epoch !== epoch) break;
+      await this.deps.spool.remove([record]);
+    }
+    this.dropping = undefined;
   }
 
   /**
@@ -109,8 +114,11 @@ export class Settling {
    * (SENSOR_LIMIT).
    */
   async unresolved(alerting: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
-    if (this.dropped && (await this.readings(options.signal))) return true;
-    this.dropped = false;
+    const { dropping } = this;
+    if (dropping !== undefined) {
+      if (!(await this.readings(options.signal))) await this.drop(dropping);
+      return true;
+    }
     return this.load('unresolved', new BatchCommit({ ...this.deps, alerting }), alerting, options);
   }
 
@@ -121,7 +129,7 @@ export class Settling {
 
   /** True while `unresolved` has something to do. */
   get owes(): boolean {
-    return this.dropped || this.deps.spool.contents.lanes.unresolved.records > 0;
+    return this.dropping !== undefined || this.deps.spool.contents.lanes.unresolved.records > 0;
   }
 
   private async load(
@@ -135,10 +143,10 @@ export class Settling {
     if (load === undefined) return false;
     this.loads.set(lane, load);
     const { duty } = load;
+    const dropped = duty !== undefined && duty.epoch === this.dropping?.epoch;
     // Until what was made of them is written, nobody knows whether it can be.
-    if (duty !== undefined && this.deps.spool.contents.lanes.alerts.records > 0) return false;
-    const commit =
-      duty === undefined ? plain : new BatchCommit({ ...this.deps, alerting: evaluatedUnder(duty) });
+    if (duty !== undefined && !dropped && this.deps.spool.contents.lanes.alerts.records > 0) return false;
+    const commit = dropped ? new BatchCommit({ ...this.deps, alerting: handingOn(duty.group) }) : plain;
     return this.attempt(load.records, async () => {
       for (const batch of load.batches) {
         const small: CommitOptions = load.late && batch === load.batches[0] ? { most: LATE_ROWS } : {};

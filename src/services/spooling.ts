@@ -255,8 +255,10 @@ function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
   return [{ lane, id: randomUUID(), readings, deadLetters, alerts }];
 }
 
+/** In a share group also of what changed nothing: it shows whether the readings were evaluated in time. */
 function alertRecord(alerts: AlertBatch): SpoolRecord[] {
-  const { states, raised, resolved, notifications } = alerts;
+  const { states, raised, resolved, notifications, duty } = alerts;
+  if (duty !== undefined) return record('alerts', { alerts });
   if (states.length + raised.length + resolved.length + notifications.length === 0) return [];
   return record('alerts', { alerts });
 }

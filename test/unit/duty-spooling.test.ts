@@ -28,17 +28,17 @@ async function setUp() {
     batch.alerts.duty !== undefined && batch.alerts.duty.epoch !== database.epoch ? lost : stored(batch);
   /** The engine; without a duty it hands on. */
   const daemon = { epoch: 1 as number | undefined };
-  const notification = { alertId: 'a', seq: 1 } as AlertNotification;
+  const made = { notifications: [{ alertId: 'a', seq: 1 } as AlertNotification] };
   const alerting: AlertEvaluator = {
     prepare: async () => {},
     knows: () => daemon.epoch !== undefined,
     evaluate: (rows) => {
       const { epoch } = daemon;
-      const made: Partial<AlertBatch> =
+      const batch: Partial<AlertBatch> =
         epoch === undefined
           ? { handedOn: { group: 'crew', readings: rows } }
-          : { notifications: [notification], duty: { group: 'crew', epoch } };
-      return { batch: { ...EMPTY_ALERT_BATCH, ...made }, adopt: () => {} };
+          : { ...made, duty: { group: 'crew', epoch } };
+      return { batch: { ...EMPTY_ALERT_BATCH, ...batch }, adopt: () => {} };
     },
     announce: () => {},
     announceUnpersisted: () => {},
@@ -52,14 +52,16 @@ async function setUp() {
   );
   await registry.load();
   const told: string[] = [];
-  const settling = new Settling(
-    { lateAfterMs: () => undefined },
-    {
-      ...{ spool, registry, store, clock, logger, watch: new StoreWatch({ clock, logger, metrics }) },
-      onSettled: () => {},
-      onAlertsSettled: ({ alerts }) => told.push(...alerts.notifications.map(({ alertId }) => alertId)),
-    },
-  );
+  const another = () =>
+    new Settling(
+      { lateAfterMs: () => undefined },
+      {
+        ...{ spool, registry, store, clock, logger, watch: new StoreWatch({ clock, logger, metrics }) },
+        onSettled: () => {},
+        onAlertsSettled: ({ alerts }) => told.push(...alerts.notifications.map(({ alertId }) => alertId)),
+      },
+    );
+  const settling = another();
   const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
   spooling.begin();
   const keep = async (value: number) => {
@@ -75,7 +77,21 @@ async function setUp() {
   const readings = () => committed(store).flatMap((batch) => batch.readings.map(({ timeUs }) => timeUs));
   const committed = ({ batches }: FakeStore): StoreBatch[] =>
     batches.filter((batch) => store.auto?.(batch) !== lost);
-  return { spool, spooling, settling, alerting, daemon, database, keep, told, handedOn, readings, logger };
+  return {
+    spool,
+    spooling,
+    settling,
+    another,
+    made,
+    alerting,
+    daemon,
+    database,
+    keep,
+    told,
+    handedOn,
+    readings,
+    logger,
+  };
 }
 
 describe('the spool of a daemon that shares the alert duty', () => {
@@ -97,29 +113,54 @@ describe('the spool of a daemon that shares the alert duty', () => {
     database.epoch = 2;
     while (await settling.alerts());
     expect([told, settling.owes]).toEqual([[], true]);
-    while (await settling.unresolved(alerting));
-    expect([readings(), handedOn(), spool.records, settling.owes]).toEqual([[1, 2], [1, 2], [], false]);
+    while (settling.owes) await settling.unresolved(alerting);
+    expect([readings(), handedOn(), spool.records]).toEqual([[1, 2], [1, 2], []]);
     expect(logger.find(/handed on/)).toHaveLength(1);
   });
 
-  test('after a restart, too, and where only the readings are left', async () => {
+  test("once its alerts are stored, its readings are nobody else's affair, whoever has the duty then", async () => {
     const { settling, database, keep, handedOn, readings, spool } = await setUp();
     await keep(1);
     while (await settling.alerts());
     database.epoch = 2;
     while (await settling.readings());
+    expect([readings(), handedOn(), spool.records]).toEqual([[1], [], []]);
+  });
+
+  test('a process that dies in the middle of handing on goes on with it', async () => {
+    const { settling, another, alerting, database, keep, handedOn, readings, spool } = await setUp();
+    await keep(1);
+    database.epoch = 2;
+    while (await settling.alerts());
+    const next = another();
+    expect(await next.alerts()).toBe(false);
+    expect(next.owes).toBe(true);
+    while (next.owes) await next.unresolved(alerting);
     expect([readings(), handedOn(), spool.records]).toEqual([[1], [1], []]);
   });
 
+  test('what changed nothing is handed on, too: the new holder may know better', async () => {
+    const { settling, alerting, database, keep, handedOn, made } = await setUp();
+    made.notifications = [];
+    await keep(1);
+    database.epoch = 2;
+    while (await settling.alerts());
+    while (settling.owes) await settling.unresolved(alerting);
+    expect(handedOn()).toEqual([1]);
+  });
+
   test('readings of two duties are not mixed', async () => {
-    const { settling, database, daemon, keep, handedOn, readings } = await setUp();
+    const { settling, alerting, database, daemon, keep, told, handedOn, readings } = await setUp();
     await keep(1);
     daemon.epoch = 3;
     await keep(2);
     database.epoch = 3;
     while (await settling.alerts());
+    while (settling.owes) await settling.unresolved(alerting);
+    expect(told).toEqual([]);
+    while (await settling.alerts());
     while (await settling.readings());
-    expect([readings(), handedOn()]).toEqual([[1, 2], [1]]);
+    expect([readings(), handedOn(), told]).toEqual([[1, 2], [1], ['a']]);
   });
 
   test('without the duty readings wait unevaluated, in order, and are handed on', async () => {
