@@ -125,11 +125,12 @@ export async function loadExpected(
   for (const slice of slicesOf(sensors.filter((sensor) => rules.watchedForSilence(sensor).length > 0))) {
     const byId = new Map(slice.map((sensor) => [sensor.id, sensor]));
     const spans = slice.map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
-    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+    const found = await store.loadLastReadings(spans);
+    for (const { sensorId, metric, timeUs, value } of found) {
       const sensor = byId.get(sensorId);
       if (sensor !== undefined) expected.push({ sensor, metric, last: { timeUs, value } });
     }
-    const heard = new Set(expected.map(({ sensor }) => sensor.id));
+    const heard = new Set(found.map(({ sensorId }) => sensorId));
     for (const sensor of slice)
       if (!heard.has(sensor.id))
         for (const metric of rules.watchedForSilence(sensor))
