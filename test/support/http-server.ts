@@ -68,6 +68,11 @@ export class HttpServer {
     while (!enough(this.calls)) await new Promise<void>((resolve) => (this.changed = resolve));
   }
 
+  /** Breaks every connection, those that hang among them. */
+  hangUp(): void {
+    this.server.closeAllConnections();
+  }
+
   async stop(): Promise<void> {
     if (!this.server.listening) return;
     const closed = once(this.server, 'close');
