@@ -2,7 +2,7 @@ import { createLogger } from '../src/adapters/logger.ts';
 import { createMetrics } from '../src/adapters/metrics.ts';
 import { App } from '../src/app.ts';
 import type { Config } from '../src/config/index.ts';
-import type { MessageSource, ReadingStore, StoreBatch } from '../src/ports.ts';
+import type { LogFields, Logger, MessageSource, ReadingStore, StoreBatch } from '../src/ports.ts';
 
 /** What a measurement is told of, while the daemon works. */
 export interface Probe {
@@ -16,12 +16,14 @@ export interface Probe {
   disconnected?(): void;
   /** Every line for the alert log. */
   alerted?(line: string): void;
+  /** Every line that a log of level `info` would have. */
+  logged?(fields: LogFields): void;
 }
 
 /** The daemon, whole, with a probe at the broker and one at the database. */
 export function measuredApp(config: Config, probe: Probe, level: 'warn' | 'error' = 'warn'): App {
   return new App(config, {
-    logger: createLogger({ level, format: 'json' }),
+    logger: probedLogger(createLogger({ level, format: 'json' }), probe),
     metrics: createMetrics(),
     alertLog: { write: (line) => probe.alerted?.(line) },
     wrap: {
@@ -29,6 +31,18 @@ export function measuredApp(config: Config, probe: Probe, level: 'warn' | 'error
       source: (source) => probedSource(source, probe),
     },
   });
+}
+
+function probedLogger(logger: Logger, probe: Probe): Logger {
+  const at = (level: 'info' | 'warn' | 'error') => (fields: LogFields, message: string) => {
+    probe.logged?.(fields);
+    logger[level](fields, message);
+  };
+  return {
+    debug: (fields, message) => logger.debug(fields, message),
+    ...{ info: at('info'), warn: at('warn'), error: at('error') },
+    child: (bindings) => probedLogger(logger.child(bindings), probe),
+  };
 }
 
 function probedStore(store: ReadingStore, probe: Probe): ReadingStore {

@@ -29,6 +29,7 @@ class Watched {
   private phase = new Phase(0);
   private committed = 0;
   private disconnects = 0;
+  private readonly lines = { no_data_group: 0, collector_disconnected: 0 };
   private alerts: AlertLine[] = [];
   private app: App | undefined;
 
@@ -43,6 +44,9 @@ class Watched {
           this.phase.latency.record(Math.max(1, Math.round(nowMs * 1000 - timeUs)));
       },
       disconnected: () => void this.disconnects++,
+      logged: ({ event }) => {
+        if (event === 'no_data_group' || event === 'collector_disconnected') this.lines[event]++;
+      },
       alerted: (line) => void this.alerts.push({ sensorKey: sensorOf(line), atMs: Date.now() }),
     };
     // Alerts and a database that is away are what this is about: only what is unexpected shows.
@@ -60,6 +64,8 @@ class Watched {
     const { latency, loop } = this.phase;
     return {
       ...{ kind: 'look', phase, committed, disconnects, alerts },
+      groupLines: this.lines.no_data_group,
+      awayLines: this.lines.collector_disconnected,
       rssBytes: process.memoryUsage.rss(),
       // Nanoseconds; what it measures includes the interval at which it looks.
       loopDelayP99Ms: loop.count === 0 ? NaN : Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION_MS),

@@ -23,6 +23,9 @@ export type SoakReport =
       /** Since the start: readings committed, times that the connection to the broker was lost. */
       readonly committed: number;
       readonly disconnects: number;
+      /** Lines of the log about many silent sensors, and about a broker that is away, since the start. */
+      readonly groupLines: number;
+      readonly awayLines: number;
       /** Alert lines since the look before. */
       readonly alerts: readonly AlertLine[];
     };

@@ -3,8 +3,11 @@ import { Releasers } from '../../src/releasers.ts';
 import { UsageError } from '../options.ts';
 import { HELP, parseOptions, type SoakOptions } from './options.ts';
 import { soakOutage } from './outage.ts';
+import { soakSilence } from './silence.ts';
 import { soakSteady } from './steady.ts';
 import { formatLines, holds } from './verdict.ts';
+
+const RUNS = { outage: soakOutage, steady: soakSteady, silence: soakSilence };
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -33,11 +36,11 @@ async function soak(options: SoakOptions): Promise<number> {
   for (const name of ['SIGINT', 'SIGTERM'] as const)
     process.once(name, () => interrupt.abort(new Error(`stopped by ${name}`)));
   const progress = (text: string) => void process.stderr.write(`soak: ${text}\n`);
-  const run = options.mode === 'outage' ? soakOutage : soakSteady;
+  const run = RUNS[options.mode];
   try {
     const lines = await Promise.race([run({ options, releasers, signal, progress }), interrupted]);
-    const { mode, seconds, rate } = options;
-    const title = `${mode}: ${seconds} s at ${rate} messages/s`;
+    const { mode, seconds, rate, sensors } = options;
+    const title = mode === 'silence' ? `${mode}: ${sensors} sensors` : `${mode}: ${seconds} s at ${rate} messages/s`; // prettier-ignore
     const held = lines.every(holds);
     process.stdout.write(options.json ? `${JSON.stringify({ options, held, lines }, null, 2)}\n` : formatLines(title, lines)); // prettier-ignore
     return held ? 0 : 1;

@@ -1,15 +1,17 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../options.ts';
 
-export const MODES = ['outage', 'steady'] as const;
+export const MODES = ['outage', 'steady', 'silence'] as const;
 export type Mode = (typeof MODES)[number];
 
 export interface SoakOptions {
   readonly mode: Mode;
-  /** Of the outage, or of the steady load. */
+  /** Of the outage, or of the steady load; `no_data_after` of the sensors that fall silent. */
   readonly seconds: number;
   /** Messages a second. */
   readonly rate: number;
+  /** That fall silent together. */
+  readonly sensors: number;
   readonly databaseUrl: string | undefined;
   /** How soon after the outage all must be stored. */
   readonly drainSeconds: number;
@@ -26,13 +28,17 @@ The daemon under load for a long time, with a mosquitto and a TimescaleDB of its
   outage               the database is away for all of the time; then everything must be stored soon, the connection to
                        the broker never lost, memory bounded, and alerts told at once
   steady               memory, event-loop delay and latency of the last quarter against those of the first
+  silence              all sensors are silent after an outage of the broker, come back, and are silent again while the daemon
+                       is killed: few lines, few notifications, nothing lost
 
-  --seconds N          how long (default: 600)
+  --seconds N          how long (default: 600); silence: no_data_after, within which all must come back and be told
+                       (default: 120, at least 60)
   --rate N             messages a second, QoS 1 (default: 1000)
+  --sensors N          silence: how many (default: 100000)
   --database-url URL   a TimescaleDB server (superuser) instead of the embedded one; a database is made for the run and
                        dropped after it
   --drain-seconds N    outage: all must be stored so long after its end (default: 120)
-  --max-rss N          outage: megabytes of memory at most (default: 300)
+  --max-rss N          outage, silence: megabytes of memory at most (default: 300; silence: 1000)
   --tolerance N        steady: by what share the last quarter may be worse (default: 0.2)
   --json               one JSON document on standard output instead of the table
   --help               this text
@@ -50,11 +56,18 @@ export function parseOptions(args: readonly string[]): SoakOptions | 'help' {
     throw new UsageError(`expected one of ${MODES.join(', ')}`);
   return {
     mode,
-    seconds: number('--seconds', values.seconds, 600, { min: 4, whole: true }),
+    seconds: number('--seconds', values.seconds, mode === 'silence' ? 120 : 600, {
+      min: mode === 'silence' ? 60 : 4,
+      whole: true,
+    }),
     rate: number('--rate', values.rate, 1000, { min: 1, whole: true }),
+    sensors: number('--sensors', values.sensors, 100_000, { min: 100, whole: true }),
     databaseUrl: databaseUrl(values['database-url']),
     drainSeconds: number('--drain-seconds', values['drain-seconds'], 120, { min: 1, whole: true }),
-    maxRssMb: number('--max-rss', values['max-rss'], 300, { min: 1, whole: true }),
+    maxRssMb: number('--max-rss', values['max-rss'], mode === 'silence' ? 1000 : 300, {
+      min: 1,
+      whole: true,
+    }),
     tolerance: number('--tolerance', values.tolerance, 0.2, { min: 0, whole: false }),
     json: values.json === true,
   };
@@ -68,7 +81,7 @@ function parse(args: readonly string[]) {
       args: [...args],
       allowPositionals: true,
       options: {
-        ...{ seconds: text, rate: text, 'database-url': text, tolerance: text },
+        ...{ seconds: text, rate: text, 'database-url': text, tolerance: text, sensors: text },
         ...{ 'drain-seconds': text, 'max-rss': text, json: flag, help: flag },
       },
     });

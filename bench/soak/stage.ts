@@ -75,7 +75,7 @@ export async function setStage({ options, releasers, progress }: SoakDeps): Prom
 }
 
 /** As the bench has it, without its rules. */
-function plain(broker: BenchBroker, databaseUrl: string, stateDir: string): object {
+export function plain(broker: BenchBroker, databaseUrl: string, stateDir: string): object {
   const text = daemonConfigText({ broker, databaseUrl, stateDir, clientId: 'fieldwatch-soak' });
   return { ...(JSON.parse(text) as object), alerts_file: undefined };
 }

@@ -15,6 +15,12 @@ describe('options', () => {
       seconds: 20,
       tolerance: 0.5,
     });
+    expect(parseOptions(['silence', '--sensors', '5000'])).toMatchObject({
+      mode: 'silence',
+      sensors: 5000,
+      seconds: 120,
+      maxRssMb: 1000,
+    });
     expect(parseOptions(['--help'])).toBe('help');
   });
 
@@ -22,6 +28,8 @@ describe('options', () => {
     [[], /expected one of/],
     [['other'], /expected one of/],
     [['steady', '--seconds', '1.5'], /--seconds: "1.5"/],
+    [['silence', '--seconds', '10'], /--seconds: "10" is no whole number from 60 on/],
+    [['silence', '--sensors', '1'], /--sensors: "1"/],
     [['steady', '--rate', '0'], /--rate: "0"/],
     [['steady', '--rate', ''], /--rate: ""/],
     [['steady', '--nonsense'], /nonsense/],
