@@ -99,11 +99,13 @@ export class Backtest {
   private raise(row: AlertRow): void {
     const before = this.open.get(row.alertId);
     if (before !== undefined) {
-      // Of two crossings at one moment the table has one row: the time is in its key.
-      const firedAtUs = before.firedAtUs.includes(row.timeUs)
-        ? before.firedAtUs
-        : [...before.firedAtUs, row.timeUs];
-      this.open.set(row.alertId, { ...before, severity: row.severity, firedAtUs });
+      const { severity, timeUs, value, threshold } = row;
+      const { firedAtUs } = before;
+      // Of two crossings at one moment the table has one row, which shows the higher: the time is in its key.
+      if (!firedAtUs.includes(timeUs))
+        this.open.set(row.alertId, { ...before, severity, firedAtUs: [...firedAtUs, timeUs] });
+      else if (firedAtUs[0] === timeUs) this.open.set(row.alertId, { ...before, severity, value, threshold });
+      else this.open.set(row.alertId, { ...before, severity });
       return;
     }
     const { sensorId, alertType, alertId, severity, startedAtUs, timeUs, value, threshold } = row;

@@ -35,6 +35,17 @@ describe('a backtest', () => {
     expect(episodes[0]).toMatchObject({ severity: 'critical', peakValue: 36, resolvedValue: 29 });
   });
 
+  test('shows the higher of two crossings at one moment, as the row does', () => {
+    const rules = withRule({
+      for: '1m',
+      for_mode: 'held',
+      levels: [{ severity: 'critical', max: 40, for: '0s' }],
+    });
+    expect(backtest(rules, [[0, 31], [60, 41], [120, 29]], 300).map(short)).toEqual([
+      'temperature_high 60(41/40) 120',
+    ]); // prettier-ignore
+  });
+
   test('lets time pass between readings and after the last: held, and silence', () => {
     const rules = withRule({ for: '5m', for_mode: 'held', no_data_after: '20m' });
     const episodes = backtest(rules, [[0, 31], [60, 25, 's2'], [2000, 25], [2100, 25, 's2']], 3600); // prettier-ignore
