@@ -6,6 +6,7 @@ import type { Daemon } from '../support/daemon.ts';
 import { openDeployment, type Deployment } from '../support/deployment.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { describeWith } from '../support/tools.ts';
 
 const STEP_MS = 200;
@@ -30,6 +31,8 @@ describeWith('mosquitto')('statement 21: the alerts of two daemons of one share 
   let control: TestDatabase;
   let publisher: MqttClient;
   let crew: Daemon[] = [];
+  /** The way of each of them to the database. */
+  const links: TcpProxy[] = [];
   let beat: AbortController;
 
   beforeEach(async () => {
@@ -42,6 +45,7 @@ describeWith('mosquitto')('statement 21: the alerts of two daemons of one share 
     beat?.abort();
     await publisher?.endAsync(true);
     await deployment?.close();
+    await Promise.all(links.splice(0).map((link) => link.close()));
     await control?.close();
   });
 
@@ -60,11 +64,16 @@ http: { enabled: false }
 
   /** Both, and one alone with a database of its own, which gets every message, too. */
   async function start(lateness: string): Promise<Daemon[]> {
-    const { url } = deployment.database;
+    const url = new URL(deployment.database.url);
+    const through = async (): Promise<string> => {
+      const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
+      links.push(link);
+      return Object.assign(new URL(url), { host: `127.0.0.1:${link.port}` }).href;
+    };
     const daemons = await Promise.all([
       deployment.daemon(config('alone', control.url, lateness, '')),
-      deployment.daemon(config('member-1', url, lateness, ', share_group: crew')),
-      deployment.daemon(config('member-2', url, lateness, ', share_group: crew')),
+      deployment.daemon(config('member-1', await through(), lateness, ', share_group: crew')),
+      deployment.daemon(config('member-2', await through(), lateness, ', share_group: crew')),
     ]);
     for (const daemon of daemons) await daemon.launch();
     crew = daemons.slice(1);
@@ -78,6 +87,7 @@ http: { enabled: false }
         'SELECT owner, epoch::int FROM alert_duty WHERE owner IS NOT NULL AND leased_until > now()',
       )
     ).map(({ owner, epoch }) => ({ id: owner.split(' ')[0], epoch }));
+  const linkOf = (daemon: Daemon): TcpProxy => links[crew.indexOf(daemon)] as TcpProxy;
   const holder = async (): Promise<Daemon> => {
     const [held] = await holders();
     const daemon = crew[held?.id === 'member-1' ? 0 : 1];
@@ -212,6 +222,23 @@ http: { enabled: false }
     await sameAsAlone();
     await silenceOfOne();
     expect(new Set(await told())).toEqual(new Set([1]));
+  }, 300_000);
+
+  it('are the same with the one that evaluates cut off from the database: what it made of readings gives way', async () => {
+    await start('60s');
+    let former: Daemon | undefined;
+    await play(async () => {
+      former = await holder();
+      linkOf(former).refuse();
+      linkOf(former).cut();
+      await former.logged(({ msg }) => msg.startsWith('the database is away'));
+      await eventually('the other one has the duty', async () => (await holders())[0]?.epoch === 2);
+      linkOf(former).resume();
+    });
+    await former?.logged(({ msg }) => msg.startsWith('another daemon evaluates alerts'));
+    await sameAsAlone();
+    await silenceOfOne();
+    expect(Math.min(...(await told()))).toBe(1);
   }, 300_000);
 
   it('are the same with the one that evaluates stopped and started again: the other one goes on at once', async () => {
