@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { backoff } from './backoff.ts';
 import { bytes, duration } from './common.ts';
 import { ordered, section, whole } from './fields.ts';
 
@@ -30,19 +31,9 @@ const window = section(
   'bound of memory: at the limit, reading from the broker pauses while pings go on',
 );
 
-const retry = ordered(
-  section(
-    {
-      min: duration({ min: '1ms', max: '1m' })
-        .prefault('100ms')
-        .describe('bound of the first wait; it doubles with each attempt'),
-      max: duration({ min: '1ms', max: '1h' }).prefault('30s').describe('bound of every wait'),
-    },
-    'jittered wait before a batch is tried again after a transient error',
-  ),
-  ['min'],
-  ['max'],
-  { path: ['min'], error: 'must not be longer than max' },
+const retry = backoff(
+  { least: '1ms', mostAtFirst: '1m', first: '100ms', every: '30s' },
+  'jittered wait before a batch is tried again after a transient error',
 );
 
 const sections = section(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { backoff } from './backoff.ts';
 import { bytes, duration } from './common.ts';
-import { certificatePair, flag, ordered, readFilePath, secret, section, text, url, whole } from './fields.ts';
+import { certificatePair, flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
 
 // A client id becomes a level of the status topic, where wildcards and NUL are illegal (MQTT 5, 4.7.1).
 const topicLevel = (description: string) =>
@@ -19,19 +20,9 @@ const tls = section(
   'TLS for mqtts:// and wss://; files are read again at each reconnect',
 ).superRefine(certificatePair);
 
-const reconnect = ordered(
-  section(
-    {
-      min: duration({ min: '10ms', max: '10m' })
-        .prefault('500ms')
-        .describe('bound of the first wait; it doubles with each attempt'),
-      max: duration({ min: '10ms', max: '1h' }).prefault('30s').describe('bound of every wait'),
-    },
-    'jittered, capped wait between connection attempts',
-  ),
-  ['min'],
-  ['max'],
-  { path: ['min'], error: 'must not be longer than max' },
+const reconnect = backoff(
+  { least: '10ms', mostAtFirst: '10m', first: '500ms', every: '30s' },
+  'jittered, capped wait between connection attempts',
 );
 
 export const mqttSchema = section(

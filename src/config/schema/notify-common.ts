@@ -1,25 +1,16 @@
 import { z } from 'zod';
 import { SEVERITIES } from '../../core/alert/model.ts';
 import { isTemplateFault, parseTemplate } from '../../core/notify/template.ts';
+import { backoff } from './backoff.ts';
 import { duration } from './common.ts';
-import { ordered, readFilePath, secret, section, text, whole } from './fields.ts';
+import { readFilePath, secret, section, text, whole } from './fields.ts';
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-const retry = ordered(
-  section(
-    {
-      min: duration({ min: '10ms', max: '10m' })
-        .prefault('1s')
-        .describe('bound of the first wait; it doubles with each attempt'),
-      max: duration({ min: '10ms', max: '1h' }).prefault('2m').describe('bound of every wait'),
-    },
-    'jittered, capped wait after a failure',
-  ),
-  ['min'],
-  ['max'],
-  { path: ['min'], error: 'must not be longer than max' },
+const retry = backoff(
+  { least: '10ms', mostAtFirst: '10m', first: '1s', every: '2m' },
+  'jittered, capped wait after a failure',
 );
 
 const group = section(
