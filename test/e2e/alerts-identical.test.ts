@@ -1,12 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import mqtt, { type MqttClient } from 'mqtt';
-import pg from 'pg';
-import { Daemon, fieldwatch } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { fieldwatch, type Daemon } from '../support/daemon.ts';
+import { openDeployment, type Deployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
-import { Mosquitto } from '../support/mosquitto.ts';
 import { describeWith } from '../support/tools.ts';
 
 const ALERTS = {
@@ -102,42 +99,19 @@ const parsed = (out: string, kind: string): Row[] =>
     .filter((line) => line['kind'] === kind);
 
 describeWith('mosquitto')('the same readings', () => {
-  let database: TestDatabase;
-  let broker: Mosquitto;
-  let db: pg.Client;
-  let publisher: MqttClient;
+  let deployment: Deployment;
   let daemon: Daemon;
   const startMs = Math.floor(Date.now() / 1000) * 1000 - 5 * 3_600_000;
   const sent = timeline(startMs);
   let live: Row[] = [];
 
   beforeAll(async () => {
-    database = await openTestDatabase({ migrated: true });
-    broker = await Mosquitto.start();
-    db = new pg.Client({ connectionString: database.url });
-    db.on('error', () => undefined);
-    await db.connect();
-    publisher = await mqtt.connectAsync(broker.url);
-    daemon = await Daemon.start(`
-mqtt: { url: "${broker.url}", client_id: identical-test }
-database: { url: "${database.url}" }
-routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
-alerts: ${JSON.stringify(ALERTS)}
-scheduler: { enabled: false }
-http: { enabled: false }
-`);
+    deployment = await openDeployment();
+    daemon = await deployment.start({ mqtt: { client_id: 'identical-test' }, alerts: ALERTS });
   });
+  afterAll(() => deployment?.close());
 
-  afterAll(async () => {
-    await publisher?.endAsync();
-    await daemon?.remove();
-    await db?.end();
-    await broker?.stop();
-    await database?.close();
-  });
-
-  const publish = (sensor: string, payload: object) =>
-    publisher.publishAsync(`sensors/lab/${sensor}/readings`, JSON.stringify(payload), { qos: 1 });
+  const publish = (sensor: string, payload: object) => deployment.publish(sensor, payload);
   const publishAll = async (all: readonly Sent[]) => {
     for (const [index, { sensor, timeMs, metrics }] of all.entries()) {
       await publish(sensor, { ts: timeMs, ...metrics });
@@ -145,34 +119,28 @@ http: { enabled: false }
       if (index % 17 === 0) await publish(sensor, { ts: timeMs, ...metrics });
     }
   };
-  const count = async (text: string) => (await db.query<{ n: number }>(text)).rows[0]?.n;
-  const stored = (n: number) =>
-    eventually(
-      `${n} readings`,
-      async () => (await count('SELECT count(*)::int AS n FROM sensor_readings')) === n,
-    );
 
   it('go through broker and database, with a crash in between and a sensor that falls silent', async () => {
     const half = Math.floor(sent.length / 2);
     await publishAll(sent.slice(0, half));
-    await stored(half);
+    await deployment.stored(half);
     await daemon.end('SIGKILL');
     // Some of them wait with the broker.
     await publishAll(sent.slice(half, half + 40));
     await daemon.launch();
     await publishAll(sent.slice(half + 40));
-    await stored(sent.length);
+    await deployment.stored(sent.length);
     const silent = (resolved: string) =>
       eventually('no data', async () => {
         const where = `alert_type = 'humidity_no_data' AND resolved_at IS ${resolved}`;
-        return (await count(`SELECT count(*)::int AS n FROM sensor_alerts WHERE ${where}`)) === 1;
+        return (await deployment.count(`sensor_alerts WHERE ${where}`)) === 1;
       });
     await publish('r4', { humidity: 50 });
     await silent('NULL');
     await publish('r4', { humidity: 51 });
     await silent('NOT NULL');
     expect(await daemon.end('SIGTERM')).toBe(0);
-    const { rows } = await db.query<Row>(
+    const rows = await deployment.rows<Row>(
       'SELECT s.key AS sensor, a.* FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id',
     );
     live = episodesOf(rows, (time) => (time instanceof Date ? time.getTime() : null));
@@ -193,7 +161,7 @@ http: { enabled: false }
 
   it('give the same episodes by `rules test`', async () => {
     const iso = (ms: number) => new Date(ms).toISOString();
-    const { rows: heard } = await db.query<{ time: Date; humidity: number }>(
+    const heard = await deployment.rows<{ time: Date; humidity: number }>(
       'SELECT time, humidity FROM sensor_readings WHERE humidity IS NOT NULL ORDER BY time',
     );
     const timeline = [
@@ -210,8 +178,8 @@ http: { enabled: false }
   });
 
   it('give the same episodes by `rules backtest`', async () => {
-    const { rows } = await db.query<{ last: Date }>('SELECT max(time) AS last FROM sensor_readings');
-    const range = ['--since', new Date(startMs).toISOString(), '--until', new Date((rows[0]?.last.getTime() ?? 0) + 1).toISOString()]; // prettier-ignore
+    const [row] = await deployment.rows<{ last: Date }>('SELECT max(time) AS last FROM sensor_readings');
+    const range = ['--since', new Date(startMs).toISOString(), '--until', new Date((row?.last.getTime() ?? 0) + 1).toISOString()]; // prettier-ignore
     const args = ['rules', 'backtest', '--json', ...range, '-c', daemon.configFile];
     const { code, stdout, stderr } = await fieldwatch(args);
     expect([code, stderr]).toEqual([0, '']);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import mqtt, { type MqttClient } from 'mqtt';
 import { openDeployment, type Deployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { numberedMessage } from '../support/publish.ts';
@@ -63,29 +62,23 @@ const BAD: readonly Bad[] = [
 
 describeWith('mosquitto')('one bad message in a batch of a thousand', () => {
   let deployment: Deployment;
-  let publisher: MqttClient;
 
   beforeAll(async () => {
     deployment = await openDeployment();
-    publisher = await mqtt.connectAsync(deployment.broker.url, { protocolVersion: 5 });
     // The linger and the window are long enough for a thousand messages to be one batch.
-    const daemon = await deployment.daemon(`
-mqtt: { url: "${deployment.broker.url}", client_id: bad-rows, receive_maximum: 4000 }
-database: { url: "${deployment.database.url}" }
-routes:
-  - { topic: "sensors/{location}/{device}/readings", codec: json, extras: true }
-  - { topic: "gateway/readings", codec: json, device_path: /id }
-ingest: { batch: { max_rows: ${COUNT}, linger: 10s } }
-scheduler: { enabled: false }
-http: { enabled: false }
-`);
-    await daemon.launch();
+    await deployment.start({
+      mqtt: { client_id: 'bad-rows', receive_maximum: 4000 },
+      routes: [
+        { topic: 'sensors/{location}/{device}/readings', codec: 'json', extras: true },
+        { topic: 'gateway/readings', codec: 'json', device_path: '/id' },
+      ],
+      ingest: { batch: { max_rows: COUNT, linger: '10s' } },
+    });
   });
+  afterAll(() => deployment?.close());
 
-  afterAll(async () => {
-    await publisher?.endAsync();
-    await deployment?.close();
-  });
+  const send = (topic: string, payload: string | Buffer) =>
+    deployment.publisher.publishAsync(topic, payload, { qos: 1 });
 
   it.each(BAD.map((bad, index) => [bad.name, bad, index] as const))(
     'statement 6: %s costs one row, kept as a dead letter with its reason',
@@ -95,7 +88,7 @@ http: { enabled: false }
       const sent = Array.from({ length: COUNT }, (__, n) =>
         n === BAD_AT ? bad : numberedMessage(n, baseMs),
       );
-      await Promise.all(sent.map((one) => publisher.publishAsync(one.topic, one.payload, { qos: 1 })));
+      await Promise.all(sent.map((one) => send(one.topic, one.payload)));
       const stored = () => deployment.numbered(baseMs, baseMs + COUNT);
       await eventually('the good ones are stored', async () => (await stored()).ids === COUNT - 1, 60_000);
       expect(await stored()).toEqual({ rows: COUNT - 1, ids: COUNT - 1 });
@@ -106,25 +99,15 @@ http: { enabled: false }
 
   /** Resolves once a reading that was published after all others is stored. */
   const passed = async (device: string): Promise<void> => {
-    const rest = Array.from({ length: COUNT }, (_, n) =>
-      JSON.stringify({ ts: Date.now() - n, temperature: 1 }),
-    );
-    const topic = `sensors/lab/${device}/readings`;
-    await Promise.all(rest.map((payload) => publisher.publishAsync(topic, payload, { qos: 1 })));
-    await eventually('what came before is stored', async () => {
-      const found = await deployment.rows(
-        'SELECT 1 FROM sensors s JOIN sensor_readings r ON r.sensor_id = s.id WHERE s.key = $1 LIMIT 1',
-        [device],
-      );
-      return found.length > 0;
-    });
+    const rest = Array.from({ length: COUNT }, (_, n) => ({ ts: Date.now() - n, temperature: 1 }));
+    await Promise.all(rest.map((reading) => deployment.publish(device, reading)));
+    const own = 'sensors s JOIN sensor_readings r ON r.sensor_id = s.id WHERE s.key = $1';
+    await eventually('what came before is stored', async () => (await deployment.count(own, [device])) > 0);
   };
 
   it('statement 16: a reading of the year 2106, or of 1970, creates no chunk', async () => {
-    for (const year of [1970, 2106]) {
-      const payload = JSON.stringify({ ts: Date.UTC(year, 1, 7), temperature: 20 });
-      await publisher.publishAsync('sensors/lab/clock/readings', payload, { qos: 1 });
-    }
+    for (const year of [1970, 2106])
+      await deployment.publish('clock', { ts: Date.UTC(year, 1, 7), temperature: 20 });
     await passed('after-2106');
     expect(
       await deployment.rows(`SELECT chunk_name FROM timescaledb_information.chunks
@@ -140,7 +123,7 @@ http: { enabled: false }
     const evil = ['x; drop table sensors', `x"; DROP TABLE sensor_readings; --`, `'; DROP TABLE metrics; --`];
     for (const segment of evil) {
       const payload = JSON.stringify({ ts: Date.now(), temperature: 20, [segment]: 1 });
-      await publisher.publishAsync(`sensors/${segment}/${segment}/readings`, payload, { qos: 1 });
+      await send(`sensors/${segment}/${segment}/readings`, payload);
     }
     await passed('after-drop');
     expect(await tables()).toEqual(before);

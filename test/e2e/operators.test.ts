@@ -1,52 +1,32 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import mqtt, { type MqttClient } from 'mqtt';
-import pg from 'pg';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { runCli } from '../support/cli.ts';
-import { Daemon, type LogLine } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import type { Daemon, LogLine } from '../support/daemon.ts';
+import { openDeployment, type Deployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
-import { Mosquitto } from '../support/mosquitto.ts';
 import { describeWith } from '../support/tools.ts';
 
 describeWith('mosquitto')('what operators say to a daemon that runs', () => {
-  let database: TestDatabase;
-  let broker: Mosquitto;
-  let db: pg.Pool;
-  let publisher: MqttClient;
+  let deployment: Deployment;
   let daemon: Daemon;
 
   beforeAll(async () => {
-    database = await openTestDatabase({ migrated: true });
-    broker = await Mosquitto.start();
-    db = new pg.Pool({ connectionString: database.url, max: 1 });
-    db.on('error', () => undefined);
-    publisher = await mqtt.connectAsync(broker.url);
-    daemon = await Daemon.start(`
-mqtt: { url: "${broker.url}", client_id: operator-test }
-database: { url: "${database.url}" }
-routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
-alerts:
-  metrics:
-    temperature: { max: 30, latch: true, levels: [{ severity: critical, max: 40 }] }
-    humidity: { max: 80 }
-scheduler: { enabled: false }
-http: { enabled: false }
-`);
+    deployment = await openDeployment();
+    daemon = await deployment.start({
+      mqtt: { client_id: 'operator-test' },
+      alerts: {
+        metrics: {
+          temperature: { max: 30, latch: true, levels: [{ severity: 'critical', max: 40 }] },
+          humidity: { max: 80 },
+        },
+      },
+    });
   });
+  afterAll(() => deployment?.close());
 
-  afterAll(async () => {
-    await publisher?.endAsync();
-    await daemon?.remove();
-    await db?.end();
-    await broker?.stop();
-    await database?.close();
-  });
-
-  const publish = (device: string, metrics: Record<string, number>) =>
-    publisher.publishAsync(`sensors/lab/${device}/readings`, JSON.stringify(metrics), { qos: 1 });
+  const publish = (device: string, metrics: Record<string, number>) => deployment.publish(device, metrics);
   const alerts = async (...args: string[]) =>
-    runCli(alertsCommand, args, { env: { FIELDWATCH_DATABASE_URL: database.url, USER: 'ann' } });
+    runCli(alertsCommand, args, { env: { FIELDWATCH_DATABASE_URL: deployment.database.url, USER: 'ann' } });
   const told = (event: string, device: string, more: Record<string, unknown> = {}, from = 0) =>
     daemon.logged(
       (line: LogLine) =>
@@ -55,8 +35,11 @@ http: { enabled: false }
         Object.entries(more).every(([name, value]) => line[name] === value),
       from,
     );
-  const rows = async (device: string) =>
-    (await db.query('SELECT a.* FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id WHERE s.key = $1 ORDER BY a.time', [device])).rows; // prettier-ignore
+  const rows = (device: string) =>
+    deployment.rows(
+      'SELECT a.* FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id WHERE s.key = $1 ORDER BY a.time',
+      [device],
+    );
   const restart = async () => {
     await daemon.end('SIGKILL');
     await daemon.launch();
@@ -73,10 +56,10 @@ http: { enabled: false }
     expect(again.out).toBe('was acknowledged before: a1 temperature_high\n');
     await publish('a1', { temperature: 41 });
     await told('escalated', 'a1');
-    const state = await db.query(
+    const state = await deployment.rows(
       `SELECT s.detail -> 'ack' AS ack FROM alert_state s JOIN sensors x ON x.id = s.sensor_id WHERE x.key = 'a1'`,
     );
-    expect(state.rows).toEqual([{ ack: null }]);
+    expect(state).toEqual([{ ack: null }]);
     expect(await rows('a1')).toMatchObject([{ acked_by: 'ann' }, { acked_by: null }]);
   });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import mqtt, { type MqttClient } from 'mqtt';
+import mqtt from 'mqtt';
 import { openDeployment, type Deployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWith } from '../support/tools.ts';
@@ -8,41 +8,29 @@ const RESTARTS = 3;
 
 describeWith('mosquitto')('retained messages', () => {
   let deployment: Deployment;
-  let publisher: MqttClient;
 
   beforeAll(async () => {
     deployment = await openDeployment();
-    publisher = await mqtt.connectAsync(deployment.broker.url, { protocolVersion: 5 });
   });
-  afterAll(async () => {
-    await publisher?.endAsync();
-    await deployment?.close();
-  });
+  afterAll(() => deployment?.close());
 
   const publish = (device: string, reading: object, retain: boolean) =>
-    publisher.publishAsync(`sensors/lab/${device}/readings`, JSON.stringify(reading), { qos: 1, retain });
-  const rowsOf = async (device: string): Promise<number> =>
-    (
-      await deployment.rows(
-        'SELECT 1 FROM sensor_readings r JOIN sensors s ON s.id = r.sensor_id WHERE s.key = $1',
-        [device],
-      )
-    ).length;
+    deployment.publish(device, reading, { retain });
+  const rowsOf = (device: string) =>
+    deployment.count('sensor_readings r JOIN sensors s ON s.id = r.sensor_id WHERE s.key = $1', [device]);
 
   it(`statement 13: are no new reading at any of ${RESTARTS} restarts`, async () => {
     const ts = Date.now() - 60_000;
     await publish('timeless', { temperature: 20 }, true);
     await publish('timed', { ts, temperature: 21 }, true);
     await publish('accepted', { temperature: 22 }, true);
-    const daemon = await deployment.daemon(`
-mqtt: { url: "${deployment.broker.url}", client_id: retained }
-database: { url: "${deployment.database.url}" }
-routes:
-  - { topic: "sensors/lab/accepted/readings", codec: json, device: accepted, retained: accept }
-  - { topic: "sensors/{location}/{device}/readings", codec: json }
-scheduler: { enabled: false }
-http: { enabled: false }
-`);
+    const daemon = await deployment.daemon({
+      mqtt: { client_id: 'retained' },
+      routes: [
+        { topic: 'sensors/lab/accepted/readings', codec: 'json', device: 'accepted', retained: 'accept' },
+        { topic: 'sensors/{location}/{device}/readings', codec: 'json' },
+      ],
+    });
     for (let start = 0; start <= RESTARTS; start++) {
       await daemon.launch();
       // What is retained comes with the subscription, so it was here when this one is stored.

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Daemon } from '../support/daemon.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
-import { TcpProxy } from '../support/tcp-proxy.ts';
+import { proxyTo } from '../support/tcp-proxy.ts';
 
 /** A link that was up for the first replies and then says nothing more, without breaking. */
 describe('a database link that falls silent during the start', () => {
@@ -14,11 +14,11 @@ describe('a database link that falls silent during the start', () => {
   afterAll(() => database?.close());
 
   it('lets SIGTERM end the start at once', async () => {
-    const link = await TcpProxy.start(Number(new URL(database.url).port || 5432));
+    const { proxy: link, url } = await proxyTo(database.url);
     link.stall();
     const daemon = await Daemon.prepare(`
 mqtt: { url: "mqtt://127.0.0.1:9" }
-database: { url: "postgres://postgres@127.0.0.1:${link.port}/fieldwatch", connect_timeout: 10m }
+database: { url: "${url}", connect_timeout: 10m }
 http: { enabled: false }
 `);
     daemon.spawn();
@@ -31,15 +31,12 @@ http: { enabled: false }
 
   /** Started behind a link that lets so many replies through. */
   const start = async (replies: number, spool: string) => {
-    const url = new URL(database.url);
-    const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
+    const { proxy: link, url } = await proxyTo(database.url);
     let seen = 0;
     link.swallow((_chunk, direction) => direction === 'down' && ++seen > replies);
-    url.hostname = '127.0.0.1';
-    url.port = String(link.port);
     const daemon = await Daemon.prepare(`
 mqtt: { url: "mqtt://127.0.0.1:9" }
-database: { url: "${url.href}", connect_timeout: 2s, statement_timeout: 2s }
+database: { url: "${url}", connect_timeout: 2s, statement_timeout: 2s }
 spool: { ${spool} }
 http: { enabled: false }
 `);

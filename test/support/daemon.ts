@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -94,6 +94,34 @@ export class Daemon {
       }
       await once(this.events, 'change');
     }
+  }
+
+  /** The lines of `alerts.log`, where the configuration names it as the alert log. */
+  async alertLog(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const text = await readFile(join(this.dir, 'alerts.log'), 'utf8');
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Asks its HTTP server, where it has one: `http: { port: 0 }`. */
+  async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
+    const port = String(this.log.findLast(({ msg }) => msg === 'ready')?.['http_port']);
+    const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: response.status, text: await response.text() };
+  }
+
+  /** What became of what it received; checked here that nothing is missing. */
+  async conserved(): Promise<Readonly<Record<string, number>>> {
+    const { text } = await this.get('/metrics');
+    const found = [...text.matchAll(/^fieldwatch_intake_items\{outcome="(\w+)"\} (\S+)$/gm)];
+    const { received = 0, ...rest } = Object.fromEntries(
+      found.map(([, outcome = '', value]) => [outcome, Number(value)]),
+    );
+    const sum = Object.values(rest).reduce((all, value) => all + value, 0);
+    if (received !== sum) throw new Error(`received ${received}, and ${sum} accounted for`);
+    return { received, ...rest };
   }
 
   /** Sends a signal and resolves with the exit code, or null where the signal ended it. */

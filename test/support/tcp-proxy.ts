@@ -136,3 +136,11 @@ export class TcpProxy {
     }
   }
 }
+
+/** A proxy before the server of a URL, and the URL that leads through it. */
+export async function proxyTo(target: string): Promise<{ readonly proxy: TcpProxy; readonly url: string }> {
+  const url = new URL(target);
+  const proxy = await TcpProxy.start(Number(url.port || 5432), url.hostname);
+  [url.hostname, url.port] = ['127.0.0.1', String(proxy.port)];
+  return { proxy, url: url.href };
+}
