@@ -1,5 +1,6 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { systemAlertChanges, type Verified } from '../core/policy/episode.ts';
+import type { Finding } from '../core/policy/finding.ts';
 import type { SystemAlertStore } from '../ports.ts';
 import { alertId } from './alert-id.ts';
 
@@ -36,10 +37,14 @@ export class SystemAlerts {
     announce(changes.notifications);
   }
 
-  private withoutPassing({ findings, answered }: Verified): Verified['findings'] {
-    const silent = findings.filter(({ check }) => !answered.has(check)).map(({ check }) => check);
+  private withoutPassing({ findings, answered }: Verified): readonly Finding[] {
+    const silent = findings.flatMap(checksOf).filter((check) => !answered.has(check));
     for (const check of [...this.silent.keys()]) if (!silent.includes(check)) this.silent.delete(check);
     for (const check of silent) this.silent.set(check, (this.silent.get(check) ?? 0) + 1);
-    return findings.filter(({ check }) => (this.silent.get(check) ?? PATIENCE) >= PATIENCE);
+    return findings.filter((finding) =>
+      checksOf(finding).some((check) => (this.silent.get(check) ?? PATIENCE) >= PATIENCE),
+    );
   }
 }
+
+const checksOf = ({ check, checks = [check] }: Finding): readonly string[] => checks;

@@ -3,7 +3,8 @@ import type { CheckQuery, PolicyCheck } from './check.ts';
 import type { Facts } from './facts.ts';
 import type { PolicyPlan } from './plan.ts';
 
-type Answers = readonly (readonly CatalogRow[])[];
+/** `answers[i]` are the rows of query i. */
+export type Answers = readonly (readonly CatalogRow[])[];
 
 /** One after the other: a catalog has one connection, and a server that is asked much at once has less left for writers. */
 export async function askAll(catalog: Catalog, queries: readonly CheckQuery[]): Promise<Answers> {

@@ -19,10 +19,12 @@ export const VERDICTS = [
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
-/** One fault of one thing. Everything but `actual` is stable while the fault lasts. */
+/** One fault of one thing. Everything but `actual` and `checks` is stable while the fault lasts. */
 export interface Finding {
   /** Name of the check that found it. */
   readonly check: string;
+  /** The checks that it speaks for, where it is not that of one. */
+  readonly checks?: readonly string[];
   /** What it is about: `server`, `sensor_readings`, `sensor_readings retention`. Never a value from the network. */
   readonly subject: string;
   readonly verdict: Exclude<Verdict, 'ok'>;

@@ -1,10 +1,11 @@
-import { askAll, askCheck } from './ask.ts';
+import { askAll, type Answers } from './ask.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { canBeJudged, serverCheck } from './check/server.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { findingKey, isNote, type Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
+import { answersTo, isUnanswered, unansweredFindings, type Unanswered } from './unanswered.ts';
 
 /** What a step changes, from the least to the most: also the order in which steps are done. `drop` deletes data. */
 export const REPAIR_EFFECTS = ['settings', 'refresh', 'compress', 'drop'] as const;
@@ -56,7 +57,14 @@ export async function planRepair(
   const wanted = checks.filter(({ name }) => only.length === 0 || only.includes(name));
   const usable = canBeJudged(facts.server) ? wanted : [serverCheck];
   const parts: RepairPlan[] = [];
-  for (const check of usable) parts.push(await planCheck(catalog, plan, facts, check));
+  const unanswered: Unanswered[] = [];
+  for (const check of usable) {
+    const answers = await answersTo(catalog, plan, facts, check);
+    if (isUnanswered(answers)) unanswered.push(answers);
+    else parts.push(await planCheck(catalog, plan, facts, check, answers));
+  }
+  const silent = unansweredFindings(unanswered);
+  parts.push({ steps: [], refused: silent.map(refusal), findings: silent });
   const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
   return {
     steps: parts.flatMap(({ steps }) => steps).sort((a, b) => order(a) - order(b)),
@@ -70,18 +78,18 @@ async function planCheck(
   plan: PolicyPlan,
   facts: Facts,
   check: PolicyCheck,
+  answers: Answers,
 ): Promise<RepairPlan> {
-  const answers = await askCheck(catalog, plan, facts, check);
   const findings = check.judge(plan, facts, answers);
   if (findings.length === 0) return { steps: [], refused: [], findings };
   const details = await askAll(catalog, check.repair?.queries?.(plan, facts, answers) ?? []);
   const steps = check.repair?.steps({ plan, facts, findings, answers, details }) ?? [];
   const mended = new Set(steps.map(({ subject }) => subject));
-  const refused = findings
-    .filter((finding) => !isNote(finding) && !mended.has(finding.subject))
-    .map(({ subject, remedy }) => ({ check: check.name, subject, reason: remedy }));
+  const refused = findings.filter((finding) => !isNote(finding) && !mended.has(finding.subject)).map(refusal);
   return { steps: [...new Map(steps.map((step) => [step.sql, step])).values()], refused, findings };
 }
+
+const refusal = ({ check, subject, remedy }: Finding): Refusal => ({ check, subject, reason: remedy });
 
 /** Whether two rounds of repair are about the same faults: then another one would not help. */
 export function sameFindings(a: readonly Finding[], b: readonly Finding[]): boolean {

@@ -94,16 +94,34 @@ describe('findings as alerts of the system', () => {
   test('a check that gave no answer ends nothing, and is an alert only when that lasts', async () => {
     const house = new House();
     await house.verified([late]);
-    const silent = finding('retention', 'retention', { verdict: 'stalled' });
-    const others = ['policies', 'server'];
-    expect(await house.verified([silent], others)).toEqual([]);
-    expect(await house.verified([silent], others)).toEqual([]);
-    expect(await house.verified([silent], others)).toEqual(['firing policy_retention retention warning 1']);
-    expect(await house.verified([])).toEqual([
-      'resolved policy_retention sensor_readings retention warning 2',
-      'resolved policy_retention retention warning 2',
+    const silent = (...checks: string[]) =>
+      finding('unanswered', 'verification', { verdict: 'stalled', checks });
+    const others = ['server'];
+    expect(await house.verified([silent('retention')], others)).toEqual([]);
+    // Another one each time: none of them waits for long.
+    expect(await house.verified([silent('policies')], others)).toEqual([]);
+    expect(await house.verified([silent('retention', 'policies')], others)).toEqual([]);
+    expect(await house.verified([silent('policies')], others)).toEqual([
+      'firing policy_unanswered verification warning 1',
     ]);
-    expect(await house.verified([silent], others)).toEqual([]);
+    house.alerts = house.start();
+    expect(await house.verified([silent('policies')], others)).toEqual([]);
+    expect(await house.verified([], ['retention', 'policies', 'server', 'unanswered'])).toEqual([
+      'resolved policy_retention sensor_readings retention warning 2',
+      'resolved policy_unanswered verification warning 2',
+    ]);
+    expect(await house.verified([silent('policies')], others)).toEqual([]);
+  });
+
+  test('a check that the server has no answer for is an alert of its own when that lasts', async () => {
+    const house = new House();
+    const unsupported = finding('retention', 'retention', { verdict: 'unsupported' });
+    const others = ['policies', 'server', 'unanswered'];
+    expect(await house.verified([unsupported], others)).toEqual([]);
+    expect(await house.verified([unsupported], others)).toEqual([]);
+    expect(await house.verified([unsupported], others)).toEqual([
+      'firing policy_retention retention warning 1',
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Catalog } from '../../../src/core/policy/catalog.ts';
 import type { PolicyCheck } from '../../../src/core/policy/check.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { serverCheck } from '../../../src/core/policy/check/server.ts';
+import { planRepair } from '../../../src/core/policy/repair.ts';
 import { verify } from '../../../src/core/policy/verify.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
@@ -36,16 +37,44 @@ const fail = (code: string, kind: ErrorKind) => () => {
   throw new FieldwatchError('canceling statement due to lock timeout (55P03)', { code, kind });
 };
 
-describe('a check that gets no answer is a finding of its own', () => {
+describe('a check that gets no answer is told of', () => {
+  const another: PolicyCheck = { ...asking, name: 'another' };
+
+  test.each(['DB_CONTENTION', 'DB_TIMEOUT', 'CATALOG_TIMEOUT'])(
+    '%s: together with the others that waited in vain',
+    async (code) => {
+      const locked = catalog(fail(code, 'transient'));
+      const { findings, answered } = await verify(locked, plan, [asking, silent, another]);
+      expect(findings).toMatchObject([
+        {
+          check: 'unanswered',
+          checks: ['asking', 'another'],
+          subject: 'verification',
+          ...{ verdict: 'stalled', severity: 'warning' },
+          actual: 'none to asking, another: canceling statement due to lock timeout (55P03)',
+        },
+      ]);
+      expect([...answered]).toEqual(['silent']);
+      // What can be mended is mended; the rest is said to be left.
+      const repair = await planRepair(locked, plan, [asking, silent, another]);
+      expect(repair).toMatchObject({ steps: [], refused: [{ check: 'unanswered' }], findings });
+    },
+  );
+
+  test('and when all do, that is over', async () => {
+    const { answered } = await verify(catalog(fail('DB_TIMEOUT', 'transient')), plan, [silent]);
+    expect([...answered]).toEqual(['silent', 'unanswered']);
+  });
+
   test.each([
-    ['DB_CONTENTION', 'transient', 'stalled'],
-    ['DB_TIMEOUT', 'transient', 'stalled'],
-    ['CATALOG_TIMEOUT', 'transient', 'stalled'],
-    ['DB_SCHEMA', 'schema', 'unsupported'],
-    ['DB_RIGHTS', 'auth', 'unsupported'],
-  ] as const)('%s', async (code, kind, verdict) => {
-    const { findings } = await verify(catalog(fail(code, kind)), plan, [asking, silent]);
-    expect(findings).toMatchObject([{ check: 'asking', subject: 'asking', verdict, severity: 'warning' }]);
+    ['DB_SCHEMA', 'schema'],
+    ['DB_RIGHTS', 'auth'],
+  ] as const)('%s: a finding of its own, which does not pass', async (code, kind) => {
+    const { findings, answered } = await verify(catalog(fail(code, kind)), plan, [asking, silent]);
+    expect(findings).toMatchObject([
+      { check: 'asking', subject: 'asking', verdict: 'unsupported', severity: 'warning' },
+    ]);
+    expect([...answered]).toEqual(['silent', 'unanswered']);
   });
 
   test('but a lost connection is no finding: nothing is known', async () => {
