@@ -1,4 +1,5 @@
 import type { ReadinessCheck } from '../adapters/http/server.ts';
+import { counted } from '../core/counted.ts';
 import { isNote } from '../core/policy/finding.ts';
 import type { Connectivity } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
@@ -55,7 +56,7 @@ export function readinessChecks({
         const count = scheduling?.findings().filter((finding) => !isNote(finding)).length ?? 0;
         return count === 0
           ? { status: 'ok' }
-          : { status: 'degraded', detail: `${count} findings: fieldwatch policies verify` };
+          : { status: 'degraded', detail: `${counted(count, 'finding')}: fieldwatch policies verify` };
       },
     },
     {
@@ -76,9 +77,10 @@ function spool(health: SpoolHealth | undefined): ReturnType<ReadinessCheck['chec
   if (parked > 0)
     return {
       status: 'degraded',
-      detail: `${parked} batches set aside; they are tried again at the next start`,
+      detail: `${counted(parked, 'batch', 'batches')} set aside, tried again at the next start`,
     };
-  if (health.keeps) return { status: 'degraded', detail: `${items} items wait for the database` };
+  if (health.keeps)
+    return { status: 'degraded', detail: `${counted(items, 'item')} waiting for the database` };
   return { status: 'ok' };
 }
 
@@ -86,7 +88,10 @@ function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']>
   switch (connectivity.state) {
     case 'subscribed':
       if (connectivity.refused === 0) return { status: 'ok' };
-      return { status: 'degraded', detail: `the broker refuses ${connectivity.refused} subscriptions` };
+      return {
+        status: 'degraded',
+        detail: `the broker refuses ${counted(connectivity.refused, 'subscription')}`,
+      };
     case 'disconnected':
       return { status: 'fail', detail: connectivity.reason };
     case 'connecting':

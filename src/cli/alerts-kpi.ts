@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { alertKpis, type AlertKpis, type Spread } from '../core/alert/kpi.ts';
+import { counted } from '../core/counted.ts';
 import {
   alertEpisodes,
   staleEpisodes,
@@ -117,7 +118,7 @@ function summary({ kpis, stale, system }: Figures): readonly (readonly [string, 
     ['fired', `${kpis.fired}${kpis.backfilled === 0 ? '' : `, and ${kpis.backfilled} backfilled`}`],
     ['per hour', rate(kpis.perHour)],
     ['per 10 minutes', `${rate(kpis.per10min)}, at most ${kpis.most10min}`],
-    ['in flood', `${percent(kpis.floodShare)} of the time, ${kpis.floods.length} floods`],
+    ['in flood', `${percent(kpis.floodShare)} of the time, ${counted(kpis.floods.length, 'flood')}`],
     ['chattering', String(kpis.chattering.length)],
     ['open for > 24 h', `${stale.length}${stale.length === STALE_ROWS ? ' or more' : ''}`],
     ['ten most frequent', `${percent(kpis.topShare)} of all`],

@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
+import { counted } from '../core/counted.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { numeric } from './arguments.ts';
 import { captureLine } from './capture-line.ts';
@@ -42,7 +43,7 @@ async function capture(cli: Cli, options: Options): Promise<ExitCode> {
     await sink.close();
     const why = ended === 'messages' ? '; --messages sets the limit' : '';
     cli.stderr.write(
-      `fieldwatch: captured ${messages} messages in ${(elapsedMs / 1000).toFixed(1)} s${why}\n`,
+      `fieldwatch: captured ${counted(messages, 'message')} in ${(elapsedMs / 1000).toFixed(1)} s${why}\n`,
     );
     return 0;
   } finally {

@@ -15,6 +15,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from './command.ts';
+import { counted } from '../core/counted.ts';
 
 interface Options {
   readonly config?: string;
@@ -59,6 +60,5 @@ function checkConfig(cli: Cli, { config: file, json }: Options): ExitCode {
 
 function reportFaults(cli: Cli, error: ConfigError): void {
   for (const fault of error.faults) print(cli, formatFault(fault));
-  const count = error.faults.length === 1 ? '1 fault' : `${error.faults.length} faults`;
-  cli.stderr.write(`fieldwatch: ${count}\n`);
+  cli.stderr.write(`fieldwatch: ${counted(error.faults.length, 'fault')}\n`);
 }

@@ -1,4 +1,5 @@
 import type { AlertNotification } from '../core/alert/model.ts';
+import { counted } from '../core/counted.ts';
 import { formatAlertLine } from './alert-line.ts';
 import { createPaint, type Paint } from './terminal.ts';
 
@@ -130,7 +131,7 @@ export function formatProgress(snapshot: DemoSnapshot, width: number, paint: Pai
     `${grouped(snapshot.messagesPerSecond)} messages/s`,
     `${grouped(snapshot.rowsStored)} rows stored`,
     `${firingAlerts} firing`,
-    `${snapshot.sensors} sensors`,
+    counted(snapshot.sensors, 'sensor'),
     `lag ${lagMs === null ? '-' : `${grouped(lagMs)} ms`}`,
   ];
   while (parts.length > 1 && parts.join(' · ').length > width) parts.pop();

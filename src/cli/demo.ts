@@ -1,6 +1,7 @@
 import { createSystemClock } from '../adapters/clock.ts';
 import { App } from '../app.ts';
 import type { Config } from '../config/index.ts';
+import { counted } from '../core/counted.ts';
 import type { Logger } from '../ports.ts';
 import { startSimulator, type Simulator } from '../simulator/publisher.ts';
 import { numeric } from './arguments.ts';
@@ -68,7 +69,9 @@ async function finish(simulator: Simulator, app: App, view: DemoView): Promise<v
   await simulator.stop();
   await app.stop();
   const { stored, duplicate, merged, inFlight } = app.status().totals;
-  view.note(`stored ${stored} readings (${duplicate + merged} seen twice, ${inFlight} left with the broker)`);
+  view.note(
+    `stored ${counted(stored, 'reading')} (${duplicate + merged} seen twice, ${inFlight} left with the broker)`,
+  );
 }
 
 function viewOn(cli: Cli): DemoView {

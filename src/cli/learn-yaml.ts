@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.ts';
 import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../core/learn/index.ts';
 import type { PlainObject } from '../config/walk.ts';
 import { formatNumber } from './format.ts';
@@ -29,10 +30,12 @@ export function learnedYaml(learned: Learned, mqtt: PlainObject | undefined): st
 
 function heading({ messages, topics, seconds, overlooked }: Learned): string[] {
   const lines = [
-    `# Learnt from ${count(messages, 'message')} on ${count(topics, 'topic')} in ${formatNumber(Math.round(seconds))} s.`,
+    `# Learnt from ${counted(messages, 'message')} on ${counted(topics, 'topic')} in ${formatNumber(Math.round(seconds))} s.`,
   ];
   if (overlooked > 0)
-    lines.push(`# Too much to look at all of it: ${overlooked} messages were not. Narrow --filter.`);
+    lines.push(
+      `# Too much to look at all of it: ${counted(overlooked, 'message')} had no turn. Narrow --filter.`,
+    );
   lines.push('# See what it makes of a capture: fieldwatch decode -c FILE --replay CAPTURE', '');
   return lines;
 }
@@ -44,17 +47,15 @@ function routeLines(learned: LearnedRoute): string[] {
   return [
     '',
     comment(`${ecosystem ?? `payloads of your own, ${String(route.codec ?? route.preset)}`}: `, [
-      `${count(messages, 'message')} on ${count(topics, 'topic')}${rate}`,
+      `${counted(messages, 'message')} on ${counted(topics, 'topic')}${rate}`,
     ]),
-    ...(devices.length === 0 ? [] : [comment(`  ${count(devices.length, 'device')}: `, devices)]),
+    ...(devices.length === 0 ? [] : [comment(`  ${counted(devices.length, 'device')}: `, devices)]),
     ...(metrics.length === 0 ? [] : [comment('  ', metrics.map(metricText))]),
     ...hints.map((hint) => comment('  ! ', [hint])),
     `  - ${first.trimStart()}`,
     ...rest,
   ];
 }
-
-const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 function metricText({ name, unit, min, max }: LearnedMetric): string {
   const range = min === max ? formatNumber(min) : `${formatNumber(min)}…${formatNumber(max)}`;
@@ -74,9 +75,9 @@ function reasonLines(title: string, reasons: readonly Reason[]): string[] {
     `# ${title}`,
     ...reasons.map(({ reason, messages, topics, examples }) => {
       const where =
-        topics === 0 ? '' : ` on ${count(topics, 'topic')}: ${examples.map(plainText).join(', ')}`;
+        topics === 0 ? '' : ` on ${counted(topics, 'topic')}: ${examples.map(plainText).join(', ')}`;
       const more = topics > examples.length && examples.length > 0 ? ', …' : '';
-      return `#   ${reason}: ${count(messages, 'message')}${where}${more}`;
+      return `#   ${reason}: ${counted(messages, 'message')}${where}${more}`;
     }),
   ];
 }

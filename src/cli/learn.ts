@@ -1,6 +1,7 @@
 import { inflate } from '../adapters/zlib/inflate.ts';
 import { loadConfig, type Config } from '../config/index.ts';
 import type { PlainObject } from '../config/walk.ts';
+import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { Gathering, learn, type Learned } from '../core/learn/index.ts';
 import { openCapture } from './capture-file.ts';
@@ -128,6 +129,6 @@ const jsonOf = (learned: Learned) => ({
 function summarise(cli: Cli, { routes, notPlaced }: Learned): void {
   const devices = routes.reduce((sum, route) => sum + route.devices.length, 0);
   const unplaced = notPlaced.reduce((sum, reason) => sum + reason.messages, 0);
-  const rest = unplaced === 0 ? '' : `, ${unplaced} messages not placed`;
-  cli.stderr.write(`fieldwatch: ${routes.length} routes, ${devices} devices${rest}\n`);
+  const rest = unplaced === 0 ? '' : `, ${counted(unplaced, 'message')} not placed`;
+  cli.stderr.write(`fieldwatch: ${counted(routes.length, 'route')}, ${counted(devices, 'device')}${rest}\n`);
 }

@@ -4,6 +4,7 @@ import { createSystemClock } from '../adapters/clock.ts';
 import { listen, type HeardMessage } from '../adapters/mqtt/listener.ts';
 import { mqttOptions } from '../app/options.ts';
 import { loadConfig, type Config } from '../config/index.ts';
+import { counted } from '../core/counted.ts';
 import { reduceFilters } from '../core/topic.ts';
 import { numeric, repeated } from './arguments.ts';
 import { configOption, type Cli } from './command.ts';
@@ -146,7 +147,9 @@ export async function hear(
 function progressOf(cli: Cli, messages: () => number): { stop(): void } {
   const terminal = cli.stderr.isTTY === true;
   const tell = (): void =>
-    void cli.stderr.write(terminal ? `\r${messages()} messages ` : `fieldwatch: ${messages()} messages\n`);
+    void cli.stderr.write(
+      terminal ? `\r${counted(messages(), 'message')} ` : `fieldwatch: ${counted(messages(), 'message')}\n`,
+    );
   const timer = setInterval(tell, terminal ? 500 : 10_000);
   return {
     stop: () => {

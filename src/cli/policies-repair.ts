@@ -3,6 +3,7 @@ import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
 import { databaseOptions } from '../app/options.ts';
 import { loadConfig } from '../config/index.ts';
+import { counted } from '../core/counted.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { isNote } from '../core/policy/finding.ts';
 import { planOf } from '../core/policy/plan.ts';
@@ -110,7 +111,7 @@ const title = (step: RepairStep): string =>
 
 function stepLine(cli: Cli, { step, done, error }: StepRun): string {
   const paint = createPaint(wantsColor(cli));
-  const count = step.sliced === true ? ` (${done} chunks)` : '';
+  const count = step.sliced === true ? ` (${counted(done, 'chunk')})` : '';
   return error === undefined
     ? `${paint.green('done')}    ${step.about}${count}`
     : `${paint.red('failed')}  ${step.about}${count}: ${plainText(error)}`;

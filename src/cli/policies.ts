@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { connectOptions } from '../app/options.ts';
 import { loadConfig } from '../config/index.ts';
+import { counted } from '../core/counted.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { isNote, type Finding } from '../core/policy/finding.ts';
 import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
@@ -118,10 +119,12 @@ function printFindings(cli: Cli, findings: readonly Finding[], checks: number): 
     print(cli, `  actual    ${plainText(actual)}`);
     print(cli, `  remedy    ${plainText(remedy)}`);
   }
-  const count = `${findings.length} finding${findings.length === 1 ? '' : 's'}`;
+  const asked = counted(checks, 'check');
   print(
     cli,
-    findings.length === 0 ? paint.green(`ok: ${checks} checks, no finding`) : `${checks} checks, ${count}`,
+    findings.length === 0
+      ? paint.green(`ok: ${asked}, no finding`)
+      : `${asked}, ${counted(findings.length, 'finding')}`,
   );
 }
 

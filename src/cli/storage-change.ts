@@ -3,6 +3,7 @@ import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
 import { databaseOptions } from '../app/options.ts';
 import { loadConfig } from '../config/index.ts';
+import { counted } from '../core/counted.ts';
 import { refreshedAggregates } from '../core/policy/aggregate.ts';
 import type { Catalog } from '../core/policy/catalog.ts';
 import { FieldwatchError } from '../core/errors.ts';
@@ -95,12 +96,12 @@ async function carryOut(
   void cli.interrupted.then(() => stop.abort());
   for (const [index, step] of steps.entries()) {
     const run = await runStep(hand, step, { left: Number.POSITIVE_INFINITY }, stop.signal);
-    const counted = `${step.about}${step.sliced === true ? `: ${run.done} chunks` : ''}`;
+    const said = `${step.about}${step.sliced === true ? `: ${counted(run.done, 'chunk')}` : ''}`;
     if (run.error !== undefined) {
-      cli.stderr.write(`fieldwatch: ${plainText(`${counted}, then: ${run.error}`)}\n`);
+      cli.stderr.write(`fieldwatch: ${plainText(`${said}, then: ${run.error}`)}\n`);
       return 1;
     }
-    print(cli, counted);
+    print(cli, said);
     // A single statement is over by then; of slices there may have been more.
     if (stop.signal.aborted && (step.sliced === true || index < steps.length - 1)) {
       cli.stderr.write('fieldwatch: interrupted; the same command goes on from here\n');
@@ -167,7 +168,7 @@ export function dropCommand(cli: Cli): Command {
       onHands(cli, async ({ hand, plan, db }, relation, { olderThan, dryRun, yes }) => {
         refuseReachedByRefresh(plan, relation, olderThan);
         const { chunks, from, to } = await chunksOlderThan(db, relation, olderThan);
-        const what = `${chunks} chunks of ${relation}, from ${formatTime(from)} to ${formatTime(to)}`;
+        const what = `${counted(chunks, 'chunk')} of ${relation}, from ${formatTime(from)} to ${formatTime(to)}`;
         if (chunks === 0) {
           print(cli, `no chunk of ${relation} is older than ${olderThan}`);
           return 0;
@@ -212,7 +213,7 @@ export function refreshCommand(cli: Cli): Command {
         const unsafe = rows.map((row) => numberOf(row, 'bucket'));
         if (unsafe.length > 0) {
           cli.stderr.write(
-            `fieldwatch: ${unsafe.length} buckets hold more readings than their source still has; left as they are\n`,
+            `fieldwatch: ${counted(unsafe.length, 'bucket')} with more readings than the source still has: left as they are\n`,
           );
         }
         const ranges = without(merged([range], width), unsafe, width);

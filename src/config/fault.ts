@@ -1,3 +1,4 @@
+import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 
 export type ConfigPath = readonly (string | number)[];
@@ -19,12 +20,14 @@ export class ConfigError extends FieldwatchError {
   readonly faults: readonly ConfigFault[];
 
   constructor(faults: readonly ConfigFault[]) {
-    const count = faults.length === 1 ? '1 fault' : `${faults.length} faults`;
-    super(`configuration refused, ${count}:\n${faults.map(formatFault).join('\n')}`, {
-      code: 'CONFIG_INVALID',
-      kind: 'config',
-      remedy: 'correct every line above; docs/configuration.md describes each key',
-    });
+    super(
+      `configuration refused, ${counted(faults.length, 'fault')}:\n${faults.map(formatFault).join('\n')}`,
+      {
+        code: 'CONFIG_INVALID',
+        kind: 'config',
+        remedy: 'correct every line above; docs/configuration.md describes each key',
+      },
+    );
     this.name = 'ConfigError';
     this.faults = faults;
   }

@@ -65,7 +65,7 @@ test('what deletes needs --yes', async () => {
   expect((await run('plan')).out).toContain('-- DELETES (needs --yes): drop chunks of sensor_readings');
   const held = await run('repair');
   expect(held).toMatchObject({ code: 1, out: expect.stringContaining('left    DELETES (needs --yes)') });
-  expect(await run('repair', '--yes')).toMatchObject({ code: 0, out: expect.stringContaining('(1 chunks)') });
+  expect(await run('repair', '--yes')).toMatchObject({ code: 0, out: expect.stringContaining('(1 chunk)') });
 });
 
 test('an unknown check is a usage error', async () => {

@@ -1,5 +1,6 @@
 import type { BrokerFacts } from '../../adapters/mqtt/probe.ts';
 import type { Config } from '../../config/index.ts';
+import { counted } from '../../core/counted.ts';
 import { formatDuration } from '../../core/duration.ts';
 import { areaOf, type Diagnosis } from './report.ts';
 
@@ -117,8 +118,9 @@ function certificates({ tls, clientCertificateDaysLeft }: BrokerFacts): readonly
 function expiry(subject: string, what: string, days: number | undefined): Diagnosis | undefined {
   if (days === undefined) return undefined;
   const remedy = 'renew it; files are read again at the next connection';
-  if (days < 0) return broker.fault({ subject, detail: `${what} expired ${-days} days ago`, remedy });
-  const detail = `${what} expires in ${days} days`;
+  if (days < 0)
+    return broker.fault({ subject, detail: `${what} expired ${counted(-days, 'day')} ago`, remedy });
+  const detail = `${what} expires in ${counted(days, 'day')}`;
   return days < CERTIFICATE_WARNING_DAYS
     ? broker.warning({ subject, detail, remedy })
     : broker.ok(subject, detail);
@@ -135,7 +137,7 @@ function announced({ status, version, dropped }: BrokerTopics, topic: string): r
         ? broker.ok('queue', 'no message dropped since the broker started')
         : broker.warning({
             subject: 'queue',
-            detail: `the broker has dropped ${dropped} messages since it started: a queue was full`,
+            detail: `the broker has dropped ${counted(dropped, 'message')} since it started: a queue was full`,
             remedy: 'raise max_queued_messages and max_queued_bytes, as config/mosquitto.conf does',
           });
   return [

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/index.ts';
+import { counted } from '../../core/counted.ts';
 import { areaOf, type Diagnosis } from './report.ts';
 
 const daemon = areaOf('daemon');
@@ -87,7 +88,7 @@ export function judgeSpool(metrics: string): Diagnosis {
     0,
   );
   const age = Math.round(values.get('oldest_age_seconds') ?? 0);
-  const detail = `${items} items, ${bytes} bytes, the oldest ${age} s old`;
+  const detail = `${counted(items, 'item')}, ${counted(bytes, 'byte')}, the oldest ${age} s old`;
   const [parked = 0, damaged = 0] = [values.get('parked_records'), values.get('damaged_records')];
   if (values.get('full') === 1)
     return daemon.warning({
@@ -98,7 +99,7 @@ export function judgeSpool(metrics: string): Diagnosis {
   if (parked + damaged > 0)
     return daemon.warning({
       subject: 'spool',
-      detail: `${parked} batches set aside, ${damaged} records damaged; ${detail}`,
+      detail: `${counted(parked, 'batch', 'batches')} set aside, ${counted(damaged, 'record')} damaged; ${detail}`,
       remedy:
         'see the log for the reason; what was set aside is tried again at the next start, spool/damaged holds the rest',
     });

@@ -1,4 +1,5 @@
 import type { MigrationStatus } from '../../adapters/timescale/migrate.ts';
+import { counted } from '../../core/counted.ts';
 import { isNote, type Finding } from '../../core/policy/finding.ts';
 import { areaOf, type Diagnosis } from './report.ts';
 
@@ -63,6 +64,6 @@ export function judgePolicies(findings: readonly Finding[], checks: number): rea
     return area.fault({ subject: finding.subject, detail, remedy: finding.remedy });
   });
   return findings.every(isNote)
-    ? [policies.ok('policies', `${checks} checks, no fault`), ...diagnoses]
+    ? [policies.ok('policies', `${counted(checks, 'check')}, no fault`), ...diagnoses]
     : diagnoses;
 }

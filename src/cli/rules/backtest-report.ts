@@ -5,6 +5,7 @@ import {
   type Comparison,
   type SensorTally,
 } from '../../core/alert/backtest-tally.ts';
+import { counted } from '../../core/counted.ts';
 import type { TimeRange } from '../../queries/db.ts';
 import { print, type Cli } from '../command.ts';
 import { formatCrossing, formatSeconds, formatTime } from '../format.ts';
@@ -61,7 +62,7 @@ function printTables(cli: Cli, { readings, sensors }: BacktestResult, report: Re
   };
   print(
     cli,
-    `${formatTime(form.from)} to ${formatTime(form.to)}: ${readings.toLocaleString('en-US')} readings of ${sensors} sensors\n`,
+    `${formatTime(form.from)} to ${formatTime(form.to)}: ${readings.toLocaleString('en-US')} readings of ${counted(sensors, 'sensor')}\n`,
   );
   if (form.list) table(episodeColumns(compared), episodesOf(report));
   table([{ title: 'day', value: (row) => row.day }, ...countColumns(compared)], dayRows(report));
@@ -72,8 +73,8 @@ function printTables(cli: Cli, { readings, sensors }: BacktestResult, report: Re
   print(
     cli,
     proposed === undefined
-      ? `${episodes} episodes`
-      : `${episodes} episodes now, ${proposed} with the file: ${gained ?? 0} gained, ${lost ?? 0} lost`,
+      ? counted(episodes, 'episode')
+      : `${counted(episodes, 'episode')} now, ${proposed} with the file: ${gained ?? 0} gained, ${lost ?? 0} lost`,
   );
 }
 

@@ -8,6 +8,7 @@ import {
   windowStart,
   type RefreshedAggregate,
 } from '../aggregate.ts';
+import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
@@ -89,7 +90,7 @@ function judge({ relation }: RefreshedAggregate, row: CatalogRow): Finding {
     verdict: 'mismatched',
     severity: 'critical',
     expected: `the same counts and sums as ${relation.source}`,
-    actual: `${wrong} bucket${wrong === 1 ? '' : 's'} of the sample differ${wrong === 1 ? 's' : ''}, from ${textOf(row, 'first')} to ${textOf(row, 'last')}`,
+    actual: `${counted(wrong, 'bucket')} of the sample differ${wrong === 1 ? 's' : ''}, from ${textOf(row, 'first')} to ${textOf(row, 'last')}`,
     remedy: `\`fieldwatch policies repair --only ${CHECK}\` recomputes them from the source, as far as it still has the rows`,
   };
 }

@@ -1,6 +1,7 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
+import { counted } from '../../counted.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
 import { compressOlder } from '../manual.ts';
 import { declaredPolicy, policyName, type DeclaredPolicy } from '../plan.ts';
@@ -79,7 +80,7 @@ function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
       ...finding,
       severity: partial >= MANY_PARTIAL ? 'warning' : 'info',
       expected: 'compressed chunks without rows in row form',
-      actual: `${partial} chunks have late rows beside the compressed ones`,
+      actual: `${counted(partial, 'chunk')} with late rows beside the compressed ones`,
       remedy: `the next run merges them (every ${policy.every}); if they stay, ${remedy}`,
     },
   ];

@@ -6,6 +6,7 @@ import {
   windowStart,
   type RefreshedAggregate,
 } from '../aggregate.ts';
+import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Facts } from '../facts.ts';
@@ -159,7 +160,7 @@ function judge({ policy, startOffset }: RefreshedAggregate, ranges: readonly Ran
     verdict: 'lagging',
     severity: 'warning',
     expected: `no outdated bucket before the refresh window (start_offset = ${startOffset})`,
-    actual: `${ranges.length} range${ranges.length === 1 ? '' : 's'} with rows that no refresh will pick up, between ${isoTime(first)} and ${isoTime(last)}`,
+    actual: `${counted(ranges.length, 'range')} with rows that no refresh will pick up, between ${isoTime(first)} and ${isoTime(last)}`,
     remedy: `\`fieldwatch policies repair --only ${CHECK}\`; rows that it leaves came after their chunks were dropped, and refreshing those would delete history`,
   };
 }

@@ -1,5 +1,6 @@
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
+import { counted } from '../../counted.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
 import { dropOlder } from '../manual.ts';
 import { policyName } from '../plan.ts';
@@ -40,7 +41,7 @@ export const retentionCheck: PolicyCheck = {
           verdict: stalled ? 'stalled' : 'lagging',
           severity: stalled ? 'critical' : 'warning',
           expected: `no chunk older than ${policy.config['drop_after']} (and ${graceOf(policy)} of grace)`,
-          actual: `${chunks} chunks, the oldest from ${optionalText(row, 'oldest') ?? '?'}`,
+          actual: `${counted(chunks, 'chunk')}, the oldest from ${optionalText(row, 'oldest') ?? '?'}`,
           remedy: stalled
             ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${facts.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK}\` drops them in slices`
             : `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,

@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Facts } from '../facts.ts';
@@ -137,7 +138,7 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
     return undefined;
   return {
     verdict: 'lagging',
-    actual: `job ${job} failed ${failures} time${failures === 1 ? '' : 's'} in a row: ${message ?? ''}${code === undefined ? '' : ` (${code})`}`,
+    actual: `job ${job} failed ${counted(failures, 'time')} in a row: ${message ?? ''}${code === undefined ? '' : ` (${code})`}`,
     remedy: `mend what the message says; then ${wake}`,
   };
 }
