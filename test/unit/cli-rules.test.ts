@@ -71,18 +71,25 @@ describe('rules check', () => {
   });
 
   test('overrides that meet in a declared sensor', async () => {
-    const path = config(
-      [
-        'sensors: { declare: { n1: { type: probe, tags: [cold] } } }',
-        'alerts:',
-        '  overrides:',
-        '    - { type: probe, metrics: { temperature: { min: 10 } } }',
-        '    - { tag: cold, metrics: { temperature: { max: 8 } } }',
-      ].join('\n'),
-    );
-    const { code, out } = await rules(['check', '-c', path, '--json']);
-    expect(JSON.parse(out)).toMatchObject({ ok: false, findings: [{ sensor: 'n1' }] });
+    const declared = 'sensors: { declare: { n1: { type: probe, tags: [cold] } } }';
+    const overrides = [
+      'overrides:',
+      '  - { type: probe, metrics: { temperature: { min: 10 } } }',
+      '  - { tag: cold, metrics: { temperature: { max: 8 } } }',
+    ];
+    const alerts = file('alerts.yaml', overrides.join('\n'));
+    const { code, out } = await rules(['check', alerts, '-c', config(declared), '--json']);
+    expect(JSON.parse(out)).toMatchObject({
+      ok: false,
+      findings: [{ sensors: ['n1'], message: expect.stringContaining('min 10 is above max 8') }],
+    });
     expect(code).toBe(1);
+    // In one file they are a fault of the configuration, for every command and for the daemon.
+    const whole = config([declared, 'alerts:', ...overrides.map((line) => `  ${line}`)].join('\n'));
+    await expect(rules(['check', '-c', whole])).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      faults: [{ line: 4, path: 'alerts.overrides[0].metrics.temperature.min' }],
+    });
   });
 
   test('a file of rules with a fault', async () => {

@@ -205,3 +205,30 @@ describe('alerts_file', () => {
     ]);
   });
 });
+
+describe('overrides that meet in declared sensors', () => {
+  const MEETING = `mqtt: { keepalive: never }
+sensors: { declare: { n1: { type: probe, location: attic, tags: [cold] }, n2: { type: probe } } }
+alerts:
+  metrics: { temperature: { max: 30 } }
+  overrides:
+    - { type: probe, metrics: { temperature: { min: 10 } } }
+    - { location: attic, metrics: { "*": { hysteresis: 1 } } }
+    - { tag: cold, metrics: { temperature: { max: 8 } } }
+`;
+
+  test('are a fault where they exclude each other, whatever else is at fault', () => {
+    expect(lines(MEETING)).toEqual([
+      expect.stringMatching(/^f\.yaml:1:20: mqtt\.keepalive: /),
+      'f.yaml:6:53: alerts.overrides[0].metrics.temperature.min: temperature: min 10 is above max 8 ' +
+        'where type probe and location attic and tag cold meet: sensor n1',
+    ]);
+  });
+
+  test('are none where they do not meet, and wait for the faults of the rules themselves', () => {
+    const fine = MEETING.replace('never', '30s').replace(', tags: [cold]', '');
+    expect(loadConfig({ file: 'f.yaml', text: fine, env: {} }).config.alerts.overrides).toHaveLength(3);
+    const faulty = MEETING.replace('never', '30s').replace('max: 30', 'max: 5, min: 7');
+    expect(lines(faulty).every((line) => !line.includes(' meet'))).toBe(true);
+  });
+});

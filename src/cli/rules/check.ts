@@ -1,6 +1,5 @@
-import { loadConfig } from '../../config/index.ts';
-import { checkSensor } from '../../core/alert/check.ts';
-import { matchingOverrides, type SensorFacts } from '../../core/alert/effective.ts';
+import { declaredFacts, loadConfig } from '../../config/index.ts';
+import { checkMeetings } from '../../core/alert/meetings.ts';
 import { RuleSet } from '../../core/alert/rules.ts';
 import {
   configOption,
@@ -11,6 +10,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from '../command.ts';
+import { plainText } from '../terminal.ts';
 import { loadRulesFile } from './rules-file.ts';
 
 interface Options {
@@ -39,33 +39,20 @@ function check(cli: Cli, file: string | undefined, { config: configFile, json }:
   const { config } = loadConfig({ file: configFile, env: cli.env });
   const alerts = file === undefined ? config.alerts : loadRulesFile(file);
   const rules = new RuleSet(alerts);
-  const declared = Object.entries(config.sensors.declare).map(
-    ([key, { type, location, tags }], index): SensorFacts => ({
-      id: index + 1,
-      key,
-      type: type ?? null,
-      location: location ?? null,
-      tags,
-    }),
-  );
-  const meetings = declared.flatMap((sensor) =>
-    checkSensor(alerts, matchingOverrides(alerts, sensor)).map(({ message }) => ({
-      sensor: sensor.key,
-      message,
-    })),
-  );
+  const declared = declaredFacts(config);
+  const findings = checkMeetings(alerts, declared).map(({ sensors, message }) => ({ sensors, message }));
   const metrics = Object.keys(alerts.metrics).length;
   const watched = declared.filter((sensor) => rules.rulesFor(sensor).named.length > 0).length;
   const figures = { metrics, overrides: alerts.overrides.length, declared: declared.length, watched };
   if (json === true) {
-    print(cli, JSON.stringify({ ok: meetings.length === 0, ...figures, findings: meetings }));
-    return meetings.length === 0 ? 0 : 1;
+    print(cli, JSON.stringify({ ok: findings.length === 0, ...figures, findings }));
+    return findings.length === 0 ? 0 : 1;
   }
-  for (const { sensor, message } of meetings) print(cli, `${sensor}: ${message}`);
-  if (meetings.length === 0) print(cli, 'rules ok');
+  for (const { message } of findings) print(cli, plainText(message));
+  if (findings.length === 0) print(cli, 'rules ok');
   print(
     cli,
     `  metrics ${metrics}, overrides ${figures.overrides}, declared sensors with rules ${watched} of ${declared.length}`,
   );
-  return meetings.length === 0 ? 0 : 1;
+  return findings.length === 0 ? 0 : 1;
 }

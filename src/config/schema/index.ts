@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { alertsSchema } from './alerts.ts';
 import { duration } from './common.ts';
 import { databaseSchema } from './database.ts';
+import { meetings } from './declared.ts';
 import { embeddedSchema } from './embedded.ts';
 import { ordered, readFilePath, text } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
@@ -52,7 +53,7 @@ const sections = z.strictObject({
     ),
 });
 
-export const configSchema = payloadFitsPacket(sections);
+export const configSchema = payloadFitsPacket(sections.check(meetings));
 
 /** The effective configuration. Names are those of the YAML; durations are milliseconds, sizes bytes. */
 export type Config = Readonly<z.output<typeof configSchema>>;

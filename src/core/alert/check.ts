@@ -1,6 +1,6 @@
 import { ladder } from './compile.ts';
 import type { AlertsConfig, RuleFields } from './config.ts';
-import { effectiveRule, namedMetrics, scopeOf, WILDCARD } from './effective.ts';
+import { effectiveRule, namedMetrics, WILDCARD } from './effective.ts';
 import type { EffectiveRule } from './effective.ts';
 import { SCOPES } from './config.ts';
 import { noiseOf } from './kind/threshold.ts';
@@ -13,7 +13,7 @@ export interface RuleFault {
 
 /**
  * What no single field shows: limits that exclude each other once the layers are merged. Checked for the defaults and
- * for each override on top of them; sensors for which several overrides meet are checked when they are known.
+ * for each override on top of them; where several overrides meet in a sensor is looked at by `checkMeetings`.
  */
 export function checkRules(config: AlertsConfig): readonly RuleFault[] {
   const faults = checkLayer(config, [], ['metrics'], config.metrics);
@@ -27,21 +27,6 @@ export function checkRules(config: AlertsConfig): readonly RuleFault[] {
     else faults.push(...checkLayer(config, [index], ['overrides', index, 'metrics'], override.metrics));
   });
   return faults;
-}
-
-/** Combinations of overrides that meet in one sensor. */
-export function checkSensor(config: AlertsConfig, overrides: readonly number[]): readonly RuleFault[] {
-  return [...namedMetrics(config, overrides), WILDCARD].flatMap((metric) => {
-    const names = overrides.map((index) => {
-      const override = config.overrides[index];
-      const scope = override === undefined ? undefined : scopeOf(override);
-      return scope === undefined ? '' : `${scope} ${override?.[scope] ?? ''}`;
-    });
-    return faultsOf(effectiveRule(config, overrides, metric)).map((fault) => ({
-      path: ['overrides'],
-      message: `${metric}: ${fault.message} where ${names.join(' and ')} meet`,
-    }));
-  });
 }
 
 function checkLayer(
@@ -69,7 +54,8 @@ interface FieldFault {
   readonly message: string;
 }
 
-function faultsOf(rule: EffectiveRule): FieldFault[] {
+/** Limits of one metric that exclude each other. */
+export function faultsOf(rule: EffectiveRule): FieldFault[] {
   const { fields } = rule;
   const faults = [...ladderFaults(rule, 'high'), ...ladderFaults(rule, 'low')];
   const max = ladder(rule, 'high')[0]?.limit;

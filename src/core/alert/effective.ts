@@ -19,11 +19,6 @@ export interface EffectiveRule {
 
 export const WILDCARD = '*';
 
-/** Indexes of the overrides that fit a sensor, weakest first: type < location < tag < sensor, then file order. */
-export function matchingOverrides(config: AlertsConfig, sensor: SensorFacts): readonly number[] {
-  return new OverrideIndex(config.overrides).matching(sensor);
-}
-
 /** The overrides by what they select: one that names a sensor must cost the other sensors nothing. */
 export class OverrideIndex {
   private readonly byScope: Readonly<Record<Scope, Map<string, number[]>>> = {
@@ -45,7 +40,7 @@ export class OverrideIndex {
     });
   }
 
-  /** As `matchingOverrides`. */
+  /** Indexes of the overrides that fit a sensor, weakest first: type < location < tag < sensor, then file order. */
   matching(sensor: SensorFacts): readonly number[] {
     const { type, location, tag, sensor: keys } = this.byScope;
     const named = (map: Map<string, number[]>, value: string | null) =>

@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
-import { checkSensor } from '../../../src/core/alert/check.ts';
-import { matchingOverrides } from '../../../src/core/alert/effective.ts';
+import { checkMeetings } from '../../../src/core/alert/meetings.ts';
 import { rulesOf, sensorOf } from './support.ts';
 
 const limitsOf = (alerts: unknown, facts: Parameters<typeof sensorOf>[1] = {}, metric = 'temperature') =>
@@ -149,9 +148,18 @@ describe('rules that cannot be meant', () => {
         { tag: 'cold', metrics: { temperature: { max: 8 } } },
       ],
     });
-    const meeting = matchingOverrides(config, sensorOf('s1', { type: 'probe', tags: ['cold'] }));
-    expect(checkSensor(config, meeting).map(({ message }) => message)).toEqual([
-      'temperature: min 10 is above max 8 where type probe and tag cold meet',
+    const cold = ['s1', 's2', 's3', 's4', 's5'].map((key) =>
+      sensorOf(key, { type: 'probe', tags: ['cold'] }),
+    );
+    const alone = [sensorOf('warm', { type: 'probe' }), sensorOf('other', { tags: ['cold'] })];
+    expect(checkMeetings(config, [...alone, ...cold])).toEqual([
+      {
+        path: ['overrides', 0, 'metrics', 'temperature', 'min'],
+        message:
+          'temperature: min 10 is above max 8 where type probe and tag cold meet: sensor s1, s2, s3 and 2 more',
+        sensors: ['s1', 's2', 's3', 's4', 's5'],
+      },
     ]);
+    expect(checkMeetings(config, alone)).toEqual([]);
   });
 });
