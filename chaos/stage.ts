@@ -11,7 +11,7 @@ import { openDatabase } from './database.ts';
 import type { Stage } from './fault/fault.ts';
 import type { ChaosOptions } from './options.ts';
 import { Scraper } from './scraper.ts';
-import { SpoolDisk } from './spool-disk.ts';
+import { openSpoolDisk } from './spool-disk.ts';
 
 export interface StageOptions {
   readonly options: ChaosOptions;
@@ -42,8 +42,8 @@ export async function setStage(setup: StageOptions): Promise<{ stage: Stage; scr
   url.hostname = '127.0.0.1';
   url.port = String(databaseLink.port);
   const httpPort = await freePort();
-  const spoolDisk = new SpoolDisk(join(dir, 'daemon', 'data', 'state', 'spool'));
-  releasers.add('spool disk', () => spoolDisk.close());
+  const spoolDisk = await openSpoolDisk(join(dir, 'daemon', 'data', 'state', 'spool'));
+  releasers.add('spool disk', () => spoolDisk?.close());
   const daemon = await Daemon.start({
     ...{ program, dir: join(dir, 'daemon'), onViolation },
     config: daemonConfig({ brokerPort: brokerLink.port, databaseUrl: url.href, httpPort }),

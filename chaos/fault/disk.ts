@@ -11,7 +11,8 @@ export const DISK_FAULTS: readonly Fault[] = [
     target: 'databaseLink',
     holdMs: [1000, 5000],
     inject: async ({ databaseLink, spoolDisk, signal }, { holdMs, variant }) => {
-      if (!spoolDisk.mounted) throw new NotInjected('mounting a disk for the spool takes root');
+      if (spoolDisk === undefined)
+        throw new NotInjected('mounting a disk for the spool takes root, or namespaces of users');
       databaseLink.refuse();
       databaseLink.cut();
       await delay(SPOOLING_MS, signal);

@@ -1,9 +1,9 @@
+import type { SmallDisk } from '../../test/support/small-disk.ts';
 import type { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import type { Broker } from '../broker.ts';
 import type { Daemon } from '../daemon.ts';
 import type { ChaosDatabase } from '../database.ts';
 import type { FaultShape } from '../schedule.ts';
-import type { SpoolDisk } from '../spool-disk.ts';
 
 /** What a fault can lay its hands on. */
 export interface Stage {
@@ -12,7 +12,8 @@ export interface Stage {
   readonly database: ChaosDatabase;
   readonly brokerLink: TcpProxy;
   readonly databaseLink: TcpProxy;
-  readonly spoolDisk: SpoolDisk;
+  /** Undefined where none can be mounted. */
+  readonly spoolDisk: SmallDisk | undefined;
   /** The run is being given up. */
   readonly signal: AbortSignal;
 }

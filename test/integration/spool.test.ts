@@ -1,14 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync } from 'node:fs';
-import { mkdtemp, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import type { FieldwatchError } from '../../src/core/errors.ts';
 import type { Spool } from '../../src/ports.ts';
+import { mountedBy, openSmallDisk, type SmallDisk } from '../support/small-disk.ts';
 import { numbersOf, SpoolFolder, spoolRecord } from '../support/spool-fixtures.ts';
 
 const at = new SpoolFolder();
@@ -180,91 +179,104 @@ describe('statement 18: the spool on disk', () => {
   });
 });
 
-const mountable = canMount();
+describe('statement 18: where the system refuses a write half-way (RLIMIT_FSIZE)', () => {
+  const MIB = 1024 ** 2;
 
-/** A file system of its own that can be filled to the brim. */
-function canMount(): boolean {
-  const folder = mkdtempSync(join(tmpdir(), 'fw-mount-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder]).status === 0;
-  if (mounted) spawnSync('umount', [folder]);
-  else process.stderr.write('skipped: a full disk under the spool (mounting a tmpfs needs root)\n');
-  return mounted;
-}
+  /** Appends records of these sizes where no file may grow beyond a limit: which were taken, or why not. */
+  async function appended(folder: string, limitMib: number, sizes: readonly number[]): Promise<string[]> {
+    // POSIX counts in blocks of 512 bytes.
+    const script = `ulimit -f ${limitMib * 2048} && exec "$@"`;
+    const writer = ['test/support/spool-writer.js', folder, sizes.join()];
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', script, 'sh', process.execPath, ...writer]);
+    expect([status, String(stderr)]).toEqual([0, '']);
+    return String(stdout).trim().split('\n');
+  }
 
-(mountable ? describe : describe.skip)('statement 18: on a 16 MB disk that is filled to the brim', () => {
-  let disk = '';
-  beforeEach(async () => {
-    disk = await mkdtemp(join(tmpdir(), 'fw-disk-'));
-    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', disk]).status).toBe(0);
-  });
-  afterEach(async () => {
-    await at.clear();
-    spawnSync('umount', [disk]);
-    await rm(disk, { recursive: true, force: true });
-  });
-
-  /** Appends until it is refused; the numbers of what was taken. */
-  const fill = async (spool: Spool, from = 0) => {
-    const taken: number[] = [];
-    for (let i = from; ; i++) {
-      try {
-        await spool.append([spoolRecord(10, { from: i * 10, bytes: 10_000 })]);
-        for (let n = 0; n < 10; n++) taken.push(i * 10 + n);
-      } catch (error) {
-        return { taken, error: error as FieldwatchError };
-      }
-    }
-  };
-  const all = async (spool: Spool) => numbersOf(await spool.oldest('readings', 1e6));
-
-  test('refuses what does not fit, keeps what it confirmed, and goes on once there is room', async () => {
-    const spool = await at.open(disk);
-    const { taken, error } = await fill(spool);
-    expect(error).toMatchObject({ code: 'SPOOL_FULL' });
-    expect(taken.length).toBeGreaterThan(300);
-    expect(await all(spool)).toEqual(taken);
-    await spool.remove(await spool.oldest('readings', 1e6));
-    expect((await fill(spool, 1000)).taken.length).toBeGreaterThan(300);
+  test('what did not fit is refused, and what was confirmed before and after is kept', async () => {
+    const folder = await at.folder();
+    // A record of 6 MiB: its first part is in the log when the rest is refused.
+    const sizes = [100_000, 6 * MIB, 100_000, 100_000, 6 * MIB, 100_000];
+    expect(await appended(folder, 4, sizes)).toEqual(['0', 'SPOOL_IO', '2', '3', 'SPOOL_IO', '5']);
+    const spool = await at.open(folder);
+    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 2, 3, 5]);
+    expect(spool.contents.damaged.records).toBe(0);
+    await spool.append([spoolRecord(1, { from: 7, bytes: 6 * MIB })]);
+    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 2, 3, 5, 7]);
   });
 
-  test('survives that somebody else takes the last byte, also through a restart', async () => {
-    const spool = await at.open(disk);
-    const taken: number[] = [];
-    for (let i = 0; i < 30; i++) {
-      await spool.append([spoolRecord(10, { from: i * 10, bytes: 10_000 })]);
-      for (let n = 0; n < 10; n++) taken.push(i * 10 + n);
-    }
-    await brim(disk);
-    await expect(spool.append([spoolRecord(10, { bytes: 10_000 })])).rejects.toMatchObject({
-      kind: 'transient',
-    });
-    expect(await all(spool)).toEqual(taken);
-    await spool.close();
-    const again = await at.open(disk);
-    expect(await all(again)).toEqual(taken);
-    // Now that even the ballast is gone, nothing can be written: not even that something may be forgotten.
-    await brim(disk);
-    const oldest = await again.oldest('readings', 100);
-    await expect(again.remove(oldest)).rejects.toMatchObject({ code: 'SPOOL_IO', kind: 'transient' });
-    await rm(join(disk, 'brim'));
-    expect(await all(again)).toEqual(taken);
-    await again.remove(await again.oldest('readings', 1e6));
-    await again.append([spoolRecord(1, { from: 5 })]);
-    expect(await all(again)).toEqual([5]);
+  test('nothing is taken where there is no room for the ballast', async () => {
+    const folder = await at.folder();
+    expect(await appended(folder, 2, [100, 100])).toEqual(['SPOOL_FULL', 'SPOOL_FULL']);
+    const spool = await at.open(folder);
+    expect(await spool.oldest('readings', 100)).toEqual([]);
+    await spool.append([spoolRecord(1)]);
   });
 });
 
-/** Writes until the disk has not one byte left. */
-async function brim(folder: string): Promise<void> {
-  const file = await open(join(folder, 'brim'), 'a');
-  for (let size = 65_536; size >= 1; size /= 16) {
-    for (;;) {
-      const written = await file.write(Buffer.alloc(size)).then(
-        ({ bytesWritten }) => bytesWritten,
-        () => 0,
-      );
-      if (written < size) break;
-    }
-  }
-  await file.close();
-}
+const by = mountedBy();
+if (by === undefined)
+  process.stderr.write('skipped: a full disk under the spool (neither root nor a namespace may mount one)\n');
+
+(by === undefined ? describe.skip : describe)(
+  'statement 18: on a 16 MB disk that is filled to the brim',
+  () => {
+    let disk: SmallDisk;
+    beforeEach(async () => {
+      disk = await openSmallDisk(by);
+    });
+    afterEach(async () => {
+      await at.clear();
+      await disk?.close();
+    });
+
+    /** Appends until it is refused; the numbers of what was taken. */
+    const fill = async (spool: Spool, from = 0) => {
+      const taken: number[] = [];
+      for (let i = from; ; i++) {
+        try {
+          await spool.append([spoolRecord(10, { from: i * 10, bytes: 10_000 })]);
+          for (let n = 0; n < 10; n++) taken.push(i * 10 + n);
+        } catch (error) {
+          return { taken, error: error as FieldwatchError };
+        }
+      }
+    };
+    const all = async (spool: Spool) => numbersOf(await spool.oldest('readings', 1e6));
+
+    test('refuses what does not fit, keeps what it confirmed, and goes on once there is room', async () => {
+      const spool = await at.open(disk.folder);
+      const { taken, error } = await fill(spool);
+      expect(error).toMatchObject({ code: 'SPOOL_FULL' });
+      expect(taken.length).toBeGreaterThan(300);
+      expect(await all(spool)).toEqual(taken);
+      await spool.remove(await spool.oldest('readings', 1e6));
+      expect((await fill(spool, 1000)).taken.length).toBeGreaterThan(300);
+    });
+
+    test('survives that somebody else takes the last byte, also through a restart', async () => {
+      const spool = await at.open(disk.folder);
+      const taken: number[] = [];
+      for (let i = 0; i < 30; i++) {
+        await spool.append([spoolRecord(10, { from: i * 10, bytes: 10_000 })]);
+        for (let n = 0; n < 10; n++) taken.push(i * 10 + n);
+      }
+      await disk.fill();
+      await expect(spool.append([spoolRecord(10, { bytes: 10_000 })])).rejects.toMatchObject({
+        kind: 'transient',
+      });
+      expect(await all(spool)).toEqual(taken);
+      await spool.close();
+      const again = await at.open(disk.folder);
+      expect(await all(again)).toEqual(taken);
+      // Now that even the ballast is gone, nothing can be written: not even that something may be forgotten.
+      await disk.fill();
+      const oldest = await again.oldest('readings', 100);
+      await expect(again.remove(oldest)).rejects.toMatchObject({ code: 'SPOOL_IO', kind: 'transient' });
+      await disk.clear();
+      expect(await all(again)).toEqual(taken);
+      await again.remove(await again.oldest('readings', 1e6));
+      await again.append([spoolRecord(1, { from: 5 })]);
+      expect(await all(again)).toEqual([5]);
+    });
+  },
+);

@@ -1,13 +1,17 @@
-// Appends numbered records to a spool and says each number once it is safe, until it is killed.
+// Appends numbered records to a spool and says each number once it is safe, until it is killed. With sizes of payloads,
+// such as 3000,6000000,3000, it appends one record of each and says the code of an error in the place of the number.
+import { randomBytes } from 'node:crypto';
 import { openSpool } from '../../dist/adapters/spool/level-spool.js';
 
-const folder = process.argv[2];
+const [folder, list] = process.argv.slice(2);
+const sizes = list?.split(',').map(Number);
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 const clock = { nowMs: () => Date.now() };
 const spool = await openSpool({ folder, maxBytes: 1024 ** 3, maxAgeMs: 86_400_000 }, { clock, logger });
 const alerts = { states: [], raised: [], resolved: [], notifications: [] };
-for (let number = 0; ; number++) {
-  const message = { topic: 't', payload: Buffer.alloc(3000, number), receivedAtMs: 1 };
+
+const append = (number, bytes) => {
+  const message = { topic: 't', payload: randomBytes(bytes), receivedAtMs: 1 };
   const metrics = new Map([['temperature', number]]);
   const reading = {
     key: 's',
@@ -18,8 +22,18 @@ for (let number = 0; ; number++) {
     metrics,
     message,
   };
-  await spool.append([
-    { lane: 'readings', id: String(number), readings: [reading], deadLetters: [], alerts },
-  ]);
-  process.stdout.write(`${number}\n`);
+  const record = { lane: 'readings', id: String(number), readings: [reading], deadLetters: [], alerts };
+  return spool.append([record]);
+};
+
+for (let number = 0; number < (sizes?.length ?? Infinity); number++) {
+  try {
+    await append(number, sizes?.[number] ?? 3000);
+    process.stdout.write(`${number}\n`);
+  } catch (error) {
+    if (sizes === undefined) throw error;
+    process.stdout.write(`${error.code}\n`);
+  }
 }
+// Not closed: what was confirmed is there, whatever comes then.
+process.exit();
