@@ -100,7 +100,7 @@ function withUsual(
   links: { readonly broker: { url: string }; readonly database: { url: string } },
 ): string {
   return JSON.stringify({
-    mqtt: { url: links.broker.url, ...(broker as object) },
+    mqtt: { url: links.broker.url, ...(broker as object | undefined) },
     database: { url: links.database.url, ...(database as object | undefined) },
     routes: [READINGS],
     scheduler: { enabled: false },
