@@ -48,8 +48,9 @@ export class DiskRoom {
     try {
       const file = await open(this.path, 'w', 0o600);
       try {
-        // Not zeros: a file system that compresses would keep nothing of them.
-        await file.write(noise(BALLAST_BYTES));
+        // Not zeros: a file system that compresses would keep nothing of them. And not one `write`, which may end half-way
+        // without an error.
+        await file.writeFile(noise(BALLAST_BYTES));
         await file.sync();
       } finally {
         await file.close();
