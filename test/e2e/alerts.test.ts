@@ -32,9 +32,8 @@ describeWith('mosquitto')('a breach', () => {
     expect(await alerts()).toMatchObject([
       { alert_type: 'temperature_high', value: 31, threshold: 30, severity: 'warning', resolved_at: null },
     ]);
-    expect(lines()).toMatchObject([
-      { level: 'warn', event: 'firing', value: 31, threshold: 30, persisted: true },
-    ]);
+    // Not always after its commit: where that takes long, the line does not wait for it.
+    expect(lines()).toMatchObject([{ level: 'warn', event: 'firing', value: 31, threshold: 30 }]);
   });
 
   it('statement 22: is not announced again after SIGKILL and after an orderly restart', async () => {

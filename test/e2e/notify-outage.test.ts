@@ -69,12 +69,14 @@ describeWith('mosquitto')('an alert while the database is away', () => {
     await eventually('it fires', () => statuses().filter((status) => status === 'firing').length === 2);
     await eventually('it is kept', async () => {
       await late.subscribeAsync('fieldwatch/alerts/#', { qos: 1 });
-      return seen.length > 0;
+      return seen.some((each) => each.endsWith('(kept)'));
     });
     await publish(40, 25);
     await eventually('it is gone', () => seen.at(-1)?.endsWith('gone') === true);
     const topic = 'fieldwatch/alerts/a1/temperature_high';
-    expect([...new Set(seen)]).toEqual([`${topic} firing (kept)`, `${topic} resolved`, `${topic} gone`]);
+    // The sinks are told one beside the other: the first state may come live before it is kept.
+    const states = new Set(seen.filter((each) => each !== `${topic} firing`));
+    expect([...states]).toEqual([`${topic} firing (kept)`, `${topic} resolved`, `${topic} gone`]);
     await late.endAsync();
   }); // prettier-ignore
 });
