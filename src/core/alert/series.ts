@@ -23,8 +23,13 @@ export class Series extends SeriesMemory {
   receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: Outlet): Outcome {
     if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
     const { noData } = this;
-    if (noData !== undefined && noData.work !== OK)
-      put(this, noData, resumed(noData.work, receivedAtMs * 1000, value), receivedAtMs, out);
+    if (noData !== undefined && noData.work !== OK) {
+      const { work } = noData;
+      // It was long on its way, in another daemon's hands: the silence that was told does not begin anew.
+      if ('episode' in work)
+        this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
+      put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);
+    }
     if (timeUs <= this.lastUs)
       return timeUs === this.lastUs && value === this.lastValue ? 'duplicate' : 'late';
     if (this.rule.allowedLatenessUs === 0) {

@@ -259,3 +259,19 @@ test('no data is for the holder to say, and what waits in the inbox counts as he
   expect(tables.alerts).toMatchObject([{ alertType: 'temperature_no_data', value: 20 }]);
   expect([one.lines, two.lines]).toEqual([['firing s1'], []]);
 });
+
+test('a reading that was long in other hands ends the silence, and the same one does not begin anew', async () => {
+  const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
+  await one.receive('s1', at(0, 20));
+  await pass(25_000, [one, two]);
+  expect([tables.alerts.length, open(tables)]).toEqual([1, 1]);
+  // Received before the deadline, and before the last one that was heard.
+  const late = { key: 's1', timeUs: T0_US, receivedAtMs: T0_MS, metrics: new Map([['temperature', 20]]) };
+  tables.inbox.push({ id: 'late', readings: [late] });
+  await pass(10_000, [one, two]);
+  expect([tables.alerts.length, open(tables)]).toEqual([1, 0]);
+  expect([...tables.states]).toEqual([]);
+  await pass(15_000, [one, two]);
+  expect([tables.alerts.length, open(tables)]).toEqual([2, 1]);
+  expect(one.lines).toEqual(['firing s1', 'resolved s1', 'firing s1']);
+});
