@@ -108,6 +108,8 @@ function foreseenBy({ alerting, telling }: House): IntakeEnds['alerting'] {
     foresee: (foresight) => alerting.foresee(foresight),
     knows: (sensorId) => telling.knows(sensorId),
     announceUnpersisted: (notifications) => telling.announceUnpersisted(notifications),
+    judgedUntil: (timeMs) => alerting.judgedUntil(timeMs),
+    listen: (hears, ear) => alerting.listen(hears, ear),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Router } from '../core/route.ts';
 import type { Connectivity, MessageSource } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
 import { Foreseeing, type ForeseeingDeps } from '../services/foreseeing.ts';
+import { Holdup, type HoldupDeps } from '../services/holdup.ts';
 import { Ingest } from '../services/ingest.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
@@ -20,8 +21,8 @@ export interface IntakeEnds {
   readonly url: string;
   readonly router: Router;
   readonly registry: SensorRegistry;
-  /** Who foresees alerts. */
-  readonly alerting: ForeseeingDeps['alerting'];
+  /** Who foresees alerts, and watches silence. */
+  readonly alerting: ForeseeingDeps['alerting'] & HoldupDeps['alerting'];
   readonly writer: BatchWriter;
   readonly ledger: IntakeLedger;
 }
@@ -64,6 +65,9 @@ export async function startIntake(
   });
   foreseeing.start();
   releasers.add('foreseeing', () => foreseeing.stop());
+  const holdup = new Holdup({ waiting: () => ingest.waiting, alerting, clock });
+  holdup.start();
+  releasers.add('holdup', () => holdup.stop());
   await ingest.start();
   releasers.add('intake', () => ingest.stop(config.shutdown_deadline));
   return { source, ingest, publish: (topic, payload, options) => mqtt.publish(topic, payload, options) };

@@ -16,7 +16,7 @@ export interface DutyBound {
   /** Nothing is evaluated from now on: what is remembered would be of yesterday when it is this daemon's turn again. */
   forget(): void;
   /** Whether all that the group hears is heard here. Where it is not, silence says nothing. */
-  listen(hears: boolean): void;
+  listen(hears: boolean, ear: 'group'): void;
 }
 
 export interface AlertDutyDeps {
@@ -114,7 +114,7 @@ export class AlertDuty {
 
   /** While other daemons cannot be heard, for the database is away, nobody can tell whether sensors are silent. */
   attend(): void {
-    this.deps.alerting.listen(this.leased && this.failing === undefined);
+    this.deps.alerting.listen(this.leased && this.failing === undefined, 'group');
   }
 
   /** Another daemon has it: told by the fence, or by a look. */

@@ -7,6 +7,7 @@ import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
 import { messageOf } from '../core/errors.ts';
+import type { Millis } from '../core/reading.ts';
 import type {
   AlertLineKey,
   AlertLog,
@@ -50,6 +51,9 @@ export interface Evaluation {
   adopt(): void;
 }
 
+/** What all that sensors say must pass: the window of the intake, and what other daemons of a share group hand on. */
+type Ear = 'intake' | 'group';
+
 type Commit = (evaluate: () => Evaluation) => Promise<void>;
 
 export const NOTHING: Evaluation = { batch: EMPTY_ALERT_BATCH, adopt: () => {} };
@@ -73,8 +77,10 @@ export class Alerting {
   private engine: Engine;
   private readonly changes = new PendingChanges();
   private connected = false;
-  /** False while a part of what its share group hears does not come here. */
-  private hears = true;
+  /** Where a part of what sensors say is kept from coming here. */
+  private readonly deafBy = new Set<Ear>();
+  /** Up to when, by the clock, what has arrived is judged. */
+  private judgedMs: () => Millis = () => Infinity;
   /** Under which everything evaluated is written; absent where this daemon shares no duty. */
   private duty: DutyEpoch | undefined;
   /** The slice that was committed last has left deadlines that are due. */
@@ -123,10 +129,16 @@ export class Alerting {
   }
 
   /** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
-  listen(hears: boolean): void {
-    if (hears === this.hears) return;
-    this.hears = hears;
+  listen(hears: boolean, ear: Ear): void {
+    if (hears !== this.deafBy.has(ear)) return;
+    if (hears) this.deafBy.delete(ear);
+    else this.deafBy.add(ear);
     this.follow(this.engine);
+  }
+
+  /** Nothing that is due later is decided before what waits until then is judged. */
+  judgedUntil(timeMs: () => Millis): void {
+    this.judgedMs = timeMs;
   }
 
   /** Whether any rule asks something of one of these metrics. */
@@ -324,7 +336,7 @@ export class Alerting {
   }
 
   private tickMs(): number {
-    return this.deps.clock.nowMs() - TICK_LAG_MS;
+    return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.judgedMs());
   }
 
   private evaluation(engine: Engine, changes: readonly RuleChange[], run: () => void): Evaluation {
@@ -352,7 +364,7 @@ export class Alerting {
 
   /** Silence counts from now, if all that is said can be heard. */
   private follow(engine: Engine): void {
-    if (this.connected && this.hears) engine.connected(this.deps.clock.nowMs());
+    if (this.connected && this.deafBy.size === 0) engine.connected(this.deps.clock.nowMs());
     else engine.disconnected();
   }
 

@@ -12,6 +12,8 @@ import type {
 import type { Silence } from '../../../src/core/alert/suppress/silence.ts';
 import { createAlerting } from '../../../src/services/alerting.ts';
 import type { EvaluatedReading } from '../../../src/services/alerting.ts';
+import { Holdup } from '../../../src/services/holdup.ts';
+import { IntakeBatch, type IntakeRow } from '../../../src/services/intake-batch.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { RecordingMetrics } from '../../support/fakes.ts';
 import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
@@ -380,6 +382,56 @@ describe('the alerting service', () => {
       expect(committed.flatMap(({ raised }) => raised)).toMatchObject([
         { alertType: 'temperature_no_data', timeUs: T0_US + 160e6, value: 60 },
       ]);
+    });
+
+    describe('while commits wait', () => {
+      const waits = (daemon: ReturnType<typeof setUp>) => {
+        const queue: IntakeBatch[] = [];
+        const holdup = new Holdup({ waiting: () => queue, alerting: daemon.alerting, clock: daemon.clock });
+        holdup.start();
+        return {
+          arrive: (each: EvaluatedReading) => {
+            const batch = new IntakeBatch(daemon.clock.monotonicMs());
+            batch.rowList.push({ ...each, receivedAtMs: daemon.clock.nowMs() } as IntakeRow);
+            queue.push(batch);
+          },
+          leave: () => queue.shift(),
+        };
+      };
+
+      test('what has arrived is judged before the silence that it ends', async () => {
+        const daemon = setUp(undefined, withRule({ no_data_after: '20s' }));
+        const committed = start(daemon);
+        const intake = waits(daemon);
+        await daemon.alerting.load([SENSOR]);
+        daemon.alerting.onConnectivity(connected);
+        await run(daemon, reading(0, 25));
+        await pass(daemon, 18);
+        intake.arrive(reading(18, 25));
+        await pass(daemon, 9);
+        await run(daemon, reading(18, 25));
+        intake.leave();
+        await pass(daemon, 5);
+        expect(committed.flatMap(({ raised }) => raised)).toEqual([]);
+        await pass(daemon, 20);
+        expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ timeUs: T0_US + 38e6 }]);
+      });
+
+      test('after a long time of it silence counts from its end: the broker may have kept readings back', async () => {
+        const daemon = setUp(undefined, withRule({ no_data_after: '20s' }));
+        const committed = start(daemon);
+        const intake = waits(daemon);
+        await daemon.alerting.load([SENSOR]);
+        daemon.alerting.onConnectivity(connected);
+        await run(daemon, reading(0, 25));
+        intake.arrive(reading(1, 25));
+        await pass(daemon, 60);
+        intake.leave();
+        await pass(daemon, 15);
+        expect(committed.flatMap(({ raised }) => raised)).toEqual([]);
+        await pass(daemon, 10);
+        expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ timeUs: T0_US + 80.5e6 }]);
+      });
     });
 
     test('silence fires also where the broker was there before the state could be read', async () => {
