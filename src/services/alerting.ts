@@ -26,6 +26,7 @@ import { alertId } from './alert-id.ts';
 import { loadEngine, loadExpected, prepareEngine } from './alert-loading.ts';
 import type { EvaluatedReading, Expected } from './alert-loading.ts';
 import { AlertMetrics } from './alert-metrics.ts';
+import { Hearing, type Ear } from './hearing.ts';
 import { OperatorDesk } from './operator-desk.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { DeliveryRouter } from './notifying.ts';
@@ -51,9 +52,6 @@ export interface Evaluation {
   adopt(): void;
 }
 
-/** What all that sensors say must pass: the window of the intake, and what other daemons of a share group hand on. */
-type Ear = 'intake' | 'group';
-
 type Commit = (evaluate: () => Evaluation) => Promise<void>;
 
 export const NOTHING: Evaluation = { batch: EMPTY_ALERT_BATCH, adopt: () => {} };
@@ -76,9 +74,7 @@ export class Alerting {
   private readonly desk: OperatorDesk;
   private engine: Engine;
   private readonly changes = new PendingChanges();
-  private connected = false;
-  /** Where a part of what sensors say is kept from coming here. */
-  private readonly deafBy = new Set<Ear>();
+  private readonly hearing: Hearing;
   /** Up to when, by the clock, what has arrived is judged. */
   private judgedMs: () => Millis = () => Infinity;
   /** Under which everything evaluated is written; absent where this daemon shares no duty. */
@@ -93,6 +89,7 @@ export class Alerting {
     this.engine = new Engine(deps.rules);
     this.announcer = new AlertAnnouncer(deps);
     this.desk = new OperatorDesk(deps);
+    this.hearing = new Hearing(deps);
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
   }
 
@@ -117,7 +114,7 @@ export class Alerting {
   /** From now on this daemon evaluates for its share group, after `load`. Whom it has not heard yet is silent from now. */
   under(duty: DutyEpoch): void {
     this.duty = duty;
-    this.follow(this.engine);
+    this.hearing.follow(this.engine);
   }
 
   /** The duty is somebody else's: nothing is open here, and nothing due. */
@@ -125,15 +122,12 @@ export class Alerting {
     this.duty = undefined;
     this.changes.replace([]);
     this.engine = new Engine(rules);
-    this.follow(this.engine);
+    this.hearing.follow(this.engine);
   }
 
   /** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
   listen(hears: boolean, ear: Ear): void {
-    if (hears !== this.deafBy.has(ear)) return;
-    if (hears) this.deafBy.delete(ear);
-    else this.deafBy.add(ear);
-    this.follow(this.engine);
+    this.hearing.listen(hears, ear, this.engine);
   }
 
   /** Nothing that is due later is decided before what waits until then is judged. */
@@ -202,19 +196,7 @@ export class Alerting {
 
   /** While the broker is away nobody can tell whether sensors are silent: one line instead of one per sensor. */
   onConnectivity(connectivity: Connectivity): void {
-    const { logger } = this.deps;
-    if (connectivity.state === 'connected') {
-      this.connected = true;
-      this.follow(this.engine);
-    } else if (connectivity.state === 'disconnected') {
-      this.engine.disconnected();
-      if (this.connected)
-        logger.warn(
-          { event: 'collector_disconnected', reason: connectivity.reason },
-          'broker unreachable: no-data alerts are suspended',
-        );
-      this.connected = false;
-    }
+    this.hearing.onConnectivity(connectivity, this.engine);
   }
 
   /** Fetches what the engine must know of sensors that it has not seen since the start. */
@@ -360,12 +342,6 @@ export class Alerting {
 
   private fence(): { readonly duty?: DutyEpoch } {
     return this.duty === undefined ? {} : { duty: this.duty };
-  }
-
-  /** Silence counts from now, if all that is said can be heard. */
-  private follow(engine: Engine): void {
-    if (this.connected && this.deafBy.size === 0) engine.connected(this.deps.clock.nowMs());
-    else engine.disconnected();
   }
 
   private logTransitions(effects: Engine['work']['effects']): void {
