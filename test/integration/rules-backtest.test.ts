@@ -106,7 +106,7 @@ describe('rules backtest', () => {
 
   test('is a table for people, of the sensors and the time that are asked for', async () => {
     const { out } = await rules('backtest', '--since', '5d', '--sensor', 'a', '--episodes');
-    expect(out).toContain('6 readings of 1 sensors');
+    expect(out).toContain('6 readings of 1 sensor');
     expect(out).toMatch(/temperature_high\s+warning\s+31 °C > 30 °C/);
     expect(out).toMatch(/a\s+temperature_high\s+2\s+3m\s+2m/);
     expect(out).toContain('3 episodes');
@@ -150,7 +150,7 @@ describe('rules suggest', () => {
     const file = join(folder, 'suggested.yaml');
     await writeFile(file, out);
     const backtest = await rules('backtest', '--since', '5d', '--sensor', 'd', '--rules', file);
-    expect(backtest.out).toContain('1 episodes now, 0 with the file: 0 gained, 1 lost');
+    expect(backtest.out).toContain('1 episode now, 0 with the file: 0 gained, 1 lost');
   });
 
   test('is a table for people, and says where there is too little to go by', async () => {
