@@ -1,5 +1,6 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { RuleSet } from '../core/alert/rules.ts';
+import type { Expected } from '../services/alert-loading.ts';
 import { createAlerting, type Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
 import type { Notifying } from '../services/notifying.ts';
@@ -51,8 +52,22 @@ export function followLocations(
   writer: BatchWriter,
   live: Live,
 ): void {
-  registry.onPlaced = () =>
-    void writer.commitAlerts(() => alerting.reload(new RuleSet(live.config.alerts), registry.all()));
+  registry.onPlaced = () => void putInForce(new RuleSet(live.config.alerts), registry, alerting, writer);
+}
+
+/** So often the duty of a share group does not come and go in the middle of it. A writer that has given up does not wait. */
+const TRIES = 3;
+
+/** New rules, and the sensors as they are now. They are in force when it resolves. */
+export async function putInForce(
+  rules: RuleSet,
+  registry: Pick<SensorRegistry, 'all'>,
+  alerting: Alerting,
+  writer: Pick<BatchWriter, 'commitAlerts'>,
+  expected: readonly Expected[] = [],
+): Promise<void> {
+  for (let tries = 0; tries < TRIES && !alerting.follows(rules); tries++)
+    await writer.commitAlerts(() => alerting.reload(rules, registry.all(), expected));
 }
 
 /**

@@ -4,6 +4,7 @@ import { RuleSet } from '../core/alert/rules.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { planOf } from '../core/policy/plan.ts';
 import type { Clock, Logger } from '../ports.ts';
+import { putInForce } from './alerts.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './options.ts';
 import { routerOf } from './router.ts';
 import type { Running } from './running.ts';
@@ -36,7 +37,7 @@ export async function reload(
   }
   await registry.load();
   const expected = await alerting.expectedBy(rules, [...registry.all()]);
-  await writer.commitAlerts(() => alerting.reload(rules, registry.all(), expected));
+  await putInForce(rules, registry, alerting, writer, expected);
   warnOfEcho(next, router.filters, logger);
   if (changed.has('notify'))
     await notifying.reconfigure(sinkSetups(next, sinkPartsOf(clock, registry, live)));

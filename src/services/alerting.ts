@@ -73,6 +73,8 @@ export class Alerting {
   private readonly announcer: AlertAnnouncer;
   private readonly desk: OperatorDesk;
   private engine: Engine;
+  /** The engine of one who evaluates nothing. */
+  private blank: Engine | undefined;
   private readonly changes = new PendingChanges();
   private readonly hearing: Hearing;
   /** Up to when, by the clock, what has arrived is judged. */
@@ -122,6 +124,7 @@ export class Alerting {
     this.duty = undefined;
     this.changes.replace([]);
     this.engine = new Engine(rules);
+    this.blank = this.engine;
     this.hearing.follow(this.engine);
   }
 
@@ -268,14 +271,18 @@ export class Alerting {
       adopt: () => {
         this.changes.replace(changes);
         evaluation.adopt();
-        // The duty went while this was committed: the rules stay, the states do not.
-        if (this.engine !== former) return this.forget(rules);
+        if (this.engine !== former) return this.overtaken(rules);
         // The broker may have come or gone while this was committed.
         engine.inheritConnection(former);
         if (engine.silences !== former.silences) engine.silence(former.silences, this.deps.clock.nowMs());
         this.engine = engine;
       },
     };
+  }
+
+  /** Whether these rules are in force. */
+  follows(rules: RuleSet): boolean {
+    return this.engine.rules === rules;
   }
 
   /** A look at what is still to be committed; `foresight`, as long as it is good. None while rules wait to be changed. */
@@ -311,6 +318,14 @@ export class Alerting {
     this.stopped = true;
     this.timer?.cancel();
     await this.announcer.stop();
+  }
+
+  /**
+   * While new rules were committed the duty went: the rules stay, the states do not. Or it came: the states that were read
+   * meanwhile are to be set against the rules yet.
+   */
+  private overtaken(rules: RuleSet): void {
+    if (this.engine === this.blank) this.forget(rules);
   }
 
   private isDue(): boolean {

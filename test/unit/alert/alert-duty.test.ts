@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
+import { putInForce } from '../../../src/app/alerts.ts';
 import { GroupTables, Member, pass } from '../../support/alert-group.ts';
 import { settle } from '../../support/fakes.ts';
 import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
@@ -123,6 +124,32 @@ describe('the alert duty of a share group', () => {
     await one.stop();
     await pass(2500, [two]);
     expect(duties(two)).toEqual(['on']);
+  });
+
+  test('the duty that comes in the middle of a change of rules brings its states, and they follow the new rules', async () => {
+    const { tables, one, two } = await crew();
+    await one.receive('s1', at(0, 31));
+    const commit = tables.commit.bind(tables);
+    let answer = () => {};
+    tables.commit = async (batch) => {
+      const done = await commit(batch);
+      await new Promise<void>((resolve) => (answer = resolve));
+      return done;
+    };
+    const rules = withRule({ max: 30.5 });
+    const changed = putInForce(rules, two.registry, two.alerting, two.writer);
+    await settle();
+    tables.commit = commit;
+    await one.stop();
+    await pass(2500, [two]);
+    expect(two.alerting.follows(rules)).toBe(false);
+    answer();
+    await changed;
+    await pass(1000, [two]);
+    expect(two.alerting.follows(rules)).toBe(true);
+    expect([duties(two), two.alerting.firing()]).toEqual([['on'], 1]);
+    await two.receive('s1', at(10, 30));
+    expect(two.lines).toEqual(['resolved s1']);
   });
 
   test('what arrives while it catches up comes after what waits', async () => {
