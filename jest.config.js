@@ -12,7 +12,7 @@ const project = (name, timeout) => ({
 });
 
 export default {
-  // The database and broker tests share two cores with the servers they start.
-  maxWorkers: 2,
+  // The database and broker tests share two cores with the servers they start, and wait most of the time.
+  maxWorkers: 3,
   projects: [project('unit'), project('integration', 60), project('e2e', 180)],
 };
