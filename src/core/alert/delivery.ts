@@ -154,9 +154,13 @@ export function review(
   const { severity, deferredBy, owedSinceMs, ack } = state.episode;
   const suppressedBy = suppressedAt(severity);
   if (suppressedBy === deferredBy) return { state, delivered: [] };
-  // History is told when it has become the present, not before.
-  if (suppressedBy !== undefined || ack !== undefined || owedSinceMs !== undefined)
+  if (suppressedBy !== undefined || ack !== undefined)
     return { state: withEpisode(state, { deferredBy: suppressedBy }), delivered: [] };
+  // History is told when it has become the present, not before; nor in the time when it was suppressed.
+  if (owedSinceMs !== undefined) {
+    const sinceMs = Math.max(owedSinceMs, dueMs - SETTLE_MS);
+    return { state: withEpisode(state, { deferredBy: undefined, owedSinceMs: sinceMs }), delivered: [] };
+  }
   return tell(state, 'announced', dueMs, nowMs, value);
 }
 
