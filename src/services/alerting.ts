@@ -60,7 +60,7 @@ const TICK_EVERY_MS = 1000;
 /** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
 const TICK_LAG_MS = 2000;
 /** Deadlines, or alerts under other rules, in one transaction: after an outage or a reload they are those of all sensors. */
-const TICK_SLICE = 5000;
+const TICK_SLICE = 2000;
 
 export function createAlerting(deps: AlertingDeps): Alerting {
   return new Alerting(deps);

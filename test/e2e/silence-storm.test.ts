@@ -8,7 +8,7 @@ import { HttpServer } from '../support/http-server.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { describeWith } from '../support/tools.ts';
 
-const SENSORS = 12_000;
+const SENSORS = 6000;
 
 describeWith('mosquitto')('many sensors that are silent', () => {
   let database: TestDatabase;
@@ -79,7 +79,7 @@ http: { enabled: false }
     // A line at once; the other when nothing more has come for a while.
     await eventually('the lines of all slices', () => events('no_data_group').length >= 2);
     const groups = events('no_data_group');
-    expect(groups.map((line) => line['alerts'])).toEqual([5000, expect.any(Number)]);
+    expect(groups.map((line) => line['alerts'])).toEqual([2000, expect.any(Number)]);
     expect(groups[1]?.['total']).toBeGreaterThanOrEqual(SENSORS);
     expect(groups[0]).toMatchObject({
       level: 'warn',
