@@ -114,12 +114,18 @@ http: { enabled: false }
     await publish(b, 2, LIMIT - 5);
     // With its row, unless the machine is slow.
     await told(b, 'resolved');
-    const { rows } = await db.query<{ key: string; resolved: boolean }>(
-      `SELECT s.key, a.resolved_at IS NOT NULL AS resolved FROM sensor_alerts a
-         JOIN sensors s ON s.id = a.sensor_id WHERE s.key LIKE $1 ORDER BY s.key`,
-      [`${name}%`],
-    );
-    expect(rows).toEqual([a, b].map((key) => ({ key, resolved: true })));
+    const episodes = async () => {
+      const { rows } = await db.query<{ key: string; resolved: boolean }>(
+        `SELECT s.key, a.resolved_at IS NOT NULL AS resolved FROM sensor_alerts a
+           JOIN sensors s ON s.id = a.sensor_id WHERE s.key LIKE $1 ORDER BY s.key`,
+        [`${name}%`],
+      );
+      return rows;
+    };
+    await eventually('both are over', async () => (await episodes()).every(({ resolved }) => resolved));
+    expect(await episodes()).toEqual([a, b].map((key) => ({ key, resolved: true })));
+    // The file is written behind the line of the log.
+    await eventually('the file has the last line', async () => (await linesOf(daemon)).length >= 4);
     expect(await linesOf(daemon)).toEqual([
       [a, 'firing', false],
       [b, 'firing', false],
