@@ -3,13 +3,13 @@ import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts
 import { planWith } from '../support/policy-plan.ts';
 import { describeEmbedded } from '../support/server-db.ts';
 
-/** Five sensors, a reading every five minutes for two days until six hours ago, aggregated: what every case begins and ends with. */
+/** Five sensors, a reading every five minutes for two whole days and until six hours ago, aggregated: what every case begins and ends with. */
 let db: PolicyDatabase;
 beforeAll(async () => {
   db = await openPolicyDatabase();
   await db.sql(`INSERT INTO sensors (key) SELECT 's' || g FROM generate_series(1, 5) g`);
   await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, s, 20 + s
-    FROM generate_series(now() - INTERVAL '2 days', now() - INTERVAL '6 hours', INTERVAL '5 minutes') t, generate_series(1, 5) s`);
+    FROM generate_series(date_trunc('day', now(), 'UTC') - INTERVAL '2 days', now() - INTERVAL '6 hours', INTERVAL '5 minutes') t, generate_series(1, 5) s`);
 });
 afterAll(() => db.close());
 
