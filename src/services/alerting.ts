@@ -269,9 +269,9 @@ export class Alerting {
     return {
       batch: evaluation.batch,
       adopt: () => {
+        if (this.engine !== former) return this.overtaken(rules);
         this.changes.replace(changes);
         evaluation.adopt();
-        if (this.engine !== former) return this.overtaken(rules);
         // The broker may have come or gone while this was committed.
         engine.inheritConnection(former);
         if (engine.silences !== former.silences) engine.silence(former.silences, this.deps.clock.nowMs());
@@ -322,7 +322,7 @@ export class Alerting {
 
   /**
    * While new rules were committed the duty went: the rules stay, the states do not. Or it came: the states that were read
-   * meanwhile are to be set against the rules yet.
+   * meanwhile, and what is pending with them, are to be set against the rules yet.
    */
   private overtaken(rules: RuleSet): void {
     if (this.engine === this.blank) this.forget(rules);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
+import type { RuleSet } from '../../../src/core/alert/rules.ts';
 import { putInForce } from '../../../src/app/alerts.ts';
 import { GroupTables, Member, pass } from '../../support/alert-group.ts';
 import { settle } from '../../support/fakes.ts';
@@ -17,6 +18,27 @@ const LINE = {
     startedAtMs: 0,
   },
 } as AlertNotification;
+
+/** The second one takes new rules, and the duty comes while that is being committed. */
+async function overtaken(tables: GroupTables, one: Member, two: Member, rules: RuleSet): Promise<void> {
+  const commit = tables.commit.bind(tables);
+  let answer = () => {};
+  tables.commit = async (batch) => {
+    const done = await commit(batch);
+    await new Promise<void>((resolve) => (answer = resolve));
+    return done;
+  };
+  const changed = putInForce(rules, two.registry, two.alerting, two.writer);
+  await settle();
+  tables.commit = commit;
+  await one.stop();
+  await pass(2500, [two]);
+  expect(two.alerting.follows(rules)).toBe(false);
+  answer();
+  await changed;
+  await pass(1000, [two]);
+  expect(two.alerting.follows(rules)).toBe(true);
+}
 
 /** Two daemons of a share group; the first one has the duty. */
 async function crew(rules = rulesOf(D)) {
@@ -129,27 +151,22 @@ describe('the alert duty of a share group', () => {
   test('the duty that comes in the middle of a change of rules brings its states, and they follow the new rules', async () => {
     const { tables, one, two } = await crew();
     await one.receive('s1', at(0, 31));
-    const commit = tables.commit.bind(tables);
-    let answer = () => {};
-    tables.commit = async (batch) => {
-      const done = await commit(batch);
-      await new Promise<void>((resolve) => (answer = resolve));
-      return done;
-    };
     const rules = withRule({ max: 30.5 });
-    const changed = putInForce(rules, two.registry, two.alerting, two.writer);
-    await settle();
-    tables.commit = commit;
-    await one.stop();
-    await pass(2500, [two]);
-    expect(two.alerting.follows(rules)).toBe(false);
-    answer();
-    await changed;
-    await pass(1000, [two]);
-    expect(two.alerting.follows(rules)).toBe(true);
+    await overtaken(tables, one, two, rules);
     expect([duties(two), two.alerting.firing()]).toEqual([['on'], 1]);
     await two.receive('s1', at(10, 30));
     expect(two.lines).toEqual(['resolved s1']);
+  });
+
+  test('the same of an alert whose rule was gone before: it ends', async () => {
+    const { tables, one, two } = await crew();
+    await one.receive('s1', at(0, 31));
+    const other = (max: number) => rulesOf({ metrics: { humidity: { max } } });
+    await putInForce(other(80), two.registry, two.alerting, two.writer);
+    await overtaken(tables, one, two, other(90));
+    await pass(3000, [two]);
+    expect(two.lines).toEqual(['resolved s1']);
+    expect(open(tables)).toBe(0);
   });
 
   test('what arrives while it catches up comes after what waits', async () => {
