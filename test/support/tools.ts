@@ -1,9 +1,14 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect } from '@jest/globals';
+import { postgresBin } from './postgres-server.ts';
 
-/** Debian keeps servers in sbin, which is not on everybody's PATH. */
-const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
+/** Debian keeps servers in sbin, which is not on everybody's PATH, and those of PostgreSQL in a folder of their version. */
+const folders = [
+  ...(process.env['PATH'] ?? '').split(delimiter),
+  ...['/usr/sbin', '/sbin'],
+  ...[postgresBin() ?? []].flat(),
+];
 
 function isInstalled(program: string): boolean {
   return folders.some((folder) => {

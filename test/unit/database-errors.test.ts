@@ -10,6 +10,11 @@ test('a server without TLS is a fault of the configuration, not a lost connectio
   expect(verdict).toMatchObject({ kind: 'config', code: 'DB_TLS' });
 });
 
+test('a SCRAM exchange that the driver breaks off is a refused login, not a lost connection', () => {
+  const verdict = judge(new Error('SASL: SCRAM-SERVER-FIRST-MESSAGE: server nonce is too short'));
+  expect(verdict).toMatchObject({ kind: 'auth', code: 'DB_AUTH' });
+});
+
 describe('statement 7: errors of the database are classified by code', () => {
   test.each([
     ['08000', 'transient', 'DB_UNREACHABLE'],

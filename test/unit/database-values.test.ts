@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type pg from 'pg';
 import { connectionConfig, redactedUrl } from '../../src/adapters/timescale/connection.ts';
 import { spanCondition } from '../../src/adapters/timescale/merge.ts';
 import { isoMicros, storableJson, storableText } from '../../src/adapters/timescale/values.ts';
@@ -52,6 +53,10 @@ describe('the span of a merge', () => {
   });
 });
 
+/** What the server gets when it asks for a password. */
+const passwordIn = ({ password }: pg.ClientConfig) =>
+  typeof password === 'function' ? password() : password;
+
 describe('connection options', () => {
   test('a URL with everything', async () => {
     const config = await connectionConfig({
@@ -60,16 +65,25 @@ describe('connection options', () => {
       statementTimeoutMs: 1000,
     });
     expect(config).toMatchObject({
-      host: 'db.example', port: 6543, user: 'us@er', password: 'p/w', database: 'field watch', ssl: false,
+      host: 'db.example', port: 6543, user: 'us@er', database: 'field watch', ssl: false,
       options: '-c search_path=x,public', application_name: 'fieldwatch store', statement_timeout: 1000,
       lock_timeout: 10_000,
     }); // prettier-ignore
+    expect(await passwordIn(config)).toBe('p/w');
   });
 
   test('a unix socket, and a password that is asked for at each connect', async () => {
-    const password = () => 'secret';
-    const config = await connectionConfig({ url: 'postgres:///fw?host=/run/postgresql', password });
-    expect(config).toMatchObject({ host: '/run/postgresql', database: 'fw', password });
+    let password = 'secret';
+    const config = await connectionConfig({
+      url: 'postgres:///fw?host=/run/postgresql',
+      password: () => password,
+    });
+    expect(config).toMatchObject({ host: '/run/postgresql', database: 'fw' });
+    expect(await passwordIn(config)).toBe('secret');
+    password = 'rotated';
+    expect(await passwordIn(config)).toBe('rotated');
+    password = '';
+    await expect(passwordIn(config)).rejects.toMatchObject({ code: 'DB_AUTH', kind: 'auth' });
   });
 
   test.each([

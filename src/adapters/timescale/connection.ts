@@ -51,7 +51,7 @@ export function currentConfig(options: DatabaseOptions): pg.ClientConfig {
     ...(url.port === '' ? {} : { port: Number(url.port) }),
     ...(url.username === '' ? {} : { user: decodeURIComponent(url.username) }),
     ...(url.pathname.length > 1 ? { database: decodeURIComponent(url.pathname.slice(1)) } : {}),
-    ...passwordOf(options, url),
+    password: () => passwordOf(options, url),
     ...(startup === null ? {} : { options: startup }),
     ssl: tlsOf(options, query),
     application_name: options.applicationName ?? query.get('application_name') ?? 'fieldwatch',
@@ -87,10 +87,17 @@ function parseUrl(text: string): URL {
   }
 }
 
-function passwordOf(options: DatabaseOptions, url: URL): pg.ClientConfig {
-  if (options.password !== undefined) return { password: options.password };
-  const text = url.password === '' ? url.searchParams.get('password') : decodeURIComponent(url.password);
-  return text === null ? {} : { password: text };
+/** Asked when the server wants one, and only then: a client certificate, `trust` and `peer` need none. */
+async function passwordOf(options: DatabaseOptions, url: URL): Promise<string> {
+  const configured = typeof options.password === 'function' ? await options.password() : options.password;
+  const inUrl = url.password === '' ? url.searchParams.get('password') : decodeURIComponent(url.password);
+  const password = configured ?? inUrl ?? '';
+  if (password !== '') return password;
+  throw new FieldwatchError('database: the server asks for a password, and none is configured', {
+    code: 'DB_AUTH',
+    kind: 'auth',
+    remedy: 'Set database.password_file, FIELDWATCH_DATABASE_PASSWORD or the password in database.url.',
+  });
 }
 
 /**

@@ -140,10 +140,11 @@ const BY_ERRNO: Readonly<Record<string, Verdict>> = {
   EPROTO: TLS,
 };
 
-/** Said by the driver itself, which gives no code; its version is pinned, its texts are not translated. */
-const BY_DRIVER_TEXT: Readonly<Record<string, Verdict>> = {
-  'The server does not support SSL connections': NO_TLS,
-};
+/** How texts begin that the driver itself says, without a code; its version is pinned, they are not translated. */
+const BY_DRIVER_TEXT: readonly (readonly [string, Verdict])[] = [
+  ['The server does not support SSL connections', NO_TLS],
+  ['SASL: ', AUTH], // a SCRAM exchange that the driver breaks off
+];
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
@@ -160,12 +161,15 @@ export const isSqlState = (code: string | undefined): boolean =>
 /** Pure: what an error asks for. */
 export function judge(error: unknown): Verdict {
   const code = codeOf(error);
-  if (code === undefined) return isProgrammingError(error) ? BUG : (BY_DRIVER_TEXT[messageOf(error)] ?? LOST);
+  if (code === undefined) return isProgrammingError(error) ? BUG : withoutCode(messageOf(error));
   const byErrno = BY_ERRNO[code];
   if (byErrno !== undefined) return byErrno;
   if (!isSqlState(code)) return code.startsWith('ERR_') ? BUG : UNKNOWN;
   return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN;
 }
+
+const withoutCode = (text: string): Verdict =>
+  BY_DRIVER_TEXT.find(([beginning]) => text.startsWith(beginning))?.[1] ?? LOST;
 
 /** A fault of our own code has no code either, and must not pass for a lost connection. */
 function isProgrammingError(error: unknown): boolean {

@@ -57,7 +57,9 @@ function freshClient(
       } catch (error) {
         logger.debug({ err: error }, 'certificates of the database cannot be read; the former ones are used');
       }
-      super({ ...(config as pg.ClientConfig), ssl: latest });
+      const given = config as pg.ClientConfig;
+      // By name: the pool hides the password from being spread.
+      super({ ...given, password: given.password, ssl: latest });
       open.add(this);
       this.once('end', () => open.delete(this));
     }
