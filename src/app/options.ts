@@ -63,7 +63,8 @@ export function mqttOptions(config: Config, url: string, filters: readonly strin
     receiveMaximum: mqtt.receive_maximum,
     maximumPacketSize: mqtt.max_packet_size,
     filters: sharedFilters(config, filters),
-    statusTopic: mqtt.status_topic,
+    maxSubscribeFilters: mqtt.max_subscribe_filters,
+    statusTopic: mqtt.status_topic ?? undefined,
     reconnect: { baseMs: mqtt.reconnect.min, capMs: mqtt.reconnect.max },
     // The embedded broker forgets its sessions when it stops: there is nothing to remember.
     memory:

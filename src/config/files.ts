@@ -101,6 +101,7 @@ function takeSecret(
   const key = String(secretPath.at(-1));
   const secret = withoutNewline(content);
   if (parent[key] !== undefined) report.fault(filePath, `stands beside ${key}: give one of the two`);
+  else if (secret.startsWith(BYTE_ORDER_MARK)) report.fault(filePath, BOM_FAULT);
   else if (secret === '') report.fault(filePath, 'the file is empty');
   else if (secret.length > MAX_SECRET) report.fault(filePath, 'the file is too long for a secret');
   else {
@@ -127,7 +128,14 @@ export function secretNow(
   file: string | undefined,
   read: ReadFile = readTextFile,
 ): string | undefined {
-  return file === undefined ? value : withoutNewline(read(file));
+  if (file === undefined) return value;
+  const secret = withoutNewline(read(file));
+  if (secret.startsWith(BYTE_ORDER_MARK)) throw new Error(`${file}: ${BOM_FAULT}`);
+  return secret;
 }
+
+const BYTE_ORDER_MARK = '\ufeff';
+const BOM_FAULT =
+  'the file begins with a byte order mark (BOM), which would be part of the secret; save it as UTF-8 without BOM';
 
 const withoutNewline = (content: string) => content.replace(/\r?\n$/, '');

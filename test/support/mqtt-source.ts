@@ -17,6 +17,7 @@ export function mqttOptions(url: string, over: Partial<MqttSourceOptions> = {}):
     sessionExpiryS: 3600,
     receiveMaximum: 1000,
     filters: ['t/#'],
+    maxSubscribeFilters: 100,
     reconnect: { baseMs: 20, capMs: 200 },
     ...over,
   };

@@ -126,15 +126,25 @@ describe('files that are named', () => {
     ],
     ['mqtt:\n  password_file: /none', ['m.yaml:2:18: mqtt.password_file: cannot read /none: no such file']],
     ['database:\n  password_file: /empty', ['m.yaml:2:18: database.password_file: the file is empty']],
+    [
+      'mqtt:\n  password_file: /bom',
+      [
+        'm.yaml:2:18: mqtt.password_file: the file begins with a byte order mark (BOM), which would be part of the secret; save it as UTF-8 without BOM',
+      ],
+    ],
     ['mqtt: { tls: { ca_file: /none } }', ['m.yaml:1:25: mqtt.tls.ca_file: cannot read /none: no such file']],
     [
       'mqtt: { tls: { cert_file: /p } }',
       ['m.yaml:1:27: mqtt.tls.cert_file: needs key_file: a client certificate and its key come together'],
     ],
   ])('%j is a fault', (text, expected) => {
-    expect(faultsOf({ text, file: 'm.yaml', readFile: files({ '/p': 'x', '/empty': '\n' }) })).toEqual(
-      expected,
-    );
+    expect(
+      faultsOf({
+        text,
+        file: 'm.yaml',
+        readFile: files({ '/p': 'x', '/empty': '\n', '/bom': '\ufeffsecret\n' }),
+      }),
+    ).toEqual(expected);
   });
 
   test('the main file itself', () => {

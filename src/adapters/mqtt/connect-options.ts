@@ -1,12 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import type { IClientOptions } from 'mqtt';
+import type { PublishLimits } from './broker-adaptation.ts';
 import type { MqttCredentials, MqttSourceOptions, MqttTlsOptions } from './options.ts';
 
 /**
  * MQTT.js options for one connection attempt. Built anew each time, because each attempt has its own MQTT.js client:
  * so credentials and certificates are fresh, and nothing queued inside MQTT.js crosses from one connection to the next.
  */
-export async function buildConnectOptions(options: MqttSourceOptions, url: string): Promise<IClientOptions> {
+export async function buildConnectOptions(
+  options: MqttSourceOptions,
+  url: string,
+  willLimits: PublishLimits = { qos: 1, retain: true },
+): Promise<IClientOptions> {
   const [credentials, tls] = await Promise.all([readCredentials(options.credentials), readTls(options.tls)]);
   return {
     ...endpoint(url),
@@ -14,7 +19,7 @@ export async function buildConnectOptions(options: MqttSourceOptions, url: strin
     ...tls,
     ...(isWebSocket(url) ? { wsOptions: webSocketOptions(options, tls) } : {}),
     ...session(options),
-    ...will(options.statusTopic),
+    ...will(options.statusTopic, willLimits),
     clientId: options.clientId,
     keepalive: options.keepaliveS,
     connectTimeout: options.connectTimeoutMs,
@@ -59,9 +64,9 @@ function session(options: MqttSourceOptions): IClientOptions {
   };
 }
 
-function will(statusTopic: string | undefined): IClientOptions {
+function will(statusTopic: string | undefined, { qos, retain }: PublishLimits): IClientOptions {
   if (statusTopic === undefined) return {};
-  return { will: { topic: statusTopic, payload: Buffer.from('offline'), qos: 1, retain: true } };
+  return { will: { topic: statusTopic, payload: Buffer.from('offline'), qos, retain } };
 }
 
 async function readCredentials(source: MqttSourceOptions['credentials']): Promise<IClientOptions> {

@@ -1,6 +1,14 @@
 import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Clock, InboundMessage } from '../../ports.ts';
-import { connackFailure, disconnectFailure, errorFailure, failure, type Failure } from './failure.ts';
+import { stageOf, watchHandshake } from './answer.ts';
+import {
+  connackFailure,
+  disconnectFailure,
+  errorFailure,
+  failure,
+  unanswered,
+  type Failure,
+} from './failure.ts';
 import { InboundGate, type GateMode } from './held-acks.ts';
 import { HeldMessages } from './held-messages.ts';
 
@@ -31,8 +39,11 @@ export class MqttConnection {
   readonly #events: ConnectionEvents;
   readonly #isV5: boolean;
   readonly #held = new HeldMessages();
+  readonly #secured: () => boolean;
   #cause: Failure | undefined;
   #open = false;
+  /** The broker answered CONNECT with a refusal. */
+  #refused = false;
   #closed = false;
 
   /** Throws what `tls.connect` throws on unusable key material. */
@@ -48,6 +59,7 @@ export class MqttConnection {
     this.#events = events;
     this.#isV5 = options.protocolVersion === 5;
     this.#client = mqtt.connect(options);
+    this.#secured = watchHandshake(this.#client);
     this.#gate = new InboundGate(this.#client, gateMode, (packet) => this.#receive(packet));
     this.#listen();
   }
@@ -140,6 +152,7 @@ export class MqttConnection {
       if (packet.cmd !== 'connack') return;
       const code = (this.#isV5 ? packet.reasonCode : packet.returnCode) ?? 0;
       if (code > 0) {
+        this.#refused = true;
         this.#cause ??= connackFailure(code);
         return;
       }
@@ -160,7 +173,9 @@ export class MqttConnection {
     client.stream.on('error', (error: Error) => (this.#cause ??= errorFailure(error)));
     client.once('close', () => {
       this.#closed = true;
-      this.#events.onClosed(this.#cause ?? failure('broker_closed', 'the broker closed the connection'));
+      const answered = this.#open || this.#refused;
+      const end = answered ? this.#cause : unanswered(this.#cause, stageOf(client, this.#secured()));
+      this.#events.onClosed(end ?? failure('broker_closed', 'the broker closed the connection'));
     });
   }
 }

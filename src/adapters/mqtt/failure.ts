@@ -7,6 +7,7 @@ export type FailureKind =
   | 'protocol_version'
   | 'refused'
   | 'broker_closed'
+  | 'subscribe'
   | 'keepalive'
   | 'timeout'
   | 'tls'
@@ -22,20 +23,21 @@ export interface Failure {
   readonly remedy?: string;
   /** A quick retry cannot help: wait about as long as the cap. */
   readonly slow: boolean;
+  /** The reason code of the CONNACK that refused the connection. */
+  readonly code?: number;
 }
 
 const REMEDIES: Partial<Record<FailureKind, string>> = {
   auth: 'Check user name and password (or the client certificate) and what the broker allows this client id.',
   taken_over: 'Another client uses the same client id: give every daemon its own client_id.',
-  protocol_version: 'The broker does not speak this MQTT version: set protocol_version to 4 (MQTT 3.1.1).',
+  protocol_version: 'The broker does not speak this MQTT version: set mqtt.protocol: "3.1.1".',
   tls: 'Check the CA, certificate and key files, their expiry dates, and the server name.',
   setup: 'Check the credentials provider and that the TLS files exist and are readable.',
 };
 
 const SLOW: ReadonlySet<FailureKind> = new Set(['auth', 'taken_over', 'protocol_version']);
 
-export function failure(kind: FailureKind, reason: string): Failure {
-  const remedy = REMEDIES[kind];
+export function failure(kind: FailureKind, reason: string, remedy = REMEDIES[kind]): Failure {
   return { kind, reason, slow: SLOW.has(kind), ...(remedy === undefined ? {} : { remedy }) };
 }
 
@@ -51,8 +53,60 @@ const CONNACK_KINDS: Readonly<Record<number, FailureKind>> = {
   140: 'auth',
 };
 
+/** CONNACK codes about the will, which carries the status topic (MQTT 5, 3.2.2.3.4 and 3.2.2.3.5). */
+export const RETAIN_NOT_SUPPORTED = 154;
+export const QOS_NOT_SUPPORTED = 155;
+
+const CONNACK_REMEDIES: Readonly<Record<number, string>> = {
+  [RETAIN_NOT_SUPPORTED]: 'The broker keeps no retained messages: the status is published without retain.',
+  [QOS_NOT_SUPPORTED]: 'The broker takes QoS 0 only: the status is published at QoS 0.',
+  133: 'The broker does not accept this client id: set another mqtt.client_id.',
+  2: 'The broker does not accept this client id: set another mqtt.client_id.',
+  137: 'The broker is busy; raise its connection limit if this goes on.',
+  151: 'A quota of the broker is used up: see the limits of the account or of the listener.',
+  156: 'The broker asks for another server: set mqtt.url to the address that it names.',
+  157: 'The broker has moved: set mqtt.url to its new address.',
+  159: 'The broker limits the rate of connections: raise mqtt.reconnect.min.',
+};
+
 export function connackFailure(code: number): Failure {
-  return failure(CONNACK_KINDS[code] ?? 'refused', `the broker refused the connection: ${nameOf(code)}`);
+  const kind = CONNACK_KINDS[code] ?? 'refused';
+  const reason = `the broker refused the connection: ${nameOf(code)}`;
+  return { ...failure(kind, reason, CONNACK_REMEDIES[code] ?? REMEDIES[kind]), code };
+}
+
+/** What is known of a connection that ended before its CONNACK. */
+export interface Unanswered {
+  readonly protocolVersion: 4 | 5;
+  /** The address asks for TLS. */
+  readonly tls: boolean;
+  /** The TLS handshake was done; for a WebSocket it is not known, and false. */
+  readonly secured: boolean;
+}
+
+const HUNG_UP = /^(ECONNRESET|EPIPE|ECONNABORTED): /;
+
+/**
+ * A connection that the other side closed before any CONNACK, which MQTT has no word for. What was said of the socket
+ * (`cause`) only says that it closed; which of the usual reasons it is follows from how far the connection came.
+ * Brokers that speak MQTT 3.1.1 only often hang up on a CONNECT at level 5; at MQTT 3.1.1, which has no code for it, a
+ * retained will that the broker does not take ends so; a TLS port hangs up on plain text, and the other way round.
+ */
+export function unanswered(cause: Failure | undefined, known: Unanswered): Failure {
+  if (cause !== undefined && cause.kind !== 'broker_closed' && !HUNG_UP.test(cause.reason)) return cause;
+  if (known.tls && !known.secured) {
+    return failure('tls', 'the connection closed during the TLS handshake', PLAIN_PORT_REMEDY);
+  }
+  const tls = known.tls ? '' : 'if the port expects TLS, use mqtts:// (wss://); ';
+  const version =
+    known.protocolVersion === 5
+      ? 'if the broker speaks MQTT 3.1.1 only, set mqtt.protocol: "3.1.1"; '
+      : 'if it keeps no retained messages, set mqtt.status_topic: null; ';
+  return failure(
+    'broker_closed',
+    'the broker closed the connection without an answer to CONNECT',
+    `The log of the broker says why; ${tls}${version}otherwise check the listener and the access rules.`,
+  );
 }
 
 /** A DISCONNECT that the broker sent (MQTT 5, 3.14.2.1). */
@@ -62,6 +116,12 @@ export function disconnectFailure(code: number): Failure {
   return failure('broker_closed', `the broker ended the connection: ${nameOf(code)}`);
 }
 
+/** OpenSSL met something else than a TLS record: the port speaks plain MQTT (or HTTP). */
+const PLAIN_PORT_CODE = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']);
+const PLAIN_PORT_TEXT = /wrong version number|packet length too long|before secure TLS connection/;
+const PLAIN_PORT_REMEDY =
+  'The port does not seem to speak TLS: use mqtt:// (ws://), or the TLS port of the broker (mostly 8883).';
+
 const TLS_CODE =
   /^(ERR_SSL|ERR_TLS|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO|HOSTNAME_MISMATCH)/;
 
@@ -70,10 +130,16 @@ export function errorFailure(error: Error): Failure {
   const code = (error as NodeJS.ErrnoException).code;
   if (error.message === 'Keepalive timeout') return failure('keepalive', 'the broker does not answer pings');
   if (error.message === 'connack timeout') return failure('timeout', 'the broker did not answer in time');
+  if (typeof code === 'string' && isPlainPort(code, error.message))
+    return failure('tls', `${code}: ${error.message}`, PLAIN_PORT_REMEDY);
   if (typeof code === 'string') {
     return failure(TLS_CODE.test(code) ? 'tls' : 'network', `${code}: ${error.message}`);
   }
   return failure('protocol', error.message);
+}
+
+function isPlainPort(code: string, message: string): boolean {
+  return (PLAIN_PORT_CODE.has(code) || code === 'ECONNRESET') && PLAIN_PORT_TEXT.test(message);
 }
 
 function nameOf(code: number): string {

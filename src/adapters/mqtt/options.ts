@@ -30,6 +30,8 @@ export interface MqttSourceOptions {
   readonly assumedWindow?: number | undefined;
   /** MQTT 5: the broker drops larger messages instead of sending them. */
   readonly maximumPacketSize?: number | undefined;
+  /** Topic filters of one SUBSCRIBE packet; fewer where the broker takes fewer (AWS IoT Core: 8). */
+  readonly maxSubscribeFilters: number;
   /** Topic filters, verbatim; a shared one starts with `$share/<group>/`. */
   readonly filters: readonly string[];
   /**

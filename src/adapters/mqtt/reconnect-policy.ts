@@ -4,8 +4,10 @@ import type { Failure } from './failure.ts';
 
 /** So many accepted connections in a row that end early look like a client id used twice. */
 const SUSPICIOUS = 3;
+/** A reason that repeats is logged again once in so many attempts, with their number. */
+const REPEAT_EVERY = 100;
 
-/** Decides how long to wait after a connection ended, and says so once per reason rather than once per attempt. */
+/** Decides how long to wait after a connection ended, and logs the cause once per reason rather than once per attempt. */
 export class ReconnectPolicy {
   readonly #limits: BackoffLimits;
   readonly #random: RandomSource;
@@ -13,6 +15,7 @@ export class ReconnectPolicy {
   #attempt = 0;
   #shortLived = 0;
   #loggedReason: string | undefined;
+  #repeats = 0;
 
   constructor(limits: BackoffLimits, random: RandomSource, logger: Logger) {
     this.#limits = limits;
@@ -20,12 +23,20 @@ export class ReconnectPolicy {
     this.#logger = logger;
   }
 
-  /** `aliveMs` is how long the accepted connection lived; undefined when the broker never accepted it. */
-  afterEnd(end: Failure, aliveMs: number | undefined): number {
+  /** True while connections end again and again for a reason that is logged already: then a new one is no news. */
+  get isLooping(): boolean {
+    return this.#repeats > 0;
+  }
+
+  /**
+   * `aliveMs` is how long the accepted connection lived; undefined when the broker never accepted it. `adapted`: the
+   * next attempt is made differently, so it is not a repetition and needs no long wait.
+   */
+  afterEnd(end: Failure, aliveMs: number | undefined, adapted = false): number {
     if (aliveMs !== undefined && aliveMs >= this.#limits.capMs) this.#forget();
     const isSuspicious = this.#isShortLivedAgain(end, aliveMs);
     const waitMs =
-      end.slow || isSuspicious
+      (end.slow || isSuspicious) && !adapted
         ? slowBackoffMs(this.#limits, this.#random)
         : backoffMs(this.#attempt, this.#limits, this.#random);
     this.#attempt++;
@@ -37,17 +48,21 @@ export class ReconnectPolicy {
     this.#attempt = 0;
     this.#shortLived = 0;
     this.#loggedReason = undefined;
+    this.#repeats = 0;
   }
 
   #report(end: Failure, retryInMs: number): void {
     const fields = { kind: end.kind, reason: end.reason, retryInMs, remedy: end.remedy };
     if (end.reason === this.#loggedReason) {
-      this.#logger.debug(fields, 'mqtt: still not connected');
-    } else if (end.slow) {
-      this.#logger.error(fields, 'mqtt: not connected, and only a person can mend it');
-    } else {
-      this.#logger.warn(fields, 'mqtt: not connected');
+      this.#repeats++;
+      if (this.#repeats % REPEAT_EVERY === 0)
+        this.#logger.warn({ ...fields, attempts: this.#repeats }, 'mqtt: still not connected');
+      else this.#logger.debug(fields, 'mqtt: still not connected');
+      return;
     }
+    this.#repeats = 0;
+    if (end.slow) this.#logger.error(fields, 'mqtt: not connected, and only a person can mend it');
+    else this.#logger.warn(fields, 'mqtt: not connected');
     this.#loggedReason = end.reason;
   }
 

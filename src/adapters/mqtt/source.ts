@@ -1,7 +1,18 @@
 import type { IConnackPacket } from 'mqtt';
 import type { RandomSource } from '../../core/backoff.ts';
+import { counted } from '../../core/counted.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { Clock, InboundMessage, Logger, MessageHandlers, MessageSource, Metrics } from '../../ports.ts';
+import type {
+  Clock,
+  InboundMessage,
+  LogFields,
+  Logger,
+  MessageHandlers,
+  MessageSource,
+  Metrics,
+} from '../../ports.ts';
+import { BrokerAdaptation } from './broker-adaptation.ts';
+import { serverLimits } from './broker-limits.ts';
 import { buildConnectOptions } from './connect-options.ts';
 import { MqttConnection } from './connection.ts';
 import { failure, type Failure } from './failure.ts';
@@ -9,6 +20,7 @@ import { assertMqttInternals, type GateMode } from './held-acks.ts';
 import { createMqttMeters, type MqttMeters } from './meters.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
 import { ReconnectPolicy } from './reconnect-policy.ts';
+import { probeSharedSubscriptions } from './shared-probe.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { deadline } from './wait.ts';
 
@@ -48,11 +60,14 @@ class MqttJsSource implements MqttSource {
   readonly #meters: MqttMeters;
   readonly #policy: ReconnectPolicy;
   readonly #subscriptions: Subscriptions;
+  readonly #adaptation: BrokerAdaptation;
   #handlers: MessageHandlers | undefined;
   #connection: MqttConnection | undefined;
   #gate: GateMode = 'open';
   #epoch = 0;
   #connectedAtMs: number | undefined;
+  #url = '';
+  #sharedTried = false;
   #hadSession = false;
   #sessionPresent = false;
   #cancelRetry: () => void = () => undefined;
@@ -65,6 +80,7 @@ class MqttJsSource implements MqttSource {
     this.#logger = deps.logger.child({ clientId: options.clientId });
     this.#meters = createMqttMeters(deps.metrics, () => this.#connection?.heldCount ?? 0);
     this.#policy = new ReconnectPolicy(options.reconnect, deps.random, this.#logger);
+    this.#adaptation = new BrokerAdaptation(this.#logger);
     this.#subscriptions = new Subscriptions(options.filters, {
       logger: this.#logger,
       clock: deps.clock,
@@ -74,6 +90,12 @@ class MqttJsSource implements MqttSource {
       backoff: options.reconnect,
       memory: options.memory,
       retainHandling: options.retainHandling ?? 1,
+      refusalOf: (filter) => this.#adaptation.refusalOf(filter),
+      offersQos1: () => this.#adaptation.publish.qos === 1,
+      packet: () => ({
+        maxFilters: options.maxSubscribeFilters,
+        maxBytes: this.#adaptation.limits?.maximumPacketSize ?? Infinity,
+      }),
     });
   }
 
@@ -121,7 +143,8 @@ class MqttJsSource implements MqttSource {
   async publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void> {
     if (this.#connection === undefined) throw new Error('not connected');
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
-    await this.#connection.publish(topic, bytes, options.qos, options.retain);
+    const { qos, retain } = this.#adaptation.clamp(options);
+    await this.#connection.publish(topic, bytes, qos, retain);
   }
 
   #setGate(mode: GateMode): void {
@@ -138,9 +161,10 @@ class MqttJsSource implements MqttSource {
     if (this.#isDone) return;
     const epoch = ++this.#epoch;
     const url = this.#options.urls[(epoch - 1) % this.#options.urls.length] ?? '';
+    this.#url = url;
     this.#handlers?.onConnectivity({ state: 'connecting' });
     try {
-      const building = buildConnectOptions(this.#options, url);
+      const building = buildConnectOptions(this.#options, url, this.#adaptation.publish);
       const connectOptions = await deadline(building, this.#options.connectTimeoutMs, this.#clock);
       if (this.#isDone) return;
       const connection: MqttConnection = new MqttConnection(epoch, connectOptions, this.#gate, this.#clock, {
@@ -161,7 +185,9 @@ class MqttJsSource implements MqttSource {
     this.#connectedAtMs = this.#clock.monotonicMs();
     this.#meters.connected.set(1);
     this.#meters.connects.inc();
-    this.#logger.info({ url, sessionPresent, protocolVersion }, 'mqtt: connected');
+    this.#logConnected({ url, sessionPresent, protocolVersion });
+    const limits = protocolVersion === 5 ? serverLimits(connack) : undefined;
+    this.#adaptation.accepted(limits, { keepaliveS: this.#options.keepaliveS });
     if (this.#hadSession && !sessionPresent) {
       this.#meters.sessionsLost.inc();
       this.#logger.warn({}, 'mqtt: the broker lost the session; messages published meanwhile may be gone');
@@ -176,27 +202,52 @@ class MqttJsSource implements MqttSource {
     });
   }
 
+  /** In a loop of connections that end for the same reason, only one that lasts is logged at info. */
+  #logConnected(fields: LogFields): void {
+    if (!this.#policy.isLooping) return this.#logger.info(fields, 'mqtt: connected');
+    this.#logger.debug(fields, 'mqtt: connected');
+    const epoch = this.#epoch;
+    this.#clock.after(this.#options.reconnect.capMs, () => {
+      if (this.#epoch === epoch && this.#connection?.isOpen === true)
+        this.#logger.info(fields, 'mqtt: connected');
+    });
+  }
+
   #subscribed(active: number, refused: number): void {
-    this.#logger.info({ active, refused }, 'mqtt: subscribed');
+    if (this.#policy.isLooping) this.#logger.debug({ active, refused }, 'mqtt: subscribed');
+    else this.#logger.info({ active, refused }, 'mqtt: subscribed');
     this.#handlers?.onConnectivity({ state: 'subscribed', active, refused });
   }
 
   #onReady(connection: MqttConnection): void {
-    void this.#subscriptions.attach(connection, this.#sessionPresent);
+    void this.#subscribe(connection);
     void this.#publishStatus(connection, 'online');
   }
 
-  #ended(end: Failure): void {
+  async #subscribe(connection: MqttConnection): Promise<void> {
+    const { protocolVersion, filters } = this.#options;
+    const shared = filters.some((filter) => filter.startsWith('$share/'));
+    if (protocolVersion === 4 && shared && !this.#sharedTried) {
+      const works = await probeSharedSubscriptions(this.#options, this.#url, this.#clock);
+      if (connection !== this.#connection) return;
+      this.#sharedTried = works !== undefined;
+      this.#adaptation.sharedTried(works);
+    }
+    await this.#subscriptions.attach(connection, this.#sessionPresent);
+  }
+
+  #ended(cause: Failure): void {
     const aliveMs =
       this.#connectedAtMs === undefined ? undefined : this.#clock.monotonicMs() - this.#connectedAtMs;
     this.#connection = undefined;
     this.#connectedAtMs = undefined;
-    this.#subscriptions.detach();
+    const filtersAtEnd = this.#subscriptions.detach(cause.kind === 'broker_closed');
     this.#meters.connected.set(0);
     this.#onClosed();
     if (this.#isDone) return;
+    const end = filtersAtEnd === undefined ? cause : endedAtSubscribe(cause, filtersAtEnd);
     this.#meters.connectionEnds.inc(1, { reason: end.kind });
-    const retryInMs = this.#policy.afterEnd(end, aliveMs);
+    const retryInMs = this.#policy.afterEnd(end, aliveMs, this.#adaptation.learnFromRefusal(end));
     const timer = this.#clock.after(retryInMs, () => void this.#attempt());
     this.#cancelRetry = () => timer.cancel();
     this.#handlers?.onConnectivity({ state: 'disconnected', reason: end.reason, retryInMs });
@@ -206,7 +257,8 @@ class MqttJsSource implements MqttSource {
     const topic = this.#options.statusTopic;
     if (topic === undefined) return;
     try {
-      await connection.publish(topic, Buffer.from(status), 1, true);
+      const { qos, retain } = this.#adaptation.publish;
+      await connection.publish(topic, Buffer.from(status), qos, retain);
     } catch (error) {
       if (connection.isOpen)
         this.#logger.warn({ topic, error: messageOf(error) }, 'mqtt: cannot publish the status');
@@ -236,4 +288,12 @@ class MqttJsSource implements MqttSource {
 
 function qos1(messages: readonly InboundMessage[]): number {
   return messages.filter((message) => message.qos === 1).length;
+}
+
+/** The subscriptions have learned from it and are tried differently: the reason stays, the likely cause is named. */
+function endedAtSubscribe(cause: Failure, filters: number): Failure {
+  const reason = `${cause.reason} (at a SUBSCRIBE of ${counted(filters, 'filter')})`;
+  const remedy =
+    'Check the access rules and the limits of the broker: filters in a packet, subscriptions of a connection.';
+  return { ...cause, kind: 'subscribe', reason, remedy };
 }

@@ -2,13 +2,25 @@ import { backoffMs, type BackoffLimits, type RandomSource } from '../../core/bac
 import { messageOf } from '../../core/errors.ts';
 import type { Clock, Gauge, Logger, Timer } from '../../ports.ts';
 import type { MqttConnection } from './connection.ts';
+import { SubscribePace, type PacketLimits } from './subscribe-pace.ts';
 import type { SubscriptionMemory } from './subscription-memory.ts';
 import { deadline } from './wait.ts';
 
-/** Filters per packet: small enough for any broker's packet limit, and one bad packet fails only its own filters. */
-const CHUNK = 100;
+/** Filters of one UNSUBSCRIBE: small enough for the packet limit of any broker. */
+const UNSUBSCRIBE_FILTERS = 8;
 /** A broker that owes a SUBACK this long has lost it; while paused nobody reads it. Then the filters are tried again. */
 const ANSWER_MS = 10_000;
+
+/** The connection ended at this filter again and again; no code of MQTT. */
+const LEFT_OUT = 1000;
+
+const DEFAULT_REMEDY = 'Check the access rules of the broker for this user and the filter itself.';
+const SUBACK_REMEDIES: Readonly<Record<number, string>> = {
+  143: 'The broker does not take this filter: check its wildcards and length.',
+  151: 'A quota of the broker is used up: fewer routes with wider wildcards need fewer subscriptions.',
+  158: 'The broker has no shared subscriptions: remove mqtt.share_group, or use a broker that has them.',
+  162: 'The broker has no wildcard subscriptions: allow them, or use routes whose topics have no + or #.',
+};
 
 export interface SubscriptionDeps {
   readonly logger: Logger;
@@ -20,11 +32,18 @@ export interface SubscriptionDeps {
   readonly backoff: BackoffLimits;
   readonly memory: SubscriptionMemory | undefined;
   readonly retainHandling: 0 | 1 | 2;
+  /** The reason code with which the broker said it would refuse a filter; it is not asked then. */
+  readonly refusalOf: (filter: string) => number | undefined;
+  /** False where the CONNACK said QoS 0 only, which is logged once for the connection and not for each filter. */
+  readonly offersQos1: () => boolean;
+  /** How large a SUBSCRIBE may be on the present connection. */
+  readonly packet: () => PacketLimits;
 }
 
 /** Makes the broker's subscriptions equal to the wanted ones: all of them after a connect, the difference later. */
 export class Subscriptions {
   readonly #deps: SubscriptionDeps;
+  readonly #pace: SubscribePace;
   #wanted: ReadonlySet<string>;
   /** What the persistent session may hold: always a superset of the truth, also after a crash. */
   #remembered = new Set<string>();
@@ -42,6 +61,7 @@ export class Subscriptions {
   constructor(filters: readonly string[], deps: SubscriptionDeps) {
     this.#wanted = new Set(filters);
     this.#deps = deps;
+    this.#pace = new SubscribePace(deps.logger);
   }
 
   /** Resolves with true when an earlier run left a session behind. A memory that cannot be read is logged, no more. */
@@ -64,10 +84,13 @@ export class Subscriptions {
     return this.#reconcile();
   }
 
-  detach(): void {
+  /** The connection ended: returns how many filters the SUBSCRIBE held at which it ended, if at one. */
+  detach(closedByBroker = false): number | undefined {
+    const wasConnected = this.#connection !== undefined;
     this.#connection = undefined;
     this.#retry?.cancel();
     this.#retry = undefined;
+    return wasConnected ? this.#pace.ended(closedByBroker, this.#deps.clock.monotonicMs()) : undefined;
   }
 
   /** The next set of filters; without a connection it takes effect at the next connect. */
@@ -116,7 +139,7 @@ export class Subscriptions {
 
   async #dropUnwanted(connection: MqttConnection): Promise<void> {
     const gone = [...this.#remembered].filter((filter) => !this.#wanted.has(filter));
-    for (const chunk of chunks(gone)) {
+    for (const chunk of chunks(gone, UNSUBSCRIBE_FILTERS)) {
       await this.#answered(connection.unsubscribe(chunk));
       for (const filter of chunk) {
         this.#remembered.delete(filter);
@@ -129,15 +152,29 @@ export class Subscriptions {
   }
 
   async #addMissing(connection: MqttConnection): Promise<void> {
+    const nowMs = this.#deps.clock.monotonicMs();
     const missing = [...this.#wanted].filter((filter) => !this.#active.has(filter));
-    for (const chunk of chunks(missing)) {
-      const codes = await this.#answered(connection.subscribe(chunk, this.#deps.retainHandling));
-      chunk.forEach((filter, index) => this.#judge(filter, codes[index] ?? 128));
+    const refused = missing.filter((filter) => this.#refuseUnasked(filter));
+    const asked = refused.length === 0 ? missing : missing.filter((filter) => !refused.includes(filter));
+    for (const filter of this.#pace.leftOut(nowMs)) this.#failed.set(filter, LEFT_OUT);
+    for (const packet of this.#pace.packets(asked, this.#deps.packet(), nowMs)) {
+      this.#pace.sent(packet);
+      const codes = await this.#answered(connection.subscribe(packet, this.#deps.retainHandling));
+      this.#pace.answered();
+      packet.forEach((filter, index) => this.#outcome(filter, codes[index] ?? 128));
     }
   }
 
+  /** A filter that the CONNACK excludes is refused without asking. */
+  #refuseUnasked(filter: string): boolean {
+    const code = this.#deps.refusalOf(filter);
+    if (code === undefined) return false;
+    this.#outcome(filter, code);
+    return true;
+  }
+
   /** SUBACK: 0 to 2 is the QoS granted, 128 and up a refusal (MQTT 5, 3.9.3; MQTT 3.1.1 knows 128 only). */
-  #judge(filter: string, code: number): void {
+  #outcome(filter: string, code: number): void {
     const { logger } = this.#deps;
     if (code >= 128) {
       if (this.#failed.get(filter) !== code) {
@@ -145,7 +182,7 @@ export class Subscriptions {
           {
             filter,
             code,
-            remedy: 'Check the access rules of the broker for this user and the filter itself.',
+            remedy: SUBACK_REMEDIES[code] ?? DEFAULT_REMEDY,
           },
           'mqtt: the broker refused a subscription',
         );
@@ -155,7 +192,9 @@ export class Subscriptions {
     }
     this.#active.add(filter);
     if (this.#failed.delete(filter)) logger.info({ filter }, 'mqtt: a refused subscription is accepted now');
-    if (code === 0) logger.warn({ filter }, 'mqtt: the broker grants only QoS 0: messages can be lost');
+    if (code === 0 && this.#deps.offersQos1()) {
+      logger.warn({ filter }, 'mqtt: the broker grants only QoS 0: messages can be lost');
+    }
   }
 
   #retryLater(): void {
@@ -182,8 +221,8 @@ export class Subscriptions {
   }
 }
 
-function chunks(filters: readonly string[]): string[][] {
+function chunks(filters: readonly string[], size: number): string[][] {
   const result: string[][] = [];
-  for (let at = 0; at < filters.length; at += CHUNK) result.push(filters.slice(at, at + CHUNK));
+  for (let at = 0; at < filters.length; at += size) result.push(filters.slice(at, at + size));
   return result;
 }

@@ -15,7 +15,7 @@ export async function readTopics(
   options: MqttSourceOptions,
   url: string,
   protocolVersion: 4 | 5,
-  statusTopic: string,
+  statusTopic: string | null,
 ): Promise<BrokerTopics | undefined> {
   const clientId = `${options.clientId.slice(0, 40)}-doctor-${process.pid}`;
   const own = { ...options, protocolVersion, clientId, sessionExpiryS: 0, statusTopic: undefined };
@@ -28,10 +28,14 @@ export async function readTopics(
       setTimeout(() => resolve(undefined), LIMIT_MS).unref();
       client.once('close', () => resolve(undefined));
       client.once('connect', () => {
-        client.subscribe([statusTopic, VERSION, DROPPED], { qos: 0 }, (error) => {
-          if (error) resolve(undefined);
-          else setTimeout(() => resolve(topicsOf(seen, statusTopic)), QUIET_MS);
-        });
+        client.subscribe(
+          [...(statusTopic === null ? [] : [statusTopic]), VERSION, DROPPED],
+          { qos: 0 },
+          (error) => {
+            if (error) resolve(undefined);
+            else setTimeout(() => resolve(topicsOf(seen, statusTopic)), QUIET_MS);
+          },
+        );
       });
     });
   } finally {
@@ -39,10 +43,10 @@ export async function readTopics(
   }
 }
 
-function topicsOf(seen: ReadonlyMap<string, string>, statusTopic: string): BrokerTopics {
+function topicsOf(seen: ReadonlyMap<string, string>, statusTopic: string | null): BrokerTopics {
   const dropped = Number(seen.get(DROPPED) ?? Number.NaN);
   return {
-    status: seen.get(statusTopic),
+    status: statusTopic === null ? undefined : seen.get(statusTopic),
     version: seen.get(VERSION),
     dropped: Number.isFinite(dropped) ? dropped : undefined,
   };

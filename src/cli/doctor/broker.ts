@@ -126,7 +126,7 @@ function expiry(subject: string, what: string, days: number | undefined): Diagno
     : broker.ok(subject, detail);
 }
 
-function announced({ status, version, dropped }: BrokerTopics, topic: string): readonly Diagnosis[] {
+function announced({ status, version, dropped }: BrokerTopics, topic: string | null): readonly Diagnosis[] {
   const queue =
     dropped === undefined
       ? broker.note(
@@ -142,7 +142,12 @@ function announced({ status, version, dropped }: BrokerTopics, topic: string): r
           });
   return [
     ...(version === undefined ? [] : [broker.ok('server', version)]),
-    broker.note('status', status === undefined ? `nothing retained at ${topic}` : `${topic}: ${status}`),
+    broker.note('status', statusNote(topic, status)),
     queue,
   ];
+}
+
+function statusNote(topic: string | null, status: string | undefined): string {
+  if (topic === null) return 'no status is published (mqtt.status_topic: null)';
+  return status === undefined ? `nothing retained at ${topic}` : `${topic}: ${status}`;
 }

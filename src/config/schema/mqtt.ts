@@ -66,8 +66,14 @@ export const mqttSchema = section(
     )
       .refine((value) => !value.includes('/'), { error: 'must not contain /' })
       .optional(),
-    status_topic: topicLevel('retained online/offline status and last will; {client_id} is replaced').default(
-      'fieldwatch/{client_id}/status',
+    status_topic: topicLevel(
+      'retained online/offline status and last will; {client_id} is replaced; null: no status and no will',
+    )
+      .nullable()
+      .default('fieldwatch/{client_id}/status'),
+    max_subscribe_filters: whole(
+      { min: 1, max: 1000, fallback: 100 },
+      'topic filters of one SUBSCRIBE packet; found by itself where the broker hangs up on more (AWS IoT Core: 8)',
     ),
     tls: tls.prefault({}),
     reconnect: reconnect.prefault({}),
