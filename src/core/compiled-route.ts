@@ -141,7 +141,7 @@ export class Route {
     if (decoded.kind === 'reject') return decoded;
     const { split, assembly } = this.mapping;
     if (decoded.kind === 'records') {
-      const result = assemble(assembly, decoded.records, context, decoded.dropped ?? 0);
+      const result = assemble(assembly, decoded.records, context, decoded.losses);
       return decoded.publish === undefined ? result : { ...result, publish: decoded.publish };
     }
     const elements = splitDocument(split, decoded.value, context);

@@ -52,12 +52,24 @@ export interface Publish {
   readonly payload: Uint8Array;
 }
 
+/** Names of metrics, a bounded sample. */
+export interface Losses {
+  readonly dropped: readonly string[];
+  readonly ambiguous: readonly string[];
+}
+
 export type Decoded = (
   | {
       readonly kind: 'readings';
       readonly readings: readonly Reading[];
       /** Elements or metrics of the message that were set aside while the rest was kept (contract D4, D13). */
       readonly dropped: number;
+      /** Values that another value of the same device, time and metric replaced (D14'). Absent: none. */
+      readonly ambiguous?: number;
+      /** The first few of both, for the log. */
+      readonly losses?: Losses;
+      /** The route that decoded the message, by its feed's name; only beside `losses`. */
+      readonly route?: string;
     }
   | { readonly kind: 'reject'; readonly code: RejectCode; readonly detail?: string }
 ) & { readonly publish?: Publish };

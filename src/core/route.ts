@@ -82,8 +82,9 @@ export function compileRoutes(
     remembered.set(topic, match);
     return match;
   };
+  const feeds = feedsOf(configs);
   return {
-    feeds: feedsOf(configs),
+    feeds,
     codecs: new Map(routes.map(({ identity, codec }) => [identity, codec])),
     delivered,
     filters: reduceFilters(filters),
@@ -98,7 +99,9 @@ export function compileRoutes(
       const result = run(match, message, options.limits);
       // What the broker retains says nothing about who is alive.
       if (result.kind === 'readings' && !message.retain) (delivered[match.index] as number) += 1;
-      return result;
+      return result.kind === 'readings' && result.losses !== undefined
+        ? { ...result, route: feeds[match.index]?.name ?? '' }
+        : result;
     },
   };
 }

@@ -16,6 +16,7 @@ import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { Redelivery } from './redelivery.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
+import { ValueLosses } from './value-losses.ts';
 
 /** Topic and payload to readings: the compiled routes. Pure but for Sparkplug's birth state. */
 export interface Decoder {
@@ -61,6 +62,7 @@ export class Ingest {
   private readonly deps: IngestDeps;
   private readonly ledger: IntakeLedger;
   private readonly redelivery: Redelivery;
+  private readonly losses: ValueLosses;
   private decoder: Decoder;
   private open: IntakeBatch | undefined;
   /** Full batches that wait for their turn; the first may be in the middle of its commit. */
@@ -80,6 +82,7 @@ export class Ingest {
     this.decoder = deps.decoder;
     this.ledger = deps.ledger ?? new IntakeLedger(deps.metrics);
     this.redelivery = new Redelivery(65_535);
+    this.losses = new ValueLosses(deps.clock, deps.logger);
     this.exportGauges(deps.metrics);
   }
 
@@ -155,7 +158,8 @@ export class Ingest {
       this.ledger.arrived(1, 0);
       batch.addDeadLetter(message, decoded.code, decoded.detail);
     } else {
-      this.ledger.arrived(decoded.readings.length, decoded.dropped);
+      this.ledger.arrived(decoded.readings.length, decoded.dropped, decoded.ambiguous);
+      this.losses.note(message.topic, decoded);
       for (const reading of decoded.readings) {
         batch.addReading(reading, message, receivedAtMs, this.deps.registry.find(reading.device));
       }

@@ -29,6 +29,7 @@ export class IntakeLedger {
   private deadLettered = 0;
   private inFlight = 0;
   private dropped = 0;
+  private ambiguous = 0;
   private readonly filteredBy = new Map<FilterCode, number>();
 
   constructor(metrics: Metrics) {
@@ -42,19 +43,25 @@ export class IntakeLedger {
       'fieldwatch_intake_dropped_values',
       'Values set aside inside messages whose rest was kept',
     );
+    const ambiguous = metrics.gauge(
+      'fieldwatch_intake_ambiguous_values',
+      'Values replaced by another value of the same device, time and metric in their message',
+    );
     metrics.onCollect(() => {
       for (const [outcome, value] of Object.entries<number>({ ...this.totals() }))
         items.set(value, { outcome: snakeCase(outcome) });
       for (const [code, value] of this.filteredBy) filtered.set(value, { code });
       dropped.set(this.dropped);
+      ambiguous.set(this.ambiguous);
     });
   }
 
   /** Items came in and are now in flight. */
-  arrived(items: number, dropped: number): void {
+  arrived(items: number, dropped: number, ambiguous = 0): void {
     this.received += items;
     this.inFlight += items;
     this.dropped += dropped;
+    this.ambiguous += ambiguous;
   }
 
   /** A message that no route wants, or for which there is no room. It was never in flight. */

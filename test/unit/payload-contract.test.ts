@@ -70,7 +70,10 @@ describe('D2 canonical units, nothing clamped', () => {
 describe('D3 extras', () => {
   test.each<[unknown, unknown]>([
     [{ a: { b: { c: 1 }, d: 2 } }, { a_b_c: 1, a_d: 2 }],
-    [{ a: [1, 2], b: { c: [3] }, d: 4 }, { d: 4 }],
+    [
+      { a: [1, 2], b: { c: [3] }, d: 4 },
+      { a_1: 1, a_2: 2, b_c_1: 3, d: 4 },
+    ],
     [{ ['x'.repeat(128)]: 1 }, { ['x'.repeat(128)]: 1 }],
     [{ ['x'.repeat(129)]: 1 }, 'no_metrics'],
     [{ ['é'.repeat(128)]: 1 }, { ['é'.repeat(128)]: 1 }],

@@ -56,6 +56,17 @@ const BOMBS: readonly (readonly [string, string, Uint8Array])[] = [
   ['10,000 records of one time', 'json', text(`[${'{"a":1,"b":2},'.repeat(9_999)}{"a":1}]`)],
   ['one long string', 'json', text(`{"time":"${'1'.repeat(1_000_000)}","a":1}`)],
   ['escapes', 'json', text(`{"a":${'1'.repeat(17)},"b":"${'\\\\'.repeat(400_000)}"}`)],
+  [
+    '70,000 arrays',
+    'json',
+    text(`{"a":{${Array.from({ length: 70_000 }, (_, i) => `"${i}":[1]`).join(',')}}}`),
+  ],
+  ['an array of 500,000', 'json', text(`{"a":[${'1,'.repeat(499_999)}1],"b":1}`)],
+  [
+    '100,000 texts that hold numbers',
+    'json',
+    text(`{"a":{${Array.from({ length: 100_000 }, (_, i) => `"${i}":"1"`).join(',')}},"b":1}`),
+  ],
   ['__proto__', 'json', text('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}')],
   ['digits', 'scalar', repeat('31', MIB)],
   ['blanks', 'scalar', repeat('20', MIB)],

@@ -280,7 +280,7 @@ test('edgex: values by type', () => {
     reading('bad', 'Int16', '0x10'),
   ];
   expect(metrics({ preset: 'edgex' }, 'edgex/events/device/s/p/d/r', { deviceName: 'd', readings })).toEqual({
-    d: { temperature: 21.5, n: 18446744073709552000, on: 1 },
+    d: { temperature: 21.5, n: 18446744073709552000, on: 1, list_1: 1 },
   });
 });
 

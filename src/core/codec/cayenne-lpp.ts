@@ -1,4 +1,5 @@
 import { emptyDoc } from '../mapping/document.ts';
+import { LossTally, setMetric } from '../mapping/losses.ts';
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
 
 interface Kind {
@@ -99,7 +100,7 @@ function bigEndian(bytes: Uint8Array, from: number, { bytes: width, signed }: Ki
   return signed && value >= 2 ** (8 * width - 1) ? value - 2 ** (8 * width) : value;
 }
 
-function nameValues(values: readonly Value[]): Record<string, unknown> {
+function nameValues(values: readonly Value[], losses: LossTally): Record<string, unknown> {
   const channels = new Map<string, Set<number>>();
   for (const { kind, channel } of values)
     channels.set(kind.name, (channels.get(kind.name) ?? new Set()).add(channel));
@@ -108,7 +109,7 @@ function nameValues(values: readonly Value[]): Record<string, unknown> {
     const alone = CORE.has(kind.name) && channels.get(kind.name)?.size === 1;
     const name = alone ? kind.name : `${kind.name}_${channel}`;
     numbers.forEach((value, part) => {
-      metrics[kind.parts === undefined ? name : `${name}_${kind.parts[part]}`] = value;
+      setMetric(metrics, kind.parts === undefined ? name : `${name}_${kind.parts[part]}`, value, losses);
     });
   }
   return metrics;
@@ -119,7 +120,9 @@ function decodeCayenne(bytes: Uint8Array, most: number): Payload {
   const values = readValues(bytes, most);
   if (values === undefined) return rejectPayload('parse_error', 'not Cayenne LPP: unknown type or cut short');
   if (values.length > most) return rejectPayload('too_large', 'more metrics than limits.max_metrics');
-  return { kind: 'records', records: { record: emptyDoc(), metrics: nameValues(values), verbatim: true } };
+  const losses = new LossTally();
+  const metrics = nameValues(values, losses);
+  return { kind: 'records', records: { record: emptyDoc(), metrics, verbatim: true, losses } };
 }
 
 export const cayenneLpp: CodecKind = {

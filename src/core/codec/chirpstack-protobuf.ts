@@ -77,8 +77,11 @@ function valueJson(value: unknown): unknown {
   if (!isObject(value)) return null;
   const struct = own(value, 'structValue');
   if (isObject(struct)) return structJson(struct);
-  // Arrays inside an object are skipped anyway (D3).
-  if (Object.hasOwn(value, 'listValue')) return [];
+  const list = own(value, 'listValue');
+  if (isObject(list)) {
+    const items = own(list, 'values');
+    return Array.isArray(items) ? (items as unknown[]).map(valueJson) : [];
+  }
   return own(value, 'numberValue') ?? own(value, 'stringValue') ?? own(value, 'boolValue') ?? null;
 }
 

@@ -2,6 +2,7 @@ import type { RouteConfig } from '../route-config.ts';
 import type { Publish, RejectCode } from '../reading.ts';
 import type { MessageContext } from '../mapping/context.ts';
 import type { Element } from '../mapping/draft.ts';
+import type { LossTally } from '../mapping/losses.ts';
 
 /**
  * What a codec makes of the bytes of one message. A `document` (JSON and its binary relatives) goes through the
@@ -13,7 +14,7 @@ export type Payload =
       readonly kind: 'records';
       readonly records: Element | readonly Element[];
       /** Parts that were set aside before. */
-      readonly dropped?: number;
+      readonly losses?: LossTally | undefined;
       readonly publish?: Publish | undefined;
     }
   | PayloadReject;

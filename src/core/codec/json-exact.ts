@@ -3,16 +3,19 @@
  * moves over a millisecond boundary. Text that holds such an integer is read a second time, here, with bigints.
  */
 
+// Read once: looked up for each of a million numbers they would cost more than the numbers.
+const { MAX_SAFE_INTEGER, MIN_SAFE_INTEGER } = Number;
+
 /** True if a number in `value`, as `JSON.parse` gives it, may have lost digits. Depth is bounded before. */
 export function mayHaveLostDigits(value: unknown): boolean {
-  if (typeof value === 'number') return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
+  if (typeof value === 'number') return value > MAX_SAFE_INTEGER || value < MIN_SAFE_INTEGER;
   if (typeof value !== 'object' || value === null) return false;
   if (Array.isArray(value)) return value.some(mayHaveLostDigits);
   for (const key in value) {
     const member = (value as Record<string, unknown>)[key];
     // Most members are plain numbers: no call for those.
     if (typeof member === 'number') {
-      if (member > Number.MAX_SAFE_INTEGER || member < Number.MIN_SAFE_INTEGER) return true;
+      if (member > MAX_SAFE_INTEGER || member < MIN_SAFE_INTEGER) return true;
     } else if (typeof member === 'object' && mayHaveLostDigits(member)) return true;
   }
   return false;

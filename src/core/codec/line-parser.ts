@@ -9,6 +9,8 @@ export interface LinePoint {
   readonly tags: ReadonlyMap<string, string>;
   /** Numbers and booleans; strings are read over. */
   readonly fields: ReadonlyMap<string, number | bigint | boolean>;
+  /** Fields that appear again with another value. */
+  readonly repeated: readonly string[];
   /** As written: an integer in the route's precision. */
   readonly time: string | undefined;
 }
@@ -112,11 +114,12 @@ export class LineReader {
     const tags = this.tags();
     this.expect(' ', FAULTS.blank);
     this.skipBlanks();
-    const fields = this.fields();
+    const repeated: string[] = [];
+    const fields = this.fields(repeated);
     this.skipBlanks();
     const time = this.atLineEnd() ? undefined : this.time();
     this.skipBlanks();
-    return { measurement, tags, fields, time };
+    return { measurement, tags, fields, repeated, time };
   }
 
   private tags(): LinePoint['tags'] {
@@ -133,13 +136,17 @@ export class LineReader {
     return tags;
   }
 
-  private fields(): LinePoint['fields'] {
+  private fields(repeated: string[]): LinePoint['fields'] {
     const fields = new Map<string, number | bigint | boolean>();
     for (;;) {
       const key = this.name(KEY_END);
       this.expect('=', FAULTS.equals);
       if (this.peek() === '"') this.skipQuoted();
-      else fields.set(key, this.bareField());
+      else {
+        const value = this.bareField();
+        if (fields.has(key) && fields.get(key) !== value) repeated.push(key);
+        fields.set(key, value);
+      }
       if (fields.size > this.maxParts) throw FAULTS.many;
       if (this.peek() !== ',') return fields;
       this.at++;

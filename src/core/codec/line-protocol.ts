@@ -1,7 +1,8 @@
 import type { Limits } from '../mapping/context.ts';
 import { emptyDoc } from '../mapping/document.ts';
-import type { Element } from '../mapping/draft.ts';
+import type { Draft, Element } from '../mapping/draft.ts';
 import { shiftDecimal } from '../mapping/instant.ts';
+import { LossTally } from '../mapping/losses.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { rejectPayload, type CodecKind, type Payload } from './codec.ts';
 import { LineReader, type LinePoint } from './line-parser.ts';
@@ -10,7 +11,7 @@ import { decodeText } from './text.ts';
 /** Powers of ten from the precision to microseconds. */
 const SHIFT = { s: 6, ms: 3, us: 0, ns: -3 } as const;
 
-function pointDraft({ tags, fields, time }: LinePoint, shift: number): Element {
+function pointDraft({ tags, fields, repeated, time }: LinePoint, shift: number): Element {
   // Tags are the record: `device_path: /host` finds them.
   const record = emptyDoc();
   for (const [key, value] of tags) record[key] = value;
@@ -18,7 +19,11 @@ function pointDraft({ tags, fields, time }: LinePoint, shift: number): Element {
   for (const [key, value] of fields) metrics[key] = value;
   const timeUs = time === undefined ? undefined : shiftDecimal(time, shift);
   // Null: a tag that is called `time` is none.
-  return { record, metrics, timeUs, time: null, verbatim: true };
+  const draft: Draft = { record, metrics, timeUs, time: null, verbatim: true };
+  if (repeated.length === 0) return draft;
+  const losses = new LossTally();
+  for (const name of repeated) losses.replace(name);
+  return { ...draft, losses };
 }
 
 function decodeLines(bytes: Uint8Array, shift: number, limits: Limits): Payload {

@@ -1,6 +1,6 @@
 import { emptyDoc } from '../mapping/document.ts';
 import { isoFromMicros } from '../mapping/instant.ts';
-import { fromFloat32, keyText, narrow, TooDeep, TooLarge, type TreeLimits } from './tree.ts';
+import { fromFloat32, keyText, NAMELESS, narrow, TooDeep, TooLarge, type TreeLimits } from './tree.ts';
 
 /** Thrown for whatever is no MessagePack; the message is for people. */
 export class MsgpackError extends Error {}
@@ -106,9 +106,8 @@ export class MsgpackReader {
     if (length > this.maxItems) throw new TooLarge();
     const doc = emptyDoc();
     for (let index = 0; index < length; index++) {
-      const name = keyText(this.read(levels - 1));
-      const value = this.read(levels - 1);
-      if (name !== undefined) doc[name] = value;
+      const name = keyText(this.read(levels - 1)) ?? NAMELESS;
+      doc[name] = this.read(levels - 1);
     }
     return doc;
   }

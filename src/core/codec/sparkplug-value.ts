@@ -29,7 +29,7 @@ export function metricValue(
   value: SparkplugValue,
   datatype: number | undefined,
 ): number | bigint | boolean | undefined {
-  if (value.kind === 'text') return undefined;
+  if (value.kind === 'text' || value.kind === 'compound') return undefined;
   if (datatype === undefined) return withoutDatatype(value);
   const width = INTEGERS.get(datatype);
   if (width !== undefined) return value.kind === 'integer' ? ofWidth(value.bits, width) : plain(value);
@@ -40,9 +40,23 @@ export function metricValue(
   return undefined;
 }
 
+const DATA_SET = 16;
+const TEMPLATE = 19;
+/** Int8Array to DoubleArray; BooleanArray; not StringArray and DateTimeArray, 33 and 34. */
+const ARRAYS = { first: 22, last: 32 };
+
+/** True if a value that is not stored may hold numbers: then it is counted. */
+export function mayMeasure(value: SparkplugValue, datatype: number | undefined): boolean {
+  if (datatype === undefined) return value.kind !== 'text';
+  if (INTEGERS.has(datatype) || datatype === FLOAT || datatype === DOUBLE) return true;
+  return (
+    datatype === DATA_SET || datatype === TEMPLATE || (datatype >= ARRAYS.first && datatype <= ARRAYS.last)
+  );
+}
+
 function plain(value: SparkplugValue): number | bigint | boolean | undefined {
   if (value.kind === 'integer') return narrow(value.bits);
-  return value.kind === 'text' ? undefined : value.value;
+  return value.kind === 'text' || value.kind === 'compound' ? undefined : value.value;
 }
 
 function ofWidth(bits: bigint, { bits: width, signed }: Width): number | bigint {

@@ -21,7 +21,9 @@ export type SparkplugValue =
   | { readonly kind: 'integer'; readonly bits: bigint }
   | { readonly kind: 'number'; readonly value: number }
   | { readonly kind: 'boolean'; readonly value: boolean }
-  | { readonly kind: 'text' };
+  | { readonly kind: 'text' }
+  /** Bytes, a data set or a template: not read. */
+  | { readonly kind: 'compound' };
 
 export interface SparkplugPayload {
   readonly timestampMs: number | bigint | undefined;
@@ -123,7 +125,7 @@ function readIdentity(reader: protobuf.Reader, tag: number, metric: Draft): bool
   }
 }
 
-/** The value fields 10 to 15; anything else is skipped. */
+/** The value fields 10 to 18; anything else is skipped. */
 function readValue(reader: protobuf.Reader, tag: number): SparkplugValue | undefined {
   switch (tag) {
     case tagOf(10, VARINT):
@@ -139,6 +141,11 @@ function readValue(reader: protobuf.Reader, tag: number): SparkplugValue | undef
     case tagOf(15, LENGTH):
       reader.string();
       return { kind: 'text' };
+    case tagOf(16, LENGTH):
+    case tagOf(17, LENGTH):
+    case tagOf(18, LENGTH):
+      skip(reader, tag);
+      return { kind: 'compound' };
     default:
       skip(reader, tag);
       return undefined;

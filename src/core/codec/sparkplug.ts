@@ -1,12 +1,13 @@
 import { emptyDoc } from '../mapping/document.ts';
 import { IGNORED, type Element } from '../mapping/draft.ts';
 import type { MessageContext } from '../mapping/context.ts';
+import { LossTally, setMetric } from '../mapping/losses.ts';
 import type { Publish } from '../reading.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { rejectPayload, type Codec, type CodecKind, type Payload } from './codec.ts';
 import { SparkplugState, type KnownMetric } from './sparkplug-state.ts';
 import { TooLarge } from './tree.ts';
-import { metricValue } from './sparkplug-value.ts';
+import { mayMeasure, metricValue } from './sparkplug-value.ts';
 import {
   readSparkplug,
   rebirthCommand,
@@ -45,6 +46,11 @@ export function isSparkplugData(topic: string): boolean {
   return (ofDevice ? ['DBIRTH', 'DDATA'] : ['NBIRTH', 'NDATA']).includes(address.verb);
 }
 
+interface Group {
+  readonly time: number | bigint | null;
+  readonly metrics: Record<string, unknown>;
+}
+
 class SparkplugCodec implements Codec {
   private state = new SparkplugState();
   private readonly requestRebirth: boolean;
@@ -80,22 +86,23 @@ class SparkplugCodec implements Codec {
   }
 
   private records(address: Address, payload: SparkplugPayload, context: MessageContext): Payload {
-    const groups = new Map<string, { time: number | bigint | null; metrics: Record<string, unknown> }>();
+    const groups = new Map<string, Group>();
+    const losses = new LossTally();
     let unknown = 0;
     for (const metric of payload.metrics) {
       const known = this.resolve(address, metric);
       if (known === undefined) {
         unknown++;
+        losses.drop(`alias ${metric.alias ?? 'missing'}`);
         continue;
       }
-      if (metric.value === undefined || metric.transient || NOT_METRICS.test(known.name)) continue;
-      const value = metricValue(metric.value, known.datatype);
+      const value = this.valueOf(metric, known, losses);
       if (value === undefined) continue;
       const time = metric.timestampMs ?? payload.timestampMs ?? null;
       const key = String(time);
       const group = groups.get(key) ?? { time, metrics: emptyDoc() };
       groups.set(key, group);
-      group.metrics[known.name] = value;
+      setMetric(group.metrics, known.name, value, losses);
     }
     const device = [address.group, address.node, ...(address.device === '' ? [] : [address.device])].join(
       '/',
@@ -110,7 +117,19 @@ class SparkplugCodec implements Codec {
     }));
     if (records.length === 0) records.push({ fault: unknown > 0 ? 'unknown_alias' : 'no_metrics' });
     const publish = unknown > 0 ? this.rebirth(address, context) : undefined;
-    return { kind: 'records', records, dropped: unknown, publish };
+    return { kind: 'records', records, losses: losses.names === undefined ? undefined : losses, publish };
+  }
+
+  /** What is stored of a metric; undefined for what is none, and for what had to be set aside. */
+  private valueOf(
+    { value, transient }: SparkplugMetric,
+    { name, datatype }: KnownMetric,
+    losses: LossTally,
+  ): number | bigint | boolean | undefined {
+    if (value === undefined || transient || NOT_METRICS.test(name)) return undefined;
+    const found = metricValue(value, datatype);
+    if (found === undefined && mayMeasure(value, datatype)) losses.drop(name);
+    return found;
   }
 
   /** What a metric is called and how it is typed: from itself, or from the birth. */

@@ -35,11 +35,13 @@ export function toDocument(value: unknown, limits: TreeLimits, levels = limits.d
   if (value.size > limits.items) throw new TooLarge();
   const doc = emptyDoc();
   for (const [key, item] of value as Map<unknown, unknown>) {
-    const name = keyText(key);
-    if (name !== undefined) doc[name] = toDocument(item, limits, levels - 1);
+    doc[keyText(key) ?? NAMELESS] = toDocument(item, limits, levels - 1);
   }
   return doc;
 }
+
+/** Stands for a key that names nothing. No metric may be called so: what is under it is counted and not stored. */
+export const NAMELESS = '\u0000';
 
 /** Text and integers name things; other keys (arrays, floats, bytes) name nothing. */
 export function keyText(key: unknown): string | undefined {

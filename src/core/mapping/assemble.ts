@@ -2,6 +2,7 @@ import type { Decoded, Reading, RejectCode } from '../reading.ts';
 import type { MessageContext } from './context.ts';
 import { deviceOf, type DevicePlan } from './device.ts';
 import { isFault, type Draft, type Element, type Fault } from './draft.ts';
+import { LossTally } from './losses.ts';
 import type { MetricPlan } from './metric.ts';
 import { ownTime, type TimePlan } from './time.ts';
 
@@ -17,6 +18,7 @@ export interface AssemblyPlan {
   readonly verbatim: MetricPlan;
 }
 
+const NO_LOSSES = new LossTally();
 const RETAINED_NO_TIME: Fault = { fault: 'retained_no_time' };
 const RETAINED: Fault = { fault: 'ignored', detail: 'retained: ignore' };
 const TOO_MANY_METRICS: Fault = { fault: 'too_large', detail: 'more metrics than limits.max_metrics' };
@@ -28,7 +30,7 @@ interface OpenReading extends Reading {
 
 interface Judged {
   readonly reading: OpenReading;
-  readonly dropped: number;
+  readonly losses: LossTally | undefined;
 }
 
 export function reject(code: RejectCode, detail?: string): Decoded {
@@ -50,6 +52,7 @@ function judge(plan: AssemblyPlan, draft: Draft, context: MessageContext): Judge
   const sink = (draft.verbatim === true ? plan.verbatim : plan.metrics).collect(draft.metrics, draft.record);
   if (sink.overflow) return TOO_MANY_METRICS;
   if (sink.metrics.size === 0) return { fault: draft.emptyCode ?? 'no_metrics' };
+  if (draft.losses !== undefined) (sink.losses ??= new LossTally()).add(draft.losses);
   return {
     reading: {
       device,
@@ -58,34 +61,35 @@ function judge(plan: AssemblyPlan, draft: Draft, context: MessageContext): Judge
       stamped: own === undefined,
       metrics: sink.metrics,
     },
-    dropped: sink.dropped,
+    losses: sink.losses,
   };
 }
 
-/** All records of a message: bad ones are set aside (D13), equal device and time merge, later wins (D14). */
+/** All records of a message: bad ones are set aside (D13), different metrics of one device and time merge (D14'). */
 export function assemble(
   plan: AssemblyPlan,
   elements: Element | readonly Element[],
   context: MessageContext,
-  droppedBefore = 0,
+  lostBefore = NO_LOSSES,
 ): Decoded {
-  if (!isList(elements)) return assembleOne(plan, elements, context, droppedBefore);
+  if (!isList(elements)) return assembleOne(plan, elements, context, lostBefore);
   const merged: Merged = new Map();
-  let dropped = droppedBefore;
+  const losses = new LossTally();
+  losses.add(lostBefore);
   let first: Fault | undefined;
   for (const element of elements) {
     const judged = isFault(element) ? element : judge(plan, element, context);
     if (isFault(judged)) {
       first ??= judged;
-      if (judged.fault !== 'ignored') dropped++;
+      if (judged.fault !== 'ignored') losses.drop(`record: ${judged.fault}`);
       continue;
     }
-    dropped += judged.dropped;
-    if (!merge(merged, judged.reading, context.limits.max_metrics)) dropped++;
+    if (judged.losses !== undefined) losses.add(judged.losses);
+    merge(merged, judged.reading, context.limits.max_metrics, losses);
   }
   const readings = [...merged.values()].flatMap((byTime) => [...byTime.values()]);
   if (readings.length === 0) return reject(first?.fault ?? 'no_metrics', first?.detail);
-  return { kind: 'readings', readings, dropped };
+  return withLosses(readings, losses);
 }
 
 function isList(elements: Element | readonly Element[]): elements is readonly Element[] {
@@ -96,27 +100,42 @@ function assembleOne(
   plan: AssemblyPlan,
   element: Element,
   context: MessageContext,
-  droppedBefore: number,
+  lostBefore: LossTally,
 ): Decoded {
   const judged = isFault(element) ? element : judge(plan, element, context);
   if (isFault(judged)) return reject(judged.fault, judged.detail);
-  return { kind: 'readings', readings: [judged.reading], dropped: judged.dropped + droppedBefore };
+  // Nearly always: nothing was lost.
+  if (judged.losses === undefined && lostBefore === NO_LOSSES)
+    return { kind: 'readings', readings: [judged.reading], dropped: 0 };
+  const losses = new LossTally();
+  losses.add(lostBefore);
+  if (judged.losses !== undefined) losses.add(judged.losses);
+  return withLosses([judged.reading], losses);
+}
+
+function withLosses(readings: readonly Reading[], losses: LossTally): Decoded {
+  const { dropped, ambiguous, names } = losses;
+  if (names === undefined) return { kind: 'readings', readings, dropped };
+  return { kind: 'readings', readings, dropped, ambiguous, losses: names };
 }
 
 type Merged = Map<string, Map<number, OpenReading>>;
 
-/** Adds `reading`, or its metrics to the reading of the same device and time. False if that would be too many. */
-function merge(merged: Merged, reading: OpenReading, maxMetrics: number): boolean {
+/** Adds `reading`, or its metrics to the reading of the same device and time, unless they would be too many. */
+function merge(merged: Merged, reading: OpenReading, maxMetrics: number, losses: LossTally): void {
   let byTime = merged.get(reading.device);
   if (byTime === undefined) merged.set(reading.device, (byTime = new Map<number, OpenReading>()));
   const earlier = byTime.get(reading.timeUs);
   if (earlier === undefined) {
     byTime.set(reading.timeUs, reading);
-    return true;
+    return;
   }
-  let size = earlier.metrics.size;
-  for (const name of reading.metrics.keys()) if (!earlier.metrics.has(name)) size++;
-  if (size > maxMetrics) return false;
-  for (const [name, value] of reading.metrics) earlier.metrics.set(name, value);
-  return true;
+  for (const [name, value] of reading.metrics) {
+    const known = earlier.metrics.get(name);
+    if (known === undefined && earlier.metrics.size >= maxMetrics) losses.drop(name);
+    else {
+      if (known !== undefined && known !== value) losses.replace(name);
+      earlier.metrics.set(name, value);
+    }
+  }
 }

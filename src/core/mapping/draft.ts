@@ -1,5 +1,6 @@
 import type { Micros, RejectCode } from '../reading.ts';
 import type { Doc } from './document.ts';
+import type { LossTally } from './losses.ts';
 
 /** One record of a message on its way to a reading: its parts are found, but not yet judged. */
 export interface Draft {
@@ -23,6 +24,8 @@ export interface Draft {
   readonly verbatim?: boolean;
   /** What to say if no metric is left; `no_metrics` by default. */
   readonly emptyCode?: RejectCode;
+  /** What the format's own reading of the record had to set aside. */
+  readonly losses?: LossTally;
 }
 
 /** A record that gives no reading. `ignored` is not a loss and is not counted as one. */

@@ -1,13 +1,16 @@
 import { aliasOf } from './alias.ts';
+import { arrayValues, holdsNumber, isSampled } from './array.ts';
 import { isForbiddenKey, isObject, lookup, type Doc } from './document.ts';
 import { withinBounds, fieldNumber, type Field } from './field.ts';
-import { extraNumber, mappedNumber } from './value.ts';
+import { LossTally } from './losses.ts';
+import { extraNumber, isNumericText, mappedNumber } from './value.ts';
 import type { Convert } from './unit.ts';
 import { CORE_METRICS } from '../reading.ts';
 
 const MAX_NAME_CHARS = 128;
 const MAX_REMEMBERED_KEYS = 4096;
 const KEYS_PER_METRIC = 16;
+const MAX_NUMBER_CHARS = 40;
 
 export interface MetricOptions {
   readonly fields: readonly Field[];
@@ -44,11 +47,19 @@ const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
 /** The metrics of one record while they are gathered. */
 export class MetricSink {
   readonly metrics = new Map<string, number>();
-  dropped = 0;
+  losses: LossTally | undefined;
   /** More than `max_metrics`: gathering has stopped. */
   overflow = false;
   /** Names that several top-level keys claim. */
   contested: Set<string> | undefined;
+
+  drop(name: string): void {
+    (this.losses ??= new LossTally()).drop(name);
+  }
+
+  replace(name: string): void {
+    (this.losses ??= new LossTally()).replace(name);
+  }
 }
 
 /** Turns an object into named numbers: fields, aliases, extras (D2-D4, D9). */
@@ -70,7 +81,7 @@ export class MetricPlan {
     sink.overflow = keys.length > KEYS_PER_METRIC * this.options.maxMetrics;
     for (const key of keys) {
       if (sink.overflow) return sink;
-      this.addKey(key, source[key], sink);
+      this.addKey(key, source, sink);
     }
     if (sink.overflow) return sink;
     if (sink.contested !== undefined) for (const name of sink.contested) this.settle(name, source, sink);
@@ -82,24 +93,28 @@ export class MetricPlan {
     const raw = path && (lookup(source, path) ?? (record === source ? undefined : lookup(record, path)));
     if (raw === undefined || raw === null) return;
     const value = fieldNumber(field, raw);
-    if (value === undefined) sink.dropped++;
+    if (value === undefined) sink.drop(field.name);
     else this.put(field.name, value, sink);
   }
 
-  private addKey(key: string, raw: unknown, sink: MetricSink): void {
+  private addKey(key: string, source: Doc, sink: MetricSink): void {
+    const raw = source[key];
     const target = this.targets.get(key) ?? this.remember(key);
     if (target.kind === 'skip' || raw === null || raw === undefined) return;
     if (typeof raw === 'object') {
-      if (this.options.extras && isObject(raw)) this.flatten(key, `/${key}`, raw, sink);
+      if (Array.isArray(raw)) this.addArray(key, target, source, sink);
+      else if (isForbiddenKey(key)) {
+        if (holdsNumber(raw)) sink.drop(key);
+      } else if (this.options.extras && isObject(raw)) this.flatten(key, `/${key}`, raw, sink);
       return;
     }
     if (target.kind === 'bad') {
-      sink.dropped++;
+      if (isMeasured(raw)) sink.drop(key);
       return;
     }
     const value = valueFor(target, raw);
     if (value === undefined) {
-      if (target.mapped || typeof raw === 'number') sink.dropped++;
+      if (target.mapped || isMeasured(raw)) sink.drop(key);
       return;
     }
     const before = sink.metrics.size;
@@ -108,29 +123,69 @@ export class MetricPlan {
     if (sink.metrics.size === before) (sink.contested ??= new Set()).add(target.name);
   }
 
-  /** D3: nesting joined with `_`; arrays are skipped. Depth is bounded by the codec. */
+  private addArray(key: string, target: Target, source: Doc, sink: MetricSink): void {
+    const items = source[key] as readonly unknown[];
+    const isTaken = target.kind === 'metric';
+    const values =
+      isTaken && !isSampled(source) ? arrayValues(items, (item) => valueFor(target, item)) : undefined;
+    if (values !== undefined && isTaken) this.expand(target.name, `/${key}`, values, sink);
+    else if (target.kind !== 'skip' && holdsNumber(items)) sink.drop(key);
+  }
+
+  /** D3': `<name>_1 … <name>_n`. An array that has no room left costs itself, not the message. */
+  private expand(
+    name: string,
+    path: string,
+    values: readonly (number | undefined)[],
+    sink: MetricSink,
+  ): void {
+    const fits =
+      isMetricName(`${name}_${values.length}`) &&
+      sink.metrics.size + values.length <= this.options.maxMetrics;
+    if (!fits) return sink.drop(name);
+    for (const [index, value] of values.entries()) {
+      if (value === undefined || this.options.skipPaths.has(`${path}/${index}`)) continue;
+      this.putNew(`${name}_${index + 1}`, value, sink);
+    }
+  }
+
+  /** D3: nesting joined with `_`. Depth is bounded by the codec. */
   private flatten(prefix: string, path: string, node: Doc, sink: MetricSink): void {
     // A long prefix makes every name below it too long; stop before the strings cost more than the payload.
-    if (prefix.length > 2 * MAX_NAME_CHARS) {
-      sink.dropped++;
-      return;
-    }
+    if (prefix.length > 2 * MAX_NAME_CHARS) return sink.drop(prefix);
+    let sampled: boolean | undefined;
     for (const key of Object.keys(node)) {
       if (sink.overflow) return;
       const raw = node[key];
-      if (raw === null || raw === undefined || isForbiddenKey(key)) continue;
+      if (raw === null || raw === undefined) continue;
       const here = this.options.skipPaths.size === 0 ? '' : `${path}/${key}`;
       if (this.options.skipPaths.has(here)) continue;
       const name = `${prefix}_${key}`;
-      if (isObject(raw)) {
-        this.flatten(name, here, raw, sink);
-        continue;
-      }
-      const value = extraNumber(raw);
-      if (value === undefined) continue;
-      if (!isMetricName(name)) sink.dropped++;
-      else if (!sink.metrics.has(name)) this.put(name, value, sink);
+      if (isForbiddenKey(key)) {
+        if (holdsNumber(raw)) sink.drop(name);
+      } else if (isObject(raw)) this.flatten(name, here, raw, sink);
+      else if (Array.isArray(raw)) {
+        sampled ??= isSampled(node);
+        const values = sampled ? undefined : arrayValues(raw, extraNumber);
+        if (values !== undefined) this.expand(name, here, values, sink);
+        else if (holdsNumber(raw)) sink.drop(name);
+      } else this.addNested(name, raw, sink);
     }
+  }
+
+  private addNested(name: string, raw: unknown, sink: MetricSink): void {
+    const value = extraNumber(raw);
+    if (value === undefined) {
+      if (isMeasured(raw)) sink.drop(name);
+    } else if (isMetricName(name)) this.putNew(name, value, sink);
+    else sink.drop(name);
+  }
+
+  /** A name that is there already keeps its value: what comes from further down does not replace it (D14'). */
+  private putNew(name: string, value: number, sink: MetricSink): void {
+    const known = sink.metrics.get(name);
+    if (known === undefined) this.put(name, value, sink);
+    else if (known !== value) sink.replace(name);
   }
 
   private put(name: string, value: number, sink: MetricSink): void {
@@ -138,18 +193,28 @@ export class MetricPlan {
     if (sink.metrics.size > this.options.maxMetrics) sink.overflow = true;
   }
 
-  /** Several keys for one name: the best-ranked that holds a value. One pass per name, however many keys claim it. */
+  /**
+   * Several keys for one name: the best-ranked that holds a value. One pass per name, however many keys claim it. The
+   * others are counted, but for those that say the same in another unit or with fewer digits.
+   */
   private settle(name: string, source: Doc, sink: MetricSink): void {
     let best = Infinity;
+    const claims: number[] = [];
     for (const key of Object.keys(source)) {
       const target = this.targets.get(key) ?? this.remember(key);
-      if (target.kind !== 'metric' || target.name !== name || target.rank >= best) continue;
+      if (target.kind !== 'metric' || target.name !== name) continue;
       const raw = source[key];
       const value = typeof raw === 'object' ? undefined : valueFor(target, raw);
       if (value === undefined) continue;
+      claims.push(value);
+      if (target.rank >= best) continue;
       best = target.rank;
       sink.metrics.set(name, value);
     }
+    const kept = sink.metrics.get(name) ?? NaN;
+    const others = claims.filter((value) => Math.abs(value - kept) > Math.max(0.5, Math.abs(kept) / 100));
+    // One claim alone: the other value came from an object or an array, and is gone.
+    if (others.length > 0 || claims.length === 1) sink.replace(name);
   }
 
   private remember(key: string): Target {
@@ -160,7 +225,7 @@ export class MetricPlan {
   }
 
   private targetOf(key: string): Target {
-    if (isForbiddenKey(key) || this.options.skip.has(key)) return SKIP;
+    if (this.options.skip.has(key)) return SKIP;
     const renamed = this.options.metricMap.get(key);
     const source = renamed ?? key;
     if (!isMetricName(source)) return BAD;
@@ -176,6 +241,12 @@ export class MetricPlan {
     const rank = renamed !== undefined ? -2 : (alias?.rank ?? -1);
     return { kind: 'metric', name, mapped: mapped || CORE.has(name), rank, convert, bounds: field };
   }
+}
+
+/** A number, or text that holds one: what is lost if it is not stored. */
+function isMeasured(raw: unknown): boolean {
+  if (typeof raw === 'string') return raw.length <= MAX_NUMBER_CHARS && isNumericText(raw.trim());
+  return typeof raw === 'number' || typeof raw === 'bigint';
 }
 
 function valueFor(target: Target & { kind: 'metric' }, raw: unknown): number | undefined {

@@ -7,15 +7,27 @@ import { isNumericText } from '../mapping/value.ts';
 import type { Preset } from './preset.ts';
 
 const NUMBER_TYPE = /^(?:U?int(?:8|16|32|64)|Float(?:32|64))$/i;
+const NUMBER_ARRAY = /^(?:U?int(?:8|16|32|64)|Float(?:32|64))Array$/i;
 
-/** EdgeX sends every value as text; the type says what it is. Texts, arrays and objects are no metrics. */
+/** EdgeX sends every value as text; the type says what it is. Texts and objects are no metrics. */
 function typedValue(value: unknown, type: unknown): unknown {
   if (typeof type !== 'string') return undefined;
   if (type.toLowerCase() === 'bool')
     return String(value) === 'true' ? true : String(value) === 'false' ? false : undefined;
+  if (NUMBER_ARRAY.test(type)) return typeof value === 'string' ? arrayOf(value) : value;
   if (!NUMBER_TYPE.test(type)) return undefined;
   if (typeof value !== 'string') return value;
   return isNumericText(value.trim()) ? Number(value) : undefined;
+}
+
+/** Arrays are sent as text, too: "[1, 2, 3]". */
+function arrayOf(text: string): unknown {
+  const items = text
+    .trim()
+    .replace(/^\[|\]$/g, '')
+    .split(',')
+    .map((item) => item.trim());
+  return items.every(isNumericText) ? items.map(Number) : undefined;
 }
 
 function readingDraft(reading: unknown, event: Doc): Element {
