@@ -1,16 +1,22 @@
 import cron from 'node-cron';
+import { cronBeat, firstCronBeat, type CronBeatOutcome } from '../core/cron-beat.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import type { Cron, CronTask, CronTick } from '../ports.ts';
+import type { Clock, Cron, CronTask, CronTick, Timer } from '../ports.ts';
 
-/** node-cron with its own logging off: what it would print, the scheduling service counts and logs. */
-export function createCron(): Cron {
+/**
+ * node-cron reads the expressions and says when the next slot is; the timer is our own. node-cron's makes up for every
+ * slot between two looks at the clock: on a board without a clock that gets the time after its start that is a callback
+ * for each minute of a month, in one turn of the event loop.
+ */
+export function createCron(clock: Clock): Cron {
   return {
     validate: (expression) => cron.validate(expression),
-    schedule: (expression, timezone, run) => schedule(expression, timezone, run),
+    schedule: (expression, timezone, run) => schedule(clock, slotsOf(expression, timezone), run),
   };
 }
 
-function schedule(expression: string, timezone: string, run: (tick: CronTick) => void): CronTask {
+/** The first slot after now, by the wall clock of the system. */
+function slotsOf(expression: string, timezone: string): () => number {
   if (!cron.validate(expression)) {
     throw new FieldwatchError(`scheduler: "${expression}" is no cron expression`, {
       code: 'CRON_INVALID',
@@ -18,14 +24,31 @@ function schedule(expression: string, timezone: string, run: (tick: CronTick) =>
       remedy: 'Use five fields (minute hour day month weekday), or six with seconds first.',
     });
   }
-  // Whether a run overlaps the one before is the service's question: it also runs at start, and it counts.
-  const task = cron.schedule(expression, ({ date }) => run({ kind: 'due', atMs: date.getTime() }), {
-    timezone,
-    logger: SILENT,
-    suppressMissedWarning: true,
-  });
-  task.on('execution:missed', ({ date }) => run({ kind: 'missed', atMs: date.getTime() }));
-  return { stop: () => void task.destroy() };
+  // Never started: it only answers when the next slot is.
+  const task = cron.createTask(expression, () => undefined, { timezone, logger: SILENT });
+  return () => {
+    const [slot] = task.getNextRuns(1);
+    if (slot === undefined) throw new Error(`no next slot of "${expression}"`);
+    return slot.getTime();
+  };
+}
+
+/** Exported for tests, which give slots of their own. */
+export function schedule(clock: Clock, nextMs: () => number, run: (tick: CronTick) => void): CronTask {
+  let timer: Timer | undefined;
+  let stopped = false;
+  const wait = ({ tick, beat, waitMs }: CronBeatOutcome): void => {
+    if (tick !== undefined) run(tick);
+    if (stopped) return;
+    timer = clock.after(waitMs, () => wait(cronBeat(beat, clock.nowMs(), nextMs)));
+  };
+  wait(firstCronBeat(clock.nowMs(), nextMs));
+  return {
+    stop: () => {
+      stopped = true;
+      timer?.cancel();
+    },
+  };
 }
 
 const SILENT = { info: () => {}, warn: () => {}, error: () => {}, debug: () => {} };

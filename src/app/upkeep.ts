@@ -91,7 +91,7 @@ export function openScheduling(
   releasers.add('policy repairs', () => hand.close());
   const { verify, run_jobs: runJobs, timezone } = config.scheduler;
   const scheduling = createScheduling({
-    cron: createCron(),
+    cron: createCron(clock),
     schedules: { verify, runJobs, timezone },
     catalog,
     leader: new AdvisoryLeaderLock(options, { clock, logger }),
