@@ -1,4 +1,4 @@
-import { createSystemClock } from './adapters/clock.ts';
+import { createCorrectableClock, createSystemClock, type CorrectableClock } from './adapters/clock.ts';
 import { assemble } from './app/assemble.ts';
 import { isAlive } from './app/health.ts';
 import { reload, type Reloaded } from './app/reload.ts';
@@ -6,7 +6,7 @@ import type { AppDeps, Running } from './app/running.ts';
 import type { Servers } from './app/servers.ts';
 import type { Config } from './config/index.ts';
 import type { Finding } from './core/policy/finding.ts';
-import type { Clock, Connectivity } from './ports.ts';
+import type { Connectivity } from './ports.ts';
 import { Releasers } from './releasers.ts';
 import type { LedgerTotals } from './services/intake-ledger.ts';
 import type { StoreHealth } from './services/store-health.ts';
@@ -29,14 +29,14 @@ export interface AppStatus {
 export class App {
   private readonly config: Config;
   private readonly deps: AppDeps;
-  private readonly clock: Clock;
+  private readonly clock: CorrectableClock;
   private readonly releasers: Releasers;
   private running: Running | undefined;
 
   constructor(config: Config, deps: AppDeps) {
     this.config = config;
     this.deps = deps;
-    this.clock = deps.clock ?? createSystemClock();
+    this.clock = createCorrectableClock(deps.clock ?? createSystemClock());
     this.releasers = new Releasers(deps.logger);
   }
 

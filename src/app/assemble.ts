@@ -14,7 +14,7 @@ import { SilentFeeds } from '../services/silent-feeds.ts';
 import { StoreWatch } from '../services/store-health.ts';
 import { followLocations, openAlerting, tellingOf, watchTime } from './alerts.ts';
 import { shareDuty, type SharedDuty } from './duty.ts';
-import { greetDatabase, openDatabase, prepareDatabase, type Database } from './database.ts';
+import { greetDatabase, monitorClock, openDatabase, prepareDatabase, type Database } from './database.ts';
 import { openHttp } from './http.ts';
 import { startIntake, type IntakeEnds } from './intake.ts';
 import { registryOptions } from './options.ts';
@@ -59,9 +59,16 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const start = startOf(parts, house, writer);
   if (spool === undefined) await start.now();
   else await spool.start(start);
+  const clockMonitor = monitorClock(parts, house.database);
+  // Before the first message is stamped, where the database is there to say what time it is.
+  if (start.done) await clockMonitor.start();
+  else void clockMonitor.start();
   const feeds = watchFeeds(parts, live);
   const connectivity = () => live.connectivity;
-  const httpPort = await openHttp(parts, { writer, scheduling, notifying, feeds, connectivity });
+  const httpPort = await openHttp(parts, {
+    ...{ writer, scheduling, notifying, feeds, connectivity },
+    clockCorrectionMs: () => clockMonitor.correctionMs,
+  });
   const { source, ingest, publish } = await startIntake(
     { ...parts, wrap: deps.wrap?.source },
     { url: servers.mqttUrl, router: live.router, registry, alerting: foreseenBy(house), writer, ledger },

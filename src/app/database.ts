@@ -10,6 +10,7 @@ import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { ReadingStore } from '../ports.ts';
+import { ClockMonitor } from '../services/clock-monitor.ts';
 import { databaseOptions, declaredSensors, storeOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 
@@ -46,6 +47,19 @@ export async function greetDatabase({ pool }: Database): Promise<void> {
   } catch (error) {
     throw databaseError(error, 'connecting');
   }
+}
+
+/** Compares the clock of the database server with this system's, and corrects the daemon's by it. */
+export function monitorClock({ clock, logger, metrics, releasers }: Parts, { pool }: Database): ClockMonitor {
+  const serverMs = async () => {
+    const { rows } = await pool.query<{ ms: number }>(
+      'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms',
+    );
+    return rows[0]?.ms ?? Number.NaN;
+  };
+  const monitor = new ClockMonitor({ clock, serverMs, logger, metrics });
+  releasers.add('clock monitor', () => monitor.stop());
+  return monitor;
 }
 
 /** Its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */

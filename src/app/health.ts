@@ -17,6 +17,8 @@ export interface HealthSources {
   readonly notifying: Notifying;
   readonly feeds: SilentFeeds;
   readonly connectivity: () => Connectivity;
+  /** How far the database server's clock is ahead, while the daemon goes by it. */
+  readonly clockCorrectionMs: () => number | undefined;
 }
 
 /** The parts of `/readyz`. The broker and the database make the daemon unready; the rest only degrades it. */
@@ -26,6 +28,7 @@ export function readinessChecks({
   notifying,
   feeds,
   connectivity,
+  clockCorrectionMs,
 }: HealthSources): readonly ReadinessCheck[] {
   return [
     { name: 'mqtt', check: () => broker(connectivity()) },
@@ -40,6 +43,7 @@ export function readinessChecks({
       },
     },
     { name: 'spool', check: () => spool(writer.spoolHealth) },
+    { name: 'clock', check: () => clock(clockCorrectionMs()) },
     {
       name: 'routes',
       check: () => {
@@ -67,6 +71,16 @@ export function readinessChecks({
       },
     },
   ];
+}
+
+function clock(correctionMs: number | undefined): ReturnType<ReadinessCheck['check']> {
+  if (correctionMs === undefined) return { status: 'ok' };
+  const seconds = Math.round(Math.abs(correctionMs) / 1000);
+  const side = correctionMs > 0 ? 'behind' : 'ahead of';
+  return {
+    status: 'degraded',
+    detail: `this system's clock is ${seconds} s ${side} the database server's, whose time is used`,
+  };
 }
 
 function spool(health: SpoolHealth | undefined): ReturnType<ReadinessCheck['check']> {

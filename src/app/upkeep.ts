@@ -91,7 +91,8 @@ export function openScheduling(
   releasers.add('policy repairs', () => hand.close());
   const { verify, run_jobs: runJobs, timezone } = config.scheduler;
   const scheduling = createScheduling({
-    cron: createCron(clock),
+    // Expressions are read against the clock of the system, by node-cron.
+    cron: createCron({ ...clock, nowMs: () => clock.systemMs() }),
     schedules: { verify, runJobs, timezone },
     catalog,
     leader: new AdvisoryLeaderLock(options, { clock, logger }),

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
 /** A slot each minute of the fake clock. */
-function everyMinute(clock: FakeClock): { readonly ticks: CronTick[]; stop(): void } {
+function everyMinute(clock: FakeClock) {
   const ticks: CronTick[] = [];
   const next = () => (Math.floor(clock.nowMs() / MINUTE_MS) + 1) * MINUTE_MS;
   const task = schedule(clock, next, (tick) => ticks.push(tick));
