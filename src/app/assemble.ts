@@ -86,7 +86,7 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const { config, logger, metrics, releasers } = parts;
   const live = liveOf(config);
   const servers = await startServers(config, logger, releasers);
-  await makeStateFolder(config.state_dir);
+  makeStateFolder(config.state_dir, logger);
   const database = await openDatabase(parts, servers.databaseUrl);
   const registry = new SensorRegistry(registryOptions(config), { ...parts, directory: database.directory });
   warnOfEcho(config, live.router.filters, logger);

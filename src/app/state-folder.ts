@@ -1,10 +1,22 @@
-import { mkdir } from 'node:fs/promises';
+import { chmodSync, lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeFolder } from '../adapters/make-folder.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import type { Logger } from '../ports.ts';
 
-/** The folder of `state_dir`, made if it is not there. Rejects with a fault of the configuration. */
-export async function makeStateFolder(folder: string): Promise<void> {
+/** What fieldwatch keeps there; anything else in the folder belongs to others. */
+const OWN_ENTRIES: readonly string[] = ['spool', 'subscriptions.json'];
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+const OTHERS_BITS = 0o077;
+
+/**
+ * The folder of `state_dir`, for this user alone: it holds messages and readings. Made if it is not there; what an
+ * earlier version left open to others is closed. Throws a fault of the configuration.
+ */
+export function makeStateFolder(folder: string, logger: Pick<Logger, 'warn'>): void {
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder, FOLDER_MODE);
   } catch (error) {
     throw new FieldwatchError(`cannot make the folder ${folder}: ${messageOf(error)}`, {
       code: 'STATE_DIR',
@@ -13,4 +25,27 @@ export async function makeStateFolder(folder: string): Promise<void> {
       cause: error,
     });
   }
+  try {
+    const entries = readdirSync(folder);
+    for (const entry of entries.filter((name) => OWN_ENTRIES.includes(name)))
+      restrictAll(join(folder, entry));
+    // A folder that is shared with others (`state_dir: /tmp`) is not ours to close.
+    if (entries.every((name) => OWN_ENTRIES.includes(name))) restrict(folder);
+  } catch (error) {
+    logger.warn({ state_dir: folder, error: messageOf(error) }, 'state_dir is open to other users');
+  }
+}
+
+function restrictAll(path: string): void {
+  if (!restrict(path)) return;
+  for (const entry of readdirSync(path)) restrictAll(join(path, entry));
+}
+
+/** Takes the rights of all others away. @returns whether it is a folder. */
+function restrict(path: string): boolean {
+  const stat = lstatSync(path);
+  if (stat.isSymbolicLink()) return false;
+  const mode = stat.isDirectory() ? FOLDER_MODE : FILE_MODE;
+  if ((stat.mode & OTHERS_BITS) !== 0) chmodSync(path, mode);
+  return stat.isDirectory();
 }

@@ -1,5 +1,6 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from '../adapters/make-folder.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 
 /**
@@ -21,7 +22,7 @@ export function lockFolder(dataDir: string, pid: number): () => void {
   const mine = `${JSON.stringify({ pid, startedAt: startTime(pid) } satisfies Holder)}\n`;
   const draft = `${path}.${pid}`;
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolder(dataDir, 0o700);
     writeFileSync(draft, mine);
   } catch (error) {
     throw notWritable(dataDir, error);

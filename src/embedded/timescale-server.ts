@@ -15,6 +15,8 @@ import { startEngineModule } from './pglite.ts';
 import { portInUse, probePort } from './port-in-use.ts';
 
 const CHECKPOINT_CHECK_MS = 60_000;
+/** Whatever the umask of the shell is: the folder holds readings, and its files are this user's alone. */
+const UMASK = 0o077;
 
 function log(level: 'info' | 'error', message: string, fields: Record<string, unknown> = {}): void {
   process.stderr.write(
@@ -134,6 +136,7 @@ function fail(error: unknown): void {
   if (process.connected) process.disconnect();
 }
 
+process.umask(UMASK);
 const [dataDir, host = '127.0.0.1', port = '0'] = process.argv.slice(2);
 if (dataDir === undefined) {
   process.stderr.write('usage: timescale-server <folder> [<host> <port>]\n');

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeFolder } from '../make-folder.ts';
 
 /**
  * The topic filters that the broker's persistent session may hold. MQTT has no way to ask for them, and a filter that
@@ -25,7 +26,7 @@ export function createFileSubscriptionMemory(path: string): SubscriptionMemory {
       }
     },
     async save(filters) {
-      await mkdir(dirname(path), { recursive: true });
+      makeFolder(dirname(path), 0o700);
       await writeAtomically(path, `${JSON.stringify({ version: 1, filters })}\n`);
     },
   };

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { AlertLineKey, AlertLog, Counter, Logger, Metrics, NotificationKey } from '../../ports.ts';
+import { makeFolder } from '../make-folder.ts';
 import { findLogged, findUnpersisted } from './alert-log-tail.ts';
 
 /** No disk that is full or away, but a path that never works. */
@@ -12,9 +13,12 @@ const UNUSABLE = new Set([
   'EISDIR',
   'ENOTDIR',
   'EEXIST',
+  'ENOENT',
   'ELOOP',
   'ENAMETOOLONG',
 ]);
+
+const LOG_MODE = 0o640;
 
 /**
  * The alert log's own file: appended synchronously, one write per line, so that a line is whole or absent and `tail`
@@ -89,8 +93,11 @@ export class AlertLogFile implements AlertLog {
   }
 
   private open(): number {
-    mkdirSync(dirname(this.path), { recursive: true });
-    const descriptor = openSync(this.path, 'a+', 0o640);
+    makeFolder(dirname(this.path), 0o750);
+    const isNew = !existsSync(this.path);
+    const descriptor = openSync(this.path, 'a+', LOG_MODE);
+    // Log shippers read it by their group; the daemon's umask keeps everything else to itself.
+    if (isNew) fchmodSync(descriptor, LOG_MODE);
     endLine(descriptor);
     return descriptor;
   }

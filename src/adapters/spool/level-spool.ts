@@ -202,7 +202,7 @@ class LevelSpool implements Spool {
   async #need(): Promise<Level> {
     if (this.#level !== undefined) return this.#level;
     const { folder } = this.#options;
-    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
     const logs = new LogKeeper(folder);
     await logs.keep();
     const level = await this.#openLevel(folder);
