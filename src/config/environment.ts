@@ -11,6 +11,28 @@ const PREFIX = 'FIELDWATCH_';
 const OTHERS = ['FIELDWATCH_CONFIG'];
 const isForTests = (name: string) => name.startsWith('FIELDWATCH_TEST_');
 
+/**
+ * Variables that Kubernetes puts into every container for a Service called fieldwatch or fieldwatch-…
+ * (`FIELDWATCH_PORT=tcp://10.0.0.7:9464`, also under names that are keys: `FIELDWATCH_HTTP_PORT`). No setting of ours has
+ * such a value.
+ */
+const SERVICE_LINKS: readonly (readonly [name: RegExp, value: RegExp])[] = [
+  [/_SERVICE_HOST$/, /^[\da-f.:]+$/i],
+  [/_SERVICE_PORT(_[A-Z0-9_]+)?$/, /^\d+$/],
+  [/_PORT(_\d+_(TCP|UDP|SCTP))?$/, /^(tcp|udp|sctp):\/\//],
+  [/_PORT_\d+_(TCP|UDP|SCTP)_PROTO$/, /^(tcp|udp|sctp)$/],
+  [/_PORT_\d+_(TCP|UDP|SCTP)_PORT$/, /^\d+$/],
+  [/_PORT_\d+_(TCP|UDP|SCTP)_ADDR$/, /^[\da-f.:]+$/i],
+];
+
+/** The environment without what Kubernetes adds to it for its Services. */
+export function withoutServiceLinks(env: Environment): Environment {
+  const isLink = (name: string, value: string) =>
+    name.startsWith(PREFIX) &&
+    SERVICE_LINKS.some(([names, values]) => names.test(name) && values.test(value));
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => !isLink(name, value ?? '')));
+}
+
 /** `['mqtt', 'tls', 'ca_file']` -> `FIELDWATCH_MQTT_TLS_CA_FILE`. */
 export function environmentName(path: readonly string[]): string {
   return PREFIX + path.join('_').toUpperCase();

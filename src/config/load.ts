@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { readYaml, type YamlTree } from './document.ts';
-import { readEnvironment, type Environment } from './environment.ts';
+import { readEnvironment, withoutServiceLinks, type Environment } from './environment.ts';
 import { ConfigError, sortFaults, type ConfigFault } from './fault.ts';
 import { readNamedFiles, readTextFile, unreadable, type ReadFile } from './files.ts';
 import { faultsOf } from './issues.ts';
@@ -43,7 +43,7 @@ export interface LoadedConfig {
  * directory.
  */
 export function loadConfig(options: LoadOptions = {}): LoadedConfig {
-  const env = options.env ?? process.env;
+  const env = withoutServiceLinks(options.env ?? process.env);
   const read = options.readFile ?? readTextFile;
   const located: Located | undefined =
     options.text === undefined

@@ -90,6 +90,29 @@ describe('layers', () => {
     ]);
   });
 
+  test('what Kubernetes adds for a Service of this name is no setting', () => {
+    const links = (name: string, port: number) => ({
+      [`${name}_SERVICE_HOST`]: '10.0.0.7',
+      [`${name}_SERVICE_PORT`]: String(port),
+      [`${name}_SERVICE_PORT_METRICS`]: String(port),
+      [`${name}_PORT`]: `tcp://10.0.0.7:${port}`,
+      [`${name}_PORT_${port}_TCP`]: `tcp://10.0.0.7:${port}`,
+      [`${name}_PORT_${port}_TCP_PROTO`]: 'tcp',
+      [`${name}_PORT_${port}_TCP_PORT`]: String(port),
+      [`${name}_PORT_${port}_TCP_ADDR`]: 'fd00::7',
+    });
+    // Services called fieldwatch, fieldwatch-http (its port has the name of a key), fieldwatch-notify-mail.
+    const env = {
+      ...links('FIELDWATCH', 9464),
+      ...links('FIELDWATCH_HTTP', 80),
+      ...links('FIELDWATCH_NOTIFY_MAIL', 25),
+    };
+    expect(load({ text: '', env }).http.port).toBe(9464);
+    expect(load({ text: '', env: { ...env, FIELDWATCH_HTTP_PORT: '8080' } }).http.port).toBe(8080);
+    expect(faultsOf({ text: '', env: { FIELDWATCH_PORT: '9464' } })).toHaveLength(1);
+    expect(faultsOf({ text: '', env: { FIELDWATCH_SERVICE_HOST: 'db.example' } })).toHaveLength(1);
+  });
+
   test('a fault of a command-line flag says so', () => {
     expect(faultsOf({ text: '', overrides: { http: { port: -1 } } })).toEqual([
       'command line: http.port: must be at least 0',
