@@ -9,6 +9,8 @@ export interface Cli {
   /** Diagnostics: progress, warnings, errors. */
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What a user types before a command of this program: `fieldwatch`, `npx fieldwatch`. */
+  readonly invocation: string;
   /** Resolves with the signal's name at the first SIGINT or SIGTERM; a long-running command awaits it. */
   readonly interrupted: Promise<NodeJS.Signals>;
   /** Called at every SIGHUP. */

@@ -46,7 +46,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   });
   await app.start();
   try {
-    invite(view, config, app);
+    invite(view, config, app, cli.invocation);
     const simulator = await startSimulator(
       { url: app.urls.mqttUrl, sensors: options.sensors, rate: options.rate, seed: 1, maxInFlight: 200 },
       createSystemClock(),
@@ -82,13 +82,13 @@ function viewOn(cli: Cli): DemoView {
 }
 
 /** What a person can do while it runs. */
-function invite(view: DemoView, { embedded }: Config, app: App): void {
+function invite(view: DemoView, { embedded }: Config, app: App, invocation: string): void {
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
   view.note(`TimescaleDB   ${app.urls.databaseUrl}   (data in ${embedded.data_dir})`);
   if (app.httpPort !== undefined)
     view.note(`health        http://127.0.0.1:${app.httpPort}/readyz and /metrics`);
   view.note(
-    'in another terminal: npx fieldwatch readings latest, npx fieldwatch alerts tail -f. Ctrl-C ends it.',
+    `in another terminal: ${invocation} readings latest, ${invocation} alerts tail -f. Ctrl-C ends it.`,
   );
 }
 

@@ -31,6 +31,7 @@ import { diagnoseFolder } from './doctor/disk.ts';
 import { judgeDuty } from './doctor/duty.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
 import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
+import { withInvocation } from './invocation.ts';
 import { createPaint, padCells, plainText, wantsColor, type Paint } from './terminal.ts';
 
 interface DoctorOptions {
@@ -142,7 +143,8 @@ function show(cli: Cli, { area, subject, status: state, detail, remedy }: Diagno
   const title = subject === area ? area : `${area} ${subject}`;
   const mark = padCells(colourOf(paint, state)(MARKS[state]), 10);
   print(cli, `${mark} ${padCells(plainText(title), 26)} ${plainText(detail)}`);
-  if (remedy !== undefined) print(cli, `${' '.repeat(10)} → ${plainText(remedy)}`);
+  if (remedy !== undefined)
+    print(cli, `${' '.repeat(10)} → ${plainText(withInvocation(remedy, cli.invocation))}`);
 }
 
 const colourOf = (paint: Paint, state: Status): ((text: string) => string) =>

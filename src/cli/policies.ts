@@ -19,6 +19,7 @@ import {
   type ExitCode,
 } from './command.ts';
 import { withDatabase, withDatabaseUrl } from './database.ts';
+import { withInvocation } from './invocation.ts';
 import { planCommand, repairCommand } from './policies-repair.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
@@ -117,7 +118,7 @@ function printFindings(cli: Cli, findings: readonly Finding[], checks: number): 
     );
     print(cli, `  expected  ${plainText(expected)}`);
     print(cli, `  actual    ${plainText(actual)}`);
-    print(cli, `  remedy    ${plainText(remedy)}`);
+    print(cli, `  remedy    ${plainText(withInvocation(remedy, cli.invocation))}`);
   }
   const asked = counted(checks, 'check');
   print(

@@ -46,15 +46,22 @@ export function assembly(
   config: Config,
   level: Config['log']['level'] = config.log.level,
 ): Assembly {
+  // What the daemon keeps on disk is this user's alone, LevelDB's files too, which take no mode.
+  process.umask(UMASK);
   const format =
     config.log.format === 'auto' ? (cli.stderr.isTTY === true ? 'pretty' : 'json') : config.log.format;
   const logger = createLogger({ level, format });
   const metrics = createMetrics();
+  metrics
+    .gauge('fieldwatch_build_info', 'Build of the daemon, always 1', ['version', 'node'])
+    .set(1, { version: version(), node: process.version });
   const path = config.log.alert_log;
   const alertLog = path === undefined ? undefined : new AlertLogFile(path, { logger, metrics });
   alertLog?.prepare();
   return { config, logger, metrics, alertLog };
 }
+
+const UMASK = 0o077;
 
 async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   const { config, located } = loadDaemonConfig(cli, file);

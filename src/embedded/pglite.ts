@@ -27,7 +27,8 @@ async function load(): Promise<{ PGlite: PGliteModule['PGlite']; timescaledb: un
       {
         code: 'EMBEDDED_DB_MISSING',
         kind: 'config',
-        remedy: 'run npm ci without --omit=optional, or set database.url',
+        remedy:
+          'install fieldwatch with its optional dependencies (without --omit=optional), or set database.url',
         cause,
       },
     );

@@ -40,6 +40,7 @@ export function startCli(build: CliCommand, args: readonly string[], options: Cl
     stdout: stream('stdout'),
     stderr: stream('stderr'),
     env: options.env ?? {},
+    invocation: 'fieldwatch',
     interrupted: new Promise((resolve) => (interrupt = resolve)),
     onHangup: () => {},
     action:

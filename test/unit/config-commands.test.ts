@@ -33,6 +33,7 @@ async function run(command: CliCommand, ...args: string[]) {
     stdout,
     stderr,
     env: {},
+    invocation: 'fieldwatch',
     interrupted: new Promise(() => {}),
     onHangup: () => {},
     action:

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClassicLevel } from 'classic-level';
+import type { ClassicLevel } from 'classic-level';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
 
@@ -12,9 +12,33 @@ const LOCK_TRIES = 20;
 const LOCK_WAIT_MS = 250;
 
 /**
+ * LevelDB is a native module, with ready-made builds for the usual systems and no other: it is loaded when a spool is
+ * opened, so that everything else runs where there is no build. Rejects with SPOOL_UNAVAILABLE.
+ */
+async function loadLevel(): Promise<typeof ClassicLevel> {
+  try {
+    return (await import('classic-level')).ClassicLevel;
+  } catch (error) {
+    const { platform, arch, version } = process;
+    throw new FieldwatchError(
+      `the spool needs the native module classic-level, and it does not load on ${platform}-${arch} with Node ${version}: ${firstLine(error)}`,
+      {
+        code: 'SPOOL_UNAVAILABLE',
+        kind: 'config',
+        cause: error,
+        remedy:
+          'Set spool.enabled: false to run without a spool (messages then wait at the broker while the database is away), or build the module here: npm rebuild classic-level --build-from-source.',
+      },
+    );
+  }
+}
+
+const firstLine = (error: unknown): string => messageOf(error).split('\n', 1)[0] ?? '';
+
+/**
  * Opens the store in `folder/db`, whatever state it is in: a torn tail is cut off by LevelDB itself, a corrupt store is
  * repaired (`damaged`: without trying), and one that cannot be repaired is moved aside for a person to look at.
- * Rejects with SPOOL_LOCKED (another daemon), SPOOL_IO (the disk).
+ * Rejects with SPOOL_LOCKED (another daemon), SPOOL_IO (the disk), SPOOL_UNAVAILABLE (no native module).
  */
 export async function openLevel(folder: string, logger: Logger, damaged: boolean): Promise<Level> {
   const path = join(folder, 'db');
@@ -25,7 +49,7 @@ export async function openLevel(folder: string, logger: Logger, damaged: boolean
     logger.error({ folder, error: messageOf(error) }, 'the spool cannot be opened; repairing it');
   }
   try {
-    await ClassicLevel.repair(path);
+    await (await loadLevel()).repair(path);
     return await tryOpen(path);
   } catch (error) {
     if (codeOf(error) === 'LEVEL_IO_ERROR') throw spoolError(error, folder);
@@ -52,7 +76,8 @@ async function unlocked(path: string): Promise<Level> {
 
 /** Small buffers: the spool is written once and read once, and must live on small disks too. */
 async function tryOpen(path: string): Promise<Level> {
-  const level: Level = new ClassicLevel(path, {
+  const Level = await loadLevel();
+  const level: Level = new Level(path, {
     valueEncoding: 'view',
     writeBufferSize: 1024 ** 2,
     maxFileSize: 1024 ** 2,

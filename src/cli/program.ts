@@ -1,0 +1,92 @@
+import { Command, CommanderError } from 'commander';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { version } from '../version.ts';
+import type { Cli, ExitCode } from './command.ts';
+import { COMMANDS } from './index.ts';
+import { invocationOf, withInvocation } from './invocation.ts';
+
+/** As long as a timer can be set. */
+const LONG_MS = 2 ** 31 - 1;
+
+interface Outcome {
+  code: ExitCode;
+}
+
+export type ProgramEnv = Readonly<Record<string, string | undefined>>;
+
+function processCli(outcome: Outcome, env: ProgramEnv): Cli {
+  let interrupted: Promise<NodeJS.Signals> | undefined;
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env,
+    invocation: invocationOf({
+      script: process.argv[1] ?? 'fieldwatch',
+      cwd: process.cwd(),
+      npmLifecycleEvent: env['npm_lifecycle_event'],
+    }),
+    // Installed when first asked for: a command that only prints ends at Ctrl-C as any program does. `once` gives
+    // the signal back afterwards, so that a second Ctrl-C ends a shutdown that takes too long.
+    get interrupted() {
+      interrupted ??= new Promise((resolve) => {
+        // Nothing else may be left to keep the process alive: the broker is away, and timers do not count.
+        setInterval(() => undefined, LONG_MS);
+        process.once('SIGINT', resolve);
+        process.once('SIGTERM', resolve);
+      });
+      return interrupted;
+    },
+    onHangup: (handler) => void process.on('SIGHUP', handler),
+    action:
+      (run) =>
+      async (...args) => {
+        outcome.code = await run(...args);
+      },
+  };
+}
+
+/** What went wrong, in words, and the exit code that goes with it. */
+function explain(error: unknown, invocation: string): { text: string; code: ExitCode } {
+  if (error instanceof FieldwatchError) {
+    const remedy =
+      error.remedy === undefined ? '' : `\n  remedy: ${withInvocation(error.remedy, invocation)}`;
+    return {
+      text: `fieldwatch: ${error.message}\n  code: ${error.code}${remedy}`,
+      code: error.kind === 'config' ? 2 : 1,
+    };
+  }
+  const stack = error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error);
+  return { text: `fieldwatch: unexpected error, please report it\n${stack}`, code: 1 };
+}
+
+/** argv -> command -> exit code. */
+export async function runProgram(argv: readonly string[], env: ProgramEnv): Promise<ExitCode> {
+  const outcome: Outcome = { code: 0 };
+  const cli = processCli(outcome, env);
+  const program = new Command('fieldwatch')
+    .description('MQTT sensor readings into TimescaleDB, watched, with nothing lost.')
+    .version(version(), '-V, --version')
+    .showHelpAfterError('(run with --help for usage)')
+    .exitOverride();
+  for (const build of COMMANDS) inheritExit(program, build(cli));
+  try {
+    await program.parseAsync(argv);
+    return outcome.code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    const { text, code } = explain(error, cli.invocation);
+    process.stderr.write(`${text}\n`);
+    return code;
+  }
+}
+
+/** Commander's settings do not reach commands that are added ready-made: pass them on. */
+function inheritExit(parent: Command, child: Command): void {
+  parent.addCommand(child);
+  const settle = (command: Command): void => {
+    command.copyInheritedSettings(parent);
+    command.commands.forEach(settle);
+  };
+  settle(child);
+}
