@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // Imports nothing at the top and uses no syntax newer than Node 12, so that an old Node gets a sentence and not a SyntaxError.
+import type * as Program from './cli/program.ts';
 
 /** The oldest Node that runs the program; `engines` of package.json says the same. */
 const LEAST_NODE = [20, 19] as const;
@@ -32,7 +33,7 @@ function fail(text: string, code: number): never {
 }
 
 async function main(): Promise<void> {
-  let program: typeof import('./cli/program.ts');
+  let program: typeof Program;
   try {
     program = await import('./cli/program.ts');
   } catch (error) {

@@ -58,6 +58,6 @@ test.each([
   writeFileSync(join(dir, 'file'), '');
   chmodSync(dir, 0o700);
   expect(() => makeStateFolder(folder(), new QuietLogger())).toThrow(
-    expect.objectContaining({ code: 'STATE_DIR', kind: 'config' }) as unknown as Error,
+    expect.objectContaining({ code: 'STATE_DIR', kind: 'config' }),
   );
 });
