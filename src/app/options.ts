@@ -20,6 +20,7 @@ export function connectOptions({ database }: Config, url: string, purpose?: stri
   return {
     url,
     applicationName: purpose === undefined ? name : `${name} ${purpose}`,
+    schema: database.schema,
     connectTimeoutMs: database.connect_timeout,
     tls: {
       caFile: database.tls.ca_file,

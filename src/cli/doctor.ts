@@ -5,7 +5,7 @@ import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { status } from '../adapters/timescale/migrate.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
 import { connectOptions, databaseOptions, mqttOptions } from '../app/options.ts';
-import { loadConfig, type Config } from '../config/index.ts';
+import { exposuresOf, loadConfig, type Config } from '../config/index.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
@@ -57,6 +57,9 @@ async function examine(cli: Cli, options: DoctorOptions): Promise<ExitCode> {
     ...(await diagnoseDaemon(config)),
     ...(await diagnoseBroker(config)),
     ...(await diagnoseDatabase(cli, config)),
+    ...exposuresOf(config).map(({ area, ...said }) =>
+      areaOf(area).warning({ subject: 'encryption', ...said }),
+    ),
     ...(await diagnoseDisk(config)),
     ...(await diagnoseSinks(config)),
   ];

@@ -1,5 +1,6 @@
 /** What the rest of the house uses of the configuration. */
 export { ConfigError, formatFault, type ConfigFault } from './fault.ts';
+export { exposuresOf } from './exposures.ts';
 export { currentSecret, secretNow } from './files.ts';
 export { loadConfig, type LoadedConfig, type LoadOptions } from './load.ts';
 export { SEARCH_PATHS, type Located } from './locate.ts';

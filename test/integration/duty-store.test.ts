@@ -1,19 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
-import { connectionConfig } from '../../src/adapters/timescale/connection.ts';
+import type pg from 'pg';
+import { Connector } from '../../src/adapters/timescale/connector.ts';
+import { createPool } from '../../src/adapters/timescale/pool.ts';
 import { TimescaleDutyStore } from '../../src/adapters/timescale/duty-store.ts';
 import type { HandedReading } from '../../src/core/alert/model.ts';
 import { alertDuty } from '../../src/queries/alert-duty.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeReal } from '../support/server-db.ts';
 import { batchOf, openStore, reading, START_US, type StoreFixture } from '../support/store-fixtures.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
 
 let db: StoreFixture;
 let pool: pg.Pool;
 let duties: TimescaleDutyStore;
 beforeAll(async () => {
   db = await openStore();
-  pool = new pg.Pool({ ...(await connectionConfig({ url: db.url })), max: 2 });
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
   duties = new TimescaleDutyStore(pool);
 });
 beforeEach(() => db.rows('TRUNCATE alert_duty, alert_inbox, sensor_readings, sensor_metrics, sensors'));
@@ -171,9 +173,8 @@ describeReal('several sessions at once', () => {
     await db.another({ idleInTransactionMs: 200 }).commit(batchOf([], { alerts: handOn([handed(0)]) }));
     expect(await db.rows('SELECT setting FROM noted')).toEqual([{ setting: '200ms' }]);
     // So that is what a session with it does to the others when its process stands still in a transaction.
-    const client = new pg.Client({ ...(await connectionConfig({ url: db.url })) });
+    const client = await new Connector({ url: db.url }).open();
     client.on('error', () => undefined);
-    await client.connect();
     await client.query('SET idle_in_transaction_session_timeout = 200');
     await client.query('BEGIN');
     await client.query(`SELECT 1 FROM alert_duty WHERE group_name = 'crew' FOR SHARE`);

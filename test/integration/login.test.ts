@@ -152,7 +152,7 @@ describeWith('initdb', 'openssl')('login', () => {
       expect(await whoAmI({ url, tls: { caFile, ...client } })).toBe('carded');
       await expect(whoAmI({ url: verified.url, tls: { caFile: stranger.caFile } })).rejects.toMatchObject({
         code: 'DB_TLS',
-        kind: 'config',
+        kind: 'auth',
       });
     });
   });

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
+import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
-import { connectionConfig } from '../../src/adapters/timescale/connection.ts';
+import { createPool } from '../../src/adapters/timescale/pool.ts';
 import { TimescaleDeliveryStore } from '../../src/adapters/timescale/delivery-store.ts';
 import type { AlertNotification, AlertStateRow } from '../../src/core/alert/model.ts';
 import type { NewDelivery } from '../../src/ports.ts';
 import { notificationOf } from '../support/notifications.ts';
 import { batchOf, clear, openStore, START_US, type StoreFixture } from '../support/store-fixtures.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
 
 let db: StoreFixture;
 let pool: pg.Pool;
@@ -14,7 +15,7 @@ let alerts: TimescaleAlertStore;
 let store: TimescaleDeliveryStore;
 beforeAll(async () => {
   db = await openStore();
-  pool = new pg.Pool({ ...(await connectionConfig({ url: db.url })), max: 2 });
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
   alerts = new TimescaleAlertStore(pool);
   store = new TimescaleDeliveryStore(pool);
 });

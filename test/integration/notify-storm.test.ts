@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import pg from 'pg';
+import type pg from 'pg';
 import { createSystemClock } from '../../src/adapters/clock.ts';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
-import { connectionConfig } from '../../src/adapters/timescale/connection.ts';
+import { createPool } from '../../src/adapters/timescale/pool.ts';
 import { TimescaleDeliveryStore } from '../../src/adapters/timescale/delivery-store.ts';
 import { AlertAnnouncer } from '../../src/services/alert-announcer.ts';
 import { NotifyMeters } from '../../src/services/notify-meters.ts';
@@ -19,7 +19,7 @@ let db: StoreFixture;
 let pool: pg.Pool;
 beforeAll(async () => {
   db = await openStore();
-  pool = new pg.Pool({ ...(await connectionConfig({ url: db.url })), max: 2 });
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
 });
 afterAll(async () => {
   await pool.end();

@@ -1,18 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
-import { connectionConfig } from '../../src/adapters/timescale/connection.ts';
+import type pg from 'pg';
+import { createPool } from '../../src/adapters/timescale/pool.ts';
 import { TimescaleOperatorStore } from '../../src/adapters/timescale/operator-store.ts';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import type { AlertRow, AlertStateRow } from '../../src/core/alert/model.ts';
 import { runCli } from '../support/cli.ts';
 import { batchOf, clear, openStore, START_US, type StoreFixture } from '../support/store-fixtures.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
 
 let db: StoreFixture;
 let pool: pg.Pool;
 let operators: TimescaleOperatorStore;
 beforeAll(async () => {
   db = await openStore();
-  pool = new pg.Pool({ ...(await connectionConfig({ url: db.url })), max: 2 });
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
   operators = new TimescaleOperatorStore(pool);
 });
 beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import pg from 'pg';
+import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
-import { connectionConfig } from '../../src/adapters/timescale/connection.ts';
+import { createPool } from '../../src/adapters/timescale/pool.ts';
 import { removeDeadLetters, requeueDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import type { AlertNotification, AlertRow, AlertStateRow } from '../../src/core/alert/model.ts';
@@ -13,12 +13,13 @@ import {
   START_US,
   type StoreFixture,
 } from '../support/store-fixtures.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
 
 let db: StoreFixture;
 let pool: pg.Pool;
 beforeAll(async () => {
   db = await openStore();
-  pool = new pg.Pool({ ...(await connectionConfig({ url: db.url })), max: 2 });
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
 });
 beforeEach(() => clear(db));
 afterAll(async () => {

@@ -17,7 +17,7 @@ describeReal('faults of a real server', () => {
     other = new pg.Client({ connectionString: db.url });
     other.on('error', () => undefined);
     await other.connect();
-    await other.query(`CREATE ROLE ${role} LOGIN`);
+    await other.query(`CREATE ROLE ${role} LOGIN PASSWORD 'faulty'`);
     await other.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
   });
   beforeEach(async () => {
@@ -36,7 +36,7 @@ describeReal('faults of a real server', () => {
   const asRole = () => {
     const url = new URL(db.url);
     url.username = role;
-    url.password = '';
+    url.password = 'faulty';
     return url.href;
   };
   const database = () => new URL(db.url).pathname.slice(1);

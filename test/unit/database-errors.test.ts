@@ -5,9 +5,22 @@ import { databaseError, judge } from '../../src/adapters/timescale/errors.ts';
 
 const coded = (code: string) => Object.assign(new Error('text that must not matter'), { code });
 
-test('a server without TLS is a fault of the configuration, not a lost connection', () => {
+test('a server without TLS refuses the login, and is no lost connection', () => {
   const verdict = judge(new Error('The server does not support SSL connections'));
-  expect(verdict).toMatchObject({ kind: 'config', code: 'DB_TLS' });
+  expect(verdict).toMatchObject({ kind: 'auth', code: 'DB_TLS' });
+});
+
+test('08P01 is a refused row, unless a pooler ends the connection with it', () => {
+  const said = { severity: 'FATAL', code: '08P01' };
+  const pooler = Object.assign(new Error('server login has been failing'), said);
+  expect(judge(pooler)).toMatchObject({ kind: 'transient', code: 'DB_POOLER', lost: true });
+  expect(judge(Object.assign(pooler, { severity: 'ERROR' })).kind).toBe('data');
+});
+
+test('a connection that does not come about in time is an unreachable server', () => {
+  for (const text of ['timeout expired', 'Connection terminated due to connection timeout'])
+    expect(judge(new Error(text))).toMatchObject({ kind: 'transient', code: 'DB_UNREACHABLE' });
+  expect(judge(new Error('timeout exceeded when trying to connect')).code).toBe('DB_POOL_BUSY');
 });
 
 test('a SCRAM exchange that the driver breaks off is a refused login, not a lost connection', () => {
@@ -34,7 +47,7 @@ describe('statement 7: errors of the database are classified by code', () => {
     ['25P02', 'bug', 'DB_BUG'],
     ['28000', 'auth', 'DB_AUTH'],
     ['28P01', 'auth', 'DB_AUTH'],
-    ['3D000', 'config', 'DB_NO_DATABASE'],
+    ['3D000', 'transient', 'DB_NO_DATABASE'],
     ['40001', 'transient', 'DB_CONTENTION'],
     ['40P01', 'transient', 'DB_CONTENTION'],
     ['42501', 'auth', 'DB_RIGHTS'],
@@ -51,8 +64,9 @@ describe('statement 7: errors of the database are classified by code', () => {
     ['57P01', 'transient', 'DB_UNAVAILABLE'],
     ['57P02', 'transient', 'DB_UNAVAILABLE'],
     ['57P03', 'transient', 'DB_UNAVAILABLE'],
-    ['57P04', 'config', 'DB_NO_DATABASE'],
+    ['57P04', 'transient', 'DB_NO_DATABASE'],
     ['58030', 'transient', 'DB_RESOURCES'],
+    ['58P01', 'transient', 'DB_EXTENSION_FILE'],
     ['TS001', 'schema', 'DB_SCHEMA'],
     ['TS103', 'schema', 'DB_SCHEMA'],
     ['ECONNREFUSED', 'transient', 'DB_UNREACHABLE'],
@@ -61,7 +75,7 @@ describe('statement 7: errors of the database are classified by code', () => {
     ['ETIMEDOUT', 'transient', 'DB_UNREACHABLE'],
     ['ECONNRESET', 'transient', 'DB_CONNECTION_LOST'],
     ['EPIPE', 'transient', 'DB_CONNECTION_LOST'],
-    ['CERT_HAS_EXPIRED', 'config', 'DB_TLS'],
+    ['CERT_HAS_EXPIRED', 'auth', 'DB_TLS'],
     ['ERR_INVALID_ARG_TYPE', 'bug', 'DB_BUG'],
   ])('%s: %s, %s', (code, kind, ours) => {
     expect(judge(coded(code))).toMatchObject({ kind, code: ours });

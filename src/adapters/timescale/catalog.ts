@@ -1,8 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import { cut } from './bounded.ts';
-import { connectionConfig, type DatabaseOptions } from './connection.ts';
+import type { DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
@@ -30,6 +31,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
     lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
   };
+  const connector = new Connector({ ...options, ...limits });
   let client: pg.Client | undefined;
   let closed = false;
   let turn: Promise<unknown> = Promise.resolve();
@@ -37,10 +39,8 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
   async function connected(): Promise<pg.Client> {
     if (closed) throw new FieldwatchError('catalog: closed', { code: 'CATALOG_CLOSED', kind: 'bug' });
     if (client !== undefined) return client;
-    const opened = new pg.Client(await connectionConfig({ ...options, ...limits }));
-    // Without a listener a connection lost between two queries would end the process.
+    const opened = await connector.open();
     opened.on('error', () => drop(opened));
-    await opened.connect();
     client = opened;
     return opened;
   }
@@ -59,11 +59,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
       cut(using);
     }, limits.statementTimeoutMs + GRACE_MS);
     try {
-      await using.query(
-        'BEGIN TRANSACTION READ ONLY; ' +
-          `SET LOCAL statement_timeout = ${limits.statementTimeoutMs}; ` +
-          `SET LOCAL lock_timeout = ${limits.lockTimeoutMs}; SET LOCAL intervalstyle = 'postgres'`,
-      );
+      await using.query('BEGIN TRANSACTION READ ONLY');
       const result = await using.query<CatalogRow>(text, [...values]);
       await using.query('COMMIT');
       return result.rows;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
+import { readDatabaseUrl, type DatabaseHost, type DatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 
 export interface DatabaseOptions {
@@ -16,16 +17,26 @@ export interface DatabaseOptions {
   };
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
+  /** Where the tables are; without it the schema that has them, or the first of the role's search_path. */
+  readonly schema?: string | undefined;
   /** Server-side bounds of one statement and of one wait for a lock; 0 is no bound. */
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
-  /** For TCP, TLS and login together. */
+  /**
+   * How long the server waits for the next statement of a transaction before it rolls it back: a process that froze, or
+   * that is behind a dead link, must not keep its locks.
+   */
+  readonly idleInTransactionMs?: number;
+  /** How long the server keeps a connection on which nothing is asked; 0, the default, is for ever. */
+  readonly idleSessionMs?: number;
+  /** For TCP, TLS and login together; also how long a server under a statement may be silent before it is looked at. */
   readonly connectTimeoutMs?: number;
 }
 
 export const DEFAULT_TIMEOUTS = {
   statementTimeoutMs: 60_000,
   lockTimeoutMs: 10_000,
+  idleInTransactionMs: 30_000,
   connectTimeoutMs: 10_000,
 } as const;
 
@@ -35,28 +46,37 @@ export type LockPurpose = keyof typeof LOCK_CLASS;
 export const lockKey = (purpose: LockPurpose): string =>
   `${LOCK_CLASS[purpose]}, hashtext(coalesce(current_schema(), ''))`;
 
-/** The pg configuration of one connection. Reads certificate files: call it anew for each connect. */
-export async function connectionConfig(options: DatabaseOptions): Promise<pg.ClientConfig> {
-  return currentConfig(options);
+/** The URL of the options. Throws where it has a fault. */
+export function urlOf({ url }: DatabaseOptions): DatabaseUrl {
+  const read = readDatabaseUrl(url);
+  if (!('fault' in read)) return read;
+  throw new FieldwatchError(`database.url: ${read.fault}`, {
+    code: 'DB_URL',
+    kind: 'config',
+    remedy: 'Percent-encode special characters in user and password, or keep the password in password_file.',
+  });
 }
 
-/** The same for who cannot wait: a pool that makes its clients itself. */
-export function currentConfig(options: DatabaseOptions): pg.ClientConfig {
-  const url = parseUrl(options.url);
-  const query = url.searchParams;
-  const host = query.get('host') ?? decodeURIComponent(url.hostname.replace(/^\[|\]$/g, ''));
-  const startup = query.get('options');
+/**
+ * The pg configuration of one connection to one of the URL's hosts. What a session sets is not in it
+ * (`pinned-settings.ts`): a pooler refuses startup parameters.
+ */
+export function clientConfig(
+  options: DatabaseOptions,
+  url: DatabaseUrl,
+  host: DatabaseHost,
+  ssl: pg.ClientConfig['ssl'],
+): pg.ClientConfig {
   return {
-    ...(host === '' ? {} : { host }),
-    ...(url.port === '' ? {} : { port: Number(url.port) }),
-    ...(url.username === '' ? {} : { user: decodeURIComponent(url.username) }),
-    ...(url.pathname.length > 1 ? { database: decodeURIComponent(url.pathname.slice(1)) } : {}),
+    ...(host.host === undefined ? {} : { host: host.host }),
+    ...(host.port === undefined ? {} : { port: host.port }),
+    ...(url.user === undefined ? {} : { user: url.user }),
+    ...(url.database === undefined ? {} : { database: url.database }),
     password: () => passwordOf(options, url),
-    ...(startup === null ? {} : { options: startup }),
-    ssl: tlsOf(options, query),
-    application_name: options.applicationName ?? query.get('application_name') ?? 'fieldwatch',
-    statement_timeout: options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs,
-    lock_timeout: options.lockTimeoutMs ?? DEFAULT_TIMEOUTS.lockTimeoutMs,
+    ...(url.options === undefined ? {} : { options: url.options }),
+    ssl,
+    enableChannelBinding: url.channelBinding,
+    application_name: options.applicationName ?? url.applicationName ?? 'fieldwatch',
     connectionTimeoutMillis: options.connectTimeoutMs ?? DEFAULT_TIMEOUTS.connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
@@ -64,34 +84,10 @@ export function currentConfig(options: DatabaseOptions): pg.ClientConfig {
   };
 }
 
-/** The URL without its password: for logs and messages. */
-export function redactedUrl(text: string): string {
-  const url = parseUrl(text);
-  if (url.password !== '') url.password = '***';
-  if (url.searchParams.has('password')) url.searchParams.set('password', '***');
-  return url.href;
-}
-
-function parseUrl(text: string): URL {
-  try {
-    return new URL(text);
-  } catch (cause) {
-    // The text may hold a password: it is not repeated.
-    throw new FieldwatchError('database.url is not a URL such as postgres://user@host:5432/database', {
-      code: 'DB_URL',
-      kind: 'config',
-      cause: (cause as { code?: unknown }).code,
-      remedy:
-        'Percent-encode special characters in user and password, or keep the password in password_file.',
-    });
-  }
-}
-
 /** Asked when the server wants one, and only then: a client certificate, `trust` and `peer` need none. */
-async function passwordOf(options: DatabaseOptions, url: URL): Promise<string> {
+async function passwordOf(options: DatabaseOptions, url: DatabaseUrl): Promise<string> {
   const configured = typeof options.password === 'function' ? await options.password() : options.password;
-  const inUrl = url.password === '' ? url.searchParams.get('password') : decodeURIComponent(url.password);
-  const password = configured ?? inUrl ?? '';
+  const password = configured ?? url.password ?? '';
   if (password !== '') return password;
   throw new FieldwatchError('database: the server asks for a password, and none is configured', {
     code: 'DB_AUTH',
@@ -100,30 +96,23 @@ async function passwordOf(options: DatabaseOptions, url: URL): Promise<string> {
   });
 }
 
+/** Stands for the authorities that Node knows, as in libpq. */
+const SYSTEM_AUTHORITIES = 'system';
+
 /**
- * The modes of libpq. `require` encrypts without verifying, as there, unless an authority is given;
+ * The modes of libpq. Reads the certificate files. `require` encrypts without verifying, as there, unless an authority is given;
  * `prefer` and `allow` would silently fall back to clear text and are refused.
  */
-function tlsOf(options: DatabaseOptions, query: URLSearchParams): false | ConnectionOptions {
-  const caFile = options.tls?.caFile ?? query.get('sslrootcert') ?? undefined;
-  const certFile = options.tls?.certFile ?? query.get('sslcert') ?? undefined;
-  const keyFile = options.tls?.keyFile ?? query.get('sslkey') ?? undefined;
-  const mode = query.get('sslmode') ?? (caFile === undefined ? 'disable' : 'verify-full');
+export function tlsOf({ tls }: DatabaseOptions, url: DatabaseUrl): false | ConnectionOptions {
+  const caFile = tls?.caFile ?? url.sslRootCert;
+  const certFile = tls?.certFile ?? url.sslCert;
+  const keyFile = tls?.keyFile ?? url.sslKey;
+  const mode = url.sslMode ?? (caFile === undefined ? 'disable' : 'verify-full');
   if (mode === 'disable') return false;
-  if (!['require', 'verify-ca', 'verify-full'].includes(mode)) {
-    throw new FieldwatchError(
-      `database.url: sslmode=${mode}: expected disable, require, verify-ca or verify-full`,
-      {
-        code: 'DB_URL',
-        kind: 'config',
-        remedy: 'Use sslmode=verify-full, with database.tls.ca_file for an authority of your own.',
-      },
-    );
-  }
   return {
     rejectUnauthorized: mode !== 'require' || caFile !== undefined,
     ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
-    ...(caFile === undefined ? {} : { ca: readPem(caFile) }),
+    ...(caFile === undefined || caFile === SYSTEM_AUTHORITIES ? {} : { ca: readPem(caFile) }),
     ...(certFile === undefined ? {} : { cert: readPem(certFile) }),
     ...(keyFile === undefined ? {} : { key: readPem(keyFile) }),
   };

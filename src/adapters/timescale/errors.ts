@@ -36,7 +36,30 @@ const RESOURCES: Verdict = {
   remedy:
     'Give the server room: disk, memory, max_connections or max_locks_per_transaction, as the message says.',
 };
-const BAD_ROW: Verdict = { code: 'DB_ROW_REFUSED', kind: 'data' };
+const POOL_BUSY: Verdict = {
+  code: 'DB_POOL_BUSY',
+  kind: 'transient',
+  remedy: 'All connections for lookups are at work: raise database.pool, or look for slow statements.',
+};
+const POOLER: Verdict = {
+  code: 'DB_POOLER',
+  kind: 'transient',
+  lost: true,
+  remedy:
+    'A pooler before the server gave up, or refuses a setting of database.url: see its log. It has to pool whole sessions.',
+};
+const BAD_ROW: Verdict = {
+  code: 'DB_ROW_REFUSED',
+  kind: 'data',
+  remedy: 'A value that the tables cannot hold: the dead letter has the message and what the database said.',
+};
+// Away, as a server that is down: a database is renamed away for a restore, and comes back.
+const NO_DATABASE: Verdict = {
+  code: 'DB_NO_DATABASE',
+  kind: 'transient',
+  lost: true,
+  remedy: 'Create the database that database.url names, or correct the name.',
+};
 const SCHEMA: Verdict = {
   code: 'DB_SCHEMA',
   kind: 'schema',
@@ -54,14 +77,15 @@ const RIGHTS: Verdict = {
   remedy:
     'Grant the role what docs/timescaledb.md lists: it needs to own the tables, or INSERT and SELECT on them.',
 };
+// No fault of the configuration as such: a certificate that ran out is renewed at the other end.
 const TLS: Verdict = {
   code: 'DB_TLS',
-  kind: 'config',
+  kind: 'auth',
   remedy: 'Check database.tls.ca_file and that the certificate names the host of database.url.',
 };
 const NO_TLS: Verdict = {
   code: 'DB_TLS',
-  kind: 'config',
+  kind: 'auth',
   remedy:
     'Turn TLS on in the server (ssl = on), or set sslmode=disable in database.url on a network you trust.',
 };
@@ -84,13 +108,15 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
     code: 'DB_READ_ONLY',
     kind: 'transient',
     lost: true, // reconnect: after a failover the name leads to the new primary
-    remedy: 'The server is a standby: point database.url at the primary, or list several hosts by one name.',
+    remedy:
+      'The server is a standby, or default_transaction_read_only is on for the server, database or role: reset it, point ' +
+      'database.url at the primary, or list all hosts (postgres://a,b/name).',
   },
   '25P03': LOST, // idle in transaction for too long: this process was frozen
   '26': BUG,
   '28': AUTH,
   '34': BUG,
-  '3D': { code: 'DB_NO_DATABASE', kind: 'config', remedy: 'Create the database that database.url names.' },
+  '3D': NO_DATABASE,
   '3F': SCHEMA,
   '40': CONTENTION, // 40001 serialization, 40P01 deadlock; 40003 completion unknown
   '42': SCHEMA,
@@ -107,8 +133,16 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '55P03': CONTENTION,
   '57': STARTING,
   '57014': { code: 'DB_TIMEOUT', kind: 'transient', remedy: 'Raise database.statement_timeout.' },
-  '57P04': { code: 'DB_NO_DATABASE', kind: 'config', remedy: 'The database was dropped: create it again.' },
+  '57P04': NO_DATABASE, // dropped while connected
   '58': RESOURCES,
+  '58P01': {
+    code: 'DB_EXTENSION_FILE',
+    kind: 'transient',
+    lost: true,
+    remedy:
+      "The server lacks a file of the extension, as after an upgrade of its package: run psql -X -c 'ALTER EXTENSION " +
+      "timescaledb UPDATE' in this database.",
+  },
   TS: SCHEMA,
 };
 
@@ -144,6 +178,9 @@ const BY_ERRNO: Readonly<Record<string, Verdict>> = {
 const BY_DRIVER_TEXT: readonly (readonly [string, Verdict])[] = [
   ['The server does not support SSL connections', NO_TLS],
   ['SASL: ', AUTH], // a SCRAM exchange that the driver breaks off
+  ['timeout expired', UNREACHABLE], // no connection within connect_timeout; and so says the pool:
+  ['Connection terminated due to connection timeout', UNREACHABLE],
+  ['timeout exceeded when trying to connect', POOL_BUSY],
 ];
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
@@ -165,6 +202,8 @@ export function judge(error: unknown): Verdict {
   const byErrno = BY_ERRNO[code];
   if (byErrno !== undefined) return byErrno;
   if (!isSqlState(code)) return code.startsWith('ERR_') ? BUG : UNKNOWN;
+  // What PgBouncer says itself, it says with this code, and ends the connection.
+  if (code === '08P01' && (error as { severity?: unknown }).severity === 'FATAL') return POOLER;
   return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN;
 }
 

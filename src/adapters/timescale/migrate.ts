@@ -1,7 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
-import { connectionConfig, lockKey, type DatabaseOptions } from './connection.ts';
+import { lockKey, type DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
 import { databaseError, judge } from './errors.ts';
 import { ensureTimescale } from './extension.ts';
 import { appliedRows, label, refuseDrift, withConnection, type MigrationTarget } from './migration-status.ts';
@@ -75,17 +76,14 @@ export async function migrateDatabase(
 ): Promise<MigrateResult> {
   const given = typeof database === 'string' ? { url: database } : database;
   try {
-    const client = new pg.Client(
-      await connectionConfig({
-        ...given,
-        applicationName: `${given.applicationName ?? 'fieldwatch'} migrate`,
-        statementTimeoutMs: 0,
-        lockTimeoutMs: 0,
-      }),
-    );
-    client.on('error', () => undefined); // reported by the query that it breaks
+    const connector = new Connector({
+      ...given,
+      applicationName: `${given.applicationName ?? 'fieldwatch'} migrate`,
+      statementTimeoutMs: 0,
+      lockTimeoutMs: 0,
+    });
+    const client = await connector.open();
     try {
-      await client.connect();
       return await migrate(client, options);
     } finally {
       await client.end().catch(() => undefined);

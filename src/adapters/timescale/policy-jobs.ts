@@ -1,8 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { dueJobs, type JobRun, type PolicyJobs, type ScheduledJob } from '../../core/policy/due.ts';
 import { bounded, cut } from './bounded.ts';
-import { connectionConfig, type DatabaseOptions } from './connection.ts';
+import type { DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
 import { databaseError, judge } from './errors.ts';
 
 export interface ClosablePolicyJobs extends PolicyJobs {
@@ -59,15 +60,14 @@ interface JobRow extends Omit<ScheduledJob, 'lastRun' | 'relation' | 'initialSta
 
 export function createPolicyJobs(options: PolicyJobsOptions): ClosablePolicyJobs {
   const runMs = options.runTimeoutMs ?? RUN_TIMEOUT_MS;
+  const connector = new Connector({ ...options, statementTimeoutMs: runMs });
   let open: pg.Client | undefined;
   return {
     async runDue(signal) {
       const stopAt = performance.now() + (options.budgetMs ?? BUDGET_MS);
-      const client = new pg.Client(await connectionConfig({ ...options, statementTimeoutMs: runMs }));
-      client.on('error', () => undefined);
+      const client = await connector.open(signal);
       const endings = hangUpAfter(signal, client);
       try {
-        await client.connect();
         open = client;
         const runs: JobRun[] = [];
         for (const job of await due(client)) {

@@ -1,6 +1,8 @@
 import pg from 'pg';
 import type { Clock, Logger } from '../../ports.ts';
-import { connectionConfig, currentConfig, DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { cut } from './bounded.ts';
+import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
 
 export interface PoolOptions extends DatabaseOptions {
   readonly max?: number;
@@ -9,15 +11,16 @@ export interface PoolOptions extends DatabaseOptions {
 /**
  * Connections for readers: lookups, checks, queries, the CLI. Every question is bounded on the server
  * (statement_timeout) and, for a link that stalls, on this side (query_timeout).
- * Certificates are read again for each connection: a rotated one must not end the lookups of a daemon that runs for months.
  */
 export async function createPool(options: PoolOptions, logger: Pick<Logger, 'debug'>): Promise<pg.Pool> {
-  const config = await connectionConfig(options);
+  const connector = new Connector(options);
+  const { connectionTimeoutMillis } = connector.config();
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs;
   const open = new Set<pg.Client>();
-  const pool = new pg.Pool({
-    ...config,
-    Client: freshClient(options, config.ssl, logger, open),
+  const pool = new HostPool(connector, {
+    connectionTimeoutMillis,
+    Client: pooledClient(connector, open),
+    onConnect: settledBy(connector),
     max: options.max ?? 4,
     idleTimeoutMillis: 30_000,
     allowExitOnIdle: true,
@@ -36,32 +39,72 @@ const END_PATIENCE_MS = 2000;
 /** Ends a pool of `createPool`; a question that nobody answers is hung up on. */
 export async function endPool(pool: pg.Pool, clock: Clock): Promise<void> {
   const timer = clock.after(END_PATIENCE_MS, () => {
-    for (const client of clientsOf.get(pool) ?? []) client.connection.stream.destroy();
+    for (const client of clientsOf.get(pool) ?? []) cut(client);
   });
   await pool.end();
   timer.cancel();
 }
 
-/** A client with the certificates of now. Files that cannot be read at the moment (half a rotation) leave the former ones. */
-function freshClient(
-  options: PoolOptions,
-  first: pg.ClientConfig['ssl'],
-  logger: Pick<Logger, 'debug'>,
-  open: Set<pg.Client>,
-): typeof pg.Client {
-  let latest = first;
+/** The pool waits for what it returns, whatever its declaration says. */
+const settledBy =
+  (connector: Connector): ((client: pg.ClientBase) => void) =>
+  (client) =>
+    connector.settle(client as pg.Client);
+
+type Lent = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  release: (error?: Error) => void,
+) => void;
+
+/** A pool that tries the next host where one does not do. */
+class HostPool extends pg.Pool {
+  readonly #connector: Connector;
+
+  constructor(connector: Connector, config: pg.PoolConfig) {
+    super(config);
+    this.#connector = connector;
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: Lent): void;
+  override connect(callback?: Lent): Promise<pg.PoolClient> | void {
+    if (callback === undefined) return this.#connect();
+    this.#connect().then(
+      (client) => callback(undefined, client, (error) => client.release(error)),
+      (error: Error) => callback(error, undefined, () => undefined),
+    );
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    for (let left = this.#connector.hosts - 1; ; left--) {
+      try {
+        return await super.connect();
+      } catch (error) {
+        if (!this.#connector.tryNext(error) || left <= 0) throw error;
+      }
+    }
+  }
+}
+
+/** The pool makes its clients itself: this one has the host, password and certificates of now, and is hung up if refused. */
+function pooledClient(connector: Connector, open: Set<pg.Client>): typeof pg.Client {
   return class extends pg.Client {
     constructor(config?: string | pg.ClientConfig) {
-      try {
-        latest = currentConfig(options).ssl;
-      } catch (error) {
-        logger.debug({ err: error }, 'certificates of the database cannot be read; the former ones are used');
-      }
-      const given = config as pg.ClientConfig;
-      // By name: the pool hides the password from being spread.
-      super({ ...given, password: given.password, ssl: latest });
+      // What the pool was given is spread without a password, which it hides: the connector's comes by name.
+      super({ ...(config as pg.ClientConfig), ...connector.config() });
       open.add(this);
       this.once('end', () => open.delete(this));
+    }
+
+    override connect(): Promise<pg.Client>;
+    override connect(callback: (error: Error | null) => void): void;
+    override connect(callback?: (error: Error | null) => void): Promise<pg.Client> | void {
+      if (callback === undefined) return super.connect();
+      super.connect((error: Error | null) => {
+        if (error !== null) cut(this);
+        callback(error);
+      });
     }
   };
 }

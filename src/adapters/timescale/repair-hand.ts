@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { CatalogRow } from '../../core/policy/catalog.ts';
 import type { RepairHand } from '../../core/policy/repair.ts';
 import { bounded } from './bounded.ts';
-import { connectionConfig, type DatabaseOptions } from './connection.ts';
+import type { DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
 
 export interface RepairHandOptions extends Omit<DatabaseOptions, 'statementTimeoutMs' | 'lockTimeoutMs'> {
@@ -27,19 +28,17 @@ const PAUSE_MS = 500;
 /** Runs repairs over a connection of its own: outside of transactions, and giving way to everybody else. */
 export function createRepairHand(options: RepairHandOptions): ClosableRepairHand {
   const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
+  const connector = new Connector({
+    ...options,
+    statementTimeoutMs: sliceMs,
+    lockTimeoutMs: LOCK_TIMEOUT_MS,
+  });
   let client: pg.Client | undefined;
 
   async function connected(): Promise<pg.Client> {
     if (client !== undefined) return client;
-    const opened = new pg.Client(
-      await connectionConfig({
-        ...options,
-        statementTimeoutMs: sliceMs,
-        lockTimeoutMs: LOCK_TIMEOUT_MS,
-      }),
-    );
+    const opened = await connector.open();
     opened.on('error', () => (client = undefined));
-    await opened.connect();
     client = opened;
     return opened;
   }

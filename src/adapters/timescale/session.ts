@@ -1,7 +1,8 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../ports.ts';
-import { connectionConfig, DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
 import { copyIn } from './copy-in.ts';
 import { databaseError, judge } from './errors.ts';
 
@@ -38,6 +39,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #deps: SessionDeps;
   readonly #answerMs: number;
+  #connector: Connector | undefined;
   #client: pg.Client | undefined;
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -97,8 +99,7 @@ export class Session {
       throw new FieldwatchError('database: the connection is closed', { code: 'DB_CLOSED', kind: 'bug' });
     }
     if (this.#client !== undefined) return this.#client;
-    const client = new pg.Client(await connectionConfig(this.#options));
-    // Also while idle: a server that stops must not crash the daemon. The next work connects again.
+    const client = await this.#open(signal);
     client.on('error', (error) => {
       if (this.#client !== client) return;
       this.#client = undefined;
@@ -107,20 +108,24 @@ export class Session {
     client.on('end', () => {
       if (this.#client === client) this.#client = undefined;
     });
-    const hangUp = () => destroy(client);
-    signal?.addEventListener('abort', hangUp);
-    try {
-      if (signal?.aborted === true) throw givenUp();
-      await client.connect();
-      await this.#options.onConnect?.(client);
-    } catch (error) {
-      destroy(client);
-      throw databaseError(signal?.aborted === true ? givenUp(error) : error, 'connecting');
-    } finally {
-      signal?.removeEventListener('abort', hangUp);
-    }
     this.#client = client;
     return client;
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<pg.Client> {
+    try {
+      this.#connector ??= new Connector(this.#options);
+      const client = await this.#connector.open(signal);
+      try {
+        await this.#bounded(client, this.#options.onConnect?.(client) ?? Promise.resolve());
+        return client;
+      } catch (error) {
+        destroy(client);
+        throw error;
+      }
+    } catch (error) {
+      throw databaseError(signal?.aborted === true ? givenUp(error) : error, 'connecting');
+    }
   }
 
   #workOn(client: pg.Client): Work {

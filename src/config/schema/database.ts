@@ -1,18 +1,19 @@
+import { readDatabaseUrl } from '../../core/database-url.ts';
 import { duration } from './common.ts';
-import { certificatePair, flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
-
-const SSL_MODES = ['disable', 'require', 'verify-ca', 'verify-full'];
+import { certificatePair, flag, readFilePath, secret, section, text, whole } from './fields.ts';
 
 export const databaseSchema = section(
   {
-    url: url(
-      ['postgres', 'postgresql'],
-      'TimescaleDB, such as postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full; absent: the embedded one',
+    url: text(
+      'TimescaleDB, such as postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full; several hosts: a:5432,b:5432; absent: the embedded one',
     )
-      // prefer and allow fall back to clear text without a word.
-      .refine((value) => SSL_MODES.includes(/[?&]sslmode=([^&#]*)/.exec(value)?.[1] ?? 'disable'), {
-        error: `its sslmode is not supported; expected one of ${SSL_MODES.join(', ')}`,
+      .superRefine((value, context) => {
+        const read = readDatabaseUrl(value);
+        if ('fault' in read) context.addIssue({ code: 'custom', message: read.fault });
       })
+      .optional(),
+    schema: text('schema of the tables; absent: the one that has them, or else the first of the search_path')
+      .regex(/^[^\p{Cc}"'\\]{1,63}$/u, 'is no name of a schema')
       .optional(),
     password: secret('password; better in password_file or the environment').optional(),
     password_file: readFilePath('file that holds the password; a trailing newline is cut').optional(),

@@ -43,8 +43,7 @@ function urlFault(value: string, schemes: readonly string[]): string | undefined
     const shown = /^[a-z][a-z0-9+.-]{0,15}$/.test(scheme) ? `scheme "${scheme}" is` : 'its scheme is';
     return `${shown} not supported; expected one of ${expected}`;
   }
-  // postgres:///name?host=/run/postgresql is a Unix socket: only the others need a host.
-  if (parsed.hostname === '' && !scheme.startsWith('postgres')) return 'has no host';
+  if (parsed.hostname === '') return 'has no host';
   return undefined;
 }
 

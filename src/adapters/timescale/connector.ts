@@ -1,0 +1,151 @@
+import pg from 'pg';
+import type { DatabaseHost, DatabaseUrl } from '../../core/database-url.ts';
+import { FieldwatchError } from '../../core/errors.ts';
+import { bounded, cut } from './bounded.ts';
+import { clientConfig, DEFAULT_TIMEOUTS, tlsOf, urlOf, type DatabaseOptions } from './connection.ts';
+import { databaseError, judge } from './errors.ts';
+import { watchLink } from './link-watch.ts';
+import { settleScript, type Backend, type ServerFacts } from './pinned-settings.ts';
+
+/** Former backends that are remembered: enough for all connections of a pool. */
+const MAX_FORMER = 64;
+
+/**
+ * The one place that makes connections to the database: to the first host that answers and is what was asked for, with
+ * the password and certificates of now, with every setting pinned that the code relies on, watched, and with what an
+ * earlier connection of the same consumer may have left on the server ended: its locks would be waited for.
+ */
+export class Connector {
+  readonly #options: DatabaseOptions;
+  readonly #url: DatabaseUrl;
+  readonly #former: Backend[] = [];
+  #host = 0;
+  #ssl: pg.ClientConfig['ssl'];
+
+  /** Throws where the URL has a fault. */
+  constructor(options: DatabaseOptions) {
+    this.#options = options;
+    this.#url = urlOf(options);
+  }
+
+  get hosts(): number {
+    return this.#url.hosts.length;
+  }
+
+  /** For the next connection. */
+  config(): pg.ClientConfig {
+    return clientConfig(this.#options, this.#url, this.#url.hosts[this.#host] as DatabaseHost, this.#tls());
+  }
+
+  /** Files that cannot be read at the moment (half a rotation) leave the former ones. */
+  #tls(): pg.ClientConfig['ssl'] {
+    try {
+      this.#ssl = tlsOf(this.#options, this.#url);
+    } catch (error) {
+      if (this.#ssl === undefined) throw error;
+    }
+    return this.#ssl;
+  }
+
+  /** Whether another host is worth an attempt after this error; the next `config` is for it then. */
+  tryNext(error: unknown): boolean {
+    const passes = error instanceof FieldwatchError ? error.kind : judge(error).kind;
+    if (passes !== 'transient' || this.hosts === 1) return false;
+    this.#host = (this.#host + 1) % this.hosts;
+    return true;
+  }
+
+  /** A connection that can be used at once. `signal` hangs up. Rejects with a FieldwatchError. */
+  async open(signal?: AbortSignal): Promise<pg.Client> {
+    for (let left = this.hosts - 1; ; left--) {
+      try {
+        return await this.#openOne(signal);
+      } catch (error) {
+        const more = signal?.aborted !== true && this.tryNext(error) && left > 0;
+        if (!more) throw databaseError(error, 'connecting');
+      }
+    }
+  }
+
+  async #openOne(signal: AbortSignal | undefined): Promise<pg.Client> {
+    signal?.throwIfAborted();
+    const client = new pg.Client(this.config());
+    // Also while idle: a server that stops must not end the process. What is asked of the client rejects.
+    client.on('error', () => undefined);
+    const hangUp = () => cut(client);
+    signal?.addEventListener('abort', hangUp);
+    try {
+      await client.connect();
+      await this.settle(client);
+      return client;
+    } catch (error) {
+      cut(client);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', hangUp);
+    }
+  }
+
+  /** Pins the settings of a connection that was just made, and refuses a server that is not the wanted one. */
+  async settle(client: pg.Client): Promise<ServerFacts> {
+    const limitMs = this.#options.connectTimeoutMs ?? DEFAULT_TIMEOUTS.connectTimeoutMs;
+    const explicit = this.#url.options?.includes('search_path') === true;
+    const answer: unknown = await bounded(client, limitMs, () =>
+      client.query(settleScript(this.#options, explicit)),
+    );
+    const facts = (answer as pg.QueryResult<ServerFacts>[]).at(-1)?.rows[0] as ServerFacts;
+    if (this.#options.schema === undefined && !explicit && facts.elsewhere.length > 1) throw ambiguous(facts);
+    if (unwanted(facts, this.#url.target)) throw standby();
+    if (isOwnBackend(client, facts)) {
+      await this.#endFormer(client, limitMs);
+      this.#remember(client, facts);
+      const { host, port } = client;
+      watchLink(client, facts, {
+        patienceMs: limitMs,
+        connect: () => new pg.Client({ ...this.config(), host, port }),
+      });
+    }
+    return facts;
+  }
+
+  /** When the connection ends in whatever way; a backend that ended with it is not found later. */
+  #remember(client: pg.Client, { pid, startedAt }: Backend): void {
+    client.once('end', () => {
+      this.#former.push({ pid, startedAt });
+      if (this.#former.length > MAX_FORMER) this.#former.shift();
+    });
+  }
+
+  async #endFormer(client: pg.Client, limitMs: number): Promise<void> {
+    for (let backend = this.#former.shift(); backend !== undefined; backend = this.#former.shift())
+      await bounded(client, limitMs, () => client.query(END_BACKEND, [backend.pid, backend.startedAt]));
+  }
+}
+
+/** Only where it is still the same one, and waits until it is gone. A role may always end its own. */
+const END_BACKEND = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+ WHERE pid = $1 AND backend_start = $2::timestamptz AND usename = current_user`;
+
+/** False behind a pooler, whose server connections serve others, and in the embedded database, which has one process. */
+const isOwnBackend = (client: pg.Client, { pid }: Backend): boolean =>
+  pid !== 0 && (client as unknown as { processID: number | null }).processID === pid;
+
+const unwanted = ({ standby: isStandby, readOnly }: ServerFacts, target: DatabaseUrl['target']): boolean =>
+  (target === 'primary' && isStandby) || (target === 'read-write' && (isStandby || readOnly));
+
+const standby = () =>
+  new FieldwatchError(
+    'database: this server takes no writes, and target_session_attrs asks for one that does',
+    {
+      code: 'DB_READ_ONLY',
+      kind: 'transient',
+      remedy: 'List the primary among the hosts of database.url.',
+    },
+  );
+
+const ambiguous = ({ elsewhere }: ServerFacts) =>
+  new FieldwatchError(`database: several schemas have the tables: ${elsewhere.join(', ')}`, {
+    code: 'DB_SCHEMA_AMBIGUOUS',
+    kind: 'config',
+    remedy: 'Name the one that is meant in database.schema.',
+  });

@@ -1,0 +1,87 @@
+import type { Socket } from 'node:net';
+import type pg from 'pg';
+import { bounded, cut } from './bounded.ts';
+import { codeOf, isSqlState } from './errors.ts';
+import type { Backend } from './pinned-settings.ts';
+
+export interface LinkWatchOptions {
+  /** How long a server that was asked something may be silent before it is looked at. */
+  readonly patienceMs: number;
+  /** A client for another connection to the same server, not yet connected. */
+  readonly connect: () => pg.Client;
+}
+
+/** `waiting`: the backend waits for us while we wait for it; what is between has been lost. */
+type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
+
+/**
+ * A link that is half open says nothing: TCP holds what was sent for a quarter of an hour, and a statement's time limit
+ * runs in the server alone. While an answer is owed and no byte moves, the server is asked by another connection what
+ * the backend does. A backend that works is left in peace however long it takes; where it is gone, waits for us at two
+ * looks, or the server itself does not answer, the connection is cut: the next one of its `Connector` ends the backend.
+ */
+export function watchLink(client: pg.Client, backend: Backend, options: LinkWatchOptions): void {
+  const stream = client.connection.stream as Socket;
+  let receivedAt = performance.now();
+  let [progress, waiting, looking] = [0, 0, false];
+  const heard = () => {
+    receivedAt = performance.now();
+    waiting = 0;
+  };
+  stream.on('data', heard);
+
+  async function look(): Promise<void> {
+    looking = true;
+    const sight = await sightOf(backend, options);
+    looking = false;
+    if (!owesAnswer(client) || performance.now() - receivedAt < options.patienceMs) return;
+    waiting = sight === 'waiting' ? waiting + 1 : 0;
+    if (sight === 'gone' || sight === 'no answer' || waiting > 1) cut(client);
+  }
+
+  const timer = setInterval(() => {
+    const sent = stream.bytesWritten - stream.writableLength;
+    if (sent !== progress || !owesAnswer(client)) heard();
+    progress = sent;
+    if (!looking && performance.now() - receivedAt >= options.patienceMs) void look();
+  }, options.patienceMs / 2);
+  timer.unref();
+  client.once('end', () => clearInterval(timer));
+}
+
+/** pg has no public word for it. */
+const owesAnswer = (client: pg.Client): boolean =>
+  (client as unknown as { readonly readyForQuery: boolean }).readyForQuery === false;
+
+async function sightOf(backend: Backend, options: LinkWatchOptions): Promise<Sight> {
+  try {
+    const rows = await askAside<{ state: string | null; wait: string | null }>(
+      options,
+      'SELECT state, wait_event AS wait FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz',
+      backend,
+    );
+    if (rows[0] === undefined) return 'gone';
+    const { state, wait } = rows[0];
+    return state === 'active' && wait !== 'ClientRead' ? 'working' : 'waiting';
+  } catch (error) {
+    // A server that refuses another connection is there.
+    return isSqlState(codeOf(error)) ? 'working' : 'no answer';
+  }
+}
+
+async function askAside<Row extends pg.QueryResultRow>(
+  { connect, patienceMs }: LinkWatchOptions,
+  text: string,
+  { pid, startedAt }: Backend,
+): Promise<readonly Row[]> {
+  const client = connect();
+  client.on('error', () => undefined);
+  try {
+    return await bounded(client, patienceMs, async () => {
+      await client.connect();
+      return (await client.query<Row>(text, [pid, startedAt])).rows;
+    });
+  } finally {
+    cut(client);
+  }
+}

@@ -1,0 +1,46 @@
+import { readDatabaseUrl } from '../core/database-url.ts';
+import type { Config } from './schema/index.ts';
+
+/** What crosses a network in clear text. */
+export interface Exposure {
+  readonly area: 'database' | 'broker';
+  readonly detail: string;
+  readonly remedy: string;
+}
+
+/** Connections to other machines without TLS. */
+export function exposuresOf({ database, mqtt }: Pick<Config, 'database' | 'mqtt'>): readonly Exposure[] {
+  const found: Exposure[] = [];
+  if (database.url !== undefined && isClearDatabase(database.url, database.tls.ca_file))
+    found.push({
+      area: 'database',
+      detail: 'database.url leads to another machine without TLS: readings cross the network in clear text',
+      remedy:
+        'add ?sslmode=verify-full to database.url, and database.tls.ca_file for an authority of your own',
+    });
+  const hasPassword = mqtt.password !== undefined || mqtt.password_file !== undefined;
+  if (mqtt.url !== undefined && hasPassword && isClearBroker(mqtt.url))
+    found.push({
+      area: 'broker',
+      detail: 'mqtt.url leads to another machine without TLS: the password crosses the network in clear text',
+      remedy: 'use mqtts:// (or wss://) and the port that the broker has for it',
+    });
+  return found;
+}
+
+function isClearDatabase(text: string, caFile: string | undefined): boolean {
+  const url = readDatabaseUrl(text);
+  if ('fault' in url) return false;
+  const { sslMode, sslRootCert } = url;
+  const encrypted = sslMode === undefined ? (caFile ?? sslRootCert) !== undefined : sslMode !== 'disable';
+  return !encrypted && url.hosts.some(({ host }) => host !== undefined && !isHere(host));
+}
+
+function isClearBroker(text: string): boolean {
+  const { protocol, hostname } = new URL(text);
+  return (protocol === 'mqtt:' || protocol === 'ws:') && !isHere(hostname.replace(/^\[|\]$/g, ''));
+}
+
+/** Loopback, or the folder of a unix socket. */
+const isHere = (host: string): boolean =>
+  /^(?:\/|localhost$|.*\.localhost$|127\.|::1$|::ffff:127\.)/i.test(host);

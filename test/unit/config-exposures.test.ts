@@ -1,0 +1,37 @@
+import { describe, expect, test } from '@jest/globals';
+import { loadConfig, warningsOf } from '../../src/config/index.ts';
+
+const ROUTES = 'routes: [{ topic: "a/{device}", codec: json }]';
+const warnings = (text: string) => warningsOf(loadConfig({ text: `${ROUTES}\n${text}`, env: {} }).config);
+
+describe('a connection to another machine in clear text is warned of', () => {
+  test.each([
+    ['postgres://fw:pw@db.example/fw', 1],
+    ['postgres://fw@10.0.0.7/fw?sslmode=disable', 1],
+    ['postgres://fw@localhost,db.example/fw', 1],
+    ['postgres:///fw?host=db.example', 1],
+    ['postgres://fw@db.example/fw?sslmode=require', 0],
+    ['postgres://fw@db.example/fw?sslmode=verify-full', 0],
+    ['postgres://fw@localhost/fw', 0],
+    ['postgres://fw@127.0.0.1/fw', 0],
+    ['postgres://fw@[::1]/fw', 0],
+    ['postgres:///fw?host=/run/postgresql', 0],
+    ['postgres:///fw', 0],
+  ])('database.url %s: %d', (url, count) => {
+    const found = warnings(`database: { url: "${url}" }`);
+    expect(found).toEqual(count === 0 ? [] : [expect.stringContaining('sslmode=verify-full')]);
+  });
+
+  test.each([
+    ['mqtt://broker.example', 'username: u, password: p', 1],
+    ['ws://broker.example', 'username: u, password: p', 1],
+    ['mqtt://broker.example', 'username: u', 0],
+    ['mqtts://broker.example', 'username: u, password: p', 0],
+    ['wss://broker.example', 'username: u, password: p', 0],
+    ['mqtt://127.0.0.1', 'username: u, password: p', 0],
+    ['mqtt://[::1]', 'username: u, password: p', 0],
+  ])('mqtt.url %s, %s: %d', (url, login, count) => {
+    const found = warnings(`mqtt: { url: "${url}", ${login} }`);
+    expect(found).toEqual(count === 0 ? [] : [expect.stringContaining('mqtts://')]);
+  });
+});
