@@ -102,7 +102,7 @@ export function makeSink(sink: SinkConfig, parts: SinkParts): NotificationSink {
     case 'ntfy':
       return make('ntfy', {
         url: sink.url,
-        topic: sink.topic,
+        topic: () => secretNow(sink.topic, sink.topic_file) ?? '',
         credentials: credentialsOf(sink),
         priorities: sink.priorities,
         tags: sink.tags,

@@ -4,15 +4,22 @@ import { below, inspect, isPlainObject } from './walk.ts';
 export const MASK = '***';
 
 /** Keys that hold a secret in a section whose schema does not say so, such as a header of a webhook. */
-const SECRET_NAME = /(^|_)(password|passwd|passphrase|secret|token|api_?key|authorization|credentials?)$/i;
+const SECRET_NAME =
+  /(^|[_-])(password|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie|credentials?)$/i;
 
-// user:password@ after a scheme, and passwords among the parameters of a PostgreSQL URL.
+// user:password@ after a scheme, a token as the only user of an HTTP URL, and secrets among the parameters.
 const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*:)([^\s]*)(@)/gi;
-const QUERY_PASSWORD = /([?&](?:ssl)?password=)([^&\s#]*)/gi;
+const URL_TOKEN = /(\bhttps?:\/\/)([^\s:/?#@]+)(@)/gi;
+const QUERY_SECRET =
+  /([?&](?:(?:ssl)?password|(?:access_?)?token|auth|api_?key|key|secret|sig(?:nature)?)=)([^&\s#]*)/gi;
+const URL_SECRETS = [URL_PASSWORD, URL_TOKEN, QUERY_SECRET];
 
-/** The text with every password inside a URL replaced. */
+/** The text with every password and token inside a URL replaced. */
 export function redactUrl(text: string): string {
-  return text.replace(URL_PASSWORD, `$1${MASK}$3`).replace(QUERY_PASSWORD, `$1${MASK}`);
+  return text
+    .replace(URL_PASSWORD, `$1${MASK}$3`)
+    .replace(URL_TOKEN, `$1${MASK}$3`)
+    .replace(QUERY_SECRET, `$1${MASK}`);
 }
 
 /** A copy of the tree that can be shown to anybody. */
@@ -37,8 +44,7 @@ export function secretsIn(root: z.core.$ZodType, tree: unknown): readonly string
 function collect(schemas: readonly z.core.$ZodType[], tree: unknown, name: string, found: Set<string>): void {
   if (typeof tree === 'string') {
     if (SECRET_NAME.test(name) || schemas.some((schema) => inspect(schema).secret)) found.add(tree);
-    for (const pattern of [URL_PASSWORD, QUERY_PASSWORD])
-      for (const match of tree.matchAll(pattern)) found.add(match[2] ?? '');
+    for (const pattern of URL_SECRETS) for (const match of tree.matchAll(pattern)) found.add(match[2] ?? '');
   }
   if (typeof tree !== 'object' || tree === null) return;
   for (const [key, value] of Object.entries(tree)) {

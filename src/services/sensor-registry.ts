@@ -1,9 +1,10 @@
+import { globFits } from '../core/glob.ts';
 import type { Clock, Logger, Metrics, NewDevice, Sensor, SensorDirectory } from '../ports.ts';
 
 export interface RegistryOptions {
   /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
   readonly registration: 'auto' | 'reject';
-  /** Keys that may register themselves; `*` matches any run of characters. Empty: all may. */
+  /** Patterns (`globFits`) of keys that may register themselves. Empty: none may. */
   readonly allow: readonly string[];
   /** How many devices may register themselves a minute: a flood of random names must not fill the database. */
   readonly maxNewPerMinute: number;
@@ -22,7 +23,6 @@ export class SensorRegistry {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private options: RegistryOptions;
-  private allowed: (key: string) => boolean;
   /** Sensors have got a location: rules by location now mean them too. */
   onPlaced: (() => void) | undefined;
   private windowStartMs = -Infinity;
@@ -34,7 +34,6 @@ export class SensorRegistry {
     deps: { directory: SensorDirectory; clock: Clock; logger: Logger; metrics: Metrics },
   ) {
     this.options = options;
-    this.allowed = matcher(options.allow);
     this.directory = deps.directory;
     this.clock = deps.clock;
     this.logger = deps.logger;
@@ -53,7 +52,6 @@ export class SensorRegistry {
 
   reconfigure(options: RegistryOptions): void {
     this.options = options;
-    this.allowed = matcher(options.allow);
   }
 
   /** Who is refused for the limit alone may register in a minute. */
@@ -91,8 +89,7 @@ export class SensorRegistry {
       const known = this.byKey.get(key);
       if (known !== undefined) {
         if (known.location === null && device.location !== undefined) unplaced.push(device);
-      } else if (this.options.registration === 'reject' || !this.allowed(key))
-        refused.set(key, 'sensor_rejected');
+      } else if (!this.mayRegister(key)) refused.set(key, 'sensor_rejected');
       else if (room <= 0) refused.set(key, 'sensor_limit');
       else {
         room -= 1;
@@ -103,6 +100,11 @@ export class SensorRegistry {
     await this.lookUpRefused(refused);
     if (admitted.length > 0) await this.register(admitted);
     return refused;
+  }
+
+  private mayRegister(key: string): boolean {
+    const { registration, allow } = this.options;
+    return registration === 'auto' && allow.some((pattern) => globFits(pattern, key));
   }
 
   /** Reads again what other daemons may have done to these: registered them, or found out where they stand. */
@@ -156,14 +158,4 @@ export class SensorRegistry {
       this.byId.set(sensor.id, sensor);
     }
   }
-}
-
-function matcher(globs: readonly string[]): (key: string) => boolean {
-  if (globs.length === 0) return () => true;
-  const patterns = globs.map((glob) => new RegExp(`^${glob.split('*').map(escape).join('.*')}$`, 'su'));
-  return (key) => patterns.some((pattern) => pattern.test(key));
-}
-
-function escape(text: string): string {
-  return text.replace(/[\\^$.+?()[\]{}|]/g, '\\$&');
 }

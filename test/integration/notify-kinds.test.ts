@@ -29,7 +29,7 @@ describe('ntfy', () => {
       'ntfy',
       {
         url: server.url,
-        topic: 'alerts',
+        topic: () => 'alerts',
         credentials: () => ({ token: 'tok' }),
         priorities: { critical: 5, warning: 4, info: 2, resolved: 3 },
         tags: ['north'],

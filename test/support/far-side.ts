@@ -162,7 +162,7 @@ export const FAR_SIDES: Readonly<Record<string, () => Promise<FarSide>>> = {
         'ntfy',
         {
           url,
-          topic: 'alerts',
+          topic: () => 'alerts',
           ...withToken,
           priorities: { critical: 5, warning: 4, info: 2, resolved: 3 },
           tags: ['greenhouse'],

@@ -53,6 +53,40 @@ describe('secrets of a sink', () => {
       expect(printConfig(load(text), options)).not.toContain(SECRET);
   });
 
+  test.each([
+    '{ kind: ntfy, topic: S }',
+    '{ kind: ntfy, topic_file: /t }',
+    '{ kind: ntfy, topic: a, url: "https://S@ntfy.example" }',
+    '{ kind: ntfy, topic: a, url: "https://ntfy.example/?auth=S" }',
+    '{ kind: alertmanager, url: "https://am.example/api?token=S" }',
+    '{ kind: alertmanager, url: "https://u:S@am.example" }',
+    '{ kind: webhook, url: "https://x.example/h", headers: { X-Team: S } }',
+    '{ kind: smtp, host: h, from: a@example.org, to: [b@example.org], username: u, password: S }',
+  ])('of every kind are never printed: %s', (sink) => {
+    const text = `- ${sink.replaceAll('S', SECRET).replace('{', '{ name: ops,')}`;
+    for (const options of [{}, { json: true }, { sources: true }]) {
+      expect(printConfig(load(text), options)).not.toContain(SECRET);
+      expect(printConfig(load(text), options)).toContain('***');
+    }
+  });
+
+  test('the topic of ntfy comes from a file or the environment, and is needed', () => {
+    const env = { FIELDWATCH_NOTIFY_OPS_TOPIC: SECRET };
+    expect(load('- { name: ops, kind: ntfy }', { env }).config.notify[0]).toMatchObject({ topic: SECRET });
+    expect(load('- { name: ops, kind: ntfy, topic_file: t }').config.notify[0]).toMatchObject({
+      topic: SECRET,
+    });
+    expect(faults('- { name: ops, kind: ntfy }')).toEqual([
+      'notify[0].topic: is missing: give topic or topic_file',
+    ]);
+  });
+
+  test('a fault beside a secret does not quote it', () => {
+    const given = faults(`- { name: ops, kind: ntfy, topic: "${SECRET}/x", tokn: "${SECRET}" }`);
+    expect(given.length).toBeGreaterThan(0);
+    expect(given.join()).not.toContain(SECRET);
+  });
+
   test('a variable that no sink asks for is a fault', () => {
     const env = { FIELDWATCH_NOTIFY_OTHER_TOKEN: 'x', FIELDWATCH_NOTIFY_OPS_TIMEOUT: '3s' };
     expect(faults(`- { ${HOOK} }`, { env })).toHaveLength(2);

@@ -55,7 +55,7 @@ async function setup(
   const logger = silentLogger;
   const registryOptions = {
     registration: 'auto' as const,
-    allow: [],
+    allow: ['*'],
     maxNewPerMinute: 100,
     ...extra.registry,
   };

@@ -8,7 +8,7 @@ function setup(options: Partial<RegistryOptions> = {}) {
   const directory = new FakeDirectory();
   const clock = new FakeClock();
   const registry = new SensorRegistry(
-    { registration: 'auto', allow: [], maxNewPerMinute: 100, ...options },
+    { registration: 'auto', allow: ['*'], maxNewPerMinute: 100, ...options },
     { directory, clock, logger: silentLogger, metrics: new RecordingMetrics() },
   );
   return { directory, clock, registry };
@@ -36,6 +36,14 @@ describe('SensorRegistry', () => {
     );
     const closed = setup({ registration: 'reject' });
     expect(await closed.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
+  });
+
+  it('takes ? in the allow-list for one character, and an empty list for nobody', async () => {
+    const { registry } = setup({ allow: ['s?', 'a?c*'] });
+    const refused = await registry.resolve(devices('s1', 's', 's12', 's\u{1f321}', 'abc', 'ac', 's?'));
+    expect([...refused.keys()]).toEqual(['s', 's12', 'ac']);
+    const empty = setup({ allow: [] });
+    expect(await empty.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
   });
 
   it('finds a sensor that someone registered by hand, whatever the policy', async () => {

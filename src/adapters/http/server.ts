@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
 import type { MetricsRegistry } from '../metrics.ts';
@@ -33,18 +33,35 @@ interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-const json = (status: number, body: unknown): Answer => ({
+const json = (status: number, body: unknown, headers: Answer['headers'] = {}): Answer => ({
   status,
+  headers,
   type: 'application/json',
   body: `${JSON.stringify(body)}\n`,
 });
 
+/** More than a supervisor and a few scrapers ever hold open. */
+const MAX_CONNECTIONS = 256;
+const MAX_HEADER_BYTES = 8192;
+/** Of a connection on which nothing moves. */
+const IDLE_MS = 10_000;
+const HEADERS_MS = 5_000;
+/** From the request line to the last byte of the answer. */
+const REQUEST_MS = 10_000;
+
 /** `/livez`, `/readyz` and `/metrics`, for a supervisor and for Prometheus. */
 export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<HttpServer> {
-  const server = createServer((request, response) => {
-    answer(request, deps).then(
+  const limits = { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 };
+  const respond = responder(deps);
+  const server = createServer(limits, (request, response) => {
+    // A body is not read: what follows it on this connection could not be told apart from it.
+    if (hasBody(request)) response.setHeader('connection', 'close');
+    const cut = setTimeout(() => request.socket.destroy(), REQUEST_MS);
+    response.once('close', () => clearTimeout(cut));
+    respond(request).then(
       (result) => send(response, result, request.method === 'HEAD'),
       (error: unknown) => {
         deps.logger.error({ err: error, path: request.url }, 'http request failed');
@@ -52,9 +69,7 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
       },
     );
   });
-  // Nothing here takes a body or keeps a client waiting: a slow client is cut off.
-  server.requestTimeout = 10_000;
-  server.headersTimeout = 5_000;
+  limitConnections(server, deps.metrics);
   await listen(server, options);
   const address = server.address();
   return {
@@ -67,19 +82,69 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
   };
 }
 
-async function answer(request: IncomingMessage, deps: HttpDeps): Promise<Answer> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { error: 'GET only' });
-  switch (new URL(request.url ?? '/', 'http://localhost').pathname) {
-    case '/livez':
-      return deps.alive() ? json(200, { status: 'ok' }) : json(503, { status: 'stuck' });
-    case '/readyz':
-      return readiness(deps.readiness);
-    case '/metrics':
-      return { status: 200, type: deps.metrics.contentType, body: await deps.metrics.scrape() };
-    default:
-      return json(404, { error: 'not found', paths: ['/livez', '/readyz', '/metrics'] });
-  }
+/** A slow, silent or broken client is cut off and counted; none of them is worth a line in the log. */
+function limitConnections(server: Server, metrics: MetricsRegistry): void {
+  const cut = metrics.counter(
+    'fieldwatch_http_connections_cut_total',
+    'Connections that the HTTP server closed: over the limit, without a complete request in time, or malformed',
+    ['reason'],
+  );
+  const open = metrics.gauge('fieldwatch_http_connections', 'Open connections of the HTTP server');
+  let count = 0;
+  metrics.onCollect(() => open.set(count));
+  server.maxConnections = MAX_CONNECTIONS;
+  server.headersTimeout = HEADERS_MS;
+  server.requestTimeout = REQUEST_MS;
+  server.on('connection', (socket) => {
+    count += 1;
+    socket.once('close', () => (count -= 1));
+  });
+  server.on('drop', () => cut.inc(1, { reason: 'limit' }));
+  server.setTimeout(IDLE_MS, (socket) => {
+    cut.inc(1, { reason: 'timeout' });
+    socket.destroy();
+  });
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
+    const [status, reason] = CLIENT_FAULTS[code ?? ''] ?? ['400 Bad Request', 'malformed'];
+    if (code !== 'ECONNRESET' && code !== 'EPIPE') cut.inc(1, { reason });
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
+  });
 }
+
+const CLIENT_FAULTS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timeout'],
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'malformed'],
+};
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
+
+function responder({
+  metrics,
+  readiness: checks,
+  alive,
+}: HttpDeps): (request: IncomingMessage) => Promise<Answer> {
+  return async ({ method, url = '/' }) => {
+    if (method !== 'GET' && method !== 'HEAD')
+      return json(405, { error: 'GET only' }, { allow: 'GET, HEAD' });
+    switch (pathOf(url)) {
+      case '/livez':
+        return alive() ? json(200, { status: 'ok' }) : json(503, { status: 'stuck' });
+      case '/readyz':
+        return readiness(checks);
+      case '/metrics':
+        return { status: 200, type: metrics.contentType, body: await metrics.scrape() };
+      default:
+        return json(404, { error: 'not found', paths: ['/livez', '/readyz', '/metrics'] });
+    }
+  };
+}
+
+/**
+ * The path of a request target, in origin or absolute form (RFC 9112, 3.2). Not by URL, which throws for what any
+ * client may send: `//`, or a host with a bad port.
+ */
+const pathOf = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '');
 
 function readiness(checks: readonly ReadinessCheck[]): Answer {
   const results = checks.map(({ name, check }) => ({ name, ...check() }));
@@ -91,16 +156,17 @@ function readiness(checks: readonly ReadinessCheck[]): Answer {
   });
 }
 
-function send(response: ServerResponse, { status, type, body }: Answer, headOnly: boolean): void {
+function send(response: ServerResponse, { status, type, body, headers }: Answer, headOnly: boolean): void {
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    ...headers,
   });
   response.end(headOnly ? undefined : body);
 }
 
-function listen(server: ReturnType<typeof createServer>, { host, port }: HttpOptions): Promise<void> {
+function listen(server: Server, { host, port }: HttpOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const taken = cause.code === 'EADDRINUSE';

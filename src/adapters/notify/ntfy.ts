@@ -8,7 +8,8 @@ import { credentials, type HttpCredentials } from './sink-deps.ts';
 
 export interface NtfySinkOptions {
   readonly url: string;
-  readonly topic: string;
+  /** On a public server whoever knows it can read it: a secret, so it is asked for at each use. */
+  readonly topic: () => string;
   readonly credentials: () => HttpCredentials;
   /** 1 (least) to 5, by severity; of what is over `resolved`. */
   readonly priorities: Readonly<Record<Severity | 'resolved', number>>;
@@ -37,7 +38,8 @@ export class NtfySink implements NotificationSink {
   }
 
   async send(dispatch: Dispatch, signal: AbortSignal): Promise<void> {
-    const { url, topic, priorities, tags } = this.#options;
+    const { url, priorities, tags } = this.#options;
+    const topic = this.#options.topic();
     const first = firstOf(dispatch);
     const look = statusOf(first) === 'resolved' ? 'resolved' : first.severity;
     const { runbook } = first;
@@ -51,7 +53,12 @@ export class NtfySink implements NotificationSink {
     });
     const { headers, secrets } = credentials(this.#options.credentials());
     await request(
-      { url, headers: { ...headers, 'content-type': 'application/json' }, body, secrets },
+      {
+        url,
+        headers: { ...headers, 'content-type': 'application/json' },
+        body,
+        secrets: [topic, ...secrets],
+      },
       signal,
     );
   }

@@ -46,7 +46,13 @@ export class WebhookSink implements NotificationSink {
       'idempotency-key': `${first?.alertId ?? ''}-${first?.seq ?? 0}`,
       ...(secret === undefined ? {} : signature(secret, body, this.#clock.nowMs())),
     };
-    const secrets = [secret, ...given.secrets, authorization, this.#options.url()];
+    const secrets = [
+      secret,
+      ...given.secrets,
+      authorization,
+      this.#options.url(),
+      ...Object.values(this.#options.headers),
+    ];
     await request({ url, headers, body, secrets }, signal);
   }
 

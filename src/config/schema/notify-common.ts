@@ -29,7 +29,7 @@ export const commonFields = (perMinute: number) => ({
     .describe('name of the sink: in the log, the metrics, and its FIELDWATCH_NOTIFY_<NAME>_… variables'),
   min_severity: z.enum(SEVERITIES).default('info').describe('less urgent alerts are not told'),
   alert_types: z
-    .array(text('alert type; * stands for any text'))
+    .array(text('alert type; * is any text, ? any one character'))
     .max(100)
     .default([])
     .describe('only these alert types, such as temperature_high or *_no_data; empty: all'),

@@ -20,6 +20,14 @@ const header = z
     error: 'is set by the sink itself: see token, username and secret',
   });
 
+/** A secret that the sink cannot do without, from wherever it comes. */
+const needs =
+  <Key extends string>(key: Key) =>
+  (value: { readonly [name in Key]?: string | undefined }, context: z.RefinementCtx): void => {
+    if (value[key] === undefined)
+      context.addIssue({ code: 'custom', path: [key], message: `is missing: give ${key} or ${key}_file` });
+  };
+
 const webhook = section(
   {
     kind: z.literal('webhook').describe('a receiver of Alertmanager’s webhook, or of your own'),
@@ -34,19 +42,22 @@ const webhook = section(
     ...tokenFields,
     ...passwordFields,
     headers: z
-      .record(header, z.string().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII'))
+      .record(
+        header,
+        z
+          .string()
+          .regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII')
+          .meta({ writeOnly: true }),
+      )
       .default({})
-      .describe('further headers; nothing secret'),
+      .describe('further headers; their values are never shown'),
     labels,
     external_url: httpUrl('link to where a person looks further; goes out as externalURL').optional(),
   },
   'POSTs the body of Alertmanager’s webhook (version 4)',
 )
   .superRefine(oneCredential)
-  .superRefine((value, context) => {
-    if (value.url === undefined)
-      context.addIssue({ code: 'custom', path: ['url'], message: 'is missing: give url or url_file' });
-  });
+  .superRefine(needs('url'));
 
 const alertmanager = section(
   {
@@ -73,10 +84,10 @@ const ntfy = section(
     ...tellingFields,
     ...wordingFields,
     url: httpUrl('the server').default('https://ntfy.sh'),
-    topic: text('topic to publish to; on a public server whoever knows it can read it').regex(
-      /^[-_A-Za-z0-9]{1,64}$/,
-      'must be letters, digits, - and _',
-    ),
+    topic: secret('topic to publish to; never shown: on a public server whoever knows it can read it')
+      .regex(/^[-_A-Za-z0-9]{1,64}$/, 'must be letters, digits, - and _')
+      .optional(),
+    topic_file: readFilePath('file that holds the topic; a trailing newline is cut').optional(),
     ...tokenFields,
     ...passwordFields,
     priorities: section(
@@ -91,7 +102,9 @@ const ntfy = section(
     tags: z.array(text('tag')).max(10).default([]).describe('further tags or emoji names'),
   },
   'publishes to ntfy',
-).superRefine(oneCredential);
+)
+  .superRefine(oneCredential)
+  .superRefine(needs('topic'));
 
 const mail = text('address, such as alerts@example.org').regex(
   /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,

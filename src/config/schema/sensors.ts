@@ -34,7 +34,9 @@ export const sensorsSchema = section(
     allow: z
       .array(text('pattern'))
       .default(['*'])
-      .describe('patterns of keys that may register themselves; * is any text, ? any one character'),
+      .describe(
+        'patterns of keys that may register themselves; * is any text, ? any one character; empty: none may',
+      ),
     max_new_per_minute: whole(
       { min: 0, max: 1_000_000, fallback: 1000 },
       'self-registrations per minute; beyond it messages of unknown sensors become dead letters',

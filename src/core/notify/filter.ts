@@ -1,10 +1,11 @@
 import type { AlertNotification, Severity } from '../alert/model.ts';
 import { RANK } from '../alert/rule.ts';
+import { globFits } from '../glob.ts';
 
 /** Which notifications a sink wants. Empty lists want all. */
 export interface SinkFilter {
   readonly minSeverity: Severity;
-  /** `*` stands for any text: `*_no_data`. */
+  /** Patterns of `globFits`: `*_no_data`. */
   readonly alertTypes: readonly string[];
   readonly locations: readonly string[];
   readonly sendResolved: boolean;
@@ -24,13 +25,8 @@ export function wanted(filter: SinkFilter, notification: AlertNotification, loca
   // An episode ends at the severity that it fell back to: what matters is whether its beginning was told.
   if (over) return 'if_told';
   if (RANK[severity] < RANK[filter.minSeverity]) return 'no';
-  if (filter.alertTypes.length > 0 && !filter.alertTypes.some((pattern) => fits(pattern, alertType)))
+  if (filter.alertTypes.length > 0 && !filter.alertTypes.some((pattern) => globFits(pattern, alertType)))
     return 'no';
   if (filter.locations.length > 0 && (location === null || !filter.locations.includes(location))) return 'no';
   return 'yes';
-}
-
-function fits(pattern: string, text: string): boolean {
-  const source = pattern.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${source.join('.*')}$`, 'su').test(text);
 }

@@ -1,3 +1,4 @@
+import { globFits } from '../../glob.ts';
 import { labelValues } from './labels.ts';
 import type { AlertLabels } from './labels.ts';
 
@@ -11,26 +12,4 @@ export function fits(matchers: Matchers, alert: AlertLabels): boolean {
     if (!labelValues(label, alert).some((value) => globFits(pattern, value))) return false;
   }
   return true;
-}
-
-/** Greedy, back to the last star only: no pattern takes longer than its length times that of the text. */
-export function globFits(pattern: string, text: string): boolean {
-  let at = 0;
-  let star = -1;
-  let resume = 0;
-  let index = 0;
-  while (index < text.length) {
-    if (pattern[at] === '*') {
-      star = at++;
-      resume = index;
-    } else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[index])) {
-      at++;
-      index++;
-    } else if (star >= 0) {
-      at = star + 1;
-      index = ++resume;
-    } else return false;
-  }
-  while (pattern[at] === '*') at++;
-  return at === pattern.length;
 }
