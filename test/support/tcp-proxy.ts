@@ -9,6 +9,7 @@ export type Swallow = (chunk: Buffer, direction: Direction) => boolean;
 interface Link {
   readonly client: Socket;
   readonly target: Socket;
+  stranded: boolean;
 }
 
 /** A fault proxy on loopback, for links that break, stall or lose bytes: between client and broker or database. */
@@ -62,6 +63,17 @@ export class TcpProxy {
     for (const link of this.#links) this.#applyStall(link);
   }
 
+  /**
+   * Leaves the links that are open now half open for ever: nothing passes, and neither side learns of the other's end. New
+   * ones are as usual.
+   */
+  strand(): void {
+    for (const link of this.#links) {
+      link.stranded = true;
+      this.#applyStall(link);
+    }
+  }
+
   /** Ends `stall`, `swallow` and `refuse`. */
   resume(): void {
     this.#stalled.clear();
@@ -94,16 +106,17 @@ export class TcpProxy {
     }
     this.accepted++;
     const target = createConnection({ ...this.#target });
-    const link: Link = { client, target };
+    const link: Link = { client, target, stranded: false };
     this.#links.add(link);
-    this.#forward(client, target, 'up');
-    this.#forward(target, client, 'down');
+    this.#forward(link, client, target, 'up');
+    this.#forward(link, target, client, 'down');
     for (const [socket, peer] of [
       [client, target],
       [target, client],
     ] as const) {
       socket.on('error', () => undefined);
       socket.on('close', () => {
+        if (link.stranded && !peer.destroyed) return;
         peer.destroy();
         this.#links.delete(link);
       });
@@ -111,7 +124,7 @@ export class TcpProxy {
     this.#applyStall(link);
   }
 
-  #forward(from: Socket, to: Socket, direction: Direction): void {
+  #forward(link: Link, from: Socket, to: Socket, direction: Direction): void {
     from.on('data', (chunk: Buffer) => {
       if (this.#swallow?.(chunk, direction) === true) {
         this.swallowedBytes[direction] += chunk.length;
@@ -121,17 +134,17 @@ export class TcpProxy {
       if (!to.write(chunk)) from.pause();
     });
     to.on('drain', () => {
-      if (!this.#stalled.has(direction)) from.resume();
+      if (!link.stranded && !this.#stalled.has(direction)) from.resume();
     });
     from.on('end', () => to.end());
   }
 
-  #applyStall({ client, target }: Link): void {
+  #applyStall({ client, target, stranded }: Link): void {
     for (const [socket, direction] of [
       [client, 'up'],
       [target, 'down'],
     ] as const) {
-      if (this.#stalled.has(direction)) socket.pause();
+      if (stranded || this.#stalled.has(direction)) socket.pause();
       else socket.resume();
     }
   }

@@ -27,8 +27,6 @@ export interface DatabaseOptions {
    * that is behind a dead link, must not keep its locks.
    */
   readonly idleInTransactionMs?: number;
-  /** How long the server keeps a connection on which nothing is asked; 0, the default, is for ever. */
-  readonly idleSessionMs?: number;
   /** For TCP, TLS and login together; also how long a server under a statement may be silent before it is looked at. */
   readonly connectTimeoutMs?: number;
 }

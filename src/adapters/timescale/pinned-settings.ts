@@ -47,7 +47,6 @@ export function settleScript(options: DatabaseOptions, searchPathGiven: boolean)
     statement_timeout: options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? DEFAULT_TIMEOUTS.lockTimeoutMs,
     idle_in_transaction_session_timeout: options.idleInTransactionMs ?? DEFAULT_TIMEOUTS.idleInTransactionMs,
-    idle_session_timeout: options.idleSessionMs ?? 0,
   };
   const wanted = [
     ...Object.entries(FIXED),
