@@ -1,4 +1,7 @@
 import { isoFromMicros } from '../core/mapping/instant.ts';
+import type { Inflate } from '../core/codec/compression.ts';
+import { overlookedTime } from '../core/learn/overlooked-time.ts';
+import type { Limits } from '../core/mapping/context.ts';
 import type { Decoded, Reading } from '../core/reading.ts';
 import type { Router } from '../core/route.ts';
 
@@ -11,14 +14,33 @@ export interface DecodeInput {
   readonly contentType?: string | undefined;
 }
 
-/** One JSON line: `{"readings":[…]}` or `{"reject":"<code>"}`. */
-export function decodeOne(router: Router, input: DecodeInput): string {
-  return decodedLine(router.decode(input));
+/**
+ * One JSON line: `{"readings":[…]}` or `{"reject":"<code>"}`; beside readings what was set aside, and `hint` where the
+ * payload has what looks like a time and the time of arrival was used.
+ */
+export function decodeOne(router: Router, input: DecodeInput, hints?: HintOptions): string {
+  const decoded = router.decode(input);
+  const place = hints && overlookedTime(input, decoded, hints.limits, hints.inflate);
+  return decodedLine(
+    decoded,
+    place === undefined ? undefined : `${place} looks like a time and is not used: time.path`,
+  );
 }
 
-export function decodedLine(decoded: Decoded): string {
+export interface HintOptions {
+  readonly limits: Limits;
+  readonly inflate: Inflate | undefined;
+}
+
+export function decodedLine(decoded: Decoded, hint?: string): string {
   if (decoded.kind === 'reject') return JSON.stringify({ reject: decoded.code });
-  return JSON.stringify({ readings: decoded.readings.map(readingJson) });
+  const { dropped = [], ambiguous = [] } = decoded.losses ?? {};
+  return JSON.stringify({
+    readings: decoded.readings.map(readingJson),
+    ...(dropped.length > 0 ? { dropped } : {}),
+    ...(ambiguous.length > 0 ? { ambiguous } : {}),
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 function readingJson(reading: Reading): object {
@@ -39,12 +61,13 @@ export async function decodeReplay(
   lines: AsyncIterable<string>,
   write: (line: string) => void,
   nowMs: () => number,
+  hints?: HintOptions,
 ): Promise<void> {
   let number = 0;
   for await (const line of lines) {
     number++;
     if (line.trim() === '') continue;
-    write(decodeOne(router, parseReplayLine(line, number, nowMs)));
+    write(decodeOne(router, parseReplayLine(line, number, nowMs), hints));
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from './command.ts';
-import { decodeOne, decodeReplay, parseReceivedAt } from './decode-core.ts';
+import { decodeOne, decodeReplay, parseReceivedAt, type HintOptions } from './decode-core.ts';
 
 interface Options {
   readonly config?: string;
@@ -52,23 +52,25 @@ async function decode(cli: Cli, payload: string | undefined, options: Options): 
   const { config, located } = loadConfig({ file: options.config, env: cli.env });
   const { limits, time_window: timeWindow } = config;
   const router = compileRoutes(readProtoFiles(config.routes, located?.file), { limits, timeWindow, inflate });
-  if (options.replay !== undefined) return replay(cli, router, options.replay);
+  const hints = { limits, inflate };
+  if (options.replay !== undefined) return replay(cli, router, options.replay, hints);
   const receivedAtMs = options.receivedAt === undefined ? Date.now() : parseReceivedAt(options.receivedAt);
   if (receivedAtMs === undefined)
     throw usage(`--received-at ${options.receivedAt} is no time`, 'write it like 2026-01-15T12:00:00Z');
-  const line = decodeOne(router, {
+  const message = {
     topic: options.topic ?? '',
     payload: payload === undefined ? await readAll(cli.stdin) : new TextEncoder().encode(payload),
     retain: options.retain === true,
     receivedAtMs,
     contentType: options.contentType,
-  });
-  print(cli, line);
+  };
+  print(cli, decodeOne(router, message, hints));
   return 0;
 }
 
-async function replay(cli: Cli, router: Router, file: string): Promise<ExitCode> {
-  await openCapture(cli, file, (lines) => decodeReplay(router, lines, (line) => print(cli, line), Date.now));
+async function replay(cli: Cli, router: Router, file: string, hints: HintOptions): Promise<ExitCode> {
+  const write = (line: string): void => print(cli, line);
+  await openCapture(cli, file, (lines) => decodeReplay(router, lines, write, Date.now, hints));
   return 0;
 }
 

@@ -48,6 +48,8 @@ export interface RouteConfig {
   readonly where?: Readonly<Record<string, Scalar | readonly Scalar[]>> | undefined;
   readonly items?: string | undefined;
   readonly metrics_path?: string | undefined;
+  /** JSON Pointer to the value of the metric that the topic names. */
+  readonly value_path?: string | undefined;
   readonly pivot?: { readonly items: string; readonly name: string; readonly value: string } | undefined;
   readonly base_topic?: string | undefined;
   readonly split_blocks?: boolean | undefined;

@@ -66,5 +66,10 @@ function segmentFaults(config: RouteConfig, names: ReadonlySet<string>): RouteFa
       path: ['topic'],
       message: 'a scalar needs its metric: name a segment {metric}, or set metric',
     });
+  if (config.value_path !== undefined && config.metric === undefined && !names.has('metric'))
+    faults.push({
+      path: ['value_path'],
+      message: 'the value needs its metric: name a segment {metric}, or set metric',
+    });
   return faults;
 }

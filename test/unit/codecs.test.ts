@@ -362,13 +362,13 @@ describe('auto', () => {
     [{ payload: ' 21.5\n' }, { x: 21.5 }],
     [{ payload: 'm,t=1 v=2' }, { v: 2 }],
     [{ payload: 'online' }, 'not_a_number'],
-    [{ payload: '[{"bn":"d","n":"a","v":1}]' }, { a: 1 }],
+    [{ payload: '[{"bn":"d/","n":"a","v":1}]' }, { 'd/a': 1 }],
     [{ payload_hex: 'a1616105' }, { a: 5 }],
     [{ payload_hex: '81a16105' }, { a: 5 }],
     [{ payload_hex: '81a1616105' }, { a: 5 }],
     [{ payload_hex: '89504e470d0a1a0a' }, 'unsupported'],
     [{ payload_hex: '81a16105', content_type: 'application/cbor' }, 'parse_error'],
-    [{ payload: '5', content_type: 'application/json; charset=utf-8' }, 'no_metrics'],
+    [{ payload: '5', content_type: 'application/json; charset=utf-8' }, { x: 5 }],
     [{ payload: '' }, 'empty_payload'],
   ])('%j', (message, wanted) => expect(auto(message)).toEqual(wanted));
 });

@@ -85,7 +85,11 @@ const routeShape = z.strictObject({
     .optional()
     .describe('take the remaining numbers too, nested names joined with _ (default: true)'),
   skip: z.array(z.string()).optional().describe('keys that are no metrics'),
-  metric: z.string().min(1).optional().describe('scalar: the metric, where the topic has no {metric}'),
+  metric: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('the metric of a single value (scalar, or value in JSON), where the topic has no {metric}'),
   metric_map: z.record(z.string(), z.string().min(1)).optional().describe('name as sent: name of the metric'),
   where: z
     .record(z.string(), z.union([scalar, z.array(scalar).min(1)]))
@@ -93,14 +97,19 @@ const routeShape = z.strictObject({
     .describe('JSON Pointer: value or values that a record must have; others are ignored'),
   items: pointer('the array of records in a message').optional(),
   metrics_path: pointer('the object inside a record that holds its metrics').optional(),
+  value_path: pointer(
+    'where the value is, if {metric} of the topic names it; default: value, val or v',
+  ).optional(),
   pivot: z
     .strictObject({
-      items: pointer('the array of pairs in a record'),
+      items: pointer(
+        'the array of pairs in a record; "" where a record, such as each of a root array, is a pair',
+      ),
       name: pointer('the name in a pair'),
       value: pointer('the value in a pair'),
     })
     .optional()
-    .describe('metrics as name and value pairs'),
+    .describe('metrics as name and value pairs; a pair may have its own time and device'),
   base_topic: z.string().min(1).optional().describe("the ecosystem's base topic, where a preset has one"),
   split_blocks: z.boolean().optional().describe('tasmota: a device per sensor block, <topic>/<block>'),
   proto: z.string().min(1).optional().describe('protobuf: path of the .proto file, or its text'),

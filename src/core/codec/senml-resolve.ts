@@ -1,4 +1,4 @@
-import { emptyDoc, own, type Doc } from '../mapping/document.ts';
+import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import { NO_METRICS, type Element } from '../mapping/draft.ts';
 import { shiftDecimal } from '../mapping/instant.ts';
 import { mappedNumber } from '../mapping/value.ts';
@@ -25,19 +25,27 @@ const VERSION = 10;
 // Section 4.5.3: smaller times count from now.
 const RELATIVE_BELOW_US: Micros = 2 ** 28 * 1e6;
 
+/** RFC 9039: `urn:dev:mac:0024befffe804ff1`, and what is behind it is a part of the device. */
+const DEVICE_URN = /^urn:dev:[^:/]+:[^:/]+/;
+const LEADING = /^[:/;._-]+/;
+const TRAILING = /[:/;._-]+$/;
+
 export class UnsupportedSenml extends Error {}
 
 /** Resolves the records of one pack, in order. */
 export class SenmlResolver {
   private readonly context: MessageContext;
+  private readonly severalDevices: boolean;
   private name = '';
   private timeUs: Micros = 0;
   private unit: string | undefined;
   private value = 0;
   private sum = 0;
 
-  constructor(context: MessageContext) {
+  /** `severalDevices`: the pack speaks for more than one, so that their names must stay apart. */
+  constructor(context: MessageContext, pack: readonly unknown[]) {
     this.context = context;
+    this.severalDevices = typeof context.topicDevice === 'string' && devicesOf(pack) > 1;
   }
 
   resolve(record: Doc): Element {
@@ -67,15 +75,50 @@ export class SenmlResolver {
     if (time !== undefined) this.timeUs = microsOf(time);
   }
 
-  /** The base name is the device and the name the metric; a name alone may be a whole device (section 5.1.1). */
+  /**
+   * Section 4.5.1: the name of a record is base name and name. Where the topic names the device, all of it is the
+   * metric's, less the part that names the device. Else the base name is the device, and the name the metric; a name
+   * alone may hold both (section 5.1.1).
+   */
   private identify(
     record: Doc,
     unit: string | undefined,
   ): { device: string | undefined; metric: string | undefined } {
     const name = text(field(record, 'n')) ?? '';
-    const device = this.name.replace(/[:/;._-]+$/, '');
-    if (device === '' && name.startsWith('urn:')) return { device: name, metric: nameOfUnit(unit) };
-    return { device: device === '' ? undefined : device, metric: name === '' ? nameOfUnit(unit) : name };
+    const whole = this.name + name;
+    if (typeof this.context.topicDevice === 'string') {
+      const metric = whole.slice(this.deviceOf(whole).length).replace(this.hasPath(whole) ? '' : LEADING, '');
+      return { device: undefined, metric: named(metric, unit) };
+    }
+    const device = this.name.replace(TRAILING, '');
+    if (device !== '') return { device, metric: named(name, unit) };
+    const urn = DEVICE_URN.exec(name)?.[0];
+    if (urn !== undefined)
+      return { device: urn, metric: named(name.slice(urn.length).replace(LEADING, ''), unit) };
+    if (name.startsWith('urn:')) return { device: name, metric: nameOfUnit(unit) };
+    return { device: undefined, metric: named(name, unit) };
+  }
+
+  /** The start of a name that says which device it is: the topic's, or its own URN where a pack has one only. */
+  private deviceOf(name: string): string {
+    const { topicDevice } = this.context;
+    if (typeof topicDevice === 'string') {
+      const at = name.indexOf(topicDevice);
+      const end = at + topicDevice.length;
+      if (
+        at >= 0 &&
+        /^(?:urn:dev:[^:/]+:|\/)?$/.test(name.slice(0, at)) &&
+        /^(?:[:/;._-]|$)/.test(name.slice(end))
+      )
+        return name.slice(0, end);
+    }
+    const urn = DEVICE_URN.exec(name)?.[0] ?? '';
+    return this.severalDevices ? '' : urn;
+  }
+
+  /** LwM2M: `/3303/0/5700` is one name, its slash included. */
+  private hasPath(name: string): boolean {
+    return this.deviceOf(name) === '' && name.startsWith('/');
   }
 
   private metricsOf(record: Doc, metric: string | undefined, unit: string | undefined): Doc | undefined {
@@ -110,6 +153,23 @@ export class SenmlResolver {
     if (timeUs >= RELATIVE_BELOW_US) return { timeUs };
     return { timeUs: this.context.receivedAtUs + timeUs, relative: true };
   }
+}
+
+/** How many device URNs the base names and names of a pack start with. */
+function devicesOf(pack: readonly unknown[]): number {
+  const urns = new Set<string>();
+  for (const record of pack) {
+    if (!isObject(record)) continue;
+    for (const label of ['bn', 'n'] as const) {
+      const urn = DEVICE_URN.exec(text(field(record, label)) ?? '')?.[0];
+      if (urn !== undefined) urns.add(urn);
+    }
+  }
+  return urns.size;
+}
+
+function named(metric: string, unit: string | undefined): string | undefined {
+  return metric === '' ? nameOfUnit(unit) : metric;
 }
 
 function field(record: Doc, label: keyof typeof LABELS): unknown {

@@ -20,7 +20,7 @@ function decodeSenml(bytes: Uint8Array, context: MessageContext, encoding: strin
 }
 
 function resolvePack(pack: readonly unknown[], context: MessageContext): Payload {
-  const resolver = new SenmlResolver(context);
+  const resolver = new SenmlResolver(context, pack);
   const records: Element[] = [];
   try {
     for (const record of pack)

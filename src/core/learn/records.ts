@@ -20,8 +20,8 @@ export interface RecordShape {
 const METRICS_KEYS = /^(?:values?|data|metrics|measurements?|readings?|sensors?|fields|payload|telemetry)$/i;
 const NAME_KEYS = ['n', 'name', 'key', 'metric', 'type', 'sensor', 'field', 'id', 'label'];
 const VALUE_KEYS = ['v', 'value', 'val', 'reading'];
-const TIME_NAMES =
-  /^(?:at|when|date|datetime|date_time|epoch|tst|utc|unix_?time|time_?ms|ts_?ms|t_?ms|time_?stamp(?:_?ms)?|(?:created|measured|sampled|sent|updated|recorded|received)_?at|last_seen|time|ts)$/i;
+export const TIME_NAMES =
+  /^(?:at|when|date|datetime|date_time|epoch|tst|utc|unix_?time|time_?ms|ts_?ms|t_?ms|time_?stamp(?:_?ms)?|(?:created|measured|sampled|sent|updated|recorded|received)_?(?:at|on|time)|last_(?:seen|updated(?:_ts)?)|(?:source|server|device|event|msg|message|gateway)_?time(?:_?stamp)?|time(?:_?utc)?|ts|t)$/i;
 const DEVICE_NAMES =
   /^(?:dev(?:ice)?_?(?:id|name|eui|uid)?|node(?:_?id|_?name)?|sensor(?:_?id|_?name)?|serial(?:_?n(?:o|umber|r))?|mac(?:_?addr(?:ess)?)?|eui|uuid|unit_?id|station(?:_?id)?|gateway_?id|client_?id|name|id)$/i;
 const TEN_YEARS_US = 3650 * 86_400_000_000;
@@ -63,7 +63,7 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
 }
 
 const isUsual = (key: string, usual: readonly string[]): boolean => usual.includes(key);
-const pointerTo = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+export const pointerTo = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 const isRecords = (value: unknown): value is Doc[] =>
   Array.isArray(value) && value.length > 0 && value.every((item) => isObject(item) && hasNumber(item, 0));
 /** Names and values in pairs: an array of them is one record, not many. */

@@ -2,11 +2,11 @@ import type { FieldConfig, RouteConfig } from '../route-config.ts';
 import type { AssemblyPlan } from './assemble.ts';
 import type { Limits, TimeWindow } from './context.ts';
 import { DEVICE_KEYS } from './device.ts';
-import { pointer, type Pointer } from './document.ts';
+import { lookup, pointer, type Pointer } from './document.ts';
 import type { Field } from './field.ts';
 import { MetricPlan } from './metric.ts';
 import type { Shape, SplitPlan } from './split.ts';
-import { TIME_KEYS, type TimePlan } from './time.ts';
+import { TIME_KEYS, timeAt, usualTime, type TimePlan } from './time.ts';
 import { convertFrom, linearMap, type Convert } from './unit.ts';
 import { parseZone, UTC } from './zone.ts';
 
@@ -45,20 +45,30 @@ function devicePath({ device_path, device_tag }: RouteConfig): Pointer | undefin
 }
 
 function compileSplit(config: RouteConfig, shape: Shape | undefined): SplitPlan {
-  const { pivot } = config;
   return {
     items: config.items === undefined ? undefined : pointer(config.items),
     metricsPath: config.metrics_path === undefined ? undefined : pointer(config.metrics_path),
-    pivot: pivot && {
-      items: pointer(pivot.items),
-      name: pointer(pivot.name),
-      value: pointer(pivot.value),
-    },
+    pairs: config.pivot && compilePairs(config, config.pivot),
+    valuePath: config.value_path === undefined ? undefined : pointer(config.value_path),
     where: Object.entries(config.where ?? {}).map(([path, wanted]) => ({
       path: pointer(path),
       oneOf: new Set([wanted].flat().map(String)),
     })),
     shape,
+  };
+}
+
+function compilePairs(config: RouteConfig, pivot: NonNullable<RouteConfig['pivot']>): SplitPlan['pairs'] {
+  const device = devicePath(config);
+  const times = timePaths(config).map(pointer);
+  return {
+    items: pointer(pivot.items),
+    name: pointer(pivot.name),
+    value: pointer(pivot.value),
+    identity: (pair) => ({
+      device: device === undefined ? undefined : lookup(pair, device),
+      time: times.length > 0 ? timeAt(times, pair) : usualTime(pair),
+    }),
   };
 }
 
@@ -85,10 +95,11 @@ function compileMetrics(config: RouteConfig, limits: Limits, verbatim: boolean):
   const fields = Object.entries(config.fields ?? {}).map(([name, field]) => compileField(name, field));
   const skip = new Set(config.skip);
   const skipPaths = new Set<string>();
+  const identity = new Set<string>();
   if (!verbatim) {
     // Identity and time are no metrics (D8).
-    for (const key of DEVICE_KEYS) skip.add(key);
-    if (timePaths(config).length === 0) for (const key of TIME_KEYS) skip.add(key);
+    for (const key of DEVICE_KEYS) identity.add(key.toLowerCase());
+    if (timePaths(config).length === 0) for (const key of TIME_KEYS) identity.add(key);
     for (const path of consumed(config)) {
       const inside = withinMetrics(path, config.metrics_path);
       if (inside.keys.length === 1) skip.add(inside.keys[0] ?? '');
@@ -100,6 +111,7 @@ function compileMetrics(config: RouteConfig, limits: Limits, verbatim: boolean):
     metricMap: new Map(Object.entries(config.metric_map ?? {})),
     extras: config.extras ?? true,
     skip,
+    identity,
     skipPaths,
     maxMetrics: limits.max_metrics,
   });

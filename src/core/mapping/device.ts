@@ -14,6 +14,12 @@ export const DEVICE_KEYS = [
   'mac',
 ] as const;
 
+/** D6': any case, as with metrics. */
+const RANKS: ReadonlyMap<string, number> = new Map(
+  [...DEVICE_KEYS].reverse().map((key) => [key.toLowerCase(), DEVICE_KEYS.indexOf(key)]),
+);
+const LONGEST_KEY = Math.max(...DEVICE_KEYS.map((key) => key.length));
+
 const MAX_DEVICE_BYTES = 256;
 const NO_DEVICE: Fault = { fault: 'no_device' };
 const BAD_DEVICE: Fault = { fault: 'bad_device' };
@@ -54,21 +60,44 @@ export function deviceOf(
 
 function baseDevice(plan: DevicePlan, fromTopic: string | Fault | undefined, draft: Draft): string | Fault {
   if (plan.template !== undefined && fromTopic !== undefined) return fromTopic;
+  const { record, outer, pair, pairName } = draft;
   if (plan.path !== undefined)
-    return readDevice(lookup(draft.record, plan.path) ?? lookup(draft.outer, plan.path));
+    return readDevice(lookup(pair, plan.path) ?? lookup(record, plan.path) ?? lookup(outer, plan.path));
   if (fromTopic !== undefined) return fromTopic;
   if (draft.device !== undefined) return readDevice(draft.device);
-  return readDevice(usualDevice(draft.record) ?? (draft.outer && usualDevice(draft.outer)));
+  return readDevice(
+    (pair === record ? undefined : usualDevice(record)) ??
+      (outer && usualDevice(outer)) ??
+      (pair && usualDevice(pair, pairName)),
+  );
 }
 
-/** The first of the usual keys that holds text or a number. An object there describes a device, it is no name. */
-function usualDevice(record: Doc): unknown {
+/**
+ * The first of the usual keys that holds text or a number, in any case. An object there describes a device, it is no
+ * name. `except` is another thing's name.
+ */
+function usualDevice(record: Doc, except?: string): unknown {
+  // wmbusmeters: `device` is the receiver, `id` the meter that it heard.
+  if (own(record, 'meter') !== undefined && own(record, 'media') !== undefined && isName(own(record, 'id')))
+    return own(record, 'id');
   for (const key of DEVICE_KEYS) {
     const value = own(record, key);
-    const type = typeof value;
-    if ((type === 'string' && value !== '') || type === 'number' || type === 'bigint') return value;
+    if (isName(value) && key !== except) return value;
   }
-  return undefined;
+  let best: unknown;
+  let bestRank = Infinity;
+  for (const key of Object.keys(record)) {
+    const rank = key.length > LONGEST_KEY || key === except ? undefined : RANKS.get(key.toLowerCase());
+    if (rank === undefined || rank >= bestRank || !isName(record[key])) continue;
+    best = record[key];
+    bestRank = rank;
+  }
+  return best;
+}
+
+function isName(value: unknown): boolean {
+  const type = typeof value;
+  return (type === 'string' && value !== '') || type === 'number' || type === 'bigint';
 }
 
 function readDevice(value: unknown): string | Fault {

@@ -8,6 +8,10 @@ export interface Draft {
   readonly record: Doc;
   /** The message around the record, of a batch: where they look next. */
   readonly outer?: Doc | undefined;
+  /** The name and value pair that the metrics come from: where `device_path` and the time look before the record. */
+  readonly pair?: Doc | undefined;
+  /** The member of the pair that names the metric, and therefore no device. */
+  readonly pairName?: string | undefined;
   /** The object that carries the metrics. */
   readonly metrics: Doc;
   /** The device as the format itself names it; what the route and the topic say goes before it. */

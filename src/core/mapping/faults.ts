@@ -13,6 +13,7 @@ export function mappingFaults(config: RouteConfig): RouteFault[] {
   check(config.device_path, 'device_path');
   check(config.items, 'items');
   check(config.metrics_path, 'metrics_path');
+  check(config.value_path, 'value_path');
   for (const key of ['items', 'name', 'value'] as const) check(config.pivot?.[key], 'pivot', key);
   for (const path of Object.keys(config.where ?? {})) check(path, 'where', path);
   for (const path of timePaths(config)) check(path, 'time', 'path');

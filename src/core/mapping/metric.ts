@@ -20,6 +20,8 @@ export interface MetricOptions {
   readonly extras: boolean;
   /** Top-level keys that are no metrics. */
   readonly skip: ReadonlySet<string>;
+  /** Keys of identity and time in lower case: they are no metrics in any case (D6'). */
+  readonly identity: ReadonlySet<string>;
   /** Deeper places that are no metrics, as pointer text from the metrics object. */
   readonly skipPaths: ReadonlySet<string>;
   readonly maxMetrics: number;
@@ -225,7 +227,7 @@ export class MetricPlan {
   }
 
   private targetOf(key: string): Target {
-    if (this.options.skip.has(key)) return SKIP;
+    if (this.options.skip.has(key) || this.options.identity.has(key.toLowerCase())) return SKIP;
     const renamed = this.options.metricMap.get(key);
     const source = renamed ?? key;
     if (!isMetricName(source)) return BAD;

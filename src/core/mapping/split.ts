@@ -1,7 +1,9 @@
 import type { RejectCode } from '../reading.ts';
-import { emptyDoc, isObject, lookup, type Doc, type Pointer } from './document.ts';
+import { isObject, lookup, type Doc, type Pointer } from './document.ts';
 import { IGNORED, NO_METRICS, type Element } from './draft.ts';
 import type { MessageContext } from './context.ts';
+import { bareValue, namedValue } from './named-value.ts';
+import { pairDrafts, type PairPlan } from './pairs.ts';
 
 /** How the records lie in a document. */
 export interface SplitPlan {
@@ -10,7 +12,9 @@ export interface SplitPlan {
   /** The object inside a record that holds its metrics. */
   readonly metricsPath: Pointer | undefined;
   /** Name and value pairs instead of keys. */
-  readonly pivot: { readonly items: Pointer; readonly name: Pointer; readonly value: Pointer } | undefined;
+  readonly pairs: Omit<PairPlan, 'isWanted'> | undefined;
+  /** Where the value is if the topic names the metric; undefined: the usual members. */
+  readonly valuePath: Pointer | undefined;
   /** A record that differs is ignored. */
   readonly where: readonly { readonly path: Pointer; readonly oneOf: ReadonlySet<string> }[];
   /** An ecosystem's own way to find metrics, device and time. */
@@ -49,14 +53,27 @@ function recordOf(
   outer: Doc | undefined,
   context: MessageContext,
 ): Element | Element[] {
-  if (!isObject(record)) return NO_METRICS;
-  for (const { path, oneOf } of plan.where) {
-    const value = lookup(record, path) ?? lookup(outer, path);
-    if (!isScalar(value) || !oneOf.has(String(value))) return IGNORED;
-  }
-  if (plan.shape !== undefined) return plan.shape(record, context, outer);
+  const { pairs, shape } = plan;
+  const isOneValue = context.metric !== undefined && pairs === undefined && shape === undefined;
+  if (!isObject(record)) return isOneValue ? bareValue(context.metric, record) : NO_METRICS;
+  if (pairs !== undefined)
+    return pairDrafts({ ...pairs, isWanted: (pair) => isWanted(plan, [pair, record, outer]) }, record, outer);
+  if (plan.where.length > 0 && !isWanted(plan, [record, outer])) return IGNORED;
+  if (shape !== undefined) return shape(record, context, outer);
+  const value =
+    isOneValue && plan.metricsPath === undefined ? namedValue(plan, context.metric, record) : undefined;
+  if (value !== undefined) return value;
   const metrics = metricsOf(plan, record);
   return metrics === undefined ? NO_METRICS : { record, outer, metrics };
+}
+
+function isWanted({ where }: SplitPlan, places: readonly (Doc | undefined)[]): boolean {
+  return where.every(({ path, oneOf }) => {
+    const value = places
+      .map((place) => lookup(place, path))
+      .find((found) => found !== undefined && found !== null);
+    return isScalar(value) && oneOf.has(String(value));
+  });
 }
 
 function isScalar(value: unknown): value is string | number | bigint | boolean {
@@ -64,20 +81,7 @@ function isScalar(value: unknown): value is string | number | bigint | boolean {
 }
 
 function metricsOf(plan: SplitPlan, record: Doc): Doc | undefined {
-  if (plan.pivot !== undefined) return pivot(plan.pivot, record);
   if (plan.metricsPath === undefined) return record;
   const found = lookup(record, plan.metricsPath);
   return isObject(found) ? found : undefined;
-}
-
-function pivot(plan: NonNullable<SplitPlan['pivot']>, record: Doc): Doc | undefined {
-  const pairs = lookup(record, plan.items);
-  if (!Array.isArray(pairs)) return undefined;
-  const metrics = emptyDoc();
-  for (const pair of pairs as unknown[]) {
-    const name = lookup(pair, plan.name);
-    const value = lookup(pair, plan.value);
-    if (typeof name === 'string' && typeof value !== 'object') metrics[name] = value;
-  }
-  return metrics;
 }

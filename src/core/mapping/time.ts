@@ -42,23 +42,48 @@ export function ownTime(plan: TimePlan, draft: Draft, receivedAtUs: Micros): Mic
 }
 
 function rawTime(plan: TimePlan, draft: Draft): unknown {
+  const { record, outer, pair } = draft;
   if (plan.paths !== undefined)
-    return firstOf(plan.paths, draft.record) ?? (draft.outer && firstOf(plan.paths, draft.outer));
+    return (
+      (pair && timeAt(plan.paths, pair)) ?? timeAt(plan.paths, record) ?? (outer && timeAt(plan.paths, outer))
+    );
   if (draft.time !== undefined) return draft.time;
-  return usualTime(draft.record) ?? (draft.outer && usualTime(draft.outer));
+  return (pair && usualTime(pair)) ?? usualTime(record) ?? (outer && usualTime(outer));
 }
 
-function firstOf(paths: readonly Pointer[], record: Doc): unknown {
+/** The first of `paths` that holds something. */
+export function timeAt(paths: readonly Pointer[], record: Doc): unknown {
   for (const path of paths) {
     const value = lookup(record, path);
-    if (value !== undefined && value !== null && value !== '') return value;
+    if (isThere(value)) return value;
   }
   return undefined;
 }
 
-/** Plain access, on the path of every message: nothing that a prototype has is called like a time. */
-function usualTime({ time, timestamp, ts }: Doc): unknown {
-  if (time !== undefined && time !== null && time !== '') return time;
-  if (timestamp !== undefined && timestamp !== null && timestamp !== '') return timestamp;
-  return ts === '' ? undefined : ts;
+/**
+ * What the usual keys hold, in their order; other spellings of them (`Timestamp`) come after. Plain access, on the path
+ * of every message: nothing that a prototype has is called like a time.
+ */
+export function usualTime(record: Doc): unknown {
+  const { time, timestamp, ts } = record;
+  if (isThere(time)) return time;
+  if (isThere(timestamp)) return timestamp;
+  return isThere(ts) ? ts : otherSpelling(record);
 }
+
+function otherSpelling(record: Doc): unknown {
+  let best: unknown;
+  let bestRank = Infinity;
+  for (const key in record) {
+    const { length } = key;
+    if (length !== 2 && length !== 4 && length !== 9) continue;
+    const rank = TIME_KEYS.indexOf(key.toLowerCase() as (typeof TIME_KEYS)[number]);
+    if (rank < 0 || rank >= bestRank || !Object.hasOwn(record, key) || !isThere(record[key])) continue;
+    best = record[key];
+    bestRank = rank;
+  }
+  return best;
+}
+
+/** Null and "" say "none", as an absent key does (D6). */
+const isThere = (value: unknown): boolean => value !== undefined && value !== null && value !== '';

@@ -3,12 +3,12 @@ import { beside, telemetry, withBase, type Recognition } from '../learn/recognit
 import { own } from '../mapping/document.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
-import { readRuuvi } from './ruuvi-df5.ts';
+import { readRuuvi } from './ruuvi-data.ts';
 
 const shape: Shape = (record) => {
   const data = own(record, 'data');
   const tag = typeof data === 'string' ? readRuuvi(data) : undefined;
-  if (tag === undefined) return { fault: 'unsupported', detail: 'no RuuviTag data format 5' };
+  if (tag === undefined) return { fault: 'unsupported', detail: 'no Ruuvi data format 5 or 6' };
   return {
     record,
     metrics: { rssi: own(record, 'rssi'), ...tag },
