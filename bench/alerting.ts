@@ -141,11 +141,14 @@ const sensorOf = (id: number): Sensor => ({
   tags: [],
 });
 
+const keyOf = (sensorId: number) =>
+  ({ sensorId, metric: 'temperature', kind: 'threshold', side: 'high' }) as const;
+
 const firing = (sensorId: number): AlertStateRow => ({
-  sensorId,
+  ...keyOf(sensorId),
   alertType: 'temperature_high',
   state: 'firing',
-  alertId: alertId(sensorId, 'temperature_high', START_MS),
+  alertId: alertId(keyOf(sensorId), START_MS),
   severity: 'warning',
   sinceUs: null,
   startedAtUs: START_MS * 1000,
@@ -156,7 +159,7 @@ const firing = (sensorId: number): AlertStateRow => ({
   lastEventUs: START_MS * 1000,
   lastValue: 31,
   ruleHash: '',
-  detail: { metric: 'temperature', fired: [START_MS * 1000] },
+  detail: { fired: [START_MS * 1000] },
 });
 
 function nanoseconds(run: () => void): number {

@@ -13,7 +13,7 @@ export const LISTED = `
 SELECT ${COLUMNS}, CASE WHEN a.resolved_at IS NULL THEN coalesce(st.state, 'firing') ELSE 'resolved' END AS state,
   st.detail ->> 'deferred' AS "deferredBy"
 FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
-LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.alert_type = a.alert_type
+LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.metric = a.metric
   AND st.alert_id = a.alert_id`;
 
 /** The same columns of alerts of the system: what one is about takes the place of its sensor, and it is nowhere. */

@@ -4,7 +4,7 @@ import type { Db } from './db.ts';
 
 export const text = `
 SELECT a.sensor_id AS id, coalesce(s.key, '#' || a.sensor_id) AS key, s.type, s.location, coalesce(s.tags, '{}') AS tags,
-  a.alert_type AS "alertType", a.severity, coalesce(a.detail ->> 'metric', '') AS metric
+  a.alert_type AS "alertType", a.severity, a.metric
 FROM alert_state a LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE a.state NOT IN ('ok', 'pending')`;
 

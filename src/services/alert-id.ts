@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { alertKeyText, type AlertKey } from '../core/alert/alert-key.ts';
 
 /** The namespace of fieldwatch's alert ids, itself a random UUID chosen once. Never change it: ids are stored. */
 const NAMESPACE = Buffer.from('6f1d6f0d3c0b4f0d9a3e7d0c1f6b8a52', 'hex');
@@ -12,7 +13,7 @@ export function nameUuid(name: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
-/** Of `sensor_id|alert_type|started_at ms`: whoever evaluates an episode, however often, gives it the same id. */
-export function alertId(sensorId: number, alertType: string, startedAtMs: number): string {
-  return nameUuid(`${sensorId}|${alertType}|${startedAtMs}`);
+/** Of the alert's key and its start: whoever evaluates an episode, however often, gives it the same id. */
+export function alertId(key: AlertKey, startedAtMs: number): string {
+  return nameUuid(`${alertKeyText(key)}|${startedAtMs}`);
 }

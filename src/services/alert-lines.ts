@@ -12,6 +12,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
     sensor_id: notification.sensorId,
     sensor: notification.sensorKey,
     alert_type: notification.alertType,
+    ...(notification.metric === undefined ? {} : { metric: notification.metric, kind: notification.kind }),
     severity: notification.severity,
     value: notification.value,
     threshold: notification.threshold,

@@ -2,7 +2,7 @@ import type { AlertNotification } from '../core/alert/model.ts';
 import { systemAlertChanges, type Verified } from '../core/policy/episode.ts';
 import type { Finding } from '../core/policy/finding.ts';
 import type { SystemAlertStore } from '../ports.ts';
-import { alertId } from './alert-id.ts';
+import { nameUuid } from './alert-id.ts';
 
 export interface SystemAlertsDeps {
   readonly store: SystemAlertStore;
@@ -30,7 +30,7 @@ export class SystemAlerts {
     const { store, announce } = this.deps;
     const findings = this.withoutPassing(verified);
     const changes = systemAlertChanges(await store.open(), { ...verified, findings }, (type, subject, ms) =>
-      alertId(0, `${type}/${subject}`, ms),
+      nameUuid(`0|${type}/${subject}|${ms}`),
     );
     if (changes.alerts.length === 0) return;
     await store.commit(changes);

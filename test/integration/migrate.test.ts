@@ -9,6 +9,9 @@ const made = (version: number, sql: string, more: Partial<Migration> = {}): Migr
   version, name: `made_${version}`, sql, checksum: `sum ${sql}`, transactional: true, ...more,
 }); // prettier-ignore
 
+const KEYS = ours.find(({ name }) => name === 'alert_keys') ?? made(0, '');
+const ALERT = '5f7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
+
 let db: TestDatabase;
 let client: pg.Client;
 beforeAll(async () => {
@@ -137,6 +140,37 @@ describe('migrating', () => {
       expect(result.applied[0]).toBe('0001_readings');
       const found = await one.query(`SELECT to_regclass('elsewhere.sensor_daily_agg') IS NOT NULL AS there`);
       expect(found.rows).toEqual([{ there: true }]);
+    });
+  });
+
+  test('open episodes keep their ids when alerts get keys of their own', async () => {
+    const before = ours.filter(({ version }) => version < KEYS.version);
+    await inSchema('keyed', async ([one]) => {
+      if (one === undefined) return;
+      await migrate(one, { migrations: before });
+      await one.query(`INSERT INTO metrics (name) VALUES ('flow_rate')`);
+      await one.query(`INSERT INTO alert_state (sensor_id, alert_type, state, alert_id, severity, seq, last_event_at, last_value,
+          rule_hash, detail) VALUES (1, 'flow_rate_high', 'firing', '${ALERT}', 'warning', 1, now(), 3, 'h',
+          '{"metric": "flow", "streak": 2}'), (2, 'door_rate_low', 'ok', NULL, 'warning', 0, now(), 3, 'h', '{"flaps": [1]}')`);
+      await one.query(`INSERT INTO sensor_alerts (time, sensor_id, alert_type, alert_id) VALUES
+          ('2026-01-01Z', 1, 'flow_rate_high', '${ALERT}'), ('2025-01-01Z', 1, 'flow_rate_high', gen_random_uuid()),
+          ('2025-01-01Z', 1, 'a_no_data', gen_random_uuid()), ('2025-01-01Z', 1, 'b_anomaly', gen_random_uuid()),
+          ('2025-01-01Z', 1, 'c_rate_low', gen_random_uuid()), ('2025-01-01Z', 1, 'd_low', gen_random_uuid()),
+          ('2025-01-01Z', 1, 'own', NULL)`);
+      await migrate(one);
+      const states = await one.query(
+        'SELECT sensor_id, metric, kind, side, alert_id, detail FROM alert_state ORDER BY 1',
+      );
+      expect(states.rows).toEqual([
+        { sensor_id: 1, metric: 'flow', kind: 'rate', side: 'high', alert_id: ALERT, detail: { streak: 2 } },
+        { sensor_id: 2, metric: 'door', kind: 'rate', side: 'low', alert_id: null, detail: { flaps: [1] } },
+      ]);
+      const alerts = await one.query(
+        `SELECT concat_ws(' ', metric, kind, side) AS key FROM sensor_alerts ORDER BY time, alert_type`,
+      );
+      expect(alerts.rows.map(({ key }: { key: string }) => key)).toEqual([
+        'a no_data high', 'b anomaly both', 'c rate low', 'd threshold low', 'flow_rate threshold high', '', 'flow rate high',
+      ]); // prettier-ignore
     });
   });
 

@@ -193,8 +193,9 @@ describe('sent while the database was away', () => {
   });
 });
 
+const KEY = { metric: 'temperature', kind: 'threshold', side: 'high' } as const;
 const stateOf = (alertId: string): AlertStateRow => ({
-  sensorId: 1, alertType: 'temperature_high', state: 'firing', alertId, severity: 'warning', sinceUs: null,
+  sensorId: 1, ...KEY, alertType: 'temperature_high', state: 'firing', alertId, severity: 'warning', sinceUs: null,
   startedAtUs: START_US, firedAtUs: START_US, threshold: 30, peakValue: 31, seq: 1, lastEventUs: START_US,
   lastValue: 31, ruleHash: 'h', detail: {},
 }); // prettier-ignore

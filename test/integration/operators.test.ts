@@ -29,19 +29,20 @@ afterAll(async () => {
   await db.close();
 });
 
+const KEY = { metric: 'temperature', kind: 'threshold', side: 'high' } as const;
 const ID = '5f7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
 const raised: AlertRow = {
-  timeUs: START_US + 5, sensorId: 1, alertType: 'temperature_high', message: 'hot', value: 31, threshold: 30,
+  timeUs: START_US + 5, sensorId: 1, ...KEY, alertType: 'temperature_high', message: 'hot', value: 31, threshold: 30,
   alertId: ID, severity: 'warning', startedAtUs: START_US, ruleHash: 'h1', suppressed: 'silence',
 }; // prettier-ignore
 const firing: AlertStateRow = {
-  sensorId: 1, alertType: 'temperature_high', state: 'firing', alertId: ID, severity: 'warning', sinceUs: null,
+  sensorId: 1, ...KEY, alertType: 'temperature_high', state: 'firing', alertId: ID, severity: 'warning', sinceUs: null,
   startedAtUs: START_US, firedAtUs: START_US + 5, threshold: 30, peakValue: 31.5, seq: 1, lastEventUs: START_US,
-  lastValue: 31, ruleHash: 'h1', detail: { metric: 'temperature', deferred: 'silence' },
+  lastValue: 31, ruleHash: 'h1', detail: { deferred: 'silence' },
 }; // prettier-ignore
 const onset = { raised: [raised], states: [firing] };
 const ack = (ackedBy: string) => ({
-  ...{ sensorId: 1, alertType: 'temperature_high', firedAtUs: raised.timeUs, alertId: ID },
+  ...{ sensorId: 1, ...KEY, alertType: 'temperature_high', firedAtUs: raised.timeUs, alertId: ID },
   ...{ ackedAtMs: START_US / 1000 + 60_000, ackedBy },
 });
 const commit = (alerts: Parameters<typeof batchOf>[1] & object, store = db.store) =>

@@ -211,8 +211,9 @@ describe('statistics', () => {
   });
 
   test('per location, alerts included', async () => {
-    await run(`INSERT INTO alert_state (sensor_id, alert_type, state, severity, seq, last_event_at, last_value, rule_hash)
-      VALUES (1, 'temperature_high', 'firing', 'warning', 1, now(), 1, ''), (1, 'humidity_high', 'pending', 'warning', 1, now(), 1, '')`);
+    await run(`INSERT INTO alert_state (sensor_id, metric, kind, side, alert_type, state, severity, seq, last_event_at, last_value, rule_hash)
+      VALUES (1, 'temperature', 'threshold', 'high', 'temperature_high', 'firing', 'warning', 1, now(), 1, ''),
+        (1, 'humidity', 'threshold', 'high', 'humidity_high', 'pending', 'warning', 1, now(), 1, '')`);
     const rows = await locationFigures(db, all('temperature'));
     expect(rows).toEqual([
       { location: 'coldroom', sensors: 1, reporting: 1, avg: 6, min: 6, max: 6, count: 1, firing: 0 },

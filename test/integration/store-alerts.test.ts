@@ -27,15 +27,16 @@ afterAll(async () => {
   await db.close();
 });
 
+const KEY = { metric: 'temperature', kind: 'threshold', side: 'high' } as const;
 const ID = '5f7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
 const raised: AlertRow = {
-  timeUs: START_US + 5, sensorId: 1, alertType: 'temperature_high', message: 'too\0 hot', value: 31, threshold: 30,
+  timeUs: START_US + 5, sensorId: 1, ...KEY, alertType: 'temperature_high', message: 'too\0 hot', value: 31, threshold: 30,
   alertId: ID, severity: 'warning', startedAtUs: START_US, ruleHash: 'h1',
 }; // prettier-ignore
 const firing: AlertStateRow = {
-  sensorId: 1, alertType: 'temperature_high', state: 'firing', alertId: ID, severity: 'warning', sinceUs: null,
+  sensorId: 1, ...KEY, alertType: 'temperature_high', state: 'firing', alertId: ID, severity: 'warning', sinceUs: null,
   startedAtUs: START_US, firedAtUs: START_US + 5, threshold: 30, peakValue: 31.5, seq: 1, lastEventUs: START_US + 123_456,
-  lastValue: 31, ruleHash: 'h1', detail: { metric: 'temperature', times: [1, 2] },
+  lastValue: 31, ruleHash: 'h1', detail: { times: [1, 2] },
 }; // prettier-ignore
 const notification: AlertNotification = {
   alertId: ID, seq: 1, event: 'firing', sensorId: 1, sensorKey: 'kitchen\0', alertType: 'temperature_high',
@@ -44,7 +45,7 @@ const notification: AlertNotification = {
   backfilled: false,
 }; // prettier-ignore
 const resolution = {
-  sensorId: 1, alertType: 'temperature_high', firedAtUs: START_US + 5, alertId: ID, resolvedAtUs: START_US + 9,
+  sensorId: 1, ...KEY, alertType: 'temperature_high', firedAtUs: START_US + 5, alertId: ID, resolvedAtUs: START_US + 9,
   resolvedValue: 20, peakValue: 33, reason: 'value', flapping: false, backfilled: true,
 } as const; // prettier-ignore
 
@@ -111,7 +112,7 @@ describe('statement 22: alerts commit with the readings that caused them, once',
   );
 
   test('a higher crossing takes back the acknowledgement of the lesser one, and no row of another episode', async () => {
-    const acked = { sensorId: 1, alertType: 'temperature_high', firedAtUs: raised.timeUs, alertId: ID, ackedAtMs: 1, ackedBy: 'ann' }; // prettier-ignore
+    const acked = { sensorId: 1, ...KEY, alertType: 'temperature_high', firedAtUs: raised.timeUs, alertId: ID, ackedAtMs: 1, ackedBy: 'ann' }; // prettier-ignore
     await db.store.commit(batchOf([], { alerts: { raised: [raised], acked: [acked] } }));
     const other = '6a7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
     const standing = () => db.rows('SELECT alert_id, severity, acked_by FROM sensor_alerts');
@@ -127,12 +128,54 @@ describe('statement 22: alerts commit with the readings that caused them, once',
   });
 });
 
+describe('two alerts of one type and one moment', () => {
+  const RATE = { metric: 'flow', kind: 'rate', side: 'high' } as const;
+  const LIMIT = { metric: 'flow_rate', kind: 'threshold', side: 'high' } as const;
+  const OTHER = '6a7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
+  const of = <T extends object>(row: T) => [
+    { ...row, ...RATE, alertType: 'flow_rate_high' },
+    { ...row, ...LIMIT, alertType: 'flow_rate_high', alertId: OTHER },
+  ];
+
+  test('are two rows and two states, acknowledged, resolved and forgotten each by itself', async () => {
+    await db.store.commit(batchOf(hot, { alerts: { raised: of(raised), states: of(firing) } }));
+    expect(await db.rows('SELECT metric, kind FROM alert_state ORDER BY 1')).toEqual([
+      { metric: 'flow', kind: 'rate' },
+      { metric: 'flow_rate', kind: 'threshold' },
+    ]);
+    const [ended] = of(resolution);
+    const [, acked] = of({
+      sensorId: 1,
+      firedAtUs: raised.timeUs,
+      alertId: ID,
+      ackedAtMs: 1,
+      ackedBy: 'ann',
+    });
+    const [over] = of({ ...firing, state: 'ok' as const, detail: {} });
+    if (ended === undefined || acked === undefined || over === undefined) throw new Error('two of each');
+    await db.store.commit(batchOf([], { alerts: { resolved: [ended], acked: [acked], states: [over] } }));
+    expect(
+      await db.rows('SELECT metric, acked_by, resolved_value FROM sensor_alerts ORDER BY metric'),
+    ).toEqual([
+      { metric: 'flow', acked_by: null, resolved_value: 20 },
+      { metric: 'flow_rate', acked_by: 'ann', resolved_value: null },
+    ]);
+    expect(await db.rows('SELECT metric FROM alert_state')).toEqual([{ metric: 'flow_rate' }]);
+  });
+
+  test('an end before the beginning is the beginning', async () => {
+    const early = { ...resolution, resolvedAtUs: raised.timeUs - 1 };
+    await db.store.commit(batchOf(hot, { alerts: { ...onset, resolved: [early] } }));
+    expect(await db.rows('SELECT resolved_at >= time AS fine FROM sensor_alerts')).toEqual([{ fine: true }]);
+  });
+});
+
 describe('alert state', () => {
   const alerts = () => new TimescaleAlertStore(pool);
 
   test('comes back as it was written, to the microsecond', async () => {
     const pending: AlertStateRow = {
-      ...firing, alertType: 'temperature_low', state: 'pending', alertId: null, sinceUs: START_US + 1, startedAtUs: null,
+      ...firing, side: 'low', alertType: 'temperature_low', state: 'pending', alertId: null, sinceUs: START_US + 1, startedAtUs: null,
       firedAtUs: null, threshold: null, peakValue: null, seq: 0, detail: {},
     }; // prettier-ignore
     await db.store.commit(batchOf([], { alerts: { states: [pending, firing] } }));

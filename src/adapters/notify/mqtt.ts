@@ -81,6 +81,8 @@ function payloadOf(notification: OutgoingNotification): object {
     name: notification.facts.name,
     location: notification.facts.location,
     alert_type: notification.alertType,
+    metric: notification.metric ?? null,
+    kind: notification.kind ?? null,
     severity: notification.severity,
     value: notification.value,
     threshold: notification.threshold,

@@ -1,5 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
+import { withKeys } from '../../core/alert/alert-key.ts';
 import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports.ts';
 
 /**
@@ -66,7 +67,8 @@ export function decode(bytes: Uint8Array): SpoolRecord | undefined {
   if (value.length <= HEADER || value.readUInt8(0) !== FORMAT) return undefined;
   const body = value.subarray(HEADER);
   if (crc32(body) !== value.readUInt32LE(1)) return undefined;
-  return deserialize(body) as SpoolRecord;
+  const record = deserialize(body) as SpoolRecord;
+  return { ...record, alerts: withKeys(record.alerts) };
 }
 
 export const NOTHING: SpoolAmount = { records: 0, items: 0, bytes: 0 };

@@ -11,10 +11,10 @@ type Db = Pick<pg.Pool, 'query'>;
 /** What one start reads back at most; more pending lines than that are announced at the next one. */
 const MAX_PENDING = 10_000;
 
-const STATE = `SELECT sensor_id AS "sensorId", alert_type AS "alertType", state, alert_id AS "alertId", severity,
+const STATE = `SELECT sensor_id AS "sensorId", metric, kind, side, alert_type AS "alertType", state, alert_id AS "alertId", severity,
   ${microsOf('since')} AS "sinceUs", ${microsOf('started_at')} AS "startedAtUs", ${microsOf('fired_at')} AS "firedAtUs",
   threshold, peak_value AS "peakValue", seq, ${microsOf('last_event_at')} AS "lastEventUs", last_value AS "lastValue",
-  rule_hash AS "ruleHash", detail FROM alert_state ORDER BY sensor_id, alert_type`;
+  rule_hash AS "ruleHash", detail FROM alert_state ORDER BY sensor_id, metric, kind, side`;
 
 /**
  * The newest non-null value of each column within a span. One descent of the index (sensor_id, time DESC) per sensor and

@@ -1,3 +1,5 @@
+import { alertKeyText } from '../../core/alert/alert-key.ts';
+import type { AlertKey } from '../../core/alert/alert-key.ts';
 import { takesPlaceOf } from '../../core/alert/batch.ts';
 import type {
   AlertBatch,
@@ -7,6 +9,7 @@ import type {
   AlertStateRow,
 } from '../../core/alert/model.ts';
 import { writeDuty } from './duty-writes.ts';
+import { KEY_COLUMNS } from './alert-keys.ts';
 import { acknowledge, claimCommands } from './operator-writes.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
@@ -40,8 +43,8 @@ export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>
 const isForgotten = (row: AlertStateRow) => row.state === 'ok' && Object.keys(row.detail).length === 0;
 
 /** In the order of the key, so that two daemons never hold rows of each other crosswise. */
-const byKey = <Row extends { sensorId: number; alertType: string }>(rows: readonly Row[]): Row[] =>
-  [...rows].sort((a, b) => a.sensorId - b.sensorId || (a.alertType < b.alertType ? -1 : 1));
+const byKey = <Row extends AlertKey>(rows: readonly Row[]): Row[] =>
+  [...rows].sort((a, b) => a.sensorId - b.sensorId || (alertKeyText(a) < alertKeyText(b) ? -1 : 1));
 
 const rank = (severity: string) => `array_position(ARRAY['info', 'warning', 'critical'], ${severity})`;
 
@@ -49,10 +52,11 @@ const rank = (severity: string) => `array_position(ARRAY['info', 'warning', 'cri
 async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
   await work.query(
     `INSERT INTO sensor_alerts AS a
-       (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed)
+       (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed,
+        metric, kind, side)
      SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[],
-       $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[])
-     ON CONFLICT (sensor_id, alert_type, time) DO UPDATE
+       $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+     ON CONFLICT (sensor_id, time, metric, kind, side) DO UPDATE
        SET message = excluded.message, value = excluded.value, threshold = excluded.threshold, severity = excluded.severity,
            suppressed = excluded.suppressed, acked_at = NULL, acked_by = NULL
      WHERE a.alert_id = excluded.alert_id AND a.resolved_at IS NULL AND ${rank('a.severity')} < ${rank('excluded.severity')}`,
@@ -69,6 +73,9 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
       (row) => isoMicros(row.startedAtUs),
       (row) => row.ruleHash,
       (row) => row.suppressed ?? null,
+      (row) => storableText(row.metric),
+      (row) => row.kind,
+      (row) => row.side,
     ),
   );
 }
@@ -77,7 +84,7 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
 function onePerKey(rows: readonly AlertRow[]): readonly AlertRow[] {
   const found = new Map<string, AlertRow>();
   for (const row of rows) {
-    const key = `${row.sensorId} ${row.timeUs} ${row.alertType}`;
+    const key = `${row.timeUs} ${alertKeyText(row)}`;
     const before = found.get(key);
     if (before === undefined || takesPlaceOf(row, before)) found.set(key, row);
   }
@@ -89,18 +96,17 @@ async function resolve(work: Work, rows: readonly AlertResolution[]): Promise<vo
   const fired = rows.map((row) => row.firedAtUs);
   await work.query(
     `UPDATE sensor_alerts a
-        SET resolved_at = r.resolved_at, resolved_value = r.value, peak_value = r.peak, resolve_reason = r.reason,
+        SET resolved_at = greatest(r.resolved_at, a.time), resolved_value = r.value, peak_value = r.peak, resolve_reason = r.reason,
             flapping = a.flapping OR r.flapping, backfilled = a.backfilled OR r.backfilled
-       FROM unnest($1::int[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::float8[], $6::float8[],
-              $7::text[], $8::boolean[], $9::boolean[])
-              AS r (sensor_id, alert_type, fired_at, resolved_at, value, peak, reason, flapping, backfilled)
-      WHERE a.sensor_id = r.sensor_id AND a.alert_type = r.alert_type AND a.time = r.fired_at
-        AND a.resolved_at IS NULL AND a.time BETWEEN $10::timestamptz AND $11::timestamptz`,
+       FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::float8[],
+              $8::float8[], $9::text[], $10::boolean[], $11::boolean[])
+              AS r (sensor_id, metric, kind, side, fired_at, resolved_at, value, peak, reason, flapping, backfilled)
+      WHERE a.sensor_id = r.sensor_id AND a.metric = r.metric AND a.kind = r.kind AND a.side = r.side AND a.time = r.fired_at
+        AND a.resolved_at IS NULL AND a.time BETWEEN $12::timestamptz AND $13::timestamptz`,
     [
       ...columns(
         byKey(rows),
-        (row) => row.sensorId,
-        (row) => row.alertType,
+        ...KEY_COLUMNS,
         (row) => isoMicros(row.firedAtUs),
         (row) => isoMicros(row.resolvedAtUs),
         (row) => row.resolvedValue,
@@ -117,32 +123,28 @@ async function resolve(work: Work, rows: readonly AlertResolution[]): Promise<vo
 
 async function forget(work: Work, rows: readonly AlertStateRow[]): Promise<void> {
   await work.query(
-    `DELETE FROM alert_state s USING unnest($1::int[], $2::text[]) AS gone (sensor_id, alert_type)
-      WHERE s.sensor_id = gone.sensor_id AND s.alert_type = gone.alert_type`,
-    columns(
-      byKey(rows),
-      (row) => row.sensorId,
-      (row) => row.alertType,
-    ),
+    `DELETE FROM alert_state s USING unnest($1::int[], $2::text[], $3::text[], $4::text[]) AS gone (sensor_id, metric, kind, side)
+      WHERE s.sensor_id = gone.sensor_id AND s.metric = gone.metric AND s.kind = gone.kind AND s.side = gone.side`,
+    columns(byKey(rows), ...KEY_COLUMNS),
   );
 }
 
 const STATE_COLUMNS = [
-  'state', 'alert_id', 'severity', 'since', 'started_at', 'fired_at', 'threshold', 'peak_value', 'seq', 'last_event_at',
+  'alert_type', 'state', 'alert_id', 'severity', 'since', 'started_at', 'fired_at', 'threshold', 'peak_value', 'seq', 'last_event_at',
   'last_value', 'rule_hash', 'detail',
 ] as const; // prettier-ignore
 
 async function remember(work: Work, rows: readonly AlertStateRow[]): Promise<void> {
   await work.query(
-    `INSERT INTO alert_state (sensor_id, alert_type, ${STATE_COLUMNS.join(', ')})
-     SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[],
-       $7::timestamptz[], $8::timestamptz[], $9::float8[], $10::float8[], $11::int[], $12::timestamptz[],
-       $13::float8[], $14::text[], $15::jsonb[])
-     ON CONFLICT (sensor_id, alert_type) DO UPDATE
+    `INSERT INTO alert_state (sensor_id, metric, kind, side, ${STATE_COLUMNS.join(', ')})
+     SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
+       $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::float8[], $13::float8[], $14::int[],
+       $15::timestamptz[], $16::float8[], $17::text[], $18::jsonb[])
+     ON CONFLICT (sensor_id, metric, kind, side) DO UPDATE
        SET ${STATE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}, updated_at = now()`,
     columns(
       byKey(rows),
-      (row) => row.sensorId,
+      ...KEY_COLUMNS,
       (row) => row.alertType,
       (row) => row.state,
       (row) => row.alertId,

@@ -1,5 +1,6 @@
 import type { AlertAck, AppliedCommands } from '../../core/alert/model.ts';
 import { FieldwatchError } from '../../core/errors.ts';
+import { KEY_COLUMNS } from './alert-keys.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, storableText } from './values.ts';
 
@@ -31,15 +32,14 @@ export async function acknowledge(work: Work, acks: readonly AlertAck[]): Promis
   const fired = acks.map((ack) => ack.firedAtUs);
   await work.query(
     `UPDATE sensor_alerts a SET acked_at = k.acked_at, acked_by = k.acked_by
-       FROM unnest($1::int[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
-              AS k (sensor_id, alert_type, fired_at, acked_at, acked_by)
-      WHERE a.sensor_id = k.sensor_id AND a.alert_type = k.alert_type AND a.time = k.fired_at
-        AND a.acked_at IS NULL AND a.time BETWEEN $6::timestamptz AND $7::timestamptz`,
+       FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[])
+              AS k (sensor_id, metric, kind, side, fired_at, acked_at, acked_by)
+      WHERE a.sensor_id = k.sensor_id AND a.metric = k.metric AND a.kind = k.kind AND a.side = k.side AND a.time = k.fired_at
+        AND a.acked_at IS NULL AND a.time BETWEEN $8::timestamptz AND $9::timestamptz`,
     [
       ...columns(
         acks,
-        (ack) => ack.sensorId,
-        (ack) => ack.alertType,
+        ...KEY_COLUMNS,
         (ack) => isoMicros(ack.firedAtUs),
         (ack) => isoMicros(ack.ackedAtMs * 1000),
         (ack) => storableText(ack.ackedBy),

@@ -87,6 +87,8 @@ function rowLine(row: StoredAlert, { seconds, startMs, keyOf }: RowScale): Line 
     sensor: keyOf(row.sensorId),
     sensor_id: row.sensorId,
     alert_type: row.alertType,
+    metric: row.metric,
+    rule_kind: row.kind,
     message: row.message,
     value: row.value,
     threshold: row.threshold,

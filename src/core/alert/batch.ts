@@ -10,7 +10,7 @@ import type {
 } from './model.ts';
 import { EMPTY_ALERT_BATCH } from './model.ts';
 import { messageFor } from './message.ts';
-import { rowOf, startedAtMs } from './row.ts';
+import { idOf, keyOfCell, rowOf, startedAtMs } from './row.ts';
 import type { AlertIdOf } from './row.ts';
 import { RANK } from './rule.ts';
 import type { CellEffect } from './cell.ts';
@@ -45,7 +45,7 @@ export function batchOf(
   for (const each of effects) {
     const { episode } = each.effect;
     if (episode === undefined) continue;
-    const id = alertId(each.series.sensorId, each.cell.condition.alertType, startedAtMs(episode.startedAtUs));
+    const id = idOf(keyOfCell(each.series, each.cell), episode, alertId);
     const message = messageFor(each.series.sensorKey, each.cell.condition, each.effect);
     const { transition } = each.effect;
     if (transition === 'firing' || transition === 'escalated')
@@ -80,7 +80,7 @@ function alertRow(
 ): AlertRow {
   return {
     timeUs: effect.timeUs,
-    sensorId: series.sensorId,
+    ...keyOfCell(series, cell),
     alertType: cell.condition.alertType,
     message,
     value: effect.value ?? episode.peak,
@@ -113,7 +113,7 @@ function acks({ series, cell }: CellEffect, episode: Episode, alertId: string): 
   const { ack } = episode;
   if (ack === undefined) return [];
   return rowTimes(episode).map((firedAtUs) => ({
-    sensorId: series.sensorId,
+    ...keyOfCell(series, cell),
     alertType: cell.condition.alertType,
     firedAtUs,
     alertId,
@@ -128,7 +128,7 @@ function resolutions(
   alertId: string,
 ): AlertResolution[] {
   return rowTimes(episode).map((firedAtUs) => ({
-    sensorId: series.sensorId,
+    ...keyOfCell(series, cell),
     alertType: cell.condition.alertType,
     firedAtUs,
     alertId,
@@ -156,6 +156,8 @@ function notification(
     sensorId: series.sensorId,
     sensorKey: series.sensorKey,
     alertType: cell.condition.alertType,
+    metric: cell.condition.metric,
+    kind: cell.condition.kind,
     severity: effect.severity,
     message,
     value: effect.value ?? null,

@@ -1,4 +1,6 @@
 import type { Micros, Millis } from '../reading.ts';
+import type { AlertKey } from './alert-key.ts';
+import type { ConditionKind } from './rule.ts';
 import type { SuppressedBy } from './suppress/suppressions.ts';
 
 /** Ordered from the least to the most urgent. */
@@ -11,14 +13,13 @@ export type AlertType = string;
 export type AlertStateName = 'ok' | 'pending' | 'firing' | 'recovering' | 'latched' | 'flapping';
 
 /**
- * One row of `alert_state`: what is remembered of a (sensor, alert type) that is not plainly OK. It is written on
+ * One row of `alert_state`: what is remembered of an alert key that is not plainly OK. It is written on
  * transitions only; the last event time of a quiet sensor is derived from its stored readings.
  */
-export interface AlertStateRow {
-  readonly sensorId: number;
+export interface AlertStateRow extends AlertKey {
   readonly alertType: AlertType;
   readonly state: AlertStateName;
-  /** Derived from sensor, type and start; null until the episode has fired. */
+  /** Derived from key and start; null until the episode has fired. */
   readonly alertId: string | null;
   readonly severity: Severity;
   /** Since when it is pending or recovering (event time); null while firing. */
@@ -35,16 +36,15 @@ export interface AlertStateRow {
   readonly lastValue: number;
   readonly ruleHash: string;
   /**
-   * What only some rule kinds and states need (the metric's name, level times, flap times, acknowledgement, window):
+   * What only some rule kinds and states need (level times, flap times, acknowledgement, window):
    * JSON, written and read by the engine alone.
    */
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
 /** One row of `sensor_alerts`: an upward crossing. */
-export interface AlertRow {
+export interface AlertRow extends AlertKey {
   readonly timeUs: Micros;
-  readonly sensorId: number;
   readonly alertType: AlertType;
   readonly message: string;
   readonly value: number;
@@ -58,8 +58,7 @@ export interface AlertRow {
 }
 
 /** Somebody has seen an episode: one for each of its rows that is not acknowledged yet. */
-export interface AlertAck {
-  readonly sensorId: number;
+export interface AlertAck extends AlertKey {
   readonly alertType: AlertType;
   readonly firedAtUs: Micros;
   readonly alertId: string;
@@ -81,8 +80,7 @@ export type ResolveReason =
  * Closes one row: a point update (`… AND time = firedAtUs AND resolved_at IS NULL`), idempotent. An episode that
  * escalated has several rows and gives one resolution for each.
  */
-export interface AlertResolution {
-  readonly sensorId: number;
+export interface AlertResolution extends AlertKey {
   readonly alertType: AlertType;
   readonly firedAtUs: Micros;
   readonly alertId: string;
@@ -107,6 +105,9 @@ export interface AlertNotification {
   readonly sensorId: number;
   readonly sensorKey: string;
   readonly alertType: AlertType;
+  /** What the type alone does not say; absent in rows of older versions. */
+  readonly metric?: string;
+  readonly kind?: ConditionKind;
   readonly severity: Severity;
   readonly message: string;
   readonly value: number | null;
@@ -146,7 +147,7 @@ export interface HandedReading {
 export interface AlertBatch {
   /**
    * Upserts; a row in state `ok` with an empty `detail` is a delete (flap times and windows outlive an episode).
-   * At most one per (sensor, alert type).
+   * At most one per alert key.
    */
   readonly states: readonly AlertStateRow[];
   readonly raised: readonly AlertRow[];

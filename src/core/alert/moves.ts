@@ -71,6 +71,7 @@ export function fire(condition: Condition, firing: Firing, flaps: FlapTimes): St
   const { timeUs, startedAtUs, value } = firing;
   const counted = countFlap(condition.flap, flaps, timeUs);
   const episode: Episode = {
+    alertId: undefined,
     startedAtUs,
     firedAtUs: counted.flapping ? [] : [timeUs],
     severity: condition.levels[firing.level]?.severity ?? 'warning',

@@ -1,9 +1,10 @@
 import type { Millis } from '../reading.ts';
 import type { Cell } from './cell.ts';
 import type { Engine } from './engine.ts';
-import { startedAtMs } from './row.ts';
+import { idOf, keyOfCell } from './row.ts';
 import type { AlertIdOf } from './row.ts';
 import type { Series } from './series.ts';
+import type { Ack } from './state.ts';
 
 /** What an operator wants of one open alert. */
 export interface AlertCommand {
@@ -25,18 +26,10 @@ export function applyCommand(
   atMs: Millis,
   alertId: AlertIdOf,
 ): CommandOutcome {
-  const { kind, sensorId, alertType, by } = command;
-  const found = find(engine, sensorId, alertType);
+  const { kind, by } = command;
+  const found = find(engine, command, alertId);
   if (found === undefined) return 'not_open';
-  const { series, cell } = found;
-  engine.enter(series);
-  if (!('episode' in cell.work)) return 'not_open';
-  const { startedAtUs, ack } = cell.work.episode;
-  if (
-    command.alertId !== undefined &&
-    command.alertId !== alertId(sensorId, alertType, startedAtMs(startedAtUs))
-  )
-    return 'not_open';
+  const { series, cell, ack } = found;
   if (kind === 'ack' && ack !== undefined) return 'already';
   const last = series.lastFor(cell);
   engine.apply(series, cell, kind === 'ack' ? { kind, atMs, by, last } : { kind, atMs, last }, atMs);
@@ -48,19 +41,33 @@ export function isOpen(
   engine: Engine,
   { sensorId, alertType }: Pick<AlertCommand, 'sensorId' | 'alertType'>,
 ): boolean {
-  const found = find(engine, sensorId, alertType);
-  return found !== undefined && 'episode' in found.cell.committed;
+  for (const { cell } of cellsOf(engine, sensorId, alertType)) if ('episode' in cell.committed) return true;
+  return false;
 }
 
+/** Of several alerts of one type the one that was meant, or the first. */
 function find(
   engine: Engine,
-  sensorId: number,
-  alertType: string,
-): { series: Series; cell: Cell } | undefined {
-  for (const series of engine.openNow()) {
-    if (series.sensorId !== sensorId) continue;
-    const cell = series.cells.find(({ condition }) => condition.alertType === alertType);
-    if (cell !== undefined) return { series, cell };
+  { sensorId, alertType, alertId }: AlertCommand,
+  made: AlertIdOf,
+): { series: Series; cell: Cell; ack: Ack | undefined } | undefined {
+  for (const { series, cell } of cellsOf(engine, sensorId, alertType)) {
+    engine.enter(series);
+    if (!('episode' in cell.work)) continue;
+    const { episode } = cell.work;
+    if (alertId === undefined || alertId === idOf(keyOfCell(series, cell), episode, made))
+      return { series, cell, ack: episode.ack };
   }
   return undefined;
+}
+
+/** A type is a label that several alerts of a sensor may share. */
+function cellsOf(engine: Engine, sensorId: number, alertType: string): { series: Series; cell: Cell }[] {
+  return [...engine.openNow()]
+    .filter((series) => series.sensorId === sensorId)
+    .flatMap((series) =>
+      series.cells
+        .filter(({ condition }) => condition.alertType === alertType)
+        .map((cell) => ({ series, cell })),
+    );
 }

@@ -1,9 +1,10 @@
 import type { Millis } from '../reading.ts';
 import type { SensorFacts } from './effective.ts';
+import type { AlertKey } from './alert-key.ts';
 import { Engine } from './engine.ts';
 import { rejudge } from './judge.ts';
 import type { AlertStateRow } from './model.ts';
-import { heldOf, metricOf, receivedOf, stateOf, windowOf } from './row.ts';
+import { heldOf, receivedOf, stateOf, windowOf } from './row.ts';
 import type { Condition } from './rule.ts';
 import type { RuleSet } from './rules.ts';
 import { Series } from './series.ts';
@@ -22,9 +23,8 @@ export interface RuleChange {
  * or removed while the daemon was down is treated like one that was changed or removed under it.
  */
 export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateRow): RuleChange | undefined {
-  const metric = metricOf(row);
-  const series = metric === undefined ? undefined : engine.seriesOf(sensor, metric);
-  const cell = series?.cells.find(({ condition }) => condition.alertType === row.alertType);
+  const series = engine.seriesOf(sensor, row.metric);
+  const cell = series?.cells.find(({ condition }) => isOf(condition, row));
   if (series === undefined || cell === undefined) return settled(engine, ghost(sensor, row));
   cell.committed = plain(stateOf(row, cell.condition));
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
@@ -60,8 +60,8 @@ export function migrate(
     const after = engine.seriesOf(sensor, before.rule.metric);
     after?.inherit(before);
     for (const cell of before.cells) {
-      const { alertType, hash } = cell.condition;
-      const heir = after?.cells.find(({ condition }) => condition.alertType === alertType);
+      const { hash } = cell.condition;
+      const heir = after?.cells.find(({ condition }) => isOf(condition, cell.condition));
       if (heir !== undefined && after !== undefined) {
         heir.committed = cell.committed;
         engine.settle(after);
@@ -103,9 +103,9 @@ function removed(sensor: SensorFacts, before: Series, cell: Cell): RuleChange {
 function ghost(sensor: SensorFacts, row: AlertStateRow): RuleChange {
   const condition: Condition = {
     alertType: row.alertType,
-    metric: metricOf(row) ?? row.alertType,
-    kind: 'threshold',
-    side: row.alertType.endsWith('_low') ? 'low' : 'high',
+    metric: row.metric,
+    kind: row.kind,
+    side: row.side,
     levels: [{ severity: row.severity, limit: row.threshold ?? row.lastValue, forUs: undefined }],
     hysteresis: 0,
     forUs: 0,
@@ -143,6 +143,10 @@ function lone(sensor: SensorFacts, condition: Condition, state: Cell['committed'
   cell.committed = state;
   return { series, cell, change: 'removed' };
 }
+
+/** Of one metric. */
+const isOf = (one: Pick<AlertKey, 'kind' | 'side'>, other: Pick<AlertKey, 'kind' | 'side'>): boolean =>
+  one.kind === other.kind && one.side === other.side;
 
 function plain(state: Cell['committed']): Cell['committed'] {
   return state.kind === 'ok' && state.flaps.length === 0 ? OK : state;

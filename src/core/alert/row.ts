@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import type { AlertKey } from './alert-key.ts';
 import type { HeldNumbers } from './lateness.ts';
 import { SEVERITIES } from './model.ts';
 import type { AlertStateRow } from './model.ts';
@@ -11,7 +12,6 @@ import type { SuppressedBy } from './suppress/suppressions.ts';
 
 /** The part of a state that has no column of its own. Written and read here alone. */
 interface Detail {
-  readonly metric: string;
   readonly fired?: readonly Micros[];
   readonly levels?: readonly (Micros | null)[];
   readonly streak?: number;
@@ -31,7 +31,18 @@ interface Detail {
   readonly held?: HeldNumbers;
 }
 
-export type AlertIdOf = (sensorId: number, alertType: string, startedAtMs: number) => string;
+export type AlertIdOf = (key: AlertKey, startedAtMs: number) => string;
+
+export const keyOfCell = ({ sensorId }: Series, { condition }: Cell): AlertKey => ({
+  sensorId,
+  metric: condition.metric,
+  kind: condition.kind,
+  side: condition.side,
+});
+
+/** An episode keeps the id under which it was stored, whatever made that one. */
+export const idOf = (key: AlertKey, { alertId, startedAtUs }: Episode, made: AlertIdOf): string =>
+  alertId ?? made(key, startedAtMs(startedAtUs));
 
 export const startedAtMs = (startedAtUs: Micros) => Math.floor(startedAtUs / 1000);
 
@@ -39,16 +50,15 @@ export const startedAtMs = (startedAtUs: Micros) => Math.floor(startedAtUs / 100
 export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStateRow {
   const { condition, work } = cell;
   const episode = 'episode' in work ? work.episode : undefined;
-  const { sensorId } = series;
+  const key = keyOfCell(series, cell);
   const window = condition.kind === 'anomaly' ? series.window : [];
   // One row of the series is enough to remember the numbers that wait.
   const held = cell === series.cells[0] ? series.held : [];
   return {
-    sensorId,
+    ...key,
     alertType: condition.alertType,
     state: work.kind,
-    alertId:
-      episode === undefined ? null : alertId(sensorId, condition.alertType, startedAtMs(episode.startedAtUs)),
+    alertId: episode === undefined ? null : idOf(key, episode, alertId),
     severity: episode?.severity ?? condition.levels[0]?.severity ?? 'warning',
     sinceUs: 'sinceUs' in work ? work.sinceUs : null,
     startedAtUs: episode?.startedAtUs ?? null,
@@ -59,12 +69,11 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
     lastEventUs: series.last?.timeUs ?? 0,
     lastValue: series.last?.value ?? 0,
     ruleHash: condition.hash,
-    detail: detailOf(condition.metric, work, window, held, series.heardMs),
+    detail: detailOf(work, window, held, series.heardMs),
   };
 }
 
 function detailOf(
-  metric: string,
   state: EpisodeState,
   window: readonly number[],
   held: HeldNumbers,
@@ -73,7 +82,6 @@ function detailOf(
   if (state.kind === 'ok' && state.flaps.length + window.length + held.length === 0) return {};
   const episode = 'episode' in state ? state.episode : undefined;
   const detail: Detail = {
-    metric,
     ...(received === undefined ? {} : { received }),
     ...(episode === undefined ? {} : { fired: episode.firedAtUs, excess: episode.peakExcess }),
     ...(episode?.flapped === true ? { flapped: true } : {}),
@@ -89,12 +97,6 @@ function detailOf(
     ...(held.length === 0 ? {} : { held }),
   };
   return detail as unknown as Readonly<Record<string, unknown>>;
-}
-
-/** The metric of a stored row: only the row knows, since `a_rate_high` may be a rate of `a` or a metric `a_rate`. */
-export function metricOf(row: AlertStateRow): string | undefined {
-  const { metric } = row.detail as Partial<Detail>;
-  return typeof metric === 'string' ? metric : undefined;
 }
 
 export function windowOf(row: AlertStateRow): readonly number[] | undefined {
@@ -139,6 +141,7 @@ function episodeOf(row: AlertStateRow, detail: Partial<Detail>, condition: Condi
   const firedAtUs = detail.fired ?? (row.firedAtUs === null ? [] : [row.firedAtUs]);
   const peak = row.peakValue ?? row.lastValue;
   return {
+    alertId: row.alertId ?? undefined,
     startedAtUs: row.startedAtUs ?? row.firedAtUs ?? row.lastEventUs,
     firedAtUs,
     severity: SEVERITIES.find((severity) => severity === row.severity) ?? 'warning',

@@ -1,4 +1,6 @@
 import type { Micros } from '../reading.ts';
+import { alertKeyText } from './alert-key.ts';
+import type { AlertKey } from './alert-key.ts';
 import { takesPlaceOf } from './batch.ts';
 import type { CellEffect } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
@@ -80,7 +82,7 @@ export class ScenarioTables {
     for (const end of batch.resolved)
       this.update(end, (row) => (row.resolvedAtUs === undefined ? { ...row, ...end } : row));
     for (const row of batch.states) {
-      const key = `${row.sensorId}|${row.alertType}`;
+      const key = alertKeyText(row);
       if (row.state === 'ok' && Object.keys(row.detail).length === 0) this.states.delete(key);
       // As the database gives it back: what JSON does not carry must not be relied on.
       else this.states.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
@@ -88,7 +90,7 @@ export class ScenarioTables {
   }
 
   private update(
-    at: { readonly sensorId: number; readonly alertType: string; readonly firedAtUs: Micros },
+    at: AlertKey & { readonly firedAtUs: Micros },
     change: (row: StoredAlert) => StoredAlert,
   ): void {
     const key = rowKey(at, at.firedAtUs);
@@ -97,7 +99,4 @@ export class ScenarioTables {
   }
 }
 
-const rowKey = (
-  { sensorId, alertType }: { readonly sensorId: number; readonly alertType: string },
-  timeUs: Micros,
-) => `${sensorId}|${alertType}|${timeUs}`;
+const rowKey = (key: AlertKey, timeUs: Micros) => `${timeUs}|${alertKeyText(key)}`;

@@ -2,8 +2,10 @@ import type { Micros, Millis } from '../reading.ts';
 import type { ResolveReason, Severity } from './model.ts';
 import type { SuppressedBy } from './suppress/suppressions.ts';
 
-/** One firing until resolved. Immutable; its id follows from sensor, alert type and `startedAtUs`. */
+/** One firing until resolved. Immutable. */
 export interface Episode {
+  /** As it was read back; undefined: it follows from the alert's key and `startedAtUs`. */
+  readonly alertId: string | undefined;
   readonly startedAtUs: Micros;
   /** Event times of its rows in `sensor_alerts`: the firing, then each escalation. Empty if it began flapping. */
   readonly firedAtUs: readonly Micros[];

@@ -9,10 +9,22 @@ export type LabelSet = Readonly<Record<string, string>>;
  * another alert. The severity is one; so an escalation is a new alert, and the old label set has to be resolved.
  */
 export function labelsOf(
-  { alertType, sensorKey, severity }: Pick<AlertNotification, 'alertType' | 'sensorKey' | 'severity'>,
+  {
+    alertType,
+    sensorKey,
+    severity,
+    metric = '',
+  }: Pick<AlertNotification, 'alertType' | 'sensorKey' | 'severity' | 'metric'>,
   extra: LabelSet,
 ): LabelSet {
-  return { ...extra, alertname: alertType, sensor: sensorKey, severity };
+  return {
+    ...extra,
+    alertname: alertType,
+    sensor: sensorKey,
+    severity,
+    // Two alerts of a sensor may share a type.
+    ...(metric === '' ? {} : { metric }),
+  };
 }
 
 /** What changes, and what is for people. Absent where there is nothing to say. */

@@ -40,9 +40,9 @@ export const TABLES: Readonly<Record<string, TableDefinition>> = {
       ...{ time: TIME, sensor_id: INT, alert_type: TEXT, message: TEXT, value: FLOAT, threshold: FLOAT },
       ...{ alert_id: 'uuid', severity: TEXT, started_at: TIME, resolved_at: TIME, resolved_value: FLOAT },
       ...{ resolve_reason: TEXT, peak_value: FLOAT, acked_at: TIME, acked_by: TEXT, suppressed: TEXT },
-      ...{ flapping: BOOL, backfilled: BOOL, rule_hash: TEXT },
+      ...{ flapping: BOOL, backfilled: BOOL, rule_hash: TEXT, metric: TEXT, kind: TEXT, side: TEXT },
     },
-    key: ['sensor_id', 'alert_type', 'time'],
+    key: ['sensor_id', 'time', 'metric', 'kind', 'side'],
   },
   dead_letters: {
     columns: { received_at: TIME, id: 'uuid', topic: TEXT, payload: 'bytea', reason: TEXT, detail: TEXT },

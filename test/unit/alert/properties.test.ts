@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { alertKeyText } from '../../../src/core/alert/alert-key.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
 import { Foresight } from '../../../src/core/alert/foresight.ts';
@@ -115,7 +116,7 @@ describe('over random timelines', () => {
         const states = stateRows(bench);
         for (const row of bench.table) {
           if (row.resolvedAtUs !== undefined) continue;
-          const state = states.get(`${row.sensorId}|${row.alertType}`);
+          const state = states.get(alertKeyText(row));
           expect(state?.alertId).toBe(row.alertId);
         }
       }),
@@ -177,7 +178,7 @@ function stateRows(bench: Bench): Map<string, AlertStateRow> {
   const rows = new Map<string, AlertStateRow>();
   for (const batch of bench.batches)
     for (const row of batch.states) {
-      const key = `${row.sensorId}|${row.alertType}`;
+      const key = alertKeyText(row);
       if (row.state === 'ok' && Object.keys(row.detail).length === 0) rows.delete(key);
       else rows.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
     }

@@ -187,6 +187,9 @@ describe('ten times the sensors', () => {
     const calls: number[] = [];
     const row = (sensorId: number): AlertStateRow => ({
       sensorId,
+      metric: 'temperature',
+      kind: 'threshold',
+      side: 'high',
       alertType: 'temperature_high',
       state: 'firing',
       alertId: null,
@@ -200,7 +203,7 @@ describe('ten times the sensors', () => {
       lastEventUs: T0_US,
       lastValue: 31,
       ruleHash: '',
-      detail: { metric: 'temperature' },
+      detail: {},
     });
     const store: AlertStore = {
       loadStates: async () => sensors(count).map(({ id }) => row(id)),

@@ -33,6 +33,7 @@ const condition = (extra: Partial<Condition> = {}): Condition => ({
 });
 
 const episode: Episode = {
+  alertId: undefined,
   startedAtUs: 0,
   firedAtUs: [0],
   severity: 'warning',

@@ -1,4 +1,5 @@
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
+import { alertKeyText } from '../../../src/core/alert/alert-key.ts';
 import { batchOf } from '../../../src/core/alert/batch.ts';
 import type { SensorFacts } from '../../../src/core/alert/effective.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
@@ -121,11 +122,11 @@ export class Bench {
     this.batches.push(batch);
     for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.totals[key] += counts[key];
     for (const row of batch.raised) {
-      const key = `${row.sensorId}|${row.alertType}|${row.timeUs}`;
+      const key = `${row.timeUs}|${alertKeyText(row)}`;
       if (!this.rows.has(key)) this.rows.set(key, row);
     }
     for (const resolution of batch.resolved) {
-      const key = `${resolution.sensorId}|${resolution.alertType}|${resolution.firedAtUs}`;
+      const key = `${resolution.firedAtUs}|${alertKeyText(resolution)}`;
       const row = this.rows.get(key);
       if (row !== undefined && row.resolvedAtUs === undefined) this.rows.set(key, { ...row, ...resolution });
     }

@@ -12,6 +12,7 @@ export function silence(state: EpisodeState, deadlineUs: Micros, condition: Cond
   const level = condition.levels[0];
   const seconds = level?.limit ?? 0;
   const episode: Episode = {
+    alertId: undefined,
     startedAtUs: deadlineUs,
     firedAtUs: [deadlineUs],
     severity: level?.severity ?? 'warning',

@@ -1,0 +1,52 @@
+import type { ConditionKind, Side } from './rule.ts';
+
+/**
+ * What an alert is, in memory and in every key of the database. Its type is a label only: `flow_rate_high` may be the rate
+ * of `flow` and a threshold of `flow_rate`.
+ */
+export interface AlertKey {
+  readonly sensorId: number;
+  /** Empty where it is about the sensor itself. */
+  readonly metric: string;
+  readonly kind: ConditionKind;
+  readonly side: Side;
+}
+
+/** The metric last: it is the only part that may hold any character. */
+export const alertKeyText = ({ sensorId, metric, kind, side }: AlertKey): string =>
+  `${sensorId}|${kind}|${side}|${metric}`;
+
+const SUFFIX = /^(.*)_(rate_high|rate_low|high|low|anomaly|no_data)$/s;
+
+/** The key of what a version without keys wrote, as far as its type tells. */
+function keyOfType(alertType: string): Omit<AlertKey, 'sensorId'> {
+  const [, metric = alertType, suffix = 'high'] = SUFFIX.exec(alertType) ?? [];
+  const side = suffix === 'anomaly' ? 'both' : suffix.endsWith('low') ? 'low' : 'high';
+  const kind =
+    suffix === 'anomaly' || suffix === 'no_data' ? suffix : suffix.startsWith('rate') ? 'rate' : 'threshold';
+  return { metric, kind, side };
+}
+
+type Keyless = { readonly alertType: string } & Partial<AlertKey>;
+
+/** A batch that an older version left in the spool: every row gets its key. */
+export function withKeys<Batch extends OldBatch>(batch: Batch): Batch {
+  const keyed = (row: Keyless) => (row.kind === undefined ? { ...keyOfType(row.alertType), ...row } : row);
+  const { states, raised, resolved, acked } = batch;
+  if (![...states, ...raised, ...resolved, ...(acked ?? [])].some(({ kind }) => kind === undefined))
+    return batch;
+  return {
+    ...batch,
+    states: states.map(keyed),
+    raised: raised.map(keyed),
+    resolved: resolved.map(keyed),
+    ...(acked === undefined ? {} : { acked: acked.map(keyed) }),
+  };
+}
+
+interface OldBatch {
+  readonly states: readonly Keyless[];
+  readonly raised: readonly Keyless[];
+  readonly resolved: readonly Keyless[];
+  readonly acked?: readonly Keyless[];
+}
