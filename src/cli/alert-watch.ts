@@ -10,7 +10,8 @@ export interface WatchedAlert extends AlertEvent {
 }
 
 type Key = string;
-const keyOf = (row: AlertListRow): Key => `${row.alertId ?? ''} ${row.sensorId} ${row.alertType} ${row.time.getTime()}`;
+const keyOf = (row: AlertListRow): Key =>
+  `${row.alertId ?? ''} ${row.sensorId} ${row.alertType} ${row.time.getTime()}`;
 /** A row of an operator's own INSERT has no episode id: it is an episode by itself. */
 const episodeOf = (row: AlertListRow): Key => row.alertId ?? keyOf(row);
 
