@@ -5,6 +5,9 @@ import type * as Program from './cli/program.ts';
 /** The oldest Node that runs the program; `engines` of package.json says the same. */
 const LEAST_NODE = [20, 19] as const;
 
+/** For the reader of standard error to take the last lines. */
+const LAST_LINES_MS = 1000;
+
 /** A fault that no restart mends: the same as for the configuration. */
 const EXIT_CONFIG = 2;
 
@@ -44,11 +47,16 @@ async function main(): Promise<void> {
     return fail(`fieldwatch: ${what}: ${message}\n  code: ${code}\n  remedy: ${remedy}`, EXIT_CONFIG);
   }
   // A reader that goes away (`| head`) ends the command quietly.
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const code = await program.runProgram(process.argv, process.env);
-  // A pipe takes 64 KiB at a time: what waits behind a slow reader would be lost.
-  for (const stream of [process.stdout, process.stderr])
-    await new Promise<void>((resolve) => stream.write('', () => resolve()));
+  // A pipe takes 64 KiB at a time: what waits behind a slow reader would be lost. A log that nobody reads any more
+  // does not keep the process.
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+  await Promise.race([
+    new Promise<void>((resolve) => process.stderr.write('', () => resolve())),
+    new Promise<void>((resolve) => setTimeout(resolve, LAST_LINES_MS)),
+  ]);
   process.exit(code);
 }
 

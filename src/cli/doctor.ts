@@ -32,7 +32,8 @@ import { judgeDuty } from './doctor/duty.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
 import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
 import { withInvocation } from './invocation.ts';
-import { createPaint, padCells, plainText, wantsColor, type Paint } from './terminal.ts';
+import { plainText } from '../core/printable.ts';
+import { createPaint, padCells, wantsColor, type Paint } from './terminal.ts';
 
 interface DoctorOptions {
   readonly config?: string;

@@ -2,7 +2,7 @@ import { counted } from '../core/counted.ts';
 import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../core/learn/index.ts';
 import type { PlainObject } from '../config/walk.ts';
 import { formatNumber } from './format.ts';
-import { plainText } from './terminal.ts';
+import { plainText } from '../core/printable.ts';
 
 const MANY = 8;
 const WIDTH = 116;

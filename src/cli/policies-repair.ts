@@ -11,7 +11,8 @@ import { planRepair, type RepairEffect, type RepairPlan, type RepairStep } from 
 import { runRepair, type StepRun } from '../services/repairing.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
-import { createPaint, plainText, wantsColor } from './terminal.ts';
+import { plainText } from '../core/printable.ts';
+import { createPaint, wantsColor } from './terminal.ts';
 
 interface RepairCommandOptions {
   readonly config?: string;

@@ -23,7 +23,8 @@ import { withInvocation } from './invocation.ts';
 import { planCommand, repairCommand } from './policies-repair.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
-import { createPaint, plainText, wantsColor, type Paint } from './terminal.ts';
+import { plainText } from '../core/printable.ts';
+import { createPaint, wantsColor, type Paint } from './terminal.ts';
 
 interface PolicyOptions {
   readonly config?: string;

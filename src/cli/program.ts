@@ -3,6 +3,7 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { version } from '../version.ts';
 import type { Cli, ExitCode } from './command.ts';
 import { COMMANDS } from './index.ts';
+import { guarded } from './terminal.ts';
 import { invocationOf, withInvocation } from './invocation.ts';
 
 /** As long as a timer can be set. */
@@ -18,8 +19,8 @@ function processCli(outcome: Outcome, env: ProgramEnv): Cli {
   let interrupted: Promise<NodeJS.Signals> | undefined;
   return {
     stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
+    stdout: guarded(process.stdout),
+    stderr: guarded(process.stderr),
     env,
     invocation: invocationOf({
       script: process.argv[1] ?? 'fieldwatch',
@@ -76,7 +77,7 @@ export async function runProgram(argv: readonly string[], env: ProgramEnv): Prom
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { text, code } = explain(error, cli.invocation);
-    process.stderr.write(`${text}\n`);
+    cli.stderr.write(`${text}\n`);
     return code;
   }
 }

@@ -39,6 +39,9 @@ export function printRows<Row extends object>(
         : rows.length === 0
           ? []
           : tableLines(columns, rows, createPaint(wantsColor(cli)));
-  if (lines.length > 0) cli.stdout.write(`${lines.join('\n')}\n`);
+  const text = `${lines.join('\n')}\n`;
+  // CSV that goes to a program keeps every character.
+  const exact = format.csv === true && cli.stdout.isTTY !== true;
+  if (lines.length > 0) cli.stdout.write(exact ? Buffer.from(text) : text);
   if (rows.length === 0) cli.stderr.write('no rows\n');
 }

@@ -50,8 +50,12 @@ export function assembly(
   process.umask(UMASK);
   const format =
     config.log.format === 'auto' ? (cli.stderr.isTTY === true ? 'pretty' : 'json') : config.log.format;
-  const logger = createLogger({ level, format });
   const metrics = createMetrics();
+  const dropped = metrics.counter(
+    'fieldwatch_log_lines_dropped_total',
+    'Log lines that were dropped because standard error did not take them',
+  );
+  const logger = createLogger({ level, format, onDrop: () => dropped.inc() });
   metrics
     .gauge('fieldwatch_build_info', 'Build of the daemon, always 1', ['version', 'node'])
     .set(1, { version: version(), node: process.version });

@@ -23,7 +23,7 @@ import { momentArgument, type Moment } from './arguments.ts';
 import { configOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 import { formatTime } from './format.ts';
-import { plainText } from './terminal.ts';
+import { plainText } from '../core/printable.ts';
 
 interface ChangeOptions {
   readonly config?: string;

@@ -1,3 +1,4 @@
+import { escapeUnits } from '../core/printable.ts';
 import type { Cli } from './command.ts';
 
 /** Wraps text in colour, or leaves it as it is. */
@@ -26,15 +27,30 @@ export const createPaint = (on: boolean): Paint => ({
 export const wantsColor = ({ stdout, env }: Pick<Cli, 'stdout' | 'env'>): boolean =>
   stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
 
+/** What this program writes itself: colours, clearing a line, and going back to its start for that. */
+const OWN = /\u001b\[(?:[0-9]{0,2}m|2?K)|\r(?=\u001b\[2?K)|^\r|[\n\t]/;
+const OWN_OR_UNPRINTABLE = new RegExp(`(${OWN.source})|[\\p{Cc}\\p{Cf}\\u2028\\u2029]`, 'gu');
+
 /**
- * Text from the network made safe to show: what could move the cursor, recolour the screen or reverse the reading
- * direction is written out as an escape instead.
+ * The stream with an end to what slips through: unprintable characters leave as `\\u009b`, which in JSON and YAML means
+ * the same. Text is for people, bytes are data: a Buffer passes as it is.
  */
-export const plainText = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (char) => {
-    const short = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }[char];
-    return short ?? `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`;
+export function guarded<S extends NodeJS.WritableStream>(stream: S): S {
+  type Write = (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;
+  const whole: Write = (stream.write as Write).bind(stream);
+  const write: Write = (chunk, ...rest) =>
+    whole(typeof chunk === 'string' ? withoutControls(chunk) : chunk, ...rest);
+  return new Proxy(stream, {
+    get: (target, name) => {
+      if (name === 'write') return write;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
   });
+}
+
+const withoutControls = (text: string): string =>
+  text.replace(OWN_OR_UNPRINTABLE, (found, own: string | undefined) => own ?? escapeUnits(found));
 
 /** Cells that a text takes, escape sequences not counted. Wide East Asian characters count as one: good enough here. */
 export const cells = (text: string): number => Array.from(text.replace(/\u001b\[\d+m/g, '')).length;

@@ -135,7 +135,11 @@ class Keeper implements EmbeddedTimescale {
     delete fields.time;
     delete fields.name;
     if (typeof msg !== 'string') this.options.logger?.info({ line }, 'embedded database');
-    else this.options.logger?.[level === 'error' ? 'error' : 'info']({ ...fields, msg }, 'embedded database');
+    else
+      this.options.logger?.[level === 'error' ? 'error' : 'info'](
+        { ...fields, event: msg },
+        'embedded database',
+      );
   }
 
   /** Passes the server's log lines on; keeps the last ones for the error of a failed start. */

@@ -1,3 +1,4 @@
+import { printableJson } from '../core/printable.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { LogFields, Logger } from '../ports.ts';
 import { levelOf } from './alert-levels.ts';
@@ -56,10 +57,11 @@ export function logAlert(
 
 /** The same as one JSON line, with level and time spelled out for `tail`, `jq` and log shippers. */
 export function alertLine(notification: AlertNotification, fields: LogFields, nowMs: number): string {
-  return JSON.stringify({
+  const line = JSON.stringify({
     level: levelOf(notification),
     time: new Date(nowMs).toISOString(),
     msg: MESSAGES[notification.event],
     ...fields,
   });
+  return printableJson(line);
 }

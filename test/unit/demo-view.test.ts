@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { formatAlertLine } from '../../src/cli/alert-line.ts';
 import { createDemoView, type DemoSnapshot } from '../../src/cli/demo-view.ts';
-import { createPaint, plainText, wantsColor } from '../../src/cli/terminal.ts';
+import { plainText } from '../../src/core/printable.ts';
+import { createPaint, wantsColor } from '../../src/cli/terminal.ts';
 import type { AlertNotification } from '../../src/core/alert/model.ts';
 
 const plain = createPaint(false);

@@ -1,4 +1,13 @@
-import { closeSync, existsSync, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { AlertLineKey, AlertLog, Counter, Logger, Metrics, NotificationKey } from '../../ports.ts';
@@ -19,6 +28,9 @@ const UNUSABLE = new Set([
 ]);
 
 const LOG_MODE = 0o640;
+
+/** As 'a+', but a named pipe without a reader, or with one that has stopped, fails instead of stopping the daemon. */
+const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 /**
  * The alert log's own file: appended synchronously, one write per line, so that a line is whole or absent and `tail`
@@ -95,7 +107,7 @@ export class AlertLogFile implements AlertLog {
   private open(): number {
     makeFolder(dirname(this.path), 0o750);
     const isNew = !existsSync(this.path);
-    const descriptor = openSync(this.path, 'a+', LOG_MODE);
+    const descriptor = openSync(this.path, APPEND, LOG_MODE);
     // Log shippers read it by their group; the daemon's umask keeps everything else to itself.
     if (isNew) fchmodSync(descriptor, LOG_MODE);
     endLine(descriptor);

@@ -10,7 +10,7 @@ import {
   type CliCommand,
   type ExitCode,
 } from '../command.ts';
-import { plainText } from '../terminal.ts';
+import { plainText } from '../../core/printable.ts';
 import { loadRulesFile } from './rules-file.ts';
 
 interface Options {

@@ -7,7 +7,8 @@ import { print, type Cli } from '../command.ts';
 import { formatNumber, formatTime } from '../format.ts';
 import { jsonLine } from '../rows.ts';
 import { tableLines, type Column } from '../table.ts';
-import { createPaint, plainText, wantsColor } from '../terminal.ts';
+import { plainText } from '../../core/printable.ts';
+import { createPaint, wantsColor } from '../terminal.ts';
 
 /** A suggestion, and the episodes that it and the current rules give. */
 export interface Counted {
