@@ -40,6 +40,7 @@ export type RejectCode =
   | 'time_out_of_range'
   | 'older_than_retention'
   | 'retained_no_time'
+  | 'overlapping_copy'
   | 'too_large'
   | 'too_deep'
   | 'too_many_readings'
@@ -80,4 +81,5 @@ export const FILTERED_CODES: ReadonlySet<RejectCode> = new Set([
   'ignored',
   'empty_payload',
   'retained_no_time',
+  'overlapping_copy',
 ]);

@@ -150,6 +150,33 @@ export function filterCovers(a: string, b: string): boolean {
   return left.length === right.length;
 }
 
+/** True if some topic matches both filters. Plain MQTT filters; a shared subscription overlaps as its filter does. */
+export function filtersOverlap(a: string, b: string): boolean {
+  const left = withoutShare(a).split('/');
+  const right = withoutShare(b).split('/');
+  const isWild = (level: string | undefined) => level === '+' || level === '#';
+  // A leading wildcard leaves the $ topics out.
+  if (isWild(left[0]) && right[0]?.startsWith('$') === true) return false;
+  if (isWild(right[0]) && left[0]?.startsWith('$') === true) return false;
+  for (let index = 0; index < Math.max(left.length, right.length); index++) {
+    const [one, other] = [left[index], right[index]];
+    // `#` also matches its parent level (4.7.1.2), so it ends the comparison where the other ends as well.
+    if (one === '#' || other === '#') return true;
+    if (one === undefined || other === undefined) return false;
+    if (one !== '+' && other !== '+' && one !== other) return false;
+  }
+  return true;
+}
+
+/** The filters of which another one of `filters` takes some of the same topics. */
+export function overlappingFilters(filters: readonly string[]): string[] {
+  return filters.filter((filter) =>
+    filters.some((other) => other !== filter && filtersOverlap(filter, other)),
+  );
+}
+
+const withoutShare = (filter: string) => filter.replace(/^\$share\/[^/]*\//, '');
+
 /**
  * The fewest of `filters` that deliver the same messages. Overlapping subscriptions may deliver a message once per
  * subscription (MQTT 5.0 section 3.3.4), so what another filter covers is left out.

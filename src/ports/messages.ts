@@ -17,6 +17,8 @@ export interface InboundMessage {
   readonly epoch: number;
   /** Packet identifier within the connection; 0 at QoS 0. */
   readonly packetId: number;
+  /** The broker delivers it once more for another filter that matches its topic: it is acknowledged, and nothing else. */
+  readonly isCopy?: boolean;
 }
 
 export type Connectivity =

@@ -50,6 +50,9 @@ export interface IngestDeps {
   readonly publish?: (publish: Publish) => void;
 }
 
+/** Its first copy carries the readings; this one takes its place in the order of the PUBACKs. */
+const OVERLAPPING_COPY: Decoded = { kind: 'reject', code: 'overlapping_copy', detail: '' };
+
 /** Before the first CONNACK tells: what a default MQTT 3.1.1 broker grants. */
 const ASSUMED_RECEIVE_MAXIMUM = 20;
 
@@ -140,7 +143,7 @@ export class Ingest {
 
   private onMessage(message: InboundMessage): void {
     const receivedAtMs = this.redelivery.arrivalOf(message);
-    const decoded = this.decode(message, receivedAtMs);
+    const decoded = message.isCopy === true ? OVERLAPPING_COPY : this.decode(message, receivedAtMs);
     if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
     // With neither database nor spool, the window is for messages that would come again no more.
     if (message.qos === 0 && this.deps.writer.stuck && this.rowsHeld * 2 >= this.options.window.maxRows) {

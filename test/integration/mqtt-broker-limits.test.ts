@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Mosquitto } from '../support/mosquitto.ts';
-import { eventually, mqttOptions, SourceProbe } from '../support/mqtt-source.ts';
+import { eventually, mqttOptions, plainClient, SourceProbe } from '../support/mqtt-source.ts';
 import { ScriptedBroker, type BrokerScript } from '../support/scripted-broker.ts';
 import { TestAuthority } from '../support/certificates.ts';
 import { describeWith } from '../support/tools.ts';
@@ -42,7 +42,7 @@ describe('a broker that limits the filters of a SUBSCRIBE', () => {
     await probe.until(() => subscribed(probe) !== undefined);
     expect(subscribed(probe)).toEqual({ state: 'subscribed', active: 20, refused: 0 });
     expect(broker.of('subscribe').map(({ subscriptions }) => subscriptions.length)).toEqual([
-      20, 20, 8, 8, 4,
+      20, 20, 20, 8, 8, 4,
     ]);
     expect(probe.logger.find(/trying fewer filters/)[0]?.fields).toMatchObject({
       filters: 20,
@@ -245,7 +245,7 @@ describe('a share group at MQTT 3.1.1', () => {
   const shared = { protocolVersion: 4 as const, filters: ['$share/crew/t/#'] };
 
   test('is refused with the remedy where the broker takes $share for a topic like any other', async () => {
-    const broker = await scripted({ echo: (topic, filters) => filters.includes(topic) });
+    const broker = await scripted({ echoes: (topic, filters) => (filters.includes(topic) ? 1 : 0) });
     const probe = await connect(broker.url, shared);
     await probe.until(() => subscribed(probe) !== undefined);
     expect(subscribed(probe)).toEqual({ state: 'subscribed', active: 0, refused: 1 });
@@ -256,7 +256,7 @@ describe('a share group at MQTT 3.1.1', () => {
   });
 
   test('is tried, with a warning, where it cannot be found out', async () => {
-    const broker = await scripted({ echo: () => false });
+    const broker = await scripted({ echoes: () => 0 });
     const probe = await connect(broker.url, shared);
     await probe.until(() => subscribed(probe) !== undefined);
     expect(subscribed(probe)).toEqual({ state: 'subscribed', active: 1, refused: 0 });
@@ -265,7 +265,7 @@ describe('a share group at MQTT 3.1.1', () => {
 
   test('works where the broker has shared subscriptions', async () => {
     const broker = await scripted({
-      echo: (topic, filters) => filters.some((filter) => filter.endsWith(topic)),
+      echoes: (topic, filters) => (filters.some((filter) => filter.endsWith(topic)) ? 1 : 0),
     });
     const probe = await connect(broker.url, shared);
     await probe.until(() => subscribed(probe) !== undefined);
@@ -273,3 +273,71 @@ describe('a share group at MQTT 3.1.1', () => {
     expect(probe.logger.find('warn')).toEqual([]);
   });
 });
+
+describe('filters that overlap on a broker that sends a copy for each', () => {
+  const overlapping = ['plant/+/temp', 'plant/a/+', 'other/#'];
+  const publish = (broker: ScriptedBroker, messageId: number, id?: number, version: 4 | 5 = 5) =>
+    broker.send(
+      {
+        cmd: 'publish',
+        ...{ topic: 'plant/a/temp', payload: '21', qos: 1, messageId, dup: false, retain: false },
+        ...(id === undefined ? {} : { properties: { subscriptionIdentifier: id } }),
+      },
+      version,
+    );
+
+  test('MQTT 5: each overlapping filter has an identifier, and further copies are marked', async () => {
+    const broker = await scripted({});
+    const probe = await connect(broker.url, { filters: overlapping });
+    await probe.until(() => subscribed(probe) !== undefined);
+    const asked = broker
+      .of('subscribe')
+      .map(({ subscriptions, properties }) => [
+        subscriptions.map(({ topic }) => topic).join(),
+        properties?.subscriptionIdentifier,
+      ]);
+    expect(asked).toEqual([
+      ['other/#', undefined],
+      ['plant/+/temp', 1],
+      ['plant/a/+', 2],
+    ]);
+    [1, 2, 1, 2].forEach((id, index) => publish(broker, index + 1, id));
+    await probe.until(() => probe.messages.length === 4);
+    expect(probe.messages.map(({ isCopy }) => isCopy === true)).toEqual([false, true, false, true]);
+    expect(probe.messages[1]?.receivedAtMs).toBe(probe.messages[0]?.receivedAtMs);
+  });
+
+  test('MQTT 3.1.1: it is tried whether the broker sends copies', async () => {
+    const broker = await scripted({ echoes: (_topic, filters) => filters.length });
+    const probe = await connect(broker.url, { filters: overlapping, protocolVersion: 4 });
+    await probe.until(() => subscribed(probe) !== undefined);
+    for (const id of [1, 2, 3, 4]) publish(broker, id, undefined, 4);
+    await probe.until(() => probe.messages.length === 4);
+    expect(probe.messages.map(({ isCopy }) => isCopy === true)).toEqual([false, true, false, true]);
+  });
+});
+
+describeWith('mosquitto').each([5, 4] as const)(
+  'filters that overlap, protocol version %i',
+  (protocolVersion) => {
+    test.each([true, false])(
+      'mosquitto with allow_duplicate_messages %s: one message a publish',
+      async (duplicates) => {
+        const broker = await mosquitto({ config: [`allow_duplicate_messages ${duplicates}`] });
+        const filters = ['plant/+/temp', 'plant/a/+'];
+        const probe = await connect(broker.url, { filters, protocolVersion });
+        await probe.until(() => subscribed(probe) !== undefined);
+        const other = await plainClient(broker.url);
+        closers.push(() => other.endAsync(true));
+        for (const value of ['21', '21', '22', '21', '21'])
+          await other.publishAsync('plant/a/temp', value, { qos: 1 });
+        await other.publishAsync('plant/a/last', 'x', { qos: 1 });
+        await probe.until(() => probe.texts.includes('x'));
+        const own = probe.messages
+          .filter(({ isCopy }) => isCopy !== true)
+          .map(({ payload }) => Buffer.from(payload).toString());
+        expect(own).toEqual(['21', '21', '22', '21', '21', 'x']);
+      },
+    );
+  },
+);

@@ -72,8 +72,9 @@ describeWith('mosquitto').each([5, 4] as const)('subscriptions, protocol version
   test('two daemons of one shared group divide the messages', async () => {
     const shared = ['$share/crew/t/#'];
     const [a, b] = [await start(shared, 'one'), await start(shared, 'two')];
-    await broker.logged(/SUBACK to one/);
-    await broker.logged(/SUBACK to two/);
+    // At MQTT 3.1.1 a trial with a client id of its own comes first.
+    await broker.logged(/SUBACK to one\n/);
+    await broker.logged(/SUBACK to two\n/);
     for (let n = 1; n <= 40; n++) await other.publishAsync('t/1', String(n), { qos: 1 });
     await eventually(() => a.messages.length + b.messages.length === 40);
     expect(a.messages.length).toBeGreaterThan(0);

@@ -6,8 +6,8 @@ export interface BrokerScript {
   /** Properties of the CONNACK, or a reason code with which it refuses. */
   readonly connack?: (attempt: number, packet: Packet) => Partial<IConnackPacket> | 'hang-up';
   /** Codes of the SUBACK; undefined ends the connection, as brokers of the cloud do. */
-  /** Whether a publish comes back to the connection that subscribed to `filters`. */
-  readonly echo?: (topic: string, filters: readonly string[]) => boolean;
+  /** How many copies of a publish come back to the connection that subscribed to `filters`. */
+  readonly echoes?: (topic: string, filters: readonly string[]) => number;
   readonly subscribe?: (filters: readonly string[]) => readonly number[] | 'reset' | undefined;
 }
 
@@ -62,15 +62,10 @@ export class ScriptedBroker {
     parser.on('packet', (packet: Packet) => {
       this.packets.push(packet);
       if (packet.cmd === 'subscribe') own.push(...packet.subscriptions.map(({ topic }) => topic));
-      if (packet.cmd === 'publish' && this.#script.echo?.(packet.topic, own) === true) {
-        reply({
-          cmd: 'publish',
-          topic: packet.topic,
-          payload: packet.payload,
-          qos: 0,
-          dup: false,
-          retain: false,
-        });
+      const echoes = packet.cmd === 'publish' ? (this.#script.echoes?.(packet.topic, own) ?? 0) : 0;
+      for (let n = 0; n < echoes && packet.cmd === 'publish'; n++) {
+        const { topic, payload } = packet;
+        reply({ cmd: 'publish', topic, payload, qos: 0, dup: false, retain: false });
       }
       if (packet.cmd === 'connect') {
         version = packet.protocolVersion === 5 ? 5 : 4;

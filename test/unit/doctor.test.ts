@@ -27,6 +27,7 @@ const facts: BrokerFacts = {
     retainAvailable: true,
     maximumPacketSize: undefined,
     wildcardSubscriptionAvailable: true,
+    subscriptionIdentifiersAvailable: true,
     sharedSubscriptionAvailable: true,
     keepaliveS: undefined,
     sessionExpiryS: undefined,

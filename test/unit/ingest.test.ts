@@ -184,6 +184,18 @@ describe('Ingest', () => {
     expect(conserved()).toMatchObject({ received: 2, deadLettered: 1, filtered: 1 });
   });
 
+  it('acknowledges a copy for another filter in its turn, and stores nothing of it', async () => {
+    const { source, store, clock, metrics, conserved } = await setup();
+    store.auto = stored;
+    source.deliver('s1', '21');
+    source.deliver('s1', '21', { isCopy: true });
+    clock.advance(20);
+    await settle();
+    expect(source.acknowledged.map(({ isCopy }) => isCopy === true)).toEqual([false, true]);
+    expect(conserved()).toMatchObject({ received: 2, stored: 1, filtered: 1, inFlight: 0 });
+    expect(metrics.scrape().get('fieldwatch_intake_filtered_items{code=overlapping_copy}')).toBe(1);
+  });
+
   it('acknowledges messages that need no row even when nothing else arrives', async () => {
     const { source, store, clock } = await setup();
     source.deliver('s1', '-');

@@ -26,6 +26,7 @@ export interface ServerLimits {
   readonly maximumPacketSize: number | undefined;
   readonly wildcardSubscriptionAvailable: boolean;
   readonly sharedSubscriptionAvailable: boolean;
+  readonly subscriptionIdentifiersAvailable: boolean;
   /** The broker insists on this keepalive. */
   readonly keepaliveS: number | undefined;
   /** The broker shortens the session expiry to this. */
@@ -49,6 +50,7 @@ export function serverLimits(connack: IConnackPacket | undefined): ServerLimits 
     maximumPacketSize: said.maximumPacketSize,
     wildcardSubscriptionAvailable: said.wildcardSubscriptionAvailable ?? true,
     sharedSubscriptionAvailable: said.sharedSubscriptionAvailable ?? true,
+    subscriptionIdentifiersAvailable: said.subscriptionIdentifiersAvailable ?? true,
     keepaliveS: said.serverKeepAlive,
     sessionExpiryS: said.sessionExpiryInterval,
     assignedClientId: said.assignedClientIdentifier,

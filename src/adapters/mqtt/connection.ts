@@ -10,6 +10,7 @@ import {
   type Failure,
 } from './failure.ts';
 import { InboundGate, type GateMode } from './held-acks.ts';
+import type { OverlappingCopies } from './overlapping-copies.ts';
 import { HeldMessages } from './held-messages.ts';
 
 export interface ConnectionEvents {
@@ -20,6 +21,12 @@ export interface ConnectionEvents {
   onMessage(message: InboundMessage): void;
   /** Exactly once, whatever happened. */
   onClosed(end: Failure): void;
+}
+
+export interface SubscribeSettings {
+  readonly retainHandling: 0 | 1 | 2;
+  /** MQTT 5: comes back with each message that the packet's filters bring. */
+  readonly identifier: number | undefined;
 }
 
 export interface AckCounts {
@@ -45,6 +52,7 @@ export class MqttConnection {
   /** The broker answered CONNECT with a refusal. */
   #refused = false;
   #closed = false;
+  #copies: OverlappingCopies | undefined;
 
   /** Throws what `tls.connect` throws on unusable key material. */
   constructor(
@@ -72,6 +80,11 @@ export class MqttConnection {
     return this.#open && !this.#closed;
   }
 
+  /** From now on copies that the broker sends for overlapping filters are marked; undefined: none are. */
+  markCopies(copies: OverlappingCopies | undefined): void {
+    this.#copies = copies;
+  }
+
   setGate(mode: GateMode): void {
     this.#gate.setMode(mode);
   }
@@ -96,8 +109,12 @@ export class MqttConnection {
   }
 
   /** Asks for QoS 1: with QoS 2 the PUBREC would leave before anything is stored. Resolves with the SUBACK's codes. */
-  subscribe(filters: readonly string[], retainHandling: 0 | 1 | 2): Promise<readonly number[]> {
-    const v5 = this.#isV5 ? { nl: false, rap: false, rh: retainHandling } : {};
+  subscribe(
+    filters: readonly string[],
+    { retainHandling, identifier }: SubscribeSettings,
+  ): Promise<readonly number[]> {
+    const properties = identifier === undefined ? {} : { properties: { subscriptionIdentifier: identifier } };
+    const v5 = this.#isV5 ? { nl: false, rap: false, rh: retainHandling, ...properties } : {};
     return new Promise((resolve, reject) => {
       this.#client.subscribe([...filters], { qos: 1, ...v5 }, (error, _grants, packet) => {
         // A refused filter is an error for MQTT.js and takes the whole packet with it; the codes say which one it was.
@@ -130,19 +147,35 @@ export class MqttConnection {
 
   #receive(packet: IPublishPacket): void {
     const id = packet.qos === 0 ? 0 : (packet.messageId ?? 0);
+    const receivedAtMs = this.#clock.nowMs();
+    const firstMs = this.#copies === undefined ? undefined : this.#firstArrival(packet, receivedAtMs);
     const message: InboundMessage = {
       topic: packet.topic,
       payload: packet.payload as Buffer,
       qos: packet.qos === 0 ? 0 : 1,
       retain: packet.retain,
       dup: packet.dup,
-      receivedAtMs: this.#clock.nowMs(),
+      receivedAtMs: firstMs ?? receivedAtMs,
       contentType: packet.properties?.contentType,
       epoch: this.epoch,
       packetId: id,
+      ...(firstMs === undefined ? {} : { isCopy: true }),
     };
     if (id !== 0) this.#held.add(message);
     this.#events.onMessage(message);
+  }
+
+  /** When the first copy arrived, of a publish that the broker sends for several filters. */
+  #firstArrival(packet: IPublishPacket, receivedAtMs: number): number | undefined {
+    if (packet.dup) return undefined;
+    const ids = packet.properties?.subscriptionIdentifier;
+    return this.#copies?.firstArrivalOf({
+      topic: packet.topic,
+      payload: packet.payload as Buffer,
+      subscriptionIds: typeof ids === 'number' ? [ids] : ids,
+      receivedAtMs,
+      monotonicMs: this.#clock.monotonicMs(),
+    });
   }
 
   #listen(): void {

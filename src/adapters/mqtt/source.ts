@@ -2,6 +2,7 @@ import type { IConnackPacket } from 'mqtt';
 import type { RandomSource } from '../../core/backoff.ts';
 import { counted } from '../../core/counted.ts';
 import { messageOf } from '../../core/errors.ts';
+import { overlappingFilters } from '../../core/topic.ts';
 import type {
   Clock,
   InboundMessage,
@@ -11,6 +12,7 @@ import type {
   MessageSource,
   Metrics,
 } from '../../ports.ts';
+import { trySharedSubscriptions, tryOverlappingSubscriptions } from './broker-trials.ts';
 import { BrokerAdaptation } from './broker-adaptation.ts';
 import { serverLimits } from './broker-limits.ts';
 import { buildConnectOptions } from './connect-options.ts';
@@ -20,7 +22,7 @@ import { assertMqttInternals, type GateMode } from './held-acks.ts';
 import { createMqttMeters, type MqttMeters } from './meters.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
 import { ReconnectPolicy } from './reconnect-policy.ts';
-import { probeSharedSubscriptions } from './shared-probe.ts';
+import { OverlappingCopies } from './overlapping-copies.ts';
 import { Subscriptions } from './subscriptions.ts';
 import { deadline } from './wait.ts';
 
@@ -67,7 +69,12 @@ class MqttJsSource implements MqttSource {
   #epoch = 0;
   #connectedAtMs: number | undefined;
   #url = '';
+  #filters: readonly string[];
   #sharedTried = false;
+  #sharesWarned = false;
+  /** Whether the broker sends a copy for each matching filter; undefined until it was tried. */
+  #sendsCopies: boolean | undefined;
+  #identifiers: ReadonlyMap<string, number> = new Map();
   #hadSession = false;
   #sessionPresent = false;
   #cancelRetry: () => void = () => undefined;
@@ -76,6 +83,7 @@ class MqttJsSource implements MqttSource {
 
   constructor(options: MqttSourceOptions, deps: MqttSourceDeps) {
     this.#options = options;
+    this.#filters = options.filters;
     this.#clock = deps.clock;
     this.#logger = deps.logger.child({ clientId: options.clientId });
     this.#meters = createMqttMeters(deps.metrics, () => this.#connection?.heldCount ?? 0);
@@ -91,6 +99,7 @@ class MqttJsSource implements MqttSource {
       memory: options.memory,
       retainHandling: options.retainHandling ?? 1,
       refusalOf: (filter) => this.#adaptation.refusalOf(filter),
+      identifierOf: (filter) => this.#identifiers.get(filter),
       offersQos1: () => this.#adaptation.publish.qos === 1,
       packet: () => ({
         maxFilters: options.maxSubscribeFilters,
@@ -124,8 +133,14 @@ class MqttJsSource implements MqttSource {
     if (this.#gate === 'paused') this.#setGate('open');
   }
 
-  resubscribe(filters: readonly string[]): Promise<void> {
-    return this.#subscriptions.replace(filters);
+  async resubscribe(filters: readonly string[]): Promise<void> {
+    this.#filters = filters;
+    const connection = this.#connection;
+    if (connection?.isOpen === true) {
+      await this.#prepareOverlaps();
+      connection.markCopies(OverlappingCopies.of(filters, this.#sendsCopies === true));
+    }
+    await this.#subscriptions.replace(filters);
   }
 
   async stopReceiving(): Promise<void> {
@@ -225,15 +240,43 @@ class MqttJsSource implements MqttSource {
   }
 
   async #subscribe(connection: MqttConnection): Promise<void> {
-    const { protocolVersion, filters } = this.#options;
-    const shared = filters.some((filter) => filter.startsWith('$share/'));
-    if (protocolVersion === 4 && shared && !this.#sharedTried) {
-      const works = await probeSharedSubscriptions(this.#options, this.#url, this.#clock);
-      if (connection !== this.#connection) return;
-      this.#sharedTried = works !== undefined;
-      this.#adaptation.sharedTried(works);
-    }
+    await this.#tryShared();
+    await this.#prepareOverlaps();
+    if (connection !== this.#connection) return;
+    connection.markCopies(OverlappingCopies.of(this.#filters, this.#sendsCopies === true));
     await this.#subscriptions.attach(connection, this.#sessionPresent);
+  }
+
+  async #tryShared(): Promise<void> {
+    const shared = this.#filters.some((filter) => filter.startsWith('$share/'));
+    if (this.#options.protocolVersion === 5 || !shared || this.#sharedTried) return;
+    const works = await trySharedSubscriptions(this.#options, this.#url, this.#clock);
+    this.#sharedTried = works !== undefined;
+    this.#adaptation.sharedTried(works);
+  }
+
+  /** Filters that overlap get identifiers; where there are none it is tried whether the broker sends copies at all. */
+  async #prepareOverlaps(): Promise<void> {
+    const overlaps = overlappingFilters(this.#filters);
+    const overlapping = overlaps.filter((filter) => !filter.startsWith('$share/'));
+    if (overlapping.length < overlaps.length) this.#warnOfShares(overlaps);
+    const { limits } = this.#adaptation;
+    const hasIdentifiers = limits?.subscriptionIdentifiersAvailable === true;
+    this.#identifiers = new Map(
+      hasIdentifiers ? overlapping.map((filter, index) => [filter, index + 1] as const) : [],
+    );
+    if (overlapping.length === 0 || hasIdentifiers || this.#sendsCopies !== undefined) return;
+    this.#sendsCopies = await tryOverlappingSubscriptions(this.#options, this.#url, this.#clock);
+  }
+
+  /** Copies of shared subscriptions go to different daemons: none of them can know. */
+  #warnOfShares(filters: readonly string[]): void {
+    if (this.#sharesWarned) return;
+    this.#sharesWarned = true;
+    this.#logger.warn(
+      { filters, remedy: 'Use routes whose topics do not overlap, or messages with a time of their own.' },
+      'mqtt: topics of a share group overlap, a message without a time may be stored twice',
+    );
   }
 
   #ended(cause: Failure): void {

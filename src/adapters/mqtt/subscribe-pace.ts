@@ -7,8 +7,8 @@ export interface PacketLimits {
 
 /** Packets of so many filters are tried in turn by a broker that hangs up on larger ones. AWS IoT Core takes 8. */
 const STEPS = [8, 1] as const;
-/** One end at a SUBSCRIBE may be chance: a broker that restarts, a listener that is full. */
-const ENDS_TO_SHRINK = 2;
+/** An end at a SUBSCRIBE may be chance: a broker that restarts, a listener that is full. */
+const ENDS_TO_SHRINK = 3;
 /** A single filter at which the broker hung up so many times is left out for a while, so that the others work. */
 const ENDS_TO_LEAVE_OUT = 5;
 const LEFT_OUT_MS = 10 * 60_000;
@@ -69,6 +69,12 @@ export class SubscribePace {
     for (const filter of this.#pending) this.#endsAt.delete(filter);
     this.#answeredOnConnection += this.#pending.length;
     this.#pending = [];
+  }
+
+  /** The broker accepts no connection: what ended before had this cause, and not a SUBSCRIBE. */
+  brokerAway(): void {
+    this.#endsAtPacket = { packet: '', times: 0 };
+    this.#endsAt.clear();
   }
 
   /**

@@ -36,6 +36,8 @@ export interface SubscriptionDeps {
   readonly refusalOf: (filter: string) => number | undefined;
   /** False where the CONNACK said QoS 0 only, which is logged once for the connection and not for each filter. */
   readonly offersQos1: () => boolean;
+  /** The subscription identifier of a filter that overlaps with others; such a filter has a packet of its own. */
+  readonly identifierOf: (filter: string) => number | undefined;
   /** How large a SUBSCRIBE may be on the present connection. */
   readonly packet: () => PacketLimits;
 }
@@ -48,8 +50,8 @@ export class Subscriptions {
   /** What the persistent session may hold: always a superset of the truth, also after a crash. */
   #remembered = new Set<string>();
   #savedText = '';
-  /** Confirmed on the present connection. */
-  #active = new Set<string>();
+  /** Confirmed on the present connection, with the identifier each was subscribed with. */
+  readonly #active = new Map<string, number | undefined>();
   /** Refused filters and why; each is logged once per reason. */
   #failed = new Map<string, number>();
   #saidOutcome = '';
@@ -76,7 +78,7 @@ export class Subscriptions {
 
   /** After a connect: everything is subscribed again, which changes nothing where the session still has it. */
   attach(connection: MqttConnection, sessionPresent: boolean): Promise<void> {
-    this.detach();
+    this.#retry?.cancel();
     this.#connection = connection;
     this.#active.clear();
     this.#saidOutcome = '';
@@ -90,7 +92,9 @@ export class Subscriptions {
     this.#connection = undefined;
     this.#retry?.cancel();
     this.#retry = undefined;
-    return wasConnected ? this.#pace.ended(closedByBroker, this.#deps.clock.monotonicMs()) : undefined;
+    if (wasConnected) return this.#pace.ended(closedByBroker, this.#deps.clock.monotonicMs());
+    this.#pace.brokerAway();
+    return undefined;
   }
 
   /** The next set of filters; without a connection it takes effect at the next connect. */
@@ -153,16 +157,35 @@ export class Subscriptions {
 
   async #addMissing(connection: MqttConnection): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
-    const missing = [...this.#wanted].filter((filter) => !this.#active.has(filter));
+    const { identifierOf } = this.#deps;
+    const missing = [...this.#wanted].filter(
+      (filter) => !this.#active.has(filter) || this.#active.get(filter) !== identifierOf(filter),
+    );
     const refused = missing.filter((filter) => this.#refuseUnasked(filter));
     const asked = refused.length === 0 ? missing : missing.filter((filter) => !refused.includes(filter));
     for (const filter of this.#pace.leftOut(nowMs)) this.#failed.set(filter, LEFT_OUT);
-    for (const packet of this.#pace.packets(asked, this.#deps.packet(), nowMs)) {
+    for (const packet of this.#packets(asked, nowMs)) {
       this.#pace.sent(packet);
-      const codes = await this.#answered(connection.subscribe(packet, this.#deps.retainHandling));
+      const [only] = packet;
+      const identifier = only === undefined ? undefined : this.#deps.identifierOf(only);
+      const codes = await this.#answered(
+        connection.subscribe(packet, { retainHandling: this.#deps.retainHandling, identifier }),
+      );
       this.#pace.answered();
       packet.forEach((filter, index) => this.#outcome(filter, codes[index] ?? 128));
     }
+  }
+
+  /** An identifier belongs to a packet and all its filters (MQTT 5, 3.8.2.1.2). */
+  #packets(asked: readonly string[], nowMs: number): string[][] {
+    const limits = this.#deps.packet();
+    const isAlone = (filter: string) => this.#deps.identifierOf(filter) !== undefined;
+    const together = asked.filter((filter) => !isAlone(filter));
+    const alone = asked.filter(isAlone);
+    return [
+      ...this.#pace.packets(together, limits, nowMs),
+      ...this.#pace.packets(alone, { ...limits, maxFilters: 1 }, nowMs),
+    ];
   }
 
   /** A filter that the CONNACK excludes is refused without asking. */
@@ -190,7 +213,7 @@ export class Subscriptions {
       this.#failed.set(filter, code);
       return;
     }
-    this.#active.add(filter);
+    this.#active.set(filter, this.#deps.identifierOf(filter));
     if (this.#failed.delete(filter)) logger.info({ filter }, 'mqtt: a refused subscription is accepted now');
     if (code === 0 && this.#deps.offersQos1()) {
       logger.warn({ filter }, 'mqtt: the broker grants only QoS 0: messages can be lost');
