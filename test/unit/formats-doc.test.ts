@@ -5,7 +5,7 @@ import { CODECS } from '../../src/core/codec/index.ts';
 import { PRESETS } from '../../src/core/preset/index.ts';
 import { decodeOne, parseReplayLine } from '../../src/cli/decode-core.ts';
 import { routeKeys } from '../../src/config/schema/routes.ts';
-import { routerOf } from '../support/routes.ts';
+import { feed, routerOf } from '../support/routes.ts';
 
 const text = readFileSync(new URL('../../docs/formats.md', import.meta.url), 'utf8');
 
@@ -18,6 +18,20 @@ const examples = text.split(/^### /m).flatMap((section) => {
     ? []
     : [{ title, yaml, line, wanted }];
 });
+
+/** The rows of the tables of messages: section, topic, payload, outcome. */
+const tables = text.split(/^### /m).flatMap((section) => {
+  const title = section.split('\n')[0] ?? '';
+  const rows = section.matchAll(/^\| `([^`]+)` +\| `([^`]+)` +\| ([^|]+?) +\|$/gm);
+  return section.includes('| payload')
+    ? [...rows].map(([, ...cells]) => [title, ...cells] as [string, string, string, string])
+    : [];
+});
+
+function rejection(code: string): string {
+  if (code === 'ignored') return code;
+  return code === 'no_match' ? 'no route' : `dead letter: ${code}`;
+}
 
 describe('docs/formats.md', () => {
   test.each(examples.map((example) => [example.title, example] as const))(
@@ -33,6 +47,29 @@ describe('docs/formats.md', () => {
       expect(wanted).toMatch(/^\{"readings"/);
     },
   );
+
+  test.each(tables)('%s: %s %s', (section, topic, payload, outcome) => {
+    const yaml = examples.find(({ title }) => title === section)?.yaml ?? '';
+    const hex = /^hex:(.*)/.exec(payload)?.[1];
+    const message = hex === undefined ? { payload } : { payload_hex: hex };
+    const decoded = feed(routerOf((parse(yaml) as { routes: unknown }).routes), { topic, ...message });
+    const names = decoded.kind === 'reject' ? [] : decoded.readings.flatMap((one) => [...one.metrics.keys()]);
+    const listed = (label: string) =>
+      new RegExp(`(?:^|; )${label}: ([\\w/, ]+)`).exec(outcome)?.[1]?.trim().split(', ');
+    if (decoded.kind === 'reject') expect(rejection(decoded.code)).toBe(outcome.replace(/ \(.*/, ''));
+    else expect(names.sort()).toEqual(listed('stored')?.sort());
+    for (const name of listed('not stored') ?? []) expect(names).not.toContain(name);
+  });
+
+  test('every ecosystem has a table of its messages', () => {
+    const described = new Set(tables.map(([section]) => section));
+    const missing = examples.filter(({ title, yaml }) => {
+      const name = /preset: ([\w-]+)/.exec(yaml)?.[1];
+      const preset = PRESETS.find((one) => one.name === name);
+      return preset?.recognise !== undefined && !described.has(title);
+    });
+    expect(missing.map(({ title }) => title)).toEqual([]);
+  });
 
   test('every preset, codec and key has its place', () => {
     expect(

@@ -15,6 +15,7 @@ import { homie } from './homie.ts';
 import { owntracks } from './owntracks.ts';
 import { rtl433 } from './rtl_433.ts';
 import { ruuvi } from './ruuvi.ts';
+import { shellyGen1 } from './shelly-gen1.ts';
 import { shellyGen2 } from './shelly-gen2.ts';
 import { tasmota } from './tasmota.ts';
 import { theengs } from './theengs.ts';
@@ -42,6 +43,7 @@ export const PRESETS: readonly Preset[] = [
   chirpstackV4,
   sparkplugB,
   shellyGen2,
+  shellyGen1,
   homie,
   owntracks,
   ruuvi,

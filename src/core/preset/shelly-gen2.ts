@@ -1,59 +1,25 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
-import { emptyDoc, isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
-import { IGNORED, NO_METRICS, type Draft } from '../mapping/draft.ts';
+import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
+import { IGNORED, type Draft } from '../mapping/draft.ts';
+import { LossTally, setMetric } from '../mapping/losses.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
+import { componentMetrics, kindOf, neverMeasures } from './shelly-components.ts';
 
-type Reads = readonly (readonly [name: string, path: ReturnType<typeof pointer>])[];
-
-const reads = (paths: Readonly<Record<string, string>>): Reads =>
-  Object.entries(paths).map(([name, path]) => [name, pointer(path)]);
-
-const SWITCH_LIKE = reads({
-  output: '/output',
-  apower: '/apower',
-  voltage: '/voltage',
-  current: '/current',
-  freq: '/freq',
-  pf: '/pf',
-  aenergy_total: '/aenergy/total',
-  ret_aenergy_total: '/ret_aenergy/total',
-  // The relay's own temperature says nothing about the room.
-  device_temperature: '/temperature/tC',
-});
-
-const COMPONENTS: ReadonlyMap<string, Reads> = new Map([
-  ['temperature', reads({ temperature: '/tC' })],
-  ['humidity', reads({ humidity: '/rh' })],
-  ['devicepower', reads({ battery: '/battery/percent', battery_voltage: '/battery/V' })],
-  ['wifi', reads({ rssi: '/rssi' })],
-  ['switch', SWITCH_LIKE],
-  ['pm1', SWITCH_LIKE],
-  ['em1', SWITCH_LIKE],
-  ['cover', SWITCH_LIKE],
-]);
-
-const EXTERNAL = pointer('/external/present');
+interface Instance {
+  readonly metrics: Record<string, unknown>;
+  readonly losses: LossTally;
+}
 
 /** Adds what `component` (`switch:1`) measures to its instance's metrics. */
-function addComponent(
-  instances: Map<string, Record<string, unknown>>,
-  component: string,
-  status: unknown,
-): void {
-  const [kind = '', instance = '0'] = component.split(':');
-  const paths = COMPONENTS.get(kind);
-  // A component that is gone comes as null.
-  if (paths === undefined || !isObject(status)) return;
-  // On USB power a battery that is not there reports 0 %.
-  if (kind === 'devicepower' && lookup(status, EXTERNAL) === true) return;
-  const metrics = instances.get(instance) ?? emptyDoc();
-  instances.set(instance, metrics);
-  for (const [name, path] of paths) {
-    const value = lookup(status, path);
-    if (value !== undefined && value !== null) metrics[name] = value;
-  }
+function addComponent(instances: Map<string, Instance>, component: string, status: unknown): void {
+  const metrics = componentMetrics(component, status);
+  if (metrics === undefined) return;
+  const [, number = '0'] = component.split(':');
+  const instance = instances.get(number) ?? { metrics: emptyDoc(), losses: new LossTally() };
+  instances.set(number, instance);
+  for (const name of Object.keys(metrics)) setMetric(instance.metrics, name, metrics[name], instance.losses);
 }
 
 function drafts(
@@ -61,11 +27,12 @@ function drafts(
   components: readonly (readonly [string, unknown])[],
   parts: Partial<Draft>,
 ): Draft[] {
-  const instances = new Map<string, Record<string, unknown>>();
+  const instances = new Map<string, Instance>();
   for (const [component, status] of components) addComponent(instances, component, status);
-  return [...instances].map(([instance, metrics]) => ({
+  return [...instances].map(([instance, { metrics, losses }]) => ({
     record,
     metrics,
+    losses,
     verbatim: true,
     ...parts,
     suffix: instance === '0' ? undefined : `:${instance}`,
@@ -87,12 +54,9 @@ const shape: Shape = (record, { captures }) => {
             time: own(params, 'ts') ?? null,
           })
         : [];
-  return found.length === 0 ? NO_METRICS : found;
+  // A component that cannot measure, or has nothing to say at present, is no fault.
+  return found.length === 0 ? IGNORED : found;
 };
-
-/** Components with nothing to measure, which tell a Shelly all the same. */
-const OTHERS =
-  /^(?:sys|cloud|mqtt|ble|ws|ui|eth|modbus|matter|input|light|script|pm1data|em|emdata|em1data)$/;
 
 function recognise({ levels, document }: Observed): Recognition | undefined {
   const [id = '', kind, last = ''] = levels.slice(-3);
@@ -103,13 +67,13 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
     if (method === 'NotifyStatus' || method === 'NotifyFullStatus') return telemetry(config);
     return method === 'NotifyEvent' ? beside(config) : undefined;
   }
-  const [component = '', instance] = last.split(':');
+  const component = kindOf(last);
+  const instance = last.split(':')[1];
   if (kind !== 'status' || id === '') return undefined;
   // `temperature:0` names itself; `wifi` alone could be anybody's.
   const sure = instance !== undefined && own(document, 'id') === Number(instance);
   if (!sure && !/^shelly/i.test(id)) return undefined;
-  if (COMPONENTS.has(component)) return telemetry(config);
-  return OTHERS.test(component) ? beside(config) : undefined;
+  return neverMeasures(component) ? beside(config) : telemetry(config);
 }
 
 const prefix = (base: string | undefined): string => (base === undefined ? '' : `${base}/`);

@@ -1,0 +1,77 @@
+import type { Observed } from '../learn/observed.ts';
+import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
+import type { Preset } from './preset.ts';
+
+const NUMBERED: Readonly<Record<string, readonly string[]>> = {
+  relay: ['power', 'energy', 'overpower_value'],
+  roller: ['pos', 'power', 'energy'],
+  light: ['power', 'energy'],
+  white: ['power', 'energy'],
+  color: ['power', 'energy'],
+  emeter: [
+    'power',
+    'reactive_power',
+    'apparent_power',
+    'voltage',
+    'current',
+    'pf',
+    'energy',
+    'returned_energy',
+    'total',
+    'total_returned',
+  ],
+};
+const CHANNELS = [0, 1, 2, 3];
+
+/** Topics as metrics: what a sensor measures by its usual name, the channels of a device by kind, number and name. */
+const METRICS: Readonly<Record<string, string>> = Object.fromEntries([
+  ...['temperature', 'humidity', 'battery', 'lux', 'tilt'].map((name) => [`sensor/${name}`, name]),
+  ['sensor/concentration', 'concentration'],
+  // The relay's own temperature says nothing about the room.
+  ['temperature', 'device_temperature'],
+  ['emeter_n/current', 'emeter_n_current'],
+  ['bat', 'battery'],
+  ...CHANNELS.flatMap((channel) => [
+    [`ext_temperature/${channel}`, `ext_temperature_${channel}`],
+    [`ext_humidity/${channel}`, `ext_humidity_${channel}`],
+    [`adc/${channel}`, `adc_${channel}`],
+    [`input/${channel}`, `input_${channel}`],
+    ...Object.entries(NUMBERED).flatMap(([kind, names]) =>
+      names.map((name) => [`${kind}/${channel}/${name}`, `${kind}_${channel}_${name}`]),
+    ),
+  ]),
+]) as Record<string, string>;
+
+/** Words (on, off, open, bright), commands and JSON that repeats: nothing that could be stored. */
+const NOT_TELEMETRY =
+  /\/(?:(?:relay|roller|light|white|color)\/\d+(?:\/(?:command|set|status|stop_reason))?|command|announce|info|online|longpush\/\d+|input_event\/\d+|temperature_(?:status|f)|overtemperature|ext_temperatures(?:_f)?|ext_temperature_f\/\d+|ext_humidities|ext_switch\/\d+|sensor\/(?:state|illumination|act_reasons|error|operation|gas|self_test|ext_power|charger|n\/a)|settings|[\w/]+\/command)$/;
+
+const DEVICE = /^shelly[a-z0-9]+-[0-9a-f]{6,12}$/i;
+const FIRST_GENERATION =
+  /^(?:relay|roller|light|white|color|emeter|emeter_n|sensor|input|adc|ext_temperature|temperature|status|info|online|announce|command)$/;
+
+function recognise({ levels, topic, content, document }: Observed): Recognition | undefined {
+  const at = levels.findIndex((level) => DEVICE.test(level));
+  if (at < 1 || !FIRST_GENERATION.test(levels[at + 1] ?? '') || levels[at + 1] === 'events') return undefined;
+  // Later generations have JSON in status/<component>.
+  if (levels[at + 1] === 'status' && levels.length > at + 2) return undefined;
+  const config = withBase(levels.slice(0, at), 'shellies');
+  const measures = content.kind === 'number' || (levels.at(-1) === 'status' && document !== undefined);
+  return measures && !NOT_TELEMETRY.test(topic) ? telemetry(config) : beside(config);
+}
+
+/** Shelly of the first generation: one value per topic; Shelly Motion sends one JSON object. */
+export const shellyGen1: Preset = {
+  name: 'shelly-gen1',
+  summary: 'Shelly devices of the first generation',
+  defaults: ({ base_topic: base = 'shellies' }) => ({
+    codec: 'auto',
+    topic: `${base}/{device}/{metric...}`,
+    metric_map: METRICS,
+    // Shelly Motion says 0 before it knows the time.
+    on_bad_time: 'received',
+  }),
+  ignores: (topic) => NOT_TELEMETRY.test(topic),
+  rest: ({ base_topic: base = 'shellies' }) => [`${base}/#`],
+  recognise,
+};
