@@ -14,7 +14,14 @@ import { SilentFeeds } from '../services/silent-feeds.ts';
 import { StoreWatch } from '../services/store-health.ts';
 import { followLocations, openAlerting, tellingOf, watchTime } from './alerts.ts';
 import { shareDuty, type SharedDuty } from './duty.ts';
-import { greetDatabase, monitorClock, openDatabase, prepareDatabase, type Database } from './database.ts';
+import {
+  greetDatabase,
+  monitorClock,
+  openDatabase,
+  prepareDatabase,
+  probeDatabase,
+  type Database,
+} from './database.ts';
 import { openHttp } from './http.ts';
 import { startIntake, type IntakeEnds } from './intake.ts';
 import { registryOptions } from './options.ts';
@@ -63,10 +70,12 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   // Before the first message is stamped, where the database is there to say what time it is.
   if (start.done) await clockMonitor.start();
   else void clockMonitor.start();
+  const probe = probeDatabase(parts, house.database);
+  void probe.start();
   const feeds = watchFeeds(parts, live);
   const connectivity = () => live.connectivity;
   const httpPort = await openHttp(parts, {
-    ...{ writer, scheduling, notifying, feeds, connectivity },
+    ...{ writer, scheduling, notifying, feeds, connectivity, probe },
     clockCorrectionMs: () => clockMonitor.correctionMs,
   });
   const { source, ingest, publish } = await startIntake(

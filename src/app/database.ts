@@ -6,11 +6,18 @@ import { databaseError } from '../adapters/timescale/errors.ts';
 import { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
 import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
+import {
+  ENCODING_REMEDY,
+  ENCODING_WARNING,
+  examineServer,
+  refuseReadOnly,
+} from '../adapters/timescale/examine.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { ReadingStore } from '../ports.ts';
 import { ClockMonitor } from '../services/clock-monitor.ts';
+import { DatabaseProbe } from '../services/database-probe.ts';
 import { databaseOptions, declaredSensors, storeOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 
@@ -49,6 +56,13 @@ export async function greetDatabase({ pool }: Database): Promise<void> {
   }
 }
 
+/** Asks the database regularly, for readiness. */
+export function probeDatabase({ clock, releasers }: Parts, { pool }: Database): DatabaseProbe {
+  const probe = new DatabaseProbe({ clock, ask: () => refuseReadOnly(pool) });
+  releasers.add('database probe', () => probe.stop());
+  return probe;
+}
+
 /** Compares the clock of the database server with this system's, and corrects the daemon's by it. */
 export function monitorClock({ clock, logger, metrics, releasers }: Parts, { pool }: Database): ClockMonitor {
   const serverMs = async () => {
@@ -62,9 +76,11 @@ export function monitorClock({ clock, logger, metrics, releasers }: Parts, { poo
   return monitor;
 }
 
-/** Its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
+/** A server that can be relied on, its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
 export async function prepareDatabase({ config, logger }: Parts, database: Database): Promise<void> {
   const { url, pool, directory } = database;
+  const { encoding } = await examineServer(databaseOptions(config, url, 'start'));
+  if (encoding !== 'UTF8') logger.warn({ encoding, remedy: ENCODING_REMEDY }, ENCODING_WARNING);
   if (config.database.migrate_at_start) await migrateDatabase(databaseOptions(config, url), { log: logger });
   else await schemaIsCurrent(pool);
   await directory.declare(declaredSensors(config));

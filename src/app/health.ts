@@ -3,6 +3,7 @@ import { counted } from '../core/counted.ts';
 import { isNote } from '../core/policy/finding.ts';
 import type { Connectivity } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
+import type { DatabaseProbe } from '../services/database-probe.ts';
 import type { Notifying } from '../services/notifying.ts';
 import type { Scheduling } from '../services/scheduling.ts';
 import type { SilentFeeds } from '../services/silent-feeds.ts';
@@ -19,6 +20,7 @@ export interface HealthSources {
   readonly connectivity: () => Connectivity;
   /** How far the database server's clock is ahead, while the daemon goes by it. */
   readonly clockCorrectionMs: () => number | undefined;
+  readonly probe: Pick<DatabaseProbe, 'trouble'>;
 }
 
 /** The parts of `/readyz`. The broker and the database make the daemon unready; the rest only degrades it. */
@@ -29,17 +31,23 @@ export function readinessChecks({
   feeds,
   connectivity,
   clockCorrectionMs,
+  probe,
 }: HealthSources): readonly ReadinessCheck[] {
   return [
     { name: 'mqtt', check: () => broker(connectivity()) },
     {
       name: 'database',
       check: () => {
-        const { health } = writer;
-        if (health.state === 'ok') return { status: 'ok' };
-        const detail = `${health.code}: ${health.message}`;
-        // What arrives is safe in the spool: to whoever asks whether it is taken, the daemon is ready.
-        return { status: writer.spoolHealth?.keeps === true ? 'degraded' : 'fail', detail };
+        const { health, spoolHealth } = writer;
+        const trouble = health.state === 'ok' ? probe.trouble : health;
+        if (trouble === undefined) return { status: 'ok' };
+        const detail = `${trouble.code}: ${trouble.message}`;
+        // What arrives is safe in the spool, or will be: to whoever asks whether it is taken, the daemon is ready.
+        const spooled = spoolHealth !== undefined && spoolHealth.trouble === undefined;
+        return {
+          status: spooled && (spoolHealth.keeps || health.state === 'ok') ? 'degraded' : 'fail',
+          detail,
+        };
       },
     },
     { name: 'spool', check: () => spool(writer.spoolHealth) },

@@ -157,7 +157,8 @@ export class PostgresServer {
   }
 }
 
-async function unprivileged(): Promise<{ uid?: number; gid?: number }> {
+/** Debian's user for the server, where this process is root; nothing otherwise. */
+export async function unprivileged(): Promise<{ uid?: number; gid?: number }> {
   if (process.getuid?.() !== 0) return {};
   const id = async (flag: string) => Number((await run('id', [flag, ROOT_USER])).stdout);
   return { uid: await id('-u'), gid: await id('-g') };

@@ -14,6 +14,8 @@ test('08P01 is a refused row, unless a pooler ends the connection with it', () =
   const said = { severity: 'FATAL', code: '08P01' };
   const pooler = Object.assign(new Error('server login has been failing'), said);
   expect(judge(pooler)).toMatchObject({ kind: 'transient', code: 'DB_POOLER', lost: true });
+  expect(judge(Object.assign(new Error('SASL authentication failed'), said)).code).toBe('DB_AUTH');
+  expect(judge(Object.assign(new Error('no such database: x'), said)).code).toBe('DB_NO_DATABASE');
   expect(judge(Object.assign(pooler, { severity: 'ERROR' })).kind).toBe('data');
 });
 

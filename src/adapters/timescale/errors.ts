@@ -203,9 +203,18 @@ export function judge(error: unknown): Verdict {
   if (byErrno !== undefined) return byErrno;
   if (!isSqlState(code)) return code.startsWith('ERR_') ? BUG : UNKNOWN;
   // What PgBouncer says itself, it says with this code, and ends the connection.
-  if (code === '08P01' && (error as { severity?: unknown }).severity === 'FATAL') return POOLER;
+  if (code === '08P01' && (error as { severity?: unknown }).severity === 'FATAL')
+    return byPooler(messageOf(error));
   return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN;
 }
+
+/** PgBouncer has one code for all; its texts are not translated. */
+const byPooler = (text: string): Verdict =>
+  /authentication failed|auth failed|no such user/i.test(text)
+    ? AUTH
+    : /no such database/i.test(text)
+      ? NO_DATABASE
+      : POOLER;
 
 const withoutCode = (text: string): Verdict =>
   BY_DRIVER_TEXT.find(([beginning]) => text.startsWith(beginning))?.[1] ?? LOST;

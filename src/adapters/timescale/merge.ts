@@ -1,6 +1,7 @@
 import type { Micros } from '../../core/reading.ts';
 import type { StorableReading, StoreOutcome } from '../../ports.ts';
 import type { BatchRows } from './batch-rows.ts';
+import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { isoMicros } from './values.ts';
 
@@ -18,6 +19,7 @@ const each = (text: (column: string) => string, separator = ', ') => CORE.map(te
 
 /** Few temporary tables, and only those that are needed: creating and dropping one costs more than its rows. */
 const READINGS = {
+  table: 'sensor_readings',
   stage: `CREATE TEMP TABLE fw_readings (ord int, time timestamptz, sensor_id int,
     ${FLOATS.map((column) => `${column} double precision`).join(', ')}, rssi int) ON COMMIT DROP`,
   copy: 'COPY pg_temp.fw_readings FROM STDIN BINARY',
@@ -43,6 +45,7 @@ CREATE TEMP TABLE fw_row ON COMMIT DROP AS
 INSERT INTO sensor_readings (time, sensor_id, ${CORE.join(', ')})
   SELECT time, sensor_id, ${each((c) => `${c}_first`)} FROM pg_temp.fw_row
    WHERE nth = 1 AND NOT present ORDER BY sensor_id, time`,
+  inserted: '(SELECT count(*)::int FROM pg_temp.fw_row WHERE nth = 1 AND NOT present)',
   verdicts: `
   SELECT ord, present OR nth > 1 AS present,
     ${each((c) => `${c} IS NOT NULL AND ${c} IS DISTINCT FROM coalesce(${c}_stored, ${c}_first)`, ' OR ')} AS conflict,
@@ -62,6 +65,7 @@ UPDATE sensor_readings r SET ${each((c) => `${c} = coalesce(r.${c}, f.${c}_first
 } as const;
 
 const METRICS = {
+  table: 'sensor_metrics',
   stage: `CREATE TEMP TABLE fw_metrics (ord int, time timestamptz, sensor_id int, metric_id int,
     value double precision) ON COMMIT DROP`,
   copy: 'COPY pg_temp.fw_metrics FROM STDIN BINARY',
@@ -76,6 +80,7 @@ CREATE TEMP TABLE fw_narrow ON COMMIT DROP AS
 INSERT INTO sensor_metrics (time, sensor_id, metric_id, value)
   SELECT time, sensor_id, metric_id, value FROM pg_temp.fw_narrow
    WHERE nth = 1 AND stored IS NULL ORDER BY sensor_id, metric_id, time`,
+  inserted: '(SELECT count(*)::int FROM pg_temp.fw_narrow WHERE nth = 1 AND stored IS NULL)',
   verdicts: `
   SELECT ord, stored IS NOT NULL OR nth > 1 AS present, value IS DISTINCT FROM coalesce(stored, first) AS conflict,
     stored IS NULL AND nth = 1 AS fresh, false AS to_fill
@@ -83,15 +88,21 @@ INSERT INTO sensor_metrics (time, sensor_id, metric_id, value)
 } as const;
 
 /** Per reading, over its row and its narrow rows. */
-const outcomeOf = (verdicts: readonly string[]) => `
-SELECT count(*) FILTER (WHERE conflict)::int AS conflict,
+const outcomeOf = (verdicts: readonly string[], inserted: readonly string[]) => `
+SELECT ARRAY[${inserted.join(', ')}] AS inserted, count(*) FILTER (WHERE conflict)::int AS conflict,
        count(*) FILTER (WHERE NOT conflict AND fresh AND NOT present)::int AS stored,
        count(*) FILTER (WHERE NOT conflict AND fresh AND present)::int AS merged,
        count(*) FILTER (WHERE NOT conflict AND NOT fresh)::int AS duplicate,
-       coalesce(bool_or(to_fill), false) AS to_fill
+       count(*) FILTER (WHERE to_fill)::int AS to_fill
   FROM (SELECT bool_or(conflict) AS conflict, bool_or(fresh) AS fresh, bool_or(present) AS present,
                bool_or(to_fill) AS to_fill
           FROM (${verdicts.join(' UNION ALL ')}) verdicts GROUP BY ord) readings`;
+
+/** Rows that each INSERT, and the UPDATE, have to report. */
+interface Changed {
+  readonly inserted: readonly number[];
+  readonly to_fill: number;
+}
 
 /** Inside a transaction that `work` begins here and the caller ends. The outcome is that of every reading in `rows`. */
 export async function merge(
@@ -111,11 +122,20 @@ export async function merge(
   const results = await work.script(
     [
       ...parts.flatMap(({ compare, insert }) => [compare(inSpan), insert]),
-      outcomeOf(parts.map(({ verdicts }) => verdicts)),
+      outcomeOf(
+        parts.map(({ verdicts }) => verdicts),
+        parts.map(({ inserted }) => inserted),
+      ),
     ].join(';'),
   );
-  const counts = results.at(-1)?.rows[0] as StoreOutcome & { to_fill: boolean };
-  if (counts.to_fill) await work.script(READINGS.fill(inSpan));
+  const counts = results.at(-1)?.rows[0] as StoreOutcome & Changed;
+  // Two results a part: the comparison and the INSERT.
+  for (const [at, { table }] of parts.entries())
+    refuseVanished(table, counts.inserted[at] ?? 0, results[2 * at + 1]?.rowCount ?? null);
+  if (counts.to_fill > 0) {
+    const filled = (await work.script(READINGS.fill(inSpan))).at(-1);
+    refuseVanished(READINGS.table, counts.to_fill, filled?.rowCount ?? null);
+  }
   const { stored, duplicate, merged, conflict } = counts;
   return { stored, duplicate, merged, conflict };
 }

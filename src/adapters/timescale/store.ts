@@ -1,3 +1,5 @@
+import type pg from 'pg';
+import type { BinaryRows } from '../../core/copy-binary.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type {
   Clock,
@@ -16,16 +18,12 @@ import { codeOf, databaseError, judge } from './errors.ts';
 import { isolate } from './isolate.ts';
 import { merge } from './merge.ts';
 import { MetricIds } from './metric-ids.ts';
+import { refuseUnsafe, refuseVanished } from './relied-on.ts';
 import { Session, type SessionOptions, type Work } from './session.ts';
 
 export interface StoreOptions extends SessionOptions {
   /** How many names of narrow metrics there may be in all. A reading with one more is refused. */
   readonly maxMetricNames?: number;
-  /**
-   * How long the server waits for the next statement of a transaction before it rolls it back. Where several daemons
-   * share the database, one that freezes must not keep what it has locked. Default: the server's own.
-   */
-  readonly idleInTransactionMs?: number;
 }
 
 export interface StoreDeps {
@@ -61,11 +59,9 @@ class TimescaleStore implements ReadingStore {
   readonly #direct = new BatchRows(false);
   readonly #staged = new BatchRows(true);
   readonly #paths;
-  readonly #idleMs: number | undefined;
 
   constructor(options: StoreOptions, deps: StoreDeps) {
     this.#ids = new MetricIds(options.maxMetricNames ?? 10_000);
-    this.#idleMs = options.idleInTransactionMs;
     this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
     this.#paths = deps.metrics.counter(
       'fieldwatch_store_batches_total',
@@ -87,14 +83,9 @@ class TimescaleStore implements ReadingStore {
     return this.#session.close();
   }
 
-  async #connected(client: { query(text: string): Promise<{ rows: unknown[] }> }): Promise<void> {
+  async #connected(client: pg.Client): Promise<void> {
     this.#ids.forget(); // the database may be a restored one, with other ids
-    // A reply to COMMIT must mean "on disk": messages are acknowledged on its word.
-    await client.query(
-      `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`,
-    );
-    if (this.#idleMs !== undefined)
-      await client.query(`SET idle_in_transaction_session_timeout = ${Math.round(this.#idleMs)}`);
+    await refuseUnsafe(client);
   }
 
   /** The fast way, right for batches of which nothing is stored yet; 'duplicates' when something was. */
@@ -121,8 +112,8 @@ class TimescaleStore implements ReadingStore {
     // One COPY alone is its own transaction: nothing to gain from BEGIN and COMMIT but two round trips.
     const single = !extras && (readings.rows === 0 || metrics.rows === 0);
     if (!single) await work.script('BEGIN');
-    if (readings.rows > 0) await copy(work, 'sensor_readings', readings.finish(), step);
-    if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics.finish(), step);
+    if (readings.rows > 0) await copy(work, 'sensor_readings', readings, step);
+    if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics, step);
     if (extras) await writeExtras(work, batch, step);
     if (!single) await commitTransaction(work, step);
   }
@@ -189,9 +180,10 @@ interface Step {
   table?: Table;
 }
 
-async function copy(work: Work, table: Table, bytes: Uint8Array, step: Step): Promise<void> {
+async function copy(work: Work, table: Table, rows: BinaryRows, step: Step): Promise<void> {
   step.table = table;
-  await work.copy(COPY[table], bytes);
+  const sent = rows.rows;
+  refuseVanished(table, sent, await work.copy(COPY[table], rows.finish()));
 }
 
 const hasExtras = (batch: StoreBatch) => batch.deadLetters.length > 0 || !isEmptyAlertBatch(batch.alerts);

@@ -1,0 +1,83 @@
+import type pg from 'pg';
+import { FieldwatchError } from '../../core/errors.ts';
+
+/** Where rows go that must not be lost; those that exist have to be hypertables. */
+const HYPERTABLES = ['sensor_readings', 'sensor_metrics', 'sensor_alerts', 'dead_letters', 'app_metrics'];
+
+interface Seen {
+  readonly tables: readonly string[];
+  readonly installed: boolean;
+  readonly loaded: boolean;
+  readonly restoring: boolean;
+}
+
+const LOOK = `
+SELECT ARRAY(SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = current_schema() AND c.relname IN (${HYPERTABLES.map((name) => `'${name}'`).join(', ')})
+              ORDER BY 1) AS tables,
+  EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb') AS installed,
+  current_setting('timescaledb.license', true) IS NOT NULL AS loaded,
+  coalesce(current_setting('timescaledb.restoring', true), 'off') = 'on' AS restoring`;
+
+const PLAIN = `
+SELECT name FROM unnest($1::text[]) AS name
+ WHERE NOT EXISTS (SELECT FROM _timescaledb_catalog.hypertable WHERE schema_name = current_schema() AND table_name = name)
+ ORDER BY 1`;
+
+/**
+ * States of a server in which it takes rows and loses them: COPY fills the root table, reports success, and nothing is
+ * ever seen of it. Whoever writes has to ask once per connection; until it is mended the database counts as away.
+ */
+export async function refuseUnsafe(client: Pick<pg.ClientBase, 'query'>): Promise<void> {
+  const { rows } = await client.query<Seen>(LOOK);
+  const { tables, installed, loaded, restoring } = rows[0] as Seen;
+  // Before the first migration there is nothing to lose.
+  if (tables.length === 0) return;
+  if (!installed || !loaded) throw notLoaded(installed);
+  if (restoring) throw beingRestored();
+  const plain = await client.query<{ name: string }>(PLAIN, [tables]);
+  if (plain.rows.length > 0) throw plainTables(plain.rows.map(({ name }) => name));
+}
+
+/** In every write: a trigger that returns NULL, or a rule, takes rows away without an error. */
+export function refuseVanished(table: string, sent: number, kept: number | null): void {
+  if (sent === kept) return;
+  throw new FieldwatchError(
+    `database: ${table} kept ${kept ?? 'no'} of ${sent} rows that it took without an error`,
+    {
+      code: 'DB_ROWS_VANISHED',
+      kind: 'transient',
+      remedy: `Look for triggers that return NULL, and for rules, on ${table}: \\d ${table} in psql. Nothing was acknowledged.`,
+    },
+  );
+}
+
+const notLoaded = (installed: boolean) =>
+  new FieldwatchError(
+    `database: the extension timescaledb is not ${installed ? 'loaded' : 'there any more'}, and rows would be lost`,
+    {
+      code: 'TIMESCALE_NOT_LOADED',
+      kind: 'transient',
+      remedy: installed
+        ? "Set shared_preload_libraries = 'timescaledb' in postgresql.conf and restart the server."
+        : 'Restore the database from a backup, or create the extension and the tables anew.',
+    },
+  );
+
+const beingRestored = () =>
+  new FieldwatchError('database: timescaledb.restoring is on, and rows would be lost', {
+    code: 'TIMESCALE_RESTORING',
+    kind: 'transient',
+    remedy: 'When the restore is done, run SELECT timescaledb_post_restore() in this database.',
+  });
+
+const plainTables = (names: readonly string[]) =>
+  new FieldwatchError(`database: no hypertable any more: ${names.join(', ')}`, {
+    code: 'DB_NOT_HYPERTABLE',
+    kind: 'transient',
+    remedy: `Make it one again: ${names
+      .map((name) => `SELECT create_hypertable('${name}', by_range('${timeOf(name)}'), migrate_data => true)`)
+      .join('; ')}; then see \`fieldwatch policies verify\`.`,
+  });
+
+const timeOf = (table: string) => (table === 'dead_letters' ? 'received_at' : 'time');

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { examineServer } from '../../src/adapters/timescale/examine.ts';
+import { describeReal } from '../support/server-db.ts';
+import { batchOf, clear, openStore, reading, series, type StoreFixture } from '../support/store-fixtures.ts';
+
+/** States in which a server takes rows and loses them: nothing may be reported as stored. */
+describe('a database that cannot be relied on counts as away', () => {
+  let db: StoreFixture;
+  beforeAll(async () => {
+    db = await openStore();
+  });
+  beforeEach(() => clear(db));
+  afterAll(() => db.close());
+
+  const rows = async () => (await db.rows('SELECT FROM sensor_readings')).length;
+
+  test('a trigger that returns NULL: in a COPY, a merge, and a value that is filled in', async () => {
+    await db.store.commit(batchOf([reading(1, 0, { temperature: 1 })]));
+    await db.rows(`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`);
+    const vanished = {
+      ...{ code: 'DB_ROWS_VANISHED', kind: 'transient' },
+      remedy: expect.stringContaining('triggers that return NULL'),
+    };
+    const batches = [
+      batchOf(series(10, 2)),
+      batchOf(series(10, 2), { retry: true }),
+      batchOf([reading(1, 0, { humidity: 2 })], { retry: true }),
+      batchOf([reading(2, 0, { flow: 2 })]),
+      batchOf([reading(2, 0, { flow: 2 })], { retry: true }),
+    ];
+    for (const table of ['sensor_readings', 'sensor_metrics'])
+      await db.rows(
+        `CREATE TRIGGER lose BEFORE INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION lose()`,
+      );
+    for (const batch of batches) await expect(db.store.commit(batch)).rejects.toMatchObject(vanished);
+    for (const table of ['sensor_readings', 'sensor_metrics']) await db.rows(`DROP TRIGGER lose ON ${table}`);
+    for (const batch of batches)
+      expect(await db.store.commit({ ...batch, retry: true })).toMatchObject({ kind: 'committed' });
+    expect(await rows()).toBe(11);
+  });
+
+  test('a trigger that keeps all rows is no matter', async () => {
+    await db.rows(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`);
+    await db.rows(
+      'CREATE TRIGGER keep BEFORE INSERT ON sensor_readings FOR EACH ROW EXECUTE FUNCTION keep()',
+    );
+    expect(await db.store.commit(batchOf(series(5)))).toMatchObject({ stored: 5 });
+    await db.rows('DROP TRIGGER keep ON sensor_readings');
+  });
+
+  test('a table that is no hypertable any more is named with the statement that mends it', async () => {
+    await db.rows('ALTER TABLE dead_letters RENAME TO kept');
+    await db.rows('CREATE TABLE dead_letters (LIKE kept INCLUDING DEFAULTS)');
+    const refused = { code: 'DB_NOT_HYPERTABLE', kind: 'transient' };
+    await expect(examineServer({ url: db.url })).rejects.toMatchObject(refused);
+    const error: unknown = await db
+      .another()
+      .commit(batchOf(series(5)))
+      .catch((cause: unknown) => cause);
+    expect(error).toMatchObject(refused);
+    const statement =
+      /SELECT create_hypertable\([^;]*\)/.exec((error as { remedy: string }).remedy)?.[0] ?? '';
+    await db.rows(statement);
+    expect(await db.another().commit(batchOf(series(5)))).toMatchObject({ stored: 5 });
+    await db.rows('DROP TABLE dead_letters');
+    await db.rows('ALTER TABLE kept RENAME TO dead_letters');
+  });
+
+  describeReal('on a server', () => {
+    test('a restore that was not ended: nothing is stored until it is', async () => {
+      await db.rows('SELECT timescaledb_pre_restore()');
+      const refused = { code: 'TIMESCALE_RESTORING', kind: 'transient' };
+      const store = db.another();
+      await expect(store.commit(batchOf(series(5)))).rejects.toMatchObject(refused);
+      await expect(examineServer({ url: db.url })).rejects.toMatchObject(refused);
+      const [row] = await db.rows<{ other: string }>('SELECT timescaledb_post_restore()::text AS other');
+      expect(row).toBeDefined();
+      expect(await store.commit(batchOf(series(5)))).toMatchObject({ stored: 5 });
+      expect(await rows()).toBe(5);
+    });
+  });
+});
