@@ -96,7 +96,7 @@ export class Route {
     this.topics = patterns(topicList(config.topic));
     this.ignore = patterns([...(preset?.ignore?.(written) ?? []), ...(written.ignore ?? [])]);
     this.rest = patterns(preset?.rest?.(written) ?? []);
-    this.codec = kind.create(config);
+    this.codec = kind.create(config, options.inflate);
     this.identity = JSON.stringify([kind.name, topicList(config.topic)]);
     const ownShape = written.metrics_path !== undefined || written.pivot !== undefined;
     this.mapping = compileMapping(

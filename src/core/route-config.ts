@@ -57,6 +57,7 @@ export interface RouteConfig {
   readonly proto?: string | undefined;
   readonly message?: string | undefined;
   readonly request_rebirth?: boolean | undefined;
+  readonly keep_bad_quality?: boolean | undefined;
   /** Milliseconds, or by its rhythm so far; without it nobody is told of a silence. */
   readonly silent_after?: number | 'auto' | undefined;
 }

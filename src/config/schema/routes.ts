@@ -118,6 +118,10 @@ const routeShape = z.strictObject({
     .boolean()
     .optional()
     .describe('sparkplug-b: ask an edge node for its birth when it is unknown (default: false)'),
+  keep_bad_quality: z
+    .boolean()
+    .optional()
+    .describe('sparkplug-b: keep values whose property Quality is not 192, good (default: false)'),
   silent_after: z
     .union([z.literal('auto'), duration({ min: '1s' })])
     .optional()

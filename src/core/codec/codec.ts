@@ -1,5 +1,6 @@
 import type { RouteConfig } from '../route-config.ts';
 import type { Publish, RejectCode } from '../reading.ts';
+import type { Inflate } from './compression.ts';
 import type { MessageContext } from '../mapping/context.ts';
 import type { Element } from '../mapping/draft.ts';
 import type { LossTally } from '../mapping/losses.ts';
@@ -45,7 +46,7 @@ export interface CodecKind {
   /** What is wrong with the route's options for this codec; undefined if nothing is. */
   check?(config: RouteConfig): { readonly key: string; readonly message: string } | undefined;
   /** A codec for one route: with its options, and with its own state if the format needs any. */
-  create(config: RouteConfig): Codec;
+  create(config: RouteConfig, inflate?: Inflate): Codec;
 }
 
 export function rejectPayload(code: RejectCode, detail?: string): PayloadReject {

@@ -5,7 +5,7 @@ import { fromFloat32, TooLarge } from './tree.ts';
 /**
  * The Sparkplug B payload, read by the field numbers of the specification (3.0, chapter 6), field by field: data is
  * frequent, and a payload of empty metrics would be a million objects before anybody could count them. What is not
- * stored (property sets, data sets, templates, metadata, bytes) is skipped on the wire.
+ * stored (properties but `Quality`, data sets, templates, metadata, bytes) is skipped on the wire.
  */
 export interface SparkplugMetric {
   readonly name: string | undefined;
@@ -14,6 +14,8 @@ export interface SparkplugMetric {
   readonly datatype: number | undefined;
   readonly transient: boolean;
   readonly value: SparkplugValue | undefined;
+  /** The property `Quality`: 192 is good, 0 bad, 500 stale; undefined if it is not sent, which is good. */
+  readonly quality: number | undefined;
 }
 
 /** A value as it is on the wire; the datatype, which may be in the birth only, says what it means. */
@@ -28,16 +30,19 @@ export type SparkplugValue =
 export interface SparkplugPayload {
   readonly timestampMs: number | bigint | undefined;
   readonly metrics: readonly SparkplugMetric[];
-  readonly compressed: boolean;
+  /** Another payload, compressed: a habit of Tahu that the specification does not know. */
+  readonly compressed: Uint8Array | undefined;
 }
 
-const PAYLOAD = { timestamp: 1, metrics: 2, uuid: 4 } as const;
+const PAYLOAD = { timestamp: 1, metrics: 2, uuid: 4, body: 5 } as const;
+const COMPRESSED = 'SPBV1.0_COMPRESSED';
 
 /** Throws at bytes that are no Sparkplug payload, and at more than `maxMetrics`. */
 export function readSparkplug(bytes: Uint8Array, maxMetrics: number): SparkplugPayload {
   const reader = protobuf.Reader.create(bytes);
   let timestampMs: number | bigint | undefined;
-  let compressed = false;
+  let isCompressed = false;
+  let body: Uint8Array | undefined;
   const metrics: SparkplugMetric[] = [];
   while (reader.pos < reader.len) {
     const tag = reader.uint32();
@@ -50,14 +55,16 @@ export function readSparkplug(bytes: Uint8Array, maxMetrics: number): SparkplugP
         metrics.push(readMetric(reader, endOf(reader)));
         break;
       case tagOf(PAYLOAD.uuid, LENGTH):
-        // A habit of Tahu that the specification does not know: the body is another payload, compressed.
-        compressed = reader.string() === 'SPBV1.0_COMPRESSED';
+        isCompressed = reader.string() === COMPRESSED;
+        break;
+      case tagOf(PAYLOAD.body, LENGTH):
+        body = reader.bytes();
         break;
       default:
         skip(reader, tag);
     }
   }
-  return { timestampMs, metrics, compressed };
+  return { timestampMs, metrics, compressed: isCompressed ? (body ?? new Uint8Array()) : undefined };
 }
 
 const VARINT = 0;
@@ -87,11 +94,13 @@ function readMetric(reader: protobuf.Reader, end: number): SparkplugMetric {
     datatype: undefined,
     transient: false,
     value: undefined,
+    quality: undefined,
   };
   let isNull = false;
   while (reader.pos < end) {
     const tag = reader.uint32();
     if (tag === tagOf(7, VARINT)) isNull = reader.bool();
+    else if (tag === tagOf(9, LENGTH)) metric.quality = readQuality(reader, endOf(reader)) ?? metric.quality;
     else if (!readIdentity(reader, tag, metric)) {
       const value = readValue(reader, tag);
       if (value !== undefined) metric.value = value;
@@ -100,6 +109,36 @@ function readMetric(reader: protobuf.Reader, end: number): SparkplugMetric {
   if (reader.pos !== end) throw new RangeError('a metric is longer than it says');
   if (isNull) metric.value = undefined;
   return metric;
+}
+
+/** The value of `Quality` in a property set, whose keys and values are two lists of the same order. */
+function readQuality(reader: protobuf.Reader, end: number): number | undefined {
+  let key = 0;
+  let qualityAt = -1;
+  const values: (number | undefined)[] = [];
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === tagOf(1, LENGTH)) {
+      if (reader.string() === 'Quality') qualityAt = key;
+      key++;
+    } else if (tag === tagOf(2, LENGTH)) values.push(readInteger(reader, endOf(reader)));
+    else skip(reader, tag);
+  }
+  if (reader.pos !== end) throw new RangeError('a property set is longer than it says');
+  return values[qualityAt];
+}
+
+/** The int_value or long_value of a property. */
+function readInteger(reader: protobuf.Reader, end: number): number | undefined {
+  let value: number | undefined;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    if (tag === tagOf(3, VARINT)) value = reader.uint32();
+    else if (tag === tagOf(4, VARINT)) value = Number(longValue(reader.uint64()));
+    else skip(reader, tag);
+  }
+  if (reader.pos !== end) throw new RangeError('a property is longer than it says');
+  return value;
 }
 
 /** name, alias, timestamp, datatype, is_transient; false if the field is none of them. */

@@ -1,10 +1,11 @@
 import { emptyDoc } from '../mapping/document.ts';
 import { IGNORED, type Element } from '../mapping/draft.ts';
-import type { MessageContext } from '../mapping/context.ts';
+import type { Limits, MessageContext } from '../mapping/context.ts';
 import { LossTally, setMetric } from '../mapping/losses.ts';
 import type { Publish } from '../reading.ts';
 import type { RouteConfig } from '../route-config.ts';
-import { rejectPayload, type Codec, type CodecKind, type Payload } from './codec.ts';
+import { rejectPayload, type Codec, type CodecKind, type Payload, type PayloadReject } from './codec.ts';
+import { decompress, type Inflate } from './compression.ts';
 import { SparkplugState, type KnownMetric } from './sparkplug-state.ts';
 import { TooLarge } from './tree.ts';
 import { mayMeasure, metricValue } from './sparkplug-value.ts';
@@ -18,6 +19,8 @@ import {
 const NAMESPACE = 'spBv1.0';
 /** An edge node is asked for its birth at most this often: it may be unable to answer. */
 const REBIRTH_EVERY_MS = 60_000;
+/** The property `Quality` of a good value (section 6.4.16). */
+const GOOD = 192;
 const NOT_METRICS = /^(?:bdSeq$|Node Control\/|Device Control\/)/;
 
 interface Address {
@@ -46,6 +49,15 @@ export function isSparkplugData(topic: string): boolean {
   return (ofDevice ? ['DBIRTH', 'DDATA'] : ['NBIRTH', 'NDATA']).includes(address.verb);
 }
 
+function readPayload(bytes: Uint8Array, maxMetrics: number): SparkplugPayload | PayloadReject {
+  try {
+    return readSparkplug(bytes, maxMetrics);
+  } catch (error) {
+    if (error instanceof TooLarge) return rejectPayload('too_many_readings');
+    return rejectPayload('parse_error', 'not a Sparkplug B payload');
+  }
+}
+
 interface Group {
   readonly time: number | bigint | null;
   readonly metrics: Record<string, unknown>;
@@ -54,8 +66,12 @@ interface Group {
 class SparkplugCodec implements Codec {
   private state = new SparkplugState();
   private readonly requestRebirth: boolean;
+  private readonly keepBadQuality: boolean;
+  private readonly inflate: Inflate | undefined;
 
-  constructor(config: RouteConfig) {
+  constructor(config: RouteConfig, inflate: Inflate | undefined) {
+    this.inflate = inflate;
+    this.keepBadQuality = config.keep_bad_quality === true;
     this.requestRebirth = config.request_rebirth === true;
   }
 
@@ -67,16 +83,23 @@ class SparkplugCodec implements Codec {
   decode(bytes: Uint8Array, context: MessageContext): Payload {
     const address = isSparkplugData(context.topic) ? sparkplugAddress(context.topic) : undefined;
     if (address === undefined) return { kind: 'records', records: IGNORED };
-    let payload: SparkplugPayload;
-    try {
-      payload = readSparkplug(bytes, context.limits.max_readings);
-    } catch (error) {
-      if (error instanceof TooLarge) return rejectPayload('too_many_readings');
-      return rejectPayload('parse_error', 'not a Sparkplug B payload');
-    }
-    if (payload.compressed) return rejectPayload('unsupported', 'compressed Sparkplug payload');
+    const payload = this.payload(bytes, context.limits);
+    if ('kind' in payload) return payload;
     if (address.verb.endsWith('BIRTH')) this.learn(address, payload);
     return this.records(address, payload, context);
+  }
+
+  private payload(bytes: Uint8Array, limits: Limits): SparkplugPayload | PayloadReject {
+    const outer = readPayload(bytes, limits.max_readings);
+    if ('kind' in outer || outer.compressed === undefined) return outer;
+    const { compressed } = outer;
+    // The metric `algorithm` says GZIP or DEFLATE (RFC 1950), and so do the first bytes.
+    const format = compressed[0] === 0x1f && compressed[1] === 0x8b ? 'gzip' : 'zlib';
+    const plain = decompress(compressed, format, this.inflate, limits.max_decompressed);
+    if ('kind' in plain) return plain;
+    const inner = readPayload(plain, limits.max_readings);
+    if ('kind' in inner || inner.compressed === undefined) return inner;
+    return rejectPayload('unsupported', 'a compressed Sparkplug payload inside of another');
   }
 
   private learn(address: Address, { metrics }: SparkplugPayload): void {
@@ -122,11 +145,15 @@ class SparkplugCodec implements Codec {
 
   /** What is stored of a metric; undefined for what is none, and for what had to be set aside. */
   private valueOf(
-    { value, transient }: SparkplugMetric,
+    { value, transient, quality = GOOD }: SparkplugMetric,
     { name, datatype }: KnownMetric,
     losses: LossTally,
   ): number | bigint | boolean | undefined {
     if (value === undefined || transient || NOT_METRICS.test(name)) return undefined;
+    if (quality !== GOOD && !this.keepBadQuality) {
+      losses.drop(`${name}: quality ${quality}`);
+      return undefined;
+    }
     const found = metricValue(value, datatype);
     if (found === undefined && mayMeasure(value, datatype)) losses.drop(name);
     return found;
@@ -156,5 +183,5 @@ const NOTHING = emptyDoc();
 export const sparkplug: CodecKind = {
   name: 'sparkplug-b',
   summary: 'Sparkplug B: births teach names and types, data refers to them by alias',
-  create: (config) => new SparkplugCodec(config),
+  create: (config, inflate) => new SparkplugCodec(config, inflate),
 };
