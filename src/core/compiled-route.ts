@@ -22,6 +22,8 @@ export interface RoutedMessage {
   readonly payload: Uint8Array;
   readonly retain: boolean;
   readonly receivedAtMs: number;
+  /** The time of readings without one; by default `receivedAtMs`. */
+  readonly arrivalUs?: number | undefined;
   readonly contentType?: string | undefined;
 }
 

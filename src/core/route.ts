@@ -124,7 +124,7 @@ function run(match: Match & { route: Route }, message: RoutedMessage, limits: Li
       captures,
       topicDevice,
       metric,
-      receivedAtUs: message.receivedAtMs * 1000,
+      receivedAtUs: message.arrivalUs ?? message.receivedAtMs * 1000,
       retain: message.retain,
       contentType: message.contentType,
       limits,

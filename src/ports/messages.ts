@@ -1,4 +1,4 @@
-import type { Millis } from '../core/reading.ts';
+import type { Micros, Millis } from '../core/reading.ts';
 
 /** Where messages come from. */
 
@@ -11,6 +11,8 @@ export interface InboundMessage {
   readonly retain: boolean;
   readonly dup: boolean;
   readonly receivedAtMs: Millis;
+  /** The same moment as the time of a reading that has none of its own: no other message of this process has it. */
+  readonly arrivalUs: Micros;
   /** MQTT 5 content type, where the publisher gave one. */
   readonly contentType: string | undefined;
   /** The connection that delivered it: an acknowledgement never crosses to another. */

@@ -1,5 +1,5 @@
 import type { AlertBatch } from '../core/alert/model.ts';
-import type { Millis } from '../core/reading.ts';
+import type { Micros, Millis } from '../core/reading.ts';
 import type { DeadLetter, StorableReading } from './store.ts';
 
 /** Store and forward on disk. */
@@ -17,6 +17,8 @@ export interface SpooledMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly receivedAtMs: Millis;
+  /** Absent of what an earlier version spooled. */
+  readonly arrivalUs?: Micros | undefined;
 }
 
 /** A reading on its way through the spool. `sensorId` is 0 where the sensor is not known yet. */

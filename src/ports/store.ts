@@ -11,7 +11,7 @@ export interface StorableReading {
 }
 
 export interface DeadLetter {
-  /** A UUID of its own: a letter that is stored again under it is stored once. Without one the store gives it one. */
+  /** A UUID that follows from the message: a letter that is stored again under it is stored once. Without one the store gives it one. */
   readonly id?: string;
   readonly receivedAtMs: Millis;
   readonly topic: string;
@@ -31,6 +31,21 @@ export interface StoreBatch {
    * stored already is then a duplicate, so the store goes straight to staging and merge.
    */
   readonly retry: boolean;
+  /** What to keep of readings that conflict, in the same transaction. Without it they are only counted. */
+  readonly keepConflicts?: ((conflicts: readonly Conflict[]) => readonly DeadLetter[]) | undefined;
+}
+
+/** A reading whose sensor and time are taken, by another value of the same metric. */
+export interface Conflict {
+  /** Index into `StoreBatch.readings`. */
+  readonly index: number;
+  readonly values: readonly ConflictingValue[];
+}
+
+export interface ConflictingValue {
+  readonly metric: string;
+  readonly stored: number;
+  readonly sent: number;
 }
 
 /** Readings by outcome; the four add up to the readings of the batch. */
@@ -41,7 +56,7 @@ export interface StoreOutcome {
   readonly duplicate: number;
   /** Filled in metrics that the stored reading lacked. */
   readonly merged: number;
-  /** Another value for a stored metric: the first is kept. */
+  /** Another value for a stored metric: the first stays, the reading is kept as a dead letter. */
   readonly conflict: number;
 }
 

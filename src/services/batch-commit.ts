@@ -2,6 +2,7 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { AlertNotification, DutyEpoch } from '../core/alert/model.ts';
 import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
+import { conflictLetters } from './dead-letter.ts';
 import type { Evaluation } from './alerting.ts';
 import type { IntakeBatch, IntakeRow, ResolvedRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
@@ -92,6 +93,7 @@ export class BatchCommit {
         deadLetters: last ? batch.deadLetters : [],
         alerts: evaluation.batch,
         retry: batch.retry,
+        keepConflicts: (conflicts) => conflictLetters(readings, conflicts),
       };
       const result = await this.commit(batch, write, options);
       if (result.kind === 'again') continue;

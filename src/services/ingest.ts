@@ -1,6 +1,6 @@
 import { messageOf } from '../core/errors.ts';
 import { decideFlush, isFull, type BatchLimits, type WindowFill } from '../core/batch.ts';
-import { FILTERED_CODES, type Decoded, type Millis, type Publish } from '../core/reading.ts';
+import { FILTERED_CODES, type Decoded, type Micros, type Millis, type Publish } from '../core/reading.ts';
 import type {
   Clock,
   Connectivity,
@@ -25,6 +25,7 @@ export interface Decoder {
     readonly payload: Uint8Array;
     readonly retain: boolean;
     readonly receivedAtMs: Millis;
+    readonly arrivalUs: Micros;
     readonly contentType: string | undefined;
   }): Decoded;
 }
@@ -142,8 +143,8 @@ export class Ingest {
   }
 
   private onMessage(message: InboundMessage): void {
-    const receivedAtMs = this.redelivery.arrivalOf(message);
-    const decoded = message.isCopy === true ? OVERLAPPING_COPY : this.decode(message, receivedAtMs);
+    const first = this.redelivery.firstOf(message);
+    const decoded = message.isCopy === true ? OVERLAPPING_COPY : this.decode(message, first);
     if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
     // With neither database nor spool, the window is for messages that would come again no more.
     if (message.qos === 0 && this.deps.writer.stuck && this.rowsHeld * 2 >= this.options.window.maxRows) {
@@ -159,23 +160,23 @@ export class Ingest {
       this.ledger.filter(decoded.code);
     } else if (decoded.kind === 'reject') {
       this.ledger.arrived(1, 0);
-      batch.addDeadLetter(message, decoded.code, decoded.detail);
+      batch.addDeadLetter(first, decoded.code, decoded.detail);
     } else {
       this.ledger.arrived(decoded.readings.length, decoded.dropped, decoded.ambiguous);
       this.losses.note(message.topic, decoded);
       for (const reading of decoded.readings) {
-        batch.addReading(reading, message, receivedAtMs, this.deps.registry.find(reading.device));
+        batch.addReading(reading, first, first.receivedAtMs, this.deps.registry.find(reading.device));
       }
     }
     this.hold(batch.rows - rowsBefore, batch.bytes - before);
     this.schedule();
   }
 
-  private decode(message: InboundMessage, receivedAtMs: Millis): Decoded {
+  private decode(message: InboundMessage, { receivedAtMs, arrivalUs }: InboundMessage): Decoded {
     try {
       // Nearly always the message itself: at tens of thousands a second one more object each is felt.
       return this.decoder.decode(
-        receivedAtMs === message.receivedAtMs ? message : { ...message, receivedAtMs },
+        arrivalUs === message.arrivalUs ? message : { ...message, receivedAtMs, arrivalUs },
       );
     } catch (error) {
       // A bug of ours must cost one message, kept for the day it is mended, and never the connection.

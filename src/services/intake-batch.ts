@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from '../ports.ts';
 import type { Foresight } from '../core/alert/foresight.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
-import { nameUuid } from './alert-id.ts';
+import { letterOf } from './dead-letter.ts';
 
 /** A reading on its way into the database. One object serves the alert engine and the store. */
 export interface IntakeRow {
@@ -12,8 +11,6 @@ export interface IntakeRow {
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
   readonly message: LetterSource;
-  /** Names a row that came out of the spool: a dead letter made of it has the same id at every attempt. */
-  readonly origin: string | undefined;
   /** Undefined until the batch is written, for a device that was unknown on arrival. */
   sensor: Sensor | undefined;
   sensorId: number;
@@ -24,7 +21,10 @@ export interface IntakeRow {
 }
 
 /** As much of a message as a dead letter needs. */
-export type LetterSource = Pick<InboundMessage, 'topic' | 'payload' | 'receivedAtMs'>;
+export type LetterSource = Pick<InboundMessage, 'topic' | 'payload' | 'receivedAtMs'> & {
+  /** Absent of what an earlier version spooled. */
+  readonly arrivalUs?: Micros | undefined;
+};
 
 /** A row whose sensor is known. */
 export type ResolvedRow = IntakeRow & { readonly sensor: Sensor };
@@ -69,7 +69,6 @@ export class IntakeBatch implements BatchFill {
     message: LetterSource,
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
-    origin?: string,
   ): void {
     if (sensor === undefined || (sensor.location === null && reading.location !== undefined)) {
       this.unknown.set(reading.device, { key: reading.device, location: reading.location });
@@ -80,7 +79,6 @@ export class IntakeBatch implements BatchFill {
       receivedAtMs,
       metrics: reading.metrics,
       message,
-      origin,
       sensor,
       sensorId: sensor === undefined ? 0 : sensor.id,
       spooled: false,
@@ -89,14 +87,8 @@ export class IntakeBatch implements BatchFill {
     this.bytes += ROW_BYTES;
   }
 
-  addDeadLetter(
-    message: LetterSource,
-    reason: RejectCode | (string & {}),
-    detail: string | undefined,
-    id: string = randomUUID(),
-  ): void {
-    const { topic, payload, receivedAtMs } = message;
-    this.deadLetters.push({ id, receivedAtMs, topic, payload, reason, detail });
+  addDeadLetter(message: LetterSource, reason: RejectCode | (string & {}), detail: string | undefined): void {
+    this.deadLetters.push(letterOf(message, reason, detail));
     this.bytes += ROW_BYTES;
   }
 
@@ -130,7 +122,6 @@ export class IntakeBatch implements BatchFill {
 
   /** Keeps the message of a row, which is out of the batch already, as a dead letter. */
   reject(row: IntakeRow, reason: string, detail: string): void {
-    const id = row.origin === undefined ? undefined : nameUuid(`dead letter|${row.origin}`);
-    this.addDeadLetter(row.message, reason, detail, id);
+    this.addDeadLetter(row.message, reason, detail);
   }
 }

@@ -1,5 +1,4 @@
 import type { InboundMessage } from '../ports.ts';
-import type { Millis } from '../core/reading.ts';
 
 /**
  * Knows a redelivered message again within one run of the daemon. After a reconnect the broker sends unacknowledged
@@ -8,6 +7,8 @@ import type { Millis } from '../core/reading.ts';
  */
 export class Redelivery {
   private readonly awaited = new Map<number, InboundMessage>();
+  /** Of what came again: what it was at first, for it may come once more. */
+  private readonly firsts = new WeakMap<InboundMessage, InboundMessage>();
   /** Acknowledged last: the PUBACK may have been lost with the connection. Newest last. */
   private recent: (readonly InboundMessage[])[] = [];
   private recentCount = 0;
@@ -39,17 +40,20 @@ export class Redelivery {
     this.awaited.clear();
   }
 
-  /** The time to decode `message` with: that of its first arrival, if it is known. */
-  arrivalOf(message: InboundMessage): Millis {
-    if (!message.dup || this.awaited.size === 0) return message.receivedAtMs;
+  /** The first delivery of `message`, if it is known; else `message`. Its arrival counts for both. */
+  firstOf(message: InboundMessage): InboundMessage {
+    if (!message.dup || this.awaited.size === 0) return message;
     const first = this.awaited.get(message.packetId);
-    if (first === undefined) return message.receivedAtMs;
+    if (first === undefined) return message;
     this.awaited.delete(message.packetId);
-    return sameMessage(first, message) ? first.receivedAtMs : message.receivedAtMs;
+    if (!sameMessage(first, message)) return message;
+    this.firsts.set(message, first);
+    return first;
   }
 
   private remember(messages: Iterable<InboundMessage>): void {
-    for (const message of messages) if (message.qos === 1) this.awaited.set(message.packetId, message);
+    for (const message of messages)
+      if (message.qos === 1) this.awaited.set(message.packetId, this.firsts.get(message) ?? message);
   }
 }
 

@@ -181,14 +181,14 @@ export class Settling {
     const horizonUs = lateAfterMs === undefined ? -Infinity : (clock.nowMs() - lateAfterMs) * 1000;
     const late = new IntakeBatch(clock.monotonicMs());
     const batch = new IntakeBatch(clock.monotonicMs());
-    for (const { id, readings, deadLetters } of records) {
-      readings.forEach((reading, index) => {
+    for (const { readings, deadLetters } of records) {
+      for (const reading of readings) {
         const { key: device, timeUs, location, metrics, message, receivedAtMs } = reading;
         const isLate = timeUs < horizonUs;
         const row = { device, timeUs, location, metrics };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
-        (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor, `${id}|${index}`);
-      });
+        (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor);
+      }
       batch.deadLetters.push(...deadLetters);
     }
     if (late.rows === 0) return { records, batches: [batch], late: false, duty };

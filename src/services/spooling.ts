@@ -273,8 +273,8 @@ function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledRea
   return rows.map(({ key, sensorId, timeUs, receivedAtMs, metrics, message: source }) => {
     let message = messages.get(source);
     if (message === undefined) {
-      const { topic, payload } = source;
-      message = { topic, payload, receivedAtMs: source.receivedAtMs };
+      const { topic, payload, arrivalUs } = source;
+      message = { topic, payload, receivedAtMs: source.receivedAtMs, arrivalUs };
       messages.set(source, message);
     }
     const location = batch.unknown.get(key)?.location;

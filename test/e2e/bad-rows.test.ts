@@ -71,6 +71,7 @@ describeWith('mosquitto')('one bad message in a batch of a thousand', () => {
       routes: [
         { topic: 'sensors/{location}/{device}/readings', codec: 'json', extras: true },
         { topic: 'gateway/readings', codec: 'json', device_path: '/id' },
+        { topic: 'scalar/{device}/{metric}', codec: 'scalar', retained: 'accept' },
       ],
       ingest: { batch: { max_rows: COUNT, linger: '10s' } },
     });
@@ -96,6 +97,49 @@ describeWith('mosquitto')('one bad message in a batch of a thousand', () => {
       expect(letters).toEqual([{ topic: bad.topic, payload: Buffer.from(bad.payload), reason }]);
     },
   );
+
+  it('statement 5: of messages without a time of their own each one is a row, however fast they come', async () => {
+    const n = 400;
+    const json = (value: number) => JSON.stringify({ temperature: value });
+    const bursts = [
+      { key: 'json', topic: 'sensors/lab/json/readings', payload: json, options: { qos: 1 } },
+      { key: 'scalar', topic: 'scalar/scalar/temperature', payload: String, options: { qos: 1 } },
+      { key: 'retained', topic: 'scalar/retained/temperature', payload: String, options: { qos: 1, retain: true } }, // prettier-ignore
+      { key: 'qos0', topic: 'sensors/lab/qos0/readings', payload: json, options: { qos: 0 } },
+    ] as const;
+    const values = Array.from({ length: n }, (_, value) => value);
+    for (const { topic, payload, options } of bursts)
+      await Promise.all(
+        values.map((value) => deployment.publisher.publishAsync(topic, payload(value), options)),
+      );
+    const own = `sensors s JOIN sensor_readings r ON r.sensor_id = s.id WHERE s.key = ANY ($1)`;
+    const keys = bursts.map(({ key }) => key);
+    const all = () => deployment.count(own, [keys]);
+    await eventually('all are stored', async () => (await all()) === n * bursts.length, 60_000);
+    const inOrder = `SELECT array_agg(temperature::int ORDER BY r.time) AS sent FROM ${own} GROUP BY s.key`;
+    expect(await deployment.rows(inOrder, [keys])).toEqual(bursts.map(() => ({ sent: values })));
+    expect(await deployment.rows('SELECT * FROM dead_letters')).toEqual([]);
+  });
+
+  it('statement 27: a reading whose time is taken by another value is a dead letter with both, once', async () => {
+    const ts = Date.now() - 30 * HOUR_MS;
+    for (const temperature of [20, 21, 21]) await deployment.publish('twice', { ts, temperature });
+    await deployment.publish('twice', { ts, humidity: 50 });
+    const rows = () =>
+      deployment.rows(`SELECT temperature, humidity FROM sensor_readings r JOIN sensors s ON s.id = sensor_id WHERE s.key = 'twice'`); // prettier-ignore
+    await eventually('all is written', async () => JSON.stringify(await rows()).includes('"humidity":50'), 60_000); // prettier-ignore
+    expect(await rows()).toEqual([{ temperature: 20, humidity: 50 }]);
+    const letters = await deployment.rows<{ detail: string; reason: string; payload: Buffer }>(
+      'DELETE FROM dead_letters RETURNING reason, detail, payload',
+    );
+    const time = new Date(ts).toISOString();
+    const detail = `twice at ${time}: temperature is stored as 20, sent as 21`;
+    const payload = Buffer.from(JSON.stringify({ ts, temperature: 21 }));
+    expect(letters).toEqual([
+      { reason: 'conflict', detail, payload },
+      { reason: 'conflict', detail, payload },
+    ]);
+  });
 
   /** Resolves once a reading that was published after all others is stored. */
   const passed = async (device: string): Promise<void> => {

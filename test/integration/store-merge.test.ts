@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { StorableReading, StoreOutcome } from '../../src/ports.ts';
+import type { Conflict, DeadLetter, StorableReading, StoreOutcome } from '../../src/ports.ts';
 import {
   batchOf,
   clear,
@@ -90,6 +90,43 @@ test('whatever batches come, outcomes and values are those of the rule', async (
     { numRuns: 30 },
   );
 }, 120_000);
+
+test('statement 27: readings that conflict are handed over with both values, and kept with what the batch stores', async () => {
+  await clear(db);
+  await db.store.commit(batchOf([reading(1, 0, { temperature: 20, rssi: -60, co2: 400 })]));
+  const seen: unknown[] = [];
+  const keepConflicts = (conflicts: readonly Conflict[]): DeadLetter[] => {
+    seen.push(...conflicts);
+    const id = '11111111-1111-4111-8111-111111111111';
+    const payload = new Uint8Array([1]);
+    return [{ id, receivedAtMs: 0, topic: 't', payload, reason: 'conflict', detail: 'both' }];
+  };
+  const readings = [
+    reading(1, 0, { temperature: 21, humidity: 50, rssi: -60, co2: 410 }),
+    reading(1, 0, { temperature: 20 }),
+    reading(1, 0, { humidity: 51 }),
+    reading(2, 0, { temperature: 1 }),
+    reading(2, 0, { temperature: 2 }),
+  ];
+  const outcome = { kind: 'committed', stored: 1, duplicate: 1, merged: 0, conflict: 3 };
+  expect(await db.store.commit({ ...batchOf(readings), keepConflicts })).toEqual(outcome);
+  const conflicts = [
+    {
+      index: 0,
+      values: [
+        { metric: 'co2', stored: 400, sent: 410 },
+        { metric: 'temperature', stored: 20, sent: 21 },
+      ],
+    },
+    { index: 2, values: [{ metric: 'humidity', stored: 50, sent: 51 }] },
+    { index: 4, values: [{ metric: 'temperature', stored: 1, sent: 2 }] },
+  ];
+  expect(seen).toEqual(conflicts);
+  await db.store.commit({ ...batchOf(readings), keepConflicts });
+  expect(await db.rows('SELECT topic, reason, detail FROM dead_letters')).toEqual([
+    { topic: 't', reason: 'conflict', detail: 'both' },
+  ]);
+});
 
 test('two daemons that store the same readings at once: each reading is stored by one of them', async () => {
   await clear(db);

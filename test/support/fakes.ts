@@ -1,3 +1,4 @@
+import { Arrivals } from '../../src/core/arrival.ts';
 import type { AlertBatch } from '../../src/core/alert/model.ts';
 import type {
   Connectivity,
@@ -57,6 +58,8 @@ function key(name: string, labels?: Readonly<Record<string, string>>): string {
     .join(',')}}`;
 }
 
+const ARRIVAL_MS = 1_700_000_000_000;
+
 /** A broker connection in memory. */
 export class FakeSource implements MessageSource {
   handlers: MessageHandlers | undefined;
@@ -65,6 +68,7 @@ export class FakeSource implements MessageSource {
   paused = false;
   stopped = false;
   private nextPacketId = 1;
+  private readonly arrivals = new Arrivals();
 
   async start(handlers: MessageHandlers): Promise<void> {
     this.handlers = handlers;
@@ -87,7 +91,8 @@ export class FakeSource implements MessageSource {
       qos: 1,
       retain: false,
       dup: false,
-      receivedAtMs: 1_700_000_000_000,
+      receivedAtMs: ARRIVAL_MS,
+      arrivalUs: this.arrivals.stamp((extra.receivedAtMs ?? ARRIVAL_MS) * 1000),
       contentType: undefined,
       epoch: 1,
       packetId: this.nextPacketId++,

@@ -19,13 +19,13 @@ import {
 
 /** `v` one reading · `v,w` two · `!` undecodable · `-` ignored. The topic is the device. */
 const decoder: Decoder = {
-  decode({ topic, payload, receivedAtMs }): Decoded {
+  decode({ topic, payload, arrivalUs }): Decoded {
     const text = new TextDecoder().decode(payload);
     if (text === '!') return { kind: 'reject', code: 'parse_error', detail: 'not ours' };
     if (text === '-') return { kind: 'reject', code: 'ignored' };
     const readings = text.split(',').map((value, index) => ({
       device: topic,
-      timeUs: receivedAtMs * 1000 + index,
+      timeUs: arrivalUs + index,
       location: undefined,
       stamped: true,
       metrics: new Map([['temperature', Number(value)]]),
@@ -293,6 +293,57 @@ describe('Ingest', () => {
     await settle();
     const times = store.batches.flatMap((batch) => batch.readings.map((row) => row.timeUs));
     expect(times).toEqual([first.receivedAtMs * 1000, first.receivedAtMs * 1000]);
+  });
+
+  it('statement 5: gives messages without a time of their own one each, also within a millisecond', async () => {
+    const { source, store, clock } = await setup();
+    store.auto = stored;
+    for (let i = 0; i < 400; i++) source.deliver('s1', String(i));
+    clock.advance(20);
+    await settle();
+    const times = store.batches.flatMap((batch) => batch.readings.map((row) => row.timeUs));
+    expect(new Set(times).size).toBe(400);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+  });
+
+  it('names a dead letter after its message: one that comes again after a reconnect has the same id', async () => {
+    const { source, store, clock } = await setup();
+    store.auto = stored;
+    const first = source.deliver('s1', '!');
+    source.deliver('s1', '!');
+    source.connectivity({ state: 'disconnected', reason: 'cut', retryInMs: 1 });
+    const { packetId } = first;
+    source.deliver('s1', '!', { dup: true, epoch: 2, packetId, receivedAtMs: first.receivedAtMs + 5000 });
+    clock.advance(20);
+    await settle();
+    const letters = store.batches.flatMap(({ deadLetters }) => deadLetters);
+    const [one, other, again] = letters.map(({ id, receivedAtMs }) => `${id} ${receivedAtMs}`);
+    expect(again).toBe(one);
+    expect(other).not.toBe(one);
+  });
+
+  it('keeps readings that conflict as one dead letter of their message, with both values', async () => {
+    const { source, store, clock, conserved } = await setup();
+    source.deliver('s1', '1,2');
+    source.deliver('s1', '3');
+    clock.advance(20);
+    await store.commitArrived();
+    const values = [{ metric: 'temperature', stored: 5, sent: 1 }];
+    const letters = store.batches[0]?.keepConflicts?.([
+      { index: 0, values },
+      { index: 1, values: [{ metric: 'temperature', stored: 5, sent: 2 }] },
+    ]);
+    const at = '2023-11-14T22:13:20.000';
+    expect(letters).toMatchObject([
+      {
+        topic: 's1',
+        reason: 'conflict',
+        detail: `s1 at ${at}Z: temperature is stored as 5, sent as 1; s1 at ${at}001Z: temperature is stored as 5, sent as 2`,
+      },
+    ]);
+    store.answer({ stored: 1, conflict: 2 });
+    await settle();
+    expect(conserved()).toMatchObject({ received: 3, stored: 1, conflict: 2, deadLettered: 0 });
   });
 
   it('writes and acknowledges what is held before it stops', async () => {

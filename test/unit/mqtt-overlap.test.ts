@@ -50,7 +50,7 @@ function newOnes(
 ): number[] {
   return arrivals.flatMap(([topic, payload, subscriptionIds], index) => {
     const first = copies.firstArrivalOf({
-      ...{ topic, payload: bytes(payload), subscriptionIds, receivedAtMs: index, monotonicMs: index },
+      ...{ topic, payload: bytes(payload), subscriptionIds, arrivalUs: index, monotonicMs: index },
     });
     return first === undefined ? [index] : [];
   });
@@ -156,7 +156,7 @@ describe('copies of one publish', () => {
           topic: T,
           payload: bytes('21'),
           subscriptionIds: [id],
-          receivedAtMs: 5000 + ms,
+          arrivalUs: 5000 + ms,
           monotonicMs: ms,
         },
       });

@@ -66,6 +66,7 @@ describe('held messages', () => {
     retain: false,
     dup: false,
     receivedAtMs: 0,
+    arrivalUs: 0,
     contentType: undefined,
     epoch: 1,
     packetId,

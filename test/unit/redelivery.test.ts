@@ -9,6 +9,7 @@ const message = (packetId: number, extra: Partial<InboundMessage> = {}): Inbound
   retain: false,
   dup: false,
   receivedAtMs: 1000,
+  arrivalUs: 1_000_000,
   contentType: undefined,
   epoch: 1,
   packetId,
@@ -21,15 +22,24 @@ describe('Redelivery', () => {
   it('gives a held message its first arrival time when it comes again', () => {
     const redelivery = new Redelivery(10);
     redelivery.connectionLost([message(7)]);
-    expect(redelivery.arrivalOf(again(7))).toBe(1000);
-    expect(redelivery.arrivalOf(again(7))).toBe(9000);
+    expect(redelivery.firstOf(again(7)).receivedAtMs).toBe(1000);
+    expect(redelivery.firstOf(again(7)).receivedAtMs).toBe(9000);
+  });
+
+  it('gives it the first arrival time also when it comes a third time', () => {
+    const redelivery = new Redelivery(10);
+    redelivery.connectionLost([message(7)]);
+    const second = again(7);
+    redelivery.firstOf(second);
+    redelivery.connectionLost([second]);
+    expect(redelivery.firstOf(again(7)).receivedAtMs).toBe(1000);
   });
 
   it('remembers what was acknowledged last, for the acknowledgement may have been lost', () => {
     const redelivery = new Redelivery(10);
     redelivery.acknowledged([message(3)]);
     redelivery.connectionLost([]);
-    expect(redelivery.arrivalOf(again(3))).toBe(1000);
+    expect(redelivery.firstOf(again(3)).receivedAtMs).toBe(1000);
   });
 
   it('forgets the oldest acknowledged batches beyond its capacity', () => {
@@ -37,8 +47,8 @@ describe('Redelivery', () => {
     redelivery.acknowledged([message(1)]);
     redelivery.acknowledged([message(2), message(3)]);
     redelivery.connectionLost([]);
-    expect(redelivery.arrivalOf(again(1))).toBe(9000);
-    expect(redelivery.arrivalOf(again(2))).toBe(1000);
+    expect(redelivery.firstOf(again(1)).receivedAtMs).toBe(9000);
+    expect(redelivery.firstOf(again(2)).receivedAtMs).toBe(1000);
   });
 
   it.each([
@@ -49,13 +59,13 @@ describe('Redelivery', () => {
   ])('takes a message with %s as a new one', (_, next) => {
     const redelivery = new Redelivery(10);
     redelivery.connectionLost([message(7)]);
-    expect(redelivery.arrivalOf(next)).toBe(9000);
+    expect(redelivery.firstOf(next).receivedAtMs).toBe(9000);
   });
 
   it('forgets all when the broker lost the session', () => {
     const redelivery = new Redelivery(10);
     redelivery.connectionLost([message(7)]);
     redelivery.sessionLost();
-    expect(redelivery.arrivalOf(again(7))).toBe(9000);
+    expect(redelivery.firstOf(again(7)).receivedAtMs).toBe(9000);
   });
 });

@@ -1,4 +1,6 @@
 import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import type { Arrivals } from '../../core/arrival.ts';
+import type { Micros } from '../../core/reading.ts';
 import type { Clock, InboundMessage } from '../../ports.ts';
 import { stageOf, watchHandshake } from './answer.ts';
 import {
@@ -43,6 +45,7 @@ export class MqttConnection {
   readonly #client: MqttClient;
   readonly #gate: InboundGate;
   readonly #clock: Clock;
+  readonly #arrivals: Arrivals;
   readonly #events: ConnectionEvents;
   readonly #isV5: boolean;
   readonly #held = new HeldMessages();
@@ -59,11 +62,12 @@ export class MqttConnection {
     epoch: number,
     options: IClientOptions,
     gateMode: GateMode,
-    clock: Clock,
+    time: { readonly clock: Clock; readonly arrivals: Arrivals },
     events: ConnectionEvents,
   ) {
     this.epoch = epoch;
-    this.#clock = clock;
+    this.#clock = time.clock;
+    this.#arrivals = time.arrivals;
     this.#events = events;
     this.#isV5 = options.protocolVersion === 5;
     this.#client = mqtt.connect(options);
@@ -148,32 +152,36 @@ export class MqttConnection {
   #receive(packet: IPublishPacket): void {
     const id = packet.qos === 0 ? 0 : (packet.messageId ?? 0);
     const receivedAtMs = this.#clock.nowMs();
-    const firstMs = this.#copies === undefined ? undefined : this.#firstArrival(packet, receivedAtMs);
+    // The wall clock ticks in milliseconds. Below that, the other clock keeps two daemons of one group apart.
+    const belowMs = this.#clock.monotonicMs() % 1;
+    const arrivalUs = this.#arrivals.stamp(receivedAtMs * 1000 + Math.floor(belowMs * 1000));
+    const firstUs = this.#copies === undefined ? undefined : this.#firstArrival(packet, arrivalUs);
     const message: InboundMessage = {
       topic: packet.topic,
       payload: packet.payload as Buffer,
       qos: packet.qos === 0 ? 0 : 1,
       retain: packet.retain,
       dup: packet.dup,
-      receivedAtMs: firstMs ?? receivedAtMs,
+      receivedAtMs: firstUs === undefined ? receivedAtMs : Math.floor(firstUs / 1000),
+      arrivalUs: firstUs ?? arrivalUs,
       contentType: packet.properties?.contentType,
       epoch: this.epoch,
       packetId: id,
-      ...(firstMs === undefined ? {} : { isCopy: true }),
+      ...(firstUs === undefined ? {} : { isCopy: true }),
     };
     if (id !== 0) this.#held.add(message);
     this.#events.onMessage(message);
   }
 
   /** When the first copy arrived, of a publish that the broker sends for several filters. */
-  #firstArrival(packet: IPublishPacket, receivedAtMs: number): number | undefined {
+  #firstArrival(packet: IPublishPacket, arrivalUs: Micros): Micros | undefined {
     if (packet.dup) return undefined;
     const ids = packet.properties?.subscriptionIdentifier;
     return this.#copies?.firstArrivalOf({
       topic: packet.topic,
       payload: packet.payload as Buffer,
       subscriptionIds: typeof ids === 'number' ? [ids] : ids,
-      receivedAtMs,
+      arrivalUs,
       monotonicMs: this.#clock.monotonicMs(),
     });
   }

@@ -1,5 +1,5 @@
 import { overlappingFilters, parseTopicPattern } from '../../core/topic.ts';
-import type { Millis } from '../../core/reading.ts';
+import type { Micros } from '../../core/reading.ts';
 
 /** What is looked at of an arriving PUBLISH. */
 export interface Arrival {
@@ -7,7 +7,7 @@ export interface Arrival {
   readonly payload: Uint8Array;
   /** MQTT 5: the subscriptions for which the broker sends it; undefined where it does not say. */
   readonly subscriptionIds: readonly number[] | undefined;
-  readonly receivedAtMs: Millis;
+  readonly arrivalUs: Micros;
   readonly monotonicMs: number;
 }
 
@@ -17,7 +17,7 @@ interface Sighting {
   /** Copies by subscription; without identifiers all under 0. */
   readonly copies: Map<number, number>;
   /** When the first copy of each publish arrived. */
-  readonly arrivals: Millis[];
+  readonly arrivals: Micros[];
   /** How many older ones are forgotten. */
   forgotten: number;
   lastMs: number;
@@ -59,7 +59,7 @@ export class OverlappingCopies {
   }
 
   /** The arrival of the first copy when this is a further one; undefined when it is new. */
-  firstArrivalOf(arrival: Arrival): Millis | undefined {
+  firstArrivalOf(arrival: Arrival): Micros | undefined {
     const matching = this.#matchingOf(arrival.topic);
     if (matching < 2) return undefined;
     const sighting = this.#sightingOf(arrival);
@@ -68,7 +68,7 @@ export class OverlappingCopies {
     const { arrivals } = sighting;
     if (publish === undefined) return undefined;
     if (publish > sighting.forgotten + arrivals.length) {
-      arrivals.push(arrival.receivedAtMs);
+      arrivals.push(arrival.arrivalUs);
       if (arrivals.length > MAX_ARRIVALS) {
         arrivals.shift();
         sighting.forgotten++;

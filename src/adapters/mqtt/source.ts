@@ -1,4 +1,5 @@
 import type { IConnackPacket } from 'mqtt';
+import { Arrivals } from '../../core/arrival.ts';
 import type { RandomSource } from '../../core/backoff.ts';
 import { counted } from '../../core/counted.ts';
 import { messageOf } from '../../core/errors.ts';
@@ -59,6 +60,7 @@ class MqttJsSource implements MqttSource {
   readonly #options: MqttSourceOptions;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #arrivals = new Arrivals();
   readonly #meters: MqttMeters;
   readonly #policy: ReconnectPolicy;
   readonly #subscriptions: Subscriptions;
@@ -182,7 +184,8 @@ class MqttJsSource implements MqttSource {
       const building = buildConnectOptions(this.#options, url, this.#adaptation.publish);
       const connectOptions = await deadline(building, this.#options.connectTimeoutMs, this.#clock);
       if (this.#isDone) return;
-      const connection: MqttConnection = new MqttConnection(epoch, connectOptions, this.#gate, this.#clock, {
+      const time = { clock: this.#clock, arrivals: this.#arrivals };
+      const connection: MqttConnection = new MqttConnection(epoch, connectOptions, this.#gate, time, {
         onOpen: (connack) => this.#onOpen(connack, url),
         onReady: () => this.#onReady(connection),
         onMessage: (message) => this.#handlers?.onMessage(message),

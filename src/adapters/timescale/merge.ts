@@ -1,5 +1,5 @@
 import type { Micros } from '../../core/reading.ts';
-import type { StorableReading, StoreOutcome } from '../../ports.ts';
+import type { Conflict, ConflictingValue, StorableReading, StoreOutcome } from '../../ports.ts';
 import type { BatchRows } from './batch-rows.ts';
 import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
@@ -52,6 +52,12 @@ INSERT INTO sensor_readings (time, sensor_id, ${CORE.join(', ')})
     ${each((c) => `${c} IS NOT NULL AND ${c}_stored IS NULL AND ${c}_nth = 1`, ' OR ')} AS fresh,
     nth = 1 AND present AND (${each((c) => `${c}_stored IS NULL AND ${c}_first IS NOT NULL`, ' OR ')}) AS to_fill
   FROM pg_temp.fw_row`,
+  conflicts: CORE.map(
+    (
+      c,
+    ) => `SELECT ord, '${c}' AS metric, coalesce(${c}_stored, ${c}_first)::float8 AS stored, ${c}::float8 AS sent
+  FROM pg_temp.fw_row WHERE ${c} IS DISTINCT FROM coalesce(${c}_stored, ${c}_first) AND ${c} IS NOT NULL`,
+  ).join(' UNION ALL '),
 
   /**
    * Apart, and only where there is something to fill: an UPDATE may have to decompress what it touches. The index is for
@@ -85,6 +91,8 @@ INSERT INTO sensor_metrics (time, sensor_id, metric_id, value)
   SELECT ord, stored IS NOT NULL OR nth > 1 AS present, value IS DISTINCT FROM coalesce(stored, first) AS conflict,
     stored IS NULL AND nth = 1 AS fresh, false AS to_fill
   FROM pg_temp.fw_narrow`,
+  conflicts: `SELECT f.ord, m.name AS metric, coalesce(f.stored, f.first) AS stored, f.value AS sent
+  FROM pg_temp.fw_narrow f JOIN metrics m ON m.id = f.metric_id WHERE f.value IS DISTINCT FROM coalesce(f.stored, f.first)`,
 } as const;
 
 /** Per reading, over its row and its narrow rows. */
@@ -138,6 +146,20 @@ export async function merge(
   }
   const { stored, duplicate, merged, conflict } = counts;
   return { stored, duplicate, merged, conflict };
+}
+
+/** After `merge`, in the same transaction: which readings conflict, and in what. */
+export async function conflictsOf(work: Work, rows: BatchRows): Promise<readonly Conflict[]> {
+  const parts = [...(rows.readings.rows > 0 ? [READINGS] : []), ...(rows.metrics.rows > 0 ? [METRICS] : [])];
+  const text = `${parts.map(({ conflicts }) => conflicts).join(' UNION ALL ')} ORDER BY 1, 2`;
+  const found = await work.query<ConflictingValue & { ord: number }>(text);
+  const byReading = new Map<number, ConflictingValue[]>();
+  for (const { ord, ...value } of found.rows) {
+    const others = byReading.get(ord);
+    if (others === undefined) byReading.set(ord, [value]);
+    else others.push(value);
+  }
+  return [...byReading].map(([index, values]) => ({ index, values }));
 }
 
 const DAY_US = 86_400_000_000;

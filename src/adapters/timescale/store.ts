@@ -16,7 +16,7 @@ import { refusedRow } from './copy-in.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
 import { isolate } from './isolate.ts';
-import { merge } from './merge.ts';
+import { conflictsOf, merge } from './merge.ts';
 import { MetricIds } from './metric-ids.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
 import { Session, type SessionOptions, type Work } from './session.ts';
@@ -140,7 +140,12 @@ class TimescaleStore implements ReadingStore {
     if (refused !== undefined) return refused;
     step.name = 'merge';
     const outcome = await merge(work, this.#staged, batch.readings);
-    await writeExtras(work, batch, step);
+    const { keepConflicts } = batch;
+    const letters =
+      outcome.conflict > 0 && keepConflicts !== undefined
+        ? keepConflicts(await conflictsOf(work, this.#staged))
+        : [];
+    await writeExtras(work, { ...batch, deadLetters: [...batch.deadLetters, ...letters] }, step);
     await commitTransaction(work, step);
     return outcome;
   }
