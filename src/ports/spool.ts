@@ -71,8 +71,8 @@ export interface Spool {
   readonly contents: SpoolContents;
   /** All or nothing; resolves once it is on disk for good (one fsync for all). */
   append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]>;
-  /** The oldest records of a lane: at least one if there is any, and no more than `maxItems` items if there are several. */
-  oldest(lane: SpoolLane, maxItems: number): Promise<readonly SpooledRecord[]>;
+  /** The oldest records of a lane: at least one if there is any, and no more than `most` if there are several. */
+  oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]>;
   /** Forgets what is safe elsewhere; resolves once that is on disk for good. */
   remove(records: readonly SpooledRecord[]): Promise<void>;
   /** Remembers that the alert lines of the record are out. */

@@ -1,6 +1,15 @@
+import { joinable, joined } from '../core/alert/join.ts';
 import { EMPTY_ALERT_BATCH, type DutyEpoch } from '../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { Clock, Logger, ReadingStore, Spool, SpooledRecord, StoreOutcome } from '../ports.ts';
+import type {
+  Clock,
+  Logger,
+  ReadingStore,
+  Spool,
+  SpoolAmount,
+  SpooledRecord,
+  StoreOutcome,
+} from '../ports.ts';
 import { BatchCommit, DUTY_LOST, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
 import { handingOn } from './duty-evaluator.ts';
 import { IntakeBatch } from './intake-batch.ts';
@@ -36,8 +45,15 @@ interface Load {
   readonly duty: DutyEpoch | undefined;
 }
 
-/** Readings of one transaction: whole records are joined up to this. Batches wait while unresolved ones are committed. */
-const JOINED_ITEMS = { unresolved: 500, readings: 5000 } as const;
+/**
+ * Of one transaction: whole records are joined up to this. Batches wait while alerts and unresolved readings are committed. The
+ * bytes bound the memory: a record may be of one message with a large payload, or of the states of all sensors.
+ */
+const JOINED = {
+  alerts: { records: 250, bytes: 2 * 1024 ** 2 },
+  unresolved: { items: 500, bytes: 8 * 1024 ** 2 },
+  readings: { items: 5000, bytes: 8 * 1024 ** 2 },
+} as const satisfies Record<SpooledRecord['lane'], Partial<SpoolAmount>>;
 /** Of late readings: each may make the server decompress, and live batches come in between. */
 const LATE_ROWS = 500;
 /** Attempts at a record that fails for a reason without a rule, before it is set aside. */
@@ -78,17 +94,20 @@ export class Settling {
 
   /** What the alert engine made of readings while the database was away. False: there is none. Rejects as a commit does. */
   async alerts(signal?: AbortSignal): Promise<boolean> {
-    const [record] = this.dropping === undefined ? await this.oldest('alerts', 1) : [];
-    if (record === undefined) return false;
+    const found = this.dropping === undefined ? await this.oldest('alerts') : [];
+    const records = found.slice(0, joinable(found.map(({ alerts }) => alerts)));
+    const [first] = records;
+    if (first === undefined) return false;
     try {
-      return await this.attempt([record], async () => {
-        const { alerts } = record;
+      return await this.attempt(records, async () => {
+        const alerts = joined(records.map((record) => record.alerts));
         await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: true }, signal);
-        await this.deps.spool.remove([record]);
-        this.deps.onAlertsSettled(record);
+        await this.deps.spool.remove(records);
+        this.single = Math.max(0, this.single - 1);
+        for (const record of records) this.deps.onAlertsSettled(record);
       });
     } catch (error) {
-      const { duty } = record.alerts;
+      const { duty } = first.alerts;
       if (codeOf(error) !== DUTY_LOST || duty === undefined) throw error;
       this.dropping = duty;
       this.deps.logger.warn(
@@ -102,9 +121,10 @@ export class Settling {
   /** Its readings are handed on: nobody needs to know any more that they are to be. */
   private async drop({ epoch }: DutyEpoch): Promise<void> {
     for (;;) {
-      const [record] = await this.oldest('alerts', 1);
-      if (record?.alerts.duty?.epoch !== epoch) break;
-      await this.deps.spool.remove([record]);
+      const found = await this.oldest('alerts');
+      const records = whileOf(found, ({ alerts }) => alerts.duty?.epoch === epoch);
+      if (records.length === 0) break;
+      await this.deps.spool.remove(records);
     }
     this.dropping = undefined;
   }
@@ -138,8 +158,7 @@ export class Settling {
     alerting: AlertEvaluator,
     options: CommitOptions,
   ): Promise<boolean> {
-    const load =
-      this.loads.get(lane) ?? this.loadOf(await this.oldest(lane, this.single > 0 ? 1 : JOINED_ITEMS[lane]));
+    const load = this.loads.get(lane) ?? this.loadOf(await this.oldest(lane));
     if (load === undefined) return false;
     this.loads.set(lane, load);
     const { duty } = load;
@@ -161,9 +180,9 @@ export class Settling {
     });
   }
 
-  private async oldest(lane: SpooledRecord['lane'], maxItems: number): Promise<readonly SpooledRecord[]> {
+  private async oldest(lane: SpooledRecord['lane']): Promise<readonly SpooledRecord[]> {
     const { spool, onSettled } = this.deps;
-    const records = await spool.oldest(lane, maxItems);
+    const records = await spool.oldest(lane, this.single > 0 ? { records: 1 } : JOINED[lane]);
     const damaged = spool.contents.damaged.items;
     // Kept aside as files: as much of a dead letter as damage allows.
     if (damaged > this.damagedItems) onSettled(NONE, damaged - this.damagedItems);

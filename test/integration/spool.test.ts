@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import type { FieldwatchError } from '../../src/core/errors.ts';
 import type { Spool } from '../../src/ports.ts';
@@ -40,16 +40,16 @@ describe('statement 18: the spool on disk', () => {
       readings: { records: 2, items: 4 },
       alerts: { records: 1, items: 1 },
     });
-    const records = await spool.oldest('readings', 100);
+    const records = await spool.oldest('readings', { items: 100 });
     expect(numbersOf(records)).toEqual([0, 1, 2]);
     expect([...(records[1]?.deadLetters[0]?.payload ?? [])]).toEqual([0, 255]);
     expect(records[0]?.readings[0]?.message).toMatchObject({ topic: 't', receivedAtMs: 1 });
-    expect(numbersOf(await spool.oldest('readings', 1))).toEqual([0, 1]);
+    expect(numbersOf(await spool.oldest('readings', { items: 1 }))).toEqual([0, 1]);
 
     await spool.remove(records);
     expect(spool.contents.lanes.readings).toEqual({ records: 0, items: 0, bytes: 0 });
-    expect(await spool.oldest('readings', 100)).toEqual([]);
-    expect(numbersOf(await spool.oldest('alerts', 100))).toEqual([9]);
+    expect(await spool.oldest('readings', { items: 100 })).toEqual([]);
+    expect(numbersOf(await spool.oldest('alerts', { items: 100 }))).toEqual([9]);
   });
 
   test('loses nothing that it confirmed when the process is killed', async () => {
@@ -64,7 +64,7 @@ describe('statement 18: the spool on disk', () => {
     }
     if (writer.exitCode === null && writer.signalCode === null) await once(writer, 'exit');
     const spool = await at.open(folder);
-    const kept = numbersOf(await spool.oldest('readings', 100_000));
+    const kept = numbersOf(await spool.oldest('readings', { items: 100_000 }));
     expect(kept.slice(0, confirmed.length)).toEqual(confirmed);
     expect(kept.length - confirmed.length).toBeLessThanOrEqual(1);
     expect(spool.contents.damaged.records).toBe(0);
@@ -78,9 +78,9 @@ describe('statement 18: the spool on disk', () => {
     const path = await log(folder);
     await truncate(path, (await stat(path)).size - 7);
     const spool = await at.open(folder);
-    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 1, 2, 3]);
+    expect(numbersOf(await spool.oldest('readings', { items: 100 }))).toEqual([0, 1, 2, 3]);
     await spool.append([spoolRecord(1, { from: 7 })]);
-    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 1, 2, 3, 7]);
+    expect(numbersOf(await spool.oldest('readings', { items: 100 }))).toEqual([0, 1, 2, 3, 7]);
   });
 
   test('skips a bad record, counts it and keeps it aside', async () => {
@@ -95,10 +95,10 @@ describe('statement 18: the spool on disk', () => {
     await level.close();
 
     const spool = await at.open(folder);
-    const before = await spool.oldest('readings', 100);
+    const before = await spool.oldest('readings', { items: 100 });
     expect(numbersOf(before)).toEqual([0, 1]);
     await spool.remove(before);
-    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([20, 21]);
+    expect(numbersOf(await spool.oldest('readings', { items: 100 }))).toEqual([20, 21]);
     expect(spool.contents.damaged).toMatchObject({ records: 1, items: 2 });
     expect(spool.contents.lanes.readings).toMatchObject({ records: 1, items: 2 });
     expect(at.logger.find(/is damaged/)).toHaveLength(1);
@@ -116,7 +116,7 @@ describe('statement 18: the spool on disk', () => {
     bytes.fill(0xaa, 100_000, 100_050);
     await writeFile(path, bytes);
     const spool = await at.open(folder);
-    const kept = await spool.oldest('readings', 1000);
+    const kept = await spool.oldest('readings', { items: 1000 });
     expect(kept.length).toBeLessThan(30);
     expect(spool.contents.damaged.records).toBe(30 - kept.length);
     expect(at.logger.find(/are gone/)).toHaveLength(1);
@@ -131,7 +131,7 @@ describe('statement 18: the spool on disk', () => {
     const spool = await at.open(folder);
     await spool.append([spoolRecord(1)]);
     expect(at.logger.find('error').length).toBeGreaterThan(0);
-    expect(numbersOf(await spool.oldest('readings', 10))).toEqual([0]);
+    expect(numbersOf(await spool.oldest('readings', { items: 10 }))).toEqual([0]);
   });
 
   test('is full at max_bytes and at max_age, and takes more once there is room', async () => {
@@ -140,12 +140,33 @@ describe('statement 18: the spool on disk', () => {
     await spool.append([spoolRecord(20, { bytes: 1000 })]);
     const more = () => spool.append([spoolRecord(20, { bytes: 1000 })]);
     await expect(more()).rejects.toMatchObject({ code: 'SPOOL_FULL', kind: 'transient' });
-    await spool.remove(await spool.oldest('readings', 100));
+    await spool.remove(await spool.oldest('readings', { items: 100 }));
     await more();
-    await spool.remove(await spool.oldest('readings', 100));
+    await spool.remove(await spool.oldest('readings', { items: 100 }));
     await spool.append([spoolRecord(1)]);
     at.clock.advance(1001);
     await expect(spool.append([spoolRecord(1)])).rejects.toMatchObject({ code: 'SPOOL_FULL' });
+  });
+
+  test('reads a record of a lane once, however many lie behind it, and joins them up to a bound', async () => {
+    const folder = await at.folder();
+    const spool = await at.open(folder);
+    for (let i = 0; i < 10; i++)
+      await spool.append(Array.from({ length: 60 }, () => spoolRecord(0, { lane: 'alerts' })));
+    // One look per record at whether its lines are out.
+    const looks = jest.spyOn(ClassicLevel.prototype, 'get');
+    let drained = 0;
+    for (let pieces = 1; spool.contents.lanes.alerts.records > 0; pieces++) {
+      const records = await spool.oldest('alerts', { records: 50 });
+      expect(records).toHaveLength(50);
+      await spool.remove(records);
+      expect(looks).toHaveBeenCalledTimes((drained += 50));
+      expect(pieces).toBeLessThanOrEqual(12);
+    }
+    looks.mockRestore();
+    await spool.append([spoolRecord(1, { bytes: 5000 }), spoolRecord(1, { from: 1, bytes: 5000 })]);
+    expect(await spool.oldest('readings', { bytes: 9000 })).toHaveLength(1);
+    expect(await spool.oldest('readings', { bytes: 10 })).toHaveLength(1);
   });
 
   test('belongs to one daemon', async () => {
@@ -164,7 +185,7 @@ describe('statement 18: the spool on disk', () => {
     await first.close();
 
     const spool = await at.open(folder);
-    const [told] = await spool.oldest('alerts', 1);
+    const [told] = await spool.oldest('alerts', { items: 1 });
     expect(told).toMatchObject({ told: true });
     if (told === undefined) throw new Error('nothing kept');
     await spool.park(told);
@@ -174,7 +195,7 @@ describe('statement 18: the spool on disk', () => {
     const again = await at.open(folder);
     await again.unpark();
     expect(again.contents).toMatchObject({ parked: { records: 0 }, lanes: { alerts: { records: 1 } } });
-    const [back] = await again.oldest('alerts', 1);
+    const [back] = await again.oldest('alerts', { items: 1 });
     expect(back).toMatchObject({ told: false, alerts: { states: [], notifications: [] } });
   });
 });
@@ -198,17 +219,17 @@ describe('statement 18: where the system refuses a write half-way (RLIMIT_FSIZE)
     const sizes = [100_000, 6 * MIB, 100_000, 100_000, 6 * MIB, 100_000];
     expect(await appended(folder, 4, sizes)).toEqual(['0', 'SPOOL_IO', '2', '3', 'SPOOL_IO', '5']);
     const spool = await at.open(folder);
-    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 2, 3, 5]);
+    expect(numbersOf(await spool.oldest('readings', { items: 100 }))).toEqual([0, 2, 3, 5]);
     expect(spool.contents.damaged.records).toBe(0);
     await spool.append([spoolRecord(1, { from: 7, bytes: 6 * MIB })]);
-    expect(numbersOf(await spool.oldest('readings', 100))).toEqual([0, 2, 3, 5, 7]);
+    expect(numbersOf(await spool.oldest('readings', { items: 100 }))).toEqual([0, 2, 3, 5, 7]);
   });
 
   test('nothing is taken where there is no room for the ballast', async () => {
     const folder = await at.folder();
     expect(await appended(folder, 2, [100, 100])).toEqual(['SPOOL_FULL', 'SPOOL_FULL']);
     const spool = await at.open(folder);
-    expect(await spool.oldest('readings', 100)).toEqual([]);
+    expect(await spool.oldest('readings', { items: 100 })).toEqual([]);
     await spool.append([spoolRecord(1)]);
   });
 });
@@ -241,7 +262,7 @@ if (by === undefined)
         }
       }
     };
-    const all = async (spool: Spool) => numbersOf(await spool.oldest('readings', 1e6));
+    const all = async (spool: Spool) => numbersOf(await spool.oldest('readings', { items: 1e6 }));
 
     test('refuses what does not fit, keeps what it confirmed, and goes on once there is room', async () => {
       const spool = await at.open(disk.folder);
@@ -249,7 +270,7 @@ if (by === undefined)
       expect(error).toMatchObject({ code: 'SPOOL_FULL' });
       expect(taken.length).toBeGreaterThan(300);
       expect(await all(spool)).toEqual(taken);
-      await spool.remove(await spool.oldest('readings', 1e6));
+      await spool.remove(await spool.oldest('readings', { items: 1e6 }));
       expect((await fill(spool, 1000)).taken.length).toBeGreaterThan(300);
     });
 
@@ -270,11 +291,11 @@ if (by === undefined)
       expect(await all(again)).toEqual(taken);
       // Now that even the ballast is gone, nothing can be written: not even that something may be forgotten.
       await disk.fill();
-      const oldest = await again.oldest('readings', 100);
+      const oldest = await again.oldest('readings', { items: 100 });
       await expect(again.remove(oldest)).rejects.toMatchObject({ code: 'SPOOL_IO', kind: 'transient' });
       await disk.clear();
       expect(await all(again)).toEqual(taken);
-      await again.remove(await again.oldest('readings', 1e6));
+      await again.remove(await again.oldest('readings', { items: 1e6 }));
       await again.append([spoolRecord(1, { from: 5 })]);
       expect(await all(again)).toEqual([5]);
     });

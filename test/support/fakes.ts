@@ -11,6 +11,7 @@ import type {
   Sensor,
   SensorDirectory,
   Spool,
+  SpoolAmount,
   SpoolContents,
   SpooledRecord,
   SpoolRecord,
@@ -240,6 +241,8 @@ export class FakeSpool implements Spool {
   records: SpooledRecord[] = [];
   parked: SpooledRecord[] = [];
   failWith: Error | undefined;
+  /** Records that were read. */
+  read = 0;
   private seq = 1;
 
   get contents(): SpoolContents {
@@ -260,14 +263,16 @@ export class FakeSpool implements Spool {
     return added;
   }
 
-  async oldest(lane: SpooledRecord['lane'], maxItems: number): Promise<readonly SpooledRecord[]> {
+  async oldest(lane: SpooledRecord['lane'], most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]> {
+    const { items: maxItems = Infinity, records: maxRecords = Infinity } = most;
     const found: SpooledRecord[] = [];
     let items = 0;
     for (const record of this.records.filter((each) => each.lane === lane)) {
       items += record.readings.length + record.deadLetters.length;
-      if (found.length > 0 && items > maxItems) break;
+      if (found.length > 0 && (items > maxItems || found.length >= maxRecords)) break;
       found.push(record);
     }
+    this.read += found.length;
     return found;
   }
 

@@ -69,6 +69,7 @@ class LevelSpool implements Spool {
   #scan: Scan = {
     lanes: { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING },
     parked: NOTHING,
+    head: { alerts: 1, unresolved: 1, readings: 1 },
     next: { alerts: 1, unresolved: 1, readings: 1 },
     atMs: { alerts: undefined, unresolved: undefined, readings: undefined },
     missing: 0,
@@ -113,10 +114,10 @@ class LevelSpool implements Spool {
     });
   }
 
-  oldest(lane: SpoolLane, maxItems: number): Promise<readonly SpooledRecord[]> {
+  oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]> {
     return this.#inTurn(async (level) => {
       for (;;) {
-        const { found, damaged } = await this.#read(level, lane, maxItems);
+        const { found, damaged } = await this.#read(level, lane, most);
         if (found.length > 0 || damaged === undefined) return found;
         await this.#setAside(level, damaged.key, damaged.value);
       }
@@ -251,19 +252,22 @@ class LevelSpool implements Spool {
       throw full('the disk of state_dir is full', 'Make room on that disk.');
   }
 
-  /** Up to the first record that is damaged; that one is dealt with when it is the oldest. */
-  async #read(level: Level, lane: SpoolLane, maxItems: number) {
+  /**
+   * Up to the first record that is damaged; that one is dealt with when it is the oldest. From where the lane begins: before
+   * it lie the marks of what was deleted, which LevelDB would pass over one by one.
+   */
+  async #read(level: Level, lane: SpoolLane, most: Partial<SpoolAmount>) {
     const found: Stored[] = [];
-    let items = 0;
-    for await (const [text, value] of level.iterator({ ...rangeOf(lane), highWaterMarkBytes: 65_536 })) {
+    let amount = NOTHING;
+    const range = rangeOf(lane, this.#scan.head[lane]);
+    for await (const [text, value] of level.iterator({ ...range, highWaterMarkBytes: 65_536 })) {
       const key = parseKey(text)?.key;
+      if (key !== undefined) amount = plus(amount, key);
+      if (found.length > 0 && exceeds(amount, most)) break;
       const record = key === undefined ? undefined : decode(value);
       if (key === undefined || record === undefined) return { found, damaged: { key: text, value } };
-      items += key.items;
-      if (found.length > 0 && items > maxItems) break;
       const told = lane === 'alerts' && (await level.get(toldKeyOf(key.seq))) !== undefined;
       found.push({ ...record, seq: key.seq, told, key });
-      if (items >= maxItems) break;
     }
     return { found, damaged: undefined };
   }
@@ -307,8 +311,9 @@ class LevelSpool implements Spool {
   }
 
   #discount(key: RecordKey): void {
-    const { lanes, atMs } = this.#scan;
+    const { lanes, atMs, head } = this.#scan;
     lanes[key.lane] = plus(lanes[key.lane], key, -1);
+    head[key.lane] = Math.max(head[key.lane], key.seq + 1);
     // The next one is hardly younger; reading it for its time alone would cost more than it tells.
     atMs[key.lane] = lanes[key.lane].records === 0 ? undefined : key.atMs;
   }
@@ -324,6 +329,11 @@ const removal = (key: RecordKey): Operation[] => [
   { type: 'del', key: keyOf(key) },
   ...(key.lane === 'alerts' ? [{ type: 'del', key: toldKeyOf(key.seq) } as const] : []),
 ];
+
+const exceeds = (amount: SpoolAmount, most: Partial<SpoolAmount>): boolean =>
+  amount.records > (most.records ?? Infinity) ||
+  amount.items > (most.items ?? Infinity) ||
+  amount.bytes > (most.bytes ?? Infinity);
 
 const full = (why: string, remedy: string) =>
   new FieldwatchError(`the spool is full: ${why}`, { code: 'SPOOL_FULL', kind: 'transient', remedy });

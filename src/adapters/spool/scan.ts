@@ -9,6 +9,8 @@ import type { Level } from './open-level.ts';
 export interface Scan {
   readonly lanes: Record<SpoolLane, SpoolAmount>;
   readonly parked: SpoolAmount;
+  /** Where the lanes begin: nothing lies before. */
+  readonly head: Record<SpoolLane, number>;
   readonly next: Record<SpoolLane, number>;
   readonly atMs: Record<SpoolLane, number | undefined>;
   /** Positions without a record: a lane is taken from its head only, so these were lost on the disk. */
@@ -26,6 +28,7 @@ export async function scan(level: Level, known: Partial<Record<SpoolLane, number
     unresolved: undefined,
     readings: undefined,
   };
+  const head: Partial<Record<SpoolLane, number>> = {};
   const unsure: RecordKey[] = [];
   const last: Partial<Record<SpoolLane, number>> = {};
   let parked = NOTHING;
@@ -42,12 +45,13 @@ export async function scan(level: Level, known: Partial<Record<SpoolLane, number
     } else {
       lanes[lane] = plus(lanes[lane], key);
       atMs[lane] ??= key.atMs;
+      head[lane] ??= seq;
       missing += seq - (last[lane] ?? seq - 1) - 1;
       last[lane] = seq;
       next[lane] = Math.max(next[lane], seq + 1);
     }
   }
-  return { lanes, parked, next, atMs, missing, unsure };
+  return { lanes, parked, head: { ...next, ...head }, next, atMs, missing, unsure };
 }
 
 export const oldestOf = (atMs: Scan['atMs']): number | undefined =>

@@ -1,0 +1,45 @@
+import type { AlertBatch, AlertStateRow } from './model.ts';
+
+/**
+ * How many of these batches, from the first on, leave the alert tables the same in one transaction as one after the other.
+ * A transaction raises rows before it closes them: so none may follow that touches a row which is closed already. Commands,
+ * acknowledgements and what is handed over between daemons stay on their own, and one lease's epoch does not mix with another's.
+ */
+export function joinable(batches: readonly AlertBatch[]): number {
+  const [first] = batches;
+  if (first === undefined || isSpecial(first)) return Math.min(1, batches.length);
+  const closed = new Set<string>();
+  let count = 0;
+  for (const batch of batches) {
+    if (isSpecial(batch) || batch.duty?.group !== first.duty?.group) break;
+    if (batch.duty?.epoch !== first.duty?.epoch) break;
+    if (count > 0 && touches(batch, closed)) break;
+    for (const { sensorId, alertType, firedAtUs } of batch.resolved)
+      closed.add(`${sensorId} ${firedAtUs} ${alertType}`);
+    count++;
+  }
+  return count;
+}
+
+/** What these batches do one after the other, as one: of a state only the last counts. */
+export function joined(batches: readonly AlertBatch[]): AlertBatch {
+  const [first] = batches;
+  if (first !== undefined && batches.length === 1) return first;
+  const states = new Map<string, AlertStateRow>();
+  for (const batch of batches)
+    for (const row of batch.states) states.set(`${row.sensorId} ${row.alertType}`, row);
+  return {
+    states: [...states.values()],
+    raised: batches.flatMap(({ raised }) => raised),
+    resolved: batches.flatMap(({ resolved }) => resolved),
+    notifications: batches.flatMap(({ notifications }) => notifications),
+    ...(first?.duty === undefined ? {} : { duty: first.duty }),
+  };
+}
+
+const isSpecial = ({ acked = [], commands, taken, handedOn }: AlertBatch): boolean =>
+  acked.length > 0 || commands !== undefined || taken !== undefined || handedOn !== undefined;
+
+const touches = ({ raised, resolved }: AlertBatch, closed: ReadonlySet<string>): boolean =>
+  raised.some(({ sensorId, alertType, timeUs }) => closed.has(`${sensorId} ${timeUs} ${alertType}`)) ||
+  resolved.some(({ sensorId, alertType, firedAtUs }) => closed.has(`${sensorId} ${firedAtUs} ${alertType}`));
