@@ -70,7 +70,7 @@ const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =
         async (alert: string, alertType: string | undefined, options: Options): Promise<ExitCode> => {
           const name = nameOf(alert, alertType);
           const { config } = loadConfig({ file: options.config, env: cli.env });
-          return withDatabase(cli, config, (db) => ask(cli, db, kind, name, options));
+          return withDatabase(cli, config, (db) => ask(cli, db, kind, name, options), { refuseNewer: true });
         },
       ),
     );

@@ -74,14 +74,15 @@ const addCommand = (cli: Cli): Command =>
         const startsAt = options.from?.(nowMs) ?? null;
         const end = endOf(options, startsAt?.getTime() ?? nowMs, config.alerts.max_silence);
         const by = operatorName(cli, options.by);
-        await withDatabase(cli, config, async (db) => {
+        const add = async (db: Db): Promise<void> => {
           const { match: matchers, comment } = options;
           const row = await addSilence(db, { matchers, startsAt, end, by, comment });
           if (row === undefined) return;
           if (options.json === true) print(cli, jsonLine(row));
           else print(cli, `silence ${row.id}: ${shown(row.matchers)} until ${row.endsAt.toISOString()}`);
           await tellMatches(cli, db, row.matchers);
-        });
+        };
+        await withDatabase(cli, config, add, { refuseNewer: true });
         return 0;
       }),
     );
@@ -170,7 +171,9 @@ const expireCommand = (cli: Cli): Command =>
       cli.action(async (id: number, options: ExpireOptions) => {
         const { config } = loadConfig({ file: options.config, env: cli.env });
         const by = operatorName(cli, options.by);
-        const row = await withDatabase(cli, config, (db) => expireSilence(db, String(id), by));
+        const row = await withDatabase(cli, config, (db) => expireSilence(db, String(id), by), {
+          refuseNewer: true,
+        });
         if (row === undefined) throw unknown(id);
         print(
           cli,

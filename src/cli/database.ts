@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { silentLogger } from '../adapters/logger.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
+import { refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import type { Config } from '../config/index.ts';
@@ -20,6 +21,11 @@ export interface DatabaseAccess {
   readonly mayStart?: boolean;
   /** Whether that server may make a new database where there is none yet. Default false: there is nothing to read. */
   readonly mayCreate?: boolean;
+  /**
+   * Whether a schema that a newer fieldwatch made is refused (SCHEMA_NEWER): for what changes the database, or compares it
+   * with the definitions of this program. Default false.
+   */
+  readonly refuseNewer?: boolean;
 }
 
 /**
@@ -29,9 +35,13 @@ export interface DatabaseAccess {
 export async function withDatabaseUrl<T>(
   cli: Pick<Cli, 'stderr'>,
   config: Config,
-  run: (url: string) => Promise<T>,
-  { mayStart = true, mayCreate = false }: DatabaseAccess = {},
+  then: (url: string) => Promise<T>,
+  { mayStart = true, mayCreate = false, refuseNewer = false }: DatabaseAccess = {},
 ): Promise<T> {
+  const run = async (url: string): Promise<T> => {
+    if (refuseNewer) await withPool(config, url, refuseNewerSchema);
+    return then(url);
+  };
   if (config.database.url !== undefined) return run(config.database.url);
   const { database_port: port, data_dir: dataDir } = config.embedded;
   // The same name and user that the embedded server gives out.
@@ -55,16 +65,17 @@ export async function withDatabase<T>(
   run: (db: Db) => Promise<T>,
   access: DatabaseAccess = {},
 ): Promise<T> {
-  const read = async (url: string): Promise<T> => {
-    const options = databaseOptions(config, url, 'cli');
-    const pool = await createPool({ ...options, max: 1 }, silentLogger);
-    try {
-      return await run(readerOf(pool));
-    } finally {
-      await pool.end();
-    }
-  };
+  const read = (url: string) => withPool(config, url, (pool) => run(readerOf(pool)));
   return withDatabaseUrl(cli, config, read, access);
+}
+
+async function withPool<T>(config: Config, url: string, run: (pool: pg.Pool) => Promise<T>): Promise<T> {
+  const pool = await createPool({ ...databaseOptions(config, url, 'cli'), max: 1 }, silentLogger);
+  try {
+    return await run(pool);
+  } finally {
+    await pool.end();
+  }
 }
 
 /** A pool as the queries see it: its errors carry a code, a kind and a remedy. */

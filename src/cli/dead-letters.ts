@@ -122,13 +122,17 @@ const deleteCommand = (cli: Cli) =>
     .option(...configOption)
     .option(...jsonOption)
     .action(
-      onDatabase<DeleteOptions>(cli, async (db, options) => {
-        const deleted = await deleteDeadLetters(db, { ...options, before: options.before(Date.now()) });
-        print(cli, options.json === true ? JSON.stringify({ deleted }) : `deleted ${deleted} dead letters`);
-        if (deleted === options.limit)
-          cli.stderr.write('fieldwatch: the limit was reached, there may be more\n');
-        return 0;
-      }),
+      onDatabase<DeleteOptions>(
+        cli,
+        async (db, options) => {
+          const deleted = await deleteDeadLetters(db, { ...options, before: options.before(Date.now()) });
+          print(cli, options.json === true ? JSON.stringify({ deleted }) : `deleted ${deleted} dead letters`);
+          if (deleted === options.limit)
+            cli.stderr.write('fieldwatch: the limit was reached, there may be more\n');
+          return 0;
+        },
+        { refuseNewer: true },
+      ),
     );
 
 /** `fieldwatch dead-letters list|show|delete`. */

@@ -67,30 +67,35 @@ export function repairCommand(cli: Cli): Command {
 async function repair(cli: Cli, options: RepairCommandOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
   const plan = planOf(config.policies);
-  return withDatabaseUrl(cli, config, async (url) => {
-    const database = databaseOptions(config, url, 'repair');
-    const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
-    const hand = createRepairHand(database);
-    try {
-      if (options.dryRun === true) {
-        return printPlan(cli, await planRepair(catalog, plan, CHECKS, options.only), options);
+  return withDatabaseUrl(
+    cli,
+    config,
+    async (url) => {
+      const database = databaseOptions(config, url, 'repair');
+      const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
+      const hand = createRepairHand(database);
+      try {
+        if (options.dryRun === true) {
+          return printPlan(cli, await planRepair(catalog, plan, CHECKS, options.only), options);
+        }
+        const stop = new AbortController();
+        void cli.interrupted.then(() => stop.abort());
+        const { runs, left } = await runRepair({
+          ...{ catalog, hand, plan, checks: CHECKS, signal: stop.signal },
+          only: options.only ?? [],
+          effects: options.yes === true ? [...WITHOUT_DELETING, 'drop'] : WITHOUT_DELETING,
+          onStep: (run) => {
+            if (options.json !== true) print(cli, stepLine(cli, run));
+          },
+        });
+        return printResult(cli, runs, left, options);
+      } finally {
+        await hand.close();
+        await catalog.close();
       }
-      const stop = new AbortController();
-      void cli.interrupted.then(() => stop.abort());
-      const { runs, left } = await runRepair({
-        ...{ catalog, hand, plan, checks: CHECKS, signal: stop.signal },
-        only: options.only ?? [],
-        effects: options.yes === true ? [...WITHOUT_DELETING, 'drop'] : WITHOUT_DELETING,
-        onStep: (run) => {
-          if (options.json !== true) print(cli, stepLine(cli, run));
-        },
-      });
-      return printResult(cli, runs, left, options);
-    } finally {
-      await hand.close();
-      await catalog.close();
-    }
-  });
+    },
+    { refuseNewer: true },
+  );
 }
 
 function printPlan(cli: Cli, { steps, refused }: RepairPlan, { json }: RepairCommandOptions): ExitCode {

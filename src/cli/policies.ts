@@ -54,15 +54,20 @@ function verifyCommand(cli: Cli): Command {
     .action(
       cli.action(async (options: PolicyOptions): Promise<ExitCode> => {
         const { config } = loadConfig({ file: options.config, env: cli.env });
-        const findings = await withDatabaseUrl(cli, config, async (url) => {
-          // With the scheduler's own short limits: a command must not hold up who waits behind it either.
-          const catalog = createCatalog(connectOptions(config, url, 'cli'));
-          try {
-            return (await verify(catalog, planOf(config.policies), CHECKS)).findings;
-          } finally {
-            await catalog.close();
-          }
-        });
+        const findings = await withDatabaseUrl(
+          cli,
+          config,
+          async (url) => {
+            // With the scheduler's own short limits: a command must not hold up who waits behind it either.
+            const catalog = createCatalog(connectOptions(config, url, 'cli'));
+            try {
+              return (await verify(catalog, planOf(config.policies), CHECKS)).findings;
+            } finally {
+              await catalog.close();
+            }
+          },
+          { refuseNewer: true },
+        );
         const ok = findings.every(isNote);
         if (options.json === true) print(cli, JSON.stringify({ ok, findings }));
         else printFindings(cli, findings, CHECKS.length);

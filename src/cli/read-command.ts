@@ -3,7 +3,7 @@ import { loadConfig } from '../config/index.ts';
 import type { Db, Limited, Selection, TimeRange } from '../queries/db.ts';
 import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
 import { configOption, jsonOption, usage, type Cli, type ExitCode } from './command.ts';
-import { withDatabase } from './database.ts';
+import { withDatabase, type DatabaseAccess } from './database.ts';
 import { csvOption } from './rows.ts';
 
 /** What every command that reads the database understands. */
@@ -45,8 +45,9 @@ export const withOutputOptions = (command: Command): Command =>
 export const onDatabase = <Options extends { readonly config?: string }>(
   cli: Cli,
   run: (db: Db, options: Options) => Promise<ExitCode>,
+  access: DatabaseAccess = {},
 ) =>
   cli.action(async (options: Options): Promise<ExitCode> => {
     const { config } = loadConfig({ file: options.config, env: cli.env });
-    return withDatabase(cli, config, (db) => run(db, options));
+    return withDatabase(cli, config, (db) => run(db, options), access);
   });

@@ -60,22 +60,27 @@ const onHands = (
 ) =>
   cli.action(async (subject: string, options: ChangeOptions): Promise<ExitCode> => {
     const { config } = loadConfig({ file: options.config, env: cli.env });
-    return withDatabaseUrl(cli, config, async (url) => {
-      const database = databaseOptions(config, url, 'storage');
-      const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
-      const hand = createRepairHand(database);
-      const db: Db = {
-        query: async <Row>(text: string, values: unknown[]) => ({
-          rows: (await catalog.select(text, values)) as unknown as Row[],
-        }),
-      };
-      try {
-        return await run({ plan: planOf(config.policies), catalog, hand, db }, subject, options);
-      } finally {
-        await hand.close();
-        await catalog.close();
-      }
-    });
+    return withDatabaseUrl(
+      cli,
+      config,
+      async (url) => {
+        const database = databaseOptions(config, url, 'storage');
+        const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
+        const hand = createRepairHand(database);
+        const db: Db = {
+          query: async <Row>(text: string, values: unknown[]) => ({
+            rows: (await catalog.select(text, values)) as unknown as Row[],
+          }),
+        };
+        try {
+          return await run({ plan: planOf(config.policies), catalog, hand, db }, subject, options);
+        } finally {
+          await hand.close();
+          await catalog.close();
+        }
+      },
+      { refuseNewer: true },
+    );
   });
 
 /**

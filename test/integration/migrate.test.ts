@@ -192,6 +192,13 @@ describe('migrating', () => {
       code: 'SCHEMA_NEWER', kind: 'schema', remedy: expect.stringContaining('newer fieldwatch'),
     }); // prettier-ignore
     expect((await status(client, ours.slice(0, -1))).entries.at(-1)).toMatchObject({ state: 'unknown' });
+    // Several versions behind: the newest is named, not the first that is unknown.
+    const newest = ours.at(-1);
+    await expect(schemaIsCurrent(client, ours.slice(0, -3))).rejects.toThrow(
+      new RegExp(
+        `version ${newest?.version} \\(${newest?.name}\\); this program, .*, knows up to ${ours.length - 3}$`,
+      ),
+    );
   });
 
   test('a migration whose content changed after it was applied is refused', async () => {

@@ -73,3 +73,18 @@ test('an unknown check is a usage error', async () => {
   expect(code).toBe(2);
   expect(err).toContain('No check "everything"');
 });
+
+test('an older program is refused before it looks or repairs', async () => {
+  await db.sql(
+    `INSERT INTO schema_migrations (version, name, checksum) VALUES (998, 'one', ''), (999, 'later', '')`,
+  );
+  try {
+    for (const command of ['verify', 'plan', 'repair'])
+      await expect(run(command)).rejects.toMatchObject({
+        code: 'SCHEMA_NEWER',
+        message: expect.stringMatching(/version 999 \(later\); this program, \d[^ ]*, knows up to \d+$/),
+      });
+  } finally {
+    await db.sql('DELETE FROM schema_migrations WHERE version > 900');
+  }
+});

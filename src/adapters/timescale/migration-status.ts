@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
+import { version } from '../../version.ts';
 import { databaseError } from './errors.ts';
 import { loadMigrations, type Migration } from './migrations.ts';
 
@@ -103,17 +104,30 @@ export async function appliedRows(client: pg.ClientBase): Promise<readonly Appli
   return result.rows;
 }
 
+/** Refuses a schema that a newer program made: for what changes it, or compares it with this program's definitions. */
+export async function refuseNewerSchema(
+  target: MigrationTarget,
+  migrations: readonly Migration[] = loadMigrations(),
+): Promise<void> {
+  refuseNewer(migrations, await withConnection(target, appliedRows));
+}
+
+function refuseNewer(migrations: readonly Migration[], done: readonly AppliedRow[]): void {
+  const newest = done.at(-1);
+  if (newest !== undefined && newest.version > migrations.length) throw newer(newest, migrations.length);
+}
+
 export function refuseDrift(migrations: readonly Migration[], done: readonly AppliedRow[]): void {
+  refuseNewer(migrations, done);
   done.forEach((row, index) => {
     const ours = migrations[index];
-    if (row.version > migrations.length) throw newer(row, migrations.length);
     if (ours?.version !== row.version || ours.checksum !== row.checksum) throw drifted(row);
   });
 }
 
 const newer = (row: AppliedRow, supported: number) =>
   new FieldwatchError(
-    `database: its schema has version ${row.version} (${row.name}); this program knows up to ${supported}`,
+    `database: its schema has version ${row.version} (${row.name}); this program, ${version()}, knows up to ${supported}`,
     {
       code: 'SCHEMA_NEWER',
       kind: 'schema',
