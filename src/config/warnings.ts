@@ -1,3 +1,4 @@
+import { parseTopicPattern } from '../core/topic.ts';
 import { exposuresOf } from './exposures.ts';
 import type { Config } from './schema/index.ts';
 
@@ -9,9 +10,35 @@ export function warningsOf(config: Config): readonly string[] {
   const { routes, mqtt, alerts } = config;
   const warnings = exposuresOf(config).map(({ detail, remedy }) => `${detail}; ${remedy}`);
   if (routes.length === 0) warnings.push('no routes, so nothing will be stored');
+  routes.forEach((route, index) => {
+    const missing = missingDevice(route);
+    if (missing !== undefined) warnings.push(`routes[${index}]: ${missing}`);
+  });
   if (mqtt.share_group !== undefined && alerts.allowed_lateness < SHARED_LATENESS_MS)
     warnings.push(
       'alerts.allowed_lateness is below 2s in a share group: readings that come by way of another daemon will count as late',
     );
   return warnings;
+}
+
+/** Formats whose payload cannot name a device. */
+const WITHOUT_DEVICE = ['scalar', 'cayenne-lpp'];
+/** Formats whose messages name their device by the format's own rules. */
+const WITH_DEVICE = ['senml', 'sparkplug-b', 'chirpstack-protobuf'];
+
+/** Where a route leaves the device to the payload, which may not name one. Presets know where their devices are. */
+function missingDevice(route: Config['routes'][number]): string | undefined {
+  const { preset, device, device_path, device_tag, codec = 'json' } = route;
+  const named = [preset, device, device_path, device_tag].some((value) => value !== undefined);
+  if (named || WITH_DEVICE.includes(codec)) return undefined;
+  const topics = (Array.isArray(route.topic) ? route.topic : [route.topic]) as readonly string[];
+  const without = topics.filter((topic) => {
+    const parsed = parseTopicPattern(topic);
+    return parsed.ok && !parsed.pattern.names.includes('device');
+  });
+  if (without.length === 0) return undefined;
+  const remedy = 'name a level {device}, or set device';
+  return WITHOUT_DEVICE.includes(codec)
+    ? `no device in the topic ${without.join(', ')}, and a ${codec} payload has none: every message becomes a dead letter (${remedy})`
+    : `no device in the topic ${without.join(', ')}: a payload without a key such as device_id becomes a dead letter (${remedy} or device_path)`;
 }
