@@ -8,7 +8,9 @@ COPY package.json package-lock.json ./
 # No package's own script is run, neither here nor below.
 RUN npm ci --omit=optional --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
+COPY scripts scripts
 COPY src src
+COPY sql sql
 RUN npm run build
 
 FROM node:22-bookworm-slim
@@ -20,7 +22,7 @@ COPY --from=build /app/dist dist
 COPY sql sql
 COPY config config
 COPY LICENSE NOTICE ./
-RUN chmod 755 dist/main.js && ln -s /app/dist/main.js /usr/local/bin/fieldwatch \
+RUN ln -s /app/dist/main.js /usr/local/bin/fieldwatch \
     && install -d -o node -g node -m 750 /var/lib/fieldwatch
 
 # The metrics and health endpoints are for other containers too; publish the port on purpose, it asks for no password.

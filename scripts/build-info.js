@@ -2,7 +2,7 @@
 // that is the commit; elsewhere (an image, an unpacked archive) a hash of the sources.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = realpathSync(join(import.meta.dirname, '..'));
@@ -33,4 +33,6 @@ function hash() {
   return `h${sum.digest('hex').slice(0, 10)}`;
 }
 
+// So that a link to it is a command; npm does the same for the links that it makes.
+chmodSync(join(root, 'dist', 'main.js'), 0o755);
 writeFileSync(join(root, 'dist', 'build.json'), `${JSON.stringify({ build: commit() ?? hash() })}\n`);

@@ -1,10 +1,10 @@
--- Roles of a shared server: run once per database, as a superuser, before the first start of the daemon:
+-- Roles with least privilege: run once per database, as a superuser, before or after the first start of the daemon:
 --
---   psql -X -d fieldwatch -f sql/roles/roles.sql
---   psql -X -d fieldwatch -c "\password fieldwatch_owner"
+--   psql -X -v ON_ERROR_STOP=1 -d fieldwatch -f sql/roles/roles.sql
 --
--- and let database.url name fieldwatch_owner. It may be run again at any time. Nothing else ever needs a superuser, save
--- starting TimescaleDB's background workers after they were stopped, and settings of the server itself.
+-- The roles are made without a password, and so cannot log in yet: sql/roles/password.sh sets that of the owner, which database.url
+-- names, and `\password fieldwatch_dashboard` in psql that of another. May be run again at any time. Nothing else ever
+-- needs a superuser, save starting TimescaleDB's background workers after they were stopped, and settings of the server.
 
 CREATE EXTENSION IF NOT EXISTS timescaledb;
 
@@ -21,6 +21,13 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Every role may connect, and the two that write may make temporary tables, where PUBLIC may not any more.
+DO $$
+BEGIN
+  EXECUTE format('GRANT CONNECT ON DATABASE %I TO fieldwatch_owner, fieldwatch_ingest, fieldwatch_dashboard', current_database());
+  EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO fieldwatch_owner, fieldwatch_ingest', current_database());
+END $$;
+
 -- fieldwatch_owner: the daemon. Creates the schema, writes, and looks after policies: altering or running a job, dropping,
 -- compressing and refreshing all ask for the owner.
 GRANT USAGE, CREATE ON SCHEMA public TO fieldwatch_owner;
@@ -33,17 +40,20 @@ GRANT USAGE ON SCHEMA public TO fieldwatch_ingest;
 -- fieldwatch_dashboard: reads everything, writes nothing.
 GRANT USAGE ON SCHEMA public TO fieldwatch_dashboard;
 
--- What the owner will create; and what is there already.
+-- What the owner will create (the rights of fieldwatch_ingest, on single tables, come with the migrations); and what is there
+-- already.
 ALTER DEFAULT PRIVILEGES FOR ROLE fieldwatch_owner IN SCHEMA public GRANT SELECT ON TABLES TO fieldwatch_dashboard;
 DO $$
 DECLARE
   relation text;
 BEGIN
-  FOREACH relation IN ARRAY ARRAY['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'sensor_alerts', 'alert_state',
-    'system_alerts', 'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg'] LOOP
-    IF to_regclass('public.' || relation) IS NOT NULL THEN
-      EXECUTE format('GRANT SELECT ON public.%I TO fieldwatch_dashboard', relation);
-    END IF;
+  FOR relation IN
+    SELECT relname FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
+      AND (relowner = 'fieldwatch_owner'::regrole OR relname IN ('sensors', 'metrics', 'sensor_readings', 'sensor_metrics',
+        'sensor_alerts', 'alert_state', 'system_alerts', 'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg'))
+  LOOP
+    EXECUTE format('GRANT SELECT ON public.%I TO fieldwatch_dashboard', relation);
   END LOOP;
   FOREACH relation IN ARRAY ARRAY['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'dead_letters'] LOOP
     IF to_regclass('public.' || relation) IS NOT NULL THEN

@@ -62,12 +62,17 @@ test('the owner, who is no superuser, creates the schema and looks after the pol
   });
 });
 
-describe('when the tables are there, and the grants are run again', () => {
-  beforeAll(() => client.query(roles));
+describe.each([
+  ['the grants that were run once, before there were tables', 7, undefined],
+  ['the same, run again', 8, roles],
+])('%s', (_, sensor, again) => {
+  beforeAll(async () => {
+    if (again !== undefined) await client.query(again);
+  });
 
   test('ingest adds readings, twice the same is once, and may do nothing else', async () => {
     await as('fieldwatch_ingest', async () => {
-      const insert = `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES ('2026-01-01', 7, 1)
+      const insert = `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES ('2026-01-01', ${sensor}, 1)
         ON CONFLICT (sensor_id, time) DO NOTHING`;
       expect((await client.query(insert)).rowCount).toBe(1);
       expect((await client.query(insert)).rowCount).toBe(0);
@@ -89,6 +94,7 @@ describe('when the tables are there, and the grants are run again', () => {
         'sensor_daily_agg',
         'sensor_alerts',
         'sensors',
+        'alert_outbox',
       ])
         await client.query(`SELECT * FROM ${relation} LIMIT 1`);
       await client.query('SELECT count(*) FROM timescaledb_information.chunks');

@@ -27,6 +27,8 @@ interface Service {
   readonly secrets?: readonly string[];
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly stop_grace_period?: string;
+  readonly mem_limit?: string;
+  readonly logging?: { readonly options: Record<string, string> };
   readonly read_only?: boolean;
 }
 interface Compose {
@@ -41,7 +43,7 @@ describe('docker-compose.yml', () => {
 
   test('pins what it takes from elsewhere', () => {
     expect(timescaledb.image).toMatch(/^timescale\/timescaledb:\d+\.\d+\.\d+-pg17$/);
-    expect(mosquitto.image).toMatch(/^eclipse-mosquitto:2/);
+    expect(mosquitto.image).toMatch(/^eclipse-mosquitto:2\.\d+\.\d+$/);
   });
 
   test("fieldwatch's environment is a configuration, and names the other services", () => {
@@ -51,12 +53,42 @@ describe('docker-compose.yml', () => {
     const url = new URL(config.database.url ?? '');
     expect([url.hostname, url.username, url.pathname]).toEqual([
       'timescaledb',
-      timescaledb.environment?.POSTGRES_USER,
+      'fieldwatch_owner',
       `/${timescaledb.environment?.POSTGRES_DB}`,
     ]);
     expect(config.mqtt.client_id).not.toContain('{');
     expect(FIELDWATCH_CONFIG).toBe('/etc/fieldwatch/fieldwatch.yaml');
     expect(fieldwatch.volumes).toContain('./config:/etc/fieldwatch:ro');
+  });
+
+  test('the daemon is no superuser: the first start of the database makes its role and sets its password', () => {
+    expect(timescaledb.environment?.POSTGRES_USER).toBe('postgres');
+    expect(timescaledb.volumes).toContain(
+      './sql/roles/roles.sql:/docker-entrypoint-initdb.d/100_roles.sql:ro',
+    );
+    expect(timescaledb.volumes).toContain(
+      './sql/roles/password.sh:/docker-entrypoint-initdb.d/110_password.sh:ro',
+    );
+    expect(timescaledb.secrets).toContain('owner_password');
+    expect(timescaledb.environment?.OWNER_PASSWORD_FILE).toBe('/run/secrets/owner_password');
+    expect(text('sql/roles/roles.sql')).toContain("'fieldwatch_owner'");
+  });
+
+  test('each secret has one reader, and the page says whose it is', () => {
+    const readers = Object.values(services).flatMap((service) => service.secrets ?? []);
+    expect(readers.toSorted()).toEqual(Object.keys(secrets).toSorted());
+    for (const name of readers)
+      expect(text('docs/operations.md')).toMatch(new RegExp(`chown .*secrets/${name}`));
+  });
+
+  test('memory and logs of every container are bounded', () => {
+    for (const service of Object.values(services)) {
+      expect(service.mem_limit).toMatch(/^\d+[mg]$/);
+      expect(service.logging?.options).toMatchObject({
+        'max-size': expect.any(String),
+        'max-file': expect.any(String),
+      });
+    }
   });
 
   test('waits for healthy servers', () => {
@@ -188,6 +220,18 @@ describe('fieldwatch.service', () => {
     expect(commands).toContain(command);
     expect(rest).toEqual(['--config', '/etc/fieldwatch/fieldwatch.yaml']);
     expect(value('RestartPreventExitStatus')).toBe('2');
+  });
+
+  test('takes passwords as credentials, and bounds its memory', () => {
+    const lines = unit.split('\n');
+    for (const name of ['database', 'mqtt']) {
+      expect(lines).toContain(`LoadCredential=${name}-password:/etc/fieldwatch/${name}-password`);
+      const variable = `FIELDWATCH_${name.toUpperCase()}_PASSWORD_FILE`;
+      expect(lines).toContain(`Environment=${variable}=/run/credentials/fieldwatch.service/${name}-password`);
+      expect(configOf({ [variable]: '/run/x' })[name as 'mqtt'].password_file).toBe('/run/x');
+    }
+    expect([value('MemoryHigh'), value('MemoryMax')]).toEqual(['768M', '1G']);
+    expect([value('StateDirectoryMode'), value('UMask')]).toEqual(['0700', '0077']);
   });
 
   test('writes where systemd lets it, as the user that sysusers makes', () => {
