@@ -176,7 +176,6 @@ function settingsOf(sink: SinkConfig): SinkSettings {
       alertTypes: sink.alert_types,
       locations: sink.locations,
       sendResolved: 'send_resolved' in sink ? sink.send_resolved : true,
-      mirrors: sink.kind === 'alertmanager' || (sink.kind === 'mqtt' && sink.retain !== 'never'),
     },
     queueMax: sink.queue,
     maxAgeMs: sink.retry_for,

@@ -21,6 +21,7 @@ export type AlertEvent = Pick<
 export const MARKS: Readonly<Record<NotificationEvent, string>> = {
   firing: '● FIRING',
   escalated: '▲ ESCALATED',
+  deescalated: '▽ LESS SEVERE',
   resolved: '✓ RESOLVED',
   reminder: '● STILL',
   flapping_start: '≈ FLAPPING',

@@ -39,6 +39,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
 const MESSAGES = {
   firing: 'alert firing',
   escalated: 'alert escalated',
+  deescalated: 'alert less severe',
   resolved: 'alert resolved',
   reminder: 'alert still firing',
   flapping_start: 'alert flapping',

@@ -37,7 +37,7 @@ test('10,000 sensors that fall silent are a notification or two, and so is their
         make: () => sink,
         settings: {
           name: 'ops',
-          filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true, mirrors: false },
+          filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true },
           queueMax: SENSORS,
           maxAgeMs: 86_400_000,
           maxPerMinute: 600,

@@ -27,7 +27,7 @@ interface PostableAlert {
 
 interface Held extends Present {
   readonly notification: OutgoingNotification;
-  /** When it was told to be over; it is told so again for a while. */
+  /** By the clock: when it was told to be over; it is told so again for a while. */
   readonly endedMs: number | undefined;
 }
 
@@ -69,7 +69,7 @@ export class AlertmanagerSink implements NotificationSink {
       const held = { ...present(before, notification), notification };
       const now = { ...held, endedMs: held.firing ? undefined : nowMs };
       if (before !== undefined && this.#identity(before) !== this.#identity(now))
-        alerts.push(this.#alert({ ...before, firing: false }, nowMs));
+        alerts.push(this.#alert({ ...before, firing: false }, nowMs, notification));
       alerts.push(this.#alert(now, nowMs));
       next.set(notification.alertId, now);
     }
@@ -116,10 +116,15 @@ export class AlertmanagerSink implements NotificationSink {
     }
   }
 
-  #alert({ notification, firing, endedMs }: Omit<Held, 'fired'>, nowMs: number): PostableAlert {
+  /** It ends when it ended, not when that is told: `end` is what says so. */
+  #alert(
+    { notification, firing }: Omit<Held, 'fired' | 'endedMs'>,
+    nowMs: number,
+    end: OutgoingNotification = notification,
+  ): PostableAlert {
     const { resendMs, externalUrl, labels } = this.#options;
     const startsAt = firedAt(notification);
-    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resendMs : (endedMs ?? nowMs);
+    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resendMs : end.eventTimeMs;
     return {
       labels: labelsOf(notification, labels),
       annotations: annotationsOf(notification),

@@ -3,6 +3,7 @@ import type { AlertKey } from '../../core/alert/alert-key.ts';
 import { takesPlaceOf } from '../../core/alert/batch.ts';
 import type {
   AlertBatch,
+  AlertFlapping,
   AlertNotification,
   AlertResolution,
   AlertRow,
@@ -15,7 +16,7 @@ import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 
 /**
- * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, resolutions,
+ * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, flapping, resolutions,
  * state, outbox, inbox, duty.
  * Everything is idempotent, because a batch whose COMMIT reply was lost is written again.
  */
@@ -23,6 +24,7 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   if (batch.commands !== undefined) await claimCommands(work, batch.commands);
   if (batch.raised.length > 0) await raise(work, batch.raised);
   if (batch.acked !== undefined && batch.acked.length > 0) await acknowledge(work, batch.acked);
+  if (batch.flapping !== undefined && batch.flapping.length > 0) await markFlapping(work, batch.flapping);
   if (batch.resolved.length > 0) await resolve(work, batch.resolved);
   const gone = batch.states.filter(isForgotten);
   const kept = batch.states.filter((row) => !isForgotten(row));
@@ -53,9 +55,10 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
   await work.query(
     `INSERT INTO sensor_alerts AS a
        (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed,
-        metric, kind, side)
+        metric, kind, side, flapping)
      SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::text[], $4::text[], $5::float8[], $6::float8[],
-       $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[])
+       $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[],
+       $15::boolean[])
      ON CONFLICT (sensor_id, time, metric, kind, side) DO UPDATE
        SET message = excluded.message, value = excluded.value, threshold = excluded.threshold, severity = excluded.severity,
            suppressed = excluded.suppressed, acked_at = NULL, acked_by = NULL
@@ -76,6 +79,7 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
       (row) => storableText(row.metric),
       (row) => row.kind,
       (row) => row.side,
+      (row) => row.flapping ?? false,
     ),
   );
 }
@@ -89,6 +93,21 @@ function onePerKey(rows: readonly AlertRow[]): readonly AlertRow[] {
     if (before === undefined || takesPlaceOf(row, before)) found.set(key, row);
   }
   return [...found.values()];
+}
+
+async function markFlapping(work: Work, rows: readonly AlertFlapping[]): Promise<void> {
+  const fired = rows.map((row) => row.firedAtUs);
+  await work.query(
+    `UPDATE sensor_alerts a SET flapping = true
+       FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS f (sensor_id, metric, kind, side, fired_at)
+      WHERE a.sensor_id = f.sensor_id AND a.metric = f.metric AND a.kind = f.kind AND a.side = f.side AND a.time = f.fired_at
+        AND NOT a.flapping AND a.time BETWEEN $6::timestamptz AND $7::timestamptz`,
+    [
+      ...columns(byKey(rows), ...KEY_COLUMNS, (row) => isoMicros(row.firedAtUs)),
+      isoMicros(fired.reduce((a, b) => Math.min(a, b), Infinity)),
+      isoMicros(fired.reduce((a, b) => Math.max(a, b), -Infinity)),
+    ],
+  );
 }
 
 /** Point updates. The bounds on time are for the planner: without them every chunk is opened and locked. */

@@ -2,6 +2,7 @@ import type { Micros } from '../reading.ts';
 import type {
   AlertAck,
   AlertBatch,
+  AlertFlapping,
   AlertNotification,
   AlertResolution,
   AlertRow,
@@ -21,10 +22,12 @@ import type { Effect, Episode, Transition } from './state.ts';
 const TOLD: Partial<Record<Transition, NotificationEvent>> = {
   firing: 'firing',
   escalated: 'escalated',
+  deescalated: 'deescalated',
   resolved: 'resolved',
   flapping_start: 'flapping_start',
   flapping_end: 'flapping_end',
   announced: 'firing',
+  belated: 'firing',
   outstanding: 'firing',
   still_flapping: 'flapping_start',
   reminder: 'reminder',
@@ -41,6 +44,7 @@ export function batchOf(
   const raised: AlertRow[] = [];
   const resolved: AlertResolution[] = [];
   const acked: AlertAck[] = [];
+  const flapping: AlertFlapping[] = [];
   const notifications: AlertNotification[] = [];
   for (const each of effects) {
     const { episode } = each.effect;
@@ -50,12 +54,17 @@ export function batchOf(
     const { transition } = each.effect;
     if (transition === 'firing' || transition === 'escalated')
       raised.push(alertRow(each, episode, id, message));
+    if (transition === 'flapping_start')
+      flapping.push(
+        ...rowTimes(episode).map((firedAtUs) => ({ ...keyOfCell(each.series, each.cell), firedAtUs })),
+      );
     if (transition === 'acked') acked.push(...acks(each, episode, id));
     if (transition === 'resolved') resolved.push(...resolutions(each, episode, id));
     const event = TOLD[transition];
-    if (event !== undefined) notifications.push(notification(each, episode, event, id, message));
+    if (event !== undefined && each.unsaid !== true)
+      notifications.push(notification(each, episode, event, id, message));
   }
-  return { states, raised, resolved, acked, notifications };
+  return { states, raised, resolved, acked, flapping, notifications };
 }
 
 /** One row per cell whose state is another than the committed one, however often it changed in between. */
@@ -91,6 +100,7 @@ function alertRow(
     ruleHash: cell.condition.hash,
     // What is history is told by `backfilled`, and only once it is over.
     suppressed: suppressed === 'backfill' ? null : (suppressed ?? null),
+    flapping: episode.flapped,
   };
 }
 

@@ -16,6 +16,8 @@ export interface Delivered {
   readonly suppressed: Suppression | undefined;
   /** The episode was long over when it was evaluated. */
   readonly backfilled: boolean;
+  /** No line of its own: what was deferred until now is told in the same step, as it is. */
+  readonly unsaid?: boolean;
 }
 
 export interface DeliveryRules {
@@ -53,6 +55,13 @@ export function deliver(
       delivered.push(plain(effect));
       continue;
     }
+    if (effect.transition === 'deescalated') {
+      const told = lowered(effect, nowMs, { owedSinceMs, deferredBy, toldMs }, suppressedAt);
+      ({ owedSinceMs, deferredBy, toldMs } = told.debt);
+      delivered.push(told.delivered);
+      next = withEpisode(next, told.debt);
+      continue;
+    }
     const old = nowMs * 1000 - effect.timeUs > rules.backfillAfterUs;
     const suppressedBy = suppressedAt(effect.severity);
     if (effect.transition === 'resolved') {
@@ -70,7 +79,7 @@ export function deliver(
   return { state: next, delivered };
 }
 
-const TOLD = ['firing', 'escalated', 'resolved', 'flapping_start', 'flapping_end'];
+const TOLD = ['firing', 'escalated', 'deescalated', 'resolved', 'flapping_start', 'flapping_end'];
 const isTold = ({ transition }: Effect) => TOLD.includes(transition);
 
 const plain = (effect: Effect): Delivered => ({ effect, suppressed: undefined, backfilled: false });
@@ -81,6 +90,32 @@ const NO_DEBT: Debt = { owedSinceMs: undefined, deferredBy: undefined, toldMs: u
 function before(effects: readonly Effect[], state: EpisodeState): Debt {
   const first = effects.find(({ episode }) => episode !== undefined)?.episode;
   return first ?? ('episode' in state ? state.episode : NO_DEBT);
+}
+
+/**
+ * Told where the higher severity was. What nobody knows of yet is told as it is then, once nothing is in the way:
+ * `review`.
+ */
+function lowered(
+  effect: Effect,
+  nowMs: Millis,
+  debt: Debt,
+  suppressedAt: SuppressedAt,
+): { readonly debt: Debt; readonly delivered: Delivered } {
+  const suppressedBy = suppressedAt(effect.severity);
+  const deferredBy = debt.deferredBy ?? suppressedBy;
+  const suppressed =
+    suppressedBy ?? deferredBy ?? (debt.owedSinceMs === undefined ? undefined : ('backfill' as const));
+  const toldMs = suppressed === undefined ? nowMs : debt.toldMs;
+  return {
+    debt: { ...debt, deferredBy, toldMs },
+    delivered: {
+      effect,
+      suppressed,
+      backfilled: false,
+      unsaid: suppressedBy === undefined && deferredBy !== undefined,
+    },
+  };
 }
 
 /** The end of an episode: told, unless it is suppressed itself or nobody knew of what ended. */
@@ -102,7 +137,7 @@ function ended(
 function repaid(effect: Effect): Delivered[] {
   const { timeUs, episode } = effect;
   if (episode === undefined) return [];
-  const fired = about('announced', timeUs, episode.peak, episode);
+  const fired = about('belated', timeUs, episode.peak, episode);
   return [plain(fired), plain({ ...effect, episode: { ...episode, seq: episode.seq + 1 } })];
 }
 

@@ -10,7 +10,11 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
   switch (effect.transition) {
     case 'announced':
     case 'reminder':
-      return `${about}${value} is still ${beyond(condition, effect)}${limit}`;
+      return `${about}${still(condition, effect)}`;
+    case 'deescalated':
+      return `${about}${still(condition, effect)}: down to ${effect.severity}`;
+    case 'belated':
+      return `${about} was ${beyond(condition, effect)}${limit} (${show(effect.value ?? 0)})`;
     case 'outstanding':
       return `${about} was ${beyond(condition, effect)}${limit} (${show(effect.value ?? 0)}) and is not over`;
     case 'firing':
@@ -26,7 +30,6 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
       return `${about} stopped flapping`;
     case 'pending':
     case 'cancelled':
-    case 'deescalated':
     case 'recovering':
     case 'refiring':
     case 'latched':
@@ -40,6 +43,20 @@ function noDataMessage(sensorKey: string, { metric }: Condition, effect: Effect)
     return `${sensorKey}: no ${metric} for ${show(effect.threshold ?? 0)} s`;
   const { reason } = effect;
   return `${sensorKey}: ${metric} ${reason === 'data_resumed' ? 'is back' : ending(effect)}`;
+}
+
+/** What is true of an open alert now: between the limit and its clear point it is not beyond the limit any more. */
+function still(condition: Condition, effect: Effect): string {
+  const { value, threshold } = effect;
+  if (condition.kind === 'anomaly') return `${value === undefined ? '' : ` ${show(value)}`} is still unusual`;
+  if (threshold === undefined) return ' is not clear yet';
+  const limit = show(threshold);
+  if (value === undefined) return ` was ${beyond(condition, effect)} ${limit} and is not clear yet`;
+  const high = condition.side === 'high';
+  if (high ? value > threshold : value < threshold)
+    return ` ${show(value)} is ${high ? 'above' : 'below'} ${limit}`;
+  const clear = threshold + (high ? -condition.hysteresis : condition.hysteresis);
+  return ` ${show(value)}, back ${high ? 'under' : 'over'} ${limit}, not yet clear (${show(clear)})`;
 }
 
 function subject({ kind, metric }: Condition): string {

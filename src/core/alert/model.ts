@@ -55,6 +55,13 @@ export interface AlertRow extends AlertKey {
   readonly ruleHash: string;
   /** Why nobody was told of it when it was raised. */
   readonly suppressed?: SuppressedBy | null;
+  /** Its episode began with flapping. */
+  readonly flapping?: boolean;
+}
+
+/** A row whose episode is flapping from now on. */
+export interface AlertFlapping extends AlertKey {
+  readonly firedAtUs: Micros;
 }
 
 /** Somebody has seen an episode: one for each of its rows that is not acknowledged yet. */
@@ -95,7 +102,7 @@ export interface AlertResolution extends AlertKey {
 }
 
 export type NotificationEvent =
-  'firing' | 'escalated' | 'resolved' | 'reminder' | 'flapping_start' | 'flapping_end';
+  'firing' | 'escalated' | 'deescalated' | 'resolved' | 'reminder' | 'flapping_start' | 'flapping_end';
 
 /** One line of the alert log, one row of `alert_outbox` until it is sent. */
 export interface AlertNotification {
@@ -153,6 +160,7 @@ export interface AlertBatch {
   readonly raised: readonly AlertRow[];
   readonly resolved: readonly AlertResolution[];
   readonly acked?: readonly AlertAck[];
+  readonly flapping?: readonly AlertFlapping[];
   readonly commands?: AppliedCommands;
   readonly notifications: readonly AlertNotification[];
   /** Written only while it is this one still; absent where no daemon shares the duty, or nothing was evaluated. */

@@ -109,6 +109,17 @@ export function escalate(condition: Condition, before: Episode, firing: Firing):
   return [episode, about('escalated', firing.timeUs, firing.value, episode)];
 }
 
+/** Down to the level that still holds; what was acknowledged was the greater alarm. */
+export function deescalate(
+  before: Episode,
+  at: { readonly timeUs: Micros; readonly value: number | undefined },
+  level: { readonly severity: Severity; readonly limit: number },
+): readonly [Episode, Effect] {
+  const { severity, limit: threshold } = level;
+  const episode: Episode = { ...before, severity, threshold, seq: before.seq + 1 };
+  return [episode, about('deescalated', at.timeUs, at.value, episode)];
+}
+
 /** The episode ends because its value is clear: latched until acknowledged, or one change too many, or resolved. */
 export function clear(
   condition: Condition,
@@ -129,14 +140,19 @@ export function clear(
   return resolve(episode, at.timeUs, at.value, 'value', counted.flaps);
 }
 
+/**
+ * Never before it fired: the clock of a sensor may run ahead of that of an operator, and a deadline ahead of a reading
+ * that is late.
+ */
 export function resolve(
   before: Episode,
-  timeUs: Micros,
+  atUs: Micros,
   value: number | undefined,
   reason: ResolveReason,
   flaps: FlapTimes,
 ): StepResult {
   const episode = { ...before, seq: before.seq + 1 };
+  const timeUs = Math.max(atUs, before.startedAtUs, ...before.firedAtUs);
   return result(
     { kind: 'ok', flaps },
     effect('resolved', timeUs, { value, severity: episode.severity, reason, episode }),

@@ -27,7 +27,7 @@ interface StoredReading {
 }
 
 /** Not transitions: somebody is told again of what is so already. */
-const TOLD_AGAIN: readonly string[] = ['announced', 'outstanding', 'still_flapping', 'reminder'];
+const TOLD_AGAIN: readonly string[] = ['announced', 'belated', 'outstanding', 'still_flapping', 'reminder'];
 
 /** The tables that a scenario fills, with the keys and the conflict rules of the database. */
 export class ScenarioTables {
@@ -79,6 +79,7 @@ export class ScenarioTables {
     }
     for (const { ackedAtMs, ackedBy, ...ack } of batch.acked ?? [])
       this.update(ack, (row) => (row.ackedAtMs === undefined ? { ...row, ackedAtMs, ackedBy } : row));
+    for (const flapping of batch.flapping ?? []) this.update(flapping, (row) => ({ ...row, flapping: true }));
     for (const end of batch.resolved)
       this.update(end, (row) => (row.resolvedAtUs === undefined ? { ...row, ...end } : row));
     for (const row of batch.states) {

@@ -1,6 +1,6 @@
 import type { Micros } from '../reading.ts';
 import { confirmedLevel, escalationDeadlineUs, escalationLevel, track } from './ladder.ts';
-import { about, acknowledge, clear, escalate, resolve, result, then, withPeak } from './moves.ts';
+import { about, acknowledge, clear, deescalate, escalate, resolve, result, then, withPeak } from './moves.ts';
 import { levelOf } from './rule.ts';
 import type { Condition } from './rule.ts';
 import type { Effect, LastEvent, StateOf, StepInput, StepResult, Verdict } from './state.ts';
@@ -79,10 +79,12 @@ function climb(
     return [episode, [raised]];
   }
   // The severity may be one that a changed rule does not have any more.
-  const lower = condition.levels[Math.min(verdict.held, current)];
+  const index = Math.min(verdict.held, current);
+  const lower = condition.levels[index];
   if (lower === undefined || lower.severity === before.severity) return [before, []];
-  const episode = { ...before, severity: lower.severity };
-  return [episode, [about('deescalated', timeUs, value, episode)]];
+  const limit = limits[index] ?? lower.limit;
+  const [episode, lowered] = deescalate(before, { timeUs, value }, { severity: lower.severity, limit });
+  return [episode, [lowered]];
 }
 
 function escalateHeld(

@@ -10,7 +10,7 @@ export interface Episode {
   /** Event times of its rows in `sensor_alerts`: the firing, then each escalation. Empty if it began flapping. */
   readonly firedAtUs: readonly Micros[];
   readonly severity: Severity;
-  /** Limit that the newest row crossed. */
+  /** Limit of the level that holds: the one that the newest row crossed, or of a lower one since. */
   readonly threshold: number;
   /** The value furthest out since it fired, and how far out that is. */
   readonly peak: number;
@@ -135,6 +135,8 @@ export type Transition =
   | 'flapping_end'
   /** No transition: what was owed is told. */
   | 'announced'
+  /** The same just before its end: it is over already. */
+  | 'belated'
   /** The same of an episode that is not in breach any more, and not over. */
   | 'outstanding'
   /** The same of one that began with flapping and has no row. */

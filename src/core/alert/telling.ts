@@ -17,8 +17,15 @@ export function put(
   out: Outlet,
   atMs = nowMs,
 ): void {
-  const before = cell.work;
+  let before = cell.work;
   const suppressedAt = suppressing(series, cell, atMs, out);
+  const lower = effects.find(({ transition }) => transition === 'deescalated');
+  if (lower !== undefined) {
+    // As the higher severity it may have explained the lower one: itself.
+    series.set(cell, state);
+    out.moved(series, cell, before, atMs);
+    before = cell.work;
+  }
   if (effects.length === 0) series.set(cell, state);
   else {
     const rules = cell === series.noData ? LIVE : series.rule.delivery;
@@ -26,7 +33,6 @@ export function put(
   }
   out.moved(series, cell, before, atMs);
   // A lesser severity may be suppressed where the higher one was not, and the other way round.
-  const lower = effects.find(({ transition }) => transition === 'deescalated');
   if (lower !== undefined)
     send(series, cell, review(cell.work, { dueMs: atMs, nowMs }, lower.value, suppressedAt), out);
 }

@@ -22,6 +22,12 @@ export interface Dispatch {
 
 export const isGroup = ({ notifications, total }: Dispatch): boolean => total > notifications.length;
 
-/** Alertmanager's two words for a state. The last event of flapping says nothing new: the next one does. */
-export const statusOf = ({ event }: Pick<AlertNotification, 'event'>): 'firing' | 'resolved' =>
-  event === 'resolved' ? 'resolved' : 'firing';
+/**
+ * Alertmanager's two words for a state. The last event of flapping says nothing new, the next one does; but what began
+ * with flapping and never fired is over then.
+ */
+export const statusOf = ({
+  event,
+  firedAtMs,
+}: Pick<AlertNotification, 'event' | 'firedAtMs'>): 'firing' | 'resolved' =>
+  event === 'resolved' || (event === 'flapping_end' && firedAtMs === null) ? 'resolved' : 'firing';

@@ -16,6 +16,7 @@ export function present(
   switch (event) {
     case 'firing':
     case 'escalated':
+    case 'deescalated':
     case 'reminder':
       return { firing: true, fired: true };
     case 'flapping_start':

@@ -13,6 +13,7 @@ const MAX_TITLE = 250;
 const WORDS: Readonly<Record<OutgoingNotification['event'], string>> = {
   firing: 'Firing',
   escalated: 'Escalated',
+  deescalated: 'Less severe',
   resolved: 'Resolved',
   reminder: 'Still firing',
   flapping_start: 'Flapping',

@@ -10,7 +10,6 @@ const ALL: SinkFilter = {
   alertTypes: [],
   locations: [],
   sendResolved: true,
-  mirrors: false,
 };
 
 describe('what a sink wants', () => {
@@ -28,9 +27,14 @@ describe('what a sink wants', () => {
     ['an end', {}, { event: 'resolved' }, 'if_told'],
     ['an end at a lower severity', { minSeverity: 'critical' }, { event: 'resolved' }, 'if_told'],
     ['an unwanted end', { sendResolved: false }, { event: 'resolved' }, 'no'],
-    ['an end in silence', {}, { event: 'resolved', suppressed: 'silence' }, 'no'],
-    ['an end in silence, where the state is shown', { mirrors: true }, { event: 'resolved', suppressed: 'silence' }, 'if_told'],
-    ['a beginning in silence, where the state is shown', { mirrors: true }, { suppressed: 'silence' }, 'no'],
+    ['an end in silence', {}, { event: 'resolved', suppressed: 'silence' }, 'if_told'],
+    ['an end that is history', {}, { event: 'resolved', suppressed: 'backfill', backfilled: true }, 'if_told'],
+    ['an unwanted end in silence', { sendResolved: false }, { event: 'resolved', suppressed: 'silence' }, 'no'],
+    ['a lower severity', { minSeverity: 'critical' }, { event: 'deescalated' }, 'if_told'],
+    ['a lower severity in silence', {}, { event: 'deescalated', suppressed: 'silence' }, 'no'],
+    ['the end of flapping', {}, { event: 'flapping_end' }, 'if_told'],
+    ['the end of flapping in silence', {}, { event: 'flapping_end', suppressed: 'silence' }, 'no'],
+    ['the end of flapping that never fired, in silence', {}, { event: 'flapping_end', firedAtMs: null, suppressed: 'silence' }, 'if_told'],
   ] as const)('%s', (_, filter, notification, expected) => {
     expect(wanted({ ...ALL, ...filter }, notificationOf(notification), 'lab')).toBe(expected);
   }); // prettier-ignore

@@ -14,7 +14,6 @@ const ALL: SinkFilter = {
   alertTypes: [],
   locations: [],
   sendResolved: true,
-  mirrors: false,
 };
 
 function setUp() {

@@ -10,7 +10,7 @@ import { QuietLogger } from '../../support/quiet-logger.ts';
 
 const SETTINGS: SinkSettings = {
   name: 'ops',
-  filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true, mirrors: false },
+  filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true },
   queueMax: 1000,
   maxAgeMs: 86_400_000,
   maxPerMinute: 1000,

@@ -16,8 +16,8 @@ export function judgeAnomaly(condition: Condition, value: number, kept: Window):
   const window = kept.length > condition.window ? kept.slice(-condition.window) : kept;
   const mean = window.reduce((sum, each) => sum + each, 0) / window.length;
   const sigma = Math.sqrt(window.reduce((sum, each) => sum + (each - mean) ** 2, 0) / window.length);
-  // Rounding leaves a window of equal values with a sigma that is not quite zero.
-  if (sigma <= Number.EPSILON * Math.abs(mean)) return undefined;
+  // The squares of very large values overflow. Rounding leaves a window of equal values with a sigma that is not quite zero.
+  if (sigma <= Number.EPSILON * Math.abs(mean) || !Number.isFinite(sigma)) return undefined;
   const distance = Math.abs(value - mean);
   const reach = condition.levels.map((level) => level.limit * sigma);
   return {
