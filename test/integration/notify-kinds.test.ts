@@ -166,12 +166,12 @@ describe('the alertmanager sink', () => {
     ]);
   });
 
-  test('the end is told again for fifteen minutes, then forgotten', async () => {
+  test('the end, in event time, is told again for fifteen minutes, then forgotten', async () => {
     const sink = make();
     await sink.send(dispatchOf({ alertId: 'a' }, { alertId: 'a', seq: 2, event: 'resolved' }), signal);
     clock.advance(600_000);
     await tellAgain(sink, signal);
-    expect(posted()).toEqual([['warning', at(60_000), at(120_000)]]);
+    expect(posted()).toEqual([['warning', at(60_000), at(240_000)]]);
     const calls = server.calls.length;
     clock.advance(400_000);
     await tellAgain(sink, signal);
@@ -199,7 +199,7 @@ describe('the alertmanager sink', () => {
     await tellAgain(sink, signal);
     expect(posted()).toEqual([
       ['warning', at(60_000), at(360_000)],
-      ['warning', at(60_000), at(90_000)],
+      ['warning', at(60_000), at(240_000)],
     ]);
     server.behaviour = { status: 503 };
     await expect(
@@ -214,7 +214,7 @@ describe('the alertmanager sink', () => {
     const sink = make();
     const flapped = { alertId: 'f', firedAtMs: null } as const;
     await sink.send(dispatchOf({ ...flapped, event: 'flapping_start' }, { ...flapped, event: 'flapping_end' }), signal); // prettier-ignore
-    expect(posted()?.map(([, , end]) => end)).toEqual([at(360_000), at(120_000)]);
+    expect(posted()?.map(([, , end]) => end)).toEqual([at(360_000), at(60_000)]);
     await sink.send(dispatchOf({ alertId: 'g', event: 'flapping_end' }), signal);
     expect(posted()?.map(([, , end]) => end)).toEqual([at(360_000)]);
   });

@@ -69,7 +69,7 @@ export class AlertmanagerSink implements NotificationSink {
       const held = { ...present(before, notification), notification };
       const now = { ...held, endedMs: held.firing ? undefined : nowMs };
       if (before !== undefined && this.#identity(before) !== this.#identity(now))
-        alerts.push(this.#alert({ ...before, firing: false }, nowMs, notification));
+        alerts.push(this.#alert({ ...before, firing: false }, nowMs, nowMs));
       alerts.push(this.#alert(now, nowMs));
       next.set(notification.alertId, now);
     }
@@ -116,15 +116,15 @@ export class AlertmanagerSink implements NotificationSink {
     }
   }
 
-  /** It ends when it ended, not when that is told: `end` is what says so. */
+  /** It ends when it ended, not when that is told. */
   #alert(
     { notification, firing }: Omit<Held, 'fired' | 'endedMs'>,
     nowMs: number,
-    end: OutgoingNotification = notification,
+    endedMs = notification.eventTimeMs,
   ): PostableAlert {
     const { resendMs, externalUrl, labels } = this.#options;
     const startsAt = firedAt(notification);
-    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resendMs : end.eventTimeMs;
+    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resendMs : endedMs;
     return {
       labels: labelsOf(notification, labels),
       annotations: annotationsOf(notification),
