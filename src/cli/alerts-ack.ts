@@ -46,7 +46,7 @@ export const alertsResolveCommand = (cli: Cli): Command =>
     'resolve',
     subcommand(
       'resolve',
-      'close an open alert by hand (reason manual); the next reading in breach opens another one',
+      'close an open alert by hand (reason manual); it fires again only after its condition was seen false',
       'fieldwatch alerts resolve coldroom-07 temperature_high --by ann --comment "sensor was replaced"',
     ),
   );

@@ -1,10 +1,10 @@
-import type { Millis } from '../reading.ts';
+import type { Micros, Millis } from '../reading.ts';
 import type { Cell } from './cell.ts';
 import { deliveryDueMs } from './delivery.ts';
 import { releaseDueMs } from './lateness.ts';
 import { NEVER } from './series-memory.ts';
 import type { SeriesMemory } from './series-memory.ts';
-import { OK } from './state.ts';
+import { closedUsOf, OK } from './state.ts';
 import { heldDueMs as stateDueMs } from './step.ts';
 
 const MAX_LAG_MS = 60_000;
@@ -31,6 +31,9 @@ export function silenceDueMs(series: SeriesMemory, connectedMs: Millis | undefin
   const afterMs = series.rule.noDataAfterMs;
   if (afterMs === undefined || connectedMs === undefined || series.silent) return Infinity;
   if (receivedMs === NEVER && !expected) return Infinity;
+  // Closed by hand: data has to come first, and to stop again.
+  const closedUs = series.noData === undefined ? undefined : closedUsOf(series.noData.work);
+  if (closedUs !== undefined && receivedMs * 1000 <= closedUs) return Infinity;
   return Math.max(receivedMs, connectedMs) + afterMs;
 }
 
@@ -43,12 +46,23 @@ export function tellDueMs(series: SeriesMemory, cell: Cell): Millis {
 }
 
 /**
- * The deadline of a `held` condition on the clock. A sensor that lags behind, or uploads what it kept, may still have a
- * reading for the time before the deadline: it gets as long as it lagged, at most a minute, since it was last heard.
+ * The deadline of a `held` condition on the clock: when no reading for the time before it is waited for any more. A
+ * sensor that lags behind, or uploads what it kept, may still have one: it gets as long as it lagged, at most a minute,
+ * since it was last heard.
  */
-export function heldDueMs({ last, receivedMs }: SeriesMemory, { work, condition }: Cell): Millis {
-  const dueMs = stateDueMs(work, condition, last);
-  if (dueMs === Infinity || receivedMs === NEVER || last === undefined) return dueMs;
+export function heldDueMs({ last, receivedMs, held, rule }: SeriesMemory, { work, condition }: Cell): Millis {
+  const deadlineMs = stateDueMs(work, condition, last);
+  if (deadlineMs === Infinity) return Infinity;
+  const { allowedLatenessUs } = rule;
+  const before = held.filter(({ timeUs }) => timeUs < deadlineMs * 1000);
+  const waitingMs = before.reduce((due, each) => Math.max(due, releaseDueMs([each], allowedLatenessUs)), 0);
+  const dueMs = Math.max(deadlineMs + allowedLatenessUs / 1000, waitingMs);
+  if (receivedMs === NEVER || last === undefined) return dueMs;
   const lagMs = Math.min(Math.max(0, receivedMs - last.timeUs / 1000), MAX_LAG_MS);
   return Math.max(dueMs, receivedMs + lagMs);
+}
+
+/** Up to when, in event time, the clock decides: not for a time that readings may still come for, or wait for. */
+export function watermarkUs({ held, rule }: SeriesMemory, untilMs: Millis): Micros {
+  return Math.min(untilMs * 1000 - rule.allowedLatenessUs, held[0]?.timeUs ?? Infinity);
 }

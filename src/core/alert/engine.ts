@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import type { AlertKey } from './alert-key.ts';
 import type { Cell, CellEffect } from './cell.ts';
 import { noCounts } from './counts.ts';
 import type { EngineCounts } from './counts.ts';
@@ -21,6 +22,13 @@ export interface EngineReading {
   readonly metrics: ReadonlyMap<string, unknown>;
 }
 
+/** An alert without a rule, closed while its condition held. */
+export interface ClosedAlert {
+  readonly sensor: SensorFacts;
+  readonly key: AlertKey;
+  readonly closedUs: Micros;
+}
+
 /**
  * All series of a daemon, in memory. Deterministic and free of I/O: what it does follows from the readings and the
  * times it is given. `begin` opens a generation, the inputs work on copies, and `adopt` makes them the state; without
@@ -28,6 +36,8 @@ export interface EngineReading {
  */
 export class Engine {
   readonly rules: RuleSet;
+  /** What was closed together with its rule, by key: closed still if that comes back. */
+  readonly closed = new Map<string, ClosedAlert>();
   /** Counts the changes of the committed state, and of what is known besides. */
   version = 0;
   private readonly map: SeriesMap;

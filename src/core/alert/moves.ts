@@ -159,6 +159,18 @@ export function resolve(
   );
 }
 
+/** It ends although its condition holds. */
+export function close(
+  before: Episode,
+  atUs: Micros,
+  value: number | undefined,
+  reason: 'manual' | 'rule_removed',
+  flaps: FlapTimes,
+): StepResult {
+  const { effects } = resolve(before, atUs, value, reason, flaps);
+  return result({ kind: 'ok', flaps, closedUs: atUs }, ...effects);
+}
+
 /** Somebody has seen it. The first acknowledgement stands, until an escalation takes it back. */
 export function acknowledge<S extends EpisodeState & { readonly episode: Episode }>(
   state: S,

@@ -1,15 +1,17 @@
 import type { Millis } from '../reading.ts';
 import type { SensorFacts } from './effective.ts';
+import { alertKeyText } from './alert-key.ts';
 import type { AlertKey } from './alert-key.ts';
 import { Engine } from './engine.ts';
+import type { ClosedAlert } from './engine.ts';
 import { rejudge } from './judge.ts';
 import type { AlertStateRow } from './model.ts';
-import { heldOf, receivedOf, stateOf, windowOf } from './row.ts';
+import { heldOf, keyOfCell, receivedOf, stateOf, windowOf } from './row.ts';
 import type { Condition } from './rule.ts';
 import type { RuleSet } from './rules.ts';
 import { Series } from './series.ts';
 import type { Cell } from './cell.ts';
-import { OK } from './state.ts';
+import { closedUsOf, NO_FLAPS, OK, plain } from './state.ts';
 
 /** A cell whose rule is another than the one its state was made under, or gone. */
 export interface RuleChange {
@@ -25,7 +27,12 @@ export interface RuleChange {
 export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateRow): RuleChange | undefined {
   const series = engine.seriesOf(sensor, row.metric);
   const cell = series?.cells.find(({ condition }) => isOf(condition, row));
-  if (series === undefined || cell === undefined) return settled(engine, ghost(sensor, row));
+  if (series === undefined || cell === undefined) {
+    const closedUs = closedUsOf(stateOf(row, undefined));
+    if (closedUs === undefined) return settled(engine, ghost(sensor, row));
+    engine.closed.set(alertKeyText(row), { sensor, key: row, closedUs });
+    return undefined;
+  }
   cell.committed = plain(stateOf(row, cell.condition));
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
   series.restore({
@@ -72,6 +79,7 @@ export function migrate(
         changes.push({ series: after, cell: heir, change: 'changed' });
     }
   }
+  for (const closed of old.closed.values()) reopen(engine, closed);
   engine.inheritConnection(old);
   for (const [, series] of engine.allSeries())
     if (engine.open.has(series) || series.hasHeld) engine.arm(engine.enter(series));
@@ -85,6 +93,22 @@ export function applyChange(engine: Engine, { series, cell, change }: RuleChange
   const { window, heardMs } = series;
   const verdict = rejudge(cell.condition, { last: series.last, window, heardMs, nowMs });
   engine.apply(series, cell, { kind: 'rule', change, nowUs: nowMs * 1000, verdict, last }, nowMs);
+  const closedUs = closedUsOf(cell.work);
+  if (change !== 'removed' || closedUs === undefined) return;
+  const key = keyOfCell(series, cell);
+  engine.closed.set(alertKeyText(key), { sensor: series.sensor, key, closedUs });
+}
+
+/** Its rule may be there again: what was closed with it stays closed. */
+function reopen(engine: Engine, closed: ClosedAlert): void {
+  const { sensor, key, closedUs } = closed;
+  const series = engine.seriesOf(sensor, key.metric);
+  const cell = series?.cells.find(({ condition }) => isOf(condition, key));
+  if (series === undefined || cell === undefined) engine.closed.set(alertKeyText(key), closed);
+  else if (cell.committed === OK) {
+    cell.committed = { kind: 'ok', flaps: NO_FLAPS, closedUs };
+    engine.settle(series);
+  }
 }
 
 /** It is open until its end is written, and explains others until then. */
@@ -147,7 +171,3 @@ function lone(sensor: SensorFacts, condition: Condition, state: Cell['committed'
 /** Of one metric. */
 const isOf = (one: Pick<AlertKey, 'kind' | 'side'>, other: Pick<AlertKey, 'kind' | 'side'>): boolean =>
   one.kind === other.kind && one.side === other.side;
-
-function plain(state: Cell['committed']): Cell['committed'] {
-  return state.kind === 'ok' && state.flaps.length === 0 ? OK : state;
-}

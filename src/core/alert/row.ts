@@ -7,6 +7,7 @@ import { excessOf } from './kind/threshold.ts';
 import type { Condition } from './rule.ts';
 import type { Cell } from './cell.ts';
 import type { Series } from './series.ts';
+import { closedUsOf } from './state.ts';
 import type { Ack, Episode, EpisodeState } from './state.ts';
 import type { SuppressedBy } from './suppress/suppressions.ts';
 
@@ -27,6 +28,7 @@ interface Detail {
   /** When the series was last heard, by the clock. */
   readonly received?: Millis;
   readonly told?: Millis;
+  readonly closed?: Micros;
   /** Numbers that wait for earlier ones, with `allowed_lateness`: stored, not evaluated. */
   readonly held?: HeldNumbers;
 }
@@ -79,7 +81,9 @@ function detailOf(
   held: HeldNumbers,
   received: Millis | undefined,
 ): Readonly<Record<string, unknown>> {
-  if (state.kind === 'ok' && state.flaps.length + window.length + held.length === 0) return {};
+  const closed = closedUsOf(state);
+  if (state.kind === 'ok' && closed === undefined && state.flaps.length + window.length + held.length === 0)
+    return {};
   const episode = 'episode' in state ? state.episode : undefined;
   const detail: Detail = {
     ...(received === undefined ? {} : { received }),
@@ -95,6 +99,7 @@ function detailOf(
     ...(state.flaps.length === 0 ? {} : { flaps: state.flaps }),
     ...(window.length === 0 ? {} : { window }),
     ...(held.length === 0 ? {} : { held }),
+    ...(closed === undefined ? {} : { closed }),
   };
   return detail as unknown as Readonly<Record<string, unknown>>;
 }
@@ -120,7 +125,7 @@ export function stateOf(row: AlertStateRow, condition: Condition | undefined): E
   const flaps = detail.flaps ?? [];
   const levels = (detail.levels ?? []).map((since) => since ?? undefined);
   const sinceUs = row.sinceUs ?? row.lastEventUs;
-  if (row.state === 'ok') return { kind: 'ok', flaps };
+  if (row.state === 'ok') return { kind: 'ok', flaps, closedUs: detail.closed };
   if (row.state === 'pending') return { kind: 'pending', sinceUs, levels, streak: detail.streak ?? 1, flaps };
   const episode = episodeOf(row, detail, condition);
   switch (row.state) {

@@ -6,7 +6,7 @@ import { EMPTY_WINDOW } from './kind/anomaly.ts';
 import type { Window } from './kind/anomaly.ts';
 import { NONE_HELD } from './lateness.ts';
 import type { HeldNumbers } from './lateness.ts';
-import { OK } from './state.ts';
+import { OK, plain } from './state.ts';
 import type { EpisodeState, LastEvent } from './state.ts';
 
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
@@ -76,7 +76,7 @@ export class SeriesMemory {
 
   /** No data fires: the other alerts are held. */
   get silent(): boolean {
-    return this.noData !== undefined && this.noData.work !== OK;
+    return this.noData !== undefined && this.noData.work.kind !== 'ok';
   }
 
   get windowChanged(): boolean {
@@ -160,8 +160,7 @@ export class SeriesMemory {
   /** The working state of a cell. */
   set(cell: Cell, state: EpisodeState): void {
     const before = cell.work;
-    // Plainly OK is one object, so that a comparison tells.
-    cell.work = state.kind === 'ok' && state.flaps.length === 0 ? OK : state;
+    cell.work = plain(state);
     this.active += Number(cell.work !== OK) - Number(before !== OK);
   }
 }

@@ -1,7 +1,7 @@
 import type { Micros, Millis } from '../reading.ts';
 import { activeFirst } from './cell.ts';
 import type { Cell, Outcome, Outlet } from './cell.ts';
-import { decidesAtMs, heldDueMs, silenceDueMs, tellDueMs } from './deadlines.ts';
+import { decidesAtMs, heldDueMs, silenceDueMs, tellDueMs, watermarkUs } from './deadlines.ts';
 import { judge } from './judge.ts';
 import { slide } from './kind/anomaly.ts';
 import { resumed, silence } from './kind/no-data.ts';
@@ -86,7 +86,7 @@ export class Series extends SeriesMemory {
 
   private passTime(untilMs: Millis, nowMs: Millis, out: Outlet): void {
     if (this.active === 0) return;
-    const input: StepInput = { kind: 'tick', nowUs: untilMs * 1000, last: this.last };
+    const input: StepInput = { kind: 'tick', nowUs: watermarkUs(this, untilMs), last: this.last };
     for (const cell of this.cells)
       if (cell !== this.noData && heldDueMs(this, cell) <= untilMs)
         this.apply(cell, input, nowMs, out, untilMs);

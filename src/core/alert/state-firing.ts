@@ -1,6 +1,17 @@
 import type { Micros } from '../reading.ts';
 import { confirmedLevel, escalationDeadlineUs, escalationLevel, track } from './ladder.ts';
-import { about, acknowledge, clear, deescalate, escalate, resolve, result, then, withPeak } from './moves.ts';
+import {
+  about,
+  acknowledge,
+  clear,
+  close,
+  deescalate,
+  escalate,
+  resolve,
+  result,
+  then,
+  withPeak,
+} from './moves.ts';
 import { levelOf } from './rule.ts';
 import type { Condition } from './rule.ts';
 import type { Effect, LastEvent, StateOf, StepInput, StepResult, Verdict } from './state.ts';
@@ -24,7 +35,7 @@ export function stepFiring(state: Firing, input: StepInput, condition: Condition
     case 'rule': {
       const { nowUs, verdict } = input;
       const value = input.last?.value;
-      if (input.change === 'removed') return resolve(state.episode, nowUs, value, 'rule_removed', []);
+      if (input.change === 'removed') return close(state.episode, nowUs, value, 'rule_removed', []);
       // Only a value that the new rule calls clear ends it; a longer `for` never demotes what fires.
       if (verdict !== undefined && verdict.held < 0)
         return resolve(state.episode, nowUs, value, 'rule_changed', state.flaps);
@@ -33,7 +44,7 @@ export function stepFiring(state: Firing, input: StepInput, condition: Condition
     case 'ack':
       return acknowledge(state, input);
     case 'resolve':
-      return resolve(state.episode, input.atMs * 1000, input.last?.value, 'manual', state.flaps);
+      return close(state.episode, input.atMs * 1000, input.last?.value, 'manual', state.flaps);
   }
 }
 

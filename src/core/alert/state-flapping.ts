@@ -1,6 +1,6 @@
 import type { Micros } from '../reading.ts';
 import { confirmedLevel, track } from './ladder.ts';
-import { about, acknowledge, resolve, result, then, withPeak } from './moves.ts';
+import { about, acknowledge, close, resolve, result, then, withPeak } from './moves.ts';
 import type { Condition } from './rule.ts';
 import { NO_FLAPS } from './state.ts';
 import type { StateOf, StepInput, StepResult, Verdict } from './state.ts';
@@ -25,14 +25,15 @@ export function stepFlapping(state: Flapping, input: StepInput, condition: Condi
     case 'tick':
       return result(state);
     case 'rule':
-      if (input.change === 'removed') return close(state, input.nowUs, input.last?.value, 'rule_removed');
+      if (input.change === 'removed')
+        return endFromOutside(state, input.nowUs, input.last?.value, 'rule_removed');
       if (input.verdict !== undefined && input.verdict.held < 0)
-        return close(state, input.nowUs, input.last?.value, 'rule_changed');
+        return endFromOutside(state, input.nowUs, input.last?.value, 'rule_changed');
       return result(state);
     case 'ack':
       return acknowledge(state, input);
     case 'resolve':
-      return close(state, input.atMs * 1000, input.last?.value, 'manual');
+      return endFromOutside(state, input.atMs * 1000, input.last?.value, 'manual');
   }
 }
 
@@ -92,7 +93,7 @@ function toClear(state: Flapping, timeUs: Micros, verdict: Verdict, condition: C
 }
 
 /** Ends it from outside. An episode that never had a row has nothing to resolve. */
-function close(
+function endFromOutside(
   state: Flapping,
   timeUs: Micros,
   value: number | undefined,
@@ -101,7 +102,10 @@ function close(
   const ended = ending(state, timeUs, value);
   return then(ended, (next) => {
     const { episode } = next as Flapping;
-    if (episode.firedAtUs.length === 0) return result({ kind: 'ok', flaps: NO_FLAPS });
+    const closes = reason !== 'rule_changed' && state.raw === 'breach';
+    if (episode.firedAtUs.length === 0)
+      return result({ kind: 'ok', flaps: NO_FLAPS, ...(closes ? { closedUs: timeUs } : {}) });
+    if (closes) return close(episode, timeUs, value, reason, NO_FLAPS);
     return resolve(episode, timeUs, value, reason, NO_FLAPS);
   });
 }

@@ -1,14 +1,17 @@
+import { judgeThreshold } from './kind/threshold.ts';
 import { confirmedLevel, track } from './ladder.ts';
 import { effect, fire, result } from './moves.ts';
 import type { Condition } from './rule.ts';
-import type { FlapTimes, LevelTimes, StateOf, StepInput, StepResult, Verdict } from './state.ts';
+import type { FlapTimes, LastEvent, LevelTimes, StateOf, StepInput, StepResult, Verdict } from './state.ts';
 
 /** OK: only a breach matters. Neither time nor a change of rules ever fires anything from here. */
 export function stepOk(state: StateOf<'ok'>, input: StepInput, condition: Condition): StepResult {
   switch (input.kind) {
     case 'reading': {
       const { verdict, timeUs } = input;
-      if (verdict === undefined || verdict.breached < 0) return result(state);
+      if (verdict === undefined) return result(state);
+      if (verdict.breached < 0) return result({ kind: 'ok', flaps: state.flaps });
+      if (isClosed(state, input.last, condition)) return result(state);
       const levels = track(condition, [], verdict, timeUs, true);
       return begin(condition, { sinceUs: timeUs, levels, streak: 1, flaps: state.flaps }, timeUs, verdict);
     }
@@ -17,9 +20,21 @@ export function stepOk(state: StateOf<'ok'>, input: StepInput, condition: Condit
     case 'resolve':
       return result(state);
     case 'rule':
-      return result(input.change === 'removed' ? { kind: 'ok', flaps: [] } : state);
+      if (input.change === 'removed') return result({ ...state, flaps: [] });
+      return result(seenFalse(input.verdict, condition) ? { kind: 'ok', flaps: state.flaps } : state);
   }
 }
+
+/** What was closed by hand stays so until its condition was seen false: by this rule, or in a time without it. */
+function isClosed({ closedUs }: StateOf<'ok'>, last: LastEvent | undefined, condition: Condition): boolean {
+  if (closedUs === undefined) return false;
+  if (condition.kind !== 'threshold' || last === undefined || last.timeUs <= closedUs) return true;
+  return !seenFalse(judgeThreshold(condition, last.value), condition);
+}
+
+/** For no data a longer time is none: data has to come. */
+const seenFalse = (verdict: Verdict | undefined, { kind }: Condition): boolean =>
+  kind !== 'no_data' && verdict !== undefined && verdict.breached < 0;
 
 /** The first breach: fires when no level asks for more, else PENDING. */
 export function begin(

@@ -39,7 +39,15 @@ export type LevelTimes = readonly (Micros | undefined)[];
 export type FlapTimes = readonly Micros[];
 
 export type EpisodeState =
-  | { readonly kind: 'ok'; readonly flaps: FlapTimes }
+  | {
+      readonly kind: 'ok';
+      readonly flaps: FlapTimes;
+      /**
+       * An operator, or the end of its rule, closed it at that time while its condition held: it fires again once that was
+       * seen false.
+       */
+      readonly closedUs?: Micros | undefined;
+    }
   | {
       readonly kind: 'pending';
       readonly sinceUs: Micros;
@@ -75,6 +83,13 @@ export type StateOf<K extends EpisodeState['kind']> = Extract<EpisodeState, { ki
 
 export const NO_FLAPS: FlapTimes = [];
 export const OK: StateOf<'ok'> = { kind: 'ok', flaps: NO_FLAPS };
+
+/** Plainly OK is one object, so that a comparison tells. */
+export const plain = (state: EpisodeState): EpisodeState =>
+  state.kind === 'ok' && state.flaps.length === 0 && state.closedUs === undefined ? OK : state;
+
+export const closedUsOf = (state: EpisodeState): Micros | undefined =>
+  state.kind === 'ok' ? state.closedUs : undefined;
 
 /** What a rule kind makes of a reading. */
 export interface Verdict {

@@ -1,6 +1,7 @@
 import type { Micros } from '../../reading.ts';
 import { about, resolve, result } from '../moves.ts';
 import type { Condition } from '../rule.ts';
+import { OK } from '../state.ts';
 import type { Episode, EpisodeState, StepResult } from '../state.ts';
 
 /**
@@ -34,7 +35,7 @@ export function silence(state: EpisodeState, deadlineUs: Micros, condition: Cond
 
 /** A number arrived: also one that is late or a duplicate, for somebody is there again. */
 export function resumed(state: EpisodeState, receivedUs: Micros, value: number): StepResult {
-  if (state.kind !== 'firing') return result(state);
+  if (state.kind !== 'firing') return result(state.kind === 'ok' ? OK : state);
   // A clock that was set back must not end it before it began.
   const timeUs = Math.max(receivedUs, state.episode.startedAtUs);
   return resolve(state.episode, timeUs, value, 'data_resumed', []);
