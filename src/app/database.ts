@@ -15,6 +15,7 @@ import {
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
+import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import type { ReadingStore } from '../ports.ts';
 import { ClockMonitor } from '../services/clock-monitor.ts';
 import { DatabaseProbe } from '../services/database-probe.ts';
@@ -81,6 +82,8 @@ export async function prepareDatabase({ config, logger }: Parts, database: Datab
   const { url, pool, directory } = database;
   const { encoding } = await examineServer(databaseOptions(config, url, 'start'));
   if (encoding !== 'UTF8') logger.warn({ encoding, remedy: ENCODING_REMEDY }, ENCODING_WARNING);
+  // The writer connects first: where a role may have few connections, lookups and checks have to do with the rest.
+  await database.store.commit({ readings: [], deadLetters: [], alerts: EMPTY_ALERT_BATCH, retry: false });
   if (config.database.migrate_at_start) await migrateDatabase(databaseOptions(config, url), { log: logger });
   else await schemaIsCurrent(pool);
   await directory.declare(declaredSensors(config));

@@ -12,6 +12,7 @@ describe('a database that cannot be relied on counts as away', () => {
   beforeEach(() => clear(db));
   afterAll(() => db.close());
 
+  const TABLES = ['sensor_readings', 'sensor_metrics', 'dead_letters'];
   const rows = async () => (await db.rows('SELECT FROM sensor_readings')).length;
 
   test('a trigger that returns NULL: in a COPY, a merge, and a value that is filled in', async () => {
@@ -21,19 +22,27 @@ describe('a database that cannot be relied on counts as away', () => {
       ...{ code: 'DB_ROWS_VANISHED', kind: 'transient' },
       remedy: expect.stringContaining('triggers that return NULL'),
     };
+    const letter = {
+      receivedAtMs: 1e12,
+      topic: 't',
+      payload: Buffer.from('x'),
+      reason: 'undecodable',
+      detail: undefined,
+    };
     const batches = [
       batchOf(series(10, 2)),
       batchOf(series(10, 2), { retry: true }),
       batchOf([reading(1, 0, { humidity: 2 })], { retry: true }),
       batchOf([reading(2, 0, { flow: 2 })]),
       batchOf([reading(2, 0, { flow: 2 })], { retry: true }),
+      batchOf([], { deadLetters: [letter, letter] }),
     ];
-    for (const table of ['sensor_readings', 'sensor_metrics'])
+    for (const table of TABLES)
       await db.rows(
         `CREATE TRIGGER lose BEFORE INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION lose()`,
       );
     for (const batch of batches) await expect(db.store.commit(batch)).rejects.toMatchObject(vanished);
-    for (const table of ['sensor_readings', 'sensor_metrics']) await db.rows(`DROP TRIGGER lose ON ${table}`);
+    for (const table of TABLES) await db.rows(`DROP TRIGGER lose ON ${table}`);
     for (const batch of batches)
       expect(await db.store.commit({ ...batch, retry: true })).toMatchObject({ kind: 'committed' });
     expect(await rows()).toBe(11);

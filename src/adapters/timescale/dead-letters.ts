@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { DeadLetter } from '../../ports.ts';
+import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, storableText } from './values.ts';
 
@@ -19,7 +20,8 @@ function idOf(letter: DeadLetter): string {
 
 /** Inside the batch's transaction. */
 export async function writeDeadLetters(work: Work, letters: readonly DeadLetter[]): Promise<void> {
-  await work.query(
+  const times = letters.map((letter) => isoMicros(Math.round(letter.receivedAtMs * 1000)));
+  const { rowCount } = await work.query(
     `INSERT INTO dead_letters (received_at, id, topic, payload, reason, detail)
      SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[])
      ON CONFLICT DO NOTHING`,
@@ -33,6 +35,15 @@ export async function writeDeadLetters(work: Work, letters: readonly DeadLetter[
       (letter) => (letter.detail === undefined ? null : storableText(letter.detail)),
     ),
   );
+  if (rowCount === letters.length) return;
+  // Fewer where some are stored already, or where they went nowhere.
+  const wanted = [...new Set(letters.map(idOf))];
+  const kept = await work.query<{ kept: number }>(
+    `SELECT count(DISTINCT id)::int AS kept FROM dead_letters
+      WHERE id = ANY ($1::uuid[]) AND received_at = ANY ($2::timestamptz[])`,
+    [wanted, times],
+  );
+  refuseVanished('dead_letters', wanted.length, kept.rows[0]?.kept ?? null);
 }
 
 export interface StoredDeadLetter {
