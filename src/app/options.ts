@@ -40,7 +40,9 @@ export function databaseOptions(config: Config, url: string, purpose?: string): 
 
 /** As `databaseOptions`, for who writes batches. A daemon that freezes must not keep the others of its group from going on. */
 export function storeOptions(config: Config, url: string, purpose: string): StoreOptions {
-  const options = databaseOptions(config, url, purpose);
+  const { allow, max, max_new_per_sensor: maxNewPerSensor } = config.metrics;
+  const metricNames = { allow, max, maxNewPerSensor };
+  const options = { ...databaseOptions(config, url, purpose), metricNames };
   return config.mqtt.share_group === undefined ? options : { ...options, idleInTransactionMs: LEASE_MS / 2 };
 }
 
@@ -104,6 +106,7 @@ export function registryOptions({ sensors }: Config): RegistryOptions {
     registration: sensors.registration,
     allow: sensors.allow,
     maxNewPerMinute: sensors.max_new_per_minute,
+    max: sensors.max,
   };
 }
 

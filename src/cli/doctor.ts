@@ -12,6 +12,7 @@ import { planOf } from '../core/policy/plan.ts';
 import { verify } from '../core/policy/verify.ts';
 import { alertDuty } from '../queries/alert-duty.ts';
 import type { Db } from '../queries/db.ts';
+import { totals } from '../queries/totals.ts';
 import { serverClock } from '../queries/server-clock.ts';
 import {
   configOption,
@@ -26,7 +27,7 @@ import { readerOf, withDatabaseUrl } from './database.ts';
 import { readTopics } from './doctor/broker-topics.ts';
 import { judgeBroker } from './doctor/broker.ts';
 import { diagnoseDaemon } from './doctor/daemon.ts';
-import { judgeClock, judgePolicies, judgeSchema, judgeServer } from './doctor/database.ts';
+import { judgeClock, judgePolicies, judgeSchema, judgeTotals, judgeServer } from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
 import { judgeDuty } from './doctor/duty.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
@@ -106,6 +107,8 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     const schema = judgeSchema(await status(pool));
     const seen = [judgeServer(version, timescaledb), clock, schema];
     if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
+    const limits = { sensors: config.sensors.max, metrics: config.metrics.max };
+    seen.push(...judgeTotals(await totals(db), limits));
     return [...seen, ...(await lookAtPolicies(config, url)), ...(await lookAtDuty(config, db, nowMs))];
   } finally {
     await pool.end();

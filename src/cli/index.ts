@@ -7,6 +7,7 @@ import { decodeCommand } from './decode.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { learnCommand } from './learn.ts';
+import { metricsCommand } from './metrics.ts';
 import { migrateCommand } from './migrate.ts';
 import { notifyCommand } from './notify.ts';
 import { policiesCommand } from './policies.ts';
@@ -30,6 +31,7 @@ export const COMMANDS: readonly CliCommand[] = [
   captureCommand,
   learnCommand,
   sensorsCommand,
+  metricsCommand,
   readingsCommand,
   alertsCommand,
   rulesCommand,

@@ -8,10 +8,12 @@ export interface RegistryOptions {
   readonly allow: readonly string[];
   /** How many devices may register themselves a minute: a flood of random names must not fill the database. */
   readonly maxNewPerMinute: number;
+  /** How many sensors there may be in all; those that are registered by hand or declared count, and are never refused. */
+  readonly max: number;
 }
 
 /** Why a device is no sensor: the reason of its dead letters. */
-export type Refusal = 'sensor_rejected' | 'sensor_limit';
+export type Refusal = 'sensor_rejected' | 'sensor_limit' | 'sensors_full';
 
 const MINUTE_MS = 60_000;
 
@@ -42,7 +44,11 @@ export class SensorRegistry {
       'Sensors that registered themselves',
     );
     const known = deps.metrics.gauge('fieldwatch_sensors', 'Sensors known to this daemon');
-    deps.metrics.onCollect(() => known.set(this.byKey.size));
+    const limit = deps.metrics.gauge('fieldwatch_sensors_limit', 'Sensors that there may be in all');
+    deps.metrics.onCollect(() => {
+      known.set(this.byKey.size);
+      limit.set(this.options.max);
+    });
   }
 
   /** Reads all registered sensors; again after a reload, for changed names, types, locations and tags. */
@@ -56,7 +62,7 @@ export class SensorRegistry {
 
   /** Who is refused for the limit alone may register in a minute. */
   get admitsLater(): boolean {
-    return this.options.maxNewPerMinute > 0;
+    return this.options.maxNewPerMinute > 0 && this.byKey.size < this.options.max;
   }
 
   find(key: string): Sensor | undefined {
@@ -84,14 +90,17 @@ export class SensorRegistry {
     const admitted: NewDevice[] = [];
     const unplaced: NewDevice[] = [];
     let room = this.room();
+    let total = this.options.max - this.byKey.size;
     for (const device of devices) {
       const { key } = device;
       const known = this.byKey.get(key);
       if (known !== undefined) {
         if (known.location === null && device.location !== undefined) unplaced.push(device);
       } else if (!this.mayRegister(key)) refused.set(key, 'sensor_rejected');
+      else if (total <= 0) refused.set(key, 'sensors_full');
       else if (room <= 0) refused.set(key, 'sensor_limit');
       else {
+        total -= 1;
         room -= 1;
         admitted.push(device);
       }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { deadLettersCommand } from '../../src/cli/dead-letters.ts';
+import { metricsCommand } from '../../src/cli/metrics.ts';
 import { readingsCommand } from '../../src/cli/readings.ts';
 import { sensorsCommand } from '../../src/cli/sensors.ts';
 import { runCli, startCli } from '../support/cli.ts';
@@ -442,5 +443,31 @@ describe('alerts kpi', () => {
     expect(text).toMatch(/of the system +2 fired, 2 open now/);
     expect(text).toMatch(/policy_effect +2 +2 +10m/);
     expect(JSON.parse((await kpi('--json')).out)).toMatchObject({ system: null });
+  });
+});
+
+describe('metrics', () => {
+  const metrics = (...args: string[]) => runCli(metricsCommand, args, { env });
+  const left = async () =>
+    (await run('SELECT count(*)::int AS n FROM sensor_metrics WHERE metric_id IN (70, 71)')).rows;
+
+  test('list names them; forget counts first, and deletes names and values with --yes', async () => {
+    await run(`INSERT INTO metrics (id, name) VALUES (70, 'junk_1'), (71, 'junk_2')`);
+    // Of a name that is gone already: written by a daemon that had not noticed.
+    await run(
+      'INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) VALUES ($1, 1, 70, 1), ($1, 1, 71, 1), ($1, 1, 99, 1)',
+      ago(3),
+    );
+    expect((await metrics('list')).out).toMatch(/co2 +ppm[^]*junk_1/);
+    const { out } = await metrics('forget', 'junk_1', 'junk_2', '--json');
+    expect(JSON.parse(out)).toEqual({ metrics: ['junk_1', 'junk_2'], values: 3, deleted: false });
+    expect(await left()).toEqual([{ n: 2 }]);
+    expect((await metrics('forget', 'junk_1', 'junk_2', '--yes')).out).toBe(
+      'deleted 2 metric names with 3 values\n',
+    );
+    expect(await left()).toEqual([{ n: 0 }]);
+    expect((await metrics('list', '--json')).out).not.toContain('junk');
+    expect((await run('SELECT 1 FROM sensor_metrics WHERE metric_id = 1')).rows).toHaveLength(1);
+    await expect(metrics('forget', 'junk_1', '--yes')).rejects.toThrow(/no metric has the name/);
   });
 });

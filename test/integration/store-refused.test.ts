@@ -88,18 +88,78 @@ describe('statement 6: a row that only the server refuses', () => {
 });
 
 describe('names of narrow metrics', () => {
-  test('are bounded in number; the reading beyond is refused, known names go on', async () => {
+  const dropped = (reason: string) =>
+    db.metrics.scrape().get(`fieldwatch_metric_values_dropped_total{reason=${reason}}`) ?? 0;
+  const limits = { max: 10_000, maxNewPerSensor: 1000, allow: ['*'] };
+
+  test.each([false, true])(
+    'are bounded in all: values of further names are dropped and counted, readings and known names stay (retry: %s)',
+    async (retry) => {
+      await clear(db);
+      await db.store.commit(batchOf([reading(1, 0, { known: 1 })]));
+      const [{ n }] = (await db.rows('SELECT count(*)::int AS n FROM metrics')) as [{ n: number }];
+      const store = db.another({ metricNames: { ...limits, max: n } });
+      const before = dropped('limit');
+      const { refused, result } = await commitRest(
+        store,
+        [
+          reading(1, 1, { temperature: 1, brand_new: 1, other_new: 2 }),
+          reading(1, 2, { known: 2, brand_new: 1 }),
+          reading(1, 3, { brand_new: 1 }),
+        ],
+        retry,
+      );
+      // Of the last one nothing is left: it alone is a dead letter.
+      expect(refused).toMatchObject([
+        { sqlstate: '54000', reading: { metrics: new Map([['brand_new', 1]]) } },
+      ]);
+      expect(result).toMatchObject({ stored: 2 });
+      expect(dropped('limit') - before).toBe(3);
+      expect(await db.rows(`SELECT name FROM metrics WHERE name LIKE '%new'`)).toEqual([]);
+    },
+  );
+
+  test('are bounded by sensor and day, so one sensor does not take the names of all', async () => {
     await clear(db);
-    const store = db.another({ maxMetricNames: 0 });
-    const { refused, result } = await commitRest(store, [
-      reading(1, 0, { temperature: 1 }),
-      reading(1, 1, { brand_new: 1 }),
+    const store = db.another({ metricNames: { ...limits, maxNewPerSensor: 2 } });
+    const before = dropped('sensor_rate');
+    await store.commit(
+      batchOf([reading(1, 0, { temperature: 1, flood_1: 1, flood_2: 1, flood_3: 1, flood_4: 1 })]),
+    );
+    await store.commit(batchOf([reading(2, 0, { temperature: 1, honest_1: 1 })]));
+    expect(await db.rows(`SELECT name FROM metrics WHERE name ~ 'flood|honest' ORDER BY 1`)).toEqual([
+      { name: 'flood_1' },
+      { name: 'flood_2' },
+      { name: 'honest_1' },
     ]);
-    expect(refused).toMatchObject([{ sqlstate: '54000', reading: { timeUs: expect.any(Number) } }]);
-    expect(result).toMatchObject({ stored: 1 });
+    expect(dropped('sensor_rate') - before).toBe(2);
+  });
+
+  test('may be restricted to patterns', async () => {
+    const store = db.another({ metricNames: { ...limits, allow: ['co?', 'pm*'] } });
+    await store.commit(batchOf([reading(3, 0, { temperature: 1, co2: 1, pm2_5: 1, soil: 1 })]));
+    expect(
+      await db.rows(`SELECT name FROM metrics WHERE name IN ('co2', 'pm2_5', 'soil') ORDER BY 1`),
+    ).toEqual([{ name: 'co2' }, { name: 'pm2_5' }]);
+  });
+
+  test('a row that the server refuses is found beside values that were dropped', async () => {
+    await clear(db);
+    await db.rows('ALTER TABLE sensor_metrics ADD CONSTRAINT odd_value CHECK (value < 1000)');
+    await db.store.commit(batchOf([reading(1, 0, { known: 1 })]));
+    const store = db.another({ metricNames: { ...limits, max: 0 } });
+    const { refused, result } = await commitRest(store, [
+      reading(1, 1, { known: 1, brand_new: 1 }),
+      reading(1, 2, { known: 5000 }),
+      reading(1, 3, { known: 1 }),
+    ]);
+    expect(refused).toMatchObject([{ sqlstate: '23514', reading: { metrics: new Map([['known', 5000]]) } }]);
+    expect(result).toMatchObject({ stored: 2 });
+    await db.rows('ALTER TABLE sensor_metrics DROP CONSTRAINT odd_value');
   });
 
   test('two daemons that meet the same new names at once agree on their ids', async () => {
+    await clear(db);
     const names = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`shared_${i}`, i]));
     const stores = [db.another(), db.another(), db.another()];
     await Promise.all(stores.map((store, n) => store.commit(batchOf([reading(n, 7, names)]))));

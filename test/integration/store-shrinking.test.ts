@@ -41,7 +41,7 @@ async function writerOn(store: ReadingStore) {
   const directory = new FakeDirectory();
   for (let i = 1; i <= SENSORS; i++) directory.add(`s${i}`);
   const [clock, metrics] = [createSystemClock(), new RecordingMetrics()];
-  const options = { registration: 'auto' as const, allow: ['*'], maxNewPerMinute: 100 };
+  const options = { registration: 'auto' as const, allow: ['*'], max: 100_000, maxNewPerMinute: 100 };
   const registry = new SensorRegistry(options, { directory, clock, logger: silentLogger, metrics });
   await registry.load();
   const deps = { registry, alerting: noAlerting(), store, clock, logger: silentLogger, metrics };

@@ -169,7 +169,7 @@ export class Member {
       },
     });
     this.registry = new SensorRegistry(
-      { registration: 'auto', allow: ['*'], maxNewPerMinute: 100 },
+      { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 100 },
       { directory: tables.directory, clock, logger, metrics },
     );
     const { alerting } = this;

@@ -7,7 +7,7 @@ import {
   judgeReadiness,
   judgeSpool,
 } from '../../src/cli/doctor/daemon.ts';
-import { judgeClock, judgePolicies, judgeSchema } from '../../src/cli/doctor/database.ts';
+import { judgeClock, judgePolicies, judgeSchema, judgeTotals } from '../../src/cli/doctor/database.ts';
 import { diagnoseFolder, judgeSpace } from '../../src/cli/doctor/disk.ts';
 import { isFault, type Diagnosis } from '../../src/cli/doctor/report.ts';
 import { loadConfig } from '../../src/config/index.ts';
@@ -235,4 +235,14 @@ describe('the daemon', () => {
     const nobody = (() => Promise.reject(new TypeError('fetch failed'))) as typeof fetch;
     expect(await diagnoseDaemon(config, nobody)).toMatchObject([{ status: 'skipped' }]);
   });
+});
+
+test('what senders can add to: a warning from 80 % of a limit on', () => {
+  const limits = { sensors: 100, metrics: 10 };
+  const statuses = (sensors: number, metrics: number) =>
+    judgeTotals({ sensors, metrics }, limits).map(({ status }) => status);
+  expect(statuses(79, 7)).toEqual(['ok', 'ok']);
+  expect(statuses(80, 8)).toEqual(['warning', 'warning']);
+  expect(statuses(100, 11)).toEqual(['warning', 'warning']);
+  expect(judgeTotals({ sensors: 100, metrics: 0 }, limits)[0]?.detail).toBe('100 of 100: full');
 });

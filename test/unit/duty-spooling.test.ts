@@ -47,7 +47,7 @@ async function setUp() {
   const directory = new FakeDirectory();
   directory.add('s1');
   const registry = new SensorRegistry(
-    { registration: 'auto', allow: ['*'], maxNewPerMinute: 100 },
+    { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 100 },
     { directory, clock, logger, metrics },
   );
   await registry.load();

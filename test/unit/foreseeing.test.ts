@@ -77,7 +77,7 @@ async function setup(lines = new Lines()) {
   directory.add('s2');
   const logger = silentLogger;
   const registry = new SensorRegistry(
-    { registration: 'auto', allow: ['*'], maxNewPerMinute: 100 },
+    { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 100 },
     { directory, clock, logger, metrics },
   );
   await registry.load();

@@ -56,6 +56,7 @@ async function setup(
   const registryOptions = {
     registration: 'auto' as const,
     allow: ['*'],
+    max: 100_000,
     maxNewPerMinute: 100,
     ...extra.registry,
   };

@@ -8,7 +8,7 @@ function setup(options: Partial<RegistryOptions> = {}) {
   const directory = new FakeDirectory();
   const clock = new FakeClock();
   const registry = new SensorRegistry(
-    { registration: 'auto', allow: ['*'], maxNewPerMinute: 100, ...options },
+    { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 100, ...options },
     { directory, clock, logger: silentLogger, metrics: new RecordingMetrics() },
   );
   return { directory, clock, registry };
@@ -58,6 +58,20 @@ describe('SensorRegistry', () => {
     expect(await registry.resolve(devices('a', 'b', 'c'))).toEqual(new Map([['c', 'sensor_limit']]));
     clock.advance(60_000);
     expect(await registry.resolve(devices('c'))).toEqual(new Map());
+  });
+
+  it('limits sensors in all; what is full does not wait for the next minute', async () => {
+    const { clock, directory, registry } = setup({ max: 2 });
+    directory.add('declared');
+    await registry.load();
+    expect(registry.admitsLater).toBe(true);
+    expect(await registry.resolve(devices('a', 'b'))).toEqual(new Map([['b', 'sensors_full']]));
+    clock.advance(60_000);
+    expect(registry.admitsLater).toBe(false);
+    expect(await registry.resolve(devices('b', 'a'))).toEqual(new Map([['b', 'sensors_full']]));
+    // Registered by hand it is known, whatever the limit.
+    directory.add('b');
+    expect(await registry.resolve(devices('b'))).toEqual(new Map());
   });
 
   it('registers a device where its topic says that it stands', async () => {

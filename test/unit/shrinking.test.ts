@@ -64,7 +64,7 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
     announce: (some: readonly AlertNotification[]) => void announced.push(...some),
   };
   store.auto = (batch) => (refuses(batch) ? limitError() : stored(batch));
-  const options = { registration: 'auto' as const, allow: ['*'], maxNewPerMinute: 100 };
+  const options = { registration: 'auto' as const, allow: ['*'], max: 100_000, maxNewPerMinute: 100 };
   const registry = new SensorRegistry(options, { directory, clock, logger: silentLogger, metrics });
   await registry.load();
   const writer = new BatchWriter(

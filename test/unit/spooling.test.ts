@@ -83,7 +83,7 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
   directory.add('s2');
   const logger = silentLogger;
   const registry = new SensorRegistry(
-    { registration: 'auto', allow: ['*'], maxNewPerMinute },
+    { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute },
     { directory, clock, logger, metrics },
   );
   const start = new DatabaseStart({

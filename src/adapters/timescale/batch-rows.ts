@@ -13,15 +13,33 @@ function badName(name: string): { sqlstate: string; message: string } | undefine
   return undefined;
 }
 
-/** The first reading with one of these metrics: when the table of names is full. */
-export const firstWith = (readings: readonly StorableReading[], names: ReadonlySet<string>): number =>
-  readings.findIndex((reading) => [...reading.metrics.keys()].some((name) => names.has(name)));
+/** The first reading that has no metric left without these; -1 if each has one. */
+export const firstWithout = (
+  readings: readonly StorableReading[],
+  names: { has(name: string): boolean },
+): number =>
+  readings.findIndex(
+    ({ metrics }) => metrics.size > 0 && [...metrics.keys()].every((name) => names.has(name)),
+  );
+
+/** How many values these names have in the batch. */
+export function countValues(
+  readings: readonly StorableReading[],
+  names: { has(name: string): boolean },
+): number {
+  let count = 0;
+  for (const { metrics } of readings) for (const name of metrics.keys()) if (names.has(name)) count += 1;
+  return count;
+}
 
 export interface Encoded {
   /** The first reading that no row can hold; nothing must be sent then. */
   readonly refused: RowRefused | undefined;
-  /** Narrow metrics that have no id yet: once they do, the batch must be encoded again. */
-  readonly unknown: ReadonlySet<string>;
+  /**
+   * Narrow metrics without an id, each with the first sensor that brought it: left out. Once they have ids the batch must
+   * be encoded again.
+   */
+  readonly unknown: ReadonlyMap<string, number>;
 }
 
 /** The two COPY streams of a batch. One pair per store, reused from batch to batch. */
@@ -44,7 +62,7 @@ export class BatchRows {
   ): Encoded {
     this.readings.reset();
     this.metrics.reset();
-    const unknown = new Set<string>();
+    const unknown = new Map<string, number>();
     for (let index = from; index < to; index++) {
       const { timeUs, sensorId, metrics } = readings[index] as StorableReading;
       const bad = refuseReading(timeUs, sensorId, metrics);
@@ -59,7 +77,7 @@ export class BatchRows {
         }
         const fault = badName(name);
         if (fault !== undefined) return { refused: { kind: 'row_refused', index, ...fault }, unknown };
-        unknown.add(name);
+        if (!unknown.has(name)) unknown.set(name, sensorId);
       }
     }
     return { refused: undefined, unknown };
@@ -71,12 +89,16 @@ export function readingOfRow(
   readings: readonly StorableReading[],
   table: 'sensor_readings' | 'sensor_metrics',
   row: number,
+  ids: ReadonlyMap<string, number>,
 ): number | undefined {
   let seen = 0;
   for (let index = 0; index < readings.length; index++) {
     const names = [...(readings[index] as StorableReading).metrics.keys()];
-    const narrow = names.filter((name) => !isCoreMetric(name)).length;
-    const rows = table === 'sensor_metrics' ? narrow : names.length > narrow ? 1 : 0;
+    const core = names.filter((name) => isCoreMetric(name)).length;
+    const rows =
+      table === 'sensor_readings'
+        ? Math.min(core, 1)
+        : names.filter((name) => !isCoreMetric(name) && ids.has(name)).length;
     if (row < seen + rows) return index;
     seen += rows;
   }

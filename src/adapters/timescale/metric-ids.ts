@@ -1,5 +1,24 @@
 import { FieldwatchError } from '../../core/errors.ts';
+import { globFits } from '../../core/glob.ts';
+import type { Millis } from '../../core/reading.ts';
 import type { Work } from './session.ts';
+
+/** What payloads may add to the table of metric names. */
+export interface MetricNameLimits {
+  /** In all. */
+  readonly max: number;
+  /** By one sensor, in a day. */
+  readonly maxNewPerSensor: number;
+  /** Patterns (`globFits`) of names that may be added. */
+  readonly allow: readonly string[];
+}
+
+/** Why a name gets no id, so that its values are dropped. */
+export type NameRefusal = 'not_allowed' | 'sensor_rate' | 'limit';
+
+const DAY_MS = 86_400_000;
+/** How often the table is read again: other daemons add to it, and `metrics forget` takes from it. */
+const REREAD_MS = 60_000;
 
 /**
  * Names of narrow metrics to the ids of `metrics`. A name is registered in a statement of its own, outside the batch's
@@ -7,33 +26,74 @@ import type { Work } from './session.ts';
  */
 export class MetricIds {
   readonly #ids = new Map<string, number>();
-  readonly #max: number;
+  readonly #limits: MetricNameLimits;
+  readonly #nowMs: () => Millis;
+  readonly #addedBy = new Map<number, number>();
+  #dayStartMs = -Infinity;
+  #readAtMs = -Infinity;
 
-  /** `max` bounds how many names the payloads of the world may create. */
-  constructor(max: number) {
-    this.#max = max;
+  constructor(limits: MetricNameLimits, monotonicMs: () => Millis) {
+    this.#limits = limits;
+    this.#nowMs = monotonicMs;
   }
 
   get known(): ReadonlyMap<string, number> {
     return this.#ids;
   }
 
-  /** Learns or registers these names. Those left unknown are beyond the bound. */
-  async learn(work: Work, names: ReadonlySet<string>): Promise<void> {
-    if (this.#ids.size === 0) await this.#read(work, 'SELECT id, name FROM metrics', []);
-    const fresh = [...names].filter((name) => !this.#ids.has(name)).sort();
-    const admitted = fresh.slice(0, Math.max(0, this.#max - this.#ids.size));
-    if (admitted.length === 0) return;
+  /** Reads the table again where that is due: what is no longer in it must not be written under its old id. */
+  async refresh(work: Work): Promise<void> {
+    if (this.#ids.size === 0 || this.#nowMs() - this.#readAtMs < REREAD_MS) return;
+    await this.#readAll(work);
+  }
+
+  /** Learns or registers these names, each with the sensor that brought it; says why the others get no id. */
+  async learn(work: Work, names: ReadonlyMap<string, number>): Promise<ReadonlyMap<string, NameRefusal>> {
+    if (this.#nowMs() - this.#readAtMs >= REREAD_MS) await this.#readAll(work);
+    const refused = new Map<string, NameRefusal>();
+    const admitted: string[] = [];
+    for (const [name, sensorId] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (this.#ids.has(name)) continue;
+      const refusal = this.#refusal(name, sensorId, admitted.length);
+      if (refusal !== undefined) refused.set(name, refusal);
+      else {
+        admitted.push(name);
+        this.#addedBy.set(sensorId, (this.#addedBy.get(sensorId) ?? 0) + 1);
+      }
+    }
+    if (admitted.length > 0) await this.#register(work, admitted);
+    return refused;
+  }
+
+  /** After a restore or a reset of the database the ids may be others. */
+  forget(): void {
+    this.#ids.clear();
+    this.#readAtMs = -Infinity;
+  }
+
+  #refusal(name: string, sensorId: number, admitted: number): NameRefusal | undefined {
+    const { allow, max, maxNewPerSensor } = this.#limits;
+    if (!allow.some((pattern) => globFits(pattern, name))) return 'not_allowed';
+    if (this.#ids.size + admitted >= max) return 'limit';
+    const now = this.#nowMs();
+    if (now - this.#dayStartMs >= DAY_MS) {
+      this.#dayStartMs = now;
+      this.#addedBy.clear();
+    }
+    return (this.#addedBy.get(sensorId) ?? 0) >= maxNewPerSensor ? 'sensor_rate' : undefined;
+  }
+
+  async #register(work: Work, names: readonly string[]): Promise<void> {
     // NOT EXISTS first: ON CONFLICT alone would burn an id for each name that is there.
     await work.query(
       `INSERT INTO metrics (name)
        SELECT fresh.name FROM unnest($1::text[]) AS fresh (name)
         WHERE NOT EXISTS (SELECT FROM metrics m WHERE m.name = fresh.name) ORDER BY 1
        ON CONFLICT (name) DO NOTHING`,
-      [admitted],
+      [names],
     );
-    await this.#read(work, 'SELECT id, name FROM metrics WHERE name = ANY ($1::text[])', [admitted]);
-    const lost = admitted.find((name) => !this.#ids.has(name));
+    await this.#read(work, 'SELECT id, name FROM metrics WHERE name = ANY ($1::text[])', [names]);
+    const lost = names.find((name) => !this.#ids.has(name));
     if (lost === undefined) return;
     throw new FieldwatchError(
       `database: the metric ${JSON.stringify(lost)} vanished while it was registered`,
@@ -44,9 +104,10 @@ export class MetricIds {
     );
   }
 
-  /** After a restore or a reset of the database the ids may be others. */
-  forget(): void {
+  async #readAll(work: Work): Promise<void> {
     this.#ids.clear();
+    await this.#read(work, 'SELECT id, name FROM metrics', []);
+    this.#readAtMs = this.#nowMs();
   }
 
   async #read(work: Work, text: string, values: unknown[]): Promise<void> {

@@ -11,19 +11,20 @@ import type {
   StoreOutcome,
 } from '../../ports.ts';
 import { isEmptyAlertBatch, writeAlerts } from './alert-writes.ts';
-import { BatchRows, firstWith, readingOfRow } from './batch-rows.ts';
+import { BatchRows, firstWithout, readingOfRow } from './batch-rows.ts';
 import { refusedRow } from './copy-in.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
 import { isolate } from './isolate.ts';
 import { conflictsOf, merge } from './merge.ts';
-import { MetricIds } from './metric-ids.ts';
+import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids.ts';
+import { MetricNameMeters } from './metric-name-meters.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
 import { Session, type SessionOptions, type Work } from './session.ts';
 
 export interface StoreOptions extends SessionOptions {
-  /** How many names of narrow metrics there may be in all. A reading with one more is refused. */
-  readonly maxMetricNames?: number;
+  /** What payloads may add to the names of narrow metrics; values of further names are dropped and counted. */
+  readonly metricNames?: MetricNameLimits;
 }
 
 export interface StoreDeps {
@@ -40,6 +41,8 @@ const COPY: Readonly<Record<Table, string>> = {
     'COPY sensor_readings (time, sensor_id, temperature, humidity, pressure, battery, rssi) FROM STDIN BINARY',
   sensor_metrics: 'COPY sensor_metrics (time, sensor_id, metric_id, value) FROM STDIN BINARY',
 };
+const DEFAULT_NAMES: MetricNameLimits = { max: 10_000, maxNewPerSensor: 1000, allow: ['*'] };
+const NONE_DENIED: ReadonlyMap<string, NameRefusal> = new Map();
 const UNIQUE_VIOLATION = '23505';
 /** Merges that met another session storing the same key; each finds more of it stored than the one before. */
 const MAX_MERGES = 4;
@@ -56,12 +59,17 @@ export function createReadingStore(options: StoreOptions, deps: StoreDeps): Read
 class TimescaleStore implements ReadingStore {
   readonly #session: Session;
   readonly #ids: MetricIds;
+  readonly #names: MetricNameMeters;
+  /** Names whose values are left out of the batch in hand. */
+  #denied: ReadonlyMap<string, NameRefusal> = NONE_DENIED;
   readonly #direct = new BatchRows(false);
   readonly #staged = new BatchRows(true);
   readonly #paths;
 
   constructor(options: StoreOptions, deps: StoreDeps) {
-    this.#ids = new MetricIds(options.maxMetricNames ?? 10_000);
+    const limits = options.metricNames ?? DEFAULT_NAMES;
+    this.#ids = new MetricIds(limits, () => deps.clock.monotonicMs());
+    this.#names = new MetricNameMeters(deps, () => this.#ids.known.size, limits.max);
     this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
     this.#paths = deps.metrics.counter(
       'fieldwatch_store_batches_total',
@@ -98,6 +106,7 @@ class TimescaleStore implements ReadingStore {
         if (refused !== undefined) return refused;
         await this.#write(work, batch, step);
         this.#paths.inc(1, { path: 'direct' });
+        this.#names.dropped(readings, this.#denied);
         return { kind: 'committed', stored: readings.length, duplicate: 0, merged: 0, conflict: 0 };
       }, signal);
     } catch (error) {
@@ -126,6 +135,7 @@ class TimescaleStore implements ReadingStore {
         const outcome = await this.#session.run((work) => this.#merge(work, batch, step), signal);
         if ('kind' in outcome) return outcome;
         this.#paths.inc(1, { path: 'merge' });
+        this.#names.dropped(batch.readings, this.#denied);
         return { kind: 'committed', ...outcome };
       } catch (error) {
         const raced = codeOf(error) === UNIQUE_VIOLATION && step.name === 'merge';
@@ -150,18 +160,27 @@ class TimescaleStore implements ReadingStore {
     return outcome;
   }
 
-  /** Rows as bytes; what can be refused without asking the server is. New metrics get their ids on the way. */
+  /**
+   * Rows as bytes; what can be refused without asking the server is. New metrics get their ids on the way; the values of
+   * those that get none are left out, and a reading that has no other is refused.
+   */
   async #encode(work: Work, { readings }: StoreBatch, rows: BatchRows): Promise<RowRefused | undefined> {
+    await this.#ids.refresh(work);
+    this.#denied = NONE_DENIED;
     const first = rows.encode(readings, this.#ids.known);
     if (first.refused !== undefined || first.unknown.size === 0) return first.refused;
-    await this.#ids.learn(work, first.unknown);
-    const { refused, unknown } = rows.encode(readings, this.#ids.known);
-    if (refused !== undefined || unknown.size === 0) return refused;
+    const denied = await this.#ids.learn(work, first.unknown);
+    const { refused } = rows.encode(readings, this.#ids.known);
+    if (refused !== undefined || denied.size === 0) return refused;
+    const index = firstWithout(readings, denied);
+    this.#denied = denied;
+    if (index < 0) return undefined;
+    const names = [...denied.keys()].slice(0, 3).join(', ');
     return {
       kind: 'row_refused',
-      index: firstWith(readings, unknown),
+      index,
       sqlstate: '54000',
-      message: `too many metric names: ${[...unknown].slice(0, 3).join(', ')} would be beyond the limit`,
+      message: `metric names beyond the limits: ${names}`,
     };
   }
 
@@ -173,7 +192,7 @@ class TimescaleStore implements ReadingStore {
     const found =
       row === undefined || step.table === undefined
         ? await isolate(this.#session, batch.readings, this.#staged, this.#ids.known)
-        : readingOfRow(batch.readings, step.table, row);
+        : readingOfRow(batch.readings, step.table, row, this.#ids.known);
     if (found === undefined) throw refusedBatch(error);
     return { kind: 'row_refused', index: found, sqlstate: codeOf(error) ?? '', message: messageOf(error) };
   }

@@ -1,6 +1,7 @@
 import type { MigrationStatus } from '../../adapters/timescale/migrate.ts';
 import { counted } from '../../core/counted.ts';
 import { isNote, type Finding } from '../../core/policy/finding.ts';
+import type { Totals } from '../../queries/totals.ts';
 import { areaOf, type Diagnosis } from './report.ts';
 
 const database = areaOf('database');
@@ -52,6 +53,40 @@ export function judgeSchema({ version, target, entries }: MigrationStatus): Diag
       remedy: 'run `fieldwatch migrate`, or start the daemon with database.migrate_at_start: true',
     });
   return schema.ok(subject, `version ${version}, up to date`);
+}
+
+/** From here on a limit is near. */
+const NEAR = 0.8;
+
+/** What senders can add to without end, against its limits. */
+export function judgeTotals(
+  { sensors, metrics }: Totals,
+  limits: { readonly sensors: number; readonly metrics: number },
+): readonly Diagnosis[] {
+  const judge = (subject: string, count: number, max: number, remedy: string) => {
+    const detail = `${count} of ${max}`;
+    return count < max * NEAR
+      ? database.ok(subject, detail)
+      : database.warning({
+          subject,
+          detail: `${detail}: ${count < max ? 'close to the limit' : 'full'}`,
+          remedy,
+        });
+  };
+  return [
+    judge(
+      'sensors',
+      sensors,
+      limits.sensors,
+      'restrict sensors.allow if senders invent names (`fieldwatch sensors list`); otherwise raise sensors.max, with 2 KB of memory for each',
+    ),
+    judge(
+      'metric names',
+      metrics,
+      limits.metrics,
+      'see `fieldwatch metrics list`; delete what is junk (`fieldwatch metrics forget`), restrict metrics.allow, or raise metrics.max',
+    ),
+  ];
 }
 
 /** The findings of the policy checks, and one line when there is none. */

@@ -6,6 +6,7 @@ import { meetings } from './declared.ts';
 import { embeddedSchema } from './embedded.ts';
 import { ordered, readFilePath, text } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
+import { metricsSchema } from './metrics.ts';
 import { mqttSchema } from './mqtt.ts';
 import { notifySchema } from './notify.ts';
 import { appMetricsSchema, httpSchema, logSchema, schedulerSchema } from './operation.ts';
@@ -31,6 +32,7 @@ const sections = z.strictObject({
   limits: limitsSchema,
   time_window: timeWindowSchema,
   sensors: sensorsSchema.prefault({}),
+  metrics: metricsSchema.prefault({}),
   ingest: ingestSchema.prefault({}),
   spool: spoolSchema.prefault({}),
   alerts: alertsSchema.prefault({}),

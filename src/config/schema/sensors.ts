@@ -41,6 +41,10 @@ export const sensorsSchema = section(
       { min: 0, max: 1_000_000, fallback: 1000 },
       'self-registrations per minute; beyond it messages of unknown sensors become dead letters',
     ),
+    max: whole(
+      { min: 1, max: 10_000_000, fallback: 100_000 },
+      'sensors in all, declared ones included; beyond it messages of unknown sensors become dead letters',
+    ),
     declare: z
       .record(sensorKey, declared)
       .default({})

@@ -130,7 +130,7 @@ class Process {
     const operators = { look: async () => ({ silences: [], commands: [] }) };
     this.alerting = createAlerting({ ...deps, operators, rules: ruleSet, alertLog });
     const registry = new SensorRegistry(
-      { registration: 'auto', allow: ['*'], maxNewPerMinute: 60 },
+      { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 60 },
       { ...deps, directory: new FakeDirectory() },
     );
     const limits = { baseMs: 1, capMs: 1 };

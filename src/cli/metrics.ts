@@ -1,0 +1,102 @@
+import { loadConfig } from '../config/index.ts';
+import { counted } from '../core/counted.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { forgetMetrics } from '../queries/forget-metrics.ts';
+import { listMetrics, type MetricRow } from '../queries/metrics.ts';
+import { numeric } from './arguments.ts';
+import {
+  configOption,
+  jsonOption,
+  print,
+  subcommand,
+  type Cli,
+  type CliCommand,
+  type ExitCode,
+} from './command.ts';
+import { withDatabase } from './database.ts';
+import { onDatabase, withOutputOptions } from './read-command.ts';
+import { printRows } from './rows.ts';
+import type { Column } from './table.ts';
+
+const COLUMNS: readonly Column<MetricRow>[] = [
+  { title: 'metric', value: (row) => row.metric },
+  { title: 'unit', value: (row) => row.unit },
+  { title: 'first_seen', value: (row) => row.createdAt },
+];
+
+interface ListOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly csv?: boolean;
+  readonly limit: number;
+}
+
+const listCommand = (cli: Cli) =>
+  withOutputOptions(
+    subcommand('list', 'metrics beyond the five with a column of their own', 'fieldwatch metrics list'),
+  )
+    .option('--limit <n>', 'rows at most', numeric(1, 1_000_000), 10_000)
+    .action(
+      onDatabase<ListOptions>(cli, async (db, options) => {
+        printRows(cli, COLUMNS, await listMetrics(db, options), options);
+        return 0;
+      }),
+    );
+
+interface ForgetOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}
+
+const forgetCommand = (cli: Cli) =>
+  subcommand(
+    'forget',
+    'delete metric names and all their values; without --yes only count them',
+    'fieldwatch metrics forget junk_1 junk_2 --yes',
+  )
+    .argument('<names...>')
+    .option('--yes', 'delete them')
+    .option(...configOption)
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      '\nAlerts keep their rows. A running daemon notices within a minute; values that it stores meanwhile have no name,\n' +
+        'and the next `forget` deletes them. A sensor that goes on sending the metric adds its name again: see metrics.allow.\n',
+    )
+    .action(cli.action((names: readonly string[], options: ForgetOptions) => forget(cli, names, options)));
+
+async function forget(cli: Cli, names: readonly string[], options: ForgetOptions): Promise<ExitCode> {
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const dryRun = options.yes !== true;
+  const values = await withDatabase(cli, config, async (db) => {
+    const known = new Set(
+      (await listMetrics(db, { names, limit: names.length })).map(({ metric }) => metric),
+    );
+    const unknown = names.find((name) => !known.has(name));
+    if (unknown !== undefined) throw unknownMetric(unknown);
+    return forgetMetrics(db, names, { dryRun });
+  });
+  if (options.json === true) print(cli, JSON.stringify({ metrics: names, values, deleted: !dryRun }));
+  else if (dryRun)
+    print(
+      cli,
+      `would delete ${counted(names.length, 'metric name')} with ${counted(values, 'value')}; --yes deletes them`,
+    );
+  else print(cli, `deleted ${counted(names.length, 'metric name')} with ${counted(values, 'value')}`);
+  return 0;
+}
+
+const unknownMetric = (name: string) =>
+  new FieldwatchError(`no metric has the name ${JSON.stringify(name)}`, {
+    code: 'METRIC_UNKNOWN',
+    kind: 'data',
+    remedy:
+      '`fieldwatch metrics list` shows the names; temperature, humidity, pressure, battery and rssi are columns and stay',
+  });
+
+/** `fieldwatch metrics list|forget`. */
+export const metricsCommand: CliCommand = (cli) =>
+  subcommand('metrics', 'list and forget names of metrics', 'fieldwatch metrics list')
+    .addCommand(listCommand(cli))
+    .addCommand(forgetCommand(cli));
