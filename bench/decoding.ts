@@ -77,6 +77,22 @@ const SAMPLES: readonly Sample[] = [
     's/n1',
     'cpu,host=a,region=eu load=0.5,temp=61i 1768478400000000000',
   ),
+  text(
+    'csv',
+    {
+      codec: 'csv',
+      topic: 's/{device}',
+      csv: { columns: ['temperature', 'humidity'], separator: ';', decimal: ',' },
+    },
+    's/n1',
+    '21,5;45',
+  ),
+  text(
+    'pattern',
+    { codec: 'pattern', topic: 's/{device}', pattern: 'T=(?P<temperature>[-0-9.]+),H=(?P<humidity>[0-9]+)' },
+    's/n1',
+    'T=9,H=80',
+  ),
   hex('cayenne-lpp', { codec: 'cayenne-lpp', topic: 's/{device}' }, 's/n1', '03670110056700ff'),
   hex(
     'sparkplug-b',

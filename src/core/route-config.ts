@@ -43,6 +43,16 @@ export interface RouteConfig {
   readonly extras?: boolean | undefined;
   /** Further keys that are no metrics. */
   readonly skip?: readonly string[] | undefined;
+  readonly csv?:
+    | {
+        readonly columns?: readonly (string | null)[] | undefined;
+        readonly header?: boolean | undefined;
+        readonly separator?: string | undefined;
+        readonly decimal?: '.' | ',' | undefined;
+      }
+    | undefined;
+  /** RE2 syntax, with named groups. */
+  readonly pattern?: string | undefined;
   readonly metric?: string | undefined;
   readonly metric_map?: Readonly<Record<string, string>> | undefined;
   readonly where?: Readonly<Record<string, Scalar | readonly Scalar[]>> | undefined;

@@ -91,6 +91,18 @@ export const FUZZ_TARGETS: readonly FuzzTarget[] = [
   },
   { name: 'cayenne-lpp', route: { topic: 'f/{device}' }, topic: 'f/n1', samples: worked('cayenne-lpp') },
   {
+    name: 'csv',
+    route: { topic: 'f/{device}', csv: { header: true, separator: ';', decimal: ',' } },
+    topic: 'f/n1',
+    samples: text('a;b\n1,5;2', 'time;"t;x"\r\n2026-01-15T12:00:00Z;"3,5"\r\n;4'),
+  },
+  {
+    name: 'pattern',
+    route: { topic: 'f/{device}', pattern: '(?P<a>[A-Z]+)=(?P<b>[-0-9.]+)' },
+    topic: 'f/n1',
+    samples: text('T=9,H=80', 'X=-1.5\nY=2'),
+  },
+  {
     name: 'sparkplug-b',
     route: { topic: 'spBv1.0/#', request_rebirth: true },
     topic: 'spBv1.0/G1/DDATA/E1/D1',

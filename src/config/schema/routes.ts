@@ -85,6 +85,33 @@ const routeShape = z.strictObject({
     .optional()
     .describe('take the remaining numbers too, nested names joined with _ (default: true)'),
   skip: z.array(z.string()).optional().describe('keys that are no metrics'),
+  csv: z
+    .strictObject({
+      columns: z
+        .array(z.union([z.string().min(1), z.null()]))
+        .min(1)
+        .optional()
+        .describe('the names of the columns, null to leave one out'),
+      header: z.boolean().optional().describe('the first line of a message names the columns'),
+      separator: z
+        .string()
+        .min(1)
+        .max(8)
+        .optional()
+        .describe(
+          'between two cells; a blank is any run of blanks and tabs (default: a comma, or ; with decimal commas)',
+        ),
+      decimal: z.enum(['.', ',']).optional().describe('decimal sign (default: .)'),
+    })
+    .optional()
+    .describe('csv: how the cells of a row lie'),
+  pattern: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'pattern: regular expression (RE2 syntax) with named groups, tried on each line: T=(?P<temperature>[0-9.]+)',
+    ),
   metric: z
     .string()
     .min(1)

@@ -3,9 +3,11 @@ import { cayenneLpp } from './cayenne-lpp.ts';
 import { cbor } from './cbor.ts';
 import { chirpstackProtobuf } from './chirpstack-protobuf.ts';
 import type { CodecKind } from './codec.ts';
+import { csv } from './csv.ts';
 import { json } from './json.ts';
 import { lineProtocol } from './line-protocol.ts';
 import { msgpack } from './msgpack.ts';
+import { pattern } from './pattern.ts';
 import { protobufCodec } from './protobuf.ts';
 import { scalar } from './scalar.ts';
 import { senml } from './senml.ts';
@@ -21,6 +23,8 @@ export const CODECS: readonly CodecKind[] = [
   senml,
   lineProtocol,
   cayenneLpp,
+  csv,
+  pattern,
   sparkplug,
   chirpstackProtobuf,
   auto,

@@ -1,8 +1,10 @@
 import { cayenneLpp } from '../codec/cayenne-lpp.ts';
 import { cbor } from '../codec/cbor.ts';
+import { csv } from '../codec/csv.ts';
 import { json } from '../codec/json.ts';
 import { lineProtocol } from '../codec/line-protocol.ts';
 import { msgpack } from '../codec/msgpack.ts';
+import { pattern } from '../codec/pattern.ts';
 import { protobufCodec } from '../codec/protobuf.ts';
 import { scalar } from '../codec/scalar.ts';
 import { senml } from '../codec/senml.ts';
@@ -34,6 +36,8 @@ export const PRESETS: readonly Preset[] = [
   codecPreset(senml, 'senml/#'),
   codecPreset(lineProtocol),
   codecPreset(cayenneLpp),
+  codecPreset(csv),
+  codecPreset(pattern),
   zigbee2mqtt,
   tasmota,
   esphome,

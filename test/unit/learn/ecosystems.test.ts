@@ -23,7 +23,18 @@ describe('every ecosystem is recognised', () => {
   test('each preset says how, but those that are a codec under its own name', () => {
     const silent = PRESETS.filter((preset) => preset.recognise === undefined).map(({ name }) => name);
     expect(silent).toEqual([
-      ...['json', 'scalar', 'cbor', 'msgpack', 'protobuf', 'senml', 'line-protocol', 'cayenne-lpp'],
+      ...[
+        'json',
+        'scalar',
+        'cbor',
+        'msgpack',
+        'protobuf',
+        'senml',
+        'line-protocol',
+        'cayenne-lpp',
+        'csv',
+        'pattern',
+      ],
     ]);
   });
 
