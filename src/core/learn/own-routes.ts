@@ -16,15 +16,35 @@ export interface OwnRoute {
 const MAX_ROUTES = 100;
 
 /** Routes for what no ecosystem claims, those of most topics. Those that say most about the topic come first. */
-export function ownRoutes(messages: readonly Observed[]): OwnRoute[] {
+export function ownRoutes(all: readonly Observed[]): OwnRoute[] {
+  const { route: victron, rest: messages } = victronRoute(all);
   const byKind = groupedBy(ownTopics(messages), (topic) => kindOf(topic.messages));
   const routes = [
+    ...victron,
     ...largest(groupTopics(byKind.get('tree') ?? [])).map(treeRoute),
     ...largest(groupTopics(byKind.get('senml') ?? [])).map(senmlRoute),
     ...largest(groupTopics(byKind.get('lines') ?? [])).map(lineRoute),
     ...scalarRoutes(byKind.get('number') ?? []),
   ];
   return merged(routes).sort((a, b) => openness(a.route) - openness(b.route));
+}
+
+const VICTRON = /^N\/[^/]+\/[a-z]+\/\d+\/./;
+
+/** Venus OS (dbus-mqtt): the path behind the instance is the metric, however deep; `value` may be null for a while. */
+function victronRoute(messages: readonly Observed[]): {
+  readonly route: readonly OwnRoute[];
+  readonly rest: readonly Observed[];
+} {
+  const isVictron = ({ topic, document }: Observed): boolean =>
+    VICTRON.test(topic) && document !== undefined && Object.hasOwn(document, 'value');
+  if (!messages.some(isVictron)) return { route: [], rest: messages };
+  const route = {
+    topic: 'N/{portal}/{service}/{instance}/{metric...}',
+    codec: 'json',
+    device: '{portal}/{service}/{instance}',
+  };
+  return { route: [{ route, localTimes: [] }], rest: messages.filter((one) => !VICTRON.test(one.topic)) };
 }
 
 /** Of so many that most are one topic each, the largest. */
