@@ -8,6 +8,8 @@ import type { Limits } from '../mapping/context.ts';
 import { isObject, own, type Doc } from '../mapping/document.ts';
 import { isNumericText } from '../mapping/value.ts';
 import type { Millis } from '../reading.ts';
+import type { RouteConfig } from '../route-config.ts';
+import { textRoute } from './texts.ts';
 
 /** A message as it was heard. */
 export interface Heard {
@@ -22,6 +24,8 @@ export interface Heard {
 export type Content =
   | { readonly kind: 'empty' | 'number' | 'binary' }
   | { readonly kind: 'text' | 'lines'; readonly text: string }
+  /** Separated values, or pairs in text: `route` reads them. */
+  | { readonly kind: 'table'; readonly route: RouteConfig }
   /** An object or an array; `codec` is what reads it. */
   | { readonly kind: 'tree' | 'senml'; readonly codec: 'json' | 'cbor' | 'msgpack'; readonly value: unknown };
 
@@ -63,7 +67,9 @@ function contentOf(bytes: Uint8Array, limits: Limits): Content {
     const decoded = decodeJson(bytes, limits.max_depth);
     if (decoded.kind === 'document') return tree('json', decoded.value);
   }
-  return { kind: LINE.test(text) ? 'lines' : 'text', text };
+  if (LINE.test(text)) return { kind: 'lines', text };
+  const route = /^\s*[[{]/.test(text) ? undefined : textRoute(text);
+  return route === undefined ? { kind: 'text', text } : { kind: 'table', route };
 }
 
 function binary(bytes: Uint8Array, limits: Limits): Content {

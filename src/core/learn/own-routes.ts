@@ -24,6 +24,7 @@ export function ownRoutes(all: readonly Observed[]): OwnRoute[] {
     ...largest(groupTopics(byKind.get('tree') ?? [])).map(treeRoute),
     ...largest(groupTopics(byKind.get('senml') ?? [])).map(senmlRoute),
     ...largest(groupTopics(byKind.get('lines') ?? [])).map(lineRoute),
+    ...largest(groupTopics(byKind.get('table') ?? [])).map(tableRoute),
     ...scalarRoutes(byKind.get('number') ?? []),
   ];
   return merged(routes).sort((a, b) => openness(a.route) - openness(b.route));
@@ -127,6 +128,18 @@ function senmlRoute(group: TopicGroup<OwnTopic>): OwnRoute {
   const { topic, device } = namesOf(group, names);
   const route = { preset: 'senml', topic, ...compressionOf(samples) };
   return { route: device === undefined ? route : { ...route, device }, localTimes: [] };
+}
+
+function tableRoute(group: TopicGroup<OwnTopic>): OwnRoute {
+  const samples = samplesOf(group);
+  const route = samples
+    .map(({ content }) => (content.kind === 'table' ? content.route : undefined))
+    .find(Boolean);
+  const { topic, device } = namesOf(group, false);
+  return {
+    route: { topic, ...route, ...compressionOf(samples), ...(device === undefined ? {} : { device }) },
+    localTimes: [],
+  };
 }
 
 function lineRoute(group: TopicGroup<OwnTopic>): OwnRoute {

@@ -17,10 +17,10 @@ export interface ScalarTopic extends OwnTopic {
 const GENERIC = /^(?:state|value|val|reading|current|data)$/i;
 
 /** What a topic mostly carries decides; what differs from it shows when the route is tried. */
-export function kindOf(messages: readonly Observed[]): 'tree' | 'senml' | 'lines' | 'number' {
+export function kindOf(messages: readonly Observed[]): 'tree' | 'senml' | 'lines' | 'table' | 'number' {
   const counts = new Map<string, number>();
   for (const { content } of messages) counts.set(content.kind, (counts.get(content.kind) ?? 0) + 1);
-  const most = (['senml', 'tree', 'lines', 'number'] as const).map(
+  const most = (['senml', 'tree', 'lines', 'table', 'number'] as const).map(
     (kind) => [kind, counts.get(kind) ?? 0] as const,
   );
   return most.reduce((best, one) => (one[1] > best[1] ? one : best))[0];

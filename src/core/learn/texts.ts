@@ -1,0 +1,40 @@
+import { isNumericText } from '../mapping/value.ts';
+import type { RouteConfig } from '../route-config.ts';
+
+const MAX_LINES = 20;
+const PAIR = /[A-Za-z_][A-Za-z0-9_]* *[=:] *[-+]?[0-9]+(?:[.][0-9]+)?/g;
+/** The same for the codec: names and values as pairs. */
+const PAIRS_ROUTE: RouteConfig = {
+  codec: 'pattern',
+  pattern: '(?P<name>[A-Za-z_][A-Za-z0-9_]*) *[=:] *(?P<value>[-+]?[0-9]+(?:[.][0-9]+)?)',
+  pivot: { items: '', name: '/name', value: '/value' },
+};
+
+/** How text that is no other format may be read: separated values, or pairs such as `T=9,H=80`; undefined: it may not. */
+export function textRoute(text: string): RouteConfig | undefined {
+  const lines = text
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== '')
+    .slice(0, MAX_LINES);
+  if ((text.slice(0, 4096).match(PAIR) ?? []).length >= 2) return PAIRS_ROUTE;
+  for (const separator of [';', '\t', ',']) {
+    const rows = lines.map((line) => line.split(separator).map((cell) => cell.trim()));
+    const width = rows[0]?.length ?? 0;
+    const last = rows.at(-1) ?? [];
+    if (width < 2 || rows.some((row) => row.length !== width)) continue;
+    const comma = separator !== ',' && last.some((cell) => /^[-+]?\d+,\d+$/.test(cell));
+    const isNumber = (cell: string): boolean => isNumericText(comma ? cell.replace(',', '.') : cell);
+    if (last.filter(isNumber).length * 2 < width) continue;
+    const header = rows.length > 1 && rows[0]?.every((cell) => cell !== '' && !isNumber(cell)) === true;
+    const columns = last.map((cell, at) => (isNumber(cell) ? `column_${at + 1}` : null));
+    return {
+      codec: 'csv',
+      csv: {
+        ...(header ? { header } : { columns }),
+        ...(separator === ',' ? {} : { separator }),
+        ...(comma ? { decimal: ',' as const } : {}),
+      },
+    };
+  }
+  return undefined;
+}
