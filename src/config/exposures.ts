@@ -1,15 +1,17 @@
 import { readDatabaseUrl } from '../core/database-url.ts';
 import type { Config } from './schema/index.ts';
 
-/** What crosses a network in clear text. */
+/** What crosses a network in clear text, or is open to it. */
 export interface Exposure {
-  readonly area: 'database' | 'broker';
+  readonly area: 'database' | 'broker' | 'daemon';
+  /** Of the diagnosis; absent: encryption. */
+  readonly subject?: string;
   readonly detail: string;
   readonly remedy: string;
 }
 
-/** Connections to other machines without TLS. */
-export function exposuresOf({ database, mqtt }: Pick<Config, 'database' | 'mqtt'>): readonly Exposure[] {
+/** Connections to other machines without TLS, and ports that other machines reach without a password. */
+export function exposuresOf({ database, mqtt, http, embedded }: Config): readonly Exposure[] {
   const found: Exposure[] = [];
   if (database.url !== undefined && isClearDatabase(database.url, database.tls.ca_file))
     found.push({
@@ -24,6 +26,20 @@ export function exposuresOf({ database, mqtt }: Pick<Config, 'database' | 'mqtt'
       area: 'broker',
       detail: 'mqtt.url leads to another machine without TLS: the password crosses the network in clear text',
       remedy: 'use mqtts:// (or wss://) and the port that the broker has for it',
+    });
+  if (http.enabled && !isHere(http.host))
+    found.push({
+      area: 'daemon',
+      subject: 'http.host',
+      detail: `http.host is ${http.host}: health and metrics, with names of sinks and routes, are open to whoever reaches this machine`,
+      remedy: 'set http.host: 127.0.0.1, or let a firewall or a proxy with a password stand before it',
+    });
+  if (mqtt.url === undefined && !isHere(embedded.mqtt_host))
+    found.push({
+      area: 'broker',
+      subject: 'embedded.mqtt_host',
+      detail: `embedded.mqtt_host is ${embedded.mqtt_host}: whoever reaches this machine may publish, for the embedded broker asks for no password`,
+      remedy: 'set embedded.mqtt_host: 127.0.0.1, or use a broker with passwords and TLS (mqtt.url)',
     });
   return found;
 }

@@ -1,5 +1,6 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Aedes, type Client } from 'aedes';
+import { limitPackets } from './packet-limit.ts';
 import { portInUse } from './port-in-use.ts';
 
 export interface EmbeddedBrokerOptions {
@@ -18,6 +19,10 @@ export interface EmbeddedBroker {
 const MAX_CONNECTIONS = 1000;
 /** Above what any sensor sends; mosquitto's default for a message is 256 MiB. */
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
+/** With topic and header. */
+const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 128 * 1024;
+/** Of packets whose end has not arrived, of all clients together. */
+const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
 /** What a client may send before its CONNECT has been answered. */
 const QUEUE_LIMIT = 1000;
 
@@ -44,8 +49,10 @@ export async function startEmbeddedBroker({ host, port }: EmbeddedBrokerOptions)
     },
   });
   const sockets = new Set<Socket>();
+  const limit = limitPackets({ maxPacket: MAX_PACKET_BYTES, maxUnfinished: MAX_UNFINISHED_BYTES });
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
+    limit(socket);
     socket.once('close', () => sockets.delete(socket));
     broker.handle(socket);
   });

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { connect as connectSocket, createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import mqtt from 'mqtt';
 import { startEmbeddedBroker, type EmbeddedBroker } from '../../src/embedded/broker.ts';
@@ -51,6 +51,26 @@ describe('the embedded broker', () => {
     const closed = new Promise<void>((resolve) => client.once('close', resolve));
     client.publish('t', Buffer.alloc(1024 * 1024 + 1), { qos: 1 });
     await closed;
+  });
+
+  test('ends a connection at the announcement of a packet that is too large, and bounds what is unfinished', async () => {
+    const { port } = await start();
+    const send = (...parts: Buffer[]) => {
+      const socket = connectSocket(port, '127.0.0.1');
+      socket.on('error', () => {});
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+      for (const part of parts) socket.write(part);
+      socket.resume();
+      return { socket, closed };
+    };
+    const hello = Buffer.from('100c00044d5154540402003c0000', 'hex');
+    // 250 MB, of which nothing comes.
+    await send(hello, Buffer.from([0x30, 0x80, 0xe5, 0x9a, 0x77])).closed;
+    // 1 MiB each, all but the last byte: the 65th is too much.
+    const header = Buffer.from([0x30, 0xff, 0xff, 0x3f]);
+    const open = Array.from({ length: 70 }, () => send(hello, header, Buffer.alloc(2 ** 20 - 2)));
+    await Promise.race(open.map(({ closed }) => closed));
+    for (const { socket } of open) socket.destroy();
   });
 
   test('stops within a second with clients connected, twice if asked', async () => {

@@ -35,3 +35,16 @@ describe('a connection to another machine in clear text is warned of', () => {
     expect(found).toEqual(count === 0 ? [] : [expect.stringContaining('mqtts://')]);
   });
 });
+
+test.each([
+  ['http: { host: 0.0.0.0 }', /http.host is 0.0.0.0/],
+  ['http: { host: "::" }', /http.host is ::/],
+  ['embedded: { mqtt_host: 0.0.0.0 }', /embedded.mqtt_host .* no password/],
+])('%s is open to the network, and that is said', (text, expected) => {
+  expect(warnings(text)).toEqual([expect.stringMatching(expected)]);
+});
+
+test('a port that is closed, or a broker of another, is not', () => {
+  expect(warnings('http: { enabled: false, host: 0.0.0.0 }')).toEqual([]);
+  expect(warnings('mqtt: { url: "mqtt://localhost" }\nembedded: { mqtt_host: 0.0.0.0 }')).toEqual([]);
+});
