@@ -18,7 +18,10 @@ container=
 daemon=
 clean() {
   # Its group: the program in the container is a child of a child.
-  [ -z "$daemon" ] || kill -- "-$daemon" 2>/dev/null || true
+  if [ -n "$daemon" ]; then
+    kill -- "-$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+  fi
   [ -z "$container" ] || builder rm "$container" >/dev/null || true
   [ -z "$server" ] || psql -X -q "$server/postgres" -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" || true
 }
