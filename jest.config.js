@@ -14,5 +14,5 @@ const project = (name, timeout) => ({
 export default {
   // The database and broker tests share two cores with the servers they start, and wait most of the time.
   maxWorkers: 3,
-  projects: [project('unit'), project('integration', 60), project('e2e', 180)],
+  projects: [project('unit', 'unit'), project('integration', 60), project('e2e', 180)],
 };
