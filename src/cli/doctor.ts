@@ -2,6 +2,7 @@ import { createSystemClock } from '../adapters/clock.ts';
 import { silentLogger } from '../adapters/logger.ts';
 import { probeBroker } from '../adapters/mqtt/probe.ts';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
+import { examineServer } from '../adapters/timescale/examine.ts';
 import { status } from '../adapters/timescale/migrate.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
 import { connectOptions, databaseOptions, mqttOptions } from '../app/options.ts';
@@ -27,7 +28,14 @@ import { readerOf, withDatabaseUrl } from './database.ts';
 import { readTopics } from './doctor/broker-topics.ts';
 import { judgeBroker } from './doctor/broker.ts';
 import { diagnoseDaemon } from './doctor/daemon.ts';
-import { judgeClock, judgePolicies, judgeSchema, judgeTotals, judgeServer } from './doctor/database.ts';
+import {
+  judgeClock,
+  judgeConnection,
+  judgePolicies,
+  judgeSchema,
+  judgeServer,
+  judgeTotals,
+} from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
 import { judgeDuty } from './doctor/duty.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
@@ -95,6 +103,7 @@ async function diagnoseDatabase(cli: Cli, config: Config): Promise<readonly Diag
 }
 
 async function lookAtDatabase(config: Config, url: string): Promise<readonly Diagnosis[]> {
+  const connection = judgeConnection(await examineServer(databaseOptions(config, url, 'doctor')));
   const pool = await createPool({ ...databaseOptions(config, url, 'doctor'), max: 1 }, silentLogger);
   try {
     const db = readerOf(pool);
@@ -105,7 +114,7 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     const roundTripMs = Date.now() - askedMs;
     const clock = judgeClock(askedMs + roundTripMs / 2 - nowMs, roundTripMs);
     const schema = judgeSchema(await status(pool));
-    const seen = [judgeServer(version, timescaledb), clock, schema];
+    const seen = [...connection, judgeServer(version, timescaledb), clock, schema];
     if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
     const limits = { sensors: config.sensors.max, metrics: config.metrics.max };
     seen.push(...judgeTotals(await totals(db), limits));

@@ -1,3 +1,4 @@
+import { ENCODING_REMEDY, ENCODING_WARNING, type ServerReport } from '../../adapters/timescale/examine.ts';
 import type { MigrationStatus } from '../../adapters/timescale/migrate.ts';
 import { counted } from '../../core/counted.ts';
 import { isNote, type Finding } from '../../core/policy/finding.ts';
@@ -20,6 +21,22 @@ export function judgeClock(differenceMs: number, roundTripMs: number): Diagnosis
     'run a time service (chrony, systemd-timesyncd) on both machines: policies and alerts go by these clocks';
   const said = { subject: 'clock', detail, remedy };
   return certain < CLOCK_FAULT_MS ? database.warning(said) : database.fault(said);
+}
+
+/** What is between this machine and the server, and how the database holds texts. */
+export function judgeConnection({ pooler, encoding }: ServerReport): readonly Diagnosis[] {
+  const found: Diagnosis[] = [];
+  if (pooler !== undefined)
+    found.push(database.note('pooler', 'a pooler of whole sessions is before the server'));
+  if (encoding !== 'UTF8')
+    found.push(
+      database.warning({
+        subject: 'encoding',
+        detail: `${encoding}: ${ENCODING_WARNING}`,
+        remedy: ENCODING_REMEDY,
+      }),
+    );
+  return found;
 }
 
 export const judgeServer = (version: string, timescaledb: string | null): Diagnosis =>
