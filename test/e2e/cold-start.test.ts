@@ -199,6 +199,7 @@ http: { enabled: false }
   it.each([
     ['is starting up', '57P03', 'DB_UNAVAILABLE'],
     ['has no connection left', '53300', 'DB_RESOURCES'],
+    ['does not have the database', '3D000', 'DB_NO_DATABASE'],
     ['is silent', undefined, 'DB_NO_ANSWER'],
   ])('goes on where the server %s', async (_, sqlstate, code) => {
     await prepare(sqlstate, 'after: 1s');
@@ -210,7 +211,7 @@ http: { enabled: false }
 
   it.each([
     ['a wrong password', '28P01', 'after: 1s', 1, 'DB_AUTH'],
-    ['a database that is not there', '3D000', 'after: 1s', 2, 'DB_NO_DATABASE'],
+    ['a database that is not there, and no spool', '3D000', 'enabled: false', 1, 'DB_NO_DATABASE'],
     ['a server that is starting up, and no spool', '57P03', 'enabled: false', 1, 'DB_UNAVAILABLE'],
   ])('ends with its reason at %s', async (_, sqlstate, spool, exitCode, code) => {
     await prepare(sqlstate, spool);
