@@ -65,6 +65,8 @@ export function readinessChecks({
     {
       name: 'policies',
       check: () => {
+        const error = scheduling?.status().error;
+        if (error !== undefined) return { status: 'degraded', detail: `cannot be verified: ${error}` };
         const count = scheduling?.findings().filter((finding) => !isNote(finding)).length ?? 0;
         return count === 0
           ? { status: 'ok' }

@@ -59,7 +59,10 @@ export function repairCommand(cli: Cli): Command {
     .option(...configOption)
     .option(...onlyOption, checkNames)
     .option('--dry-run', 'print what would be run, as `plan` does')
-    .option('--yes', 'also drop chunks that are older than their declared retention')
+    .option(
+      '--yes',
+      'also what deletes: drop chunks past their declared retention, and let a retention job run that would',
+    )
     .option(...jsonOption)
     .action(cli.action((options: RepairCommandOptions) => repair(cli, options)));
 }

@@ -12,7 +12,7 @@ const text = `
 SELECT j.job_id AS job, coalesce(nullif(s.last_start, '-infinity'), r.started_at) AS started,
   CASE WHEN s.last_start IS NULL OR s.last_start = '-infinity' THEN r.ok
     WHEN s.last_run_success OR e.code IS DISTINCT FROM '24000' THEN s.last_run_success END AS ok,
-  CASE WHEN j.scheduled AND r.started_at IS NULL THEN nullif(s.next_start, '-infinity') END AS next
+  CASE WHEN j.scheduled AND r.started_at IS NULL AND isfinite(s.next_start) THEN s.next_start END AS next
 FROM timescaledb_information.jobs j
 LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
 LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY started_at DESC LIMIT 1) r ON true

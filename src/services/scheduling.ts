@@ -4,6 +4,7 @@ import type { Verified } from '../core/policy/episode.ts';
 import { isNote, type Finding } from '../core/policy/finding.ts';
 import type { PolicyPlan } from '../core/policy/plan.ts';
 import type { RepairEffect, RepairHand } from '../core/policy/repair.ts';
+import { impossible, isAway } from '../core/policy/unanswered.ts';
 import { verify } from '../core/policy/verify.ts';
 import type { Millis } from '../core/reading.ts';
 import type { Catalog, Clock, Cron, CronTask, LeaderLock, Logger, Metrics } from '../ports.ts';
@@ -90,7 +91,10 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
     // Behind the jobs of the same minute: what they are about to mend is no finding.
     await jobs.idle();
     if (!(await leadership.hold())) return 'standby';
-    let verified = await look();
+    let verified = await look().catch(async (error: unknown) => {
+      await cannotVerify(error);
+      throw error;
+    });
     if (stopping.signal.aborted) return 'done';
     if (await mended(verified.findings)) verified = await look();
     if (!stopping.signal.aborted) await options.alerts?.update(verified);
@@ -104,6 +108,14 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
     verifiedAtMs = verified.atMs;
     report.findings(verified);
     return verified;
+  }
+
+  /** That is a finding and an alert too, unless the database is away: which its own part of the daemon says. */
+  async function cannotVerify(error: unknown): Promise<void> {
+    if (isAway(error) || stopping.signal.aborted) return;
+    const verified = { findings: [impossible(error)], answered: new Set<string>(), atMs: clock.nowMs() };
+    report.findings(verified);
+    await options.alerts?.update(verified);
   }
 
   async function mended(findings: readonly Finding[]): Promise<boolean> {

@@ -31,10 +31,11 @@ const STOP_PATIENCE_MS = 5000;
 const KEPT_RUNS = 100;
 
 // Jobs below 1000 are TimescaleDB's own (telemetry, history). The hypertable comes from the configuration, as in the
-// policies check: the view's column is null for a job that came in through add_job().
+// policies check: the view's column is null for a job that came in through add_job(). A next_start is there where somebody
+// set one: TimescaleDB's documented way to postpone a job, or to pause it (infinity).
 const JOBS = `
 SELECT j.job_id AS id, j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation,
-  j.scheduled, j.schedule_interval::text AS every, j.retry_period::text AS "retryPeriod",
+  j.scheduled AND coalesce(s.next_start, now()) <= now() AS scheduled, j.schedule_interval::text AS every, j.retry_period::text AS "retryPeriod",
   CASE WHEN j.fixed_schedule THEN extract(epoch FROM j.initial_start) * 1000 END::float8 AS "initialStartMs",
   extract(epoch FROM r.started_at)::float8 * 1000 AS "startedAtMs",
   extract(epoch FROM r.finished_at)::float8 * 1000 AS "finishedAtMs", r.ok,
@@ -45,6 +46,7 @@ FROM timescaledb_information.jobs j
 LEFT JOIN _timescaledb_catalog.hypertable h
   ON h.id = coalesce(j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')::int
 LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = h.id
+LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
 LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY started_at DESC LIMIT 1) r ON true
 WHERE j.job_id >= 1000 AND current_setting('timescaledb.max_background_workers', true) IS NULL`;
 

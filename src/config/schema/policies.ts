@@ -51,12 +51,19 @@ const schedule = (every: string, maxRuntime: string) => ({
 const retention = (after: string, every: string) =>
   section(
     {
+      paused: flag(false, 'true: nothing is dropped for the time being; needs a reason'),
+      reason: text('why retention is paused').optional(),
       enabled: flag(true, 'false: keep everything, and report a retention policy that somebody added'),
       after: interval({ min: '1 hour', fallback: after }, 'chunks that are older as a whole are dropped'),
       ...schedule(every, '5 minutes'),
     },
     'how long data is kept',
-  ).prefault({});
+  )
+    .refine(({ paused, reason }) => !paused || reason !== undefined, {
+      path: ['reason'],
+      message: 'a paused retention needs a reason',
+    })
+    .prefault({});
 
 const column = /^[a-z_][a-z0-9_]*$/;
 

@@ -21,7 +21,8 @@ export function refreshedAggregates(plan: PolicyPlan, facts: Facts): readonly Re
     if (policy === undefined || relation.kind !== 'aggregate' || !facts.relations.has(relation.source))
       return [];
     const { start_offset: startOffset = '', end_offset: endOffset = '' } = policy.config;
-    const sourceKept = declaredPolicy(plan, relation.source, 'retention')?.config['drop_after'];
+    const retention = declaredPolicy(plan, relation.source, 'retention');
+    const sourceKept = retention?.paused === undefined ? retention?.config['drop_after'] : undefined;
     return [{ relation, policy, startOffset, endOffset, grace: graceOf(policy), sourceKept }];
   });
 }

@@ -1,9 +1,11 @@
+import type { CatalogRow } from './catalog.ts';
 import type { Facts } from './facts.ts';
 import { formatInterval, parseInterval, sameInterval, type IntervalText } from './interval.ts';
-import type { PolicyJob } from './job.ts';
-import { policyName, type DeclaredPolicy } from './plan.ts';
+import { isActive, type PolicyJob } from './job.ts';
+import { IDENTITY_KEYS, policyName, type DeclaredPolicy } from './plan.ts';
+import { NO_RELEASE, dropsTooEarly, releaseOf, type Release } from './release.ts';
 import type { RepairStep } from './repair.ts';
-import { addPolicy, alterJob, deleteJob, resumeJob } from './statement.ts';
+import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from './statement.ts';
 
 /** One setting of a job that is not as declared. */
 export interface Difference {
@@ -22,12 +24,34 @@ export function differencesOf(job: PolicyJob, policy: DeclaredPolicy, facts: Fac
     differences.push({ setting, expected, actual: shown });
   };
   for (const [key, expected] of Object.entries(policy.config)) compare(key, expected, job.config[key]);
+  differences.push(...undeclaredKeys(job, policy));
   compare('schedule_interval', policy.every, job.every);
   compare('max_runtime', policy.maxRuntime, job.maxRuntime);
+  if (job.maxRetries !== -1) {
+    differences.push({ setting: 'max_retries', expected: '-1 (no limit)', actual: String(job.maxRetries) });
+  }
   if (!job.fixedSchedule) {
     differences.push({ setting: 'fixed_schedule', expected: 'true', actual: 'false' });
   }
+  if (job.fixedSchedule && job.firstRunMs !== undefined && job.firstRunMs !== timeMs(policy.firstRun)) {
+    const actual = new Date(job.firstRunMs).toISOString();
+    differences.push({ setting: 'initial_start', expected: policy.firstRun, actual });
+  }
   return [...differences, ...ownerDifference(job, facts)];
+}
+
+/** Of a time as PostgreSQL prints it in UTC. */
+const timeMs = (text: string): number => Date.parse(`${text.replace(' ', 'T')}:00`);
+
+/** Each key changes what a job does: one that is not declared does something that nobody declared. */
+function undeclaredKeys(job: PolicyJob, policy: DeclaredPolicy): readonly Difference[] {
+  return Object.entries(job.config)
+    .filter(([key, value]) => value !== null && !(key in policy.config) && !IDENTITY_KEYS.includes(key))
+    .map(([key, value]) => ({
+      setting: key,
+      expected: 'not set',
+      actual: typeof value === 'string' ? value : JSON.stringify(value),
+    }));
 }
 
 function ownerDifference(job: PolicyJob, facts: Facts): readonly Difference[] {
@@ -50,28 +74,29 @@ export function jobsOf(
   facts: Facts,
 ): readonly PolicyJob[] {
   const faults = (job: PolicyJob): number =>
-    differencesOf(job, policy, facts).length + (job.scheduled ? 0 : 1);
+    differencesOf(job, policy, facts).length + (isActive(job) ? 0 : 1);
   return jobs
     .filter((job) => job.relation === policy.relation && job.proc === policy.proc)
     .sort((a, b) => faults(a) - faults(b) || a.id - b.id);
 }
 
-/** What makes the jobs of a policy what is declared: `check` is who found that they are not. */
+/**
+ * What makes the jobs of a policy what is declared: `check` is who found that they are not, `due` are the rows of
+ * `releaseQueries`.
+ */
 export function policySteps(
   check: string,
   policy: DeclaredPolicy,
   jobs: readonly PolicyJob[],
   facts: Facts,
+  due: readonly CatalogRow[],
 ): readonly RepairStep[] {
-  const step = (about: string, sql: string): RepairStep => ({
-    check,
-    subject: policyName(policy),
-    effect: 'settings',
-    about: `${about} ${policyName(policy)}`,
-    sql,
-  });
+  const step = stepsFor(check, policyName(policy), policyName(policy));
   const [job, ...others] = jobs;
-  if (job === undefined) return [step('create', addPolicy(policy))];
+  const release = releaseOf(policy, job, due);
+  if (job === undefined) {
+    return policy.paused === undefined ? [step('create', addPolicy(policy), release)] : [];
+  }
   const steps = others.map(({ id }) => step(`remove duplicate job ${id} of`, deleteJob(id)));
   const differences = differencesOf(job, policy, facts);
   if (differences.some(({ setting }) => setting === 'owner')) {
@@ -79,10 +104,44 @@ export function policySteps(
     if (facts.server.hasWorkers && facts.relations.get(policy.relation)?.ownerCanLogin !== true) return steps;
     return [
       ...steps,
-      step('remove, for its wrong owner, the job of', deleteJob(job.id)),
-      step('create', addPolicy(policy)),
+      step('remove, for its wrong owner, the job of', deleteJob(job.id), release),
+      ...(policy.paused === undefined ? [step('create', addPolicy(policy), release)] : []),
     ];
   }
-  if (differences.length > 0) return [...steps, step('configure as declared', alterJob(job, policy))];
-  return job.scheduled ? steps : [...steps, step('resume', resumeJob(job))];
+  return [...steps, ...changeSteps(check, policyName(policy), policy, job, differences.length > 0, due)];
 }
+
+/**
+ * Makes one job what is declared. One that drops what it should not is stopped at once; where it would then drop what
+ * it did not drop before, that is left to a step of its own.
+ */
+export function changeSteps(
+  check: string,
+  subject: string,
+  policy: DeclaredPolicy,
+  job: PolicyJob,
+  differs: boolean,
+  due: readonly CatalogRow[],
+): readonly RepairStep[] {
+  const step = stepsFor(check, subject, policyName(policy));
+  if (policy.paused !== undefined) return isActive(job) ? [step('pause, as declared,', pauseJob(job))] : [];
+  const release = releaseOf(policy, job, due);
+  if (!differs) return isActive(job) ? [] : [step('resume', resumeJob(job), release)];
+  if (release.effect === 'drop' && dropsTooEarly(policy, job)) {
+    return [
+      step('configure as declared, paused,', alterJob(job, policy, false)),
+      step('resume', resumeJob(job), release),
+    ];
+  }
+  return [step('configure as declared', alterJob(job, policy), release)];
+}
+
+const stepsFor =
+  (check: string, subject: string, name: string) =>
+  (about: string, sql: string, { effect, note }: Release = NO_RELEASE): RepairStep => ({
+    check,
+    subject,
+    effect,
+    about: `${about} ${name}${note}`,
+    sql,
+  });

@@ -32,9 +32,12 @@ const MILLIS: Readonly<Record<string, number>> = {
 
 const PART = /\s*(?:([-+]?)(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?|([-+]?\d+)\s*([a-z]+))\s*/gy;
 
-/** Reads `90 days`, `1 year`, `1h30m` and what PostgreSQL prints (`1 mon 3 days 04:05:06`). Undefined if it is none. */
+/**
+ * Reads `90 days`, `1 year`, `1h30m` and what PostgreSQL prints in each of its interval styles: a job keeps the text
+ * that was made when it was configured. Undefined if it is none.
+ */
 export function parseInterval(text: string): Interval | undefined {
-  const input = text.trim().toLowerCase();
+  const input = normalStyle(text.trim());
   if (input === '' || input === '0') return input === '' ? undefined : { months: 0, days: 0, ms: 0 };
   let [months, days, ms] = [0, 0, 0];
   PART.lastIndex = 0;
@@ -56,6 +59,29 @@ export function parseInterval(text: string): Interval | undefined {
     else return undefined;
   }
   return { months, days, ms };
+}
+
+const ISO_8601 =
+  /^P(?:([-+]?\d+)Y)?(?:([-+]?\d+)M)?(?:([-+]?\d+)W)?(?:([-+]?\d+)D)?(?:T(?=.)(?:([-+]?\d+)H)?(?:([-+]?\d+)M)?(?:([-+]?\d+)S)?)?$/;
+const SQL_STANDARD =
+  /^(?:([-+]?\d+)-(\d+))?(?: ?([-+]?\d+) (?=[-+]?\d+:))?(?: ?([-+]?\d+:\d+:\d+(?:\.\d+)?))?$/;
+
+/** `P90D` (iso_8601), `@ 90 days` (postgres_verbose) and `1-2 3 4:05:06` (sql_standard), in the style `postgres`. */
+function normalStyle(text: string): string {
+  const iso = text.length > 1 ? ISO_8601.exec(text) : null;
+  if (iso !== null) {
+    const units = ['year', 'mon', 'week', 'day', 'hour', 'min', 'sec'];
+    return units
+      .flatMap((unit, index) => (iso[index + 1] === undefined ? [] : `${iso[index + 1]} ${unit}`))
+      .join(' ');
+  }
+  const sql = SQL_STANDARD.exec(text);
+  if (sql !== null && (sql[1] !== undefined || sql[3] !== undefined || /^[-+]?\d:/.test(sql[4] ?? ''))) {
+    const [, years = '0', months = '0', days = '0', clock = '00:00:00'] = sql;
+    const sign = years.startsWith('-') ? '-' : '';
+    return `${years} year ${sign}${months} mon ${days} day ${clock.replace(/^([-+]?)(\d):/, '$10$2:')}`;
+  }
+  return text.toLowerCase().replace(/^@\s*/, '');
 }
 
 const NAMES: readonly (readonly ['months' | 'days' | 'ms', number, string])[] = [

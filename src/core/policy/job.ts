@@ -1,6 +1,6 @@
 import type { CatalogRow } from './catalog.ts';
 import { POLICY_PROCS, type PolicyProc } from './plan.ts';
-import { flagOf, numberOf, objectOf, optionalText, textOf } from './row.ts';
+import { flagOf, numberOf, objectOf, optionalNumber, optionalText, textOf } from './row.ts';
 
 /** A policy as TimescaleDB has it. */
 export interface PolicyJob {
@@ -13,22 +13,36 @@ export interface PolicyJob {
   readonly fixedSchedule: boolean;
   readonly every: string;
   readonly maxRuntime: string;
+  /** Failures in a row after which TimescaleDB pauses the job; -1: never. */
+  readonly maxRetries: number;
+  /** First slot of a fixed schedule, in milliseconds since the Unix epoch. */
+  readonly firstRunMs: number | undefined;
+  /** Set where the next run is so far away that the job is paused in effect: the time, or `infinity`. */
+  readonly postponedUntil: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
 }
+
+/** Whether the job runs by itself. */
+export const isActive = (job: PolicyJob): boolean => job.scheduled && job.postponedUntil === undefined;
 
 /**
  * The policy jobs of the relations of the current schema. The hypertable is taken from the job's configuration: the
  * view's own hypertable columns are null for a policy that came in through add_job(), which runs all the same. Of an
- * aggregate the configuration names the materialization hypertable, hence the detour to the view's name.
+ * aggregate the configuration names the materialization hypertable, hence the detour to the view's name. Failing jobs are
+ * put off by up to five intervals: what starts later was postponed by hand, TimescaleDB's documented way to pause a job.
  */
 export const JOBS_QUERY = `
 SELECT j.job_id, j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation,
   j.owner::text AS owner, j.scheduled, j.fixed_schedule, j.schedule_interval::text AS every,
-  j.max_runtime::text AS max_runtime, j.config
+  j.max_runtime::text AS max_runtime, j.max_retries, j.config,
+  CASE WHEN isfinite(j.initial_start) THEN extract(epoch FROM j.initial_start) * 1000 END::float8 AS first_run_ms,
+  CASE WHEN next.start > now() + 6 * j.schedule_interval + INTERVAL '1 hour' THEN next.start::text END AS postponed_until
 FROM timescaledb_information.jobs j
 JOIN _timescaledb_catalog.hypertable h
   ON h.id = coalesce(j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')::int
 LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = h.id
+LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
+CROSS JOIN LATERAL (SELECT coalesce(s.next_start, j.initial_start) AS start) next
 WHERE j.proc_name = ANY ($1::text[]) AND j.proc_schema IN ('_timescaledb_functions', '_timescaledb_internal')
   AND coalesce(a.user_view_schema, h.schema_name) = current_schema()
 ORDER BY j.job_id`;
@@ -45,6 +59,9 @@ export function decodeJob(row: CatalogRow): PolicyJob {
     fixedSchedule: flagOf(row, 'fixed_schedule'),
     every: textOf(row, 'every'),
     maxRuntime: textOf(row, 'max_runtime'),
+    maxRetries: optionalNumber(row, 'max_retries') ?? -1,
+    firstRunMs: optionalNumber(row, 'first_run_ms'),
+    postponedUntil: optionalText(row, 'postponed_until'),
     config: objectOf(row, 'config'),
   };
 }

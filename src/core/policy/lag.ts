@@ -11,11 +11,11 @@ export function graceOf(policy: DeclaredPolicy): IntervalText {
   return formatInterval({ months: 0, days: 0, ms: 2 * intervalMs(policy.every) + 600_000 });
 }
 
-/** The declared policies of one kind whose relations are there. */
+/** The declared policies of one kind that run, and whose relations are there. */
 export function presentPolicies(plan: PolicyPlan, facts: Facts, kind: PolicyKind): readonly DeclaredPolicy[] {
   return present(plan, facts)
     .flatMap(({ policies }) => policies)
-    .filter((policy) => policy.kind === kind);
+    .filter((policy) => policy.kind === kind && policy.paused === undefined);
 }
 
 /**

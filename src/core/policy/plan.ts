@@ -1,7 +1,13 @@
 import type { IntervalText } from './interval.ts';
 import { RELATIONS, type PolicyKind, type Relation, type RelationName } from './relations.ts';
 
-/** A policy as it should be. `config` holds what the job's own configuration must say, interval by interval. */
+/**
+ * A policy as it should be. `config` is all that the job's own configuration says beside IDENTITY_KEYS. On TimescaleDB
+ * 2.20 to 2.29 the add_*_policy functions write no other key unless one is asked for: `drop_created_before`,
+ * `compress_created_before`, `recompress`, `maxchunks_to_compress`, `verbose_log`, `include_tiered_data`,
+ * `buckets_per_batch`, `max_batches_per_execution`, `refresh_newest_first`, `work_mem` (2.25), `compress_after_refresh`
+ * (2.27), `recompress_unordered` (2.29). Each changes what a job does: one that is there was set by hand.
+ */
 export interface DeclaredPolicy {
   readonly relation: RelationName;
   readonly kind: PolicyKind;
@@ -11,6 +17,8 @@ export interface DeclaredPolicy {
   /** How long one run may take; zero: no limit. */
   readonly maxRuntime: IntervalText;
   readonly firstRun: string;
+  /** Why the job must not run at present; undefined: it runs. */
+  readonly paused?: string | undefined;
 }
 
 export interface RelationPlan {
@@ -56,6 +64,9 @@ export const POLICY_PROCS = {
 } as const satisfies Readonly<Record<PolicyKind, string>>;
 export type PolicyProc = (typeof POLICY_PROCS)[PolicyKind];
 
+/** Keys of a job's configuration that say what it works on. */
+export const IDENTITY_KEYS: readonly string[] = ['hypertable_id', 'mat_hypertable_id'];
+
 interface PolicySection {
   readonly enabled: boolean;
   readonly every: IntervalText;
@@ -68,6 +79,8 @@ interface CompressionSection extends PolicySection {
 }
 interface RetentionSection extends PolicySection {
   readonly after: IntervalText;
+  readonly paused: boolean;
+  readonly reason?: string | undefined;
 }
 interface RefreshSection extends PolicySection {
   readonly start_offset: IntervalText;
@@ -102,6 +115,7 @@ export function planOf(section: PoliciesSection): PolicyPlan {
       kind: PolicyKind,
       policy: PolicySection | undefined,
       config: DeclaredPolicy['config'],
+      paused?: string,
     ): void => {
       if (policy?.enabled !== true) return;
       policies.push({
@@ -112,6 +126,7 @@ export function planOf(section: PoliciesSection): PolicyPlan {
         every: policy.every,
         maxRuntime: policy.max_runtime,
         firstRun: (relation as Relation).firstRun[kind] ?? '2000-01-01 00:00:00+00',
+        ...(paused === undefined ? {} : { paused }),
       });
     };
     declare('refresh', refresh, {
@@ -119,7 +134,8 @@ export function planOf(section: PoliciesSection): PolicyPlan {
       end_offset: refresh?.end_offset ?? '',
     });
     declare('compression', compression, { compress_after: compression?.after ?? '' });
-    declare('retention', retention, { drop_after: retention.after });
+    const paused = retention.paused ? (retention.reason ?? 'no reason given') : undefined;
+    declare('retention', retention, { drop_after: retention.after }, paused);
     relations.push({
       relation,
       chunkInterval: declared.chunk_interval,

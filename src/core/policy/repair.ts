@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import { askAll, type Answers } from './ask.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
@@ -5,7 +6,14 @@ import { canBeJudged, serverCheck } from './check/server.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { findingKey, isNote, type Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
-import { answersTo, isUnanswered, unansweredFindings, type Unanswered } from './unanswered.ts';
+import {
+  answersTo,
+  isAway,
+  isUnanswered,
+  judgedBy,
+  unansweredFindings,
+  type Unanswered,
+} from './unanswered.ts';
 
 /** What a step changes, from the least to the most: also the order in which steps are done. `drop` deletes data. */
 export const REPAIR_EFFECTS = ['settings', 'refresh', 'compress', 'drop'] as const;
@@ -61,7 +69,7 @@ export async function planRepair(
   for (const check of usable) {
     const answers = await answersTo(catalog, plan, facts, check);
     if (isUnanswered(answers)) unanswered.push(answers);
-    else parts.push(await planCheck(catalog, plan, facts, check, answers));
+    else parts.push(await planOne(catalog, plan, facts, check, answers));
   }
   const silent = unansweredFindings(unanswered);
   parts.push({ steps: [], refused: silent.map(refusal), findings: silent });
@@ -73,6 +81,32 @@ export async function planRepair(
   };
 }
 
+/** A check whose repair cannot be planned leaves its findings to the operator, and the other checks theirs. */
+async function planOne(
+  catalog: Catalog,
+  plan: PolicyPlan,
+  facts: Facts,
+  check: PolicyCheck,
+  answers: Answers,
+): Promise<RepairPlan> {
+  const findings = judgedBy(check, plan, facts, answers);
+  if (isUnanswered(findings)) {
+    const silent = unansweredFindings([findings]);
+    return { steps: [], refused: silent.map(refusal), findings: silent };
+  }
+  try {
+    return await planCheck(catalog, plan, facts, check, answers);
+  } catch (error) {
+    if (isAway(error)) throw error;
+    const why = messageOf(error);
+    const refused = findings.map((finding) => ({
+      ...refusal(finding),
+      reason: `${finding.remedy} (${why})`,
+    }));
+    return { steps: [], refused, findings };
+  }
+}
+
 async function planCheck(
   catalog: Catalog,
   plan: PolicyPlan,
@@ -82,7 +116,13 @@ async function planCheck(
 ): Promise<RepairPlan> {
   const findings = check.judge(plan, facts, answers);
   if (findings.length === 0) return { steps: [], refused: [], findings };
-  const details = await askAll(catalog, check.repair?.queries?.(plan, facts, answers) ?? []);
+  // Without details a step is left out, or is the careful one.
+  const details = await askAll(catalog, check.repair?.queries?.(plan, facts, answers) ?? []).catch(
+    (error: unknown): Answers => {
+      if (isAway(error)) throw error;
+      return [];
+    },
+  );
   const steps = check.repair?.steps({ plan, facts, findings, answers, details }) ?? [];
   const mended = new Set(steps.map(({ subject }) => subject));
   const refused = findings.filter((finding) => !isNote(finding) && !mended.has(finding.subject)).map(refusal);

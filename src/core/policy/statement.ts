@@ -1,5 +1,5 @@
 import type { PolicyJob } from './job.ts';
-import type { ColumnstorePlan, DeclaredPolicy } from './plan.ts';
+import { IDENTITY_KEYS, type ColumnstorePlan, type DeclaredPolicy } from './plan.ts';
 
 /**
  * The SQL of remedies: shown to people, and run by `policies repair`. Names and intervals come from the program and
@@ -33,20 +33,26 @@ export function addPolicy(policy: DeclaredPolicy): string {
 
 /**
  * Makes a job what is declared. add_*_policy with if_not_exists keeps a differing job as it is, so this is the only
- * repair of drift. `config` replaces the whole configuration: keys that nobody declared are carried over.
+ * repair of drift. `config` replaces the whole configuration: of the old one only the hypertable's number stays.
  */
-export function alterJob(job: PolicyJob, policy: DeclaredPolicy): string {
-  const config = JSON.stringify({ ...job.config, ...policy.config });
+export function alterJob(job: PolicyJob, policy: DeclaredPolicy, scheduled = true): string {
+  const identity = Object.fromEntries(IDENTITY_KEYS.map((key) => [key, job.config[key]]));
+  const config = JSON.stringify({ ...identity, ...policy.config });
   return (
-    `SELECT alter_job(${job.id}, scheduled => true, schedule_interval => ${interval(policy.every)}, ` +
-    `max_runtime => ${interval(policy.maxRuntime)}, fixed_schedule => true, ` +
-    `initial_start => ${literal(policy.firstRun)}, config => ${literal(config)}::jsonb)`
+    `SELECT alter_job(${job.id}, scheduled => ${scheduled}, schedule_interval => ${interval(policy.every)}, ` +
+    `max_runtime => ${interval(policy.maxRuntime)}, max_retries => -1, fixed_schedule => true, ` +
+    `initial_start => ${literal(policy.firstRun)}, config => ${literal(config)}::jsonb${scheduled ? startNow(job) : ''})`
   );
 }
 
+/** A job that reached its limit of failures would be paused again by the next one: hence no limit. */
 export function resumeJob(job: PolicyJob): string {
-  return `SELECT alter_job(${job.id}, scheduled => true)`;
+  const limit = job.maxRetries === -1 ? '' : ', max_retries => -1';
+  return `SELECT alter_job(${job.id}, scheduled => true${limit}${startNow(job)})`;
 }
+
+const startNow = ({ postponedUntil }: PolicyJob): string =>
+  postponedUntil === undefined ? '' : ', next_start => now()';
 
 export function pauseJob(job: PolicyJob): string {
   return `SELECT alter_job(${job.id}, scheduled => false)`;

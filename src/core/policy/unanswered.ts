@@ -9,6 +9,20 @@ import type { PolicyPlan } from './plan.ts';
 /** In the place of a check's name: the finding about those that waited in vain. */
 export const UNANSWERED = 'unanswered';
 
+/** In the place of a check's name: the finding that there was no verification at all. */
+export const VERIFICATION = 'verification';
+
+/** A database that can be asked, but not what every check relies on. */
+export const impossible = (error: unknown): Finding => ({
+  check: VERIFICATION,
+  subject: 'verification',
+  verdict: 'stalled',
+  severity: 'critical',
+  expected: 'the policies can be verified',
+  actual: messageOf(error),
+  remedy: 'what the message names; until then nothing is known of the policies: `fieldwatch doctor`',
+});
+
 /** A check that got no answer: it waited in vain, or the server has none for it. */
 export interface Unanswered {
   readonly check: string;
@@ -18,6 +32,28 @@ export interface Unanswered {
 
 /** How a Catalog says that a query ran into its time limit, into a lock that was not given up, or got no answer. */
 const TIMED_OUT: readonly string[] = ['DB_TIMEOUT', 'DB_CONTENTION', 'CATALOG_TIMEOUT'];
+
+/** How it says that there is no database to ask: no other check would get an answer either. */
+const AWAY: readonly string[] = [
+  ...[
+    'DB_CONNECTION_LOST',
+    'DB_UNREACHABLE',
+    'DB_UNAVAILABLE',
+    'DB_POOLER',
+    'DB_NO_DATABASE',
+    'DB_AUTH',
+    'DB_TLS',
+  ],
+  ...[
+    'DB_NO_ANSWER',
+    'DB_CLOSED',
+    'CATALOG_CLOSED',
+    'DB_URL',
+    'DB_SCHEMA_AMBIGUOUS',
+    'DB_READ_ONLY',
+    'DB_EXTENSION_FILE',
+  ],
+];
 
 /** The answers to a check, or why there are none; rejects only when the database cannot be asked at all. */
 export async function answersTo(
@@ -29,14 +65,38 @@ export async function answersTo(
   try {
     return await askCheck(catalog, plan, facts, check);
   } catch (error) {
-    if (!(error instanceof FieldwatchError)) throw error;
-    const waited = TIMED_OUT.includes(error.code);
-    if (!waited && error.kind !== 'schema' && error.kind !== 'auth') throw error;
-    return { check: check.name, waited, reason: messageOf(error) };
+    if (isAway(error)) throw error;
+    return unanswered(check, error);
   }
 }
 
-export const isUnanswered = (answers: Answers | Unanswered): answers is Unanswered => 'reason' in answers;
+/** Whether the database cannot be asked at all. */
+export const isAway = (error: unknown): boolean =>
+  error instanceof FieldwatchError && AWAY.includes(error.code);
+
+/** A fault of one check, whatever it is, must not keep the others from being asked. */
+export const unanswered = ({ name }: PolicyCheck, error: unknown): Unanswered => ({
+  check: name,
+  waited: error instanceof FieldwatchError && TIMED_OUT.includes(error.code),
+  reason: messageOf(error),
+});
+
+/** The findings of a check, or why it could make nothing of the answers. */
+export function judgedBy(
+  check: PolicyCheck,
+  plan: PolicyPlan,
+  facts: Facts,
+  answers: Answers,
+): readonly Finding[] | Unanswered {
+  try {
+    return check.judge(plan, facts, answers);
+  } catch (error) {
+    return unanswered(check, error);
+  }
+}
+
+export const isUnanswered = (result: Answers | readonly Finding[] | Unanswered): result is Unanswered =>
+  'reason' in result;
 
 /** One lock keeps several checks waiting: they are one finding, whichever they are at the moment. */
 export function unansweredFindings(unanswered: readonly Unanswered[]): readonly Finding[] {
@@ -70,5 +130,6 @@ const withoutAnswer = ({ check, reason }: Unanswered): Finding => ({
   severity: 'warning',
   expected: 'an answer from the database',
   actual: reason,
-  remedy: 'grant the role what docs/policies.md says this check needs, or report the TimescaleDB version',
+  remedy:
+    'what the message names: a relation or column that was replaced (see `relations` and `definitions`), or a right that docs/policies.md lists; otherwise please report it with the TimescaleDB version',
 });

@@ -4,7 +4,15 @@ import { canBeJudged, serverCheck } from './check/server.ts';
 import { readFacts, type Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
-import { answersTo, isUnanswered, UNANSWERED, unansweredFindings, type Unanswered } from './unanswered.ts';
+import {
+  answersTo,
+  VERIFICATION,
+  isUnanswered,
+  judgedBy,
+  UNANSWERED,
+  unansweredFindings,
+  type Unanswered,
+} from './unanswered.ts';
 
 export interface Verification {
   readonly facts: Facts;
@@ -25,17 +33,18 @@ export async function verify(
   const facts = await readFacts(catalog, plan);
   const usable = canBeJudged(facts.server) ? checks : checks.filter((check) => check === serverCheck);
   const findings: Finding[] = [];
-  const unanswered: Unanswered[] = [];
-  const answered = new Set<string>();
+  const silent: Unanswered[] = [];
+  const answered = new Set<string>([VERIFICATION]);
   for (const check of usable) {
     const answers = await answersTo(catalog, plan, facts, check);
-    if (isUnanswered(answers)) unanswered.push(answers);
+    const judged = isUnanswered(answers) ? answers : judgedBy(check, plan, facts, answers);
+    if (isUnanswered(judged)) silent.push(judged);
     else {
       answered.add(check.name);
-      findings.push(...check.judge(plan, facts, answers));
+      findings.push(...judged);
     }
   }
   // Waiting in vain is over when nobody did, and goes on when others do.
-  if (!unanswered.some(({ waited }) => waited)) answered.add(UNANSWERED);
-  return { facts, findings: [...findings, ...unansweredFindings(unanswered)], answered };
+  if (!silent.some(({ waited }) => waited)) answered.add(UNANSWERED);
+  return { facts, findings: [...findings, ...unansweredFindings(silent)], answered };
 }

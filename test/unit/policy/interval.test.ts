@@ -30,7 +30,20 @@ describe('intervals', () => {
     expect(interval === undefined ? undefined : formatInterval(interval)).toBe(expected);
   });
 
-  test.each(['', 'soon', '5', '1.5 days', 'P90D', '3 fortnights', '1 day and a half'])(
+  test.each([
+    ['P90D', '90 days'],
+    ['P1Y', '1 year'],
+    ['PT1H30M', '1 hour 30 minutes'],
+    ['1-0', '1 year'],
+    ['90 0:00:00', '90 days'],
+    ['1:00:00', '1 hour'],
+    ['@ 90 days', '90 days'],
+    ['@ 1 hour 5 mins', '1 hour 5 minutes'],
+  ])('%s, as another interval style has it, is %s', (text, same) => {
+    expect(parseInterval(text)).toEqual(parseInterval(same));
+  });
+
+  test.each(['', 'soon', '5', '1.5 days', 'P90', '3 fortnights', '1 day and a half'])(
     '%j is none',
     (text) => {
       expect(parseInterval(text)).toBeUndefined();

@@ -54,7 +54,7 @@ describe('a check that gets no answer is told of', () => {
           actual: 'none to asking, another: canceling statement due to lock timeout (55P03)',
         },
       ]);
-      expect([...answered]).toEqual(['silent']);
+      expect([...answered]).toEqual(['verification', 'silent']);
       // What can be mended is mended; the rest is said to be left.
       const repair = await planRepair(locked, plan, [asking, silent, another]);
       expect(repair).toMatchObject({ steps: [], refused: [{ check: 'unanswered' }], findings });
@@ -63,7 +63,7 @@ describe('a check that gets no answer is told of', () => {
 
   test('and when all do, that is over', async () => {
     const { answered } = await verify(catalog(fail('DB_TIMEOUT', 'transient')), plan, [silent]);
-    expect([...answered]).toEqual(['silent', 'unanswered']);
+    expect([...answered]).toEqual(['verification', 'silent', 'unanswered']);
   });
 
   test.each([
@@ -74,7 +74,27 @@ describe('a check that gets no answer is told of', () => {
     expect(findings).toMatchObject([
       { check: 'asking', subject: 'asking', verdict: 'unsupported', severity: 'warning' },
     ]);
-    expect([...answered]).toEqual(['silent', 'unanswered']);
+    expect([...answered]).toEqual(['verification', 'silent', 'unanswered']);
+  });
+
+  test.each([
+    ['a value out of range', catalog(fail('DB_ROW_REFUSED', 'data')), asking],
+    [
+      'an answer that it cannot read',
+      catalog((() => []) as unknown as () => never),
+      {
+        ...asking,
+        judge: () => {
+          throw new TypeError('no column x');
+        },
+      },
+    ],
+  ])('%s: ends neither the verification nor the repair of the others', async (_, from, failing) => {
+    const { findings, answered } = await verify(from, plan, [failing, silent]);
+    expect(findings).toMatchObject([{ check: 'asking', verdict: 'unsupported' }]);
+    expect(answered).toContain('silent');
+    const repair = await planRepair(from, plan, [failing, silent]);
+    expect(repair).toMatchObject({ steps: [], refused: [{ check: 'asking' }] });
   });
 
   test('but a lost connection is no finding: nothing is known', async () => {

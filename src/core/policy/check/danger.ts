@@ -1,9 +1,11 @@
 import type { PolicyCheck } from '../check.ts';
 import { dangersOf } from '../danger.ts';
+import { changeSteps } from '../difference.ts';
 import { JOBS_QUERY, JOBS_VALUES, decodeJob } from '../job.ts';
 import { declaredPolicies } from '../plan.ts';
+import { releaseQueries } from '../release.ts';
 import type { RepairStep } from '../repair.ts';
-import { alterJob, pauseJob } from '../statement.ts';
+import { pauseJob } from '../statement.ts';
 
 const CHECK = 'danger';
 
@@ -24,19 +26,16 @@ export const dangerCheck: PolicyCheck = {
     })),
   repair: {
     // What is declared is no danger: a plan that would be one is refused. A job that nobody declared is paused.
-    steps: ({ plan, answers }) =>
+    queries: releaseQueries,
+    steps: ({ plan, answers, details }) =>
       dangersOf(plan, (answers[0] ?? []).map(decodeJob)).flatMap(({ subject, refresh, retention }) =>
-        [refresh, retention].map((job): RepairStep => {
+        [refresh, retention].flatMap((job): readonly RepairStep[] => {
           const declared = declaredPolicies(plan).find(
             ({ relation, proc }) => relation === job.relation && proc === job.proc,
           );
-          return {
-            check: CHECK,
-            subject,
-            effect: 'settings',
-            about: `${declared === undefined ? 'pause' : 'configure as declared'} job ${job.id}, ${job.proc} of ${job.relation}`,
-            sql: declared === undefined ? pauseJob(job) : alterJob(job, declared),
-          };
+          if (declared !== undefined) return changeSteps(CHECK, subject, declared, job, true, details.flat());
+          const about = `pause job ${job.id}, ${job.proc} of ${job.relation}`;
+          return [{ check: CHECK, subject, effect: 'settings', about, sql: pauseJob(job) }];
         }),
       ),
   },

@@ -3,11 +3,11 @@ import { dangersOf } from '../danger.ts';
 import { differencesOf, jobsOf, policySteps, type Difference } from '../difference.ts';
 import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { intervalMs, parseInterval } from '../interval.ts';
-import { JOBS_QUERY, JOBS_VALUES, decodeJob, type PolicyJob } from '../job.ts';
+import { JOBS_QUERY, JOBS_VALUES, decodeJob, isActive, type PolicyJob } from '../job.ts';
 import { POLICY_PROCS, policyName, type DeclaredPolicy, type RelationPlan } from '../plan.ts';
-import type { PolicyKind } from '../relations.ts';
-import { addPolicy, alterJob, deleteJob, resumeJob } from '../statement.ts';
+import { relationNamed, type PolicyKind } from '../relations.ts';
+import { dropsTooEarly, releaseQueries } from '../release.ts';
+import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../statement.ts';
 
 const CHECK = 'policies';
 
@@ -26,10 +26,12 @@ export const policiesCheck: PolicyCheck = {
     return present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context));
   },
   repair: {
-    steps: ({ plan, facts, answers }) => {
+    queries: releaseQueries,
+    steps: ({ plan, facts, answers, details }) => {
+      const due = details.flat();
       const jobs = (answers[0] ?? []).map(decodeJob);
       return present(plan, facts).flatMap(({ policies }) =>
-        policies.flatMap((policy) => policySteps(CHECK, policy, jobsOf(policy, jobs, facts), facts)),
+        policies.flatMap((policy) => policySteps(CHECK, policy, jobsOf(policy, jobs, facts), facts, due)),
       );
     },
   },
@@ -58,10 +60,12 @@ function judgePolicy(
   { facts, dangerous }: Context,
 ): readonly Finding[] {
   const [job, ...others] = jobs;
-  if (job === undefined) return [missing(policy)];
+  if (job === undefined) return policy.paused === undefined ? [missing(policy)] : [];
   const findings: Finding[] = [];
   if (others.length > 0) findings.push(duplicate(policy, job, others));
-  if (!job.scheduled) findings.push(paused(policy, job));
+  if (policy.paused === undefined) {
+    if (!isActive(job)) findings.push(paused(policy, job));
+  } else if (isActive(job)) findings.push(running(policy, job));
   const differences = differencesOf(job, policy, facts);
   if (differences.length > 0 && !dangerous.has(job.id)) findings.push(mismatched(policy, job, differences));
   return findings;
@@ -80,13 +84,15 @@ function missing(policy: DeclaredPolicy): Finding {
 }
 
 function duplicate(policy: DeclaredPolicy, job: PolicyJob, others: readonly PolicyJob[]): Finding {
+  const early = others.filter((other) => isActive(other) && dropsTooEarly(policy, other));
+  const configs = early.map(({ id, config }) => ` (job ${id} drops too early: ${JSON.stringify(config)})`);
   return {
     check: CHECK,
     subject: policyName(policy),
     verdict: 'duplicate',
-    severity: 'warning',
+    severity: early.length > 0 ? 'critical' : 'warning',
     expected: `one ${policy.proc} job`,
-    actual: `jobs ${[job, ...others].map(({ id }) => id).join(', ')}`,
+    actual: `jobs ${[job, ...others].map(({ id }) => id).join(', ')}${configs.join('')}`,
     remedy: others.map(({ id }) => `${deleteJob(id)};`).join(' '),
   };
 }
@@ -98,8 +104,26 @@ function paused(policy: DeclaredPolicy, job: PolicyJob): Finding {
     verdict: 'paused',
     severity: 'critical',
     expected: 'scheduled',
-    actual: `job ${job.id} is paused (scheduled = false)`,
-    remedy: `${resumeJob(job)};`,
+    actual: `job ${job.id} is paused (${job.scheduled ? `next start: ${job.postponedUntil}` : 'scheduled = false'})`,
+    remedy:
+      policy.kind === 'retention'
+        ? `${resumeJob(job)}; -- drops what is due: \`fieldwatch policies plan --only ${CHECK}\` says how much. A pause that is meant is declared: ${retentionKey(policy)}.paused: true, with a reason`
+        : `${resumeJob(job)};`,
+  };
+}
+
+const retentionKey = ({ relation }: DeclaredPolicy): string =>
+  `policies.${relationNamed(relation)?.kind === 'aggregate' ? 'aggregates' : 'hypertables'}.${relation}.retention`;
+
+function running(policy: DeclaredPolicy, job: PolicyJob): Finding {
+  return {
+    check: CHECK,
+    subject: policyName(policy),
+    verdict: 'mismatched',
+    severity: 'critical',
+    expected: `paused: ${policy.paused}`,
+    actual: `job ${job.id} runs`,
+    remedy: `${pauseJob(job)};`,
   };
 }
 
@@ -119,13 +143,6 @@ function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonl
       ? `as the owner of ${policy.relation} (a role with LOGIN): ${deleteJob(job.id)}; ${addPolicy(policy)};`
       : `${alterJob(job, policy)};`,
   };
-}
-
-/** Data that was declared to be kept is being deleted: no mere difference of settings. */
-function dropsTooEarly(policy: DeclaredPolicy, job: PolicyJob): boolean {
-  const [declared, actual] = [policy.config['drop_after'], job.config['drop_after']];
-  const parsed = typeof actual === 'string' ? parseInterval(actual) : undefined;
-  return declared !== undefined && (parsed === undefined || intervalMs(parsed) < intervalMs(declared));
 }
 
 function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): readonly Finding[] {

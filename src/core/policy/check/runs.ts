@@ -4,7 +4,8 @@ import type { PolicyCheck } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
-import { POLICY_PROCS, policyName, type PolicyPlan } from '../plan.ts';
+import { POLICY_PROCS, declaredPolicies, policyName, type PolicyPlan } from '../plan.ts';
+import { NO_RELEASE, releaseOf, releaseQueries } from '../release.ts';
 import { relationNamed, type PolicyKind } from '../relations.ts';
 import type { RepairStep } from '../repair.ts';
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
@@ -18,13 +19,13 @@ const EFFECT_UNKNOWN = '24000';
 const HOUR_S = 3600;
 
 // A job has no next start while it runs, and whether it does is not seen at every moment: hence the five minutes.
-// A job that never ran has -infinity for its times, and subtracting that fails: hence the nullifs, and seconds as numbers.
+// A job that never ran has -infinity for its times, a paused one may have infinity, and subtracting either fails.
 // Error texts are visible to a job's owner only.
 const BY_SERVER = `
 SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation, j.job_id,
   j.schedule_interval::text AS every, s.job_status = 'Running' AS running,
-  extract(epoch FROM now() - nullif(b.last_start, '-infinity'))::float8 AS since_start,
-  extract(epoch FROM now() - nullif(b.next_start, '-infinity'))::float8 AS since_due,
+  CASE WHEN isfinite(b.last_start) THEN extract(epoch FROM now() - b.last_start) END::float8 AS since_start,
+  CASE WHEN isfinite(b.next_start) THEN extract(epoch FROM now() - b.next_start) END::float8 AS since_due,
   b.next_start = '-infinity' AND b.last_start > '-infinity' AND b.last_start < now() - INTERVAL '5 minutes' AS stuck,
   coalesce(b.consecutive_failures, 0) + coalesce(b.consecutive_crashes, 0) AS failures, e.sqlerrcode AS code,
   e.err_message AS message
@@ -66,19 +67,23 @@ export const runsCheck: PolicyCheck = {
       : [{ text: server.hasWorkers ? BY_SERVER : BY_DAEMON, values: [Object.values(POLICY_PROCS)] }],
   judge: (plan, facts, [rows = []]) => rows.flatMap((row) => judge(plan, facts, row)),
   repair: {
+    queries: releaseQueries,
     // A job that is stuck or overdue is woken; one that hangs or fails needs somebody who looks why.
-    steps: ({ plan, facts, answers }) =>
+    steps: ({ plan, facts, answers, details }) =>
       (answers[0] ?? []).flatMap((row): readonly RepairStep[] => {
         const [finding] = judge(plan, facts, row);
         const sleeping = row['stuck'] === true || (finding?.actual.includes(' was due ') ?? false);
         if (finding === undefined || !sleeping || row['running'] === true) return [];
         const job = numberOf(row, 'job_id');
+        const policy = declaredPolicies(plan).find((declared) => policyName(declared) === finding.subject);
+        // It starts by nothing but this: what it then drops, it would not have dropped.
+        const release = policy === undefined ? NO_RELEASE : releaseOf(policy, undefined, details.flat());
         return [
           {
             check: CHECK,
             subject: finding.subject,
-            effect: 'settings',
-            about: `start job ${job} now`,
+            effect: release.effect,
+            about: `start job ${job} now${release.note}`,
             sql: `SELECT alter_job(${job}, next_start => now())`,
           },
         ];

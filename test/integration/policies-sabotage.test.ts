@@ -1,0 +1,193 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
+import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
+import { CHECKS } from '../../src/core/policy/check/index.ts';
+import type { PolicyPlan } from '../../src/core/policy/plan.ts';
+import { REPAIR_EFFECTS, type RepairEffect } from '../../src/core/policy/repair.ts';
+import { runRepair } from '../../src/services/repairing.ts';
+import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { planWith } from '../support/policy-plan.ts';
+
+/** Whatever the scheduler may do by itself. */
+const WITHOUT_DELETING: readonly RepairEffect[] = ['settings', 'refresh', 'compress'];
+
+let db: PolicyDatabase;
+let close: () => Promise<void>;
+let repair: (effects?: readonly RepairEffect[], plan?: PolicyPlan) => ReturnType<typeof runRepair>;
+let before: unknown;
+
+const kept = async () =>
+  db.sql(`SELECT (SELECT md5(string_agg(r::text, ',' ORDER BY r)) FROM sensor_readings r) AS readings,
+    (SELECT md5(string_agg(h::text, ',' ORDER BY h)) FROM sensor_hourly_agg h) AS hours,
+    (SELECT md5(string_agg(d::text, ',' ORDER BY d)) FROM sensor_daily_agg d) AS days,
+    (SELECT count(*) FROM dead_letters)::int AS letters, (SELECT count(*) FROM sensor_alerts)::int AS alerts`);
+
+const alter = (change: string, relation: string, proc: string) =>
+  db.sql(`SELECT alter_job(job_id, ${change}) FROM timescaledb_information.jobs
+    WHERE hypertable_name = '${relation}' AND proc_name = '${proc}'`);
+const RETENTION = 'policy_retention';
+const REFRESH = 'policy_refresh_continuous_aggregate';
+const COMPRESSION = 'policy_compression';
+
+beforeAll(async () => {
+  db = await openPolicyDatabase();
+  const catalog = createCatalog({ url: db.url });
+  const hand = createRepairHand({ url: db.url });
+  repair = (effects = WITHOUT_DELETING, plan = db.plan) =>
+    runRepair({ catalog, hand, plan, checks: CHECKS, effects, signal: new AbortController().signal });
+  close = async () => {
+    await hand.close();
+    await catalog.close();
+    await db.close();
+  };
+  await db.sql(`INSERT INTO sensors (key) SELECT 's' || g FROM generate_series(1, 2) g`);
+  await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, s, s
+    FROM generate_series(now() - INTERVAL '12 days', now(), INTERVAL '10 minutes') t, generate_series(1, 2) s`);
+  await db.sql(`INSERT INTO dead_letters (received_at, topic, payload, reason) VALUES (now(), 't', '', 'r')`);
+  await repair(REPAIR_EFFECTS);
+  expect(await db.lines()).toEqual([]);
+  before = await kept();
+});
+afterAll(() => close());
+
+describe('what a job was given beside what is declared is found, and put right', () => {
+  afterEach(async () => {
+    expect(await db.lines()).toEqual([]);
+    expect(await kept()).toEqual(before);
+  });
+
+  const key = (json: string) => `config => config || '${json}'::jsonb`;
+  const faults: [string, () => Promise<unknown>, object][] = [
+    [
+      'retention by creation time, which TimescaleDB prefers',
+      () => alter(key('{"drop_created_before": "1 hour"}'), 'sensor_readings', RETENTION),
+      {
+        subject: 'sensor_readings retention',
+        severity: 'critical',
+        actual: expect.stringContaining('drop_created_before'),
+      },
+    ],
+    [
+      'compression that leaves late rows',
+      () => alter(key('{"recompress": false}'), 'sensor_readings', COMPRESSION),
+      { subject: 'sensor_readings compression', actual: expect.stringContaining('recompress = false') },
+    ],
+    [
+      'compression of few chunks at a time',
+      () => alter(key('{"maxchunks_to_compress": 1}'), 'sensor_metrics', COMPRESSION),
+      { subject: 'sensor_metrics compression', expected: 'maxchunks_to_compress = not set' },
+    ],
+    [
+      'refreshes of few batches at a time',
+      () => alter(key('{"max_batches_per_execution": 1}'), 'sensor_hourly_agg', REFRESH),
+      { subject: 'sensor_hourly_agg refresh', expected: 'max_batches_per_execution = not set' },
+    ],
+    [
+      'a limit of failures',
+      () => alter('max_retries => 3', 'dead_letters', RETENTION),
+      { subject: 'dead_letters retention', expected: 'max_retries = -1 (no limit)' },
+    ],
+    [
+      'a schedule that begins elsewhere',
+      () => alter(`initial_start => '2001-01-01 13:13:00+00'`, 'sensor_daily_agg', REFRESH),
+      { subject: 'sensor_daily_agg refresh', expected: 'initial_start = 2000-01-01 00:10:00+00' },
+    ],
+    [
+      'postponed for ever',
+      () => alter(`next_start => 'infinity'`, 'sensor_hourly_agg', REFRESH),
+      {
+        subject: 'sensor_hourly_agg refresh',
+        verdict: 'paused',
+        actual: expect.stringContaining('infinity'),
+      },
+    ],
+    [
+      'postponed for long',
+      () => alter(`next_start => now() + INTERVAL '30 days'`, 'sensor_daily_agg', REFRESH),
+      { subject: 'sensor_daily_agg refresh', verdict: 'paused' },
+    ],
+  ];
+  test.each(faults)('%s', async (_, spoil, finding) => {
+    await spoil();
+    expect(await db.verify()).toMatchObject([{ check: 'policies', ...finding }]);
+    const { runs, left } = await repair();
+    expect(runs.filter(({ error }) => error !== undefined)).toEqual([]);
+    expect(left.findings).toEqual([]);
+  });
+
+  test.each([['iso_8601'], ['sql_standard'], ['postgres_verbose']])(
+    'texts of the style %s are no difference',
+    async (style) => {
+      await db.sql(`SET intervalstyle = ${style}`);
+      await db.sql(`SELECT remove_retention_policy('sensor_hourly_agg')`);
+      await db.sql(`SELECT add_retention_policy('sensor_hourly_agg', INTERVAL '1 year', schedule_interval => INTERVAL '1 day',
+      initial_start => '2000-01-01 01:15:00+00')`);
+      await db.sql('RESET intervalstyle');
+      await alter(`max_runtime => INTERVAL '5 minutes'`, 'sensor_hourly_agg', RETENTION);
+    },
+  );
+});
+
+describe('whatever makes a drop due waits for the operator', () => {
+  // Twelve days of readings, kept for ten: whatever lets the job run drops some.
+  const plan = planWith({
+    hypertables: {
+      sensor_readings: { retention: { after: '10 days' }, compression: { after: '8 days' } },
+    },
+  });
+  const ten = `config => (config - 'drop_created_before') || '{"drop_after": "10 days"}'::jsonb`;
+  const byOne: [string, () => Promise<unknown>][] = [
+    ['a paused job', () => alter(`${ten}, scheduled => false`, 'sensor_readings', RETENTION)],
+    ['a postponed job', () => alter(`${ten}, next_start => 'infinity'`, 'sensor_readings', RETENTION)],
+    [
+      'a longer one',
+      () => alter(`config => config || '{"drop_after": "90 days"}'::jsonb`, 'sensor_readings', RETENTION),
+    ],
+    [
+      'one by creation time',
+      () =>
+        alter(
+          `config => (config - 'drop_after') || '{"drop_created_before": "90 days"}'::jsonb`,
+          'sensor_readings',
+          RETENTION,
+        ),
+    ],
+    ['a removed one', () => db.sql(`SELECT remove_retention_policy('sensor_readings')`)],
+  ];
+  test.each(byOne)('%s', async (_, spoil) => {
+    await spoil();
+    const { runs, left } = await repair(WITHOUT_DELETING, plan);
+    expect(runs.map(({ step }) => step.effect)).not.toContain('drop');
+    const waiting = left.steps.filter(({ check }) => check === 'policies');
+    expect(waiting).toMatchObject([
+      { effect: 'drop', about: expect.stringMatching(/\d chunks with \d+ rows are then dropped/) },
+    ]);
+    for (const id of await db.jobs('sensor_readings', RETENTION)) {
+      const [job] = await db.sql<{ idle: boolean }>(
+        `SELECT NOT j.scheduled OR s.next_start = 'infinity' OR j.config ->> 'drop_after' = '90 days' AS idle
+         FROM timescaledb_information.jobs j LEFT JOIN _timescaledb_internal.bgw_job_stat s USING (job_id)
+         WHERE job_id = ${id}`,
+      );
+      expect(job).toEqual({ idle: true });
+    }
+    expect(await kept()).toEqual(before);
+  });
+
+  test('and a pause that is declared is no finding, and is put back', async () => {
+    const retention = { after: '10 days', paused: true, reason: 'an inquiry' };
+    const paused = planWith({
+      hypertables: { sensor_readings: { retention, compression: { after: '8 days' } } },
+    });
+    await db.sql(`SELECT add_retention_policy('sensor_readings', INTERVAL '10 days', schedule_interval => INTERVAL '1 hour',
+      initial_start => '2000-01-01 00:15:00+00', if_not_exists => true)`);
+    await alter(
+      `${ten}, scheduled => true, max_runtime => INTERVAL '5 minutes'`,
+      'sensor_readings',
+      RETENTION,
+    );
+    expect(await db.verify(paused)).toMatchObject([{ expected: 'paused: an inquiry', severity: 'critical' }]);
+    await repair(WITHOUT_DELETING, paused);
+    expect(await db.lines(paused)).toEqual([]);
+    expect(await kept()).toEqual(before);
+  });
+});
