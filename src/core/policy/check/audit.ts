@@ -11,11 +11,13 @@ import {
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
+import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
+import type { PolicyPlan } from '../plan.ts';
 import { interval } from '../statement.ts';
 import { numberOf, textOf } from '../row.ts';
-import { heldQuery, refreshSteps } from '../slices.ts';
+import { beyondSource, heldQuery, isoTime, refreshSteps, without, type Range } from '../slices.ts';
 
 const CHECK = 'audit';
 /** Sensors in the sample: others each day, so that all have their turn, yet the same ones from one run to the next. */
@@ -32,23 +34,44 @@ export const auditCheck: PolicyCheck = {
   name: CHECK,
   about: 'aggregates equal a recomputation from their source, by a sample',
   queries: (plan, facts) => refreshedAggregates(plan, facts).map((aggregate) => ({ text: query(aggregate) })),
-  judge: (plan, facts, answers) =>
-    refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
-      const row = answers[index]?.[0];
-      return row === undefined || numberOf(row, 'wrong') === 0 ? [] : [judge(aggregate, row)];
-    }),
+  judge: (...asked) => wrong(...asked).map(({ aggregate, row }) => judge(aggregate, row)),
   repair: {
-    queries: (plan, facts) => refreshedAggregates(plan, facts).map(heldQuery),
-    steps: ({ plan, facts, findings, answers, details }) =>
-      refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
-        const [row, subject] = [answers[index]?.[0], aggregate.relation.name];
-        if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
-        const range = { from: numberOf(row, 'from_us'), until: numberOf(row, 'until_us') };
+    queries: (...asked) =>
+      wrong(...asked).flatMap(({ aggregate, row }) => {
+        const [text, values] = beyondSource(aggregate.relation, rangeOf(row));
+        return [heldQuery(aggregate), { text, values }];
+      }),
+    steps: ({ plan, facts, answers, details }) =>
+      wrong(plan, facts, answers).flatMap(({ aggregate, row }, index) => {
+        const [held, unsafe] = details.slice(2 * index);
+        if (held === undefined || unsafe === undefined) return [];
+        const { name, bucket } = aggregate.relation;
+        // A bucket with more readings than its source is history whose rows are gone, or were deleted on purpose.
+        const width = intervalMs(bucket) * 1000;
+        const buckets = unsafe.map((each) => numberOf(each, 'bucket'));
+        const ranges = without([rangeOf(row)], buckets, width);
         // Forced: nobody logged that these buckets are wrong, so a refresh would leave them as they are.
-        return refreshSteps({ check: CHECK, subject }, aggregate, [range], details[index] ?? [], true);
+        return refreshSteps({ check: CHECK, subject: name }, aggregate, ranges, held, true);
       }),
   },
 };
+
+/** The aggregates that differ, with what their query found. */
+function wrong(
+  plan: PolicyPlan,
+  facts: Facts,
+  answers: readonly (readonly CatalogRow[])[],
+): readonly { readonly aggregate: RefreshedAggregate; readonly row: CatalogRow }[] {
+  return refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+    const row = answers[index]?.[0];
+    return row === undefined || numberOf(row, 'wrong') === 0 ? [] : [{ aggregate, row }];
+  });
+}
+
+const rangeOf = (row: CatalogRow): Range => ({
+  from: numberOf(row, 'from_us'),
+  until: numberOf(row, 'until_us'),
+});
 
 function query(aggregate: RefreshedAggregate): string {
   const { relation } = aggregate;
@@ -84,6 +107,7 @@ function reachHours({ relation, endOffset, grace }: RefreshedAggregate): number 
 
 function judge({ relation }: RefreshedAggregate, row: CatalogRow): Finding {
   const wrong = numberOf(row, 'wrong');
+  const { from, until } = rangeOf(row);
   return {
     check: CHECK,
     subject: relation.name,
@@ -91,6 +115,6 @@ function judge({ relation }: RefreshedAggregate, row: CatalogRow): Finding {
     severity: 'critical',
     expected: `the same counts and sums as ${relation.source}`,
     actual: `${counted(wrong, 'bucket')} of the sample differ${wrong === 1 ? 's' : ''}, from ${textOf(row, 'first')} to ${textOf(row, 'last')}`,
-    remedy: `\`fieldwatch policies repair --only ${CHECK}\` recomputes them from the source, as far as it still has the rows`,
+    remedy: `\`fieldwatch policies repair --only ${CHECK}\` recomputes those of which the source still has all rows; where rows were deleted on purpose: \`fieldwatch storage refresh ${relation.name} --from ${isoTime(from)} --to ${isoTime(until)} --force\``,
   };
 }
