@@ -45,7 +45,7 @@ beforeAll(async () => {
     FROM generate_series(now() - INTERVAL '12 days', now(), INTERVAL '10 minutes') t, generate_series(1, 2) s`);
   await db.sql(`INSERT INTO dead_letters (received_at, topic, payload, reason) VALUES (now(), 't', '', 'r')`);
   for (const view of ['sensor_hourly_agg', 'sensor_daily_agg'])
-    await db.sql(`CALL refresh_continuous_aggregate('${view}', NULL, now() - INTERVAL '1 hour')`);
+    await db.sql(`CALL refresh_continuous_aggregate('${view}', NULL, now() - INTERVAL '5 minutes')`);
   await db.sql(
     `SELECT compress_chunk(c) FROM show_chunks('sensor_readings', older_than => INTERVAL '7 days') c`,
   );
@@ -149,12 +149,12 @@ describe('whatever makes a drop due waits for the operator', () => {
     ],
     [
       'one by creation time',
-      () =>
-        alter(
-          `config => (config - 'drop_after') || '{"drop_created_before": "90 days"}'::jsonb`,
-          'sensor_readings',
-          RETENTION,
-        ),
+      async () => {
+        await db.sql(`SELECT remove_retention_policy('sensor_readings')`);
+        await db.sql(
+          `SELECT add_retention_policy('sensor_readings', drop_created_before => INTERVAL '90 days')`,
+        );
+      },
     ],
     ['a removed one', () => db.sql(`SELECT remove_retention_policy('sensor_readings')`)],
   ];
