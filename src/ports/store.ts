@@ -19,7 +19,12 @@ export interface DeadLetter {
   /** A reject code, `sensor_rejected`, or an SQLSTATE. */
   readonly reason: RejectCode | (string & {});
   readonly detail: string | undefined;
+  /** How many readings of the message it stands for; 1 by default. */
+  readonly items?: number | undefined;
 }
+
+export const itemsOfLetters = (letters: readonly DeadLetter[]): number =>
+  letters.reduce((sum, { items = 1 }) => sum + items, 0);
 
 /** What one transaction writes. */
 export interface StoreBatch {
@@ -67,6 +72,8 @@ export interface RowRefused {
   readonly index: number;
   readonly sqlstate: string;
   readonly message: string;
+  /** Further rows that were found in the same pass. */
+  readonly others?: readonly Omit<RowRefused, 'kind' | 'others'>[];
 }
 
 export interface ReadingStore {

@@ -98,7 +98,7 @@ export class BatchCommit {
       const result = await this.commit(batch, write, options);
       if (result.kind === 'again') continue;
       if (result.kind === 'row_refused') {
-        this.refuse(batch, readings[result.index], result);
+        this.refuse(batch, readings, [result, ...(result.others ?? [])]);
         continue;
       }
       evaluation.adopt();
@@ -146,22 +146,30 @@ export class BatchCommit {
         'too much for one transaction; tried again in smaller pieces',
       );
     } else {
-      this.refuse(batch, rows[0], { sqlstate, message: messageOf(error) });
+      this.refuse(batch, rows, [{ index: 0, sqlstate, message: messageOf(error) }]);
     }
     return { kind: 'again' };
   }
 
   private refuse(
     batch: IntakeBatch,
-    row: IntakeRow | undefined,
-    { sqlstate, message }: Pick<RowRefused, 'sqlstate' | 'message'>,
+    rows: readonly IntakeRow[],
+    found: readonly Pick<RowRefused, 'index' | 'sqlstate' | 'message'>[],
   ): void {
-    if (row === undefined) return;
+    const refused = new Map<IntakeRow, { readonly reason: string; readonly detail: string }>();
+    for (const { index, sqlstate, message } of found) {
+      const row = rows[index];
+      if (row !== undefined) refused.set(row, { reason: sqlstate, detail: message });
+    }
+    const [first] = refused;
+    if (first === undefined) return;
+    const [{ message }, { reason: sqlstate, detail: error }] = first;
+    // One line for all: a message may hold thousands.
     this.deps.logger.warn(
-      { sqlstate, error: message, topic: row.message.topic },
-      'the database refused a row; kept as a dead letter',
+      { sqlstate, error, topic: message.topic, rows: refused.size },
+      'the database refused rows; kept as dead letters',
     );
-    batch.refuse(batch.rowList.indexOf(row), sqlstate, message);
+    batch.refuse(refused);
   }
 
   private async resolveSensors(batch: IntakeBatch, { signal, patient }: CommitOptions): Promise<void> {

@@ -24,6 +24,37 @@ export function letterOf(
   return { id, receivedAtMs, topic, payload, reason, detail };
 }
 
+/** Where a letter is in its batch, and what it says of the first few readings. */
+interface Place {
+  readonly at: number;
+  readonly texts: string[];
+}
+
+/** Dead letters of one batch: one for each message and reason, whatever it is that many of its readings are refused. */
+export class LetterBook {
+  readonly letters: DeadLetter[] = [];
+  private readonly places = new Map<LetterSource, Map<string, Place>>();
+
+  /** One more refused reading, or a message that gives none. True where it is a letter of its own. */
+  add(message: LetterSource, reason: string, detail: string | undefined): boolean {
+    let byReason = this.places.get(message);
+    if (byReason === undefined) this.places.set(message, (byReason = new Map<string, Place>()));
+    const place = byReason.get(reason);
+    const letter = place === undefined ? undefined : this.letters[place.at];
+    if (place === undefined || letter === undefined) {
+      const texts = detail === undefined ? [] : [detail];
+      byReason.set(reason, { at: this.letters.push(letterOf(message, reason, detail)) - 1, texts });
+      return true;
+    }
+    const { texts } = place;
+    if (detail !== undefined && texts.length < DESCRIBED && !texts.includes(detail)) texts.push(detail);
+    const items = (letter.items ?? 1) + 1;
+    const more = items > texts.length ? `; ${items} readings in all` : '';
+    this.letters[place.at] = { ...letter, items, detail: texts.join('; ') + more };
+    return false;
+  }
+}
+
 /** One letter for each message, with the stored and the sent value of each reading. */
 export function conflictLetters(
   rows: readonly IntakeRow[],
@@ -39,7 +70,7 @@ export function conflictLetters(
   }
   return [...byMessage].map(([message, all]) => {
     const texts = all.slice(0, DESCRIBED).map(({ row, conflict }) => conflictText(row, conflict));
-    const more = all.length > DESCRIBED ? `; and ${all.length - DESCRIBED} more readings` : '';
+    const more = all.length > texts.length ? `; ${all.length} readings in all` : '';
     // A message whose readings are committed in several pieces has a letter for each: the first reading tells them apart.
     const [first] = all;
     const part = first === undefined ? '' : `${first.row.key}|${first.row.timeUs}`;

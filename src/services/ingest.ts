@@ -11,6 +11,7 @@ import type {
   StoreOutcome,
   Timer,
 } from '../ports.ts';
+import { itemsOfLetters } from '../ports.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
 import type { BatchWriter } from './batch-writer.ts';
@@ -276,7 +277,7 @@ export class Ingest {
   }
 
   private committed(batch: IntakeBatch, outcome: StoreOutcome): void {
-    this.ledger.committed(outcome, batch.deadLetters.length);
+    this.ledger.committed(outcome, itemsOfLetters(batch.deadLetters));
     this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
   }
 

@@ -2,7 +2,7 @@ import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from
 import type { Foresight } from '../core/alert/foresight.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
-import { letterOf } from './dead-letter.ts';
+import { LetterBook } from './dead-letter.ts';
 
 /** A reading on its way into the database. One object serves the alert engine and the store. */
 export interface IntakeRow {
@@ -37,7 +37,7 @@ const MESSAGE_BYTES = 300;
 export class IntakeBatch implements BatchFill {
   readonly messageList: InboundMessage[] = [];
   rowList: IntakeRow[] = [];
-  readonly deadLetters: DeadLetter[] = [];
+  private readonly book = new LetterBook();
   readonly openedAtMs: number;
   /** Devices that were unknown on arrival, or whose location was, by key. */
   readonly unknown = new Map<string, NewDevice>();
@@ -53,6 +53,10 @@ export class IntakeBatch implements BatchFill {
 
   get rows(): number {
     return this.rowList.length + this.deadLetters.length;
+  }
+
+  get deadLetters(): DeadLetter[] {
+    return this.book.letters;
   }
 
   get messages(): number {
@@ -88,8 +92,7 @@ export class IntakeBatch implements BatchFill {
   }
 
   addDeadLetter(message: LetterSource, reason: RejectCode | (string & {}), detail: string | undefined): void {
-    this.deadLetters.push(letterOf(message, reason, detail));
-    this.bytes += ROW_BYTES;
+    if (this.book.add(message, reason, detail)) this.bytes += ROW_BYTES;
   }
 
   /** The first `rows` rows are committed. */
@@ -112,12 +115,13 @@ export class IntakeBatch implements BatchFill {
     this.rowList.sort((a, b) => a.sensorId - b.sensorId);
   }
 
-  /** Takes one row out and keeps its message as a dead letter. */
-  refuse(index: number, reason: string, detail: string): void {
-    const [row] = this.rowList.splice(index, 1);
-    if (row === undefined) return;
-    row.foreseenBy?.spoil();
-    this.reject(row, reason, detail);
+  /** Takes rows out, in one pass, and keeps their messages as dead letters. */
+  refuse(refused: ReadonlyMap<IntakeRow, { readonly reason: string; readonly detail: string }>): void {
+    this.rowList = this.rowList.filter((row) => !refused.has(row));
+    for (const [row, { reason, detail }] of refused) {
+      row.foreseenBy?.spoil();
+      this.reject(row, reason, detail);
+    }
   }
 
   /** Keeps the message of a row, which is out of the batch already, as a dead letter. */

@@ -1,6 +1,7 @@
 import { joinable, joined } from '../core/alert/join.ts';
 import { EMPTY_ALERT_BATCH, type DutyEpoch } from '../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { itemsOfLetters } from '../ports.ts';
 import type {
   Clock,
   Logger,
@@ -176,7 +177,8 @@ export class Settling {
       await this.deps.spool.remove(load.records);
       this.loads.delete(lane);
       this.single = Math.max(0, this.single - 1);
-      for (const { written, deadLetters } of load.batches) this.deps.onSettled(written, deadLetters.length);
+      for (const { written, deadLetters } of load.batches)
+        this.deps.onSettled(written, itemsOfLetters(deadLetters));
     });
   }
 

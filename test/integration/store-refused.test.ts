@@ -87,6 +87,18 @@ describe('statement 6: a row that only the server refuses', () => {
   );
 });
 
+test('statement 6: all rows that need no server to be refused are found in one pass', async () => {
+  await clear(db);
+  const readings = [
+    ...series(2),
+    reading(1, 10, { rssi: 3e9 }),
+    reading(1, 11, { [`n${'x'.repeat(300)}`]: 1, co2: 1 }),
+    reading(1, 12, { temperature: NaN }),
+  ];
+  const refused = await db.store.commit(batchOf(readings));
+  expect(refused).toMatchObject({ kind: 'row_refused', index: 2, others: [{ index: 3 }, { index: 4 }] });
+});
+
 describe('names of narrow metrics', () => {
   const dropped = (reason: string) =>
     db.metrics.scrape().get(`fieldwatch_metric_values_dropped_total{reason=${reason}}`) ?? 0;

@@ -173,6 +173,53 @@ describe('Ingest', () => {
     expect(conserved()).toMatchObject({ stored: 2, deadLettered: 1, inFlight: 0 });
   });
 
+  it('statement 6: a message of many bad readings costs one dead letter, two passes and one line', async () => {
+    const passes: number[] = [];
+    const alerting: AlertEvaluator = {
+      ...noAlerting(),
+      evaluate: (rows) => {
+        passes.push(rows.length);
+        return noAlerting().evaluate();
+      },
+    };
+    const { source, store, clock, conserved } = await setup({ alerting, maxRows: 20_000 });
+    source.deliver('s1', '1,2');
+    const bad = source.deliver('s1', Array.from({ length: 9000 }, (_, n) => n).join(','));
+    clock.advance(20);
+    await store.commitArrived();
+    const found = Array.from({ length: 9000 }, (_, index) => ({
+      index: index + 2,
+      sqlstate: '22003',
+      message: `value ${index} is out of range`,
+    }));
+    const [first, ...others] = found;
+    if (first === undefined) throw new Error('no row');
+    store.answer({ kind: 'row_refused', ...first, others });
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(passes).toEqual([9002, 2]);
+    const last = store.batches.at(-1);
+    expect(last?.readings).toHaveLength(2);
+    const named = [0, 1, 2, 3, 4].map((n) => `value ${n} is out of range`).join('; ');
+    expect(last?.deadLetters).toMatchObject([
+      { payload: bad.payload, reason: '22003', items: 9000, detail: `${named}; 9000 readings in all` },
+    ]);
+    expect(conserved()).toMatchObject({ received: 9002, stored: 2, deadLettered: 9000, inFlight: 0 });
+  });
+
+  it('refuses all readings of devices that may not register as one dead letter', async () => {
+    const { source, store, clock, conserved } = await setup({ registry: { allow: ['none'] } });
+    store.auto = stored;
+    source.deliver('x1', Array.from({ length: 500 }, String).join(','));
+    clock.advance(20);
+    await settle();
+    expect(store.batches[0]?.deadLetters).toMatchObject([
+      { reason: 'sensor_rejected', items: 500, detail: 'device x1; 500 readings in all' },
+    ]);
+    expect(conserved()).toMatchObject({ received: 500, deadLettered: 500, inFlight: 0 });
+  });
+
   it('statement 14: keeps what cannot be decoded as a dead letter, and counts what is filtered', async () => {
     const { source, store, clock, conserved } = await setup();
     store.auto = stored;
@@ -312,6 +359,8 @@ describe('Ingest', () => {
     store.auto = stored;
     const first = source.deliver('s1', '!');
     source.deliver('s1', '!');
+    clock.advance(20);
+    await settle();
     source.connectivity({ state: 'disconnected', reason: 'cut', retryInMs: 1 });
     const { packetId } = first;
     source.deliver('s1', '!', { dup: true, epoch: 2, packetId, receivedAtMs: first.receivedAtMs + 5000 });

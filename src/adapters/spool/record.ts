@@ -1,6 +1,7 @@
 import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
 import { withKeys } from '../../core/alert/alert-key.ts';
+import { itemsOfLetters } from '../../ports.ts';
 import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports.ts';
 
 /**
@@ -51,7 +52,7 @@ export function parseKey(text: string): { readonly parked: boolean; readonly key
 }
 
 export const itemsOf = ({ readings, deadLetters }: SpoolRecord): number =>
-  readings.length + deadLetters.length;
+  readings.length + itemsOfLetters(deadLetters);
 
 export function encode(record: SpoolRecord): Buffer {
   const body = serialize(record);

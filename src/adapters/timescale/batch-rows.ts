@@ -13,13 +13,13 @@ function badName(name: string): { sqlstate: string; message: string } | undefine
   return undefined;
 }
 
-/** The first reading that has no metric left without these; -1 if each has one. */
-export const firstWithout = (
+/** The readings that have no metric left without these. */
+export const indexesWithout = (
   readings: readonly StorableReading[],
   names: { has(name: string): boolean },
-): number =>
-  readings.findIndex(
-    ({ metrics }) => metrics.size > 0 && [...metrics.keys()].every((name) => names.has(name)),
+): number[] =>
+  readings.flatMap(({ metrics }, index) =>
+    metrics.size > 0 && [...metrics.keys()].every((name) => names.has(name)) ? [index] : [],
   );
 
 /** How many values these names have in the batch. */
@@ -33,7 +33,7 @@ export function countValues(
 }
 
 export interface Encoded {
-  /** The first reading that no row can hold; nothing must be sent then. */
+  /** The readings that no row can hold; nothing must be sent then. */
   readonly refused: RowRefused | undefined;
   /**
    * Narrow metrics without an id, each with the first sensor that brought it: left out. Once they have ids the batch must
@@ -63,10 +63,14 @@ export class BatchRows {
     this.readings.reset();
     this.metrics.reset();
     const unknown = new Map<string, number>();
+    const refused: Omit<RowRefused, 'kind'>[] = [];
     for (let index = from; index < to; index++) {
       const { timeUs, sensorId, metrics } = readings[index] as StorableReading;
       const bad = refuseReading(timeUs, sensorId, metrics);
-      if (bad !== undefined) return { refused: { kind: 'row_refused', index, ...bad }, unknown };
+      if (bad !== undefined) {
+        refused.push({ index, ...bad });
+        continue;
+      }
       if (this.readings.reading(index, timeUs, sensorId, metrics) === metrics.size) continue;
       for (const [name, value] of metrics) {
         if (isCoreMetric(name)) continue;
@@ -76,11 +80,16 @@ export class BatchRows {
           continue;
         }
         const fault = badName(name);
-        if (fault !== undefined) return { refused: { kind: 'row_refused', index, ...fault }, unknown };
-        if (!unknown.has(name)) unknown.set(name, sensorId);
+        if (fault === undefined) {
+          if (!unknown.has(name)) unknown.set(name, sensorId);
+          continue;
+        }
+        refused.push({ index, ...fault });
+        break;
       }
     }
-    return { refused: undefined, unknown };
+    const [first, ...others] = refused;
+    return { refused: first && { kind: 'row_refused', ...first, others }, unknown };
   }
 }
 

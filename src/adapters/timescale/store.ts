@@ -11,7 +11,7 @@ import type {
   StoreOutcome,
 } from '../../ports.ts';
 import { isEmptyAlertBatch, writeAlerts } from './alert-writes.ts';
-import { BatchRows, firstWithout, readingOfRow } from './batch-rows.ts';
+import { BatchRows, indexesWithout, readingOfRow } from './batch-rows.ts';
 import { refusedRow } from './copy-in.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
@@ -172,16 +172,13 @@ class TimescaleStore implements ReadingStore {
     const denied = await this.#ids.learn(work, first.unknown);
     const { refused } = rows.encode(readings, this.#ids.known);
     if (refused !== undefined || denied.size === 0) return refused;
-    const index = firstWithout(readings, denied);
     this.#denied = denied;
-    if (index < 0) return undefined;
-    const names = [...denied.keys()].slice(0, 3).join(', ');
-    return {
-      kind: 'row_refused',
-      index,
-      sqlstate: '54000',
-      message: `metric names beyond the limits: ${names}`,
-    };
+    const [index, ...more] = indexesWithout(readings, denied);
+    if (index === undefined) return undefined;
+    const sqlstate = '54000';
+    const message = `metric names beyond the limits: ${[...denied.keys()].slice(0, 3).join(', ')}`;
+    const others = more.map((other) => ({ index: other, sqlstate, message }));
+    return { kind: 'row_refused', index, sqlstate, message, others };
   }
 
   /** Turns a refused row into a result; throws every other error. */
