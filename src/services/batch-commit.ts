@@ -191,7 +191,7 @@ export class BatchCommit {
         row.sensorId = sensor.id;
         kept.push(row);
       } else {
-        batch.reject(row, refused.get(row.key) ?? 'sensor_rejected', `device ${row.key}`);
+        batch.reject(row, refused.get(row.key) ?? 'sensor_unstorable', `device ${row.key}`);
       }
     }
     batch.rowList = kept;

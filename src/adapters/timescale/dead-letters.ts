@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { DeadLetter } from '../../ports.ts';
+import { judge } from './errors.ts';
 import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
-import { columns, isoMicros, storableText } from './values.ts';
+import { asciiText, columns, isoMicros, storableText } from './values.ts';
 
 /**
  * For letters without an id. The id goes with the message, not with the attempt: a batch that is written again after a lost reply stores each of
@@ -18,8 +19,23 @@ function idOf(letter: DeadLetter): string {
   return id;
 }
 
-/** Inside the batch's transaction. */
+/** Inside the batch's transaction. What the encoding of the database cannot hold is written in ASCII. */
 export async function writeDeadLetters(work: Work, letters: readonly DeadLetter[]): Promise<void> {
+  await work.script('SAVEPOINT dead_letters');
+  try {
+    await insert(work, letters, storableText);
+  } catch (error) {
+    if (judge(error).kind !== 'data') throw error;
+    await work.script('ROLLBACK TO SAVEPOINT dead_letters');
+    await insert(work, letters, asciiText);
+  }
+}
+
+async function insert(
+  work: Work,
+  letters: readonly DeadLetter[],
+  text: (text: string) => string,
+): Promise<void> {
   const times = letters.map((letter) => isoMicros(Math.round(letter.receivedAtMs * 1000)));
   const { rowCount } = await work.query(
     `INSERT INTO dead_letters (received_at, id, topic, payload, reason, detail)
@@ -29,10 +45,10 @@ export async function writeDeadLetters(work: Work, letters: readonly DeadLetter[
       letters,
       (letter) => isoMicros(Math.round(letter.receivedAtMs * 1000)),
       idOf,
-      (letter) => storableText(letter.topic),
+      (letter) => text(letter.topic),
       (letter) => letter.payload,
-      (letter) => storableText(letter.reason),
-      (letter) => (letter.detail === undefined ? null : storableText(letter.detail)),
+      (letter) => text(letter.reason),
+      (letter) => (letter.detail === undefined ? null : text(letter.detail)),
     ),
   );
   if (rowCount === letters.length) return;

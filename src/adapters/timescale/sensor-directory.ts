@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { FieldwatchError } from '../../core/errors.ts';
 import type { NewDevice, Sensor, SensorDirectory } from '../../ports.ts';
 import { databaseError } from './errors.ts';
 import { storableText } from './values.ts';
@@ -32,12 +33,26 @@ export class TimescaleSensorDirectory implements SensorDirectory {
   }
 
   find(keys: readonly string[]): Promise<readonly Sensor[]> {
-    return this.#select(`SELECT ${SENSOR} FROM sensors WHERE key = ANY ($1::text[])`, [
-      keys.map(storableText),
-    ]);
+    return eachStorable(keys, (some) =>
+      this.#select(`SELECT ${SENSOR} FROM sensors WHERE key = ANY ($1::text[])`, [some.map(storableText)]),
+    );
   }
 
   async register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    const sensors = await eachStorable(devices, (some) => this.#register(some));
+    if (sensors.length >= devices.length) return sensors;
+    // It may be the location alone that cannot be stored.
+    const keys = new Set(sensors.map(({ key }) => key));
+    const others = devices.filter(({ key, location }) => location !== undefined && !keys.has(key));
+    const placeless = others.map(({ key }) => ({ key }));
+    return [...sensors, ...(await eachStorable(placeless, (some) => this.#register(some)))];
+  }
+
+  locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
+    return eachStorable(devices, (some) => this.#locate(some));
+  }
+
+  async #register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     const locations = new Map(devices.map(({ key, location }) => [storableText(key), location]));
     const keys = [...locations.keys()].sort();
     // In one order for all daemons; NOT EXISTS first, because ON CONFLICT alone burns an id for each key that is there.
@@ -51,7 +66,7 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     return this.find(keys);
   }
 
-  async locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
+  async #locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     const keys = devices.map(({ key }) => storableText(key));
     await this.#select(
       `UPDATE sensors s SET location = d.location, updated_at = now()
@@ -95,6 +110,25 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     } catch (error) {
       throw databaseError(error, 'looking up sensors');
     }
+  }
+}
+
+/**
+ * Runs a statement over what comes from outside. Where the database refuses the data (a name that its encoding cannot
+ * hold, say), it is run for each half, and half again: the one to blame is left out, and costs nobody else anything.
+ */
+async function eachStorable<Item>(
+  items: readonly Item[],
+  run: (some: readonly Item[]) => Promise<readonly Sensor[]>,
+): Promise<readonly Sensor[]> {
+  try {
+    return await run(items);
+  } catch (error) {
+    if (!(error instanceof FieldwatchError) || error.kind !== 'data') throw error;
+    if (items.length <= 1) return [];
+    const middle = items.length >>> 1;
+    const first = await eachStorable(items.slice(0, middle), run);
+    return [...first, ...(await eachStorable(items.slice(middle), run))];
   }
 }
 

@@ -8,6 +8,10 @@ const UNSTORABLE = /[\0\p{Surrogate}]/gu;
 /** Text from the network for a text column: what PostgreSQL cannot store becomes U+FFFD. */
 export const storableText = (text: string): string => text.replace(UNSTORABLE, '\uFFFD');
 
+/** The same for any encoding of the database: what is not ASCII is written as its code point, `\\u{6e29}`. */
+export const asciiText = (text: string): string =>
+  text.replace(/[^\x01-\x7f]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
+
 /** A value as JSON for a jsonb column, with every text in it storable. */
 export const storableJson = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? storableText(part) : part));
