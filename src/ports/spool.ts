@@ -61,6 +61,8 @@ export interface SpoolContents {
   readonly oldestAtMs: Millis | undefined;
   /** Found damaged, kept aside as files, since start. `items` is 0 where nobody can tell. */
   readonly damaged: SpoolAmount;
+  /** Readings and dead letters that are gone for good since start: their files were damaged. */
+  readonly lostItems: number;
 }
 
 /**

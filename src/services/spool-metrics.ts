@@ -22,10 +22,14 @@ export function exportSpool(
     'fieldwatch_spool_damaged_records',
     'Damaged records since start, kept aside',
   );
+  const lost = metrics.gauge(
+    'fieldwatch_spool_lost_items',
+    'Readings and dead letters lost since start with damaged files of the spool',
+  );
   const active = metrics.gauge('fieldwatch_spool_active', '1 while batches go to the spool');
   const full = metrics.gauge('fieldwatch_spool_full', '1 while the spool takes no more');
   metrics.onCollect(() => {
-    const { lanes, parked: aside, damaged: bad, oldestAtMs } = spool.contents;
+    const { lanes, parked: aside, damaged: bad, lostItems, oldestAtMs } = spool.contents;
     let sum = aside.bytes;
     for (const lane of SPOOL_LANES) {
       items.set(lanes[lane].items, { lane });
@@ -36,6 +40,7 @@ export function exportSpool(
     age.set(oldestAtMs === undefined ? 0 : Math.max(0, clock.nowMs() - oldestAtMs) / 1000);
     parked.set(aside.records);
     damaged.set(bad.records);
+    lost.set(lostItems);
     active.set(state.active ? 1 : 0);
     full.set(state.trouble === undefined ? 0 : 1);
   });

@@ -1,9 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
 import type { FieldwatchError } from '../../src/core/errors.ts';
 import type { Spool } from '../../src/ports.ts';
@@ -197,6 +198,85 @@ describe('statement 18: the spool on disk', () => {
     expect(again.contents).toMatchObject({ parked: { records: 0 }, lanes: { alerts: { records: 1 } } });
     const [back] = await again.oldest('alerts', { items: 1 });
     expect(back).toMatchObject({ told: false, alerts: { states: [], notifications: [] } });
+  });
+});
+
+describe('statement 18: damaged files of the spool', () => {
+  const damages = {
+    missing: (path: string) => rm(path),
+    empty: (path: string) => truncate(path, 0),
+    'cut in half': async (path: string) => truncate(path, Math.floor((await stat(path)).size / 2)),
+    'with a flipped bit': async (path: string) => {
+      const bytes = await readFile(path);
+      const at = Math.min(20, Math.floor(bytes.length / 2));
+      bytes[at] = (bytes[at] ?? 0) ^ 4;
+      await writeFile(path, bytes);
+    },
+    'another thing': (path: string) => writeFile(path, 'rubbish'),
+  };
+  const files = { CURRENT: /^CURRENT$/, manifest: /^MANIFEST/, log: /\.log$/, table: /\.ldb$/, all: /^[^L]/ };
+  let whole: string;
+
+  /** A spool of 300 readings, with a table and a log; the first ten are drained. */
+  beforeAll(async () => {
+    whole = await mkdtemp(join(tmpdir(), 'fw-whole-'));
+    const spool = await at.open(whole);
+    for (let i = 0; i < 30; i++) await spool.append([spoolRecord(10, { from: i * 10, bytes: 5000 })]);
+    await spool.remove(await spool.oldest('readings', { records: 1 }));
+    await spool.close();
+  });
+  afterAll(() => rm(whole, { recursive: true, force: true }));
+
+  const damaged = async (names: RegExp, damage: (path: string) => Promise<unknown>) => {
+    const folder = await at.folder();
+    await cp(whole, folder, { recursive: true });
+    for (const name of await readdir(join(folder, 'db')))
+      if (names.test(name)) await damage(join(folder, 'db', name));
+    return folder;
+  };
+  const items = (spool: Spool) => spool.contents.lanes.readings.items;
+
+  const cases = Object.entries(files).flatMap(([file, names]) =>
+    Object.entries(damages).map(([kind, damage]) => [file, kind, names, damage] as const),
+  );
+  test.each(cases)(
+    '%s, %s: the spool opens, and what is gone is counted once',
+    async (_, __, names, damage) => {
+      const folder = await damaged(names, damage);
+      const spool = await at.open(folder);
+      expect(items(spool) + spool.contents.lostItems).toBe(290);
+      expect(at.logger.find(/are gone/)).toHaveLength(spool.contents.lostItems > 0 ? 1 : 0);
+      let left = 0;
+      while (spool.contents.lanes.readings.records > 0) {
+        const records = await spool.oldest('readings', { items: 100 });
+        left += numbersOf(records).length;
+        await spool.remove(records);
+      }
+      expect(left + spool.contents.damaged.items + spool.contents.lostItems).toBe(290);
+      await spool.append([spoolRecord(1, { from: 999 })]);
+      await spool.close();
+      const again = await at.open(folder);
+      expect(again.contents.lostItems).toBe(0);
+      expect(numbersOf(await again.oldest('readings', { items: 10 }))).toEqual([999]);
+    },
+  );
+
+  test.each(['missing', 'empty', 'with a flipped bit', 'another thing'] as const)(
+    'the sentinel itself, %s: nothing is lost by it',
+    async (kind) => {
+      const folder = await at.folder();
+      await cp(whole, folder, { recursive: true });
+      await damages[kind](join(folder, 'sentinel'));
+      const spool = await at.open(folder);
+      expect(numbersOf(await spool.oldest('readings', { items: 1000 }))).toHaveLength(290);
+    },
+  );
+
+  test('without a store at all', async () => {
+    const folder = await at.folder();
+    await cp(whole, folder, { recursive: true });
+    await rm(join(folder, 'db'), { recursive: true });
+    expect((await at.open(folder)).contents.lostItems).toBe(290);
   });
 });
 

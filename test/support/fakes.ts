@@ -253,7 +253,7 @@ export class FakeSpool implements Spool {
     });
     const lane = (name: SpooledRecord['lane']) => amount(this.records.filter((each) => each.lane === name));
     const lanes = { alerts: lane('alerts'), unresolved: lane('unresolved'), readings: lane('readings') };
-    return { lanes, parked: amount(this.parked), oldestAtMs: undefined, damaged: amount([]) };
+    return { lanes, parked: amount(this.parked), oldestAtMs: undefined, damaged: amount([]), lostItems: 0 };
   }
 
   async append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]> {

@@ -31,6 +31,7 @@ import {
 } from './record.ts';
 import { DiskRoom } from './room.ts';
 import { LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
+import { Sentinel, type Noted } from './sentinel.ts';
 
 export interface SpoolOptions {
   readonly folder: string;
@@ -62,6 +63,7 @@ class LevelSpool implements Spool {
   readonly #options: SpoolOptions;
   readonly #deps: SpoolDeps;
   readonly #room: DiskRoom;
+  readonly #sentinel: Sentinel;
   #level: Level | undefined;
   #closed = false;
   #repair = false;
@@ -72,16 +74,18 @@ class LevelSpool implements Spool {
     head: { alerts: 1, unresolved: 1, readings: 1 },
     next: { alerts: 1, unresolved: 1, readings: 1 },
     atMs: { alerts: undefined, unresolved: undefined, readings: undefined },
-    missing: 0,
+    missing: { records: 0, items: 0 },
     unsure: [],
   };
   #opened = false;
   #damaged: SpoolAmount = NOTHING;
+  #lostItems = 0;
 
   constructor(options: SpoolOptions, deps: SpoolDeps) {
     this.#options = options;
     this.#deps = deps;
     this.#room = new DiskRoom(options.folder);
+    this.#sentinel = new Sentinel(options.folder);
   }
 
   open(): Promise<void> {
@@ -90,7 +94,13 @@ class LevelSpool implements Spool {
 
   get contents(): SpoolContents {
     const { lanes, parked, atMs } = this.#scan;
-    return { lanes: { ...lanes }, parked, oldestAtMs: oldestOf(atMs), damaged: this.#damaged };
+    return {
+      lanes: { ...lanes },
+      parked,
+      oldestAtMs: oldestOf(atMs),
+      damaged: this.#damaged,
+      lostItems: this.#lostItems,
+    };
   }
 
   append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]> {
@@ -107,6 +117,10 @@ class LevelSpool implements Spool {
       await this.#write(
         level,
         added.map(({ value, stored }) => ({ type: 'put', key: keyOf(stored.key), value })),
+      );
+      await this.#note(
+        added.map(({ stored }) => stored.key),
+        [],
       );
       for (const { stored } of added) this.#count(stored.key);
       Object.assign(this.#scan.next, next);
@@ -127,6 +141,10 @@ class LevelSpool implements Spool {
   remove(records: readonly SpooledRecord[]): Promise<void> {
     return this.#inTurn(async (level) => {
       const stored = records as readonly Stored[];
+      await this.#note(
+        [],
+        stored.map(({ key }) => key),
+      );
       await this.#write(
         level,
         stored.flatMap(({ key }) => removal(key)),
@@ -152,6 +170,7 @@ class LevelSpool implements Spool {
       await this.#write(level, [...removal(key), { type: 'put', key: parkedKeyOf(parked), value }]);
       this.#discount(key);
       this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, parked) };
+      await this.#note();
     });
   }
 
@@ -160,13 +179,16 @@ class LevelSpool implements Spool {
       for await (const [text, value] of level.iterator(PARKED_RANGE)) {
         const key = parseKey(text)?.key;
         if (key === undefined) continue;
-        const back = { ...key, seq: this.#scan.next[key.lane]++ };
+        const back = { ...key, seq: this.#scan.next[key.lane] };
+        this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, key, -1) };
+        await this.#note();
         await this.#write(level, [
           { type: 'del', key: text },
           { type: 'put', key: keyOf(back), value },
         ]);
+        this.#scan.next[key.lane]++;
         this.#count(back);
-        this.#scan = { ...this.#scan, parked: plus(this.#scan.parked, key, -1) };
+        await this.#note();
       }
     });
   }
@@ -206,37 +228,92 @@ class LevelSpool implements Spool {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const logs = new LogKeeper(folder);
     await logs.keep();
-    const level = await this.#openLevel(folder);
+    // Opened again, what this process knows is exact; the file may say already what it failed to do.
+    const noted = this.#opened ? this.#noted() : await this.#sentinel.read();
+    const { level, found } = await this.#openWhole(folder, typeof noted === 'string' ? undefined : noted);
     this.#level = level;
     this.#repair = false;
-    const found = await scan(level, this.#opened ? this.#scan.next : {});
     if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
     this.#scan = found;
     this.#opened = true;
-    if (found.missing === 0) {
+    if (noted === 'unreadable')
+      this.#deps.logger.error(
+        { folder },
+        'the sentinel of the spool is damaged: whether records are gone cannot be said this time',
+      );
+    if (found.missing.records === 0) {
       await logs.discard();
     } else {
       await logs.preserve();
       this.#lost(found.missing);
     }
+    await this.#note();
     return level;
   }
 
-  async #openLevel(folder: string): Promise<Level> {
+  /** Each block of each file is read once: what cannot be read is repaired now, or it would stop all that comes later. */
+  async #openWhole(folder: string, noted: Noted | undefined): Promise<{ level: Level; found: Scan }> {
+    const known = this.#opened ? this.#scan.next : {};
+    const level = await this.#openLevel(folder);
     try {
-      return await openLevel(folder, this.#deps.logger, this.#repair);
+      return { level, found: await scan(level, known, noted) };
+    } catch (error) {
+      await level.close().catch(() => undefined);
+      if (codeOf(error) === 'LEVEL_IO_ERROR' && !(await this.#room.suffices())) throw error;
+      const repaired = await openLevel(folder, this.#deps.logger, 'repair');
+      this.#level = repaired;
+      return { level: repaired, found: await scan(repaired, known, noted) };
+    }
+  }
+
+  async #openLevel(folder: string): Promise<Level> {
+    const { logger } = this.#deps;
+    const how = this.#repair ? 'repair' : 'open';
+    try {
+      return await openLevel(folder, logger, how);
     } catch (error) {
       if (codeOf(error) !== 'LEVEL_IO_ERROR') throw error;
       // On a full disk LevelDB cannot even start: this is what the ballast is for.
       await this.#room.release();
-      return await openLevel(folder, this.#deps.logger, this.#repair);
+      try {
+        return await openLevel(folder, logger, how);
+      } catch (again) {
+        // With room on the disk it is the store that cannot be opened, and it never will be.
+        if (codeOf(again) !== 'LEVEL_IO_ERROR' || !(await this.#room.suffices())) throw again;
+        return await openLevel(folder, logger, 'replace');
+      }
     }
+  }
+
+  /** To the sentinel, on disk for good: what the store holds, with these more and these less. */
+  #note(more: readonly RecordKey[] = [], less: readonly RecordKey[] = []): Promise<void> {
+    return this.#sentinel.write(this.#noted(more, less));
+  }
+
+  #noted(more: readonly RecordKey[] = [], less: readonly RecordKey[] = []): Noted {
+    const { lanes, parked } = this.#scan;
+    const [head, next, amounts] = [{ ...this.#scan.head }, { ...this.#scan.next }, { ...lanes }];
+    for (const key of more) {
+      next[key.lane] = Math.max(next[key.lane], key.seq + 1);
+      amounts[key.lane] = plus(amounts[key.lane], key);
+    }
+    for (const key of less) {
+      head[key.lane] = Math.max(head[key.lane], key.seq + 1);
+      amounts[key.lane] = plus(amounts[key.lane], key, -1);
+    }
+    const { alerts, unresolved, readings } = amounts;
+    return {
+      ...{ head, next, parked },
+      records: { alerts: alerts.records, unresolved: unresolved.records, readings: readings.records },
+      items: { alerts: alerts.items, unresolved: unresolved.items, readings: readings.items },
+    };
   }
 
   async #shut(): Promise<void> {
     const level = this.#level;
     this.#level = undefined;
     await level?.close().catch(() => undefined);
+    await this.#sentinel.close();
   }
 
   async #needRoom(bytes: number): Promise<void> {
@@ -280,8 +357,9 @@ class LevelSpool implements Spool {
     } catch (error) {
       this.#deps.logger.warn({ file, error: messageOf(error) }, 'a damaged record cannot be kept aside');
     }
-    await level.batch([{ type: 'del', key: text }], { sync: true });
     const key = parseKey(text)?.key;
+    if (key !== undefined) await this.#note([], [key]);
+    await level.batch([{ type: 'del', key: text }], { sync: true });
     if (key !== undefined) {
       this.#discount(key);
       this.#damaged = plus(this.#damaged, key);
@@ -292,11 +370,12 @@ class LevelSpool implements Spool {
     );
   }
 
-  #lost(records: number): void {
+  #lost({ records, items }: Scan['missing']): void {
+    this.#lostItems += items;
     this.#damaged = { ...this.#damaged, records: this.#damaged.records + records };
     this.#deps.logger.error(
-      { records, folder: join(this.#options.folder, 'damaged') },
-      'records of the spool are gone: its log was damaged and was kept aside',
+      { records, items, folder: join(this.#options.folder, 'damaged') },
+      'records of the spool are gone: its files were damaged; what was left of its log is kept aside',
     );
   }
 

@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClassicLevel } from 'classic-level';
@@ -37,13 +37,19 @@ const firstLine = (error: unknown): string => messageOf(error).split('\n', 1)[0]
 
 /**
  * Opens the store in `folder/db`, whatever state it is in: a torn tail is cut off by LevelDB itself, a corrupt store is
- * repaired (`damaged`: without trying), and one that cannot be repaired is moved aside for a person to look at.
+ * repaired (`repair`: without trying), and one that cannot be repaired is moved aside (`replace`: also where the disk
+ * refuses to open it).
  * Rejects with SPOOL_LOCKED (another daemon), SPOOL_IO (the disk), SPOOL_UNAVAILABLE (no native module).
  */
-export async function openLevel(folder: string, logger: Logger, damaged: boolean): Promise<Level> {
+export async function openLevel(
+  folder: string,
+  logger: Logger,
+  how: 'open' | 'repair' | 'replace',
+): Promise<Level> {
   const path = join(folder, 'db');
   try {
-    if (!damaged) return await unlocked(path);
+    if (how === 'open' && !(await isHeadless(path))) return await unlocked(path);
+    logger.error({ folder }, 'the spool is damaged; repairing it');
   } catch (error) {
     if (codeOf(error) !== 'LEVEL_CORRUPTION') throw spoolError(error, folder);
     logger.error({ folder, error: messageOf(error) }, 'the spool cannot be opened; repairing it');
@@ -52,7 +58,7 @@ export async function openLevel(folder: string, logger: Logger, damaged: boolean
     await (await loadLevel()).repair(path);
     return await tryOpen(path);
   } catch (error) {
-    if (codeOf(error) === 'LEVEL_IO_ERROR') throw spoolError(error, folder);
+    if (codeOf(error) === 'LEVEL_IO_ERROR' && how !== 'replace') throw spoolError(error, folder);
     const aside = join(folder, `db.damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
     await rename(path, aside);
     logger.error(
@@ -61,6 +67,18 @@ export async function openLevel(folder: string, logger: Logger, damaged: boolean
     );
     return await tryOpen(path);
   }
+}
+
+/**
+ * Files of a store, and no CURRENT that leads to a manifest. LevelDB would make an empty store of it, and delete the files
+ * that it does not know of.
+ */
+async function isHeadless(path: string): Promise<boolean> {
+  const names = await readdir(path).catch((): string[] => []);
+  if (!names.some((name) => /\.(ldb|sst|log)$|^MANIFEST-/.test(name))) return false;
+  const current = await readFile(join(path, 'CURRENT'), 'latin1').catch(() => '');
+  const manifest = /^(MANIFEST-\d+)\n$/.exec(current)?.[1];
+  return manifest === undefined || !names.includes(manifest);
 }
 
 async function unlocked(path: string): Promise<Level> {

@@ -22,6 +22,11 @@ export class DiskRoom {
     return this.held && (await this.freeBytes()) >= bytes + BALLAST_BYTES;
   }
 
+  /** Whether LevelDB has what it needs to start. */
+  async suffices(): Promise<boolean> {
+    return (await this.freeBytes()) >= BALLAST_BYTES;
+  }
+
   /** Makes room for LevelDB itself. */
   async release(): Promise<void> {
     this.held = false;

@@ -4,6 +4,7 @@ import type { SpoolAmount, SpoolLane } from '../../ports.ts';
 import { SPOOL_LANES } from '../../ports.ts';
 import { NOTHING, parseKey, plus, type RecordKey } from './record.ts';
 import type { Level } from './open-level.ts';
+import type { Noted } from './sentinel.ts';
 
 /** What lies in the spool, by its keys. */
 export interface Scan {
@@ -13,16 +14,26 @@ export interface Scan {
   readonly head: Record<SpoolLane, number>;
   readonly next: Record<SpoolLane, number>;
   readonly atMs: Record<SpoolLane, number | undefined>;
-  /** Positions without a record: a lane is taken from its head only, so these were lost on the disk. */
-  readonly missing: number;
-  /** Written by this process, and not known to be: their append failed. */
+  /** What should be there and is not. Without a note: positions between records, for a lane is taken from its head only. */
+  readonly missing: { readonly records: number; readonly items: number };
+  /** Not to be there: appended by this process in vain, or removed, with a crash before it was done. */
   readonly unsure: readonly RecordKey[];
 }
 
-/** One pass over the keys. `known`: where the lanes end as far as this process knows; nothing at a start. */
-export async function scan(level: Level, known: Partial<Record<SpoolLane, number>>): Promise<Scan> {
+/**
+ * One pass over the keys. `known`: where the lanes end as far as this process knows; nothing at a start. `noted`: what the
+ * sentinel says of them.
+ */
+export async function scan(
+  level: Level,
+  known: Partial<Record<SpoolLane, number>>,
+  noted: Noted | undefined,
+): Promise<Scan> {
   const lanes = { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING };
-  const next: Record<SpoolLane, number> = { alerts: 1, unresolved: 1, readings: 1, ...known };
+  const next: Record<SpoolLane, number> = {
+    ...(noted?.next ?? { alerts: 1, unresolved: 1, readings: 1 }),
+    ...known,
+  };
   const atMs: Record<SpoolLane, number | undefined> = {
     alerts: undefined,
     unresolved: undefined,
@@ -32,7 +43,8 @@ export async function scan(level: Level, known: Partial<Record<SpoolLane, number
   const unsure: RecordKey[] = [];
   const last: Partial<Record<SpoolLane, number>> = {};
   let parked = NOTHING;
-  let missing = 0;
+  let holes = 0;
+  const expected = new Expected(noted);
   for await (const text of level.keys()) {
     const found = parseKey(text);
     if (found === undefined) continue;
@@ -40,18 +52,48 @@ export async function scan(level: Level, known: Partial<Record<SpoolLane, number
     const { lane, seq } = key;
     if (found.parked) {
       parked = plus(parked, key);
-    } else if (seq >= (known[lane] ?? Infinity)) {
+    } else if (seq >= (known[lane] ?? Infinity) || seq < (noted?.head[lane] ?? 0)) {
       unsure.push(key);
     } else {
       lanes[lane] = plus(lanes[lane], key);
       atMs[lane] ??= key.atMs;
       head[lane] ??= seq;
-      missing += seq - (last[lane] ?? seq - 1) - 1;
+      expected.found(key);
+      holes += seq - (last[lane] ?? seq - 1) - 1;
       last[lane] = seq;
       next[lane] = Math.max(next[lane], seq + 1);
     }
   }
+  const missing = expected.missing(parked) ?? { records: holes, items: 0 };
   return { lanes, parked, head: { ...next, ...head }, next, atMs, missing, unsure };
+}
+
+/** What the sentinel counted, less what is found of it. */
+class Expected {
+  private readonly noted: Noted | undefined;
+  private records: number;
+  private items: number;
+
+  constructor(noted: Noted | undefined) {
+    this.noted = noted;
+    const sum = (part: Readonly<Record<SpoolLane, number>>) =>
+      SPOOL_LANES.reduce((all, lane) => all + part[lane], 0);
+    this.records = noted === undefined ? 0 : sum(noted.records) + noted.parked.records;
+    this.items = noted === undefined ? 0 : sum(noted.items) + noted.parked.items;
+  }
+
+  found({ lane, seq, items }: RecordKey): void {
+    if (seq >= (this.noted?.next[lane] ?? 0)) return;
+    this.records--;
+    this.items -= items;
+  }
+
+  /** Undefined where nothing was noted. */
+  missing(parked: SpoolAmount): Scan['missing'] | undefined {
+    if (this.noted === undefined) return undefined;
+    const records = Math.max(0, this.records - parked.records);
+    return { records, items: records === 0 ? 0 : Math.max(0, this.items - parked.items) };
+  }
 }
 
 export const oldestOf = (atMs: Scan['atMs']): number | undefined =>

@@ -90,16 +90,17 @@ export function judgeSpool(metrics: string): Diagnosis {
   const age = Math.round(values.get('oldest_age_seconds') ?? 0);
   const detail = `${counted(items, 'item')}, ${counted(bytes, 'byte')}, the oldest ${age} s old`;
   const [parked = 0, damaged = 0] = [values.get('parked_records'), values.get('damaged_records')];
+  const lost = values.get('lost_items') ?? 0;
   if (values.get('full') === 1)
     return daemon.warning({
       subject: 'spool',
       detail: `full: ${detail}`,
       remedy: 'bring the database back, make room on the disk of state_dir, or raise spool.max_bytes',
     });
-  if (parked + damaged > 0)
+  if (parked + damaged + lost > 0)
     return daemon.warning({
       subject: 'spool',
-      detail: `${counted(parked, 'batch', 'batches')} set aside, ${counted(damaged, 'record')} damaged; ${detail}`,
+      detail: `${counted(parked, 'batch', 'batches')} set aside, ${counted(damaged, 'record')} damaged, ${counted(lost, 'reading')} lost; ${detail}`,
       remedy:
         'see the log for the reason; what was set aside is tried again at the next start, spool/damaged holds the rest',
     });

@@ -1,0 +1,98 @@
+import { constants } from 'node:fs';
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { SPOOL_LANES, type SpoolLane } from '../../ports.ts';
+
+/**
+ * What should lie in the store, in a file of its own: where each lane begins and ends, what is in it, and what was set
+ * aside. LevelDB opens what its files happen to say, an empty store included; against this a loss shows.
+ *
+ * Two slots in turn, each with a number and a checksum: a write that is torn leaves the other one. What is appended is noted
+ * after it is on disk, and what is removed before: so at a crash in between the store holds more than is noted, never less.
+ */
+export interface Noted {
+  readonly head: Readonly<Record<SpoolLane, number>>;
+  readonly next: Readonly<Record<SpoolLane, number>>;
+  readonly records: Readonly<Record<SpoolLane, number>>;
+  readonly items: Readonly<Record<SpoolLane, number>>;
+  readonly parked: { readonly records: number; readonly items: number };
+}
+
+const FILE = 'sentinel';
+const SLOT_BYTES = 512;
+const CRC_BYTES = 4;
+/** Number of the write, four of each of three lanes, two of what was set aside. */
+const NUMBERS = 15;
+
+export class Sentinel {
+  private readonly path: string;
+  private file: FileHandle | undefined;
+  private writes = 0;
+
+  constructor(folder: string) {
+    this.path = join(folder, FILE);
+  }
+
+  /** `unreadable`: there is one, and what it said is gone. Rejects where the disk fails. */
+  async read(): Promise<Noted | 'none' | 'unreadable'> {
+    let bytes: Buffer;
+    try {
+      bytes = await readFile(this.path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return 'none';
+    }
+    const slots = [0, 1].map((slot) => decode(bytes.subarray(slot * SLOT_BYTES)));
+    const newest = slots.reduce((a, b) => ((b?.number ?? -1) > (a?.number ?? -1) ? b : a));
+    this.writes = newest?.number ?? 0;
+    if (newest !== undefined) return newest.noted;
+    return bytes.length === 0 ? 'none' : 'unreadable';
+  }
+
+  /** Resolves once it is on disk for good. */
+  async write(noted: Noted): Promise<void> {
+    this.file ??= await open(this.path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    const number = this.writes + 1;
+    const bytes = encode(number, noted);
+    await this.file.write(bytes, 0, bytes.length, (number % 2) * SLOT_BYTES);
+    await this.file.datasync();
+    this.writes = number;
+  }
+
+  async close(): Promise<void> {
+    const { file } = this;
+    this.file = undefined;
+    await file?.close().catch(() => undefined);
+  }
+}
+
+function encode(number: number, { head, next, records, items, parked }: Noted): Buffer {
+  const bytes = Buffer.alloc(SLOT_BYTES);
+  const numbers = [
+    number,
+    ...SPOOL_LANES.flatMap((lane) => [head[lane], next[lane], records[lane], items[lane]]),
+    parked.records,
+    parked.items,
+  ];
+  numbers.forEach((value, index) => bytes.writeDoubleLE(value, CRC_BYTES + index * 8));
+  bytes.writeUInt32LE(crc32(bytes.subarray(CRC_BYTES)), 0);
+  return bytes;
+}
+
+function decode(slot: Buffer): { readonly number: number; readonly noted: Noted } | undefined {
+  if (slot.length < SLOT_BYTES) return undefined;
+  const bytes = slot.subarray(CRC_BYTES, SLOT_BYTES);
+  if (crc32(bytes) !== slot.readUInt32LE(0)) return undefined;
+  const at = (index: number) => bytes.readDoubleLE(index * 8);
+  const perLane = (offset: number) =>
+    Object.fromEntries(SPOOL_LANES.map((lane, index) => [lane, at(1 + index * 4 + offset)])) as Record<
+      SpoolLane,
+      number
+    >;
+  const parked = { records: at(NUMBERS - 2), items: at(NUMBERS - 1) };
+  return {
+    number: at(0),
+    noted: { head: perLane(0), next: perLane(1), records: perLane(2), items: perLane(3), parked },
+  };
+}
