@@ -16,6 +16,7 @@ interface DemoOptions {
   readonly seconds?: number;
 }
 
+const DEMO_FOLDER = './data/demo';
 const PROGRESS_EVERY_MS = 500;
 
 /** `fieldwatch demo`: all of it on one machine, and sensors to look at. */
@@ -32,7 +33,7 @@ export const demoCommand: CliCommand = (cli) =>
     .action(cli.action((options: DemoOptions) => demo(cli, options)));
 
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
-  const { config } = loadDaemonConfig(cli, options.config);
+  const config = inOwnFolder(loadDaemonConfig(cli, options.config).config);
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');
@@ -62,6 +63,16 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
     view.close();
   }
   return 0;
+}
+
+/** Invented sensors must not lie among those of the user: unless other folders are named, the demo has its own. */
+function inOwnFolder(config: Config): Config {
+  const { embedded, state_dir: stateDir } = config;
+  return {
+    ...config,
+    embedded: embedded.data_dir === './data' ? { ...embedded, data_dir: DEMO_FOLDER } : embedded,
+    state_dir: stateDir === './data/state' ? `${DEMO_FOLDER}/state` : stateDir,
+  };
 }
 
 /** Nothing arrives any more; what is under way may still be stored, so that the last figures are right. */

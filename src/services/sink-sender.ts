@@ -155,7 +155,7 @@ export class SinkSender {
   #failed(failure: SinkError): 'later' {
     const { clock, random, logger, meters } = this.#deps;
     const { retry, name } = this.#settings;
-    const slow = failure.fault === 'auth' || failure.fault === 'setup';
+    const slow = failure.fault === 'auth' || failure.fault === 'setup' || failure.fault === 'certificate';
     const waitMs = slow ? slowBackoffMs(retry, random) : backoffMs(this.#attempt++, retry, random);
     const asked = Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
     // Not at once, however the dice fall: a far side that refuses quickly would be asked in a tight loop.

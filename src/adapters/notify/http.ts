@@ -1,4 +1,5 @@
 import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
+import { certificateFault } from './certificate.ts';
 
 export interface HttpRequest {
   readonly url: string;
@@ -32,7 +33,7 @@ export async function request(
       ...(body === undefined ? {} : { body }),
     });
   } catch (error) {
-    throw new SinkError('away', `${hostOf(url)}: ${clean(reasonOf(error), secrets)}`);
+    throw notReached(url, error, secrets);
   }
   const answer = await readSome(response).catch(() => '');
   if (response.ok) return answer;
@@ -51,8 +52,16 @@ export async function reach(url: string, signal: AbortSignal): Promise<string> {
     await response.body?.cancel();
     return `${hostOf(url)} answers`;
   } catch (error) {
-    throw new SinkError('away', `${hostOf(url)}: ${clean(reasonOf(error), [])}`);
+    throw notReached(url, error, []);
   }
+}
+
+function notReached(url: string, error: unknown, secrets: readonly (string | undefined)[]): SinkError {
+  const certificate = certificateFault(error);
+  const reason = `${hostOf(url)}: ${clean(reasonOf(error), secrets)}`;
+  return certificate === undefined
+    ? new SinkError('away', reason)
+    : new SinkError('certificate', `${reason} (${certificate})`);
 }
 
 /** Of 4xx only what is about the notification itself is final; what a person can put right is tried again. */

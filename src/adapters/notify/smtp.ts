@@ -6,6 +6,7 @@ import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
 import type { Template } from '../../core/notify/template.ts';
 import { bodyOf, firstOf, titleOf } from '../../core/notify/wording.ts';
 import type { NotificationSink } from '../../ports.ts';
+import { certificateFault } from './certificate.ts';
 import { clean } from './http.ts';
 
 export interface SmtpSinkOptions {
@@ -110,6 +111,7 @@ export class SmtpSink implements NotificationSink {
 function faultOf(error: unknown): SinkFault {
   const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
   if (code === 'EAUTH' || code === 'ENOAUTH') return 'auth';
+  if (certificateFault(error) !== undefined) return 'certificate';
   if (code === 'ETLS' || code === 'ECONFIG') return 'setup';
   if (typeof responseCode === 'number' && responseCode >= 500)
     return [530, 534, 535, 538].includes(responseCode) ? 'auth' : 'refused';

@@ -6,17 +6,26 @@ import type { Millis } from '../reading.ts';
  * `refused` this one and no other, so it is given up · `away` no answer, or one that says later · `auth` credentials ·
  * `setup` the far end is not what the configuration says. The last three are tried again, the last two more slowly.
  */
-export type SinkFault = 'refused' | 'away' | 'auth' | 'setup';
+export type SinkFault = 'refused' | 'away' | 'auth' | 'setup' | 'certificate';
 
-const KINDS = { refused: 'data', away: 'transient', auth: 'auth', setup: 'config' } as const;
+const KINDS = {
+  refused: 'data',
+  away: 'transient',
+  auth: 'auth',
+  setup: 'config',
+  certificate: 'config',
+} as const;
 const CODES = {
   refused: 'NOTIFY_REFUSED',
   away: 'NOTIFY_UNREACHABLE',
   auth: 'NOTIFY_AUTH',
   setup: 'NOTIFY_SETUP',
+  certificate: 'NOTIFY_CERTIFICATE',
 } as const;
 const REMEDIES = {
   refused: 'the notification is given up; see what the sink says about it',
+  certificate:
+    'check the certificate of the sink: its expiry, its name, and the authority that signed it (NODE_EXTRA_CA_CERTS, or ca_file for mail)',
   away: 'it is tried again; check that the sink runs, and the network between',
   auth: 'check user, password, token and their files',
   setup: 'check the url and the other settings of the sink',

@@ -8,10 +8,14 @@ import { columnstoreSettings } from '../statement.ts';
 
 const CHECK = 'columnstore';
 
+// From the catalog: the view of the settings reads the names of all hypertables of the database, and fails as a whole on
+// one in a schema that this role may not use.
 const QUERY = `
-SELECT c.relname::text AS relation, s.segmentby, s.orderby
-FROM timescaledb_information.hypertable_columnstore_settings s
-JOIN pg_class c ON c.oid = s.hypertable JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+SELECT c.relname::text AS relation, array_to_string(s.segmentby, ', ') AS segmentby,
+  (SELECT string_agg(s.orderby[i] || CASE WHEN s.orderby_desc[i] THEN ' DESC' ELSE '' END, ', ' ORDER BY i)
+    FROM generate_subscripts(s.orderby, 1) i) AS orderby
+FROM _timescaledb_catalog.compression_settings s
+JOIN pg_class c ON c.oid = s.relid JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 WHERE c.relname = ANY ($1::text[])`;
 
 /** How compressed chunks are laid out is as declared: the wrong segments make them bigger than what they replace. */
