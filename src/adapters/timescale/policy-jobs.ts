@@ -66,6 +66,7 @@ export function createPolicyJobs(options: PolicyJobsOptions): ClosablePolicyJobs
   let open: pg.Client | undefined;
   return {
     async runDue(signal) {
+      if (signal.aborted) return [];
       const stopAt = performance.now() + (options.budgetMs ?? BUDGET_MS);
       const client = await connector.open(signal);
       const endings = hangUpAfter(signal, client);

@@ -3,6 +3,7 @@ import { arrayValues, holdsNumber, isSampled } from './array.ts';
 import { isForbiddenKey, isObject, lookup, type Doc } from './document.ts';
 import { withinBounds, fieldNumber, type Field } from './field.ts';
 import { LossTally } from './losses.ts';
+import { keepPlausible, plausibility, type Plausible } from './plausible.ts';
 import { extraNumber, isNumericText, mappedNumber } from './value.ts';
 import type { Convert } from './unit.ts';
 import { CORE_METRICS } from '../reading.ts';
@@ -69,10 +70,12 @@ export class MetricPlan {
   private readonly options: MetricOptions;
   private readonly targets = new Map<string, Target>();
   private readonly located: readonly Field[];
+  private readonly plausible: Plausible;
 
   constructor(options: MetricOptions) {
     this.options = options;
     this.located = options.fields.filter((field) => field.path !== undefined);
+    this.plausible = plausibility(options.fields);
   }
 
   collect(source: Doc, record: Doc): MetricSink {
@@ -87,6 +90,7 @@ export class MetricPlan {
     }
     if (sink.overflow) return sink;
     if (sink.contested !== undefined) for (const name of sink.contested) this.settle(name, source, sink);
+    keepPlausible(sink.metrics, this.plausible, (name) => sink.drop(name));
     return sink;
   }
 
