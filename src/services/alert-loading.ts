@@ -1,3 +1,4 @@
+import { OF_SENSOR } from '../core/alert/alert-key.ts';
 import { Engine } from '../core/alert/engine.ts';
 import type { EngineReading } from '../core/alert/engine.ts';
 import type { Foresight } from '../core/alert/foresight.ts';
@@ -111,8 +112,8 @@ export interface Expected {
 }
 
 /**
- * Whose silence counts: a metric that a sensor has sent lately; and of a sensor that never sent anything, all that the
- * rules name. So a sensor without a battery is not missed for its battery, and one that died unheard is.
+ * Whose silence counts: a metric that a sensor has sent lately; and a sensor that sent nothing, as a sensor. So a sensor
+ * without a battery is not missed for its battery, and one that died unheard is, once.
  */
 export async function loadExpected(
   rules: RuleSet,
@@ -122,7 +123,7 @@ export async function loadExpected(
 ): Promise<readonly Expected[]> {
   const toUs = nowUs + rules.futureSkewUs;
   const expected: Expected[] = [];
-  for (const slice of slicesOf(sensors.filter((sensor) => rules.watchedForSilence(sensor).length > 0))) {
+  for (const slice of slicesOf(sensors.filter((sensor) => rules.watchesSilence(sensor)))) {
     const byId = new Map(slice.map((sensor) => [sensor.id, sensor]));
     const spans = slice.map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
     const found = await store.loadLastReadings(spans);
@@ -132,9 +133,7 @@ export async function loadExpected(
     }
     const heard = new Set(found.map(({ sensorId }) => sensorId));
     for (const sensor of slice)
-      if (!heard.has(sensor.id))
-        for (const metric of rules.watchedForSilence(sensor))
-          expected.push({ sensor, metric, last: undefined });
+      if (!heard.has(sensor.id)) expected.push({ sensor, metric: OF_SENSOR, last: undefined });
   }
   return expected;
 }

@@ -12,6 +12,9 @@ export interface AlertKey {
   readonly side: Side;
 }
 
+/** In the place of the metric, of what is about the sensor itself. */
+export const OF_SENSOR = '';
+
 /** The metric last: it is the only part that may hold any character. */
 export const alertKeyText = ({ sensorId, metric, kind, side }: AlertKey): string =>
   `${sensorId}|${kind}|${side}|${metric}`;

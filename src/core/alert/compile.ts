@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import { OF_SENSOR } from './alert-key.ts';
 import type { AlertsConfig } from './config.ts';
 import type { DeliveryRules } from './delivery.ts';
 import type { EffectiveRule } from './effective.ts';
@@ -109,6 +110,20 @@ function noData(effective: EffectiveRule, config: AlertsConfig): Condition[] {
   if (afterMs === undefined || afterMs === null) return [];
   const levels = [{ severity, limit: afterMs / 1000, forUs: undefined }];
   return [condition(effective, config, { kind: 'no_data', side: 'high', suffix: 'no_data', levels })];
+}
+
+/**
+ * A sensor that never sent anything is missed once, as a sensor, and not for each metric: after the shortest time that
+ * the rules give any of them.
+ */
+export function offlineRule(named: readonly MetricRule[]): MetricRule | undefined {
+  const watched = named.filter(({ noDataAfterMs }) => noDataAfterMs !== undefined);
+  const [rule] = watched.sort((a, b) => (a.noDataAfterMs ?? 0) - (b.noDataAfterMs ?? 0));
+  const source = rule?.conditions.find(({ kind }) => kind === 'no_data');
+  if (rule === undefined || source === undefined) return undefined;
+  const hash = hashText(`offline ${source.hash}`);
+  const offline = { ...source, kind: 'offline', metric: OF_SENSOR, alertType: 'offline', hash } as const;
+  return { ...rule, metric: OF_SENSOR, conditions: [offline], simple: true, window: 0 };
 }
 
 function condition(

@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import { OF_SENSOR } from './alert-key.ts';
 import type { Cell } from './cell.ts';
 import { deliveryDueMs } from './delivery.ts';
 import { releaseDueMs } from './lateness.ts';
@@ -34,7 +35,8 @@ export function silenceDueMs(series: SeriesMemory, connectedMs: Millis | undefin
   // Closed by hand: data has to come first, and to stop again.
   const closedUs = series.noData === undefined ? undefined : closedUsOf(series.noData.work);
   if (closedUs !== undefined && receivedMs * 1000 <= closedUs) return Infinity;
-  return Math.max(receivedMs, connectedMs) + afterMs;
+  if (series.metric === OF_SENSOR && receivedMs !== NEVER) return Infinity;
+  return Math.max(receivedMs, connectedMs, series.expectedSinceMs) + afterMs;
 }
 
 /** When something has to be told of a cell that did not change: what is owed, or a reminder. */

@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import { OF_SENSOR } from './alert-key.ts';
 import type { AlertKey } from './alert-key.ts';
 import type { Cell, CellEffect } from './cell.ts';
 import { noCounts } from './counts.ts';
@@ -119,6 +120,7 @@ export class Engine {
   reading(reading: EngineReading): void {
     const slot = this.map.slotOf(reading.sensor);
     const { metrics } = reading;
+    if (slot.own !== undefined) this.hear(slot.own, reading.receivedAtMs);
     let timeUs: Micros | undefined;
     for (const series of slot.named) {
       const value = metrics.get(series.metric);
@@ -199,7 +201,10 @@ export class Engine {
   expect(sensor: SensorFacts, metric: string, sinceMs?: Millis): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
-    if (sinceMs !== undefined && !series.expected) series.restore({ receivedMs: sinceMs });
+    if (sinceMs !== undefined && !series.expected) {
+      if (metric === OF_SENSOR) series.expectedSinceMs = sinceMs;
+      else series.restore({ receivedMs: sinceMs });
+    }
     series.expected = true;
     this.timers.expect(series);
   }
@@ -238,6 +243,14 @@ export class Engine {
   apply(series: Series, cell: Cell, input: Exclude<StepInput, { kind: 'reading' }>, nowMs: Millis): void {
     this.enter(series).apply(cell, input, nowMs, this.suppressing);
     this.arm(series);
+  }
+
+  /** The first message of a sensor that was missed. */
+  private hear(own: Series, receivedAtMs: Millis): void {
+    if (own.wasHeard && !this.open.has(own)) return;
+    this.enter(own);
+    if (own.armedMs <= receivedAtMs) this.catchUp(own, receivedAtMs);
+    own.hear(receivedAtMs, undefined, this.suppressing);
   }
 
   /** (a) what is no finite number ends here; the rest is the series' own. */

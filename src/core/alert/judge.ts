@@ -27,6 +27,7 @@ export function judge(condition: Condition, sample: Sample): Verdict | undefined
     case 'anomaly':
       return judgeAnomaly(condition, sample.value, sample.window);
     case 'no_data':
+    case 'offline':
       return undefined;
   }
 }
@@ -50,6 +51,7 @@ export function rejudge(condition: Condition, { last, window, heardMs, nowMs }: 
     case 'no_data':
       return heardMs === undefined ? undefined : judgeThreshold(condition, (nowMs - heardMs) / 1000);
     case 'rate':
+    case 'offline':
       return undefined;
   }
 }

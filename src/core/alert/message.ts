@@ -4,6 +4,7 @@ import type { Effect } from './state.ts';
 /** The sentence of a row and of a notification: `s1: temperature 31 is above 30`. */
 export function messageFor(sensorKey: string, condition: Condition, effect: Effect): string {
   const about = `${sensorKey}: ${subject(condition)}`;
+  if (condition.kind === 'offline') return offlineMessage(sensorKey, effect);
   if (condition.kind === 'no_data') return noDataMessage(sensorKey, condition, effect);
   const value = effect.value === undefined ? '' : ` ${show(effect.value)}`;
   const limit = effect.threshold === undefined ? '' : ` ${show(effect.threshold)}`;
@@ -36,6 +37,12 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
     case 'acked':
       return `${about}${value}: ${effect.transition}`;
   }
+}
+
+function offlineMessage(sensorKey: string, effect: Effect): string {
+  if (effect.transition !== 'resolved')
+    return `${sensorKey}: never sent anything, for ${show(effect.threshold ?? 0)} s`;
+  return `${sensorKey}: ${effect.reason === 'data_resumed' ? 'has sent something' : ending(effect)}`;
 }
 
 function noDataMessage(sensorKey: string, { metric }: Condition, effect: Effect): string {

@@ -10,7 +10,7 @@ export interface Level {
   readonly forUs: Micros | undefined;
 }
 
-export type ConditionKind = 'threshold' | 'rate' | 'anomaly' | 'no_data';
+export type ConditionKind = 'threshold' | 'rate' | 'anomaly' | 'no_data' | 'offline';
 export type Side = 'high' | 'low' | 'both';
 
 /** `changes` transitions inside `window` are flapping; it ends after `hold` without a change. */

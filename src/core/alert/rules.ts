@@ -1,5 +1,5 @@
 import type { Micros } from '../reading.ts';
-import { compileRule } from './compile.ts';
+import { compileRule, offlineRule } from './compile.ts';
 import type { MetricRule } from './compile.ts';
 import type { AlertsConfig } from './config.ts';
 import { effectiveRule, namedMetrics, OverrideIndex, WILDCARD } from './effective.ts';
@@ -9,6 +9,8 @@ import type { EffectiveRule, SensorFacts } from './effective.ts';
 export interface SensorRules {
   /** The metrics that the configuration names and asks something of. */
   readonly named: readonly MetricRule[];
+  /** Of a sensor that never sent anything, where the silence of any named metric is watched. */
+  readonly offline: MetricRule | undefined;
   /** True when `"*"` asks something of metrics that nobody names. */
   readonly wildcard: boolean;
   /** The rule of any metric, or undefined when nothing is asked of it. */
@@ -52,10 +54,9 @@ export class RuleSet {
     );
   }
 
-  /** The metrics of a sensor, by name, whose silence means something. */
-  watchedForSilence(sensor: SensorFacts): readonly string[] {
-    const { named } = this.rulesFor(sensor);
-    return named.filter((rule) => rule.noDataAfterMs !== undefined).map((rule) => rule.metric);
+  /** Whether the silence of a sensor means something, also before it ever sent anything. */
+  watchesSilence(sensor: SensorFacts): boolean {
+    return this.rulesFor(sensor).offline !== undefined;
   }
 
   /** For people: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
@@ -93,6 +94,7 @@ const REMEMBERED = 10_000;
 
 class CompiledRules implements SensorRules {
   readonly named: readonly MetricRule[];
+  readonly offline: MetricRule | undefined;
   readonly wildcard: boolean;
   private readonly compiler: Compiler;
   private readonly overrides: readonly number[];
@@ -103,6 +105,7 @@ class CompiledRules implements SensorRules {
     this.overrides = overrides;
     const names = namedMetrics(compiler.config, overrides);
     this.named = names.flatMap((metric) => compiler.compile(overrides, metric) ?? []);
+    this.offline = offlineRule(this.named);
     this.wildcard = compiler.compile(overrides, WILDCARD) !== undefined;
   }
 

@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../reading.ts';
+import { OF_SENSOR } from './alert-key.ts';
 import { batchOf } from './batch.ts';
 import type { CellEffect } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
@@ -194,11 +195,11 @@ class ScenarioRun {
     this.engine.adopt();
   }
 
-  /** Registered sensors that were never heard are missed for whatever the rules name. */
+  /** Registered sensors that were never heard are missed as sensors. */
   private expectAll(engine: Engine, sinceMs?: Millis): void {
     for (const sensor of this.sensors.values()) {
       if (this.tables.hasHeard(sensor)) continue;
-      for (const metric of engine.rules.watchedForSilence(sensor)) engine.expect(sensor, metric, sinceMs);
+      if (engine.rules.watchesSilence(sensor)) engine.expect(sensor, OF_SENSOR, sinceMs);
     }
   }
 

@@ -1,3 +1,4 @@
+import { OF_SENSOR } from './alert-key.ts';
 import type { MetricRule } from './compile.ts';
 import type { SensorFacts } from './effective.ts';
 import type { RuleSet, SensorRules } from './rules.ts';
@@ -10,6 +11,8 @@ export interface Slot {
   readonly named: readonly Series[];
   /** By metric; made for the first of them. */
   others: Map<string, Series> | undefined;
+  /** Of the sensor itself; made when it is missed. */
+  own: Series | undefined;
 }
 
 /** The series of all sensors, each made when it is first asked for. */
@@ -33,8 +36,9 @@ export class SeriesMap {
       const rules = before?.rules ?? this.rules.rulesFor(sensor);
       const facts = before?.sensor ?? sensor;
       const named = rules.named.map((rule) => this.make(facts, rule));
-      slot = { sensor: facts, rules, named, others: undefined };
+      slot = { sensor: facts, rules, named, others: undefined, own: undefined };
       this.slots.set(sensor.id, slot);
+      if (before?.own !== undefined) this.ownSeries(slot);
     }
     return slot;
   }
@@ -56,7 +60,14 @@ export class SeriesMap {
   /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */
   seriesOf(sensor: SensorFacts, metric: string): Series | undefined {
     const slot = this.slotOf(sensor);
+    if (metric === OF_SENSOR) return this.ownSeries(slot);
     return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
+  }
+
+  private ownSeries(slot: Slot): Series | undefined {
+    const { offline } = slot.rules;
+    if (offline !== undefined) slot.own ??= this.make(slot.sensor, offline);
+    return slot.own;
   }
 
   private make(sensor: SensorFacts, rule: MetricRule): Series {
@@ -69,11 +80,13 @@ export class SeriesMap {
 
   private find(sensorId: number, metric: string): Series | undefined {
     const slot = this.slots.get(sensorId);
+    if (metric === OF_SENSOR) return slot?.own;
     return slot?.named.find((series) => series.metric === metric) ?? slot?.others?.get(metric);
   }
 
   *all(): Iterable<readonly [SensorFacts, Series]> {
-    for (const { sensor, named, others } of this.slots.values()) {
+    for (const { sensor, named, others, own } of this.slots.values()) {
+      if (own !== undefined) yield [sensor, own];
       for (const series of named) yield [sensor, series];
       for (const series of others?.values() ?? []) yield [sensor, series];
     }

@@ -25,6 +25,8 @@ export class SeriesMemory {
   readonly noData: Cell | undefined;
   /** The silence of a sensor counts once it was heard, now or before the start, or is expected to be. */
   expected = false;
+  /** Silence does not count before; of a sensor that never sent anything. */
+  expectedSinceMs: Millis = NEVER;
   window: Window = EMPTY_WINDOW;
   /** Numbers that wait for earlier ones. */
   held: HeldNumbers = NONE_HELD;
@@ -46,7 +48,7 @@ export class SeriesMemory {
     this.sensor = sensor;
     this.rule = rule;
     this.cells = rule.conditions.map((condition) => ({ condition, committed: OK, work: OK }));
-    this.noData = this.cells.find(({ condition }) => condition.kind === 'no_data');
+    this.noData = this.cells.find(({ condition: { kind } }) => kind === 'no_data' || kind === 'offline');
   }
 
   get sensorId(): number {
@@ -77,6 +79,11 @@ export class SeriesMemory {
   /** No data fires: the other alerts are held. */
   get silent(): boolean {
     return this.noData !== undefined && this.noData.work.kind !== 'ok';
+  }
+
+  /** As committed. */
+  get wasHeard(): boolean {
+    return this.settledReceivedMs !== NEVER;
   }
 
   get windowChanged(): boolean {
@@ -116,6 +123,7 @@ export class SeriesMemory {
       this.restore({ last: { timeUs: former.settledUs, value: former.settledValue } });
     this.settledReceivedMs = former.settledReceivedMs;
     this.expected = former.expected;
+    this.expectedSinceMs = former.expectedSinceMs;
   }
 
   /** The committed state of the same series of another engine. */

@@ -21,15 +21,7 @@ export class Series extends SeriesMemory {
 
   /** Steps (c) to (g) of the pipeline for one finite number. */
   receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: Outlet): Outcome {
-    if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
-    const { noData } = this;
-    if (noData !== undefined && noData.work !== OK) {
-      const { work } = noData;
-      // It was long on its way, in another daemon's hands: the silence that was told does not begin anew.
-      if ('episode' in work)
-        this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
-      put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);
-    }
+    this.hear(receivedAtMs, value, out);
     if (timeUs <= this.lastUs)
       return timeUs === this.lastUs && value === this.lastValue ? 'duplicate' : 'late';
     if (this.rule.allowedLatenessUs === 0) {
@@ -41,6 +33,19 @@ export class Series extends SeriesMemory {
     this.held = held;
     this.release(receivedAtMs, out);
     return 'held';
+  }
+
+  /** A sign of life, however old its number is. */
+  hear(receivedAtMs: Millis, value: number | undefined, out: Outlet): void {
+    if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
+    const { noData } = this;
+    if (noData !== undefined && noData.work !== OK) {
+      const { work } = noData;
+      // It was long on its way, in another daemon's hands: the silence that was told does not begin anew.
+      if ('episode' in work)
+        this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
+      put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);
+    }
   }
 
   /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */
@@ -118,7 +123,7 @@ export class Series extends SeriesMemory {
     const sample = { value, timeUs, gap, last, window };
     for (const cell of this.active === 0 ? this.cells : activeFirst(this.cells)) {
       const { condition } = cell;
-      if (condition.kind === 'no_data') continue;
+      if (condition.kind === 'no_data' || condition.kind === 'offline') continue;
       const verdict = judge(condition, sample);
       if (condition.kind === 'anomaly') this.window = slide(window, this.rule.window, value, verdict);
       if (cell.work === OK && (verdict === undefined || verdict.breached < 0)) continue;

@@ -34,7 +34,7 @@ export function silence(state: EpisodeState, deadlineUs: Micros, condition: Cond
 }
 
 /** A number arrived: also one that is late or a duplicate, for somebody is there again. */
-export function resumed(state: EpisodeState, receivedUs: Micros, value: number): StepResult {
+export function resumed(state: EpisodeState, receivedUs: Micros, value: number | undefined): StepResult {
   if (state.kind !== 'firing') return result(state.kind === 'ok' ? OK : state);
   // A clock that was set back must not end it before it began.
   const timeUs = Math.max(receivedUs, state.episode.startedAtUs);
