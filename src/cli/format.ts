@@ -1,3 +1,4 @@
+import { isOfSilence } from '../core/alert/alert-key.ts';
 import { formatDuration } from '../core/duration.ts';
 
 /** How values look to a person. JSON and CSV never pass through here. */
@@ -13,8 +14,6 @@ const UNITS: Readonly<Record<string, string>> = {
 const KIND = /_(?:rate_high|rate_low|high|low|anomaly|no_data)$/;
 
 /** `temperature_rate_high` -> `temperature`. */
-const isSilence = (alertType: string) => alertType === 'offline' || alertType.endsWith('_no_data');
-
 export const metricOf = (alertType: string): string => alertType.replace(KIND, '');
 
 export const unitOf = (metric: string): string => UNITS[metric] ?? '';
@@ -26,14 +25,14 @@ export const formatNumber = (value: number): string =>
 /** `9.4 °C`, with the unit that the alert's kind implies; `-` where there is no value. */
 export function formatAlertValue(alertType: string, value: number | null): string {
   if (value === null) return '-';
-  if (isSilence(alertType)) return `${formatNumber(value)} s`;
+  if (isOfSilence(alertType)) return `${formatNumber(value)} s`;
   const perMinute = /_rate_(?:high|low)$/.test(alertType) ? '/min' : '';
   return `${formatNumber(value)}${unitOf(metricOf(alertType))}${perMinute}`;
 }
 
 /** `9.4 °C > 8 °C`: what was measured against what was allowed. */
 export function formatCrossing(alertType: string, value: number | null, threshold: number | null): string {
-  if (isSilence(alertType)) return `no data for ${formatAlertValue(alertType, value)}`;
+  if (isOfSilence(alertType)) return `no data for ${formatAlertValue(alertType, value)}`;
   const measured = formatAlertValue(alertType, value);
   if (threshold === null) return measured;
   const above = alertType.endsWith('_low')

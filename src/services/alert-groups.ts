@@ -1,3 +1,4 @@
+import { isOfSilence } from '../core/alert/alert-key.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { Clock, LogFields, Logger, Timer } from '../ports.ts';
 import { levelOf, LEVELS, type Level } from './alert-levels.ts';
@@ -53,8 +54,7 @@ export class NoDataGroups {
   take(notifications: readonly AlertNotification[]): ReadonlySet<AlertNotification> {
     const grouped = TRANSITIONS.flatMap((transition) => {
       const members = notifications.filter(
-        // No other kind of alert type ends like this: a metric's name is followed by its kind.
-        ({ event, alertType }) => event === transition && alertType.endsWith('_no_data'),
+        ({ event, alertType }) => event === transition && isOfSilence(alertType),
       );
       return members.length > 0 && this.joins(transition, members) ? members : [];
     });

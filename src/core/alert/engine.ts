@@ -166,7 +166,7 @@ export class Engine {
   connected(nowMs: Millis): void {
     this.version++;
     this.timers.connected(nowMs);
-    for (const [, series] of this.allSeries()) this.timers.expect(series);
+    for (const [, series] of this.allSeries()) if (series.isExpected) this.timers.expect(series);
   }
 
   /** The broker is away: nobody can tell whether sensors are silent. */
@@ -201,6 +201,7 @@ export class Engine {
   expect(sensor: SensorFacts, metric: string, sinceMs?: Millis): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
+    if (metric === OF_SENSOR && this.map.isMissed(sensor)) return;
     if (sinceMs !== undefined && !series.expected) {
       if (metric === OF_SENSOR) series.expectedSinceMs = sinceMs;
       else series.restore({ receivedMs: sinceMs });

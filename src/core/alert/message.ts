@@ -41,7 +41,7 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
 
 function offlineMessage(sensorKey: string, effect: Effect): string {
   if (effect.transition !== 'resolved')
-    return `${sensorKey}: never sent anything, for ${show(effect.threshold ?? 0)} s`;
+    return `${sensorKey}: nothing received for ${show(effect.threshold ?? 0)} s`;
   return `${sensorKey}: ${effect.reason === 'data_resumed' ? 'has sent something' : ending(effect)}`;
 }
 

@@ -7,7 +7,7 @@ import type { SuppressedBy } from './suppress/suppressions.ts';
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
 
-/** `<metric>_high|_low|_rate_high|_rate_low|_anomaly|_no_data`. */
+/** `<metric>_high|_low|_rate_high|_rate_low|_anomaly|_no_data`, or `offline`. */
 export type AlertType = string;
 
 export type AlertStateName = 'ok' | 'pending' | 'firing' | 'recovering' | 'latched' | 'flapping';

@@ -3,6 +3,7 @@ import type { MetricRule } from './compile.ts';
 import type { SensorFacts } from './effective.ts';
 import type { RuleSet, SensorRules } from './rules.ts';
 import { Series } from './series.ts';
+import { OK } from './state.ts';
 
 /** A sensor's series. `named` is in the order of the configuration; the others are those that only `"*"` covers. */
 export interface Slot {
@@ -62,6 +63,14 @@ export class SeriesMap {
     const slot = this.slotOf(sensor);
     if (metric === OF_SENSOR) return this.ownSeries(slot);
     return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
+  }
+
+  /** Whether a metric of the sensor is missed already, or was and is closed: nothing else is missed of it then. */
+  isMissed(sensor: SensorFacts): boolean {
+    const { named, others } = this.slotOf(sensor);
+    return [...named, ...(others?.values() ?? [])].some(
+      ({ noData }) => noData !== undefined && noData.committed !== OK,
+    );
   }
 
   private ownSeries(slot: Slot): Series | undefined {

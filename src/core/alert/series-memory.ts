@@ -81,6 +81,11 @@ export class SeriesMemory {
     return this.noData !== undefined && this.noData.work.kind !== 'ok';
   }
 
+  /** Whether its silence counts, or will with the generation in hand. */
+  get isExpected(): boolean {
+    return this.expected || this.wasHeard || this.receivedMs !== NEVER;
+  }
+
   /** As committed. */
   get wasHeard(): boolean {
     return this.settledReceivedMs !== NEVER;

@@ -444,6 +444,23 @@ describe('the alerting service', () => {
       expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ alertType: 'temperature_no_data' }]);
     });
 
+    test('what is missed already is not missed as a sensor, too, when its readings are too old to be found', async () => {
+      const daemon = setUp(undefined, withRule({ no_data_after: '1m' }));
+      start(daemon);
+      daemon.alerting.onConnectivity(connected);
+      await daemon.alerting.load([SENSOR]);
+      await run(daemon, reading(0, 25));
+      await pass(daemon, 63);
+      daemon.store.readings.length = 0;
+      const restarted = setUp(daemon.store, withRule({ no_data_after: '1m' }));
+      const committed = start(restarted);
+      restarted.alerting.onConnectivity(connected);
+      await restarted.alerting.load([SENSOR]);
+      await pass(restarted, 200);
+      expect(committed.flatMap(({ raised }) => raised)).toEqual([]);
+      expect(restarted.alerting.firing()).toBe(1);
+    });
+
     test('many silent sensors: bounded slices one after the other, two lines and for each its row', async () => {
       const many = Array.from({ length: 4800 }, (_, index) => ({
         ...SENSOR,
