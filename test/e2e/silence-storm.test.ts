@@ -62,7 +62,7 @@ http: { enabled: false }
     expect(await rows()).toBe(0);
     const from = daemon.log.length;
     await broker.launch();
-    await daemon.logged((line) => line.msg === 'mqtt: subscribed', from);
+    await daemon.logged((line) => line.msg === 'mqtt: connected', from);
     expect(events('collector_disconnected')).toHaveLength(1);
   });
 

@@ -16,7 +16,8 @@ export interface AlertKey {
 export const OF_SENSOR = '';
 
 /** Whether alerts of a type are about what was not received. No other type ends like this: a metric's name is followed by its kind. */
-export const isOfSilence = (alertType: string): boolean => alertType === 'offline' || alertType.endsWith('_no_data');
+export const isOfSilence = (alertType: string): boolean =>
+  alertType === 'offline' || alertType.endsWith('_no_data');
 
 /** The metric last: it is the only part that may hold any character. */
 export const alertKeyText = ({ sensorId, metric, kind, side }: AlertKey): string =>
