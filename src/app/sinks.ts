@@ -79,7 +79,10 @@ function readBack({ notify }: Config, filters: readonly string[]): readonly stri
   });
   return notify.flatMap((sink) =>
     sink.kind === 'mqtt' &&
-    patterns.some((pattern) => pattern.match(alertTopic(sink.prefix, 's', 'x_high')) !== undefined)
+    patterns.some(
+      (pattern) =>
+        pattern.match(alertTopic(sink.prefix, { sensorKey: 's', alertType: 'x_high' })) !== undefined,
+    )
       ? sink.prefix
       : [],
   );

@@ -27,7 +27,7 @@ const FAULTS: Readonly<Record<number, SinkFault>> = {
   153: 'refused',
 };
 
-/** One topic per sensor and alert type, over the connection that the daemon has anyway. */
+/** One topic per alert, over the connection that the daemon has anyway. */
 export class MqttSink implements NotificationSink {
   readonly kind = 'mqtt';
   readonly takes = 'single';
@@ -51,7 +51,7 @@ export class MqttSink implements NotificationSink {
 
   async #tell(notification: OutgoingNotification): Promise<void> {
     const { prefix, retain } = this.#options;
-    const topic = alertTopic(prefix, notification.sensorKey, notification.alertType);
+    const topic = alertTopic(prefix, notification);
     const over = statusOf(notification) === 'resolved';
     const clears = over && retain === 'while_firing';
     await this.#publish(topic, JSON.stringify(payloadOf(notification)), retain !== 'never' && !clears);

@@ -13,6 +13,19 @@ export function topicLevel(name: string): string {
   return escaped === '' ? '%' : escaped;
 }
 
-/** `fieldwatch/alerts/<sensor>/<type>`. */
-export const alertTopic = (prefix: string, sensorKey: string, alertType: string): string =>
-  `${prefix}/${topicLevel(sensorKey)}/${topicLevel(alertType)}`;
+/** The type as it reads: `flow_rate_high` is that `flow_rate` is high. */
+const SUFFIX = /_(?:high|low|anomaly|no_data)$/;
+
+/**
+ * `fieldwatch/alerts/<sensor>/<type>`, and with the metric as one level more where the type reads as another metric's: the
+ * rate of `flow` and the threshold of `flow_rate` are both `flow_rate_high`, and the end of one must not take away what
+ * the broker retains of the other.
+ */
+export function alertTopic(
+  prefix: string,
+  { sensorKey, alertType, metric }: { sensorKey: string; alertType: string; metric?: string },
+): string {
+  const topic = `${prefix}/${topicLevel(sensorKey)}/${topicLevel(alertType)}`;
+  if (metric === undefined || metric === '' || metric === alertType.replace(SUFFIX, '')) return topic;
+  return `${topic}/${topicLevel(metric)}`;
+}

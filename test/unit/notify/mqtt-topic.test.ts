@@ -19,5 +19,15 @@ test('every name has one level of its own, and can be read back', () => {
       expect(decodeURIComponent(level)).toBe(name);
     }),
   );
-  expect(alertTopic('p/q', 'a/b', 'x_high')).toBe('p/q/a%2Fb/x_high');
+  expect(alertTopic('p/q', { sensorKey: 'a/b', alertType: 'x_high' })).toBe('p/q/a%2Fb/x_high');
 });
+
+test.each([
+  ['temperature', 'temperature_high', 'p/s1/temperature_high'],
+  ['flow_rate', 'flow_rate_high', 'p/s1/flow_rate_high'],
+  ['flow', 'flow_rate_high', 'p/s1/flow_rate_high/flow'],
+  ['humidity', 'humidity_no_data', 'p/s1/humidity_no_data'],
+  ['', 'offline', 'p/s1/offline'],
+])('alerts that share a type have topics of their own: %j, %s', (metric, alertType, topic) =>
+  expect(alertTopic('p', { sensorKey: 's1', alertType, metric })).toBe(topic),
+);
