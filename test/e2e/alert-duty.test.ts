@@ -11,7 +11,7 @@ import { describeWith } from '../support/tools.ts';
 
 const STEP_MS = 200;
 const STEPS = 60;
-const EVENTS = ['firing', 'escalated', 'resolved'];
+const EVENTS = ['firing', 'escalated', 'deescalated', 'resolved'];
 const EPISODES = `
 SELECT s.key, a.alert_type, a.time, a.started_at, a.value, a.threshold, a.severity, a.resolved_at, a.resolved_value,
        a.peak_value, a.resolve_reason, a.flapping, a.backfilled
