@@ -102,6 +102,8 @@ http: { enabled: false }
     expect(await told(b, 'firing')).toMatchObject({ persisted: false });
     expect(await told(a, 'resolved')).toMatchObject({ persisted: false });
     expect(await stored()).toBe(2);
+    // The file is written behind the line of the log; a kill in between would have the line told anew.
+    await eventually('the file has the lines so far', async () => (await linesOf(daemon)).length >= 3);
 
     if (kill !== undefined) await daemon.end(kill);
     link.resume();

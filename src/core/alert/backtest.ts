@@ -57,7 +57,8 @@ export class Backtest {
 
   /** Readings come in the order of their times. */
   reading(sensor: SensorFacts, timeUs: Micros, metrics: ReadonlyMap<string, number>): void {
-    const receivedAtMs = Math.ceil(timeUs / 1000);
+    // As the intake stamps it: whole milliseconds of the arrival, whose microseconds are the time of such a reading.
+    const receivedAtMs = Math.floor(timeUs / 1000);
     this.pass(receivedAtMs);
     if (!this.keys.has(sensor.id)) this.keys.set(sensor.id, sensor.key);
     this.engine.begin();
