@@ -16,6 +16,7 @@ import type { AlertIdOf } from './row.ts';
 import { RANK } from './rule.ts';
 import type { CellEffect } from './cell.ts';
 import type { Series } from './series.ts';
+import { heldDueMs } from './step.ts';
 import type { Effect, Episode, Transition } from './state.ts';
 
 /** The transitions that somebody is told of; the others are for the debug log. */
@@ -74,8 +75,8 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
     for (const cell of series.cells) {
       const windowed = cell.condition.kind === 'anomaly' && series.windowChanged;
       const held = cell === series.cells[0] && series.heldChanged;
-      // A deadline of `held` depends on when the series was last heard.
-      const waits = cell.condition.forMode === 'held' && cell.work.kind === 'pending';
+      // A deadline of `held`, of a level under an open alert as well, depends on when the series was last heard.
+      const waits = heldDueMs(cell.work, cell.condition, series.last) < Infinity;
       if (cell.work !== cell.committed || windowed || held || waits) rows.push(rowOf(series, cell, alertId));
     }
   return rows;

@@ -7,7 +7,7 @@ import { Foresight } from '../../../src/core/alert/foresight.ts';
 import { restoreRow } from '../../../src/core/alert/restore.ts';
 import { alertId } from '../../../src/services/alert-id.ts';
 import { rule, rules, sensors, silences, suppressing, timedRules, timeline } from './arbitraries.ts';
-import { Bench, rulesOf, T0_MS } from './support.ts';
+import { Bench, rulesOf, sensorOf, T0_MS } from './support.ts';
 import type { Given } from './support.ts';
 
 const outcome = (bench: Bench) => ({
@@ -162,7 +162,24 @@ describe('over random timelines', () => {
         };
         expect(outcome(run(true))).toEqual(outcome(run(false)));
       }),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        examples: [
+          // A late number under a level that waits: the deadline depends on when it was received.
+          [
+            { for_mode: 'held', levels: [{ severity: 'critical', max: 33, for: '2m' }] },
+            { maintenance: [{ match: {}, window: '00:20-00:30' }] },
+            [],
+            [
+              { at: 1060, rx: 1060, value: 34, sensor: sensorOf('s1') },
+              { at: 1120, rx: 1120, value: 30, sensor: sensorOf('s2') },
+              { at: 1060, rx: 1150, value: 30, sensor: sensorOf('s1') },
+              { at: 1210, rx: 1210, value: 30, sensor: sensorOf('s1') },
+            ],
+            3,
+          ],
+        ],
+      },
     );
   });
 });
