@@ -62,6 +62,8 @@ export interface PublishJob {
   readonly ratePerSecond: number;
   readonly messages: number;
   readonly seed: number;
+  /** Sensors of which each second reading breaches `limit`: their alerts change with every one. */
+  readonly alerting?: { readonly sensors: number; readonly limit: number } | undefined;
 }
 
 export interface PublishReport {

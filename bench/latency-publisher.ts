@@ -11,7 +11,7 @@ const TICK_MS = 1;
  * being published later and looking fast (coordinated omission).
  */
 serveJobs<PublishJob, PublishReport>(async (job, report) => {
-  const { broker, ratePerSecond, messages } = job;
+  const { broker, ratePerSecond, messages, alerting } = job;
   const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot));
   const random = seeded(job.seed);
   const startMs = Date.now() + 50;
@@ -24,7 +24,9 @@ serveJobs<PublishJob, PublishReport>(async (job, report) => {
     for (; sent < due; sent++) {
       const dueMs = startMs + Math.floor((sent * 1000) / ratePerSecond);
       maxLateMs = Math.max(maxLateMs, nowMs - dueMs);
-      chunk.push({ sensor: sent % SENSORS, payload: payloadOf(dueMs, random) });
+      const sensor = sent % SENSORS;
+      const breaches = sensor < (alerting?.sensors ?? 0) && Math.floor(sent / SENSORS) % 2 === 0;
+      chunk.push({ sensor, payload: payloadOf(dueMs, random, breaches ? alerting?.limit : undefined) });
     }
     publisher.send(chunk);
     await new Promise((resolve) => setTimeout(resolve, TICK_MS));

@@ -60,9 +60,9 @@ export function topicsOf(root: string): readonly string[] {
   });
 }
 
-/** A payload as a small sensor sends it: about 70 bytes. */
-export function payloadOf(timeMs: number, random: () => number): string {
-  return `{"ts":${timeMs},"temperature":${temperature(random)},"humidity":${humidity(random)},"battery":97}`;
+/** A payload as a small sensor sends it: about 70 bytes. `above`: its temperature is by so much higher. */
+export function payloadOf(timeMs: number, random: () => number, above = 0): string {
+  return `{"ts":${timeMs},"temperature":${temperature(random) + above},"humidity":${humidity(random)},"battery":97}`;
 }
 
 export interface Message {

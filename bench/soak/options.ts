@@ -12,6 +12,10 @@ export interface SoakOptions {
   readonly rate: number;
   /** That fall silent together. */
   readonly sensors: number;
+  /** Sensors whose alerts change with each of their readings. */
+  readonly alerting: number;
+  /** `alerts.allowed_lateness` in seconds. */
+  readonly lateness: number;
   readonly databaseUrl: string | undefined;
   /** How soon after the outage all must be stored. */
   readonly drainSeconds: number;
@@ -35,6 +39,9 @@ The daemon under load for a long time, with a mosquitto and a TimescaleDB of its
                        (default: 120, at least 60)
   --rate N             messages a second, QoS 1 (default: 1000)
   --sensors N          silence: how many (default: 100000)
+  --alerting N         outage: of the 200 sensors, so many whose alerts change with each reading; the load goes on while the
+                       spool drains (default: 0)
+  --lateness N         outage: seconds of alerts.allowed_lateness (default: 0)
   --database-url URL   a TimescaleDB server (superuser) instead of the embedded one; a database is made for the run and
                        dropped after it
   --drain-seconds N    outage: all must be stored so long after its end (default: 120)
@@ -62,6 +69,8 @@ export function parseOptions(args: readonly string[]): SoakOptions | 'help' {
     }),
     rate: number('--rate', values.rate, 1000, { min: 1, whole: true }),
     sensors: number('--sensors', values.sensors, 100_000, { min: 100, whole: true }),
+    alerting: number('--alerting', values.alerting, 0, { min: 0, whole: true }),
+    lateness: number('--lateness', values.lateness, 0, { min: 0, whole: true }),
     databaseUrl: databaseUrl(values['database-url']),
     drainSeconds: number('--drain-seconds', values['drain-seconds'], 120, { min: 1, whole: true }),
     maxRssMb: number('--max-rss', values['max-rss'], mode === 'silence' ? 1000 : 300, {
@@ -82,6 +91,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         ...{ seconds: text, rate: text, 'database-url': text, tolerance: text, sensors: text },
+        ...{ alerting: text, lateness: text },
         ...{ 'drain-seconds': text, 'max-rss': text, json: flag, help: flag },
       },
     });

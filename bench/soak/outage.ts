@@ -74,14 +74,19 @@ export async function soakOutage(deps: SoakDeps): Promise<readonly Line[]> {
   const publishing = stage.publish(seconds);
   const breached = await breaches(alarm, seconds, signal);
   const { messages } = await publishing;
+  const untilMs = Date.now();
+  // Draining with the load going on is what a fleet does.
+  const further = options.alerting > 0 ? stage.publish(drainSeconds) : undefined;
   stage.link.resume();
   const backMs = performance.now();
   progress('the database is back');
   const sent = warmed + messages + breached.length;
-  const all = await storedWithin(stage, sent, drainSeconds, signal);
+  const all = await storedWithin(stage, sent, drainSeconds, signal, untilMs);
   const drainS = (performance.now() - backMs) / 1000;
+  const more = (await further)?.messages ?? 0;
+  if (more > 0) await storedWithin(stage, sent + more, drainSeconds, signal);
   await watch.stop();
-  const stored = await stage.stored();
+  const stored = (await stage.stored()) - more;
   await stage.stopDaemon();
   const lateness = breached.map(({ n, atMs }) => (watch.alertedAtMs.get(deviceOf(n)) ?? NaN) - atMs);
   return [
@@ -124,9 +129,10 @@ async function storedWithin(
   rows: number,
   seconds: number,
   signal: AbortSignal,
+  untilMs?: number,
 ): Promise<boolean> {
   const deadline = performance.now() + seconds * 1000;
-  while ((await stage.stored()) < rows) {
+  while ((await stage.stored(untilMs)) < rows) {
     if (performance.now() > deadline || signal.aborted) return false;
     await delay(200, signal);
   }

@@ -31,7 +31,7 @@ export interface SoakStage {
   /** Messages at the rate of the run; resolves when the broker has them all. */
   publish(seconds: number): Promise<PublishReport>;
   /** Readings in the database, asked for past the link. */
-  stored(): Promise<number>;
+  stored(untilMs?: number): Promise<number>;
   stopDaemon(): Promise<void>;
 }
 
@@ -51,22 +51,32 @@ export async function setStage({ options, releasers, progress }: SoakDeps): Prom
   const daemon = new Child<SoakJob, SoakReport>('soak/daemon', releasers);
   const config = {
     ...plain(broker, url.href, stateDir),
-    alerts: { metrics: { temperature: { max: LIMIT } } },
+    alerts: {
+      metrics: { temperature: { max: LIMIT } },
+      allowed_lateness: `${options.lateness}s`,
+    },
   };
   await daemon.ask({ kind: 'start', config: JSON.stringify(config) }, START_MS);
   let seed = 0;
+  const alerting = { sensors: options.alerting, limit: LIMIT };
   return {
     broker,
     link,
     look: async (phase) => (await daemon.ask({ kind: 'look', phase }, LOOK_MS)) as Look,
     publish: async (seconds) => {
       const publisher = new Child<PublishJob, PublishReport>('latency-publisher', releasers);
-      const job = { broker, ratePerSecond: options.rate, messages: options.rate * seconds, seed: ++seed };
+      const job = {
+        broker,
+        ratePerSecond: options.rate,
+        messages: options.rate * seconds,
+        seed: ++seed,
+        alerting,
+      };
       const report = await publisher.ask(job, (seconds + 120) * 1000);
       await publisher.end();
       return report;
     },
-    stored: () => count(database.url),
+    stored: (untilMs = Infinity) => count(database.url, untilMs),
     stopDaemon: async () => {
       await daemon.ask({ kind: 'stop' }, START_MS);
       await daemon.end();
@@ -80,11 +90,14 @@ export function plain(broker: BenchBroker, databaseUrl: string, stateDir: string
   return { ...(JSON.parse(text) as object), alerts_file: undefined };
 }
 
-async function count(url: string): Promise<number> {
+async function count(url: string, untilMs: number): Promise<number> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    const { rows } = await client.query<{ n: number }>('SELECT count(*)::int AS n FROM sensor_readings');
+    const { rows } = await client.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM sensor_readings WHERE time <= coalesce(to_timestamp($1), 'infinity')",
+      [Number.isFinite(untilMs) ? untilMs / 1000 : null],
+    );
     return rows[0]?.n ?? 0;
   } finally {
     await client.end();
