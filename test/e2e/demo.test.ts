@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -47,7 +47,7 @@ describe('npm run demo', () => {
   const rowsNow = async () => {
     const { stdout } = await fieldwatch(['readings', 'recent', '--limit', '10000', '--json'], {
       cwd: dir,
-      env,
+      env: { ...env, FIELDWATCH_EMBEDDED_DATA_DIR: './data/demo' },
     });
     return stdout.trim().split('\n').length;
   };
@@ -60,6 +60,8 @@ describe('npm run demo', () => {
     expect(stopMs).toBeLessThan(5000);
     expect(storedIn(output)).toBeGreaterThan(0);
     expect(await rowsNow()).toBe(storedIn(output));
+    // Apart from what the daemon keeps: no invented sensor gets among those of the user.
+    await expect(stat(join(dir, 'data/pgdata'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it('goes on with the data that is there', async () => {
