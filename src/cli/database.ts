@@ -1,3 +1,4 @@
+import { createSystemClock } from '../adapters/clock.ts';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import type pg from 'pg';
 import { silentLogger } from '../adapters/logger.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
-import { createPool } from '../adapters/timescale/pool.ts';
+import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import type { Config } from '../config/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
@@ -74,7 +75,7 @@ async function withPool<T>(config: Config, url: string, run: (pool: pg.Pool) => 
   try {
     return await run(pool);
   } finally {
-    await pool.end();
+    await endPool(pool, createSystemClock());
   }
 }
 

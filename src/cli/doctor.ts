@@ -4,7 +4,7 @@ import { probeBroker } from '../adapters/mqtt/probe.ts';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { examineServer } from '../adapters/timescale/examine.ts';
 import { status } from '../adapters/timescale/migrate.ts';
-import { createPool } from '../adapters/timescale/pool.ts';
+import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { connectOptions, databaseOptions, mqttOptions } from '../app/options.ts';
 import { exposuresOf, loadConfig, type Config } from '../config/index.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
@@ -120,7 +120,7 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     seen.push(...judgeTotals(await totals(db), limits));
     return [...seen, ...(await lookAtPolicies(config, url)), ...(await lookAtDuty(config, db, nowMs))];
   } finally {
-    await pool.end();
+    await endPool(pool, createSystemClock());
   }
 }
 

@@ -1,6 +1,7 @@
+import { createSystemClock } from '../adapters/clock.ts';
 import { databaseOptions } from '../app/options.ts';
 import { withDatabaseUrl } from './database.ts';
-import { createPool } from '../adapters/timescale/pool.ts';
+import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { migrateDatabase, status, type MigrationStatus } from '../adapters/timescale/migrate.ts';
 import { silentLogger } from '../adapters/logger.ts';
 import { loadConfig } from '../config/index.ts';
@@ -37,7 +38,7 @@ async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
       try {
         return report(cli, await status(pool), options.json === true);
       } finally {
-        await pool.end();
+        await endPool(pool, createSystemClock());
       }
     }
     const result = await migrateDatabase(database, {

@@ -7,6 +7,14 @@ export function cut(client: pg.Client): void {
   connection?.stream?.destroy();
 }
 
+/** For the answer to a farewell. */
+const END_PATIENCE_MS = 2000;
+
+/** Ends a connection in order, and hangs up where the other side does not answer that. Never rejects. */
+export async function endClient(client: pg.Client): Promise<void> {
+  await bounded(client, END_PATIENCE_MS, () => client.end()).catch(() => undefined);
+}
+
 /**
  * What `ask` asks of `client`, for no longer than `limitMs`. A server with a statement_timeout below that says why; one
  * that is gone without a word, is frozen, or has no such limit (the embedded one) says nothing, and is hung up on.

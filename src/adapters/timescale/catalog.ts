@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
 import { FieldwatchError } from '../../core/errors.ts';
-import { cut } from './bounded.ts';
+import { cut, endClient } from './bounded.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
@@ -47,7 +47,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
 
   function drop(lost: pg.Client): void {
     if (client === lost) client = undefined;
-    void lost.end().catch(() => undefined);
+    void endClient(lost);
   }
 
   async function select(text: string, values: readonly unknown[]): Promise<readonly CatalogRow[]> {
@@ -84,7 +84,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
       closed = true;
       const open = client;
       client = undefined;
-      if (open !== undefined) await open.end().catch(() => undefined);
+      if (open !== undefined) await endClient(open);
     },
   };
 }

@@ -4,11 +4,15 @@ import { FieldwatchError } from '../../core/errors.ts';
 import { bounded, cut } from './bounded.ts';
 import { clientConfig, DEFAULT_TIMEOUTS, tlsOf, urlOf, type DatabaseOptions } from './connection.ts';
 import { databaseError, judge } from './errors.ts';
-import { watchLink } from './link-watch.ts';
+import { sightOf, watchLink } from './link-watch.ts';
 import { settleScript, type Backend, type ServerFacts } from './pinned-settings.ts';
 
 /** Former backends that are remembered: enough for all connections of a pool. */
 const MAX_FORMER = 64;
+/** A statement without a limit of its own: a migration over much data. */
+const UNLIMITED_ANSWER_MS = 3_600_000;
+/** Past the server's own limit, so that a slow server answers first. */
+const GRACE_MS = 5000;
 
 /**
  * The one place that makes connections to the database: to the first host that answers and is what was asked for, with
@@ -100,12 +104,18 @@ export class Connector {
       await this.#endFormer(client, limitMs);
       this.#remember(client, facts);
       const { host, port } = client;
-      watchLink(client, facts, {
-        patienceMs: limitMs,
-        connect: () => new pg.Client({ ...this.config(), host, port }),
-      });
+      const beside = () => new pg.Client({ ...this.config(), host, port });
+      watchLink(client, { patienceMs: limitMs, sight: () => sightOf(facts, beside, limitMs) });
+    } else {
+      watchLink(client, { patienceMs: this.#blindPatienceMs(), sight: () => Promise.resolve('gone') });
     }
     return facts;
+  }
+
+  /** For a server process that cannot be looked at (behind a pooler, or embedded): past any answer it may still give. */
+  #blindPatienceMs(): number {
+    const limitMs = this.#options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs;
+    return limitMs === 0 ? UNLIMITED_ANSWER_MS : limitMs + GRACE_MS;
   }
 
   /** When the connection ends in whatever way; a backend that ended with it is not found later. */

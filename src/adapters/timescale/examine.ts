@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
+import { endClient } from './bounded.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
@@ -30,7 +31,7 @@ export async function examineServer(options: DatabaseOptions): Promise<ServerRep
   } catch (error) {
     throw databaseError(error, 'connecting');
   } finally {
-    await client.end().catch(() => undefined);
+    await endClient(client);
   }
 }
 
@@ -74,7 +75,7 @@ async function poolerOf(client: pg.Client, connector: Connector): Promise<Server
     }
     return 'session';
   } finally {
-    await other.end().catch(() => undefined);
+    await endClient(other);
   }
 }
 

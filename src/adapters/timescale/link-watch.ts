@@ -7,12 +7,12 @@ import type { Backend } from './pinned-settings.ts';
 export interface LinkWatchOptions {
   /** How long a server that was asked something may be silent before it is looked at. */
   readonly patienceMs: number;
-  /** A client for another connection to the same server, not yet connected. */
-  readonly connect: () => pg.Client;
+  /** What the other end does meanwhile, as seen from beside the connection. */
+  readonly sight: () => Promise<Sight>;
 }
 
 /** `waiting`: the backend waits for us while we wait for it; what is between has been lost. */
-type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
+export type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
 
 /**
  * A link that is half open says nothing: TCP holds what was sent for a quarter of an hour, and a statement's time limit
@@ -20,7 +20,7 @@ type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
  * the backend does. A backend that works is left in peace however long it takes; where it is gone, waits for us at two
  * looks, or the server itself does not answer, the connection is cut: the next one of its `Connector` ends the backend.
  */
-export function watchLink(client: pg.Client, backend: Backend, options: LinkWatchOptions): void {
+export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
   const stream = client.connection.stream as Socket;
   let receivedAt = performance.now();
   let [progress, waiting, looking] = [0, 0, false];
@@ -32,7 +32,7 @@ export function watchLink(client: pg.Client, backend: Backend, options: LinkWatc
 
   async function look(): Promise<void> {
     looking = true;
-    const sight = await sightOf(backend, options);
+    const sight = await options.sight();
     looking = false;
     if (!owesAnswer(client) || performance.now() - receivedAt < options.patienceMs) return;
     waiting = sight === 'waiting' ? waiting + 1 : 0;
@@ -53,10 +53,15 @@ export function watchLink(client: pg.Client, backend: Backend, options: LinkWatc
 const owesAnswer = (client: pg.Client): boolean =>
   (client as unknown as { readonly readyForQuery: boolean }).readyForQuery === false;
 
-async function sightOf(backend: Backend, options: LinkWatchOptions): Promise<Sight> {
+/** Asked over another connection to the same server, which `connect` makes. */
+export async function sightOf(
+  backend: Backend,
+  connect: () => pg.Client,
+  patienceMs: number,
+): Promise<Sight> {
   try {
     const rows = await askAside<{ state: string | null; wait: string | null }>(
-      options,
+      { connect, patienceMs },
       'SELECT state, wait_event AS wait FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz',
       backend,
     );
@@ -70,7 +75,7 @@ async function sightOf(backend: Backend, options: LinkWatchOptions): Promise<Sig
 }
 
 async function askAside<Row extends pg.QueryResultRow>(
-  { connect, patienceMs }: LinkWatchOptions,
+  { connect, patienceMs }: { connect: () => pg.Client; patienceMs: number },
   text: string,
   { pid, startedAt }: Backend,
 ): Promise<readonly Row[]> {

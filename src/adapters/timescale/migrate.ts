@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
+import { endClient } from './bounded.ts';
 import { lockKey, type DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError, judge } from './errors.ts';
@@ -69,27 +70,34 @@ async function applyPending(
   return { from, to: migrations.length, applied };
 }
 
-/** `migrate` on a connection of its own, without time limits: creating policies over much data may take long. */
+/**
+ * `migrate` on connections of its own: one that looks, with the usual time limits, and where there is something to apply
+ * one without, because creating policies over much data may take long.
+ */
 export async function migrateDatabase(
   database: string | DatabaseOptions,
   options: MigrateOptions = {},
 ): Promise<MigrateResult> {
   const given = typeof database === 'string' ? { url: database } : database;
+  const named = { ...given, applicationName: `${given.applicationName ?? 'fieldwatch'} migrate` };
+  const migrations = options.migrations ?? loadMigrations();
   try {
-    const connector = new Connector({
-      ...given,
-      applicationName: `${given.applicationName ?? 'fieldwatch'} migrate`,
-      statementTimeoutMs: 0,
-      lockTimeoutMs: 0,
-    });
-    const client = await connector.open();
-    try {
-      return await migrate(client, options);
-    } finally {
-      await client.end().catch(() => undefined);
-    }
+    const version = await onConnection(named, (client) => versionOf(client, migrations));
+    if (version === migrations.length) return { from: version, to: version, applied: [] };
+    return await onConnection({ ...named, statementTimeoutMs: 0, lockTimeoutMs: 0 }, (client) =>
+      migrate(client, { ...options, migrations }),
+    );
   } catch (error) {
     throw databaseError(error, 'migrating');
+  }
+}
+
+async function onConnection<T>(options: DatabaseOptions, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await new Connector(options).open();
+  try {
+    return await use(client);
+  } finally {
+    await endClient(client);
   }
 }
 

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { dueJobs, type JobRun, type PolicyJobs, type ScheduledJob } from '../../core/policy/due.ts';
-import { bounded, cut } from './bounded.ts';
+import { bounded, cut, endClient } from './bounded.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError, judge } from './errors.ts';
@@ -83,7 +83,7 @@ export function createPolicyJobs(options: PolicyJobsOptions): ClosablePolicyJobs
       } finally {
         endings.cancel();
         open = undefined;
-        await bounded(client, GRACE_MS, () => client.end()).catch(() => undefined);
+        await endClient(client);
       }
     },
     async close() {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { CatalogRow } from '../../core/policy/catalog.ts';
 import type { RepairHand } from '../../core/policy/repair.ts';
-import { bounded } from './bounded.ts';
+import { bounded, endClient } from './bounded.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
@@ -69,7 +69,7 @@ export function createRepairHand(options: RepairHandOptions): ClosableRepairHand
     async close() {
       const open = client;
       client = undefined;
-      await open?.end().catch(() => undefined);
+      if (open !== undefined) await endClient(open);
     },
   };
 }
