@@ -75,7 +75,8 @@ function mendPressure(draft: DraftRoute, { metrics }: RouteTrial): DraftRoute {
   };
 }
 
-const CORE_SUFFIX = new RegExp(`_(${CORE_METRICS.join('|')})$`);
+const CORE_SUFFIX = new RegExp(`[_/](${CORE_METRICS.join('|')})$`, 'i');
+const coreOf = (name: string): string | undefined => CORE_SUFFIX.exec(name)?.[1]?.toLowerCase();
 
 /**
  * `bedroom_temperature` of a device with no other temperature is its temperature, which rules and queries know. Only
@@ -84,21 +85,20 @@ const CORE_SUFFIX = new RegExp(`_(${CORE_METRICS.join('|')})$`);
 function mendNames(draft: DraftRoute, { devices }: RouteTrial): DraftRoute {
   const { route, hints } = draft;
   const taken = new Set(Object.keys(route.metric_map ?? {}));
-  if (effectiveConfig(route).codec !== 'scalar') return draft;
+  if (!topicNamesMetric(route)) return draft;
   const candidates = new Set(
     [...devices.values()].flatMap((names) => [...names]).filter((name) => CORE_SUFFIX.test(name)),
   );
   const alone = [...candidates].filter((name) => {
-    const core = CORE_SUFFIX.exec(name)?.[1];
+    const core = coreOf(name);
     return [...devices.values()].every(
       (names) =>
-        !names.has(name) ||
-        [...names].every((one) => one === name || (one !== core && CORE_SUFFIX.exec(one)?.[1] !== core)),
+        !names.has(name) || [...names].every((one) => one === name || (one !== core && coreOf(one) !== core)),
     );
   });
   const found = alone.filter((name) => !taken.has(name)).slice(0, MAX_RENAMED);
   if (found.length === 0) return draft;
-  const renamed = Object.fromEntries(found.map((name) => [name, CORE_SUFFIX.exec(name)?.[1] ?? name]));
+  const renamed = Object.fromEntries(found.map((name) => [name, coreOf(name) ?? name]));
   return {
     route: { ...route, metric_map: { ...route.metric_map, ...renamed } },
     hints: [
@@ -108,6 +108,11 @@ function mendNames(draft: DraftRoute, { devices }: RouteTrial): DraftRoute {
       ]),
     ],
   };
+}
+
+function topicNamesMetric(route: RouteConfig): boolean {
+  const { codec, topic } = effectiveConfig(route);
+  return codec === 'scalar' || topicList(topic).some((text) => /\{metric(?:\.\.\.)?\}/.test(text));
 }
 
 /** Topics that never gave a number are ignored: by name of the metric where the topic has one, else one by one. */

@@ -1,51 +1,59 @@
 import type { RouteConfig } from '../route-config.ts';
 import type { Observed } from './observed.ts';
 import { groupedBy } from './grouped.ts';
-import { kindOf, ownTopics, scalarTopic, type OwnTopic } from './own-topics.ts';
+import { knownValueRoutes } from './known-values.ts';
+import {
+  isSingleValue,
+  kindOf,
+  namedTopics,
+  ownTopics,
+  type OwnRoute,
+  type OwnTopic,
+  type ScalarTopic,
+} from './own-topics.ts';
 import { recordShape } from './records.ts';
 import { commonLevels, groupTopics, namePattern, type TopicFacts, type TopicGroup } from './structure.ts';
 import { lineTags } from './lines.ts';
-
-/** A route for payloads that belong to no ecosystem, told by the structure of their topics. */
-export interface OwnRoute {
-  readonly route: RouteConfig;
-  readonly localTimes: readonly { readonly text: string; readonly receivedAtMs: number }[];
-}
 
 /** More than a person reads; beyond it the topics have no structure, and more routes would only cost. */
 const MAX_ROUTES = 100;
 
 /** Routes for what no ecosystem claims, those of most topics. Those that say most about the topic come first. */
 export function ownRoutes(all: readonly Observed[]): OwnRoute[] {
-  const { route: victron, rest: messages } = victronRoute(all);
+  const { routes: known, rest: messages } = knownValueRoutes(all);
   const byKind = groupedBy(ownTopics(messages), (topic) => kindOf(topic.messages));
+  const single = groupedBy(byKind.get('tree') ?? [], isSingleValue);
+  const values = namedTopics(single.get(true) ?? [], false);
+  const trees = [...(single.get(false) ?? []), ...values.others];
   const routes = [
-    ...victron,
-    ...largest(groupTopics(byKind.get('tree') ?? [])).map(treeRoute),
+    ...known,
+    ...valueRoutes(values.named, 'json'),
+    ...largest(groupTopics(trees)).map(treeRoute),
     ...largest(groupTopics(byKind.get('senml') ?? [])).map(senmlRoute),
     ...largest(groupTopics(byKind.get('lines') ?? [])).map(lineRoute),
     ...largest(groupTopics(byKind.get('table') ?? [])).map(tableRoute),
-    ...scalarRoutes(byKind.get('number') ?? []),
+    ...valueRoutes(namedTopics(byKind.get('number') ?? [], true).named, 'scalar'),
   ];
-  return merged(routes).sort((a, b) => openness(a.route) - openness(b.route));
+  return toldApart(merged(routes)).sort((a, b) => openness(a.route) - openness(b.route));
 }
 
-const VICTRON = /^N\/[^/]+\/[a-z]+\/\d+\/./;
+/** Topics that end alike would be one device: then the levels before it are part of its name. */
+function toldApart(routes: readonly OwnRoute[]): OwnRoute[] {
+  const named = ({ route }: OwnRoute): string | undefined => (isFixed(route) ? route.device : undefined);
+  const byDevice = groupedBy(routes, named);
+  return routes.map((one) => {
+    const device = named(one);
+    if (device === undefined || byDevice.get(device)?.length === 1) return one;
+    return { ...one, route: { ...one.route, device: levelsUntil(String(one.route.topic), device) } };
+  });
+}
 
-/** Venus OS (dbus-mqtt): the path behind the instance is the metric, however deep; `value` may be null for a while. */
-function victronRoute(messages: readonly Observed[]): {
-  readonly route: readonly OwnRoute[];
-  readonly rest: readonly Observed[];
-} {
-  const isVictron = ({ topic, document }: Observed): boolean =>
-    VICTRON.test(topic) && document !== undefined && Object.hasOwn(document, 'value');
-  if (!messages.some(isVictron)) return { route: [], rest: messages };
-  const route = {
-    topic: 'N/{portal}/{service}/{instance}/{metric...}',
-    codec: 'json',
-    device: '{portal}/{service}/{instance}',
-  };
-  return { route: [{ route, localTimes: [] }], rest: messages.filter((one) => !VICTRON.test(one.topic)) };
+const isFixed = ({ device }: RouteConfig): boolean => device !== undefined && !device.includes('{');
+
+function levelsUntil(topic: string, device: string): string {
+  const levels = topic.split('/').filter((level) => level !== '' && !/^[{+#]/.test(level));
+  const at = levels.lastIndexOf(device);
+  return at < 0 ? device : levels.slice(0, at + 1).join('/');
 }
 
 /** Of so many that most are one topic each, the largest. */
@@ -111,9 +119,14 @@ function namesOf(
 const TAIL =
   /^(?:data|readings?|state|telemetry|sensors?|status|json|up|values?|measurements?|tele|attributes|info)$/i;
 
-/** One topic alone does not tell which level is the device: the last that is no mere word for "data". */
-function lonelyDevice(levels: readonly (string | undefined)[]): string {
-  const named = levels.filter((level) => level !== undefined && level !== '');
+/**
+ * One topic alone does not tell which level is the device: the last that is no mere word for "data", of those before
+ * `end` where there are any.
+ */
+function lonelyDevice(levels: readonly (string | undefined)[], end = levels.length): string {
+  const isNamed = (level: string | undefined): boolean => level !== undefined && level !== '';
+  const before = levels.slice(0, end).filter(isNamed);
+  const named = before.length > 0 ? before : levels.filter(isNamed);
   const found = named.findLast((level) => !TAIL.test(level ?? '')) ?? named[0] ?? 'device';
   // Braces would be segments.
   return found.replace(/[{}]/g, '_');
@@ -159,20 +172,36 @@ function lineRoute(group: TopicGroup<OwnTopic>): OwnRoute {
   };
 }
 
-function scalarRoutes(topics: readonly OwnTopic[]): OwnRoute[] {
-  const scalars = topics.map(scalarTopic).filter((topic) => topic !== undefined);
-  const byMetricAt = groupedBy(scalars, ({ metricAt, levels }) => `${metricAt} ${levels.length}`);
-  return [...byMetricAt.values()].flatMap((list) => {
-    const metricAt = list[0]?.metricAt ?? 0;
-    return largest(groupTopics(list)).map((group) => {
-      const levels = commonLevels(group.topics);
-      const { topic, device, namesDevice } = namePattern(
-        { ...group, levels },
-        new Map([[metricAt, 'metric']]),
+/** Topics of single values: plain ones, or each in a JSON object. */
+function valueRoutes(topics: readonly ScalarTopic[], codec: 'scalar' | 'json'): OwnRoute[] {
+  const byMetricAt = groupedBy(topics, ({ metricAt, levels }) => `${metricAt} ${levels.length}`);
+  return [...byMetricAt.values()].flatMap((list) =>
+    largest(groupTopics(list)).map((group) => valueRoute(group, list[0]?.metricAt ?? 0, codec)),
+  );
+}
+
+function valueRoute(group: TopicGroup<ScalarTopic>, metricAt: number, codec: 'scalar' | 'json'): OwnRoute {
+  const samples = samplesOf(group);
+  const shape = codec === 'json' ? recordShape(samples) : undefined;
+  // What else is in such an object describes the value; only a usual key names its device.
+  const inPayload = shape?.devices !== undefined && shape.config.device_path === undefined;
+  const levels = commonLevels(group.topics);
+  const fixed = new Map(metricAt > 0 ? [[metricAt, 'metric']] : []);
+  const { topic, device, namesDevice } = namePattern({ ...group, levels }, fixed);
+  const own = namesDevice
+    ? device
+    : lonelyDevice(
+        levels.filter((_, at) => at !== metricAt),
+        metricAt,
       );
-      const own = namesDevice ? device : lonelyDevice(levels.slice(0, metricAt));
-      const route = { topic, codec: 'scalar', ...compressionOf(samplesOf(group)) };
-      return { route: own === undefined ? route : { ...route, device: own }, localTimes: [] };
-    });
-  });
+  const { time } = shape?.config ?? {};
+  const route = {
+    topic,
+    codec,
+    ...compressionOf(samples),
+    ...(metricAt > 0 ? {} : { metric: levels[0] }),
+    ...(own === undefined || inPayload ? {} : { device: own }),
+    ...(time === undefined ? {} : { time }),
+  };
+  return { route, localTimes: shape?.localTimes ?? [] };
 }

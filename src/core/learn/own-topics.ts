@@ -1,6 +1,15 @@
+import type { RouteConfig } from '../route-config.ts';
 import { groupedBy } from './grouped.ts';
 import type { Observed } from './observed.ts';
+import { isQuantity, singleValueKey } from './quantity.ts';
+import { TIME_NAMES } from './records.ts';
 import { METRIC_LEVEL, type TopicFacts } from './structure.ts';
+
+/** A route for payloads that belong to no ecosystem, told by the structure of their topics. */
+export interface OwnRoute {
+  readonly route: RouteConfig;
+  readonly localTimes: readonly { readonly text: string; readonly receivedAtMs: number }[];
+}
 
 /** Everything of one topic that no ecosystem claims. */
 export interface OwnTopic extends TopicFacts {
@@ -8,7 +17,7 @@ export interface OwnTopic extends TopicFacts {
   readonly messages: readonly Observed[];
 }
 
-/** A topic whose messages are single values; `levels` has METRIC_LEVEL where the metric is named. */
+/** A topic whose messages are single values; its `levels` have METRIC_LEVEL where the metric is named. */
 export interface ScalarTopic extends OwnTopic {
   readonly metricAt: number;
 }
@@ -24,6 +33,14 @@ export function kindOf(messages: readonly Observed[]): 'tree' | 'senml' | 'lines
     (kind) => [kind, counts.get(kind) ?? 0] as const,
   );
   return most.reduce((best, one) => (one[1] > best[1] ? one : best))[0];
+}
+
+/** True where each message is one value in a JSON object, with what describes it. */
+export function isSingleValue({ messages }: OwnTopic): boolean {
+  const isTime = (key: string): boolean => TIME_NAMES.test(key);
+  return messages.every(
+    ({ document }) => document !== undefined && singleValueKey(document, isTime) !== undefined,
+  );
 }
 
 export function ownTopics(messages: readonly Observed[]): OwnTopic[] {
@@ -48,12 +65,65 @@ function signatureOf(messages: readonly Observed[]): Set<string> {
   return signature;
 }
 
-/** Where a single value's topic names the metric: the last level that is no mere word for "value". */
-export function scalarTopic(topic: OwnTopic): ScalarTopic | undefined {
-  const last = topic.levels.length - 1;
-  const metricAt = GENERIC.test(topic.levels[last] ?? '') && last > 1 ? last - 1 : last;
-  // Nothing before the metric: nothing that could be the device.
-  if (metricAt === 0) return undefined;
-  const levels = topic.levels.map((level, at) => (at === metricAt ? METRIC_LEVEL : level));
+/** Topics of single values, with the level that names the metric; `others` have none that could. */
+export interface NamedTopics {
+  readonly named: readonly ScalarTopic[];
+  readonly others: readonly OwnTopic[];
+}
+
+/**
+ * Where topics of single values name the metric. `usual`: without any sign it is the last level, as people write it for
+ * plain values; else a level counts that says a quantity, or that varies for one device.
+ */
+export function namedTopics(topics: readonly OwnTopic[], usual: boolean): NamedTopics {
+  const named: ScalarTopic[] = [];
+  const others: OwnTopic[] = [];
+  for (const alike of groupedBy(topics, likeness).values()) {
+    const metricAt = metricLevel(alike, usual);
+    for (const topic of alike)
+      if (metricAt === undefined) others.push(topic);
+      else named.push(withMetricAt(topic, metricAt));
+  }
+  return { named, others };
+}
+
+/** The same first level, the same levels that are empty, and a last one that names something or does not. */
+function likeness({ levels }: OwnTopic): string {
+  const isGeneric = GENERIC.test(levels.findLast((level) => level !== '') ?? '');
+  return `${levels[0]} ${isGeneric} ${levels.map((level) => (level === '' ? '' : '+')).join('/')}`;
+}
+
+function withMetricAt(topic: OwnTopic, metricAt: number): ScalarTopic {
+  // A pattern must not begin with what varies: each quantity has a route of its own then.
+  const levels = topic.levels.map((level, at) => (at === metricAt && at > 0 ? METRIC_LEVEL : level));
   return { ...topic, levels, metricAt, signature: new Set() };
+}
+
+/** Topics of the same length and the same first level. */
+function metricLevel(topics: readonly OwnTopic[], usual: boolean): number | undefined {
+  const [{ levels } = { levels: [] }] = topics;
+  const last = levels.findLastIndex((level) => level !== '');
+  const end = GENERIC.test(levels[last] ?? '') && last > 1 ? last - 1 : last;
+  const places = Array.from({ length: end + 1 }, (_, at) => end - at).filter((at) => levels[at] !== '');
+  // Nothing but the metric: nothing that could be the device.
+  if (places.length < 2) return undefined;
+  const quantity = places.find((at) => sayQuantities(topics.map((topic) => topic.levels[at] ?? '')));
+  // The first level alone may be a house, or whatever the broker is about.
+  if (quantity !== undefined && (quantity > 0 || usual)) return quantity;
+  return usual || variesForOneDevice(topics, end) ? end : undefined;
+}
+
+function sayQuantities(names: readonly string[]): boolean {
+  const distinct = [...new Set(names)];
+  return distinct.filter(isQuantity).length * 2 >= distinct.length;
+}
+
+/** The same names at this level under several beginnings, and several of them under one. */
+function variesForOneDevice(topics: readonly OwnTopic[], at: number): boolean {
+  const beginnings = groupedBy(topics, ({ levels }) => levels.slice(0, at).join('/'));
+  const namesOf = (list: readonly OwnTopic[]): Set<string> =>
+    new Set(list.map(({ levels }) => levels[at] ?? ''));
+  const several = [...beginnings.values()].map(namesOf).filter((names) => names.size > 1);
+  const [first] = several;
+  return first !== undefined && several.slice(1).some((names) => [...names].some((name) => first.has(name)));
 }

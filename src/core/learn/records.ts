@@ -1,13 +1,13 @@
-import { isObject, own, type Doc } from '../mapping/document.ts';
-import { aliasOf } from '../mapping/alias.ts';
+import { isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
 import { DEVICE_KEYS } from '../mapping/device.ts';
-import { isNumericText } from '../mapping/value.ts';
 import { parseTime } from '../mapping/instant.ts';
 import { TIME_KEYS } from '../mapping/time.ts';
 import { UTC } from '../mapping/zone.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { hasNumber } from './aside.ts';
+import { singleValueKey } from './quantity.ts';
 import { isLocalTime } from './recognition.ts';
+import { textFields } from './text-fields.ts';
 import type { Observed } from './observed.ts';
 
 /** How the records of a JSON (CBOR, MessagePack) topic lie, in the words of a route. */
@@ -21,13 +21,25 @@ export interface RecordShape {
 
 const METRICS_KEYS = /^(?:values?|data|metrics|measurements?|readings?|sensors?|fields|payload|telemetry)$/i;
 const ASIDE = /^(?:errors?|metas?|meta_?data|info|header|context|tags)$/i;
-const NAME_KEYS = ['n', 'name', 'key', 'metric', 'type', 'sensor', 'field', 'id', 'label'];
+const NAME_KEYS = [
+  ...['n', 'name', 'key', 'metric', 'type', 'sensor', 'field', 'id', 'label', 'tag', 'variable'],
+  ...['displayname', 'nodeid'],
+];
 const VALUE_KEYS = ['v', 'value', 'val', 'reading'];
 export const TIME_NAMES =
   /^(?:at|when|date|datetime|date_time|epoch|tst|utc|unix_?time|time_?ms|ts_?ms|t_?ms|time_?stamp(?:_?ms)?|(?:created|measured|sampled|sent|updated|recorded|received)_?(?:at|on|time)|last_(?:seen|updated(?:_ts)?)|(?:source|server|device|event|msg|message|gateway)_?time(?:_?stamp)?|time(?:_?utc)?|ts|t)$/i;
 const DEVICE_NAMES =
   /^(?:dev(?:ice)?_?(?:id|name|eui|uid)?|node(?:_?id|_?name)?|sensor(?:_?id|_?name)?|serial(?:_?n(?:o|umber|r))?|mac(?:_?addr(?:ess)?)?|eui|uuid|unit_?id|station(?:_?id)?|gateway_?id|client_?id|source|name|id)$/i;
+/** What numbers messages or their writers, and measures nothing. */
+const NUMBERING =
+  /^(?:seq(?:uence)?(?:_?n(?:o|umber|r))?|data_?set_?writer_?id|(?:msg|message|packet)_?(?:id|no|number|nr)|f_?cnt|(?:major|minor|spec|schema)_?version|version)$/i;
 const TEN_YEARS_US = 3650 * 86_400_000_000;
+
+/** The members of a pair; the value may lie deeper. */
+interface PairKeys {
+  readonly name: string;
+  readonly value: readonly [string, ...string[]];
+}
 
 /** Reads the shape from samples of one group; the first ones decide, and the trial judges. */
 export function recordShape(messages: readonly Observed[]): RecordShape {
@@ -49,19 +61,15 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
     rootPairs === undefined ? record : first,
     documents[0]?.message.receivedAtMs ?? 0,
   );
-  const time = pairTime ?? timeKey(split.map((one) => ({ ...one, receivedAtMs: one.message.receivedAtMs })));
+  const key = timeKey(split.map((one) => ({ ...one, receivedAtMs: one.message.receivedAtMs })));
+  const time = pairTime ?? (key === undefined ? undefined : pointerTo(key));
   const device = deviceKey(split, rootPairs?.name);
   const texts = split.flatMap(({ record: one, outer, message }) => {
-    const value = time === undefined ? undefined : (own(one, time) ?? own(outer ?? {}, time));
+    const value = time === undefined ? undefined : (valueAt(one, time) ?? valueAt(outer ?? {}, time));
     return isLocalTime(value) && !message.retain ? [{ text: value, receivedAtMs: message.receivedAtMs }] : [];
   });
-  const within = innerOf(record);
   const inner =
-    rootPairs !== undefined
-      ? { pivot: { items: '', name: pointerTo(rootPairs.name), value: pointerTo(rootPairs.value) } }
-      : Object.keys(within).length > 0
-        ? within
-        : textFields(split.map((one) => one.record));
+    rootPairs === undefined ? withFields(innerOf(record), split) : { pivot: pivotOf('', rootPairs) };
   return {
     config: {
       ...(items === undefined ? {} : { items: pointerTo(items) }),
@@ -69,23 +77,51 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
       ...(device === undefined || isUsual(device.key, DEVICE_KEYS)
         ? {}
         : { device_path: pointerTo(device.key) }),
-      ...(time === undefined || isUsual(time, TIME_KEYS) ? {} : { time: { path: pointerTo(time) } }),
+      ...(time === undefined || isUsual(time.slice(1), TIME_KEYS) ? {} : { time: { path: time } }),
     },
     devices: device?.values,
     localTimes: texts,
   };
 }
 
+function withFields(inner: RouteConfig, split: readonly Split[]): RouteConfig {
+  if (inner.pivot !== undefined) return inner;
+  const isNoMetric = (key: string): boolean => TIME_NAMES.test(key) || DEVICE_NAMES.test(key);
+  const records = split.map(({ record }) => record);
+  const fields = textFields(
+    records,
+    inner.metrics_path === undefined ? undefined : pointer(inner.metrics_path).keys[0],
+    isNoMetric,
+  );
+  return fields === undefined ? inner : { ...inner, fields };
+}
+
+const pivotOf = (items: string, { name, value }: PairKeys): NonNullable<RouteConfig['pivot']> => ({
+  items,
+  name: pointerTo(name),
+  value: pointerTo(value[0]) + value.slice(1).map(pointerTo).join(''),
+});
+
+const valueAt = (document: Doc, path: string): unknown => lookup(document, pointer(path));
 const isUsual = (key: string, usual: readonly string[]): boolean => usual.includes(key);
 export const pointerTo = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 const isRecords = (value: unknown): value is Doc[] =>
   Array.isArray(value) && value.length > 0 && value.every((item) => isObject(item) && hasNumber(item, 0));
 /** Names and values in pairs: an array of them is one record, not many. */
-const pairKeys = (value: unknown): { name: string; value: string } | undefined => {
+const pairKeys = (value: unknown): PairKeys | undefined => {
   if (!isRecords(value)) return undefined;
-  const name = NAME_KEYS.find((key) => value.every((pair) => typeof own(pair, key) === 'string'));
-  const number = VALUE_KEYS.find((key) => value.every((pair) => own(pair, key) !== undefined));
-  return name === undefined || number === undefined ? undefined : { name, value: number };
+  const [first = {}] = value;
+  const keys = Object.keys(first);
+  const named = (wanted: readonly string[]): string[] =>
+    wanted.flatMap((one) => keys.filter((key) => key.toLowerCase() === one));
+  const name = named(NAME_KEYS).find((key) => value.every((pair) => typeof own(pair, key) === 'string'));
+  const number = named(VALUE_KEYS).find((key) => value.every((pair) => own(pair, key) !== undefined));
+  if (name === undefined || number === undefined) return undefined;
+  // OPC UA: the value of a node is an object of value, status and times.
+  const inside = own(first, number);
+  const deeper = isObject(inside) ? singleValueKey(inside, (key) => TIME_NAMES.test(key)) : undefined;
+  if (isObject(inside) && deeper === undefined) return undefined;
+  return { name, value: deeper === undefined ? [number] : [number, deeper] };
 };
 
 /** The member that holds the records of a batch. */
@@ -106,7 +142,7 @@ function innerOf(record: Doc): RouteConfig {
   for (const [key, value] of Object.entries(record)) {
     const pairs = pairKeys(value);
     if (pairs === undefined) continue;
-    return { pivot: { items: pointerTo(key), name: pointerTo(pairs.name), value: pointerTo(pairs.value) } };
+    return { pivot: pivotOf(pointerTo(key), pairs) };
   }
   const all = Object.entries(record).filter(([, value]) => isObject(value) && hasNumber(value, 0));
   // Beside the metrics there may be objects of other numbers, such as the codes of errors.
@@ -115,7 +151,11 @@ function innerOf(record: Doc): RouteConfig {
     named.length === 1 && all.every(([key]) => METRICS_KEYS.test(key) || ASIDE.test(key)) ? named : all;
   const [only] = objects;
   const beside = Object.keys(record).some(
-    (key) => typeof record[key] === 'number' && !TIME_NAMES.test(key) && !DEVICE_NAMES.test(key),
+    (key) =>
+      typeof record[key] === 'number' &&
+      !TIME_NAMES.test(key) &&
+      !DEVICE_NAMES.test(key) &&
+      !NUMBERING.test(key),
   );
   if (objects.length !== 1 || only === undefined || beside || !METRICS_KEYS.test(only[0])) return {};
   return { metrics_path: pointerTo(only[0]) };
@@ -141,55 +181,24 @@ function timeKey(split: readonly (Split & { readonly receivedAtMs: number })[]):
   );
 }
 
-/** The member of the pairs that holds the time of each. */
+/** The pointer within the pairs to the time of each. */
 function pairTimeKey(holder: unknown, receivedAtMs: number): string | undefined {
   const lists = Array.isArray(holder) ? [holder] : isObject(holder) ? Object.values(holder) : [];
   const pairs = lists.find((list) => pairKeys(list) !== undefined) as readonly Doc[] | undefined;
   const [first] = pairs ?? [];
   if (first === undefined) return undefined;
-  return Object.keys(first).find(
-    (key) =>
-      TIME_NAMES.test(key) &&
+  const timesOf = (value: unknown): string[] =>
+    isObject(value) ? Object.keys(value).filter((key) => TIME_NAMES.test(key)) : [];
+  const { value: [at] = [''] } = pairKeys(pairs) ?? {};
+  const paths = [...timesOf(first).map((key) => [key]), ...timesOf(own(first, at)).map((key) => [at, key])];
+  return paths
+    .map((path) => path.map(pointerTo).join(''))
+    .find((path) =>
       pairs?.every((pair) => {
-        const timeUs = parseTime(own(pair, key), 'auto', UTC);
+        const timeUs = parseTime(valueAt(pair, path), 'auto', UTC);
         return timeUs !== undefined && Math.abs(timeUs - receivedAtMs * 1000) < TEN_YEARS_US;
       }),
-  );
-}
-
-const MAX_TEXT_FIELDS = 50;
-const TEXT_UNITS: readonly (readonly [RegExp, 'F' | 'C' | 'hPa' | 'kPa' | 'inHg' | 'mV' | undefined])[] = [
-  [/_(?:f|degf|degree_f)$/i, 'F'],
-  [/_(?:c|degc|degree_c)$/i, 'C'],
-  [/_(?:hpa|mbar)$/i, 'hPa'],
-  [/_kpa$/i, 'kPa'],
-  [/_inhg$/i, 'inHg'],
-];
-
-/** Text that holds a number counts in `fields` only: those whose text does in every record. */
-function textFields(records: readonly Doc[]): RouteConfig {
-  const [first] = records;
-  const fields = Object.keys(first ?? {})
-    .filter(
-      (key) =>
-        !TIME_NAMES.test(key) &&
-        !DEVICE_NAMES.test(key) &&
-        aliasOf(key) === undefined &&
-        !/version$/i.test(key),
-    )
-    .filter((key) =>
-      records.every(
-        (one) => typeof own(one, key) === 'string' && isNumericText(String(own(one, key)).trim()),
-      ),
-    )
-    .slice(0, MAX_TEXT_FIELDS)
-    .map((key) => {
-      const [suffix, unit] = TEXT_UNITS.find(([pattern]) => pattern.test(key)) ?? [];
-      const name = suffix === undefined ? key : key.replace(suffix, '');
-      return [name, unit === undefined ? { path: pointerTo(key) } : { path: pointerTo(key), unit }] as const;
-    });
-  const names = new Set(fields.map(([name]) => name));
-  return fields.length === 0 || names.size < fields.length ? {} : { fields: Object.fromEntries(fields) };
+    );
 }
 
 /** So many messages with an id each, of which none comes back: they number the messages. */
@@ -211,9 +220,17 @@ function deviceKey(split: readonly Split[], except?: string): { key: string; val
   const keys = [...(isMeter ? ['id'] : []), ...DEVICE_KEYS, ...others].filter(everywhere);
   const valuesOf = (key: string): string[] => [...new Set(split.map((one) => String(valueOf(one, key))))];
   const repeats = (key: string): boolean => split.length < NUMBERED || valuesOf(key).length < split.length;
-  const key = keys.find(repeats) ?? keys.find((one) => !valuesOf(one).every((value) => EVENT_ID.test(value)));
+  const key = keys.find(repeats) ?? keys.find((one) => !numbersEvents(one, valuesOf(one)));
   return key === undefined ? undefined : { key, values: valuesOf(key) };
 }
 
-/** A UUID, a long hash, a running number: what numbers events, if none comes back. */
+/** Keys that name a thing, though each was heard only once. */
+const THING = /dev|sensor|mac|eui|serial|node|station|meter|unit/i;
+/** A UUID, a long hash, a running number. */
 const EVENT_ID = /^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{16,}|\d+)$/i;
+
+/** Of names of which none came back: whether they are the messages' own. */
+function numbersEvents(key: string, names: readonly string[]): boolean {
+  if (names.every((name) => EVENT_ID.test(name))) return !THING.test(key);
+  return !THING.test(key) && names.some((name) => /\d/.test(name));
+}

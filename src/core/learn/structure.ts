@@ -22,10 +22,11 @@ export const METRIC_LEVEL = '{metric}';
 /** Groups topics by structure. A pattern keeps at least one level as it is, so that it takes no strangers in. */
 export function groupTopics<T extends TopicFacts>(topics: readonly T[]): TopicGroup<T>[] {
   const groups: { readonly signature: ReadonlySet<string>; readonly topics: T[] }[] = [];
-  // Only topics of the same length and the same first level can be one group here.
+  // Only topics of the same length and the same first level can be one group here, and with the same levels empty.
   const neighbours = new Map<string, typeof groups>();
   for (const topic of topics) {
-    const key = `${topic.levels.length} ${topic.levels[0]}`;
+    // An empty level cannot be a device, so a level that varies must not be empty in one of them.
+    const key = `${topic.levels[0]} ${topic.levels.map((level) => (level === '' ? '' : '+')).join('/')}`;
     const near = neighbours.get(key) ?? [];
     neighbours.set(key, near);
     const found = near.find((group) => similarity(group.signature, topic.signature) >= ALIKE);

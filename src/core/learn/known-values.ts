@@ -1,0 +1,77 @@
+import type { RouteConfig } from '../route-config.ts';
+import { groupedBy } from './grouped.ts';
+import type { Observed } from './observed.ts';
+import type { OwnRoute } from './own-topics.ts';
+
+/** A program that publishes each value in an object of its own, at a depth that varies. */
+interface ValueTree {
+  /** The levels before the metric, as the route has them; undefined: it is none of this program's. */
+  readonly routeOf: (message: Observed) => RouteConfig | undefined;
+}
+
+const hasValue = ({ document }: Observed): boolean =>
+  document !== undefined && Object.hasOwn(document, 'value');
+
+/** Venus OS (dbus-mqtt): the path behind the instance is the metric, however deep; `value` may be null for a while. */
+const victron: ValueTree = {
+  routeOf: (message) =>
+    /^N\/[^/]+\/[a-z]+\/\d+\/./.test(message.topic) && hasValue(message)
+      ? {
+          topic: 'N/{portal}/{service}/{instance}/{metric...}',
+          codec: 'json',
+          device: '{portal}/{service}/{instance}',
+          ignore: ['N/+/keepalive', 'N/+/heartbeat', 'N/+/full_publish_completed'],
+        }
+      : undefined,
+};
+
+/** zwave-js-ui, by names or by ids: <prefix>/[<location>/]<node>/<class>/<endpoint>/<property>[/<key>]. */
+const zwave: ValueTree = {
+  routeOf: (message) => {
+    const { levels, document } = message;
+    const named = levels.findIndex((level) => /^endpoint_\d+$/.test(level));
+    const byId = levels.findIndex((level) => /^nodeID_\d+$/.test(level));
+    const classAt = named >= 0 ? named - 1 : byId + 1;
+    if (classAt < 2 || classAt > 3 || classAt + 2 > levels.length - 1 || !hasValue(message)) return undefined;
+    if (document === undefined || !Object.hasOwn(document, 'time')) return undefined;
+    const [prefix = ''] = levels;
+    const nodes = classAt === 3 ? ['{location}', '{device}'] : ['{device}'];
+    const any = nodes.map(() => '+').join('/');
+    return {
+      topic: [prefix, ...nodes, '{metric...}'].join('/'),
+      codec: 'json',
+      ...(classAt === 3 ? { device: '{location}/{device}' } : {}),
+      ignore: [
+        ...['status', 'lastActive', 'nodeinfo', 'hass_devices'].map((name) => `${prefix}/${any}/${name}`),
+        `${prefix}/_CLIENTS/#`,
+        `${prefix}/_EVENTS/#`,
+      ],
+    };
+  },
+};
+
+const TREES: readonly ValueTree[] = [victron, zwave];
+
+/** Routes of the programs whose values lie at a depth that varies, and what is none of theirs. */
+export function knownValueRoutes(messages: readonly Observed[]): {
+  readonly routes: readonly OwnRoute[];
+  readonly rest: readonly Observed[];
+} {
+  const routeOf = (message: Observed): string | undefined => {
+    for (const tree of TREES) {
+      const route = tree.routeOf(message);
+      if (route !== undefined) return JSON.stringify(route);
+    }
+    return undefined;
+  };
+  const byRoute = groupedBy(messages, routeOf);
+  const found = [...byRoute.keys()].flatMap((text) =>
+    text === undefined ? [] : [JSON.parse(text) as RouteConfig],
+  );
+  const isBeside = (topic: string): boolean =>
+    found.some((route) => topic.split('/')[0] === String(route.topic).split('/')[0]);
+  return {
+    routes: found.map((route) => ({ route, localTimes: [] })),
+    rest: (byRoute.get(undefined) ?? []).filter(({ topic }) => !isBeside(topic)),
+  };
+}

@@ -1,0 +1,110 @@
+import { aliasOf } from '../mapping/alias.ts';
+import { isObject, own, type Doc } from '../mapping/document.ts';
+import { isNumericText } from '../mapping/value.ts';
+import type { FieldConfig } from '../route-config.ts';
+import { singleValueKey } from './quantity.ts';
+
+const MAX_FIELDS = 50;
+const MAX_LEVELS = 3;
+type FieldUnit = NonNullable<FieldConfig['unit']>;
+
+/** Units that a name ends with; the rest of it is the metric. */
+const SUFFIXES: readonly (readonly [RegExp, FieldUnit])[] = [
+  [/_(?:f|degf|degree_f)$/i, 'F'],
+  [/_(?:c|degc|degree_c)$/i, 'C'],
+  [/_(?:hpa|mbar)$/i, 'hPa'],
+  [/_kpa$/i, 'kPa'],
+  [/_inhg$/i, 'inHg'],
+];
+/** Units as payloads write them beside a value. */
+const TEXTS: readonly (readonly [RegExp, FieldUnit])[] = [
+  [/^°? ?f(?:ahrenheit)?$/i, 'F'],
+  [/^k(?:elvin)?$/i, 'K'],
+  [/^kpa$/i, 'kPa'],
+  [/^pa$/i, 'Pa'],
+  [/^inhg$/i, 'inHg'],
+];
+const NO_QUANTITY =
+  /(?:version|firmware|^fw|serial|imei|imsi|iccid|mac|^ip|ssid|eui|addr(?:ess)?|phone|code|(?:^|_)id)$|Id$/;
+
+interface Place {
+  readonly path: readonly string[];
+  /** The path of the value itself, where `path` is an object that describes it. */
+  readonly value: readonly string[];
+  readonly unit: FieldUnit | undefined;
+}
+
+/**
+ * Values that a route takes in `fields` only, or under a better name: text that holds a number in every record, and
+ * objects of a value with its unit. `base`: where the metrics are.
+ */
+export function textFields(
+  records: readonly Doc[],
+  base: string | undefined,
+  isNoMetric: (key: string) => boolean,
+): Record<string, FieldConfig> | undefined {
+  const roots = records.flatMap((record) => {
+    const root = base === undefined ? record : own(record, base);
+    return isObject(root) ? [root] : [];
+  });
+  const start = base === undefined ? [] : [base];
+  const places = walk(roots, [], isNoMetric).slice(0, MAX_FIELDS);
+  const short = places.map(shortName);
+  const taken = new Set(roots.flatMap((root) => Object.keys(root)));
+  const fields = places.map((place, at) => {
+    const { name, unit } = short[at] ?? { name: '', unit: undefined };
+    const isAlone = short.filter((other) => other.name === name).length === 1;
+    const whole = place.path.join('_');
+    const path = [...start, ...place.value].map(pointerPart).join('');
+    const isFree = isAlone && (name === whole || !taken.has(name));
+    return [isFree ? name : whole, unit === undefined ? { path } : { path, unit }] as const;
+  });
+  return fields.length === 0 ? undefined : Object.fromEntries(fields);
+}
+
+const pointerPart = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+
+function walk(
+  records: readonly Doc[],
+  path: readonly string[],
+  isNoMetric: (key: string) => boolean,
+): Place[] {
+  const keys = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  return keys.flatMap((key): Place[] => {
+    if (isNoMetric(key) || NO_QUANTITY.test(key)) return [];
+    const values = records
+      .map((record) => own(record, key))
+      .filter((value) => value !== undefined && value !== null);
+    const here = [...path, key];
+    if (values.length === 0) return [];
+    if (values.every((value) => typeof value === 'string' && isNumericText(value.trim())))
+      // A well-known name takes text as it is.
+      return path.length === 0 && aliasOf(key) !== undefined
+        ? []
+        : [{ path: here, value: here, unit: undefined }];
+    if (!values.every(isObject)) return [];
+    const valueKeys = new Set(values.map((value) => singleValueKey(value, isNoMetric)));
+    const [valueKey] = valueKeys;
+    if (valueKeys.size === 1 && valueKey !== undefined)
+      return [{ path: here, value: [...here, valueKey], unit: unitBeside(values) }];
+    return here.length < MAX_LEVELS ? walk(values, here, isNoMetric) : [];
+  });
+}
+
+function unitBeside(values: readonly Doc[]): FieldUnit | undefined {
+  const texts = new Set(values.map((value) => own(value, 'unit') ?? own(value, 'u') ?? own(value, 'uom')));
+  const [text] = texts;
+  if (texts.size !== 1 || typeof text !== 'string') return undefined;
+  return TEXTS.find(([pattern]) => pattern.test(text.trim()))?.[1];
+}
+
+function shortName({ path, unit }: Place): { readonly name: string; readonly unit: FieldUnit | undefined } {
+  const whole = path.join('_');
+  const alias = path.length === 1 ? aliasOf(whole) : undefined;
+  if (alias !== undefined && alias.convert === undefined) return { name: alias.name, unit };
+  if (unit !== undefined) return { name: whole, unit };
+  const [suffix, named] = SUFFIXES.find(([pattern]) => pattern.test(whole)) ?? [];
+  if (suffix === undefined) return { name: whole, unit };
+  const stripped = whole.replace(suffix, '');
+  return { name: (path.length === 1 ? aliasOf(stripped)?.name : undefined) ?? stripped, unit: named };
+}
