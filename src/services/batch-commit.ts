@@ -164,11 +164,7 @@ export class BatchCommit {
     const [first] = refused;
     if (first === undefined) return;
     const [{ message }, { reason: sqlstate, detail: error }] = first;
-    // One line for all: a message may hold thousands.
-    this.deps.logger.warn(
-      { sqlstate, error, topic: message.topic, rows: refused.size },
-      'the database refused rows; kept as dead letters',
-    );
+    this.deps.watch.refused(refused.size, { sqlstate, error, topic: message.topic });
     batch.refuse(refused);
   }
 

@@ -14,6 +14,7 @@ import type {
 import { itemsOfLetters } from '../ports.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
+import { LogBudget } from './log-budget.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { Redelivery } from './redelivery.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
@@ -68,6 +69,7 @@ export class Ingest {
   private readonly ledger: IntakeLedger;
   private readonly redelivery: Redelivery;
   private readonly losses: ValueLosses;
+  private readonly failures: LogBudget;
   private decoder: Decoder;
   private open: IntakeBatch | undefined;
   /** Full batches that wait for their turn; the first may be in the middle of its commit. */
@@ -88,6 +90,7 @@ export class Ingest {
     this.ledger = deps.ledger ?? new IntakeLedger(deps.metrics);
     this.redelivery = new Redelivery(65_535);
     this.losses = new ValueLosses(deps.clock, deps.logger);
+    this.failures = new LogBudget(deps.clock);
     this.exportGauges(deps.metrics);
   }
 
@@ -181,10 +184,12 @@ export class Ingest {
       );
     } catch (error) {
       // A bug of ours must cost one message, kept for the day it is mended, and never the connection.
-      this.deps.logger.error(
-        { err: error, topic: message.topic },
-        'decoding failed unexpectedly; kept as a dead letter',
-      );
+      const messages = this.failures.take();
+      if (messages !== undefined)
+        this.deps.logger.error(
+          { err: error, topic: message.topic, messages },
+          'decoding failed unexpectedly; kept as a dead letter',
+        );
       return { kind: 'reject', code: 'decoder_failed', detail: messageOf(error) };
     }
   }

@@ -1,5 +1,6 @@
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Clock, Counter, Logger, Metrics } from '../ports.ts';
+import { LogBudget } from './log-budget.ts';
 
 /** Whether the database takes what we write. */
 export type StoreHealth =
@@ -16,11 +17,13 @@ export class StoreWatch {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly failures: Counter;
+  private readonly refusals: LogBudget;
   private state: StoreHealth = { state: 'ok' };
 
   constructor({ clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics }) {
     this.clock = clock;
     this.logger = logger;
+    this.refusals = new LogBudget(clock);
     this.failures = metrics.counter('fieldwatch_store_failures_total', 'Failed attempts to write a batch', [
       'code',
     ]);
@@ -43,6 +46,16 @@ export class StoreWatch {
     this.state = { state: 'failing', code, message: messageOf(error), sinceMs };
     const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
     this.logger.error({ code, err: error, remedy, rows }, what);
+  }
+
+  /** Rows that the database refused: a few lines a minute, whether they come in one batch or in thousands. */
+  refused(
+    rows: number,
+    first: { readonly sqlstate: string; readonly error: string; readonly topic: string },
+  ): void {
+    const all = this.refusals.take(rows);
+    if (all !== undefined)
+      this.logger.warn({ ...first, rows: all }, 'the database refused rows; kept as dead letters');
   }
 
   recovered(): void {

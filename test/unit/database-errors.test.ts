@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import { FieldwatchError } from '../../src/core/errors.ts';
-import { refusedRow } from '../../src/adapters/timescale/copy-in.ts';
 import { databaseError, judge } from '../../src/adapters/timescale/errors.ts';
 
 const coded = (code: string) => Object.assign(new Error('text that must not matter'), { code });
@@ -109,18 +108,5 @@ describe('statement 7: errors of the database are classified by code', () => {
     expect(error.remedy).toContain('Grant');
     expect(databaseError(error, 'again')).toBe(error);
     expect(error).toBeInstanceOf(FieldwatchError);
-  });
-});
-
-describe('the row at which a COPY stopped', () => {
-  test.each([
-    ['COPY sensor_readings, line 17, column rssi: "x"', 16],
-    ['COPY sensor_readings, line 1', 0],
-    ['COPY sensor_readings, Zeile 10000, Spalte rssi', 9999],
-    ['PL/pgSQL function f() line 3 at RAISE\nCOPY _hyper_1_1_chunk, line 5', 4],
-    ['PL/pgSQL function f() line 3 at RAISE', undefined],
-    [undefined, undefined],
-  ])('%s', (where, row) => {
-    expect(refusedRow(Object.assign(new Error(), { where }))).toBe(row);
   });
 });

@@ -92,24 +92,3 @@ export class BatchRows {
     return { refused: first && { kind: 'row_refused', ...first, others }, unknown };
   }
 }
-
-/** Which reading stands behind row `row` (0-based) of one of the two streams. */
-export function readingOfRow(
-  readings: readonly StorableReading[],
-  table: 'sensor_readings' | 'sensor_metrics',
-  row: number,
-  ids: ReadonlyMap<string, number>,
-): number | undefined {
-  let seen = 0;
-  for (let index = 0; index < readings.length; index++) {
-    const names = [...(readings[index] as StorableReading).metrics.keys()];
-    const core = names.filter((name) => isCoreMetric(name)).length;
-    const rows =
-      table === 'sensor_readings'
-        ? Math.min(core, 1)
-        : names.filter((name) => !isCoreMetric(name) && ids.has(name)).length;
-    if (row < seen + rows) return index;
-    seen += rows;
-  }
-  return undefined;
-}

@@ -16,13 +16,3 @@ export function copyIn(client: pg.Client, sql: string, bytes: Uint8Array): Promi
     stream.end(bytes);
   });
 }
-
-/** `COPY sensor_readings, line 17, column rssi: …`, in whatever language: the number after the table's name. */
-const LINE = /(?:^|\n)COPY [^\n,]+, \D*(\d+)/;
-
-/** The 0-based row that a failed COPY stopped at, from the context that the server gives; undefined if it gives none. */
-export function refusedRow(error: unknown): number | undefined {
-  if (typeof error !== 'object' || error === null || !('where' in error)) return undefined;
-  const match = typeof error.where === 'string' ? LINE.exec(error.where) : null;
-  return match === null ? undefined : Number(match[1]) - 1;
-}

@@ -11,11 +11,10 @@ import type {
   StoreOutcome,
 } from '../../ports.ts';
 import { isEmptyAlertBatch, writeAlerts } from './alert-writes.ts';
-import { BatchRows, indexesWithout, readingOfRow } from './batch-rows.ts';
-import { refusedRow } from './copy-in.ts';
+import { BatchRows, indexesWithout } from './batch-rows.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
-import { isolate } from './isolate.ts';
+import { findRefusedRows } from './find-refused-rows.ts';
 import { conflictsOf, merge } from './merge.ts';
 import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids.ts';
 import { MetricNameMeters } from './metric-name-meters.ts';
@@ -121,8 +120,8 @@ class TimescaleStore implements ReadingStore {
     // One COPY alone is its own transaction: nothing to gain from BEGIN and COMMIT but two round trips.
     const single = !extras && (readings.rows === 0 || metrics.rows === 0);
     if (!single) await work.script('BEGIN');
-    if (readings.rows > 0) await copy(work, 'sensor_readings', readings, step);
-    if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics, step);
+    if (readings.rows > 0) await copy(work, 'sensor_readings', readings);
+    if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics);
     if (extras) await writeExtras(work, batch, step);
     if (!single) await commitTransaction(work, step);
   }
@@ -181,28 +180,23 @@ class TimescaleStore implements ReadingStore {
     return { kind: 'row_refused', index, sqlstate, message, others };
   }
 
-  /** Turns a refused row into a result; throws every other error. */
+  /** Turns refused rows into a result; throws every other error. */
   async #refused(batch: StoreBatch, error: unknown, step: Step): Promise<RowRefused> {
     if (error instanceof FieldwatchError || judge(error).kind !== 'data') throw error;
     if (step.name === 'extras') throw refusedBatch(error);
-    const row = refusedRow(error);
-    const found =
-      row === undefined || step.table === undefined
-        ? await isolate(this.#session, batch.readings, this.#staged, this.#ids.known)
-        : readingOfRow(batch.readings, step.table, row, this.#ids.known);
-    if (found === undefined) throw refusedBatch(error);
-    return { kind: 'row_refused', index: found, sqlstate: codeOf(error) ?? '', message: messageOf(error) };
+    const found = await findRefusedRows(this.#session, batch.readings, this.#ids.known);
+    const [first, ...others] = found;
+    if (first === undefined) throw refusedBatch(error);
+    return { kind: 'row_refused', ...first, others };
   }
 }
 
 /** Where a transaction is, so that an error is laid at the right door. */
 interface Step {
   name: 'copy' | 'merge' | 'extras' | 'commit';
-  table?: Table;
 }
 
-async function copy(work: Work, table: Table, rows: BinaryRows, step: Step): Promise<void> {
-  step.table = table;
+async function copy(work: Work, table: Table, rows: BinaryRows): Promise<void> {
   const sent = rows.rows;
   refuseVanished(table, sent, await work.copy(COPY[table], rows.finish()));
 }
