@@ -10,6 +10,9 @@ export function planWith(section: Record<string, unknown> = {}): PolicyPlan {
 export const HEALTHY_SERVER: ServerFacts = {
   extension: '2.28.3',
   license: 'timescale',
+  loaded: true,
+  loadDisabled: false,
+  restoring: false,
   serverVersion: 150_020,
   standby: false,
   hasWorkers: true,
@@ -18,6 +21,7 @@ export const HEALTHY_SERVER: ServerFacts = {
   locksPerTransaction: 256,
   schedulers: 1,
   schema: 'public',
+  database: 'fieldwatch',
   role: 'fieldwatch',
   superuser: false,
 };

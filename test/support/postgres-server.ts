@@ -75,8 +75,10 @@ export class PostgresServer {
     return this.#dir;
   }
 
-  async launch(): Promise<void> {
-    await this.#pgCtl('start', '-l', join(this.#dir, 'log'), '-o', `-p ${this.port} -k ${this.#dir}`);
+  /** `options` of the server's command line come before postgresql.conf. */
+  async launch(options: readonly string[] = []): Promise<void> {
+    const line = ['-p', this.port, '-k', this.#dir, ...options].join(' ');
+    await this.#pgCtl('start', '-l', join(this.#dir, 'log'), '-o', line);
   }
 
   /** `immediate` is a crash: nothing is said to the clients. */

@@ -3,5 +3,6 @@ export type CatalogRow = Readonly<Record<string, unknown>>;
 
 /** How a policy check reads the database: text and values in, rows out, bounded in time by the adapter. */
 export interface Catalog {
+  /** Of COPY ... TO STDOUT the one row is `copied`, the number of rows. */
   select(text: string, values?: readonly unknown[]): Promise<readonly CatalogRow[]>;
 }

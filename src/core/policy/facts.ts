@@ -14,6 +14,14 @@ export interface ServerFacts {
   readonly extension: string | undefined;
   /** `timescale` (community features) or `apache`. */
   readonly license: string | undefined;
+  /**
+   * False: this connection works without the extension's library, and what it inserts goes to the root tables, where no
+   * query sees it. The server does not preload it, or `timescaledb.disable_load` is on.
+   */
+  readonly loaded: boolean;
+  readonly loadDisabled: boolean;
+  /** `timescaledb.restoring` is on: TimescaleDB is switched off, with the same effect. */
+  readonly restoring: boolean;
   /** Such as 150020. */
   readonly serverVersion: number;
   readonly standby: boolean;
@@ -29,6 +37,7 @@ export interface ServerFacts {
   readonly schedulers: number;
   /** Where the relations are: the first schema of the search_path. */
   readonly schema: string;
+  readonly database: string;
   readonly role: string;
   readonly superuser: boolean;
 }
@@ -43,10 +52,14 @@ export interface RelationFacts {
   readonly manageable: boolean;
 }
 
-// The second column of the first line loads the extension's library, which defines its settings.
+// Nothing in it calls the extension: that would load a library which is not loaded by itself.
 const SERVER = `
 SELECT extension.extversion AS extension, current_setting('server_version_num')::int AS server_version,
-  pg_is_in_recovery() AS standby, current_schema() AS schema, current_user::text AS role,
+  current_setting('timescaledb.license', true) IS NOT NULL AS loaded,
+  coalesce(current_setting('timescaledb.disable_load', true), 'off') = 'on' AS load_disabled,
+  coalesce(current_setting('timescaledb.restoring', true), 'off') = 'on' AS restoring,
+  pg_is_in_recovery() AS standby, current_schema() AS schema, current_database()::text AS database,
+  current_user::text AS role,
   coalesce(current_setting('is_superuser', true), 'off') = 'on'
     OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
   current_setting('max_worker_processes')::int AS worker_processes,
@@ -56,7 +69,7 @@ SELECT extension.extversion AS extension, current_setting('server_version_num'):
 FROM (SELECT 1) one LEFT JOIN pg_extension extension ON extension.extname = 'timescaledb'`;
 
 const SETTINGS = `
-SELECT _timescaledb_functions.to_timestamp(0) AS loaded, current_setting('timescaledb.license', true) AS license,
+SELECT current_setting('timescaledb.license', true) AS license,
   current_setting('timescaledb.max_background_workers', true)::int AS background_workers`;
 
 const RELATIONS = `
@@ -74,9 +87,8 @@ WHERE c.relname = ANY ($1::text[]) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')`;
 
 export async function readFacts(catalog: Catalog, plan: PolicyPlan): Promise<Facts> {
   const server = (await catalog.select(SERVER))[0] ?? {};
-  if (optionalText(server, 'extension') === undefined) {
-    return { server: decodeServer(server, {}), relations: new Map() };
-  }
+  const silent = decodeServer(server, {});
+  if (silent.extension === undefined || !silent.loaded) return { server: silent, relations: new Map() };
   const settings = (await catalog.select(SETTINGS))[0] ?? {};
   const names = plan.relations.map(({ relation }) => relation.name);
   const relations = (await catalog.select(RELATIONS, [names])).map(decodeRelation);
@@ -91,6 +103,9 @@ function decodeServer(server: CatalogRow, settings: CatalogRow): ServerFacts {
   return {
     extension: optionalText(server, 'extension'),
     license: optionalText(settings, 'license'),
+    loaded: flagOf(server, 'loaded'),
+    loadDisabled: flagOf(server, 'load_disabled'),
+    restoring: flagOf(server, 'restoring'),
     serverVersion: numberOf(server, 'server_version'),
     standby: flagOf(server, 'standby'),
     hasWorkers: backgroundWorkers !== undefined,
@@ -99,6 +114,7 @@ function decodeServer(server: CatalogRow, settings: CatalogRow): ServerFacts {
     locksPerTransaction: numberOf(server, 'locks_per_transaction'),
     schedulers: numberOf(server, 'schedulers'),
     schema: optionalText(server, 'schema') ?? '',
+    database: textOf(server, 'database'),
     role: textOf(server, 'role'),
     superuser: flagOf(server, 'superuser'),
   };

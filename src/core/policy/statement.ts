@@ -9,6 +9,11 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** A name as PostgreSQL reads it; quoted where it would read another. */
+export function identifier(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
 export function interval(text: string): string {
   return `INTERVAL ${literal(text)}`;
 }

@@ -11,14 +11,18 @@ import { policiesCheck } from './policies.ts';
 import { refreshCheck } from './refresh.ts';
 import { relationsCheck } from './relations.ts';
 import { retentionCheck } from './retention.ts';
+import { rootRowsCheck } from './root-rows.ts';
 import { runsCheck } from './runs.ts';
 import { segmentsCheck } from './segments.ts';
 import { serverCheck } from './server.ts';
+import { withheldCheck } from './withheld.ts';
 
 /** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
 export const CHECKS: readonly PolicyCheck[] = [
   serverCheck,
   relationsCheck,
+  rootRowsCheck,
+  withheldCheck,
   definitionsCheck,
   dangerCheck,
   policiesCheck,

@@ -1,6 +1,7 @@
 import type { PolicyCheck } from '../check.ts';
 import type { ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { identifier } from '../statement.ts';
 
 const CHECK = 'server';
 /** A scheduler and three jobs at once: staggered schedules need no more. */
@@ -12,7 +13,8 @@ type Fault = Omit<Finding, 'check' | 'subject'>;
 /** V0: an extension, an edition and a scheduler without which no policy runs. */
 export const serverCheck: PolicyCheck = {
   name: CHECK,
-  about: 'TimescaleDB is there, is a version and an edition with policies, and its scheduler is alive',
+  about:
+    'TimescaleDB is there, switched on, a version and an edition with policies, and its scheduler is alive',
   queries: () => [],
   judge: (_plan, { server }) =>
     faults(server).map((fault) => ({ check: CHECK, subject: 'server', ...fault })),
@@ -20,11 +22,11 @@ export const serverCheck: PolicyCheck = {
 
 /** Without these no other check has anything to look at. */
 export function canBeJudged(server: ServerFacts): boolean {
-  return server.extension !== undefined && server.license !== 'apache';
+  return server.extension !== undefined && server.loaded && !server.restoring && server.license !== 'apache';
 }
 
 function faults(server: ServerFacts): readonly Fault[] {
-  const fatal = missing(server) ?? edition(server);
+  const fatal = missing(server) ?? notLoaded(server) ?? restoring(server) ?? edition(server);
   if (fatal !== undefined) return [fatal];
   return [version(server), standby(server), scheduler(server), workers(server)].filter(
     (fault) => fault !== undefined,
@@ -39,6 +41,33 @@ function missing(server: ServerFacts): Fault | undefined {
     expected: 'extension timescaledb in this database',
     actual: 'not installed',
     remedy: 'CREATE EXTENSION timescaledb; (needs its package, and timescaledb in shared_preload_libraries)',
+  };
+}
+
+const LOST = 'rows that are written now go to the root tables and are not seen again';
+
+function notLoaded({ loaded, loadDisabled, database }: ServerFacts): Fault | undefined {
+  if (loaded) return undefined;
+  return {
+    verdict: 'stalled',
+    severity: 'critical',
+    expected: 'the library of timescaledb is loaded in each session',
+    actual: `${loadDisabled ? 'timescaledb.disable_load = on' : 'it is not among shared_preload_libraries'}: ${LOST}`,
+    remedy: loadDisabled
+      ? `as superuser: ALTER DATABASE ${identifier(database)} RESET timescaledb.disable_load; and the same for a role or the server that sets it`
+      : "add to postgresql.conf the line: shared_preload_libraries = 'timescaledb' (beside what is listed there already), and restart the server",
+  };
+}
+
+function restoring(server: ServerFacts): Fault | undefined {
+  if (!server.restoring) return undefined;
+  return {
+    verdict: 'stalled',
+    severity: 'critical',
+    expected: 'timescaledb.restoring = off',
+    actual: `timescaledb.restoring = on: no restore was ended, or one is under way; ${LOST}`,
+    remedy:
+      'when the restore is done, as superuser in this database: SELECT timescaledb_post_restore(); -- then `fieldwatch policies verify` again: it counts the rows that went to root tables',
   };
 }
 

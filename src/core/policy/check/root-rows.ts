@@ -1,0 +1,75 @@
+import { counted } from '../../counted.ts';
+import type { CatalogRow } from '../catalog.ts';
+import type { CheckQuery, PolicyCheck } from '../check.ts';
+import { TABLES } from '../definition.ts';
+import { present, type Facts } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import type { PolicyPlan } from '../plan.ts';
+import { numberOf, textOf } from '../row.ts';
+
+const CHECK = 'root_rows';
+
+const QUERY = `
+SELECT c.relname::text AS relation FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relname = ANY ($1::text[]) AND pg_relation_size(c.oid) > 0 ORDER BY 1`;
+
+/**
+ * A hypertable keeps its rows in chunks. What was written while TimescaleDB was switched off (a restore that was not
+ * ended, a server without the library) is in the root table itself, and no query sees it: TimescaleDB takes a root table
+ * for empty, SELECT ... FROM ONLY included. COPY reads it all the same, and so does a superuser who switches TimescaleDB
+ * off.
+ */
+export const rootRowsCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'no rows are in the root table of a hypertable, where no query sees them',
+  queries: (plan, facts) => [{ text: QUERY, values: [hypertables(plan, facts)] }],
+  lookAgain: (_plan, _facts, [rows = []]) =>
+    rows.map((row): CheckQuery => ({ text: `COPY ${textOf(row, 'relation')} TO STDOUT` })),
+  judge: (_plan, _facts, [rows = [], ...counts]) =>
+    rows.flatMap((row, index) => judge(textOf(row, 'relation'), counts[index]?.[0])),
+};
+
+const hypertables = (plan: PolicyPlan, facts: Facts): readonly string[] =>
+  present(plan, facts)
+    .filter(({ relation }) => relation.kind === 'hypertable')
+    .map(({ relation }) => relation.name);
+
+function judge(relation: string, row: CatalogRow | undefined): readonly Finding[] {
+  const rows = row === undefined ? 0 : numberOf(row, 'copied');
+  if (rows === 0) return [];
+  return [
+    {
+      check: CHECK,
+      subject: relation,
+      verdict: 'mismatched',
+      severity: 'critical',
+      expected: 'all rows in chunks',
+      actual: `${counted(rows, 'row')} in the root table ${relation}, written while TimescaleDB was switched off: no query sees ${rows === 1 ? 'it' : 'them'}`,
+      remedy: `as superuser, in this database: ${moveRows(relation)}`,
+    },
+  ];
+}
+
+/** One transaction, locked against writers: no row is lost or doubled. A row that is in a chunk already stays once. */
+function moveRows(relation: string): string {
+  return [
+    'BEGIN',
+    `LOCK TABLE ONLY ${relation}`,
+    'SET LOCAL timescaledb.restoring = on',
+    `CREATE TEMP TABLE root_rows ON COMMIT DROP AS SELECT * FROM ONLY ${relation}`,
+    `TRUNCATE ONLY ${relation}`,
+    'SET LOCAL timescaledb.restoring = off',
+    `INSERT INTO ${relation} SELECT * FROM root_rows${onConflict(relation)}`,
+    'COMMIT;',
+  ].join('; ');
+}
+
+/** Per value the first one stays, and a row that lacks one has it filled in, as wherever readings are stored. */
+function onConflict(relation: string): string {
+  const { key, columns = {} } = TABLES[relation] ?? {};
+  if (key === undefined) return '';
+  if (relation !== 'sensor_readings') return ' ON CONFLICT DO NOTHING';
+  const filled = Object.keys(columns).filter((column) => !key.includes(column));
+  const fill = filled.map((column) => `${column} = coalesce(${relation}.${column}, excluded.${column})`);
+  return ` ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${fill.join(', ')}`;
+}

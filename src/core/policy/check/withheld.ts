@@ -1,0 +1,95 @@
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import type { Finding } from '../finding.ts';
+import { OUR_TABLES } from '../our-tables.ts';
+import { flagOf, textOf } from '../row.ts';
+import { identifier } from '../statement.ts';
+
+const CHECK = 'withheld';
+
+const OURS = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+    AND c.relname = ANY ($1::text[])`;
+
+// tgtype: 1 for each row, 2 before. A trigger of a hypertable is on each of its chunks, too; one of a chunk alone is not.
+const TRIGGERS = `
+WITH ours AS (SELECT c.oid, c.relname FROM ${OURS} AND c.relkind = 'r'),
+held AS (SELECT ours.oid AS root, ours.oid, ours.relname::text AS relation FROM ours
+  UNION ALL SELECT ours.oid, i.inhrelid, i.inhrelid::regclass::text FROM ours JOIN pg_inherits i ON i.inhparent = ours.oid)
+SELECT held.relation, t.tgname::text AS name, p.oid::regprocedure::text AS function, t.tgenabled = 'D' AS disabled,
+  f.nspname IN ('_timescaledb_functions', '_timescaledb_internal') AS of_timescale,
+  p.prosrc ~* 'return\\s+null' AS withholds
+FROM pg_trigger t JOIN held ON held.oid = t.tgrelid
+JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace
+WHERE NOT t.tgisinternal AND (t.tgtype & 3 = 3 OR t.tgenabled = 'D')
+  AND (held.oid = held.root OR NOT EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = held.root AND r.tgname = t.tgname))
+ORDER BY 1, 2`;
+
+// ev_type: 2 update, 3 insert, 4 delete.
+const RULES = `
+SELECT c.relname::text AS relation, r.rulename::text AS name FROM ${OURS} AND c.relkind = 'r'
+JOIN pg_rewrite r ON r.ev_class = c.oid
+WHERE r.is_instead AND r.ev_type IN ('2', '3', '4') AND r.ev_enabled <> 'D' ORDER BY 1, 2`;
+
+const ROW_SECURITY = `
+SELECT c.relname::text AS relation, row_security_active(c.oid) AS active, c.relforcerowsecurity AS forced
+FROM ${OURS} AND c.relkind = 'r' AND (c.relrowsecurity OR c.relforcerowsecurity) ORDER BY 1`;
+
+/** Nothing between a statement and its table takes rows away: the server reports success all the same. */
+export const withheldCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'no trigger, rule or row level security takes away rows',
+  queries: () => [TRIGGERS, RULES, ROW_SECURITY].map((text) => ({ text, values: [OUR_TABLES] })),
+  judge: (_plan, _facts, [triggers = [], rules = [], tables = []]) => [
+    ...triggers.flatMap(judgeTrigger),
+    ...rules.map(judgeRule),
+    ...tables.map(judgeRowSecurity),
+  ],
+};
+
+function judgeTrigger(row: CatalogRow): readonly Finding[] {
+  const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
+  const finding = { check: CHECK, subject: `${relation} trigger ${name}` };
+  const withholds = flagOf(row, 'withholds');
+  if (flagOf(row, 'disabled')) {
+    if (!flagOf(row, 'of_timescale')) return [];
+    return [
+      {
+        ...{ ...finding, verdict: 'paused', severity: 'critical' },
+        expected: 'the triggers of TimescaleDB are enabled',
+        actual: `${name} of ${relation} is disabled: aggregates do not see what changes, or rows go to the root table`,
+        remedy: `ALTER TABLE ${relation} ENABLE TRIGGER ${identifier(name)};`,
+      },
+    ];
+  }
+  if (flagOf(row, 'of_timescale')) return [];
+  return [
+    {
+      ...{ ...finding, verdict: 'extra', severity: withholds ? 'critical' : 'info' },
+      expected: 'no trigger before each row',
+      actual: `${name} calls ${textOf(row, 'function')}, which ${withholds ? 'returns NULL: rows are taken away without an error' : 'may change rows or take them away'}`,
+      remedy: `DROP TRIGGER ${identifier(name)} ON ${relation};`,
+    },
+  ];
+}
+
+function judgeRule(row: CatalogRow): Finding {
+  const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
+  return {
+    ...{ check: CHECK, subject: `${relation} rule ${name}`, verdict: 'extra', severity: 'critical' },
+    expected: 'no rule with DO INSTEAD',
+    actual: `the rule ${name} of ${relation} does something else instead: rows are taken away without an error`,
+    remedy: `DROP RULE ${identifier(name)} ON ${relation};`,
+  };
+}
+
+function judgeRowSecurity(row: CatalogRow): Finding {
+  const [relation, active] = [textOf(row, 'relation'), flagOf(row, 'active')];
+  const force = flagOf(row, 'forced') ? `ALTER TABLE ${relation} NO FORCE ROW LEVEL SECURITY; ` : '';
+  return {
+    ...{ check: CHECK, subject: `${relation} row security`, verdict: 'extra' },
+    severity: active ? 'critical' : 'warning',
+    expected: 'no row level security',
+    actual: `row level security is on for ${relation}: ${active ? 'this role' : 'another role than its owner'} sees and writes only what a policy allows`,
+    remedy: `${force}ALTER TABLE ${relation} DISABLE ROW LEVEL SECURITY;`,
+  };
+}

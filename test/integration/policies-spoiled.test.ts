@@ -1,0 +1,96 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Finding } from '../../src/core/policy/finding.ts';
+import { OUR_TABLES } from '../../src/core/policy/our-tables.ts';
+import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { statementsOf } from '../support/timescale-cluster.ts';
+
+/** What is found in a database that was changed by hand; each remedy is run as it stands. */
+let db: PolicyDatabase;
+beforeAll(async () => {
+  db = await openPolicyDatabase();
+  await db.sql(`INSERT INTO sensors (key) VALUES ('a')`);
+  await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, 1, 20
+    FROM generate_series(now() - INTERVAL '1 day', now(), INTERVAL '1 hour') t`);
+  for (const view of ['sensor_hourly_agg', 'sensor_daily_agg'])
+    await db.sql(`CALL refresh_continuous_aggregate('${view}', NULL, now() - INTERVAL '5 minutes')`);
+  await db.sql(`CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`);
+  await db.sql(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`);
+}, 180_000);
+afterAll(() => db.close());
+afterEach(async () => expect(await db.lines()).toEqual([]));
+
+/** The only finding. */
+async function found(): Promise<Finding> {
+  const findings = await db.verify();
+  expect(findings).toHaveLength(1);
+  return findings[0] as Finding;
+}
+const mend = ({ remedy }: Finding) => db.sql(statementsOf(remedy));
+
+test('the tables that are looked at are those that there are', async () => {
+  const rows = await db.sql<{ name: string }>(
+    `SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')`,
+  );
+  expect(rows.map(({ name }) => name).sort()).toEqual([...OUR_TABLES].sort());
+});
+
+describe('what takes rows away without an error', () => {
+  test.each(['sensor_readings', 'dead_letters', 'sensors', 'alert_state'])(
+    'a trigger of %s that returns NULL',
+    async (table) => {
+      await db.sql(`CREATE TRIGGER lose BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION lose()`);
+      const finding = await found();
+      expect(finding).toMatchObject({
+        ...{ check: 'withheld', subject: `${table} trigger lose`, severity: 'critical' },
+        remedy: `DROP TRIGGER lose ON ${table};`,
+      });
+      await mend(finding);
+    },
+  );
+
+  test('one on a single chunk', async () => {
+    const [chunk] = await db.sql<{ name: string }>(
+      `SELECT show_chunks('sensor_readings')::text AS name LIMIT 1`,
+    );
+    await db.sql(
+      `CREATE TRIGGER "Lose" BEFORE UPDATE ON ${chunk?.name} FOR EACH ROW EXECUTE FUNCTION lose()`,
+    );
+    const finding = await found();
+    expect(finding).toMatchObject({ subject: `${chunk?.name} trigger Lose` });
+    await mend(finding);
+  });
+
+  test('one that keeps them is a note', async () => {
+    await db.sql('CREATE TRIGGER keep BEFORE INSERT ON sensor_readings FOR EACH ROW EXECUTE FUNCTION keep()');
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'withheld', severity: 'info' });
+    await mend(finding);
+  });
+
+  test('one after the row, one of the statement, and one that is disabled are no matter', async () => {
+    await db.sql(`CREATE TRIGGER later AFTER INSERT ON sensors FOR EACH ROW EXECUTE FUNCTION lose()`);
+    await db.sql(`CREATE TRIGGER whole BEFORE INSERT ON sensors EXECUTE FUNCTION lose()`);
+    await db.sql(`CREATE TRIGGER off BEFORE INSERT ON sensors FOR EACH ROW EXECUTE FUNCTION lose()`);
+    await db.sql(`ALTER TABLE sensors DISABLE TRIGGER off`);
+    expect(await db.lines()).toEqual([]);
+    for (const name of ['later', 'whole', 'off']) await db.sql(`DROP TRIGGER ${name} ON sensors`);
+  });
+
+  test('a rule that does nothing instead', async () => {
+    await db.sql('CREATE RULE nothing AS ON INSERT TO alert_state DO INSTEAD NOTHING');
+    const finding = await found();
+    expect(finding).toMatchObject({
+      ...{ check: 'withheld', subject: 'alert_state rule nothing', severity: 'critical' },
+      remedy: 'DROP RULE nothing ON alert_state;',
+    });
+    await mend(finding);
+  });
+
+  test('row level security', async () => {
+    await db.sql('ALTER TABLE sensors ENABLE ROW LEVEL SECURITY');
+    await db.sql('ALTER TABLE sensors FORCE ROW LEVEL SECURITY');
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'withheld', subject: 'sensors row security' });
+    await mend(finding);
+  });
+});
