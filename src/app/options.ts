@@ -27,8 +27,10 @@ export function connectOptions({ database }: Config, url: string, purpose?: stri
       certFile: database.tls.cert_file,
       keyFile: database.tls.key_file,
     },
-    // Read again for each connection: a rotated secret needs no restart.
-    ...(database.password === undefined ? {} : { password: () => currentSecret(database) ?? '' }),
+    // Read again for each connection: a rotated secret needs no restart. The embedded database has a password of its own.
+    ...(database.url === undefined || database.password === undefined
+      ? {}
+      : { password: () => currentSecret(database) ?? '' }),
   };
 }
 

@@ -28,7 +28,7 @@ async function startDatabase({ embedded }: Config, logger: Logger, releasers: Re
     logger: logger.child({ component: 'embedded-database' }),
   });
   releasers.add('embedded database', () => server.stop());
-  logger.info({ url: server.url, data_dir: embedded.data_dir }, 'embedded TimescaleDB is up');
+  logger.info({ port: server.port, data_dir: embedded.data_dir }, 'embedded TimescaleDB is up');
   return server.url;
 }
 

@@ -10,9 +10,11 @@ import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import type { Config } from '../config/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
+import { embeddedUrl, readPassword } from '../embedded/password.ts';
 import { startEmbeddedTimescale } from '../embedded/timescale-process.ts';
 import type { Db } from '../queries/db.ts';
 import type { Cli } from './command.ts';
+import { runningFolder } from './demo-folder.ts';
 
 export interface DatabaseAccess {
   /**
@@ -45,8 +47,7 @@ export async function withDatabaseUrl<T>(
   };
   if (config.database.url !== undefined) return run(config.database.url);
   const { database_port: port, data_dir: dataDir } = config.embedded;
-  // The same name and user that the embedded server gives out.
-  if (await listens(port)) return run(`postgres://postgres@127.0.0.1:${port}/fieldwatch`);
+  if (await listens(port)) return run(embeddedUrl('127.0.0.1', port, readPassword(runningFolder(dataDir))));
   if (!mayStart || !(mayCreate || existsSync(join(dataDir, 'pgdata')))) throw notRunning(port, dataDir);
   cli.stderr.write(
     'fieldwatch: the daemon is not running; starting the embedded database for this command\n',

@@ -1,11 +1,14 @@
+import { join, relative } from 'node:path';
 import { createSystemClock } from '../adapters/clock.ts';
 import { App } from '../app.ts';
 import type { Config } from '../config/index.ts';
 import { counted } from '../core/counted.ts';
+import { passwordFile } from '../embedded/password.ts';
 import type { Logger } from '../ports.ts';
 import { startSimulator, type Simulator } from '../simulator/publisher.ts';
 import { numeric } from './arguments.ts';
 import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { demoFolderFor } from './demo-folder.ts';
 import { createDemoView, type DemoView } from './demo-view.ts';
 import { assembly, loadDaemonConfig } from './run.ts';
 
@@ -16,7 +19,6 @@ interface DemoOptions {
   readonly seconds?: number;
 }
 
-const DEMO_FOLDER = './data/demo';
 const PROGRESS_EVERY_MS = 500;
 
 /** `fieldwatch demo`: all of it on one machine, and sensors to look at. */
@@ -65,13 +67,12 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   return 0;
 }
 
-/** Invented sensors must not lie among those of the user: unless other folders are named, the demo has its own. */
 function inOwnFolder(config: Config): Config {
   const { embedded, state_dir: stateDir } = config;
   return {
     ...config,
-    embedded: embedded.data_dir === './data' ? { ...embedded, data_dir: DEMO_FOLDER } : embedded,
-    state_dir: stateDir === './data/state' ? `${DEMO_FOLDER}/state` : stateDir,
+    embedded: { ...embedded, data_dir: demoFolderFor(embedded.data_dir) },
+    state_dir: stateDir === './data/state' ? join(demoFolderFor('./data'), 'state') : stateDir,
   };
 }
 
@@ -93,15 +94,22 @@ function viewOn(cli: Cli): DemoView {
 }
 
 /** What a person can do while it runs. */
-function invite(view: DemoView, { embedded }: Config, app: App, invocation: string): void {
+function invite(view: DemoView, config: Config, app: App, invocation: string): void {
+  const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
-  view.note(`TimescaleDB   ${app.urls.databaseUrl}   (data in ${embedded.data_dir})`);
+  view.note(`TimescaleDB   ${psqlCommand(config)}   (data in ${embedded.data_dir})`);
   if (app.httpPort !== undefined)
     view.note(`health        http://127.0.0.1:${app.httpPort}/readyz and /metrics`);
   view.note(
     `in another terminal: ${invocation} readings latest, ${invocation} alerts tail -f. Ctrl-C ends it.`,
   );
 }
+
+/** With the password's file, never with the password. */
+const psqlCommand = ({ database, embedded }: Config): string =>
+  database.url !== undefined
+    ? 'as configured'
+    : `PGPASSFILE=${relative('.', passwordFile(embedded.data_dir))} psql postgres://fieldwatch@127.0.0.1:${embedded.database_port}/fieldwatch`;
 
 /** Returns what stops it. */
 function showProgress(view: DemoView, app: App): () => void {

@@ -37,6 +37,12 @@ export function lockFolder(dataDir: string, pid: number): () => void {
   };
 }
 
+/** Whether a server that lives holds the folder. */
+export function isLocked(dataDir: string): boolean {
+  const holder = parse(read(join(dataDir, LOCK_FILE)));
+  return holder !== null && isAlive(holder);
+}
+
 function notWritable(dataDir: string, cause: unknown): FieldwatchError {
   return new FieldwatchError(`the embedded database cannot write to ${dataDir}: ${messageOf(cause)}`, {
     code: 'EMBEDDED_DB_FOLDER',

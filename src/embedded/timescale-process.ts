@@ -3,7 +3,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Logger } from '../ports.ts';
-import { DATABASE_ALIASES, type ServerMessage } from './messages.ts';
+import type { ServerMessage } from './messages.ts';
+import { embeddedUrl, readPassword, writePassword } from './password.ts';
 
 export interface EmbeddedTimescaleOptions {
   /** Created if it does not exist. */
@@ -19,6 +20,7 @@ export interface EmbeddedTimescaleOptions {
 }
 
 export interface EmbeddedTimescale {
+  /** With the password: for a client, not for a log. */
   readonly url: string;
   readonly port: number;
   /** Changes when the server had to be restarted. */
@@ -47,6 +49,7 @@ class Keeper implements EmbeddedTimescale {
   private stopping = false;
   private restartTimer: NodeJS.Timeout | undefined;
   private failures = 0;
+  private password: string | undefined;
   port: number;
 
   constructor(options: EmbeddedTimescaleOptions) {
@@ -59,7 +62,7 @@ class Keeper implements EmbeddedTimescale {
   }
 
   get url(): string {
-    return `postgres://postgres@${this.options.host ?? '127.0.0.1'}:${this.port}/${DATABASE_ALIASES[0]}`;
+    return embeddedUrl(this.options.host ?? '127.0.0.1', this.port, this.password);
   }
 
   /** Starts the process once; rejects with its own error if it fails before it is ready. */
@@ -85,6 +88,7 @@ class Keeper implements EmbeddedTimescale {
     });
     try {
       this.port = await readyPort(child, lastWords);
+      this.password = readPassword(this.options.dataDir);
       ready = true;
     } catch (error) {
       child.kill('SIGKILL');
@@ -119,6 +123,8 @@ class Keeper implements EmbeddedTimescale {
 
   private async restart(): Promise<void> {
     try {
+      // The clients of this process know it: one that was deleted meanwhile is not replaced by another.
+      if (this.password !== undefined) writePassword(this.options.dataDir, this.password);
       await this.start();
       this.failures = 0;
       this.options.onRestart?.(this.pid);

@@ -6,6 +6,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { lockFolder } from './folder-lock.ts';
+import { ensurePassword, passwordFile } from './password.ts';
 import { ADVISORY_STUBS } from './gateway/advisory-locks.ts';
 import { Engine } from './gateway/engine.ts';
 import { DEFAULT_LIMITS, House } from './gateway/house.ts';
@@ -80,7 +81,15 @@ async function serve({ dataDir, host, port }: ServerArguments): Promise<void> {
       unlock();
     };
     const house = new House(engine, DEFAULT_LIMITS, die);
-    const gateway = new Gateway({ house, host, port, databases: DATABASE_ALIASES, onFault: die });
+    const gateway = new Gateway({
+      house,
+      host,
+      port,
+      databases: DATABASE_ALIASES,
+      password: ensurePassword(dataDir),
+      passwordHint: `The password of this embedded database is in ${passwordFile(dataDir)}.`,
+      onFault: die,
+    });
     prepare(house);
     const bound = await gateway.listen().catch(taken);
     const timer = setInterval(

@@ -1,4 +1,13 @@
 import { connect, type Socket } from 'node:net';
+import { createRequire } from 'node:module';
+
+/** The driver's SCRAM, which has no types. */
+interface Sasl {
+  startSession(mechanisms: readonly string[]): { readonly mechanism: string; readonly response: string };
+  continueSession(session: object, password: string, serverData: string): Promise<void>;
+  finalizeSession(session: object, serverData: string): void;
+}
+const sasl = createRequire(import.meta.url)('pg/lib/crypto/sasl.js') as Sasl;
 
 /** What came back up to some message. */
 export interface Answer {
@@ -21,6 +30,7 @@ export class RawClient {
   private messages: { type: string; body: Buffer }[] = [];
   private wake: () => void = () => {};
   private closed = false;
+  private lastBody: Buffer = Buffer.alloc(0);
 
   private constructor(socket: Socket) {
     this.socket = socket;
@@ -38,8 +48,24 @@ export class RawClient {
     const all = { user: username, database: pathname.slice(1), ...parameters };
     const body = Buffer.from(`${Object.entries(all).flat().join('\0')}\0\0`);
     client.socket.write(Buffer.concat([int32(body.length + 8), int32(196608), body]));
+    await client.logIn(decodeURIComponent(new URL(url).password));
     await client.untilReady();
     return client;
+  }
+
+  /** SCRAM-SHA-256. */
+  private async logIn(password: string): Promise<void> {
+    const next = async () => {
+      await this.until('R');
+      return this.lastBody;
+    };
+    await next();
+    const session = sasl.startSession(['SCRAM-SHA-256']);
+    const first = Buffer.from(session.response);
+    this.send([message('p', `${session.mechanism}\0`, int32(first.length), first)]);
+    await sasl.continueSession(session, password, (await next()).toString('utf8', 4));
+    this.send([message('p', session.response)]);
+    sasl.finalizeSession(session, (await next()).toString('utf8', 4));
   }
 
   parse = (name: string, sql: string) => [message('P', `${name}\0${sql}\0`, int16(0))];
@@ -70,7 +96,10 @@ export class RawClient {
   async until(type: string): Promise<Answer> {
     for (;;) {
       const end = this.messages.findIndex((one) => one.type === type);
-      if (end >= 0) return this.summarise(this.messages.splice(0, end + 1));
+      if (end >= 0) {
+        this.lastBody = this.messages[end]!.body;
+        return this.summarise(this.messages.splice(0, end + 1));
+      }
       if (this.closed)
         throw new Error(`connection closed before ${type}; got ${this.summarise(this.messages).types}`);
       await new Promise<void>((resolve) => (this.wake = resolve));

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { embeddedUrl, readPassword } from '../../src/embedded/password.ts';
 import { copyTemplate } from './embedded-db.ts';
 
 /** An embedded server whose clock the test moves: policies then live through weeks in a minute. */
@@ -22,7 +23,7 @@ export async function openSimulatedDatabase(): Promise<SimulatedDatabase> {
   const { port } = await message(child, 'ready');
   let aheadMs = 0;
   return {
-    url: `postgres://postgres@127.0.0.1:${port}/fieldwatch`,
+    url: embeddedUrl('127.0.0.1', port!, readPassword(dataDir)),
     nowMs: () => Date.now() + aheadMs,
     async advance(ms) {
       aheadMs += ms;

@@ -235,13 +235,20 @@ export function databaseError(error: unknown, doing: string): FieldwatchError {
   if (error instanceof FieldwatchError) return error;
   const verdict = judge(error);
   const code = codeOf(error);
+  const remedy = ownRemedy(error, verdict) ?? verdict.remedy;
   return new FieldwatchError(
     `database: ${doing}: ${messageOf(error)}${code === undefined ? '' : ` (${code})`}`,
     {
       code: verdict.code,
       kind: verdict.kind,
       cause: error,
-      ...(verdict.remedy === undefined ? {} : { remedy: verdict.remedy }),
+      ...(remedy === undefined ? {} : { remedy }),
     },
   );
+}
+
+/** The embedded server says with a refused login where its password is. */
+function ownRemedy(error: unknown, { kind }: Verdict): string | undefined {
+  const { hint } = error as { readonly hint?: unknown };
+  return kind === 'auth' && codeOf(error) === '28P01' && typeof hint === 'string' ? hint : undefined;
 }

@@ -59,6 +59,11 @@ const int32 = (...values: number[]) => {
 };
 
 export const authenticationOk = () => frame(type('R'), int32(0));
+/** The list of mechanisms ends with an empty one. */
+export const authenticationSasl = (mechanisms: readonly string[]) =>
+  frame(type('R'), int32(10), ...mechanisms, Buffer.from([0]));
+export const authenticationSaslContinue = (data: string) => frame(type('R'), int32(11), Buffer.from(data));
+export const authenticationSaslFinal = (data: string) => frame(type('R'), int32(12), Buffer.from(data));
 export const parameterStatus = (name: string, value: string) => frame(type('S'), name, value);
 export const backendKeyData = (pid: number, secret: number) => frame(type('K'), int32(pid, secret));
 export const commandComplete = (tag: string) => frame(type('C'), tag);

@@ -21,6 +21,8 @@ export interface EngineModule {
   _pgl_shutdown(): void;
   readonly FS: {
     quit(): void;
+    unlink(path: string): void;
+    mkdir(path: string): void;
     getStream(fd: number): FsStream | null;
     readonly filesystems: { readonly NODEFS: NodeFs };
   };
@@ -46,6 +48,7 @@ export interface EngineResult extends EngineOutput {
 
 /** Emscripten's EIO: PostgreSQL then panics and recovers from its log, instead of believing in a lost write. */
 const EIO = 29;
+const BLOB_DEVICE = '/dev/blob';
 const READ_RAN_DRY = 'the gateway did not expect this statement to read from the client';
 
 /**
@@ -100,6 +103,15 @@ function syncFolder(path: string): void {
   }
 }
 
+/**
+ * PGlite's own API passes data through this device; without that API a read of it kills the module, and what is written
+ * to it stays in memory. A folder in its place is refused by the engine itself, whichever statement names it.
+ */
+function closeBlobDevice({ FS }: EngineModule): void {
+  FS.unlink(BLOB_DEVICE);
+  FS.mkdir(BLOB_DEVICE);
+}
+
 export class Engine {
   private readonly module: EngineModule;
   private readonly output: OutputCollector;
@@ -112,6 +124,7 @@ export class Engine {
   constructor(module: EngineModule, maxResultBytes: number) {
     this.module = module;
     this.output = new OutputCollector(maxResultBytes);
+    closeBlobDevice(module);
     const read = module.addFunction((pointer, max) => this.read(pointer, max), 'iii');
     const write = module.addFunction((pointer, length) => this.write(pointer, length), 'iii');
     module._set_read_write_cbs(read, write);

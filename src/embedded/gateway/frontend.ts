@@ -6,6 +6,8 @@
 
 /** Startup packets are a few hundred bytes; PostgreSQL's own limit (MAX_STARTUP_PACKET_LENGTH). */
 const MAX_STARTUP_BYTES = 10_000;
+/** Before the login nobody has shown a right to more (PostgreSQL: PG_MAX_AUTH_TOKEN_LENGTH and the like). */
+const MAX_LOGIN_BYTES = 10_000;
 
 export const SSL_REQUEST = 80877103;
 export const CANCEL_REQUEST = 80877102;
@@ -24,6 +26,7 @@ export class FrontendFramer {
   private readonly sink: FrameSink;
   private readonly maxMessageBytes: number;
   private inStartup = true;
+  private inLogin = false;
   /** The message being put together, and how much of it is there. */
   private partial: Buffer | null = null;
   private filled = 0;
@@ -35,9 +38,14 @@ export class FrontendFramer {
     this.maxMessageBytes = maxMessageBytes;
   }
 
-  /** After a complete StartupMessage, typed messages follow. */
+  /** After a complete StartupMessage, typed messages follow; those of the login are short. */
   startupDone(): void {
     this.inStartup = false;
+    this.inLogin = true;
+  }
+
+  loginDone(): void {
+    this.inLogin = false;
   }
 
   push(chunk: Buffer): void {
@@ -59,7 +67,7 @@ export class FrontendFramer {
       return data.length;
     }
     const length = data.readUInt32BE(at + typeBytes);
-    const limit = this.inStartup ? MAX_STARTUP_BYTES : this.maxMessageBytes;
+    const limit = this.inStartup ? MAX_STARTUP_BYTES : this.inLogin ? MAX_LOGIN_BYTES : this.maxMessageBytes;
     if (length < 4 + (this.inStartup ? 4 : 0) || length > limit) {
       throw new FrameError(`invalid message length ${length} (at most ${limit})`);
     }

@@ -20,12 +20,16 @@ import {
 } from './frontend.ts';
 import type { House } from './house.ts';
 import { Inbox } from './inbox.ts';
+import { Login } from './login.ts';
+import { scramVerifier, type ScramVerifier } from './scram.ts';
 import { Session } from './session.ts';
 import { BASELINE, REPORTED, loadScript, textRows } from './settings.ts';
 import { Turn } from './turn.ts';
 
 const PROTOCOL_MAJOR = 3;
 /** Startup parameters that are not settings. */
+/** PostgreSQL's authentication_timeout. */
+const LOGIN_TIMEOUT_MS = 60_000;
 const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication']);
 
 export interface GatewayOptions {
@@ -34,9 +38,15 @@ export interface GatewayOptions {
   readonly port: number;
   /** Database names that clients may ask for; all mean the one that is there. */
   readonly databases: readonly string[];
+  /** All users are the one superuser, whatever their name, and all need it. */
+  readonly password: string;
+  /** Where the password is found: the hint of a refused login. */
+  readonly passwordHint: string;
   /** A fault of the gateway itself; the process should end. */
   readonly onFault: (error: unknown) => void;
 }
+
+const LOGIN_TIMEOUT = { code: '57014', message: 'canceling authentication due to timeout' };
 
 interface Connection {
   readonly turn: Turn;
@@ -51,10 +61,12 @@ export class Gateway {
   private readonly sockets = new Set<Socket>();
   private readonly connections = new Map<number, Connection>();
   private readonly serverStatus: [string, string][];
+  private readonly verifier: ScramVerifier;
   private lastId = 0;
 
   constructor(options: GatewayOptions) {
     this.options = options;
+    this.verifier = scramVerifier(options.password);
     this.server = createServer({ noDelay: true }, (socket) => this.accept(socket));
     const { house } = options;
     house.runOwn(loadScript(new Map()));
@@ -89,12 +101,28 @@ export class Gateway {
     this.sockets.add(socket);
     const inbox = new Inbox(socket);
     let turn: Turn | null = null;
+    let login: Login;
+    let parameters: ReadonlyMap<string, string>;
+    const loginTimer = setTimeout(() => this.refuse(socket, LOGIN_TIMEOUT), LOGIN_TIMEOUT_MS);
     const framer = new FrontendFramer(
       {
         startup: (code, body) => {
-          turn = this.startup(socket, inbox, framer, code, body) ?? turn;
+          const asked = this.startup(socket, code, body);
+          if (asked === null) return;
+          framer.startupDone();
+          parameters = asked;
+          login = new Login(this.verifier, asked.get('user')!, this.options.passwordHint);
+          socket.write(login.request());
         },
-        message: (type, raw) => inbox.push(type, raw),
+        message: (type, raw) => {
+          if (turn !== null) return inbox.push(type, raw);
+          const { message, done } = login.answer(type, raw);
+          socket.write(message);
+          if (!done) return;
+          framer.loginDone();
+          clearTimeout(loginTimer);
+          turn = this.open(socket, inbox, parameters);
+        },
       },
       this.options.house.limits.maxMessageBytes,
     );
@@ -110,6 +138,7 @@ export class Gateway {
     // A reset connection is a client that left; 'close' follows.
     socket.on('error', () => {});
     socket.on('close', () => {
+      clearTimeout(loginTimer);
       this.sockets.delete(socket);
       turn?.disconnect();
       inbox.close();
@@ -117,13 +146,8 @@ export class Gateway {
     socket.on('end', () => socket.end());
   }
 
-  private startup(
-    socket: Socket,
-    inbox: Inbox,
-    framer: FrontendFramer,
-    code: number,
-    body: Buffer,
-  ): Turn | null {
+  /** @returns the parameters of a client that may log in; null while a StartupMessage may still follow. */
+  private startup(socket: Socket, code: number, body: Buffer): ReadonlyMap<string, string> | null {
     if (code === SSL_REQUEST || code === GSSENC_REQUEST) {
       socket.write('N');
       return null;
@@ -142,8 +166,7 @@ export class Gateway {
     }
     const parameters = startupParameters(body);
     this.admit(parameters);
-    framer.startupDone();
-    return this.open(socket, inbox, parameters);
+    return parameters;
   }
 
   private admit(parameters: ReadonlyMap<string, string>): void {
