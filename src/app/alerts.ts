@@ -1,10 +1,12 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { RuleSet } from '../core/alert/rules.ts';
 import type { Expected } from '../services/alert-loading.ts';
+import type { Spool } from '../ports.ts';
 import { createAlerting, type Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
 import type { Notifying } from '../services/notifying.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
+import { withSpooled } from '../services/spooled-readings.ts';
 import type { Database } from './database.ts';
 import { alertStoreOf, type SharedDuty } from './duty.ts';
 import type { Parts } from './parts.ts';
@@ -16,10 +18,12 @@ export function openAlerting(
   { alertStore, operatorStore, dutyStore }: Database,
   { alertLog }: AppDeps,
   router: Notifying,
+  spool: Spool | undefined,
 ): Alerting {
+  const stored = alertStoreOf(config, alertStore, dutyStore);
   return createAlerting({
     rules: new RuleSet(config.alerts),
-    store: alertStoreOf(config, alertStore, dutyStore),
+    store: spool === undefined ? stored : withSpooled(stored, spool),
     operators: operatorStore,
     ...{ logger, metrics, clock, alertLog, router },
   });

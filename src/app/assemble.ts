@@ -30,7 +30,7 @@ import { routerOf } from './router.ts';
 import type { AppDeps, Live, Running } from './running.ts';
 import { startServers, type Servers } from './servers.ts';
 import { createNotifying, sinkPartsOf, warnOfEcho } from './sinks.ts';
-import { openSpooling, type OpenSpool } from './spooling.ts';
+import { openSpooling, openSpoolFolder, type OpenSpool } from './spooling.ts';
 import { makeStateFolder } from './state-folder.ts';
 import { createHousekeeping, createLateRefresh, openScheduling } from './upkeep.ts';
 
@@ -100,7 +100,8 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const registry = new SensorRegistry(registryOptions(config), { ...parts, directory: database.directory });
   warnOfEcho(config, live.router.filters, logger);
   const notifying = createNotifying(parts, database, sinkPartsOf(parts.clock, registry, live));
-  const alerting = openAlerting(parts, database, deps, notifying);
+  const folder = await openSpoolFolder(parts);
+  const alerting = openAlerting(parts, database, deps, notifying, folder);
   const engine = tellingOf(alerting, deps.onAlert);
   const duty = shareDuty(parts, { store: database.dutyStore, alerting, registry });
   const telling = duty?.evaluator(engine) ?? engine;
@@ -111,7 +112,7 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const house = {
     ...{ live, servers, database, registry, notifying, alerting, telling, duty, ledger, watch, stored },
   };
-  const spool = await openSpooling(parts, house);
+  const spool = folder && (await openSpooling(parts, house, folder));
   releasers.add('alerting', () => alerting.stop());
   const housekeeping = createHousekeeping(parts, database, servers);
   const scheduling = openScheduling(parts, servers, database, (told) => engine.announce(told));

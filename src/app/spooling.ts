@@ -36,10 +36,7 @@ export interface SpoolEnds {
 /** Between two attempts at something that fails for no known reason, at a start. */
 const START_PAUSE_MS = 1000;
 
-/** Undefined where no spool is wanted. Rejects where there is one that cannot be used. */
-export async function openSpooling(parts: Parts, ends: SpoolEnds): Promise<OpenSpool | undefined> {
-  if (!parts.config.spool.enabled) return undefined;
-  const spool = await openFolder(parts);
+export async function openSpooling(parts: Parts, ends: SpoolEnds, spool: Spool): Promise<OpenSpool> {
   const store = openStore(parts, ends);
   await takeOver(spool, ends.ledger, parts);
   return new OpenSpool(parts, ends, spool, store);
@@ -106,7 +103,10 @@ export class OpenSpool {
   }
 }
 
-async function openFolder({ config, clock, logger, releasers }: Parts): Promise<Spool> {
+/** Undefined where no spool is wanted. Rejects where there is one that cannot be used. */
+export async function openSpoolFolder(parts: Parts): Promise<Spool | undefined> {
+  const { config, clock, logger, releasers } = parts;
+  if (!config.spool.enabled) return undefined;
   const { max_bytes: maxBytes, max_age: maxAgeMs } = config.spool;
   const folder = join(config.state_dir, 'spool');
   const spool = await openSpool({ folder, maxBytes, maxAgeMs }, { clock, logger });

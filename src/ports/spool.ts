@@ -1,4 +1,5 @@
 import type { AlertBatch } from '../core/alert/model.ts';
+import type { Watermarks } from '../core/alert/watermarks.ts';
 import type { Micros, Millis } from '../core/reading.ts';
 import type { DeadLetter, StorableReading } from './store.ts';
 
@@ -71,8 +72,15 @@ export interface SpoolContents {
  */
 export interface Spool {
   readonly contents: SpoolContents;
-  /** All or nothing; resolves once it is on disk for good (one fsync for all). */
-  append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]>;
+  /**
+   * All or nothing; resolves once it is on disk for good (one fsync for all). `evaluated`: up to where what it brings was
+   * evaluated.
+   */
+  append(records: readonly SpoolRecord[], evaluated?: Watermarks): Promise<readonly SpooledRecord[]>;
+  /** Up to where series were evaluated, at least of all whose evaluated readings lie here still; by an earlier process as well. */
+  watermarks(): Promise<Watermarks>;
+  /** What was evaluated does not count: it is evaluated elsewhere. */
+  forgetWatermarks(): Promise<void>;
   /** The oldest records of a lane: at least one if there is any, and no more than `most` if there are several. */
   oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]>;
   /** Forgets what is safe elsewhere; resolves once that is on disk for good. */

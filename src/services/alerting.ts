@@ -6,6 +6,7 @@ import type { AlertBatch, AppliedCommands, AlertNotification, DutyEpoch } from '
 import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
+import { watermarksOfSeries, type Watermarks } from '../core/alert/watermarks.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
 import type {
@@ -49,6 +50,8 @@ export interface AlertingDeps {
 /** What readings do to the alerts. Nothing is remembered until `adopt`, which belongs right after COMMIT. */
 export interface Evaluation {
   readonly batch: AlertBatch;
+  /** Up to where it has evaluated; before `adopt`. Absent where nothing is evaluated. */
+  watermarks?(): Watermarks;
   adopt(): void;
 }
 
@@ -189,6 +192,7 @@ export class Alerting {
     if (applied === undefined) return evaluation;
     const done = applied;
     return {
+      ...evaluation,
       batch: { ...evaluation.batch, commands: done, ...this.fence() },
       adopt: () => {
         evaluation.adopt();
@@ -220,7 +224,7 @@ export class Alerting {
       for (const reading of readings) engine.reading(reading);
     });
     return {
-      batch: evaluation.batch,
+      ...evaluation,
       adopt: () => {
         const foresight = readings[0]?.foreseenBy;
         const foreseen = foresight?.isOf(engine) && readings.every((each) => each.foreseenBy === foresight);
@@ -237,7 +241,7 @@ export class Alerting {
     const looks = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
     const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(), looks));
     return {
-      batch: evaluation.batch,
+      ...evaluation,
       adopt: () => {
         evaluation.adopt();
         this.behind = this.changes.size > 0 || this.isDue();
@@ -267,7 +271,7 @@ export class Alerting {
     engine.silence(former.silences, this.deps.clock.nowMs());
     const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
     return {
-      batch: evaluation.batch,
+      ...evaluation,
       adopt: () => {
         if (this.engine !== former) return this.overtaken(rules);
         this.changes.replace(changes);
@@ -346,6 +350,7 @@ export class Alerting {
     const batch = touched.length === 0 ? made : { ...made, ...this.fence() };
     return {
       batch,
+      watermarks: () => watermarksOfSeries(touched),
       adopt: () => {
         engine.adopt();
         this.changes.done(changes);

@@ -111,6 +111,7 @@ export class Settling {
       const { duty } = first.alerts;
       if (codeOf(error) !== DUTY_LOST || duty === undefined) throw error;
       this.dropping = duty;
+      await this.deps.spool.forgetWatermarks();
       this.deps.logger.warn(
         { ...duty },
         'another daemon evaluates alerts: what was evaluated here meanwhile is dropped, its readings are handed on',

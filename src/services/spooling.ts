@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { NO_WATERMARKS } from '../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch } from '../core/alert/model.ts';
 import { SPOOL_LANES } from '../ports.ts';
@@ -197,8 +198,10 @@ export class Spooling {
 
   private async append(records: SpoolRecord[], evaluation: Evaluation | undefined): Promise<boolean> {
     let appended: readonly SpooledRecord[] = [];
+    const evaluated = evaluation?.watermarks?.() ?? NO_WATERMARKS;
     try {
-      if (records.length > 0) appended = await this.deps.spool.append(records);
+      if (records.length > 0 || evaluated.sensorIds.length > 0)
+        appended = await this.deps.spool.append(records, evaluated);
     } catch (error) {
       this.refused(error);
       return false;

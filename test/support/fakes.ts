@@ -1,3 +1,4 @@
+import { newestWatermarks, NO_WATERMARKS, type Watermarks } from '../../src/core/alert/watermarks.ts';
 import { Arrivals } from '../../src/core/arrival.ts';
 import type { AlertBatch } from '../../src/core/alert/model.ts';
 import type {
@@ -244,6 +245,7 @@ export class FakeSpool implements Spool {
   /** Records that were read. */
   read = 0;
   private seq = 1;
+  private evaluated: Watermarks = NO_WATERMARKS;
 
   get contents(): SpoolContents {
     const amount = (records: readonly SpooledRecord[]) => ({
@@ -256,11 +258,23 @@ export class FakeSpool implements Spool {
     return { lanes, parked: amount(this.parked), oldestAtMs: undefined, damaged: amount([]), lostItems: 0 };
   }
 
-  async append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]> {
+  async append(
+    records: readonly SpoolRecord[],
+    evaluated = NO_WATERMARKS,
+  ): Promise<readonly SpooledRecord[]> {
     if (this.failWith !== undefined) throw this.failWith;
+    this.evaluated = newestWatermarks([this.evaluated, evaluated]);
     const added = records.map((record) => ({ ...record, seq: this.seq++, told: false }));
     this.records.push(...added);
     return added;
+  }
+
+  async watermarks(): Promise<Watermarks> {
+    return this.evaluated;
+  }
+
+  async forgetWatermarks(): Promise<void> {
+    this.evaluated = NO_WATERMARKS;
   }
 
   async oldest(lane: SpooledRecord['lane'], most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]> {

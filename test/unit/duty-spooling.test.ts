@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { EMPTY_ALERT_BATCH, type AlertBatch, type AlertNotification } from '../../src/core/alert/model.ts';
+import { NO_WATERMARKS, watermarksOf } from '../../src/core/alert/watermarks.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
 import type { StoreBatch } from '../../src/ports.ts';
 import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
@@ -38,7 +39,14 @@ async function setUp() {
         epoch === undefined
           ? { handedOn: { group: 'crew', readings: rows } }
           : { ...made, duty: { group: 'crew', epoch } };
-      return { batch: { ...EMPTY_ALERT_BATCH, ...batch }, adopt: () => {} };
+      const marks = rows.map(({ sensorId, timeUs }) => ({
+        sensorId,
+        metric: 'temperature',
+        timeUs,
+        value: 1,
+      }));
+      const watermarks = () => watermarksOf(marks);
+      return { batch: { ...EMPTY_ALERT_BATCH, ...batch }, watermarks, adopt: () => {} };
     },
     announce: () => {},
     announceUnpersisted: () => {},
@@ -113,6 +121,8 @@ describe('the spool of a daemon that shares the alert duty', () => {
     database.epoch = 2;
     while (await settling.alerts());
     expect([told, settling.owes]).toEqual([[], true]);
+    // They are not evaluated here any more.
+    expect(await spool.watermarks()).toEqual(NO_WATERMARKS);
     while (settling.owes) await settling.unresolved(alerting);
     expect([readings(), handedOn(), spool.records]).toEqual([[1, 2], [1, 2], []]);
     expect(logger.find(/handed on/)).toHaveLength(1);

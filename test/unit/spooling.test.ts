@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '../../src/adapters/logger.ts';
 import { watchTime } from '../../src/app/alerts.ts';
 import { EMPTY_ALERT_BATCH, type AlertNotification } from '../../src/core/alert/model.ts';
+import { NO_WATERMARKS, watermarksOf } from '../../src/core/alert/watermarks.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
 import type { InboundMessage, StoreBatch } from '../../src/ports.ts';
 import type { Alerting, Evaluation } from '../../src/services/alerting.ts';
@@ -45,7 +46,9 @@ class Alerts implements AlertEvaluator {
       ({ key, timeUs }) => ({ alertId: `${key}|${timeUs}`, seq: 1 }) as AlertNotification,
     );
     const batch = { states: [], raised: [], resolved: [], notifications };
-    return { batch, adopt: () => void this.adopted.push(...rows.map(({ timeUs }) => timeUs)) };
+    const marks = rows.map(({ sensorId, timeUs }) => ({ sensorId, metric: 'temperature', timeUs, value: 1 }));
+    const watermarks = () => watermarksOf(marks);
+    return { batch, watermarks, adopt: () => void this.adopted.push(...rows.map(({ timeUs }) => timeUs)) };
   }
 
   announce(notifications: readonly AlertNotification[]): void {
@@ -210,6 +213,7 @@ describe('statement 18: the spool while the database is away', () => {
     expect(await first).toBe('spooled');
     expect(await house.writer.write(house.batch(['s1 2']))).toBe('spooled');
     expect(house.spool.contents.lanes.readings.items + house.spool.contents.parked.items).toBe(2);
+    expect([...(await house.spool.watermarks()).timesUs]).toEqual([house.alerting.adopted.at(-1)]);
     expect(conserved(house)).toMatchObject({ received: 2, inFlight: 2 });
   });
 
@@ -512,6 +516,8 @@ describe('statement 17: late readings', () => {
     batch.rowList.push(...fresh.rowList);
     const outcome = await house.writer.write(batch);
     expect(outcome).toMatchObject({ kind: 'committed', stored: 1 });
+    // On disk before they are evaluated: a process that dies here evaluates them when they come again.
+    expect(await house.spool.watermarks()).toEqual(NO_WATERMARKS);
     expect(
       house.live.batches.map(({ readings, alerts }) => [readings.length, alerts.notifications.length]),
     ).toEqual([[1, 1]]);

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BatchOperation } from 'classic-level';
 import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
+import { NO_WATERMARKS, type Watermarks } from '../../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type {
   Clock,
@@ -32,6 +33,7 @@ import {
 import { DiskRoom } from './room.ts';
 import { LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
 import { Sentinel, type Noted } from './sentinel.ts';
+import { WatermarkLog } from './watermark-log.ts';
 
 export interface SpoolOptions {
   readonly folder: string;
@@ -64,6 +66,7 @@ class LevelSpool implements Spool {
   readonly #deps: SpoolDeps;
   readonly #room: DiskRoom;
   readonly #sentinel: Sentinel;
+  readonly #watermarks: WatermarkLog;
   #level: Level | undefined;
   #closed = false;
   #repair = false;
@@ -86,6 +89,7 @@ class LevelSpool implements Spool {
     this.#deps = deps;
     this.#room = new DiskRoom(options.folder);
     this.#sentinel = new Sentinel(options.folder);
+    this.#watermarks = new WatermarkLog(deps.logger);
   }
 
   open(): Promise<void> {
@@ -103,7 +107,10 @@ class LevelSpool implements Spool {
     };
   }
 
-  append(records: readonly SpoolRecord[]): Promise<readonly SpooledRecord[]> {
+  append(
+    records: readonly SpoolRecord[],
+    evaluated: Watermarks = NO_WATERMARKS,
+  ): Promise<readonly SpooledRecord[]> {
     return this.#inTurn(async (level) => {
       const atMs = this.#deps.clock.nowMs();
       const next = { ...this.#scan.next };
@@ -114,18 +121,28 @@ class LevelSpool implements Spool {
         return { value, stored: { ...record, seq: key.seq, told: false, key } satisfies Stored };
       });
       await this.#needRoom(added.reduce((sum, { value }) => sum + value.length, 0));
-      await this.#write(
-        level,
-        added.map(({ value, stored }) => ({ type: 'put', key: keyOf(stored.key), value })),
-      );
+      const { operations, written } = await this.#watermarks.adding(level, evaluated);
+      await this.#write(level, [
+        ...added.map(({ value, stored }) => ({ type: 'put', key: keyOf(stored.key), value }) as const),
+        ...operations,
+      ]);
       await this.#note(
         added.map(({ stored }) => stored.key),
         [],
       );
+      written();
       for (const { stored } of added) this.#count(stored.key);
       Object.assign(this.#scan.next, next);
       return added.map(({ stored }) => stored);
     });
+  }
+
+  watermarks(): Promise<Watermarks> {
+    return this.#inTurn((level) => this.#watermarks.read(level));
+  }
+
+  forgetWatermarks(): Promise<void> {
+    return this.#inTurn((level) => this.#watermarks.clear(level));
   }
 
   oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]> {
@@ -234,6 +251,7 @@ class LevelSpool implements Spool {
     this.#level = level;
     this.#repair = false;
     if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
+    await this.#watermarks.open(level, this.#opened);
     this.#scan = found;
     this.#opened = true;
     if (noted === 'unreadable')
@@ -319,7 +337,8 @@ class LevelSpool implements Spool {
   async #needRoom(bytes: number): Promise<void> {
     const { maxBytes, maxAgeMs } = this.#options;
     const { lanes, parked, atMs } = this.#scan;
-    const held = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].bytes, parked.bytes);
+    const aside = parked.bytes + this.#watermarks.bytes;
+    const held = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].bytes, aside);
     if (held + bytes > maxBytes)
       throw full(`it holds ${held} of ${maxBytes} bytes`, 'Raise spool.max_bytes.');
     const oldest = oldestOf(atMs);
@@ -400,6 +419,7 @@ class LevelSpool implements Spool {
   /** Deleting frees nothing until LevelDB clears up: once all is drained it is asked to. */
   async #tidy(level: Level): Promise<void> {
     if (SPOOL_LANES.some((lane) => this.#scan.lanes[lane].records > 0)) return;
+    if (this.#scan.parked.records === 0) await this.#watermarks.clear(level);
     await level.compactRange('', '~').catch(() => undefined);
   }
 }

@@ -17,7 +17,7 @@ export interface RecordKey {
   readonly bytes: number;
 }
 
-/** Lanes by the first letter of their keys, parked ones by a second; `t` marks what was told. */
+/** Lanes by the first letter of their keys, parked ones by a second; `t` marks what was told (and `w` is WatermarkLog's). */
 const LETTERS = { alerts: 'a', unresolved: 'u', readings: 'r' } as const;
 const PARKED = 'p';
 const TOLD = 't';
@@ -55,21 +55,31 @@ export const itemsOf = ({ readings, deadLetters }: SpoolRecord): number =>
   readings.length + itemsOfLetters(deadLetters);
 
 export function encode(record: SpoolRecord): Buffer {
-  const body = serialize(record);
+  return seal(serialize(record));
+}
+
+/** Undefined for bytes that are not what `encode` wrote. */
+export function decode(bytes: Uint8Array): SpoolRecord | undefined {
+  const body = unseal(bytes);
+  if (body === undefined) return undefined;
+  const record = deserialize(body) as SpoolRecord;
+  return { ...record, alerts: withKeys(record.alerts) };
+}
+
+/** Format and checksum before what is kept. */
+export function seal(body: Buffer): Buffer {
   const header = Buffer.alloc(HEADER);
   header.writeUInt8(FORMAT, 0);
   header.writeUInt32LE(crc32(body), 1);
   return Buffer.concat([header, body]);
 }
 
-/** Undefined for bytes that are not what `encode` wrote. */
-export function decode(bytes: Uint8Array): SpoolRecord | undefined {
+/** Undefined for bytes that are not what `seal` made. */
+export function unseal(bytes: Uint8Array): Buffer | undefined {
   const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (value.length <= HEADER || value.readUInt8(0) !== FORMAT) return undefined;
   const body = value.subarray(HEADER);
-  if (crc32(body) !== value.readUInt32LE(1)) return undefined;
-  const record = deserialize(body) as SpoolRecord;
-  return { ...record, alerts: withKeys(record.alerts) };
+  return crc32(body) === value.readUInt32LE(1) ? body : undefined;
 }
 
 export const NOTHING: SpoolAmount = { records: 0, items: 0, bytes: 0 };

@@ -91,6 +91,11 @@ export class SeriesMemory {
     return this.settledReceivedMs !== NEVER;
   }
 
+  /** Something was evaluated in the generation in hand. */
+  get lastChanged(): boolean {
+    return this.lastUs !== this.settledUs;
+  }
+
   get windowChanged(): boolean {
     return this.window !== this.settledWindow;
   }
