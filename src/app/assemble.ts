@@ -2,6 +2,7 @@ import type { Config } from '../config/index.ts';
 import type { ReadingStore } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
 import { BatchWriter, type AlertEvaluator } from '../services/batch-writer.ts';
+import { DeadLetterBudget } from '../services/dead-letter-budget.ts';
 import { DatabaseStart } from '../services/database-start.ts';
 import type { Housekeeping } from '../services/housekeeping.ts';
 import { IntakeLedger } from '../services/intake-ledger.ts';
@@ -47,6 +48,7 @@ interface House {
   readonly duty: SharedDuty | undefined;
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
+  readonly deadLetters: DeadLetterBudget;
   /** The store, with somebody told of what comes too late for the refresh policies. */
   readonly stored: (store: ReadingStore) => ReadingStore;
   readonly spool: OpenSpool | undefined;
@@ -61,7 +63,7 @@ interface House {
  */
 export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const house = await makeHouse(parts, deps);
-  const { live, servers, registry, scheduling, notifying, spool, ledger } = house;
+  const { live, servers, registry, scheduling, notifying, spool, ledger, deadLetters } = house;
   const writer = makeWriter(parts, deps, house);
   const start = startOf(parts, house, writer);
   if (spool === undefined) await start.now();
@@ -80,7 +82,15 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   });
   const { source, ingest, publish } = await startIntake(
     { ...parts, wrap: deps.wrap?.source },
-    { url: servers.mqttUrl, router: live.router, registry, alerting: foreseenBy(house), writer, ledger },
+    {
+      url: servers.mqttUrl,
+      router: live.router,
+      registry,
+      alerting: foreseenBy(house),
+      writer,
+      ledger,
+      deadLetters,
+    },
     (state) => {
       live.connectivity = state;
       house.alerting.onConnectivity(state);
@@ -106,11 +116,13 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const duty = shareDuty(parts, { store: database.dutyStore, alerting, registry });
   const telling = duty?.evaluator(engine) ?? engine;
   const [ledger, watch] = [new IntakeLedger(metrics), new StoreWatch(parts)];
+  const deadLetters = new DeadLetterBudget(config.dead_letters.max_per_minute, parts);
   const lateRefresh = createLateRefresh(parts, servers);
   const stored = (store: ReadingStore) =>
     lateRefresh === undefined ? store : tellingLate(store, (rows) => lateRefresh.note(rows));
   const house = {
     ...{ live, servers, database, registry, notifying, alerting, telling, duty, ledger, watch, stored },
+    deadLetters,
   };
   const spool = folder && (await openSpooling(parts, house, folder));
   releasers.add('alerting', () => alerting.stop());
@@ -141,13 +153,13 @@ function liveOf(config: Config): Live {
 }
 
 function makeWriter(parts: Parts, deps: AppDeps, house: House): BatchWriter {
-  const { database, registry, telling, watch, spool, stored, alerting, live } = house;
+  const { database, registry, telling, watch, spool, stored, alerting, live, deadLetters } = house;
   const store = stored(database.store);
   const { min: baseMs, max: capMs } = parts.config.ingest.retry;
   const writer = new BatchWriter(
     { baseMs, capMs },
     {
-      ...{ registry, watch, alerting: telling, spool: spool?.forWriter },
+      ...{ registry, watch, alerting: telling, spool: spool?.forWriter, deadLetters },
       store: deps.wrap?.store?.(store) ?? store,
       ...{ clock: parts.clock, logger: parts.logger, metrics: parts.metrics, random: Math.random },
     },

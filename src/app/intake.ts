@@ -4,6 +4,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Router } from '../core/route.ts';
 import type { Connectivity, MessageSource } from '../ports.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
+import type { DeadLetterBudget } from '../services/dead-letter-budget.ts';
 import { Foreseeing, type ForeseeingDeps } from '../services/foreseeing.ts';
 import { Holdup, type HoldupDeps } from '../services/holdup.ts';
 import { Ingest } from '../services/ingest.ts';
@@ -25,12 +26,13 @@ export interface IntakeEnds {
   readonly alerting: ForeseeingDeps['alerting'] & HoldupDeps['alerting'];
   readonly writer: BatchWriter;
   readonly ledger: IntakeLedger;
+  readonly deadLetters: DeadLetterBudget;
 }
 
 /** The way from the broker to the writer: released first, so that what is held is stored and acknowledged. */
 export async function startIntake(
   parts: IntakeParts,
-  { url, router, registry, alerting, writer, ledger }: IntakeEnds,
+  { url, router, registry, alerting, writer, ledger, deadLetters }: IntakeEnds,
   onConnectivity: (connectivity: Connectivity) => void,
 ): Promise<{ readonly source: MessageSource; readonly ingest: Ingest; readonly publish: Publish }> {
   const { config, clock, logger, metrics, releasers } = parts;
@@ -48,6 +50,7 @@ export async function startIntake(
     registry,
     writer,
     ledger,
+    deadLetters,
     clock,
     logger,
     metrics,

@@ -44,7 +44,8 @@ export function databaseOptions(config: Config, url: string, purpose?: string): 
 export function storeOptions(config: Config, url: string, purpose: string): StoreOptions {
   const { allow, max, max_new_per_sensor: maxNewPerSensor } = config.metrics;
   const metricNames = { allow, max, maxNewPerSensor };
-  const options = { ...databaseOptions(config, url, purpose), metricNames };
+  const deadLetterMaxBytes = config.dead_letters.max_payload;
+  const options = { ...databaseOptions(config, url, purpose), metricNames, deadLetterMaxBytes };
   return config.mqtt.share_group === undefined ? options : { ...options, idleInTransactionMs: LEASE_MS / 2 };
 }
 

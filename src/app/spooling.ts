@@ -9,6 +9,7 @@ import type { Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator } from '../services/batch-commit.ts';
 import type { WriterSpool } from '../services/batch-writer.ts';
 import type { DatabaseStart } from '../services/database-start.ts';
+import type { DeadLetterBudget } from '../services/dead-letter-budget.ts';
 import { Draining, settleAtStart } from '../services/draining.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
@@ -27,6 +28,7 @@ export interface SpoolEnds {
   readonly telling: AlertEvaluator;
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
+  readonly deadLetters: DeadLetterBudget;
   /** The configuration as it is now: a reload may change when readings are late. */
   readonly live: Live;
   /** Stands between the spool and its store. */
@@ -52,7 +54,7 @@ export class OpenSpool {
 
   constructor(parts: Parts, ends: SpoolEnds, spool: Spool, store: ReadingStore) {
     const { config, clock, logger, metrics } = parts;
-    const { telling: alerting, registry, watch, ledger } = ends;
+    const { telling: alerting, registry, watch, ledger, deadLetters } = ends;
     this.parts = parts;
     this.ends = ends;
     const lateAfterMs = () => lateAfter(ends.live.config);
@@ -61,7 +63,7 @@ export class OpenSpool {
     this.settling = new Settling(
       { lateAfterMs },
       {
-        ...{ spool, store, registry, watch, clock, logger },
+        ...{ spool, store, registry, watch, clock, logger, deadLetters },
         onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),
         onAlertsSettled: (record) => this.alertsSettled(record),
       },

@@ -30,6 +30,7 @@ const COLUMNS: readonly Column<DeadLetterRow>[] = [
   { title: 'reason', value: (row) => row.reason },
   { title: 'detail', value: (row) => row.detail, format: (value) => shorten(cellText(value)) },
   { title: 'bytes', value: (row) => row.bytes },
+  { title: 'kept', value: (row) => row.keptBytes },
   { title: 'payload', value: headOf, format: (value) => shorten(cellText(value)) },
 ];
 
@@ -73,7 +74,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const showCommand = (cli: Cli) =>
   subcommand(
     'show',
-    'one dead letter with its whole payload',
+    'one dead letter with its payload, or as much of it as is kept',
     'fieldwatch dead-letters show <id> --raw > payload.bin',
   )
     .argument('<id>')
@@ -93,6 +94,10 @@ const showCommand = (cli: Cli) =>
             remedy: '`fieldwatch dead-letters list` shows the ids; the retention policy drops old ones',
           });
         const { payload, ...row } = letter;
+        if (row.keptBytes < row.bytes)
+          cli.stderr.write(
+            `fieldwatch: ${row.keptBytes} of ${row.bytes} bytes of the payload are kept (dead_letters.max_payload)\n`,
+          );
         if (options.raw === true) cli.stdout.write(payload);
         else if (options.json === true) print(cli, jsonLine({ ...row, ...readable(payload) }));
         else

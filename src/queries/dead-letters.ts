@@ -4,7 +4,8 @@ import type { Db, Limited, TimeRange } from './db.ts';
 export const HEAD_BYTES = 200;
 
 export const text = `
-SELECT d.id, d.received_at AS "receivedAt", d.topic, d.reason, d.detail, octet_length(d.payload) AS bytes,
+SELECT d.id, d.received_at AS "receivedAt", d.topic, d.reason, d.detail, coalesce(d.payload_bytes, octet_length(d.payload)) AS bytes,
+  octet_length(d.payload) AS "keptBytes", encode(d.payload_sha256, 'hex') AS sha256,
   substring(d.payload FROM 1 FOR ${HEAD_BYTES}) AS head, d.requeued_at AS "requeuedAt"
 FROM dead_letters d
 WHERE d.received_at >= $1::timestamptz AND d.received_at < $2::timestamptz
@@ -18,8 +19,11 @@ export interface DeadLetterRow {
   readonly topic: string;
   readonly reason: string;
   readonly detail: string | null;
-  /** Size of the whole payload. */
+  /** Size of the whole payload, and of what is kept of it. */
   readonly bytes: number;
+  readonly keptBytes: number;
+  /** Of the whole payload, where a part of it is kept. */
+  readonly sha256: string | null;
   /** Its first bytes. */
   readonly head: Uint8Array;
   readonly requeuedAt: Date | null;

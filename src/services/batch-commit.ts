@@ -2,6 +2,7 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { AlertNotification, DutyEpoch } from '../core/alert/model.ts';
 import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { conflictLetters } from './dead-letter.ts';
 import type { Evaluation } from './alerting.ts';
 import type { IntakeBatch, IntakeRow, ResolvedRow } from './intake-batch.ts';
@@ -34,6 +35,7 @@ export interface BatchCommitDeps {
   readonly store: ReadingStore;
   readonly logger: Logger;
   readonly watch: StoreWatch;
+  readonly deadLetters?: DeadLetterBudget | undefined;
   /** Takes readings out of the way that the database takes slowly: keeps them safe on disk, and marks them `spooled`. */
   readonly setLateAside?: ((batch: IntakeBatch) => Promise<void>) | undefined;
 }
@@ -93,7 +95,7 @@ export class BatchCommit {
         deadLetters: last ? batch.deadLetters : [],
         alerts: evaluation.batch,
         retry: batch.retry,
-        keepConflicts: (conflicts) => conflictLetters(readings, conflicts),
+        keepConflicts: (conflicts) => conflictLetters(readings, conflicts, this.deps.deadLetters),
       };
       const result = await this.commit(batch, write, options);
       if (result.kind === 'again') continue;

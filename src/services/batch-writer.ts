@@ -4,6 +4,7 @@ import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import { withDeadline } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
 import { BatchCommit, DUTY_LOST, type AlertEvaluator, type WriteOutcome } from './batch-commit.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import type { IntakeBatch, IntakeRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 import type { SpoolHealth, Spooling } from './spooling.ts';
@@ -21,6 +22,7 @@ export interface BatchWriterDeps {
   readonly metrics: Metrics;
   readonly random: () => number;
   readonly watch?: StoreWatch;
+  readonly deadLetters?: DeadLetterBudget | undefined;
   /** Where batches go while the database is away; without it they are held and tried again for ever. */
   readonly spool?: WriterSpool | undefined;
 }

@@ -3,6 +3,7 @@ import { isoFromMicros } from '../core/mapping/instant.ts';
 import type { Micros, RejectCode } from '../core/reading.ts';
 import type { Conflict, DeadLetter } from '../ports.ts';
 import { nameUuid } from './alert-id.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import type { IntakeRow, LetterSource } from './intake-batch.ts';
 
 /** Refused readings of one message that its dead letter describes; the others are counted. */
@@ -24,33 +25,46 @@ export function letterOf(
   return { id, receivedAtMs, topic, payload, reason, detail };
 }
 
-/** Where a letter is in its batch, and what it says of the first few readings. */
+/** Where a letter is in its batch, and what it says of the first few readings. Without a place it was not kept. */
 interface Place {
-  readonly at: number;
+  readonly at: number | undefined;
   readonly texts: string[];
 }
 
 /** Dead letters of one batch: one for each message and reason, whatever it is that many of its readings are refused. */
 export class LetterBook {
   readonly letters: DeadLetter[] = [];
+  /** Items of messages whose letter was not kept: too many in this minute. */
+  dropped = 0;
+  private readonly budget: DeadLetterBudget | undefined;
   private readonly places = new Map<LetterSource, Map<string, Place>>();
+
+  constructor(budget?: DeadLetterBudget) {
+    this.budget = budget;
+  }
 
   /** One more refused reading, or a message that gives none. True where it is a letter of its own. */
   add(message: LetterSource, reason: string, detail: string | undefined): boolean {
     let byReason = this.places.get(message);
     if (byReason === undefined) this.places.set(message, (byReason = new Map<string, Place>()));
     const place = byReason.get(reason);
-    const letter = place === undefined ? undefined : this.letters[place.at];
-    if (place === undefined || letter === undefined) {
-      const texts = detail === undefined ? [] : [detail];
-      byReason.set(reason, { at: this.letters.push(letterOf(message, reason, detail)) - 1, texts });
-      return true;
+    if (place === undefined) {
+      const keeps = this.budget?.admits(message.topic, reason) !== false;
+      const at = keeps ? this.letters.push(letterOf(message, reason, detail)) - 1 : undefined;
+      byReason.set(reason, { at, texts: detail === undefined ? [] : [detail] });
+      if (!keeps) this.dropped++;
+      return keeps;
     }
-    const { texts } = place;
+    const { at, texts } = place;
+    const letter = at === undefined ? undefined : this.letters[at];
+    if (at === undefined || letter === undefined) {
+      this.dropped++;
+      return false;
+    }
     if (detail !== undefined && texts.length < DESCRIBED && !texts.includes(detail)) texts.push(detail);
     const items = (letter.items ?? 1) + 1;
     const more = items > texts.length ? `; ${items} readings in all` : '';
-    this.letters[place.at] = { ...letter, items, detail: texts.join('; ') + more };
+    this.letters[at] = { ...letter, items, detail: texts.join('; ') + more };
     return false;
   }
 }
@@ -59,6 +73,7 @@ export class LetterBook {
 export function conflictLetters(
   rows: readonly IntakeRow[],
   conflicts: readonly Conflict[],
+  budget?: DeadLetterBudget,
 ): readonly DeadLetter[] {
   const byMessage = new Map<LetterSource, { row: IntakeRow; conflict: Conflict }[]>();
   for (const conflict of conflicts) {
@@ -68,7 +83,8 @@ export function conflictLetters(
     if (others === undefined) byMessage.set(row.message, [{ row, conflict }]);
     else others.push({ row, conflict });
   }
-  return [...byMessage].map(([message, all]) => {
+  const kept = [...byMessage].filter(([{ topic }]) => budget?.admits(topic, 'conflict') !== false);
+  return kept.map(([message, all]) => {
     const texts = all.slice(0, DESCRIBED).map(({ row, conflict }) => conflictText(row, conflict));
     const more = all.length > texts.length ? `; ${all.length} readings in all` : '';
     // A message whose readings are committed in several pieces has a letter for each: the first reading tells them apart.

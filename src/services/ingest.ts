@@ -11,7 +11,7 @@ import type {
   StoreOutcome,
   Timer,
 } from '../ports.ts';
-import { itemsOfLetters } from '../ports.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import { IntakeLedger, type LedgerTotals } from './intake-ledger.ts';
 import { LogBudget } from './log-budget.ts';
@@ -48,6 +48,8 @@ export interface IngestDeps {
   readonly metrics: Metrics;
   /** Shared with who drains the spool. */
   readonly ledger?: IntakeLedger | undefined;
+  /** How many dead letters are kept; without it all are. */
+  readonly deadLetters?: DeadLetterBudget | undefined;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
   /** Sends what a route has to say to a sender. Must not throw; what cannot be sent is not sent. */
   readonly publish?: (publish: Publish) => void;
@@ -155,7 +157,7 @@ export class Ingest {
       return this.ledger.filter('no_room');
     }
     this.unacknowledged += message.qos;
-    const batch = (this.open ??= new IntakeBatch(this.deps.clock.monotonicMs()));
+    const batch = (this.open ??= new IntakeBatch(this.deps.clock.monotonicMs(), this.deps.deadLetters));
     const before = batch.bytes;
     const rowsBefore = batch.rows;
     batch.addMessage(message);
@@ -272,7 +274,7 @@ export class Ingest {
         continue;
       }
       // What lies in the spool is in flight until it has drained; it is safe, and acknowledged.
-      if (outcome === 'spooled') this.ledger.committed(batch.written, 0);
+      if (outcome === 'spooled') this.ledger.committed(batch.written, batch.droppedItems);
       else this.committed(batch, outcome);
       this.acknowledge(batch.messageList);
       this.hold(-rows, -bytes);
@@ -282,7 +284,7 @@ export class Ingest {
   }
 
   private committed(batch: IntakeBatch, outcome: StoreOutcome): void {
-    this.ledger.committed(outcome, itemsOfLetters(batch.deadLetters));
+    this.ledger.committed(outcome, batch.deadLettered);
     this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
   }
 

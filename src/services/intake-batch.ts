@@ -2,6 +2,8 @@ import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from
 import type { Foresight } from '../core/alert/foresight.ts';
 import type { BatchFill } from '../core/batch.ts';
 import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
+import { itemsOfLetters } from '../ports.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { LetterBook } from './dead-letter.ts';
 
 /** A reading on its way into the database. One object serves the alert engine and the store. */
@@ -37,7 +39,7 @@ const MESSAGE_BYTES = 300;
 export class IntakeBatch implements BatchFill {
   readonly messageList: InboundMessage[] = [];
   rowList: IntakeRow[] = [];
-  private readonly book = new LetterBook();
+  private readonly book: LetterBook;
   readonly openedAtMs: number;
   /** Devices that were unknown on arrival, or whose location was, by key. */
   readonly unknown = new Map<string, NewDevice>();
@@ -47,8 +49,9 @@ export class IntakeBatch implements BatchFill {
   /** What became of the rows that were committed in pieces; they are no longer in `rowList`. */
   written: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
 
-  constructor(openedAtMs: number) {
+  constructor(openedAtMs: number, budget?: DeadLetterBudget) {
     this.openedAtMs = openedAtMs;
+    this.book = new LetterBook(budget);
   }
 
   get rows(): number {
@@ -57,6 +60,16 @@ export class IntakeBatch implements BatchFill {
 
   get deadLetters(): DeadLetter[] {
     return this.book.letters;
+  }
+
+  /** Items that became dead letters, kept or only counted. */
+  get deadLettered(): number {
+    return itemsOfLetters(this.deadLetters) + this.book.dropped;
+  }
+
+  /** Those of them that are only counted, since there were too many in this minute. */
+  get droppedItems(): number {
+    return this.book.dropped;
   }
 
   get messages(): number {

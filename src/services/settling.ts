@@ -1,7 +1,6 @@
 import { joinable, joined } from '../core/alert/join.ts';
 import { EMPTY_ALERT_BATCH, type DutyEpoch } from '../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import { itemsOfLetters } from '../ports.ts';
 import type {
   Clock,
   Logger,
@@ -12,6 +11,7 @@ import type {
   StoreOutcome,
 } from '../ports.ts';
 import { BatchCommit, DUTY_LOST, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { handingOn } from './duty-evaluator.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
@@ -30,6 +30,7 @@ export interface SettlingDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly watch: StoreWatch;
+  readonly deadLetters?: DeadLetterBudget | undefined;
   /** Readings and dead letters that have left the spool. */
   readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
   /** Alert rows that are in the database now; their lines are out, where the record says so. */
@@ -178,8 +179,7 @@ export class Settling {
       await this.deps.spool.remove(load.records);
       this.loads.delete(lane);
       this.single = Math.max(0, this.single - 1);
-      for (const { written, deadLetters } of load.batches)
-        this.deps.onSettled(written, itemsOfLetters(deadLetters));
+      for (const { written, deadLettered } of load.batches) this.deps.onSettled(written, deadLettered);
     });
   }
 
@@ -198,12 +198,12 @@ export class Settling {
     const duty = found[0]?.alerts.duty;
     const records = whileOf(found, ({ alerts }) => alerts.duty?.epoch === duty?.epoch);
     if (records.length === 0) return undefined;
-    const { registry, clock } = this.deps;
+    const { registry, clock, deadLetters } = this.deps;
     const lateAfterMs = this.options.lateAfterMs();
     const horizonUs = lateAfterMs === undefined ? -Infinity : (clock.nowMs() - lateAfterMs) * 1000;
-    const late = new IntakeBatch(clock.monotonicMs());
-    const batch = new IntakeBatch(clock.monotonicMs());
-    for (const { readings, deadLetters } of records) {
+    const late = new IntakeBatch(clock.monotonicMs(), deadLetters);
+    const batch = new IntakeBatch(clock.monotonicMs(), deadLetters);
+    for (const { readings, deadLetters: letters } of records) {
       for (const reading of readings) {
         const { key: device, timeUs, location, metrics, message, receivedAtMs } = reading;
         const isLate = timeUs < horizonUs;
@@ -211,7 +211,7 @@ export class Settling {
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
         (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor);
       }
-      batch.deadLetters.push(...deadLetters);
+      batch.deadLetters.push(...letters);
     }
     if (late.rows === 0) return { records, batches: [batch], late: false, duty };
     return { records, batches: [late, batch], late: true, duty };

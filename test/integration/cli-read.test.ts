@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -246,6 +247,22 @@ describe('dead letters', () => {
     expect(lines(json.out)).toMatchObject([
       { reason: 'no_device', bytes: 2, head: '/wA=', received_at: ago(10).toISOString() },
     ]);
+  });
+
+  test('a payload that is kept in part shows its true length', async () => {
+    const id = '6f9619ff-8b86-4d01-b42d-00cf4fc964f1';
+    await run(
+      `INSERT INTO dead_letters (id, received_at, topic, payload, reason, payload_bytes, payload_sha256)
+       VALUES ($1, $2, 'a/b', 'abc', 'cut', 300000, sha256('x'))`,
+      id,
+      ago(5),
+    );
+    const row = { bytes: 300_000, kept_bytes: 3, sha256: createHash('sha256').update('x').digest('hex') };
+    expect(lines((await letters('list', '--reason', 'cut', '--json')).out)).toMatchObject([row]);
+    const shown = await letters('show', id, '--json');
+    expect(lines(shown.out)).toMatchObject([{ ...row, payload: 'abc' }]);
+    expect(shown.err).toContain('3 of 300000 bytes');
+    await run('DELETE FROM dead_letters WHERE id = $1', id);
   });
 
   test('show: payload as text, as base64, as it is', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
@@ -255,6 +256,30 @@ describe('dead letters', () => {
   test('two messages that are the same are two dead letters', async () => {
     await db.store.commit(batchOf([], { deadLetters: [{ ...letter }, { ...letter }] }));
     expect(await db.rows('SELECT count(*)::int AS n FROM dead_letters')).toEqual([{ n: 2 }]);
+  });
+
+  test('statement 6: of a large payload the beginning is kept, with its length and hash; it is not requeued', async () => {
+    const store = db.another({ deadLetterMaxBytes: 1000 });
+    const payload = Buffer.alloc(300_000, 'x');
+    // Beyond what one INSERT takes, in letters as in bytes.
+    const whole = Array.from({ length: 1500 }, (_, i) => ({
+      ...letter,
+      topic: `t/${i}`,
+      payload: payload.subarray(0, 1000),
+    }));
+    await store.commit(batchOf([], { deadLetters: [{ ...letter, payload }, ...whole] }));
+    expect(await db.rows('SELECT count(*)::int AS n FROM dead_letters WHERE payload_bytes IS NULL')).toEqual([
+      { n: 1500 },
+    ]);
+    const cut = await db.rows<{ id: string }>(
+      `SELECT id, payload, payload_bytes, encode(payload_sha256, 'hex') AS sha256 FROM dead_letters WHERE payload_bytes IS NOT NULL`,
+    );
+    const sha256 = createHash('sha256').update(payload).digest('hex');
+    expect(cut).toMatchObject([{ payload: payload.subarray(0, 1000), payload_bytes: 300_000, sha256 }]);
+    const sent: unknown[] = [];
+    const requeued = requeueDeadLetters(pool, [cut[0]?.id ?? ''], async (each) => void sent.push(each));
+    await expect(requeued).rejects.toMatchObject({ code: 'DEAD_LETTER_TRUNCATED' });
+    expect(sent).toEqual([]);
   });
 
   test('are requeued by id, noted, and removed', async () => {

@@ -4,6 +4,7 @@ import type { Decoded } from '../../src/core/reading.ts';
 import type { AlertBatch } from '../../src/core/alert/model.ts';
 import { silentLogger } from '../../src/adapters/logger.ts';
 import { BatchWriter, type AlertEvaluator } from '../../src/services/batch-writer.ts';
+import { DeadLetterBudget } from '../../src/services/dead-letter-budget.ts';
 import { Ingest, type Decoder } from '../../src/services/ingest.ts';
 import { SensorRegistry, type RegistryOptions } from '../../src/services/sensor-registry.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -41,6 +42,7 @@ async function setup(
     alerting?: AlertEvaluator;
     registry?: Partial<RegistryOptions>;
     maxRows?: number;
+    maxDeadLetters?: number;
     windowRows?: number;
   } = {},
 ) {
@@ -62,16 +64,30 @@ async function setup(
   };
   const registry = new SensorRegistry(registryOptions, { directory, clock, logger, metrics });
   await registry.load();
+  const { maxDeadLetters } = extra;
+  const deadLetters =
+    maxDeadLetters === undefined
+      ? undefined
+      : new DeadLetterBudget(maxDeadLetters, { clock, logger, metrics });
   const writer = new BatchWriter(
     { baseMs: 100, capMs: 1000 },
-    { registry, alerting: extra.alerting ?? noAlerting(), store, clock, logger, metrics, random: () => 1 },
+    {
+      deadLetters,
+      registry,
+      alerting: extra.alerting ?? noAlerting(),
+      store,
+      clock,
+      logger,
+      metrics,
+      random: () => 1,
+    },
   );
   const ingest = new Ingest(
     {
       batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: 20 },
       window: { maxRows: extra.windowRows ?? 10_000, maxBytes: 1 << 24 },
     },
-    { source, decoder, registry, writer, clock, logger, metrics },
+    { source, decoder, registry, writer, clock, logger, metrics, deadLetters },
   );
   await ingest.start();
   const conserved = () => {
@@ -218,6 +234,43 @@ describe('Ingest', () => {
       { reason: 'sensor_rejected', items: 500, detail: 'device x1; 500 readings in all' },
     ]);
     expect(conserved()).toMatchObject({ received: 500, deadLettered: 500, inFlight: 0 });
+  });
+
+  it('statement 6: beyond a number of dead letters a minute one a second is kept, all are counted and acknowledged', async () => {
+    const { source, store, clock, metrics, conserved } = await setup({ maxDeadLetters: 10 });
+    store.auto = stored;
+    const deliver = async () => {
+      for (let n = 0; n < 50; n++) source.deliver('s1', '!');
+      source.deliver('s1', '20');
+      clock.advance(20);
+      await settle();
+      return store.batches.at(-1)?.deadLetters.length;
+    };
+    expect(await deliver()).toBe(11);
+    expect(await deliver()).toBe(0);
+    clock.advance(1000);
+    expect(await deliver()).toBe(1);
+    clock.advance(60_000);
+    expect(await deliver()).toBe(11);
+    expect(source.acknowledged).toHaveLength(204);
+    expect(metrics.values.get('fieldwatch_dead_letters_dropped_total{reason=parse_error}')).toBe(177);
+    expect(conserved()).toMatchObject({ received: 204, stored: 4, deadLettered: 200, inFlight: 0 });
+  });
+
+  it('statement 6: of a message without a place among them every refused reading is counted', async () => {
+    const { source, store, clock, conserved } = await setup({ maxDeadLetters: 1 });
+    source.deliver('s1', '!');
+    source.deliver('s1', '!');
+    source.deliver('s1', '1,2,3');
+    clock.advance(20);
+    await store.commitArrived();
+    const refusal = { sqlstate: '23514', message: 'no' };
+    store.answer({ kind: 'row_refused', index: 0, ...refusal, others: [{ index: 2, ...refusal }] });
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(store.batches.at(-1)?.deadLetters).toHaveLength(2);
+    expect(conserved()).toMatchObject({ received: 5, stored: 1, deadLettered: 4, inFlight: 0 });
   });
 
   it('statement 14: keeps what cannot be decoded as a dead letter, and counts what is filtered', async () => {

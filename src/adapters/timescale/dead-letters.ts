@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import { FieldwatchError } from '../../core/errors.ts';
 import type { DeadLetter } from '../../ports.ts';
 import { judge } from './errors.ts';
 import { refuseVanished } from './relied-on.ts';
@@ -19,36 +20,76 @@ function idOf(letter: DeadLetter): string {
   return id;
 }
 
+/** Payload bytes of one INSERT, whose text is several times as long; and its letters. */
+const INSERT_BYTES = 1024 ** 2;
+const INSERT_LETTERS = 1000;
+
+/** As much of a letter's payload as is kept. */
+interface Kept {
+  readonly letter: DeadLetter;
+  readonly payload: Uint8Array;
+  /** Of the whole payload, where this is a part of it. */
+  readonly whole: { readonly bytes: number; readonly sha256: Buffer } | undefined;
+}
+
 /** Inside the batch's transaction. What the encoding of the database cannot hold is written in ASCII. */
-export async function writeDeadLetters(work: Work, letters: readonly DeadLetter[]): Promise<void> {
-  await work.script('SAVEPOINT dead_letters');
-  try {
-    await insert(work, letters, storableText);
-  } catch (error) {
-    if (judge(error).kind !== 'data') throw error;
-    await work.script('ROLLBACK TO SAVEPOINT dead_letters');
-    await insert(work, letters, asciiText);
+export async function writeDeadLetters(
+  work: Work,
+  letters: readonly DeadLetter[],
+  maxBytes: number,
+): Promise<void> {
+  for (const part of parts(letters, maxBytes)) {
+    await work.script('SAVEPOINT dead_letters');
+    try {
+      await insert(work, part, storableText);
+    } catch (error) {
+      if (judge(error).kind !== 'data') throw error;
+      await work.script('ROLLBACK TO SAVEPOINT dead_letters');
+      await insert(work, part, asciiText);
+    }
+    await work.script('RELEASE SAVEPOINT dead_letters');
   }
 }
 
-async function insert(
-  work: Work,
-  letters: readonly DeadLetter[],
-  text: (text: string) => string,
-): Promise<void> {
+function* parts(letters: readonly DeadLetter[], maxBytes: number): Iterable<readonly Kept[]> {
+  let part: Kept[] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    const kept = keptOf(letter, maxBytes);
+    if (part.length > 0 && (part.length >= INSERT_LETTERS || bytes + kept.payload.length > INSERT_BYTES)) {
+      yield part;
+      [part, bytes] = [[], 0];
+    }
+    part.push(kept);
+    bytes += kept.payload.length;
+  }
+  if (part.length > 0) yield part;
+}
+
+function keptOf(letter: DeadLetter, maxBytes: number): Kept {
+  const { payload } = letter;
+  if (payload.length <= maxBytes) return { letter, payload, whole: undefined };
+  const sha256 = createHash('sha256').update(payload).digest();
+  return { letter, payload: payload.subarray(0, maxBytes), whole: { bytes: payload.length, sha256 } };
+}
+
+async function insert(work: Work, part: readonly Kept[], text: (text: string) => string): Promise<void> {
+  const letters = part.map(({ letter }) => letter);
   const times = letters.map((letter) => isoMicros(Math.round(letter.receivedAtMs * 1000)));
   const { rowCount } = await work.query(
-    `INSERT INTO dead_letters (received_at, id, topic, payload, reason, detail)
-     SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[])
+    `INSERT INTO dead_letters (received_at, id, topic, payload, reason, detail, payload_bytes, payload_sha256)
+     SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::bytea[])
      ON CONFLICT DO NOTHING`,
     columns(
-      letters,
-      (letter) => isoMicros(Math.round(letter.receivedAtMs * 1000)),
-      idOf,
-      (letter) => text(letter.topic),
-      (letter) => letter.payload,
-      (letter) => text(letter.reason),
-      (letter) => (letter.detail === undefined ? null : text(letter.detail)),
+      part,
+      ({ letter }) => isoMicros(Math.round(letter.receivedAtMs * 1000)),
+      ({ letter }) => idOf(letter),
+      ({ letter }) => text(letter.topic),
+      ({ payload }) => payload,
+      ({ letter }) => text(letter.reason),
+      ({ letter }) => (letter.detail === undefined ? null : text(letter.detail)),
+      ({ whole }) => whole?.bytes ?? null,
+      ({ whole }) => whole?.sha256 ?? null,
     ),
   );
   if (rowCount === letters.length) return;
@@ -66,6 +107,8 @@ export interface StoredDeadLetter {
   readonly id: string;
   readonly topic: string;
   readonly payload: Buffer;
+  /** Only a part of the payload is kept. */
+  readonly truncated: boolean;
 }
 
 type Db = Pick<pg.Pool, 'query'>;
@@ -74,7 +117,8 @@ const MAX_IDS = 10_000;
 
 /**
  * Hands each dead letter to `publish` (the broker), oldest first, and notes that it was. A letter is noted before the
- * next is published: an interruption repeats at most one. Returns how many there were; unknown ids are left out.
+ * next is published: an interruption repeats at most one. Returns how many there were; unknown ids are left out. Rejects with
+ * DEAD_LETTER_TRUNCATED, and publishes nothing, where the payload of one is not whole.
  */
 export async function requeueDeadLetters(
   db: Db,
@@ -82,9 +126,18 @@ export async function requeueDeadLetters(
   publish: (letter: StoredDeadLetter) => Promise<void>,
 ): Promise<number> {
   const letters = await db.query<StoredDeadLetter>(
-    'SELECT id, topic, payload FROM dead_letters WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id',
+    `SELECT id, topic, payload, payload_bytes IS NOT NULL AS truncated
+       FROM dead_letters WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id`,
     [wanted.slice(0, MAX_IDS)],
   );
+  const cut = letters.rows.find(({ truncated }) => truncated);
+  if (cut !== undefined)
+    throw new FieldwatchError(`only the beginning of the payload of dead letter ${cut.id} is kept`, {
+      code: 'DEAD_LETTER_TRUNCATED',
+      kind: 'data',
+      remedy:
+        'Leave it out, and have the sender repeat it; dead_letters.max_payload says how much is kept of later ones.',
+    });
   for (const letter of letters.rows) {
     await publish(letter);
     await db.query('UPDATE dead_letters SET requeued_at = now() WHERE id = $1', [letter.id]);

@@ -24,6 +24,8 @@ import { Session, type SessionOptions, type Work } from './session.ts';
 export interface StoreOptions extends SessionOptions {
   /** What payloads may add to the names of narrow metrics; values of further names are dropped and counted. */
   readonly metricNames?: MetricNameLimits;
+  /** Of a dead letter's payload no more is kept. */
+  readonly deadLetterMaxBytes?: number;
 }
 
 export interface StoreDeps {
@@ -41,6 +43,7 @@ const COPY: Readonly<Record<Table, string>> = {
   sensor_metrics: 'COPY sensor_metrics (time, sensor_id, metric_id, value) FROM STDIN BINARY',
 };
 const DEFAULT_NAMES: MetricNameLimits = { max: 10_000, maxNewPerSensor: 1000, allow: ['*'] };
+const DEFAULT_DEAD_LETTER_MAX_BYTES = 65_536;
 const NONE_DENIED: ReadonlyMap<string, NameRefusal> = new Map();
 const UNIQUE_VIOLATION = '23505';
 /** Merges that met another session storing the same key; each finds more of it stored than the one before. */
@@ -64,11 +67,13 @@ class TimescaleStore implements ReadingStore {
   readonly #direct = new BatchRows(false);
   readonly #staged = new BatchRows(true);
   readonly #paths;
+  readonly #deadLetterMaxBytes: number;
 
   constructor(options: StoreOptions, deps: StoreDeps) {
     const limits = options.metricNames ?? DEFAULT_NAMES;
     this.#ids = new MetricIds(limits, () => deps.clock.monotonicMs());
     this.#names = new MetricNameMeters(deps, () => this.#ids.known.size, limits.max);
+    this.#deadLetterMaxBytes = options.deadLetterMaxBytes ?? DEFAULT_DEAD_LETTER_MAX_BYTES;
     this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
     this.#paths = deps.metrics.counter(
       'fieldwatch_store_batches_total',
@@ -122,7 +127,7 @@ class TimescaleStore implements ReadingStore {
     if (!single) await work.script('BEGIN');
     if (readings.rows > 0) await copy(work, 'sensor_readings', readings);
     if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics);
-    if (extras) await writeExtras(work, batch, step);
+    if (extras) await this.#writeExtras(work, batch, step);
     if (!single) await commitTransaction(work, step);
   }
 
@@ -154,9 +159,16 @@ class TimescaleStore implements ReadingStore {
       outcome.conflict > 0 && keepConflicts !== undefined
         ? keepConflicts(await conflictsOf(work, this.#staged))
         : [];
-    await writeExtras(work, { ...batch, deadLetters: [...batch.deadLetters, ...letters] }, step);
+    await this.#writeExtras(work, { ...batch, deadLetters: [...batch.deadLetters, ...letters] }, step);
     await commitTransaction(work, step);
     return outcome;
+  }
+
+  async #writeExtras(work: Work, batch: StoreBatch, step: Step): Promise<void> {
+    step.name = 'extras';
+    await writeAlerts(work, batch.alerts);
+    if (batch.deadLetters.length > 0)
+      await writeDeadLetters(work, batch.deadLetters, this.#deadLetterMaxBytes);
   }
 
   /**
@@ -202,12 +214,6 @@ async function copy(work: Work, table: Table, rows: BinaryRows): Promise<void> {
 }
 
 const hasExtras = (batch: StoreBatch) => batch.deadLetters.length > 0 || !isEmptyAlertBatch(batch.alerts);
-
-async function writeExtras(work: Work, batch: StoreBatch, step: Step): Promise<void> {
-  step.name = 'extras';
-  await writeAlerts(work, batch.alerts);
-  if (batch.deadLetters.length > 0) await writeDeadLetters(work, batch.deadLetters);
-}
 
 async function commitTransaction(work: Work, step: Step): Promise<void> {
   step.name = 'commit';

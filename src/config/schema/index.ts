@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { alertsSchema } from './alerts.ts';
 import { duration } from './common.ts';
 import { databaseSchema } from './database.ts';
+import { deadLettersSchema } from './dead-letters.ts';
 import { meetings } from './declared.ts';
 import { embeddedSchema } from './embedded.ts';
 import { ordered, readFilePath, text } from './fields.ts';
@@ -34,6 +35,7 @@ const sections = z.strictObject({
   sensors: sensorsSchema.prefault({}),
   metrics: metricsSchema.prefault({}),
   ingest: ingestSchema.prefault({}),
+  dead_letters: deadLettersSchema.prefault({}),
   spool: spoolSchema.prefault({}),
   alerts: alertsSchema.prefault({}),
   alerts_file: readFilePath(
