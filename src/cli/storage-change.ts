@@ -202,7 +202,7 @@ export function refreshCommand(cli: Cli): Command {
     .option(...configOption)
     .action(
       onHands(cli, async ({ hand, plan, catalog }, name, options) => {
-        const facts = await readFacts(catalog, plan);
+        const facts = await readFacts(catalog);
         const aggregate = refreshedAggregates(plan, facts).find(({ relation }) => relation.name === name);
         if (aggregate === undefined) throw notThere(name);
         const { text, values } = heldQuery(aggregate);

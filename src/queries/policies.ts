@@ -50,7 +50,7 @@ export function catalogOf(db: Db): Catalog {
 /** Every declared policy with its job, if it has one. */
 export async function listPolicies(db: Db, plan: PolicyPlan): Promise<readonly PolicyRow[]> {
   const catalog = catalogOf(db);
-  const facts = await readFacts(catalog, plan);
+  const facts = await readFacts(catalog);
   const rows = await catalog.select(JOBS_QUERY, JOBS_VALUES);
   const jobs = rows.map(decodeJob);
   const runs = new Map((await db.query<RunRow>(text, [])).rows.map((run) => [run.job, run]));

@@ -1,4 +1,11 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Finding } from '../../src/core/policy/finding.ts';
+import { eventually } from '../support/eventually.ts';
+import { PgBouncer } from '../support/pgbouncer.ts';
+import { postgresBin } from '../support/postgres-server.ts';
 import {
   TimescaleCluster,
   describeCluster,
@@ -7,7 +14,7 @@ import {
 } from '../support/timescale-cluster.ts';
 
 /** What is wrong with the server or the database as a whole: one finding, whose remedy is run as it stands. */
-describeCluster('a server that takes rows and loses them', () => {
+describeCluster('a server of its own', () => {
   let cluster: TimescaleCluster;
   let db: OwnedDatabase;
   beforeAll(async () => {
@@ -19,9 +26,11 @@ describeCluster('a server that takes rows and loses them', () => {
   afterAll(() => cluster.stop());
   afterEach(async () => expect(await db.verify()).toEqual([]));
 
-  const insert = (minute: number, values = '20, NULL') =>
+  // Of the hour that is under way: nothing of it is due to be aggregated.
+  const hour = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000).toISOString();
+  const insert = (second: number, values = '20, NULL') =>
     `INSERT INTO sensor_readings (time, sensor_id, temperature, humidity)
-     VALUES (date_trunc('hour', now()) - INTERVAL '${minute} minutes', 1, ${values})`;
+     VALUES (TIMESTAMPTZ '${hour}' - INTERVAL '${second} seconds' + INTERVAL '2 minutes', 1, ${values})`;
   const readings = () =>
     db.owner(`SELECT temperature, humidity FROM sensor_readings ORDER BY time DESC, temperature, humidity`);
 
@@ -38,7 +47,7 @@ describeCluster('a server that takes rows and loses them', () => {
       ...{ check: 'server', severity: 'critical' },
       actual: expect.stringContaining('timescaledb.restoring = on'),
     });
-    await db.root(statementsOf(finding?.remedy ?? ''));
+    await mend(finding as Finding);
     expect(await readings()).toHaveLength(2);
     const lost = await db.verify();
     expect(lost).toMatchObject([
@@ -46,7 +55,7 @@ describeCluster('a server that takes rows and loses them', () => {
       { subject: 'dead_letters', actual: expect.stringContaining('1 row in the root') },
       { subject: 'sensor_readings', actual: expect.stringContaining('2 rows in the root') },
     ]);
-    for (const { remedy } of lost) await db.root(statementsOf(remedy));
+    for (const finding of lost) await mend(finding);
     // What was stored stays, and the value that it lacked is filled in.
     expect(await readings()).toEqual([
       { temperature: 20, humidity: null },
@@ -77,6 +86,214 @@ describeCluster('a server that takes rows and loses them', () => {
     const [finding, ...others] = await db.verify();
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ actual: expect.stringContaining('timescaledb.disable_load = on') });
-    await db.root(statementsOf(finding?.remedy ?? '').split('; ')[0] ?? '');
+    await mend(finding as Finding);
   });
+
+  /** The only finding. */
+  async function found(using = db): Promise<Finding> {
+    const findings = await using.verify();
+    expect(findings).toHaveLength(1);
+    return findings[0] as Finding;
+  }
+  const mend = ({ remedy }: Finding, using = db) => using.root(...statementsOf(remedy));
+
+  describe('owner and rights: the cause, and not what follows from it', () => {
+    const faults: [string, string[], object][] = [
+      [
+        'an owner without LOGIN',
+        // The daemon may be a member of the owner: what it says then is the same.
+        ['ALTER ROLE fieldwatch_owner NOLOGIN'],
+        { subject: 'role fieldwatch_owner', remedy: 'as superuser: ALTER ROLE fieldwatch_owner LOGIN;' },
+      ],
+      [
+        'the owner of one table',
+        ['ALTER TABLE sensor_readings OWNER TO stranger'],
+        { subject: 'owner', actual: 'stranger owns sensor_readings' },
+      ],
+      [
+        'the owner of an aggregate and a plain table',
+        [
+          'ALTER MATERIALIZED VIEW sensor_hourly_agg OWNER TO stranger',
+          'ALTER TABLE sensors OWNER TO stranger',
+        ],
+        {
+          subject: 'owner',
+          actual: expect.stringMatching(
+            /^stranger owns (sensors, sensor_hourly_agg|sensor_hourly_agg, sensors)$/,
+          ),
+        },
+      ],
+      [
+        'INSERT',
+        ['REVOKE INSERT ON sensor_readings, dead_letters FROM fieldwatch_owner'],
+        {
+          subject: 'rights',
+          actual: expect.stringMatching(
+            /^fieldwatch_owner has no INSERT on (sensor_readings, dead_letters|dead_letters, sensor_readings)$/,
+          ),
+        },
+      ],
+      [
+        'SELECT of what most checks read',
+        ['REVOKE SELECT ON sensor_readings, sensors, sensor_hourly_agg FROM fieldwatch_owner'],
+        { subject: 'rights', actual: expect.stringContaining('fieldwatch_owner has no SELECT on') },
+      ],
+      [
+        'everything',
+        ['REVOKE ALL ON ALL TABLES IN SCHEMA public FROM fieldwatch_owner'],
+        { subject: 'rights' },
+      ],
+      [
+        'USAGE of the schema',
+        ['REVOKE USAGE ON SCHEMA public FROM PUBLIC, fieldwatch_owner'],
+        {
+          subject: 'schema public',
+          remedy: 'as superuser: GRANT USAGE ON SCHEMA public TO fieldwatch_owner;',
+        },
+      ],
+      [
+        'temporary tables',
+        ['REVOKE TEMPORARY ON DATABASE fieldwatch FROM PUBLIC, fieldwatch_owner'],
+        { subject: 'database fieldwatch' },
+      ],
+    ];
+    beforeAll(() =>
+      db.root('CREATE ROLE stranger', 'CREATE ROLE member LOGIN SUPERUSER PASSWORD $$member$$'),
+    );
+
+    test.each(faults)('%s', async (name, spoil, expected) => {
+      await db.root(...spoil);
+      const url = name.includes('LOGIN') ? db.url.replace(/fieldwatch_owner:[^@]*/, 'member:member') : db.url;
+      const findings = await db.verify(url);
+      expect(findings).toMatchObject([{ check: 'rights', severity: 'critical', ...expected }]);
+      await mend(findings[0] as Finding);
+      const second = 10 + faults.findIndex(([each]) => each === name);
+      await db.owner(
+        insert(second),
+        `INSERT INTO dead_letters (received_at, topic, payload, reason) VALUES (now(), 't', '', 'r')`,
+        'CREATE TEMP TABLE staging (LIKE sensor_readings)',
+        `SELECT alter_job(job_id, scheduled => true) FROM timescaledb_information.jobs WHERE job_id >= 1000`,
+      );
+    });
+
+    test('a restore with --no-owner', async () => {
+      const run = promisify(execFile);
+      const program = (name: string) => join(postgresBin() ?? '', name);
+      const file = join(cluster.server.socketDir, 'dump');
+      await run(program('pg_dump'), ['-Fc', '-f', file, '-d', db.rootUrl]);
+      const restored = await cluster.emptyDatabase('restored');
+      await restored.root('CREATE EXTENSION timescaledb', 'SELECT timescaledb_pre_restore()');
+      await run(program('pg_restore'), ['--no-owner', '-d', restored.rootUrl, file]).catch(() => undefined);
+      await restored.root('SELECT timescaledb_post_restore()');
+      const finding = await found(restored);
+      expect(finding).toMatchObject({
+        ...{ check: 'rights', subject: 'owner', severity: 'critical' },
+        actual: expect.stringMatching(/^postgres owns all \d+ tables and views$/),
+      });
+      await mend(finding, restored);
+      // Jobs that had failed for it say so until their next run.
+      await restored.root(
+        `SELECT alter_job(job_id, next_start => now()) FROM timescaledb_information.jobs WHERE job_id >= 1000`,
+      );
+      await eventually('no finding', async () => (await restored.verify()).length === 0);
+      expect(await restored.owner('SELECT count(*)::int AS n FROM sensor_readings')).toEqual(
+        await db.owner('SELECT count(*)::int AS n FROM sensor_readings'),
+      );
+    });
+  });
+
+  describe('settings, at whatever level', () => {
+    const levels: [string, string][] = [
+      [
+        'the role fieldwatch_owner in this database',
+        'ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET',
+      ],
+      ['the role fieldwatch_owner', 'ALTER ROLE fieldwatch_owner SET'],
+      ['the database fieldwatch', 'ALTER DATABASE fieldwatch SET'],
+      ['all roles', 'ALTER ROLE ALL SET'],
+      ['the server', 'ALTER SYSTEM SET'],
+    ];
+    const reload = 'SELECT pg_reload_conf()';
+
+    test.each(levels)('read-only by %s', async (where, set) => {
+      await db.root(`${set} default_transaction_read_only = on`, reload);
+      const finding = await seen('read_only');
+      expect(finding).toMatchObject({
+        ...{ subject: 'default_transaction_read_only', severity: 'critical' },
+        actual: expect.stringContaining(`set for ${where}:`),
+      });
+      // Whoever mends it is read-only as well; these statements may be run all the same.
+      await mend(finding);
+      await settled();
+    });
+
+    test.each(levels)('commits that are not waited for, by %s', async (where, set) => {
+      await db.root(`${set} synchronous_commit = off`, reload);
+      const finding = await seen('durability');
+      expect(finding).toMatchObject({
+        ...{ subject: 'synchronous_commit', severity: 'warning' },
+        actual: expect.stringContaining(`set for ${where}:`),
+      });
+      await mend(finding);
+      await settled();
+    });
+
+    test.each(['fsync', 'full_page_writes'])('%s = off', async (name) => {
+      await db.root(`ALTER SYSTEM SET ${name} = off`, reload);
+      const finding = await seen('durability');
+      expect(finding).toMatchObject({ subject: name, severity: 'critical' });
+      await mend(finding);
+      await settled();
+    });
+
+    // The server takes a new setting over a moment after it was told to.
+    async function seen(check: string): Promise<Finding> {
+      await eventually(`a finding of ${check}`, async () => (await db.verify()).length > 0);
+      const finding = await found();
+      expect(finding.check).toBe(check);
+      return finding;
+    }
+    const settled = () => eventually('no finding', async () => (await db.verify()).length === 0);
+  });
+
+  test.each(['tr-TR', 'de-DE', 'sv-SE'])(
+    'no finding on an untouched database of the locale %s with odd settings, directly and through PgBouncer',
+    async (locale) => {
+      const name = `odd_${locale.slice(0, 2)}`;
+      const odd = await cluster.emptyDatabase(
+        name,
+        `TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '${locale}' LOCALE 'C.UTF-8'`,
+      );
+      const settings = {
+        TimeZone: `'Asia/Kathmandu'`,
+        IntervalStyle: `'sql_standard'`,
+        DateStyle: `'SQL, DMY'`,
+        search_path: `decoy, public`,
+        bytea_output: `'escape'`,
+        extra_float_digits: '-15',
+        quote_all_identifiers: 'on',
+        standard_conforming_strings: 'off',
+        default_transaction_isolation: `'serializable'`,
+      };
+      await odd.root(
+        ...['CREATE EXTENSION timescaledb', 'CREATE SCHEMA decoy'],
+        ...['sensor_readings', 'sensors', 'job_runs'].map((table) => `CREATE TABLE decoy.${table} (id int)`),
+        ...Object.entries(settings).map(([key, value]) => `ALTER DATABASE ${name} SET ${key} = ${value}`),
+      );
+      await cluster.populate(odd, '?options=-csearch_path%3Dpublic');
+      await odd.owner(
+        `INSERT INTO public.sensors (key) VALUES ('a')`,
+        `INSERT INTO public.sensor_readings (time, sensor_id, temperature)
+         SELECT t, 1, 20 FROM generate_series(now() - INTERVAL '0 12:0:0', now(), INTERVAL '0 0:10:0') t`,
+        `CALL refresh_continuous_aggregate('public.sensor_hourly_agg', NULL, now() - INTERVAL '0 0:5:0')`,
+        `CALL refresh_continuous_aggregate('public.sensor_daily_agg', NULL, now() - INTERVAL '0 0:5:0')`,
+      );
+      const bouncer = await PgBouncer.start({ mode: 'session', target: odd.url });
+      try {
+        for (const url of [odd.url, bouncer.url]) expect(await odd.verify(url)).toEqual([]);
+      } finally {
+        await bouncer.stop();
+      }
+    },
+  );
 });

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import type { Finding } from '../../src/core/policy/finding.ts';
 import { OUR_TABLES } from '../../src/core/policy/our-tables.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { describeReal } from '../support/server-db.ts';
 import { statementsOf } from '../support/timescale-cluster.ts';
 
 /** What is found in a database that was changed by hand; each remedy is run as it stands. */
@@ -25,7 +26,9 @@ async function found(): Promise<Finding> {
   expect(findings).toHaveLength(1);
   return findings[0] as Finding;
 }
-const mend = ({ remedy }: Finding) => db.sql(statementsOf(remedy));
+const mend = async ({ remedy }: Finding) => {
+  for (const statement of statementsOf(remedy)) await db.sql(statement);
+};
 
 test('the tables that are looked at are those that there are', async () => {
   const rows = await db.sql<{ name: string }>(
@@ -92,5 +95,35 @@ describe('what takes rows away without an error', () => {
     const finding = await found();
     expect(finding).toMatchObject({ check: 'withheld', subject: 'sensors row security' });
     await mend(finding);
+  });
+});
+
+describe('what does not outlast a crash', () => {
+  const unlogged = async (table: string) => {
+    await db.sql(`ALTER TABLE ${table} SET UNLOGGED`);
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'durability', severity: 'critical' });
+    await mend(finding);
+    return finding;
+  };
+
+  test('a plain table that is UNLOGGED', async () => {
+    expect(await unlogged('alert_state')).toMatchObject({ subject: 'alert_state' });
+  });
+
+  describeReal('where TimescaleDB can', () => {
+    test('a hypertable', async () => {
+      expect(await unlogged('sensor_metrics')).toMatchObject({ subject: 'sensor_metrics' });
+    });
+
+    test('a single chunk', async () => {
+      const [chunk] = await db.sql<{ name: string }>(
+        `SELECT show_chunks('sensor_readings')::text AS name LIMIT 1`,
+      );
+      expect(await unlogged(chunk?.name ?? '')).toMatchObject({
+        subject: 'sensor_readings',
+        actual: expect.stringContaining(`1 chunk of sensor_readings, ${chunk?.name} first, is UNLOGGED`),
+      });
+    });
   });
 });

@@ -21,6 +21,8 @@ export const HEALTHY_SERVER: ServerFacts = {
   locksPerTransaction: 256,
   schedulers: 1,
   schema: 'public',
+  hiddenSchema: undefined,
+  temporary: true,
   database: 'fieldwatch',
   role: 'fieldwatch',
   superuser: false,
@@ -34,6 +36,7 @@ export function factsOf(plan: PolicyPlan, server: Partial<ServerFacts> = {}): Fa
     owner: 'fieldwatch',
     ownerCanLogin: true,
     manageable: true,
+    lacks: [],
   }));
   return {
     server: { ...HEALTHY_SERVER, ...server },

@@ -47,11 +47,20 @@ export class TimescaleCluster {
 
   /** Roles first, then the migrations by the owner. `options` follow CREATE DATABASE. */
   async database(name: string, options = ''): Promise<OwnedDatabase> {
-    await this.server.sql(`CREATE DATABASE ${name} ${options}`);
-    const database = new OwnedDatabase(this.server, name);
-    await database.root(ROLES, `ALTER ROLE fieldwatch_owner PASSWORD '${OWNER_PASSWORD}'`);
-    await migrateDatabase(database.url);
+    const database = await this.emptyDatabase(name, options);
+    await this.populate(database);
     return database;
+  }
+
+  /** `query` follows the URL of the migrations. */
+  async populate(database: OwnedDatabase, query = ''): Promise<void> {
+    await database.root(ROLES, `ALTER ROLE fieldwatch_owner PASSWORD '${OWNER_PASSWORD}'`);
+    await migrateDatabase(database.url + query);
+  }
+
+  async emptyDatabase(name: string, options = ''): Promise<OwnedDatabase> {
+    await this.server.sql(`CREATE DATABASE ${name} ${options}`);
+    return new OwnedDatabase(this.server, name);
   }
 
   stop(): Promise<void> {
@@ -107,9 +116,9 @@ async function run(url: string, statements: readonly string[]): Promise<Record<s
   }
 }
 
-/** The statements of a remedy: what follows the last colon of its words, up to the last semicolon. */
-export function statementsOf(remedy: string): string {
+/** The statements of a remedy, as psql sends them: what follows the words before them, up to the last semicolon. */
+export function statementsOf(remedy: string): string[] {
   const from = /(?:^|: )((?:BEGIN|SELECT|ALTER|GRANT|DROP|CALL|TRUNCATE)\b.*;)/s.exec(remedy)?.[1];
   if (from === undefined) throw new Error(`no statement in: ${remedy}`);
-  return from;
+  return from.split(/;\s*/).filter((statement) => statement !== '');
 }

@@ -39,7 +39,7 @@ const SERVER: CatalogRow = {
   ...{ extension: '2.28.3', server_version: 150_020, standby: false, schema: 'public', role: 'fieldwatch' },
   ...{ superuser: false, worker_processes: 32, locks_per_transaction: 64, schedulers: 1 },
   ...{ license: 'timescale', background_workers: 16, loaded: true, load_disabled: false, restoring: false },
-  database: 'fieldwatch',
+  ...{ database: 'fieldwatch', temporary: true },
 };
 
 /** A database whose answers the test decides on. */
@@ -51,7 +51,7 @@ function fakeCatalog(database: Database): Catalog & { gate: Promise<void>; asked
       if (text.includes('server_version')) this.asked += 1;
       await this.gate;
       if (database.away) throw new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
-      return text.includes('pg_class') ? [] : [SERVER];
+      return text.includes('pg_get_userbyid') ? [] : [SERVER];
     },
   };
 }

@@ -60,10 +60,6 @@ function ownerDifference(job: PolicyJob, facts: Facts): readonly Difference[] {
   if (job.owner !== relation.owner) {
     return [{ setting: 'owner', expected: relation.owner, actual: job.owner }];
   }
-  // Background workers act as the owner and need its LOGIN right; without workers nobody does.
-  if (facts.server.hasWorkers && !relation.ownerCanLogin) {
-    return [{ setting: 'owner', expected: 'a role with LOGIN', actual: `${job.owner}, which has none` }];
-  }
   return [];
 }
 
@@ -100,8 +96,7 @@ export function policySteps(
   const steps = others.map(({ id }) => step(`remove duplicate job ${id} of`, deleteJob(id)));
   const differences = differencesOf(job, policy, facts);
   if (differences.some(({ setting }) => setting === 'owner')) {
-    // A new job belongs to the relation's owner. One that may not log in is for a person to change.
-    if (facts.server.hasWorkers && facts.relations.get(policy.relation)?.ownerCanLogin !== true) return steps;
+    // A new job belongs to the relation's owner.
     return [
       ...steps,
       step('remove, for its wrong owner, the job of', deleteJob(job.id), release),

@@ -1,11 +1,12 @@
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyPlan } from './plan.ts';
+import { OUR_TABLES } from './our-tables.ts';
 import { flagOf, numberOf, optionalNumber, optionalText, textOf } from './row.ts';
 
 /** What every check may rely on: read first, once per verification. */
 export interface Facts {
   readonly server: ServerFacts;
-  /** By name; a relation that is not there is absent. */
+  /** All of OUR_TABLES, by name; one that is not there is absent. */
   readonly relations: ReadonlyMap<string, RelationFacts>;
 }
 
@@ -37,6 +38,10 @@ export interface ServerFacts {
   readonly schedulers: number;
   /** Where the relations are: the first schema of the search_path. */
   readonly schema: string;
+  /** The schema with the tables, where this role has no USAGE on it; nothing in it is seen then. */
+  readonly hiddenSchema: string | undefined;
+  /** This role may make temporary tables: the way of a batch of which some may be stored already. */
+  readonly temporary: boolean;
   readonly database: string;
   readonly role: string;
   readonly superuser: boolean;
@@ -50,6 +55,8 @@ export interface RelationFacts {
   readonly ownerCanLogin: boolean;
   /** This connection's role may alter policies of it. */
   readonly manageable: boolean;
+  /** Rights on it that this role lacks, of those that the program needs. */
+  readonly lacks: readonly string[];
 }
 
 // Nothing in it calls the extension: that would load a library which is not loaded by itself.
@@ -59,6 +66,11 @@ SELECT extension.extversion AS extension, current_setting('server_version_num'):
   coalesce(current_setting('timescaledb.disable_load', true), 'off') = 'on' AS load_disabled,
   coalesce(current_setting('timescaledb.restoring', true), 'off') = 'on' AS restoring,
   pg_is_in_recovery() AS standby, current_schema() AS schema, current_database()::text AS database,
+  (SELECT min(n.nspname::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'schema_migrations' AND NOT has_schema_privilege(n.oid, 'USAGE')
+      AND quote_ident(n.nspname) = ANY (regexp_split_to_array(current_setting('search_path'), ', *'))
+      AND to_regclass('schema_migrations') IS NULL) AS hidden_schema,
+  has_database_privilege(current_database(), 'TEMPORARY') AS temporary,
   current_user::text AS role,
   coalesce(current_setting('is_superuser', true), 'off') = 'on'
     OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
@@ -76,6 +88,8 @@ const RELATIONS = `
 SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
   coalesce((SELECT rolcanlogin FROM pg_roles WHERE oid = c.relowner), false) AS owner_can_login,
   pg_has_role(c.relowner, 'MEMBER') AS manageable,
+  array_to_string(ARRAY(SELECT needed FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
+    WHERE (c.relkind = 'r' OR needed = 'SELECT') AND NOT has_table_privilege(c.oid, needed)), ', ') AS lacks,
   CASE WHEN h.hypertable_name IS NOT NULL THEN 'hypertable' WHEN a.view_name IS NOT NULL THEN 'aggregate'
     ELSE 'other' END AS kind
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
@@ -85,13 +99,12 @@ LEFT JOIN timescaledb_information.continuous_aggregates a
   ON a.view_schema = n.nspname AND a.view_name = c.relname
 WHERE c.relname = ANY ($1::text[]) AND c.relkind IN ('r', 'v', 'm', 'p', 'f')`;
 
-export async function readFacts(catalog: Catalog, plan: PolicyPlan): Promise<Facts> {
+export async function readFacts(catalog: Catalog): Promise<Facts> {
   const server = (await catalog.select(SERVER))[0] ?? {};
   const silent = decodeServer(server, {});
   if (silent.extension === undefined || !silent.loaded) return { server: silent, relations: new Map() };
   const settings = (await catalog.select(SETTINGS))[0] ?? {};
-  const names = plan.relations.map(({ relation }) => relation.name);
-  const relations = (await catalog.select(RELATIONS, [names])).map(decodeRelation);
+  const relations = (await catalog.select(RELATIONS, [OUR_TABLES])).map(decodeRelation);
   return {
     server: decodeServer(server, settings),
     relations: new Map(relations.map((relation) => [relation.name, relation])),
@@ -114,6 +127,8 @@ function decodeServer(server: CatalogRow, settings: CatalogRow): ServerFacts {
     locksPerTransaction: numberOf(server, 'locks_per_transaction'),
     schedulers: numberOf(server, 'schedulers'),
     schema: optionalText(server, 'schema') ?? '',
+    hiddenSchema: optionalText(server, 'hidden_schema'),
+    temporary: flagOf(server, 'temporary'),
     database: textOf(server, 'database'),
     role: textOf(server, 'role'),
     superuser: flagOf(server, 'superuser'),
@@ -128,10 +143,26 @@ function decodeRelation(row: CatalogRow): RelationFacts {
     owner: textOf(row, 'owner'),
     ownerCanLogin: flagOf(row, 'owner_can_login'),
     manageable: flagOf(row, 'manageable'),
+    lacks: textOf(row, 'lacks')
+      .split(', ')
+      .filter((right) => right !== ''),
   };
 }
 
-/** The relations of the plan that are there and are what they should be: those whose state can be judged. */
+/**
+ * The relations of the plan that are there, are what they should be, and can be worked with: those whose state can be
+ * judged. Where a right or the owner's login is missing, that is the finding, and not what follows from it.
+ */
 export function present(plan: PolicyPlan, facts: Facts): PolicyPlan['relations'] {
-  return plan.relations.filter(({ relation }) => facts.relations.get(relation.name)?.kind === relation.kind);
+  return plan.relations.filter(({ relation }) => {
+    const found = facts.relations.get(relation.name);
+    return found?.kind === relation.kind && isUsable(found, facts.server);
+  });
 }
+
+/** Background workers act as the owner of a job, and need its LOGIN right; without workers nobody does. */
+export const cannotLogIn = ({ ownerCanLogin }: RelationFacts, server: ServerFacts): boolean =>
+  server.hasWorkers && !ownerCanLogin;
+
+const isUsable = (relation: RelationFacts, server: ServerFacts): boolean =>
+  relation.manageable && !relation.lacks.includes('SELECT') && !cannotLogIn(relation, server);

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import { askAll, type Answers } from './ask.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
-import { canBeJudged, serverCheck } from './check/server.ts';
+import { askable, canBeJudged, withoutEffects } from './check/causes.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { findingKey, isNote, type Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
@@ -61,9 +61,9 @@ export async function planRepair(
   checks: readonly PolicyCheck[],
   only: readonly string[] = [],
 ): Promise<RepairPlan> {
-  const facts = await readFacts(catalog, plan);
+  const facts = await readFacts(catalog);
   const wanted = checks.filter(({ name }) => only.length === 0 || only.includes(name));
-  const usable = canBeJudged(facts.server) ? wanted : [serverCheck];
+  const usable = canBeJudged(facts.server) ? askable(wanted, facts.server) : askable(checks, facts.server);
   const parts: RepairPlan[] = [];
   const unanswered: Unanswered[] = [];
   for (const check of usable) {
@@ -71,7 +71,8 @@ export async function planRepair(
     if (isUnanswered(answers)) unanswered.push(answers);
     else parts.push(await planOne(catalog, plan, facts, check, answers));
   }
-  const silent = unansweredFindings(unanswered);
+  const known = parts.flatMap(({ findings }) => findings);
+  const silent = unansweredFindings(withoutEffects(unanswered, known));
   parts.push({ steps: [], refused: silent.map(refusal), findings: silent });
   const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
   return {

@@ -27,6 +27,8 @@ export const impossible = (error: unknown): Finding => ({
 export interface Unanswered {
   readonly check: string;
   readonly waited: boolean;
+  /** A right was missing. */
+  readonly refused: boolean;
   readonly reason: string;
 }
 
@@ -78,6 +80,7 @@ export const isAway = (error: unknown): boolean =>
 export const unanswered = ({ name }: PolicyCheck, error: unknown): Unanswered => ({
   check: name,
   waited: error instanceof FieldwatchError && TIMED_OUT.includes(error.code),
+  refused: error instanceof FieldwatchError && error.code === 'DB_RIGHTS',
   reason: messageOf(error),
 });
 

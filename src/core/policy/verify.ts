@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
-import { canBeJudged, serverCheck } from './check/server.ts';
+import { askable, withoutEffects } from './check/causes.ts';
 import { readFacts, type Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
@@ -30,12 +30,11 @@ export async function verify(
   plan: PolicyPlan,
   checks: readonly PolicyCheck[],
 ): Promise<Verification> {
-  const facts = await readFacts(catalog, plan);
-  const usable = canBeJudged(facts.server) ? checks : checks.filter((check) => check === serverCheck);
+  const facts = await readFacts(catalog);
   const findings: Finding[] = [];
   const silent: Unanswered[] = [];
   const answered = new Set<string>([VERIFICATION]);
-  for (const check of usable) {
+  for (const check of askable(checks, facts.server)) {
     const answers = await answersTo(catalog, plan, facts, check);
     const judged = isUnanswered(answers) ? answers : judgedBy(check, plan, facts, answers);
     if (isUnanswered(judged)) silent.push(judged);
@@ -46,5 +45,9 @@ export async function verify(
   }
   // Waiting in vain is over when nobody did, and goes on when others do.
   if (!silent.some(({ waited }) => waited)) answered.add(UNANSWERED);
-  return { facts, findings: [...findings, ...unansweredFindings(silent)], answered };
+  return {
+    facts,
+    findings: [...findings, ...unansweredFindings(withoutEffects(silent, findings))],
+    answered,
+  };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CatalogRow } from '../../../src/core/policy/catalog.ts';
 import { dangerCheck } from '../../../src/core/policy/check/danger.ts';
+import { rightsCheck } from '../../../src/core/policy/check/rights.ts';
 import { policiesCheck } from '../../../src/core/policy/check/policies.ts';
 import type { Facts } from '../../../src/core/policy/facts.ts';
 import { declaredPolicies, type PolicyPlan } from '../../../src/core/policy/plan.ts';
@@ -180,11 +181,12 @@ test('an owner that may not log in cannot be run by a background worker, but by 
   if (readings === undefined) throw new Error('no facts');
   relations.set('sensor_readings', { ...readings, ownerCanLogin: false });
   const spoiled = { ...facts, relations };
-  expect(judge(rowsOf(), plan, spoiled).map(({ expected }) => expected)).toEqual([
-    'owner = a role with LOGIN',
-    'owner = a role with LOGIN',
+  expect(judge(rowsOf(), plan, spoiled)).toEqual([]);
+  expect(rightsCheck.judge(plan, spoiled, [])).toMatchObject([
+    { subject: 'role fieldwatch', remedy: 'as superuser: ALTER ROLE fieldwatch LOGIN;' },
   ]);
-  expect(judge(rowsOf(), plan, { relations, server: { ...facts.server, hasWorkers: false } })).toEqual([]);
+  const embedded = { relations, server: { ...facts.server, hasWorkers: false } };
+  expect([...judge(rowsOf(), plan, embedded), ...rightsCheck.judge(plan, embedded, [])]).toEqual([]);
 });
 
 test('of a relation that is not there no policy is missed', () => {

@@ -13,7 +13,7 @@ const SERVER = {
   ...{ extension: '2.28.3', server_version: 150_020, standby: false, schema: 'public', role: 'fieldwatch' },
   ...{ superuser: false, worker_processes: 32, locks_per_transaction: 64, schedulers: 1 },
   ...{ license: 'timescale', background_workers: 16, loaded: true, load_disabled: false, restoring: false },
-  database: 'fieldwatch',
+  ...{ database: 'fieldwatch', temporary: true },
 };
 
 /** Answers the questions about the server; the others as `answer` says. */

@@ -6,11 +6,14 @@ import { compressionCheck } from './compression.ts';
 import { dangerCheck } from './danger.ts';
 import { definitionsCheck } from './definitions.ts';
 import { diskCheck } from './disk.ts';
+import { durabilityCheck } from './durability.ts';
 import { lateCheck } from './late.ts';
 import { policiesCheck } from './policies.ts';
+import { readOnlyCheck } from './read-only.ts';
 import { refreshCheck } from './refresh.ts';
 import { relationsCheck } from './relations.ts';
 import { retentionCheck } from './retention.ts';
+import { rightsCheck } from './rights.ts';
 import { rootRowsCheck } from './root-rows.ts';
 import { runsCheck } from './runs.ts';
 import { segmentsCheck } from './segments.ts';
@@ -20,6 +23,9 @@ import { withheldCheck } from './withheld.ts';
 /** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
 export const CHECKS: readonly PolicyCheck[] = [
   serverCheck,
+  rightsCheck,
+  readOnlyCheck,
+  durabilityCheck,
   relationsCheck,
   rootRowsCheck,
   withheldCheck,

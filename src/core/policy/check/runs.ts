@@ -1,7 +1,7 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import type { Facts } from '../facts.ts';
+import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { POLICY_PROCS, declaredPolicies, policyName, type PolicyPlan } from '../plan.ts';
@@ -96,7 +96,7 @@ type Fault = Pick<Finding, 'verdict' | 'actual' | 'remedy'>;
 function judge(plan: PolicyPlan, facts: Facts, row: CatalogRow): readonly Finding[] {
   const relation = relationNamed(textOf(row, 'relation'));
   const kind = kindOf(textOf(row, 'proc'));
-  const declared = plan.relations.find((candidate) => candidate.relation.name === relation?.name);
+  const declared = present(plan, facts).find((candidate) => candidate.relation.name === relation?.name);
   if (relation === undefined || kind === undefined || declared === undefined) return [];
   const fault = faultOf(row, facts);
   if (fault === undefined) return [];

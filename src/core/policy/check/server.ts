@@ -20,10 +20,9 @@ export const serverCheck: PolicyCheck = {
     faults(server).map((fault) => ({ check: CHECK, subject: 'server', ...fault })),
 };
 
-/** Without these no other check has anything to look at. */
-export function canBeJudged(server: ServerFacts): boolean {
-  return server.extension !== undefined && server.loaded && !server.restoring && server.license !== 'apache';
-}
+/** TimescaleDB is there and does its work in this database. */
+export const isSwitchedOn = (server: ServerFacts): boolean =>
+  server.extension !== undefined && server.loaded && !server.restoring;
 
 function faults(server: ServerFacts): readonly Fault[] {
   const fatal = missing(server) ?? notLoaded(server) ?? restoring(server) ?? edition(server);
