@@ -90,7 +90,7 @@ export class Ingest {
     this.deps = deps;
     this.decoder = deps.decoder;
     this.ledger = deps.ledger ?? new IntakeLedger(deps.metrics);
-    this.redelivery = new Redelivery(65_535);
+    this.redelivery = new Redelivery();
     this.losses = new ValueLosses(deps.clock, deps.logger);
     this.failures = new LogBudget(deps.clock);
     this.exportGauges(deps.metrics);

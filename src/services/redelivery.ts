@@ -1,38 +1,34 @@
+import { crc32 } from 'node:zlib';
 import type { InboundMessage } from '../ports.ts';
+
+/** When a message arrived. */
+type Arrival = Pick<InboundMessage, 'receivedAtMs' | 'arrivalUs'>;
+
+const PACKET_IDS = 65_536;
 
 /**
  * Knows a redelivered message again within one run of the daemon. After a reconnect the broker sends unacknowledged
  * messages once more, under the same packet identifier and with DUP set (MQTT 4.4). A message without a time of its
  * own must then keep its first arrival time, or it would become a second row.
+ *
+ * Of each message only its arrival and a checksum are kept, in tables of a fixed size: the messages themselves would be
+ * memory without a bound, and garbage by the time that they are forgotten.
  */
 export class Redelivery {
-  private readonly awaited = new Map<number, InboundMessage>();
-  /** Of what came again: what it was at first, for it may come once more. */
-  private readonly firsts = new WeakMap<InboundMessage, InboundMessage>();
-  /** Acknowledged last: the PUBACK may have been lost with the connection. Newest last. */
-  private recent: (readonly InboundMessage[])[] = [];
-  private recentCount = 0;
-  private readonly capacity: number;
-
-  /** @param capacity how many acknowledged messages to remember: the broker's window is enough. */
-  constructor(capacity: number) {
-    this.capacity = capacity;
-  }
+  private readonly awaited = new Arrivals();
+  /** Acknowledged last: the PUBACK may have been lost with the connection. */
+  private readonly recent = new Arrivals();
+  /** Of what came again: when it came at first, for it may come once more. */
+  private readonly firsts = new WeakMap<InboundMessage, Arrival>();
 
   acknowledged(messages: readonly InboundMessage[]): void {
-    this.recent.push(messages);
-    this.recentCount += messages.length;
-    while (this.recent.length > 1 && this.recentCount - (this.recent[0]?.length ?? 0) >= this.capacity) {
-      this.recentCount -= this.recent.shift()?.length ?? 0;
-    }
+    for (const message of messages) this.remember(this.recent, message);
   }
 
   /** The connection is gone: what was held, and what was acknowledged last, may come again. */
   connectionLost(held: Iterable<InboundMessage>): void {
-    for (const batch of this.recent) this.remember(batch);
-    this.remember(held);
-    this.recent = [];
-    this.recentCount = 0;
+    this.awaited.takeAll(this.recent);
+    for (const message of held) this.remember(this.awaited, message);
   }
 
   /** The broker forgot the session: packet identifiers mean nothing any more. */
@@ -40,25 +36,60 @@ export class Redelivery {
     this.awaited.clear();
   }
 
-  /** The first delivery of `message`, if it is known; else `message`. Its arrival counts for both. */
+  /** `message` with the arrival of its first delivery, if that is known; else `message`. */
   firstOf(message: InboundMessage): InboundMessage {
-    if (!message.dup || this.awaited.size === 0) return message;
-    const first = this.awaited.get(message.packetId);
+    const first = message.dup ? this.awaited.take(message) : undefined;
     if (first === undefined) return message;
-    this.awaited.delete(message.packetId);
-    if (!sameMessage(first, message)) return message;
     this.firsts.set(message, first);
-    return first;
+    return { ...message, ...first };
   }
 
-  private remember(messages: Iterable<InboundMessage>): void {
-    for (const message of messages)
-      if (message.qos === 1) this.awaited.set(message.packetId, this.firsts.get(message) ?? message);
+  private remember(arrivals: Arrivals, message: InboundMessage): void {
+    if (message.qos === 1) arrivals.put(message, this.firsts.get(message) ?? message);
   }
 }
 
-function sameMessage(a: InboundMessage, b: InboundMessage): boolean {
-  if (a.topic !== b.topic || a.payload.length !== b.payload.length) return false;
-  for (let i = 0; i < a.payload.length; i++) if (a.payload[i] !== b.payload[i]) return false;
-  return true;
+/** Arrivals by packet identifier; NaN where there is none. */
+class Arrivals {
+  private readonly arrivedUs = new Float64Array(PACKET_IDS).fill(NaN);
+  private readonly receivedMs = new Float64Array(PACKET_IDS);
+  private readonly checksums = new Uint32Array(PACKET_IDS);
+  private readonly lengths = new Uint32Array(PACKET_IDS);
+
+  put(message: InboundMessage, { receivedAtMs, arrivalUs }: Arrival): void {
+    const id = message.packetId;
+    this.arrivedUs[id] = arrivalUs;
+    this.receivedMs[id] = receivedAtMs;
+    this.checksums[id] = checksum(message);
+    this.lengths[id] = message.payload.length;
+  }
+
+  /** Only once; undefined where another message, or none, was put under its packet identifier. */
+  take(message: InboundMessage): Arrival | undefined {
+    const id = message.packetId;
+    const arrivalUs = this.arrivedUs[id] ?? NaN;
+    if (Number.isNaN(arrivalUs)) return undefined;
+    this.arrivedUs[id] = NaN;
+    if (this.lengths[id] !== message.payload.length || this.checksums[id] !== checksum(message))
+      return undefined;
+    return { arrivalUs, receivedAtMs: this.receivedMs[id] ?? 0 };
+  }
+
+  takeAll(other: Arrivals): void {
+    for (let id = 0; id < PACKET_IDS; id++) {
+      const arrivalUs = other.arrivedUs[id] ?? NaN;
+      if (Number.isNaN(arrivalUs)) continue;
+      this.arrivedUs[id] = arrivalUs;
+      this.receivedMs[id] = other.receivedMs[id] ?? 0;
+      this.checksums[id] = other.checksums[id] ?? 0;
+      this.lengths[id] = other.lengths[id] ?? 0;
+    }
+    other.clear();
+  }
+
+  clear(): void {
+    this.arrivedUs.fill(NaN);
+  }
 }
+
+const checksum = ({ topic, payload }: InboundMessage): number => crc32(payload, crc32(topic));
