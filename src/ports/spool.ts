@@ -20,6 +20,7 @@ export interface SpooledMessage {
   readonly receivedAtMs: Millis;
   /** Absent of what an earlier version spooled. */
   readonly arrivalUs?: Micros | undefined;
+  readonly dup?: boolean | undefined;
 }
 
 /** A reading on its way through the spool. `sensorId` is 0 where the sensor is not known yet. */

@@ -11,8 +11,14 @@ export interface StorableReading {
 }
 
 export interface DeadLetter {
-  /** A UUID that follows from the message: a letter that is stored again under it is stored once. Without one the store gives it one. */
+  /**
+   * A UUID that follows from topic, payload and reason, whichever process makes it: together with the time of arrival it is
+   * stored once. Without one the store gives it one.
+   */
   readonly id?: string;
+  /** The broker delivers it again: it is stored unless one of the same id is, whenever that arrived. */
+  readonly redelivered?: boolean | undefined;
+  /** To the microsecond: no two messages of a process have the same. */
   readonly receivedAtMs: Millis;
   readonly topic: string;
   readonly payload: Uint8Array;

@@ -10,8 +10,9 @@ import type { IntakeRow, LetterSource } from './intake-batch.ts';
 const DESCRIBED = 5;
 
 /**
- * A message that gives no readings, or some of its readings, as a dead letter. Its id follows from the message and the
- * reason: it is stored once, however often the message is delivered or its batch is tried.
+ * A message that gives no readings, or some of its readings, as a dead letter. Its id follows from what the message says and
+ * the reason: it is stored once, however often the message is delivered, to whichever process, or its batch is tried. What
+ * a publisher sends again is another one, by its time of arrival.
  */
 export function letterOf(
   message: LetterSource,
@@ -19,10 +20,11 @@ export function letterOf(
   detail: string | undefined,
   part = '',
 ): DeadLetter {
-  const { topic, payload, receivedAtMs, arrivalUs = receivedAtMs * 1000 } = message;
+  const { topic, payload, receivedAtMs, arrivalUs = receivedAtMs * 1000, dup } = message;
   const hash = createHash('sha256').update(payload).digest('hex');
-  const id = nameUuid(`dead letter|${arrivalUs}|${topic}|${hash}|${reason}|${part}`);
-  return { id, receivedAtMs, topic, payload, reason, detail };
+  const id = nameUuid(`dead letter|${topic}|${hash}|${reason}|${part}`);
+  const letter = { id, receivedAtMs: arrivalUs / 1000, topic, payload, reason, detail };
+  return dup === true ? { ...letter, redelivered: true } : letter;
 }
 
 /** Where a letter is in its batch, and what it says of the first few readings. Without a place it was not kept. */

@@ -26,6 +26,8 @@ export interface IntakeRow {
 export type LetterSource = Pick<InboundMessage, 'topic' | 'payload' | 'receivedAtMs'> & {
   /** Absent of what an earlier version spooled. */
   readonly arrivalUs?: Micros | undefined;
+  /** The broker says that it delivers it again. */
+  readonly dup?: boolean | undefined;
 };
 
 /** A row whose sensor is known. */

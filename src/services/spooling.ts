@@ -276,8 +276,8 @@ function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledRea
   return rows.map(({ key, sensorId, timeUs, receivedAtMs, metrics, message: source }) => {
     let message = messages.get(source);
     if (message === undefined) {
-      const { topic, payload, arrivalUs } = source;
-      message = { topic, payload, receivedAtMs: source.receivedAtMs, arrivalUs };
+      const { topic, payload, arrivalUs, dup } = source;
+      message = { topic, payload, receivedAtMs: source.receivedAtMs, arrivalUs, dup };
       messages.set(source, message);
     }
     const location = batch.unknown.get(key)?.location;

@@ -67,5 +67,22 @@ describeWith('mosquitto')(
       ]);
       expect(events()).toEqual(['firing', 'resolved', 'firing', 'resolved', 'firing']);
     });
+
+    it('statement 6: is one dead letter, delivered to two processes; published anew it is two', async () => {
+      const letters = () => deployment.count('dead_letters');
+      const broken = () =>
+        deployment.publisher.publishAsync('sensors/lab/s/readings', '{"broken', { qos: 1 });
+      deployment.brokerLink.swallow('up');
+      await broken();
+      await eventually('it is a dead letter', async () => (await letters()) === 1);
+      await daemon.end('SIGKILL');
+      const before = acked();
+      deployment.brokerLink.resume();
+      await daemon.launch();
+      await eventually('it is acknowledged', () => acked() === before + 1);
+      expect(await letters()).toBe(1);
+      await broken();
+      await eventually('it is another one', async () => (await letters()) === 2);
+    });
   },
 );

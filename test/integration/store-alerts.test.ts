@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
@@ -251,6 +251,22 @@ describe('dead letters', () => {
       { topic: 'a\ufffdb/\ufffd', payload: Buffer.from([0, 255, 10, 92, 34]), reason: 'parse_error', detail: null,
         received_at: new Date(letter.receivedAtMs) },
     ]); // prettier-ignore
+  });
+
+  test('statement 6: what the broker delivers again, to whichever process, is stored once', async () => {
+    const letter = { id: randomUUID(), receivedAtMs: 1.7e12, topic: 't', payload: Buffer.from('x'), reason: 'parse_error', detail: undefined }; // prettier-ignore
+    const again = { ...letter, receivedAtMs: 1.7e12 + 86_400_000, redelivered: true };
+    // Published anew: another one.
+    const anew = { ...letter, receivedAtMs: 1.7e12 + 0.001 };
+    for (const deadLetters of [[letter], [letter], [again, anew], [again]])
+      await db.store.commit(batchOf([], { deadLetters }));
+    const rows = await db.rows(
+      `SELECT extract(epoch FROM received_at) * 1000 AS at FROM dead_letters ORDER BY 1`,
+    );
+    expect(rows.map(({ at }) => Number(at))).toEqual([letter.receivedAtMs, anew.receivedAtMs]);
+    const first = { ...again, id: randomUUID() };
+    await db.store.commit(batchOf([], { deadLetters: [first] }));
+    expect(await db.rows('SELECT FROM dead_letters')).toHaveLength(3);
   });
 
   test('two messages that are the same are two dead letters', async () => {

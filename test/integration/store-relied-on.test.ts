@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { EMPTY_ALERT_BATCH, type AlertBatch, type AlertNotification } from '../../src/core/alert/model.ts';
 import { examineServer } from '../../src/adapters/timescale/examine.ts';
 import { describeReal } from '../support/server-db.ts';
 import { batchOf, clear, openStore, reading, series, type StoreFixture } from '../support/store-fixtures.ts';
+
+const T0_US = Date.UTC(2026, 0, 1) * 1000;
 
 /** States in which a server takes rows and loses them: nothing may be reported as stored. */
 describe('a database that cannot be relied on counts as away', () => {
@@ -46,6 +50,41 @@ describe('a database that cannot be relied on counts as away', () => {
     for (const batch of batches)
       expect(await db.store.commit({ ...batch, retry: true })).toMatchObject({ kind: 'committed' });
     expect(await rows()).toBe(11);
+  });
+
+  test('the same of alerts: rows, ends, states that come and go, and what is to be told', async () => {
+    const key = { sensorId: 7, metric: 'temperature', kind: 'threshold', side: 'high' } as const;
+    const named = { ...key, alertType: 'temperature_high', alertId: randomUUID() };
+    const row = { ...named, timeUs: T0_US, message: 'm', value: 31, threshold: 30, severity: 'warning', startedAtUs: T0_US, ruleHash: 'h' } as const; // prettier-ignore
+    const state = { ...named, state: 'firing', severity: 'warning', sinceUs: null, startedAtUs: T0_US, firedAtUs: T0_US, threshold: 30, peakValue: 31, seq: 1, lastEventUs: T0_US, lastValue: 31, ruleHash: 'h', detail: { fired: [T0_US] } } as const; // prettier-ignore
+    const end = { ...named, firedAtUs: T0_US, resolvedAtUs: T0_US + 1, resolvedValue: 29, peakValue: 31, reason: 'value', flapping: false, backfilled: false } as const; // prettier-ignore
+    const told = { alertId: named.alertId, seq: 1, event: 'firing' } as AlertNotification;
+    const steps: [string, Partial<AlertBatch>][] = [
+      ['sensor_alerts', { raised: [row] }],
+      ['alert_state', { states: [state] }],
+      ['alert_outbox', { notifications: [told] }],
+      ['sensor_alerts', { resolved: [end] }],
+      ['alert_state', { states: [{ ...state, state: 'ok', detail: {} }] }],
+    ];
+    await db.rows(
+      'CREATE FUNCTION lose_any() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$',
+    );
+    for (const [table, part] of steps) {
+      const batch = batchOf(series(1), { alerts: { ...EMPTY_ALERT_BATCH, ...part }, retry: true });
+      await db.rows(
+        `CREATE TRIGGER lose BEFORE INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION lose_any()`,
+      );
+      await expect(db.store.commit(batch)).rejects.toMatchObject({
+        code: 'DB_ROWS_VANISHED',
+        kind: 'transient',
+      });
+      await db.rows(`DROP TRIGGER lose ON ${table}`);
+      // Once, and once more after a lost reply.
+      for (let times = 0; times < 2; times++)
+        expect(await db.store.commit(batch)).toMatchObject({ kind: 'committed' });
+    }
+    expect(await db.rows('SELECT resolved_value FROM sensor_alerts')).toEqual([{ resolved_value: 29 }]);
+    expect(await db.rows('SELECT FROM alert_state')).toEqual([]);
   });
 
   test('a trigger that keeps all rows is no matter', async () => {

@@ -425,6 +425,20 @@ describe('Ingest', () => {
     expect(other).not.toBe(one);
   });
 
+  it('statement 6: names a dead letter after its message alone: another process, to which it is delivered again, makes the same', async () => {
+    const letters = async (dup: boolean) => {
+      const { source, store, clock } = await setup();
+      store.auto = stored;
+      source.deliver('s1', '!', { dup, receivedAtMs: dup ? 2e12 : 1e12 });
+      clock.advance(20);
+      await settle();
+      return store.batches.flatMap(({ deadLetters }) => deadLetters);
+    };
+    const [[first], [again]] = [await letters(false), await letters(true)];
+    expect([again?.id, again?.redelivered]).toEqual([first?.id, true]);
+    expect(first?.redelivered).toBeUndefined();
+  });
+
   it('keeps readings that conflict as one dead letter of their message, with both values', async () => {
     const { source, store, clock, conserved } = await setup();
     source.deliver('s1', '1,2');

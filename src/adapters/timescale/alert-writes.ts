@@ -9,9 +9,11 @@ import type {
   AlertRow,
   AlertStateRow,
 } from '../../core/alert/model.ts';
+import type { Micros } from '../../core/reading.ts';
 import { writeDuty } from './duty-writes.ts';
 import { KEY_COLUMNS } from './alert-keys.ts';
 import { acknowledge, claimCommands } from './operator-writes.ts';
+import { refuseMissing, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 
@@ -51,8 +53,9 @@ const byKey = <Row extends AlertKey>(rows: readonly Row[]): Row[] =>
 const rank = (severity: string) => `array_position(ARRAY['info', 'warning', 'critical'], ${severity})`;
 
 /** A crossing that is there already changes nothing, unless the new one takes its place: here, and among `rows`. */
-async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
-  await work.query(
+async function raise(work: Work, raised: readonly AlertRow[]): Promise<void> {
+  const rows = byKey(onePerKey(raised));
+  const { rowCount } = await work.query(
     `INSERT INTO sensor_alerts AS a
        (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed,
         metric, kind, side, flapping)
@@ -64,7 +67,7 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
            suppressed = excluded.suppressed, acked_at = NULL, acked_by = NULL
      WHERE a.alert_id = excluded.alert_id AND a.resolved_at IS NULL AND ${rank('a.severity')} < ${rank('excluded.severity')}`,
     columns(
-      byKey(onePerKey(rows)),
+      rows,
       (row) => isoMicros(row.timeUs),
       (row) => row.sensorId,
       (row) => row.alertType,
@@ -82,7 +85,34 @@ async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
       (row) => row.flapping ?? false,
     ),
   );
+  const keys = rowKeys(rows, (row) => row.timeUs);
+  await refuseMissing(work, 'sensor_alerts', [rows.length, rowCount], MISSING_ROWS, keys);
 }
+
+/** Rows by their keys, and within which times they lie: for the planner, or every chunk is opened and locked. */
+function rowKeys<Row extends AlertKey>(rows: readonly Row[], timeUs: (row: Row) => Micros): unknown[] {
+  const times = rows.map(timeUs);
+  return [
+    ...columns(rows, ...KEY_COLUMNS, (row) => isoMicros(timeUs(row))),
+    isoMicros(times.reduce((a, b) => Math.min(a, b), Infinity)),
+    isoMicros(times.reduce((a, b) => Math.max(a, b), -Infinity)),
+  ];
+}
+
+const SAME_ROW = `a.sensor_id = k.sensor_id AND a.metric = k.metric AND a.kind = k.kind AND a.side = k.side AND a.time = k.time
+   AND a.time BETWEEN $6::timestamptz AND $7::timestamptz`;
+const ROW_KEYS = `unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::timestamptz[]) AS k (sensor_id, metric, kind, side, time)`;
+const MISSING_ROWS = `
+SELECT count(*)::int AS missing FROM ${ROW_KEYS} WHERE NOT EXISTS (SELECT FROM sensor_alerts a WHERE ${SAME_ROW})`;
+const OPEN_ROWS = `
+SELECT count(*)::int AS missing FROM ${ROW_KEYS} WHERE EXISTS (SELECT FROM sensor_alerts a WHERE ${SAME_ROW} AND a.resolved_at IS NULL)`;
+
+const STATE_KEYS = `unnest($1::int[], $2::text[], $3::text[], $4::text[]) AS k (sensor_id, metric, kind, side)`;
+const LEFT_STATES = `
+SELECT count(*)::int AS missing FROM ${STATE_KEYS} JOIN alert_state USING (sensor_id, metric, kind, side)`;
+const MISSING_NOTIFICATIONS = `
+SELECT count(*)::int AS missing FROM unnest($1::uuid[], $2::int[]) AS k (alert_id, seq)
+ WHERE NOT EXISTS (SELECT FROM alert_outbox o WHERE o.alert_id = k.alert_id AND o.seq = k.seq)`;
 
 /** One statement must not meet a row twice. */
 function onePerKey(rows: readonly AlertRow[]): readonly AlertRow[] {
@@ -113,7 +143,7 @@ async function markFlapping(work: Work, rows: readonly AlertFlapping[]): Promise
 /** Point updates. The bounds on time are for the planner: without them every chunk is opened and locked. */
 async function resolve(work: Work, rows: readonly AlertResolution[]): Promise<void> {
   const fired = rows.map((row) => row.firedAtUs);
-  await work.query(
+  const { rowCount } = await work.query(
     `UPDATE sensor_alerts a
         SET resolved_at = greatest(r.resolved_at, a.time), resolved_value = r.value, peak_value = r.peak, resolve_reason = r.reason,
             flapping = a.flapping OR r.flapping, backfilled = a.backfilled OR r.backfilled
@@ -138,14 +168,19 @@ async function resolve(work: Work, rows: readonly AlertResolution[]): Promise<vo
       isoMicros(fired.reduce((a, b) => Math.max(a, b), -Infinity)),
     ],
   );
+  // Fewer where they are closed already, or gone with their time.
+  const keys = rowKeys(rows, (row) => row.firedAtUs);
+  await refuseMissing(work, 'sensor_alerts', [rows.length, rowCount], OPEN_ROWS, keys);
 }
 
 async function forget(work: Work, rows: readonly AlertStateRow[]): Promise<void> {
-  await work.query(
+  const keys = columns(byKey(rows), ...KEY_COLUMNS);
+  const { rowCount } = await work.query(
     `DELETE FROM alert_state s USING unnest($1::int[], $2::text[], $3::text[], $4::text[]) AS gone (sensor_id, metric, kind, side)
       WHERE s.sensor_id = gone.sensor_id AND s.metric = gone.metric AND s.kind = gone.kind AND s.side = gone.side`,
-    columns(byKey(rows), ...KEY_COLUMNS),
+    keys,
   );
+  await refuseMissing(work, 'alert_state', [rows.length, rowCount], LEFT_STATES, keys);
 }
 
 const STATE_COLUMNS = [
@@ -154,7 +189,7 @@ const STATE_COLUMNS = [
 ] as const; // prettier-ignore
 
 async function remember(work: Work, rows: readonly AlertStateRow[]): Promise<void> {
-  await work.query(
+  const { rowCount } = await work.query(
     `INSERT INTO alert_state (sensor_id, metric, kind, side, ${STATE_COLUMNS.join(', ')})
      SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
        $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::float8[], $13::float8[], $14::int[],
@@ -180,10 +215,11 @@ async function remember(work: Work, rows: readonly AlertStateRow[]): Promise<voi
       (row) => storableJson(row.detail),
     ),
   );
+  refuseVanished('alert_state', rows.length, rowCount);
 }
 
 async function enqueue(work: Work, rows: readonly AlertNotification[]): Promise<void> {
-  await work.query(
+  const { rowCount } = await work.query(
     `INSERT INTO alert_outbox (alert_id, seq, event, payload)
      SELECT * FROM unnest($1::uuid[], $2::int[], $3::text[], $4::jsonb[])
      ON CONFLICT DO NOTHING`,
@@ -195,4 +231,10 @@ async function enqueue(work: Work, rows: readonly AlertNotification[]): Promise<
       (row) => storableJson(row),
     ),
   );
+  const keys = columns(
+    rows,
+    ({ alertId }) => alertId,
+    ({ seq }) => seq,
+  );
+  await refuseMissing(work, 'alert_outbox', [rows.length, rowCount], MISSING_NOTIFICATIONS, keys);
 }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { DeadLetter } from '../../ports.ts';
 import { judge } from './errors.ts';
-import { refuseVanished } from './relied-on.ts';
+import { refuseMissing } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { asciiText, columns, isoMicros, storableText } from './values.ts';
 
@@ -75,33 +75,37 @@ function keptOf(letter: DeadLetter, maxBytes: number): Kept {
 
 async function insert(work: Work, part: readonly Kept[], text: (text: string) => string): Promise<void> {
   const letters = part.map(({ letter }) => letter);
-  const times = letters.map((letter) => isoMicros(Math.round(letter.receivedAtMs * 1000)));
+  const keys = columns(letters, idOf, receivedAt, ({ redelivered = false }) => redelivered);
   const { rowCount } = await work.query(
     `INSERT INTO dead_letters (received_at, id, topic, payload, reason, detail, payload_bytes, payload_sha256)
-     SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::bytea[])
+     SELECT received_at, id, topic, payload, reason, detail, payload_bytes, payload_sha256
+       FROM unnest($1::uuid[], $2::timestamptz[], $3::boolean[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::int[], $9::bytea[])
+         AS letter (id, received_at, redelivered, topic, payload, reason, detail, payload_bytes, payload_sha256)
+      WHERE NOT redelivered OR NOT EXISTS (SELECT FROM dead_letters d WHERE d.id = letter.id)
      ON CONFLICT DO NOTHING`,
-    columns(
-      part,
-      ({ letter }) => isoMicros(Math.round(letter.receivedAtMs * 1000)),
-      ({ letter }) => idOf(letter),
-      ({ letter }) => text(letter.topic),
-      ({ payload }) => payload,
-      ({ letter }) => text(letter.reason),
-      ({ letter }) => (letter.detail === undefined ? null : text(letter.detail)),
-      ({ whole }) => whole?.bytes ?? null,
-      ({ whole }) => whole?.sha256 ?? null,
-    ),
+    [
+      ...keys,
+      ...columns(
+        part,
+        ({ letter }) => text(letter.topic),
+        ({ payload }) => payload,
+        ({ letter }) => text(letter.reason),
+        ({ letter }) => (letter.detail === undefined ? null : text(letter.detail)),
+        ({ whole }) => whole?.bytes ?? null,
+        ({ whole }) => whole?.sha256 ?? null,
+      ),
+    ],
   );
-  if (rowCount === letters.length) return;
-  // Fewer where some are stored already, or where they went nowhere.
-  const wanted = [...new Set(letters.map(idOf))];
-  const kept = await work.query<{ kept: number }>(
-    `SELECT count(DISTINCT id)::int AS kept FROM dead_letters
-      WHERE id = ANY ($1::uuid[]) AND received_at = ANY ($2::timestamptz[])`,
-    [wanted, times],
-  );
-  refuseVanished('dead_letters', wanted.length, kept.rows[0]?.kept ?? null);
+  await refuseMissing(work, 'dead_letters', [letters.length, rowCount], MISSING, keys);
 }
+
+/** Of these neither was stored now, nor before. */
+const MISSING = `
+SELECT count(*)::int AS missing FROM unnest($1::uuid[], $2::timestamptz[], $3::boolean[]) AS letter (id, received_at, redelivered)
+ WHERE NOT EXISTS (
+   SELECT FROM dead_letters d WHERE d.id = letter.id AND (letter.redelivered OR d.received_at = letter.received_at))`;
+
+const receivedAt = ({ receivedAtMs }: DeadLetter) => isoMicros(Math.round(receivedAtMs * 1000));
 
 export interface StoredDeadLetter {
   readonly id: string;

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
+import type { Work } from './session.ts';
 
 /** Where rows go that must not be lost; those that exist have to be hypertables. */
 const HYPERTABLES = ['sensor_readings', 'sensor_metrics', 'sensor_alerts', 'dead_letters', 'app_metrics'];
@@ -50,6 +51,22 @@ export function refuseVanished(table: string, sent: number, kept: number | null)
       remedy: `Look for triggers that return NULL, and for rules, on ${table}: \\d ${table} in psql. Nothing was acknowledged.`,
     },
   );
+}
+
+/**
+ * The same for a write that may have nothing to do, for a row is there already: where it reports fewer than were sent,
+ * `missing` asks how many are not as they should be.
+ */
+export async function refuseMissing(
+  work: Work,
+  table: string,
+  [sent, written]: readonly [number, number | null],
+  missing: string,
+  values: unknown[],
+): Promise<void> {
+  if (sent === written) return;
+  const { rows } = await work.query<{ missing: number }>(missing, values);
+  refuseVanished(table, sent, sent - (rows[0]?.missing ?? sent));
 }
 
 const notLoaded = (installed: boolean) =>
