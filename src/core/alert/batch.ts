@@ -90,7 +90,6 @@ function alertRow(
 ): AlertRow {
   return {
     timeUs: effect.timeUs,
-    ...keyOfCell(series, cell),
     alertType: cell.condition.alertType,
     message,
     value: effect.value ?? episode.peak,
@@ -102,6 +101,7 @@ function alertRow(
     // What is history is told by `backfilled`, and only once it is over.
     suppressed: suppressed === 'backfill' ? null : (suppressed ?? null),
     flapping: episode.flapped,
+    ...keyOfCell(series, cell),
   };
 }
 
@@ -124,12 +124,12 @@ function acks({ series, cell }: CellEffect, episode: Episode, alertId: string): 
   const { ack } = episode;
   if (ack === undefined) return [];
   return rowTimes(episode).map((firedAtUs) => ({
-    ...keyOfCell(series, cell),
     alertType: cell.condition.alertType,
     firedAtUs,
     alertId,
     ackedAtMs: ack.atMs,
     ackedBy: ack.by,
+    ...keyOfCell(series, cell),
   }));
 }
 
@@ -139,7 +139,6 @@ function resolutions(
   alertId: string,
 ): AlertResolution[] {
   return rowTimes(episode).map((firedAtUs) => ({
-    ...keyOfCell(series, cell),
     alertType: cell.condition.alertType,
     firedAtUs,
     alertId,
@@ -149,6 +148,7 @@ function resolutions(
     reason: effect.reason ?? 'value',
     flapping: episode.flapped,
     backfilled,
+    ...keyOfCell(series, cell),
   }));
 }
 

@@ -1,3 +1,5 @@
+import { alertKeyText } from './alert-key.ts';
+import type { AlertKey } from './alert-key.ts';
 import type { AlertBatch, AlertStateRow } from './model.ts';
 
 /**
@@ -14,8 +16,7 @@ export function joinable(batches: readonly AlertBatch[]): number {
     if (isSpecial(batch) || batch.duty?.group !== first.duty?.group) break;
     if (batch.duty?.epoch !== first.duty?.epoch) break;
     if (count > 0 && touches(batch, closed)) break;
-    for (const { sensorId, alertType, firedAtUs } of batch.resolved)
-      closed.add(`${sensorId} ${firedAtUs} ${alertType}`);
+    for (const row of batch.resolved) closed.add(rowKey(row, row.firedAtUs));
     count++;
   }
   return count;
@@ -26,8 +27,7 @@ export function joined(batches: readonly AlertBatch[]): AlertBatch {
   const [first] = batches;
   if (first !== undefined && batches.length === 1) return first;
   const states = new Map<string, AlertStateRow>();
-  for (const batch of batches)
-    for (const row of batch.states) states.set(`${row.sensorId} ${row.alertType}`, row);
+  for (const batch of batches) for (const row of batch.states) states.set(alertKeyText(row), row);
   return {
     states: [...states.values()],
     raised: batches.flatMap(({ raised }) => raised),
@@ -40,6 +40,8 @@ export function joined(batches: readonly AlertBatch[]): AlertBatch {
 const isSpecial = ({ acked = [], commands, taken, handedOn }: AlertBatch): boolean =>
   acked.length > 0 || commands !== undefined || taken !== undefined || handedOn !== undefined;
 
+const rowKey = (row: AlertKey, firedAtUs: number): string => `${firedAtUs} ${alertKeyText(row)}`;
+
 const touches = ({ raised, resolved }: AlertBatch, closed: ReadonlySet<string>): boolean =>
-  raised.some(({ sensorId, alertType, timeUs }) => closed.has(`${sensorId} ${timeUs} ${alertType}`)) ||
-  resolved.some(({ sensorId, alertType, firedAtUs }) => closed.has(`${sensorId} ${firedAtUs} ${alertType}`));
+  raised.some((row) => closed.has(rowKey(row, row.timeUs))) ||
+  resolved.some((row) => closed.has(rowKey(row, row.firedAtUs)));

@@ -2,7 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import { joinable, joined } from '../../../src/core/alert/join.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch } from '../../../src/core/alert/model.ts';
 
-const row = (sensorId: number, fields: object) => ({ sensorId, alertType: 'temperature_high', ...fields });
+const row = (sensorId: number, fields: object) => ({
+  ...{ sensorId, metric: 'temperature', kind: 'threshold', side: 'high', alertType: 'temperature_high' },
+  ...fields,
+});
 const raise = (sensorId: number, timeUs: number) =>
   ({ ...EMPTY_ALERT_BATCH, raised: [row(sensorId, { timeUs })] }) as unknown as AlertBatch;
 const close = (sensorId: number, firedAtUs: number) =>
@@ -19,6 +22,17 @@ describe('alert batches in one transaction', () => {
       { sensorId: 2, seq: 5 },
     ]);
     expect(one.raised).toMatchObject([{ timeUs: 10 }, { timeUs: 20 }]);
+  });
+
+  test('alerts that share a type keep their own states', () => {
+    const rate = {
+      ...EMPTY_ALERT_BATCH,
+      states: [row(1, { kind: 'rate', seq: 7 })],
+    } as unknown as AlertBatch;
+    expect(joined([rate, state(1, 1)]).states).toMatchObject([
+      { kind: 'rate', seq: 7 },
+      { kind: 'threshold', seq: 1 },
+    ]);
   });
 
   test.each([
