@@ -36,6 +36,12 @@ export type ResolvedRow = IntakeRow & { readonly sensor: Sensor };
 /** Rough memory of a row and of a message beside its payload: what the bounded window counts. */
 const ROW_BYTES = 300;
 const MESSAGE_BYTES = 300;
+/**
+ * A row has room for a few values; each further one is memory, and a row of its own in the database. Counted, a batch is full
+ * before its evaluation and encoding keep the event loop for long, whatever its messages look like.
+ */
+const VALUES_OF_A_ROW = 8;
+const VALUE_BYTES = 64;
 
 /** Messages that share one transaction, and what they decoded to. */
 export class IntakeBatch implements BatchFill {
@@ -103,7 +109,7 @@ export class IntakeBatch implements BatchFill {
       spooled: false,
       foreseenBy: undefined,
     });
-    this.bytes += ROW_BYTES;
+    this.bytes += ROW_BYTES + VALUE_BYTES * Math.max(0, reading.metrics.size - VALUES_OF_A_ROW);
   }
 
   addDeadLetter(message: LetterSource, reason: RejectCode | (string & {}), detail: string | undefined): void {

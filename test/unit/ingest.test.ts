@@ -18,12 +18,18 @@ import {
   stored,
 } from '../support/fakes.ts';
 
-/** `v` one reading · `v,w` two · `!` undecodable · `-` ignored. The topic is the device. */
+/** `v` one reading · `v,w` two · `wide n` one of n metrics · `!` undecodable · `-` ignored. The topic is the device. */
 const decoder: Decoder = {
   decode({ topic, payload, arrivalUs }): Decoded {
     const text = new TextDecoder().decode(payload);
     if (text === '!') return { kind: 'reject', code: 'parse_error', detail: 'not ours' };
     if (text === '-') return { kind: 'reject', code: 'ignored' };
+    const wide = /^wide (\d+)$/.exec(text);
+    if (wide !== null) {
+      const metrics = new Map(Array.from({ length: Number(wide[1]) }, (_, n) => [`m${n}`, n]));
+      const reading = { device: topic, timeUs: arrivalUs, location: undefined, stamped: true, metrics };
+      return { kind: 'readings', readings: [reading], dropped: 0 };
+    }
     const readings = text.split(',').map((value, index) => ({
       device: topic,
       timeUs: arrivalUs + index,
@@ -222,6 +228,21 @@ describe('Ingest', () => {
       { payload: bad.payload, reason: '22003', items: 9000, detail: `${named}; 9000 readings in all` },
     ]);
     expect(conserved()).toMatchObject({ received: 9002, stored: 2, deadLettered: 9000, inFlight: 0 });
+  });
+
+  it('statement 6: messages of very many values do not share a batch, and the loop has its turn between them', async () => {
+    const { source, store, clock, conserved } = await setup({ maxRows: 20_000 });
+    store.auto = stored;
+    // 1,000 values each: 64 kB of the 1 MiB that a batch may have.
+    for (let n = 0; n < 60; n++) source.deliver('s1', `wide ${1000}`);
+    clock.advance(20);
+    await settle();
+    const values = store.batches.map(({ readings }) =>
+      readings.reduce((sum, { metrics }) => sum + metrics.size, 0),
+    );
+    expect(values.length).toBeGreaterThanOrEqual(3);
+    expect(Math.max(...values)).toBeLessThanOrEqual(18_000);
+    expect(conserved()).toMatchObject({ received: 60, stored: 60 });
   });
 
   it('refuses all readings of devices that may not register as one dead letter', async () => {
