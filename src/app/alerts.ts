@@ -39,6 +39,10 @@ export function tellingOf(
     prepare: (rows, signal) => alerting.prepare(rows, signal),
     knows: (sensorId) => alerting.knows(sensorId),
     evaluate: (rows) => alerting.evaluate(rows),
+    get sensorSeq() {
+      return alerting.sensorSeq;
+    },
+    sensorsChanged: (registry, evaluates) => alerting.sensorsChanged(registry, evaluates),
     announce: (notifications) => {
       alerting.announce(notifications);
       notifications.forEach(onAlert);
@@ -85,5 +89,6 @@ export function watchTime(alerting: Alerting, writer: BatchWriter, duty?: Shared
     },
     (evaluate) => writer.commitCommands(evaluate),
     duty === undefined ? undefined : () => duty.ready(),
+    () => writer.learnSensors(),
   );
 }

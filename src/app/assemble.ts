@@ -179,7 +179,7 @@ function startOf(parts: Parts, house: House, writer: BatchWriter): DatabaseStart
     // What the alert engine made of the last outage is newer than the state that is read next.
     await spool?.settleAlerts(signal);
     // In a share group who takes the duty does so.
-    if (duty === undefined) await alerting.load([...registry.all()]);
+    await alerting.sensorsChanged(registry, duty === undefined);
     // Nothing may be started any more once all is being stopped.
     signal.throwIfAborted();
     notifying.start();

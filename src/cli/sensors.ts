@@ -7,6 +7,7 @@ import type { Db } from '../queries/db.ts';
 import { CORE_METRICS } from '../core/reading.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { loadConfig, type Config } from '../config/index.ts';
+import { forgetCommand, mergeCommand, renameCommand } from './sensors-change.ts';
 import { RULE_COLUMNS, sensorRules, type RuleField } from './sensor-rules.ts';
 import { momentArgument, repeated } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
@@ -174,9 +175,12 @@ function changeOf({ name, type, location, tag, clear = [] }: SetOptions): Sensor
   });
 }
 
-/** `fieldwatch sensors list|show|set`. */
+/** `fieldwatch sensors list|show|set|rename|merge|forget`. */
 export const sensorsCommand: CliCommand = (cli) =>
-  subcommand('sensors', 'list, show and describe sensors', 'fieldwatch sensors list')
+  subcommand('sensors', 'list, show, describe, rename, merge and forget sensors', 'fieldwatch sensors list')
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
-    .addCommand(setCommand(cli));
+    .addCommand(setCommand(cli))
+    .addCommand(renameCommand(cli))
+    .addCommand(mergeCommand(cli))
+    .addCommand(forgetCommand(cli));

@@ -51,6 +51,8 @@ export interface OperatorStore {
   look(sinceMs: Millis): Promise<{
     readonly silences: readonly Silence[];
     readonly commands: readonly WaitingCommand[];
+    /** The newest change of sensors. */
+    readonly sensorSeq?: number | undefined;
   }>;
 }
 

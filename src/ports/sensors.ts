@@ -8,6 +8,16 @@ export interface Sensor {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  /** Further keys that lead to it, after a rename or a merge. */
+  readonly aliases?: readonly string[] | null;
+}
+
+/** What operators did to sensors: renamed, merged, forgot. */
+export interface SensorChanges {
+  /** The newest of them, 0 without any. */
+  readonly seq: number;
+  /** Ids that are gone; where their readings went, or null where they were deleted. */
+  readonly gone: ReadonlyMap<number, number | null>;
 }
 
 /** A device that sends for the first time, and what its topic tells of it. */
@@ -19,6 +29,8 @@ export interface NewDevice {
 export interface SensorDirectory {
   /** All registered sensors. */
   loadAll(): Promise<readonly Sensor[]>;
+  /** Asked before `loadAll`: what happens in between is then found out by the next batch. */
+  loadChanges(): Promise<SensorChanges>;
   /** Registers unknown devices; returns the sensor of each, whoever registered it. Safe against other daemons. */
   register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Gives the sensors among `devices` that have no location theirs; returns all of them. */

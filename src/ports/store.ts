@@ -43,6 +43,8 @@ export interface StoreBatch {
    */
   readonly retry: boolean;
   /** What to keep of readings that conflict, in the same transaction. Without it they are only counted. */
+  /** The change of sensors by which the ids of this batch were looked up; after another one it is refused (SENSORS_CHANGED). */
+  readonly sensorSeq?: number | undefined;
   readonly keepConflicts?: ((conflicts: readonly Conflict[]) => readonly DeadLetter[]) | undefined;
 }
 

@@ -88,6 +88,7 @@ export class Alerting {
   private behind = false;
   private timer: Timer | undefined;
   private stopped = false;
+  private knownSensors = 0;
 
   constructor(deps: AlertingDeps) {
     this.deps = deps;
@@ -114,6 +115,22 @@ export class Alerting {
     this.changes.replace(changes);
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
     await this.announcer.resume();
+  }
+
+  /** The change of sensors by which the state was read. */
+  get sensorSeq(): number {
+    return this.knownSensors;
+  }
+
+  /** What is known of sensors is read again, as at a start; `evaluates` where anything is known. */
+  async sensorsChanged(
+    registry: { readonly sensorSeq: number; all(): Iterable<Sensor> },
+    evaluates = true,
+  ): Promise<void> {
+    // The states are read after the sensors: a change in between is found out by the next batch.
+    const { sensorSeq } = registry;
+    if (evaluates) await this.load([...registry.all()]);
+    this.knownSensors = sensorSeq;
   }
 
   /** From now on this daemon evaluates for its share group, after `load`. Whom it has not heard yet is silent from now. */
@@ -150,16 +167,21 @@ export class Alerting {
   /**
    * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and adopts
    * it (`BatchWriter.commitAlerts`); `carryOut` does the same with what operators ask for. `ready` says whether it is for
-   * this daemon to look now.
+   * this daemon to look now; `learnSensors` reads again what is known of sensors, between two batches.
    */
-  start(commit: Commit, carryOut = commit, ready: () => Promise<boolean> = async () => true): void {
+  start(
+    commit: Commit,
+    carryOut = commit,
+    ready: () => Promise<boolean> = async () => true,
+    learnSensors: () => Promise<void> = async () => {},
+  ): void {
     const again = () => {
       if (!this.stopped) this.timer = this.deps.clock.after(TICK_EVERY_MS, () => void look());
     };
     const look = async () => {
       try {
         if (!(await ready())) return again();
-        await this.serveOperators(carryOut);
+        if (await this.serveOperators(carryOut)) await learnSensors();
         if (this.changes.size > 0 || this.isDue())
           do {
             this.behind = false;
@@ -173,13 +195,15 @@ export class Alerting {
     again();
   }
 
-  private async serveOperators(carryOut: Commit): Promise<void> {
+  /** True when sensors were renamed, merged or forgotten meanwhile. */
+  private async serveOperators(carryOut: Commit): Promise<boolean> {
     const { engine } = this;
-    const { silences, commands } = await this.desk.look(engine);
+    const { silences, commands, sensorSeq = this.knownSensors } = await this.desk.look(engine);
     if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
     // Under another engine, of new rules or of none, they are looked at again first.
     const carry = () => (this.engine === engine ? this.obey(commands) : NOTHING);
     if (commands.length > 0 && !this.stopped) await carryOut(carry);
+    return sensorSeq !== this.knownSensors;
   }
 
   private obey(commands: readonly WaitingCommand[]): Evaluation {

@@ -25,6 +25,10 @@ export interface AlertEvaluator {
   announce(notifications: readonly AlertNotification[]): void;
   /** The same for what is on this machine's disk only; `announce` follows with the commit, and tells nothing twice. */
   announceUnpersisted(notifications: readonly AlertNotification[]): void;
+  /** The change of sensors that the engine knows of; absent of what evaluates nothing. */
+  readonly sensorSeq?: number | undefined;
+  /** Sensors were renamed, merged or forgotten: what is known of them is read again. */
+  sensorsChanged?(registry: SensorRegistry, evaluates?: boolean): Promise<void>;
   /** Another daemon of the share group evaluates now: what was evaluated here under that duty cannot be written any more. */
   lost?(duty: DutyEpoch): void;
 }
@@ -56,8 +60,13 @@ const SENSOR_LIMIT = {
   remedy: 'Raise sensors.max_new_per_minute if so many new sensors are expected.',
 } as const;
 
-type Result = Awaited<ReturnType<ReadingStore['commit']>> | { readonly kind: 'again' };
+type Result =
+  | Awaited<ReturnType<ReadingStore['commit']>>
+  | { readonly kind: 'again' }
+  | { readonly kind: 'sensors_changed' };
 
+/** How the store says that sensors were renamed, merged or forgotten since they were looked up. */
+export const SENSORS_CHANGED = 'SENSORS_CHANGED';
 /** How the store says that the epoch of an evaluation is over. */
 export const DUTY_LOST = 'DUTY_LOST';
 
@@ -77,11 +86,9 @@ export class BatchCommit {
 
   /** All of the batch, in one transaction unless the database wants smaller ones. */
   async run(batch: IntakeBatch, options: CommitOptions = {}): Promise<WriteOutcome> {
-    const { alerting, setLateAside } = this.deps;
-    const { signal, most = Infinity } = options;
-    await unlessAborted(this.resolveSensors(batch, options), signal);
-    if (batch.rowList.length > 0)
-      await unlessAborted(alerting.prepare(batch.rowList as ResolvedRow[], signal), signal);
+    const { alerting, registry, setLateAside } = this.deps;
+    const { most = Infinity } = options;
+    await this.prepare(batch, options);
     await setLateAside?.(batch);
     while (batch.rowList.length > 0 || batch.deadLetters.length > 0) {
       const rows = atMost(this.shrinking.piece(batch.rowList as ResolvedRow[]), most);
@@ -95,9 +102,14 @@ export class BatchCommit {
         deadLetters: last ? batch.deadLetters : [],
         alerts: evaluation.batch,
         retry: batch.retry,
+        sensorSeq: knownSeq(registry, alerting),
         keepConflicts: (conflicts) => conflictLetters(readings, conflicts, this.deps.deadLetters),
       };
       const result = await this.commit(batch, write, options);
+      if (result.kind === 'sensors_changed') {
+        await this.learnSensors(batch, options);
+        continue;
+      }
       if (result.kind === 'again') continue;
       if (result.kind === 'row_refused') {
         this.refuse(batch, readings, [result, ...(result.others ?? [])]);
@@ -112,11 +124,32 @@ export class BatchCommit {
     return { ...batch.written, notifications: [] };
   }
 
+  private async prepare(batch: IntakeBatch, options: CommitOptions): Promise<void> {
+    const { signal } = options;
+    const { registry } = this.deps;
+    // Looked up on arrival, and gone since: another batch has found that out.
+    if (batch.rowList.some((row) => registry.gone.has(row.sensorId)))
+      batch.lookUpAgain((key) => registry.find(key));
+    await unlessAborted(this.resolveSensors(batch, options), signal);
+    if (batch.rowList.length === 0) return;
+    await unlessAborted(this.deps.alerting.prepare(batch.rowList as ResolvedRow[], signal), signal);
+  }
+
+  /** The readings of the batch belong to whatever their keys lead to now. */
+  private async learnSensors(batch: IntakeBatch, options: CommitOptions): Promise<void> {
+    const { registry, alerting } = this.deps;
+    await unlessAborted(learnSensors(registry, alerting), options.signal);
+    batch.lookUpAgain((key) => registry.find(key));
+    await this.prepare(batch, options);
+  }
+
   private async commit(batch: IntakeBatch, write: StoreBatch, options: CommitOptions): Promise<Result> {
     options.onStep?.();
     try {
       return await this.deps.store.commit(write, options.signal);
     } catch (error) {
+      // Rolled back before anything was written.
+      if (codeOf(error) === SENSORS_CHANGED) return { kind: 'sensors_changed' };
       const { duty } = write.alerts;
       if (duty !== undefined && codeOf(error) === DUTY_LOST) {
         // Rolled back; from the next attempt on somebody else evaluates it.
@@ -195,6 +228,16 @@ export class BatchCommit {
     batch.rowList = kept;
     batch.unknown.clear();
   }
+}
+
+/** What both know of. */
+export const knownSeq = (registry: SensorRegistry, { sensorSeq = Infinity }: AlertEvaluator): number =>
+  Math.min(registry.sensorSeq, sensorSeq);
+
+/** After a change of sensors, where nothing is being evaluated. */
+export async function learnSensors(registry: SensorRegistry, alerting: AlertEvaluator): Promise<void> {
+  await registry.load();
+  await alerting.sensorsChanged?.(registry);
 }
 
 const atMost = <T>(rows: T[], most: number): T[] => (rows.length <= most ? rows : rows.slice(0, most));

@@ -3,7 +3,15 @@ import type { AlertNotification } from '../core/alert/model.ts';
 import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
 import { withDeadline } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
-import { BatchCommit, DUTY_LOST, type AlertEvaluator, type WriteOutcome } from './batch-commit.ts';
+import {
+  BatchCommit,
+  DUTY_LOST,
+  SENSORS_CHANGED,
+  knownSeq,
+  learnSensors,
+  type AlertEvaluator,
+  type WriteOutcome,
+} from './batch-commit.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import type { IntakeBatch, IntakeRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
@@ -149,18 +157,33 @@ export class BatchWriter {
     return this.commitEvaluation(evaluate, async () => true, false);
   }
 
+  /** Between two batches, what is known of sensors is read again. Dropped while the spool is in use: the next batch finds it out. */
+  async learnSensors(): Promise<void> {
+    const { registry, alerting } = this.deps;
+    await this.inTurn({ run: () => learnSensors(registry, alerting), keep: async () => true, rows: 0 });
+  }
+
   /** `again`: also when it turned out that another daemon evaluates; new rules are taken all the same. */
   private async commitEvaluation(
     evaluate: (signal?: AbortSignal) => Evaluation | Promise<Evaluation>,
     keep: Task<readonly AlertNotification[]>['keep'],
     again: boolean,
   ): Promise<void> {
+    const { registry, alerting } = this.deps;
     const run = async (signal: AbortSignal | undefined): Promise<readonly AlertNotification[]> => {
       const evaluation = await evaluate(signal);
       const alerts = evaluation.batch;
       try {
-        await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: false }, signal);
+        const sensorSeq = knownSeq(registry, alerting);
+        await this.deps.store.commit(
+          { readings: [], deadLetters: [], alerts, retry: false, sensorSeq },
+          signal,
+        );
       } catch (error) {
+        if (codeOf(error) === SENSORS_CHANGED) {
+          await learnSensors(registry, alerting);
+          return again ? run(signal) : [];
+        }
         // Another daemon was quicker: what it did is done, and nothing of this is remembered.
         if (codeOf(error) === 'COMMAND_TAKEN') return [];
         if (alerts.duty === undefined || codeOf(error) !== DUTY_LOST) throw error;

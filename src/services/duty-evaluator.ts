@@ -5,6 +5,7 @@ import type { AlertDuty } from './alert-duty.ts';
 import type { Evaluation } from './alerting.ts';
 import type { AlertEvaluator } from './batch-commit.ts';
 import type { ResolvedRow } from './intake-batch.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
 
 export interface DutyEvaluatorDeps {
   readonly duty: AlertDuty;
@@ -39,6 +40,14 @@ export class DutyEvaluator implements AlertEvaluator {
       .map((row) => ({ ...handed(row), location: row.sensor.location }));
     if (readings.length === 0) return { batch: EMPTY_ALERT_BATCH, adopt: () => {} };
     return { batch: { ...EMPTY_ALERT_BATCH, handedOn: { group: duty.group, readings } }, adopt: () => {} };
+  }
+
+  get sensorSeq(): number | undefined {
+    return this.deps.engine.sensorSeq;
+  }
+
+  async sensorsChanged(registry: SensorRegistry): Promise<void> {
+    await this.deps.engine.sensorsChanged?.(registry, this.evaluates);
   }
 
   announce(notifications: readonly AlertNotification[]): void {

@@ -128,6 +128,15 @@ export class IntakeBatch implements BatchFill {
     };
   }
 
+  /** After a change of sensors: what `find` does not know is unknown again. */
+  lookUpAgain(find: (key: string) => Sensor | undefined): void {
+    for (const row of this.rowList) {
+      row.sensor = find(row.key);
+      row.sensorId = row.sensor?.id ?? 0;
+      if (row.sensor === undefined) this.unknown.set(row.key, { key: row.key });
+    }
+  }
+
   /**
    * Brings the rows of a sensor together, in their order: a piece of them then touches as few compressed segments as it
    * can, and to the alert engine nothing has changed.

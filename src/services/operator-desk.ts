@@ -39,18 +39,20 @@ export class OperatorDesk {
   }
 
   /** What is new: all silences if one of them changed, and the commands that this daemon can carry out. Never throws. */
-  async look(
-    engine: Engine,
-  ): Promise<{ readonly silences?: readonly Silence[]; readonly commands: readonly WaitingCommand[] }> {
+  async look(engine: Engine): Promise<{
+    readonly silences?: readonly Silence[];
+    readonly commands: readonly WaitingCommand[];
+    readonly sensorSeq?: number | undefined;
+  }> {
     try {
-      const { silences, commands } = await this.ask();
+      const { silences, commands, sensorSeq } = await this.ask();
       this.failing = false;
       const mine = commands.filter((command) => command.ageMs > GIVE_UP_MS || isOpen(engine, command));
       const text = JSON.stringify(silences);
-      if (text === this.known) return { commands: mine };
+      if (text === this.known) return { commands: mine, sensorSeq };
       this.known = text;
       this.deps.logger.info({ silences: silences.length }, 'silences changed');
-      return { silences, commands: mine };
+      return { silences, commands: mine, sensorSeq };
     } catch (error) {
       // Once: the database being away is told by those who write to it.
       if (!this.failing)

@@ -1,5 +1,5 @@
 import { globFits } from '../core/glob.ts';
-import type { Clock, Logger, Metrics, NewDevice, Sensor, SensorDirectory } from '../ports.ts';
+import type { Clock, Logger, Metrics, NewDevice, Sensor, SensorChanges, SensorDirectory } from '../ports.ts';
 
 export interface RegistryOptions {
   /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
@@ -29,6 +29,7 @@ export class SensorRegistry {
   onPlaced: (() => void) | undefined;
   private windowStartMs = -Infinity;
   private newInWindow = 0;
+  private changes: SensorChanges = { seq: 0, gone: new Map() };
   private readonly registered;
 
   constructor(
@@ -46,14 +47,31 @@ export class SensorRegistry {
     const known = deps.metrics.gauge('fieldwatch_sensors', 'Sensors known to this daemon');
     const limit = deps.metrics.gauge('fieldwatch_sensors_limit', 'Sensors that there may be in all');
     deps.metrics.onCollect(() => {
-      known.set(this.byKey.size);
+      known.set(this.byId.size);
       limit.set(this.options.max);
     });
   }
 
   /** Reads all registered sensors; again after a reload, for changed names, types, locations and tags. */
   async load(): Promise<void> {
-    this.adopt(await this.directory.loadAll());
+    const changes = await this.directory.loadChanges();
+    const sensors = await this.directory.loadAll();
+    if (changes.seq !== this.changes.seq) {
+      this.byKey.clear();
+      this.byId.clear();
+    }
+    this.changes = changes;
+    this.adopt(sensors);
+  }
+
+  /** The change of sensors that this registry knows of. */
+  get sensorSeq(): number {
+    return this.changes.seq;
+  }
+
+  /** Ids that are gone, and where their readings went. */
+  get gone(): SensorChanges['gone'] {
+    return this.changes.gone;
   }
 
   reconfigure(options: RegistryOptions): void {
@@ -62,7 +80,7 @@ export class SensorRegistry {
 
   /** Who is refused for the limit alone may register in a minute. */
   get admitsLater(): boolean {
-    return this.options.maxNewPerMinute > 0 && this.byKey.size < this.options.max;
+    return this.options.maxNewPerMinute > 0 && this.byId.size < this.options.max;
   }
 
   find(key: string): Sensor | undefined {
@@ -74,11 +92,11 @@ export class SensorRegistry {
   }
 
   get size(): number {
-    return this.byKey.size;
+    return this.byId.size;
   }
 
   all(): Iterable<Sensor> {
-    return this.byKey.values();
+    return this.byId.values();
   }
 
   /**
@@ -90,7 +108,7 @@ export class SensorRegistry {
     const admitted: NewDevice[] = [];
     const unplaced: NewDevice[] = [];
     let room = this.room();
-    let total = this.options.max - this.byKey.size;
+    let total = this.options.max - this.byId.size;
     for (const device of devices) {
       const { key } = device;
       const known = this.byKey.get(key);
@@ -165,6 +183,7 @@ export class SensorRegistry {
     for (const sensor of sensors) {
       this.byKey.set(sensor.key, sensor);
       this.byId.set(sensor.id, sensor);
+      for (const alias of sensor.aliases ?? []) this.byKey.set(alias, sensor);
     }
   }
 }

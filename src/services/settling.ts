@@ -1,5 +1,6 @@
 import { joinable, joined } from '../core/alert/join.ts';
-import { EMPTY_ALERT_BATCH, type DutyEpoch } from '../core/alert/model.ts';
+import { EMPTY_ALERT_BATCH, type AlertBatch, type DutyEpoch } from '../core/alert/model.ts';
+import { withoutGone } from '../core/alert/moved-sensors.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type {
   Clock,
@@ -10,7 +11,13 @@ import type {
   SpooledRecord,
   StoreOutcome,
 } from '../ports.ts';
-import { BatchCommit, DUTY_LOST, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
+import {
+  BatchCommit,
+  DUTY_LOST,
+  SENSORS_CHANGED,
+  type AlertEvaluator,
+  type CommitOptions,
+} from './batch-commit.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { handingOn } from './duty-evaluator.ts';
 import { IntakeBatch } from './intake-batch.ts';
@@ -102,8 +109,7 @@ export class Settling {
     if (first === undefined) return false;
     try {
       return await this.attempt(records, async () => {
-        const alerts = joined(records.map((record) => record.alerts));
-        await this.deps.store.commit({ readings: [], deadLetters: [], alerts, retry: true }, signal);
+        await this.commitAlerts(joined(records.map((record) => record.alerts)), signal);
         await this.deps.spool.remove(records);
         this.single = Math.max(0, this.single - 1);
         for (const record of records) this.deps.onAlertsSettled(record);
@@ -118,6 +124,20 @@ export class Settling {
         'another daemon evaluates alerts: what was evaluated here meanwhile is dropped, its readings are handed on',
       );
       return false;
+    }
+  }
+
+  /** They may have been evaluated before sensors were merged or forgotten. */
+  private async commitAlerts(evaluated: AlertBatch, signal: AbortSignal | undefined): Promise<void> {
+    const { registry, store } = this.deps;
+    const alerts = withoutGone(evaluated, registry.gone);
+    const { sensorSeq } = registry;
+    try {
+      await store.commit({ readings: [], deadLetters: [], alerts, retry: true, sensorSeq }, signal);
+    } catch (error) {
+      if (codeOf(error) !== SENSORS_CHANGED) throw error;
+      await registry.load();
+      await this.commitAlerts(evaluated, signal);
     }
   }
 

@@ -18,7 +18,9 @@ beforeAll(async () => {
   pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
   duties = new TimescaleDutyStore(pool);
 });
-beforeEach(() => db.rows('TRUNCATE alert_duty, alert_inbox, sensor_readings, sensor_metrics, sensors'));
+beforeEach(() =>
+  db.rows('TRUNCATE alert_duty, alert_inbox, sensor_readings, sensor_metrics, sensors, sensor_aliases'),
+);
 afterAll(async () => {
   await pool.end();
   await db.close();

@@ -10,6 +10,7 @@ import type {
   NewDevice,
   ReadingStore,
   Sensor,
+  SensorChanges,
   SensorDirectory,
   Spool,
   SpoolAmount,
@@ -191,6 +192,9 @@ export class FakeDirectory implements SensorDirectory {
     return sensor;
   }
 
+  async loadChanges(): Promise<SensorChanges> {
+    return { seq: 0, gone: new Map() };
+  }
   async loadAll(): Promise<readonly Sensor[]> {
     return [...this.sensors.values()];
   }

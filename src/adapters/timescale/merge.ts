@@ -123,7 +123,7 @@ export async function merge(
   const narrow = rows.metrics.rows > 0 ? [METRICS] : [];
   const parts = [...core, ...narrow]; // readings before narrow metrics: the lock order of the store
   // No JIT: the planner knows nothing of the new tables, and compiling takes longer than running.
-  await work.script(['BEGIN; SET LOCAL jit = off', ...parts.map(({ stage }) => stage)].join(';'));
+  await work.script(['SET LOCAL jit = off', ...parts.map(({ stage }) => stage)].join(';'));
   for (const { copy } of core) await work.copy(copy, rows.readings.finish());
   for (const { copy } of narrow) await work.copy(copy, rows.metrics.finish());
   if (parts.length === 0) return { stored: 0, duplicate: 0, merged: 0, conflict: 0 };

@@ -20,7 +20,8 @@ SELECT
   (SELECT coalesce(json_agg(c ORDER BY c."order"), '[]') FROM (
      SELECT id AS "order", id::text AS id, kind, sensor_id AS "sensorId", alert_type AS "alertType",
             alert_id AS "alertId", asked_by AS by, comment, ${millisOf('now() - created_at')} AS "ageMs"
-       FROM alert_commands WHERE applied_at IS NULL ORDER BY id LIMIT ${MAX_COMMANDS}) c) AS commands`;
+       FROM alert_commands WHERE applied_at IS NULL ORDER BY id LIMIT ${MAX_COMMANDS}) c) AS commands,
+  (SELECT coalesce(max(seq), 0)::float8 FROM sensor_changes) AS "sensorSeq"`;
 
 /** What operators have asked for; it is marked as done in the transaction of the batch that does it. */
 export class TimescaleOperatorStore implements OperatorStore {
@@ -33,9 +34,10 @@ export class TimescaleOperatorStore implements OperatorStore {
   async look(sinceMs: number): Promise<{
     readonly silences: readonly Silence[];
     readonly commands: readonly WaitingCommand[];
+    readonly sensorSeq?: number;
   }> {
     const { rows } = await this.#query(LOOK, [isoMicros(sinceMs * 1000)]);
-    const [row] = rows as { silences: Silence[]; commands: WaitingCommand[] }[];
+    const [row] = rows as { silences: Silence[]; commands: WaitingCommand[]; sensorSeq: number }[];
     return row ?? { silences: [], commands: [] };
   }
 

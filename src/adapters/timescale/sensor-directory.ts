@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
-import type { NewDevice, Sensor, SensorDirectory } from '../../ports.ts';
+import type { NewDevice, Sensor, SensorChanges, SensorDirectory } from '../../ports.ts';
 import { databaseError } from './errors.ts';
 import { storableText } from './values.ts';
 
@@ -16,6 +16,8 @@ export interface DeclaredSensor {
 type Db = Pick<pg.Pool, 'query'>;
 
 const SENSOR = 'id, key, name, type, location, tags';
+const WITH_ALIASES = `SELECT ${SENSOR}, aliases FROM sensors
+  LEFT JOIN (SELECT sensor_id, array_agg(key) AS aliases FROM sensor_aliases GROUP BY sensor_id) a ON a.sensor_id = id`;
 
 /**
  * Registered devices. Each call is a short transaction of its own, never part of a batch's: sensors are locked by whoever
@@ -29,12 +31,27 @@ export class TimescaleSensorDirectory implements SensorDirectory {
   }
 
   loadAll(): Promise<readonly Sensor[]> {
-    return this.#select(`SELECT ${SENSOR} FROM sensors ORDER BY id`, []);
+    return this.#select(`${WITH_ALIASES} ORDER BY id`, []);
+  }
+
+  async loadChanges(): Promise<SensorChanges> {
+    const rows = await this.#query<{ seq: number; gone: number | null; target: number | null }>(
+      `SELECT seq::float8 AS seq, CASE WHEN kind <> 'rename' THEN sensor_id END AS gone, target_id AS target
+         FROM sensor_changes ORDER BY seq`,
+      [],
+    );
+    const gone = new Map<number, number | null>();
+    for (const row of rows) if (row.gone !== null) gone.set(row.gone, row.target);
+    return { seq: rows.at(-1)?.seq ?? 0, gone };
   }
 
   find(keys: readonly string[]): Promise<readonly Sensor[]> {
     return eachStorable(keys, (some) =>
-      this.#select(`SELECT ${SENSOR} FROM sensors WHERE key = ANY ($1::text[])`, [some.map(storableText)]),
+      this.#select(
+        `${WITH_ALIASES} WHERE key = ANY ($1::text[])
+           OR id IN (SELECT sensor_id FROM sensor_aliases WHERE key = ANY ($1::text[]))`,
+        [some.map(storableText)],
+      ),
     );
   }
 
@@ -59,7 +76,8 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     await this.#select(
       `INSERT INTO sensors (key, location)
        SELECT fresh.key, fresh.location FROM unnest($1::text[], $2::text[]) AS fresh (key, location)
-        WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key) ORDER BY 1
+        WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key)
+          AND NOT EXISTS (SELECT FROM sensor_aliases a WHERE a.key = fresh.key) ORDER BY 1
        ON CONFLICT (key) DO NOTHING RETURNING ${SENSOR}`,
       [keys, keys.map((key) => nullable(locations.get(key)))],
     );
@@ -85,6 +103,10 @@ export class TimescaleSensorDirectory implements SensorDirectory {
    */
   async declare(sensors: readonly DeclaredSensor[]): Promise<readonly Sensor[]> {
     const ordered = [...sensors].sort((a, b) => (a.key < b.key ? -1 : 1));
+    // A key that the configuration names is a sensor of its own.
+    await this.#select(`DELETE FROM sensor_aliases WHERE key = ANY ($1::text[])`, [
+      ordered.map(({ key }) => key),
+    ]);
     const rows = await this.#select(
       `INSERT INTO sensors (key, name, type, location, tags, declared)
        SELECT d->>'key', d->>'name', d->>'type', d->>'location', ${tagsOf('d')}, true
@@ -104,9 +126,13 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     return rows;
   }
 
-  async #select(text: string, values: unknown[]): Promise<readonly Sensor[]> {
+  #select(text: string, values: unknown[]): Promise<readonly Sensor[]> {
+    return this.#query<Sensor>(text, values);
+  }
+
+  async #query<Row>(text: string, values: unknown[]): Promise<Row[]> {
     try {
-      return (await this.#db.query<Sensor & pg.QueryResultRow>(text, values)).rows;
+      return (await this.#db.query(text, values)).rows as Row[];
     } catch (error) {
       throw databaseError(error, 'looking up sensors');
     }

@@ -19,6 +19,7 @@ import { conflictsOf, merge } from './merge.ts';
 import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids.ts';
 import { MetricNameMeters } from './metric-name-meters.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
+import { begin } from './sensor-check.ts';
 import { Session, type SessionOptions, type Work } from './session.ts';
 
 export interface StoreOptions extends SessionOptions {
@@ -122,9 +123,9 @@ class TimescaleStore implements ReadingStore {
   async #write(work: Work, batch: StoreBatch, step: Step): Promise<void> {
     const { readings, metrics } = this.#direct;
     const extras = hasExtras(batch);
-    // One COPY alone is its own transaction: nothing to gain from BEGIN and COMMIT but two round trips.
-    const single = !extras && (readings.rows === 0 || metrics.rows === 0);
-    if (!single) await work.script('BEGIN');
+    // One COPY alone would be its own transaction, if its sensors need not be held.
+    const single = batch.sensorSeq === undefined && !extras && (readings.rows === 0 || metrics.rows === 0);
+    if (!single) await begin(work, batch.sensorSeq);
     if (readings.rows > 0) await copy(work, 'sensor_readings', readings);
     if (metrics.rows > 0) await copy(work, 'sensor_metrics', metrics);
     if (extras) await this.#writeExtras(work, batch, step);
@@ -153,6 +154,7 @@ class TimescaleStore implements ReadingStore {
     const refused = await this.#encode(work, batch, this.#staged);
     if (refused !== undefined) return refused;
     step.name = 'merge';
+    await begin(work, batch.sensorSeq);
     const outcome = await merge(work, this.#staged, batch.readings);
     const { keepConflicts } = batch;
     const letters =
