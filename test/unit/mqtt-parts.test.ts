@@ -42,7 +42,8 @@ describe('the gate', () => {
     new InboundGate(client, 'open', () => delivered++);
     const pump = (left: number, done: () => void): void => {
       if (left === 0) done();
-      else client.handleMessage({ cmd: 'publish' } as IPublishPacket, () => pump(left - 1, done));
+      else
+        client.handleMessage({ cmd: 'publish', payload: 'x' } as IPublishPacket, () => pump(left - 1, done));
     };
     let pumping = true;
     const seen: number[] = [];

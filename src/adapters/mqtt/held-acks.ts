@@ -15,6 +15,8 @@ type Done = (error?: Error) => void;
  * otherwise be read for megabytes at a time, and each round trip of a commit would wait behind thousands of messages.
  */
 const MESSAGES_PER_TURN = 256;
+/** The same of payload bytes: reading one large message takes as long as a thousand small ones. */
+const BYTES_PER_TURN = 64 * 1024;
 
 interface MqttInternals {
   _sendPacket(packet: { readonly cmd: string }, done?: Done, stored?: () => void, noStore?: boolean): void;
@@ -54,6 +56,8 @@ export class InboundGate {
   /** The message at which a paused gate stopped: not handed over yet. */
   #stopped: { readonly packet: IPublishPacket; readonly done: Done } | undefined;
   #received = 0;
+  #messagesInTurn = 0;
+  #bytesInTurn = 0;
   #receivedAtPing = 0;
 
   constructor(client: MqttClient, mode: GateMode, deliver: (packet: IPublishPacket) => void) {
@@ -91,12 +95,21 @@ export class InboundGate {
       if (this.#mode === 'open') {
         this.#deliver(packet);
         // `deliver` may have paused us; this message is already handed over, so the next one is where we stop.
-        if (this.#received % MESSAGES_PER_TURN === 0) setImmediate(done);
+        if (this.#turnIsOver(packet)) setImmediate(done);
         else done();
       } else {
         this.#handle(packet, done);
       }
     };
+  }
+
+  #turnIsOver({ payload }: IPublishPacket): boolean {
+    this.#messagesInTurn++;
+    this.#bytesInTurn += payload.length;
+    if (this.#messagesInTurn < MESSAGES_PER_TURN && this.#bytesInTurn < BYTES_PER_TURN) return false;
+    this.#messagesInTurn = 0;
+    this.#bytesInTurn = 0;
+    return true;
   }
 
   #handle(packet: IPublishPacket, done: Done): void {
