@@ -14,6 +14,7 @@ import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
 import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from './machine.ts';
 import { PARTS, type BenchOptions, type Part } from './options.ts';
+import { benchRefusing } from './refusing.ts';
 import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
@@ -87,6 +88,7 @@ class Run {
     if (this.#wants('f')) await this.#inserting();
     if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
     if (this.#wants('h')) await this.#verifying();
+    if (this.#wants('j')) await this.#refusing();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -140,8 +142,13 @@ class Run {
     this.#figures.push(...(await benchVerifying(url, this.#options, timeline, this.#deps.progress)));
   }
 
+  async #refusing(): Promise<void> {
+    const broker = await this.#openBroker(['j']);
+    if (broker !== undefined) this.#figures.push(...(await benchRefusing(await this.#flowDeps(broker))));
+  }
+
   async #messages(): Promise<void> {
-    const broker = await this.#openBroker();
+    const broker = await this.#openBroker(['c', 'c2', 'd', 'e']);
     if (broker === undefined) return;
     const flowDeps = await this.#flowDeps(broker);
     for (const part of this.#flows()) {
@@ -183,14 +190,14 @@ class Run {
     return this.#database;
   }
 
-  async #openBroker(): Promise<BenchBroker | undefined> {
+  async #openBroker(forParts: readonly Part[]): Promise<BenchBroker | undefined> {
     try {
       const broker = await openBenchBroker(this.#options.mqttUrl, this.#releasers);
       this.engines = { ...this.engines, broker: broker.version };
       return broker;
     } catch (error) {
       if (!(error instanceof NoBroker)) throw error;
-      const parts = (['c', 'c2', 'd', 'e'] as const).filter((part) => this.#wants(part));
+      const parts = forParts.filter((part) => this.#wants(part));
       this.skipped.push(...parts.map((part) => ({ part, reason: error.message })));
       return undefined;
     }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -85,6 +85,7 @@ Measures fieldwatch on this machine, each figure against a reference of the same
                       them silent at once, each for one of 100,000 sensors / one of 10,000              target 0.5
   (h) verifying       ms for the policies of 2,000 chunks, target below 2,000; and commits meanwhile / alone
   (i) decoding        µs per message for a typical payload of each codec; for JSON: JSON.parse alone / it  target 0.33
+  (j) refusing        the longest delay of the event loop with six of the worst messages that the limits admit  target below 200 ms
 
 Options:
   --only LIST         parts to run, such as a,b (default: all)

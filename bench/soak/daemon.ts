@@ -68,6 +68,7 @@ class Watched {
       awayLines: this.lines.collector_disconnected,
       rssBytes: process.memoryUsage.rss(),
       // Nanoseconds; what it measures includes the interval at which it looks.
+      loopDelayMaxMs: loop.count === 0 ? NaN : Math.max(0, loop.max / 1e6 - LOOP_RESOLUTION_MS),
       loopDelayP99Ms: loop.count === 0 ? NaN : Math.max(0, loop.percentile(99) / 1e6 - LOOP_RESOLUTION_MS),
       latencyP99Ms: latency.count === 0 ? NaN : latency.percentile(99) / 1000,
     };

@@ -19,6 +19,7 @@ export type SoakReport =
       readonly rssBytes: number;
       /** Of this phase so far, in milliseconds; NaN without a value. */
       readonly loopDelayP99Ms: number;
+      readonly loopDelayMaxMs: number;
       readonly latencyP99Ms: number;
       /** Since the start: readings committed, times that the connection to the broker was lost. */
       readonly committed: number;

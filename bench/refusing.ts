@@ -1,0 +1,119 @@
+import mqtt from 'mqtt';
+import pg from 'pg';
+import type { BenchBroker } from './broker.ts';
+import { Child } from './children.ts';
+import { daemonConfigText } from './daemon-config.ts';
+import type { FlowDeps } from './flow.ts';
+import type { Figure } from './report.ts';
+import type { Look, SoakJob, SoakReport } from './soak/jobs.ts';
+
+/** A watchdog, a keepalive and /livez wait behind it. */
+const LIMIT_MS = 200;
+const EACH = 6;
+const RECORDS = 9000;
+const START_MS = 60_000;
+const STORED_MS = 120_000;
+const LOOK_EVERY_MS = 200;
+
+/** The worst that one message may be within the default `limits`, and the dead letters that each of them is. */
+const WORST = [
+  {
+    measure: 'loop delay, 9,000 records refused by the server',
+    letters: 1,
+    records: (at: number) => Array.from({ length: RECORDS }, (_, n) => ({ ts: at + n, temperature: 2000 })),
+  },
+  {
+    measure: 'loop delay, 9,000 records refused unread',
+    letters: 1,
+    records: () => Array.from({ length: RECORDS }, () => ({ ts: 'never', temperature: 20 })),
+  },
+  {
+    measure: 'loop delay, 120,000 values in 500 records',
+    letters: 0,
+    records: (at: number) =>
+      Array.from({ length: 500 }, (_, n) => ({
+        ts: at + n,
+        ...Object.fromEntries(Array.from({ length: 240 }, (_, k) => [`k${k}`, 1])),
+      })),
+  },
+] as const;
+
+/** (j) The longest that the daemon's event loop is kept by six of the worst messages at once, each kind by itself. */
+export async function benchRefusing(deps: FlowDeps): Promise<readonly Figure[]> {
+  const { broker, databaseUrl, releasers, progress } = deps;
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  const publisher = await mqtt.connectAsync(broker.url, {
+    protocolVersion: 5,
+    ...(broker.username === undefined ? {} : { username: broker.username, password: broker.password ?? '' }),
+  });
+  releasers.add('refusals publisher', () => publisher.endAsync(true));
+  await client.query('ALTER TABLE sensor_readings ADD CONSTRAINT bench_hot CHECK (temperature < 1000)');
+  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', releasers);
+  try {
+    await daemon.ask({ kind: 'start', config: configOf(deps) }, START_MS);
+    const figures: Figure[] = [];
+    for (const [index, { measure, letters, records }] of WORST.entries()) {
+      progress(`(j) ${measure}`);
+      await daemon.ask({ kind: 'look', phase: index + 1 }, START_MS);
+      const before = await settledOf(client);
+      const expected = { letters: before.letters + EACH * letters, values: before.values };
+      const topic = `${broker.topicRoot}worst/bench-${index}`;
+      for (let n = 0; n < EACH; n++)
+        await publisher.publishAsync(topic, JSON.stringify(records(Date.now() - n * 60_000)), { qos: 1 });
+      await settled(
+        client,
+        letters > 0 ? expected : { ...expected, values: before.values + EACH * 500 * 240 },
+      );
+      const { loopDelayMaxMs } = (await daemon.ask({ kind: 'look', phase: index + 1 }, START_MS)) as Look;
+      figures.push(figureOf(measure, loopDelayMaxMs));
+    }
+    await daemon.ask({ kind: 'stop' }, START_MS);
+    return figures;
+  } finally {
+    await daemon.end();
+    await client.query('ALTER TABLE sensor_readings DROP CONSTRAINT bench_hot');
+    await client.end();
+  }
+}
+
+function configOf({ broker, databaseUrl, stateDir }: FlowDeps & { readonly broker: BenchBroker }): string {
+  const text = daemonConfigText({ broker, databaseUrl, stateDir, clientId: 'fieldwatch-bench-worst' });
+  const route = { topic: `${broker.topicRoot}worst/{device}`, codec: 'json', extras: true };
+  return JSON.stringify({ ...(JSON.parse(text) as object), routes: [route] });
+}
+
+const figureOf = (measure: string, value: number): Figure => ({
+  part: 'j',
+  measure,
+  unit: 'ms',
+  value,
+  runs: [value],
+  reference: { what: 'limit', unit: 'ms', value: LIMIT_MS, runs: [LIMIT_MS] },
+  ratio: LIMIT_MS / value,
+  target: 1,
+});
+
+interface Settled {
+  readonly letters: number;
+  readonly values: number;
+}
+
+async function settledOf(client: pg.Client): Promise<Settled> {
+  const { rows } = await client.query<Settled>(
+    `SELECT (SELECT count(*) FROM dead_letters)::int AS letters, (SELECT count(*) FROM sensor_metrics)::int AS values`,
+  );
+  return rows[0] ?? { letters: 0, values: 0 };
+}
+
+/** Asked of the server: the daemon is what is measured. */
+async function settled(client: pg.Client, expected: Settled): Promise<void> {
+  const deadline = performance.now() + STORED_MS;
+  for (;;) {
+    const found = await settledOf(client);
+    if (found.letters >= expected.letters && found.values >= expected.values) return;
+    if (performance.now() > deadline)
+      throw new Error(`(j) the worst messages were not done with: ${JSON.stringify({ found, expected })}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}
