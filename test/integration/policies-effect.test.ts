@@ -314,7 +314,7 @@ test('a view that was replaced', async () => {
   expect(finding).toMatchObject({
     check: 'definitions',
     subject: 'sensor_daily_agg',
-    expected: expect.stringContaining('avg_temp = sum(sum_temp) / nullif(sum(count_temp), 0)'),
-    actual: expect.stringContaining('avg_temp = avgavg_temp'),
+    expected: expect.stringContaining('avg_temp = (sum(sum_temp) / (NULLIF(sum(count_temp), (0)::numeric))'),
+    actual: expect.stringContaining('avg_temp = avg(avg_temp)'),
   });
 });

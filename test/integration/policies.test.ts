@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { EXPECTED_SCHEMA } from '../../src/core/policy/expected-schema.ts';
+import { decodeSchema, describeSchema, schemaQueries } from '../../src/core/policy/schema.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
 
 let db: PolicyDatabase;
@@ -9,6 +11,21 @@ afterAll(() => db.close());
 
 test('a migrated database is as declared by default: sql/ and the configuration agree', async () => {
   expect(await db.verify()).toEqual([]);
+});
+
+test('what PostgreSQL says of it is what is expected of it: `npm run sql:expected` after a migration', async () => {
+  const names = Object.keys(EXPECTED_SCHEMA.relations);
+  const tables = await db.sql<{ name: string }>(
+    `SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+     UNION ALL SELECT view_name::text FROM timescaledb_information.continuous_aggregates`,
+  );
+  expect(tables.map(({ name }) => name).sort()).toEqual([...names].sort());
+  const answers = [];
+  // A transaction each: they set the search_path.
+  for (const { text, values } of schemaQueries('public', names))
+    answers.push(await db.sql(text, [...(values ?? [])]));
+  const migrations = (await db.sql('SELECT FROM schema_migrations')).length;
+  expect(describeSchema(migrations, 'public', decodeSchema(answers))).toEqual(EXPECTED_SCHEMA);
 });
 
 describe('each change of a policy is reported by name, and nothing else', () => {

@@ -49,3 +49,10 @@ export function objectOf(row: CatalogRow, column: string): Readonly<Record<strin
   if (typeof value !== 'object' || Array.isArray(value)) throw unexpected(row, column, 'an object');
   return value as Readonly<Record<string, unknown>>;
 }
+
+/** A jsonb array of objects that a query of ours built; null is an empty one. */
+export function listOf<Item>(row: CatalogRow, column: string): readonly Item[] {
+  const value = row[column] ?? [];
+  if (!Array.isArray(value)) throw unexpected(row, column, 'a list');
+  return value as readonly Item[];
+}

@@ -29,6 +29,8 @@ export interface Unanswered {
   readonly waited: boolean;
   /** A right was missing. */
   readonly refused: boolean;
+  /** It asked for a table or a column that is not there. */
+  readonly lacking: boolean;
   readonly reason: string;
 }
 
@@ -81,6 +83,7 @@ export const unanswered = ({ name }: PolicyCheck, error: unknown): Unanswered =>
   check: name,
   waited: error instanceof FieldwatchError && TIMED_OUT.includes(error.code),
   refused: error instanceof FieldwatchError && error.code === 'DB_RIGHTS',
+  lacking: error instanceof FieldwatchError && error.code === 'DB_SCHEMA',
   reason: messageOf(error),
 });
 

@@ -17,11 +17,17 @@ export function askable(checks: readonly PolicyCheck[], server: ServerFacts): re
     : checks.filter((check) => check === serverCheck || check === rightsCheck);
 }
 
-/** A check that was refused for a right says nothing that the missing right does not say. */
+/** Checks whose findings say what tables and columns are missing. */
+const STRUCTURE: readonly string[] = ['relations', 'definitions'];
+
+/** A check that lacked a right, a table or a column says nothing that the finding about these does not say. */
 export function withoutEffects(
   unanswered: readonly Unanswered[],
   findings: readonly Finding[],
 ): readonly Unanswered[] {
-  const named = findings.some(({ check }) => check === rightsCheck.name);
-  return named ? unanswered.filter(({ refused }) => !refused) : unanswered;
+  const rights = findings.some(({ check }) => check === rightsCheck.name);
+  const structure = findings.some(
+    ({ check, severity }) => STRUCTURE.includes(check) && severity === 'critical',
+  );
+  return unanswered.filter(({ refused, lacking }) => !(rights && refused) && !(structure && lacking));
 }

@@ -1,139 +1,139 @@
-import type { CatalogRow } from '../catalog.ts';
+import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
-import { TABLES, VIEWS, normalExpression, parseView } from '../definition.ts';
-import { present } from '../facts.ts';
+import { EXPECTED_SCHEMA } from '../expected-schema.ts';
+import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { flagOf, objectOf, optionalText, textOf } from '../row.ts';
+import type { PolicyPlan } from '../plan.ts';
+import { numberOf } from '../row.ts';
+import {
+  decodeSchema,
+  schemaQueries,
+  type ChunkFault,
+  type FoundSchema,
+  type RelationSchema,
+} from '../schema.ts';
+import { follows, keyOf, tableDifferences, type Difference } from '../schema-difference.ts';
+import { viewDifferences } from '../view-difference.ts';
 
 const CHECK = 'definitions';
 
-const TABLES_QUERY = `
-SELECT c.relname::text AS relation,
-  (SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, a.atttypmod)) FROM pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
-  (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef
-      AND a.attidentity = '') AS required,
-  (SELECT jsonb_object_agg(i.indexrelid::text, (SELECT string_agg(a.attname, ',' ORDER BY a.attname)
-      FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey)))
-    FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-      AND i.indexprs IS NULL) AS keys
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
-WHERE c.relname = ANY ($1::text[]) AND c.relkind = 'r'`;
-
-const VIEWS_QUERY = `
-SELECT view_name::text AS relation, view_definition::text AS definition, materialized_only
-FROM timescaledb_information.continuous_aggregates
-WHERE view_schema = current_schema() AND view_name = ANY ($1::text[])`;
-
-/** Tables and views are those of sql/. CREATE ... IF NOT EXISTS keeps an old definition with a mere notice. */
+/**
+ * Tables and aggregates are those of sql/, by what PostgreSQL says of them. What an operator adds is left alone unless
+ * rows are refused for it: columns that may be empty, and indexes that are not unique.
+ */
 export const definitionsCheck: PolicyCheck = {
   name: CHECK,
-  about: 'columns, keys and aggregate definitions are those of sql/',
-  queries: (plan, facts) => {
-    const names = present(plan, facts).map(({ relation }) => relation.name);
-    return [
-      { text: TABLES_QUERY, values: [names] },
-      { text: VIEWS_QUERY, values: [names] },
-    ];
+  about: 'columns, keys, constraints and queries are those of sql/',
+  queries: (plan, facts) => schemaQueries(facts.server.schema, comparable(plan, facts)),
+  lookAgain: (_plan, _facts, answers) =>
+    decodeSchema(answers).relations.some(({ name }) => name === 'schema_migrations')
+      ? [{ text: 'SELECT coalesce(max(version), 0)::int AS version FROM schema_migrations' }]
+      : [],
+  judge: (plan, facts, answers) => {
+    const version = answers[3]?.[0] === undefined ? undefined : numberOf(answers[3][0], 'version');
+    if (version !== undefined && version < EXPECTED_SCHEMA.version) return [pending(version)];
+    const found = decodeSchema(answers);
+    return comparable(plan, facts).flatMap((name) => finding(name, differences(name, found, facts)));
   },
-  judge: (_plan, _facts, [tables = [], views = []]) => [
-    ...tables.flatMap(judgeTable),
-    ...views.flatMap(judgeView),
-  ],
 };
 
-interface Difference {
-  readonly expected: string;
-  readonly actual: string;
-}
-
-function judgeTable(row: CatalogRow): readonly Finding[] {
-  const name = textOf(row, 'relation');
-  const wanted = TABLES[name];
-  if (wanted === undefined) return [];
-  const columns = objectOf(row, 'columns');
-  const differences: Difference[] = [];
-  for (const [column, type] of Object.entries(wanted.columns)) {
-    if (columns[column] === type) continue;
-    differences.push({
-      expected: `${column} ${type}`,
-      actual: `${column} ${text(columns[column])}`,
-    });
-  }
-  for (const column of (optionalText(row, 'required') ?? '').split(',')) {
-    if (column === '' || column in wanted.columns) continue;
-    differences.push({
-      expected: `no required column ${column}`,
-      actual: `${column} is NOT NULL without a default`,
-    });
-  }
-  const key = wanted.key === undefined ? undefined : [...wanted.key].sort().join(',');
-  if (key !== undefined && !Object.values(objectOf(row, 'keys')).includes(key)) {
-    differences.push({
-      expected: `a unique index on (${wanted.key?.join(', ')})`,
-      actual: 'no such index: rows may be stored twice',
-    });
-  }
-  return finding(
-    name,
-    differences,
-    'restore what is missing from sql/; `fieldwatch migrate --status` shows what was applied',
+/** Those that are missing, or are something else, are findings of `relations`. */
+function comparable(plan: PolicyPlan, facts: Facts): readonly string[] {
+  const planned = plan.relations.map(({ relation }): string => relation.name);
+  const usable = present(plan, facts).map(({ relation }): string => relation.name);
+  return Object.keys(EXPECTED_SCHEMA.relations).filter(
+    (name) => !planned.includes(name) || usable.includes(name),
   );
 }
 
-function judgeView(row: CatalogRow): readonly Finding[] {
-  const name = textOf(row, 'relation');
-  const wanted = VIEWS[name];
-  if (wanted === undefined) return [];
-  const differences: Difference[] = [];
-  const actual = parseView(textOf(row, 'definition'));
-  if (actual?.source !== wanted.source) {
-    differences.push({
-      expected: `made of ${wanted.source}`,
-      actual: `made of ${actual?.source ?? 'something else'}`,
-    });
-  }
-  for (const [column, expression] of Object.entries(wanted.columns)) {
-    const found = actual?.columns[column];
-    if (found === normalExpression(expression)) continue;
-    differences.push({
-      expected: `${column} = ${expression}`,
-      actual: `${column} ${found === undefined ? 'is not there' : `= ${found}`}`,
-    });
-  }
-  if (!flagOf(row, 'materialized_only')) {
-    differences.push({
-      expected: 'materialized_only = true',
-      actual: 'materialized_only = false: each query also reads raw rows',
-    });
-  }
-  // Dropping it would lose the history whose source rows are gone.
-  return finding(
-    name,
-    differences,
-    'create the right one beside it from sql/, fill it, and swap the names; do not drop this one (docs/policies.md)',
-  );
+function differences(name: string, found: FoundSchema, { server }: Facts): readonly Difference[] {
+  const expected = EXPECTED_SCHEMA.relations[name];
+  const table = found.relations.find((relation) => relation.name === name);
+  const view = found.views.find((each) => each.name === name);
+  if (expected === undefined || table === undefined) return [];
+  return [
+    ...tableDifferences(expected, table),
+    ...(view === undefined ? [] : viewDifferences(view, EXPECTED_SCHEMA, found.relations, server.schema)),
+    ...found.chunkFaults
+      .filter((fault) => fault.name === name && isOurs(fault, expected))
+      .map(chunkDifference),
+  ];
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : 'is not there');
+/** An index that an operator gave to the table may be missing in a chunk; one that refuses nothing may be there. */
+function isOurs({ fault, definition, unique }: ChunkFault, expected: RelationSchema): boolean {
+  const keys = Object.values(expected.unique).map(keyOf);
+  switch (fault) {
+    case 'missing':
+    case 'invalid':
+      return unique ? keys.includes(keyOf(definition)) : expected.indexes.includes(definition);
+    case 'unique':
+      return !keys.some((key) => follows(key, definition));
+    case 'constraint':
+      return true;
+  }
+}
 
-/** One finding per relation: a replaced view differs in everything at once. */
-function finding(subject: string, differences: readonly Difference[], remedy: string): readonly Finding[] {
+function chunkDifference({ fault, definition, unique, chunks, chunk, object }: ChunkFault): Difference {
+  const where = chunks === 1 ? `in ${chunk}` : `in ${counted(chunks, 'chunk')}, ${chunk} among them`;
+  const twice = unique ? ': rows may be stored twice' : '';
+  const each = chunks === 1 ? '' : '; the same in the others';
+  const harmless = unique ? {} : ({ harmless: true } as const);
+  switch (fault) {
+    case 'missing':
+      return {
+        expected: `an index ${definition} in every chunk`,
+        actual: `none ${where}${twice}`,
+        remedy: `CREATE ${unique ? 'UNIQUE ' : ''}INDEX ON ${chunk} USING ${definition}${each}`,
+        ...harmless,
+      };
+    case 'invalid':
+      return {
+        expected: `an index ${definition} in every chunk`,
+        actual: `${object} is invalid ${where}${twice}`,
+        remedy: `REINDEX INDEX ${object}${each}`,
+        ...harmless,
+      };
+    case 'unique':
+      return {
+        expected: 'no other unique index',
+        actual: `${object} on ${definition.replace(/^btree /, '')} ${where}: rows that belong together are refused`,
+        remedy: `DROP INDEX ${object}${each}`,
+      };
+    case 'constraint':
+      return {
+        expected: 'no constraint that sql/ does not have',
+        actual: `${object} ${definition} ${where}: rows may be refused`,
+        remedy: `ALTER TABLE ${chunk} DROP CONSTRAINT ${object}${each}`,
+      };
+  }
+}
+
+const pending = (version: number): Finding => ({
+  check: CHECK,
+  subject: 'schema',
+  verdict: 'mismatched',
+  severity: 'critical',
+  expected: `version ${EXPECTED_SCHEMA.version}`,
+  actual: `version ${version}`,
+  remedy: '`fieldwatch migrate`',
+});
+
+const MOST_SHOWN = 5;
+
+/** One finding per relation: one that was replaced differs in everything at once. */
+function finding(subject: string, differences: readonly Difference[]): readonly Finding[] {
   if (differences.length === 0) return [];
-  const show = (side: keyof Difference) => {
-    const texts = differences.slice(0, 5).map((difference) => difference[side]);
-    return texts.join('; ') + (differences.length > 5 ? `; and ${differences.length - 5} more` : '');
+  const show = (side: 'expected' | 'actual' | 'remedy') => {
+    const texts = [...new Set(differences.map((difference) => difference[side]))];
+    const more = texts.length - MOST_SHOWN;
+    return texts.slice(0, MOST_SHOWN).join('; ') + (more > 0 ? `; and ${more} more` : '');
   };
   return [
     {
-      check: CHECK,
-      subject,
-      verdict: 'mismatched',
-      severity: 'critical',
-      expected: show('expected'),
-      actual: show('actual'),
-      remedy,
+      ...{ check: CHECK, subject, verdict: 'mismatched' },
+      severity: differences.every(({ harmless }) => harmless) ? 'warning' : 'critical',
+      ...{ expected: show('expected'), actual: show('actual'), remedy: show('remedy') },
     },
   ];
 }

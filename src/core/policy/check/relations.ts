@@ -1,34 +1,134 @@
-import type { PolicyCheck } from '../check.ts';
+import type { CatalogRow } from '../catalog.ts';
+import type { CheckQuery, PolicyCheck } from '../check.ts';
+import { EXPECTED_SCHEMA } from '../expected-schema.ts';
 import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import type { RelationPlan } from '../plan.ts';
+import type { PolicyPlan } from '../plan.ts';
+import { listOf, textOf } from '../row.ts';
+import { quoted } from '../schema-difference.ts';
 
 const CHECK = 'relations';
+
+type Kind = 'hypertable' | 'aggregate' | 'table';
+
+const A: Readonly<Record<Kind, string>> = {
+  hypertable: 'a hypertable',
+  aggregate: 'a continuous aggregate',
+  table: 'a table',
+};
+
+const MISSING = `
+SELECT wanted.name FROM unnest($2::text[]) AS wanted (name)
+WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = wanted.name AND c.relkind IN ('r', 'p'))`;
+
+// Under another name here, or under its own in a schema that no other fieldwatch has its tables in.
+const ELSEWHERE = `
+SELECT n.nspname::text AS schema, c.relname::text AS name,
+  CASE WHEN a.user_view_name IS NOT NULL THEN 'aggregate' WHEN h.id IS NOT NULL THEN 'hypertable' ELSE 'table' END AS kind,
+  (SELECT jsonb_agg(t.attname || ' ' || format_type(t.atttypid, t.atttypmod) || CASE WHEN t.attnotnull THEN ' NOT NULL' ELSE '' END)
+    FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped) AS columns
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN _timescaledb_catalog.hypertable h ON h.schema_name = n.nspname AND h.table_name = c.relname
+LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.user_view_schema = n.nspname AND a.user_view_name = c.relname
+WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname !~ '^(pg_|_?timescaledb_|information_schema)'
+  AND CASE WHEN n.nspname = $1 THEN c.relname <> ALL ($2::text[])
+    ELSE c.relname = ANY ($3::text[]) AND NOT EXISTS (SELECT FROM pg_class m
+      WHERE m.relnamespace = n.oid AND m.relname = 'schema_migrations' AND 'schema_migrations' <> ALL ($3::text[])) END
+ORDER BY 1, 2`;
+
+const NAMES = Object.keys(EXPECTED_SCHEMA.relations);
 
 /** The tables and views are there and are what they should be. Nothing else is said of one that is not. */
 export const relationsCheck: PolicyCheck = {
   name: CHECK,
-  about: 'every hypertable and aggregate exists and is one',
-  queries: () => [],
-  judge: (plan, facts) => plan.relations.flatMap((relation) => judge(relation, facts)),
+  about: 'every table and aggregate exists and is what it should be',
+  queries: (plan, { server }) => {
+    const plain = NAMES.filter((name) => kindOf(plan, name) === 'table');
+    return [{ text: MISSING, values: [server.schema, plain] }];
+  },
+  lookAgain: (plan, facts, [tables = []]): readonly CheckQuery[] => {
+    const absent = missing(plan, facts, tables).map(({ name }) => name);
+    return absent.length === 0 ? [] : [{ text: ELSEWHERE, values: [facts.server.schema, NAMES, absent] }];
+  },
+  judge: (plan, facts, [tables = [], elsewhere = []]) => {
+    const lost = missing(plan, facts, tables);
+    if (lost.length === NAMES.length) return [nothing(facts)];
+    return [
+      ...lost.map((each) => absent(each, facts, elsewhere)),
+      ...plan.relations.flatMap(({ relation }) => replaced(relation, facts)),
+    ];
+  },
 };
 
-function judge({ relation }: RelationPlan, facts: Facts): readonly Finding[] {
-  const found = facts.relations.get(relation.name);
-  if (found?.kind === relation.kind) return [];
-  const expected = relation.kind === 'hypertable' ? 'a hypertable' : 'a continuous aggregate';
+interface Wanted {
+  readonly name: string;
+  readonly kind: Kind;
+}
+
+function missing(plan: PolicyPlan, facts: Facts, tables: readonly CatalogRow[]): readonly Wanted[] {
+  const planned = plan.relations.filter(({ relation }) => !facts.relations.has(relation.name));
+  return [
+    ...planned.map(({ relation: { name, kind } }) => ({ name, kind })),
+    ...tables.map((row) => ({ name: textOf(row, 'name'), kind: 'table' as const })),
+  ];
+}
+
+const kindOf = (plan: PolicyPlan, name: string): Kind =>
+  plan.relations.find(({ relation }) => relation.name === name)?.relation.kind ?? 'table';
+
+const nothing = ({ server }: Facts): Finding => ({
+  ...{ check: CHECK, subject: 'schema', verdict: 'missing', severity: 'critical' },
+  expected: 'the tables of fieldwatch',
+  actual: `none of them in schema ${server.schema}`,
+  remedy: '`fieldwatch migrate`; where they are in another schema, name it: database.schema',
+});
+
+function absent({ name, kind }: Wanted, { server }: Facts, elsewhere: readonly CatalogRow[]): Finding {
+  const places = elsewhere.filter((row) => textOf(row, 'kind') === kind && isLike(row, name, server.schema));
+  const alter = `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'}`;
+  const [place, another] = places;
+  const moved = places.map((row) => `${quoted(textOf(row, 'schema'))}.${quoted(textOf(row, 'name'))}`);
+  const nowhere =
+    'run `fieldwatch migrate`; if it says that the schema is current, it was dropped: restore it from a backup';
+  const back = (row: CatalogRow, from: string): string =>
+    textOf(row, 'schema') === server.schema
+      ? `${alter} ${from} RENAME TO ${name}`
+      : `${alter} ${from} SET SCHEMA ${quoted(server.schema)}`;
+  return {
+    ...{ check: CHECK, subject: name, verdict: 'missing', severity: 'critical', expected: A[kind] },
+    actual:
+      place === undefined ? `nothing in schema ${server.schema}` : `it seems to be ${moved.join(' or ')} now`,
+    remedy:
+      place === undefined
+        ? nowhere
+        : `${back(place, moved[0] ?? '')}${another === undefined ? '' : ', or that of the other'}`,
+  };
+}
+
+/** Of the same kind, with all of its columns. */
+function isLike(row: CatalogRow, name: string, schema: string): boolean {
+  const columns = listOf<string>(row, 'columns');
+  const expected = EXPECTED_SCHEMA.relations[name];
+  if (expected === undefined) return false;
+  const wanted = Object.entries(expected.columns).map(
+    ([column, { type, notNull }]) =>
+      `${column} ${type}${notNull === true && expected.view === undefined ? ' NOT NULL' : ''}`,
+  );
+  return (
+    (textOf(row, 'schema') === schema) === (textOf(row, 'name') !== name) &&
+    wanted.every((column) => columns.includes(column))
+  );
+}
+
+function replaced({ name, kind }: Wanted, facts: Facts): readonly Finding[] {
+  const found = facts.relations.get(name);
+  if (found === undefined || found.kind === kind) return [];
   return [
     {
-      check: CHECK,
-      subject: relation.name,
-      verdict: found === undefined ? 'missing' : 'mismatched',
-      severity: 'critical',
-      expected,
-      actual: found === undefined ? `nothing in schema ${facts.server.schema}` : 'a plain table or view',
-      remedy:
-        found === undefined
-          ? 'run `fieldwatch migrate`; if it says the schema is current, the relation was dropped: restore it from a backup'
-          : `rename it away, then restore ${relation.name} from sql/`,
+      ...{ check: CHECK, subject: name, verdict: 'mismatched', severity: 'critical', expected: A[kind] },
+      actual: 'a plain table or view',
+      remedy: `rename it away, then restore ${name} from sql/`,
     },
   ];
 }

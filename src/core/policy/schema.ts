@@ -1,0 +1,237 @@
+import type { CatalogRow } from './catalog.ts';
+import type { CheckQuery } from './check.ts';
+import { flagOf, listOf, numberOf, objectOf, optionalText, textOf } from './row.ts';
+import { parseView, type ViewDefinition } from './view-definition.ts';
+
+/** What PostgreSQL says of a column. The type as format_type() prints it. */
+export interface ColumnSchema {
+  readonly type: string;
+  readonly notNull?: true;
+  readonly default?: string;
+  readonly identity?: 'ALWAYS' | 'BY DEFAULT';
+  /** The expression that it is always computed from. */
+  readonly generated?: string;
+  /** Where it is not that of the type. */
+  readonly collation?: string;
+}
+
+/** A table of ours, or the table that holds the rows of an aggregate, with the aggregate's query. */
+export interface RelationSchema {
+  /** In their order. */
+  readonly columns: Readonly<Record<string, ColumnSchema>>;
+  /** Name -> `PRIMARY KEY (id)`, or an index as pg_get_indexdef() prints it from its method on. */
+  readonly unique: Readonly<Record<string, string>>;
+  readonly indexes: readonly string[];
+  /** Name -> CHECK, FOREIGN KEY or EXCLUDE, as pg_get_constraintdef() prints it. */
+  readonly constraints: Readonly<Record<string, string>>;
+  readonly view?: ViewDefinition;
+}
+
+/** What sql/ creates: `expected-schema.ts` has it, generated from a migrated database. */
+export interface DatabaseSchema {
+  /** The number of the newest migration. */
+  readonly version: number;
+  readonly relations: Readonly<Record<string, RelationSchema>>;
+}
+
+export interface FoundIndex {
+  /** Qualified and quoted. */
+  readonly name: string;
+  /** From its method on. */
+  readonly definition: string;
+  readonly unique: boolean;
+  /** False after a build that failed: it may have let duplicates in, and no query uses it. */
+  readonly usable: boolean;
+  readonly constraint: string | undefined;
+  readonly primary: boolean;
+}
+
+export interface FoundColumn extends ColumnSchema {
+  readonly name: string;
+}
+
+export interface FoundRelation {
+  readonly name: string;
+  /** Qualified and quoted: the table itself, which is another one than the view of an aggregate. */
+  readonly table: string;
+  readonly columns: readonly FoundColumn[];
+  readonly indexes: readonly FoundIndex[];
+  readonly constraints: Readonly<Record<string, string>>;
+}
+
+export interface FoundView {
+  readonly name: string;
+  /** Qualified and quoted name -> what PostgreSQL prints: as it was given, as it is refreshed by, as it is read. */
+  readonly direct: { readonly view: string; readonly text: string };
+  readonly partial: { readonly view: string; readonly text: string };
+  readonly user: { readonly view: string; readonly text: string };
+  readonly realtime: boolean;
+  /** The schema of the extension. */
+  readonly extension: string;
+}
+
+/** One kind of fault in chunks: the parent has something that they lack, or the other way round. */
+export interface ChunkFault {
+  readonly name: string;
+  readonly fault: 'missing' | 'invalid' | 'unique' | 'constraint';
+  readonly definition: string;
+  readonly unique: boolean;
+  readonly chunks: number;
+  /** Qualified and quoted, as `object`: those of one of them. */
+  readonly chunk: string;
+  readonly object: string;
+}
+
+/** Names outside of pg_catalog are printed qualified, whatever the search_path is. */
+const PINNED = `pinned AS MATERIALIZED (SELECT set_config('search_path', 'pg_catalog', true) AS path)`;
+
+// An aggregate's rows are in a table of its own.
+const OURS = `ours AS MATERIALIZED (
+  SELECT c.oid, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = ANY ($2::text[]) AND c.relkind IN ('r', 'p')
+  UNION ALL
+  SELECT c.oid, a.user_view_name::text FROM _timescaledb_catalog.continuous_agg a
+  JOIN _timescaledb_catalog.hypertable h ON h.id = a.mat_hypertable_id
+  JOIN pg_namespace n ON n.nspname = h.schema_name
+  JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = h.table_name
+  WHERE a.user_view_schema = $1 AND a.user_view_name = ANY ($2::text[]))`;
+
+const USABLE = 'i.indisvalid AND i.indisready AND i.indislive AND i.indimmediate';
+const FROM_METHOD = `substring(pg_get_indexdef(i.indexrelid) FROM ' USING (.*)$')`;
+
+const RELATIONS = `
+WITH ${PINNED}, ${OURS}
+SELECT ours.name, ours.oid::regclass::text AS "table",
+  (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+      'notNull', nullif(a.attnotnull OR (t.typtype = 'd' AND t.typnotnull), false),
+      CASE WHEN a.attgenerated = '' THEN 'default' ELSE 'generated' END, pg_get_expr(d.adbin, d.adrelid),
+      'identity', CASE a.attidentity WHEN 'a' THEN 'ALWAYS' WHEN 'd' THEN 'BY DEFAULT' END,
+      'collation', CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END))
+      ORDER BY a.attnum)
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = ours.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
+  (SELECT jsonb_agg(jsonb_build_object('name', i.indexrelid::regclass::text, 'definition', ${FROM_METHOD},
+      'unique', i.indisunique, 'usable', ${USABLE}, 'constraint', k.conname, 'primary', i.indisprimary) ORDER BY c.relname)
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+    WHERE i.indrelid = ours.oid) AS indexes,
+  (SELECT jsonb_object_agg(k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k
+    WHERE k.conrelid = ours.oid AND k.contype IN ('c', 'f', 'x')) AS constraints
+FROM pinned CROSS JOIN ours WHERE pinned.path IS NOT NULL ORDER BY ours.name`;
+
+const VIEWS = `
+WITH ${PINNED}
+SELECT a.user_view_name::text AS name, NOT a.materialized_only AS realtime,
+  (SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+    WHERE e.extname = 'timescaledb') AS extension,
+  (SELECT jsonb_object_agg(v.role, jsonb_build_object('view', c.oid::regclass::text, 'text', pg_get_viewdef(c.oid)))
+    FROM (VALUES ('user', a.user_view_schema, a.user_view_name), ('partial', a.partial_view_schema, a.partial_view_name),
+      ('direct', a.direct_view_schema, a.direct_view_name)) AS v (role, schema, name)
+    JOIN pg_namespace n ON n.nspname = v.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v.name) AS views
+FROM pinned CROSS JOIN _timescaledb_catalog.continuous_agg a
+WHERE pinned.path IS NOT NULL AND a.user_view_schema = $1 AND a.user_view_name = ANY ($2::text[])
+ORDER BY 1`;
+
+// TimescaleDB gives each chunk the indexes of its table, and a check of its own for its range.
+const CHUNKS = `
+WITH ${PINNED}, ${OURS},
+chunks AS MATERIALIZED (SELECT ours.name, h.inhparent AS parent, h.inhrelid AS chunk FROM ours
+  JOIN pg_inherits h ON h.inhparent = ours.oid JOIN pg_class c ON c.oid = h.inhrelid AND c.relkind = 'r'),
+members AS MATERIALIZED (SELECT oid FROM ours UNION ALL SELECT chunk FROM chunks),
+defined AS MATERIALIZED (
+  SELECT i.indrelid AS relation, i.indexrelid, i.indisunique AS uniq, ${USABLE} AS usable, ${FROM_METHOD} AS definition
+  FROM pinned CROSS JOIN members JOIN pg_index i ON i.indrelid = members.oid WHERE pinned.path IS NOT NULL),
+constrained AS MATERIALIZED (
+  SELECT k.conrelid AS relation, k.conname, pg_get_constraintdef(k.oid) AS definition
+  FROM pinned CROSS JOIN members JOIN pg_constraint k ON k.conrelid = members.oid AND k.contype IN ('c', 'f', 'x')
+  WHERE pinned.path IS NOT NULL),
+faults AS (
+  SELECT chunks.name, chunks.chunk, CASE WHEN broken.indexrelid IS NULL THEN 'missing' ELSE 'invalid' END AS fault,
+    wanted.definition, wanted.uniq, broken.indexrelid::regclass::text AS object
+  FROM chunks JOIN defined wanted ON wanted.relation = chunks.parent AND wanted.usable
+  LEFT JOIN defined broken ON broken.relation = chunks.chunk AND broken.definition = wanted.definition
+    AND broken.uniq = wanted.uniq AND NOT broken.usable
+  WHERE NOT EXISTS (SELECT FROM defined own WHERE own.relation = chunks.chunk AND own.definition = wanted.definition
+    AND own.uniq = wanted.uniq AND own.usable)
+  UNION ALL
+  SELECT chunks.name, chunks.chunk, 'unique', own.definition, true, own.indexrelid::regclass::text
+  FROM chunks JOIN defined own ON own.relation = chunks.chunk AND own.uniq
+  WHERE NOT EXISTS (SELECT FROM defined parent WHERE parent.relation = chunks.parent AND parent.uniq
+    AND parent.definition = own.definition)
+  UNION ALL
+  SELECT chunks.name, chunks.chunk, 'constraint', own.definition, false, quote_ident(own.conname)
+  FROM chunks JOIN constrained own ON own.relation = chunks.chunk AND own.conname !~ '^constraint_[0-9]+$'
+  WHERE NOT EXISTS (SELECT FROM constrained parent WHERE parent.relation = chunks.parent
+    AND parent.definition = own.definition))
+SELECT name, fault, definition, uniq AS "unique", count(*)::int AS chunks, (array_agg(chunk ORDER BY chunk))[1]::regclass::text AS chunk,
+  (array_agg(object ORDER BY chunk))[1] AS object
+FROM faults GROUP BY name, fault, definition, uniq ORDER BY name, fault, definition`;
+
+/** What PostgreSQL says of our tables and aggregates, of the queries of these, and of their chunks where that differs. */
+export const schemaQueries = (schema: string, names: readonly string[]): readonly CheckQuery[] =>
+  [RELATIONS, VIEWS, CHUNKS].map((text) => ({ text, values: [schema, names] }));
+
+export interface FoundSchema {
+  readonly relations: readonly FoundRelation[];
+  readonly views: readonly FoundView[];
+  readonly chunkFaults: readonly ChunkFault[];
+}
+
+/** The answers to `schemaQueries`. */
+export const decodeSchema = ([
+  relations = [],
+  views = [],
+  faults = [],
+]: readonly (readonly CatalogRow[])[]): FoundSchema => ({
+  relations: relations.map((row) => ({
+    name: textOf(row, 'name'),
+    table: textOf(row, 'table'),
+    columns: listOf<FoundColumn>(row, 'columns'),
+    indexes: listOf<FoundIndex>(row, 'indexes'),
+    constraints: objectOf(row, 'constraints') as Readonly<Record<string, string>>,
+  })),
+  views: views.map((row) => ({
+    name: textOf(row, 'name'),
+    ...(objectOf(row, 'views') as unknown as Pick<FoundView, 'direct' | 'partial' | 'user'>),
+    realtime: flagOf(row, 'realtime'),
+    extension: textOf(row, 'extension'),
+  })),
+  chunkFaults: faults.map((row) => ({
+    name: textOf(row, 'name'),
+    fault: textOf(row, 'fault') as ChunkFault['fault'],
+    definition: textOf(row, 'definition'),
+    unique: flagOf(row, 'unique'),
+    chunks: numberOf(row, 'chunks'),
+    chunk: textOf(row, 'chunk'),
+    object: optionalText(row, 'object') ?? '',
+  })),
+});
+
+/** What is found, as an expectation: `scripts/expected-schema.js` writes it down. */
+export function describeSchema(version: number, schema: string, found: FoundSchema): DatabaseSchema {
+  const describe = (relation: FoundRelation): RelationSchema => {
+    const view = found.views.find(({ name }) => name === relation.name);
+    const unique = relation.indexes.filter((index) => index.unique);
+    return {
+      columns: Object.fromEntries(relation.columns.map(({ name, ...column }) => [name, column])),
+      unique: Object.fromEntries(unique.map((index) => [bare(index.name), primaryOr(index)])),
+      indexes: relation.indexes
+        .filter((index) => !index.unique)
+        .map(({ definition }) => definition)
+        .sort(),
+      constraints: relation.constraints,
+      ...(view === undefined
+        ? {}
+        : { view: parseView(view.direct.text, { schema, extension: view.extension }) }),
+    };
+  };
+  return {
+    version,
+    relations: Object.fromEntries(found.relations.map((each) => [each.name, describe(each)])),
+  };
+}
+
+const bare = (name: string): string => name.replace(/^.*\./, '');
+const primaryOr = ({ primary, definition }: FoundIndex): string =>
+  primary ? definition.replace(/^btree/, 'PRIMARY KEY') : definition;

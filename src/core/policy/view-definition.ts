@@ -1,0 +1,110 @@
+/**
+ * A view as pg_get_viewdef() prints it with nothing in the search_path, so that every name outside of pg_catalog is
+ * qualified, taken apart. PostgreSQL before 16 also qualifies the columns of a single source: that is the one thing that
+ * the versions print differently.
+ */
+export interface ViewDefinition {
+  /** Output column -> its expression. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** `FROM`, `GROUP BY`, and whatever else there is -> what follows. */
+  readonly clauses: Readonly<Record<string, string>>;
+}
+
+export interface ViewNames {
+  /** The schema of our tables: what is in it is unqualified. */
+  readonly schema: string;
+  /** The schema of the extension: functions in it are unqualified. */
+  readonly extension: string;
+  /** Columns of the source that were renamed: name now -> name that sql/ gives them. */
+  readonly renamed?: ReadonlyMap<string, string> | undefined;
+}
+
+const IDENTIFIER = String.raw`(?:"(?:[^"]|"")+"|[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)`;
+const LITERAL = String.raw`[Ee]?'(?:[^']|'')*'`;
+const TOKEN = new RegExp(String.raw`${LITERAL}|${IDENTIFIER}(?:\.${IDENTIFIER})*|\s+|[^\s]`, 'g');
+const PART = new RegExp(IDENTIFIER, 'g');
+const CLAUSES = [
+  ...['SELECT', 'FROM', 'WHERE', 'GROUP', 'HAVING', 'WINDOW', 'ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'FOR'],
+  ...['UNION', 'INTERSECT', 'EXCEPT'],
+];
+
+export function parseView(definition: string, names: ViewNames): ViewDefinition {
+  const clauses: Record<string, string> = {};
+  for (const [keyword, tokens] of split(definition)) {
+    const text = keyword === 'FROM' ? source(tokens, names) : expression(tokens, names);
+    // Grouping by the same things in another order is the same grouping.
+    clauses[keyword] = keyword === 'GROUP BY' ? items(text).sort().join(', ') : text;
+  }
+  const { SELECT: selected = '', ...others } = clauses;
+  const columns: Record<string, string> = {};
+  for (const item of items(selected)) {
+    const [, text = item, name = item] = /^([\s\S]+) AS (\S+)$/.exec(item) ?? [];
+    columns[name.replace(/^"(.*)"$/, '$1')] = text;
+  }
+  return { columns, clauses: others };
+}
+
+/** Clauses in their order, each with its tokens; one space stands for any. */
+function split(definition: string): readonly (readonly [string, readonly string[]])[] {
+  const parts: [string, string[]][] = [['WITH', []]];
+  let depth = 0;
+  for (const [raw] of definition.replace(/;\s*$/, '').matchAll(TOKEN)) {
+    const token = /^\s/.test(raw) ? ' ' : raw;
+    if (token === '(') depth += 1;
+    if (token === ')') depth -= 1;
+    if (depth === 0 && CLAUSES.includes(token)) parts.push([token, []]);
+    else parts.at(-1)?.[1].push(token);
+  }
+  return parts
+    .filter(([, tokens]) => tokens.some((token) => token !== ' '))
+    .map(([keyword, tokens]) =>
+      tokens[1] === 'BY' ? [`${keyword} BY`, tokens.slice(2)] : [keyword, tokens],
+    );
+}
+
+/** Its relation; a short name that the query gives it is of no importance. */
+function source(tokens: readonly string[], { schema }: ViewNames): string {
+  const [relation = '', ...others] = tokens.filter((token) => token !== ' ');
+  if (others.length > 1) return tokens.join('').trim();
+  const parts = relation.match(PART) ?? [];
+  return parts.length === 2 && unquoted(parts[0] ?? '') === schema ? (parts[1] ?? '') : relation;
+}
+
+function expression(tokens: readonly string[], { extension, renamed }: ViewNames): string {
+  const own = (token: string, next: string | undefined): string => {
+    if (!/^["A-Za-z_\u0080-\uffff]/.test(token) || /^[Ee]'/.test(token)) return token;
+    const parts = token.match(PART) ?? [];
+    const last = parts.at(-1) ?? token;
+    if (next === '(') return parts.length === 2 && unquoted(parts[0] ?? '') === extension ? last : token;
+    return parts.length > 2 ? token : (renamed?.get(unquoted(last)) ?? last);
+  };
+  return tokens
+    .map((token, index) => own(token, tokens[index + 1]))
+    .join('')
+    .trim();
+}
+
+/** The text of an index or a constraint, with columns under the names that sql/ gives them. */
+export const withNames = (text: string, renamed: ReadonlyMap<string, string>): string =>
+  renamed.size === 0
+    ? text
+    : text.replace(TOKEN, (token) =>
+        /^[Ee]?'/.test(token) ? token : (renamed.get(unquoted(token)) ?? token),
+      );
+
+const unquoted = (identifier: string): string =>
+  identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
+
+function items(list: string): string[] {
+  const found: string[] = [];
+  let [depth, item] = [0, ''];
+  for (const [token] of list.matchAll(TOKEN)) {
+    if (token === '(') depth += 1;
+    if (token === ')') depth -= 1;
+    if (token === ',' && depth === 0) {
+      found.push(item.trim());
+      item = '';
+    } else item += token;
+  }
+  return [...found, item.trim()];
+}
