@@ -1,4 +1,5 @@
-import { withNames } from './view-definition.ts';
+import { identifier } from './statement.ts';
+import { unquoted, withNames } from './view-definition.ts';
 import type { ColumnSchema, FoundColumn, FoundIndex, FoundRelation, RelationSchema } from './schema.ts';
 
 /** Something that is not as sql/ made it, and the statement that makes it so. */
@@ -53,7 +54,7 @@ function columnDifferences(expected: RelationSchema, found: FoundRelation): read
   const differences: Difference[] = [...renamed].map(([now, name]) => ({
     expected: `a column ${name}`,
     actual: `it is named ${now}`,
-    remedy: `${alter} RENAME COLUMN ${quoted(now)} TO ${quoted(name)}`,
+    remedy: `${alter} RENAME COLUMN ${identifier(now)} TO ${identifier(name)}`,
   }));
   const named = new Map(found.columns.map((column) => [renamed.get(column.name) ?? column.name, column]));
   for (const [name, column] of Object.entries(expected.columns)) {
@@ -66,7 +67,7 @@ function columnDifferences(expected: RelationSchema, found: FoundRelation): read
     differences.push({
       expected: `no required column ${name}`,
       actual: `${name} is NOT NULL without a default: no row can be written`,
-      remedy: `${alter} ALTER COLUMN ${quoted(name)} DROP NOT NULL`,
+      remedy: `${alter} ALTER COLUMN ${identifier(name)} DROP NOT NULL`,
     });
   }
   return differences;
@@ -79,12 +80,12 @@ const required = (column: ColumnSchema): boolean =>
   column.generated === undefined;
 
 function missingColumn(name: string, column: ColumnSchema, alter: string): Difference {
-  const add = `${alter} ADD COLUMN ${quoted(name)} ${column.type}`;
+  const add = `${alter} ADD COLUMN ${identifier(name)} ${column.type}`;
   return {
     expected: `${name} ${describe(column)}`,
     actual: `no column ${name}`,
     remedy: required(column)
-      ? `${add}; fill it (its values are in a backup only), then ${alter} ALTER COLUMN ${quoted(name)} SET NOT NULL`
+      ? `${add}; fill it (its values are in a backup only), then ${alter} ALTER COLUMN ${identifier(name)} SET NOT NULL`
       : `${add}${constraintsOf(column)} (its values are in a backup only)`,
   };
 }
@@ -111,7 +112,7 @@ function changedColumn(
   alter: string,
 ): readonly Difference[] {
   if (describe(wanted) === describe(actual)) return [];
-  const column = `ALTER COLUMN ${quoted(name)}`;
+  const column = `ALTER COLUMN ${identifier(name)}`;
   const actions: string[] = [];
   if (wanted.type !== actual.type || wanted.collation !== actual.collation)
     actions.push(
@@ -192,7 +193,7 @@ function missingKey(
 const dropIndex = ({ name, constraint }: FoundIndex, table: string): string =>
   constraint === undefined || constraint === null
     ? `DROP INDEX ${name}`
-    : `ALTER TABLE ${table} DROP CONSTRAINT ${quoted(constraint)}`;
+    : `ALTER TABLE ${table} DROP CONSTRAINT ${identifier(constraint)}`;
 
 function indexDifferences(expected: RelationSchema, found: FoundRelation): readonly Difference[] {
   return expected.indexes.flatMap((definition): readonly Difference[] => {
@@ -229,7 +230,7 @@ function constraintDifferences(expected: RelationSchema, found: FoundRelation): 
       .map(([name, definition]): Difference => ({
         expected: 'no constraint that sql/ does not have',
         actual: `${name} ${definition}: rows may be refused`,
-        remedy: `ALTER TABLE ${found.table} DROP CONSTRAINT ${quoted(name)}`,
+        remedy: `ALTER TABLE ${found.table} DROP CONSTRAINT ${identifier(name)}`,
       })),
   ];
 }
@@ -246,6 +247,10 @@ export function follows(key: string, definition: string): boolean {
   return rest === '' && key.split(', ').every((column) => columns.includes(column));
 }
 
+/** The columns of a unique index, in their order. */
+export const keyColumns = (definition: string): readonly string[] =>
+  keyParts(definition).columns.map(unquoted);
+
 function keyParts(definition: string): { readonly columns: readonly string[]; readonly rest: string } {
   const from = definition.indexOf('(') + 1;
   let [depth, to] = [1, from];
@@ -261,22 +266,3 @@ function keyParts(definition: string): { readonly columns: readonly string[]; re
 }
 
 const bareName = (name: string): string => name.replace(/^.*\./, '');
-
-export const quoted = (name: string): string =>
-  /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.includes(name) ? name : `"${name.replaceAll('"', '""')}"`;
-
-/** Words that an added column or constraint may well have for a name. */
-const RESERVED = [
-  'user',
-  'order',
-  'group',
-  'check',
-  'end',
-  'desc',
-  'limit',
-  'offset',
-  'table',
-  'default',
-  'all',
-  'to',
-];

@@ -92,7 +92,7 @@ export const withNames = (text: string, renamed: ReadonlyMap<string, string>): s
         /^[Ee]?'/.test(token) ? token : (renamed.get(unquoted(token)) ?? token),
       );
 
-const unquoted = (identifier: string): string =>
+export const unquoted = (identifier: string): string =>
   identifier.startsWith('"') ? identifier.slice(1, -1).replaceAll('""', '"') : identifier;
 
 function items(list: string): string[] {

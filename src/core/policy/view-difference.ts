@@ -1,5 +1,6 @@
 import type { DatabaseSchema, FoundRelation, FoundView } from './schema.ts';
-import { quoted, renamedColumns, type Difference } from './schema-difference.ts';
+import { renamedColumns, type Difference } from './schema-difference.ts';
+import { identifier } from './statement.ts';
 import { parseView, type ViewDefinition } from './view-definition.ts';
 
 const REPLACE =
@@ -78,7 +79,7 @@ const renamedOutput = ({ expected, actual, renamed }: QueryDifference, view: str
   remedy:
     renamed === undefined
       ? REPLACE
-      : `ALTER MATERIALIZED VIEW ${view} RENAME COLUMN ${quoted(renamed.now)} TO ${quoted(renamed.name)}`,
+      : `ALTER MATERIALIZED VIEW ${view} RENAME COLUMN ${identifier(renamed.now)} TO ${identifier(renamed.name)}`,
 });
 
 /** TimescaleDB keeps the query a second time, for refreshes. */
@@ -104,7 +105,7 @@ function readAs(view: FoundView, rows: FoundRelation): readonly Difference[] {
       },
     ];
   const columns = rows.columns.map(({ name }) => name);
-  const plain = columns.map((name) => quoted(name)).join(', ');
+  const plain = columns.map((name) => identifier(name)).join(', ');
   const { clauses, columns: read } = parseView(view.user.text, { schema: '', extension: '' });
   const { FROM: from, ...others } = clauses;
   const asIs = columns.every((name) => read[name]?.replace(/^"(.*)"$/, '$1') === name);

@@ -3,9 +3,10 @@ import type { CheckQuery, PolicyCheck } from '../check.ts';
 import { EXPECTED_SCHEMA } from '../expected-schema.ts';
 import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { OUR_TABLES } from '../our-tables.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { listOf, textOf } from '../row.ts';
-import { quoted } from '../schema-difference.ts';
+import { identifier } from '../statement.ts';
 
 const CHECK = 'relations';
 
@@ -37,23 +38,23 @@ WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname !~ '^(pg_|_?timescaledb_|inform
       WHERE m.relnamespace = n.oid AND m.relname = 'schema_migrations' AND 'schema_migrations' <> ALL ($3::text[])) END
 ORDER BY 1, 2`;
 
-const NAMES = Object.keys(EXPECTED_SCHEMA.relations);
-
 /** The tables and views are there and are what they should be. Nothing else is said of one that is not. */
 export const relationsCheck: PolicyCheck = {
   name: CHECK,
   about: 'every table and aggregate exists and is what it should be',
   queries: (plan, { server }) => {
-    const plain = NAMES.filter((name) => kindOf(plan, name) === 'table');
+    const plain = OUR_TABLES.filter((name) => kindOf(plan, name) === 'table');
     return [{ text: MISSING, values: [server.schema, plain] }];
   },
   lookAgain: (plan, facts, [tables = []]): readonly CheckQuery[] => {
     const absent = missing(plan, facts, tables).map(({ name }) => name);
-    return absent.length === 0 ? [] : [{ text: ELSEWHERE, values: [facts.server.schema, NAMES, absent] }];
+    return absent.length === 0
+      ? []
+      : [{ text: ELSEWHERE, values: [facts.server.schema, OUR_TABLES, absent] }];
   },
   judge: (plan, facts, [tables = [], elsewhere = []]) => {
     const lost = missing(plan, facts, tables);
-    if (lost.length === NAMES.length) return [nothing(facts)];
+    if (lost.length === OUR_TABLES.length) return [nothing(facts)];
     return [
       ...lost.map((each) => absent(each, facts, elsewhere)),
       ...plan.relations.flatMap(({ relation }) => replaced(relation, facts)),
@@ -88,13 +89,15 @@ function absent({ name, kind }: Wanted, { server }: Facts, elsewhere: readonly C
   const places = elsewhere.filter((row) => textOf(row, 'kind') === kind && isLike(row, name, server.schema));
   const alter = `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'}`;
   const [place, another] = places;
-  const moved = places.map((row) => `${quoted(textOf(row, 'schema'))}.${quoted(textOf(row, 'name'))}`);
+  const moved = places.map(
+    (row) => `${identifier(textOf(row, 'schema'))}.${identifier(textOf(row, 'name'))}`,
+  );
   const nowhere =
     'run `fieldwatch migrate`; if it says that the schema is current, it was dropped: restore it from a backup';
   const back = (row: CatalogRow, from: string): string =>
     textOf(row, 'schema') === server.schema
       ? `${alter} ${from} RENAME TO ${name}`
-      : `${alter} ${from} SET SCHEMA ${quoted(server.schema)}`;
+      : `${alter} ${from} SET SCHEMA ${identifier(server.schema)}`;
   return {
     ...{ check: CHECK, subject: name, verdict: 'missing', severity: 'critical', expected: A[kind] },
     actual:

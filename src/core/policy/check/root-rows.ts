@@ -1,11 +1,12 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { CheckQuery, PolicyCheck } from '../check.ts';
-import { TABLES } from '../definition.ts';
+import { EXPECTED_SCHEMA } from '../expected-schema.ts';
 import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { numberOf, textOf } from '../row.ts';
+import { keyColumns } from '../schema-difference.ts';
 
 const CHECK = 'root_rows';
 
@@ -66,9 +67,11 @@ function moveRows(relation: string): string {
 
 /** Per value the first one stays, and a row that lacks one has it filled in, as wherever readings are stored. */
 function onConflict(relation: string): string {
-  const { key, columns = {} } = TABLES[relation] ?? {};
-  if (key === undefined) return '';
+  const { unique = {}, columns = {} } = EXPECTED_SCHEMA.relations[relation] ?? {};
+  const [definition] = Object.values(unique);
+  if (definition === undefined) return '';
   if (relation !== 'sensor_readings') return ' ON CONFLICT DO NOTHING';
+  const key = keyColumns(definition);
   const filled = Object.keys(columns).filter((column) => !key.includes(column));
   const fill = filled.map((column) => `${column} = coalesce(${relation}.${column}, excluded.${column})`);
   return ` ON CONFLICT (${key.join(', ')}) DO UPDATE SET ${fill.join(', ')}`;
