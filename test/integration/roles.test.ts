@@ -1,18 +1,16 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { catalogOf } from '../../src/queries/policies.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import { verify } from '../../src/core/policy/verify.ts';
+import { migrate } from '../../src/adapters/timescale/migrate.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { planWith } from '../support/policy-plan.ts';
 
 const root = join(import.meta.dirname, '../..');
 const roles = readFileSync(join(root, 'sql/roles/roles.sql'), 'utf8');
-const migrations = readdirSync(join(root, 'sql'))
-  .filter((name) => /^\d{4}_/.test(name))
-  .sort();
 
 let database: TestDatabase;
 let client: pg.Client;
@@ -40,7 +38,7 @@ const refused = (sql: string) => expect(client.query(sql)).rejects.toMatchObject
 test('the owner, who is no superuser, creates the schema and looks after the policies', async () => {
   await client.query(roles);
   await as('fieldwatch_owner', async () => {
-    for (const name of migrations) await client.query(readFileSync(join(root, 'sql', name), 'utf8'));
+    await migrate(client);
     await client.query(`INSERT INTO sensors (key) VALUES ('a')`);
     await client.query(`INSERT INTO sensor_readings (time, sensor_id, temperature)
       SELECT t, 1, 20 FROM generate_series(now() - INTERVAL '10 days', now(), INTERVAL '1 hour') t`);

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 12,
+  version: 14,
   relations: {
     alert_commands: {
       columns: {
@@ -124,6 +124,8 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         reason: { type: 'text', notNull: true },
         detail: { type: 'text' },
         requeued_at: { type: 'timestamp with time zone' },
+        payload_bytes: { type: 'integer' },
+        payload_sha256: { type: 'bytea' },
       },
       unique: { dead_letters_key: 'btree (id, received_at)' },
       indexes: ['btree (received_at DESC, id)'],
@@ -209,6 +211,32 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       unique: { sensor_alerts_key: 'btree (sensor_id, "time" DESC, metric, kind, side)' },
       indexes: ['btree ("time" DESC)', 'btree ("time" DESC) WHERE (resolved_at IS NULL)'],
       constraints: {},
+    },
+    sensor_aliases: {
+      columns: { key: { type: 'text', notNull: true }, sensor_id: { type: 'integer', notNull: true } },
+      unique: { sensor_aliases_pkey: 'PRIMARY KEY (key)' },
+      indexes: ['btree (sensor_id)'],
+      constraints: {
+        sensor_aliases_sensor_id_fkey: 'FOREIGN KEY (sensor_id) REFERENCES sensors(id) ON DELETE CASCADE',
+      },
+    },
+    sensor_changes: {
+      columns: {
+        seq: { type: 'bigint', notNull: true, identity: 'ALWAYS' },
+        kind: { type: 'text', notNull: true },
+        key: { type: 'text', notNull: true },
+        sensor_id: { type: 'integer', notNull: true },
+        target_id: { type: 'integer' },
+        changed_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+        changed_by: { type: 'text', notNull: true },
+        moved_at: { type: 'timestamp with time zone' },
+      },
+      unique: { sensor_changes_pkey: 'PRIMARY KEY (seq)' },
+      indexes: [],
+      constraints: {
+        sensor_changes_kind_check:
+          "CHECK ((kind = ANY (ARRAY['rename'::text, 'merge'::text, 'forget'::text])))",
+      },
     },
     sensor_daily_agg: {
       columns: {

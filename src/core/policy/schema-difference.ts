@@ -29,8 +29,12 @@ export function renamedColumns(expected: RelationSchema, found: FoundRelation): 
   return renamed;
 }
 
-/** Columns, indexes and constraints of a table that was found against those that it should have. */
-export function tableDifferences(expected: RelationSchema, found: FoundRelation): readonly Difference[] {
+/** Columns, indexes and constraints of a table that was found against those that it should have; `there`: our tables. */
+export function tableDifferences(
+  expected: RelationSchema,
+  found: FoundRelation,
+  there: readonly string[],
+): readonly Difference[] {
   const renamed = renamedColumns(expected, found);
   const same: FoundRelation = {
     ...found,
@@ -44,7 +48,7 @@ export function tableDifferences(expected: RelationSchema, found: FoundRelation)
     ...(expected.view === undefined ? columnDifferences(expected, found) : []),
     ...uniqueDifferences(expected, same),
     ...indexDifferences(expected, same),
-    ...constraintDifferences(expected, same),
+    ...constraintDifferences(expected, same, there),
   ];
 }
 
@@ -211,8 +215,18 @@ function indexDifferences(expected: RelationSchema, found: FoundRelation): reado
   });
 }
 
-function constraintDifferences(expected: RelationSchema, found: FoundRelation): readonly Difference[] {
-  const valid = (definition: string) => definition.replace(/ NOT VALID$/, '');
+function constraintDifferences(
+  expected: RelationSchema,
+  found: FoundRelation,
+  there: readonly string[],
+): readonly Difference[] {
+  // That the table referred to has another name is a finding of its own.
+  const valid = (definition: string) =>
+    definition
+      .replace(/ NOT VALID$/, '')
+      .replace(/ REFERENCES ([^(]+)\(/, (text, table: string) =>
+        there.includes(table) ? text : ' REFERENCES (',
+      );
   const [wanted, actual] = [Object.entries(expected.constraints), Object.entries(found.constraints)];
   const has = (list: readonly (readonly [string, string])[], definition: string) =>
     list.some(([, other]) => valid(other) === valid(definition));

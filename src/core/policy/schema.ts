@@ -116,8 +116,8 @@ SELECT ours.name, ours.oid::regclass::text AS "table",
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
     WHERE i.indrelid = ours.oid) AS indexes,
-  (SELECT jsonb_object_agg(k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k
-    WHERE k.conrelid = ours.oid AND k.contype IN ('c', 'f', 'x')) AS constraints
+  (SELECT jsonb_object_agg(k.conname, replace(pg_get_constraintdef(k.oid), ' REFERENCES ' || quote_ident($1) || '.', ' REFERENCES '))
+    FROM pg_constraint k WHERE k.conrelid = ours.oid AND k.contype IN ('c', 'f', 'x')) AS constraints
 FROM pinned CROSS JOIN ours WHERE pinned.path IS NOT NULL ORDER BY ours.name`;
 
 const VIEWS = `

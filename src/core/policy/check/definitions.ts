@@ -52,7 +52,11 @@ function differences(name: string, found: FoundSchema, { server }: Facts): reado
   const view = found.views.find((each) => each.name === name);
   if (expected === undefined || table === undefined) return [];
   return [
-    ...tableDifferences(expected, table),
+    ...tableDifferences(
+      expected,
+      table,
+      found.relations.map((relation) => relation.name),
+    ),
     ...(view === undefined ? [] : viewDifferences(view, EXPECTED_SCHEMA, found.relations, server.schema)),
     ...found.chunkFaults
       .filter((fault) => fault.name === name && isOurs(fault, expected))
