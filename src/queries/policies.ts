@@ -2,7 +2,7 @@ import type { Catalog } from '../core/policy/catalog.ts';
 import { describe, policiesCheck } from '../core/policy/check/policies.ts';
 import { readFacts } from '../core/policy/facts.ts';
 import type { Verdict } from '../core/policy/finding.ts';
-import { JOBS_QUERY, JOBS_VALUES, decodeJob } from '../core/policy/job.ts';
+import { decodeJob, jobsQuery } from '../core/policy/job.ts';
 import { declaredPolicies, policyName, type PolicyPlan } from '../core/policy/plan.ts';
 import type { Db } from './db.ts';
 
@@ -51,7 +51,8 @@ export function catalogOf(db: Db): Catalog {
 export async function listPolicies(db: Db, plan: PolicyPlan): Promise<readonly PolicyRow[]> {
   const catalog = catalogOf(db);
   const facts = await readFacts(catalog);
-  const rows = await catalog.select(JOBS_QUERY, JOBS_VALUES);
+  const asked = jobsQuery(facts.server);
+  const rows = await catalog.select(asked.text, asked.values);
   const jobs = rows.map(decodeJob);
   const runs = new Map((await db.query<RunRow>(text, [])).rows.map((run) => [run.job, run]));
   const findings = policiesCheck.judge(plan, facts, [rows]);

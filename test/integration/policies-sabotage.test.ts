@@ -92,6 +92,29 @@ describe('what a job was given beside what is declared is found, and put right',
       { subject: 'dead_letters retention', expected: 'max_retries = -1 (no limit)' },
     ],
     [
+      'another pause after a failure',
+      () => alter(`retry_period => INTERVAL '30 days'`, 'sensor_readings', COMPRESSION),
+      { subject: 'sensor_readings compression', expected: 'retry_period = 1 hour' },
+    ],
+    [
+      'the slots of a time zone',
+      () => alter(`timezone => 'Europe/Berlin'`, 'sensor_readings', RETENTION),
+      { subject: 'sensor_readings retention', actual: expect.stringContaining('timezone = Europe/Berlin') },
+    ],
+    [
+      'a check that lets every configuration pass',
+      async () => {
+        await db.sql(`CREATE OR REPLACE FUNCTION pass(config jsonb) RETURNS void LANGUAGE sql AS ''`);
+        await alter(`check_config => 'pass'::regproc`, 'sensor_readings', RETENTION);
+      },
+      { subject: 'sensor_readings retention', actual: expect.stringContaining('check_config = public.pass') },
+    ],
+    [
+      'a schedule that slips',
+      () => alter('fixed_schedule => false', 'sensor_hourly_agg', REFRESH),
+      { subject: 'sensor_hourly_agg refresh', expected: expect.stringContaining('fixed_schedule = true') },
+    ],
+    [
       'a schedule that begins elsewhere',
       () => alter(`initial_start => '2001-01-01 13:13:00+00'`, 'sensor_daily_agg', REFRESH),
       { subject: 'sensor_daily_agg refresh', expected: 'initial_start = 2000-01-01 00:10:00+00' },
@@ -117,6 +140,32 @@ describe('what a job was given beside what is declared is found, and put right',
     const { runs, left } = await repair();
     expect(runs.filter(({ error }) => error !== undefined)).toEqual([]);
     expect(left.findings).toEqual([]);
+  });
+
+  test('a second retention that drops early is critical, and removed', async () => {
+    await db.sql(`SELECT add_job('_timescaledb_functions.policy_retention', '1 hour', config =>
+      (SELECT config || '{"drop_after": "10 days"}'::jsonb FROM timescaledb_information.jobs
+       WHERE hypertable_name = 'sensor_readings' AND proc_name = '${RETENTION}'))`);
+    expect(await db.verify()).toMatchObject([
+      {
+        check: 'policies',
+        verdict: 'duplicate',
+        severity: 'critical',
+        actual: expect.stringContaining('10 days'),
+      },
+    ]);
+    await repair();
+  });
+
+  test('a job that was paused at its limit of failures is repaired for good', async () => {
+    await alter('max_retries => 1, scheduled => false', 'sensor_readings', COMPRESSION);
+    expect((await db.verify()).map(({ verdict }) => verdict).sort()).toEqual(['mismatched', 'paused']);
+    await repair();
+    const [job] = await db.sql(
+      `SELECT scheduled, max_retries FROM timescaledb_information.jobs
+       WHERE hypertable_name = 'sensor_readings' AND proc_name = '${COMPRESSION}'`,
+    );
+    expect(job).toEqual({ scheduled: true, max_retries: -1 });
   });
 
   test.each([['iso_8601'], ['sql_standard'], ['postgres_verbose']])(

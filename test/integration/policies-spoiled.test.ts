@@ -1,4 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
+import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
+import { CHECKS } from '../../src/core/policy/check/index.ts';
+import type { PolicyPlan } from '../../src/core/policy/plan.ts';
+import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
+import { runRepair } from '../../src/services/repairing.ts';
+import { planWith } from '../support/policy-plan.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
 import { OUR_TABLES } from '../../src/core/policy/our-tables.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
@@ -125,5 +132,108 @@ describe('what does not outlast a crash', () => {
         actual: expect.stringContaining(`1 chunk of sensor_readings, ${chunk?.name} first, is UNLOGGED`),
       });
     });
+  });
+});
+
+/** Twenty days of an hour each, and what is gone of them. */
+describe('chunks that were dropped before their time', () => {
+  let plan: PolicyPlan;
+  let repair: (only: string) => Promise<unknown>;
+  let close: () => Promise<void>;
+  const history = () =>
+    db.sql(`SELECT (SELECT md5(string_agg(h::text, ',' ORDER BY h)) FROM sensor_hourly_agg h) AS hours,
+      (SELECT md5(string_agg(d::text, ',' ORDER BY d)) FROM sensor_daily_agg d) AS days`);
+  const chunk = async (daysAgo: number) => {
+    const [row] = await db.sql<{ name: string; lo: Date; hi: Date }>(
+      `SELECT format('%I.%I', chunk_schema, chunk_name) AS name, range_start AS lo, range_end AS hi
+       FROM timescaledb_information.chunks WHERE hypertable_name = 'sensor_readings'
+         AND range_start <= now() - INTERVAL '${daysAgo} days' AND range_end > now() - INTERVAL '${daysAgo} days'`,
+    );
+    return row as { name: string; lo: Date; hi: Date };
+  };
+  const fill = (from: string, until: string) =>
+    db.sql(
+      `INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, 1, 20
+       FROM generate_series($1::timestamptz, $2::timestamptz - INTERVAL '1 microsecond', INTERVAL '10 minutes') t
+       ON CONFLICT DO NOTHING`,
+      [from, until],
+    );
+
+  beforeAll(async () => {
+    plan = db.plan;
+    const catalog = createCatalog({ url: db.url });
+    const hand = createRepairHand({ url: db.url });
+    repair = (only) =>
+      runRepair({
+        ...{ catalog, hand, plan, checks: CHECKS, only: [only], effects: REPAIR_EFFECTS },
+        signal: new AbortController().signal,
+      });
+    close = async () => {
+      await hand.close();
+      await catalog.close();
+    };
+    const [span] = await db.sql<{ lo: string; hi: string }>(
+      `SELECT date_trunc('day', now() - INTERVAL '20 days')::text AS lo, date_trunc('day', now())::text AS hi`,
+    );
+    await fill(span?.lo ?? '', span?.hi ?? '');
+    for (const view of ['sensor_hourly_agg', 'sensor_daily_agg'])
+      await db.sql(`CALL refresh_continuous_aggregate('${view}', NULL, now() - INTERVAL '5 minutes')`);
+    await db.sql(
+      `SELECT compress_chunk(c) FROM show_chunks('sensor_readings', older_than => INTERVAL '7 days') c`,
+    );
+    expect(await db.lines()).toEqual([]);
+  });
+  afterAll(() => close());
+
+  test.each([
+    ['one in the middle, by DROP TABLE', 10, ({ name }: { name: string }) => `DROP TABLE ${name}`, 'warning'],
+    [
+      'one in the refresh window',
+      2,
+      ({ lo, hi }: { lo: Date; hi: Date }) =>
+        `SELECT drop_chunks('sensor_readings', newer_than => '${lo.toISOString()}'::timestamptz, older_than => '${hi.toISOString()}'::timestamptz)`,
+      'critical',
+    ],
+  ])('%s', async (_, daysAgo, drop, severity) => {
+    const before = await history();
+    const gone = await chunk(daysAgo);
+    await db.sql(drop(gone));
+    const finding = await found();
+    expect(finding).toMatchObject({
+      ...{ check: 'gaps', subject: 'sensor_readings', verdict: 'missing', severity },
+      actual: expect.stringContaining(gone.lo.toISOString().slice(0, 13)),
+    });
+    // None of our own ways refreshes there.
+    for (const only of ['late', 'refresh', 'audit']) await repair(only);
+    expect(await history()).toEqual(before);
+    if (severity === 'critical') {
+      await mend(finding);
+      expect(await db.lines()).toContain('policies | sensor_hourly_agg refresh | paused');
+    }
+    // Restored from a backup, and the job resumed: all is as it was.
+    await fill(gone.lo.toISOString(), gone.hi.toISOString());
+    if (daysAgo > 7) await db.sql(`SELECT compress_chunk('${(await chunk(daysAgo)).name}')`);
+    for (const only of ['policies', 'late']) await repair(only);
+    expect(await history()).toEqual(before);
+  });
+
+  test('all but the youngest', async () => {
+    const before = await history();
+    await db.sql(`SELECT drop_chunks('sensor_readings', older_than => INTERVAL '8 days')`);
+    // Dropping outdates the first bucket after it as well; of that one the rows are there.
+    await repair('late');
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'gaps', subject: 'sensor_readings', severity: 'warning' });
+    for (const only of ['late', 'refresh', 'audit']) await repair(only);
+    expect(await history()).toEqual(before);
+    // Where no retention is declared nothing is known of what should be there; what is older than it is gone rightly.
+    const kept = planWith({
+      hypertables: { sensor_readings: { retention: { after: '8 days' }, compression: { after: '6 days' } } },
+    });
+    expect((await db.lines(kept)).filter((line) => line.startsWith('gaps'))).toEqual([]);
+    await db.sql(`DELETE FROM sensor_readings`);
+    await db.sql(`SELECT drop_chunks('sensor_readings', older_than => now() + INTERVAL '10 days')`);
+    for (const view of ['sensor_hourly_agg', 'sensor_daily_agg'])
+      await db.sql(`CALL refresh_continuous_aggregate('${view}', NULL, now() + INTERVAL '5 days')`);
   });
 });

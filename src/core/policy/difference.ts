@@ -5,7 +5,7 @@ import { isActive, type PolicyJob } from './job.ts';
 import { IDENTITY_KEYS, policyName, type DeclaredPolicy } from './plan.ts';
 import { NO_RELEASE, dropsTooEarly, releaseOf, type Release } from './release.ts';
 import type { RepairStep } from './repair.ts';
-import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from './statement.ts';
+import { addPolicy, alterJob, checkOf, deleteJob, pauseJob, resumeJob } from './statement.ts';
 
 /** One setting of a job that is not as declared. */
 export interface Difference {
@@ -27,8 +27,15 @@ export function differencesOf(job: PolicyJob, policy: DeclaredPolicy, facts: Fac
   differences.push(...undeclaredKeys(job, policy));
   compare('schedule_interval', policy.every, job.every);
   compare('max_runtime', policy.maxRuntime, job.maxRuntime);
+  compare('retry_period', policy.retryPeriod, job.retryPeriod);
   if (job.maxRetries !== -1) {
     differences.push({ setting: 'max_retries', expected: '-1 (no limit)', actual: String(job.maxRetries) });
+  }
+  if (job.timezone !== undefined) {
+    differences.push({ setting: 'timezone', expected: 'not set', actual: job.timezone });
+  }
+  if (!isCheckOf(policy, job)) {
+    differences.push({ setting: 'check_config', expected: checkOf(policy), actual: job.checkedBy });
   }
   if (!job.fixedSchedule) {
     differences.push({ setting: 'fixed_schedule', expected: 'true', actual: 'false' });
@@ -39,6 +46,12 @@ export function differencesOf(job: PolicyJob, policy: DeclaredPolicy, facts: Fac
   }
   return [...differences, ...ownerDifference(job, facts)];
 }
+
+/** Databases that came from older versions have it in the schema of old. */
+const isCheckOf = ({ proc }: DeclaredPolicy, { checkedBy }: PolicyJob): boolean =>
+  ['_timescaledb_functions', '_timescaledb_internal'].some(
+    (schema) => checkedBy === `${schema}.${proc}_check`,
+  );
 
 /** Of a time as PostgreSQL prints it in UTC. */
 const timeMs = (text: string): number => Date.parse(`${text.replace(' ', 'T')}:00`);

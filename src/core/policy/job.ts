@@ -1,4 +1,6 @@
 import type { CatalogRow } from './catalog.ts';
+import type { CheckQuery } from './check.ts';
+import type { ServerFacts } from './facts.ts';
 import { POLICY_PROCS, type PolicyProc } from './plan.ts';
 import { flagOf, numberOf, objectOf, optionalNumber, optionalText, textOf } from './row.ts';
 
@@ -15,6 +17,12 @@ export interface PolicyJob {
   readonly maxRuntime: string;
   /** Failures in a row after which TimescaleDB pauses the job; -1: never. */
   readonly maxRetries: number;
+  /** Pause after a failure, times the failures in a row. */
+  readonly retryPeriod: string;
+  /** By which slots of whole days go; undefined: UTC. */
+  readonly timezone: string | undefined;
+  /** Schema and name of what checks a configuration; `none`. */
+  readonly checkedBy: string;
   /** First slot of a fixed schedule, in milliseconds since the Unix epoch. */
   readonly firstRunMs: number | undefined;
   /** Set where the next run is so far away that the job is paused in effect: the time, or `infinity`. */
@@ -31,10 +39,13 @@ export const isActive = (job: PolicyJob): boolean => job.scheduled && job.postpo
  * aggregate the configuration names the materialization hypertable, hence the detour to the view's name. Failing jobs are
  * put off by up to five intervals: what starts later was postponed by hand, TimescaleDB's documented way to pause a job.
  */
-export const JOBS_QUERY = `
+export const jobsQuery = ({ extension = '' }: ServerFacts): CheckQuery => ({
+  text: `
 SELECT j.job_id, j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation,
   j.owner::text AS owner, j.scheduled, j.fixed_schedule, j.schedule_interval::text AS every,
   j.max_runtime::text AS max_runtime, j.max_retries, j.config,
+  j.retry_period::text AS retry_period, coalesce(j.check_schema || '.' || j.check_name, 'none') AS checked_by,
+  (SELECT b.timezone FROM ${jobTable(extension)} b WHERE b.id = j.job_id) AS timezone,
   CASE WHEN isfinite(j.initial_start) THEN extract(epoch FROM j.initial_start) * 1000 END::float8 AS first_run_ms,
   CASE WHEN next.start > now() + 6 * j.schedule_interval + INTERVAL '1 hour' THEN next.start::text END AS postponed_until
 FROM timescaledb_information.jobs j
@@ -45,9 +56,15 @@ LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
 CROSS JOIN LATERAL (SELECT coalesce(s.next_start, j.initial_start) AS start) next
 WHERE j.proc_name = ANY ($1::text[]) AND j.proc_schema IN ('_timescaledb_functions', '_timescaledb_internal')
   AND coalesce(a.user_view_schema, h.schema_name) = current_schema()
-ORDER BY j.job_id`;
+ORDER BY j.job_id`,
+  values: [Object.values(POLICY_PROCS)],
+});
 
-export const JOBS_VALUES: readonly unknown[] = [Object.values(POLICY_PROCS)];
+/** The view leaves out the time zone; the table moved in 2.25. */
+function jobTable(extension: string): string {
+  const minor = Number(/^2\.(\d+)/.exec(extension)?.[1] ?? Infinity);
+  return minor < 25 ? '_timescaledb_config.bgw_job' : '_timescaledb_catalog.bgw_job';
+}
 
 export function decodeJob(row: CatalogRow): PolicyJob {
   return {
@@ -60,6 +77,9 @@ export function decodeJob(row: CatalogRow): PolicyJob {
     every: textOf(row, 'every'),
     maxRuntime: textOf(row, 'max_runtime'),
     maxRetries: optionalNumber(row, 'max_retries') ?? -1,
+    retryPeriod: textOf(row, 'retry_period'),
+    timezone: optionalText(row, 'timezone'),
+    checkedBy: textOf(row, 'checked_by'),
     firstRunMs: optionalNumber(row, 'first_run_ms'),
     postponedUntil: optionalText(row, 'postponed_until'),
     config: objectOf(row, 'config'),

@@ -16,6 +16,8 @@ export interface DeclaredPolicy {
   readonly every: IntervalText;
   /** How long one run may take; zero: no limit. */
   readonly maxRuntime: IntervalText;
+  /** What the add_*_policy function of its kind sets, on TimescaleDB 2.20 to 2.29. */
+  readonly retryPeriod: IntervalText;
   readonly firstRun: string;
   /** Why the job must not run at present; undefined: it runs. */
   readonly paused?: string | undefined;
@@ -63,6 +65,8 @@ export const POLICY_PROCS = {
   refresh: 'policy_refresh_continuous_aggregate',
 } as const satisfies Readonly<Record<PolicyKind, string>>;
 export type PolicyProc = (typeof POLICY_PROCS)[PolicyKind];
+
+const RETRY_PERIODS = { compression: '1 hour', retention: '5 minutes' } as const;
 
 /** Keys of a job's configuration that say what it works on. */
 export const IDENTITY_KEYS: readonly string[] = ['hypertable_id', 'mat_hypertable_id'];
@@ -125,6 +129,7 @@ export function planOf(section: PoliciesSection): PolicyPlan {
         config,
         every: policy.every,
         maxRuntime: policy.max_runtime,
+        retryPeriod: kind === 'refresh' ? policy.every : RETRY_PERIODS[kind],
         firstRun: (relation as Relation).firstRun[kind] ?? '2000-01-01 00:00:00+00',
         ...(paused === undefined ? {} : { paused }),
       });

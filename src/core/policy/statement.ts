@@ -38,17 +38,22 @@ export function addPolicy(policy: DeclaredPolicy): string {
 
 /**
  * Makes a job what is declared. add_*_policy with if_not_exists keeps a differing job as it is, so this is the only
- * repair of drift. `config` replaces the whole configuration: of the old one only the hypertable's number stays.
+ * repair of drift. `config` replaces the whole configuration: of the old one only the hypertable's number stays. Without
+ * a time zone alter_job takes away the one that is there.
  */
 export function alterJob(job: PolicyJob, policy: DeclaredPolicy, scheduled = true): string {
   const identity = Object.fromEntries(IDENTITY_KEYS.map((key) => [key, job.config[key]]));
   const config = JSON.stringify({ ...identity, ...policy.config });
   return (
     `SELECT alter_job(${job.id}, scheduled => ${scheduled}, schedule_interval => ${interval(policy.every)}, ` +
-    `max_runtime => ${interval(policy.maxRuntime)}, max_retries => -1, fixed_schedule => true, ` +
-    `initial_start => ${literal(policy.firstRun)}, config => ${literal(config)}::jsonb${scheduled ? startNow(job) : ''})`
+    `max_runtime => ${interval(policy.maxRuntime)}, retry_period => ${interval(policy.retryPeriod)}, max_retries => -1, fixed_schedule => true, ` +
+    `initial_start => ${literal(policy.firstRun)}, config => ${literal(config)}::jsonb, ` +
+    `check_config => ${literal(checkOf(policy))}::regproc${scheduled ? startNow(job) : ''})`
   );
 }
+
+/** What TimescaleDB checks a configuration of such a policy with. */
+export const checkOf = ({ proc }: DeclaredPolicy): string => `_timescaledb_functions.${proc}_check`;
 
 /** A job that reached its limit of failures would be paused again by the next one: hence no limit. */
 export function resumeJob(job: PolicyJob): string {

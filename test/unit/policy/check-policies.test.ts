@@ -20,6 +20,8 @@ function rowsOf(declared: PolicyPlan = plan): Record<string, unknown>[] {
     fixed_schedule: true,
     every: policy.every,
     max_runtime: policy.maxRuntime,
+    retry_period: policy.retryPeriod,
+    checked_by: `_timescaledb_functions.${policy.proc}_check`,
     config: { ...policy.config, hypertable_id: 1 },
   }));
 }

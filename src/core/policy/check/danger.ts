@@ -1,7 +1,7 @@
 import type { PolicyCheck } from '../check.ts';
 import { dangersOf } from '../danger.ts';
 import { changeSteps } from '../difference.ts';
-import { JOBS_QUERY, JOBS_VALUES, decodeJob } from '../job.ts';
+import { decodeJob, jobsQuery } from '../job.ts';
 import { declaredPolicies } from '../plan.ts';
 import { releaseQueries } from '../release.ts';
 import type { RepairStep } from '../repair.ts';
@@ -13,7 +13,7 @@ const CHECK = 'danger';
 export const dangerCheck: PolicyCheck = {
   name: CHECK,
   about: 'no refresh reaches into what retention drops',
-  queries: () => [{ text: JOBS_QUERY, values: JOBS_VALUES }],
+  queries: (_plan, { server }) => [jobsQuery(server)],
   judge: (plan, _facts, [rows = []]) =>
     dangersOf(plan, rows.map(decodeJob)).map(({ subject, expected, actual, refresh, retention }) => ({
       check: CHECK,

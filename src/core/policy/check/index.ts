@@ -7,6 +7,7 @@ import { dangerCheck } from './danger.ts';
 import { definitionsCheck } from './definitions.ts';
 import { diskCheck } from './disk.ts';
 import { durabilityCheck } from './durability.ts';
+import { gapsCheck } from './gaps.ts';
 import { lateCheck } from './late.ts';
 import { policiesCheck } from './policies.ts';
 import { readOnlyCheck } from './read-only.ts';
@@ -38,6 +39,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   refreshCheck,
   lateCheck,
   auditCheck,
+  gapsCheck,
   columnstoreCheck,
   chunksCheck,
   segmentsCheck,

@@ -136,9 +136,14 @@ ORDER BY p.lo LIMIT ${MOST_RANGES}`;
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;
 const RANGES = 'unnest($1::bigint[], $2::bigint[]) AS r(lo, hi)';
 
-/** Those of the ranges in which there are rows. */
+/**
+ * Those of the ranges in which there are rows. Dropping a chunk outdates its range and the first microsecond of the next
+ * chunk, of which nothing is gone: a row there alone makes no range outdated.
+ */
 function staleSql({ relation }: RefreshedAggregate): string {
-  const rows = sourceHasRows(relation, [at('$3'), at('r.lo')], [at('$4'), at('r.hi')]);
+  const width = intervalMs(relation.bucket) * 1000;
+  const until = `CASE WHEN r.lo < r.hi - 1 AND (r.hi - 1) % ${width} = 0 THEN r.hi - 1 ELSE r.hi END`;
+  const rows = sourceHasRows(relation, [at('$3'), at('r.lo')], [at('$4'), at(`(${until})`)]);
   return `SELECT r.lo::float8 AS lo, r.hi::float8 AS hi FROM ${RANGES} WHERE ${rows} ORDER BY 1`;
 }
 

@@ -3,7 +3,7 @@ import { dangersOf } from '../danger.ts';
 import { differencesOf, jobsOf, policySteps, type Difference } from '../difference.ts';
 import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { JOBS_QUERY, JOBS_VALUES, decodeJob, isActive, type PolicyJob } from '../job.ts';
+import { decodeJob, isActive, jobsQuery, type PolicyJob } from '../job.ts';
 import { POLICY_PROCS, policyName, type DeclaredPolicy, type RelationPlan } from '../plan.ts';
 import { relationNamed, type PolicyKind } from '../relations.ts';
 import { dropsTooEarly, releaseQueries } from '../release.ts';
@@ -15,7 +15,7 @@ const CHECK = 'policies';
 export const policiesCheck: PolicyCheck = {
   name: CHECK,
   about: 'each declared policy exists once, as declared, and is not paused',
-  queries: () => [{ text: JOBS_QUERY, values: JOBS_VALUES }],
+  queries: (_plan, { server }) => [jobsQuery(server)],
   judge: (plan, facts, [rows = []]) => {
     const jobs = rows.map(decodeJob);
     // A difference that is a danger is said once, as that.
