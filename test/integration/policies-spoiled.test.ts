@@ -220,8 +220,6 @@ describe('chunks that were dropped before their time', () => {
   test('all but the youngest', async () => {
     const before = await history();
     await db.sql(`SELECT drop_chunks('sensor_readings', older_than => INTERVAL '8 days')`);
-    // Dropping outdates the first bucket after it as well; of that one the rows are there.
-    await repair('late');
     const finding = await found();
     expect(finding).toMatchObject({ check: 'gaps', subject: 'sensor_readings', severity: 'warning' });
     for (const only of ['late', 'refresh', 'audit']) await repair(only);

@@ -1,11 +1,19 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 
-/** Ends a connection whose server does not answer: `end()` would wait for it. What is asked on it rejects. */
-export function cut(client: pg.Client): void {
-  const { connection } = client as unknown as { connection?: { stream?: { destroy(): void } } };
-  connection?.stream?.destroy();
+/** Ends a connection whose server does not answer: `end()` would wait for it. What is asked on it rejects, with `reason` if there is one. */
+export function cut(client: pg.Client, reason?: Error): void {
+  const { connection } = client as unknown as { connection?: { stream?: { destroy(reason?: Error): void } } };
+  connection?.stream?.destroy(reason);
 }
+
+export const noAnswer = (limitMs: number, cause?: unknown): FieldwatchError =>
+  new FieldwatchError(`database: no answer within ${limitMs} ms; the connection was given up`, {
+    code: 'DB_NO_ANSWER',
+    kind: 'transient',
+    cause,
+    remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
+  });
 
 /** For the answer to a farewell. */
 const END_PATIENCE_MS = 2000;
@@ -28,13 +36,7 @@ export async function bounded<T>(client: pg.Client, limitMs: number, ask: () => 
   try {
     return await ask();
   } catch (error) {
-    if (!silent) throw error;
-    throw new FieldwatchError(`database: no answer within ${limitMs} ms; the connection was given up`, {
-      code: 'DB_NO_ANSWER',
-      kind: 'transient',
-      cause: error,
-      remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
-    });
+    throw silent ? noAnswer(limitMs, error) : error;
   } finally {
     clearTimeout(guard);
   }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
-import { bounded, cut } from './bounded.ts';
+import { bounded, cut, noAnswer } from './bounded.ts';
 import { codeOf, isSqlState } from './errors.ts';
 import type { Backend } from './pinned-settings.ts';
 
@@ -36,7 +36,7 @@ export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
     looking = false;
     if (!owesAnswer(client) || performance.now() - receivedAt < options.patienceMs) return;
     waiting = sight === 'waiting' ? waiting + 1 : 0;
-    if (sight === 'gone' || sight === 'no answer' || waiting > 1) cut(client);
+    if (sight === 'gone' || sight === 'no answer' || waiting > 1) cut(client, noAnswer(options.patienceMs));
   }
 
   const timer = setInterval(() => {

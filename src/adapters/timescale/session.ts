@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Clock, Logger } from '../../ports.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
+import { noAnswer } from './bounded.ts';
 import { Connector } from './connector.ts';
 import { copyIn } from './copy-in.ts';
 import { databaseError, judge } from './errors.ts';
@@ -149,16 +150,7 @@ export class Session {
     try {
       return await answer;
     } catch (error) {
-      if (!expired) throw error;
-      throw new FieldwatchError(
-        `database: no answer within ${this.#answerMs} ms; the connection was given up`,
-        {
-          code: 'DB_NO_ANSWER',
-          kind: 'transient',
-          cause: error,
-          remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
-        },
-      );
+      throw expired ? noAnswer(this.#answerMs, error) : error;
     } finally {
       timer.cancel();
     }

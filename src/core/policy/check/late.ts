@@ -115,7 +115,10 @@ function boundsOf(ranges: readonly Range[]): readonly unknown[] {
   return [from, until, Math.min(...from), Math.max(...until)];
 }
 
-/** Ranges `lo <= time < hi` before the window, clamped, in microseconds. */
+/**
+ * Ranges `lo <= time < hi` before the window, clamped, in microseconds. One that ends with the first microsecond of the
+ * oldest chunk comes from dropping the chunks before it.
+ */
 function outdatedSql(aggregate: RefreshedAggregate): string {
   const { relation, sourceKept } = aggregate;
   // What retention is about to drop is no business of a refresh any more. No chunk at all: nothing is older than now.
@@ -130,6 +133,7 @@ source AS (SELECT _timescaledb_functions.to_unix_microseconds(${oldest}) AS lo
 edge AS (SELECT _timescaledb_functions.to_unix_microseconds(${windowStart(aggregate)}) AS hi)
 SELECT greatest(p.lo, source.lo)::float8 AS lo, least(p.hi, edge.hi - 1)::float8 + 1 AS hi
 FROM pending p CROSS JOIN source CROSS JOIN edge WHERE p.hi >= source.lo AND p.lo < edge.hi AND source.lo < edge.hi
+  AND NOT (p.lo < source.lo AND p.hi = source.lo)
 ORDER BY p.lo LIMIT ${MOST_RANGES}`;
 }
 
