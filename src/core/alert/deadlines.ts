@@ -56,9 +56,8 @@ export function heldDueMs({ last, receivedMs, held, rule }: SeriesMemory, { work
   const deadlineMs = stateDueMs(work, condition, last);
   if (deadlineMs === Infinity) return Infinity;
   const { allowedLatenessUs } = rule;
-  const before = held.filter(({ timeUs }) => timeUs < deadlineMs * 1000);
-  const waitingMs = before.reduce((due, each) => Math.max(due, releaseDueMs([each], allowedLatenessUs)), 0);
-  const dueMs = Math.max(deadlineMs + allowedLatenessUs / 1000, waitingMs);
+  const allowedMs = allowedLatenessUs / 1000;
+  const dueMs = Math.max(deadlineMs, held.lastReceivedBefore(deadlineMs * 1000)) + allowedMs;
   if (receivedMs === NEVER || last === undefined) return dueMs;
   const lagMs = Math.min(Math.max(0, receivedMs - last.timeUs / 1000), MAX_LAG_MS);
   return Math.max(dueMs, receivedMs + lagMs);
@@ -66,5 +65,5 @@ export function heldDueMs({ last, receivedMs, held, rule }: SeriesMemory, { work
 
 /** Up to when, in event time, the clock decides: not for a time that readings may still come for, or wait for. */
 export function watermarkUs({ held, rule }: SeriesMemory, untilMs: Millis): Micros {
-  return Math.min(untilMs * 1000 - rule.allowedLatenessUs, held[0]?.timeUs ?? Infinity);
+  return Math.min(untilMs * 1000 - rule.allowedLatenessUs, held.firstUs ?? Infinity);
 }

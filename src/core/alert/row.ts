@@ -1,6 +1,6 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { AlertKey } from './alert-key.ts';
-import type { HeldNumbers } from './lateness.ts';
+import { HeldNumbers, NONE_HELD, type Held } from './lateness.ts';
 import { SEVERITIES } from './model.ts';
 import type { AlertStateRow } from './model.ts';
 import { excessOf } from './kind/threshold.ts';
@@ -30,7 +30,7 @@ interface Detail {
   readonly told?: Millis;
   readonly closed?: Micros;
   /** Numbers that wait for earlier ones, with `allowed_lateness`: stored, not evaluated. */
-  readonly held?: HeldNumbers;
+  readonly held?: readonly Held[];
 }
 
 export type AlertIdOf = (key: AlertKey, startedAtMs: number) => string;
@@ -59,7 +59,7 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
   const key = keyOfCell(series, cell);
   const window = condition.kind === 'anomaly' ? series.window : [];
   // One row of the series is enough to remember the numbers that wait.
-  const held = cell === series.cells[0] ? series.held : [];
+  const held = cell === series.cells[0] ? series.held : NONE_HELD;
   return {
     alertType: condition.alertType,
     state: work.kind,
@@ -102,7 +102,7 @@ function detailOf(
     ...(state.kind === 'flapping' ? { raw: state.raw, changed: state.changedAtUs } : {}),
     ...(state.flaps.length === 0 ? {} : { flaps: state.flaps }),
     ...(window.length === 0 ? {} : { window }),
-    ...(held.length === 0 ? {} : { held }),
+    ...(held.length === 0 ? {} : { held: held.list() }),
     ...(closed === undefined ? {} : { closed }),
   };
   return detail as unknown as Readonly<Record<string, unknown>>;
@@ -120,7 +120,7 @@ export function receivedOf(row: AlertStateRow): Millis | undefined {
 
 export function heldOf(row: AlertStateRow): HeldNumbers | undefined {
   const { held } = row.detail as Partial<Detail>;
-  return Array.isArray(held) ? held : undefined;
+  return Array.isArray(held) ? HeldNumbers.of(held as readonly Held[]) : undefined;
 }
 
 /** The state that a row holds: the inverse of `rowOf`. */

@@ -4,8 +4,7 @@ import type { Cell } from './cell.ts';
 import type { SensorFacts } from './effective.ts';
 import { EMPTY_WINDOW } from './kind/anomaly.ts';
 import type { Window } from './kind/anomaly.ts';
-import { NONE_HELD } from './lateness.ts';
-import type { HeldNumbers } from './lateness.ts';
+import { NONE_HELD, type HeldNumbers } from './lateness.ts';
 import { OK, plain } from './state.ts';
 import type { EpisodeState, LastEvent } from './state.ts';
 

@@ -5,7 +5,7 @@ import { decidesAtMs, heldDueMs, silenceDueMs, tellDueMs, watermarkUs } from './
 import { judge } from './judge.ts';
 import { slide } from './kind/anomaly.ts';
 import { resumed, silence } from './kind/no-data.ts';
-import { hold, NONE_HELD, releasable } from './lateness.ts';
+import { releasable } from './lateness.ts';
 import { NEVER, SeriesMemory } from './series-memory.ts';
 import { OK } from './state.ts';
 import type { StepInput } from './state.ts';
@@ -28,7 +28,7 @@ export class Series extends SeriesMemory {
       this.evaluate(timeUs, value, receivedAtMs, out);
       return 'evaluated';
     }
-    const held = hold(this.held, { timeUs, value, receivedAtMs });
+    const held = this.held.with({ timeUs, value, receivedAtMs });
     if (held === 'duplicate' || held === 'late') return held;
     this.held = held;
     this.release(receivedAtMs, out);
@@ -100,11 +100,11 @@ export class Series extends SeriesMemory {
   private release(nowMs: Millis, out: Outlet): void {
     if (this.held.length === 0) return;
     // What was evaluated is older than what waits, or waits no more.
-    const newestUs = Math.max(this.lastUs, this.held.at(-1)?.timeUs ?? NEVER);
+    const newestUs = Math.max(this.lastUs, this.held.lastUs ?? NEVER);
     const count = releasable(this.held, newestUs, nowMs, this.rule.allowedLatenessUs);
     if (count === 0) return;
-    const due = this.held.slice(0, count);
-    this.held = count === this.held.length ? NONE_HELD : this.held.slice(count);
+    const due = this.held.list(count);
+    this.held = this.held.without(count);
     for (const { timeUs, value } of due) this.evaluate(timeUs, value, nowMs, out);
   }
 
