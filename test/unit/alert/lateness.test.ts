@@ -1,12 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  HeldNumbers,
-  NONE_HELD,
-  releasable,
-  releaseDueMs,
-  type Held,
-} from '../../../src/core/alert/lateness.ts';
+import type { HeldNumbers } from '../../../src/core/alert/lateness.ts';
+import { NONE_HELD, releasable, releaseDueMs, type Held } from '../../../src/core/alert/lateness.ts';
 
 const L_US = 10_000_000;
 
