@@ -238,7 +238,7 @@ function show(cli: Cli, account: Account, { json }: ChangeOptions): void {
   for (const line of accountLines(account)) print(cli, plainText(line));
 }
 
-/** Pure: what a person reads. */
+/** The report as text; pure. */
 export function accountLines(account: Account): readonly string[] {
   const { kind, key, target, done, first, last, closedAlerts, aliases } = account;
   const would = done ? '' : 'would be ';

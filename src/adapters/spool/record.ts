@@ -17,7 +17,7 @@ export interface RecordKey {
   readonly bytes: number;
 }
 
-/** Lanes by the first letter of their keys, parked ones by a second; `t` marks what was told (and `w` is WatermarkLog's). */
+/** Lanes by the first letter of their keys, parked ones by a second; `t` marks what was announced; `w` belongs to WatermarkLog. */
 const LETTERS = { alerts: 'a', unresolved: 'u', readings: 'r' } as const;
 const PARKED = 'p';
 const TOLD = 't';

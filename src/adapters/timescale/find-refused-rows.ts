@@ -50,7 +50,7 @@ const METRICS: Trial = {
 /**
  * Tries the rows that the setting holds as JSON, each with a savepoint of its own, and leaves there which were refused, and
  * why. An anonymous block and a setting, so that it takes no right to create anything, temporary tables included. Classes 22
- * and 23 are faults of a row; every other error is none, and ends the pass.
+ * and 23 are faults of a row; any other error concerns the server and ends the pass.
  */
 function trialOf({ table, columns, fill, blank }: Trial): string {
   const names = columns.map(([name]) => name);

@@ -41,7 +41,7 @@ export class Series extends SeriesMemory {
     const { noData } = this;
     if (noData !== undefined && noData.work !== OK) {
       const { work } = noData;
-      // It was long on its way, in another daemon's hands: the silence that was told does not begin anew.
+      // Another daemon held it for a while: the no-data alert that was announced does not begin anew.
       if ('episode' in work)
         this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
       put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);

@@ -5,7 +5,7 @@ import type { OwnRoute } from './own-topics.ts';
 
 /** A program that publishes each value in an object of its own, at a depth that varies. */
 interface ValueTree {
-  /** The levels before the metric, as the route has them; undefined: it is none of this program's. */
+  /** The levels before the metric, as the route has them; undefined: the topic is not of this program. */
   readonly routeOf: (message: Observed) => RouteConfig | undefined;
 }
 
@@ -52,7 +52,7 @@ const zwave: ValueTree = {
 
 const TREES: readonly ValueTree[] = [victron, zwave];
 
-/** Routes of the programs whose values lie at a depth that varies, and what is none of theirs. */
+/** Routes of the programs whose values lie at a depth that varies, and the messages that belong to no such program. */
 export function knownValueRoutes(messages: readonly Observed[]): {
   readonly routes: readonly OwnRoute[];
   readonly rest: readonly Observed[];

@@ -5,7 +5,7 @@ import { isQuantity, singleValueKey } from './quantity.ts';
 import { TIME_NAMES } from './records.ts';
 import { METRIC_LEVEL, type TopicFacts } from './structure.ts';
 
-/** A route for payloads that belong to no ecosystem, told by the structure of their topics. */
+/** A route for payloads that belong to no known ecosystem, recognised by the structure of their topics. */
 export interface OwnRoute {
   readonly route: RouteConfig;
   readonly localTimes: readonly { readonly text: string; readonly receivedAtMs: number }[];
@@ -108,7 +108,7 @@ function metricLevel(topics: readonly OwnTopic[], usual: boolean): number | unde
   // Nothing but the metric: nothing that could be the device.
   if (places.length < 2) return undefined;
   const quantity = places.find((at) => sayQuantities(topics.map((topic) => topic.levels[at] ?? '')));
-  // The first level alone may be a house, or whatever the broker is about.
+  // The first level alone may be a building, or whatever the broker serves.
   if (quantity !== undefined && (quantity > 0 || usual)) return quantity;
   return usual || variesForOneDevice(topics, end) ? end : undefined;
 }
