@@ -128,6 +128,18 @@ describeWith('initdb')('the link to the database', () => {
       expect(await schemaOf({ url: `${url}?options=-c%20search_path%3Dpublic` })).toBe('public');
     });
 
+    test.each([`''`, `'"$user"'`, 'nowhere'])(
+      'a search_path of %s that leads to no schema leaves the tables to public',
+      async (path) => {
+        await server.sql('DROP DATABASE IF EXISTS lost', 'CREATE DATABASE lost');
+        await server.sql(`ALTER DATABASE lost SET search_path = ${path}`);
+        const client = await new Connector({ url: server.url({ database: 'lost' }) }).open();
+        const { rows } = await client.query('SELECT current_schema() AS schema');
+        await client.end();
+        expect(rows).toEqual([{ schema: 'public' }]);
+      },
+    );
+
     test('a dead peer and a transaction that stands still are given up by the server', async () => {
       const { rows } = await (
         await poolOn({ url: server.url() })

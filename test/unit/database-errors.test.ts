@@ -1,6 +1,8 @@
+import type { ClientBase } from 'pg';
 import { describe, expect, test } from '@jest/globals';
 import { FieldwatchError } from '../../src/core/errors.ts';
 import { databaseError, judge } from '../../src/adapters/timescale/errors.ts';
+import { ensureTimescale } from '../../src/adapters/timescale/extension.ts';
 
 const coded = (code: string) => Object.assign(new Error('text that must not matter'), { code });
 
@@ -110,3 +112,23 @@ describe('statement 7: errors of the database are classified by code', () => {
     expect(error).toBeInstanceOf(FieldwatchError);
   });
 });
+
+test.each([
+  ['25006', 'cannot execute CREATE EXTENSION in a read-only transaction', undefined],
+  ['57P01', 'terminating connection due to administrator command', undefined],
+  ['42501', 'permission denied to create extension "timescaledb"', 'TIMESCALE_MISSING'],
+])(
+  'a TimescaleDB that cannot be created for %s is missing only where it is',
+  async (code, message, wanted) => {
+    const refused = Object.assign(new Error(message), { code });
+    const query = (text: string) =>
+      text.startsWith('CREATE')
+        ? Promise.reject(refused)
+        : Promise.resolve({ rows: [{ version: null, available: true, license: null }] });
+    const error: unknown = await ensureTimescale({ query } as unknown as ClientBase).catch(
+      (thrown: unknown) => thrown,
+    );
+    if (wanted === undefined) expect(error).toBe(refused);
+    else expect(error).toMatchObject({ code: wanted });
+  },
+);

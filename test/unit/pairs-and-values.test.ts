@@ -291,3 +291,13 @@ describe('SenML: the name is base name and name (RFC 8428, 4.5.1)', () => {
     expect(feed(routerOf([{ preset: 'senml' }]), json('senml/x', pack))).toMatchObject({ ambiguous: 1 });
   });
 });
+
+test('an array under a topic that names the metric is its channels', () => {
+  const router = routerOf([{ topic: 't/{device}/{metric}', codec: 'json' }]);
+  expect(plain(feed(router, { topic: 't/a/adc', payload: '[1, 2, null, 4]' }))).toEqual([
+    expect.objectContaining({ device: 'a', metrics: { adc_1: 1, adc_2: 2, adc_4: 4 } }),
+  ]);
+  expect(plain(feed(router, { topic: 't/a/adc', payload: '[{"value": 1}]' }))).toEqual([
+    expect.objectContaining({ device: 'a', metrics: { adc: 1 } }),
+  ]);
+});

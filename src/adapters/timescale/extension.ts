@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { databaseError } from './errors.ts';
 import type { Logger } from '../../ports.ts';
 
 /** The oldest TimescaleDB whose names and policies the migrations use. */
@@ -36,6 +37,8 @@ async function create(client: ClientBase): Promise<void> {
   try {
     await client.query('CREATE EXTENSION IF NOT EXISTS timescaledb');
   } catch (error) {
+    // A database that takes no writes, or that goes away meanwhile, may well have TimescaleDB.
+    if (databaseError(error, 'creating the extension').kind === 'transient') throw error;
     throw absent(messageOf(error), error);
   }
 }

@@ -73,7 +73,7 @@ const HOMES = `
 /**
  * The schema that has the tables comes first, then that of the extension, so that its functions are found wherever it
  * is, then what was there. Where the role's own search_path leads to another schema, the only one that has the tables
- * is meant, not an empty one that would be filled anew.
+ * is meant, not an empty one that would be filled anew; where it leads nowhere and there are no tables yet, `public`.
  */
 function pinnedSchema(schema: string | undefined, searchPathGiven: boolean): string {
   const home =
@@ -81,7 +81,8 @@ function pinnedSchema(schema: string | undefined, searchPathGiven: boolean): str
       ? quoted(schema)
       : searchPathGiven
         ? 'current_schema()'
-        : `(SELECT CASE WHEN count(*) = 1 THEN min(nspname) ELSE current_schema() END FROM
+        : `(SELECT CASE WHEN count(*) = 1 THEN min(nspname)
+                   ELSE coalesce(current_schema(), to_regnamespace('public')::text) END FROM
             (SELECT nspname::text FROM homes WHERE nspname = current_schema() OR current_schema() IS NULL
               OR NOT EXISTS (SELECT FROM homes WHERE nspname = current_schema())) AS possible)`;
   return `WITH homes AS (${HOMES})

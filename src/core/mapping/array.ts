@@ -1,4 +1,5 @@
 import { isObject, type Doc } from './document.ts';
+import { isNumericText } from './value.ts';
 
 /** D3': an array of up to so many numbers is a handful of channels or phases; a longer one is a recording. */
 export const MAX_ARRAY_METRICS = 16;
@@ -30,9 +31,17 @@ export function arrayValues(
   return values;
 }
 
-/** True if a number is anywhere inside. Depth is bounded by the codec. */
+const MAX_NUMBER_CHARS = 40;
+
+/** A number, or text that holds one: what is lost if it is not stored. */
+export function isMeasured(raw: unknown): boolean {
+  if (typeof raw === 'string') return raw.length <= MAX_NUMBER_CHARS && isNumericText(raw.trim());
+  return typeof raw === 'number' || typeof raw === 'bigint';
+}
+
+/** True if a number, or text that holds one, is anywhere inside. Depth is bounded by the codec. */
 export function holdsNumber(value: unknown): boolean {
-  if (typeof value === 'number' || typeof value === 'bigint') return true;
+  if (isMeasured(value)) return true;
   if (Array.isArray(value)) return value.some(holdsNumber);
   return isObject(value) && Object.values(value).some(holdsNumber);
 }

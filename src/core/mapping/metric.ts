@@ -1,17 +1,16 @@
 import { aliasOf } from './alias.ts';
-import { arrayValues, holdsNumber, isSampled } from './array.ts';
+import { arrayValues, holdsNumber, isMeasured, isSampled } from './array.ts';
 import { isForbiddenKey, isObject, lookup, type Doc } from './document.ts';
 import { withinBounds, fieldNumber, type Field } from './field.ts';
 import { LossTally } from './losses.ts';
 import { keepPlausible, plausibility, type Plausible } from './plausible.ts';
-import { extraNumber, isNumericText, mappedNumber } from './value.ts';
+import { extraNumber, mappedNumber } from './value.ts';
 import type { Convert } from './unit.ts';
 import { CORE_METRICS } from '../reading.ts';
 
 const MAX_NAME_CHARS = 128;
 const MAX_REMEMBERED_KEYS = 4096;
 const KEYS_PER_METRIC = 16;
-const MAX_NUMBER_CHARS = 40;
 
 export interface MetricOptions {
   readonly fields: readonly Field[];
@@ -247,12 +246,6 @@ export class MetricPlan {
     const rank = renamed !== undefined ? -2 : (alias?.rank ?? -1);
     return { kind: 'metric', name, mapped: mapped || CORE.has(name), rank, convert, bounds: field };
   }
-}
-
-/** A number, or text that holds one: what is lost if it is not stored. */
-function isMeasured(raw: unknown): boolean {
-  if (typeof raw === 'string') return raw.length <= MAX_NUMBER_CHARS && isNumericText(raw.trim());
-  return typeof raw === 'number' || typeof raw === 'bigint';
 }
 
 function valueFor(target: Target & { kind: 'metric' }, raw: unknown): number | undefined {

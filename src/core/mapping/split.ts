@@ -36,6 +36,9 @@ export function splitDocument(
     const found = recordOf(plan, root, outer, context);
     return Array.isArray(found) && found.length > most ? { reject: 'too_many_readings' } : found;
   }
+  // The topic names one metric, and the message is its channels (D3').
+  if (root.length > 0 && isOneValue(plan, context) && !root.some((item) => isObject(item)))
+    return bareValue(context.metric, root);
   if (root.length > most) return { reject: 'too_many_readings' };
   const elements: Element[] = [];
   for (const item of root as unknown[]) {
@@ -54,18 +57,21 @@ function recordOf(
   context: MessageContext,
 ): Element | Element[] {
   const { pairs, shape } = plan;
-  const isOneValue = context.metric !== undefined && pairs === undefined && shape === undefined;
-  if (!isObject(record)) return isOneValue ? bareValue(context.metric, record) : NO_METRICS;
+  const isOne = isOneValue(plan, context);
+  if (!isObject(record)) return isOne ? bareValue(context.metric, record) : NO_METRICS;
   if (pairs !== undefined)
     return pairDrafts({ ...pairs, isWanted: (pair) => isWanted(plan, [pair, record, outer]) }, record, outer);
   if (plan.where.length > 0 && !isWanted(plan, [record, outer])) return IGNORED;
   if (shape !== undefined) return shape(record, context, outer);
   const value =
-    isOneValue && plan.metricsPath === undefined ? namedValue(plan, context.metric, record) : undefined;
+    isOne && plan.metricsPath === undefined ? namedValue(plan, context.metric, record) : undefined;
   if (value !== undefined) return value;
   const metrics = metricsOf(plan, record);
   return metrics === undefined ? NO_METRICS : { record, outer, metrics };
 }
+
+const isOneValue = ({ pairs, shape }: SplitPlan, { metric }: MessageContext): boolean =>
+  metric !== undefined && pairs === undefined && shape === undefined;
 
 function isWanted({ where }: SplitPlan, places: readonly (Doc | undefined)[]): boolean {
   return where.every(({ path, oneOf }) => {

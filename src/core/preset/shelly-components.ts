@@ -11,7 +11,13 @@ const NAMED: ReadonlyMap<string, Reads> = new Map([
   ['humidity', reads({ humidity: '/rh' })],
   ['devicepower', reads({ battery: '/battery/percent', battery_voltage: '/battery/V' })],
   ['wifi', reads({ rssi: '/rssi' })],
+  // Their ids come from one range, so number:200 and bthomesensor:200 are one instance here: a name for each kind.
+  ['number', reads({ number: '/value' })],
+  ['boolean', reads({ boolean: '/value' })],
 ]);
+
+/** Counts its own instances from 200, as the virtual and Bluetooth components do: all it says is named after it. */
+const OWN_NAMES = new Set(['presencezone']);
 
 /** Components that measure nothing, by the vendor's list: connections, screens, scripts, texts. */
 const NEVER =
@@ -39,7 +45,7 @@ export function componentMetrics(component: string, status: unknown): Doc | unde
   const named = NAMED.get(kind);
   const metrics = emptyDoc();
   if (named === undefined) {
-    addNumeric(metrics, '', status, MAX_LEVELS);
+    addNumeric(metrics, OWN_NAMES.has(kind) ? `${kind}_` : '', status, MAX_LEVELS);
     return Object.keys(metrics).length === 0 ? undefined : metrics;
   }
   for (const [name, path] of named) {

@@ -5,6 +5,8 @@ import { mappedNumber } from '../mapping/value.ts';
 import { CORE_METRICS } from '../reading.ts';
 
 const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
+/** The temperature of a chip says nothing about the room. */
+const CHIPS = new Set(['ESP32', 'ENERGY']);
 const PRESSURE_UNITS: readonly Unit[] = ['hPa', 'Pa', 'kPa', 'mmHg', 'inHg', 'mbar', 'psi'];
 
 /** A sensor block whose core metrics are in canonical units; `units` is the object that names the sender's. */
@@ -19,14 +21,19 @@ export function splitBlock(block: Doc, units: Doc, skip: ReadonlySet<string>): D
  * All blocks as one reading: a core metric comes from the first block that has it; the rest is `<block>_<key>`, which
  * is what nesting becomes anyway (D3).
  */
-export function joinedBlocks(blocks: readonly (readonly [string, Doc])[], units: Doc): Doc {
-  const metrics = emptyDoc();
-  const claimed = new Set<string>();
+export function joinedBlocks(
+  blocks: readonly (readonly [string, Doc])[],
+  units: Doc,
+  beside: Doc = emptyDoc(),
+): Doc {
+  const metrics = Object.assign(emptyDoc(), beside);
+  const claimed = new Set(Object.keys(beside).map((key) => aliasOf(key)?.name ?? ''));
   for (const [name, block] of blocks) {
     const rest = emptyDoc();
     for (const [key, value] of Object.entries(splitBlock(block, units, NONE))) {
       const core = aliasOf(key)?.name ?? '';
-      if (CORE.has(core) && !claimed.has(core) && mappedNumber(value) !== undefined) {
+      const isChip = core === 'temperature' && CHIPS.has(name);
+      if (CORE.has(core) && !isChip && !claimed.has(core) && mappedNumber(value) !== undefined) {
         claimed.add(core);
         metrics[key] = value;
       } else rest[key] = value;

@@ -1,12 +1,13 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
-import { isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
-import { IGNORED, NO_METRICS, type Draft, type Element } from '../mapping/draft.ts';
+import { emptyDoc, isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
+import { IGNORED, type Draft, type Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { RouteConfig } from '../route-config.ts';
 import type { Preset } from './preset.ts';
 import { joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
+const NO_KEYS: ReadonlySet<string> = new Set();
 /** Keys of a Zigbee child that say who it is. */
 const ZIGBEE_IDENTITY = new Set(['Name', 'Device', 'Endpoint', 'PressureUnit']);
 
@@ -18,7 +19,16 @@ function stateDraft(record: Doc): Element {
   // Wifi.RSSI is a quality in percent; Signal is dBm.
   if (isObject(wifi)) metrics['rssi'] = own(wifi, 'Signal');
   if (typeof battery === 'number' && battery <= 100) metrics['battery'] = battery;
-  return { record, metrics, verbatim: true };
+  // Without a radio (Ethernet) it measures nothing.
+  return Object.keys(metrics).length === 0 ? IGNORED : { record, metrics, verbatim: true };
+}
+
+/** Numbers beside the sensors' blocks, as drivers and rules of the operator's own add them. */
+function numbersBeside(sensors: Doc): Doc {
+  const numbers = emptyDoc();
+  for (const [key, value] of Object.entries(sensors))
+    if (typeof value === 'number' && key !== 'Time' && key !== 'Epoch') numbers[key] = value;
+  return numbers;
 }
 
 function sensorDrafts(record: Doc, split: boolean): Element[] {
@@ -30,9 +40,12 @@ function sensorDrafts(record: Doc, split: boolean): Element[] {
     (entry): entry is [string, Doc] =>
       isObject(entry[1]) && entry[0] !== 'ZbReceived' && !isForbiddenKey(entry[0]),
   );
+  const beside = splitBlock(numbersBeside(sensors), sensors, NO_KEYS);
+  const hasBeside = Object.keys(beside).length > 0;
   if (split)
     return [
       ...children,
+      ...(hasBeside ? [{ record, metrics: beside, verbatim: true }] : []),
       ...blocks.map(([name, block]): Draft => ({
         record,
         metrics: splitBlock(block, sensors, new Set()),
@@ -40,8 +53,8 @@ function sensorDrafts(record: Doc, split: boolean): Element[] {
         verbatim: true,
       })),
     ];
-  const joined = joinedBlocks(blocks, sensors);
-  return blocks.length === 0 ? children : [...children, { record, metrics: joined, verbatim: true }];
+  if (blocks.length === 0 && !hasBeside) return children;
+  return [...children, { record, metrics: joinedBlocks(blocks, sensors, beside), verbatim: true }];
 }
 
 /** What a Zigbee bridge has heard is a device each, whatever `split_blocks` says. */
@@ -66,7 +79,8 @@ const shape =
     if (topic.endsWith('/STATE')) return stateDraft(record);
     if (/\/STATUS\d*$/.test(topic) && !isObject(own(record, 'StatusSNS'))) return IGNORED;
     const drafts = sensorDrafts(record, split);
-    return drafts.length === 0 ? NO_METRICS : drafts;
+    // A device without sensors reports its switches here.
+    return drafts.length === 0 ? IGNORED : drafts;
   };
 
 const TOPICS = [

@@ -1,5 +1,6 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, withPrefix, type Recognition } from '../learn/recognition.ts';
+import { aliasOf } from '../mapping/alias.ts';
 import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import { IGNORED, type Draft } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -30,6 +31,29 @@ function normalizedMetrics(item: Doc): Doc {
   return merged(metrics, { temperature, humidity: relativeHumidity, pressure, air });
 }
 
+/**
+ * What the device's decoder says and normalization does not know: no well-known metric that is there in fixed units, and
+ * no number that is there under another name.
+ */
+function beyondNormalized(decoded: Doc, normalized: readonly Doc[]): Doc {
+  const known = new Set(normalized.flatMap((item) => numbersIn(item)));
+  const names = new Set(normalized.flatMap((item) => Object.keys(normalizedMetrics(item))));
+  const isKnown = (key: string): boolean => {
+    const name = aliasOf(key)?.name;
+    return name !== undefined && (names.has(name) || (name === 'battery' && names.has('battery_voltage')));
+  };
+  const beyond = emptyDoc();
+  for (const [key, value] of Object.entries(decoded))
+    if (!isKnown(key) && numbersIn(value).some((number) => !known.has(number))) beyond[key] = value;
+  return beyond;
+}
+
+/** Depth is bounded by the codec. */
+function numbersIn(value: unknown): number[] {
+  if (typeof value === 'number') return [value];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(numbersIn) : [];
+}
+
 /** The network's own figure for the battery, where the payload has none. */
 function withNetwork(metrics: Doc, uplink: Doc): Doc {
   const battery = own(object(own(uplink, 'last_battery_percentage')), 'value');
@@ -49,9 +73,11 @@ const shape: Shape = (record) => {
     time: itemTime ?? time,
   });
   const normalized = [own(uplink, 'normalized_payload') ?? []].flat().filter(isObject);
-  if (normalized.length > 0)
-    return normalized.map((item) => draft(normalizedMetrics(item), own(item, 'time')));
-  return draft(object(own(uplink, 'decoded_payload')), time);
+  const decoded = object(own(uplink, 'decoded_payload'));
+  if (normalized.length === 0) return draft(decoded, time);
+  const items = normalized.map((item) => draft(normalizedMetrics(item), own(item, 'time')));
+  const beyond = beyondNormalized(decoded, normalized);
+  return Object.keys(beyond).length === 0 ? items : [...items, draft(beyond, time)];
 };
 
 const UPLINKS = 'v3/{application}/devices/{end_device}/up';
