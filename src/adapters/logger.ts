@@ -1,4 +1,4 @@
-import { pino, stdTimeFunctions, type Logger as Pino } from 'pino';
+import { pino, stdSerializers, stdTimeFunctions, type Logger as Pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
 import { plainText, printableJson } from '../core/printable.ts';
 import type { LogFields, Logger } from '../ports.ts';
@@ -15,6 +15,13 @@ export interface LoggerOptions {
 /** Names that must never carry their value into a log, at the top level or one below. */
 const SECRETS = ['password', 'authorization', 'token', 'secret'].flatMap((name) => [name, `*.${name}`]);
 
+/**
+ * The fields of a logged error. pino appends the message of each cause to the message; a FieldwatchError has said it already, and
+ * the stack names every cause.
+ */
+export const errorFields = (error: unknown): unknown =>
+  error instanceof Error ? { ...stdSerializers.err(error), message: error.message } : error;
+
 /** Logs to standard error, without ever waiting for its reader. */
 export function createLogger({ level, format, onDrop }: LoggerOptions): Logger {
   const shown = format === 'pretty' ? forPeople() : printableJson;
@@ -29,6 +36,7 @@ export function createLogger({ level, format, onDrop }: LoggerOptions): Logger {
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: errorFields },
       redact: { paths: SECRETS, censor: '***' },
     },
     { write: (line: string) => target.write(shown(line)) },

@@ -132,6 +132,22 @@ describe('failures', () => {
     expect(end).toMatchObject({ kind, slow });
     if (slow) expect(end.remedy).toMatch(/\.$/);
   });
+
+  test.each([
+    ['ENOTFOUND', /mqtt\.url/],
+    ['ECONNREFUSED', /mqtt\.url/],
+    ['ETIMEDOUT', /mqtt\.url/],
+    ['SELF_SIGNED_CERT_IN_CHAIN', /mqtt\.tls\.ca_file/],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', /mqtt\.tls\.ca_file/],
+    ['CERT_HAS_EXPIRED', /Renew/],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', /mqtt\.tls\.servername/],
+    ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', /mqtt\.tls/],
+  ])('%s has a remedy that names the setting', (code, remedy) =>
+    expect(errorFailure(Object.assign(new Error('x'), { code })).remedy).toMatch(remedy),
+  );
+
+  test('a broker that never answers has a remedy', () =>
+    expect(errorFailure(new Error('connack timeout')).remedy).toMatch(/mqtt\.url/));
 });
 
 describe('the reconnect policy', () => {

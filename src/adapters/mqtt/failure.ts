@@ -31,7 +31,9 @@ const REMEDIES: Partial<Record<FailureKind, string>> = {
   auth: 'Check user name and password (or the client certificate) and what the broker allows this client id.',
   taken_over: 'Another client uses the same client id: give every daemon its own client_id.',
   protocol_version: 'The broker does not speak this MQTT version: set mqtt.protocol: "3.1.1".',
-  tls: 'Check the CA, certificate and key files, their expiry dates, and the server name.',
+  tls: 'Check the CA, certificate and key files (mqtt.tls), their expiry dates, and the server name.',
+  network: 'Check host and port of mqtt.url, that the broker runs, and the firewall between.',
+  timeout: 'Check host and port of mqtt.url, that the broker runs, and the firewall between.',
   setup: 'Check the credentials provider and that the TLS files exist and are readable.',
 };
 
@@ -125,6 +127,24 @@ const PLAIN_PORT_REMEDY =
 const TLS_CODE =
   /^(ERR_SSL|ERR_TLS|ERR_OSSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|EPROTO|HOSTNAME_MISMATCH)/;
 
+const UNKNOWN_AUTHORITY_REMEDY =
+  'Name the authority that signed the certificate of the broker: mqtt.tls.ca_file (--ca-file), a PEM file.';
+const CERTIFICATE_DATES_REMEDY =
+  'Renew the certificate of the broker, or set the clock of the machine where it is wrong.';
+
+/** By the code of the handshake; for any other code the remedy of the kind holds. */
+const TLS_REMEDIES: Readonly<Record<string, string>> = {
+  SELF_SIGNED_CERT_IN_CHAIN: UNKNOWN_AUTHORITY_REMEDY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNKNOWN_AUTHORITY_REMEDY,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY_REMEDY,
+  UNABLE_TO_GET_ISSUER_CERT: UNKNOWN_AUTHORITY_REMEDY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNKNOWN_AUTHORITY_REMEDY,
+  CERT_HAS_EXPIRED: CERTIFICATE_DATES_REMEDY,
+  CERT_NOT_YET_VALID: CERTIFICATE_DATES_REMEDY,
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    'Use a name of the certificate in mqtt.url, or name the one to expect: mqtt.tls.servername.',
+};
+
 /** What MQTT.js or the socket raised, by its code; MQTT.js gives its two timeouts no code, only a fixed text. */
 export function errorFailure(error: Error): Failure {
   const code = (error as NodeJS.ErrnoException).code;
@@ -133,7 +153,8 @@ export function errorFailure(error: Error): Failure {
   if (typeof code === 'string' && isPlainPort(code, error.message))
     return failure('tls', `${code}: ${error.message}`, PLAIN_PORT_REMEDY);
   if (typeof code === 'string') {
-    return failure(TLS_CODE.test(code) ? 'tls' : 'network', `${code}: ${error.message}`);
+    const kind = TLS_CODE.test(code) ? 'tls' : 'network';
+    return failure(kind, `${code}: ${error.message}`, TLS_REMEDIES[code] ?? REMEDIES[kind]);
   }
   return failure('protocol', error.message);
 }
