@@ -21,7 +21,7 @@ test('verify: 0 without a finding, 1 with one, which it names', async () => {
   const found = await run('verify');
   expect(found.code).toBe(1);
   expect(found.out).toContain('MISSING sensor_readings retention (policies)');
-  expect(found.out).toContain("remedy    SELECT add_retention_policy('sensor_readings'");
+  expect(found.out).toContain("remedy    SELECT add_retention_policy('public.sensor_readings'");
   const parsed = JSON.parse((await run('verify', '--json')).out);
   expect(parsed).toMatchObject({
     ok: false,
@@ -47,7 +47,7 @@ test('plan prints the SQL that repair runs; afterwards all is well', async () =>
   const planned = await run('plan');
   expect(planned).toMatchObject({
     code: 0,
-    out: expect.stringContaining("SELECT add_retention_policy('sensor_readings'"),
+    out: expect.stringContaining("SELECT add_retention_policy('public.sensor_readings'"),
   });
   expect((await run('repair', '--dry-run')).out).toBe(planned.out);
   expect((await run('repair', '--only', 'compression')).out).toBe('nothing to repair\n');

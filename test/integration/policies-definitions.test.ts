@@ -81,6 +81,31 @@ const faults: [string, string, object][] = [
     'ALTER TABLE sensor_readings ALTER COLUMN temperature SET DEFAULT 0',
     { subject: 'sensor_readings' },
   ],
+  [
+    'names that PostgreSQL reserves',
+    'ALTER TABLE sensors ADD COLUMN "user" text NOT NULL DEFAULT 1; ALTER TABLE sensors ALTER COLUMN "user" DROP DEFAULT; ALTER TABLE sensors ADD CONSTRAINT "check" CHECK (key <> location)',
+    { subject: 'sensors' },
+  ],
+  [
+    'a column with a name that PostgreSQL reserves',
+    'ALTER TABLE sensors RENAME COLUMN location TO "table"',
+    { subject: 'sensors' },
+  ],
+  [
+    'a sequence behind the highest id',
+    `SELECT setval('sensors_id_seq', 1, false)`,
+    { check: 'sequences', subject: 'sensors', severity: 'critical' },
+  ],
+  [
+    'a sequence that has no more values',
+    `SELECT setval('metrics_id_seq', 9); ALTER SEQUENCE metrics_id_seq MAXVALUE 9`,
+    { check: 'sequences', subject: 'metrics' },
+  ],
+  [
+    'identity dropped, of a table with rows',
+    'ALTER TABLE sensors ALTER COLUMN id DROP IDENTITY',
+    { subject: 'sensors' },
+  ],
   ['identity dropped', 'ALTER TABLE metrics ALTER COLUMN id DROP IDENTITY', { subject: 'metrics' }],
   ['a unique index dropped', 'DROP INDEX sensor_readings_key', { subject: 'sensor_readings' }],
   [

@@ -25,6 +25,13 @@ const kept = async () =>
 const alter = (change: string, relation: string, proc: string) =>
   db.sql(`SELECT alter_job(job_id, ${change}) FROM timescaledb_information.jobs
     WHERE hypertable_name = '${relation}' AND proc_name = '${proc}'`);
+/** No function takes a configuration away. */
+const spoilConfig = async (update: string): Promise<unknown> => {
+  const [catalogs] = await db.sql<{ jobs: string }>(
+    `SELECT coalesce(to_regclass('_timescaledb_catalog.bgw_job'), '_timescaledb_config.bgw_job')::text AS jobs`,
+  );
+  return db.sql(update.replace('JOBS', catalogs?.jobs ?? ''));
+};
 const RETENTION = 'policy_retention';
 const REFRESH = 'policy_refresh_continuous_aggregate';
 const COMPRESSION = 'policy_compression';
@@ -85,6 +92,13 @@ describe('what a job was given beside what is declared is found, and put right',
       'refreshes of few batches at a time',
       () => alter(key('{"max_batches_per_execution": 1}'), 'sensor_hourly_agg', REFRESH),
       { subject: 'sensor_hourly_agg refresh', expected: 'max_batches_per_execution = not set' },
+    ],
+    [
+      'no configuration at all',
+      () =>
+        spoilConfig(`UPDATE JOBS SET config = NULL WHERE proc_name = '${RETENTION}' AND hypertable_id =
+          (SELECT id FROM _timescaledb_catalog.hypertable WHERE table_name = 'dead_letters')`),
+      { subject: 'dead_letters retention', actual: expect.stringContaining('hypertable_id = none') },
     ],
     [
       'a limit of failures',

@@ -2,7 +2,7 @@ import type { CatalogRow } from './catalog.ts';
 import type { Facts } from './facts.ts';
 import { formatInterval, parseInterval, sameInterval, type IntervalText } from './interval.ts';
 import { isActive, type PolicyJob } from './job.ts';
-import { IDENTITY_KEYS, policyName, type DeclaredPolicy } from './plan.ts';
+import { IDENTITY_KEYS, identityKey, policyName, type DeclaredPolicy } from './plan.ts';
 import { NO_RELEASE, dropsTooEarly, releaseOf, type Release } from './release.ts';
 import type { RepairStep } from './repair.ts';
 import { addPolicy, alterJob, checkOf, deleteJob, pauseJob, resumeJob } from './statement.ts';
@@ -24,7 +24,7 @@ export function differencesOf(job: PolicyJob, policy: DeclaredPolicy, facts: Fac
     differences.push({ setting, expected, actual: shown });
   };
   for (const [key, expected] of Object.entries(policy.config)) compare(key, expected, job.config[key]);
-  differences.push(...undeclaredKeys(job, policy));
+  differences.push(...otherTarget(job, policy), ...undeclaredKeys(job, policy));
   compare('schedule_interval', policy.every, job.every);
   compare('max_runtime', policy.maxRuntime, job.maxRuntime);
   compare('retry_period', policy.retryPeriod, job.retryPeriod);
@@ -55,6 +55,14 @@ const isCheckOf = ({ proc }: DeclaredPolicy, { checkedBy }: PolicyJob): boolean 
 
 /** Of a time as PostgreSQL prints it in UTC. */
 const timeMs = (text: string): number => Date.parse(`${text.replace(' ', 'T')}:00`);
+
+/** A policy that works on another table than it was made for, or on none. */
+function otherTarget({ config, hypertableId }: PolicyJob, { kind }: DeclaredPolicy): readonly Difference[] {
+  const key = identityKey(kind);
+  if (hypertableId === undefined || config[key] === hypertableId) return [];
+  const actual = config[key] === undefined ? 'none' : JSON.stringify(config[key]);
+  return [{ setting: key, expected: String(hypertableId), actual }];
+}
 
 /** Each key changes what a job does: one that is not declared does something that nobody declared. */
 function undeclaredKeys(job: PolicyJob, policy: DeclaredPolicy): readonly Difference[] {
@@ -104,16 +112,24 @@ export function policySteps(
   const [job, ...others] = jobs;
   const release = releaseOf(policy, job, due);
   if (job === undefined) {
-    return policy.paused === undefined ? [step('create', addPolicy(policy), release)] : [];
+    return policy.paused === undefined
+      ? [step('create', addPolicy(policy, facts.server.schema), release)]
+      : [];
   }
-  const steps = others.map(({ id }) => step(`remove duplicate job ${id} of`, deleteJob(id)));
+  const steps = others
+    .filter(({ manageable }) => manageable)
+    .map(({ id }) => step(`remove duplicate job ${id} of`, deleteJob(id)));
   const differences = differencesOf(job, policy, facts);
+  // Not even its owner's own program may alter a job that another role owns: that is left to a superuser.
+  if (!job.manageable) return steps;
   if (differences.some(({ setting }) => setting === 'owner')) {
     // A new job belongs to the relation's owner.
     return [
       ...steps,
       step('remove, for its wrong owner, the job of', deleteJob(job.id), release),
-      ...(policy.paused === undefined ? [step('create', addPolicy(policy), release)] : []),
+      ...(policy.paused === undefined
+        ? [step('create', addPolicy(policy, facts.server.schema), release)]
+        : []),
     ];
   }
   return [...steps, ...changeSteps(check, policyName(policy), policy, job, differences.length > 0, due)];

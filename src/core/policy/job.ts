@@ -10,6 +10,8 @@ export interface PolicyJob {
   readonly proc: PolicyProc;
   readonly relation: string;
   readonly owner: string;
+  /** This connection's role may alter and delete it. */
+  readonly manageable: boolean;
   /** False: paused. */
   readonly scheduled: boolean;
   readonly fixedSchedule: boolean;
@@ -28,29 +30,31 @@ export interface PolicyJob {
   /** Set where the next run is so far away that the job is paused in effect: the time, or `infinity`. */
   readonly postponedUntil: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
+  /** What it should work on. */
+  readonly hypertableId: number | undefined;
 }
 
 /** Whether the job runs by itself. */
 export const isActive = (job: PolicyJob): boolean => job.scheduled && job.postponedUntil === undefined;
 
 /**
- * The policy jobs of the relations of the current schema. The hypertable is taken from the job's configuration: the
- * view's own hypertable columns are null for a policy that came in through add_job(), which runs all the same. Of an
- * aggregate the configuration names the materialization hypertable, hence the detour to the view's name. Failing jobs are
+ * The policy jobs of the relations of the current schema: those that were made for one, whatever their configuration says
+ * by now, and those whose configuration names one, as of a policy that came in through add_job(). Of an aggregate it names the materialization hypertable, hence the detour to the view's name. Failing jobs are
  * put off by up to five intervals: what starts later was postponed by hand, TimescaleDB's documented way to pause a job.
  */
 export const jobsQuery = ({ extension = '' }: ServerFacts): CheckQuery => ({
   text: `
 SELECT j.job_id, j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation,
-  j.owner::text AS owner, j.scheduled, j.fixed_schedule, j.schedule_interval::text AS every,
-  j.max_runtime::text AS max_runtime, j.max_retries, j.config,
+  j.owner::text AS owner, pg_has_role(j.owner::oid, 'USAGE') AS manageable, j.scheduled, j.fixed_schedule, j.schedule_interval::text AS every,
+  j.max_runtime::text AS max_runtime, j.max_retries, coalesce(j.config, '{}') AS config, h.id AS hypertable_id,
   j.retry_period::text AS retry_period, coalesce(j.check_schema || '.' || j.check_name, 'none') AS checked_by,
-  (SELECT b.timezone FROM ${jobTable(extension)} b WHERE b.id = j.job_id) AS timezone,
+  b.timezone,
   CASE WHEN isfinite(j.initial_start) THEN extract(epoch FROM j.initial_start) * 1000 END::float8 AS first_run_ms,
   CASE WHEN next.start > now() + 6 * j.schedule_interval + INTERVAL '1 hour' THEN next.start::text END AS postponed_until
 FROM timescaledb_information.jobs j
+JOIN ${jobTable(extension)} b ON b.id = j.job_id
 JOIN _timescaledb_catalog.hypertable h
-  ON h.id = coalesce(j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')::int
+  ON h.id::text IN (b.hypertable_id::text, j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')
 LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = h.id
 LEFT JOIN _timescaledb_internal.bgw_job_stat s ON s.job_id = j.job_id
 CROSS JOIN LATERAL (SELECT coalesce(s.next_start, j.initial_start) AS start) next
@@ -72,6 +76,7 @@ export function decodeJob(row: CatalogRow): PolicyJob {
     proc: textOf(row, 'proc') as PolicyProc,
     relation: textOf(row, 'relation'),
     owner: optionalText(row, 'owner') ?? '',
+    manageable: row['manageable'] !== false,
     scheduled: flagOf(row, 'scheduled'),
     fixedSchedule: flagOf(row, 'fixed_schedule'),
     every: textOf(row, 'every'),
@@ -83,5 +88,6 @@ export function decodeJob(row: CatalogRow): PolicyJob {
     firstRunMs: optionalNumber(row, 'first_run_ms'),
     postponedUntil: optionalText(row, 'postponed_until'),
     config: objectOf(row, 'config'),
+    hypertableId: optionalNumber(row, 'hypertable_id'),
   };
 }

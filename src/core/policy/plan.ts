@@ -70,6 +70,8 @@ const RETRY_PERIODS = { compression: '1 hour', retention: '5 minutes' } as const
 
 /** Keys of a job's configuration that say what it works on. */
 export const IDENTITY_KEYS: readonly string[] = ['hypertable_id', 'mat_hypertable_id'];
+export const identityKey = (kind: PolicyKind): string =>
+  kind === 'refresh' ? 'mat_hypertable_id' : 'hypertable_id';
 
 interface PolicySection {
   readonly enabled: boolean;

@@ -65,6 +65,10 @@ export function releaseOf(
   return { effect: 'drop', note: `; ${what} ${chunks === 1 ? 'is' : 'are'} then dropped within ${SOON}` };
 }
 
+/** Made what `policy` declares, it drops what it does not drop now. */
+export const dropsMore = (policy: DeclaredPolicy, job: PolicyJob): boolean =>
+  isRetention(policy) && !dropsAsMuch(job, policy);
+
 /** The job drops already what it would drop as declared. */
 function dropsAsMuch(job: PolicyJob, policy: DeclaredPolicy): boolean {
   const parsed = parseInterval(textIn(job, 'drop_after'));

@@ -1,4 +1,4 @@
-import { identifier } from './statement.ts';
+import { identifier, literal } from './statement.ts';
 import { unquoted, withNames } from './view-definition.ts';
 import type { ColumnSchema, FoundColumn, FoundIndex, FoundRelation, RelationSchema } from './schema.ts';
 
@@ -63,7 +63,7 @@ function columnDifferences(expected: RelationSchema, found: FoundRelation): read
   const named = new Map(found.columns.map((column) => [renamed.get(column.name) ?? column.name, column]));
   for (const [name, column] of Object.entries(expected.columns)) {
     const actual = named.get(name);
-    if (actual !== undefined) differences.push(...changedColumn(name, column, actual, alter));
+    if (actual !== undefined) differences.push(...changedColumn(name, column, actual, found.table));
     else differences.push(missingColumn(name, column, alter));
   }
   for (const [name, column] of named) {
@@ -113,7 +113,7 @@ function changedColumn(
   name: string,
   wanted: ColumnSchema,
   actual: FoundColumn,
-  alter: string,
+  table: string,
 ): readonly Difference[] {
   if (describe(wanted) === describe(actual)) return [];
   const column = `ALTER COLUMN ${identifier(name)}`;
@@ -130,14 +130,22 @@ function changedColumn(
       `${column} ${wanted.default === undefined ? 'DROP DEFAULT' : `SET DEFAULT ${wanted.default}`}`,
     );
   if (wanted.identity !== actual.identity) actions.push(`${column} ${identityAction(wanted, actual)}`);
+
   return [
     {
       expected: `${name} ${describe(wanted)}`,
       actual: `${name} ${describe(actual)}`,
-      remedy: actions.map((action) => `${alter} ${action}`).join('; '),
+      // A new sequence begins at 1, whatever ids there are.
+      remedy: [
+        ...actions.map((action) => `ALTER TABLE ${table} ${action}`),
+        ...(wanted.identity !== undefined && actual.identity === undefined ? [goOn(table, name)] : []),
+      ].join('; '),
     },
   ];
 }
+
+const goOn = (table: string, column: string): string =>
+  `SELECT setval(pg_get_serial_sequence(${literal(table)}, ${literal(column)}), (SELECT max(${identifier(column)}) FROM ${table}))`;
 
 function identityAction({ identity }: ColumnSchema, actual: ColumnSchema): string {
   if (identity === undefined) return 'DROP IDENTITY';

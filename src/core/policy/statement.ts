@@ -1,5 +1,5 @@
 import type { PolicyJob } from './job.ts';
-import { IDENTITY_KEYS, type ColumnstorePlan, type DeclaredPolicy } from './plan.ts';
+import { identityKey, type ColumnstorePlan, type DeclaredPolicy } from './plan.ts';
 
 /**
  * The SQL of remedies: shown to people, and run by `policies repair`. Names and intervals come from the program and
@@ -9,18 +9,36 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/** Words that PostgreSQL 15 to 18 do not take for a name unless it is quoted. */
+const RESERVED = new Set(
+  `all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation column
+concurrently constraint create cross current_catalog current_date current_role current_schema current_time
+current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign freeze from
+full grant group having ilike in initially inner intersect into is isnull join lateral leading left like limit localtime
+localtimestamp natural not notnull null offset on only or order outer overlaps placing primary references returning right
+select session_user similar some symmetric system_user table tablesample then to trailing true union unique user using
+variadic verbose when where window with`.split(/\s/),
+);
+
 /** A name as PostgreSQL reads it; quoted where it would read another. */
 export function identifier(name: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+  return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
+
+/**
+ * One of our relations with its schema: a statement that is shown is run over a session of the operator's, whose
+ * search_path may lead to another program's table of that name. What comes qualified stays as it is.
+ */
+export const qualified = (schema: string, relation: string): string =>
+  relation.includes('.') ? relation : `${identifier(schema)}.${relation}`;
 
 export function interval(text: string): string {
   return `INTERVAL ${literal(text)}`;
 }
 
 /** Creates a policy. The names of the functions and of their parameters hold on TimescaleDB 2.20 to 2.29. */
-export function addPolicy(policy: DeclaredPolicy): string {
-  const name = literal(policy.relation);
+export function addPolicy(policy: DeclaredPolicy, schema: string): string {
+  const name = literal(qualified(schema, policy.relation));
   const schedule = `schedule_interval => ${interval(policy.every)}, initial_start => ${literal(policy.firstRun)}`;
   const { config } = policy;
   switch (policy.kind) {
@@ -42,7 +60,8 @@ export function addPolicy(policy: DeclaredPolicy): string {
  * a time zone alter_job takes away the one that is there.
  */
 export function alterJob(job: PolicyJob, policy: DeclaredPolicy, scheduled = true): string {
-  const identity = Object.fromEntries(IDENTITY_KEYS.map((key) => [key, job.config[key]]));
+  const key = identityKey(policy.kind);
+  const identity = { [key]: job.hypertableId ?? job.config[key] };
   const config = JSON.stringify({ ...identity, ...policy.config });
   return (
     `SELECT alter_job(${job.id}, scheduled => ${scheduled}, schedule_interval => ${interval(policy.every)}, ` +

@@ -65,7 +65,7 @@ describe('each fault is found by name, and nothing else', () => {
         severity: 'critical',
         actual: 'no policy_retention job',
         remedy:
-          "SELECT add_retention_policy('sensor_readings', drop_after => INTERVAL '90 days', schedule_interval => INTERVAL '1 hour', initial_start => '2000-01-01 00:15:00+00');",
+          "SELECT add_retention_policy('public.sensor_readings', drop_after => INTERVAL '90 days', schedule_interval => INTERVAL '1 hour', initial_start => '2000-01-01 00:15:00+00'); -- drops what is due: `fieldwatch policies plan --only policies` says how much",
       },
     ],
     [
@@ -148,7 +148,39 @@ describe('each fault is found by name, and nothing else', () => {
         subject: 'app_metrics retention',
         verdict: 'mismatched',
         expected: 'owner = fieldwatch',
-        remedy: expect.stringMatching(/^as the owner of app_metrics .*delete_job.*add_retention_policy/),
+        remedy: expect.stringMatching(
+          /^SELECT delete_job\(\d+\); SELECT add_retention_policy\('public\.app_metrics'/,
+        ),
+      },
+    ],
+    [
+      'wrong owners, however many, of jobs that this role may not alter',
+      (rows) => rows.forEach((row) => Object.assign(row, { owner: 'postgres', manageable: false })),
+      {
+        subject: 'job owners',
+        actual: expect.stringMatching(/^owner = postgres \(jobs (\d+(, )?)+\)$/),
+        remedy: expect.stringMatching(/^as superuser: SELECT delete_job\(\d+\); /),
+      },
+    ],
+    [
+      'a duplicate that this role may not delete',
+      (rows) =>
+        rows.push({
+          ...rowOf(rows, 'sensor_readings', 'policy_retention'),
+          ...{ job_id: 2000, owner: 'postgres', manageable: false },
+        }),
+      { verdict: 'duplicate', remedy: 'as superuser: SELECT delete_job(2000);' },
+    ],
+    [
+      'a policy that lost its configuration',
+      (rows) =>
+        Object.assign(rowOf(rows, 'dead_letters', 'policy_retention'), { config: {}, hypertable_id: 7 }),
+      {
+        subject: 'dead_letters retention',
+        severity: 'critical',
+        expected: 'drop_after = 30 days, hypertable_id = 7',
+        actual: expect.stringContaining('hypertable_id = none'),
+        remedy: expect.stringContaining(`config => '{"hypertable_id":7,"drop_after":"30 days"}'`),
       },
     ],
   ];

@@ -6,7 +6,7 @@ import { formatInterval, parseInterval, sameInterval } from '../interval.ts';
 import type { RelationPlan } from '../plan.ts';
 import type { RepairStep } from '../repair.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
-import { interval, literal } from '../statement.ts';
+import { interval, literal, qualified } from '../statement.ts';
 
 const CHECK = 'chunks';
 /**
@@ -37,11 +37,17 @@ export const chunksCheck: PolicyCheck = {
   judge: (plan, facts, [rows = []]) =>
     present(plan, facts).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'name') === relation.relation.name);
-      return row === undefined ? [] : [...width(relation, row), ...count(relation, row)];
+      return row === undefined ? [] : [...width(relation, row, facts.server.schema), ...count(relation, row)];
     }),
   repair: {
     // Too many chunks are a matter of what is declared: there is nothing to run.
-    steps: ({ plan, findings }) =>
+    steps: ({
+      plan,
+      facts: {
+        server: { schema },
+      },
+      findings,
+    }) =>
       plan.relations.flatMap(({ relation, chunkInterval }): readonly RepairStep[] =>
         chunkInterval !== undefined &&
         findings.some(({ subject, verdict }) => subject === relation.name && verdict === 'mismatched')
@@ -51,7 +57,7 @@ export const chunksCheck: PolicyCheck = {
                 subject: relation.name,
                 effect: 'settings',
                 about: `new chunks of ${relation.name} span ${chunkInterval}`,
-                sql: `SELECT set_chunk_time_interval(${literal(relation.name)}, ${interval(chunkInterval)})`,
+                sql: `SELECT set_chunk_time_interval(${literal(qualified(schema, relation.name))}, ${interval(chunkInterval)})`,
               },
             ]
           : [],
@@ -59,7 +65,11 @@ export const chunksCheck: PolicyCheck = {
   },
 };
 
-function width({ relation, chunkInterval }: RelationPlan, row: CatalogRow): readonly Finding[] {
+function width(
+  { relation, chunkInterval }: RelationPlan,
+  row: CatalogRow,
+  schema: string,
+): readonly Finding[] {
   const actual = parseInterval(optionalText(row, 'chunk_interval') ?? '');
   if (chunkInterval === undefined || actual === undefined || sameInterval(actual, chunkInterval)) return [];
   return [
@@ -70,7 +80,7 @@ function width({ relation, chunkInterval }: RelationPlan, row: CatalogRow): read
       severity: 'warning',
       expected: `new chunks of ${chunkInterval}`,
       actual: `new chunks of ${formatInterval(actual)}`,
-      remedy: `SELECT set_chunk_time_interval(${literal(relation.name)}, ${interval(chunkInterval)}); it takes effect for chunks to come`,
+      remedy: `SELECT set_chunk_time_interval(${literal(qualified(schema, relation.name))}, ${interval(chunkInterval)}); -- it takes effect for chunks to come`,
     },
   ];
 }

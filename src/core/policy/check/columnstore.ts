@@ -4,7 +4,7 @@ import type { Finding } from '../finding.ts';
 import type { ColumnstorePlan, RelationPlan } from '../plan.ts';
 import type { RepairStep } from '../repair.ts';
 import { optionalText, textOf } from '../row.ts';
-import { columnstoreSettings } from '../statement.ts';
+import { columnstoreSettings, qualified } from '../statement.ts';
 
 const CHECK = 'columnstore';
 
@@ -36,10 +36,10 @@ export const columnstoreCheck: PolicyCheck = {
               segmentBy: listOf(optionalText(row, 'segmentby')),
               orderBy: optionalText(row, 'orderby') ?? '',
             };
-      return judge(relation, relation.columnstore, actual);
+      return judge(relation, relation.columnstore, actual, facts.server.schema);
     }),
   repair: {
-    steps: ({ plan, findings }) =>
+    steps: ({ plan, facts, findings }) =>
       plan.relations.flatMap(({ relation, columnstore }): readonly RepairStep[] =>
         columnstore !== undefined && findings.some(({ subject }) => subject === relation.name)
           ? [
@@ -48,7 +48,7 @@ export const columnstoreCheck: PolicyCheck = {
                 subject: relation.name,
                 effect: 'settings',
                 about: `chunks of ${relation.name} that are compressed from now on are laid out as declared`,
-                sql: columnstoreSettings(relation.name, columnstore),
+                sql: columnstoreSettings(qualified(facts.server.schema, relation.name), columnstore),
               },
             ]
           : [],
@@ -60,6 +60,7 @@ function judge(
   { relation }: RelationPlan,
   declared: ColumnstorePlan,
   actual: ColumnstorePlan | undefined,
+  schema: string,
 ): readonly Finding[] {
   if (actual !== undefined && normal(actual) === normal(declared)) return [];
   return [
@@ -70,7 +71,7 @@ function judge(
       severity: 'warning',
       expected: show(declared),
       actual: actual === undefined ? 'columnstore is not enabled' : show(actual),
-      remedy: `${columnstoreSettings(relation.name, declared)}; it takes effect for chunks to come`,
+      remedy: `${columnstoreSettings(qualified(schema, relation.name), declared)}; -- it takes effect for chunks to come`,
     },
   ];
 }

@@ -1,7 +1,7 @@
 import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
 import { EXPECTED_SCHEMA } from '../expected-schema.ts';
-import { present, type Facts } from '../facts.ts';
+import { present, type Facts, type ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { numberOf } from '../row.ts';
@@ -33,7 +33,9 @@ export const definitionsCheck: PolicyCheck = {
     const version = answers[3]?.[0] === undefined ? undefined : numberOf(answers[3][0], 'version');
     if (version !== undefined && version < EXPECTED_SCHEMA.version) return [pending(version)];
     const found = decodeSchema(answers);
-    return comparable(plan, facts).flatMap((name) => finding(name, differences(name, found, facts)));
+    return comparable(plan, facts).flatMap((name) =>
+      finding(name, differences(name, found, facts), facts.server),
+    );
   },
 };
 
@@ -123,10 +125,18 @@ const pending = (version: number): Finding => ({
   remedy: '`fieldwatch migrate`',
 });
 
+/** Their owner may alter chunks, but make nothing new in their schema. */
+const asWhom = (remedy: string, { superuser }: ServerFacts): string =>
+  !superuser && / INDEX ON _timescaledb_internal\./.test(remedy) ? `as superuser: ${remedy}` : remedy;
+
 const MOST_SHOWN = 5;
 
 /** One finding per relation: one that was replaced differs in everything at once. */
-function finding(subject: string, differences: readonly Difference[]): readonly Finding[] {
+function finding(
+  subject: string,
+  differences: readonly Difference[],
+  server: ServerFacts,
+): readonly Finding[] {
   if (differences.length === 0) return [];
   const show = (side: 'expected' | 'actual' | 'remedy') => {
     const texts = [...new Set(differences.map((difference) => difference[side]))];
@@ -137,7 +147,7 @@ function finding(subject: string, differences: readonly Difference[]): readonly 
     {
       ...{ check: CHECK, subject, verdict: 'mismatched' },
       severity: differences.every(({ harmless }) => harmless) ? 'warning' : 'critical',
-      ...{ expected: show('expected'), actual: show('actual'), remedy: show('remedy') },
+      ...{ expected: show('expected'), actual: show('actual'), remedy: asWhom(show('remedy'), server) },
     },
   ];
 }

@@ -4,6 +4,7 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { numberOf, textOf } from '../row.ts';
+import { qualified } from '../statement.ts';
 import { decodeSetting, settingsQuery, type Setting } from '../setting.ts';
 
 const CHECK = 'durability';
@@ -50,7 +51,7 @@ export const durabilityCheck: PolicyCheck = {
     ...(server.hasWorkers ? [settingsQuery(Object.keys(UNSAFE))] : []),
   ],
   judge: (_plan, { server }, [unlogged = [], settings = []]) => [
-    ...unlogged.map(judgeTable),
+    ...unlogged.map((row) => judgeTable(row, server.schema)),
     ...settings.map((row) => decodeSetting(row, server)).flatMap(judgeSetting),
   ],
 };
@@ -68,7 +69,7 @@ function judgeSetting({ name, value, where, remedy }: Setting): readonly Finding
   ];
 }
 
-function judgeTable(row: CatalogRow): Finding {
+function judgeTable(row: CatalogRow, schema: string): Finding {
   const [relation, isRoot] = [textOf(row, 'relation'), numberOf(row, 'roots') > 0];
   // Of a hypertable all chunks become logged with it.
   const names = isRoot ? [relation] : textOf(row, 'names').split('\n');
@@ -77,6 +78,6 @@ function judgeTable(row: CatalogRow): Finding {
     ...{ check: CHECK, subject: relation, verdict: 'danger', severity: 'critical' },
     expected: 'tables that are logged',
     actual: `${what} ${names.length === 1 ? 'is' : 'are'} UNLOGGED: empty after a crash, and not on a standby`,
-    remedy: names.map((name) => `ALTER TABLE ${name} SET LOGGED;`).join(' '),
+    remedy: names.map((name) => `ALTER TABLE ${qualified(schema, name)} SET LOGGED;`).join(' '),
   };
 }

@@ -35,7 +35,7 @@ export const gapsCheck: PolicyCheck = {
   judge: (plan, facts, answers) => {
     const seen = answers.slice(refreshedAggregates(plan, facts).length);
     return suspects(plan, facts, answers).flatMap(({ aggregate }, index) =>
-      judge(aggregate, seen[index] ?? []),
+      judge(aggregate, seen[index] ?? [], facts.server.schema),
     );
   },
 };
@@ -87,7 +87,11 @@ WHERE EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.n
   WHERE a.sensor_id = s.id AND ${within('$3', '$4')} AND ${within('r.lo', 'r.hi')} LIMIT 1) found) ORDER BY 1`;
 }
 
-function judge({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): readonly Finding[] {
+function judge(
+  { relation }: RefreshedAggregate,
+  rows: readonly CatalogRow[],
+  schema: string,
+): readonly Finding[] {
   if (rows.length === 0) return [];
   const reached = rows.some((row) => flagOf(row, 'reached'));
   const ranges = rows
@@ -102,7 +106,7 @@ function judge({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): r
       expected: `chunks of ${relation.source} for all that ${relation.name} has and retention keeps`,
       actual: `${counted(rows.length, 'range')} without a chunk: ${ranges.join(', ')}${more}`,
       remedy: reached
-        ? `at once, before the policy refreshes the range and deletes its buckets: SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
+        ? `at once, before the policy refreshes the range and deletes its buckets: SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_schema = ${literal(schema)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
         : rest,
     },
   ];

@@ -18,6 +18,7 @@ import { rightsCheck } from './rights.ts';
 import { rootRowsCheck } from './root-rows.ts';
 import { runsCheck } from './runs.ts';
 import { segmentsCheck } from './segments.ts';
+import { sequencesCheck } from './sequences.ts';
 import { serverCheck } from './server.ts';
 import { withheldCheck } from './withheld.ts';
 
@@ -31,6 +32,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   rootRowsCheck,
   withheldCheck,
   definitionsCheck,
+  sequencesCheck,
   dangerCheck,
   policiesCheck,
   runsCheck,

@@ -4,9 +4,15 @@ import { differencesOf, jobsOf, policySteps, type Difference } from '../differen
 import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { decodeJob, isActive, jobsQuery, type PolicyJob } from '../job.ts';
-import { POLICY_PROCS, policyName, type DeclaredPolicy, type RelationPlan } from '../plan.ts';
+import {
+  POLICY_PROCS,
+  policyName,
+  type DeclaredPolicy,
+  type PolicyPlan,
+  type RelationPlan,
+} from '../plan.ts';
 import { relationNamed, type PolicyKind } from '../relations.ts';
-import { dropsTooEarly, releaseQueries } from '../release.ts';
+import { dropsMore, dropsTooEarly, releaseQueries } from '../release.ts';
 import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../statement.ts';
 
 const CHECK = 'policies';
@@ -23,19 +29,91 @@ export const policiesCheck: PolicyCheck = {
       dangersOf(plan, jobs).flatMap(({ refresh, retention }) => [refresh.id, retention.id]),
     );
     const context = { facts, dangerous };
-    return present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context));
+    return [
+      ...ownerFindings(strangersOf(plan, facts, jobs), facts),
+      ...present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context)),
+    ];
   },
   repair: {
     queries: releaseQueries,
     steps: ({ plan, facts, answers, details }) => {
       const due = details.flat();
       const jobs = (answers[0] ?? []).map(decodeJob);
+      const strangers = strangersOf(plan, facts, jobs);
       return present(plan, facts).flatMap(({ policies }) =>
-        policies.flatMap((policy) => policySteps(CHECK, policy, jobsOf(policy, jobs, facts), facts, due)),
+        policies.flatMap((policy) => {
+          const steps = policySteps(CHECK, policy, jobsOf(policy, jobs, facts), facts, due);
+          const isStranger = strangers.some((stranger) => stranger.policy === policy);
+          return isStranger ? steps.map((step) => ({ ...step, subject: ownersSubject(strangers) })) : steps;
+        }),
       );
     },
   },
 };
+
+/** A policy whose job belongs to another role than its relation. */
+interface Stranger {
+  readonly policy: DeclaredPolicy;
+  readonly job: PolicyJob;
+}
+
+function strangersOf(plan: PolicyPlan, facts: Facts, jobs: readonly PolicyJob[]): readonly Stranger[] {
+  return present(plan, facts).flatMap(({ policies }) =>
+    policies.flatMap((policy) => {
+      const [job] = jobsOf(policy, jobs, facts);
+      return job !== undefined && isStrange(job, facts) ? [{ policy, job }] : [];
+    }),
+  );
+}
+
+const isStrange = (job: PolicyJob, facts: Facts): boolean =>
+  job.owner !== (facts.relations.get(job.relation)?.owner ?? job.owner);
+
+const ownersSubject = (strangers: readonly Stranger[]): string =>
+  strangers[0] !== undefined && strangers.length === 1 ? policyName(strangers[0].policy) : 'job owners';
+
+/**
+ * One finding, however many: dumps and changes of a role do it to all at once. A job's owner cannot be altered: it is
+ * made anew, and belongs to the owner of its relation then.
+ */
+function ownerFindings(strangers: readonly Stranger[], facts: Facts): readonly Finding[] {
+  if (strangers.length === 0) return [];
+  const show = (side: 'expected' | 'actual') => {
+    const groups = new Map<string, number[]>();
+    for (const { policy, job } of strangers) {
+      const settings = differencesOf(job, policy, facts).map((each) => `${each.setting} = ${each[side]}`);
+      const text = settings.join(', ');
+      groups.set(text, [...(groups.get(text) ?? []), job.id]);
+    }
+    return [...groups].map(
+      ([text, ids]) =>
+        text + (side === 'actual' ? ` (${ids.length === 1 ? 'job' : 'jobs'} ${ids.join(', ')})` : ''),
+    );
+  };
+  const anew = strangers.map(({ policy, job }) =>
+    policy.paused === undefined
+      ? `${deleteJob(job.id)}; ${addPolicy(policy, facts.server.schema)};`
+      : `${deleteJob(job.id)};`,
+  );
+  const drops = strangers.some(({ policy }) => policy.kind === 'retention') ? ` -- ${DROPS}` : '';
+  return [
+    {
+      ...{ check: CHECK, subject: ownersSubject(strangers), verdict: 'mismatched' },
+      severity: strangers.some(({ policy, job }) => dropsTooEarly(policy, job)) ? 'critical' : 'warning',
+      ...{ expected: show('expected').join('; '), actual: show('actual').join('; ') },
+      remedy: `${asWhom(strangers.map(({ job }) => job))}${anew.join(' ')}${drops}`,
+    },
+  ];
+}
+
+const DROPS = `drops what is due: \`fieldwatch policies plan --only ${CHECK}\` says how much`;
+
+/** A job may be altered and deleted by its owner, by its owner's members, and by a superuser. */
+const asWhom = (jobs: readonly PolicyJob[]): string =>
+  jobs.every(({ manageable }) => manageable) ? '' : 'as superuser: ';
+
+const deletion = (jobs: readonly PolicyJob[]): string =>
+  `${asWhom(jobs)}${jobs.map(({ id }) => `${deleteJob(id)};`).join(' ')}`;
 
 interface Context {
   readonly facts: Facts;
@@ -60,18 +138,19 @@ function judgePolicy(
   { facts, dangerous }: Context,
 ): readonly Finding[] {
   const [job, ...others] = jobs;
-  if (job === undefined) return policy.paused === undefined ? [missing(policy)] : [];
+  if (job === undefined) return policy.paused === undefined ? [missing(policy, facts.server.schema)] : [];
   const findings: Finding[] = [];
   if (others.length > 0) findings.push(duplicate(policy, job, others));
   if (policy.paused === undefined) {
     if (!isActive(job)) findings.push(paused(policy, job));
   } else if (isActive(job)) findings.push(running(policy, job));
   const differences = differencesOf(job, policy, facts);
-  if (differences.length > 0 && !dangerous.has(job.id)) findings.push(mismatched(policy, job, differences));
+  if (differences.length > 0 && !dangerous.has(job.id) && !isStrange(job, facts))
+    findings.push(mismatched(policy, job, differences));
   return findings;
 }
 
-function missing(policy: DeclaredPolicy): Finding {
+function missing(policy: DeclaredPolicy, schema: string): Finding {
   return {
     check: CHECK,
     subject: policyName(policy),
@@ -79,7 +158,7 @@ function missing(policy: DeclaredPolicy): Finding {
     severity: 'critical',
     expected: describe(policy),
     actual: `no ${policy.proc} job`,
-    remedy: `${addPolicy(policy)};`,
+    remedy: `${addPolicy(policy, schema)};${policy.kind === 'retention' ? ` -- ${DROPS}` : ''}`,
   };
 }
 
@@ -93,7 +172,7 @@ function duplicate(policy: DeclaredPolicy, job: PolicyJob, others: readonly Poli
     severity: early.length > 0 ? 'critical' : 'warning',
     expected: `one ${policy.proc} job`,
     actual: `jobs ${[job, ...others].map(({ id }) => id).join(', ')}${configs.join('')}`,
-    remedy: others.map(({ id }) => `${deleteJob(id)};`).join(' '),
+    remedy: deletion(others),
   };
 }
 
@@ -107,8 +186,8 @@ function paused(policy: DeclaredPolicy, job: PolicyJob): Finding {
     actual: `job ${job.id} is paused (${job.scheduled ? `next start: ${job.postponedUntil}` : 'scheduled = false'})`,
     remedy:
       policy.kind === 'retention'
-        ? `${resumeJob(job)}; -- drops what is due: \`fieldwatch policies plan --only ${CHECK}\` says how much. A pause that is meant is declared: ${retentionKey(policy)}.paused: true, with a reason`
-        : `${resumeJob(job)};`,
+        ? `${asWhom([job])}${resumeJob(job)}; -- ${DROPS}. A pause that is meant is declared: ${retentionKey(policy)}.paused: true, with a reason`
+        : `${asWhom([job])}${resumeJob(job)};`,
   };
 }
 
@@ -123,14 +202,13 @@ function running(policy: DeclaredPolicy, job: PolicyJob): Finding {
     severity: 'critical',
     expected: `paused: ${policy.paused}`,
     actual: `job ${job.id} runs`,
-    remedy: `${pauseJob(job)};`,
+    remedy: `${asWhom([job])}${pauseJob(job)};`,
   };
 }
 
 function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonly Difference[]): Finding {
   const show = (side: 'expected' | 'actual') =>
     differences.map((difference) => `${difference.setting} = ${difference[side]}`).join(', ');
-  const owner = differences.some(({ setting }) => setting === 'owner');
   return {
     check: CHECK,
     subject: policyName(policy),
@@ -138,16 +216,12 @@ function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonl
     severity: dropsTooEarly(policy, job) ? 'critical' : 'warning',
     expected: show('expected'),
     actual: `${show('actual')} (job ${job.id})`,
-    // A job's owner cannot be altered by its owner: it is made anew by the right role.
-    remedy: owner
-      ? `as the owner of ${policy.relation} (a role with LOGIN): ${deleteJob(job.id)}; ${addPolicy(policy)};`
-      : `${alterJob(job, policy)};`,
+    remedy: `${alterJob(job, policy)};${dropsMore(policy, job) ? ` -- ${DROPS}` : ''}`,
   };
 }
 
 function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): readonly Finding[] {
   if (jobs.length === 0) return [];
-  const ids = jobs.map(({ id }) => id);
   return [
     {
       check: CHECK,
@@ -157,7 +231,7 @@ function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): 
       severity: kind === 'retention' ? 'critical' : 'warning',
       expected: `no ${kind} policy`,
       actual: jobs.map((job) => `job ${job.id} ${JSON.stringify(job.config)}`).join(', '),
-      remedy: `declare it under policies in the configuration, or ${ids.map((id) => `${deleteJob(id)};`).join(' ')}`,
+      remedy: `declare it under policies in the configuration, or ${deletion(jobs)}`,
     },
   ];
 }

@@ -2,7 +2,7 @@ import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
 import { cannotLogIn, type Facts, type RelationFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { identifier } from '../statement.ts';
+import { identifier, qualified } from '../statement.ts';
 import { isSwitchedOn } from './server.ts';
 
 const CHECK = 'rights';
@@ -30,7 +30,7 @@ function faults(facts: Facts): readonly Fault[] {
   const strange = relations.filter((relation) => relation.owner !== owner);
   const own = relations.filter((relation) => relation.owner === owner);
   return [
-    ...wrongOwner(strange, owner, relations.length),
+    ...wrongOwner(strange, owner, relations.length, facts.server.schema),
     ...withoutLogin(own, facts),
     ...withoutRights(own, facts),
     ...withoutTemporary(facts),
@@ -54,7 +54,12 @@ function ownerOf(relations: readonly RelationFacts[], { server }: Facts): string
   return most?.manageable === true ? most.owner : server.role;
 }
 
-function wrongOwner(strange: readonly RelationFacts[], owner: string, all: number): readonly Fault[] {
+function wrongOwner(
+  strange: readonly RelationFacts[],
+  owner: string,
+  all: number,
+  schema: string,
+): readonly Fault[] {
   if (strange.length === 0) return [];
   const owners = [...new Set(strange.map((relation) => relation.owner))].join(', ');
   const names = strange.map(({ name }) => name);
@@ -62,7 +67,7 @@ function wrongOwner(strange: readonly RelationFacts[], owner: string, all: numbe
     names.length === all ? `all ${counted(all, 'table and view', 'tables and views')}` : names.join(', ');
   const alter = strange.map(
     ({ name, kind }) =>
-      `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'} ${name} OWNER TO ${identifier(owner)};`,
+      `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'} ${qualified(schema, name)} OWNER TO ${identifier(owner)};`,
   );
   return [
     {
@@ -87,7 +92,7 @@ function withoutLogin(own: readonly RelationFacts[], { server }: Facts): readonl
   ];
 }
 
-function withoutRights(own: readonly RelationFacts[], { server: { role } }: Facts): readonly Fault[] {
+function withoutRights(own: readonly RelationFacts[], { server: { role, schema } }: Facts): readonly Fault[] {
   const lacking = own.filter(({ lacks }) => lacks.length > 0);
   if (lacking.length === 0) return [];
   const groups = new Map<string, string[]>();
@@ -97,7 +102,8 @@ function withoutRights(own: readonly RelationFacts[], { server: { role } }: Fact
   }
   const list = [...groups].map(([rights, names]) => `${rights} on ${names.join(', ')}`);
   const grants = [...groups].map(
-    ([rights, names]) => `GRANT ${rights} ON ${names.join(', ')} TO ${identifier(role)};`,
+    ([rights, names]) =>
+      `GRANT ${rights} ON ${names.map((name) => qualified(schema, name)).join(', ')} TO ${identifier(role)};`,
   );
   return [
     {

@@ -7,6 +7,7 @@ import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { numberOf, textOf } from '../row.ts';
 import { keyColumns } from '../schema-difference.ts';
+import { qualified } from '../statement.ts';
 
 const CHECK = 'root_rows';
 
@@ -26,8 +27,8 @@ export const rootRowsCheck: PolicyCheck = {
   queries: (plan, facts) => [{ text: QUERY, values: [hypertables(plan, facts)] }],
   lookAgain: (_plan, _facts, [rows = []]) =>
     rows.map((row): CheckQuery => ({ text: `COPY ${textOf(row, 'relation')} TO STDOUT` })),
-  judge: (_plan, _facts, [rows = [], ...counts]) =>
-    rows.flatMap((row, index) => judge(textOf(row, 'relation'), counts[index]?.[0])),
+  judge: (_plan, { server }, [rows = [], ...counts]) =>
+    rows.flatMap((row, index) => judge(textOf(row, 'relation'), counts[index]?.[0], server.schema)),
 };
 
 const hypertables = (plan: PolicyPlan, facts: Facts): readonly string[] =>
@@ -35,7 +36,7 @@ const hypertables = (plan: PolicyPlan, facts: Facts): readonly string[] =>
     .filter(({ relation }) => relation.kind === 'hypertable')
     .map(({ relation }) => relation.name);
 
-function judge(relation: string, row: CatalogRow | undefined): readonly Finding[] {
+function judge(relation: string, row: CatalogRow | undefined, schema: string): readonly Finding[] {
   const rows = row === undefined ? 0 : numberOf(row, 'copied');
   if (rows === 0) return [];
   return [
@@ -46,21 +47,21 @@ function judge(relation: string, row: CatalogRow | undefined): readonly Finding[
       severity: 'critical',
       expected: 'all rows in chunks',
       actual: `${counted(rows, 'row')} in the root table ${relation}, written while TimescaleDB was switched off: no query sees ${rows === 1 ? 'it' : 'them'}`,
-      remedy: `as superuser, in this database: ${moveRows(relation)}`,
+      remedy: `as superuser, in this database: ${moveRows(relation, qualified(schema, relation))}`,
     },
   ];
 }
 
 /** One transaction, locked against writers: no row is lost or doubled. A row that is in a chunk already stays once. */
-function moveRows(relation: string): string {
+function moveRows(relation: string, table: string): string {
   return [
     'BEGIN',
-    `LOCK TABLE ONLY ${relation}`,
+    `LOCK TABLE ONLY ${table}`,
     'SET LOCAL timescaledb.restoring = on',
-    `CREATE TEMP TABLE root_rows ON COMMIT DROP AS SELECT * FROM ONLY ${relation}`,
-    `TRUNCATE ONLY ${relation}`,
+    `CREATE TEMP TABLE root_rows ON COMMIT DROP AS SELECT * FROM ONLY ${table}`,
+    `TRUNCATE ONLY ${table}`,
     'SET LOCAL timescaledb.restoring = off',
-    `INSERT INTO ${relation} SELECT * FROM root_rows${onConflict(relation)}`,
+    `INSERT INTO ${table} SELECT * FROM root_rows${onConflict(relation)}`,
     'COMMIT;',
   ].join('; ');
 }

@@ -120,7 +120,7 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
   if (row['stuck'] === true) {
     return stalled(
       `job ${job} has no next start: a failover interrupted it`,
-      `${wake} TimescaleDB 2.26.4 mends this itself`,
+      `${wake} -- TimescaleDB 2.26.4 mends this itself`,
     );
   }
   // Failing jobs are put off by up to five intervals, so overdue means nobody started a job whose time had come. A job
@@ -131,7 +131,7 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
     return {
       verdict: 'lagging',
       actual: `job ${job} was due ${hours(sinceDue)} ago`,
-      remedy: `${wake} If many are late: too few workers (timescaledb.max_background_workers)`,
+      remedy: `${wake} -- if many are late: too few workers (timescaledb.max_background_workers)`,
     };
   }
   const [failures, code, message] = [

@@ -3,7 +3,7 @@ import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { flagOf, textOf } from '../row.ts';
-import { identifier } from '../statement.ts';
+import { identifier, qualified } from '../statement.ts';
 
 const CHECK = 'withheld';
 
@@ -39,15 +39,16 @@ export const withheldCheck: PolicyCheck = {
   name: CHECK,
   about: 'no trigger, rule or row level security takes away rows',
   queries: () => [TRIGGERS, RULES, ROW_SECURITY].map((text) => ({ text, values: [OUR_TABLES] })),
-  judge: (_plan, _facts, [triggers = [], rules = [], tables = []]) => [
-    ...triggers.flatMap(judgeTrigger),
-    ...rules.map(judgeRule),
-    ...tables.map(judgeRowSecurity),
+  judge: (_plan, { server: { schema } }, [triggers = [], rules = [], tables = []]) => [
+    ...triggers.flatMap((row) => judgeTrigger(row, schema)),
+    ...rules.map((row) => judgeRule(row, schema)),
+    ...tables.map((row) => judgeRowSecurity(row, schema)),
   ],
 };
 
-function judgeTrigger(row: CatalogRow): readonly Finding[] {
+function judgeTrigger(row: CatalogRow, schema: string): readonly Finding[] {
   const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
+  const table = qualified(schema, relation);
   const finding = { check: CHECK, subject: `${relation} trigger ${name}` };
   const withholds = flagOf(row, 'withholds');
   if (flagOf(row, 'disabled')) {
@@ -57,7 +58,7 @@ function judgeTrigger(row: CatalogRow): readonly Finding[] {
         ...{ ...finding, verdict: 'paused', severity: 'critical' },
         expected: 'the triggers of TimescaleDB are enabled',
         actual: `${name} of ${relation} is disabled: aggregates do not see what changes, or rows go to the root table`,
-        remedy: `ALTER TABLE ${relation} ENABLE TRIGGER ${identifier(name)};`,
+        remedy: `ALTER TABLE ${table} ENABLE TRIGGER ${identifier(name)};`,
       },
     ];
   }
@@ -67,29 +68,30 @@ function judgeTrigger(row: CatalogRow): readonly Finding[] {
       ...{ ...finding, verdict: 'extra', severity: withholds ? 'critical' : 'info' },
       expected: 'no trigger before each row',
       actual: `${name} calls ${textOf(row, 'function')}, which ${withholds ? 'returns NULL: rows are taken away without an error' : 'may change rows or take them away'}`,
-      remedy: `DROP TRIGGER ${identifier(name)} ON ${relation};`,
+      remedy: `DROP TRIGGER ${identifier(name)} ON ${table};`,
     },
   ];
 }
 
-function judgeRule(row: CatalogRow): Finding {
+function judgeRule(row: CatalogRow, schema: string): Finding {
   const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
   return {
     ...{ check: CHECK, subject: `${relation} rule ${name}`, verdict: 'extra', severity: 'critical' },
     expected: 'no rule with DO INSTEAD',
     actual: `the rule ${name} of ${relation} does something else instead: rows are taken away without an error`,
-    remedy: `DROP RULE ${identifier(name)} ON ${relation};`,
+    remedy: `DROP RULE ${identifier(name)} ON ${qualified(schema, relation)};`,
   };
 }
 
-function judgeRowSecurity(row: CatalogRow): Finding {
+function judgeRowSecurity(row: CatalogRow, schema: string): Finding {
   const [relation, active] = [textOf(row, 'relation'), flagOf(row, 'active')];
-  const force = flagOf(row, 'forced') ? `ALTER TABLE ${relation} NO FORCE ROW LEVEL SECURITY; ` : '';
+  const table = qualified(schema, relation);
+  const force = flagOf(row, 'forced') ? `ALTER TABLE ${table} NO FORCE ROW LEVEL SECURITY; ` : '';
   return {
     ...{ check: CHECK, subject: `${relation} row security`, verdict: 'extra' },
     severity: active ? 'critical' : 'warning',
     expected: 'no row level security',
     actual: `row level security is on for ${relation}: ${active ? 'this role' : 'another role than its owner'} sees and writes only what a policy allows`,
-    remedy: `${force}ALTER TABLE ${relation} DISABLE ROW LEVEL SECURITY;`,
+    remedy: `${force}ALTER TABLE ${table} DISABLE ROW LEVEL SECURITY;`,
   };
 }

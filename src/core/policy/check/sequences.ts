@@ -1,0 +1,103 @@
+import type { CatalogRow } from '../catalog.ts';
+import type { CheckQuery, PolicyCheck } from '../check.ts';
+import type { Finding } from '../finding.ts';
+import { OUR_TABLES } from '../our-tables.ts';
+import type { RepairStep } from '../repair.ts';
+import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
+import { identifier, literal, qualified } from '../statement.ts';
+
+const CHECK = 'sequences';
+
+const SEQUENCES = `
+SELECT c.relname::text AS relation, a.attname::text AS "column", format('%I.%I', n.nspname, q.relname) AS sequence,
+  s.seqmax::float8 AS most, s.seqincrement::float8 AS step
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+JOIN pg_depend d ON d.refobjid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass
+  AND d.deptype IN ('a', 'i')
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+JOIN pg_sequence s ON s.seqrelid = d.objid JOIN pg_class q ON q.oid = s.seqrelid AND q.relnamespace = n.oid
+WHERE c.relname = ANY ($1::text[]) AND has_table_privilege(c.oid, 'SELECT')
+  AND CASE WHEN q.relkind = 'S' THEN has_sequence_privilege(q.oid, 'SELECT') END
+  AND s.seqincrement > 0 ORDER BY 1, 2`;
+
+// Whether the last value was given out is known by the sequence alone.
+const state = (row: CatalogRow): CheckQuery => ({
+  text: `SELECT last_value::float8 AS last, is_called AS called,
+  (SELECT max(${identifier(textOf(row, 'column'))}) FROM ${identifier(textOf(row, 'relation'))})::float8 AS highest
+FROM ${textOf(row, 'sequence')}`,
+});
+
+/** Rows that were copied with their ids leave the sequence behind; what is registered anew then gets an id that is taken. */
+export const sequencesCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'the next id of a table is one that is free',
+  queries: () => [{ text: SEQUENCES, values: [OUR_TABLES] }],
+  lookAgain: (_plan, _facts, [rows = []]) => rows.map(state),
+  judge: (_plan, { server }, answers) =>
+    sequencesOf(answers).flatMap((sequence) => judge(sequence, server.schema)),
+  repair: {
+    steps: ({ facts, answers }) =>
+      sequencesOf(answers).flatMap((sequence) => steps(sequence, facts.server.schema)),
+  },
+};
+
+interface Sequence {
+  readonly relation: string;
+  readonly column: string;
+  /** Qualified and quoted. */
+  readonly name: string;
+  readonly most: number;
+  readonly next: number;
+  readonly highest: number;
+}
+
+function sequencesOf([rows = [], ...states]: readonly (readonly CatalogRow[])[]): readonly Sequence[] {
+  return rows.flatMap((row, index) => {
+    const now = states[index]?.[0];
+    if (now === undefined) return [];
+    const last = numberOf(now, 'last');
+    return {
+      relation: textOf(row, 'relation'),
+      column: textOf(row, 'column'),
+      name: textOf(row, 'sequence'),
+      most: numberOf(row, 'most'),
+      next: flagOf(now, 'called') ? last + numberOf(row, 'step') : last,
+      highest: optionalNumber(now, 'highest') ?? 0,
+    };
+  });
+}
+
+const isBehind = ({ next, highest }: Sequence): boolean => next <= highest;
+const isUsedUp = ({ next, highest, most }: Sequence): boolean => Math.max(next, highest + 1) > most;
+
+function statements(sequence: Sequence, schema: string): readonly string[] {
+  const { relation, column, name } = sequence;
+  const highest = `(SELECT max(${identifier(column)}) FROM ${qualified(schema, relation)})`;
+  return [
+    ...(isUsedUp(sequence) ? [`ALTER SEQUENCE ${name} NO MAXVALUE`] : []),
+    ...(isBehind(sequence) ? [`SELECT setval(${literal(name)}, ${highest})`] : []),
+  ];
+}
+
+function judge(sequence: Sequence, schema: string): readonly Finding[] {
+  const { relation, column, name, next, highest, most } = sequence;
+  const sql = statements(sequence, schema);
+  if (sql.length === 0) return [];
+  const effect = `no new row of ${relation} can be stored`;
+  return [
+    {
+      ...{ check: CHECK, subject: relation, verdict: 'stalled', severity: 'critical' },
+      expected: `${name} goes on above the highest ${column}`,
+      actual: isBehind(sequence)
+        ? `its next value is ${next}, and the highest ${column} is ${highest}: ${effect}`
+        : `its next value is ${next}, and it ends at ${most}: ${effect}`,
+      remedy: sql.map((statement) => `${statement};`).join(' '),
+    },
+  ];
+}
+
+const steps = (sequence: Sequence, schema: string): readonly RepairStep[] =>
+  statements(sequence, schema).map((sql) => ({
+    ...{ check: CHECK, subject: sequence.relation, effect: 'settings', sql },
+    about: `${sequence.name} goes on above the highest ${sequence.column}`,
+  }));
