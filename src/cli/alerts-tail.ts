@@ -13,6 +13,7 @@ import { withDatabase } from './database.ts';
 import { followFile } from './follow-file.ts';
 import { jsonLine } from './rows.ts';
 import { createPaint, wantsColor } from './terminal.ts';
+import { reportUnknownNames } from './unknown-names.ts';
 
 interface TailOptions extends Selection {
   readonly config?: string;
@@ -90,6 +91,7 @@ async function tailDatabase(cli: Cli, config: Config, options: TailOptions, sign
       const first = options.since?.(Date.now()) ?? new Date(Date.now() - FIRST_LOOK_MS);
       const events = await look(db, watch, first, options);
       events.slice(Math.max(0, events.length - options.lines)).forEach(show);
+      await reportUnknownNames(cli, db, options);
       if (!follow) return;
       cli.stderr.write('fieldwatch: watching, Ctrl-C ends it\n');
       await followDatabase(cli, db, watch, options, signal, show);

@@ -5,6 +5,7 @@ import { momentArgument, momentOption, numeric, type Moment } from './arguments.
 import { configOption, jsonOption, usage, type Cli, type ExitCode } from './command.ts';
 import { withDatabase, type DatabaseAccess } from './database.ts';
 import { csvOption } from './rows.ts';
+import { reportUnknownNames } from './unknown-names.ts';
 
 /** What every command that reads the database understands. */
 export interface ReadOptions extends Selection, Limited {
@@ -41,13 +42,27 @@ export const withOutputOptions = (command: Command): Command =>
     .option(...jsonOption)
     .addOption(csvOption());
 
+interface NamedOptions extends Selection {
+  readonly config?: string;
+  readonly metric?: string;
+}
+
 /** An action that loads the configuration and has the database for as long as it runs. */
-export const onDatabase = <Options extends { readonly config?: string }>(
+export const onDatabase = <Options extends NamedOptions>(
   cli: Cli,
   run: (db: Db, options: Options) => Promise<ExitCode>,
   access: DatabaseAccess = {},
 ) =>
   cli.action(async (options: Options): Promise<ExitCode> => {
     const { config } = loadConfig({ file: options.config, env: cli.env });
-    return withDatabase(cli, config, (db) => run(db, options), access);
+    return withDatabase(
+      cli,
+      config,
+      async (db) => {
+        const code = await run(db, options);
+        await reportUnknownNames(cli, db, options);
+        return code;
+      },
+      access,
+    );
   });

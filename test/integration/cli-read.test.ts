@@ -126,8 +126,32 @@ describe('readings', () => {
     expect(lines(anomalies.out)).toMatchObject([{ value: 5 }, { value: 9 }]);
   });
 
-  test('nothing found is said, on standard error', async () => {
-    expect(await readings('recent', '--sensor', 'nobody')).toEqual({ code: 0, out: '', err: 'no rows\n' });
+  test('nothing found is said, on standard error, and so is a name that nothing has', async () => {
+    const idle = await readings(
+      'recent',
+      '--sensor',
+      'coldroom-01',
+      '--until',
+      '2020-01-02',
+      '--since',
+      '2020-01-01',
+    );
+    expect(idle).toEqual({ code: 0, out: '', err: 'no rows\n' });
+    const misspelt: [string[], RegExp][] = [
+      [
+        ['recent', '--sensor', 'nobody'],
+        /^no rows\nfieldwatch: no sensor is registered under the key "nobody"; .*sensors list/,
+      ],
+      [['hourly', '--location', 'cold'], /no sensor has the location "cold"/],
+      [['latest', '--metric', 'c02', '--json'], /^fieldwatch: no metric has the name "c02"; .*metrics list/],
+    ];
+    for (const [args, expected] of misspelt) {
+      const { code, err } = await readings(...args);
+      expect([args, code]).toEqual([args, 0]);
+      expect(err).toMatch(expected);
+    }
+    expect((await readings('latest', '--metric', 'co2', '--location', 'coldroom')).err).toBe('');
+    expect((await readings('latest', '--metric', 'rssi')).err).toBe('');
   });
 
   test('usage errors exit 2', async () => {

@@ -1,0 +1,30 @@
+import type { Db, Selection } from '../queries/db.ts';
+import { unknownNames } from '../queries/unknown-names.ts';
+import type { Cli } from './command.ts';
+import { withInvocation } from './invocation.ts';
+
+interface Names extends Selection {
+  readonly metric?: string | undefined;
+}
+
+/** Says on standard error which names of a selection nothing has: a misspelt name gives no rows, as an idle sensor does. */
+export async function reportUnknownNames(
+  cli: Pick<Cli, 'stderr' | 'invocation'>,
+  db: Db,
+  names: Names,
+): Promise<void> {
+  const unknown = await unknownNames(db, names);
+  const say = (line: string) => cli.stderr.write(`fieldwatch: ${withInvocation(line, cli.invocation)}\n`);
+  if (unknown.sensor)
+    say(
+      `no sensor is registered under the key ${JSON.stringify(names.sensor)}; \`fieldwatch sensors list\` shows the keys`,
+    );
+  if (unknown.location)
+    say(
+      `no sensor has the location ${JSON.stringify(names.location)}; \`fieldwatch readings locations\` shows those there are`,
+    );
+  if (unknown.metric)
+    say(
+      `no metric has the name ${JSON.stringify(names.metric)}; \`fieldwatch metrics list\` shows the names beyond temperature, humidity, pressure, battery and rssi`,
+    );
+}
