@@ -66,6 +66,11 @@ function segmentFaults(config: RouteConfig, names: ReadonlySet<string>): RouteFa
       path: ['topic'],
       message: 'a scalar needs its metric: name a segment {metric}, or set metric',
     });
+  if (config.codec === 'line-protocol' && config.metric !== undefined && !config.metric.includes('{field}'))
+    faults.push({
+      path: ['metric'],
+      message: 'the names of line protocol need {field}, such as "{measurement}_{field}"',
+    });
   if (config.value_path !== undefined && config.metric === undefined && !names.has('metric'))
     faults.push({
       path: ['value_path'],

@@ -103,3 +103,25 @@ describe('pattern', () => {
     expect(read(route, 'x'.repeat(100))).toBe('no_metrics');
   });
 });
+
+describe('names of line protocol', () => {
+  const read = (route: object, payload: string): unknown =>
+    plain(
+      feed(routerOf([{ codec: 'line-protocol', topic: 't', device_tag: 'host', ...route }]), {
+        topic: 't',
+        payload,
+      }),
+    );
+
+  test('from measurement, tags and field; a tag that is not there is left out with its separator', () => {
+    const payload = 'cpu,host=a,cpu=cpu0 idle=1,user=2\nmem,host=a used=5i';
+    expect(read({ metric: '{measurement}.{cpu}.{field}' }, payload)).toEqual([
+      expect.objectContaining({ metrics: { 'cpu.cpu0.idle': 1, 'cpu.cpu0.user': 2, 'mem.used': 5 } }),
+    ]);
+    expect(read({}, payload)).toEqual([expect.objectContaining({ metrics: { idle: 1, user: 2, used: 5 } })]);
+  });
+
+  test('without {field} they would be one', () => {
+    expect(() => read({ metric: '{measurement}' }, 'a,host=b c=1')).toThrow(/need \{field\}/);
+  });
+});

@@ -116,7 +116,10 @@ const routeShape = z.strictObject({
     .string()
     .min(1)
     .optional()
-    .describe('the metric of a single value (scalar, or value in JSON), where the topic has no {metric}'),
+    .describe(
+      'the metric of a single value (scalar, or value in JSON), where the topic has no {metric}; ' +
+        'line protocol: its name from {measurement}, {field} and tags',
+    ),
   metric_map: z.record(z.string(), z.string().min(1)).optional().describe('name as sent: name of the metric'),
   where: z
     .record(z.string(), z.union([scalar, z.array(scalar).min(1)]))

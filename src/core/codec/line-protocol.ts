@@ -11,12 +11,29 @@ import { decodeText } from './text.ts';
 /** Powers of ten from the precision to microseconds. */
 const SHIFT = { s: 6, ms: 3, us: 0, ns: -3 } as const;
 
-function pointDraft({ tags, fields, repeated, time }: LinePoint, shift: number): Element {
+type NameOf = (point: LinePoint, field: string) => string;
+
+const fieldName: NameOf = (_, field) => field;
+
+/**
+ * `{measurement}_{cpu}_{field}`: the name of a metric from the measurement, tags and the field. A tag that a line does not
+ * have is left out with the separator behind it.
+ */
+function nameFrom(template: string): NameOf {
+  return ({ measurement, tags }, field) =>
+    template.replace(/\{([^{}]+)\}([_./:-]?)/g, (_, key: string, separator: string) => {
+      const text = key === 'field' ? field : key === 'measurement' ? measurement : tags.get(key);
+      return text === undefined || text === '' ? '' : text + separator;
+    });
+}
+
+function pointDraft(point: LinePoint, shift: number, nameOf: NameOf): Element {
+  const { tags, fields, repeated, time } = point;
   // Tags are the record: `device_path: /host` finds them.
   const record = emptyDoc();
   for (const [key, value] of tags) record[key] = value;
   const metrics = emptyDoc();
-  for (const [key, value] of fields) metrics[key] = value;
+  for (const [key, value] of fields) metrics[nameOf(point, key)] = value;
   const timeUs = time === undefined ? undefined : shiftDecimal(time, shift);
   // Null: a tag that is called `time` is none.
   const draft: Draft = { record, metrics, timeUs, time: null, verbatim: true };
@@ -26,7 +43,7 @@ function pointDraft({ tags, fields, repeated, time }: LinePoint, shift: number):
   return { ...draft, losses };
 }
 
-function decodeLines(bytes: Uint8Array, shift: number, limits: Limits): Payload {
+function decodeLines(bytes: Uint8Array, shift: number, nameOf: NameOf, limits: Limits): Payload {
   const text = decodeText(bytes);
   if (typeof text !== 'string') return text;
   const reader = new LineReader(text, limits.max_metrics);
@@ -36,7 +53,7 @@ function decodeLines(bytes: Uint8Array, shift: number, limits: Limits): Payload 
     if (line === undefined) continue;
     if (records.length === limits.max_readings) return rejectPayload('too_many_readings');
     records.push(
-      'point' in line ? pointDraft(line.point, shift) : { fault: line.code, detail: line.message },
+      'point' in line ? pointDraft(line.point, shift, nameOf) : { fault: line.code, detail: line.message },
     );
   }
   return { kind: 'records', records };
@@ -47,6 +64,7 @@ export const lineProtocol: CodecKind = {
   summary: 'InfluxDB line protocol, as Telegraf publishes it',
   create: (config: RouteConfig) => {
     const shift = SHIFT[config.precision ?? 'ns'];
-    return { decode: (bytes, { limits }) => decodeLines(bytes, shift, limits) };
+    const nameOf = config.metric === undefined ? fieldName : nameFrom(config.metric);
+    return { decode: (bytes, { limits }) => decodeLines(bytes, shift, nameOf, limits) };
   },
 };

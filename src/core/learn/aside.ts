@@ -1,5 +1,6 @@
 import { isObject, own } from '../mapping/document.ts';
 import type { Observed } from './observed.ts';
+import { COMMA_NUMBER } from './texts.ts';
 
 const DISCOVERY = [
   'state_topic',
@@ -30,7 +31,10 @@ export function reasonToLeave(message: Observed): string | undefined {
       return 'LoRaWAN gateway, behind the network server';
   if (levels.slice(-2).some((level) => COMMAND.test(level))) return 'a command, not a measurement';
   if (isPresence(message, last)) return 'availability of a device or program';
-  if (content.kind === 'text') return 'text that is no number';
+  if (content.kind === 'text')
+    return content.text.split('\n').every((line) => line.trim() === '' || COMMA_NUMBER.test(line))
+      ? 'a number with a decimal comma, or two whole numbers: codec csv can be told which (csv.decimal, csv.separator)'
+      : 'text that is no number';
   if (content.kind === 'binary')
     return 'bytes of no format that is known (a protobuf of yours: codec protobuf)';
   if (content.kind === 'tree' && !hasNumber(content.value, 0)) return 'no number in it';

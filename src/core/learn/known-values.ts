@@ -25,13 +25,20 @@ const victron: ValueTree = {
       : undefined,
 };
 
+/** The number of a command class and of an endpoint, where topics are made of value ids but nodes have names. */
+const byNumbers = (levels: readonly string[]): number =>
+  levels.findIndex(
+    (level, at) =>
+      at >= 2 && /^\d{2,3}$/.test(level) && Number(level) >= 0x20 && /^\d{1,3}$/.test(levels[at + 1] ?? ''),
+  );
+
 /** zwave-js-ui, by names or by ids: <prefix>/[<location>/]<node>/<class>/<endpoint>/<property>[/<key>]. */
 const zwave: ValueTree = {
   routeOf: (message) => {
     const { levels, document } = message;
     const named = levels.findIndex((level) => /^endpoint_\d+$/.test(level));
     const byId = levels.findIndex((level) => /^nodeID_\d+$/.test(level));
-    const classAt = named >= 0 ? named - 1 : byId + 1;
+    const classAt = named >= 0 ? named - 1 : byId >= 0 ? byId + 1 : byNumbers(levels);
     if (classAt < 2 || classAt > 3 || classAt + 2 > levels.length - 1 || !hasValue(message)) return undefined;
     if (document === undefined || !Object.hasOwn(document, 'time')) return undefined;
     const [prefix = ''] = levels;

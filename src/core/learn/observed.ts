@@ -8,8 +8,7 @@ import type { Limits } from '../mapping/context.ts';
 import { isObject, own, type Doc } from '../mapping/document.ts';
 import { isNumericText } from '../mapping/value.ts';
 import type { Millis } from '../reading.ts';
-import type { RouteConfig } from '../route-config.ts';
-import { textRoute } from './texts.ts';
+import { readText, type ReadText } from './texts.ts';
 
 /** A message as it was heard. */
 export interface Heard {
@@ -25,7 +24,7 @@ export type Content =
   | { readonly kind: 'empty' | 'number' | 'binary' }
   | { readonly kind: 'text' | 'lines'; readonly text: string }
   /** Separated values, or pairs in text: `route` reads them. */
-  | { readonly kind: 'table'; readonly route: RouteConfig }
+  | ({ readonly kind: 'table' } & ReadText)
   /** An object or an array; `codec` is what reads it. */
   | { readonly kind: 'tree' | 'senml'; readonly codec: 'json' | 'cbor' | 'msgpack'; readonly value: unknown };
 
@@ -68,8 +67,8 @@ function contentOf(bytes: Uint8Array, limits: Limits): Content {
     if (decoded.kind === 'document') return tree('json', decoded.value);
   }
   if (LINE.test(text)) return { kind: 'lines', text };
-  const route = /^\s*[[{]/.test(text) ? undefined : textRoute(text);
-  return route === undefined ? { kind: 'text', text } : { kind: 'table', route };
+  const found = /^\s*[[{]/.test(text) ? undefined : readText(text);
+  return found === undefined ? { kind: 'text', text } : { kind: 'table', ...found };
 }
 
 function binary(bytes: Uint8Array, limits: Limits): Content {

@@ -12,8 +12,9 @@ import {
   type ScalarTopic,
 } from './own-topics.ts';
 import { recordShape } from './records.ts';
+import { isLocalTime } from './recognition.ts';
 import { commonLevels, groupTopics, namePattern, type TopicFacts, type TopicGroup } from './structure.ts';
-import { lineTags } from './lines.ts';
+import { hasSeveralMeasurements, lineFacts } from './lines.ts';
 
 /** More than a person reads; beyond it the topics have no structure, and more routes would only cost. */
 const MAX_ROUTES = 100;
@@ -25,12 +26,14 @@ export function ownRoutes(all: readonly Observed[]): OwnRoute[] {
   const single = groupedBy(byKind.get('tree') ?? [], isSingleValue);
   const values = namedTopics(single.get(true) ?? [], false);
   const trees = [...(single.get(false) ?? []), ...values.others];
+  const lines = byKind.get('lines') ?? [];
+  const several = hasSeveralMeasurements(lines.flatMap((topic) => topic.messages));
   const routes = [
     ...known,
     ...valueRoutes(values.named, 'json'),
     ...largest(groupTopics(trees)).map(treeRoute),
     ...largest(groupTopics(byKind.get('senml') ?? [])).map(senmlRoute),
-    ...largest(groupTopics(byKind.get('lines') ?? [])).map(lineRoute),
+    ...largest(groupTopics(lines)).map((group) => lineRoute(group, several)),
     ...largest(groupTopics(byKind.get('table') ?? [])).map(tableRoute),
     ...valueRoutes(namedTopics(byKind.get('number') ?? [], true).named, 'scalar'),
   ];
@@ -151,13 +154,16 @@ function tableRoute(group: TopicGroup<OwnTopic>): OwnRoute {
   const { topic, device } = namesOf(group, false);
   return {
     route: { topic, ...route, ...compressionOf(samples), ...(device === undefined ? {} : { device }) },
-    localTimes: [],
+    localTimes: samples.flatMap(({ content, retain, receivedAtMs }) => {
+      const text = content.kind === 'table' ? content.time : undefined;
+      return isLocalTime(text) && !retain ? [{ text, receivedAtMs }] : [];
+    }),
   };
 }
 
-function lineRoute(group: TopicGroup<OwnTopic>): OwnRoute {
+function lineRoute(group: TopicGroup<OwnTopic>, several: boolean): OwnRoute {
   const samples = samplesOf(group);
-  const { tag, precision } = lineTags(samples);
+  const { tag, metric, precision } = lineFacts(samples, several);
   const { topic, device } = namesOf(group, tag !== undefined);
   return {
     route: {
@@ -165,6 +171,7 @@ function lineRoute(group: TopicGroup<OwnTopic>): OwnRoute {
       topic,
       ...compressionOf(samples),
       ...(tag === undefined ? {} : { device_tag: tag }),
+      ...(metric === undefined ? {} : { metric }),
       ...(device === undefined ? {} : { device }),
       ...(precision === undefined || precision === 'ns' ? {} : { precision }),
     },

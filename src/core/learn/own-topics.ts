@@ -108,8 +108,7 @@ function metricLevel(topics: readonly OwnTopic[], usual: boolean): number | unde
   // Nothing but the metric: nothing that could be the device.
   if (places.length < 2) return undefined;
   const quantity = places.find((at) => sayQuantities(topics.map((topic) => topic.levels[at] ?? '')));
-  // The first level alone may be a building, or whatever the broker serves.
-  if (quantity !== undefined && (quantity > 0 || usual)) return quantity;
+  if (quantity !== undefined) return quantity;
   return usual || variesForOneDevice(topics, end) ? end : undefined;
 }
 

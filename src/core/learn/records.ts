@@ -1,11 +1,13 @@
 import { isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
-import { DEVICE_KEYS } from '../mapping/device.ts';
+import { DEVICE_KEYS, usualDevice } from '../mapping/device.ts';
 import { parseTime } from '../mapping/instant.ts';
 import { TIME_KEYS } from '../mapping/time.ts';
+import { isNumericText } from '../mapping/value.ts';
 import { UTC } from '../mapping/zone.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { hasNumber } from './aside.ts';
-import { singleValueKey } from './quantity.ts';
+import { groupedBy } from './grouped.ts';
+import { isQuantity, singleValueKey } from './quantity.ts';
 import { isLocalTime } from './recognition.ts';
 import { textFields } from './text-fields.ts';
 import type { Observed } from './observed.ts';
@@ -56,7 +58,7 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
     })),
   );
   const record = split[0]?.record ?? {};
-  const rootPairs = pairKeys(first);
+  const rootPairs = pairKeys(first) ?? pairPerMessage(split);
   const pairTime = pairTimeKey(
     rootPairs === undefined ? record : first,
     documents[0]?.message.receivedAtMs ?? 0,
@@ -74,9 +76,7 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
     config: {
       ...(items === undefined ? {} : { items: pointerTo(items) }),
       ...inner,
-      ...(device === undefined || isUsual(device.key, DEVICE_KEYS)
-        ? {}
-        : { device_path: pointerTo(device.key) }),
+      ...(device === undefined || device.isUsual ? {} : { device_path: pointerTo(device.key) }),
       ...(time === undefined || isUsual(time.slice(1), TIME_KEYS) ? {} : { time: { path: time } }),
     },
     devices: device?.values,
@@ -124,6 +124,45 @@ const pairKeys = (value: unknown): PairKeys | undefined => {
   return { name, value: deeper === undefined ? [number] : [number, deeper] };
 };
 
+const CHANNEL_KEYS = ['ch', 'channel', 'port', 'register', 'address', 'idx', 'index'];
+
+/**
+ * A message for each value: `{"sensor": "temperature", "value": 21.5}`. The name is the metric's where it varies for one
+ * topic and says quantities, or numbers channels.
+ */
+function pairPerMessage(split: readonly Split[]): PairKeys | undefined {
+  const [{ record: first } = { record: {} }] = split;
+  const value = Object.keys(first).find((key) => VALUE_KEYS.includes(key.toLowerCase()));
+  const isPair = ({ record, outer }: Split): boolean =>
+    (outer === undefined || outer === record) && value !== undefined && isPlainNumber(own(record, value));
+  if (value === undefined || !split.every(isPair)) return undefined;
+  const namesOf = (list: readonly Split[], key: string): unknown[] => [
+    ...new Set(list.map(({ record }) => own(record, key))),
+  ];
+  const topics = [...groupedBy(split, ({ message }) => message.topic).values()];
+  const isMetric = (key: string): boolean => {
+    const names = namesOf(split, key);
+    const isChannel = CHANNEL_KEYS.includes(key.toLowerCase());
+    const says = (name: unknown): boolean =>
+      isChannel ? Number.isSafeInteger(name) : typeof name === 'string' && isQuantity(name);
+    const isNamed = (name: unknown): boolean => typeof name === 'string' || isChannel;
+    return (
+      names.length < split.length &&
+      names.every(isNamed) &&
+      names.filter(says).length * 2 >= names.length &&
+      topics.some((list) => namesOf(list, key).length > 1)
+    );
+  };
+  const wanted = [...NAME_KEYS.filter((key) => key !== 'id'), ...CHANNEL_KEYS];
+  const name = Object.keys(first).find((key) => wanted.includes(key.toLowerCase()) && isMetric(key));
+  return name === undefined ? undefined : { name, value: [value] };
+}
+
+const isPlainNumber = (value: unknown): boolean =>
+  typeof value === 'number' ||
+  typeof value === 'boolean' ||
+  (typeof value === 'string' && isNumericText(value));
+
 /** The member that holds the records of a batch. */
 function itemsOf(document: unknown): string | undefined {
   if (!isObject(document)) return undefined;
@@ -164,6 +203,7 @@ function innerOf(record: Doc): RouteConfig {
 interface Split {
   readonly record: Doc;
   readonly outer: Doc | undefined;
+  readonly message: Observed;
 }
 
 /** The usual key for the time, or another that holds one in every record. */
@@ -204,24 +244,94 @@ function pairTimeKey(holder: unknown, receivedAtMs: number): string | undefined 
 /** So many messages with an id each, of which none comes back: they number the messages. */
 const NUMBERED = 4;
 
-function deviceKey(split: readonly Split[], except?: string): { key: string; values: string[] } | undefined {
-  const valueOf = ({ record, outer }: Split, key: string): unknown =>
-    own(record, key) ?? own(outer ?? {}, key);
+interface DeviceKey {
+  readonly key: string;
+  readonly values: string[];
+  /** A route finds it without being told where it is. */
+  readonly isUsual: boolean;
+}
+
+const named = ({ record, outer }: Split, key: string): unknown => own(record, key) ?? own(outer ?? {}, key);
+
+function deviceKey(split: readonly Split[], except?: string): DeviceKey | undefined {
+  const [first] = split;
+  if (first === undefined) return undefined;
+  // Pairs are metrics of one record, told apart by their names.
+  const found =
+    keyThatStays(split, first, except) ?? (except === undefined ? keyThatSeparates(split) : undefined);
+  if (found === undefined) return undefined;
+  const isUsual = split.every((one) => {
+    const usual = usualDevice(one.record, except) ?? (one.outer && usualDevice(one.outer, except));
+    return usual === named(one, found);
+  });
+  return { key: found, values: [...new Set(split.map((one) => String(named(one, found))))], isUsual };
+}
+
+/** The first of the usual keys whose values come back, else one that names things though each was heard once. */
+function keyThatStays(split: readonly Split[], first: Split, except: string | undefined): string | undefined {
   const isName = (value: unknown): boolean =>
     (typeof value === 'string' && value !== '') || (typeof value === 'number' && Number.isSafeInteger(value));
   const everywhere = (key: string): boolean =>
-    key !== except && split.every((one) => isName(valueOf(one, key)));
-  const [first] = split;
-  if (first === undefined) return undefined;
-  const others = [...Object.keys(first.record), ...Object.keys(first.outer ?? {})].filter((key) =>
-    DEVICE_NAMES.test(key),
+    key !== except && split.every((one) => isName(named(one, key)));
+  const valuesOf = (key: string): string[] => [...new Set(split.map((one) => String(named(one, key))))];
+  const topics = new Set(split.map(({ message }) => message.topic)).size;
+  const others = [...Object.keys(first.record), ...Object.keys(first.outer ?? {})].filter(
+    (key) => DEVICE_NAMES.test(key) || (SENDER.test(key) && everywhere(key) && valuesOf(key).length > topics),
   );
   const isMeter = 'meter' in first.record && 'media' in first.record;
   const keys = [...(isMeter ? ['id'] : []), ...DEVICE_KEYS, ...others].filter(everywhere);
-  const valuesOf = (key: string): string[] => [...new Set(split.map((one) => String(valueOf(one, key))))];
-  const repeats = (key: string): boolean => split.length < NUMBERED || valuesOf(key).length < split.length;
-  const key = keys.find(repeats) ?? keys.find((one) => !numbersEvents(one, valuesOf(one)));
-  return key === undefined ? undefined : { key, values: valuesOf(key) };
+  const repeats = (key: string): boolean =>
+    split.length < NUMBERED || (valuesOf(key).length < split.length && !countsMessages(split, key));
+  return keys.find(repeats) ?? keys.find((one) => !numbersEvents(one, valuesOf(one)));
+}
+
+/** Who sent a message that another one passed on: a device only where there are several. */
+const SENDER = /^(?:from|sender|origin(?:ator)?)$/i;
+
+/** Each device counts its own messages: the numbers come back, but under another topic only, and they rise in each. */
+function countsMessages(split: readonly Split[], key: string): boolean {
+  if (THING.test(key)) return false;
+  const byTopic = groupedBy(split, ({ message }) => message.topic);
+  const lists = [...byTopic.values()].map((list) =>
+    list.map((one) => Number(/\d+$/.exec(String(named(one, key)))?.[0])),
+  );
+  const rises = (numbers: readonly number[]): boolean =>
+    numbers.every((number, at) => at === 0 || number > (numbers[at - 1] ?? NaN));
+  return lists.some((numbers) => numbers.length > 2) && lists.every(rises);
+}
+
+/** Members that may tell the records of one message apart. */
+const SEPARATES =
+  /(?:id|name|addr(?:ess)?|index|idx|no|nr|number|port|slot|channel|ch|unit|node|type|tag|label|key)$/i;
+
+/** Records of one message that would be one reading of other values: the member that keeps them apart, if there is one. */
+function keyThatSeparates(split: readonly Split[]): string | undefined {
+  const batches = [...groupedBy(split, ({ message }) => message).values()].filter(
+    (batch) => batch.length > 1,
+  );
+  const [[first] = []] = batches;
+  if (first === undefined) return undefined;
+  const isTime = (key: string): boolean => TIME_NAMES.test(key);
+  const timesOf = ({ record }: Split): unknown[] =>
+    Object.keys(record)
+      .filter(isTime)
+      .map((key) => record[key]);
+  // Records of other times are one device's, one after the other.
+  const isOneTime = (batch: readonly Split[]): boolean =>
+    new Set(batch.map((one) => JSON.stringify(timesOf(one).map(String)))).size < batch.length;
+  if (!batches.some(isOneTime)) return undefined;
+  return Object.keys(first.record).find((key) => {
+    const values = (batch: readonly Split[]): Set<unknown> =>
+      new Set(batch.map(({ record }) => own(record, key)));
+    const isPlain = (value: unknown): boolean => typeof value === 'string' || Number.isSafeInteger(value);
+    return (
+      SEPARATES.test(key) &&
+      !isTime(key) &&
+      split.every(({ record }) => isPlain(own(record, key))) &&
+      batches.every((batch) => values(batch).size === batch.length) &&
+      (batches.length === 1 || values(split).size < split.length)
+    );
+  });
 }
 
 /** Keys that name a thing, though each was heard only once. */

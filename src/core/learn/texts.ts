@@ -1,4 +1,6 @@
+import { parseTime } from '../mapping/instant.ts';
 import { isNumericText } from '../mapping/value.ts';
+import { UTC } from '../mapping/zone.ts';
 import type { RouteConfig } from '../route-config.ts';
 
 const MAX_LINES = 20;
@@ -10,13 +12,26 @@ const PAIRS_ROUTE: RouteConfig = {
   pivot: { items: '', name: '/name', value: '/value' },
 };
 
+export interface ReadText {
+  readonly route: RouteConfig;
+  /** The time of a row as it is written, where it has one. */
+  readonly time: string | undefined;
+}
+
+const TIME = /^\d{4}-\d{2}-\d{2}[T ]/;
+const isTime = (cell: string): boolean => parseTime(cell, 'iso', UTC) !== undefined;
+
+/** One number with a decimal comma, or two whole numbers: nothing in the text says which. */
+export const COMMA_NUMBER = /^\s*[-+]?\d+,\d{1,3}\s*$/;
+
 /** How text that is no other format may be read: separated values, or pairs such as `T=9,H=80`; undefined: it may not. */
-export function textRoute(text: string): RouteConfig | undefined {
+export function readText(text: string): ReadText | undefined {
   const lines = text
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '')
     .slice(0, MAX_LINES);
-  if ((text.slice(0, 4096).match(PAIR) ?? []).length >= 2) return PAIRS_ROUTE;
+  if (lines.every((line) => COMMA_NUMBER.test(line))) return undefined;
+  if ((text.slice(0, 4096).match(PAIR) ?? []).length >= 2) return { route: PAIRS_ROUTE, time: undefined };
   for (const separator of [';', '\t', ',']) {
     const rows = lines.map((line) => line.split(separator).map((cell) => cell.trim()));
     const width = rows[0]?.length ?? 0;
@@ -26,15 +41,16 @@ export function textRoute(text: string): RouteConfig | undefined {
     const isNumber = (cell: string): boolean => isNumericText(comma ? cell.replace(',', '.') : cell);
     if (last.filter(isNumber).length * 2 < width) continue;
     const header = rows.length > 1 && rows[0]?.every((cell) => cell !== '' && !isNumber(cell)) === true;
-    const columns = last.map((cell, at) => (isNumber(cell) ? `column_${at + 1}` : null));
-    return {
-      codec: 'csv',
-      csv: {
-        ...(header ? { header } : { columns }),
-        ...(separator === ',' ? {} : { separator }),
-        ...(comma ? { decimal: ',' as const } : {}),
-      },
+    const timeAt = last.findIndex((cell) => !isNumber(cell) && TIME.test(cell) && isTime(cell));
+    const columns = last.map((cell, at) =>
+      at === timeAt ? 'time' : isNumber(cell) ? `column_${at + 1}` : null,
+    );
+    const csv = {
+      ...(header ? { header } : { columns }),
+      ...(separator === ',' ? {} : { separator }),
+      ...(comma ? { decimal: ',' as const } : {}),
     };
+    return { route: { codec: 'csv', csv }, time: last[timeAt] };
   }
   return undefined;
 }

@@ -76,7 +76,7 @@ function baseDevice(plan: DevicePlan, fromTopic: string | Fault | undefined, dra
  * The first of the usual keys that holds text or a number, in any case. An object there describes a device, it is no
  * name. `except` is another thing's name.
  */
-function usualDevice(record: Doc, except?: string): unknown {
+export function usualDevice(record: Doc, except?: string): unknown {
   // wmbusmeters: `device` is the receiver, `id` the meter that it heard.
   if (own(record, 'meter') !== undefined && own(record, 'media') !== undefined && isName(own(record, 'id')))
     return own(record, 'id');

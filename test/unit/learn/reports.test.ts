@@ -65,3 +65,152 @@ test('wmbusmeters: the meter, not the receiver', () => {
   }));
   expect(learnFrom(messages).routes.flatMap((route) => route.devices)).toEqual(['1', '2']);
 });
+
+/** One message of each topic and payload in turn, `rounds` times, five seconds apart. */
+const heard = (rounds: number, round: (n: number) => readonly (readonly [string, unknown])[]): Feed[] =>
+  Array.from({ length: rounds }, (_, n) => round(n))
+    .flat()
+    .map(([topic, payload], at) => ({
+      topic,
+      payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+      received_at: new Date(Date.parse('2026-01-15T12:00:00Z') + at * 5000).toISOString(),
+    }));
+
+const ts = (n: number): string => `176847840${n}000000000`;
+
+test.each<[string, Feed[], Record<string, string[]>]>([
+  [
+    'each device counts its own messages: the topic is the device',
+    heard(4, (n) => [
+      ['plant/a/data', { id: n, temperature: 20 + n }],
+      ['plant/b/data', { id: n, temperature: 40 + n }],
+    ]),
+    { a: ['temperature'], b: ['temperature'] },
+  ],
+  [
+    'a number for each message beside the name of the device',
+    heard(6, (n) => [['gw/up', { id: 1000 + n, mac: n % 2 ? 'AA:01' : 'AA:02', temperature: n }]]),
+    { 'AA:01': ['temperature'], 'AA:02': ['temperature'] },
+  ],
+  [
+    'the first level says the quantity',
+    heard(3, (n) => [
+      ['temperature/kitchen', { value: 20 + n }],
+      ['humidity/kitchen', { value: 40 + n }],
+      ['temperature/hall', { value: 18 + n }],
+    ]),
+    { kitchen: ['humidity', 'temperature'], hall: ['temperature'] },
+  ],
+  [
+    'a member says the quantity',
+    heard(3, (n) => [
+      ['m/dev1', { sensor: 'temperature', value: 20 + n }],
+      ['m/dev1', { sensor: 'humidity', value: 40 + n }],
+      ['m/dev2', { sensor: 'temperature', value: 22 + n }],
+    ]),
+    { dev1: ['humidity', 'temperature'], dev2: ['temperature'] },
+  ],
+  [
+    'a member numbers the channel',
+    heard(3, (n) => [
+      ['m/dev1', { ch: 1, value: 20 + n }],
+      ['m/dev1', { ch: 2, value: 40 + n }],
+    ]),
+    { dev1: ['1', '2'] },
+  ],
+  [
+    'OPC UA PubSub: two writers in one message',
+    heard(3, (n) => [
+      [
+        'opcua/json/data/P1/G1',
+        {
+          MessageId: `32235546-05d9-4fd7-97df-ea3ff340000${n}`,
+          MessageType: 'ua-data',
+          PublisherId: 'P1',
+          Messages: [1, 2].map((writer) => ({
+            DataSetWriterId: writer,
+            SequenceNumber: n,
+            Timestamp: `2026-01-15T12:0${n}:00Z`,
+            Payload: { Temperature: { Value: writer * 30 + n } },
+          })),
+        },
+      ],
+    ]),
+    { '1': ['temperature'], '2': ['temperature'] },
+  ],
+  [
+    'Meshtastic: the node, not the gateway that passed it on',
+    heard(3, (n) =>
+      [1111, 2222].map((from) => [
+        'msh/EU/2/json/LongFast/!a1',
+        {
+          from,
+          id: 100_000 + 77 * n + from,
+          payload: { temperature: n },
+          sender: '!a1',
+          timestamp: 1_768_478_400 + n,
+        },
+      ]),
+    ),
+    { '1111': ['payload_temperature'], '2222': ['payload_temperature'] },
+  ],
+  [
+    'zwave-js-ui: value ids below names of nodes',
+    heard(3, (n) => [
+      ['zwave/Kitchen/Multi/49/0/Air_temperature', { time: 1_768_478_400_000 + n, value: 21 + n }],
+      ['zwave/Hall/Multi/49/0/Air_temperature', { time: 1_768_478_400_000 + n, value: 31 + n }],
+      ['zwave/Hall/Multi/50/1/value/66049', { time: 1_768_478_400_000 + n, value: 11.5 + n }],
+    ]),
+    { 'Kitchen/Multi': ['temperature'], 'Hall/Multi': ['50/1/value/66049', 'temperature'] },
+  ],
+  [
+    'Telegraf: measurements and tags that have fields of one name',
+    heard(3, (n) => [
+      ['telegraf/w/cpu', `cpu,host=w,cpu=cpu0 idle=9${n} ${ts(n)}\ncpu,host=w,cpu=cpu1 idle=8${n} ${ts(n)}`],
+      ['telegraf/w/mem', `mem,host=w used=5${n}i ${ts(n)}`],
+      ['telegraf/w/swap', `swap,host=w used=1${n}i ${ts(n)}`],
+    ]),
+    { w: ['cpu_cpu0_idle', 'cpu_cpu1_idle', 'mem_used', 'swap_used'] },
+  ],
+  [
+    'rows with a time',
+    heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:00;2${n},5;4${n};x`]]),
+    { n1: ['column_2', 'column_3'] },
+  ],
+])('%s', (_, messages, wanted) => {
+  const learned = learnFrom(messages);
+  const router = routerOf(routesOf(learned));
+  const found = new Map<string, Set<string>>();
+  const values = new Map<string, number>();
+  for (const message of messages) {
+    const decoded = feed(router, message);
+    if (decoded.kind === 'reject') throw new Error(`${message.topic}: ${decoded.code}`);
+    expect([decoded.ambiguous ?? 0, decoded.dropped]).toEqual([0, 0]);
+    for (const { device, timeUs, metrics } of decoded.readings)
+      for (const [name, value] of metrics) {
+        if (NO_MEASUREMENT.has(name)) continue;
+        found.set(device, (found.get(device) ?? new Set()).add(name));
+        const key = `${device} ${timeUs} ${name}`;
+        expect(values.get(key) ?? value).toBe(value);
+        values.set(key, value);
+      }
+  }
+  expect(Object.fromEntries([...found].map(([device, names]) => [device, [...names].sort()]))).toEqual(
+    wanted,
+  );
+});
+
+const NO_MEASUREMENT = new Set(['id']);
+
+test('a row with a local time gets the zone in which it arrived', () => {
+  const messages = heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:05;2${n},5;4${n}`]]);
+  expect(routesOf(learnFrom(messages))).toEqual([expect.objectContaining({ timezone: '+01:00' })]);
+});
+
+test('a number with a decimal comma is not two columns', () => {
+  const learned = learnFrom(heard(4, (n) => [['m/dev1/temp', `2${n},5`]]));
+  expect(routesOf(learned)).toEqual([]);
+  expect(learned.leftOut).toEqual([
+    expect.objectContaining({ reason: expect.stringMatching(/decimal comma/) }),
+  ]);
+});
