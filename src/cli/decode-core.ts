@@ -33,7 +33,12 @@ export interface HintOptions {
 }
 
 export function decodedLine(decoded: Decoded, hint?: string): string {
-  if (decoded.kind === 'reject') return JSON.stringify({ reject: decoded.code });
+  if (decoded.kind === 'reject') {
+    const { code, availability } = decoded;
+    if (availability === undefined) return JSON.stringify({ reject: code });
+    const { device, online } = availability;
+    return JSON.stringify({ reject: code, availability: { device, online } });
+  }
   const { dropped = [], ambiguous = [] } = decoded.losses ?? {};
   return JSON.stringify({
     readings: decoded.readings.map(readingJson),

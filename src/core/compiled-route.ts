@@ -1,3 +1,4 @@
+import { AvailabilityTopics, statedAvailability, type AvailabilityReader } from './availability.ts';
 import { codecNamed } from './codec/index.ts';
 import { rejectPayload, type Codec, type PayloadReject } from './codec/codec.ts';
 import { decompress, type Inflate } from './codec/compression.ts';
@@ -11,7 +12,7 @@ import { presetNamed } from './preset/index.ts';
 import type { Preset } from './preset/preset.ts';
 import type { Decoded } from './reading.ts';
 import type { RouteConfig } from './route-config.ts';
-import { parseTopicPattern, type Captures, type TopicPattern } from './topic.ts';
+import { parseTopicPattern, topicList, type Captures, type TopicPattern } from './topic.ts';
 
 const EMPTY = rejectPayload('empty_payload');
 const TOO_LARGE = reject('too_large');
@@ -62,10 +63,6 @@ function patterns(texts: readonly string[]): TopicPattern[] {
   });
 }
 
-/** `topic` as a list. */
-export const topicList = (topic: RouteConfig['topic']): readonly string[] =>
-  topic === undefined ? [] : typeof topic === 'string' ? [topic] : topic;
-
 export interface RouteOptions {
   readonly limits: Limits;
   readonly timeWindow: TimeWindow;
@@ -77,8 +74,13 @@ export class Route {
   readonly topics: readonly TopicPattern[];
   private readonly config: RouteConfig;
   private readonly ignore: readonly TopicPattern[];
+  /** Those of them that the route states itself. */
+  private readonly unwanted: readonly TopicPattern[];
   private readonly rest: readonly TopicPattern[];
   private readonly preset: Preset | undefined;
+  /** What the route states itself comes before its telemetry, what its preset knows after that of all routes. */
+  readonly stated: AvailabilityTopics;
+  readonly known: AvailabilityTopics;
   readonly codec: Codec;
   /** The same before and after a reload, if the route reads the same topics in the same format. */
   readonly identity: string;
@@ -96,8 +98,15 @@ export class Route {
     this.inflate = options.inflate;
     this.preset = preset;
     this.topics = patterns(topicList(config.topic));
-    this.ignore = patterns([...(preset?.ignore?.(written) ?? []), ...(written.ignore ?? [])]);
+    this.unwanted = patterns(written.ignore ?? []);
+    this.ignore = [...patterns(preset?.ignore?.(written) ?? []), ...this.unwanted];
     this.rest = patterns(preset?.rest?.(written) ?? []);
+    const stated = statedAvailability(written);
+    this.stated = new AvailabilityTopics(stated ?? [], config.device);
+    this.known = new AvailabilityTopics(
+      stated === undefined ? (preset?.availability?.(config) ?? []) : [],
+      config.device,
+    );
     this.codec = kind.create(config, options.inflate);
     this.identity = JSON.stringify([kind.name, topicList(config.topic)]);
     const ownShape = written.metrics_path !== undefined || written.pivot !== undefined;
@@ -118,6 +127,14 @@ export class Route {
       return this.preset?.ignores?.(topic) === true ? 'ignored' : this.contextOf(topic, captures);
     }
     return undefined;
+  }
+
+  /** How to read a message of a topic by which the ecosystem says whether a device is there. */
+  knownAvailability(topic: string): AvailabilityReader | undefined {
+    const read = this.known.readerOf(topic);
+    if (read === undefined || this.unwanted.some((pattern) => pattern.match(topic) !== undefined))
+      return undefined;
+    return (payload) => (this.codec.isCurrent?.(payload, topic) === false ? undefined : read(payload));
   }
 
   /** True if `topic` belongs to the route's ecosystem without being telemetry. Asked when no route reads it. */

@@ -1,3 +1,5 @@
+import type { Availability } from './availability.ts';
+
 /** Microseconds since the Unix epoch: an exact integer in a double until the year 2255. */
 export type Micros = number;
 
@@ -23,6 +25,15 @@ export interface Reading {
   /** Finite numbers in canonical units. A Map, so that no payload can reach a prototype. */
   readonly metrics: ReadonlyMap<string, number>;
 }
+
+/**
+ * The metric of a reading that says no number but whether its sensor is there: 1 or 0. No payload can name it (D3). Such
+ * a reading goes the way of all others to the alerts, in their order, and is not stored.
+ */
+export const AVAILABILITY = '';
+
+/** Whether a reading is an availability: evaluated, and not stored. */
+export const isAvailability = ({ metrics }: Pick<Reading, 'metrics'>): boolean => metrics.has(AVAILABILITY);
 
 /** Why a message gave no reading; the codes of the payload contract. */
 export type RejectCode =
@@ -72,7 +83,13 @@ export type Decoded = (
       /** The route that decoded the message, by its feed's name; only beside `losses`. */
       readonly route?: string;
     }
-  | { readonly kind: 'reject'; readonly code: RejectCode; readonly detail?: string }
+  | {
+      readonly kind: 'reject';
+      readonly code: RejectCode;
+      readonly detail?: string;
+      /** It measures nothing, and says whether a device is there. */
+      readonly availability?: Availability;
+    }
 ) & { readonly publish?: Publish };
 
 /** Codes that are not faults: counted as filtered, never stored as dead letters. */

@@ -23,11 +23,22 @@ export type Scalar = string | number | boolean;
  * One entry of `routes:`. The names are those of the YAML. What is left out comes from the preset, and then from the
  * codec's own habits.
  */
+/** An availability topic; `payload_available` and `payload_not_available` where its words are unusual. */
+export type AvailabilityConfig =
+  | string
+  | {
+      readonly topic: string;
+      readonly payload_available?: string | undefined;
+      readonly payload_not_available?: string | undefined;
+    };
+
 export interface RouteConfig {
   readonly preset?: string | undefined;
   readonly topic?: string | readonly string[] | undefined;
   /** Topic patterns whose messages are counted and forgotten; added to those of the preset. */
   readonly ignore?: readonly string[] | undefined;
+  /** Topics that say whether a device is there; they take the place of the preset's. */
+  readonly availability?: AvailabilityConfig | readonly AvailabilityConfig[] | undefined;
   readonly codec?: string | undefined;
   readonly encoding?: string | undefined;
   readonly compression?: 'auto' | 'none' | 'gzip' | 'zlib' | undefined;

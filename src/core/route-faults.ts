@@ -1,10 +1,11 @@
 import type { CodecKind } from './codec/codec.ts';
+import { statedAvailability } from './availability.ts';
 import { codecNamed, CODECS } from './codec/index.ts';
-import { effectiveConfig, topicList } from './compiled-route.ts';
+import { effectiveConfig } from './compiled-route.ts';
 import { mappingFaults } from './mapping/faults.ts';
 import { presetNamed, PRESETS } from './preset/index.ts';
 import type { RouteConfig, RouteFault } from './route-config.ts';
-import { parseTopicPattern } from './topic.ts';
+import { parseTopicPattern, topicList } from './topic.ts';
 
 /** Every fault of one route, for the configuration's own report. Empty: `compileRoutes` takes it. */
 export function routeFaults(written: RouteConfig): RouteFault[] {
@@ -51,6 +52,13 @@ function topicFaults(written: RouteConfig, config: RouteConfig): RouteFault[] {
   for (const [index, text] of (written.ignore ?? []).entries()) {
     const parsed = parseTopicPattern(text);
     if (!parsed.ok) faults.push({ path: ['ignore', index], message: `"${text}": ${parsed.message}` });
+  }
+  for (const [index, { topic: text }] of (statedAvailability(written) ?? []).entries()) {
+    const parsed = parseTopicPattern(text);
+    const path = Array.isArray(written.availability) ? ['availability', index] : ['availability'];
+    if (!parsed.ok) faults.push({ path, message: `"${text}": ${parsed.message}` });
+    else if (parsed.pattern.names.length === 0)
+      faults.push({ path, message: `"${text}" names no device: write {device} for its level` });
   }
   // The names of a pattern that cannot be read are unknown: do not report the same mistake twice.
   return faults.length > 0 ? faults : segmentFaults(config, names);

@@ -1,13 +1,14 @@
+import type { AvailabilityReader } from './availability.ts';
 import type { Codec } from './codec/codec.ts';
 import type { Inflate } from './codec/compression.ts';
 import { FieldwatchError } from './errors.ts';
 import { reject } from './mapping/assemble.ts';
 import type { Limits, TimeWindow } from './mapping/context.ts';
 import type { Decoded, Millis } from './reading.ts';
-import { Route, topicList, type RoutedMessage, type TopicContext } from './compiled-route.ts';
+import { Route, type RoutedMessage, type TopicContext } from './compiled-route.ts';
 import { routeFaults } from './route-faults.ts';
 import type { RouteConfig } from './route-config.ts';
-import { reduceFilters } from './topic.ts';
+import { reduceFilters, topicList } from './topic.ts';
 
 export type { RouteConfig } from './route-config.ts';
 
@@ -48,7 +49,8 @@ export interface RouterOptions {
 
 type Match =
   | { readonly route: Route; readonly index: number; readonly topic: TopicContext }
-  | { readonly route: undefined; readonly result: Decoded };
+  | { readonly route: undefined; readonly result: Decoded }
+  | { readonly route: undefined; readonly result: 'availability'; readonly read: AvailabilityReader };
 
 /**
  * Compiles routes in their order; the first that matches a topic decides. Throws at a fault, naming route and key.
@@ -72,7 +74,11 @@ export function compileRoutes(
     const earlier = before?.codecs.get(identity);
     if (earlier !== undefined) codec.inherit?.(earlier);
   }
-  const filters = routes.flatMap((route) => route.topics.map((pattern) => pattern.filter));
+  const filters = routes.flatMap(({ topics, stated, known }) => [
+    ...topics.map((pattern) => pattern.filter),
+    ...stated.filters,
+    ...known.filters,
+  ]);
   const remembered = new Map<string, Match>();
   const delivered = new Float64Array(routes.length);
   const matchOf = (topic: string): Match => {
@@ -91,11 +97,12 @@ export function compileRoutes(
     routeOf: (topic) => {
       const match = findMatch(routes, topic);
       if (match.route !== undefined) return match.index;
-      return match.result === IGNORED ? 'ignored' : 'no_match';
+      return match.result === NO_MATCH ? 'no_match' : 'ignored';
     },
     decode: (message) => {
       const match = remembered.get(message.topic) ?? matchOf(message.topic);
-      if (match.route === undefined) return match.result;
+      if (match.route === undefined)
+        return match.result === 'availability' ? availabilityOf(match.read, message) : match.result;
       const result = run(match, message, options.limits);
       // What the broker retains says nothing about who is alive.
       if (result.kind === 'readings' && !message.retain) (delivered[match.index] as number) += 1;
@@ -104,6 +111,11 @@ export function compileRoutes(
         : result;
     },
   };
+}
+
+function availabilityOf(read: AvailabilityReader, { payload }: RoutedMessage): Decoded {
+  const said = read(payload);
+  return said === undefined ? IGNORED : { kind: 'reject', code: 'ignored', availability: said };
 }
 
 function feedsOf(configs: readonly RouteConfig[]): Feed[] {
@@ -135,9 +147,18 @@ function run(match: Match & { route: Route }, message: RoutedMessage, limits: Li
 
 function findMatch(routes: readonly Route[], topic: string): Match {
   for (const [index, route] of routes.entries()) {
+    const stated = route.stated.readerOf(topic);
+    if (stated !== undefined) return { route: undefined, result: 'availability', read: stated };
     const found = route.match(topic);
-    if (found === 'ignored') return { route: undefined, result: IGNORED };
-    if (found !== undefined) return { route, index, topic: found };
+    if (found !== undefined && found !== 'ignored') return { route, index, topic: found };
+    if (found === undefined) continue;
+    const read = route.knownAvailability(topic);
+    if (read === undefined) return { route: undefined, result: IGNORED };
+    return { route: undefined, result: 'availability', read };
+  }
+  for (const route of routes) {
+    const read = route.knownAvailability(topic);
+    if (read !== undefined) return { route: undefined, result: 'availability', read };
   }
   // D15: what lives beside an ecosystem's telemetry is ignored, unless a later route wants it.
   return { route: undefined, result: routes.some((route) => route.isRest(topic)) ? IGNORED : NO_MATCH };

@@ -187,3 +187,7 @@ export function reduceFilters(filters: readonly string[]): string[] {
     (filter) => !distinct.some((other) => other !== filter && filterCovers(other, filter)),
   );
 }
+
+/** `topic` of a route as a list. */
+export const topicList = (topic: string | readonly string[] | undefined): readonly string[] =>
+  topic === undefined ? [] : typeof topic === 'string' ? [topic] : topic;

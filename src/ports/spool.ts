@@ -1,7 +1,7 @@
 import type { AlertBatch } from '../core/alert/model.ts';
 import type { Watermarks } from '../core/alert/watermarks.ts';
-import type { Micros, Millis } from '../core/reading.ts';
-import type { DeadLetter, StorableReading } from './store.ts';
+import { isAvailability, type Micros, type Millis } from '../core/reading.ts';
+import { itemsOfLetters, type DeadLetter, type StorableReading } from './store.ts';
 
 /** Store and forward on disk. */
 
@@ -21,6 +21,7 @@ export interface SpooledMessage {
   /** Absent of what an earlier version spooled. */
   readonly arrivalUs?: Micros | undefined;
   readonly dup?: boolean | undefined;
+  readonly retain?: boolean | undefined;
 }
 
 /** A reading on its way through the spool. `sensorId` is 0 where the sensor is not known yet. */
@@ -39,6 +40,13 @@ export interface SpoolRecord {
   readonly deadLetters: readonly DeadLetter[];
   readonly alerts: AlertBatch;
 }
+
+/** Its readings and dead letters; an availability is neither. */
+export const itemsOfRecord = ({
+  readings,
+  deadLetters,
+}: Pick<SpoolRecord, 'readings' | 'deadLetters'>): number =>
+  readings.reduce((count, reading) => count + (isAvailability(reading) ? 0 : 1), itemsOfLetters(deadLetters));
 
 /** A record as it lies in the spool. */
 export interface SpooledRecord extends SpoolRecord {

@@ -1,5 +1,6 @@
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { AlertNotification, DutyEpoch } from '../core/alert/model.ts';
+import { isAvailability } from '../core/reading.ts';
 import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
@@ -204,9 +205,11 @@ export class BatchCommit {
   }
 
   private async resolveSensors(batch: IntakeBatch, { signal, patient }: CommitOptions): Promise<void> {
-    if (batch.unknown.size === 0) return;
+    if (batch.unknown.size === 0 && !batch.seekSensor) return;
     const { registry } = this.deps;
     const refused = await registry.resolve(batch.unknown.values());
+    if (batch.seekSensor)
+      await registry.learn(batch.rowList.filter(isWithoutSensor(registry)).map(({ key }) => key));
     // Nobody waits any more: the batch has gone another way.
     if (signal?.aborted === true) return;
     if (patient === true && registry.admitsLater && [...refused.values()].includes('sensor_limit'))
@@ -221,14 +224,21 @@ export class BatchCommit {
         row.sensor = sensor;
         row.sensorId = sensor.id;
         kept.push(row);
+      } else if (isAvailability(row)) {
+        registry.noteUnregistered(row.key);
       } else {
         batch.reject(row, refused.get(row.key) ?? 'sensor_unstorable', `device ${row.key}`);
       }
     }
     batch.rowList = kept;
     batch.unknown.clear();
+    batch.seekSensor = false;
   }
 }
+
+/** Another daemon may have registered it. */
+const isWithoutSensor = (registry: SensorRegistry) => (row: IntakeRow) =>
+  row.sensor === undefined && isAvailability(row) && registry.find(row.key) === undefined;
 
 /** What both know of. */
 export const knownSeq = (registry: SensorRegistry, { sensorSeq = Infinity }: AlertEvaluator): number =>

@@ -1,5 +1,6 @@
 import type { AlertNotification, DutyEpoch } from '../core/alert/model.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import { isAvailability } from '../core/reading.ts';
 import type { Sensor } from '../ports.ts';
 import type { AlertDuty } from './alert-duty.ts';
 import type { Evaluation } from './alerting.ts';
@@ -36,7 +37,7 @@ export class DutyEvaluator implements AlertEvaluator {
     const { duty, engine, asksOf } = this.deps;
     if (this.evaluates) return engine.evaluate(rows);
     const readings = rows
-      .filter(({ sensor, metrics }) => asksOf(sensor, metrics))
+      .filter((row) => isAvailability(row) || asksOf(row.sensor, row.metrics))
       .map((row) => ({ ...handed(row), location: row.sensor.location }));
     if (readings.length === 0) return { batch: EMPTY_ALERT_BATCH, adopt: () => {} };
     return { batch: { ...EMPTY_ALERT_BATCH, handedOn: { group: duty.group, readings } }, adopt: () => {} };
@@ -67,11 +68,12 @@ export class DutyEvaluator implements AlertEvaluator {
   }
 }
 
-const handed = ({ key, timeUs, receivedAtMs, metrics }: ResolvedRow) => ({
+const handed = ({ key, timeUs, receivedAtMs, metrics, retained }: ResolvedRow) => ({
   key,
   timeUs,
   receivedAtMs,
   metrics,
+  retained,
 });
 
 /** For readings of the spool that were evaluated, and what was made of them could not be written. */

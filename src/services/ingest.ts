@@ -1,6 +1,14 @@
 import { messageOf } from '../core/errors.ts';
 import { decideFlush, isFull, type BatchLimits, type WindowFill } from '../core/batch.ts';
-import { FILTERED_CODES, type Decoded, type Micros, type Millis, type Publish } from '../core/reading.ts';
+import type { Availability } from '../core/availability.ts';
+import {
+  AVAILABILITY,
+  FILTERED_CODES,
+  type Decoded,
+  type Micros,
+  type Millis,
+  type Publish,
+} from '../core/reading.ts';
 import type {
   Clock,
   Connectivity,
@@ -164,6 +172,7 @@ export class Ingest {
     if (decoded.kind === 'reject' && FILTERED_CODES.has(decoded.code)) {
       // It needs no row, yet it takes its place in the batch: PUBACKs leave in the order of arrival (MQTT 4.6).
       this.ledger.filter(decoded.code);
+      if (decoded.availability !== undefined) this.noteAvailability(batch, decoded.availability, first);
     } else if (decoded.kind === 'reject') {
       this.ledger.arrived(1, 0);
       batch.addDeadLetter(first, decoded.code, decoded.detail);
@@ -176,6 +185,22 @@ export class Ingest {
     }
     this.hold(batch.rows - rowsBefore, batch.bytes - before);
     this.schedule();
+  }
+
+  /** Of the device and, where it speaks for them, of its parts: each goes the way of a reading that is not stored. */
+  private noteAvailability(
+    batch: IntakeBatch,
+    { device, parts, online }: Availability,
+    message: InboundMessage,
+  ): void {
+    const metrics = new Map([[AVAILABILITY, online ? 1 : 0]]);
+    const { receivedAtMs } = message;
+    const { registry } = this.deps;
+    const keys = parts ? [device, ...registry.partsOf(device)] : [device];
+    for (const key of keys) {
+      const reading = { device: key, timeUs: receivedAtMs * 1000, location: undefined, metrics };
+      batch.addReading(reading, message, receivedAtMs, registry.find(key));
+    }
   }
 
   private decode(message: InboundMessage, { receivedAtMs, arrivalUs }: InboundMessage): Decoded {

@@ -1,7 +1,7 @@
 import type { DeadLetter, InboundMessage, NewDevice, Sensor, StoreOutcome } from '../ports.ts';
 import type { Foresight } from '../core/alert/foresight.ts';
 import type { BatchFill } from '../core/batch.ts';
-import type { Micros, Millis, Reading, RejectCode } from '../core/reading.ts';
+import { isAvailability, type Micros, type Millis, type Reading, type RejectCode } from '../core/reading.ts';
 import { itemsOfLetters } from '../ports.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { LetterBook } from './dead-letter.ts';
@@ -13,10 +13,12 @@ export interface IntakeRow {
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
   readonly message: LetterSource;
+  /** The broker had kept the message: it is no sign of life. */
+  readonly retained: boolean;
   /** Undefined until the batch is written, for a device that was unknown on arrival. */
   sensor: Sensor | undefined;
   sensorId: number;
-  /** It lies in the spool already: it is evaluated with its batch, and not stored with it. */
+  /** It lies in the spool already, or holds nothing to store: it is evaluated with its batch, and not stored with it. */
   spooled: boolean;
   /** Who has told already what it does to the alerts, since the commit of its batch takes long. */
   foreseenBy: Foresight | undefined;
@@ -28,6 +30,8 @@ export type LetterSource = Pick<InboundMessage, 'topic' | 'payload' | 'receivedA
   readonly arrivalUs?: Micros | undefined;
   /** The broker says that it delivers it again. */
   readonly dup?: boolean | undefined;
+  /** The broker had kept it. */
+  readonly retain?: boolean | undefined;
 };
 
 /** A row whose sensor is known. */
@@ -51,6 +55,8 @@ export class IntakeBatch implements BatchFill {
   readonly openedAtMs: number;
   /** Devices that were unknown on arrival, or whose location was, by key. */
   readonly unknown = new Map<string, NewDevice>();
+  /** Availabilities are here whose sensor was unknown on arrival. */
+  seekSensor = false;
   bytes = 0;
   /** An attempt to store it failed: its rows may be in the database already. */
   retry = false;
@@ -95,9 +101,11 @@ export class IntakeBatch implements BatchFill {
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
   ): void {
-    if (sensor === undefined || (sensor.location === null && reading.location !== undefined)) {
+    const stored = !isAvailability(reading);
+    // It says whether a sensor is there, and is no reason to register one.
+    if (!stored) this.seekSensor ||= sensor === undefined;
+    else if (sensor === undefined || (sensor.location === null && reading.location !== undefined))
       this.unknown.set(reading.device, { key: reading.device, location: reading.location });
-    }
     this.rowList.push({
       key: reading.device,
       timeUs: reading.timeUs,
@@ -106,7 +114,8 @@ export class IntakeBatch implements BatchFill {
       message,
       sensor,
       sensorId: sensor === undefined ? 0 : sensor.id,
-      spooled: false,
+      retained: message.retain === true,
+      spooled: !stored,
       foreseenBy: undefined,
     });
     this.bytes += ROW_BYTES + VALUE_BYTES * Math.max(0, reading.metrics.size - VALUES_OF_A_ROW);
@@ -133,7 +142,9 @@ export class IntakeBatch implements BatchFill {
     for (const row of this.rowList) {
       row.sensor = find(row.key);
       row.sensorId = row.sensor?.id ?? 0;
-      if (row.sensor === undefined) this.unknown.set(row.key, { key: row.key });
+      if (row.sensor !== undefined) continue;
+      if (isAvailability(row)) this.seekSensor = true;
+      else this.unknown.set(row.key, { key: row.key });
     }
   }
 

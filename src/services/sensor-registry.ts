@@ -21,6 +21,8 @@ const MINUTE_MS = 60_000;
 export class SensorRegistry {
   private readonly byKey = new Map<string, Sensor>();
   private readonly byId = new Map<number, Sensor>();
+  /** Keys by what they are parts of. */
+  private parts: Map<string, string[]> | undefined;
   private readonly directory: SensorDirectory;
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -31,6 +33,7 @@ export class SensorRegistry {
   private newInWindow = 0;
   private changes: SensorChanges = { seq: 0, gone: new Map() };
   private readonly registered;
+  private readonly unregistered;
 
   constructor(
     options: RegistryOptions,
@@ -43,6 +46,10 @@ export class SensorRegistry {
     this.registered = deps.metrics.counter(
       'fieldwatch_sensors_registered_total',
       'Sensors that registered themselves',
+    );
+    this.unregistered = deps.metrics.counter(
+      'fieldwatch_availability_unregistered_total',
+      'Availability messages of devices that are no sensors',
     );
     const known = deps.metrics.gauge('fieldwatch_sensors', 'Sensors known to this daemon');
     const limit = deps.metrics.gauge('fieldwatch_sensors_limit', 'Sensors that there may be in all');
@@ -59,6 +66,7 @@ export class SensorRegistry {
     if (changes.seq !== this.changes.seq) {
       this.byKey.clear();
       this.byId.clear();
+      this.parts = undefined;
     }
     this.changes = changes;
     this.adopt(sensors);
@@ -89,6 +97,22 @@ export class SensorRegistry {
 
   findById(id: number): Sensor | undefined {
     return this.byId.get(id);
+  }
+
+  /** The keys of the devices that are parts of one: `<key>/…` and `<key>:…`. */
+  partsOf(key: string): readonly string[] {
+    // Made when it is first asked for: most configurations never do.
+    if (this.parts === undefined) {
+      this.parts = new Map();
+      for (const part of this.byKey.keys()) addPart(this.parts, part);
+    }
+    return this.parts.get(key) ?? [];
+  }
+
+  /** Something said whether a device is there that is no sensor. */
+  noteUnregistered(key: string): void {
+    this.unregistered.inc();
+    this.logger.debug({ device: key }, 'availability of a device that is no sensor');
   }
 
   get size(): number {
@@ -181,9 +205,22 @@ export class SensorRegistry {
 
   private adopt(sensors: readonly Sensor[]): void {
     for (const sensor of sensors) {
-      this.byKey.set(sensor.key, sensor);
       this.byId.set(sensor.id, sensor);
-      for (const alias of sensor.aliases ?? []) this.byKey.set(alias, sensor);
+      for (const key of [sensor.key, ...(sensor.aliases ?? [])]) {
+        if (this.parts !== undefined && !this.byKey.has(key)) addPart(this.parts, key);
+        this.byKey.set(key, sensor);
+      }
     }
+  }
+}
+
+/** Under each key that it may be a part of. */
+function addPart(parts: Map<string, string[]>, key: string): void {
+  for (let at = 1; at < key.length; at++) {
+    if (key[at] !== '/' && key[at] !== ':') continue;
+    const whole = key.slice(0, at);
+    const known = parts.get(whole);
+    if (known === undefined) parts.set(whole, [key]);
+    else known.push(key);
   }
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { NO_WATERMARKS } from '../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { isAvailability } from '../core/reading.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch } from '../core/alert/model.ts';
-import { SPOOL_LANES } from '../ports.ts';
+import { itemsOfRecord, SPOOL_LANES } from '../ports.ts';
 import type {
   Clock,
   Logger,
@@ -146,7 +147,8 @@ export class Spooling {
       // Blind, the engine is left alone: it may be in the middle of being loaded.
       const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known);
       const alerts = evaluation?.batch ?? EMPTY_ALERT_BATCH;
-      const fresh = known.filter((row) => !row.spooled);
+      // Should another daemon have taken over, it evaluates these itself.
+      const fresh = known.filter((row) => !row.spooled || (alerts.duty !== undefined && isAvailability(row)));
       const records = [
         ...alertRecord(alerts),
         ...record('unresolved', { readings: spooledRows(unknown, batch) }),
@@ -207,7 +209,7 @@ export class Spooling {
       return false;
     }
     this.lastTrouble = undefined;
-    this.appended.inc(records.reduce((sum, each) => sum + each.readings.length + each.deadLetters.length, 0));
+    this.appended.inc(records.reduce((sum, each) => sum + itemsOfRecord(each), 0));
     evaluation?.adopt();
     const notifications = evaluation?.batch.notifications ?? [];
     if (notifications.length === 0) return true;
@@ -276,8 +278,8 @@ function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledRea
   return rows.map(({ key, sensorId, timeUs, receivedAtMs, metrics, message: source }) => {
     let message = messages.get(source);
     if (message === undefined) {
-      const { topic, payload, arrivalUs, dup } = source;
-      message = { topic, payload, receivedAtMs: source.receivedAtMs, arrivalUs, dup };
+      const { topic, payload, arrivalUs, dup, retain } = source;
+      message = { topic, payload, receivedAtMs: source.receivedAtMs, arrivalUs, dup, retain };
       messages.set(source, message);
     }
     const location = batch.unknown.get(key)?.location;

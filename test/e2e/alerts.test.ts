@@ -1,3 +1,5 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Daemon, LogLine } from '../support/daemon.ts';
 import { openDeployment, type Deployment } from '../support/deployment.ts';
@@ -13,6 +15,13 @@ describeWith('mosquitto')('a breach', () => {
     deployment = await openDeployment();
     daemon = await deployment.start({
       mqtt: { client_id: 'alert-test' },
+      routes: [
+        {
+          topic: 'sensors/{location}/{device}/readings',
+          codec: 'json',
+          availability: 'sensors/{location}/{device}/status',
+        },
+      ],
       alerts: { metrics: { temperature: { max: 30, hysteresis: 1 }, humidity: { no_data_after: '2s' } } },
       log: { alert_log: 'alerts.log' },
     });
@@ -76,4 +85,45 @@ describeWith('mosquitto')('a breach', () => {
       { value: 2, threshold: 2, resolve_reason: 'data_resumed' },
     ]);
   });
+
+  it('is also a last will: offline when its device is killed, also over a restart, until it is back', async () => {
+    const topic = 'sensors/lab/c1/status';
+    const offline = (event: string, from: number) =>
+      daemon.logged((line) => line['alert_type'] === 'offline' && line['event'] === event, from);
+    const from = daemon.log.length;
+    await deployment.publish('c1', { temperature: 20 });
+    const device = await connectDevice(deployment.broker.url, topic);
+    device.kill('SIGKILL');
+    expect(await offline('firing', from)).toMatchObject({ sensor: 'c1', value: 0 });
+    const isOffline = ({ alert_type: type }: Record<string, unknown>) => type === 'offline';
+    await eventually('its row', async () => (await alerts()).some(isOffline));
+    await daemon.end('SIGKILL');
+    await daemon.launch();
+    const again = await connectDevice(deployment.broker.url, topic);
+    await offline('resolved', from);
+    again.kill('SIGKILL');
+    await offline('firing', daemon.log.length);
+    await eventually('the second row', async () => (await alerts()).filter(isOffline).length === 2);
+    const rows = (await alerts()).filter(isOffline);
+    expect(rows).toMatchObject([
+      { message: 'c1: reported offline', metric: '', value: 0, threshold: 0, resolve_reason: 'data_resumed' },
+      { metric: '', value: 0, threshold: 0, resolved_at: null },
+    ]);
+  });
 });
+
+/** A process of its own, with a last will, that has said that it is online. */
+async function connectDevice(url: string, topic: string): Promise<ChildProcess> {
+  const code = `
+    const { default: mqtt } = await import('mqtt');
+    const [url, topic] = process.argv.slice(1);
+    const will = { topic, payload: 'offline', qos: 1, retain: true };
+    const client = await mqtt.connectAsync(url, { clientId: 'device-c1', will });
+    await client.publishAsync(topic, 'online', { qos: 1, retain: true });
+    console.log('online');`;
+  const device = spawn(process.execPath, ['--input-type=module', '-e', code, url, topic], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(device.stdout, 'data');
+  return device;
+}

@@ -73,7 +73,8 @@ describe('the lease', () => {
 
 describe('the inbox', () => {
   test('readings come out as they went in, in their order, with the ones of other groups left alone', async () => {
-    const many = Array.from({ length: 2500 }, (_, n) => handed(n, { location: 'lab' }));
+    const odd = [{ retained: true }, { metrics: new Map([['', 0]]) }];
+    const many = Array.from({ length: 2500 }, (_, n) => handed(n, { location: 'lab', ...odd[n] }));
     await db.store.commit(batchOf([reading(1, 0, { temperature: 20 })], { alerts: handOn(many) }));
     await db.store.commit(batchOf([], { alerts: handOn([handed(9)], 'other') }));
     await db.store.commit(batchOf([], { alerts: handOn([handed(-1)]) }));

@@ -1,6 +1,7 @@
 import { newestWatermarks, NO_WATERMARKS, type Watermarks } from '../../src/core/alert/watermarks.ts';
 import { Arrivals } from '../../src/core/arrival.ts';
 import type { AlertBatch } from '../../src/core/alert/model.ts';
+import { itemsOfRecord } from '../../src/ports.ts';
 import type {
   Connectivity,
   InboundMessage,
@@ -254,7 +255,7 @@ export class FakeSpool implements Spool {
   get contents(): SpoolContents {
     const amount = (records: readonly SpooledRecord[]) => ({
       records: records.length,
-      items: records.reduce((sum, each) => sum + each.readings.length + each.deadLetters.length, 0),
+      items: records.reduce((sum, each) => sum + itemsOfRecord(each), 0),
       bytes: records.length,
     });
     const lane = (name: SpooledRecord['lane']) => amount(this.records.filter((each) => each.lane === name));
@@ -286,7 +287,7 @@ export class FakeSpool implements Spool {
     const found: SpooledRecord[] = [];
     let items = 0;
     for (const record of this.records.filter((each) => each.lane === lane)) {
-      items += record.readings.length + record.deadLetters.length;
+      items += itemsOfRecord(record);
       if (found.length > 0 && (items > maxItems || found.length >= maxRecords)) break;
       found.push(record);
     }

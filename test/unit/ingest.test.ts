@@ -18,12 +18,16 @@ import {
   stored,
 } from '../support/fakes.ts';
 
-/** `v` one reading · `v,w` two · `wide n` one of n metrics · `!` undecodable · `-` ignored. The topic is the device. */
+/** `up`, `down` availability, of `node` with its parts · `v` one reading · `v,w` two · `wide n` one of n metrics · `!` undecodable · `-` ignored. The topic is the device. */
 const decoder: Decoder = {
   decode({ topic, payload, arrivalUs }): Decoded {
     const text = new TextDecoder().decode(payload);
     if (text === '!') return { kind: 'reject', code: 'parse_error', detail: 'not ours' };
     if (text === '-') return { kind: 'reject', code: 'ignored' };
+    if (text === 'up' || text === 'down') {
+      const availability = { device: topic, parts: topic === 'node', online: text === 'up' };
+      return { kind: 'reject', code: 'ignored', availability };
+    }
     const wide = /^wide (\d+)$/.exec(text);
     if (wide !== null) {
       const metrics = new Map(Array.from({ length: Number(wide[1]) }, (_, n) => [`m${n}`, n]));
@@ -503,5 +507,44 @@ describe('Ingest', () => {
     await settle();
     await stopping;
     expect(source.acknowledged).toEqual([]);
+  });
+
+  it('evaluates what says whether a device is there, and its parts, in order, and stores no row of it', async () => {
+    const evaluated: string[] = [];
+    const evaluate: AlertEvaluator['evaluate'] = (rows) => {
+      for (const { key, metrics, retained } of rows)
+        evaluated.push(`${key} ${[...metrics].join()}${retained ? ' retained' : ''}`);
+      return noAlerting().evaluate();
+    };
+    const alerting = { ...noAlerting(), evaluate };
+    const { source, store, clock, metrics, conserved } = await setup({ alerting });
+    store.auto = stored;
+    const pass = async () => {
+      clock.advance(20);
+      await settle();
+    };
+    // In the batch that registers it as well.
+    source.deliver('node/a', '1');
+    source.deliver('node/a', 'down');
+    source.deliver('node:b', '2', { retain: true });
+    await pass();
+    source.deliver('node', 'down');
+    source.deliver('nodes', 'down');
+    source.deliver('node', 'up', { retain: true });
+    await pass();
+    expect(evaluated).toEqual([
+      'node/a temperature,1',
+      'node/a ,0',
+      'node:b temperature,2 retained',
+      'node/a ,0',
+      'node:b ,0',
+      'node/a ,1 retained',
+      'node:b ,1 retained',
+    ]);
+    expect(source.acknowledged).toHaveLength(6);
+    expect(conserved()).toMatchObject({ received: 6, stored: 2, filtered: 4, inFlight: 0 });
+    // `nodes`, and `node` itself twice.
+    expect(metrics.scrape().get('fieldwatch_availability_unregistered_total')).toBe(3);
+    expect(store.batches.flatMap(({ readings }) => readings)).toHaveLength(2);
   });
 });

@@ -4,6 +4,7 @@ import { watchTime } from '../../src/app/alerts.ts';
 import { EMPTY_ALERT_BATCH, type AlertNotification } from '../../src/core/alert/model.ts';
 import { NO_WATERMARKS, watermarksOf } from '../../src/core/alert/watermarks.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
+import { AVAILABILITY } from '../../src/core/reading.ts';
 import type { InboundMessage, StoreBatch } from '../../src/ports.ts';
 import type { Alerting, Evaluation } from '../../src/services/alerting.ts';
 import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
@@ -307,6 +308,43 @@ describe('statement 18: the spool while the database is away', () => {
       ['s1', 's2', 'new', 's2'],
     );
     expect(conserved(house)).toMatchObject({ stored: 4, inFlight: 0 });
+  });
+
+  it('keeps what says whether a device is there for the engine, and counts it as no item', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    house.directory.failWith = away;
+    const seen: [string, boolean, boolean][] = [];
+    const evaluate = house.alerting.evaluate.bind(house.alerting);
+    house.alerting.evaluate = (rows) => {
+      for (const { key, metrics, retained } of rows) seen.push([key, metrics.has(AVAILABILITY), retained]);
+      return evaluate(rows);
+    };
+    const batch = house.batch(['s2 1']);
+    for (const device of ['s2', 'nobody']) {
+      const reading = {
+        device,
+        timeUs: NOW_MS * 1000,
+        location: undefined,
+        metrics: new Map([[AVAILABILITY, 0]]),
+      };
+      const message = { topic: 'lwt', payload: new Uint8Array(1), receivedAtMs: NOW_MS, retain: true };
+      batch.addReading(reading, message, NOW_MS, undefined);
+    }
+    const first = house.writer.write(batch);
+    await house.pass(5100);
+    expect(await first).toBe('spooled');
+    expect(house.spool.contents.lanes.unresolved).toMatchObject({ records: 1, items: 1 });
+    house.directory.failWith = undefined;
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(2000);
+    expect(seen).toEqual([
+      ['s2', false, false],
+      ['s2', true, true],
+    ]);
+    expect(conserved(house)).toMatchObject({ stored: 1, inFlight: 0 });
+    expect(house.metrics.scrape().get('fieldwatch_availability_unregistered_total')).toBe(1);
+    expect(times(house.drain.batches)).toEqual([1]);
   });
 
   it('statement 8: sets a batch aside that fails for no known reason, and stores its neighbours', async () => {

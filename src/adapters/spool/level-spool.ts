@@ -14,12 +14,11 @@ import type {
   SpoolRecord,
   SpooledRecord,
 } from '../../ports.ts';
-import { SPOOL_LANES } from '../../ports.ts';
+import { itemsOfRecord, SPOOL_LANES } from '../../ports.ts';
 import { codeOf, openLevel, spoolError, type Level } from './open-level.ts';
 import {
   decode,
   encode,
-  itemsOf,
   keyOf,
   NOTHING,
   parkedKeyOf,
@@ -117,7 +116,7 @@ class LevelSpool implements Spool {
       const added = records.map((record) => {
         const value = encode(record);
         const { lane } = record;
-        const key = { lane, seq: next[lane]++, atMs, items: itemsOf(record), bytes: value.length };
+        const key = { lane, seq: next[lane]++, atMs, items: itemsOfRecord(record), bytes: value.length };
         return { value, stored: { ...record, seq: key.seq, told: false, key } satisfies Stored };
       });
       await this.#needRoom(added.reduce((sum, { value }) => sum + value.length, 0));

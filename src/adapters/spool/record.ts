@@ -1,7 +1,6 @@
 import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
 import { withKeys } from '../../core/alert/alert-key.ts';
-import { itemsOfLetters } from '../../ports.ts';
 import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports.ts';
 
 /**
@@ -50,9 +49,6 @@ export function parseKey(text: string): { readonly parked: boolean; readonly key
   const key = { lane, seq: Number(seq), atMs: Number(atMs), items: Number(items), bytes: Number(bytes) };
   return { parked: parked !== '', key };
 }
-
-export const itemsOf = ({ readings, deadLetters }: SpoolRecord): number =>
-  readings.length + itemsOfLetters(deadLetters);
 
 export function encode(record: SpoolRecord): Buffer {
   return seal(serialize(record));

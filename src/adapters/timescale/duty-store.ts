@@ -98,10 +98,11 @@ export class TimescaleDutyStore implements DutyStore {
 }
 
 /** What is no number (a NaN, written as null) stays what it is: the engine counts it as invalid. */
-const readingOf = ([key, location, timeUs, receivedAtMs, metrics]: InboxEntry): HandedReading => ({
+const readingOf = ([key, location, timeUs, receivedAtMs, metrics, retained]: InboxEntry): HandedReading => ({
   key,
   location,
   timeUs,
   receivedAtMs,
+  retained,
   metrics: new Map(Object.entries(metrics)) as ReadonlyMap<string, number>,
 });

@@ -13,6 +13,7 @@ export type InboxEntry = readonly [
   timeUs: number,
   receivedAtMs: number,
   metrics: Readonly<Record<string, unknown>>,
+  retained?: boolean,
 ];
 
 /** What a batch does to the tables of the alert duty, last of all in its transaction. */
@@ -34,13 +35,11 @@ async function handOn(work: Work, group: string, readings: readonly HandedReadin
   }
 }
 
-const entryOf = ({ key, location, timeUs, receivedAtMs, metrics }: HandedReading): InboxEntry => [
-  storableText(key),
-  location ?? null,
-  timeUs,
-  receivedAtMs,
-  Object.fromEntries(metrics),
-];
+function entryOf({ key, location, timeUs, receivedAtMs, metrics, retained }: HandedReading): InboxEntry {
+  const values = Object.fromEntries(metrics);
+  const entry = [storableText(key), location ?? null, timeUs, receivedAtMs, values] as const;
+  return retained === true ? [...entry, true] : entry;
+}
 
 /**
  * The fence. The lock lasts until COMMIT: whoever takes the duty over waits for this transaction, or this one finds

@@ -43,6 +43,19 @@ const time = z
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const topic = z.string().describe('{x} is one level, {x...} one or more, + and # as in MQTT');
 
+const availability = z
+  .union([
+    topic,
+    z.strictObject({
+      topic,
+      payload_available: z.string().min(1).optional().describe('payload of a device that is there'),
+      payload_not_available: z.string().min(1).optional().describe('payload of one that is not'),
+    }),
+  ])
+  .describe(
+    'a topic pattern with {device}; its payload is online, offline or the like, or JSON with a state',
+  );
+
 const routeShape = z.strictObject({
   preset: z.string().optional().describe('ready-made route of an ecosystem; every other key overrides it'),
   topic: z
@@ -58,6 +71,10 @@ const routeShape = z.strictObject({
     .string()
     .optional()
     .describe('variant of the format, where a preset has several: json, cbor, protobuf'),
+  availability: z
+    .union([availability, z.array(availability)])
+    .optional()
+    .describe('topics that say whether a device is there; default: those of the preset, [] for none'),
   compression: z
     .enum(['auto', 'none', 'gzip', 'zlib'])
     .optional()

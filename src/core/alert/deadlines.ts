@@ -32,6 +32,8 @@ export function silenceDueMs(series: SeriesMemory, connectedMs: Millis | undefin
   const afterMs = series.rule.noDataAfterMs;
   if (afterMs === undefined || connectedMs === undefined || series.silent) return Infinity;
   if (receivedMs === NEVER && !expected) return Infinity;
+  // What is known to be away is not missed metric by metric.
+  if (series.isOwnerAway) return Infinity;
   // Closed by hand: data has to come first, and to stop again.
   const closedUs = series.noData === undefined ? undefined : closedUsOf(series.noData.work);
   if (closedUs !== undefined && receivedMs * 1000 <= closedUs) return Infinity;

@@ -1,4 +1,4 @@
-import type { Micros, Millis } from '../reading.ts';
+import { AVAILABILITY, type Micros, type Millis } from '../reading.ts';
 import { OF_SENSOR } from './alert-key.ts';
 import type { AlertKey } from './alert-key.ts';
 import type { Cell, CellEffect } from './cell.ts';
@@ -8,7 +8,7 @@ import type { SensorFacts } from './effective.ts';
 import { Generation } from './generation.ts';
 import { reviewOpen, reviewSeries } from './reviewing.ts';
 import type { RuleSet } from './rules.ts';
-import { SeriesMap } from './series-map.ts';
+import { SeriesMap, type Slot } from './series-map.ts';
 import { SeriesTimers } from './series-timers.ts';
 import type { Series } from './series.ts';
 import type { LastEvent, StepInput } from './state.ts';
@@ -21,6 +21,8 @@ export interface EngineReading {
   readonly timeUs: Micros;
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, unknown>;
+  /** The broker had kept it: it may be of a sensor that is gone. */
+  readonly retained?: boolean | undefined;
 }
 
 /** An alert without a rule, closed while its condition held. */
@@ -120,7 +122,9 @@ export class Engine {
   reading(reading: EngineReading): void {
     const slot = this.map.slotOf(reading.sensor);
     const { metrics } = reading;
-    if (slot.own !== undefined) this.hear(slot.own, reading.receivedAtMs);
+    const available = metrics.get(AVAILABILITY);
+    if (available !== undefined) return this.availability(slot, available === 1, reading.receivedAtMs);
+    if (slot.own !== undefined && reading.retained !== true) this.hear(slot, slot.own, reading.receivedAtMs);
     let timeUs: Micros | undefined;
     for (const series of slot.named) {
       const value = metrics.get(series.metric);
@@ -246,12 +250,36 @@ export class Engine {
     this.arm(series);
   }
 
+  /** What an availability, a last will or a death certificate says of a sensor. */
+  private availability(slot: Slot, online: boolean, receivedAtMs: Millis): void {
+    if (online) {
+      // Nothing to say of a sensor that is not missed: only data shows that it measures.
+      const { own } = slot;
+      if (own !== undefined && (own.active > 0 || this.open.has(own))) this.hear(slot, own, receivedAtMs);
+      return;
+    }
+    const own = this.map.ownSeries(slot);
+    if (own === undefined) return;
+    this.enter(own);
+    own.leave(receivedAtMs, this.suppressing);
+    this.arm(own);
+  }
+
   /** The first message of a sensor that was missed. */
-  private hear(own: Series, receivedAtMs: Millis): void {
-    if (own.wasHeard && !this.open.has(own)) return;
+  private hear({ named, others }: Slot, own: Series, receivedAtMs: Millis): void {
+    if (own.wasHeard && own.active === 0 && !this.open.has(own)) return;
     this.enter(own);
     if (own.armedMs <= receivedAtMs) this.catchUp(own, receivedAtMs);
+    const wasSilent = own.silent;
     own.hear(receivedAtMs, undefined, this.suppressing);
+    if (!wasSilent) return;
+    // While it was away nothing else was missed of it: the silence of its metrics counts from now.
+    for (const series of [...named, ...(others?.values() ?? [])]) {
+      if (!series.isExpected || series.silent) continue;
+      this.enter(series);
+      series.receivedMs = Math.max(series.receivedMs, receivedAtMs);
+      this.arm(series);
+    }
   }
 
   /** (a) what is no finite number ends here; the rest is the series' own. */

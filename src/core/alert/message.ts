@@ -40,9 +40,11 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
 }
 
 function offlineMessage(sensorKey: string, effect: Effect): string {
+  const reported = effect.threshold === 0;
+  if (effect.transition !== 'resolved' && reported) return `${sensorKey}: reported offline`;
   if (effect.transition !== 'resolved')
     return `${sensorKey}: nothing received for ${show(effect.threshold ?? 0)} s`;
-  return `${sensorKey}: ${effect.reason === 'data_resumed' ? 'has sent something' : ending(effect)}`;
+  return `${sensorKey}: ${effect.reason === 'data_resumed' ? (reported ? 'is back online' : 'has sent something') : ending(effect)}`;
 }
 
 function noDataMessage(sensorKey: string, { metric }: Condition, effect: Effect): string {

@@ -148,6 +148,8 @@ export interface HandedReading {
   readonly timeUs: Micros;
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
+  /** The broker had kept its message. */
+  readonly retained?: boolean | undefined;
 }
 
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */

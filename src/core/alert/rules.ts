@@ -11,6 +11,8 @@ export interface SensorRules {
   readonly named: readonly MetricRule[];
   /** Of a sensor that never sent anything, where the silence of any named metric is watched. */
   readonly offline: MetricRule | undefined;
+  /** Of a sensor that says itself that it goes: the same, or where the silence of any other metric is watched. */
+  readonly away: MetricRule | undefined;
   /** True when `"*"` asks something of metrics that nobody names. */
   readonly wildcard: boolean;
   /** The rule of any metric, or undefined when nothing is asked of it. */
@@ -95,6 +97,7 @@ const REMEMBERED = 10_000;
 class CompiledRules implements SensorRules {
   readonly named: readonly MetricRule[];
   readonly offline: MetricRule | undefined;
+  readonly away: MetricRule | undefined;
   readonly wildcard: boolean;
   private readonly compiler: Compiler;
   private readonly overrides: readonly number[];
@@ -106,7 +109,9 @@ class CompiledRules implements SensorRules {
     const names = namedMetrics(compiler.config, overrides);
     this.named = names.flatMap((metric) => compiler.compile(overrides, metric) ?? []);
     this.offline = offlineRule(this.named);
-    this.wildcard = compiler.compile(overrides, WILDCARD) !== undefined;
+    const others = compiler.compile(overrides, WILDCARD);
+    this.away = this.offline ?? (others === undefined ? undefined : offlineRule([others]));
+    this.wildcard = others !== undefined;
   }
 
   ruleOf(metric: string): MetricRule | undefined {

@@ -52,6 +52,7 @@ export class SeriesMap {
       const rule = slot.rules.ruleOf(metric);
       if (rule === undefined) return undefined;
       series = this.make(slot.sensor, rule);
+      series.owner = slot.own;
       slot.others ??= new Map();
       slot.others.set(metric, series);
     }
@@ -73,10 +74,13 @@ export class SeriesMap {
     );
   }
 
-  private ownSeries(slot: Slot): Series | undefined {
-    const { offline } = slot.rules;
-    if (offline !== undefined) slot.own ??= this.make(slot.sensor, offline);
-    return slot.own;
+  ownSeries(slot: Slot): Series | undefined {
+    const { away } = slot.rules;
+    if (away === undefined || slot.own !== undefined) return slot.own;
+    const own = this.make(slot.sensor, away);
+    slot.own = own;
+    for (const series of [...slot.named, ...(slot.others?.values() ?? [])]) series.owner = own;
+    return own;
   }
 
   private make(sensor: SensorFacts, rule: MetricRule): Series {

@@ -27,6 +27,8 @@ export class SeriesMemory {
   /** Silence does not count before; of a sensor that never sent anything. */
   expectedSinceMs: Millis = NEVER;
   window: Window = EMPTY_WINDOW;
+  /** The series of the sensor itself, where there is one. */
+  owner: SeriesMemory | undefined;
   /** Numbers that wait for earlier ones. */
   held: HeldNumbers = NONE_HELD;
   /** When it was last heard, by the clock; `NEVER` before. */
@@ -78,6 +80,12 @@ export class SeriesMemory {
   /** No data fires: the other alerts are held. */
   get silent(): boolean {
     return this.noData !== undefined && this.noData.work.kind !== 'ok';
+  }
+
+  /** The sensor itself is missed, as of the generation that this series was last touched in. */
+  get isOwnerAway(): boolean {
+    const cell = this.owner?.noData;
+    return cell !== undefined && this.owner?.stateIn(this.generation, cell).kind !== 'ok';
   }
 
   /** Whether its silence counts, or will with the generation in hand. */

@@ -7,7 +7,7 @@ import { slide } from './kind/anomaly.ts';
 import { resumed, silence } from './kind/no-data.ts';
 import { releasable } from './lateness.ts';
 import { NEVER, SeriesMemory } from './series-memory.ts';
-import { OK } from './state.ts';
+import { closedUsOf, OK } from './state.ts';
 import type { StepInput } from './state.ts';
 import { step } from './step.ts';
 import { put, reconsider, remind, repay } from './telling.ts';
@@ -46,6 +46,15 @@ export class Series extends SeriesMemory {
         this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
       put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);
     }
+  }
+
+  /** It said that it is gone, or its broker did. What an operator closed stays closed until it was heard again. */
+  leave(receivedAtMs: Millis, out: Outlet): void {
+    const { noData } = this;
+    if (noData === undefined) return;
+    const closedUs = closedUsOf(noData.work);
+    if (closedUs !== undefined && this.receivedMs * 1000 <= closedUs) return;
+    put(this, noData, silence(noData.work, receivedAtMs * 1000, noData.condition, 0), receivedAtMs, out);
   }
 
   /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */

@@ -32,6 +32,8 @@ export interface PayloadReject {
  */
 export interface Codec {
   decode(bytes: Uint8Array, context: MessageContext): Payload;
+  /** Whether a message that says that a device is gone is of its present session; without it all are. */
+  isCurrent?(bytes: Uint8Array, topic: string): boolean;
   /** Takes over what the codec of the same topics had learnt before the configuration was reloaded. */
   inherit?(before: Codec): void;
 }

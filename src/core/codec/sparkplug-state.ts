@@ -14,6 +14,8 @@ class NodeState {
   private readonly byName = new Map<string, Map<string, KnownMetric>>();
   private count = 0;
   lastRebirthMs = -Infinity;
+  /** The session that the node's birth began. */
+  bdSeq: string | undefined;
 
   birth(device: string, metrics: readonly SparkplugMetric[]): void {
     this.forget(device);

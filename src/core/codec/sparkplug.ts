@@ -21,6 +21,8 @@ const NAMESPACE = 'spBv1.0';
 const REBIRTH_EVERY_MS = 60_000;
 /** The property `Quality` of a good value (section 6.4.16). */
 const GOOD = 192;
+/** The payload of an NDEATH holds bdSeq, and hardly more. */
+const MOST_OF_A_DEATH = 100;
 const NOT_METRICS = /^(?:bdSeq$|Node Control\/|Device Control\/)/;
 
 interface Address {
@@ -89,6 +91,16 @@ class SparkplugCodec implements Codec {
     return this.records(address, payload, context);
   }
 
+  /** A broker may deliver the will of an earlier session after the birth of this one (section 6.4.17: bdSeq). */
+  isCurrent(bytes: Uint8Array, topic: string): boolean {
+    const address = sparkplugAddress(topic);
+    if (address === undefined || address.verb !== 'NDEATH') return true;
+    const payload = readPayload(bytes, MOST_OF_A_DEATH);
+    const died = 'kind' in payload ? undefined : bdSeqOf(payload);
+    const born = this.state.node(`${address.group}/${address.node}`)?.bdSeq;
+    return died === undefined || born === undefined || died === born;
+  }
+
   private payload(bytes: Uint8Array, limits: Limits): SparkplugPayload | PayloadReject {
     const outer = readPayload(bytes, limits.max_readings);
     if ('kind' in outer || outer.compressed === undefined) return outer;
@@ -105,6 +117,7 @@ class SparkplugCodec implements Codec {
   private learn(address: Address, { metrics }: SparkplugPayload): void {
     const key = `${address.group}/${address.node}`;
     const node = address.device === '' ? this.state.nodeBirth(key) : this.state.nodeOrNew(key);
+    if (address.device === '') node.bdSeq = bdSeqOf({ metrics });
     node.birth(address.device, metrics);
   }
 
@@ -176,6 +189,12 @@ class SparkplugCodec implements Codec {
     const topic = `${address.prefix}/${address.group}/NCMD/${address.node}`;
     return { topic, payload: rebirthCommand(nowMs) };
   }
+}
+
+function bdSeqOf({ metrics }: Pick<SparkplugPayload, 'metrics'>): string | undefined {
+  const found = metrics.find(({ name }) => name === 'bdSeq');
+  const value = found?.value === undefined ? undefined : metricValue(found.value, found.datatype);
+  return value === undefined ? undefined : String(value);
 }
 
 const NOTHING = emptyDoc();

@@ -1,7 +1,7 @@
 import { CORE_METRICS, type RejectCode } from '../reading.ts';
 import type { RouteConfig } from '../route-config.ts';
-import { effectiveConfig, topicList } from '../compiled-route.ts';
-import { parseTopicPattern } from '../topic.ts';
+import { effectiveConfig } from '../compiled-route.ts';
+import { parseTopicPattern, topicList } from '../topic.ts';
 import type { RouteTrial, Trial } from './trial.ts';
 
 /** A route on its way to the configuration, with what is to be said about it. */

@@ -1,6 +1,9 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
+import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
+
+const SENSOR = '/sensor/{metric}/state';
 
 /** ESPHome's MQTT component: one value per topic, retained by default. */
 export const esphome: Preset = {
@@ -11,6 +14,10 @@ export const esphome: Preset = {
     topic: `${prefix(base_topic)}{device...}/sensor/{metric}/state`,
   }),
   recognise,
+  availability: ({ topic }) =>
+    topicList(topic)
+      .filter((text) => text.endsWith(SENSOR))
+      .map((text) => ({ topic: `${text.slice(0, -SENSOR.length)}/status` })),
   rest: ({ base_topic }) => [`${prefix(base_topic)}{node...}/status`, `${prefix(base_topic)}{node...}/debug`],
 };
 

@@ -19,6 +19,12 @@ export const homie: Preset = {
     topic: [`${base}/5/{homie_device}/{node}/{metric}`, `${base}/{homie_device}/{node}/{metric}`],
     device: '{homie_device}/{node}',
   }),
+  availability: ({ base_topic: base = 'homie' }) =>
+    [`${base}/5/{homie_device}/$state`, `${base}/{homie_device}/$state`].map((topic) => ({
+      topic,
+      device: '{homie_device}',
+      parts: true,
+    })),
   rest: ({ base_topic: base = 'homie' }) => [`${base}/#`],
   recognise,
   ignores: (topic) => topic.includes('/$') || topic.endsWith('/set'),

@@ -1,3 +1,4 @@
+import type { AvailabilityTopic } from '../availability.ts';
 import type { Observed } from '../learn/observed.ts';
 import type { Recognition } from '../learn/recognition.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -16,6 +17,8 @@ export interface Preset {
   ignore?(config: RouteConfig): readonly string[];
   /** What else lives in the ecosystem's tree; asked when no route reads a topic: ignored, not `no_match`. */
   rest?(config: RouteConfig): readonly string[];
+  /** Topics that say whether a device is there, though they measure nothing. `config`: with the preset's defaults. */
+  availability?(config: RouteConfig): readonly AvailabilityTopic[];
   /** What patterns cannot say. */
   ignores?(topic: string): boolean;
   /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */

@@ -72,6 +72,7 @@ export const shellyGen1: Preset = {
     on_bad_time: 'received',
   }),
   ignores: (topic) => NOT_TELEMETRY.test(topic),
+  availability: ({ base_topic: base = 'shellies' }) => [{ topic: `${base}/{device}/online` }],
   rest: ({ base_topic: base = 'shellies' }) => [`${base}/#`],
   recognise,
 };

@@ -86,6 +86,9 @@ export const shellyGen2: Preset = {
     codec: 'json',
     topic: [`${prefix(base_topic)}{shelly}/events/rpc`, `${prefix(base_topic)}{shelly}/status/{component}`],
   }),
+  availability: ({ base_topic }) => [
+    { topic: `${prefix(base_topic)}{shelly}/online`, device: '{shelly}', parts: true },
+  ],
   rest: ({ base_topic }) =>
     ['online', 'events/#', 'status/#', 'rpc', 'command/#', 'debug/#'].map(
       (topic) => `${prefix(base_topic)}{shelly}/${topic}`,

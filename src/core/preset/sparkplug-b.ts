@@ -1,6 +1,7 @@
 import { isSparkplugData } from '../codec/sparkplug.ts';
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, withPrefix, type Recognition } from '../learn/recognition.ts';
+import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
 
 function recognise({ topic, levels }: Observed): Recognition | undefined {
@@ -17,4 +18,21 @@ export const sparkplugB: Preset = {
   defaults: () => ({ codec: 'sparkplug-b', topic: 'spBv1.0/#' }),
   ignores: (topic) => !isSparkplugData(topic),
   recognise,
+  // What a node or a device publishes after its death, from its birth on, says that it is there again.
+  availability: ({ topic }) =>
+    topicList(topic)
+      .filter((text) => text.endsWith('spBv1.0/#'))
+      .flatMap((text) => [
+        {
+          topic: text.replace(/#$/, '{group}/NDEATH/{node}'),
+          device: '{group}/{node}',
+          parts: true,
+          online: false,
+        },
+        {
+          topic: text.replace(/#$/, '{group}/DDEATH/{node}/{device}'),
+          device: '{group}/{node}/{device}',
+          online: false,
+        },
+      ]),
 };

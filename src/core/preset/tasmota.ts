@@ -4,6 +4,7 @@ import { emptyDoc, isForbiddenKey, isObject, own, type Doc } from '../mapping/do
 import { IGNORED, type Draft, type Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { RouteConfig } from '../route-config.ts';
+import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
 import { joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
@@ -129,6 +130,10 @@ export const tasmota: Preset = {
     // Epoch, where it is sent, needs no time zone.
     time: { path: ['/Epoch', '/Time', '/StatusSNS/Epoch', '/StatusSNS/Time'] },
   }),
+  availability: ({ topic }) =>
+    topicList(topic)
+      .filter((text) => text.endsWith('/SENSOR'))
+      .map((text) => ({ topic: text.replace(/SENSOR$/, 'LWT'), parts: true })),
   rest: () => ['tele/#', 'stat/#', 'cmnd/#', 'tasmota/discovery/#'],
   shape: (config) => shape(config.split_blocks === true),
   recognise,

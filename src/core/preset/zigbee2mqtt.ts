@@ -63,6 +63,7 @@ export const zigbee2mqtt: Preset = {
     ]),
     `${base(config)}/{name...}/availability`,
   ],
+  availability: (config) => [{ topic: `${base(config)}/{device...}/availability` }],
   shape: ({ fields }) => (isStated(fields?.['pressure']) ? whole : shape),
   recognise,
 };

@@ -6,12 +6,16 @@ import type { Episode, EpisodeState, StepResult } from '../state.ts';
 
 /**
  * No data: fires at a deadline of the receive clock, and the next number of any age ends it. It has no value to judge,
- * so neither delays nor a deadband; the row's value and threshold are the seconds of silence.
+ * so neither delays nor a deadband; the row's value and threshold are the seconds of silence, 0 where a sensor said itself that it goes.
  */
-export function silence(state: EpisodeState, deadlineUs: Micros, condition: Condition): StepResult {
+export function silence(
+  state: EpisodeState,
+  deadlineUs: Micros,
+  condition: Condition,
+  seconds = condition.levels[0]?.limit ?? 0,
+): StepResult {
   if (state.kind !== 'ok') return result(state);
   const level = condition.levels[0];
-  const seconds = level?.limit ?? 0;
   const episode: Episode = {
     alertId: undefined,
     startedAtUs: deadlineUs,
