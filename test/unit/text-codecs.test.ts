@@ -104,6 +104,21 @@ describe('pattern', () => {
   });
 });
 
+describe('columns of one name', () => {
+  const read = (csv: object, payload: string): unknown =>
+    plain(feed(routerOf([{ codec: 'csv', topic: 't/{device}', csv }]), { topic: 't/a', payload }));
+
+  test('of a header are numbered: none of their values is lost', () => {
+    expect(read({ header: true }, 'temperature,temperature,h,temperature\n20,40,1,60')).toEqual([
+      expect.objectContaining({ metrics: { temperature: 20, temperature_2: 40, h: 1, temperature_3: 60 } }),
+    ]);
+  });
+
+  test('of the configuration are a fault', () => {
+    expect(() => read({ columns: ['a', null, null, 'a'] }, '1,2,3,4')).toThrow(/is there twice/);
+  });
+});
+
 describe('names of line protocol', () => {
   const read = (route: object, payload: string): unknown =>
     plain(

@@ -29,7 +29,7 @@ function decodeCsv(bytes: Uint8Array, table: Table, limits: Limits): Payload {
     if (cells === undefined) return rejectPayload('too_large', 'a row with too many cells');
     if (cells.length === 1 && cells[0]?.trim() === '') continue;
     if (columns === undefined) {
-      columns = cells.map((cell) => cell.trim());
+      columns = distinct(cells.map((cell) => cell.trim()));
       continue;
     }
     if (rows.length === limits.max_readings) return rejectPayload('too_many_readings');
@@ -37,6 +37,17 @@ function decodeCsv(bytes: Uint8Array, table: Table, limits: Limits): Payload {
   }
   if (rows.length === 0) return rejectPayload('no_metrics', 'no row behind the header');
   return { kind: 'document', value: rows };
+}
+
+/** A name that comes back gets a number, as the elements of an array do: `t`, `t_2`. */
+function distinct(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    let own = name;
+    for (let number = 2; name !== '' && taken.has(own); number++) own = `${name}_${number}`;
+    taken.add(own);
+    return own;
+  });
 }
 
 function record(
@@ -111,6 +122,9 @@ export const csv: CodecKind = {
   check: ({ csv: options }) => {
     if (options?.columns === undefined && options?.header !== true)
       return { key: 'csv', message: 'name the columns, or say header: true where the first line does' };
+    const names = (options.columns ?? []).filter((name) => name !== null);
+    const twice = names.find((name, at) => names.indexOf(name) < at);
+    if (twice !== undefined) return { key: 'csv', message: `the column "${twice}" is there twice` };
     if (options.separator !== undefined && options.separator === options.decimal)
       return { key: 'csv', message: 'the separator and the decimal sign must differ' };
     return undefined;

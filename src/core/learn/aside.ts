@@ -1,3 +1,4 @@
+import { holdsNumber } from '../mapping/array.ts';
 import { isObject, own } from '../mapping/document.ts';
 import type { Observed } from './observed.ts';
 import { COMMA_NUMBER } from './texts.ts';
@@ -37,7 +38,10 @@ export function reasonToLeave(message: Observed): string | undefined {
       : 'text that is no number';
   if (content.kind === 'binary')
     return 'bytes of no format that is known (a protobuf of yours: codec protobuf)';
-  if (content.kind === 'tree' && !hasNumber(content.value, 0)) return 'no number in it';
+  if (content.kind === 'tree' && !hasNumber(content.value, 0))
+    return holdsNumber(content.value)
+      ? 'an array of numbers without names (a route whose topic has {metric} stores up to 16 of them)'
+      : 'no number in it';
   return undefined;
 }
 

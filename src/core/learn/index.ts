@@ -163,6 +163,12 @@ function hintsOf({ preset, device }: RouteConfig, trial: RouteTrial | undefined)
   const hints: string[] = [];
   if ((trial?.messages ?? 0) === 0)
     hints.push('it is there, but nothing was measured meanwhile: many send every five minutes only');
+  const contested = [...(trial?.contested ?? [])];
+  if (contested.length > 0)
+    hints.push(
+      `several values at one time for one device: ${contested.slice(0, MANY_EXAMPLES).join(', ')}; ` +
+        'what tells them apart in the payload is the device (device_path) or part of the metric (pivot, metric)',
+    );
   if (preset === 'rtl_433' || preset === 'theengs')
     hints.push("it hears the neighbours' sensors, too: sensors.allow says which may register themselves");
   if (preset === 'thingsboard' && device !== undefined)

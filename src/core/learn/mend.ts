@@ -25,7 +25,7 @@ const MAX_RENAMED = 50;
 
 /** What a route needs so that the samples leave no dead letter behind; unchanged where nothing can be done. */
 export function mend(draft: DraftRoute, trial: RouteTrial, all: Trial): DraftRoute {
-  return [mendTime, mendDevice, mendPressure, mendNames].reduce(
+  return [mendTime, mendDevice, mendPressure, mendBlocks, mendNames].reduce(
     (route, fix) => fix(route, trial),
     mendTopics(draft, trial, all),
   );
@@ -72,6 +72,22 @@ function mendPressure(draft: DraftRoute, { metrics }: RouteTrial): DraftRoute {
   return {
     route: { ...route, fields: { pressure: { unit } } },
     hints: [...hints, `pressure looks like ${unit}: it becomes hPa`],
+  };
+}
+
+/**
+ * Tasmota: of two sensors that measure the same, the first one has the usual name, and whichever is left when it is
+ * unplugged. As devices of their own they stay what they are.
+ */
+function mendBlocks(draft: DraftRoute, { devices }: RouteTrial): DraftRoute {
+  const { route, hints } = draft;
+  if (route.preset !== 'tasmota' || route.split_blocks !== undefined) return draft;
+  const isSecond = (name: string, names: ReadonlySet<string>): boolean =>
+    !/^(?:ESP32|ENERGY)_/.test(name) && names.has(coreOf(name) ?? '');
+  if (![...devices.values()].some((names) => [...names].some((name) => isSecond(name, names)))) return draft;
+  return {
+    route: { ...route, split_blocks: true },
+    hints: [...hints, 'several sensors of one device measure the same: each is a device of its own'],
   };
 }
 

@@ -1,4 +1,4 @@
-import { FILTERED_CODES, type RejectCode } from '../reading.ts';
+import { FILTERED_CODES, type Reading, type RejectCode } from '../reading.ts';
 import { compileRoutes, type RouterOptions } from '../route.ts';
 import type { RouteConfig } from '../route-config.ts';
 import type { Observed } from './observed.ts';
@@ -20,6 +20,10 @@ export interface RouteTrial {
   /** The metrics of each device. */
   readonly devices: Map<string, Set<string>>;
   readonly metrics: Map<string, MetricFacts>;
+  /** Metrics that had several values for one device and time. */
+  readonly contested: Set<string>;
+  /** The values at each time of a device that payloads name: the last few thousand. */
+  readonly values: Map<string, ReadonlyMap<string, number>>;
   /** What became a dead letter: topic -> code -> messages. */
   readonly faults: Map<string, Map<RejectCode, number>>;
 }
@@ -61,6 +65,8 @@ function emptyTrial(): RouteTrial {
     good: new Set(),
     devices: new Map(),
     metrics: new Map(),
+    contested: new Set(),
+    values: new Map(),
     faults: new Map(),
   };
 }
@@ -77,7 +83,10 @@ function note(trial: RouteTrial, { topic }: Observed, decoded: Decoded): void {
     return;
   }
   trial.good.add(topic);
-  for (const { device, metrics } of decoded.readings) {
+  for (const name of decoded.losses?.ambiguous ?? []) trial.contested.add(name);
+  for (const reading of decoded.readings) {
+    const { device, metrics } = reading;
+    noteContested(trial, reading);
     const known = trial.devices.get(device) ?? new Set<string>();
     if (trial.devices.size < MAX_NAMES) trial.devices.set(device, known);
     for (const [name, value] of metrics) {
@@ -85,6 +94,22 @@ function note(trial: RouteTrial, { topic }: Observed, decoded: Decoded): void {
       noteMetric(trial.metrics, name, value);
     }
   }
+}
+
+/** Two messages that say the same time and other values: one of them would be refused, or replace the other. */
+function noteContested(
+  { values, contested }: RouteTrial,
+  { device, timeUs, stamped, metrics }: Reading,
+): void {
+  if (stamped) return;
+  const key = `${device} ${timeUs}`;
+  const known = values.get(key);
+  if (known === undefined) {
+    if (values.size < MAX_NAMES) values.set(key, metrics);
+    return;
+  }
+  for (const [name, value] of metrics)
+    if (known.has(name) && known.get(name) !== value && contested.size < MAX_NAMES) contested.add(name);
 }
 
 function noteMetric(metrics: Map<string, MetricFacts>, name: string, value: number): void {

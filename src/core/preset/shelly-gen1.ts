@@ -51,7 +51,9 @@ const FIRST_GENERATION =
   /^(?:relay|roller|light|white|color|emeter|emeter_n|sensor|input|adc|ext_temperature|temperature|status|info|online|announce|command)$/;
 
 function recognise({ levels, topic, content, document }: Observed): Recognition | undefined {
-  const at = levels.findIndex((level) => DEVICE.test(level));
+  const found = levels.findIndex((level) => DEVICE.test(level));
+  // Behind the vendor's base a device may have a name that its owner chose.
+  const at = found >= 0 ? found : levels.indexOf('shellies') + 1;
   if (at < 1 || !FIRST_GENERATION.test(levels[at + 1] ?? '') || levels[at + 1] === 'events') return undefined;
   // Later generations have JSON in status/<component>.
   if (levels[at + 1] === 'status' && levels.length > at + 2) return undefined;

@@ -207,6 +207,61 @@ test('a row with a local time gets the zone in which it arrived', () => {
   expect(routesOf(learnFrom(messages))).toEqual([expect.objectContaining({ timezone: '+01:00' })]);
 });
 
+test('sensors of one Tasmota device that measure the same are devices of their own', () => {
+  const learned = learnFrom(
+    heard(3, (n) => [
+      [
+        'tele/cellar/SENSOR',
+        {
+          Time: `2026-01-15T12:0${n}:00`,
+          'DS18B20-1': { Id: '0A', Temperature: 20 + n },
+          'DS18B20-2': { Id: '0B', Temperature: 40 + n },
+          ESP32: { Temperature: 50 },
+        },
+      ],
+    ]),
+  );
+  expect(learned.routes.flatMap(({ devices }) => devices)).toEqual([
+    'cellar/DS18B20-1',
+    'cellar/DS18B20-2',
+    'cellar/ESP32',
+  ]);
+  const alone = heard(3, () => [
+    [
+      'tele/x/SENSOR',
+      { Time: '2026-01-15T12:00:00', AHT2X: { Temperature: 20 }, ESP32: { Temperature: 50 } },
+    ],
+  ]);
+  expect(routesOf(learnFrom(alone))).toEqual([{ preset: 'tasmota' }]);
+});
+
+test('Shelly of the first generation by a name of its own', () => {
+  const learned = learnFrom(
+    heard(2, (n) => [
+      ['shellies/heater/emeter/0/power', `${100 + n}`],
+      ['shellies/heater/sensor/temperature', '20.5'],
+    ]),
+  );
+  expect(routesOf(learned)).toEqual([{ preset: 'shelly-gen1' }]);
+});
+
+test('values that would replace each other are told', () => {
+  const learned = learnFrom(
+    heard(3, (n) =>
+      ['cpu0', 'cpu1'].map((cpu, at) => [
+        'tg/json',
+        {
+          fields: { idle: 90 - at - n },
+          name: 'cpu',
+          tags: { cpu, host: 'a' },
+          timestamp: 1_768_478_400 + n,
+        },
+      ]),
+    ),
+  );
+  expect(learned.routes[0]?.hints).toEqual([expect.stringMatching(/several values at one time .*: idle;/)]);
+});
+
 test('a number with a decimal comma is not two columns', () => {
   const learned = learnFrom(heard(4, (n) => [['m/dev1/temp', `2${n},5`]]));
   expect(routesOf(learned)).toEqual([]);
