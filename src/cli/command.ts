@@ -1,16 +1,15 @@
 import { Command } from 'commander';
 import { FieldwatchError } from '../core/errors.ts';
+import type { Invocation } from './invocation.ts';
 
 /** The process as a command sees it; tests hand in their own. */
-export interface Cli {
+export interface Cli extends Invocation {
   readonly stdin: NodeJS.ReadableStream;
   /** The result, nothing else. */
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   /** Diagnostics: progress, warnings, errors. */
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** What a user types before a command of this program: `fieldwatch`, `npx fieldwatch`. */
-  readonly invocation: string;
   /** Resolves with the signal's name at the first SIGINT or SIGTERM; a long-running command awaits it. */
   readonly interrupted: Promise<NodeJS.Signals>;
   /** Called at every SIGHUP. */

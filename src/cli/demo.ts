@@ -10,6 +10,7 @@ import { numeric } from './arguments.ts';
 import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
 import { demoFolderFor } from './demo-folder.ts';
 import { createDemoView, type DemoView } from './demo-view.ts';
+import { withInvocation, type Invocation } from './invocation.ts';
 import { assembly, loadDaemonConfig } from './run.ts';
 
 interface DemoOptions {
@@ -49,7 +50,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   });
   await app.start();
   try {
-    invite(view, config, app, cli.invocation);
+    invite(view, config, app, cli);
     const simulator = await startSimulator(
       { url: app.urls.mqttUrl, sensors: options.sensors, rate: options.rate, seed: 1, maxInFlight: 200 },
       createSystemClock(),
@@ -94,14 +95,17 @@ function viewOn(cli: Cli): DemoView {
 }
 
 /** What a person can do while it runs. */
-function invite(view: DemoView, config: Config, app: App, invocation: string): void {
+function invite(view: DemoView, config: Config, app: App, invocation: Invocation): void {
   const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
   view.note(`TimescaleDB   ${psqlCommand(config)}   (data in ${embedded.data_dir})`);
   if (app.httpPort !== undefined)
     view.note(`health        http://127.0.0.1:${app.httpPort}/readyz and /metrics`);
   view.note(
-    `in another terminal: ${invocation} readings latest, ${invocation} alerts tail -f. Ctrl-C ends it.`,
+    withInvocation(
+      'in another terminal: `fieldwatch readings latest`, `fieldwatch alerts tail -f`. Ctrl-C ends it.',
+      invocation,
+    ),
   );
 }
 

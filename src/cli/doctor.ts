@@ -159,8 +159,7 @@ function show(cli: Cli, { area, subject, status: state, detail, remedy }: Diagno
   const title = subject === area ? area : `${area} ${subject}`;
   const mark = padCells(colourOf(paint, state)(MARKS[state]), 10);
   print(cli, `${mark} ${padCells(plainText(title), 26)} ${plainText(detail)}`);
-  if (remedy !== undefined)
-    print(cli, `${' '.repeat(10)} → ${plainText(withInvocation(remedy, cli.invocation))}`);
+  if (remedy !== undefined) print(cli, `${' '.repeat(10)} → ${plainText(withInvocation(remedy, cli))}`);
 }
 
 const colourOf = (paint: Paint, state: Status): ((text: string) => string) =>

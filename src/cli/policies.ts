@@ -124,7 +124,7 @@ function printFindings(cli: Cli, findings: readonly Finding[], checks: number): 
     );
     print(cli, `  expected  ${plainText(expected)}`);
     print(cli, `  actual    ${plainText(actual)}`);
-    print(cli, `  remedy    ${plainText(withInvocation(remedy, cli.invocation))}`);
+    print(cli, `  remedy    ${plainText(withInvocation(remedy, cli))}`);
   }
   const asked = counted(checks, 'check');
   print(

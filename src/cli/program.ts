@@ -4,7 +4,7 @@ import { version } from '../version.ts';
 import type { Cli, ExitCode } from './command.ts';
 import { COMMANDS } from './index.ts';
 import { guarded } from './terminal.ts';
-import { invocationOf, withInvocation } from './invocation.ts';
+import { configFileOf, invocationOf, withInvocation, type Invocation } from './invocation.ts';
 
 /** As long as a timer can be set. */
 const LONG_MS = 2 ** 31 - 1;
@@ -15,7 +15,7 @@ interface Outcome {
 
 export type ProgramEnv = Readonly<Record<string, string | undefined>>;
 
-function processCli(outcome: Outcome, env: ProgramEnv): Cli {
+function processCli(outcome: Outcome, argv: readonly string[], env: ProgramEnv): Cli {
   let interrupted: Promise<NodeJS.Signals> | undefined;
   return {
     stdin: process.stdin,
@@ -27,6 +27,7 @@ function processCli(outcome: Outcome, env: ProgramEnv): Cli {
       cwd: process.cwd(),
       npmLifecycleEvent: env['npm_lifecycle_event'],
     }),
+    configFile: configFileOf(argv),
     // Installed when first asked for: a command that only prints ends at Ctrl-C as any program does. `once` gives
     // the signal back afterwards, so that a second Ctrl-C ends a shutdown that takes too long.
     get interrupted() {
@@ -48,7 +49,7 @@ function processCli(outcome: Outcome, env: ProgramEnv): Cli {
 }
 
 /** What went wrong, in words, and the exit code that goes with it. */
-function explain(error: unknown, invocation: string): { text: string; code: ExitCode } {
+function explain(error: unknown, invocation: Invocation): { text: string; code: ExitCode } {
   if (error instanceof FieldwatchError) {
     const remedy =
       error.remedy === undefined ? '' : `\n  remedy: ${withInvocation(error.remedy, invocation)}`;
@@ -64,7 +65,7 @@ function explain(error: unknown, invocation: string): { text: string; code: Exit
 /** argv -> command -> exit code. */
 export async function runProgram(argv: readonly string[], env: ProgramEnv): Promise<ExitCode> {
   const outcome: Outcome = { code: 0 };
-  const cli = processCli(outcome, env);
+  const cli = processCli(outcome, argv, env);
   const program = new Command('fieldwatch')
     .description('MQTT sensor readings into TimescaleDB, watched, with nothing lost.')
     .version(version(), '-V, --version')
@@ -76,7 +77,7 @@ export async function runProgram(argv: readonly string[], env: ProgramEnv): Prom
     return outcome.code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    const { text, code } = explain(error, cli.invocation);
+    const { text, code } = explain(error, cli);
     cli.stderr.write(`${text}\n`);
     return code;
   }

@@ -26,6 +26,7 @@ import { operatorName } from './alerts-ack.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 import { formatTime } from './format.ts';
+import { withInvocation } from './invocation.ts';
 
 interface ChangeOptions {
   readonly config?: string;
@@ -225,7 +226,7 @@ async function refreshAggregates(
     const failed = runs.find(({ error }) => error !== undefined);
     if (failed !== undefined)
       cli.stderr.write(
-        `fieldwatch: aggregates are not up to date (${plainText(failed.error ?? '')}): run \`${cli.invocation} policies repair --only late\`\n`,
+        `fieldwatch: aggregates are not up to date (${plainText(failed.error ?? '')}): run ${withInvocation('`fieldwatch policies repair --only late`', cli)}\n`,
       );
   } finally {
     await hand.close();

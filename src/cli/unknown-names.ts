@@ -9,12 +9,12 @@ interface Names extends Selection {
 
 /** Says on standard error which names of a selection nothing has: a misspelt name gives no rows, as an idle sensor does. */
 export async function reportUnknownNames(
-  cli: Pick<Cli, 'stderr' | 'invocation'>,
+  cli: Pick<Cli, 'stderr' | 'invocation' | 'configFile'>,
   db: Db,
   names: Names,
 ): Promise<void> {
   const unknown = await unknownNames(db, names);
-  const say = (line: string) => cli.stderr.write(`fieldwatch: ${withInvocation(line, cli.invocation)}\n`);
+  const say = (line: string) => cli.stderr.write(`fieldwatch: ${withInvocation(line, cli)}\n`);
   if (unknown.sensor)
     say(
       `no sensor is registered under the key ${JSON.stringify(names.sensor)}; \`fieldwatch sensors list\` shows the keys`,

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { invocationOf, withInvocation } from '../../src/cli/invocation.ts';
+import { configFileOf, invocationOf, withInvocation } from '../../src/cli/invocation.ts';
 
 const facts = { cwd: '/home/a/fieldwatch', npmLifecycleEvent: undefined };
 
@@ -30,7 +30,28 @@ test.each([
 
 test('commands in a remedy are named as they are called; the name of the program stays', () => {
   const text = 'Run `fieldwatch migrate` as the owner, and restart fieldwatch.';
-  expect(withInvocation(text, 'npx fieldwatch')).toBe(
+  expect(withInvocation(text, { invocation: 'npx fieldwatch' })).toBe(
     'Run `npx fieldwatch migrate` as the owner, and restart fieldwatch.',
   );
 });
+
+test.each([
+  ['fieldwatch.yaml', '`fieldwatch policies repair --only late -c fieldwatch.yaml` mends it'],
+  ["my field's.yaml", "`fieldwatch policies repair --only late -c 'my field'\\''s.yaml'` mends it"],
+])('a command that is pasted reads the configuration of the call: %s', (configFile, expected) =>
+  expect(
+    withInvocation('`fieldwatch policies repair --only late` mends it', {
+      invocation: 'fieldwatch',
+      configFile,
+    }),
+  ).toBe(expected),
+);
+
+test.each([
+  [['run', '-c', 'a.yaml'], 'a.yaml'],
+  [['run', '--config', 'a.yaml'], 'a.yaml'],
+  [['run', '--config=a.yaml'], 'a.yaml'],
+  [['-ca.yaml'], 'a.yaml'],
+  [['alerts', 'tail'], undefined],
+  [['decode', '--', '-c'], undefined],
+])('%j names the configuration %s', (argv, expected) => expect(configFileOf(argv)).toBe(expected));
