@@ -52,19 +52,27 @@ export async function runRepair(options: RepairOptions): Promise<RepairResult> {
   const runs: StepRun[] = [];
   const budget = { left: options.most ?? Number.POSITIVE_INFINITY };
   let left = await planRepair(catalog, plan, checks, only);
+  const report = (run: StepRun): void => {
+    runs.push(run);
+    onStep?.(run);
+  };
+  // What fails for want of another step succeeds in the next round, or is not needed any more: then it did not fail.
+  let failed: StepRun[] = [];
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const steps = left.steps.filter(({ effect }) => effects.includes(effect));
+    failed = [];
     if (steps.length === 0) break;
     for (const step of steps) {
       if (signal.aborted || budget.left <= 0) break;
       const run = await runStep(options.hand, step, budget, signal);
-      runs.push(run);
-      onStep?.(run);
+      if (run.error === undefined) report(run);
+      else failed.push(run);
     }
     const before = left;
     left = await planRepair(catalog, plan, checks, only);
     if (signal.aborted || budget.left <= 0 || sameFindings(before.findings, left.findings)) break;
   }
+  failed.forEach(report);
   return { runs, left };
 }
 
