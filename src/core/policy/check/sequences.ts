@@ -21,18 +21,18 @@ WHERE c.relname = ANY ($1::text[]) AND has_table_privilege(c.oid, 'SELECT')
   AND s.seqincrement > 0 ORDER BY 1, 2`;
 
 // Whether the last value was given out is known by the sequence alone.
-const state = (row: CatalogRow): CheckQuery => ({
-  text: `SELECT last_value::float8 AS last, is_called AS called,
+const state = (row: CatalogRow): string =>
+  `SELECT ${literal(textOf(row, 'sequence'))} AS sequence, last_value::float8 AS last, is_called AS called,
   (SELECT max(${identifier(textOf(row, 'column'))}) FROM ${identifier(textOf(row, 'relation'))})::float8 AS highest
-FROM ${textOf(row, 'sequence')}`,
-});
+FROM ${textOf(row, 'sequence')}`;
 
 /** Rows that were copied with their ids leave the sequence behind; what is registered anew then gets an id that is taken. */
 export const sequencesCheck: PolicyCheck = {
   name: CHECK,
   about: 'the next id of a table is one that is free',
   queries: () => [{ text: SEQUENCES, values: [OUR_TABLES] }],
-  lookAgain: (_plan, _facts, [rows = []]) => rows.map(state),
+  lookAgain: (_plan, _facts, [rows = []]): readonly CheckQuery[] =>
+    rows.length === 0 ? [] : [{ text: rows.map(state).join(' UNION ALL\n') }],
   judge: (_plan, { server }, answers) =>
     sequencesOf(answers).flatMap((sequence) => judge(sequence, server.schema)),
   repair: {
@@ -51,9 +51,9 @@ interface Sequence {
   readonly highest: number;
 }
 
-function sequencesOf([rows = [], ...states]: readonly (readonly CatalogRow[])[]): readonly Sequence[] {
-  return rows.flatMap((row, index) => {
-    const now = states[index]?.[0];
+function sequencesOf([rows = [], states = []]: readonly (readonly CatalogRow[])[]): readonly Sequence[] {
+  return rows.flatMap((row) => {
+    const now = states.find(({ sequence }) => sequence === row['sequence']);
     if (now === undefined) return [];
     const last = numberOf(now, 'last');
     return {
