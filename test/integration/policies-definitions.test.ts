@@ -82,6 +82,16 @@ const faults: [string, string, object][] = [
     { subject: 'sensor_readings' },
   ],
   [
+    'a view in the place of a renamed table',
+    'ALTER TABLE sensors RENAME TO sensors_all; CREATE VIEW sensors AS SELECT * FROM sensors_all WHERE id > 5',
+    { check: 'relations', subject: 'sensors', verdict: 'mismatched' },
+  ],
+  [
+    'a view in the place of a renamed hypertable',
+    'ALTER TABLE sensor_alerts RENAME TO sa; CREATE VIEW sensor_alerts AS SELECT * FROM sa WHERE sensor_id > 5',
+    { check: 'relations', subject: 'sensor_alerts', verdict: 'mismatched' },
+  ],
+  [
     'names that PostgreSQL reserves',
     'ALTER TABLE sensors ADD COLUMN "user" text NOT NULL DEFAULT 1; ALTER TABLE sensors ALTER COLUMN "user" DROP DEFAULT; ALTER TABLE sensors ADD CONSTRAINT "check" CHECK (key <> location)',
     { subject: 'sensors' },

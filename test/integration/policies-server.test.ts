@@ -81,6 +81,13 @@ describeCluster('a server of its own', () => {
     await cluster.restart({ preload: true });
   });
 
+  test.each(['timescaledb.restoring', 'timescaledb.disable_load'])('%s is on for the role', async (name) => {
+    await db.root(`ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET ${name} = on`);
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'server', actual: expect.stringContaining(`${name} = on`) });
+    await mend(finding);
+  });
+
   test('loading it is switched off for the database', async () => {
     await db.root(`ALTER DATABASE fieldwatch SET timescaledb.disable_load = on`);
     const [finding, ...others] = await db.verify();

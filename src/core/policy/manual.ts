@@ -1,4 +1,5 @@
 import { FieldwatchError } from '../errors.ts';
+import { FROZEN, PARTIAL } from './frozen.ts';
 import { formatInterval, intervalMs, type IntervalText } from './interval.ts';
 import { declaredPolicy, type PolicyPlan } from './plan.ts';
 import { RELATIONS, type AggregateRelation } from './relations.ts';
@@ -21,7 +22,7 @@ export function compressOlder(relation: string, age: IntervalText, kept?: Interv
     SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass AS chunk FROM timescaledb_information.chunks c
     CROSS JOIN LATERAL _timescaledb_functions.chunk_status(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) status
     WHERE c.hypertable_schema = current_schema() AND c.hypertable_name = ${literal(relation)}
-      AND c.range_end <= now() - ${interval(age)}${notDropped} AND (NOT c.is_compressed OR status & 8 <> 0) AND status & 4 = 0
+      AND c.range_end <= now() - ${interval(age)}${notDropped} AND (NOT c.is_compressed OR status & ${PARTIAL} <> 0) AND status & ${FROZEN} = 0
     ORDER BY c.range_start LIMIT 1) due) done`,
   };
 }
@@ -38,8 +39,10 @@ export function dropOlder(relation: string, age: IntervalText): RepairStep {
   SELECT c.range_end FROM timescaledb_information.chunks c
   LEFT JOIN timescaledb_information.continuous_aggregates a ON a.materialization_hypertable_schema = c.hypertable_schema
     AND a.materialization_hypertable_name = c.hypertable_name
+  CROSS JOIN LATERAL _timescaledb_functions.chunk_status(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) status
   WHERE coalesce(a.view_schema, c.hypertable_schema) = current_schema()
     AND coalesce(a.view_name, c.hypertable_name) = ${literal(relation)} AND c.range_end <= now() - ${interval(age)}
+    AND status & ${FROZEN} = 0
   ORDER BY c.range_end LIMIT 50) due) slice
 CROSS JOIN LATERAL drop_chunks(${literal(relation)}, older_than => slice.until) dropped WHERE slice.until IS NOT NULL`,
   };

@@ -64,8 +64,8 @@ describe('relations', () => {
     relations.delete('dead_letters');
     relations.set('sensor_readings', { ...required(relations.get('sensor_readings')), kind: 'other' });
     expect(relationsCheck.judge(plan, { ...facts, relations }, [])).toMatchObject([
-      { subject: 'dead_letters', verdict: 'missing', actual: 'nothing in schema public' },
       { subject: 'sensor_readings', verdict: 'mismatched', actual: 'a plain table or view' },
+      { subject: 'dead_letters', verdict: 'missing', actual: 'nothing in schema public' },
     ]);
   });
 });

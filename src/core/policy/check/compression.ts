@@ -2,6 +2,7 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { counted } from '../../counted.ts';
+import { PARTIAL, afterThaw, frozenChunks, frozenNames } from '../frozen.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
 import { compressOlder } from '../manual.ts';
 import { declaredPolicy, policyName, type DeclaredPolicy } from '../plan.ts';
@@ -11,16 +12,17 @@ const CHECK = 'compression';
 /** Late rows make a chunk partial until the next run; from here on, runs do not keep up with them. */
 const MANY_PARTIAL = 10;
 
-// Bit 8 of a chunk's status: compressed, with late rows in row form beside it; is_compressed stays true for such a chunk.
+// A partial chunk is compressed, with late rows in row form beside it; is_compressed stays true for it.
 // Chunks past retention are left out: they are about to go. to_regclass gives null for a chunk that was dropped since the view was read.
 const QUERY = `${TARGETS}
 SELECT t.relation, count(c.chunk_name)::int AS due,
   count(*) FILTER (WHERE NOT c.is_compressed)::int AS uncompressed,
-  count(*) FILTER (WHERE c.is_compressed AND _timescaledb_functions.chunk_status(
-    to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))) & 8 <> 0)::int AS partial,
+  count(*) FILTER (WHERE c.is_compressed AND status & ${PARTIAL} <> 0)::int AS partial,
+  ${frozenNames(`(NOT c.is_compressed OR status & ${PARTIAL} <> 0)`)},
   (min(c.range_start) FILTER (WHERE NOT c.is_compressed))::text AS oldest
 FROM target t JOIN timescaledb_information.chunks c
   ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab AND c.range_end <= now() - t.after - t.grace
+CROSS JOIN LATERAL _timescaledb_functions.chunk_status(to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))) status
 LEFT JOIN unnest($4::text[], $5::text[]) AS kept(relation, drop_after) ON kept.relation = t.relation
 WHERE kept.drop_after IS NULL OR c.range_end > now() - kept.drop_after::interval
 GROUP BY t.relation`;
@@ -40,13 +42,14 @@ export const compressionCheck: PolicyCheck = {
   },
   judge: (plan, facts, [rows = []]) =>
     presentPolicies(plan, facts, 'compression').flatMap((policy) => {
-      const row = rows.find((candidate) => textOf(candidate, 'relation') === policy.relation);
+      const row = rowOf(policy, rows);
       return row === undefined ? [] : judge(policy, row);
     }),
   repair: {
-    steps: ({ plan, facts, findings }) =>
+    steps: ({ plan, facts, findings, answers }) =>
       presentPolicies(plan, facts, 'compression')
         .filter((policy) => findings.some(({ subject }) => subject === policyName(policy)))
+        .filter((policy) => !isAllFrozen(rowOf(policy, answers[0])))
         .map((policy) => ({
           ...compressOlder(
             policy.relation,
@@ -58,10 +61,19 @@ export const compressionCheck: PolicyCheck = {
   },
 };
 
+const rowOf = (policy: DeclaredPolicy, rows: readonly CatalogRow[] = []): CatalogRow | undefined =>
+  rows.find((candidate) => textOf(candidate, 'relation') === policy.relation);
+
+const isAllFrozen = (row: CatalogRow | undefined): boolean =>
+  row !== undefined && frozenChunks(row).length >= numberOf(row, 'uncompressed') + numberOf(row, 'partial');
+
 function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
   const [uncompressed, partial] = [numberOf(row, 'uncompressed'), numberOf(row, 'partial')];
   const finding = { check: CHECK, subject: policyName(policy), verdict: 'lagging' } as const;
-  const remedy = `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``;
+  const remedy = afterThaw(
+    frozenChunks(row),
+    `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+  );
   if (uncompressed > 0) {
     const beside = partial === 0 ? '' : `, and ${partial} with late rows beside`;
     return [
@@ -69,7 +81,7 @@ function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
         ...finding,
         severity: 'warning',
         expected: `chunks older than ${policy.config['compress_after']} (and ${graceOf(policy)} of grace) are compressed`,
-        actual: `${uncompressed} are not, the oldest from ${optionalText(row, 'oldest') ?? '?'}${beside}`,
+        actual: `${counted(uncompressed, 'chunk is', 'chunks are')} not, the oldest from ${optionalText(row, 'oldest') ?? '?'}${beside}`,
         remedy,
       },
     ];
@@ -81,7 +93,10 @@ function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
       severity: partial >= MANY_PARTIAL ? 'warning' : 'info',
       expected: 'compressed chunks without rows in row form',
       actual: `${counted(partial, 'chunk')} with late rows beside the compressed ones`,
-      remedy: `the next run merges them (every ${policy.every}); if they stay, ${remedy}`,
+      remedy:
+        frozenChunks(row).length > 0
+          ? remedy
+          : `the next run merges them (every ${policy.every}); if they stay, ${remedy}`,
     },
   ];
 }

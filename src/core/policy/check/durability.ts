@@ -73,7 +73,10 @@ function judgeTable(row: CatalogRow, schema: string): Finding {
   const [relation, isRoot] = [textOf(row, 'relation'), numberOf(row, 'roots') > 0];
   // Of a hypertable all chunks become logged with it.
   const names = isRoot ? [relation] : textOf(row, 'names').split('\n');
-  const what = isRoot ? relation : `${counted(names.length, 'chunk')} of ${relation}, ${names[0]} first,`;
+  const chunks = counted(names.length, 'chunk');
+  const what = isRoot
+    ? relation
+    : `${chunks} of ${relation} (${names.length === 1 ? '' : 'such as '}${names[0]})`;
   return {
     ...{ check: CHECK, subject: relation, verdict: 'danger', severity: 'critical' },
     expected: 'tables that are logged',

@@ -63,10 +63,14 @@ function suspects(
 function gapsSql({ sourceKept }: RefreshedAggregate): string {
   const kept = sourceKept === undefined ? 'min(lo) OVER ()' : `now() - ${interval(sourceKept)}`;
   const micros = (time: string) => `_timescaledb_functions.to_unix_microseconds(${time})::float8`;
+  // A chunk without a page has lost its rows by TRUNCATE or DELETE; of one that lies elsewhere nothing is known.
   return `WITH held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM timescaledb_information.chunks c
+  JOIN pg_class k ON k.oid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))
+  LEFT JOIN _timescaledb_catalog.compression_settings s ON s.relid = k.oid
   JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
   JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
-  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1),
+  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1
+    AND (k.relkind <> 'r' OR pg_relation_size(k.oid) > 0 OR pg_relation_size(s.compress_relid) > 0)),
 gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi, ${kept} AS kept FROM held
   UNION ALL SELECT kept, least(coalesce(min(lo), now()), now()), kept FROM (SELECT lo, ${kept} AS kept FROM held
     UNION ALL SELECT NULL, ${sourceKept === undefined ? 'NULL' : kept}) AS first GROUP BY kept)
@@ -103,8 +107,8 @@ function judge(
     {
       ...{ check: CHECK, subject: relation.source, verdict: 'missing' },
       severity: reached ? 'critical' : 'warning',
-      expected: `chunks of ${relation.source} for all that ${relation.name} has and retention keeps`,
-      actual: `${counted(rows.length, 'range')} without a chunk: ${ranges.join(', ')}${more}`,
+      expected: `chunks with rows of ${relation.source} for all that ${relation.name} has and retention keeps`,
+      actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${ranges.join(', ')}${more}`,
       remedy: reached
         ? `at once, before the policy refreshes the range and deletes its buckets: SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_schema = ${literal(schema)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
         : rest,

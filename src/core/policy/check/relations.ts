@@ -6,7 +6,7 @@ import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { listOf, textOf } from '../row.ts';
-import { identifier } from '../statement.ts';
+import { identifier, qualified } from '../statement.ts';
 
 const CHECK = 'relations';
 
@@ -54,11 +54,8 @@ export const relationsCheck: PolicyCheck = {
   },
   judge: (plan, facts, [tables = [], elsewhere = []]) => {
     const lost = missing(plan, facts, tables);
-    if (lost.length === OUR_TABLES.length) return [nothing(facts)];
-    return [
-      ...lost.map((each) => absent(each, facts, elsewhere)),
-      ...plan.relations.flatMap(({ relation }) => replaced(relation, facts)),
-    ];
+    if (lost.length === OUR_TABLES.length && facts.relations.size === 0) return [nothing(facts)];
+    return lost.map((each) => absent(each, facts, elsewhere));
   },
 };
 
@@ -68,7 +65,9 @@ interface Wanted {
 }
 
 function missing(plan: PolicyPlan, facts: Facts, tables: readonly CatalogRow[]): readonly Wanted[] {
-  const planned = plan.relations.filter(({ relation }) => !facts.relations.has(relation.name));
+  const planned = plan.relations.filter(
+    ({ relation }) => facts.relations.get(relation.name)?.kind !== relation.kind,
+  );
   return [
     ...planned.map(({ relation: { name, kind } }) => ({ name, kind })),
     ...tables.map((row) => ({ name: textOf(row, 'name'), kind: 'table' as const })),
@@ -85,10 +84,14 @@ const nothing = ({ server }: Facts): Finding => ({
   remedy: '`fieldwatch migrate`; where they are in another schema, name it: database.schema',
 });
 
-function absent({ name, kind }: Wanted, { server }: Facts, elsewhere: readonly CatalogRow[]): Finding {
+function absent({ name, kind }: Wanted, facts: Facts, elsewhere: readonly CatalogRow[]): Finding {
+  const { server } = facts;
   const places = elsewhere.filter((row) => textOf(row, 'kind') === kind && isLike(row, name, server.schema));
   const alter = `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'}`;
   const [place, another] = places;
+  const inTheWay = facts.relations.get(name);
+  if (place === undefined && inTheWay !== undefined) return replaced({ name, kind });
+  const [here, aside] = [qualified(server.schema, name), `${name}_aside`];
   const moved = places.map(
     (row) => `${identifier(textOf(row, 'schema'))}.${identifier(textOf(row, 'name'))}`,
   );
@@ -99,13 +102,16 @@ function absent({ name, kind }: Wanted, { server }: Facts, elsewhere: readonly C
       ? `${alter} ${from} RENAME TO ${name}`
       : `${alter} ${from} SET SCHEMA ${identifier(server.schema)}`;
   return {
-    ...{ check: CHECK, subject: name, verdict: 'missing', severity: 'critical', expected: A[kind] },
+    ...{ check: CHECK, subject: name, severity: 'critical', expected: A[kind] },
+    verdict: inTheWay === undefined ? 'missing' : 'mismatched',
     actual:
-      place === undefined ? `nothing in schema ${server.schema}` : `it seems to be ${moved.join(' or ')} now`,
+      place === undefined
+        ? `nothing in schema ${server.schema}`
+        : `it seems to be ${moved.join(' or ')} now${inTheWay === undefined ? '' : ', and another relation has its name'}`,
     remedy:
       place === undefined
         ? nowhere
-        : `${back(place, moved[0] ?? '')}${another === undefined ? '' : ', or that of the other'}`,
+        : `${inTheWay === undefined ? '' : `ALTER TABLE ${here} RENAME TO ${aside}; `}${back(place, moved[0] ?? '')}${another === undefined ? '' : ', or that of the other'}`,
   };
 }
 
@@ -124,14 +130,8 @@ function isLike(row: CatalogRow, name: string, schema: string): boolean {
   );
 }
 
-function replaced({ name, kind }: Wanted, facts: Facts): readonly Finding[] {
-  const found = facts.relations.get(name);
-  if (found === undefined || found.kind === kind) return [];
-  return [
-    {
-      ...{ check: CHECK, subject: name, verdict: 'mismatched', severity: 'critical', expected: A[kind] },
-      actual: 'a plain table or view',
-      remedy: `rename it away, then restore ${name} from sql/`,
-    },
-  ];
-}
+const replaced = ({ name, kind }: Wanted): Finding => ({
+  ...{ check: CHECK, subject: name, verdict: 'mismatched', severity: 'critical', expected: A[kind] },
+  actual: 'a plain table or view',
+  remedy: `rename it away, then restore ${name} from sql/`,
+});

@@ -1,6 +1,7 @@
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { counted } from '../../counted.ts';
+import { afterThaw, frozenChunks, frozenNames } from '../frozen.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
 import { dropOlder } from '../manual.ts';
 import { policyName } from '../plan.ts';
@@ -15,9 +16,11 @@ const CHECK = 'retention';
 const MOST_CHUNKS_AT_ONCE = 400;
 
 const QUERY = `${TARGETS}
-SELECT t.relation, count(c.chunk_name)::int AS chunks, min(c.range_start)::text AS oldest
+SELECT t.relation, count(c.chunk_name)::int AS chunks, min(c.range_start)::text AS oldest,
+  ${frozenNames()}
 FROM target t JOIN timescaledb_information.chunks c
   ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab AND c.range_end <= now() - t.after - t.grace
+CROSS JOIN LATERAL _timescaledb_functions.chunk_status(to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))) status
 GROUP BY t.relation`;
 
 /** V3: no chunk is kept longer than declared. Judged by the chunks: a job may be recorded as failed and have done it. */
@@ -44,14 +47,23 @@ export const retentionCheck: PolicyCheck = {
           actual: `${counted(chunks, 'chunk')}, the oldest from ${optionalText(row, 'oldest') ?? '?'}`,
           remedy: stalled
             ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${facts.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK}\` drops them in slices`
-            : `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+            : afterThaw(
+                frozenChunks(row),
+                `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+              ),
         },
       ];
     }),
   repair: {
-    steps: ({ plan, facts, findings }) =>
+    steps: ({ plan, facts, findings, answers: [rows = []] }) =>
       presentPolicies(plan, facts, 'retention')
         .filter((policy) => findings.some(({ subject }) => subject === policyName(policy)))
+        .filter(({ relation }) =>
+          rows.some(
+            (row) =>
+              textOf(row, 'relation') === relation && frozenChunks(row).length < numberOf(row, 'chunks'),
+          ),
+        )
         .map((policy) => ({
           ...dropOlder(policy.relation, policy.config['drop_after'] ?? ''),
           subject: policyName(policy),

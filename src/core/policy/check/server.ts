@@ -1,9 +1,12 @@
 import type { PolicyCheck } from '../check.ts';
 import type { ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { decodeSetting, settingsQuery, type Setting } from '../setting.ts';
 import { identifier } from '../statement.ts';
 
 const CHECK = 'server';
+const RESTORING = 'timescaledb.restoring';
+const DISABLE_LOAD = 'timescaledb.disable_load';
 /** A scheduler and three jobs at once: staggered schedules need no more. */
 const LEAST_BACKGROUND_WORKERS = 4;
 const LEAST_WORKER_PROCESSES = 8;
@@ -15,17 +18,22 @@ export const serverCheck: PolicyCheck = {
   name: CHECK,
   about:
     'TimescaleDB is there, switched on, a version and an edition with policies, and its scheduler is alive',
-  queries: () => [],
-  judge: (_plan, { server }) =>
-    faults(server).map((fault) => ({ check: CHECK, subject: 'server', ...fault })),
+  queries: (_plan, { server }) =>
+    server.restoring || server.loadDisabled ? [settingsQuery([RESTORING, DISABLE_LOAD])] : [],
+  judge: (_plan, { server }, [rows = []]) =>
+    faults(
+      server,
+      rows.map((row) => decodeSetting(row, server)),
+    ).map((fault) => ({ check: CHECK, subject: 'server', ...fault })),
 };
 
 /** TimescaleDB is there and does its work in this database. */
 export const isSwitchedOn = (server: ServerFacts): boolean =>
   server.extension !== undefined && server.loaded && !server.restoring;
 
-function faults(server: ServerFacts): readonly Fault[] {
-  const fatal = missing(server) ?? notLoaded(server) ?? restoring(server) ?? edition(server);
+function faults(server: ServerFacts, settings: readonly Setting[]): readonly Fault[] {
+  const fatal =
+    missing(server) ?? notLoaded(server, settings) ?? restoring(server, settings) ?? edition(server);
   if (fatal !== undefined) return [fatal];
   return [version(server), standby(server), scheduler(server), workers(server)].filter(
     (fault) => fault !== undefined,
@@ -45,28 +53,35 @@ function missing(server: ServerFacts): Fault | undefined {
 
 const LOST = 'rows that are written now go to the root tables and are not seen again';
 
-function notLoaded({ loaded, loadDisabled, database }: ServerFacts): Fault | undefined {
+function notLoaded(
+  { loaded, loadDisabled, database }: ServerFacts,
+  settings: readonly Setting[],
+): Fault | undefined {
   if (loaded) return undefined;
+  const setting = settings.find(({ name }) => name === DISABLE_LOAD);
   return {
     verdict: 'stalled',
     severity: 'critical',
     expected: 'the library of timescaledb is loaded in each session',
     actual: `${loadDisabled ? 'timescaledb.disable_load = on' : 'it is not among shared_preload_libraries'}: ${LOST}`,
     remedy: loadDisabled
-      ? `as superuser: ALTER DATABASE ${identifier(database)} RESET timescaledb.disable_load; and the same for a role or the server that sets it`
+      ? (setting?.remedy('off') ??
+        `as superuser: ALTER DATABASE ${identifier(database)} RESET ${DISABLE_LOAD}; -- and the same for a role or the server that sets it`)
       : "add to postgresql.conf the line: shared_preload_libraries = 'timescaledb' (beside what is listed there already), and restart the server",
   };
 }
 
-function restoring(server: ServerFacts): Fault | undefined {
+function restoring(server: ServerFacts, settings: readonly Setting[]): Fault | undefined {
   if (!server.restoring) return undefined;
+  const setting = settings.find(({ name }) => name === RESTORING);
+  // What ends a restore takes the setting of the database away, and no other.
+  const elsewhere = setting !== undefined && !setting.where.startsWith('the database ');
   return {
     verdict: 'stalled',
     severity: 'critical',
     expected: 'timescaledb.restoring = off',
     actual: `timescaledb.restoring = on: no restore was ended, or one is under way; ${LOST}`,
-    remedy:
-      'when the restore is done, as superuser in this database: SELECT timescaledb_post_restore(); -- then `fieldwatch policies verify` again: it counts the rows that went to root tables',
+    remedy: `when the restore is done, ${elsewhere ? setting.remedy('off') : 'as superuser in this database: SELECT timescaledb_post_restore();'} -- then \`fieldwatch policies verify\` again: it counts the rows that went to root tables`,
   };
 }
 

@@ -1,0 +1,30 @@
+import { counted } from '../counted.ts';
+import type { CatalogRow } from './catalog.ts';
+import { optionalText } from './row.ts';
+import { literal } from './statement.ts';
+
+/** Bits of a chunk's status. Of a partial one late rows are in row form; a frozen one takes no change. */
+export const FROZEN = 4;
+export const PARTIAL = 8;
+
+/** More than that make the remedy no clearer. */
+const MOST_NAMED = 20;
+
+/** The names of chunks in a column, one a line, as `frozenNames` selects them. */
+export const frozenChunks = (row: CatalogRow): readonly string[] =>
+  (optionalText(row, 'frozen') ?? '').split('\n').filter((name) => name !== '');
+
+/** Those of the chunks `c` that are frozen, by their `status`. */
+export const frozenNames = (condition = 'true'): string =>
+  `string_agg(format('%I.%I', c.chunk_schema, c.chunk_name), E'\\n' ORDER BY c.range_start)
+    FILTER (WHERE status & ${FROZEN} <> 0 AND ${condition}) AS frozen`;
+
+/** `otherwise`, or first what thaws the chunks: no policy and no repair changes a frozen one. */
+export function afterThaw(chunks: readonly string[], otherwise: string): string {
+  if (chunks.length === 0) return otherwise;
+  const named = chunks.slice(0, MOST_NAMED);
+  const more = chunks.length - named.length;
+  const thaw = named.map((name) => `SELECT _timescaledb_functions.unfreeze_chunk(${literal(name)});`);
+  const rest = more === 0 ? '' : ` the same for ${counted(more, 'other')};`;
+  return `${counted(chunks.length, 'chunk')} ${chunks.length === 1 ? 'is' : 'are'} frozen, and no policy changes ${chunks.length === 1 ? 'it' : 'them'}: ${thaw.join(' ')} --${rest} then ${otherwise}`;
+}
