@@ -68,6 +68,31 @@ describe('statement 22: alerts commit with the readings that caused them, once',
     expect(await db.rows('SELECT state FROM alert_state')).toEqual([{ state: 'firing' }]);
   });
 
+  test('what the encoding of the database cannot hold is written in ASCII, and costs no reading', async () => {
+    // A database in UTF8 holds everything: the trigger refuses what one in SQL_ASCII would not convert.
+    await db.rows(`
+      CREATE FUNCTION untranslatable() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW::text ~ '[^\\x01-\\x7f]' THEN RAISE 'untranslatable' USING ERRCODE = '22P05'; END IF;
+        RETURN NEW; END $$`);
+    for (const table of ['alert_outbox', 'alert_state'])
+      await db.rows(
+        `CREATE TRIGGER untranslatable BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION untranslatable()`,
+      );
+    const alerts = {
+      raised: [raised],
+      states: [{ ...firing, metric: '温度', detail: { times: [1, 2] } }],
+      notifications: [{ ...notification, message: 'zu heiß: "31"' }],
+    };
+    expect(await db.store.commit(batchOf(hot, { alerts }))).toMatchObject({ stored: 1 });
+    expect(await db.rows("SELECT payload->>'message' AS message FROM alert_outbox")).toEqual([
+      { message: 'zu hei\\u{df}: "31"' },
+    ]);
+    expect(await db.rows('SELECT metric, detail FROM alert_state')).toEqual([
+      { metric: '\\u{6e29}\\u{5ea6}', detail: { times: [1, 2] } },
+    ]);
+    await db.rows('DROP FUNCTION untranslatable() CASCADE');
+  });
+
   test('a refused reading takes its alert back with it', async () => {
     const batch = batchOf([...hot, reading(2, 5, { rssi: 1e12 })], { alerts: onset });
     expect(await db.store.commit(batch)).toMatchObject({ kind: 'row_refused', index: 1 });

@@ -1,6 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import { globFits } from '../../core/glob.ts';
 import type { Millis } from '../../core/reading.ts';
+import { judge } from './errors.ts';
 import type { Work } from './session.ts';
 
 /** What payloads may add to the table of metric names. */
@@ -14,7 +15,7 @@ export interface MetricNameLimits {
 }
 
 /** Why a name gets no id, so that its values are dropped. */
-export type NameRefusal = 'not_allowed' | 'sensor_rate' | 'limit';
+export type NameRefusal = 'not_allowed' | 'sensor_rate' | 'limit' | 'unstorable';
 
 const DAY_MS = 86_400_000;
 /** How often the table is read again: other daemons add to it, and `metrics forget` takes from it. */
@@ -29,6 +30,8 @@ export class MetricIds {
   readonly #limits: MetricNameLimits;
   readonly #nowMs: () => Millis;
   readonly #addedBy = new Map<number, number>();
+  /** The encoding of the database cannot hold them. As many are remembered as there may be names. */
+  readonly #unstorable = new Set<string>();
   #dayStartMs = -Infinity;
   #readAtMs = -Infinity;
 
@@ -61,19 +64,22 @@ export class MetricIds {
         this.#addedBy.set(sensorId, (this.#addedBy.get(sensorId) ?? 0) + 1);
       }
     }
-    if (admitted.length > 0) await this.#register(work, admitted);
+    if (admitted.length > 0)
+      for (const name of await this.#register(work, admitted)) refused.set(name, 'unstorable');
     return refused;
   }
 
   /** After a restore or a reset of the database the ids may be others. */
   forget(): void {
     this.#ids.clear();
+    this.#unstorable.clear();
     this.#readAtMs = -Infinity;
   }
 
   #refusal(name: string, sensorId: number, admitted: number): NameRefusal | undefined {
     const { allow, max, maxNewPerSensor } = this.#limits;
     if (!allow.some((pattern) => globFits(pattern, name))) return 'not_allowed';
+    if (this.#unstorable.has(name)) return 'unstorable';
     if (this.#ids.size + admitted >= max) return 'limit';
     const now = this.#nowMs();
     if (now - this.#dayStartMs >= DAY_MS) {
@@ -83,7 +89,25 @@ export class MetricIds {
     return (this.#addedBy.get(sensorId) ?? 0) >= maxNewPerSensor ? 'sensor_rate' : undefined;
   }
 
-  async #register(work: Work, names: readonly string[]): Promise<void> {
+  /** All but those that the database refuses as data: they are returned, and cost the others nothing. */
+  async #register(work: Work, names: readonly string[]): Promise<readonly string[]> {
+    try {
+      await this.#insert(work, names);
+      return [];
+    } catch (error) {
+      if (judge(error).kind !== 'data') throw error;
+      if (names.length > 1) {
+        const middle = names.length >>> 1;
+        const first = await this.#register(work, names.slice(0, middle));
+        return [...first, ...(await this.#register(work, names.slice(middle)))];
+      }
+      if (this.#unstorable.size >= this.#limits.max) this.#unstorable.clear();
+      for (const name of names) this.#unstorable.add(name);
+      return names;
+    }
+  }
+
+  async #insert(work: Work, names: readonly string[]): Promise<void> {
     // NOT EXISTS first: ON CONFLICT alone would burn an id for each name that is there.
     await work.query(
       `INSERT INTO metrics (name)

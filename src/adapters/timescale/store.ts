@@ -21,6 +21,7 @@ import { MetricNameMeters } from './metric-name-meters.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
 import { begin } from './sensor-check.ts';
 import { Session, type SessionOptions, type Work } from './session.ts';
+import { asciiValue } from './values.ts';
 
 export interface StoreOptions extends SessionOptions {
   /** What payloads may add to the names of narrow metrics; values of further names are dropped and counted. */
@@ -47,6 +48,8 @@ const DEFAULT_NAMES: MetricNameLimits = { max: 10_000, maxNewPerSensor: 1000, al
 const DEFAULT_DEAD_LETTER_MAX_BYTES = 65_536;
 const NONE_DENIED: ReadonlyMap<string, NameRefusal> = new Map();
 const UNIQUE_VIOLATION = '23505';
+/** Characters that the encoding of the database does not have, or that are none. */
+const NOT_IN_ENCODING = ['22P05', '22021'];
 /** Merges that met another session storing the same key; each finds more of it stored than the one before. */
 const MAX_MERGES = 4;
 
@@ -65,6 +68,8 @@ class TimescaleStore implements ReadingStore {
   readonly #names: MetricNameMeters;
   /** Names whose values are left out of the batch in hand. */
   #denied: ReadonlyMap<string, NameRefusal> = NONE_DENIED;
+  /** The encoding of the database cannot hold what the alerts of the batch in hand say. */
+  #inAscii = false;
   readonly #direct = new BatchRows(false);
   readonly #staged = new BatchRows(true);
   readonly #paths;
@@ -88,7 +93,18 @@ class TimescaleStore implements ReadingStore {
       const direct = batch.retry ? 'duplicates' : await this.#commitDirect(batch, signal);
       return direct === 'duplicates' ? await this.#commitMerged(batch, signal) : direct;
     } catch (error) {
+      if (!this.#inAscii && isOfEncoding(error)) return this.#commitInAscii(batch, signal);
       throw databaseError(error, 'storing a batch');
+    }
+  }
+
+  /** A name or message in an alert must not keep the readings from being stored. */
+  async #commitInAscii(batch: StoreBatch, signal: AbortSignal | undefined): Promise<CommitResult> {
+    this.#inAscii = true;
+    try {
+      return await this.commit(batch, signal);
+    } finally {
+      this.#inAscii = false;
     }
   }
 
@@ -168,7 +184,7 @@ class TimescaleStore implements ReadingStore {
 
   async #writeExtras(work: Work, batch: StoreBatch, step: Step): Promise<void> {
     step.name = 'extras';
-    await writeAlerts(work, batch.alerts);
+    await writeAlerts(this.#inAscii ? inAscii(work) : work, batch.alerts);
     if (batch.deadLetters.length > 0)
       await writeDeadLetters(work, batch.deadLetters, this.#deadLetterMaxBytes);
   }
@@ -204,6 +220,16 @@ class TimescaleStore implements ReadingStore {
     return { kind: 'row_refused', ...first, others };
   }
 }
+
+/** Readings are numbers, and dead letters see to it themselves: it is in an alert. */
+const isOfEncoding = (error: unknown) =>
+  NOT_IN_ENCODING.includes(codeOf(error instanceof FieldwatchError ? error.cause : error) ?? '');
+
+const inAscii = (work: Work): Work => ({
+  query: (text, values) => work.query(text, values?.map(asciiValue)),
+  script: (text) => work.script(text),
+  copy: (text, bytes) => work.copy(text, bytes),
+});
 
 /** Where a transaction is, so that an error is laid at the right door. */
 interface Step {

@@ -12,6 +12,29 @@ export const storableText = (text: string): string => text.replace(UNSTORABLE, '
 export const asciiText = (text: string): string =>
   text.replace(/[^\x01-\x7f]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 
+/** A parameter in ASCII: text, each of a list, and each text in JSON. */
+export function asciiValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asciiValue);
+  if (typeof value !== 'string' || /^[\x01-\x7f]*$/.test(value)) return value;
+  return /^[[{]/.test(value) ? (asciiJson(value) ?? asciiText(value)) : asciiText(value);
+}
+
+/** Undefined for what is no JSON. Code points in its own notation (`\\u6e29`) are refused like the characters. */
+function asciiJson(text: string): string | undefined {
+  try {
+    return JSON.stringify(inAscii(JSON.parse(text)));
+  } catch {
+    return undefined;
+  }
+}
+
+function inAscii(value: unknown): unknown {
+  if (typeof value === 'string') return asciiText(value);
+  if (Array.isArray(value)) return value.map(inAscii);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [asciiText(key), inAscii(each)]));
+}
+
 /** A value as JSON for a jsonb column, with every text in it storable. */
 export const storableJson = (value: unknown): string =>
   JSON.stringify(value, (_key, part: unknown) => (typeof part === 'string' ? storableText(part) : part));
