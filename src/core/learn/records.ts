@@ -1,3 +1,4 @@
+import { aliasOf } from '../mapping/alias.ts';
 import { isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
 import { DEVICE_KEYS, usualDevice } from '../mapping/device.ts';
 import { parseTime } from '../mapping/instant.ts';
@@ -25,7 +26,16 @@ const METRICS_KEYS = /^(?:values?|data|metrics|measurements?|readings?|sensors?|
 const ASIDE = /^(?:errors?|metas?|meta_?data|info|header|context|tags)$/i;
 const NAME_KEYS = [
   ...['n', 'name', 'key', 'metric', 'type', 'sensor', 'field', 'id', 'label', 'tag', 'variable'],
-  ...['displayname', 'nodeid'],
+  ...[
+    'displayname',
+    'nodeid',
+    'value_type',
+    'valuetype',
+    'sensor_type',
+    'parameter',
+    'quantity',
+    'measurement',
+  ],
 ];
 const VALUE_KEYS = ['v', 'value', 'val', 'reading'];
 export const TIME_NAMES =
@@ -70,8 +80,8 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
     const value = time === undefined ? undefined : (valueAt(one, time) ?? valueAt(outer ?? {}, time));
     return isLocalTime(value) && !message.retain ? [{ text: value, receivedAtMs: message.receivedAtMs }] : [];
   });
-  const inner =
-    rootPairs === undefined ? withFields(innerOf(record), split) : { pivot: pivotOf('', rootPairs) };
+  const found = rootPairs === undefined ? innerOf(record) : { pivot: pivotOf('', rootPairs) };
+  const inner = withFields(found, split);
   return {
     config: {
       ...(items === undefined ? {} : { items: pointerTo(items) }),
@@ -85,7 +95,12 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
 }
 
 function withFields(inner: RouteConfig, split: readonly Split[]): RouteConfig {
-  if (inner.pivot !== undefined) return inner;
+  if (inner.pivot !== undefined) {
+    const texts = pairTexts(split, inner.pivot);
+    return texts.length === 0
+      ? inner
+      : { ...inner, fields: Object.fromEntries(texts.map((name) => [name, {}])) };
+  }
   const isNoMetric = (key: string): boolean => TIME_NAMES.test(key) || DEVICE_NAMES.test(key);
   const records = split.map(({ record }) => record);
   const fields = textFields(
@@ -96,7 +111,29 @@ function withFields(inner: RouteConfig, split: readonly Split[]): RouteConfig {
   return fields === undefined ? inner : { ...inner, fields };
 }
 
-const pivotOf = (items: string, { name, value }: PairKeys): NonNullable<RouteConfig['pivot']> => ({
+const MAX_FIELDS = 50;
+
+/** The names of pairs whose values are texts that hold numbers: a route takes those in `fields` only. */
+function pairTexts(split: readonly Split[], { items, name, value }: Pivot): string[] {
+  const pairs = split.flatMap(({ record }) => {
+    const list = items === '' ? [record] : valueAt(record, items);
+    return Array.isArray(list) ? (list as unknown[]).filter(isObject) : [];
+  });
+  const isText = (pair: Doc): boolean => {
+    const found = valueAt(pair, value);
+    return typeof found === 'string' && isNumericText(found.trim());
+  };
+  const byName = groupedBy(pairs, (pair) => valueAt(pair, name));
+  return [...byName]
+    .flatMap(([key, list]) =>
+      typeof key === 'string' && aliasOf(key) === undefined && list.every(isText) ? [key] : [],
+    )
+    .slice(0, MAX_FIELDS);
+}
+
+type Pivot = NonNullable<RouteConfig['pivot']>;
+
+const pivotOf = (items: string, { name, value }: PairKeys): Pivot => ({
   items,
   name: pointerTo(name),
   value: pointerTo(value[0]) + value.slice(1).map(pointerTo).join(''),
@@ -282,11 +319,27 @@ function keyThatStays(split: readonly Split[], first: Split, except: string | un
   const keys = [...(isMeter ? ['id'] : []), ...DEVICE_KEYS, ...others].filter(everywhere);
   const repeats = (key: string): boolean =>
     split.length < NUMBERED || (valuesOf(key).length < split.length && !countsMessages(split, key));
-  return keys.find(repeats) ?? keys.find((one) => !numbersEvents(one, valuesOf(one)));
+  const staying = keys.filter(repeats);
+  const [usual] = staying;
+  if (usual === undefined) return keys.find((one) => !numbersEvents(one, valuesOf(one)));
+  return staying.find((key) => key !== usual && isPartOf(split, key, usual)) ?? usual;
 }
 
-/** Who sent a message that another one passed on: a device only where there are several. */
-const SENDER = /^(?:from|sender|origin(?:ator)?)$/i;
+/** Whether `key` names several parts of one `whole`, a gateway mostly: each comes back, and below the same whole. */
+function isPartOf(split: readonly Split[], key: string, whole: string): boolean {
+  const parts = [...groupedBy(split, (one) => String(named(one, key))).entries()];
+  const wholes = new Set(split.map((one) => String(named(one, whole))));
+  return (
+    parts.length > wholes.size &&
+    !parts.some(([name]) => isQuantity(name)) &&
+    parts.every(
+      ([, list]) => list.length > 1 && new Set(list.map((one) => String(named(one, whole)))).size === 1,
+    )
+  );
+}
+
+/** Whom a message is of, where another one passed it on: a device only where there are several. */
+const SENDER = /^(?:from|sender|origin(?:ator)?|subject|slave(?:_?id)?)$/i;
 
 /** Each device counts its own messages: the numbers come back, but under another topic only, and they rise in each. */
 function countsMessages(split: readonly Split[], key: string): boolean {

@@ -173,6 +173,56 @@ test.each<[string, Feed[], Record<string, string[]>]>([
     { w: ['cpu_cpu0_idle', 'cpu_cpu1_idle', 'mem_used', 'swap_used'] },
   ],
   [
+    'airRohr (sensor.community): pairs of a type and a text that is a number',
+    heard(3, (n) =>
+      ['esp1', 'esp2'].map((esp) => [
+        `luftdaten/${esp}`,
+        {
+          esp8266id: esp,
+          sensordatavalues: [
+            { value_type: 'SDS_P1', value: `${5 + n}.5` },
+            { value_type: 'temperature', value: '20.5' },
+          ],
+        },
+      ]),
+    ),
+    { esp1: ['SDS_P1', 'temperature'], esp2: ['SDS_P1', 'temperature'] },
+  ],
+  [
+    'a gateway and the sensors that it speaks for',
+    heard(3, (n) => [
+      ['x/up', { device: 'gw1', id: 's1', temperature: 20 + n }],
+      ['x/up', { device: 'gw1', id: 's2', temperature: 40 + n }],
+    ]),
+    { s1: ['temperature'], s2: ['temperature'] },
+  ],
+  [
+    'CloudEvents: the subject where one source has several',
+    heard(3, (n) =>
+      ['s1', 's2'].map((subject, at) => [
+        'ce',
+        {
+          specversion: '1.0',
+          id: `${subject}-${n}`,
+          source: '/plant',
+          subject,
+          time: `2026-01-15T12:00:0${n}Z`,
+          data: { temperature: 20 * at + n },
+        },
+      ]),
+    ),
+    { s1: ['temperature'], s2: ['temperature'] },
+  ],
+  [
+    'registers of two slaves behind one gateway',
+    heard(3, (n) => [
+      ['mb/plc1', { slave: 1, register: 100, value: 5 + n }],
+      ['mb/plc1', { slave: 1, register: 101, value: 50 + n }],
+      ['mb/plc1', { slave: 2, register: 100, value: 500 + n }],
+    ]),
+    { '1': ['100', '101'], '2': ['100'] },
+  ],
+  [
     'rows with a time',
     heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:00;2${n},5;4${n};x`]]),
     { n1: ['column_2', 'column_3'] },
