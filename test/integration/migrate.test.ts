@@ -204,6 +204,14 @@ describe('migrating', () => {
   test('a migration whose content changed after it was applied is refused', async () => {
     const changed = ours.map((one) => (one.version === 2 ? { ...one, checksum: 'other' } : one));
     await expect(migrate(client, { migrations: changed })).rejects.toMatchObject({ code: 'SCHEMA_DRIFT' });
+    await client.query('DELETE FROM schema_migrations WHERE version = 1');
+    const refused: unknown = await migrate(client).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: 'SCHEMA_DRIFT',
+      message: expect.stringContaining('no row of migration 0001_readings'),
+    });
+    await client.query((refused as { remedy: string }).remedy.replace(/^.*: (?=INSERT)/, ''));
+    expect(await migrate(client)).toMatchObject({ applied: [] });
     expect((await status(client, changed)).entries[1]).toMatchObject({ state: 'changed' });
   });
 

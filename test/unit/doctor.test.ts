@@ -124,6 +124,7 @@ describe('the database', () => {
     [[entry(1, 'applied'), entry(2, 'applied')], 2, 'ok', /up to date/],
     [[entry(1, 'applied'), entry(2, 'pending')], 1, 'fault', /version 1, this program needs 2/],
     [[entry(1, 'changed'), entry(2, 'applied')], 2, 'fault', /another content: m1/],
+    [[entry(1, 'pending'), entry(2, 'applied')], 2, 'fault', /no row of m1/],
     [
       [entry(1, 'applied'), entry(2, 'applied'), entry(3, 'unknown')],
       3,

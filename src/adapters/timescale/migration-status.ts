@@ -117,6 +117,7 @@ export function refuseDrift(migrations: readonly Migration[], done: readonly App
   refuseNewer(migrations, done);
   done.forEach((row, index) => {
     const ours = migrations[index];
+    if (ours !== undefined && ours.version < row.version) throw forgotten(ours);
     if (ours?.version !== row.version || ours.checksum !== row.checksum) throw drifted(row);
   });
 }
@@ -128,6 +129,17 @@ const newer = (row: AppliedRow, supported: number) =>
       code: 'SCHEMA_NEWER',
       kind: 'schema',
       remedy: 'Run the newer fieldwatch that migrated this database, or restore a backup from before.',
+    },
+  );
+
+/** A row was deleted by hand, or left out of a restore; running the migration again would fail. */
+const forgotten = (migration: Migration) =>
+  new FieldwatchError(
+    `database: schema_migrations has no row of migration ${label(migration)}, though later ones are applied`,
+    {
+      code: 'SCHEMA_DRIFT',
+      kind: 'schema',
+      remedy: `As the owner of the tables: INSERT INTO schema_migrations (version, name, checksum) VALUES (${migration.version}, '${migration.name}', '${migration.checksum}');`,
     },
   );
 

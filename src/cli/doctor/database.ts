@@ -63,6 +63,13 @@ export function judgeSchema({ version, target, entries }: MigrationStatus): Diag
       detail: `applied with another content: ${changed.join(', ')}`,
       remedy: 'use an unmodified release: files of sql/ are never edited',
     });
+  const lost = entries.filter((entry) => entry.state === 'pending' && entry.version < version);
+  if (lost.length > 0)
+    return schema.fault({
+      subject,
+      detail: `schema_migrations has no row of ${lost.map(({ name }) => name).join(', ')}, though later ones are applied`,
+      remedy: '`fieldwatch migrate` refuses, and says the row that has to be put back',
+    });
   if (version < target)
     return schema.fault({
       subject,
