@@ -51,7 +51,7 @@ interface AddOptions {
 const addCommand = (cli: Cli): Command =>
   subcommand(
     'add',
-    'tell nobody of the alerts that match, for a time; rows and states go on',
+    'suppress the notifications of alerts that match, for a time; rows and states go on',
     'fieldwatch alerts silence add --match sensor=coldroom-07 --for 2h --by ann --comment "defrosting"\n' +
       "fieldwatch alerts silence add --match 'location=lab,alert_type=temperature_*' --until 2026-02-01T06:00Z",
   )
@@ -160,7 +160,7 @@ interface ExpireOptions {
 const expireCommand = (cli: Cli): Command =>
   subcommand(
     'expire',
-    'end a silence now: alerts that still fire are told',
+    'end a silence now: alerts that still fire are notified',
     'fieldwatch alerts silence expire 12',
   )
     .argument('<id>', 'as `silence list` shows it', numeric(1, Number.MAX_SAFE_INTEGER))
@@ -184,7 +184,7 @@ const expireCommand = (cli: Cli): Command =>
     );
 
 const unknown = (id: number) =>
-  new FieldwatchError(`there is no silence ${id} that is not over`, {
+  new FieldwatchError(`no silence ${id} is active or waiting`, {
     code: 'SILENCE_UNKNOWN',
     kind: 'data',
     remedy: '`fieldwatch alerts silence list` shows those there are',
@@ -194,7 +194,7 @@ const unknown = (id: number) =>
 export const alertsSilenceCommand = (cli: Cli): Command =>
   subcommand(
     'silence',
-    'tell nobody of some alerts for a time',
+    'suppress the notifications of some alerts for a time',
     'fieldwatch alerts silence add --match location=lab --for 2h --comment "moving benches"',
   )
     .addCommand(addCommand(cli))

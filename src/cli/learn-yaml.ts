@@ -18,6 +18,7 @@ export function learnedYaml(learned: Learned, mqtt: PlainObject | undefined): st
     '# Without database.url the readings go to the embedded TimescaleDB.',
     '# database:',
     '#   url: postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full',
+    '# Without alerts nothing is watched: docs/alerts.md, or `fieldwatch rules suggest` once readings are stored.',
     '',
     ...(routes.length === 0 ? ['routes: []'] : ['routes:', ...routes.flatMap(routeLines).slice(1)]),
     '',

@@ -43,7 +43,7 @@ const COLUMNS: readonly Column<SinkStatus>[] = [
 export const notifyCommand: CliCommand = (cli) =>
   subcommand(
     'notify',
-    'what waits for which sink, and whether a sink can be told',
+    'what waits for which sink, and whether a sink takes notifications',
     'fieldwatch notify test ops',
   )
     .addCommand(

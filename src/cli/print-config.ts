@@ -15,7 +15,7 @@ export const printConfigCommand: CliCommand = (cli) =>
     'fieldwatch print-config --sources',
   )
     .option(...configOption)
-    .option('--sources', 'say beside each value where it comes from')
+    .option('--sources', 'show where each value comes from')
     .option(...jsonOption)
     .addHelpText(
       'after',

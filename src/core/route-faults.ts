@@ -31,7 +31,13 @@ function encodingFaults({ encoding, preset }: RouteConfig, codec: CodecKind | un
 }
 
 function unknown(what: string, name: string, known: readonly { readonly name: string }[]): string {
-  return `"${name}" is no ${what}; known are ${known.map((one) => one.name).join(', ')}`;
+  const names = known.map((one) => one.name);
+  const close = names.filter((one) => name.length > 2 && (one.startsWith(name) || name.startsWith(one)));
+  const hint =
+    close.length > 0
+      ? `did you mean ${close.map((one) => `"${one}"`).join(' or ')}?`
+      : `known are ${names.join(', ')}`;
+  return `"${name}" is no ${what}; ${hint}`;
 }
 
 function topicFaults(written: RouteConfig, config: RouteConfig): RouteFault[] {

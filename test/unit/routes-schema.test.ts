@@ -40,6 +40,7 @@ describe('routes', () => {
     [{ codec: 'scalar' }, 'topic', /needs its metric/],
     [{ codec: 'xml' }, 'codec', /known are json, scalar/],
     [{ preset: 'zigbee3' }, 'preset', /is no preset; known are json/],
+    [{ preset: 'shelly' }, 'preset', /is no preset; did you mean "shelly-gen2" or "shelly-gen1"\?/],
     [{ timezone: 'Europe/Berlim' }, 'timezone', /no known time zone/],
     [{ time: { path: '/a', timezone: 'x' } }, 'time.timezone', /no known time zone/],
     [{ time: { path: 'ts' } }, 'time.path', /no JSON Pointer/],

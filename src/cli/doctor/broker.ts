@@ -131,7 +131,7 @@ function announced({ status, version, dropped }: BrokerTopics, topic: string | n
     dropped === undefined
       ? broker.note(
           'queue',
-          'the broker does not tell just now what it dropped; docs/errors.md says which limits to set',
+          'the broker reports no count of dropped messages now; docs/errors.md says which limits to set',
         )
       : dropped === 0
         ? broker.ok('queue', 'no message dropped since the broker started')

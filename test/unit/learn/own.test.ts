@@ -230,6 +230,15 @@ test('any topic and any payload give a configuration that is valid, and routes t
   );
 });
 
+test('a learnt configuration says that it has no alert rules', () => {
+  const yaml = learnedYaml(
+    learnFrom([{ topic: 'a/n1', payload: '{"temperature":1}', retain: false }]),
+    undefined,
+  );
+  expect(loadConfig({ text: yaml, file: 'learnt', env: {} }).config.alerts.metrics).toEqual({});
+  expect(yaml).toMatch(/^# Without alerts nothing is watched: .*rules suggest/m);
+});
+
 test('what is kept is bounded, what is counted is not', () => {
   const gathering = new Gathering();
   const payload = new Uint8Array(100_000);
