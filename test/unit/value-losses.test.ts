@@ -240,3 +240,26 @@ describe("D14' one metric, two values", () => {
     expect(warned()).toHaveLength(3);
   });
 });
+
+test('what of a Ruuvi Air in data format 6 is not taken is counted; E1 has all of it', () => {
+  const sent = (data: string): Feed => ({
+    topic: 'ruuvi/gw/air',
+    payload: JSON.stringify({ gw_mac: 'gw', rssi: -60, gwts: '1768478400', ts: '1768478400', data }),
+    received_at: '2026-01-15T12:00:00Z',
+  });
+  const six = decoded({ preset: 'ruuvi' }, sent('02010617FF990406170C5668C79E007000C90501D900CD004C884F'));
+  expect(six.dropped).toBe(3);
+  // The test vector of the vendor's documentation.
+  const extended = decoded(
+    { preset: 'ruuvi' },
+    sent('2BFF9904E1170C5668C79E0065007004BD11CA00C90A0213E0AC000000DECDEE100000000000CBB8334C884F'),
+  );
+  expect(metrics(extended)).toEqual([
+    {
+      ...{ rssi: -60, temperature: 29.5, humidity: 55.3, pressure: 1011.02 },
+      ...{ pm1: 10.1, pm2_5: 11.2, pm4: 121.3, pm10: 455.4, co2: 201, voc_index: 20, nox_index: 4 },
+      ...{ luminosity: 13027, measurement_sequence: 14601710 },
+    },
+  ]);
+  expect(extended.dropped).toBe(0);
+});

@@ -6,21 +6,34 @@ const FORMATS: ReadonlyMap<number, { readonly bytes: number; readonly read: (dat
   new Map([
     [5, { bytes: 24, read: df5 }],
     [6, { bytes: 20, read: df6 }],
+    [0xe1, { bytes: 40, read: e1 }],
   ]);
 
 type Metrics = Record<string, number>;
 
-/** The metrics of an advertisement in data format 5 (RuuviTag) or 6 (Ruuvi Air); undefined if it is neither. */
-export function readRuuvi(hex: string): Readonly<Metrics> | undefined {
+/** What of a format is not taken, so that it is counted. */
+const LEFT_OUT: ReadonlyMap<number, readonly string[]> = new Map([
+  [6, ['voc_index', 'nox_index', 'luminosity']],
+]);
+
+export interface RuuviData {
+  readonly metrics: Readonly<Metrics>;
+  readonly leftOut: readonly string[];
+}
+
+/** The metrics of an advertisement in data format 5 (RuuviTag), 6 or E1 (Ruuvi Air); undefined if it is none. */
+export function readRuuvi(hex: string): RuuviData | undefined {
   // An advertisement has at most 255 bytes.
   if (hex.length > 510 || !/^(?:[0-9a-f]{2})+$/i.test(hex)) return undefined;
   const bytes = Uint8Array.from({ length: hex.length / 2 }, (_, at) =>
     parseInt(hex.slice(2 * at, 2 * at + 2), 16),
   );
   const data = manufacturerData(bytes);
-  const format = FORMATS.get(data?.[0] ?? -1);
+  const kind = data?.[0] ?? -1;
+  const format = FORMATS.get(kind);
   if (data === undefined || format === undefined || data.length < format.bytes) return undefined;
-  return format.read(new DataView(data.buffer, data.byteOffset, data.byteLength));
+  const metrics = format.read(new DataView(data.buffer, data.byteOffset, data.byteLength));
+  return { metrics, leftOut: LEFT_OUT.get(kind) ?? [] };
 }
 
 /** Walks the structures of the advertisement: length, type, data. */
@@ -54,7 +67,7 @@ function climate(view: DataView, add: ReturnType<typeof collector>['add']): void
   add('pressure', pressure, 0xffff, (pressure + 50_000) / 100);
 }
 
-/** Of the air quality only what has a unit: the indexes of gases and the light on its scale of 254 steps have none. */
+/** A Ruuvi Air sends it beside E1, which has the indexes of gases and the light of it too, and more exactly. */
 function df6(view: DataView): Metrics {
   const { metrics, add } = collector();
   climate(view, add);
@@ -62,6 +75,28 @@ function df6(view: DataView): Metrics {
   add('pm2_5', dust, 0xffff, dust / 10);
   const co2 = view.getUint16(9);
   add('co2', co2, 0xffff, co2);
+  return metrics;
+}
+
+function e1(view: DataView): Metrics {
+  const { metrics, add } = collector();
+  climate(view, add);
+  for (const [index, name] of ['pm1', 'pm2_5', 'pm4', 'pm10'].entries()) {
+    const dust = view.getUint16(7 + 2 * index);
+    add(name, dust, 0xffff, dust / 10);
+  }
+  const co2 = view.getUint16(15);
+  add('co2', co2, 0xffff, co2);
+  // Nine bits, whose lowest one is among the flags.
+  const flags = view.getUint8(28);
+  for (const [index, name] of ['voc_index', 'nox_index'].entries()) {
+    const value = (view.getUint8(17 + index) << 1) | ((flags >> (6 + index)) & 1);
+    add(name, value, 511, value);
+  }
+  const light = view.getUint32(18) & 0xffffff;
+  add('luminosity', light, 0xffffff, light / 100);
+  const sequence = view.getUint32(24) & 0xffffff;
+  add('measurement_sequence', sequence, 0xffffff, sequence);
   return metrics;
 }
 

@@ -1,6 +1,7 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { own } from '../mapping/document.ts';
+import { LossTally } from '../mapping/losses.ts';
 import type { Shape } from '../mapping/split.ts';
 import type { Preset } from './preset.ts';
 import { readRuuvi } from './ruuvi-data.ts';
@@ -8,12 +9,15 @@ import { readRuuvi } from './ruuvi-data.ts';
 const shape: Shape = (record) => {
   const data = own(record, 'data');
   const tag = typeof data === 'string' ? readRuuvi(data) : undefined;
-  if (tag === undefined) return { fault: 'unsupported', detail: 'no Ruuvi data format 5 or 6' };
+  if (tag === undefined) return { fault: 'unsupported', detail: 'no Ruuvi data format 5, 6 or E1' };
+  const losses = new LossTally();
+  for (const name of tag.leftOut) losses.drop(name);
   return {
     record,
-    metrics: { rssi: own(record, 'rssi'), ...tag },
+    metrics: { rssi: own(record, 'rssi'), ...tag.metrics },
     time: own(record, 'ts') ?? null,
     verbatim: true,
+    ...(tag.leftOut.length > 0 ? { losses } : {}),
   };
 };
 

@@ -12,7 +12,7 @@ const NO_KEYS: ReadonlySet<string> = new Set();
 /** Keys of a Zigbee child that say who it is. */
 const ZIGBEE_IDENTITY = new Set(['Name', 'Device', 'Endpoint', 'PressureUnit']);
 
-/** STATE: of the daemon's own figures only the radio and the battery are measurements. */
+/** STATE: of the daemon's own figures only the radio, the battery and the supply voltage are measurements. */
 function stateDraft(record: Doc): Element {
   const wifi = own(record, 'Wifi');
   const battery = own(record, 'BatteryPercentage');
@@ -20,6 +20,8 @@ function stateDraft(record: Doc): Element {
   // Wifi.RSSI is a quality in percent; Signal is dBm.
   if (isObject(wifi)) metrics['rssi'] = own(wifi, 'Signal');
   if (typeof battery === 'number' && battery <= 100) metrics['battery'] = battery;
+  const supply = own(record, 'Vcc');
+  if (typeof supply === 'number') metrics['Vcc'] = supply;
   // Without a radio (Ethernet) it measures nothing.
   return Object.keys(metrics).length === 0 ? IGNORED : { record, metrics, verbatim: true };
 }
