@@ -1,4 +1,5 @@
-import { parseTopicPattern } from '../core/topic.ts';
+import { codecNamed } from '../core/codec/index.ts';
+import { parseTopicPattern, topicList } from '../core/topic.ts';
 import { exposuresOf } from './exposures.ts';
 import type { Config } from './schema/index.ts';
 
@@ -28,10 +29,14 @@ const WITH_DEVICE = ['senml', 'sparkplug-b', 'chirpstack-protobuf'];
 
 /** Where a route leaves the device to the payload, which may not name one. Presets know where their devices are. */
 function missingDevice(route: Config['routes'][number]): string | undefined {
-  const { preset, device, device_path, device_tag, codec = 'json' } = route;
-  const named = [preset, device, device_path, device_tag].some((value) => value !== undefined);
+  const { preset, device, device_path, device_tag } = route;
+  // Some presets are a format, and no more.
+  const format = preset !== undefined && codecNamed(preset) !== undefined ? preset : undefined;
+  const codec = route.codec ?? format ?? 'json';
+  const ecosystem = format === undefined ? preset : undefined;
+  const named = [ecosystem, device, device_path, device_tag].some((value) => value !== undefined);
   if (named || WITH_DEVICE.includes(codec)) return undefined;
-  const topics = (Array.isArray(route.topic) ? route.topic : [route.topic]) as readonly string[];
+  const topics = topicList(route.topic);
   const without = topics.filter((topic) => {
     const parsed = parseTopicPattern(topic);
     return parsed.ok && !parsed.pattern.names.includes('device');

@@ -6,6 +6,14 @@ const warnings = (route: object) =>
 
 test.each([
   [{ topic: 'lab/readings' }, /^routes\[0\]: no device in the topic lab\/readings: a payload without a key/],
+  [
+    { topic: 'lab/readings', preset: 'json' },
+    /^routes\[0\]: no device in the topic lab\/readings: a payload/,
+  ],
+  [
+    { topic: 'lab/{metric}', preset: 'scalar' },
+    /a scalar payload has none: every message becomes a dead letter/,
+  ],
   [{ topic: ['lab/{device}', 'hall/+'], codec: 'cbor' }, /^routes\[0\]: no device in the topic hall\/\+: /],
   [
     { topic: 'lab/{metric}', codec: 'scalar' },
@@ -20,6 +28,9 @@ test.each([
   { topic: 'lab/{device}/x' },
   { topic: 'lab/{device...}', codec: 'auto' },
   { topic: 'lab/x', device: 'x' },
+  { topic: 'lab/{device}/{metric}', preset: 'scalar' },
+  { preset: 'senml' },
+  { preset: 'tasmota' },
   { topic: 'lab/x', device_path: '/id' },
   { topic: 'telegraf/#', codec: 'line-protocol', device_tag: 'host' },
   { topic: 'lab/#', codec: 'senml' },
