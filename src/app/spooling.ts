@@ -58,7 +58,7 @@ export class OpenSpool {
     this.parts = parts;
     this.ends = ends;
     const lateAfterMs = () => lateAfter(ends.live.config);
-    const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
+    const spooling = new Spooling({ spool, alerting, registry, clock, logger, metrics });
     this.forWriter = { spooling, afterMs: config.spool.after, lateAfterMs };
     this.settling = new Settling(
       { lateAfterMs },

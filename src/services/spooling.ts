@@ -18,12 +18,14 @@ import type {
 import type { Evaluation } from './alerting.ts';
 import type { AlertEvaluator } from './batch-commit.ts';
 import type { IntakeBatch, IntakeRow, LetterSource, ResolvedRow } from './intake-batch.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
 import { codeOf } from './store-health.ts';
 import { exportSpool } from './spool-metrics.ts';
 
 export interface SpoolingDeps {
   readonly spool: Spool;
   readonly alerting: AlertEvaluator;
+  readonly registry: Pick<SensorRegistry, 'find'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -187,11 +189,14 @@ export class Spooling {
   }
 
   private divide(rows: readonly IntakeRow[]): readonly [ResolvedRow[], IntakeRow[]] {
+    const { alerting, registry } = this.deps;
     const known: ResolvedRow[] = [];
     const unknown: IntakeRow[] = [];
     for (const row of rows) {
-      const { sensor } = row;
-      if (sensor !== undefined && this.deps.alerting.knows(sensor.id) && !this.holds(row.key))
+      // It may have been registered since: then rows of one device that came before and after go the same way, in order.
+      row.sensor ??= registry.find(row.key);
+      row.sensorId = row.sensor?.id ?? 0;
+      if (row.sensor !== undefined && alerting.knows(row.sensor.id) && !this.holds(row.key))
         known.push(row as ResolvedRow);
       else unknown.push(row);
     }

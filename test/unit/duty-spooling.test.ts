@@ -70,7 +70,7 @@ async function setUp() {
       },
     );
   const settling = another();
-  const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
+  const spooling = new Spooling({ spool, alerting, registry, clock, logger, metrics });
   spooling.begin();
   const keep = async (value: number) => {
     const batch = new IntakeBatch(0);

@@ -109,7 +109,7 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
       onAlertsSettled: ({ alerts }) => alerting.announce(alerts.notifications),
     },
   );
-  const spooling = new Spooling({ spool, alerting, clock, logger, metrics });
+  const spooling = new Spooling({ spool, alerting, registry, clock, logger, metrics });
   if (cold !== undefined) spooling.beginBlind();
   const backoff = { baseMs: 100, capMs: 1000 };
   const draining = new Draining(backoff, {
@@ -345,6 +345,34 @@ describe('statement 18: the spool while the database is away', () => {
     expect(conserved(house)).toMatchObject({ stored: 1, inFlight: 0 });
     expect(house.metrics.scrape().get('fieldwatch_availability_unregistered_total')).toBe(1);
     expect(times(house.drain.batches)).toEqual([1]);
+  });
+
+  it('evaluates the readings of a sensor in order that was registered while its batch arrived', async () => {
+    const house = await setup();
+    const early = house.batch(['new 99', 'other 99']);
+    house.live.auto = stored;
+    await house.writer.write(house.batch(['new 1']));
+    early.rowList.push(...house.batch(['new 99', 'new 1']).rowList);
+    fail(away, house.live, house.drain);
+    house.directory.failWith = away;
+    const written = house.writer.write(early);
+    await house.pass(5100);
+    expect(await written).toBe('spooled');
+    house.directory.failWith = undefined;
+    house.live.auto = house.drain.auto = stored;
+    await house.pass(2000);
+
+    const order = (device: string) =>
+      early.rowList.filter(({ key }) => key === device).map(({ timeUs }) => timeUs);
+    expect(house.alerting.adopted.slice(1)).toEqual([...order('new'), ...order('other')]);
+    expect(house.alerting.lines.map(([id, persisted]) => [id.split('|')[0], persisted])).toEqual([
+      ['new', false],
+      ['new', false],
+      ['new', true],
+      ['new', true],
+      ['other', true],
+    ]);
+    expect(house.spool.records).toEqual([]);
   });
 
   it('statement 8: sets a batch aside that fails for no known reason, and stores its neighbours', async () => {
