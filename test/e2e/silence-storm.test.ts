@@ -8,7 +8,7 @@ import { HttpServer } from '../support/http-server.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { describeWith } from '../support/tools.ts';
 
-const SENSORS = 6000;
+const SENSORS = 4000;
 
 describeWith('mosquitto')('many sensors that are silent', () => {
   let database: TestDatabase;
@@ -29,7 +29,7 @@ describeWith('mosquitto')('many sensors that are silent', () => {
 mqtt: { url: "${broker.url}", client_id: silence-test, keepalive: 5s, reconnect: { min: 100ms, max: 500ms } }
 database: { url: "${database.url}" }
 routes: [{ topic: "sensors/{location}/{device}/readings", codec: json }]
-alerts: { metrics: { temperature: { no_data_after: 20s } } }
+alerts: { metrics: { temperature: { no_data_after: 12s } } }
 notify: [{ name: ops, kind: webhook, url: "${hook.url}", group: { window: 5s } }]
 scheduler: { enabled: false }
 http: { enabled: false }
@@ -58,7 +58,7 @@ http: { enabled: false }
     await broker.kill();
     await daemon.logged((line) => line['event'] === 'collector_disconnected');
     // Long enough for all of them to be silent, if that still counted: there is no event of nothing happening.
-    await new Promise((resolve) => setTimeout(resolve, 23_000));
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
     expect(await rows()).toBe(0);
     const from = daemon.log.length;
     await broker.launch();

@@ -18,8 +18,8 @@ const DAY_MS = 86_400_000;
 const DAYS = 30;
 /** Within the refresh window of three days: a longer absence of the scheduler leaves hours that nobody aggregates. */
 const STEP_DAYS = 2;
-/** One reading a minute of each: 1,440 rows per sensor and chunk, a million in all. */
-const SENSORS = 24;
+/** One reading a minute of each: 1,440 rows per sensor and chunk. */
+const SENSORS = 8;
 
 /** What sensors send: a day's curve and noise, in steps of 0.1; battery and signal in whole steps. */
 const curve = (middle: string, swing: number, noise: number) =>
@@ -32,7 +32,7 @@ FROM generate_series(date_trunc('minute', now()) - INTERVAL '${STEP_DAYS} days' 
   date_trunc('minute', now()), INTERVAL '1 minute') t, generate_series(1, ${SENSORS}) s`;
 
 // A real server has a clock that nobody moves, and runs its jobs itself.
-describeEmbedded('a month of a million readings', () => {
+describeEmbedded('a month of readings', () => {
   let db: SimulatedDatabase;
   let client: pg.Client;
   let scheduling: Scheduling;
@@ -92,7 +92,6 @@ describeEmbedded('a month of a million readings', () => {
         expect({ day, findings: await aStep(true) }).toEqual({ day, findings: [] });
       const { rows } = await one('SELECT count(*)::int AS rows FROM sensor_readings');
       expect(rows).toBe(DAYS * 1440 * SENSORS);
-      expect(rows).toBeGreaterThan(1_000_000);
     },
     PATIENCE_MS,
   );

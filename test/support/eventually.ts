@@ -1,3 +1,8 @@
+const PAUSE_MS = 50;
+/** Pause per time that the check took: polling an embedded database leaves most of the machine to what it waits for. */
+const PAUSE_SHARE = 4;
+const MAX_PAUSE_MS = 500;
+
 /** Asks again until the answer is yes; for state of another process that announces nothing. Fails with `what`. */
 export async function eventually(
   what: string,
@@ -5,8 +10,12 @@ export async function eventually(
   withinMs = 60_000,
 ): Promise<void> {
   const end = performance.now() + withinMs;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (;;) {
+    const askedAt = performance.now();
+    if (await holds()) return;
+    const now = performance.now();
+    if (now > end) throw new Error(`not within ${withinMs} ms: ${what}`);
+    const pauseMs = Math.min(MAX_PAUSE_MS, Math.max(PAUSE_MS, PAUSE_SHARE * (now - askedAt)));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
