@@ -26,7 +26,12 @@ async function soak(...args: string[]): Promise<{ code: number; broken: string[]
 describeWith('mosquitto')('npm run soak', () => {
   beforeAll(async () => {
     // Its types are checked by `npm run types`.
-    await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'bench/tsconfig.json', '--noCheck']);
+    await run(process.execPath, [
+      'node_modules/typescript/bin/tsc',
+      '-p',
+      'bench/tsconfig.json',
+      '--noCheck',
+    ]);
   }, 180_000);
 
   it('statement 4: an outage of the database under load: connection kept, memory bounded, all stored after it', async () => {
