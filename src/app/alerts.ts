@@ -23,6 +23,7 @@ export function openAlerting(
   const stored = alertStoreOf(config, alertStore, dutyStore);
   return createAlerting({
     rules: new RuleSet(config.alerts),
+    group: config.mqtt.share_group,
     store: spool === undefined ? stored : withSpooled(stored, spool),
     operators: operatorStore,
     ...{ logger, metrics, clock, alertLog, router },
@@ -38,7 +39,7 @@ export function tellingOf(
   return {
     prepare: (rows, signal) => alerting.prepare(rows, signal),
     knows: (sensorId) => alerting.knows(sensorId),
-    evaluate: (rows) => alerting.evaluate(rows),
+    evaluate: (rows, stored) => alerting.evaluate(rows, stored),
     get sensorSeq() {
       return alerting.sensorSeq;
     },

@@ -1,10 +1,11 @@
 import type { AlertNotification, AlertStateRow } from '../core/alert/model.ts';
+import type { WaitingColumns } from '../core/alert/waiting.ts';
 import type { Silence } from '../core/alert/suppress/silence.ts';
 import type { Micros, Millis } from '../core/reading.ts';
 
 /** What the alert engine reads back, what operators ask of it, and its log. */
 
-/** The newest stored value of a (sensor, metric) within a span. */
+/** A stored value of a (sensor, metric). */
 export interface LastReading {
   readonly sensorId: number;
   readonly metric: string;
@@ -25,6 +26,10 @@ export interface AlertStore {
   loadStates(): Promise<readonly AlertStateRow[]>;
   /** The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. */
   loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
+  /** The log of what waits, oldest row first, and the id of the newest; '0' where there is none. */
+  loadWaiting(group: string): Promise<{ readonly rows: readonly WaitingColumns[]; readonly upTo: string }>;
+  /** All non-null values within each span, core and narrow metrics alike. */
+  loadReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
   /** Outbox rows that were never marked sent, oldest first: what a crash kept from being announced. */
   pendingNotifications(): Promise<readonly AlertNotification[]>;
   /** Marks them as logged and queues their deliveries, in one transaction. What is queued already stays as it is. */

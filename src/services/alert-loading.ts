@@ -5,10 +5,13 @@ import type { Foresight } from '../core/alert/foresight.ts';
 import type { AlertStateRow } from '../core/alert/model.ts';
 import { restoreRow } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
+import type { FoundWaiting } from '../core/alert/waiting-log.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
 import type { LastEvent } from '../core/alert/state.ts';
 import type { Micros } from '../core/reading.ts';
 import type { AlertStore, ReadingSpan, Sensor } from '../ports.ts';
+import { loadWaiting } from './waiting-loading.ts';
+import { slicesOf } from './slices.ts';
 
 /** A reading whose sensor is known. */
 export type EvaluatedReading = EngineReading & {
@@ -20,24 +23,23 @@ export type EvaluatedReading = EngineReading & {
 /** How far back a stored reading shows that a sensor sends a metric, whose silence then means something. */
 const EXPECTED_US = 7 * 86_400_000_000;
 
-/** Sensors asked for in one query. */
-const SLICE = 5000;
-
 /** An engine as the last process left it, and what the configuration changed since. */
 export async function loadEngine(
   rules: RuleSet,
   sensors: readonly Sensor[],
   store: AlertStore,
-  nowUs: Micros,
-): Promise<{ engine: Engine; changes: readonly RuleChange[]; states: number }> {
+  { nowUs, group }: { readonly nowUs: Micros; readonly group: string },
+): Promise<{ engine: Engine; changes: readonly RuleChange[]; states: number; found: FoundWaiting }> {
   const engine = new Engine(rules);
   const rows = await store.loadStates();
   const known = new Map(sensors.map((sensor) => [sensor.id, sensor]));
   const sensorOf = (row: AlertStateRow) => known.get(row.sensorId) ?? unregistered(row);
   const changes = rows.flatMap((row) => restoreRow(engine, sensorOf(row), row) ?? []);
+  const waiting = await loadWaiting({ engine, store, group, nowMs: nowUs / 1000 }, known, rows);
   const toUs = nowUs + rules.futureSkewUs;
-  const oldest = oldestEvents(rows);
-  await loadLast(engine, rows.map(sensorOf), store, (sensorId, staleAfterUs) => {
+  const oldest = oldestEvents([...rows, ...waiting.series]);
+  const remembered = [...rows.map(sensorOf), ...waiting.sensors];
+  await loadLast(engine, remembered, store, (sensorId, staleAfterUs) => {
     const fromUs = Math.max(0, (oldest.get(sensorId) ?? 0) - staleAfterUs);
     return { sensorId, fromUs: Math.min(fromUs, toUs), toUs };
   });
@@ -47,7 +49,7 @@ export async function loadEngine(
     else engine.restoreLast(sensor, metric, last);
     engine.register(sensor);
   }
-  return { engine, changes, states: rows.length };
+  return { engine, changes, states: rows.length, found: waiting.found };
 }
 
 /** Fetches the last events of sensors that are new to this process: one query per batch that has any. */
@@ -138,16 +140,14 @@ export async function loadExpected(
   return expected;
 }
 
-function* slicesOf<T>(all: readonly T[]): Generator<readonly T[]> {
-  for (let at = 0; at < all.length; at += SLICE) yield all.slice(at, at + SLICE);
-}
-
 function unregistered(row: AlertStateRow): Sensor {
   const { sensorId: id } = row;
   return { id, key: `sensor ${id}`, name: null, type: null, location: null, tags: [] };
 }
 
-function oldestEvents(rows: readonly AlertStateRow[]): ReadonlyMap<number, Micros> {
+function oldestEvents(
+  rows: readonly { readonly sensorId: number; readonly lastEventUs: Micros }[],
+): ReadonlyMap<number, Micros> {
   const oldest = new Map<number, Micros>();
   for (const { sensorId, lastEventUs } of rows)
     oldest.set(sensorId, Math.min(lastEventUs, oldest.get(sensorId) ?? Infinity));

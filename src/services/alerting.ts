@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { batchOf } from '../core/alert/batch.ts';
 import { Engine } from '../core/alert/engine.ts';
 import { Foresight } from '../core/alert/foresight.ts';
@@ -6,6 +7,7 @@ import type { AlertBatch, AppliedCommands, AlertNotification, DutyEpoch } from '
 import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
+import { WaitingLog } from '../core/alert/waiting-log.ts';
 import { watermarksOfSeries, type Watermarks } from '../core/alert/watermarks.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
@@ -41,6 +43,8 @@ export interface AlertingDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** The share group that it evaluates for, if any. */
+  readonly group?: string | undefined;
   /** The alert log of its own, if one is configured. */
   readonly alertLog?: AlertLog | undefined;
   /** The sinks, where there are any. */
@@ -80,6 +84,8 @@ export class Alerting {
   private blank: Engine | undefined;
   private readonly changes = new PendingChanges();
   private readonly hearing: Hearing;
+  private readonly process = randomUUID();
+  private waiting: WaitingLog;
   /** Up to when, by the clock, what has arrived is judged. */
   private judgedMs: () => Millis = () => Infinity;
   /** Under which everything evaluated is written; absent where this daemon shares no duty. */
@@ -96,6 +102,7 @@ export class Alerting {
     this.announcer = new AlertAnnouncer(deps);
     this.desk = new OperatorDesk(deps);
     this.hearing = new Hearing(deps);
+    this.waiting = new WaitingLog(this.group, this.process);
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
   }
 
@@ -104,7 +111,8 @@ export class Alerting {
     const { store, clock, logger } = this.deps;
     const former = this.engine;
     const nowUs = clock.nowMs() * 1000;
-    const { engine, changes, states } = await loadEngine(former.rules, sensors, store, nowUs);
+    const loaded = await loadEngine(former.rules, sensors, store, { nowUs, group: this.group });
+    const { engine, changes, states, found } = loaded;
     const silences = await this.desk.load();
     // New rules came meanwhile, in the middle of a run.
     if (this.engine !== former) return this.load(sensors);
@@ -112,6 +120,7 @@ export class Alerting {
     // After a start without the database, the broker has long been there.
     engine.inheritConnection(this.engine);
     this.engine = engine;
+    this.waiting = new WaitingLog(this.group, this.process, found);
     this.changes.replace(changes);
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
     await this.announcer.resume();
@@ -144,6 +153,7 @@ export class Alerting {
     this.duty = undefined;
     this.changes.replace([]);
     this.engine = new Engine(rules);
+    this.waiting = new WaitingLog(this.group, this.process);
     this.blank = this.engine;
     this.hearing.follow(this.engine);
   }
@@ -240,12 +250,15 @@ export class Alerting {
     return this.engine.knows(sensorId);
   }
 
-  /** What these readings do to the alerts. One evaluation at a time: the next one takes this one's place. */
-  evaluate(readings: readonly EvaluatedReading[]): Evaluation {
+  /**
+   * What these readings do to the alerts. One evaluation at a time: the next one takes this one's place. `stored`: by the
+   * transaction that writes what is made of them.
+   */
+  evaluate(readings: readonly EvaluatedReading[], stored = true): Evaluation {
     const { engine } = this;
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
     const evaluation = this.evaluation(engine, changes, () => {
-      for (const reading of readings) engine.reading(reading);
+      for (const reading of readings) engine.reading(reading, stored);
     });
     return {
       ...evaluation,
@@ -370,18 +383,27 @@ export class Alerting {
     run();
     const { effects, touched, counts } = engine.work;
     const made = batchOf(effects, touched, alertId);
+    const { row: waiting, adopt: remember } = this.waiting.next(engine);
     // What touched nothing would be the same under any holder.
-    const batch = touched.length === 0 ? made : { ...made, ...this.fence() };
+    const batch =
+      touched.length === 0
+        ? made
+        : { ...made, ...(waiting === undefined ? {} : { waiting }), ...this.fence() };
     return {
       batch,
       watermarks: () => watermarksOfSeries(touched),
       adopt: () => {
         engine.adopt();
+        remember();
         this.changes.done(changes);
         this.figures.count(counts, batch);
         this.logTransitions(effects);
       },
     };
+  }
+
+  private get group(): string {
+    return this.deps.group ?? '';
   }
 
   private fence(): { readonly duty?: DutyEpoch } {

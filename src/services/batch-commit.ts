@@ -20,8 +20,8 @@ export interface AlertEvaluator {
   prepare(rows: readonly ResolvedRow[], signal?: AbortSignal): Promise<void>;
   /** True of a sensor that needs no fetching. */
   knows(sensorId: number): boolean;
-  /** What these readings do to the alerts; nothing is remembered until `adopt`. */
-  evaluate(rows: readonly ResolvedRow[]): Evaluation;
+  /** What these readings do to the alerts; nothing is remembered until `adopt`. `stored`: in the same transaction. */
+  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation;
   /** Sends what is committed to the alert log and the sinks. */
   announce(notifications: readonly AlertNotification[]): void;
   /** The same for what is on this machine's disk only; `announce` follows with the commit, and tells nothing twice. */

@@ -33,9 +33,9 @@ export class DutyEvaluator implements AlertEvaluator {
     return this.evaluates && this.deps.engine.knows(sensorId);
   }
 
-  evaluate(rows: readonly ResolvedRow[]): Evaluation {
+  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation {
     const { duty, engine, asksOf } = this.deps;
-    if (this.evaluates) return engine.evaluate(rows);
+    if (this.evaluates) return engine.evaluate(rows, stored);
     const readings = rows
       .filter((row) => isAvailability(row) || asksOf(row.sensor, row.metrics))
       .map((row) => ({ ...handed(row), location: row.sensor.location }));
@@ -68,12 +68,13 @@ export class DutyEvaluator implements AlertEvaluator {
   }
 }
 
-const handed = ({ key, timeUs, receivedAtMs, metrics, retained }: ResolvedRow) => ({
+const handed = ({ key, timeUs, receivedAtMs, metrics, retained, spooled }: ResolvedRow) => ({
   key,
   timeUs,
   receivedAtMs,
   metrics,
   retained,
+  ...(spooled ? { spooled } : {}),
 });
 
 /** For readings of the spool that were evaluated, and what was made of them could not be written. */

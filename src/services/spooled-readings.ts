@@ -8,6 +8,8 @@ import type { AlertStore, LastReading, ReadingSpan, Spool } from '../ports.ts';
 export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | 'watermarks'>): AlertStore {
   return {
     loadStates: () => store.loadStates(),
+    loadWaiting: (group) => store.loadWaiting(group),
+    loadReadings: (spans) => store.loadReadings(spans),
     pendingNotifications: () => store.pendingNotifications(),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
     loadLastReadings: async (spans) => {

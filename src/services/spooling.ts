@@ -147,7 +147,7 @@ export class Spooling {
     return this.whileActive(async () => {
       const [known, unknown] = this.divide(batch.rowList);
       // Blind, the engine is left alone: it may be in the middle of being loaded.
-      const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known);
+      const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known, false);
       const alerts = evaluation?.batch ?? EMPTY_ALERT_BATCH;
       // Should another daemon have taken over, it evaluates these itself.
       const fresh = known.filter((row) => !row.spooled || (alerts.duty !== undefined && isAvailability(row)));
@@ -267,8 +267,8 @@ function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
 
 /** In a share group also of what changed nothing: it shows whether the readings were evaluated in time. */
 function alertRecord(alerts: AlertBatch): SpoolRecord[] {
-  const { states, raised, resolved, notifications, duty } = alerts;
-  if (duty !== undefined) return record('alerts', { alerts });
+  const { states, raised, resolved, notifications, duty, waiting } = alerts;
+  if (duty !== undefined || waiting !== undefined) return record('alerts', { alerts });
   if (states.length + raised.length + resolved.length + notifications.length === 0) return [];
   return record('alerts', { alerts });
 }

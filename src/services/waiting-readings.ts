@@ -7,6 +7,8 @@ import type { AlertStore, DutyStore, ReadingSpan } from '../ports.ts';
 export function withoutWaiting(store: AlertStore, duty: DutyStore, group: string): AlertStore {
   return {
     loadStates: () => store.loadStates(),
+    loadWaiting: (group) => store.loadWaiting(group),
+    loadReadings: (spans) => store.loadReadings(spans),
     pendingNotifications: () => store.pendingNotifications(),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
     loadLastReadings: async (spans) => {

@@ -5,7 +5,12 @@ import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts
 import { createPool } from '../../src/adapters/timescale/pool.ts';
 import { removeDeadLetters, requeueDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
+import { alertsSchema } from '../../src/config/schema/alerts.ts';
 import type { AlertNotification, AlertRow, AlertStateRow } from '../../src/core/alert/model.ts';
+import { RuleSet } from '../../src/core/alert/rules.ts';
+import { createAlerting, type Alerting } from '../../src/services/alerting.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { RecordingMetrics } from '../support/fakes.ts';
 import {
   batchOf,
   clear,
@@ -254,6 +259,101 @@ describe('alert state', () => {
       ]),
     );
     expect(await alerts().loadLastReadings([])).toEqual([]);
+  });
+});
+
+describe('readings that wait for earlier ones', () => {
+  const alerts = () => new TimescaleAlertStore(pool);
+  const RULES = new RuleSet(
+    alertsSchema.parse({
+      allowed_lateness: '2s',
+      metrics: { temperature: { max: 30 }, co2: { max: 1000 } },
+    }),
+  );
+  const SENSORS = [1, 2].map((id) => ({
+    id,
+    key: `s${id}`,
+    name: null,
+    type: null,
+    location: null,
+    tags: [],
+  }));
+  const clock = new FakeClock(START_US / 1000);
+
+  const begin = async () => {
+    const alerting = createAlerting({
+      ...{ rules: RULES, store: alerts(), operators: { look: async () => ({ silences: [], commands: [] }) } },
+      ...{ logger: new QuietLogger(), metrics: new RecordingMetrics(), clock },
+    });
+    await alerting.load(SENSORS);
+    return alerting;
+  };
+
+  const write = async (alerting: Alerting, sensorId: number, atS: number, of: Record<string, number>) => {
+    clock.advance(START_US / 1000 + atS * 1000 - clock.nowMs());
+    const sensor = SENSORS.find(({ id }) => id === sensorId)!;
+    const { timeUs, metrics } = reading(sensorId, atS * 1e6, of);
+    const readings = [{ sensor, timeUs, metrics, receivedAtMs: clock.nowMs() }];
+    await alerting.prepare(readings);
+    const evaluation = alerting.evaluate(readings);
+    await db.store.commit({ ...batchOf([{ sensorId, timeUs, metrics }]), alerts: evaluation.batch });
+    evaluation.adopt();
+  };
+
+  test('the alerts of processes that die between any two batches are those of one that lives', async () => {
+    const values = [20, 31, 35, 28, 33, 34, 29, 25, 36, 20, 20, 20, 20];
+    // Every second pair comes in the wrong order.
+    const seconds = values.map((_, second) =>
+      second % 4 === 1 ? second + 1 : second % 4 === 2 ? second - 1 : second,
+    );
+    const send = async (alerting: Alerting, sensorId: number, second: number) => {
+      const value = values[second]!;
+      await write(alerting, sensorId, second, second % 3 === 0 ? { temperature: value, co2: value * 30 } : { temperature: value }); // prettier-ignore
+    };
+    const alive = await begin();
+    for (const second of seconds) await send(alive, 1, second);
+    for (const [turn, second] of seconds.entries()) {
+      const life = await begin();
+      await send(life, 2, second);
+      // Nothing of a reading is copied, however many wait.
+      expect(await db.rows(`SELECT FROM alert_state WHERE length(detail::text) > 200`)).toEqual([]);
+      if (turn % 4 === 3) await send(life, 2, second);
+    }
+    const rows = (sensorId: number) =>
+      db.rows(
+        `SELECT time, alert_type, value, resolved_at, resolved_value, peak_value FROM sensor_alerts WHERE sensor_id = $1
+         ORDER BY time, alert_type`,
+        [sensorId],
+      );
+    expect((await rows(1)).length).toBeGreaterThan(2);
+    expect(await rows(2)).toEqual(await rows(1));
+    // Each process has put one row in the place of its predecessors'.
+    expect((await db.rows('SELECT FROM alert_watermarks')).length).toBeLessThan(30);
+  });
+
+  test('what an earlier version copied into its states waits on, and its writes are refused by now', async () => {
+    const copied = { ...firing, state: 'ok', detail: { received: 1, held: [] } } as const;
+    await expect(db.store.commit(batchOf([], { alerts: { states: [copied] } }))).rejects.toThrow(
+      'alert_state_written_by_an_earlier_version',
+    );
+    const held = JSON.stringify([{ timeUs: START_US + 1e6, value: 31, receivedAtMs: START_US / 1000 }]);
+    const CHECK = 'alert_state_written_by_an_earlier_version';
+    await db.rows(`ALTER TABLE alert_state DROP CONSTRAINT ${CHECK}`);
+    await db.rows(
+      `INSERT INTO alert_state (sensor_id, metric, kind, side, alert_type, state, severity, seq, last_event_at, last_value,
+         rule_hash, detail)
+       VALUES (1, 'temperature', 'threshold', 'high', 'temperature_high', 'ok', 'warning', 0, '2026-01-01', 20, 'h',
+         jsonb_build_object('held', $1::jsonb))`,
+      [held],
+    );
+    await db.rows(`ALTER TABLE alert_state ADD CONSTRAINT ${CHECK} CHECK (NOT detail ? 'held') NOT VALID`);
+    await write(await begin(), 2, 1, { temperature: 20 });
+    expect(await db.rows('SELECT unstored_values FROM alert_watermarks')).toEqual([
+      { unstored_values: [31] },
+    ]);
+    await write(await begin(), 1, 9, { temperature: 20 });
+    expect(await db.rows('SELECT value FROM sensor_alerts')).toEqual([{ value: 31 }]);
+    expect(await db.rows(`SELECT FROM alert_state WHERE detail ? 'held'`)).toEqual([]);
   });
 });
 

@@ -28,6 +28,7 @@ import { withoutWaiting } from '../../src/services/waiting-readings.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeDirectory, RecordingMetrics, settle, stored } from './fakes.ts';
 import { QuietLogger } from './quiet-logger.ts';
+import { readingsIn, WatermarkRows } from './watermark-rows.ts';
 
 const away = () => new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
 
@@ -37,6 +38,7 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
   readonly readings = new Map<string, LastReading>();
   readonly alerts: (AlertRow & Partial<AlertResolution>)[] = [];
   readonly states = new Map<string, AlertStateRow>();
+  readonly watermarks = new WatermarkRows();
   readonly outbox = new Map<string, AlertNotification>();
   readonly sent = new Set<string>();
   inbox: { id: string; readings: readonly HandedReading[] }[] = [];
@@ -57,7 +59,8 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
     return stored({ readings, alerts, deadLetters: [], retry: false });
   }
 
-  private write({ raised, resolved, states, notifications }: AlertBatch): void {
+  private write({ raised, resolved, states, notifications, waiting }: AlertBatch): void {
+    this.watermarks.write(waiting);
     for (const row of raised)
       if (!this.alerts.some((each) => each.alertType === row.alertType && each.timeUs === row.timeUs))
         this.alerts.push({ ...row });
@@ -77,6 +80,14 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
 
   async loadStates() {
     return [...this.states.values()];
+  }
+
+  async loadWaiting(group: string) {
+    return this.watermarks.load(group);
+  }
+
+  async loadReadings(spans: readonly ReadingSpan[]) {
+    return readingsIn(this.readings.values(), spans);
   }
 
   async loadLastReadings(spans: readonly ReadingSpan[]) {
@@ -159,6 +170,7 @@ export class Member {
     const reach = this.reaching(tables);
     this.alerting = createAlerting({
       ...{ rules, clock, logger, metrics },
+      group: 'crew',
       store: withoutWaiting(reach, reach, 'crew'),
       operators: { look: async () => ({ silences: [], commands: [] }) },
       alertLog: {

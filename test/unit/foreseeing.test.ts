@@ -36,6 +36,8 @@ const decoder: Decoder = {
 const nothingStored = {
   loadStates: async () => [],
   loadLastReadings: async () => [],
+  loadWaiting: async () => ({ rows: [], upTo: '0' }),
+  loadReadings: async () => [],
   pendingNotifications: async () => [],
   markSent: async () => {},
 } as AlertStore;

@@ -5,6 +5,7 @@ import type { AlertStore, LastReading, NewDelivery, NotificationKey, ReadingSpan
 import { markAndQueue } from './delivery-writes.ts';
 import { databaseError } from './errors.ts';
 import { columns, isoMicros, microsOf } from './values.ts';
+import { readWaiting } from './waiting-rows.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
 
@@ -37,6 +38,23 @@ found AS (${CORE_METRICS.map(lastCore).join(' UNION ALL ')} UNION ALL
      ORDER BY metric_id, time DESC) r JOIN metrics m ON m.id = r.metric_id)
 SELECT sensor_id AS "sensorId", metric, ${microsOf('time')} AS "timeUs", value FROM found`;
 
+/** By the index (sensor_id, time DESC), and with constant bounds for the same reason. */
+const READINGS = `
+WITH spans AS (SELECT * FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS s (sensor_id, from_time, to_time)),
+found AS (
+  SELECT s.sensor_id, v.metric, r.time, v.value FROM spans s CROSS JOIN LATERAL (
+    SELECT * FROM sensor_readings
+     WHERE sensor_id = s.sensor_id AND time BETWEEN s.from_time AND s.to_time
+       AND time BETWEEN $4::timestamptz AND $5::timestamptz) r
+    CROSS JOIN LATERAL (VALUES ${CORE_METRICS.map((column) => `('${column}', r.${column}::float8)`).join(', ')}) AS v (metric, value)
+   WHERE v.value IS NOT NULL
+  UNION ALL
+  SELECT s.sensor_id, m.name, r.time, r.value FROM spans s CROSS JOIN LATERAL (
+    SELECT metric_id, time, value FROM sensor_metrics
+     WHERE sensor_id = s.sensor_id AND time BETWEEN s.from_time AND s.to_time
+       AND time BETWEEN $4::timestamptz AND $5::timestamptz) r JOIN metrics m ON m.id = r.metric_id)
+SELECT sensor_id AS "sensorId", metric, ${microsOf('time')} AS "timeUs", value FROM found`;
+
 const closed = (row: string) => `NOT EXISTS (SELECT FROM alert_state s WHERE s.alert_id = ${row}.alert_id)
   AND NOT EXISTS (SELECT FROM system_alerts s WHERE s.alert_id = ${row}.alert_id AND s.resolved_at IS NULL)`;
 
@@ -52,11 +70,27 @@ export class TimescaleAlertStore implements AlertStore {
     return this.#rows<AlertStateRow>(STATE, []);
   }
 
-  async loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]> {
+  loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]> {
+    return this.#inSpans(LAST_READINGS, spans);
+  }
+
+  loadReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]> {
+    return this.#inSpans(READINGS, spans);
+  }
+
+  async loadWaiting(group: string): ReturnType<AlertStore['loadWaiting']> {
+    try {
+      return await readWaiting(this.#db, group);
+    } catch (error) {
+      throw databaseError(error, 'reading the alert tables');
+    }
+  }
+
+  async #inSpans(text: string, spans: readonly ReadingSpan[]): Promise<readonly LastReading[]> {
     if (spans.length === 0) return [];
     const from = spans.reduce((least, span) => Math.min(least, span.fromUs), Infinity);
     const to = spans.reduce((most, span) => Math.max(most, span.toUs), -Infinity);
-    return this.#rows<LastReading>(LAST_READINGS, [
+    return this.#rows<LastReading>(text, [
       ...columns(
         spans,
         (span) => span.sensorId,

@@ -16,10 +16,11 @@ import { acknowledge, claimCommands } from './operator-writes.ts';
 import { refuseMissing, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
+import { writeWaiting } from './waiting-rows.ts';
 
 /**
  * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, flapping, resolutions,
- * state, outbox, inbox, duty.
+ * state, outbox, what waits, inbox, duty.
  * Everything is idempotent, because a batch whose COMMIT reply was lost is written again.
  */
 export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> {
@@ -33,6 +34,7 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   if (gone.length > 0) await forget(work, gone);
   if (kept.length > 0) await remember(work, kept);
   if (batch.notifications.length > 0) await enqueue(work, batch.notifications);
+  if (batch.waiting !== undefined) await writeWaiting(work, batch.waiting);
   await writeDuty(work, batch);
 }
 
@@ -41,6 +43,7 @@ export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>
   batch.duty === undefined &&
   batch.taken === undefined &&
   batch.handedOn === undefined &&
+  batch.waiting === undefined &&
   batch.raised.length + batch.resolved.length + batch.states.length + batch.notifications.length === 0;
 
 /** `ok` and nothing to remember: the row is deleted. */

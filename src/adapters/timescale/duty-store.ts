@@ -98,11 +98,15 @@ export class TimescaleDutyStore implements DutyStore {
 }
 
 /** What is no number (a NaN, written as null) stays what it is: the engine counts it as invalid. */
-const readingOf = ([key, location, timeUs, receivedAtMs, metrics, retained]: InboxEntry): HandedReading => ({
-  key,
-  location,
-  timeUs,
-  receivedAtMs,
-  retained,
-  metrics: new Map(Object.entries(metrics)) as ReadonlyMap<string, number>,
-});
+const readingOf = (entry: InboxEntry): HandedReading => {
+  const [key, location, timeUs, receivedAtMs, metrics, retained, spooled] = entry;
+  return {
+    key,
+    location,
+    timeUs,
+    receivedAtMs,
+    retained,
+    metrics: new Map(Object.entries(metrics)) as ReadonlyMap<string, number>,
+    spooled,
+  };
+};

@@ -14,6 +14,8 @@ export type InboxEntry = readonly [
   receivedAtMs: number,
   metrics: Readonly<Record<string, unknown>>,
   retained?: boolean,
+  /** Absent of readings that are stored. */
+  spooled?: boolean,
 ];
 
 /** What a batch does to the tables of the alert duty, last of all in its transaction. */
@@ -35,10 +37,12 @@ async function handOn(work: Work, group: string, readings: readonly HandedReadin
   }
 }
 
-function entryOf({ key, location, timeUs, receivedAtMs, metrics, retained }: HandedReading): InboxEntry {
+function entryOf(reading: HandedReading): InboxEntry {
+  const { key, location, timeUs, receivedAtMs, metrics, retained = false, spooled = false } = reading;
   const values = Object.fromEntries(metrics);
   const entry = [storableText(key), location ?? null, timeUs, receivedAtMs, values] as const;
-  return retained === true ? [...entry, true] : entry;
+  if (spooled) return [...entry, retained, true];
+  return retained ? [...entry, true] : entry;
 }
 
 /**

@@ -74,10 +74,10 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
   for (const series of touched)
     for (const cell of series.cells) {
       const windowed = cell.condition.kind === 'anomaly' && series.windowChanged;
-      const held = cell === series.cells[0] && series.heldChanged;
       // A deadline of `held`, of a level under an open alert as well, depends on when the series was last heard.
       const waits = heldDueMs(cell.work, cell.condition, series.last) < Infinity;
-      if (cell.work !== cell.committed || windowed || held || waits) rows.push(rowOf(series, cell, alertId));
+      if (cell.work !== cell.committed || windowed || waits || series.holdsCopies)
+        rows.push(rowOf(series, cell, alertId));
     }
   return rows;
 }

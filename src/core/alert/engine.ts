@@ -9,6 +9,7 @@ import { Generation } from './generation.ts';
 import { reviewOpen, reviewSeries } from './reviewing.ts';
 import type { RuleSet } from './rules.ts';
 import { SeriesMap, type Slot } from './series-map.ts';
+import { NEVER } from './series-memory.ts';
 import { SeriesTimers } from './series-timers.ts';
 import type { Series } from './series.ts';
 import type { LastEvent, StepInput } from './state.ts';
@@ -23,6 +24,17 @@ export interface EngineReading {
   readonly metrics: ReadonlyMap<string, unknown>;
   /** The broker had kept it: it may be of a sensor that is gone. */
   readonly retained?: boolean | undefined;
+  /** It is kept elsewhere: the transaction of its evaluation does not store it. */
+  readonly spooled?: boolean | undefined;
+}
+
+/** What a generation did so far. */
+export interface EngineWork {
+  readonly effects: readonly CellEffect[];
+  readonly touched: readonly Series[];
+  readonly counts: EngineCounts;
+  /** Numbers that began to wait, and that the database will not hold, or under another time. */
+  readonly unstored: readonly { readonly series: Series; readonly timeUs: Micros; readonly value: number }[];
 }
 
 /** An alert without a rule, closed while its condition held. */
@@ -49,6 +61,9 @@ export class Engine {
   private readonly generation = new Generation();
   private readonly timers = new SeriesTimers();
   private counts: EngineCounts = noCounts();
+  /** The reading in hand is stored elsewhere. */
+  private elsewhere = false;
+  private unstored: EngineWork['unstored'][number][] = [];
 
   /**
    * With `former` it starts from the committed state of that one and leaves it alone, its generation in hand included. A
@@ -72,16 +87,20 @@ export class Engine {
     this.timers.begin();
     this.suppressing.begin(this.generation.open);
     this.counts = noCounts();
+    this.unstored = [];
   }
 
   /** What the generation did so far, in order, and the series that it touched. */
-  get work(): {
-    readonly effects: readonly CellEffect[];
-    readonly touched: readonly Series[];
-    readonly counts: EngineCounts;
-  } {
+  get work(): EngineWork {
     const { effects } = this.suppressing;
-    return { effects, touched: this.generation.touched, counts: this.counts };
+    return { effects, touched: this.generation.touched, counts: this.counts, unstored: this.unstored };
+  }
+
+  /** The series of which numbers wait, with the generation in hand. */
+  waiting(): readonly Series[] {
+    const entered = new Set(this.generation.touched);
+    for (const [, series] of this.map.all()) if (series.hasHeld) entered.add(this.enter(series));
+    return [...entered].filter(({ held }) => held.length > 0);
   }
 
   adopt(): void {
@@ -119,7 +138,9 @@ export class Engine {
     this.known.add(sensor.id);
   }
 
-  reading(reading: EngineReading): void {
+  /** `stored`: by the transaction that writes what is made of it. */
+  reading(reading: EngineReading, stored = true): void {
+    this.elsewhere = !stored || reading.spooled === true;
     const slot = this.map.slotOf(reading.sensor);
     const { metrics } = reading;
     const available = metrics.get(AVAILABILITY);
@@ -135,7 +156,9 @@ export class Engine {
     if (!slot.rules.wildcard) return;
     for (const [metric, value] of metrics) {
       const series = this.map.otherSeries(slot, metric);
-      if (series !== undefined) this.number(series, reading, (timeUs ??= this.eventTime(reading)), value);
+      if (series === undefined) continue;
+      timeUs ??= this.eventTime(reading);
+      this.number(series, reading, timeUs, value);
     }
   }
 
@@ -283,16 +306,21 @@ export class Engine {
   }
 
   /** (a) what is no finite number ends here; the rest is the series' own. */
-  private number(series: Series, { receivedAtMs }: EngineReading, timeUs: Micros, value: unknown): void {
+  private number(series: Series, reading: EngineReading, timeUs: Micros, value: unknown): void {
+    const { receivedAtMs } = reading;
     if (typeof value !== 'number' || !Number.isFinite(value)) {
       this.counts.invalid++;
       return;
     }
     this.enter(series);
-    if (series.armedMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
+    if (series.armedMs <= receivedAtMs && series.dueMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
     if (this.suppressing.dueMs <= receivedAtMs) reviewSeries(series, this.suppressing, receivedAtMs);
-    this.counts[series.receive(timeUs, value, receivedAtMs, this.suppressing)]++;
+    const outcome = series.receive(timeUs, value, receivedAtMs, this.suppressing);
+    this.counts[outcome]++;
+    if (outcome === 'held' && (this.elsewhere || timeUs !== reading.timeUs))
+      this.unstored.push({ series, timeUs, value });
     if (series.waits) this.arm(series);
+    else series.dueMs = NEVER;
   }
 
   /** The clock has passed what was due here before this number arrived: so a split into batches changes nothing. */

@@ -1,6 +1,7 @@
 import { alertKeyText } from './alert-key.ts';
 import type { AlertKey } from './alert-key.ts';
 import type { AlertBatch, AlertStateRow } from './model.ts';
+import { foldWaiting, waitingColumns, type WaitingRow } from './waiting.ts';
 
 /**
  * How many of these batches, from the first on, leave the alert tables the same in one transaction as one after the other.
@@ -16,6 +17,7 @@ export function joinable(batches: readonly AlertBatch[]): number {
     if (isSpecial(batch) || batch.duty?.group !== first.duty?.group) break;
     if (batch.duty?.epoch !== first.duty?.epoch) break;
     if (count > 0 && touches(batch, closed)) break;
+    if (!sameLog(first.waiting, batch.waiting)) break;
     for (const row of batch.resolved) closed.add(rowKey(row, row.firedAtUs));
     count++;
   }
@@ -34,8 +36,21 @@ export function joined(batches: readonly AlertBatch[]): AlertBatch {
     resolved: batches.flatMap(({ resolved }) => resolved),
     notifications: batches.flatMap(({ notifications }) => notifications),
     ...(first?.duty === undefined ? {} : { duty: first.duty }),
+    ...joinedWaiting(batches.flatMap(({ waiting }) => waiting ?? [])),
   };
 }
+
+function joinedWaiting(rows: readonly WaitingRow[]): { readonly waiting?: WaitingRow } {
+  const last = rows.at(-1);
+  if (last === undefined) return {};
+  const replaces = rows.findLast((row) => row.replaces !== undefined)?.replaces;
+  const columns = waitingColumns(foldWaiting(rows.map((row) => row.columns)));
+  return { waiting: { ...last, replaces, columns } };
+}
+
+/** Of one process. */
+const sameLog = (one: WaitingRow | undefined, other: WaitingRow | undefined): boolean =>
+  one === undefined || other === undefined || (one.group === other.group && one.writer === other.writer);
 
 const isSpecial = ({ acked = [], commands, taken, handedOn }: AlertBatch): boolean =>
   acked.length > 0 || commands !== undefined || taken !== undefined || handedOn !== undefined;

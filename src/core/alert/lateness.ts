@@ -8,42 +8,47 @@ export interface Held {
 }
 
 const FIRST_CAPACITY = 8;
+/** Time, value, arrival. */
+const WIDTH = 3;
 
-/** Numbers in columns, as many as were written, in no view of which they may change. */
+/** Numbers one after the other, as many as were written, in no view of which they may change. */
 class Columns {
-  readonly timesUs: Float64Array;
-  readonly values: Float64Array;
-  readonly receivedMs: Float64Array;
+  /** One array for all three: half the cost of a series is to make them. */
+  readonly cells: Float64Array;
   written = 0;
 
   constructor(capacity: number) {
-    this.timesUs = new Float64Array(capacity);
-    this.values = new Float64Array(capacity);
-    this.receivedMs = new Float64Array(capacity);
+    this.cells = new Float64Array(WIDTH * capacity);
   }
 
-  get capacity(): number {
-    return this.timesUs.length;
+  get isFull(): boolean {
+    return WIDTH * this.written >= this.cells.length;
   }
 
-  push({ timeUs, value, receivedAtMs }: Held): void {
-    const at = this.written++;
-    this.timesUs[at] = timeUs;
-    this.values[at] = value;
-    this.receivedMs[at] = receivedAtMs;
+  push(timeUs: Micros, value: number, receivedAtMs: Millis): void {
+    const at = WIDTH * this.written++;
+    this.cells[at] = timeUs;
+    this.cells[at + 1] = value;
+    this.cells[at + 2] = receivedAtMs;
+  }
+
+  append(other: Columns, start: number, end: number): void {
+    this.cells.set(other.cells.subarray(WIDTH * start, WIDTH * end), WIDTH * this.written);
+    this.written += end - start;
   }
 }
 
 /**
- * The numbers of a series that wait, in event order. Immutable, so that a batch can be evaluated again: a view of columns that
- * several views may share. What comes in order is written behind the last of them, once; everything else makes a copy.
+ * The numbers of a series that wait, in event order: a view of columns that several views may share. What changes is the view
+ * alone: a batch that may be evaluated again changes a `fork`. What comes in order is written behind the last of them, once;
+ * everything else makes a copy.
  */
 export class HeldNumbers {
-  private readonly columns: Columns;
-  private readonly start: number;
-  private readonly end: number;
+  private columns: Columns;
+  private start: number;
+  private end: number;
   /** They arrived in event order, too: the first has waited longest. */
-  private readonly inOrder: boolean;
+  private inOrder: boolean;
 
   private constructor(columns: Columns, start: number, end: number, inOrder: boolean) {
     this.columns = columns;
@@ -54,19 +59,17 @@ export class HeldNumbers {
 
   /** In event order. */
   static of(all: readonly Held[]): HeldNumbers {
-    if (all.length === 0) return NONE_HELD;
-    const columns = new Columns(Math.max(FIRST_CAPACITY, all.length));
-    let inOrder = true;
-    let lastMs = -Infinity;
-    for (const each of all) {
-      columns.push(each);
-      inOrder &&= each.receivedAtMs >= lastMs;
-      lastMs = each.receivedAtMs;
-    }
-    return new HeldNumbers(columns, 0, all.length, inOrder);
+    const numbers = NONE_HELD.fork();
+    for (const each of all) numbers.add(each.timeUs, each.value, each.receivedAtMs);
+    return numbers;
   }
 
+  /** Never changed: `fork` it. */
   static readonly none = new HeldNumbers(new Columns(0), 0, 0, true);
+
+  fork(): HeldNumbers {
+    return new HeldNumbers(this.columns, this.start, this.end, this.inOrder);
+  }
 
   get length(): number {
     return this.end - this.start;
@@ -74,55 +77,72 @@ export class HeldNumbers {
 
   /** The earliest and the latest event; undefined of none. */
   get firstUs(): Micros | undefined {
-    return this.length === 0 ? undefined : this.columns.timesUs[this.start];
+    return this.length === 0 ? undefined : this.timeAt(0);
   }
 
   get lastUs(): Micros | undefined {
-    return this.length === 0 ? undefined : this.columns.timesUs[this.end - 1];
+    return this.length === 0 ? undefined : this.timeAt(this.length - 1);
   }
 
-  /** From the earliest on, `count` of them. */
-  list(count = this.length): Held[] {
+  /** Counted from the earliest. */
+  timeAt(index: number): Micros {
+    return this.cell(this.start + index, 0);
+  }
+
+  valueAt(index: number): number {
+    return this.cell(this.start + index, 1);
+  }
+
+  /** From the earliest on. */
+  list(): Held[] {
     const numbers: Held[] = [];
-    for (let at = this.start; at < this.start + count; at++) numbers.push(this.at(at));
+    for (let at = this.start; at < this.end; at++)
+      numbers.push({ timeUs: this.cell(at, 0), value: this.cell(at, 1), receivedAtMs: this.cell(at, 2) });
     return numbers;
   }
 
-  /** Without the `count` earliest. */
-  without(count: number): HeldNumbers {
-    if (count >= this.length) return NONE_HELD;
-    return new HeldNumbers(this.columns, this.start + count, this.end, this.inOrder);
+  /** The `count` earliest wait no more. */
+  drop(count: number): void {
+    this.start = Math.min(this.end, this.start + count);
+    if (this.start === this.end) this.inOrder = true;
   }
 
-  /** With one more in its place, or why not: its time is taken. */
-  with(number: Held): HeldNumbers | 'duplicate' | 'late' {
-    const { timesUs, values } = this.columns;
+  /** One more in its place, or why not: its time is taken. */
+  add(timeUs: Micros, value: number, receivedAtMs: Millis): 'held' | 'duplicate' | 'late' {
     let at = this.end;
-    while (at > this.start && (timesUs[at - 1] ?? 0) > number.timeUs) at--;
-    if (at > this.start && timesUs[at - 1] === number.timeUs)
-      return values[at - 1] === number.value ? 'duplicate' : 'late';
-    if (at < this.end) return HeldNumbers.of(this.list().toSpliced(at - this.start, 0, number));
-    const columns = this.appendable();
-    const start = columns === this.columns ? this.start : 0;
-    const lastMs = this.length === 0 ? -Infinity : (this.columns.receivedMs[this.end - 1] ?? 0);
-    columns.push(number);
-    return new HeldNumbers(columns, start, columns.written, this.inOrder && number.receivedAtMs >= lastMs);
+    while (at > this.start && this.cell(at - 1, 0) > timeUs) at--;
+    if (at > this.start && this.cell(at - 1, 0) === timeUs)
+      return this.cell(at - 1, 1) === value ? 'duplicate' : 'late';
+    const { length } = this;
+    const lastMs = length === 0 ? -Infinity : this.cell(this.end - 1, 2);
+    this.inOrder &&= at === this.end && receivedAtMs >= lastMs;
+    if (at < this.end || this.columns.written !== this.end || this.columns.isFull) {
+      const { columns, start, end } = this;
+      this.columns = new Columns(Math.max(FIRST_CAPACITY, 2 * length));
+      this.columns.append(columns, start, at);
+      this.columns.push(timeUs, value, receivedAtMs);
+      this.columns.append(columns, at, end);
+      this.start = 0;
+    } else this.columns.push(timeUs, value, receivedAtMs);
+    this.end = this.columns.written;
+    return 'held';
   }
 
   /** Of those before a time, when the one that arrived last did; `-Infinity` of none. */
   lastReceivedBefore(timeUs: Micros): Millis {
     let lastMs = -Infinity;
-    for (let at = this.start; at < this.end && (this.columns.timesUs[at] ?? 0) < timeUs; at++)
-      lastMs = Math.max(lastMs, this.columns.receivedMs[at] ?? 0);
+    for (let at = this.start; at < this.end && this.cell(at, 0) < timeUs; at++)
+      lastMs = Math.max(lastMs, this.cell(at, 2));
     return lastMs;
   }
 
   /** When the first of them arrived; Infinity of none. */
   get firstReceivedMs(): Millis {
     if (this.length === 0) return Infinity;
-    const { receivedMs } = this.columns;
-    if (this.inOrder) return receivedMs[this.start] ?? Infinity;
-    return receivedMs.subarray(this.start, this.end).reduce((least, each) => Math.min(least, each), Infinity);
+    if (this.inOrder) return this.cell(this.start, 2);
+    let firstMs = Infinity;
+    for (let at = this.start; at < this.end; at++) firstMs = Math.min(firstMs, this.cell(at, 2));
+    return firstMs;
   }
 
   /**
@@ -130,30 +150,16 @@ export class HeldNumbers {
    * whatever comes before one of them in event order.
    */
   until(timeUs: Micros, receivedMs: Millis): number {
-    const { columns, start, end } = this;
-    const mayGo = (at: number) =>
-      (columns.timesUs[at] ?? 0) <= timeUs || (columns.receivedMs[at] ?? 0) <= receivedMs;
+    const { start, end } = this;
+    const mayGo = (at: number) => this.cell(at, 0) <= timeUs || this.cell(at, 2) <= receivedMs;
     let at = this.inOrder ? start : end;
     if (this.inOrder) while (at < end && mayGo(at)) at++;
     else while (at > start && !mayGo(at - 1)) at--;
     return at - start;
   }
 
-  private at(at: number): Held {
-    const { timesUs, values, receivedMs } = this.columns;
-    return { timeUs: timesUs[at] ?? 0, value: values[at] ?? NaN, receivedAtMs: receivedMs[at] ?? 0 };
-  }
-
-  /** Columns that end with these numbers, and have room. */
-  private appendable(): Columns {
-    const { columns, start, end, length } = this;
-    if (columns.written === end && end < columns.capacity) return columns;
-    const copy = new Columns(Math.max(FIRST_CAPACITY, 2 * length));
-    copy.timesUs.set(columns.timesUs.subarray(start, end));
-    copy.values.set(columns.values.subarray(start, end));
-    copy.receivedMs.set(columns.receivedMs.subarray(start, end));
-    copy.written = length;
-    return copy;
+  private cell(at: number, column: number): number {
+    return this.columns.cells[WIDTH * at + column] ?? NaN;
   }
 }
 

@@ -2,6 +2,7 @@ import type { Micros, Millis } from '../reading.ts';
 import type { AlertKey } from './alert-key.ts';
 import type { ConditionKind } from './rule.ts';
 import type { SuppressedBy } from './suppress/suppressions.ts';
+import type { WaitingRow } from './waiting.ts';
 
 /** Ordered from the least to the most urgent. */
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
@@ -150,6 +151,8 @@ export interface HandedReading {
   readonly metrics: ReadonlyMap<string, number>;
   /** The broker had kept its message. */
   readonly retained?: boolean | undefined;
+  /** It is on the disk of that daemon still. */
+  readonly spooled?: boolean | undefined;
 }
 
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */
@@ -169,6 +172,8 @@ export interface AlertBatch {
   readonly duty?: DutyEpoch;
   /** What other daemons handed on and this batch evaluates, by its ids: gone with it. */
   readonly taken?: readonly string[];
+  /** What waits for earlier readings once this is evaluated; absent where that stays as it was. */
+  readonly waiting?: WaitingRow | undefined;
   /** Instead of an evaluation: somebody else has the duty. */
   readonly handedOn?: { readonly group: string; readonly readings: readonly HandedReading[] };
 }

@@ -5,12 +5,14 @@ import type { AlertKey } from './alert-key.ts';
 import { Engine } from './engine.ts';
 import type { ClosedAlert } from './engine.ts';
 import { rejudge } from './judge.ts';
+import { HeldNumbers } from './lateness.ts';
 import type { AlertStateRow } from './model.ts';
 import { heldOf, keyOfCell, receivedOf, stateOf, windowOf } from './row.ts';
 import type { Condition } from './rule.ts';
 import type { RuleSet } from './rules.ts';
 import { Series } from './series.ts';
 import type { Cell } from './cell.ts';
+import { isWaitingOf, merged, type UnstoredNumber, type WaitingSeries } from './waiting.ts';
 import { closedUsOf, NO_FLAPS, OK, plain } from './state.ts';
 
 /** A cell whose rule is another than the one its state was made under, or gone. */
@@ -35,15 +37,36 @@ export function restoreRow(engine: Engine, sensor: SensorFacts, row: AlertStateR
   }
   cell.committed = plain(stateOf(row, cell.condition));
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
+  const held = heldOf(row);
   series.restore({
     ...(row.lastEventUs > 0 ? { last } : {}),
     window: windowOf(row),
-    held: heldOf(row),
+    held: held === undefined ? undefined : HeldNumbers.of(held),
     receivedMs: receivedOf(row),
   });
+  if (held !== undefined) series.holdsCopies = true;
   engine.settle(series);
   engine.arm(engine.enter(series));
   return cell.condition.hash === row.ruleHash ? undefined : { series, cell, change: 'changed' };
+}
+
+/**
+ * Puts numbers back that waited when the last process ended: they wait again, from now on. `stored` are those of the
+ * database, in any order; of these it takes what the log says.
+ */
+export function restoreWaiting(
+  engine: Engine,
+  sensor: SensorFacts,
+  { metric, lastUs, lastValue, ...waiting }: WaitingSeries,
+  stored: readonly UnstoredNumber[],
+  nowMs: Millis,
+): void {
+  const series = engine.seriesOf(sensor, metric);
+  if (series === undefined) return;
+  const numbers = merged(waiting.unstored, stored).filter(isWaitingOf(waiting));
+  const held = HeldNumbers.of(numbers.map(({ timeUs, value }) => ({ timeUs, value, receivedAtMs: nowMs })));
+  series.restore({ held, ...(lastUs === -Infinity ? {} : { last: { timeUs: lastUs, value: lastValue } }) });
+  engine.arm(engine.enter(series));
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { AlertKey } from './alert-key.ts';
-import { HeldNumbers, NONE_HELD, type Held } from './lateness.ts';
+import type { Held } from './lateness.ts';
 import { SEVERITIES } from './model.ts';
 import type { AlertStateRow } from './model.ts';
 import { excessOf } from './kind/threshold.ts';
@@ -29,7 +29,7 @@ interface Detail {
   readonly received?: Millis;
   readonly told?: Millis;
   readonly closed?: Micros;
-  /** Numbers that wait for earlier ones, with `allowed_lateness`: stored, not evaluated. */
+  /** Of an earlier version: numbers that wait for earlier ones. */
   readonly held?: readonly Held[];
 }
 
@@ -58,8 +58,6 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
   const episode = 'episode' in work ? work.episode : undefined;
   const key = keyOfCell(series, cell);
   const window = condition.kind === 'anomaly' ? series.window : [];
-  // One row of the series is enough to remember the numbers that wait.
-  const held = cell === series.cells[0] ? series.held : NONE_HELD;
   return {
     alertType: condition.alertType,
     state: work.kind,
@@ -74,7 +72,7 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
     lastEventUs: series.last?.timeUs ?? 0,
     lastValue: series.last?.value ?? 0,
     ruleHash: condition.hash,
-    detail: detailOf(work, window, held, series.heardMs),
+    detail: detailOf(work, window, series.heardMs),
     ...key,
   };
 }
@@ -82,12 +80,10 @@ export function rowOf(series: Series, cell: Cell, alertId: AlertIdOf): AlertStat
 function detailOf(
   state: EpisodeState,
   window: readonly number[],
-  held: HeldNumbers,
   received: Millis | undefined,
 ): Readonly<Record<string, unknown>> {
   const closed = closedUsOf(state);
-  if (state.kind === 'ok' && closed === undefined && state.flaps.length + window.length + held.length === 0)
-    return {};
+  if (state.kind === 'ok' && closed === undefined && state.flaps.length + window.length === 0) return {};
   const episode = 'episode' in state ? state.episode : undefined;
   const detail: Detail = {
     ...(received === undefined ? {} : { received }),
@@ -102,7 +98,6 @@ function detailOf(
     ...(state.kind === 'flapping' ? { raw: state.raw, changed: state.changedAtUs } : {}),
     ...(state.flaps.length === 0 ? {} : { flaps: state.flaps }),
     ...(window.length === 0 ? {} : { window }),
-    ...(held.length === 0 ? {} : { held: held.list() }),
     ...(closed === undefined ? {} : { closed }),
   };
   return detail as unknown as Readonly<Record<string, unknown>>;
@@ -118,9 +113,18 @@ export function receivedOf(row: AlertStateRow): Millis | undefined {
   return typeof received === 'number' ? received : undefined;
 }
 
-export function heldOf(row: AlertStateRow): HeldNumbers | undefined {
+/** The numbers that wait, of which an earlier version kept copies here. */
+export function heldOf(row: AlertStateRow): readonly Held[] | undefined {
   const { held } = row.detail as Partial<Detail>;
-  return Array.isArray(held) ? HeldNumbers.of(held as readonly Held[]) : undefined;
+  return Array.isArray(held) ? (held as readonly Held[]) : undefined;
+}
+
+/** Of an `ok` that remembered nothing else there is nothing left: the row is deleted. */
+export function withoutHeld(row: AlertStateRow): AlertStateRow {
+  const { held, ...detail } = row.detail as Partial<Detail>;
+  if (held === undefined) return row;
+  const empty = row.state === 'ok' && Object.keys(detail).every((name) => name === 'received');
+  return { ...row, detail: empty ? {} : detail };
 }
 
 /** The state that a row holds: the inverse of `rowOf`. */

@@ -13,6 +13,7 @@ import type {
   AlertRow,
   AlertStateRow,
 } from './model.ts';
+import { foldWaiting, isWaiting, type WaitingColumns, type WaitingSeries } from './waiting.ts';
 
 /** A row of `sensor_alerts` as the database would have it. */
 export type StoredAlert = AlertRow &
@@ -36,6 +37,8 @@ export class ScenarioTables {
   readonly counts: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
   private readonly rows = new Map<string, StoredAlert>();
   private readonly states = new Map<string, AlertStateRow>();
+  /** The log of what waits. */
+  private readonly waiting: WaitingColumns[] = [];
   private readonly readings = new Map<string, StoredReading[]>();
 
   get alerts(): readonly StoredAlert[] {
@@ -44,6 +47,15 @@ export class ScenarioTables {
 
   get stateRows(): readonly AlertStateRow[] {
     return [...this.states.values()];
+  }
+
+  /** The series of which stored readings wait. */
+  get waitingSeries(): readonly WaitingSeries[] {
+    return foldWaiting(this.waiting).filter(isWaiting);
+  }
+
+  readingsOf(sensorId: number, metric: string): readonly StoredReading[] {
+    return this.readings.get(`${sensorId} ${metric}`) ?? [];
   }
 
   store(sensor: SensorFacts, timeUs: Micros, metrics: ReadonlyMap<string, unknown>): void {
@@ -71,6 +83,7 @@ export class ScenarioTables {
   commit(effects: readonly CellEffect[], counts: EngineCounts, batch: AlertBatch): void {
     this.transitions.push(...effects.filter(({ effect }) => !TOLD_AGAIN.includes(effect.transition)));
     this.notifications.push(...batch.notifications);
+    if (batch.waiting !== undefined) this.waiting.push(batch.waiting.columns);
     for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.counts[key] += counts[key];
     for (const row of batch.raised) {
       const key = rowKey(row, row.timeUs);

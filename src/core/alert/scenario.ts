@@ -7,13 +7,14 @@ import { Engine } from './engine.ts';
 import type { EngineCounts } from './counts.ts';
 import type { AlertNotification } from './model.ts';
 import { applyCommand } from './operator.ts';
-import { applyChange, migrate, restoreRow } from './restore.ts';
+import { applyChange, migrate, restoreRow, restoreWaiting } from './restore.ts';
 import type { RuleChange } from './restore.ts';
 import type { AlertIdOf } from './row.ts';
 import type { RuleSet } from './rules.ts';
 import { ScenarioTables } from './scenario-tables.ts';
 import type { StoredAlert } from './scenario-tables.ts';
 import type { Silence } from './suppress/silence.ts';
+import { WaitingLog } from './waiting-log.ts';
 
 /** One thing that happens, at a moment of the receive clock. */
 export type ScenarioEvent =
@@ -74,6 +75,7 @@ class ScenarioRun {
   private readonly alertId: AlertIdOf;
   private readonly sensors = new Map<string, SensorFacts>();
   private readonly tables = new ScenarioTables();
+  private readonly waiting = new WaitingLog('', 'scenario');
 
   constructor(scenario: Scenario, alertId: AlertIdOf) {
     this.rules = scenario.rules;
@@ -158,6 +160,12 @@ class ScenarioRun {
       const change = sensor === undefined ? undefined : restoreRow(engine, sensor, row);
       if (change !== undefined) changes.push(change);
     }
+    for (const series of this.tables.waitingSeries) {
+      const { sensorId, metric } = series;
+      const sensor = byId.get(sensorId);
+      const stored = this.tables.readingsOf(sensorId, metric);
+      if (sensor !== undefined) restoreWaiting(engine, sensor, series, stored, atMs);
+    }
     this.restoreLast(engine, atMs);
     engine.silence(this.silences, atMs);
     this.engine = engine;
@@ -191,8 +199,10 @@ class ScenarioRun {
 
   private commit(): void {
     const { effects, touched, counts } = this.engine.work;
-    this.tables.commit(effects, counts, batchOf(effects, touched, this.alertId));
+    const { row: waiting, adopt } = this.waiting.next(this.engine);
+    this.tables.commit(effects, counts, { ...batchOf(effects, touched, this.alertId), waiting });
     this.engine.adopt();
+    adopt();
   }
 
   /** Registered sensors that were never heard are missed as sensors. */

@@ -7,9 +7,12 @@ import type { Window } from './kind/anomaly.ts';
 import { NONE_HELD, type HeldNumbers } from './lateness.ts';
 import { OK, plain } from './state.ts';
 import type { EpisodeState, LastEvent } from './state.ts';
+import type { WaitingSeries } from './waiting.ts';
 
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 export const NEVER = -Infinity;
+
+const NO_NUMBERS: readonly never[] = [];
 
 /**
  * What is remembered of one metric of one sensor. Everything has two copies: the settled one, and the one that the
@@ -31,8 +34,12 @@ export class SeriesMemory {
   owner: SeriesMemory | undefined;
   /** Numbers that wait for earlier ones. */
   held: HeldNumbers = NONE_HELD;
+  /** Before it nothing is due here in the generation in hand, as it was armed; `NEVER` where that is not known. */
+  dueMs: Millis = NEVER;
   /** When it was last heard, by the clock; `NEVER` before. */
   receivedMs: Millis = NEVER;
+  /** Its rows in the database hold copies of numbers that wait, by an earlier version: they are written without. */
+  holdsCopies = false;
   /** Cells in `work` that are not plainly OK: while there are none, a quiet value needs no further look. */
   active = 0;
   /** The evaluated reading that later ones are compared with. */
@@ -115,6 +122,19 @@ export class SeriesMemory {
     return this.held !== this.settledHeld;
   }
 
+  /** For a change of them in the generation in hand. */
+  protected ownHeld(): HeldNumbers {
+    if (this.held === this.settledHeld) this.held = this.held.fork();
+    return this.held;
+  }
+
+  /** What waits, in the generation that it was entered in last, and up to where it was evaluated. */
+  get waiting(): WaitingSeries {
+    const { sensorId, metric, lastUs, lastValue, held } = this;
+    const { firstUs: fromUs = Infinity, lastUs: untilUs = NEVER } = held;
+    return { sensorId, metric, lastUs, lastValue, fromUs, untilUs, unstored: NO_NUMBERS };
+  }
+
   /** Takes over what is known from the database; an event never replaces a newer one. */
   restore(past: {
     last?: LastEvent;
@@ -141,6 +161,7 @@ export class SeriesMemory {
     this.settledReceivedMs = former.settledReceivedMs;
     this.expected = former.expected;
     this.expectedSinceMs = former.expectedSinceMs;
+    this.holdsCopies = former.holdsCopies;
   }
 
   /** The committed state of the same series of another engine. */
@@ -161,6 +182,7 @@ export class SeriesMemory {
     this.window = this.settledWindow;
     this.held = this.settledHeld;
     this.active = 0;
+    this.dueMs = NEVER;
     for (const cell of this.cells) {
       cell.work = cell.committed;
       if (cell.work !== OK) this.active++;
@@ -174,6 +196,7 @@ export class SeriesMemory {
     this.settledReceivedMs = this.receivedMs;
     this.settledWindow = this.window;
     this.settledHeld = this.held;
+    this.holdsCopies = false;
     for (const cell of this.cells) cell.committed = cell.work;
   }
 

@@ -44,6 +44,7 @@ export class SeriesTimers {
   /** After a change of a series. */
   arm(series: Series): void {
     const dueMs = series.nextDueMs(this.sinceMs);
+    series.dueMs = dueMs;
     if (dueMs < Infinity) this.timers.arm(series, dueMs);
   }
 

@@ -28,11 +28,9 @@ export class Series extends SeriesMemory {
       this.evaluate(timeUs, value, receivedAtMs, out);
       return 'evaluated';
     }
-    const held = this.held.with({ timeUs, value, receivedAtMs });
-    if (held === 'duplicate' || held === 'late') return held;
-    this.held = held;
-    this.release(receivedAtMs, out);
-    return 'held';
+    const outcome = this.ownHeld().add(timeUs, value, receivedAtMs);
+    if (outcome === 'held') this.release(receivedAtMs, out);
+    return outcome;
   }
 
   /** A sign of life, however old its number is. */
@@ -112,9 +110,10 @@ export class Series extends SeriesMemory {
     const newestUs = Math.max(this.lastUs, this.held.lastUs ?? NEVER);
     const count = releasable(this.held, newestUs, nowMs, this.rule.allowedLatenessUs);
     if (count === 0) return;
-    const due = this.held.list(count);
-    this.held = this.held.without(count);
-    for (const { timeUs, value } of due) this.evaluate(timeUs, value, nowMs, out);
+    // None of them is waited for any more once the first is evaluated; what is dropped can be read still.
+    const due = this.held.fork();
+    this.ownHeld().drop(count);
+    for (let at = 0; at < count; at++) this.evaluate(due.timeAt(at), due.valueAt(at), nowMs, out);
   }
 
   /** Steps (f) and (g). */

@@ -9,7 +9,7 @@ export interface Watermarks {
   /** The names that `metricAt` points to. */
   readonly metrics: readonly string[];
   readonly sensorIds: Int32Array;
-  readonly metricAt: Uint16Array;
+  readonly metricAt: Uint32Array | Uint16Array;
   readonly timesUs: Float64Array;
   readonly values: Float64Array;
 }
@@ -24,21 +24,15 @@ export interface Watermark {
 
 export const NO_WATERMARKS: Watermarks = watermarksOf([]);
 
-/** Names in one set of columns: more cannot be pointed to, and further series are left out. */
-const MAX_METRICS = 65_536;
-
 export function watermarksOf(all: readonly Watermark[]): Watermarks {
   const places = new Map<string, number>();
-  const kept = all.filter(({ metric }) => {
-    if (!places.has(metric) && places.size < MAX_METRICS) places.set(metric, places.size);
-    return places.has(metric);
-  });
+  for (const { metric } of all) if (!places.has(metric)) places.set(metric, places.size);
   return {
     metrics: [...places.keys()],
-    sensorIds: Int32Array.from(kept, ({ sensorId }) => sensorId),
-    metricAt: Uint16Array.from(kept, ({ metric }) => places.get(metric) ?? 0),
-    timesUs: Float64Array.from(kept, ({ timeUs }) => timeUs),
-    values: Float64Array.from(kept, ({ value }) => value),
+    sensorIds: Int32Array.from(all, ({ sensorId }) => sensorId),
+    metricAt: Uint32Array.from(all, ({ metric }) => places.get(metric) ?? 0),
+    timesUs: Float64Array.from(all, ({ timeUs }) => timeUs),
+    values: Float64Array.from(all, ({ value }) => value),
   };
 }
 

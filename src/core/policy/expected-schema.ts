@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 14,
+  version: 15,
   relations: {
     alert_commands: {
       columns: {
@@ -101,6 +101,29 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       },
       unique: { alert_state_pkey: 'PRIMARY KEY (sensor_id, metric, kind, side)' },
       indexes: [],
+      constraints: {
+        alert_state_written_by_an_earlier_version: "CHECK ((NOT (detail ? 'held'::text))) NOT VALID",
+      },
+    },
+    alert_watermarks: {
+      columns: {
+        id: { type: 'bigint', notNull: true, identity: 'ALWAYS' },
+        group_name: { type: 'text', notNull: true },
+        writer: { type: 'text', notNull: true },
+        metrics: { type: 'text[]', notNull: true },
+        sensor_ids: { type: 'integer[]', notNull: true },
+        metric_at: { type: 'integer[]', notNull: true },
+        last_us: { type: 'double precision[]', notNull: true },
+        last_values: { type: 'double precision[]', notNull: true },
+        from_us: { type: 'double precision[]', notNull: true },
+        until_us: { type: 'double precision[]', notNull: true },
+        unstored_at: { type: 'integer[]', notNull: true },
+        unstored_us: { type: 'double precision[]', notNull: true },
+        unstored_values: { type: 'double precision[]', notNull: true },
+        written_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+      },
+      unique: { alert_watermarks_pkey: 'PRIMARY KEY (id)' },
+      indexes: ['btree (group_name, id)'],
       constraints: {},
     },
     app_metrics: {

@@ -109,6 +109,21 @@ describe('the alert duty of a share group', () => {
     }
   });
 
+  test('what waits for earlier readings when the holder dies is evaluated by the next, whoever received it', async () => {
+    const { tables, one, two } = await crew(withRule({}, { allowed_lateness: '2s' }));
+    await pass(12_000, [one, two]);
+    await one.receive('s1', at(20, 31));
+    await two.receive('s1', at(21, 29));
+    await pass(300, [one, two]);
+    // Handed on, and nobody has looked.
+    await two.receive('s1', at(19, 32));
+    expect(tables.alerts).toEqual([]);
+    await pass(LEASE_MS + 8000, [two]);
+    expect(duties(two)).toEqual(['on']);
+    expect(tables.alerts).toMatchObject([{ timeUs: T0_US + 19e6, value: 32, resolvedAtUs: T0_US + 21e6 }]);
+    expect(tables.states.size).toBe(0);
+  });
+
   test('readings without a rule are not handed on', async () => {
     const { tables, two } = await crew(rulesOf({ metrics: { humidity: { max: 90 } } }));
     await two.receive('s1', at(0, 31));

@@ -14,6 +14,7 @@ import { createAlerting } from '../../../src/services/alerting.ts';
 import type { EvaluatedReading } from '../../../src/services/alerting.ts';
 import { Holdup } from '../../../src/services/holdup.ts';
 import { IntakeBatch, type IntakeRow } from '../../../src/services/intake-batch.ts';
+import { readingsIn, WatermarkRows } from '../../support/watermark-rows.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { RecordingMetrics } from '../../support/fakes.ts';
 import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
@@ -35,6 +36,7 @@ class MemoryDesk implements OperatorStore {
 /** The tables that the engine reads back, filled by what it commits. */
 class MemoryStore implements AlertStore {
   readonly states = new Map<string, AlertStateRow>();
+  readonly watermarks = new WatermarkRows();
   readonly outbox: AlertNotification[] = [];
   private readonly known = new Set<string>();
   readonly sent = new Set<string>();
@@ -43,6 +45,7 @@ class MemoryStore implements AlertStore {
   failing = false;
 
   commit(batch: AlertBatch, readings: readonly EvaluatedReading[] = []): void {
+    this.watermarks.write(batch.waiting);
     for (const row of batch.states) {
       const key = `${row.sensorId}|${row.alertType}`;
       if (row.state === 'ok') this.states.delete(key);
@@ -59,6 +62,14 @@ class MemoryStore implements AlertStore {
 
   async loadStates() {
     return [...this.states.values()];
+  }
+
+  async loadWaiting(group: string) {
+    return this.watermarks.load(group);
+  }
+
+  async loadReadings(spans: readonly ReadingSpan[]) {
+    return readingsIn(this.readings, spans);
   }
 
   async loadLastReadings(spans: readonly ReadingSpan[]) {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { joinable, joined } from '../../../src/core/alert/join.ts';
+import { withoutCopies } from '../../../src/core/alert/copied-numbers.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch } from '../../../src/core/alert/model.ts';
+import { eachWaiting, waitingColumns, type WaitingSeries } from '../../../src/core/alert/waiting.ts';
 
 const row = (sensorId: number, fields: object) => ({
   ...{ sensorId, metric: 'temperature', kind: 'threshold', side: 'high', alertType: 'temperature_high' },
@@ -14,7 +16,54 @@ const state = (sensorId: number, seq: number) =>
   ({ ...EMPTY_ALERT_BATCH, states: [row(sensorId, { seq })] }) as unknown as AlertBatch;
 const under = (epoch: number, group = 'g') => ({ ...EMPTY_ALERT_BATCH, duty: { group, epoch } });
 
+const series = (fields: Partial<WaitingSeries>): WaitingSeries => ({
+  ...{ sensorId: 1, metric: 'temperature', lastUs: -Infinity, lastValue: NaN },
+  ...{ fromUs: Infinity, untilUs: -Infinity, unstored: [], ...fields },
+});
+const waiting = (writer: string, replaces: string | undefined, ...all: WaitingSeries[]): AlertBatch => ({
+  ...EMPTY_ALERT_BATCH,
+  waiting: { group: '', writer, replaces, columns: waitingColumns(all) },
+});
+
+test('a batch that an earlier version spooled gives its copies of numbers that wait to the log', () => {
+  const held = [5, 7].map((timeUs) => ({ timeUs, value: timeUs, receivedAtMs: 1 }));
+  const states = [
+    row(1, { state: 'ok', lastEventUs: 3, lastValue: 9, detail: { received: 1, held } }),
+    row(1, { kind: 'rate', state: 'firing', lastEventUs: 3, lastValue: 9, detail: { fired: [2] } }),
+    row(2, { state: 'ok', lastEventUs: 0, lastValue: 0, detail: {} }),
+  ];
+  const batch = { ...EMPTY_ALERT_BATCH, states } as unknown as AlertBatch;
+  const found = withoutCopies(batch);
+  expect(found.states.map(({ detail }) => detail)).toEqual([{}, { fired: [2] }, {}]);
+  const unstored = [5, 7].map((timeUs) => ({ timeUs, value: timeUs }));
+  expect(eachWaiting(found.waiting!.columns)).toEqual([
+    series({ lastUs: 3, lastValue: 9, fromUs: 5, untilUs: 7, unstored }),
+    series({ sensorId: 2, lastValue: 0 }),
+  ]);
+  expect(withoutCopies(found)).toBe(found);
+});
+
 describe('alert batches in one transaction', () => {
+  test('of the log of what waits, one row says what all of them did; not of two processes', () => {
+    const number = (timeUs: number) => ({ timeUs, value: timeUs });
+    const all = [
+      waiting('a', '7', series({ fromUs: 1, untilUs: 2, unstored: [number(1), number(2)] })),
+      waiting('a', undefined, series({ sensorId: 2, fromUs: 4, untilUs: 4 })),
+      waiting(
+        'a',
+        undefined,
+        series({ lastUs: 1, lastValue: 1, fromUs: 2, untilUs: 3, unstored: [number(3)] }),
+      ),
+    ];
+    expect(joinable([...all, waiting('b', undefined, series({}))])).toBe(3);
+    const row = joined(all).waiting!;
+    expect(row).toMatchObject({ writer: 'a', replaces: '7' });
+    expect(eachWaiting(row.columns)).toEqual([
+      series({ lastUs: 1, lastValue: 1, fromUs: 2, untilUs: 3, unstored: [number(2), number(3)] }),
+      series({ sensorId: 2, fromUs: 4, untilUs: 4 }),
+    ]);
+  });
+
   test('the last state of a cell counts, rows and lines stay in order', () => {
     const one = joined([state(1, 1), raise(1, 10), state(2, 5), state(1, 2), raise(2, 20)]);
     expect(one.states).toMatchObject([

@@ -30,18 +30,24 @@ test('numbers that wait are those of a plain sorted list, and no earlier view of
         if ('add' in each) {
           const { add } = each;
           const same = plain.find(({ timeUs }) => timeUs === add.timeUs);
-          const next = held.with(add);
-          if (same !== undefined) expect(next).toBe(same.value === add.value ? 'duplicate' : 'late');
-          if (typeof next === 'string') continue;
+          const next = held.fork();
+          const outcome = next.add(add.timeUs, add.value, add.receivedAtMs);
+          if (same !== undefined) expect(outcome).toBe(same.value === add.value ? 'duplicate' : 'late');
+          if (outcome !== 'held') continue;
           plain = [...plain, add].toSorted((a, b) => a.timeUs - b.timeUs);
           held = next;
           // A second one from the same beginning: a batch that is evaluated again.
-          if (add.value === 0) held = (seen.at(-1)?.[0] ?? NONE_HELD).with(add) as HeldNumbers;
+          if (add.value === 0) {
+            held = (seen.at(-1)?.[0] ?? NONE_HELD).fork();
+            held.add(add.timeUs, add.value, add.receivedAtMs);
+          }
         } else {
           const newestUs = plain.at(-1)?.timeUs ?? 0;
           const count = plainReleasable(plain, newestUs, each.nowMs);
           expect(releasable(held, newestUs, each.nowMs, L_US)).toBe(count);
-          [held, plain] = [held.without(count), plain.slice(count)];
+          held = held.fork();
+          held.drop(count);
+          plain = plain.slice(count);
         }
         expect([held.firstUs, held.lastUs]).toEqual([plain[0]?.timeUs, plain.at(-1)?.timeUs]);
         const dueMs = Math.min(Infinity, ...plain.map(({ receivedAtMs }) => receivedAtMs + L_US / 1000));

@@ -211,10 +211,12 @@ describe('ten times the sensors', () => {
         calls.push(spans.length);
         return [];
       },
+      loadWaiting: async () => ({ rows: [], upTo: '0' }),
+      loadReadings: async () => [],
       pendingNotifications: async () => [],
       markSent: async () => undefined,
     };
-    const { states } = await loadEngine(THREE, sensors(count), store, T0_US);
+    const { states } = await loadEngine(THREE, sensors(count), store, { nowUs: T0_US, group: '' });
     expect(states).toBe(count);
     // Once for the states, once for what is expected to be heard.
     expect(calls).toEqual([5000, 5000, 2000, 5000, 5000, 2000]);

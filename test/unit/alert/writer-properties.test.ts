@@ -24,6 +24,7 @@ import { IntakeBatch } from '../../../src/services/intake-batch.ts';
 import { SensorRegistry } from '../../../src/services/sensor-registry.ts';
 import { FakeDirectory, RecordingMetrics, stored } from '../../support/fakes.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
+import { readingsIn, WatermarkRows } from '../../support/watermark-rows.ts';
 import { rules, sensors, timeline } from './arbitraries.ts';
 import { T0_MS, T0_US, type Given } from './support.ts';
 
@@ -39,6 +40,7 @@ type Fault = 'none' | 'refused' | 'reply lost';
 class Tables implements ReadingStore, AlertStore {
   readonly rows = new Map<string, Stored>();
   readonly states = new Map<string, AlertStateRow>();
+  readonly watermarks = new WatermarkRows();
   readonly outbox = new Map<string, AlertNotification>();
   readonly sent = new Set<string>();
   readonly readings = new Map<string, LastReading>();
@@ -61,6 +63,14 @@ class Tables implements ReadingStore, AlertStore {
     return [...this.states.values()];
   }
 
+  async loadWaiting(group: string) {
+    return this.watermarks.load(group);
+  }
+
+  async loadReadings(spans: readonly ReadingSpan[]) {
+    return readingsIn(this.readings.values(), spans);
+  }
+
   async loadLastReadings(spans: readonly ReadingSpan[]) {
     return spans.flatMap(({ sensorId, fromUs, toUs }) => {
       const inside = [...this.readings.values()].filter(
@@ -80,7 +90,8 @@ class Tables implements ReadingStore, AlertStore {
 
   async close() {}
 
-  private alerts({ raised, resolved, states, notifications }: AlertBatch): void {
+  private alerts({ raised, resolved, states, notifications, waiting }: AlertBatch): void {
+    this.watermarks.write(waiting);
     for (const row of raised) {
       const key = `${row.sensorId}|${row.alertType}|${row.timeUs}`;
       if (!this.rows.has(key)) this.rows.set(key, row);

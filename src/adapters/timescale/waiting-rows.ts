@@ -1,0 +1,73 @@
+import type pg from 'pg';
+import type { WaitingColumns, WaitingRow } from '../../core/alert/waiting.ts';
+import { refuseVanished } from './relied-on.ts';
+import type { Work } from './session.ts';
+import { storableText } from './values.ts';
+
+/** The log of what waits for earlier readings, `alert_watermarks`: columns as arrays. */
+
+/** A row with what evaluated its batch, in the same transaction; earlier ones go where it takes their place. */
+export async function writeWaiting(work: Work, row: WaitingRow): Promise<void> {
+  const { group, writer, replaces, columns } = row;
+  const { last, fromUs, untilUs, unstored } = columns;
+  const values = [
+    ...[group, writer, last.metrics.map(storableText)],
+    ...[last.sensorIds, last.metricAt, last.timesUs, last.values, fromUs, untilUs].map(arrayText),
+    ...[unstored.seriesAt, unstored.timesUs, unstored.values].map(arrayText),
+  ];
+  const { rows, rowCount } = await work.query<{ id: string }>(
+    `INSERT INTO alert_watermarks (group_name, writer, metrics, sensor_ids, metric_at, last_us, last_values, from_us,
+       until_us, unstored_at, unstored_us, unstored_values)
+     VALUES ($1, $2, $3, $4::int[], $5::int[], $6::float8[], $7::float8[], $8::float8[], $9::float8[], $10::int[],
+       $11::float8[], $12::float8[]) RETURNING id::text`,
+    values,
+  );
+  refuseVanished('alert_watermarks', 1, rowCount);
+  if (replaces === undefined) return;
+  await work.query(
+    `DELETE FROM alert_watermarks
+      WHERE group_name = $1 AND id < $2::bigint AND (writer = $3 OR id <= $4::bigint)`,
+    [group, rows[0]?.id, writer, replaces],
+  );
+}
+
+/** As text and not as JavaScript arrays: that costs the driver, and this process, a tenth. */
+const arrayText = (numbers: { join(separator: string): string }): string => `{${numbers.join(',')}}`;
+
+const ARRAYS = ['sensor_ids', 'metric_at', 'last_us', 'last_values', 'from_us', 'until_us', 'unstored_at', 'unstored_us', 'unstored_values'] as const; // prettier-ignore
+
+type Stored = { readonly id: string; readonly metrics: string[] } & Readonly<
+  Record<(typeof ARRAYS)[number], string>
+>;
+
+export async function readWaiting(
+  db: Pick<pg.Pool, 'query'>,
+  group: string,
+): Promise<{ readonly rows: readonly WaitingColumns[]; readonly upTo: string }> {
+  const { rows } = await db.query<Stored>(
+    `SELECT id::text, metrics, ${ARRAYS.map((name) => `${name}::text`).join(', ')}
+       FROM alert_watermarks WHERE group_name = $1 ORDER BY alert_watermarks.id`,
+    [group],
+  );
+  return { rows: rows.map(columnsOf), upTo: rows.at(-1)?.id ?? '0' };
+}
+
+const columnsOf = (row: Stored): WaitingColumns => ({
+  last: {
+    metrics: row.metrics,
+    sensorIds: Int32Array.from(numbersOf(row.sensor_ids)),
+    metricAt: Uint32Array.from(numbersOf(row.metric_at)),
+    timesUs: Float64Array.from(numbersOf(row.last_us)),
+    values: Float64Array.from(numbersOf(row.last_values)),
+  },
+  fromUs: Float64Array.from(numbersOf(row.from_us)),
+  untilUs: Float64Array.from(numbersOf(row.until_us)),
+  unstored: {
+    seriesAt: Int32Array.from(numbersOf(row.unstored_at)),
+    timesUs: Float64Array.from(numbersOf(row.unstored_us)),
+    values: Float64Array.from(numbersOf(row.unstored_values)),
+  },
+});
+
+const numbersOf = (text: string): readonly number[] =>
+  text === '{}' ? [] : text.slice(1, -1).split(',').map(Number);

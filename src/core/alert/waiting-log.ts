@@ -1,0 +1,114 @@
+import type { Engine, EngineWork } from './engine.ts';
+import type { Series } from './series.ts';
+import {
+  isWaitingOf,
+  waitingColumns,
+  type UnstoredNumber,
+  type WaitingRow,
+  type WaitingSeries,
+} from './waiting.ts';
+
+/** As much is appended before one row takes the place of all: beyond what that row holds itself. */
+const MERGE_ENTRIES = 10_000;
+const MERGE_ROWS = 100;
+
+/** An unstored number, and whose it is. */
+export interface Unstored extends UnstoredNumber {
+  readonly sensorId: number;
+  readonly metric: string;
+}
+
+/** What a start has found. */
+export interface FoundWaiting {
+  /** The newest row, or '0'. */
+  readonly upTo: string;
+  /** Something waits, or rows are there. */
+  readonly any: boolean;
+  readonly unstored: readonly Unstored[];
+}
+
+/**
+ * What an evaluation adds to the log of what waits. Readings that wait are in the database; the log says which, and holds
+ * those alone that are not there yet.
+ */
+export class WaitingLog {
+  private readonly group: string;
+  private readonly writer: string;
+  private upTo: string;
+  /** The next row names all series that wait. */
+  private due: boolean;
+  private unstored: readonly Unstored[];
+  /** Since the last row that named all, and how many that were. */
+  private rows = 0;
+  private entries = 0;
+  private whole = 0;
+
+  constructor(group: string, writer: string, found: FoundWaiting = { upTo: '0', any: false, unstored: [] }) {
+    this.group = group;
+    this.writer = writer;
+    this.upTo = found.upTo;
+    this.due = found.any;
+    this.unstored = found.unstored;
+  }
+
+  /** Of the generation in hand; remembered by `adopt`. */
+  next(engine: Engine): { readonly row: WaitingRow | undefined; readonly adopt: () => void } {
+    const { touched, unstored } = engine.work;
+    const nothing = { row: undefined, adopt: () => undefined };
+    if (touched.length === 0) return nothing;
+    const added = stillWaiting(unstored);
+    if (this.due || this.rows >= MERGE_ROWS || this.entries > MERGE_ENTRIES + this.whole)
+      return this.all(engine, added);
+    const moved = touched.filter((series) => series.heldChanged);
+    if (moved.length === 0) return nothing;
+    const all = entriesOf(moved, added);
+    return {
+      row: { group: this.group, writer: this.writer, columns: waitingColumns(all) },
+      adopt: () => {
+        this.rows++;
+        this.entries += all.length;
+        if (added.length > 0) this.unstored = [...this.unstored, ...added];
+      },
+    };
+  }
+
+  private all(engine: Engine, added: readonly Unstored[]): ReturnType<WaitingLog['next']> {
+    const all = entriesOf(engine.waiting(), [...this.unstored, ...added]);
+    const { upTo } = this;
+    return {
+      row: { group: this.group, writer: this.writer, replaces: upTo, columns: waitingColumns(all) },
+      adopt: () => {
+        this.due = false;
+        [this.rows, this.entries, this.whole] = [0, 0, all.length];
+        this.unstored = all.flatMap(({ sensorId, metric, unstored }) =>
+          unstored.map(({ timeUs, value }) => ({ sensorId, metric, timeUs, value })),
+        );
+      },
+    };
+  }
+}
+
+const stillWaiting = (unstored: EngineWork['unstored']): Unstored[] =>
+  unstored.flatMap(({ series, timeUs, value }) =>
+    timeUs > (series.last?.timeUs ?? -Infinity)
+      ? [{ sensorId: series.sensorId, metric: series.metric, timeUs, value }]
+      : [],
+  );
+
+function entriesOf(series: readonly Series[], unstored: readonly Unstored[]): WaitingSeries[] {
+  const entries = series.map((each) => each.waiting);
+  if (unstored.length === 0) return entries;
+  const numbers = new Map<string, Unstored[]>();
+  for (const number of unstored) {
+    const found = numbers.get(nameOf(number));
+    if (found === undefined) numbers.set(nameOf(number), [number]);
+    else found.push(number);
+  }
+  return entries.map((entry) => {
+    const found = numbers.get(nameOf(entry))?.filter(isWaitingOf(entry)) ?? [];
+    return found.length === 0 ? entry : { ...entry, unstored: found };
+  });
+}
+
+const nameOf = ({ sensorId, metric }: { readonly sensorId: number; readonly metric: string }): string =>
+  `${sensorId}|${metric}`;

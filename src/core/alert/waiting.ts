@@ -1,0 +1,131 @@
+import type { Micros } from '../reading.ts';
+import { eachWatermark, watermarksOf, type Watermark, type Watermarks } from './watermarks.ts';
+
+/** A number that waits and that the database does not hold, or holds under another time. */
+export interface UnstoredNumber {
+  readonly timeUs: Micros;
+  readonly value: number;
+}
+
+/** Up to where a series was evaluated, and which of its stored readings wait for earlier ones. */
+export interface WaitingSeries {
+  readonly sensorId: number;
+  readonly metric: string;
+  /** The last evaluated event; `-Infinity` and NaN before the first. */
+  readonly lastUs: Micros;
+  readonly lastValue: number;
+  /** The earliest and the latest that wait; `Infinity` and `-Infinity` where nothing does. */
+  readonly fromUs: Micros;
+  readonly untilUs: Micros;
+  readonly unstored: readonly UnstoredNumber[];
+}
+
+/** The same of many series, in columns. */
+export interface WaitingColumns {
+  /** The last evaluated events. */
+  readonly last: Watermarks;
+  readonly fromUs: Float64Array;
+  readonly untilUs: Float64Array;
+  readonly unstored: {
+    /** Which of the series above. */
+    readonly seriesAt: Int32Array;
+    readonly timesUs: Float64Array;
+    readonly values: Float64Array;
+  };
+}
+
+/**
+ * One row of the log from which a start learns what waited. Of a series only the newest row counts; one that no row names has
+ * nothing that waits.
+ */
+export interface WaitingRow {
+  /** The share group that evaluates; empty where there is none. */
+  readonly group: string;
+  /** The process. */
+  readonly writer: string;
+  /** It names all series that wait: earlier rows of the process go, and those that it found at its start, up to this id. */
+  readonly replaces?: string | undefined;
+  readonly columns: WaitingColumns;
+}
+
+export function waitingColumns(all: readonly WaitingSeries[]): WaitingColumns {
+  const unstored = all.flatMap((each, at) => each.unstored.map((number) => ({ ...number, at })));
+  return {
+    last: watermarksOf(all.map(lastOf)),
+    fromUs: Float64Array.from(all, ({ fromUs }) => fromUs),
+    untilUs: Float64Array.from(all, ({ untilUs }) => untilUs),
+    unstored: {
+      seriesAt: Int32Array.from(unstored, ({ at }) => at),
+      timesUs: Float64Array.from(unstored, ({ timeUs }) => timeUs),
+      values: Float64Array.from(unstored, ({ value }) => value),
+    },
+  };
+}
+
+// No spread here and below: it costs ten times as much as all else.
+const lastOf = ({ sensorId, metric, lastUs, lastValue }: WaitingSeries): Watermark => ({
+  sensorId,
+  metric,
+  timeUs: lastUs,
+  value: lastValue,
+});
+
+export function eachWaiting({ last, fromUs, untilUs, unstored }: WaitingColumns): WaitingSeries[] {
+  const numbers = new Map<number, UnstoredNumber[]>();
+  unstored.seriesAt.forEach((at, index) => {
+    const found = numbers.get(at) ?? [];
+    numbers.set(at, found);
+    found.push({ timeUs: unstored.timesUs[index] ?? 0, value: unstored.values[index] ?? NaN });
+  });
+  return [...eachWatermark(last)].map(({ sensorId, metric, timeUs, value }, at) => ({
+    sensorId,
+    metric,
+    lastUs: timeUs,
+    lastValue: value,
+    fromUs: fromUs[at] ?? Infinity,
+    untilUs: untilUs[at] ?? -Infinity,
+    unstored: numbers.get(at) ?? [],
+  }));
+}
+
+/**
+ * What rows say together, oldest first: of each series its newest entry, with the unstored numbers of all of them that wait
+ * still.
+ */
+export function foldWaiting(rows: Iterable<WaitingColumns>): readonly WaitingSeries[] {
+  const newest = new Map<string, Map<number, WaitingSeries>>();
+  for (const row of rows)
+    for (const series of eachWaiting(row)) {
+      const bySensor = newest.get(series.metric) ?? new Map<number, WaitingSeries>();
+      newest.set(series.metric, bySensor);
+      const { unstored: before = [] } = bySensor.get(series.sensorId) ?? {};
+      bySensor.set(
+        series.sensorId,
+        before.length === 0 ? series : { ...series, unstored: merged(before, series.unstored) },
+      );
+    }
+  return [...newest.values()].flatMap((bySensor) =>
+    [...bySensor.values()].map((series) =>
+      series.unstored.length === 0
+        ? series
+        : { ...series, unstored: series.unstored.filter(isWaitingOf(series)) },
+    ),
+  );
+}
+
+export const isWaiting = ({ fromUs, untilUs }: WaitingSeries): boolean => fromUs <= untilUs;
+
+export const isWaitingOf =
+  ({ fromUs, untilUs }: Pick<WaitingSeries, 'fromUs' | 'untilUs'>) =>
+  ({ timeUs }: UnstoredNumber): boolean =>
+    timeUs >= fromUs && timeUs <= untilUs;
+
+/** One for each time: the first. A batch whose COMMIT reply was lost is written again. */
+export function merged<Number extends UnstoredNumber>(
+  some: readonly Number[],
+  more: readonly Number[],
+): readonly Number[] {
+  const byTime = new Map<Micros, Number>();
+  for (const number of [...some, ...more]) if (!byTime.has(number.timeUs)) byTime.set(number.timeUs, number);
+  return [...byTime.values()].sort((a, b) => a.timeUs - b.timeUs);
+}
