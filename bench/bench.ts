@@ -9,7 +9,7 @@ import { Budget } from './budget.ts';
 import { openBenchDatabase, type BenchDatabase } from './database.ts';
 import { benchDecoding } from './decoding.ts';
 import { benchEncoding } from './encoding.ts';
-import type { FlowDeps, FlowPart } from './flow.ts';
+import type { FlowDeps, ThroughputPart } from './flow.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
 import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from './machine.ts';
@@ -18,6 +18,7 @@ import { benchRefusing } from './refusing.ts';
 import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
+import { benchWaiting } from './waiting.ts';
 import { benchVerifying } from './verifying.ts';
 import { Timeline } from './workload.ts';
 
@@ -89,11 +90,12 @@ class Run {
     if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
     if (this.#wants('h')) await this.#verifying();
     if (this.#wants('j')) await this.#refusing();
+    if (this.#wants('k')) await this.#waiting();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
   report(): BenchResult['figures'] {
-    const measured = (wanted: FlowPart) => this.#figures.find(({ part }) => part === wanted);
+    const measured = (wanted: ThroughputPart) => this.#figures.find(({ part }) => part === wanted);
     const compared = this.#figures.map((figure) =>
       figure.part === 'f' ? comparedTo(figure, measured('c') ?? measured('c2')) : figure,
     );
@@ -147,6 +149,11 @@ class Run {
     if (broker !== undefined) this.#figures.push(...(await benchRefusing(await this.#flowDeps(broker))));
   }
 
+  async #waiting(): Promise<void> {
+    const broker = await this.#openBroker(['k']);
+    if (broker !== undefined) this.#figures.push(...(await benchWaiting(await this.#flowDeps(broker))));
+  }
+
   async #messages(): Promise<void> {
     const broker = await this.#openBroker(['c', 'c2', 'd', 'e']);
     if (broker === undefined) return;
@@ -160,7 +167,7 @@ class Run {
   }
 
   /** (e) is measured along with what else is asked for; alone it needs both. */
-  #flows(): readonly FlowPart[] {
+  #flows(): readonly ThroughputPart[] {
     const flows = ['c', 'c2'] as const;
     const wanted = flows.filter((part) => this.#wants(part));
     return wanted.length === 0 && this.#wants('e') ? flows : wanted;

@@ -64,6 +64,7 @@ export class DrainMeter {
       timed: this.#done - this.#warmUp,
       cpuSeconds: (user + system) / 1_000_000,
       commitSeconds: this.#commitMs / 1000,
+      peakMegabytes: process.resourceUsage().maxRSS / 1024,
       received: this.#received,
       stored: this.#stored,
       stalled,

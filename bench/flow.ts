@@ -25,7 +25,9 @@ export interface FlowDeps {
 }
 
 /** Live flow, and a backlog that is drained. */
-export type FlowPart = 'c' | 'c2';
+export type ThroughputPart = 'c' | 'c2';
+/** With the daemon alone, beside itself with other settings. */
+export type FlowPart = ThroughputPart | 'k';
 
 /** The subscriber that only counts, and the daemon. */
 export type Side = 'drain-bare' | 'drain-daemon';
@@ -49,9 +51,10 @@ export async function onSide(
   { broker, databaseUrl, stateDir, releasers }: FlowDeps,
   side: Side,
   run: (place: Place) => Promise<FlowRun>,
+  allowedLateness?: string,
 ): Promise<FlowRun> {
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
-  const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir });
+  const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir, allowedLateness });
   const child: Subscriber = new Child(side, releasers);
   await createSession(broker, clientId);
   try {

@@ -21,6 +21,8 @@ export interface DrainReport {
   readonly cpuSeconds: number;
   /** How long a commit was under way, of `seconds`. */
   readonly commitSeconds: number;
+  /** The most memory that the process has had. */
+  readonly peakMegabytes: number;
   readonly received: number;
   /** New rows; for the bare subscriber none. */
   readonly stored: number;

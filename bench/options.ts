@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i', 'j'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'] as const;
 export type Part = (typeof PARTS)[number];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
@@ -86,6 +86,8 @@ Measures fieldwatch on this machine, each figure against a reference of the same
   (h) verifying       ms for the policies of 2,000 chunks, target below 2,000; and commits meanwhile / alone
   (i) decoding        µs per message for a typical payload of each codec; for JSON: JSON.parse alone / it  target 0.33
   (j) refusing        the longest delay of the event loop with six of the worst messages that the limits admit  target below 200 ms
+  (k) waiting         a backlog of 60,000 messages per second of its own time, with alerts.allowed_lateness 2s / 0s: rate,
+                      target 0.85; CPU, target 1.25 at most; memory, target 60 MB more at most
 
 Options:
   --only LIST         parts to run, such as a,b (default: all)

@@ -32,10 +32,11 @@ export async function queueMessages(
   count: number,
   startMs: number,
   random: () => number,
+  intervalMs?: number,
 ): Promise<void> {
   const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot));
   try {
-    for (const chunk of chunked(messagesOf(count, startMs, random), CHUNK)) {
+    for (const chunk of chunked(messagesOf(count, startMs, random, intervalMs), CHUNK)) {
       publisher.send(chunk);
       await publisher.untilUnacknowledged(MAX_UNACKNOWLEDGED);
     }

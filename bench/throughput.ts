@@ -1,5 +1,5 @@
 import { drainOnce } from './draining.ts';
-import type { FlowDeps, FlowPart, FlowRun, Side } from './flow.ts';
+import type { FlowDeps, FlowRun, Side, ThroughputPart } from './flow.ts';
 import { flowOnce } from './live.ts';
 import { formatNumber, type Figure } from './report.ts';
 import { median } from './stats.ts';
@@ -16,7 +16,7 @@ interface Runs {
 /** (c) or (c2), and (e) of it: the bare subscriber and the daemon in turn, each run in a process of its own. */
 export async function benchThroughput(
   deps: FlowDeps,
-  part: FlowPart,
+  part: ThroughputPart,
 ): Promise<{ readonly throughput: Figure; readonly cpu: Figure }> {
   const { runs } = deps.options.sizes;
   const once = part === 'c' ? flowOnce : drainOnce;
@@ -34,7 +34,7 @@ export async function benchThroughput(
   return { throughput: throughputOf(part, { ours, bare }), cpu: cpuOf(part, { ours, bare }) };
 }
 
-export function throughputOf(part: FlowPart, { ours, bare }: Runs): Figure {
+export function throughputOf(part: ThroughputPart, { ours, bare }: Runs): Figure {
   const rate = ({ report }: FlowRun) => report.timed / report.seconds;
   const [runs, bareRuns] = [ours.map(rate), bare.map(rate)];
   const [value, reference] = [median(runs), median(bareRuns)];
@@ -67,7 +67,7 @@ function limits(ours: readonly FlowRun[]): string {
   return `a commit was in flight ${committing} % of the time, the daemon used ${busy} % of a core`;
 }
 
-function cpuOf(part: FlowPart, { ours, bare }: Runs): Figure {
+function cpuOf(part: ThroughputPart, { ours, bare }: Runs): Figure {
   const per100k = ({ report }: FlowRun) => (report.cpuSeconds * PER) / report.timed;
   const [runs, bareRuns] = [ours.map(per100k), bare.map(per100k)];
   return {

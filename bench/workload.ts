@@ -23,7 +23,8 @@ export class Timeline {
 }
 
 /** Time of the n-th reading of a stretch: the sensors take turns. */
-const timeOf = (n: number, startMs: number) => startMs + Math.floor(n / SENSORS) * INTERVAL_MS;
+const timeOf = (n: number, startMs: number, intervalMs = INTERVAL_MS) =>
+  startMs + Math.floor(n / SENSORS) * intervalMs;
 
 /** Numbers in [0, 1) that a seed repeats (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -70,9 +71,14 @@ export interface Message {
   readonly payload: string;
 }
 
-export function* messagesOf(count: number, startMs: number, random: () => number): Generator<Message> {
+export function* messagesOf(
+  count: number,
+  startMs: number,
+  random: () => number,
+  intervalMs?: number,
+): Generator<Message> {
   for (let n = 0; n < count; n++) {
-    yield { sensor: n % SENSORS, payload: payloadOf(timeOf(n, startMs), random) };
+    yield { sensor: n % SENSORS, payload: payloadOf(timeOf(n, startMs, intervalMs), random) };
   }
 }
 

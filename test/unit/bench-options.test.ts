@@ -6,7 +6,7 @@ const parsed = (...args: string[]) => parseOptions(args) as BenchOptions;
 describe('the options of the bench', () => {
   test('by default all parts run, at full size', () => {
     const options = parsed();
-    expect([...options.parts].join('')).toBe('abcc2defghij');
+    expect([...options.parts].join('')).toBe('abcc2defghijk');
     expect(options.sizes).toMatchObject({
       liveMessages: 200_000,
       liveWarmUp: 20_000,

@@ -14,7 +14,14 @@ describe('the clock of a run', () => {
     meter.stored(4, 700);
     jest.advanceTimersByTime(1000);
     meter.done(4);
-    const expected = { seconds: 1, timed: 4, received: 4, stored: 4, commitSeconds: 0.7, stalled: false };
+    const expected = {
+      seconds: 1,
+      timed: 4,
+      received: 4,
+      stored: 4,
+      commitSeconds: 0.7,
+      stalled: false,
+    };
     expect(await meter.finished).toMatchObject(expected);
   });
 
@@ -54,6 +61,7 @@ describe('the figure', () => {
     timed: 200_000,
     cpuSeconds: 9,
     commitSeconds: 8,
+    peakMegabytes: 200,
     received: 220_000,
     stored: 220_000,
     stalled: false,
