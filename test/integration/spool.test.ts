@@ -179,7 +179,12 @@ describe('statement 18: the spool on disk', () => {
   test('remembers what was told, and parks without the states', async () => {
     const folder = await at.folder();
     const first = await at.open(folder);
-    const alerts = { states: [{ detail: {} } as never], raised: [], resolved: [], notifications: [{} as never] };
+    const alerts = {
+      states: [{ detail: {} } as never],
+      raised: [],
+      resolved: [],
+      notifications: [{} as never],
+    };
     const [record] = await first.append([{ ...spoolRecord(1, { lane: 'alerts' }), alerts }]);
     if (record === undefined) throw new Error('nothing appended');
     await first.markTold(record);
