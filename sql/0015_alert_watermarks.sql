@@ -21,6 +21,6 @@ CREATE TABLE alert_watermarks (
 );
 CREATE INDEX alert_watermarks_group ON alert_watermarks (group_name, id);
 
--- A daemon of an earlier version that still runs would keep copies where nobody looks for them: its batches are refused until it
+-- A daemon of an earlier version that still runs would keep copies where no start reads them: its batches are refused until it
 -- is stopped, and nothing of them is acknowledged. Rows that are there already are read by the next start, and written anew.
 ALTER TABLE alert_state ADD CONSTRAINT alert_state_written_by_an_earlier_version CHECK (NOT detail ? 'held') NOT VALID;

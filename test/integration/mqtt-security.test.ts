@@ -135,9 +135,14 @@ describeWith(
   });
 
   test.each([
-    ['a server from an unknown authority', {}, /SELF_SIGNED|UNABLE_TO/],
-    ['a server with another name', { servername: 'elsewhere.example' }, /ERR_TLS_CERT_ALTNAME_INVALID/],
-  ])('refuses %s', async (name, over, reason) => {
+    ['a server from an unknown authority', {}, /SELF_SIGNED|UNABLE_TO/, /mqtt\.tls\.ca_file/],
+    [
+      'a server with another name',
+      { servername: 'elsewhere.example' },
+      /ERR_TLS_CERT_ALTNAME_INVALID/,
+      /mqtt\.tls\.servername/,
+    ],
+  ])('refuses %s, and names the setting', async (name, over, reason, remedy) => {
     const broker = await tlsBroker(authority.caFile);
     const mine = await authority.issue('meter');
     const tls = { ...mine, ...(name.includes('unknown') ? {} : { caFile: authority.caFile }), ...over };
@@ -145,7 +150,7 @@ describeWith(
     await probe.until(() => probe.states('disconnected').length > 0);
     expect(probe.states('disconnected')[0]?.reason).toMatch(reason);
     expect(probe.logger.find('warn')[0]?.fields).toMatchObject({ kind: 'tls' });
-    expect(probe.logger.find('warn')[0]?.fields['remedy']).toMatch(/CA/);
+    expect(probe.logger.find('warn')[0]?.fields['remedy']).toMatch(remedy);
   });
 
   test('a missing or unusable key file is a reason to try again, not a crash', async () => {

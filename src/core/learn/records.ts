@@ -284,7 +284,7 @@ const NUMBERED = 4;
 interface DeviceKey {
   readonly key: string;
   readonly values: string[];
-  /** A route finds it without being told where it is. */
+  /** A route finds it without a setting that says where it is. */
   readonly isUsual: boolean;
 }
 
@@ -293,7 +293,7 @@ const named = ({ record, outer }: Split, key: string): unknown => own(record, ke
 function deviceKey(split: readonly Split[], except?: string): DeviceKey | undefined {
   const [first] = split;
   if (first === undefined) return undefined;
-  // Pairs are metrics of one record, told apart by their names.
+  // Pairs are metrics of one record, distinguished by their names.
   const found =
     keyThatStays(split, first, except) ?? (except === undefined ? keyThatSeparates(split) : undefined);
   if (found === undefined) return undefined;

@@ -115,7 +115,7 @@ describe('the alert duty of a share group', () => {
     await one.receive('s1', at(20, 31));
     await two.receive('s1', at(21, 29));
     await pass(300, [one, two]);
-    // Handed on, and nobody has looked.
+    // Handed on, and not evaluated yet.
     await two.receive('s1', at(19, 32));
     expect(tables.alerts).toEqual([]);
     await pass(LEASE_MS + 8000, [two]);

@@ -163,7 +163,7 @@ async function run(ruleSet: RuleSet, all: readonly Given[], steps: readonly Step
   return tables;
 }
 
-/** What was raised and how it ended; not whether anybody was told in time. */
+/** What was raised and how it ended; not whether the lines left in time. */
 const rowsOf = ({ rows }: Tables) =>
   [...rows.values()].map(({ backfilled: _, suppressed: __, ...row }) => row).sort((a, b) => a.timeUs - b.timeUs || (alertKeyText(a) < alertKeyText(b) ? -1 : 1)); // prettier-ignore
 
