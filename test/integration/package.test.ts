@@ -91,7 +91,8 @@ describe('installed for all, in an empty folder', () => {
     const file = join(dir, 'embedded.yaml');
     await writeFile(file, 'embedded: { database_port: 1 }\nroutes: []\n');
     const { code, stderr } = await installed(['readings', 'latest', '-c', file]);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('(`fieldwatch run`, or `fieldwatch demo`)')]);
+    const started = `(\`fieldwatch run -c ${file}\`, or \`fieldwatch demo -c ${file}\`)`;
+    expect([code, stderr]).toEqual([1, expect.stringContaining(started)]);
     expect(stderr).not.toContain('npx');
   });
 });
