@@ -20,7 +20,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 const PART = /(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy;
 
-/** Reads `10m`, `1h30m`, `90 days`, `250ms`; a bare `0` is zero. Returns milliseconds, or undefined if it is none. */
+/** Reads `10m`, `1h30m`, `90 days`, `250ms`; a bare `0` is zero. Returns milliseconds, or undefined for anything else. */
 export function parseDuration(text: string): Millis | undefined {
   const input = text.trim().toLowerCase();
   if (input === '0') return 0;

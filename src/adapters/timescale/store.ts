@@ -48,7 +48,7 @@ const DEFAULT_NAMES: MetricNameLimits = { max: 10_000, maxNewPerSensor: 1000, al
 const DEFAULT_DEAD_LETTER_MAX_BYTES = 65_536;
 const NONE_DENIED: ReadonlyMap<string, NameRefusal> = new Map();
 const UNIQUE_VIOLATION = '23505';
-/** Characters that the encoding of the database does not have, or that are none. */
+/** Invalid characters, and those that the encoding of the database does not have. */
 const NOT_IN_ENCODING = ['22P05', '22021'];
 /** Merges that met another session storing the same key; each finds more of it stored than the one before. */
 const MAX_MERGES = 4;

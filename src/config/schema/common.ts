@@ -13,7 +13,7 @@ const BYTES: Readonly<Record<string, number>> = {
   tb: 1e12,
 };
 
-/** `64MiB`, `10 MB`, `512 B` -> bytes; undefined if it is none. */
+/** `64MiB`, `10 MB`, `512 B` -> bytes; undefined for anything else. */
 export function parseBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?i?b)$/i.exec(text.trim());
   const unit = BYTES[match?.[2]?.toLowerCase() ?? ''];

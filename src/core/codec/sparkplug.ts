@@ -34,7 +34,7 @@ interface Address {
   readonly device: string;
 }
 
-/** `spBv1.0/<group>/<verb>/<node>[/<device>]`, anywhere in the topic; undefined if it is none. */
+/** `spBv1.0/<group>/<verb>/<node>[/<device>]`, anywhere in the topic; undefined for anything else. */
 export function sparkplugAddress(topic: string): Address | undefined {
   const levels = topic.split('/');
   const at = levels.indexOf(NAMESPACE);

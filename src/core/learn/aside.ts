@@ -34,7 +34,7 @@ export function reasonToLeave(message: Observed): string | undefined {
   if (isPresence(message, last)) return 'availability of a device or program';
   if (content.kind === 'text')
     return content.text.split('\n').every((line) => line.trim() === '' || COMMA_NUMBER.test(line))
-      ? 'a number with a decimal comma, or two whole numbers: codec csv can be told which (csv.decimal, csv.separator)'
+      ? 'a number with a decimal comma, or two whole numbers: codec csv has settings for either (csv.decimal, csv.separator)'
       : 'text that is no number';
   if (content.kind === 'binary')
     return 'bytes of no format that is known (a protobuf of yours: codec protobuf)';

@@ -13,7 +13,7 @@ export interface Zone {
 
 export const UTC: Zone = { name: 'UTC', toUtcMs: (wallMs) => wallMs };
 
-/** An IANA name (`Europe/Berlin`), `UTC`, or a fixed offset (`+02:00`); undefined if it is none. */
+/** An IANA name (`Europe/Berlin`), `UTC`, or a fixed offset (`+02:00`); undefined for anything else. */
 export function parseZone(name: string): Zone | undefined {
   if (/^(?:utc|gmt|z|etc\/utc)$/i.test(name)) return UTC;
   const fixed = /^([+-])(\d{2}):?(\d{2})$/.exec(name);

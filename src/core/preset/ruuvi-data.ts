@@ -21,7 +21,7 @@ export interface RuuviData {
   readonly leftOut: readonly string[];
 }
 
-/** The metrics of an advertisement in data format 5 (RuuviTag), 6 or E1 (Ruuvi Air); undefined if it is none. */
+/** The metrics of an advertisement in data format 5 (RuuviTag), 6 or E1 (Ruuvi Air); undefined for anything else. */
 export function readRuuvi(hex: string): RuuviData | undefined {
   // An advertisement has at most 255 bytes.
   if (hex.length > 510 || !/^(?:[0-9a-f]{2})+$/i.test(hex)) return undefined;

@@ -17,7 +17,7 @@ export function bindValues(raw: Buffer, at: number): ({ binary: boolean; bytes: 
   return values;
 }
 
-/** An integer parameter of any width, in text or binary; undefined if it is none. */
+/** An integer parameter of any width, in text or binary; undefined for anything else. */
 export function integerValue(
   value: { binary: boolean; bytes: Buffer } | null | undefined,
 ): bigint | undefined {

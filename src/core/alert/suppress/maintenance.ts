@@ -16,7 +16,7 @@ export interface DayWindow {
 
 const WINDOW = /^([01]\d|2[0-3]):([0-5]\d)\s*-\s*(?:([01]\d|2[0-3]):([0-5]\d)|(24):(00))$/;
 
-/** `22:00-06:00`; undefined if it is none. */
+/** `22:00-06:00`; undefined for anything else. */
 export function parseWindow(text: string): DayWindow | undefined {
   const match = WINDOW.exec(text.trim());
   if (match === null) return undefined;
