@@ -11,8 +11,8 @@ const TARGET = 0.33;
 const NOW_MS = Date.parse('2026-01-15T12:00:00Z');
 const OPTIONS = {
   limits: {
-    max_payload: 2 ** 20,
-    max_decompressed: 2 ** 20,
+    max_payload: 2 ** 19,
+    max_decompressed: 2 ** 19,
     max_depth: 32,
     max_readings: 10_000,
     max_metrics: 256,

@@ -68,8 +68,8 @@ describe('routes', () => {
 
 test('limits and window have defaults', () => {
   expect(limitsSchema.parse(undefined)).toEqual({
-    max_payload: 1024 ** 2,
-    max_decompressed: 1024 ** 2,
+    max_payload: 512 * 1024,
+    max_decompressed: 512 * 1024,
     max_depth: 32,
     max_readings: 10_000,
     max_metrics: 256,

@@ -196,10 +196,17 @@ const size = (fallback: string, description: string) =>
     .prefault(fallback)
     .describe(description);
 
+/**
+ * Decoding one message is one piece of work. Half a MiB of the most laborious payload takes 150 ms; and brokers in the
+ * cloud take 128 to 256 KiB.
+ */
 export const limitsSchema = z
   .strictObject({
-    max_payload: size('1MiB', 'largest payload'),
-    max_decompressed: size('1MiB', 'largest payload after decompression'),
+    max_payload: size(
+      '512KiB',
+      'largest payload: twice the size keeps /livez and keepalives waiting for twice as long',
+    ),
+    max_decompressed: size('512KiB', 'largest payload after decompression'),
     max_depth: count(32, 256, 'deepest nesting of a payload'),
     max_readings: count(10_000, 1_000_000, 'most records in one message'),
     max_metrics: count(256, 10_000, 'most metrics in one reading'),

@@ -9,6 +9,9 @@ import { NAMELESS } from './tree.ts';
 /** More cells than this in a row are no row: of all limits the one that bounds a row is that of its metrics. */
 const CELLS_PER_METRIC = 4;
 const BLANKS = ' ';
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 
 interface Table {
   readonly columns: readonly (string | null)[] | undefined;
@@ -109,9 +112,12 @@ function bare(
   separator: string,
 ): { readonly text: string; readonly end: number } {
   let at = from;
-  while (at < text.length && text[at] !== '\n' && text[at] !== '\r') {
-    if (separator === BLANKS ? text[at] === ' ' || text[at] === '\t' : text.startsWith(separator, at)) break;
-    at++;
+  const first = separator.charCodeAt(0);
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === NEWLINE || code === RETURN) break;
+    if (code === first && (separator.length === 1 || text.startsWith(separator, at))) break;
+    if (code === TAB && separator === BLANKS) break;
   }
   return { text: text.slice(from, at), end: at };
 }

@@ -20,11 +20,20 @@ const fieldName: NameOf = (_, field) => field;
  * have is left out with the separator behind it.
  */
 function nameFrom(template: string): NameOf {
-  return ({ measurement, tags }, field) =>
-    template.replace(/\{([^{}]+)\}([_./:-]?)/g, (_, key: string, separator: string) => {
+  // Taken apart once: a message has a name for each of its values.
+  const parts = [...template.matchAll(/([^{}]*)(?:\{([^{}]+)\}([_./:-]?))?/g)].map(
+    ([, before = '', key, separator = '']) => ({ before, key, separator }),
+  );
+  return ({ measurement, tags }, field) => {
+    let name = '';
+    for (const { before, key, separator } of parts) {
+      name += before;
+      if (key === undefined) continue;
       const text = key === 'field' ? field : key === 'measurement' ? measurement : tags.get(key);
-      return text === undefined || text === '' ? '' : text + separator;
-    });
+      if (text !== undefined && text !== '') name += text + separator;
+    }
+    return name;
+  };
 }
 
 function pointDraft(point: LinePoint, shift: number, nameOf: NameOf): Element {

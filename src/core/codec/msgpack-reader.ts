@@ -88,7 +88,19 @@ export class MsgpackReader {
 
   private text(length: number): string {
     const from = this.take(length);
-    return utf8.decode(this.bytes.subarray(from, from + length));
+    return this.ascii(from, length) ?? utf8.decode(this.bytes.subarray(from, from + length));
+  }
+
+  /** Most keys are a few letters, and a decoder's call costs ten times what they do. */
+  private ascii(from: number, length: number): string | undefined {
+    if (length > MAX_SHORT_CHARS) return undefined;
+    let text = '';
+    for (let at = from; at < from + length; at++) {
+      const code = this.bytes[at] ?? 0x80;
+      if (code >= 0x80) return undefined;
+      text += String.fromCharCode(code);
+    }
+    return text;
   }
 
   private array(length: number, levels: number): unknown[] {
@@ -140,4 +152,5 @@ export class MsgpackReader {
   }
 }
 
+const MAX_SHORT_CHARS = 24;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -42,6 +42,12 @@ type Target =
       readonly bounds: Field | undefined;
     };
 
+/** What the keys for one name hold, and the rank of the best of them. */
+interface Claims {
+  readonly values: number[];
+  rank: number;
+}
+
 const SKIP: Target = { kind: 'skip' };
 const BAD: Target = { kind: 'bad' };
 const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
@@ -54,6 +60,8 @@ export class MetricSink {
   overflow = false;
   /** Names that several top-level keys claim. */
   contested: Set<string> | undefined;
+  /** Whether the arrays of the record are samples: one look at its keys, however many arrays it has. */
+  sampled: boolean | undefined;
 
   drop(name: string): void {
     (this.losses ??= new LossTally()).drop(name);
@@ -69,11 +77,13 @@ export class MetricPlan {
   private readonly options: MetricOptions;
   private readonly targets = new Map<string, Target>();
   private readonly located: readonly Field[];
+  private readonly named: ReadonlyMap<string, Field>;
   private readonly plausible: Plausible;
 
   constructor(options: MetricOptions) {
     this.options = options;
     this.located = options.fields.filter((field) => field.path !== undefined);
+    this.named = new Map(options.fields.map((field) => [field.name, field]));
     this.plausible = plausibility(options.fields);
   }
 
@@ -88,7 +98,7 @@ export class MetricPlan {
       this.addKey(key, source, sink);
     }
     if (sink.overflow) return sink;
-    if (sink.contested !== undefined) for (const name of sink.contested) this.settle(name, source, sink);
+    if (sink.contested !== undefined) this.settle(sink.contested, source, sink);
     keepPlausible(sink.metrics, this.plausible, (name) => sink.drop(name));
     return sink;
   }
@@ -132,7 +142,9 @@ export class MetricPlan {
     const items = source[key] as readonly unknown[];
     const isTaken = target.kind === 'metric';
     const values =
-      isTaken && !isSampled(source) ? arrayValues(items, (item) => valueFor(target, item)) : undefined;
+      isTaken && !(sink.sampled ??= isSampled(source))
+        ? arrayValues(items, (item) => valueFor(target, item))
+        : undefined;
     if (values !== undefined && isTaken) this.expand(target.name, `/${key}`, values, sink);
     else if (target.kind !== 'skip' && holdsNumber(items)) sink.drop(key);
   }
@@ -199,27 +211,30 @@ export class MetricPlan {
   }
 
   /**
-   * Several keys for one name: the best-ranked that holds a value. One pass per name, however many keys claim it. The
-   * others are counted, but for those that say the same in another unit or with fewer digits.
+   * Several keys for one name: the best-ranked that holds a value. One pass, however many names and keys. The others are
+   * counted, but for those that say the same in another unit or with fewer digits.
    */
-  private settle(name: string, source: Doc, sink: MetricSink): void {
-    let best = Infinity;
-    const claims: number[] = [];
+  private settle(contested: ReadonlySet<string>, source: Doc, sink: MetricSink): void {
+    const claims = new Map<string, Claims>();
     for (const key of Object.keys(source)) {
       const target = this.targets.get(key) ?? this.remember(key);
-      if (target.kind !== 'metric' || target.name !== name) continue;
+      if (target.kind !== 'metric' || !contested.has(target.name)) continue;
       const raw = source[key];
       const value = typeof raw === 'object' ? undefined : valueFor(target, raw);
       if (value === undefined) continue;
-      claims.push(value);
-      if (target.rank >= best) continue;
-      best = target.rank;
-      sink.metrics.set(name, value);
+      let claim = claims.get(target.name);
+      if (claim === undefined) claims.set(target.name, (claim = { values: [], rank: Infinity }));
+      claim.values.push(value);
+      if (target.rank >= claim.rank) continue;
+      claim.rank = target.rank;
+      sink.metrics.set(target.name, value);
     }
-    const kept = sink.metrics.get(name) ?? NaN;
-    const others = claims.filter((value) => Math.abs(value - kept) > Math.max(0.5, Math.abs(kept) / 100));
-    // One claim alone: the other value came from an object or an array, and is gone.
-    if (others.length > 0 || claims.length === 1) sink.replace(name);
+    for (const [name, { values }] of claims) {
+      const kept = sink.metrics.get(name) ?? NaN;
+      const others = values.filter((value) => Math.abs(value - kept) > Math.max(0.5, Math.abs(kept) / 100));
+      // One claim alone: the other value came from an object or an array, and is gone.
+      if (others.length > 0 || values.length === 1) sink.replace(name);
+    }
   }
 
   private remember(key: string): Target {
@@ -236,7 +251,7 @@ export class MetricPlan {
     if (!isMetricName(source)) return BAD;
     const alias = aliasOf(source);
     const name = alias?.name ?? source;
-    const field = this.options.fields.find((one) => one.name === name);
+    const field = this.named.get(name);
     // A field with a path says where the metric is: nothing else is it.
     if (field?.path !== undefined) return SKIP;
     const mapped = alias !== undefined || renamed !== undefined || field !== undefined;
@@ -262,6 +277,6 @@ function valueFor(target: Target & { kind: 'metric' }, raw: unknown): number | u
 /** D3: no control characters, no lone surrogates, at most 128 characters; D9: no name that reaches a prototype. */
 export function isMetricName(name: string): boolean {
   if (name === '' || name.length > 2 * MAX_NAME_CHARS || isForbiddenKey(name)) return false;
-  if (name.length > MAX_NAME_CHARS && [...name].length > MAX_NAME_CHARS) return false;
+  if (name.length > MAX_NAME_CHARS && !/^.{1,128}$/su.test(name)) return false;
   return !/[\p{Cc}\p{Cs}]/u.test(name);
 }
