@@ -70,12 +70,16 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     expect(line).toMatchObject({ persisted: false });
     await humidity(known, 2, 60);
     await eventually('the end of the breach is told', () => lines(known).length === 2);
-    expect(await daemon.conserved()).toMatchObject({ in_flight: COUNT + 3 });
+    // The spool notes which lines are out before it takes the next message: without the note a line comes once more.
+    const noted = acked();
+    await humidity(known, 3, 60);
+    await eventually('the note is on disk', () => acked() > noted);
+    expect(await daemon.conserved()).toMatchObject({ in_flight: COUNT + 4 });
 
     await daemon.end(signal);
     deployment.databaseLink.resume();
     await daemon.launch();
-    await deployment.stored(storedBefore + 2 * COUNT + 4);
+    await deployment.stored(storedBefore + 2 * COUNT + 5);
     await settled();
     expect(await alerts()).toEqual([
       ...(round === 0 ? [] : alertsBefore.slice(0, 1)),
