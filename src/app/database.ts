@@ -4,6 +4,7 @@ import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts'
 import { TimescaleDutyStore } from '../adapters/timescale/duty-store.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
+import { MetricIds } from '../adapters/timescale/metric-ids.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
 import { schemaIsCurrent } from '../adapters/timescale/migration-status.ts';
 import {
@@ -19,7 +20,7 @@ import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import type { ReadingStore } from '../ports.ts';
 import { ClockMonitor } from '../services/clock-monitor.ts';
 import { DatabaseProbe } from '../services/database-probe.ts';
-import { databaseOptions, declaredSensors, storeOptions } from './options.ts';
+import { databaseOptions, declaredSensors, metricNameLimits, storeOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 
 /** The database's side of the house. Connections are made when they are needed. */
@@ -27,6 +28,8 @@ export interface Database {
   readonly url: string;
   readonly pool: pg.Pool;
   readonly directory: TimescaleSensorDirectory;
+  /** Of all who write readings. */
+  readonly metricIds: MetricIds;
   readonly store: ReadingStore;
   readonly alertStore: TimescaleAlertStore;
   readonly operatorStore: TimescaleOperatorStore;
@@ -39,13 +42,14 @@ export async function openDatabase(parts: Parts, url: string): Promise<Database>
   const { config, clock, logger, releasers } = parts;
   const pool = await createPool({ ...databaseOptions(config, url), max: config.database.pool }, logger);
   releasers.add('database pool', () => endPool(pool, clock));
-  const store = createReadingStore(storeOptions(config, url, 'store'), parts);
+  const metricIds = new MetricIds(metricNameLimits(config), () => clock.monotonicMs());
+  const store = createReadingStore({ ...storeOptions(config, url, 'store'), metricIds }, parts);
   releasers.add('reading store', () => store.close());
   const [alertStore, deliveryStore] = [new TimescaleAlertStore(pool), new TimescaleDeliveryStore(pool)];
   const operatorStore = new TimescaleOperatorStore(pool);
   const directory = new TimescaleSensorDirectory(pool);
   const dutyStore = new TimescaleDutyStore(pool);
-  return { url, pool, directory, store, alertStore, operatorStore, deliveryStore, dutyStore };
+  return { url, pool, directory, metricIds, store, alertStore, operatorStore, deliveryStore, dutyStore };
 }
 
 /** Resolves when the database answers; rejects with what it says instead. */

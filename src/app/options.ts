@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { MqttSourceOptions } from '../adapters/mqtt/source.ts';
 import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
 import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
+import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
 import type { StoreOptions } from '../adapters/timescale/store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-directory.ts';
 import { currentSecret, type Config } from '../config/index.ts';
@@ -42,11 +43,14 @@ export function databaseOptions(config: Config, url: string, purpose?: string): 
 
 /** As `databaseOptions`, for who writes batches. A daemon that freezes must not keep the others of its group from going on. */
 export function storeOptions(config: Config, url: string, purpose: string): StoreOptions {
-  const { allow, max, max_new_per_sensor: maxNewPerSensor } = config.metrics;
-  const metricNames = { allow, max, maxNewPerSensor };
   const deadLetterMaxBytes = config.dead_letters.max_payload;
-  const options = { ...databaseOptions(config, url, purpose), metricNames, deadLetterMaxBytes };
+  const options = { ...databaseOptions(config, url, purpose), deadLetterMaxBytes };
   return config.mqtt.share_group === undefined ? options : { ...options, idleInTransactionMs: LEASE_MS / 2 };
+}
+
+export function metricNameLimits({ metrics }: Config): MetricNameLimits {
+  const { allow, max, max_new_per_sensor: maxNewPerSensor } = metrics;
+  return { allow, max, maxNewPerSensor };
 }
 
 export function mqttOptions(config: Config, url: string, filters: readonly string[]): MqttSourceOptions {

@@ -118,7 +118,8 @@ export async function openSpoolFolder(parts: Parts): Promise<Spool | undefined> 
 
 /** A connection of its own: what drains must not stand in the way of what arrives. */
 function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore {
-  const store = stored(createReadingStore(storeOptions(parts.config, database.url, 'spool'), parts));
+  const options = { ...storeOptions(parts.config, database.url, 'spool'), metricIds: database.metricIds };
+  const store = stored(createReadingStore(options, parts));
   parts.releasers.add('spool store', () => store.close());
   return store;
 }

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { findRefusedRows } from '../../src/adapters/timescale/find-refused-rows.ts';
+import { MetricIds, type MetricNameLimits } from '../../src/adapters/timescale/metric-ids.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
 import type { ReadingStore, StorableReading } from '../../src/ports.ts';
 import { batchOf, clear, openStore, reading, series, type StoreFixture } from '../support/store-fixtures.ts';
@@ -185,6 +186,7 @@ describe('names of narrow metrics', () => {
   const dropped = (reason: string) =>
     db.metrics.scrape().get(`fieldwatch_metric_values_dropped_total{reason=${reason}}`) ?? 0;
   const limits = { max: 10_000, maxNewPerSensor: 1000, allow: ['*'] };
+  const idsOf = (own: MetricNameLimits) => new MetricIds(own, () => performance.now());
 
   test.each([false, true])(
     'are bounded in all: values of further names are dropped and counted, readings and known names stay (retry: %s)',
@@ -192,7 +194,7 @@ describe('names of narrow metrics', () => {
       await clear(db);
       await db.store.commit(batchOf([reading(1, 0, { known: 1 })]));
       const [{ n }] = (await db.rows('SELECT count(*)::int AS n FROM metrics')) as [{ n: number }];
-      const store = db.another({ metricNames: { ...limits, max: n } });
+      const store = db.another({ metricIds: idsOf({ ...limits, max: n }) });
       const before = dropped('limit');
       const { refused, result } = await commitRest(
         store,
@@ -215,7 +217,7 @@ describe('names of narrow metrics', () => {
 
   test('are bounded by sensor and day, so one sensor does not take the names of all', async () => {
     await clear(db);
-    const store = db.another({ metricNames: { ...limits, maxNewPerSensor: 2 } });
+    const store = db.another({ metricIds: idsOf({ ...limits, maxNewPerSensor: 2 }) });
     const before = dropped('sensor_rate');
     await store.commit(
       batchOf([reading(1, 0, { temperature: 1, flood_1: 1, flood_2: 1, flood_3: 1, flood_4: 1 })]),
@@ -229,8 +231,20 @@ describe('names of narrow metrics', () => {
     expect(dropped('sensor_rate') - before).toBe(2);
   });
 
+  test('are bounded for all stores of a daemon together: what drains does not bring as many again', async () => {
+    await clear(db);
+    const metricIds = idsOf({ ...limits, maxNewPerSensor: 2 });
+    const [live, drain] = [db.another({ metricIds }), db.another({ metricIds })];
+    await Promise.all([
+      live.commit(batchOf([reading(1, 0, { temperature: 1, live_1: 1, live_2: 1, live_3: 1 })])),
+      drain.commit(batchOf([reading(1, 1, { temperature: 1, drain_1: 1, drain_2: 1, drain_3: 1 })])),
+    ]);
+    await drain.commit(batchOf([reading(1, 2, { temperature: 1, late_1: 1 })]));
+    expect(await db.rows(`SELECT name FROM metrics WHERE name ~ 'live|drain|late'`)).toHaveLength(2);
+  });
+
   test('may be restricted to patterns', async () => {
-    const store = db.another({ metricNames: { ...limits, allow: ['co?', 'pm*'] } });
+    const store = db.another({ metricIds: idsOf({ ...limits, allow: ['co?', 'pm*'] }) });
     await store.commit(batchOf([reading(3, 0, { temperature: 1, co2: 1, pm2_5: 1, soil: 1 })]));
     expect(
       await db.rows(`SELECT name FROM metrics WHERE name IN ('co2', 'pm2_5', 'soil') ORDER BY 1`),
@@ -241,7 +255,7 @@ describe('names of narrow metrics', () => {
     await clear(db);
     await db.rows('ALTER TABLE sensor_metrics ADD CONSTRAINT odd_value CHECK (value < 1000)');
     await db.store.commit(batchOf([reading(1, 0, { known: 1 })]));
-    const store = db.another({ metricNames: { ...limits, max: 0 } });
+    const store = db.another({ metricIds: idsOf({ ...limits, max: 0 }) });
     const { refused, result } = await commitRest(store, [
       reading(1, 1, { known: 1, brand_new: 1 }),
       reading(1, 2, { known: 5000 }),

@@ -17,19 +17,27 @@ export interface MetricNameLimits {
 /** Why a name gets no id, so that its values are dropped. */
 export type NameRefusal = 'not_allowed' | 'sensor_rate' | 'limit' | 'unstorable';
 
+interface NameRow {
+  readonly id: number;
+  readonly name: string;
+}
+
 const DAY_MS = 86_400_000;
 /** How often the table is read again: other daemons add to it, and `metrics forget` takes from it. */
 const REREAD_MS = 60_000;
 
 /**
  * Names of narrow metrics to the ids of `metrics`. A name is registered in a statement of its own, outside the batch's
- * transaction: two daemons that meet the same new name must not wait for each other while they hold chunks.
+ * transaction: two daemons that meet the same new name must not wait for each other while they hold chunks. One for all
+ * the stores of a daemon: each with a count of its own would admit as many names again.
  */
 export class MetricIds {
   readonly #ids = new Map<string, number>();
   readonly #limits: MetricNameLimits;
   readonly #nowMs: () => Millis;
   readonly #addedBy = new Map<number, number>();
+  /** Admitted, and on their way into the table. */
+  readonly #pending = new Set<string>();
   /** The encoding of the database cannot hold them. As many are remembered as there may be names. */
   readonly #unstorable = new Set<string>();
   #dayStartMs = -Infinity;
@@ -38,6 +46,11 @@ export class MetricIds {
   constructor(limits: MetricNameLimits, monotonicMs: () => Millis) {
     this.#limits = limits;
     this.#nowMs = monotonicMs;
+  }
+
+  /** How many names there may be. */
+  get max(): number {
+    return this.#limits.max;
   }
 
   get known(): ReadonlyMap<string, number> {
@@ -55,32 +68,49 @@ export class MetricIds {
     if (this.#nowMs() - this.#readAtMs >= REREAD_MS) await this.#readAll(work);
     const refused = new Map<string, NameRefusal>();
     const admitted: string[] = [];
+    const counted = new Map<string, number>();
     for (const [name, sensorId] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (this.#ids.has(name)) continue;
-      const refusal = this.#refusal(name, sensorId, admitted.length);
-      if (refusal !== undefined) refused.set(name, refusal);
-      else {
-        admitted.push(name);
-        this.#addedBy.set(sensorId, (this.#addedBy.get(sensorId) ?? 0) + 1);
+      const isPending = this.#pending.has(name);
+      const refusal = isPending ? undefined : this.#refusal(name, sensorId);
+      if (refusal !== undefined) {
+        refused.set(name, refusal);
+        continue;
       }
+      admitted.push(name);
+      if (isPending) continue;
+      this.#pending.add(name);
+      counted.set(name, sensorId);
+      this.#count(sensorId, 1);
     }
-    if (admitted.length > 0)
+    if (admitted.length === 0) return refused;
+    try {
       for (const name of await this.#register(work, admitted)) refused.set(name, 'unstorable');
+    } catch (error) {
+      // They are tried again, and count then.
+      for (const sensorId of counted.values()) this.#count(sensorId, -1);
+      throw error;
+    } finally {
+      for (const name of counted.keys()) this.#pending.delete(name);
+    }
     return refused;
   }
 
-  /** After a restore or a reset of the database the ids may be others. */
+  /** After a restore or a reset of the database the ids may be others: the next batch reads them first. */
   forget(): void {
-    this.#ids.clear();
     this.#unstorable.clear();
     this.#readAtMs = -Infinity;
   }
 
-  #refusal(name: string, sensorId: number, admitted: number): NameRefusal | undefined {
+  #count(sensorId: number, names: number): void {
+    this.#addedBy.set(sensorId, (this.#addedBy.get(sensorId) ?? 0) + names);
+  }
+
+  #refusal(name: string, sensorId: number): NameRefusal | undefined {
     const { allow, max, maxNewPerSensor } = this.#limits;
     if (!allow.some((pattern) => globFits(pattern, name))) return 'not_allowed';
     if (this.#unstorable.has(name)) return 'unstorable';
-    if (this.#ids.size + admitted >= max) return 'limit';
+    if (this.#ids.size + this.#pending.size >= max) return 'limit';
     const now = this.#nowMs();
     if (now - this.#dayStartMs >= DAY_MS) {
       this.#dayStartMs = now;
@@ -116,8 +146,11 @@ export class MetricIds {
        ON CONFLICT (name) DO NOTHING`,
       [names],
     );
-    await this.#read(work, 'SELECT id, name FROM metrics WHERE name = ANY ($1::text[])', [names]);
-    const lost = names.find((name) => !this.#ids.has(name));
+    const text = 'SELECT id, name FROM metrics WHERE name = ANY ($1::text[])';
+    const rows = await this.#read(work, text, [names]);
+    this.#keep(rows);
+    const found = new Set(rows.map(({ name }) => name));
+    const lost = names.find((name) => !found.has(name));
     if (lost === undefined) return;
     throw new FieldwatchError(
       `database: the metric ${JSON.stringify(lost)} vanished while it was registered`,
@@ -129,13 +162,19 @@ export class MetricIds {
   }
 
   async #readAll(work: Work): Promise<void> {
+    const rows = await this.#read(work, 'SELECT id, name FROM metrics', []);
+    // Not before the answer: another store encodes its batch meanwhile.
     this.#ids.clear();
-    await this.#read(work, 'SELECT id, name FROM metrics', []);
+    this.#keep(rows);
     this.#readAtMs = this.#nowMs();
   }
 
-  async #read(work: Work, text: string, values: unknown[]): Promise<void> {
-    const result = await work.query<{ id: number; name: string }>(text, values);
-    for (const { id, name } of result.rows) this.#ids.set(name, id);
+  async #read(work: Work, text: string, values: unknown[]): Promise<readonly NameRow[]> {
+    const result = await work.query<NameRow>(text, values);
+    return result.rows;
+  }
+
+  #keep(rows: readonly NameRow[]): void {
+    for (const { id, name } of rows) this.#ids.set(name, id);
   }
 }

@@ -24,8 +24,8 @@ import { Session, type SessionOptions, type Work } from './session.ts';
 import { asciiValue } from './values.ts';
 
 export interface StoreOptions extends SessionOptions {
-  /** What payloads may add to the names of narrow metrics; values of further names are dropped and counted. */
-  readonly metricNames?: MetricNameLimits;
+  /** Shared by all stores of a daemon. Values of metrics whose names it does not admit are dropped and counted. */
+  readonly metricIds?: MetricIds;
   /** Of a dead letter's payload no more is kept. */
   readonly deadLetterMaxBytes?: number;
 }
@@ -76,9 +76,8 @@ class TimescaleStore implements ReadingStore {
   readonly #deadLetterMaxBytes: number;
 
   constructor(options: StoreOptions, deps: StoreDeps) {
-    const limits = options.metricNames ?? DEFAULT_NAMES;
-    this.#ids = new MetricIds(limits, () => deps.clock.monotonicMs());
-    this.#names = new MetricNameMeters(deps, () => this.#ids.known.size, limits.max);
+    this.#ids = options.metricIds ?? new MetricIds(DEFAULT_NAMES, () => deps.clock.monotonicMs());
+    this.#names = new MetricNameMeters(deps, () => this.#ids.known.size, this.#ids.max);
     this.#deadLetterMaxBytes = options.deadLetterMaxBytes ?? DEFAULT_DEAD_LETTER_MAX_BYTES;
     this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
     this.#paths = deps.metrics.counter(
@@ -196,11 +195,16 @@ class TimescaleStore implements ReadingStore {
   async #encode(work: Work, { readings }: StoreBatch, rows: BatchRows): Promise<RowRefused | undefined> {
     await this.#ids.refresh(work);
     this.#denied = NONE_DENIED;
-    const first = rows.encode(readings, this.#ids.known);
-    if (first.refused !== undefined || first.unknown.size === 0) return first.refused;
-    const denied = await this.#ids.learn(work, first.unknown);
-    const { refused } = rows.encode(readings, this.#ids.known);
-    if (refused !== undefined || denied.size === 0) return refused;
+    const denied = new Map<string, NameRefusal>();
+    for (;;) {
+      const { refused, unknown } = rows.encode(readings, this.#ids.known);
+      if (refused !== undefined) return refused;
+      const names = new Map([...unknown].filter(([name]) => !denied.has(name)));
+      // Not only once: another store may have read the table before these were in it.
+      if (names.size === 0) break;
+      for (const [name, refusal] of await this.#ids.learn(work, names)) denied.set(name, refusal);
+    }
+    if (denied.size === 0) return undefined;
     this.#denied = denied;
     const [index, ...more] = indexesWithout(readings, denied);
     if (index === undefined) return undefined;
