@@ -1,8 +1,20 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { ClassicLevel } from 'classic-level';
@@ -276,6 +288,54 @@ describe('statement 18: damaged files of the spool', () => {
       expect(numbersOf(await spool.oldest('readings', { items: 1000 }))).toHaveLength(290);
     },
   );
+
+  const strangers = {
+    'a folder': async (path: string) => {
+      await mkdir(join(path, 'inside'), { recursive: true });
+    },
+    'a file': (path: string) => writeFile(path, 'rubbish'),
+    'a pipe': async (path: string) => void spawnSync('mkfifo', [path]),
+    'a link to itself': (path: string) => symlink(basename(path), path),
+    'a link to nothing': (path: string) => symlink('/nowhere/at/all', path),
+  };
+  const places = {
+    '.': ['a file', 'a pipe', 'a link to itself', 'a link to nothing'],
+    sentinel: ['a folder', 'a pipe', 'a link to itself', 'a link to nothing'],
+    ballast: ['a folder', 'a pipe'],
+    opening: ['a file', 'a link to itself'],
+    damaged: ['a file', 'a pipe'],
+    db: ['a file', 'a pipe', 'a link to itself', 'a link to nothing'],
+    'db/CURRENT': ['a folder', 'a pipe', 'a link to itself'],
+    'db/LOCK': ['a folder', 'a pipe', 'a link to nothing'],
+    'db/LOG': ['a folder', 'a pipe'],
+  } as const;
+  test.each(Object.entries(places).flatMap(([place, kinds]) => kinds.map((kind) => [place, kind] as const)))(
+    '%s is %s: it is moved aside, the spool opens, and what is gone is counted',
+    async (place, kind) => {
+      const parent = await at.folder();
+      const folder = join(parent, 'spool');
+      await cp(whole, folder, { recursive: true });
+      await rm(join(folder, place), { recursive: true, force: true });
+      await strangers[kind](join(folder, place));
+      const spool = await at.open(folder);
+      const left = numbersOf(await spool.oldest('readings', { items: 1000 })).length;
+      // Without its sentinel a spool does not know what it held.
+      if (place !== '.') expect(left + spool.contents.lostItems).toBe(290);
+      expect(at.logger.find(/was moved aside/)).toHaveLength(1);
+      await spool.append([spoolRecord(1, { from: 999 })]);
+      await spool.close();
+      expect((await at.open(folder)).contents.lanes.readings.items).toBe(left + 1);
+      expect(at.logger.find(/was moved aside/)).toHaveLength(1);
+    },
+  );
+
+  test('what its owner may not read is opened to it again, and nothing is lost', async () => {
+    const folder = await at.folder();
+    await cp(whole, folder, { recursive: true });
+    for (const name of ['sentinel', 'db']) await chmod(join(folder, name), 0o000);
+    const spool = await at.open(folder);
+    expect(numbersOf(await spool.oldest('readings', { items: 1000 }))).toHaveLength(290);
+  });
 
   test('without a store at all', async () => {
     const folder = await at.folder();

@@ -32,6 +32,7 @@ import {
 import { DiskRoom } from './room.ts';
 import { LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
 import { Sentinel, type Noted } from './sentinel.ts';
+import { makeUsable, moveAside } from './usable-files.ts';
 import { WatermarkLog } from './watermark-log.ts';
 
 export interface SpoolOptions {
@@ -241,11 +242,12 @@ class LevelSpool implements Spool {
   async #need(): Promise<Level> {
     if (this.#level !== undefined) return this.#level;
     const { folder } = this.#options;
+    await makeUsable(folder, this.#deps.logger);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const logs = new LogKeeper(folder);
     await logs.keep();
     // Opened again, what this process knows is exact; the file may say already what it failed to do.
-    const noted = this.#opened ? this.#noted() : await this.#sentinel.read();
+    const noted = this.#opened ? this.#noted() : await this.#readSentinel();
     const { level, found } = await this.#openWhole(folder, typeof noted === 'string' ? undefined : noted);
     this.#level = level;
     this.#repair = false;
@@ -266,6 +268,16 @@ class LevelSpool implements Spool {
     }
     await this.#note();
     return level;
+  }
+
+  async #readSentinel(): Promise<Noted | 'none' | 'unreadable'> {
+    try {
+      return await this.#sentinel.read();
+    } catch (error) {
+      const { folder } = this.#options;
+      await moveAside(this.#sentinel.path, folder, this.#deps.logger, messageOf(error));
+      return 'unreadable';
+    }
   }
 
   /** Each block of each file is read once: what cannot be read is repaired now, or it would stop all that comes later. */

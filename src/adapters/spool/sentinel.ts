@@ -26,7 +26,7 @@ const CRC_BYTES = 4;
 const NUMBERS = 15;
 
 export class Sentinel {
-  private readonly path: string;
+  readonly path: string;
   private file: FileHandle | undefined;
   private writes = 0;
 
