@@ -1,3 +1,4 @@
+import { limitHeapGrowth } from '../src/adapters/heap-growth.ts';
 import { createLogger } from '../src/adapters/logger.ts';
 import { createMetrics } from '../src/adapters/metrics.ts';
 import { App } from '../src/app.ts';
@@ -22,6 +23,7 @@ export interface Probe {
 
 /** The daemon, whole, with a probe at the broker and one at the database. */
 export function measuredApp(config: Config, probe: Probe, level: 'warn' | 'error' = 'warn'): App {
+  limitHeapGrowth();
   return new App(config, {
     logger: probedLogger(createLogger({ level, format: 'json' }), probe),
     metrics: createMetrics(),

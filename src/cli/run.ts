@@ -1,5 +1,6 @@
 import { startSupervision, type Supervision } from '../adapters/systemd/supervision.ts';
 import { AlertLogFile } from '../adapters/notify/alert-log-file.ts';
+import { limitHeapGrowth } from '../adapters/heap-growth.ts';
 import { createLogger } from '../adapters/logger.ts';
 import { readProtoFiles } from '../adapters/proto-files.ts';
 import { createMetrics, type MetricsRegistry } from '../adapters/metrics.ts';
@@ -48,6 +49,7 @@ export function assembly(
 ): Assembly {
   // What the daemon keeps on disk is this user's alone, LevelDB's files too, which take no mode.
   process.umask(UMASK);
+  limitHeapGrowth();
   const format =
     config.log.format === 'auto' ? (cli.stderr.isTTY === true ? 'pretty' : 'json') : config.log.format;
   const metrics = createMetrics();
