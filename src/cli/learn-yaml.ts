@@ -2,13 +2,22 @@ import { counted } from '../core/counted.ts';
 import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../core/learn/index.ts';
 import type { PlainObject } from '../config/walk.ts';
 import { formatNumber } from './format.ts';
+import { formatDuration } from '../core/duration.ts';
+import { rulesSection } from './learn-rules.ts';
 import { plainText } from '../core/printable.ts';
 
 const MANY = 8;
 const WIDTH = 116;
 
-/** What was learnt as a configuration, with the rest as comments. `mqtt`: how the broker was reached. */
-export function learnedYaml(learned: Learned, mqtt: PlainObject | undefined): string {
+interface Form {
+  /** How the broker was reached. */
+  readonly mqtt: PlainObject | undefined;
+  /** With the rules that are proposed. */
+  readonly alerts: boolean;
+}
+
+/** What was learnt as a configuration, with the rest as comments. */
+export function learnedYaml(learned: Learned, { mqtt, alerts }: Form): string {
   const { routes, leftOut, notPlaced } = learned;
   return [
     ...heading(learned),
@@ -18,7 +27,7 @@ export function learnedYaml(learned: Learned, mqtt: PlainObject | undefined): st
     '# Without database.url the readings go to the embedded TimescaleDB.',
     '# database:',
     '#   url: postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full',
-    '# Without alerts nothing is watched: docs/alerts.md, or `fieldwatch rules suggest` once readings are stored.',
+    ...(alerts ? rulesLines(learned) : NO_RULES),
     '',
     ...(routes.length === 0 ? ['routes: []'] : ['routes:', ...routes.flatMap(routeLines).slice(1)]),
     '',
@@ -27,6 +36,32 @@ export function learnedYaml(learned: Learned, mqtt: PlainObject | undefined): st
   ]
     .join('\n')
     .replace(/\n+$/, '\n');
+}
+
+const NO_RULES = [
+  '# Without alerts nothing is watched: learn --alerts, docs/alerts.md, or `fieldwatch rules suggest` once readings are stored.',
+];
+
+function rulesLines({ rules, seconds }: Learned): string[] {
+  const { metrics = {}, overrides = [] } = rulesSection(rules);
+  const lines = [
+    ...(rules.unsteady.length === 0
+      ? []
+      : [comment('no_data_after is left out where no steady rhythm was heard: ', rules.unsteady)]),
+    ...(Object.keys(metrics).length === 0 ? [] : ['  metrics:', ...entries(metrics, '    ')]),
+    ...(overrides.length === 0 ? [] : entries({ overrides }, '  ')),
+  ];
+  if (Object.keys(metrics).length === 0 && overrides.length === 0)
+    return [
+      '# No rules to propose: no steady rhythm was heard, and no part whose datasheet is known. Listen longer (--seconds).',
+    ];
+  const heard = formatDuration(Math.round(seconds) * 1000);
+  return [
+    `# Proposed after ${heard}. Silence: three intervals; a device that pauses longer at night or at weekends needs more.`,
+    '# Limits: what a part can measure, so they find broken ones; `fieldwatch rules suggest` finds those of your own.',
+    'alerts:',
+    ...lines,
+  ];
 }
 
 function heading({ messages, topics, seconds, overlooked }: Learned): string[] {

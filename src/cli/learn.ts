@@ -7,11 +7,13 @@ import { Gathering, learn, type Learned } from '../core/learn/index.ts';
 import { openCapture } from './capture-file.ts';
 import { jsonOption, print, subcommand, usage, type Cli, type CliCommand, type ExitCode } from './command.ts';
 import { parseReplayLine } from './decode-core.ts';
+import { rulesSection } from './learn-rules.ts';
 import { learnedYaml } from './learn-yaml.ts';
 import { earOf, hear, secondsOption, withListenOptions, type ListenOptions } from './listening.ts';
 
 interface Options extends ListenOptions {
   readonly replay?: string;
+  readonly alerts?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,6 +34,10 @@ export const learnCommand: CliCommand = (cli) =>
   )
     .option(...secondsOption)
     .option('--replay <file>', 'learn from a capture instead of a broker, - for standard input')
+    .option(
+      '--alerts',
+      'propose alert rules, too: silence by the observed rhythm, limits where a datasheet gives them',
+    )
     .option(...jsonOption)
     .addHelpText(
       'after',
@@ -51,9 +57,9 @@ async function run(cli: Cli, options: Options): Promise<ExitCode> {
   const { limits, time_window: timeWindow } = config;
   const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
   const learned = learn(gathering, { limits, timeWindow, inflate, timezone });
-  const yaml = learnedYaml(learned, mqtt);
+  const yaml = learnedYaml(learned, { mqtt, alerts: options.alerts === true });
   verify(yaml);
-  print(cli, options.json === true ? JSON.stringify(jsonOf(learned)) : yaml.trimEnd());
+  print(cli, options.json === true ? JSON.stringify(jsonOf(learned, options)) : yaml.trimEnd());
   summarise(cli, learned);
   return learned.routes.length === 0 ? 1 : 0;
 }
@@ -78,10 +84,14 @@ async function replayed(cli: Cli, options: Options, file: string): Promise<Gathe
       throw usage(`--replay does not go together with --${key}`, 'a capture is learnt from as it is');
   const { config } = loadConfig({ file: options.config, env: cli.env });
   const gathering = new Gathering();
+  const now = (): number => {
+    gathering.hasArrivalTimes = false;
+    return Date.now();
+  };
   await openCapture(cli, file, async (lines) => {
     let number = 0;
     for await (const line of lines)
-      if (++number > 0 && line.trim() !== '') gathering.add(parseReplayLine(line, number, Date.now));
+      if (++number > 0 && line.trim() !== '') gathering.add(parseReplayLine(line, number, now));
   });
   return { gathering, config, mqtt: undefined };
 }
@@ -116,12 +126,13 @@ function verify(yaml: string): void {
   }
 }
 
-const jsonOf = (learned: Learned) => ({
+const jsonOf = (learned: Learned, { alerts }: Options) => ({
   messages: learned.messages,
   topics: learned.topics,
   seconds: learned.seconds,
   overlooked: learned.overlooked,
   routes: learned.routes.map(({ perMinute, ...route }) => ({ ...route, per_minute: perMinute ?? null })),
+  ...(alerts === true ? { alerts: rulesSection(learned.rules), unsteady: learned.rules.unsteady } : {}),
   left_out: learned.leftOut,
   not_placed: learned.notPlaced,
 });

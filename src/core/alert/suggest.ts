@@ -64,7 +64,7 @@ function delays({ intervalS }: MetricFigures): { for?: Millis; stale_after?: Mil
 const NICE_S = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
 
 /** The shortest round duration that is not shorter. */
-function nice(ms: Millis): Millis {
+export function nice(ms: Millis): Millis {
   const seconds = NICE_S.find((each) => each * 1000 >= ms) ?? Math.ceil(ms / 86_400_000) * 86_400;
   return seconds * 1000;
 }

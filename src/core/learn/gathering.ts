@@ -1,3 +1,4 @@
+import type { Millis } from '../reading.ts';
 import type { Heard } from './observed.ts';
 
 /** Enough of a topic to see what varies; a whole day of it would tell no more. */
@@ -14,6 +15,8 @@ export class Gathering {
   messages = 0;
   /** Messages of which neither topic nor payload is kept: too many topics, or too much. */
   overlooked = 0;
+  /** False: a capture that does not say when its messages arrived. */
+  hasArrivalTimes = true;
   private bytes = 0;
   private firstMs = Infinity;
   private lastMs = -Infinity;
@@ -36,6 +39,12 @@ export class Gathering {
     }
     this.bytes += size;
     this.samples.push(message);
+  }
+
+  /** Until when all messages of a topic are among the samples; undefined: it had more. */
+  heardUntilMs(topic: string): Millis | undefined {
+    const isWhole = this.overlooked === 0 && (this.counts.get(topic) ?? 0) <= SAMPLES_PER_TOPIC;
+    return isWhole ? this.lastMs : undefined;
   }
 
   /** From the first message to the last. */

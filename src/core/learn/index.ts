@@ -10,10 +10,13 @@ import { zoneOf, type LocalTime } from './local-time.ts';
 import { mend, type DraftRoute } from './mend.ts';
 import { isWritable, observe, type Observed } from './observed.ts';
 import { ownRoutes } from './own-routes.ts';
+import { proposeRules } from './propose-rules.ts';
+import type { Series } from './series.ts';
 import { tryRoutes, type RouteTrial, type Trial } from './trial.ts';
 import { unitOf } from './units.ts';
 
 export { Gathering } from './gathering.ts';
+export type { ProposedRule, ProposedRules } from './propose-rules.ts';
 export type { Learned, LearnedMetric, LearnedRoute, Reason } from './learned.ts';
 
 export interface LearnOptions extends RouterOptions {
@@ -48,9 +51,19 @@ export function learn(gathering: Gathering, options: LearnOptions): Learned {
     seconds: gathering.spanMs / 1000,
     overlooked: gathering.overlooked,
     routes: used,
+    rules: proposeRules(devicesOf(trial), gathering),
     leftOut: [...ignoredReason(trial), ...reasonsOf(left, (message) => reasonToLeave(message) ?? '')],
     notPlaced: [...reasonsOf(strange, why), ...used.flatMap(({ faults }) => faults)],
   };
+}
+
+/** Of all routes. A device that two of them read has the series of both. */
+function devicesOf({ routes }: Trial): Map<string, Map<string, Series>> {
+  const devices = new Map<string, Map<string, Series>>();
+  for (const route of routes)
+    for (const [device, series] of route.devices)
+      devices.set(device, new Map([...(devices.get(device) ?? []), ...series]));
+  return devices;
 }
 
 function draftRoutes(samples: readonly Observed[], options: LearnOptions): DraftRoute[] {

@@ -1,4 +1,5 @@
 import type { RouteConfig } from '../route-config.ts';
+import type { ProposedRules } from './propose-rules.ts';
 
 /** Messages that are left out for one reason. */
 export interface Reason {
@@ -37,6 +38,7 @@ export interface Learned {
   readonly seconds: number;
   readonly overlooked: number;
   readonly routes: readonly LearnedRoute[];
+  readonly rules: ProposedRules;
   /** Known to be no telemetry. */
   readonly leftOut: readonly Reason[];
   /** Perhaps telemetry, but nothing reads it. */

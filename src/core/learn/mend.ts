@@ -82,9 +82,10 @@ function mendPressure(draft: DraftRoute, { metrics }: RouteTrial): DraftRoute {
 function mendBlocks(draft: DraftRoute, { devices }: RouteTrial): DraftRoute {
   const { route, hints } = draft;
   if (route.preset !== 'tasmota' || route.split_blocks !== undefined) return draft;
-  const isSecond = (name: string, names: ReadonlySet<string>): boolean =>
+  const isSecond = (name: string, names: ReadonlyMap<string, unknown>): boolean =>
     !/^(?:ESP32|ENERGY)_/.test(name) && names.has(coreOf(name) ?? '');
-  if (![...devices.values()].some((names) => [...names].some((name) => isSecond(name, names)))) return draft;
+  if (![...devices.values()].some((names) => [...names.keys()].some((name) => isSecond(name, names))))
+    return draft;
   return {
     route: { ...route, split_blocks: true },
     hints: [...hints, 'several sensors of one device measure the same: each is a device of its own'],
@@ -103,13 +104,14 @@ function mendNames(draft: DraftRoute, { devices }: RouteTrial): DraftRoute {
   const taken = new Set(Object.keys(route.metric_map ?? {}));
   if (!topicNamesMetric(route)) return draft;
   const candidates = new Set(
-    [...devices.values()].flatMap((names) => [...names]).filter((name) => CORE_SUFFIX.test(name)),
+    [...devices.values()].flatMap((names) => [...names.keys()]).filter((name) => CORE_SUFFIX.test(name)),
   );
   const alone = [...candidates].filter((name) => {
     const core = coreOf(name);
     return [...devices.values()].every(
       (names) =>
-        !names.has(name) || [...names].every((one) => one === name || (one !== core && coreOf(one) !== core)),
+        !names.has(name) ||
+        [...names.keys()].every((one) => one === name || (one !== core && coreOf(one) !== core)),
     );
   });
   const found = alone.filter((name) => !taken.has(name)).slice(0, MAX_RENAMED);

@@ -1,7 +1,10 @@
+import type { Ranges } from '../datasheet.ts';
+import { presetNamed } from '../preset/index.ts';
 import { FILTERED_CODES, type Reading, type RejectCode } from '../reading.ts';
 import { compileRoutes, type RouterOptions } from '../route.ts';
 import type { RouteConfig } from '../route-config.ts';
 import type { Observed } from './observed.ts';
+import { noteSeries, type Series } from './series.ts';
 
 const MAX_NAMES = 5000;
 
@@ -18,7 +21,7 @@ export interface RouteTrial {
   /** Topics that gave a reading. */
   readonly good: Set<string>;
   /** The metrics of each device. */
-  readonly devices: Map<string, Set<string>>;
+  readonly devices: Map<string, Map<string, Series>>;
   readonly metrics: Map<string, MetricFacts>;
   /** Metrics that had several values for one device and time. */
   readonly contested: Set<string>;
@@ -53,7 +56,10 @@ export function tryRoutes(
     const trial = typeof place === 'number' ? trials[place] : undefined;
     if (place === 'ignored') ignored++;
     else if (trial === undefined) unread.push(sample);
-    else note(trial, sample, router.decode(sample));
+    else {
+      const preset = presetNamed(routes[place as number]?.preset ?? '');
+      note(trial, sample, router.decode(sample), (device) => preset?.datasheet?.(sample, device));
+    }
   }
   return { routes: trials, unread, ignored };
 }
@@ -73,7 +79,13 @@ function emptyTrial(): RouteTrial {
 
 type Decoded = ReturnType<ReturnType<typeof compileRoutes>['decode']>;
 
-function note(trial: RouteTrial, { topic }: Observed, decoded: Decoded): void {
+function note(
+  trial: RouteTrial,
+  sample: Observed,
+  decoded: Decoded,
+  rangesOf: (device: string) => Ranges | undefined,
+): void {
+  const { topic } = sample;
   trial.messages++;
   trial.topics.add(topic);
   if (decoded.kind === 'reject') {
@@ -87,10 +99,12 @@ function note(trial: RouteTrial, { topic }: Observed, decoded: Decoded): void {
   for (const reading of decoded.readings) {
     const { device, metrics } = reading;
     noteContested(trial, reading);
-    const known = trial.devices.get(device) ?? new Set<string>();
+    const known = trial.devices.get(device) ?? new Map<string, Series>();
+    const ranges = rangesOf(device);
     if (trial.devices.size < MAX_NAMES) trial.devices.set(device, known);
     for (const [name, value] of metrics) {
-      if (known.size < MAX_NAMES) known.add(name);
+      if (known.size < MAX_NAMES || known.has(name))
+        known.set(name, noteSeries(known.get(name), sample, ranges?.[name]));
       noteMetric(trial.metrics, name, value);
     }
   }

@@ -1,4 +1,5 @@
 import type { AvailabilityTopic } from '../availability.ts';
+import type { Ranges } from '../datasheet.ts';
 import type { Observed } from '../learn/observed.ts';
 import type { Recognition } from '../learn/recognition.ts';
 import type { Shape } from '../mapping/split.ts';
@@ -23,6 +24,8 @@ export interface Preset {
   ignores?(topic: string): boolean;
   /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */
   shape?(config: RouteConfig): Shape;
+  /** What the parts behind a device of this message can measure, where it is certain which they are; for `learn --alerts`. */
+  datasheet?(message: Observed, device: string): Ranges | undefined;
   /** How `learn` knows a message of this ecosystem; undefined: it is none, or there is no telling. */
   recognise?(message: Observed): Recognition | undefined;
 }

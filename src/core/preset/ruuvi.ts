@@ -1,3 +1,4 @@
+import { RUUVI } from '../datasheet.ts';
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
 import { own } from '../mapping/document.ts';
@@ -37,5 +38,6 @@ export const ruuvi: Preset = {
   ignore: ({ base_topic: base = 'ruuvi' }) => [`${base}/{gateway}/gw_status`],
   rest: ({ base_topic: base = 'ruuvi' }) => [`${base}/#`],
   shape: () => shape,
+  datasheet: () => RUUVI,
   recognise,
 };

@@ -1,5 +1,6 @@
+import { joined, rangesOfPart, type Range, type Ranges } from '../datasheet.ts';
 import { aliasOf } from '../mapping/alias.ts';
-import { emptyDoc, isForbiddenKey, own, type Doc } from '../mapping/document.ts';
+import { emptyDoc, isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
 import { convertFrom, type Unit } from '../mapping/unit.ts';
 import { mappedNumber } from '../mapping/value.ts';
 import { CORE_METRICS } from '../reading.ts';
@@ -42,6 +43,23 @@ export function joinedBlocks(
     if (!Object.hasOwn(metrics, name)) metrics[name] = rest;
   }
   return metrics;
+}
+
+/** What the parts can measure that a core metric may come from; a part that is not known makes it uncertain. */
+export function blockRanges(sensors: Doc): Ranges {
+  const found: Record<string, Range | undefined> = {};
+  for (const [name, block] of Object.entries(sensors)) {
+    if (!isObject(block) || CHIPS.has(name)) continue;
+    const ranges = rangesOfPart(name) ?? {};
+    for (const key of Object.keys(block)) {
+      const core = aliasOf(key)?.name;
+      if (core === undefined || !CORE.has(core)) continue;
+      found[core] = Object.hasOwn(found, core) ? joined(found[core], ranges[core]) : ranges[core];
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(found).filter((entry): entry is [string, Range] => entry[1] !== undefined),
+  );
 }
 
 const NONE: ReadonlySet<string> = new Set();

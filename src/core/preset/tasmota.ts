@@ -1,3 +1,4 @@
+import { rangesOfPart, type Ranges } from '../datasheet.ts';
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, type Recognition } from '../learn/recognition.ts';
 import { emptyDoc, isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
@@ -6,7 +7,7 @@ import type { Shape } from '../mapping/split.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { topicList } from '../topic.ts';
 import type { Preset } from './preset.ts';
-import { joinedBlocks, splitBlock } from './tasmota-blocks.ts';
+import { blockRanges, joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
 const NO_KEYS: ReadonlySet<string> = new Set();
 /** Keys of a Zigbee child that say who it is. */
@@ -122,6 +123,14 @@ function fullTopic(levels: readonly string[], at: number): RouteConfig {
   };
 }
 
+/** A block is called like the part that it reads, and so is the device of `split_blocks`. */
+function datasheet({ document = {} }: Observed, device: string): Ranges | undefined {
+  const part = device.slice(device.lastIndexOf('/') + 1);
+  const wrapped = own(document, 'StatusSNS');
+  const sensors = isObject(wrapped) ? wrapped : document;
+  return Object.hasOwn(sensors, part) && device !== part ? rangesOfPart(part) : blockRanges(sensors);
+}
+
 /** Tasmota: one object per sensor in a message; times without an offset are local. */
 export const tasmota: Preset = {
   name: 'tasmota',
@@ -137,6 +146,7 @@ export const tasmota: Preset = {
       .filter((text) => text.endsWith('/SENSOR'))
       .map((text) => ({ topic: text.replace(/SENSOR$/, 'LWT'), parts: true })),
   rest: () => ['tele/#', 'stat/#', 'cmnd/#', 'tasmota/discovery/#'],
+  datasheet,
   shape: (config) => shape(config.split_blocks === true),
   recognise,
 };

@@ -222,7 +222,7 @@ test('any topic and any payload give a configuration that is valid, and routes t
   });
   fc.assert(
     fc.property(fc.array(message, { minLength: 1, maxLength: 12 }), (messages) => {
-      const yaml = learnedYaml(learnFrom(messages), undefined);
+      const yaml = learnedYaml(learnFrom(messages), { mqtt: undefined, alerts: true });
       const { config } = loadConfig({ text: yaml, file: 'learnt', env: {} });
       expect(config.mqtt.url).toBeUndefined();
     }),
@@ -231,10 +231,10 @@ test('any topic and any payload give a configuration that is valid, and routes t
 });
 
 test('a learnt configuration says that it has no alert rules', () => {
-  const yaml = learnedYaml(
-    learnFrom([{ topic: 'a/n1', payload: '{"temperature":1}', retain: false }]),
-    undefined,
-  );
+  const yaml = learnedYaml(learnFrom([{ topic: 'a/n1', payload: '{"temperature":1}', retain: false }]), {
+    mqtt: undefined,
+    alerts: false,
+  });
   expect(loadConfig({ text: yaml, file: 'learnt', env: {} }).config.alerts.metrics).toEqual({});
   expect(yaml).toMatch(/^# Without alerts nothing is watched: .*rules suggest/m);
 });
