@@ -108,7 +108,7 @@ export const mergeCommand = (cli: Cli): Command =>
   )
     .addHelpText(
       'after',
-      '\nWhere both have a reading of one time, that of <new> stays; one with other values becomes a dead letter (merge_conflict).\n' +
+      '\nWhere both have a reading of one time, that of <new> stays; what differs of <old> is one dead letter (merge_conflict), which keeps the first 500 rows.\n' +
         'Open alerts of <old> are closed by hand. What arrives under the old key later is stored for <new>.\n',
     )
     .action(
@@ -189,7 +189,7 @@ async function finish(cli: Cli, client: pg.ClientBase): Promise<void> {
     const { conflicts } = await moveReadings(client, move);
     if (conflicts > 0)
       cli.stderr.write(
-        `fieldwatch: ${counted(conflicts, 'row')} of ${plainText(move.key)} had other values: kept as dead letters (merge_conflict)\n`,
+        `fieldwatch: ${counted(conflicts, 'row')} of ${plainText(move.key)} had other values: see the dead letter (merge_conflict)\n`,
       );
   }
 }
@@ -257,7 +257,7 @@ export function accountLines(account: Account): readonly string[] {
   ];
   if (kind === 'merge')
     lines.push(
-      `  ${counted(account.conflicts, 'row')} of a time at which ${target} has other values ${would}kept as dead letters (merge_conflict)`,
+      `  ${counted(account.conflicts, 'row')} of a time at which ${target} has other values ${would}kept as one dead letter (merge_conflict, the first 500 of them)`,
     );
   if (kind !== 'rename') lines.push(`  ${counted(closedAlerts, 'open alert')} ${would}closed by hand`);
   if (account.silences > 0)

@@ -112,6 +112,29 @@ describe('sensors rename', () => {
 });
 
 describe('sensors merge', () => {
+  test('is one dead letter for all that differs, by the names of metrics, however many rows and chunks', async () => {
+    const [old, other] = [ids['old']!, ids['new']!];
+    const of = (id: number, value: number) =>
+      Array.from({ length: 400 }, (_, i) =>
+        reading(id, i * 3_600_000_000, { temperature: value, co2: value }),
+      );
+    await fixture.store.commit(batchOf([...of(old, 1), ...of(other, 2)]));
+    expect(await account('merge', 'old', 'new')).toMatchObject({ conflicts: 800 });
+    await account('merge', 'old', 'new', '--yes');
+    const letters = await fixture.rows<{ detail: string; payload: Buffer }>(
+      'SELECT detail, payload FROM dead_letters',
+    );
+    expect(letters).toHaveLength(1);
+    expect(letters[0]?.detail).toMatch(
+      /temperature is stored as 2, was 1; .*; 800 rows in all, the first 500/,
+    );
+    const lines = String(letters[0]?.payload)
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toHaveLength(500);
+    expect(lines.at(-1)).toMatchObject({ co2: 1 });
+  });
+
   test('moves everything, compressed or not; the value that was there stays, the other is a dead letter', async () => {
     await fill();
     expect(await account('merge', 'old', 'new')).toMatchObject({
@@ -124,9 +147,14 @@ describe('sensors merge', () => {
     expect(await values(ids['new']!)).toEqual([1, 20, 3]);
     expect(await count('sensor_metrics', ids['new']!)).toBe(1);
     const letters = await fixture.rows<{ topic: string; payload: Buffer; reason: string }>(
-      'SELECT topic, payload, reason FROM dead_letters',
+      'SELECT topic, payload, reason, detail FROM dead_letters',
     );
-    expect(letters).toMatchObject([{ topic: 'old', reason: 'merge_conflict' }]);
+    expect(letters).toMatchObject([
+      {
+        ...{ topic: 'old', reason: 'merge_conflict' },
+        detail: expect.stringMatching(/^merged into new: old at \S+Z: temperature is stored as 20, was 2$/),
+      },
+    ]);
     expect(JSON.parse(letters[0]!.payload.toString())).toMatchObject({ temperature: 2 });
     expect(await fixture.rows('SELECT resolve_reason FROM sensor_alerts')).toEqual([
       { resolve_reason: 'manual' },

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import { codeOf } from './errors.ts';
+import { MergeLetter, type MergeConflict } from './merge-letter.ts';
 
 /**
  * What `sensors rename | merge | forget` do, while daemons write. First one short transaction changes the sensors, the alerts
@@ -218,32 +219,37 @@ export interface PendingMove {
   readonly key: string;
   readonly sensorId: number;
   readonly targetId: number | null;
+  /** The key of the other sensor; null when it is gone itself. */
+  readonly targetKey: string | null;
 }
 
 export const pendingMoves = (client: pg.ClientBase): Promise<PendingMove[]> =>
   queryOf(client)<PendingMove>(
-    `SELECT seq::text, key, sensor_id AS "sensorId", target_id AS "targetId" FROM sensor_changes WHERE moved_at IS NULL ORDER BY seq`,
+    `SELECT c.seq::text, c.key, c.sensor_id AS "sensorId", c.target_id AS "targetId",
+            (SELECT s.key FROM sensors s WHERE s.id = c.target_id) AS "targetKey"
+       FROM sensor_changes c WHERE c.moved_at IS NULL ORDER BY c.seq`,
   );
 
 export interface MoveOutcome {
   /** Rows of the sensor that are gone from its id. */
   readonly rows: number;
-  /** Of these, rows that the other sensor had with other values: kept as dead letters. */
+  /** Of these, rows that the other sensor had with other values: one dead letter says of which. */
   readonly conflicts: number;
 }
 
 /** The second step: the readings of one change, chunk by chunk. */
 export async function moveReadings(client: pg.ClientBase, move: PendingMove): Promise<MoveOutcome> {
   const ask = queryOf(client);
-  let [rows, conflicts] = [0, 0];
+  let rows = 0;
+  let letter = new MergeLetter();
   for (const table of HYPERTABLES)
     for (const range of await chunksOf(ask, table, move.sensorId)) {
-      const done = await again(() => moveChunk(ask, client, table, move, range));
+      const done = await again(() => moveChunk(ask, client, { table, move, range, letter }));
       rows += done.rows;
-      conflicts += done.conflicts;
+      letter = done.letter;
     }
   await ask('UPDATE sensor_changes SET moved_at = now() WHERE seq = $1::bigint', [move.seq]);
-  return { rows, conflicts };
+  return { rows, conflicts: letter.count };
 }
 
 const MOST_TRIES = 10;
@@ -272,62 +278,83 @@ async function chunksOf(ask: Query, table: string, sensorId: number): Promise<Ch
   return rows.map(({ from, to }) => [from, to]);
 }
 
+interface ChunkMove {
+  readonly table: keyof typeof TABLES;
+  readonly move: PendingMove;
+  readonly range: ChunkRange;
+  /** What the chunks before had. */
+  readonly letter: MergeLetter;
+}
+
 async function moveChunk(
   ask: Query,
   client: pg.ClientBase,
-  table: keyof typeof TABLES,
-  { sensorId, targetId, key }: PendingMove,
-  [from, to]: ChunkRange,
-): Promise<MoveOutcome> {
+  chunk: ChunkMove,
+): Promise<{ readonly rows: number; readonly letter: MergeLetter }> {
+  const { table, move, range } = chunk;
   // One snapshot: a reading of the other sensor that comes in between makes it fail, and it is done again.
   await ask(
     'BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0; SET LOCAL statement_timeout = 0',
   );
   try {
-    const span = 'time >= $2::timestamptz AND time < $3::timestamptz';
-    const conflicts =
-      targetId === null ? 0 : await copyRows(ask, table, { sensorId, targetId, key }, [from, to]);
-    const { rowCount } = await client.query(`DELETE FROM ${table} WHERE sensor_id = $1 AND ${span}`, [
-      sensorId,
-      from,
-      to,
-    ]);
+    const letter = move.targetId === null ? chunk.letter : await keepConflicts(ask, chunk);
+    if (move.targetId !== null) await copyRows(ask, chunk);
+    const { rowCount } = await client.query(
+      `DELETE FROM ${table} WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz`,
+      [move.sensorId, ...range],
+    );
     await ask('COMMIT');
-    return { rows: rowCount ?? 0, conflicts };
+    return { rows: rowCount ?? 0, letter };
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
 }
 
-/** Rows whose time is free go to the other sensor; of the rest, what it has with other values is kept as a dead letter. */
-async function copyRows(
-  ask: Query,
-  table: keyof typeof TABLES,
-  { sensorId, targetId, key }: { readonly sensorId: number; readonly targetId: number; readonly key: string },
-  [from, to]: ChunkRange,
-): Promise<number> {
+const within = (alias: string): string =>
+  `${alias}.time >= $3::timestamptz AND ${alias}.time < $4::timestamptz`;
+const sameKey = (table: keyof typeof TABLES): string =>
+  table === 'sensor_metrics' ? 'n.time = o.time AND n.metric_id = o.metric_id' : 'n.time = o.time';
+
+/** What a row holds, by the names of metrics. */
+const valuesOf = (table: keyof typeof TABLES, row: 'o' | 'n'): string =>
+  table === 'sensor_metrics'
+    ? `jsonb_build_object(coalesce((SELECT name FROM metrics WHERE id = ${row}.metric_id), 'metric ' || ${row}.metric_id), ${row}.value)`
+    : `jsonb_strip_nulls(to_jsonb(${row}) - 'time' - 'sensor_id')`;
+
+/** Of the rows whose time is taken, those with other values go into the dead letter of the merge, which is written anew. */
+async function keepConflicts(ask: Query, { table, move, range, letter }: ChunkMove): Promise<MergeLetter> {
+  const { sensorId, targetId, targetKey, key } = move;
+  const rows = await ask<MergeConflict & { readonly count: number }>(
+    `SELECT to_char(o.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time, ${valuesOf(table, 'o')} AS sent,
+            ${valuesOf(table, 'n')} AS stored, count(*) OVER ()::int AS count
+       FROM ${table} o JOIN ${table} n ON n.sensor_id = $2 AND ${sameKey(table)} AND ${within('n')}
+      WHERE o.sensor_id = $1 AND ${within('o')} AND ${differs(table)} ORDER BY o.time LIMIT $5`,
+    // One at least, for its count.
+    [sensorId, targetId, ...range, Math.max(1, letter.room)],
+  );
+  const [first] = rows;
+  if (first === undefined) return letter;
+  const grown = letter.with({ count: first.count, first: rows });
+  await ask(
+    `INSERT INTO dead_letters (id, received_at, topic, payload, reason, detail) VALUES ($1, $2, $3, $4, 'merge_conflict', $5)
+     ON CONFLICT (id, received_at) DO UPDATE SET payload = excluded.payload, detail = excluded.detail`,
+    [grown.id, grown.receivedAt, key, grown.payload, grown.detailOf(key, targetKey ?? `sensor ${targetId}`)],
+  );
+  return grown;
+}
+
+/** Rows whose time is free go to the other sensor. */
+async function copyRows(ask: Query, { table, move, range }: ChunkMove): Promise<void> {
   const { columns } = TABLES[table];
   const names = [...(table === 'sensor_metrics' ? ['metric_id'] : []), ...columns];
-  const span = (alias: string) => `${alias}.time >= $3::timestamptz AND ${alias}.time < $4::timestamptz`;
-  const same =
-    table === 'sensor_metrics' ? 'n.time = o.time AND n.metric_id = o.metric_id' : 'n.time = o.time';
-  const kept = await ask(
-    `INSERT INTO dead_letters (received_at, topic, payload, reason, detail)
-     SELECT now(), $5, convert_to((to_jsonb(o) - 'sensor_id')::text, 'UTF8'), 'merge_conflict',
-            'merged sensor; another value is stored for that time: ' || (to_jsonb(n) - 'sensor_id')::text
-       FROM ${table} o JOIN ${table} n ON n.sensor_id = $2 AND ${same} AND ${span('n')}
-      WHERE o.sensor_id = $1 AND ${span('o')} AND ${differs(table)} RETURNING 1`,
-    [sensorId, targetId, from, to, key],
-  );
   await ask(
     `INSERT INTO ${table} (time, sensor_id, ${names.join(', ')})
      SELECT o.time, $2, ${names.map((name) => `o.${name}`).join(', ')} FROM ${table} o
-      WHERE o.sensor_id = $1 AND ${span('o')}
-        AND NOT EXISTS (SELECT FROM ${table} n WHERE n.sensor_id = $2 AND ${same} AND ${span('n')})`,
-    [sensorId, targetId, from, to],
+      WHERE o.sensor_id = $1 AND ${within('o')}
+        AND NOT EXISTS (SELECT FROM ${table} n WHERE n.sensor_id = $2 AND ${sameKey(table)} AND ${within('n')})`,
+    [move.sensorId, move.targetId, ...range],
   );
-  return kept.length;
 }
 
 const queryOf =
