@@ -53,6 +53,12 @@ export function metricNameLimits({ metrics }: Config): MetricNameLimits {
   return { allow, max, maxNewPerSensor };
 }
 
+/** Where a command finds the broker: the configured one, or that of the daemon that runs here. */
+export function brokerUrl({ mqtt, embedded }: Config): string {
+  const host = embedded.mqtt_host === '0.0.0.0' ? '127.0.0.1' : embedded.mqtt_host;
+  return mqtt.url ?? `mqtt://${host}:${embedded.mqtt_port}`;
+}
+
 export function mqttOptions(config: Config, url: string, filters: readonly string[]): MqttSourceOptions {
   const { mqtt } = config;
   return {

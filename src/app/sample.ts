@@ -4,14 +4,12 @@ import type { Config, SinkConfig } from '../config/index.ts';
 import type { AlertNotification, Severity } from '../core/alert/model.ts';
 import { SinkError, sinkError } from '../core/notify/sink-error.ts';
 import type { Clock, NotificationSink } from '../ports.ts';
-import { mqttOptions } from './options.ts';
+import { brokerUrl, mqttOptions } from './options.ts';
 import { makeSink } from './sinks.ts';
 
 /** A sink outside the daemon: for `notify test` and `doctor`. */
 export function loneSink(config: Config, sink: SinkConfig, clock: Clock): NotificationSink {
-  const { mqtt, embedded } = config;
-  const host = embedded.mqtt_host === '0.0.0.0' ? '127.0.0.1' : embedded.mqtt_host;
-  const url = mqtt.url ?? `mqtt://${host}:${embedded.mqtt_port}`;
+  const url = brokerUrl(config);
   return makeSink(sink, {
     clock,
     factsOf: () => ({ name: null, location: null }),

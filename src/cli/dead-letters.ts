@@ -4,6 +4,7 @@ import { deadLetter } from '../queries/dead-letter.ts';
 import { listDeadLetters, type DeadLetterRow } from '../queries/dead-letters.ts';
 import { deleteDeadLetters } from '../queries/delete-dead-letters.ts';
 import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
+import { retryCommand } from './dead-letters-retry.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, rangeOf, withOutputOptions, type ReadOptions } from './read-command.ts';
@@ -140,9 +141,14 @@ const deleteCommand = (cli: Cli) =>
       ),
     );
 
-/** `fieldwatch dead-letters list|show|delete`. */
+/** `fieldwatch dead-letters list|show|retry|delete`. */
 export const deadLettersCommand: CliCommand = (cli) =>
-  subcommand('dead-letters', 'look at messages that gave no reading', 'fieldwatch dead-letters list')
+  subcommand(
+    'dead-letters',
+    'look at messages that gave no reading, and publish them again',
+    'fieldwatch dead-letters list',
+  )
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
+    .addCommand(retryCommand(cli))
     .addCommand(deleteCommand(cli));

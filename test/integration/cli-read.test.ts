@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import mqtt from 'mqtt';
 import pg from 'pg';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { deadLettersCommand } from '../../src/cli/dead-letters.ts';
@@ -10,6 +11,7 @@ import { metricsCommand } from '../../src/cli/metrics.ts';
 import { readingsCommand } from '../../src/cli/readings.ts';
 import { sensorsCommand } from '../../src/cli/sensors.ts';
 import { runCli, startCli } from '../support/cli.ts';
+import { Mosquitto } from '../support/mosquitto.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 
@@ -296,6 +298,53 @@ describe('dead letters', () => {
     expect((await letters('show', LETTER, '--raw')).out).toBe('{"x\u001b[2J');
     expect((await letters('show', '6f9619ff-8b86-4d01-b42d-00cf4fc964f0')).out).toContain('/wA=');
     await expect(letters('show', 'x')).rejects.toMatchObject({ code: 'DEAD_LETTER_UNKNOWN' });
+  });
+
+  test('retry: says which, publishes each once, and leaves out what is no whole message', async () => {
+    const broker = await Mosquitto.start();
+    const client = await mqtt.connectAsync(broker.url);
+    const came: string[] = [];
+    let all = () => {};
+    const ended = new Promise<void>((resolve) => (all = resolve));
+    client.on('message', (topic, payload) => {
+      came.push(`${topic} ${payload.toString()}`);
+      if (topic === 'end') all();
+    });
+    await client.subscribeAsync('#', { qos: 1 });
+    const letter = (topic: string, reason: string, bytes: number | null) =>
+      run(
+        `INSERT INTO dead_letters (received_at, topic, payload, reason, payload_bytes) VALUES ($1, $2, 'abc', $3, $4)`,
+        ...[ago(3), topic, reason, bytes],
+      );
+    await letter('a/1', 'retry_me', null);
+    await letter('a/2', 'retry_me', null);
+    await letter('a/3', 'retry_me', 300_000);
+    await letter('sensor', 'merge_conflict', null);
+    const retry = (...args: string[]) =>
+      runCli(deadLettersCommand, ['retry', ...args], { env: { ...env, FIELDWATCH_MQTT_URL: broker.url } });
+    try {
+      await expect(retry()).rejects.toMatchObject({ code: 'USAGE' });
+      await expect(retry('x')).rejects.toMatchObject({ code: 'USAGE' });
+      const { out } = await retry('--reason', 'retry_me');
+      expect(out).toContain('would publish 2 dead letters again; --yes does it\n  1 retry_me of "a/1"');
+      expect(out).toContain('left out: 1 of which only the beginning is kept');
+      expect((await retry('--reason', 'merge_conflict', '--json')).out).toContain('"found":0');
+      expect((await retry('--topic', 'a/1', '--yes', '--json')).out).toContain('"published":1');
+      expect((await retry('--reason', 'retry_me', '--yes')).out).toContain('published 1 dead letter again');
+      expect((await retry('--reason', 'retry_me', '--yes')).out).toContain('2 published again before');
+      // The broker has them all before this one.
+      await client.publishAsync('end', '', { qos: 1 });
+      await ended;
+      expect(came).toEqual(['a/1 abc', 'a/2 abc', 'end ']);
+      await broker.stop();
+      await expect(retry('--reason', 'retry_me', '--again', '--yes')).rejects.toMatchObject({
+        code: 'BROKER_UNREACHABLE',
+      });
+    } finally {
+      await client.endAsync(true);
+      await broker.stop();
+      await run(`DELETE FROM dead_letters WHERE reason IN ('retry_me', 'merge_conflict')`);
+    }
   });
 
   test('delete: only what is older, only so many', async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
 import { createPool } from '../../src/adapters/timescale/pool.ts';
-import { removeDeadLetters, requeueDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
+import { requeueDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import { alertsSchema } from '../../src/config/schema/alerts.ts';
 import type { AlertNotification, AlertRow, AlertStateRow } from '../../src/core/alert/model.ts';
@@ -423,7 +423,7 @@ describe('dead letters', () => {
     expect(sent).toEqual([]);
   });
 
-  test('are requeued by id, noted, and removed', async () => {
+  test('are requeued by id and noted, and not twice', async () => {
     await db.store.commit(batchOf([], { deadLetters: [letter] }));
     const [row] = await db.rows<{ id: string }>('SELECT id FROM dead_letters');
     const sent: Buffer[] = [];
@@ -435,7 +435,8 @@ describe('dead letters', () => {
     );
     expect([count, sent]).toEqual([1, [Buffer.from(letter.payload)]]);
     expect(await db.rows('SELECT 1 FROM dead_letters WHERE requeued_at IS NULL')).toEqual([]);
-    expect(await removeDeadLetters(pool, [row?.id ?? ''])).toBe(1);
+    expect(await requeueDeadLetters(pool, [row?.id ?? ''], async () => {})).toBe(0);
+    expect(await requeueDeadLetters(pool, [row?.id ?? ''], async () => {}, true)).toBe(1);
   });
 });
 

@@ -1,5 +1,4 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { DeadLetter } from '../../ports.ts';
 import { judge } from './errors.ts';
@@ -115,44 +114,57 @@ export interface StoredDeadLetter {
   readonly truncated: boolean;
 }
 
-type Db = Pick<pg.Pool, 'query'>;
+/** What is needed of a database: `pg.Pool`, `pg.Client` and the reader of a command fit alike. */
+interface Db {
+  query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
+}
 
 const MAX_IDS = 10_000;
 
 /**
  * Hands each dead letter to `publish` (the broker), oldest first, and notes that it was. A letter is noted before the
- * next is published: an interruption repeats at most one. Returns how many there were; unknown ids are left out. Rejects with
- * DEAD_LETTER_TRUNCATED, and publishes nothing, where the payload of one is not whole.
+ * next is published: an interruption repeats at most one. Returns how many there were; unknown ids are left out, and without
+ * `again` those that were published before, by another run at the same time as well. Rejects with DEAD_LETTER_TRUNCATED, and
+ * publishes nothing, where the payload of one is not whole.
  */
 export async function requeueDeadLetters(
   db: Db,
   wanted: readonly string[],
   publish: (letter: StoredDeadLetter) => Promise<void>,
+  again = false,
 ): Promise<number> {
-  const letters = await db.query<StoredDeadLetter>(
-    `SELECT id, topic, payload, payload_bytes IS NOT NULL AS truncated
-       FROM dead_letters WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id`,
-    [wanted.slice(0, MAX_IDS)],
+  const ids = wanted.slice(0, MAX_IDS);
+  const cut = await db.query<{ id: string }>(
+    'SELECT id FROM dead_letters WHERE id = ANY ($1::uuid[]) AND payload_bytes IS NOT NULL LIMIT 1',
+    [ids],
   );
-  const cut = letters.rows.find(({ truncated }) => truncated);
-  if (cut !== undefined)
-    throw new FieldwatchError(`only the beginning of the payload of dead letter ${cut.id} is kept`, {
-      code: 'DEAD_LETTER_TRUNCATED',
-      kind: 'data',
-      remedy:
-        'Leave it out, and have the sender repeat it; dead_letters.max_payload says how much is kept of later ones.',
-    });
-  for (const letter of letters.rows) {
+  const [first] = cut.rows;
+  if (first !== undefined) throw truncatedLetter(first.id);
+  const order = await db.query<{ id: string }>(
+    'SELECT id FROM dead_letters WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id',
+    [ids],
+  );
+  let count = 0;
+  for (const { id } of order.rows) {
+    // One at a time: payloads of ten thousand would not fit into memory.
+    const { rows } = await db.query<StoredDeadLetter>(
+      `SELECT id, topic, payload, payload_bytes IS NOT NULL AS truncated
+         FROM dead_letters WHERE id = $1::uuid AND ($2 OR requeued_at IS NULL)`,
+      [id, again],
+    );
+    const [letter] = rows;
+    if (letter === undefined) continue;
     await publish(letter);
-    await db.query('UPDATE dead_letters SET requeued_at = now() WHERE id = $1', [letter.id]);
+    await db.query('UPDATE dead_letters SET requeued_at = now() WHERE id = $1::uuid', [id]);
+    count++;
   }
-  return letters.rows.length;
+  return count;
 }
 
-/** By id; how many there were. */
-export async function removeDeadLetters(db: Db, wanted: readonly string[]): Promise<number> {
-  const result = await db.query('DELETE FROM dead_letters WHERE id = ANY ($1::uuid[])', [
-    wanted.slice(0, MAX_IDS),
-  ]);
-  return result.rowCount ?? 0;
-}
+const truncatedLetter = (id: string) =>
+  new FieldwatchError(`only the beginning of the payload of dead letter ${id} is kept`, {
+    code: 'DEAD_LETTER_TRUNCATED',
+    kind: 'data',
+    remedy:
+      'Leave it out, and have the sender repeat it; dead_letters.max_payload says how much is kept of later ones.',
+  });
