@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { EMPTY_ALERT_BATCH, type AlertBatch, type AlertNotification } from '../../src/core/alert/model.ts';
+import pg from 'pg';
+import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import { examineServer } from '../../src/adapters/timescale/examine.ts';
 import { describeReal } from '../support/server-db.ts';
 import { batchOf, clear, openStore, reading, series, type StoreFixture } from '../support/store-fixtures.ts';
@@ -87,6 +89,43 @@ describe('a database that cannot be relied on counts as away', () => {
     expect(await db.rows('SELECT FROM alert_state')).toEqual([]);
   });
 
+  const SABOTAGES = [
+    ['a trigger that returns NULL', 'CREATE TRIGGER lose BEFORE INSERT OR UPDATE ON TABLE FOR EACH ROW EXECUTE FUNCTION lose_one()', 'DROP TRIGGER lose ON TABLE'],
+    ['a rule', 'CREATE RULE lost AS ON INSERT TO TABLE DO INSTEAD NOTHING', 'DROP RULE lost ON TABLE'],
+  ] as const; // prettier-ignore
+
+  test.each(SABOTAGES)(
+    '%s on sensors and metrics: nothing is refused for it, and it is named',
+    async (kind, make, drop) => {
+      const pool = new pg.Pool({ connectionString: db.url, max: 1 }).on('error', () => undefined);
+      const directory = new TimescaleSensorDirectory(pool);
+      const of = (statement: string, table: string) => statement.replace('TABLE', table);
+      await db.rows(
+        `CREATE OR REPLACE FUNCTION lose_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`,
+      );
+      await db.rows(of(make, 'sensors'));
+      const named = (table: string) => ({
+        ...{ code: 'DB_ROWS_VANISHED', kind: 'transient' },
+        remedy: expect.stringMatching(new RegExp(`on ${table}`, 'i')),
+      });
+      await expect(directory.register([{ key: 'n1' }, { key: 'n2', location: 'x' }])).rejects.toMatchObject(
+        named('sensors'),
+      );
+      await expect(directory.declare([{ key: 'n3' }])).rejects.toMatchObject(named('sensors'));
+      await db.rows(of(drop, 'sensors'));
+      expect(await directory.register([{ key: 'n1' }, { key: 'n2', location: 'x' }])).toHaveLength(2);
+      await db.rows(of(make, 'metrics'));
+      const batch = batchOf([reading(1, 0, { [kind]: 2 })]);
+      const store = db.another();
+      await expect(store.commit(batch)).rejects.toMatchObject(named('metrics'));
+      await db.rows(of(drop, 'metrics'));
+      expect(await store.commit({ ...batch, retry: true })).toMatchObject({ kind: 'committed' });
+      await db.rows('DELETE FROM sensors');
+      await db.rows('DELETE FROM metrics');
+      await pool.end();
+    },
+  );
+
   test('a trigger that keeps all rows is no matter', async () => {
     await db.rows(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`);
     await db.rows(
@@ -115,6 +154,27 @@ describe('a database that cannot be relied on counts as away', () => {
   });
 
   describeReal('on a server', () => {
+    test('a privilege that is missing on a column: the right is named, and no row is refused for it', async () => {
+      const role = `fieldwatch_poor_${randomUUID().slice(0, 8)}`;
+      await db.rows(`CREATE ROLE ${role} LOGIN PASSWORD 'poor'`);
+      await db.rows(`GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO ${role}`);
+      await db.rows(`REVOKE INSERT ON sensors, metrics FROM ${role}`);
+      await db.rows(`GRANT INSERT (name), INSERT (location) ON sensors TO ${role}`);
+      const url = db.url.replace(/\/\/[^@]*@/, `//${role}:poor@`);
+      const pool = new pg.Pool({ connectionString: url, max: 1 }).on('error', () => undefined);
+      const refused = { code: 'DB_RIGHTS', kind: 'auth', message: expect.stringContaining('42501') };
+      await expect(new TimescaleSensorDirectory(pool).register([{ key: 'n1' }])).rejects.toMatchObject({
+        ...refused,
+        message: expect.stringMatching(/sensors.*42501/),
+      });
+      const store = db.another({ url });
+      await expect(store.commit(batchOf([reading(1, 0, { poor: 2 })]))).rejects.toMatchObject(refused);
+      await pool.end();
+      await store.close();
+      await db.rows(`DROP OWNED BY ${role}`);
+      await db.rows(`DROP ROLE ${role}`);
+    });
+
     test('a restore that was not ended: nothing is stored until it is', async () => {
       await db.rows('SELECT timescaledb_pre_restore()');
       const refused = { code: 'TIMESCALE_RESTORING', kind: 'transient' };

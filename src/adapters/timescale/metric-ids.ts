@@ -1,7 +1,7 @@
-import { FieldwatchError } from '../../core/errors.ts';
 import { globFits } from '../../core/glob.ts';
 import type { Millis } from '../../core/reading.ts';
 import { judge } from './errors.ts';
+import { nameRules, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 
 /** What payloads may add to the table of metric names. */
@@ -125,7 +125,7 @@ export class MetricIds {
       await this.#insert(work, names);
       return [];
     } catch (error) {
-      if (judge(error).kind !== 'data') throw error;
+      if (judge(error).kind !== 'data') throw await nameRules(work, 'metrics', error);
       if (names.length > 1) {
         const middle = names.length >>> 1;
         const first = await this.#register(work, names.slice(0, middle));
@@ -150,15 +150,7 @@ export class MetricIds {
     const rows = await this.#read(work, text, [names]);
     this.#keep(rows);
     const found = new Set(rows.map(({ name }) => name));
-    const lost = names.find((name) => !found.has(name));
-    if (lost === undefined) return;
-    throw new FieldwatchError(
-      `database: the metric ${JSON.stringify(lost)} vanished while it was registered`,
-      {
-        code: 'DB_METRIC_VANISHED',
-        kind: 'transient',
-      },
-    );
+    refuseVanished('metrics', names.length, names.filter((name) => found.has(name)).length);
   }
 
   async #readAll(work: Work): Promise<void> {

@@ -53,6 +53,25 @@ export function refuseVanished(table: string, sent: number, kept: number | null)
   );
 }
 
+/** An INSERT with RETURNING or ON CONFLICT into a table with rules fails with this. */
+const FEATURE_NOT_SUPPORTED = '0A000';
+const RULES = `SELECT rulename::text AS name FROM pg_rewrite
+ WHERE ev_class = to_regclass($1) AND is_instead AND ev_enabled <> 'D' ORDER BY 1`;
+
+/** A failed write to a table that has rules is the fault of those: named, and the database counts as away. */
+export async function nameRules(work: Pick<Work, 'query'>, table: string, error: unknown): Promise<unknown> {
+  if ((error as { readonly code?: unknown }).code !== FEATURE_NOT_SUPPORTED) return error;
+  const { rows } = await work.query<{ name: string }>(RULES, [table]);
+  if (rows.length === 0) return error;
+  const names = rows.map(({ name }) => name);
+  return new FieldwatchError(`database: rules take away what is written to ${table}: ${names.join(', ')}`, {
+    code: 'DB_ROWS_VANISHED',
+    kind: 'transient',
+    remedy: `${names.map((name) => `DROP RULE "${name}" ON ${table};`).join(' ')} Nothing was acknowledged.`,
+    cause: error,
+  });
+}
+
 /**
  * The same for a write that may have nothing to do, for a row is there already: where it reports fewer than were sent,
  * `missing` asks how many are not as they should be.

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { NewDevice, Sensor, SensorChanges, SensorDirectory } from '../../ports.ts';
 import { databaseError } from './errors.ts';
+import { nameRules, refuseVanished } from './relied-on.ts';
 import { storableText } from './values.ts';
 
 /** A sensor named in the configuration: its facts win over what is stored. */
@@ -73,7 +74,7 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     const locations = new Map(devices.map(({ key, location }) => [storableText(key), location]));
     const keys = [...locations.keys()].sort();
     // In one order for all daemons; NOT EXISTS first, because ON CONFLICT alone burns an id for each key that is there.
-    await this.#select(
+    await this.#write(
       `INSERT INTO sensors (key, location)
        SELECT fresh.key, fresh.location FROM unnest($1::text[], $2::text[]) AS fresh (key, location)
         WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key)
@@ -81,7 +82,10 @@ export class TimescaleSensorDirectory implements SensorDirectory {
        ON CONFLICT (key) DO NOTHING RETURNING ${SENSOR}`,
       [keys, keys.map((key) => nullable(locations.get(key)))],
     );
-    return this.find(keys);
+    const found = await this.find(keys);
+    const names = new Set(found.flatMap(({ key, aliases }) => [key, ...(aliases ?? [])]));
+    refuseVanished('sensors', keys.length, keys.filter((key) => names.has(key)).length);
+    return found;
   }
 
   async #locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
@@ -107,7 +111,7 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     await this.#select(`DELETE FROM sensor_aliases WHERE key = ANY ($1::text[])`, [
       ordered.map(({ key }) => key),
     ]);
-    const rows = await this.#select(
+    const rows = await this.#write(
       `INSERT INTO sensors (key, name, type, location, tags, declared)
        SELECT d->>'key', d->>'name', d->>'type', d->>'location', ${tagsOf('d')}, true
          FROM jsonb_array_elements($1::jsonb) AS d ORDER BY 1
@@ -119,11 +123,21 @@ export class TimescaleSensorDirectory implements SensorDirectory {
        RETURNING ${SENSOR}`,
       [JSON.stringify(ordered)],
     );
+    refuseVanished('sensors', new Set(ordered.map(({ key }) => key)).size, rows.length);
     await this.#select(
       `UPDATE sensors SET declared = false, updated_at = now() WHERE declared AND key <> ALL ($1::text[])`,
       [ordered.map(({ key }) => key)],
     );
     return rows;
+  }
+
+  /** Into `sensors`; rules on it are named. */
+  async #write(text: string, values: unknown[]): Promise<readonly Sensor[]> {
+    try {
+      return (await this.#db.query(text, values)).rows as Sensor[];
+    } catch (error) {
+      throw databaseError(await nameRules(this.#db, 'sensors', error), 'registering sensors');
+    }
   }
 
   #select(text: string, values: unknown[]): Promise<readonly Sensor[]> {
