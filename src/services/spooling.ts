@@ -97,9 +97,18 @@ export class Spooling {
     return { keeps: this.isActive && trouble === undefined, trouble, items, parked: parked.records };
   }
 
-  /** Readings of the device wait here unevaluated, and what follows of it has to wait behind. */
+  /** Readings of the device wait here unevaluated, and what follows of it has to wait behind: under each key of its sensor. */
   holds(device: string): boolean {
-    return this.isBlind || this.waiting.has(device);
+    if (this.isBlind || this.waiting.has(device)) return true;
+    if (this.waiting.size === 0) return false;
+    const sensor = this.deps.registry.find(device);
+    const aliases = sensor?.aliases ?? [];
+    // Nearly always there is none.
+    return (
+      sensor !== undefined &&
+      aliases.length > 0 &&
+      [sensor.key, ...aliases].some((key) => this.waiting.has(key))
+    );
   }
 
   get contents(): Spool['contents'] {
