@@ -6,9 +6,10 @@ import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
 import { HttpServer } from '../support/http-server.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
+import { rounds } from '../support/rounds.ts';
 import { describeWith } from '../support/tools.ts';
 
-const SENSORS = 4000;
+const SENSORS = rounds(1500, 4000);
 
 describeWith('mosquitto')('many sensors that are silent', () => {
   let database: TestDatabase;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { beforeAll, expect, it } from '@jest/globals';
+import { rounds } from '../support/rounds.ts';
 import { describeWith } from '../support/tools.ts';
 
 const run = promisify(execFile);
@@ -35,14 +36,22 @@ describeWith('mosquitto')('npm run soak', () => {
   }, 180_000);
 
   it('statement 4: an outage of the database under load: connection kept, memory bounded, all stored after it', async () => {
-    const { broken } = await soak('outage', '--seconds', '20', '--rate', '500');
+    const { broken } = await soak('outage', '--seconds', String(rounds(8, 20)), '--rate', '500');
     // Within how many milliseconds an alert line comes is for a machine to say that has nothing else to do.
     expect(broken.filter((line) => !line.includes('alert line'))).toEqual([]);
   });
 
   it('a load that stays the same: nothing is lost, and the figures of the quarters are compared', async () => {
     // So short a run on a busy machine compares nothing: the limits are for a long one on a quiet one.
-    const result = await soak('steady', '--seconds', '10', '--rate', '500', '--tolerance', '20');
+    const result = await soak(
+      'steady',
+      '--seconds',
+      String(rounds(5, 10)),
+      '--rate',
+      '500',
+      '--tolerance',
+      '20',
+    );
     expect(result).toEqual({ code: 0, broken: [] });
   });
 });

@@ -3,6 +3,9 @@ import { constants } from 'node:fs';
 import { access, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { codeOf } from '../../src/services/store-health.ts';
+import { lockFolder } from '../../src/embedded/folder-lock.ts';
 import { startEmbeddedTimescale } from '../../src/embedded/timescale-process.ts';
 import { openOnServer, REAL_SERVER } from './server-db.ts';
 
@@ -24,6 +27,7 @@ type Migrate = (url: string) => Promise<unknown>;
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const CACHE = join(ROOT, 'node_modules/.cache/fieldwatch');
+const LOCK_POLL_MS = 100;
 const STALE_TEMPLATE_MS = 24 * 3600 * 1000;
 
 let migrateTemplate: Migrate = async (url) => {
@@ -69,12 +73,33 @@ export async function openEmbedded(migrated = false): Promise<TestDatabase> {
   };
 }
 
-/** The template's folder. Two workers may make it at once: the first rename wins, the other's work is thrown away. */
+/** The template's folder. One worker makes it, the others wait: it costs 15 seconds of a processor. */
 async function template(migrated: boolean): Promise<string> {
   const folder = join(CACHE, `template-${await templateHash(migrated)}`);
   if (await exists(folder)) return folder;
   await mkdir(CACHE, { recursive: true });
   await removeStale();
+  const unlock = await makerLock(folder);
+  try {
+    return (await exists(folder)) ? folder : await makeTemplate(folder, migrated);
+  } finally {
+    unlock();
+  }
+}
+
+/** Resolves when this process alone makes the template; one that was killed leaves no lock. */
+async function makerLock(folder: string): Promise<() => void> {
+  for (;;) {
+    try {
+      return lockFolder(`${folder}-lock`, process.pid);
+    } catch (error) {
+      if (codeOf(error) !== 'EMBEDDED_DB_IN_USE') throw error;
+      await setTimeout(LOCK_POLL_MS);
+    }
+  }
+}
+
+async function makeTemplate(folder: string, migrated: boolean): Promise<string> {
   const draft = await mkdtemp(`${folder}-draft-`);
   if (migrated) await cp(await template(false), draft, { recursive: true });
   const server = await startEmbeddedTimescale({ dataDir: draft, port: 0 });
@@ -83,10 +108,7 @@ async function template(migrated: boolean): Promise<string> {
   } finally {
     await server.stop();
   }
-  await rename(draft, folder).catch(async (error: unknown) => {
-    await rm(draft, { recursive: true, force: true });
-    if (!(await exists(folder))) throw error;
-  });
+  await rename(draft, folder);
   return folder;
 }
 

@@ -4,15 +4,16 @@ import { CODECS } from '../../src/core/codec/index.ts';
 import { cpuMs, FUZZ_NOW_MS, runFuzz } from '../support/fuzz.ts';
 import { FUZZ_TARGETS, UNFUZZED } from '../support/fuzz-targets.ts';
 import { contractBreach } from '../support/contract.ts';
+import { rounds } from '../support/rounds.ts';
 import { routerOf } from '../support/routes.ts';
 
-describe('20,000 seeded payloads per codec', () => {
+describe('thousands of seeded payloads per codec', () => {
   test('every codec has a target', () => expect(UNFUZZED).toEqual([]));
 
   test.each(FUZZ_TARGETS.map((target) => [target.name, target] as const))(
     '%s',
     (_, target) => {
-      const report = runFuzz(target, 20_000, 4);
+      const report = runFuzz(target, rounds(8000, 200_000), 4);
       expect(report.breaches).toEqual([]);
       expect(report.slowestMs).toBeLessThan(250);
       // Mutation must leave some payloads whole, or nothing behind the parser was tried.
