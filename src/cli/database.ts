@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { silentLogger } from '../adapters/logger.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
+import { refuseSharedConnections } from '../adapters/timescale/examine.ts';
 import { refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
@@ -45,7 +46,11 @@ export async function withDatabaseUrl<T>(
     if (refuseNewer) await withPool(config, url, refuseNewerSchema);
     return then(url);
   };
-  if (config.database.url !== undefined) return run(config.database.url);
+  const { url: configured } = config.database;
+  if (configured !== undefined) {
+    await refuseSharedConnections(databaseOptions(config, configured, 'cli'));
+    return run(configured);
+  }
   const { database_port: port, data_dir: dataDir } = config.embedded;
   if (await listens(port)) return run(embeddedUrl('127.0.0.1', port, readPassword(runningFolder(dataDir))));
   if (!mayStart || !(mayCreate || existsSync(join(dataDir, 'pgdata')))) throw notRunning(port, dataDir);

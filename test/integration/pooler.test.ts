@@ -2,6 +2,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createSystemClock } from '../../src/adapters/clock.ts';
 import { examineServer } from '../../src/adapters/timescale/examine.ts';
 import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
+import { metricsCommand } from '../../src/cli/metrics.ts';
+import { migrateCommand } from '../../src/cli/migrate.ts';
+import { policiesCommand } from '../../src/cli/policies.ts';
+import { sensorsCommand } from '../../src/cli/sensors.ts';
+import { runCli } from '../support/cli.ts';
 import { createPool, endPool } from '../../src/adapters/timescale/pool.ts';
 import { Session } from '../../src/adapters/timescale/session.ts';
 import { eventually } from '../support/eventually.ts';
@@ -66,6 +71,27 @@ describeWith('initdb', 'pgbouncer')('a pooler before the database', () => {
       ...{ code: 'DB_POOLER_MODE', kind: 'schema' },
       remedy: expect.stringContaining('pool_mode = session'),
     });
+  });
+
+  test('of transactions is refused by commands, too; of whole sessions they work', async () => {
+    const commands = [
+      [migrateCommand, ['--status']],
+      [migrateCommand, []],
+      [metricsCommand, ['list']],
+      [sensorsCommand, ['list']],
+      [policiesCommand, ['verify']],
+    ] as const;
+    const run = async (url: string, [build, args]: (typeof commands)[number]) => {
+      const env = { FIELDWATCH_DATABASE_URL: url };
+      return runCli(build, args, { env }).then(
+        () => 'done',
+        ({ code }: { code?: string }) => code,
+      );
+    };
+    const { url: shared } = await bouncer('transaction');
+    for (const command of commands) expect(await run(shared, command)).toBe('DB_POOLER_MODE');
+    const { url: whole } = await bouncer('session');
+    for (const command of commands) expect(await run(whole, command)).not.toBe('DB_POOLER_MODE');
   });
 
   test('of statements is refused, too', async () => {

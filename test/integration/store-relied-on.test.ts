@@ -4,7 +4,11 @@ import { EMPTY_ALERT_BATCH, type AlertBatch, type AlertNotification } from '../.
 import pg from 'pg';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import { examineServer } from '../../src/adapters/timescale/examine.ts';
-import { describeReal } from '../support/server-db.ts';
+import { migrateDatabase } from '../../src/adapters/timescale/migrate.ts';
+import { policiesCommand } from '../../src/cli/policies.ts';
+import { sensorsCommand } from '../../src/cli/sensors.ts';
+import { runCli } from '../support/cli.ts';
+import { describeReal, openOnServer, REAL_SERVER } from '../support/server-db.ts';
 import { batchOf, clear, openStore, reading, series, type StoreFixture } from '../support/store-fixtures.ts';
 
 const T0_US = Date.UTC(2026, 0, 1) * 1000;
@@ -173,6 +177,54 @@ describe('a database that cannot be relied on counts as away', () => {
       await store.close();
       await db.rows(`DROP OWNED BY ${role}`);
       await db.rows(`DROP ROLE ${role}`);
+    });
+
+    test('a role of three connections: the writer keeps its own, the fourth is refused with the number needed', async () => {
+      const role = `fieldwatch_few_${randomUUID().slice(0, 8)}`;
+      await db.rows(`CREATE ROLE ${role} LOGIN PASSWORD 'few' CONNECTION LIMIT 3`);
+      await db.rows(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
+      const url = db.url.replace(/\/\/[^@]*@/, `//${role}:few@`);
+      const store = db.another({ url });
+      expect(await store.commit(batchOf(series(1)))).toMatchObject({ stored: 1 });
+      const held = [1, 2].map(() => new pg.Client(url));
+      for (const client of held) await client.connect();
+      const refused = { code: 'DB_RESOURCES', kind: 'transient', message: expect.stringContaining('53300') };
+      await expect(examineServer({ url })).rejects.toMatchObject({
+        ...refused,
+        remedy: expect.stringMatching(/12 with the defaults.*CONNECTION LIMIT/),
+      });
+      const command = runCli(sensorsCommand, ['list'], { env: { FIELDWATCH_DATABASE_URL: url } });
+      await expect(command).rejects.toMatchObject(refused);
+      expect(await store.commit(batchOf(series(1, 2)))).toMatchObject({ stored: 1 });
+      await Promise.all([store.close(), ...held.map((client) => client.end())]);
+      await db.rows(`DROP OWNED BY ${role}`);
+      await db.rows(`DROP ROLE ${role}`);
+    });
+
+    test('the extension in a schema of its own: migrated, written, and nothing to find that is not so elsewhere', async () => {
+      const other = await openOnServer(REAL_SERVER!, { workers: false, migrate: undefined });
+      const admin = new pg.Client(other.url);
+      await admin.connect();
+      // By itself in a session: the extension is loaded with its first statement.
+      await admin.query('DROP EXTENSION timescaledb CASCADE');
+      await admin.query('CREATE SCHEMA ext');
+      await admin.end();
+      const create = new pg.Client(other.url);
+      await create.connect();
+      await create.query('CREATE EXTENSION timescaledb SCHEMA ext');
+      await create.end();
+      await migrateDatabase({ url: other.url });
+      expect((await examineServer({ url: other.url })).encoding).toBe('UTF8');
+      const store = db.another({ url: other.url });
+      expect(await store.commit(batchOf([reading(1, 0, { temperature: 1, flow: 2 })]))).toMatchObject({
+        stored: 1,
+      });
+      const env = { FIELDWATCH_DATABASE_URL: other.url };
+      const { out } = await runCli(policiesCommand, ['verify', '--json'], { env });
+      expect(out).not.toMatch(/"verdict":"(?:missing|differs|unknown)"/);
+      expect((await runCli(sensorsCommand, ['list'], { env })).code).toBe(0);
+      await store.close();
+      await other.close();
     });
 
     test('a restore that was not ended: nothing is stored until it is', async () => {

@@ -36,6 +36,13 @@ const RESOURCES: Verdict = {
   remedy:
     'Give the server room: disk, memory, max_connections or max_locks_per_transaction, as the message says.',
 };
+const TOO_MANY_CONNECTIONS: Verdict = {
+  code: 'DB_RESOURCES',
+  kind: 'transient',
+  remedy:
+    'fieldwatch needs 8 connections more than database.pool (12 with the defaults), and one for each command; 3 are enough to ' +
+    'store readings, with database.pool: 1. Raise the CONNECTION LIMIT of the role or max_connections, or lower database.pool.',
+};
 const POOL_BUSY: Verdict = {
   code: 'DB_POOL_BUSY',
   kind: 'transient',
@@ -122,6 +129,7 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '42': SCHEMA,
   '42501': RIGHTS,
   '53': RESOURCES,
+  '53300': TOO_MANY_CONNECTIONS,
   '53400': {
     code: 'DB_BATCH_TOO_BIG',
     kind: 'transient', // the same batch would fail for ever: send a smaller one

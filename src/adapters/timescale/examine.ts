@@ -35,6 +35,19 @@ export async function examineServer(options: DatabaseOptions): Promise<ServerRep
   }
 }
 
+/** For a command: rejects behind a pooler whose connections are shared, where its settings would be those of others. */
+export async function refuseSharedConnections(options: DatabaseOptions): Promise<void> {
+  const connector = new Connector(options);
+  const client = await connector.open();
+  try {
+    await poolerOf(client, connector);
+  } catch (error) {
+    throw databaseError(error, 'connecting');
+  } finally {
+    await endClient(client);
+  }
+}
+
 /** Rejects while the server takes no writes. */
 export async function refuseReadOnly(pool: pg.Pool): Promise<void> {
   let readOnly: boolean | undefined;
