@@ -1,0 +1,181 @@
+import { FieldwatchError } from '../../errors.ts';
+import type { Micros, Millis } from '../../reading.ts';
+
+/**
+ * Readings of one shard on their way from the member that stored them to the owner, as one binary value: columns, so that a
+ * name of a metric is there once, and a reading costs 25 bytes and 8 for each number. Little-endian:
+ *
+ *   u32 version, u32 readings, u32 numbers, u32 shapes
+ *   a shape (the metrics of a reading, in their order): u16 names; each name: u16 bytes, UTF-8
+ *   f64 time (µs) of each reading · f64 received (ms) of each · i32 sensor of each · u32 shape of each · u8 flags of each
+ *   f64 of each number, reading after reading, in the order of its shape
+ *
+ * Measured on one machine, 100,000 readings of three numbers, written and read back, CPU of the members and of the server: a
+ * value for each shard and batch of 10,000 by COPY 0.14 s and 0.09 s; the same as JSON 0.49 s and 0.24 s; pointers into the
+ * hypertables, which a look-up for each reading and table resolves, 0.90 s and 1.20 s.
+ *
+ * A value that is no number (NaN) stays what it is: the owner counts it as invalid, as the member would have.
+ */
+export interface HandoverReading {
+  readonly sensorId: number;
+  readonly timeUs: Micros;
+  readonly receivedAtMs: Millis;
+  readonly metrics: ReadonlyMap<string, number>;
+  /** The broker had kept its message. */
+  readonly retained: boolean;
+  /** It lies in the spool of the member that received it, and is not stored yet. */
+  readonly spooled: boolean;
+  /** The member knows where the sensor stands; an owner that does not reads the sensor again. */
+  readonly located: boolean;
+}
+
+const VERSION = 1;
+const HEADER_BYTES = 16;
+const FIXED_BYTES = 8 + 8 + 4 + 4 + 1;
+const [RETAINED, SPOOLED, LOCATED] = [1, 2, 4];
+
+interface Shape {
+  readonly at: number;
+  readonly names: readonly string[];
+}
+
+export function encodeHandover(readings: readonly HandoverReading[]): Uint8Array {
+  const shapes = new Shapes();
+  const shapeOf = readings.map(({ metrics }) => shapes.of(metrics));
+  const numbers = shapeOf.reduce((sum, { names }) => sum + names.length, 0);
+  const head = shapes.encoded();
+  const count = readings.length;
+  const bytes = new Uint8Array(HEADER_BYTES + head.length + count * FIXED_BYTES + numbers * 8);
+  const view = new DataView(bytes.buffer);
+  [VERSION, count, numbers, shapes.count].forEach((value, at) => view.setUint32(at * 4, value, true));
+  bytes.set(head, HEADER_BYTES);
+  const at = placesOf(HEADER_BYTES + head.length, count);
+  let number = at.numbers;
+  for (let row = 0; row < count; row++) {
+    const reading = readings[row] as HandoverReading;
+    view.setFloat64(at.times + row * 8, reading.timeUs, true);
+    view.setFloat64(at.received + row * 8, reading.receivedAtMs, true);
+    view.setInt32(at.sensors + row * 4, reading.sensorId, true);
+    view.setUint32(at.shapes + row * 4, (shapeOf[row] as Shape).at, true);
+    bytes[at.flags + row] = flagsOf(reading);
+    for (const value of reading.metrics.values()) {
+      view.setFloat64(number, value, true);
+      number += 8;
+    }
+  }
+  return bytes;
+}
+
+/** Throws `HANDOVER_UNREADABLE` where another version wrote it, or it is cut off. */
+export function decodeHandover(bytes: Uint8Array): HandoverReading[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const field = (at: number): number => (bytes.length < HEADER_BYTES ? NaN : view.getUint32(at * 4, true));
+  const [version, count, numbers] = [field(0), field(1), field(2)];
+  if (version !== VERSION) throw unreadable(`version ${version}, expected ${VERSION}`);
+  const { shapes, end } = decodeShapes(bytes, view, field(3));
+  const at = placesOf(end, count);
+  if (at.numbers + numbers * 8 !== bytes.length)
+    throw unreadable(`${bytes.length} bytes, expected ${at.numbers + numbers * 8}`);
+  const readings: HandoverReading[] = [];
+  let number = at.numbers;
+  for (let row = 0; row < count; row++) {
+    const names = shapes[view.getUint32(at.shapes + row * 4, true)];
+    if (names === undefined || number + names.length * 8 > bytes.length)
+      throw unreadable(`reading ${row} of ${count}`);
+    const metrics = new Map<string, number>();
+    for (const name of names) {
+      metrics.set(name, view.getFloat64(number, true));
+      number += 8;
+    }
+    const flags = bytes[at.flags + row] ?? 0;
+    readings.push({
+      sensorId: view.getInt32(at.sensors + row * 4, true),
+      timeUs: view.getFloat64(at.times + row * 8, true),
+      receivedAtMs: view.getFloat64(at.received + row * 8, true),
+      metrics,
+      retained: (flags & RETAINED) !== 0,
+      spooled: (flags & SPOOLED) !== 0,
+      located: (flags & LOCATED) !== 0,
+    });
+  }
+  return readings;
+}
+
+/** Where the columns begin. */
+function placesOf(start: number, count: number) {
+  const received = start + count * 8;
+  const sensors = received + count * 8;
+  const shapes = sensors + count * 4;
+  const flags = shapes + count * 4;
+  return { times: start, received, sensors, shapes, flags, numbers: flags + count };
+}
+
+const flagsOf = ({ retained, spooled, located }: HandoverReading): number =>
+  (retained ? RETAINED : 0) | (spooled ? SPOOLED : 0) | (located ? LOCATED : 0);
+
+/** The metrics that readings have, each set once. Most have the same as the one before: then no key is made. */
+class Shapes {
+  private readonly byKey = new Map<string, Shape>();
+  private last: Shape | undefined;
+
+  get count(): number {
+    return this.byKey.size;
+  }
+
+  of(metrics: ReadonlyMap<string, number>): Shape {
+    if (this.last !== undefined && isSame(this.last.names, metrics)) return this.last;
+    const names = [...metrics.keys()];
+    const key = JSON.stringify(names);
+    const shape = this.byKey.get(key) ?? { at: this.byKey.size, names };
+    this.byKey.set(key, shape);
+    this.last = shape;
+    return shape;
+  }
+
+  encoded(): Uint8Array {
+    const encoder = new TextEncoder();
+    const parts: number[] = [];
+    for (const { names } of this.byKey.values()) {
+      parts.push(names.length & 0xff, names.length >> 8);
+      for (const name of names) {
+        const text = encoder.encode(name);
+        parts.push(text.length & 0xff, text.length >> 8, ...text);
+      }
+    }
+    return Uint8Array.from(parts);
+  }
+}
+
+function isSame(names: readonly string[], metrics: ReadonlyMap<string, number>): boolean {
+  if (names.length !== metrics.size) return false;
+  let at = 0;
+  for (const name of metrics.keys()) if (names[at++] !== name) return false;
+  return true;
+}
+
+function decodeShapes(bytes: Uint8Array, view: DataView, count: number) {
+  const decoder = new TextDecoder();
+  const shapes: string[][] = [];
+  let at = HEADER_BYTES;
+  const length = (): number => {
+    if (at + 2 > bytes.length) throw unreadable(`it ends in the names of its metrics`);
+    at += 2;
+    return view.getUint16(at - 2, true);
+  };
+  for (let shape = 0; shape < count; shape++) {
+    const names: string[] = [];
+    for (let left = length(); left > 0; left--) {
+      const size = length();
+      names.push(decoder.decode(bytes.subarray(at, at + size)));
+      at += size;
+    }
+    shapes.push(names);
+  }
+  return { shapes, end: at };
+}
+
+const unreadable = (what: string): FieldwatchError =>
+  new FieldwatchError(`handed over readings cannot be read: ${what}`, {
+    code: 'HANDOVER_UNREADABLE',
+    kind: 'bug',
+  });
