@@ -207,9 +207,16 @@ test.each([
   await db.sql(`CREATE MATERIALIZED VIEW sensor_daily_agg WITH (timescaledb.continuous, timescaledb.materialized_only = true) AS
     SELECT ${columns.join(', ')} FROM sensor_hourly_agg ${where === 'tz' ? '' : where}
     GROUP BY 1, 2${group} ${having} WITH NO DATA`);
-  const found = (await db.verify()).filter(({ check }) => check === 'definitions' || check === 'relations');
+  // Nothing of what its rows say: they are counted in another way. Its policies are gone with the right one.
+  const found = (await db.verify()).filter(({ check }) => check !== 'policies');
   await db.sql('DROP MATERIALIZED VIEW sensor_daily_agg');
   await db.sql('ALTER MATERIALIZED VIEW right_one RENAME TO sensor_daily_agg');
   expect(found).toMatchObject([{ subject: 'sensor_daily_agg', severity: 'critical' }]);
+  expect(await db.lines()).toEqual([]);
+});
+
+test('an overload of count() that fits names better than that of PostgreSQL is not called', async () => {
+  for (const type of ['text', 'name'])
+    await db.sql(`CREATE FUNCTION count(x ${type}) RETURNS bigint LANGUAGE sql AS 'SELECT NULL::bigint'`);
   expect(await db.lines()).toEqual([]);
 });

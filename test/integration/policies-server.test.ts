@@ -183,6 +183,38 @@ describeCluster('a server of its own', () => {
       );
     });
 
+    const ofOthers: [string, string, object][] = [
+      [
+        'fieldwatch_dashboard SELECT',
+        'SELECT ON sensor_readings, sensor_hourly_agg FROM fieldwatch_dashboard',
+        { severity: 'warning' },
+      ],
+      [
+        'fieldwatch_ingest INSERT',
+        'INSERT ON sensors, dead_letters FROM fieldwatch_ingest',
+        { severity: 'warning' },
+      ],
+      [
+        'fieldwatch_ingest SELECT',
+        'SELECT ON sensor_metrics FROM fieldwatch_ingest',
+        { severity: 'warning' },
+      ],
+    ];
+    test.each(ofOthers)('%s, as roles.sql gives it', async (subject, revoke, expected) => {
+      await db.root(`REVOKE ${revoke}`);
+      const finding = await found();
+      expect(finding).toMatchObject({ check: 'rights', subject, ...expected });
+      await mend(finding);
+    });
+
+    test('USAGE of the schema, of the dashboard', async () => {
+      await db.root('REVOKE USAGE ON SCHEMA public FROM PUBLIC, fieldwatch_dashboard');
+      const finding = await found();
+      expect(finding).toMatchObject({ subject: 'fieldwatch_dashboard SELECT' });
+      await mend(finding);
+      await db.root('GRANT USAGE ON SCHEMA public TO PUBLIC');
+    });
+
     test('a restore with --no-owner', async () => {
       const run = promisify(execFile);
       const program = (name: string) => join(postgresBin() ?? '', name);
@@ -251,6 +283,21 @@ describeCluster('a server of its own', () => {
       expect(finding).toMatchObject({ subject: name, severity: 'critical' });
       await mend(finding);
       await settled();
+    });
+
+    test.each([
+      ['session_replication_role', 'replica', 'critical'],
+      ['zero_damaged_pages', 'on', 'critical'],
+      ['ignore_checksum_failure', 'on', 'critical'],
+      ['timescaledb.enable_dml_decompression', 'off', 'critical'],
+      ['timescaledb.max_tuples_decompressed_per_dml_transaction', '1', 'warning'],
+      ['lock_timeout', '1', 'warning'],
+      ['statement_timeout', '500', 'warning'],
+    ])('%s = %s', async (name, value, severity) => {
+      await db.root(`ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET ${name} = ${value}`);
+      const finding = await found();
+      expect(finding).toMatchObject({ check: 'settings', subject: name, severity });
+      await mend(finding);
     });
 
     // The server takes a new setting over a moment after it was told to.

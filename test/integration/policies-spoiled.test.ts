@@ -86,6 +86,61 @@ describe('what takes rows away without an error', () => {
     for (const name of ['later', 'whole', 'off']) await db.sql(`DROP TRIGGER ${name} ON sensors`);
   });
 
+  test('triggers after the row that delete', async () => {
+    const bodies: [string, string][] = [
+      ['DELETE FROM public.sensor_alerts WHERE time = NEW.time', 'critical'],
+      ['delete from only "sensor_alerts"', 'critical'],
+      ['EXECUTE format($f$TRUNCATE %I$f$, TG_TABLE_NAME)', 'critical'],
+      ['DELETE FROM plant.sensor_alerts', 'info'],
+    ];
+    for (const [index, [body]] of bodies.entries()) {
+      await db.sql(
+        `CREATE FUNCTION clear_${index}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body}; RETURN NULL; END $$`,
+      );
+      await db.sql(
+        `CREATE TRIGGER clear_${index} AFTER INSERT ON sensor_alerts FOR EACH ROW EXECUTE FUNCTION clear_${index}()`,
+      );
+    }
+    const findings = await db.verify();
+    expect(findings).toMatchObject(
+      bodies.map(([, severity], index) => ({
+        ...{ check: 'withheld', subject: `sensor_alerts trigger clear_${index}`, severity },
+      })),
+    );
+    for (const finding of findings) await mend(finding);
+  });
+
+  test('jobs of an operator that delete, and those that are no matter', async () => {
+    const jobs: [string, string][] = [
+      [`PERFORM drop_chunks('public.sensor_readings', older_than => INTERVAL '1 day')`, '{}'],
+      [
+        `PERFORM drop_chunks(config ->> 'table', older_than => INTERVAL '1 day')`,
+        '{"table": "sensor_metrics"}',
+      ],
+      ['DELETE FROM sensor_alerts', '{}'],
+      ['EXECUTE $q$TRUNCATE "dead_letters"$q$', '{}'],
+      ['DELETE FROM plant.sensor_readings', '{}'],
+      ['PERFORM count(*) FROM sensor_readings', '{}'],
+    ];
+    const ids: number[] = [];
+    for (const [index, [body, config]] of jobs.entries()) {
+      await db.sql(
+        `CREATE PROCEDURE tidy_${index}(job_id int, config jsonb) LANGUAGE plpgsql AS $$ BEGIN ${body}; END $$`,
+      );
+      const [job] = await db.sql<{ id: number }>(
+        `SELECT add_job('tidy_${index}', '1 day', config => '${config}', initial_start => now() + INTERVAL '1 day') AS id`,
+      );
+      ids.push(job?.id ?? 0);
+    }
+    const findings = await db.verify();
+    expect(findings).toMatchObject(
+      ids.slice(0, 4).map((id) => ({ check: 'foreign_jobs', subject: `job ${id}`, severity: 'critical' })),
+    );
+    for (const finding of findings) await mend(finding);
+    expect(await db.lines()).toEqual([]);
+    for (const id of ids) await db.sql(`SELECT delete_job(${id})`);
+  });
+
   test('a rule that does nothing instead', async () => {
     await db.sql('CREATE RULE nothing AS ON INSERT TO alert_state DO INSTEAD NOTHING');
     const finding = await found();
@@ -103,6 +158,16 @@ describe('what takes rows away without an error', () => {
     expect(finding).toMatchObject({ check: 'withheld', subject: 'sensors row security' });
     await mend(finding);
   });
+});
+
+test('a dimension that was added divides nothing more after the remedy', async () => {
+  await db.sql(`SELECT add_dimension('sensor_metrics', 'sensor_id', number_partitions => 4)`);
+  const finding = await found();
+  expect(finding).toMatchObject({
+    ...{ check: 'chunks', subject: 'sensor_metrics dimension sensor_id', severity: 'warning' },
+    actual: expect.stringContaining('sensor_id in 4 partitions'),
+  });
+  await mend(finding);
 });
 
 describe('what does not outlast a crash', () => {

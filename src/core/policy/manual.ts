@@ -17,7 +17,7 @@ export function compressOlder(relation: string, age: IntervalText, kept?: Interv
   return {
     ...{ check: 'compression', subject: relation, effect: 'compress', sliced: true },
     about: `compress chunks of ${relation} that are older than ${age}, one at a time`,
-    sql: `SELECT count(chunk)::int AS done, max(chunk) AS chunk FROM (
+    sql: `SELECT count(*) FILTER (WHERE chunk IS NOT NULL)::int AS done, max(chunk) AS chunk FROM (
   SELECT compress_chunk(due.chunk, if_not_compressed => true)::text AS chunk FROM (
     SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass AS chunk FROM timescaledb_information.chunks c
     CROSS JOIN LATERAL _timescaledb_functions.chunk_status(format('%I.%I', c.chunk_schema, c.chunk_name)::regclass) status

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts';
 import { askAll, type Answers } from './ask.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
-import { askable, canBeJudged, withoutEffects } from './check/causes.ts';
+import { askable, canBeJudged, followsFrom, withoutEffects } from './check/causes.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { findingKey, isNote, type Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
@@ -75,10 +75,13 @@ export async function planRepair(
   const silent = unansweredFindings(withoutEffects(unanswered, known));
   parts.push({ steps: [], refused: silent.map(refusal), findings: silent });
   const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
+  const follows = followsFrom(known, plan);
+  const causes = <Item extends RepairStep | Refusal | Finding>(items: readonly Item[]): readonly Item[] =>
+    items.filter((item) => !follows(item));
   return {
-    steps: parts.flatMap(({ steps }) => steps).sort((a, b) => order(a) - order(b)),
-    refused: parts.flatMap(({ refused }) => refused),
-    findings: parts.flatMap(({ findings }) => findings),
+    steps: [...causes(parts.flatMap(({ steps }) => steps))].sort((a, b) => order(a) - order(b)),
+    refused: causes(parts.flatMap(({ refused }) => refused)),
+    findings: causes(parts.flatMap(({ findings }) => findings)),
   };
 }
 

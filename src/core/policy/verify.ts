@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
-import { askable, withoutEffects } from './check/causes.ts';
+import { askable, followsFrom, withoutEffects } from './check/causes.ts';
 import { readFacts, type Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
@@ -45,9 +45,13 @@ export async function verify(
   }
   // Waiting in vain is over when nobody did, and goes on when others do.
   if (!silent.some(({ waited }) => waited)) answered.add(UNANSWERED);
+  const follows = followsFrom(findings, plan);
   return {
     facts,
-    findings: [...findings, ...unansweredFindings(withoutEffects(silent, findings))],
+    findings: [
+      ...findings.filter((finding) => !follows(finding)),
+      ...unansweredFindings(withoutEffects(silent, findings)),
+    ],
     answered,
   };
 }

@@ -1,6 +1,7 @@
 import type { PolicyCheck } from '../check.ts';
 import type { ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { policyName, type PolicyPlan } from '../plan.ts';
 import type { Unanswered } from '../unanswered.ts';
 import { rightsCheck } from './rights.ts';
 import { isSwitchedOn, serverCheck } from './server.ts';
@@ -25,9 +26,45 @@ export function withoutEffects(
   unanswered: readonly Unanswered[],
   findings: readonly Finding[],
 ): readonly Unanswered[] {
-  const rights = findings.some(({ check }) => check === rightsCheck.name);
+  // That another role lacks a right keeps this one from nothing.
+  const rights = findings.some(
+    ({ check, severity }) => check === rightsCheck.name && severity === 'critical',
+  );
   const structure = findings.some(
     ({ check, severity }) => STRUCTURE.includes(check) && severity === 'critical',
   );
   return unanswered.filter(({ refused, lacking }) => !(rights && refused) && !(structure && lacking));
 }
+
+/** What is counted from an aggregate's rows, and says nothing where these are counted another way. */
+const OF_ROWS: readonly string[] = ['refresh', 'late', 'audit'];
+
+/**
+ * Whether a finding only says what follows from another: rows past a retention that there is no policy for, and rows of
+ * an aggregate that is not defined as it should be, or of one that is built on it. Mended first, the cause may take it away;
+ * what then is left is found again.
+ */
+export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (finding: About) => boolean {
+  const without = new Set(
+    causes
+      .filter(({ check, verdict }) => check === 'policies' && verdict === 'missing')
+      .map(({ subject }) => subject),
+  );
+  const wrong = new Set(
+    causes
+      .filter(({ check, severity }) => check === 'definitions' && severity === 'critical')
+      .map(({ subject }) => subject),
+  );
+  const ofWrong = new Set<string>();
+  // Sources come before what is built on them.
+  for (const { relation } of plan.relations) {
+    if (relation.kind !== 'aggregate') continue;
+    const { name, source } = relation;
+    if (!wrong.has(name) && !ofWrong.has(source)) continue;
+    for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) ofWrong.add(subject);
+  }
+  return ({ check, subject }) =>
+    check === 'retention' ? without.has(subject) : OF_ROWS.includes(check) && ofWrong.has(subject);
+}
+
+type About = Pick<Finding, 'check' | 'subject'>;

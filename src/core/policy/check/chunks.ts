@@ -1,3 +1,4 @@
+import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import { present } from '../facts.ts';
@@ -5,7 +6,7 @@ import type { Finding } from '../finding.ts';
 import { formatInterval, parseInterval, sameInterval } from '../interval.ts';
 import type { RelationPlan } from '../plan.ts';
 import type { RepairStep } from '../repair.ts';
-import { numberOf, optionalText, textOf } from '../row.ts';
+import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
 import { interval, literal, qualified } from '../statement.ts';
 
 const CHECK = 'chunks';
@@ -27,18 +28,30 @@ LEFT JOIN held ON held.hypertable_schema = d.hypertable_schema AND held.hypertab
 WHERE d.dimension_number = 1 AND coalesce(a.view_name, d.hypertable_name) = ANY ($1::text[])
   AND coalesce(a.view_schema, d.hypertable_schema) = current_schema()`;
 
-/** Chunks are as wide as declared, and not too many. */
+// The only dimension that sql/ gives is time. None can be taken away again, but one of a single partition divides nothing.
+const DIVIDED = `
+SELECT d.hypertable_name::text AS name, d.column_name::text AS column, d.num_partitions AS partitions
+FROM timescaledb_information.dimensions d
+WHERE d.dimension_number > 1 AND d.num_partitions IS DISTINCT FROM 1
+  AND d.hypertable_schema = current_schema() AND d.hypertable_name = ANY ($1::text[]) ORDER BY 1, 2`;
+
+/** Chunks are as wide as declared, of time alone, and not too many. */
 export const chunksCheck: PolicyCheck = {
   name: CHECK,
-  about: 'chunks span the declared interval, and their number is bounded',
+  about: 'chunks span the declared interval and nothing else divides them; their number is bounded',
   queries: (plan, facts) => [
-    { text: QUERY, values: [present(plan, facts).map(({ relation }) => relation.name)] },
+    ...[QUERY, DIVIDED].map((text) => ({
+      text,
+      values: [present(plan, facts).map(({ relation }) => relation.name)],
+    })),
   ],
-  judge: (plan, facts, [rows = []]) =>
-    present(plan, facts).flatMap((relation) => {
+  judge: (plan, facts, [rows = [], divided = []]) => [
+    ...present(plan, facts).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'name') === relation.relation.name);
       return row === undefined ? [] : [...width(relation, row, facts.server.schema), ...count(relation, row)];
     }),
+    ...divided.map((row) => division(row, facts.server.schema)),
+  ],
   repair: {
     // Too many chunks are a matter of what is declared: there is nothing to run.
     steps: ({
@@ -64,6 +77,24 @@ export const chunksCheck: PolicyCheck = {
       ),
   },
 };
+
+function division(row: CatalogRow, schema: string): Finding {
+  const [relation, column] = [textOf(row, 'name'), textOf(row, 'column')];
+  const partitions = optionalNumber(row, 'partitions');
+  const table = literal(qualified(schema, relation));
+  return {
+    ...{ check: CHECK, subject: `${relation} dimension ${column}`, verdict: 'extra', severity: 'warning' },
+    expected: `chunks of ${relation} are divided by time alone`,
+    actual:
+      partitions === undefined
+        ? `another dimension, ranges of ${column}: each span of time has several chunks`
+        : `another dimension, ${column} in ${counted(partitions, 'partition')}: each span of time has as many chunks`,
+    remedy:
+      partitions === undefined
+        ? `no dimension can be removed: move the rows to a new table (docs/operations.md, restoring)`
+        : `SELECT set_number_partitions(${table}, 1, ${literal(column)}); -- it takes effect for chunks to come`,
+  };
+}
 
 function width(
   { relation, chunkInterval }: RelationPlan,

@@ -15,7 +15,7 @@ const MANY_PARTIAL = 10;
 // A partial chunk is compressed, with late rows in row form beside it; is_compressed stays true for it.
 // Chunks past retention are left out: they are about to go. to_regclass gives null for a chunk that was dropped since the view was read.
 const QUERY = `${TARGETS}
-SELECT t.relation, count(c.chunk_name)::int AS due,
+SELECT t.relation, count(*)::int AS due,
   count(*) FILTER (WHERE NOT c.is_compressed)::int AS uncompressed,
   count(*) FILTER (WHERE c.is_compressed AND status & ${PARTIAL} <> 0)::int AS partial,
   ${frozenNames(`(NOT c.is_compressed OR status & ${PARTIAL} <> 0)`)},

@@ -7,6 +7,7 @@ import { dangerCheck } from './danger.ts';
 import { definitionsCheck } from './definitions.ts';
 import { diskCheck } from './disk.ts';
 import { durabilityCheck } from './durability.ts';
+import { foreignJobsCheck } from './foreign-jobs.ts';
 import { gapsCheck } from './gaps.ts';
 import { lateCheck } from './late.ts';
 import { policiesCheck } from './policies.ts';
@@ -20,6 +21,7 @@ import { runsCheck } from './runs.ts';
 import { segmentsCheck } from './segments.ts';
 import { sequencesCheck } from './sequences.ts';
 import { serverCheck } from './server.ts';
+import { settingsCheck } from './settings.ts';
 import { withheldCheck } from './withheld.ts';
 
 /** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
@@ -28,12 +30,14 @@ export const CHECKS: readonly PolicyCheck[] = [
   rightsCheck,
   readOnlyCheck,
   durabilityCheck,
+  settingsCheck,
   relationsCheck,
   rootRowsCheck,
   withheldCheck,
   definitionsCheck,
   sequencesCheck,
   dangerCheck,
+  foreignJobsCheck,
   policiesCheck,
   runsCheck,
   retentionCheck,

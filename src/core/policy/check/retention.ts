@@ -16,7 +16,7 @@ const CHECK = 'retention';
 const MOST_CHUNKS_AT_ONCE = 400;
 
 const QUERY = `${TARGETS}
-SELECT t.relation, count(c.chunk_name)::int AS chunks, min(c.range_start)::text AS oldest,
+SELECT t.relation, count(*)::int AS chunks, min(c.range_start)::text AS oldest,
   ${frozenNames()}
 FROM target t JOIN timescaledb_information.chunks c
   ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab AND c.range_end <= now() - t.after - t.grace
@@ -46,10 +46,10 @@ export const retentionCheck: PolicyCheck = {
           expected: `no chunk older than ${policy.config['drop_after']} (and ${graceOf(policy)} of grace)`,
           actual: `${counted(chunks, 'chunk')}, the oldest from ${optionalText(row, 'oldest') ?? '?'}`,
           remedy: stalled
-            ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${facts.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK}\` drops them in slices`
+            ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${facts.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK} --yes\` drops them in slices`
             : afterThaw(
                 frozenChunks(row),
-                `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+                `\`fieldwatch policies repair --only ${CHECK} --yes\`, and see why the job does not run: \`fieldwatch policies show\``,
               ),
         },
       ];

@@ -1,7 +1,10 @@
 import { counted } from '../../counted.ts';
+import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import { cannotLogIn, type Facts, type RelationFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { OUR_TABLES } from '../our-tables.ts';
+import { flagOf, optionalText, textOf } from '../row.ts';
 import { identifier, qualified } from '../statement.ts';
 import { isSwitchedOn } from './server.ts';
 
@@ -16,10 +19,58 @@ type Fault = Omit<Finding, 'check' | 'verdict' | 'severity'>;
 export const rightsCheck: PolicyCheck = {
   name: CHECK,
   about: 'tables belong to the right role, which may log in and has its rights',
-  queries: () => [],
-  judge: (_plan, facts) =>
-    faults(facts).map((fault) => ({ check: CHECK, verdict: 'mismatched', severity: 'critical', ...fault })),
+  // Where the schema is hidden nothing else is looked at.
+  queries: (_plan, facts) => (canAsk(facts) ? [{ text: OF_OTHERS, values: [OUR_TABLES, INGESTED] }] : []),
+  judge: (_plan, facts, [others = []]) => [
+    ...faults(facts).map((fault): Finding => ({
+      check: CHECK,
+      verdict: 'mismatched',
+      severity: 'critical',
+      ...fault,
+    })),
+    ...others.map((row) => withoutOthers(row, facts)),
+  ],
 };
+
+const canAsk = ({ server, relations }: Facts): boolean =>
+  isSwitchedOn(server) && server.hiddenSchema === undefined && relations.size > 0;
+
+/** What sql/roles/roles.sql lets fieldwatch_ingest write. */
+const INGESTED = ['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'dead_letters'];
+
+// Roles are the server's. That roles.sql was run in this database shows in the default privileges of the dashboard.
+const OF_OTHERS = `
+SELECT r.rolname::text AS role, wanted.needed AS "right", bool_and(has_schema_privilege(r.oid, n.oid, 'USAGE')) AS usage,
+  string_agg(c.relname::text, E'\\n' ORDER BY c.relname) FILTER (WHERE NOT has_table_privilege(r.oid, c.oid, wanted.needed)) AS names
+FROM pg_namespace n
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = ANY ($1::text[]) AND c.relkind IN ('r', 'v', 'p')
+JOIN pg_roles r ON r.rolname IN ('fieldwatch_dashboard', 'fieldwatch_ingest')
+JOIN (VALUES ('fieldwatch_dashboard', 'select'), ('fieldwatch_ingest', 'select'), ('fieldwatch_ingest', 'insert'))
+  AS wanted (role, needed) ON wanted.role = r.rolname
+WHERE n.nspname = current_schema() AND (r.rolname = 'fieldwatch_dashboard' OR c.relname = ANY ($2::text[]))
+  AND EXISTS (SELECT FROM pg_default_acl d CROSS JOIN LATERAL aclexplode(d.defaclacl) a
+    WHERE d.defaclnamespace = n.oid AND d.defaclrole = c.relowner AND a.grantee = to_regrole('fieldwatch_dashboard'))
+GROUP BY r.rolname, wanted.needed
+HAVING NOT bool_and(has_table_privilege(r.oid, c.oid, wanted.needed) AND has_schema_privilege(r.oid, n.oid, 'USAGE'))
+ORDER BY 1, 2`;
+
+function withoutOthers(row: CatalogRow, { server: { schema } }: Facts): Finding {
+  const [role, right] = [identifier(textOf(row, 'role')), textOf(row, 'right').toUpperCase()];
+  const names = (optionalText(row, 'names') ?? '').split('\n').filter((name) => name !== '');
+  const usage = flagOf(row, 'usage') ? [] : [`GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${role};`];
+  const tables = names.map((name) => qualified(schema, name)).join(', ');
+  const grant = names.length === 0 ? [] : [`GRANT ${right} ON ${tables} TO ${role};`];
+  const lacks = [
+    ...(usage.length === 0 ? [] : [`USAGE on the schema ${schema}`]),
+    ...(names.length === 0 ? [] : [`${right} on ${names.join(', ')}`]),
+  ];
+  return {
+    ...{ check: CHECK, subject: `${role} ${right}`, verdict: 'mismatched', severity: 'warning' },
+    expected: `${role} has the rights that sql/roles/roles.sql gives it`,
+    actual: `no ${lacks.join(', no ')}`,
+    remedy: `as superuser: ${[...usage, ...grant].join(' ')}`,
+  };
+}
 
 function faults(facts: Facts): readonly Fault[] {
   if (!isSwitchedOn(facts.server)) return [];

@@ -1,5 +1,6 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
+import { deletesOurs, deletingPatterns } from '../deleting.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { flagOf, textOf } from '../row.ts';
@@ -16,11 +17,13 @@ WITH ours AS (SELECT c.oid, c.relname FROM ${OURS} AND c.relkind = 'r'),
 held AS (SELECT ours.oid AS root, ours.oid, ours.relname::text AS relation FROM ours
   UNION ALL SELECT ours.oid, i.inhrelid, i.inhrelid::regclass::text FROM ours JOIN pg_inherits i ON i.inhparent = ours.oid)
 SELECT held.relation, t.tgname::text AS name, p.oid::regprocedure::text AS function, t.tgenabled = 'D' AS disabled,
+  t.tgtype & 3 = 3 AS before,
   f.nspname IN ('_timescaledb_functions', '_timescaledb_internal') AS of_timescale,
-  p.prosrc ~* 'return\\s+null' AS withholds
+  t.tgtype & 3 = 3 AND p.prosrc ~* 'return\\s+null' AS withholds,
+  ${deletesOurs(`(p.prosrc || ' ' || CASE WHEN p.prosrc ~* '\\mtg_(table_name|relid)\\M' THEN 'sensors' ELSE '' END)`, '$2', '$3')} AS deletes
 FROM pg_trigger t JOIN held ON held.oid = t.tgrelid
 JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace
-WHERE NOT t.tgisinternal AND (t.tgtype & 3 = 3 OR t.tgenabled = 'D')
+WHERE NOT t.tgisinternal AND (t.tgtype & 3 = 3 OR t.tgenabled = 'D' OR p.prosrc ~* $2)
   AND (held.oid = held.root OR NOT EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = held.root AND r.tgname = t.tgname))
 ORDER BY 1, 2`;
 
@@ -38,7 +41,10 @@ FROM ${OURS} AND c.relkind = 'r' AND (c.relrowsecurity OR c.relforcerowsecurity)
 export const withheldCheck: PolicyCheck = {
   name: CHECK,
   about: 'no trigger, rule or row level security takes away rows',
-  queries: () => [TRIGGERS, RULES, ROW_SECURITY].map((text) => ({ text, values: [OUR_TABLES] })),
+  queries: (_plan, { server }) => [
+    { text: TRIGGERS, values: [OUR_TABLES, ...deletingPatterns(server.schema)] },
+    ...[RULES, ROW_SECURITY].map((text) => ({ text, values: [OUR_TABLES] })),
+  ],
   judge: (_plan, { server: { schema } }, [triggers = [], rules = [], tables = []]) => [
     ...triggers.flatMap((row) => judgeTrigger(row, schema)),
     ...rules.map((row) => judgeRule(row, schema)),
@@ -50,7 +56,7 @@ function judgeTrigger(row: CatalogRow, schema: string): readonly Finding[] {
   const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
   const table = qualified(schema, relation);
   const finding = { check: CHECK, subject: `${relation} trigger ${name}` };
-  const withholds = flagOf(row, 'withholds');
+  const effect = effectOf(row);
   if (flagOf(row, 'disabled')) {
     if (!flagOf(row, 'of_timescale')) return [];
     return [
@@ -65,12 +71,22 @@ function judgeTrigger(row: CatalogRow, schema: string): readonly Finding[] {
   if (flagOf(row, 'of_timescale')) return [];
   return [
     {
-      ...{ ...finding, verdict: 'extra', severity: withholds ? 'critical' : 'info' },
-      expected: 'no trigger before each row',
-      actual: `${name} calls ${textOf(row, 'function')}, which ${withholds ? 'returns NULL: rows are taken away without an error' : 'may change rows or take them away'}`,
+      ...{ ...finding, verdict: 'extra', severity: effect.severity },
+      expected: 'no trigger that changes rows or takes them away',
+      actual: `${name} calls ${textOf(row, 'function')}, which ${effect.text}`,
       remedy: `DROP TRIGGER ${identifier(name)} ON ${table};`,
     },
   ];
+}
+
+function effectOf(row: CatalogRow): Pick<Finding, 'severity'> & { readonly text: string } {
+  if (flagOf(row, 'withholds'))
+    return { severity: 'critical', text: 'returns NULL: rows are taken away without an error' };
+  if (flagOf(row, 'deletes'))
+    return { severity: 'critical', text: 'deletes rows of the tables of fieldwatch' };
+  return flagOf(row, 'before')
+    ? { severity: 'info', text: 'may change rows or take them away' }
+    : { severity: 'info', text: 'deletes rows, of whatever table' };
 }
 
 function judgeRule(row: CatalogRow, schema: string): Finding {

@@ -1,0 +1,23 @@
+import { OUR_TABLES } from './our-tables.ts';
+
+/** What deletes rows, in the text of a function or procedure. */
+const DELETES = '\\m(delete\\s+from|truncate|drop_chunks|drop\\s+table)\\M';
+
+/** The tables by name, or all that there are; not those of another schema. */
+const names = (schema: string): string => {
+  const here = `"?${schema.replace(/[^a-z0-9_]/gi, '.')}"?\\.`;
+  return `(^|[^.\\w"]|[^.\\w]")(${here})?"?(only\\s+)?(${OUR_TABLES.join('|')})\\M(?!\\.)|\\mhypertables?\\M|_hyper_[0-9]+`;
+};
+
+/** The patterns that `deletesOurs` takes as its parameters. */
+export const deletingPatterns = (schema: string): readonly [deletes: string, ours: string] => [
+  DELETES,
+  names(schema),
+];
+
+/**
+ * SQL: a text (of a body and what it is called with) deletes rows, and names one of our tables. A body can hide both; one
+ * that deletes and names its table by a parameter of ours is found by the configuration beside it.
+ */
+export const deletesOurs = (text: string, deletes: string, ours: string): string =>
+  `(${text} ~* ${deletes} AND ${text} ~* ${ours})`;
