@@ -1,39 +1,61 @@
 import type { SparkplugMetric } from './sparkplug-wire.ts';
+import { NAMELESS } from './tree.ts';
 
 const MAX_NODES = 10_000;
 const MAX_METRICS_PER_NODE = 50_000;
+/** Of all nodes and their devices together: some 100 MB. */
+const MAX_METRICS = 500_000;
+/** A longer name is no metric's, and a longer address no device's: they are not kept. */
+const MAX_NAME_CHARS = 256;
+const MAX_ADDRESS_CHARS = 512;
 
 export interface KnownMetric {
   readonly name: string;
   readonly datatype: number | undefined;
 }
 
+/** What one birth said. */
+interface Birth {
+  readonly names: ReadonlyMap<string, KnownMetric>;
+  readonly aliases: readonly string[];
+}
+
 /** What the births of one edge node said. Aliases are unique per edge node, names per device (section 6.4.6). */
 class NodeState {
   private readonly byAlias = new Map<string, KnownMetric & { readonly device: string }>();
-  private readonly byName = new Map<string, Map<string, KnownMetric>>();
-  private count = 0;
+  private readonly births = new Map<string, Birth>();
+  /** Metrics and devices that are remembered. */
+  size = 0;
   lastRebirthMs = -Infinity;
   /** The session that the node's birth began. */
   bdSeq: string | undefined;
 
   birth(device: string, metrics: readonly SparkplugMetric[]): void {
     this.forget(device);
+    if (device.length > MAX_ADDRESS_CHARS || this.size >= MAX_METRICS_PER_NODE) return;
     const names = new Map<string, KnownMetric>();
-    this.byName.set(device, names);
+    const aliases: string[] = [];
+    this.size++;
     for (const { name, alias, datatype } of metrics) {
-      if (name === undefined || this.count >= MAX_METRICS_PER_NODE) continue;
-      this.count++;
-      const known = { name, datatype, device };
-      names.set(name, known);
-      if (alias !== undefined) this.byAlias.set(alias, known);
+      if (name === undefined || this.size >= MAX_METRICS_PER_NODE) continue;
+      const known = { name: name.length > MAX_NAME_CHARS ? NAMELESS : name, datatype, device };
+      if (!names.has(known.name)) this.size++;
+      names.set(known.name, known);
+      if (alias === undefined) continue;
+      if (this.byAlias.get(alias)?.device !== device) aliases.push(alias);
+      this.byAlias.set(alias, known);
     }
+    this.births.set(device, { names, aliases });
   }
 
   private forget(device: string): void {
-    this.count -= this.byName.get(device)?.size ?? 0;
-    this.byName.delete(device);
-    for (const [alias, known] of this.byAlias) if (known.device === device) this.byAlias.delete(alias);
+    const birth = this.births.get(device);
+    if (birth === undefined) return;
+    this.births.delete(device);
+    this.size -= birth.names.size + 1;
+    // Its own alone: one birth of many costs no more for the metrics of the others.
+    for (const alias of birth.aliases)
+      if (this.byAlias.get(alias)?.device === device) this.byAlias.delete(alias);
   }
 
   byAliasOf(alias: string): KnownMetric | undefined {
@@ -41,42 +63,60 @@ class NodeState {
   }
 
   datatypeOf(device: string, name: string): number | undefined {
-    return this.byName.get(device)?.get(name)?.datatype;
+    return this.births.get(device)?.names.get(name)?.datatype;
   }
 }
 
-/** The births of all edge nodes that were heard of. Bounded: the node heard of first is forgotten first. */
+/**
+ * The births of all edge nodes that were heard of. Bounded: of too many nodes the one heard of first is forgotten first, of
+ * too many metrics the node that has most.
+ */
 export class SparkplugState {
   private readonly nodes = new Map<string, NodeState>();
+  /** Metrics and devices of all nodes. */
+  size = 0;
 
   node(key: string): NodeState | undefined {
     return this.nodes.get(key);
   }
 
-  /** A node's own birth ends all that was known of it: its devices are born again, with new aliases. */
-  nodeBirth(key: string): NodeState {
-    const state = new NodeState();
-    this.nodes.delete(key);
-    this.add(key, state);
-    return state;
+  /**
+   * The birth of a node, or of a device of it. A node's own ends all that was known of it: its devices are born again, with
+   * new aliases. A device's may come first after a restart.
+   */
+  birth(key: string, device: string, metrics: readonly SparkplugMetric[]): NodeState {
+    if (device === '') this.remove(key);
+    const node = this.nodeOrNew(key);
+    const before = node.size;
+    node.birth(device, metrics);
+    // An address that is too long is not kept.
+    if (this.nodes.has(key)) this.size += node.size - before;
+    while (this.size > MAX_METRICS) this.removeLargest();
+    return node;
   }
 
-  /** The node, known or not: a device's birth may come first after a restart. */
+  /** The node, known or not. */
   nodeOrNew(key: string): NodeState {
     const known = this.nodes.get(key);
     if (known !== undefined) return known;
     const state = new NodeState();
-    this.add(key, state);
+    if (key.length > MAX_ADDRESS_CHARS) return state;
+    if (this.nodes.size >= MAX_NODES) {
+      const [oldest] = this.nodes.keys();
+      if (oldest !== undefined) this.remove(oldest);
+    }
+    this.nodes.set(key, state);
     return state;
   }
 
-  private add(key: string, state: NodeState): void {
-    if (this.nodes.size >= MAX_NODES) {
-      const [oldest] = this.nodes.keys();
-      if (oldest !== undefined) this.nodes.delete(oldest);
-    }
-    this.nodes.set(key, state);
+  private removeLargest(): void {
+    let largest = '';
+    for (const [key, { size }] of this.nodes) if (size > (this.nodes.get(largest)?.size ?? -1)) largest = key;
+    this.remove(largest);
+  }
+
+  private remove(key: string): void {
+    this.size -= this.nodes.get(key)?.size ?? 0;
+    this.nodes.delete(key);
   }
 }
-
-export type { NodeState };

@@ -115,10 +115,8 @@ class SparkplugCodec implements Codec {
   }
 
   private learn(address: Address, { metrics }: SparkplugPayload): void {
-    const key = `${address.group}/${address.node}`;
-    const node = address.device === '' ? this.state.nodeBirth(key) : this.state.nodeOrNew(key);
+    const node = this.state.birth(`${address.group}/${address.node}`, address.device, metrics);
     if (address.device === '') node.bdSeq = bdSeqOf({ metrics });
-    node.birth(address.device, metrics);
   }
 
   private records(address: Address, payload: SparkplugPayload, context: MessageContext): Payload {
