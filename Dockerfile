@@ -14,7 +14,8 @@ COPY sql sql
 RUN npm run build
 
 FROM node:22-bookworm-slim
-ENV NODE_ENV=production
+# MALLOC_ARENA_MAX: as in systemd/fieldwatch.service.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force

@@ -12,11 +12,12 @@ export class Child<Job extends object, Report> {
   readonly #reports: Report[] = [];
   #wake: () => void = () => undefined;
 
-  constructor(name: string, releasers: Releasers) {
+  constructor(name: string, releasers: Releasers, env: Readonly<Record<string, string>> = {}) {
     this.#name = name;
     const entry = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
     this.#process = fork(entry, [], {
       execArgv: [],
+      env: { ...process.env, ...env },
       serialization: 'advanced', // NaN and undefined survive
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -155,6 +155,11 @@ describe('Dockerfile', () => {
     ),
   );
 
+  test('and the unit keep malloc from holding memory for each thread', () => {
+    expect(env['MALLOC_ARENA_MAX']).toBe('2');
+    expect(text('systemd/fieldwatch.service')).toContain('\nEnvironment=MALLOC_ARENA_MAX=2\n');
+  });
+
   test('ends as a user without rights, without development or optional dependencies, without scripts', () => {
     expect(values('USER')).toEqual(['node']);
     const installs = lines.flatMap((line) => line.match(/npm ci[^&]*/g) ?? []);
