@@ -170,6 +170,19 @@ test('a dimension that was added divides nothing more after the remedy', async (
   await mend(finding);
 });
 
+test('watermarks that were pushed into the future', async () => {
+  await db.sql(
+    `UPDATE _timescaledb_catalog.continuous_aggs_watermark SET watermark = watermark + 30 * 86400000000::bigint`,
+  );
+  const findings = await db.verify();
+  expect(findings).toMatchObject(
+    ['sensor_hourly_agg', 'sensor_daily_agg'].map((name) => ({
+      ...{ check: 'refresh', subject: `${name} refresh`, verdict: 'mismatched', severity: 'warning' },
+    })),
+  );
+  for (const finding of findings) await mend(finding);
+});
+
 describe('what does not outlast a crash', () => {
   const unlogged = async (table: string) => {
     await db.sql(`ALTER TABLE ${table} SET UNLOGGED`);

@@ -14,6 +14,7 @@ import type { Finding } from '../finding.ts';
 import { policyName } from '../plan.ts';
 import { flagOf, optionalNumber, optionalText, textOf } from '../row.ts';
 import { heldQuery, refreshSteps } from '../slices.ts';
+import { interval, literal, qualified } from '../statement.ts';
 
 const CHECK = 'refresh';
 
@@ -28,7 +29,9 @@ export const refreshCheck: PolicyCheck = {
   judge: (plan, facts, answers) =>
     refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
       const row = answers[index]?.[0];
-      return row === undefined || !flagOf(row, 'behind') ? [] : [judge(aggregate, row)];
+      if (row === undefined) return [];
+      if (flagOf(row, 'ahead')) return [judgeAhead(aggregate, row, facts.server.schema)];
+      return flagOf(row, 'behind') ? [judge(aggregate, row)] : [];
     }),
   repair: {
     queries: (plan, facts) => refreshedAggregates(plan, facts).map(heldQuery),
@@ -36,6 +39,7 @@ export const refreshCheck: PolicyCheck = {
       refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
         const [row, subject] = [answers[index]?.[0], policyName(aggregate.policy)];
         if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
+        if (flagOf(row, 'ahead')) return [];
         // From the watermark on, or all that the source holds where there is none: history is filled in too.
         const range = { from: optionalNumber(row, 'watermark_us') ?? 0, until: Number.MAX_SAFE_INTEGER };
         return refreshSteps({ check: CHECK, subject }, aggregate, [range], details[index] ?? []);
@@ -48,12 +52,18 @@ function query(aggregate: RefreshedAggregate): string {
   // Twice the window's start: where it is, and as what keeps the chunks before it out of the plan.
   const from = [notBefore(aggregate.startOffset), windowStart(aggregate), 'b.watermark'];
   const missing = sourceHasRows(relation, from, ['b.target']);
+  // No refresh moves a watermark beyond the last bucket; readings of the future have theirs.
+  const width = interval(relation.bucket);
+  const time = `a.${relation.timeColumn}`;
+  const reached = `EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.name} a
+    WHERE a.sensor_id = s.id AND ${time} >= now() AND ${time} >= b.watermark - ${width} LIMIT 1) found)`;
   return `WITH ${aggregateCte(relation)},
 b AS (SELECT CASE WHEN watermark <= ${NEVER_REFRESHED} THEN '-infinity'::timestamptz
     ELSE _timescaledb_functions.to_timestamp(watermark) END AS watermark, ${windowEnd(aggregate)} AS target FROM agg)
 SELECT nullif(b.watermark, '-infinity')::text AS watermark,
   _timescaledb_functions.to_unix_microseconds(nullif(b.watermark, '-infinity'))::float8 AS watermark_us, b.target::text AS target,
-  CASE WHEN b.watermark >= b.target THEN false ELSE ${missing} END AS behind
+  CASE WHEN b.watermark >= b.target THEN false ELSE ${missing} END AS behind,
+  CASE WHEN b.watermark <= now() + ${width} THEN false ELSE NOT ${reached} END AS ahead
 FROM b`;
 }
 
@@ -67,5 +77,16 @@ function judge({ policy }: RefreshedAggregate, row: CatalogRow): Finding {
     expected: `source rows before ${textOf(row, 'target')} are aggregated`,
     actual: watermark === undefined ? 'never refreshed' : `aggregated until ${watermark}`,
     remedy: `\`fieldwatch policies repair --only ${CHECK}\`, and see why the job does not run: \`fieldwatch policies show\``,
+  };
+}
+
+function judgeAhead({ relation, policy }: RefreshedAggregate, row: CatalogRow, schema: string): Finding {
+  const view = qualified(schema, relation.name);
+  const last = `coalesce(_timescaledb_functions.to_unix_microseconds(max(${relation.timeColumn}) + ${interval(relation.bucket)}), ${NEVER_REFRESHED})`;
+  return {
+    ...{ check: CHECK, subject: policyName(policy), verdict: 'mismatched', severity: 'warning' },
+    expected: 'a watermark that is not beyond the last bucket',
+    actual: `the watermark is ${textOf(row, 'watermark')}: whether the aggregate is as far as it should be does not show, and a real-time view leaves out what is not yet aggregated`,
+    remedy: `as superuser: UPDATE _timescaledb_catalog.continuous_aggs_watermark SET watermark = (SELECT ${last} FROM ${view}) WHERE mat_hypertable_id = (SELECT mat_hypertable_id FROM _timescaledb_catalog.continuous_agg WHERE user_view_schema = ${literal(schema)} AND user_view_name = ${literal(relation.name)}); -- then \`fieldwatch policies verify\` again`,
   };
 }
