@@ -1,7 +1,9 @@
 import type { Config } from '../config/index.ts';
+import { EarlyArrivals } from '../core/early-arrivals.ts';
 import type { ReadingStore } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
 import { BatchWriter, type AlertEvaluator } from '../services/batch-writer.ts';
+import type { ClockMonitor } from '../services/clock-monitor.ts';
 import { DeadLetterBudget } from '../services/dead-letter-budget.ts';
 import { DatabaseStart } from '../services/database-start.ts';
 import type { Housekeeping } from '../services/housekeeping.ts';
@@ -49,6 +51,7 @@ interface House {
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   readonly deadLetters: DeadLetterBudget;
+  readonly earlyArrivals: EarlyArrivals;
   /** The store, with somebody told of what comes too late for the refresh policies. */
   readonly stored: (store: ReadingStore) => ReadingStore;
   readonly spool: OpenSpool | undefined;
@@ -65,10 +68,10 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const house = await makeHouse(parts, deps);
   const { live, servers, registry, scheduling, notifying, spool, ledger, deadLetters } = house;
   const writer = makeWriter(parts, deps, house);
-  const start = startOf(parts, house, writer);
+  const clockMonitor = monitorClock(parts, house.database, house.earlyArrivals);
+  const start = startOf(parts, house, writer, clockMonitor);
   if (spool === undefined) await start.now();
   else await spool.start(start);
-  const clockMonitor = monitorClock(parts, house.database);
   // Before the first message is stamped, where the database is there to say what time it is.
   if (start.done) await clockMonitor.start();
   else void clockMonitor.start();
@@ -123,6 +126,7 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const house = {
     ...{ live, servers, database, registry, notifying, alerting, telling, duty, ledger, watch, stored },
     deadLetters,
+    earlyArrivals: new EarlyArrivals(parts.clock.nowMs()),
   };
   const spool = folder && (await openSpooling(parts, house, folder));
   releasers.add('alerting', () => alerting.stop());
@@ -169,10 +173,12 @@ function makeWriter(parts: Parts, deps: AppDeps, house: House): BatchWriter {
 }
 
 /** All that a start needs the database for, in order. */
-function startOf(parts: Parts, house: House, writer: BatchWriter): DatabaseStart {
+function startOf(parts: Parts, house: House, writer: BatchWriter, clockMonitor: ClockMonitor): DatabaseStart {
   const { database, registry, alerting, duty, spool, notifying, housekeeping, lateRefresh, scheduling } =
     house;
   const run = async (signal: AbortSignal) => {
+    // Before anything drains that was stamped without the server's clock.
+    await clockMonitor.compare();
     await prepareDatabase(parts, database);
     signal.throwIfAborted();
     await registry.load();

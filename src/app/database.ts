@@ -16,6 +16,7 @@ import {
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
+import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import type { ReadingStore } from '../ports.ts';
 import { ClockMonitor } from '../services/clock-monitor.ts';
@@ -69,14 +70,18 @@ export function probeDatabase({ clock, releasers }: Parts, { pool }: Database): 
 }
 
 /** Compares the clock of the database server with this system's, and corrects the daemon's by it. */
-export function monitorClock({ clock, logger, metrics, releasers }: Parts, { pool }: Database): ClockMonitor {
+export function monitorClock(
+  { clock, logger, metrics, releasers }: Parts,
+  { pool }: Database,
+  earlyArrivals: EarlyArrivals,
+): ClockMonitor {
   const serverMs = async () => {
     const { rows } = await pool.query<{ ms: number }>(
       'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms',
     );
     return rows[0]?.ms ?? Number.NaN;
   };
-  const monitor = new ClockMonitor({ clock, serverMs, logger, metrics });
+  const monitor = new ClockMonitor({ clock, serverMs, earlyArrivals, logger, metrics });
   releasers.add('clock monitor', () => monitor.stop());
   return monitor;
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openSpool } from '../adapters/spool/level-spool.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
+import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { intervalMs } from '../core/policy/interval.ts';
 import { SPOOL_LANES, type ReadingStore, type Spool, type SpooledRecord } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
@@ -29,6 +30,7 @@ export interface SpoolEnds {
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   readonly deadLetters: DeadLetterBudget;
+  readonly earlyArrivals: EarlyArrivals;
   /** The configuration as it is now: a reload may change when readings are late. */
   readonly live: Live;
   /** Stands between the spool and its store. */
@@ -54,7 +56,7 @@ export class OpenSpool {
 
   constructor(parts: Parts, ends: SpoolEnds, spool: Spool, store: ReadingStore) {
     const { config, clock, logger, metrics } = parts;
-    const { telling: alerting, registry, watch, ledger, deadLetters } = ends;
+    const { telling: alerting, registry, watch, ledger, deadLetters, earlyArrivals } = ends;
     this.parts = parts;
     this.ends = ends;
     const lateAfterMs = () => lateAfter(ends.live.config);
@@ -63,7 +65,7 @@ export class OpenSpool {
     this.settling = new Settling(
       { lateAfterMs },
       {
-        ...{ spool, store, registry, watch, clock, logger, deadLetters },
+        ...{ spool, store, registry, watch, clock, earlyArrivals, logger, deadLetters },
         onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),
         onAlertsSettled: (record) => this.alertsSettled(record),
       },

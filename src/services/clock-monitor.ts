@@ -1,3 +1,4 @@
+import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import type { Clock, Gauge, Logger, Metrics, Timer } from '../ports.ts';
 import type { Millis } from '../core/reading.ts';
 
@@ -11,6 +12,8 @@ export interface ClockMonitorDeps {
   readonly clock: MonitoredClock;
   /** The database server's wall clock; rejects when the database is away. */
   readonly serverMs: () => Promise<Millis>;
+  /** Stamped before the first comparison. */
+  readonly earlyArrivals?: EarlyArrivals | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -52,7 +55,7 @@ export class ClockMonitor {
 
   /** Compares at once, and from then on regularly. Never rejects. */
   async start(): Promise<void> {
-    await this.#look();
+    await this.compare();
     if (!this.#stopped) this.#timer = this.#deps.clock.after(EVERY_MS, () => void this.start());
   }
 
@@ -61,7 +64,8 @@ export class ClockMonitor {
     this.#timer?.cancel();
   }
 
-  async #look(): Promise<void> {
+  /** Compares now. Never rejects. */
+  async compare(): Promise<void> {
     const { clock } = this.#deps;
     this.#noticeSetting();
     const beforeMs = clock.monotonicMs();
@@ -80,7 +84,8 @@ export class ClockMonitor {
   }
 
   #decide(nowMs: Millis, differenceMs: number, isWrong: boolean): void {
-    const { clock, logger } = this.#deps;
+    const { clock, earlyArrivals, logger } = this.#deps;
+    earlyArrivals?.settle(clock.systemMs(), isWrong ? differenceMs : 0);
     const was = this.#differenceMs;
     clock.correct(isWrong ? nowMs : undefined);
     this.#differenceMs = isWrong ? differenceMs : undefined;
@@ -102,8 +107,9 @@ export class ClockMonitor {
     const last = this.#last;
     this.#last = now;
     const movedMs = now.systemMs - last.systemMs - (now.monotonicMs - last.monotonicMs);
-    if (Math.abs(movedMs) > SET_BEYOND_MS)
-      this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was set');
+    if (Math.abs(movedMs) <= SET_BEYOND_MS) return;
+    this.#deps.earlyArrivals?.clockSet(now.systemMs - movedMs, now.systemMs);
+    this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was set');
   }
 
   #reading(): { readonly systemMs: Millis; readonly monotonicMs: number } {

@@ -1,13 +1,16 @@
 import { joinable, joined } from '../core/alert/join.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch, type DutyEpoch } from '../core/alert/model.ts';
 import { withoutGone } from '../core/alert/moved-sensors.ts';
+import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import type { Micros } from '../core/reading.ts';
 import type {
   Clock,
   Logger,
   ReadingStore,
   Spool,
   SpoolAmount,
+  SpooledReading,
   SpooledRecord,
   StoreOutcome,
 } from '../ports.ts';
@@ -35,6 +38,8 @@ export interface SettlingDeps {
   /** A connection of its own: what drains must not stand in the way of what arrives. */
   readonly store: ReadingStore;
   readonly clock: Clock;
+  /** Gives what was stamped before the first contact with the database its right time. */
+  readonly earlyArrivals?: EarlyArrivals | undefined;
   readonly logger: Logger;
   readonly watch: StoreWatch;
   readonly deadLetters?: DeadLetterBudget | undefined;
@@ -225,7 +230,8 @@ export class Settling {
     const batch = new IntakeBatch(clock.monotonicMs(), deadLetters);
     for (const { readings, deadLetters: letters } of records) {
       for (const reading of readings) {
-        const { key: device, timeUs, location, metrics, message, receivedAtMs } = reading;
+        const { key: device, location, metrics, message, receivedAtMs } = reading;
+        const timeUs = this.timeOf(reading);
         const isLate = timeUs < horizonUs;
         const row = { device, timeUs, location, metrics };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
@@ -235,6 +241,11 @@ export class Settling {
     }
     if (late.rows === 0) return { records, batches: [batch], late: false, duty };
     return { records, batches: [late, batch], late: true, duty };
+  }
+
+  /** Only what has no time of its own was stamped. */
+  private timeOf({ timeUs, message }: SpooledReading): Micros {
+    return timeUs === message.arrivalUs ? (this.deps.earlyArrivals?.corrected(timeUs) ?? timeUs) : timeUs;
   }
 
   /** True once it is done, or set aside; rejects while it is worth another attempt. */
