@@ -9,7 +9,8 @@ import { Mosquitto } from '../support/mosquitto.ts';
 import { rounds } from '../support/rounds.ts';
 import { describeWith } from '../support/tools.ts';
 
-const SENSORS = rounds(1500, 4000);
+/** More than a slice of 2,000. */
+const SENSORS = rounds(2200, 4000);
 
 describeWith('mosquitto')('many sensors that are silent', () => {
   let database: TestDatabase;

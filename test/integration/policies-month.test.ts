@@ -10,7 +10,6 @@ import { FakeCron } from '../support/fake-cron.ts';
 import { RecordingMetrics } from '../support/fakes.ts';
 import { planWith } from '../support/policy-plan.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
-import { rounds } from '../support/rounds.ts';
 import { describeEmbedded } from '../support/server-db.ts';
 import { openSimulatedDatabase, type SimulatedDatabase } from '../support/simulated-db.ts';
 
@@ -20,7 +19,7 @@ const DAYS = 30;
 /** Within the refresh window of three days: a longer absence of the scheduler leaves hours that nobody aggregates. */
 const STEP_DAYS = 2;
 /** One reading a minute of each: 1,440 rows per sensor and chunk. */
-const SENSORS = rounds(4, 8);
+const SENSORS = 8;
 
 /** What sensors send: a day's curve and noise, in steps of 0.1; battery and signal in whole steps. */
 const curve = (middle: string, swing: number, noise: number) =>

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { readFile } from 'node:fs/promises';
 import { createTransport, type Transporter } from 'nodemailer';
 import { messageOf } from '../../core/errors.ts';
@@ -101,7 +102,8 @@ export class SmtpSink implements NotificationSink {
       connectionTimeout: timeoutMs,
       greetingTimeout: timeoutMs,
       socketTimeout: timeoutMs,
-      tls: { servername: host, ...(ca === undefined ? {} : { ca }) },
+      // An address is no name for SNI (Node 26 refuses it); the certificate is compared with `host` either way.
+      tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca }) },
       ...(username === undefined ? {} : { auth: { user: username, pass: password } }),
     };
   }
