@@ -1,6 +1,6 @@
 import { openPublisher } from '../adapters/mqtt/publish-once.ts';
 import { errorFailure } from '../adapters/mqtt/failure.ts';
-import { requeueDeadLetters } from '../adapters/timescale/dead-letters.ts';
+import { requeueDeadLetters, type StoredDeadLetter } from '../adapters/timescale/dead-letters.ts';
 import { brokerUrl, mqttOptions } from '../app/options.ts';
 import { loadConfig, type Config } from '../config/index.ts';
 import { counted } from '../core/counted.ts';
@@ -77,9 +77,9 @@ async function retry(cli: Cli, ids: readonly string[], options: RetryOptions): P
       const found = await lettersToRetry(db, { ...range, ids: wanted, reason, topic, limit });
       const again = options.again === true;
       const sendable = found.filter(({ truncated, requeued }) => !truncated && (again || !requeued));
-      const published = options.yes === true ? await publishAll(db, config, sendable, again) : undefined;
-      report(cli, options, { found, sendable, published });
-      return 0;
+      const outcome = options.yes === true ? await publishAll(db, config, sendable, again) : undefined;
+      report(cli, options, { found, sendable, outcome });
+      return outcome === undefined || outcome.refused.size === 0 ? 0 : 1;
     },
     { refuseNewer: true },
   );
@@ -90,22 +90,45 @@ async function publishAll(
   config: Config,
   letters: readonly LetterToRetry[],
   again: boolean,
-): Promise<number> {
-  if (letters.length === 0) return 0;
+): Promise<Outcome> {
+  const refused = new Map<string, string>();
+  let taken = 0;
+  if (letters.length === 0) return { published: 0, refused };
   const url = brokerUrl(config);
   const publisher = await openPublisher(mqttOptions(config, url, []), url).catch((error: unknown) => {
     throw unreachable(url, error);
   });
   try {
-    return await requeueDeadLetters(
-      db,
-      letters.map(({ id }) => id),
-      ({ topic, payload }) => publisher.publish(topic, payload, { qos: 1, retain: false }),
-      again,
-    );
+    const publish = async ({ topic, payload }: StoredDeadLetter): Promise<boolean> => {
+      if (refused.has(topic)) return false;
+      try {
+        await publisher.publish(topic, payload, { qos: 1, retain: false, subscribed: true });
+      } catch (error) {
+        if (!(error instanceof FieldwatchError) || !OF_A_TOPIC.has(error.code)) throw error;
+        refused.set(topic, `${error.message}. ${error.remedy}`);
+        return false;
+      }
+      taken++;
+      return true;
+    };
+    const ids = letters.map(({ id }) => id);
+    return { published: await requeueDeadLetters(db, ids, publish, again), refused };
+  } catch (error) {
+    if (taken > 0 && error instanceof FieldwatchError)
+      error.message += ` (${counted(taken, 'dead letter')} of ${letters.length} published before)`;
+    throw error;
   } finally {
     await publisher.end();
   }
+}
+
+/** What the broker says of one topic, where the others may go. */
+const OF_A_TOPIC: ReadonlySet<string> = new Set(['PUBLISH_REFUSED', 'PUBLISH_UNHEARD']);
+
+interface Outcome {
+  readonly published: number;
+  /** By topic, why the broker did not take it. */
+  readonly refused: ReadonlyMap<string, string>;
 }
 
 function unreachable(url: string, error: unknown): FieldwatchError {
@@ -122,27 +145,28 @@ interface Retried {
   readonly found: readonly LetterToRetry[];
   readonly sendable: readonly LetterToRetry[];
   /** Undefined in a dry run. */
-  readonly published: number | undefined;
+  readonly outcome: Outcome | undefined;
 }
 
-function report(
-  cli: Cli,
-  { json, again, limit }: RetryOptions,
-  { found, sendable, published }: Retried,
-): void {
+function report(cli: Cli, { json, again, limit }: RetryOptions, { found, sendable, outcome }: Retried): void {
   const truncated = found.filter((letter) => letter.truncated).length;
   const before = again === true ? 0 : found.filter((letter) => !letter.truncated && letter.requeued).length;
   if (json === true) {
     const figures = { found: found.length, truncated, published_before: before };
-    const account = published === undefined ? { would_publish: sendable.length } : { published };
+    const account =
+      outcome === undefined
+        ? { would_publish: sendable.length }
+        : { published: outcome.published, refused: Object.fromEntries(outcome.refused) };
     return print(cli, JSON.stringify({ ...figures, ...account }));
   }
-  const letters = counted(published ?? sendable.length, 'dead letter');
+  const letters = counted(outcome?.published ?? sendable.length, 'dead letter');
   print(
     cli,
-    published === undefined ? `would publish ${letters} again; --yes does it` : `published ${letters} again`,
+    outcome === undefined ? `would publish ${letters} again; --yes does it` : `published ${letters} again`,
   );
   for (const [key, count] of [...groups(sendable)].slice(0, GROUPS)) print(cli, `  ${count} ${key}`);
+  for (const why of [...(outcome?.refused.values() ?? [])].slice(0, GROUPS))
+    print(cli, `  not taken: ${why}`);
   if (before > 0) print(cli, `  left out: ${before} published again before (--again takes them too)`);
   if (truncated > 0) print(cli, `  left out: ${truncated} of which only the beginning is kept`);
   if (found.length === limit) print(cli, '  the limit was reached, there may be more');

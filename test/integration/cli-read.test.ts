@@ -310,7 +310,7 @@ describe('dead letters', () => {
       came.push(`${topic} ${payload.toString()}`);
       if (topic === 'end') all();
     });
-    await client.subscribeAsync('#', { qos: 1 });
+    await client.subscribeAsync(['a/#', 'end'], { qos: 1 });
     const letter = (topic: string, reason: string, bytes: number | null) =>
       run(
         `INSERT INTO dead_letters (received_at, topic, payload, reason, payload_bytes) VALUES ($1, $2, 'abc', $3, $4)`,
@@ -319,6 +319,7 @@ describe('dead letters', () => {
     await letter('a/1', 'retry_me', null);
     await letter('a/2', 'retry_me', null);
     await letter('a/3', 'retry_me', 300_000);
+    await letter('b/1', 'unheard', null);
     await letter('sensor', 'merge_conflict', null);
     const retry = (...args: string[]) =>
       runCli(deadLettersCommand, ['retry', ...args], { env: { ...env, FIELDWATCH_MQTT_URL: broker.url } });
@@ -332,6 +333,8 @@ describe('dead letters', () => {
       expect((await retry('--topic', 'a/1', '--yes', '--json')).out).toContain('"published":1');
       expect((await retry('--reason', 'retry_me', '--yes')).out).toContain('published 1 dead letter again');
       expect((await retry('--reason', 'retry_me', '--yes')).out).toContain('2 published again before');
+      const unheard = await retry('--topic', 'b/1', '--yes');
+      expect([unheard.code, unheard.out]).toEqual([1, expect.stringContaining('subscribed to "b/1"')]);
       // The broker has them all before this one.
       await client.publishAsync('end', '', { qos: 1 });
       await ended;
@@ -343,7 +346,7 @@ describe('dead letters', () => {
     } finally {
       await client.endAsync(true);
       await broker.stop();
-      await run(`DELETE FROM dead_letters WHERE reason IN ('retry_me', 'merge_conflict')`);
+      await run(`DELETE FROM dead_letters WHERE reason IN ('retry_me', 'unheard', 'merge_conflict')`);
     }
   });
 

@@ -418,7 +418,7 @@ describe('dead letters', () => {
     const sha256 = createHash('sha256').update(payload).digest('hex');
     expect(cut).toMatchObject([{ payload: payload.subarray(0, 1000), payload_bytes: 300_000, sha256 }]);
     const sent: unknown[] = [];
-    const requeued = requeueDeadLetters(pool, [cut[0]?.id ?? ''], async (each) => void sent.push(each));
+    const requeued = requeueDeadLetters(pool, [cut[0]?.id ?? ''], async (each) => sent.push(each) > 0);
     await expect(requeued).rejects.toMatchObject({ code: 'DEAD_LETTER_TRUNCATED' });
     expect(sent).toEqual([]);
   });
@@ -431,12 +431,24 @@ describe('dead letters', () => {
     const count = await requeueDeadLetters(
       pool,
       [row?.id ?? '', nobody],
-      async ({ payload }) => void sent.push(payload),
+      async ({ payload }) => sent.push(payload) > 0,
     );
     expect([count, sent]).toEqual([1, [Buffer.from(letter.payload)]]);
     expect(await db.rows('SELECT 1 FROM dead_letters WHERE requeued_at IS NULL')).toEqual([]);
-    expect(await requeueDeadLetters(pool, [row?.id ?? ''], async () => {})).toBe(0);
-    expect(await requeueDeadLetters(pool, [row?.id ?? ''], async () => {}, true)).toBe(1);
+    const [id, yes] = [[row?.id ?? ''], async () => true];
+    expect(await requeueDeadLetters(pool, id, yes)).toBe(0);
+    expect(await requeueDeadLetters(pool, id, yes, true)).toBe(1);
+    expect(await requeueDeadLetters(pool, id, async () => false, true)).toBe(0);
+    // While one does it, no other does.
+    const other = createPool({ url: db.url }, new QuietLogger());
+    const meanwhile = async () => {
+      await expect(requeueDeadLetters(await other, id, yes, true)).rejects.toMatchObject({
+        code: 'RETRY_RUNNING',
+      });
+      return true;
+    };
+    expect(await requeueDeadLetters(pool, id, meanwhile, true)).toBe(1);
+    await (await other).end();
   });
 });
 

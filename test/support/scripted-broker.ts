@@ -8,6 +8,8 @@ export interface BrokerScript {
   /** Codes of the SUBACK; undefined ends the connection, as brokers of the cloud do. */
   /** How many copies of a publish come back to the connection that subscribed to `filters`. */
   readonly echoes?: (topic: string, filters: readonly string[]) => number;
+  /** Reason code of the PUBACK for a topic. */
+  readonly puback?: (topic: string) => number | 'hang-up' | 'silence';
   readonly subscribe?: (filters: readonly string[]) => readonly number[] | 'reset' | undefined;
 }
 
@@ -84,7 +86,10 @@ export class ScriptedBroker {
           granted: packet.unsubscriptions.map(() => 0),
         } as Packet);
       } else if (packet.cmd === 'publish' && packet.qos === 1) {
-        reply({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode: 0 });
+        const said = this.#script.puback?.(packet.topic) ?? 0;
+        if (said === 'hang-up') socket.destroy();
+        else if (said !== 'silence')
+          reply({ cmd: 'puback', messageId: packet.messageId ?? 0, reasonCode: said });
       } else if (packet.cmd === 'pingreq') reply({ cmd: 'pingresp' });
     });
     socket.on('data', (bytes) => parser.parse(bytes));

@@ -73,7 +73,7 @@ const CONNACK_REMEDIES: Readonly<Record<number, string>> = {
 
 export function connackFailure(code: number): Failure {
   const kind = CONNACK_KINDS[code] ?? 'refused';
-  const reason = `the broker refused the connection: ${nameOf(code)}`;
+  const reason = `the broker refused the connection: ${reasonName(code)}`;
   return { ...failure(kind, reason, CONNACK_REMEDIES[code] ?? REMEDIES[kind]), code };
 }
 
@@ -115,7 +115,7 @@ export function unanswered(cause: Failure | undefined, known: Unanswered): Failu
 export function disconnectFailure(code: number): Failure {
   if (code === 142) return failure('taken_over', 'another client took over the session');
   if (code === 141) return failure('keepalive', 'the broker missed our pings');
-  return failure('broker_closed', `the broker ended the connection: ${nameOf(code)}`);
+  return failure('broker_closed', `the broker ended the connection: ${reasonName(code)}`);
 }
 
 /** OpenSSL met something else than a TLS record: the port speaks plain MQTT (or HTTP). */
@@ -163,7 +163,8 @@ function isPlainPort(code: string, message: string): boolean {
   return (PLAIN_PORT_CODE.has(code) || code === 'ECONNRESET') && PLAIN_PORT_TEXT.test(message);
 }
 
-function nameOf(code: number): string {
+/** A reason code of MQTT 5 with its name. */
+export function reasonName(code: number): string {
   const name: string | undefined = ReasonCodes[code as keyof typeof ReasonCodes];
   return name === undefined ? `code ${code}` : `${name} (${code})`;
 }

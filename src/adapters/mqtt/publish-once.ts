@@ -1,20 +1,37 @@
 import { randomBytes } from 'node:crypto';
-import mqtt from 'mqtt';
+import mqtt, { type MqttClient } from 'mqtt';
+import { FieldwatchError } from '../../core/errors.ts';
 import { buildConnectOptions } from './connect-options.ts';
+import { reasonName } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
 
 export interface PublishOptions {
   readonly qos: 0 | 1;
   readonly retain: boolean;
+  /** A session must be subscribed to it. Default false. */
+  readonly subscribed?: boolean;
 }
+
+const ACK_TIMEOUT_MS = 10_000;
+/** MQTT 5, 3.4.2.1: the broker has taken the message and no session was there to get it. */
+const NO_SUBSCRIBERS = 0x10;
 
 /** A connection that only publishes, with a client id of its own, beside a daemon that runs: for commands. */
 export interface Publisher {
+  /**
+   * Resolves when the broker has taken it (at QoS 0, when it is sent). Rejects with BROKER_UNREACHABLE where the connection ends
+   * or the broker is silent first, PUBLISH_REFUSED where it says no, and with `subscribed` PUBLISH_UNHEARD where the broker
+   * says that no subscription matches the topic (brokers may say so with MQTT 5).
+   */
   publish(topic: string, payload: string | Buffer, options: PublishOptions): Promise<void>;
   end(): Promise<void>;
 }
 
-export async function openPublisher(options: MqttSourceOptions, url: string): Promise<Publisher> {
+export async function openPublisher(
+  options: MqttSourceOptions,
+  url: string,
+  ackTimeoutMs = ACK_TIMEOUT_MS,
+): Promise<Publisher> {
   const clientId = `${options.clientId.slice(0, 40)}-cli-${randomBytes(4).toString('hex')}`;
   const own = { ...options, clientId, sessionExpiryS: 0, statusTopic: undefined };
   const client = await mqtt.connectAsync(
@@ -22,11 +39,78 @@ export async function openPublisher(options: MqttSourceOptions, url: string): Pr
     { ...(await buildConnectOptions(own, url)), clean: true },
     false,
   );
-  return {
-    publish: async (topic, payload, how) => void (await client.publishAsync(topic, payload, how)),
-    end: () => client.endAsync(true),
+  let code = 0;
+  client.on('packetreceive', (packet) => {
+    if (packet.cmd === 'puback') code = packet.reasonCode ?? 0;
+  });
+  // Each publish has its own listener; without one here an error between two of them would end the process.
+  client.on('error', () => undefined);
+  const publish: Publisher['publish'] = async (topic, payload, { subscribed = false, ...how }) => {
+    code = 0;
+    await settled(client.publishAsync(topic, payload, how), { client, url, topic, ackTimeoutMs });
+    if (subscribed && code === NO_SUBSCRIBERS) throw unheard(topic);
   };
+  return { publish, end: () => client.endAsync(true) };
 }
+
+interface Publishing {
+  readonly client: MqttClient;
+  readonly url: string;
+  readonly topic: string;
+  readonly ackTimeoutMs: number;
+}
+
+/** MQTT.js leaves a publish unsettled when the connection ends, and waits for an acknowledgement for ever. */
+async function settled(
+  published: Promise<unknown>,
+  { client, url, topic, ackTimeoutMs }: Publishing,
+): Promise<void> {
+  let stop = () => {};
+  const broken = new Promise<never>((_, reject) => {
+    const lost = () => reject(gone(url, 'the connection ended before the broker had acknowledged'));
+    const late = () => reject(gone(url, `no acknowledgement within ${ackTimeoutMs / 1000} s`));
+    const timer = setTimeout(late, ackTimeoutMs);
+    client.once('close', lost);
+    stop = () => {
+      clearTimeout(timer);
+      client.off('close', lost);
+    };
+    if (!client.connected) lost();
+  });
+  try {
+    await Promise.race([published, broken]);
+  } catch (error) {
+    throw error instanceof FieldwatchError ? error : refused(topic, error as Error & { code?: unknown });
+  } finally {
+    stop();
+    published.catch(() => undefined);
+  }
+}
+
+const gone = (url: string, what: string) =>
+  new FieldwatchError(`cannot publish to ${new URL(url).host}: ${what}`, {
+    code: 'BROKER_UNREACHABLE',
+    kind: 'transient',
+    remedy: 'See the log of the broker: brokers end a connection that publishes more than they take.',
+  });
+
+const refused = (topic: string, error: Error & { code?: unknown }) =>
+  new FieldwatchError(
+    `the broker refuses a message to ${JSON.stringify(topic)}: ${typeof error.code === 'number' ? reasonName(error.code) : error.message}`,
+    {
+      code: 'PUBLISH_REFUSED',
+      kind: 'config',
+      cause: error,
+      remedy: 'Give the user of mqtt.username the right to publish to this topic.',
+    },
+  );
+
+const unheard = (topic: string) =>
+  new FieldwatchError(`no session at the broker is subscribed to ${JSON.stringify(topic)}`, {
+    code: 'PUBLISH_UNHEARD',
+    kind: 'config',
+    remedy: 'Start the daemon with a route for this topic first.',
+  });
 
 export async function publishOnce(
   options: MqttSourceOptions,

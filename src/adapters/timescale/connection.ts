@@ -39,7 +39,12 @@ export const DEFAULT_TIMEOUTS = {
 } as const;
 
 /** First key of every advisory lock of ours; the second tells the schemas of one database apart. */
-const LOCK_CLASS = { migrate: 0x66770001, scheduler: 0x66770002, late: 0x66770003 } as const;
+const LOCK_CLASS = {
+  migrate: 0x66770001,
+  scheduler: 0x66770002,
+  late: 0x66770003,
+  retry: 0x66770004,
+} as const;
 export type LockPurpose = keyof typeof LOCK_CLASS;
 export const lockKey = (purpose: LockPurpose): string =>
   `${LOCK_CLASS[purpose]}, hashtext(coalesce(current_schema(), ''))`;

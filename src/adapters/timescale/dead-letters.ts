@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { DeadLetter } from '../../ports.ts';
+import { lockKey } from './connection.ts';
 import { judge } from './errors.ts';
 import { refuseMissing } from './relied-on.ts';
 import type { Work } from './session.ts';
@@ -123,17 +124,35 @@ const MAX_IDS = 10_000;
 
 /**
  * Hands each dead letter to `publish` (the broker), oldest first, and notes that it was. A letter is noted before the
- * next is published: an interruption repeats at most one. Returns how many there were; unknown ids are left out, and without
- * `again` those that were published before, by another run at the same time as well. Rejects with DEAD_LETTER_TRUNCATED, and
- * publishes nothing, where the payload of one is not whole.
+ * next is published: an interruption repeats at most one. What `publish` answers with false stays as it is. Returns how many were
+ * published; unknown ids are left out, and without `again` those that were published before. Rejects with RETRY_RUNNING while
+ * another connection does this, and with DEAD_LETTER_TRUNCATED where the payload of one is not whole; then nothing is published.
+ * `db` is one connection: the lock is its own.
  */
 export async function requeueDeadLetters(
   db: Db,
   wanted: readonly string[],
-  publish: (letter: StoredDeadLetter) => Promise<void>,
+  publish: (letter: StoredDeadLetter) => Promise<boolean>,
   again = false,
 ): Promise<number> {
   const ids = wanted.slice(0, MAX_IDS);
+  const key = lockKey('retry');
+  const lock = await db.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(${key}) AS held`, []);
+  if (lock.rows[0]?.held !== true) throw retryRunning();
+  try {
+    return await requeue(db, ids, publish, again);
+  } finally {
+    // On a connection that broke it is free already.
+    await db.query(`SELECT pg_advisory_unlock(${key})`, []).catch(() => undefined);
+  }
+}
+
+async function requeue(
+  db: Db,
+  ids: readonly string[],
+  publish: (letter: StoredDeadLetter) => Promise<boolean>,
+  again: boolean,
+): Promise<number> {
   const cut = await db.query<{ id: string }>(
     'SELECT id FROM dead_letters WHERE id = ANY ($1::uuid[]) AND payload_bytes IS NOT NULL LIMIT 1',
     [ids],
@@ -154,12 +173,19 @@ export async function requeueDeadLetters(
     );
     const [letter] = rows;
     if (letter === undefined) continue;
-    await publish(letter);
+    if (!(await publish(letter))) continue;
     await db.query('UPDATE dead_letters SET requeued_at = now() WHERE id = $1::uuid', [id]);
     count++;
   }
   return count;
 }
+
+const retryRunning = () =>
+  new FieldwatchError('dead letters are being published again by another command', {
+    code: 'RETRY_RUNNING',
+    kind: 'transient',
+    remedy: 'Wait for its end, then look at what is left: the same command without --yes.',
+  });
 
 const truncatedLetter = (id: string) =>
   new FieldwatchError(`only the beginning of the payload of dead letter ${id} is kept`, {
