@@ -111,8 +111,7 @@ async function publishAll(
       taken++;
       return true;
     };
-    const ids = letters.map(({ id }) => id);
-    return { published: await requeueDeadLetters(db, ids, publish, again), refused };
+    return { published: await requeueDeadLetters(db, letters, publish, again), refused };
   } catch (error) {
     if (taken > 0 && error instanceof FieldwatchError)
       error.message += ` (${counted(taken, 'dead letter')} of ${letters.length} published before)`;

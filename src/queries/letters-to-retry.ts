@@ -4,7 +4,7 @@ import type { Db, Limited, TimeRange } from './db.ts';
 const NO_MESSAGE = 'merge_conflict';
 
 export const text = `
-SELECT d.id, d.topic, d.reason, d.payload_bytes IS NOT NULL AS truncated, d.requeued_at IS NOT NULL AS requeued
+SELECT d.id, d.received_at::text AS "receivedAt", d.topic, d.reason, d.payload_bytes IS NOT NULL AS truncated, d.requeued_at IS NOT NULL AS requeued
 FROM dead_letters d
 WHERE d.received_at >= $1::timestamptz AND d.received_at < $2::timestamptz AND d.reason <> '${NO_MESSAGE}'
   AND ($3::uuid[] IS NULL OR d.id = ANY ($3)) AND ($4::text IS NULL OR d.reason = $4) AND ($5::text IS NULL OR d.topic = $5)
@@ -12,7 +12,10 @@ ORDER BY d.received_at, d.id
 LIMIT $6`;
 
 export interface LetterToRetry {
+  /** Messages that are the same have the same id: with the time it names one row. */
   readonly id: string;
+  /** As the database writes it, with its microseconds. */
+  readonly receivedAt: string;
   readonly topic: string;
   readonly reason: string;
   /** Only the beginning of its payload is kept. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
 import { createPool } from '../../src/adapters/timescale/pool.ts';
-import { requeueDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
+import { requeueDeadLetters, type DeadLetterKey } from '../../src/adapters/timescale/dead-letters.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import { alertsSchema } from '../../src/config/schema/alerts.ts';
 import type { AlertNotification, AlertRow, AlertStateRow } from '../../src/core/alert/model.ts';
@@ -412,42 +412,62 @@ describe('dead letters', () => {
     expect(await db.rows('SELECT count(*)::int AS n FROM dead_letters WHERE payload_bytes IS NULL')).toEqual([
       { n: 1500 },
     ]);
-    const cut = await db.rows<{ id: string }>(
-      `SELECT id, payload, payload_bytes, encode(payload_sha256, 'hex') AS sha256 FROM dead_letters WHERE payload_bytes IS NOT NULL`,
+    const cut = await db.rows<DeadLetterKey>(
+      `SELECT id, received_at::text AS "receivedAt", payload, payload_bytes, encode(payload_sha256, 'hex') AS sha256 FROM dead_letters WHERE payload_bytes IS NOT NULL`,
     );
     const sha256 = createHash('sha256').update(payload).digest('hex');
     expect(cut).toMatchObject([{ payload: payload.subarray(0, 1000), payload_bytes: 300_000, sha256 }]);
     const sent: unknown[] = [];
-    const requeued = requeueDeadLetters(pool, [cut[0]?.id ?? ''], async (each) => sent.push(each) > 0);
+    const requeued = requeueDeadLetters(pool, cut, async (each) => sent.push(each) > 0);
     await expect(requeued).rejects.toMatchObject({ code: 'DEAD_LETTER_TRUNCATED' });
     expect(sent).toEqual([]);
   });
 
-  test('are requeued by id and noted, and not twice', async () => {
+  const NOBODY = '00000000-0000-4000-8000-000000000000';
+  const keysOf = () =>
+    db.rows<DeadLetterKey>(
+      'SELECT id, received_at::text AS "receivedAt" FROM dead_letters ORDER BY received_at',
+    );
+
+  test('equal messages have one id: each is requeued for itself, and one that fails again meanwhile is not noted', async () => {
+    const equal = (n: number) => ({ ...letter, id: NOBODY, receivedAtMs: letter.receivedAtMs + n });
+    await db.store.commit(batchOf([], { deadLetters: [1, 2, 3].map(equal) }));
+    const keys = await keysOf();
+    let sent = 0;
+    const count = await requeueDeadLetters(pool, keys.slice(0, 2), async () => {
+      await db.store.commit(batchOf([], { deadLetters: [equal(10 + ++sent)] }));
+      return true;
+    });
+    expect([count, sent]).toEqual([2, 2]);
+    const open = await db.rows('SELECT requeued_at IS NULL AS open FROM dead_letters ORDER BY received_at');
+    expect(open.map((row) => row['open'])).toEqual([false, false, true, true, true]);
+  });
+
+  test('are requeued and noted, and not twice', async () => {
     await db.store.commit(batchOf([], { deadLetters: [letter] }));
-    const [row] = await db.rows<{ id: string }>('SELECT id FROM dead_letters');
+    const keys = await keysOf();
     const sent: Buffer[] = [];
-    const nobody = '00000000-0000-4000-8000-000000000000';
+    const unknown = { id: NOBODY, receivedAt: keys[0]?.receivedAt ?? '' };
     const count = await requeueDeadLetters(
       pool,
-      [row?.id ?? '', nobody],
+      [...keys, unknown],
       async ({ payload }) => sent.push(payload) > 0,
     );
     expect([count, sent]).toEqual([1, [Buffer.from(letter.payload)]]);
     expect(await db.rows('SELECT 1 FROM dead_letters WHERE requeued_at IS NULL')).toEqual([]);
-    const [id, yes] = [[row?.id ?? ''], async () => true];
-    expect(await requeueDeadLetters(pool, id, yes)).toBe(0);
-    expect(await requeueDeadLetters(pool, id, yes, true)).toBe(1);
-    expect(await requeueDeadLetters(pool, id, async () => false, true)).toBe(0);
+    const yes = async () => true;
+    expect(await requeueDeadLetters(pool, keys, yes)).toBe(0);
+    expect(await requeueDeadLetters(pool, keys, yes, true)).toBe(1);
+    expect(await requeueDeadLetters(pool, keys, async () => false, true)).toBe(0);
     // While one does it, no other does.
     const other = createPool({ url: db.url }, new QuietLogger());
     const meanwhile = async () => {
-      await expect(requeueDeadLetters(await other, id, yes, true)).rejects.toMatchObject({
+      await expect(requeueDeadLetters(await other, keys, yes, true)).rejects.toMatchObject({
         code: 'RETRY_RUNNING',
       });
       return true;
     };
-    expect(await requeueDeadLetters(pool, id, meanwhile, true)).toBe(1);
+    expect(await requeueDeadLetters(pool, keys, meanwhile, true)).toBe(1);
     await (await other).end();
   });
 });

@@ -107,12 +107,16 @@ SELECT count(*)::int AS missing FROM unnest($1::uuid[], $2::timestamptz[], $3::b
 
 const receivedAt = ({ receivedAtMs }: DeadLetter) => isoMicros(Math.round(receivedAtMs * 1000));
 
-export interface StoredDeadLetter {
+/** One row: messages that are the same have the same id. */
+export interface DeadLetterKey {
   readonly id: string;
+  /** As the database writes it, with its microseconds. */
+  readonly receivedAt: string;
+}
+
+export interface StoredDeadLetter {
   readonly topic: string;
   readonly payload: Buffer;
-  /** Only a part of the payload is kept. */
-  readonly truncated: boolean;
 }
 
 /** What is needed of a database: `pg.Pool`, `pg.Client` and the reader of a command fit alike. */
@@ -120,27 +124,26 @@ interface Db {
   query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
 }
 
-const MAX_IDS = 10_000;
+const MAX_LETTERS = 10_000;
 
 /**
- * Hands each dead letter to `publish` (the broker), oldest first, and notes that it was. A letter is noted before the
+ * Hands each dead letter to `publish` (the broker), in the order given, and notes that it was. A letter is noted before the
  * next is published: an interruption repeats at most one. What `publish` answers with false stays as it is. Returns how many were
- * published; unknown ids are left out, and without `again` those that were published before. Rejects with RETRY_RUNNING while
+ * published; unknown ones are left out, and without `again` those that were published before. Rejects with RETRY_RUNNING while
  * another connection does this, and with DEAD_LETTER_TRUNCATED where the payload of one is not whole; then nothing is published.
  * `db` is one connection: the lock is its own.
  */
 export async function requeueDeadLetters(
   db: Db,
-  wanted: readonly string[],
+  wanted: readonly DeadLetterKey[],
   publish: (letter: StoredDeadLetter) => Promise<boolean>,
   again = false,
 ): Promise<number> {
-  const ids = wanted.slice(0, MAX_IDS);
   const key = lockKey('retry');
   const lock = await db.query<{ held: boolean }>(`SELECT pg_try_advisory_lock(${key}) AS held`, []);
   if (lock.rows[0]?.held !== true) throw retryRunning();
   try {
-    return await requeue(db, ids, publish, again);
+    return await requeue(db, wanted.slice(0, MAX_LETTERS), publish, again);
   } finally {
     // On a connection that broke it is free already.
     await db.query(`SELECT pg_advisory_unlock(${key})`, []).catch(() => undefined);
@@ -149,32 +152,30 @@ export async function requeueDeadLetters(
 
 async function requeue(
   db: Db,
-  ids: readonly string[],
+  letters: readonly DeadLetterKey[],
   publish: (letter: StoredDeadLetter) => Promise<boolean>,
   again: boolean,
 ): Promise<number> {
   const cut = await db.query<{ id: string }>(
-    'SELECT id FROM dead_letters WHERE id = ANY ($1::uuid[]) AND payload_bytes IS NOT NULL LIMIT 1',
-    [ids],
+    `SELECT id FROM dead_letters WHERE payload_bytes IS NOT NULL
+        AND (id, received_at) IN (SELECT * FROM unnest($1::uuid[], $2::timestamptz[])) LIMIT 1`,
+    [letters.map(({ id }) => id), letters.map(({ receivedAt: at }) => at)],
   );
   const [first] = cut.rows;
   if (first !== undefined) throw truncatedLetter(first.id);
-  const order = await db.query<{ id: string }>(
-    'SELECT id FROM dead_letters WHERE id = ANY ($1::uuid[]) ORDER BY received_at, id',
-    [ids],
-  );
   let count = 0;
-  for (const { id } of order.rows) {
+  for (const { id, receivedAt: at } of letters) {
     // One at a time: payloads of ten thousand would not fit into memory.
     const { rows } = await db.query<StoredDeadLetter>(
-      `SELECT id, topic, payload, payload_bytes IS NOT NULL AS truncated
-         FROM dead_letters WHERE id = $1::uuid AND ($2 OR requeued_at IS NULL)`,
-      [id, again],
+      `SELECT topic, payload FROM dead_letters
+        WHERE id = $1::uuid AND received_at = $2::timestamptz AND ($3 OR requeued_at IS NULL)`,
+      [id, at, again],
     );
     const [letter] = rows;
-    if (letter === undefined) continue;
-    if (!(await publish(letter))) continue;
-    await db.query('UPDATE dead_letters SET requeued_at = now() WHERE id = $1::uuid', [id]);
+    if (letter === undefined || !(await publish(letter))) continue;
+    const noted =
+      'UPDATE dead_letters SET requeued_at = now() WHERE id = $1::uuid AND received_at = $2::timestamptz';
+    await db.query(noted, [id, at]);
     count++;
   }
   return count;
