@@ -180,5 +180,5 @@ function groups(letters: readonly LetterToRetry[]): ReadonlyMap<string, number> 
     const key = `${reason} of ${JSON.stringify(topic)}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
-  return new Map([...counts].sort(([, a], [, b]) => b - a));
+  return new Map([...counts].sort(([a, most], [b, other]) => other - most || (a < b ? -1 : 1)));
 }

@@ -116,10 +116,10 @@ class History {
     for (const [bucket, readings] of now) this.buckets.set(bucket, readings);
   }
 
-  /** Where the raw rows still are, both aggregates equal a recomputation, averages to 1e-9. */
+  /** Where the raw rows still are and a policy is due (the last day is so some hours after midnight), both aggregates equal a recomputation, averages to 1e-9. */
   async equalsRaw(): Promise<void> {
     const range = (column: string) =>
-      `${column} >= time_bucket('1 day', now() - INTERVAL '${RAW_DAYS - 1} days') AND ${column} < time_bucket('1 day', now())`;
+      `${column} >= time_bucket('1 day', now() - INTERVAL '${RAW_DAYS - 1} days') AND ${column} < time_bucket('1 day', now() - INTERVAL '6 hours')`;
     for (const [view, column, width] of [
       ['sensor_hourly_agg', 'hour', '1 hour'],
       ['sensor_daily_agg', 'day', '1 day'],
