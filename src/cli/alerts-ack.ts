@@ -10,7 +10,7 @@ import {
   type OpenAlert,
 } from '../queries/alert-commands.ts';
 import type { Db } from '../queries/db.ts';
-import { durationOption } from './arguments.ts';
+import { durationOption, isUuid } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
 import { withDatabase } from './database.ts';
 import { jsonLine } from './rows.ts';
@@ -24,7 +24,6 @@ interface Options {
 }
 
 const POLL_MS = 200;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** `fieldwatch alerts ack`: somebody has seen it. */
 export const alertsAckCommand = (cli: Cli): Command =>
@@ -77,7 +76,7 @@ const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =
 
 function nameOf(alert: string, alertType: string | undefined): AlertName {
   if (alertType !== undefined) return { sensor: alert, alertType };
-  if (UUID.test(alert)) return { alertId: alert };
+  if (isUuid(alert)) return { alertId: alert };
   throw new FieldwatchError(`"${alert}" is no alert_id; expected one, or a sensor's key and an alert type`, {
     code: 'USAGE',
     kind: 'config',

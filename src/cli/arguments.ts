@@ -4,6 +4,11 @@ import type { Millis } from '../core/reading.ts';
 
 /** Parsers for options. Commander turns what they throw into a usage error: exit code 2. */
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Whether it is an id of an alert or a dead letter. */
+export const isUuid = (text: string): boolean => UUID.test(text);
+
 /** A number within bounds. */
 export const numeric =
   (min: number, max: number, whole = true) =>

@@ -7,7 +7,7 @@ import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
 import { lettersToRetry, type LetterToRetry } from '../queries/letters-to-retry.ts';
-import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
+import { isUuid, momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
 import {
   configOption,
   jsonOption,
@@ -21,7 +21,6 @@ import {
 import { withDatabase } from './database.ts';
 import { rangeOf } from './read-command.ts';
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Of named letters the time does not matter. */
 const EVER: Moment = () => new Date(0);
 
@@ -66,7 +65,7 @@ async function retry(cli: Cli, ids: readonly string[], options: RetryOptions): P
   const { reason, topic, limit } = options;
   if (ids.length === 0 && reason === undefined && topic === undefined)
     throw usage('name the dead letters: by id, --reason or --topic');
-  const stranger = ids.find((id) => !UUID.test(id));
+  const stranger = ids.find((id) => !isUuid(id));
   if (stranger !== undefined) throw usage(`${JSON.stringify(stranger)} is no id of a dead letter`);
   const wanted = ids.length === 0 ? undefined : ids;
   const range = rangeOf(wanted === undefined ? options : { ...options, since: EVER }, Date.now());

@@ -3,7 +3,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import { deadLetter } from '../queries/dead-letter.ts';
 import { listDeadLetters, type DeadLetterRow } from '../queries/dead-letters.ts';
 import { deleteDeadLetters } from '../queries/delete-dead-letters.ts';
-import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
+import { isUuid, momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
 import { retryCommand } from './dead-letters-retry.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
 import { withDatabase } from './database.ts';
@@ -70,8 +70,6 @@ interface ShowOptions {
   readonly raw?: boolean;
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 const showCommand = (cli: Cli) =>
   subcommand(
     'show',
@@ -85,9 +83,7 @@ const showCommand = (cli: Cli) =>
     .action(
       cli.action(async (id: string, options: ShowOptions) => {
         const { config } = loadConfig({ file: options.config, env: cli.env });
-        const letter = UUID.test(id)
-          ? await withDatabase(cli, config, (db) => deadLetter(db, id))
-          : undefined;
+        const letter = isUuid(id) ? await withDatabase(cli, config, (db) => deadLetter(db, id)) : undefined;
         if (letter === undefined)
           throw new FieldwatchError(`no dead letter has the id ${JSON.stringify(id)}`, {
             code: 'DEAD_LETTER_UNKNOWN',

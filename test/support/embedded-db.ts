@@ -3,10 +3,10 @@ import { constants } from 'node:fs';
 import { access, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { codeOf } from '../../src/services/store-health.ts';
 import { lockFolder } from '../../src/embedded/folder-lock.ts';
 import { startEmbeddedTimescale } from '../../src/embedded/timescale-process.ts';
+import { eventually } from './eventually.ts';
 import { openOnServer, REAL_SERVER } from './server-db.ts';
 
 export interface TestDatabase {
@@ -27,7 +27,7 @@ type Migrate = (url: string) => Promise<unknown>;
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const CACHE = join(ROOT, 'node_modules/.cache/fieldwatch');
-const LOCK_POLL_MS = 100;
+const TEMPLATE_PATIENCE_MS = 300_000;
 const STALE_TEMPLATE_MS = 24 * 3600 * 1000;
 
 let migrateTemplate: Migrate = async (url) => {
@@ -89,14 +89,18 @@ async function template(migrated: boolean): Promise<string> {
 
 /** Resolves when this process alone makes the template; one that was killed leaves no lock. */
 async function makerLock(folder: string): Promise<() => void> {
-  for (;;) {
+  let unlock = (): void => {};
+  const lock = (): boolean => {
     try {
-      return lockFolder(`${folder}-lock`, process.pid);
+      unlock = lockFolder(`${folder}-lock`, process.pid);
+      return true;
     } catch (error) {
       if (codeOf(error) !== 'EMBEDDED_DB_IN_USE') throw error;
-      await setTimeout(LOCK_POLL_MS);
+      return false;
     }
-  }
+  };
+  await eventually('the template is made', lock, TEMPLATE_PATIENCE_MS);
+  return unlock;
 }
 
 async function makeTemplate(folder: string, migrated: boolean): Promise<string> {

@@ -33,7 +33,7 @@ async function usable(path: string, kind: Kind, parent: string, logger: Logger):
   if (fault !== undefined) await moveAside(path, parent, logger, fault);
 }
 
-/** To a name of its own in `parent`, for a person to look at. */
+/** To a name of its own in `parent`, for the operator to look at. */
 export async function moveAside(path: string, parent: string, logger: Logger, why: string): Promise<void> {
   const at = new Date().toISOString().replace(/[:.]/g, '-');
   const aside = join(parent, `${basename(path)}.damaged-${at}`);

@@ -22,7 +22,7 @@ WHERE j.scheduled AND j.proc_schema NOT IN ('_timescaledb_functions', '_timescal
       AND (has_table_privilege(j.owner::oid, c.oid, 'delete') OR pg_has_role(j.owner::oid, c.relowner, 'USAGE')))
 ORDER BY 1`;
 
-/** No job that somebody added with add_job() deletes from our tables: it would do so beside what retention declares. */
+/** No job that was added with add_job() deletes from our tables: it would do so beside what retention declares. */
 export const foreignJobsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no job of another program deletes rows or drops chunks of these tables',
