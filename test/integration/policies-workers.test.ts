@@ -141,4 +141,25 @@ describeReal('what the server says of its jobs', () => {
       expect(await db.lines()).toEqual([]);
     });
   });
+
+  test('failures that pass by themselves are reported when three in a row did not, whatever else is counted', async () => {
+    const ended = (minutesAgo: number, code: string) =>
+      db.sql(`INSERT INTO _timescaledb_internal.bgw_job_stat_history
+          (job_id, pid, execution_start, execution_finish, succeeded, data)
+        SELECT ${id}, 1, t, t, false, '{"error_data": {"sqlerrcode": "${code}", "message": "m"}}'
+        FROM (SELECT now() - INTERVAL '${minutesAgo} minutes' AS t) at`);
+    await history(`now() - INTERVAL '1 minute'`, `now() + INTERVAL '1 hour'`);
+    await db.sql(
+      `UPDATE _timescaledb_internal.bgw_job_stat SET consecutive_failures = 57 WHERE job_id = ${id}`,
+    );
+    await ended(9, '40001');
+    await ended(8, '24000');
+    await ended(7, '40001');
+    await ended(6, '57014');
+    expect(await db.lines()).toEqual([]);
+    await ended(5, '40P01');
+    expect(await db.verify()).toMatchObject([
+      { check: 'runs', actual: expect.stringContaining('failed 3 times in a row: m (40P01)') },
+    ]);
+  });
 });

@@ -40,6 +40,13 @@ describe('a job is fine', () => {
       { failures: 57, code: '24000', message: 'cannot drop portal "" while it is being set up' },
     ],
     ['when why it failed is not for this role to see', { failures: 3 }],
+    ...['40001', '40P01', '55P03', '55006', '57014', '57P01'].map(
+      (code): [string, Partial<Record<keyof typeof ROW, unknown>>] => [
+        `when it failed twice with ${code}, which passes`,
+        { failures: 2, code, message: 'm' },
+      ],
+    ),
+    ['when the server crashed under it', { failures: 1, message: 'job crash detected, see server logs' }],
   ])('%s', (_, change) => {
     expect(judge(change)).toEqual([]);
   });
@@ -71,9 +78,27 @@ describe('a job is not', () => {
       'lagging',
       'job 1005 failed 2 times in a row: out of shared memory (53200)',
     ],
+    [
+      'when what passes does not pass',
+      { failures: 3, code: '40P01', message: 'deadlock detected' },
+      'lagging',
+      'job 1005 failed 3 times in a row: deadlock detected (40P01)',
+    ],
+    [
+      'when the server crashes under it again and again',
+      { failures: 3, message: 'job crash detected, see server logs' },
+      'lagging',
+      'job 1005 failed 3 times in a row: job crash detected, see server logs',
+    ],
   ])('%s', (_, change, verdict, actual) => {
     expect(judge(change)).toMatchObject([
       { subject: 'sensor_readings retention', severity: 'warning', verdict, actual },
+    ]);
+  });
+
+  test('one failure of a job that the daemon runs, which has no code', () => {
+    expect(judge({ failures: 1, message: 'out of memory' }, false)).toMatchObject([
+      { actual: 'job 1005 failed 1 time in a row: out of memory' },
     ]);
   });
 

@@ -16,27 +16,43 @@ const CHECK = 'runs';
  * is committed. It says nothing about the effect; the other checks do.
  */
 const EFFECT_UNKNOWN = '24000';
+/**
+ * What passes by itself, by SQLSTATE or its class: conflicts of transactions and deadlocks, locks that were not given up
+ * in time, time limits, and a server that was shut down. TimescaleDB runs the job again after its retry period.
+ */
+const PASSING: readonly string[] = ['40', '55006', '55P03', '57'];
+/** So many runs in a row that fail with one of these are no chance any more. */
+const PASSING_TO_REPORT = 3;
+/** Of a job's latest failures so many are looked at. */
+const MOST_ERRORS = 20;
 const HOUR_S = 3600;
 
 // A job has no next start while it runs, and whether it does is not seen at every moment: hence the five minutes.
 // A job that never ran has -infinity for its times, a paused one may have infinity, and subtracting either fails.
-// Error texts are visible to a job's owner only.
+// Error texts are visible to a job's owner only. TimescaleDB's own count of failures in a row includes those of which
+// the effect is unknown: where there are any, the count is of those since the latest of them.
 const BY_SERVER = `
 SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation, j.job_id,
   j.schedule_interval::text AS every, s.job_status = 'Running' AS running,
   CASE WHEN isfinite(b.last_start) THEN extract(epoch FROM now() - b.last_start) END::float8 AS since_start,
   CASE WHEN isfinite(b.next_start) THEN extract(epoch FROM now() - b.next_start) END::float8 AS since_due,
   b.next_start = '-infinity' AND b.last_start > '-infinity' AND b.last_start < now() - INTERVAL '5 minutes' AS stuck,
-  coalesce(b.consecutive_failures, 0) + coalesce(b.consecutive_crashes, 0) AS failures, e.sqlerrcode AS code,
-  e.err_message AS message
+  CASE WHEN e.unknown > 0 THEN e.latest ELSE coalesce(b.consecutive_failures, 0) + coalesce(b.consecutive_crashes, 0)
+    END AS failures, e.code, e.message
 FROM timescaledb_information.jobs j
 JOIN _timescaledb_catalog.hypertable h
   ON h.id = coalesce(j.config ->> 'hypertable_id', j.config ->> 'mat_hypertable_id')::int
 LEFT JOIN _timescaledb_catalog.continuous_agg a ON a.mat_hypertable_id = h.id
 LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
 LEFT JOIN _timescaledb_internal.bgw_job_stat b ON b.job_id = j.job_id
-LEFT JOIN LATERAL (SELECT sqlerrcode::text, err_message::text FROM timescaledb_information.job_errors
-  WHERE job_id = j.job_id ORDER BY start_time DESC LIMIT 1) e ON true
+LEFT JOIN LATERAL (SELECT (array_agg(code ORDER BY start_time DESC))[1] AS code,
+    (array_agg(message ORDER BY start_time DESC))[1] AS message,
+    count(*) FILTER (WHERE unknown_since = 0)::int AS latest, max(unknown_since)::int AS unknown
+  FROM (SELECT *, count(*) FILTER (WHERE code = '${EFFECT_UNKNOWN}') OVER (ORDER BY start_time DESC) AS unknown_since
+    FROM (SELECT start_time, sqlerrcode::text AS code, err_message::text AS message
+      FROM timescaledb_information.job_errors WHERE job_id = j.job_id AND err_message IS NOT NULL
+      ORDER BY start_time DESC LIMIT ${MOST_ERRORS}) errors
+  ) counted) e ON true
 WHERE j.scheduled AND j.proc_name = ANY ($1::text[])
   AND coalesce(a.user_view_schema, h.schema_name) = current_schema()`;
 
@@ -141,12 +157,17 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
   ];
   if (failures === 0 || code === EFFECT_UNKNOWN || (code === undefined && message === undefined))
     return undefined;
+  // A run that was cut off by a crash of the server has no code there.
+  const passing = code === undefined ? facts.server.hasWorkers : passes(code);
+  if (passing && failures < PASSING_TO_REPORT) return undefined;
   return {
     verdict: 'lagging',
     actual: `job ${job} failed ${counted(failures, 'time')} in a row: ${message ?? ''}${code === undefined ? '' : ` (${code})`}`,
     remedy: `mend what the message says; then ${wake}`,
   };
 }
+
+const passes = (code: string): boolean => PASSING.includes(code) || PASSING.includes(code.slice(0, 2));
 
 const stalled = (actual: string, remedy: string): Fault => ({ verdict: 'stalled', actual, remedy });
 
