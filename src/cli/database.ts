@@ -6,7 +6,7 @@ import type pg from 'pg';
 import { silentLogger } from '../adapters/logger.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { refuseSharedConnections } from '../adapters/timescale/examine.ts';
-import { refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
+import { refuseNewerIfReadable, refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import type { Config } from '../config/index.ts';
@@ -27,9 +27,9 @@ export interface DatabaseAccess {
   readonly mayCreate?: boolean;
   /**
    * Whether a schema that a newer fieldwatch made is refused (SCHEMA_NEWER): for what changes the database, or compares it
-   * with the definitions of this program. Default false.
+   * with the definitions of this program. `if readable`: also goes on where the right to look is missing. Default false.
    */
-  readonly refuseNewer?: boolean;
+  readonly refuseNewer?: boolean | 'if readable';
 }
 
 /**
@@ -43,7 +43,8 @@ export async function withDatabaseUrl<T>(
   { mayStart = true, mayCreate = false, refuseNewer = false }: DatabaseAccess = {},
 ): Promise<T> {
   const run = async (url: string): Promise<T> => {
-    if (refuseNewer) await withPool(config, url, refuseNewerSchema);
+    if (refuseNewer !== false)
+      await withPool(config, url, refuseNewer === true ? refuseNewerSchema : refuseNewerIfReadable);
     return then(url);
   };
   const { url: configured } = config.database;

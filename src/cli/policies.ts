@@ -66,7 +66,7 @@ function verifyCommand(cli: Cli): Command {
               await catalog.close();
             }
           },
-          { refuseNewer: true },
+          { refuseNewer: 'if readable' },
         );
         const ok = findings.every(isNote);
         if (options.json === true) print(cli, JSON.stringify({ ok, findings }));

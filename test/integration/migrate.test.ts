@@ -215,6 +215,36 @@ describe('migrating', () => {
     expect((await status(client, changed)).entries[1]).toMatchObject({ state: 'changed' });
   });
 
+  const statementsOf = (refused: unknown) =>
+    /(?:CREATE|INSERT) .*;/s.exec((refused as { remedy: string }).remedy)?.[0] ?? '';
+
+  test('rows of the latest migrations that were lost are put back by the remedy of each', async () => {
+    const list = [made(1, 'CREATE TABLE a (x int)'), made(2, 'ALTER TABLE a ADD COLUMN y int')];
+    await inSchema('shortened', async ([one]) => {
+      if (one === undefined) return;
+      await migrate(one, { migrations: list });
+      await one.query('DELETE FROM schema_migrations WHERE version > 1');
+      const refused: unknown = await migrate(one, { migrations: list }).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: 'MIGRATION_FAILED' });
+      await one.query(statementsOf(refused));
+      expect(await migrate(one, { migrations: list })).toMatchObject({ applied: [] });
+    });
+  });
+
+  test.each(['DELETE FROM schema_migrations', 'DROP TABLE schema_migrations'])(
+    'after %s all of its rows are put back by the remedy',
+    async (spoil) => {
+      await client.query(spoil);
+      const refused: unknown = await migrate(client).catch((error: unknown) => error);
+      expect(refused).toMatchObject({
+        code: 'SCHEMA_DRIFT',
+        message: expect.stringContaining('schema_migrations has no row'),
+      });
+      await client.query(statementsOf(refused));
+      expect(await migrate(client)).toMatchObject({ to: ours.length, applied: [] });
+    },
+  );
+
   test('one that fails leaves nothing of itself, keeps those before, and says where', async () => {
     const list = [
       made(1, 'CREATE TABLE a (x int)'),

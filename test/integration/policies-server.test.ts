@@ -183,6 +183,17 @@ describeCluster('a server of its own', () => {
       );
     });
 
+    test('a setting that makes sessions act as a role without rights', async () => {
+      await db.root('CREATE ROLE other', 'GRANT other TO fieldwatch_owner');
+      await db.root('ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET role = other');
+      const finding = await found();
+      expect(finding).toMatchObject({
+        ...{ check: 'rights', subject: 'role', severity: 'critical' },
+        remedy: 'as superuser: ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch RESET role;',
+      });
+      await mend(finding);
+    });
+
     const ofOthers: [string, string, object][] = [
       [
         'fieldwatch_dashboard SELECT',
@@ -292,7 +303,8 @@ describeCluster('a server of its own', () => {
       ['timescaledb.enable_dml_decompression', 'off', 'critical'],
       ['timescaledb.max_tuples_decompressed_per_dml_transaction', '1', 'warning'],
       ['lock_timeout', '1', 'warning'],
-      ['statement_timeout', '500', 'warning'],
+      ['statement_timeout', '1', 'warning'],
+      ['timescaledb.skip_cagg_invalidation', 'on', 'critical'],
     ])('%s = %s', async (name, value, severity) => {
       await db.root(`ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET ${name} = ${value}`);
       const finding = await found();

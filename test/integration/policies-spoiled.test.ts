@@ -141,6 +141,23 @@ describe('what takes rows away without an error', () => {
     for (const id of ids) await db.sql(`SELECT delete_job(${id})`);
   });
 
+  test('an event trigger that refuses DDL', async () => {
+    const create = (name: string, body: string, when = '') =>
+      db.sql(`CREATE FUNCTION public.${name}() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;
+        CREATE EVENT TRIGGER "${name}" ON ddl_command_start ${when} EXECUTE FUNCTION public.${name}()`);
+    await create('said', `RAISE NOTICE 'ddl';`);
+    await create('comments', `RAISE EXCEPTION 'no comments';`, `WHEN TAG IN ('COMMENT')`);
+    expect(await db.lines()).toEqual([]);
+    await create('plant', `IF current_query() LIKE '%plant%' THEN RAISE EXCEPTION 'no'; END IF;`);
+    expect(await found()).toMatchObject({ subject: 'event trigger plant', severity: 'info' });
+    await db.sql('DROP EVENT TRIGGER plant');
+    await create('Freeze', `RAISE EXCEPTION 'no ddl';`);
+    const finding = await found();
+    expect(finding).toMatchObject({ subject: 'event trigger Freeze', severity: 'critical' });
+    await mend(finding);
+    for (const name of ['said', 'comments', 'Freeze']) await db.sql(`DROP EVENT TRIGGER "${name}"`);
+  });
+
   test('a rule that does nothing instead', async () => {
     await db.sql('CREATE RULE nothing AS ON INSERT TO alert_state DO INSTEAD NOTHING');
     const finding = await found();

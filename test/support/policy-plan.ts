@@ -25,6 +25,7 @@ export const HEALTHY_SERVER: ServerFacts = {
   temporary: true,
   database: 'fieldwatch',
   role: 'fieldwatch',
+  loginRole: 'fieldwatch',
   superuser: false,
 };
 

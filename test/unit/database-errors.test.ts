@@ -69,7 +69,7 @@ describe('statement 7: errors of the database are classified by code', () => {
     ['57P03', 'transient', 'DB_UNAVAILABLE'],
     ['57P04', 'transient', 'DB_NO_DATABASE'],
     ['58030', 'transient', 'DB_RESOURCES'],
-    ['58P01', 'transient', 'DB_EXTENSION_FILE'],
+    ['58P01', 'transient', 'DB_SERVER_FILE'],
     ['TS001', 'schema', 'DB_SCHEMA'],
     ['TS103', 'schema', 'DB_SCHEMA'],
     ['ECONNREFUSED', 'transient', 'DB_UNREACHABLE'],
@@ -82,6 +82,19 @@ describe('statement 7: errors of the database are classified by code', () => {
     ['ERR_INVALID_ARG_TYPE', 'bug', 'DB_BUG'],
   ])('%s: %s, %s', (code, kind, ours) => {
     expect(judge(coded(code))).toMatchObject({ kind, code: ours });
+  });
+
+  test('a library of the extension that is not there is named as that, with the update', () => {
+    const error = Object.assign(
+      new Error(
+        'konnte nicht auf Datei »$libdir/timescaledb-2.27.0« zugreifen: Datei oder Verzeichnis nicht gefunden',
+      ),
+      { code: '58P01' },
+    );
+    expect(judge(error)).toMatchObject({
+      ...{ code: 'DB_EXTENSION_FILE', lost: true },
+      remedy: expect.stringContaining("psql -X -d DATABASE -c 'ALTER EXTENSION timescaledb UPDATE'"),
+    });
   });
 
   test('no code at all is a lost connection: node-pg reports a killed backend so', () => {

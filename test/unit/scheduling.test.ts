@@ -36,7 +36,14 @@ class FakeLock implements LeaderLock {
 }
 
 const SERVER: CatalogRow = {
-  ...{ extension: '2.28.3', server_version: 150_020, standby: false, schema: 'public', role: 'fieldwatch' },
+  ...{
+    extension: '2.28.3',
+    server_version: 150_020,
+    standby: false,
+    schema: 'public',
+    role: 'fieldwatch',
+    login_role: 'fieldwatch',
+  },
   ...{ superuser: false, worker_processes: 32, locks_per_transaction: 64, schedulers: 1 },
   ...{ license: 'timescale', background_workers: 16, loaded: true, load_disabled: false, restoring: false },
   ...{ database: 'fieldwatch', temporary: true },

@@ -3,7 +3,7 @@ import type { DatabaseHost, DatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import { bounded, cut } from './bounded.ts';
 import { clientConfig, DEFAULT_TIMEOUTS, tlsOf, urlOf, type DatabaseOptions } from './connection.ts';
-import { databaseError, judge } from './errors.ts';
+import { codeOf, databaseError, judge } from './errors.ts';
 import { sightOf, watchLink } from './link-watch.ts';
 import { settleScript, type Backend, type ServerFacts } from './pinned-settings.ts';
 
@@ -94,9 +94,13 @@ export class Connector {
   async settle(client: pg.Client): Promise<ServerFacts> {
     const limitMs = this.#options.connectTimeoutMs ?? DEFAULT_TIMEOUTS.connectTimeoutMs;
     const explicit = this.#url.options?.includes('search_path') === true;
-    const answer: unknown = await bounded(client, limitMs, () =>
-      client.query(settleScript(this.#options, explicit)),
-    );
+    const settle = () =>
+      bounded(client, limitMs, () => client.query(settleScript(this.#options, explicit))) as Promise<unknown>;
+    const answer = await settle().catch(async (error: unknown) => {
+      if (codeOf(error) !== QUERY_CANCELED) throw error;
+      await liftTimeLimit(client, limitMs);
+      return settle();
+    });
     const facts = (answer as pg.QueryResult<ServerFacts>[]).at(-1)?.rows[0] as ServerFacts;
     if (this.#options.schema === undefined && !explicit && facts.elsewhere.length > 1) throw ambiguous(facts);
     if (unwanted(facts, this.#url.target)) throw standby();
@@ -131,6 +135,36 @@ export class Connector {
       await bounded(client, limitMs, () => client.query(END_BACKEND, [backend.pid, backend.startedAt]));
   }
 }
+
+const QUERY_CANCELED = '57014';
+/** A new session has caches to fill first: what is too long for the first attempt is not for the next. */
+const LIFTS = 5;
+
+/** A `statement_timeout` of the role or the database can be too short for the statements that replace it. */
+async function liftTimeLimit(client: pg.Client, limitMs: number): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await bounded(client, limitMs, () => client.query('SET statement_timeout = 0'));
+      return;
+    } catch (error) {
+      if (codeOf(error) !== QUERY_CANCELED) throw error;
+      if (attempt === LIFTS) throw limitTooShort(error);
+    }
+  }
+}
+
+const limitTooShort = (cause: unknown) =>
+  new FieldwatchError(
+    'database: connecting: the statement_timeout of this role ends every statement (57014)',
+    {
+      code: 'DB_TIMEOUT',
+      kind: 'transient',
+      remedy:
+        'As superuser, for the level that sets it: SET statement_timeout = 0; ALTER ROLE … RESET statement_timeout; or the same ' +
+        'with ALTER ROLE … IN DATABASE, ALTER DATABASE or ALTER SYSTEM. fieldwatch sets a limit of its own.',
+      cause,
+    },
+  );
 
 /** Only where it is still the same one, and waits until it is gone. A role may always end its own. */
 const END_BACKEND = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity

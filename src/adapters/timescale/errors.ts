@@ -144,14 +144,23 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '57P04': NO_DATABASE, // dropped while connected
   '58': RESOURCES,
   '58P01': {
-    code: 'DB_EXTENSION_FILE',
+    code: 'DB_SERVER_FILE',
     kind: 'transient',
     lost: true,
     remedy:
-      "The server lacks a file of the extension, as after an upgrade of its package: run psql -X -c 'ALTER EXTENSION " +
-      "timescaledb UPDATE' in this database.",
+      'The server lacks one of its files, which the message names: see its log; a table of which it is lost is restored from a backup.',
   },
   TS: SCHEMA,
+};
+
+/** The library of an extension in the version that this database still has. Paths are not translated. */
+const EXTENSION_FILE: Verdict = {
+  code: 'DB_EXTENSION_FILE',
+  kind: 'transient',
+  lost: true,
+  remedy:
+    "The server has no library of this database's version of the extension, as after an upgrade of its package. As superuser: " +
+    "psql -X -d DATABASE -c 'ALTER EXTENSION timescaledb UPDATE'",
 };
 
 const BY_ERRNO: Readonly<Record<string, Verdict>> = {
@@ -213,6 +222,7 @@ export function judge(error: unknown): Verdict {
   // What PgBouncer says itself, it says with this code, and ends the connection.
   if (code === '08P01' && (error as { severity?: unknown }).severity === 'FATAL')
     return byPooler(messageOf(error));
+  if (code === '58P01' && /\btimescaledb\b/.test(messageOf(error))) return EXTENSION_FILE;
   return BY_SQLSTATE[code] ?? BY_SQLSTATE[code.slice(0, 2)] ?? UNKNOWN;
 }
 

@@ -4,9 +4,18 @@ import type { Logger } from '../../ports.ts';
 import { endClient } from './bounded.ts';
 import { lockKey, type DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
-import { databaseError, judge } from './errors.ts';
+import { codeOf, databaseError, judge } from './errors.ts';
 import { ensureTimescale } from './extension.ts';
-import { appliedRows, label, refuseDrift, withConnection, type MigrationTarget } from './migration-status.ts';
+import {
+  appliedRows,
+  CREATE_HISTORY,
+  insertRows,
+  label,
+  refuseDrift,
+  refuseEmptied,
+  withConnection,
+  type MigrationTarget,
+} from './migration-status.ts';
 import { loadMigrations, type Migration } from './migrations.ts';
 
 export { schemaIsCurrent, status, type MigrationStatus, type MigrationTarget } from './migration-status.ts';
@@ -57,9 +66,8 @@ async function applyPending(
   log: MigrateOptions['log'],
 ): Promise<MigrateResult> {
   await ensureTimescale(client, log);
-  await client.query(`CREATE TABLE IF NOT EXISTS schema_migrations (
-    version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now())`);
+  await refuseEmptied(client, migrations);
+  await client.query(CREATE_HISTORY);
   const from = await versionOf(client, migrations);
   const applied: string[] = [];
   for (const migration of migrations.slice(from)) {
@@ -126,6 +134,9 @@ async function apply(client: pg.ClientBase, migration: Migration): Promise<boole
   }
 }
 
+/** Duplicate tables, columns, functions, schemas and other objects. */
+const ALREADY_THERE: readonly (string | undefined)[] = ['42P07', '42701', '42723', '42P06', '42710'];
+
 function failed(migration: Migration, error: unknown): FieldwatchError {
   const verdict = judge(error);
   if (verdict.kind === 'transient') return databaseError(error, `migration ${label(migration)}`);
@@ -135,6 +146,8 @@ function failed(migration: Migration, error: unknown): FieldwatchError {
     code: 'MIGRATION_FAILED',
     kind: verdict.kind === 'auth' ? 'auth' : 'schema',
     cause: error,
-    remedy: 'Nothing of this migration was kept. Resolve the cause and run `fieldwatch migrate` again.',
+    remedy: ALREADY_THERE.includes(codeOf(error))
+      ? `Nothing of this migration was kept. Where its row of schema_migrations was lost, put it back as the owner of the tables: ${insertRows([migration])} Then run \`fieldwatch migrate\` again, and \`fieldwatch policies verify\`, which says what differs.`
+      : 'Nothing of this migration was kept. Resolve the cause and run `fieldwatch migrate` again.',
   });
 }

@@ -108,6 +108,13 @@ export async function refuseNewerSchema(
   refuseNewer(migrations, await withConnection(target, appliedRows));
 }
 
+/** The same for what only reads, and says itself which rights are missing. */
+export async function refuseNewerIfReadable(target: MigrationTarget): Promise<void> {
+  await refuseNewerSchema(target).catch((error: unknown) => {
+    if (databaseError(error, 'reading the version of the schema').code !== 'DB_RIGHTS') throw error;
+  });
+}
+
 function refuseNewer(migrations: readonly Migration[], done: readonly AppliedRow[]): void {
   const newest = done.at(-1);
   if (newest !== undefined && newest.version > migrations.length) throw newer(newest, migrations.length);
@@ -132,6 +139,38 @@ const newer = (row: AppliedRow, supported: number) =>
     },
   );
 
+export const insertRows = (migrations: readonly Migration[]): string => {
+  const rows = migrations.map(({ version, name, checksum }) => `(${version}, '${name}', '${checksum}')`);
+  return `INSERT INTO schema_migrations (version, name, checksum) VALUES ${rows.join(', ')};`;
+};
+
+export const CREATE_HISTORY = `CREATE TABLE IF NOT EXISTS schema_migrations (
+  version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now())`;
+
+/** Another program may have a table with one of these names, but hardly all of them. */
+const MADE_FIRST = ['sensors', 'metrics', 'sensor_readings', 'sensor_metrics'];
+
+/** All rows were deleted, or the table dropped: running the migrations again would fail, or change what is there. */
+export async function refuseEmptied(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
+  if ((await appliedRows(client)).length > 0) return;
+  const { rows } = await client.query<{ there: number }>(
+    `SELECT count(*)::int AS there FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = current_schema() AND c.relname = ANY ($1::text[]) AND c.relkind = 'r'`,
+    [MADE_FIRST],
+  );
+  if ((rows[0]?.there ?? 0) < MADE_FIRST.length) return;
+  throw new FieldwatchError(
+    'database: schema_migrations has no row, though the tables of fieldwatch are there',
+    {
+      code: 'SCHEMA_DRIFT',
+      kind: 'schema',
+      remedy: `If this program, ${version()}, is the one that last ran on it, as the owner of the tables: ${CREATE_HISTORY.replace(/\s+/g, ' ')}; ${insertRows(migrations)} Then \`fieldwatch policies verify\` says what differs. Otherwise do this with the program that did.`,
+    },
+  );
+}
+
+/** A row was deleted by hand,
 /** A row was deleted by hand, or left out of a restore; running the migration again would fail. */
 const forgotten = (migration: Migration) =>
   new FieldwatchError(
@@ -139,7 +178,7 @@ const forgotten = (migration: Migration) =>
     {
       code: 'SCHEMA_DRIFT',
       kind: 'schema',
-      remedy: `As the owner of the tables: INSERT INTO schema_migrations (version, name, checksum) VALUES (${migration.version}, '${migration.name}', '${migration.checksum}');`,
+      remedy: `As the owner of the tables: ${insertRows([migration])}`,
     },
   );
 

@@ -30,6 +30,7 @@ const FIXED: Readonly<Record<string, string>> = {
   DateStyle: 'ISO, MDY',
   default_transaction_isolation: 'read committed',
   extra_float_digits: '1',
+  idle_session_timeout: '0',
   IntervalStyle: 'postgres',
   quote_all_identifiers: 'off',
   standard_conforming_strings: 'on',
@@ -37,7 +38,10 @@ const FIXED: Readonly<Record<string, string>> = {
   tcp_keepalives_idle: '10',
   tcp_keepalives_interval: '5',
   tcp_user_timeout: '30s',
+  'timescaledb.enable_dml_decompression': 'on',
+  'timescaledb.skip_cagg_invalidation': 'off',
   TimeZone: 'UTC',
+  transaction_timeout: '0',
   transform_null_equals: 'off',
 };
 

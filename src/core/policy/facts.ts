@@ -44,6 +44,8 @@ export interface ServerFacts {
   readonly temporary: boolean;
   readonly database: string;
   readonly role: string;
+  /** As which the session logged in: another one where a setting makes it act as `role`. */
+  readonly loginRole: string;
   readonly superuser: boolean;
 }
 
@@ -71,7 +73,7 @@ SELECT extension.extversion AS extension, current_setting('server_version_num'):
       AND quote_ident(n.nspname) = ANY (regexp_split_to_array(current_setting('search_path'), ', *'))
       AND to_regclass('schema_migrations') IS NULL) AS hidden_schema,
   has_database_privilege(current_database(), 'TEMPORARY') AS temporary,
-  current_user::text AS role,
+  current_user::text AS role, session_user::text AS login_role,
   coalesce(current_setting('is_superuser', true), 'off') = 'on'
     OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
   current_setting('max_worker_processes')::int AS worker_processes,
@@ -131,6 +133,7 @@ function decodeServer(server: CatalogRow, settings: CatalogRow): ServerFacts {
     temporary: flagOf(server, 'temporary'),
     database: textOf(server, 'database'),
     role: textOf(server, 'role'),
+    loginRole: textOf(server, 'login_role'),
     superuser: flagOf(server, 'superuser'),
   };
 }

@@ -32,10 +32,7 @@ export const settingsQuery = (names: readonly string[]): CheckQuery => ({ text: 
 
 export function decodeSetting(row: CatalogRow, { database }: ServerFacts): Setting {
   const [name, role, value] = [textOf(row, 'name'), identifier(textOf(row, 'role')), textOf(row, 'value')];
-  // A session that begins read-only may change nothing before it says otherwise.
-  const readOnly = name === 'default_transaction_read_only';
-  const asSuperuser = (statement: string) => (): string =>
-    `as superuser: ${readOnly ? `BEGIN READ WRITE; ${statement} COMMIT;` : statement}`;
+  const asSuperuser = (statement: string) => (): string => `as superuser: ${unhindered(name, statement)}`;
   const db = identifier(database);
   const levels: Readonly<Record<string, readonly [where: string, alter: string]>> = {
     'role in database': [`the role ${role} in this database`, `ALTER ROLE ${role} IN DATABASE ${db}`],
@@ -60,6 +57,12 @@ function ofServer(name: string, source: string): Pick<Setting, 'where' | 'remedy
   return {
     where: 'the server',
     remedy: (wanted) =>
-      `as superuser: ALTER SYSTEM SET ${name} = ${literal(wanted)}; SELECT pg_reload_conf();`,
+      `as superuser: ${name.endsWith('_timeout') ? `SET ${name} = 0; ` : ''}ALTER SYSTEM SET ${name} = ${literal(wanted)}; SELECT pg_reload_conf();`,
   };
+}
+
+/** The superuser's session may begin with the same setting: read-only, or with too little time for a statement. */
+function unhindered(name: string, statement: string): string {
+  if (name === 'default_transaction_read_only') return `BEGIN READ WRITE; ${statement} COMMIT;`;
+  return name.endsWith('_timeout') ? `SET ${name} = 0; ${statement}` : statement;
 }

@@ -7,6 +7,7 @@ import { dangerCheck } from './danger.ts';
 import { definitionsCheck } from './definitions.ts';
 import { diskCheck } from './disk.ts';
 import { durabilityCheck } from './durability.ts';
+import { eventTriggersCheck } from './event-triggers.ts';
 import { foreignJobsCheck } from './foreign-jobs.ts';
 import { gapsCheck } from './gaps.ts';
 import { lateCheck } from './late.ts';
@@ -34,6 +35,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   relationsCheck,
   rootRowsCheck,
   withheldCheck,
+  eventTriggersCheck,
   definitionsCheck,
   sequencesCheck,
   dangerCheck,

@@ -1,7 +1,7 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { cannotLogIn, type Facts, type RelationFacts } from '../facts.ts';
+import { cannotLogIn, type Facts, type RelationFacts, type ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { flagOf, optionalText, textOf } from '../row.ts';
@@ -20,17 +20,48 @@ export const rightsCheck: PolicyCheck = {
   name: CHECK,
   about: 'tables belong to the right role, which may log in and has its rights',
   // Where the schema is hidden nothing else is looked at.
-  queries: (_plan, facts) => (canAsk(facts) ? [{ text: OF_OTHERS, values: [OUR_TABLES, INGESTED] }] : []),
-  judge: (_plan, facts, [others = []]) => [
-    ...faults(facts).map((fault): Finding => ({
-      check: CHECK,
-      verdict: 'mismatched',
-      severity: 'critical',
-      ...fault,
-    })),
-    ...others.map((row) => withoutOthers(row, facts)),
+  queries: (_plan, facts) => [
+    ...(actsAsAnother(facts.server) ? [{ text: ACTING }] : []),
+    ...(canAsk(facts) ? [{ text: OF_OTHERS, values: [OUR_TABLES, INGESTED] }] : []),
   ],
+  judge: (_plan, facts, answers) => {
+    const acting = actsAsAnother(facts.server) ? answers[0]?.[0] : undefined;
+    const others = answers[actsAsAnother(facts.server) ? 1 : 0] ?? [];
+    const found = faults(facts);
+    return [
+      // A role that acts as the owner is a usual way; one that acts as a role without rights is the cause of all else.
+      ...(acting !== undefined && found.length > 0 ? [actingAs(acting, facts.server)] : found).map(
+        (fault): Finding => ({ check: CHECK, verdict: 'mismatched', severity: 'critical', ...fault }),
+      ),
+      ...others.map((row) => withoutOthers(row, facts)),
+    ];
+  },
 };
+
+const actsAsAnother = ({ role, loginRole }: ServerFacts): boolean => role !== loginRole;
+
+const ACTING = `
+SELECT d.setrole <> 0 AS by_role, d.setdatabase <> 0 AS by_database
+FROM pg_db_role_setting d LEFT JOIN pg_database b ON b.oid = d.setdatabase LEFT JOIN pg_roles r ON r.oid = d.setrole
+WHERE (d.setrole = 0 OR r.rolname = session_user) AND (d.setdatabase = 0 OR b.datname = current_database())
+  AND EXISTS (SELECT FROM unnest(d.setconfig) AS one WHERE one LIKE 'role=%')
+ORDER BY d.setrole = 0, d.setdatabase = 0 LIMIT 1`;
+
+function actingAs(row: CatalogRow, { role, loginRole, database }: ServerFacts): Fault {
+  const [byRole, byDatabase] = [flagOf(row, 'by_role'), flagOf(row, 'by_database')];
+  const [login, db] = [identifier(loginRole), identifier(database)];
+  const alter = byRole
+    ? `ALTER ROLE ${login}${byDatabase ? ` IN DATABASE ${db}` : ''}`
+    : byDatabase
+      ? `ALTER DATABASE ${db}`
+      : 'ALTER ROLE ALL';
+  return {
+    subject: 'role',
+    expected: 'sessions act as the owner of the tables, or as a member of it',
+    actual: `a setting makes sessions of ${loginRole} act as ${role}, which lacks rights on them`,
+    remedy: `as superuser: ${alter} RESET role;`,
+  };
+}
 
 const canAsk = ({ server, relations }: Facts): boolean =>
   isSwitchedOn(server) && server.hiddenSchema === undefined && relations.size > 0;

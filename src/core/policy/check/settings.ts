@@ -36,6 +36,10 @@ const HARMFUL: Readonly<Record<string, Harmful>> = {
     'on',
     'changes of compressed chunks do not see the rows in them: some may be stored twice, others are not deleted',
   ),
+  'timescaledb.skip_cagg_invalidation': other(
+    'off',
+    'what is written does not show in the aggregates: readings that come late are never aggregated',
+  ),
   'timescaledb.max_tuples_decompressed_per_dml_transaction': below(
     10_000,
     '100000',
@@ -45,8 +49,9 @@ const HARMFUL: Readonly<Record<string, Harmful>> = {
   statement_timeout: below(
     1000,
     '0',
-    'statements of other programs end early; this one has a limit of its own',
+    'background workers and other programs are cut off; this one has a limit of its own',
   ),
+  transaction_timeout: below(60_000, '0', 'the background workers of policies are cut off'),
 };
 
 /** No setting, at whatever level, makes statements lose rows silently or policies fail. */

@@ -1,0 +1,45 @@
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import type { Finding } from '../finding.ts';
+import { flagOf, textOf } from '../row.ts';
+import { identifier } from '../statement.ts';
+
+const CHECK = 'event_triggers';
+
+/** What a batch, a migration or the remedy of a finding runs. */
+const COMMANDS = [
+  ...['CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX', 'DROP TABLE', 'DROP TRIGGER', 'DROP INDEX'],
+  ...['CREATE MATERIALIZED VIEW', 'CREATE VIEW', 'ALTER MATERIALIZED VIEW', 'CREATE FUNCTION', 'GRANT'],
+];
+
+// RAISE with a level below EXCEPTION only says something. Those of extensions are their own business.
+const TRIGGERS = `
+SELECT e.evtname::text AS name, p.oid::regprocedure::text AS function,
+  p.prosrc ~* '\\m(if|case|when)\\M' OR e.evttags IS NOT NULL AS conditional,
+  e.evttags IS NULL OR 'CREATE TABLE' = ANY (e.evttags) AS of_tables
+FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid
+WHERE e.evtenabled <> 'D' AND (e.evttags IS NULL OR e.evttags && $1::text[])
+  AND p.prosrc ~* '\\mraise\\M(?!\\s+(debug|log|info|notice|warning)\\M)|\\massert\\M'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid AND d.deptype = 'e')
+ORDER BY 1`;
+
+/** No event trigger of the database refuses the DDL that this program needs: temporary tables of batches, migrations, remedies. */
+export const eventTriggersCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'no event trigger refuses the DDL of batches, migrations and remedies',
+  queries: () => [{ text: TRIGGERS, values: [COMMANDS] }],
+  judge: (_plan, _facts, [triggers = []]) => triggers.map(judge),
+};
+
+function judge(row: CatalogRow): Finding {
+  const name = textOf(row, 'name');
+  const conditional = flagOf(row, 'conditional');
+  // One with a condition may be about something else altogether: it is known when it refuses.
+  const severity = conditional ? 'info' : flagOf(row, 'of_tables') ? 'critical' : 'warning';
+  return {
+    ...{ check: CHECK, subject: `event trigger ${name}`, verdict: 'danger', severity },
+    expected: 'no event trigger that raises an exception',
+    actual: `${name} calls ${textOf(row, 'function')}, which raises an exception${conditional ? ' on a condition' : ''}: temporary tables of batches, migrations and remedies may be refused`,
+    remedy: `as superuser: ALTER EVENT TRIGGER ${identifier(name)} DISABLE; -- or let it pass the role of fieldwatch`,
+  };
+}
