@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSpool, type SpoolOptions } from '../../src/adapters/spool/level-spool.ts';
@@ -36,8 +36,10 @@ export class SpoolFolder {
   private readonly spools: Spool[] = [];
 
   async folder(): Promise<string> {
-    const folder = await mkdtemp(join(tmpdir(), 'fw-spool-'));
-    this.made.push(folder);
+    const parent = await mkdtemp(join(tmpdir(), 'fw-spool-'));
+    this.made.push(parent);
+    const folder = join(parent, 'spool');
+    await mkdir(folder);
     return folder;
   }
 

@@ -1,5 +1,6 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { writeAtomically } from '../durable-files.ts';
 import { makeFolder } from '../make-folder.ts';
 
 /**
@@ -41,23 +42,4 @@ function decode(text: string): readonly string[] {
   }
   const filters = (value as { filters?: unknown } | null)?.filters;
   return Array.isArray(filters) ? filters.filter((item): item is string => typeof item === 'string') : [];
-}
-
-/** A crash leaves the old file or the new one: write aside, fsync, rename, fsync the folder. */
-async function writeAtomically(path: string, text: string): Promise<void> {
-  const aside = `${path}.tmp`;
-  const file = await open(aside, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BatchOperation } from 'classic-level';
@@ -15,7 +16,7 @@ import type {
   SpooledRecord,
 } from '../../ports.ts';
 import { itemsOfRecord, SPOOL_LANES } from '../../ports.ts';
-import { codeOf, openLevel, spoolError, type Level } from './open-level.ts';
+import { assertDamage, codeOf, openLevel, spoolError, type Level } from './open-level.ts';
 import {
   decode,
   encode,
@@ -30,9 +31,10 @@ import {
   type RecordKey,
 } from './record.ts';
 import { DiskRoom } from './room.ts';
-import { LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
+import { allOf, LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
 import { Sentinel, type Noted } from './sentinel.ts';
-import { makeUsable, moveAside } from './usable-files.ts';
+import { readSpoolId, writeSpoolId } from './spool-id.ts';
+import { makeUsable } from './usable-files.ts';
 import { WatermarkLog } from './watermark-log.ts';
 
 export interface SpoolOptions {
@@ -49,6 +51,23 @@ export interface SpoolDeps {
 
 type Stored = SpooledRecord & { readonly key: RecordKey };
 type Operation = BatchOperation<Level, string, Uint8Array>;
+
+/** What is known of the store before it is opened. */
+interface Before {
+  readonly spoolId: string;
+  /** The folder has this name already. */
+  readonly named: boolean;
+  /** Of this store; undefined where nothing is. */
+  readonly noted: Noted | undefined;
+  /** This process had it open and knows where its lanes end. */
+  readonly again: boolean;
+  /** Noted of another spool, which lay here before. */
+  readonly gone: Scan['missing'];
+  /** Why a loss cannot be seen. */
+  readonly blind: 'damaged' | 'gone' | undefined;
+}
+
+const NONE_MISSING: Scan['missing'] = { records: 0, items: 0 };
 
 /** Rejects with SPOOL_LOCKED when another daemon has the folder, SPOOL_IO when it cannot be used. */
 export async function openSpool(options: SpoolOptions, deps: SpoolDeps): Promise<Spool> {
@@ -77,10 +96,11 @@ class LevelSpool implements Spool {
     head: { alerts: 1, unresolved: 1, readings: 1 },
     next: { alerts: 1, unresolved: 1, readings: 1 },
     atMs: { alerts: undefined, unresolved: undefined, readings: undefined },
-    missing: { records: 0, items: 0 },
+    missing: NONE_MISSING,
     unsure: [],
   };
   #opened = false;
+  #spoolId = '';
   #damaged: SpoolAmount = NOTHING;
   #lostItems = 0;
 
@@ -246,49 +266,65 @@ class LevelSpool implements Spool {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const logs = new LogKeeper(folder);
     await logs.keep();
-    // Opened again, what this process knows is exact; the file may say already what it failed to do.
-    const noted = this.#opened ? this.#noted() : await this.#readSentinel();
-    const { level, found } = await this.#openWhole(folder, typeof noted === 'string' ? undefined : noted);
+    const before = await this.#before();
+    const { level, found } = await this.#openWhole(folder, before);
     this.#level = level;
     this.#repair = false;
     if (found.unsure.length > 0) await level.batch(found.unsure.flatMap(removal), { sync: true });
-    await this.#watermarks.open(level, this.#opened);
+    await this.#watermarks.open(level, before.again);
     this.#scan = found;
     this.#opened = true;
-    if (noted === 'unreadable')
+    this.#spoolId = before.spoolId;
+    if (before.blind !== undefined)
       this.#deps.logger.error(
         { folder },
-        'the sentinel of the spool is damaged: whether records are gone cannot be said this time',
+        `the sentinel of the spool is ${before.blind}: whether records are missing cannot be said this time`,
       );
+    this.#lost(before.gone, 'another folder lies in its place');
     if (found.missing.records === 0) {
       await logs.discard();
     } else {
       await logs.preserve();
-      this.#lost(found.missing);
+      this.#lost(found.missing, 'its files were damaged or removed; what was left of its log is kept aside');
     }
     await this.#note();
+    // The sentinel first: a folder without a name is taken for none that is noted.
+    if (!before.named) await writeSpoolId(folder, before.spoolId);
+    await this.#sentinel.removeFormer();
     return level;
   }
 
-  async #readSentinel(): Promise<Noted | 'none' | 'unreadable'> {
-    try {
-      return await this.#sentinel.read();
-    } catch (error) {
-      const { folder } = this.#options;
-      await moveAside(this.#sentinel.path, folder, this.#deps.logger, messageOf(error));
-      return 'unreadable';
-    }
+  async #before(): Promise<Before> {
+    const found = await readSpoolId(this.#options.folder);
+    // Opened again, what this process knows is exact; the file may say already what it failed to do.
+    const read = this.#opened ? this.#noted() : await this.#sentinel.read();
+    const named = found !== undefined;
+    const before = {
+      spoolId: found ?? randomUUID(),
+      named,
+      noted: undefined,
+      again: false,
+      gone: NONE_MISSING,
+    };
+    if (read === 'unreadable') return { ...before, blind: 'damaged' };
+    if (read === 'none') return { ...before, blind: named ? 'gone' : undefined };
+    if (read.spoolId === '' || read.spoolId === found)
+      return { ...before, noted: read, again: this.#opened, blind: undefined };
+    if (named) return { ...before, gone: allOf(read), blind: undefined };
+    // Whatever lies there has lost its name: it counts as what is noted, but nothing of it is taken for drained.
+    const noted = { ...read, head: { alerts: 0, unresolved: 0, readings: 0 } };
+    return { ...before, noted, blind: undefined };
   }
 
   /** Each block of each file is read once: what cannot be read is repaired now, or it would stop all that comes later. */
-  async #openWhole(folder: string, noted: Noted | undefined): Promise<{ level: Level; found: Scan }> {
-    const known = this.#opened ? this.#scan.next : {};
+  async #openWhole(folder: string, { noted, again }: Before): Promise<{ level: Level; found: Scan }> {
+    const known = again ? this.#scan.next : {};
     const level = await this.#openLevel(folder);
     try {
       return { level, found: await scan(level, known, noted) };
     } catch (error) {
       await level.close().catch(() => undefined);
-      if (codeOf(error) === 'LEVEL_IO_ERROR' && !(await this.#room.suffices())) throw error;
+      await assertDamage(join(folder, 'db'), error);
       const repaired = await openLevel(folder, this.#deps.logger, 'repair');
       this.#level = repaired;
       return { level: repaired, found: await scan(repaired, known, noted) };
@@ -301,16 +337,10 @@ class LevelSpool implements Spool {
     try {
       return await openLevel(folder, logger, how);
     } catch (error) {
-      if (codeOf(error) !== 'LEVEL_IO_ERROR') throw error;
+      if (!['LEVEL_IO_ERROR', 'ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error;
       // On a full disk LevelDB cannot even start: this is what the ballast is for.
       await this.#room.release();
-      try {
-        return await openLevel(folder, logger, how);
-      } catch (again) {
-        // With room on the disk it is the store that cannot be opened, and it never will be.
-        if (codeOf(again) !== 'LEVEL_IO_ERROR' || !(await this.#room.suffices())) throw again;
-        return await openLevel(folder, logger, 'replace');
-      }
+      return await openLevel(folder, logger, how);
     }
   }
 
@@ -332,7 +362,7 @@ class LevelSpool implements Spool {
     }
     const { alerts, unresolved, readings } = amounts;
     return {
-      ...{ head, next, parked },
+      ...{ spoolId: this.#spoolId, head, next, parked },
       records: { alerts: alerts.records, unresolved: unresolved.records, readings: readings.records },
       items: { alerts: alerts.items, unresolved: unresolved.items, readings: readings.items },
     };
@@ -400,12 +430,13 @@ class LevelSpool implements Spool {
     );
   }
 
-  #lost({ records, items }: Scan['missing']): void {
+  #lost({ records, items }: Scan['missing'], why: string): void {
+    if (records === 0) return;
     this.#lostItems += items;
     this.#damaged = { ...this.#damaged, records: this.#damaged.records + records };
     this.#deps.logger.error(
       { records, items, folder: join(this.#options.folder, 'damaged') },
-      'records of the spool are gone: its files were damaged; what was left of its log is kept aside',
+      `records of the spool are gone: ${why}`,
     );
   }
 

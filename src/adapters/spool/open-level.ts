@@ -1,9 +1,10 @@
-import { readdir, readFile, rename } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClassicLevel } from 'classic-level';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
+import { LEVEL_ROOM_BYTES } from './room.ts';
 
 export type Level = ClassicLevel<string, Uint8Array>;
 
@@ -37,28 +38,29 @@ const firstLine = (error: unknown): string => messageOf(error).split('\n', 1)[0]
 
 /**
  * Opens the store in `folder/db`, whatever state it is in: a torn tail is cut off by LevelDB itself, a corrupt store is
- * repaired (`repair`: without trying), and one that cannot be repaired is moved aside (`replace`: also where the disk
- * refuses to open it).
+ * repaired (`repair`: also one that opens), and one that cannot be repaired is moved aside. Only damage of the store itself
+ * leads there: where the disk or the system fails, nothing is touched.
  * Rejects with SPOOL_LOCKED (another daemon), SPOOL_IO (the disk), SPOOL_UNAVAILABLE (no native module).
  */
-export async function openLevel(
-  folder: string,
-  logger: Logger,
-  how: 'open' | 'repair' | 'replace',
-): Promise<Level> {
+export async function openLevel(folder: string, logger: Logger, how: 'open' | 'repair'): Promise<Level> {
   const path = join(folder, 'db');
+  const headless = await isHeadless(path);
   try {
-    if (how === 'open' && !(await isHeadless(path))) return await unlocked(path);
+    // Also where it is known to be in vain: a store that another process has open is not repaired under its hands.
+    const level = await unlocked(path, !headless);
+    if (how === 'open') return level;
+    await level.close();
     logger.error({ folder }, 'the spool is damaged; repairing it');
   } catch (error) {
-    if (codeOf(error) !== 'LEVEL_CORRUPTION') throw spoolError(error, folder);
+    const damaged = codeOf(error) === 'LEVEL_CORRUPTION' || (headless && codeOf(error) !== 'LEVEL_LOCKED');
+    if (!damaged) await assertDamage(path, error);
     logger.error({ folder, error: messageOf(error) }, 'the spool cannot be opened; repairing it');
   }
   try {
     await (await loadLevel()).repair(path);
     return await tryOpen(path);
   } catch (error) {
-    if (codeOf(error) === 'LEVEL_IO_ERROR' && how !== 'replace') throw spoolError(error, folder);
+    await assertDamage(path, error);
     const aside = join(folder, `db.damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`);
     await rename(path, aside);
     logger.error(
@@ -69,22 +71,59 @@ export async function openLevel(
   }
 }
 
+/** More files than LevelDB opens beside those of the store. */
+const SPARE_FILES = 16;
+
+/**
+ * LevelDB has one code for a table that is missing and for a disk that fails. So what it needs is tried here: the files of the
+ * store, all open at once and readable, and room for what it writes at a start. Where that works the store itself is at fault.
+ * Rejects with the error of the system, or with the given one where it is none of a store at fault.
+ */
+export async function assertDamage(path: string, error: unknown): Promise<void> {
+  if (!['LEVEL_IO_ERROR', 'LEVEL_CORRUPTION'].includes(codeOf(error) ?? '')) throw error;
+  const files: FileHandle[] = [];
+  const probe = join(path, 'probe');
+  try {
+    for (const name of await readdir(path)) {
+      const file = await open(join(path, name), 'r+').catch(unlessFolder);
+      if (file !== undefined) files.push(file);
+      await file?.readFile();
+    }
+    for (let n = 0; n < SPARE_FILES; n++) files.push(await open(probe, 'w', 0o600));
+    await files.at(-1)?.writeFile(Buffer.alloc(LEVEL_ROOM_BYTES));
+    await files.at(-1)?.sync();
+  } finally {
+    for (const file of files) await file.close().catch(() => undefined);
+    await rm(probe, { force: true }).catch(() => undefined);
+  }
+}
+
+function unlessFolder(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'EISDIR') throw error;
+  return undefined;
+}
+
 /**
  * Files of a store, and no CURRENT that leads to a manifest. LevelDB would make an empty store of it, and delete the files
  * that it does not know of.
  */
 async function isHeadless(path: string): Promise<boolean> {
-  const names = await readdir(path).catch((): string[] => []);
+  const names = (await readdir(path).catch(absent)) ?? [];
   if (!names.some((name) => /\.(ldb|sst|log)$|^MANIFEST-/.test(name))) return false;
-  const current = await readFile(join(path, 'CURRENT'), 'latin1').catch(() => '');
+  const current = (await readFile(join(path, 'CURRENT'), 'latin1').catch(absent)) ?? '';
   const manifest = /^(MANIFEST-\d+)\n$/.exec(current)?.[1];
   return manifest === undefined || !names.includes(manifest);
 }
 
-async function unlocked(path: string): Promise<Level> {
+function absent(error: unknown): undefined {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  return undefined;
+}
+
+async function unlocked(path: string, createIfMissing: boolean): Promise<Level> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await tryOpen(path);
+      return await tryOpen(path, createIfMissing);
     } catch (error) {
       if (codeOf(error) !== 'LEVEL_LOCKED' || attempt >= LOCK_TRIES) throw error;
       await sleep(LOCK_WAIT_MS);
@@ -93,10 +132,11 @@ async function unlocked(path: string): Promise<Level> {
 }
 
 /** Small buffers: the spool is written once and read once, and must live on small disks too. */
-async function tryOpen(path: string): Promise<Level> {
+async function tryOpen(path: string, createIfMissing = true): Promise<Level> {
   const Level = await loadLevel();
   const level: Level = new Level(path, {
     valueEncoding: 'view',
+    createIfMissing,
     writeBufferSize: 1024 ** 2,
     maxFileSize: 1024 ** 2,
     cacheSize: 1024 ** 2,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
  * Room on the disk. LevelDB needs some to start and to clear up, also when the disk is full: a ballast file keeps it,
  * and is given up for that. No more is appended than leaves as much again free.
  */
-const BALLAST_BYTES = 3 * 1024 ** 2;
+export const LEVEL_ROOM_BYTES = 3 * 1024 ** 2;
 const BALLAST = 'ballast';
 
 export class DiskRoom {
@@ -19,12 +19,7 @@ export class DiskRoom {
   /** True when `bytes` more leave a reserve. Takes the ballast back where there is room for it. */
   async has(bytes: number): Promise<boolean> {
     if (!this.held) await this.hold();
-    return this.held && (await this.freeBytes()) >= bytes + BALLAST_BYTES;
-  }
-
-  /** Whether LevelDB has what it needs to start. */
-  async suffices(): Promise<boolean> {
-    return (await this.freeBytes()) >= BALLAST_BYTES;
+    return this.held && (await this.freeBytes()) >= bytes + LEVEL_ROOM_BYTES;
   }
 
   /** Makes room for LevelDB itself. */
@@ -44,8 +39,8 @@ export class DiskRoom {
 
   private async hold(): Promise<void> {
     const found = await stat(this.path).catch(() => undefined);
-    if (found?.size === BALLAST_BYTES) this.held = true;
-    else if ((await this.freeBytes()) >= 2 * BALLAST_BYTES) this.held = await this.write();
+    if (found?.size === LEVEL_ROOM_BYTES) this.held = true;
+    else if ((await this.freeBytes()) >= 2 * LEVEL_ROOM_BYTES) this.held = await this.write();
   }
 
   /** Written, not only sized: a sparse file would keep nothing. */
@@ -55,7 +50,7 @@ export class DiskRoom {
       try {
         // Not zeros: a file system that compresses would keep nothing of them. And not one `write`, which may end half-way
         // without an error.
-        await file.writeFile(noise(BALLAST_BYTES));
+        await file.writeFile(noise(LEVEL_ROOM_BYTES));
         await file.sync();
       } finally {
         await file.close();

@@ -68,6 +68,13 @@ export async function scan(
   return { lanes, parked, head: { ...next, ...head }, next, atMs, missing, unsure };
 }
 
+/** All that is noted to lie in the store. */
+export function allOf({ records, items, parked }: Noted): Scan['missing'] {
+  const sum = (part: Readonly<Record<SpoolLane, number>>) =>
+    SPOOL_LANES.reduce((all, lane) => all + part[lane], 0);
+  return { records: sum(records) + parked.records, items: sum(items) + parked.items };
+}
+
 /** What the sentinel counted, less what is found of it. */
 class Expected {
   private readonly noted: Noted | undefined;
@@ -76,10 +83,9 @@ class Expected {
 
   constructor(noted: Noted | undefined) {
     this.noted = noted;
-    const sum = (part: Readonly<Record<SpoolLane, number>>) =>
-      SPOOL_LANES.reduce((all, lane) => all + part[lane], 0);
-    this.records = noted === undefined ? 0 : sum(noted.records) + noted.parked.records;
-    this.items = noted === undefined ? 0 : sum(noted.items) + noted.parked.items;
+    const { records, items } = noted === undefined ? { records: 0, items: 0 } : allOf(noted);
+    this.records = records;
+    this.items = items;
   }
 
   found({ lane, seq, items }: RecordKey): void {

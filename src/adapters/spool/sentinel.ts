@@ -1,17 +1,21 @@
 import { constants } from 'node:fs';
-import { open, readFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { SPOOL_LANES, type SpoolLane } from '../../ports.ts';
+import { syncFolder } from '../durable-files.ts';
 
 /**
  * What should lie in the store, in a file of its own: where each lane begins and ends, what is in it, and what was set
- * aside. LevelDB opens what its files happen to say, an empty store included; against this a loss shows.
+ * aside. LevelDB opens what its files happen to say, an empty store included; against this a loss shows. The file lies beside
+ * the spool's folder, so that it outlives the folder as well.
  *
  * Two slots in turn, each with a number and a checksum: a write that is torn leaves the other one. What is appended is noted
  * after it is on disk, and what is removed before: so at a crash in between the store holds more than is noted, never less.
  */
 export interface Noted {
+  /** The spool that this is said of (`readSpoolId`). Empty in what an earlier version wrote. */
+  readonly spoolId: string;
   readonly head: Readonly<Record<SpoolLane, number>>;
   readonly next: Readonly<Record<SpoolLane, number>>;
   readonly records: Readonly<Record<SpoolLane, number>>;
@@ -19,45 +23,56 @@ export interface Noted {
   readonly parked: { readonly records: number; readonly items: number };
 }
 
-const FILE = 'sentinel';
+/** Earlier versions kept it in the folder. */
+const FORMER_FILE = 'sentinel';
 const SLOT_BYTES = 512;
 const CRC_BYTES = 4;
 /** Number of the write, four of each of three lanes, two of what was set aside. */
 const NUMBERS = 15;
+const ID_AT = CRC_BYTES + NUMBERS * 8;
+const ID_BYTES = 36;
+
+type Reading = { readonly number: number; readonly noted: Noted } | 'none' | 'unreadable';
 
 export class Sentinel {
-  readonly path: string;
+  private readonly path: string;
+  private readonly formerPath: string;
   private file: FileHandle | undefined;
   private writes = 0;
 
   constructor(folder: string) {
-    this.path = join(folder, FILE);
+    this.path = sentinelPath(folder);
+    this.formerPath = join(folder, FORMER_FILE);
   }
 
-  /** `unreadable`: there is one, and what it said is gone. Rejects where the disk fails. */
+  /**
+   * `unreadable`: there is one, and what it said is gone. Rejects where the disk fails. Where one lies in the folder, an earlier
+   * version was here last: that one holds.
+   */
   async read(): Promise<Noted | 'none' | 'unreadable'> {
-    let bytes: Buffer;
-    try {
-      bytes = await readFile(this.path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-      return 'none';
-    }
-    const slots = [0, 1].map((slot) => decode(bytes.subarray(slot * SLOT_BYTES)));
-    const newest = slots.reduce((a, b) => ((b?.number ?? -1) > (a?.number ?? -1) ? b : a));
-    this.writes = newest?.number ?? 0;
-    if (newest !== undefined) return newest.noted;
-    return bytes.length === 0 ? 'none' : 'unreadable';
+    const [beside, former] = [await readSlots(this.path), await readSlots(this.formerPath)];
+    for (const each of [beside, former])
+      if (typeof each !== 'string') this.writes = Math.max(this.writes, each.number);
+    const last = former === 'none' ? beside : former;
+    return typeof last === 'string' ? last : last.noted;
   }
 
   /** Resolves once it is on disk for good. */
   async write(noted: Noted): Promise<void> {
+    const isNew = this.file === undefined;
     this.file ??= await open(this.path, constants.O_RDWR | constants.O_CREAT, 0o600);
     const number = this.writes + 1;
     const bytes = encode(number, noted);
     await this.file.write(bytes, 0, bytes.length, (number % 2) * SLOT_BYTES);
     await this.file.datasync();
+    if (isNew) await syncFolder(dirname(this.path));
     this.writes = number;
+  }
+
+  /** Once what it says was written beside the folder. */
+  async removeFormer(): Promise<void> {
+    await rm(this.formerPath, { force: true });
+    await syncFolder(dirname(this.formerPath));
   }
 
   async close(): Promise<void> {
@@ -67,7 +82,22 @@ export class Sentinel {
   }
 }
 
-function encode(number: number, { head, next, records, items, parked }: Noted): Buffer {
+export const sentinelPath = (folder: string): string => `${folder}.sentinel`;
+
+async function readSlots(path: string): Promise<Reading> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return 'none';
+  }
+  const slots = [0, 1].map((slot) => decode(bytes.subarray(slot * SLOT_BYTES)));
+  const newest = slots.reduce((a, b) => ((b?.number ?? -1) > (a?.number ?? -1) ? b : a));
+  return newest ?? (bytes.length === 0 ? 'none' : 'unreadable');
+}
+
+function encode(number: number, { spoolId, head, next, records, items, parked }: Noted): Buffer {
   const bytes = Buffer.alloc(SLOT_BYTES);
   const numbers = [
     number,
@@ -76,6 +106,7 @@ function encode(number: number, { head, next, records, items, parked }: Noted): 
     parked.items,
   ];
   numbers.forEach((value, index) => bytes.writeDoubleLE(value, CRC_BYTES + index * 8));
+  bytes.write(spoolId, ID_AT, ID_BYTES, 'latin1');
   bytes.writeUInt32LE(crc32(bytes.subarray(CRC_BYTES)), 0);
   return bytes;
 }
@@ -91,8 +122,9 @@ function decode(slot: Buffer): { readonly number: number; readonly noted: Noted 
       number
     >;
   const parked = { records: at(NUMBERS - 2), items: at(NUMBERS - 1) };
+  const spoolId = slot.toString('latin1', ID_AT, ID_AT + ID_BYTES).replace(/\0+$/, '');
   return {
     number: at(0),
-    noted: { head: perLane(0), next: perLane(1), records: perLane(2), items: perLane(3), parked },
+    noted: { spoolId, head: perLane(0), next: perLane(1), records: perLane(2), items: perLane(3), parked },
   };
 }

@@ -1,7 +1,8 @@
 import { access, chmod, constants, lstat, readdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { messageOf } from '../../core/errors.ts';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
+import { sentinelPath } from './sentinel.ts';
 
 type Kind = 'folder' | 'file';
 
@@ -13,18 +14,23 @@ const NEEDS = {
 /** LevelDB puts there what a repair found no use for. */
 const REPAIRED = 'lost';
 
+/** What the path itself is at fault for; all else is the disk's, the system's or its owner's. */
+const DAMAGE: readonly unknown[] = ['ENOENT', 'ELOOP', 'ENOTDIR'];
+const RIGHTS: readonly unknown[] = ['EACCES', 'EPERM'];
+
 /**
  * Looks at each name of the spool before it is opened: what is a folder in the place of a file, a pipe (whose opening would never
- * end), a link that leads nowhere or what this user may not read is moved aside. The store is opened without it, and its sentinel
- * says what is gone by it. Rejects where not even that is possible.
+ * end) or a link that leads nowhere is moved aside. The store is opened without it, and its sentinel says what is gone by it.
+ * What this user may not use, or the system cannot look at now, stays where it is: rejects with SPOOL_RIGHTS or SPOOL_IO.
  */
 export async function makeUsable(folder: string, logger: Logger): Promise<void> {
   await usable(folder, 'folder', dirname(folder), logger);
+  await usable(sentinelPath(folder), 'file', dirname(folder), logger);
   for (const name of ['opening', 'damaged']) await usable(join(folder, name), 'folder', folder, logger);
-  for (const name of ['sentinel', 'ballast']) await usable(join(folder, name), 'file', folder, logger);
+  for (const name of ['id', 'sentinel', 'ballast']) await usable(join(folder, name), 'file', folder, logger);
   const db = join(folder, 'db');
   await usable(db, 'folder', folder, logger);
-  for (const name of await readdir(db).catch(() => []))
+  for (const name of (await readdir(db).catch(absent)) ?? [])
     if (name !== REPAIRED) await usable(join(db, name), 'file', folder, logger);
 }
 
@@ -34,7 +40,7 @@ async function usable(path: string, kind: Kind, parent: string, logger: Logger):
 }
 
 /** To a name of its own in `parent`, for the operator to look at. */
-export async function moveAside(path: string, parent: string, logger: Logger, why: string): Promise<void> {
+async function moveAside(path: string, parent: string, logger: Logger, why: string): Promise<void> {
   const at = new Date().toISOString().replace(/[:.]/g, '-');
   const aside = join(parent, `${basename(path)}.damaged-${at}`);
   await rename(path, aside);
@@ -43,8 +49,8 @@ export async function moveAside(path: string, parent: string, logger: Logger, wh
 
 /** Undefined where there is nothing of this name, too. */
 async function faultOf(path: string, kind: Kind): Promise<string | undefined> {
-  if ((await lstat(path).catch(absent)) === undefined) return undefined;
   try {
+    if ((await lstat(path).catch(absent)) === undefined) return undefined;
     const found = await stat(path);
     if (kind === 'folder' ? !found.isDirectory() : !found.isFile()) return `it is no ${kind}`;
     const needs = NEEDS[kind];
@@ -54,9 +60,19 @@ async function faultOf(path: string, kind: Kind): Promise<string | undefined> {
     });
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    const { code } = error as NodeJS.ErrnoException;
+    if (DAMAGE.includes(code)) return messageOf(error);
+    throw RIGHTS.includes(code) ? noRights(path, error) : error;
   }
 }
+
+const noRights = (path: string, cause: unknown) =>
+  new FieldwatchError(`this user may not use ${path} of the spool: ${messageOf(cause)}`, {
+    code: 'SPOOL_RIGHTS',
+    kind: 'config',
+    cause,
+    remedy: `Start the daemon as the owner of ${path}, or give state_dir with all that is in it to the user of the daemon (chown -R); nothing was moved.`,
+  });
 
 function absent(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
