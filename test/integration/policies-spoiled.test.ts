@@ -1,7 +1,10 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
+import { BUILT_IN } from '../../src/core/policy/check/overloads.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
 import { runRepair } from '../../src/services/repairing.ts';
@@ -42,6 +45,61 @@ test('the tables that are looked at are those that there are', async () => {
     `SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')`,
   );
   expect(rows.map(({ name }) => name).sort()).toEqual([...OUR_TABLES].sort());
+});
+
+describe('overloads of what PostgreSQL has', () => {
+  test('are found where a call may go to them, and by a query of which none can take the place', async () => {
+    const body = `LANGUAGE sql IMMUTABLE AS 'SELECT false'`;
+    await db.sql(`CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+      CREATE FUNCTION public.differ(oid, name) RETURNS bool ${body}; CREATE FUNCTION public.differ(name, text) RETURNS bool ${body};
+      CREATE OPERATOR public.= (leftarg = oid, rightarg = name, function = public.differ);
+      CREATE AGGREGATE public.count(text) (sfunc = textcat, stype = text)`);
+    // These take no call away: its own types, the same arguments, another name, another schema.
+    await db.sql(`CREATE TYPE public.mine AS (x int);
+      CREATE FUNCTION public.lower(public.mine) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+      CREATE FUNCTION public.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;
+      CREATE FUNCTION public.round(float8, int) RETURNS float8 LANGUAGE sql AS $$ SELECT $1 $$;
+      CREATE SCHEMA aside; CREATE FUNCTION aside.lower(varchar) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$`);
+    const findings = (await db.verify()).filter(({ check }) => check === 'overloads');
+    expect(findings.map(({ subject }) => subject)).toEqual([
+      'operator public.=(oid, name)',
+      'routine public.count(text)',
+      'routine public.quote_ident(name)',
+    ]);
+    for (const finding of findings) await mend(finding);
+    await db.sql(`DROP TYPE public.mine CASCADE; DROP FUNCTION public.lower(text), public.round(float8, int),
+      public.differ(oid, name), public.differ(name, text); DROP SCHEMA aside CASCADE`);
+  });
+
+  test('are named where nothing can be verified for them', async () => {
+    await db.sql(
+      `CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE sql AS $$ SELECT (1/0)::text $$`,
+    );
+    await db.sql('CREATE SCHEMA hidden; CREATE TABLE hidden.schema_migrations (x int)');
+    const refused: unknown = await db.verify().catch((error: unknown) => error);
+    expect(refused).toMatchObject({ remedy: 'As their owner: DROP ROUTINE public.quote_ident(name);' });
+    await db.sql('DROP FUNCTION public.quote_ident(name); DROP SCHEMA hidden CASCADE');
+  });
+
+  test('are looked for by the names that the SQL of this program calls', async () => {
+    const names = new Set<string>();
+    for (const folder of ['src/queries', 'src/core/policy', 'src/adapters/timescale', 'sql'])
+      for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+        if (!/\.(ts|sql)$/.test(file)) continue;
+        const text = readFileSync(join(folder, file), 'utf8');
+        const sql = file.endsWith('.sql') ? [text] : text.match(/`[^`]*`|'[^'\n]*'/g);
+        for (const part of sql ?? [])
+          for (const [, name] of part.matchAll(/(?<![.\w])([a-z_][a-z0-9_]*)\(/g)) names.add(name ?? '');
+      }
+    // These are known to be called with arguments that nothing fits better, and are common as helpers.
+    const exempt = ['round', 'interval'];
+    const used = await db.sql<{ name: string }>(
+      `SELECT DISTINCT proname::text AS name FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+         AND proname = ANY ($1::text[]) AND proname <> ALL ($2::text[]) ORDER BY 1`,
+      [[...names], exempt],
+    );
+    expect(used.map(({ name }) => name).filter((name) => !BUILT_IN.includes(name))).toEqual([]);
+  });
 });
 
 describe('what takes rows away without an error', () => {

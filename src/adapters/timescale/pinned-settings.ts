@@ -78,27 +78,29 @@ const HOMES = `
  * The schema that has the tables comes first, then that of the extension, so that its functions are found wherever it
  * is, then what was there. Where the role's own search_path leads to another schema, the only one that has the tables
  * is meant, not an empty one that would be filled anew; where it leads nowhere and there are no tables yet, `public`.
+ * `pg_catalog` is left out: PostgreSQL searches it first unless it is named. What
+ * it calls is qualified: until then an overload in any schema may be called instead.
  */
 function pinnedSchema(schema: string | undefined, searchPathGiven: boolean): string {
   const home =
     schema !== undefined
       ? quoted(schema)
       : searchPathGiven
-        ? 'current_schema()'
-        : `(SELECT CASE WHEN count(*) = 1 THEN min(nspname)
-                   ELSE coalesce(current_schema(), to_regnamespace('public')::text) END FROM
-            (SELECT nspname::text FROM homes WHERE nspname = current_schema() OR current_schema() IS NULL
-              OR NOT EXISTS (SELECT FROM homes WHERE nspname = current_schema())) AS possible)`;
+        ? 'pg_catalog.current_schema()'
+        : `(SELECT CASE WHEN pg_catalog.count(*) = 1 THEN pg_catalog.min(nspname)
+                   ELSE coalesce(pg_catalog.current_schema(), pg_catalog.to_regnamespace('public')::text) END FROM
+            (SELECT nspname::text FROM homes WHERE nspname = pg_catalog.current_schema() OR pg_catalog.current_schema() IS NULL
+              OR NOT EXISTS (SELECT FROM homes WHERE nspname = pg_catalog.current_schema())) AS possible)`;
   return `WITH homes AS (${HOMES})
-SELECT set_config('search_path', string_agg(quote_ident(name), ', ' ORDER BY rank), false)
-  FROM (SELECT name, min(rank) AS rank
+SELECT pg_catalog.set_config('search_path', pg_catalog.string_agg(pg_catalog.quote_ident(name), ', ' ORDER BY rank), false)
+  FROM (SELECT name, pg_catalog.min(rank) AS rank
           FROM (SELECT ${home} AS name, 1 AS rank
                 UNION ALL SELECT n.nspname::text, 2 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
                            WHERE e.extname = 'timescaledb'
                 UNION ALL SELECT name::text, 2 + rank::int
-                            FROM unnest(current_schemas(false)) WITH ORDINALITY AS given (name, rank)) AS every
-         WHERE name IS NOT NULL GROUP BY name) AS path
-HAVING count(*) > 0`;
+                            FROM unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS given (name, rank)) AS every
+         WHERE name IS NOT NULL AND name <> 'pg_catalog' GROUP BY name) AS path
+HAVING pg_catalog.count(*) > 0`;
 }
 
 const FACTS = `

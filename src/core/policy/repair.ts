@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts';
 import { askAll, type Answers } from './ask.ts';
 import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
+import { becauseOfOverloads } from './check/overloads.ts';
 import { askable, canBeJudged, followsFrom, withoutEffects } from './check/causes.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { findingKey, isNote, type Finding } from './finding.ts';
@@ -61,7 +62,9 @@ export async function planRepair(
   checks: readonly PolicyCheck[],
   only: readonly string[] = [],
 ): Promise<RepairPlan> {
-  const facts = await readFacts(catalog);
+  const facts = await readFacts(catalog).catch(async (error: unknown) => {
+    throw isAway(error) ? error : await becauseOfOverloads(catalog, error);
+  });
   const wanted = checks.filter(({ name }) => only.length === 0 || only.includes(name));
   const usable = canBeJudged(facts.server) ? askable(wanted, facts.server) : askable(checks, facts.server);
   const parts: RepairPlan[] = [];

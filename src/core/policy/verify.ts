@@ -1,11 +1,13 @@
 import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
+import { becauseOfOverloads } from './check/overloads.ts';
 import { askable, followsFrom, withoutEffects } from './check/causes.ts';
 import { readFacts, type Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
 import {
   answersTo,
+  isAway,
   VERIFICATION,
   isUnanswered,
   judgedBy,
@@ -30,7 +32,9 @@ export async function verify(
   plan: PolicyPlan,
   checks: readonly PolicyCheck[],
 ): Promise<Verification> {
-  const facts = await readFacts(catalog);
+  const facts = await readFacts(catalog).catch(async (error: unknown) => {
+    throw isAway(error) ? error : await becauseOfOverloads(catalog, error);
+  });
   const findings: Finding[] = [];
   const silent: Unanswered[] = [];
   const answered = new Set<string>([VERIFICATION]);

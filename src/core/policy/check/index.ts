@@ -11,6 +11,7 @@ import { eventTriggersCheck } from './event-triggers.ts';
 import { foreignJobsCheck } from './foreign-jobs.ts';
 import { gapsCheck } from './gaps.ts';
 import { lateCheck } from './late.ts';
+import { overloadsCheck } from './overloads.ts';
 import { policiesCheck } from './policies.ts';
 import { readOnlyCheck } from './read-only.ts';
 import { refreshCheck } from './refresh.ts';
@@ -32,6 +33,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   readOnlyCheck,
   durabilityCheck,
   settingsCheck,
+  overloadsCheck,
   relationsCheck,
   rootRowsCheck,
   withheldCheck,
