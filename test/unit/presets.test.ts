@@ -211,6 +211,74 @@ test('rtl_433: identity in the order of rtl_433, rssi is relative', () => {
   expect(read({ preset: 'rtl_433' }, 'rtl_433/host/events', { ...event, id: 2 ** 53 })).toBe('bad_device');
 });
 
+test.each([
+  // What the decoders of rtl_433 send that have no `id`, or whose `id` is none.
+  ['emonTx', { model: 'emonTx', node: 10, ct1: 5 }, { node: 11 }, 'emonTx/10', { ct1: 5 }],
+  [
+    'Sensible Living',
+    { model: 'SensibleLiving-Moisture', house_id: 1, module_id: 2, sensor_value: 7 },
+    { module_id: 3 },
+    'SensibleLiving-Moisture/1/2',
+    { sensor_value: 7 },
+  ],
+  [
+    'FS20',
+    { model: 'FHT', housecode: 1234, address: 11, ext: 40 },
+    { address: 12 },
+    'FHT/1234/11',
+    { ext: 40 },
+  ],
+  [
+    'Insteon',
+    { model: 'Insteon', from_id: 'AB', to_id: 'CD', hopsmax: 3 },
+    { from_id: 'EF' },
+    'Insteon/AB',
+    { hopsmax: 3 },
+  ],
+  [
+    'UV of a WH3081',
+    { model: 'Fineoffset-WHx080', subtype: 2, uv_sensor_id: 225, uv_index: 3 },
+    { uv_sensor_id: 226 },
+    'Fineoffset-WHx080/2/225',
+    { uv_index: 3 },
+  ],
+  [
+    'a name of old',
+    { model: 'Oregon-v1', sid: 3, channel: 1, temperature_C: 7 },
+    { sid: 4 },
+    'Oregon-v1/1/3',
+    { temperature: 7 },
+  ],
+  [
+    'KNX-RF',
+    { model: 'KNX-RF', sn: '00c5', src: 1, apci: 2 },
+    { sn: '00c6' },
+    'KNX-RF/00c5',
+    { src: 1, apci: 2 },
+  ],
+])('rtl_433: %s: two devices stay two', (_, event, other, device, wanted) => {
+  const at = { time: '2026-01-15 12:00:00' };
+  expect(metrics({ preset: 'rtl_433' }, 'rtl_433/host/events', { ...at, ...event })).toEqual({
+    [device]: wanted,
+  });
+  expect(
+    metrics({ preset: 'rtl_433' }, 'rtl_433/host/events', { ...at, ...event, ...other }),
+  ).not.toHaveProperty([device]);
+});
+
+test('rtl_433: what counts messages or holds the values names no device', () => {
+  const at = { time: '2026-01-15 12:00:00' };
+  const of = (event: object) => metrics({ preset: 'rtl_433' }, 'rtl_433/host/events', { ...at, ...event });
+  for (const id of [1, 2])
+    expect(of({ model: 'RadioHead-ASK', from: 4, to: 255, id, flags: 0 })).toEqual({
+      'RadioHead-ASK/4': { to: 255, flags: 0 },
+    });
+  for (const code of ['5a01', '5a02'])
+    expect(of({ model: 'Jansite-TY468', type: 'TPMS', code, pressure_kPa: 240 })).toEqual({
+      'TPMS/Jansite-TY468': { pressure: 2400 },
+    });
+});
+
 test('shelly: instances, deltas, wifi', () => {
   const params = {
     ts: NOW_US / 1e6,
@@ -295,6 +363,22 @@ test('thingsboard: with and without values', () => {
   expect(metrics({ preset: 'thingsboard-gateway' }, 'v1/gateway/telemetry', gateway)).toEqual({
     A: { temperature: 1 },
     B: { v: 2 },
+  });
+});
+
+// The vendor's test vectors of RAWv1: valid data, maximum, minimum.
+test.each([
+  ['03291A1ECE1EFC18F94202CA0B53', 26.3, 20.5, 1027.66, [-1, -1.726, 0.714], 2.899],
+  ['03FF7F63FFFF7FFF7FFF7FFFFFFF', 127.99, 127.5, 1155.35, [32.767, 32.767, 32.767], 65.535],
+  ['0300FF6300008001800180010000', -127.99, 0, 500, [-32.767, -32.767, -32.767], 0],
+])('ruuvi: data format 3: %s', (data, temperature, humidity, pressure, [x, y, z], battery) => {
+  const payload = { rssi: -60, ts: '1768478390', data: `02010611FF9904${data}` };
+  expect(metrics({ preset: 'ruuvi' }, 'ruuvi/gw/T', payload)).toEqual({
+    T: {
+      rssi: -60,
+      ...{ temperature, humidity, pressure },
+      ...{ acceleration_x: x, acceleration_y: y, acceleration_z: z, battery_voltage: battery },
+    },
   });
 });
 

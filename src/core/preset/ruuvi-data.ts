@@ -4,6 +4,7 @@ const MANUFACTURER_DATA = 0xff;
 /** Which reader for which format, by the first byte; and how long the data is at least. */
 const FORMATS: ReadonlyMap<number, { readonly bytes: number; readonly read: (data: DataView) => Metrics }> =
   new Map([
+    [3, { bytes: 14, read: df3 }],
     [5, { bytes: 24, read: df5 }],
     [6, { bytes: 20, read: df6 }],
     [0xe1, { bytes: 40, read: e1 }],
@@ -21,7 +22,7 @@ export interface RuuviData {
   readonly leftOut: readonly string[];
 }
 
-/** The metrics of an advertisement in data format 5 (RuuviTag), 6 or E1 (Ruuvi Air); undefined for anything else. */
+/** The metrics of an advertisement in data format 3 or 5 (RuuviTag), 6 or E1 (Ruuvi Air); undefined for anything else. */
 export function readRuuvi(hex: string): RuuviData | undefined {
   // An advertisement has at most 255 bytes.
   if (hex.length > 510 || !/^(?:[0-9a-f]{2})+$/i.test(hex)) return undefined;
@@ -98,6 +99,21 @@ function e1(view: DataView): Metrics {
   const sequence = view.getUint32(24) & 0xffffff;
   add('measurement_sequence', sequence, 0xffffff, sequence);
   return metrics;
+}
+
+/** RAWv1, of the firmware before 2.0: the temperature is sign, whole degrees and hundredths. No value means "not available". */
+function df3(view: DataView): Metrics {
+  const whole = view.getUint8(2);
+  const degrees = (whole & 0x7f) + view.getUint8(3) / 100;
+  return {
+    humidity: view.getUint8(1) / 2,
+    temperature: whole > 0x7f ? 0 - degrees : degrees,
+    pressure: (view.getUint16(4) + 50_000) / 100,
+    acceleration_x: view.getInt16(6) / 1000,
+    acceleration_y: view.getInt16(8) / 1000,
+    acceleration_z: view.getInt16(10) / 1000,
+    battery_voltage: view.getUint16(12) / 1000,
+  };
 }
 
 function df5(view: DataView): Metrics {

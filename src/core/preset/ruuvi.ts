@@ -10,7 +10,7 @@ import { readRuuvi } from './ruuvi-data.ts';
 const shape: Shape = (record) => {
   const data = own(record, 'data');
   const tag = typeof data === 'string' ? readRuuvi(data) : undefined;
-  if (tag === undefined) return { fault: 'unsupported', detail: 'no Ruuvi data format 5, 6 or E1' };
+  if (tag === undefined) return { fault: 'unsupported', detail: 'no Ruuvi data format 3, 5, 6 or E1' };
   const losses = new LossTally();
   for (const name of tag.leftOut) losses.drop(name);
   return {

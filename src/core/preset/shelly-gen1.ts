@@ -5,7 +5,7 @@ import type { Preset } from './preset.ts';
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
   relay: ['power', 'energy', 'overpower_value'],
   roller: ['pos', 'power', 'energy'],
-  light: ['power', 'energy'],
+  light: ['power', 'energy', 'overpower_value'],
   white: ['power', 'energy'],
   color: ['power', 'energy'],
   emeter: [
@@ -31,11 +31,15 @@ const METRICS: Readonly<Record<string, string>> = Object.fromEntries([
   ['temperature', 'device_temperature'],
   ['emeter_n/current', 'emeter_n_current'],
   ['bat', 'battery'],
+  // Shelly 2: one meter for both relays.
+  ['relay/power', 'relay_power'],
+  ['relay/energy', 'relay_energy'],
   ...CHANNELS.flatMap((channel) => [
     [`ext_temperature/${channel}`, `ext_temperature_${channel}`],
     [`ext_humidity/${channel}`, `ext_humidity_${channel}`],
     [`adc/${channel}`, `adc_${channel}`],
     [`input/${channel}`, `input_${channel}`],
+    [`ext_switch/${channel}`, `ext_switch_${channel}`],
     ...Object.entries(NUMBERED).flatMap(([kind, names]) =>
       names.map((name) => [`${kind}/${channel}/${name}`, `${kind}_${channel}_${name}`]),
     ),
@@ -44,7 +48,7 @@ const METRICS: Readonly<Record<string, string>> = Object.fromEntries([
 
 /** Words (on, off, open, bright), commands and JSON that repeats: nothing that could be stored. */
 const NOT_TELEMETRY =
-  /\/(?:(?:relay|roller|light|white|color)\/\d+(?:\/(?:command|set|status|stop_reason))?|command|announce|info|online|longpush\/\d+|input_event\/\d+|temperature_(?:status|f)|overtemperature|ext_temperatures(?:_f)?|ext_temperature_f\/\d+|ext_humidities|ext_switch\/\d+|sensor\/(?:state|illumination|act_reasons|error|operation|gas|self_test|ext_power|charger|n\/a)|settings|[\w/]+\/command)$/;
+  /\/(?:(?:relay|roller|light|white|color)\/\d+(?:\/(?:command|set|status|stop_reason))?|command|announce|info|online|longpush\/\d+|input_event\/\d+|temperature_(?:status|f)|ext_temperatures(?:_f)?|ext_temperature_f\/\d+|ext_humidities|sensor\/(?:state|illumination|act_reasons|error|operation|gas|self_test|ext_power|charger|temperature_status|n\/a)|valve\/\d+\/state|settings|[\w/]+\/command(?:\/\w+)*)$/;
 
 const DEVICE = /^shelly[a-z0-9]+-[0-9a-f]{6,12}$/i;
 const FIRST_GENERATION =
@@ -62,7 +66,7 @@ function recognise({ levels, topic, content, document }: Observed): Recognition 
   return measures && !NOT_TELEMETRY.test(topic) ? telemetry(config) : beside(config);
 }
 
-/** Shelly of the first generation: one value per topic; Shelly Motion sends one JSON object. */
+/** Shelly of the first generation: one value per topic; Shelly Motion and Shelly TRV send one JSON object. */
 export const shellyGen1: Preset = {
   name: 'shelly-gen1',
   summary: 'Shelly devices of the first generation',
