@@ -96,7 +96,7 @@ async function tailDatabase(cli: Cli, config: Config, options: TailOptions, sign
       cli.stderr.write('fieldwatch: watching, Ctrl-C ends it\n');
       await followDatabase(cli, db, watch, options, signal, show);
     },
-    { mayStart: !follow },
+    { mayStart: !follow, readsOnly: true },
   );
 }
 

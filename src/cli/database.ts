@@ -25,6 +25,8 @@ export interface DatabaseAccess {
   readonly mayStart?: boolean;
   /** Whether that server may make a new database where there is none yet. Default false: there is nothing to read. */
   readonly mayCreate?: boolean;
+  /** Whether the command only reads what the daemon stores: a standby may answer (`database.read_url`). Default false. */
+  readonly readsOnly?: boolean;
   /**
    * Whether a schema that a newer fieldwatch made is refused (SCHEMA_NEWER): for what changes the database, or compares it
    * with the definitions of this program. `if readable`: also goes on where the right to look is missing. Default false.
@@ -40,16 +42,17 @@ export async function withDatabaseUrl<T>(
   cli: Pick<Cli, 'stderr'>,
   config: Config,
   then: (url: string) => Promise<T>,
-  { mayStart = true, mayCreate = false, refuseNewer = false }: DatabaseAccess = {},
+  { mayStart = true, mayCreate = false, refuseNewer = false, readsOnly = false }: DatabaseAccess = {},
 ): Promise<T> {
   const run = async (url: string): Promise<T> => {
     if (refuseNewer !== false)
       await withPool(config, url, refuseNewer === true ? refuseNewerSchema : refuseNewerIfReadable);
     return then(url);
   };
-  const { url: configured } = config.database;
+  const { url, read_url: readUrl } = config.database;
+  const configured = readsOnly ? (readUrl ?? url) : url;
   if (configured !== undefined) {
-    await refuseSharedConnections(databaseOptions(config, configured, 'cli'));
+    await refuseSharedConnections({ ...databaseOptions(config, configured, 'cli'), readsOnly });
     return run(configured);
   }
   const { database_port: port, data_dir: dataDir } = config.embedded;
@@ -73,12 +76,17 @@ export async function withDatabase<T>(
   run: (db: Db) => Promise<T>,
   access: DatabaseAccess = {},
 ): Promise<T> {
-  const read = (url: string) => withPool(config, url, (pool) => run(readerOf(pool)));
+  const read = (url: string) => withPool(config, url, (pool) => run(readerOf(pool)), access.readsOnly);
   return withDatabaseUrl(cli, config, read, access);
 }
 
-async function withPool<T>(config: Config, url: string, run: (pool: pg.Pool) => Promise<T>): Promise<T> {
-  const pool = await createPool({ ...databaseOptions(config, url, 'cli'), max: 1 }, silentLogger);
+async function withPool<T>(
+  config: Config,
+  url: string,
+  run: (pool: pg.Pool) => Promise<T>,
+  readsOnly = false,
+): Promise<T> {
+  const pool = await createPool({ ...databaseOptions(config, url, 'cli'), max: 1, readsOnly }, silentLogger);
   try {
     return await run(pool);
   } finally {

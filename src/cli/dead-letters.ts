@@ -83,7 +83,8 @@ const showCommand = (cli: Cli) =>
     .action(
       cli.action(async (id: string, options: ShowOptions) => {
         const { config } = loadConfig({ file: options.config, env: cli.env });
-        const letter = isUuid(id) ? await withDatabase(cli, config, (db) => deadLetter(db, id)) : undefined;
+        const read = () => withDatabase(cli, config, (db) => deadLetter(db, id), { readsOnly: true });
+        const letter = isUuid(id) ? await read() : undefined;
         if (letter === undefined)
           throw new FieldwatchError(`no dead letter has the id ${JSON.stringify(id)}`, {
             code: 'DEAD_LETTER_UNKNOWN',

@@ -13,6 +13,7 @@ import { planOf } from '../core/policy/plan.ts';
 import { verify } from '../core/policy/verify.ts';
 import { alertDuty } from '../queries/alert-duty.ts';
 import type { Db } from '../queries/db.ts';
+import { readReplication } from '../queries/replication.ts';
 import { totals } from '../queries/totals.ts';
 import { serverClock } from '../queries/server-clock.ts';
 import {
@@ -38,6 +39,7 @@ import {
 } from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
 import { judgeDuty } from './doctor/duty.ts';
+import { judgeFailover, lookAtReadServer } from './doctor/replication.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
 import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
 import { withInvocation } from './invocation.ts';
@@ -112,9 +114,11 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     const askedMs = Date.now();
     const { nowMs } = await serverClock(db);
     const roundTripMs = Date.now() - askedMs;
+    const failover = judgeFailover(url, await readReplication(db));
     const clock = judgeClock(askedMs + roundTripMs / 2 - nowMs, roundTripMs);
     const schema = judgeSchema(await status(pool));
-    const seen = [...connection, judgeServer(version, timescaledb), clock, schema];
+    const server = [judgeServer(version, timescaledb), ...failover, ...(await lookAtReadServer(config))];
+    const seen = [...connection, ...server, clock, schema];
     if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
     const limits = { sensors: config.sensors.max, metrics: config.metrics.max };
     seen.push(...judgeTotals(await totals(db), limits));

@@ -51,7 +51,7 @@ interface NamedOptions extends Selection {
 export const onDatabase = <Options extends NamedOptions>(
   cli: Cli,
   run: (db: Db, options: Options) => Promise<ExitCode>,
-  access: DatabaseAccess = {},
+  access: DatabaseAccess = { readsOnly: true },
 ) =>
   cli.action(async (options: Options): Promise<ExitCode> => {
     const { config } = loadConfig({ file: options.config, env: cli.env });

@@ -11,7 +11,7 @@ import { forgetCommand, mergeCommand, renameCommand } from './sensors-change.ts'
 import { RULE_COLUMNS, sensorRules, type RuleField } from './sensor-rules.ts';
 import { momentArgument, repeated } from './arguments.ts';
 import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
-import { withDatabase } from './database.ts';
+import { withDatabase, type DatabaseAccess } from './database.ts';
 import { onDatabase, withReadOptions, type ReadOptions } from './read-command.ts';
 import { jsonLine, printRows, snakeCase } from './rows.ts';
 import { cellText, tableLines, type Column } from './table.ts';
@@ -61,10 +61,11 @@ interface OneOptions {
 const onSensor = <Options extends OneOptions>(
   cli: Cli,
   run: (db: Db, sensor: string, options: Options, config: Config) => Promise<void>,
+  access: DatabaseAccess = {},
 ) =>
   cli.action(async (sensor: string, options: Options) => {
     const { config } = loadConfig({ file: options.config, env: cli.env });
-    await withDatabase(cli, config, (db) => run(db, sensor, options, config));
+    await withDatabase(cli, config, (db) => run(db, sensor, options, config), access);
     return 0;
   });
 
@@ -86,22 +87,26 @@ const showCommand = (cli: Cli) =>
     .option(...configOption)
     .option(...jsonOption)
     .action(
-      onSensor<OneOptions>(cli, async (db, sensor, options, config) => {
-        const since = momentArgument('30d')(Date.now());
-        const [row] = await listSensors(db, { sensor, since, limit: 1 });
-        if (row === undefined) throw unknown(sensor);
-        const [reading] = await latestReadings(db, { sensor, since, limit: 1 });
-        const columns = CORE_METRICS.flatMap((metric) => {
-          const value = reading?.[metric] ?? null;
-          const time = reading?.time ?? null;
-          return value === null || time === null ? [] : [{ metric, unit: null, time, value }];
-        });
-        const metrics = [...columns, ...(await extraMetrics(db, { sensor, since, limit: 1000 }))];
-        const names = metrics.map(({ metric }) => metric);
-        const rules = sensorRules(config.alerts, { ...row, key: row.sensor }, names);
-        if (options.json === true) print(cli, jsonLine({ ...row, metrics, rules }));
-        else printSensor(cli, row, metrics, rules);
-      }),
+      onSensor<OneOptions>(
+        cli,
+        async (db, sensor, options, config) => {
+          const since = momentArgument('30d')(Date.now());
+          const [row] = await listSensors(db, { sensor, since, limit: 1 });
+          if (row === undefined) throw unknown(sensor);
+          const [reading] = await latestReadings(db, { sensor, since, limit: 1 });
+          const columns = CORE_METRICS.flatMap((metric) => {
+            const value = reading?.[metric] ?? null;
+            const time = reading?.time ?? null;
+            return value === null || time === null ? [] : [{ metric, unit: null, time, value }];
+          });
+          const metrics = [...columns, ...(await extraMetrics(db, { sensor, since, limit: 1000 }))];
+          const names = metrics.map(({ metric }) => metric);
+          const rules = sensorRules(config.alerts, { ...row, key: row.sensor }, names);
+          if (options.json === true) print(cli, jsonLine({ ...row, metrics, rules }));
+          else printSensor(cli, row, metrics, rules);
+        },
+        { readsOnly: true },
+      ),
     );
 
 function printSensor(

@@ -13,13 +13,15 @@ export interface Exposure {
 /** Connections to other machines without TLS, and ports that other machines reach without a password. */
 export function exposuresOf({ database, mqtt, http, embedded }: Config): readonly Exposure[] {
   const found: Exposure[] = [];
-  if (database.url !== undefined && isClearDatabase(database.url, database.tls.ca_file))
+  for (const key of ['url', 'read_url'] as const) {
+    const url = database[key];
+    if (url === undefined || !isClearDatabase(url, database.tls.ca_file)) continue;
     found.push({
       area: 'database',
-      detail: 'database.url leads to another machine without TLS: readings cross the network in clear text',
-      remedy:
-        'add ?sslmode=verify-full to database.url, and database.tls.ca_file for an authority of your own',
+      detail: `database.${key} leads to another machine without TLS: readings cross the network in clear text`,
+      remedy: `add ?sslmode=verify-full to database.${key}, and database.tls.ca_file for an authority of your own`,
     });
+  }
   const hasPassword = mqtt.password !== undefined || mqtt.password_file !== undefined;
   if (mqtt.url !== undefined && hasPassword && isClearBroker(mqtt.url))
     found.push({

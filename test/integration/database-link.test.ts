@@ -6,6 +6,10 @@ import { Connector } from '../../src/adapters/timescale/connector.ts';
 import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
 import { createPool, endPool } from '../../src/adapters/timescale/pool.ts';
 import { Session, type Work } from '../../src/adapters/timescale/session.ts';
+import { readTimeline } from '../../src/adapters/timescale/timeline.ts';
+import { readerOf } from '../../src/cli/database.ts';
+import { judgeReadServer } from '../../src/cli/doctor/replication.ts';
+import { readReplication } from '../../src/queries/replication.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { PostgresServer } from '../support/postgres-server.ts';
@@ -176,6 +180,38 @@ describeWith('initdb')('the link to the database', () => {
       expect((await any.run((work) => work.query<{ port: number }>(port))).rows[0]?.port).toBe(standby.port);
       const none = sessionOn({ url: url.replace(`,127.0.0.1:${server.port}`, '') });
       await expect(none.run((work) => work.query(port))).rejects.toMatchObject({ kind: 'transient' });
+    });
+  });
+
+  test('after a failover the new primary is found, and the former one refused when it comes back', async () => {
+    const primary = await PostgresServer.start({ hba: ['host replication all 127.0.0.1/32 scram-sha-256'] });
+    closers.push(() => primary.stop());
+    const standby = await PostgresServer.standbyOf(primary);
+    closers.push(() => standby.stop());
+    const url = primary.url().replace(`:${primary.port}`, `:${primary.port},127.0.0.1:${standby.port}`);
+    const session = sessionOn({ url });
+    const timeline = () => session.run((work) => readTimeline(work));
+    const before = await timeline();
+    expect(before).toEqual({ cluster: expect.stringMatching(/^\d+$/), id: 1 });
+
+    const replica = { url: standby.url(), readsOnly: true };
+    const read = await readReplication(readerOf(await poolOn(replica)));
+    expect(read).toEqual({ standby: true, synchronous: false, delayS: 0 });
+    expect(judgeReadServer(read).status).toBe('ok');
+
+    await primary.halt('immediate');
+    await standby.promote();
+    await eventually(
+      'the session is on the new primary',
+      async () => (await timeline().catch(() => undefined))?.id === 2,
+    );
+
+    await primary.launch();
+    const port = 'SELECT inet_server_port() AS port';
+    const later = await poolOn({ url });
+    expect((await later.query<{ port: number }>(port)).rows[0]?.port).toBe(standby.port);
+    await expect(sessionOn({ url: primary.url() }).run((work) => work.query(port))).rejects.toMatchObject({
+      code: 'DB_FORMER_PRIMARY',
     });
   });
 

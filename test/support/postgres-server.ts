@@ -64,6 +64,36 @@ export class PostgresServer {
     return server;
   }
 
+  /** A standby of `primary`, streaming from it. */
+  static async standbyOf(primary: PostgresServer): Promise<PostgresServer> {
+    const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-postgres-'));
+    const server = new PostgresServer(await freePort(), dir, await unprivileged());
+    const { uid, gid } = server.#as;
+    if (uid !== undefined && gid !== undefined) await chown(dir, uid, gid);
+    try {
+      await server.#run(
+        'pg_basebackup',
+        '-d',
+        primary.url(),
+        '-D',
+        server.#data,
+        '-R',
+        '-c',
+        'fast',
+        '--no-sync',
+      );
+      await server.launch();
+    } catch (error) {
+      await rm(dir, { recursive: true, force: true });
+      throw error;
+    }
+    return server;
+  }
+
+  async promote(): Promise<void> {
+    await this.#pgCtl('promote');
+  }
+
   /** The URL of a role; without a role that of the superuser. */
   url({ user = 'postgres', password = SUPERUSER_PASSWORD, database = 'postgres', query = '' } = {}): string {
     const login = password === '' ? user : `${user}:${encodeURIComponent(password)}`;

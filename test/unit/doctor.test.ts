@@ -9,6 +9,7 @@ import {
 } from '../../src/cli/doctor/daemon.ts';
 import { judgeClock, judgePolicies, judgeSchema, judgeTotals } from '../../src/cli/doctor/database.ts';
 import { diagnoseFolder, judgeSpace } from '../../src/cli/doctor/disk.ts';
+import { judgeFailover, judgeReadServer } from '../../src/cli/doctor/replication.ts';
 import { isFault, type Diagnosis } from '../../src/cli/doctor/report.ts';
 import { loadConfig } from '../../src/config/index.ts';
 
@@ -246,4 +247,27 @@ test('what senders can add to: a warning from 80 % of a limit on', () => {
   expect(statuses(80, 8)).toEqual(['warning', 'warning']);
   expect(statuses(100, 11)).toEqual(['warning', 'warning']);
   expect(judgeTotals({ sensors: 100, metrics: 0 }, limits)[0]?.detail).toBe('100 of 100: full');
+});
+
+describe('replication', () => {
+  const primary = { standby: false, synchronous: false, delayS: null };
+
+  test('what a failover may lose is said where there are several hosts', () => {
+    expect(judgeFailover('postgres://db/fw', primary)).toEqual([]);
+    expect(judgeFailover('postgres://a,b/fw', primary)).toMatchObject([
+      { status: 'note', subject: 'failover' },
+    ]);
+    expect(judgeFailover('postgres://a,b/fw', { ...primary, synchronous: true })).toMatchObject([
+      { status: 'ok' },
+    ]);
+  });
+
+  test.each([
+    [primary, 'ok', 'it is no standby'],
+    [{ standby: true, synchronous: false, delayS: 0.34 }, 'ok', '0.3 s behind'],
+    [{ standby: true, synchronous: false, delayS: null }, 'ok', 'nothing'],
+    [{ standby: true, synchronous: false, delayS: 61 }, 'warning', '61.0 s behind'],
+  ])('the server of read_url: %j is %s', (seen, status, detail) => {
+    expect(judgeReadServer(seen)).toMatchObject({ status, detail: expect.stringContaining(detail) });
+  });
 });

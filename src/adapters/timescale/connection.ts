@@ -15,6 +15,8 @@ export interface DatabaseOptions {
     readonly certFile?: string | undefined;
     readonly keyFile?: string | undefined;
   };
+  /** Whether a standby will do: for those who only read. */
+  readonly readsOnly?: boolean;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
   /** Where the tables are; without it the schema that has them, or the first of the role's search_path. */

@@ -5,6 +5,7 @@ import { bounded, cut } from './bounded.ts';
 import { clientConfig, DEFAULT_TIMEOUTS, tlsOf, urlOf, type DatabaseOptions } from './connection.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
 import { sightOf, watchLink } from './link-watch.ts';
+import { readTimeline, refuseFormerPrimary } from './timeline.ts';
 import { settleScript, type Backend, type ServerFacts } from './pinned-settings.ts';
 
 /** Former backends that are remembered: enough for all connections of a pool. */
@@ -103,7 +104,8 @@ export class Connector {
     });
     const facts = (answer as pg.QueryResult<ServerFacts>[]).at(-1)?.rows[0] as ServerFacts;
     if (this.#options.schema === undefined && !explicit && facts.elsewhere.length > 1) throw ambiguous(facts);
-    if (unwanted(facts, this.#url.target)) throw standby();
+    if (this.#options.readsOnly !== true && unwanted(facts, this.#url.target)) throw standby();
+    await this.#refuseFormerPrimary(client, limitMs);
     if (isOwnBackend(client, facts)) {
       await this.#endFormer(client, limitMs);
       this.#remember(client, facts);
@@ -114,6 +116,11 @@ export class Connector {
       watchLink(client, { patienceMs: this.#blindPatienceMs(), sight: () => Promise.resolve('gone') });
     }
     return facts;
+  }
+
+  async #refuseFormerPrimary(client: pg.Client, limitMs: number): Promise<void> {
+    const timeline = await bounded(client, limitMs, () => readTimeline(client));
+    if (timeline !== undefined) refuseFormerPrimary(timeline);
   }
 
   /** For a server process that cannot be looked at (behind a pooler, or embedded): past any answer it may still give. */

@@ -14,6 +14,7 @@ import { isEmptyAlertBatch, writeAlerts } from './alert-writes.ts';
 import { BatchRows, indexesWithout } from './batch-rows.ts';
 import { writeDeadLetters } from './dead-letters.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
+import { FailoverWatch } from './failover-watch.ts';
 import { findRefusedRows } from './find-refused-rows.ts';
 import { conflictsOf, merge } from './merge.ts';
 import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids.ts';
@@ -73,6 +74,7 @@ class TimescaleStore implements ReadingStore {
   readonly #direct = new BatchRows(false);
   readonly #staged = new BatchRows(true);
   readonly #paths;
+  readonly #failovers: FailoverWatch;
   readonly #deadLetterMaxBytes: number;
 
   constructor(options: StoreOptions, deps: StoreDeps) {
@@ -80,6 +82,7 @@ class TimescaleStore implements ReadingStore {
     this.#names = new MetricNameMeters(deps, () => this.#ids.known.size, this.#ids.max);
     this.#deadLetterMaxBytes = options.deadLetterMaxBytes ?? DEFAULT_DEAD_LETTER_MAX_BYTES;
     this.#session = new Session({ ...options, onConnect: (client) => this.#connected(client) }, deps);
+    this.#failovers = new FailoverWatch(deps);
     this.#paths = deps.metrics.counter(
       'fieldwatch_store_batches_total',
       'Batches by the way they took: direct COPY, or staging and merge',
@@ -90,7 +93,9 @@ class TimescaleStore implements ReadingStore {
   async commit(batch: StoreBatch, signal?: AbortSignal): Promise<CommitResult> {
     try {
       const direct = batch.retry ? 'duplicates' : await this.#commitDirect(batch, signal);
-      return direct === 'duplicates' ? await this.#commitMerged(batch, signal) : direct;
+      const result = direct === 'duplicates' ? await this.#commitMerged(batch, signal) : direct;
+      if (result.kind === 'committed') this.#failovers.committed(batch.readings);
+      return result;
     } catch (error) {
       if (!this.#inAscii && isOfEncoding(error)) return this.#commitInAscii(batch, signal);
       throw databaseError(error, 'storing a batch');
@@ -114,6 +119,7 @@ class TimescaleStore implements ReadingStore {
   async #connected(client: pg.Client): Promise<void> {
     this.#ids.forget(); // the database may be a restored one, with other ids
     await refuseUnsafe(client);
+    await this.#failovers.connected(client);
   }
 
   /** The fast way, right for batches of which nothing is stored yet; 'duplicates' when something was. */

@@ -1,16 +1,24 @@
+import type { z } from 'zod';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { duration } from './common.ts';
 import { certificatePair, flag, readFilePath, secret, section, text, whole } from './fields.ts';
+
+const readableUrl = (value: string, context: z.core.$RefinementCtx<string>): void => {
+  const read = readDatabaseUrl(value);
+  if ('fault' in read) context.addIssue({ code: 'custom', message: read.fault });
+};
 
 export const databaseSchema = section(
   {
     url: text(
       'TimescaleDB, such as postgres://fieldwatch@db.example:5432/fieldwatch?sslmode=verify-full; several hosts: a:5432,b:5432; absent: the embedded one',
     )
-      .superRefine((value, context) => {
-        const read = readDatabaseUrl(value);
-        if ('fault' in read) context.addIssue({ code: 'custom', message: read.fault });
-      })
+      .superRefine(readableUrl)
+      .optional(),
+    read_url: text(
+      'a standby, or several, that answers commands which only read (readings, alerts, sensors …), behind by its replication; absent: url',
+    )
+      .superRefine(readableUrl)
       .optional(),
     schema: text('schema of the tables; absent: the one that has them, or else the first of the search_path')
       .regex(/^[^\p{Cc}"'\\]{1,63}$/u, 'is no name of a schema')
@@ -47,4 +55,11 @@ export const databaseSchema = section(
     ),
   },
   'the database connection',
-);
+).superRefine(({ url, read_url: readUrl }, context) => {
+  if (readUrl !== undefined && url === undefined)
+    context.addIssue({
+      code: 'custom',
+      path: ['read_url'],
+      message: 'needs url: the embedded database has no standby',
+    });
+});

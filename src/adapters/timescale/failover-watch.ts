@@ -1,0 +1,64 @@
+import type { Clock, Counter, Logger, Metrics, StorableReading } from '../../ports.ts';
+import { RecentCommits } from './recent-commits.ts';
+import { readTimeline, type Questioned, type Timeline } from './timeline.ts';
+
+/**
+ * Notices that the database failed over to another server, and says whether that server has what was acknowledged: with
+ * synchronous replication it has, with asynchronous it may lack the last commits, which no sensor sends again.
+ */
+export class FailoverWatch {
+  readonly #logger: Logger;
+  readonly #commits: RecentCommits;
+  readonly #failovers: Counter;
+  readonly #lost: Counter;
+  #timeline: Timeline | undefined;
+
+  constructor({ clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics }) {
+    this.#logger = logger;
+    this.#commits = new RecentCommits(clock);
+    this.#failovers = metrics.counter(
+      'fieldwatch_database_failovers_total',
+      'Promotions of another server that were noticed',
+    );
+    this.#lost = metrics.counter(
+      'fieldwatch_database_failover_lost_readings_total',
+      'Readings that were acknowledged and that the new primary does not have, at most',
+    );
+  }
+
+  committed(readings: readonly StorableReading[]): void {
+    this.#commits.note(readings);
+  }
+
+  /** On each new connection. */
+  async connected(client: Questioned): Promise<void> {
+    const timeline = await readTimeline(client);
+    if (timeline === undefined) return;
+    const former = this.#timeline;
+    if (former !== undefined && former.cluster === timeline.cluster && former.id < timeline.id)
+      await this.#judge(client, former, timeline);
+    this.#timeline = timeline;
+  }
+
+  async #judge(client: Questioned, former: Timeline, timeline: Timeline): Promise<void> {
+    const missing = await this.#commits.missingFrom(client);
+    this.#failovers.inc();
+    const fields = { timeline: timeline.id, former_timeline: former.id };
+    if (missing === undefined) {
+      this.#logger.warn(fields, 'the database failed over; it has everything that was acknowledged');
+      return;
+    }
+    this.#lost.inc(missing.readings);
+    this.#logger.error(
+      {
+        ...fields,
+        code: 'DB_FAILOVER_LOSS',
+        readings: missing.readings,
+        since: new Date(missing.sinceMs).toISOString(),
+        remedy:
+          'The former primary may still have them. Synchronous replication (synchronous_standby_names) loses nothing.',
+      },
+      'the database failed over; it lacks the last readings that were acknowledged',
+    );
+  }
+}
