@@ -130,6 +130,82 @@ describe('a database that cannot be relied on counts as away', () => {
     },
   );
 
+  describe('a trigger that raises an exception', () => {
+    const raise = (table: string, condition: string) =>
+      db.rows(`CREATE OR REPLACE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF ${condition} THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$;
+        CREATE TRIGGER raise BEFORE INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION raise()`);
+    const silence = (table: string) => db.rows(`DROP TRIGGER raise ON ${table}`);
+    const blocked = (table: string) => ({
+      ...{ code: 'DB_ROWS_BLOCKED', kind: 'transient' },
+      message: expect.stringContaining('not this one'),
+      remedy: expect.stringContaining(`triggers on ${table}`),
+    });
+
+    test.each([
+      ['sensor_readings', 'NEW.temperature > 50', { temperature: 60 }],
+      ['sensor_metrics', 'NEW.value > 50', { flow: 60 }],
+    ])(
+      'on some rows of %s costs those; on all of them the database counts as away',
+      async (table, condition, metrics) => {
+        const good = [
+          reading(1, 0, { temperature: 20, flow: 1 }),
+          reading(2, 0, { temperature: 21, flow: 2 }),
+        ];
+        await raise(table, condition);
+        for (const retry of [false, true]) {
+          const bad = await db.store.commit(batchOf([...good, reading(3, 0, metrics)], { retry }));
+          expect(bad).toMatchObject({ kind: 'row_refused', index: 2, sqlstate: 'P0001', others: [] });
+          // Alone: the row of no sensor is taken, so it is the reading's own fault.
+          const alone = await db.store.commit(batchOf([reading(3, 0, metrics)], { retry }));
+          expect(alone).toMatchObject({ kind: 'row_refused', index: 0, sqlstate: 'P0001' });
+        }
+        await silence(table);
+        await raise(table, 'true');
+        for (const retry of [false, true])
+          await expect(db.store.commit(batchOf(good, { retry }))).rejects.toMatchObject(blocked(table));
+        await silence(table);
+        expect(await db.store.commit(batchOf(good, { retry: true }))).toMatchObject({ stored: 2 });
+      },
+    );
+
+    test('on names of sensors and metrics, the same', async () => {
+      const pool = new pg.Pool({ connectionString: db.url, max: 1 }).on('error', () => undefined);
+      const directory = new TimescaleSensorDirectory(pool);
+      await raise('sensors', "NEW.key = 'bad'");
+      expect(await directory.register([{ key: 'bad' }, { key: 'n1' }])).toMatchObject([{ key: 'n1' }]);
+      await silence('sensors');
+      await raise('sensors', 'true');
+      await expect(directory.register([{ key: 'n2' }])).rejects.toMatchObject(blocked('sensors'));
+      await silence('sensors');
+      expect(await directory.register([{ key: 'n2' }])).toHaveLength(1);
+      expect(await db.rows("SELECT FROM sensors WHERE key LIKE 'fieldwatch%'")).toEqual([]);
+      const batch = batchOf([reading(1, 0, { temperature: 1, raised: 2 })]);
+      const store = db.another();
+      await raise('metrics', 'true');
+      await expect(store.commit(batch)).rejects.toMatchObject(blocked('metrics'));
+      await silence('metrics');
+      expect(await store.commit({ ...batch, retry: true })).toMatchObject({ kind: 'committed' });
+      await db.rows('DELETE FROM sensors');
+      await db.rows('DELETE FROM metrics');
+      await pool.end();
+    });
+
+    test('on an alert: the batch waits as one that is refused for no reading, with triggers named', async () => {
+      const key = { sensorId: 7, metric: 'temperature', kind: 'threshold', side: 'high' } as const;
+      const row = { ...key, alertType: 'temperature_high', alertId: randomUUID(), timeUs: T0_US, message: 'm', value: 31, threshold: 30, severity: 'warning', startedAtUs: T0_US, ruleHash: 'h' } as const; // prettier-ignore
+      const batch = batchOf(series(2), { alerts: { ...EMPTY_ALERT_BATCH, raised: [row] }, retry: true });
+      await raise('sensor_alerts', 'true');
+      await expect(db.store.commit(batch)).rejects.toMatchObject({
+        code: 'DB_BATCH_REFUSED',
+        remedy: expect.stringContaining('triggers'),
+      });
+      expect(await rows()).toBe(0);
+      await silence('sensor_alerts');
+      expect(await db.store.commit(batch)).toMatchObject({ stored: 2 });
+    });
+  });
+
   test('a trigger that keeps all rows is no matter', async () => {
     await db.rows(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$`);
     await db.rows(

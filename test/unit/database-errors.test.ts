@@ -46,6 +46,8 @@ describe('statement 7: errors of the database are classified by code', () => {
     ['23502', 'data', 'DB_ROW_REFUSED'],
     ['23505', 'data', 'DB_ROW_REFUSED'],
     ['23514', 'data', 'DB_ROW_REFUSED'],
+    ['P0001', 'data', 'DB_ROW_REFUSED'],
+    ['P0004', 'data', 'DB_ROW_REFUSED'],
     ['25006', 'transient', 'DB_READ_ONLY'],
     ['25P02', 'bug', 'DB_BUG'],
     ['28000', 'auth', 'DB_AUTH'],

@@ -60,6 +60,13 @@ const BAD_ROW: Verdict = {
   kind: 'data',
   remedy: 'A value that the tables cannot hold: the dead letter has the message and what the database said.',
 };
+// Raised by PL/pgSQL: the tables of fieldwatch have no trigger that does.
+const RAISED: Verdict = {
+  code: 'DB_ROW_REFUSED',
+  kind: 'data',
+  remedy:
+    'A trigger that was added to the tables of fieldwatch raises this: see \\d of the table in psql. The dead letter has the message.',
+};
 // Away, as a server that is down: a database is renamed away for a restore, and comes back.
 const NO_DATABASE: Verdict = {
   code: 'DB_NO_DATABASE',
@@ -150,6 +157,8 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
     remedy:
       'The server lacks one of its files, which the message names: see its log; a table of which it is lost is restored from a backup.',
   },
+  P0001: RAISED, // RAISE EXCEPTION
+  P0004: RAISED, // ASSERT
   TS: SCHEMA,
 };
 
@@ -211,6 +220,9 @@ export function codeOf(error: unknown): string | undefined {
 /** True where `code` has the shape of an SQLSTATE: the server has spoken. */
 export const isSqlState = (code: string | undefined): boolean =>
   code !== undefined && SQLSTATE.test(code) && BY_ERRNO[code] === undefined;
+
+/** True of what a trigger raises by itself. */
+export const isRaised = (error: unknown): boolean => ['P0001', 'P0004'].includes(codeOf(error) ?? '');
 
 /** Pure: what an error asks for. */
 export function judge(error: unknown): Verdict {

@@ -1,6 +1,8 @@
 import { isCoreMetric } from '../../core/copy-binary.ts';
 import { CORE_METRICS } from '../../core/reading.ts';
 import type { RowRefused, StorableReading } from '../../ports.ts';
+import { isRaised } from './errors.ts';
+import { rowsBlocked } from './relied-on.ts';
 import type { Session, Work } from './session.ts';
 import { isoMicros } from './values.ts';
 
@@ -10,6 +12,7 @@ export type Refusal = Omit<RowRefused, 'kind' | 'others'>;
 const STATEMENT_ROWS = 1000;
 /** Rows that the server tries together before it tries them one by one: cheap where few are refused. */
 const BLOCK_ROWS = 50;
+const ROW_FAULTS = 'data_exception OR integrity_constraint_violation OR raise_exception OR assert_failure';
 
 /**
  * Rows of one table on trial: its columns with their types, what the merge would fill in where a key is taken, and a row of no
@@ -50,7 +53,8 @@ const METRICS: Trial = {
 /**
  * Tries the rows that the setting holds as JSON, each with a savepoint of its own, and leaves there which were refused, and
  * why. An anonymous block and a setting, so that it takes no right to create anything, temporary tables included. Classes 22
- * and 23 are faults of a row; any other error concerns the server and ends the pass.
+ * and 23, and what a trigger raises, are faults of a row; any other error concerns the server and ends the pass. The row of
+ * no sensor, which has the index -1, shows whether a trigger refuses that, too.
  */
 function trialOf({ table, columns, fill, blank }: Trial): string {
   const names = columns.map(([name]) => name);
@@ -73,7 +77,7 @@ BEGIN
     BEGIN
       ${insert} SELECT ${names.join(', ')} FROM ${rows} ON CONFLICT DO NOTHING;
       GET DIAGNOSTICS inserted = ROW_COUNT;
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+    EXCEPTION WHEN ${ROW_FAULTS} THEN
       NULL;
     END;
     CONTINUE WHEN inserted = jsonb_array_length(part);
@@ -81,14 +85,14 @@ BEGIN
     FOR one IN SELECT DISTINCT ON (date_trunc('hour', time)) * FROM ${rows} LOOP
       BEGIN
         ${blank} ON CONFLICT DO NOTHING;
-      EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-        NULL;
+      EXCEPTION WHEN ${ROW_FAULTS} THEN
+        refused := refused || jsonb_build_object('index', -1, 'sqlstate', SQLSTATE, 'message', left(SQLERRM, 500))::text;
       END;
     END LOOP;
     FOR one IN SELECT * FROM ${rows} LOOP
       BEGIN
         ${insert} VALUES (${names.map((name) => `one.${name}`).join(', ')}) ON CONFLICT DO NOTHING;${fill}
-      EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+      EXCEPTION WHEN ${ROW_FAULTS} THEN
         refused := refused || jsonb_build_object('index', one.ord, 'sqlstate', SQLSTATE, 'message', left(SQLERRM, 500))::text;
       END;
     END LOOP;
@@ -115,12 +119,27 @@ export async function findRefusedRows(
       [READINGS, coreRows(readings)],
       [METRICS, narrowRows(readings, ids)],
     ] as const)
-      for (const part of parts(rows))
-        for (const refusal of await tried(work, trialOf(trial), part))
-          if (!found.has(refusal.index)) found.set(refusal.index, refusal);
+      for (const refusal of await refusalsOf(work, trial, rows))
+        if (!found.has(refusal.index)) found.set(refusal.index, refusal);
     await work.script('ROLLBACK');
     return [...found.values()].sort((a, b) => a.index - b.index);
   });
+}
+
+/** A trigger that refuses each row, and the one of no sensor, has nothing against the rows: the database counts as away. */
+async function refusalsOf(work: Work, trial: Trial, rows: Iterable<object>): Promise<readonly Refusal[]> {
+  let sent = 0;
+  const all: Refusal[] = [];
+  for (const part of parts(rows)) {
+    sent += part.length;
+    all.push(...(await tried(work, trialOf(trial), part)));
+  }
+  const refused = all.filter(({ index }) => index >= 0);
+  const raised = all.filter(({ sqlstate }) => isRaised({ code: sqlstate }));
+  const [first] = raised;
+  if (first !== undefined && refused.length === sent && raised.length > refused.length)
+    throw rowsBlocked(trial.table, first.message);
+  return refused;
 }
 
 async function tried(work: Work, trial: string, rows: readonly object[]): Promise<readonly Refusal[]> {

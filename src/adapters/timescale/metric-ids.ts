@@ -1,7 +1,7 @@
 import { globFits } from '../../core/glob.ts';
 import type { Millis } from '../../core/reading.ts';
 import { judge } from './errors.ts';
-import { nameRules, refuseVanished } from './relied-on.ts';
+import { nameRules, refuseBlocked, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 
 /** What payloads may add to the table of metric names. */
@@ -125,6 +125,7 @@ export class MetricIds {
       await this.#insert(work, names);
       return [];
     } catch (error) {
+      await refuseBlocked(work, 'metrics', error);
       if (judge(error).kind !== 'data') throw await nameRules(work, 'metrics', error);
       if (names.length > 1) {
         const middle = names.length >>> 1;

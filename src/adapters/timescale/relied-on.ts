@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { FieldwatchError } from '../../core/errors.ts';
+import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { isRaised } from './errors.ts';
 import type { Work } from './session.ts';
 
 /** Where rows go that must not be lost; those that exist have to be hypertables. */
@@ -71,6 +72,35 @@ export async function nameRules(work: Pick<Work, 'query'>, table: string, error:
     cause: error,
   });
 }
+
+/** What a row of its own would be refused with; undone in any case. */
+const TRIALS = { sensors: 'key', metrics: 'name' } as const;
+const UNDONE = 'FW001';
+
+/** A refused row of names: by a trigger that refuses any name, the database counts as away. */
+export async function refuseBlocked(
+  work: Pick<Work, 'query'>,
+  table: keyof typeof TRIALS,
+  error: unknown,
+): Promise<void> {
+  if (!isRaised(error)) return;
+  try {
+    await work.query(`DO $$ BEGIN
+      INSERT INTO ${table} (${TRIALS[table]}) VALUES ('fieldwatch trial ' || gen_random_uuid());
+      RAISE EXCEPTION USING ERRCODE = '${UNDONE}';
+    EXCEPTION WHEN SQLSTATE '${UNDONE}' THEN NULL; END $$`);
+  } catch (cause) {
+    throw isRaised(cause) ? rowsBlocked(table, messageOf(cause)) : cause;
+  }
+}
+
+/** A trigger has nothing against one row, it has against all. */
+export const rowsBlocked = (table: string, raised: string) =>
+  new FieldwatchError(`database: a trigger on ${table} refuses every row: ${raised}`, {
+    code: 'DB_ROWS_BLOCKED',
+    kind: 'transient',
+    remedy: `Look for triggers on ${table} that raise an exception: \\d ${table} in psql. Nothing was acknowledged.`,
+  });
 
 /**
  * The same for a write that may have nothing to do, for a row is there already: where it reports fewer than were sent,

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { NewDevice, Sensor, SensorChanges, SensorDirectory } from '../../ports.ts';
 import { databaseError } from './errors.ts';
-import { nameRules, refuseVanished } from './relied-on.ts';
+import { nameRules, refuseBlocked, refuseVanished } from './relied-on.ts';
 import { storableText } from './values.ts';
 
 /** A sensor named in the configuration: its facts win over what is stored. */
@@ -136,6 +136,7 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     try {
       return (await this.#db.query(text, values)).rows as Sensor[];
     } catch (error) {
+      await refuseBlocked(this.#db, 'sensors', error);
       throw databaseError(await nameRules(this.#db, 'sensors', error), 'registering sensors');
     }
   }
