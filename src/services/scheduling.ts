@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.ts';
 import type { PolicyCheck } from '../core/policy/check.ts';
 import type { PolicyJobs } from '../core/policy/due.ts';
 import type { Verified } from '../core/policy/episode.ts';
@@ -91,15 +92,25 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
     // Behind the jobs of the same minute: what they are about to mend is no finding.
     await jobs.idle();
     if (!(await leadership.hold())) return 'standby';
-    let verified = await look().catch(async (error: unknown) => {
+    let verified = await lookOrAlert();
+    if (stopping.signal.aborted) return 'done';
+    // What was found is an alert also where its repair failed, which is then the error of this round.
+    let failure: Error | undefined;
+    const changed = await mended(verified.findings).catch((error: unknown) => {
+      failure = error instanceof Error ? error : new Error(messageOf(error));
+      return false;
+    });
+    if (changed) verified = await lookOrAlert();
+    if (!stopping.signal.aborted) await options.alerts?.update(verified);
+    if (failure !== undefined) throw failure;
+    return 'done';
+  });
+
+  const lookOrAlert = (): Promise<Verified> =>
+    look().catch(async (error: unknown) => {
       await cannotVerify(error);
       throw error;
     });
-    if (stopping.signal.aborted) return 'done';
-    if (await mended(verified.findings)) verified = await look();
-    if (!stopping.signal.aborted) await options.alerts?.update(verified);
-    return 'done';
-  });
 
   async function look(): Promise<Verified> {
     const { findings, answered } = await verify(catalog, plan, checks);

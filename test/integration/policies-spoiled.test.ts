@@ -177,9 +177,19 @@ describe('what takes rows away without an error', () => {
       ],
       ['DELETE FROM sensor_alerts', '{}'],
       ['EXECUTE $q$TRUNCATE "dead_letters"$q$', '{}'],
+      ['PERFORM public.sweep()', '{}'],
+      [`PERFORM public.clear('sensor_alerts')`, '{}'],
+      [`PERFORM drop_chunks(h, INTERVAL '1 day') FROM timescaledb_information.hypertables h`, '{}'],
+      [
+        `PERFORM drop_chunks(h, INTERVAL '1 day') FROM timescaledb_information.hypertables h WHERE hypertable_schema = 'plant'`,
+        '{}',
+      ],
       ['DELETE FROM plant.sensor_readings', '{}'],
       ['PERFORM count(*) FROM sensor_readings', '{}'],
     ];
+    await db.sql(`CREATE FUNCTION public.sweep() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM public.deeper(); END $$;
+      CREATE FUNCTION public.deeper() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DELETE FROM sensor_metrics; END $$;
+      CREATE FUNCTION public.clear(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'TRUNCATE ' || t; END $$`);
     const ids: number[] = [];
     for (const [index, [body, config]] of jobs.entries()) {
       await db.sql(
@@ -192,7 +202,7 @@ describe('what takes rows away without an error', () => {
     }
     const findings = await db.verify();
     expect(findings).toMatchObject(
-      ids.slice(0, 4).map((id) => ({ check: 'foreign_jobs', subject: `job ${id}`, severity: 'critical' })),
+      ids.slice(0, 7).map((id) => ({ check: 'foreign_jobs', subject: `job ${id}`, severity: 'critical' })),
     );
     for (const finding of findings) await mend(finding);
     expect(await db.lines()).toEqual([]);
@@ -373,11 +383,46 @@ describe('chunks that were dropped before their time', () => {
     expect(await history()).toEqual(before);
   });
 
+  describe('rows that were deleted by hand from an aggregate', () => {
+    const materialized = async (view: string) => {
+      const [row] = await db.sql<{ name: string }>(
+        `SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) AS name
+         FROM timescaledb_information.continuous_aggregates WHERE view_name = '${view}'`,
+      );
+      return row?.name ?? '';
+    };
+    /** As `fieldwatch storage refresh … --force` does it: in whole buckets. */
+    const refreshed = async (remedy: string) => {
+      const commands = [...remedy.matchAll(/storage refresh (\w+) --from (\S+) --to (\S+) --force/g)];
+      for (const [, view, from, to] of commands)
+        await db.sql(
+          `CALL refresh_continuous_aggregate('${view}', '${from}'::timestamptz, '${to}'::timestamptz, force => true)`,
+        );
+      return commands.map(([, view]) => view);
+    };
+
+    test.each([
+      ['sensor_hourly_agg', 'hour', ['sensor_hourly_agg', 'sensor_daily_agg']],
+      ['sensor_daily_agg', 'day', ['sensor_daily_agg']],
+    ])('%s', async (view, time, views) => {
+      const before = await history();
+      await db.sql(
+        `DELETE FROM ${await materialized(view)} WHERE ${time} BETWEEN now() - INTERVAL '12 days' AND now() - INTERVAL '9 days'`,
+      );
+      const finding = await found();
+      expect(finding).toMatchObject({ check: 'history', subject: view, severity: 'critical' });
+      for (const only of ['late', 'refresh', 'audit']) await repair(only);
+      expect(await refreshed(finding.remedy)).toEqual(views);
+      expect(await history()).toEqual(before);
+    });
+  });
+
   test('all but the youngest', async () => {
     const before = await history();
     await db.sql(`SELECT drop_chunks('sensor_readings', older_than => INTERVAL '8 days')`);
     const finding = await found();
-    expect(finding).toMatchObject({ check: 'gaps', subject: 'sensor_readings', severity: 'warning' });
+    // As after `storage drop`, or where retention was made longer.
+    expect(finding).toMatchObject({ check: 'gaps', subject: 'sensor_readings', severity: 'info' });
     for (const only of ['late', 'refresh', 'audit']) await repair(only);
     expect(await history()).toEqual(before);
     // Where no retention is declared nothing is known of what should be there; what is older than it is gone rightly.

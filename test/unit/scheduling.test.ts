@@ -111,6 +111,51 @@ const gauge = (subject: string) =>
 const ticks = (task: string, outcome: string) =>
   `fieldwatch_scheduler_ticks_total{task=${task},outcome=${outcome}}`;
 
+describe('alerts of what is found', () => {
+  const auto = (hand: SchedulingOptions['hand']) => {
+    const updates: (readonly Finding[])[] = [];
+    const made = daemon(new Database(), {
+      plan: planWith({ repair: 'auto' }),
+      ...(hand === undefined ? {} : { hand }),
+      alerts: { update: async ({ findings }) => void updates.push(findings) },
+    });
+    return { ...made, updates };
+  };
+  const run = async () => {
+    throw new Error('refused');
+  };
+
+  test('are raised also where its repair fails, which is the error of the round', async () => {
+    const { scheduling, state, catalog, updates } = auto({ run });
+    state.findings = [finding('a')];
+    const answer = catalog.select.bind(catalog);
+    let looks = 0;
+    catalog.select = async (text, values) => {
+      // Asked once to verify, and then to plan the repair.
+      if (text.includes('server_version') && ++looks === 2) throw new Error('out of memory');
+      if (text.includes("'ROUTINE'")) return [];
+      return answer(text, values);
+    };
+    await scheduling.start();
+    await settle();
+    expect(updates).toMatchObject([[{ subject: 'a' }]]);
+    expect(scheduling.status()).toMatchObject({ error: 'out of memory' });
+    await scheduling.stop();
+  });
+
+  test('say that there was no verification, and readiness is degraded', async () => {
+    const { scheduling, catalog, updates } = auto({ run });
+    catalog.select = async () => {
+      throw new Error('out of memory');
+    };
+    await scheduling.start();
+    await settle();
+    expect(updates).toMatchObject([[{ check: 'verification', severity: 'critical' }]]);
+    expect(scheduling.status()).toMatchObject({ error: 'out of memory' });
+    await scheduling.stop();
+  });
+});
+
 describe('verification', () => {
   test('runs at start and on schedule, in the configured zone', async () => {
     const { scheduling, cron, catalog, verify, metrics } = daemon();

@@ -3,16 +3,19 @@ import { OUR_TABLES } from './our-tables.ts';
 /** What deletes rows, in the text of a function or procedure. */
 const DELETES = '\\m(delete\\s+from|truncate|drop_chunks|drop\\s+table)\\M';
 
-/** The tables by name, or all that there are; not those of another schema. */
-const names = (schema: string): string => {
+/** The tables by name; not those of another schema. */
+export const namesOfOurs = (schema: string): string => {
   const here = `"?${schema.replace(/[^a-z0-9_]/gi, '.')}"?\\.`;
-  return `(^|[^.\\w"]|[^.\\w]")(${here})?"?(only\\s+)?(${OUR_TABLES.join('|')})\\M(?!\\.)|\\mhypertables?\\M|_hyper_[0-9]+`;
+  return `(^|[^.\\w"]|[^.\\w]")(${here})?"?(only\\s+)?(${OUR_TABLES.join('|')})\\M(?!\\.)`;
 };
+
+/** All tables that there are, or a chunk. */
+const ALL = '\\mhypertables?\\M|_hyper_[0-9]+';
 
 /** The patterns that `deletesOurs` takes as its parameters. */
 export const deletingPatterns = (schema: string): readonly [deletes: string, ours: string] => [
   DELETES,
-  names(schema),
+  `${namesOfOurs(schema)}|${ALL}`,
 ];
 
 /**

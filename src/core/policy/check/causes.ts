@@ -37,11 +37,11 @@ export function withoutEffects(
 }
 
 /** What is counted from an aggregate's rows, and says nothing where these are counted another way. */
-const OF_ROWS: readonly string[] = ['refresh', 'late', 'audit'];
+const OF_ROWS: readonly string[] = ['refresh', 'late', 'audit', 'history'];
 
 /**
  * Whether a finding only says what follows from another: rows past a retention that there is no policy for, and rows of
- * an aggregate that is not defined as it should be, or of one that is built on it. Mended first, the cause may take it away;
+ * an aggregate that is not defined as it should be, or of one that is built on it, and rows in a range that has no chunk. Mended first, the cause may take it away;
  * what then is left is found again.
  */
 export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (finding: About) => boolean {
@@ -55,6 +55,7 @@ export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (find
       .filter(({ check, severity }) => check === 'definitions' && severity === 'critical')
       .map(({ subject }) => subject),
   );
+  const withGaps = new Set(causes.filter(({ check }) => check === 'gaps').map(({ subject }) => subject));
   const ofWrong = new Set<string>();
   // Sources come before what is built on them.
   for (const { relation } of plan.relations) {
@@ -64,7 +65,8 @@ export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (find
     for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) ofWrong.add(subject);
   }
   return ({ check, subject }) =>
-    check === 'retention' ? without.has(subject) : OF_ROWS.includes(check) && ofWrong.has(subject);
+    (check === 'history' && withGaps.has(subject)) ||
+    (check === 'retention' ? without.has(subject) : OF_ROWS.includes(check) && ofWrong.has(subject));
 }
 
 type About = Pick<Finding, 'check' | 'subject'>;

@@ -1,22 +1,37 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { deletesOurs, deletingPatterns } from '../deleting.ts';
+import { deletesOurs, deletingPatterns, namesOfOurs } from '../deleting.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
 
 const CHECK = 'foreign_jobs';
 
-// Of those whose owner may delete from a table of ours; another application's tables may have our names.
+// Of those whose owner may delete from a table of ours; another application's tables may have our names. A body is that of
+// the procedure and of all functions that it calls, by their names. One that goes through the hypertables of a schema, or
+// has a search_path of its own, is about that schema.
 const JOBS = `
-SELECT j.job_id, p.oid::regprocedure::text AS procedure, j.owner::text AS owner,
+WITH RECURSIVE own AS MATERIALIZED (SELECT p.oid, p.proname::text AS name, p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), '') AS body
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+  WHERE n.nspname !~ '^(pg_|_?timescaledb_|information_schema)' AND p.proname ~ '^\\w+$' AND p.prokind IN ('f', 'p')
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')),
+called AS (SELECT j.job_id, p.oid AS oid
+    FROM timescaledb_information.jobs j JOIN pg_namespace n ON n.nspname = j.proc_schema
+    JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = j.proc_name
+    WHERE j.scheduled AND j.proc_schema NOT IN ('_timescaledb_functions', '_timescaledb_internal')
+  UNION SELECT c.job_id, o.oid FROM called c JOIN own b ON b.oid = c.oid
+    JOIN own o ON strpos(lower(b.body), lower(o.name)) > 0 AND b.body ~* ('\\m' || o.name || '\\M\\s*[(]'))
+SELECT j.job_id, (SELECT min(p.oid::regprocedure::text) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname = j.proc_schema AND p.proname = j.proc_name) AS procedure, j.owner::text AS owner,
   pg_has_role(j.owner::oid, 'USAGE') AS manageable
 FROM timescaledb_information.jobs j
-JOIN pg_namespace n ON n.nspname = j.proc_schema
-JOIN pg_proc p ON p.pronamespace = n.oid AND p.proname = j.proc_name
-CROSS JOIN LATERAL (SELECT concat_ws(' ', p.prosrc, pg_get_function_sqlbody(p.oid), j.config::text) AS body) said
-WHERE j.scheduled AND j.proc_schema NOT IN ('_timescaledb_functions', '_timescaledb_internal')
-  AND ${deletesOurs('said.body', '$2', '$3')}
+JOIN LATERAL (SELECT string_agg(p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), ''), ' ') || ' ' || coalesce(j.config::text, '') AS body,
+    coalesce(bool_or(array_to_string(p.proconfig, ' ') ~ 'search_path=' AND strpos(array_to_string(p.proconfig, ' '), current_schema()::text) = 0), false) AS elsewhere
+  FROM called c JOIN pg_proc p ON p.oid = c.oid WHERE c.job_id = j.job_id) said ON said.body IS NOT NULL
+WHERE ${deletesOurs('said.body', '$2', '$3')}
+  AND (said.body ~* $4 AND NOT said.elsewhere
+    OR said.body !~* '\\m(hypertable_schema|schema_name|schemaname|nspname)\\M' AND NOT said.elsewhere
+    OR strpos(said.body, quote_literal(current_schema())) > 0 OR strpos(said.body, quote_ident(current_schema()::text) || '.') > 0)
   AND EXISTS (SELECT FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
     WHERE s.nspname = current_schema() AND c.relname = ANY ($1::text[])
       AND (has_table_privilege(j.owner::oid, c.oid, 'delete') OR pg_has_role(j.owner::oid, c.relowner, 'USAGE')))
@@ -26,7 +41,9 @@ ORDER BY 1`;
 export const foreignJobsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no job of another program deletes rows or drops chunks of these tables',
-  queries: (_plan, { server }) => [{ text: JOBS, values: [OUR_TABLES, ...deletingPatterns(server.schema)] }],
+  queries: (_plan, { server }) => [
+    { text: JOBS, values: [OUR_TABLES, ...deletingPatterns(server.schema), namesOfOurs(server.schema)] },
+  ],
   judge: (_plan, _facts, [jobs = []]) => jobs.map(judgeJob),
 };
 
@@ -35,7 +52,7 @@ function judgeJob(row: CatalogRow): Finding {
   return {
     ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger', severity: 'critical' },
     expected: 'no job but the declared policies deletes from the tables of fieldwatch',
-    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which deletes rows and names a table of fieldwatch`,
+    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which deletes rows, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`,
     remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- then keep rows as long as they are needed by \`policies\` in the configuration`,
   };
 }

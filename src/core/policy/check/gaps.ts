@@ -6,6 +6,7 @@ import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
 import { flagOf, numberOf } from '../row.ts';
+import { relationNamed } from '../relations.ts';
 import { isoTime } from '../slices.ts';
 import { interval, literal } from '../statement.ts';
 
@@ -16,7 +17,8 @@ const MOST_GAPS = 200;
 /**
  * Chunks that are gone before their time, by whatever hand: an aggregate has buckets of a time of which its source has no
  * chunk, although it is declared to be kept. Nothing of ours refreshes such a range, for that would delete the buckets, too.
- * Without a retention that runs the beginning is left out: what was dropped before is not known to be missing.
+ * Without a retention that runs the beginning is left out: what was dropped before is not known to be missing. With one it
+ * is a note, unless a refresh reaches there: retention may have been shorter before.
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
@@ -34,8 +36,8 @@ export const gapsCheck: PolicyCheck = {
     }),
   judge: (plan, facts, answers) => {
     const seen = answers.slice(refreshedAggregates(plan, facts).length);
-    return suspects(plan, facts, answers).flatMap(({ aggregate }, index) =>
-      judge(aggregate, seen[index] ?? [], facts.server.schema),
+    return suspects(plan, facts, answers).flatMap(({ aggregate, leading }, index) =>
+      judge(aggregate, seen[index] ?? [], leading, facts.server.schema),
     );
   },
 };
@@ -44,6 +46,8 @@ interface Gaps {
   readonly aggregate: RefreshedAggregate;
   /** In microseconds. */
   readonly gaps: readonly { readonly lo: number; readonly hi: number }[];
+  /** Where the range before the oldest chunk begins. */
+  readonly leading: number | undefined;
 }
 
 function suspects(
@@ -52,10 +56,15 @@ function suspects(
   answers: readonly (readonly CatalogRow[])[],
 ): readonly Gaps[] {
   return refreshedAggregates(plan, facts)
-    .map((aggregate, index) => ({
-      aggregate,
-      gaps: (answers[index] ?? []).map((row) => ({ lo: numberOf(row, 'lo'), hi: numberOf(row, 'hi') })),
-    }))
+    .map((aggregate, index) => {
+      const rows = answers[index] ?? [];
+      const leading = rows.find((row) => flagOf(row, 'leading'));
+      return {
+        aggregate,
+        gaps: rows.map((row) => ({ lo: numberOf(row, 'lo'), hi: numberOf(row, 'hi') })),
+        leading: leading === undefined ? undefined : numberOf(leading, 'lo'),
+      };
+    })
     .filter(({ gaps }) => gaps.length > 0);
 }
 
@@ -74,7 +83,7 @@ function gapsSql({ sourceKept }: RefreshedAggregate): string {
 gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi, ${kept} AS kept FROM held
   UNION ALL SELECT kept, least(coalesce(min(lo), now()), now()), kept FROM (SELECT lo, ${kept} AS kept FROM held
     UNION ALL SELECT NULL, ${sourceKept === undefined ? 'NULL' : kept}) AS first GROUP BY kept)
-SELECT ${micros('greatest(lo, kept)')} AS lo, ${micros('hi')} AS hi FROM gap
+SELECT ${micros('greatest(lo, kept)')} AS lo, ${micros('hi')} AS hi, lo = kept AS leading FROM gap
 WHERE greatest(lo, kept) < hi ORDER BY 1 LIMIT ${MOST_GAPS}`;
 }
 
@@ -94,19 +103,33 @@ WHERE EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.n
 function judge(
   { relation }: RefreshedAggregate,
   rows: readonly CatalogRow[],
+  leading: number | undefined,
   schema: string,
 ): readonly Finding[] {
   if (rows.length === 0) return [];
+  const onlyLeading = rows.every((row) => numberOf(row, 'lo') === leading);
   const reached = rows.some((row) => flagOf(row, 'reached'));
   const ranges = rows
     .slice(0, 3)
     .map((row) => `${isoTime(numberOf(row, 'lo'))} to ${isoTime(numberOf(row, 'hi'))}`);
   const more = rows.length > 3 ? ` and ${rows.length - 3} more` : '';
-  const rest = `restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention`;
+  const again =
+    relationNamed(relation.source)?.kind === 'aggregate'
+      ? `for what its own source still has: ${rows
+          .slice(0, 3)
+          .map(
+            (row) =>
+              `\`fieldwatch storage refresh ${relation.source} --from ${isoTime(numberOf(row, 'lo'))} --to ${isoTime(numberOf(row, 'hi'))} --force\``,
+          )
+          .join(', ')}; for the rest: `
+      : '';
+  const rest = `${again}restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention`;
   return [
     {
       ...{ check: CHECK, subject: relation.source, verdict: 'missing' },
-      severity: reached ? 'critical' : 'warning',
+      // What is older than the oldest chunk may have been dropped rightly: before retention was made longer, or by
+      // `storage drop`. Nothing tells that from a drop by mistake.
+      severity: reached ? 'critical' : onlyLeading ? 'info' : 'warning',
       expected: `chunks with rows of ${relation.source} for all that ${relation.name} has and retention keeps`,
       actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${ranges.join(', ')}${more}`,
       remedy: reached

@@ -10,6 +10,7 @@ import { durabilityCheck } from './durability.ts';
 import { eventTriggersCheck } from './event-triggers.ts';
 import { foreignJobsCheck } from './foreign-jobs.ts';
 import { gapsCheck } from './gaps.ts';
+import { historyCheck } from './history.ts';
 import { lateCheck } from './late.ts';
 import { overloadsCheck } from './overloads.ts';
 import { policiesCheck } from './policies.ts';
@@ -50,6 +51,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   lateCheck,
   auditCheck,
   gapsCheck,
+  historyCheck,
   columnstoreCheck,
   chunksCheck,
   segmentsCheck,

@@ -16,9 +16,9 @@ jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_ob
 jsonb_object_agg jsonb_set jsonb_strip_nulls jsonb_to_recordset lead left length lower max md5 min now octet_length
 percentile_cont percentile_disc pg_advisory_lock pg_advisory_unlock pg_backend_pid pg_get_constraintdef pg_get_expr
 pg_get_function_sqlbody pg_get_indexdef pg_get_serial_sequence pg_get_userbyid pg_get_viewdef pg_has_role
-pg_is_in_recovery pg_relation_size pg_reload_conf pg_terminate_backend pg_try_advisory_lock quote_ident rank
+pg_is_in_recovery pg_relation_size pg_reload_conf pg_terminate_backend pg_try_advisory_lock quote_ident quote_literal rank
 regexp_replace regexp_split_to_array regr_slope replace row_number row_security_active set_config setval split_part
-stddev_pop string_agg substr substring sum to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(
+stddev_pop string_agg strpos substr substring sum to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(
     /\s/,
   );
 

@@ -1,0 +1,98 @@
+import {
+  PENDING_CTE,
+  aggregateCte,
+  notBefore,
+  refreshedAggregates,
+  windowEnd,
+  windowStart,
+  type RefreshedAggregate,
+} from '../aggregate.ts';
+import { counted } from '../../counted.ts';
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import type { Facts } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import { intervalMs } from '../interval.ts';
+import type { PolicyPlan } from '../plan.ts';
+import { flagOf, numberOf, textOf } from '../row.ts';
+import { isoTime } from '../slices.ts';
+import { interval } from '../statement.ts';
+
+const CHECK = 'history';
+/** Others each day. Few: rows of one sensor lie apart, and a range that was deleted is missing from all of them. */
+const SAMPLE = 5;
+/** Where readings are kept for ever, or for longer. */
+const MOST_DAYS = 90;
+const DAY_MS = 86_400_000;
+
+/** An aggregate of an aggregate, with that one. */
+interface Pair {
+  readonly aggregate: RefreshedAggregate;
+  readonly source: RefreshedAggregate;
+  /** For so long both can be computed again from the readings. */
+  readonly days: number;
+}
+
+/**
+ * Aggregates that are built on one another have the same number of readings. Rows that were deleted by hand from one of
+ * them show nowhere else once they are older than the audit looks. Only as far back as the readings are kept: what is
+ * older could not be computed again.
+ */
+export const historyCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'hourly and daily figures agree over what readings are kept, by a sample',
+  queries: (plan, facts) => pairs(plan, facts).map((pair) => ({ text: query(pair) })),
+  judge: (plan, facts, answers) =>
+    pairs(plan, facts).flatMap((pair, index) => (answers[index] ?? []).map((row) => judge(pair, row))),
+};
+
+function pairs(plan: PolicyPlan, facts: Facts): readonly Pair[] {
+  const all = refreshedAggregates(plan, facts);
+  return all.flatMap((aggregate) => {
+    const source = all.find(({ relation }) => relation.name === aggregate.relation.source);
+    if (source === undefined) return [];
+    const kept = [aggregate.sourceKept, source.sourceKept].map((text) =>
+      text === undefined ? MOST_DAYS : Math.floor(intervalMs(text) / DAY_MS),
+    );
+    return [{ aggregate, source, days: Math.min(MOST_DAYS, ...kept) }];
+  });
+}
+
+function query({ aggregate, source, days }: Pair): string {
+  const { relation } = aggregate;
+  const width = interval(relation.bucket);
+  const from = `time_bucket(${width}, now() - INTERVAL '${days} days') + ${width}`;
+  const planned = notBefore(`${days} days`);
+  const micros = (value: string) => `_timescaledb_functions.to_unix_microseconds(${value})`;
+  const within = (time: string) =>
+    `${time} >= ${planned} AND ${time} >= ${from} AND ${time} < now() AND ${time} < ${windowEnd(aggregate)}`;
+  const [hour, day] = [`x.${source.relation.timeColumn}`, `a.${relation.timeColumn}`];
+  // What a refresh of the window will still change is known to differ. Before the window fewer rows than were
+  // aggregated are no work of a refresh.
+  return `WITH ${aggregateCte(relation)}, ${PENDING_CTE},
+sample AS MATERIALIZED (SELECT id FROM sensors ORDER BY md5(id::text || now()::date::text) LIMIT ${SAMPLE}),
+source AS (SELECT time_bucket(${width}, ${hour}) AS bucket, x.sensor_id, ${relation.sourceCount} AS n
+  FROM sample JOIN ${source.relation.name} x ON x.sensor_id = sample.id WHERE ${within(hour)} GROUP BY 1, 2),
+stored AS (SELECT ${day} AS bucket, a.sensor_id, a.${relation.countColumn} AS n
+  FROM sample JOIN ${relation.name} a ON a.sensor_id = sample.id WHERE ${within(day)}),
+both_of AS (SELECT bucket, coalesce(source.n, 0) AS source_n, coalesce(stored.n, 0) AS stored_n, EXISTS (SELECT FROM pending p
+    WHERE p.lo < ${micros(`bucket + ${width}`)} AND p.hi >= ${micros('bucket')}) AS pending
+  FROM source FULL JOIN stored USING (bucket, sensor_id) WHERE source.n IS DISTINCT FROM stored.n)
+SELECT stored_n > source_n AS of_source, count(DISTINCT bucket)::int AS buckets, min(bucket)::text AS first, max(bucket)::text AS last,
+  ${micros('min(bucket)')}::float8 AS from_us, ${micros(`max(bucket) + ${width}`)}::float8 AS until_us
+FROM both_of WHERE NOT pending OR (stored_n > source_n AND bucket < ${windowStart(aggregate)}) GROUP BY 1 ORDER BY 1`;
+}
+
+function judge({ aggregate, source }: Pair, row: CatalogRow): Finding {
+  const [mine, its] = [aggregate.relation.name, source.relation.name];
+  const ofSource = flagOf(row, 'of_source');
+  const range = `--from ${isoTime(numberOf(row, 'from_us'))} --to ${isoTime(numberOf(row, 'until_us'))} --force`;
+  const refresh = (name: string) => `\`fieldwatch storage refresh ${name} ${range}\``;
+  const buckets = numberOf(row, 'buckets');
+  return {
+    ...{ check: CHECK, subject: ofSource ? its : mine, verdict: 'missing', severity: 'critical' },
+    expected: `as many readings as ${ofSource ? mine : its} has`,
+    actual: `fewer in ${counted(buckets, 'bucket')} of ${aggregate.relation.bucket}, from ${textOf(row, 'first')} to ${textOf(row, 'last')}: rows were deleted by hand`,
+    remedy: `${ofSource ? `${refresh(its)}, then ` : ''}${refresh(mine)}`,
+  };
+}
