@@ -1,5 +1,5 @@
 import { presetNamed } from '../preset/index.ts';
-import type { RouterOptions } from '../route.ts';
+import { compileRoutes, type RouterOptions } from '../route.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { reasonToLeave } from './aside.ts';
 import { localTimeOf, recogniseEcosystems } from './ecosystems.ts';
@@ -12,6 +12,7 @@ import { isWritable, observe, type Observed } from './observed.ts';
 import { ownRoutes } from './own-routes.ts';
 import { proposeRules } from './propose-rules.ts';
 import type { Series } from './series.ts';
+import { byStatedUnits } from './stated-units.ts';
 import { tryRoutes, type RouteTrial, type Trial } from './trial.ts';
 import { unitOf } from './units.ts';
 
@@ -73,10 +74,27 @@ function draftRoutes(samples: readonly Observed[], options: LearnOptions): Draft
   const trial = tryRoutes(known, samples, options);
   const presets = known.map((route) => withZone({ route, hints: [] }, presetTimes(route, samples), options));
   const rest = trial.unread.filter((one) => isWritable(one.topic) && reasonToLeave(one) === undefined);
-  const own = ownRoutes(rest).map(({ route, localTimes }) =>
-    withZone({ route, hints: [] }, localTimes, options),
+  const own = ownRoutes(rest);
+  const readBy = samplesBy(
+    own.map(({ route }) => route),
+    rest,
+    options,
   );
-  return [...presets, ...own];
+  const drafts = own.flatMap(({ route, localTimes }, at) =>
+    byStatedUnits(route, readBy.get(at) ?? []).map((one) => withZone(one, localTimes, options)),
+  );
+  return [...presets, ...drafts];
+}
+
+/** The samples that each route reads, by its place. */
+function samplesBy(
+  routes: readonly RouteConfig[],
+  samples: readonly Observed[],
+  options: LearnOptions,
+): Map<number, Observed[]> {
+  const router = compileRoutes(routes, options);
+  const place = groupedBy(samples, ({ topic }) => router.routeOf(topic));
+  return new Map([...place].flatMap(([at, list]) => (typeof at === 'number' ? [[at, list] as const] : [])));
 }
 
 /** A topic that starts with a wildcard would take what belongs to the others: such routes come last. */

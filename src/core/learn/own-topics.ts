@@ -3,6 +3,7 @@ import { groupedBy } from './grouped.ts';
 import type { Observed } from './observed.ts';
 import { isQuantity, singleValueKey } from './quantity.ts';
 import { TIME_NAMES } from './records.ts';
+import { isUnit } from './stated-units.ts';
 import { METRIC_LEVEL, type TopicFacts } from './structure.ts';
 
 /** A route for payloads that belong to no known ecosystem, recognised by the structure of their topics. */
@@ -89,21 +90,28 @@ export function namedTopics(topics: readonly OwnTopic[], usual: boolean): NamedT
 
 /** The same first level, the same levels that are empty, and a last one that names something or does not. */
 function likeness({ levels }: OwnTopic): string {
-  const isGeneric = GENERIC.test(levels.findLast((level) => level !== '') ?? '');
-  return `${levels[0]} ${isGeneric} ${levels.map((level) => (level === '' ? '' : '+')).join('/')}`;
+  const last = levels.findLast((level) => level !== '') ?? '';
+  // Behind a quantity a unit is no device: each has topics of its own.
+  const unit = isUnit(last) && isQuantity(levels.at(-2) ?? '') ? last : '';
+  return `${levels[0]} ${GENERIC.test(last)} ${unit} ${levels.map((level) => (level === '' ? '' : '+')).join('/')}`;
 }
 
 function withMetricAt(topic: OwnTopic, metricAt: number): ScalarTopic {
   // A pattern must not begin with what varies: each quantity has a route of its own then.
   const levels = topic.levels.map((level, at) => (at === metricAt && at > 0 ? METRIC_LEVEL : level));
-  return { ...topic, levels, metricAt, signature: new Set() };
+  const last = topic.levels.at(-1) ?? '';
+  const signature = new Set(metricAt < topic.levels.length - 1 && isUnit(last) ? [last] : []);
+  return { ...topic, levels, metricAt, signature };
 }
 
 /** Topics of the same length and the same first level. */
 function metricLevel(topics: readonly OwnTopic[], usual: boolean): number | undefined {
   const [{ levels } = { levels: [] }] = topics;
   const last = levels.findLastIndex((level) => level !== '');
-  const end = GENERIC.test(levels[last] ?? '') && last > 1 ? last - 1 : last;
+  const isBehind =
+    GENERIC.test(levels[last] ?? '') ||
+    (isUnit(levels[last] ?? '') && topics.every((topic) => isQuantity(topic.levels[last - 1] ?? '')));
+  const end = isBehind && last > 1 ? last - 1 : last;
   const places = Array.from({ length: end + 1 }, (_, at) => end - at).filter((at) => levels[at] !== '');
   // Nothing but the metric: nothing that could be the device.
   if (places.length < 2) return undefined;

@@ -201,7 +201,7 @@ const CAPTURES: readonly Case[] = [
       ['sensors/n1', (n) => ({ value: n, unit: 'C' })],
       ['sensors/n2', (n) => ({ value: n, unit: 'C' })],
     ],
-    { n1: ['value'], n2: ['value'] },
+    { n1: ['temperature'], n2: ['temperature'] },
   ],
   [
     'values with their unit in objects',
