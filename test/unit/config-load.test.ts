@@ -113,6 +113,25 @@ describe('layers', () => {
     expect(faultsOf({ text: '', env: { FIELDWATCH_SERVICE_HOST: 'db.example' } })).toHaveLength(1);
   });
 
+  test('what other supervisors add is no setting either', () => {
+    const env = {
+      // Docker links of a container called fieldwatch; Podman; Nomad; a Service of two ports at IPv6 only.
+      FIELDWATCH_PORT: 'tcp://172.17.0.2:9464',
+      FIELDWATCH_PORT_9464_TCP: 'tcp://172.17.0.2:9464',
+      FIELDWATCH_PORT_514_UDP: 'udp://172.17.0.2:514',
+      FIELDWATCH_PORT_514_UDP_PROTO: 'udp',
+      FIELDWATCH_METRICS_SERVICE_HOST: 'fd00:10:96::a1',
+      FIELDWATCH_METRICS_SERVICE_PORT_HTTP_API: '9464',
+      container: 'podman',
+      NOMAD_PORT_http: '9464',
+      CREDENTIALS_DIRECTORY: '/run/credentials/fieldwatch.service',
+      // A minimal container or unit: no zone, the plainest locale, no home.
+      LC_ALL: 'C',
+      TZ: '',
+    };
+    expect(load({ text: '', env })).toEqual(load({ text: '', env: {} }));
+  });
+
   test('a fault of a command-line flag says so', () => {
     expect(faultsOf({ text: '', overrides: { http: { port: -1 } } })).toEqual([
       'command line: http.port: must be at least 0',

@@ -146,6 +146,19 @@ describe('failures', () => {
     expect(errorFailure(Object.assign(new Error('x'), { code })).remedy).toMatch(remedy),
   );
 
+  test.each([
+    ['Cloudflare Pub/Sub at a SUBSCRIBE of QoS 1', disconnectFailure(155), /QoS 0 only/],
+    ['a share group at RabbitMQ', disconnectFailure(158), /mqtt\.share_group/],
+    ['Azure Event Grid after the lifetime of a token', disconnectFailure(160), /nothing is lost/],
+    ['HiveMQ Cloud at its limit of traffic', disconnectFailure(151), /limits of the account/],
+    ['EMQX at a packet beyond its limit', disconnectFailure(149), /max_subscribe_filters/],
+    ['a retained status at Azure Event Grid', disconnectFailure(154), /mqtt\.status_topic: null/],
+    ['AWS IoT Core at a topic outside of the policy', disconnectFailure(135), /access rules/],
+    ['a broker that answers from another node', connackFailure(156), /mqtt\.url/],
+    ['a broker that limits connections', connackFailure(159), /mqtt\.reconnect\.min/],
+    ['a client id beyond 23 characters at 3.1.1', connackFailure(2), /mqtt\.client_id/],
+  ])('%s has a remedy', (_, end, remedy) => expect(end.remedy).toMatch(remedy));
+
   test('a broker that never answers has a remedy', () =>
     expect(errorFailure(new Error('connack timeout')).remedy).toMatch(/mqtt\.url/));
 });

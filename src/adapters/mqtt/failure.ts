@@ -111,11 +111,32 @@ export function unanswered(cause: Failure | undefined, known: Unanswered): Failu
   );
 }
 
+/** Why a broker ends a connection that it had accepted, and what to do: Azure, AWS, Cloudflare, EMQX and HiveMQ say so. */
+const DISCONNECT_REMEDIES: Readonly<Record<number, string>> = {
+  135: 'The broker does not allow a topic of the routes, or the status topic: see its access rules.',
+  137: 'The broker is busy; raise its limits if this goes on.',
+  149: 'A packet is larger than the broker takes: lower mqtt.max_subscribe_filters, or raise its limit.',
+  150: 'The broker limits the rate of messages: raise the limit of the account or of the listener.',
+  151: 'A quota of the broker is used up: see the limits of the account or of the listener.',
+  [RETAIN_NOT_SUPPORTED]: 'The broker keeps no retained messages: set mqtt.status_topic: null.',
+  [QOS_NOT_SUPPORTED]:
+    'The broker takes QoS 0 only, and does not say so when it connects: use another broker.',
+  156: 'The broker asks for another server: set mqtt.url to the address that it names.',
+  157: 'The broker has moved: set mqtt.url to its new address.',
+  158: 'The broker has no shared subscriptions: remove mqtt.share_group and $share from the routes.',
+  160: 'The broker ends each connection after a time: nothing is lost, the session goes on with the next one.',
+  162: 'The broker has no wildcard subscriptions: name each topic in the routes.',
+};
+
 /** A DISCONNECT that the broker sent (MQTT 5, 3.14.2.1). */
 export function disconnectFailure(code: number): Failure {
   if (code === 142) return failure('taken_over', 'another client took over the session');
   if (code === 141) return failure('keepalive', 'the broker missed our pings');
-  return failure('broker_closed', `the broker ended the connection: ${reasonName(code)}`);
+  return failure(
+    'broker_closed',
+    `the broker ended the connection: ${reasonName(code)}`,
+    DISCONNECT_REMEDIES[code],
+  );
 }
 
 /** OpenSSL met something else than a TLS record: the port speaks plain MQTT (or HTTP). */
