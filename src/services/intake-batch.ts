@@ -13,6 +13,8 @@ export interface IntakeRow {
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
   readonly message: LetterSource;
+  /** Its time is that of the arrival, or counts from it. */
+  readonly stamped?: boolean | undefined;
   /** The broker had kept the message: it is no sign of life. */
   readonly retained: boolean;
   /** Undefined until the batch is written, for a device that was unknown on arrival. */
@@ -96,7 +98,9 @@ export class IntakeBatch implements BatchFill {
   }
 
   addReading(
-    reading: Pick<Reading, 'device' | 'timeUs' | 'location' | 'metrics'>,
+    reading: Pick<Reading, 'device' | 'timeUs' | 'location' | 'metrics'> & {
+      readonly stamped?: boolean | undefined;
+    },
     message: LetterSource,
     receivedAtMs: Millis,
     sensor: Sensor | undefined,
@@ -112,6 +116,7 @@ export class IntakeBatch implements BatchFill {
       receivedAtMs,
       metrics: reading.metrics,
       message,
+      stamped: reading.stamped,
       sensor,
       sensorId: sensor === undefined ? 0 : sensor.id,
       retained: message.retain === true,

@@ -230,10 +230,10 @@ export class Settling {
     const batch = new IntakeBatch(clock.monotonicMs(), deadLetters);
     for (const { readings, deadLetters: letters } of records) {
       for (const reading of readings) {
-        const { key: device, location, metrics, message, receivedAtMs } = reading;
+        const { key: device, location, metrics, message, receivedAtMs, stamped } = reading;
         const timeUs = this.timeOf(reading);
         const isLate = timeUs < horizonUs;
-        const row = { device, timeUs, location, metrics };
+        const row = { device, timeUs, location, metrics, stamped };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
         (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor);
       }
@@ -243,9 +243,10 @@ export class Settling {
     return { records, batches: [late, batch], late: true, duty };
   }
 
-  /** Only what has no time of its own was stamped. */
-  private timeOf({ timeUs, message }: SpooledReading): Micros {
-    return timeUs === message.arrivalUs ? (this.deps.earlyArrivals?.corrected(timeUs) ?? timeUs) : timeUs;
+  /** Only what has no time of its own moves with the arrival: what was stamped with it, and what counts from it (SenML). */
+  private timeOf({ timeUs, stamped, message: { arrivalUs } }: SpooledReading): Micros {
+    if (arrivalUs === undefined || !(stamped ?? timeUs === arrivalUs)) return timeUs;
+    return timeUs + (this.deps.earlyArrivals?.corrected(arrivalUs) ?? arrivalUs) - arrivalUs;
   }
 
   /** True once it is done, or set aside; rejects while it is worth another attempt. */

@@ -289,7 +289,7 @@ const underDuty = ({ duty }: AlertBatch): AlertBatch =>
 /** Readings of one message share it, on disk as in memory. */
 function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledReading[] {
   const messages = new Map<LetterSource, SpooledMessage>();
-  return rows.map(({ key, sensorId, timeUs, receivedAtMs, metrics, message: source }) => {
+  return rows.map(({ key, sensorId, timeUs, receivedAtMs, stamped, metrics, message: source }) => {
     let message = messages.get(source);
     if (message === undefined) {
       const { topic, payload, arrivalUs, dup, retain } = source;
@@ -297,6 +297,6 @@ function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledRea
       messages.set(source, message);
     }
     const location = batch.unknown.get(key)?.location;
-    return { key, location, sensorId, timeUs, receivedAtMs, metrics, message };
+    return { key, location, sensorId, timeUs, receivedAtMs, stamped, metrics, message };
   });
 }

@@ -104,11 +104,15 @@ test('what drains is stored with the right time where it was stamped, and as it 
   const message = { topic: 't', payload: new Uint8Array(), receivedAtMs: 0, arrivalUs: stampedUs };
   const reading = { key: 'n1', sensorId: 1, location: undefined, receivedAtMs: 0, message };
   const ownUs = Date.UTC(2025, 0, 1) * 1000;
-  const readings = [stampedUs, ownUs].map((timeUs, at) => ({
-    ...reading,
-    timeUs,
-    metrics: new Map([['temperature', at]]),
-  }));
+  const agoUs = 5_000_000;
+  const readings = [
+    { timeUs: stampedUs, stamped: true },
+    // Five seconds before the arrival, by the payload.
+    { timeUs: stampedUs - agoUs, stamped: true },
+    // Spooled by an earlier version.
+    { timeUs: stampedUs },
+    { timeUs: ownUs, stamped: false },
+  ].map((one, at) => ({ ...reading, ...one, metrics: new Map([['temperature', at]]) }));
   await spool.append([{ lane: 'readings', id: 'a', readings, deadLetters: [], alerts: EMPTY_ALERT_BATCH }]);
   store.auto = stored;
   const settling = new Settling(
@@ -123,5 +127,5 @@ test('what drains is stored with the right time where it was stamped, and as it 
   await contact();
   expect(await settling.readings()).toBe(true);
   const times = store.batches.flatMap(({ readings: rows }) => rows.map(({ timeUs }) => timeUs));
-  expect(times.toSorted((a, b) => a - b)).toEqual([ownUs, rightUs]);
+  expect(times.toSorted((a, b) => a - b)).toEqual([ownUs, rightUs - agoUs, rightUs, rightUs]);
 });
