@@ -48,9 +48,7 @@ export function tellingOf(
       alerting.announce(notifications);
       notifications.forEach(onAlert);
     },
-    announceUnpersisted: (notifications) => {
-      alerting.announceUnpersisted(notifications);
-    },
+    announceUnpersisted: (notifications) => alerting.announceUnpersisted(notifications),
   };
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AlertNotification } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { AlertLineKey, AlertLog, AlertStore, Clock, Logger, Timer } from '../ports.ts';
@@ -16,6 +17,8 @@ export interface AnnouncerDeps {
 }
 
 const MARK_AGAIN_MS = 5000;
+/** Lines of one turn of the event loop: one message may raise tens of thousands of alerts. */
+const LINES_PER_TURN = 200;
 /** Lines that left before their rows existed and are remembered, so that they do not leave again with them. */
 const MAX_AHEAD = 100_000;
 
@@ -29,6 +32,8 @@ export class AlertAnnouncer {
   private unmarked: AlertNotification[] = [];
   private readonly ahead = new Set<string>();
   private marking: Promise<void> | undefined;
+  /** The lines that are still leaving; undefined while there are none. */
+  private logging: Promise<void> | undefined;
   private again: Timer | undefined;
   private stopped = false;
 
@@ -40,22 +45,21 @@ export class AlertAnnouncer {
   /** Never throws, never waits: the rows are safe, and the next batch must not stand behind a disk. */
   announce(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
-    this.log(
-      notifications.filter((each) => !this.ahead.delete(lineOf(each))),
-      true,
-    );
-    this.mark(notifications);
+    const fresh = notifications.filter((each) => !this.ahead.delete(lineOf(each)));
+    void this.log(fresh, true, () => this.mark(notifications));
   }
 
   /**
    * The database is away and the rows come later: the line leaves now, and the sinks are told now. `announce` follows
    * with the commit, in this process or, found in the outbox, in the next one. What was told already is not told again.
+   * Resolves once the lines are out; undefined: they are.
    */
-  announceUnpersisted(notifications: readonly AlertNotification[]): void {
+  announceUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
     const fresh = notifications.filter((each) => !this.ahead.has(lineOf(each)));
-    this.log(fresh, false);
+    const logged = this.log(fresh, false);
     this.wereTold(fresh);
     this.deps.router?.sendNow(fresh);
+    return logged;
   }
 
   /** Their lines are out, in this process or the last one; their rows are still to come. */
@@ -84,7 +88,7 @@ export class AlertAnnouncer {
       if (pending.length === 0) return;
       for (const each of pending) seen.add(keyOf(each));
       const logged = alertLog?.holds?.(pending) ?? new Set<string>();
-      this.log(
+      await this.log(
         pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(lineOf(each))),
         true,
       );
@@ -97,14 +101,43 @@ export class AlertAnnouncer {
   /** Resolves once the outbox knows of what was announced, or cannot be told. */
   async stop(): Promise<void> {
     this.stopped = true;
+    await this.logging;
     this.again?.cancel();
     this.groups.flush();
     await this.marking;
   }
 
-  private log(notifications: readonly AlertNotification[], persisted: boolean): void {
-    const { logger, alertLog, clock } = this.deps;
+  /** In the order of the calls: at once where they are few, or else some in each turn. Undefined once they are out. */
+  private log(
+    notifications: readonly AlertNotification[],
+    persisted: boolean,
+    then: () => void = () => {},
+  ): Promise<void> | undefined {
     const grouped = this.groups.take(notifications);
+    if (this.logging === undefined && notifications.length <= LINES_PER_TURN) {
+      this.write(notifications, persisted, grouped);
+      then();
+      return undefined;
+    }
+    const logging = (this.logging ?? Promise.resolve()).then(async () => {
+      for (let at = 0; at < notifications.length; at += LINES_PER_TURN) {
+        this.write(notifications.slice(at, at + LINES_PER_TURN), persisted, grouped);
+        await nextTurn();
+      }
+      then();
+    });
+    this.logging = logging;
+    return logging.finally(() => {
+      if (this.logging === logging) this.logging = undefined;
+    });
+  }
+
+  private write(
+    notifications: readonly AlertNotification[],
+    persisted: boolean,
+    grouped: ReadonlySet<AlertNotification>,
+  ): void {
+    const { logger, alertLog, clock } = this.deps;
     for (const notification of notifications) {
       const fields = alertFields(notification, persisted);
       logAlert(logger, notification, fields, grouped.has(notification));

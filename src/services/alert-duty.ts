@@ -144,9 +144,9 @@ export class AlertDuty {
    * The database is away, or slow: then they leave at once. A process that was frozen cannot tell it from that, and
    * asks first: somebody else may have told them long ago.
    */
-  announceUnpersisted(notifications: readonly AlertNotification[]): void {
-    if (this.leased || this.failing !== undefined) this.deps.tell.announceUnpersisted(notifications);
-    else if (this.duty !== undefined) this.undecided.push(...notifications);
+  announceUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
+    if (this.leased || this.failing !== undefined) return this.deps.tell.announceUnpersisted(notifications);
+    if (this.duty !== undefined) this.undecided.push(...notifications);
   }
 
   /** Looks no more, and keeps what it has. */
@@ -236,6 +236,6 @@ export class AlertDuty {
   private decide(): void {
     const { undecided } = this;
     this.undecided = [];
-    if (undecided.length > 0) this.deps.tell.announceUnpersisted(undecided);
+    if (undecided.length > 0) void this.deps.tell.announceUnpersisted(undecided);
   }
 }

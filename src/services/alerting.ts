@@ -337,8 +337,8 @@ export class Alerting {
   }
 
   /** What is on this machine's disk only: told now, and not again by the `announce` that follows. */
-  announceUnpersisted(notifications: readonly AlertNotification[]): void {
-    this.announcer.announceUnpersisted(notifications);
+  announceUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
+    return this.announcer.announceUnpersisted(notifications);
   }
 
   /** The last process told them before their rows existed. */

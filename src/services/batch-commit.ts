@@ -24,8 +24,11 @@ export interface AlertEvaluator {
   evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation;
   /** Sends what is committed to the alert log and the sinks. */
   announce(notifications: readonly AlertNotification[]): void;
-  /** The same for what is on this machine's disk only; `announce` follows with the commit, and tells nothing twice. */
-  announceUnpersisted(notifications: readonly AlertNotification[]): void;
+  /**
+   * The same for what is on this machine's disk only; `announce` follows with the commit, and tells nothing twice. Resolves
+   * once the lines are out.
+   */
+  announceUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void>;
   /** The change of sensors that the engine knows of; absent of what evaluates nothing. */
   readonly sensorSeq?: number | undefined;
   /** Sensors were renamed, merged or forgotten: what is known of them is read again. */

@@ -55,8 +55,8 @@ export class DutyEvaluator implements AlertEvaluator {
     this.deps.duty.announce(notifications);
   }
 
-  announceUnpersisted(notifications: readonly AlertNotification[]): void {
-    this.deps.duty.announceUnpersisted(notifications);
+  announceUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
+    return this.deps.duty.announceUnpersisted(notifications);
   }
 
   lost(duty: DutyEpoch): void {

@@ -1,11 +1,12 @@
 import type { Foresight } from '../core/alert/foresight.ts';
 import type { Clock, Logger, Timer } from '../ports.ts';
 import type { Alerting, EvaluatedReading } from './alerting.ts';
+import type { AlertEvaluator } from './batch-commit.ts';
 import type { IntakeBatch, ResolvedRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 
 export interface ForeseeingDeps {
-  readonly alerting: Pick<Alerting, 'foresee' | 'knows' | 'announceUnpersisted'>;
+  readonly alerting: Pick<Alerting, 'foresee' | 'knows'> & Pick<AlertEvaluator, 'announceUnpersisted'>;
   readonly registry: Pick<SensorRegistry, 'find'>;
   /** What waits for its commit, oldest first. */
   readonly waiting: () => readonly IntakeBatch[];
@@ -18,8 +19,11 @@ export interface ForeseeingDeps {
 /** A line leaves a second after its reading at most: so long a commit has time, and the rest is for a busy machine. */
 const PATIENCE_MS = 500;
 const LOOK_EVERY_MS = 100;
-/** Readings of one look: what is left comes with the next one, and messages in between. */
+/** Readings of one look, and the time that it takes: what is left comes with the next one, and messages in between. */
 const MOST_ROWS = 20_000;
+const LOOK_MS = 50;
+/** Readings between two looks at the clock: each may raise alerts. */
+const PART_ROWS = 200;
 /** At most a fifth of the time goes into it. */
 const REST_FACTOR = 4;
 
@@ -86,27 +90,42 @@ export class Foreseeing {
     if (foresight !== this.foresight) this.unknown.clear();
     this.foresight = foresight;
     if (foresight === undefined) return;
-    const notifications = foresight.readings(this.next(foresight));
-    if (notifications.length > 0) alerting.announceUnpersisted(notifications);
+    const { clock } = this.deps;
+    const untilMs = clock.monotonicMs() + LOOK_MS;
+    const next = this.next(foresight);
+    for (let rows = 0; rows < MOST_ROWS; rows += PART_ROWS) {
+      const part = take(next, PART_ROWS);
+      const notifications = foresight.readings(part);
+      if (notifications.length > 0) void alerting.announceUnpersisted(notifications);
+      if (part.length < PART_ROWS || clock.monotonicMs() >= untilMs) return;
+    }
   }
 
   /** The readings that have waited long enough, in the order in which they will be committed. */
-  private next(foresight: Foresight): readonly EvaluatedReading[] {
+  private *next(foresight: Foresight): Generator<EvaluatedReading, undefined> {
     const nowMs = this.deps.clock.nowMs();
-    const readings: EvaluatedReading[] = [];
     for (const batch of this.deps.waiting())
       for (const row of batch.rowList) {
         if (row.foreseenBy === foresight) continue;
         const waitedMs = nowMs - row.receivedAtMs;
         // A clock that was set back says nothing about how long it has waited.
-        if ((waitedMs >= 0 && waitedMs < PATIENCE_MS) || readings.length >= MOST_ROWS) return readings;
+        if (waitedMs >= 0 && waitedMs < PATIENCE_MS) return;
         const sensor = row.sensor ?? this.deps.registry.find(row.key);
         if (sensor === undefined || !this.deps.alerting.knows(sensor.id) || this.deps.holds(row.key))
           this.unknown.add(row.key);
         if (sensor === undefined || this.unknown.has(row.key)) continue;
         row.foreseenBy = foresight;
-        readings.push(row.sensor === undefined ? { ...row, sensor } : (row as ResolvedRow));
+        yield row.sensor === undefined ? { ...row, sensor } : (row as ResolvedRow);
       }
-    return readings;
   }
+}
+
+function take<T>(from: Iterator<T, undefined>, most: number): T[] {
+  const taken: T[] = [];
+  while (taken.length < most) {
+    const next = from.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+  }
+  return taken;
 }

@@ -227,7 +227,7 @@ export class Spooling {
     evaluation?.adopt();
     const notifications = evaluation?.batch.notifications ?? [];
     if (notifications.length === 0) return true;
-    this.deps.alerting.announceUnpersisted(notifications);
+    await this.deps.alerting.announceUnpersisted(notifications);
     const told = appended.find(({ lane }) => lane === 'alerts');
     // Where it cannot be noted, the lines come once more after a restart.
     if (told !== undefined) await this.deps.spool.markTold(told).catch(() => undefined);

@@ -140,6 +140,21 @@ async function setup(lines = new Lines()) {
   return { store, directory, clock, lines, looked, foreseeing, deliver, pass };
 }
 
+describe('the event loop has its turn', () => {
+  it('when readings take long to evaluate: a look ends after its time, and the next one goes on', async () => {
+    const { clock, looked, deliver, pass } = await setup();
+    for (let n = 0; n < 1000; n++) deliver('s1', n % 2 === 0 ? LIMIT + 1 : 20);
+    const monotonicMs = clock.monotonicMs.bind(clock);
+    clock.monotonicMs = () => monotonicMs() + looked.length;
+    const looks: number[] = [];
+    for (let before = 0; looked.length < 1000; before = looked.length) {
+      while (looked.length === before) await pass(50);
+      looks.push(looked.length - before);
+    }
+    expect(looks).toEqual([200, 200, 200, 200, 200]);
+  });
+});
+
 describe('statement 26: a line leaves within a second of its reading', () => {
   it('while a commit hangs, and not again when it comes', async () => {
     const { store, lines, deliver, pass } = await setup();

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BatchOperation } from 'classic-level';
 import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
 import { NO_WATERMARKS, type Watermarks } from '../../core/alert/watermarks.ts';
@@ -48,6 +49,9 @@ export interface SpoolDeps {
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/** Encoded bytes after which others have their turn. */
+const TURN_BYTES = 256 * 1024;
 
 type Stored = SpooledRecord & { readonly key: RecordKey };
 type Operation = BatchOperation<Level, string, Uint8Array>;
@@ -134,12 +138,15 @@ class LevelSpool implements Spool {
     return this.#inTurn(async (level) => {
       const atMs = this.#deps.clock.nowMs();
       const next = { ...this.#scan.next };
-      const added = records.map((record) => {
+      const added: { readonly value: Buffer; readonly stored: Stored }[] = [];
+      for (const record of records) {
         const value = encode(record);
         const { lane } = record;
         const key = { lane, seq: next[lane]++, atMs, items: itemsOfRecord(record), bytes: value.length };
-        return { value, stored: { ...record, seq: key.seq, told: false, key } satisfies Stored };
-      });
+        added.push({ value, stored: { ...record, seq: key.seq, told: false, key } });
+        // One message may make a record of many megabytes, and its alerts another.
+        if (value.length > TURN_BYTES) await nextTurn();
+      }
       await this.#needRoom(added.reduce((sum, { value }) => sum + value.length, 0));
       const { operations, written } = await this.#watermarks.adding(level, evaluated);
       await this.#write(level, [

@@ -18,6 +18,16 @@ import type { Work } from './session.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 import { writeWaiting } from './waiting-rows.ts';
 
+/** Rows of one statement. Its text is made in one go: of tens of thousands of rows, one message's, that takes a second. */
+const PART_ROWS = 1000;
+
+async function inParts<Row>(
+  rows: readonly Row[],
+  write: (part: readonly Row[]) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < rows.length; at += PART_ROWS) await write(rows.slice(at, at + PART_ROWS));
+}
+
 /**
  * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, flapping, resolutions,
  * state, outbox, what waits, inbox, duty.
@@ -25,15 +35,15 @@ import { writeWaiting } from './waiting-rows.ts';
  */
 export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> {
   if (batch.commands !== undefined) await claimCommands(work, batch.commands);
-  if (batch.raised.length > 0) await raise(work, batch.raised);
+  await inParts(byKey(onePerKey(batch.raised)), (rows) => raise(work, rows));
   if (batch.acked !== undefined && batch.acked.length > 0) await acknowledge(work, batch.acked);
   if (batch.flapping !== undefined && batch.flapping.length > 0) await markFlapping(work, batch.flapping);
-  if (batch.resolved.length > 0) await resolve(work, batch.resolved);
+  await inParts(byKey(batch.resolved), (rows) => resolve(work, rows));
   const gone = batch.states.filter(isForgotten);
   const kept = batch.states.filter((row) => !isForgotten(row));
-  if (gone.length > 0) await forget(work, gone);
-  if (kept.length > 0) await remember(work, kept);
-  if (batch.notifications.length > 0) await enqueue(work, batch.notifications);
+  await inParts(byKey(gone), (rows) => forget(work, rows));
+  await inParts(byKey(kept), (rows) => remember(work, rows));
+  await inParts(batch.notifications, (rows) => enqueue(work, rows));
   if (batch.waiting !== undefined) await writeWaiting(work, batch.waiting);
   await writeDuty(work, batch);
 }
@@ -56,8 +66,7 @@ const byKey = <Row extends AlertKey>(rows: readonly Row[]): Row[] =>
 const rank = (severity: string) => `array_position(ARRAY['info', 'warning', 'critical'], ${severity})`;
 
 /** A crossing that is there already changes nothing, unless the new one takes its place: here, and among `rows`. */
-async function raise(work: Work, raised: readonly AlertRow[]): Promise<void> {
-  const rows = byKey(onePerKey(raised));
+async function raise(work: Work, rows: readonly AlertRow[]): Promise<void> {
   const { rowCount } = await work.query(
     `INSERT INTO sensor_alerts AS a
        (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, rule_hash, suppressed,
@@ -157,7 +166,7 @@ async function resolve(work: Work, rows: readonly AlertResolution[]): Promise<vo
         AND a.resolved_at IS NULL AND a.time BETWEEN $12::timestamptz AND $13::timestamptz`,
     [
       ...columns(
-        byKey(rows),
+        rows,
         ...KEY_COLUMNS,
         (row) => isoMicros(row.firedAtUs),
         (row) => isoMicros(row.resolvedAtUs),
@@ -177,7 +186,7 @@ async function resolve(work: Work, rows: readonly AlertResolution[]): Promise<vo
 }
 
 async function forget(work: Work, rows: readonly AlertStateRow[]): Promise<void> {
-  const keys = columns(byKey(rows), ...KEY_COLUMNS);
+  const keys = columns(rows, ...KEY_COLUMNS);
   const { rowCount } = await work.query(
     `DELETE FROM alert_state s USING unnest($1::int[], $2::text[], $3::text[], $4::text[]) AS gone (sensor_id, metric, kind, side)
       WHERE s.sensor_id = gone.sensor_id AND s.metric = gone.metric AND s.kind = gone.kind AND s.side = gone.side`,
@@ -200,7 +209,7 @@ async function remember(work: Work, rows: readonly AlertStateRow[]): Promise<voi
      ON CONFLICT (sensor_id, metric, kind, side) DO UPDATE
        SET ${STATE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(', ')}, updated_at = now()`,
     columns(
-      byKey(rows),
+      rows,
       ...KEY_COLUMNS,
       (row) => row.alertType,
       (row) => row.state,

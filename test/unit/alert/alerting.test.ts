@@ -497,6 +497,7 @@ describe('the alerting service', () => {
       );
       expect(daemon.alertLines()[0]?.[1]['first']).toEqual(['s1', 's2', 's3', 's4', 's5']);
       // The alert log is the record: it has them all.
+      await daemon.alerting.stop();
       expect(daemon.lines).toHaveLength(4800);
     }, 60_000);
 

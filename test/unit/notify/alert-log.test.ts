@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AlertLogFile } from '../../../src/adapters/notify/alert-log-file.ts';
@@ -137,13 +138,42 @@ test('what was announced while the database was away is not announced again with
     },
   });
   const early = notificationOf();
-  announcer.announceUnpersisted([early]);
-  announcer.announceUnpersisted([early]);
+  await announcer.announceUnpersisted([early]);
+  await announcer.announceUnpersisted([early]);
   announcer.announce([early, notificationOf()]);
   await settle();
   expect(logger.entries.map(({ fields }) => fields['persisted'])).toEqual([false, true]);
   expect(sent).toEqual([early]);
   expect(queued).toHaveLength(2);
+});
+
+test('of very many lines each turn of the event loop writes some, in order, and they are marked once all are out', async () => {
+  const logger = new QuietLogger();
+  const marked: string[] = [];
+  const store = {
+    markSent: async (all: readonly { alertId: string }[]) =>
+      void marked.push(...all.map(({ alertId }) => alertId)),
+  } as unknown as AlertStore;
+  const announcer = new AlertAnnouncer({ store, logger, clock: new FakeClock() });
+  const many = (name: string, count: number) =>
+    Array.from({ length: count }, (_, n) => ({ ...notificationOf(), alertId: `${name}${n}` }));
+  const [early, stored, last] = [many('early', 700), many('stored', 500), many('last', 1)];
+  const out = announcer.announceUnpersisted(early);
+  announcer.announce(stored);
+  announcer.announce(last);
+  let before = 0;
+  for (let turn = 0; logger.entries.length < 1201 && turn < 100; turn++) {
+    await nextTurn();
+    expect(logger.entries.length - before).toBeLessThanOrEqual(201);
+    before = logger.entries.length;
+  }
+  await out;
+  await announcer.stop();
+  const expected = [...early, ...stored, ...last].map(({ alertId }) => alertId);
+  expect(logger.entries.map(({ fields }) => fields['alert_id'])).toEqual(expected);
+  expect(marked).toEqual(expected.slice(700));
+  announcer.announce(early);
+  expect(logger.entries).toHaveLength(1201);
 });
 
 test('a mark that fails is tried again by itself', async () => {
