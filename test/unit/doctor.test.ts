@@ -99,6 +99,16 @@ describe('the broker', () => {
   });
 
   test('dropped messages', () => {
+    const packets = (maximumPacketSize: number | undefined) =>
+      judgeBroker({ ...facts, ...server({ maximumPacketSize }) }, topics, configOf(REAL)).find(
+        ({ subject }) => subject === 'packets',
+      );
+    expect(packets(undefined)).toMatchObject({
+      status: 'note',
+      detail: expect.stringContaining('counted nowhere'),
+    });
+    expect(packets(268_435_455)).toMatchObject({ status: 'note' });
+    expect(packets(16_777_216)).toMatchObject({ status: 'ok' });
     expect(bad(judgeBroker(facts, { ...topics, dropped: 12 }, configOf(REAL)))).toEqual(['warning queue']);
   });
 });

@@ -74,6 +74,7 @@ function limits({ server }: BrokerFacts, { mqtt }: Config): readonly (Diagnosis 
       'window',
       `fieldwatch asks for ${mqtt.receive_maximum} messages under way (mqtt.receive_maximum)`,
     ),
+    packets(server.maximumPacketSize, mqtt.max_packet_size),
     server.maximumQos < 1
       ? fault('qos', 'the broker grants QoS 0 only: messages can be lost', 'allow QoS 1 in the broker')
       : undefined,
@@ -106,6 +107,16 @@ function limits({ server }: BrokerFacts, { mqtt }: Config): readonly (Diagnosis 
         })
       : undefined,
   ];
+}
+
+/** What is larger than a client takes is discarded by the broker (MQTT 5.0, 3.1.2.11.4), and mosquitto neither counts nor logs it. */
+function packets(ofBroker: number | undefined, ofClient: number): Diagnosis {
+  return ofBroker !== undefined && ofBroker <= ofClient
+    ? broker.ok('packets', `the broker takes ${counted(ofBroker, 'byte')} at most from publishers`)
+    : broker.note(
+        'packets',
+        `messages above mqtt.max_packet_size (${counted(ofClient, 'byte')}) are discarded by the broker and counted nowhere; with max_packet_size ${ofClient} in mosquitto.conf their publishers are refused`,
+      );
 }
 
 function certificates({ tls, clientCertificateDaysLeft }: BrokerFacts): readonly (Diagnosis | undefined)[] {
