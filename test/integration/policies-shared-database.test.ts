@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createCatalog, type ClosableCatalog } from '../../src/adapters/timescale/catalog.ts';
+import { migrateDatabase } from '../../src/adapters/timescale/migrate.ts';
+import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
 import { columnstoreCheck } from '../../src/core/policy/check/columnstore.ts';
+import { CHECKS } from '../../src/core/policy/check/index.ts';
+import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
 import { verify } from '../../src/core/policy/verify.ts';
+import { runRepair } from '../../src/services/repairing.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
 import { describeReal } from '../support/server-db.ts';
 
@@ -34,5 +39,40 @@ describeReal('a database that another application has tables in', () => {
     const { findings, answered } = await verify(catalog, db.plan, [columnstoreCheck]);
     expect(findings).toEqual([]);
     expect(answered).toContain('columnstore');
+  });
+
+  test('two fieldwatch in one database: what is wrong with one is found there, and mended there alone', async () => {
+    await db.sql('CREATE SCHEMA second');
+    const second = { url: db.url, schema: 'second' };
+    await migrateDatabase(second);
+    const own = createCatalog(second);
+    const hand = createRepairHand(second);
+    const state = () =>
+      db.sql(`SELECT job_id, schedule_interval, scheduled, config FROM timescaledb_information.jobs
+        WHERE hypertable_schema = 'public' ORDER BY 1`);
+    const before = await state();
+    await db.sql(`SELECT remove_retention_policy('second.sensor_alerts')`);
+    await db.sql(`SELECT alter_job(job_id, schedule_interval => INTERVAL '9 days') FROM timescaledb_information.jobs
+      WHERE hypertable_schema = 'second' AND hypertable_name = 'sensor_readings'`);
+    await db.sql('ALTER TABLE second.sensor_readings RENAME COLUMN humidity TO wet');
+    const { findings } = await verify(own, db.plan, CHECKS);
+    expect(findings.map(({ check, subject }) => `${check} ${subject}`).sort()).toEqual([
+      'definitions sensor_readings',
+      'policies sensor_alerts retention',
+      'policies sensor_readings compression',
+      'policies sensor_readings retention',
+    ]);
+    expect(await db.lines()).toEqual([]);
+    const { left } = await runRepair({
+      ...{ catalog: own, hand, plan: db.plan, checks: CHECKS, effects: REPAIR_EFFECTS },
+      signal: new AbortController().signal,
+    });
+    expect(left.findings).toMatchObject([
+      { remedy: 'ALTER TABLE second.sensor_readings RENAME COLUMN wet TO humidity' },
+    ]);
+    expect(await state()).toEqual(before);
+    expect(await db.lines()).toEqual([]);
+    await hand.close();
+    await own.close();
   });
 });
