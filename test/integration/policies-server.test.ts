@@ -79,6 +79,8 @@ describeCluster('a server of its own', () => {
     ]);
     // The line of the remedy is the one that the server has in its file.
     await cluster.restart({ preload: true });
+    // The launcher starts the scheduler of each database a moment after the server takes connections.
+    await eventually('the scheduler is back', async () => (await db.verify()).length === 0);
   });
 
   test.each(['timescaledb.restoring', 'timescaledb.disable_load'])('%s is on for the role', async (name) => {
