@@ -1,0 +1,19 @@
+import type { GroupView, OwnedShards } from '../core/alert/shards/shard-lease.ts';
+
+/** What a member says of itself with each renewal. */
+export interface MemberReport {
+  readonly connectsSensors: boolean;
+  readonly received?: readonly number[] | undefined;
+}
+
+/** The rows of a share group. The fence is part of `ReadingStore.commit`. */
+export interface ShardStore {
+  /** Renews the lease of the member, which joins with the first one, and reads the rows of the group. */
+  renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView>;
+  /** Takes shards that have no owner, or one whose lease ran out; each only under the epoch that was seen. Those it got. */
+  take(group: string, member: string, wanted: OwnedShards): Promise<OwnedShards>;
+  /** Gives shards back: another member may have them at once. */
+  release(group: string, member: string, given: OwnedShards): Promise<void>;
+  /** The same of all that it owns, and the member is gone. */
+  leave(group: string, member: string): Promise<void>;
+}

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import { createPool } from '../../src/adapters/timescale/pool.ts';
+import type { Work } from '../../src/adapters/timescale/session.ts';
+import { fenceShards, TimescaleShardStore } from '../../src/adapters/timescale/shard-store.ts';
+import { shardMoves, type OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
+import { SHARDS } from '../../src/core/alert/shards/shard.ts';
+import { between, seededRandom } from '../../src/simulator/random.ts';
+import { QuietLogger } from '../support/quiet-logger.ts';
+import { openStore, type StoreFixture } from '../support/store-fixtures.ts';
+
+let db: StoreFixture;
+let pool: pg.Pool;
+let store: TimescaleShardStore;
+beforeAll(async () => {
+  db = await openStore();
+  pool = await createPool({ url: db.url, max: 8 }, new QuietLogger());
+  store = new TimescaleShardStore(pool);
+});
+beforeEach(() => db.rows('TRUNCATE share_members, alert_shards, alert_handover'));
+afterAll(async () => {
+  await pool.end();
+  await db.close();
+});
+
+const MINUTE_MS = 60_000;
+const NOTHING_SAID = { connectsSensors: false };
+const renew = (member: string, ttlMs = MINUTE_MS) => store.renew('crew', member, ttlMs, NOTHING_SAID);
+const all = (epoch: number): OwnedShards =>
+  new Map(Array.from({ length: SHARDS }, (_, shard) => [shard, epoch]));
+
+/** One transaction that ends when it is asked to. */
+async function transaction<T>(run: (work: Work) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    const result = await run({
+      query: (text: string, values: unknown[]) => client.query(text, values),
+    } as Work);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  } finally {
+    client.release();
+  }
+}
+
+describe('the rows of a share group', () => {
+  test('the first renewal joins and makes the shards; what is said of a member is read by all', async () => {
+    await store.renew('crew', 'one', MINUTE_MS, { connectsSensors: true, received: [1.5, 2] });
+    await store.renew('other', 'two', MINUTE_MS, NOTHING_SAID);
+    const { nowMs, members, shards } = await renew('two');
+    expect(members.map(({ id, connectsSensors, received }) => ({ id, connectsSensors, received }))).toEqual([
+      { id: 'one', connectsSensors: true, received: [1.5, 2] },
+      { id: 'two', connectsSensors: false, received: undefined },
+    ]);
+    for (const { joinedAtMs, leasedUntilMs } of members) {
+      expect(joinedAtMs).toBeLessThanOrEqual(nowMs);
+      expect(leasedUntilMs).toBeGreaterThan(nowMs + MINUTE_MS / 2);
+    }
+    expect(shards).toEqual(Array.from({ length: SHARDS }, () => ({ owner: undefined, epoch: 0 })));
+  });
+
+  test('a shard is taken once under an epoch; from a live owner never, from one whose lease ran out', async () => {
+    await renew('one');
+    await renew('two');
+    expect(await store.take('crew', 'one', all(0))).toEqual(all(1));
+    expect((await store.take('crew', 'two', all(0))).size).toBe(0);
+    expect((await store.take('crew', 'two', all(1))).size).toBe(0);
+    await renew('one', -1);
+    expect(await store.take('crew', 'two', new Map([[7, 1]]))).toEqual(new Map([[7, 2]]));
+    // What nobody took of an owner that comes back is still its own.
+    const { shards } = await renew('one');
+    expect(shards.filter(({ owner }) => owner === 'one')).toHaveLength(SHARDS - 1);
+  });
+
+  test('what is given back, or left, is free at once, in the next epoch', async () => {
+    await renew('one');
+    await renew('two');
+    await store.take('crew', 'one', all(0));
+    await store.release('crew', 'one', new Map([[3, 1]]));
+    await store.release('crew', 'one', new Map([[4, 9]]));
+    expect(await store.take('crew', 'two', all(1))).toEqual(new Map([[3, 2]]));
+    await store.leave('crew', 'one');
+    expect((await renew('two')).members).toHaveLength(1);
+    expect((await store.take('crew', 'two', all(1))).size).toBe(SHARDS - 1);
+  });
+});
+
+describe('the fence', () => {
+  test('refuses what is written under the epoch of a former owner, and names the shards', async () => {
+    await renew('one');
+    await store.take('crew', 'one', all(0));
+    await renew('one', -1);
+    await renew('two');
+    await store.take('crew', 'two', new Map([[5, 1]]));
+    await transaction((work) => fenceShards(work, 'crew', new Map([[4, 1]])));
+    await expect(
+      transaction((work) =>
+        fenceShards(
+          work,
+          'crew',
+          new Map([
+            [4, 1],
+            [5, 1],
+          ]),
+        ),
+      ),
+    ).rejects.toMatchObject({ code: 'LEASE_LOST', message: expect.stringContaining('shards 5 now') });
+  });
+
+  test('a shard whose owner is committing is not taken meanwhile, others are', async () => {
+    await renew('one');
+    await store.take('crew', 'one', all(0));
+    await renew('one', -1);
+    await renew('two');
+    const taken = await transaction(async (work) => {
+      await fenceShards(work, 'crew', new Map([[9, 1]]));
+      return store.take('crew', 'two', all(1));
+    });
+    expect(taken.size).toBe(SHARDS - 1);
+    expect(await store.take('crew', 'two', new Map([[9, 1]]))).toEqual(new Map([[9, 2]]));
+  });
+
+  test('members that join, freeze and come back at random: nothing commits under an epoch that is over', async () => {
+    await db.rows('CREATE TABLE written (shard int PRIMARY KEY, epoch bigint, member text)');
+    await db.rows('INSERT INTO written SELECT generate_series(0, 63), 0');
+    const refused = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name, at) => wander(name, at)));
+    expect(refused.reduce((sum, each) => sum + each)).toBeGreaterThan(0);
+    const taken = await db.rows('SELECT max(epoch)::int AS epoch FROM written');
+    expect(taken[0]).toMatchObject({ epoch: expect.any(Number) });
+    expect((taken[0] as { epoch: number }).epoch).toBeGreaterThan(2);
+  });
+});
+
+/** A member that now and then acts on rows that are old; how many of its commits the fence refused. */
+async function wander(name: string, seed: number): Promise<number> {
+  const random = seededRandom(seed);
+  let believed: OwnedShards = new Map();
+  let refused = 0;
+  for (let round = 0; round < 40; round++) {
+    // Whether its lease lasts until the next round is chance: as if it was frozen in between.
+    const view = await renew(name, random() < 0.3 ? -1 : between(random, 1, 50));
+    const { owned, take, release } = shardMoves(name, view, believed, true);
+    if (random() < 0.8) believed = owned;
+    if (release.size > 0) await store.release('crew', name, release);
+    const taken = await store.take('crew', name, take);
+    believed = new Map([...believed, ...taken]);
+    if (believed.size === 0) continue;
+    await transaction((work) => write(work, name, believed)).catch((error: unknown) => {
+      expect(error).toMatchObject({ code: 'LEASE_LOST' });
+      refused++;
+    });
+  }
+  return refused;
+}
+
+/** What an owner writes, and that no later owner wrote before it. */
+async function write(work: Work, member: string, under: OwnedShards): Promise<void> {
+  await fenceShards(work, 'crew', under);
+  const { rowCount } = await work.query(
+    `UPDATE written w SET epoch = u.epoch, member = $1
+       FROM (SELECT w.shard, u.epoch FROM written w JOIN unnest($2::int[], $3::bigint[]) AS u (shard, epoch) USING (shard)
+              ORDER BY w.shard FOR UPDATE OF w) u
+      WHERE w.shard = u.shard AND (w.epoch < u.epoch OR (w.epoch = u.epoch AND w.member = $1))`,
+    [member, [...under.keys()], [...under.values()]],
+  );
+  expect(rowCount).toBe(under.size);
+}
+
+test('an earlier version that still runs can neither take the alerts nor hand readings on, and reads why', async () => {
+  await expect(
+    db.rows("INSERT INTO alert_duty (group_name, owner, epoch) VALUES ('crew', 'old', 1)"),
+  ).rejects.toThrow('alert_duty_taken_by_an_earlier_version');
+  await expect(
+    db.rows("INSERT INTO alert_inbox (group_name, readings, payload) VALUES ('crew', 0, '[]')"),
+  ).rejects.toThrow('alert_inbox_written_by_an_earlier_version');
+});
