@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 15,
+  version: 16,
   relations: {
     alert_commands: {
       columns: {
@@ -50,6 +50,19 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       },
       unique: { alert_duty_pkey: 'PRIMARY KEY (group_name)' },
       indexes: [],
+      constraints: { alert_duty_taken_by_an_earlier_version: 'CHECK (false) NOT VALID' },
+    },
+    alert_handover: {
+      columns: {
+        id: { type: 'bigint', notNull: true, identity: 'ALWAYS' },
+        group_name: { type: 'text', notNull: true },
+        shard: { type: 'smallint', notNull: true },
+        readings: { type: 'integer', notNull: true },
+        record: { type: 'bytea', notNull: true },
+        created_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+      },
+      unique: { alert_handover_pkey: 'PRIMARY KEY (id)' },
+      indexes: ['btree (group_name, shard, id)'],
       constraints: {},
     },
     alert_inbox: {
@@ -62,7 +75,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       },
       unique: { alert_inbox_pkey: 'PRIMARY KEY (id)' },
       indexes: ['btree (group_name, id)'],
-      constraints: {},
+      constraints: { alert_inbox_written_by_an_earlier_version: 'CHECK (false) NOT VALID' },
     },
     alert_outbox: {
       columns: {
@@ -76,6 +89,18 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       unique: { alert_outbox_pkey: 'PRIMARY KEY (alert_id, seq)' },
       indexes: ['btree (created_at) WHERE (sent_at IS NULL)', 'btree (sent_at) WHERE (sent_at IS NOT NULL)'],
       constraints: {},
+    },
+    alert_shards: {
+      columns: {
+        group_name: { type: 'text', notNull: true },
+        shard: { type: 'smallint', notNull: true },
+        owner: { type: 'text' },
+        epoch: { type: 'bigint', default: '0', notNull: true },
+        taken_at: { type: 'timestamp with time zone' },
+      },
+      unique: { alert_shards_pkey: 'PRIMARY KEY (group_name, shard)' },
+      indexes: [],
+      constraints: { alert_shards_shard_check: 'CHECK (((shard >= 0) AND (shard <= 63)))' },
     },
     alert_state: {
       columns: {
@@ -441,6 +466,19 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         updated_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
       },
       unique: { sensors_key_key: 'btree (key)', sensors_pkey: 'PRIMARY KEY (id)' },
+      indexes: [],
+      constraints: {},
+    },
+    share_members: {
+      columns: {
+        group_name: { type: 'text', notNull: true },
+        member: { type: 'text', notNull: true },
+        joined_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+        leased_until: { type: 'timestamp with time zone', notNull: true },
+        connects_sensors: { type: 'boolean', default: 'false', notNull: true },
+        received: { type: 'double precision[]' },
+      },
+      unique: { share_members_pkey: 'PRIMARY KEY (group_name, member)' },
       indexes: [],
       constraints: {},
     },
