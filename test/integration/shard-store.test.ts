@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
+import { copyIn } from '../../src/adapters/timescale/copy-in.ts';
 import { createPool } from '../../src/adapters/timescale/pool.ts';
+import {
+  deleteHandedOver,
+  HANDOVER_CHANNEL,
+  readHandedOver,
+  writeHandedOver,
+} from '../../src/adapters/timescale/handover-store.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
 import { fenceShards, TimescaleShardStore } from '../../src/adapters/timescale/shard-store.ts';
 import { shardMoves, type OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
-import { SHARDS } from '../../src/core/alert/shards/shard.ts';
+import type { HandoverReading } from '../../src/core/alert/shards/handover-record.ts';
+import { SHARDS, shardOf } from '../../src/core/alert/shards/shard.ts';
 import { between, seededRandom } from '../../src/simulator/random.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
 import { openStore, type StoreFixture } from '../support/store-fixtures.ts';
@@ -36,6 +44,7 @@ async function transaction<T>(run: (work: Work) => Promise<T>): Promise<T> {
     await client.query('BEGIN');
     const result = await run({
       query: (text: string, values: unknown[]) => client.query(text, values),
+      copy: (text: string, bytes: Uint8Array) => copyIn(client, text, bytes),
     } as Work);
     await client.query('COMMIT');
     return result;
@@ -169,6 +178,71 @@ async function write(work: Work, member: string, under: OwnedShards): Promise<vo
   );
   expect(rowCount).toBe(under.size);
 }
+
+describe('what is handed over', () => {
+  const handed = (sensorId: number, more: Partial<HandoverReading> = {}): HandoverReading => ({
+    ...{ sensorId, timeUs: 1_767_225_600_000_001, receivedAtMs: 1_767_225_600_000.5 },
+    ...{ metrics: new Map([['temperature', sensorId / 3]]), retained: false, spooled: false, located: true },
+    ...more,
+  });
+  const readings = Array.from({ length: 200 }, (_, at) => handed(at + 1));
+  const shards = [...new Set(readings.map(({ sensorId }) => shardOf(sensorId)))];
+
+  test('is read by the owner of its shard, and gone with what became of it', async () => {
+    await transaction((work) => writeHandedOver(work, 'crëw', readings));
+    await transaction((work) => writeHandedOver(work, 'other', [handed(1)]));
+    const [mine, others] = [shards.slice(0, 20), shards.slice(20)];
+    const { rows, more } = await readHandedOver(pool, 'crëw', mine);
+    expect(more).toBe(false);
+    const found = rows.flatMap((row) => row.readings);
+    const bySensor = (a: HandoverReading, b: HandoverReading) => a.sensorId - b.sensorId;
+    expect([...found].sort(bySensor)).toEqual(
+      readings.filter(({ sensorId }) => mine.includes(shardOf(sensorId))),
+    );
+    for (const row of rows)
+      expect(new Set(row.readings.map(({ sensorId }) => shardOf(sensorId)))).toEqual(new Set([row.shard]));
+    await transaction((work) =>
+      deleteHandedOver(
+        work,
+        rows.map(({ id }) => id),
+      ),
+    );
+    expect((await readHandedOver(pool, 'crëw', mine)).rows).toEqual([]);
+    expect((await readHandedOver(pool, 'crëw', others)).rows).toHaveLength(others.length);
+  });
+
+  test('of one member it is read in the order of its commits; what commits late is read then', async () => {
+    let late: Promise<unknown> = Promise.resolve();
+    await transaction(async (work) => {
+      await writeHandedOver(work, 'crew', [handed(1, { timeUs: 1 })]);
+      late = transaction((other) => writeHandedOver(other, 'crew', [handed(1, { timeUs: 2 })]));
+      await late;
+      const { rows } = await readHandedOver(pool, 'crew', [shardOf(1)]);
+      expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([2]);
+    });
+    const { rows } = await readHandedOver(pool, 'crew', [shardOf(1)]);
+    expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([1, 2]);
+  });
+
+  test('wakes its owner with the commit, and not before', async () => {
+    const client = await pool.connect();
+    const woken = new Promise((resolve) => client.once('notification', ({ payload }) => resolve(payload)));
+    try {
+      await client.query(`LISTEN ${HANDOVER_CHANNEL}`);
+      await transaction((work) => writeHandedOver(work, 'crew', [handed(1)]));
+      expect(await woken).toBe('crew');
+    } finally {
+      client.release(true);
+    }
+  });
+
+  test('a look is bounded, and says that there is more', async () => {
+    const many = new Array<HandoverReading>(15_000).fill(handed(1));
+    for (let batch = 0; batch < 3; batch++) await transaction((work) => writeHandedOver(work, 'crew', many));
+    const { rows, more } = await readHandedOver(pool, 'crew', [shardOf(1)]);
+    expect({ rows: rows.length, more }).toEqual({ rows: 2, more: true });
+  });
+});
 
 test('an earlier version that still runs can neither take the alerts nor hand readings on, and reads why', async () => {
   await expect(

@@ -1,0 +1,91 @@
+import type pg from 'pg';
+import {
+  decodeHandover,
+  encodeHandover,
+  type HandoverReading,
+} from '../../core/alert/shards/handover-record.ts';
+import { shardOf } from '../../core/alert/shards/shard.ts';
+import { databaseError } from './errors.ts';
+import type { Work } from './session.ts';
+
+/** On which owners wait for what is handed over to them; the payload is the group. */
+export const HANDOVER_CHANNEL = 'fieldwatch_handover';
+
+const COPY = 'COPY alert_handover (group_name, shard, readings, record) FROM STDIN BINARY';
+const MAX_ROWS = 500;
+/** More than a batch holds: an owner that catches up must be quicker than what arrives. */
+const MAX_READINGS = 20_000;
+const OLDEST = `
+SELECT id, shard, record FROM (
+  SELECT id, shard, record, sum(readings) OVER (ORDER BY id) - readings AS before FROM (
+    SELECT id, shard, readings, record FROM alert_handover WHERE group_name = $1 AND shard = ANY ($2::smallint[])
+     ORDER BY id LIMIT ${MAX_ROWS}) q) r
+ WHERE before < ${MAX_READINGS} ORDER BY id`;
+
+/** One batch's readings of one shard. */
+export interface HandoverRow {
+  readonly id: string;
+  readonly shard: number;
+  readonly readings: readonly HandoverReading[];
+}
+
+/** Reads what waits for the owner of some shards; it is deleted by `deleteHandedOver`, with what became of it. */
+export async function readHandedOver(
+  db: Pick<pg.Pool, 'query'>,
+  group: string,
+  shards: readonly number[],
+): Promise<{ readonly rows: readonly HandoverRow[]; readonly more: boolean }> {
+  try {
+    const { rows } = await db.query<{ id: string; shard: number; record: Buffer }>(OLDEST, [group, shards]);
+    const found = rows.map(({ id, shard, record }) => ({ id, shard, readings: decodeHandover(record) }));
+    const readings = found.reduce((sum, row) => sum + row.readings.length, 0);
+    return { rows: found, more: rows.length >= MAX_ROWS || readings >= MAX_READINGS };
+  } catch (error) {
+    throw databaseError(error, 'the readings that are handed over');
+  }
+}
+
+/** In the transaction that stores the readings: a row for each shard, so that a shard may change its owner meanwhile. */
+export async function writeHandedOver(
+  work: Work,
+  group: string,
+  readings: readonly HandoverReading[],
+): Promise<void> {
+  const shards = new Map<number, HandoverReading[]>();
+  for (const reading of readings) {
+    const shard = shardOf(reading.sensorId);
+    const found = shards.get(shard);
+    if (found === undefined) shards.set(shard, [reading]);
+    else found.push(reading);
+  }
+  if (shards.size === 0) return;
+  await work.copy(COPY, copyBytes(group, shards));
+  // Delivered with the COMMIT; one that is lost costs the owner the time until it looks by itself.
+  await work.query(`SELECT pg_notify('${HANDOVER_CHANNEL}', $1)`, [group]);
+}
+
+/** In the transaction that writes what became of them, under the fence of their shards. */
+export async function deleteHandedOver(work: Work, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await work.query('DELETE FROM alert_handover WHERE id = ANY ($1::bigint[])', [ids]);
+}
+
+/** The binary format of COPY: see `core/copy-binary.ts`, which knows the rows of the hypertables. */
+function copyBytes(group: string, shards: ReadonlyMap<number, readonly HandoverReading[]>): Uint8Array {
+  const name = Buffer.from(group, 'utf8');
+  const parts: Buffer[] = [Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')];
+  for (const [shard, readings] of shards) {
+    const record = encodeHandover(readings);
+    const head = Buffer.alloc(2 + 4 + name.length + 4 + 2 + 4 + 4 + 4);
+    let at = head.writeInt16BE(4, 0);
+    at = head.writeInt32BE(name.length, at);
+    at += name.copy(head, at);
+    at = head.writeInt32BE(2, at);
+    at = head.writeInt16BE(shard, at);
+    at = head.writeInt32BE(4, at);
+    at = head.writeInt32BE(readings.length, at);
+    head.writeInt32BE(record.length, at);
+    parts.push(head, Buffer.from(record.buffer, record.byteOffset, record.byteLength));
+  }
+  parts.push(Buffer.from([0xff, 0xff]));
+  return Buffer.concat(parts);
+}
