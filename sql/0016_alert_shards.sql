@@ -38,9 +38,25 @@ CREATE TABLE alert_handover (
 ALTER TABLE alert_handover ALTER COLUMN record SET STORAGE EXTERNAL;
 CREATE INDEX alert_handover_shard ON alert_handover (group_name, shard, id);
 
+-- Of which shards the entries of a row count still: what an owner wrote anew of its own is left out of earlier rows.
+ALTER TABLE alert_watermarks ADD COLUMN shards bigint NOT NULL DEFAULT -1;
+
 -- A daemon of an earlier version that still runs would evaluate all sensors beside the owners: what it took is taken from it,
 -- and what it writes is refused, with the reason in the constraint's name, until it is stopped. Nothing of that is
--- acknowledged. Readings that wait in alert_inbox are read by the owner of shard 0, which hands them over.
+-- acknowledged. What waited in alert_inbox waits for the owners, in a form of its own (see the record's decoder); readings of
+-- sensors that are gone are left out, as they were when they were read.
+LOCK TABLE alert_duty, alert_inbox IN ACCESS EXCLUSIVE MODE;
+INSERT INTO alert_handover (group_name, shard, readings, record, created_at)
+SELECT i.group_name, r.shard, count(*), convert_to(json_agg(r.reading ORDER BY r.place)::text, 'UTF8'), i.created_at
+  FROM alert_inbox i
+ CROSS JOIN LATERAL (
+   SELECT ((((s.id)::bigint * 2654435769) & 4294967295) >> 26)::smallint AS shard, e.place,
+          json_build_array(s.id, e.entry->2, e.entry->3, e.entry->4, e.entry->5, e.entry->6) AS reading
+     FROM json_array_elements(i.payload) WITH ORDINALITY AS e (entry, place)
+     JOIN sensors s ON s.id = coalesce((SELECT k.id FROM sensors k WHERE k.key = e.entry->>0),
+                                       (SELECT a.sensor_id FROM sensor_aliases a WHERE a.key = e.entry->>0))) r
+ GROUP BY i.id, i.group_name, i.created_at, r.shard ORDER BY i.id;
+DELETE FROM alert_inbox;
 DELETE FROM alert_duty;
 ALTER TABLE alert_duty ADD CONSTRAINT alert_duty_taken_by_an_earlier_version CHECK (false) NOT VALID;
 ALTER TABLE alert_inbox ADD CONSTRAINT alert_inbox_written_by_an_earlier_version CHECK (false) NOT VALID;

@@ -5,10 +5,11 @@
 
 export type { Catalog } from './core/policy/catalog.ts';
 export * from './ports/alerts.ts';
-export * from './ports/duty.ts';
+export * from './ports/handover.ts';
 export * from './ports/messages.ts';
 export * from './ports/notifying.ts';
 export * from './ports/sensors.ts';
+export * from './ports/shards.ts';
 export * from './ports/spool.ts';
 export * from './ports/store.ts';
 export * from './ports/telemetry.ts';

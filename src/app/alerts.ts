@@ -5,28 +5,34 @@ import type { Spool } from '../ports.ts';
 import { createAlerting, type Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
 import type { Notifying } from '../services/notifying.ts';
+import type { ShardTable } from '../services/owned-shards.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
 import { withSpooled } from '../services/spooled-readings.ts';
 import type { Database } from './database.ts';
-import { alertStoreOf, type SharedDuty } from './duty.ts';
+import { alertStoreOf, type SharedEvaluation } from './shards.ts';
 import type { Parts } from './parts.ts';
 import type { AppDeps, Live } from './running.ts';
+
+export interface AlertEnds {
+  readonly router: Notifying;
+  readonly spool: Spool | undefined;
+  /** In a share group. */
+  readonly shards: ShardTable | undefined;
+}
 
 /** The alert engine, without the state of the last run yet. */
 export function openAlerting(
   { config, clock, logger, metrics }: Parts,
-  { alertStore, operatorStore, dutyStore }: Database,
+  database: Database,
   { alertLog }: AppDeps,
-  router: Notifying,
-  spool: Spool | undefined,
+  { router, spool, shards }: AlertEnds,
 ): Alerting {
-  const stored = alertStoreOf(config, alertStore, dutyStore);
+  const stored = alertStoreOf(database, shards);
   return createAlerting({
     rules: new RuleSet(config.alerts),
-    group: config.mqtt.share_group,
     store: spool === undefined ? stored : withSpooled(stored, spool),
-    operators: operatorStore,
-    ...{ logger, metrics, clock, alertLog, router },
+    operators: database.operatorStore,
+    ...{ shards, logger, metrics, clock, alertLog, router },
   });
 }
 
@@ -43,7 +49,7 @@ export function tellingOf(
     get sensorSeq() {
       return alerting.sensorSeq;
     },
-    sensorsChanged: (registry, evaluates) => alerting.sensorsChanged(registry, evaluates),
+    sensorsChanged: (registry) => alerting.sensorsChanged(registry),
     announce: (notifications) => {
       alerting.announce(notifications);
       notifications.forEach(onAlert);
@@ -62,7 +68,7 @@ export function followLocations(
   registry.onPlaced = () => void putInForce(new RuleSet(live.config.alerts), registry, alerting, writer);
 }
 
-/** So often the duty of a share group does not come and go in the middle of it. A writer that has given up does not wait. */
+/** The states are not read again that often in the middle of it. A writer that has given up does not wait. */
 const TRIES = 3;
 
 /** New rules, and the sensors as they are now. They are in force when it resolves. */
@@ -81,13 +87,13 @@ export async function putInForce(
  * What falls due by time alone (no data, held alerts) is committed between two batches. Not while readings wait that
  * nobody has judged: their sensors would pass for silent.
  */
-export function watchTime(alerting: Alerting, writer: BatchWriter, duty?: SharedDuty): void {
+export function watchTime(alerting: Alerting, writer: BatchWriter, shared?: SharedEvaluation): void {
   alerting.start(
     async (evaluate) => {
       if (!writer.blind) await writer.commitAlerts(evaluate);
     },
     (evaluate) => writer.commitCommands(evaluate),
-    duty === undefined ? undefined : () => duty.ready(),
+    shared === undefined ? undefined : () => shared.ready(),
     () => writer.learnSensors(),
   );
 }

@@ -16,7 +16,6 @@ import { SensorRegistry } from '../services/sensor-registry.ts';
 import { SilentFeeds } from '../services/silent-feeds.ts';
 import { StoreWatch } from '../services/store-health.ts';
 import { followLocations, openAlerting, tellingOf, watchTime } from './alerts.ts';
-import { shareDuty, type SharedDuty } from './duty.ts';
 import {
   greetDatabase,
   monitorClock,
@@ -31,6 +30,7 @@ import { registryOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import { routerOf } from './router.ts';
 import type { AppDeps, Live, Running } from './running.ts';
+import { openShardTable, shareEvaluation, type SharedEvaluation } from './shards.ts';
 import { startServers, type Servers } from './servers.ts';
 import { createNotifying, sinkPartsOf, warnOfEcho } from './sinks.ts';
 import { openSpooling, openSpoolFolder, type OpenSpool } from './spooling.ts';
@@ -45,9 +45,9 @@ interface House {
   readonly registry: SensorRegistry;
   readonly notifying: Notifying;
   readonly alerting: Alerting;
-  /** The engine, or in a share group whoever has the duty. */
+  /** The engine, or in a share group what divides between it and those of other members. */
   readonly telling: AlertEvaluator;
-  readonly duty: SharedDuty | undefined;
+  readonly shared: SharedEvaluation | undefined;
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   readonly deadLetters: DeadLetterBudget;
@@ -114,17 +114,18 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   warnOfEcho(config, live.router.filters, logger);
   const notifying = createNotifying(parts, database, sinkPartsOf(parts.clock, registry, live));
   const folder = await openSpoolFolder(parts);
-  const alerting = openAlerting(parts, database, deps, notifying, folder);
+  const table = openShardTable(config);
+  const alerting = openAlerting(parts, database, deps, { router: notifying, spool: folder, shards: table });
   const engine = tellingOf(alerting, deps.onAlert);
-  const duty = shareDuty(parts, { store: database.dutyStore, alerting, registry });
-  const telling = duty?.evaluator(engine) ?? engine;
+  const shared = table && shareEvaluation(parts, { table, database, alerting, registry, engine });
+  const telling = shared?.evaluator ?? engine;
   const [ledger, watch] = [new IntakeLedger(metrics), new StoreWatch(parts)];
   const deadLetters = new DeadLetterBudget(config.dead_letters.max_per_minute, parts);
   const lateRefresh = createLateRefresh(parts, servers);
   const stored = (store: ReadingStore) =>
     lateRefresh === undefined ? store : tellingLate(store, (rows) => lateRefresh.note(rows));
   const house = {
-    ...{ live, servers, database, registry, notifying, alerting, telling, duty, ledger, watch, stored },
+    ...{ live, servers, database, registry, notifying, alerting, telling, shared, ledger, watch, stored },
     deadLetters,
     earlyArrivals: new EarlyArrivals(parts.clock.nowMs()),
   };
@@ -174,7 +175,7 @@ function makeWriter(parts: Parts, deps: AppDeps, house: House): BatchWriter {
 
 /** All that a start needs the database for, in order. */
 function startOf(parts: Parts, house: House, writer: BatchWriter, clockMonitor: ClockMonitor): DatabaseStart {
-  const { database, registry, alerting, duty, spool, notifying, housekeeping, lateRefresh, scheduling } =
+  const { database, registry, alerting, shared, spool, notifying, housekeeping, lateRefresh, scheduling } =
     house;
   const run = async (signal: AbortSignal) => {
     // Before anything drains that was stamped without the server's clock.
@@ -184,16 +185,16 @@ function startOf(parts: Parts, house: House, writer: BatchWriter, clockMonitor: 
     await registry.load();
     // What the alert engine made of the last outage is newer than the state that is read next.
     await spool?.settleAlerts(signal);
-    // In a share group who takes the duty does so.
-    await alerting.sensorsChanged(registry, duty === undefined);
+    // In a share group the states of shards are read when they are taken.
+    await alerting.sensorsChanged(registry);
     // Nothing may be started any more once all is being stopped.
     signal.throwIfAborted();
     notifying.start();
     housekeeping.start();
     lateRefresh?.start();
     await scheduling?.start();
-    watchTime(alerting, writer, duty);
-    await duty?.start(writer);
+    watchTime(alerting, writer, shared);
+    await shared?.start(writer);
   };
   return new DatabaseStart({ greet: () => greetDatabase(database), run });
 }

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import { TimescaleAlertStore } from '../adapters/timescale/alert-store.ts';
 import { TimescaleDeliveryStore } from '../adapters/timescale/delivery-store.ts';
-import { TimescaleDutyStore } from '../adapters/timescale/duty-store.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
+import { TimescaleHandoverStore } from '../adapters/timescale/handover-store.ts';
+import { TimescaleShardStore } from '../adapters/timescale/shard-store.ts';
 import { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
 import { MetricIds } from '../adapters/timescale/metric-ids.ts';
 import { migrateDatabase } from '../adapters/timescale/migrate.ts';
@@ -35,7 +36,8 @@ export interface Database {
   readonly alertStore: TimescaleAlertStore;
   readonly operatorStore: TimescaleOperatorStore;
   readonly deliveryStore: TimescaleDeliveryStore;
-  readonly dutyStore: TimescaleDutyStore;
+  readonly shardStore: TimescaleShardStore;
+  readonly handoverStore: TimescaleHandoverStore;
 }
 
 /** Nothing is asked of the database yet. */
@@ -49,8 +51,11 @@ export async function openDatabase(parts: Parts, url: string): Promise<Database>
   const [alertStore, deliveryStore] = [new TimescaleAlertStore(pool), new TimescaleDeliveryStore(pool)];
   const operatorStore = new TimescaleOperatorStore(pool);
   const directory = new TimescaleSensorDirectory(pool);
-  const dutyStore = new TimescaleDutyStore(pool);
-  return { url, pool, directory, metricIds, store, alertStore, operatorStore, deliveryStore, dutyStore };
+  const [shardStore, handoverStore] = [new TimescaleShardStore(pool), new TimescaleHandoverStore(pool)];
+  return {
+    ...{ url, pool, directory, metricIds, store, alertStore, operatorStore, deliveryStore },
+    ...{ shardStore, handoverStore },
+  };
 }
 
 /** Resolves when the database answers; rejects with what it says instead. */

@@ -6,7 +6,7 @@ import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
 import type { StoreOptions } from '../adapters/timescale/store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-directory.ts';
 import { currentSecret, type Config } from '../config/index.ts';
-import { LEASE_MS } from '../services/alert-duty.ts';
+import { LEASE_MS } from '../core/alert/shards/shard-lease.ts';
 import type { IngestOptions } from '../services/ingest.ts';
 import type { RegistryOptions } from '../services/sensor-registry.ts';
 

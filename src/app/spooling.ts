@@ -21,12 +21,14 @@ import type { Database } from './database.ts';
 import { storeOptions } from './options.ts';
 import type { Parts } from './parts.ts';
 import type { Live } from './running.ts';
+import type { SharedEvaluation } from './shards.ts';
 
 export interface SpoolEnds {
   readonly database: Database;
   readonly registry: SensorRegistry;
   readonly alerting: Alerting;
   readonly telling: AlertEvaluator;
+  readonly shared: SharedEvaluation | undefined;
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   readonly deadLetters: DeadLetterBudget;
@@ -68,6 +70,7 @@ export class OpenSpool {
         ...{ spool, store, registry, watch, clock, earlyArrivals, logger, deadLetters },
         onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),
         onAlertsSettled: (record) => this.alertsSettled(record),
+        onLeaseLost: () => ends.shared?.abandon(),
       },
     );
   }

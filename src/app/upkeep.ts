@@ -24,8 +24,10 @@ const HOUR_MS = 3_600_000;
 const MEASURE_EVERY_MS = 300_000;
 /** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
 const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
-/** How long readings wait for a daemon of their share group to judge them. */
-const INBOX_KEPT_MS = 7 * 24 * HOUR_MS;
+/** How long the row of a member that was killed can be looked up. */
+const MEMBERS_KEPT_MS = 24 * HOUR_MS;
+/** How long readings wait for a member of their share group to evaluate them. */
+const HANDOVER_KEPT_MS = 7 * 24 * HOUR_MS;
 /** How long silences that are over, and commands that were carried out, can be looked up. */
 const OPERATORS_KEPT_MS = 90 * 24 * HOUR_MS;
 /** How long alerts of the system are kept: as long as other alerts by default. */
@@ -34,13 +36,14 @@ const SYSTEM_ALERTS_KEPT_MS = 365 * 24 * HOUR_MS;
 /** The small things that somebody has to do every so often. Not started yet. */
 export function createHousekeeping(
   { config, clock, logger, metrics, releasers }: Parts,
-  { pool, alertStore, operatorStore, dutyStore }: Database,
+  { pool, alertStore, operatorStore, shardStore, handoverStore }: Database,
   { embeddedDatabase }: Servers,
 ): Housekeeping {
   const prune = async () => {
     while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
     await new TimescaleSystemAlertStore(pool).prune(clock.nowMs() - SYSTEM_ALERTS_KEPT_MS);
-    while (await dutyStore.prune(clock.nowMs() - INBOX_KEPT_MS));
+    while (await handoverStore.prune(clock.nowMs() - HANDOVER_KEPT_MS));
+    await shardStore.prune(clock.nowMs() - MEMBERS_KEPT_MS);
   };
   const pruneOperators = async () => {
     while (await operatorStore.prune(clock.nowMs() - OPERATORS_KEPT_MS));
@@ -54,7 +57,7 @@ export function createHousekeeping(
     const vacuum = async () =>
       void (await pool.query(
         'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, ' +
-          'silences, alert_commands, system_alerts, alert_duty, alert_inbox',
+          'silences, alert_commands, system_alerts, alert_watermarks, share_members, alert_shards, alert_handover',
       ));
     chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
   }

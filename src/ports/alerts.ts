@@ -22,16 +22,19 @@ export interface ReadingSpan {
 
 /** What the alert engine reads back. It writes only through `ReadingStore.commit`, in the batch's transaction. */
 export interface AlertStore {
-  /** Every row of `alert_state`. */
-  loadStates(): Promise<readonly AlertStateRow[]>;
+  /** The rows of `alert_state`: of the sensors of these shards, or of all. */
+  loadStates(shards?: readonly number[]): Promise<readonly AlertStateRow[]>;
   /** The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. */
   loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
   /** The log of what waits, oldest row first, and the id of the newest; '0' where there is none. */
-  loadWaiting(group: string): Promise<{ readonly rows: readonly WaitingColumns[]; readonly upTo: string }>;
+  loadWaiting(
+    group: string,
+    shards?: readonly number[],
+  ): Promise<{ readonly rows: readonly WaitingColumns[]; readonly upTo: string }>;
   /** All non-null values within each span, core and narrow metrics alike. */
   loadReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
   /** Outbox rows that were never marked sent, oldest first: what a crash kept from being announced. */
-  pendingNotifications(): Promise<readonly AlertNotification[]>;
+  pendingNotifications(shards?: readonly number[]): Promise<readonly AlertNotification[]>;
   /** Marks them as logged and queues their deliveries, in one transaction. What is queued already stays as it is. */
   markSent(sent: readonly NotificationKey[], deliveries?: readonly NewDelivery[]): Promise<void>;
 }

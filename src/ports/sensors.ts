@@ -37,4 +37,5 @@ export interface SensorDirectory {
   locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Those of `keys` that are registered; registers none. */
   find(keys: readonly string[]): Promise<readonly Sensor[]>;
+  findByIds(ids: readonly number[]): Promise<readonly Sensor[]>;
 }

@@ -75,16 +75,16 @@ export class AlertAnnouncer {
    * What the last process committed and did not mark. A line that is in the alert log already left: with that file each
    * leaves exactly once, whenever the process was killed.
    */
-  async resume(): Promise<void> {
+  async resume(shards?: readonly number[]): Promise<void> {
     const { store, alertLog, logger } = this.deps;
     // The broker delivers again what the last process told of and did not commit.
     this.wereTold(alertLog?.unpersisted?.() ?? []);
-    // Where the duty comes and goes, this daemon's own lines may just be being marked.
+    // Where shards come and go, this daemon's own lines may just be being marked.
     await this.marking;
     const seen = new Set<string>();
     // The store gives a bounded number at a time; what cannot be marked now is not asked for again.
     while (this.unmarked.length === 0) {
-      const pending = (await store.pendingNotifications()).filter((each) => !seen.has(keyOf(each)));
+      const pending = (await store.pendingNotifications(shards)).filter((each) => !seen.has(keyOf(each)));
       if (pending.length === 0) return;
       for (const each of pending) seen.add(keyOf(each));
       const logged = alertLog?.holds?.(pending) ?? new Set<string>();
@@ -96,6 +96,12 @@ export class AlertAnnouncer {
       this.mark(pending);
       await this.marking;
     }
+  }
+
+  /** Resolves once what was announced is marked, or cannot be. True: all of it is. */
+  async settled(): Promise<boolean> {
+    await this.marking;
+    return this.unmarked.length === 0;
   }
 
   /** Resolves once the outbox knows of what was announced, or cannot be told. */

@@ -23,19 +23,26 @@ export type EvaluatedReading = EngineReading & {
 /** How far back a stored reading shows that a sensor sends a metric, whose silence then means something. */
 const EXPECTED_US = 7 * 86_400_000_000;
 
+interface LoadScope {
+  readonly nowUs: Micros;
+  readonly group: string;
+  /** Of a share group: `sensors` are those of these shards. */
+  readonly shards?: readonly number[] | undefined;
+}
+
 /** An engine as the last process left it, and what the configuration changed since. */
 export async function loadEngine(
   rules: RuleSet,
   sensors: readonly Sensor[],
   store: AlertStore,
-  { nowUs, group }: { readonly nowUs: Micros; readonly group: string },
+  { nowUs, group, shards }: LoadScope,
 ): Promise<{ engine: Engine; changes: readonly RuleChange[]; states: number; found: FoundWaiting }> {
   const engine = new Engine(rules);
-  const rows = await store.loadStates();
+  const rows = await store.loadStates(shards);
   const known = new Map(sensors.map((sensor) => [sensor.id, sensor]));
   const sensorOf = (row: AlertStateRow) => known.get(row.sensorId) ?? unregistered(row);
   const changes = rows.flatMap((row) => restoreRow(engine, sensorOf(row), row) ?? []);
-  const waiting = await loadWaiting({ engine, store, group, nowMs: nowUs / 1000 }, known, rows);
+  const waiting = await loadWaiting({ engine, store, group, shards, nowMs: nowUs / 1000 }, known, rows);
   const toUs = nowUs + rules.futureSkewUs;
   const oldest = oldestEvents([...rows, ...waiting.series]);
   const remembered = [...rows.map(sensorOf), ...waiting.sensors];

@@ -3,11 +3,13 @@ import { batchOf } from '../core/alert/batch.ts';
 import { Engine } from '../core/alert/engine.ts';
 import { Foresight } from '../core/alert/foresight.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
-import type { AlertBatch, AppliedCommands, AlertNotification, DutyEpoch } from '../core/alert/model.ts';
+import type { AlertBatch, AppliedCommands, AlertNotification, ShardFence } from '../core/alert/model.ts';
 import { applyChange, migrate } from '../core/alert/restore.ts';
 import type { RuleChange } from '../core/alert/restore.ts';
 import type { RuleSet } from '../core/alert/rules.ts';
+import { shardOf } from '../core/alert/shards/shard.ts';
 import { WaitingLog } from '../core/alert/waiting-log.ts';
+import type { WaitingRow } from '../core/alert/waiting.ts';
 import { watermarksOfSeries, type Watermarks } from '../core/alert/watermarks.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
@@ -31,6 +33,7 @@ import type { EvaluatedReading, Expected } from './alert-loading.ts';
 import { AlertMetrics } from './alert-metrics.ts';
 import { Hearing, type Ear } from './hearing.ts';
 import { OperatorDesk } from './operator-desk.ts';
+import type { ShardTable } from './owned-shards.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { DeliveryRouter } from './notifying.ts';
 
@@ -43,8 +46,8 @@ export interface AlertingDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** The share group that it evaluates for, if any. */
-  readonly group?: string | undefined;
+  /** In a share group: what it evaluates of it; absent: everything. */
+  readonly shards?: ShardTable | undefined;
   /** The alert log of its own, if one is configured. */
   readonly alertLog?: AlertLog | undefined;
   /** The sinks, where there are any. */
@@ -80,16 +83,14 @@ export class Alerting {
   private readonly announcer: AlertAnnouncer;
   private readonly desk: OperatorDesk;
   private engine: Engine;
-  /** The engine of one who evaluates nothing. */
-  private blank: Engine | undefined;
   private readonly changes = new PendingChanges();
   private readonly hearing: Hearing;
   private readonly process = randomUUID();
   private waiting: WaitingLog;
   /** Up to when, by the clock, what has arrived is judged. */
   private judgedMs: () => Millis = () => Infinity;
-  /** Under which everything evaluated is written; absent where this daemon shares no duty. */
-  private duty: DutyEpoch | undefined;
+  /** Shards that are not owned any more, and that the engine knows yet: it may be in the middle of a generation. */
+  private readonly forgotten = new Set<number>();
   /** The slice that was committed last has left deadlines that are due. */
   private behind = false;
   private timer: Timer | undefined;
@@ -111,11 +112,15 @@ export class Alerting {
     const { store, clock, logger } = this.deps;
     const former = this.engine;
     const nowUs = clock.nowMs() * 1000;
-    const loaded = await loadEngine(former.rules, sensors, store, { nowUs, group: this.group });
+    const shards = this.loadedShards();
+    const loaded = await loadEngine(former.rules, this.of(shards, sensors), store, {
+      ...{ nowUs, group: this.group, shards },
+    });
     const { engine, changes, states, found } = loaded;
     const silences = await this.desk.load();
     // New rules came meanwhile, in the middle of a run.
     if (this.engine !== former) return this.load(sensors);
+    this.forgotten.clear();
     engine.silence(silences, clock.nowMs());
     // After a start without the database, the broker has long been there.
     engine.inheritConnection(this.engine);
@@ -123,7 +128,72 @@ export class Alerting {
     this.waiting = new WaitingLog(this.group, this.process, found);
     this.changes.replace(changes);
     logger.info({ states, changed_rules: changes.length }, 'alert states restored');
-    await this.announcer.resume();
+    await this.announcer.resume(shards);
+  }
+
+  /**
+   * Reads the state that earlier owners of these shards left. What it returns takes it over, between two batches, but for
+   * the shards that are not owned any more; undefined where rules or sensors changed meanwhile.
+   */
+  async include(
+    shards: readonly number[],
+    sensors: readonly Sensor[],
+  ): Promise<(owned: readonly number[]) => boolean> {
+    const { store, clock, logger } = this.deps;
+    const { rules } = this.engine;
+    const seq = this.knownSensors;
+    const nowUs = clock.nowMs() * 1000;
+    const loaded = await loadEngine(rules, this.of(shards, sensors), store, {
+      ...{ nowUs, group: this.group, shards },
+    });
+    const silences = await this.desk.load();
+    return (owned) => {
+      if (this.engine.rules !== rules || this.knownSensors !== seq) return false;
+      this.dropForgotten();
+      const isElsewhere = outside(owned);
+      loaded.engine.forget(isElsewhere);
+      this.engine.absorb(loaded.engine, clock.nowMs());
+      this.engine.silence(silences, clock.nowMs());
+      const { found } = loaded;
+      const unstored = found.unstored.filter(({ sensorId }) => !isElsewhere(sensorId));
+      this.waiting.found({ ...found, unstored });
+      const changes = loaded.changes.filter(({ series }) => !isElsewhere(series.sensorId));
+      this.changes.replace([...this.changes.all, ...changes]);
+      const { states } = loaded;
+      logger.info({ shards: owned.length, states, changed_rules: changes.length }, 'alert states restored');
+      return true;
+    };
+  }
+
+  /** Announces what earlier owners of these shards did not. */
+  resume(shards: readonly number[]): Promise<void> {
+    return this.announcer.resume(shards);
+  }
+
+  /** Nothing of these shards is evaluated any more: from the next evaluation on nothing is known of them. */
+  forget(shards: Iterable<number>): void {
+    for (const shard of shards) this.forgotten.add(shard);
+  }
+
+  /** The same at once, between two batches. */
+  dropForgotten(): void {
+    if (this.forgotten.size === 0) return;
+    const gone = new Set(this.forgotten);
+    this.forgotten.clear();
+    const isForgotten = (sensorId: number) => gone.has(shardOf(sensorId));
+    this.engine.forget(isForgotten);
+    this.waiting.forget(isForgotten);
+    this.changes.replace(this.changes.all.filter(({ series }) => !isForgotten(series.sensorId)));
+  }
+
+  /** Resolves once the outbox knows what was announced, as far as it could be written. True: all of it. */
+  announced(): Promise<boolean> {
+    return this.announcer.settled();
+  }
+
+  /** An alert of one sensor may explain one of another, so that one engine has to know both. */
+  get connectsSensors(): boolean {
+    return this.engine.rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
   }
 
   /** The change of sensors by which the state was read. */
@@ -131,31 +201,12 @@ export class Alerting {
     return this.knownSensors;
   }
 
-  /** What is known of sensors is read again, as at a start; `evaluates` where anything is known. */
-  async sensorsChanged(
-    registry: { readonly sensorSeq: number; all(): Iterable<Sensor> },
-    evaluates = true,
-  ): Promise<void> {
+  /** What is known of sensors is read again, as at a start. */
+  async sensorsChanged(registry: { readonly sensorSeq: number; all(): Iterable<Sensor> }): Promise<void> {
     // The states are read after the sensors: a change in between is found out by the next batch.
     const { sensorSeq } = registry;
-    if (evaluates) await this.load([...registry.all()]);
+    if (this.loadedShards()?.length !== 0) await this.load([...registry.all()]);
     this.knownSensors = sensorSeq;
-  }
-
-  /** From now on this daemon evaluates for its share group, after `load`. Whom it has not heard yet is silent from now. */
-  under(duty: DutyEpoch): void {
-    this.duty = duty;
-    this.hearing.follow(this.engine);
-  }
-
-  /** The duty is somebody else's: nothing is open here, and nothing due. */
-  forget(rules = this.engine.rules): void {
-    this.duty = undefined;
-    this.changes.replace([]);
-    this.engine = new Engine(rules);
-    this.waiting = new WaitingLog(this.group, this.process);
-    this.blank = this.engine;
-    this.hearing.follow(this.engine);
   }
 
   /** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
@@ -210,8 +261,11 @@ export class Alerting {
     const { engine } = this;
     const { silences, commands, sensorSeq = this.knownSensors } = await this.desk.look(engine);
     if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
-    // Under another engine, of new rules or of none, they are looked at again first.
-    const carry = () => (this.engine === engine ? this.obey(commands) : NOTHING);
+    // Under another engine, of new rules, they are looked at again first.
+    const carry = () => {
+      const mine = commands.filter(({ sensorId }) => this.deps.shards?.evaluates(sensorId) ?? true);
+      return this.engine === engine && mine.length > 0 ? this.obey(mine) : NOTHING;
+    };
     if (commands.length > 0 && !this.stopped) await carryOut(carry);
     return sensorSeq !== this.knownSensors;
   }
@@ -219,7 +273,9 @@ export class Alerting {
   private obey(commands: readonly WaitingCommand[]): Evaluation {
     const { engine } = this;
     let applied: AppliedCommands | undefined;
-    const changes = this.changes.before(() => commands.map(({ sensorId }) => sensorId), TICK_SLICE);
+    this.dropForgotten();
+    const ids = commands.map(({ sensorId }) => sensorId);
+    const changes = this.changes.before(() => ids, TICK_SLICE);
     const evaluation = this.evaluation(engine, changes, () => {
       applied = this.desk.obey(engine, commands, this.deps.clock.nowMs());
     });
@@ -227,7 +283,11 @@ export class Alerting {
     const done = applied;
     return {
       ...evaluation,
-      batch: { ...evaluation.batch, commands: done, ...this.fence() },
+      batch: {
+        ...evaluation.batch,
+        commands: done,
+        ...this.fence([...sensorsOf(engine.work.touched), ...ids], evaluation.batch.waiting),
+      },
       adopt: () => {
         evaluation.adopt();
         this.desk.report(commands, done);
@@ -256,6 +316,7 @@ export class Alerting {
    */
   evaluate(readings: readonly EvaluatedReading[], stored = true): Evaluation {
     const { engine } = this;
+    this.dropForgotten();
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
     const evaluation = this.evaluation(engine, changes, () => {
       for (const reading of readings) engine.reading(reading, stored);
@@ -274,6 +335,7 @@ export class Alerting {
   /** What the passing of time does to them: a slice of it, once the rules of today have judged what is open. */
   tick(): Evaluation {
     const { engine } = this;
+    this.dropForgotten();
     const changes = this.changes.slice(TICK_SLICE);
     const looks = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
     const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(), looks));
@@ -299,6 +361,7 @@ export class Alerting {
   reload(rules: RuleSet, sensors: Iterable<Sensor> = [], expected: readonly Expected[] = []): Evaluation {
     const current = new Map([...sensors].map((sensor) => [sensor.id, sensor]));
     const former = this.engine;
+    this.dropForgotten();
     const sensorOf = (sensorId: number) => current.get(sensorId);
     const { engine, changes } = migrate(former, rules, sensorOf, this.changes.all);
     // Nobody can have been silent for a new rule before it was there, but for who was last heard before.
@@ -310,7 +373,8 @@ export class Alerting {
     return {
       ...evaluation,
       adopt: () => {
-        if (this.engine !== former) return this.overtaken(rules);
+        // The states were read again meanwhile, and are to be set against these rules first.
+        if (this.engine !== former) return;
         this.changes.replace(changes);
         evaluation.adopt();
         // The broker may have come or gone while this was committed.
@@ -361,14 +425,6 @@ export class Alerting {
     await this.announcer.stop();
   }
 
-  /**
-   * While new rules were committed the duty went: the rules stay, the states do not. Or it came: the states that were read
-   * meanwhile, and what is pending with them, are to be set against the rules yet.
-   */
-  private overtaken(rules: RuleSet): void {
-    if (this.engine === this.blank) this.forget(rules);
-  }
-
   private isDue(): boolean {
     return this.engine.nextDueMs <= this.tickMs();
   }
@@ -383,12 +439,16 @@ export class Alerting {
     run();
     const { effects, touched, counts } = engine.work;
     const made = batchOf(effects, touched, alertId);
-    const { row: waiting, adopt: remember } = this.waiting.next(engine);
-    // What touched nothing would be the same under any holder.
+    const { row: waiting, adopt: remember } = this.waiting.next(engine, this.loadedShards());
+    // What touched nothing would be the same under any owner.
     const batch =
       touched.length === 0
         ? made
-        : { ...made, ...(waiting === undefined ? {} : { waiting }), ...this.fence() };
+        : {
+            ...made,
+            ...(waiting === undefined ? {} : { waiting }),
+            ...this.fence(sensorsOf(touched), waiting),
+          };
     return {
       batch,
       watermarks: () => watermarksOfSeries(touched),
@@ -403,11 +463,27 @@ export class Alerting {
   }
 
   private get group(): string {
-    return this.deps.group ?? '';
+    return this.deps.shards?.group ?? '';
   }
 
-  private fence(): { readonly duty?: DutyEpoch } {
-    return this.duty === undefined ? {} : { duty: this.duty };
+  /** Of which the engine knows all; undefined where it evaluates everything. */
+  private loadedShards(): readonly number[] | undefined {
+    return this.deps.shards?.in('catching_up', 'ready');
+  }
+
+  private of(shards: readonly number[] | undefined, sensors: readonly Sensor[]): readonly Sensor[] {
+    if (shards === undefined) return sensors;
+    const isElsewhere = outside(shards);
+    return sensors.filter(({ id }) => !isElsewhere(id));
+  }
+
+  /** In a share group: what is written about these sensors, and about all shards where it says what waits of them. */
+  private fence(sensorIds: Iterable<number>, waiting?: WaitingRow): { readonly fence?: ShardFence } {
+    const { shards } = this.deps;
+    if (shards === undefined) return {};
+    const fenced = new Set(waiting?.shards);
+    for (const sensorId of sensorIds) fenced.add(shardOf(sensorId));
+    return { fence: shards.fenceOf([...fenced].sort((a, b) => a - b)) };
   }
 
   private logTransitions(effects: Engine['work']['effects']): void {
@@ -423,3 +499,11 @@ export class Alerting {
       );
   }
 }
+
+const sensorsOf = (touched: Engine['work']['touched']): readonly number[] =>
+  touched.map(({ sensorId }) => sensorId);
+
+const outside = (shards: readonly number[]): ((sensorId: number) => boolean) => {
+  const inside = new Set(shards);
+  return (sensorId) => !inside.has(shardOf(sensorId));
+};

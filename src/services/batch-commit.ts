@@ -1,5 +1,6 @@
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { AlertNotification, DutyEpoch } from '../core/alert/model.ts';
+import type { AlertNotification } from '../core/alert/model.ts';
+import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
 import { isAvailability } from '../core/reading.ts';
 import type { Logger, ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
@@ -32,9 +33,9 @@ export interface AlertEvaluator {
   /** The change of sensors that the engine knows of; absent of what evaluates nothing. */
   readonly sensorSeq?: number | undefined;
   /** Sensors were renamed, merged or forgotten: what is known of them is read again. */
-  sensorsChanged?(registry: SensorRegistry, evaluates?: boolean): Promise<void>;
-  /** Another daemon of the share group evaluates now: what was evaluated here under that duty cannot be written any more. */
-  lost?(duty: DutyEpoch): void;
+  sensorsChanged?(registry: SensorRegistry): Promise<void>;
+  /** Other members of the share group own these shards: what was evaluated of them here cannot be written any more. */
+  lost?(shards: readonly number[]): void;
 }
 
 export interface BatchCommitDeps {
@@ -71,8 +72,6 @@ type Result =
 
 /** How the store says that sensors were renamed, merged or forgotten since they were looked up. */
 export const SENSORS_CHANGED = 'SENSORS_CHANGED';
-/** How the store says that the epoch of an evaluation is over. */
-export const DUTY_LOST = 'DUTY_LOST';
 
 /** One attempt to write a batch: registers, evaluates, commits. What it wrote before it failed is gone from the batch. */
 export class BatchCommit {
@@ -154,10 +153,9 @@ export class BatchCommit {
     } catch (error) {
       // Rolled back before anything was written.
       if (codeOf(error) === SENSORS_CHANGED) return { kind: 'sensors_changed' };
-      const { duty } = write.alerts;
-      if (duty !== undefined && codeOf(error) === DUTY_LOST) {
-        // Rolled back; from the next attempt on somebody else evaluates it.
-        this.deps.alerting.lost?.(duty);
+      if (error instanceof LeaseLost) {
+        // Rolled back; in the next attempt it is handed over.
+        this.deps.alerting.lost?.(error.shards);
         return { kind: 'again' };
       }
       const sqlstate = tooBig(error);

@@ -1,3 +1,4 @@
+import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { Clock, Logger, Metrics, ReadingStore } from '../ports.ts';
@@ -5,7 +6,6 @@ import { withDeadline } from './abort.ts';
 import type { Evaluation } from './alerting.ts';
 import {
   BatchCommit,
-  DUTY_LOST,
   SENSORS_CHANGED,
   knownSeq,
   learnSensors,
@@ -107,6 +107,11 @@ export class BatchWriter {
     return this.deps.spool?.spooling.holds(device) === true;
   }
 
+  /** Batches go to the spool now. */
+  get spools(): boolean {
+    return this.deps.spool?.spooling.active === true;
+  }
+
   /** True while neither the database nor the spool takes anything. */
   get stuck(): boolean {
     return this.deps.spool?.spooling.trouble !== undefined;
@@ -150,7 +155,7 @@ export class BatchWriter {
   }
 
   /**
-   * Commits what waits in a table: what operators ask for, or other daemons hand on. While the spool is in use it is
+   * Commits what waits in a table: what operators ask for, or other daemons hand over. While the spool is in use it is
    * dropped instead: it goes on waiting, and what it is about may not be stored yet.
    */
   commitCommands(evaluate: (signal?: AbortSignal) => Evaluation | Promise<Evaluation>): Promise<void> {
@@ -160,10 +165,19 @@ export class BatchWriter {
   /** Between two batches, what is known of sensors is read again. Dropped while the spool is in use: the next batch finds it out. */
   async learnSensors(): Promise<void> {
     const { registry, alerting } = this.deps;
-    await this.inTurn({ run: () => learnSensors(registry, alerting), keep: async () => true, rows: 0 });
+    await this.between(() => learnSensors(registry, alerting));
   }
 
-  /** `again`: also when it turned out that another daemon evaluates; new rules are taken all the same. */
+  /** Runs something between two batches. False: it was dropped, for the spool is in use. */
+  async between(run: () => void | Promise<void>): Promise<boolean> {
+    const done = async () => {
+      await run();
+      return true;
+    };
+    return (await this.inTurn<boolean>({ run: done, keep: async () => true, rows: 0 })) === true;
+  }
+
+  /** `again`: also when it turned out that another daemon evaluates some of it; new rules are taken all the same. */
   private async commitEvaluation(
     evaluate: (signal?: AbortSignal) => Evaluation | Promise<Evaluation>,
     keep: Task<readonly AlertNotification[]>['keep'],
@@ -186,8 +200,8 @@ export class BatchWriter {
         }
         // Another daemon was quicker: what it did is done, and nothing of this is remembered.
         if (codeOf(error) === 'COMMAND_TAKEN') return [];
-        if (alerts.duty === undefined || codeOf(error) !== DUTY_LOST) throw error;
-        this.deps.alerting.lost?.(alerts.duty);
+        if (!(error instanceof LeaseLost)) throw error;
+        this.deps.alerting.lost?.(error.shards);
         return again ? run(signal) : [];
       }
       evaluation.adopt();

@@ -160,7 +160,15 @@ export class SensorRegistry {
 
   /** Reads again what other daemons may have done to these: registered them, or found out where they stand. */
   async learn(keys: readonly string[]): Promise<void> {
-    const found = await this.directory.find(keys);
+    this.learned(await this.directory.find(keys));
+  }
+
+  /** The same of sensors that are known by their ids. */
+  async learnIds(ids: readonly number[]): Promise<void> {
+    this.learned(await this.directory.findByIds(ids));
+  }
+
+  private learned(found: readonly Sensor[]): void {
     const placed = found.some(
       ({ key, location }) => location !== null && this.byKey.get(key)?.location === null,
     );

@@ -1,6 +1,7 @@
 import { joinable, joined } from '../core/alert/join.ts';
-import { EMPTY_ALERT_BATCH, type AlertBatch, type DutyEpoch } from '../core/alert/model.ts';
+import { EMPTY_ALERT_BATCH, type AlertBatch, type ShardFence } from '../core/alert/model.ts';
 import { withoutGone } from '../core/alert/moved-sensors.ts';
+import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
 import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Micros } from '../core/reading.ts';
@@ -14,17 +15,11 @@ import type {
   SpooledRecord,
   StoreOutcome,
 } from '../ports.ts';
-import {
-  BatchCommit,
-  DUTY_LOST,
-  SENSORS_CHANGED,
-  type AlertEvaluator,
-  type CommitOptions,
-} from './batch-commit.ts';
+import { BatchCommit, SENSORS_CHANGED, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
-import { handingOn } from './duty-evaluator.ts';
 import { IntakeBatch } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
+import { forwardingTo } from './sharded-evaluator.ts';
 import { codeOf, type StoreWatch } from './store-health.ts';
 
 export interface SettlingOptions {
@@ -47,6 +42,8 @@ export interface SettlingDeps {
   readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
   /** Alert rows that are in the database now; their lines are out, where the record says so. */
   readonly onAlertsSettled: (record: SpooledRecord) => void;
+  /** In a share group: what was evaluated while the database was away is dropped. */
+  readonly onLeaseLost?: (() => void) | undefined;
 }
 
 /** What the oldest records of a lane came to: it stays through failed attempts, so that nothing is counted twice. */
@@ -56,7 +53,7 @@ interface Load {
   /** The first of the batches is of late readings. */
   readonly late: boolean;
   /** In a share group: they were evaluated under it. */
-  readonly duty: DutyEpoch | undefined;
+  readonly fence: ShardFence | undefined;
 }
 
 /**
@@ -97,8 +94,8 @@ export class Settling {
   /** After an inexplicable failure: one record at a time, so that only the bad one is set aside. */
   private single = 0;
   private damagedItems = 0;
-  /** Under it nothing can be written any more, for another daemon has the duty: what was evaluated goes there as readings. */
-  private dropping: DutyEpoch | undefined;
+  /** Of its era nothing can be written any more, for another member owns shards of it: the readings are handed over. */
+  private dropping: ShardFence | undefined;
 
   constructor(options: SettlingOptions, deps: SettlingDeps) {
     this.options = options;
@@ -120,13 +117,14 @@ export class Settling {
         for (const record of records) this.deps.onAlertsSettled(record);
       });
     } catch (error) {
-      const { duty } = first.alerts;
-      if (codeOf(error) !== DUTY_LOST || duty === undefined) throw error;
-      this.dropping = duty;
+      const { fence } = first.alerts;
+      if (!(error instanceof LeaseLost) || fence === undefined) throw error;
+      this.dropping = fence;
+      this.deps.onLeaseLost?.();
       await this.deps.spool.forgetWatermarks();
       this.deps.logger.warn(
-        { ...duty },
-        'another daemon evaluates alerts: what was evaluated here meanwhile is dropped, its readings are handed on',
+        { group: fence.group, shards: error.shards.length },
+        'another member evaluates shards of the alerts: what was evaluated here meanwhile is dropped, its readings are handed over',
       );
       return false;
     }
@@ -146,11 +144,11 @@ export class Settling {
     }
   }
 
-  /** Its readings are handed on: nobody needs to know any more that they are to be. */
-  private async drop({ epoch }: DutyEpoch): Promise<void> {
+  /** Its readings are handed over: no later process needs to find out that they are to be. */
+  private async drop({ era }: ShardFence): Promise<void> {
     for (;;) {
       const found = await this.oldest('alerts');
-      const records = whileOf(found, ({ alerts }) => alerts.duty?.epoch === epoch);
+      const records = whileOf(found, ({ alerts }) => alerts.fence?.era === era);
       if (records.length === 0) break;
       await this.deps.spool.remove(records);
     }
@@ -189,11 +187,11 @@ export class Settling {
     const load = this.loads.get(lane) ?? this.loadOf(await this.oldest(lane));
     if (load === undefined) return false;
     this.loads.set(lane, load);
-    const { duty } = load;
-    const dropped = duty !== undefined && duty.epoch === this.dropping?.epoch;
-    // Until what was made of them is written, nobody knows whether it can be.
-    if (duty !== undefined && !dropped && this.deps.spool.contents.lanes.alerts.records > 0) return false;
-    const commit = dropped ? new BatchCommit({ ...this.deps, alerting: handingOn(duty.group) }) : plain;
+    const { fence } = load;
+    const dropped = fence !== undefined && fence.era === this.dropping?.era;
+    // Until what was made of them is written, it is not known whether it can be.
+    if (fence !== undefined && !dropped && this.deps.spool.contents.lanes.alerts.records > 0) return false;
+    const commit = dropped ? new BatchCommit({ ...this.deps, alerting: forwardingTo(fence.group) }) : plain;
     return this.attempt(load.records, async () => {
       for (const batch of load.batches) {
         const small: CommitOptions = load.late && batch === load.batches[0] ? { most: LATE_ROWS } : {};
@@ -218,10 +216,10 @@ export class Settling {
     return records;
   }
 
-  /** As one batch, or two where some of it is late: first the late ones. Records of one duty only. */
+  /** As one batch, or two where some of it is late: first the late ones. Records of one era only. */
   private loadOf(found: readonly SpooledRecord[]): Load | undefined {
-    const duty = found[0]?.alerts.duty;
-    const records = whileOf(found, ({ alerts }) => alerts.duty?.epoch === duty?.epoch);
+    const fence = found[0]?.alerts.fence;
+    const records = whileOf(found, ({ alerts }) => alerts.fence?.era === fence?.era);
     if (records.length === 0) return undefined;
     const { registry, clock, deadLetters } = this.deps;
     const lateAfterMs = this.options.lateAfterMs();
@@ -239,8 +237,8 @@ export class Settling {
       }
       batch.deadLetters.push(...letters);
     }
-    if (late.rows === 0) return { records, batches: [batch], late: false, duty };
-    return { records, batches: [late, batch], late: true, duty };
+    if (late.rows === 0) return { records, batches: [batch], late: false, fence };
+    return { records, batches: [late, batch], late: true, fence };
   }
 
   /** Only what has no time of its own moves with the arrival: what was stamped with it, and what counts from it (SenML). */

@@ -7,10 +7,10 @@ import type { AlertStore, LastReading, ReadingSpan, Spool } from '../ports.ts';
  */
 export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | 'watermarks'>): AlertStore {
   return {
-    loadStates: () => store.loadStates(),
-    loadWaiting: (group) => store.loadWaiting(group),
+    loadStates: (shards) => store.loadStates(shards),
+    loadWaiting: (group, shards) => store.loadWaiting(group, shards),
     loadReadings: (spans) => store.loadReadings(spans),
-    pendingNotifications: () => store.pendingNotifications(),
+    pendingNotifications: (shards) => store.pendingNotifications(shards),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
     loadLastReadings: async (spans) => {
       // Before the database: what drains meanwhile is in one of them.

@@ -159,14 +159,16 @@ export class Spooling {
       const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known, false);
       const alerts = evaluation?.batch ?? EMPTY_ALERT_BATCH;
       // Should another daemon have taken over, it evaluates these itself.
-      const fresh = known.filter((row) => !row.spooled || (alerts.duty !== undefined && isAvailability(row)));
+      const fresh = known.filter(
+        (row) => !row.spooled || (alerts.fence !== undefined && isAvailability(row)),
+      );
       const records = [
         ...alertRecord(alerts),
         ...record('unresolved', { readings: spooledRows(unknown, batch) }),
         ...record('readings', {
           readings: spooledRows(fresh, batch),
           deadLetters: batch.deadLetters,
-          alerts: underDuty(alerts),
+          alerts: underFence(alerts),
         }),
       ];
       if (!(await this.append(records, evaluation))) return false;
@@ -276,15 +278,15 @@ function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
 
 /** In a share group also of what changed nothing: it shows whether the readings were evaluated in time. */
 function alertRecord(alerts: AlertBatch): SpoolRecord[] {
-  const { states, raised, resolved, notifications, duty, waiting } = alerts;
-  if (duty !== undefined || waiting !== undefined) return record('alerts', { alerts });
+  const { states, raised, resolved, notifications, fence, waiting } = alerts;
+  if (fence !== undefined || waiting !== undefined) return record('alerts', { alerts });
   if (states.length + raised.length + resolved.length + notifications.length === 0) return [];
   return record('alerts', { alerts });
 }
 
-/** What readings have to remember of their evaluation: under which duty it was, in a share group. */
-const underDuty = ({ duty }: AlertBatch): AlertBatch =>
-  duty === undefined ? EMPTY_ALERT_BATCH : { ...EMPTY_ALERT_BATCH, duty };
+/** What readings have to remember of their evaluation: in which era it was, in a share group. */
+const underFence = ({ fence }: AlertBatch): AlertBatch =>
+  fence === undefined ? EMPTY_ALERT_BATCH : { ...EMPTY_ALERT_BATCH, fence };
 
 /** Readings of one message share it, on disk as in memory. */
 function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledReading[] {

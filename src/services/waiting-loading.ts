@@ -12,6 +12,7 @@ interface Target {
   readonly engine: Engine;
   readonly store: AlertStore;
   readonly group: string;
+  readonly shards?: readonly number[] | undefined;
   readonly nowMs: Millis;
 }
 
@@ -28,11 +29,11 @@ interface Restored {
  * first batch.
  */
 export async function loadWaiting(
-  { engine, store, group, nowMs }: Target,
+  { engine, store, group, shards, nowMs }: Target,
   known: ReadonlyMap<number, Sensor>,
   rows: readonly AlertStateRow[],
 ): Promise<Restored> {
-  const { rows: logged, upTo } = await store.loadWaiting(group);
+  const { rows: logged, upTo } = await store.loadWaiting(group, shards);
   const all = foldWaiting(logged).filter((series) => known.has(series.sensorId) && isWaiting(series));
   const stored = await readBack(store, all);
   for (const series of all) {

@@ -1,21 +1,23 @@
-import type { AlertStore, DutyStore, ReadingSpan } from '../ports.ts';
+import { shardOf } from '../core/alert/shards/shard.ts';
+import type { AlertStore, HandoverStore, ReadingSpan } from '../ports.ts';
 
 /**
- * The read side of the alert tables as one who evaluates for a share group must see it: what waits in the inbox is stored
- * already, but it was not evaluated, and would pass for a duplicate of itself.
+ * The read side of the alert tables for the members of a share group: what waits in the handover is stored already, but it
+ * was not evaluated, and would pass for a duplicate of itself.
  */
-export function withoutWaiting(store: AlertStore, duty: DutyStore, group: string): AlertStore {
+export function withoutWaiting(store: AlertStore, handover: HandoverStore, group: string): AlertStore {
   return {
-    loadStates: () => store.loadStates(),
-    loadWaiting: (group) => store.loadWaiting(group),
+    loadStates: (shards) => store.loadStates(shards),
+    loadWaiting: (group, shards) => store.loadWaiting(group, shards),
     loadReadings: (spans) => store.loadReadings(spans),
-    pendingNotifications: () => store.pendingNotifications(),
+    pendingNotifications: (shards) => store.pendingNotifications(shards),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
     loadLastReadings: async (spans) => {
       const found = await store.loadLastReadings(spans);
       if (found.length === 0) return found;
-      // Asked afterwards: whatever was found and is not evaluated is there, for nobody else takes it out.
-      const waiting = await duty.earliest(group);
+      // Asked afterwards: whatever was found and is not evaluated is there, for the owner alone takes it out.
+      const shards = new Set(found.map(({ sensorId }) => shardOf(sensorId)));
+      const waiting = await handover.earliest(group, [...shards]);
       const waits = ({ sensorId, timeUs }: { sensorId: number; timeUs: number }) =>
         timeUs >= (waiting.get(sensorId) ?? Infinity);
       const hidden = new Set(found.filter(waits).map(({ sensorId }) => sensorId));

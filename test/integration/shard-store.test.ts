@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
+import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
 import { copyIn } from '../../src/adapters/timescale/copy-in.ts';
 import { createPool } from '../../src/adapters/timescale/pool.ts';
 import {
   deleteHandedOver,
   HANDOVER_CHANNEL,
-  readHandedOver,
+  TimescaleHandoverStore,
   writeHandedOver,
 } from '../../src/adapters/timescale/handover-store.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
@@ -13,19 +14,27 @@ import { fenceShards, TimescaleShardStore } from '../../src/adapters/timescale/s
 import { shardMoves, type OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
 import type { HandoverReading } from '../../src/core/alert/shards/handover-record.ts';
 import { SHARDS, shardOf } from '../../src/core/alert/shards/shard.ts';
+import {
+  foldWaiting,
+  waitingColumns,
+  type WaitingColumns,
+  type WaitingRow,
+} from '../../src/core/alert/waiting.ts';
 import { between, seededRandom } from '../../src/simulator/random.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
-import { openStore, type StoreFixture } from '../support/store-fixtures.ts';
+import { batchOf, openStore, reading, START_US, type StoreFixture } from '../support/store-fixtures.ts';
 
 let db: StoreFixture;
 let pool: pg.Pool;
 let store: TimescaleShardStore;
+let handover: TimescaleHandoverStore;
 beforeAll(async () => {
   db = await openStore();
   pool = await createPool({ url: db.url, max: 8 }, new QuietLogger());
   store = new TimescaleShardStore(pool);
+  handover = new TimescaleHandoverStore(pool);
 });
-beforeEach(() => db.rows('TRUNCATE share_members, alert_shards, alert_handover'));
+beforeEach(() => db.rows('TRUNCATE share_members, alert_shards, alert_handover, sensor_readings'));
 afterAll(async () => {
   await pool.end();
   await db.close();
@@ -36,6 +45,8 @@ const NOTHING_SAID = { connectsSensors: false };
 const renew = (member: string, ttlMs = MINUTE_MS) => store.renew('crew', member, ttlMs, NOTHING_SAID);
 const all = (epoch: number): OwnedShards =>
   new Map(Array.from({ length: SHARDS }, (_, shard) => [shard, epoch]));
+
+const fenceOf = (shards: readonly (readonly [number, number])[]) => ({ group: 'crew', era: 'one', shards });
 
 /** One transaction that ends when it is asked to. */
 async function transaction<T>(run: (work: Work) => Promise<T>): Promise<T> {
@@ -105,13 +116,12 @@ describe('the fence', () => {
     await renew('one', -1);
     await renew('two');
     await store.take('crew', 'two', new Map([[5, 1]]));
-    await transaction((work) => fenceShards(work, 'crew', new Map([[4, 1]])));
+    await transaction((work) => fenceShards(work, fenceOf([[4, 1]])));
     await expect(
       transaction((work) =>
         fenceShards(
           work,
-          'crew',
-          new Map([
+          fenceOf([
             [4, 1],
             [5, 1],
           ]),
@@ -126,7 +136,7 @@ describe('the fence', () => {
     await renew('one', -1);
     await renew('two');
     const taken = await transaction(async (work) => {
-      await fenceShards(work, 'crew', new Map([[9, 1]]));
+      await fenceShards(work, fenceOf([[9, 1]]));
       return store.take('crew', 'two', all(1));
     });
     expect(taken.size).toBe(SHARDS - 1);
@@ -168,7 +178,7 @@ async function wander(name: string, seed: number): Promise<number> {
 
 /** What an owner writes, and that no later owner wrote before it. */
 async function write(work: Work, member: string, under: OwnedShards): Promise<void> {
-  await fenceShards(work, 'crew', under);
+  await fenceShards(work, fenceOf([...under]));
   const { rowCount } = await work.query(
     `UPDATE written w SET epoch = u.epoch, member = $1
        FROM (SELECT w.shard, u.epoch FROM written w JOIN unnest($2::int[], $3::bigint[]) AS u (shard, epoch) USING (shard)
@@ -192,7 +202,7 @@ describe('what is handed over', () => {
     await transaction((work) => writeHandedOver(work, 'crëw', readings));
     await transaction((work) => writeHandedOver(work, 'other', [handed(1)]));
     const [mine, others] = [shards.slice(0, 20), shards.slice(20)];
-    const { rows, more } = await readHandedOver(pool, 'crëw', mine);
+    const { rows, more } = await handover.read('crëw', mine);
     expect(more).toBe(false);
     const found = rows.flatMap((row) => row.readings);
     const bySensor = (a: HandoverReading, b: HandoverReading) => a.sensorId - b.sensorId;
@@ -207,8 +217,8 @@ describe('what is handed over', () => {
         rows.map(({ id }) => id),
       ),
     );
-    expect((await readHandedOver(pool, 'crëw', mine)).rows).toEqual([]);
-    expect((await readHandedOver(pool, 'crëw', others)).rows).toHaveLength(others.length);
+    expect((await handover.read('crëw', mine)).rows).toEqual([]);
+    expect((await handover.read('crëw', others)).rows).toHaveLength(others.length);
   });
 
   test('of one member it is read in the order of its commits; what commits late is read then', async () => {
@@ -217,10 +227,10 @@ describe('what is handed over', () => {
       await writeHandedOver(work, 'crew', [handed(1, { timeUs: 1 })]);
       late = transaction((other) => writeHandedOver(other, 'crew', [handed(1, { timeUs: 2 })]));
       await late;
-      const { rows } = await readHandedOver(pool, 'crew', [shardOf(1)]);
+      const { rows } = await handover.read('crew', [shardOf(1)]);
       expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([2]);
     });
-    const { rows } = await readHandedOver(pool, 'crew', [shardOf(1)]);
+    const { rows } = await handover.read('crew', [shardOf(1)]);
     expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([1, 2]);
   });
 
@@ -239,9 +249,93 @@ describe('what is handed over', () => {
   test('a look is bounded, and says that there is more', async () => {
     const many = new Array<HandoverReading>(15_000).fill(handed(1));
     for (let batch = 0; batch < 3; batch++) await transaction((work) => writeHandedOver(work, 'crew', many));
-    const { rows, more } = await readHandedOver(pool, 'crew', [shardOf(1)]);
+    const { rows, more } = await handover.read('crew', [shardOf(1)]);
     expect({ rows: rows.length, more }).toEqual({ rows: 2, more: true });
   });
+
+  test('the earliest of each sensor that waits is found without the rest', async () => {
+    const at = (timeUs: number, sensorId = 1) => handed(sensorId, { timeUs });
+    await transaction((work) => writeHandedOver(work, 'crew', [at(5), at(3), at(9, 2), at(7, 3)]));
+    await transaction((work) => writeHandedOver(work, 'crew', [at(4)]));
+    await transaction((work) => writeHandedOver(work, 'other', [at(1)]));
+    const asked = [shardOf(1), shardOf(2)];
+    expect(await handover.earliest('crew', asked)).toEqual(new Map([[1, 3], [2, 9]])); // prettier-ignore
+    expect(await handover.waiting('crew')).toBe(5);
+  });
+
+  test('what is older than a week is deleted, whatever group it is of', async () => {
+    await transaction((work) => writeHandedOver(work, 'crew', [handed(1)]));
+    await handover.prune(Date.now() - MINUTE_MS);
+    expect(await handover.waiting('crew')).toBe(1);
+    await handover.prune(Date.now() + MINUTE_MS);
+    expect(await handover.waiting('crew')).toBe(0);
+  });
+});
+
+describe('a batch', () => {
+  const mine = { group: 'crew', era: 'one', shards: [[shardOf(1), 1]] } as const;
+  const handed = {
+    sensorId: 1,
+    timeUs: START_US,
+    receivedAtMs: 1,
+    retained: false,
+    spooled: false,
+    located: true,
+  };
+  const forwarded = { group: 'crew', readings: [{ ...handed, metrics: new Map([['x', 1]]) }] };
+
+  test('writes nothing and takes nothing out of the handover under the epoch of a former owner', async () => {
+    await renew('one');
+    await store.take('crew', 'one', all(0));
+    await db.store.commit(batchOf([], { alerts: { forwarded } }));
+    const dequeued = (await handover.read('crew', [shardOf(1)])).rows.map(({ id }) => id);
+    await renew('one', -1);
+    await renew('two');
+    await store.take('crew', 'two', all(1));
+    for (const retry of [false, true]) {
+      const batch = batchOf([reading(1, 0, { temperature: 20 })], {
+        alerts: { dequeued, fence: mine },
+        retry,
+      });
+      await expect(db.store.commit(batch)).rejects.toMatchObject({
+        code: 'LEASE_LOST',
+        shards: [shardOf(1)],
+      });
+    }
+    expect(await db.rows('SELECT 1 FROM sensor_readings')).toEqual([]);
+    expect(await handover.waiting('crew')).toBe(1);
+    const fence = { ...mine, shards: [[shardOf(1), 2]] as const };
+    const batch = batchOf([reading(1, 0, { temperature: 20 })], { alerts: { dequeued, fence } });
+    expect(await db.store.commit(batch)).toMatchObject({ stored: 1 });
+    expect(await handover.waiting('crew')).toBe(0);
+  });
+
+  test('that is refused for a reading takes its handover back with it', async () => {
+    const refused = batchOf([reading(1, 0, { rssi: 1e12 })], { alerts: { forwarded } });
+    expect(await db.store.commit(refused)).toMatchObject({ kind: 'row_refused', index: 0 });
+    expect(await handover.waiting('crew')).toBe(0);
+  });
+});
+
+test('the log of what waits: an owner replaces what is said of its shards, and what is said of others stays', async () => {
+  const alerts = new TimescaleAlertStore(pool);
+  const [a, b] = [1, 2];
+  const seriesOf = (sensorId: number, fromUs: number) => ({
+    ...{ sensorId, metric: 'x', lastUs: 1, lastValue: 1, fromUs, untilUs: 9, unstored: [] },
+  });
+  const row = (writer: string, columns: WaitingColumns, more: Partial<WaitingRow> = {}) =>
+    db.store.commit(batchOf([], { alerts: { waiting: { group: 'crew', writer, columns, ...more } } }));
+  await row('dead', waitingColumns([seriesOf(a, 2), seriesOf(b, 2)]));
+  const { upTo } = await alerts.loadWaiting('crew', [shardOf(a)]);
+  await row('one', waitingColumns([]), { replaces: upTo, shards: [shardOf(a)] });
+  const found = async (shards?: number[]) =>
+    foldWaiting((await alerts.loadWaiting('crew', shards)).rows).map(({ sensorId }) => sensorId);
+  expect(await found([shardOf(a)])).toEqual([]);
+  expect(await found([shardOf(b)])).toEqual([b]);
+  await row('two', waitingColumns([seriesOf(b, 3)]), { replaces: upTo, shards: [shardOf(b)] });
+  expect(await found()).toEqual([b]);
+  expect(await db.rows('SELECT writer FROM alert_watermarks WHERE shards <> 0')).toEqual([{ writer: 'two' }]);
+  await db.rows('TRUNCATE alert_watermarks');
 });
 
 test('an earlier version that still runs can neither take the alerts nor hand readings on, and reads why', async () => {

@@ -4,26 +4,31 @@ import type {
   AlertResolution,
   AlertRow,
   AlertStateRow,
-  DutyEpoch,
-  HandedReading,
 } from '../../src/core/alert/model.ts';
 import type { RuleSet } from '../../src/core/alert/rules.ts';
+import type { OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
+import { LeaseLost } from '../../src/core/alert/shards/lease-lost.ts';
+import { SHARDS, shardOf, type Shard, type ShardMember } from '../../src/core/alert/shards/shard.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
 import type {
   AlertStore,
-  DutyStore,
+  HandoverRow,
+  HandoverStore,
   LastReading,
   ReadingSpan,
+  MemberReport,
   ReadingStore,
+  ShardStore,
   StoreBatch,
 } from '../../src/ports.ts';
-import { AlertDuty } from '../../src/services/alert-duty.ts';
-import { AlertInbox } from '../../src/services/alert-inbox.ts';
 import { createAlerting } from '../../src/services/alerting.ts';
 import { BatchWriter } from '../../src/services/batch-writer.ts';
-import { DutyEvaluator } from '../../src/services/duty-evaluator.ts';
+import { HandoverReader } from '../../src/services/handover-reader.ts';
 import { IntakeBatch } from '../../src/services/intake-batch.ts';
+import { ShardTable } from '../../src/services/owned-shards.ts';
 import { SensorRegistry } from '../../src/services/sensor-registry.ts';
+import { ShardOwnership } from '../../src/services/shard-ownership.ts';
+import { ShardedEvaluator } from '../../src/services/sharded-evaluator.ts';
 import { withoutWaiting } from '../../src/services/waiting-readings.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeDirectory, RecordingMetrics, settle, stored } from './fakes.ts';
@@ -33,7 +38,7 @@ import { readingsIn, WatermarkRows } from './watermark-rows.ts';
 const away = () => new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
 
 /** The tables of several daemons in memory, with the idempotence and the fence of the real ones. */
-export class GroupTables implements ReadingStore, AlertStore, DutyStore {
+export class GroupTables implements ReadingStore, AlertStore, ShardStore, HandoverStore {
   readonly directory = new FakeDirectory();
   readonly readings = new Map<string, LastReading>();
   readonly alerts: (AlertRow & Partial<AlertResolution>)[] = [];
@@ -41,20 +46,24 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
   readonly watermarks = new WatermarkRows();
   readonly outbox = new Map<string, AlertNotification>();
   readonly sent = new Set<string>();
-  inbox: { id: string; readings: readonly HandedReading[] }[] = [];
-  lease: { owner: string | undefined; epoch: number; untilMs: number } | undefined;
+  handover: HandoverRow[] = [];
+  readonly members = new Map<string, ShardMember>();
+  readonly shards: Shard[] = Array.from({ length: SHARDS }, () => ({ owner: undefined, epoch: 0 }));
   nowMs: () => number = () => 0;
   private ids = 0;
 
   async commit({ readings, alerts }: StoreBatch) {
-    const { duty, handedOn, taken = [] } = alerts;
-    if (duty !== undefined && duty.epoch !== this.lease?.epoch)
-      throw new FieldwatchError('another daemon has it', { code: 'DUTY_LOST', kind: 'transient' });
+    const { fence, forwarded, dequeued = [] } = alerts;
+    const lost = (fence?.shards ?? []).flatMap(([shard, epoch]) =>
+      this.shards[shard]?.epoch === epoch ? [] : [shard],
+    );
+    if (fence !== undefined && lost.length > 0) throw new LeaseLost(fence.group, lost);
     for (const { sensorId, timeUs, metrics } of readings)
       for (const [metric, value] of metrics)
         this.readings.set(`${sensorId}|${metric}|${timeUs}`, { sensorId, metric, timeUs, value });
-    this.inbox = this.inbox.filter(({ id }) => !taken.includes(id));
-    if (handedOn !== undefined) this.inbox.push({ id: String(++this.ids), readings: handedOn.readings });
+    this.handover = this.handover.filter(({ id }) => !dequeued.includes(id));
+    for (const reading of forwarded?.readings ?? [])
+      this.handover.push({ id: String(++this.ids), shard: shardOf(reading.sensorId), readings: [reading] });
     this.write(alerts);
     return stored({ readings, alerts, deadLetters: [], retry: false });
   }
@@ -62,12 +71,10 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
   private write({ raised, resolved, states, notifications, waiting }: AlertBatch): void {
     this.watermarks.write(waiting);
     for (const row of raised)
-      if (!this.alerts.some((each) => each.alertType === row.alertType && each.timeUs === row.timeUs))
+      if (!this.alerts.some((each) => isOf(each, row) && each.timeUs === row.timeUs))
         this.alerts.push({ ...row });
     for (const end of resolved) {
-      const row = this.alerts.find(
-        (each) => each.timeUs === end.firedAtUs && each.alertType === end.alertType,
-      );
+      const row = this.alerts.find((each) => each.timeUs === end.firedAtUs && isOf(each, end));
       if (row !== undefined && row.resolvedAtUs === undefined) Object.assign(row, end);
     }
     for (const row of states) {
@@ -78,12 +85,12 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
     for (const each of notifications) this.outbox.set(nameOf(each), each);
   }
 
-  async loadStates() {
-    return [...this.states.values()];
+  async loadStates(shards?: readonly number[]) {
+    return [...this.states.values()].filter(({ sensorId }) => shards?.includes(shardOf(sensorId)) ?? true);
   }
 
-  async loadWaiting(group: string) {
-    return this.watermarks.load(group);
+  async loadWaiting(group: string, shards?: readonly number[]) {
+    return this.watermarks.load(group, shards);
   }
 
   async loadReadings(spans: readonly ReadingSpan[]) {
@@ -99,53 +106,74 @@ export class GroupTables implements ReadingStore, AlertStore, DutyStore {
     );
   }
 
-  async pendingNotifications() {
-    return [...this.outbox].flatMap(([name, each]) => (this.sent.has(name) ? [] : [each]));
+  async pendingNotifications(shards?: readonly number[]) {
+    return [...this.outbox].flatMap(([name, each]) =>
+      this.sent.has(name) || shards?.includes(shardOf(each.sensorId)) === false ? [] : [each],
+    );
   }
 
   async markSent(sent: readonly Pick<AlertNotification, 'alertId' | 'seq'>[]) {
     for (const each of sent) this.sent.add(nameOf(each));
   }
 
-  async take(_group: string, owner: string, ttlMs: number, expired: boolean) {
-    const { lease } = this;
-    const free =
-      lease === undefined || lease.owner === undefined || (expired && lease.untilMs < this.nowMs());
-    if (!free) return undefined;
-    this.lease = { owner, epoch: (lease?.epoch ?? 0) + 1, untilMs: this.nowMs() + ttlMs };
-    return this.lease.epoch;
+  async renew(_group: string, id: string, ttlMs: number, { connectsSensors, received }: MemberReport) {
+    const nowMs = this.nowMs();
+    const joinedAtMs = this.members.get(id)?.joinedAtMs ?? nowMs;
+    const more = received === undefined ? {} : { received };
+    this.members.set(id, { id, joinedAtMs, leasedUntilMs: nowMs + ttlMs, connectsSensors, ...more });
+    return { nowMs, members: [...this.members.values()], shards: this.shards.map((shard) => ({ ...shard })) };
   }
 
-  async renew({ epoch }: DutyEpoch, ttlMs: number) {
-    if (this.lease?.epoch !== epoch) return false;
-    this.lease.untilMs = this.nowMs() + ttlMs;
-    return true;
-  }
-
-  async release({ epoch }: DutyEpoch) {
-    if (this.lease?.epoch === epoch) this.lease.owner = undefined;
-  }
-
-  async oldest() {
-    return { rows: this.inbox.slice(0, 10), more: this.inbox.length >= 10 };
-  }
-
-  async earliest() {
-    const all = this.inbox.flatMap(({ readings }) => readings);
-    const earliest = new Map<number, number>();
-    for (const { key, timeUs } of all) {
-      const id = this.directory.sensors.get(key)?.id ?? 0;
-      earliest.set(id, Math.min(timeUs, earliest.get(id) ?? Infinity));
+  async take(_group: string, member: string, wanted: OwnedShards) {
+    const taken = new Map<number, number>();
+    for (const [shard, epoch] of wanted) {
+      const row = this.shards[shard];
+      const lease = this.members.get(row?.owner ?? '')?.leasedUntilMs ?? -Infinity;
+      if (row === undefined || row.epoch !== epoch || lease > this.nowMs()) continue;
+      this.shards[shard] = { owner: member, epoch: epoch + 1 };
+      taken.set(shard, epoch + 1);
     }
+    return taken;
+  }
+
+  async release(_group: string, member: string, given: OwnedShards) {
+    for (const [shard, epoch] of given)
+      if (this.shards[shard]?.owner === member && this.shards[shard].epoch === epoch)
+        this.shards[shard] = { owner: undefined, epoch };
+  }
+
+  async leave(group: string, member: string) {
+    this.members.delete(member);
+    await this.release(group, member, new Map(this.shards.map(({ epoch }, shard) => [shard, epoch])));
+  }
+
+  async read(_group: string, shards: readonly number[]) {
+    const rows = this.handover.filter(({ shard }) => shards.includes(shard));
+    return { rows: rows.slice(0, 10), more: rows.length >= 10 };
+  }
+
+  async earliest(_group: string, shards: readonly number[]) {
+    const earliest = new Map<number, number>();
+    for (const { shard, readings } of this.handover)
+      for (const { sensorId, timeUs } of shards.includes(shard) ? readings : [])
+        earliest.set(sensorId, Math.min(timeUs, earliest.get(sensorId) ?? Infinity));
     return earliest;
   }
 
   async waiting() {
-    return this.inbox.reduce((sum, { readings }) => sum + readings.length, 0);
+    return this.handover.reduce((sum, { readings }) => sum + readings.length, 0);
+  }
+
+  /** The highest epoch of a shard: how often it had another owner. */
+  get epoch(): number {
+    return Math.max(...this.shards.map(({ epoch }) => epoch));
   }
 
   async close() {}
 }
+
+const isOf = (one: Pick<AlertRow, 'sensorId' | 'alertType'>, other: typeof one): boolean =>
+  one.sensorId === other.sensorId && one.alertType === other.alertType;
 
 export const nameOf = ({ alertId, seq }: Pick<AlertNotification, 'alertId' | 'seq'>) => `${alertId}|${seq}`;
 
@@ -157,20 +185,24 @@ export class Member {
   /** Alert lines: `event sensor`. */
   readonly lines: string[] = [];
   readonly alerting;
-  readonly duty;
-  readonly inbox;
-  readonly evaluator;
+  readonly table;
+  readonly ownership: ShardOwnership;
+  readonly reader: HandoverReader;
+  readonly evaluator: ShardedEvaluator;
   readonly writer;
   readonly registry;
   cutOff = false;
 
-  constructor(tables: GroupTables, rules: RuleSet, startMs: number, owner: string) {
+  /** `connectsSensors`: one of them owns all shards. */
+  constructor(tables: GroupTables, rules: RuleSet, startMs: number, id: string, connectsSensors = true) {
     this.clock = new FakeClock(startMs);
+    this.table = new ShardTable('crew', id);
+    const { table } = this;
     const { clock, logger, metrics } = this;
     const reach = this.reaching(tables);
     this.alerting = createAlerting({
       ...{ rules, clock, logger, metrics },
-      group: 'crew',
+      shards: table,
       store: withoutWaiting(reach, reach, 'crew'),
       operators: { look: async () => ({ silences: [], commands: [] }) },
       alertLog: {
@@ -185,15 +217,17 @@ export class Member {
       { directory: tables.directory, clock, logger, metrics },
     );
     const { alerting } = this;
-    this.duty = new AlertDuty(
-      { group: 'crew', owner },
-      {
-        ...{ store: reach, alerting, clock, logger, metrics },
-        tell: alerting,
-      },
-    );
-    this.evaluator = new DutyEvaluator({
-      ...{ duty: this.duty, engine: alerting },
+    this.ownership = new ShardOwnership({
+      ...{ table, store: reach, alerting, lines: alerting, clock, logger, metrics },
+      report: () => ({ connectsSensors }),
+      waiting: () => reach.waiting(),
+      finish: async () =>
+        (await this.writer.between(() => alerting.dropForgotten())) && (await alerting.announced()),
+      spooling: () => false,
+      onGained: () => this.reader.wake(),
+    });
+    this.evaluator = new ShardedEvaluator({
+      ...{ table, ownership: this.ownership, engine: alerting },
       asksOf: (sensor, asked) => alerting.asksOf(sensor, asked),
     });
     this.writer = new BatchWriter(
@@ -203,11 +237,20 @@ export class Member {
         random: () => 1,
       },
     );
-    this.inbox = new AlertInbox({
-      ...{ duty: this.duty, store: reach, engine: alerting, registry: this.registry, clock, logger },
+    this.reader = new HandoverReader({
+      ...{ table, ownership: this.ownership, store: reach, engine: alerting, registry: this.registry },
+      ...{ clock, logger },
       commit: (evaluate) => this.writer.commitCommands(evaluate),
+      between: (run) => this.writer.between(run),
       spooling: () => false,
+      notified: () => false,
     });
+  }
+
+  /** `on`: it evaluates all shards that it owns; `none`: it owns none. */
+  get phase(): 'none' | 'catching_up' | 'on' {
+    if (this.table.size === 0) return 'none';
+    return this.table.in('ready').length === this.table.size ? 'on' : 'catching_up';
   }
 
   async start(): Promise<void> {
@@ -215,13 +258,13 @@ export class Member {
     this.alerting.start(
       (evaluate) => this.writer.commitAlerts(evaluate),
       (evaluate) => this.writer.commitCommands(evaluate),
-      () => this.inbox.ready(),
+      () => this.reader.ready(),
     );
     this.alerting.onConnectivity({
       ...{ state: 'connected', sessionPresent: false, receiveMaximum: 1000, protocolVersion: 5 },
     } as never);
-    await this.duty.start();
-    this.inbox.start();
+    await this.ownership.start();
+    this.reader.start();
     await settle();
   }
 
@@ -245,10 +288,10 @@ export class Member {
   }
 
   async stop(): Promise<void> {
-    this.inbox.stop();
-    await this.duty.stop();
+    this.reader.stop();
+    await this.ownership.stop();
     await this.alerting.stop();
-    await this.duty.release();
+    await this.ownership.release();
   }
 
   private reaching(tables: GroupTables): GroupTables {

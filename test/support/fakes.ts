@@ -205,6 +205,10 @@ export class FakeDirectory implements SensorDirectory {
     return keys.flatMap((wanted) => this.sensors.get(wanted) ?? []);
   }
 
+  async findByIds(ids: readonly number[]): Promise<readonly Sensor[]> {
+    return [...this.sensors.values()].filter(({ id }) => ids.includes(id));
+  }
+
   async locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     if (this.failWith !== undefined) throw this.failWith;
     return devices.flatMap(({ key, location }) => {

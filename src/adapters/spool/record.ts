@@ -2,6 +2,7 @@ import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
 import { withKeys } from '../../core/alert/alert-key.ts';
 import { withoutCopies } from '../../core/alert/copied-numbers.ts';
+import { withEarlierFence } from '../../core/alert/shards/earlier-fence.ts';
 import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports.ts';
 
 /**
@@ -60,7 +61,7 @@ export function decode(bytes: Uint8Array): SpoolRecord | undefined {
   const body = unseal(bytes);
   if (body === undefined) return undefined;
   const record = deserialize(body) as SpoolRecord;
-  return { ...record, alerts: withoutCopies(withKeys(record.alerts)) };
+  return { ...record, alerts: withoutCopies(withEarlierFence(withKeys(record.alerts))) };
 }
 
 /** Format and checksum before what is kept. */

@@ -5,6 +5,7 @@ import type { AlertStore, LastReading, NewDelivery, NotificationKey, ReadingSpan
 import { markAndQueue } from './delivery-writes.ts';
 import { databaseError } from './errors.ts';
 import { columns, isoMicros, microsOf } from './values.ts';
+import { shardOfSensor } from './shard-store.ts';
 import { readWaiting } from './waiting-rows.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
@@ -15,7 +16,8 @@ const MAX_PENDING = 10_000;
 const STATE = `SELECT sensor_id AS "sensorId", metric, kind, side, alert_type AS "alertType", state, alert_id AS "alertId", severity,
   ${microsOf('since')} AS "sinceUs", ${microsOf('started_at')} AS "startedAtUs", ${microsOf('fired_at')} AS "firedAtUs",
   threshold, peak_value AS "peakValue", seq, ${microsOf('last_event_at')} AS "lastEventUs", last_value AS "lastValue",
-  rule_hash AS "ruleHash", detail FROM alert_state ORDER BY sensor_id, metric, kind, side`;
+  rule_hash AS "ruleHash", detail FROM alert_state
+ WHERE $1::int[] IS NULL OR ${shardOfSensor('sensor_id')} = ANY ($1::int[]) ORDER BY sensor_id, metric, kind, side`;
 
 /**
  * The newest non-null value of each column within a span. One descent of the index (sensor_id, time DESC) per sensor and
@@ -66,8 +68,8 @@ export class TimescaleAlertStore implements AlertStore {
     this.#db = db;
   }
 
-  loadStates(): Promise<readonly AlertStateRow[]> {
-    return this.#rows<AlertStateRow>(STATE, []);
+  loadStates(shards?: readonly number[]): Promise<readonly AlertStateRow[]> {
+    return this.#rows<AlertStateRow>(STATE, [shards ?? null]);
   }
 
   loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]> {
@@ -78,9 +80,9 @@ export class TimescaleAlertStore implements AlertStore {
     return this.#inSpans(READINGS, spans);
   }
 
-  async loadWaiting(group: string): ReturnType<AlertStore['loadWaiting']> {
+  async loadWaiting(group: string, shards?: readonly number[]): ReturnType<AlertStore['loadWaiting']> {
     try {
-      return await readWaiting(this.#db, group);
+      return await readWaiting(this.#db, group, shards);
     } catch (error) {
       throw databaseError(error, 'reading the alert tables');
     }
@@ -102,10 +104,13 @@ export class TimescaleAlertStore implements AlertStore {
     ]);
   }
 
-  async pendingNotifications(): Promise<readonly AlertNotification[]> {
+  async pendingNotifications(shards?: readonly number[]): Promise<readonly AlertNotification[]> {
+    // Those of the system are of no sensor: the owner of shard 0 announces them.
+    const shard = shardOfSensor(`coalesce((payload->>'sensorId')::bigint, 0)`);
     const rows = await this.#rows<{ payload: AlertNotification }>(
-      `SELECT payload FROM alert_outbox WHERE sent_at IS NULL ORDER BY created_at, alert_id, seq LIMIT ${MAX_PENDING}`,
-      [],
+      `SELECT payload FROM alert_outbox WHERE sent_at IS NULL AND ($1::int[] IS NULL OR ${shard} = ANY ($1::int[]))
+        ORDER BY created_at, alert_id, seq LIMIT ${MAX_PENDING}`,
+      [shards ?? null],
     );
     return rows.map(({ payload }) => payload);
   }

@@ -10,11 +10,12 @@ import type {
   AlertStateRow,
 } from '../../core/alert/model.ts';
 import type { Micros } from '../../core/reading.ts';
-import { writeDuty } from './duty-writes.ts';
 import { KEY_COLUMNS } from './alert-keys.ts';
+import { deleteHandedOver, writeHandedOver } from './handover-store.ts';
 import { acknowledge, claimCommands } from './operator-writes.ts';
 import { refuseMissing, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
+import { fenceShards } from './shard-store.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 import { writeWaiting } from './waiting-rows.ts';
 
@@ -30,7 +31,7 @@ async function inParts<Row>(
 
 /**
  * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, flapping, resolutions,
- * state, outbox, what waits, inbox, duty.
+ * state, outbox, what waits, handover, and the fence last, so that no member waits for long to take shards over.
  * Everything is idempotent, because a batch whose COMMIT reply was lost is written again.
  */
 export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> {
@@ -45,14 +46,17 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   await inParts(byKey(kept), (rows) => remember(work, rows));
   await inParts(batch.notifications, (rows) => enqueue(work, rows));
   if (batch.waiting !== undefined) await writeWaiting(work, batch.waiting);
-  await writeDuty(work, batch);
+  const { forwarded, dequeued, fence } = batch;
+  if (forwarded !== undefined) await writeHandedOver(work, forwarded.group, forwarded.readings);
+  if (dequeued !== undefined) await deleteHandedOver(work, dequeued);
+  if (fence !== undefined) await fenceShards(work, fence);
 }
 
 export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>
   batch.commands === undefined &&
-  batch.duty === undefined &&
-  batch.taken === undefined &&
-  batch.handedOn === undefined &&
+  batch.fence === undefined &&
+  batch.dequeued === undefined &&
+  batch.forwarded === undefined &&
   batch.waiting === undefined &&
   batch.raised.length + batch.resolved.length + batch.states.length + batch.notifications.length === 0;
 

@@ -1,12 +1,15 @@
 import type pg from 'pg';
 import {
   decodeHandover,
+  eachHandoverTime,
   encodeHandover,
   type HandoverReading,
 } from '../../core/alert/shards/handover-record.ts';
 import { shardOf } from '../../core/alert/shards/shard.ts';
+import type { HandoverLook, HandoverStore } from '../../ports.ts';
 import { databaseError } from './errors.ts';
 import type { Work } from './session.ts';
+import { isoMicros } from './values.ts';
 
 /** On which owners wait for what is handed over to them; the payload is the group. */
 export const HANDOVER_CHANNEL = 'fieldwatch_handover';
@@ -22,26 +25,63 @@ SELECT id, shard, record FROM (
      ORDER BY id LIMIT ${MAX_ROWS}) q) r
  WHERE before < ${MAX_READINGS} ORDER BY id`;
 
-/** One batch's readings of one shard. */
-export interface HandoverRow {
-  readonly id: string;
-  readonly shard: number;
-  readonly readings: readonly HandoverReading[];
-}
+/** Bounded, so that a backlog of hours is not in memory at once. */
+const RECORDS_AFTER = `
+SELECT id, record FROM alert_handover WHERE group_name = $1 AND shard = ANY ($2::smallint[]) AND id > $3::bigint
+ ORDER BY id LIMIT ${MAX_ROWS}`;
+const WAITING =
+  'SELECT coalesce(sum(readings), 0)::float8 AS waiting FROM alert_handover WHERE group_name = $1';
 
-/** Reads what waits for the owner of some shards; it is deleted by `deleteHandedOver`, with what became of it. */
-export async function readHandedOver(
-  db: Pick<pg.Pool, 'query'>,
-  group: string,
-  shards: readonly number[],
-): Promise<{ readonly rows: readonly HandoverRow[]; readonly more: boolean }> {
-  try {
-    const { rows } = await db.query<{ id: string; shard: number; record: Buffer }>(OLDEST, [group, shards]);
+/** What waits for the owners of shards; it is deleted by `deleteHandedOver`, with what became of it. */
+export class TimescaleHandoverStore implements HandoverStore {
+  readonly #db: Pick<pg.Pool, 'query'>;
+
+  constructor(db: Pick<pg.Pool, 'query'>) {
+    this.#db = db;
+  }
+
+  async read(group: string, shards: readonly number[]): Promise<HandoverLook> {
+    const rows = await this.#rows<{ id: string; shard: number; record: Buffer }>(OLDEST, [group, shards]);
     const found = rows.map(({ id, shard, record }) => ({ id, shard, readings: decodeHandover(record) }));
     const readings = found.reduce((sum, row) => sum + row.readings.length, 0);
     return { rows: found, more: rows.length >= MAX_ROWS || readings >= MAX_READINGS };
-  } catch (error) {
-    throw databaseError(error, 'the readings that are handed over');
+  }
+
+  async earliest(group: string, shards: readonly number[]): Promise<ReadonlyMap<number, number>> {
+    const earliest = new Map<number, number>();
+    for (let after = '0'; ;) {
+      const rows = await this.#rows<{ id: string; record: Buffer }>(RECORDS_AFTER, [group, shards, after]);
+      for (const { record } of rows)
+        eachHandoverTime(record, (sensorId, timeUs) => {
+          if (timeUs < (earliest.get(sensorId) ?? Infinity)) earliest.set(sensorId, timeUs);
+        });
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < MAX_ROWS) return earliest;
+      after = last.id;
+    }
+  }
+
+  async waiting(group: string): Promise<number> {
+    const [row] = await this.#rows<{ waiting: number }>(WAITING, [group]);
+    return row?.waiting ?? 0;
+  }
+
+  /** Deletes what a group left that has no member any more, in a bounded slice; true when there may be more. */
+  async prune(olderThanMs: number, slice = 10_000): Promise<boolean> {
+    const rows = await this.#rows(
+      `DELETE FROM alert_handover WHERE id IN (
+         SELECT id FROM alert_handover WHERE created_at < $1::timestamptz LIMIT $2) RETURNING 1`,
+      [isoMicros(olderThanMs * 1000), slice],
+    );
+    return rows.length >= slice;
+  }
+
+  async #rows<Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
+    try {
+      return (await this.#db.query<Row>(text, values)).rows;
+    } catch (error) {
+      throw databaseError(error, 'the readings that are handed over');
+    }
   }
 }
 

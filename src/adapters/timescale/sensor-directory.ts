@@ -56,6 +56,10 @@ export class TimescaleSensorDirectory implements SensorDirectory {
     );
   }
 
+  findByIds(ids: readonly number[]): Promise<readonly Sensor[]> {
+    return this.#select(`${WITH_ALIASES} WHERE id = ANY ($1::int[])`, [ids]);
+  }
+
   async register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     const sensors = await eachStorable(devices, (some) => this.#register(some));
     if (sensors.length >= devices.length) return sensors;

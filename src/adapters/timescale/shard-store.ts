@@ -1,13 +1,17 @@
 import type pg from 'pg';
 import type { GroupView, OwnedShards } from '../../core/alert/shards/shard-lease.ts';
 import { SHARDS, type ShardMember } from '../../core/alert/shards/shard.ts';
-import { FieldwatchError } from '../../core/errors.ts';
+import { LeaseLost } from '../../core/alert/shards/lease-lost.ts';
+import type { ShardFence } from '../../core/alert/model.ts';
 import type { MemberReport, ShardStore } from '../../ports/shards.ts';
 import { databaseError } from './errors.ts';
 import type { Work } from './session.ts';
-import { storableText } from './values.ts';
+import { isoMicros, storableText } from './values.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
+
+/** On which members wait for shards that are given back; the payload is the group. */
+export const SHARDS_CHANNEL = 'fieldwatch_shards';
 
 /** Of the database's clock alone: members whose own clocks are wrong lease as long as others. */
 const RENEW = `
@@ -45,18 +49,28 @@ UPDATE alert_shards s SET owner = $2, epoch = s.epoch + 1, taken_at = now()
   FROM free WHERE s.group_name = $1 AND s.shard = free.shard
 RETURNING s.shard, s.epoch::float8 AS epoch`;
 
+/** The other members look at once. */
+const NOTIFY = `SELECT pg_notify('${SHARDS_CHANNEL}', $1)`;
+
 const RELEASE = `
-UPDATE alert_shards s SET owner = NULL FROM ${WANTED}
- WHERE s.group_name = $1 AND s.owner = $2 AND s.shard = w.shard AND s.epoch = w.epoch`;
+WITH given AS (UPDATE alert_shards s SET owner = NULL FROM ${WANTED}
+ WHERE s.group_name = $1 AND s.owner = $2 AND s.shard = w.shard AND s.epoch = w.epoch) ${NOTIFY}`;
 
 const LEAVE = `
-WITH gone AS (DELETE FROM share_members WHERE group_name = $1 AND member = $2)
-UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2`;
+WITH gone AS (DELETE FROM share_members WHERE group_name = $1 AND member = $2),
+given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
+
+/** Rows of members that are long gone, with what was handed over in a group without any. */
+const PRUNE = `DELETE FROM share_members WHERE leased_until < $1::timestamptz`;
 
 /** In the order of the shards, so that two sessions never wait for each other crosswise. */
 const FENCE = `
-SELECT s.shard FROM alert_shards s JOIN unnest($2::smallint[], $3::bigint[]) AS w (shard, epoch) USING (shard, epoch)
+SELECT s.shard, s.epoch::float8 AS epoch
+  FROM alert_shards s JOIN unnest($2::smallint[], $3::bigint[]) AS w (shard, epoch) USING (shard, epoch)
  WHERE s.group_name = $1 ORDER BY s.shard FOR SHARE OF s`;
+
+/** `shardOf` in SQL. */
+export const shardOfSensor = (id: string): string => `((((${id})::bigint * 2654435769) & 4294967295) >> 26)`;
 
 export class TimescaleShardStore implements ShardStore {
   readonly #db: Db;
@@ -85,6 +99,10 @@ export class TimescaleShardStore implements ShardStore {
 
   async leave(group: string, member: string): Promise<void> {
     await this.#query(LEAVE, [group, storableText(member)]);
+  }
+
+  async prune(olderThanMs: number): Promise<void> {
+    await this.#query(PRUNE, [isoMicros(olderThanMs * 1000)]);
   }
 
   async #view(group: string): Promise<GroupView> {
@@ -127,16 +145,12 @@ const columnsOf = (shards: OwnedShards): readonly [number[], number[]] => [
  * The fence: the locks last until COMMIT, so whoever takes one of these shards over takes it after this transaction, or this
  * one finds another epoch. Last in the transaction, so that no member waits for long to take them.
  */
-export async function fenceShards(work: Work, group: string, shards: OwnedShards): Promise<void> {
-  const { rows } = await work.query<{ shard: number }>(FENCE, [group, ...columnsOf(shards)]);
-  if (rows.length === shards.size) return;
-  const kept = new Set(rows.map(({ shard }) => shard));
-  const lost = [...shards.keys()].filter((shard) => !kept.has(shard));
-  throw new FieldwatchError(
-    `alerts: another member of the group ${group} owns shards ${lost.join(', ')} now`,
-    {
-      code: 'LEASE_LOST',
-      kind: 'transient',
-    },
-  );
+export async function fenceShards(work: Work, { group, shards }: ShardFence): Promise<void> {
+  if (shards.length === 0) return;
+  const columns = [shards.map(([shard]) => shard), shards.map(([, epoch]) => epoch)];
+  const { rows } = await work.query<{ shard: number; epoch: number }>(FENCE, [group, ...columns]);
+  if (rows.length === shards.length) return;
+  const kept = new Map(rows.map(({ shard, epoch }) => [shard, epoch]));
+  const lost = shards.filter(([shard, epoch]) => kept.get(shard) !== epoch).map(([shard]) => shard);
+  throw new LeaseLost(group, [...new Set(lost)]);
 }

@@ -20,7 +20,7 @@ export function withoutCopies(batch: AlertBatch): AlertBatch {
     ...batch,
     states: batch.states.map(withoutHeld),
     waiting: {
-      group: batch.duty?.group ?? '',
+      group: batch.fence?.group ?? '',
       writer: EARLIER_VERSION,
       columns: waitingColumns([...series.values()]),
     },

@@ -237,6 +237,43 @@ export class Engine {
     this.timers.expect(series);
   }
 
+  /**
+   * Takes over all that another engine of the same rules, which nothing has evaluated in, knows of sensors that this one does
+   * not: their silence counts from now. Not part of a generation: what is in hand is forgotten.
+   */
+  absorb(other: Engine, nowMs: Millis): void {
+    this.version++;
+    for (const [, series] of other.allSeries()) {
+      series.armedMs = Infinity;
+      series.expectedSinceMs = Math.max(series.expectedSinceMs, nowMs);
+    }
+    this.map.absorb(other.map);
+    for (const sensorId of other.known) this.known.add(sensorId);
+    for (const [key, closed] of other.closed) this.closed.set(key, closed);
+    for (const series of other.open) this.generation.settle(series);
+    this.suppressing.restored();
+    this.begin();
+    for (const [, series] of other.allSeries()) {
+      if (series.isExpected) this.timers.expect(series);
+      if (this.open.has(series) || series.hasHeld) this.arm(this.enter(series));
+    }
+    this.begin();
+  }
+
+  /** Knows nothing any more of these sensors. Not part of a generation: what is in hand is forgotten. */
+  forget(isForgotten: (sensorId: number) => boolean): void {
+    this.version++;
+    this.begin();
+    // Entries of a timer whose owner is not armed are passed over.
+    for (const [sensor, series] of this.allSeries()) if (isForgotten(sensor.id)) series.armedMs = Infinity;
+    this.map.forget(isForgotten);
+    this.generation.forget(isForgotten);
+    for (const sensorId of this.known) if (isForgotten(sensorId)) this.known.delete(sensorId);
+    for (const [key, { sensor }] of this.closed) if (isForgotten(sensor.id)) this.closed.delete(key);
+    this.suppressing.restored();
+    this.begin();
+  }
+
   /** After a change of a series by something else than a reading. */
   arm(series: Series): void {
     this.timers.arm(series);

@@ -35,6 +35,15 @@ export class Generation {
     else this.unsettled.delete(series);
   }
 
+  /** Between two generations. */
+  forget(isForgotten: (sensorId: number) => boolean): void {
+    for (const series of this.unsettled)
+      if (isForgotten(series.sensorId)) {
+        series.armedMs = Infinity;
+        this.unsettled.delete(series);
+      }
+  }
+
   /** The series that were entered, in that order. */
   get touched(): readonly Series[] {
     return this.entered;

@@ -1,12 +1,12 @@
 import { alertKeyText } from './alert-key.ts';
 import type { AlertKey } from './alert-key.ts';
-import type { AlertBatch, AlertStateRow } from './model.ts';
+import type { AlertBatch, AlertStateRow, ShardFence } from './model.ts';
 import { foldWaiting, waitingColumns, type WaitingRow } from './waiting.ts';
 
 /**
  * How many of these batches, from the first on, leave the alert tables the same in one transaction as one after the other.
  * A transaction raises rows before it closes them: so none may follow that touches a row which is closed already. Commands,
- * acknowledgements and what is handed over between daemons stay on their own, and one lease's epoch does not mix with another's.
+ * acknowledgements and what is handed over between daemons stay on their own, and one era of a member does not mix with another.
  */
 export function joinable(batches: readonly AlertBatch[]): number {
   const [first] = batches;
@@ -14,8 +14,7 @@ export function joinable(batches: readonly AlertBatch[]): number {
   const closed = new Set<string>();
   let count = 0;
   for (const batch of batches) {
-    if (isSpecial(batch) || batch.duty?.group !== first.duty?.group) break;
-    if (batch.duty?.epoch !== first.duty?.epoch) break;
+    if (isSpecial(batch) || batch.fence?.era !== first.fence?.era) break;
     if (count > 0 && touches(batch, closed)) break;
     if (!sameLog(first.waiting, batch.waiting)) break;
     for (const row of batch.resolved) closed.add(rowKey(row, row.firedAtUs));
@@ -35,25 +34,33 @@ export function joined(batches: readonly AlertBatch[]): AlertBatch {
     raised: batches.flatMap(({ raised }) => raised),
     resolved: batches.flatMap(({ resolved }) => resolved),
     notifications: batches.flatMap(({ notifications }) => notifications),
-    ...(first?.duty === undefined ? {} : { duty: first.duty }),
+    ...joinedFence(batches.flatMap(({ fence }) => fence ?? [])),
     ...joinedWaiting(batches.flatMap(({ waiting }) => waiting ?? [])),
   };
+}
+
+/** Under several epochs of one shard none of it can be written: the list has them all. */
+function joinedFence(fences: readonly ShardFence[]): { readonly fence?: ShardFence } {
+  const [first] = fences;
+  if (first === undefined) return {};
+  const shards = new Map(fences.flatMap((fence) => fence.shards.map((shard) => [shard.join(), shard])));
+  return { fence: { ...first, shards: [...shards.values()] } };
 }
 
 function joinedWaiting(rows: readonly WaitingRow[]): { readonly waiting?: WaitingRow } {
   const last = rows.at(-1);
   if (last === undefined) return {};
-  const replaces = rows.findLast((row) => row.replaces !== undefined)?.replaces;
+  const whole = rows.findLast((row) => row.replaces !== undefined);
   const columns = waitingColumns(foldWaiting(rows.map((row) => row.columns)));
-  return { waiting: { ...last, replaces, columns } };
+  return { waiting: { ...last, replaces: whole?.replaces, shards: whole?.shards, columns } };
 }
 
 /** Of one process. */
 const sameLog = (one: WaitingRow | undefined, other: WaitingRow | undefined): boolean =>
   one === undefined || other === undefined || (one.group === other.group && one.writer === other.writer);
 
-const isSpecial = ({ acked = [], commands, taken, handedOn }: AlertBatch): boolean =>
-  acked.length > 0 || commands !== undefined || taken !== undefined || handedOn !== undefined;
+const isSpecial = ({ acked = [], commands, dequeued, forwarded }: AlertBatch): boolean =>
+  acked.length > 0 || commands !== undefined || dequeued !== undefined || forwarded !== undefined;
 
 const rowKey = (row: AlertKey, firedAtUs: number): string => `${firedAtUs} ${alertKeyText(row)}`;
 

@@ -1,6 +1,7 @@
 import type { Micros, Millis } from '../reading.ts';
 import type { AlertKey } from './alert-key.ts';
 import type { ConditionKind } from './rule.ts';
+import type { HandoverReading } from './shards/handover-record.ts';
 import type { SuppressedBy } from './suppress/suppressions.ts';
 import type { WaitingRow } from './waiting.ts';
 
@@ -135,24 +136,12 @@ export interface AlertNotification {
   readonly suppressed?: 'backfill' | SuppressedBy | null;
 }
 
-/** The right to evaluate, among the daemons of a share group. The epoch is another one in every hand. */
-export interface DutyEpoch {
+/** The fencing tokens of an evaluation in a share group: its shards, each with the epoch under which it may be written. */
+export interface ShardFence {
   readonly group: string;
-  readonly epoch: number;
-}
-
-/** A reading on its way to the daemon that has the duty. Its sensor is registered. */
-export interface HandedReading {
-  readonly key: string;
-  /** Where the sensor stands, as far as the daemon that received it knows. */
-  readonly location?: string | null | undefined;
-  readonly timeUs: Micros;
-  readonly receivedAtMs: Millis;
-  readonly metrics: ReadonlyMap<string, number>;
-  /** The broker had kept its message. */
-  readonly retained?: boolean | undefined;
-  /** It is on the disk of that daemon still. */
-  readonly spooled?: boolean | undefined;
+  /** What a member evaluates between two moments at which it gives up all that it evaluated and could not write. */
+  readonly era: string;
+  readonly shards: readonly (readonly [shard: number, epoch: number])[];
 }
 
 /** What a batch of readings does to the alert tables, in the transaction of the readings. */
@@ -168,14 +157,14 @@ export interface AlertBatch {
   readonly flapping?: readonly AlertFlapping[];
   readonly commands?: AppliedCommands;
   readonly notifications: readonly AlertNotification[];
-  /** Written only while it is this one still; absent where no daemon shares the duty, or nothing was evaluated. */
-  readonly duty?: DutyEpoch;
-  /** What other daemons handed on and this batch evaluates, by its ids: gone with it. */
-  readonly taken?: readonly string[];
+  /** Written only while each of its shards has this epoch; absent without a share group, or where nothing was evaluated. */
+  readonly fence?: ShardFence;
+  /** Rows of the handover that this batch evaluates, by their ids: deleted with it. */
+  readonly dequeued?: readonly string[];
   /** What waits for earlier readings once this is evaluated; absent where that stays as it was. */
   readonly waiting?: WaitingRow | undefined;
-  /** Instead of an evaluation: somebody else has the duty. */
-  readonly handedOn?: { readonly group: string; readonly readings: readonly HandedReading[] };
+  /** Readings for the owners of their shards. */
+  readonly forwarded?: { readonly group: string; readonly readings: readonly HandoverReading[] };
 }
 
 export const EMPTY_ALERT_BATCH: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };

@@ -97,6 +97,15 @@ export class SeriesMap {
     return slot?.named.find((series) => series.metric === metric) ?? slot?.others?.get(metric);
   }
 
+  /** Takes over the series of sensors that it does not know. */
+  absorb(other: SeriesMap): void {
+    for (const [sensorId, slot] of other.slots) this.slots.set(sensorId, slot);
+  }
+
+  forget(isForgotten: (sensorId: number) => boolean): void {
+    for (const sensorId of this.slots.keys()) if (isForgotten(sensorId)) this.slots.delete(sensorId);
+  }
+
   *all(): Iterable<readonly [SensorFacts, Series]> {
     for (const { sensor, named, others, own } of this.slots.values()) {
       if (own !== undefined) yield [sensor, own];

@@ -51,14 +51,30 @@ export class WaitingLog {
     this.unstored = found.unstored;
   }
 
-  /** Of the generation in hand; remembered by `adopt`. */
-  next(engine: Engine): { readonly row: WaitingRow | undefined; readonly adopt: () => void } {
+  /** What was found of further sensors. */
+  found({ upTo, any, unstored }: FoundWaiting): void {
+    if (BigInt(upTo) > BigInt(this.upTo)) this.upTo = upTo;
+    this.due ||= any;
+    this.unstored = [...this.unstored, ...unstored];
+  }
+
+  forget(isForgotten: (sensorId: number) => boolean): void {
+    this.unstored = this.unstored.filter(({ sensorId }) => !isForgotten(sensorId));
+  }
+
+  /**
+   * Of the generation in hand; remembered by `adopt`. `shards` are those of which the engine knows all, in a share group.
+   */
+  next(
+    engine: Engine,
+    shards?: readonly number[],
+  ): { readonly row: WaitingRow | undefined; readonly adopt: () => void } {
     const { touched, unstored } = engine.work;
     const nothing = { row: undefined, adopt: () => undefined };
     if (touched.length === 0) return nothing;
     const added = stillWaiting(unstored);
     if (this.due || this.rows >= MERGE_ROWS || this.entries > MERGE_ENTRIES + this.whole)
-      return this.all(engine, added);
+      return this.all(engine, added, shards);
     const moved = touched.filter((series) => series.heldChanged);
     if (moved.length === 0) return nothing;
     const all = entriesOf(moved, added);
@@ -72,11 +88,15 @@ export class WaitingLog {
     };
   }
 
-  private all(engine: Engine, added: readonly Unstored[]): ReturnType<WaitingLog['next']> {
+  private all(
+    engine: Engine,
+    added: readonly Unstored[],
+    shards: readonly number[] | undefined,
+  ): ReturnType<WaitingLog['next']> {
     const all = entriesOf(engine.waiting(), [...this.unstored, ...added]);
-    const { upTo } = this;
+    const { group, writer, upTo: replaces } = this;
     return {
-      row: { group: this.group, writer: this.writer, replaces: upTo, columns: waitingColumns(all) },
+      row: { group, writer, replaces, shards, columns: waitingColumns(all) },
       adopt: () => {
         this.due = false;
         [this.rows, this.entries, this.whole] = [0, 0, all.length];

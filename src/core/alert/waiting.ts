@@ -43,8 +43,10 @@ export interface WaitingRow {
   readonly group: string;
   /** The process. */
   readonly writer: string;
-  /** It names all series that wait: earlier rows of the process go, and those that it found at its start, up to this id. */
+  /** It names all series that wait: earlier rows of the process go, and those that it found when it began, up to this id. */
   readonly replaces?: string | undefined;
+  /** All series of these shards, and rows go as far as they are about them; absent without a share group: of all sensors. */
+  readonly shards?: readonly number[] | undefined;
   readonly columns: WaitingColumns;
 }
 

@@ -146,6 +146,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         unstored_us: { type: 'double precision[]', notNull: true },
         unstored_values: { type: 'double precision[]', notNull: true },
         written_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+        shards: { type: 'bigint', default: "'-1'::integer", notNull: true },
       },
       unique: { alert_watermarks_pkey: 'PRIMARY KEY (id)' },
       indexes: ['btree (group_name, id)'],

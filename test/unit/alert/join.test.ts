@@ -14,7 +14,10 @@ const close = (sensorId: number, firedAtUs: number) =>
   ({ ...EMPTY_ALERT_BATCH, resolved: [row(sensorId, { firedAtUs })] }) as unknown as AlertBatch;
 const state = (sensorId: number, seq: number) =>
   ({ ...EMPTY_ALERT_BATCH, states: [row(sensorId, { seq })] }) as unknown as AlertBatch;
-const under = (epoch: number, group = 'g') => ({ ...EMPTY_ALERT_BATCH, duty: { group, epoch } });
+const under = (epoch: number, group = 'g') => ({
+  ...EMPTY_ALERT_BATCH,
+  fence: { group, era: `${group} ${epoch}`, shards: [[1, epoch]] as const },
+});
 
 const series = (fields: Partial<WaitingSeries>): WaitingSeries => ({
   ...{ sensorId: 1, metric: 'temperature', lastUs: -Infinity, lastValue: NaN },
@@ -89,9 +92,9 @@ describe('alert batches in one transaction', () => {
     ['another sensor at the same time', [close(1, 1), raise(2, 1)], 2],
     ['not a row that is raised after it was closed', [raise(1, 1), close(1, 1), raise(1, 1)], 2],
     ['not a row that is closed twice', [close(1, 1), close(1, 1)], 1],
-    ['not of two epochs', [under(1), under(1), under(2)], 2],
+    ['not of two eras', [under(1), under(1), under(2)], 2],
     ['not of two groups', [under(1), under(1, 'h')], 1],
-    ['not with and without an epoch', [raise(1, 1), under(1)], 1],
+    ['not with and without a fence', [raise(1, 1), under(1)], 1],
     ['not a command', [raise(1, 1), { ...EMPTY_ALERT_BATCH, commands: { by: 'x', outcomes: [] } }], 1],
     ['a command alone', [{ ...EMPTY_ALERT_BATCH, commands: { by: 'x', outcomes: [] } }, raise(1, 1)], 1],
     ['nothing', [], 0],

@@ -15,6 +15,9 @@ import type { Micros, Millis } from '../../reading.ts';
  * hypertables, which a look-up for each reading and table resolves, 0.90 s and 1.20 s.
  *
  * A value that is no number (NaN) stays what it is: the owner counts it as invalid, as the member would have.
+ *
+ * Rows that waited for the one evaluator of an earlier version are JSON, as migration 16 made them of its own: an array of
+ * [sensor, time (µs), received (ms), {metric: value}, retained, spooled].
  */
 export interface HandoverReading {
   readonly sensorId: number;
@@ -30,6 +33,8 @@ export interface HandoverReading {
 }
 
 const VERSION = 1;
+/** `[`: no version of the binary form begins with it. */
+const BRACKET = 0x5b;
 const HEADER_BYTES = 16;
 const FIXED_BYTES = 8 + 8 + 4 + 4 + 1;
 const [RETAINED, SPOOLED, LOCATED] = [1, 2, 4];
@@ -68,14 +73,8 @@ export function encodeHandover(readings: readonly HandoverReading[]): Uint8Array
 
 /** Throws `HANDOVER_UNREADABLE` where another version wrote it, or it is cut off. */
 export function decodeHandover(bytes: Uint8Array): HandoverReading[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const field = (at: number): number => (bytes.length < HEADER_BYTES ? NaN : view.getUint32(at * 4, true));
-  const [version, count, numbers] = [field(0), field(1), field(2)];
-  if (version !== VERSION) throw unreadable(`version ${version}, expected ${VERSION}`);
-  const { shapes, end } = decodeShapes(bytes, view, field(3));
-  const at = placesOf(end, count);
-  if (at.numbers + numbers * 8 !== bytes.length)
-    throw unreadable(`${bytes.length} bytes, expected ${at.numbers + numbers * 8}`);
+  if (bytes[0] === BRACKET) return earlierReadings(bytes);
+  const { view, count, shapes, at } = columnsOf(bytes);
   const readings: HandoverReading[] = [];
   let number = at.numbers;
   for (let row = 0; row < count; row++) {
@@ -99,6 +98,52 @@ export function decodeHandover(bytes: Uint8Array): HandoverReading[] {
     });
   }
   return readings;
+}
+
+/** The sensor and the time (µs) of each reading, without the rest. */
+export function eachHandoverTime(bytes: Uint8Array, see: (sensorId: number, timeUs: Micros) => void): void {
+  if (bytes[0] === BRACKET) {
+    for (const { sensorId, timeUs } of earlierReadings(bytes)) see(sensorId, timeUs);
+    return;
+  }
+  const { view, count, at } = columnsOf(bytes);
+  for (let row = 0; row < count; row++)
+    see(view.getInt32(at.sensors + row * 4, true), view.getFloat64(at.times + row * 8, true));
+}
+
+type EarlierReading = readonly [
+  sensorId: number,
+  timeUs: number,
+  receivedAtMs: number,
+  metrics: Readonly<Record<string, number>>,
+  retained: boolean | null,
+  spooled: boolean | null,
+];
+
+const earlierReadings = (bytes: Uint8Array): HandoverReading[] =>
+  (JSON.parse(new TextDecoder().decode(bytes)) as readonly EarlierReading[]).map(
+    ([sensorId, timeUs, receivedAtMs, metrics, retained, spooled]) => ({
+      sensorId,
+      timeUs,
+      receivedAtMs,
+      metrics: new Map(Object.entries(metrics)),
+      retained: retained === true,
+      spooled: spooled === true,
+      located: true,
+    }),
+  );
+
+/** What a record says of itself, and where its columns are. */
+function columnsOf(bytes: Uint8Array) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const field = (at: number): number => (bytes.length < HEADER_BYTES ? NaN : view.getUint32(at * 4, true));
+  const [version, count, numbers] = [field(0), field(1), field(2)];
+  if (version !== VERSION) throw unreadable(`version ${version}, expected ${VERSION}`);
+  const { shapes, end } = decodeShapes(bytes, view, field(3));
+  const at = placesOf(end, count);
+  if (at.numbers + numbers * 8 !== bytes.length)
+    throw unreadable(`${bytes.length} bytes, expected ${at.numbers + numbers * 8}`);
+  return { view, count, shapes, at };
 }
 
 /** Where the columns begin. */

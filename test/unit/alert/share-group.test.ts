@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
+import { shardOf } from '../../../src/core/alert/shards/shard.ts';
 import type { RuleSet } from '../../../src/core/alert/rules.ts';
 import { putInForce } from '../../../src/app/alerts.ts';
 import { GroupTables, Member, pass } from '../../support/alert-group.ts';
@@ -53,14 +54,14 @@ async function crew(rules = rulesOf(D)) {
 }
 
 const at = (second: number, value: number) => ({ timeUs: T0_US + second * 1e6, value });
-const duties = (...members: Member[]) => members.map(({ duty }) => duty.phase);
+const phases = (...members: Member[]) => members.map(({ phase }) => phase);
 const open = ({ alerts }: GroupTables) =>
   alerts.filter(({ resolvedAtUs }) => resolvedAtUs === undefined).length;
 
-describe('the alert duty of a share group', () => {
+describe('the evaluation of a share group', () => {
   test('one daemon has it; the others hand on, and what they hand on is evaluated there', async () => {
     const { tables, one, two } = await crew();
-    expect(duties(one, two)).toEqual(['on', 'none']);
+    expect(phases(one, two)).toEqual(['on', 'none']);
     await two.receive('s1', at(0, 31));
     expect(tables.alerts).toEqual([]);
     expect(await tables.waiting()).toBe(1);
@@ -70,9 +71,9 @@ describe('the alert duty of a share group', () => {
     await one.receive('s1', at(60, 29));
     expect([open(tables), one.lines, two.lines]).toEqual([0, ['firing s1', 'resolved s1'], []]);
     expect([
-      one.metrics.values.get('fieldwatch_alert_duty'),
-      two.metrics.values.get('fieldwatch_alert_duty'),
-    ]).toEqual([1, 0]);
+      one.metrics.values.get('fieldwatch_shards_owned'),
+      two.metrics.values.get('fieldwatch_shards_owned'),
+    ]).toEqual([64, 0]);
     expect([one.alerting.firing(), two.alerting.firing()]).toEqual([0, 0]);
   });
 
@@ -119,7 +120,7 @@ describe('the alert duty of a share group', () => {
     await two.receive('s1', at(19, 32));
     expect(tables.alerts).toEqual([]);
     await pass(LEASE_MS + 8000, [two]);
-    expect(duties(two)).toEqual(['on']);
+    expect(phases(two)).toEqual(['on']);
     expect(tables.alerts).toMatchObject([{ timeUs: T0_US + 19e6, value: 32, resolvedAtUs: T0_US + 21e6 }]);
     expect(tables.states.size).toBe(0);
   });
@@ -127,7 +128,7 @@ describe('the alert duty of a share group', () => {
   test('readings without a rule are not handed on', async () => {
     const { tables, two } = await crew(rulesOf({ metrics: { humidity: { max: 90 } } }));
     await two.receive('s1', at(0, 31));
-    expect([tables.inbox, tables.readings.size]).toEqual([[], 1]);
+    expect([tables.handover, tables.readings.size]).toEqual([[], 1]);
   });
 
   test('a sensor that another daemon registered is known when its readings come', async () => {
@@ -147,20 +148,20 @@ describe('the alert duty of a share group', () => {
     tables.outbox.set('x|1', LINE);
     await two.receive('s1', at(2, 31));
     await pass(LEASE_MS - 4000, [two]);
-    expect(duties(two)).toEqual(['none']);
+    expect(phases(two)).toEqual(['none']);
     await pass(8000, [two]);
-    expect(duties(two)).toEqual(['on']);
+    expect(phases(two)).toEqual(['on']);
     expect(two.lines).toEqual(['firing s9']);
     await two.receive('s1', at(6, 31));
     expect(tables.alerts).toMatchObject([{ timeUs: T0_US + 6e6, startedAtUs: T0_US }]);
-    expect(tables.lease?.epoch).toBe(2);
+    expect(tables.epoch).toBe(2);
   });
 
   test('given back at a stop, the next one has it with its next look', async () => {
     const { one, two } = await crew();
     await one.stop();
     await pass(2500, [two]);
-    expect(duties(two)).toEqual(['on']);
+    expect(phases(two)).toEqual(['on']);
   });
 
   test('the duty that comes in the middle of a change of rules brings its states, and they follow the new rules', async () => {
@@ -168,7 +169,7 @@ describe('the alert duty of a share group', () => {
     await one.receive('s1', at(0, 31));
     const rules = withRule({ max: 30.5 });
     await overtaken(tables, one, two, rules);
-    expect([duties(two), two.alerting.firing()]).toEqual([['on'], 1]);
+    expect([phases(two), two.alerting.firing()]).toEqual([['on'], 1]);
     await two.receive('s1', at(10, 30));
     expect(two.lines).toEqual(['resolved s1']);
   });
@@ -204,7 +205,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     await pass(12_000, [one, two]);
     await one.receive('s1', at(12, 31));
     await pass(LEASE_MS + 3000, [two]);
-    expect(duties(one, two)).toEqual(['on', 'on']);
+    expect(phases(one, two)).toEqual(['on', 'on']);
     return group;
   }
 
@@ -212,7 +213,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     const { tables, one, two } = await frozen();
     // It wakes in the middle of a batch, before any of its timers.
     await one.receive('s1', at(20, 29));
-    expect(duties(one)).toEqual(['none']);
+    expect(phases(one)).toEqual(['none']);
     expect(one.alerting.firing()).toBe(0);
     expect(tables.readings.size).toBe(2);
     await pass(300, [two]);
@@ -224,7 +225,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     const { one, two } = await frozen();
     one.clock.advance(LEASE_MS + 3000);
     await settle();
-    expect(duties(one, two)).toEqual(['none', 'on']);
+    expect(phases(one, two)).toEqual(['none', 'on']);
     await pass(5000, [one, two]);
     expect([one.lines, two.lines]).toEqual([['firing s1'], []]);
   });
@@ -233,7 +234,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     const { one } = await frozen();
     const rules = withRule({ max: 40 });
     await one.writer.commitAlerts(() => one.alerting.reload(rules, one.registry.all()));
-    expect(duties(one)).toEqual(['none']);
+    expect(phases(one)).toEqual(['none']);
     const [sensor] = one.registry.all();
     expect(sensor !== undefined && one.alerting.asksOf(sensor, new Map([['temperature', 1]]))).toBe(true);
   });
@@ -271,7 +272,7 @@ test('what a frozen holder would tell ahead of its rows waits until it has asked
   one.clock.sleepOver(LEASE_MS + 3000);
   one.evaluator.announceUnpersisted(ahead('b'));
   await pass(5000, [one, two]);
-  expect([duties(one, two), one.lines]).toEqual([['none', 'on'], ['firing s9']]);
+  expect([phases(one, two), one.lines]).toEqual([['none', 'on'], ['firing s9']]);
   // With the database away nobody else can have told it.
   two.cutOff = true;
   await pass(LEASE_MS + 5000, [one, two]);
@@ -287,7 +288,7 @@ describe('with the database away', () => {
     await pass(30_000, [one, two]);
     two.cutOff = one.cutOff = false;
     await pass(5000, [one, two]);
-    expect([duties(one, two), tables.lease?.epoch]).toEqual([['on', 'none'], 1]);
+    expect([phases(one, two), tables.epoch]).toEqual([['on', 'none'], 1]);
     await one.receive('s1', at(50, 31));
     expect(one.lines).toEqual(['firing s1']);
   });
@@ -307,7 +308,7 @@ describe('with the database away', () => {
   });
 });
 
-test('no data is for the holder to say, and what waits in the inbox counts as heard', async () => {
+test('no data is for the owner to say, and what waits in the handover counts as heard', async () => {
   const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
   for (let second = 0; second < 60; second += 10) {
     await two.receive('s1', at(second, 20));
@@ -325,8 +326,11 @@ test('a reading that was long in other hands ends the silence, and the same one 
   await pass(25_000, [one, two]);
   expect([tables.alerts.length, open(tables)]).toEqual([1, 1]);
   // Received before the deadline, and before the last one that was heard.
-  const late = { key: 's1', timeUs: T0_US, receivedAtMs: T0_MS, metrics: new Map([['temperature', 20]]) };
-  tables.inbox.push({ id: 'late', readings: [late] });
+  const sensorId = one.registry.find('s1')?.id ?? 0;
+  const metrics = new Map([['temperature', 20]]);
+  const flags = { retained: false, spooled: false, located: false };
+  const late = { sensorId, timeUs: T0_US, receivedAtMs: T0_MS, metrics, ...flags };
+  tables.handover.push({ id: 'late', shard: shardOf(sensorId), readings: [late] });
   await pass(10_000, [one, two]);
   expect([tables.alerts.length, open(tables)]).toEqual([1, 0]);
   expect([...tables.states]).toEqual([]);

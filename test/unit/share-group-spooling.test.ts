@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { EMPTY_ALERT_BATCH, type AlertBatch, type AlertNotification } from '../../src/core/alert/model.ts';
 import { NO_WATERMARKS, watermarksOf } from '../../src/core/alert/watermarks.ts';
-import { FieldwatchError } from '../../src/core/errors.ts';
+import { LeaseLost } from '../../src/core/alert/shards/lease-lost.ts';
 import type { StoreBatch } from '../../src/ports.ts';
 import type { AlertEvaluator } from '../../src/services/batch-commit.ts';
+import { handoverOf } from '../../src/services/handover-reader.ts';
 import { IntakeBatch } from '../../src/services/intake-batch.ts';
 import { SensorRegistry } from '../../src/services/sensor-registry.ts';
 import { Settling } from '../../src/services/settling.ts';
@@ -13,7 +14,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { FakeDirectory, FakeSpool, FakeStore, RecordingMetrics, stored } from '../support/fakes.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
 
-const lost = new FieldwatchError('another daemon has it', { code: 'DUTY_LOST', kind: 'transient' });
+const lost = new LeaseLost('crew', [5]);
 
 /** What a member of a share group spools, and what becomes of it; `epoch` is that of the database. */
 async function setUp() {
@@ -26,8 +27,8 @@ async function setUp() {
   ];
   const database = { epoch: 1 };
   store.auto = (batch) =>
-    batch.alerts.duty !== undefined && batch.alerts.duty.epoch !== database.epoch ? lost : stored(batch);
-  /** The engine; without a duty it hands on. */
+    batch.alerts.fence?.shards.some(([, epoch]) => epoch !== database.epoch) === true ? lost : stored(batch);
+  /** The engine; without shards it forwards. */
   const daemon = { epoch: 1 as number | undefined };
   const made = { notifications: [{ alertId: 'a', seq: 1 } as AlertNotification] };
   const alerting: AlertEvaluator = {
@@ -37,8 +38,8 @@ async function setUp() {
       const { epoch } = daemon;
       const batch: Partial<AlertBatch> =
         epoch === undefined
-          ? { handedOn: { group: 'crew', readings: rows } }
-          : { ...made, duty: { group: 'crew', epoch } };
+          ? { forwarded: { group: 'crew', readings: rows.map(handoverOf) } }
+          : { ...made, fence: { group: 'crew', era: `era ${epoch}`, shards: [[5, epoch]] } };
       const marks = rows.map(({ sensorId, timeUs }) => ({
         sensorId,
         metric: 'temperature',
@@ -66,6 +67,7 @@ async function setUp() {
       {
         ...{ spool, registry, store, clock, logger, watch: new StoreWatch({ clock, logger, metrics }) },
         onSettled: () => {},
+        onLeaseLost: () => (daemon.epoch = undefined),
         onAlertsSettled: ({ alerts }) => told.push(...alerts.notifications.map(({ alertId }) => alertId)),
       },
     );
@@ -80,8 +82,8 @@ async function setUp() {
     batch.addReading(reading, message, 1, registry.find('s1'));
     expect(await spooling.keep(batch)).toBe(true);
   };
-  const handedOn = () =>
-    store.batches.flatMap(({ alerts }) => alerts.handedOn?.readings ?? []).map(({ timeUs }) => timeUs);
+  const forwarded = () =>
+    store.batches.flatMap(({ alerts }) => alerts.forwarded?.readings ?? []).map(({ timeUs }) => timeUs);
   const readings = () => committed(store).flatMap((batch) => batch.readings.map(({ timeUs }) => timeUs));
   const committed = ({ batches }: FakeStore): StoreBatch[] =>
     batches.filter((batch) => store.auto?.(batch) !== lost);
@@ -96,26 +98,26 @@ async function setUp() {
     database,
     keep,
     told,
-    handedOn,
+    forwarded,
     readings,
     logger,
   };
 }
 
-describe('the spool of a daemon that shares the alert duty', () => {
+describe('the spool of a member of a share group', () => {
   test("nobody has replaced it: its alerts are stored, and its readings are nobody else's affair", async () => {
-    const { settling, spool, keep, told, handedOn, readings } = await setUp();
+    const { settling, spool, keep, told, forwarded, readings } = await setUp();
     await keep(1);
     await keep(2);
     expect(await settling.readings()).toBe(false);
     while (await settling.alerts());
     expect(told).toEqual(['a', 'a']);
     while (await settling.readings());
-    expect([readings(), handedOn(), spool.records]).toEqual([[1, 2], [], []]);
+    expect([readings(), forwarded(), spool.records]).toEqual([[1, 2], [], []]);
   });
 
-  test('somebody has: what it made of readings is dropped, and they are handed on before anything newer', async () => {
-    const { settling, alerting, spool, database, keep, told, handedOn, readings, logger } = await setUp();
+  test('somebody has: what it made of readings is dropped, and they are handed over before anything newer', async () => {
+    const { settling, alerting, spool, database, keep, told, forwarded, readings, logger } = await setUp();
     await keep(1);
     await keep(2);
     database.epoch = 2;
@@ -124,21 +126,21 @@ describe('the spool of a daemon that shares the alert duty', () => {
     // They are not evaluated here any more.
     expect(await spool.watermarks()).toEqual(NO_WATERMARKS);
     while (settling.owes) await settling.unresolved(alerting);
-    expect([readings(), handedOn(), spool.records]).toEqual([[1, 2], [1, 2], []]);
-    expect(logger.find(/handed on/)).toHaveLength(1);
+    expect([readings(), forwarded(), spool.records]).toEqual([[1, 2], [1, 2], []]);
+    expect(logger.find(/handed over/)).toHaveLength(1);
   });
 
-  test("once its alerts are stored, its readings are nobody else's affair, whoever has the duty then", async () => {
-    const { settling, database, keep, handedOn, readings, spool } = await setUp();
+  test("once its alerts are stored, its readings are nobody else's affair, whichever member owns the shards then", async () => {
+    const { settling, database, keep, forwarded, readings, spool } = await setUp();
     await keep(1);
     while (await settling.alerts());
     database.epoch = 2;
     while (await settling.readings());
-    expect([readings(), handedOn(), spool.records]).toEqual([[1], [], []]);
+    expect([readings(), forwarded(), spool.records]).toEqual([[1], [], []]);
   });
 
-  test('a process that dies in the middle of handing on goes on with it', async () => {
-    const { settling, another, alerting, database, keep, handedOn, readings, spool } = await setUp();
+  test('a process that dies in the middle of handing over goes on with it', async () => {
+    const { settling, another, alerting, database, keep, forwarded, readings, spool } = await setUp();
     await keep(1);
     database.epoch = 2;
     while (await settling.alerts());
@@ -146,21 +148,21 @@ describe('the spool of a daemon that shares the alert duty', () => {
     expect(await next.alerts()).toBe(false);
     expect(next.owes).toBe(true);
     while (next.owes) await next.unresolved(alerting);
-    expect([readings(), handedOn(), spool.records]).toEqual([[1], [1], []]);
+    expect([readings(), forwarded(), spool.records]).toEqual([[1], [1], []]);
   });
 
-  test('what changed nothing is handed on, too: the new holder may know better', async () => {
-    const { settling, alerting, database, keep, handedOn, made } = await setUp();
+  test('what changed nothing is handed over, too: the new owner may know better', async () => {
+    const { settling, alerting, database, keep, forwarded, made } = await setUp();
     made.notifications = [];
     await keep(1);
     database.epoch = 2;
     while (await settling.alerts());
     while (settling.owes) await settling.unresolved(alerting);
-    expect(handedOn()).toEqual([1]);
+    expect(forwarded()).toEqual([1]);
   });
 
-  test('readings of two duties are not mixed', async () => {
-    const { settling, alerting, database, daemon, keep, told, handedOn, readings } = await setUp();
+  test('readings of two eras are not mixed', async () => {
+    const { settling, alerting, database, daemon, keep, told, forwarded, readings } = await setUp();
     await keep(1);
     daemon.epoch = 3;
     await keep(2);
@@ -170,17 +172,17 @@ describe('the spool of a daemon that shares the alert duty', () => {
     expect(told).toEqual([]);
     while (await settling.alerts());
     while (await settling.readings());
-    expect([readings(), handedOn(), told]).toEqual([[1, 2], [1], ['a']]);
+    expect([readings(), forwarded(), told]).toEqual([[1, 2], [1], ['a']]);
   });
 
-  test('without the duty readings wait unevaluated, in order, and are handed on', async () => {
-    const { settling, alerting, daemon, spool, keep, handedOn, readings } = await setUp();
+  test('without shards readings wait unevaluated, in order, and are handed over', async () => {
+    const { settling, alerting, daemon, spool, keep, forwarded, readings } = await setUp();
     daemon.epoch = undefined;
     await keep(1);
     await keep(2);
     expect(spool.records.map(({ lane }) => lane)).toEqual(['unresolved', 'unresolved']);
     while (await settling.unresolved(alerting));
-    expect([readings(), handedOn()]).toEqual([
+    expect([readings(), forwarded()]).toEqual([
       [1, 2],
       [1, 2],
     ]);

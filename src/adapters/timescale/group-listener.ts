@@ -1,0 +1,109 @@
+import type pg from 'pg';
+import { backoffMs } from '../../core/backoff.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Clock, Logger, Timer } from '../../ports.ts';
+import type { DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
+import { HANDOVER_CHANNEL } from './handover-store.ts';
+import { SHARDS_CHANNEL } from './shard-store.ts';
+
+export interface GroupListenerDeps {
+  /** Another session: only what comes from there shows that notifications arrive. */
+  readonly db: Pick<pg.Pool, 'query'>;
+  /** Readings were handed over. */
+  readonly onHandover: () => void;
+  /** Shards were given back. */
+  readonly onShards: () => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const PROBE_CHANNEL = 'fieldwatch_probe';
+const RETRY = { baseMs: 1000, capMs: 30_000 };
+/** A pooler that shares sessions between transactions delivers nothing: it is asked again whether that is still so. */
+const PROBE_EVERY_MS = 60_000;
+
+/**
+ * Notifications of a share group, on a session of its own. They make the others quicker and save their questions, and nothing
+ * depends on them: where none arrive, `active` is false, and the tables are read at short intervals.
+ */
+export class GroupListener {
+  private readonly group: string;
+  private readonly connector: Connector;
+  private readonly deps: GroupListenerDeps;
+  private client: pg.Client | undefined;
+  private heard = false;
+  private attempt = 0;
+  private timer: Timer | undefined;
+  private readonly hangUp = new AbortController();
+
+  constructor(group: string, options: DatabaseOptions, deps: GroupListenerDeps) {
+    this.group = group;
+    this.connector = new Connector(options);
+    this.deps = deps;
+  }
+
+  /** A notification that was sent from another session has arrived over this connection. */
+  get active(): boolean {
+    return this.client !== undefined && this.heard;
+  }
+
+  start(): void {
+    void this.connect();
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    this.hangUp.abort();
+    this.timer?.cancel();
+    const { client } = this;
+    this.client = undefined;
+    // The socket is closed and not the session ended: nothing is under way, and a silent server must not hold up a stop.
+    (client as unknown as { connection?: { stream?: { destroy(): void } } })?.connection?.stream?.destroy();
+  }
+
+  private async connect(): Promise<void> {
+    const { logger, clock } = this.deps;
+    try {
+      const client = await this.connector.open(this.hangUp.signal);
+      client.on('notification', (message) => this.receive(message));
+      client.on('error', () => this.lost(client));
+      client.on('end', () => this.lost(client));
+      this.client = client;
+      for (const channel of [HANDOVER_CHANNEL, SHARDS_CHANNEL, PROBE_CHANNEL])
+        await client.query(`LISTEN ${channel}`);
+      this.attempt = 0;
+      await this.probe();
+    } catch (error) {
+      if (this.hangUp.signal.aborted) return;
+      logger.debug({ error: messageOf(error) }, 'no notifications of the share group, retrying');
+      this.lost(this.client);
+      this.timer?.cancel();
+      this.timer = clock.after(backoffMs(this.attempt++, RETRY, Math.random), () => void this.connect());
+    }
+  }
+
+  /** Whether notifications arrive; the answer comes by `receive`. */
+  private async probe(): Promise<void> {
+    this.timer = this.deps.clock.after(PROBE_EVERY_MS, () => {
+      if (!this.heard) void this.probe().catch(() => undefined);
+    });
+    await this.deps.db.query('SELECT pg_notify($1, $2)', [PROBE_CHANNEL, this.group]);
+  }
+
+  private receive({ channel, payload }: pg.Notification): void {
+    if (payload !== this.group) return;
+    this.heard = true;
+    if (channel === HANDOVER_CHANNEL) this.deps.onHandover();
+    if (channel === SHARDS_CHANNEL) this.deps.onShards();
+  }
+
+  private lost(client: pg.Client | undefined): void {
+    if (client === undefined || client !== this.client) return;
+    this.client = undefined;
+    this.heard = false;
+    if (this.hangUp.signal.aborted) return;
+    this.timer?.cancel();
+    this.timer = this.deps.clock.after(RETRY.baseMs, () => void this.connect());
+  }
+}

@@ -1,0 +1,16 @@
+import { FieldwatchError } from '../../errors.ts';
+
+/** How the store says that another member owns some of the shards of an evaluation now: nothing of it is written. */
+export const LEASE_LOST = 'LEASE_LOST';
+
+export class LeaseLost extends FieldwatchError {
+  readonly shards: readonly number[];
+
+  constructor(group: string, shards: readonly number[]) {
+    super(`alerts: another member of the group ${group} owns shards ${shards.join(', ')} now`, {
+      code: LEASE_LOST,
+      kind: 'transient',
+    });
+    this.shards = shards;
+  }
+}

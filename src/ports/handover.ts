@@ -1,0 +1,29 @@
+import type { HandoverReading } from '../core/alert/shards/handover-record.ts';
+import type { Micros } from '../core/reading.ts';
+
+/** One batch's readings of one shard. */
+export interface HandoverRow {
+  readonly id: string;
+  readonly shard: number;
+  readonly readings: readonly HandoverReading[];
+}
+
+export interface HandoverLook {
+  /** Of one member in the order of its commits. */
+  readonly rows: readonly HandoverRow[];
+  /** There may be more. */
+  readonly more: boolean;
+}
+
+/**
+ * Readings on their way to the owners of their shards. They are written by the `ReadingStore.commit` that stores them, and
+ * deleted by the one that writes what became of them.
+ */
+export interface HandoverStore {
+  /** A few thousand readings of these shards at most. */
+  read(group: string, shards: readonly number[]): Promise<HandoverLook>;
+  /** The earliest reading of each sensor of these shards that waits, by the sensor's id. */
+  earliest(group: string, shards: readonly number[]): Promise<ReadonlyMap<number, Micros>>;
+  /** Readings that wait, of all shards. */
+  waiting(group: string): Promise<number>;
+}

@@ -1,0 +1,251 @@
+import type { HandoverReading } from '../core/alert/shards/handover-record.ts';
+import { shardOf } from '../core/alert/shards/shard.ts';
+import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Clock, HandoverLook, HandoverRow, HandoverStore, Logger, Sensor, Timer } from '../ports.ts';
+import { unlessAborted } from './abort.ts';
+import { NOTHING, type EvaluatedReading, type Evaluation } from './alerting.ts';
+import type { ShardTable } from './owned-shards.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+import type { ShardOwnership } from './shard-ownership.ts';
+
+/** The alert engine, as far as the handover needs it; `Alerting` is it. */
+export interface HandoverEngine {
+  /** Reads the state that earlier owners left; what it returns takes it over, between two batches. */
+  include(
+    shards: readonly number[],
+    sensors: readonly Sensor[],
+  ): Promise<(owned: readonly number[]) => boolean>;
+  /** Announces what earlier owners of these shards did not. */
+  resume(shards: readonly number[]): Promise<void>;
+  prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void>;
+  evaluate(readings: readonly EvaluatedReading[]): Evaluation;
+}
+
+export interface HandoverReaderDeps {
+  readonly table: ShardTable;
+  readonly ownership: Pick<ShardOwnership, 'attend' | 'caughtUp'>;
+  readonly store: HandoverStore;
+  readonly engine: HandoverEngine;
+  readonly registry: Pick<SensorRegistry, 'load' | 'all' | 'findById' | 'learnIds' | 'gone'>;
+  /** Runs an evaluation between two batches, commits and adopts it; drops it while the database is away. */
+  readonly commit: (evaluate: (signal?: AbortSignal) => Promise<Evaluation>) => Promise<void>;
+  /** Runs something between two batches; false where batches go to the spool. */
+  readonly between: (run: () => void) => Promise<boolean>;
+  /** Batches go to the spool now: what the handover holds cannot be read. */
+  readonly spooling: () => boolean;
+  /** A notification says when there is something to read. */
+  readonly notified: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const LOOK_EVERY_MS = 200;
+/** Where notifications come, one that is lost costs this. */
+const NOTIFIED_EVERY_MS = 2000;
+
+/** What other members hand over of the shards of this one: evaluated here, between two batches of its own. */
+export class HandoverReader {
+  private readonly deps: HandoverReaderDeps;
+  private draining: Promise<void> | undefined;
+  private timer: Timer | undefined;
+  private waking = false;
+  private failing = false;
+  private stopped = false;
+
+  constructor(deps: HandoverReaderDeps) {
+    this.deps = deps;
+  }
+
+  start(): void {
+    void this.look();
+  }
+
+  /** There is something to read. What comes within a moment is read together. */
+  wake(): void {
+    if (this.stopped || this.waking) return;
+    this.waking = true;
+    this.schedule(LOOK_EVERY_MS);
+  }
+
+  /** Idempotent. What is under way is finished by the writer, or stays where it is. */
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+
+  /**
+   * Before time alone decides anything: whether that is for this member to say, with all evaluated that was handed over
+   * until now. With the database away nothing is handed over, and it says what it knows itself.
+   */
+  async ready(): Promise<boolean> {
+    if (!this.isReady) return false;
+    const seen = await this.settle();
+    this.deps.ownership.attend();
+    return this.isReady && (seen || this.deps.spooling());
+  }
+
+  private get isReady(): boolean {
+    const { table } = this.deps;
+    return table.in('ready').length > 0 && table.in('catching_up').length === 0;
+  }
+
+  private async look(): Promise<void> {
+    this.waking = false;
+    await this.settle();
+    if (this.waking) return;
+    const { notified, table } = this.deps;
+    const isBehind = table.in('new', 'catching_up').length > 0 || this.failing;
+    this.schedule(notified() && !isBehind ? NOTIFIED_EVERY_MS : LOOK_EVERY_MS);
+  }
+
+  private schedule(ms: number): void {
+    this.timer?.cancel();
+    if (!this.stopped) this.timer = this.deps.clock.after(ms, () => void this.look());
+  }
+
+  /** Evaluates all that waits; false where it cannot be read. Never rejects. */
+  private async settle(): Promise<boolean> {
+    this.draining ??= this.drain().finally(() => (this.draining = undefined));
+    try {
+      await this.draining;
+      this.failing = false;
+      return true;
+    } catch (error) {
+      if (!this.failing)
+        this.deps.logger.warn(
+          { error: messageOf(error) },
+          'cannot read what other members hand over for alerts, retrying',
+        );
+      this.failing = true;
+      return false;
+    }
+  }
+
+  private async drain(): Promise<void> {
+    if (this.stopped) return;
+    if (this.deps.table.in('new').length > 0) await this.include();
+    while (!this.stopped && (await this.piece()));
+  }
+
+  /** The states of shards that were gained are read while the others go on, and taken over between two batches. */
+  private async include(): Promise<void> {
+    const { table, engine, registry, between } = this.deps;
+    const epochs = table.all;
+    const fresh = table.in('new');
+    // Devices that other members have registered since.
+    await registry.load();
+    const take = await engine.include(fresh, [...registry.all()]);
+    let included: readonly number[] = [];
+    const done = await between(() => {
+      const { all } = table;
+      const still = fresh.filter(
+        (shard) => table.stateOf(shard) === 'new' && all.get(shard) === epochs.get(shard),
+      );
+      if (!take(still)) return;
+      table.move(still, 'catching_up');
+      included = still;
+    });
+    if (done && included.length > 0) await engine.resume(included);
+  }
+
+  /** One transaction's worth; true if there may be more. */
+  private async piece(): Promise<boolean> {
+    const { table, store, commit, ownership } = this.deps;
+    const behind = table.in('catching_up');
+    const shards = table.in('catching_up', 'ready');
+    if (shards.length === 0) return false;
+    // To catch up it looks while no batch is written: only then an empty handover means that it may evaluate at once.
+    const ready = behind.length === 0 ? await store.read(table.group, shards) : undefined;
+    if (ready?.rows.length === 0) return false;
+    let more = false;
+    await commit(async (signal) => {
+      more = false;
+      if (this.stopped) return NOTHING;
+      const now = table.in('catching_up', 'ready');
+      const look = ready ?? (await unlessAborted(store.read(table.group, now), signal));
+      const evaluation = await this.evaluate(look, new Set(now), signal);
+      return {
+        ...evaluation,
+        adopt: () => {
+          evaluation.adopt();
+          if (!look.more)
+            ownership.caughtUp(behind.filter((shard) => table.stateOf(shard) === 'catching_up'));
+          more = look.more;
+        },
+      };
+    });
+    return more;
+  }
+
+  private async evaluate(
+    { rows }: HandoverLook,
+    owned: ReadonlySet<number>,
+    signal: AbortSignal | undefined,
+  ): Promise<Evaluation> {
+    const { engine, table } = this.deps;
+    const mine = rows.filter(({ shard }) => owned.has(shard));
+    if (mine.length === 0) return NOTHING;
+    const found = await unlessAborted(this.known(mine), signal);
+    const isOwned = ({ sensor }: EvaluatedReading) => owned.has(shardOf(sensor.id));
+    const readings = found.filter(isOwned);
+    await unlessAborted(engine.prepare(readings, signal), signal);
+    const { batch, adopt } = engine.evaluate(readings);
+    // Of sensors that were merged into one of another shard.
+    const others = found.filter((reading) => !isOwned(reading));
+    const fenced = new Set([
+      ...(batch.fence?.shards ?? []).map(([shard]) => shard),
+      ...mine.map(({ shard }) => shard),
+    ]);
+    return {
+      batch: {
+        ...(batch === undefined ? EMPTY_ALERT_BATCH : batch),
+        fence: table.fenceOf([...fenced].sort((a, b) => a - b)),
+        dequeued: mine.map(({ id }) => id),
+        ...(others.length === 0
+          ? {}
+          : { forwarded: { group: table.group, readings: others.map(handoverOf) } }),
+      },
+      adopt,
+    };
+  }
+
+  /** With their sensors, some of which another member has registered, or given a place. One that is gone counts no more. */
+  private async known(rows: readonly HandoverRow[]): Promise<readonly EvaluatedReading[]> {
+    const { registry } = this.deps;
+    const idOf = (sensorId: number) => registry.gone.get(sensorId) ?? sensorId;
+    const news = new Set<number>();
+    for (const { readings } of rows)
+      for (const { sensorId, located } of readings) {
+        const sensor = registry.findById(idOf(sensorId));
+        if (sensor === undefined || (sensor.location === null && located)) news.add(idOf(sensorId));
+      }
+    if (news.size > 0) await registry.learnIds([...news]);
+    return rows.flatMap(({ readings }) =>
+      readings.flatMap((reading) => {
+        const sensor = registry.findById(idOf(reading.sensorId));
+        return sensor === undefined ? [] : [{ ...reading, sensor }];
+      }),
+    );
+  }
+}
+
+/** A reading on its way to the owner of its shard. */
+export const handoverOf = ({
+  sensor,
+  timeUs,
+  receivedAtMs,
+  metrics,
+  retained = false,
+  spooled = false,
+}: Omit<EvaluatedReading, 'metrics'> & {
+  readonly metrics: ReadonlyMap<string, unknown>;
+}): HandoverReading => ({
+  sensorId: sensor.id,
+  timeUs,
+  receivedAtMs,
+  metrics: metrics as ReadonlyMap<string, number>,
+  retained,
+  spooled,
+  located: sensor.location !== null,
+});

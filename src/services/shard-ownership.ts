@@ -1,0 +1,312 @@
+import type { AlertNotification } from '../core/alert/model.ts';
+import {
+  GRACE_MS,
+  LEASE_MS,
+  leaseHeldUntilMs,
+  shardMoves,
+  type GroupView,
+  type OwnedShards,
+} from '../core/alert/shards/shard-lease.ts';
+import { shardOf } from '../core/alert/shards/shard.ts';
+import { messageOf } from '../core/errors.ts';
+import type { Clock, Logger, MemberReport, Metrics, ShardStore, Timer } from '../ports.ts';
+import type { AlertEvaluator } from './batch-commit.ts';
+import type { ShardTable } from './owned-shards.ts';
+import { codeOf } from './store-health.ts';
+
+/** What follows the ownership; `Alerting` is it. */
+export interface ShardBound {
+  /** Nothing of these is evaluated from now on: what is remembered would be old when they are owned again. */
+  forget(shards: Iterable<number>): void;
+  /** Whether all that the group receives comes here. Where it does not, silence says nothing. */
+  listen(hears: boolean, ear: 'group'): void;
+}
+
+export interface ShardOwnershipDeps {
+  readonly table: ShardTable;
+  readonly store: ShardStore;
+  readonly alerting: ShardBound;
+  /** Lets alert lines go, with or without their rows. */
+  readonly lines: Pick<AlertEvaluator, 'announce' | 'announceUnpersisted'>;
+  readonly report: () => MemberReport;
+  /** Readings that wait for an owner, of the whole group. */
+  readonly waiting: () => Promise<number>;
+  /** Between two batches: the engine forgets the leaving shards, and their lines are out. False: not now. */
+  readonly finish: () => Promise<boolean>;
+  /** What is evaluated goes to the spool: shards of which it holds anything cannot be given back. */
+  readonly spooling: () => boolean;
+  /** Shards were gained. */
+  readonly onGained: () => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const LOOK_EVERY_MS = 2000;
+const STOP_PATIENCE_MS = 2000;
+
+/**
+ * Which shards of its share group this member owns: a lease in its row, and an epoch for each shard. The epochs are the fence
+ * of every transaction that writes what was evaluated, so a member that was frozen, or cut off, does no harm when it comes back.
+ */
+export class ShardOwnership {
+  private readonly deps: ShardOwnershipDeps;
+  private readonly owned;
+  private readonly waiting;
+  /** In monotonic time, which goes on while the process is frozen. */
+  private leasedUntilMs = -Infinity;
+  private reachedSinceMs: number | undefined;
+  private failing: string | undefined;
+  /** Given up here, and not in the database yet. */
+  private abandoned: OwnedShards = new Map();
+  /** Committed, and not announced: whether their shards are still owned was not certain. */
+  private deferred: AlertNotification[] = [];
+  /** The same of lines whose rows are still to come. */
+  private undecided: AlertNotification[] = [];
+  private leaving: Promise<void> | undefined;
+  private timer: Timer | undefined;
+  private looking: Promise<void> | undefined;
+  private again = false;
+  private stopped = false;
+
+  constructor(deps: ShardOwnershipDeps) {
+    this.deps = deps;
+    const { metrics } = deps;
+    this.owned = metrics.gauge(
+      'fieldwatch_shards_owned',
+      'Shards of the sensors whose alerts this member of the share group evaluates, of 64',
+    );
+    this.owned.set(0);
+    this.waiting = metrics.gauge(
+      'fieldwatch_handover_readings',
+      'Readings that wait for the members of the share group that own their shards',
+    );
+  }
+
+  /** True while no other member can have taken a shard. */
+  get leased(): boolean {
+    return this.deps.table.size > 0 && this.deps.clock.monotonicMs() < this.leasedUntilMs;
+  }
+
+  /** Resolves after the first round: a member that is alone owns all shards then. */
+  start(): Promise<void> {
+    return this.round();
+  }
+
+  /** Shards were given back, or a member left. */
+  look(): void {
+    if (this.looking !== undefined) this.again = true;
+    else if (!this.stopped) void this.round();
+  }
+
+  /** Nothing waits of them: from now on what arrives is evaluated at once. */
+  caughtUp(shards: readonly number[]): void {
+    if (shards.length === 0) return;
+    const { table, logger } = this.deps;
+    table.move(shards, 'ready');
+    logger.info(
+      { group: table.group, shards: shards.length, owned: table.size },
+      'alerts of shards are evaluated here',
+    );
+  }
+
+  /** While the database is away, what other members receive is not known, and silence says nothing. */
+  attend(): void {
+    this.deps.alerting.listen(this.leased && this.failing === undefined, 'group');
+  }
+
+  /** The fence has refused what was evaluated of them. There may be more. */
+  refused(shards: readonly number[]): void {
+    this.lost(shards);
+    this.look();
+  }
+
+  /** Another member owns them. */
+  private lost(shards: readonly number[]): void {
+    const { table, alerting, logger } = this.deps;
+    const gone = new Set(table.lose(shards));
+    alerting.forget(shards);
+    if (gone.size === 0) return;
+    this.owned.set(table.size);
+    // The next owner finds them in the outbox.
+    const isKept = ({ sensorId }: AlertNotification) => !gone.has(shardOf(sensorId));
+    this.deferred = this.deferred.filter(isKept);
+    this.undecided = this.undecided.filter(isKept);
+    logger.warn(
+      { group: table.group, shards: gone.size, owned: table.size },
+      'another member of the share group evaluates shards now; their readings are handed over to it',
+    );
+  }
+
+  /**
+   * What was evaluated since some moment cannot be written any more, and lies in the spool: all shards are given up, their
+   * states are read again, and the readings come again by the handover.
+   */
+  abandon(): void {
+    const { table } = this.deps;
+    table.nextEra();
+    const all = table.all;
+    if (all.size === 0) return;
+    this.abandoned = new Map([...this.abandoned, ...all]);
+    this.lost([...all.keys()]);
+  }
+
+  /**
+   * Lets lines go, or keeps them until it is certain that no other member announces them: one that takes shards over announces
+   * what it finds in the outbox.
+   */
+  announce(notifications: readonly AlertNotification[]): void {
+    if (this.leased) this.deps.lines.announce(notifications);
+    else this.deferred.push(...this.mine(notifications));
+  }
+
+  /**
+   * The database is away, or slow: then they leave at once. A process that was frozen cannot distinguish that, and looks
+   * first: another member may have announced them long ago.
+   */
+  announceUnpersisted(notifications: readonly AlertNotification[]): void {
+    if (this.leased || this.failing !== undefined) this.deps.lines.announceUnpersisted(notifications);
+    else this.undecided.push(...this.mine(notifications));
+  }
+
+  /** No more rounds; the shards are kept. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timer?.cancel();
+    await this.briefly(Promise.all([this.looking, this.leaving]));
+  }
+
+  /** After the last commit, and after its lines are out: other members may have the shards at once. */
+  async release(): Promise<void> {
+    await this.stop();
+    const { table, store, logger } = this.deps;
+    table.lose(table.all.keys());
+    const left = store.leave(table.group, table.member).catch((error: unknown) => {
+      logger.warn(
+        { error: messageOf(error) },
+        'the shards of alerts were not given back; they are free when the lease has run out',
+      );
+    });
+    await this.briefly(left);
+  }
+
+  private mine(notifications: readonly AlertNotification[]): AlertNotification[] {
+    return notifications.filter(({ sensorId }) => this.deps.table.stateOf(shardOf(sensorId)) !== undefined);
+  }
+
+  /** A stop does not wait for a database that is silent. */
+  private async briefly(work: Promise<unknown>): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.deps.clock.after(STOP_PATIENCE_MS, resolve);
+    });
+    await Promise.race([work, late]);
+    timer?.cancel();
+  }
+
+  private round(): Promise<void> {
+    this.timer?.cancel();
+    this.again = false;
+    const looking = this.tryRound().finally(() => {
+      this.looking = undefined;
+      if (this.stopped) return;
+      if (this.again) void this.round();
+      else this.timer = this.deps.clock.after(LOOK_EVERY_MS, () => void this.round());
+    });
+    this.looking = looking;
+    return looking;
+  }
+
+  private async tryRound(): Promise<void> {
+    const { clock, logger, waiting } = this.deps;
+    const startedMs = clock.monotonicMs();
+    try {
+      await this.lookOnce(startedMs);
+      this.waiting.set(await waiting());
+      // A server that answers after seconds was away for the other members, too.
+      const slow = clock.monotonicMs() - startedMs > LOOK_EVERY_MS;
+      this.reachedSinceMs = slow ? undefined : (this.reachedSinceMs ?? startedMs);
+      this.failing = undefined;
+    } catch (error) {
+      this.reachedSinceMs = undefined;
+      const code = codeOf(error);
+      if (this.failing !== code)
+        logger.debug({ code, error: messageOf(error) }, 'cannot read the shards of alerts, retrying');
+      this.failing = code;
+    }
+    this.decide();
+    this.attend();
+  }
+
+  private async lookOnce(startedMs: number): Promise<void> {
+    const { store, table, report } = this.deps;
+    const { group, member } = table;
+    if (this.abandoned.size > 0) {
+      await store.release(group, member, this.abandoned);
+      this.abandoned = new Map();
+    }
+    const sentMs = this.deps.clock.monotonicMs();
+    const view = await store.renew(group, member, LEASE_MS, report());
+    const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
+    await this.follow(view, isPatient);
+    this.leasedUntilMs = leaseHeldUntilMs(sentMs);
+    const { deferred } = this;
+    this.deferred = [];
+    if (deferred.length > 0) this.deps.lines.announce(deferred);
+  }
+
+  private async follow(view: GroupView, takesExpired: boolean): Promise<void> {
+    const { store, table, onGained, logger } = this.deps;
+    const { group, member } = table;
+    const { owned, lost, release, take } = shardMoves(member, view, table.all, takesExpired);
+    this.lost([...lost.keys()]);
+    // Given up while the rows were read.
+    const kept = [...owned].filter(([shard]) => !this.abandoned.has(shard));
+    const taken = take.size === 0 ? new Map<number, number>() : await store.take(group, member, take);
+    const gained = new Map([...kept.filter(([shard]) => table.stateOf(shard) === undefined), ...taken]);
+    table.gain(gained);
+    // The plan has changed, and what was to leave stays: by now the engine may have forgotten it.
+    const stays = table.in('leaving').filter((shard) => !release.has(shard));
+    if (this.leaving === undefined) table.move(stays, 'new');
+    if (release.size > 0) this.giveBack(release);
+    this.owned.set(table.size);
+    if (gained.size + stays.length === 0) return;
+    if (gained.size > 0)
+      logger.info({ group, shards: gained.size, owned: table.size }, 'shards of alerts were taken');
+    onGained();
+  }
+
+  /** In the background: the lease goes on being renewed. */
+  private giveBack(release: OwnedShards): void {
+    const { table, spooling } = this.deps;
+    if (this.leaving !== undefined || spooling()) return;
+    const shards = new Map([...release].filter(([shard]) => table.stateOf(shard) !== undefined));
+    table.move(shards.keys(), 'leaving');
+    this.leaving = this.handBack(shards).finally(() => (this.leaving = undefined));
+  }
+
+  private async handBack(shards: OwnedShards): Promise<void> {
+    const { table, store, alerting, logger, finish } = this.deps;
+    alerting.forget(shards.keys());
+    try {
+      if (!(await finish())) return;
+      const left = new Map([...shards].filter(([shard]) => table.stateOf(shard) === 'leaving'));
+      await store.release(table.group, table.member, left);
+      table.lose(left.keys());
+      this.owned.set(table.size);
+      logger.info(
+        { group: table.group, shards: left.size, owned: table.size },
+        'shards of alerts were given to another member',
+      );
+    } catch (error) {
+      logger.debug({ error: messageOf(error) }, 'shards of alerts were not given back, retrying');
+    }
+  }
+
+  /** After a round: the shards are still owned, or nobody can say. */
+  private decide(): void {
+    const { undecided } = this;
+    this.undecided = [];
+    if (undecided.length > 0) this.deps.lines.announceUnpersisted(undecided);
+  }
+}

@@ -1,0 +1,104 @@
+import type { AlertNotification } from '../core/alert/model.ts';
+import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import { SHARDS, shardOf } from '../core/alert/shards/shard.ts';
+import { isAvailability } from '../core/reading.ts';
+import type { Sensor } from '../ports.ts';
+import type { Evaluation } from './alerting.ts';
+import type { AlertEvaluator } from './batch-commit.ts';
+import { handoverOf } from './handover-reader.ts';
+import type { ResolvedRow } from './intake-batch.ts';
+import type { ShardTable } from './owned-shards.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+import type { ShardOwnership } from './shard-ownership.ts';
+
+export interface ShardedEvaluatorDeps {
+  readonly table: ShardTable;
+  readonly ownership: Pick<ShardOwnership, 'announce' | 'announceUnpersisted' | 'refused'>;
+  /** The engine of this member. */
+  readonly engine: AlertEvaluator;
+  /** Whether any rule asks something of these metrics. */
+  readonly asksOf: (sensor: Sensor, metrics: ReadonlyMap<string, number>) => boolean;
+}
+
+/** How much of what was counted remains after a look, every two seconds: an average over a minute or so. */
+const KEPT_PART = 0.97;
+
+/** Evaluates the batches of a member of a share group: its own shards with its engine; the rest is handed over. */
+export class ShardedEvaluator implements AlertEvaluator {
+  private readonly deps: ShardedEvaluatorDeps;
+  private readonly counted = new Float64Array(SHARDS);
+
+  constructor(deps: ShardedEvaluatorDeps) {
+    this.deps = deps;
+  }
+
+  /** How many readings of each shard arrived here lately. */
+  received(): readonly number[] {
+    for (let shard = 0; shard < SHARDS; shard++) this.counted[shard] = (this.counted[shard] ?? 0) * KEPT_PART;
+    return Array.from(this.counted, Math.round);
+  }
+
+  async prepare(rows: readonly ResolvedRow[], signal?: AbortSignal): Promise<void> {
+    const [mine] = this.divide(rows);
+    if (mine.length > 0) await this.deps.engine.prepare(mine, signal);
+  }
+
+  /** Of no sensor of another's shard: with the database away its readings wait in the spool, unevaluated and in order. */
+  knows(sensorId: number): boolean {
+    return this.deps.table.evaluates(sensorId) && this.deps.engine.knows(sensorId);
+  }
+
+  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation {
+    const { table, engine, asksOf } = this.deps;
+    for (const { sensorId } of rows) {
+      const shard = shardOf(sensorId);
+      this.counted[shard] = (this.counted[shard] ?? 0) + 1;
+    }
+    const [mine, others] = this.divide(rows);
+    const evaluation = engine.evaluate(mine, stored);
+    const readings = others
+      .filter((row) => isAvailability(row) || asksOf(row.sensor, row.metrics))
+      .map(handoverOf);
+    if (readings.length === 0) return evaluation;
+    const forwarded = { group: table.group, readings };
+    return { ...evaluation, batch: { ...evaluation.batch, forwarded } };
+  }
+
+  get sensorSeq(): number | undefined {
+    return this.deps.engine.sensorSeq;
+  }
+
+  async sensorsChanged(registry: SensorRegistry): Promise<void> {
+    await this.deps.engine.sensorsChanged?.(registry);
+  }
+
+  announce(notifications: readonly AlertNotification[]): void {
+    this.deps.ownership.announce(notifications);
+  }
+
+  announceUnpersisted(notifications: readonly AlertNotification[]): void {
+    this.deps.ownership.announceUnpersisted(notifications);
+  }
+
+  lost(shards: readonly number[]): void {
+    this.deps.ownership.refused(shards);
+  }
+
+  private divide(rows: readonly ResolvedRow[]): readonly [readonly ResolvedRow[], readonly ResolvedRow[]] {
+    const { table } = this.deps;
+    const isMine = ({ sensorId }: ResolvedRow) => table.evaluates(sensorId);
+    return rows.every(isMine) ? [rows, []] : [rows.filter(isMine), rows.filter((row) => !isMine(row))];
+  }
+}
+
+/** For readings of the spool that were evaluated, and what was made of them could not be written. */
+export const forwardingTo = (group: string): AlertEvaluator => ({
+  prepare: async () => {},
+  knows: () => true,
+  evaluate: (rows) => {
+    const forwarded = { group, readings: rows.map(handoverOf) };
+    return { batch: { ...EMPTY_ALERT_BATCH, forwarded }, adopt: () => {} };
+  },
+  announce: () => {},
+  announceUnpersisted: () => {},
+});
