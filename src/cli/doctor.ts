@@ -11,7 +11,7 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { verify } from '../core/policy/verify.ts';
-import { alertDuty } from '../queries/alert-duty.ts';
+import { shareGroup } from '../queries/share-group.ts';
 import type { Db } from '../queries/db.ts';
 import { readReplication } from '../queries/replication.ts';
 import { totals } from '../queries/totals.ts';
@@ -38,8 +38,8 @@ import {
   judgeTotals,
 } from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
-import { judgeDuty } from './doctor/duty.ts';
 import { judgeFailover, lookAtReadServer } from './doctor/replication.ts';
+import { judgeShareGroup } from './doctor/share-group.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
 import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
 import { withInvocation } from './invocation.ts';
@@ -122,15 +122,15 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
     const limits = { sensors: config.sensors.max, metrics: config.metrics.max };
     seen.push(...judgeTotals(await totals(db), limits));
-    return [...seen, ...(await lookAtPolicies(config, url)), ...(await lookAtDuty(config, db, nowMs))];
+    return [...seen, ...(await lookAtPolicies(config, url)), ...(await lookAtGroup(config, db, nowMs))];
   } finally {
     await endPool(pool, createSystemClock());
   }
 }
 
-async function lookAtDuty(config: Config, db: Db, nowMs: number): Promise<readonly Diagnosis[]> {
+async function lookAtGroup(config: Config, db: Db, nowMs: number): Promise<readonly Diagnosis[]> {
   const group = config.mqtt.share_group;
-  return group === undefined ? [] : [judgeDuty(group, await alertDuty(db, group), nowMs)];
+  return group === undefined ? [] : [judgeShareGroup(group, await shareGroup(db, group), nowMs)];
 }
 
 /** With the scheduler's own short limits: whoever holds a lock is not waited for, and nobody has to wait behind this. */

@@ -123,7 +123,8 @@ export class HandoverReader {
   }
 
   private async drain(): Promise<void> {
-    if (this.stopped) return;
+    // What the spool holds comes first, and the database may be away.
+    if (this.stopped || this.deps.spooling()) return;
     if (this.deps.table.in('new').length > 0) await this.include();
     while (!this.stopped && (await this.piece()));
   }

@@ -67,6 +67,7 @@ export class ShardOwnership {
   private timer: Timer | undefined;
   private looking: Promise<void> | undefined;
   private again = false;
+  private joined = false;
   private stopped = false;
 
   constructor(deps: ShardOwnershipDeps) {
@@ -181,6 +182,8 @@ export class ShardOwnership {
     await this.stop();
     const { table, store, logger } = this.deps;
     table.lose(table.all.keys());
+    if (!this.joined) return;
+    this.joined = false;
     const left = store.leave(table.group, table.member).catch((error: unknown) => {
       logger.warn(
         { error: messageOf(error) },
@@ -246,6 +249,7 @@ export class ShardOwnership {
       this.abandoned = new Map();
     }
     const sentMs = this.deps.clock.monotonicMs();
+    this.joined = true;
     const view = await store.renew(group, member, LEASE_MS, report());
     const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
     await this.follow(view, isPatient);

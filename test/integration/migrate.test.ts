@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
+import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
+import { TimescaleHandoverStore } from '../../src/adapters/timescale/handover-store.ts';
 import { migrate, migrateDatabase, schemaIsCurrent, status } from '../../src/adapters/timescale/migrate.ts';
 import { loadMigrations, type Migration } from '../../src/adapters/timescale/migrations.ts';
+import { shardOf } from '../../src/core/alert/shards/shard.ts';
 import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
 
 const ours = loadMigrations();
@@ -10,6 +13,7 @@ const made = (version: number, sql: string, more: Partial<Migration> = {}): Migr
 }); // prettier-ignore
 
 const KEYS = ours.find(({ name }) => name === 'alert_keys') ?? made(0, '');
+const SHARDS_VERSION = ours.find(({ name }) => name === 'alert_shards')?.version ?? 0;
 const ALERT = '5f7c1f5e-8a75-5f1d-9d2e-0c5f5b1c9a01';
 
 let db: TestDatabase;
@@ -171,6 +175,52 @@ describe('migrating', () => {
       expect(alerts.rows.map(({ key }: { key: string }) => key)).toEqual([
         'a no_data high', 'b anomaly both', 'c rate low', 'd threshold low', 'flow_rate threshold high', '', 'flow rate high',
       ]); // prettier-ignore
+    });
+  });
+
+  test('readings that wait for the one evaluator of a share group wait for the owners of their shards', async () => {
+    const before = ours.filter(({ version }) => version < SHARDS_VERSION);
+    await inSchema('sharded', async ([one]) => {
+      if (one === undefined) return;
+      await migrate(one, { migrations: before });
+      await one.query(
+        `INSERT INTO sensors (id, key) OVERRIDING SYSTEM VALUE VALUES (7, 'küche "1"'), (8, 'b')`,
+      );
+      await one.query(`INSERT INTO sensor_aliases VALUES ('former', 8)`);
+      await one.query(`INSERT INTO alert_duty (group_name, owner, epoch) VALUES ('crew', 'old', 3)`);
+      const first = [
+        ['küche "1"', 'lab', 1e15 + 1, 1e12, { temperature: 20.5, co2: null }],
+        ['gone', null, 1, 2, {}],
+      ];
+      const second = [
+        ['former', null, 1e15 + 2, 1e12, { x: 1 }, true, true],
+        ['küche "1"', null, 1e15 + 3, 1e12, { y: 2 }],
+      ];
+      for (const payload of [first, second])
+        await one.query(`INSERT INTO alert_inbox (group_name, readings, payload) VALUES ('crew', 2, $1)`, [
+          JSON.stringify(payload),
+        ]);
+      await one.query(`INSERT INTO alert_state (sensor_id, metric, kind, side, alert_type, state, alert_id, severity, seq,
+          last_event_at, last_value, rule_hash) VALUES (7, 't', 'threshold', 'high', 't_high', 'firing', '${ALERT}', 'warning',
+          1, now(), 3, 'h')`);
+      await migrate(one);
+      const handover = new TimescaleHandoverStore(one as unknown as pg.Pool);
+      const read = async (sensorId: number) =>
+        (await handover.read('crew', [shardOf(sensorId)])).rows.flatMap(({ readings }) => readings);
+      const of = { receivedAtMs: 1e12, retained: false, spooled: false, located: true };
+      expect(await read(7)).toEqual([
+        { ...of, sensorId: 7, timeUs: 1e15 + 1, metrics: new Map([['temperature', 20.5], ['co2', null]]) },
+        { ...of, sensorId: 7, timeUs: 1e15 + 3, metrics: new Map([['y', 2]]) },
+      ]); // prettier-ignore
+      expect(await read(8)).toEqual([
+        { ...of, sensorId: 8, timeUs: 1e15 + 2, metrics: new Map([['x', 1]]), retained: true, spooled: true },
+      ]);
+      expect(await handover.earliest('crew', [shardOf(7)])).toEqual(new Map([[7, 1e15 + 1]]));
+      expect(await handover.waiting('crew')).toBe(3);
+      const states = await new TimescaleAlertStore(one as unknown as pg.Pool).loadStates([shardOf(7)]);
+      expect(states).toMatchObject([{ sensorId: 7, alertId: ALERT, state: 'firing' }]);
+      const old = (await one.query('SELECT 1 FROM alert_duty UNION ALL SELECT 1 FROM alert_inbox')).rows;
+      expect(old).toEqual([]);
     });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { loadConfig, warningsOf } from '../../src/config/index.ts';
-import { judgeDuty } from '../../src/cli/doctor/duty.ts';
+import { judgeShareGroup } from '../../src/cli/doctor/share-group.ts';
 
 const load = (text: string) =>
   loadConfig({ text: `routes: [{ topic: "a/{device}", codec: json }]\n${text}`, env: {} });
@@ -25,16 +25,21 @@ describe('a share group', () => {
     ]);
   });
 
-  test('doctor says who evaluates, and when nobody does, or too slowly', () => {
+  test('doctor says which members evaluate, and when none does, or too slowly', () => {
     const nowMs = Date.UTC(2026, 0, 1);
-    const held = { holder: 'a on b', epoch: 3, takenAt: new Date(nowMs), waiting: 0, oldestAt: null };
-    expect(judgeDuty('crew', held, nowMs)).toMatchObject({
-      ...{ status: 'ok', subject: 'duty crew' },
-      detail: 'a on b evaluates alerts since 2026-01-01T00:00:00.000Z; nothing waits for it',
+    const members = [
+      { member: 'a on b', shards: 40 },
+      { member: 'c on d', shards: 24 },
+    ];
+    const good = { members, unowned: 0, waiting: 0, oldestAt: null };
+    expect(judgeShareGroup('crew', good, nowMs)).toMatchObject({
+      ...{ status: 'ok', subject: 'group crew' },
+      detail: 'a on b evaluates 40 shards, c on d evaluates 24 shards; nothing is being handed over',
     });
-    const slow = { ...held, waiting: 7, oldestAt: new Date(nowMs - 61_000) };
-    expect(judgeDuty('crew', slow, nowMs)).toMatchObject({ status: 'warning' });
-    expect(judgeDuty('crew', { ...held, waiting: 7, oldestAt: new Date(nowMs) }, nowMs).status).toBe('ok');
-    expect(judgeDuty('crew', { ...held, holder: null }, nowMs).status).toBe('warning');
+    const slow = { ...good, waiting: 7, oldestAt: new Date(nowMs - 61_000) };
+    expect(judgeShareGroup('crew', slow, nowMs)).toMatchObject({ status: 'warning' });
+    expect(judgeShareGroup('crew', { ...slow, oldestAt: new Date(nowMs) }, nowMs).status).toBe('ok');
+    expect(judgeShareGroup('crew', { ...good, members: [] }, nowMs).status).toBe('warning');
+    expect(judgeShareGroup('crew', { ...good, unowned: 24 }, nowMs).status).toBe('warning');
   });
 });

@@ -13,7 +13,7 @@ const STEP_MS = 200;
 const STEPS = 60;
 const EVENTS = ['firing', 'escalated', 'deescalated', 'resolved'];
 /** What one test leaves behind. Ids are not given again: nothing that is kept by id is about another sensor later. */
-const EMPTY = 'TRUNCATE sensors, alert_duty, alert_inbox, alert_outbox CASCADE';
+const EMPTY = 'TRUNCATE sensors, share_members, alert_shards, alert_handover, alert_outbox CASCADE';
 const EPISODES = `
 SELECT s.key, a.alert_type, a.time, a.started_at, a.value, a.threshold, a.severity, a.resolved_at, a.resolved_value,
        a.peak_value, a.resolve_reason, a.flapping, a.backfilled
@@ -90,24 +90,38 @@ http: { enabled: false }
     ]);
     for (const daemon of daemons) await daemon.launch();
     crew = daemons.slice(1);
-    await eventually('one of them has the duty', async () => (await holders()).length === 1);
+    await eventually('one of them owns all shards', () => all());
     return crew;
   }
 
-  const holders = async () =>
+  /** The shards that each member owns, and in which epoch those are that changed hands most. */
+  const owners = async () =>
     (
-      await deployment.rows<{ owner: string; epoch: number }>(
-        'SELECT owner, epoch::int FROM alert_duty WHERE owner IS NOT NULL AND leased_until > now()',
+      await deployment.rows<{ id: string; shards: number; epoch: number }>(
+        `SELECT split_part(owner, ' ', 1) AS id, count(*)::int AS shards, max(epoch)::int AS epoch
+           FROM alert_shards JOIN share_members m ON m.member = owner AND m.leased_until > now() GROUP BY 1`,
       )
-    ).map(({ owner, epoch }) => ({ id: owner.split(' ')[0], epoch }));
+    ).sort((a, b) => (a.id < b.id ? -1 : 1));
+  const all = async (id?: string) => {
+    const [only, ...others] = await owners();
+    return others.length === 0 && only?.shards === 64 && (id === undefined || only.id === id);
+  };
+  const nameOf = (daemon: Daemon | undefined) => `member-${crew.indexOf(daemon as Daemon) + 1}`;
+  const otherThan = (daemon: Daemon) => crew.find((each) => each !== daemon);
   const hasLogged = (daemon: Daemon | undefined, words: string) =>
     daemon?.log.some(({ msg }) => msg.startsWith(words)) === true;
   const linkOf = (daemon: Daemon): TcpProxy => links[crew.indexOf(daemon)] as TcpProxy;
-  const holder = async (): Promise<Daemon> => {
-    const [held] = await holders();
-    const daemon = crew[held?.id === 'member-1' ? 0 : 1];
-    if (daemon === undefined) throw new Error('nobody has the duty');
+  /** The one that evaluates most. */
+  const owner = async (): Promise<Daemon> => {
+    const [most] = (await owners()).sort((a, b) => b.shards - a.shards);
+    const daemon = crew[most?.id === 'member-1' ? 0 : 1];
+    if (daemon === undefined) throw new Error('no member owns a shard');
     return daemon;
+  };
+  /** Another one has taken shards over. */
+  const takenOver = (from: Daemon) => async () => {
+    const found = (await owners()).find(({ id }) => id === nameOf(otherThan(from)));
+    return found !== undefined && found.epoch > 1;
   };
 
   const send = (device: string, metrics: object, ts = Date.now()) =>
@@ -139,11 +153,11 @@ http: { enabled: false }
     for (let sensor = 0; sensor < 3; sensor++) await send(`t${sensor}`, { temperature: 20 }, laterMs);
   }
 
-  /** Readings of the timeline that are stored and do not wait for the holder. */
+  /** Readings of the timeline that are stored and do not wait for the owner of their shard. */
   async function under(): Promise<number> {
     const [found] = await deployment.rows<{ stored: number }>(
       `SELECT count(*)::int AS stored FROM sensor_readings r JOIN sensors s ON s.id = r.sensor_id
-        WHERE s.key LIKE 't_' AND NOT EXISTS (SELECT 1 FROM alert_inbox)`,
+        WHERE s.key LIKE 't_' AND NOT EXISTS (SELECT 1 FROM alert_handover)`,
     );
     return found?.stored ?? 0;
   }
@@ -206,6 +220,8 @@ http: { enabled: false }
 
   it('are those of a single daemon, whoever of them the broker sends a reading to', async () => {
     await start(2);
+    const even = async () => (await owners()).map(({ shards }) => shards).join() === '32,32';
+    await eventually('the other one has got half of them', even, 60_000);
     await play();
     await sameAsAlone();
     await silenceOfOne();
@@ -215,19 +231,20 @@ http: { enabled: false }
     beat.abort();
     await eventually(
       'nothing waits',
-      async () => (await deployment.rows('SELECT 1 FROM alert_inbox')).length === 0,
+      async () => (await deployment.rows('SELECT 1 FROM alert_handover')).length === 0,
     );
   }, 300_000);
 
   it('are the same with the one that evaluates killed in the middle, and started again', async () => {
     await start(25);
+    let killed: Daemon | undefined;
     await play(async () => {
-      const killed = await holder();
+      killed = await owner();
       killed.signal('SIGKILL');
       await killed.ended();
       await killed.launch();
     });
-    await eventually('somebody has the duty', async () => (await holders())[0]?.epoch === 2);
+    await eventually('the other one has taken over', takenOver(killed as unknown as Daemon));
     await sameAsAlone();
     await silenceOfOne();
     expect(Math.min(...(await told()))).toBe(1);
@@ -237,12 +254,14 @@ http: { enabled: false }
     await start(40);
     let former: Daemon | undefined;
     await play(async () => {
-      former = await holder();
+      former = await owner();
       former.signal('SIGSTOP');
-      await eventually('the other one has the duty', async () => (await holders())[0]?.epoch === 2);
+      await eventually('the other one has taken over', takenOver(former));
       former.signal('SIGCONT');
     });
-    await eventually('it gives way', () => hasLogged(former, 'another daemon evaluates alerts now'));
+    await eventually('it gives way', () =>
+      hasLogged(former, 'another member of the share group evaluates shards now'),
+    );
     await sameAsAlone();
     await silenceOfOne();
     expect(new Set(await told())).toEqual(new Set([1]));
@@ -252,15 +271,15 @@ http: { enabled: false }
     await start(60);
     let former: Daemon | undefined;
     await play(async () => {
-      const cut = await holder();
+      const cut = await owner();
       former = cut;
       linkOf(cut).refuse();
       linkOf(cut).cut();
       await eventually('it notices', () => hasLogged(cut, 'the database is away'));
-      await eventually('the other one has the duty', async () => (await holders())[0]?.epoch === 2);
+      await eventually('the other one has taken over', takenOver(cut));
       linkOf(former).resume();
     });
-    await eventually('it gives way', () => hasLogged(former, 'another daemon evaluates alerts'));
+    await eventually('it gives way', () => hasLogged(former, 'another member'));
     await sameAsAlone();
     await silenceOfOne();
     expect(Math.min(...(await told()))).toBe(1);
@@ -269,9 +288,9 @@ http: { enabled: false }
   it('are the same with the one that evaluates stopped and started again: the other one goes on at once', async () => {
     await start(25);
     await play(async () => {
-      const stopped = await holder();
+      const stopped = await owner();
       expect(await stopped.end('SIGTERM')).toBe(0);
-      await eventually('the other one has the duty', async () => (await holders())[0]?.epoch === 2, 8000);
+      await eventually('the other one has taken over', takenOver(stopped), 8000);
       await stopped.launch();
     });
     await sameAsAlone();

@@ -1,0 +1,28 @@
+import type { ShareGroupStatus } from '../../queries/share-group.ts';
+import { areaOf, type Diagnosis } from './report.ts';
+
+const alerts = areaOf('alerts');
+
+/** What is handed over is evaluated within a second; after so long an owner does not keep up. */
+const LATE_MS = 60_000;
+
+/** Of a share group: which members evaluate its alerts, and whether what is handed over to them is read. */
+export function judgeShareGroup(group: string, status: ShareGroupStatus, nowMs: number): Diagnosis {
+  const { members, unowned, waiting, oldestAt } = status;
+  const subject = `group ${group}`;
+  const queue = waiting === 0 ? 'nothing is being handed over' : `${waiting} readings are being handed over`;
+  if (members.length === 0 || unowned > 0)
+    return alerts.warning({
+      subject,
+      detail: `${members.length === 0 ? 'no member of the share group is there' : `${unowned} shards have no owner`}; ${queue}`,
+      remedy: 'start a daemon of the group; after a crash the others take its shards over within 15 seconds',
+    });
+  const owners = members.map(({ member, shards }) => `${member} evaluates ${shards} shards`).join(', ');
+  const detail = `${owners}; ${queue}`;
+  if (oldestAt === null || nowMs - oldestAt.getTime() < LATE_MS) return alerts.ok(subject, detail);
+  return alerts.warning({
+    subject,
+    detail: `${detail}, the oldest since ${oldestAt.toISOString()}`,
+    remedy: 'look at the logs of these daemons: one of them cannot keep up, or cannot write',
+  });
+}
