@@ -1,6 +1,5 @@
 import type { HandoverReading } from '../core/alert/shards/handover-record.ts';
 import { shardOf } from '../core/alert/shards/shard.ts';
-import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Clock, HandoverLook, HandoverRow, HandoverStore, Logger, Sensor, Timer } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
@@ -191,7 +190,8 @@ export class HandoverReader {
     const isOwned = ({ sensor }: EvaluatedReading) => owned.has(shardOf(sensor.id));
     const readings = found.filter(isOwned);
     await unlessAborted(engine.prepare(readings, signal), signal);
-    const { batch, adopt } = engine.evaluate(readings);
+    const evaluation = engine.evaluate(readings);
+    const { batch } = evaluation;
     // Of sensors that were merged into one of another shard.
     const others = found.filter((reading) => !isOwned(reading));
     const fenced = new Set([
@@ -200,14 +200,14 @@ export class HandoverReader {
     ]);
     return {
       batch: {
-        ...(batch === undefined ? EMPTY_ALERT_BATCH : batch),
+        ...batch,
         fence: table.fenceOf([...fenced].sort((a, b) => a - b)),
         dequeued: mine.map(({ id }) => id),
         ...(others.length === 0
           ? {}
           : { forwarded: { group: table.group, readings: others.map(handoverOf) } }),
       },
-      adopt,
+      adopt: () => evaluation.adopt(),
     };
   }
 

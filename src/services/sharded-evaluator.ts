@@ -1,7 +1,7 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import { SHARDS, shardOf } from '../core/alert/shards/shard.ts';
-import { isAvailability } from '../core/reading.ts';
+import { isAvailability, type Millis } from '../core/reading.ts';
 import type { Sensor } from '../ports.ts';
 import type { Evaluation } from './alerting.ts';
 import type { AlertEvaluator } from './batch-commit.ts';
@@ -20,21 +20,24 @@ export interface ShardedEvaluatorDeps {
   readonly asksOf: (sensor: Sensor, metrics: ReadonlyMap<string, number>) => boolean;
 }
 
-/** How much of what was counted remains after a look, every two seconds: an average over a minute or so. */
-const KEPT_PART = 0.97;
+/** What was counted halves in it: an average over minutes. */
+const HALVED_AFTER_MS = 60_000;
 
 /** Evaluates the batches of a member of a share group: its own shards with its engine; the rest is handed over. */
 export class ShardedEvaluator implements AlertEvaluator {
   private readonly deps: ShardedEvaluatorDeps;
   private readonly counted = new Float64Array(SHARDS);
+  private countedMs: Millis = 0;
 
   constructor(deps: ShardedEvaluatorDeps) {
     this.deps = deps;
   }
 
-  /** How many readings of each shard arrived here lately. */
-  received(): readonly number[] {
-    for (let shard = 0; shard < SHARDS; shard++) this.counted[shard] = (this.counted[shard] ?? 0) * KEPT_PART;
+  /** How many readings of each shard arrived here lately; by the monotonic clock. */
+  received(nowMs: Millis): readonly number[] {
+    const keptPart = 0.5 ** ((nowMs - this.countedMs) / HALVED_AFTER_MS);
+    this.countedMs = nowMs;
+    for (let shard = 0; shard < SHARDS; shard++) this.counted[shard] = (this.counted[shard] ?? 0) * keptPart;
     return Array.from(this.counted, Math.round);
   }
 

@@ -204,7 +204,7 @@ describe('migrating', () => {
           last_event_at, last_value, rule_hash) VALUES (7, 't', 'threshold', 'high', 't_high', 'firing', '${ALERT}', 'warning',
           1, now(), 3, 'h')`);
       await migrate(one);
-      const handover = new TimescaleHandoverStore(one as unknown as pg.Pool);
+      const handover = new TimescaleHandoverStore(one);
       const read = async (sensorId: number) =>
         (await handover.read('crew', [shardOf(sensorId)])).rows.flatMap(({ readings }) => readings);
       const of = { receivedAtMs: 1e12, retained: false, spooled: false, located: true };
@@ -217,7 +217,7 @@ describe('migrating', () => {
       ]);
       expect(await handover.earliest('crew', [shardOf(7)])).toEqual(new Map([[7, 1e15 + 1]]));
       expect(await handover.waiting('crew')).toBe(3);
-      const states = await new TimescaleAlertStore(one as unknown as pg.Pool).loadStates([shardOf(7)]);
+      const states = await new TimescaleAlertStore(one).loadStates([shardOf(7)]);
       expect(states).toMatchObject([{ sensorId: 7, alertId: ALERT, state: 'firing' }]);
       const old = (await one.query('SELECT 1 FROM alert_duty UNION ALL SELECT 1 FROM alert_inbox')).rows;
       expect(old).toEqual([]);

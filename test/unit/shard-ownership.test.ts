@@ -42,7 +42,8 @@ describe('a member whose shards another one has taken', () => {
     await member.receive('s2', at(0, 31));
     const [kept, gone] = [shardOf(1), shardOf(2)];
     tables.shards[gone] = { owner: 'two', epoch: 2 };
-    tables.members.set('two', { id: 'two', joinedAtMs: 0, leasedUntilMs: Infinity });
+    // Not there any more: nothing else is given to it.
+    tables.members.set('two', { id: 'two', joinedAtMs: 0, leasedUntilMs: 0 });
     await member.receive('s2', at(1, 29));
     expect([member.table.stateOf(kept), member.table.stateOf(gone)]).toEqual(['ready', undefined]);
     expect(member.alerting.firing()).toBe(1);

@@ -254,3 +254,14 @@ describe.each([
     expect(world.database.moved - movedBefore).toBe(left.length);
   });
 });
+
+test('of two that join one after the other and divide the shards, neither loses them as the other settles', () => {
+  const member = (id: string, joinedAtMs: number) => ({ id, joinedAtMs, leasedUntilMs: 100_000 });
+  const members = [member('one', 0), member('two', 1000)];
+  const shards = Array.from({ length: SHARDS }, (_, at) => ({
+    owner: at % 2 === 0 ? 'one' : 'two',
+    epoch: 1,
+  }));
+  for (const nowMs of [5000, SETTLE_MS + 500, SETTLE_MS + 1500])
+    expect(planShards(members, shards, nowMs)).toEqual(shards.map(({ owner }) => owner));
+});

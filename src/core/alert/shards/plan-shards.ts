@@ -26,7 +26,7 @@ export function planShards(
   shards: readonly Shard[],
   nowMs: Millis,
 ): ShardPlan {
-  const owners = eligible(members, nowMs);
+  const owners = eligible(members, shards, nowMs);
   const rooms = quotas(owners, shards);
   const plan: (string | undefined)[] = shards.map(() => undefined);
   const counting = owners.filter(({ received }) => received !== undefined);
@@ -48,10 +48,18 @@ export function planShards(
   return plan;
 }
 
-/** The live members that have settled, or all live ones where none has. */
-function eligible(members: readonly ShardMember[], nowMs: Millis): readonly ShardMember[] {
+/**
+ * The live members that have settled, or all live ones where none has. One that owns shards is among them: else of two that
+ * joined one after the other, and divided the shards, the first to settle would get them all.
+ */
+function eligible(
+  members: readonly ShardMember[],
+  shards: readonly Shard[],
+  nowMs: Millis,
+): readonly ShardMember[] {
+  const owning = new Set(shards.map(({ owner }) => owner));
   const live = members.filter((member) => isLive(member, nowMs));
-  const settled = live.filter(({ joinedAtMs }) => nowMs - joinedAtMs >= SETTLE_MS);
+  const settled = live.filter(({ id, joinedAtMs }) => nowMs - joinedAtMs >= SETTLE_MS || owning.has(id));
   return settled.length > 0 ? settled : live;
 }
 
