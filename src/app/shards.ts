@@ -70,6 +70,7 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
       await new Promise<void>((resolve) => clock.after(MARKED_AFTER_MS, resolve));
       return alerting.announced();
     },
+    isCurrent: () => reader?.isCurrent === true,
     onGained: () => reader?.wake(),
   });
   const evaluator: ShardedEvaluator = new ShardedEvaluator({

@@ -40,6 +40,8 @@ export interface HandoverReaderDeps {
 }
 
 const LOOK_EVERY_MS = 200;
+/** After so long what other members received is not known any more. */
+const CURRENT_MS = 5000;
 /** Where notifications come, one that is lost costs this. */
 const NOTIFIED_EVERY_MS = 2000;
 
@@ -51,6 +53,8 @@ export class HandoverReader {
   private waking = false;
   private failing = false;
   private stopped = false;
+  /** Up to when, in monotonic time, all that was handed over is evaluated. */
+  private seenMs = -Infinity;
 
   constructor(deps: HandoverReaderDeps) {
     this.deps = deps;
@@ -65,6 +69,11 @@ export class HandoverReader {
     if (this.stopped || this.waking) return;
     this.waking = true;
     this.schedule(LOOK_EVERY_MS);
+  }
+
+  /** It was read to its end a moment ago. */
+  get isCurrent(): boolean {
+    return this.deps.clock.monotonicMs() - this.seenMs < CURRENT_MS;
   }
 
   /** Idempotent. What is under way is finished by the writer, or stays where it is. */
@@ -124,8 +133,11 @@ export class HandoverReader {
   private async drain(): Promise<void> {
     // What the spool holds comes first, and the database may be away.
     if (this.stopped || this.deps.spooling()) return;
+    const startedMs = this.deps.clock.monotonicMs();
     if (this.deps.table.in('new').length > 0) await this.include();
     while (!this.stopped && (await this.piece()));
+    // In between it was dropped.
+    if (!this.deps.spooling()) this.seenMs = startedMs;
   }
 
   /** The states of shards that were gained are read while the others go on, and taken over between two batches. */

@@ -35,6 +35,8 @@ export interface ShardOwnershipDeps {
   readonly finish: () => Promise<boolean>;
   /** What is evaluated goes to the spool: shards of which it holds anything cannot be given back. */
   readonly spooling: () => boolean;
+  /** The handover was read to its end a moment ago: what other members received until then is known. */
+  readonly isCurrent: () => boolean;
   /** Shards were gained. */
   readonly onGained: () => void;
   readonly clock: Clock;
@@ -111,9 +113,13 @@ export class ShardOwnership {
     );
   }
 
-  /** While the database is away, what other members receive is not known, and silence says nothing. */
+  /**
+   * While the database is away, or this process stood still, what other members receive is not known, and silence says
+   * nothing.
+   */
   attend(): void {
-    this.deps.alerting.listen(this.leased && this.failing === undefined, 'group');
+    const { alerting, isCurrent } = this.deps;
+    alerting.listen(this.leased && this.failing === undefined && isCurrent(), 'group');
   }
 
   /** The fence has refused what was evaluated of them. There may be more. */

@@ -13,7 +13,7 @@ import type { ShardOwnership } from './shard-ownership.ts';
 
 export interface ShardedEvaluatorDeps {
   readonly table: ShardTable;
-  readonly ownership: Pick<ShardOwnership, 'announce' | 'announceUnpersisted' | 'refused'>;
+  readonly ownership: Pick<ShardOwnership, 'announce' | 'announceUnpersisted' | 'attend' | 'refused'>;
   /** The engine of this member. */
   readonly engine: AlertEvaluator;
   /** Whether any rule asks something of these metrics. */
@@ -58,6 +58,8 @@ export class ShardedEvaluator implements AlertEvaluator {
       this.counted[shard] = (this.counted[shard] ?? 0) + 1;
     }
     const [mine, others] = this.divide(rows);
+    // After a standstill, what arrived elsewhere meanwhile is still to be read.
+    this.deps.ownership.attend();
     const evaluation = engine.evaluate(mine, stored);
     const readings = others
       .filter((row) => isAvailability(row) || asksOf(row.sensor, row.metrics))

@@ -224,6 +224,7 @@ export class Member {
       finish: async () =>
         (await this.writer.between(() => alerting.dropForgotten())) && (await alerting.announced()),
       spooling: () => false,
+      isCurrent: () => this.reader.isCurrent,
       onGained: () => this.reader.wake(),
     });
     this.evaluator = new ShardedEvaluator({

@@ -62,7 +62,7 @@ export const mqttSchema = section(
       .prefault('16MiB')
       .describe('the broker discards larger messages unseen (MQTT 5.0): keep it above limits.max_payload'),
     share_group: topicLevel(
-      'subscribe as $share/<group>/…, so that several daemons share the messages; one of them evaluates alerts',
+      'subscribe as $share/<group>/…, so that several daemons share the messages and the evaluation of alerts',
     )
       .refine((value) => !value.includes('/'), { error: 'must not contain /' })
       .optional(),

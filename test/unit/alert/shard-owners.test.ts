@@ -42,6 +42,10 @@ class Group {
     }
   }
 
+  behind({ clock }: Member): number {
+    return this.nowMs - clock.nowMs();
+  }
+
   get owned(): number[] {
     return this.members.map(({ table }) => table.in('ready').length);
   }
@@ -177,5 +181,43 @@ describe('a group whose members come and die gives the rows of one daemon', () =
     expect(new Set(together.lines)).toEqual(new Set(alone.lines));
     expect(together.tables.handover).toEqual([]);
     expect(new Set(together.tables.sent)).toEqual(new Set(alone.tables.sent));
+  });
+});
+
+describe('while members freeze, die and join', () => {
+  const silence = () =>
+    rulesOf({ allowed_lateness: '2s', metrics: { temperature: { no_data_after: '6s' } } });
+  /** Always heard, by whichever member. */
+  const steady = SENSORS.slice(1);
+
+  test.each([1, 2, 3, 4, 5, 6])('a sensor that some member receives is not missed, seed %i', async (seed) => {
+    const fate = seededRandom(seed);
+    const group = new Group(silence);
+    const first = await group.join();
+    await first.receive('a', at(0, 20));
+    await group.join();
+    const frozen = new Map<Member, number>();
+    for (let step = 0; step < 240; step++) {
+      for (const key of steady) {
+        const receiver = group.members[oneOf(group, fate)] as Member;
+        await receiver.receive(key, at(step / 2, 20));
+      }
+      await group.pass(500);
+      for (const [member, left] of frozen) {
+        if (left > 0.5) frozen.set(member, left - 0.5);
+        else {
+          frozen.delete(member);
+          member.clock.sleepOver(group.behind(member));
+          group.members.push(member);
+        }
+      }
+      if (step % 10 !== 9 || group.members.length < 2) continue;
+      const victim = group.members[oneOf(group, fate)] as Member;
+      if (fate() < 0.6) {
+        group.kill(victim);
+        frozen.set(victim, Math.ceil(fate() * 30) / 2);
+      } else if (fate() < 0.5) await group.join();
+    }
+    expect(new Set(group.rows.map(({ sensorId }) => sensorId))).toEqual(new Set([1]));
   });
 });
