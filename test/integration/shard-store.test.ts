@@ -22,6 +22,7 @@ import {
 } from '../../src/core/alert/waiting.ts';
 import { between, seededRandom } from '../../src/simulator/random.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
+import { describeReal } from '../support/server-db.ts';
 import { batchOf, openStore, reading, START_US, type StoreFixture } from '../support/store-fixtures.ts';
 
 let db: StoreFixture;
@@ -129,29 +130,6 @@ describe('the fence', () => {
       ),
     ).rejects.toMatchObject({ code: 'LEASE_LOST', message: expect.stringContaining('shards 5 now') });
   });
-
-  test('a shard whose owner is committing is not taken meanwhile, others are', async () => {
-    await renew('one');
-    await store.take('crew', 'one', all(0));
-    await renew('one', -1);
-    await renew('two');
-    const taken = await transaction(async (work) => {
-      await fenceShards(work, fenceOf([[9, 1]]));
-      return store.take('crew', 'two', all(1));
-    });
-    expect(taken.size).toBe(SHARDS - 1);
-    expect(await store.take('crew', 'two', new Map([[9, 1]]))).toEqual(new Map([[9, 2]]));
-  });
-
-  test('members that join, freeze and come back at random: nothing commits under an epoch that is over', async () => {
-    await db.rows('CREATE TABLE written (shard int PRIMARY KEY, epoch bigint, member text)');
-    await db.rows('INSERT INTO written SELECT generate_series(0, 63), 0');
-    const refused = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name, at) => wander(name, at)));
-    expect(refused.reduce((sum, each) => sum + each)).toBeGreaterThan(0);
-    const taken = await db.rows('SELECT max(epoch)::int AS epoch FROM written');
-    expect(taken[0]).toMatchObject({ epoch: expect.any(Number) });
-    expect((taken[0] as { epoch: number }).epoch).toBeGreaterThan(2);
-  });
 });
 
 /** A member that now and then acts on rows that are old; how many of its commits the fence refused. */
@@ -189,12 +167,13 @@ async function write(work: Work, member: string, under: OwnedShards): Promise<vo
   expect(rowCount).toBe(under.size);
 }
 
+const handed = (sensorId: number, more: Partial<HandoverReading> = {}): HandoverReading => ({
+  ...{ sensorId, timeUs: 1_767_225_600_000_001, receivedAtMs: 1_767_225_600_000.5 },
+  ...{ metrics: new Map([['temperature', sensorId / 3]]), retained: false, spooled: false, located: true },
+  ...more,
+});
+
 describe('what is handed over', () => {
-  const handed = (sensorId: number, more: Partial<HandoverReading> = {}): HandoverReading => ({
-    ...{ sensorId, timeUs: 1_767_225_600_000_001, receivedAtMs: 1_767_225_600_000.5 },
-    ...{ metrics: new Map([['temperature', sensorId / 3]]), retained: false, spooled: false, located: true },
-    ...more,
-  });
   const readings = Array.from({ length: 200 }, (_, at) => handed(at + 1));
   const shards = [...new Set(readings.map(({ sensorId }) => shardOf(sensorId)))];
 
@@ -219,31 +198,6 @@ describe('what is handed over', () => {
     );
     expect((await handover.read('crëw', mine)).rows).toEqual([]);
     expect((await handover.read('crëw', others)).rows).toHaveLength(others.length);
-  });
-
-  test('of one member it is read in the order of its commits; what commits late is read then', async () => {
-    let late: Promise<unknown> = Promise.resolve();
-    await transaction(async (work) => {
-      await writeHandedOver(work, 'crew', [handed(1, { timeUs: 1 })]);
-      late = transaction((other) => writeHandedOver(other, 'crew', [handed(1, { timeUs: 2 })]));
-      await late;
-      const { rows } = await handover.read('crew', [shardOf(1)]);
-      expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([2]);
-    });
-    const { rows } = await handover.read('crew', [shardOf(1)]);
-    expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([1, 2]);
-  });
-
-  test('wakes its owner with the commit, and not before', async () => {
-    const client = await pool.connect();
-    const woken = new Promise((resolve) => client.once('notification', ({ payload }) => resolve(payload)));
-    try {
-      await client.query(`LISTEN ${HANDOVER_CHANNEL}`);
-      await transaction((work) => writeHandedOver(work, 'crew', [handed(1)]));
-      expect(await woken).toBe('crew');
-    } finally {
-      client.release(true);
-    }
   });
 
   test('a look is bounded, and says that there is more', async () => {
@@ -336,6 +290,57 @@ test('the log of what waits: an owner replaces what is said of its shards, and w
   expect(await found()).toEqual([b]);
   expect(await db.rows('SELECT writer FROM alert_watermarks WHERE shards <> 0')).toEqual([{ writer: 'two' }]);
   await db.rows('TRUNCATE alert_watermarks');
+});
+
+// The embedded engine has one session.
+describeReal('several sessions at once', () => {
+  test('a shard whose owner is committing is not taken meanwhile, others are', async () => {
+    await renew('one');
+    await store.take('crew', 'one', all(0));
+    await renew('one', -1);
+    await renew('two');
+    const taken = await transaction(async (work) => {
+      await fenceShards(work, fenceOf([[9, 1]]));
+      return store.take('crew', 'two', all(1));
+    });
+    expect(taken.size).toBe(SHARDS - 1);
+    expect(await store.take('crew', 'two', new Map([[9, 1]]))).toEqual(new Map([[9, 2]]));
+  });
+
+  test('members that join, freeze and come back at random: nothing commits under an epoch that is over', async () => {
+    await db.rows('CREATE TABLE written (shard int PRIMARY KEY, epoch bigint, member text)');
+    await db.rows('INSERT INTO written SELECT generate_series(0, 63), 0');
+    const refused = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name, at) => wander(name, at)));
+    expect(refused.reduce((sum, each) => sum + each)).toBeGreaterThan(0);
+    const taken = await db.rows('SELECT max(epoch)::int AS epoch FROM written');
+    expect(taken[0]).toMatchObject({ epoch: expect.any(Number) });
+    expect((taken[0] as { epoch: number }).epoch).toBeGreaterThan(2);
+  });
+
+  test('of one member it is read in the order of its commits; what commits late is read then', async () => {
+    let late: Promise<unknown> = Promise.resolve();
+    await transaction(async (work) => {
+      await writeHandedOver(work, 'crew', [handed(1, { timeUs: 1 })]);
+      late = transaction((other) => writeHandedOver(other, 'crew', [handed(1, { timeUs: 2 })]));
+      await late;
+      const { rows } = await handover.read('crew', [shardOf(1)]);
+      expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([2]);
+    });
+    const { rows } = await handover.read('crew', [shardOf(1)]);
+    expect(rows.map((row) => row.readings[0]?.timeUs)).toEqual([1, 2]);
+  });
+
+  test('wakes its owner with the commit, and not before', async () => {
+    const client = await pool.connect();
+    const woken = new Promise((resolve) => client.once('notification', ({ payload }) => resolve(payload)));
+    try {
+      await client.query(`LISTEN ${HANDOVER_CHANNEL}`);
+      await transaction((work) => writeHandedOver(work, 'crew', [handed(1)]));
+      expect(await woken).toBe('crew');
+    } finally {
+      client.release(true);
+    }
+  });
 });
 
 test('an earlier version that still runs can neither take the alerts nor hand readings on, and reads why', async () => {

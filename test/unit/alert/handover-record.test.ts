@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeHandover, encodeHandover } from '../../../src/core/alert/shards/handover-record.ts';
+import { EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
+import { withEarlierFence } from '../../../src/core/alert/shards/earlier-fence.ts';
+import {
+  decodeHandover,
+  eachHandoverTime,
+  encodeHandover,
+} from '../../../src/core/alert/shards/handover-record.ts';
 import type { HandoverReading } from '../../../src/core/alert/shards/handover-record.ts';
 
 const readings: fc.Arbitrary<HandoverReading[]> = fc.array(
@@ -55,4 +61,40 @@ describe('readings that are handed over', () => {
       );
     expect(() => decodeHandover(bytes.with(0, 2))).toThrow('version 2, expected 1');
   });
+});
+
+test('what waited for the one evaluator of an earlier version is read, too', () => {
+  const text = '[[7, 1000001, 1.5, {"temperature": 20.5, "x": null}, true, null], [8, 5, 2, {}, null, null]]';
+  const bytes = new TextEncoder().encode(text);
+  const flags = { retained: false, spooled: false, located: true };
+  expect(decodeHandover(bytes)).toEqual([
+    {
+      ...{ ...flags, sensorId: 7, timeUs: 1_000_001, receivedAtMs: 1.5, retained: true },
+      metrics: new Map<string, unknown>([['temperature', 20.5], ['x', null]]), // prettier-ignore
+    },
+    { ...flags, sensorId: 8, timeUs: 5, receivedAtMs: 2, metrics: new Map() },
+  ]);
+});
+
+test('the times of readings are found without the rest, whatever the form', () => {
+  const times = (bytes: Uint8Array) => {
+    const found: number[][] = [];
+    eachHandoverTime(bytes, (...each) => found.push(each));
+    return found;
+  };
+  const readings = [7, 8, 7].map((sensorId, at) => ({
+    ...{ sensorId, timeUs: 1000 + at, receivedAtMs: 1, retained: false, spooled: false, located: false },
+    metrics: new Map([[`metric ${at % 2}`, at]]),
+  }));
+  expect(times(encodeHandover(readings))).toEqual([[7, 1000], [8, 1001], [7, 1002]]); // prettier-ignore
+  expect(times(new TextEncoder().encode('[[7, 1000, 1, {}, null, null]]'))).toEqual([[7, 1000]]);
+});
+
+test('what an earlier version evaluated in a share group, and left in the spool, can never be written', () => {
+  const batch = { ...EMPTY_ALERT_BATCH, duty: { group: 'crew', epoch: 3 } };
+  const { fence, ...rest } = withEarlierFence(batch);
+  expect(rest).toEqual(EMPTY_ALERT_BATCH);
+  expect(fence).toMatchObject({ group: 'crew', era: 'epoch 3' });
+  expect(fence?.shards.every(([, epoch]) => epoch < 0)).toBe(true);
+  expect(withEarlierFence(EMPTY_ALERT_BATCH)).toBe(EMPTY_ALERT_BATCH);
 });
