@@ -40,7 +40,7 @@ export interface HandoverReaderDeps {
 }
 
 const LOOK_EVERY_MS = 200;
-/** After so long what other members received is not known any more. */
+/** Longer ago than this, what other members received since is not known. */
 const CURRENT_MS = 5000;
 /** Where notifications come, one that is lost costs this. */
 const NOTIFIED_EVERY_MS = 2000;

@@ -313,7 +313,7 @@ export class ShardOwnership {
     }
   }
 
-  /** After a round: the shards are still owned, or nobody can say. */
+  /** After a round: the shards are still owned, or that cannot be found out. */
   private decide(): void {
     const { undecided } = this;
     this.undecided = [];

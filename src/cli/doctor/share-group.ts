@@ -3,7 +3,7 @@ import { areaOf, type Diagnosis } from './report.ts';
 
 const alerts = areaOf('alerts');
 
-/** What is handed over is evaluated within a second; after so long an owner does not keep up. */
+/** What is handed over is evaluated within a second; an owner that needs longer than this does not keep up. */
 const LATE_MS = 60_000;
 
 /** Of a share group: which members evaluate its alerts, and whether what is handed over to them is read. */
