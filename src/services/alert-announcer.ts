@@ -100,6 +100,7 @@ export class AlertAnnouncer {
 
   /** Resolves once what was announced is marked, or cannot be. True: all of it is. */
   async settled(): Promise<boolean> {
+    await this.logging;
     await this.marking;
     return this.unmarked.length === 0;
   }

@@ -171,9 +171,9 @@ export class ShardOwnership {
    * The database is away, or slow: then they leave at once. A process that was frozen cannot distinguish that, and looks
    * first: another member may have announced them long ago.
    */
-  announceUnpersisted(notifications: readonly AlertNotification[]): void {
-    if (this.leased || this.failing !== undefined) this.deps.lines.announceUnpersisted(notifications);
-    else this.undecided.push(...this.mine(notifications));
+  announceUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
+    if (this.leased || this.failing !== undefined) return this.deps.lines.announceUnpersisted(notifications);
+    this.undecided.push(...this.mine(notifications));
   }
 
   /** No more rounds; the shards are kept. */
@@ -317,6 +317,6 @@ export class ShardOwnership {
   private decide(): void {
     const { undecided } = this;
     this.undecided = [];
-    if (undecided.length > 0) this.deps.lines.announceUnpersisted(undecided);
+    if (undecided.length > 0) void this.deps.lines.announceUnpersisted(undecided);
   }
 }

@@ -81,8 +81,8 @@ export class ShardedEvaluator implements AlertEvaluator {
     this.deps.ownership.announce(notifications);
   }
 
-  announceUnpersisted(notifications: readonly AlertNotification[]): void {
-    this.deps.ownership.announceUnpersisted(notifications);
+  announceUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
+    return this.deps.ownership.announceUnpersisted(notifications);
   }
 
   lost(shards: readonly number[]): void {
