@@ -266,17 +266,17 @@ test('what a frozen holder would tell ahead of its rows waits until it has asked
   const ahead = (alertId: string) => [{ ...LINE, alertId }];
   const { one, two } = await crew();
   await pass(12_000, [one, two]);
-  one.evaluator.announceUnpersisted(ahead('a'));
+  void one.evaluator.announceUnpersisted(ahead('a'));
   expect(one.lines).toEqual(['firing s9']);
   await pass(LEASE_MS + 3000, [two]);
   one.clock.sleepOver(LEASE_MS + 3000);
-  one.evaluator.announceUnpersisted(ahead('b'));
+  void one.evaluator.announceUnpersisted(ahead('b'));
   await pass(5000, [one, two]);
   expect([phases(one, two), one.lines]).toEqual([['none', 'on'], ['firing s9']]);
   // With the database away nobody else can have told it.
   two.cutOff = true;
   await pass(LEASE_MS + 5000, [one, two]);
-  two.evaluator.announceUnpersisted(ahead('c'));
+  void two.evaluator.announceUnpersisted(ahead('c'));
   expect(two.lines).toEqual(['firing s9']);
 });
 
