@@ -63,7 +63,10 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
   const spooling = () => writer?.spools === true;
   const ownership: ShardOwnership = new ShardOwnership({
     ...{ table, store: shardStore, alerting, lines: engine, spooling, clock, logger, metrics },
-    report: () => ({ connectsSensors: alerting.connectsSensors, received: evaluator.received(clock.monotonicMs()) }),
+    report: () => ({
+      connectsSensors: alerting.connectsSensors,
+      received: evaluator.received(clock.monotonicMs()),
+    }),
     waiting: () => handoverStore.waiting(table.group),
     finish: async () => {
       if ((await writer?.between(() => alerting.dropForgotten())) !== true) return false;
