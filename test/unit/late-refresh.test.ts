@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { FieldwatchError } from '../../src/core/errors.ts';
 import { clipped } from '../../src/core/policy/slices.ts';
 import { LateRefresh } from '../../src/services/late-refresh.ts';
 import { hoursBefore, LateRanges, tellingLate } from '../../src/services/late-ranges.ts';
@@ -82,7 +83,7 @@ describe('the refresh', () => {
     const catalog = {
       select: async () => {
         state.asked++;
-        throw new Error('the database is away');
+        throw new FieldwatchError('the database is away', { code: 'DB_UNREACHABLE', kind: 'transient' });
       },
     };
     const hand = { run: async () => [] };
