@@ -286,7 +286,7 @@ http: { enabled: false }
     await play(async () => {
       const stopped = await owner();
       expect(await stopped.end('SIGTERM')).toBe(0);
-      await eventually('the other one has taken over', takenOver(stopped), 8000);
+      await eventually('the other one has taken over', takenOver(stopped));
       await stopped.launch();
     });
     await sameAsAlone();
