@@ -237,6 +237,8 @@ describeCluster('a server of its own', () => {
       await restored.root('CREATE EXTENSION timescaledb', 'SELECT timescaledb_pre_restore()');
       await run(program('pg_restore'), ['--no-owner', '-d', restored.rootUrl, file]).catch(() => undefined);
       await restored.root('SELECT timescaledb_post_restore()');
+      const hasScheduler = async () => (await restored.verify()).every(({ check }) => check !== 'server');
+      await eventually('the scheduler of the new database is there', hasScheduler);
       const finding = await found(restored);
       expect(finding).toMatchObject({
         ...{ check: 'rights', subject: 'owner', severity: 'critical' },
