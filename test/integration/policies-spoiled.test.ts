@@ -413,6 +413,8 @@ describe('chunks that were dropped before their time', () => {
       expect(finding).toMatchObject({ check: 'history', subject: view, severity: 'critical' });
       for (const only of ['late', 'refresh', 'audit']) await repair(only);
       expect(await refreshed(finding.remedy)).toEqual(views);
+      // Before 2.28 a forced refresh leaves what it covered in the log of the aggregate above it.
+      await repair('late');
       expect(await history()).toEqual(before);
     });
   });

@@ -8,19 +8,19 @@ const CHECK = 'overloads';
 
 /** Functions of PostgreSQL that the SQL of this program calls. A test compares them with it. */
 export const BUILT_IN: readonly string[] =
-  `abs aclexplode array_agg array_position array_to_string avg bool_and bool_or clock_timestamp concat_ws count
-current_database current_schema current_schemas current_setting date_trunc encode extract first_value floor format
-format_type gen_random_uuid generate_series generate_subscripts has_database_privilege has_schema_privilege
-has_sequence_privilege has_table_privilege hashtext isfinite json_agg json_array_elements json_build_object jsonb_agg
-jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_object jsonb_each jsonb_each_text
-jsonb_object_agg jsonb_set jsonb_strip_nulls jsonb_to_recordset lead left length lower max md5 min now octet_length
-percentile_cont percentile_disc pg_advisory_lock pg_advisory_unlock pg_backend_pid pg_get_constraintdef pg_get_expr
-pg_get_function_sqlbody pg_get_indexdef pg_get_serial_sequence pg_get_userbyid pg_get_viewdef pg_has_role
-pg_is_in_recovery pg_relation_size pg_reload_conf pg_terminate_backend pg_try_advisory_lock quote_ident quote_literal rank
-regexp_replace regexp_split_to_array regr_slope replace row_number row_security_active set_config setval split_part
-stddev_pop string_agg strpos substr substring sum to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(
-    /\s/,
-  );
+  `abs aclexplode array_agg array_position array_to_string avg bit bool_and bool_or clock_timestamp concat_ws convert_to
+count current_database current_schema current_schemas current_setting date_trunc encode extract first_value floor
+format format_type gen_random_uuid generate_series generate_subscripts has_database_privilege has_schema_privilege
+has_sequence_privilege has_table_privilege hashtext isfinite json_agg json_array_elements json_build_array
+json_build_object jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_object
+jsonb_each jsonb_each_text jsonb_object_agg jsonb_set jsonb_strip_nulls jsonb_to_recordset lead left length lower max
+md5 min now octet_length percentile_cont percentile_disc pg_advisory_lock pg_advisory_unlock pg_backend_pid
+pg_control_system pg_current_wal_lsn pg_get_constraintdef pg_get_expr pg_get_function_sqlbody pg_get_indexdef
+pg_get_serial_sequence pg_get_userbyid pg_get_viewdef pg_has_role pg_is_in_recovery pg_last_wal_receive_lsn
+pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_notify pg_relation_size pg_reload_conf pg_terminate_backend
+pg_try_advisory_lock pg_walfile_name quote_ident quote_literal rank regexp_replace regexp_split_to_array regr_slope
+replace row_number row_security_active set_config setval split_part stddev_pop string_agg strpos substr substring sum
+to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(/\s/);
 
 // Qualified throughout: what it looks for must not answer it. One with the arguments of a function of PostgreSQL, which
 // is found first, or with types of an extension or of one's own takes no call away.
