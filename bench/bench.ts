@@ -16,6 +16,7 @@ import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from '
 import { PARTS, type BenchOptions, type Part } from './options.ts';
 import { benchRefusing } from './refusing.ts';
 import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
+import { benchScaling } from './scaling.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchWaiting } from './waiting.ts';
@@ -91,6 +92,7 @@ class Run {
     if (this.#wants('h')) await this.#verifying();
     if (this.#wants('j')) await this.#refusing();
     if (this.#wants('k')) await this.#waiting();
+    if (this.#wants('scale')) await this.#scaling();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -152,6 +154,11 @@ class Run {
   async #waiting(): Promise<void> {
     const broker = await this.#openBroker(['k']);
     if (broker !== undefined) this.#figures.push(...(await benchWaiting(await this.#flowDeps(broker))));
+  }
+
+  async #scaling(): Promise<void> {
+    const broker = await this.#openBroker(['scale']);
+    if (broker !== undefined) this.#figures.push(...(await benchScaling(await this.#flowDeps(broker))));
   }
 
   async #messages(): Promise<void> {

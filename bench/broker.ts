@@ -15,6 +15,8 @@ export interface BenchBroker {
   /** Before every topic: nothing of ours must look like a reading to others on a shared broker. */
   readonly topicRoot: string;
   readonly version: string;
+  /** Of a broker of the bench's own. */
+  readonly pid?: number | undefined;
 }
 
 /** There is no broker to measure with; the other parts can still run. */
@@ -45,6 +47,7 @@ export async function openBenchBroker(given: string | undefined, releasers: Rele
     password: undefined,
     topicRoot: '',
     version,
+    pid: child.pid,
   };
 }
 

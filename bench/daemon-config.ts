@@ -12,6 +12,7 @@ export interface DaemonPlace {
   readonly stateDir: string;
   /** Instead of the default. */
   readonly allowedLateness?: string | undefined;
+  readonly shareGroup?: string | undefined;
 }
 
 /**
@@ -19,10 +20,10 @@ export interface DaemonPlace {
  * middle of a measurement is off: the scheduler and the HTTP endpoints.
  */
 export function daemonConfigText(place: DaemonPlace): string {
-  const { databaseUrl, broker, clientId, stateDir, allowedLateness } = place;
+  const { databaseUrl, broker, clientId, stateDir, allowedLateness, shareGroup } = place;
   const { url, username, password, topicRoot } = broker;
   return JSON.stringify({
-    mqtt: { url, client_id: clientId, session_expiry: '1h', username, password },
+    mqtt: { url, client_id: clientId, session_expiry: '1h', username, password, share_group: shareGroup },
     database: { url: databaseUrl, migrate_at_start: false },
     routes: [{ topic: `${topicRoot}sensors/{location}/{device}/readings`, codec: 'json' }],
     ...(allowedLateness === undefined ? { alerts_file: RULES } : { alerts: rulesWith(allowedLateness) }),

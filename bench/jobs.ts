@@ -52,6 +52,17 @@ export type LatencyReport =
       readonly stalled: boolean;
     };
 
+/** With a configuration the daemon is started; each job is answered with the totals. */
+export interface MemberJob {
+  readonly config: string | undefined;
+}
+
+export interface MemberReport {
+  readonly stored: number;
+  readonly cpuSeconds: number;
+  readonly peakMegabytes: number;
+}
+
 interface PublishTo {
   readonly url: string;
   readonly username: string | undefined;

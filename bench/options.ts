@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k'] as const;
+export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'scale'] as const;
 export type Part = (typeof PARTS)[number];
+/** Eight daemons want a server of their own: only when asked for. */
+const ON_REQUEST: readonly Part[] = ['scale'];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
 export interface Sizes {
@@ -88,9 +90,11 @@ Measures fieldwatch on this machine, each figure against a reference of the same
   (j) refusing        the longest delay of the event loop with six of the worst messages that the limits admit  target below 200 ms
   (k) waiting         a backlog of 60,000 messages per second of its own time, with alerts.allowed_lateness 2s / 0s: rate,
                       target 0.85; CPU, target 1.25 at most; memory, target 60 MB more at most
+  (scale) members     CPU of members, database and broker per 100,000 messages: one daemon, then share groups of 1, 2, 4 and 8
+                      at one total rate; targets 1.1 times one daemon for a group of one, 1.5 for two. Only with --only scale
 
 Options:
-  --only LIST         parts to run, such as a,b (default: all)
+  --only LIST         parts to run, such as a,b (default: all but scale)
   --quick             small counts: seconds instead of minutes, and rougher figures
   --runs N            repetitions of each side of (c) and (c2)
   --messages N        messages of each run of (c) and (c2)
@@ -155,7 +159,7 @@ function parse(args: readonly string[]) {
 }
 
 function partsOf(list: string | undefined): ReadonlySet<Part> {
-  if (list === undefined) return new Set(PARTS);
+  if (list === undefined) return new Set(PARTS.filter((part) => !ON_REQUEST.includes(part)));
   const names = list.split(',').map((name) => name.trim());
   const unknown = names.find((name) => !(PARTS as readonly string[]).includes(name));
   if (unknown !== undefined) {

@@ -16,6 +16,10 @@ describe('the options of the bench', () => {
     expect(options).toMatchObject({ json: false, check: false, quick: false, seed: 1 });
   });
 
+  test('eight daemons are started only when asked for', () => {
+    expect([...parsed('--only', 'scale').parts]).toEqual(['scale']);
+  });
+
   test('--only, --runs, --messages and --quick narrow it down', () => {
     const options = parsed('--quick', '--only', 'b, c2', '--runs', '5', '--messages', '1000');
     expect([...options.parts]).toEqual(['b', 'c2']);
