@@ -212,7 +212,7 @@ test('rtl_433: identity in the order of rtl_433, rssi is relative', () => {
 });
 
 test.each([
-  // What the decoders of rtl_433 send that have no `id`, or whose `id` is none.
+  // What the decoders of rtl_433 send that have no `id`, or whose `id` names no device.
   ['emonTx', { model: 'emonTx', node: 10, ct1: 5 }, { node: 11 }, 'emonTx/10', { ct1: 5 }],
   [
     'Sensible Living',
