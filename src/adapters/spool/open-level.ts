@@ -77,7 +77,7 @@ const SPARE_FILES = 16;
 /**
  * LevelDB has one code for a table that is missing and for a disk that fails. So what it needs is tried here: the files of the
  * store, all open at once and readable, and room for what it writes at a start. Where that works the store itself is at fault.
- * Rejects with the error of the system, or with the given one where it is none of a store at fault.
+ * Rejects with the error of the system, or with the given one where the system has no fault to report.
  */
 export async function assertDamage(path: string, error: unknown): Promise<void> {
   if (!['LEVEL_IO_ERROR', 'LEVEL_CORRUPTION'].includes(codeOf(error) ?? '')) throw error;
