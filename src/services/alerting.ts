@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { batchOf } from '../core/alert/batch.ts';
+import { batchOf, joinedParts } from '../core/alert/batch.ts';
 import { Engine } from '../core/alert/engine.ts';
 import { Foresight } from '../core/alert/foresight.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
@@ -36,6 +36,7 @@ import { OperatorDesk } from './operator-desk.ts';
 import type { ShardTable } from './owned-shards.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { DeliveryRouter } from './notifying.ts';
+import { inTurns } from './slices.ts';
 
 export type { EvaluatedReading } from './alert-loading.ts';
 
@@ -71,6 +72,8 @@ const TICK_EVERY_MS = 1000;
 const TICK_LAG_MS = 2000;
 /** Deadlines, or alerts under other rules, in one transaction: after an outage or a reload they are those of all sensors. */
 const TICK_SLICE = 2000;
+/** Readings, and alerts of theirs, in one turn of the event loop: one message may raise tens of thousands of alerts. */
+const EVALUATED_PER_TURN = 1000;
 
 export function createAlerting(deps: AlertingDeps): Alerting {
   return new Alerting(deps);
@@ -96,6 +99,8 @@ export class Alerting {
   private timer: Timer | undefined;
   private stopped = false;
   private knownSensors = 0;
+  /** Counts the evaluations: the last one has the engine's generation. */
+  private evaluations = 0;
 
   constructor(deps: AlertingDeps) {
     this.deps = deps;
@@ -311,16 +316,25 @@ export class Alerting {
   }
 
   /**
-   * What these readings do to the alerts. One evaluation at a time: the next one takes this one's place. `stored`: by the
-   * transaction that writes what is made of them.
+   * What these readings do to the alerts. One evaluation at a time: the next one takes this one's place, and this one
+   * rejects if it was not done. Many of them give way to other work in between. `stored`: by the transaction that writes
+   * what is made of them.
    */
-  evaluate(readings: readonly EvaluatedReading[], stored = true): Evaluation {
+  async evaluate(readings: readonly EvaluatedReading[], stored = true): Promise<Evaluation> {
     const { engine } = this;
     this.dropForgotten();
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
-    const evaluation = this.evaluation(engine, changes, () => {
-      for (const reading of readings) engine.reading(reading, stored);
+    const isCurrent = this.begin(engine, changes);
+    await inTurns(readings, EVALUATED_PER_TURN, (slice) => {
+      isCurrent();
+      for (const reading of slice) engine.reading(reading, stored);
     });
+    const parts: AlertBatch[] = [];
+    const { effects, touched } = engine.work;
+    await inTurns(touched, EVALUATED_PER_TURN, (slice) => parts.push(batchOf([], slice, alertId)));
+    await inTurns(effects, EVALUATED_PER_TURN, (slice) => parts.push(batchOf(slice, [], alertId)));
+    isCurrent();
+    const evaluation = this.evaluated(engine, changes, joinedParts(parts));
     return {
       ...evaluation,
       adopt: () => {
@@ -434,11 +448,25 @@ export class Alerting {
   }
 
   private evaluation(engine: Engine, changes: readonly RuleChange[], run: () => void): Evaluation {
+    this.begin(engine, changes);
+    run();
+    const { effects, touched } = engine.work;
+    return this.evaluated(engine, changes, batchOf(effects, touched, alertId));
+  }
+
+  /** What it returns throws once another evaluation has begun. */
+  private begin(engine: Engine, changes: readonly RuleChange[]): () => void {
+    const evaluation = ++this.evaluations;
     engine.begin();
     for (const change of changes) applyChange(engine, change, this.deps.clock.nowMs());
-    run();
+    return () => {
+      if (evaluation !== this.evaluations)
+        throw new Error('another evaluation of alerts has begun meanwhile');
+    };
+  }
+
+  private evaluated(engine: Engine, changes: readonly RuleChange[], made: AlertBatch): Evaluation {
     const { effects, touched, counts } = engine.work;
-    const made = batchOf(effects, touched, alertId);
     const { row: waiting, adopt: remember } = this.waiting.next(engine, this.loadedShards());
     // What touched nothing would be the same under any owner.
     const batch =

@@ -22,7 +22,7 @@ export interface AlertEvaluator {
   /** True of a sensor that needs no fetching. */
   knows(sensorId: number): boolean;
   /** What these readings do to the alerts; nothing is remembered until `adopt`. `stored`: in the same transaction. */
-  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation;
+  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation | Promise<Evaluation>;
   /** Sends what is committed to the alert log and the sinks. */
   announce(notifications: readonly AlertNotification[]): void;
   /**
@@ -97,7 +97,7 @@ export class BatchCommit {
       const rows = atMost(this.shrinking.piece(batch.rowList as ResolvedRow[]), most);
       const last = rows.length === batch.rowList.length;
       // Evaluated anew after a refused row: a reading that is not stored raises no alert.
-      const evaluation = alerting.evaluate(rows);
+      const evaluation = await alerting.evaluate(rows);
       const readings = rows.some((row) => row.spooled) ? rows.filter((row) => !row.spooled) : rows;
       const write: StoreBatch = {
         readings,

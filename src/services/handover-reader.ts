@@ -18,7 +18,7 @@ export interface HandoverEngine {
   /** Announces what earlier owners of these shards did not. */
   resume(shards: readonly number[]): Promise<void>;
   prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void>;
-  evaluate(readings: readonly EvaluatedReading[]): Evaluation;
+  evaluate(readings: readonly EvaluatedReading[]): Evaluation | Promise<Evaluation>;
 }
 
 export interface HandoverReaderDeps {
@@ -202,7 +202,7 @@ export class HandoverReader {
     const isOwned = ({ sensor }: EvaluatedReading) => owned.has(shardOf(sensor.id));
     const readings = found.filter(isOwned);
     await unlessAborted(engine.prepare(readings, signal), signal);
-    const evaluation = engine.evaluate(readings);
+    const evaluation = await engine.evaluate(readings);
     const { batch } = evaluation;
     // Of sensors that were merged into one of another shard.
     const others = found.filter((reading) => !isOwned(reading));

@@ -51,7 +51,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     return this.deps.table.evaluates(sensorId) && this.deps.engine.knows(sensorId);
   }
 
-  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation {
+  async evaluate(rows: readonly ResolvedRow[], stored?: boolean): Promise<Evaluation> {
     const { table, engine, asksOf } = this.deps;
     for (const { sensorId } of rows) {
       const shard = shardOf(sensorId);
@@ -60,7 +60,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     const [mine, others] = this.divide(rows);
     // After a standstill, what arrived elsewhere meanwhile is still to be read.
     this.deps.ownership.attend();
-    const evaluation = engine.evaluate(mine, stored);
+    const evaluation = await engine.evaluate(mine, stored);
     const readings = others
       .filter((row) => isAvailability(row) || asksOf(row.sensor, row.metrics))
       .map(handoverOf);

@@ -156,7 +156,7 @@ export class Spooling {
     return this.whileActive(async () => {
       const [known, unknown] = this.divide(batch.rowList);
       // Blind, the engine is left alone: it may be in the middle of being loaded.
-      const evaluation = this.isBlind ? undefined : this.deps.alerting.evaluate(known, false);
+      const evaluation = this.isBlind ? undefined : await this.deps.alerting.evaluate(known, false);
       const alerts = evaluation?.batch ?? EMPTY_ALERT_BATCH;
       // Should another daemon have taken over, it evaluates these itself.
       const fresh = known.filter(

@@ -295,7 +295,7 @@ describe('readings that wait for earlier ones', () => {
     const { timeUs, metrics } = reading(sensorId, atS * 1e6, of);
     const readings = [{ sensor, timeUs, metrics, receivedAtMs: clock.nowMs() }];
     await alerting.prepare(readings);
-    const evaluation = alerting.evaluate(readings);
+    const evaluation = await alerting.evaluate(readings);
     await db.store.commit({ ...batchOf([{ sensorId, timeUs, metrics }]), alerts: evaluation.batch });
     evaluation.adopt();
   };

@@ -68,6 +68,22 @@ export function batchOf(
   return { states, raised, resolved, acked, flapping, notifications };
 }
 
+/** What `batchOf` made of consecutive effects, and of disjoint series, as one. */
+export function joinedParts(parts: readonly AlertBatch[]): AlertBatch {
+  const made = parts.filter((part) => part !== EMPTY_ALERT_BATCH);
+  const [first] = made;
+  if (first === undefined) return EMPTY_ALERT_BATCH;
+  if (made.length === 1) return first;
+  return {
+    states: made.flatMap(({ states }) => states),
+    raised: made.flatMap(({ raised }) => raised),
+    resolved: made.flatMap(({ resolved }) => resolved),
+    acked: made.flatMap(({ acked = [] }) => acked),
+    flapping: made.flatMap(({ flapping = [] }) => flapping),
+    notifications: made.flatMap(({ notifications }) => notifications),
+  };
+}
+
 /** One row per cell whose state is another than the committed one, however often it changed in between. */
 function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertStateRow[] {
   const rows: AlertStateRow[] = [];

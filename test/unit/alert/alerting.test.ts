@@ -127,7 +127,7 @@ const reading = (atS: number, value: number): EvaluatedReading => ({
 
 async function run({ alerting, store }: ReturnType<typeof setUp>, ...batch: EvaluatedReading[]) {
   await alerting.prepare(batch);
-  const evaluation = alerting.evaluate(batch);
+  const evaluation = await alerting.evaluate(batch);
   store.commit(evaluation.batch, batch);
   evaluation.adopt();
   alerting.announce(evaluation.batch.notifications);
@@ -161,12 +161,60 @@ describe('the alerting service', () => {
     const daemon = setUp();
     const batch = [reading(0, 31), reading(60, 29)];
     await daemon.alerting.prepare(batch);
-    const dropped = daemon.alerting.evaluate(batch);
-    const kept = daemon.alerting.evaluate(batch);
+    const dropped = await daemon.alerting.evaluate(batch);
+    const kept = await daemon.alerting.evaluate(batch);
     expect(kept.batch).toEqual(dropped.batch);
     kept.adopt();
     expect(daemon.metrics.scrape().get('fieldwatch_alert_values_total{outcome=evaluated}')).toBe(2);
-    expect(daemon.alerting.evaluate(batch).batch.notifications).toEqual([]);
+    expect((await daemon.alerting.evaluate(batch)).batch.notifications).toEqual([]);
+  });
+
+  /** As many alerts of one message. */
+  const storm = (sensors: number) =>
+    Array.from({ length: sensors }, (_, id) => ({
+      ...reading(0, 31),
+      sensor: { ...SENSOR, id, key: `s${id}` },
+    }));
+
+  test('thousands of alerts of one message give way to other work, and are the same as those of small batches', async () => {
+    const daemon = setUp();
+    const batch = storm(5000);
+    await daemon.alerting.prepare(batch);
+    let turns = 0;
+    let done = false;
+    const count = () => {
+      turns++;
+      if (!done) setImmediate(count);
+    };
+    setImmediate(count);
+    const { batch: made } = await daemon.alerting.evaluate(batch);
+    done = true;
+    // Readings, states and alerts, a thousand at a time.
+    expect(turns).toBeGreaterThanOrEqual(15);
+    expect(made.raised.map(({ sensorId }) => sensorId)).toEqual(batch.map(({ sensor }) => sensor.id));
+    const small = setUp();
+    for (let at = 0; at < batch.length; at += 1000) {
+      const part = batch.slice(at, at + 1000);
+      await small.alerting.prepare(part);
+      const evaluation = await small.alerting.evaluate(part);
+      expect(evaluation.batch).toEqual({
+        states: made.states.slice(at, at + 1000),
+        raised: made.raised.slice(at, at + 1000),
+        notifications: made.notifications.slice(at, at + 1000),
+        ...{ resolved: [], acked: [], flapping: [] },
+      });
+      evaluation.adopt();
+    }
+  });
+
+  test('an evaluation that another has overtaken is refused, and does nothing to that one', async () => {
+    const daemon = setUp();
+    const batch = storm(3000);
+    await daemon.alerting.prepare(batch);
+    const overtaken = daemon.alerting.evaluate(batch);
+    const kept = daemon.alerting.evaluate(batch.slice(0, 10));
+    await expect(overtaken).rejects.toThrow('another evaluation of alerts has begun meanwhile');
+    expect((await kept).batch.raised).toHaveLength(10);
   });
 
   test('a firing alert goes on after a restart and is not announced again', async () => {
@@ -184,7 +232,7 @@ describe('the alerting service', () => {
   test('what was committed and not announced is announced once after a restart', async () => {
     const before = setUp();
     const batch = [reading(0, 31)];
-    const evaluation = before.alerting.evaluate(batch);
+    const evaluation = await before.alerting.evaluate(batch);
     before.store.commit(evaluation.batch, batch);
     const after = setUp(before.store);
     await after.alerting.load([SENSOR]);
