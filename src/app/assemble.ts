@@ -1,7 +1,7 @@
 import type { Config } from '../config/index.ts';
-import { EarlyArrivals } from '../core/early-arrivals.ts';
 import type { ReadingStore } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
+import type { ArrivalClocks } from '../services/arrival-clocks.ts';
 import { BatchWriter, type AlertEvaluator } from '../services/batch-writer.ts';
 import type { ClockMonitor } from '../services/clock-monitor.ts';
 import { DeadLetterBudget } from '../services/dead-letter-budget.ts';
@@ -51,7 +51,8 @@ interface House {
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   readonly deadLetters: DeadLetterBudget;
-  readonly earlyArrivals: EarlyArrivals;
+  /** Where there is a spool. */
+  readonly arrivalClocks: ArrivalClocks | undefined;
   /** The store, with somebody told of what comes too late for the refresh policies. */
   readonly stored: (store: ReadingStore) => ReadingStore;
   readonly spool: OpenSpool | undefined;
@@ -68,7 +69,7 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const house = await makeHouse(parts, deps);
   const { live, servers, registry, scheduling, notifying, spool, ledger, deadLetters } = house;
   const writer = makeWriter(parts, deps, house);
-  const clockMonitor = monitorClock(parts, house.database, house.earlyArrivals);
+  const clockMonitor = monitorClock(parts, house.database, house.arrivalClocks);
   const start = startOf(parts, house, writer, clockMonitor);
   if (spool === undefined) await start.now();
   else await spool.start(start);
@@ -115,7 +116,11 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const notifying = createNotifying(parts, database, sinkPartsOf(parts.clock, registry, live));
   const folder = await openSpoolFolder(parts);
   const table = openShardTable(config);
-  const alerting = openAlerting(parts, database, deps, { router: notifying, spool: folder, shards: table });
+  const alerting = openAlerting(parts, database, deps, {
+    router: notifying,
+    spool: folder?.spool,
+    shards: table,
+  });
   const engine = tellingOf(alerting, deps.onAlert);
   const shared = table && shareEvaluation(parts, { table, database, alerting, registry, engine });
   const telling = shared?.evaluator ?? engine;
@@ -127,9 +132,9 @@ async function makeHouse(parts: Parts, deps: AppDeps): Promise<House> {
   const house = {
     ...{ live, servers, database, registry, notifying, alerting, telling, shared, ledger, watch, stored },
     deadLetters,
-    earlyArrivals: new EarlyArrivals(parts.clock.nowMs()),
+    arrivalClocks: folder?.arrivalClocks,
   };
-  const spool = folder && (await openSpooling(parts, house, folder));
+  const spool = folder && (await openSpooling(parts, house, folder.spool));
   releasers.add('alerting', () => alerting.stop());
   const housekeeping = createHousekeeping(parts, database, servers);
   const scheduling = openScheduling(parts, servers, database, (told) => engine.announce(told));

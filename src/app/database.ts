@@ -17,9 +17,9 @@ import {
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { TimescaleSensorDirectory } from '../adapters/timescale/sensor-directory.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
-import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
 import type { ReadingStore } from '../ports.ts';
+import type { ArrivalClocks } from '../services/arrival-clocks.ts';
 import { ClockMonitor } from '../services/clock-monitor.ts';
 import { DatabaseProbe } from '../services/database-probe.ts';
 import { databaseOptions, declaredSensors, metricNameLimits, storeOptions } from './options.ts';
@@ -78,7 +78,7 @@ export function probeDatabase({ clock, releasers }: Parts, { pool }: Database): 
 export function monitorClock(
   { clock, logger, metrics, releasers }: Parts,
   { pool }: Database,
-  earlyArrivals: EarlyArrivals,
+  arrivalClocks: ArrivalClocks | undefined,
 ): ClockMonitor {
   const serverMs = async () => {
     const { rows } = await pool.query<{ ms: number }>(
@@ -86,7 +86,7 @@ export function monitorClock(
     );
     return rows[0]?.ms ?? Number.NaN;
   };
-  const monitor = new ClockMonitor({ clock, serverMs, earlyArrivals, logger, metrics });
+  const monitor = new ClockMonitor({ clock, serverMs, arrivalClocks, logger, metrics });
   releasers.add('clock monitor', () => monitor.stop());
   return monitor;
 }

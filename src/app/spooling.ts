@@ -1,12 +1,15 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createBootClock } from '../adapters/boot-clock.ts';
+import { createClockNotes } from '../adapters/spool/clock-notes.ts';
 import { openSpool } from '../adapters/spool/level-spool.ts';
 import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
-import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { intervalMs } from '../core/policy/interval.ts';
+import type { Millis } from '../core/reading.ts';
 import { SPOOL_LANES, type ReadingStore, type Spool, type SpooledRecord } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
+import { ArrivalClocks } from '../services/arrival-clocks.ts';
 import type { AlertEvaluator } from '../services/batch-commit.ts';
 import type { WriterSpool } from '../services/batch-writer.ts';
 import type { DatabaseStart } from '../services/database-start.ts';
@@ -32,7 +35,7 @@ export interface SpoolEnds {
   readonly ledger: IntakeLedger;
   readonly watch: StoreWatch;
   readonly deadLetters: DeadLetterBudget;
-  readonly earlyArrivals: EarlyArrivals;
+  readonly arrivalClocks: ArrivalClocks | undefined;
   /** The configuration as it is now: a reload may change when readings are late. */
   readonly live: Live;
   /** Stands between the spool and its store. */
@@ -58,16 +61,16 @@ export class OpenSpool {
 
   constructor(parts: Parts, ends: SpoolEnds, spool: Spool, store: ReadingStore) {
     const { config, clock, logger, metrics } = parts;
-    const { telling: alerting, registry, watch, ledger, deadLetters, earlyArrivals } = ends;
+    const { telling: alerting, registry, watch, ledger, deadLetters, arrivalClocks } = ends;
     this.parts = parts;
     this.ends = ends;
     const lateAfterMs = () => lateAfter(ends.live.config);
-    const spooling = new Spooling({ spool, alerting, registry, clock, logger, metrics });
+    const spooling = new Spooling({ spool, alerting, registry, clock, arrivalClocks, logger, metrics });
     this.forWriter = { spooling, afterMs: config.spool.after, lateAfterMs };
     this.settling = new Settling(
       { lateAfterMs },
       {
-        ...{ spool, store, registry, watch, clock, earlyArrivals, logger, deadLetters },
+        ...{ spool, store, registry, watch, clock, arrivalClocks, logger, deadLetters },
         onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),
         onAlertsSettled: (record) => this.alertsSettled(record),
         onLeaseLost: () => ends.shared?.abandon(),
@@ -110,16 +113,36 @@ export class OpenSpool {
   }
 }
 
+export interface SpoolFolder {
+  readonly spool: Spool;
+  readonly arrivalClocks: ArrivalClocks;
+}
+
 /** Undefined where no spool is wanted. Rejects where there is one that cannot be used. */
-export async function openSpoolFolder(parts: Parts): Promise<Spool | undefined> {
+export async function openSpoolFolder(parts: Parts): Promise<SpoolFolder | undefined> {
   const { config, clock, logger, releasers } = parts;
   if (!config.spool.enabled) return undefined;
   const { max_bytes: maxBytes, max_age: maxAgeMs } = config.spool;
-  const folder = join(config.state_dir, 'spool');
-  const spool = await openSpool({ folder, maxBytes, maxAgeMs }, { clock, logger });
+  const arrivalClocks = await openArrivalClocks(parts);
+  const writtenAtMs = (atMs: Millis) => arrivalClocks.writtenAtMs(atMs);
+  const options = { folder: spoolFolder(config), maxBytes, maxAgeMs };
+  const spool = await openSpool(options, { clock, logger, writtenAtMs });
   releasers.add('spool', () => spool.close());
-  return spool;
+  const { lanes, parked } = spool.contents;
+  if (SPOOL_LANES.every((lane) => lanes[lane].records === 0) && parked.records === 0) arrivalClocks.forget();
+  return { spool, arrivalClocks };
 }
+
+/** Before the first message is stamped. */
+function openArrivalClocks({ config, clock, logger }: Parts): Promise<ArrivalClocks> {
+  return ArrivalClocks.open({
+    systemMs: () => clock.systemMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    ...{ boot: createBootClock(), notes: createClockNotes(spoolFolder(config), logger), logger },
+  });
+}
+
+const spoolFolder = ({ state_dir: stateFolder }: Config) => join(stateFolder, 'spool');
 
 /** A connection of its own: what drains must not stand in the way of what arrives. */
 function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore {

@@ -5,7 +5,7 @@ import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Logger } from '../ports.ts';
 
 /** What fieldwatch keeps there; anything else in the folder belongs to others. */
-const OWN_ENTRIES: readonly string[] = ['spool', 'spool.sentinel', 'subscriptions.json'];
+const OWN_ENTRIES: readonly string[] = ['spool', 'spool.sentinel', 'spool.clocks', 'subscriptions.json'];
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS_BITS = 0o077;

@@ -49,6 +49,7 @@ export type RejectCode =
   | 'bad_device'
   | 'bad_time'
   | 'time_out_of_range'
+  | 'time_unknown'
   | 'older_than_retention'
   | 'retained_no_time'
   | 'overlapping_copy'

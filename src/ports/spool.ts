@@ -1,5 +1,6 @@
 import type { AlertBatch } from '../core/alert/model.ts';
 import type { Watermarks } from '../core/alert/watermarks.ts';
+import type { ClockEra } from '../core/clock-era.ts';
 import { isAvailability, type Micros, type Millis } from '../core/reading.ts';
 import { itemsOfLetters, type DeadLetter, type StorableReading } from './store.ts';
 
@@ -41,6 +42,8 @@ export interface SpoolRecord {
   readonly readings: readonly SpooledReading[];
   readonly deadLetters: readonly DeadLetter[];
   readonly alerts: AlertBatch;
+  /** The era of the clock under which it was stamped; absent where that was right. */
+  readonly clock?: string | undefined;
 }
 
 /** Its readings and dead letters; an availability is neither. */
@@ -75,6 +78,20 @@ export interface SpoolContents {
   readonly damaged: SpoolAmount;
   /** Readings and dead letters that are gone for good since start: their files were damaged. */
   readonly lostItems: number;
+}
+
+/** What is known of the clocks of the processes that stamped what lies in the spool. */
+export interface ClockRecord {
+  readonly eras: readonly ClockEra[];
+  /** The last contact with the database that was noted, by its clock. */
+  readonly confirmedMs?: Millis | undefined;
+}
+
+export interface ClockNotes {
+  /** Empty where there is none, or none that can be read. */
+  read(): Promise<ClockRecord>;
+  /** Resolves once it is on disk for good. Rejects as the spool does. */
+  write(record: ClockRecord): Promise<void>;
 }
 
 /**

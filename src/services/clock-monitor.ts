@@ -1,6 +1,7 @@
-import type { EarlyArrivals } from '../core/early-arrivals.ts';
+import { SET_BEYOND_MS, WRONG_BEYOND_MS } from '../core/clock-era.ts';
 import type { Clock, Gauge, Logger, Metrics, Timer } from '../ports.ts';
 import type { Millis } from '../core/reading.ts';
+import type { ArrivalClocks } from './arrival-clocks.ts';
 
 /** The wall clock of the daemon, as far as the monitor needs it. */
 export interface MonitoredClock extends Clock {
@@ -12,17 +13,13 @@ export interface ClockMonitorDeps {
   readonly clock: MonitoredClock;
   /** The database server's wall clock; rejects when the database is away. */
   readonly serverMs: () => Promise<Millis>;
-  /** Stamped before the first comparison. */
-  readonly earlyArrivals?: EarlyArrivals | undefined;
+  /** Follows it on disk, for what is spooled. */
+  readonly arrivalClocks?: Pick<ArrivalClocks, 'clockSet' | 'confirmed'> | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-/** A difference beyond this is no drift: one of the clocks is wrong. */
-const WRONG_BEYOND_MS = 60_000;
 const EVERY_MS = 20_000;
-/** The wall clock was set when it moves so far from the monotonic one between two looks. */
-const SET_BEYOND_MS = 5000;
 
 /**
  * Compares the system's clock with that of the database server. A Raspberry Pi has no clock of its own: it starts days in
@@ -84,8 +81,8 @@ export class ClockMonitor {
   }
 
   #decide(nowMs: Millis, differenceMs: number, isWrong: boolean): void {
-    const { clock, earlyArrivals, logger } = this.#deps;
-    earlyArrivals?.settle(clock.systemMs(), isWrong ? differenceMs : 0);
+    const { clock, arrivalClocks, logger } = this.#deps;
+    arrivalClocks?.confirmed(clock.systemMs(), isWrong ? differenceMs : 0);
     const was = this.#differenceMs;
     clock.correct(isWrong ? nowMs : undefined);
     this.#differenceMs = isWrong ? differenceMs : undefined;
@@ -108,7 +105,7 @@ export class ClockMonitor {
     this.#last = now;
     const movedMs = now.systemMs - last.systemMs - (now.monotonicMs - last.monotonicMs);
     if (Math.abs(movedMs) <= SET_BEYOND_MS) return;
-    this.#deps.earlyArrivals?.clockSet(now.systemMs - movedMs, now.systemMs);
+    this.#deps.arrivalClocks?.clockSet(now.systemMs - movedMs, now.systemMs);
     this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was set');
   }
 

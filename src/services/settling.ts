@@ -2,7 +2,6 @@ import { joinable, joined } from '../core/alert/join.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch, type ShardFence } from '../core/alert/model.ts';
 import { withoutGone } from '../core/alert/moved-sensors.ts';
 import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
-import type { EarlyArrivals } from '../core/early-arrivals.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Micros } from '../core/reading.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   SpooledRecord,
   StoreOutcome,
 } from '../ports.ts';
+import type { ArrivalClocks } from './arrival-clocks.ts';
 import { BatchCommit, SENSORS_CHANGED, type AlertEvaluator, type CommitOptions } from './batch-commit.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { IntakeBatch } from './intake-batch.ts';
@@ -33,8 +33,8 @@ export interface SettlingDeps {
   /** A connection of its own: what drains must not stand in the way of what arrives. */
   readonly store: ReadingStore;
   readonly clock: Clock;
-  /** Gives what was stamped before the first contact with the database its right time. */
-  readonly earlyArrivals?: EarlyArrivals | undefined;
+  /** Gives what was stamped under a wrong clock its right time. */
+  readonly arrivalClocks?: Pick<ArrivalClocks, 'fixed' | 'corrected'> | undefined;
   readonly logger: Logger;
   readonly watch: StoreWatch;
   readonly deadLetters?: DeadLetterBudget | undefined;
@@ -69,6 +69,7 @@ const JOINED = {
 const LATE_ROWS = 500;
 /** Attempts at a record that fails for a reason without a rule, before it is set aside. */
 const PARK_AFTER = 5;
+const TIME_UNKNOWN = 'it has no time of its own, and the clock of this system was wrong when it arrived';
 const NONE: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
 
 /** Readings whose alerts were evaluated before they were spooled. */
@@ -184,6 +185,7 @@ export class Settling {
     alerting: AlertEvaluator,
     options: CommitOptions,
   ): Promise<boolean> {
+    await this.deps.arrivalClocks?.fixed();
     const load = this.loads.get(lane) ?? this.loadOf(await this.oldest(lane));
     if (load === undefined) return false;
     this.loads.set(lane, load);
@@ -226,10 +228,14 @@ export class Settling {
     const horizonUs = lateAfterMs === undefined ? -Infinity : (clock.nowMs() - lateAfterMs) * 1000;
     const late = new IntakeBatch(clock.monotonicMs(), deadLetters);
     const batch = new IntakeBatch(clock.monotonicMs(), deadLetters);
-    for (const { readings, deadLetters: letters } of records) {
+    for (const { readings, deadLetters: letters, clock: era } of records) {
       for (const reading of readings) {
         const { key: device, location, metrics, message, receivedAtMs, stamped } = reading;
-        const timeUs = this.timeOf(reading);
+        const timeUs = this.timeOf(reading, era);
+        if (timeUs === undefined) {
+          batch.addDeadLetter(message, 'time_unknown', TIME_UNKNOWN);
+          continue;
+        }
         const isLate = timeUs < horizonUs;
         const row = { device, timeUs, location, metrics, stamped };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
@@ -242,9 +248,14 @@ export class Settling {
   }
 
   /** Only what has no time of its own moves with the arrival: what was stamped with it, and what counts from it (SenML). */
-  private timeOf({ timeUs, stamped, message: { arrivalUs } }: SpooledReading): Micros {
+  private timeOf(
+    { timeUs, stamped, message: { arrivalUs } }: SpooledReading,
+    era: string | undefined,
+  ): Micros | undefined {
     if (arrivalUs === undefined || !(stamped ?? timeUs === arrivalUs)) return timeUs;
-    return timeUs + (this.deps.earlyArrivals?.corrected(arrivalUs) ?? arrivalUs) - arrivalUs;
+    const { arrivalClocks } = this.deps;
+    const rightUs = arrivalClocks === undefined ? arrivalUs : arrivalClocks.corrected(era, arrivalUs);
+    return rightUs === undefined ? undefined : timeUs + rightUs - arrivalUs;
   }
 
   /** True once it is done, or set aside; rejects while it is worth another attempt. */

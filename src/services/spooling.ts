@@ -16,6 +16,7 @@ import type {
   SpoolRecord,
 } from '../ports.ts';
 import type { Evaluation } from './alerting.ts';
+import type { ArrivalClocks } from './arrival-clocks.ts';
 import type { AlertEvaluator } from './batch-commit.ts';
 import type { IntakeBatch, IntakeRow, LetterSource, ResolvedRow } from './intake-batch.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
@@ -27,6 +28,8 @@ export interface SpoolingDeps {
   readonly alerting: AlertEvaluator;
   readonly registry: Pick<SensorRegistry, 'find'>;
   readonly clock: Clock;
+  /** Knows under which clock arrivals are stamped now. */
+  readonly arrivalClocks?: Pick<ArrivalClocks, 'name' | 'era'> | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -219,7 +222,7 @@ export class Spooling {
     const evaluated = evaluation?.watermarks?.() ?? NO_WATERMARKS;
     try {
       if (records.length > 0 || evaluated.sensorIds.length > 0)
-        appended = await this.deps.spool.append(records, evaluated);
+        appended = await this.deps.spool.append(await this.underClock(records), evaluated);
     } catch (error) {
       this.refused(error);
       return false;
@@ -234,6 +237,15 @@ export class Spooling {
     // Where it cannot be noted, the lines come once more after a restart.
     if (told !== undefined) await this.deps.spool.markTold(told).catch(() => undefined);
     return true;
+  }
+
+  /** The era is on disk before the record that names it. */
+  private async underClock(records: SpoolRecord[]): Promise<SpoolRecord[]> {
+    const { arrivalClocks } = this.deps;
+    if (arrivalClocks === undefined) return records;
+    await arrivalClocks.name();
+    const clock = arrivalClocks.era;
+    return clock === undefined ? records : records.map((each) => ({ ...each, clock }));
   }
 
   private refused(error: unknown): void {

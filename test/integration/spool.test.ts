@@ -160,6 +160,11 @@ describe('statement 18: the spool on disk', () => {
     await spool.remove(await spool.oldest('readings', { items: 100 }));
     await more();
     await spool.remove(await spool.oldest('readings', { items: 100 }));
+    await spool.append([{ ...spoolRecord(1), clock: 'an era' }]);
+    const [record] = await spool.oldest('readings', {});
+    expect(record?.clock).toBe('an era');
+    // The clock was set, and nothing is older by that.
+    at.clock.jump(86_400_000);
     await spool.append([spoolRecord(1)]);
     at.clock.advance(1001);
     await expect(spool.append([spoolRecord(1)])).rejects.toMatchObject({ code: 'SPOOL_FULL' });

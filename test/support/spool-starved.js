@@ -5,7 +5,7 @@ import { openSpool } from '../../dist/adapters/spool/level-spool.js';
 
 const [folder, most] = process.argv.slice(2);
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
-const clock = { nowMs: () => Date.now() };
+const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 const options = { folder, maxBytes: 1024 ** 3, maxAgeMs: 86_400_000 };
 
 async function attempt() {

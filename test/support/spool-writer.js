@@ -6,7 +6,7 @@ import { openSpool } from '../../dist/adapters/spool/level-spool.js';
 const [folder, list] = process.argv.slice(2);
 const sizes = list?.split(',').map(Number);
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
-const clock = { nowMs: () => Date.now() };
+const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 const spool = await openSpool({ folder, maxBytes: 1024 ** 3, maxAgeMs: 86_400_000 }, { clock, logger });
 const alerts = { states: [], raised: [], resolved: [], notifications: [] };
 

@@ -48,6 +48,8 @@ export interface SpoolOptions {
 export interface SpoolDeps {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** When an earlier process wrote a record of this time; undefined where its clock may have been wrong. */
+  readonly writtenAtMs?: ((atMs: number) => number | undefined) | undefined;
 }
 
 /** Encoded bytes after which others have their turn. */
@@ -104,6 +106,7 @@ class LevelSpool implements Spool {
     unsure: [],
   };
   #opened = false;
+  readonly #madeAt: { readonly wallMs: number; readonly monotonicMs: number };
   #spoolId = '';
   #damaged: SpoolAmount = NOTHING;
   #lostItems = 0;
@@ -111,6 +114,7 @@ class LevelSpool implements Spool {
   constructor(options: SpoolOptions, deps: SpoolDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#madeAt = { wallMs: deps.clock.nowMs(), monotonicMs: deps.clock.monotonicMs() };
     this.#room = new DiskRoom(options.folder);
     this.#sentinel = new Sentinel(options.folder);
     this.#watermarks = new WatermarkLog(deps.logger);
@@ -206,10 +210,10 @@ class LevelSpool implements Spool {
   park(record: SpooledRecord): Promise<void> {
     return this.#inTurn(async (level) => {
       const { key, ...plain } = record as Stored;
-      const { lane, id, readings, deadLetters, alerts } = plain;
+      const { lane, id, readings, deadLetters, alerts, clock } = plain;
       // Announced or not, nobody is told of them once more.
       const rest = { ...EMPTY_ALERT_BATCH, raised: alerts.raised, resolved: alerts.resolved };
-      const value = encode({ lane, id, readings, deadLetters, alerts: rest });
+      const value = encode({ lane, id, readings, deadLetters, alerts: rest, clock });
       const parked = { ...key, bytes: value.length };
       await this.#write(level, [...removal(key), { type: 'put', key: parkedKeyOf(parked), value }]);
       this.#discount(key);
@@ -382,6 +386,16 @@ class LevelSpool implements Spool {
     await this.#sentinel.close();
   }
 
+  /** No longer than this process knows of: the clock may have been set since the record was written. */
+  #ageOf(atMs: number): number {
+    const { clock } = this.#deps;
+    const { wallMs, monotonicMs } = this.#madeAt;
+    const { writtenAtMs = () => atMs } = this.#deps;
+    const writtenMs = atMs < wallMs ? writtenAtMs(atMs) : wallMs;
+    const before = writtenMs === undefined ? 0 : Math.max(0, wallMs - writtenMs);
+    return Math.min(clock.nowMs() - atMs, before + clock.monotonicMs() - monotonicMs);
+  }
+
   async #needRoom(bytes: number): Promise<void> {
     const { maxBytes, maxAgeMs } = this.#options;
     const { lanes, parked, atMs } = this.#scan;
@@ -390,7 +404,7 @@ class LevelSpool implements Spool {
     if (held + bytes > maxBytes)
       throw full(`it holds ${held} of ${maxBytes} bytes`, 'Raise spool.max_bytes.');
     const oldest = oldestOf(atMs);
-    if (oldest !== undefined && this.#deps.clock.nowMs() - oldest > maxAgeMs)
+    if (oldest !== undefined && this.#ageOf(oldest) > maxAgeMs)
       throw full('its oldest record is older than spool.max_age', 'Raise spool.max_age.');
     if (!(await this.#room.has(bytes)))
       throw full('the disk of state_dir is full', 'Make room on that disk.');

@@ -2,6 +2,7 @@ import { access, chmod, constants, lstat, readdir, rename, stat } from 'node:fs/
 import { basename, dirname, join } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
+import { clockNotesPath } from './clock-notes.ts';
 import { sentinelPath } from './sentinel.ts';
 
 type Kind = 'folder' | 'file';
@@ -25,7 +26,8 @@ const RIGHTS: readonly unknown[] = ['EACCES', 'EPERM'];
  */
 export async function makeUsable(folder: string, logger: Logger): Promise<void> {
   await usable(folder, 'folder', dirname(folder), logger);
-  await usable(sentinelPath(folder), 'file', dirname(folder), logger);
+  for (const path of [sentinelPath(folder), clockNotesPath(folder)])
+    await usable(path, 'file', dirname(folder), logger);
   for (const name of ['opening', 'damaged']) await usable(join(folder, name), 'folder', folder, logger);
   for (const name of ['id', 'sentinel', 'ballast']) await usable(join(folder, name), 'file', folder, logger);
   const db = join(folder, 'db');
