@@ -8,6 +8,8 @@ import { interval, literal } from './statement.ts';
 export interface RefreshedAggregate {
   readonly relation: AggregateRelation;
   readonly policy: DeclaredPolicy;
+  /** The view that computes it from its source. */
+  readonly definition: string;
   readonly startOffset: string;
   readonly endOffset: string;
   readonly grace: string;
@@ -23,7 +25,8 @@ export function refreshedAggregates(plan: PolicyPlan, facts: Facts): readonly Re
     const { start_offset: startOffset = '', end_offset: endOffset = '' } = policy.config;
     const retention = declaredPolicy(plan, relation.source, 'retention');
     const sourceKept = retention?.paused === undefined ? retention?.config['drop_after'] : undefined;
-    return [{ relation, policy, startOffset, endOffset, grace: graceOf(policy), sourceKept }];
+    const definition = facts.relations.get(relation.name)?.definition ?? relation.name;
+    return [{ relation, policy, definition, startOffset, endOffset, grace: graceOf(policy), sourceKept }];
   });
 }
 

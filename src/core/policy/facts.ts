@@ -57,6 +57,8 @@ export interface RelationFacts {
   readonly ownerCanLogin: boolean;
   /** This connection's role may alter policies of it. */
   readonly manageable: boolean;
+  /** Of an aggregate: the view in which TimescaleDB keeps its query, over its source. */
+  readonly definition?: string | undefined;
   /** Rights on it that this role lacks, of those that the program needs. */
   readonly lacks: readonly string[];
 }
@@ -93,7 +95,9 @@ SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
   array_to_string(ARRAY(SELECT needed FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
     WHERE (c.relkind = 'r' OR needed = 'SELECT') AND NOT has_table_privilege(c.oid, needed)), ', ') AS lacks,
   CASE WHEN h.hypertable_name IS NOT NULL THEN 'hypertable' WHEN a.view_name IS NOT NULL THEN 'aggregate'
-    ELSE 'other' END AS kind
+    ELSE 'other' END AS kind,
+  (SELECT format('%I.%I', d.direct_view_schema, d.direct_view_name) FROM _timescaledb_catalog.continuous_agg d
+    WHERE d.user_view_schema = n.nspname AND d.user_view_name = c.relname) AS definition
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 LEFT JOIN timescaledb_information.hypertables h
   ON h.hypertable_schema = n.nspname AND h.hypertable_name = c.relname
@@ -146,6 +150,7 @@ function decodeRelation(row: CatalogRow): RelationFacts {
     owner: textOf(row, 'owner'),
     ownerCanLogin: flagOf(row, 'owner_can_login'),
     manageable: flagOf(row, 'manageable'),
+    definition: optionalText(row, 'definition'),
     lacks: textOf(row, 'lacks')
       .split(', ')
       .filter((right) => right !== ''),

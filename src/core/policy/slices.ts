@@ -68,6 +68,7 @@ export function safeSlices(
   held: readonly Range[],
   edge: number,
   widthUs: number,
+  mostBuckets = MOST_BUCKETS,
 ): readonly Range[] {
   const slices: Range[] = [];
   for (const island of islands(held)) {
@@ -76,8 +77,8 @@ export function safeSlices(
     for (const range of merged(ranges, widthUs)) {
       const from = Math.max(range.from, lowest);
       const until = Math.min(range.until, highest);
-      for (let next = from; next < until; next += MOST_BUCKETS * widthUs) {
-        slices.push({ from: next, until: Math.min(next + MOST_BUCKETS * widthUs, until) });
+      for (let next = from; next < until; next += mostBuckets * widthUs) {
+        slices.push({ from: next, until: Math.min(next + mostBuckets * widthUs, until) });
       }
     }
   }

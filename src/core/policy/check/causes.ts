@@ -3,6 +3,7 @@ import type { ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { policyName, type PolicyPlan } from '../plan.ts';
 import type { Unanswered } from '../unanswered.ts';
+import { auditCheck } from './audit.ts';
 import { rightsCheck } from './rights.ts';
 import { isSwitchedOn, serverCheck } from './server.ts';
 
@@ -41,7 +42,8 @@ const OF_ROWS: readonly string[] = ['refresh', 'late', 'audit', 'history'];
 
 /**
  * Whether a finding only says what follows from another: rows past a retention that there is no policy for, and rows of
- * an aggregate that is not defined as it should be, or of one that is built on it, and rows in a range that has no chunk. Mended first, the cause may take it away;
+ * an aggregate that is not defined as it should be, or of one that is built on it or on rows that were changed by hand, and
+ * rows in a range that has no chunk. Mended first, the cause may take it away;
  * what then is left is found again.
  */
 export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (finding: About) => boolean {
@@ -55,17 +57,20 @@ export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (find
       .filter(({ check, severity }) => check === 'definitions' && severity === 'critical')
       .map(({ subject }) => subject),
   );
+  const differing = new Set(
+    causes.filter(({ check }) => check === auditCheck.name).map(({ subject }) => subject),
+  );
   const withGaps = new Set(causes.filter(({ check }) => check === 'gaps').map(({ subject }) => subject));
   const ofWrong = new Set<string>();
   // Sources come before what is built on them.
   for (const { relation } of plan.relations) {
     if (relation.kind !== 'aggregate') continue;
     const { name, source } = relation;
-    if (!wrong.has(name) && !ofWrong.has(source)) continue;
+    if (!wrong.has(name) && !ofWrong.has(source) && !differing.has(source)) continue;
     for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) ofWrong.add(subject);
   }
   return ({ check, subject }) =>
-    (check === 'history' && withGaps.has(subject)) ||
+    (check === 'history' && (withGaps.has(subject) || differing.has(subject))) ||
     (check === 'retention' ? without.has(subject) : OF_ROWS.includes(check) && ofWrong.has(subject));
 }
 

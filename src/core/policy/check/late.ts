@@ -13,6 +13,7 @@ import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import { policyName, type PolicyPlan } from '../plan.ts';
+import { SAMPLED_SENSORS, bucketsOf, sensorsOf, sourceDiffers } from '../recomputed.ts';
 import { numberOf } from '../row.ts';
 import {
   beyondSourceSql,
@@ -55,15 +56,21 @@ export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
     judge: (...asked) => stale(...asked).map(({ aggregate, ranges }) => judge(aggregate, ranges)),
     repair: {
       queries: (...asked) =>
-        stale(...asked).flatMap(({ aggregate, ranges }) => [
+        stale(...asked).flatMap(({ aggregate, ranges, sensors }) => [
           heldQuery(aggregate),
           { text: unsafeSql(aggregate), values: boundsOf(ranges) },
+          ...sourceDiffers(asked[0], asked[1], aggregate, ranges, sensors),
         ]),
       steps: ({ plan, facts, answers, details }) =>
-        stale(plan, facts, answers).flatMap(({ aggregate, ranges }, index) => {
-          const [held = [], unsafe = []] = details.slice(2 * index);
+        stale(plan, facts, answers).flatMap(({ aggregate, ranges, sensors }, index) => {
+          // Sources come before what is built on them, and only these have a third answer.
+          const asked = 2 + sourceDiffers(plan, facts, aggregate, ranges, sensors).length;
+          const [held = [], unsafe = [], differing = []] = details.slice(2 * index, 2 * index + asked);
           const width = intervalMs(aggregate.relation.bucket) * 1000;
-          const buckets = unsafe.map((row) => numberOf(row, 'bucket'));
+          const buckets = [
+            ...unsafe.map((row) => numberOf(row, 'bucket')),
+            ...bucketsOf(aggregate, differing),
+          ];
           const about = { check: CHECK, subject: policyName(aggregate.policy) };
           return refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
         }),
@@ -74,6 +81,7 @@ export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
 interface Ranges {
   readonly aggregate: RefreshedAggregate;
   readonly ranges: readonly Range[];
+  readonly sensors: readonly number[];
 }
 type Answers = readonly (readonly CatalogRow[])[];
 type Asked = readonly [plan: PolicyPlan, facts: Facts, answers: Answers];
@@ -89,7 +97,12 @@ function suspects(
     .map((aggregate, index) => {
       const ranges = (answers[index] ?? []).map(rangeOf);
       const width = intervalMs(aggregate.relation.bucket) * 1000;
-      return { aggregate, ranges: within === undefined ? ranges : clipped(ranges, within, width) };
+      const [row] = answers[index] ?? [];
+      return {
+        aggregate,
+        ranges: within === undefined ? ranges : clipped(ranges, within, width),
+        sensors: row === undefined ? [] : sensorsOf(row),
+      };
     })
     .filter(({ ranges }) => ranges.length > 0);
 }
@@ -103,7 +116,7 @@ function staleRanges(
 ): readonly Ranges[] {
   const seen = answers.slice(refreshedAggregates(plan, facts).length);
   return suspects(plan, facts, answers, within)
-    .map(({ aggregate }, index) => ({ aggregate, ranges: (seen[index] ?? []).map(rangeOf) }))
+    .map((suspect, index) => ({ ...suspect, ranges: (seen[index] ?? []).map(rangeOf) }))
     .filter(({ ranges }) => ranges.length > 0);
 }
 
@@ -131,7 +144,8 @@ source AS (SELECT _timescaledb_functions.to_unix_microseconds(${oldest}) AS lo
   FROM timescaledb_information.chunks c JOIN _timescaledb_catalog.hypertable h
     ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name JOIN agg ON h.id = agg.raw),
 edge AS (SELECT _timescaledb_functions.to_unix_microseconds(${windowStart(aggregate)}) AS hi)
-SELECT greatest(p.lo, source.lo)::float8 AS lo, least(p.hi, edge.hi - 1)::float8 + 1 AS hi
+SELECT greatest(p.lo, source.lo)::float8 AS lo, least(p.hi, edge.hi - 1)::float8 + 1 AS hi,
+  ${SAMPLED_SENSORS} AS sample
 FROM pending p CROSS JOIN source CROSS JOIN edge WHERE p.hi >= source.lo AND p.lo < edge.hi AND source.lo < edge.hi
   AND NOT (p.lo < source.lo AND p.hi = source.lo)
 ORDER BY p.lo LIMIT ${MOST_RANGES}`;
@@ -170,6 +184,6 @@ function judge({ policy, startOffset }: RefreshedAggregate, ranges: readonly Ran
     severity: 'warning',
     expected: `no outdated bucket before the refresh window (start_offset = ${startOffset})`,
     actual: `${counted(ranges.length, 'range')} with rows that no refresh will pick up, between ${isoTime(first)} and ${isoTime(last)}`,
-    remedy: `\`fieldwatch policies repair --only ${CHECK}\`; rows that it leaves came after their chunks were dropped, and refreshing those would delete history`,
+    remedy: `\`fieldwatch policies repair --only ${CHECK}\`; what it leaves came after its chunks were dropped, so that refreshing it would delete history, or is made of rows that the audit finds wrong`,
   };
 }
