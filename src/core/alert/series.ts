@@ -57,6 +57,7 @@ export class Series extends SeriesMemory {
 
   /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */
   tick(dueMs: Millis, nowMs: Millis, connectedMs: Millis | undefined, out: Outlet): void {
+    this.releaseQuiet(Math.min(nowMs, silenceDueMs(this, connectedMs)));
     this.release(dueMs, out);
     const silentMs = silenceDueMs(this, connectedMs);
     // Once no data fires, the other alerts are held.
@@ -104,11 +105,32 @@ export class Series extends SeriesMemory {
         this.apply(cell, input, nowMs, out, untilMs);
   }
 
-  private release(nowMs: Millis, out: Outlet): void {
-    if (this.held.length === 0) return;
+  /**
+   * Quiet numbers at the head of what waits, due at any time until now: they change nothing that other series could see, so
+   * one look is enough for all of them, instead of one for each moment of arrival.
+   */
+  private releaseQuiet(nowMs: Millis): void {
+    if (this.active > 0) return;
+    const { held } = this;
+    const count = this.releasable(nowMs);
+    let quiet = 0;
+    while (quiet < count && this.isQuiet(held.valueAt(quiet))) quiet++;
+    if (quiet === 0) return;
+    this.lastUs = held.timeAt(quiet - 1);
+    this.lastValue = held.valueAt(quiet - 1);
+    this.ownHeld().drop(quiet);
+  }
+
+  /** How many of the numbers that wait may be evaluated, from the earliest. */
+  private releasable(nowMs: Millis): number {
+    if (this.held.length === 0) return 0;
     // What was evaluated is older than what waits, or waits no more.
     const newestUs = Math.max(this.lastUs, this.held.lastUs ?? NEVER);
-    const count = releasable(this.held, newestUs, nowMs, this.rule.allowedLatenessUs);
+    return releasable(this.held, newestUs, nowMs, this.rule.allowedLatenessUs);
+  }
+
+  private release(nowMs: Millis, out: Outlet): void {
+    const count = this.releasable(nowMs);
     if (count === 0) return;
     // None of them is waited for any more once the first is evaluated; what is dropped can be read still.
     const due = this.held.fork();
@@ -118,11 +140,15 @@ export class Series extends SeriesMemory {
 
   /** Steps (f) and (g). */
   private evaluate(timeUs: Micros, value: number, nowMs: Millis, out: Outlet): void {
-    const { rule } = this;
-    const quiet = this.active === 0 && rule.simple && value <= rule.quietMax && value >= rule.quietMin;
-    if (!quiet) this.judgeAll(timeUs, value, nowMs, out);
+    if (this.active > 0 || !this.isQuiet(value)) this.judgeAll(timeUs, value, nowMs, out);
     this.lastUs = timeUs;
     this.lastValue = value;
+  }
+
+  /** While no cell is active, such a value changes none. */
+  private isQuiet(value: number): boolean {
+    const { simple, quietMin, quietMax } = this.rule;
+    return simple && value <= quietMax && value >= quietMin;
   }
 
   private judgeAll(timeUs: Micros, value: number, nowMs: Millis, out: Outlet): void {

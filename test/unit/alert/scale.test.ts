@@ -222,3 +222,43 @@ describe('ten times the sensors', () => {
     expect(calls).toEqual([5000, 5000, 2000, 5000, 5000, 2000]);
   });
 });
+
+describe('numbers that wait for earlier ones', () => {
+  const LATE = rulesOf({ allowed_lateness: '2s', metrics: { temperature: { max: 30 } } });
+  const COUNT = 500;
+
+  function waiting(valueOf: (n: number) => number): Engine {
+    const engine = new Engine(LATE);
+    engine.begin();
+    for (let n = 0; n < COUNT; n++)
+      engine.reading({
+        sensor: sensorOf('s1'),
+        ...{ timeUs: T0_US + n * 1000, receivedAtMs: T0_MS + n },
+        metrics: new Map([['temperature', valueOf(n)]]),
+      });
+    engine.adopt();
+    return engine;
+  }
+
+  test('one look evaluates all that are quiet, whenever each of them arrived', () => {
+    const engine = waiting(() => 20);
+    engine.tick(T0_MS + 10_000, 1);
+    expect(engine.work.touched.map(({ last, held }) => [last?.timeUs, held.length])).toEqual([
+      [T0_US + (COUNT - 1) * 1000, 0],
+    ]);
+    engine.adopt();
+    expect(engine.nextDueMs).toBe(Infinity);
+  });
+
+  test('those from the first on that is not have their turn by the clock, among all series', () => {
+    const engine = waiting((n) => (n === 100 ? 50 : 20));
+    engine.tick(T0_MS + 10_000, 1);
+    const [series] = engine.work.touched;
+    expect([series?.last?.timeUs, engine.work.effects.length]).toEqual([T0_US + 99 * 1000, 0]);
+    engine.adopt();
+    expect(engine.nextDueMs).toBe(T0_MS + 100 + 2000);
+    engine.tick(T0_MS + 10_000);
+    expect(engine.work.effects.map(({ effect }) => effect.transition)).toEqual(['firing', 'resolved']);
+    expect(engine.work.touched[0]?.held.length).toBe(0);
+  });
+});
