@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { spanCondition } from '../../src/adapters/timescale/merge.ts';
-import { isoMicros, storableJson, storableText } from '../../src/adapters/timescale/values.ts';
+import { binaryArray, isoMicros, storableJson, storableText } from '../../src/adapters/timescale/values.ts';
 
 describe('values on their way to the database', () => {
   test.each([
@@ -48,5 +48,20 @@ describe('the span of a merge', () => {
     const scattered = Array.from({ length: 200 }, (_, n) => day(n * 3));
     expect(spanCondition(scattered).split(' OR ').length).toBe(32);
     expect(spanCondition(scattered)).toContain("'1971-08-21T00:00:00.000000Z'");
+  });
+});
+
+describe('arrays in binary form', () => {
+  test('are what array_recv reads', () => {
+    expect(binaryArray(Int32Array.of(-1, 7)).toString('hex')).toBe(
+      ['00000001', '00000000', '00000017', '00000002', '00000001', '00000004ffffffff', '0000000400000007'].join(''), // prettier-ignore
+    );
+    expect(binaryArray(Float64Array.of(-Infinity)).toString('hex')).toBe(
+      ['00000001', '00000000', '000002bd', '00000001', '00000001', '00000008fff0000000000000'].join(''),
+    );
+  });
+
+  test('one without elements has no dimension', () => {
+    expect(binaryArray(new Float64Array(0)).toString('hex')).toBe('0000000000000000000002bd');
   });
 });

@@ -59,3 +59,32 @@ export function columns<Row, const Picks extends readonly ((row: Row) => unknown
 ): unknown[][] {
   return picks.map((pick) => rows.map(pick));
 }
+
+const INT4 = 23;
+const FLOAT8 = 701;
+
+/**
+ * An `int[]` or `float8[]` as a parameter in PostgreSQL's own binary form (array_recv): dimensions, whether it has NULLs, type,
+ * length, first index, and each element after its length. As text the same numbers cost driver and server several times as much.
+ */
+export function binaryArray(numbers: Int32Array | Uint32Array | Uint16Array | Float64Array): Buffer {
+  const isWide = numbers instanceof Float64Array;
+  const size = isWide ? 8 : 4;
+  const { length } = numbers;
+  const bytes = Buffer.allocUnsafe(length === 0 ? 12 : 20 + length * (4 + size));
+  let at = bytes.writeInt32BE(length === 0 ? 0 : 1, 0);
+  at = bytes.writeInt32BE(0, at);
+  at = bytes.writeInt32BE(isWide ? FLOAT8 : INT4, at);
+  if (length === 0) return bytes;
+  at = bytes.writeInt32BE(length, at);
+  at = bytes.writeInt32BE(1, at);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let index = 0; index < length; index++) {
+    const number = numbers[index] ?? 0;
+    view.setInt32(at, size);
+    if (isWide) view.setFloat64(at + 4, number);
+    else view.setInt32(at + 4, number);
+    at += 4 + size;
+  }
+  return bytes;
+}

@@ -8,7 +8,7 @@ import {
 } from '../../core/alert/waiting.ts';
 import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
-import { storableText } from './values.ts';
+import { binaryArray, storableText } from './values.ts';
 
 /** The log of what waits for earlier readings, `alert_watermarks`: columns as arrays. */
 
@@ -17,9 +17,9 @@ export async function writeWaiting(work: Work, row: WaitingRow): Promise<void> {
   const { group, writer, replaces, shards, columns } = row;
   const { last, fromUs, untilUs, unstored } = columns;
   const values = [
-    ...[group, writer, maskOf(new Set(Array.from(last.sensorIds, shardOf))), last.metrics.map(storableText)],
-    ...[last.sensorIds, last.metricAt, last.timesUs, last.values, fromUs, untilUs].map(arrayText),
-    ...[unstored.seriesAt, unstored.timesUs, unstored.values].map(arrayText),
+    ...[group, writer, maskOf(shardsOf(last.sensorIds)), last.metrics.map(storableText)],
+    ...[last.sensorIds, last.metricAt, last.timesUs, last.values, fromUs, untilUs].map(binaryArray),
+    ...[unstored.seriesAt, unstored.timesUs, unstored.values].map(binaryArray),
   ];
   const { rows, rowCount } = await work.query<{ id: string }>(
     `INSERT INTO alert_watermarks (group_name, writer, shards, metrics, sensor_ids, metric_at, last_us, last_values, from_us,
@@ -52,15 +52,18 @@ const maskOf = (shards: Iterable<number>): string => {
   return BigInt.asIntN(64, mask).toString();
 };
 
+function shardsOf(sensorIds: Int32Array): Set<number> {
+  const shards = new Set<number>();
+  for (const sensorId of sensorIds) shards.add(shardOf(sensorId));
+  return shards;
+}
+
 /** The entries of some shards: of the others a later row says more, or they are another member's. */
 function ofShards(columns: WaitingColumns, mask: bigint): WaitingColumns {
   if (mask.toString() === ALL_SHARDS) return columns;
   const counts = (sensorId: number) => ((mask >> BigInt(shardOf(sensorId))) & 1n) === 1n;
   return waitingColumns(eachWaiting(columns).filter(({ sensorId }) => counts(sensorId)));
 }
-
-/** As text and not as JavaScript arrays: that costs the driver, and this process, a tenth. */
-const arrayText = (numbers: { join(separator: string): string }): string => `{${numbers.join(',')}}`;
 
 const ARRAYS = ['sensor_ids', 'metric_at', 'last_us', 'last_values', 'from_us', 'until_us', 'unstored_at', 'unstored_us', 'unstored_values'] as const; // prettier-ignore
 

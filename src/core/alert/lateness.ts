@@ -84,6 +84,11 @@ export class HeldNumbers {
     return this.length === 0 ? undefined : this.timeAt(this.length - 1);
   }
 
+  /** From the earliest to the latest. */
+  spans(timeUs: Micros): boolean {
+    return this.length > 0 && timeUs >= this.timeAt(0) && timeUs <= this.timeAt(this.length - 1);
+  }
+
   /** Counted from the earliest. */
   timeAt(index: number): Micros {
     return this.cell(this.start + index, 0);

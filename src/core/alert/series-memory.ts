@@ -7,12 +7,10 @@ import type { Window } from './kind/anomaly.ts';
 import { NONE_HELD, type HeldNumbers } from './lateness.ts';
 import { OK, plain } from './state.ts';
 import type { EpisodeState, LastEvent } from './state.ts';
-import type { WaitingSeries } from './waiting.ts';
+import type { UnstoredNumber, WaitingEntries } from './waiting.ts';
 
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 export const NEVER = -Infinity;
-
-const NO_NUMBERS: readonly never[] = [];
 
 /**
  * What is remembered of one metric of one sensor. Everything has two copies: the settled one, and the one that the
@@ -128,11 +126,11 @@ export class SeriesMemory {
     return this.held;
   }
 
-  /** What waits, in the generation that it was entered in last, and up to where it was evaluated. */
-  get waiting(): WaitingSeries {
+  /** Up to where it was evaluated, and what waits, in the generation that it was entered in last. */
+  addWaiting(entries: WaitingEntries, unstored: readonly UnstoredNumber[]): void {
     const { sensorId, metric, lastUs, lastValue, held } = this;
     const { firstUs: fromUs = Infinity, lastUs: untilUs = NEVER } = held;
-    return { sensorId, metric, lastUs, lastValue, fromUs, untilUs, unstored: NO_NUMBERS };
+    entries.add({ sensorId, metric, lastUs, lastValue, fromUs, untilUs }, unstored);
   }
 
   /** Takes over what is known from the database; an event never replaces a newer one. */

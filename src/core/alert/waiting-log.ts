@@ -1,12 +1,6 @@
 import type { Engine, EngineWork } from './engine.ts';
 import type { Series } from './series.ts';
-import {
-  isWaitingOf,
-  waitingColumns,
-  type UnstoredNumber,
-  type WaitingRow,
-  type WaitingSeries,
-} from './waiting.ts';
+import { WaitingEntries, type UnstoredNumber, type WaitingColumns, type WaitingRow } from './waiting.ts';
 
 /** As much is appended before one row takes the place of all: beyond what that row holds itself. */
 const MERGE_ENTRIES = 10_000;
@@ -77,12 +71,11 @@ export class WaitingLog {
       return this.all(engine, added, shards);
     const moved = touched.filter((series) => series.heldChanged);
     if (moved.length === 0) return nothing;
-    const all = entriesOf(moved, added);
     return {
-      row: { group: this.group, writer: this.writer, columns: waitingColumns(all) },
+      row: { group: this.group, writer: this.writer, columns: columnsOf(moved, added) },
       adopt: () => {
         this.rows++;
-        this.entries += all.length;
+        this.entries += moved.length;
         if (added.length > 0) this.unstored = [...this.unstored, ...added];
       },
     };
@@ -93,16 +86,15 @@ export class WaitingLog {
     added: readonly Unstored[],
     shards: readonly number[] | undefined,
   ): ReturnType<WaitingLog['next']> {
-    const all = entriesOf(engine.waiting(), [...this.unstored, ...added]);
+    const waiting = engine.waiting();
+    const columns = columnsOf(waiting, [...this.unstored, ...added]);
     const { group, writer, upTo: replaces } = this;
     return {
-      row: { group, writer, replaces, shards, columns: waitingColumns(all) },
+      row: { group, writer, replaces, shards, columns },
       adopt: () => {
         this.due = false;
-        [this.rows, this.entries, this.whole] = [0, 0, all.length];
-        this.unstored = all.flatMap(({ sensorId, metric, unstored }) =>
-          unstored.map(({ timeUs, value }) => ({ sensorId, metric, timeUs, value })),
-        );
+        [this.rows, this.entries, this.whole] = [0, 0, waiting.length];
+        this.unstored = unstoredIn(waiting, columns);
       },
     };
   }
@@ -115,19 +107,33 @@ const stillWaiting = (unstored: EngineWork['unstored']): Unstored[] =>
       : [],
   );
 
-function entriesOf(series: readonly Series[], unstored: readonly Unstored[]): WaitingSeries[] {
-  const entries = series.map((each) => each.waiting);
-  if (unstored.length === 0) return entries;
+function columnsOf(series: readonly Series[], unstored: readonly Unstored[]): WaitingColumns {
+  const entries = new WaitingEntries(series.length);
   const numbers = new Map<string, Unstored[]>();
   for (const number of unstored) {
     const found = numbers.get(nameOf(number));
     if (found === undefined) numbers.set(nameOf(number), [number]);
     else found.push(number);
   }
-  return entries.map((entry) => {
-    const found = numbers.get(nameOf(entry))?.filter(isWaitingOf(entry)) ?? [];
-    return found.length === 0 ? entry : { ...entry, unstored: found };
+  for (const each of series) {
+    const found = numbers.size === 0 ? undefined : numbers.get(nameOf(each));
+    each.addWaiting(entries, found?.filter(({ timeUs }) => each.held.spans(timeUs)) ?? NO_NUMBERS);
+  }
+  return entries.columns;
+}
+
+const NO_NUMBERS: readonly never[] = [];
+
+function unstoredIn(series: readonly Series[], { unstored }: WaitingColumns): Unstored[] {
+  const numbers: Unstored[] = [];
+  unstored.seriesAt.forEach((at, index) => {
+    const each = series[at];
+    if (each === undefined) return;
+    const { sensorId, metric } = each;
+    const [timeUs = 0, value = NaN] = [unstored.timesUs[index], unstored.values[index]];
+    numbers.push({ sensorId, metric, timeUs, value });
   });
+  return numbers;
 }
 
 const nameOf = ({ sensorId, metric }: { readonly sensorId: number; readonly metric: string }): string =>
