@@ -10,6 +10,7 @@ import { openBenchDatabase, type BenchDatabase } from './database.ts';
 import { benchDecoding } from './decoding.ts';
 import { benchEncoding } from './encoding.ts';
 import type { FlowDeps, ThroughputPart } from './flow.ts';
+import { benchGroupBacklog } from './group-backlog.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
 import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from './machine.ts';
@@ -92,7 +93,7 @@ class Run {
     if (this.#wants('h')) await this.#verifying();
     if (this.#wants('j')) await this.#refusing();
     if (this.#wants('k')) await this.#waiting();
-    if (this.#wants('scale')) await this.#scaling();
+    if (this.#wants('scale', 'backlog')) await this.#scaling();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -157,8 +158,11 @@ class Run {
   }
 
   async #scaling(): Promise<void> {
-    const broker = await this.#openBroker(['scale']);
-    if (broker !== undefined) this.#figures.push(...(await benchScaling(await this.#flowDeps(broker))));
+    const broker = await this.#openBroker(['scale', 'backlog']);
+    if (broker === undefined) return;
+    const deps = await this.#flowDeps(broker);
+    if (this.#wants('backlog')) this.#figures.push(...(await benchGroupBacklog(deps)));
+    if (this.#wants('scale')) this.#figures.push(...(await benchScaling(deps)));
   }
 
   async #messages(): Promise<void> {

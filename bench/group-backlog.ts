@@ -18,6 +18,8 @@ const PER = 100_000;
 const START_MS = 60_000;
 const RUN_MS = 120_000;
 const POLL_MS = 20;
+const SETTLED_MS = 1000;
+const PROFILED_MS = 8000;
 /** What waits for earlier readings is evaluated after two seconds, and looked at two seconds later. */
 const EVALUATED_AFTER_MS = 5000;
 
@@ -30,12 +32,10 @@ interface Side {
 }
 
 const PLAIN: Side = { name: 'one daemon', members: 1, group: false, lateness: '0s' };
-const SIDES: readonly Side[] = [
-  PLAIN,
-  { name: 'one daemon, allowed_lateness 2s', members: 1, group: false, lateness: '2s' },
-  { name: 'group of 1', members: 1, group: true },
-  { name: 'group of 2', members: 2, group: true },
-];
+const LATE: Side = { name: 'one daemon, lateness 2s', members: 1, group: false, lateness: '2s' };
+const GROUP_OF_1: Side = { name: 'group of 1', members: 1, group: true };
+const GROUP_OF_2: Side = { name: 'group of 2', members: 2, group: true };
+const SIDES = [PLAIN, LATE, GROUP_OF_1, GROUP_OF_2];
 
 export interface BacklogRun {
   readonly name: string;
@@ -48,86 +48,91 @@ export interface BacklogRun {
 
 type Member = Child<MemberJob, MemberReport>;
 
-/** (backlog) A backlog of 100,000 messages, drained by one daemon, with lateness, and by share groups of one and two. */
+/** (backlog) 100,000 messages that the broker holds, drained by one daemon, with lateness, and by share groups of one and two. */
 export async function benchGroupBacklog(deps: FlowDeps): Promise<readonly Figure[]> {
   const runs: BacklogRun[] = [];
   for (const side of SIDES) {
-    deps.progress(`(backlog) a backlog, ${side.name}`);
+    deps.progress(`(backlog) ${side.name}`);
     runs.push(await once(deps, side));
   }
   return backlogFigures(runs);
 }
 
 async function once(deps: FlowDeps, side: Side): Promise<BacklogRun> {
-  const { options, broker, databaseUrl, stateDir, timeline, releasers } = deps;
+  const { options, broker, databaseUrl, stateDir, releasers } = deps;
   const run = randomBytes(4).toString('hex');
   const shareGroup = side.group ? `backlog-${run}` : undefined;
   const ids = Array.from({ length: side.members }, (_, n) => `fieldwatch-backlog-${run}-${n}`);
-  const daemons = ids.map((): Member => new Child('scale-member', releasers));
-  const all = (job: MemberJob) => Promise.all(daemons.map((daemon) => daemon.ask(job, START_MS)));
+  const members = ids.map((): Member => new Child('scale-member', releasers));
   const database = new pg.Client({ connectionString: databaseUrl });
   await database.connect();
-  const postmaster = await postmasterOf(databaseUrl);
-  const stored = async () => (await all({})).reduce((sum, report) => sum + report.stored, 0);
-  const drain = async (count: number, profileFile?: string) => {
-    await all({ reads: false });
-    const startMs = timeline.take(count);
-    await queueMessages(broker, count, startMs, seeded(options.seed), INTERVAL_MS, SENSORS);
-    await pause(1000);
-    const goal = (await stored()) + count;
-    const before = { members: await all({}), database: cpuSecondsOf(postmaster) };
-    const beganMs = Date.now();
-    await Promise.all(
-      daemons.map((daemon, n) =>
-        daemon.ask(
-          { reads: true, profileFile: profileFile === undefined ? undefined : `${profileFile}-${n}.cpuprofile` },
-          START_MS,
-        ),
-      ),
-    );
-    if (profileFile === undefined) await until(async () => (await stored()) >= goal);
-    else await pause(8000);
-    await until(async () => (await handedOver(database)) === 0);
-    await pause(EVALUATED_AFTER_MS);
-    const after = { members: await all({}), database: cpuSecondsOf(postmaster) };
-    const sum = (of: 'cpuSeconds' | 'batches') =>
-      after.members.reduce((total, report, n) => total + report[of] - (before.members[n]?.[of] ?? 0), 0);
-    const seconds = (Math.max(...after.members.map(({ storedAtMs }) => storedAtMs)) - beganMs) / 1000;
-    return {
-      name: side.name,
-      perSecond: count / seconds,
-      membersCpu: (sum('cpuSeconds') * PER) / count,
-      databaseCpu: ((after.database - before.database) * PER) / count,
-      peakMegabytes: Math.max(...after.members.map(({ peakMegabytes }) => peakMegabytes)),
-      batches: sum('batches'),
-    };
-  };
   try {
-    await Promise.all(
-      daemons.map((daemon, n) => {
-        const clientId = ids[n] as string;
-        const place = { databaseUrl, broker, clientId, stateDir: join(stateDir, clientId) };
-        return daemon.ask(
-          { config: daemonConfigText({ ...place, shareGroup, allowedLateness: side.lateness }) },
-          START_MS,
-        );
-      }),
-    );
+    await askAll(members, (n) => {
+      const clientId = ids[n] as string;
+      const place = { databaseUrl, broker, clientId, stateDir: join(stateDir, clientId) };
+      return { config: daemonConfigText({ ...place, shareGroup, allowedLateness: side.lateness }) };
+    });
     if (shareGroup !== undefined)
       await until(async () => (await owners(database, shareGroup)) === side.members);
-    await drain(WARM_UP);
-    await drain(WARM_UP);
-    const { profileDir } = options;
-    return await drain(
-      options.quick ? WARM_UP : PER,
-      profileDir === undefined ? undefined : join(resolve(profileDir), side.name.replaceAll(/\W+/g, '-')),
-    );
+    const place = { members, database, postmaster: await postmasterOf(databaseUrl) };
+    for (let warmUp = 0; warmUp < 2; warmUp++) await drain(deps, place, WARM_UP);
+    const drained = await drain(deps, place, options.quick ? WARM_UP : PER, profileOf(options, side));
+    return { name: side.name, ...drained };
   } finally {
-    await Promise.all(daemons.map((child) => child.end()));
+    await Promise.all(members.map((child) => child.end()));
     for (const id of ids) await removeSession(broker, id);
     await database.end();
   }
 }
+
+interface Place {
+  readonly members: readonly Member[];
+  readonly database: pg.Client;
+  readonly postmaster: number | undefined;
+}
+
+const askAll = (members: readonly Member[], jobOf: (n: number) => MemberJob) =>
+  Promise.all(members.map((member, n) => member.ask(jobOf(n), START_MS)));
+
+/** The members do not read while the broker takes the messages; measured is from then on until all is stored and evaluated. */
+async function drain(
+  { broker, options, timeline }: FlowDeps,
+  { members, database, postmaster }: Place,
+  count: number,
+  profile?: string,
+): Promise<Omit<BacklogRun, 'name'>> {
+  await askAll(members, () => ({ reads: false }));
+  await queueMessages(broker, count, timeline.take(count), seeded(options.seed), INTERVAL_MS, SENSORS);
+  await pause(SETTLED_MS);
+  const reports = () => askAll(members, () => ({}));
+  const [before, databaseBefore, startMs] = [await reports(), cpuSecondsOf(postmaster), Date.now()];
+  await askAll(members, (n) => ({
+    reads: true,
+    profileFile: profile === undefined ? undefined : `${profile}-${n}.cpuprofile`,
+  }));
+  // Whoever is profiled is not asked: the answer would end the profile.
+  if (profile === undefined)
+    await until(async () => totalOf(await reports(), 'stored') >= totalOf(before, 'stored') + count);
+  else await pause(PROFILED_MS);
+  await until(async () => (await handedOver(database)) === 0);
+  await pause(EVALUATED_AFTER_MS);
+  const after = await reports();
+  const used = (of: 'cpuSeconds' | 'batches') => totalOf(after, of) - totalOf(before, of);
+  const storedAtMs = Math.max(...after.map((report) => report.storedAtMs));
+  return {
+    perSecond: (1000 * count) / (storedAtMs - startMs),
+    membersCpu: (used('cpuSeconds') * PER) / count,
+    databaseCpu: ((cpuSecondsOf(postmaster) - databaseBefore) * PER) / count,
+    peakMegabytes: Math.max(...after.map(({ peakMegabytes }) => peakMegabytes)),
+    batches: used('batches'),
+  };
+}
+
+const totalOf = (reports: readonly MemberReport[], of: 'stored' | 'cpuSeconds' | 'batches'): number =>
+  reports.reduce((sum, report) => sum + report[of], 0);
+
+const profileOf = ({ profileDir }: FlowDeps['options'], { name }: Side): string | undefined =>
+  profileDir === undefined ? undefined : join(resolve(profileDir), name.replaceAll(/\W+/g, '-'));
 
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + RUN_MS;
@@ -153,38 +158,37 @@ async function handedOver(database: pg.Client): Promise<number> {
   return rows[0]?.rows ?? 0;
 }
 
-/** The most CPU that a side may take, and the least rate, times those of one daemon without lateness or a group. */
-const BARS: Readonly<Record<string, { readonly cpu: number; readonly rate?: number; readonly of: string }>> = {
-  'one daemon, allowed_lateness 2s': { cpu: 1.25, rate: 0.85, of: PLAIN.name },
-  'group of 1': { cpu: 1.1, of: 'one daemon, allowed_lateness 2s' },
-  'group of 2': { cpu: 1.5, rate: 0.75, of: PLAIN.name },
+/** The most CPU that a side may take, and the least rate, times those of another side of the same run. */
+const BARS: Readonly<
+  Record<string, { readonly cpu: number; readonly rate?: number; readonly than: string }>
+> = {
+  [LATE.name]: { cpu: 1.25, rate: 0.85, than: PLAIN.name },
+  [GROUP_OF_1.name]: { cpu: 1.1, than: LATE.name },
+  [GROUP_OF_2.name]: { cpu: 1.5, rate: 0.75, than: PLAIN.name },
 };
 
 export function backlogFigures(runs: readonly BacklogRun[]): readonly Figure[] {
-  const named = (name: string) => runs.find((run) => run.name === name);
   return runs.flatMap((run): readonly Figure[] => {
-    const bar = BARS[run.name];
-    const base = named(bar?.of ?? '');
-    const figure = (measure: string, unit: string, of: (run: BacklogRun) => number, isCost: boolean, least?: number): Figure => ({
-      part: 'backlog',
-      measure: `backlog, ${run.name}: ${measure}`,
-      unit,
-      value: of(run),
-      runs: [of(run)],
-      ...(base === undefined
-        ? {}
-        : {
-            reference: { what: base.name, unit, value: of(base), runs: [of(base)] },
-            ratio: isCost ? of(base) / of(run) : of(run) / of(base),
-            ...(least === undefined ? {} : { target: least }),
-          }),
+    const { name, membersCpu, perSecond, databaseCpu, batches, peakMegabytes } = run;
+    const bar = BARS[name];
+    const base = runs.find((other) => other.name === bar?.than);
+    const figure = (measure: string, unit: string, value: number) =>
+      ({ part: 'backlog', measure: `${name}: ${measure}`, unit, value, runs: [value] }) as const;
+    const beside = (unit: string, value: number, ratio: number, target: number | undefined) => ({
+      reference: { what: base?.name ?? '', unit, value, runs: [value] },
+      ratio,
+      ...(target === undefined ? {} : { target: Number(target.toFixed(2)) }),
     });
     return [
       {
-        ...figure('CPU per 100,000 messages', 's', ({ membersCpu }) => membersCpu, true, bar === undefined ? undefined : 1 / bar.cpu),
-        note: `${run.name}: database ${run.databaseCpu.toFixed(2)} s per 100,000; ${run.batches} batches; largest member ${Math.round(run.peakMegabytes)} MB`,
+        ...figure('CPU of the members per 100,000', 's', membersCpu),
+        ...(base && beside('s', base.membersCpu, base.membersCpu / membersCpu, bar && 1 / bar.cpu)),
+        note: `${name}: database ${databaseCpu.toFixed(2)} s per 100,000; ${batches} batches; largest member ${Math.round(peakMegabytes)} MB`,
       },
-      figure('rate', 'messages/s', ({ perSecond }) => perSecond, false, bar?.rate),
+      {
+        ...figure('rate', 'messages/s', perSecond),
+        ...(base && beside('messages/s', base.perSecond, perSecond / base.perSecond, bar?.rate)),
+      },
     ];
   });
 }

@@ -54,11 +54,18 @@ export type LatencyReport =
 
 /** With a configuration the daemon is started; each job is answered with the totals. */
 export interface MemberJob {
-  readonly config: string | undefined;
+  readonly config?: string | undefined;
+  /** Whether it reads from the broker from now on: what is published meanwhile is a backlog. */
+  readonly reads?: boolean;
+  /** From now on a CPU profile is taken; the job after it writes the file. */
+  readonly profileFile?: string | undefined;
 }
 
 export interface MemberReport {
   readonly stored: number;
+  /** Of the last commit, by the clock that all processes of the machine have. */
+  readonly storedAtMs: number;
+  readonly batches: number;
   readonly cpuSeconds: number;
   readonly peakMegabytes: number;
 }

@@ -14,6 +14,8 @@ export interface Probe {
   /** After the PUBACKs of so many messages have been written. */
   acknowledged?(messages: number): void;
   subscribed?(): void;
+  /** Before it is started. */
+  source?(source: Pick<MessageSource, 'pause' | 'resume'>): void;
   disconnected?(): void;
   /** Every line for the alert log. */
   alerted?(line: string): void;
@@ -60,6 +62,7 @@ function probedStore(store: ReadingStore, probe: Probe): ReadingStore {
 }
 
 function probedSource(source: MessageSource, probe: Probe): MessageSource {
+  probe.source?.(source);
   return {
     start: (handlers) =>
       source.start({

@@ -1,9 +1,24 @@
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['a', 'b', 'c', 'c2', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'scale'] as const;
+export const PARTS = [
+  'a',
+  'b',
+  'c',
+  'c2',
+  'd',
+  'e',
+  'f',
+  'g',
+  'h',
+  'i',
+  'j',
+  'k',
+  'scale',
+  'backlog',
+] as const;
 export type Part = (typeof PARTS)[number];
-/** Eight daemons want a server of their own: only when asked for. */
-const ON_REQUEST: readonly Part[] = ['scale'];
+/** Several daemons want a server of their own: only when asked for. */
+const ON_REQUEST: readonly Part[] = ['scale', 'backlog'];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
 export interface Sizes {
@@ -92,9 +107,12 @@ Measures fieldwatch on this machine, each figure against a reference of the same
                       target 0.85; CPU, target 1.25 at most; memory, target 60 MB more at most
   (scale) members     CPU of members, database and broker per 100,000 messages: one daemon, then share groups of 1, 2, 4 and 8
                       at one total rate; targets 1.1 times one daemon for a group of one, 1.5 for two. Only with --only scale
+  (backlog) members   100,000 messages that the broker holds, of 900 sensors: one daemon, the same with allowed_lateness 2s
+                      (targets 1.25 times the CPU, 0.85 of the rate), a share group of 1 (1.1 times the CPU of that), and of
+                      2 (1.5 times the CPU of one daemon, 0.75 of its rate). Only with --only backlog
 
 Options:
-  --only LIST         parts to run, such as a,b (default: all but scale)
+  --only LIST         parts to run, such as a,b (default: all but scale and backlog)
   --quick             small counts: seconds instead of minutes, and rougher figures
   --runs N            repetitions of each side of (c) and (c2)
   --messages N        messages of each run of (c) and (c2)
@@ -103,7 +121,7 @@ Options:
   --mqtt-url URL      a broker instead of a mosquitto of its own (mqtt://[user:password@]host:port); its queue per
                       client must hold the messages of one run
   --seed N            of the values in the payloads (default: 1)
-  --cpu-prof DIR      the daemon of (c) and (c2) leaves a .cpuprofile per run in DIR
+  --cpu-prof DIR      the daemons of (c), (c2) and (backlog) leave a .cpuprofile per run in DIR
   --json              one JSON document on standard output instead of the table
   --check             exit 1 when a target is missed or a part was skipped
   --help              this text

@@ -97,8 +97,7 @@ async function once(deps: FlowDeps, members: number, messages: number): Promise<
   }
 }
 
-const totals = (daemons: readonly Member[]) =>
-  Promise.all(daemons.map((daemon) => daemon.ask({ config: undefined }, START_MS)));
+const totals = (daemons: readonly Member[]) => Promise.all(daemons.map((daemon) => daemon.ask({}, START_MS)));
 
 const totalOf = (reports: readonly MemberReport[]) => ({
   stored: reports.reduce((sum, { stored }) => sum + stored, 0),

@@ -33,10 +33,11 @@ export async function queueMessages(
   startMs: number,
   random: () => number,
   intervalMs?: number,
+  sensors?: number,
 ): Promise<void> {
-  const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot));
+  const publisher = await Publisher.connect(broker, topicsOf(broker.topicRoot, sensors));
   try {
-    for (const chunk of chunked(messagesOf(count, startMs, random, intervalMs), CHUNK)) {
+    for (const chunk of chunked(messagesOf(count, startMs, random, intervalMs, sensors), CHUNK)) {
       publisher.send(chunk);
       await publisher.untilUnacknowledged(MAX_UNACKNOWLEDGED);
     }

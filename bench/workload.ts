@@ -23,8 +23,8 @@ export class Timeline {
 }
 
 /** Time of the n-th reading of a stretch: the sensors take turns. */
-const timeOf = (n: number, startMs: number, intervalMs = INTERVAL_MS) =>
-  startMs + Math.floor(n / SENSORS) * intervalMs;
+const timeOf = (n: number, startMs: number, intervalMs = INTERVAL_MS, sensors = SENSORS) =>
+  startMs + Math.floor(n / sensors) * intervalMs;
 
 /** Numbers in [0, 1) that a seed repeats (mulberry32). */
 export function seeded(seed: number): () => number {
@@ -54,8 +54,8 @@ export function readingsOf(rows: number, startMs: number, random: () => number):
 }
 
 /** `sensors/<location>/<device>/readings` for every sensor; `root` keeps them apart from others on a shared broker. */
-export function topicsOf(root: string): readonly string[] {
-  return Array.from({ length: SENSORS }, (_, n) => {
+export function topicsOf(root: string, sensors = SENSORS): readonly string[] {
+  return Array.from({ length: sensors }, (_, n) => {
     const location = LOCATIONS[n % LOCATIONS.length];
     return `${root}sensors/${location}/${location}-${String(n).padStart(3, '0')}/readings`;
   });
@@ -76,9 +76,10 @@ export function* messagesOf(
   startMs: number,
   random: () => number,
   intervalMs?: number,
+  sensors = SENSORS,
 ): Generator<Message> {
   for (let n = 0; n < count; n++) {
-    yield { sensor: n % SENSORS, payload: payloadOf(timeOf(n, startMs, intervalMs), random) };
+    yield { sensor: n % sensors, payload: payloadOf(timeOf(n, startMs, intervalMs, sensors), random) };
   }
 }
 
