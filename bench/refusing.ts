@@ -21,18 +21,21 @@ const WORST = [
     measure: 'loop delay, 9,000 records refused by the server',
     letters: 1,
     values: 0,
+    alerts: 0,
     records: (at: number) => Array.from({ length: RECORDS }, (_, n) => ({ ts: at + n, temperature: 2000 })),
   },
   {
     measure: 'loop delay, 9,000 records refused unread',
     letters: 1,
     values: 0,
+    alerts: 0,
     records: () => Array.from({ length: RECORDS }, () => ({ ts: 'never', temperature: 20 })),
   },
   {
     measure: 'loop delay, 60,000 values in 250 records',
     letters: 0,
     values: 250 * 240,
+    alerts: 0,
     records: (at: number) => recordsOf(at, 250, 240, 1),
   },
   {
@@ -40,9 +43,23 @@ const WORST = [
     letters: 0,
     // Of each record as many as `limits.max_metrics`.
     values: 40 * 256,
+    alerts: 0,
     records: (at: number) => recordsOf(at, 40, 1000, [0]),
   },
+  {
+    measure: 'loop delay, 20,000 alerts of one message',
+    letters: 0,
+    values: 80 * 250,
+    alerts: 80 * 250,
+    // Of devices that no other message is about: each value raises an alert.
+    records: (at: number) =>
+      recordsOf(at, 80, 250, ALERTING).map((of, n) => ({ ...of, device: `d${at}-${n}` })),
+  },
 ] as const;
+
+/** Above what the rule for every metric allows; the others are below it. */
+const ALERTING = 9;
+const RULES = { metrics: { '*': { max: 5 } } };
 
 const recordsOf = (at: number, records: number, members: number, member: unknown) =>
   Array.from({ length: records }, (_, n) => ({
@@ -65,15 +82,16 @@ export async function benchRefusing(deps: FlowDeps): Promise<readonly Figure[]> 
   try {
     await daemon.ask({ kind: 'start', config: configOf(deps) }, START_MS);
     const figures: Figure[] = [];
-    for (const [index, { measure, letters, values, records }] of WORST.entries()) {
+    for (const [index, { measure, letters, values, alerts, records }] of WORST.entries()) {
       progress(`(j) ${measure}`);
       await daemon.ask({ kind: 'look', phase: index + 1 }, START_MS);
       const before = await settledOf(client);
       const expected = {
         letters: before.letters + EACH * letters,
         values: before.values + EACH * values,
+        alerts: before.alerts + EACH * alerts,
       };
-      const topic = `${broker.topicRoot}worst/bench-${index}`;
+      const topic = `${broker.topicRoot}${alerts > 0 ? 'alerts' : `bench-${index}/worst`}`;
       for (let n = 0; n < EACH; n++)
         await publisher.publishAsync(topic, JSON.stringify(records(Date.now() - n * 60_000)), { qos: 1 });
       await settled(client, expected);
@@ -91,8 +109,14 @@ export async function benchRefusing(deps: FlowDeps): Promise<readonly Figure[]> 
 
 function configOf({ broker, databaseUrl, stateDir }: FlowDeps & { readonly broker: BenchBroker }): string {
   const text = daemonConfigText({ broker, databaseUrl, stateDir, clientId: 'fieldwatch-bench-worst' });
-  const route = { topic: `${broker.topicRoot}worst/{device}`, codec: 'json', extras: true };
-  return JSON.stringify({ ...(JSON.parse(text) as object), routes: [route] });
+  const decoded = { codec: 'json', extras: true };
+  const routes = ['{device}/worst', 'alerts'].map((topic) => ({
+    topic: `${broker.topicRoot}${topic}`,
+    ...decoded,
+  }));
+  const { alerts_file: rules, ...rest } = JSON.parse(text) as { readonly alerts_file?: string };
+  if (rules === undefined) throw new Error('the rules of the bench are in a file of their own');
+  return JSON.stringify({ ...rest, alerts: RULES, routes });
 }
 
 const figureOf = (measure: string, value: number): Figure => ({
@@ -109,13 +133,15 @@ const figureOf = (measure: string, value: number): Figure => ({
 interface Settled {
   readonly letters: number;
   readonly values: number;
+  readonly alerts: number;
 }
 
 async function settledOf(client: pg.Client): Promise<Settled> {
   const { rows } = await client.query<Settled>(
-    `SELECT (SELECT count(*) FROM dead_letters)::int AS letters, (SELECT count(*) FROM sensor_metrics)::int AS values`,
+    `SELECT (SELECT count(*) FROM dead_letters)::int AS letters, (SELECT count(*) FROM sensor_metrics)::int AS values,
+            (SELECT count(*) FROM sensor_alerts)::int AS alerts`,
   );
-  return rows[0] ?? { letters: 0, values: 0 };
+  return rows[0] ?? { letters: 0, values: 0, alerts: 0 };
 }
 
 /** Asked of the server: the daemon is what is measured. */
@@ -123,7 +149,12 @@ async function settled(client: pg.Client, expected: Settled): Promise<void> {
   const deadline = performance.now() + STORED_MS;
   for (;;) {
     const found = await settledOf(client);
-    if (found.letters >= expected.letters && found.values >= expected.values) return;
+    if (
+      found.letters >= expected.letters &&
+      found.values >= expected.values &&
+      found.alerts >= expected.alerts
+    )
+      return;
     if (performance.now() > deadline)
       throw new Error(`(j) the worst messages were not done with: ${JSON.stringify({ found, expected })}`);
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));

@@ -81,7 +81,7 @@ export class OpenSpool {
   /** Alert rows that the last process left: they come before the alert state is read. Rejects as a commit does. */
   settleAlerts(signal: AbortSignal): Promise<void> {
     const wait = () => sleep(START_PAUSE_MS);
-    return settleAtStart(() => this.settling.alerts(signal), wait);
+    return settleAtStart(() => this.settling.alerts({ signal }), wait);
   }
 
   /** Takes the step or, where the database is away, leaves it to who drains from now on. Rejects as `orAway` does. */

@@ -88,11 +88,13 @@ export interface ReadingStore {
   /**
    * One transaction. Resolves once it is committed. A refused row is a result, not an exception; every other failure
    * rejects with a FieldwatchError whose `kind` says whether to try again (`transient`) or to stop writing. `signal` ends
-   * the wait for an answer: the commit then rejects as with a lost connection, its outcome unknown.
+   * the wait for an answer: the commit then rejects as with a lost connection, its outcome unknown. `answered` is called
+   * with each answer of the server: a large batch takes many.
    */
   commit(
     batch: StoreBatch,
     signal?: AbortSignal,
+    answered?: () => void,
   ): Promise<({ readonly kind: 'committed' } & StoreOutcome) | RowRefused>;
   close(): Promise<void>;
 }

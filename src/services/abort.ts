@@ -1,4 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
+import type { Millis } from '../core/reading.ts';
 import type { Clock } from '../ports.ts';
 
 /**
@@ -22,17 +23,36 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal 
   }
 }
 
-/** Runs it with a signal that is given after `ms`, or with `parent`. */
+export interface Deadline {
+  readonly ms: Millis;
+  /** After a step; the same, if it is left out. */
+  readonly stepMs?: Millis;
+}
+
+/**
+ * Runs it with a signal that is given `ms` after the start, or `stepMs` after the last call of `answered`; or with
+ * `parent`. What calls `answered` at each step may take as long as it needs: only a step that stalls ends it.
+ */
 export async function withDeadline<T>(
   clock: Clock,
-  ms: number,
-  run: (signal: AbortSignal) => Promise<T>,
+  { ms, stepMs = ms }: Deadline,
+  run: (signal: AbortSignal, answered: () => void) => Promise<T>,
   parent?: AbortSignal,
 ): Promise<T> {
   const deadline = new AbortController();
-  const timer = clock.after(ms, () => deadline.abort());
+  let dueMs: Millis | undefined;
+  const answered = () => {
+    dueMs = clock.monotonicMs() + stepMs;
+  };
+  const expire = () => {
+    const leftMs = dueMs === undefined ? 0 : dueMs - clock.monotonicMs();
+    if (leftMs > 0) timer = clock.after(leftMs, expire);
+    else deadline.abort();
+  };
+  let timer = clock.after(ms, expire);
   try {
-    return await run(parent === undefined ? deadline.signal : AbortSignal.any([deadline.signal, parent]));
+    const signal = parent === undefined ? deadline.signal : AbortSignal.any([deadline.signal, parent]);
+    return await run(signal, answered);
   } finally {
     timer.cancel();
   }

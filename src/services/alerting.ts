@@ -36,7 +36,7 @@ import { OperatorDesk } from './operator-desk.ts';
 import type { ShardTable } from './owned-shards.ts';
 import { PendingChanges } from './pending-changes.ts';
 import type { DeliveryRouter } from './notifying.ts';
-import { inTurns } from './slices.ts';
+import { inTurns, slicesOf } from './slices.ts';
 
 export type { EvaluatedReading } from './alert-loading.ts';
 
@@ -72,8 +72,9 @@ const TICK_EVERY_MS = 1000;
 const TICK_LAG_MS = 2000;
 /** Deadlines, or alerts under other rules, in one transaction: after an outage or a reload they are those of all sensors. */
 const TICK_SLICE = 2000;
-/** Readings, and alerts of theirs, in one turn of the event loop: one message may raise tens of thousands of alerts. */
+/** Values, and alerts of theirs, in one turn of the event loop: one message may raise tens of thousands of alerts. */
 const EVALUATED_PER_TURN = 1000;
+const valuesOf = ({ metrics }: EvaluatedReading): number => metrics.size;
 
 export function createAlerting(deps: AlertingDeps): Alerting {
   return new Alerting(deps);
@@ -325,14 +326,18 @@ export class Alerting {
     this.dropForgotten();
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
     const isCurrent = this.begin(engine, changes);
-    await inTurns(readings, EVALUATED_PER_TURN, (slice) => {
+    await inTurns(slicesOf(readings, EVALUATED_PER_TURN, valuesOf), (slice) => {
       isCurrent();
       for (const reading of slice) engine.reading(reading, stored);
     });
     const parts: AlertBatch[] = [];
     const { effects, touched } = engine.work;
-    await inTurns(touched, EVALUATED_PER_TURN, (slice) => parts.push(batchOf([], slice, alertId)));
-    await inTurns(effects, EVALUATED_PER_TURN, (slice) => parts.push(batchOf(slice, [], alertId)));
+    await inTurns(slicesOf(touched, EVALUATED_PER_TURN), (slice) => {
+      parts.push(batchOf([], slice, alertId));
+    });
+    await inTurns(slicesOf(effects, EVALUATED_PER_TURN), (slice) => {
+      parts.push(batchOf(slice, [], alertId));
+    });
     isCurrent();
     const evaluation = this.evaluated(engine, changes, joinedParts(parts));
     return {

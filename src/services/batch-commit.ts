@@ -55,9 +55,12 @@ export interface CommitOptions {
   readonly most?: number | undefined;
   /** Rejects with SENSOR_LIMIT where readings of new sensors would be refused that may register a minute later. */
   readonly patient?: boolean | undefined;
-  /** Called at each step: the database has the batch in hand. */
+  /** Called at each step, and with each answer: the database has the batch in hand. */
   readonly onStep?: (() => void) | undefined;
 }
+
+/** Of one transaction: each of them may raise an alert, and what becomes of one alert is a thousand bytes for a while. */
+const MOST_VALUES = 20_000;
 
 const SENSOR_LIMIT = {
   code: 'SENSOR_LIMIT',
@@ -149,7 +152,7 @@ export class BatchCommit {
   private async commit(batch: IntakeBatch, write: StoreBatch, options: CommitOptions): Promise<Result> {
     options.onStep?.();
     try {
-      return await this.deps.store.commit(write, options.signal);
+      return await this.deps.store.commit(write, options.signal, options.onStep);
     } catch (error) {
       // Rolled back before anything was written.
       if (codeOf(error) === SENSORS_CHANGED) return { kind: 'sensors_changed' };
@@ -251,4 +254,9 @@ export async function learnSensors(registry: SensorRegistry, alerting: AlertEval
   await alerting.sensorsChanged?.(registry);
 }
 
-const atMost = <T>(rows: T[], most: number): T[] => (rows.length <= most ? rows : rows.slice(0, most));
+/** As many rows as hold so many values, one at least; the array itself if it may be all. */
+function atMost(rows: ResolvedRow[], most: number): ResolvedRow[] {
+  let values = 0;
+  const end = rows.findIndex(({ metrics }, at) => at >= most || (values += metrics.size) > MOST_VALUES);
+  return end === -1 ? rows : rows.slice(0, Math.max(1, end));
+}

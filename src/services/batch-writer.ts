@@ -48,7 +48,7 @@ export type Written = (WriteOutcome & { readonly kind: 'committed' }) | 'spooled
 
 /** One thing to write, and the way around a database that is away. */
 interface Task<T> {
-  readonly run: (signal: AbortSignal | undefined) => Promise<T>;
+  readonly run: (signal: AbortSignal | undefined, answered: () => void) => Promise<T>;
   readonly keep: (spooling: Spooling) => Promise<boolean>;
   readonly rows: number;
 }
@@ -139,7 +139,7 @@ export class BatchWriter {
     const startedMs = this.deps.clock.monotonicMs();
     this.commit.begin();
     const outcome = await this.inTurn<WriteOutcome>({
-      run: (signal) => this.commit.run(batch, { signal, onStep: () => this.busy() }),
+      run: (signal, answered) => this.commit.run(batch, { signal, onStep: answered }),
       keep: (spooling) => spooling.keep(batch),
       rows: batch.rowList.length,
     });
@@ -184,25 +184,23 @@ export class BatchWriter {
     again: boolean,
   ): Promise<void> {
     const { registry, alerting } = this.deps;
-    const run = async (signal: AbortSignal | undefined): Promise<readonly AlertNotification[]> => {
+    const run: Task<readonly AlertNotification[]>['run'] = async (signal, answered) => {
       const evaluation = await evaluate(signal);
       const alerts = evaluation.batch;
       try {
         const sensorSeq = knownSeq(registry, alerting);
-        await this.deps.store.commit(
-          { readings: [], deadLetters: [], alerts, retry: false, sensorSeq },
-          signal,
-        );
+        const batch = { readings: [], deadLetters: [], alerts, retry: false, sensorSeq };
+        await this.deps.store.commit(batch, signal, answered);
       } catch (error) {
         if (codeOf(error) === SENSORS_CHANGED) {
           await learnSensors(registry, alerting);
-          return again ? run(signal) : [];
+          return again ? run(signal, answered) : [];
         }
         // Another daemon was quicker: what it did is done, and nothing of this is remembered.
         if (codeOf(error) === 'COMMAND_TAKEN') return [];
         if (!(error instanceof LeaseLost)) throw error;
         this.deps.alerting.lost?.(error.shards);
-        return again ? run(signal) : [];
+        return again ? run(signal, answered) : [];
       }
       evaluation.adopt();
       return alerts.notifications;
@@ -251,15 +249,22 @@ export class BatchWriter {
     }
   }
 
-  /** Undefined when it failed. Where there is another way to go, an answer is waited for no longer than that. */
+  /** Undefined when it failed. Where there is another way to go, no answer is waited for any longer than that. */
   private async try<T>(task: Task<T>, limitMs = Infinity): Promise<{ readonly value: T } | undefined> {
-    const { clock } = this.deps;
+    const { clock, spool } = this.deps;
     const { signal } = this.hangUp;
     try {
       this.busy();
+      const run = (until: AbortSignal, answered?: () => void) =>
+        task.run(until, () => {
+          this.busy();
+          answered?.();
+        });
+      // One that has answered is there, however little patience is left.
+      const stepMs = Math.max(MIN_TRY_MS, spool?.afterMs ?? 0);
       const value = await (limitMs < Infinity
-        ? withDeadline(clock, Math.max(MIN_TRY_MS, limitMs), task.run, signal)
-        : task.run(signal));
+        ? withDeadline(clock, { ms: Math.max(MIN_TRY_MS, limitMs), stepMs }, run, signal)
+        : run(signal));
       this.watch.recovered();
       return { value };
     } catch (error) {

@@ -38,7 +38,7 @@ export class DatabaseProbe {
   async start(): Promise<void> {
     const { clock, ask } = this.#deps;
     try {
-      await withDeadline(clock, ANSWER_MS, (signal) => unlessAborted(ask(), signal));
+      await withDeadline(clock, { ms: ANSWER_MS }, (signal) => unlessAborted(ask(), signal));
       this.#trouble = undefined;
     } catch (error) {
       this.#trouble = { code: codeOf(error), message: messageOf(error) };

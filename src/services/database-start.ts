@@ -43,7 +43,7 @@ export class DatabaseStart {
    */
   async orAway(clock: Clock, patienceMs: number): Promise<FieldwatchError | undefined> {
     try {
-      await withDeadline(clock, patienceMs, (signal) => unlessAborted(this.steps.greet(), signal));
+      await withDeadline(clock, { ms: patienceMs }, (signal) => unlessAborted(this.steps.greet(), signal));
       await this.now();
     } catch (error) {
       if (error instanceof FieldwatchError && error.kind === 'transient') return error;

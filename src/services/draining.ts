@@ -2,7 +2,7 @@ import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Clock, Logger } from '../ports.ts';
 import { withDeadline } from './abort.ts';
-import type { AlertEvaluator } from './batch-commit.ts';
+import type { AlertEvaluator, CommitOptions } from './batch-commit.ts';
 import type { DatabaseStart } from './database-start.ts';
 import { isInexplicable, type Settling } from './settling.ts';
 import { Sleeper } from './sleeper.ts';
@@ -23,7 +23,7 @@ export interface DrainingDeps {
 
 /** With nothing to do; whoever puts something in ends the sleep. */
 const IDLE_MS = 60_000;
-/** How long a few hundred readings may take, while batches wait. */
+/** How long an answer is waited for, and how long the alert lane drains in one go, while batches wait. */
 const ANSWER_MS = 10_000;
 /** How often is looked whether more new sensors may register. */
 const ADMISSION_EVERY_MS = 1000;
@@ -115,13 +115,13 @@ export class Draining {
 
   /**
    * In turns with batches, which may bring alerts of their own: a state must not be stored over a newer one. Batches wait
-   * meanwhile, for the engine does one evaluation at a time: so the database has to answer soon.
+   * meanwhile, for the engine does one evaluation at a time: so the database has to answer soon, to each statement.
    */
   private settleNext(): Promise<boolean> {
     const { clock } = this.deps;
-    const next = async (signal: AbortSignal) =>
-      (await this.settleAlerts(signal)) || (await this.settleUnresolved(signal));
-    return withDeadline(clock, ANSWER_MS, next, this.hangUp.signal);
+    const next = async (signal: AbortSignal, onStep: () => void) =>
+      (await this.settleAlerts({ signal, onStep })) || (await this.settleUnresolved({ signal, onStep }));
+    return withDeadline(clock, { ms: ANSWER_MS }, next, this.hangUp.signal);
   }
 
   private async awaitAdmission(error: unknown): Promise<void> {
@@ -133,10 +133,14 @@ export class Draining {
   }
 
   /** True if there were any. */
-  private async settleAlerts(signal = this.hangUp.signal): Promise<boolean> {
-    const { settling, spooling } = this.deps;
+  private async settleAlerts(options: CommitOptions = { signal: this.hangUp.signal }): Promise<boolean> {
+    const { settling, spooling, clock } = this.deps;
+    const untilMs = clock.monotonicMs() + ANSWER_MS;
     let any = false;
-    while (spooling.contents.lanes.alerts.records > 0 && (await settling.alerts(signal))) any = true;
+    while (spooling.contents.lanes.alerts.records > 0 && (await settling.alerts(options))) {
+      any = true;
+      if (clock.monotonicMs() >= untilMs) break;
+    }
     return any;
   }
 
@@ -150,12 +154,12 @@ export class Draining {
     }
   }
 
-  private async settleUnresolved(signal: AbortSignal): Promise<boolean> {
+  private async settleUnresolved(options: CommitOptions): Promise<boolean> {
     const { settling, alerting, clock } = this.deps;
     if (!settling.owes) return false;
     const nowMs = clock.monotonicMs();
     const patient = nowMs - (this.waitingSinceMs ?? nowMs) < PATIENCE_MS;
-    return settling.unresolved(alerting, { signal, patient });
+    return settling.unresolved(alerting, { ...options, patient });
   }
 
   private complain(error: unknown, away: boolean): void {

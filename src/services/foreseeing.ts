@@ -22,8 +22,8 @@ const LOOK_EVERY_MS = 100;
 /** Readings of one look, and the time that it takes: what is left comes with the next one, and messages in between. */
 const MOST_ROWS = 20_000;
 const LOOK_MS = 50;
-/** Readings between two looks at the clock: each may raise alerts. */
-const PART_ROWS = 200;
+/** Values between two looks at the clock: each may raise an alert. */
+const PART_VALUES = 200;
 /** At most a fifth of the time goes into it. */
 const REST_FACTOR = 4;
 
@@ -93,11 +93,13 @@ export class Foreseeing {
     const { clock } = this.deps;
     const untilMs = clock.monotonicMs() + LOOK_MS;
     const next = this.next(foresight);
-    for (let rows = 0; rows < MOST_ROWS; rows += PART_ROWS) {
-      const part = take(next, PART_ROWS);
+    for (let rows = 0; rows < MOST_ROWS;) {
+      const part = take(next, PART_VALUES);
+      if (part.length === 0) return;
       const notifications = foresight.readings(part);
       if (notifications.length > 0) void alerting.announceUnpersisted(notifications);
-      if (part.length < PART_ROWS || clock.monotonicMs() >= untilMs) return;
+      if (clock.monotonicMs() >= untilMs) return;
+      rows += part.length;
     }
   }
 
@@ -120,12 +122,13 @@ export class Foreseeing {
   }
 }
 
-function take<T>(from: Iterator<T, undefined>, most: number): T[] {
-  const taken: T[] = [];
-  while (taken.length < most) {
+function take(from: Iterator<EvaluatedReading, undefined>, mostValues: number): EvaluatedReading[] {
+  const taken: EvaluatedReading[] = [];
+  for (let values = 0; values < mostValues;) {
     const next = from.next();
     if (next.done === true) break;
     taken.push(next.value);
+    values += next.value.metrics.size;
   }
   return taken;
 }

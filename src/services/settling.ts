@@ -105,14 +105,14 @@ export class Settling {
   }
 
   /** What the alert engine made of readings while the database was away. False: there is none. Rejects as a commit does. */
-  async alerts(signal?: AbortSignal): Promise<boolean> {
+  async alerts(options: Pick<CommitOptions, 'signal' | 'onStep'> = {}): Promise<boolean> {
     const found = this.dropping === undefined ? await this.oldest('alerts') : [];
     const records = found.slice(0, joinable(found.map(({ alerts }) => alerts)));
     const [first] = records;
     if (first === undefined) return false;
     try {
       return await this.attempt(records, async () => {
-        await this.commitAlerts(joined(records.map((record) => record.alerts)), signal);
+        await this.commitAlerts(joined(records.map((record) => record.alerts)), options);
         await this.deps.spool.remove(records);
         this.single = Math.max(0, this.single - 1);
         for (const record of records) this.deps.onAlertsSettled(record);
@@ -132,16 +132,17 @@ export class Settling {
   }
 
   /** They may have been evaluated before sensors were merged or forgotten. */
-  private async commitAlerts(evaluated: AlertBatch, signal: AbortSignal | undefined): Promise<void> {
+  private async commitAlerts(evaluated: AlertBatch, options: CommitOptions): Promise<void> {
     const { registry, store } = this.deps;
     const alerts = withoutGone(evaluated, registry.gone);
     const { sensorSeq } = registry;
     try {
-      await store.commit({ readings: [], deadLetters: [], alerts, retry: true, sensorSeq }, signal);
+      const batch = { readings: [], deadLetters: [], alerts, retry: true, sensorSeq };
+      await store.commit(batch, options.signal, options.onStep);
     } catch (error) {
       if (codeOf(error) !== SENSORS_CHANGED) throw error;
       await registry.load();
-      await this.commitAlerts(evaluated, signal);
+      await this.commitAlerts(evaluated, options);
     }
   }
 

@@ -3,19 +3,33 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Sensors asked for in one query. */
 const SLICE = 5000;
 
-export function* slicesOf<T>(all: readonly T[], size = SLICE): Generator<readonly T[]> {
-  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
+/** In order, each of `size` at least, but for the last: what `weightOf` says of one reaches beyond it. */
+export function* slicesOf<T>(
+  all: readonly T[],
+  size = SLICE,
+  weightOf: (one: T) => number = () => 1,
+): Generator<readonly T[]> {
+  let from = 0;
+  let weight = 0;
+  for (const [at, one] of all.entries()) {
+    weight += weightOf(one);
+    if (weight < size) continue;
+    yield all.slice(from, at + 1);
+    from = at + 1;
+    weight = 0;
+  }
+  if (from < all.length) yield all.slice(from);
 }
 
-/** Slice by slice, each in a turn of the event loop of its own; what fits into one is done at once. */
+/** Slice by slice, with a turn of the event loop for other work in between. */
 export async function inTurns<T>(
-  all: readonly T[],
-  size: number,
+  slices: Iterable<readonly T[]>,
   run: (slice: readonly T[]) => void,
 ): Promise<void> {
-  if (all.length <= size) return run(all);
-  for (const slice of slicesOf(all, size)) {
+  let first = true;
+  for (const slice of slices) {
+    if (!first) await nextTurn();
+    first = false;
     run(slice);
-    await nextTurn();
   }
 }

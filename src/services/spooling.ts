@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { NO_WATERMARKS } from '../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { isAvailability } from '../core/reading.ts';
+import { partsOf } from '../core/alert/parts.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch } from '../core/alert/model.ts';
 import { itemsOfRecord, SPOOL_LANES } from '../ports.ts';
 import type {
@@ -233,9 +234,9 @@ export class Spooling {
     const notifications = evaluation?.batch.notifications ?? [];
     if (notifications.length === 0) return true;
     await this.deps.alerting.announceUnpersisted(notifications);
-    const told = appended.find(({ lane }) => lane === 'alerts');
     // Where it cannot be noted, the lines come once more after a restart.
-    if (told !== undefined) await this.deps.spool.markTold(told).catch(() => undefined);
+    for (const told of appended)
+      if (told.alerts.notifications.length > 0) await this.deps.spool.markTold(told).catch(() => undefined);
     return true;
   }
 
@@ -282,6 +283,9 @@ export class Spooling {
   }
 }
 
+/** Of one record: it is made, and read back, in one turn of the event loop. */
+const MOST_ALERT_ROWS = 2000;
+
 function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
   const { readings = [], deadLetters = [], alerts = EMPTY_ALERT_BATCH } = part;
   if (readings.length + deadLetters.length === 0 && lane !== 'alerts') return [];
@@ -291,9 +295,9 @@ function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
 /** In a share group also of what changed nothing: it shows whether the readings were evaluated in time. */
 function alertRecord(alerts: AlertBatch): SpoolRecord[] {
   const { states, raised, resolved, notifications, fence, waiting } = alerts;
-  if (fence !== undefined || waiting !== undefined) return record('alerts', { alerts });
-  if (states.length + raised.length + resolved.length + notifications.length === 0) return [];
-  return record('alerts', { alerts });
+  const any = states.length + raised.length + resolved.length + notifications.length > 0;
+  if (!any && fence === undefined && waiting === undefined) return [];
+  return partsOf(alerts, MOST_ALERT_ROWS).flatMap((part) => record('alerts', { alerts: part }));
 }
 
 /** What readings have to remember of their evaluation: in which era it was, in a share group. */

@@ -254,6 +254,43 @@ describe('statement 18: the spool while the database is away', () => {
     expect(aborted).toBe(true);
   });
 
+  /** A commit of so many statements, each answered after three seconds: too slow for any deadline as a whole. */
+  const slowly =
+    ({ clock }: House, statements: number): FakeStore['commit'] =>
+    (batch: StoreBatch, signal?: AbortSignal, answered?: () => void) =>
+      new Promise((resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(away));
+        const next = (left: number) =>
+          clock.after(3000, () => {
+            if (left === 0) return resolve(stored(batch));
+            answered?.();
+            next(left - 1);
+          });
+        next(statements);
+      });
+
+  it('waits for a large batch as long as the database answers each of its statements', async () => {
+    const house = await setup();
+    house.live.commit = slowly(house, 10);
+    fail(away, house.drain);
+    const written = house.writer.write(house.batch(['s1 1']));
+    await house.pass(40_000);
+    expect(await written).toMatchObject({ kind: 'committed', stored: 1 });
+    expect(house.spooling.active).toBe(false);
+  });
+
+  it('drains the alerts of a large batch, which take longer than one answer may', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    const written = house.writer.write(house.batch(['s1 99']));
+    await house.pass(5100);
+    expect(await written).toBe('spooled');
+    house.drain.commit = slowly(house, 10);
+    house.live.auto = stored;
+    await house.pass(120_000);
+    expect([house.spooling.active, house.spool.records.length]).toEqual([false, 0]);
+  });
+
   it('tells alerts at once, stores them first and in order, and the rest beside new batches', async () => {
     const house = await setup();
     fail(away, house.live, house.drain);

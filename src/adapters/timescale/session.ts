@@ -32,6 +32,14 @@ export interface Work {
   copy(text: string, bytes: Uint8Array): Promise<number>;
 }
 
+/** How long an answer is waited for. */
+export interface Wait {
+  /** Ends it. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with each answer. */
+  readonly answered?: (() => void) | undefined;
+}
+
 /**
  * One connection, opened on demand and replaced when it breaks. Work is done one at a time, in the order it came. After
  * work that failed the connection is either clean (rolled back) or gone; it never stays in an unknown state.
@@ -58,11 +66,11 @@ export class Session {
   }
 
   /**
-   * Rejects with what `work` rejected with; see `databaseError` for making it a FieldwatchError. `signal` hangs up: the
-   * work then rejects with DB_NO_ANSWER.
+   * Rejects with what `work` rejected with; see `databaseError` for making it a FieldwatchError. The signal of `wait` hangs
+   * up: the work then rejects with DB_NO_ANSWER.
    */
-  run<T>(work: (work: Work) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const result = this.#tail.then(() => this.#run(work, signal));
+  run<T>(work: (work: Work) => Promise<T>, wait: Wait = {}): Promise<T> {
+    const result = this.#tail.then(() => this.#run(work, wait));
     this.#tail = result.catch(() => undefined);
     return result;
   }
@@ -79,13 +87,13 @@ export class Session {
     timer.cancel();
   }
 
-  async #run<T>(work: (work: Work) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async #run<T>(work: (work: Work) => Promise<T>, { signal, answered }: Wait): Promise<T> {
     const client = await this.#connect(signal);
     const hangUp = () => destroy(client);
     signal?.addEventListener('abort', hangUp);
     try {
       if (signal?.aborted === true) throw givenUp();
-      return await work(this.#workOn(client));
+      return await work(this.#workOn(client, answered));
     } catch (cause) {
       const error = signal?.aborted === true ? givenUp(cause) : cause;
       await this.#recover(client, error);
@@ -129,14 +137,19 @@ export class Session {
     }
   }
 
-  #workOn(client: pg.Client): Work {
+  #workOn(client: pg.Client, answered: () => void = () => {}): Work {
+    const answerTo = async <T>(asked: Promise<T>): Promise<T> => {
+      const answer = await this.#bounded(client, asked);
+      answered();
+      return answer;
+    };
     return {
-      query: (text, values) => this.#bounded(client, client.query(text, values)),
+      query: (text, values) => answerTo(client.query(text, values)),
       script: async (text) => {
-        const results: unknown = await this.#bounded(client, client.query(text));
+        const results: unknown = await answerTo(client.query(text));
         return (Array.isArray(results) ? results : [results]) as pg.QueryResult[];
       },
-      copy: (text, bytes) => this.#bounded(client, copyIn(client, text, bytes)),
+      copy: (text, bytes) => answerTo(copyIn(client, text, bytes)),
     };
   }
 

@@ -21,7 +21,7 @@ import { MetricIds, type MetricNameLimits, type NameRefusal } from './metric-ids
 import { MetricNameMeters } from './metric-name-meters.ts';
 import { refuseUnsafe, refuseVanished } from './relied-on.ts';
 import { begin } from './sensor-check.ts';
-import { Session, type SessionOptions, type Work } from './session.ts';
+import { Session, type Wait, type SessionOptions, type Work } from './session.ts';
 import { asciiValue } from './values.ts';
 
 export interface StoreOptions extends SessionOptions {
@@ -90,23 +90,24 @@ class TimescaleStore implements ReadingStore {
     );
   }
 
-  async commit(batch: StoreBatch, signal?: AbortSignal): Promise<CommitResult> {
+  async commit(batch: StoreBatch, signal?: AbortSignal, answered?: () => void): Promise<CommitResult> {
+    const wait = { signal, answered };
     try {
-      const direct = batch.retry ? 'duplicates' : await this.#commitDirect(batch, signal);
-      const result = direct === 'duplicates' ? await this.#commitMerged(batch, signal) : direct;
+      const direct = batch.retry ? 'duplicates' : await this.#commitDirect(batch, wait);
+      const result = direct === 'duplicates' ? await this.#commitMerged(batch, wait) : direct;
       if (result.kind === 'committed') this.#failovers.committed(batch.readings);
       return result;
     } catch (error) {
-      if (!this.#inAscii && isOfEncoding(error)) return this.#commitInAscii(batch, signal);
+      if (!this.#inAscii && isOfEncoding(error)) return this.#commitInAscii(batch, wait);
       throw databaseError(error, 'storing a batch');
     }
   }
 
   /** A name or message in an alert must not keep the readings from being stored. */
-  async #commitInAscii(batch: StoreBatch, signal: AbortSignal | undefined): Promise<CommitResult> {
+  async #commitInAscii(batch: StoreBatch, { signal, answered }: Wait): Promise<CommitResult> {
     this.#inAscii = true;
     try {
-      return await this.commit(batch, signal);
+      return await this.commit(batch, signal, answered);
     } finally {
       this.#inAscii = false;
     }
@@ -123,7 +124,7 @@ class TimescaleStore implements ReadingStore {
   }
 
   /** The fast way, right for batches of which nothing is stored yet; 'duplicates' when something was. */
-  async #commitDirect(batch: StoreBatch, signal?: AbortSignal): Promise<CommitResult | 'duplicates'> {
+  async #commitDirect(batch: StoreBatch, wait: Wait): Promise<CommitResult | 'duplicates'> {
     const { readings } = batch;
     const step: Step = { name: 'copy' };
     try {
@@ -134,7 +135,7 @@ class TimescaleStore implements ReadingStore {
         this.#paths.inc(1, { path: 'direct' });
         this.#names.dropped(readings, this.#denied);
         return { kind: 'committed', stored: readings.length, duplicate: 0, merged: 0, conflict: 0 };
-      }, signal);
+      }, wait);
     } catch (error) {
       if (codeOf(error) === UNIQUE_VIOLATION && step.name === 'copy') return 'duplicates';
       return this.#refused(batch, error, step);
@@ -154,11 +155,11 @@ class TimescaleStore implements ReadingStore {
   }
 
   /** Exact in every case, at about half the speed. */
-  async #commitMerged(batch: StoreBatch, signal?: AbortSignal): Promise<CommitResult> {
+  async #commitMerged(batch: StoreBatch, wait: Wait): Promise<CommitResult> {
     for (let attempt = 1; ; attempt++) {
       const step: Step = { name: 'copy' };
       try {
-        const outcome = await this.#session.run((work) => this.#merge(work, batch, step), signal);
+        const outcome = await this.#session.run((work) => this.#merge(work, batch, step), wait);
         if ('kind' in outcome) return outcome;
         this.#paths.inc(1, { path: 'merge' });
         this.#names.dropped(batch.readings, this.#denied);

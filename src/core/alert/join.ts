@@ -33,6 +33,7 @@ export function joined(batches: readonly AlertBatch[]): AlertBatch {
     states: [...states.values()],
     raised: batches.flatMap(({ raised }) => raised),
     resolved: batches.flatMap(({ resolved }) => resolved),
+    flapping: batches.flatMap(({ flapping = [] }) => flapping),
     notifications: batches.flatMap(({ notifications }) => notifications),
     ...joinedFence(batches.flatMap(({ fence }) => fence ?? [])),
     ...joinedWaiting(batches.flatMap(({ waiting }) => waiting ?? [])),
@@ -59,7 +60,8 @@ function joinedWaiting(rows: readonly WaitingRow[]): { readonly waiting?: Waitin
 const sameLog = (one: WaitingRow | undefined, other: WaitingRow | undefined): boolean =>
   one === undefined || other === undefined || (one.group === other.group && one.writer === other.writer);
 
-const isSpecial = ({ acked = [], commands, dequeued, forwarded }: AlertBatch): boolean =>
+/** What stays on its own, whole. */
+export const isSpecial = ({ acked = [], commands, dequeued, forwarded }: AlertBatch): boolean =>
   acked.length > 0 || commands !== undefined || dequeued !== undefined || forwarded !== undefined;
 
 const rowKey = (row: AlertKey, firedAtUs: number): string => `${firedAtUs} ${alertKeyText(row)}`;
