@@ -430,3 +430,41 @@ test.each([
   const read = metrics({ preset: 'zigbee2mqtt', fields }, 'zigbee2mqtt/a', { pressure });
   expect(read).toEqual({ a: { pressure: expect.closeTo(expected, 6) } });
 });
+
+describe('a unit that the device states beside its value', () => {
+  const GEN1 = { preset: 'shelly-gen1' };
+
+  test('Shelly TRV and Motion 2 in °F are stored in °C', () => {
+    const target_t = { enabled: true, value: 50, units: 'F' };
+    const tmp = { value: 70.7, units: 'F', is_valid: true };
+    expect(metrics(GEN1, 'shellies/shellytrv-0A1B2C/status', { target_t, tmp, bat: 96 })).toEqual({
+      'shellytrv-0A1B2C': { target_t_enabled: 1, target_t_value: 10, temperature: 21.5, battery: 96 },
+    });
+    const info = { thermostats: [{ pos: 12, target_t, tmp }], bat: { value: 95, voltage: 4.05 }, uptime: 5 };
+    expect(metrics(GEN1, 'shellies/shellytrv-0A1B2C/info', info)).toMatchObject({
+      'shellytrv-0A1B2C': { pos: 12, target_t_value: 10, temperature: 21.5, battery_voltage: 4.05 },
+    });
+    const motion = { motion: true, timestamp: 0, lux: 62, bat: 100, tmp };
+    expect(metrics(GEN1, 'shellies/shellymotion2-0A1B2C/status', motion)).toEqual({
+      'shellymotion2-0A1B2C': { motion: 1, lux: 62, battery: 100, temperature: 21.5 },
+    });
+  });
+
+  test('a list of numbers under a topic that names the metric is still read', () => {
+    expect(metrics(GEN1, 'shellies/shellyx-0A1B2C/adc/0', '[1,2]')).toEqual({
+      'shellyx-0A1B2C': { adc_0_1: 1, adc_0_2: 2 },
+    });
+  });
+
+  test.each([
+    ['the firmware', { dataFormat: 5, pressure: 100044, accelX: 0.004, voltage: 2.977 }],
+    ['a library', { pressure: 100044, accelerationX: 4, battery: 2977 }],
+    ['a bridge', { pressure: 1000.44, acceleration_x: 4, battery: 2977 }],
+    ['data that is not known, and decoded', { data: 'E0', pressure: 100044, accelX: 0.004, voltage: 2.977 }],
+  ])('Ruuvi messages that were decoded by %s', (_, decoded) => {
+    const message = { gw_mac: 'AA', rssi: -60, ts: '1768478399', temperature: 24.3, ...decoded };
+    expect(metrics({ preset: 'ruuvi' }, 'ruuvi/AA/BB', message)).toEqual({
+      BB: { rssi: -60, temperature: 24.3, pressure: 1000.44, acceleration_x: 0.004, battery_voltage: 2.977 },
+    });
+  });
+});

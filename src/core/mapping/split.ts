@@ -37,7 +37,7 @@ export function splitDocument(
     return Array.isArray(found) && found.length > most ? { reject: 'too_many_readings' } : found;
   }
   // The topic names one metric, and the message is its channels (D3').
-  if (root.length > 0 && isOneValue(plan, context) && !root.some((item) => isObject(item)))
+  if (root.length > 0 && isBareValue(plan, context) && !root.some((item) => isObject(item)))
     return bareValue(context.metric, root);
   if (root.length > most) return { reject: 'too_many_readings' };
   const elements: Element[] = [];
@@ -58,7 +58,7 @@ function recordOf(
 ): Element | Element[] {
   const { pairs, shape } = plan;
   const isOne = isOneValue(plan, context);
-  if (!isObject(record)) return isOne ? bareValue(context.metric, record) : NO_METRICS;
+  if (!isObject(record)) return isBareValue(plan, context) ? bareValue(context.metric, record) : NO_METRICS;
   if (pairs !== undefined)
     return pairDrafts({ ...pairs, isWanted: (pair) => isWanted(plan, [pair, record, outer]) }, record, outer);
   if (plan.where.length > 0 && !isWanted(plan, [record, outer])) return IGNORED;
@@ -70,8 +70,12 @@ function recordOf(
   return metrics === undefined ? NO_METRICS : { record, outer, metrics };
 }
 
-const isOneValue = ({ pairs, shape }: SplitPlan, { metric }: MessageContext): boolean =>
-  metric !== undefined && pairs === undefined && shape === undefined;
+/** An ecosystem's shape is one of objects: where the topic names the metric, what is no object is its value. */
+const isBareValue = ({ pairs }: SplitPlan, { metric }: MessageContext): boolean =>
+  metric !== undefined && pairs === undefined;
+
+const isOneValue = (plan: SplitPlan, context: MessageContext): boolean =>
+  isBareValue(plan, context) && plan.shape === undefined;
 
 function isWanted({ where }: SplitPlan, places: readonly (Doc | undefined)[]): boolean {
   return where.every(({ path, oneOf }) => {

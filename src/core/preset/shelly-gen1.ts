@@ -1,5 +1,9 @@
 import type { Observed } from '../learn/observed.ts';
 import { beside, telemetry, withBase, type Recognition } from '../learn/recognition.ts';
+import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
+import { IGNORED } from '../mapping/draft.ts';
+import type { Shape } from '../mapping/split.ts';
+import { convertFrom } from '../mapping/unit.ts';
 import type { Preset } from './preset.ts';
 
 const NUMBERED: Readonly<Record<string, readonly string[]>> = {
@@ -48,7 +52,7 @@ const METRICS: Readonly<Record<string, string>> = Object.fromEntries([
 
 /** Words (on, off, open, bright), commands and JSON that repeats: nothing that could be stored. */
 const NOT_TELEMETRY =
-  /\/(?:(?:relay|roller|light|white|color)\/\d+(?:\/(?:command|set|status|stop_reason))?|command|announce|info|online|longpush\/\d+|input_event\/\d+|temperature_(?:status|f)|ext_temperatures(?:_f)?|ext_temperature_f\/\d+|ext_humidities|sensor\/(?:state|illumination|act_reasons|error|operation|gas|self_test|ext_power|charger|temperature_status|n\/a)|valve\/\d+\/state|settings|[\w/]+\/command(?:\/\w+)*)$/;
+  /\/(?:(?:relay|roller|light|white|color)\/\d+(?:\/(?:command|set|status|stop_reason))?|command|announce|online|longpush\/\d+|input_event\/\d+|temperature_(?:status|f)|ext_temperatures(?:_f)?|ext_temperature_f\/\d+|ext_humidities|sensor\/(?:state|illumination|act_reasons|error|operation|gas|self_test|ext_power|charger|temperature_status|n\/a)|valve\/\d+\/state|settings|[\w/]+\/command(?:\/\w+)*)$/;
 
 const DEVICE = /^shelly[a-z0-9]+-[0-9a-f]{6,12}$/i;
 const FIRST_GENERATION =
@@ -66,6 +70,42 @@ function recognise({ levels, topic, content, document }: Observed): Recognition 
   return measures && !NOT_TELEMETRY.test(topic) ? telemetry(config) : beside(config);
 }
 
+const fromFahrenheit = convertFrom('F');
+
+/** A thermostat shows, and sends, the unit that its owner chose. */
+function celsius(value: unknown, units: unknown): unknown {
+  return units === 'F' && typeof value === 'number' ? fromFahrenheit(value) : value;
+}
+
+/** What a status says: its temperature in °C, and none that is not valid; the battery's charge and voltage. */
+function measured(status: Doc): Doc {
+  const metrics = emptyDoc();
+  for (const key of Object.keys(status)) {
+    const value = status[key];
+    if (!isObject(value)) metrics[key] = value;
+    else if (key === 'tmp') {
+      // `temperature` is the topic of a relay's own.
+      if (own(value, 'is_valid') !== false) metrics['tC'] = celsius(own(value, 'value'), own(value, 'units'));
+    } else if (key === 'bat') {
+      metrics['battery'] = own(value, 'value');
+      metrics['battery_voltage'] = own(value, 'voltage');
+    } else if (key === 'target_t')
+      metrics[key] = { ...value, value: celsius(own(value, 'value'), own(value, 'units')) };
+    else metrics[key] = value;
+  }
+  return metrics;
+}
+
+/** Where the valve of a thermostat stands, and its voltage, are in its `info` only; that of others repeats what they send. */
+const shape: Shape = (record, { metric }, outer) => {
+  if (metric !== 'info') return { record, outer, metrics: measured(record) };
+  const thermostats = own(record, 'thermostats');
+  const first: unknown = Array.isArray(thermostats) ? thermostats[0] : undefined;
+  if (!isObject(first)) return IGNORED;
+  const { pos, target_t, tmp } = first;
+  return { record, outer, metrics: measured({ pos, target_t, tmp, bat: own(record, 'bat') }) };
+};
+
 /** Shelly of the first generation: one value per topic; Shelly Motion and Shelly TRV send one JSON object. */
 export const shellyGen1: Preset = {
   name: 'shelly-gen1',
@@ -77,6 +117,7 @@ export const shellyGen1: Preset = {
     // Shelly Motion says 0 before it knows the time.
     on_bad_time: 'received',
   }),
+  shape: () => shape,
   ignores: (topic) => NOT_TELEMETRY.test(topic),
   availability: ({ base_topic: base = 'shellies' }) => [{ topic: `${base}/{device}/online` }],
   rest: ({ base_topic: base = 'shellies' }) => [`${base}/#`],
