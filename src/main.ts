@@ -30,12 +30,28 @@ const LOAD_FAULTS: Readonly<Record<string, { what: string; code: string; remedy:
   },
 };
 
+/** Node itself comes to its end by this, with a stack trace: each memory of WebAssembly wants gigabytes of addresses. */
+const NO_ADDRESSES = {
+  pattern: /Cannot allocate Wasm memory/,
+  what: 'the limit of the address space is too low',
+  code: 'ADDRESS_SPACE_LIMIT',
+  remedy:
+    'lift it (ulimit -v, LimitAS= of systemd) and limit the memory itself (MemoryMax=, a container), or set NODE_OPTIONS=--disable-wasm-trap-handler',
+};
+
+function explainEnd({ message }: Error): void {
+  const { pattern, what, code, remedy } = NO_ADDRESSES;
+  if (pattern.test(message))
+    fail(`fieldwatch: ${what}: ${message}\n  code: ${code}\n  remedy: ${remedy}`, EXIT_CONFIG);
+}
+
 function fail(text: string, code: number): never {
   process.stderr.write(`${text}\n`);
   process.exit(code);
 }
 
 async function main(): Promise<void> {
+  process.on('uncaughtExceptionMonitor', explainEnd);
   let program: typeof Program;
   try {
     program = await import('./cli/program.ts');

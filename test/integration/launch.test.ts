@@ -83,6 +83,14 @@ describe('a host that cannot run it gets one reason', () => {
     expect(stderr).not.toContain('    at ');
   });
 
+  test('too small an address space', async () => {
+    const file = await write(`state_dir: ${join(dir, 'addresses')}`);
+    const command = `ulimit -v 1500000; exec "${process.execPath}" "${MAIN}" run -c "${file}"`;
+    const { code, stderr } = await ended(run('sh', ['-c', command], { env }));
+    expect([code, stderr]).toEqual([2, expect.stringContaining('code: ADDRESS_SPACE_LIMIT')]);
+    expect(stderr).not.toContain('    at ');
+  });
+
   test('a state_dir that cannot be made', async () => {
     const file = await write('state_dir: /proc/fieldwatch/state');
     expect(await fieldwatch(['run', '-c', file])).toMatchObject({
