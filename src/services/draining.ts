@@ -72,7 +72,8 @@ export class Draining {
       const away = spooling.active;
       try {
         if (away) await this.recover();
-        else if (!(await this.deps.settling.readings(this.hangUp.signal))) await this.sleeper.sleep(IDLE_MS);
+        else if (await this.deps.settling.readings(this.hangUp.signal)) this.deps.watch.recovered();
+        else await this.sleeper.sleep(IDLE_MS);
         if (!away) this.complaint = undefined;
         attempt = 0;
       } catch (error) {
@@ -90,11 +91,22 @@ export class Draining {
     // One piece of the rest shows whether the database is back.
     const proved = started || (await this.settleAlerts()) || (await this.tryReadings());
     if (proved) this.vain = 0;
-    // Nothing is there to try it with: batches try it themselves, now and then.
-    else await this.sleeper.sleep(backoffMs(this.vain++, this.backoff, this.deps.random));
+    else if (await this.awaitReadings()) return;
     while (!(await this.settleHead()));
     this.waitingSinceMs = undefined;
     if (proved) watch.recovered();
+  }
+
+  /**
+   * Nothing is there to try the database with: batches try it themselves, now and then. True once in a row: a batch, which
+   * may have been on its way into the spool, has brought something meanwhile.
+   */
+  private async awaitReadings(): Promise<boolean> {
+    const { spooling } = this.deps;
+    const before = spooling.contents.lanes.readings.records;
+    const first = this.vain === 0;
+    await this.sleeper.sleep(backoffMs(this.vain++, this.backoff, this.deps.random));
+    return first && (await spooling.exclusive(async () => spooling.contents.lanes.readings.records > before));
   }
 
   /** What must come before the next live batch; then batches go to the database again. False: not all of it may yet. */
