@@ -34,6 +34,24 @@ describe('plausibility of the canonical columns', () => {
     });
   });
 
+  test.each([
+    [{ max: 60 }, -2e9, 1],
+    [{ min: -40 }, 1.6e308, 1],
+    [{ min: -40 }, 1e9, 0],
+    [{ min: 2e9, max: 3e9 }, 2.5e9, 0],
+    [{ min: 2e9 }, 2.5e9, 0],
+    [{ unit: 'C' }, 1.6e308, 1],
+    [{ max: 1e308 }, 1.6e307, 1],
+    [{ max: 1e308 }, 1e100, 0],
+  ])('a bound on one side, %j, leaves the other as it is: %d drops %d', (temperature, value, dropped) => {
+    const route = { topic: '{device}', codec: 'json', fields: { temperature } };
+    const metrics = dropped === 0 ? { temperature: value } : {};
+    expect(decodeWith(route, 'a', { temperature: value, battery: 4 })).toEqual({
+      metrics: { ...metrics, battery: 4 },
+      dropped,
+    });
+  });
+
   test('a reading of which nothing is believable is a dead letter', () => {
     expect(decodeWith({ topic: '{device}', codec: 'json' }, 'a', { temperature: 1e300 })).toBe('no_metrics');
   });
