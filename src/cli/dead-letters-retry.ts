@@ -1,5 +1,5 @@
 import { openPublisher } from '../adapters/mqtt/publish-once.ts';
-import { errorFailure } from '../adapters/mqtt/failure.ts';
+import { brokerUnreachable, errorFailure } from '../adapters/mqtt/failure.ts';
 import { requeueDeadLetters, type StoredDeadLetter } from '../adapters/timescale/dead-letters.ts';
 import { brokerUrl, mqttOptions } from '../app/options.ts';
 import { loadConfig, type Config } from '../config/index.ts';
@@ -131,12 +131,7 @@ interface Outcome {
 
 function unreachable(url: string, error: unknown): FieldwatchError {
   const { reason, remedy } = errorFailure(error as Error);
-  return new FieldwatchError(`cannot publish to ${new URL(url).host}: ${reason}`, {
-    code: 'BROKER_UNREACHABLE',
-    kind: 'transient',
-    cause: error,
-    ...(remedy === undefined ? {} : { remedy }),
-  });
+  return brokerUnreachable(`cannot publish to ${new URL(url).host}: ${reason}`, { cause: error, remedy });
 }
 
 interface Retried {

@@ -1,4 +1,5 @@
 import { ReasonCodes } from 'mqtt';
+import { FieldwatchError } from '../../core/errors.ts';
 
 /** Why a connection ended or never came about; the metrics label, so a closed list. */
 export type FailureKind =
@@ -188,4 +189,17 @@ function isPlainPort(code: string, message: string): boolean {
 export function reasonName(code: number): string {
   const name: string | undefined = ReasonCodes[code as keyof typeof ReasonCodes];
   return name === undefined ? `code ${code}` : `${name} (${code})`;
+}
+
+/** The broker cannot be reached, or has ended the connection; `problem` says which and where. */
+export function brokerUnreachable(
+  problem: string,
+  { remedy, cause }: { readonly remedy?: string | undefined; readonly cause?: unknown } = {},
+): FieldwatchError {
+  return new FieldwatchError(problem, {
+    code: 'BROKER_UNREACHABLE',
+    kind: 'transient',
+    cause,
+    remedy: remedy ?? 'check the address, that the broker runs, and the firewall between',
+  });
 }

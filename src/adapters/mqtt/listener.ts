@@ -5,7 +5,7 @@ import type { Millis } from '../../core/reading.ts';
 import type { Clock } from '../../ports.ts';
 import { answerOf } from './answer.ts';
 import { buildConnectOptions } from './connect-options.ts';
-import { failure, type Failure } from './failure.ts';
+import { brokerUnreachable, failure, type Failure } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
 import { deadline } from './wait.ts';
 
@@ -147,10 +147,5 @@ function closed(client: MqttClient): Promise<void> {
   return new Promise((resolve) => client.once('close', () => resolve()));
 }
 
-function unreachable(url: string, { reason, remedy }: Failure): FieldwatchError {
-  return new FieldwatchError(`no connection to ${url}: ${reason}`, {
-    code: 'BROKER_UNREACHABLE',
-    kind: 'transient',
-    remedy: remedy ?? 'check the address, that the broker runs, and the firewall between',
-  });
-}
+const unreachable = (url: string, { reason, remedy }: Failure): FieldwatchError =>
+  brokerUnreachable(`no connection to ${url}: ${reason}`, { remedy });

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import mqtt, { type MqttClient } from 'mqtt';
 import { FieldwatchError } from '../../core/errors.ts';
 import { buildConnectOptions } from './connect-options.ts';
-import { reasonName } from './failure.ts';
+import { brokerUnreachable, reasonName } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
 
 export interface PublishOptions {
@@ -88,9 +88,7 @@ async function settled(
 }
 
 const gone = (url: string, what: string) =>
-  new FieldwatchError(`cannot publish to ${new URL(url).host}: ${what}`, {
-    code: 'BROKER_UNREACHABLE',
-    kind: 'transient',
+  brokerUnreachable(`cannot publish to ${new URL(url).host}: ${what}`, {
     remedy: 'See the log of the broker: brokers end a connection that publishes more than they take.',
   });
 
