@@ -96,5 +96,7 @@ export interface ReadingStore {
     signal?: AbortSignal,
     answered?: () => void,
   ): Promise<({ readonly kind: 'committed' } & StoreOutcome) | RowRefused>;
+  /** Gives its connection back, after the work under way; the next commit opens another one. */
+  disconnect?(): Promise<void>;
   close(): Promise<void>;
 }

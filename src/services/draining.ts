@@ -42,6 +42,7 @@ export class Draining {
   private running: Promise<void> | undefined;
   private readonly sleeper: Sleeper;
   private complaint: string | undefined;
+  private wasAway = false;
   /** Recoveries in a row that had nothing to write. */
   private vain = 0;
   /** Since when new sensors have been waiting, in monotonic time. */
@@ -73,7 +74,7 @@ export class Draining {
       try {
         if (away) await this.recover();
         else if (await this.deps.settling.readings(this.hangUp.signal)) this.deps.watch.recovered();
-        else await this.sleeper.sleep(IDLE_MS);
+        else await this.rest();
         if (!away) this.complaint = undefined;
         attempt = 0;
       } catch (error) {
@@ -84,8 +85,16 @@ export class Draining {
     }
   }
 
+  /** After an outage the writer may find no connection left for itself. */
+  private async rest(): Promise<void> {
+    if (this.wasAway) await this.deps.settling.rest();
+    this.wasAway = false;
+    await this.sleeper.sleep(IDLE_MS);
+  }
+
   private async recover(): Promise<void> {
     const { watch, start } = this.deps;
+    this.wasAway = true;
     const started = await start.later(this.hangUp.signal);
     if (started) watch.recovered();
     // One piece of the rest shows whether the database is back.

@@ -53,12 +53,13 @@ export function tellingLate(
   note: (readings: readonly StorableReading[]) => void,
 ): ReadingStore {
   return {
-    async commit(batch, signal) {
-      const result = await store.commit(batch, signal);
+    async commit(batch, signal, answered) {
+      const result = await store.commit(batch, signal, answered);
       // Duplicates too: an attempt whose reply was lost may have stored them, and was never told of.
       if (result.kind === 'committed') note(batch.readings);
       return result;
     },
+    disconnect: async () => store.disconnect?.(),
     close: () => store.close(),
   };
 }

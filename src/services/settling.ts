@@ -180,13 +180,19 @@ export class Settling {
     return this.dropping !== undefined || this.deps.spool.contents.lanes.unresolved.records > 0;
   }
 
+  /** Nothing is to be written now: the connection may be one too many for the server, or for the role. */
+  async rest(): Promise<void> {
+    await this.deps.store.disconnect?.();
+  }
+
   private async load(
     lane: 'unresolved' | 'readings',
     plain: BatchCommit,
     alerting: AlertEvaluator,
     options: CommitOptions,
   ): Promise<boolean> {
-    await this.deps.arrivalClocks?.fixed();
+    const { arrivalClocks } = this.deps;
+    if (arrivalClocks !== undefined) await arrivalClocks.fixed();
     const load = this.loads.get(lane) ?? this.loadOf(await this.oldest(lane));
     if (load === undefined) return false;
     this.loads.set(lane, load);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { NO_WATERMARKS } from '../core/alert/watermarks.ts';
+import { NO_WATERMARKS, type Watermarks } from '../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { isAvailability } from '../core/reading.ts';
 import { partsOf } from '../core/alert/parts.ts';
@@ -223,7 +223,7 @@ export class Spooling {
     const evaluated = evaluation?.watermarks?.() ?? NO_WATERMARKS;
     try {
       if (records.length > 0 || evaluated.sensorIds.length > 0)
-        appended = await this.deps.spool.append(await this.underClock(records), evaluated);
+        appended = await this.appendUnderClock(records, evaluated);
     } catch (error) {
       this.refused(error);
       return false;
@@ -241,12 +241,18 @@ export class Spooling {
   }
 
   /** The era is on disk before the record that names it. */
-  private async underClock(records: SpoolRecord[]): Promise<SpoolRecord[]> {
-    const { arrivalClocks } = this.deps;
-    if (arrivalClocks === undefined) return records;
+  private async appendUnderClock(
+    records: SpoolRecord[],
+    evaluated: Watermarks,
+  ): Promise<readonly SpooledRecord[]> {
+    const { spool, arrivalClocks } = this.deps;
+    if (arrivalClocks?.era === undefined) return spool.append(records, evaluated);
     await arrivalClocks.name();
     const clock = arrivalClocks.era;
-    return clock === undefined ? records : records.map((each) => ({ ...each, clock }));
+    return spool.append(
+      records.map((each) => ({ ...each, clock })),
+      evaluated,
+    );
   }
 
   private refused(error: unknown): void {

@@ -130,6 +130,7 @@ export type CommitResult = Awaited<ReturnType<ReadingStore['commit']>>;
 
 /** A store whose commits the test answers one by one, or all with `auto`. */
 export class FakeStore implements ReadingStore {
+  disconnects = 0;
   readonly batches: StoreBatch[] = [];
   auto: ((batch: StoreBatch) => CommitResult | Error) | undefined;
   private readonly waiting: {
@@ -138,6 +139,10 @@ export class FakeStore implements ReadingStore {
     reject: (error: Error) => void;
   }[] = [];
   private arrived: (() => void) | undefined;
+
+  async disconnect(): Promise<void> {
+    this.disconnects++;
+  }
 
   commit(batch: StoreBatch): Promise<CommitResult> {
     // Copied: the writer may change its arrays afterwards.

@@ -78,7 +78,17 @@ export class Session {
   /** Idempotent; waits for the work under way, but not for a link that does not answer. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#tail;
+    await this.disconnect();
+  }
+
+  /** The same, and the next work opens another connection. */
+  disconnect(): Promise<void> {
+    const result = this.#tail.then(() => this.#end());
+    this.#tail = result;
+    return result;
+  }
+
+  async #end(): Promise<void> {
     const client = this.#client;
     if (client === undefined) return;
     this.#client = undefined;

@@ -113,6 +113,10 @@ class TimescaleStore implements ReadingStore {
     }
   }
 
+  disconnect(): Promise<void> {
+    return this.#session.disconnect();
+  }
+
   close(): Promise<void> {
     return this.#session.close();
   }
