@@ -57,7 +57,6 @@ http: { port: ${http} }
     await daemon.launch();
     await publishNumbered(broker.url, 0, 100, baseMs);
     await eventually('all is stored', async () => (await stored()) === 100);
-    expect(await checks()).toMatchObject({ database: 'ok', spool: 'ok' });
 
     // None at all for a while: what arrives is spooled, and the spool needs a connection of its own to drain.
     server.limit = 0;
