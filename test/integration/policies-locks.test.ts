@@ -31,7 +31,7 @@ describeReal('verifying while others hold locks', () => {
   }
 
   async function whileHeld(statements: readonly string[], look: () => Promise<void>): Promise<void> {
-    const holder = new pg.Client({ connectionString: db.url });
+    const holder = new pg.Client({ connectionString: db.url, application_name: 'holder' });
     await holder.connect();
     try {
       await holder.query('BEGIN');
@@ -79,6 +79,14 @@ describeReal('verifying while others hold locks', () => {
       const findings = await faults();
       expect(performance.now() - startedAt).toBeLessThan(CHECKS.length * 1500);
       expect(findings.map(({ verdict }) => verdict)).toContain('stalled');
+      const lock = findings.find(({ check }) => check === 'unanswered');
+      expect(lock?.actual).toMatch(
+        /; pid \d+ of postgres \(holder\) locks sensor_readings in a transaction since \d/,
+      );
+      const [, pid] = /if it stays: SELECT pg_terminate_backend\((\d+)\);$/.exec(lock?.remedy ?? '') ?? [];
+      expect(
+        await db.sql(`SELECT application_name AS name FROM pg_stat_activity WHERE pid = ${pid}`),
+      ).toEqual([{ name: 'holder' }]);
     });
     expect(await faults()).toEqual([]);
   });

@@ -211,6 +211,32 @@ describe('what takes rows away without an error', () => {
     for (const id of ids) await db.sql(`SELECT delete_job(${id})`);
   });
 
+  test('jobs that decompress, of TimescaleDB and of pg_cron', async () => {
+    await db.sql(`CREATE PROCEDURE thaw(job_id int, config jsonb) LANGUAGE plpgsql AS $$ BEGIN
+      PERFORM decompress_chunk(c, true) FROM show_chunks('sensor_readings') c; END $$`);
+    const [job] = await db.sql<{ id: number }>(
+      `SELECT add_job('thaw', '1 day', initial_start => now() + INTERVAL '1 day') AS id`,
+    );
+    await db.sql(`CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, username text, command text, database text, active bool);
+      INSERT INTO cron.job VALUES (7, 'operator', 'SELECT drop_chunks(''sensor_readings'', older_than => now())', current_database(), true),
+        (8, 'operator', 'SELECT drop_chunks(''others'', older_than => now())', current_database(), true)`);
+    expect(await db.verify()).toMatchObject([
+      { check: 'foreign_jobs', subject: `job ${job?.id}`, severity: 'warning' },
+      { check: 'foreign_jobs', subject: 'cron job 7', severity: 'critical' },
+    ]);
+    await db.sql(`DROP SCHEMA cron CASCADE`);
+    await mend(await found());
+    await db.sql(`SELECT delete_job(${job?.id})`);
+  });
+
+  test('a row of sensors', async () => {
+    await db.sql(`DELETE FROM sensors WHERE id = 1`);
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'sensors', verdict: 'missing', severity: 'critical' });
+    await mend(finding);
+    await db.sql(`UPDATE sensors SET key = 'a' WHERE id = 1`);
+  });
+
   test('an event trigger that refuses DDL', async () => {
     const create = (name: string, body: string, when = '') =>
       db.sql(`CREATE FUNCTION public.${name}() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN ${body} END $$;

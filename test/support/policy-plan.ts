@@ -20,6 +20,7 @@ export const HEALTHY_SERVER: ServerFacts = {
   backgroundWorkers: 16,
   locksPerTransaction: 256,
   schedulers: 1,
+  startedSecondsAgo: 86_400,
   schema: 'public',
   hiddenSchema: undefined,
   temporary: true,

@@ -3,6 +3,9 @@ import { OUR_TABLES } from './our-tables.ts';
 /** What deletes rows, in the text of a function or procedure. */
 const DELETES = '\\m(delete\\s+from|truncate|drop_chunks|drop\\s+table)\\M';
 
+/** The same, and what turns compressed chunks back into rows. */
+export const UNDOES = `${DELETES}|\\m(decompress_chunk|convert_to_rowstore)\\M`;
+
 /** The tables by name; not those of another schema. */
 export const namesOfOurs = (schema: string): string => {
   const here = `"?${schema.replace(/[^a-z0-9_]/gi, '.')}"?\\.`;

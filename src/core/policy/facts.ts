@@ -36,6 +36,8 @@ export interface ServerFacts {
   readonly locksPerTransaction: number;
   /** Scheduler processes of this database: 1 on a healthy primary. */
   readonly schedulers: number;
+  /** How long ago the server was started. */
+  readonly startedSecondsAgo: number;
   /** Where the relations are: the first schema of the search_path. */
   readonly schema: string;
   /** The schema with the tables, where this role has no USAGE on it; nothing in it is seen then. */
@@ -69,7 +71,7 @@ SELECT extension.extversion AS extension, current_setting('server_version_num'):
   current_setting('timescaledb.license', true) IS NOT NULL AS loaded,
   coalesce(current_setting('timescaledb.disable_load', true), 'off') = 'on' AS load_disabled,
   coalesce(current_setting('timescaledb.restoring', true), 'off') = 'on' AS restoring,
-  pg_is_in_recovery() AS standby, current_schema() AS schema, current_database()::text AS database,
+  extract(epoch FROM now() - pg_postmaster_start_time())::float8 AS started_seconds_ago, pg_is_in_recovery() AS standby, current_schema() AS schema, current_database()::text AS database,
   (SELECT min(n.nspname::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relname = 'schema_migrations' AND NOT has_schema_privilege(n.oid, 'USAGE')
       AND quote_ident(n.nspname) = ANY (regexp_split_to_array(current_setting('search_path'), ', *'))
@@ -132,6 +134,7 @@ function decodeServer(server: CatalogRow, settings: CatalogRow): ServerFacts {
     backgroundWorkers,
     locksPerTransaction: numberOf(server, 'locks_per_transaction'),
     schedulers: numberOf(server, 'schedulers'),
+    startedSecondsAgo: optionalNumber(server, 'started_seconds_ago') ?? Number.POSITIVE_INFINITY,
     schema: optionalText(server, 'schema') ?? '',
     hiddenSchema: optionalText(server, 'hidden_schema'),
     temporary: flagOf(server, 'temporary'),

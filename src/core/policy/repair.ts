@@ -9,6 +9,7 @@ import { findingKey, isNote, type Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
 import {
   answersTo,
+  findingsOfUnanswered,
   isAway,
   isUnanswered,
   judgedBy,
@@ -75,7 +76,7 @@ export async function planRepair(
     else parts.push(await planOne(catalog, plan, facts, check, answers));
   }
   const known = parts.flatMap(({ findings }) => findings);
-  const silent = unansweredFindings(withoutEffects(unanswered, known));
+  const silent = await findingsOfUnanswered(catalog, withoutEffects(unanswered, known));
   parts.push({ steps: [], refused: silent.map(refusal), findings: silent });
   const order = ({ effect }: RepairStep): number => REPAIR_EFFECTS.indexOf(effect);
   const follows = followsFrom(known, plan);

@@ -4,6 +4,7 @@ import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import type { Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
+import { lockHolders, type LockHolder } from './lock-holders.ts';
 import type { PolicyPlan } from './plan.ts';
 
 /** In the place of a check's name: the finding about those that waited in vain. */
@@ -101,19 +102,31 @@ export function judgedBy(
   }
 }
 
+/** What is said of those that got no answer; of those that waited, for whom. */
+export async function findingsOfUnanswered(
+  catalog: Catalog,
+  unanswered: readonly Unanswered[],
+): Promise<readonly Finding[]> {
+  const waited = unanswered.some((each) => each.waited);
+  return unansweredFindings(unanswered, waited ? await lockHolders(catalog) : []);
+}
+
 export const isUnanswered = (result: Answers | readonly Finding[] | Unanswered): result is Unanswered =>
   'reason' in result;
 
 /** One lock keeps several checks waiting: they are one finding, whichever they are at the moment. */
-export function unansweredFindings(unanswered: readonly Unanswered[]): readonly Finding[] {
+export function unansweredFindings(
+  unanswered: readonly Unanswered[],
+  holders: readonly LockHolder[] = [],
+): readonly Finding[] {
   const waited = unanswered.filter((each) => each.waited);
   return [
-    ...(waited.length === 0 ? [] : [inVain(waited)]),
+    ...(waited.length === 0 ? [] : [inVain(waited, holders)]),
     ...unanswered.filter((each) => !each.waited).map(withoutAnswer),
   ];
 }
 
-function inVain(waited: readonly Unanswered[]): Finding {
+function inVain(waited: readonly Unanswered[], holders: readonly LockHolder[]): Finding {
   const checks = waited.map(({ check }) => check);
   const reasons = [...new Set(waited.map(({ reason }) => reason))];
   return {
@@ -123,9 +136,14 @@ function inVain(waited: readonly Unanswered[]): Finding {
     verdict: 'stalled',
     severity: 'warning',
     expected: 'an answer to every check',
-    actual: `none to ${checks.join(', ')}: ${reasons.join('; ')}`,
+    actual: [
+      `none to ${checks.join(', ')}: ${reasons.join('; ')}`,
+      ...holders.map(({ session }) => session),
+    ].join('; '),
     remedy:
-      'passes when the lock is released (a chunk being compressed holds one); if it stays, see pg_stat_activity',
+      holders.length === 0
+        ? 'passes when the lock is released (a chunk being compressed holds one); if it stays, see pg_stat_activity'
+        : `passes when the lock is released (a chunk being compressed holds one); if it stays: ${holders.map(({ remedy }) => remedy).join(' ')}`,
   };
 }
 

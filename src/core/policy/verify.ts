@@ -12,7 +12,7 @@ import {
   isUnanswered,
   judgedBy,
   UNANSWERED,
-  unansweredFindings,
+  findingsOfUnanswered,
   type Unanswered,
 } from './unanswered.ts';
 
@@ -54,7 +54,7 @@ export async function verify(
     facts,
     findings: [
       ...findings.filter((finding) => !follows(finding)),
-      ...unansweredFindings(withoutEffects(silent, findings)),
+      ...(await findingsOfUnanswered(catalog, withoutEffects(silent, findings))),
     ],
     answered,
   };

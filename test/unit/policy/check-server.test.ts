@@ -11,6 +11,7 @@ describe('server', () => {
     ['a healthy server', {}],
     ['2.20 on 15', { extension: '2.20.0', serverVersion: 150_000 }],
     ['a development version', { extension: '2.23.0-dev' }],
+    ['a server that was just restarted', { schedulers: 0, startedSecondsAgo: 20 }],
     [
       'the embedded engine, which has no workers',
       {

@@ -1,6 +1,6 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { deletesOurs, deletingPatterns, namesOfOurs } from '../deleting.ts';
+import { UNDOES, deletesOurs, deletingPatterns, namesOfOurs } from '../deleting.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
@@ -23,12 +23,12 @@ called AS (SELECT j.job_id, p.oid AS oid
     JOIN own o ON strpos(lower(b.body), lower(o.name)) > 0 AND b.body ~* ('\\m' || o.name || '\\M\\s*[(]'))
 SELECT j.job_id, (SELECT min(p.oid::regprocedure::text) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname = j.proc_schema AND p.proname = j.proc_name) AS procedure, j.owner::text AS owner,
-  pg_has_role(j.owner::oid, 'USAGE') AS manageable
+  pg_has_role(j.owner::oid, 'USAGE') AS manageable, said.body ~* $2 AS deletes
 FROM timescaledb_information.jobs j
 JOIN LATERAL (SELECT string_agg(p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), ''), ' ') || ' ' || coalesce(j.config::text, '') AS body,
     coalesce(bool_or(array_to_string(p.proconfig, ' ') ~ 'search_path=' AND strpos(array_to_string(p.proconfig, ' '), current_schema()::text) = 0), false) AS elsewhere
   FROM called c JOIN pg_proc p ON p.oid = c.oid WHERE c.job_id = j.job_id) said ON said.body IS NOT NULL
-WHERE ${deletesOurs('said.body', '$2', '$3')}
+WHERE ${deletesOurs('said.body', '$5', '$3')}
   AND (said.body ~* $4 AND NOT said.elsewhere
     OR said.body !~* '\\m(hypertable_schema|schema_name|schemaname|nspname)\\M' AND NOT said.elsewhere
     OR strpos(said.body, quote_literal(current_schema())) > 0 OR strpos(said.body, quote_ident(current_schema()::text) || '.') > 0)
@@ -37,22 +37,60 @@ WHERE ${deletesOurs('said.body', '$2', '$3')}
       AND (has_table_privilege(j.owner::oid, c.oid, 'delete') OR pg_has_role(j.owner::oid, c.relowner, 'USAGE')))
 ORDER BY 1`;
 
-/** No job that was added with add_job() deletes from our tables: it would do so beside what retention declares. */
+// pg_cron has its jobs in one database of the server, and shows each role its own.
+const HAS_CRON = `
+SELECT coalesce(has_table_privilege(to_regclass('cron.job'), 'SELECT'), false) AND has_schema_privilege('cron', 'USAGE') AS readable
+FROM pg_namespace WHERE nspname = 'cron'`;
+const CRON = `
+SELECT jobid::int AS job_id, username::text AS owner, command ~* $2 AS deletes FROM cron.job
+WHERE active AND database = current_database() AND ${deletesOurs('command', '$3', '$1')} ORDER BY 1`;
+
+/** No job that was added with add_job() or pg_cron works against the declared policies: deletes rows, or decompresses chunks. */
 export const foreignJobsCheck: PolicyCheck = {
   name: CHECK,
-  about: 'no job of another program deletes rows or drops chunks of these tables',
+  about: 'no job of another program deletes rows, drops or decompresses chunks of these tables',
   queries: (_plan, { server }) => [
-    { text: JOBS, values: [OUR_TABLES, ...deletingPatterns(server.schema), namesOfOurs(server.schema)] },
+    {
+      text: JOBS,
+      values: [OUR_TABLES, ...deletingPatterns(server.schema), namesOfOurs(server.schema), UNDOES],
+    },
+    { text: HAS_CRON },
   ],
-  judge: (_plan, _facts, [jobs = []]) => jobs.map(judgeJob),
+  lookAgain: (_plan, { server }, [, cron = []]) => {
+    const [deletes, ours] = deletingPatterns(server.schema);
+    return cron.some((row) => flagOf(row, 'readable'))
+      ? [{ text: CRON, values: [ours, deletes, UNDOES] }]
+      : [];
+  },
+  judge: (_plan, _facts, [jobs = [], , cron = []]) => [...jobs.map(judgeJob), ...cron.map(judgeCron)],
 };
+
+function judgeCron(row: CatalogRow): Finding {
+  const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
+  return {
+    ...{ check: CHECK, subject: `cron job ${id}`, verdict: 'danger' },
+    severity: flagOf(row, 'deletes') ? 'critical' : 'warning',
+    expected: EXPECTED,
+    actual: `job ${id} of ${owner} in pg_cron ${effectOf(row)}, and names a table of fieldwatch or takes all hypertables`,
+    remedy: `as ${owner} or superuser: SELECT cron.alter_job(${id}, active => false); -- ${INSTEAD}`,
+  };
+}
+
+const EXPECTED =
+  'no job but the declared policies deletes from the tables of fieldwatch, or decompresses their chunks';
+const INSTEAD =
+  'then keep rows, and leave chunks uncompressed, as long as they are needed by `policies` in the configuration';
+
+const effectOf = (row: CatalogRow): string =>
+  flagOf(row, 'deletes') ? 'deletes rows' : 'decompresses chunks, which the policy compresses again';
 
 function judgeJob(row: CatalogRow): Finding {
   const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
   return {
-    ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger', severity: 'critical' },
-    expected: 'no job but the declared policies deletes from the tables of fieldwatch',
-    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which deletes rows, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`,
-    remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- then keep rows as long as they are needed by \`policies\` in the configuration`,
+    ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger' },
+    severity: flagOf(row, 'deletes') ? 'critical' : 'warning',
+    expected: EXPECTED,
+    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which ${effectOf(row)}, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`,
+    remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- ${INSTEAD}`,
   };
 }

@@ -22,9 +22,11 @@ import { rightsCheck } from './rights.ts';
 import { rootRowsCheck } from './root-rows.ts';
 import { runsCheck } from './runs.ts';
 import { segmentsCheck } from './segments.ts';
+import { sensorsCheck } from './sensors.ts';
 import { sequencesCheck } from './sequences.ts';
 import { serverCheck } from './server.ts';
 import { settingsCheck } from './settings.ts';
+import { slotsCheck } from './slots.ts';
 import { withheldCheck } from './withheld.ts';
 
 /** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
@@ -41,6 +43,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   eventTriggersCheck,
   definitionsCheck,
   sequencesCheck,
+  sensorsCheck,
   dangerCheck,
   foreignJobsCheck,
   policiesCheck,
@@ -56,4 +59,5 @@ export const CHECKS: readonly PolicyCheck[] = [
   chunksCheck,
   segmentsCheck,
   diskCheck,
+  slotsCheck,
 ];

@@ -10,6 +10,7 @@ const DISABLE_LOAD = 'timescaledb.disable_load';
 /** A scheduler and three jobs at once: staggered schedules need no more. */
 const LEAST_BACKGROUND_WORKERS = 4;
 const LEAST_WORKER_PROCESSES = 8;
+const STARTING_SECONDS = 30;
 
 type Fault = Omit<Finding, 'check' | 'subject'>;
 
@@ -123,6 +124,8 @@ function standby(server: ServerFacts): Fault | undefined {
 function scheduler(server: ServerFacts): Fault | undefined {
   // A server without TimescaleDB's loader has no workers by design: fieldwatch runs its jobs.
   if (!server.hasWorkers || server.standby || server.schedulers > 0) return undefined;
+  // After a restart the launcher starts one for each database, a moment later.
+  if (server.startedSecondsAgo < STARTING_SECONDS) return undefined;
   return {
     verdict: 'stalled',
     severity: 'critical',

@@ -1,0 +1,51 @@
+import { counted } from '../../counted.ts';
+import type { CatalogRow } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
+import { present } from '../facts.ts';
+import type { Finding } from '../finding.ts';
+import { numberOf } from '../row.ts';
+import { qualified } from '../statement.ts';
+
+const CHECK = 'sensors';
+/** Rows of each aggregate that are read. */
+const MOST_ROWS = 100_000;
+/** Enough to say that there are some. */
+const MOST_SENSORS = 100;
+
+const FROM = [
+  { relation: 'sensor_hourly_agg', time: 'hour', unit: 'hour', most: 24 },
+  { relation: 'sensor_daily_agg', time: 'day', unit: 'day', most: 90 },
+] as const;
+
+// One row a sensor and bucket: with many sensors fewer buckets are read. Sensors that were merged or forgotten are recorded.
+const idsOf = ({ relation, time, unit, most }: (typeof FROM)[number]): string =>
+  `SELECT a.sensor_id AS id FROM ${relation} a WHERE a.${time} > now() - INTERVAL '${most} ${unit}s'
+  AND a.${time} > now() - INTERVAL '1 ${unit}' * (SELECT least(${most}, ${MOST_ROWS} / greatest(count(*), 1)) FROM sensors)`;
+const QUERY = `
+SELECT found.id FROM (${FROM.map(idsOf).join('\n  UNION ')}) found
+WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.id = found.id)
+  AND NOT EXISTS (SELECT FROM sensor_changes c WHERE c.sensor_id = found.id AND c.kind IN ('merge', 'forget'))
+ORDER BY 1 LIMIT ${MOST_SENSORS}`;
+
+/** No row of `sensors` was deleted by hand: its readings then belong to no device, and what it sends gets another id. */
+export const sensorsCheck: PolicyCheck = {
+  name: CHECK,
+  about: 'the sensors of the readings are registered',
+  queries: (plan, facts) => {
+    const names = present(plan, facts).map(({ relation }): string => relation.name);
+    return FROM.every(({ relation }) => names.includes(relation)) ? [{ text: QUERY }] : [];
+  },
+  judge: (_plan, { server }, [rows = []]) => (rows.length === 0 ? [] : [judge(rows, server.schema)]),
+};
+
+function judge(rows: readonly CatalogRow[], schema: string): Finding {
+  const ids = rows.map((row) => numberOf(row, 'id'));
+  const some = ids.length > 10 ? `${ids.slice(0, 10).join(', ')}, …` : ids.join(', ');
+  const values = ids.map((id) => `(${id}, 'unknown-${id}')`).join(', ');
+  return {
+    ...{ check: CHECK, subject: 'sensors', verdict: 'missing', severity: 'critical' },
+    expected: 'a row of sensors for each sensor_id of the readings',
+    actual: `${ids.length === MOST_SENSORS ? 'at least ' : ''}${counted(ids.length, 'sensor')} with readings and without a row, deleted by hand: id ${some}`,
+    remedy: `restore the rows from a backup (docs/operations.md); without one: INSERT INTO ${qualified(schema, 'sensors')} (id, key) VALUES ${values}; -- then \`fieldwatch sensors rename\` where a key is known, or \`fieldwatch sensors merge\` into the sensor that was registered for it since`,
+  };
+}
