@@ -198,14 +198,11 @@ export class HandoverReader {
     const { engine, table } = this.deps;
     const mine = rows.filter(({ shard }) => owned.has(shard));
     if (mine.length === 0) return NOTHING;
-    const found = await unlessAborted(this.known(mine), signal);
-    const isOwned = ({ sensor }: EvaluatedReading) => owned.has(shardOf(sensor.id));
-    const readings = found.filter(isOwned);
+    await unlessAborted(this.learn(mine), signal);
+    const { readings, others } = this.withSensors(mine, owned);
     await unlessAborted(engine.prepare(readings, signal), signal);
     const evaluation = await engine.evaluate(readings);
     const { batch } = evaluation;
-    // Of sensors that were merged into one of another shard.
-    const others = found.filter((reading) => !isOwned(reading));
     const fenced = new Set([
       ...(batch.fence?.shards ?? []).map(([shard]) => shard),
       ...mine.map(({ shard }) => shard),
@@ -223,23 +220,35 @@ export class HandoverReader {
     };
   }
 
-  /** With their sensors, some of which another member has registered, or given a place. One that is gone counts no more. */
-  private async known(rows: readonly HandoverRow[]): Promise<readonly EvaluatedReading[]> {
+  /** Reads the sensors that another member has registered, or given a place. */
+  private async learn(rows: readonly HandoverRow[]): Promise<void> {
     const { registry } = this.deps;
-    const idOf = (sensorId: number) => registry.gone.get(sensorId) ?? sensorId;
     const news = new Set<number>();
     for (const { readings } of rows)
       for (const { sensorId, located } of readings) {
-        const sensor = registry.findById(idOf(sensorId));
-        if (sensor === undefined || (sensor.location === null && located)) news.add(idOf(sensorId));
+        const sensor = registry.findById(this.idOf(sensorId));
+        if (sensor === undefined || (sensor.location === null && located)) news.add(this.idOf(sensorId));
       }
     if (news.size > 0) await registry.learnIds([...news]);
-    return rows.flatMap(({ readings }) =>
-      readings.flatMap((reading) => {
-        const sensor = registry.findById(idOf(reading.sensorId));
-        return sensor === undefined ? [] : [{ ...reading, sensor }];
-      }),
-    );
+  }
+
+  /** Those of sensors that were merged into one of another member's shard are `others`. One that is gone counts no more. */
+  private withSensors(rows: readonly HandoverRow[], owned: ReadonlySet<number>) {
+    const { registry } = this.deps;
+    const [readings, others]: [EvaluatedReading[], EvaluatedReading[]] = [[], []];
+    for (const row of rows)
+      for (const { sensorId, timeUs, receivedAtMs, metrics, retained, spooled } of row.readings) {
+        const sensor = registry.findById(this.idOf(sensorId));
+        if (sensor === undefined) continue;
+        const isOwned = sensor.id === sensorId || owned.has(shardOf(sensor.id));
+        // No spread: it costs more than the evaluation.
+        (isOwned ? readings : others).push({ sensor, timeUs, receivedAtMs, metrics, retained, spooled });
+      }
+    return { readings, others };
+  }
+
+  private idOf(sensorId: number): number {
+    return this.deps.registry.gone.get(sensorId) ?? sensorId;
   }
 }
 

@@ -1,5 +1,6 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { EMPTY_ALERT_BATCH } from '../core/alert/model.ts';
+import type { HandoverReading } from '../core/alert/shards/handover-record.ts';
 import { SHARDS, shardOf } from '../core/alert/shards/shard.ts';
 import { isAvailability, type Millis } from '../core/reading.ts';
 import type { Sensor } from '../ports.ts';
@@ -61,9 +62,9 @@ export class ShardedEvaluator implements AlertEvaluator {
     // After a standstill, what arrived elsewhere meanwhile is still to be read.
     this.deps.ownership.attend();
     const evaluation = await engine.evaluate(mine, stored);
-    const readings = others
-      .filter((row) => isAvailability(row) || asksOf(row.sensor, row.metrics))
-      .map(handoverOf);
+    const readings: HandoverReading[] = [];
+    for (const row of others)
+      if (isAvailability(row) || asksOf(row.sensor, row.metrics)) readings.push(handoverOf(row));
     if (readings.length === 0) return evaluation;
     const forwarded = { group: table.group, readings };
     return { ...evaluation, batch: { ...evaluation.batch, forwarded } };
@@ -91,8 +92,9 @@ export class ShardedEvaluator implements AlertEvaluator {
 
   private divide(rows: readonly ResolvedRow[]): readonly [readonly ResolvedRow[], readonly ResolvedRow[]] {
     const { table } = this.deps;
-    const isMine = ({ sensorId }: ResolvedRow) => table.evaluates(sensorId);
-    return rows.every(isMine) ? [rows, []] : [rows.filter(isMine), rows.filter((row) => !isMine(row))];
+    const [mine, others]: [ResolvedRow[], ResolvedRow[]] = [[], []];
+    for (const row of rows) (table.evaluates(row.sensorId) ? mine : others).push(row);
+    return others.length === 0 ? [rows, []] : [mine, others];
   }
 }
 
