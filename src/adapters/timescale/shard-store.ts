@@ -6,7 +6,7 @@ import type { ShardFence } from '../../core/alert/model.ts';
 import type { MemberReport, ShardStore } from '../../ports/shards.ts';
 import { databaseError } from './errors.ts';
 import type { Work } from './session.ts';
-import { isoMicros, storableText } from './values.ts';
+import { binaryArray, isoMicros, storableText } from './values.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
 
@@ -63,11 +63,16 @@ given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner =
 /** Rows of members that are long gone, with what was handed over in a group without any. */
 const PRUNE = `DELETE FROM share_members WHERE leased_until < $1::timestamptz`;
 
-/** In the order of the shards, so that two sessions never wait for each other crosswise. */
+/**
+ * In the order of the shards, so that two sessions never wait for each other crosswise. One row answers: it names the shards
+ * that are still owned only where some are not, for each batch asks it of up to all of them.
+ */
 const FENCE = `
-SELECT s.shard, s.epoch::float8 AS epoch
-  FROM alert_shards s JOIN unnest($2::smallint[], $3::bigint[]) AS w (shard, epoch) USING (shard, epoch)
- WHERE s.group_name = $1 ORDER BY s.shard FOR SHARE OF s`;
+WITH kept AS (
+  SELECT s.shard FROM alert_shards s JOIN unnest($2::int[], $3::float8[]) AS w (shard, epoch)
+      ON s.shard = w.shard AND s.epoch = w.epoch::bigint
+   WHERE s.group_name = $1 ORDER BY s.shard FOR SHARE OF s)
+SELECT count(*)::int AS kept, CASE WHEN count(*) < $4 THEN json_agg(shard) END AS shards FROM kept`;
 
 /** `shardOf` in SQL. */
 export const shardOfSensor = (id: string): string => `((((${id})::bigint * 2654435769) & 4294967295) >> 26)`;
@@ -147,10 +152,18 @@ const columnsOf = (shards: OwnedShards): readonly [number[], number[]] => [
  */
 export async function fenceShards(work: Work, { group, shards }: ShardFence): Promise<void> {
   if (shards.length === 0) return;
-  const columns = [shards.map(([shard]) => shard), shards.map(([, epoch]) => epoch)];
-  const { rows } = await work.query<{ shard: number; epoch: number }>(FENCE, [group, ...columns]);
-  if (rows.length === shards.length) return;
-  const kept = new Map(rows.map(({ shard, epoch }) => [shard, epoch]));
-  const lost = shards.filter(([shard, epoch]) => kept.get(shard) !== epoch).map(([shard]) => shard);
+  const columns = [
+    Int32Array.from(shards, ([shard]) => shard),
+    Float64Array.from(shards, ([, epoch]) => epoch),
+  ];
+  const { rows } = await work.query<{ kept: number; shards: readonly number[] | null }>(FENCE, [
+    group,
+    ...columns.map(binaryArray),
+    shards.length,
+  ]);
+  const [found] = rows;
+  if (found?.kept === shards.length) return;
+  const kept = new Set(found?.shards);
+  const lost = shards.filter(([shard]) => !kept.has(shard)).map(([shard]) => shard);
   throw new LeaseLost(group, [...new Set(lost)]);
 }
