@@ -3,14 +3,11 @@ import type pg from 'pg';
 import { TimescaleAlertStore } from '../../src/adapters/timescale/alert-store.ts';
 import { copyIn } from '../../src/adapters/timescale/copy-in.ts';
 import { createPool } from '../../src/adapters/timescale/pool.ts';
-import {
-  deleteHandedOver,
-  HANDOVER_CHANNEL,
-  TimescaleHandoverStore,
-  writeHandedOver,
-} from '../../src/adapters/timescale/handover-store.ts';
+import { HANDOVER_CHANNEL, TimescaleHandoverStore } from '../../src/adapters/timescale/handover-store.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
-import { fenceShards, TimescaleShardStore } from '../../src/adapters/timescale/shard-store.ts';
+import { TimescaleShardStore } from '../../src/adapters/timescale/shard-store.ts';
+import { writeShards } from '../../src/adapters/timescale/shard-writes.ts';
+import type { ShardFence } from '../../src/core/alert/model.ts';
 import { shardMoves, type OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
 import type { HandoverReading } from '../../src/core/alert/shards/handover-record.ts';
 import { SHARDS, shardOf } from '../../src/core/alert/shards/shard.ts';
@@ -132,6 +129,10 @@ describe('the fence', () => {
   });
 });
 
+const fenceShards = (work: Work, fence: ShardFence) => writeShards(work, { fence });
+const writeHandedOver = (work: Work, group: string, readings: readonly HandoverReading[]) =>
+  writeShards(work, { forwarded: { group, readings } });
+
 /** A member that now and then acts on rows that are old; how many of its commits the fence refused. */
 async function wander(name: string, seed: number): Promise<number> {
   const random = seededRandom(seed);
@@ -190,12 +191,7 @@ describe('what is handed over', () => {
     );
     for (const row of rows)
       expect(new Set(row.readings.map(({ sensorId }) => shardOf(sensorId)))).toEqual(new Set([row.shard]));
-    await transaction((work) =>
-      deleteHandedOver(
-        work,
-        rows.map(({ id }) => id),
-      ),
-    );
+    await transaction((work) => writeShards(work, { dequeued: rows.map(({ id }) => id) }));
     expect((await handover.read('crëw', mine)).rows).toEqual([]);
     expect((await handover.read('crëw', others)).rows).toHaveLength(others.length);
   });

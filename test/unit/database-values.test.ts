@@ -1,7 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { spanCondition } from '../../src/adapters/timescale/merge.ts';
-import { binaryArray, isoMicros, storableJson, storableText } from '../../src/adapters/timescale/values.ts';
+import {
+  binaryArray,
+  binaryBytes,
+  isoMicros,
+  storableJson,
+  storableText,
+} from '../../src/adapters/timescale/values.ts';
 
 describe('values on their way to the database', () => {
   test.each([
@@ -61,7 +67,14 @@ describe('arrays in binary form', () => {
     );
   });
 
+  test('of bytes as well', () => {
+    expect(binaryBytes([Uint8Array.of(1, 2, 3), new Uint8Array(0)]).toString('hex')).toBe(
+      ['00000001', '00000000', '00000011', '00000002', '00000001', '00000003010203', '00000000'].join(''),
+    );
+  });
+
   test('one without elements has no dimension', () => {
+    expect(binaryBytes([]).toString('hex')).toBe('000000000000000000000011');
     expect(binaryArray(new Float64Array(0)).toString('hex')).toBe('0000000000000000000002bd');
   });
 });

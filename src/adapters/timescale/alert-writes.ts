@@ -11,11 +11,10 @@ import type {
 } from '../../core/alert/model.ts';
 import type { Micros } from '../../core/reading.ts';
 import { KEY_COLUMNS } from './alert-keys.ts';
-import { deleteHandedOver, writeHandedOver } from './handover-store.ts';
 import { acknowledge, claimCommands } from './operator-writes.ts';
 import { refuseMissing, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
-import { fenceShards } from './shard-store.ts';
+import { writeShards } from './shard-writes.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 import { writeWaiting } from './waiting-rows.ts';
 
@@ -46,10 +45,7 @@ export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> 
   await inParts(byKey(kept), (rows) => remember(work, rows));
   await inParts(batch.notifications, (rows) => enqueue(work, rows));
   if (batch.waiting !== undefined) await writeWaiting(work, batch.waiting);
-  const { forwarded, dequeued, fence } = batch;
-  if (forwarded !== undefined) await writeHandedOver(work, forwarded.group, forwarded.readings);
-  if (dequeued !== undefined) await deleteHandedOver(work, dequeued);
-  if (fence !== undefined) await fenceShards(work, fence);
+  await writeShards(work, batch);
 }
 
 export const isEmptyAlertBatch = (batch: AlertBatch): boolean =>

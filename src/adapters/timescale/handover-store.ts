@@ -8,13 +8,11 @@ import {
 import { shardOf } from '../../core/alert/shards/shard.ts';
 import type { HandoverLook, HandoverStore } from '../../ports.ts';
 import { databaseError } from './errors.ts';
-import type { Work } from './session.ts';
 import { isoMicros } from './values.ts';
 
 /** On which owners wait for what is handed over to them; the payload is the group. */
 export const HANDOVER_CHANNEL = 'fieldwatch_handover';
 
-const COPY = 'COPY alert_handover (group_name, shard, readings, record) FROM STDIN BINARY';
 const MAX_ROWS = 500;
 /** More than a batch holds: an owner that catches up must be quicker than what arrives. */
 const MAX_READINGS = 20_000;
@@ -32,7 +30,7 @@ SELECT id, record FROM alert_handover WHERE group_name = $1 AND shard = ANY ($2:
 const WAITING =
   'SELECT coalesce(sum(readings), 0)::float8 AS waiting FROM alert_handover WHERE group_name = $1';
 
-/** What waits for the owners of shards; it is deleted by `deleteHandedOver`, with what became of it. */
+/** What waits for the owners of shards; it is written and deleted by `writeShards`. */
 export class TimescaleHandoverStore implements HandoverStore {
   readonly #db: Pick<pg.Pool, 'query'>;
 
@@ -85,47 +83,24 @@ export class TimescaleHandoverStore implements HandoverStore {
   }
 }
 
-/** In the transaction that stores the readings: a row for each shard, so that a shard may change its owner meanwhile. */
-export async function writeHandedOver(
-  work: Work,
-  group: string,
-  readings: readonly HandoverReading[],
-): Promise<void> {
-  const shards = new Map<number, HandoverReading[]>();
+/** Rows as they are written: one for each shard, so that a shard may change its owner meanwhile. */
+export interface HandoverRecords {
+  readonly shards: Int32Array;
+  readonly readings: Int32Array;
+  readonly records: readonly Uint8Array[];
+}
+
+export function handoverRecords(readings: readonly HandoverReading[]): HandoverRecords {
+  const byShard = new Map<number, HandoverReading[]>();
   for (const reading of readings) {
     const shard = shardOf(reading.sensorId);
-    const found = shards.get(shard);
-    if (found === undefined) shards.set(shard, [reading]);
+    const found = byShard.get(shard);
+    if (found === undefined) byShard.set(shard, [reading]);
     else found.push(reading);
   }
-  if (shards.size === 0) return;
-  await work.copy(COPY, copyBytes(group, shards));
-  // Delivered with the COMMIT; one that is lost costs the owner the time until it looks by itself.
-  await work.query(`SELECT pg_notify('${HANDOVER_CHANNEL}', $1)`, [group]);
-}
-
-/** In the transaction that writes what became of them, under the fence of their shards. */
-export async function deleteHandedOver(work: Work, ids: readonly string[]): Promise<void> {
-  if (ids.length > 0) await work.query('DELETE FROM alert_handover WHERE id = ANY ($1::bigint[])', [ids]);
-}
-
-/** The binary format of COPY: see `core/copy-binary.ts`, which knows the rows of the hypertables. */
-function copyBytes(group: string, shards: ReadonlyMap<number, readonly HandoverReading[]>): Uint8Array {
-  const name = Buffer.from(group, 'utf8');
-  const parts: Buffer[] = [Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')];
-  for (const [shard, readings] of shards) {
-    const record = encodeHandover(readings);
-    const head = Buffer.alloc(2 + 4 + name.length + 4 + 2 + 4 + 4 + 4);
-    let at = head.writeInt16BE(4, 0);
-    at = head.writeInt32BE(name.length, at);
-    at += name.copy(head, at);
-    at = head.writeInt32BE(2, at);
-    at = head.writeInt16BE(shard, at);
-    at = head.writeInt32BE(4, at);
-    at = head.writeInt32BE(readings.length, at);
-    head.writeInt32BE(record.length, at);
-    parts.push(head, Buffer.from(record.buffer, record.byteOffset, record.byteLength));
-  }
-  parts.push(Buffer.from([0xff, 0xff]));
-  return Buffer.concat(parts);
+  return {
+    shards: Int32Array.from(byShard.keys()),
+    readings: Int32Array.from(byShard.values(), ({ length }) => length),
+    records: Array.from(byShard.values(), encodeHandover),
+  };
 }

@@ -1,12 +1,9 @@
 import type pg from 'pg';
 import type { GroupView, OwnedShards } from '../../core/alert/shards/shard-lease.ts';
 import { SHARDS, type ShardMember } from '../../core/alert/shards/shard.ts';
-import { LeaseLost } from '../../core/alert/shards/lease-lost.ts';
-import type { ShardFence } from '../../core/alert/model.ts';
 import type { MemberReport, ShardStore } from '../../ports/shards.ts';
 import { databaseError } from './errors.ts';
-import type { Work } from './session.ts';
-import { binaryArray, isoMicros, storableText } from './values.ts';
+import { isoMicros, storableText } from './values.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
 
@@ -62,17 +59,6 @@ given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner =
 
 /** Rows of members that are long gone, with what was handed over in a group without any. */
 const PRUNE = `DELETE FROM share_members WHERE leased_until < $1::timestamptz`;
-
-/**
- * In the order of the shards, so that two sessions never wait for each other crosswise. One row answers: it names the shards
- * that are still owned only where some are not, for each batch asks it of up to all of them.
- */
-const FENCE = `
-WITH kept AS (
-  SELECT s.shard FROM alert_shards s JOIN unnest($2::int[], $3::float8[]) AS w (shard, epoch)
-      ON s.shard = w.shard AND s.epoch = w.epoch::bigint
-   WHERE s.group_name = $1 ORDER BY s.shard FOR SHARE OF s)
-SELECT count(*)::int AS kept, CASE WHEN count(*) < $4 THEN json_agg(shard) END AS shards FROM kept`;
 
 /** `shardOf` in SQL. */
 export const shardOfSensor = (id: string): string => `((((${id})::bigint * 2654435769) & 4294967295) >> 26)`;
@@ -145,25 +131,3 @@ const columnsOf = (shards: OwnedShards): readonly [number[], number[]] => [
   [...shards.keys()],
   [...shards.values()],
 ];
-
-/**
- * The fence: the locks last until COMMIT, so whoever takes one of these shards over takes it after this transaction, or this
- * one finds another epoch. Last in the transaction, so that no member waits for long to take them.
- */
-export async function fenceShards(work: Work, { group, shards }: ShardFence): Promise<void> {
-  if (shards.length === 0) return;
-  const columns = [
-    Int32Array.from(shards, ([shard]) => shard),
-    Float64Array.from(shards, ([, epoch]) => epoch),
-  ];
-  const { rows } = await work.query<{ kept: number; shards: readonly number[] | null }>(FENCE, [
-    group,
-    ...columns.map(binaryArray),
-    shards.length,
-  ]);
-  const [found] = rows;
-  if (found?.kept === shards.length) return;
-  const kept = new Set(found?.shards);
-  const lost = shards.filter(([shard]) => !kept.has(shard)).map(([shard]) => shard);
-  throw new LeaseLost(group, [...new Set(lost)]);
-}

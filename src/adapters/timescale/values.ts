@@ -60,6 +60,7 @@ export function columns<Row, const Picks extends readonly ((row: Row) => unknown
   return picks.map((pick) => rows.map(pick));
 }
 
+const BYTEA = 17;
 const INT4 = 23;
 const FLOAT8 = 701;
 
@@ -87,4 +88,21 @@ export function binaryArray(numbers: Int32Array | Uint32Array | Uint16Array | Fl
     at += 4 + size;
   }
   return bytes;
+}
+
+/** The same for a `bytea[]`. */
+export function binaryBytes(all: readonly Uint8Array[]): Buffer {
+  const head = Buffer.alloc(all.length === 0 ? 12 : 20);
+  head.writeInt32BE(all.length === 0 ? 0 : 1, 0);
+  head.writeInt32BE(BYTEA, 8);
+  if (all.length === 0) return head;
+  head.writeInt32BE(all.length, 12);
+  head.writeInt32BE(1, 16);
+  const parts: Uint8Array[] = [head];
+  for (const bytes of all) {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(bytes.length, 0);
+    parts.push(length, bytes);
+  }
+  return Buffer.concat(parts);
 }

@@ -17,7 +17,8 @@ export async function writeWaiting(work: Work, row: WaitingRow): Promise<void> {
   const { group, writer, replaces, shards, columns } = row;
   const { last, fromUs, untilUs, unstored } = columns;
   const values = [
-    ...[group, writer, maskOf(shardsOf(last.sensorIds)), last.metrics.map(storableText)],
+    // The group as bytes: what replaces text that the encoding of the database lacks leaves it alone.
+    ...[Buffer.from(group, 'utf8'), writer, maskOf(shardsOf(last.sensorIds)), last.metrics.map(storableText)],
     ...[last.sensorIds, last.metricAt, last.timesUs, last.values, fromUs, untilUs].map(binaryArray),
     ...[unstored.seriesAt, unstored.timesUs, unstored.values].map(binaryArray),
   ];
