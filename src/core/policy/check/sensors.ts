@@ -18,12 +18,14 @@ const FROM = [
 ] as const;
 
 // One row a sensor and bucket: with many sensors fewer buckets are read. Sensors that were merged or forgotten are recorded.
+// A view in the place of the table is a finding of `relations`.
 const idsOf = ({ relation, time, unit, most }: (typeof FROM)[number]): string =>
   `SELECT a.sensor_id AS id FROM ${relation} a WHERE a.${time} > now() - INTERVAL '${most} ${unit}s'
   AND a.${time} > now() - INTERVAL '1 ${unit}' * (SELECT least(${most}, ${MOST_ROWS} / greatest(count(*), 1)) FROM sensors)`;
 const QUERY = `
 SELECT found.id FROM (${FROM.map(idsOf).join('\n  UNION ')}) found
-WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.id = found.id)
+WHERE EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('sensors') AND relkind = 'r')
+  AND NOT EXISTS (SELECT FROM sensors s WHERE s.id = found.id)
   AND NOT EXISTS (SELECT FROM sensor_changes c WHERE c.sensor_id = found.id AND c.kind IN ('merge', 'forget'))
 ORDER BY 1 LIMIT ${MOST_SENSORS}`;
 
