@@ -9,6 +9,7 @@ import type { Catalog } from '../core/policy/catalog.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { readFacts } from '../core/policy/facts.ts';
 import { formatInterval, intervalMs, parseInterval, type IntervalText } from '../core/policy/interval.ts';
+import { noteDropped } from '../core/policy/horizons.ts';
 import { compressOlder, dropOlder, refuseReachedByRefresh } from '../core/policy/manual.ts';
 import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
 import { RELATIONS } from '../core/policy/relations.ts';
@@ -172,18 +173,19 @@ export function dropCommand(cli: Cli): Command {
     .action(
       onHands(cli, async ({ hand, plan, db }, relation, { olderThan, dryRun, yes }) => {
         refuseReachedByRefresh(plan, relation, olderThan);
+        const noted = noteDropped(relation, olderThan);
         const { chunks, from, to } = await chunksOlderThan(db, relation, olderThan);
         const what = `${counted(chunks, 'chunk')} of ${relation}, from ${formatTime(from)} to ${formatTime(to)}`;
         if (chunks === 0) {
           print(cli, `no chunk of ${relation} is older than ${olderThan}`);
-          return 0;
+          return yes === true && dryRun !== true ? carryOut(cli, hand, [noted], false) : 0;
         }
         if (dryRun === true || yes !== true) {
           print(cli, `would delete ${what}`);
           if (dryRun !== true) cli.stderr.write('fieldwatch: nothing was deleted; confirm with --yes\n');
           return dryRun === true ? 0 : 1;
         }
-        return carryOut(cli, hand, [dropOlder(relation, olderThan)], false);
+        return carryOut(cli, hand, [noted, dropOlder(relation, olderThan)], false);
       }),
     );
 }

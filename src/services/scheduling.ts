@@ -6,6 +6,7 @@ import { isNote, type Finding } from '../core/policy/finding.ts';
 import type { PolicyPlan } from '../core/policy/plan.ts';
 import type { RepairEffect, RepairHand } from '../core/policy/repair.ts';
 import { impossible, isAway } from '../core/policy/unanswered.ts';
+import { noteHorizons } from '../core/policy/horizons.ts';
 import { verify } from '../core/policy/verify.ts';
 import type { Millis } from '../core/reading.ts';
 import type { Catalog, Clock, Cron, CronTask, LeaderLock, Logger, Metrics } from '../ports.ts';
@@ -118,7 +119,17 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
     if (stopping.signal.aborted) return verified;
     verifiedAtMs = verified.atMs;
     report.findings(verified);
+    await noteWhatIsKept();
     return verified;
+  }
+
+  /** After the verification, which still knows the retention that was declared until now. */
+  async function noteWhatIsKept(): Promise<void> {
+    try {
+      await options.hand?.run(noteHorizons(plan));
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, 'cannot note which retention is declared');
+    }
   }
 
   /** That is a finding and an alert too, unless the database is away: which its own part of the daemon says. */

@@ -8,6 +8,7 @@ import { historyCheck } from '../../src/core/policy/check/history.ts';
 import { verify } from '../../src/core/policy/verify.ts';
 import { BUILT_IN } from '../../src/core/policy/check/overloads.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
+import { noteDropped, noteHorizons } from '../../src/core/policy/horizons.ts';
 import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
 import { runRepair } from '../../src/services/repairing.ts';
 import { planWith } from '../support/policy-plan.ts';
@@ -486,10 +487,24 @@ describe('chunks that were dropped before their time', () => {
     const before = await history();
     await db.sql(`SELECT drop_chunks('sensor_readings', older_than => INTERVAL '8 days')`);
     const finding = await found();
-    // As after `storage drop`, or where retention was made longer.
-    expect(finding).toMatchObject({ check: 'gaps', subject: 'sensor_readings', severity: 'info' });
+    expect(finding).toMatchObject({ check: 'gaps', subject: 'sensor_readings', severity: 'warning' });
     for (const only of ['late', 'refresh', 'audit']) await repair(only);
     expect(await history()).toEqual(before);
+    // Dropped on purpose, which is noted: by `storage drop`, or by a retention that was shorter until now.
+    const gaps = async () => (await db.lines()).filter((line) => line.startsWith('gaps'));
+    const shorter = planWith({
+      hypertables: { sensor_readings: { retention: { after: '8 days' }, compression: { after: '6 days' } } },
+    });
+    for (const note of [noteDropped('sensor_readings', '8 days').sql, noteHorizons(shorter)]) {
+      await db.sql('DELETE FROM storage_horizons');
+      expect(await gaps()).toHaveLength(1);
+      await db.sql(noteHorizons(planWith({})));
+      expect(await gaps()).toHaveLength(1);
+      await db.sql(note);
+      await db.sql(noteHorizons(planWith({})));
+      expect(await gaps()).toEqual([]);
+    }
+    await db.sql('DELETE FROM storage_horizons');
     // Where no retention is declared nothing is known of what should be there; what is older than it is gone rightly.
     const kept = planWith({
       hypertables: { sensor_readings: { retention: { after: '8 days' }, compression: { after: '6 days' } } },

@@ -78,6 +78,10 @@ test('drop: shows first, needs --yes, and refuses what a refresh still reaches',
     out: expect.stringContaining(': 5 chunks'),
   });
   expect(await json('chunks', 'sensor_readings')).toHaveLength(16);
+  const [noted] = await db.sql<{ days: number }>(
+    `SELECT round(extract(epoch FROM now() - dropped_before) / 86400)::int AS days FROM storage_horizons WHERE relation = 'sensor_readings'`,
+  );
+  expect(noted).toEqual({ days: 15 });
   await expect(run('drop', 'sensor_readings', '--older-than', '3 days', '--yes')).rejects.toMatchObject({
     code: 'DROP_REACHED_BY_REFRESH',
     remedy: 'Drop nothing younger than 73 hours.',
@@ -112,6 +116,6 @@ test('what cannot be done says so, with what was done before, and exit 1', async
   });
   expect(await run('drop', 'sensor_metrics', '--older-than', '10 days', '--yes')).toMatchObject({
     code: 0,
-    out: 'no chunk of sensor_metrics is older than 10 days\n',
+    out: 'no chunk of sensor_metrics is older than 10 days\nnote that what is older than 10 days of sensor_metrics is dropped on purpose\n',
   });
 });

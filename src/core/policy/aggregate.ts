@@ -1,6 +1,7 @@
 import { present, type Facts } from './facts.ts';
 import { graceOf } from './lag.ts';
-import { declaredPolicy, type DeclaredPolicy, type PolicyPlan } from './plan.ts';
+import { keptBy } from './horizons.ts';
+import type { DeclaredPolicy, PolicyPlan } from './plan.ts';
 import { relationNamed, type AggregateRelation } from './relations.ts';
 import { interval, literal } from './statement.ts';
 
@@ -23,8 +24,7 @@ export function refreshedAggregates(plan: PolicyPlan, facts: Facts): readonly Re
     if (policy === undefined || relation.kind !== 'aggregate' || !facts.relations.has(relation.source))
       return [];
     const { start_offset: startOffset = '', end_offset: endOffset = '' } = policy.config;
-    const retention = declaredPolicy(plan, relation.source, 'retention');
-    const sourceKept = retention?.paused === undefined ? retention?.config['drop_after'] : undefined;
+    const sourceKept = keptBy(plan, relation.source);
     const definition = facts.relations.get(relation.name)?.definition ?? relation.name;
     return [{ relation, policy, definition, startOffset, endOffset, grace: graceOf(policy), sourceKept }];
   });

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 16,
+  version: 17,
   relations: {
     alert_commands: {
       columns: {
@@ -497,6 +497,17 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       unique: { silences_pkey: 'PRIMARY KEY (id)' },
       indexes: ['btree (ends_at)'],
       constraints: { silences_check: 'CHECK ((ends_at >= starts_at))' },
+    },
+    storage_horizons: {
+      columns: {
+        relation: { type: 'text', notNull: true },
+        dropped_before: { type: 'timestamp with time zone', notNull: true },
+        kept: { type: 'interval' },
+        noted_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+      },
+      unique: { storage_horizons_pkey: 'PRIMARY KEY (relation)' },
+      indexes: [],
+      constraints: {},
     },
     system_alerts: {
       columns: {

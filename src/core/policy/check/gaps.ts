@@ -9,6 +9,7 @@ import { flagOf, numberOf } from '../row.ts';
 import { relationNamed } from '../relations.ts';
 import { isoTime } from '../slices.ts';
 import { interval, literal } from '../statement.ts';
+import { heldFrom } from '../horizons.ts';
 
 const CHECK = 'gaps';
 /** Enough to say that there is something; more only cost time. */
@@ -16,9 +17,7 @@ const MOST_GAPS = 200;
 
 /**
  * Chunks that are gone before their time, by whatever hand: an aggregate has buckets of a time of which its source has no
- * chunk, although it is declared to be kept. Nothing of ours refreshes such a range, for that would delete the buckets, too.
- * Without a retention that runs the beginning is left out: what was dropped before is not known to be missing. With one it
- * is a note, unless a refresh reaches there: retention may have been shorter before.
+ * chunk, although it is to be kept (`heldFrom`). Nothing of ours refreshes such a range, for that would delete the buckets, too.
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
@@ -36,8 +35,8 @@ export const gapsCheck: PolicyCheck = {
     }),
   judge: (plan, facts, answers) => {
     const seen = answers.slice(refreshedAggregates(plan, facts).length);
-    return suspects(plan, facts, answers).flatMap(({ aggregate, leading }, index) =>
-      judge(aggregate, seen[index] ?? [], leading, facts.server.schema),
+    return suspects(plan, facts, answers).flatMap(({ aggregate }, index) =>
+      judge(aggregate, seen[index] ?? [], facts.server.schema),
     );
   },
 };
@@ -46,8 +45,6 @@ interface Gaps {
   readonly aggregate: RefreshedAggregate;
   /** In microseconds. */
   readonly gaps: readonly { readonly lo: number; readonly hi: number }[];
-  /** Where the range before the oldest chunk begins. */
-  readonly leading: number | undefined;
 }
 
 function suspects(
@@ -58,19 +55,13 @@ function suspects(
   return refreshedAggregates(plan, facts)
     .map((aggregate, index) => {
       const rows = answers[index] ?? [];
-      const leading = rows.find((row) => flagOf(row, 'leading'));
-      return {
-        aggregate,
-        gaps: rows.map((row) => ({ lo: numberOf(row, 'lo'), hi: numberOf(row, 'hi') })),
-        leading: leading === undefined ? undefined : numberOf(leading, 'lo'),
-      };
+      return { aggregate, gaps: rows.map((row) => ({ lo: numberOf(row, 'lo'), hi: numberOf(row, 'hi') })) };
     })
     .filter(({ gaps }) => gaps.length > 0);
 }
 
 /** Ranges without a chunk of the source, from when on it is kept until now. */
-function gapsSql({ sourceKept }: RefreshedAggregate): string {
-  const kept = sourceKept === undefined ? 'min(lo) OVER ()' : `now() - ${interval(sourceKept)}`;
+function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
   const micros = (time: string) => `_timescaledb_functions.to_unix_microseconds(${time})::float8`;
   // A chunk without a page has lost its rows by TRUNCATE or DELETE; of one that lies elsewhere nothing is known.
   return `WITH held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM timescaledb_information.chunks c
@@ -80,11 +71,11 @@ function gapsSql({ sourceKept }: RefreshedAggregate): string {
   JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
   WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1
     AND (k.relkind <> 'r' OR pg_relation_size(k.oid) > 0 OR pg_relation_size(s.compress_relid) > 0)),
-gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi, ${kept} AS kept FROM held
-  UNION ALL SELECT kept, least(coalesce(min(lo), now()), now()), kept FROM (SELECT lo, ${kept} AS kept FROM held
-    UNION ALL SELECT NULL, ${sourceKept === undefined ? 'NULL' : kept}) AS first GROUP BY kept)
-SELECT ${micros('greatest(lo, kept)')} AS lo, ${micros('hi')} AS hi, lo = kept AS leading FROM gap
-WHERE greatest(lo, kept) < hi ORDER BY 1 LIMIT ${MOST_GAPS}`;
+kept AS (SELECT coalesce(${heldFrom(relation.source, sourceKept)}, (SELECT min(lo) FROM held)) AS since),
+gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi FROM held
+  UNION ALL SELECT since, least(coalesce((SELECT min(lo) FROM held), now()), now()) FROM kept)
+SELECT ${micros('greatest(lo, since)')} AS lo, ${micros('hi')} AS hi FROM gap, kept
+WHERE greatest(lo, since) < hi ORDER BY 1 LIMIT ${MOST_GAPS}`;
 }
 
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;
@@ -103,11 +94,9 @@ WHERE EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.n
 function judge(
   { relation }: RefreshedAggregate,
   rows: readonly CatalogRow[],
-  leading: number | undefined,
   schema: string,
 ): readonly Finding[] {
   if (rows.length === 0) return [];
-  const onlyLeading = rows.every((row) => numberOf(row, 'lo') === leading);
   const reached = rows.some((row) => flagOf(row, 'reached'));
   const ranges = rows
     .slice(0, 3)
@@ -123,13 +112,11 @@ function judge(
           )
           .join(', ')}; for the rest: `
       : '';
-  const rest = `${again}restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention`;
+  const rest = `${again}restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention. Where it was dropped on purpose, from the beginning on, \`fieldwatch storage drop ${relation.source} --older-than AGE --yes\` notes that`;
   return [
     {
       ...{ check: CHECK, subject: relation.source, verdict: 'missing' },
-      // What is older than the oldest chunk may have been dropped rightly: before retention was made longer, or by
-      // `storage drop`. Nothing tells that from a drop by mistake.
-      severity: reached ? 'critical' : onlyLeading ? 'info' : 'warning',
+      severity: reached ? 'critical' : 'warning',
       expected: `chunks with rows of ${relation.source} for all that ${relation.name} has and retention keeps`,
       actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${ranges.join(', ')}${more}`,
       remedy: reached

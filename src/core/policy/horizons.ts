@@ -1,0 +1,45 @@
+import type { IntervalText } from './interval.ts';
+import { declaredPolicy, type PolicyPlan } from './plan.ts';
+import { RELATIONS } from './relations.ts';
+import type { RepairStep } from './repair.ts';
+import { interval, literal } from './statement.ts';
+
+/** Nothing was dropped. */
+const NEVER = `'1970-01-01 00:00:00+00'::timestamptz`;
+
+/** How long a relation keeps its rows by the plan; undefined: for ever, or as long as its retention is paused. */
+export function keptBy(plan: PolicyPlan, relation: string): string | undefined {
+  const retention = declaredPolicy(plan, relation, 'retention');
+  return retention?.paused === undefined ? retention?.config['drop_after'] : undefined;
+}
+
+/**
+ * From when on a relation has to have its rows: the retention of today, what was dropped on purpose, and the retention
+ * that was declared until now. NULL where neither is known.
+ */
+export function heldFrom(relation: string, kept: string | undefined): string {
+  const noted = `(SELECT greatest(h.dropped_before, now() - h.kept) FROM storage_horizons h WHERE h.relation = ${literal(relation)})`;
+  return kept === undefined ? noted : `greatest(now() - ${interval(kept)}, ${noted})`;
+}
+
+/** Notes the retention of the plan: what it drops while it is declared is gone on purpose. */
+export function noteHorizons(plan: PolicyPlan): string {
+  const rows = RELATIONS.map(({ name }) => {
+    const kept = keptBy(plan, name);
+    return `(${literal(name)}, ${kept === undefined ? 'NULL::interval' : interval(kept)})`;
+  });
+  return `INSERT INTO storage_horizons AS h (relation, kept, dropped_before)
+SELECT relation, kept, coalesce(now() - kept, ${NEVER}) FROM (VALUES ${rows.join(', ')}) AS declared (relation, kept)
+ON CONFLICT (relation) DO UPDATE SET kept = excluded.kept, noted_at = now(),
+  dropped_before = greatest(h.dropped_before, now() - h.kept, excluded.dropped_before)`;
+}
+
+/** Notes that what is older than `age` is dropped on purpose. */
+export function noteDropped(relation: string, age: IntervalText): RepairStep {
+  return {
+    ...{ check: 'retention', subject: relation, effect: 'settings' },
+    about: `note that what is older than ${age} of ${relation} is dropped on purpose`,
+    sql: `INSERT INTO storage_horizons AS h (relation, dropped_before) VALUES (${literal(relation)}, now() - ${interval(age)})
+ON CONFLICT (relation) DO UPDATE SET dropped_before = greatest(h.dropped_before, excluded.dropped_before), noted_at = now()`,
+  };
+}
