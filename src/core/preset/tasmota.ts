@@ -10,8 +10,17 @@ import type { Preset } from './preset.ts';
 import { blockRanges, joinedBlocks, splitBlock } from './tasmota-blocks.ts';
 
 const NO_KEYS: ReadonlySet<string> = new Set();
-/** Keys of a Zigbee child that say who it is. */
-const ZIGBEE_IDENTITY = new Set(['Name', 'Device', 'Endpoint', 'PressureUnit']);
+/** Zigbee and LoRaWAN devices that a bridge receives; SetOption118 makes a topic's last level of the word. */
+const BRIDGED = ['ZbReceived', 'LwReceived', 'LwDecoded'] as const;
+const BRIDGED_KEYS: ReadonlySet<string> = new Set(BRIDGED);
+/** Keys of such a device that say who it is. */
+const BRIDGED_IDENTITY = new Set(['Name', 'Device', 'Endpoint', 'Node', 'PressureUnit']);
+
+/** It names its short address, whatever it is wrapped in: SetOption100 and 118 take the wrapper away. */
+const isBridged = (value: unknown): value is Doc => {
+  const address = isObject(value) ? own(value, 'Device') : undefined;
+  return typeof address === 'string' && /^0x[0-9a-f]{4}$/i.test(address);
+};
 
 /** STATE: of the daemon's own figures only the radio, the battery and the supply voltage are measurements. */
 function stateDraft(record: Doc): Element {
@@ -38,11 +47,12 @@ function numbersBeside(sensors: Doc): Doc {
 function sensorDrafts(record: Doc, split: boolean): Element[] {
   const wrapped = own(record, 'StatusSNS');
   const sensors = isObject(wrapped) ? wrapped : record;
-  const zigbee = own(sensors, 'ZbReceived');
-  const children = isObject(zigbee) ? zigbeeDrafts(record, zigbee) : [];
+  // SetOption119: the topic alone says which device it is.
+  if (isBridged(sensors)) return [bridgedDraft(record, sensors)];
+  const children = bridgedDrafts(record, sensors);
   const blocks = Object.entries(sensors).filter(
     (entry): entry is [string, Doc] =>
-      isObject(entry[1]) && entry[0] !== 'ZbReceived' && !isForbiddenKey(entry[0]),
+      isObject(entry[1]) && !BRIDGED_KEYS.has(entry[0]) && !isBridged(entry[1]) && !isForbiddenKey(entry[0]),
   );
   const beside = splitBlock(numbersBeside(sensors), sensors, NO_KEYS);
   const hasBeside = Object.keys(beside).length > 0;
@@ -61,21 +71,25 @@ function sensorDrafts(record: Doc, split: boolean): Element[] {
   return [...children, { record, metrics: joinedBlocks(blocks, sensors, beside), verbatim: true }];
 }
 
-/** What a Zigbee bridge has heard is a device each, whatever `split_blocks` says. */
-function zigbeeDrafts(record: Doc, zigbee: Doc): Draft[] {
-  return Object.entries(zigbee).flatMap(([name, child]) =>
-    isObject(child) && !isForbiddenKey(name)
-      ? [
-          {
-            record,
-            metrics: splitBlock(child, child, ZIGBEE_IDENTITY),
-            suffix: `/${name}`,
-            verbatim: true,
-          },
-        ]
-      : [],
-  );
+/** What a bridge receives is a device each, whatever `split_blocks` says. */
+function bridgedDrafts(record: Doc, sensors: Doc): Draft[] {
+  const wrappers = BRIDGED.map((key) => own(sensors, key)).filter(isObject);
+  return [
+    ...Object.entries(sensors).filter(([key, child]) => !BRIDGED_KEYS.has(key) && isBridged(child)),
+    ...wrappers.filter((wrapper) => !isBridged(wrapper)).flatMap((wrapper) => Object.entries(wrapper)),
+  ]
+    .flatMap(([name, child]) =>
+      isObject(child) && !isForbiddenKey(name) ? [bridgedDraft(record, child, `/${name}`)] : [],
+    )
+    .concat(wrappers.filter(isBridged).map((child) => bridgedDraft(record, child)));
 }
+
+const bridgedDraft = (record: Doc, child: Doc, suffix?: string): Draft => ({
+  record,
+  metrics: splitBlock(child, child, BRIDGED_IDENTITY),
+  suffix,
+  verbatim: true,
+});
 
 const shape =
   (split: boolean): Shape =>
@@ -92,6 +106,7 @@ const TOPICS = [
   ['tele', 'STATE'],
   ['stat', 'STATUS8'],
   ['stat', 'STATUS10'],
+  ...BRIDGED.map((name) => ['tele', name] as const),
 ] as const;
 
 /** FullTopic is the operator's: the usual `%prefix%/%topic%/`, the other way round, or below something of their own. */
@@ -106,8 +121,11 @@ function recognise({ levels, document, content }: Observed): Recognition | undef
   const wrapped = document === undefined ? undefined : own(document, 'StatusSNS');
   const sensors = isObject(wrapped) ? wrapped : document;
   // A Zigbee bridge sends no time.
-  const isTasmota = ['Time', 'Epoch', 'ZbReceived'].some((key) => own(sensors ?? {}, key) !== undefined);
-  if (sensors === undefined || !isTasmota) return undefined;
+  const isTasmota =
+    sensors !== undefined &&
+    (['Time', 'Epoch', ...BRIDGED].some((key) => own(sensors, key) !== undefined) ||
+      [sensors, ...Object.values(sensors)].some(isBridged));
+  if (!isTasmota) return undefined;
   const epoch = own(sensors, 'Epoch') !== undefined;
   return telemetry(fullTopic(levels, levels.indexOf(known[0])), epoch ? undefined : own(sensors, 'Time'));
 }

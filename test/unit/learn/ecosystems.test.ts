@@ -72,6 +72,9 @@ describe('where it is not where it usually is', () => {
           '{device}/tele/STATE',
           '{device}/stat/STATUS8',
           '{device}/stat/STATUS10',
+          '{device}/tele/ZbReceived',
+          '{device}/tele/LwReceived',
+          '{device}/tele/LwDecoded',
         ],
       },
     ],
@@ -80,9 +83,15 @@ describe('where it is not where it usually is', () => {
       jsons({ 'attic/tele/plug1/SENSOR': { Time: '2026-01-15T12:00:00', ENERGY: { Power: 12 } } }),
       {
         preset: 'tasmota',
-        topic: ['tele', 'tele', 'stat', 'stat'].map(
-          (prefix, at) => `attic/${prefix}/{device...}/${['SENSOR', 'STATE', 'STATUS8', 'STATUS10'][at]}`,
-        ),
+        topic: [
+          'attic/tele/{device...}/SENSOR',
+          'attic/tele/{device...}/STATE',
+          'attic/stat/{device...}/STATUS8',
+          'attic/stat/{device...}/STATUS10',
+          'attic/tele/{device...}/ZbReceived',
+          'attic/tele/{device...}/LwReceived',
+          'attic/tele/{device...}/LwDecoded',
+        ],
       },
     ],
     [
