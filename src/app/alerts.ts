@@ -45,7 +45,7 @@ export function tellingOf(
   return {
     prepare: (rows, signal) => alerting.prepare(rows, signal),
     knows: (sensorId) => alerting.knows(sensorId),
-    evaluate: (rows, stored) => alerting.evaluate(rows, stored),
+    evaluate: (rows, stored, onStep) => alerting.evaluate(rows, stored, onStep),
     get sensorSeq() {
       return alerting.sensorSeq;
     },

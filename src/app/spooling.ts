@@ -18,6 +18,7 @@ import { Draining, settleAtStart } from '../services/draining.ts';
 import type { IntakeLedger } from '../services/intake-ledger.ts';
 import type { SensorRegistry } from '../services/sensor-registry.ts';
 import { Settling } from '../services/settling.ts';
+import { sharingConnection } from '../services/shared-connection.ts';
 import { Spooling } from '../services/spooling.ts';
 import type { StoreWatch } from '../services/store-health.ts';
 import type { Database } from './database.ts';
@@ -107,9 +108,10 @@ export class OpenSpool {
   }
 
   private alertsSettled({ alerts: { notifications }, told }: SpooledRecord): void {
-    if (this.step?.done === true) this.ends.telling.announce(notifications);
+    // The announcer remembers only so many lines that left before their rows.
+    if (told) this.ends.alerting.wereTold(notifications);
     // At a start they are found in the outbox when the alert state is read.
-    else if (told) this.ends.alerting.wereTold(notifications);
+    if (this.step?.done === true) this.ends.telling.announce(notifications);
   }
 }
 
@@ -147,7 +149,7 @@ const spoolFolder = ({ state_dir: stateFolder }: Config) => join(stateFolder, 's
 /** A connection of its own: what drains must not stand in the way of what arrives. */
 function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore {
   const options = { ...storeOptions(parts.config, database.url, 'spool'), metricIds: database.metricIds };
-  const store = stored(createReadingStore(options, parts));
+  const store = stored(sharingConnection(createReadingStore(options, parts), database.store));
   parts.releasers.add('spool store', () => store.close());
   return store;
 }

@@ -87,7 +87,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort, database }, 'ready');
   await supervision.ready(statusOf(app));
   void away?.then(() => supervision.status());
-  hangup = () => void reload(cli, file, app, { logger, supervision, alertLog });
+  hangup = oneAfterTheOther(() => reload(cli, file, app, { logger, supervision, alertLog }));
   const signal = await interrupted;
   logger.info({ signal }, 'stopping');
   await supervision.stopping();
@@ -108,6 +108,20 @@ async function giveUp(app: App, signal: NodeJS.Signals, logger: Logger): Promise
   logger.info({ signal }, 'stopping before the start was complete');
   await Promise.race([app.stop(), new Promise((resolve) => setTimeout(resolve, GIVE_UP_MS))]);
   return 0;
+}
+
+/** Calls that come while one is under way are one more call after it: it reads the file as it is then. */
+function oneAfterTheOther(run: () => Promise<void>): () => void {
+  let last = Promise.resolve();
+  let waits = false;
+  return () => {
+    if (waits) return;
+    waits = true;
+    last = last.then(() => {
+      waits = false;
+      return run();
+    });
+  };
 }
 
 interface ReloadDeps {

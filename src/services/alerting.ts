@@ -318,24 +318,31 @@ export class Alerting {
 
   /**
    * What these readings do to the alerts. One evaluation at a time: the next one takes this one's place, and this one
-   * rejects if it was not done. Many of them give way to other work in between. `stored`: by the transaction that writes
-   * what is made of them.
+   * rejects if it was not done. Many of them give way to other work in between, and `onStep` is called. `stored`: by the
+   * transaction that writes what is made of them.
    */
-  async evaluate(readings: readonly EvaluatedReading[], stored = true): Promise<Evaluation> {
+  async evaluate(
+    readings: readonly EvaluatedReading[],
+    stored = true,
+    onStep: () => void = () => {},
+  ): Promise<Evaluation> {
     const { engine } = this;
     this.dropForgotten();
     const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
     const isCurrent = this.begin(engine, changes);
     await inTurns(slicesOf(readings, EVALUATED_PER_TURN, valuesOf), (slice) => {
       isCurrent();
+      onStep();
       for (const reading of slice) engine.reading(reading, stored);
     });
     const parts: AlertBatch[] = [];
     const { effects, touched } = engine.work;
     await inTurns(slicesOf(touched, EVALUATED_PER_TURN), (slice) => {
+      onStep();
       parts.push(batchOf([], slice, alertId));
     });
     await inTurns(slicesOf(effects, EVALUATED_PER_TURN), (slice) => {
+      onStep();
       parts.push(batchOf(slice, [], alertId));
     });
     isCurrent();

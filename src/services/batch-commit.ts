@@ -21,8 +21,15 @@ export interface AlertEvaluator {
   prepare(rows: readonly ResolvedRow[], signal?: AbortSignal): Promise<void>;
   /** True of a sensor that needs no fetching. */
   knows(sensorId: number): boolean;
-  /** What these readings do to the alerts; nothing is remembered until `adopt`. `stored`: in the same transaction. */
-  evaluate(rows: readonly ResolvedRow[], stored?: boolean): Evaluation | Promise<Evaluation>;
+  /**
+   * What these readings do to the alerts; nothing is remembered until `adopt`. `stored`: in the same transaction. `onStep` is
+   * called now and then where it takes long.
+   */
+  evaluate(
+    rows: readonly ResolvedRow[],
+    stored?: boolean,
+    onStep?: () => void,
+  ): Evaluation | Promise<Evaluation>;
   /** Sends what is committed to the alert log and the sinks. */
   announce(notifications: readonly AlertNotification[]): void;
   /**
@@ -100,7 +107,7 @@ export class BatchCommit {
       const rows = atMost(this.shrinking.piece(batch.rowList as ResolvedRow[]), most);
       const last = rows.length === batch.rowList.length;
       // Evaluated anew after a refused row: a reading that is not stored raises no alert.
-      const evaluation = await alerting.evaluate(rows);
+      const evaluation = await alerting.evaluate(rows, true, options.onStep);
       const readings = rows.some((row) => row.spooled) ? rows.filter((row) => !row.spooled) : rows;
       const write: StoreBatch = {
         readings,

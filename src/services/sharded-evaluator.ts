@@ -52,7 +52,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     return this.deps.table.evaluates(sensorId) && this.deps.engine.knows(sensorId);
   }
 
-  async evaluate(rows: readonly ResolvedRow[], stored?: boolean): Promise<Evaluation> {
+  async evaluate(rows: readonly ResolvedRow[], stored?: boolean, onStep?: () => void): Promise<Evaluation> {
     const { table, engine, asksOf } = this.deps;
     for (const { sensorId } of rows) {
       const shard = shardOf(sensorId);
@@ -61,7 +61,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     const [mine, others] = this.divide(rows);
     // After a standstill, what arrived elsewhere meanwhile is still to be read.
     this.deps.ownership.attend();
-    const evaluation = await engine.evaluate(mine, stored);
+    const evaluation = await engine.evaluate(mine, stored, onStep);
     const readings: HandoverReading[] = [];
     for (const row of others)
       if (isAvailability(row) || asksOf(row.sensor, row.metrics)) readings.push(handoverOf(row));

@@ -12,6 +12,7 @@ import {
 import type { DeliveryStore, QueuedNotification, SinkQueue } from '../ports.ts';
 import { MemoryQueue } from './notify-memory.ts';
 import { SinkSender, type SenderDeps, type SenderSettings } from './sink-sender.ts';
+import { LogBudget } from './log-budget.ts';
 import { Sleeper } from './sleeper.ts';
 
 export interface SinkSettings extends SenderSettings {
@@ -52,6 +53,7 @@ export class SinkWorker {
   readonly #stored: SinkQueue;
   readonly #grouping: Grouping;
   readonly #sleeper: Sleeper;
+  readonly #overflows: LogBudget;
   readonly #memorySleeper: Sleeper;
   #running: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
@@ -70,6 +72,7 @@ export class SinkWorker {
     this.#deps = deps;
     this.#stored = deps.store.queueOf(settings.name);
     this.#grouping = new Grouping(settings.grouping);
+    this.#overflows = new LogBudget(deps.clock);
     this.#sleeper = new Sleeper(deps.clock);
     this.#memorySleeper = new Sleeper(deps.clock);
   }
@@ -91,9 +94,10 @@ export class SinkWorker {
   /** To be sent although the database does not know of it. */
   sendNow(notifications: readonly AlertNotification[]): void {
     const over = this.#memory.push(notifications);
-    if (over > 0)
+    const waiting = over > 0 ? this.#overflows.take(over) : undefined;
+    if (waiting !== undefined)
       this.#deps.logger.warn(
-        { sink: this.settings.name, notifications: over },
+        { sink: this.settings.name, notifications: waiting },
         'too many notifications while the database is away; the oldest wait for it',
       );
     this.#memorySleeper.wake();

@@ -42,6 +42,12 @@ http: { port: ${http} }
     await database?.close();
   });
 
+  const hasTables = async () => {
+    const { rows } = await db.query<{ found: boolean }>(
+      `SELECT to_regclass('sensor_readings') IS NOT NULL AS found`,
+    );
+    return rows[0]?.found === true;
+  };
   const stored = async () => {
     const { rows } = await db.query<{ count: number }>('SELECT count(*)::int AS count FROM sensor_readings');
     return rows[0]?.count;
@@ -54,15 +60,21 @@ http: { port: ${http} }
 
   test('readings are stored, also after an outage, and the rest says what it lacks', async () => {
     const baseMs = Date.now() - 60_000;
+    // A server that has no connection left is away at the start: readings are spooled, and the tables come later.
+    server.limit = 0;
     await daemon.launch();
     await publishNumbered(broker.url, 0, 100, baseMs);
+    server.limit = 3;
+    await eventually('the tables are there', hasTables);
     await eventually('all is stored', async () => (await stored()) === 100);
+    await eventually('the database is there', async () => (await checks())['database'] === 'ok');
 
     // None at all for a while: what arrives is spooled, and the spool needs a connection of its own to drain.
+    const cutAt = daemon.log.length;
     server.limit = 0;
     server.cut();
     await publishNumbered(broker.url, 100, 200, baseMs);
-    await daemon.logged(({ msg }) => msg === 'the database is away: messages go to the spool');
+    await daemon.logged(({ msg }) => msg === 'the database is away: messages go to the spool', cutAt);
     server.limit = 3;
     await eventually('the spool is drained', async () => (await stored()) === 200);
     await publishNumbered(broker.url, 200, 300, baseMs);

@@ -58,6 +58,7 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     await humidity(known, 0, 50);
     await publish(from, from + COUNT);
     await deployment.stored(storedBefore + COUNT + 1);
+    await eventually('batches go to the database', () => daemon.writesToDatabase());
 
     breakIt(deployment);
     const before = acked();

@@ -42,6 +42,7 @@ describeWith('mosquitto')(
     it('is evaluated once, and what follows is compared with it', async () => {
       await send(0, 50, 10);
       await deployment.stored(1);
+      await eventually('batches go to the database', () => daemon.writesToDatabase());
       deployment.databaseLink.refuse();
       deployment.databaseLink.cut();
       await send(60, 90, 10);

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { startHttp, type HttpServer } from '../../src/adapters/http/server.ts';
 import { createMetrics, type MetricsRegistry } from '../../src/adapters/metrics.ts';
 import { QuietLogger } from '../support/quiet-logger.ts';
@@ -62,6 +62,22 @@ describe('requests that no scraper sends', () => {
   test('a tunnel is refused by closing the connection', async () => {
     expect(await raw(request('CONNECT x:1'))).toBe('');
   });
+});
+
+test('requests that do not wait for the answer to the one before are cut off, and one scrape is for all who ask meanwhile', async () => {
+  const scrape = jest.spyOn(metrics, 'scrape');
+  try {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => raw(request('GET /metrics').repeat(200), /never/)),
+    );
+    // Cut off, with the answer to the first at most.
+    for (const answer of answers) expect(answer.split('HTTP/1.1 200').length).toBeLessThanOrEqual(2);
+    expect(scrape.mock.calls.length).toBeLessThanOrEqual(20);
+  } finally {
+    scrape.mockRestore();
+  }
+  const text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+  expect(text).toContain('fieldwatch_http_connections_cut_total{reason="pipelined"} 20');
 });
 
 test('connections that send nothing, or only slowly, are closed and counted', async () => {

@@ -112,6 +112,14 @@ export class Daemon {
     return { status: response.status, text: await response.text() };
   }
 
+  /** Whether batches go to the database: a start on a busy machine may have found it away. Asked of its HTTP server. */
+  async writesToDatabase(): Promise<boolean> {
+    const { checks } = JSON.parse((await this.get('/readyz')).text) as {
+      readonly checks: readonly { readonly name: string; readonly status: string }[];
+    };
+    return checks.every(({ name, status }) => !['database', 'spool'].includes(name) || status === 'ok');
+  }
+
   /** What became of what it received; checked here that nothing is missing. */
   async conserved(): Promise<Readonly<Record<string, number>>> {
     const { text } = await this.get('/metrics');

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Logger } from '../../ports.ts';
@@ -32,7 +33,7 @@ export interface HttpServer {
 interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -56,11 +57,18 @@ const REQUEST_MS = 10_000;
 export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<HttpServer> {
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 };
   const respond = responder(deps);
+  const busy = new WeakSet<Socket>();
   const server = createServer(limits, (request, response) => {
+    const { socket } = request;
+    // What one read brings is handed over to the end, whatever became of the connection.
+    if (socket.destroyed) return;
+    if (busy.has(socket)) return cutOff(socket, 'pipelined');
+    busy.add(socket);
+    response.once('close', () => busy.delete(socket));
     // A body is not read: what follows it on this connection could not be told apart from it.
     if (hasBody(request)) response.setHeader('connection', 'close');
-    const cut = setTimeout(() => request.socket.destroy(), REQUEST_MS);
-    response.once('close', () => clearTimeout(cut));
+    const late = setTimeout(() => socket.destroy(), REQUEST_MS);
+    response.once('close', () => clearTimeout(late));
     respond(request).then(
       (result) => send(response, result, request.method === 'HEAD'),
       (error: unknown) => {
@@ -69,7 +77,7 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
       },
     );
   });
-  limitConnections(server, deps.metrics);
+  const cutOff = limitConnections(server, deps.metrics);
   await listen(server, options);
   const address = server.address();
   return {
@@ -83,10 +91,13 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
 }
 
 /** A slow, silent or broken client is cut off and counted; none of them is worth a line in the log. */
-function limitConnections(server: Server, metrics: MetricsRegistry): void {
+function limitConnections(
+  server: Server,
+  metrics: MetricsRegistry,
+): (socket: Socket, reason: string) => void {
   const cut = metrics.counter(
     'fieldwatch_http_connections_cut_total',
-    'Connections that the HTTP server closed: over the limit, without a complete request in time, or malformed',
+    'Connections that the HTTP server closed: over the limit, without a complete request in time, malformed, or with a further request before the answer to one',
     ['reason'],
   );
   const open = metrics.gauge('fieldwatch_http_connections', 'Open connections of the HTTP server');
@@ -100,15 +111,17 @@ function limitConnections(server: Server, metrics: MetricsRegistry): void {
     socket.once('close', () => (count -= 1));
   });
   server.on('drop', () => cut.inc(1, { reason: 'limit' }));
-  server.setTimeout(IDLE_MS, (socket) => {
-    cut.inc(1, { reason: 'timeout' });
+  const cutOff = (socket: Socket, reason: string) => {
+    cut.inc(1, { reason });
     socket.destroy();
-  });
+  };
+  server.setTimeout(IDLE_MS, (socket) => cutOff(socket, 'timeout'));
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
     const [status, reason] = CLIENT_FAULTS[code ?? ''] ?? ['400 Bad Request', 'malformed'];
     if (code !== 'ECONNRESET' && code !== 'EPIPE') cut.inc(1, { reason });
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   });
+  return cutOff;
 }
 
 const CLIENT_FAULTS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
@@ -124,6 +137,15 @@ function responder({
   readiness: checks,
   alive,
 }: HttpDeps): (request: IncomingMessage) => Promise<Answer> {
+  let scraping: Promise<Buffer> | undefined;
+  // All that ask meanwhile get the same bytes.
+  const scrape = () =>
+    (scraping ??= metrics
+      .scrape()
+      .then((text) => Buffer.from(text))
+      .finally(() => {
+        scraping = undefined;
+      }));
   return async ({ method, url = '/' }) => {
     if (method !== 'GET' && method !== 'HEAD')
       return json(405, { error: 'GET only' }, { allow: 'GET, HEAD' });
@@ -133,7 +155,7 @@ function responder({
       case '/readyz':
         return readiness(checks);
       case '/metrics':
-        return { status: 200, type: metrics.contentType, body: await metrics.scrape() };
+        return { status: 200, type: metrics.contentType, body: await scrape() };
       default:
         return json(404, { error: 'not found', paths: ['/livez', '/readyz', '/metrics'] });
     }

@@ -128,6 +128,11 @@ export class Engine {
     return this.generation.openNow();
   }
 
+  /** Those of one sensor. */
+  openOf(sensorId: number): readonly Series[] {
+    return this.map.ofSensor(sensorId).filter((series) => this.generation.isOpenNow(series));
+  }
+
   /** True once the last events of a sensor were fetched from the database, or it was found to have none. */
   knows(sensorId: number): boolean {
     return this.known.has(sensorId);

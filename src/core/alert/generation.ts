@@ -60,6 +60,10 @@ export class Generation {
     for (const series of this.entered) if (!this.unsettled.has(series)) yield series;
   }
 
+  isOpenNow(series: Series): boolean {
+    return this.unsettled.has(series) || series.cells.some((cell) => this.stateOf(series, cell) !== OK);
+  }
+
   /** True once anything may be open. */
   get anyOpen(): boolean {
     return this.unsettled.size + this.entered.length > 0;

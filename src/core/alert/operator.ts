@@ -63,8 +63,8 @@ function find(
 
 /** A type is a label that several alerts of a sensor may share. */
 function cellsOf(engine: Engine, sensorId: number, alertType: string): { series: Series; cell: Cell }[] {
-  return [...engine.openNow()]
-    .filter((series) => series.sensorId === sensorId)
+  return engine
+    .openOf(sensorId)
     .flatMap((series) =>
       series.cells
         .filter(({ condition }) => condition.alertType === alertType)

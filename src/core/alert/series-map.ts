@@ -106,11 +106,15 @@ export class SeriesMap {
     for (const sensorId of this.slots.keys()) if (isForgotten(sensorId)) this.slots.delete(sensorId);
   }
 
+  ofSensor(sensorId: number): readonly Series[] {
+    const slot = this.slots.get(sensorId);
+    if (slot === undefined) return [];
+    const { own, named, others } = slot;
+    return [...(own === undefined ? [] : [own]), ...named, ...(others?.values() ?? [])];
+  }
+
   *all(): Iterable<readonly [SensorFacts, Series]> {
-    for (const { sensor, named, others, own } of this.slots.values()) {
-      if (own !== undefined) yield [sensor, own];
-      for (const series of named) yield [sensor, series];
-      for (const series of others?.values() ?? []) yield [sensor, series];
-    }
+    for (const [sensorId, { sensor }] of this.slots)
+      for (const series of this.ofSensor(sensorId)) yield [sensor, series];
   }
 }
