@@ -10,6 +10,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Logger } from '../ports.ts';
 import { version } from '../version.ts';
 import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { oneAfterTheOther } from './one-after-the-other.ts';
 
 /** `fieldwatch run`: the daemon, until SIGTERM or SIGINT; SIGHUP reloads. */
 export const runCommand: CliCommand = (cli) =>
@@ -108,20 +109,6 @@ async function giveUp(app: App, signal: NodeJS.Signals, logger: Logger): Promise
   logger.info({ signal }, 'stopping before the start was complete');
   await Promise.race([app.stop(), new Promise((resolve) => setTimeout(resolve, GIVE_UP_MS))]);
   return 0;
-}
-
-/** Calls that come while one is under way are one more call after it: it reads the file as it is then. */
-function oneAfterTheOther(run: () => Promise<void>): () => void {
-  let last = Promise.resolve();
-  let waits = false;
-  return () => {
-    if (waits) return;
-    waits = true;
-    last = last.then(() => {
-      waits = false;
-      return run();
-    });
-  };
 }
 
 interface ReloadDeps {

@@ -1,11 +1,13 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import { Engine } from '../../../src/core/alert/engine.ts';
+import { applyCommand, isOpen } from '../../../src/core/alert/operator.ts';
 import { RuleSet } from '../../../src/core/alert/rules.ts';
 import { Series } from '../../../src/core/alert/series.ts';
 import { Timers, type TimerOwner } from '../../../src/core/alert/timers.ts';
 import type { AlertStateRow } from '../../../src/core/alert/model.ts';
 import type { AlertStore, ReadingSpan } from '../../../src/ports.ts';
+import { alertId } from '../../../src/services/alert-id.ts';
 import { loadEngine } from '../../../src/services/alert-loading.ts';
 import { rulesOf, sensorOf, T0_MS, T0_US } from './support.ts';
 
@@ -48,6 +50,27 @@ function heardOnce(count: number): Engine {
 
 afterEach(() => {
   jest.restoreAllMocks();
+});
+
+describe('what operators ask of one alert', () => {
+  test('looks at the alerts of its sensor, however many others are open', () => {
+    const engine = new Engine(rulesOf({ metrics: { temperature: { max: 30 } } }));
+    engine.begin();
+    for (const sensor of sensors(MANY))
+      engine.reading({ ...reading(sensor, T0_MS), metrics: new Map([['temperature', 40]]) });
+    engine.adopt();
+    expect(engine.open.size).toBe(MANY);
+    const everything = jest.spyOn(engine, 'openNow');
+    const [command] = [
+      { kind: 'ack', sensorId: 7, alertType: 'temperature_high', alertId: undefined, by: 'ann' },
+    ] as const;
+    expect(isOpen(engine, command)).toBe(true);
+    engine.begin();
+    expect(applyCommand(engine, command, T0_MS, alertId)).toBe('done');
+    expect(applyCommand(engine, command, T0_MS, alertId)).toBe('already');
+    expect(engine.work.touched.map(({ sensorId }) => sensorId)).toEqual([7]);
+    expect(everything).not.toHaveBeenCalled();
+  });
 });
 
 describe('ten times the sensors', () => {
