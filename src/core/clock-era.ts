@@ -80,7 +80,7 @@ export function settled(era: ClockEra, atMs: Millis): ClockEra {
 }
 
 /**
- * The right time of an arrival; a time that is none of this era's is left as it is. Undefined where no clock is known under
+ * The right time of an arrival; a time outside of this era is left as it is. Undefined where no clock is known under
  * which it can be right. A function of the era alone: once that is on disk, it is the same at every attempt, in every process.
  */
 export function correctedArrival(era: ClockEra, arrivalUs: Micros): Micros | undefined {

@@ -88,7 +88,7 @@ export interface ClockRecord {
 }
 
 export interface ClockNotes {
-  /** Empty where there is none, or none that can be read. */
+  /** Empty where there are no notes, or where they cannot be read. */
   read(): Promise<ClockRecord>;
   /** Resolves once it is on disk for good. Rejects as the spool does. */
   write(record: ClockRecord): Promise<void>;

@@ -235,8 +235,9 @@ export class Spooling {
     if (notifications.length === 0) return true;
     await this.deps.alerting.announceUnpersisted(notifications);
     // Where it cannot be noted, the lines come once more after a restart.
-    for (const told of appended)
-      if (told.alerts.notifications.length > 0) await this.deps.spool.markTold(told).catch(() => undefined);
+    for (const record of appended)
+      if (record.alerts.notifications.length > 0)
+        await this.deps.spool.markTold(record).catch(() => undefined);
     return true;
   }
 
