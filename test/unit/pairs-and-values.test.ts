@@ -166,6 +166,148 @@ describe('pairs', () => {
   });
 });
 
+describe('a root array of pairs is known by its members', () => {
+  const decoded = (payload: unknown, route: object = { topic: 'gw/{device}' }) => {
+    const result = feed(routerOf([route]), json('gw/d1', payload));
+    const { dropped, ambiguous = 0 } = result.kind === 'reject' ? { dropped: 0 } : result;
+    return { readings: plain(result), lost: dropped + ambiguous };
+  };
+  const one = (metrics: object, device = 'd1', time = NOW_US) => ({
+    readings: [{ device, time, metrics }],
+    lost: 0,
+  });
+
+  test.each<[string, unknown, unknown]>([
+    [
+      'name, value',
+      [
+        { name: 'T', value: 1 },
+        { name: 'H', value: 2 },
+      ],
+      one({ T: 1, H: 2 }),
+    ],
+    [
+      'key, val',
+      [
+        { key: 'T', val: 1 },
+        { key: 'H', val: 2 },
+      ],
+      one({ T: 1, H: 2 }),
+    ],
+    [
+      'id, v',
+      [
+        { id: 'T', v: 1 },
+        { id: 'H', v: 2 },
+      ],
+      one({ T: 1, H: 2 }),
+    ],
+    ['n, v, of one pair', [{ n: 'temp', v: 21.5, u: 'Cel' }], one({ temperature: 21.5 })],
+    [
+      'metric, value; a record of a word and one of null are set aside',
+      [
+        { metric: 'T', value: 1, unit: 'C' },
+        { metric: 'state', value: 'on' },
+        { metric: 'H', value: null },
+      ],
+      { ...one({ T: 1 }), lost: 2 },
+    ],
+    [
+      'tag, val, ts',
+      [
+        { tag: 'T', val: 1, ts: NOW_MS - 1000, q: 192 },
+        { tag: 'H', val: 2, ts: NOW_MS - 1000, q: 192 },
+      ],
+      one({ T: 1, H: 2 }, 'd1', NOW_US - 1_000_000),
+    ],
+    [
+      'type, where all of them are quantities',
+      [
+        { type: 'temperature', value: 21.5 },
+        { type: 'humidity', value: 40 },
+      ],
+      one({ temperature: 21.5, humidity: 40 }),
+    ],
+    [
+      'the data type beside the tag names nothing',
+      [
+        { Type: 'Float', Tag: 'A', Value: 1 },
+        { Type: 'Float', Tag: 'B', Value: 2 },
+      ],
+      one({ A: 1, B: 2 }),
+    ],
+    [
+      'numbers name tags, too',
+      [
+        { id: 101, name: 'A', value: 1 },
+        { id: 102, name: 'B', value: 2 },
+      ],
+      one({ A: 1, B: 2 }),
+    ],
+  ])('%s', (_, payload, expected) => expect(decoded(payload)).toEqual(expected));
+
+  test('one name that comes back with other values is counted under its name', () => {
+    const result = feed(
+      routerOf([{ topic: 'gw/{device}' }]),
+      json('gw/d1', [
+        { name: 'T', value: 1 },
+        { name: 'T', value: 2 },
+      ]),
+    );
+    expect(plain(result)).toMatchObject([{ metrics: { T: 2 } }]);
+    expect(result).toMatchObject({ losses: { ambiguous: ['T'] } });
+  });
+
+  test('no pairs: other numbers beside the value, ids that come back, a type that is no quantity', () => {
+    const first = (payload: unknown): unknown => {
+      const { readings, lost } = decoded(payload);
+      return [Object.keys((readings as { metrics: object }[])[0]?.metrics ?? {}), lost];
+    };
+    const of = (extra: object, other: object = extra) => [
+      { value: 1, ...extra },
+      { value: 2, ...other },
+    ];
+    expect(first(of({ name: 'a', battery: 90 }, { name: 'b', battery: 80 }))).toEqual([
+      ['value', 'battery'],
+      2,
+    ]);
+    expect(first(of({ id: 's1' }))).toEqual([['value'], 1]);
+    expect(first(of({ type: 'report' }, { type: 'event' }))).toEqual([['value'], 1]);
+  });
+
+  test('what names the device names no metric, and a route that says what the value is decides', () => {
+    const things = [
+      { sensor: 's1', value: 1 },
+      { sensor: 's2', value: 2 },
+    ];
+    expect(decoded(things, { topic: 'gw/+' }).readings).toMatchObject([
+      { device: 's1', metrics: { value: 1 } },
+      { device: 's2', metrics: { value: 2 } },
+    ]);
+    const named = [{ name: 's1', value: 1 }];
+    for (const route of [
+      { topic: 'gw/+', device_path: '/name' },
+      { topic: 'gw/{device}', where: { '/name': 's1' } },
+    ])
+      expect(decoded(named, route).readings).toMatchObject([{ metrics: { value: 1 } }]);
+    const field = { topic: 'gw/{device}', fields: { level: { path: '/value' } } };
+    expect(decoded(named, field).readings).toMatchObject([{ metrics: { level: 1 } }]);
+    const renamed = { topic: 'gw/{device}', metric_map: { value: 'level' } };
+    expect(decoded(named, renamed).readings).toMatchObject([{ metrics: { level: 1 } }]);
+  });
+
+  test('records of a batch are pairs, too, with the device and the time of the message around them', () => {
+    const route = { topic: 'gw/+', items: '/values' };
+    const values = [
+      { key: 'T', value: 1 },
+      { key: 'H', value: 2 },
+    ];
+    expect(decoded({ device: 'n7', ts: NOW_MS - 2000, values }, route)).toEqual(
+      one({ T: 1, H: 2 }, 'n7', NOW_US - 2_000_000),
+    );
+  });
+});
+
 describe("D6' keys of time and device in any case", () => {
   const at = '2026-01-15T11:59:50Z';
   const then = NOW_US - 10_000_000;

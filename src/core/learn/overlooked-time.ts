@@ -2,10 +2,11 @@ import type { Inflate } from '../codec/compression.ts';
 import type { Limits } from '../mapping/context.ts';
 import { isObject } from '../mapping/document.ts';
 import { parseTime } from '../mapping/instant.ts';
+import { TIME_NAMES } from '../mapping/pair-keys.ts';
 import { UTC } from '../mapping/zone.ts';
 import type { Decoded } from '../reading.ts';
 import { observe, type Heard } from './observed.ts';
-import { pointerTo, TIME_NAMES } from './records.ts';
+import { pointerTo } from './records.ts';
 
 const YEAR_US = 365 * 86_400_000_000;
 const MAX_LEVELS = 3;

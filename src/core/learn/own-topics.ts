@@ -1,8 +1,8 @@
+import { TIME_NAMES } from '../mapping/pair-keys.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { groupedBy } from './grouped.ts';
 import type { Observed } from './observed.ts';
 import { isQuantity, singleValueKey } from './quantity.ts';
-import { TIME_NAMES } from './records.ts';
 import { isUnit } from './stated-units.ts';
 import { METRIC_LEVEL, type TopicFacts } from './structure.ts';
 

@@ -2,6 +2,7 @@ import { aliasOf } from '../mapping/alias.ts';
 import { isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
 import { DEVICE_KEYS, usualDevice } from '../mapping/device.ts';
 import { parseTime } from '../mapping/instant.ts';
+import { NAME_KEYS, TIME_NAMES, VALUE_KEYS } from '../mapping/pair-keys.ts';
 import { TIME_KEYS } from '../mapping/time.ts';
 import { isNumericText } from '../mapping/value.ts';
 import { UTC } from '../mapping/zone.ts';
@@ -24,22 +25,6 @@ export interface RecordShape {
 
 const METRICS_KEYS = /^(?:values?|data|metrics|measurements?|readings?|sensors?|fields|payload|telemetry)$/i;
 const ASIDE = /^(?:errors?|metas?|meta_?data|info|header|context|tags)$/i;
-const NAME_KEYS = [
-  ...['n', 'name', 'key', 'metric', 'type', 'sensor', 'field', 'id', 'label', 'tag', 'variable'],
-  ...[
-    'displayname',
-    'nodeid',
-    'value_type',
-    'valuetype',
-    'sensor_type',
-    'parameter',
-    'quantity',
-    'measurement',
-  ],
-];
-const VALUE_KEYS = ['v', 'value', 'val', 'reading'];
-export const TIME_NAMES =
-  /^(?:at|when|date|datetime|date_time|epoch|tst|utc|unix_?time|time_?ms|ts_?ms|t_?ms|time_?stamp(?:_?ms)?|(?:created|measured|sampled|sent|updated|recorded|received)_?(?:at|on|time)|last_(?:seen|updated(?:_ts)?)|(?:source|server|device|event|msg|message|gateway)_?time(?:_?stamp)?|time(?:_?utc)?|ts|t)$/i;
 const DEVICE_NAMES =
   /^(?:dev(?:ice)?_?(?:id|name|eui|uid)?|node(?:_?id|_?name)?|sensor(?:_?id|_?name)?|serial(?:_?n(?:o|umber|r))?|mac(?:_?addr(?:ess)?)?|eui|uuid|unit_?id|station(?:_?id)?|gateway_?id|client_?id|source|name|id)$/i;
 /** What numbers messages or their writers, and measures nothing. */

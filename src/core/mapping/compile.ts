@@ -49,6 +49,8 @@ function compileSplit(config: RouteConfig, shape: Shape | undefined): SplitPlan 
     items: config.items === undefined ? undefined : pointer(config.items),
     metricsPath: config.metrics_path === undefined ? undefined : pointer(config.metrics_path),
     pairs: config.pivot && compilePairs(config, config.pivot),
+    used: usedMembers(config),
+    hasDevicePath: devicePath(config) !== undefined,
     valuePath: config.value_path === undefined ? undefined : pointer(config.value_path),
     where: Object.entries(config.where ?? {}).map(([path, wanted]) => ({
       path: pointer(path),
@@ -125,6 +127,15 @@ function consumed(config: RouteConfig): Pointer[] {
     ...(config.device_path === undefined ? [] : [config.device_path]),
   ];
   return paths.map(pointer);
+}
+
+/** Members of a record that the route gives a use or a name of its own. */
+function usedMembers(config: RouteConfig): ReadonlySet<string> {
+  const { fields = {}, metric_map = {}, skip = [], where = {} } = config;
+  const places = [...consumed(config), ...Object.keys(where).map(pointer)].flatMap(({ keys }) =>
+    keys.slice(0, 1),
+  );
+  return new Set([...places, ...Object.keys(fields), ...Object.keys(metric_map), ...skip]);
 }
 
 /** `path` as seen from the metrics object. */

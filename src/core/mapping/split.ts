@@ -3,6 +3,7 @@ import { isObject, lookup, type Doc, type Pointer } from './document.ts';
 import { IGNORED, NO_METRICS, type Element } from './draft.ts';
 import type { MessageContext } from './context.ts';
 import { bareValue, namedValue } from './named-value.ts';
+import { pairMembers } from './pair-keys.ts';
 import { pairDrafts, type PairPlan } from './pairs.ts';
 
 /** How the records lie in a document. */
@@ -13,6 +14,9 @@ export interface SplitPlan {
   readonly metricsPath: Pointer | undefined;
   /** Name and value pairs instead of keys. */
   readonly pairs: Omit<PairPlan, 'isWanted'> | undefined;
+  /** Members of a record that the route gives a use of its own: neither is the name nor the value of a pair. */
+  readonly used: ReadonlySet<string>;
+  readonly hasDevicePath: boolean;
   /** Where the value is if the topic names the metric; undefined: the usual members. */
   readonly valuePath: Pointer | undefined;
   /** A record that differs is ignored. */
@@ -41,13 +45,28 @@ export function splitDocument(
     return bareValue(context.metric, root);
   if (root.length > most) return { reject: 'too_many_readings' };
   const elements: Element[] = [];
+  const known = withPairs(plan, root, context);
   for (const item of root as unknown[]) {
-    const found = recordOf(plan, item, outer, context);
+    const found = recordOf(known, item, outer, context);
     if (!Array.isArray(found)) elements.push(found);
     else for (const element of found) elements.push(element);
     if (elements.length > most) return { reject: 'too_many_readings' };
   }
   return elements.length === 0 ? NO_METRICS : elements;
+}
+
+const ROOT: Pointer = { text: '', keys: [] };
+/** Each of these pairs is a record: it names its device and its time as a record does. */
+const identity = () => ({ device: undefined, time: undefined });
+
+/** D14': where no setting says what a record is, records of a name and a value are pairs and not repetitions. */
+function withPairs(plan: SplitPlan, records: readonly unknown[], context: MessageContext): SplitPlan {
+  const { pairs, shape, metricsPath, used } = plan;
+  const isSaid = pairs ?? shape ?? metricsPath ?? context.metric;
+  if (isSaid !== undefined) return plan;
+  const hasDevice = plan.hasDevicePath || context.topicDevice !== undefined;
+  const members = pairMembers(records, { used, hasDevice });
+  return members === undefined ? plan : { ...plan, pairs: { ...members, items: ROOT, identity } };
 }
 
 function recordOf(

@@ -23,6 +23,21 @@ describe('payloads of no ecosystem, by the structure of their topics', () => {
       ['n1', 'n2'],
     ],
     [
+      'pairs in a root array: the type of the data is no name',
+      jsons({
+        'plc/a': [
+          { type: 'Float', tag: 'Level', val: 1 },
+          { type: 'Float', tag: 'Flow', val: 2 },
+        ],
+        'plc/b': [
+          { type: 'Float', tag: 'Level', val: 1 },
+          { type: 'Float', tag: 'Flow', val: 2 },
+        ],
+      }),
+      [{ topic: 'plc/{device}', codec: 'json', pivot: { items: '', name: '/tag', value: '/val' } }],
+      ['a', 'b'],
+    ],
+    [
       'a device name that comes back in another place',
       jsons({ 's/lab/n1': { t: 1 }, 's/roof/n1': { t: 2 }, 's/lab/n2': { t: 2 } }),
       [{ topic: 's/{location}/{device}', codec: 'json', device: '{location}/{device}' }],
