@@ -39,6 +39,7 @@ describe('D2 canonical units, nothing clamped', () => {
     [{ temp_f: 212 }, { temperature: 100 }],
     [{ pressure_kpa: 101.3 }, { pressure: 1013 }],
     [{ pressure_pa: 101300 }, { pressure: 1013 }],
+    [{ pressure_mbar: 1013 }, { pressure: 1013 }],
     [{ hum: 104.7 }, { humidity: 104.7 }],
     [{ battery_ok: 0.5 }, { battery: 50 }],
     [{ battery_mv: 2900 }, { battery_voltage: 2.9 }],

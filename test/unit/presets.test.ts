@@ -94,7 +94,7 @@ describe('tasmota', () => {
   const blocks = {
     Time: '2026-01-15T11:59:59',
     DS18B20: { Id: 'X', Temperature: null },
-    BME280: { Temperature: 68, Humidity: 40, DewPoint: 10 },
+    BME280: { Temperature: 68, Humidity: 40, DewPoint: 50 },
     AHT: { Temperature: 77, Pressure: 750 },
     TempUnit: 'F',
     PressureUnit: 'mmHg',

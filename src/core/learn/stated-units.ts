@@ -1,5 +1,6 @@
 import { aliasOf } from '../mapping/alias.ts';
 import { isObject, lookup, own, pointer, type Doc } from '../mapping/document.ts';
+import { namedUnit, type NamedUnit } from '../mapping/unit-text.ts';
 import type { FieldConfig, RouteConfig } from '../route-config.ts';
 import { parseTopicPattern, topicList, type Captures } from '../topic.ts';
 import { groupedBy } from './grouped.ts';
@@ -8,18 +9,6 @@ import type { Observed } from './observed.ts';
 type FieldUnit = NonNullable<FieldConfig['unit']>;
 type Fields = Readonly<Record<string, FieldConfig>>;
 
-/** Units as payloads and topics write them, and what is measured in them. */
-const TEXTS: readonly (readonly [RegExp, FieldUnit, string])[] = [
-  [/^(?:°? ?c|deg_?c|celsius)$/i, 'C', 'temperature'],
-  [/^(?:°? ?f|deg_?f|fahrenheit)$/i, 'F', 'temperature'],
-  [/^(?:k|kelvin)$/i, 'K', 'temperature'],
-  [/^(?:hpa|mbar)$/i, 'hPa', 'pressure'],
-  [/^kpa$/i, 'kPa', 'pressure'],
-  [/^pa$/i, 'Pa', 'pressure'],
-  [/^inhg$/i, 'inHg', 'pressure'],
-  [/^mmhg$/i, 'mmHg', 'pressure'],
-  [/^psi$/i, 'psi', 'pressure'],
-];
 const CANONICAL: ReadonlySet<FieldUnit> = new Set(['C', 'hPa']);
 const UNIT_KEYS = ['unit', 'units', 'u', 'uom'];
 const VALUE_KEYS = ['value', 'val', 'v'];
@@ -33,22 +22,12 @@ const HINT = 'devices state different units: those that differ from most have ro
 const MIXED =
   'one topic carries values of different units, which a route cannot tell apart: they are left out';
 
-interface Unit {
-  readonly unit: FieldUnit;
-  readonly quantity: string;
-}
-
 /** True of a level of a topic that says a unit. */
-export const isUnit = (level: string): boolean => unitOf(level) !== undefined;
+export const isUnit = (level: string): boolean => namedUnit(level) !== undefined;
 
-function unitOf(text: unknown): Unit | undefined {
-  if (typeof text !== 'string') return undefined;
-  const [, unit, quantity] = TEXTS.find(([pattern]) => pattern.test(text.trim())) ?? [];
-  return unit === undefined || quantity === undefined ? undefined : { unit, quantity };
-}
-
-const beside = (node: Doc): Unit | undefined => unitOf(UNIT_KEYS.map((key) => own(node, key)).find(Boolean));
-const unitField = ({ unit }: Unit): FieldConfig => (CANONICAL.has(unit) ? {} : { unit });
+const beside = (node: Doc): NamedUnit | undefined =>
+  namedUnit(UNIT_KEYS.map((key) => own(node, key)).find(Boolean));
+const unitField = ({ unit }: NamedUnit): FieldConfig => (CANONICAL.has(unit) ? {} : { unit });
 
 /** A route with what its samples say of their units; `hints` are for the operator. */
 export interface UnitRoute {
@@ -177,7 +156,7 @@ function levelUnit({ topic: text }: RouteConfig, topic: string, captures: Captur
   const metric = captures.get('metric');
   const last = topic.split('/').at(-1) ?? '';
   if (metric === undefined || pattern.split('/').at(-1) !== last) return undefined;
-  const unit = unitOf(last);
+  const unit = namedUnit(last);
   return unit === undefined ? undefined : { [nameOf(metric)]: unitField(unit) };
 }
 

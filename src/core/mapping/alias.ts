@@ -13,9 +13,12 @@ const ALIASES: ReadonlyMap<string, Alias> = table([
   // Only without a °C key: they come later in rank.
   ['temperature', ['tempf', 'temp_f', 'temperature_f'], convertFrom('F')],
   ['humidity', ['humidity', 'hum', 'rh', 'relative_humidity', 'relativehumidity']],
-  ['pressure', ['pressure', 'pres', 'pressure_hpa', 'barometric_pressure']],
+  ['pressure', ['pressure', 'pres', 'pressure_hpa', 'pressure_mbar', 'barometric_pressure']],
   ['pressure', ['pressure_kpa'], convertFrom('kPa')],
   ['pressure', ['pressure_pa'], convertFrom('Pa')],
+  ['pressure', ['pressure_inhg'], convertFrom('inHg')],
+  ['pressure', ['pressure_mmhg'], convertFrom('mmHg')],
+  ['pressure', ['pressure_psi'], convertFrom('psi')],
   ['battery', ['battery', 'batt', 'battery_level', 'batterylevel', 'battery_percent']],
   ['battery', ['battery_ok'], convertFrom('0..1')],
   ['rssi', ['rssi']],

@@ -1,8 +1,11 @@
 import type { Observed } from '../learn/observed.ts';
 import { telemetry, withBase, type Recognition } from '../learn/recognition.ts';
+import { aliasOf } from '../mapping/alias.ts';
 import { emptyDoc, isObject, own, type Doc } from '../mapping/document.ts';
 import { NO_METRICS, type Element } from '../mapping/draft.ts';
 import type { Shape } from '../mapping/split.ts';
+import { namedUnit } from '../mapping/unit-text.ts';
+import { convertFrom } from '../mapping/unit.ts';
 import { isNumericText } from '../mapping/value.ts';
 import type { Preset } from './preset.ts';
 
@@ -30,12 +33,20 @@ function arrayOf(text: string): unknown {
   return items.every(isNumericText) ? items.map(Number) : undefined;
 }
 
+/** A reading may state its unit: what becomes a canonical metric is stored in the canonical one. */
+function canonical(name: string, value: unknown, units: unknown): unknown {
+  const named = namedUnit(units);
+  const isOf = named !== undefined && aliasOf(name)?.name === named.quantity;
+  return isOf && typeof value === 'number' ? convertFrom(named.unit)(value) : value;
+}
+
 function readingDraft(reading: unknown, event: Doc): Element {
   if (!isObject(reading)) return NO_METRICS;
   const name = own(reading, 'resourceName');
   if (typeof name !== 'string') return NO_METRICS;
   const metrics = emptyDoc();
-  metrics[name] = typedValue(own(reading, 'value'), own(reading, 'valueType'));
+  const value = typedValue(own(reading, 'value'), own(reading, 'valueType'));
+  metrics[name] = canonical(name, value, own(reading, 'units'));
   return {
     record: reading,
     outer: event,

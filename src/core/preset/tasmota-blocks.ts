@@ -1,16 +1,16 @@
 import { joined, rangesOfPart, type Range, type Ranges } from '../datasheet.ts';
 import { aliasOf } from '../mapping/alias.ts';
 import { emptyDoc, isForbiddenKey, isObject, own, type Doc } from '../mapping/document.ts';
-import { convertFrom, type Unit } from '../mapping/unit.ts';
+import { namedUnit } from '../mapping/unit-text.ts';
+import { convertFrom, type Convert, type Unit } from '../mapping/unit.ts';
 import { mappedNumber } from '../mapping/value.ts';
 import { CORE_METRICS } from '../reading.ts';
 
 const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
 /** The temperature of a chip says nothing about the room. */
 const CHIPS = new Set(['ESP32', 'ENERGY']);
-const PRESSURE_UNITS: readonly Unit[] = ['hPa', 'Pa', 'kPa', 'mmHg', 'inHg', 'mbar', 'psi'];
 
-/** A sensor block whose core metrics are in canonical units; `units` is the object that names the sender's. */
+/** A sensor block whose temperatures and pressures are in canonical units; `units` is the object that names the sender's. */
 export function splitBlock(block: Doc, units: Doc, skip: ReadonlySet<string>): Doc {
   const metrics = emptyDoc();
   for (const [key, value] of Object.entries(block))
@@ -64,15 +64,32 @@ export function blockRanges(sensors: Doc): Ranges {
 
 const NONE: ReadonlySet<string> = new Set();
 
+/** Members of a quantity whose unit the firmware states, by its list of JSON names and those of its drivers. */
+const TEMPERATURES = /^(?:\w*Temperature\d*|DewPoint\d*|HeatIndex\d*|WetBulb\d*|WindChill\d*)$/;
+const PRESSURES = /^\w*Pressure\d*$/;
+
+/** In canonical units, also where several values are an array, or an object of their own. */
 function canonical(key: string, value: unknown, units: Doc): unknown {
-  const unit = unitOf(key, units);
-  if (unit === undefined) return value;
-  const number = mappedNumber(value);
-  return number === undefined ? value : convertFrom(unit)(number);
+  if (isObject(value)) return splitBlock(value, units, NONE);
+  const convert = conversionOf(key, units);
+  if (convert === undefined) return value;
+  const converted = (one: unknown): unknown => {
+    const number = mappedNumber(one);
+    return number === undefined ? one : convert(number);
+  };
+  return Array.isArray(value) ? (value as unknown[]).map(converted) : converted(value);
 }
 
-function unitOf(key: string, units: Doc): Unit | undefined {
-  if (key === 'Temperature') return own(units, 'TempUnit') === 'F' ? 'F' : undefined;
-  const named = own(units, 'PressureUnit');
-  return key === 'Pressure' ? PRESSURE_UNITS.find((unit) => unit === named) : undefined;
+function conversionOf(key: string, units: Doc): Convert | undefined {
+  const [quantity, stated] = TEMPERATURES.test(key)
+    ? (['temperature', own(units, 'TempUnit')] as const)
+    : PRESSURES.test(key)
+      ? (['pressure', own(units, 'PressureUnit')] as const)
+      : [];
+  const named = namedUnit(stated);
+  return named === undefined || named.quantity !== quantity || isCanonical(named.unit)
+    ? undefined
+    : convertFrom(named.unit);
 }
+
+const isCanonical = (unit: Unit): boolean => unit === 'C' || unit === 'hPa';
