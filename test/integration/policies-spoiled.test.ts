@@ -274,6 +274,86 @@ describe('what takes rows away without an error', () => {
   });
 });
 
+describe('publications of another program', () => {
+  const writable = async () => {
+    await db.sql(`UPDATE sensors SET location = location; UPDATE dead_letters SET reason = reason`);
+    await db.sql('UPDATE sensor_readings SET rssi = rssi; DELETE FROM app_metrics');
+    await db.sql(
+      `CALL refresh_continuous_aggregate('sensor_daily_agg', NULL, now() - INTERVAL '5 minutes', force => true)`,
+    );
+  };
+  const rejected = (sql: string) =>
+    db.sql(sql).then(
+      () => 'possible',
+      ({ code }: { code: string }) => code,
+    );
+  afterEach(() => db.sql('DROP PUBLICATION IF EXISTS feed'));
+
+  test('of all tables, of all of a schema, and of single ones are no matter', async () => {
+    await db.sql('CREATE PUBLICATION feed FOR ALL TABLES');
+    // TimescaleDB 2.22 to 2.26.2 deletes from a table of its own that has no identity.
+    for (const finding of await db.verify()) {
+      expect(finding.actual).toMatch(
+        /publishes those of continuous_aggs_materialization_ranges, which has no replica identity:/,
+      );
+      await mend(finding);
+    }
+    await db.sql('DROP PUBLICATION feed');
+    await db.sql(
+      `INSERT INTO dead_letters (received_at, topic, payload, reason) VALUES (now(), 't', '', 'r')`,
+    );
+    await db.sql('CREATE PUBLICATION feed FOR TABLES IN SCHEMA public, _timescaledb_internal');
+    await writable();
+    expect(await db.lines()).toEqual([]);
+  });
+
+  test('tables without a replica identity', async () => {
+    await db.sql(
+      'ALTER TABLE sensor_readings REPLICA IDENTITY NOTHING; ALTER TABLE sensors REPLICA IDENTITY NOTHING',
+    );
+    await db.sql(
+      'ALTER TABLE dead_letters REPLICA IDENTITY USING INDEX dead_letters_key; DROP INDEX dead_letters_key',
+    );
+    await db.sql('CREATE UNIQUE INDEX dead_letters_key ON dead_letters (id, received_at)');
+    await db.sql(`DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE %I.%I REPLICA IDENTITY DEFAULT', materialization_hypertable_schema,
+      materialization_hypertable_name) FROM timescaledb_information.continuous_aggregates WHERE view_name = 'sensor_daily_agg'); END $$`);
+    await db.sql('CREATE PUBLICATION feed FOR ALL TABLES');
+    expect(await rejected('UPDATE dead_letters SET reason = reason')).toBe('55000');
+    const finding = await found();
+    expect(finding).toMatchObject({
+      check: 'publications',
+      subject: 'publication feed',
+      severity: 'critical',
+    });
+    for (const table of ['dead_letters', 'sensor_daily_agg', 'sensor_readings', 'sensors'])
+      expect(finding.actual).toContain(`${table}, which has no replica identity`);
+    await mend(finding);
+    await writable();
+  });
+
+  test.each([
+    [
+      'a row filter',
+      'sensors',
+      `sensors WHERE (location = 'x')`,
+      'ALTER TABLE public.sensors REPLICA IDENTITY FULL;',
+    ],
+    [
+      'a list of columns',
+      'dead_letters',
+      'dead_letters (id)',
+      `ALTER PUBLICATION feed SET (publish = 'insert, truncate');`,
+    ],
+  ])('%s', async (_, table, what, remedy) => {
+    await db.sql(`CREATE PUBLICATION feed FOR TABLE ${what}`);
+    expect(await rejected(`DELETE FROM ${table} WHERE random() < 0`)).toBe('42P10');
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'publications', remedy: expect.stringContaining(remedy) });
+    await mend(finding);
+    await writable();
+  });
+});
+
 test('a dimension that was added divides nothing more after the remedy', async () => {
   await db.sql(`SELECT add_dimension('sensor_metrics', 'sensor_id', number_partitions => 4)`);
   const finding = await found();

@@ -144,7 +144,12 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
       'Late rows touch too many compressed ones, and the batch is made smaller by itself; where even one row is too much, ' +
       'raise timescaledb.max_tuples_decompressed_per_dml_transaction.',
   },
-  '55': { code: 'DB_OBJECT_STATE', kind: 'transient' }, // in use, or locked by a compression run
+  '55': {
+    code: 'DB_OBJECT_STATE',
+    kind: 'transient', // in use, or locked by a compression run
+    remedy:
+      'If it stays, `fieldwatch policies verify` names the cause: such as a publication without replica identity.',
+  },
   '55P03': CONTENTION,
   '57': STARTING,
   '57014': { code: 'DB_TIMEOUT', kind: 'transient', remedy: 'Raise database.statement_timeout.' },

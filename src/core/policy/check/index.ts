@@ -14,6 +14,7 @@ import { historyCheck } from './history.ts';
 import { lateCheck } from './late.ts';
 import { overloadsCheck } from './overloads.ts';
 import { policiesCheck } from './policies.ts';
+import { publicationsCheck } from './publications.ts';
 import { readOnlyCheck } from './read-only.ts';
 import { refreshCheck } from './refresh.ts';
 import { relationsCheck } from './relations.ts';
@@ -41,6 +42,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   rootRowsCheck,
   withheldCheck,
   eventTriggersCheck,
+  publicationsCheck,
   definitionsCheck,
   sequencesCheck,
   sensorsCheck,

@@ -20,7 +20,7 @@ pg_get_expr pg_get_function_sqlbody pg_get_indexdef pg_get_serial_sequence pg_ge
 pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_notify
 pg_drop_replication_slot pg_postmaster_start_time pg_relation_size pg_reload_conf pg_terminate_backend pg_wal_lsn_diff
 pg_try_advisory_lock pg_walfile_name quote_ident quote_literal rank regexp_replace regexp_split_to_array regr_slope
-replace row_number row_security_active set_config setval split_part stddev_pop string_agg strpos substr substring sum
+replace row_number row_security_active set_config setval split_part stddev_pop string_agg string_to_array strpos substr substring sum
 to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(/\s/);
 
 // Qualified throughout: what it looks for must not answer it. One with the arguments of a function of PostgreSQL, which
