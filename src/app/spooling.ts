@@ -7,8 +7,7 @@ import { createReadingStore } from '../adapters/timescale/store.ts';
 import type { Config } from '../config/index.ts';
 import { intervalMs } from '../core/policy/interval.ts';
 import type { Millis } from '../core/reading.ts';
-import { SPOOL_LANES, type ReadingStore, type Spool, type SpooledRecord } from '../ports.ts';
-import type { Alerting } from '../services/alerting.ts';
+import { SPOOL_LANES, type ReadingStore, type Spool } from '../ports.ts';
 import { ArrivalClocks } from '../services/arrival-clocks.ts';
 import type { AlertEvaluator } from '../services/batch-commit.ts';
 import type { WriterSpool } from '../services/batch-writer.ts';
@@ -30,7 +29,6 @@ import type { SharedEvaluation } from './shards.ts';
 export interface SpoolEnds {
   readonly database: Database;
   readonly registry: SensorRegistry;
-  readonly alerting: Alerting;
   readonly telling: AlertEvaluator;
   readonly shared: SharedEvaluation | undefined;
   readonly ledger: IntakeLedger;
@@ -73,7 +71,10 @@ export class OpenSpool {
       {
         ...{ spool, store, registry, watch, clock, arrivalClocks, logger, deadLetters },
         onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),
-        onAlertsSettled: (record) => this.alertsSettled(record),
+        // At a start they are found in the outbox when the alert state is read.
+        onAlertsSettled: (notifications) => {
+          if (this.step?.done === true) alerting.announce(notifications);
+        },
         onLeaseLost: () => ends.shared?.abandon(),
       },
     );
@@ -105,13 +106,6 @@ export class OpenSpool {
     );
     draining.start();
     releasers.add('draining', () => draining.stop());
-  }
-
-  private alertsSettled({ alerts: { notifications }, told }: SpooledRecord): void {
-    // The announcer remembers only so many lines that left before their rows.
-    if (told) this.ends.alerting.wereTold(notifications);
-    // At a start they are found in the outbox when the alert state is read.
-    if (this.step?.done === true) this.ends.telling.announce(notifications);
   }
 }
 

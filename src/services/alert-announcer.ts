@@ -45,7 +45,7 @@ export class AlertAnnouncer {
   /** Never throws, never waits: the rows are safe, and the next batch must not stand behind a disk. */
   announce(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
-    const fresh = notifications.filter((each) => !this.ahead.delete(lineOf(each)));
+    const fresh = this.unlogged(notifications);
     void this.log(fresh, true, () => this.mark(notifications));
   }
 
@@ -62,8 +62,12 @@ export class AlertAnnouncer {
     return logged;
   }
 
+  private unlogged(notifications: readonly AlertNotification[]): readonly AlertNotification[] {
+    return notifications.filter((each) => !this.ahead.delete(lineOf(each)) && each.logged !== true);
+  }
+
   /** Their lines are out, in this process or the last one; their rows are still to come. */
-  wereTold(lines: readonly AlertLineKey[]): void {
+  private wereTold(lines: readonly AlertLineKey[]): void {
     for (const line of lines) this.ahead.add(lineOf(line));
     for (const key of this.ahead) {
       if (this.ahead.size <= MAX_AHEAD) break;
@@ -89,7 +93,7 @@ export class AlertAnnouncer {
       for (const each of pending) seen.add(keyOf(each));
       const logged = alertLog?.holds?.(pending) ?? new Set<string>();
       await this.log(
-        pending.filter((each) => !logged.has(keyOf(each)) && !this.ahead.delete(lineOf(each))),
+        this.unlogged(pending).filter((each) => !logged.has(keyOf(each))),
         true,
       );
       logger.info({ pending: pending.length, logged: logged.size }, 'notifications of the last run go on');

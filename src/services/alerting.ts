@@ -14,7 +14,6 @@ import { watermarksOfSeries, type Watermarks } from '../core/alert/watermarks.ts
 import { messageOf } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
 import type {
-  AlertLineKey,
   AlertLog,
   AlertStore,
   Clock,
@@ -429,11 +428,6 @@ export class Alerting {
   /** What is on this machine's disk only: told now, and not again by the `announce` that follows. */
   announceUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
     return this.announcer.announceUnpersisted(notifications);
-  }
-
-  /** The last process told them before their rows existed. */
-  wereTold(lines: readonly AlertLineKey[]): void {
-    this.announcer.wereTold(lines);
   }
 
   /** Episodes that are open. */

@@ -1,5 +1,10 @@
 import { joinable, joined } from '../core/alert/join.ts';
-import { EMPTY_ALERT_BATCH, type AlertBatch, type ShardFence } from '../core/alert/model.ts';
+import {
+  EMPTY_ALERT_BATCH,
+  type AlertBatch,
+  type AlertNotification,
+  type ShardFence,
+} from '../core/alert/model.ts';
 import { withoutGone } from '../core/alert/moved-sensors.ts';
 import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
@@ -40,8 +45,8 @@ export interface SettlingDeps {
   readonly deadLetters?: DeadLetterBudget | undefined;
   /** Readings and dead letters that have left the spool. */
   readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
-  /** Alert rows that are in the database now; their lines are out, where the record says so. */
-  readonly onAlertsSettled: (record: SpooledRecord) => void;
+  /** Their alert rows are in the database now. */
+  readonly onAlertsSettled: (notifications: readonly AlertNotification[]) => void;
   /** In a share group: what was evaluated while the database was away is dropped. */
   readonly onLeaseLost?: (() => void) | undefined;
 }
@@ -81,6 +86,12 @@ const EVALUATED: AlertEvaluator = {
   announceUnpersisted: () => {},
 };
 
+/** With the rows it is stored whether their lines are out: the alert log may be long, and another process may read them. */
+const alertsOf = ({ alerts, told }: SpooledRecord): AlertBatch =>
+  told
+    ? { ...alerts, notifications: alerts.notifications.map((each) => ({ ...each, logged: true })) }
+    : alerts;
+
 /** An error that says nothing about when it will be over: waiting for ever would be for nothing. */
 export const isInexplicable = (error: unknown): boolean =>
   !(error instanceof FieldwatchError) || error.code === 'DB_UNKNOWN' || error.kind === 'bug';
@@ -112,10 +123,11 @@ export class Settling {
     if (first === undefined) return false;
     try {
       return await this.attempt(records, async () => {
-        await this.commitAlerts(joined(records.map((record) => record.alerts)), options);
+        const alerts = joined(records.map(alertsOf));
+        await this.commitAlerts(alerts, options);
         await this.deps.spool.remove(records);
         this.single = Math.max(0, this.single - 1);
-        for (const record of records) this.deps.onAlertsSettled(record);
+        this.deps.onAlertsSettled(alerts.notifications);
       });
     } catch (error) {
       const { fence } = first.alerts;

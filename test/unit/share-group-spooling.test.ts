@@ -68,7 +68,7 @@ async function setUp() {
         ...{ spool, registry, store, clock, logger, watch: new StoreWatch({ clock, logger, metrics }) },
         onSettled: () => {},
         onLeaseLost: () => (daemon.epoch = undefined),
-        onAlertsSettled: ({ alerts }) => told.push(...alerts.notifications.map(({ alertId }) => alertId)),
+        onAlertsSettled: (notifications) => told.push(...notifications.map(({ alertId }) => alertId)),
       },
     );
   const settling = another();

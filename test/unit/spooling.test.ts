@@ -106,7 +106,7 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
     {
       ...{ spool, registry, store: drain, clock, logger, watch },
       onSettled: (outcome, letters) => ledger.committed(outcome, letters),
-      onAlertsSettled: ({ alerts }) => alerting.announce(alerts.notifications),
+      onAlertsSettled: (notifications) => alerting.announce(notifications),
     },
   );
   const spooling = new Spooling({ spool, alerting, registry, clock, logger, metrics });

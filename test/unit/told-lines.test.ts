@@ -12,8 +12,11 @@ import { FakeDirectory, FakeSpool, FakeStore, RecordingMetrics, settle, stored }
 let release: () => Promise<void> = async () => {};
 afterEach(() => release());
 
-/** The announcer remembers a bounded number of lines that left before their rows; the record in the spool knows of its own. */
-test('lines that left during an outage are known to have left when their rows are stored, however long ago that was', async () => {
+/**
+ * The announcer remembers a bounded number of lines that left before their rows, and at a start a bounded end of the alert log is
+ * read; the record in the spool knows of its own, and so does its row, which another process may find.
+ */
+test('a line that left during an outage is stored as logged, however long ago that was, and whichever process stores it', async () => {
   const [clock, metrics, spool, store] = [
     new FakeClock(0),
     new RecordingMetrics(),
@@ -21,14 +24,13 @@ test('lines that left during an outage are known to have left when their rows ar
     new FakeStore(),
   ];
   const logger = silentLogger;
-  const events: string[] = [];
-  const say =
-    (what: string) =>
-    (all: readonly AlertNotification[]): void =>
-      void events.push(...all.map(({ alertId }) => `${what} ${alertId}`));
+  const named = (all: readonly AlertNotification[]) =>
+    all.map(({ alertId, logged }) => `${alertId} ${logged === true ? 'logged' : 'new'}`);
+  const announced: string[] = [];
   const alerting = {
-    ...{ wereTold: say('told'), announce: say('announced'), announceUnpersisted: say('unpersisted') },
+    ...{ announce: (all: readonly AlertNotification[]) => void announced.push(...named(all)) },
     ...{
+      announceUnpersisted: () => {},
       prepare: async () => {},
       knows: () => true,
       evaluate: () => ({ batch: EMPTY_ALERT_BATCH, adopt: () => {} }),
@@ -52,21 +54,32 @@ test('lines that left during an outage are known to have left when their rows ar
     ...{ watch: new StoreWatch({ clock, logger, metrics }), ledger: { committed: () => {} } },
   };
   const open = new OpenSpool(parts as unknown as Parts, ends as unknown as SpoolEnds, spool, store);
-  const start = new DatabaseStart({ greet: async () => {}, run: async () => {} });
-  await start.now();
-  await open.start(start);
-  open.forWriter.spooling.begin();
   store.auto = stored;
   const record = (alertId: string) => ({
     ...{ lane: 'alerts' as const, id: alertId, readings: [], deadLetters: [] },
     alerts: { ...EMPTY_ALERT_BATCH, notifications: [{ alertId } as AlertNotification] },
   });
-  const [left] = await spool.append([record('left'), record('new')]);
-  await spool.markTold(left!);
+  const leave = async (name: string) => {
+    const [left] = await spool.append([record(`${name} a`), record(`${name} b`)]);
+    await spool.markTold(left!);
+  };
+  await leave('before');
+  // Not announced yet: the alert state comes first, and the outbox gives them then.
+  await open.settleAlerts(new AbortController().signal);
+  expect(announced).toEqual([]);
+  const start = new DatabaseStart({ greet: async () => {}, run: async () => {} });
+  await start.now();
+  await open.start(start);
+  open.forWriter.spooling.begin();
+  await leave('live');
   for (let round = 0; round < 20; round++) {
     clock.advance(100);
     await settle(4);
   }
   expect(spool.records).toEqual([]);
-  expect(events).toEqual(['told left', 'announced left', 'announced new']);
+  expect(store.batches.flatMap(({ alerts }) => named(alerts.notifications))).toEqual([
+    ...['before a logged', 'before b new'],
+    ...['live a logged', 'live b new'],
+  ]);
+  expect(announced).toEqual(['live a logged', 'live b new']);
 });

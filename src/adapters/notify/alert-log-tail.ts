@@ -3,8 +3,10 @@ import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { AlertLineKey, NotificationKey } from '../../ports.ts';
 
-/** So much of the newest lines is read: about 30,000 of them. */
-const MAX_BYTES = 16 * 1024 * 1024;
+/** So much of the newest lines is read: about 130,000 of them, what a storm of alerts writes in an outage. */
+const MAX_BYTES = 64 * 1024 * 1024;
+/** In pieces, from the end of the file: what is in memory at once. */
+const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Which of the notifications have a line in the log, looking back from its end and on through the files that a rotation
@@ -27,25 +29,27 @@ export function findLogged(
   return found;
 }
 
-/** The lines that left before their rows existed, whatever became of the rows; as far back as `findLogged` looks. */
+/** The lines that left before their rows existed, whatever became of the rows, the oldest first; as far back as `findLogged` looks. */
 export function findUnpersisted(path: string, maxBytes = MAX_BYTES): readonly AlertLineKey[] {
-  const found: AlertLineKey[] = [];
+  const pieces: AlertLineKey[][] = [];
   for (const lines of newestFirst(path, maxBytes))
-    for (const line of lines) {
-      const key = line.includes('"persisted":false') ? keyOfLine(line) : undefined;
-      if (key !== undefined) found.push(key);
-    }
-  return found;
+    pieces.push(lines.flatMap((line) => (line.includes('"persisted":false') ? (keyOfLine(line) ?? []) : [])));
+  return pieces.reverse().flat();
 }
 
-/** The lines of each file. */
+/** The lines of each piece; nothing of a file that cannot be read. */
 function* newestFirst(path: string, maxBytes: number): Generator<readonly string[]> {
   let budget = maxBytes;
   for (const file of [path, ...rotated(path)]) {
+    try {
+      for (const text of file.endsWith('.gz') ? [unzipped(file, budget)] : piecesFromEnd(file, budget)) {
+        budget -= text.length;
+        yield text.toString('utf8').split('\n');
+      }
+    } catch {
+      // The next one may be whole.
+    }
     if (budget <= 0) return;
-    const text = readEnd(file, budget);
-    budget -= text.length;
-    yield text.split('\n');
   }
 }
 
@@ -75,27 +79,27 @@ function rotated(path: string): readonly string[] {
   }
 }
 
-/** The last bytes of a file, from the start of a line; nothing of one that cannot be read. */
-function readEnd(file: string, maxBytes: number): string {
-  try {
-    return file.endsWith('.gz') ? unzipped(file, maxBytes) : tail(file, maxBytes);
-  } catch {
-    return '';
-  }
-}
-
 const unzipped = (file: string, maxBytes: number) =>
-  gunzipSync(readFileSync(file), { maxOutputLength: maxBytes }).toString('utf8');
+  gunzipSync(readFileSync(file), { maxOutputLength: maxBytes });
 
-function tail(file: string, maxBytes: number): string {
+/** The last bytes of a file, the last first, each piece from the start of a line. */
+function* piecesFromEnd(file: string, maxBytes: number): Generator<Buffer> {
   const descriptor = openSync(file, 'r');
   try {
-    const { size } = fstatSync(descriptor);
-    const length = Math.min(size, maxBytes);
-    const bytes = Buffer.alloc(length);
-    const read = readSync(descriptor, bytes, 0, length, size - length);
-    const text = bytes.subarray(0, read).toString('utf8');
-    return length === size ? text : text.slice(text.indexOf('\n') + 1);
+    let end = fstatSync(descriptor).size;
+    const first = Math.max(0, end - maxBytes);
+    // The end of the line whose beginning is in the piece before.
+    let rest: Buffer = Buffer.alloc(0);
+    while (end > first) {
+      const start = Math.max(first, end - PIECE_BYTES);
+      const read = Buffer.alloc(end - start);
+      const length = readSync(descriptor, read, 0, read.length, start);
+      const piece = Buffer.concat([read.subarray(0, length), rest]);
+      const from = start === 0 ? 0 : piece.indexOf('\n') + 1 || piece.length;
+      rest = piece.subarray(0, from);
+      end = start;
+      if (from < piece.length) yield piece.subarray(from);
+    }
   } finally {
     closeSync(descriptor);
   }

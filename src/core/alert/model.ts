@@ -134,6 +134,8 @@ export interface AlertNotification {
   readonly backfilled: boolean;
   /** Why nobody is told of it now: it is logged, and not sent. */
   readonly suppressed?: 'backfill' | SuppressedBy | null;
+  /** Its line left before its row was stored, and leaves no second time, whichever process finds the row. */
+  readonly logged?: true;
 }
 
 /** The fencing tokens of an evaluation in a share group: its shards, each with the epoch under which it may be written. */

@@ -4,6 +4,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -62,6 +63,18 @@ describe('what is in the alert log already', () => {
   });
 });
 
+test('a long log is read in pieces, and no line is cut in two', () => {
+  const count = 5000;
+  const long = (seq: number) => JSON.stringify({ text: 'ü'.repeat(200 + (seq % 7)), alert_id: 'a', seq });
+  writeFileSync(path, Array.from({ length: count }, (_, seq) => `${long(seq)}\n`).join(''));
+  expect(statSync(path).size).toBeGreaterThan(2 * 1024 * 1024);
+  const all = Array.from({ length: count }, (_, seq) => ({ alertId: 'a', seq }));
+  expect(findLogged(path, all).size).toBe(count);
+  // Longer than a piece.
+  appendFileSync(path, `${JSON.stringify({ text: 'x'.repeat(2_500_000), alert_id: 'b', seq: 1 })}\n`);
+  expect(findLogged(path, [...all, { alertId: 'b', seq: 1 }]).size).toBe(count + 1);
+});
+
 test('what left before its row existed is found again: only that, and whole lines of it', () => {
   const early = (seq: number, event = 'firing') =>
     JSON.stringify({ event, alert_id: 'a', seq, text: '"persisted":true', persisted: false });
@@ -75,8 +88,8 @@ test('what left before its row existed is found again: only that, and whole line
   writeFileSync(join(dir, 'alerts.log.1'), `${early(1)}\n`);
   writeFileSync(path, `${line(0)}\n${early(2, 'resolved')}\n${plain}\n${early(3).slice(0, -3)}`);
   expect(findUnpersisted(path)).toEqual([
-    { alertId: 'a', seq: 2, event: 'resolved' },
     { alertId: 'a', seq: 1, event: 'firing' },
+    { alertId: 'a', seq: 2, event: 'resolved' },
   ]);
 });
 
@@ -92,9 +105,11 @@ test('a line that a full disk cut off does not swallow the next one', () => {
 
 test('after a crash each pending line is written once, and all are marked', async () => {
   const [first, second] = [notificationOf(), notificationOf()];
+  // Its row was stored as that of a line which left long before.
+  const old = { ...notificationOf(), logged: true as const };
   const marked: unknown[] = [];
   const store = {
-    pendingNotifications: async () => [first, second],
+    pendingNotifications: async () => [old, first, second],
     markSent: async (sent: readonly unknown[]) => void marked.push(...sent),
   } as unknown as AlertStore;
   const announcerOf = () =>
@@ -108,7 +123,7 @@ test('after a crash each pending line is written once, and all are marked', asyn
     first.alertId,
     second.alertId,
   ]);
-  expect(marked).toHaveLength(6);
+  expect(marked).toHaveLength(9);
 });
 
 test('however many are pending, all are announced at the start, a page at a time', async () => {
