@@ -87,7 +87,7 @@ function routeLines(learned: LearnedRoute): string[] {
     ]),
     ...(devices.length === 0 ? [] : [comment(`  ${counted(devices.length, 'device')}: `, devices)]),
     ...(metrics.length === 0 ? [] : [comment('  ', metrics.map(metricText))]),
-    ...hints.map((hint) => comment('  ! ', [hint])),
+    ...hints.flatMap(hintLines),
     `  - ${first.trimStart()}`,
     ...rest,
   ];
@@ -96,6 +96,17 @@ function routeLines(learned: LearnedRoute): string[] {
 function metricText({ name, unit, min, max }: LearnedMetric): string {
   const range = min === max ? formatNumber(min) : `${formatNumber(min)}…${formatNumber(max)}`;
   return `${name} ${range}${unit === undefined ? '' : ` ${unit}`}`;
+}
+
+/** What the operator should know is never cut off. */
+function hintLines(hint: string): string[] {
+  const lines: string[] = [];
+  for (const word of plainText(hint).split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + word.length > WIDTH) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.map((line, at) => `  #   ${at === 0 ? '!' : ' '} ${line}`);
 }
 
 /** One line of a comment; text from the network cannot leave it. */

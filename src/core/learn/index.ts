@@ -2,6 +2,7 @@ import { presetNamed } from '../preset/index.ts';
 import { compileRoutes, type RouterOptions } from '../route.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { reasonToLeave } from './aside.ts';
+import { unitDoubts } from './doubtful-units.ts';
 import { localTimeOf, recogniseEcosystems } from './ecosystems.ts';
 import type { Gathering } from './gathering.ts';
 import { groupedBy } from './grouped.ts';
@@ -190,8 +191,9 @@ function learnedRoute(
 }
 
 /** What the operator should know about an ecosystem. */
-function hintsOf({ preset, device }: RouteConfig, trial: RouteTrial | undefined): string[] {
-  const hints: string[] = [];
+function hintsOf(route: RouteConfig, trial: RouteTrial | undefined): string[] {
+  const { preset, device } = route;
+  const hints = trial === undefined ? [] : unitDoubts(route, trial.devices);
   if ((trial?.messages ?? 0) === 0)
     hints.push('it is there, but nothing was measured meanwhile: many send every five minutes only');
   const contested = [...(trial?.contested ?? [])];

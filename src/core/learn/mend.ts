@@ -2,6 +2,7 @@ import { CORE_METRICS, type RejectCode } from '../reading.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { effectiveConfig } from '../compiled-route.ts';
 import { parseTopicPattern, topicList } from '../topic.ts';
+import { isKelvin } from './doubtful-units.ts';
 import type { RouteTrial, Trial } from './trial.ts';
 
 /** A route on its way to the configuration, with what is to be said about it. */
@@ -25,7 +26,7 @@ const MAX_RENAMED = 50;
 
 /** What a route needs so that the samples leave no dead letter behind; unchanged where nothing can be done. */
 export function mend(draft: DraftRoute, trial: RouteTrial, all: Trial): DraftRoute {
-  return [mendTime, mendDevice, mendPressure, mendBlocks, mendNames].reduce(
+  return [mendTime, mendDevice, mendUnits, mendBlocks, mendNames].reduce(
     (route, fix) => fix(route, trial),
     mendTopics(draft, trial, all),
   );
@@ -57,21 +58,23 @@ function mendDevice(draft: DraftRoute, trial: RouteTrial): DraftRoute {
   };
 }
 
-/** Only of a route of its own: an ecosystem's preset knows its units. */
-function mendPressure(draft: DraftRoute, { metrics }: RouteTrial): DraftRoute {
+/** What the values say for certain. Only of a route of its own: an ecosystem's preset knows its units. */
+function mendUnits(draft: DraftRoute, { metrics, devices }: RouteTrial): DraftRoute {
+  const pressure = metrics.get('pressure');
+  const within = (from: number, to: number): boolean =>
+    pressure !== undefined && pressure.min >= from && pressure.max <= to;
+  const unit = within(30_000, 120_000) ? 'Pa' : within(60, 120) ? 'kPa' : undefined;
+  const known = unit === undefined ? draft : withUnit(draft, 'pressure', unit, 'it becomes hPa');
+  return isKelvin(devices) ? withUnit(known, 'temperature', 'K', 'it becomes °C') : known;
+}
+
+function withUnit(draft: DraftRoute, metric: string, unit: 'Pa' | 'kPa' | 'K', becomes: string): DraftRoute {
   const { route, hints } = draft;
-  const facts = metrics.get('pressure');
-  if (facts === undefined || route.preset !== undefined || route.fields !== undefined) return draft;
-  const unit =
-    facts.min >= 30_000 && facts.max <= 120_000
-      ? 'Pa'
-      : facts.min >= 60 && facts.max <= 120
-        ? 'kPa'
-        : undefined;
-  if (unit === undefined) return draft;
+  const field = route.fields?.[metric];
+  if (route.preset !== undefined || field?.unit !== undefined || field?.linear !== undefined) return draft;
   return {
-    route: { ...route, fields: { pressure: { unit } } },
-    hints: [...hints, `pressure looks like ${unit}: it becomes hPa`],
+    route: { ...route, fields: { ...route.fields, [metric]: { ...field, unit } } },
+    hints: [...hints, `${metric} looks like ${unit}: ${becomes}`],
   };
 }
 

@@ -10,10 +10,19 @@ export interface Series {
   topic: string | undefined;
   /** The widest range of the parts that measured it; undefined: at least one of them is not known. */
   range: Range | undefined;
+  min: number;
+  max: number;
 }
 
-export function noteSeries(known: Series | undefined, message: Observed, range: Range | undefined): Series {
-  const series = known ?? { arrivals: [], topic: undefined, range };
+export function noteSeries(
+  known: Series | undefined,
+  message: Observed,
+  value: number,
+  range: Range | undefined,
+): Series {
+  const series = known ?? { arrivals: [], topic: undefined, range, min: value, max: value };
+  series.min = Math.min(series.min, value);
+  series.max = Math.max(series.max, value);
   series.range = joined(series.range, range);
   // What the broker had retained says nothing about the rhythm.
   if (message.retain || series.arrivals.at(-1) === message.receivedAtMs) return series;

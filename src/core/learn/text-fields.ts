@@ -1,5 +1,6 @@
 import { aliasOf } from '../mapping/alias.ts';
 import { isObject, own, type Doc } from '../mapping/document.ts';
+import { namedUnit } from '../mapping/unit-text.ts';
 import { isNumericText } from '../mapping/value.ts';
 import type { FieldConfig } from '../route-config.ts';
 import { singleValueKey } from './quantity.ts';
@@ -15,14 +16,8 @@ const SUFFIXES: readonly (readonly [RegExp, FieldUnit])[] = [
   [/_(?:hpa|mbar)$/i, 'hPa'],
   [/_kpa$/i, 'kPa'],
   [/_inhg$/i, 'inHg'],
-];
-/** Units as payloads write them beside a value. */
-const TEXTS: readonly (readonly [RegExp, FieldUnit])[] = [
-  [/^°? ?f(?:ahrenheit)?$/i, 'F'],
-  [/^k(?:elvin)?$/i, 'K'],
-  [/^kpa$/i, 'kPa'],
-  [/^pa$/i, 'Pa'],
-  [/^inhg$/i, 'inHg'],
+  [/_mmhg$/i, 'mmHg'],
+  [/_psi$/i, 'psi'],
 ];
 const NO_QUANTITY =
   /(?:version|firmware|^fw|serial|imei|imsi|iccid|mac|^ip|ssid|eui|addr(?:ess)?|phone|code|(?:^|_)id)$|Id$/;
@@ -94,8 +89,8 @@ function walk(
 function unitBeside(values: readonly Doc[]): FieldUnit | undefined {
   const texts = new Set(values.map((value) => own(value, 'unit') ?? own(value, 'u') ?? own(value, 'uom')));
   const [text] = texts;
-  if (texts.size !== 1 || typeof text !== 'string') return undefined;
-  return TEXTS.find(([pattern]) => pattern.test(text.trim()))?.[1];
+  const unit = texts.size === 1 ? namedUnit(text)?.unit : undefined;
+  return unit === 'C' || unit === 'hPa' ? undefined : unit;
 }
 
 function shortName({ path, unit }: Place): { readonly name: string; readonly unit: FieldUnit | undefined } {

@@ -104,7 +104,7 @@ function note(
     if (trial.devices.size < MAX_NAMES) trial.devices.set(device, known);
     for (const [name, value] of metrics) {
       if (known.size < MAX_NAMES || known.has(name))
-        known.set(name, noteSeries(known.get(name), sample, ranges?.[name]));
+        known.set(name, noteSeries(known.get(name), sample, value, ranges?.[name]));
       noteMetric(trial.metrics, name, value);
     }
   }

@@ -12,6 +12,7 @@ const TEXTS: readonly (readonly [RegExp, Unit, NamedUnit['quantity']])[] = [
   [/^(?:°? ?f|deg_?f|(?:degrees? )?fahrenheit)$/i, 'F', 'temperature'],
   [/^(?:k|kelvin)$/i, 'K', 'temperature'],
   [/^(?:hpa|mbar|гпа|百帕)$/i, 'hPa', 'pressure'],
+  [/^bar$/i, 'bar', 'pressure'],
   [/^kpa$/i, 'kPa', 'pressure'],
   [/^pa$/i, 'Pa', 'pressure'],
   [/^inhg$/i, 'inHg', 'pressure'],

@@ -15,6 +15,7 @@ const CONVERSIONS = {
   Pa: (value: number) => value / 100,
   kPa: scale(10),
   mbar: same,
+  bar: scale(1000),
   mmHg: scale(1.333_223_874_15),
   inHg: scale(33.863_886_666_667),
   psi: scale(68.947_572_931_683),

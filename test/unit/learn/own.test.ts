@@ -245,6 +245,20 @@ test('any topic and any payload give a configuration that is valid, and routes t
   );
 });
 
+test('a long hint is wrapped, and never cut off', () => {
+  const messages = [1, 2, 3].map(() => ({
+    topic: 'm/dev1',
+    payload: JSON.stringify([
+      { kind: 'a', value: 1 },
+      { kind: 'b', value: 2 },
+    ]),
+  }));
+  const yaml = learnedYaml(learnFrom(messages), { mqtt: undefined, alerts: false });
+  const lines = yaml.split('\n').filter((line) => /^ {2}# {3}[! ] /.test(line));
+  expect(lines.join(' ').replace(/\s+#?\s*/g, ' ')).toContain('or part of the metric (pivot, metric)');
+  expect(Math.max(...yaml.split('\n').map((line) => line.length))).toBeLessThan(130);
+});
+
 test('a learnt configuration says that it has no alert rules', () => {
   const yaml = learnedYaml(learnFrom([{ topic: 'a/n1', payload: '{"temperature":1}', retain: false }]), {
     mqtt: undefined,

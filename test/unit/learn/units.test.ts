@@ -118,3 +118,64 @@ test('what cannot be told apart is said', () => {
     expect.stringContaining('values of different units'),
   ]);
 });
+
+// Values say less than a stated unit: what is certain is proposed, what is not is only said.
+const hintsFor = (topics: Readonly<Record<string, (n: number) => unknown>>): string[] =>
+  learnFrom(thrice(topics)).routes.flatMap(({ hints }) => hints);
+const both = (of: (n: number) => unknown) => ({ 'home/a/data': of, 'home/b/data': of });
+
+test.each<[string, (n: number) => unknown, string, number]>([
+  ['Pa', (n) => ({ pressure: 101_300 + n * 100, co2: 400 }), 'pressure', 1015],
+  ['kPa', (n) => ({ pressure: 101.3 + n / 10, co2: 400 }), 'pressure', 1015],
+  [
+    'kPa, beside a field of its own',
+    (n) => ({ pressure: 101.3 + n / 10, air: { co2: '400' } }),
+    'pressure',
+    1015,
+  ],
+  ['K, where humidity says that it is the air', (n) => ({ temp: 293.15 + n, hum: 40 }), 'temperature', 22],
+])('values in %s are converted', (_, of, metric, expected) => {
+  expect(values(thrice(both(of)))['a']?.[metric]).toBe(expected);
+});
+
+test.each<[string, (n: number) => unknown, RegExp, string]>([
+  ['bar', (n) => ({ pressure: 1.01 + n / 100, co2: 400 }), /pressure 1\.01…1\.03 .*bar/, 'pressure'],
+  ['inHg', (n) => ({ pressure: 29.9 + n / 10, co2: 400 }), /pressure 29\.9…30\.1 .*inHg/, 'pressure'],
+  ['psi', (n) => ({ pressure: 14.5 + n / 10, co2: 400 }), /pressure 14\.5…14\.7 .*psi/, 'pressure'],
+  ['mmHg', (n) => ({ pressure: 750 + n, co2: 400 }), /pressure 750…752 .*mmHg/, 'pressure'],
+  ['no unit of the air', (n) => ({ pressure: 3.2 + n, flow: 4 }), /pressure 3\.2…5\.2 .*no air/, 'pressure'],
+  ['°F', (n) => ({ temp: 68 + n, hum: 40 }), /temperature 68…70 .*°F/, 'temperature'],
+  ['K', (n) => ({ temp: 293 + n, level: 4 }), /temperature 293…295 .*K/, 'temperature'],
+])('values that may be in %s are kept, and said', (_, of, said, metric) => {
+  const messages = thrice(both(of));
+  expect(learnFrom(messages).routes.flatMap(({ hints }) => hints)).toEqual([expect.stringMatching(said)]);
+  const sent = feed(routerOf([{ topic: 'home/{device}/data', codec: 'json' }]), messages[2]!);
+  const asSent = (plain(sent) as { metrics: Record<string, number> }[])[0]!.metrics[metric]!;
+  expect(values(messages)['a']?.[metric]).toBeCloseTo(asSent, 2);
+});
+
+test('values as usual say nothing, a boiler and an oven neither', () => {
+  expect(hintsFor(both((n) => ({ temp: -10 + n, hum: 40, pressure: 1013 })))).toEqual([]);
+  expect(hintsFor(both((n) => ({ temp: 62 + n, flow: 3 })))).toEqual([]);
+  expect(hintsFor(both((n) => ({ temp: 180 + n * 40, power: 3 })))).toEqual([]);
+});
+
+test('one device of several is named', () => {
+  const hints = hintsFor({
+    'home/a/data': (n) => ({ temp: 20 + n, hum: 40 }),
+    'home/b/data': (n) => ({ temp: 68 + n, hum: 41 }),
+  });
+  expect(hints).toEqual([expect.stringMatching(/^temperature 68…70 of b .*°F/)]);
+});
+
+test('what an ecosystem does not say is doubted, too', () => {
+  const numbers = thrice({
+    'node/sensor/temperature/state': (n) => `${70 + n}`,
+    'node/sensor/humidity/state': (n) => `${40 + n}`,
+    'node/sensor/pressure/state': (n) => `${29.9 + n / 10}`,
+  });
+  expect(learnFrom(numbers).routes.flatMap(({ hints }) => hints)).toEqual([
+    expect.stringMatching(/pressure .*inHg/),
+    expect.stringMatching(/temperature .*°F/),
+  ]);
+});
