@@ -161,6 +161,28 @@ describeCluster('a server of its own', () => {
         },
       ],
       [
+        'EXECUTE of all functions of the schema of the extension',
+        ['REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA public FROM PUBLIC'],
+        {
+          subject: 'timescaledb',
+          remedy: 'as superuser: GRANT EXECUTE ON ALL ROUTINES IN SCHEMA public TO fieldwatch_owner;',
+        },
+      ],
+      [
+        'EXECUTE of a function that only jobs call',
+        [
+          'REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA _timescaledb_functions FROM PUBLIC',
+          'GRANT EXECUTE ON ALL ROUTINES IN SCHEMA _timescaledb_functions TO fieldwatch_owner',
+          'REVOKE EXECUTE ON PROCEDURE _timescaledb_functions.policy_compression(int, jsonb) FROM fieldwatch_owner',
+        ],
+        {
+          subject: 'timescaledb',
+          actual: expect.stringMatching(
+            /^fieldwatch_owner has no EXECUTE ON ROUTINE _timescaledb_functions.policy_compression/,
+          ),
+        },
+      ],
+      [
         'temporary tables',
         ['REVOKE TEMPORARY ON DATABASE fieldwatch FROM PUBLIC, fieldwatch_owner'],
         { subject: 'database fieldwatch' },
@@ -194,6 +216,24 @@ describeCluster('a server of its own', () => {
         remedy: 'as superuser: ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch RESET role;',
       });
       await mend(finding);
+    });
+
+    test.each([
+      'USAGE ON SCHEMA _timescaledb_functions',
+      'USAGE ON SCHEMA _timescaledb_catalog, _timescaledb_internal',
+      'USAGE ON SCHEMA timescaledb_information',
+      'SELECT ON ALL TABLES IN SCHEMA _timescaledb_catalog',
+      'SELECT ON timescaledb_information.jobs, timescaledb_information.hypertables',
+    ])('%s, taken from everyone', async (right) => {
+      await db.root(`REVOKE ${right} FROM PUBLIC`);
+      const finding: unknown = await found().catch((error: unknown) => error);
+      // Without some of them nothing can be verified: the error has the remedy.
+      expect(finding).toMatchObject({
+        remedy: expect.stringMatching(/^as superuser: GRANT .* TO fieldwatch_owner;$/i),
+      });
+      await mend(finding as Finding);
+      expect(await db.verify()).toEqual([]);
+      await db.root(`GRANT ${right} TO PUBLIC`);
     });
 
     const ofOthers: [string, string, object][] = [

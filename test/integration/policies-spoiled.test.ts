@@ -6,6 +6,7 @@ import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import { historyCheck } from '../../src/core/policy/check/history.ts';
 import { verify } from '../../src/core/policy/verify.ts';
+import { EXTENSION_FUNCTIONS } from '../../src/core/policy/extension-rights.ts';
 import { BUILT_IN } from '../../src/core/policy/check/overloads.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { noteDropped, noteHorizons } from '../../src/core/policy/horizons.ts';
@@ -102,6 +103,15 @@ describe('overloads of what PostgreSQL has', () => {
       [[...names], exempt],
     );
     expect(used.map(({ name }) => name).filter((name) => !BUILT_IN.includes(name))).toEqual([]);
+    // So are those of TimescaleDB whose rights are looked at.
+    const ofTimescale = await db.sql<{ name: string }>(
+      `SELECT DISTINCT p.proname::text AS name FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+       WHERE d.deptype = 'e' AND p.pronamespace = 'public'::regnamespace AND p.proname = ANY ($1::text[])`,
+      [[...names]],
+    );
+    const superusers = ['timescaledb_post_restore', 'timescaledb_pre_restore'];
+    const listed = [...EXTENSION_FUNCTIONS, ...superusers];
+    expect(ofTimescale.map(({ name }) => name).filter((name) => !listed.includes(name))).toEqual([]);
   });
 });
 

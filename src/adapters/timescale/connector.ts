@@ -1,6 +1,8 @@
 import pg from 'pg';
 import type { DatabaseHost, DatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError } from '../../core/errors.ts';
+import type { CatalogRow } from '../../core/policy/catalog.ts';
+import { extensionRightsQuery, lackingOf, withoutRights } from '../../core/policy/extension-rights.ts';
 import { bounded, cut } from './bounded.ts';
 import { clientConfig, DEFAULT_TIMEOUTS, tlsOf, urlOf, type DatabaseOptions } from './connection.ts';
 import { codeOf, databaseError, judge } from './errors.ts';
@@ -98,6 +100,7 @@ export class Connector {
     const settle = () =>
       bounded(client, limitMs, () => client.query(settleScript(this.#options, explicit))) as Promise<unknown>;
     const answer = await settle().catch(async (error: unknown) => {
+      if (codeOf(error) === INSUFFICIENT_PRIVILEGE) throw await this.#withGrants(error, limitMs);
       if (codeOf(error) !== QUERY_CANCELED) throw error;
       await liftTimeLimit(client, limitMs);
       return settle();
@@ -116,6 +119,29 @@ export class Connector {
       watchLink(client, { patienceMs: this.#blindPatienceMs(), sight: () => Promise.resolve('gone') });
     }
     return facts;
+  }
+
+  /**
+   * A hardening script may have taken from everyone what CREATE EXTENSION gave: the grants are the remedy. With the
+   * extension's library no query is answered without them, hence another connection.
+   */
+  async #withGrants(refused: unknown, limitMs: number): Promise<unknown> {
+    const { text, values } = extensionRightsQuery;
+    const beside = new pg.Client(this.config());
+    beside.on('error', () => undefined);
+    try {
+      await beside.connect();
+      const rows = await bounded(beside, limitMs, async () => {
+        await beside.query('SET timescaledb.disable_load = on');
+        return (await beside.query<CatalogRow>(text, [...(values ?? [])])).rows;
+      });
+      const lacking = lackingOf(rows);
+      return lacking === undefined ? refused : withoutRights(databaseError(refused, 'connecting'), lacking);
+    } catch {
+      return refused;
+    } finally {
+      cut(beside);
+    }
   }
 
   async #refuseFormerPrimary(client: pg.Client, limitMs: number): Promise<void> {
@@ -143,6 +169,7 @@ export class Connector {
   }
 }
 
+const INSUFFICIENT_PRIVILEGE = '42501';
 const QUERY_CANCELED = '57014';
 /** A new session has caches to fill first: what is too long for the first attempt is not for the next. */
 const LIFTS = 5;

@@ -89,7 +89,7 @@ const RIGHTS: Verdict = {
   code: 'DB_RIGHTS',
   kind: 'auth',
   remedy:
-    'Grant the role what docs/timescaledb.md lists: it needs to own the tables, or INSERT and SELECT on them.',
+    'Grant the role what docs/policies.md (Rights) lists: it needs to own the tables, and to use what the extension has; `fieldwatch policies verify` names what is missing.',
 };
 // No fault of the configuration as such: a certificate that ran out is renewed at the other end.
 const TLS: Verdict = {

@@ -4,6 +4,7 @@ import type { Catalog, CatalogRow } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { becauseOfOverloads } from './check/overloads.ts';
 import { askable, canBeJudged, followsFrom, withoutEffects } from './check/causes.ts';
+import { becauseOfRights } from './extension-rights.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { findingKey, isNote, type Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
@@ -64,7 +65,7 @@ export async function planRepair(
   only: readonly string[] = [],
 ): Promise<RepairPlan> {
   const facts = await readFacts(catalog).catch(async (error: unknown) => {
-    throw isAway(error) ? error : await becauseOfOverloads(catalog, error);
+    throw isAway(error) ? error : await becauseOfRights(catalog, await becauseOfOverloads(catalog, error));
   });
   const wanted = checks.filter(({ name }) => only.length === 0 || only.includes(name));
   const usable = canBeJudged(facts.server) ? askable(wanted, facts.server) : askable(checks, facts.server);

@@ -21,7 +21,9 @@ export const impossible = (error: unknown): Finding => ({
   severity: 'critical',
   expected: 'the policies can be verified',
   actual: messageOf(error),
-  remedy: 'what the message names; until then nothing is known of the policies: `fieldwatch doctor`',
+  remedy:
+    (error instanceof FieldwatchError ? error.remedy : undefined) ??
+    'what the message names; until then nothing is known of the policies: `fieldwatch doctor`',
 });
 
 /** A check that got no answer: it waited in vain, or the server has none for it. */
@@ -155,5 +157,5 @@ const withoutAnswer = ({ check, reason }: Unanswered): Finding => ({
   expected: 'an answer from the database',
   actual: reason,
   remedy:
-    'what the message names: a relation or column that was replaced (see `relations` and `definitions`), or a right that docs/policies.md lists; otherwise please report it with the TimescaleDB version',
+    'what the message names: a relation or column that was replaced (see `relations` and `definitions`), or a right (docs/policies.md, Rights); otherwise please report it with the TimescaleDB version',
 });

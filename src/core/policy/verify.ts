@@ -2,6 +2,7 @@ import type { Catalog } from './catalog.ts';
 import type { PolicyCheck } from './check.ts';
 import { becauseOfOverloads } from './check/overloads.ts';
 import { askable, followsFrom, withoutEffects } from './check/causes.ts';
+import { becauseOfRights } from './extension-rights.ts';
 import { readFacts, type Facts } from './facts.ts';
 import type { Finding } from './finding.ts';
 import type { PolicyPlan } from './plan.ts';
@@ -33,7 +34,7 @@ export async function verify(
   checks: readonly PolicyCheck[],
 ): Promise<Verification> {
   const facts = await readFacts(catalog).catch(async (error: unknown) => {
-    throw isAway(error) ? error : await becauseOfOverloads(catalog, error);
+    throw isAway(error) ? error : await becauseOfRights(catalog, await becauseOfOverloads(catalog, error));
   });
   const findings: Finding[] = [];
   const silent: Unanswered[] = [];

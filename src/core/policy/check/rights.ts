@@ -1,6 +1,7 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
+import { extensionRightsQuery, lackingOf } from '../extension-rights.ts';
 import { cannotLogIn, type Facts, type RelationFacts, type ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
@@ -21,18 +22,20 @@ export const rightsCheck: PolicyCheck = {
   about: 'tables belong to the right role, which may log in and has its rights',
   // Where the schema is hidden nothing else is looked at.
   queries: (_plan, facts) => [
+    extensionRightsQuery,
     ...(actsAsAnother(facts.server) ? [{ text: ACTING }] : []),
     ...(canAsk(facts) ? [{ text: OF_OTHERS, values: [OUR_TABLES, INGESTED] }] : []),
   ],
-  judge: (_plan, facts, answers) => {
+  judge: (_plan, facts, [ofExtension = [], ...answers]) => {
     const acting = actsAsAnother(facts.server) ? answers[0]?.[0] : undefined;
     const others = answers[actsAsAnother(facts.server) ? 1 : 0] ?? [];
     const found = faults(facts);
     return [
       // A role that acts as the owner is a usual way; one that acts as a role without rights is the cause of all else.
-      ...(acting !== undefined && found.length > 0 ? [actingAs(acting, facts.server)] : found).map(
-        (fault): Finding => ({ check: CHECK, verdict: 'mismatched', severity: 'critical', ...fault }),
-      ),
+      ...(acting !== undefined && found.length > 0
+        ? [actingAs(acting, facts.server)]
+        : [...found, ...withoutExtension(ofExtension, facts)]
+      ).map((fault): Finding => ({ check: CHECK, verdict: 'mismatched', severity: 'critical', ...fault })),
       ...others.map((row) => withoutOthers(row, facts)),
     ];
   },
@@ -127,6 +130,19 @@ function withoutUsage({ server: { hiddenSchema, role } }: Facts): Fault | undefi
     actual: `${role} has no USAGE on it, and sees none of its tables`,
     remedy: `as superuser: GRANT USAGE ON SCHEMA ${identifier(hiddenSchema)} TO ${identifier(role)};`,
   };
+}
+
+function withoutExtension(rows: readonly CatalogRow[], { server }: Facts): readonly Fault[] {
+  const lacking = isSwitchedOn(server) && server.hiddenSchema === undefined ? lackingOf(rows) : undefined;
+  if (lacking === undefined) return [];
+  return [
+    {
+      subject: 'timescaledb',
+      expected: 'what CREATE EXTENSION lets everyone use of TimescaleDB',
+      actual: lacking.text,
+      remedy: `as superuser: ${lacking.grants}`,
+    },
+  ];
 }
 
 /** Who should own the tables: who has most of them, unless this role could do nothing with them then. */
