@@ -20,9 +20,9 @@ export interface CorrectableClock extends Clock {
   systemMs(): Millis;
   /**
    * From now on the wall time counts from `nowMs` by the monotonic clock, so that setting the system's clock meanwhile
-   * changes nothing; undefined goes back to the system's.
+   * changes nothing.
    */
-  correct(nowMs: Millis | undefined): void;
+  correct(nowMs: Millis): void;
 }
 
 export function createCorrectableClock(system: Clock): CorrectableClock {
@@ -36,7 +36,7 @@ export function createCorrectableClock(system: Clock): CorrectableClock {
     after: (delayMs, run) => system.after(delayMs, run),
     systemMs: () => system.nowMs(),
     correct(wallMs) {
-      anchor = wallMs === undefined ? undefined : { wallMs, monotonicMs: system.monotonicMs() };
+      anchor = { wallMs, monotonicMs: system.monotonicMs() };
     },
   };
 }

@@ -6,7 +6,7 @@ import type { ArrivalClocks } from './arrival-clocks.ts';
 /** The wall clock of the daemon, as far as the monitor needs it. */
 export interface MonitoredClock extends Clock {
   systemMs(): Millis;
-  correct(nowMs: Millis | undefined): void;
+  correct(nowMs: Millis): void;
 }
 
 export interface ClockMonitorDeps {
@@ -20,6 +20,8 @@ export interface ClockMonitorDeps {
 }
 
 const EVERY_MS = 20_000;
+/** How often is looked whether the system's clock was set. */
+const LOOK_EVERY_MS = 1000;
 
 /**
  * Compares the system's clock with that of the database server. A Raspberry Pi has no clock of its own: it starts days in
@@ -27,6 +29,10 @@ const EVERY_MS = 20_000;
  * would lie in the past for ever, and those of the devices would be refused as too far in the future. So while the two
  * differ by more than a minute the daemon goes by the server's clock, which its policies and aggregates go by as well.
  * While the database is away, the last correction goes on by the monotonic clock.
+ *
+ * The clock may also be set wrongly, or far ahead and back: one reading of a time to come keeps its sensor's alerts from being
+ * evaluated until then, and an hour ahead makes every sensor silent. So the time goes by the monotonic clock between two
+ * comparisons, too, and a jump is believed once the server was asked, or cannot be.
  */
 export class ClockMonitor {
   readonly #deps: ClockMonitorDeps;
@@ -34,6 +40,7 @@ export class ClockMonitor {
   #timer: Timer | undefined;
   #stopped = false;
   #differenceMs: number | undefined;
+  #comparedAtMs = -Infinity;
   #last: { readonly systemMs: Millis; readonly monotonicMs: number };
 
   constructor(deps: ClockMonitorDeps) {
@@ -53,7 +60,7 @@ export class ClockMonitor {
   /** Compares at once, and from then on regularly. Never rejects. */
   async start(): Promise<void> {
     await this.compare();
-    if (!this.#stopped) this.#timer = this.#deps.clock.after(EVERY_MS, () => void this.start());
+    this.#lookLater();
   }
 
   stop(): void {
@@ -66,10 +73,13 @@ export class ClockMonitor {
     const { clock } = this.#deps;
     this.#noticeSetting();
     const beforeMs = clock.monotonicMs();
+    this.#comparedAtMs = beforeMs;
     let serverMs: Millis;
     try {
       serverMs = await this.#deps.serverMs();
     } catch {
+      // No better one is known.
+      if (this.#differenceMs === undefined) clock.correct(clock.systemMs());
       return;
     }
     // The server looked at its clock at some moment of the round trip: half of it is what is not known.
@@ -84,7 +94,7 @@ export class ClockMonitor {
     const { clock, arrivalClocks, logger } = this.#deps;
     arrivalClocks?.confirmed(clock.systemMs(), isWrong ? differenceMs : 0);
     const was = this.#differenceMs;
-    clock.correct(isWrong ? nowMs : undefined);
+    clock.correct(isWrong ? nowMs : clock.systemMs());
     this.#differenceMs = isWrong ? differenceMs : undefined;
     if (isWrong && was === undefined) {
       logger.warn(
@@ -99,14 +109,26 @@ export class ClockMonitor {
     }
   }
 
-  #noticeSetting(): void {
+  #lookLater(): void {
+    if (!this.#stopped) this.#timer = this.#deps.clock.after(LOOK_EVERY_MS, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const isDue = this.#deps.clock.monotonicMs() - this.#comparedAtMs >= EVERY_MS;
+    if (this.#noticeSetting() || isDue) await this.compare();
+    this.#lookLater();
+  }
+
+  /** True if it was set. */
+  #noticeSetting(): boolean {
     const now = this.#reading();
     const last = this.#last;
     this.#last = now;
     const movedMs = now.systemMs - last.systemMs - (now.monotonicMs - last.monotonicMs);
-    if (Math.abs(movedMs) <= SET_BEYOND_MS) return;
+    if (Math.abs(movedMs) <= SET_BEYOND_MS) return false;
     this.#deps.arrivalClocks?.clockSet(now.systemMs - movedMs, now.systemMs);
     this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was set');
+    return true;
   }
 
   #reading(): { readonly systemMs: Millis; readonly monotonicMs: number } {

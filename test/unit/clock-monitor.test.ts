@@ -20,8 +20,8 @@ async function stage(systemStartMs: number) {
   await monitor.start();
   const advance = async (ms: number) => {
     // In steps: the next comparison is planned once the one before has its answer.
-    for (let left = ms; left > 0; left -= 5000) {
-      system.advance(Math.min(left, 5000));
+    for (let left = ms; left > 0; left -= 1000) {
+      system.advance(Math.min(left, 1000));
       await new Promise((resolve) => setImmediate(resolve));
     }
   };
@@ -63,6 +63,27 @@ describe('the clock of a system and that of the database server', () => {
     system.jump(-DAY_MS);
     await advance(45_000);
     expect(clock.nowMs()).toBe(SERVER_START_MS + 90_000);
+  });
+
+  test('a jump of the system clock changes nothing before the server was asked', async () => {
+    const { clock, system, advance } = await stage(SERVER_START_MS);
+    for (const jumpMs of [3_600_000, -7_200_000, 3_600_000]) {
+      const beforeMs = clock.nowMs();
+      system.jump(jumpMs);
+      expect(clock.nowMs()).toBe(beforeMs);
+      await advance(45_000);
+      expect(clock.nowMs()).toBe(beforeMs + 45_000);
+    }
+  });
+
+  test('a clock that is set while the database is away is taken for better than before', async () => {
+    const { clock, system, advance, leave } = await stage(SERVER_START_MS);
+    leave(true);
+    await advance(20_000);
+    system.jump(3_600_000);
+    expect(clock.nowMs()).toBe(SERVER_START_MS + 20_000);
+    await advance(20_000);
+    expect(clock.nowMs()).toBe(SERVER_START_MS + 3_640_000);
   });
 
   test('nothing is asked after stop', async () => {
