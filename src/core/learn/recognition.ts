@@ -35,7 +35,9 @@ export const withPrefix = (prefix: readonly string[], topics: readonly string[])
   return { topic: rest.length === 0 ? first : [first, ...rest] };
 };
 
-/** ISO 8601 without an offset. */
+/** ISO 8601 without an offset, or the same with slashes. */
 export function isLocalTime(value: unknown): value is string {
-  return typeof value === 'string' && /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?$/.test(value);
+  return (
+    typeof value === 'string' && /^\d{4}([-/])\d\d\1\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?$/.test(value)
+  );
 }

@@ -26,10 +26,12 @@ export interface RecordShape {
 const METRICS_KEYS = /^(?:values?|data|metrics|measurements?|readings?|sensors?|fields|payload|telemetry)$/i;
 const ASIDE = /^(?:errors?|metas?|meta_?data|info|header|context|tags)$/i;
 const DEVICE_NAMES =
-  /^(?:dev(?:ice)?_?(?:id|name|eui|uid)?|node(?:_?id|_?name)?|sensor(?:_?id|_?name)?|serial(?:_?n(?:o|umber|r))?|mac(?:_?addr(?:ess)?)?|eui|uuid|unit_?id|station(?:_?id)?|gateway_?id|client_?id|source|name|id)$/i;
+  /^(?:dev(?:ice)?_?(?:id|name|eui|uid)?|node(?:_?id|_?name)?|sensor(?:_?id|_?name)?|serial(?:_?n(?:o|umber|r))?|mac(?:_?addr(?:ess)?)?|eui|imei|uuid|unit_?id|station(?:_?id)?|gateway_?id|client_?id|source|name|id)$/i;
 /** What numbers messages or their writers, and measures nothing. */
 const NUMBERING =
   /^(?:seq(?:uence)?(?:_?n(?:o|umber|r))?|data_?set_?writer_?id|(?:msg|message|packet)_?(?:id|no|number|nr)|f_?cnt|(?:major|minor|spec|schema)_?version|version)$/i;
+/** Who heard a message, and not what was measured. */
+const RECEIVERS = /^(?:rx_?(?:info|meta_?data)|gateways?|gws?|lrrs?|hotspots?|receivers?|stations?)$/i;
 const TEN_YEARS_US = 3650 * 86_400_000_000;
 
 /** The members of a pair; the value may lie deeper. */
@@ -71,7 +73,7 @@ export function recordShape(messages: readonly Observed[]): RecordShape {
     config: {
       ...(items === undefined ? {} : { items: pointerTo(items) }),
       ...inner,
-      ...(device === undefined || device.isUsual ? {} : { device_path: pointerTo(device.key) }),
+      ...(device === undefined || device.isUsual ? {} : { device_path: device.path }),
       ...(time === undefined || isUsual(time.slice(1), TIME_KEYS) ? {} : { time: { path: time } }),
     },
     devices: device?.values,
@@ -188,7 +190,7 @@ const isPlainNumber = (value: unknown): boolean =>
 /** The member that holds the records of a batch. */
 function itemsOf(document: unknown): string | undefined {
   if (!isObject(document)) return undefined;
-  const arrays = Object.keys(document).filter((key) => isRecords(document[key]));
+  const arrays = Object.keys(document).filter((key) => isRecords(document[key]) && !RECEIVERS.test(key));
   const [key] = arrays;
   return arrays.length === 1 && key !== undefined && pairKeys(document[key]) === undefined ? key : undefined;
 }
@@ -267,7 +269,8 @@ function pairTimeKey(holder: unknown, receivedAtMs: number): string | undefined 
 const NUMBERED = 4;
 
 interface DeviceKey {
-  readonly key: string;
+  /** Where it is in the record, or in the message around it. */
+  readonly path: string;
   readonly values: string[];
   /** A route finds it without a setting that says where it is. */
   readonly isUsual: boolean;
@@ -281,12 +284,36 @@ function deviceKey(split: readonly Split[], except?: string): DeviceKey | undefi
   // Pairs are metrics of one record, distinguished by their names.
   const found =
     keyThatStays(split, first, except) ?? (except === undefined ? keyThatSeparates(split) : undefined);
-  if (found === undefined) return undefined;
+  if (found === undefined) return except === undefined ? deeperDevice(split, first.record) : undefined;
   const isUsual = split.every((one) => {
     const usual = usualDevice(one.record, except) ?? (one.outer && usualDevice(one.outer, except));
     return usual === named(one, found);
   });
-  return { key: found, values: [...new Set(split.map((one) => String(named(one, found))))], isUsual };
+  return {
+    path: pointerTo(found),
+    values: [...new Set(split.map((one) => String(named(one, found))))],
+    isUsual,
+  };
+}
+
+/** Names of devices one level down (`Message.ID`): only where topics speak for more of them than there are topics. */
+function deeperDevice(split: readonly Split[], first: Doc): DeviceKey | undefined {
+  const topics = new Set(split.map(({ message }) => message.topic)).size;
+  const paths = Object.entries(first).flatMap(([key, value]) =>
+    isObject(value)
+      ? Object.keys(value)
+          .filter((inner) => DEVICE_NAMES.test(inner))
+          .map((inner) => pointerTo(key) + pointerTo(inner))
+      : [],
+  );
+  for (const path of paths) {
+    const all = split.map(({ record }) => valueAt(record, path));
+    const values = [...new Set(all.map(String))];
+    const areNames = all.every((value) => typeof value === 'string' || Number.isSafeInteger(value));
+    if (areNames && values.length > topics && values.length < all.length && !values.some(isQuantity))
+      return { path, values, isUsual: false };
+  }
+  return undefined;
 }
 
 /** The first of the usual keys whose values come back, else one that names things though each was heard once. */

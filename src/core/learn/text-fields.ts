@@ -20,7 +20,7 @@ const SUFFIXES: readonly (readonly [RegExp, FieldUnit])[] = [
   [/_psi$/i, 'psi'],
 ];
 const NO_QUANTITY =
-  /(?:version|firmware|^fw|serial|imei|imsi|iccid|mac|^ip|ssid|eui|addr(?:ess)?|phone|code|(?:^|_)id)$|Id$/;
+  /(?:version|firmware|^fw|serial|imei|imsi|iccid|IMEI|IMSI|ICCID|mac|^ip|ssid|eui|addr(?:ess)?|phone|code|^data|^raw|_?hex|(?:^|_)id)$|I[dD]$/;
 
 interface Place {
   readonly path: readonly string[];
@@ -72,6 +72,7 @@ function walk(
       .filter((value) => value !== undefined && value !== null);
     const here = [...path, key];
     if (values.length === 0) return [];
+    if (values.every(isCode)) return [];
     if (values.every((value) => typeof value === 'string' && isNumericText(value.trim())))
       // A well-known name takes text as it is.
       return path.length === 0 && aliasOf(key) !== undefined
@@ -85,6 +86,9 @@ function walk(
     return here.length < MAX_LEVELS ? walk(values, here, isNoMetric) : [];
   });
 }
+
+/** Numbers are not written with zeros in front: `0167` is bytes, or the number of a thing. */
+const isCode = (value: unknown): boolean => typeof value === 'string' && /^0\d+$/.test(value.trim());
 
 function unitBeside(values: readonly Doc[]): FieldUnit | undefined {
   const texts = new Set(values.map((value) => own(value, 'unit') ?? own(value, 'u') ?? own(value, 'uom')));

@@ -68,9 +68,11 @@ const ISO =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)? ?([Zz]|UTC|GMT|[+-]\d{2}(?::?\d{2})?)?$/;
 const ISO_BASIC =
   /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(?:(\d{2})(?:[.,](\d+))?)?([Zz]|[+-]\d{2}(?::?\d{2})?)?$/;
+/** With the year in front it can mean nothing else. */
+const SLASHES = /^(\d{4})\/(\d{2})\/(\d{2})/;
 
 function isoTime(text: string, zone: Zone): Micros | undefined {
-  const match = ISO.exec(text) ?? ISO_BASIC.exec(text);
+  const match = ISO.exec(text) ?? ISO_BASIC.exec(text) ?? ISO.exec(text.replace(SLASHES, '$1-$2-$3'));
   if (match === null) return undefined;
   const [, year, month, day, hour, minute, second, fraction = '', offset] = match;
   const wallMs = calendar(Number(year), Number(month), Number(day), [

@@ -78,6 +78,20 @@ const heard = (rounds: number, round: (n: number) => readonly (readonly [string,
 
 const ts = (n: number): string => `176847840${n}000000000`;
 
+const at = (n: number): string => `2026-01-15T12:0${n}:00Z`;
+const waterMeter = (id: string, n: number, device: string): object => ({
+  _: 'telegram',
+  media: 'cold water',
+  meter: 'multical21',
+  name: 'MyTapWater',
+  id,
+  total_m3: 6.4 + n,
+  timestamp: at(n),
+  device,
+  rssi_dbm: -70 - n,
+});
+const WATER = ['rssi_dbm', 'total_m3'];
+
 test.each<[string, Feed[], Record<string, string[]>]>([
   [
     'each device counts its own messages: the topic is the device',
@@ -222,6 +236,156 @@ test.each<[string, Feed[], Record<string, string[]>]>([
     ]),
     { '1': ['100', '101'], '2': ['100'] },
   ],
+  // wmbusmeters, and other receivers of meters: the meter is the device, and not who heard it.
+  [
+    'wmbusmeters: two receivers that hear the same meters by turns',
+    heard(4, (n) => [
+      ['wmbusmeters', waterMeter('76348799', n, `im871a[0000000${n % 2}]`)],
+      ['wmbusmeters', waterMeter('76348800', n, `im871a[0000000${(n + 1) % 2}]`)],
+    ]),
+    { '76348799': WATER, '76348800': WATER },
+  ],
+  [
+    'wmbusmeters: a topic for each meter by name',
+    heard(4, (n) => [
+      ['wmbusmeters/MyTapWater', waterMeter('76348799', n, 'rtlwmbus[00000001]')],
+      ['wmbusmeters/Garden', waterMeter('76348800', n, 'rtlwmbus[00000001]')],
+    ]),
+    { '76348799': WATER, '76348800': WATER },
+  ],
+  [
+    'wmbusmeters: water, heat and electricity by one receiver',
+    heard(4, (n) => [
+      ['wmbusmeters', waterMeter('76348799', n, 'im871a[1]')],
+      [
+        'wmbusmeters',
+        {
+          _: 'telegram',
+          media: 'heat',
+          meter: 'kamheat',
+          id: '67676767',
+          power_kw: n,
+          timestamp: at(n),
+          device: 'im871a[1]',
+        },
+      ],
+      [
+        'wmbusmeters',
+        {
+          _: 'telegram',
+          media: 'electricity',
+          meter: 'amiplus',
+          id: '10101010',
+          current_power_consumption_kw: n,
+          timestamp: at(n),
+          device: 'im871a[1]',
+        },
+      ],
+    ]),
+    {
+      '76348799': WATER,
+      '67676767': ['power_kw'],
+      '10101010': ['current_power_consumption_kw'],
+    },
+  ],
+  [
+    'rtlamr: the id of the meter is one level down',
+    heard(4, (n) =>
+      [17581447, 17581448].map((ID) => [
+        'rtlamr',
+        { Time: at(n), Type: 'SCM', Message: { ID, Type: 4, Consumption: ID - 17500000 + n } },
+      ]),
+    ),
+    {
+      '17581447': ['Message_Consumption', 'Message_Type'],
+      '17581448': ['Message_Consumption', 'Message_Type'],
+    },
+  ],
+  // LoRaWAN servers and gateways.
+  [
+    'Milesight gateway: what it decodes is beside the list of the gateways that heard it',
+    heard(4, (n) =>
+      ['24e124136b502217', '24e124136b502218'].map((devEUI) => [
+        '/mqtttest',
+        {
+          applicationID: 1,
+          devEUI,
+          deviceName: 'EM300-TH',
+          time: at(n),
+          temperature: 20 + n,
+          rxInfo: [{ mac: '24e124fffef54092', name: 'Local Gateway', latitude: 0, time: at(n) }],
+        },
+      ]),
+    ),
+    {
+      '24e124136b502217': ['temperature'],
+      '24e124136b502218': ['temperature'],
+    },
+  ],
+  [
+    'Actility ThingPark: all of it is in DevEUI_uplink',
+    heard(4, (n) =>
+      ['000000000F1D8693', '000000000F1D8694'].map((DevEUI) => [
+        'actility/uplink',
+        {
+          DevEUI_uplink: {
+            DevEUI,
+            FCntUp: 7011 + n,
+            payload_hex: '0027bd00',
+            payload: { temperature: 20 + n },
+          },
+        },
+      ]),
+    ),
+    {
+      '000000000F1D8693': ['DevEUI_uplink_FCntUp', 'DevEUI_uplink_payload_temperature'],
+      '000000000F1D8694': ['DevEUI_uplink_FCntUp', 'DevEUI_uplink_payload_temperature'],
+    },
+  ],
+  [
+    'RAK WisGate: bytes as hexadecimal text are no number',
+    heard(4, (n) =>
+      ['aa555a0000000001', 'aa555a0000000002'].map((devEUI) => [
+        `application/app/device/${devEUI}/rx`,
+        {
+          applicationID: '1',
+          devEUI,
+          timestamp: 1_768_478_400 + n,
+          data: '0167',
+          object: { temperature: 20 + n },
+        },
+      ]),
+    ),
+    { aa555a0000000001: ['object_temperature'], aa555a0000000002: ['object_temperature'] },
+  ],
+  [
+    'SenseCAP: the last level numbers the quantity',
+    heard(4, (n) =>
+      ['2CF7F12000000001', '2CF7F12000000002'].flatMap((eui) =>
+        [4097, 4098].map((id): [string, unknown] => [
+          `/device_sensor_data/521853156991/${eui}/1/vs/${id}`,
+          { value: `${id - 4077 + n}.1`, timestamp: `${1_768_478_400_000 + n * 60_000}` },
+        ]),
+      ),
+    ),
+    { '2CF7F12000000001': ['4097', '4098'], '2CF7F12000000002': ['4097', '4098'] },
+  ],
+  [
+    'Dragino NB-IoT: two loggers on one topic, by IMEI; the date has slashes',
+    heard(4, (n) =>
+      ['868411060000001', '868411060000002'].map((IMEI) => [
+        'dragino/up',
+        {
+          IMEI,
+          IMSI: '460240210507481',
+          Model: 'S31B-NB',
+          temperature: 30.6 + n,
+          time: `2026/01/15 12:0${n}:37`,
+        },
+      ]),
+    ),
+    { '868411060000001': ['temperature'], '868411060000002': ['temperature'] },
+  ],
   [
     'rows with a time',
     heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:00;2${n},5;4${n};x`]]),
@@ -235,7 +399,8 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   for (const message of messages) {
     const decoded = feed(router, message);
     if (decoded.kind === 'reject') throw new Error(`${message.topic}: ${decoded.code}`);
-    expect([decoded.ambiguous ?? 0, decoded.dropped]).toEqual([0, 0]);
+    const lost = (decoded.losses?.dropped ?? []).filter((name) => !NO_MEASUREMENT.has(name));
+    expect([decoded.ambiguous ?? 0, lost]).toEqual([0, []]);
     for (const { device, timeUs, metrics } of decoded.readings)
       for (const [name, value] of metrics) {
         if (NO_MEASUREMENT.has(name)) continue;
@@ -250,7 +415,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   );
 });
 
-const NO_MEASUREMENT = new Set(['id']);
+const NO_MEASUREMENT = new Set(['id', 'applicationID', 'data', 'rxInfo', 'IMSI']);
 
 test('a row with a local time gets the zone in which it arrived', () => {
   const messages = heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:05;2${n},5;4${n}`]]);
@@ -317,5 +482,12 @@ test('a number with a decimal comma is not two columns', () => {
   expect(routesOf(learned)).toEqual([]);
   expect(learned.leftOut).toEqual([
     expect.objectContaining({ reason: expect.stringMatching(/decimal comma/) }),
+  ]);
+});
+
+test('a date with slashes is a time, and its zone is found', () => {
+  const messages = heard(3, (n) => [['dragino/n1', { temperature: n, time: `2026/01/15 20:0${n}:05` }]]);
+  expect(routesOf(learnFrom(messages))).toEqual([
+    { topic: 'dragino/n1', codec: 'json', device: 'n1', timezone: '+08:00' },
   ]);
 });
