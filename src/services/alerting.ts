@@ -248,10 +248,12 @@ export class Alerting {
       try {
         if (!(await ready())) return again();
         if (await this.serveOperators(carryOut)) await learnSensors();
-        if (this.changes.size > 0 || this.isDue())
+        // Of one moment: what comes due meanwhile is looked at next time, with all that has come due by then.
+        const untilMs = this.tickMs();
+        if (this.changes.size > 0 || this.isDue(untilMs))
           do {
             this.behind = false;
-            await commit(() => this.tick());
+            await commit(() => this.tick(untilMs));
           } while (this.behind && !this.stopped);
       } catch (error) {
         this.deps.logger.error({ error: messageOf(error) }, 'cannot look at alert deadlines; tried again');
@@ -358,17 +360,17 @@ export class Alerting {
   }
 
   /** What the passing of time does to them: a slice of it, once the rules of today have judged what is open. */
-  tick(): Evaluation {
+  tick(untilMs: Millis = Infinity): Evaluation {
     const { engine } = this;
     this.dropForgotten();
     const changes = this.changes.slice(TICK_SLICE);
     const looks = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
-    const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(), looks));
+    const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(untilMs), looks));
     return {
       ...evaluation,
       adopt: () => {
         evaluation.adopt();
-        this.behind = this.changes.size > 0 || this.isDue();
+        this.behind = this.changes.size > 0 || this.isDue(untilMs);
       },
     };
   }
@@ -445,12 +447,13 @@ export class Alerting {
     await this.announcer.stop();
   }
 
-  private isDue(): boolean {
-    return this.engine.nextDueMs <= this.tickMs();
+  private isDue(untilMs: Millis): boolean {
+    return this.engine.nextDueMs <= this.tickMs(untilMs);
   }
 
-  private tickMs(): number {
-    return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.judgedMs());
+  /** Up to when time may decide something now, `untilMs` at most. */
+  private tickMs(untilMs: Millis = Infinity): Millis {
+    return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.judgedMs(), untilMs);
   }
 
   private evaluation(engine: Engine, changes: readonly RuleChange[], run: () => void): Evaluation {

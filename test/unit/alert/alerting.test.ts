@@ -666,6 +666,33 @@ describe('the alerting service', () => {
       }, 60_000);
     });
 
+    test('what comes due while a look is committed waits for the next one, with all that is due by then', async () => {
+      const daemon = setUp(
+        undefined,
+        rulesOf({ allowed_lateness: '2s', metrics: { temperature: { max: 30 } } }),
+      );
+      let commits = 0;
+      daemon.alerting.start(async (evaluate) => {
+        const evaluation = evaluate();
+        // As long as a commit takes.
+        daemon.clock.advance(10);
+        evaluation.adopt();
+        commits++;
+      });
+      // One each 10 ms for a second: each of them is due at a moment of its own.
+      await run(daemon, ...Array.from({ length: 101 }, (_, n) => reading(n / 100, 20)));
+      for (let second = 0; second < 6; second++) {
+        daemon.clock.advance(1000);
+        await new Promise(setImmediate);
+      }
+      expect(commits).toBeGreaterThan(0);
+      expect(commits).toBeLessThanOrEqual(3);
+      // And all of them were looked at: what is older than the newest is late.
+      await run(daemon, reading(0.5, 31));
+      expect(daemon.alerting.firing()).toBe(0);
+      expect(daemon.metrics.values.get('fieldwatch_alert_values_total{outcome=late}')).toBe(1);
+    });
+
     test('a writer that gave up ends the look', async () => {
       const daemon = setUp(undefined, withRule({ for: '10s', for_mode: 'held' }));
       let asked = 0;
