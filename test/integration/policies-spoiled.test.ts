@@ -5,6 +5,10 @@ import { createCatalog, type ClosableCatalog } from '../../src/adapters/timescal
 import { createRepairHand } from '../../src/adapters/timescale/repair-hand.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import { historyCheck } from '../../src/core/policy/check/history.ts';
+import { refreshedAggregates } from '../../src/core/policy/aggregate.ts';
+import { askAll } from '../../src/core/policy/ask.ts';
+import { readFacts } from '../../src/core/policy/facts.ts';
+import { heldQuery } from '../../src/core/policy/slices.ts';
 import { verify } from '../../src/core/policy/verify.ts';
 import { EXTENSION_FUNCTIONS } from '../../src/core/policy/extension-rights.ts';
 import { BUILT_IN } from '../../src/core/policy/check/overloads.ts';
@@ -362,6 +366,19 @@ describe('publications of another program', () => {
     await mend(finding);
     await writable();
   });
+});
+
+test.each(['infinity', '294200-01-01'])('rows of the time %s', async (time) => {
+  await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES ($1, 1, 1)`, [time]);
+  const finding = await found();
+  expect(finding).toMatchObject({ check: 'times', subject: 'sensor_readings', severity: 'warning' });
+  // The repairs of other checks read the chunks, too.
+  const catalog = createCatalog({ url: db.url });
+  expect(
+    (await askAll(catalog, refreshedAggregates(db.plan, await readFacts(catalog)).map(heldQuery))).length,
+  ).toBe(2);
+  await catalog.close();
+  await mend(finding);
 });
 
 test('a dimension that was added divides nothing more after the remedy', async () => {

@@ -6,7 +6,7 @@ import type { Facts } from './facts.ts';
 import { intervalMs } from './interval.ts';
 import type { PolicyPlan } from './plan.ts';
 import { numberOf, listOf } from './row.ts';
-import { isoTime, merged, safeSlices, type Range } from './slices.ts';
+import { computable, isoTime, merged, safeSlices, type Range } from './slices.ts';
 import { interval, literal } from './statement.ts';
 
 /** Windows of an aggregate's buckets that one verification recomputes at most: the newest, some of the others in turn … */
@@ -51,7 +51,7 @@ held AS (SELECT ${micros('c.range_start')}::float8 AS lo, ${micros('c.range_end'
   JOIN pg_class k ON k.oid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))
   LEFT JOIN _timescaledb_catalog.chunk i ON i.schema_name = c.chunk_schema AND i.table_name = c.chunk_name
   LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = i.id
-  WHERE c.range_start >= ${kept} AND ${micros('c.range_start')} < agg.watermark),
+  WHERE c.range_start >= ${kept} AND CASE WHEN ${computable('c')} THEN ${micros('c.range_start')} < agg.watermark END),
 above AS (SELECT l.lowest_modified_value AS lo, l.greatest_modified_value AS hi
   FROM agg JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log l ON l.hypertable_id = agg.id
   UNION ALL SELECT l.lowest_modified_value, l.greatest_modified_value FROM agg

@@ -16,6 +16,10 @@ export interface Range {
 /** Buckets that one refresh recomputes at most: it bounds a statement, and what is lost when one is interrupted. */
 const MOST_BUCKETS = 7 * 24;
 
+/** SQL: TimescaleDB can compute with the times of a chunk, and it has begun. That of 'infinity' has an infinite end. */
+export const computable = (chunk: string): string =>
+  `isfinite(${chunk}.range_start) AND ${chunk}.range_start < now()`;
+
 /**
  * What an aggregate's source still holds, chunk by chunk, and until when it may be refreshed at all: past that, every
  * transaction that writes readings would have to log an invalidation.
@@ -28,7 +32,7 @@ export function heldQuery({ relation, endOffset }: RefreshedAggregate): CheckQue
 FROM timescaledb_information.chunks c
 JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
 JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
-WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 ORDER BY c.range_start`,
+WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${computable('c')} ORDER BY c.range_start`,
     values: [relation.name],
   };
 }

@@ -7,7 +7,7 @@ import type { Finding } from '../finding.ts';
 import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
 import { flagOf, numberOf } from '../row.ts';
 import { relationNamed } from '../relations.ts';
-import { isoTime } from '../slices.ts';
+import { computable, isoTime } from '../slices.ts';
 import { interval, literal } from '../statement.ts';
 import { heldFrom } from '../horizons.ts';
 
@@ -69,7 +69,7 @@ function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
   LEFT JOIN _timescaledb_catalog.compression_settings s ON s.relid = k.oid
   JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
   JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
-  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1
+  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${computable('c')}
     AND (k.relkind <> 'r' OR pg_relation_size(k.oid) > 0 OR pg_relation_size(s.compress_relid) > 0)),
 kept AS (SELECT coalesce(${heldFrom(relation.source, sourceKept)}, (SELECT min(lo) FROM held)) AS since),
 gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi FROM held

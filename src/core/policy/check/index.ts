@@ -28,6 +28,7 @@ import { sequencesCheck } from './sequences.ts';
 import { serverCheck } from './server.ts';
 import { settingsCheck } from './settings.ts';
 import { slotsCheck } from './slots.ts';
+import { timesCheck } from './times.ts';
 import { withheldCheck } from './withheld.ts';
 
 /** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
@@ -51,6 +52,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   policiesCheck,
   runsCheck,
   retentionCheck,
+  timesCheck,
   compressionCheck,
   refreshCheck,
   lateCheck,
