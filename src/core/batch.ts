@@ -8,6 +8,8 @@ export interface BatchLimits {
 
 export interface BatchFill {
   readonly rows: number;
+  /** Of all its readings together. */
+  readonly values: number;
   readonly bytes: number;
   readonly messages: number;
   readonly openedAtMs: number;
@@ -22,11 +24,14 @@ export interface WindowFill {
 
 export type FlushDecision = { readonly flush: 'now' } | { readonly flush: 'later'; readonly afterMs: number };
 
+/** Of one transaction, and of one evaluation: each of them may raise an alert, and what becomes of one alert is a thousand bytes for a while. */
+export const MOST_VALUES = 20_000;
+
 const NOW: FlushDecision = { flush: 'now' };
 
 /** A batch that takes no more rows: the next message opens another. */
 export function isFull(fill: BatchFill, limits: BatchLimits): boolean {
-  return fill.rows >= limits.maxRows || fill.bytes >= limits.maxBytes;
+  return fill.rows >= limits.maxRows || fill.values >= MOST_VALUES || fill.bytes >= limits.maxBytes;
 }
 
 /**

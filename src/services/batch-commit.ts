@@ -1,3 +1,4 @@
+import { MOST_VALUES } from '../core/batch.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
@@ -65,9 +66,6 @@ export interface CommitOptions {
   /** Called at each step, and with each answer: the database has the batch in hand. */
   readonly onStep?: (() => void) | undefined;
 }
-
-/** Of one transaction: each of them may raise an alert, and what becomes of one alert is a thousand bytes for a while. */
-const MOST_VALUES = 20_000;
 
 const SENSOR_LIMIT = {
   code: 'SENSOR_LIMIT',

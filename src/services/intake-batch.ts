@@ -60,6 +60,7 @@ export class IntakeBatch implements BatchFill {
   /** Availabilities are here whose sensor was unknown on arrival. */
   seekSensor = false;
   bytes = 0;
+  values = 0;
   /** An attempt to store it failed: its rows may be in the database already. */
   retry = false;
   /** What became of the rows that were committed in pieces; they are no longer in `rowList`. */
@@ -123,6 +124,7 @@ export class IntakeBatch implements BatchFill {
       spooled: !stored,
       foreseenBy: undefined,
     });
+    this.values += reading.metrics.size;
     this.bytes += ROW_BYTES + VALUE_BYTES * Math.max(0, reading.metrics.size - VALUES_OF_A_ROW);
   }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { decideFlush, isFull } from '../../src/core/batch.ts';
+import { IntakeBatch } from '../../src/services/intake-batch.ts';
+import { decideFlush, isFull, MOST_VALUES } from '../../src/core/batch.ts';
 
 const limits = { maxRows: 100, maxBytes: 10_000, lingerMs: 20 };
-const fill = { rows: 5, bytes: 500, messages: 5, openedAtMs: 1000 };
+const fill = { rows: 5, values: 25, bytes: 500, messages: 5, openedAtMs: 1000 };
 const window = { unacknowledged: 5, receiveMaximum: 1000 };
 
 describe('decideFlush', () => {
@@ -37,9 +38,27 @@ describe('decideFlush', () => {
 });
 
 describe('isFull', () => {
-  it('is decided by rows or bytes', () => {
+  it('is decided by rows, values or bytes', () => {
     expect(isFull(fill, limits)).toBe(false);
     expect(isFull({ ...fill, rows: 100 }, limits)).toBe(true);
+    expect(isFull({ ...fill, values: MOST_VALUES - 1 }, limits)).toBe(false);
+    expect(isFull({ ...fill, values: MOST_VALUES }, limits)).toBe(true);
     expect(isFull({ ...fill, bytes: 10_000 }, limits)).toBe(true);
+  });
+
+  it('counts every value of a batch: each may raise an alert, in one evaluation where it goes to the spool', () => {
+    const batch = new IntakeBatch(0);
+    const message = { topic: 't', payload: Buffer.alloc(0), receivedAtMs: 0 };
+    const metrics = new Map(Array.from({ length: 1000 }, (_, n) => [`m${n}`, n] as const));
+    const large = { maxRows: 20_000, maxBytes: 64 * 1024 * 1024, lingerMs: 20 };
+    let readings = 0;
+    for (; readings < 100 && !isFull(batch, large); readings++)
+      batch.addReading(
+        { device: 'd', timeUs: readings, location: undefined, metrics },
+        message,
+        0,
+        undefined,
+      );
+    expect(readings).toBe(MOST_VALUES / 1000);
   });
 });
