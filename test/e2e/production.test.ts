@@ -94,10 +94,11 @@ describeWith('initdb')('a first start', () => {
   }, 60_000);
   afterAll(() => server.stop());
 
-  const started = async (url: string) => {
+  const started = async (url: string, spool = true) => {
     const daemon = await prepared({
       ...ROUTES,
       database: { url },
+      spool: { enabled: spool },
       embedded: { mqtt_port: await freePort() },
       http: { enabled: false },
     });
@@ -106,13 +107,14 @@ describeWith('initdb')('a first start', () => {
   };
 
   test.each([
-    ['a wrong password', { password: 'wrong' }],
-    ['no password', { password: '' }],
-    ['a role that is rejected', { user: 'banned', password: 'x' }],
+    ['a wrong password', true, { password: 'wrong' }],
+    ['a wrong password, and no spool', false, { password: 'wrong' }],
+    ['no password', true, { password: '' }],
+    ['a role that is rejected', true, { user: 'banned', password: 'x' }],
   ])(
-    'with %s ends with its code and remedy, spool or not, and with an exit code that is restarted',
-    async (_, login) => {
-      const daemon = await started(server.url(login));
+    'with %s ends with its code and remedy, and with an exit code that is restarted',
+    async (_, spool, login) => {
+      const daemon = await started(server.url(login), spool);
       expect(await daemon.ended()).toBe(1);
       const said = daemon.log.map(({ msg }) => msg).join('\n');
       expect(said).toContain('DB_AUTH');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { writeDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
+import { examineServer } from '../../src/adapters/timescale/examine.ts';
 import { MetricIds } from '../../src/adapters/timescale/metric-ids.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
@@ -21,6 +22,7 @@ const TABLES = `
 
 (SERVER === undefined ? describe.skip : describe)('a database in LATIN1', () => {
   let db: pg.Client;
+  let own: string;
 
   const asSuperuser = async (text: string): Promise<void> => {
     const client = new pg.Client({ connectionString: SERVER });
@@ -33,13 +35,18 @@ const TABLES = `
     await asSuperuser(`CREATE DATABASE ${NAME} ${like}`);
     const url = new URL(SERVER ?? '');
     url.pathname = `/${NAME}`;
-    db = new pg.Client({ connectionString: url.href });
+    own = url.href;
+    db = new pg.Client({ connectionString: own });
     await db.connect();
     await db.query(TABLES);
   });
   afterAll(async () => {
     await db?.end();
     await asSuperuser(`DROP DATABASE IF EXISTS ${NAME} WITH (FORCE)`);
+  });
+
+  it('is known as such at a start, which warns of it', async () => {
+    expect(await examineServer({ url: own })).toEqual({ pooler: undefined, encoding: 'LATIN1' });
   });
 
   it('statement 6: a sensor whose name it cannot hold costs no other sensor anything', async () => {

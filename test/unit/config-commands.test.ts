@@ -63,6 +63,27 @@ describe('check-config', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: true, file: good, summary: { routes: 1, rules: 1 } });
   });
 
+  test('what loses readings or crosses a network in clear text is a warning, and no fault', async () => {
+    const doubtful = file(
+      'doubtful.yaml',
+      'routes: [{ topic: "lab/{metric}", codec: scalar }]\ndatabase: { url: "postgres://fw:s3cret@db.example/fw" }\n',
+    );
+    const { code, stderr } = await run(checkConfigCommand, 'check-config', '-c', doubtful);
+    expect([code, stderr.trim().split('\n')]).toEqual([
+      0,
+      [
+        expect.stringMatching(/^fieldwatch: warning: database\.url leads to another machine without TLS/),
+        expect.stringMatching(/^fieldwatch: warning: routes\[0\]: no device in the topic/),
+      ],
+    ]);
+    expect(stderr).not.toContain('s3cret');
+    const json = await run(checkConfigCommand, 'check-config', '-c', doubtful, '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: true,
+      warnings: [{}, {}].map(() => expect.any(String)),
+    });
+  });
+
   test('a bad file: all faults on standard output, exit 2', async () => {
     const { code, stdout, stderr } = await run(checkConfigCommand, 'check-config', '-c', bad);
     expect(code).toBe(2);

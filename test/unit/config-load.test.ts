@@ -1,4 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
+import { buildConnectOptions } from '../../src/adapters/mqtt/connect-options.ts';
+import { mqttOptions } from '../../src/app/options.ts';
 import { locateConfig } from '../../src/config/locate.ts';
 import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/config/fault.ts';
@@ -30,6 +32,13 @@ describe('defaults', () => {
     expect(config.mqtt.status_topic).toBe('fieldwatch/fieldwatch-pi/status');
     expect(config.mqtt.url).toBeUndefined();
     expect(config.ingest.batch).toEqual({ max_rows: 10_000, max_bytes: 8 * 1024 ** 2, linger: 20 });
+  });
+
+  test('a status topic of null is none, and no will is left at the broker', async () => {
+    const config = load({ text: 'mqtt: { url: "mqtt://h", status_topic: null }' });
+    expect(config.mqtt.status_topic).toBeNull();
+    const connect = await buildConnectOptions(mqttOptions(config, 'mqtt://h', []), 'mqtt://h');
+    expect(connect.will).toBeUndefined();
   });
 
   test.each([

@@ -7,7 +7,13 @@ import {
   judgeReadiness,
   judgeSpool,
 } from '../../src/cli/doctor/daemon.ts';
-import { judgeClock, judgePolicies, judgeSchema, judgeTotals } from '../../src/cli/doctor/database.ts';
+import {
+  judgeClock,
+  judgeConnection,
+  judgePolicies,
+  judgeSchema,
+  judgeTotals,
+} from '../../src/cli/doctor/database.ts';
 import { diagnoseFolder, judgeSpace } from '../../src/cli/doctor/disk.ts';
 import { judgeFailover, judgeReadServer } from '../../src/cli/doctor/replication.ts';
 import { isFault, type Diagnosis } from '../../src/cli/doctor/report.ts';
@@ -123,6 +129,18 @@ describe('the database', () => {
     [-70_000, 10, 'fault'],
   ])('clocks %i ms apart, seen through %i ms: %s', (difference, roundTrip, status) => {
     expect(judgeClock(difference, roundTrip).status).toBe(status);
+  });
+
+  test.each([
+    [{ pooler: undefined, encoding: 'UTF8' }, []],
+    [{ pooler: undefined, encoding: 'LATIN1' }, ['warning encoding']],
+    [{ pooler: undefined, encoding: 'SQL_ASCII' }, ['warning encoding']],
+    [{ pooler: 'session', encoding: 'UTF8' }, ['note pooler']],
+  ] as const)('the connection %j', (server, expected) => {
+    const diagnoses = judgeConnection(server);
+    expect(diagnoses.map(({ status, subject }) => `${status} ${subject}`)).toEqual(expected);
+    for (const one of bad(diagnoses).length > 0 ? diagnoses : [])
+      expect(one.remedy).toContain('ENCODING UTF8');
   });
 
   const entry = (version: number, state: 'applied' | 'pending' | 'changed' | 'unknown') => ({
