@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { writeDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
-import { examineServer } from '../../src/adapters/timescale/examine.ts';
+import { examineServer, type ServerReport } from '../../src/adapters/timescale/examine.ts';
 import { MetricIds } from '../../src/adapters/timescale/metric-ids.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
@@ -22,7 +22,7 @@ const TABLES = `
 
 (SERVER === undefined ? describe.skip : describe)('a database in LATIN1', () => {
   let db: pg.Client;
-  let own: string;
+  let report: ServerReport;
 
   const asSuperuser = async (text: string): Promise<void> => {
     const client = new pg.Client({ connectionString: SERVER });
@@ -35,9 +35,10 @@ const TABLES = `
     await asSuperuser(`CREATE DATABASE ${NAME} ${like}`);
     const url = new URL(SERVER ?? '');
     url.pathname = `/${NAME}`;
-    own = url.href;
-    db = new pg.Client({ connectionString: own });
+    db = new pg.Client({ connectionString: url.href });
     await db.connect();
+    await db.query('CREATE EXTENSION timescaledb');
+    report = await examineServer({ url: url.href });
     await db.query(TABLES);
   });
   afterAll(async () => {
@@ -45,8 +46,8 @@ const TABLES = `
     await asSuperuser(`DROP DATABASE IF EXISTS ${NAME} WITH (FORCE)`);
   });
 
-  it('is known as such at a start, which warns of it', async () => {
-    expect(await examineServer({ url: own })).toEqual({ pooler: undefined, encoding: 'LATIN1' });
+  it('is known as such at a start, which warns of it', () => {
+    expect(report).toEqual({ pooler: undefined, encoding: 'LATIN1' });
   });
 
   it('statement 6: a sensor whose name it cannot hold costs no other sensor anything', async () => {
