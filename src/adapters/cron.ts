@@ -25,12 +25,30 @@ function slotsOf(expression: string, timezone: string): () => number {
     });
   }
   // Never started: it only answers when the next slot is.
-  const task = cron.createTask(expression, () => undefined, { timezone, logger: SILENT });
+  const zone = isEveryHour(expression) && hasWholeHours(timezone) ? 'UTC' : timezone;
+  const task = cron.createTask(expression, () => undefined, { timezone: zone, logger: SILENT });
   return () => {
     const [slot] = task.getNextRuns(1);
     if (slot === undefined) throw new Error(`no next slot of "${expression}"`);
     return slot.getTime();
   };
+}
+
+/**
+ * Only the minutes matter: the zone must not, for in the hour that comes twice when clocks are set back node-cron finds
+ * no slot before the second one.
+ */
+const isEveryHour = (expression: string): boolean =>
+  expression
+    .trim()
+    .split(/\s+/)
+    .slice(-4)
+    .every((field) => field === '*');
+
+/** True where full hours are those of UTC, in winter and in summer. */
+function hasWholeHours(timezone: string): boolean {
+  const minute = new Intl.DateTimeFormat('en', { timeZone: timezone, minute: 'numeric' });
+  return [0, 6].every((month) => minute.format(Date.UTC(2026, month, 1)) === '0');
 }
 
 /** Exported for tests, which give slots of their own. */

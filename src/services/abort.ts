@@ -62,5 +62,6 @@ const notWaited = () =>
   new FieldwatchError('database: no answer yet; it is no longer waited for', {
     code: 'DB_NO_ANSWER',
     kind: 'transient',
-    remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
+    remedy:
+      'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
   });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { createCron, schedule } from '../../src/adapters/cron.ts';
 import type { CronTick } from '../../src/ports.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -80,4 +80,41 @@ test('expressions are read by node-cron, in their time zone', () => {
   const ticks: CronTick[] = [];
   cron.schedule('* * * * *', 'Europe/Berlin', (tick) => ticks.push(tick)).stop();
   expect(clock.pending).toBe(0);
+});
+
+describe('clocks that change', () => {
+  afterEach(() => void jest.useRealTimers());
+
+  /** The minutes from `from` on, for two hours and a half, in which a line ticks; node-cron reads the faked clock. */
+  const ticksFrom = (from: string, expression: string, zone: string): string[] => {
+    const startMs = Date.parse(from);
+    jest.useFakeTimers({ now: startMs });
+    const clock = new FakeClock(startMs);
+    const ticks: string[] = [];
+    const task = createCron(clock).schedule(expression, zone, ({ atMs }) =>
+      ticks.push(new Date(atMs).toISOString().slice(11, 16)),
+    );
+    for (let minute = 1; minute <= 150; minute++) {
+      jest.setSystemTime(startMs + minute * MINUTE_MS);
+      clock.advance(MINUTE_MS);
+    }
+    task.stop();
+    return ticks;
+  };
+  const eachHalfHour = ['00:00', '00:30', '01:00', '01:30', '02:00'];
+
+  test.each([
+    ['an hour comes twice', '2026-10-24T23:59:00Z'],
+    ['an hour is skipped', '2026-03-28T23:59:00Z'],
+  ])('%s: what runs in every hour goes on', (_, from) => {
+    expect(ticksFrom(from, '*/30 * * * *', 'Europe/Berlin')).toEqual(eachHalfHour);
+  });
+
+  test('a time of the day that comes twice is one slot', () => {
+    expect(ticksFrom('2026-10-24T23:59:00Z', '30 2 * * *', 'Europe/Berlin')).toEqual(['01:30']);
+  });
+
+  test('minutes of a zone that is half an hour off are its own', () => {
+    expect(ticksFrom('2026-10-24T23:59:00Z', '0 * * * *', 'Asia/Kolkata')).toEqual(['00:30', '01:30']);
+  });
 });

@@ -200,7 +200,8 @@ const givenUp = (cause?: unknown) =>
     code: 'DB_NO_ANSWER',
     kind: 'transient',
     cause,
-    remedy: 'The link stalls or the server hangs: look at the network between and at pg_stat_activity.',
+    remedy:
+      'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
   });
 
 /** Ends a connection without asking the other side. The server rolls back what was open. */

@@ -28,7 +28,9 @@ function isTimezone(name: string): boolean {
 export const schedulerSchema = section(
   {
     enabled: flag(true, 'verify policies on schedule; false: only `fieldwatch policies verify` does'),
-    timezone: timezone('IANA zone in which the expressions are read').default('UTC'),
+    timezone: timezone(
+      'IANA zone in which the expressions are read; a time of day that summer time skips has no slot that day',
+    ).default('UTC'),
     verify: cron('*/5 * * * *', 'when declared policies are verified, besides at start'),
     run_jobs: cron(
       '* * * * *',
