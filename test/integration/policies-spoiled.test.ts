@@ -451,6 +451,8 @@ describe('chunks that were dropped before their time', () => {
     );
     return row as { name: string; lo: Date; hi: Date };
   };
+  const span = ({ lo, hi }: { lo: Date; hi: Date }) =>
+    [lo, hi].map((time) => time.toISOString().replace('.000Z', 'Z')).join(' to ');
   const fill = (from: string, until: string) =>
     db.sql(
       `INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, 1, 20
@@ -517,6 +519,75 @@ describe('chunks that were dropped before their time', () => {
     await fill(gone.lo.toISOString(), gone.hi.toISOString());
     if (daysAgo > 7) await db.sql(`SELECT compress_chunk('${(await chunk(daysAgo)).name}')`);
     for (const only of ['policies', 'late']) await repair(only);
+    expect(await history()).toEqual(before);
+  });
+
+  test('one that was detached', async () => {
+    const before = await history();
+    const detached = await chunk(2);
+    await db.sql(`CALL detach_chunk('${detached.name}')`);
+    const finding = await found();
+    expect(finding).toMatchObject({
+      check: 'gaps',
+      severity: 'critical',
+      actual: expect.stringContaining(`: ${span(detached)}`),
+    });
+    expect(finding.remedy).toMatch(/^at once, .*: CALL attach_chunk\(/);
+    await mend(finding);
+    expect(await history()).toEqual(before);
+  });
+
+  // The embedded server counts no rows.
+  describeReal('before VACUUM', () => {
+    test('one whose rows were deleted', async () => {
+      const before = await history();
+      const emptied = await chunk(4);
+      const range = [emptied.lo, emptied.hi];
+      await db.sql(
+        'CREATE TABLE kept AS SELECT * FROM sensor_readings WHERE time >= $1 AND time < $2',
+        range,
+      );
+      await db.sql(`DELETE FROM sensor_readings WHERE time >= $1 AND time < $2`, range);
+      await db.sql('SELECT pg_stat_force_next_flush()');
+      expect(await found()).toMatchObject({
+        check: 'gaps',
+        actual: expect.stringContaining(`: ${span(emptied)}`),
+      });
+      await db.sql('INSERT INTO sensor_readings SELECT * FROM kept; DROP TABLE kept');
+      await repair('late');
+      expect(await history()).toEqual(before);
+    });
+  });
+
+  test('hours of history that a forced refresh took, when their readings were gone', async () => {
+    const before = await history();
+    const old = `date_trunc('day', now()) - INTERVAL '100 days'`;
+    await db.sql(
+      `INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT t, 1, 20 FROM generate_series(${old}, ${old} + INTERVAL '47 hours', INTERVAL '1 hour') t`,
+    );
+    for (const view of ['sensor_hourly_agg', 'sensor_daily_agg'])
+      await db.sql(`CALL refresh_continuous_aggregate('${view}', ${old}, ${old} + INTERVAL '2 days')`);
+    await db.sql(`SELECT drop_chunks('sensor_readings', older_than => INTERVAL '97 days')`);
+    expect(await db.lines()).toEqual([]);
+    await db.sql(
+      `CALL refresh_continuous_aggregate('sensor_hourly_agg', ${old}, ${old} + INTERVAL '2 days', force => true)`,
+    );
+    const [gone] = await db.sql<{ lo: Date; hi: Date }>(
+      `SELECT ${old} AS lo, ${old} + INTERVAL '2 days' AS hi`,
+    );
+    const [first, second] = [await found(), await found()];
+    expect(first).toMatchObject({
+      check: 'gaps',
+      subject: 'sensor_hourly_agg',
+      severity: 'warning',
+      actual: expect.stringContaining(`: ${gone && span(gone)}`),
+    });
+    // The readings are gone: no refresh is proposed. What is said stays the same.
+    expect(first.remedy).toMatch(/^restore the rows/);
+    expect(second).toEqual(first);
+    await db.sql(
+      `CALL refresh_continuous_aggregate('sensor_daily_agg', ${old}, ${old} + INTERVAL '2 days', force => true)`,
+    );
     expect(await history()).toEqual(before);
   });
 

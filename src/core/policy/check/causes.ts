@@ -69,9 +69,11 @@ export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (find
     if (!wrong.has(name) && !ofWrong.has(source) && !differing.has(source)) continue;
     for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) ofWrong.add(subject);
   }
-  return ({ check, subject }) =>
+  // Rows that are gone differ, too: the audit has the repair.
+  return ({ check, subject, severity }) =>
+    (check === 'gaps' && severity === 'warning' && differing.has(subject)) ||
     (check === 'history' && (withGaps.has(subject) || differing.has(subject))) ||
     (check === 'retention' ? without.has(subject) : OF_ROWS.includes(check) && ofWrong.has(subject));
 }
 
-type About = Pick<Finding, 'check' | 'subject'>;
+type About = Pick<Finding, 'check' | 'subject'> & Partial<Pick<Finding, 'severity'>>;

@@ -1,14 +1,15 @@
-import { refreshedAggregates, type RefreshedAggregate } from '../aggregate.ts';
+import { refreshedAggregates, sourceTimeOf, type RefreshedAggregate } from '../aggregate.ts';
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
-import type { PolicyCheck } from '../check.ts';
+import type { CheckQuery, PolicyCheck } from '../check.ts';
 import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
-import { flagOf, numberOf } from '../row.ts';
-import { relationNamed } from '../relations.ts';
-import { computable, isoTime } from '../slices.ts';
-import { interval, literal } from '../statement.ts';
+import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
+import { intervalMs } from '../interval.ts';
+import { relationNamed, type AggregateRelation } from '../relations.ts';
+import { computable, isoTime, merged, type Range } from '../slices.ts';
+import { identifier, interval, literal, qualified } from '../statement.ts';
 import { heldFrom } from '../horizons.ts';
 
 const CHECK = 'gaps';
@@ -16,35 +17,54 @@ const CHECK = 'gaps';
 const MOST_GAPS = 200;
 
 /**
- * Chunks that are gone before their time, by whatever hand: an aggregate has buckets of a time of which its source has no
- * chunk, although it is to be kept (`heldFrom`). Nothing of ours refreshes such a range, for that would delete the buckets, too.
+ * Rows that are gone before their time, by whatever hand: an aggregate has buckets of a time of which its source has no
+ * chunk, or no row, although it is to be kept (`heldFrom`). Nothing of ours refreshes such a range, for that would delete the buckets, too.
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no chunk was dropped before its time',
-  queries: (plan, facts) =>
-    refreshedAggregates(plan, facts).map((aggregate) => ({
-      text: gapsSql(aggregate),
-      values: [aggregate.relation.name],
-    })),
+  queries: (plan, facts) => [
+    { text: DETACHED, values: [plan.relations.map(({ relation }) => relation.name)] },
+    ...refreshedAggregates(plan, facts).map((aggregate) =>
+      isOfAggregate(aggregate)
+        ? { text: emptySql(aggregate) }
+        : { text: gapsSql(aggregate), values: [aggregate.relation.name] },
+    ),
+  ],
   // Where there is no chunk there may never have been a row: the buckets tell.
-  lookAgain: (...asked) =>
-    suspects(...asked).map(({ aggregate, gaps }) => {
-      const [from, until] = [gaps.map(({ lo }) => lo), gaps.map(({ hi }) => hi)];
-      return { text: lostSql(aggregate), values: [from, until, Math.min(...from), Math.max(...until)] };
-    }),
+  lookAgain: (plan, facts, answers) => {
+    const found = suspects(plan, facts, answers);
+    const tables = found.length === 0 ? [] : detachedOf(answers);
+    return [
+      ...found.map(({ aggregate, gaps }) => lost(aggregate, gaps)),
+      ...tables.map(({ table, column }) => ({ text: spanSql(table, column) })),
+    ];
+  },
   judge: (plan, facts, answers) => {
-    const seen = answers.slice(refreshedAggregates(plan, facts).length);
-    return suspects(plan, facts, answers).flatMap(({ aggregate }, index) =>
-      judge(aggregate, seen[index] ?? [], facts.server.schema),
-    );
+    const aggregates = refreshedAggregates(plan, facts);
+    const [found, seen] = [suspects(plan, facts, answers), answers.slice(aggregates.length + 1)];
+    const detached = detachedOf(answers).map((table, index) => ({
+      ...table,
+      row: seen[found.length + index]?.[0],
+    }));
+    const of = (aggregate: RefreshedAggregate, rows: readonly CatalogRow[]) =>
+      judge(aggregate, rows, detached, facts.server.schema);
+    return [
+      ...found.flatMap(({ aggregate }, index) => of(aggregate, seen[index] ?? [])),
+      ...aggregates.flatMap((aggregate, index) =>
+        isOfAggregate(aggregate) ? of(aggregate, joined(aggregate, answers[index + 1] ?? [])) : [],
+      ),
+    ];
   },
 };
 
+/** Of such a source, which has few chunks, every bucket is looked at; of readings the chunks. */
+const isOfAggregate = ({ relation }: RefreshedAggregate): boolean =>
+  relationNamed(relation.source)?.kind === 'aggregate';
+
 interface Gaps {
   readonly aggregate: RefreshedAggregate;
-  /** In microseconds. */
-  readonly gaps: readonly { readonly lo: number; readonly hi: number }[];
+  readonly gaps: readonly Range[];
 }
 
 function suspects(
@@ -52,25 +72,98 @@ function suspects(
   facts: Facts,
   answers: readonly (readonly CatalogRow[])[],
 ): readonly Gaps[] {
-  return refreshedAggregates(plan, facts)
-    .map((aggregate, index) => {
-      const rows = answers[index] ?? [];
-      return { aggregate, gaps: rows.map((row) => ({ lo: numberOf(row, 'lo'), hi: numberOf(row, 'hi') })) };
-    })
-    .filter(({ gaps }) => gaps.length > 0);
+  return refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+    const gaps = isOfAggregate(aggregate) ? [] : (answers[index + 1] ?? []).map(rangeOf);
+    return gaps.length === 0 ? [] : [{ aggregate, gaps }];
+  });
+}
+
+const rangeOf = (row: CatalogRow): Range => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') });
+
+function lost(aggregate: RefreshedAggregate, gaps: readonly Range[]): CheckQuery {
+  const [from, until] = [gaps.map((gap) => gap.from), gaps.map((gap) => gap.until)];
+  return { text: lostSql(aggregate), values: [from, until, Math.min(...from), Math.max(...until)] };
+}
+
+/** What `detach_chunk` leaves: a table with the name of a chunk, outside of any hypertable. */
+const DETACHED = `
+SELECT format('%I.%I', n.nspname, c.relname) AS "table", h.table_name::text AS relation, d.column_name::text AS "column",
+  extract(epoch FROM d.time_interval)::float8 * 1000000 AS width
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN _timescaledb_catalog.hypertable h ON h.schema_name = current_schema() AND h.table_name = ANY ($1::text[])
+  AND c.relname ~ ('^' || h.associated_table_prefix || '_[0-9]+_chunk$') AND n.nspname = h.associated_schema_name
+JOIN timescaledb_information.dimensions d ON d.hypertable_schema = h.schema_name AND d.hypertable_name = h.table_name AND d.dimension_number = 1
+WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY c.oid LIMIT 20`;
+
+interface Detached {
+  /** Qualified and quoted. */
+  readonly table: string;
+  readonly relation: string;
+  readonly column: string;
+  readonly width: number;
+}
+
+const detachedOf = ([rows = []]: readonly (readonly CatalogRow[])[]): readonly Detached[] =>
+  rows.map((row) => ({
+    table: textOf(row, 'table'),
+    relation: textOf(row, 'relation'),
+    column: textOf(row, 'column'),
+    width: numberOf(row, 'width'),
+  }));
+
+const micros = (time: string): string => `_timescaledb_functions.to_unix_microseconds(${time})::float8`;
+
+const spanSql = (table: string, column: string): string =>
+  `SELECT ${micros(`min(${identifier(column)})`)} AS lo, ${micros(`max(${identifier(column)})`)} AS hi FROM ${table} WHERE isfinite(${identifier(column)})`;
+
+/** Buckets of an aggregate in which the aggregate below has no row at all; `again`: the readings are still there. */
+function emptySql({ relation, sourceKept, startOffset }: RefreshedAggregate): string {
+  const { name, source, timeColumn } = relation;
+  const below = relationNamed(source);
+  const [width, time, readings] = [
+    interval(relation.bucket),
+    below?.timeColumn ?? '',
+    below?.kind === 'aggregate' ? below.source : '',
+  ];
+  return `WITH kept AS (SELECT greatest(coalesce(${heldFrom(source, sourceKept)}, (SELECT min(${time}) FROM ${source})), (SELECT min(${timeColumn}) FROM ${name})) AS since)
+SELECT ${micros('b')} AS lo, b + ${width} > now() - ${interval(startOffset)} AS reached,
+  EXISTS (SELECT FROM timescaledb_information.chunks c WHERE c.hypertable_schema = current_schema() AND c.hypertable_name = ${literal(readings)}
+    AND c.range_end > b AND c.range_start < b + ${width}) AS again
+FROM kept CROSS JOIN LATERAL generate_series(time_bucket(${width}, since + ${width} - INTERVAL '1 microsecond'), now() - ${width}, ${width}) b
+CROSS JOIN LATERAL (SELECT FROM ${name} a WHERE a.${timeColumn} = b LIMIT 1) built
+WHERE isfinite(since) AND NOT EXISTS (SELECT FROM ${source} x WHERE x.${time} >= b AND x.${time} < b + ${width} OFFSET 0) ORDER BY 1`;
+}
+
+/** Adjoining buckets as one range. */
+function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): readonly CatalogRow[] {
+  const width = intervalMs(relation.bucket) * 1000;
+  const ranges = merged(
+    rows.map((row) => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'lo') + width })),
+    width,
+  );
+  return ranges.map(({ from, until }) => {
+    const own = rows.filter((row) => numberOf(row, 'lo') >= from && numberOf(row, 'lo') < until);
+    return {
+      lo: from,
+      hi: until,
+      reached: own.some((row) => flagOf(row, 'reached')),
+      again: own.some((row) => flagOf(row, 'again')),
+    };
+  });
 }
 
 /** Ranges without a chunk of the source, from when on it is kept until now. */
 function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
-  const micros = (time: string) => `_timescaledb_functions.to_unix_microseconds(${time})::float8`;
-  // A chunk without a page has lost its rows by TRUNCATE or DELETE; of one that lies elsewhere nothing is known.
+  // A chunk without a page has lost its rows by TRUNCATE or DELETE, and so has one of whose rows the server counts none,
+  // after a DELETE, before VACUUM; of one that lies elsewhere nothing is known.
   return `WITH held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM timescaledb_information.chunks c
   JOIN pg_class k ON k.oid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))
   LEFT JOIN _timescaledb_catalog.compression_settings s ON s.relid = k.oid
   JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
   JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
   WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${computable('c')}
-    AND (k.relkind <> 'r' OR pg_relation_size(k.oid) > 0 OR pg_relation_size(s.compress_relid) > 0)),
+    AND (k.relkind <> 'r' OR pg_relation_size(k.oid) > 0 AND NOT (c.is_compressed IS NOT TRUE AND pg_stat_get_live_tuples(k.oid) = 0 AND pg_stat_get_tuples_deleted(k.oid) > 0) OR pg_relation_size(s.compress_relid) > 0)),
 kept AS (SELECT coalesce(${heldFrom(relation.source, sourceKept)}, (SELECT min(lo) FROM held)) AS since),
 gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi FROM held
   UNION ALL SELECT since, least(coalesce((SELECT min(lo) FROM held), now()), now()) FROM kept)
@@ -80,48 +173,89 @@ WHERE greatest(lo, since) < hi ORDER BY 1 LIMIT ${MOST_GAPS}`;
 
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;
 
-/** Those of the gaps in which the aggregate has whole buckets, and whether a refresh policy reaches there. */
+/**
+ * Of each of the gaps the time from the first to the last whole bucket of the aggregate in it, and whether a refresh policy reaches
+ * there. Of a chunk that only seems to be empty the rows are there.
+ */
 function lostSql({ relation, startOffset }: RefreshedAggregate): string {
-  const [bucket, width] = [`a.${relation.timeColumn}`, interval(relation.bucket)];
-  const within = (from: string, until: string) =>
-    `${bucket} >= ${at(from)} AND ${bucket} <= ${at(until)} - ${width}`;
-  return `SELECT r.lo::float8 AS lo, r.hi::float8 AS hi, ${at('r.hi')} > now() - ${interval(startOffset)} AS reached
-FROM unnest($1::bigint[], $2::bigint[]) AS r(lo, hi)
-WHERE EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.name} a
-  WHERE a.sensor_id = s.id AND ${within('$3', '$4')} AND ${within('r.lo', 'r.hi')} LIMIT 1) found) ORDER BY 1`;
+  const [bucket, width, time] = [
+    `a.${relation.timeColumn}`,
+    interval(relation.bucket),
+    `x.${sourceTimeOf(relation)}`,
+  ];
+  // The bounds of all of them, so that not every chunk is planned.
+  const bounds = (column: string) => `${column} >= ${at('$3')} AND ${column} < ${at('$4')}`;
+  const within = `${bounds(bucket)} AND ${bucket} >= ${at('r.lo')} AND ${bucket} <= ${at('r.hi')} - ${width}`;
+  const edge = (order: string) =>
+    `(SELECT ${bucket} AS at FROM ${relation.name} a WHERE ${within} ORDER BY ${bucket} ${order} LIMIT 1)`;
+  return `SELECT ${micros('first.at')} AS lo, ${micros(`last.at + ${width}`)} AS hi, last.at + ${width} > now() - ${interval(startOffset)} AS reached, false AS again
+FROM unnest($1::bigint[], $2::bigint[]) AS r(lo, hi) CROSS JOIN LATERAL ${edge('ASC')} first CROSS JOIN LATERAL ${edge('DESC')} last
+WHERE NOT EXISTS (SELECT FROM ${relation.source} x WHERE ${bounds(time)} AND ${time} >= first.at AND ${time} < last.at + ${width} OFFSET 0) ORDER BY 1`;
 }
 
 function judge(
   { relation }: RefreshedAggregate,
   rows: readonly CatalogRow[],
+  detached: readonly (Detached & { readonly row: CatalogRow | undefined })[],
   schema: string,
 ): readonly Finding[] {
   if (rows.length === 0) return [];
+  const ranges = rows.map(rangeOf);
+  const attach = detached.flatMap((table) => attachment(table, relation.source, ranges, schema));
   const reached = rows.some((row) => flagOf(row, 'reached'));
-  const ranges = rows
-    .slice(0, 3)
-    .map((row) => `${isoTime(numberOf(row, 'lo'))} to ${isoTime(numberOf(row, 'hi'))}`);
-  const more = rows.length > 3 ? ` and ${rows.length - 3} more` : '';
-  const again =
-    relationNamed(relation.source)?.kind === 'aggregate'
-      ? `for what its own source still has: ${rows
-          .slice(0, 3)
-          .map(
-            (row) =>
-              `\`fieldwatch storage refresh ${relation.source} --from ${isoTime(numberOf(row, 'lo'))} --to ${isoTime(numberOf(row, 'hi'))} --force\``,
-          )
-          .join(', ')}; for the rest: `
-      : '';
-  const rest = `${again}restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention. Where it was dropped on purpose, from the beginning on, \`fieldwatch storage drop ${relation.source} --older-than AGE --yes\` notes that`;
+  const more = rows.length > MOST_NAMED ? ` and ${rows.length - MOST_NAMED} more` : '';
   return [
     {
       ...{ check: CHECK, subject: relation.source, verdict: 'missing' },
       severity: reached ? 'critical' : 'warning',
-      expected: `chunks with rows of ${relation.source} for all that ${relation.name} has and retention keeps`,
-      actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${ranges.join(', ')}${more}`,
-      remedy: reached
-        ? `at once, before the policy refreshes the range and deletes its buckets: SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_schema = ${literal(schema)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
-        : rest,
+      expected: `rows of ${relation.source} for all that ${relation.name} has and retention keeps`,
+      actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${ranges.slice(0, MOST_NAMED).map(named).join(', ')}${more}`,
+      remedy:
+        attach.length === ranges.length
+          ? `${reached ? 'at once, before the policy refreshes the range and deletes its buckets: ' : ''}${attach.join(' ')} -- their chunks were detached, and are there`
+          : `${attach.length === 0 ? '' : `${attach.join(' ')} -- these chunks were detached; for the rest: `}${withoutChunks(relation, rows, reached, schema)}`,
     },
   ];
+}
+
+const MOST_NAMED = 3;
+const named = ({ from, until }: Range): string => `${isoTime(from)} to ${isoTime(until)}`;
+
+/** Gives a detached chunk back the range in which it was, as far as that is free. */
+function attachment(
+  { table, relation, column, width, row }: Detached & { readonly row: CatalogRow | undefined },
+  source: string,
+  ranges: readonly Range[],
+  schema: string,
+): readonly string[] {
+  const lo = row === undefined ? undefined : optionalNumber(row, 'lo');
+  if (lo === undefined || relation !== source || !ranges.some(({ from, until }) => lo >= from && lo < until))
+    return [];
+  const from = Math.floor(lo / width) * width;
+  const slice = JSON.stringify({ [column]: [isoTime(from), isoTime(from + width)] });
+  return [
+    `CALL attach_chunk(${literal(qualified(schema, relation))}, ${literal(table)}, ${literal(slice)});`,
+  ];
+}
+
+function withoutChunks(
+  relation: AggregateRelation,
+  rows: readonly CatalogRow[],
+  reached: boolean,
+  schema: string,
+): string {
+  const again = rows
+    .filter((row) => flagOf(row, 'again'))
+    .map(rangeOf)
+    .slice(0, MOST_NAMED);
+  const commands = again.map(
+    ({ from, until }) =>
+      `\`fieldwatch storage refresh ${relation.source} --from ${isoTime(from)} --to ${isoTime(until)} --force\``,
+  );
+  const first =
+    commands.length === 0 ? '' : `for what its own source still has: ${commands.join(', ')}; for the rest: `;
+  const rest = `${first}restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention. Where it was dropped on purpose, from the beginning on, \`fieldwatch storage drop ${relation.source} --older-than AGE --yes\` notes that`;
+  return reached
+    ? `at once, before the policy refreshes the range and deletes its buckets: SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_schema = ${literal(schema)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
+    : rest;
 }
