@@ -46,7 +46,7 @@ const TABLES = `
     await asSuperuser(`DROP DATABASE IF EXISTS ${NAME} WITH (FORCE)`);
   });
 
-  it('is known as such at a start, which warns of it', () => {
+  it('is known as such at a start', () => {
     expect(report).toEqual({ pooler: undefined, encoding: 'LATIN1' });
   });
 
