@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
 import { CODECS } from '../../src/core/codec/index.ts';
 import { PRESETS } from '../../src/core/preset/index.ts';
+import type { Decoded } from '../../src/core/reading.ts';
 import { decodeOne, parseReplayLine } from '../../src/cli/decode-core.ts';
 import { routeKeys } from '../../src/config/schema/routes.ts';
 import { feed, routerOf } from '../support/routes.ts';
@@ -31,7 +32,9 @@ const tables = text.split(/^### /m).flatMap((section) => {
 /** Encodings of whatever a device likes to send: no documentation lists their messages. */
 const FREE_FORMS = ['cbor', 'msgpack'];
 
-function rejection(code: string): string {
+function rejection({ code, availability }: Extract<Decoded, { kind: 'reject' }>): string {
+  if (availability !== undefined)
+    return `ignored ([availability](#availability): ${availability.device} ${availability.online ? 'online' : 'offline'})`;
   if (code === 'ignored') return code;
   return code === 'no_match' ? 'no route' : `dead letter: ${code}`;
 }
@@ -59,7 +62,10 @@ describe('docs/formats.md', () => {
     const names = decoded.kind === 'reject' ? [] : decoded.readings.flatMap((one) => [...one.metrics.keys()]);
     const listed = (label: string) =>
       new RegExp(`(?:^|; )${label}: ([\\w/, ]+)`).exec(outcome)?.[1]?.trim().split(', ');
-    if (decoded.kind === 'reject') expect(rejection(decoded.code)).toBe(outcome.replace(/ \(.*/, ''));
+    if (decoded.kind === 'reject')
+      expect(outcome.includes('availability') ? outcome : outcome.replace(/ \(.*/, '')).toBe(
+        rejection(decoded),
+      );
     else expect(names.sort()).toEqual(listed('stored')?.sort());
     for (const name of listed('not stored') ?? []) expect(names).not.toContain(name);
   });
