@@ -112,6 +112,11 @@ const faults: [string, string, object][] = [
     { check: 'sequences', subject: 'metrics' },
   ],
   [
+    'a sequence that counts down, in a circle',
+    `ALTER SEQUENCE sensors_id_seq INCREMENT BY -1 CYCLE CACHE 5000`,
+    { check: 'sequences', subject: 'sensors', severity: 'critical' },
+  ],
+  [
     'identity dropped, of a table with rows',
     'ALTER TABLE sensors ALTER COLUMN id DROP IDENTITY',
     { subject: 'sensors' },

@@ -171,6 +171,27 @@ describe('what a job was given beside what is declared is found, and put right',
     await repair();
   });
 
+  test('the configuration of another table: what is printed may be run in its order', async () => {
+    await db.sql(`SELECT alter_job(job_id, config => (SELECT config || '{"drop_after": "30 days"}'::jsonb FROM timescaledb_information.jobs
+      WHERE hypertable_name = 'sensor_readings' AND proc_name = '${RETENTION}')) FROM timescaledb_information.jobs
+      WHERE hypertable_name = 'dead_letters' AND proc_name = '${RETENTION}'`);
+    const findings = await db.verify();
+    expect(findings).toMatchObject([
+      { subject: 'sensor_readings retention', verdict: 'duplicate', severity: 'critical' },
+      { subject: 'dead_letters retention', verdict: 'mismatched' },
+    ]);
+    for (const { remedy } of findings) await db.sql(remedy.split(' -- ')[0] ?? '');
+  });
+
+  test('a policy that the configuration has no key for is deleted', async () => {
+    await db.sql(`ALTER MATERIALIZED VIEW sensor_hourly_agg SET (timescaledb.enable_columnstore);
+      CALL add_columnstore_policy('sensor_hourly_agg', after => INTERVAL '6 days')`);
+    const [finding] = (await db.verify()).filter(({ severity }) => severity !== 'info');
+    expect(finding?.remedy).toMatch(/^SELECT delete_job\(\d+\);$/);
+    await db.sql(finding?.remedy ?? '');
+    await db.sql('ALTER MATERIALIZED VIEW sensor_hourly_agg SET (timescaledb.enable_columnstore = false)');
+  });
+
   test('a job that was paused at its limit of failures is repaired for good', async () => {
     await alter('max_retries => 1, scheduled => false', 'sensor_readings', COMPRESSION);
     expect((await db.verify()).map(({ verdict }) => verdict).sort()).toEqual(['mismatched', 'paused']);

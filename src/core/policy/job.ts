@@ -30,6 +30,8 @@ export interface PolicyJob {
   /** Set where the next run is so far away that the job is paused in effect: the time, or `infinity`. */
   readonly postponedUntil: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
+  /** It was made for `relation`; false: its configuration alone names that. */
+  readonly madeFor: boolean;
   /** What it should work on. */
   readonly hypertableId: number | undefined;
 }
@@ -46,7 +48,7 @@ export const jobsQuery = ({ extension = '' }: ServerFacts): CheckQuery => ({
   text: `
 SELECT j.job_id, j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation,
   j.owner::text AS owner, pg_has_role(j.owner::oid, 'USAGE') AS manageable, j.scheduled, j.fixed_schedule, j.schedule_interval::text AS every,
-  j.max_runtime::text AS max_runtime, j.max_retries, coalesce(j.config, '{}') AS config, h.id AS hypertable_id,
+  j.max_runtime::text AS max_runtime, j.max_retries, coalesce(j.config, '{}') AS config, h.id AS hypertable_id, h.id IS NOT DISTINCT FROM b.hypertable_id AS made_for,
   j.retry_period::text AS retry_period, coalesce(j.check_schema || '.' || j.check_name, 'none') AS checked_by,
   b.timezone,
   CASE WHEN isfinite(j.initial_start) THEN extract(epoch FROM j.initial_start) * 1000 END::float8 AS first_run_ms,
@@ -88,6 +90,7 @@ export function decodeJob(row: CatalogRow): PolicyJob {
     firstRunMs: optionalNumber(row, 'first_run_ms'),
     postponedUntil: optionalText(row, 'postponed_until'),
     config: objectOf(row, 'config'),
+    madeFor: row['made_for'] !== false,
     hypertableId: optionalNumber(row, 'hypertable_id'),
   };
 }

@@ -6,6 +6,7 @@ import type { Finding } from '../finding.ts';
 import { decodeJob, isActive, jobsQuery, type PolicyJob } from '../job.ts';
 import {
   POLICY_PROCS,
+  declaredPolicies,
   policyName,
   type DeclaredPolicy,
   type PolicyPlan,
@@ -28,7 +29,7 @@ export const policiesCheck: PolicyCheck = {
     const dangerous = new Set(
       dangersOf(plan, jobs).flatMap(({ refresh, retention }) => [refresh.id, retention.id]),
     );
-    const context = { facts, dangerous };
+    const context = { facts, dangerous, homes: homesOf(plan, jobs) };
     return [
       ...ownerFindings(strangersOf(plan, facts, jobs), facts),
       ...present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context)),
@@ -51,7 +52,7 @@ export const policiesCheck: PolicyCheck = {
   },
 };
 
-/** A policy whose job belongs to another role than its relation. */
+/** A policy with its job: one that belongs to another role than its relation, or that works on another one. */
 interface Stranger {
   readonly policy: DeclaredPolicy;
   readonly job: PolicyJob;
@@ -118,7 +119,20 @@ const deletion = (jobs: readonly PolicyJob[]): string =>
 interface Context {
   readonly facts: Facts;
   readonly dangerous: ReadonlySet<number>;
+  /** The policies that jobs were made for, by the id of the job. */
+  readonly homes: ReadonlyMap<number, Stranger>;
 }
+
+const homesOf = (plan: PolicyPlan, jobs: readonly PolicyJob[]): Context['homes'] =>
+  new Map(
+    jobs
+      .filter(({ madeFor }) => madeFor)
+      .flatMap((job) =>
+        declaredPolicies(plan)
+          .filter(({ relation, proc }) => relation === job.relation && proc === job.proc)
+          .map((policy) => [job.id, { job, policy }]),
+      ),
+  );
 
 function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: Context): readonly Finding[] {
   const own = jobs.filter((job) => job.relation === plan.relation.name);
@@ -135,12 +149,12 @@ function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: 
 function judgePolicy(
   policy: DeclaredPolicy,
   jobs: readonly PolicyJob[],
-  { facts, dangerous }: Context,
+  { facts, dangerous, homes }: Context,
 ): readonly Finding[] {
   const [job, ...others] = jobs;
   if (job === undefined) return policy.paused === undefined ? [missing(policy, facts.server.schema)] : [];
   const findings: Finding[] = [];
-  if (others.length > 0) findings.push(duplicate(policy, job, others));
+  if (others.length > 0) findings.push(duplicate(policy, job, others, homes));
   if (policy.paused === undefined) {
     if (!isActive(job)) findings.push(paused(policy, job));
   } else if (isActive(job)) findings.push(running(policy, job));
@@ -162,7 +176,18 @@ function missing(policy: DeclaredPolicy, schema: string): Finding {
   };
 }
 
-function duplicate(policy: DeclaredPolicy, job: PolicyJob, others: readonly PolicyJob[]): Finding {
+function duplicate(
+  policy: DeclaredPolicy,
+  job: PolicyJob,
+  others: readonly PolicyJob[],
+  homes: Context['homes'],
+): Finding {
+  // One that was made for another of our relations is that policy, and is set right rather than deleted.
+  const astray = others.flatMap(({ id, relation }) => {
+    const home = homes.get(id);
+    return home === undefined || home.policy.relation === relation ? [] : [home];
+  });
+  const rest = others.filter(({ id }) => !astray.some((home) => home.job.id === id));
   const early = others.filter((other) => isActive(other) && dropsTooEarly(policy, other));
   const configs = early.map(({ id, config }) => ` (job ${id} drops too early: ${JSON.stringify(config)})`);
   return {
@@ -172,7 +197,10 @@ function duplicate(policy: DeclaredPolicy, job: PolicyJob, others: readonly Poli
     severity: early.length > 0 ? 'critical' : 'warning',
     expected: `one ${policy.proc} job`,
     actual: `jobs ${[job, ...others].map(({ id }) => id).join(', ')}${configs.join('')}`,
-    remedy: deletion(others),
+    remedy: [
+      ...(rest.length === 0 ? [] : [deletion(rest)]),
+      ...astray.map((home) => `${asWhom([home.job])}${alterJob(home.job, home.policy)};`),
+    ].join(' '),
   };
 }
 
@@ -220,6 +248,10 @@ function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonl
   };
 }
 
+/** The configuration has a key for it. */
+const canBeDeclared = (relation: string, kind: PolicyKind): boolean =>
+  relationNamed(relation)?.firstRun[kind] !== undefined;
+
 function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): readonly Finding[] {
   if (jobs.length === 0) return [];
   return [
@@ -231,7 +263,7 @@ function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): 
       severity: kind === 'retention' ? 'critical' : 'warning',
       expected: `no ${kind} policy`,
       actual: jobs.map((job) => `job ${job.id} ${JSON.stringify(job.config)}`).join(', '),
-      remedy: `declare it under policies in the configuration, or ${deletion(jobs)}`,
+      remedy: `${canBeDeclared(relation, kind) ? 'declare it under policies in the configuration, or ' : ''}${deletion(jobs)}`,
     },
   ];
 }

@@ -10,7 +10,7 @@ const CHECK = 'sequences';
 
 const SEQUENCES = `
 SELECT c.relname::text AS relation, a.attname::text AS "column", format('%I.%I', n.nspname, q.relname) AS sequence,
-  s.seqmax::float8 AS most, s.seqincrement::float8 AS step
+  s.seqmax::float8 AS most, s.seqincrement::float8 AS step, s.seqcycle AS cycles, s.seqcache::float8 AS cache
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 JOIN pg_depend d ON d.refobjid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass
   AND d.deptype IN ('a', 'i')
@@ -18,7 +18,7 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
 JOIN pg_sequence s ON s.seqrelid = d.objid JOIN pg_class q ON q.oid = s.seqrelid AND q.relnamespace = n.oid
 WHERE c.relname = ANY ($1::text[]) AND has_table_privilege(c.oid, 'SELECT')
   AND CASE WHEN q.relkind = 'S' THEN has_sequence_privilege(q.oid, 'SELECT') END
-  AND s.seqincrement > 0 ORDER BY 1, 2`;
+ORDER BY 1, 2`;
 
 // Whether the last value was given out is known by the sequence alone.
 const state = (row: CatalogRow): string =>
@@ -47,6 +47,10 @@ interface Sequence {
   /** Qualified and quoted. */
   readonly name: string;
   readonly most: number;
+  readonly step: number;
+  readonly cycles: boolean;
+  /** Ids that each session takes ahead, and loses when it ends. */
+  readonly cache: number;
   readonly next: number;
   readonly highest: number;
 }
@@ -61,12 +65,19 @@ function sequencesOf([rows = [], states = []]: readonly (readonly CatalogRow[])[
       column: textOf(row, 'column'),
       name: textOf(row, 'sequence'),
       most: numberOf(row, 'most'),
+      step: numberOf(row, 'step'),
+      cycles: flagOf(row, 'cycles'),
+      cache: numberOf(row, 'cache'),
       next: flagOf(now, 'called') ? last + numberOf(row, 'step') : last,
       highest: optionalNumber(now, 'highest') ?? 0,
     };
   });
 }
 
+/** More than a day's connections would leave room for in an integer. */
+const MOST_CACHED = 1000;
+
+const countsDown = ({ step }: Sequence): boolean => step < 0;
 const isBehind = ({ next, highest }: Sequence): boolean => next <= highest;
 const isUsedUp = ({ next, highest, most }: Sequence): boolean => Math.max(next, highest + 1) > most;
 
@@ -74,23 +85,39 @@ function statements(sequence: Sequence, schema: string): readonly string[] {
   const { relation, column, name } = sequence;
   const highest = `(SELECT max(${identifier(column)}) FROM ${qualified(schema, relation)})`;
   return [
+    ...(countsDown(sequence) ? [`ALTER SEQUENCE ${name} INCREMENT BY 1`] : []),
+    ...(sequence.cycles ? [`ALTER SEQUENCE ${name} NO CYCLE`] : []),
+    ...(sequence.cache > MOST_CACHED ? [`ALTER SEQUENCE ${name} CACHE 1`] : []),
     ...(isUsedUp(sequence) ? [`ALTER SEQUENCE ${name} NO MAXVALUE`] : []),
     ...(isBehind(sequence) ? [`SELECT setval(${literal(name)}, ${highest})`] : []),
   ];
 }
 
+function whyStopped(sequence: Sequence): string {
+  const { next, highest, most, column } = sequence;
+  if (countsDown(sequence)) return 'it counts down';
+  return isBehind(sequence)
+    ? `its next value is ${next}, and the highest ${column} is ${highest}`
+    : `its next value is ${next}, and it ends at ${most}`;
+}
+
 function judge(sequence: Sequence, schema: string): readonly Finding[] {
-  const { relation, column, name, next, highest, most } = sequence;
+  const { relation, column, name } = sequence;
   const sql = statements(sequence, schema);
   if (sql.length === 0) return [];
-  const effect = `no new row of ${relation} can be stored`;
+  const stops = countsDown(sequence) || isBehind(sequence) || isUsedUp(sequence);
   return [
     {
-      ...{ check: CHECK, subject: relation, verdict: 'stalled', severity: 'critical' },
+      ...{ check: CHECK, subject: relation },
+      ...(stops
+        ? { verdict: 'stalled', severity: 'critical' }
+        : { verdict: 'mismatched', severity: 'warning' }),
       expected: `${name} goes on above the highest ${column}`,
-      actual: isBehind(sequence)
-        ? `its next value is ${next}, and the highest ${column} is ${highest}: ${effect}`
-        : `its next value is ${next}, and it ends at ${most}: ${effect}`,
+      actual: stops
+        ? `${whyStopped(sequence)}: no new row of ${relation} can be stored`
+        : sequence.cycles
+          ? 'it begins anew at its end, with ids that are taken'
+          : `each session takes ${sequence.cache} ids ahead, and loses them at its end`,
       remedy: sql.map((statement) => `${statement};`).join(' '),
     },
   ];
