@@ -156,15 +156,21 @@ describe('the alertmanager sink', () => {
     expect(posted()).toEqual([['warning', at(60_000), at(420_000)]]);
   });
 
-  test('a new severity resolves the old label set with the same call', async () => {
-    const sink = make();
-    await sink.send(dispatchOf({ alertId: 'a' }), signal);
-    await sink.send(dispatchOf({ alertId: 'a', seq: 2, event: 'escalated', severity: 'critical' }), signal);
-    expect(posted()).toEqual([
-      ['warning', at(60_000), at(120_000)],
-      ['critical', at(60_000), at(360_000)],
-    ]);
-  });
+  test.each([
+    ['higher', 'warning', 'escalated', 'critical'],
+    ['lower', 'critical', 'deescalated', 'warning'],
+  ] as const)(
+    'a %s severity resolves the old label set with the same call',
+    async (_, old, event, severity) => {
+      const sink = make();
+      await sink.send(dispatchOf({ alertId: 'a', severity: old }), signal);
+      await sink.send(dispatchOf({ alertId: 'a', seq: 2, event, severity }), signal);
+      expect(posted()).toEqual([
+        [old, at(60_000), at(120_000)],
+        [severity, at(60_000), at(360_000)],
+      ]);
+    },
+  );
 
   test('the end, in event time, is told again for fifteen minutes, then forgotten', async () => {
     const sink = make();

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import pg from 'pg';
 import { createSystemClock } from '../../src/adapters/clock.ts';
 import { examineServer } from '../../src/adapters/timescale/examine.ts';
 import { AdvisoryLeaderLock } from '../../src/adapters/timescale/leader-lock.ts';
@@ -71,6 +72,17 @@ describeWith('initdb', 'pgbouncer')('a pooler before the database', () => {
       ...{ code: 'DB_POOLER_MODE', kind: 'schema' },
       remedy: expect.stringContaining('pool_mode = session'),
     });
+    // Both server connections that were looked at, held at once so that each is asked.
+    const others = [1, 2].map(() => new pg.Client(url));
+    for (const other of others) {
+      await other.connect();
+      await other.query('BEGIN');
+      const { rows } = await other.query<{ limit: string; path: string }>(
+        `SELECT current_setting('idle_in_transaction_session_timeout') AS limit, current_setting('search_path') AS path`,
+      );
+      expect(rows).toEqual([{ limit: '0', path: '"$user", public' }]);
+    }
+    for (const other of others) await other.end();
   });
 
   test('of transactions is refused by commands, too; of whole sessions they work', async () => {
