@@ -6,6 +6,7 @@ import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { REPAIR_EFFECTS, type RepairEffect } from '../../src/core/policy/repair.ts';
 import { runRepair } from '../../src/services/repairing.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { statementsOf } from '../support/timescale-cluster.ts';
 import { planWith } from '../support/policy-plan.ts';
 
 /** Whatever the scheduler may do by itself. */
@@ -181,6 +182,36 @@ describe('what a job was given beside what is declared is found, and put right',
       { subject: 'dead_letters retention', verdict: 'mismatched' },
     ]);
     for (const { remedy } of findings) await db.sql(remedy.split(' -- ')[0] ?? '');
+  });
+
+  test('compression that joins chunks', async () => {
+    await db.sql(`ALTER TABLE sensor_readings SET (timescaledb.compress_chunk_time_interval = '7 days')`);
+    expect(await db.verify()).toMatchObject([
+      { check: 'columnstore', subject: 'sensor_readings compressed chunks' },
+    ]);
+    await repair();
+  });
+
+  test('a chunk that was compressed by other settings is a note', async () => {
+    const segmentBy = (text: string) =>
+      db.sql(
+        `ALTER TABLE sensor_readings SET (timescaledb.enable_columnstore, timescaledb.segmentby = '${text}', timescaledb.orderby = 'time DESC')`,
+      );
+    const [chunk] = await db.sql<{ name: string }>(
+      `SELECT show_chunks('sensor_readings')::text AS name LIMIT 1`,
+    );
+    await segmentBy('');
+    await db.sql(`SELECT decompress_chunk('${chunk?.name}')`);
+    await db.sql(`SELECT compress_chunk('${chunk?.name}')`);
+    await segmentBy('sensor_id');
+    const [finding, ...others] = await db.verify();
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({
+      check: 'columnstore',
+      severity: 'info',
+      actual: expect.stringContaining(chunk?.name ?? ''),
+    });
+    for (const statement of statementsOf(finding?.remedy ?? '')) await db.sql(statement);
   });
 
   test('a policy that the configuration has no key for is deleted', async () => {

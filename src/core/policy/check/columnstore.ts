@@ -1,10 +1,12 @@
+import { counted } from '../../counted.ts';
+import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import { present } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { ColumnstorePlan, RelationPlan } from '../plan.ts';
 import type { RepairStep } from '../repair.ts';
-import { optionalText, textOf } from '../row.ts';
-import { columnstoreSettings, qualified } from '../statement.ts';
+import { numberOf, optionalText, textOf } from '../row.ts';
+import { columnstoreSettings, literal, qualified } from '../statement.ts';
 
 const CHECK = 'columnstore';
 
@@ -18,15 +20,35 @@ FROM _timescaledb_catalog.compression_settings s
 JOIN pg_class c ON c.oid = s.relid JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 WHERE c.relname = ANY ($1::text[])`;
 
+/** Compression joins chunks up to such an interval: retention then drops them later than declared. */
+const JOINED = `
+SELECT h.table_name::text AS relation, _timescaledb_functions.to_interval(d.compress_interval_length)::text AS width
+FROM _timescaledb_catalog.dimension d JOIN _timescaledb_catalog.hypertable h ON h.id = d.hypertable_id
+WHERE h.schema_name = current_schema() AND h.table_name = ANY ($1::text[]) AND d.compress_interval_length IS NOT NULL ORDER BY 1`;
+
+// Those of before a change of the declaration are laid out as it was then.
+const OTHERWISE = `
+SELECT c.relname::text AS relation, count(*)::int AS chunks, min(s.relid::regclass::text) AS chunk
+FROM _timescaledb_catalog.compression_settings s JOIN pg_inherits i ON i.inhrelid = s.relid
+JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+JOIN _timescaledb_catalog.compression_settings t ON t.relid = c.oid
+WHERE c.relname = ANY ($1::text[]) AND s.compress_relid IS NOT NULL
+  AND (s.segmentby, s.orderby, s.orderby_desc) IS DISTINCT FROM (t.segmentby, t.orderby, t.orderby_desc)
+GROUP BY c.relname ORDER BY 1`;
+
 /** How compressed chunks are laid out is as declared: the wrong segments make them bigger than what they replace. */
 export const columnstoreCheck: PolicyCheck = {
   name: CHECK,
   about: 'compressed chunks are segmented and ordered as declared',
-  queries: (plan, facts) => [
-    { text: QUERY, values: [present(plan, facts).map(({ relation }) => relation.name)] },
-  ],
-  judge: (plan, facts, [rows = []]) =>
-    present(plan, facts).flatMap((relation) => {
+  queries: (plan, facts) =>
+    [QUERY, JOINED, OTHERWISE].map((text) => ({
+      text,
+      values: [present(plan, facts).map(({ relation }) => relation.name)],
+    })),
+  judge: (plan, facts, [rows = [], joined = [], otherwise = []]) => [
+    ...joined.map((row) => judgeJoined(row, facts.server.schema)),
+    ...otherwise.map(judgeOtherwise),
+    ...present(plan, facts).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'relation') === relation.relation.name);
       if (relation.columnstore === undefined) return [];
       const actual =
@@ -38,9 +60,18 @@ export const columnstoreCheck: PolicyCheck = {
             };
       return judge(relation, relation.columnstore, actual, facts.server.schema);
     }),
+  ],
   repair: {
-    steps: ({ plan, facts, findings }) =>
-      plan.relations.flatMap(({ relation, columnstore }): readonly RepairStep[] =>
+    steps: ({ plan, facts, findings, answers: [, joined = []] }) => [
+      ...joined.map((row): RepairStep => {
+        const relation = textOf(row, 'relation');
+        return {
+          ...{ check: CHECK, subject: intervalSubject(relation), effect: 'settings' },
+          about: `chunks of ${relation} that are compressed from now on stay as long as they are`,
+          sql: unjoined(relation, facts.server.schema),
+        };
+      }),
+      ...plan.relations.flatMap(({ relation, columnstore }): readonly RepairStep[] =>
         columnstore !== undefined && findings.some(({ subject }) => subject === relation.name)
           ? [
               {
@@ -53,8 +84,34 @@ export const columnstoreCheck: PolicyCheck = {
             ]
           : [],
       ),
+    ],
   },
 };
+
+const intervalSubject = (relation: string): string => `${relation} compressed chunks`;
+
+const unjoined = (relation: string, schema: string): string =>
+  `ALTER TABLE ${qualified(schema, relation)} SET (timescaledb.compress_chunk_time_interval = '0 days')`;
+
+function judgeJoined(row: CatalogRow, schema: string): Finding {
+  const [relation, width] = [textOf(row, 'relation'), textOf(row, 'width')];
+  return {
+    ...{ check: CHECK, subject: intervalSubject(relation), verdict: 'mismatched', severity: 'warning' },
+    expected: 'compressed chunks are as long as they were',
+    actual: `compression joins them up to ${width}: retention drops them that much later`,
+    remedy: `${unjoined(relation, schema)}; -- it takes effect for chunks to come`,
+  };
+}
+
+function judgeOtherwise(row: CatalogRow): Finding {
+  const [relation, chunk, chunks] = [textOf(row, 'relation'), textOf(row, 'chunk'), numberOf(row, 'chunks')];
+  return {
+    ...{ check: CHECK, subject: `${relation} chunks`, verdict: 'mismatched', severity: 'info' },
+    expected: 'compressed chunks are laid out as the table is',
+    actual: `${counted(chunks, 'chunk')} of ${relation} ${chunks === 1 ? 'is' : 'are'} laid out in another way, such as ${chunk}`,
+    remedy: `for each: SELECT decompress_chunk(${literal(chunk)}); SELECT compress_chunk(${literal(chunk)}); -- chunks that were compressed before a change stay as they are`,
+  };
+}
 
 function judge(
   { relation }: RelationPlan,
