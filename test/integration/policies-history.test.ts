@@ -6,6 +6,7 @@ import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
 import { runRepair } from '../../src/services/repairing.ts';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
 import { planWith } from '../support/policy-plan.ts';
+import { rounds } from '../support/rounds.ts';
 
 const PATIENCE_MS = 300_000;
 /** Raw rows for 20 days, aggregates for ever: what lies between only the aggregates know. */
@@ -138,7 +139,7 @@ class History {
 }
 
 describe('random histories of ingest, late rows, policies and repairs lose nothing', () => {
-  test.each([1, 2, 3])(
+  test.each(Array.from({ length: rounds(1, 3) }, (_, n) => n + 1))(
     'seed %i',
     async (seed) => {
       db = await openPolicyDatabase();
