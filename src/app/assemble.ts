@@ -76,7 +76,10 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   // Before the first message is stamped, where the database is there to say what time it is.
   if (start.done) await clockMonitor.start();
   else void clockMonitor.start();
-  const probe = probeDatabase(parts, house.database);
+  const probe = probeDatabase(parts, house.database, () => {
+    writer.retryNow();
+    spool?.retryNow();
+  });
   void probe.start();
   const feeds = watchFeeds(parts, live);
   const connectivity = () => live.connectivity;

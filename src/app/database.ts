@@ -67,9 +67,13 @@ export async function greetDatabase({ pool }: Database): Promise<void> {
   }
 }
 
-/** Asks the database regularly, for readiness. */
-export function probeDatabase({ clock, releasers }: Parts, { pool }: Database): DatabaseProbe {
-  const probe = new DatabaseProbe({ clock, ask: () => refuseReadOnly(pool) });
+/** Asks the database regularly, for readiness; `onBack` when it answers again. */
+export function probeDatabase(
+  { clock, releasers }: Parts,
+  { pool }: Database,
+  onBack: () => void,
+): DatabaseProbe {
+  const probe = new DatabaseProbe({ clock, ask: () => refuseReadOnly(pool), onBack });
   releasers.add('database probe', () => probe.stop());
   return probe;
 }

@@ -57,6 +57,7 @@ export class OpenSpool {
   private readonly ends: SpoolEnds;
   private readonly settling: Settling;
   private step: DatabaseStart | undefined;
+  private draining: Draining | undefined;
 
   constructor(parts: Parts, ends: SpoolEnds, spool: Spool, store: ReadingStore) {
     const { config, clock, logger, metrics } = parts;
@@ -86,6 +87,11 @@ export class OpenSpool {
     return settleAtStart(() => this.settling.alerts({ signal }), wait);
   }
 
+  /** The database was seen to be back. */
+  retryNow(): void {
+    this.draining?.retryNow();
+  }
+
   /** Takes the step or, where the database is away, leaves it to who drains from now on. Rejects as `orAway` does. */
   async start(step: DatabaseStart): Promise<void> {
     const { config, clock, logger, releasers } = this.parts;
@@ -105,6 +111,7 @@ export class OpenSpool {
       },
     );
     draining.start();
+    this.draining = draining;
     releasers.add('draining', () => draining.stop());
   }
 }

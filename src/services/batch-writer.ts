@@ -214,6 +214,11 @@ export class BatchWriter {
     if (outcome.notifications.length > 0) this.deps.alerting.announce(outcome.notifications);
   }
 
+  /** The database was seen to be back: a batch that waits for the next try is tried at once. */
+  retryNow(): void {
+    this.wake?.();
+  }
+
   /** One at a time, in the order of the calls, each until it succeeds. */
   private inTurn<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
     const result = this.tail.then(() => this.untilDone(task));

@@ -6,6 +6,8 @@ import { codeOf } from './store-health.ts';
 export interface DatabaseProbeDeps {
   /** Rejects with what keeps the database from taking writes. */
   readonly ask: () => Promise<void>;
+  /** It takes writes again: whoever waits to try it once more need not wait any longer. */
+  readonly onBack?: () => void;
   readonly clock: Clock;
 }
 
@@ -36,10 +38,12 @@ export class DatabaseProbe {
 
   /** Asks at once, and from then on regularly. Never rejects. */
   async start(): Promise<void> {
-    const { clock, ask } = this.#deps;
+    const { clock, ask, onBack } = this.#deps;
     try {
       await withDeadline(clock, { ms: ANSWER_MS }, (signal) => unlessAborted(ask(), signal));
+      const wasAway = this.#trouble !== undefined;
       this.#trouble = undefined;
+      if (wasAway && !this.#stopped) onBack?.();
     } catch (error) {
       this.#trouble = { code: codeOf(error), message: messageOf(error) };
     }

@@ -66,6 +66,11 @@ export class Draining {
     await this.running;
   }
 
+  /** The database was seen to be back: tried at once, and not when the pause is over. */
+  retryNow(): void {
+    this.sleeper.wake();
+  }
+
   private async run(): Promise<void> {
     let attempt = 0;
     while (!this.hangUp.signal.aborted) {

@@ -16,7 +16,8 @@ async function pass(clock: FakeClock, seconds: number): Promise<void> {
 test('a database that goes, hangs or comes back is known within 10 s though nothing is written', async () => {
   const clock = new FakeClock();
   let answer: () => Promise<void> = async () => {};
-  const probe = new DatabaseProbe({ clock, ask: () => answer() });
+  let back = 0;
+  const probe = new DatabaseProbe({ clock, ask: () => answer(), onBack: () => back++ });
   await probe.start();
   expect(probe.trouble).toBeUndefined();
 
@@ -24,9 +25,11 @@ test('a database that goes, hangs or comes back is known within 10 s though noth
   await pass(clock, 10);
   expect(probe.trouble).toEqual({ code: 'DB_UNREACHABLE', message: 'database: away' });
 
+  expect(back).toBe(0);
   answer = async () => {};
   await pass(clock, 10);
   expect(probe.trouble).toBeUndefined();
+  expect(back).toBe(1);
 
   answer = () => new Promise(() => {});
   await pass(clock, 10);

@@ -182,6 +182,20 @@ describe('Ingest', () => {
     expect(writer.health).toEqual({ state: 'ok' });
   });
 
+  it('tries a batch again as soon as the database was seen to be back, however long the pause would be', async () => {
+    const { source, store, clock, writer } = await setup();
+    source.deliver('s1', '20');
+    clock.advance(20);
+    await store.commitArrived();
+    store.answer(transient);
+    await settle();
+    writer.retryNow();
+    await store.commitArrived();
+    store.answer();
+    await settle();
+    expect(source.acknowledged).toHaveLength(1);
+  });
+
   it('sets a refused row aside and stores its neighbours', async () => {
     const { source, store, clock, conserved } = await setup();
     for (const value of ['1', '2', '3']) source.deliver('s1', value, { receivedAtMs: 1000 * Number(value) });

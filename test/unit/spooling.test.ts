@@ -159,6 +159,7 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
     metrics,
     alerting,
     writer,
+    draining,
     spooling,
     ledger,
     batch,
@@ -201,6 +202,22 @@ describe('statement 18: the spool while the database is away', () => {
     await house.writer.commitCommands(obey);
     expect(carriedOut).toBe(1);
     expect(house.live.batches.at(-1)?.alerts.commands).toEqual(commands);
+  });
+
+  it('drains as soon as the database was seen to be back, however long the pause would be', async () => {
+    const house = await setup();
+    fail(away, house.live, house.drain);
+    void house.writer.write(house.batch(['s1 1']));
+    await house.pass(20_000);
+    const tried = house.drain.batches.length;
+    house.drain.auto = house.live.auto = stored;
+    await settle(20);
+    // It waits for its next try.
+    expect(house.drain.batches.length).toBe(tried);
+    house.draining.retryNow();
+    await settle(20);
+    expect(house.spooling.active).toBe(false);
+    expect(conserved(house)).toMatchObject({ stored: 1 });
   });
 
   it.each([
