@@ -17,13 +17,13 @@ WITH ours AS (SELECT c.oid, c.relname FROM ${OURS} AND c.relkind = 'r'),
 held AS (SELECT ours.oid AS root, ours.oid, ours.relname::text AS relation FROM ours
   UNION ALL SELECT ours.oid, i.inhrelid, i.inhrelid::regclass::text FROM ours JOIN pg_inherits i ON i.inhparent = ours.oid)
 SELECT held.relation, t.tgname::text AS name, p.oid::regprocedure::text AS function, t.tgenabled = 'D' AS disabled,
-  t.tgtype & 3 = 3 AS before,
+  t.tgtype & 3 = 3 AS before, p.prosrc ~* $2 AS deletes_some,
   f.nspname IN ('_timescaledb_functions', '_timescaledb_internal') AS of_timescale,
   t.tgtype & 3 = 3 AND p.prosrc ~* 'return\\s+null' AS withholds,
   ${deletesOurs(`(p.prosrc || ' ' || CASE WHEN p.prosrc ~* '\\mtg_(table_name|relid)\\M' THEN 'sensors' ELSE '' END)`, '$2', '$3')} AS deletes
 FROM pg_trigger t JOIN held ON held.oid = t.tgrelid
 JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace
-WHERE NOT t.tgisinternal AND (t.tgtype & 3 = 3 OR t.tgenabled = 'D' OR p.prosrc ~* $2)
+WHERE NOT t.tgisinternal
   AND (held.oid = held.root OR NOT EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = held.root AND r.tgname = t.tgname))
 ORDER BY 1, 2`;
 
@@ -84,9 +84,10 @@ function effectOf(row: CatalogRow): Pick<Finding, 'severity'> & { readonly text:
     return { severity: 'critical', text: 'returns NULL: rows are taken away without an error' };
   if (flagOf(row, 'deletes'))
     return { severity: 'critical', text: 'deletes rows of the tables of fieldwatch' };
-  return flagOf(row, 'before')
-    ? { severity: 'info', text: 'may change rows or take them away' }
-    : { severity: 'info', text: 'deletes rows, of whatever table' };
+  if (flagOf(row, 'before')) return { severity: 'info', text: 'may change rows or take them away' };
+  return flagOf(row, 'deletes_some')
+    ? { severity: 'info', text: 'deletes rows, of whatever table' }
+    : { severity: 'info', text: 'runs with each write: where it fails, so does the write' };
 }
 
 function judgeRule(row: CatalogRow, schema: string): Finding {
