@@ -7,7 +7,7 @@ import { identifier } from './statement.ts';
 
 /** Functions of TimescaleDB in its own schema that the SQL of this program, or one of its jobs, calls. A test compares them with it. */
 export const EXTENSION_FUNCTIONS: readonly string[] =
-  `add_columnstore_policy add_continuous_aggregate_policy add_job add_retention_policy alter_job approximate_row_count by_range
+  `add_columnstore_policy add_continuous_aggregate_policy add_job add_retention_policy alter_job approximate_row_count attach_chunk by_range
 chunks_detailed_size compress_chunk convert_to_columnstore convert_to_rowstore create_hypertable decompress_chunk
 delete_job drop_chunks first histogram hypertable_approximate_size hypertable_columnstore_stats interpolate last locf
 refresh_continuous_aggregate run_job set_chunk_time_interval set_number_partitions show_chunks time_bucket
