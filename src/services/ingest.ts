@@ -26,6 +26,7 @@ import { LogBudget } from './log-budget.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { Redelivery } from './redelivery.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
+import { RefusedMessages } from './refused-messages.ts';
 import { ValueLosses } from './value-losses.ts';
 
 /** Topic and payload to readings: the compiled routes. Pure but for Sparkplug's birth state. */
@@ -79,6 +80,7 @@ export class Ingest {
   private readonly ledger: IntakeLedger;
   private readonly redelivery: Redelivery;
   private readonly losses: ValueLosses;
+  private readonly refused: RefusedMessages;
   private readonly failures: LogBudget;
   private decoder: Decoder;
   private open: IntakeBatch | undefined;
@@ -100,6 +102,7 @@ export class Ingest {
     this.ledger = deps.ledger ?? new IntakeLedger(deps.metrics);
     this.redelivery = new Redelivery();
     this.losses = new ValueLosses(deps.clock, deps.logger);
+    this.refused = new RefusedMessages(deps.clock, deps.logger);
     this.failures = new LogBudget(deps.clock);
     this.exportGauges(deps.metrics);
   }
@@ -176,6 +179,7 @@ export class Ingest {
     } else if (decoded.kind === 'reject') {
       this.ledger.arrived(1, 0);
       batch.addDeadLetter(first, decoded.code, decoded.detail);
+      this.refused.note(message.topic, decoded.code, decoded.detail);
     } else {
       this.ledger.arrived(decoded.readings.length, decoded.dropped, decoded.ambiguous);
       this.losses.note(message.topic, decoded);

@@ -9,12 +9,14 @@ const LINES = 5;
  */
 export class LogBudget {
   private readonly clock: Clock;
+  private readonly lines: number;
   private sinceMs = -Infinity;
   private left = 0;
   private withheld = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, lines = LINES) {
     this.clock = clock;
+    this.lines = lines;
   }
 
   /** The number of events since the last line, this one included; undefined where this one gets no line. */
@@ -22,7 +24,7 @@ export class LogBudget {
     const nowMs = this.clock.monotonicMs();
     if (nowMs - this.sinceMs >= WINDOW_MS) {
       this.sinceMs = nowMs;
-      this.left = LINES;
+      this.left = this.lines;
     }
     this.withheld += events;
     if (this.left === 0) return undefined;

@@ -3,6 +3,7 @@ import { FieldwatchError } from '../../src/core/errors.ts';
 import type { Decoded } from '../../src/core/reading.ts';
 import type { AlertBatch } from '../../src/core/alert/model.ts';
 import { silentLogger } from '../../src/adapters/logger.ts';
+import type { LogFields, Logger } from '../../src/ports.ts';
 import { BatchWriter, type AlertEvaluator } from '../../src/services/batch-writer.ts';
 import { DeadLetterBudget } from '../../src/services/dead-letter-budget.ts';
 import { Ingest, type Decoder } from '../../src/services/ingest.ts';
@@ -54,6 +55,7 @@ async function setup(
     maxRows?: number;
     maxDeadLetters?: number;
     windowRows?: number;
+    logger?: Logger;
   } = {},
 ) {
   const [source, store, directory, clock, metrics] = [
@@ -64,7 +66,7 @@ async function setup(
     new RecordingMetrics(),
   ];
   directory.add('s1');
-  const logger = silentLogger;
+  const logger = extra.logger ?? silentLogger;
   const registryOptions = {
     registration: 'auto' as const,
     allow: ['*'],
@@ -180,6 +182,21 @@ describe('Ingest', () => {
     expect(store.batches.map((batch) => batch.retry)).toEqual([false, true, true, true]);
     expect(source.acknowledged).toHaveLength(1);
     expect(writer.health).toEqual({ state: 'ok' });
+  });
+
+  it('says once a minute and reason that messages become dead letters, and how many', async () => {
+    const warnings: LogFields[] = [];
+    const warn = (fields: LogFields) => void warnings.push(fields);
+    const { source, clock } = await setup({ logger: { ...silentLogger, warn } });
+    const bad = (count: number) => {
+      for (let n = 0; n < count; n++) source.deliver('s1', '!');
+    };
+    bad(100);
+    source.deliver('s1', '-');
+    expect(warnings).toEqual([{ topic: 's1', reason: 'parse_error', detail: 'not ours', messages: 1 }]);
+    clock.advance(60_000);
+    bad(2);
+    expect(warnings.slice(1)).toMatchObject([{ reason: 'parse_error', messages: 100 }]);
   });
 
   it('tries a batch again as soon as the database was seen to be back, however long the pause would be', async () => {
