@@ -97,6 +97,7 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
       writer,
       ledger,
       deadLetters,
+      arrivalClocks: house.arrivalClocks,
     },
     (state) => {
       live.connectivity = state;

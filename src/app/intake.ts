@@ -3,6 +3,7 @@ import type { Publish } from '../adapters/notify/index.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Router } from '../core/route.ts';
 import type { Connectivity, MessageSource } from '../ports.ts';
+import type { ArrivalClocks } from '../services/arrival-clocks.ts';
 import type { BatchWriter } from '../services/batch-writer.ts';
 import type { DeadLetterBudget } from '../services/dead-letter-budget.ts';
 import { Foreseeing, type ForeseeingDeps } from '../services/foreseeing.ts';
@@ -27,12 +28,13 @@ export interface IntakeEnds {
   readonly writer: BatchWriter;
   readonly ledger: IntakeLedger;
   readonly deadLetters: DeadLetterBudget;
+  readonly arrivalClocks: ArrivalClocks | undefined;
 }
 
 /** The way from the broker to the writer: released first, so that what is held is stored and acknowledged. */
 export async function startIntake(
   parts: IntakeParts,
-  { url, router, registry, alerting, writer, ledger, deadLetters }: IntakeEnds,
+  { url, router, registry, alerting, writer, ledger, deadLetters, arrivalClocks }: IntakeEnds,
   onConnectivity: (connectivity: Connectivity) => void,
 ): Promise<{ readonly source: MessageSource; readonly ingest: Ingest; readonly publish: Publish }> {
   const { config, clock, logger, metrics, releasers } = parts;
@@ -54,6 +56,7 @@ export async function startIntake(
     clock,
     logger,
     metrics,
+    clockUnknown: arrivalClocks && (() => arrivalClocks.isUnknown),
     onConnectivity,
     publish: ({ topic, payload }) => {
       mqtt.publish(topic, payload, { qos: 0, retain: false }).catch((error: unknown) => {

@@ -68,7 +68,7 @@ export class OpenSpool {
     const spooling = new Spooling({ spool, alerting, registry, clock, arrivalClocks, logger, metrics });
     this.forWriter = { spooling, afterMs: config.spool.after, lateAfterMs };
     this.settling = new Settling(
-      { lateAfterMs },
+      { lateAfterMs, maxFutureMs: () => ends.live.config.time_window.max_future },
       {
         ...{ spool, store, registry, watch, clock, arrivalClocks, logger, deadLetters },
         onSettled: (outcome, deadLetters) => ledger.committed(outcome, deadLetters),

@@ -26,6 +26,8 @@ export interface RoutedMessage {
   /** The time of readings without one; by default `receivedAtMs`. */
   readonly arrivalUs?: number | undefined;
   readonly contentType?: string | undefined;
+  /** The clock that `receivedAtMs` and `arrivalUs` are by was not compared with any other yet. */
+  readonly clockUnknown?: boolean | undefined;
 }
 
 /** What is the same for every message of one topic. */

@@ -137,6 +137,7 @@ function run(match: Match & { route: Route }, message: RoutedMessage, limits: Li
       topicDevice,
       metric,
       receivedAtUs: message.arrivalUs ?? message.receivedAtMs * 1000,
+      clockUnknown: message.clockUnknown,
       retain: message.retain,
       contentType: message.contentType,
       limits,

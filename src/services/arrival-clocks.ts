@@ -62,6 +62,11 @@ export class ArrivalClocks {
     this.others = [];
   }
 
+  /** Nothing better is known than this system's clock, which may be wrong. */
+  get isUnknown(): boolean {
+    return this.own.settledAtMs === undefined;
+  }
+
   /** The era that what is spooled now has to name; undefined once arrivals are stamped with the right time. */
   get era(): string | undefined {
     const since = this.settledMonotonicMs;

@@ -38,6 +38,7 @@ export interface Decoder {
     readonly receivedAtMs: Millis;
     readonly arrivalUs: Micros;
     readonly contentType: string | undefined;
+    readonly clockUnknown?: boolean;
   }): Decoded;
 }
 
@@ -59,6 +60,8 @@ export interface IngestDeps {
   readonly ledger?: IntakeLedger | undefined;
   /** How many dead letters are kept; without it all are. */
   readonly deadLetters?: DeadLetterBudget | undefined;
+  /** Times from the future are judged when the spool drains: until the first contact with the database the clock may be wrong. */
+  readonly clockUnknown?: (() => boolean) | undefined;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
   /** Sends what a route has to say to a sender. Must not throw; what cannot be sent is not sent. */
   readonly publish?: (publish: Publish) => void;
@@ -209,6 +212,8 @@ export class Ingest {
 
   private decode(message: InboundMessage, { receivedAtMs, arrivalUs }: InboundMessage): Decoded {
     try {
+      if (this.deps.clockUnknown?.() === true)
+        return this.decoder.decode({ ...message, receivedAtMs, arrivalUs, clockUnknown: true });
       // Nearly always the message itself: at tens of thousands a second one more object each is felt.
       return this.decoder.decode(
         arrivalUs === message.arrivalUs ? message : { ...message, receivedAtMs, arrivalUs },

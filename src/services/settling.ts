@@ -8,7 +8,7 @@ import {
 import { withoutGone } from '../core/alert/moved-sensors.ts';
 import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { Micros } from '../core/reading.ts';
+import type { Micros, Millis, RejectCode } from '../core/reading.ts';
 import type {
   Clock,
   Logger,
@@ -30,6 +30,8 @@ import { codeOf, type StoreWatch } from './store-health.ts';
 export interface SettlingOptions {
   /** Readings older than this are written in small transactions; undefined: none are. */
   readonly lateAfterMs: () => number | undefined;
+  /** How far after its arrival the time of a reading may be. */
+  readonly maxFutureMs?: (() => Millis) | undefined;
 }
 
 export interface SettlingDeps {
@@ -49,6 +51,16 @@ export interface SettlingDeps {
   readonly onAlertsSettled: (notifications: readonly AlertNotification[]) => void;
   /** In a share group: what was evaluated while the database was away is dropped. */
   readonly onLeaseLost?: (() => void) | undefined;
+}
+
+interface Times {
+  readonly timeUs: Micros;
+  readonly receivedAtMs: Millis;
+}
+
+interface Refusal {
+  readonly reason: RejectCode;
+  readonly detail: string;
 }
 
 /** What the oldest records of a lane came to: it stays through failed attempts, so that nothing is counted twice. */
@@ -75,6 +87,7 @@ const LATE_ROWS = 500;
 /** Attempts at a record that fails for a reason without a rule, before it is set aside. */
 const PARK_AFTER = 5;
 const TIME_UNKNOWN = 'it has no time of its own, and the clock of this system was wrong when it arrived';
+const FROM_THE_FUTURE = 'its time is after its arrival by more than time_window.max_future';
 const NONE: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
 
 /** Readings whose alerts were evaluated before they were spooled. */
@@ -249,12 +262,13 @@ export class Settling {
     const batch = new IntakeBatch(clock.monotonicMs(), deadLetters);
     for (const { readings, deadLetters: letters, clock: era } of records) {
       for (const reading of readings) {
-        const { key: device, location, metrics, message, receivedAtMs, stamped } = reading;
-        const timeUs = this.timeOf(reading, era);
-        if (timeUs === undefined) {
-          batch.addDeadLetter(message, 'time_unknown', TIME_UNKNOWN);
+        const { key: device, location, metrics, message, stamped } = reading;
+        const times = this.timesOf(reading, era);
+        if ('reason' in times) {
+          batch.addDeadLetter(message, times.reason, times.detail);
           continue;
         }
+        const { timeUs, receivedAtMs } = times;
         const isLate = timeUs < horizonUs;
         const row = { device, timeUs, location, metrics, stamped };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
@@ -266,15 +280,28 @@ export class Settling {
     return { records, batches: [late, batch], late: true, fence };
   }
 
-  /** Only what has no time of its own moves with the arrival: what was stamped with it, and what counts from it (SenML). */
-  private timeOf(
-    { timeUs, stamped, message: { arrivalUs } }: SpooledReading,
+  /**
+   * The time of the reading and of its arrival by the right clock; or why there is none. Only what has no time of its own moves
+   * with the arrival: what was stamped with it, and what counts from it (SenML). A time of its own is judged here where the
+   * arrival was by a clock that may have been wrong.
+   */
+  private timesOf(
+    { timeUs, stamped, receivedAtMs, message: { arrivalUs } }: SpooledReading,
     era: string | undefined,
-  ): Micros | undefined {
-    if (arrivalUs === undefined || !(stamped ?? timeUs === arrivalUs)) return timeUs;
+  ): Times | Refusal {
     const { arrivalClocks } = this.deps;
-    const rightUs = arrivalClocks === undefined ? arrivalUs : arrivalClocks.corrected(era, arrivalUs);
-    return rightUs === undefined ? undefined : timeUs + rightUs - arrivalUs;
+    if (arrivalClocks === undefined || arrivalUs === undefined) return { timeUs, receivedAtMs };
+    const moves = stamped ?? timeUs === arrivalUs;
+    const rightUs = arrivalClocks.corrected(era, arrivalUs);
+    if (rightUs === undefined)
+      return moves ? { reason: 'time_unknown', detail: TIME_UNKNOWN } : { timeUs, receivedAtMs };
+    const aheadUs = rightUs - arrivalUs;
+    const rightMs = receivedAtMs + aheadUs / 1000;
+    if (moves) return { timeUs: timeUs + aheadUs, receivedAtMs: rightMs };
+    const { maxFutureMs } = this.options;
+    return era !== undefined && maxFutureMs !== undefined && timeUs > rightUs + maxFutureMs() * 1000
+      ? { reason: 'time_out_of_range', detail: FROM_THE_FUTURE }
+      : { timeUs, receivedAtMs: rightMs };
   }
 
   /** True once it is done, or set aside; rejects while it is worth another attempt. */

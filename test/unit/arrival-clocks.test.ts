@@ -17,6 +17,7 @@ import { FakeDirectory, FakeSpool, FakeStore, RecordingMetrics, stored } from '.
 import { QuietLogger } from '../support/quiet-logger.ts';
 
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const RIGHT_MS = Date.UTC(2026, 5, 1);
 
 class Notes implements ClockNotes {
@@ -45,7 +46,7 @@ async function drain(clock: FakeClock, arrivalClocks: Pick<ArrivalClocks, 'fixed
   await registry.load();
   store.auto = stored;
   const settling = new Settling(
-    { lateAfterMs: () => undefined },
+    { lateAfterMs: () => undefined, maxFutureMs: () => HOUR_MS },
     {
       ...{ spool, registry, store, clock, arrivalClocks, logger },
       watch: new StoreWatch({ clock, logger, metrics }),
@@ -198,6 +199,26 @@ test('what drains is stored with the right time where it was stamped, and as it 
   expect(await settling.readings()).toBe(true);
   const times = store.batches.flatMap(({ readings: rows }) => rows.map(({ timeUs }) => timeUs));
   expect(times.toSorted((a, b) => a - b)).toEqual([ownUs, rightUs - agoUs, rightUs, rightUs]);
+});
+
+test('a time of its own is judged by the right arrival, and alerts go by it', async () => {
+  const { system: clock, arrivalClocks, spooled, contact } = await stage(0);
+  const { spool, store, settling } = await drain(clock, arrivalClocks);
+  const { stampedUs, rightUs, era } = await spooled();
+  const receivedAtMs = stampedUs / 1000;
+  const message = { topic: 't', payload: new Uint8Array([1]), receivedAtMs, arrivalUs: stampedUs };
+  const readings = [rightUs - 1000, rightUs + 2 * HOUR_MS * 1000].map((timeUs) => ({
+    ...{ key: 'n1', sensorId: 1, location: undefined, receivedAtMs, message, timeUs, stamped: false },
+    metrics: new Map([['temperature', 20]]),
+  }));
+  await spool.append([
+    { lane: 'readings', id: 'a', readings, deadLetters: [], alerts: EMPTY_ALERT_BATCH, clock: era },
+  ]);
+  await contact();
+  expect(await settling.readings()).toBe(true);
+  const [batch] = store.batches;
+  expect(batch?.readings).toMatchObject([{ timeUs: rightUs - 1000, receivedAtMs: rightUs / 1000 }]);
+  expect(batch?.deadLetters).toMatchObject([{ reason: 'time_out_of_range', topic: 't' }]);
 });
 
 test('what has no known time becomes a dead letter, and what has one of its own is stored', async () => {

@@ -56,6 +56,8 @@ async function setup(
     maxDeadLetters?: number;
     windowRows?: number;
     logger?: Logger;
+    decoder?: Decoder;
+    clockUnknown?: () => boolean;
   } = {},
 ) {
   const [source, store, directory, clock, metrics] = [
@@ -99,7 +101,11 @@ async function setup(
       batch: { maxRows: extra.maxRows ?? 1000, maxBytes: 1 << 20, lingerMs: 20 },
       window: { maxRows: extra.windowRows ?? 10_000, maxBytes: 1 << 24 },
     },
-    { source, decoder, registry, writer, clock, logger, metrics, deadLetters },
+    {
+      ...{ source, registry, writer, clock, logger, metrics, deadLetters },
+      decoder: extra.decoder ?? decoder,
+      clockUnknown: extra.clockUnknown,
+    },
   );
   await ingest.start();
   const conserved = () => {
@@ -182,6 +188,24 @@ describe('Ingest', () => {
     expect(store.batches.map((batch) => batch.retry)).toEqual([false, true, true, true]);
     expect(source.acknowledged).toHaveLength(1);
     expect(writer.health).toEqual({ state: 'ok' });
+  });
+
+  it('has messages decoded as of a clock that may be wrong until that is known', async () => {
+    const seen: (boolean | undefined)[] = [];
+    let unknown = true;
+    const { source } = await setup({
+      decoder: {
+        decode: (message) => {
+          seen.push(message.clockUnknown);
+          return decoder.decode(message);
+        },
+      },
+      clockUnknown: () => unknown,
+    });
+    source.deliver('s1', '20');
+    unknown = false;
+    source.deliver('s1', '21');
+    expect(seen).toEqual([true, undefined]);
   });
 
   it('says once a minute and reason that messages become dead letters, and how many', async () => {

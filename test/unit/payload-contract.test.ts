@@ -215,6 +215,19 @@ describe('D7 the window', () => {
     [3_600_001, 'time_out_of_range'],
   ])('%d ms from the arrival', (offset, wanted) => expect(timeOf(at(offset))).toBe(wanted));
 
+  test('by a clock that may be far behind, what seems to come from the future is judged later', () => {
+    const unknown = (payload: object, options: object = {}) => {
+      const router = routerOf([{ codec: 'json', topic: 'sensors/{device}', ...options }]);
+      const message = { topic: 'sensors/n1', payload: Buffer.from(JSON.stringify(payload)), retain: false };
+      const decoded = router.decode({ ...message, receivedAtMs: 0, arrivalUs: 7, clockUnknown: true });
+      return decoded.kind === 'reject' ? decoded.code : decoded.readings[0]?.timeUs;
+    };
+    expect(unknown({ v: 1, ts: NOW_US / 1000 })).toBe(NOW_US);
+    expect(unknown({ v: 1, ts: '1901-01-01T00:00:00Z' })).toBe('time_out_of_range');
+    // Its arrival gets the right time, and is right for this reading as well.
+    expect(unknown({ v: 1, ts: NOW_US / 1000 }, { on_bad_time: 'received' })).toBe(7);
+  });
+
   test('on_bad_time: received', () => {
     for (const time of ['1970-01-01T00:00:03', 'nonsense', 0, 1e400])
       expect(timeOf({ time }, { on_bad_time: 'received' })).toBe(NOW_US);

@@ -41,7 +41,7 @@ export function reject(code: RejectCode, detail?: string): Decoded {
 function judge(plan: AssemblyPlan, draft: Draft, context: MessageContext): Judged | Fault {
   const device = deviceOf(plan.device, context.topicDevice, draft);
   if (typeof device !== 'string') return device;
-  const found = ownTime(plan.time, draft, context.receivedAtUs);
+  const found = ownTime(plan.time, draft, context);
   if (typeof found === 'object') return found;
   const own = draft.relative === true ? undefined : found;
   if (context.retain && plan.retained !== 'accept') {

@@ -31,6 +31,8 @@ export interface MessageContext {
   /** The metric that a scalar payload is: the route's `metric`, or the captured {metric}. */
   readonly metric: string | undefined;
   readonly receivedAtUs: Micros;
+  /** The clock that says so may be far behind: what seems to come from the future is judged later. */
+  readonly clockUnknown?: boolean | undefined;
   readonly retain: boolean;
   readonly contentType: string | undefined;
   readonly limits: Limits;

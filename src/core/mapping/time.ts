@@ -1,4 +1,5 @@
 import type { Micros } from '../reading.ts';
+import type { MessageContext } from './context.ts';
 import { lookup, type Doc, type Pointer } from './document.ts';
 import type { Draft, Fault } from './draft.ts';
 import { parseTime, type TimeUnit } from './instant.ts';
@@ -23,7 +24,11 @@ const BAD_TIME: Fault = { fault: 'bad_time' };
 const OUT_OF_RANGE: Fault = { fault: 'time_out_of_range' };
 
 /** The record's own time; undefined if it has none. */
-export function ownTime(plan: TimePlan, draft: Draft, receivedAtUs: Micros): Micros | Fault | undefined {
+export function ownTime(
+  plan: TimePlan,
+  draft: Draft,
+  { receivedAtUs, clockUnknown }: Pick<MessageContext, 'receivedAtUs' | 'clockUnknown'>,
+): Micros | Fault | undefined {
   let timeUs = draft.timeUs;
   if (timeUs === undefined) {
     const raw = rawTime(plan, draft);
@@ -34,7 +39,7 @@ export function ownTime(plan: TimePlan, draft: Draft, receivedAtUs: Micros): Mic
   if (
     timeUs !== undefined &&
     timeUs >= receivedAtUs - plan.maxPastUs &&
-    timeUs <= receivedAtUs + plan.maxFutureUs
+    (timeUs <= receivedAtUs + plan.maxFutureUs || (clockUnknown === true && plan.onBad === 'reject'))
   )
     return timeUs;
   if (plan.onBad === 'received') return undefined;
