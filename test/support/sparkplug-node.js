@@ -10,6 +10,10 @@ const TEMPERATURE = { alias: 10, type: 'Float' };
 const CYCLES = { alias: 11, type: 'Int32' };
 const say = (what) => process.stdout.write(`${what}\n`);
 let cycles = -3;
+let lastMs = 0;
+
+/** Two values of one metric at one time would be a conflict: what follows within a millisecond is a millisecond later. */
+const now = () => (lastMs = Math.max(Date.now(), lastMs + 1));
 
 const client = sparkplug.newClient({
   serverUrl: process.argv[2],
@@ -22,7 +26,7 @@ const client = sparkplug.newClient({
 });
 
 function births() {
-  const timestamp = Date.now();
+  const timestamp = now();
   client.publishNodeBirth({
     timestamp,
     metrics: [
@@ -49,7 +53,7 @@ client.on('ncmd', ({ metrics = [] }) => {
 client.on('error', (error) => say(`error ${error.message}`));
 
 createInterface({ input: process.stdin }).on('line', (line) => {
-  const timestamp = Date.now();
+  const timestamp = now();
   cycles++;
   client.publishDeviceData('Press', {
     timestamp,
