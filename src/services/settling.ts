@@ -281,7 +281,7 @@ export class Settling {
   }
 
   /**
-   * The time of the reading and of its arrival by the right clock; or why there is none. Only what has no time of its own moves
+   * The time of the reading and of its arrival by the right clock, or why they are unknown. Only what has no time of its own moves
    * with the arrival: what was stamped with it, and what counts from it (SenML). A time of its own is judged here where the
    * arrival was by a clock that may have been wrong.
    */

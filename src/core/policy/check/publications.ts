@@ -90,7 +90,7 @@ function publicationsOf(rows: readonly CatalogRow[]): readonly Publication[] {
 
 const subjectOf = ({ name }: Publication): string => `publication ${name}`;
 
-/** Where the identity is at fault it is given another one, which harms nobody. */
+/** Where the identity is at fault it is given another one: no reader of the table is affected. */
 const alterations = (faults: readonly Fault[]): readonly string[] =>
   faults
     .filter(({ kind }) => kind !== 'columns')
