@@ -58,7 +58,7 @@ export function createHousekeeping(
       void (await pool.query(
         'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, ' +
           'silences, alert_commands, system_alerts, alert_watermarks, share_members, alert_shards, alert_handover, ' +
-          'storage_horizons',
+          'storage_horizons, storage_chunks',
       ));
     chores.push({ name: 'vacuum', everyMs: HOUR_MS, run: vacuum });
   }

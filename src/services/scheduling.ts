@@ -7,6 +7,7 @@ import type { PolicyPlan } from '../core/policy/plan.ts';
 import type { RepairEffect, RepairHand } from '../core/policy/repair.ts';
 import { impossible, isAway } from '../core/policy/unanswered.ts';
 import { noteHorizons } from '../core/policy/horizons.ts';
+import { noteChunks } from '../core/policy/seen-chunks.ts';
 import { verify } from '../core/policy/verify.ts';
 import type { Millis } from '../core/reading.ts';
 import type { Catalog, Clock, Cron, CronTask, LeaderLock, Logger, Metrics } from '../ports.ts';
@@ -127,8 +128,12 @@ export function createScheduling(options: SchedulingOptions): Scheduling {
   async function noteWhatIsKept(): Promise<void> {
     try {
       await options.hand?.run(noteHorizons(plan));
+      await options.hand?.run(noteChunks(plan));
     } catch (error) {
-      logger.warn({ error: messageOf(error) }, 'cannot note which retention is declared');
+      logger.warn(
+        { error: messageOf(error) },
+        'cannot note which retention is declared, and which chunks there are',
+      );
     }
   }
 

@@ -14,6 +14,7 @@ import { EXTENSION_FUNCTIONS } from '../../src/core/policy/extension-rights.ts';
 import { BUILT_IN } from '../../src/core/policy/check/overloads.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { noteDropped, noteHorizons } from '../../src/core/policy/horizons.ts';
+import { noteChunks } from '../../src/core/policy/seen-chunks.ts';
 import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
 import { runRepair } from '../../src/services/repairing.ts';
 import { planWith } from '../support/policy-plan.ts';
@@ -438,6 +439,100 @@ describe('what does not outlast a crash', () => {
         actual: expect.stringContaining(`1 chunk of sensor_readings (${chunk?.name}) is UNLOGGED`),
       });
     });
+  });
+});
+
+/** Rows come with long pauses, and no aggregate says what there was: only the chunks that were seen do. */
+describe('chunks of tables that nothing is built on', () => {
+  const day = (daysAgo: number) => `date_trunc('day', now()) - INTERVAL '${daysAgo} days'`;
+  const rows: Readonly<Record<string, (at: string) => string>> = {
+    sensor_metrics: (at) =>
+      `INSERT INTO sensor_metrics SELECT ${at}, 1, id, 5 FROM metrics WHERE name = 'spoiled'`,
+    sensor_alerts: (at) =>
+      `INSERT INTO sensor_alerts (time, sensor_id, alert_type, message, value, threshold) VALUES (${at}, 1, 'temperature_high', '', 1, 1)`,
+    dead_letters: (at) =>
+      `INSERT INTO dead_letters (received_at, topic, payload, reason) VALUES (${at}, 't', '', 'r')`,
+  };
+  const fill = (relation: string, daysAgo: number) => db.sql(rows[relation]?.(day(daysAgo)) ?? '');
+  const chunk = async (relation: string, daysAgo: number) => {
+    const [row] = await db.sql<{ name: string; lo: Date; hi: Date }>(
+      `SELECT format('%I.%I', chunk_schema, chunk_name) AS name, range_start AS lo, range_end AS hi
+       FROM timescaledb_information.chunks c LEFT JOIN timescaledb_information.continuous_aggregates a
+         ON a.materialization_hypertable_name = c.hypertable_name WHERE coalesce(a.view_name, c.hypertable_name) = $1
+         AND range_start <= ${day(daysAgo)} AND range_end > ${day(daysAgo)}`,
+      [relation],
+    );
+    return row as { name: string; lo: Date; hi: Date };
+  };
+  const time = (at: Date) => at.toISOString().replace('.000Z', 'Z');
+
+  beforeAll(async () => {
+    await db.sql(`INSERT INTO metrics (name) VALUES ('spoiled')`);
+    await db.sql('TRUNCATE sensor_metrics, sensor_alerts, dead_letters');
+    for (const daysAgo of [6, 5, 2]) await fill('sensor_metrics', daysAgo);
+    for (const daysAgo of [300, 150, 40]) await fill('sensor_alerts', daysAgo);
+    for (const daysAgo of [25, 12, 11]) await fill('dead_letters', daysAgo);
+    await db.sql(noteChunks(db.plan));
+  });
+  afterAll(() => db.sql('DELETE FROM storage_chunks'));
+
+  test.each([
+    ['sensor_metrics', 5],
+    ['sensor_alerts', 150],
+    ['dead_letters', 25],
+  ] as const)('%s', async (relation, daysAgo) => {
+    const gone = await chunk(relation, daysAgo);
+    await db.sql(`DROP TABLE ${gone.name}`);
+    const finding = await found();
+    expect(finding).toMatchObject({
+      ...{ check: 'gaps', subject: relation, verdict: 'missing', severity: 'warning' },
+      actual: expect.stringContaining(`: ${time(gone.lo)} to ${time(gone.hi)}`),
+    });
+    // What is restored is found no more, and what is gone for good can be said to be.
+    await fill(relation, daysAgo);
+    expect(await db.lines()).toEqual([]);
+    await db.sql(`DROP TABLE ${(await chunk(relation, daysAgo)).name}`);
+    await mend(await found());
+    await db.sql(noteChunks(db.plan));
+  });
+
+  test('one that was detached', async () => {
+    const detached = await chunk('dead_letters', 12);
+    await db.sql(`CALL detach_chunk('${detached.name}')`);
+    const finding = await found();
+    expect(finding.remedy).toMatch(/^CALL attach_chunk\(/);
+    await mend(finding);
+    expect((await chunk('dead_letters', 12)).name).toBe(detached.name);
+  });
+
+  test('all of a table, by TRUNCATE, are one range for each that adjoins', async () => {
+    await db.sql('TRUNCATE dead_letters');
+    const finding = await found();
+    expect(finding.actual).toMatch(/^1 range without/);
+    await fill('dead_letters', 12);
+    await fill('dead_letters', 11);
+  });
+
+  test('what is dropped on purpose is no finding: by retention, by `storage drop`, row by row', async () => {
+    const longer = planWith({ hypertables: { dead_letters: { retention: { after: '60 days' } } } });
+    await fill('dead_letters', 50);
+    await db.sql(noteHorizons(longer));
+    await db.sql(noteChunks(longer));
+    await db.sql(`SELECT drop_chunks('dead_letters', older_than => INTERVAL '30 days')`);
+    expect((await db.lines(longer)).filter((line) => line.startsWith('gaps'))).toHaveLength(1);
+    expect(await db.lines()).toEqual([]);
+    await db.sql(noteChunks(db.plan));
+    const [left] = await db.sql<{ n: number }>(
+      `SELECT count(*)::int AS n FROM storage_chunks WHERE relation = 'dead_letters'`,
+    );
+    expect(left?.n).toBe(2);
+    await db.sql(`DELETE FROM dead_letters WHERE received_at < ${day(11)}`);
+    expect(await db.lines()).toEqual([]);
+    await db.sql(noteDropped('sensor_alerts', '45 days').sql);
+    await db.sql(`SELECT drop_chunks('sensor_alerts', older_than => INTERVAL '45 days')`);
+    expect(await db.lines()).toEqual([]);
+    await db.sql(noteHorizons(db.plan));
+    await db.sql(noteChunks(db.plan));
   });
 });
 

@@ -118,9 +118,10 @@ async function run(url: string, statements: readonly string[]): Promise<Record<s
 
 /** The statements of a remedy, as psql sends them: what follows the words before them, up to the last semicolon. */
 export function statementsOf(remedy: string): string[] {
-  const from = /(?:^|: )((?:BEGIN|INSERT|SELECT|SET|ALTER|GRANT|DROP|CALL|TRUNCATE|UPDATE)\b.*;)/s.exec(
-    remedy.split(' -- ')[0] ?? '',
-  )?.[1];
+  const from =
+    /(?:^|: )((?:BEGIN|INSERT|SELECT|SET|ALTER|GRANT|DROP|CALL|TRUNCATE|UPDATE|DELETE)\b.*;)/s.exec(
+      remedy.split(' -- ')[0] ?? '',
+    )?.[1];
   if (from === undefined) throw new Error(`no statement in: ${remedy}`);
   return from.split(/;\s*/).filter((statement) => statement !== '');
 }

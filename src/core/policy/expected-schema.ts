@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 18,
+  version: 19,
   relations: {
     alert_commands: {
       columns: {
@@ -497,6 +497,16 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       unique: { silences_pkey: 'PRIMARY KEY (id)' },
       indexes: ['btree (ends_at)'],
       constraints: { silences_check: 'CHECK ((ends_at >= starts_at))' },
+    },
+    storage_chunks: {
+      columns: {
+        relation: { type: 'text', notNull: true },
+        range_start: { type: 'timestamp with time zone', notNull: true },
+        range_end: { type: 'timestamp with time zone', notNull: true },
+      },
+      unique: { storage_chunks_pkey: 'PRIMARY KEY (relation, range_start)' },
+      indexes: [],
+      constraints: {},
     },
     storage_horizons: {
       columns: {

@@ -11,6 +11,7 @@ import { relationNamed, type AggregateRelation } from '../relations.ts';
 import { computable, isoTime, merged, type Range } from '../slices.ts';
 import { identifier, interval, literal, qualified } from '../statement.ts';
 import { heldFrom } from '../horizons.ts';
+import { missingChunks } from '../seen-chunks.ts';
 
 const CHECK = 'gaps';
 /** Enough to say that there is something; more only cost time. */
@@ -18,13 +19,15 @@ const MOST_GAPS = 200;
 
 /**
  * Rows that are gone before their time, by whatever hand: an aggregate has buckets of a time of which its source has no
- * chunk, or no row, although it is to be kept (`heldFrom`). Nothing of ours refreshes such a range, for that would delete the buckets, too.
+ * chunk, or no row, although it is to be kept (`heldFrom`); nothing of ours refreshes such a range, for that would delete the buckets, too.
+ * Or a chunk that the daemon has seen is not there: the only trace of rows that nothing is built on.
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no chunk was dropped before its time',
   queries: (plan, facts) => [
     { text: DETACHED, values: [plan.relations.map(({ relation }) => relation.name)] },
+    missingChunks(plan, facts),
     ...refreshedAggregates(plan, facts).map((aggregate) =>
       isOfAggregate(aggregate)
         ? { text: emptySql(aggregate) }
@@ -34,7 +37,7 @@ export const gapsCheck: PolicyCheck = {
   // Where there is no chunk there may never have been a row: the buckets tell.
   lookAgain: (plan, facts, answers) => {
     const found = suspects(plan, facts, answers);
-    const tables = found.length === 0 ? [] : detachedOf(answers);
+    const tables = found.length === 0 && missingOf(answers).length === 0 ? [] : detachedOf(answers);
     return [
       ...found.map(({ aggregate, gaps }) => lost(aggregate, gaps)),
       ...tables.map(({ table, column }) => ({ text: spanSql(table, column) })),
@@ -42,21 +45,28 @@ export const gapsCheck: PolicyCheck = {
   },
   judge: (plan, facts, answers) => {
     const aggregates = refreshedAggregates(plan, facts);
-    const [found, seen] = [suspects(plan, facts, answers), answers.slice(aggregates.length + 1)];
+    const [found, seen] = [suspects(plan, facts, answers), answers.slice(FIRST + aggregates.length)];
     const detached = detachedOf(answers).map((table, index) => ({
       ...table,
       row: seen[found.length + index]?.[0],
     }));
     const of = (aggregate: RefreshedAggregate, rows: readonly CatalogRow[]) =>
       judge(aggregate, rows, detached, facts.server.schema);
-    return [
+    const byBuckets = [
       ...found.flatMap(({ aggregate }, index) => of(aggregate, seen[index] ?? [])),
       ...aggregates.flatMap((aggregate, index) =>
-        isOfAggregate(aggregate) ? of(aggregate, joined(aggregate, answers[index + 1] ?? [])) : [],
+        isOfAggregate(aggregate) ? of(aggregate, joined(aggregate, answers[FIRST + index] ?? [])) : [],
       ),
     ];
+    const byChunks = missingOf(answers)
+      .filter(({ relation }) => !byBuckets.some(({ subject }) => subject === relation))
+      .map((missing) => judgeMissing(missing, detached, facts.server.schema));
+    return [...byBuckets, ...byChunks];
   },
 };
+
+/** The answers about aggregates come behind those about detached and missing chunks. */
+const FIRST = 2;
 
 /** Of such a source, which has few chunks, every bucket is looked at; of readings the chunks. */
 const isOfAggregate = ({ relation }: RefreshedAggregate): boolean =>
@@ -73,7 +83,7 @@ function suspects(
   answers: readonly (readonly CatalogRow[])[],
 ): readonly Gaps[] {
   return refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
-    const gaps = isOfAggregate(aggregate) ? [] : (answers[index + 1] ?? []).map(rangeOf);
+    const gaps = isOfAggregate(aggregate) ? [] : (answers[FIRST + index] ?? []).map(rangeOf);
     return gaps.length === 0 ? [] : [{ aggregate, gaps }];
   });
 }
@@ -103,6 +113,9 @@ interface Detached {
   readonly column: string;
   readonly width: number;
 }
+
+/** With the times of its first and last row. */
+type DetachedSpan = Detached & { readonly row: CatalogRow | undefined };
 
 const detachedOf = ([rows = []]: readonly (readonly CatalogRow[])[]): readonly Detached[] =>
   rows.map((row) => ({
@@ -193,37 +206,87 @@ FROM unnest($1::bigint[], $2::bigint[]) AS r(lo, hi) CROSS JOIN LATERAL ${edge('
 WHERE NOT EXISTS (SELECT FROM ${relation.source} x WHERE ${bounds(time)} AND ${time} >= first.at AND ${time} < last.at + ${width} OFFSET 0) ORDER BY 1`;
 }
 
+interface Missing {
+  readonly relation: string;
+  readonly ranges: readonly Range[];
+}
+
+/** Chunks that were seen and are gone, adjoining ones as one range. */
+function missingOf([, rows = []]: readonly (readonly CatalogRow[])[]): readonly Missing[] {
+  const relations = new Set(rows.map((row) => textOf(row, 'relation')));
+  return [...relations].map((relation) => {
+    const own = rows.filter((row) => textOf(row, 'relation') === relation);
+    return { relation, ranges: merged(own.map(rangeOf), 1) };
+  });
+}
+
+function judgeMissing(
+  { relation, ranges }: Missing,
+  detached: readonly DetachedSpan[],
+  schema: string,
+): Finding {
+  const attach = detached.flatMap((table) => attachment(table, relation, ranges, schema));
+  const [from, until] = [ranges[0]?.from ?? 0, ranges.at(-1)?.until ?? 0];
+  const gone = `DELETE FROM ${qualified(schema, 'storage_chunks')} WHERE relation = ${literal(relation)} AND range_start >= ${literal(isoTime(from))} AND range_start < ${literal(isoTime(until))};`;
+  return {
+    ...{ check: CHECK, subject: relation, verdict: 'missing', severity: 'warning' },
+    expected: `the chunks of ${relation} that were seen, as long as retention keeps them`,
+    actual: `${counted(ranges.length, 'range')} without a chunk, of which there was one: ${namedRanges(ranges)}`,
+    remedy: attached(
+      attach,
+      ranges,
+      `restore the rows from a backup (docs/operations.md). Where they are gone for good: ${gone} -- ends the finding`,
+    ),
+  };
+}
+
 function judge(
   { relation }: RefreshedAggregate,
   rows: readonly CatalogRow[],
-  detached: readonly (Detached & { readonly row: CatalogRow | undefined })[],
+  detached: readonly DetachedSpan[],
   schema: string,
 ): readonly Finding[] {
   if (rows.length === 0) return [];
   const ranges = rows.map(rangeOf);
   const attach = detached.flatMap((table) => attachment(table, relation.source, ranges, schema));
   const reached = rows.some((row) => flagOf(row, 'reached'));
-  const more = rows.length > MOST_NAMED ? ` and ${rows.length - MOST_NAMED} more` : '';
   return [
     {
       ...{ check: CHECK, subject: relation.source, verdict: 'missing' },
       severity: reached ? 'critical' : 'warning',
       expected: `rows of ${relation.source} for all that ${relation.name} has and retention keeps`,
-      actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${ranges.slice(0, MOST_NAMED).map(named).join(', ')}${more}`,
-      remedy:
-        attach.length === ranges.length
-          ? `${reached ? 'at once, before the policy refreshes the range and deletes its buckets: ' : ''}${attach.join(' ')} -- their chunks were detached, and are there`
-          : `${attach.length === 0 ? '' : `${attach.join(' ')} -- these chunks were detached; for the rest: `}${withoutChunks(relation, rows, reached, schema)}`,
+      actual: `${counted(rows.length, 'range')} without a chunk, or with an empty one: ${namedRanges(ranges)}`,
+      remedy: attached(
+        attach,
+        ranges,
+        withoutChunks(relation, rows, reached, schema),
+        reached ? AT_ONCE : '',
+      ),
     },
   ];
+}
+
+const AT_ONCE = 'at once, before the policy refreshes the range and deletes its buckets: ';
+
+/** The statements that bring detached chunks back, before what else there is to do. */
+function attached(attach: readonly string[], ranges: readonly Range[], rest: string, urgency = ''): string {
+  if (attach.length === 0) return rest;
+  return attach.length === ranges.length
+    ? `${urgency}${attach.join(' ')} -- their chunks were detached, and are there`
+    : `${attach.join(' ')} -- these chunks were detached; for the rest: ${rest}`;
 }
 
 const MOST_NAMED = 3;
 const named = ({ from, until }: Range): string => `${isoTime(from)} to ${isoTime(until)}`;
 
+function namedRanges(ranges: readonly Range[]): string {
+  const more = ranges.length > MOST_NAMED ? ` and ${ranges.length - MOST_NAMED} more` : '';
+  return `${ranges.slice(0, MOST_NAMED).map(named).join(', ')}${more}`;
+}
+
 /** Gives a detached chunk back the range in which it was, as far as that is free. */
 function attachment(
-  { table, relation, column, width, row }: Detached & { readonly row: CatalogRow | undefined },
+  { table, relation, column, width, row }: DetachedSpan,
   source: string,
   ranges: readonly Range[],
   schema: string,
@@ -256,6 +319,6 @@ function withoutChunks(
     commands.length === 0 ? '' : `for what its own source still has: ${commands.join(', ')}; for the rest: `;
   const rest = `${first}restore the rows from a backup (docs/operations.md); without one there is nothing to do: ${relation.name} keeps its buckets, since no repair refreshes there (a refresh by hand would delete them), and the finding passes when the range is older than its retention. Where it was dropped on purpose, from the beginning on, \`fieldwatch storage drop ${relation.source} --older-than AGE --yes\` notes that`;
   return reached
-    ? `at once, before the policy refreshes the range and deletes its buckets: SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_schema = ${literal(schema)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
+    ? `${AT_ONCE}SELECT alter_job(job_id, scheduled => false) FROM timescaledb_information.jobs WHERE proc_name = ${literal(POLICY_PROCS.refresh)} AND hypertable_schema = ${literal(schema)} AND hypertable_name = ${literal(relation.name)}; -- then ${rest}; resume it when start_offset is past the range: \`fieldwatch policies repair --only policies\``
     : rest;
 }

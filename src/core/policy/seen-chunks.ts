@@ -1,0 +1,47 @@
+import type { CheckQuery } from './check.ts';
+import { present, type Facts } from './facts.ts';
+import { heldFrom, keptBy } from './horizons.ts';
+import type { PolicyPlan } from './plan.ts';
+import { RELATIONS } from './relations.ts';
+import { computable } from './slices.ts';
+import { literal } from './statement.ts';
+
+/** SQL: the chunks that there are, by the relation that they belong to. */
+const CHUNKS = `SELECT coalesce(a.view_name, c.hypertable_name)::text AS relation, c.range_start, c.range_end
+FROM timescaledb_information.chunks c LEFT JOIN timescaledb_information.continuous_aggregates a
+  ON a.materialization_hypertable_schema = c.hypertable_schema AND a.materialization_hypertable_name = c.hypertable_name
+WHERE coalesce(a.view_schema, c.hypertable_schema) = current_schema() AND ${computable('c')}`;
+
+/** SQL: from when on each relation has to have its chunks, for ever where nothing is dropped. */
+const held = (plan: PolicyPlan, relations: readonly string[]): string =>
+  `(VALUES ${relations
+    .map(
+      (name) =>
+        `(${literal(name)}, coalesce(${heldFrom(name, keptBy(plan, name))}, '-infinity'::timestamptz))`,
+    )
+    .join(', ')}) AS held (relation, since)`;
+
+/** Notes the chunks that there are, and forgets those that may be gone by now. */
+export function noteChunks(plan: PolicyPlan): string {
+  const names = RELATIONS.map(({ name }) => name);
+  return `WITH held AS (SELECT * FROM ${held(plan, names)}), chunk AS (${CHUNKS}),
+expired AS (DELETE FROM storage_chunks s USING held WHERE s.relation = held.relation AND s.range_end <= held.since)
+INSERT INTO storage_chunks (relation, range_start, range_end)
+SELECT c.relation, c.range_start, c.range_end FROM chunk c JOIN held USING (relation) WHERE c.range_end > held.since
+ON CONFLICT DO NOTHING`;
+}
+
+/** Of the chunks that were seen those of which nothing is left, though they are to be kept; in microseconds. */
+export function missingChunks(plan: PolicyPlan, facts: Facts): CheckQuery {
+  const relations = present(plan, facts).map(({ relation }) => relation.name);
+  if (relations.length === 0) return { text: 'SELECT WHERE false' };
+  return {
+    text: `WITH chunk AS MATERIALIZED (${CHUNKS})
+SELECT s.relation, ${micros('s.range_start')} AS lo, ${micros('s.range_end')} AS hi FROM storage_chunks s
+JOIN ${held(plan, relations)} ON held.relation = s.relation AND s.range_end > held.since
+WHERE NOT EXISTS (SELECT FROM chunk c WHERE c.relation = s.relation AND c.range_start < s.range_end AND c.range_end > s.range_start)
+ORDER BY 1, 2`,
+  };
+}
+
+const micros = (time: string): string => `_timescaledb_functions.to_unix_microseconds(${time})::float8`;
