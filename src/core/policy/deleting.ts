@@ -6,6 +6,11 @@ const DELETES = '\\m(delete\\s+from|truncate|drop_chunks|drop\\s+table)\\M';
 /** The same, and what turns compressed chunks back into rows. */
 export const UNDOES = `${DELETES}|\\m(decompress_chunk|convert_to_rowstore)\\M`;
 
+/** The same of a table that the text does not name: by a variable, or in a statement that is put together when it runs. */
+export const DELETES_SOME =
+  `\\mdrop_chunks\\s*[(]\\s*(relation\\s*=>\\s*)?('*%|[^'\\s)])` +
+  `|\\m(delete\\s+from|truncate(\\s+table)?|drop\\s+table(\\s+if\\s+exists)?)(\\s+only)?\\s+"?(%|'\\s*[|]{2})`;
+
 /** The tables by name; not those of another schema. */
 export const namesOfOurs = (schema: string): string => {
   const here = `"?${schema.replace(/[^a-z0-9_]/gi, '.')}"?\\.`;

@@ -1,6 +1,6 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { UNDOES, deletesOurs, deletingPatterns, namesOfOurs } from '../deleting.ts';
+import { DELETES_SOME, UNDOES, deletesOurs, deletingPatterns, namesOfOurs } from '../deleting.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
@@ -23,12 +23,15 @@ called AS (SELECT j.job_id, p.oid AS oid
     JOIN own o ON strpos(lower(b.body), lower(o.name)) > 0 AND b.body ~* ('\\m' || o.name || '\\M\\s*[(]'))
 SELECT j.job_id, (SELECT min(p.oid::regprocedure::text) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname = j.proc_schema AND p.proname = j.proc_name) AS procedure, j.owner::text AS owner,
-  pg_has_role(j.owner::oid, 'USAGE') AS manageable, said.body ~* $2 AS deletes
+  pg_has_role(j.owner::oid, 'USAGE') AS manageable, said.body ~* $2 AS deletes, about.named
 FROM timescaledb_information.jobs j
 JOIN LATERAL (SELECT string_agg(p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), ''), ' ') || ' ' || coalesce(j.config::text, '') AS body,
     coalesce(bool_or(array_to_string(p.proconfig, ' ') ~ 'search_path=' AND strpos(array_to_string(p.proconfig, ' '), current_schema()::text) = 0), false) AS elsewhere
   FROM called c JOIN pg_proc p ON p.oid = c.oid WHERE c.job_id = j.job_id) said ON said.body IS NOT NULL
-WHERE ${deletesOurs('said.body', '$5', '$3')}
+CROSS JOIN LATERAL (SELECT ${deletesOurs('said.body', '$5', '$3')} AS named, said.body ~* $6 AND said.body !~* '\\mhypertable_name\\s*(=|in\\M|like\\M)'
+  AND NOT EXISTS (SELECT FROM jsonb_each_text(CASE jsonb_typeof(j.config) WHEN 'object' THEN j.config END) AS argument JOIN timescaledb_information.hypertables h
+    ON argument.value IN (h.hypertable_name, format('%s.%s', h.hypertable_schema, h.hypertable_name))) AS some_table) about
+WHERE (about.named OR about.some_table)
   AND (said.body ~* $4 AND NOT said.elsewhere
     OR said.body !~* '\\m(hypertable_schema|schema_name|schemaname|nspname)\\M' AND NOT said.elsewhere
     OR strpos(said.body, quote_literal(current_schema())) > 0 OR strpos(said.body, quote_ident(current_schema()::text) || '.') > 0)
@@ -52,7 +55,10 @@ export const foreignJobsCheck: PolicyCheck = {
   queries: (_plan, { server }) => [
     {
       text: JOBS,
-      values: [OUR_TABLES, ...deletingPatterns(server.schema), namesOfOurs(server.schema), UNDOES],
+      values: [
+        OUR_TABLES,
+        ...[...deletingPatterns(server.schema), namesOfOurs(server.schema), UNDOES, DELETES_SOME],
+      ],
     },
     { text: HAS_CRON },
   ],
@@ -85,12 +91,15 @@ const effectOf = (row: CatalogRow): string =>
   flagOf(row, 'deletes') ? 'deletes rows' : 'decompresses chunks, which the policy compresses again';
 
 function judgeJob(row: CatalogRow): Finding {
-  const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
+  const [id, owner, named] = [numberOf(row, 'job_id'), textOf(row, 'owner'), flagOf(row, 'named')];
+  const effect = named
+    ? `${effectOf(row)}, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`
+    : 'deletes rows of tables that its text does not name: these may be among them';
   return {
     ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger' },
-    severity: flagOf(row, 'deletes') ? 'critical' : 'warning',
+    severity: !named ? 'info' : flagOf(row, 'deletes') ? 'critical' : 'warning',
     expected: EXPECTED,
-    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which ${effectOf(row)}, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`,
-    remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- ${INSTEAD}`,
+    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which ${effect}`,
+    remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- ${named ? INSTEAD : 'where it does reach the tables of fieldwatch'}`,
   };
 }
