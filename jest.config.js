@@ -1,3 +1,8 @@
+const databases = {
+  globalSetup: '<rootDir>/test/support/engine-host-setup.js',
+  globalTeardown: '<rootDir>/test/support/engine-host-teardown.js',
+};
+
 const project = (name, timeout) => ({
   displayName: name,
   rootDir: import.meta.dirname,
@@ -7,6 +12,8 @@ const project = (name, timeout) => ({
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
+  // Unit tests need no database.
+  ...(name === 'unit' ? {} : databases),
   // A test that hangs is a failure, not a wait: each project states its own patience.
   ...(timeout === undefined ? {} : { setupFilesAfterEnv: [`<rootDir>/test/support/timeout-${name}.js`] }),
 });

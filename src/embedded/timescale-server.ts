@@ -2,20 +2,10 @@
  * The embedded TimescaleDB server: a process of its own, because the engine blocks its thread for as long as a
  * statement runs. Started by timescale-process.ts; by hand: `node timescale-server.js <folder> [<host> <port>]`.
  */
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import { lockFolder } from './folder-lock.ts';
-import { ensurePassword, passwordFile } from './password.ts';
-import { ADVISORY_STUBS } from './gateway/advisory-locks.ts';
-import { Engine } from './gateway/engine.ts';
-import { DEFAULT_LIMITS, House } from './gateway/house.ts';
-import { Gateway } from './gateway/server.ts';
-import { DATABASE, DATABASE_ALIASES, type ServerArguments, type ServerMessage } from './messages.ts';
-import { startEngineModule } from './pglite.ts';
-import { portInUse, probePort } from './port-in-use.ts';
+import type { ServerArguments, ServerMessage } from './messages.ts';
+import { openServer } from './open-server.ts';
 
-const CHECKPOINT_CHECK_MS = 60_000;
 /** Whatever the umask of the shell is: the folder holds readings, and its files are this user's alone. */
 const UMASK = 0o077;
 
@@ -40,76 +30,15 @@ function die(error: unknown): void {
   });
 }
 
-async function openEngine(dataDir: string): Promise<Engine> {
-  const cluster = join(dataDir, 'pgdata');
-  if (!existsSync(cluster)) {
-    // A folder under its final name is whole: initdb that was interrupted begins again.
-    const draft = `${cluster}.new`;
-    rmSync(draft, { recursive: true, force: true });
-    await initialiseCluster(draft);
-    renameSync(draft, cluster);
-  }
-  return new Engine(await startEngineModule(cluster, DATABASE), DEFAULT_LIMITS.maxResultBytes);
+async function serve(options: ServerArguments): Promise<void> {
+  const server = await openServer(options, die);
+  stopOnSignal(() => {
+    server.close();
+    log('info', 'the embedded database has stopped');
+  });
+  tell({ type: 'ready', port: server.port });
 }
 
-async function initialiseCluster(folder: string): Promise<void> {
-  // initdb leaves its session in template1 and in debug mode: end that one, the proper one starts afterwards.
-  new Engine(await startEngineModule(folder, 'template1'), DEFAULT_LIMITS.maxResultBytes).close();
-}
-
-function prepare(house: House): void {
-  // LOAD stands for shared_preload_libraries, which is not read here: without the loader an existing extension comes
-  // up without its community part ("not supported under the current license").
-  for (const sql of ["LOAD 'timescaledb'", 'CREATE EXTENSION IF NOT EXISTS timescaledb', ...ADVISORY_STUBS]) {
-    const { errorCode } = house.runOwn(sql);
-    if (errorCode !== null)
-      throw new Error(`preparing the embedded database failed with ${errorCode}: ${sql}`);
-  }
-}
-
-async function serve({ dataDir, host, port }: ServerArguments): Promise<void> {
-  const unlock = lockFolder(dataDir, process.pid);
-  let release: () => void = unlock;
-  const taken = (error: unknown) => {
-    throw portInUse(error, { port, what: 'the embedded database', key: 'embedded.database_port' });
-  };
-  try {
-    await probePort(host, port).catch(taken);
-    const engine = await openEngine(dataDir);
-    release = () => {
-      engine.close();
-      unlock();
-    };
-    const house = new House(engine, DEFAULT_LIMITS, die);
-    const gateway = new Gateway({
-      house,
-      host,
-      port,
-      databases: DATABASE_ALIASES,
-      password: ensurePassword(dataDir),
-      passwordHint: `The password of this embedded database is in ${passwordFile(dataDir)}.`,
-      onFault: die,
-    });
-    prepare(house);
-    const bound = await gateway.listen().catch(taken);
-    const timer = setInterval(
-      () => house.turnstile.isFree() && house.checkpointIfDue(true),
-      CHECKPOINT_CHECK_MS,
-    );
-    stopOnSignal(() => {
-      clearInterval(timer);
-      gateway.close();
-      release();
-      log('info', 'the embedded database has stopped');
-    });
-    tell({ type: 'ready', port: bound });
-  } catch (error) {
-    release();
-    throw error;
-  }
-}
-
-/** The engine runs statements synchronously, so between two events none is half done. */
 function stopOnSignal(stop: () => void): void {
   let stopped = false;
   const once = () => {
