@@ -14,6 +14,7 @@ import { EXTENSION_FUNCTIONS } from '../../src/core/policy/extension-rights.ts';
 import { BUILT_IN } from '../../src/core/policy/check/overloads.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { noteDropped, noteHorizons } from '../../src/core/policy/horizons.ts';
+import { trialWrite } from '../../src/core/policy/trial-write.ts';
 import { noteChunks } from '../../src/core/policy/seen-chunks.ts';
 import { REPAIR_EFFECTS } from '../../src/core/policy/repair.ts';
 import { runRepair } from '../../src/services/repairing.ts';
@@ -167,6 +168,72 @@ describe('what takes rows away without an error', () => {
       })),
     );
     for (const name of ['later', 'whole', 'off']) await db.sql(`DROP TRIGGER ${name} ON sensors`);
+  });
+
+  describe('triggers whose function fails, and each write with it', () => {
+    const failing = (body: string) =>
+      `CREATE OR REPLACE FUNCTION failing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body}; RETURN NEW; END $$`;
+    const elsewhere = 'INSERT INTO team.last_value VALUES (NEW.sensor_id)';
+    const raised = `RAISE EXCEPTION 'no'`;
+    const rows = () =>
+      db.sql(`SELECT (SELECT json_agg(s) FROM sensors s) AS sensors, (SELECT count(*)::int FROM sensor_readings) AS readings,
+        (SELECT json_agg(a) FROM sensor_alerts a) AS alerts,
+        (SELECT last_value FROM pg_sequences WHERE sequencename = 'sensors_id_seq') AS next_sensor,
+        (SELECT last_value FROM pg_sequences WHERE sequencename = 'sensor_changes_seq_seq') AS next_change`);
+
+    test.each([
+      ['AFTER INSERT ON sensor_readings FOR EACH ROW', elsewhere, 'INSERT', '42P01', 'critical'],
+      ['BEFORE INSERT ON sensors FOR EACH ROW', raised, 'INSERT', 'P0001', 'critical'],
+      ['AFTER UPDATE ON sensors FOR EACH ROW', 'ASSERT false', 'UPDATE', 'P0004', 'critical'],
+      ['AFTER DELETE ON sensors', raised, 'DELETE', 'P0001', 'critical'],
+      ['AFTER INSERT ON sensor_alerts FOR EACH ROW', elsewhere, 'INSERT', '42P01', 'warning'],
+      ['AFTER INSERT ON alert_state FOR EACH STATEMENT', raised, 'INSERT', 'P0001', 'warning'],
+      [
+        'CONSTRAINT AFTER INSERT ON sensors DEFERRABLE INITIALLY DEFERRED FOR EACH ROW',
+        raised,
+        'INSERT',
+        'P0001',
+        'critical',
+      ],
+    ])('%s', async (when, body, event, code, severity) => {
+      const before = await rows();
+      await db.sql(failing(body));
+      const kind = when.startsWith('CONSTRAINT ') ? 'CONSTRAINT TRIGGER' : 'TRIGGER';
+      await db.sql(`CREATE ${kind} failing ${when.replace('CONSTRAINT ', '')} EXECUTE FUNCTION failing()`);
+      const finding = await found();
+      expect(finding).toMatchObject({ check: 'withheld', verdict: 'extra', severity });
+      expect(finding.actual).toContain(`calls failing(), which fails, and each ${event} with it: `);
+      expect(finding.actual).toContain(`(${code})`);
+      expect(await rows()).toEqual(before);
+      await mend(finding);
+    });
+
+    test('every table can be tried', async () => {
+      await db.sql(failing('PERFORM 1'));
+      const [tables] = await db.sql<{ names: string[] }>(
+        `SELECT array_agg(relname::text) AS names FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'`,
+      );
+      const catalog = createCatalog({ url: db.url });
+      for (const name of tables?.names ?? []) {
+        const { text } = trialWrite('public', name, ['INSERT', 'UPDATE', 'DELETE']);
+        // A row that is made up may be none that a constraint of the table lets pass.
+        for (const { code } of (await catalog.tryOut?.(text)) ?? [])
+          expect([name, code]).toEqual([name, '23514']);
+      }
+      await catalog.close();
+    });
+
+    test('those that do not fail, or may do what is not undone, are notes', async () => {
+      for (const body of ['PERFORM 1', `PERFORM dblink_exec('x', 'y')`, `PERFORM nextval('nowhere')`]) {
+        await db.sql(failing(body));
+        await db.sql(
+          'CREATE TRIGGER failing AFTER INSERT ON sensors FOR EACH ROW EXECUTE FUNCTION failing()',
+        );
+        const finding = await found();
+        expect(finding).toMatchObject({ check: 'withheld', severity: 'info' });
+        await mend(finding);
+      }
+    });
   });
 
   test('triggers after the row that delete', async () => {

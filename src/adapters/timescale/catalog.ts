@@ -4,7 +4,7 @@ import { FieldwatchError } from '../../core/errors.ts';
 import { cut, endClient } from './bounded.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
-import { databaseError } from './errors.ts';
+import { codeOf, databaseError, isSqlState } from './errors.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
   /** Of one query. Short: a verification must neither wait long for a lock nor hold up who waits behind it. */
@@ -19,12 +19,15 @@ export interface ClosableCatalog extends Catalog {
 
 const STATEMENT_TIMEOUT_MS = 10_000;
 const LOCK_TIMEOUT_MS = 1000;
+/** Of what is tried out, which others may wait for meanwhile: what takes longer is not known. */
+const TRIAL_LOCK_MS = 200;
+const TRIAL_MS = 2000;
 /** Past the server's own limit, for a server that has none (the embedded one) or that answers no more. */
 const GRACE_MS = 5000;
 
 /**
  * Reads for policy checks over a connection of its own, opened when first needed and again after it was lost. Each
- * query is a read-only transaction with its own limits: it can change nothing, whatever its text.
+ * query is a read-only transaction with its own limits, or one that is rolled back: it can change nothing, whatever its text.
  */
 export function createCatalog(options: CatalogOptions): ClosableCatalog {
   const limits = {
@@ -50,7 +53,10 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     void endClient(lost);
   }
 
-  async function select(text: string, values: readonly unknown[]): Promise<readonly CatalogRow[]> {
+  async function transaction<Answer>(
+    begin: string,
+    work: (using: pg.Client) => Promise<Answer>,
+  ): Promise<Answer> {
     const using = await connected();
     // Cutting the connection makes pending queries of `using` fail, so the promise below always settles.
     let silent = false;
@@ -59,11 +65,8 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
       cut(using);
     }, limits.statementTimeoutMs + GRACE_MS);
     try {
-      await using.query('BEGIN TRANSACTION READ ONLY');
-      const result = await using.query<CatalogRow>(text, [...values]);
-      await using.query('COMMIT');
-      // The one way to read a root table (see the check `root_rows`): the driver leaves out what is copied, and the tag counts it.
-      return result.command === 'COPY' ? [{ copied: result.rowCount }] : result.rows;
+      await using.query(begin);
+      return await work(using);
     } catch (error) {
       await using.query('ROLLBACK').catch(() => drop(using));
       throw silent ? noAnswer(limits.statementTimeoutMs + GRACE_MS, error) : error;
@@ -72,15 +75,35 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     }
   }
 
+  // One at a time: a transaction is a state of the connection.
+  function inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result.catch((error: unknown) => {
+      throw databaseError(error, 'reading the catalog');
+    });
+  }
+
   return {
-    // One at a time: a transaction is a state of the connection.
-    select(text, values = []) {
-      const result = turn.then(() => select(text, values));
-      turn = result.catch(() => undefined);
-      return result.catch((error: unknown) => {
-        throw databaseError(error, 'reading the catalog');
-      });
-    },
+    select: (text, values = []) =>
+      inTurn(() =>
+        transaction('BEGIN TRANSACTION READ ONLY', async (using) => {
+          const result = await using.query<CatalogRow>(text, [...values]);
+          await using.query('COMMIT');
+          // The one way to read a root table (see the check `root_rows`): the driver leaves out what is copied, and the tag counts it.
+          return result.command === 'COPY' ? [{ copied: result.rowCount }] : result.rows;
+        }),
+      ),
+    tryOut: (text) =>
+      inTurn(() =>
+        transaction('BEGIN', async (using) => {
+          await using.query(`SET LOCAL lock_timeout = ${TRIAL_LOCK_MS}`);
+          await using.query(`SET LOCAL statement_timeout = ${TRIAL_MS}`);
+          const refused = await using.query(text).then(() => undefined, refusal);
+          await using.query('ROLLBACK');
+          return refused === undefined ? [] : [refused];
+        }),
+      ),
     async close() {
       closed = true;
       const open = client;
@@ -89,6 +112,17 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     },
   };
 }
+
+/** What the server refused, and whether it did: an error of the connection is none of the statement. */
+function refusal(error: unknown): CatalogRow | undefined {
+  const code = codeOf(error);
+  if (code === undefined || !isSqlState(code)) throw error;
+  const { message, detail } = error as { message?: unknown; detail?: unknown };
+  return UNDECIDED.test(code) ? undefined : { code, message, detail };
+}
+
+/** A conflict with others, a limit of time, or a server that shuts down. */
+const UNDECIDED = /^(40|55P03|57)/;
 
 const noAnswer = (afterMs: number, cause: unknown) =>
   new FieldwatchError(`database: reading the catalog: no answer within ${afterMs} ms`, {

@@ -5,4 +5,9 @@ export type CatalogRow = Readonly<Record<string, unknown>>;
 export interface Catalog {
   /** Of COPY ... TO STDOUT the one row is `copied`, the number of rows. */
   select(text: string, values?: readonly unknown[]): Promise<readonly CatalogRow[]>;
+  /**
+   * Runs a statement in a transaction that is rolled back: nothing is changed, whatever it writes. No row where it succeeded
+   * or did not come to an end in time, else one: `code`, `message` and `detail` of the error.
+   */
+  tryOut?(text: string): Promise<readonly CatalogRow[]>;
 }

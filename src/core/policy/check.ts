@@ -7,9 +7,11 @@ import type { RepairStep } from './repair.ts';
 export interface CheckQuery {
   readonly text: string;
   readonly values?: readonly unknown[];
+  /** It writes, and all of it is rolled back: the answer is the error, where there was one (`Catalog.tryOut`). */
+  readonly rolledBack?: true;
 }
 
-/** One question about the database. Its queries only read, so a check is a pure function of what they return. */
+/** One question about the database. Its queries change nothing, so a check is a pure function of what they return. */
 export interface PolicyCheck {
   /** Short and stable: a metric label, and the word after `--only`. */
   readonly name: string;

@@ -3,20 +3,27 @@ import type { PolicyCheck } from '../check.ts';
 import { deletesOurs, deletingPatterns } from '../deleting.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
-import { flagOf, textOf } from '../row.ts';
+import { flagOf, numberOf, textOf } from '../row.ts';
 import { identifier, qualified } from '../statement.ts';
+import { refusalOf, trialWrite, type Refusal, type TrialEvent } from '../trial-write.ts';
 
 const CHECK = 'withheld';
 
 const OURS = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
     AND c.relname = ANY ($1::text[])`;
 
+// What is not undone when the transaction is rolled back, or locks whole tables meanwhile.
+const REACHES_OUT =
+  '\\m(dblink\\w*|http\\w*|net|aws_\\w+|pg_advisory\\w*|pg_background\\w*|pg_sleep\\w*|nextval|setval|copy|program|truncate|drop|alter|create|lock|lo_\\w+)\\M';
+
 // tgtype: 1 for each row, 2 before. A trigger of a hypertable is on each of its chunks, too; one of a chunk alone is not.
 const TRIGGERS = `
 WITH ours AS (SELECT c.oid, c.relname FROM ${OURS} AND c.relkind = 'r'),
 held AS (SELECT ours.oid AS root, ours.oid, ours.relname::text AS relation FROM ours
   UNION ALL SELECT ours.oid, i.inhrelid, i.inhrelid::regclass::text FROM ours JOIN pg_inherits i ON i.inhparent = ours.oid)
-SELECT held.relation, t.tgname::text AS name, p.oid::regprocedure::text AS function, t.tgenabled = 'D' AS disabled,
+SELECT held.relation, (SELECT relname::text FROM ours WHERE ours.oid = held.root) AS root, t.tgname::text AS name, p.oid::regprocedure::text AS function,
+  t.tgenabled = 'D' AS disabled, t.tgenabled IN ('O', 'A') AS fires, t.tgtype::int AS type,
+  (SELECT lanname = 'plpgsql' FROM pg_language WHERE oid = p.prolang) AND p.prosrc !~* '${REACHES_OUT}' AS transactional,
   t.tgtype & 3 = 3 AS before, p.prosrc ~* $2 AS deletes_some,
   f.nspname IN ('_timescaledb_functions', '_timescaledb_internal') AS of_timescale,
   t.tgtype & 3 = 3 AND p.prosrc ~* 'return\\s+null' AS withholds,
@@ -25,7 +32,7 @@ FROM pg_trigger t JOIN held ON held.oid = t.tgrelid
 JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace
 WHERE NOT t.tgisinternal
   AND (held.oid = held.root OR NOT EXISTS (SELECT FROM pg_trigger r WHERE r.tgrelid = held.root AND r.tgname = t.tgname))
-ORDER BY 1, 2`;
+ORDER BY relation, name`;
 
 // ev_type: 2 update, 3 insert, 4 delete.
 const RULES = `
@@ -45,18 +52,60 @@ export const withheldCheck: PolicyCheck = {
     { text: TRIGGERS, values: [OUR_TABLES, ...deletingPatterns(server.schema)] },
     ...[RULES, ROW_SECURITY].map((text) => ({ text, values: [OUR_TABLES] })),
   ],
-  judge: (_plan, { server: { schema } }, [triggers = [], rules = [], tables = []]) => [
-    ...triggers.flatMap((row) => judgeTrigger(row, schema)),
+  lookAgain: (_plan, { server }, [triggers = []]) =>
+    server.standby
+      ? []
+      : trialsOf(triggers).map(({ root, events }) => trialWrite(server.schema, root, events)),
+  judge: (_plan, { server: { schema } }, [triggers = [], rules = [], tables = [], ...trials]) => [
+    ...triggers.flatMap((row) => judgeTrigger(row, schema, refusedBy(row, triggers, trials))),
     ...rules.map((row) => judgeRule(row, schema)),
     ...tables.map((row) => judgeRowSecurity(row, schema)),
   ],
 };
 
-function judgeTrigger(row: CatalogRow, schema: string): readonly Finding[] {
+const EVENT_BITS: readonly (readonly [TrialEvent, number])[] = [
+  ['INSERT', 4],
+  ['UPDATE', 16],
+  ['DELETE', 8],
+];
+
+interface Trial {
+  readonly root: string;
+  readonly events: readonly TrialEvent[];
+}
+
+/**
+ * Whether a trigger fails is seen only when it is called: where there is one that is not TimescaleDB's, a row is stored, changed
+ * and deleted, and all is rolled back. Not where a function may do what that does not undo.
+ */
+function trialsOf(triggers: readonly CatalogRow[]): readonly Trial[] {
+  const called = triggers.filter((row) => flagOf(row, 'fires') && !flagOf(row, 'of_timescale'));
+  return [...new Set(called.map((row) => textOf(row, 'root')))].flatMap((root) => {
+    const own = called.filter((row) => textOf(row, 'root') === root);
+    if (own.some((row) => !flagOf(row, 'transactional') || takesAway(row))) return [];
+    const events = EVENT_BITS.filter(
+      ([event, bit]) => event === 'INSERT' || own.some((row) => (numberOf(row, 'type') & bit) !== 0),
+    );
+    return [{ root, events: events.map(([event]) => event) }];
+  });
+}
+
+/** The error of the trial of its table, where it came out of the function of this trigger. */
+function refusedBy(
+  row: CatalogRow,
+  triggers: readonly CatalogRow[],
+  trials: readonly (readonly CatalogRow[])[],
+): Refusal | undefined {
+  const index = trialsOf(triggers).findIndex(({ root }) => root === textOf(row, 'root'));
+  const refusal = refusalOf(trials[index] ?? []);
+  return refusal?.context.includes(` ${textOf(row, 'function')} `) === true ? refusal : undefined;
+}
+
+function judgeTrigger(row: CatalogRow, schema: string, refusal: Refusal | undefined): readonly Finding[] {
   const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
   const table = qualified(schema, relation);
   const finding = { check: CHECK, subject: `${relation} trigger ${name}` };
-  const effect = effectOf(row);
+  const effect = refusal === undefined ? effectOf(row) : failing(refusal);
   if (flagOf(row, 'disabled')) {
     if (!flagOf(row, 'of_timescale')) return [];
     return [
@@ -79,7 +128,17 @@ function judgeTrigger(row: CatalogRow, schema: string): readonly Finding[] {
   ];
 }
 
-function effectOf(row: CatalogRow): Pick<Finding, 'severity'> & { readonly text: string } {
+/** Of an empty table no row is known that it would be called with. */
+const failing = ({ code, message, event, copied }: Refusal): Effect => ({
+  severity: copied ? 'critical' : 'warning',
+  text: `fails, and each ${event} with it: ${message} (${code})${copied ? '' : ', tried with a row that was made up, for the table is empty'}`,
+});
+
+type Effect = Pick<Finding, 'severity'> & { readonly text: string };
+
+const takesAway = (row: CatalogRow): boolean => flagOf(row, 'withholds') || flagOf(row, 'deletes');
+
+function effectOf(row: CatalogRow): Effect {
   if (flagOf(row, 'withholds'))
     return { severity: 'critical', text: 'returns NULL: rows are taken away without an error' };
   if (flagOf(row, 'deletes'))

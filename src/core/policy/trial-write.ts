@@ -1,0 +1,137 @@
+import type { CatalogRow } from './catalog.ts';
+import type { CheckQuery } from './check.ts';
+import { EXPECTED_SCHEMA } from './expected-schema.ts';
+import { relationNamed } from './relations.ts';
+import type { ColumnSchema } from './schema.ts';
+import { identifier, literal, qualified } from './statement.ts';
+
+/** Statements that triggers are called for, in the order in which a trial has them. */
+export type TrialEvent = 'INSERT' | 'UPDATE' | 'DELETE';
+
+/** Why a trial was refused. */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly event: TrialEvent;
+  /** False: the table was empty, and the row was made up. */
+  readonly copied: boolean;
+  /** The functions that were being carried out, as PostgreSQL names them. */
+  readonly context: string;
+}
+
+/**
+ * Stores a row as the newest of a table, changes and deletes it, all of which is rolled back. A new key is given to it here:
+ * no sequence moves on, and no row that others may want is locked. What the table's triggers do meanwhile is rolled back, too.
+ */
+export function trialWrite(schema: string, relation: string, events: readonly TrialEvent[]): CheckQuery {
+  const table = qualified(schema, relation);
+  const columns = Object.entries(EXPECTED_SCHEMA.relations[relation]?.columns ?? {}).filter(
+    ([, { generated }]) => generated === undefined,
+  );
+  const of = (name: string) => `r.${identifier(name)}`;
+  const names = columns.map(([name]) => name);
+  const key = keyOf(relation);
+  const own = `WHERE ${[...key].map((name) => `${identifier(name)} = ${of(name)}`).join(' AND ')}`;
+  const set = names.filter((name) => !key.has(name) || names.length === key.size);
+  const statements: Readonly<Record<TrialEvent, string>> = {
+    INSERT: `INSERT INTO ${table} (${names.map(identifier).join(', ')}) OVERRIDING SYSTEM VALUE VALUES (${names.map(of).join(', ')})`,
+    UPDATE: `UPDATE ${table} SET ${set
+      .filter((name) => EXPECTED_SCHEMA.relations[relation]?.columns[name]?.identity !== 'ALWAYS')
+      .map((name) => `${identifier(name)} = ${of(name)}`)
+      .join(', ')} ${own}`,
+    DELETE: `DELETE FROM ${table} ${own}`,
+  };
+  const time = relationNamed(relation)?.timeColumn;
+  const newest = time === undefined ? '' : ` ORDER BY ${identifier(time)} DESC`;
+  const madeUp = columns.flatMap(([name, column]) =>
+    column.notNull === true ? [`${of(name)} := ${valueFor(name, column)};`] : [],
+  );
+  const fresh = [...freshColumns(relation)].map(
+    ([name, { type }]) => `${of(name)} := ${FRESH[type]?.(of(name))};`,
+  );
+  return {
+    rolledBack: true,
+    text: `DO $trial$
+DECLARE r ${table}; event text := 'INSERT'; copied boolean; context text;
+BEGIN
+  SET CONSTRAINTS ALL IMMEDIATE;
+  SELECT * INTO r FROM ${table}${newest} LIMIT 1;
+  copied := FOUND;
+  IF NOT copied THEN ${madeUp.join(' ')} END IF;
+  ${fresh.join(' ')}
+  ${events.map((event) => `event := ${literal(event)}; ${statements[event]};`).join('\n  ')}
+EXCEPTION WHEN OTHERS OR ASSERT_FAILURE THEN
+  GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+  RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM, DETAIL = json_build_object('event', event, 'copied', copied, 'context', context)::text;
+END $trial$`,
+  };
+}
+
+/** Of the one row of such a query; undefined: nothing was refused, or not by what the trial came to. */
+export function refusalOf(rows: readonly CatalogRow[]): Refusal | undefined {
+  const { code, message, detail } = rows[0] ?? {};
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof detail !== 'string') return undefined;
+  try {
+    return { ...(JSON.parse(detail) as Pick<Refusal, 'event' | 'copied' | 'context'>), code, message };
+  } catch {
+    return undefined;
+  }
+}
+
+/** A value that differs from that of the row, by type; the types in the order in which they are preferred. */
+const FRESH: Readonly<Record<string, (column: string) => string>> = {
+  'timestamp with time zone': (column) => `${column} + INTERVAL '1 microsecond'`,
+  text: (column) => `${column} || '_trial'`,
+  uuid: () => 'gen_random_uuid()',
+  bigint: () => '-1',
+  integer: () => '-1',
+};
+
+/** Of each unique key the column that gets a value of its own. */
+function freshColumns(relation: string): ReadonlyMap<string, ColumnSchema> {
+  const { columns = {}, unique = {} } = EXPECTED_SCHEMA.relations[relation] ?? {};
+  const fresh = new Map<string, ColumnSchema>();
+  for (const definition of Object.values(unique)) {
+    const named = columnsIn(definition, columns);
+    const type = Object.keys(FRESH).find((each) => named.some((name) => columns[name]?.type === each));
+    const name = named.find((each) => columns[each]?.type === type);
+    if (name !== undefined && columns[name] !== undefined) fresh.set(name, columns[name]);
+  }
+  return fresh;
+}
+
+const columnsIn = (definition: string, columns: object): readonly string[] =>
+  (/\(([^)]*)\)/.exec(definition)?.[1] ?? '')
+    .split(', ')
+    .map((part) => (part.split(' ')[0] ?? '').replaceAll('"', ''))
+    .filter((name) => name in columns);
+
+/** Columns that find the row again, by an index where there is one. */
+function keyOf(relation: string): ReadonlySet<string> {
+  const { columns = {}, unique = {} } = EXPECTED_SCHEMA.relations[relation] ?? {};
+  const required = Object.keys(columns).filter((name) => columns[name]?.notNull === true);
+  const [definition] = Object.values(unique);
+  const named = definition === undefined ? [] : columnsIn(definition, columns);
+  const key = named.filter((name) => required.includes(name));
+  return new Set(key.length === 0 ? required : key);
+}
+
+function valueFor(name: string, { type }: ColumnSchema): string {
+  if (name === 'sensor_id') return 'coalesce((SELECT min(id) FROM sensors), 0)';
+  if (type.endsWith('[]')) return `'{}'`;
+  switch (type) {
+    case 'timestamp with time zone':
+      return 'now()';
+    case 'uuid':
+      return 'gen_random_uuid()';
+    case 'jsonb':
+      return `'{}'`;
+    case 'boolean':
+      return 'false';
+    case 'text':
+    case 'bytea':
+      return `''`;
+    default:
+      return '0';
+  }
+}
