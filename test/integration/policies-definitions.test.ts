@@ -117,6 +117,16 @@ const faults: [string, string, object][] = [
     { check: 'sequences', subject: 'sensors', severity: 'critical' },
   ],
   [
+    'a sequence of a range without a free id',
+    `ALTER SEQUENCE sensors_id_seq AS smallint MINVALUE 100 MAXVALUE 101 START 100 RESTART 101; SELECT nextval('sensors_id_seq')`,
+    { check: 'sequences', subject: 'sensors', severity: 'critical' },
+  ],
+  [
+    'a sequence of ids that its column does not hold',
+    `ALTER SEQUENCE sensors_id_seq AS bigint MINVALUE 3000000000 START 3000000000 RESTART 3000000000`,
+    { check: 'sequences', subject: 'sensors', severity: 'critical' },
+  ],
+  [
     'identity dropped, of a table with rows',
     'ALTER TABLE sensors ALTER COLUMN id DROP IDENTITY',
     { subject: 'sensors' },

@@ -10,7 +10,7 @@ const CHECK = 'sequences';
 
 const SEQUENCES = `
 SELECT c.relname::text AS relation, a.attname::text AS "column", format('%I.%I', n.nspname, q.relname) AS sequence,
-  s.seqmax::float8 AS most, s.seqincrement::float8 AS step, s.seqcycle AS cycles, s.seqcache::float8 AS cache
+  format_type(a.atttypid, NULL) AS type, s.seqtypid = a.atttypid AS of_type, s.seqmin::float8 AS least, s.seqmax::float8 AS most, s.seqincrement::float8 AS step, s.seqcycle AS cycles, s.seqcache::float8 AS cache
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
 JOIN pg_depend d ON d.refobjid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass
   AND d.deptype IN ('a', 'i')
@@ -46,6 +46,10 @@ interface Sequence {
   readonly column: string;
   /** Qualified and quoted. */
   readonly name: string;
+  /** Of the column. */
+  readonly type: string;
+  readonly ofType: boolean;
+  readonly least: number;
   readonly most: number;
   readonly step: number;
   readonly cycles: boolean;
@@ -64,6 +68,9 @@ function sequencesOf([rows = [], states = []]: readonly (readonly CatalogRow[])[
       relation: textOf(row, 'relation'),
       column: textOf(row, 'column'),
       name: textOf(row, 'sequence'),
+      type: textOf(row, 'type'),
+      ofType: flagOf(row, 'of_type'),
+      least: numberOf(row, 'least'),
       most: numberOf(row, 'most'),
       step: numberOf(row, 'step'),
       cycles: flagOf(row, 'cycles'),
@@ -79,17 +86,25 @@ const MOST_CACHED = 1000;
 
 const countsDown = ({ step }: Sequence): boolean => step < 0;
 const isBehind = ({ next, highest }: Sequence): boolean => next <= highest;
+/** The last value of the column's type. */
+const LAST: Readonly<Record<string, number>> = { smallint: 32_767, integer: 2_147_483_647 };
+const lastOf = ({ type }: Sequence): number => LAST[type] ?? Infinity;
 const isUsedUp = ({ next, highest, most }: Sequence): boolean => Math.max(next, highest + 1) > most;
+/** Ids that its column does not hold, though there are free ones: it was set there. */
+const isBeyond = (sequence: Sequence): boolean => sequence.next > lastOf(sequence);
 
 function statements(sequence: Sequence, schema: string): readonly string[] {
-  const { relation, column, name } = sequence;
-  const highest = `(SELECT max(${identifier(column)}) FROM ${qualified(schema, relation)})`;
+  const { relation, column, name, type, ofType, least } = sequence;
+  const highest = `(SELECT coalesce(max(${identifier(column)}), 1) FROM ${qualified(schema, relation)})`;
+  const sets = isBehind(sequence) || isBeyond(sequence);
   return [
     ...(countsDown(sequence) ? [`ALTER SEQUENCE ${name} INCREMENT BY 1`] : []),
     ...(sequence.cycles ? [`ALTER SEQUENCE ${name} NO CYCLE`] : []),
     ...(sequence.cache > MOST_CACHED ? [`ALTER SEQUENCE ${name} CACHE 1`] : []),
+    ...(isUsedUp(sequence) && !ofType ? [`ALTER SEQUENCE ${name} AS ${type}`] : []),
     ...(isUsedUp(sequence) ? [`ALTER SEQUENCE ${name} NO MAXVALUE`] : []),
-    ...(isBehind(sequence) ? [`SELECT setval(${literal(name)}, ${highest})`] : []),
+    ...(sets && least > 1 ? [`ALTER SEQUENCE ${name} NO MINVALUE`] : []),
+    ...(sets ? [`SELECT setval(${literal(name)}, ${highest})`] : []),
   ];
 }
 
@@ -98,14 +113,14 @@ function whyStopped(sequence: Sequence): string {
   if (countsDown(sequence)) return 'it counts down';
   return isBehind(sequence)
     ? `its next value is ${next}, and the highest ${column} is ${highest}`
-    : `its next value is ${next}, and it ends at ${most}`;
+    : `its next value is ${next}, and it ends at ${Math.min(most, lastOf(sequence))}`;
 }
 
 function judge(sequence: Sequence, schema: string): readonly Finding[] {
   const { relation, column, name } = sequence;
   const sql = statements(sequence, schema);
   if (sql.length === 0) return [];
-  const stops = countsDown(sequence) || isBehind(sequence) || isUsedUp(sequence);
+  const stops = [countsDown, isBehind, isUsedUp, isBeyond].some((is) => is(sequence));
   return [
     {
       ...{ check: CHECK, subject: relation },
