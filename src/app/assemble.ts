@@ -86,6 +86,7 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const httpPort = await openHttp(parts, {
     ...{ writer, scheduling, notifying, feeds, connectivity, probe },
     clockCorrectionMs: () => clockMonitor.correctionMs,
+    awaited: house.shared && (() => house.shared?.awaited() ?? []),
   });
   const { source, ingest, publish } = await startIntake(
     { ...parts, wrap: deps.wrap?.source },

@@ -21,6 +21,8 @@ export interface HealthSources {
   /** How far the database server's clock is ahead, while the daemon goes by it. */
   readonly clockCorrectionMs: () => number | undefined;
   readonly probe: Pick<DatabaseProbe, 'trouble'>;
+  /** In a share group: members that evaluation waits for. */
+  readonly awaited?: (() => readonly string[]) | undefined;
 }
 
 /** The parts of `/readyz`. The broker and the database make the daemon unready; the rest only degrades it. */
@@ -32,6 +34,7 @@ export function readinessChecks({
   connectivity,
   clockCorrectionMs,
   probe,
+  awaited,
 }: HealthSources): readonly ReadinessCheck[] {
   return [
     { name: 'mqtt', check: () => broker(connectivity()) },
@@ -51,6 +54,7 @@ export function readinessChecks({
       },
     },
     { name: 'spool', check: () => spool(writer.spoolHealth) },
+    ...(awaited === undefined ? [] : [{ name: 'alerts', check: () => evaluation(awaited()) }]),
     { name: 'clock', check: () => clock(clockCorrectionMs()) },
     {
       name: 'routes',
@@ -106,6 +110,11 @@ function spool(health: SpoolHealth | undefined): ReturnType<ReadinessCheck['chec
   if (health.keeps)
     return { status: 'degraded', detail: `${counted(items, 'item')} waiting for the database` };
   return { status: 'ok' };
+}
+
+function evaluation(awaited: readonly string[]): ReturnType<ReadinessCheck['check']> {
+  if (awaited.length === 0) return { status: 'ok' };
+  return { status: 'degraded', detail: `alerts wait for what may be spooled at ${awaited.join(', ')}` };
 }
 
 function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']> {

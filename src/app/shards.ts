@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { GroupListener } from '../adapters/timescale/group-listener.ts';
 import type { Config } from '../config/index.ts';
-import type { AlertStore } from '../ports.ts';
+import type { AlertLineKey, AlertStore } from '../ports.ts';
 import type { Alerting } from '../services/alerting.ts';
 import type { AlertEvaluator, BatchWriter } from '../services/batch-writer.ts';
 import { HandoverReader } from '../services/handover-reader.ts';
@@ -32,8 +32,12 @@ export interface SharedEvaluation {
   start(writer: BatchWriter): Promise<void>;
   /** Before time alone decides anything. */
   ready(): Promise<boolean>;
-  /** What was evaluated and not written is dropped. */
-  abandon(): void;
+  /** The database is back: what was evaluated meanwhile is dropped. Rejects while nothing can be written yet. */
+  regroup(): Promise<void>;
+  /** Lines that the last process announced. */
+  wereTold(lines: readonly AlertLineKey[]): void;
+  /** Members that may have earlier readings. */
+  awaited(): readonly string[];
 }
 
 /** Undefined without a share group: then this daemon evaluates all that it receives. */
@@ -50,6 +54,8 @@ export const alertStoreOf = (
   table: ShardTable | undefined,
 ): AlertStore => (table === undefined ? alertStore : withoutWaiting(alertStore, handoverStore, table.group));
 
+/** A commit that takes longer is to be waited for by other members: they evaluate what is two seconds old. */
+const BEHIND_AFTER_MS = 1000;
 /** How long the lines that were announced may take to be marked, before their shards are given back. */
 const MARKED_AFTER_MS = 100;
 
@@ -61,11 +67,13 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
   let writer: BatchWriter | undefined;
   let reader: HandoverReader | undefined;
   const spooling = () => writer?.spools === true;
+  table.isAway = spooling;
   const ownership: ShardOwnership = new ShardOwnership({
     ...{ table, store: shardStore, alerting, lines: engine, spooling, clock, logger, metrics },
     report: () => ({
       connectsSensors: alerting.connectsSensors,
       received: evaluator.received(clock.monotonicMs()),
+      behind: spooling() || clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS,
     }),
     waiting: () => handoverStore.waiting(table.group),
     finish: async () => {
@@ -75,10 +83,12 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     },
     isCurrent: () => reader?.isCurrent === true,
     onGained: () => reader?.wake(),
+    waitMs: config.alerts.wait_for_spools,
   });
   const evaluator: ShardedEvaluator = new ShardedEvaluator({
     ...{ table, ownership, engine },
     asksOf: (sensor, asked) => alerting.asksOf(sensor, asked),
+    onAway: () => alerting.waitFor(0),
   });
   releasers.add('shards of alerts', () => ownership.release());
   const listener = new GroupListener(table.group, connectOptions(config, database.url, 'listener'), {
@@ -106,6 +116,8 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
       reader.start();
     },
     ready: async () => (await reader?.ready()) ?? false,
-    abandon: () => ownership.abandon(),
+    regroup: () => ownership.regroup(),
+    wereTold: (lines) => alerting.wereTold(lines),
+    awaited: () => ownership.awaited,
   };
 }

@@ -76,7 +76,7 @@ export class OpenSpool {
         onAlertsSettled: (notifications) => {
           if (this.step?.done === true) alerting.announce(notifications);
         },
-        onLeaseLost: () => ends.shared?.abandon(),
+        onDropped: (told) => ends.shared?.wereTold(told),
       },
     );
   }
@@ -95,7 +95,7 @@ export class OpenSpool {
   /** Takes the step or, where the database is away, leaves it to who drains from now on. Rejects as `orAway` does. */
   async start(step: DatabaseStart): Promise<void> {
     const { config, clock, logger, releasers } = this.parts;
-    const { telling: alerting, watch } = this.ends;
+    const { telling: alerting, watch, shared } = this.ends;
     const { spooling } = this.forWriter;
     this.step = step;
     const away = await step.orAway(clock, config.spool.after);
@@ -107,6 +107,7 @@ export class OpenSpool {
       { baseMs, capMs },
       {
         ...{ spooling, settling: this.settling, alerting, start: step, watch, clock, logger },
+        regroup: shared && (() => shared.regroup()),
         random: Math.random,
       },
     );

@@ -4,6 +4,8 @@ import type { GroupView, OwnedShards } from '../core/alert/shards/shard-lease.ts
 export interface MemberReport {
   readonly connectsSensors: boolean;
   readonly received?: readonly number[] | undefined;
+  /** Readings that it received wait in its spool, or for a commit that takes long. */
+  readonly behind?: boolean | undefined;
 }
 
 /** The rows of a share group. The fence is part of `ReadingStore.commit`. */

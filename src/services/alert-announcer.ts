@@ -67,7 +67,7 @@ export class AlertAnnouncer {
   }
 
   /** Their lines are out, in this process or the last one; their rows are still to come. */
-  private wereTold(lines: readonly AlertLineKey[]): void {
+  wereTold(lines: readonly AlertLineKey[]): void {
     for (const line of lines) this.ahead.add(lineOf(line));
     for (const key of this.ahead) {
       if (this.ahead.size <= MAX_AHEAD) break;

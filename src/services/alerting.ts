@@ -14,6 +14,7 @@ import { watermarksOfSeries, type Watermarks } from '../core/alert/watermarks.ts
 import { messageOf } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
 import type {
+  AlertLineKey,
   AlertLog,
   AlertStore,
   Clock,
@@ -189,6 +190,17 @@ export class Alerting {
     this.engine.forget(isForgotten);
     this.waiting.forget(isForgotten);
     this.changes.replace(this.changes.all.filter(({ series }) => !isForgotten(series.sensorId)));
+  }
+
+  /** Between two batches: readings wait for earlier ones for so long at least. */
+  waitFor(ms: Millis): void {
+    this.dropForgotten();
+    this.engine.waitFor(ms);
+  }
+
+  /** Lines that the last process announced while the database was away: they do not leave again with their rows. */
+  wereTold(lines: readonly AlertLineKey[]): void {
+    this.announcer.wereTold(lines);
   }
 
   /** Resolves once the outbox knows what was announced, as far as it could be written. True: all of it. */
@@ -505,7 +517,7 @@ export class Alerting {
 
   /** Of which the engine knows all; undefined where it evaluates everything. */
   private loadedShards(): readonly number[] | undefined {
-    return this.deps.shards?.in('catching_up', 'ready');
+    return this.deps.shards?.in('catching_up', 'ready', 'held');
   }
 
   private of(shards: readonly number[] | undefined, sensors: readonly Sensor[]): readonly Sensor[] {

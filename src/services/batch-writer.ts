@@ -68,6 +68,7 @@ export class BatchWriter {
   private readonly commit: BatchCommit;
   private abandoned = false;
   private busySince: number | undefined;
+  private writingSince: number | undefined;
   private tail: Promise<unknown> = Promise.resolve();
   private wake: (() => void) | undefined;
   private readonly hangUp = new AbortController();
@@ -134,15 +135,22 @@ export class BatchWriter {
     return this.busySince;
   }
 
+  /** Since when the batch in hand has been waiting for its commit, in monotonic time. */
+  get writingSinceMs(): number | undefined {
+    return this.writingSince;
+  }
+
   /** Resolves once the batch is safe; tries for ever, unless it is abandoned. Never rejects. */
   async write(batch: IntakeBatch): Promise<Written> {
     const startedMs = this.deps.clock.monotonicMs();
     this.commit.begin();
+    this.writingSince = startedMs;
     const outcome = await this.inTurn<WriteOutcome>({
       run: (signal, answered) => this.commit.run(batch, { signal, onStep: answered }),
       keep: (spooling) => spooling.keep(batch),
       rows: batch.rowList.length,
     });
+    this.writingSince = undefined;
     if (typeof outcome === 'string') return outcome;
     this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
     this.rows.observe(outcome.stored + outcome.duplicate + outcome.merged + outcome.conflict);

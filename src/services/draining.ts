@@ -1,7 +1,7 @@
 import { backoffMs, type BackoffLimits } from '../core/backoff.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Clock, Logger } from '../ports.ts';
-import { withDeadline } from './abort.ts';
+import { unlessAborted, withDeadline } from './abort.ts';
 import type { AlertEvaluator, CommitOptions } from './batch-commit.ts';
 import type { DatabaseStart } from './database-start.ts';
 import { isInexplicable, type Settling } from './settling.ts';
@@ -15,6 +15,8 @@ export interface DrainingDeps {
   readonly alerting: AlertEvaluator;
   /** Comes before all else where the database was away at the start. */
   readonly start: DatabaseStart;
+  /** In a share group, once the database answers: what was evaluated meanwhile is dropped. Rejects while it is away. */
+  readonly regroup?: (() => Promise<void>) | undefined;
   readonly watch: StoreWatch;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -102,13 +104,22 @@ export class Draining {
     this.wasAway = true;
     const started = await start.later(this.hangUp.signal);
     if (started) watch.recovered();
+    const regrouped = await this.regroup();
     // One piece of the rest shows whether the database is back.
-    const proved = started || (await this.settleAlerts()) || (await this.tryReadings());
+    const proved = started || regrouped || (await this.settleAlerts()) || (await this.tryReadings());
     if (proved) this.vain = 0;
     else if (await this.awaitReadings()) return;
     while (!(await this.settleHead()));
     this.waitingSinceMs = undefined;
     if (proved) watch.recovered();
+  }
+
+  private async regroup(): Promise<boolean> {
+    const { regroup, clock } = this.deps;
+    if (regroup === undefined) return false;
+    const run = (signal: AbortSignal) => unlessAborted(regroup(), signal);
+    await withDeadline(clock, { ms: ANSWER_MS }, run, this.hangUp.signal);
+    return true;
   }
 
   /**

@@ -4,7 +4,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Clock, HandoverLook, HandoverRow, HandoverStore, Logger, Sensor, Timer } from '../ports.ts';
 import { unlessAborted } from './abort.ts';
 import { NOTHING, type EvaluatedReading, type Evaluation } from './alerting.ts';
-import type { ShardTable } from './owned-shards.ts';
+import type { ShardState, ShardTable } from './owned-shards.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 import type { ShardOwnership } from './shard-ownership.ts';
 
@@ -15,6 +15,8 @@ export interface HandoverEngine {
     shards: readonly number[],
     sensors: readonly Sensor[],
   ): Promise<(owned: readonly number[]) => boolean>;
+  /** Readings wait for earlier ones for so long at least. */
+  waitFor(ms: number): void;
   /** Announces what earlier owners of these shards did not. */
   resume(shards: readonly number[]): Promise<void>;
   prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void>;
@@ -23,7 +25,7 @@ export interface HandoverEngine {
 
 export interface HandoverReaderDeps {
   readonly table: ShardTable;
-  readonly ownership: Pick<ShardOwnership, 'attend' | 'caughtUp'>;
+  readonly ownership: Pick<ShardOwnership, 'attend' | 'awaited' | 'caughtUp'>;
   readonly store: HandoverStore;
   readonly engine: HandoverEngine;
   readonly registry: Pick<SensorRegistry, 'load' | 'all' | 'findById' | 'learnIds' | 'gone'>;
@@ -42,6 +44,11 @@ export interface HandoverReaderDeps {
 const LOOK_EVERY_MS = 200;
 /** Longer ago than this, what other members received since is not known. */
 const CURRENT_MS = 5000;
+/**
+ * What several members held comes in the order in which it was received, and of one that was started again some of it only then:
+ * while shards catch up, readings wait for earlier ones for so long.
+ */
+const CATCH_UP_LATENESS_MS = 30_000;
 /** Where notifications come, one that is lost costs this. */
 const NOTIFIED_EVERY_MS = 2000;
 
@@ -95,7 +102,11 @@ export class HandoverReader {
 
   private get isReady(): boolean {
     const { table } = this.deps;
-    return table.in('ready').length > 0 && table.in('catching_up').length === 0;
+    const isAlone = this.deps.spooling();
+    const [able, behind] = isAlone
+      ? [table.in('ready', 'held'), table.in('catching_up')]
+      : [table.in('ready'), table.in('catching_up', 'held')];
+    return able.length > 0 && behind.length === 0;
   }
 
   private async look(): Promise<void> {
@@ -103,7 +114,7 @@ export class HandoverReader {
     await this.settle();
     if (this.waking) return;
     const { notified, table } = this.deps;
-    const isBehind = table.in('new', 'catching_up').length > 0 || this.failing;
+    const isBehind = table.in('new', 'catching_up', 'held').length > 0 || this.failing;
     this.schedule(notified() && !isBehind ? NOTIFIED_EVERY_MS : LOOK_EVERY_MS);
   }
 
@@ -137,7 +148,7 @@ export class HandoverReader {
     if (this.deps.table.in('new').length > 0) await this.include();
     while (!this.stopped && (await this.piece()));
     // In between it was dropped.
-    if (!this.deps.spooling()) this.seenMs = startedMs;
+    if (!this.deps.spooling() && this.deps.ownership.awaited.length === 0) this.seenMs = startedMs;
   }
 
   /** The states of shards that were gained are read while the others go on, and taken over between two batches. */
@@ -163,10 +174,10 @@ export class HandoverReader {
 
   /** One transaction's worth; true if there may be more. */
   private async piece(): Promise<boolean> {
-    const { table, store, commit, ownership } = this.deps;
-    const behind = table.in('catching_up');
-    const shards = table.in('catching_up', 'ready');
-    if (shards.length === 0) return false;
+    const { table, store, commit, ownership, engine } = this.deps;
+    const behind = table.in('catching_up', 'held');
+    const shards = table.in('catching_up', 'held', 'ready');
+    if (shards.length === 0 || ownership.awaited.length > 0) return false;
     // To catch up it looks while no batch is written: only then an empty handover means that it may evaluate at once.
     const ready = behind.length === 0 ? await store.read(table.group, shards) : undefined;
     if (ready?.rows.length === 0) return false;
@@ -174,15 +185,16 @@ export class HandoverReader {
     await commit(async (signal) => {
       more = false;
       if (this.stopped) return NOTHING;
-      const now = table.in('catching_up', 'ready');
+      const now = table.in('catching_up', 'held', 'ready');
+      engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS : 0);
       const look = ready ?? (await unlessAborted(store.read(table.group, now), signal));
       const evaluation = await this.evaluate(look, new Set(now), signal);
       return {
         ...evaluation,
         adopt: () => {
           evaluation.adopt();
-          if (!look.more)
-            ownership.caughtUp(behind.filter((shard) => table.stateOf(shard) === 'catching_up'));
+          if (!look.more) ownership.caughtUp(behind.filter((shard) => isBehind(table.stateOf(shard))));
+          if (table.in('catching_up', 'held').length === 0) engine.waitFor(0);
           more = look.more;
         },
       };
@@ -251,6 +263,8 @@ export class HandoverReader {
     return this.deps.registry.gone.get(sensorId) ?? sensorId;
   }
 }
+
+const isBehind = (state: ShardState | undefined): boolean => state === 'catching_up' || state === 'held';
 
 /** A reading on its way to the owner of its shard. */
 export const handoverOf = ({

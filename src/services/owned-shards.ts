@@ -4,9 +4,10 @@ import { shardOf } from '../core/alert/shards/shard.ts';
 
 /**
  * `new`: owned, and its states are not read yet. `catching_up`: they are; until nothing waits in the handover that arrives is
- * handed over, too, for what waits there is older. `ready`: what arrives is evaluated at once. `leaving`: to be given back.
+ * handed over, too, for what waits there is older. `ready`: what arrives is evaluated at once. `held`: the same as `catching_up`,
+ * until other members have handed over what they may have that is earlier. `leaving`: to be given back.
  */
-export type ShardState = 'new' | 'catching_up' | 'ready' | 'leaving';
+export type ShardState = 'new' | 'catching_up' | 'ready' | 'held' | 'leaving';
 
 interface Owned {
   readonly epoch: number;
@@ -22,6 +23,8 @@ export class ShardTable {
   readonly member: string;
   private readonly owned = new Map<number, Owned>();
   private eras = 0;
+  /** The database is away: what is evaluated meanwhile is announced, and evaluated anew when it is back. */
+  isAway: () => boolean = () => false;
 
   constructor(group: string, member: string) {
     this.group = group;
@@ -51,7 +54,8 @@ export class ShardTable {
 
   /** What arrives of the sensor is evaluated here. */
   evaluates(sensorId: number): boolean {
-    return this.owned.get(shardOf(sensorId))?.state === 'ready';
+    const state = this.owned.get(shardOf(sensorId))?.state;
+    return state === 'ready' || (state === 'held' && this.isAway());
   }
 
   gain(shards: OwnedShards): void {

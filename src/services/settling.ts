@@ -6,7 +6,6 @@ import {
   type ShardFence,
 } from '../core/alert/model.ts';
 import { withoutGone } from '../core/alert/moved-sensors.ts';
-import { LeaseLost } from '../core/alert/shards/lease-lost.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import type { Micros, Millis, RejectCode } from '../core/reading.ts';
 import type {
@@ -49,8 +48,8 @@ export interface SettlingDeps {
   readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
   /** Their alert rows are in the database now. */
   readonly onAlertsSettled: (notifications: readonly AlertNotification[]) => void;
-  /** In a share group: what was evaluated while the database was away is dropped. */
-  readonly onLeaseLost?: (() => void) | undefined;
+  /** In a share group, what was evaluated while the database was away is dropped: lines of it that are out. */
+  readonly onDropped?: ((told: readonly AlertNotification[]) => void) | undefined;
 }
 
 interface Times {
@@ -69,7 +68,7 @@ interface Load {
   readonly batches: readonly IntakeBatch[];
   /** The first of the batches is of late readings. */
   readonly late: boolean;
-  /** In a share group: they were evaluated under it. */
+  /** In a share group: an earlier version evaluated them under it. */
   readonly fence: ShardFence | undefined;
 }
 
@@ -119,8 +118,6 @@ export class Settling {
   /** After an inexplicable failure: one record at a time, so that only the bad one is set aside. */
   private single = 0;
   private damagedItems = 0;
-  /** Of its era nothing can be written any more, for another member owns shards of it: the readings are handed over. */
-  private dropping: ShardFence | undefined;
 
   constructor(options: SettlingOptions, deps: SettlingDeps) {
     this.options = options;
@@ -130,30 +127,28 @@ export class Settling {
 
   /** What the alert engine made of readings while the database was away. False: there is none. Rejects as a commit does. */
   async alerts(options: Pick<CommitOptions, 'signal' | 'onStep'> = {}): Promise<boolean> {
-    const found = this.dropping === undefined ? await this.oldest('alerts') : [];
-    const records = found.slice(0, joinable(found.map(({ alerts }) => alerts)));
-    const [first] = records;
-    if (first === undefined) return false;
-    try {
-      return await this.attempt(records, async () => {
-        const alerts = joined(records.map(alertsOf));
-        await this.commitAlerts(alerts, options);
-        await this.deps.spool.remove(records);
-        this.single = Math.max(0, this.single - 1);
-        this.deps.onAlertsSettled(alerts.notifications);
-      });
-    } catch (error) {
-      const { fence } = first.alerts;
-      if (!(error instanceof LeaseLost) || fence === undefined) throw error;
-      this.dropping = fence;
-      this.deps.onLeaseLost?.();
-      await this.deps.spool.forgetWatermarks();
-      this.deps.logger.warn(
-        { group: fence.group, shards: error.shards.length },
-        'another member evaluates shards of the alerts: what was evaluated here meanwhile is dropped, its readings are handed over',
-      );
-      return false;
-    }
+    const found = await this.oldest('alerts');
+    const provisional = whileOf(found, isProvisional);
+    if (provisional.length > 0) return this.drop(provisional);
+    const lasting = whileOf(found, (record) => !isProvisional(record));
+    const records = lasting.slice(0, joinable(lasting.map(({ alerts }) => alerts)));
+    if (records.length === 0) return false;
+    return this.attempt(records, async () => {
+      const alerts = joined(records.map(alertsOf));
+      await this.commitAlerts(alerts, options);
+      await this.deps.spool.remove(records);
+      this.single = Math.max(0, this.single - 1);
+      this.deps.onAlertsSettled(alerts.notifications);
+    });
+  }
+
+  /** In a share group the readings are evaluated anew; the lines that are out do not leave again. */
+  private async drop(records: readonly SpooledRecord[]): Promise<true> {
+    const told = records.filter((record) => record.told).flatMap(({ alerts }) => alerts.notifications);
+    this.deps.onDropped?.(told);
+    await this.deps.spool.forgetWatermarks();
+    await this.deps.spool.remove(records);
+    return true;
   }
 
   /** They may have been evaluated before sensors were merged or forgotten. */
@@ -171,27 +166,11 @@ export class Settling {
     }
   }
 
-  /** Its readings are handed over: no later process needs to find out that they are to be. */
-  private async drop({ era }: ShardFence): Promise<void> {
-    for (;;) {
-      const found = await this.oldest('alerts');
-      const records = whileOf(found, ({ alerts }) => alerts.fence?.era === era);
-      if (records.length === 0) break;
-      await this.deps.spool.remove(records);
-    }
-    this.dropping = undefined;
-  }
-
   /**
    * Readings that are still to be evaluated, here or elsewhere. `patient`: those of new sensors wait for their turn
    * (SENSOR_LIMIT).
    */
-  async unresolved(alerting: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
-    const { dropping } = this;
-    if (dropping !== undefined) {
-      if (!(await this.readings(options.signal))) await this.drop(dropping);
-      return true;
-    }
+  unresolved(alerting: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
     return this.load('unresolved', new BatchCommit({ ...this.deps, alerting }), alerting, options);
   }
 
@@ -202,7 +181,7 @@ export class Settling {
 
   /** True while `unresolved` has something to do. */
   get owes(): boolean {
-    return this.dropping !== undefined || this.deps.spool.contents.lanes.unresolved.records > 0;
+    return this.deps.spool.contents.lanes.unresolved.records > 0;
   }
 
   /** Nothing is to be written now: the connection may be one too many for the server, or for the role. */
@@ -222,10 +201,8 @@ export class Settling {
     if (load === undefined) return false;
     this.loads.set(lane, load);
     const { fence } = load;
-    const dropped = fence !== undefined && fence.era === this.dropping?.era;
-    // Until what was made of them is written, it is not known whether it can be.
-    if (fence !== undefined && !dropped && this.deps.spool.contents.lanes.alerts.records > 0) return false;
-    const commit = dropped ? new BatchCommit({ ...this.deps, alerting: forwardingTo(fence.group) }) : plain;
+    const commit =
+      fence !== undefined ? new BatchCommit({ ...this.deps, alerting: forwardingTo(fence.group) }) : plain;
     return this.attempt(load.records, async () => {
       for (const batch of load.batches) {
         const small: CommitOptions = load.late && batch === load.batches[0] ? { most: LATE_ROWS } : {};
@@ -348,6 +325,8 @@ export class Settling {
     );
   }
 }
+
+const isProvisional = ({ alerts }: SpooledRecord): boolean => alerts.fence !== undefined;
 
 function whileOf<T>(all: readonly T[], holds: (one: T) => boolean): readonly T[] {
   const end = all.findIndex((one) => !holds(one));

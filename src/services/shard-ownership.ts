@@ -1,4 +1,5 @@
 import type { AlertNotification } from '../core/alert/model.ts';
+import { BEAT_MS, NO_WAIT, nextWait, type GroupWait } from '../core/alert/shards/group-wait.ts';
 import {
   GRACE_MS,
   LEASE_MS,
@@ -9,6 +10,8 @@ import {
 } from '../core/alert/shards/shard-lease.ts';
 import { shardOf } from '../core/alert/shards/shard.ts';
 import { messageOf } from '../core/errors.ts';
+import { isLive } from '../core/alert/shards/shard.ts';
+import type { Millis } from '../core/reading.ts';
 import type { Clock, Logger, MemberReport, Metrics, ShardStore, Timer } from '../ports.ts';
 import type { AlertEvaluator } from './batch-commit.ts';
 import type { ShardTable } from './owned-shards.ts';
@@ -37,8 +40,10 @@ export interface ShardOwnershipDeps {
   readonly spooling: () => boolean;
   /** The handover was read to its end a moment ago: what other members received until then is known. */
   readonly isCurrent: () => boolean;
-  /** Shards were gained. */
+  /** Shards were gained, or evaluation goes on. */
   readonly onGained: () => void;
+  /** How long a member that is there may keep the others from evaluating. */
+  readonly waitMs: Millis;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -55,12 +60,15 @@ export class ShardOwnership {
   private readonly deps: ShardOwnershipDeps;
   private readonly owned;
   private readonly waiting;
+  private readonly awaitedMembers;
   /** In monotonic time, which goes on while the process is frozen. */
   private leasedUntilMs = -Infinity;
   private reachedSinceMs: number | undefined;
   private failing: string | undefined;
-  /** Given up here, and not in the database yet. */
-  private abandoned: OwnedShards = new Map();
+  private wait: GroupWait = NO_WAIT;
+  private waitingLookedMs = -Infinity;
+  /** Other members are there. */
+  private inCompany = false;
   /** Committed, and not announced: whether their shards are still owned was not certain. */
   private deferred: AlertNotification[] = [];
   /** The same of lines whose rows are still to come. */
@@ -84,11 +92,21 @@ export class ShardOwnership {
       'fieldwatch_handover_readings',
       'Readings that wait for the members of the share group that own their shards',
     );
+    this.awaitedMembers = metrics.gauge(
+      'fieldwatch_alerts_awaited_members',
+      'Members of the share group that this one waits for before it evaluates alerts: they may have earlier readings',
+    );
+    this.awaitedMembers.set(0);
   }
 
   /** True while no other member can have taken a shard. */
   get leased(): boolean {
     return this.deps.table.size > 0 && this.deps.clock.monotonicMs() < this.leasedUntilMs;
+  }
+
+  /** Members that may have earlier readings: until they have handed them over, nothing is evaluated. */
+  get awaited(): readonly string[] {
+    return this.wait.awaited;
   }
 
   /** Resolves after the first round: a member that is alone owns all shards then. */
@@ -146,16 +164,19 @@ export class ShardOwnership {
   }
 
   /**
-   * What was evaluated since some moment cannot be written any more, and lies in the spool: all shards are given up, their
-   * states are read again, and the readings come again by the handover.
+   * The database is back. What was evaluated meanwhile came without what other members received: it is dropped, the states are
+   * read again, and all readings of that time come by the handover. Rejects while nothing can be written yet.
    */
-  abandon(): void {
-    const { table } = this.deps;
+  async regroup(): Promise<void> {
+    const { table, store, alerting, report } = this.deps;
+    this.joined = true;
+    // Until its spool is empty the others wait: its row says so before anything drains.
+    await store.renew(table.group, table.member, LEASE_MS, report());
+    const evaluated = table.in('ready', 'held', 'catching_up');
+    if (evaluated.length === 0) return;
     table.nextEra();
-    const all = table.all;
-    if (all.size === 0) return;
-    this.abandoned = new Map([...this.abandoned, ...all]);
-    this.lost([...all.keys()]);
+    alerting.forget(evaluated);
+    table.move(evaluated, 'new');
   }
 
   /**
@@ -220,18 +241,19 @@ export class ShardOwnership {
       this.looking = undefined;
       if (this.stopped) return;
       if (this.again) void this.round();
-      else this.timer = this.deps.clock.after(LOOK_EVERY_MS, () => void this.round());
+      else
+        this.timer = this.deps.clock.after(this.inCompany ? BEAT_MS : LOOK_EVERY_MS, () => void this.round());
     });
     this.looking = looking;
     return looking;
   }
 
   private async tryRound(): Promise<void> {
-    const { clock, logger, waiting } = this.deps;
+    const { clock, logger } = this.deps;
     const startedMs = clock.monotonicMs();
     try {
       await this.lookOnce(startedMs);
-      this.waiting.set(await waiting());
+      await this.countWaiting(startedMs);
       // A server that answers after seconds was away for the other members, too.
       const slow = clock.monotonicMs() - startedMs > LOOK_EVERY_MS;
       this.reachedSinceMs = slow ? undefined : (this.reachedSinceMs ?? startedMs);
@@ -250,13 +272,10 @@ export class ShardOwnership {
   private async lookOnce(startedMs: number): Promise<void> {
     const { store, table, report } = this.deps;
     const { group, member } = table;
-    if (this.abandoned.size > 0) {
-      await store.release(group, member, this.abandoned);
-      this.abandoned = new Map();
-    }
     const sentMs = this.deps.clock.monotonicMs();
     this.joined = true;
     const view = await store.renew(group, member, LEASE_MS, report());
+    this.holdBack(view);
     const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
     await this.follow(view, isPatient);
     this.leasedUntilMs = leaseHeldUntilMs(sentMs);
@@ -265,15 +284,41 @@ export class ShardOwnership {
     if (deferred.length > 0) this.deps.lines.announce(deferred);
   }
 
+  private async countWaiting(nowMs: Millis): Promise<void> {
+    if (nowMs - this.waitingLookedMs < LOOK_EVERY_MS) return;
+    this.waiting.set(await this.deps.waiting());
+    this.waitingLookedMs = nowMs;
+  }
+
+  /** Before the next evaluation: members that may have earlier readings come first. */
+  private holdBack(view: GroupView): void {
+    const { table, logger, waitMs, onGained } = this.deps;
+    const { group, member } = table;
+    this.inCompany = view.members.some((each) => each.id !== member && isLive(each, view.nowMs));
+    const before = this.wait.awaited;
+    this.wait = nextWait(member, view, this.wait, waitMs);
+    const { awaited } = this.wait;
+    this.awaitedMembers.set(awaited.length);
+    if (awaited.length > 0) {
+      table.move(table.in('ready'), 'held');
+      if (before.length === 0)
+        logger.info(
+          { group, members: awaited },
+          'alerts wait for what other members of the share group may have spooled',
+        );
+    } else if (before.length > 0) {
+      logger.info({ group, shards: table.size }, 'alerts wait for no other member any more');
+      onGained();
+    }
+  }
+
   private async follow(view: GroupView, takesExpired: boolean): Promise<void> {
     const { store, table, onGained, logger } = this.deps;
     const { group, member } = table;
     const { owned, lost, release, take } = shardMoves(member, view, table.all, takesExpired);
     this.lost([...lost.keys()]);
-    // Given up while the rows were read.
-    const kept = [...owned].filter(([shard]) => !this.abandoned.has(shard));
     const taken = take.size === 0 ? new Map<number, number>() : await store.take(group, member, take);
-    const gained = new Map([...kept.filter(([shard]) => table.stateOf(shard) === undefined), ...taken]);
+    const gained = new Map([...[...owned].filter(([shard]) => table.stateOf(shard) === undefined), ...taken]);
     table.gain(gained);
     // The plan has changed, and what was to leave stays: by now the engine may have forgotten it.
     const stays = table.in('leaving').filter((shard) => !release.has(shard));

@@ -18,6 +18,8 @@ export interface ShardedEvaluatorDeps {
   /** The engine of this member. */
   readonly engine: AlertEvaluator;
   /** Whether any rule asks something of these metrics. */
+  /** Before readings are evaluated while the database is away: their alerts are announced at once. */
+  readonly onAway?: () => void;
   readonly asksOf: (sensor: Sensor, metrics: ReadonlyMap<string, number>) => boolean;
 }
 
@@ -61,6 +63,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     const [mine, others] = this.divide(rows);
     // After a standstill, what arrived elsewhere meanwhile is still to be read.
     this.deps.ownership.attend();
+    if (stored === false) this.deps.onAway?.();
     const evaluation = await engine.evaluate(mine, stored, onStep);
     const readings: HandoverReading[] = [];
     for (const row of others)

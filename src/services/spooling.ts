@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { NO_WATERMARKS, type Watermarks } from '../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import { isAvailability } from '../core/reading.ts';
 import { partsOf } from '../core/alert/parts.ts';
 import { EMPTY_ALERT_BATCH, type AlertBatch } from '../core/alert/model.ts';
 import { itemsOfRecord, SPOOL_LANES } from '../ports.ts';
@@ -162,18 +161,14 @@ export class Spooling {
       // Blind, the engine is left alone: it may be in the middle of being loaded.
       const evaluation = this.isBlind ? undefined : await this.deps.alerting.evaluate(known, false);
       const alerts = evaluation?.batch ?? EMPTY_ALERT_BATCH;
-      // Should another daemon have taken over, it evaluates these itself.
-      const fresh = known.filter(
-        (row) => !row.spooled || (alerts.fence !== undefined && isAvailability(row)),
-      );
+      // In a share group other members have received readings, too: all are evaluated anew when the database is back.
+      const [again, done] = isProvisional(alerts)
+        ? [batch.rowList, []]
+        : [unknown, known.filter((row) => !row.spooled)];
       const records = [
         ...alertRecord(alerts),
-        ...record('unresolved', { readings: spooledRows(unknown, batch) }),
-        ...record('readings', {
-          readings: spooledRows(fresh, batch),
-          deadLetters: batch.deadLetters,
-          alerts: underFence(alerts),
-        }),
+        ...record('unresolved', { readings: spooledRows(again, batch) }),
+        ...record('readings', { readings: spooledRows(done, batch), deadLetters: batch.deadLetters }),
       ];
       if (!(await this.append(records, evaluation))) return false;
       for (const { key } of unknown) this.waiting.add(key);
@@ -220,7 +215,8 @@ export class Spooling {
 
   private async append(records: SpoolRecord[], evaluation: Evaluation | undefined): Promise<boolean> {
     let appended: readonly SpooledRecord[] = [];
-    const evaluated = evaluation?.watermarks?.() ?? NO_WATERMARKS;
+    const isLasting = evaluation !== undefined && !isProvisional(evaluation.batch);
+    const evaluated = (isLasting ? evaluation.watermarks?.() : undefined) ?? NO_WATERMARKS;
     try {
       if (records.length > 0 || evaluated.sensorIds.length > 0)
         appended = await this.appendUnderClock(records, evaluated);
@@ -299,17 +295,22 @@ function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
   return [{ lane, id: randomUUID(), readings, deadLetters, alerts }];
 }
 
-/** In a share group also of what changed nothing: it shows whether the readings were evaluated in time. */
+/** Of what is evaluated anew it says which lines are out. */
 function alertRecord(alerts: AlertBatch): SpoolRecord[] {
   const { states, raised, resolved, notifications, fence, waiting } = alerts;
+  if (fence !== undefined)
+    return notifications.length === 0
+      ? []
+      : partsOf({ ...EMPTY_ALERT_BATCH, notifications, fence }, MOST_ALERT_ROWS).flatMap((part) =>
+          record('alerts', { alerts: part }),
+        );
   const any = states.length + raised.length + resolved.length + notifications.length > 0;
-  if (!any && fence === undefined && waiting === undefined) return [];
+  if (!any && waiting === undefined) return [];
   return partsOf(alerts, MOST_ALERT_ROWS).flatMap((part) => record('alerts', { alerts: part }));
 }
 
-/** What readings have to remember of their evaluation: in which era it was, in a share group. */
-const underFence = ({ fence }: AlertBatch): AlertBatch =>
-  fence === undefined ? EMPTY_ALERT_BATCH : { ...EMPTY_ALERT_BATCH, fence };
+/** Evaluated under the lease of a share group. */
+const isProvisional = ({ fence }: AlertBatch): boolean => fence !== undefined;
 
 /** Readings of one message share it, on disk as in memory. */
 function spooledRows(rows: readonly IntakeRow[], batch: IntakeBatch): SpooledReading[] {

@@ -64,6 +64,7 @@ export class GroupTables implements ReadingStore, AlertStore, ShardStore, Handov
     this.handover = this.handover.filter(({ id }) => !dequeued.includes(id));
     for (const reading of forwarded?.readings ?? [])
       this.handover.push({ id: String(++this.ids), shard: shardOf(reading.sensorId), readings: [reading] });
+    this.handover.sort((a, b) => receivedS(a) - receivedS(b));
     this.write(alerts);
     return stored({ readings, alerts, deadLetters: [], retry: false });
   }
@@ -116,10 +117,18 @@ export class GroupTables implements ReadingStore, AlertStore, ShardStore, Handov
     for (const each of sent) this.sent.add(nameOf(each));
   }
 
-  async renew(_group: string, id: string, ttlMs: number, { connectsSensors, received }: MemberReport) {
+  async renew(
+    _group: string,
+    id: string,
+    ttlMs: number,
+    { connectsSensors, received, behind }: MemberReport,
+  ) {
     const nowMs = this.nowMs();
     const joinedAtMs = this.members.get(id)?.joinedAtMs ?? nowMs;
-    const more = received === undefined ? {} : { received };
+    const more = {
+      ...(received === undefined ? {} : { received }),
+      ...(behind === undefined ? {} : { behind }),
+    };
     this.members.set(id, { id, joinedAtMs, leasedUntilMs: nowMs + ttlMs, connectsSensors, ...more });
     return { nowMs, members: [...this.members.values()], shards: this.shards.map((shard) => ({ ...shard })) };
   }
@@ -172,6 +181,9 @@ export class GroupTables implements ReadingStore, AlertStore, ShardStore, Handov
   async close() {}
 }
 
+const receivedS = ({ readings: [first] }: HandoverRow): number =>
+  Math.floor((first?.receivedAtMs ?? 0) / 1000);
+
 const isOf = (one: Pick<AlertRow, 'sensorId' | 'alertType'>, other: typeof one): boolean =>
   one.sensorId === other.sensorId && one.alertType === other.alertType;
 
@@ -192,6 +204,8 @@ export class Member {
   readonly writer;
   readonly registry;
   cutOff = false;
+  /** What it says of itself: it has readings that are not written yet. Absent: nothing, as an earlier version. */
+  behind: boolean | undefined;
 
   /** `connectsSensors`: one of them owns all shards. */
   constructor(tables: GroupTables, rules: RuleSet, startMs: number, id: string, connectsSensors = true) {
@@ -219,13 +233,14 @@ export class Member {
     const { alerting } = this;
     this.ownership = new ShardOwnership({
       ...{ table, store: reach, alerting, lines: alerting, clock, logger, metrics },
-      report: () => ({ connectsSensors }),
+      report: () => ({ connectsSensors, behind: this.behind }),
       waiting: () => reach.waiting(),
       finish: async () =>
         (await this.writer.between(() => alerting.dropForgotten())) && (await alerting.announced()),
       spooling: () => false,
       isCurrent: () => this.reader.isCurrent,
       onGained: () => this.reader.wake(),
+      waitMs: 60_000,
     });
     this.evaluator = new ShardedEvaluator({
       ...{ table, ownership: this.ownership, engine: alerting },

@@ -5,7 +5,7 @@ import {
   encodeHandover,
   type HandoverReading,
 } from '../../core/alert/shards/handover-record.ts';
-import { shardOf } from '../../core/alert/shards/shard.ts';
+import { SHARDS, shardOf } from '../../core/alert/shards/shard.ts';
 import type { HandoverLook, HandoverStore } from '../../ports.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros } from './values.ts';
@@ -13,15 +13,17 @@ import { isoMicros } from './values.ts';
 /** On which owners wait for what is handed over to them; the payload is the group. */
 export const HANDOVER_CHANNEL = 'fieldwatch_handover';
 
+/** Of one row. */
+const ROW_MS = 5000;
 const MAX_ROWS = 500;
 /** More than a batch holds: an owner that catches up must be quicker than what arrives. */
 const MAX_READINGS = 20_000;
 const OLDEST = `
 SELECT id, shard, record FROM (
-  SELECT id, shard, record, sum(readings) OVER (ORDER BY id) - readings AS before FROM (
-    SELECT id, shard, readings, record FROM alert_handover WHERE group_name = $1 AND shard = ANY ($2::smallint[])
-     ORDER BY id LIMIT ${MAX_ROWS}) q) r
- WHERE before < ${MAX_READINGS} ORDER BY id`;
+  SELECT id, shard, received_s, record, sum(readings) OVER (ORDER BY received_s, id) - readings AS before FROM (
+    SELECT id, shard, readings, received_s, record FROM alert_handover
+     WHERE group_name = $1 AND shard = ANY ($2::smallint[]) ORDER BY received_s, id LIMIT ${MAX_ROWS}) q) r
+ WHERE before < ${MAX_READINGS} ORDER BY received_s, id`;
 
 /** Bounded, so that a backlog of hours is not in memory at once. */
 const RECORDS_AFTER = `
@@ -83,24 +85,31 @@ export class TimescaleHandoverStore implements HandoverStore {
   }
 }
 
-/** Rows as they are written: one for each shard, so that a shard may change its owner meanwhile. */
+/**
+ * Rows as they are written: one for each shard, so that a shard may change its owner meanwhile, and for so much of the time in
+ * which they were received: of what drains, the owner reads the rows of all members in that order.
+ */
 export interface HandoverRecords {
   readonly shards: Int32Array;
   readonly readings: Int32Array;
+  /** When the first of them was received. */
+  readonly receivedS: Float64Array;
   readonly records: readonly Uint8Array[];
 }
 
 export function handoverRecords(readings: readonly HandoverReading[]): HandoverRecords {
-  const byShard = new Map<number, HandoverReading[]>();
+  const rows = new Map<number, HandoverReading[]>();
   for (const reading of readings) {
-    const shard = shardOf(reading.sensorId);
-    const found = byShard.get(shard);
-    if (found === undefined) byShard.set(shard, [reading]);
+    const row = Math.floor(reading.receivedAtMs / ROW_MS) * SHARDS + shardOf(reading.sensorId);
+    const found = rows.get(row);
+    if (found === undefined) rows.set(row, [reading]);
     else found.push(reading);
   }
+  const first = (row: readonly HandoverReading[]) => Math.floor((row[0]?.receivedAtMs ?? 0) / 1000);
   return {
-    shards: Int32Array.from(byShard.keys()),
-    readings: Int32Array.from(byShard.values(), ({ length }) => length),
-    records: Array.from(byShard.values(), encodeHandover),
+    shards: Int32Array.from(rows.keys(), (row) => row % SHARDS),
+    readings: Int32Array.from(rows.values(), ({ length }) => length),
+    receivedS: Float64Array.from(rows.values(), first),
+    records: Array.from(rows.values(), encodeHandover),
   };
 }

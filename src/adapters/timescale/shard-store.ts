@@ -12,10 +12,11 @@ export const SHARDS_CHANNEL = 'fieldwatch_shards';
 
 /** Of the database's clock alone: members whose own clocks are wrong lease as long as others. */
 const RENEW = `
-INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received)
-VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5)
+INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind)
+VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6)
 ON CONFLICT (group_name, member) DO UPDATE
-   SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors, received = excluded.received`;
+   SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors,
+       received = excluded.received, behind = excluded.behind`;
 
 const ROWS_OF_GROUP = `
 INSERT INTO alert_shards (group_name, shard) SELECT $1, generate_series(0, ${SHARDS - 1}) ON CONFLICT DO NOTHING`;
@@ -24,7 +25,8 @@ INSERT INTO alert_shards (group_name, shard) SELECT $1, generate_series(0, ${SHA
 const VIEW = `
 SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs",
   (SELECT json_agg(json_build_object('id', member, 'joinedAtMs', extract(epoch FROM joined_at) * 1000,
-     'leasedUntilMs', extract(epoch FROM leased_until) * 1000, 'connectsSensors', connects_sensors, 'received', received))
+     'leasedUntilMs', extract(epoch FROM leased_until) * 1000, 'connectsSensors', connects_sensors, 'received', received,
+     'behind', behind))
      FROM share_members WHERE group_name = $1) AS members,
   (SELECT json_agg(json_build_object('owner', owner, 'epoch', epoch) ORDER BY shard)
      FROM alert_shards WHERE group_name = $1) AS shards`;
@@ -71,8 +73,8 @@ export class TimescaleShardStore implements ShardStore {
   }
 
   async renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView> {
-    const { connectsSensors, received = null } = report;
-    await this.#query(RENEW, [group, storableText(member), ttlMs, connectsSensors, received]);
+    const { connectsSensors, received = null, behind = null } = report;
+    await this.#query(RENEW, [group, storableText(member), ttlMs, connectsSensors, received, behind]);
     const view = await this.#view(group);
     if (view.shards.length === SHARDS) return view;
     await this.#query(ROWS_OF_GROUP, [group]);
@@ -103,9 +105,10 @@ export class TimescaleShardStore implements ShardStore {
     ];
     return {
       nowMs,
-      members: (members ?? []).map(({ received, ...member }) => ({
+      members: (members ?? []).map(({ received, behind, ...member }) => ({
         ...member,
         ...(received === null ? {} : { received }),
+        ...(behind === null ? {} : { behind }),
       })),
       shards: (shards ?? []).map(({ owner, epoch }) => ({ owner: owner ?? undefined, epoch })),
     };
@@ -120,7 +123,10 @@ export class TimescaleShardStore implements ShardStore {
   }
 }
 
-type RowOfMember = Omit<ShardMember, 'received'> & { readonly received: readonly number[] | null };
+type RowOfMember = Omit<ShardMember, 'received' | 'behind'> & {
+  readonly received: readonly number[] | null;
+  readonly behind: boolean | null;
+};
 
 interface RowOfShard {
   readonly owner: string | null;

@@ -59,16 +59,18 @@ class Statement {
   }
 
   /** Owners are woken with the COMMIT; a notification that is lost costs them the time until they look by themselves. */
-  handOver({ shards, readings, records }: ReturnType<typeof handoverRecords>): void {
+  handOver({ shards, readings, receivedS, records }: ReturnType<typeof handoverRecords>): void {
     const columns = [
       this.next(binaryArray(shards)),
       this.next(binaryArray(readings)),
+      this.next(binaryArray(receivedS)),
       this.next(binaryBytes(records)),
     ];
     this.parts.push(
-      `handed AS (INSERT INTO alert_handover (group_name, shard, readings, record)
-         SELECT the.group_name, h.shard, h.readings, h.record
-           FROM the, unnest(${columns[0]}::int[], ${columns[1]}::int[], ${columns[2]}::bytea[]) AS h (shard, readings, record)
+      `handed AS (INSERT INTO alert_handover (group_name, shard, readings, received_s, record)
+         SELECT the.group_name, h.shard, h.readings, h.received_s, h.record
+           FROM the, unnest(${columns[0]}::int[], ${columns[1]}::int[], ${columns[2]}::float8[], ${columns[3]}::bytea[])
+             AS h (shard, readings, received_s, record)
          RETURNING 1)`,
     );
     this.answers.push(

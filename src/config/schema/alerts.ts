@@ -137,6 +137,11 @@ export const alertsSchema = section(
       .describe(
         'readings are held this long for earlier ones, and then evaluated in the order of their times; 2s with mqtt.share_group',
       ),
+    wait_for_spools: duration({ max: '1h' })
+      .prefault('1m')
+      .describe(
+        'with mqtt.share_group: after an outage nothing is evaluated before the other members have drained their spools, for this long at most',
+      ),
     backfill_after: duration({ min: '1s', max: '30d' })
       .prefault('10m')
       .describe('an episode that was over for longer when it was evaluated is logged and not notified'),

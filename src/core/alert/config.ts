@@ -73,6 +73,7 @@ export interface AlertsConfig {
   readonly defaults: DefaultFields;
   readonly max_future_skew: Millis;
   readonly allowed_lateness: Millis;
+  readonly wait_for_spools: Millis;
   readonly backfill_after: Millis;
   readonly metrics: Readonly<Record<string, RuleFields>>;
   readonly overrides: readonly OverrideConfig[];

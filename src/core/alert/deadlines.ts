@@ -15,9 +15,9 @@ const MAX_LAG_MS = 60_000;
  * broker is away: then silence says nothing.
  */
 export function decidesAtMs(series: SeriesMemory, connectedMs: Millis | undefined): Millis {
-  const { noData, held, rule } = series;
+  const { noData, held, allowedUs } = series;
   let dueMs = noData === undefined ? Infinity : silenceDueMs(series, connectedMs);
-  if (held.length > 0) dueMs = Math.min(dueMs, releaseDueMs(held, rule.allowedLatenessUs));
+  if (held.length > 0) dueMs = Math.min(dueMs, releaseDueMs(held, allowedUs));
   if (series.active === 0) return dueMs;
   for (const cell of series.cells) {
     dueMs = Math.min(dueMs, tellDueMs(series, cell));
@@ -54,11 +54,13 @@ export function tellDueMs(series: SeriesMemory, cell: Cell): Millis {
  * sensor that lags behind, or uploads what it kept, may still have one: it gets as long as it lagged, at most a minute,
  * since it was last heard.
  */
-export function heldDueMs({ last, receivedMs, held, rule }: SeriesMemory, { work, condition }: Cell): Millis {
+export function heldDueMs(
+  { last, receivedMs, held, allowedUs }: SeriesMemory,
+  { work, condition }: Cell,
+): Millis {
   const deadlineMs = stateDueMs(work, condition, last);
   if (deadlineMs === Infinity) return Infinity;
-  const { allowedLatenessUs } = rule;
-  const allowedMs = allowedLatenessUs / 1000;
+  const allowedMs = allowedUs / 1000;
   const dueMs = Math.max(deadlineMs, held.lastReceivedBefore(deadlineMs * 1000)) + allowedMs;
   if (receivedMs === NEVER || last === undefined) return dueMs;
   const lagMs = Math.min(Math.max(0, receivedMs - last.timeUs / 1000), MAX_LAG_MS);
@@ -66,6 +68,6 @@ export function heldDueMs({ last, receivedMs, held, rule }: SeriesMemory, { work
 }
 
 /** Up to when, in event time, the clock decides: not for a time that readings may still come for, or wait for. */
-export function watermarkUs({ held, rule }: SeriesMemory, untilMs: Millis): Micros {
-  return Math.min(untilMs * 1000 - rule.allowedLatenessUs, held.firstUs ?? Infinity);
+export function watermarkUs({ held, allowedUs }: SeriesMemory, untilMs: Millis): Micros {
+  return Math.min(untilMs * 1000 - allowedUs, held.firstUs ?? Infinity);
 }

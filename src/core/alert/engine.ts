@@ -9,7 +9,7 @@ import { Generation } from './generation.ts';
 import { reviewOpen, reviewSeries } from './reviewing.ts';
 import type { RuleSet } from './rules.ts';
 import { SeriesMap, type Slot } from './series-map.ts';
-import { NEVER } from './series-memory.ts';
+import { NEVER, type Patience } from './series-memory.ts';
 import { SeriesTimers } from './series-timers.ts';
 import type { Series } from './series.ts';
 import type { LastEvent, StepInput } from './state.ts';
@@ -60,6 +60,7 @@ export class Engine {
   private readonly known = new Set<number>();
   private readonly generation = new Generation();
   private readonly timers = new SeriesTimers();
+  private readonly patience: Patience = { us: 0 };
   private counts: EngineCounts = noCounts();
   /** The reading in hand is stored elsewhere. */
   private elsewhere = false;
@@ -74,6 +75,7 @@ export class Engine {
     this.suppressing = new Suppressing(rules.config);
     const made = (series: Series): void => {
       series.precedes = this.suppressing.isSource(series);
+      series.patience = this.patience;
       if (former !== undefined) this.arm(this.enter(series));
     };
     this.map = new SeriesMap(rules, made, former?.map);
@@ -207,6 +209,19 @@ export class Engine {
     this.timers.disconnected();
   }
 
+  /**
+   * For how long numbers wait for earlier ones at least: what several spools held comes in an order of its own. Not part of a
+   * generation: what is in hand is forgotten.
+   */
+  waitFor(ms: Millis): void {
+    if (this.patience.us === ms * 1000) return;
+    this.version++;
+    this.patience.us = ms * 1000;
+    this.begin();
+    for (const [, series] of this.allSeries()) if (series.hasHeld) this.arm(this.enter(series));
+    this.begin();
+  }
+
   /** The connection outlives the rules. */
   inheritConnection({ timers: { connectedMs } }: Engine): void {
     if (connectedMs === undefined) this.disconnected();
@@ -251,6 +266,7 @@ export class Engine {
     for (const [, series] of other.allSeries()) {
       series.armedMs = Infinity;
       series.expectedSinceMs = Math.max(series.expectedSinceMs, nowMs);
+      series.patience = this.patience;
     }
     this.map.absorb(other.map);
     for (const sensorId of other.known) this.known.add(sensorId);

@@ -12,6 +12,11 @@ import type { UnstoredNumber, WaitingEntries } from './waiting.ts';
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 export const NEVER = -Infinity;
 
+/** How long numbers wait for earlier ones at least, whatever the rules allow. */
+export interface Patience {
+  us: Micros;
+}
+
 /**
  * What is remembered of one metric of one sensor. Everything has two copies: the settled one, and the one that the
  * batch in hand works on, which starts from the settled one in each generation. So a batch can be evaluated again as if
@@ -23,6 +28,8 @@ export class SeriesMemory {
   readonly cells: readonly Cell[];
   /** The cell of the silence, if that is watched. */
   readonly noData: Cell | undefined;
+  /** Shared by all series of an engine. */
+  patience: Patience = { us: 0 };
   /** The silence of a sensor counts once it was heard, now or before the start, or is expected to be. */
   expected = false;
   /** Silence does not count before; of a sensor that never sent anything. */
@@ -59,6 +66,10 @@ export class SeriesMemory {
 
   get sensorId(): number {
     return this.sensor.id;
+  }
+
+  get allowedUs(): Micros {
+    return Math.max(this.rule.allowedLatenessUs, this.patience.us);
   }
 
   get sensorKey(): string {

@@ -24,7 +24,7 @@ export class Series extends SeriesMemory {
     this.hear(receivedAtMs, value, out);
     if (timeUs <= this.lastUs)
       return timeUs === this.lastUs && value === this.lastValue ? 'duplicate' : 'late';
-    if (this.rule.allowedLatenessUs === 0) {
+    if (this.held.length === 0 && this.allowedUs === 0) {
       this.evaluate(timeUs, value, receivedAtMs, out);
       return 'evaluated';
     }
@@ -126,7 +126,7 @@ export class Series extends SeriesMemory {
     if (this.held.length === 0) return 0;
     // What was evaluated is older than what waits, or waits no more.
     const newestUs = Math.max(this.lastUs, this.held.lastUs ?? NEVER);
-    return releasable(this.held, newestUs, nowMs, this.rule.allowedLatenessUs);
+    return releasable(this.held, newestUs, nowMs, this.allowedUs);
   }
 
   private release(nowMs: Millis, out: Outlet): void {

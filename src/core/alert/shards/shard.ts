@@ -25,6 +25,8 @@ export interface ShardMember {
   readonly connectsSensors?: boolean;
   /** How many readings of each shard it received lately, averaged over minutes; absent where that is not known. */
   readonly received?: readonly number[];
+  /** Readings that it received are not written yet; absent of a member of an earlier version. */
+  readonly behind?: boolean;
 }
 
 /**

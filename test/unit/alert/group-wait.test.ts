@@ -1,0 +1,83 @@
+import { describe, expect, test } from '@jest/globals';
+import { NO_WAIT, nextWait, type GroupWait } from '../../../src/core/alert/shards/group-wait.ts';
+import { GRACE_MS, LEASE_MS } from '../../../src/core/alert/shards/shard-lease.ts';
+import type { ShardMember } from '../../../src/core/alert/shards/shard.ts';
+
+const MOST_MS = 60_000;
+const A = 'a on host (pid 1, x)';
+const B = 'b on host (pid 2, y)';
+
+/** Renewed its lease at `atMs`. */
+const seen = (id: string, atMs: number, more: Partial<ShardMember> = {}): ShardMember => ({
+  ...{ id, joinedAtMs: 0, leasedUntilMs: atMs + LEASE_MS, behind: false },
+  ...more,
+});
+
+/** What A waits for after looks at these moments, each with the rows as they are then. */
+function looks(...rows: readonly (readonly [nowMs: number, ...members: ShardMember[]])[]): readonly string[] {
+  let wait: GroupWait = NO_WAIT;
+  for (const [nowMs, ...members] of rows)
+    wait = nextWait(A, { nowMs, members: [seen(A, nowMs), ...members], shards: [] }, wait, MOST_MS);
+  return wait.awaited;
+}
+
+/** The same every half second, with rows that stay as they are, but for those that `now` renews. */
+function watch(fromMs: number, untilMs: number, now: (nowMs: number) => readonly ShardMember[]) {
+  const rows: [number, ...ShardMember[]][] = [];
+  for (let nowMs = fromMs; nowMs <= untilMs; nowMs += 500) rows.push([nowMs, ...now(nowMs)]);
+  return rows;
+}
+
+describe('a member waits before it evaluates', () => {
+  test('for no member that renews its lease and has drained', () => {
+    expect(looks([10_000, seen(B, 9200)])).toEqual([]);
+  });
+
+  test('for a member that says it is behind, and no longer than allowed', () => {
+    const behind = (nowMs: number) => [seen(B, nowMs, { behind: true })];
+    expect(looks(...watch(0, MOST_MS - 500, behind))).toEqual([B]);
+    expect(looks(...watch(0, MOST_MS, behind))).toEqual([]);
+    // Once it has drained, the next outage counts anew.
+    const again = watch(MOST_MS + 500, MOST_MS + 1000, behind);
+    expect(looks(...watch(0, MOST_MS, behind), [MOST_MS + 100, seen(B, MOST_MS + 100)], ...again)).toEqual([
+      B,
+    ]);
+  });
+
+  test('for a member that has not been seen for a moment, until its lease runs out', () => {
+    const gone = () => [seen(B, 0)];
+    expect(looks(...watch(0, 1000, gone))).toEqual([]);
+    expect(looks(...watch(0, 1500, gone))).toEqual([B]);
+    expect(looks(...watch(0, LEASE_MS - 500, gone))).toEqual([B]);
+    expect(looks(...watch(0, LEASE_MS, gone))).toEqual([]);
+  });
+
+  test('for one whose lease ran out while the database was away for all, until it had time to come back', () => {
+    const before = watch(0, 1000, (nowMs) => [seen(B, nowMs)]);
+    const gone = () => [seen(B, 1000)];
+    const since = (ms: number) => watch(30_000, 30_000 + ms, gone);
+    expect(looks(...before, ...since(0))).toEqual([B]);
+    expect(looks(...before, ...since(GRACE_MS - 500))).toEqual([B]);
+    expect(looks(...before, ...since(GRACE_MS))).toEqual([]);
+    expect(looks(...before, ...since(500), [31_000, seen(B, 31_000)])).toEqual([]);
+    // Dead before: what it left is nobody's to wait for.
+    expect(looks([20_000, seen(B, 0)], [50_000, seen(B, 0)])).toEqual([]);
+  });
+
+  test('for the process that has replaced a dead one, and not for that', () => {
+    const next = 'b on host (pid 3, z)';
+    const rows = (behind: boolean) => [seen(B, 0), seen(next, 5000, { joinedAtMs: 5000, behind })];
+    expect(looks([5000, ...rows(true)])).toEqual([next]);
+    expect(looks([5000, ...rows(false)])).toEqual([]);
+  });
+
+  test('for no member of an earlier version, which does not say', () => {
+    const { id, joinedAtMs, leasedUntilMs } = seen(B, 0);
+    expect(looks([3000, { id, joinedAtMs, leasedUntilMs }])).toEqual([]);
+  });
+
+  test('for nobody where that is switched off', () => {
+    const view = { nowMs: 0, members: [seen(B, 0, { behind: true })], shards: [] };
+    expect(nextWait(A, view, NO_WAIT, 0).awaited).toEqual([]);
+  });
+});
