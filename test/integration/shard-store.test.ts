@@ -196,6 +196,17 @@ describe('what is handed over', () => {
     expect((await handover.read('crëw', others)).rows).toHaveLength(others.length);
   });
 
+  test('is read in the order in which it was received, whichever member drained first', async () => {
+    const received = (second: number, timeUs: number) =>
+      handed(1, { timeUs, receivedAtMs: 1_767_225_600_000 + second * 1000 });
+    await transaction((work) =>
+      writeHandedOver(work, 'crew', [received(0, 1), received(10, 4), received(11, 5)]),
+    );
+    await transaction((work) => writeHandedOver(work, 'crew', [received(1, 2), received(6, 3)]));
+    const { rows } = await handover.read('crew', [shardOf(1)]);
+    expect(rows.map((row) => row.readings.map(({ timeUs }) => timeUs))).toEqual([[1], [2], [3], [4, 5]]);
+  });
+
   test('a look is bounded, and says that there is more', async () => {
     const many = new Array<HandoverReading>(15_000).fill(handed(1));
     for (let batch = 0; batch < 3; batch++) await transaction((work) => writeHandedOver(work, 'crew', many));
@@ -337,6 +348,25 @@ describeReal('several sessions at once', () => {
       client.release(true);
     }
   });
+});
+
+test('a member of an earlier version that still runs in a rolling update renews, and hands over', async () => {
+  await transaction((work) => writeHandedOver(work, 'crew', [handed(1)]));
+  const { rows } = await handover.read('crew', [shardOf(1)]);
+  // The statements of the version with 16 migrations, without what came since.
+  await db.rows(
+    "INSERT INTO share_members (group_name, member, leased_until) VALUES ('crew', 'old', now() + interval '10 s')",
+  );
+  await db.rows(
+    `INSERT INTO alert_handover (group_name, shard, readings, record)
+     SELECT group_name, shard, readings, record FROM alert_handover`,
+  );
+  const { members } = await store.renew('crew', 'new', MINUTE_MS, { ...NOTHING_SAID, behind: true });
+  expect(new Map(members.map(({ id, behind }) => [id, behind]))).toEqual(
+    new Map([['old', undefined], ['new', true]]), // prettier-ignore
+  );
+  const read = await handover.read('crew', [shardOf(1)]);
+  expect(read.rows.map(({ readings }) => readings)).toEqual([rows[0]?.readings, rows[0]?.readings]);
 });
 
 test('an earlier version that still runs can neither take the alerts nor hand readings on, and reads why', async () => {
