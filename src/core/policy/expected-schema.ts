@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 19,
+  version: 20,
   relations: {
     alert_commands: {
       columns: {
