@@ -1,11 +1,13 @@
 // The databases of one run of the tests, each in a thread of its own: node engine-host.js <folder of the run>
 // One process, because the threads of a process share the compiled code of the engine: a second start costs half of the
 // first, and SQL runs in code that is hot. A connection to the socket in that folder is one database: the client
-// writes the database's folder, reads {port}, and closes to end it; {failed} is what the engine died of.
+// writes {dataDir}, reads {port}, and closes to end it; {failed} is what the engine died of. {aheadMs} moves its clock, and
+// comes back when it is moved.
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 
@@ -20,13 +22,14 @@ function serve(socket) {
   const say = (message) => socket.writable && socket.write(`${JSON.stringify(message)}\n`);
   // A client that was killed; 'close' follows.
   socket.on('error', () => {});
-  socket.once('data', (dataDir) => {
-    const thread = new Worker(new URL('./engine-thread.js', import.meta.url), {
-      workerData: String(dataDir),
-    });
+  const lines = createInterface({ input: socket });
+  lines.once('line', (first) => {
+    const { dataDir } = JSON.parse(first);
+    const thread = new Worker(new URL('./engine-thread.js', import.meta.url), { workerData: dataDir });
     live.add(thread);
-    thread.once('message', (port) => {
-      say({ port });
+    lines.on('line', (line) => thread.postMessage(JSON.parse(line)));
+    thread.on('message', say);
+    thread.once('message', () => {
       void resting?.terminate();
       resting = undefined;
     });
@@ -50,7 +53,7 @@ async function close(thread) {
     return;
   }
   resting = thread;
-  thread.postMessage('close');
+  thread.postMessage({});
   const closed = await Promise.race([
     once(thread, 'message').catch(() => true),
     once(thread, 'exit'),

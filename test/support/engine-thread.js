@@ -1,14 +1,20 @@
-// One database of engine-host.js.
+// One database of engine-host.js. Its clock can be moved: the engine asks Date.now, which each thread has for itself.
 import { parentPort, workerData } from 'node:worker_threads';
 import { openServer } from '../../dist/embedded/open-server.js';
+
+const trueNow = Date.now;
+let aheadMs = 0;
+Date.now = () => trueNow() + aheadMs;
 
 const server = await openServer({ dataDir: workerData, host: '127.0.0.1', port: 0 }, (fault) => {
   queueMicrotask(() => {
     throw fault;
   });
 });
-parentPort.on('message', () => {
-  server.close();
-  parentPort.postMessage('closed');
+parentPort.on('message', (asked) => {
+  if (asked.aheadMs === undefined) server.close();
+  else aheadMs = asked.aheadMs;
+  // The thread stays after that, for its code.
+  parentPort.postMessage(asked);
 });
-parentPort.postMessage(server.port);
+parentPort.postMessage({ port: server.port });

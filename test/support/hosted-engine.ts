@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline';
 /** A database in the process that engine-host-setup.js has started. */
 export interface HostedEngine {
   readonly port: number;
+  /** Resolves when its clock is that far ahead of the machine's. */
+  moveClock(aheadMs: number): Promise<void>;
   /** @throws what the engine died of, if it did: the test's own errors say only that a connection broke. */
   close(): Promise<void>;
 }
@@ -28,12 +30,17 @@ export async function openHostedEngine(dataDir: string): Promise<HostedEngine> {
   const lines = createInterface({ input: socket }).on('line', (line) => {
     failed ??= (JSON.parse(line) as { readonly failed?: string }).failed;
   });
-  socket.write(dataDir);
-  const [first] = (await Promise.race([once(lines, 'line'), ended])) ?? [];
-  const { port } = JSON.parse((first as string | undefined) ?? '{}') as { readonly port?: number };
-  if (port === undefined) throw failure();
+  const ask = async (message: object): Promise<{ readonly port?: number }> => {
+    const answer = Promise.race([once(lines, 'line'), ended]);
+    socket.write(`${JSON.stringify(message)}\n`);
+    const [line] = (await answer) ?? [];
+    if (line === undefined || failed !== undefined) throw failure();
+    return JSON.parse(line as string) as { readonly port?: number };
+  };
+  const { port = 0 } = await ask({ dataDir });
   return {
     port,
+    moveClock: async (aheadMs) => void (await ask({ aheadMs })),
     close: async () => {
       const early = socket.readableEnded;
       socket.end();
