@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openPolicyDatabase, type PolicyDatabase } from '../support/policy-db.ts';
+import { statementsOf } from '../support/timescale-cluster.ts';
 
 /** What was changed by hand is one finding; its remedy is run as it stands, and nothing is left to find. */
 let db: PolicyDatabase;
@@ -238,4 +239,18 @@ test('an overload of count() that fits names better than that of PostgreSQL is n
     'overloads | routine public.count(x name) | danger',
     'overloads | routine public.count(x text) | danger',
   ]);
+});
+
+test('a plain table in the place of a hypertable, as a dump of one table leaves it', async () => {
+  await db.sql('DROP FUNCTION IF EXISTS count(name), count(text)');
+  await db.sql(
+    `INSERT INTO sensor_alerts (time, sensor_id, alert_type, message, value, threshold) VALUES (now(), 1, 'a', 'm', 1, 1)`,
+  );
+  await db.sql(`CREATE TABLE dumped (LIKE sensor_alerts INCLUDING ALL); INSERT INTO dumped SELECT * FROM sensor_alerts;
+    DROP TABLE sensor_alerts CASCADE; ALTER TABLE dumped RENAME TO sensor_alerts`);
+  const [finding] = await db.verify();
+  expect(finding).toMatchObject({ check: 'relations', subject: 'sensor_alerts', actual: 'a plain table' });
+  for (const statement of statementsOf(finding?.remedy ?? '')) await db.sql(statement);
+  expect(await db.lines()).toEqual(['policies | sensor_alerts retention | missing']);
+  expect(await db.sql('SELECT count(*)::int AS n FROM sensor_alerts')).toEqual([{ n: 1 }]);
 });

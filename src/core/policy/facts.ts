@@ -54,6 +54,8 @@ export interface ServerFacts {
 export interface RelationFacts {
   readonly name: string;
   readonly kind: 'hypertable' | 'aggregate' | 'other';
+  /** A table, with rows of its own. */
+  readonly isTable?: boolean;
   readonly owner: string;
   /** A background worker runs a job as its owner, and refuses one that may not log in. */
   readonly ownerCanLogin: boolean;
@@ -97,7 +99,7 @@ SELECT c.relname::text AS name, pg_get_userbyid(c.relowner)::text AS owner,
   array_to_string(ARRAY(SELECT needed FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS needed
     WHERE (c.relkind = 'r' OR needed = 'SELECT') AND NOT has_table_privilege(c.oid, needed)), ', ') AS lacks,
   CASE WHEN h.hypertable_name IS NOT NULL THEN 'hypertable' WHEN a.view_name IS NOT NULL THEN 'aggregate'
-    ELSE 'other' END AS kind,
+    ELSE 'other' END AS kind, c.relkind = 'r' AS is_table,
   (SELECT format('%I.%I', d.direct_view_schema, d.direct_view_name) FROM _timescaledb_catalog.continuous_agg d
     WHERE d.user_view_schema = n.nspname AND d.user_view_name = c.relname) AS definition
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
@@ -150,6 +152,7 @@ function decodeRelation(row: CatalogRow): RelationFacts {
   return {
     name: textOf(row, 'name'),
     kind: kind === 'hypertable' || kind === 'aggregate' ? kind : 'other',
+    isTable: flagOf(row, 'is_table'),
     owner: textOf(row, 'owner'),
     ownerCanLogin: flagOf(row, 'owner_can_login'),
     manageable: flagOf(row, 'manageable'),

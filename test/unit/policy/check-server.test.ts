@@ -65,7 +65,7 @@ describe('relations', () => {
     relations.delete('dead_letters');
     relations.set('sensor_readings', { ...required(relations.get('sensor_readings')), kind: 'other' });
     expect(relationsCheck.judge(plan, { ...facts, relations }, [])).toMatchObject([
-      { subject: 'sensor_readings', verdict: 'mismatched', actual: 'a plain table or view' },
+      { subject: 'sensor_readings', verdict: 'mismatched', actual: 'a view or another relation' },
       { subject: 'dead_letters', verdict: 'missing', actual: 'nothing in schema public' },
     ]);
   });

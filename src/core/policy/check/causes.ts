@@ -4,6 +4,7 @@ import type { Finding } from '../finding.ts';
 import { policyName, type PolicyPlan } from '../plan.ts';
 import type { Unanswered } from '../unanswered.ts';
 import { auditCheck } from './audit.ts';
+import { preparedCheck } from './prepared.ts';
 import { rightsCheck } from './rights.ts';
 import { isSwitchedOn, serverCheck } from './server.ts';
 
@@ -22,7 +23,7 @@ export function askable(checks: readonly PolicyCheck[], server: ServerFacts): re
 /** Checks whose findings say what tables and columns are missing. */
 const STRUCTURE: readonly string[] = ['relations', 'definitions'];
 
-/** A check that lacked a right, a table or a column says nothing that the finding about these does not say. */
+/** A check that lacked a right, a table or a column, or waited for a lock, says nothing that the finding about these does not say. */
 export function withoutEffects(
   unanswered: readonly Unanswered[],
   findings: readonly Finding[],
@@ -34,7 +35,12 @@ export function withoutEffects(
   const structure = findings.some(
     ({ check, severity }) => STRUCTURE.includes(check) && severity === 'critical',
   );
-  return unanswered.filter(({ refused, lacking }) => !(rights && refused) && !(structure && lacking));
+  const held = findings.some(
+    ({ check, severity }) => check === preparedCheck.name && severity === 'critical',
+  );
+  return unanswered.filter(
+    ({ refused, lacking, waited }) => !(rights && refused) && !(structure && lacking) && !(held && waited),
+  );
 }
 
 /** What is counted from an aggregate's rows, and says nothing where these are counted another way. */

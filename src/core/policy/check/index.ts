@@ -14,6 +14,7 @@ import { historyCheck } from './history.ts';
 import { lateCheck } from './late.ts';
 import { overloadsCheck } from './overloads.ts';
 import { policiesCheck } from './policies.ts';
+import { preparedCheck } from './prepared.ts';
 import { publicationsCheck } from './publications.ts';
 import { readOnlyCheck } from './read-only.ts';
 import { refreshCheck } from './refresh.ts';
@@ -44,6 +45,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   withheldCheck,
   eventTriggersCheck,
   publicationsCheck,
+  preparedCheck,
   definitionsCheck,
   sequencesCheck,
   sensorsCheck,

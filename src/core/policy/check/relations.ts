@@ -6,7 +6,7 @@ import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { listOf, textOf } from '../row.ts';
-import { identifier, qualified } from '../statement.ts';
+import { identifier, interval, literal, qualified } from '../statement.ts';
 
 const CHECK = 'relations';
 
@@ -55,7 +55,7 @@ export const relationsCheck: PolicyCheck = {
   judge: (plan, facts, [tables = [], elsewhere = []]) => {
     const lost = missing(plan, facts, tables);
     if (lost.length === OUR_TABLES.length && facts.relations.size === 0) return [nothing(facts)];
-    return lost.map((each) => absent(each, facts, elsewhere));
+    return lost.map((each) => absent(each, plan, facts, elsewhere));
   },
 };
 
@@ -84,13 +84,18 @@ const nothing = ({ server }: Facts): Finding => ({
   remedy: '`fieldwatch migrate`; where they are in another schema, name it: database.schema',
 });
 
-function absent({ name, kind }: Wanted, facts: Facts, elsewhere: readonly CatalogRow[]): Finding {
+function absent(
+  { name, kind }: Wanted,
+  plan: PolicyPlan,
+  facts: Facts,
+  elsewhere: readonly CatalogRow[],
+): Finding {
   const { server } = facts;
   const places = elsewhere.filter((row) => textOf(row, 'kind') === kind && isLike(row, name, server.schema));
   const alter = `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'}`;
   const [place, another] = places;
   const inTheWay = facts.relations.get(name);
-  if (place === undefined && inTheWay !== undefined) return replaced({ name, kind });
+  if (place === undefined && inTheWay !== undefined) return replaced({ name, kind }, plan, facts);
   const [here, aside] = [qualified(server.schema, name), `${name}_aside`];
   const moved = places.map(
     (row) => `${identifier(textOf(row, 'schema'))}.${identifier(textOf(row, 'name'))}`,
@@ -130,8 +135,16 @@ function isLike(row: CatalogRow, name: string, schema: string): boolean {
   );
 }
 
-const replaced = ({ name, kind }: Wanted): Finding => ({
-  ...{ check: CHECK, subject: name, verdict: 'mismatched', severity: 'critical', expected: A[kind] },
-  actual: 'a plain table or view',
-  remedy: `rename it away, then restore ${name} from sql/`,
-});
+function replaced({ name, kind }: Wanted, plan: PolicyPlan, { server, relations }: Facts): Finding {
+  const planned = plan.relations.find(({ relation }) => relation.name === name);
+  const isTable = relations.get(name)?.isTable === true;
+  const time = planned?.relation.timeColumn;
+  return {
+    ...{ check: CHECK, subject: name, verdict: 'mismatched', severity: 'critical', expected: A[kind] },
+    actual: isTable ? 'a plain table' : 'a view or another relation',
+    remedy:
+      kind === 'hypertable' && isTable && planned?.chunkInterval !== undefined && time !== undefined
+        ? `SELECT create_hypertable(${literal(qualified(server.schema, name))}, by_range(${literal(time)}, ${interval(planned.chunkInterval)}), create_default_indexes => false, migrate_data => true); -- its rows stay; then \`fieldwatch policies repair\` for its policies`
+        : `rename it away, then restore ${name} from sql/`,
+  };
+}
