@@ -21,6 +21,7 @@ const project = (name, timeout) => ({
 export default {
   // The database and broker tests share two cores with the servers they start, and wait most of the time.
   maxWorkers: 3,
+  reporters: ['default', `${import.meta.dirname}/test/support/skipped-reporter.js`],
   testSequencer: `${import.meta.dirname}/test/support/slow-first.js`,
   projects: [project('unit', 'unit'), project('integration', 60), project('e2e', 180)],
 };

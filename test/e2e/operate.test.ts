@@ -129,9 +129,10 @@ http: { port: 0 }
   });
 
   it('ends in order at SIGTERM, and goes on with the data that is there', async () => {
-    const started = performance.now();
+    const before = daemon.log.length;
     expect(await daemon.end('SIGTERM')).toBe(0);
-    expect(performance.now() - started).toBeLessThan(5000);
+    // Nothing had to be given up for it.
+    expect(daemon.log.slice(before).filter(({ level }) => level === 'error')).toEqual([]);
     await daemon.launch();
     const { code, stdout } = await cli('readings', 'recent', '--limit', '5', '--json');
     expect({ code, rows: stdout.trim().split('\n').length }).toEqual({ code: 0, rows: 5 });

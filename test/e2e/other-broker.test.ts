@@ -13,7 +13,9 @@ const HOUR_MS = 3_600_000;
 const MESSAGES = 3000;
 
 /** `go install github.com/mochi-mqtt/server/v2/cmd@v2.7.9` makes a program that is called `cmd`: rename it. */
-const describeNightly = isNightly ? describeWith('mochi-mqtt') : describe.skip;
+const describeNightly = isNightly
+  ? describeWith('mochi-mqtt')
+  : (name: string, suite: () => void) => describe.skip(`${name} (nightly)`, suite);
 
 describeNightly('shared subscriptions of a broker that is not mosquitto (mochi-mqtt)', () => {
   let deployment: Deployment;

@@ -1,16 +1,14 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { writeDeadLetters } from '../../src/adapters/timescale/dead-letters.ts';
 import { examineServer, type ServerReport } from '../../src/adapters/timescale/examine.ts';
 import { MetricIds } from '../../src/adapters/timescale/metric-ids.ts';
 import { TimescaleSensorDirectory } from '../../src/adapters/timescale/sensor-directory.ts';
+import { describeReal } from '../support/server-db.ts';
 import type { Work } from '../../src/adapters/timescale/session.ts';
 
 const SERVER = process.env['FIELDWATCH_TEST_DATABASE_URL'];
 const NAME = `fw_latin1_${process.pid}`;
-
-if (SERVER === undefined)
-  process.stderr.write('encoding.test.ts: skipped, it needs FIELDWATCH_TEST_DATABASE_URL\n');
 
 /** Plain tables: what is shown here is the text, not TimescaleDB. */
 const TABLES = `
@@ -20,7 +18,7 @@ const TABLES = `
   CREATE TABLE dead_letters (received_at timestamptz, id uuid UNIQUE, topic text, payload bytea, reason text, detail text,
     payload_bytes int, payload_sha256 bytea)`;
 
-(SERVER === undefined ? describe.skip : describe)('a database in LATIN1', () => {
+describeReal('a database in LATIN1', () => {
   let db: pg.Client;
   let report: ServerReport;
 

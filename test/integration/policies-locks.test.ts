@@ -75,11 +75,11 @@ describeReal('verifying while others hold locks', () => {
 
   test('a migration that holds a whole table is waited for no longer than the limits allow', async () => {
     await whileHeld(['LOCK TABLE sensor_readings IN ACCESS EXCLUSIVE MODE'], async () => {
-      const startedAt = performance.now();
       const findings = await faults();
-      expect(performance.now() - startedAt).toBeLessThan(CHECKS.length * 1500);
       expect(findings.map(({ verdict }) => verdict)).toContain('stalled');
       const lock = findings.find(({ check }) => check === 'unanswered');
+      // The limit of a lock ended the wait, not that of a statement.
+      expect(lock?.actual).toContain('55P03');
       expect(lock?.actual).toMatch(
         /; pid \d+ of postgres \(holder\) locks sensor_readings in a transaction since \d/,
       );

@@ -475,9 +475,8 @@ describe('statement 18: damaged files of the spool', () => {
   // Root without its privileges stands for a user who starts the daemon on the files of another.
   const without = ['setpriv', '--bounding-set=-dac_override,-dac_read_search,-fowner', process.execPath];
   const byRoot = process.geteuid?.() === 0;
-  if (!byRoot) process.stderr.write('skipped: a spool of another user (only root can make one)\n');
   (byRoot ? test : test.skip).each(['.', '../spool.sentinel', 'db', 'db/CURRENT'])(
-    '%s belongs to another user: refused with the path, and nothing is moved',
+    '%s belongs to another user (needs root): refused with the path, and nothing is moved',
     async (place) => {
       const folder = await copied();
       const path = join(folder, place);
@@ -564,11 +563,9 @@ describe('statement 18: where the system refuses a write half-way (RLIMIT_FSIZE)
 });
 
 const by = mountedBy();
-if (by === undefined)
-  process.stderr.write('skipped: a full disk under the spool (neither root nor a namespace may mount one)\n');
 
 (by === undefined ? describe.skip : describe)(
-  'statement 18: on a 16 MB disk that is filled to the brim',
+  'statement 18: on a 16 MB disk that is filled to the brim (needs root, or a namespace that may mount)',
   () => {
     let disk: SmallDisk;
     let folder: string;
@@ -606,7 +603,7 @@ if (by === undefined)
     });
 
     (by === 'root' ? test : test.skip)(
-      'a disk that became read-only is refused, and nothing is moved',
+      'a disk that became read-only is refused, and nothing is moved (needs root)',
       async () => {
         const spool = await at.open(folder);
         await spool.append([spoolRecord(10)]);

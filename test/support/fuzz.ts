@@ -1,3 +1,4 @@
+import { cpuMs, leastCpuMs } from './cpu-time.ts';
 import { contractBreach } from './contract.ts';
 import { routerOf } from './routes.ts';
 import type { Router } from '../../src/core/route.ts';
@@ -17,6 +18,10 @@ export interface FuzzReport {
   readonly breaches: readonly string[];
   readonly slowestMs: number;
 }
+
+/** Steps of plain arithmetic, and what they cost on a quiet machine. */
+const YARDSTICK_STEPS = 1_000_000;
+const YARDSTICK_MS = 6;
 
 export const FUZZ_NOW_MS = Date.parse('2026-01-15T12:00:00Z');
 
@@ -51,10 +56,14 @@ export function runFuzz(target: FuzzTarget, payloads: number, seed: number): Fuz
   return { payloads, readings, breaches, slowestMs };
 }
 
-/** Processor time since `start`: the machine may be busy with something else. */
-export function cpuMs(start: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / 1000;
+/** What a quarter of a second of a quiet machine is on this one now, by work that is always the same. */
+export function quarterSecondMs(): number {
+  const ms = leastCpuMs(3, () => {
+    let state = 1;
+    for (let step = 0; step < YARDSTICK_STEPS; step++) state = (state * 5 + step) % 1_000_003;
+    if (state < 0) throw new Error('its result is used');
+  });
+  return 250 * Math.max(1, ms / YARDSTICK_MS);
 }
 
 function decodeOnce(
