@@ -1,6 +1,7 @@
 import type { PolicyCheck } from '../check.ts';
 import { auditCheck } from './audit.ts';
 import { chunksCheck } from './chunks.ts';
+import { collationCheck } from './collation.ts';
 import { columnstoreCheck } from './columnstore.ts';
 import { compressionCheck } from './compression.ts';
 import { dangerCheck } from './danger.ts';
@@ -46,6 +47,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   eventTriggersCheck,
   publicationsCheck,
   preparedCheck,
+  collationCheck,
   definitionsCheck,
   sequencesCheck,
   sensorsCheck,
