@@ -2,54 +2,35 @@ import tseslint from 'typescript-eslint';
 
 const pattern = (regex, message) => ({ regex, message });
 
-// The arrows of the house: who may import whom. `core` is pure and imports only itself (and pure
-// libraries); services talk to ports; adapters never see services; only app.ts and cli/ see both.
-const relative = (rooms) => `^\\.\\.?/(?:.*/)?(?:${rooms.join('|')})/`;
-const node = pattern('^node:', 'core is pure: no node:* (give it the value, or put the code in an adapter)');
-const rooms = {
-  core: [
-    node,
-    pattern(
-      relative(['services', 'adapters', 'embedded', 'queries', 'cli', 'config']),
-      'core imports only core',
-    ),
-  ],
-  ports: [
-    node,
-    pattern(
-      relative(['services', 'adapters', 'embedded', 'queries', 'cli', 'config']),
-      'ports import core only',
-    ),
-  ],
-  services: [
-    pattern(
-      relative(['adapters', 'embedded', 'queries', 'cli', 'config']),
-      'services import core and ports only',
-    ),
-  ],
-  adapters: [
-    pattern(
-      relative(['services', 'embedded', 'queries', 'cli', 'config']),
-      'adapters import core, ports and libraries only',
-    ),
-  ],
-  queries: [
-    pattern(
-      relative(['services', 'embedded', 'cli', 'config']),
-      'queries are the read side: core, ports and adapters only',
-    ),
-  ],
-  simulator: [
-    pattern(
-      relative(['services', 'adapters', 'embedded', 'queries', 'cli', 'config']),
-      'the simulator stands outside, as a sensor does: core, ports and libraries only',
-    ),
-  ],
-  embedded: [pattern(relative(['services', 'queries', 'cli', 'config']), 'embedded servers stand alone')],
-  config: [
-    pattern(relative(['services', 'adapters', 'embedded', 'queries', 'cli']), 'config imports core only'),
-  ],
+// Who may import whom, besides itself; `test/unit/architecture/imports.test.ts` holds the same table. `core` is pure and
+// imports only itself (and pure libraries); services talk to ports; adapters never see services; only app and cli see both.
+const LAYERS = {
+  core: [],
+  lib: ['core', 'ports'],
+  ports: ['core'],
+  config: ['core', 'lib'],
+  services: ['core', 'lib', 'ports'],
+  adapters: ['core', 'lib', 'ports'],
+  queries: ['core', 'lib', 'ports', 'adapters'],
+  simulator: ['core', 'lib', 'ports'],
+  learn: ['core', 'lib'],
+  embedded: ['core', 'lib', 'ports'],
+  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'embedded', 'queries'],
 };
+const EVERY_LAYER = [...Object.keys(LAYERS), 'cli'];
+/** A relative import that leads into one of these layers, as a folder or as the file of that name. */
+const relative = (layers) => `^(?:\\.\\./)+(?:${layers.join('|')})(?:/|\\.ts$)`;
+const node = pattern('^node:', 'core is pure: no node:* (give it the value, or put the code in an adapter)');
+const rooms = Object.fromEntries(
+  Object.entries(LAYERS).map(([layer, allowed]) => {
+    const refused = EVERY_LAYER.filter((other) => other !== layer && !allowed.includes(other));
+    const message = `${layer} imports only ${[...allowed, layer].join(', ')}`;
+    return [
+      layer,
+      [...(['core', 'ports'].includes(layer) ? [node] : []), pattern(relative(refused), message)],
+    ];
+  }),
+);
 const libraries = [
   'pg',
   'pg-copy-streams',
@@ -105,7 +86,10 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns, ...(['core', 'ports', 'services'].includes(room) ? { paths: noLibraries } : {}) },
+        {
+          patterns,
+          ...(['core', 'lib', 'ports', 'services', 'learn'].includes(room) ? { paths: noLibraries } : {}),
+        },
       ],
     },
   })),

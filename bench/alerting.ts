@@ -1,13 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { alertsSchema } from '../src/config/schema/alerts.ts';
-import { batchOf } from '../src/core/alert/batch.ts';
-import { Engine } from '../src/core/alert/engine.ts';
+import { batchOf } from '../src/core/alert/engine/alert-batch.ts';
+import { AlertEngine } from '../src/core/alert/engine/engine.ts';
 import type { AlertStateRow } from '../src/core/alert/model.ts';
-import { RuleSet } from '../src/core/alert/rules.ts';
-import type { AlertStore, LastReading, Sensor } from '../src/ports.ts';
-import { alertId } from '../src/services/alert-id.ts';
-import { loadEngine } from '../src/services/alert-loading.ts';
+import { RuleSet } from '../src/core/alert/rules/rule-set.ts';
+import type { AlertStore, LastReading } from '../src/ports/alerts.ts';
+import type { Sensor } from '../src/ports/sensors.ts';
+import { alertId } from '../src/services/alert/alert-id.ts';
+import { loadEngine } from '../src/services/alert/state-loader.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
@@ -74,7 +75,7 @@ export async function benchAlerting({ sizes }: BenchOptions): Promise<readonly F
 async function costsOf(count: number): Promise<Costs> {
   const sensors = Array.from({ length: count }, (_, index) => sensorOf(index + 1));
   const before = heapBytes();
-  const engine = new Engine(rules());
+  const engine = new AlertEngine(rules());
   engine.connected(START_MS);
   readAll(engine, sensors, START_MS); // makes the series
   const bytes = (heapBytes() - before) / count;
@@ -87,23 +88,23 @@ async function costsOf(count: number): Promise<Costs> {
   return { step, bytes, load, silence };
 }
 
-function readAll(engine: Engine, sensors: readonly Sensor[], atMs: number): void {
+function readAll(engine: AlertEngine, sensors: readonly Sensor[], atMs: number): void {
   for (let from = 0; from < sensors.length; from += BATCH) {
     engine.begin();
     for (const sensor of sensors.slice(from, from + BATCH))
       engine.reading({ sensor, timeUs: atMs * 1000, receivedAtMs: atMs, metrics: QUIET });
-    engine.adopt();
+    engine.commit();
   }
 }
 
 /** As the daemon does it: slice by slice, with the rows of each. */
-function allSilent(engine: Engine, nowMs: number): void {
+function allSilent(engine: AlertEngine, nowMs: number): void {
   while (engine.nextDueMs <= nowMs) {
     engine.begin();
     engine.tick(nowMs, SLICE);
     const { effects, touched } = engine.work;
     batchOf(effects, touched, alertId);
-    engine.adopt();
+    engine.commit();
   }
 }
 

@@ -1,27 +1,27 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '../src/adapters/logger.ts';
-import { Releasers } from '../src/releasers.ts';
+import { silentLogger } from '../src/adapters/log/logger.ts';
+import { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import { benchAlerting } from './alerting.ts';
-import { NoBroker, openBenchBroker, type BenchBroker } from './broker.ts';
+import { type BenchBroker, NoBroker, openBenchBroker } from './broker.ts';
 import { Budget } from './budget.ts';
-import { openBenchDatabase, type BenchDatabase } from './database.ts';
+import { type BenchDatabase, openBenchDatabase } from './database.ts';
 import { benchDecoding } from './decoding.ts';
 import { benchEncoding } from './encoding.ts';
 import type { FlowDeps, ThroughputPart } from './flow.ts';
 import { benchGroupBacklog } from './group-backlog.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
-import { engineFacts, machineFacts, type EngineFacts, type MachineFacts } from './machine.ts';
-import { PARTS, type BenchOptions, type Part } from './options.ts';
+import { type EngineFacts, type MachineFacts, engineFacts, machineFacts } from './machine.ts';
+import { type BenchOptions, PARTS, type Part } from './options.ts';
 import { benchRefusing } from './refusing.ts';
-import { verdictOf, type Figure, type Skipped, type Verdict } from './report.ts';
+import { type Figure, type Skipped, type Verdict, verdictOf } from './report.ts';
 import { benchScaling } from './scaling.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
-import { benchWaiting } from './waiting.ts';
 import { benchVerifying } from './verifying.ts';
+import { benchWaiting } from './waiting.ts';
 import { Timeline } from './workload.ts';
 
 export interface BenchResult {
@@ -43,15 +43,15 @@ export interface BenchDeps {
 
 /** Runs the chosen parts one after the other; whatever was started is gone when it resolves or rejects. */
 export async function runBench(options: BenchOptions, deps: BenchDeps): Promise<BenchResult> {
-  const releasers = new Releasers(silentLogger);
+  const cleanup = new CleanupStack(silentLogger);
   const startedAt = new Date().toISOString();
   const machine = machineFacts();
   const budget = new Budget(options.sizes.softLimitSeconds - 3 * options.sizes.latencySeconds);
-  const run = new Run(options, deps, releasers, budget);
+  const run = new Run(options, deps, cleanup, budget);
   try {
     await Promise.race([run.all(), stopped(deps.signal), overdue(options.sizes.hardLimitSeconds)]);
   } finally {
-    await releasers.releaseAll();
+    await cleanup.releaseAll();
   }
   const { quick, seed, sizes } = options;
   const facts = { startedAt, seconds: budget.elapsedSeconds, quick, seed, sizes };
@@ -71,22 +71,22 @@ class Run {
   readonly #figures: Figure[] = [];
   readonly #options: BenchOptions;
   readonly #deps: BenchDeps;
-  readonly #releasers: Releasers;
+  readonly #cleanup: CleanupStack;
   readonly #budget: Budget;
   readonly #timeline = new Timeline(Date.now());
   #database: BenchDatabase | undefined;
 
-  constructor(options: BenchOptions, deps: BenchDeps, releasers: Releasers, budget: Budget) {
+  constructor(options: BenchOptions, deps: BenchDeps, cleanup: CleanupStack, budget: Budget) {
     this.#options = options;
     this.#deps = deps;
-    this.#releasers = releasers;
+    this.#cleanup = cleanup;
     this.#budget = budget;
   }
 
   async all(): Promise<void> {
     if (this.#wants('a')) this.#encoding();
     if (this.#wants('i')) this.#decoding();
-    if (this.#wants('g')) await this.#alerting();
+    if (this.#wants('g')) await this.#alertManager();
     if (this.#wants('b')) await this.#storing();
     if (this.#wants('f')) await this.#inserting();
     if (this.#wants('c', 'c2', 'd', 'e')) await this.#messages();
@@ -122,7 +122,7 @@ class Run {
     this.#figures.push(...benchDecoding(this.#options));
   }
 
-  async #alerting(): Promise<void> {
+  async #alertManager(): Promise<void> {
     this.#deps.progress('(g) the alert engine');
     this.#figures.push(...(await benchAlerting(this.#options)));
   }
@@ -141,7 +141,7 @@ class Run {
 
   /** In a database of its own, which the other parts would find in pieces. */
   async #verifying(): Promise<void> {
-    const { url, facts } = await openBenchDatabase(this.#options.databaseUrl, this.#releasers);
+    const { url, facts } = await openBenchDatabase(this.#options.databaseUrl, this.#cleanup);
     this.engines = { ...this.engines, ...facts };
     const timeline = new Timeline(Date.now());
     this.#figures.push(...(await benchVerifying(url, this.#options, timeline, this.#deps.progress)));
@@ -187,14 +187,14 @@ class Run {
   async #flowDeps(broker: BenchBroker): Promise<FlowDeps> {
     const { url: databaseUrl } = await this.#openDatabase();
     const stateDir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-state-'));
-    this.#releasers.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
+    this.#cleanup.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
     return {
       options: this.#options,
       broker,
       databaseUrl,
       stateDir,
       timeline: this.#timeline,
-      releasers: this.#releasers,
+      cleanup: this.#cleanup,
       budget: this.#budget,
       progress: this.#deps.progress,
     };
@@ -203,14 +203,14 @@ class Run {
   async #openDatabase(): Promise<BenchDatabase> {
     if (this.#database !== undefined) return this.#database;
     this.#deps.progress('opening the database');
-    this.#database = await openBenchDatabase(this.#options.databaseUrl, this.#releasers);
+    this.#database = await openBenchDatabase(this.#options.databaseUrl, this.#cleanup);
     this.engines = { ...this.engines, ...this.#database.facts };
     return this.#database;
   }
 
   async #openBroker(forParts: readonly Part[]): Promise<BenchBroker | undefined> {
     try {
-      const broker = await openBenchBroker(this.#options.mqttUrl, this.#releasers);
+      const broker = await openBenchBroker(this.#options.mqttUrl, this.#cleanup);
       this.engines = { ...this.engines, broker: broker.version };
       return broker;
     } catch (error) {

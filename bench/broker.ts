@@ -1,11 +1,11 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Releasers } from '../src/releasers.ts';
+import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
 
 export interface BenchBroker {
   /** Without credentials: they are apart, as the configuration wants them. */
@@ -26,12 +26,15 @@ export class NoBroker extends Error {}
 const SEARCH_PATH = `${process.env['PATH'] ?? ''}:/usr/sbin:/usr/local/sbin`;
 const START_MS = 10_000;
 
-export async function openBenchBroker(given: string | undefined, releasers: Releasers): Promise<BenchBroker> {
+export async function openBenchBroker(
+  given: string | undefined,
+  cleanup: CleanupStack,
+): Promise<BenchBroker> {
   if (given !== undefined) return shared(given);
   const version = await mosquittoVersion();
   const port = await freePort();
   const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-mosquitto-'));
-  releasers.add('broker folder', () => rm(dir, { recursive: true, force: true }));
+  cleanup.add('broker folder', () => rm(dir, { recursive: true, force: true }));
   await writeFile(join(dir, 'mosquitto.conf'), configuration(port));
   const child = spawn('mosquitto', ['-c', join(dir, 'mosquitto.conf')], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -39,7 +42,7 @@ export async function openBenchBroker(given: string | undefined, releasers: Rele
     // Ctrl-C reaches a terminal's whole process group; this one ends when we say so, after its clients.
     detached: true,
   });
-  releasers.add('mosquitto', () => ended(child));
+  cleanup.add('mosquitto', () => ended(child));
   await running(child);
   return {
     url: `mqtt://127.0.0.1:${port}`,

@@ -1,7 +1,7 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Releasers } from '../src/releasers.ts';
+import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
 
 const GOODBYE_MS = 10_000;
 
@@ -12,7 +12,7 @@ export class Child<Job extends object, Report> {
   readonly #reports: Report[] = [];
   #wake: () => void = () => undefined;
 
-  constructor(name: string, releasers: Releasers, env: Readonly<Record<string, string>> = {}) {
+  constructor(name: string, cleanup: CleanupStack, env: Readonly<Record<string, string>> = {}) {
     this.#name = name;
     const entry = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
     this.#process = fork(entry, [], {
@@ -21,7 +21,7 @@ export class Child<Job extends object, Report> {
       serialization: 'advanced', // NaN and undefined survive
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    releasers.add(`${name} process`, () => this.kill());
+    cleanup.add(`${name} process`, () => this.kill());
     this.#process.on('message', (report) => {
       this.#reports.push(report as Report);
       this.#wake();

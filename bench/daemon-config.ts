@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { loadConfig, type Config } from '../src/config/index.ts';
-import { packageRoot } from '../src/package-root.ts';
+import { loadConfig } from '../src/config/load.ts';
+import type { Config } from '../src/config/schema/index.ts';
+import { packageRoot } from '../src/lib/package-root.ts';
 import type { BenchBroker } from './broker.ts';
 
 export interface DaemonPlace {

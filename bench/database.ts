@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { silentLogger } from '../src/adapters/logger.ts';
+import { silentLogger } from '../src/adapters/log/logger.ts';
 import { migrateDatabase } from '../src/adapters/timescale/migrate.ts';
 import { startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
-import type { Releasers } from '../src/releasers.ts';
+import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import type { EngineFacts } from './machine.ts';
 
 export interface BenchDatabase {
@@ -17,25 +17,25 @@ export interface BenchDatabase {
 /** A migrated database for this run alone, removed with it. */
 export async function openBenchDatabase(
   server: string | undefined,
-  releasers: Releasers,
+  cleanup: CleanupStack,
 ): Promise<BenchDatabase> {
-  const url = server === undefined ? await embedded(releasers) : await onServer(server, releasers);
+  const url = server === undefined ? await embedded(cleanup) : await onServer(server, cleanup);
   await migrateDatabase(url);
   return { url, facts: { ...(await versions(url)), database: server === undefined ? 'embedded' : 'server' } };
 }
 
-async function embedded(releasers: Releasers): Promise<string> {
+async function embedded(cleanup: CleanupStack): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), 'fieldwatch-bench-'));
-  releasers.add('data folder', () => rm(dataDir, { recursive: true, force: true }));
+  cleanup.add('data folder', () => rm(dataDir, { recursive: true, force: true }));
   const database = await startEmbeddedTimescale({ dataDir, port: 0, logger: silentLogger });
-  releasers.add('embedded database', () => database.stop());
+  cleanup.add('embedded database', () => database.stop());
   return database.url;
 }
 
-async function onServer(server: string, releasers: Releasers): Promise<string> {
+async function onServer(server: string, cleanup: CleanupStack): Promise<string> {
   const name = `fieldwatch_bench_${randomBytes(6).toString('hex')}`;
   await query(server, `CREATE DATABASE ${name}`);
-  releasers.add('database', async () => {
+  cleanup.add('database', async () => {
     await query(server, `DROP DATABASE ${name} WITH (FORCE)`);
   });
   const url = new URL(server);

@@ -1,5 +1,5 @@
-import { compileRoutes } from '../src/core/route.ts';
-import type { RouteConfig } from '../src/core/route-config.ts';
+import type { RouteConfig } from '../src/core/ingest/route-config.ts';
+import { compileRoutes } from '../src/core/ingest/route.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';

@@ -1,4 +1,4 @@
-import { onSide, profiled, wholly, type FlowDeps, type FlowPart, type FlowRun, type Side } from './flow.ts';
+import { type FlowDeps, type FlowPart, type FlowRun, type Side, onSide, profiled, wholly } from './flow.ts';
 import type { DrainJob } from './jobs.ts';
 import { queueMessages } from './session.ts';
 import { seeded } from './workload.ts';

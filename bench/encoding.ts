@@ -1,4 +1,4 @@
-import { BinaryRows } from '../src/core/copy-binary.ts';
+import { BinaryRows } from '../src/core/ingest/copy-binary.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';

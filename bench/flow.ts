@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import type { Releasers } from '../src/releasers.ts';
+import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import type { BenchBroker } from './broker.ts';
 import type { Budget } from './budget.ts';
 import { Child } from './children.ts';
@@ -19,7 +19,7 @@ export interface FlowDeps {
   readonly databaseUrl: string;
   readonly stateDir: string;
   readonly timeline: Timeline;
-  readonly releasers: Releasers;
+  readonly cleanup: CleanupStack;
   readonly budget: Budget;
   readonly progress: (text: string) => void;
 }
@@ -48,14 +48,14 @@ interface Place {
 
 /** A new process and a new persistent session for one run of one side; both are gone after it. */
 export async function onSide(
-  { broker, databaseUrl, stateDir, releasers }: FlowDeps,
+  { broker, databaseUrl, stateDir, cleanup }: FlowDeps,
   side: Side,
   run: (place: Place) => Promise<FlowRun>,
   allowedLateness?: string,
 ): Promise<FlowRun> {
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
   const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir, allowedLateness });
-  const child: Subscriber = new Child(side, releasers);
+  const child: Subscriber = new Child(side, cleanup);
   await createSession(broker, clientId);
   try {
     return await run({ child, clientId, config });

@@ -59,15 +59,15 @@ export async function benchGroupBacklog(deps: FlowDeps): Promise<readonly Figure
 }
 
 async function once(deps: FlowDeps, side: Side): Promise<BacklogRun> {
-  const { options, broker, databaseUrl, stateDir, releasers } = deps;
+  const { options, broker, databaseUrl, stateDir, cleanup } = deps;
   const run = randomBytes(4).toString('hex');
   const shareGroup = side.group ? `backlog-${run}` : undefined;
   const ids = Array.from({ length: side.members }, (_, n) => `fieldwatch-backlog-${run}-${n}`);
-  const members = ids.map((): Member => new Child('scale-member', releasers));
+  const members = ids.map((): Member => new Child('scale-member', cleanup));
   const database = new pg.Client({ connectionString: databaseUrl });
   await database.connect();
   try {
-    await askAll(members, (n) => {
+    await runChecks(members, (n) => {
       const clientId = ids[n] as string;
       const place = { databaseUrl, broker, clientId, stateDir: join(stateDir, clientId) };
       return { config: daemonConfigText({ ...place, shareGroup, allowedLateness: side.lateness }) };
@@ -91,7 +91,7 @@ interface Place {
   readonly postmaster: number | undefined;
 }
 
-const askAll = (members: readonly Member[], jobOf: (n: number) => MemberJob) =>
+const runChecks = (members: readonly Member[], jobOf: (n: number) => MemberJob) =>
   Promise.all(members.map((member, n) => member.ask(jobOf(n), START_MS)));
 
 /** The members do not read while the broker takes the messages; measured is from then on until all is stored and evaluated. */
@@ -101,12 +101,12 @@ async function drain(
   count: number,
   profile?: string,
 ): Promise<Omit<BacklogRun, 'name'>> {
-  await askAll(members, () => ({ reads: false }));
+  await runChecks(members, () => ({ reads: false }));
   await queueMessages(broker, count, timeline.take(count), seeded(options.seed), INTERVAL_MS, SENSORS);
   await pause(SETTLED_MS);
-  const reports = () => askAll(members, () => ({}));
+  const reports = () => runChecks(members, () => ({}));
   const [before, databaseBefore, startMs] = [await reports(), cpuSecondsOf(postmaster), Date.now()];
-  await askAll(members, (n) => ({
+  await runChecks(members, (n) => ({
     reads: true,
     profileFile: profile === undefined ? undefined : `${profile}-${n}.cpuprofile`,
   }));

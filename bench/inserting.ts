@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
-import { readingsOf, seeded, type Timeline } from './workload.ts';
+import { type Timeline, readingsOf, seeded } from './workload.ts';
 
 const TARGET = 5;
 const RUNS = 4;

@@ -83,7 +83,7 @@ export interface PublishJob {
   readonly messages: number;
   readonly seed: number;
   /** Sensors of which each second reading breaches `limit`: their alerts change with every one. */
-  readonly alerting?: { readonly sensors: number; readonly limit: number } | undefined;
+  readonly alertManager?: { readonly sensors: number; readonly limit: number } | undefined;
 }
 
 export interface PublishReport {

@@ -1,7 +1,7 @@
 import { serveJobs } from './children.ts';
 import { daemonConfig } from './daemon-config.ts';
 import type { LatencyJob, LatencyReport } from './jobs.ts';
-import { measuredApp, type Probe } from './measured-app.ts';
+import { type Probe, measuredApp } from './measured-app.ts';
 import { percentile } from './stats.ts';
 
 const STALL_MS = 15_000;

@@ -24,13 +24,13 @@ export async function benchLatency(deps: FlowDeps): Promise<readonly Figure[]> {
 }
 
 async function atRate(deps: FlowDeps, rate: number): Promise<readonly Figure[]> {
-  const { options, broker, databaseUrl, stateDir, releasers } = deps;
+  const { options, broker, databaseUrl, stateDir, cleanup } = deps;
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
   const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir });
   const skip = rate * WARM_UP_SECONDS;
   const messages = skip + rate * options.sizes.latencySeconds;
-  const daemon = new Child<LatencyJob, LatencyReport>('latency-daemon', releasers);
-  const publisher = new Child<PublishJob, PublishReport>('latency-publisher', releasers);
+  const daemon = new Child<LatencyJob, LatencyReport>('latency-daemon', cleanup);
+  const publisher = new Child<PublishJob, PublishReport>('latency-publisher', cleanup);
   await createSession(broker, clientId);
   try {
     await daemon.ask({ config, expected: messages, skip }, START_MS);

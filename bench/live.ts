@@ -1,5 +1,5 @@
 import { Child } from './children.ts';
-import { onSide, profiled, RUN_MS, wholly, type FlowDeps, type FlowRun, type Side } from './flow.ts';
+import { type FlowDeps, type FlowRun, RUN_MS, type Side, onSide, profiled, wholly } from './flow.ts';
 import type { LiveJob, LiveReport } from './jobs.ts';
 
 const WINDOW = 1000;
@@ -7,10 +7,10 @@ const START_MS = 30_000;
 
 /** One run of (c): messages are published, as fast as the broker acknowledges, to a subscriber that is connected. */
 export async function flowOnce(deps: FlowDeps, side: Side): Promise<FlowRun> {
-  const { options, broker, timeline, releasers } = deps;
+  const { options, broker, timeline, cleanup } = deps;
   const { liveWarmUp: warmUp, liveMessages } = options.sizes;
   const expected = warmUp + liveMessages;
-  const publisher = new Child<LiveJob, LiveReport>('live-publisher', releasers);
+  const publisher = new Child<LiveJob, LiveReport>('live-publisher', cleanup);
   const publish = async (messages: number) => {
     const startMs = timeline.take(messages);
     return publisher.ask({ broker, messages, startMs, seed: options.seed, window: WINDOW }, RUN_MS);

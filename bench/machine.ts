@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { MqttClient } from 'mqtt';
-import { version } from '../src/version.ts';
+import { version } from '../src/lib/version.ts';
 
 /** What a reader of the figures must know of where they come from. */
 export interface MachineFacts {

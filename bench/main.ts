@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os';
-import { runBench, type BenchResult } from './bench.ts';
+import { type BenchResult, runBench } from './bench.ts';
 import { formatFacts } from './machine.ts';
-import { HELP, parseOptions, UsageError, type BenchOptions } from './options.ts';
+import { type BenchOptions, HELP, UsageError, parseOptions } from './options.ts';
 import { formatTable, verdictOf } from './report.ts';
 
 /** Ctrl-C, or a SIGTERM: no result, and nothing left running. */

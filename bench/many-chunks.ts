@@ -1,5 +1,5 @@
 import { policiesSchema } from '../src/config/schema/policies.ts';
-import { planOf, type PolicyPlan } from '../src/core/policy/plan.ts';
+import { type PolicyPlan, planOf } from '../src/core/policy/plan.ts';
 
 /** Rows of a statement, on one connection and outside of any transaction. */
 export type Sql = <Row = Record<string, unknown>>(text: string, values?: unknown[]) => Promise<Row[]>;

@@ -1,9 +1,11 @@
-import { limitHeapGrowth } from '../src/adapters/heap-growth.ts';
-import { createLogger } from '../src/adapters/logger.ts';
-import { createMetrics } from '../src/adapters/metrics.ts';
+import { createMetrics } from '../src/adapters/http/metrics.ts';
+import { createLogger } from '../src/adapters/log/logger.ts';
+import { limitHeapGrowth } from '../src/adapters/system/heap-growth.ts';
 import { App } from '../src/app.ts';
-import type { Config } from '../src/config/index.ts';
-import type { LogFields, Logger, MessageSource, ReadingStore, StoreBatch } from '../src/ports.ts';
+import type { Config } from '../src/config/schema/index.ts';
+import type { MessageSource } from '../src/ports/messages.ts';
+import type { LogFields, Logger } from '../src/ports/metrics.ts';
+import type { ReadingStore, StoreBatch } from '../src/ports/store.ts';
 
 /** What a measurement is told of, while the daemon works. */
 export interface Probe {

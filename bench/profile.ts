@@ -1,5 +1,5 @@
-import { Session } from 'node:inspector/promises';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { Session } from 'node:inspector/promises';
 import { dirname } from 'node:path';
 
 /** Finer than the default of 1 ms: a drain lasts a few seconds. */

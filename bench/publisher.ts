@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import type { BenchBroker } from './broker.ts';
 import type { Message } from './workload.ts';
 

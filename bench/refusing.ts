@@ -13,7 +13,7 @@ const EACH = 6;
 const RECORDS = 9000;
 const START_MS = 60_000;
 const STORED_MS = 120_000;
-const LOOK_EVERY_MS = 200;
+const POLL_EVERY_MS = 200;
 
 /** The worst that one message may be within the default `limits`, and the dead letters that each of them is. */
 const WORST = [
@@ -69,16 +69,16 @@ const recordsOf = (at: number, records: number, members: number, member: unknown
 
 /** (j) The longest that the daemon's event loop is kept by six of the worst messages at once, each kind by itself. */
 export async function benchRefusing(deps: FlowDeps): Promise<readonly Figure[]> {
-  const { broker, databaseUrl, releasers, progress } = deps;
+  const { broker, databaseUrl, cleanup, progress } = deps;
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   const publisher = await mqtt.connectAsync(broker.url, {
     protocolVersion: 5,
     ...(broker.username === undefined ? {} : { username: broker.username, password: broker.password ?? '' }),
   });
-  releasers.add('refusals publisher', () => publisher.endAsync(true));
+  cleanup.add('refusals publisher', () => publisher.endAsync(true));
   await client.query('ALTER TABLE sensor_readings ADD CONSTRAINT bench_hot CHECK (temperature < 1000)');
-  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', releasers);
+  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', cleanup);
   try {
     await daemon.ask({ kind: 'start', config: configOf(deps) }, START_MS);
     const figures: Figure[] = [];
@@ -157,6 +157,6 @@ async function settled(client: pg.Client, expected: Settled): Promise<void> {
       return;
     if (performance.now() > deadline)
       throw new Error(`(j) the worst messages were not done with: ${JSON.stringify({ found, expected })}`);
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, POLL_EVERY_MS));
   }
 }

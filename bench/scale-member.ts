@@ -1,9 +1,9 @@
+import type { MessageSource } from '../src/ports/messages.ts';
 import { serveJobs } from './children.ts';
 import { daemonConfig } from './daemon-config.ts';
 import type { MemberJob, MemberReport } from './jobs.ts';
 import { measuredApp } from './measured-app.ts';
 import { startProfile } from './profile.ts';
-import type { MessageSource } from '../src/ports.ts';
 
 /** One daemon of (scale): started by the first job, and asked for its totals by those that follow. */
 let [stored, storedAtMs, batches] = [0, 0, 0];

@@ -48,12 +48,12 @@ export async function benchScaling(deps: FlowDeps): Promise<readonly Figure[]> {
 type Member = Child<MemberJob, MemberReport>;
 
 async function once(deps: FlowDeps, members: number, messages: number): Promise<ScaleRun> {
-  const { options, broker, databaseUrl, stateDir, releasers } = deps;
+  const { options, broker, databaseUrl, stateDir, cleanup } = deps;
   const run = randomBytes(4).toString('hex');
   const ids = Array.from({ length: Math.max(1, members) }, (_, n) => `fieldwatch-bench-${run}-${n}`);
   const group = members === 0 ? undefined : `bench-${run}`;
-  const publisher = new Child<PublishJob, PublishReport>('latency-publisher', releasers);
-  const daemons = ids.map((): Member => new Child('scale-member', releasers));
+  const publisher = new Child<PublishJob, PublishReport>('latency-publisher', cleanup);
+  const daemons = ids.map((): Member => new Child('scale-member', cleanup));
   const database = new pg.Client({ connectionString: databaseUrl });
   await database.connect();
   const postmaster = await postmasterOf(databaseUrl);

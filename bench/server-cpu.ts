@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import pg from 'pg';
 
 /** Linux counts in hundredths of a second, whatever the kernel's own tick is. */

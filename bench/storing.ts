@@ -1,16 +1,16 @@
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { createSystemClock } from '../src/adapters/clock.ts';
-import { silentLogger } from '../src/adapters/logger.ts';
-import { createMetrics } from '../src/adapters/metrics.ts';
-import { createReadingStore } from '../src/adapters/timescale/store.ts';
+import { createMetrics } from '../src/adapters/http/metrics.ts';
+import { silentLogger } from '../src/adapters/log/logger.ts';
+import { createSystemClock } from '../src/adapters/system/clock.ts';
+import { createReadingStore } from '../src/adapters/timescale/reading-store.ts';
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
-import { BinaryRows } from '../src/core/copy-binary.ts';
-import type { ReadingStore, StorableReading } from '../src/ports.ts';
+import { BinaryRows } from '../src/core/ingest/copy-binary.ts';
+import type { ReadingStore, StorableReading } from '../src/ports/store.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median } from './stats.ts';
-import { readingsOf, seeded, type Timeline } from './workload.ts';
+import { type Timeline, readingsOf, seeded } from './workload.ts';
 
 const TARGET = 0.85;
 const WARM_UP_PAIRS = 3;

@@ -1,7 +1,7 @@
 import { drainOnce } from './draining.ts';
 import type { FlowDeps, FlowRun, Side, ThroughputPart } from './flow.ts';
 import { flowOnce } from './live.ts';
-import { formatNumber, type Figure } from './report.ts';
+import { type Figure, formatNumber } from './report.ts';
 import { median } from './stats.ts';
 
 const TARGET = 0.75;

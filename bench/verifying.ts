@@ -1,18 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { createSystemClock } from '../src/adapters/clock.ts';
-import { silentLogger } from '../src/adapters/logger.ts';
-import { createMetrics } from '../src/adapters/metrics.ts';
+import { createMetrics } from '../src/adapters/http/metrics.ts';
+import { silentLogger } from '../src/adapters/log/logger.ts';
+import { createSystemClock } from '../src/adapters/system/clock.ts';
 import { createCatalog } from '../src/adapters/timescale/catalog.ts';
-import { createReadingStore } from '../src/adapters/timescale/store.ts';
+import { createReadingStore } from '../src/adapters/timescale/reading-store.ts';
 import { EMPTY_ALERT_BATCH } from '../src/core/alert/model.ts';
+import { verify } from '../src/core/policy/assess.ts';
 import { CHECKS } from '../src/core/policy/check/index.ts';
-import { verify } from '../src/core/policy/verify.ts';
 import { makeManyChunks, manyChunksPlan } from './many-chunks.ts';
 import type { BenchOptions } from './options.ts';
 import type { Figure } from './report.ts';
 import { median, percentile } from './stats.ts';
-import { readingsOf, seeded, type Timeline } from './workload.ts';
+import { type Timeline, readingsOf, seeded } from './workload.ts';
 
 const LIMIT_MS = 2000;
 /** Batches as a daemon with some hundred sensors commits them. */

@@ -1,4 +1,4 @@
-import type { StorableReading } from '../src/ports.ts';
+import type { StorableReading } from '../src/ports/store.ts';
 
 /** A fleet that stays within the limits of config/alerts.yaml: every reading is evaluated, none raises an alert. */
 export const SENSORS = 200;

@@ -1,4 +1,4 @@
-import { HELP, parseOptions, UsageError, type ChaosOptions } from './options.ts';
+import { type ChaosOptions, HELP, UsageError, parseOptions } from './options.ts';
 import { formatReport } from './report.ts';
 import { runChaos } from './run.ts';
 

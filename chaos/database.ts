@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import pg from 'pg';
-import { silentLogger } from '../src/adapters/logger.ts';
+import { silentLogger } from '../src/adapters/log/logger.ts';
 import { migrateDatabase } from '../src/adapters/timescale/migrate.ts';
-import { startEmbeddedTimescale, type EmbeddedTimescale } from '../src/embedded/timescale-process.ts';
+import { type EmbeddedTimescale, startEmbeddedTimescale } from '../src/embedded/timescale-process.ts';
 
 export interface ChaosDatabase {
   readonly url: string;

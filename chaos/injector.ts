@@ -1,5 +1,5 @@
 import { delay } from './delay.ts';
-import { NotInjected, type Fault, type Stage } from './fault/fault.ts';
+import { type Fault, NotInjected, type Stage } from './fault/fault.ts';
 import type { PlannedFault, Target } from './schedule.ts';
 
 export interface FaultRecord {

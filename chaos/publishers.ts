@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import mqtt, { type MqttClient } from 'mqtt';
 import { delay } from './delay.ts';
-import { intervalMs, messageOf, payloadOf, SENSORS, topicOf, type Message } from './workload.ts';
+import { type Message, SENSORS, intervalMs, messageOf, payloadOf, topicOf } from './workload.ts';
 
 const CLIENTS = 4;
 const RETRY_MS = 100;

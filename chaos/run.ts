@@ -2,19 +2,19 @@ import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLogger } from '../src/adapters/logger.ts';
-import { Releasers } from '../src/releasers.ts';
+import { silentLogger } from '../src/adapters/log/logger.ts';
+import { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import { checkAlerts } from './check/alerts.ts';
 import { checkReadings, countStored } from './check/readings.ts';
-import { found, type Violation } from './check/violation.ts';
+import { type Violation, found } from './check/violation.ts';
 import { becomes } from './delay.ts';
-import { faultsFor } from './fault/index.ts';
 import type { Fault, Stage } from './fault/fault.ts';
+import { faultsFor } from './fault/index.ts';
 import { Injector } from './injector.ts';
 import type { ChaosOptions } from './options.ts';
 import { Publishers } from './publishers.ts';
 import type { ChaosResult } from './result.ts';
-import { planFaults, type PlannedFault } from './schedule.ts';
+import { type PlannedFault, planFaults } from './schedule.ts';
 import type { Scraper } from './scraper.ts';
 import { setStage } from './stage.ts';
 
@@ -30,11 +30,11 @@ export interface RunContext {
 
 /** One run, from empty folders to the verdict. Rejects when it could not be carried out or was interrupted. */
 export async function runChaos(options: ChaosOptions, context: RunContext): Promise<ChaosResult> {
-  const releasers = new Releasers(silentLogger);
+  const cleanup = new CleanupStack(silentLogger);
   // Every fault under way waits for it.
   setMaxListeners(0, context.signal);
   const dir = await mkdtemp(join(tmpdir(), 'fieldwatch-chaos-'));
-  const run = new ChaosRun(options, context, dir, releasers);
+  const run = new ChaosRun(options, context, dir, cleanup);
   let keep = options.keep;
   const aborted = new Promise<never>((_, reject) => {
     context.signal.addEventListener('abort', () => reject(context.signal.reason as Error), { once: true });
@@ -48,7 +48,7 @@ export async function runChaos(options: ChaosOptions, context: RunContext): Prom
     run.keep = options.keep;
     // Interrupted in the middle of a start: what is being acquired must be released, too.
     await run.started;
-    await releasers.releaseAll();
+    await cleanup.releaseAll();
     if (!keep) await rm(dir, { recursive: true, force: true });
   }
 }
@@ -60,14 +60,14 @@ class ChaosRun {
   private readonly options: ChaosOptions;
   private readonly context: RunContext;
   private readonly dir: string;
-  private readonly releasers: Releasers;
+  private readonly cleanup: CleanupStack;
   private readonly violations: Violation[] = [];
 
-  constructor(options: ChaosOptions, context: RunContext, dir: string, releasers: Releasers) {
+  constructor(options: ChaosOptions, context: RunContext, dir: string, cleanup: CleanupStack) {
     this.options = options;
     this.context = context;
     this.dir = dir;
-    this.releasers = releasers;
+    this.cleanup = cleanup;
   }
 
   async run(): Promise<Omit<ChaosResult, 'folder'>> {
@@ -80,7 +80,7 @@ class ChaosRun {
     const { stage, scraper } = await starting;
     const { daemon, database } = stage;
     const publishers = new Publishers(stage.broker.url, { baseMs: Date.now(), rate: options.rate });
-    this.releasers.add('publishers', () => publishers.close());
+    this.cleanup.add('publishers', () => publishers.close());
     await publishers.start();
     const injector = new Injector(stage, context.progress);
     await injector.run(plan, options.seconds * 1000);
@@ -104,7 +104,7 @@ class ChaosRun {
   private async start(): Promise<Awaited<ReturnType<typeof setStage>>> {
     const { signal } = this.context;
     const set = await setStage({
-      ...{ options: this.options, dir: this.dir, signal, releasers: this.releasers },
+      ...{ options: this.options, dir: this.dir, signal, cleanup: this.cleanup },
       keeps: () => this.keep,
       onViolation: (what, evidence) => this.violate(what, evidence),
     });

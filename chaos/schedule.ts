@@ -1,4 +1,4 @@
-import { between, seededRandom, type Random } from '../src/simulator/random.ts';
+import { type Random, between, seededRandom } from '../src/simulator/random.ts';
 
 /** What a fault is done to; two faults on the same thing wait for each other. */
 export type Target = 'daemon' | 'database' | 'broker' | 'brokerLink' | 'databaseLink';

@@ -68,6 +68,6 @@ export class Scraper {
 }
 
 function accountOf(text: string): Account {
-  const found = text.matchAll(/^fieldwatch_intake_items\{outcome="(\w+)"\} (\S+)$/gm);
+  const found = text.matchAll(/^fieldwatch_ingest_items\{outcome="(\w+)"\} (\S+)$/gm);
   return Object.fromEntries([...found].map(([, outcome = '', value]) => [outcome, Number(value)] as const));
 }

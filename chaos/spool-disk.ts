@@ -1,6 +1,6 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { mountedBy, openSmallDisk, type SmallDisk } from '../test/support/small-disk.ts';
+import { type SmallDisk, mountedBy, openSmallDisk } from '../test/support/small-disk.ts';
 
 /**
  * A disk of its own for the spool, which can be filled to the last byte. Undefined where none can be mounted: then the

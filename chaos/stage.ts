@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { packageRoot } from '../src/package-root.ts';
-import type { Releasers } from '../src/releasers.ts';
+import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
+import { packageRoot } from '../src/lib/package-root.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { TcpProxy } from '../test/support/tcp-proxy.ts';
 import { Broker } from './broker.ts';
@@ -17,7 +17,7 @@ export interface StageOptions {
   readonly options: ChaosOptions;
   readonly dir: string;
   readonly signal: AbortSignal;
-  readonly releasers: Releasers;
+  readonly cleanup: CleanupStack;
   /** Asked when all is taken apart: the database stays. */
   readonly keeps: () => boolean;
   readonly onViolation: (what: string, evidence: string) => void;
@@ -25,32 +25,32 @@ export interface StageOptions {
 
 /** Everything that runs, each with its release. */
 export async function setStage(setup: StageOptions): Promise<{ stage: Stage; scraper: Scraper }> {
-  const { options, dir, releasers, onViolation, signal } = setup;
+  const { options, dir, cleanup, onViolation, signal } = setup;
   const program = resolve(options.program ?? join(packageRoot(), 'dist/main.js'));
   if (!existsSync(program)) throw new Error(`${program} is not there: run npm run build`);
   const database = await openDatabase(options.databaseUrl, dir);
-  releasers.add('database', () => database.close(setup.keeps()));
+  cleanup.add('database', () => database.close(setup.keeps()));
   // The slowest step: whoever interrupts it need not wait for the others.
   signal.throwIfAborted();
   const broker = await Broker.start(join(dir, 'mosquitto'));
-  releasers.add('broker', () => broker.close());
+  cleanup.add('broker', () => broker.close());
   const brokerLink = await TcpProxy.start(broker.port);
-  releasers.add('broker link', () => brokerLink.close());
+  cleanup.add('broker link', () => brokerLink.close());
   const url = new URL(database.url);
   const databaseLink = await TcpProxy.start(Number(url.port || 5432), url.hostname);
-  releasers.add('database link', () => databaseLink.close());
+  cleanup.add('database link', () => databaseLink.close());
   url.hostname = '127.0.0.1';
   url.port = String(databaseLink.port);
   const httpPort = await freePort();
   const spoolDisk = await openSpoolDisk(join(dir, 'daemon', 'data', 'state', 'spool'));
-  releasers.add('spool disk', () => spoolDisk?.close());
+  cleanup.add('spool disk', () => spoolDisk?.close());
   const daemon = await Daemon.start({
     ...{ program, dir: join(dir, 'daemon'), onViolation },
     config: daemonConfig({ brokerPort: brokerLink.port, databaseUrl: url.href, httpPort }),
   });
-  releasers.add('daemon', () => daemon.close('SIGKILL'));
+  cleanup.add('daemon', () => daemon.close('SIGKILL'));
   const scraper = new Scraper(httpPort, onViolation);
-  releasers.add('scraper', () => scraper.stop());
+  cleanup.add('scraper', () => scraper.stop());
   scraper.start();
   return { stage: { daemon, broker, database, brokerLink, databaseLink, spoolDisk, signal }, scraper };
 }

@@ -1,21 +1,18 @@
-import { createCorrectableClock, createSystemClock, type CorrectableClock } from './adapters/clock.ts';
-import { assemble } from './app/assemble.ts';
+import { type CorrectableClock, createCorrectableClock, createSystemClock } from './adapters/system/clock.ts';
+import { assemble } from './app/build.ts';
 import { isAlive } from './app/health.ts';
-import { reload, type Reloaded } from './app/reload.ts';
+import { type Reloaded, reload } from './app/reload.ts';
 import type { AppDeps, Running } from './app/running.ts';
-import type { Servers } from './app/servers.ts';
-import type { Config } from './config/index.ts';
+import type { Servers } from './app/wiring/embedded.ts';
+import type { Config } from './config/schema/index.ts';
 import type { Finding } from './core/policy/finding.ts';
-import type { Connectivity } from './ports.ts';
-import { Releasers } from './releasers.ts';
-import type { LedgerTotals } from './services/intake-ledger.ts';
-import type { StoreHealth } from './services/store-health.ts';
-
-export type { Reloaded } from './app/reload.ts';
-export type { AppDeps } from './app/running.ts';
+import { CleanupStack } from './lib/cleanup-stack.ts';
+import type { StoreHealth } from './lib/outage-monitor.ts';
+import type { Connectivity } from './ports/messages.ts';
+import type { AccountingTotals } from './services/ingest/accounting.ts';
 
 export interface AppStatus {
-  readonly totals: LedgerTotals;
+  readonly totals: AccountingTotals;
   readonly connectivity: Connectivity;
   readonly store: StoreHealth;
   readonly findings: readonly Finding[];
@@ -30,31 +27,31 @@ export class App {
   private readonly config: Config;
   private readonly deps: AppDeps;
   private readonly clock: CorrectableClock;
-  private readonly releasers: Releasers;
+  private readonly cleanup: CleanupStack;
   private running: Running | undefined;
 
   constructor(config: Config, deps: AppDeps) {
     this.config = config;
     this.deps = deps;
     this.clock = createCorrectableClock(deps.clock ?? createSystemClock());
-    this.releasers = new Releasers(deps.logger);
+    this.cleanup = new CleanupStack(deps.logger);
   }
 
   /** Starts all or nothing: a failure releases what was acquired and is thrown on. */
   async start(): Promise<void> {
-    const { config, clock, releasers, deps } = this;
+    const { config, clock, cleanup, deps } = this;
     const { logger, metrics } = deps;
     try {
-      this.running = await assemble({ config, clock, logger, metrics, releasers }, deps);
+      this.running = await assemble({ config, clock, logger, metrics, cleanup }, deps);
     } catch (error) {
-      await releasers.releaseAll();
+      await cleanup.releaseAll();
       throw error;
     }
   }
 
   /** Last in, first out: intake first, so that what is held is stored and acknowledged. Idempotent. */
   stop(): Promise<void> {
-    return this.releasers.releaseAll();
+    return this.cleanup.releaseAll();
   }
 
   get httpPort(): number | undefined {
@@ -77,14 +74,14 @@ export class App {
   }
 
   status(): AppStatus {
-    const { live, ingest, writer, registry, alerting, scheduling } = this.need();
+    const { live, ingest, writer, registry, alertManager, scheduler } = this.need();
     return {
       totals: ingest.totals(),
       connectivity: live.connectivity,
       store: writer.health,
-      findings: scheduling?.findings() ?? [],
+      findings: scheduler?.findings() ?? [],
       sensors: registry.size,
-      firing: alerting.firing(),
+      firing: alertManager.firing(),
       lagMs: ingest.lagMs,
     };
   }

@@ -1,13 +1,13 @@
 import {
-  createHistogram,
-  monitorEventLoopDelay,
   type IntervalHistogram,
   type RecordableHistogram,
+  createHistogram,
+  monitorEventLoopDelay,
 } from 'node:perf_hooks';
 import type { App } from '../../src/app.ts';
 import { serveJobs } from '../children.ts';
 import { daemonConfig } from '../daemon-config.ts';
-import { measuredApp, type Probe } from '../measured-app.ts';
+import { type Probe, measuredApp } from '../measured-app.ts';
 import type { AlertLine, Look, SoakJob, SoakReport } from './jobs.ts';
 
 const LOOP_RESOLUTION_MS = 10;

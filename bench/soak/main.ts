@@ -1,7 +1,7 @@
-import { silentLogger } from '../../src/adapters/logger.ts';
-import { Releasers } from '../../src/releasers.ts';
+import { silentLogger } from '../../src/adapters/log/logger.ts';
+import { CleanupStack } from '../../src/lib/cleanup-stack.ts';
 import { UsageError } from '../options.ts';
-import { HELP, parseOptions, type SoakOptions } from './options.ts';
+import { HELP, type SoakOptions, parseOptions } from './options.ts';
 import { soakOutage } from './outage.ts';
 import { soakSilence } from './silence.ts';
 import { soakSteady } from './steady.ts';
@@ -27,7 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** One run; whatever was started is gone when it is over, also after Ctrl-C. */
 async function soak(options: SoakOptions): Promise<number> {
-  const releasers = new Releasers(silentLogger);
+  const cleanup = new CleanupStack(silentLogger);
   const interrupt = new AbortController();
   const { signal } = interrupt;
   const interrupted = new Promise<never>((_, reject) => {
@@ -38,13 +38,13 @@ async function soak(options: SoakOptions): Promise<number> {
   const progress = (text: string) => void process.stderr.write(`soak: ${text}\n`);
   const run = RUNS[options.mode];
   try {
-    const lines = await Promise.race([run({ options, releasers, signal, progress }), interrupted]);
+    const lines = await Promise.race([run({ options, cleanup, signal, progress }), interrupted]);
     const { mode, seconds, rate, sensors } = options;
     const title = mode === 'silence' ? `${mode}: ${sensors} sensors` : `${mode}: ${seconds} s at ${rate} messages/s`; // prettier-ignore
     const held = lines.every(holds);
     process.stdout.write(options.json ? `${JSON.stringify({ options, held, lines }, null, 2)}\n` : formatLines(title, lines)); // prettier-ignore
     return held ? 0 : 1;
   } finally {
-    await releasers.releaseAll();
+    await cleanup.releaseAll();
   }
 }

@@ -13,7 +13,7 @@ export interface SoakOptions {
   /** That fall silent together. */
   readonly sensors: number;
   /** Sensors whose alerts change with each of their readings. */
-  readonly alerting: number;
+  readonly alertManager: number;
   /** `alerts.allowed_lateness` in seconds. */
   readonly lateness: number;
   readonly databaseUrl: string | undefined;
@@ -69,7 +69,7 @@ export function parseOptions(args: readonly string[]): SoakOptions | 'help' {
     }),
     rate: number('--rate', values.rate, 1000, { min: 1, whole: true }),
     sensors: number('--sensors', values.sensors, 100_000, { min: 100, whole: true }),
-    alerting: number('--alerting', values.alerting, 0, { min: 0, whole: true }),
+    alertManager: number('--alerting', values.alertManager, 0, { min: 0, whole: true }),
     lateness: number('--lateness', values.lateness, 0, { min: 0, whole: true }),
     databaseUrl: databaseUrl(values['database-url']),
     drainSeconds: number('--drain-seconds', values['drain-seconds'], 120, { min: 1, whole: true }),
@@ -91,7 +91,7 @@ function parse(args: readonly string[]) {
       allowPositionals: true,
       options: {
         ...{ seconds: text, rate: text, 'database-url': text, tolerance: text, sensors: text },
-        ...{ alerting: text, lateness: text },
+        ...{ alertManager: text, lateness: text },
         ...{ 'drain-seconds': text, 'max-rss': text, json: flag, help: flag },
       },
     });

@@ -1,6 +1,6 @@
 import mqtt, { type MqttClient } from 'mqtt';
 import { delay } from '../../chaos/delay.ts';
-import { LIMIT, setStage, type SoakDeps, type SoakStage } from './stage.ts';
+import { LIMIT, type SoakDeps, type SoakStage, setStage } from './stage.ts';
 import type { Line } from './verdict.ts';
 
 const WARM_UP_SECONDS = 5;
@@ -8,7 +8,7 @@ const WARM_UP_SECONDS = 5;
 const NOTICED_SECONDS = 6;
 const BREACHES = 24;
 const ALERT_LIMIT_MS = 1000;
-const LOOK_EVERY_MS = 1000;
+const POLL_EVERY_MS = 1000;
 const MB = 1024 ** 2;
 
 const deviceOf = (n: number) => `soak-${n}`;
@@ -40,7 +40,7 @@ class Watch {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       await this.look();
-      await delay(LOOK_EVERY_MS, signal);
+      await delay(POLL_EVERY_MS, signal);
     }
   }
 
@@ -60,7 +60,7 @@ export async function soakOutage(deps: SoakDeps): Promise<readonly Line[]> {
   const { seconds, rate, drainSeconds } = options;
   const stage = await setStage(deps);
   const alarm = await mqtt.connectAsync(stage.broker.url, { protocolVersion: 5 });
-  deps.releasers.add('alarm publisher', () => alarm.endAsync(true));
+  deps.cleanup.add('alarm publisher', () => alarm.endAsync(true));
   // Known to the daemon before the outage: a device that nobody knows has to wait for the database.
   for (let n = 0; n < BREACHES; n++) await publish(alarm, n, 20);
   const warm = await stage.publish(WARM_UP_SECONDS);
@@ -76,7 +76,7 @@ export async function soakOutage(deps: SoakDeps): Promise<readonly Line[]> {
   const { messages } = await publishing;
   const untilMs = Date.now();
   // Draining with the load going on is what a fleet does.
-  const further = options.alerting > 0 ? stage.publish(drainSeconds) : undefined;
+  const further = options.alertManager > 0 ? stage.publish(drainSeconds) : undefined;
   stage.link.resume();
   const backMs = performance.now();
   progress('the database is back');

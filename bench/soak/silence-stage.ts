@@ -9,7 +9,7 @@ import { openBenchBroker } from '../broker.ts';
 import { Child } from '../children.ts';
 import { openBenchDatabase } from '../database.ts';
 import type { Look, SoakJob, SoakReport } from './jobs.ts';
-import { plain, type SoakDeps } from './stage.ts';
+import { type SoakDeps, plain } from './stage.ts';
 
 const START_MS = 120_000;
 const LOOK_MS = 60_000;
@@ -47,23 +47,23 @@ export class SilenceStage {
   }
 
   static async set(deps: SoakDeps): Promise<SilenceStage> {
-    const { options, releasers, progress } = deps;
+    const { options, cleanup, progress } = deps;
     progress(`starting broker, database and sink; ${options.sensors} sensors`);
-    const database = await openBenchDatabase(options.databaseUrl, releasers);
+    const database = await openBenchDatabase(options.databaseUrl, cleanup);
     const pool = new pg.Pool({ connectionString: database.url, max: 1 });
     pool.on('error', () => undefined);
-    releasers.add('pool', () => pool.end());
+    cleanup.add('pool', () => pool.end());
     await pool.query(`INSERT INTO sensors (key) SELECT 's' || i FROM generate_series(1, $1::int) i`, [
       options.sensors,
     ]);
-    const broker = await openBenchBroker(undefined, releasers);
+    const broker = await openBenchBroker(undefined, cleanup);
     const url = new URL(broker.url);
     const link = await TcpProxy.start(Number(url.port), url.hostname);
-    releasers.add('broker link', () => link.close());
+    cleanup.add('broker link', () => link.close());
     const hook = await HttpServer.start();
-    releasers.add('sink', () => hook.stop());
+    cleanup.add('sink', () => hook.stop());
     const stateDir = await mkdtemp(join(tmpdir(), 'fieldwatch-soak-'));
-    releasers.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
+    cleanup.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
     const config = JSON.stringify({
       ...plain({ ...broker, url: `mqtt://127.0.0.1:${link.port}` }, database.url, stateDir),
       alerts: { metrics: { temperature: { no_data_after: `${options.seconds}s` } } },
@@ -75,7 +75,7 @@ export class SilenceStage {
   /** Resolves once it is subscribed; how long that took. */
   async start(): Promise<number> {
     const startedMs = performance.now();
-    this.#daemon = new Child<SoakJob, SoakReport>('soak/daemon', this.#deps.releasers);
+    this.#daemon = new Child<SoakJob, SoakReport>('soak/daemon', this.#deps.cleanup);
     await this.#daemon.ask({ kind: 'start', config: this.#config }, START_MS);
     return performance.now() - startedMs;
   }

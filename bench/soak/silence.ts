@@ -5,7 +5,7 @@ import type { SoakDeps } from './stage.ts';
 import type { Line } from './verdict.ts';
 
 const MB = 1024 ** 2;
-const LOOK_EVERY_MS = 500;
+const POLL_EVERY_MS = 500;
 const PATIENCE_S = 900;
 /** A notification at once and one for each window of `notify.group` (30 s), a line at once and one for each minute. */
 const CALLS_EVERY_S = 30;
@@ -109,7 +109,7 @@ async function storm(
     lines = look.groupLines;
     if (over(standing) && stage.told(status).alerts >= told) break;
     if (performance.now() > deadlineMs || signal.aborted) break;
-    await delay(LOOK_EVERY_MS, signal);
+    await delay(POLL_EVERY_MS, signal);
   }
   const seconds = (performance.now() - startedMs) / 1000;
   // What is still to be said is said soon after the last alert.

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import type { Releasers } from '../../src/releasers.ts';
+import type { CleanupStack } from '../../src/lib/cleanup-stack.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
-import { openBenchBroker, type BenchBroker } from '../broker.ts';
+import { type BenchBroker, openBenchBroker } from '../broker.ts';
 import { Child } from '../children.ts';
 import { daemonConfigText } from '../daemon-config.ts';
 import { openBenchDatabase } from '../database.ts';
@@ -17,7 +17,7 @@ const LOOK_MS = 30_000;
 
 export interface SoakDeps {
   readonly options: SoakOptions;
-  readonly releasers: Releasers;
+  readonly cleanup: CleanupStack;
   readonly signal: AbortSignal;
   readonly progress: (text: string) => void;
 }
@@ -41,17 +41,17 @@ export interface SoakStage {
 /** A breach is above this; the readings of the load are far below. */
 export const LIMIT = 60;
 
-export async function setStage({ options, releasers, progress }: SoakDeps): Promise<SoakStage> {
+export async function setStage({ options, cleanup, progress }: SoakDeps): Promise<SoakStage> {
   progress('starting broker, database and daemon');
-  const database = await openBenchDatabase(options.databaseUrl, releasers);
-  const broker = await openBenchBroker(undefined, releasers);
+  const database = await openBenchDatabase(options.databaseUrl, cleanup);
+  const broker = await openBenchBroker(undefined, cleanup);
   const stateDir = await mkdtemp(join(tmpdir(), 'fieldwatch-soak-'));
-  releasers.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
+  cleanup.add('state folder', () => rm(stateDir, { recursive: true, force: true }));
   const url = new URL(database.url);
   const link = await TcpProxy.start(Number(url.port || 5432), url.hostname);
-  releasers.add('database link', () => link.close());
+  cleanup.add('database link', () => link.close());
   url.host = `127.0.0.1:${link.port}`;
-  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', releasers, AS_DEPLOYED);
+  const daemon = new Child<SoakJob, SoakReport>('soak/daemon', cleanup, AS_DEPLOYED);
   const config = {
     ...plain(broker, url.href, stateDir),
     alerts: {
@@ -61,19 +61,19 @@ export async function setStage({ options, releasers, progress }: SoakDeps): Prom
   };
   await daemon.ask({ kind: 'start', config: JSON.stringify(config) }, START_MS);
   let seed = 0;
-  const alerting = { sensors: options.alerting, limit: LIMIT };
+  const alertManager = { sensors: options.alertManager, limit: LIMIT };
   return {
     broker,
     link,
     look: async (phase) => (await daemon.ask({ kind: 'look', phase }, LOOK_MS)) as Look,
     publish: async (seconds) => {
-      const publisher = new Child<PublishJob, PublishReport>('latency-publisher', releasers);
+      const publisher = new Child<PublishJob, PublishReport>('latency-publisher', cleanup);
       const job = {
         broker,
         ratePerSecond: options.rate,
         messages: options.rate * seconds,
         seed: ++seed,
-        alerting,
+        alertManager,
       };
       const report = await publisher.ask(job, (seconds + 120) * 1000);
       await publisher.end();

@@ -1,10 +1,10 @@
 import { delay } from '../../chaos/delay.ts';
 import type { Look } from './jobs.ts';
-import { setStage, type SoakDeps } from './stage.ts';
-import { comparison, type Line } from './verdict.ts';
+import { type SoakDeps, setStage } from './stage.ts';
+import { type Line, comparison } from './verdict.ts';
 
 const QUARTERS = 4;
-const LOOK_EVERY_MS = 1000;
+const POLL_EVERY_MS = 1000;
 const SETTLE_MS = 60_000;
 const MB = 1024 ** 2;
 /** Below these, differences are the machine's. */
@@ -34,7 +34,7 @@ export async function soakSteady(deps: SoakDeps): Promise<readonly Line[]> {
     const before = quarters[phase - 1];
     if (before === undefined) progress(`quarter ${phase} of ${QUARTERS}`);
     quarters[phase - 1] = { last: look, rssBytes: Math.max(rssBytes, before?.rssBytes ?? 0) };
-    await delay(LOOK_EVERY_MS, signal);
+    await delay(POLL_EVERY_MS, signal);
   }
   const { messages, maxLateMs } = await publishing;
   const sent = messages + warm.messages;

@@ -1,7 +1,7 @@
 import { query } from '../database.ts';
 import type { Sent } from '../publishers.ts';
-import { keyOfEpisode, referenceEpisodes, type Episode } from './reference.ts';
-import { found, type Violation } from './violation.ts';
+import { type Episode, keyOfEpisode, referenceEpisodes } from './reference.ts';
+import { type Violation, found } from './violation.ts';
 
 export interface AlertCheck {
   readonly violations: Violation[];

@@ -2,7 +2,7 @@ import { query } from '../database.ts';
 import type { FaultRecord } from '../injector.ts';
 import type { Sent } from '../publishers.ts';
 import { indexOfId, keyOf, sensorOfId } from '../workload.ts';
-import { found, type Violation } from './violation.ts';
+import { type Violation, found } from './violation.ts';
 
 interface StoredRow {
   readonly ms: number;

@@ -1,9 +1,9 @@
-import { configSchema } from '../../src/config/index.ts';
-import { batchOf } from '../../src/core/alert/batch.ts';
-import { Engine } from '../../src/core/alert/engine.ts';
+import { configSchema } from '../../src/config/schema/index.ts';
+import { batchOf } from '../../src/core/alert/engine/alert-batch.ts';
+import { AlertEngine } from '../../src/core/alert/engine/engine.ts';
 import type { AlertResolution, AlertRow } from '../../src/core/alert/model.ts';
-import { RuleSet } from '../../src/core/alert/rules.ts';
-import { alertId } from '../../src/services/alert-id.ts';
+import { RuleSet } from '../../src/core/alert/rules/rule-set.ts';
+import { alertId } from '../../src/services/alert/alert-id.ts';
 import type { Sent } from '../publishers.ts';
 import { ALERTS, keyOf } from '../workload.ts';
 
@@ -31,7 +31,7 @@ export function referenceEpisodes(
   sent: readonly (readonly Sent[])[],
   sensorIds: ReadonlyMap<string, number>,
 ): Map<string, Episode> {
-  const engine = new Engine(new RuleSet(configSchema.parse({ alerts: ALERTS }).alerts));
+  const engine = new AlertEngine(new RuleSet(configSchema.parse({ alerts: ALERTS }).alerts));
   const episodes = new Map<string, Episode>();
   for (const [number, list] of sent.entries()) {
     const key = keyOf(number);
@@ -48,7 +48,7 @@ export function referenceEpisodes(
       const { raised, resolved } = batchOf(effects, touched, alertId);
       for (const row of raised) open(episodes, key, row);
       for (const end of resolved) close(episodes, key, end);
-      engine.adopt();
+      engine.commit();
     }
   }
   return episodes;

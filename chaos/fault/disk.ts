@@ -1,5 +1,5 @@
 import { delay } from '../delay.ts';
-import { NotInjected, type Fault } from './fault.ts';
+import { type Fault, NotInjected } from './fault.ts';
 
 /** Longer than the daemon's `spool.after`: batches go to the spool by then. */
 const SPOOLING_MS = 2000;

@@ -1,6 +1,6 @@
 import type { Direction, TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { becomes, delay } from '../delay.ts';
-import { NotInjected, type Fault, type Stage } from './fault.ts';
+import { type Fault, NotInjected, type Stage } from './fault.ts';
 
 type Link = 'brokerLink' | 'databaseLink';
 

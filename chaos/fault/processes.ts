@@ -1,5 +1,5 @@
 import { becomes, delay } from '../delay.ts';
-import { NotInjected, type Fault, type Stage } from './fault.ts';
+import { type Fault, NotInjected, type Stage } from './fault.ts';
 
 const READY_MS = 30_000;
 

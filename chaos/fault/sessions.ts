@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { query, withClient } from '../database.ts';
 import { becomes, delay } from '../delay.ts';
-import { APPLICATION_NAME, NotInjected, type Fault } from './fault.ts';
+import { APPLICATION_NAME, type Fault, NotInjected } from './fault.ts';
 
 const TERMINATE = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1';
 /** A daemon that is starting has no session for a while. */

@@ -1,22 +1,22 @@
 import type { ReadinessCheck } from '../adapters/http/server.ts';
 import { counted } from '../core/counted.ts';
 import { isNote } from '../core/policy/finding.ts';
-import type { Connectivity } from '../ports.ts';
-import type { BatchWriter } from '../services/batch-writer.ts';
-import type { DatabaseProbe } from '../services/database-probe.ts';
-import type { Notifying } from '../services/notifying.ts';
-import type { Scheduling } from '../services/scheduling.ts';
-import type { SilentFeeds } from '../services/silent-feeds.ts';
-import type { SpoolHealth } from '../services/spooling.ts';
+import type { Connectivity } from '../ports/messages.ts';
+import type { BatchWriter } from '../services/ingest/batch-writer.ts';
+import type { DatabaseProbe } from '../services/ingest/database-probe.ts';
+import type { StaleRoutes } from '../services/ingest/stale-routes.ts';
+import type { NotificationDispatcher } from '../services/notify/dispatcher.ts';
+import type { PolicyScheduler } from '../services/policy/scheduler.ts';
+import type { SpoolHealth } from '../services/spool/spool-writer.ts';
 
 /** A write that makes no progress for so long is stuck: every statement has a time limit far below. */
 const STUCK_AFTER_MS = 300_000;
 
 export interface HealthSources {
   readonly writer: BatchWriter;
-  readonly scheduling: Scheduling | undefined;
-  readonly notifying: Notifying;
-  readonly feeds: SilentFeeds;
+  readonly scheduler: PolicyScheduler | undefined;
+  readonly dispatcher: NotificationDispatcher;
+  readonly watchedRoutes: StaleRoutes;
   readonly connectivity: () => Connectivity;
   /** How far the database server's clock is ahead, while the daemon goes by it. */
   readonly clockCorrectionMs: () => number | undefined;
@@ -28,9 +28,9 @@ export interface HealthSources {
 /** The parts of `/readyz`. The broker and the database make the daemon unready; the rest only degrades it. */
 export function readinessChecks({
   writer,
-  scheduling,
-  notifying,
-  feeds,
+  scheduler,
+  dispatcher,
+  watchedRoutes,
   connectivity,
   clockCorrectionMs,
   probe,
@@ -59,9 +59,9 @@ export function readinessChecks({
     {
       name: 'routes',
       check: () => {
-        const silent = feeds
+        const silent = watchedRoutes
           .silent()
-          .map(({ name, lastHeardMs }) => `${name} since ${new Date(lastHeardMs).toISOString()}`);
+          .map(({ name, lastMessageMs }) => `${name} since ${new Date(lastMessageMs).toISOString()}`);
         if (silent.length === 0) return { status: 'ok' };
         return { status: 'degraded', detail: `silent: ${silent.join(', ')}` };
       },
@@ -69,9 +69,9 @@ export function readinessChecks({
     {
       name: 'policies',
       check: () => {
-        const error = scheduling?.status().error;
+        const error = scheduler?.status().error;
         if (error !== undefined) return { status: 'degraded', detail: `cannot be verified: ${error}` };
-        const count = scheduling?.findings().filter((finding) => !isNote(finding)).length ?? 0;
+        const count = scheduler?.findings().filter((finding) => !isNote(finding)).length ?? 0;
         return count === 0
           ? { status: 'ok' }
           : { status: 'degraded', detail: `${counted(count, 'finding')}: fieldwatch policies verify` };
@@ -80,7 +80,7 @@ export function readinessChecks({
     {
       name: 'notify',
       check: () => {
-        const troubles = notifying.health().map(({ sink, detail }) => `${sink}: ${detail}`);
+        const troubles = dispatcher.health().map(({ sink, detail }) => `${sink}: ${detail}`);
         return troubles.length === 0 ? { status: 'ok' } : { status: 'degraded', detail: troubles.join('; ') };
       },
     },

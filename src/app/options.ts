@@ -1,14 +1,15 @@
 import { join } from 'node:path';
-import type { MqttSourceOptions } from '../adapters/mqtt/source.ts';
+import type { MqttSourceOptions } from '../adapters/mqtt/options.ts';
 import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
 import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
 import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
-import type { StoreOptions } from '../adapters/timescale/store.ts';
-import type { DeclaredSensor } from '../adapters/timescale/sensor-directory.ts';
-import { currentSecret, type Config } from '../config/index.ts';
-import { LEASE_MS } from '../core/alert/shards/shard-lease.ts';
-import type { IngestOptions } from '../services/ingest.ts';
-import type { RegistryOptions } from '../services/sensor-registry.ts';
+import type { StoreOptions } from '../adapters/timescale/reading-store.ts';
+import type { DeclaredSensor } from '../adapters/timescale/sensor-store.ts';
+import { currentSecret } from '../config/files.ts';
+import type { Config } from '../config/schema/index.ts';
+import { LEASE_MS } from '../core/alert/cluster/shard-lease.ts';
+import type { IngestOptions } from '../services/ingest/ingest.ts';
+import type { RegistryOptions } from '../services/ingest/sensor-registry.ts';
 
 /** How many messages make a batch worth writing at once, where the broker sets no limit of its own. */
 const EMBEDDED_WINDOW = 2000;

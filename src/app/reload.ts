@@ -1,14 +1,15 @@
-import type { Config } from '../config/index.ts';
 import { diffReloadable } from '../config/reload.ts';
-import { RuleSet } from '../core/alert/rules.ts';
+import type { Config } from '../config/schema/index.ts';
+import { RuleSet } from '../core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { planOf } from '../core/policy/plan.ts';
-import type { Clock, Logger } from '../ports.ts';
-import { putInForce } from './alerts.ts';
+import type { Logger } from '../ports/metrics.ts';
+import type { Clock } from '../ports/time.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './options.ts';
-import { routerOf } from './router.ts';
 import type { Running } from './running.ts';
-import { sinkPartsOf, sinkSetups, warnOfEcho } from './sinks.ts';
+import { applyRules } from './wiring/alert.ts';
+import { routerOf } from './wiring/ingest.ts';
+import { sinkPartsOf, sinkSetups, warnOfEcho } from './wiring/notify.ts';
 
 export interface Reloaded {
   /** Sections that took effect. */
@@ -23,7 +24,7 @@ export async function reload(
   next: Config,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
 ): Promise<Reloaded> {
-  const { live, start, database, registry, alerting, notifying, writer } = running;
+  const { live, start, database, registry, alertManager, dispatcher, writer } = running;
   if (!start.done) throw notStarted();
   const { reloadable, needsRestart } = diffReloadable(live.config, next);
   const changed = new Set<string>(reloadable);
@@ -36,16 +37,16 @@ export async function reload(
     registry.reconfigure(registryOptions(next));
   }
   await registry.load();
-  const expected = await alerting.expectedBy(rules, [...registry.all()]);
-  await putInForce(rules, registry, alerting, writer, expected);
+  const expected = await alertManager.expectedBy(rules, [...registry.all()]);
+  await applyRules(rules, registry, alertManager, writer, expected);
   warnOfEcho(next, router.filters, logger);
   if (changed.has('notify'))
-    await notifying.reconfigure(sinkSetups(next, sinkPartsOf(clock, registry, live)));
+    await dispatcher.reconfigure(sinkSetups(next, sinkPartsOf(clock, registry, live)));
   running.ingest.reroute(router);
   live.router = router;
-  running.feeds.reroute(router);
+  running.watchedRoutes.reroute(router);
   await running.source.resubscribe(sharedFilters(next, router.filters));
-  running.scheduling?.replan(plan);
+  running.scheduler?.replan(plan);
   running.lateRefresh?.replan(plan);
   live.config = { ...live.config, ...pick(next, reloadable) };
   return { applied: reloadable, needsRestart };

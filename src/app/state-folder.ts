@@ -1,8 +1,8 @@
 import { chmodSync, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder } from '../adapters/make-folder.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { Logger } from '../ports.ts';
+import { makeFolder } from '../lib/make-folder.ts';
+import type { Logger } from '../ports/metrics.ts';
 
 /** What fieldwatch keeps there; anything else in the folder belongs to others. */
 const OWN_ENTRIES: readonly string[] = ['spool', 'spool.sentinel', 'spool.clocks', 'subscriptions.json'];

@@ -1,8 +1,8 @@
 import type { AlertNotification, NotificationEvent, Severity } from '../core/alert/model.ts';
 import { formatDuration } from '../core/duration.ts';
-import { formatAlertValue, formatCrossing, formatTime } from './format.ts';
 import { plainText } from '../core/printable.ts';
-import { padCells, type Paint } from './terminal.ts';
+import { formatAlertValue, formatCrossing, formatTime } from './format.ts';
+import { type Paint, padCells } from './terminal.ts';
 
 /** What an alert line needs to know: a notification of the daemon, or a row of `sensor_alerts`. */
 export type AlertEvent = Pick<

@@ -1,5 +1,5 @@
 import { SEVERITIES } from '../core/alert/model.ts';
-import { MARKS, type AlertEvent } from './alert-line.ts';
+import { type AlertEvent, MARKS } from './alert-line.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -33,7 +33,7 @@ export class AlertWatch {
     return this.#open;
   }
 
-  look(rows: readonly AlertListRow[]): readonly WatchedAlert[] {
+  update(rows: readonly AlertListRow[]): readonly WatchedAlert[] {
     const events: WatchedAlert[] = [];
     for (const row of [...rows].sort((a, b) => a.time.getTime() - b.time.getTime())) {
       if (!this.#seen.has(keyOf(row))) {

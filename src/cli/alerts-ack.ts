@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import {
+  type AlertName,
+  type OpenAlert,
   askFor,
   findOpenAlert,
   outcomeOf,
-  type AlertName,
-  type OpenAlert,
 } from '../queries/alert-commands.ts';
 import type { Db } from '../queries/db.ts';
 import { durationOption, isUuid } from './arguments.ts';
-import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { jsonLine } from './rows.ts';
 

@@ -1,20 +1,20 @@
 import type { Command } from 'commander';
-import { alertKpis, type AlertKpis, type Spread } from '../core/alert/kpi.ts';
+import { type AlertKpis, type Spread, alertKpis } from '../core/alert/analysis/kpi.ts';
 import { counted } from '../core/counted.ts';
 import {
+  type EpisodeRow,
+  type SystemEpisodes,
   alertEpisodes,
   staleEpisodes,
   systemEpisodes,
-  type EpisodeRow,
-  type SystemEpisodes,
 } from '../queries/alert-episodes.ts';
 import type { TimeRange } from '../queries/db.ts';
 import { momentArgument, momentOption } from './arguments.ts';
-import { configOption, jsonOption, print, subcommand, type Cli } from './command.ts';
+import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';
 import { formatSeconds, formatTime } from './format.ts';
-import { onDatabase, type ReadOptions } from './read-command.ts';
+import { type ReadOptions, onDatabase } from './read-command.ts';
 import { snakeCase } from './rows.ts';
-import { tableLines, type Column } from './table.ts';
+import { type Column, tableLines } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
 type Options = Omit<ReadOptions, 'limit' | 'csv'>;
@@ -30,8 +30,8 @@ export const alertsKpiCommand = (cli: Cli): Command =>
     'how many alerts fire, floods, chattering and stale ones, time to acknowledge and to clear',
     'fieldwatch alerts kpi --since 30d\nfieldwatch alerts kpi --location coldroom --since 7d --json | jq .top',
   )
-    .addOption(momentOption('--since <when>', 'time, or how long ago', '30d'))
-    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '30d'))
+    .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
     .option('--sensor <key>', 'only this sensor')
     .option('--location <name>', 'only sensors of this location')
     .option(...configOption)

@@ -1,15 +1,16 @@
-import { InvalidArgumentError, type Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
+import type { Matchers } from '../core/alert/rules/config.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { loadConfig } from '../config/load.ts';
 import { someMatchers } from '../config/schema/suppression.ts';
-import { fits, type Matchers } from '../core/alert/suppress/matcher.ts';
+import { fits } from '../core/alert/suppress/matcher.ts';
 import { formatDuration } from '../core/duration.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
 import { openAlertLabels } from '../queries/open-alert-labels.ts';
-import { addSilence, expireSilence, listSilences, type SilenceRow } from '../queries/silences.ts';
+import { type SilenceRow, addSilence, expireSilence, listSilences } from '../queries/silences.ts';
 import { operatorName } from './alerts-ack.ts';
-import { durationArgument, momentArgument, numeric, type Moment } from './arguments.ts';
-import { configOption, jsonOption, print, subcommand, type Cli } from './command.ts';
+import { type Moment, durationArgument, momentArgument, numeric } from './arguments.ts';
+import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withOutputOptions } from './read-command.ts';
 import { jsonLine, printRows } from './rows.ts';
@@ -80,7 +81,7 @@ const addCommand = (cli: Cli): Command =>
           if (row === undefined) return;
           if (options.json === true) print(cli, jsonLine(row));
           else print(cli, `silence ${row.id}: ${shown(row.matchers)} until ${row.endsAt.toISOString()}`);
-          await tellMatches(cli, db, row.matchers);
+          await showMatches(cli, db, row.matchers);
         };
         await withDatabase(cli, config, add, { refuseNewer: true });
         return 0;
@@ -109,7 +110,7 @@ function endOf({ for: afterMs, until }: AddOptions, startMs: number, maxMs: numb
 }
 
 /** A pattern with a slip matches nothing, and nobody would notice until the next alert. */
-async function tellMatches(cli: Cli, db: Db, matchers: Matchers): Promise<void> {
+async function showMatches(cli: Cli, db: Db, matchers: Matchers): Promise<void> {
   const open = await openAlertLabels(db);
   const count = open.filter((alert) => fits(matchers, alert)).length;
   cli.stderr.write(`fieldwatch: it matches ${count} of ${open.length} open alerts now\n`);

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { loadConfig, type Config } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import { messageOf } from '../core/errors.ts';
 import { alertChanges } from '../queries/alert-changes.ts';
 import type { Db, Selection } from '../queries/db.ts';
-import { formatAlertLine, type AlertEvent } from './alert-line.ts';
+import { type AlertEvent, formatAlertLine } from './alert-line.ts';
 import { alertOfLogLine } from './alert-log.ts';
 import { AlertWatch, type WatchedAlert } from './alert-watch.ts';
-import { momentArgument, numeric, type Moment } from './arguments.ts';
-import { configOption, jsonOption, print, subcommand, usage, type Cli, type ExitCode } from './command.ts';
+import { type Moment, momentArgument, numeric } from './arguments.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
 import { withDatabase } from './database.ts';
 import { followFile } from './follow-file.ts';
 import { jsonLine } from './rows.ts';
@@ -42,7 +43,11 @@ export const alertsTailCommand = (cli: Cli): Command =>
     .option('--file [path]', 'read the alert log instead of the database (default: log.alert_log)')
     .option('--sensor <key>', 'only this sensor')
     .option('--location <name>', 'only sensors of this location; not with --file')
-    .option('--since <when>', 'time, or how long ago, of the first line (default: 24h)', momentArgument)
+    .option(
+      '--since <when>',
+      'timestamp or duration, e.g. 2026-01-01 or 30d, of the first line (default: 24h)',
+      momentArgument,
+    )
     .option(...configOption)
     .option(...jsonOption)
     .action(
@@ -89,7 +94,7 @@ async function tailDatabase(cli: Cli, config: Config, options: TailOptions, sign
     async (db) => {
       const watch = new AlertWatch();
       const first = options.since?.(Date.now()) ?? new Date(Date.now() - FIRST_LOOK_MS);
-      const events = await look(db, watch, first, options);
+      const events = await update(db, watch, first, options);
       events.slice(Math.max(0, events.length - options.lines)).forEach(show);
       await reportUnknownNames(cli, db, options);
       if (!follow) return;
@@ -113,7 +118,7 @@ async function followDatabase(
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     try {
-      (await look(db, watch, new Date(Date.now() - LOOK_BACK_MS), options)).forEach(show);
+      (await update(db, watch, new Date(Date.now() - LOOK_BACK_MS), options)).forEach(show);
       if (away) cli.stderr.write('fieldwatch: the database is back\n');
       away = false;
     } catch (error) {
@@ -124,8 +129,8 @@ async function followDatabase(
   }
 }
 
-const look = async (db: Db, watch: AlertWatch, since: Date, { sensor, location }: Selection) =>
-  watch.look(await alertChanges(db, { since, sensor, location, open: watch.open, limit: ROWS }));
+const update = async (db: Db, watch: AlertWatch, since: Date, { sensor, location }: Selection) =>
+  watch.update(await alertChanges(db, { since, sensor, location, open: watch.open, limit: ROWS }));
 
 /** Field names of the alert log. */
 const asLine = ({ eventTimeMs, sensorKey, ...rest }: WatchedAlert): string =>

@@ -1,12 +1,12 @@
-import { listAlerts, type ListedAlert } from '../queries/alerts.ts';
+import { type ListedAlert, listAlerts } from '../queries/alerts.ts';
 import { openAlerts } from '../queries/open-alerts.ts';
 import { alertsAckCommand, alertsResolveCommand } from './alerts-ack.ts';
 import { alertsKpiCommand } from './alerts-kpi.ts';
 import { alertsSilenceCommand } from './alerts-silence.ts';
 import { alertsTailCommand } from './alerts-tail.ts';
-import { subcommand, type Cli, type CliCommand } from './command.ts';
+import { type Cli, type CliCommand, subcommand } from './command.ts';
 import { formatCrossing } from './format.ts';
-import { onDatabase, rangeOf, withReadOptions, type ReadOptions } from './read-command.ts';
+import { type ReadOptions, onDatabase, rangeOf, withReadOptions } from './read-command.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
 

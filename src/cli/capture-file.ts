@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import { usage, type Cli } from './command.ts';
+import { type Cli, usage } from './command.ts';
 import { ReplayLineError } from './decode-core.ts';
 
 /** Hands the lines of a capture to `read`; `-` is standard input. A line that is no message is a usage error. */

@@ -1,10 +1,10 @@
-import type { HeardMessage } from '../adapters/mqtt/listener.ts';
+import type { ReceivedMessage } from '../adapters/mqtt/listener.ts';
 
 // The byte order mark stays: a capture says what was sent.
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** One line of a capture, as `decode --replay` reads it: text as it is, other bytes in hex. */
-export function captureLine({ topic, payload, retain, receivedAtMs, contentType }: HeardMessage): string {
+export function captureLine({ topic, payload, retain, receivedAtMs, contentType }: ReceivedMessage): string {
   const text = textOf(payload);
   return JSON.stringify({
     topic,

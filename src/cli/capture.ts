@@ -1,12 +1,12 @@
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { numeric } from './arguments.ts';
 import { captureLine } from './capture-line.ts';
-import { subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
-import { earOf, hear, secondsOption, withListenOptions, type ListenOptions } from './listening.ts';
+import { type Cli, type CliCommand, type ExitCode, subcommand } from './command.ts';
+import { type ListenOptions, sourceOf, collect, secondsOption, withListenOptions } from './listening.ts';
 
 interface Options extends ListenOptions {
   readonly messages: number;
@@ -33,12 +33,15 @@ export const captureCommand: CliCommand = (cli) =>
     .action(cli.action((options: Options) => capture(cli, options)));
 
 async function capture(cli: Cli, options: Options): Promise<ExitCode> {
-  const ear = earOf(cli, options);
+  const source = sourceOf(cli, options);
   const sink = options.out === undefined ? terminalSink(cli) : await fileSink(options.out);
   try {
     const { seconds, messages: most } = options;
-    const { messages, elapsedMs, ended } = await hear(cli, ear, { seconds, messages: most }, (message) =>
-      sink.write(`${captureLine(message)}\n`),
+    const { messages, elapsedMs, ended } = await collect(
+      cli,
+      source,
+      { seconds, messages: most },
+      (message) => sink.write(`${captureLine(message)}\n`),
     );
     await sink.close();
     const why = ended === 'messages' ? '; --messages sets the limit' : '';

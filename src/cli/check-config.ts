@@ -1,21 +1,17 @@
+import { ConfigError, formatFault } from '../config/fault.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { summarize } from '../config/summary.ts';
+import { warningsOf } from '../config/warnings.ts';
+import { counted } from '../core/counted.ts';
 import {
-  ConfigError,
-  formatFault,
-  loadConfig,
-  summarize,
-  warningsOf,
-  type LoadedConfig,
-} from '../config/index.ts';
-import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
-import { counted } from '../core/counted.ts';
 
 interface Options {
   readonly config?: string;

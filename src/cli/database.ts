@@ -1,15 +1,15 @@
-import { createSystemClock } from '../adapters/clock.ts';
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { silentLogger } from '../adapters/logger.ts';
+import { silentLogger } from '../adapters/log/logger.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { refuseSharedConnections } from '../adapters/timescale/examine.ts';
 import { refuseNewerIfReadable, refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
-import type { Config } from '../config/index.ts';
+import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { embeddedUrl, readPassword } from '../embedded/password.ts';
 import { startEmbeddedTimescale } from '../embedded/timescale-process.ts';

@@ -1,22 +1,23 @@
-import { openPublisher } from '../adapters/mqtt/publish-once.ts';
 import { brokerUnreachable, errorFailure } from '../adapters/mqtt/failure.ts';
-import { requeueDeadLetters, type StoredDeadLetter } from '../adapters/timescale/dead-letters.ts';
+import { openPublisher } from '../adapters/mqtt/publish-once.ts';
+import { type StoredDeadLetter, requeueDeadLetters } from '../adapters/timescale/dead-letters.ts';
 import { brokerUrl, mqttOptions } from '../app/options.ts';
-import { loadConfig, type Config } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
-import { lettersToRetry, type LetterToRetry } from '../queries/letters-to-retry.ts';
-import { isUuid, momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
+import { type LetterToRetry, lettersToRetry } from '../queries/letters-to-retry.ts';
+import { type Moment, isUuid, momentArgument, momentOption, numeric } from './arguments.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
   usage,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
 import { withDatabase } from './database.ts';
 import { rangeOf } from './read-command.ts';
@@ -46,8 +47,8 @@ export const retryCommand: CliCommand = (cli) =>
     .argument('[id...]', 'only these')
     .option('--reason <code>', 'only this reject code or SQLSTATE')
     .option('--topic <topic>', 'only this topic')
-    .addOption(momentOption('--since <when>', 'time, or how long ago', '24h'))
-    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '24h'))
+    .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
     .option('--limit <n>', 'dead letters at most', numeric(1, 10_000), 1000)
     .option('--again', 'also those that were published again before')
     .option('--yes', 'do it')

@@ -1,15 +1,15 @@
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { deadLetter } from '../queries/dead-letter.ts';
-import { listDeadLetters, type DeadLetterRow } from '../queries/dead-letters.ts';
+import { type DeadLetterRow, listDeadLetters } from '../queries/dead-letters.ts';
 import { deleteDeadLetters } from '../queries/delete-dead-letters.ts';
-import { isUuid, momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
-import { retryCommand } from './dead-letters-retry.ts';
-import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
+import { type Moment, isUuid, momentArgument, momentOption, numeric } from './arguments.ts';
+import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
-import { onDatabase, rangeOf, withOutputOptions, type ReadOptions } from './read-command.ts';
+import { retryCommand } from './dead-letters-retry.ts';
+import { type ReadOptions, onDatabase, rangeOf, withOutputOptions } from './read-command.ts';
 import { jsonLine, printRows, snakeCase } from './rows.ts';
-import { cellText, type Column } from './table.ts';
+import { type Column, cellText } from './table.ts';
 
 /** UTF-8 where it is, base64 where it is not: a payload may be anything. */
 export function readable(bytes: Uint8Array): { payload: string } | { payloadBase64: string } {
@@ -50,8 +50,8 @@ const listCommand = (cli: Cli) =>
   )
     .option('--reason <code>', 'only this reject code or SQLSTATE')
     .option('--topic <topic>', 'only this topic')
-    .addOption(momentOption('--since <when>', 'time, or how long ago', '24h'))
-    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '24h'))
+    .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
     .option('--limit <n>', 'rows at most', numeric(1, 100_000), 100)
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
@@ -119,7 +119,7 @@ const deleteCommand = (cli: Cli) =>
     'delete dead letters that were received before a time, oldest first',
     'fieldwatch dead-letters delete --before 7d --reason parse_error',
   )
-    .requiredOption('--before <when>', 'time, or how long ago', momentArgument)
+    .requiredOption('--before <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', momentArgument)
     .option('--reason <code>', 'only this reject code or SQLSTATE')
     .option('--limit <n>', 'rows at most', numeric(1, 10_000_000), 100_000)
     .option(...configOption)

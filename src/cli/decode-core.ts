@@ -1,9 +1,10 @@
-import { isoFromMicros } from '../core/mapping/instant.ts';
-import type { Inflate } from '../core/codec/compression.ts';
-import { overlookedTime } from '../core/learn/overlooked-time.ts';
-import type { Limits } from '../core/mapping/context.ts';
+import type { Inflate } from '../core/ingest/codec/codec.ts';
+
+import type { Limits } from '../core/ingest/mapping/context.ts';
+import { isoFromMicros } from '../core/ingest/mapping/instant.ts';
+import type { Router } from '../core/ingest/route.ts';
 import type { Decoded, Reading } from '../core/reading.ts';
-import type { Router } from '../core/route.ts';
+import { overlookedTime } from '../learn/overlooked-time.ts';
 
 /** What `fieldwatch decode` feeds to the routes. */
 export interface DecodeInput {

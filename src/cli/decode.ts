@@ -1,18 +1,18 @@
-import { readProtoFiles } from '../adapters/proto-files.ts';
-import { inflate } from '../adapters/zlib/inflate.ts';
-import { loadConfig } from '../config/index.ts';
-import { compileRoutes, type Router } from '../core/route.ts';
+import { inflate } from '../adapters/system/inflate.ts';
+import { readProtoFiles } from '../adapters/system/proto-files.ts';
+import { loadConfig } from '../config/load.ts';
+import { type Router, compileRoutes } from '../core/ingest/route.ts';
 import { openCapture } from './capture-file.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   print,
   subcommand,
   usage,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
-import { decodeOne, decodeReplay, parseReceivedAt, type HintOptions } from './decode-core.ts';
+import { type HintOptions, decodeOne, decodeReplay, parseReceivedAt } from './decode-core.ts';
 
 interface Options {
   readonly config?: string;

@@ -1,7 +1,7 @@
 import type { AlertNotification } from '../core/alert/model.ts';
 import { counted } from '../core/counted.ts';
 import { formatAlertLine } from './alert-line.ts';
-import { createPaint, type Paint } from './terminal.ts';
+import { type Paint, createPaint } from './terminal.ts';
 
 export interface DemoSnapshot {
   /** Monotonic or wall milliseconds, of one clock: paces the plain lines. */

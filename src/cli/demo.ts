@@ -1,16 +1,16 @@
 import { join, relative } from 'node:path';
-import { createSystemClock } from '../adapters/clock.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
 import { App } from '../app.ts';
-import type { Config } from '../config/index.ts';
+import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
 import { passwordFile } from '../embedded/password.ts';
-import type { Logger } from '../ports.ts';
-import { startSimulator, type Simulator } from '../simulator/publisher.ts';
+import type { Logger } from '../ports/metrics.ts';
+import { type Simulator, startSimulator } from '../simulator/publisher.ts';
 import { numeric } from './arguments.ts';
-import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
 import { demoFolderFor } from './demo-folder.ts';
-import { createDemoView, type DemoView } from './demo-view.ts';
-import { withInvocation, type Invocation } from './invocation.ts';
+import { type DemoView, createDemoView } from './demo-view.ts';
+import { type Invocation, withInvocation } from './invocation.ts';
 import { assembly, loadDaemonConfig } from './run.ts';
 
 interface DemoOptions {

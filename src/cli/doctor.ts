@@ -1,50 +1,52 @@
-import { createSystemClock } from '../adapters/clock.ts';
-import { silentLogger } from '../adapters/logger.ts';
+import { silentLogger } from '../adapters/log/logger.ts';
 import { probeBroker } from '../adapters/mqtt/probe.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { examineServer } from '../adapters/timescale/examine.ts';
-import { status } from '../adapters/timescale/migrate.ts';
+import { status } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
 import { connectOptions, databaseOptions, mqttOptions } from '../app/options.ts';
-import { exposuresOf, loadConfig, type Config } from '../config/index.ts';
+import { exposuresOf } from '../config/exposures.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { verify } from '../core/policy/assess.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
-import { verify } from '../core/policy/verify.ts';
-import { shareGroup } from '../queries/share-group.ts';
+import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
 import { readReplication } from '../queries/replication.ts';
-import { totals } from '../queries/totals.ts';
 import { serverClock } from '../queries/server-clock.ts';
+import { shareGroup } from '../queries/share-group.ts';
+import { totals } from '../queries/totals.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
 import { readerOf, withDatabaseUrl } from './database.ts';
 import { readTopics } from './doctor/broker-topics.ts';
-import { judgeBroker } from './doctor/broker.ts';
+import { checkBroker } from './doctor/broker.ts';
 import { diagnoseDaemon } from './doctor/daemon.ts';
 import {
-  judgeClock,
-  judgeConnection,
-  judgePolicies,
-  judgeSchema,
-  judgeServer,
-  judgeTotals,
+  checkClock,
+  checkConnection,
+  checkPolicies,
+  checkSchema,
+  checkServer,
+  checkTotals,
 } from './doctor/database.ts';
 import { diagnoseFolder } from './doctor/disk.ts';
-import { judgeFailover, lookAtReadServer } from './doctor/replication.ts';
-import { judgeShareGroup } from './doctor/share-group.ts';
 import { diagnoseSinks } from './doctor/notify.ts';
-import { areaOf, isFault, type Diagnosis, type Status } from './doctor/report.ts';
+import { checkFailover, readServerChecks } from './doctor/replication.ts';
+import { type Diagnosis, type Status, areaOf, isFault } from './doctor/report.ts';
+import { checkShareGroup } from './doctor/share-group.ts';
 import { withInvocation } from './invocation.ts';
-import { plainText } from '../core/printable.ts';
-import { createPaint, padCells, wantsColor, type Paint } from './terminal.ts';
+import { type Paint, createPaint, padCells, wantsColor } from './terminal.ts';
 
 interface DoctorOptions {
   readonly config?: string;
@@ -91,12 +93,12 @@ async function diagnoseBroker(config: Config): Promise<readonly Diagnosis[]> {
     facts.protocolVersion === undefined
       ? undefined
       : await readTopics(options, url, facts.protocolVersion, mqtt.status_topic);
-  return judgeBroker(facts, topics, config);
+  return checkBroker(facts, topics, config);
 }
 
 async function diagnoseDatabase(cli: Cli, config: Config): Promise<readonly Diagnosis[]> {
   try {
-    return await withDatabaseUrl(cli, config, (url) => lookAtDatabase(config, url));
+    return await withDatabaseUrl(cli, config, (url) => databaseChecks(config, url));
   } catch (error) {
     if (!(error instanceof FieldwatchError)) throw error;
     const remedy = error.remedy ?? 'docs/errors.md lists what each code means';
@@ -104,8 +106,8 @@ async function diagnoseDatabase(cli: Cli, config: Config): Promise<readonly Diag
   }
 }
 
-async function lookAtDatabase(config: Config, url: string): Promise<readonly Diagnosis[]> {
-  const connection = judgeConnection(await examineServer(databaseOptions(config, url, 'doctor')));
+async function databaseChecks(config: Config, url: string): Promise<readonly Diagnosis[]> {
+  const connection = checkConnection(await examineServer(databaseOptions(config, url, 'doctor')));
   const pool = await createPool({ ...databaseOptions(config, url, 'doctor'), max: 1 }, silentLogger);
   try {
     const db = readerOf(pool);
@@ -114,31 +116,31 @@ async function lookAtDatabase(config: Config, url: string): Promise<readonly Dia
     const askedMs = Date.now();
     const { nowMs } = await serverClock(db);
     const roundTripMs = Date.now() - askedMs;
-    const failover = judgeFailover(url, await readReplication(db));
-    const clock = judgeClock(askedMs + roundTripMs / 2 - nowMs, roundTripMs);
-    const schema = judgeSchema(await status(pool));
-    const server = [judgeServer(version, timescaledb), ...failover, ...(await lookAtReadServer(config))];
+    const failover = checkFailover(url, await readReplication(db));
+    const clock = checkClock(askedMs + roundTripMs / 2 - nowMs, roundTripMs);
+    const schema = checkSchema(await status(pool));
+    const server = [checkServer(version, timescaledb), ...failover, ...(await readServerChecks(config))];
     const seen = [...connection, ...server, clock, schema];
     if (isFault(schema)) return [...seen, areaOf('policies').skipped('policies', 'the schema comes first')];
     const limits = { sensors: config.sensors.max, metrics: config.metrics.max };
-    seen.push(...judgeTotals(await totals(db), limits));
-    return [...seen, ...(await lookAtPolicies(config, url)), ...(await lookAtGroup(config, db, nowMs))];
+    seen.push(...checkTotals(await totals(db), limits));
+    return [...seen, ...(await policyChecks(config, url)), ...(await groupChecks(config, db, nowMs))];
   } finally {
     await endPool(pool, createSystemClock());
   }
 }
 
-async function lookAtGroup(config: Config, db: Db, nowMs: number): Promise<readonly Diagnosis[]> {
+async function groupChecks(config: Config, db: Db, nowMs: number): Promise<readonly Diagnosis[]> {
   const group = config.mqtt.share_group;
-  return group === undefined ? [] : [judgeShareGroup(group, await shareGroup(db, group), nowMs)];
+  return group === undefined ? [] : [checkShareGroup(group, await shareGroup(db, group), nowMs)];
 }
 
 /** With the scheduler's own short limits: whoever holds a lock is not waited for, and nobody has to wait behind this. */
-async function lookAtPolicies(config: Config, url: string): Promise<readonly Diagnosis[]> {
+async function policyChecks(config: Config, url: string): Promise<readonly Diagnosis[]> {
   const catalog = createCatalog(connectOptions(config, url, 'doctor'));
   try {
     const { findings } = await verify(catalog, planOf(config.policies), CHECKS);
-    return judgePolicies(findings, CHECKS.length);
+    return checkPolicies(findings, CHECKS.length);
   } finally {
     await catalog.close();
   }

@@ -1,4 +1,4 @@
-import { isOfSilence } from '../core/alert/alert-key.ts';
+import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import { formatDuration } from '../core/duration.ts';
 
 /** How values look to a person. JSON and CSV never pass through here. */

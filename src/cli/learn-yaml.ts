@@ -1,10 +1,10 @@
-import { counted } from '../core/counted.ts';
-import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../core/learn/index.ts';
 import type { PlainObject } from '../config/walk.ts';
-import { formatNumber } from './format.ts';
+import { counted } from '../core/counted.ts';
 import { formatDuration } from '../core/duration.ts';
-import { rulesSection } from './learn-rules.ts';
 import { plainText } from '../core/printable.ts';
+import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../learn/learned.ts';
+import { formatNumber } from './format.ts';
+import { rulesSection } from './learn-rules.ts';
 
 const MANY = 8;
 const WIDTH = 116;
@@ -55,9 +55,9 @@ function rulesLines({ rules, seconds }: Learned): string[] {
     return [
       '# No rules to propose: no steady rhythm was heard, and no part whose datasheet is known. Listen longer (--seconds).',
     ];
-  const heard = formatDuration(Math.round(seconds) * 1000);
+  const samples = formatDuration(Math.round(seconds) * 1000);
   return [
-    `# Proposed after ${heard}. Silence: three intervals; a device that pauses longer at night or at weekends needs more.`,
+    `# Proposed after ${samples}. Silence: three intervals; a device that pauses longer at night or at weekends needs more.`,
     '# Limits: what a part can measure, so they find broken ones; `fieldwatch rules suggest` finds those of your own.',
     'alerts:',
     ...lines,

@@ -1,15 +1,18 @@
-import { inflate } from '../adapters/zlib/inflate.ts';
-import { loadConfig, type Config } from '../config/index.ts';
+import { inflate } from '../adapters/system/inflate.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import type { PlainObject } from '../config/walk.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { Gathering, learn, type Learned } from '../core/learn/index.ts';
+import { Gathering } from '../learn/gathering.ts';
+import { learn } from '../learn/index.ts';
+import type { Learned } from '../learn/learned.ts';
 import { openCapture } from './capture-file.ts';
-import { jsonOption, print, subcommand, usage, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { type Cli, type CliCommand, type ExitCode, jsonOption, print, subcommand, usage } from './command.ts';
 import { parseReplayLine } from './decode-core.ts';
 import { rulesSection } from './learn-rules.ts';
 import { learnedYaml } from './learn-yaml.ts';
-import { earOf, hear, secondsOption, withListenOptions, type ListenOptions } from './listening.ts';
+import { type ListenOptions, sourceOf, collect, secondsOption, withListenOptions } from './listening.ts';
 
 interface Options extends ListenOptions {
   readonly replay?: string;
@@ -47,7 +50,7 @@ export const learnCommand: CliCommand = (cli) =>
 
 async function run(cli: Cli, options: Options): Promise<ExitCode> {
   const { gathering, config, mqtt } =
-    options.replay === undefined ? await heard(cli, options) : await replayed(cli, options, options.replay);
+    options.replay === undefined ? await samples(cli, options) : await replayed(cli, options, options.replay);
   if (gathering.messages === 0) {
     cli.stderr.write(
       'fieldwatch: nothing was heard: listen longer (--seconds), or to other topics (--filter)\n',
@@ -70,12 +73,12 @@ interface Gathered {
   readonly mqtt: PlainObject | undefined;
 }
 
-async function heard(cli: Cli, options: Options): Promise<Gathered> {
-  const ear = earOf(cli, options);
+async function samples(cli: Cli, options: Options): Promise<Gathered> {
+  const source = sourceOf(cli, options);
   const gathering = new Gathering();
   const seconds = options.seconds ?? DEFAULT_SECONDS;
-  await hear(cli, ear, { seconds, messages: undefined }, (message) => gathering.add(message));
-  return { gathering, config: ear.config, mqtt: mqttOf(ear.config.mqtt) };
+  await collect(cli, source, { seconds, messages: undefined }, (message) => gathering.add(message));
+  return { gathering, config: source.config, mqtt: mqttOf(source.config.mqtt) };
 }
 
 async function replayed(cli: Cli, options: Options, file: string): Promise<Gathered> {

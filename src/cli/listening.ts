@@ -1,13 +1,13 @@
-import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
-import { createSystemClock } from '../adapters/clock.ts';
-import { listen, type HeardMessage } from '../adapters/mqtt/listener.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type ReceivedMessage, listen } from '../adapters/mqtt/listener.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
 import { mqttOptions } from '../app/options.ts';
-import { loadConfig, type Config } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
-import { reduceFilters } from '../core/topic.ts';
+import { reduceFilters } from '../core/ingest/topic.ts';
 import { numeric, repeated } from './arguments.ts';
-import { configOption, type Cli } from './command.ts';
+import { type Cli, configOption } from './command.ts';
 
 /** What `capture` and `learn` share: where to listen, to what, and for how long. */
 export interface ListenOptions {
@@ -57,7 +57,7 @@ function topicFilter(value: string, before: readonly string[] = []): readonly st
   return repeated(value, before);
 }
 
-export interface Ear {
+export interface InputSource {
   readonly config: Config;
   readonly url: string;
   readonly filters: readonly string[];
@@ -67,7 +67,7 @@ export interface Ear {
  * Where to listen. A broker that is named without a configuration file is asked with what the command line and the
  * environment say: the credentials of a file that happens to lie about are not for it.
  */
-export function earOf(cli: Cli, options: ListenOptions): Ear {
+export function sourceOf(cli: Cli, options: ListenOptions): InputSource {
   const { broker, username, passwordFile, caFile, protocol } = options;
   const mqtt = {
     ...(broker === undefined ? {} : { url: broker }),
@@ -89,27 +89,27 @@ export function earOf(cli: Cli, options: ListenOptions): Ear {
   return { config, url, filters: reduceFilters(options.filter ?? ['#']) };
 }
 
-export interface Heard {
+export interface Sample {
   readonly messages: number;
   readonly elapsedMs: number;
   readonly ended: 'seconds' | 'messages' | 'interrupted';
 }
 
 /** Listens until a limit or Ctrl-C; how it goes is said on standard error. What `onMessage` throws ends it. */
-export async function hear(
+export async function collect(
   cli: Cli,
-  { config, url, filters }: Ear,
+  { config, url, filters }: InputSource,
   limits: { readonly seconds: number | undefined; readonly messages: number | undefined },
-  onMessage: (message: HeardMessage) => void | Promise<void>,
-): Promise<Heard> {
+  onMessage: (message: ReceivedMessage) => void | Promise<void>,
+): Promise<Sample> {
   const clock = createSystemClock();
   const interrupted = cli.interrupted.then(() => 'interrupted' as const);
   let messages = 0;
-  let end: (how: Heard['ended']) => void = () => {};
+  let end: (how: Sample['ended']) => void = () => {};
   let fail: (error: unknown) => void = () => {};
-  const limit = new Promise<Heard['ended']>((resolve, reject) => ([end, fail] = [resolve, reject]));
+  const limit = new Promise<Sample['ended']>((resolve, reject) => ([end, fail] = [resolve, reject]));
   const say = (text: string): void => void cli.stderr.write(`fieldwatch: ${text}\n`);
-  const take = async (message: HeardMessage): Promise<void> => {
+  const take = async (message: ReceivedMessage): Promise<void> => {
     if (limits.messages !== undefined && messages >= limits.messages) return;
     messages++;
     try {
@@ -146,11 +146,11 @@ export async function hear(
 /** A counter that is written over itself on a terminal; elsewhere a line now and then. */
 function progressOf(cli: Cli, messages: () => number): { stop(): void } {
   const terminal = cli.stderr.isTTY === true;
-  const tell = (): void =>
+  const showProgress = (): void =>
     void cli.stderr.write(
       terminal ? `\r${counted(messages(), 'message')} ` : `fieldwatch: ${counted(messages(), 'message')}\n`,
     );
-  const timer = setInterval(tell, terminal ? 500 : 10_000);
+  const timer = setInterval(showProgress, terminal ? 500 : 10_000);
   return {
     stop: () => {
       clearInterval(timer);

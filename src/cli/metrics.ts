@@ -1,17 +1,17 @@
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { forgetMetrics } from '../queries/forget-metrics.ts';
-import { listMetrics, type MetricRow } from '../queries/metrics.ts';
+import { type MetricRow, listMetrics } from '../queries/metrics.ts';
 import { numeric } from './arguments.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withOutputOptions } from './read-command.ts';

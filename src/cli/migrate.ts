@@ -1,19 +1,20 @@
-import { createSystemClock } from '../adapters/clock.ts';
-import { databaseOptions } from '../app/options.ts';
-import { withDatabaseUrl } from './database.ts';
+import { silentLogger } from '../adapters/log/logger.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
+import { migrateDatabase } from '../adapters/timescale/migrate.ts';
+import { type MigrationStatus, status } from '../adapters/timescale/migration-status.ts';
 import { createPool, endPool } from '../adapters/timescale/pool.ts';
-import { migrateDatabase, status, type MigrationStatus } from '../adapters/timescale/migrate.ts';
-import { silentLogger } from '../adapters/logger.ts';
-import { loadConfig } from '../config/index.ts';
+import { databaseOptions } from '../app/options.ts';
+import { loadConfig } from '../config/load.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
+import { withDatabaseUrl } from './database.ts';
 
 interface MigrateOptions {
   readonly config?: string;
@@ -31,7 +32,7 @@ export const migrateCommand: CliCommand = (cli) =>
 
 async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
-  const migrateOrTell = async (url: string): Promise<ExitCode> => {
+  const migrateOrReport = async (url: string): Promise<ExitCode> => {
     const database = databaseOptions(config, url, 'migrate');
     if (options.status === true) {
       const pool = await createPool({ ...database, max: 1 }, silentLogger);
@@ -52,7 +53,7 @@ async function migrate(cli: Cli, options: MigrateOptions): Promise<ExitCode> {
     else print(cli, `schema brought from version ${result.from} to ${result.to}`);
     return 0;
   };
-  return withDatabaseUrl(cli, config, migrateOrTell, { mayCreate: options.status !== true });
+  return withDatabaseUrl(cli, config, migrateOrReport, { mayCreate: options.status !== true });
 }
 
 function report(cli: Cli, found: MigrationStatus, json: boolean): ExitCode {

@@ -1,18 +1,20 @@
 import { Option } from 'commander';
-import { createSystemClock } from '../adapters/clock.ts';
-import { loneSink, sendSample, type SampleOutcome } from '../app/sample.ts';
-import { loadConfig, type Config, type SinkConfig } from '../config/index.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
+import { type SampleOutcome, loneSink, sendSample } from '../app/wiring/test-notification.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
+import type { SinkConfig } from '../config/schema/notify.ts';
 import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { notifySinks, type SinkStatus } from '../queries/notify-sinks.ts';
+import { type SinkStatus, notifySinks } from '../queries/notify-sinks.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
 import { withDatabase } from './database.ts';
 import { printRows } from './rows.ts';

@@ -1,17 +1,18 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { RepairEffect, RepairStep } from '../core/policy/check.ts';
+import { type Command, InvalidArgumentError } from 'commander';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
-import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
+import { createStatementExecutor } from '../adapters/timescale/statement-executor.ts';
 import { databaseOptions } from '../app/options.ts';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { isNote } from '../core/policy/finding.ts';
 import { planOf } from '../core/policy/plan.ts';
-import { planRepair, type RepairEffect, type RepairPlan, type RepairStep } from '../core/policy/repair.ts';
-import { runRepair, type StepRun } from '../services/repairing.ts';
-import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
-import { withDatabaseUrl } from './database.ts';
+import { type RepairPlan, planRepair } from '../core/policy/repair-plan.ts';
 import { plainText } from '../core/printable.ts';
+import { type StepRun, runRepair } from '../services/policy/repair-runner.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
+import { withDatabaseUrl } from './database.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
 interface RepairCommandOptions {
@@ -58,7 +59,7 @@ export function repairCommand(cli: Cli): Command {
   )
     .option(...configOption)
     .option(...onlyOption, checkNames)
-    .option('--dry-run', 'print what would be run, as `plan` does')
+    .option('--dry-run', 'print the statements without running them, as `plan` does')
     .option(
       '--yes',
       'also what deletes: drop chunks past their declared retention, and let a retention job run that would',
@@ -76,7 +77,7 @@ async function repair(cli: Cli, options: RepairCommandOptions): Promise<ExitCode
     async (url) => {
       const database = databaseOptions(config, url, 'repair');
       const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
-      const hand = createRepairHand(database);
+      const executor = createStatementExecutor(database);
       try {
         if (options.dryRun === true) {
           return printPlan(cli, await planRepair(catalog, plan, CHECKS, options.only), options);
@@ -84,7 +85,7 @@ async function repair(cli: Cli, options: RepairCommandOptions): Promise<ExitCode
         const stop = new AbortController();
         void cli.interrupted.then(() => stop.abort());
         const { runs, left } = await runRepair({
-          ...{ catalog, hand, plan, checks: CHECKS, signal: stop.signal },
+          ...{ catalog, executor, plan, checks: CHECKS, signal: stop.signal },
           only: options.only ?? [],
           effects: options.yes === true ? [...WITHOUT_DELETING, 'drop'] : WITHOUT_DELETING,
           onStep: (run) => {
@@ -93,7 +94,7 @@ async function repair(cli: Cli, options: RepairCommandOptions): Promise<ExitCode
         });
         return printResult(cli, runs, left, options);
       } finally {
-        await hand.close();
+        await executor.close();
         await catalog.close();
       }
     },

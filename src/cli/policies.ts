@@ -1,30 +1,30 @@
 import type { Command } from 'commander';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { connectOptions } from '../app/options.ts';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
+import { verify } from '../core/policy/assess.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
-import { isNote, type Finding } from '../core/policy/finding.ts';
-import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
-import { verify } from '../core/policy/verify.ts';
+import { type Finding, isNote } from '../core/policy/finding.ts';
+import { type PolicyPlan, planOf } from '../core/policy/plan.ts';
+import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
-import { listPolicies, type PolicyRow } from '../queries/policies.ts';
+import { type PolicyRow, listPolicies } from '../queries/policies.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from './command.ts';
 import { withDatabase, withDatabaseUrl } from './database.ts';
 import { withInvocation } from './invocation.ts';
 import { planCommand, repairCommand } from './policies-repair.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
-import { plainText } from '../core/printable.ts';
-import { createPaint, wantsColor, type Paint } from './terminal.ts';
+import { type Paint, createPaint, wantsColor } from './terminal.ts';
 
 interface PolicyOptions {
   readonly config?: string;

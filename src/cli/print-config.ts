@@ -1,5 +1,7 @@
-import { loadConfig, printConfig, SEARCH_PATHS, usedFile } from '../config/index.ts';
-import { configOption, jsonOption, print, subcommand, type CliCommand, type ExitCode } from './command.ts';
+import { loadConfig } from '../config/load.ts';
+import { SEARCH_PATHS } from '../config/locate.ts';
+import { printConfig, usedFile } from '../config/print.ts';
+import { type CliCommand, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
 
 interface Options {
   readonly config?: string;

@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import { version } from '../version.ts';
+import { version } from '../lib/version.ts';
 import type { Cli, ExitCode } from './command.ts';
 import { COMMANDS } from './index.ts';
+import { type Invocation, configFileOf, invocationOf, withInvocation } from './invocation.ts';
 import { guarded } from './terminal.ts';
-import { configFileOf, invocationOf, withInvocation, type Invocation } from './invocation.ts';
 
 /** As long as a timer can be set. */
 const LONG_MS = 2 ** 31 - 1;

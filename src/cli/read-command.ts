@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import type { Db, Limited, Selection, TimeRange } from '../queries/db.ts';
-import { momentArgument, momentOption, numeric, type Moment } from './arguments.ts';
-import { configOption, jsonOption, usage, type Cli, type ExitCode } from './command.ts';
-import { withDatabase, type DatabaseAccess } from './database.ts';
+import { type Moment, momentArgument, momentOption, numeric } from './arguments.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, usage } from './command.ts';
+import { type DatabaseAccess, withDatabase } from './database.ts';
 import { csvOption } from './rows.ts';
 import { reportUnknownNames } from './unknown-names.ts';
 
@@ -31,8 +31,8 @@ export function withReadOptions(command: Command, since: string, limit = 100): C
   return withOutputOptions(command)
     .option('--sensor <key>', 'only this sensor')
     .option('--location <name>', 'only sensors of this location')
-    .addOption(momentOption('--since <when>', 'time, or how long ago', since))
-    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', since))
+    .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
     .option('--limit <n>', 'rows at most', numeric(1, 100_000), limit);
 }
 

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { anomalies } from '../queries/anomalies.ts';
 import { dailyStatistics } from '../queries/daily.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
@@ -9,10 +10,9 @@ import { locationFigures } from '../queries/locations.ts';
 import { movingAverage } from '../queries/moving-average.ts';
 import { recentMetric } from '../queries/recent-metric.ts';
 import { recentReadings } from '../queries/recent.ts';
-import type { Command } from 'commander';
 import { durationOption, numeric } from './arguments.ts';
-import { subcommand, type Cli, type CliCommand } from './command.ts';
-import { onDatabase, rangeOf, withReadOptions, type ReadOptions } from './read-command.ts';
+import { type Cli, type CliCommand, subcommand } from './command.ts';
+import { type ReadOptions, onDatabase, rangeOf, withReadOptions } from './read-command.ts';
 import {
   ANOMALY_COLUMNS,
   AVERAGE_COLUMNS,

@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { Cli } from './command.ts';
-import { csvLines, tableLines, type Column } from './table.ts';
+import { type Column, csvLines, tableLines } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
 export interface RowFormat {

@@ -1,16 +1,18 @@
-import { startSupervision, type Supervision } from '../adapters/systemd/supervision.ts';
+import { type MetricsRegistry, createMetrics } from '../adapters/http/metrics.ts';
+import { createLogger } from '../adapters/log/logger.ts';
 import { AlertLogFile } from '../adapters/notify/alert-log-file.ts';
-import { limitHeapGrowth } from '../adapters/heap-growth.ts';
-import { createLogger } from '../adapters/logger.ts';
-import { readProtoFiles } from '../adapters/proto-files.ts';
-import { createMetrics, type MetricsRegistry } from '../adapters/metrics.ts';
+import { limitHeapGrowth } from '../adapters/system/heap-growth.ts';
+import { readProtoFiles } from '../adapters/system/proto-files.ts';
+import { type Supervision, startSupervision } from '../adapters/systemd/supervision.ts';
 import { App } from '../app.ts';
-import { loadConfig, supervisorOf, type Config, type LoadedConfig } from '../config/index.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
+import { supervisorOf } from '../config/supervisor.ts';
 import { messageOf } from '../core/errors.ts';
-import type { Logger } from '../ports.ts';
-import { version } from '../version.ts';
-import { configOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
-import { oneAfterTheOther } from './one-after-the-other.ts';
+import { coalesce } from '../lib/coalesce.ts';
+import { version } from '../lib/version.ts';
+import type { Logger } from '../ports/metrics.ts';
+import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
 
 /** `fieldwatch run`: the daemon, until SIGTERM or SIGINT; SIGHUP reloads. */
 export const runCommand: CliCommand = (cli) =>
@@ -56,7 +58,7 @@ export function assembly(
   const metrics = createMetrics();
   const dropped = metrics.counter(
     'fieldwatch_log_lines_dropped_total',
-    'Log lines that were dropped because standard error did not take them',
+    'Log lines dropped because standard error was blocked',
   );
   const logger = createLogger({ level, format, onDrop: () => dropped.inc() });
   metrics
@@ -88,7 +90,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   logger.info({ mqtt_url: app.urls.mqttUrl, http_port: app.httpPort, database }, 'ready');
   await supervision.ready(statusOf(app));
   void away?.then(() => supervision.status());
-  hangup = oneAfterTheOther(() => reload(cli, file, app, { logger, supervision, alertLog }));
+  hangup = coalesce(() => reload(cli, file, app, { logger, supervision, alertLog }));
   const signal = await interrupted;
   logger.info({ signal }, 'stopping');
   await supervision.stopping();

@@ -1,6 +1,6 @@
-import type { AlertsConfig } from '../core/alert/config.ts';
-import type { SensorFacts } from '../core/alert/effective.ts';
-import { RuleSet } from '../core/alert/rules.ts';
+import type { AlertsConfig } from '../core/alert/rules/config.ts';
+import type { SensorFacts } from '../core/alert/rules/effective.ts';
+import { RuleSet } from '../core/alert/rules/rule-set.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { Column } from './table.ts';
 

@@ -1,29 +1,30 @@
-import type pg from 'pg';
 import type { Command } from 'commander';
-import { silentLogger } from '../adapters/logger.ts';
+import type pg from 'pg';
+import { silentLogger } from '../adapters/log/logger.ts';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { databaseError } from '../adapters/timescale/errors.ts';
 import { createPool } from '../adapters/timescale/pool.ts';
-import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
 import {
+  type SensorChangeKind,
+  type SensorHoldings,
   changeSensor,
   conflictsBetween,
   holdingsOf,
   moveReadings,
   pendingMoves,
-  type SensorChangeKind,
-  type SensorHoldings,
 } from '../adapters/timescale/sensor-moves.ts';
+import { createStatementExecutor } from '../adapters/timescale/statement-executor.ts';
 import { databaseOptions } from '../app/options.ts';
-import { loadConfig, type Config } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { lateCheckWithin } from '../core/policy/check/late.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { plainText } from '../core/printable.ts';
-import { runRepair } from '../services/repairing.ts';
+import { runRepair } from '../services/policy/repair-runner.ts';
 import { operatorName } from './alerts-ack.ts';
-import { configOption, jsonOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 import { formatTime } from './format.ts';
 import { withInvocation } from './invocation.ts';
@@ -209,7 +210,7 @@ async function refreshAggregates(
   if (ranges.length === 0) return;
   const database = databaseOptions(config, url, 'sensors');
   const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
-  const hand = createRepairHand(database);
+  const executor = createStatementExecutor(database);
   const stop = new AbortController();
   void cli.interrupted.then(() => stop.abort());
   try {
@@ -217,7 +218,7 @@ async function refreshAggregates(
     const checks = [lateCheckWithin(ranges)];
     const { runs } = await runRepair({
       catalog,
-      hand,
+      executor,
       plan,
       checks,
       effects: ['refresh'],
@@ -229,7 +230,7 @@ async function refreshAggregates(
         `fieldwatch: aggregates are not up to date (${plainText(failed.error ?? '')}): run ${withInvocation('`fieldwatch policies repair --only late`', cli)}\n`,
       );
   } finally {
-    await hand.close();
+    await executor.close();
     await catalog.close();
   }
 }

@@ -1,20 +1,21 @@
 import type { Command } from 'commander';
-import { extraMetrics, type ExtraMetricRow } from '../queries/sensor-metrics.ts';
-import { updateSensor, type SensorChange } from '../queries/sensor-update.ts';
-import { listSensors, type SensorRow } from '../queries/sensors.ts';
-import { latestReadings } from '../queries/latest.ts';
-import type { Db } from '../queries/db.ts';
-import { CORE_METRICS } from '../core/reading.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { loadConfig, type Config } from '../config/index.ts';
-import { forgetCommand, mergeCommand, renameCommand } from './sensors-change.ts';
-import { RULE_COLUMNS, sensorRules, type RuleField } from './sensor-rules.ts';
+import { CORE_METRICS } from '../core/reading.ts';
+import type { Db } from '../queries/db.ts';
+import { latestReadings } from '../queries/latest.ts';
+import { type ExtraMetricRow, extraMetrics } from '../queries/sensor-metrics.ts';
+import { type SensorChange, updateSensor } from '../queries/sensor-update.ts';
+import { type SensorRow, listSensors } from '../queries/sensors.ts';
 import { momentArgument, repeated } from './arguments.ts';
-import { configOption, jsonOption, print, subcommand, type Cli, type CliCommand } from './command.ts';
-import { withDatabase, type DatabaseAccess } from './database.ts';
-import { onDatabase, withReadOptions, type ReadOptions } from './read-command.ts';
+import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand } from './command.ts';
+import { type DatabaseAccess, withDatabase } from './database.ts';
+import { type ReadOptions, onDatabase, withReadOptions } from './read-command.ts';
 import { jsonLine, printRows, snakeCase } from './rows.ts';
-import { cellText, tableLines, type Column } from './table.ts';
+import { RULE_COLUMNS, type RuleField, sensorRules } from './sensor-rules.ts';
+import { forgetCommand, mergeCommand, renameCommand } from './sensors-change.ts';
+import { type Column, cellText, tableLines } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
 const COLUMNS: readonly Column<SensorRow>[] = [
@@ -165,15 +166,15 @@ const setCommand = (cli: Cli): Command =>
     );
 
 function changeOf({ name, type, location, tag, clear = [] }: SetOptions): SensorChange {
-  const strange = clear.find((field) => !['name', 'type', 'location', 'tags'].includes(field));
+  const suspicious = clear.find((field) => !['name', 'type', 'location', 'tags'].includes(field));
   const change: SensorChange = {
     ...(clear.includes('name') ? { name: null } : name === undefined ? {} : { name }),
     ...(clear.includes('type') ? { type: null } : type === undefined ? {} : { type }),
     ...(clear.includes('location') ? { location: null } : location === undefined ? {} : { location }),
     ...(clear.includes('tags') ? { tags: [] } : tag === undefined ? {} : { tags: tag }),
   };
-  if (strange === undefined && Object.keys(change).length > 0) return change;
-  const fault = strange === undefined ? 'nothing to change' : `--clear ${strange}: no such field`;
+  if (suspicious === undefined && Object.keys(change).length > 0) return change;
+  const fault = suspicious === undefined ? 'nothing to change' : `--clear ${suspicious}: no such field`;
   throw new FieldwatchError(`${fault}; expected --name, --type, --location, --tag or --clear`, {
     code: 'USAGE',
     kind: 'config',

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander';
-import { createSystemClock } from '../adapters/clock.ts';
-import { startSimulator, type SimulationFigures } from '../simulator/publisher.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
+import { type SimulationFigures, startSimulator } from '../simulator/publisher.ts';
 import { numeric } from './arguments.ts';
-import { jsonOption, print, subcommand, type CliCommand, type ExitCode } from './command.ts';
+import { type CliCommand, type ExitCode, jsonOption, print, subcommand } from './command.ts';
 
 interface SimulateOptions {
   readonly url: string;

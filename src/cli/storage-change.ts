@@ -1,30 +1,31 @@
-import { Argument, InvalidArgumentError, type Command } from 'commander';
+import type { RepairStep } from '../core/policy/check.ts';
+import { Argument, type Command, InvalidArgumentError } from 'commander';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
-import { createRepairHand } from '../adapters/timescale/repair-hand.ts';
+import { createStatementExecutor } from '../adapters/timescale/statement-executor.ts';
 import { databaseOptions } from '../app/options.ts';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
+import { FieldwatchError } from '../core/errors.ts';
 import { refreshedAggregates } from '../core/policy/aggregate.ts';
 import type { Catalog } from '../core/policy/catalog.ts';
-import { FieldwatchError } from '../core/errors.ts';
-import { readFacts } from '../core/policy/facts.ts';
-import { formatInterval, intervalMs, parseInterval, type IntervalText } from '../core/policy/interval.ts';
 import { noteDropped } from '../core/policy/horizons.ts';
+import { type IntervalText, formatInterval, intervalMs, parseInterval } from '../core/policy/interval.ts';
 import { compressOlder, dropOlder, refuseReachedByRefresh } from '../core/policy/manual.ts';
-import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
+import { type PolicyPlan, planOf } from '../core/policy/plan.ts';
+import { literal } from '../core/policy/policy-sql.ts';
 import { RELATIONS } from '../core/policy/relations.ts';
-import type { RepairHand, RepairStep } from '../core/policy/repair.ts';
+import type { StatementExecutor } from '../core/policy/repair-plan.ts';
 import { numberOf } from '../core/policy/row.ts';
 import { beyondSource, heldQuery, merged, refreshSteps, without } from '../core/policy/slices.ts';
-import { literal } from '../core/policy/statement.ts';
+import { readSnapshot } from '../core/policy/snapshot.ts';
+import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
 import { chunksOlderThan } from '../queries/storage.ts';
-import { runStep } from '../services/repairing.ts';
-import { momentArgument, type Moment } from './arguments.ts';
-import { configOption, print, subcommand, type Cli, type ExitCode } from './command.ts';
+import { runStep } from '../services/policy/repair-runner.ts';
+import { type Moment, momentArgument } from './arguments.ts';
+import { type Cli, type ExitCode, configOption, print, subcommand } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 import { formatTime } from './format.ts';
-import { plainText } from '../core/printable.ts';
 
 interface ChangeOptions {
   readonly config?: string;
@@ -39,7 +40,7 @@ interface ChangeOptions {
 interface Hands {
   readonly plan: PolicyPlan;
   readonly catalog: Catalog;
-  readonly hand: RepairHand;
+  readonly executor: StatementExecutor;
   readonly db: Db;
 }
 
@@ -67,16 +68,16 @@ const onHands = (
       async (url) => {
         const database = databaseOptions(config, url, 'storage');
         const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
-        const hand = createRepairHand(database);
+        const executor = createStatementExecutor(database);
         const db: Db = {
           query: async <Row>(text: string, values: unknown[]) => ({
             rows: (await catalog.select(text, values)) as unknown as Row[],
           }),
         };
         try {
-          return await run({ plan: planOf(config.policies), catalog, hand, db }, subject, options);
+          return await run({ plan: planOf(config.policies), catalog, executor, db }, subject, options);
         } finally {
-          await hand.close();
+          await executor.close();
           await catalog.close();
         }
       },
@@ -90,7 +91,7 @@ const onHands = (
  */
 async function carryOut(
   cli: Cli,
-  hand: RepairHand,
+  executor: StatementExecutor,
   steps: readonly RepairStep[],
   dryRun: boolean,
 ): Promise<ExitCode> {
@@ -101,7 +102,7 @@ async function carryOut(
   const stop = new AbortController();
   void cli.interrupted.then(() => stop.abort());
   for (const [index, step] of steps.entries()) {
-    const run = await runStep(hand, step, { left: Number.POSITIVE_INFINITY }, stop.signal);
+    const run = await runStep(executor, step, { left: Number.POSITIVE_INFINITY }, stop.signal);
     const said = `${step.about}${step.sliced === true ? `: ${counted(run.done, 'chunk')}` : ''}`;
     if (run.error !== undefined) {
       cli.stderr.write(`fieldwatch: ${plainText(`${said}, then: ${run.error}`)}\n`);
@@ -129,11 +130,11 @@ export function compressCommand(cli: Cli): Command {
       'age of the youngest chunk that is compressed',
       intervalArgument,
     )
-    .option('--dry-run', 'print what would be run')
+    .option('--dry-run', 'print the statements without running them')
     .option(...configOption)
     .action(
-      onHands(cli, ({ hand }, relation, { olderThan, dryRun }) =>
-        carryOut(cli, hand, [compressOlder(relation, olderThan)], dryRun === true),
+      onHands(cli, ({ executor }, relation, { olderThan, dryRun }) =>
+        carryOut(cli, executor, [compressOlder(relation, olderThan)], dryRun === true),
       ),
     );
 }
@@ -145,16 +146,16 @@ export function decompressCommand(cli: Cli): Command {
     'fieldwatch storage decompress _timescaledb_internal._hyper_1_5_chunk',
   )
     .argument('<chunk>', 'as `storage chunks` names it')
-    .option('--dry-run', 'print what would be run')
+    .option('--dry-run', 'print the statements without running them')
     .option(...configOption)
     .action(
-      onHands(cli, ({ hand }, chunk, { dryRun }) => {
+      onHands(cli, ({ executor }, chunk, { dryRun }) => {
         const step: RepairStep = {
           ...{ check: 'compression', subject: chunk, effect: 'compress' },
           about: `decompress ${chunk}`,
           sql: `SELECT decompress_chunk(${literal(chunk)}::regclass, if_compressed => true)`,
         };
-        return carryOut(cli, hand, [step], dryRun === true);
+        return carryOut(cli, executor, [step], dryRun === true);
       }),
     );
 }
@@ -171,21 +172,21 @@ export function dropCommand(cli: Cli): Command {
     .option('--yes', 'delete it')
     .option(...configOption)
     .action(
-      onHands(cli, async ({ hand, plan, db }, relation, { olderThan, dryRun, yes }) => {
+      onHands(cli, async ({ executor, plan, db }, relation, { olderThan, dryRun, yes }) => {
         refuseReachedByRefresh(plan, relation, olderThan);
         const noted = noteDropped(relation, olderThan);
         const { chunks, from, to } = await chunksOlderThan(db, relation, olderThan);
         const what = `${counted(chunks, 'chunk')} of ${relation}, from ${formatTime(from)} to ${formatTime(to)}`;
         if (chunks === 0) {
           print(cli, `no chunk of ${relation} is older than ${olderThan}`);
-          return yes === true && dryRun !== true ? carryOut(cli, hand, [noted], false) : 0;
+          return yes === true && dryRun !== true ? carryOut(cli, executor, [noted], false) : 0;
         }
         if (dryRun === true || yes !== true) {
           print(cli, `would delete ${what}`);
           if (dryRun !== true) cli.stderr.write('fieldwatch: nothing was deleted; confirm with --yes\n');
           return dryRun === true ? 0 : 1;
         }
-        return carryOut(cli, hand, [noted, dropOlder(relation, olderThan)], false);
+        return carryOut(cli, executor, [noted, dropOlder(relation, olderThan)], false);
       }),
     );
 }
@@ -197,14 +198,14 @@ export function refreshCommand(cli: Cli): Command {
     'fieldwatch storage refresh sensor_hourly_agg --from 2026-01-01 --to 2026-02-01',
   )
     .addArgument(relationArgument('aggregate'))
-    .requiredOption('--from <when>', 'time, or how long ago', momentArgument)
-    .option('--to <when>', 'time, or how long ago (default: now)', momentArgument)
+    .requiredOption('--from <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', momentArgument)
+    .option('--to <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
     .option('--force', 'recompute every bucket, also where it holds more readings than its source still has')
-    .option('--dry-run', 'print what would be run')
+    .option('--dry-run', 'print the statements without running them')
     .option(...configOption)
     .action(
-      onHands(cli, async ({ hand, plan, catalog }, name, options) => {
-        const facts = await readFacts(catalog);
+      onHands(cli, async ({ executor, plan, catalog }, name, options) => {
+        const facts = await readSnapshot(catalog);
         const aggregate = refreshedAggregates(plan, facts).find(({ relation }) => relation.name === name);
         if (aggregate === undefined) throw notThere(name);
         const { text, values } = heldQuery(aggregate);
@@ -228,7 +229,7 @@ export function refreshCommand(cli: Cli): Command {
         const steps = refreshSteps(about, aggregate, ranges, held, options.force === true);
         if (steps.length === 0)
           cli.stderr.write(`fieldwatch: ${aggregate.relation.source} has nothing in that range\n`);
-        return carryOut(cli, hand, steps, options.dryRun === true);
+        return carryOut(cli, executor, steps, options.dryRun === true);
       }),
     );
 }

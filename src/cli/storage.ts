@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
-import { planOf, type PolicyPlan } from '../core/policy/plan.ts';
-import { loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/load.ts';
+import { type PolicyPlan, planOf } from '../core/policy/plan.ts';
 import { dailyStatistics } from '../queries/daily.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
-import { explain, type Explained } from '../queries/explain.ts';
+import { type Explained, explain } from '../queries/explain.ts';
 import { hourlyStatistics } from '../queries/hourly.ts';
 import { latestReadings } from '../queries/latest.ts';
 import { recentReadings } from '../queries/recent.ts';
-import { listChunks, storageStatistics, type ChunkRow, type StorageRow } from '../queries/storage.ts';
+import { type ChunkRow, type StorageRow, listChunks, storageStatistics } from '../queries/storage.ts';
 import { numeric } from './arguments.ts';
-import { configOption, jsonOption, subcommand, type Cli, type CliCommand, type ExitCode } from './command.ts';
+import { type Cli, type CliCommand, type ExitCode, configOption, jsonOption, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { printRows } from './rows.ts';
 import {

@@ -1,6 +1,6 @@
-import { formatNumber, formatTime } from './format.ts';
 import { plainText } from '../core/printable.ts';
-import { cells, padCells, type Paint } from './terminal.ts';
+import { formatNumber, formatTime } from './format.ts';
+import { type Paint, cells, padCells } from './terminal.ts';
 
 /** One column of what a command prints. */
 export interface Column<Row> {

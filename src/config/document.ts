@@ -1,15 +1,15 @@
 import {
+  type Alias,
+  LineCounter,
+  type Node,
   isAlias,
   isMap,
   isNode,
   isScalar,
   isSeq,
-  LineCounter,
   parseDocument,
-  type Alias,
-  type Node,
 } from 'yaml';
-import { formatPath, type ConfigFault, type ConfigPath } from './fault.ts';
+import { type ConfigFault, type ConfigPath, formatPath } from './fault.ts';
 import type { Origins, Position } from './origins.ts';
 import { syntaxMessage } from './syntax.ts';
 

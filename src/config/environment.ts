@@ -1,8 +1,7 @@
 import type { z } from 'zod';
-import type { ConfigFault } from './fault.ts';
-import { formatPath } from './fault.ts';
+import { type ConfigFault, formatPath } from './fault.ts';
 import { hint } from './suggest.ts';
-import { inspect, leaves, type Leaf } from './walk.ts';
+import { type Leaf, inspect, leaves } from './walk.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

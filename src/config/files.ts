@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { ConfigPath } from './fault.ts';
 import { valueAt } from './issues.ts';
 import type { Origin, Origins } from './origins.ts';
-import { isPlainObject, leaves, variantOf, type PlainObject } from './walk.ts';
+import { type PlainObject, isPlainObject, leaves, variantOf } from './walk.ts';
 
 export type ReadFile = (path: string) => string;
 

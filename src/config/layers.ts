@@ -1,10 +1,10 @@
 import type { z } from 'zod';
-import { readYaml, type YamlTree } from './document.ts';
+import { type YamlTree, readYaml } from './document.ts';
 import type { EnvironmentValue } from './environment.ts';
 import type { ConfigFault, ConfigPath } from './fault.ts';
-import { resolveBeside, unreadable, type ReadFile } from './files.ts';
-import { Origins, type Origin } from './origins.ts';
-import { isPlainObject, leaves, type PlainObject } from './walk.ts';
+import { type ReadFile, resolveBeside, unreadable } from './files.ts';
+import { type Origin, Origins } from './origins.ts';
+import { type PlainObject, isPlainObject, leaves } from './walk.ts';
 
 /** Lays values over the tree: the environment over the file, the command line over both. */
 export function overlay(

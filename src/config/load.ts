@@ -1,16 +1,16 @@
 import { hostname } from 'node:os';
-import { readYaml, type YamlTree } from './document.ts';
-import { readEnvironment, withoutServiceLinks, type Environment } from './environment.ts';
-import { ConfigError, sortFaults, type ConfigFault } from './fault.ts';
-import { readNamedFiles, readTextFile, unreadable, type ReadFile } from './files.ts';
+import { type YamlTree, readYaml } from './document.ts';
+import { type Environment, readEnvironment, withoutServiceLinks } from './environment.ts';
+import { ConfigError, type ConfigFault, sortFaults } from './fault.ts';
+import { type ReadFile, readNamedFiles, readTextFile, unreadable } from './files.ts';
 import { faultsOf } from './issues.ts';
 import { flatten, includeAlerts, overlay } from './layers.ts';
-import { locateConfig, type Located } from './locate.ts';
+import { type Located, locateConfig } from './locate.ts';
 import { Origins } from './origins.ts';
 import { scrub, secretsIn } from './redact.ts';
-import { configSchema, type Config } from './schema/index.ts';
+import { type Config, configSchema } from './schema/index.ts';
 import { overlaySinkSecrets } from './sink-environment.ts';
-import { isPlainObject, withDefaults, type PlainObject } from './walk.ts';
+import { type PlainObject, isPlainObject, withDefaults } from './walk.ts';
 
 /** `alerts.allowed_lateness` where `mqtt.share_group` is set. */
 const SHARED_LATENESS = '2s';

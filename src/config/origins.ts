@@ -1,4 +1,4 @@
-import { formatPath, type ConfigFault, type ConfigPath } from './fault.ts';
+import { type ConfigFault, type ConfigPath, formatPath } from './fault.ts';
 
 export interface Position {
   readonly line: number;

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
-import { Document, isMap, isScalar, isSeq, type Scalar } from 'yaml';
+import { Document, type Scalar, isMap, isScalar, isSeq } from 'yaml';
 import type { ConfigPath } from './fault.ts';
 import type { LoadedConfig } from './load.ts';
 import { redact } from './redact.ts';
 import { configSchema } from './schema/index.ts';
-import { inspect, isPlainObject, schemasAt, type PlainObject } from './walk.ts';
+import { type PlainObject, inspect, isPlainObject, schemasAt } from './walk.ts';
 
 export interface PrintOptions {
   /** One JSON document instead of commented YAML. */

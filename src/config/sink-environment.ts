@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Environment } from './environment.ts';
 import type { ConfigFault, ConfigPath } from './fault.ts';
 import type { Origins } from './origins.ts';
-import { isPlainObject, leaves, variantOf, type PlainObject } from './walk.ts';
+import { type PlainObject, isPlainObject, leaves, variantOf } from './walk.ts';
 
 export const SINK_PREFIX = 'FIELDWATCH_NOTIFY_';
 

@@ -1,5 +1,5 @@
-import { codecNamed } from '../core/codec/index.ts';
-import { parseTopicPattern, topicList } from '../core/topic.ts';
+import { codecNamed } from '../core/ingest/codec/index.ts';
+import { parseTopicPattern, topicList } from '../core/ingest/topic.ts';
 import { exposuresOf } from './exposures.ts';
 import type { Config } from './schema/index.ts';
 

@@ -1,5 +1,3 @@
-import type { Availability } from './availability.ts';
-
 /** Microseconds since the Unix epoch: an exact integer in a double until the year 2255. */
 export type Micros = number;
 
@@ -101,3 +99,10 @@ export const FILTERED_CODES: ReadonlySet<RejectCode> = new Set([
   'retained_no_time',
   'overlapping_copy',
 ]);
+
+/** What a message of such a topic says. */
+export interface Availability {
+  readonly device: string;
+  readonly parts: boolean;
+  readonly online: boolean;
+}

@@ -1,4 +1,4 @@
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { Aedes, type Client } from 'aedes';
 import { limitPackets } from './packet-limit.ts';
 import { portInUse } from './port-in-use.ts';

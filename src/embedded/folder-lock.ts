@@ -1,7 +1,7 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder } from '../adapters/make-folder.ts';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { makeFolder } from '../lib/make-folder.ts';
 
 /**
  * One server per data folder. The lock is a file that names the process and when that process began, so neither a

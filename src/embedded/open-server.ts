@@ -1,12 +1,12 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockFolder } from './folder-lock.ts';
-import { ensurePassword, passwordFile } from './password.ts';
 import { ADVISORY_STUBS } from './gateway/advisory-locks.ts';
-import { Engine } from './gateway/engine.ts';
-import { DEFAULT_LIMITS, House } from './gateway/house.ts';
+import { EngineProcess } from './gateway/engine-process.ts';
+import { DEFAULT_LIMITS, EngineState } from './gateway/engine-state.ts';
 import { Gateway } from './gateway/server.ts';
 import { DATABASE, DATABASE_ALIASES, type ServerArguments } from './messages.ts';
+import { ensurePassword, passwordFile } from './password.ts';
 import { startEngineModule } from './pglite.ts';
 import { portInUse, probePort } from './port-in-use.ts';
 
@@ -39,9 +39,9 @@ export async function openServer(
       engine.close();
       unlock();
     };
-    const house = new House(engine, DEFAULT_LIMITS, onFault);
+    const engineState = new EngineState(engine, DEFAULT_LIMITS, onFault);
     const gateway = new Gateway({
-      house,
+      engineState,
       host,
       port,
       databases: DATABASE_ALIASES,
@@ -49,10 +49,10 @@ export async function openServer(
       passwordHint: `The password of this embedded database is in ${passwordFile(dataDir)}.`,
       onFault,
     });
-    prepare(house);
+    prepare(engineState);
     const bound = await gateway.listen().catch(taken);
     const timer = setInterval(
-      () => house.turnstile.isFree() && house.checkpointIfDue(true),
+      () => engineState.mutex.isFree() && engineState.checkpointIfDue(true),
       CHECKPOINT_CHECK_MS,
     );
     const close = () => {
@@ -67,7 +67,7 @@ export async function openServer(
   }
 }
 
-async function openEngine(dataDir: string): Promise<Engine> {
+async function openEngine(dataDir: string): Promise<EngineProcess> {
   const cluster = join(dataDir, 'pgdata');
   if (!existsSync(cluster)) {
     // A folder under its final name is whole: initdb that was interrupted begins again.
@@ -76,19 +76,19 @@ async function openEngine(dataDir: string): Promise<Engine> {
     await initialiseCluster(draft);
     renameSync(draft, cluster);
   }
-  return new Engine(await startEngineModule(cluster, DATABASE), DEFAULT_LIMITS.maxResultBytes);
+  return new EngineProcess(await startEngineModule(cluster, DATABASE), DEFAULT_LIMITS.maxResultBytes);
 }
 
 async function initialiseCluster(folder: string): Promise<void> {
   // initdb leaves its session in template1 and in debug mode: end that one, the proper one starts afterwards.
-  new Engine(await startEngineModule(folder, 'template1'), DEFAULT_LIMITS.maxResultBytes).close();
+  new EngineProcess(await startEngineModule(folder, 'template1'), DEFAULT_LIMITS.maxResultBytes).close();
 }
 
-function prepare(house: House): void {
+function prepare(engineState: EngineState): void {
   // LOAD stands for shared_preload_libraries, which is not read here: without the loader an existing extension comes
   // up without its community part ("not supported under the current license").
   for (const sql of ["LOAD 'timescaledb'", 'CREATE EXTENSION IF NOT EXISTS timescaledb', ...ADVISORY_STUBS]) {
-    const { errorCode } = house.runOwn(sql);
+    const { errorCode } = engineState.runOwn(sql);
     if (errorCode !== null)
       throw new Error(`preparing the embedded database failed with ${errorCode}: ${sql}`);
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { fsyncSync, closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { DATABASE_ALIASES } from './messages.ts';

@@ -1,6 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
-import type { EngineModule } from './gateway/engine.ts';
-import { durability } from './gateway/engine.ts';
+import { type EngineModule, durability } from './gateway/engine-process.ts';
 
 /** The parts of the package that are used; it is an optional dependency, so nothing imports its types. */
 interface PGliteModule {

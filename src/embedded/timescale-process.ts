@@ -1,8 +1,8 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FieldwatchError } from '../core/errors.ts';
-import type { Logger } from '../ports.ts';
+import type { Logger } from '../ports/metrics.ts';
 import type { ServerMessage } from './messages.ts';
 import { embeddedUrl, readPassword, writePassword } from './password.ts';
 

@@ -15,7 +15,7 @@ function log(level: 'info' | 'error', message: string, fields: Record<string, un
   );
 }
 
-function tell(message: ServerMessage): void {
+function report(message: ServerMessage): void {
   if (process.connected) process.send?.(message);
 }
 
@@ -36,7 +36,7 @@ async function serve(options: ServerArguments): Promise<void> {
     server.close();
     log('info', 'the embedded database has stopped');
   });
-  tell({ type: 'ready', port: server.port });
+  report({ type: 'ready', port: server.port });
 }
 
 function stopOnSignal(stop: () => void): void {
@@ -63,7 +63,7 @@ function fail(error: unknown): void {
   const message = messageOf(error);
   log('error', message, { code: known?.code ?? 'EMBEDDED_DB_FAILED' });
   const remedy = known?.remedy;
-  tell({
+  report({
     type: 'failed',
     code: known?.code ?? 'EMBEDDED_DB_FAILED',
     kind: known?.kind ?? 'bug',

@@ -1,5 +1,5 @@
+import type { WaitingColumns } from '../core/alert/engine/waiting.ts';
 import type { AlertNotification, AlertStateRow } from '../core/alert/model.ts';
-import type { WaitingColumns } from '../core/alert/waiting.ts';
 import type { Silence } from '../core/alert/suppress/silence.ts';
 import type { Micros, Millis } from '../core/reading.ts';
 
@@ -56,7 +56,7 @@ export interface WaitingCommand {
 /** What operators asked for, from other processes. Commands are marked as done by `ReadingStore.commit`. */
 export interface OperatorStore {
   /** Silences that end after `sinceMs`, and commands that wait, oldest first. */
-  look(sinceMs: Millis): Promise<{
+  poll(sinceMs: Millis): Promise<{
     readonly silences: readonly Silence[];
     readonly commands: readonly WaitingCommand[];
     /** The newest change of sensors. */
@@ -85,5 +85,5 @@ export interface NewDelivery extends NotificationKey {
   readonly event: AlertNotification['event'];
   readonly alertType: string;
   /** Only if an earlier one of the episode was queued for the sink. */
-  readonly ifTold: boolean;
+  readonly ifNotified: boolean;
 }

@@ -1,4 +1,4 @@
-import type { HandoverReading } from '../core/alert/shards/handover-record.ts';
+import type { HandoverReading } from '../core/alert/cluster/handover-record.ts';
 import type { Micros } from '../core/reading.ts';
 
 /** One batch's readings of one shard. */
@@ -8,7 +8,7 @@ export interface HandoverRow {
   readonly readings: readonly HandoverReading[];
 }
 
-export interface HandoverLook {
+export interface HandoverPage {
   /** Of all members in the order in which they were received, to a few seconds; of one in the order of its commits. */
   readonly rows: readonly HandoverRow[];
   /** There may be more. */
@@ -21,7 +21,7 @@ export interface HandoverLook {
  */
 export interface HandoverStore {
   /** A few thousand readings of these shards at most. */
-  read(group: string, shards: readonly number[]): Promise<HandoverLook>;
+  read(group: string, shards: readonly number[]): Promise<HandoverPage>;
   /** The earliest reading of each sensor of these shards that waits, by the sensor's id. */
   earliest(group: string, shards: readonly number[]): Promise<ReadonlyMap<number, Micros>>;
   /** Readings that wait, of all shards. */

@@ -17,7 +17,7 @@ export interface SensorChanges {
   /** The newest of them, 0 without any. */
   readonly seq: number;
   /** Ids that are gone; where their readings went, or null where they were deleted. */
-  readonly gone: ReadonlyMap<number, number | null>;
+  readonly forgotten: ReadonlyMap<number, number | null>;
 }
 
 /** A device that sends for the first time, and what its topic tells of it. */
@@ -26,7 +26,7 @@ export interface NewDevice {
   readonly location?: string | undefined;
 }
 
-export interface SensorDirectory {
+export interface SensorStore {
   /** All registered sensors. */
   loadAll(): Promise<readonly Sensor[]>;
   /** Asked before `loadAll`: what happens in between is then found out by the next batch. */

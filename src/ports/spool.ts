@@ -1,8 +1,8 @@
+import type { Watermarks } from '../core/alert/engine/watermarks.ts';
 import type { AlertBatch } from '../core/alert/model.ts';
-import type { Watermarks } from '../core/alert/watermarks.ts';
-import type { ClockEra } from '../core/clock-era.ts';
-import { isAvailability, type Micros, type Millis } from '../core/reading.ts';
-import { itemsOfLetters, type DeadLetter, type StorableReading } from './store.ts';
+import type { ClockEra } from '../core/ingest/clock-era.ts';
+import { type Micros, type Millis, isAvailability } from '../core/reading.ts';
+import { type DeadLetter, type StorableReading, itemsOfLetters } from './store.ts';
 
 /** Store and forward on disk. */
 
@@ -58,7 +58,7 @@ export interface SpooledRecord extends SpoolRecord {
   /** Position in its lane. */
   readonly seq: number;
   /** Its alert lines are out. */
-  readonly told: boolean;
+  readonly notified: boolean;
 }
 
 /** An amount of spooled data. Items are readings and dead letters. */
@@ -114,7 +114,7 @@ export interface Spool {
   /** Forgets what is safe elsewhere; resolves once that is on disk for good. */
   remove(records: readonly SpooledRecord[]): Promise<void>;
   /** Remembers that the alert lines of the record are out. */
-  markTold(record: SpooledRecord): Promise<void>;
+  markNotified(record: SpooledRecord): Promise<void>;
   /** Sets a record aside that cannot be stored; its alert states go, since later ones will have taken their place. */
   park(record: SpooledRecord): Promise<void>;
   /** Puts all parked records back at the end of their lanes. */

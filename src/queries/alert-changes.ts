@@ -1,5 +1,5 @@
-import { COLUMNS, SYSTEM_COLUMNS, systemWhere, type AlertListRow } from './alerts.ts';
-import { selected, type Db, type Limited, type Selection } from './db.ts';
+import { type AlertListRow, COLUMNS, SYSTEM_COLUMNS, systemWhere } from './alerts.ts';
+import { type Db, type Limited, type Selection, selected } from './db.ts';
 import { sensorsWhere } from './samples.ts';
 
 const WATCHED = `

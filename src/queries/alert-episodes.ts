@@ -1,5 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
-import { selected, type Db, type Selection, type TimeRange } from './db.ts';
+import { type Db, type Selection, type TimeRange, selected } from './db.ts';
 import { sensorsWhere } from './samples.ts';
 
 // A row of an operator's own INSERT has no alert_id: it is an episode of its own.

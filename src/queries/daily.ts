@@ -1,6 +1,6 @@
-import { selected, type Db, type MetricQuery } from './db.ts';
+import { type Db, type MetricQuery, selected } from './db.ts';
 import { isCore, samples, sensorsWhere } from './samples.ts';
-import { AGGREGATED, DAY_MS, reachOf, startOf, type StatisticsRow } from './statistics.ts';
+import { AGGREGATED, DAY_MS, type StatisticsRow, reachOf, startOf } from './statistics.ts';
 
 const CORE = isCore('$1');
 

@@ -1,5 +1,5 @@
-import type { DeadLetterRow } from './dead-letters.ts';
 import type { Db } from './db.ts';
+import type { DeadLetterRow } from './dead-letters.ts';
 
 export const text = `
 SELECT d.id, d.received_at AS "receivedAt", d.topic, d.reason, d.detail, coalesce(d.payload_bytes, octet_length(d.payload)) AS bytes,

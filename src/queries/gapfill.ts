@@ -1,4 +1,4 @@
-import { checkBuckets, selected, type Db, type MetricQuery } from './db.ts';
+import { type Db, type MetricQuery, checkBuckets, selected } from './db.ts';
 import { samples } from './samples.ts';
 
 // The bounds are given to time_bucket_gapfill itself: it cannot see them through the UNION.

@@ -1,6 +1,6 @@
-import { selected, type Db, type MetricQuery } from './db.ts';
+import { type Db, type MetricQuery, selected } from './db.ts';
 import { isCore, samples, sensorsWhere } from './samples.ts';
-import { AGGREGATED, HOUR_MS, reachOf, startOf, type StatisticsRow } from './statistics.ts';
+import { AGGREGATED, HOUR_MS, type StatisticsRow, reachOf, startOf } from './statistics.ts';
 
 /**
  * Hours from the aggregate as far as it reaches, the rest from the raw rows: the refresh policy always leaves the

@@ -1,4 +1,4 @@
-import { selected, type Db, type Limited, type Selection } from './db.ts';
+import { type Db, type Limited, type Selection, selected } from './db.ts';
 import type { ReadingRow } from './recent.ts';
 import { sensorsWhere } from './samples.ts';
 

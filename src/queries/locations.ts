@@ -1,4 +1,4 @@
-import { selected, type Db, type MetricQuery } from './db.ts';
+import { type Db, type MetricQuery, selected } from './db.ts';
 import { samples, sensorsWhere } from './samples.ts';
 
 export const text = `

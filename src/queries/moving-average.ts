@@ -1,4 +1,4 @@
-import { selected, type Db, type MetricQuery } from './db.ts';
+import { type Db, type MetricQuery, selected } from './db.ts';
 import { samples } from './samples.ts';
 
 // $2 lies one window before the range, so that its first rows have their whole window; $7 is where the range starts.

@@ -1,5 +1,5 @@
 import type { Severity } from '../core/alert/model.ts';
-import type { AlertLabels } from '../core/alert/suppress/labels.ts';
+import type { AlertLabels } from '../core/alert/suppress/matcher.ts';
 import type { Db } from './db.ts';
 
 export const text = `

@@ -1,5 +1,5 @@
-import { LISTED, SYSTEM_LISTED, systemWhere, type ListedAlert } from './alerts.ts';
-import { selected, type Db, type Limited, type Selection } from './db.ts';
+import { LISTED, type ListedAlert, SYSTEM_LISTED, systemWhere } from './alerts.ts';
+import { type Db, type Limited, type Selection, selected } from './db.ts';
 import { sensorsWhere } from './samples.ts';
 
 // No time bound: an alert may be open for months. The partial index of open rows and the limit bound it instead.

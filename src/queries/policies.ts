@@ -1,9 +1,9 @@
 import type { Catalog } from '../core/policy/catalog.ts';
 import { describe, policiesCheck } from '../core/policy/check/policies.ts';
-import { readFacts } from '../core/policy/facts.ts';
-import type { Verdict } from '../core/policy/finding.ts';
+import type { FindingVerdict } from '../core/policy/finding.ts';
 import { decodeJob, jobsQuery } from '../core/policy/job.ts';
-import { declaredPolicies, policyName, type PolicyPlan } from '../core/policy/plan.ts';
+import { type PolicyPlan, declaredPolicies, policyName } from '../core/policy/plan.ts';
+import { readSnapshot } from '../core/policy/snapshot.ts';
 import type { Db } from './db.ts';
 
 // A server with background workers keeps its own statistics; runs by the daemon are in job_runs. `-infinity` is "never".
@@ -31,7 +31,7 @@ export interface PolicyRow {
   readonly policy: string;
   /** What is declared. */
   readonly declared: string;
-  readonly verdict: Verdict;
+  readonly verdict: FindingVerdict;
   readonly job: number | null;
   readonly lastRun: Date | null;
   /** As the server tells it: a hint only, some servers record committed runs as failed. */
@@ -50,12 +50,12 @@ export function catalogOf(db: Db): Catalog {
 /** Every declared policy with its job, if it has one. */
 export async function listPolicies(db: Db, plan: PolicyPlan): Promise<readonly PolicyRow[]> {
   const catalog = catalogOf(db);
-  const facts = await readFacts(catalog);
+  const facts = await readSnapshot(catalog);
   const asked = jobsQuery(facts.server);
   const rows = await catalog.select(asked.text, asked.values);
   const jobs = rows.map(decodeJob);
   const runs = new Map((await db.query<RunRow>(text, [])).rows.map((run) => [run.job, run]));
-  const findings = policiesCheck.judge(plan, facts, [rows]);
+  const findings = policiesCheck.evaluate(plan, facts, [rows]);
   return declaredPolicies(plan).map((policy) => {
     const job = jobs.find(({ relation, proc }) => relation === policy.relation && proc === policy.proc);
     const run = job === undefined ? undefined : runs.get(job.id);

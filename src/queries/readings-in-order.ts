@@ -1,6 +1,5 @@
 import { microsOf } from '../adapters/timescale/values.ts';
-import { CORE_METRICS } from '../core/reading.ts';
-import type { CoreMetric, Micros } from '../core/reading.ts';
+import { CORE_METRICS, type CoreMetric, type Micros } from '../core/reading.ts';
 import type { Db, TimeRange } from './db.ts';
 
 const chosen = '($3::int[] IS NULL OR sensor_id = ANY ($3))';

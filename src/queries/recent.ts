@@ -1,4 +1,4 @@
-import { selected, type Db, type Limited, type Selection, type TimeRange } from './db.ts';
+import { type Db, type Limited, type Selection, type TimeRange, selected } from './db.ts';
 import { sensorsWhere } from './samples.ts';
 
 export const text = `

@@ -1,4 +1,5 @@
-import type { Matchers } from '../core/alert/suppress/matcher.ts';
+import type { Matchers } from '../core/alert/rules/config.ts';
+
 import type { Db, Limited } from './db.ts';
 
 const COLUMNS = `id::text, CASE WHEN ends_at <= now() THEN 'over' WHEN starts_at > now() THEN 'waiting' ELSE 'active' END

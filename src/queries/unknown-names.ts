@@ -1,4 +1,4 @@
-import { selected, type Db, type Selection } from './db.ts';
+import { type Db, type Selection, selected } from './db.ts';
 import { isCore } from './samples.ts';
 
 export const text = `

@@ -1,5 +1,5 @@
 import { PLACES, type Place, type Swing } from './places.ts';
-import { between, exponential, noise, type Random } from './random.ts';
+import { type Random, between, exponential, noise } from './random.ts';
 
 export interface FleetOptions {
   readonly sensors: number;

@@ -1,6 +1,6 @@
-import { connect, type MqttClient } from 'mqtt';
+import { type MqttClient, connect } from 'mqtt';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { Clock, Timer } from '../ports.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 import { Fleet, type SimulatedReading } from './fleet.ts';
 import { seededRandom } from './random.ts';
 

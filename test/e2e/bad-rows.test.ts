@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { numberedMessage } from '../support/publish.ts';
 import { describeWith } from '../support/tools.ts';

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server } from 'node:net';
+import { type AddressInfo, type Server, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import pg from 'pg';
 import { Daemon, type LogLine } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
@@ -77,7 +77,7 @@ http: { port: ${http} }
     daemon.log.slice(from).find(({ msg }) => msg.startsWith(message));
   const inFlight = async () =>
     Number(
-      /^fieldwatch_intake_items\{outcome="in_flight"\} (\S+)$/m.exec((await status('/metrics')).text)?.[1],
+      /^fieldwatch_ingest_items\{outcome="in_flight"\} (\S+)$/m.exec((await status('/metrics')).text)?.[1],
     );
 
   it('takes, acknowledges and keeps what arrives, through SIGKILL, SIGHUP and SIGTERM', async () => {
@@ -102,7 +102,7 @@ http: { port: ${http} }
     await daemon.end('SIGKILL');
     const second = daemon.log.length;
     await daemon.launch();
-    expect(saw(second, 'the last run left readings in the spool')).toMatchObject({ items: FIRST + 3 });
+    expect(saw(second, 'readings of the last run found in the spool')).toMatchObject({ items: FIRST + 3 });
     await humidity('hall', 2, 60);
     await humidity('hall', 3, 95);
     await publishNumbered(broker.url, FIRST, FIRST + SECOND, baseMs);
@@ -120,7 +120,7 @@ http: { port: ${http} }
     const before = daemon.log.length;
     const url = new URL(database.url);
     link = await TcpProxy.start(Number(url.port || 5432), url.hostname, port);
-    await daemon.logged(({ msg }) => msg === 'the database takes writes again', before);
+    await daemon.logged(({ msg }) => msg === 'database accepts writes again', before);
     await eventually('nothing is in flight', async () => (await inFlight()) === 0, 90_000);
     db = new pg.Client({ connectionString: database.url });
     await db.connect();

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
-import { killAt, type KillPoint } from '../support/kill-point.ts';
+import { type KillPoint, killAt } from '../support/kill-point.ts';
 import { publishNumbered } from '../support/publish.ts';
 import { describeWith } from '../support/tools.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { CrowdedServer } from '../support/crowded-server.ts';
 import { Daemon } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
@@ -74,7 +74,7 @@ http: { port: ${http} }
     server.limit = 0;
     server.cut();
     await publishNumbered(broker.url, 100, 200, baseMs);
-    await daemon.logged(({ msg }) => msg === 'the database is away: messages go to the spool', cutAt);
+    await daemon.logged(({ msg }) => msg === 'database unreachable: messages are spooled', cutAt);
     server.limit = 3;
     await eventually('the spool is drained', async () => (await stored()) === 200);
     await publishNumbered(broker.url, 200, 300, baseMs);

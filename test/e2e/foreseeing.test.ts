@@ -4,11 +4,11 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import pg from 'pg';
 import { Daemon, type LogLine } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
-import { describeWith } from '../support/tools.ts';
 import { Mosquitto } from '../support/mosquitto.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
+import { describeWith } from '../support/tools.ts';
 
 const LIMIT = 30;
 /** A second is for a machine that has nothing else to do (`npm run soak`); this is far from when the spool takes over. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt from 'mqtt';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { publishSteadily } from '../support/publish.ts';
 import { rounds } from '../support/rounds.ts';
@@ -52,7 +52,9 @@ ${more}`;
     });
     expect(sent).toBeGreaterThan(RESTARTS * 20);
     // Each of them wrote and acknowledged what it held before it went.
-    expect(daemon.log.filter(({ msg }) => msg.startsWith('stopped before all was stored'))).toEqual([]);
+    expect(daemon.log.filter(({ msg }) => msg.startsWith('stopped before all messages were stored'))).toEqual(
+      [],
+    );
     await daemon.end('SIGTERM');
   }, 400_000);
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { fieldwatch, type Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Daemon, fieldwatch } from '../support/daemon.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { HttpServer } from '../support/http-server.ts';
-import { killAt, type KillPoint } from '../support/kill-point.ts';
+import { type KillPoint, killAt } from '../support/kill-point.ts';
 import { describeWith } from '../support/tools.ts';
 
 /** What the daemon has just said to the database, or heard from it, when it is killed; that chunk is lost. */
@@ -50,12 +50,12 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
   const publish = (device: string, seconds: number, temperature: number) =>
     deployment.publish(device, { ts: Date.now() - 60_000 + seconds * 1000, temperature });
 
-  interface Told {
+  interface Notified {
     readonly status: string;
     readonly labels: Record<string, string>;
   }
   const told = (device: string, status: string) =>
-    (hook.bodies as { alerts: Told[] }[])
+    (hook.bodies as { alerts: Notified[] }[])
       .flatMap(({ alerts }) => alerts)
       .filter((alert) => alert.labels['sensor'] === device && alert.status === status).length;
 
@@ -103,7 +103,7 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
   it('a sink that is down delays no reading; after an orderly restart it is told all, in order', async () => {
     hook.behaviour = { status: 503, body: `no: ${SECRET}` };
     await publish('down', 10, 35);
-    await daemon.logged((line) => line.msg.startsWith('a sink takes no notifications'));
+    await daemon.logged((line) => line.msg.startsWith('sink refuses notifications'));
     await publish('down', 20, 25);
     const down = `sensor_readings r JOIN sensors s ON s.id = r.sensor_id WHERE s.key = 'down'`;
     await eventually('both are stored', async () => (await deployment.count(down)) === 2);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { HttpServer } from '../support/http-server.ts';
 import { describeWith } from '../support/tools.ts';
@@ -11,7 +11,7 @@ const DEVICES = ['s1', 's2', 's3', 's4'];
 /** A lease, a look, and a machine that is busy. */
 const LEASE_MS = 90_000;
 
-interface Told {
+interface Notified {
   readonly status: string;
   readonly labels: Record<string, string>;
 }
@@ -66,7 +66,7 @@ http: { enabled: false }
   /** How often each sensor was told of. */
   const told = (status: string) => {
     const times = new Map<string, number>();
-    for (const { alerts } of hook.bodies as { alerts: Told[] }[])
+    for (const { alerts } of hook.bodies as { alerts: Notified[] }[])
       for (const {
         status: its,
         labels: { sensor = '' },

@@ -2,12 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { HttpServer } from '../support/http-server.ts';
 import { describeWith } from '../support/tools.ts';
 
-interface Told {
+interface Notified {
   readonly status: string;
   readonly labels: Record<string, string>;
 }
@@ -52,7 +52,7 @@ http: { enabled: false }
   const publish = (device: string, temperature: number) =>
     publisher.publishAsync(`sensors/lab/${device}/readings`, JSON.stringify({ temperature }), { qos: 1 });
   const told = (name: string, device: string): string[] =>
-    (hook(name).bodies as { alerts: Told[] }[])
+    (hook(name).bodies as { alerts: Notified[] }[])
       .flatMap(({ alerts }) => alerts)
       .filter(({ labels }) => labels['sensor'] === device)
       .map(({ status }) => status);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { publishNumbered } from '../support/publish.ts';
 import { describeWith } from '../support/tools.ts';
@@ -37,7 +37,7 @@ describeWith('mosquitto')('statement 2: the database away for more than three ke
     await eventually('four more pings', () => pings() >= since + 4);
     deployment.databaseLink.resume();
     // A stalled connection stays dead for the daemon even when bytes flow again: it has given it up.
-    await daemon.logged(({ msg }) => msg === 'the database takes writes again', before);
+    await daemon.logged(({ msg }) => msg === 'database accepts writes again', before);
     const stored = () => deployment.numbered(baseMs, baseMs + COUNT);
     await eventually('all is stored', async () => (await stored()).rows === COUNT);
     expect(connects()).toBe(1);

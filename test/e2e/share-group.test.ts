@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import mqtt, { type MqttClient } from 'mqtt';
 import pg from 'pg';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
+import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { describeWith } from '../support/tools.ts';
@@ -271,7 +271,7 @@ http: { enabled: false }
       former = cut;
       linkOf(cut).refuse();
       linkOf(cut).cut();
-      await eventually('it notices', () => hasLogged(cut, 'the database is away'));
+      await eventually('it notices', () => hasLogged(cut, 'database unreachable'));
       await eventually('the other one has taken over', takenOver(cut));
       linkOf(former).resume();
     });

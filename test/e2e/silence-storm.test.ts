@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt from 'mqtt';
 import pg from 'pg';
 import { Daemon } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { eventually } from '../support/eventually.ts';
 import { HttpServer } from '../support/http-server.ts';
 import { Mosquitto } from '../support/mosquitto.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWith } from '../support/tools.ts';
 
@@ -22,7 +22,7 @@ describeWith('mosquitto')('a route with silent_after', () => {
     });
     const publish = () => deployment.publisher.publishAsync('sensors/a', '{"temperature": 20}', { qos: 1 });
     await publish();
-    const line = await daemon.logged(({ msg }) => msg.startsWith('a route that used to deliver is silent'));
+    const line = await daemon.logged(({ msg }) => msg.startsWith('route is stale'));
     expect(line).toMatchObject({ level: 'warn', route: 'sensors/{device}' });
     // Told, and no reason to take the daemon out of service.
     const ready = await daemon.get('/readyz');
@@ -35,7 +35,7 @@ describeWith('mosquitto')('a route with silent_after', () => {
     expect(metrics.text).toContain('fieldwatch_route_silent{route="other/{device}"} 0');
     const from = daemon.log.length;
     await publish();
-    await daemon.logged(({ msg }) => msg === 'a silent route delivers again', from);
+    await daemon.logged(({ msg }) => msg === 'stale route receives messages again', from);
     await eventually('healthy again', async () => !(await daemon.get('/readyz')).text.includes('silent'));
   });
 });

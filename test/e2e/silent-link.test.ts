@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Daemon } from '../support/daemon.ts';
-import { openTestDatabase, type TestDatabase } from '../support/embedded-db.ts';
+import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { proxyTo } from '../support/tcp-proxy.ts';
 
 /** A link that was up for the first replies and then says nothing more, without breaking. */
@@ -61,7 +61,7 @@ http: { enabled: false }
     await daemon.logged(({ msg }) => msg === 'ready');
     link.resume();
     link.cut();
-    await daemon.logged(({ msg }) => msg === 'the database takes writes again');
+    await daemon.logged(({ msg }) => msg === 'database accepts writes again');
     expect(await daemon.end('SIGTERM')).toBe(0);
     await daemon.remove();
     await link.close();

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { alertsCommand } from '../../src/cli/alerts.ts';
 import { runCli } from '../support/cli.ts';
 import type { Daemon, LogLine } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { publishNumbered } from '../support/publish.ts';
 import { describeWith } from '../support/tools.ts';
@@ -106,7 +106,7 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     await eventually('all is acknowledged', () => acked() >= before + COUNT);
     const logged = daemon.log.length;
     deployment.databaseLink.resume();
-    await daemon.logged(({ msg }) => msg === 'the database takes writes again', logged);
+    await daemon.logged(({ msg }) => msg === 'database accepts writes again', logged);
     await publish(from + COUNT, from + 2 * COUNT);
     await deployment.stored(storedBefore + 2 * COUNT);
     await settled();
@@ -119,7 +119,7 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     deployment.databaseLink.refuse();
     deployment.databaseLink.cut();
     await humidity('asked', 1001, 96);
-    await daemon.logged(({ msg }) => msg === 'the database is away: messages go to the spool', from);
+    await daemon.logged(({ msg }) => msg === 'database unreachable: messages are spooled', from);
     const ask = ['ack', 'asked', 'humidity_high', '--by', 'ann', '--no-wait'];
     const env = { FIELDWATCH_DATABASE_URL: deployment.database.url };
     const { code } = await runCli(alertsCommand, ask, { env });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Daemon } from '../support/daemon.ts';
-import { openDeployment, type Deployment } from '../support/deployment.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { describeWith } from '../support/tools.ts';
 

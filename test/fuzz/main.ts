@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { runFuzz, type FuzzReport } from '../support/fuzz.ts';
 import { FUZZ_TARGETS } from '../support/fuzz-targets.ts';
+import { type FuzzReport, runFuzz } from '../support/fuzz.ts';
 
 const HELP = `npm run fuzz -- [options]
 

@@ -1,3 +1,6 @@
+import { LeaseLost } from '../../src/core/alert/cluster/lease-lost.ts';
+import type { OwnedShards } from '../../src/core/alert/cluster/shard-lease.ts';
+import { SHARDS, type Shard, type ShardMember, shardOf } from '../../src/core/alert/cluster/shard.ts';
 import type {
   AlertBatch,
   AlertNotification,
@@ -5,40 +8,30 @@ import type {
   AlertRow,
   AlertStateRow,
 } from '../../src/core/alert/model.ts';
-import type { RuleSet } from '../../src/core/alert/rules.ts';
-import type { OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
-import { LeaseLost } from '../../src/core/alert/shards/lease-lost.ts';
-import { SHARDS, shardOf, type Shard, type ShardMember } from '../../src/core/alert/shards/shard.ts';
+import type { RuleSet } from '../../src/core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
-import type {
-  AlertStore,
-  HandoverRow,
-  HandoverStore,
-  LastReading,
-  ReadingSpan,
-  MemberReport,
-  ReadingStore,
-  ShardStore,
-  StoreBatch,
-} from '../../src/ports.ts';
-import { createAlerting } from '../../src/services/alerting.ts';
-import { BatchWriter } from '../../src/services/batch-writer.ts';
-import { HandoverReader } from '../../src/services/handover-reader.ts';
-import { IntakeBatch } from '../../src/services/intake-batch.ts';
-import { ShardTable } from '../../src/services/owned-shards.ts';
-import { SensorRegistry } from '../../src/services/sensor-registry.ts';
-import { ShardOwnership } from '../../src/services/shard-ownership.ts';
-import { ShardedEvaluator } from '../../src/services/sharded-evaluator.ts';
-import { withoutWaiting } from '../../src/services/waiting-readings.ts';
+import type { AlertStore, LastReading, ReadingSpan } from '../../src/ports/alerts.ts';
+import type { HandoverRow, HandoverStore } from '../../src/ports/handover.ts';
+import type { MemberReport, LeaseStore } from '../../src/ports/lease.ts';
+import type { ReadingStore, StoreBatch } from '../../src/ports/store.ts';
+import { createAlertManager } from '../../src/services/alert/alert-manager.ts';
+import { withoutWaiting } from '../../src/services/alert/cluster/handover-queue.ts';
+import { HandoverReader } from '../../src/services/alert/cluster/handover.ts';
+import { ShardLeases } from '../../src/services/alert/cluster/shard-leases.ts';
+import { ShardTable } from '../../src/services/alert/cluster/shard-table.ts';
+import { ShardedEvaluator } from '../../src/services/alert/cluster/sharded-evaluator.ts';
+import { BatchWriter } from '../../src/services/ingest/batch-writer.ts';
+import { IngestBatch } from '../../src/services/ingest/batch.ts';
+import { SensorRegistry } from '../../src/services/ingest/sensor-registry.ts';
 import { FakeClock } from './fake-clock.ts';
 import { FakeDirectory, RecordingMetrics, settle, stored } from './fakes.ts';
 import { QuietLogger } from './quiet-logger.ts';
-import { readingsIn, WatermarkRows } from './watermark-rows.ts';
+import { WatermarkRows, readingsIn } from './watermark-rows.ts';
 
 const away = () => new FieldwatchError('away', { code: 'DB_UNREACHABLE', kind: 'transient' });
 
 /** The tables of several daemons in memory, with the idempotence and the fence of the real ones. */
-export class GroupTables implements ReadingStore, AlertStore, ShardStore, HandoverStore {
+export class GroupTables implements ReadingStore, AlertStore, LeaseStore, HandoverStore {
   readonly directory = new FakeDirectory();
   readonly readings = new Map<string, LastReading>();
   readonly alerts: (AlertRow & Partial<AlertResolution>)[] = [];
@@ -196,9 +189,9 @@ export class Member {
   readonly metrics = new RecordingMetrics();
   /** Alert lines: `event sensor`. */
   readonly lines: string[] = [];
-  readonly alerting;
+  readonly alertManager;
   readonly table;
-  readonly ownership: ShardOwnership;
+  readonly leases: ShardLeases;
   readonly reader: HandoverReader;
   readonly evaluator: ShardedEvaluator;
   readonly writer;
@@ -214,11 +207,11 @@ export class Member {
     const { table } = this;
     const { clock, logger, metrics } = this;
     const reach = this.reaching(tables);
-    this.alerting = createAlerting({
+    this.alertManager = createAlertManager({
       ...{ rules, clock, logger, metrics },
       shards: table,
       store: withoutWaiting(reach, reach, 'crew'),
-      operators: { look: async () => ({ silences: [], commands: [] }) },
+      operators: { poll: async () => ({ silences: [], commands: [] }) },
       alertLog: {
         write: (line) => {
           const { event, sensor } = JSON.parse(line) as { event: string; sensor: string };
@@ -230,35 +223,35 @@ export class Member {
       { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 100 },
       { directory: tables.directory, clock, logger, metrics },
     );
-    const { alerting } = this;
-    this.ownership = new ShardOwnership({
-      ...{ table, store: reach, alerting, lines: alerting, clock, logger, metrics },
+    const { alertManager } = this;
+    this.leases = new ShardLeases({
+      ...{ table, store: reach, alertManager, lines: alertManager, clock, logger, metrics },
       report: () => ({ connectsSensors, behind: this.behind }),
       waiting: () => reach.waiting(),
       finish: async () =>
-        (await this.writer.between(() => alerting.dropForgotten())) && (await alerting.announced()),
-      spooling: () => false,
+        (await this.writer.between(() => alertManager.dropForgotten())) && (await alertManager.published()),
+      spoolWriter: () => false,
       isCurrent: () => this.reader.isCurrent,
       onGained: () => this.reader.wake(),
       waitMs: 60_000,
     });
     this.evaluator = new ShardedEvaluator({
-      ...{ table, ownership: this.ownership, engine: alerting },
-      asksOf: (sensor, asked) => alerting.asksOf(sensor, asked),
+      ...{ table, leases: this.leases, engine: alertManager },
+      mayClaim: (sensor, asked) => alertManager.mayClaim(sensor, asked),
     });
     this.writer = new BatchWriter(
       { baseMs: 100, capMs: 100 },
       {
-        ...{ registry: this.registry, alerting: this.evaluator, store: reach, clock, logger, metrics },
+        ...{ registry: this.registry, alertManager: this.evaluator, store: reach, clock, logger, metrics },
         random: () => 1,
       },
     );
     this.reader = new HandoverReader({
-      ...{ table, ownership: this.ownership, store: reach, engine: alerting, registry: this.registry },
+      ...{ table, leases: this.leases, store: reach, engine: alertManager, registry: this.registry },
       ...{ clock, logger },
       commit: (evaluate) => this.writer.commitCommands(evaluate),
       between: (run) => this.writer.between(run),
-      spooling: () => false,
+      spoolWriter: () => false,
       notified: () => false,
     });
   }
@@ -271,22 +264,22 @@ export class Member {
 
   async start(): Promise<void> {
     await this.registry.load();
-    this.alerting.start(
+    this.alertManager.start(
       (evaluate) => this.writer.commitAlerts(evaluate),
       (evaluate) => this.writer.commitCommands(evaluate),
       () => this.reader.ready(),
     );
-    this.alerting.onConnectivity({
+    this.alertManager.onConnectivity({
       ...{ state: 'connected', sessionPresent: false, receiveMaximum: 1000, protocolVersion: 5 },
     } as never);
-    await this.ownership.start();
+    await this.leases.start();
     this.reader.start();
     await settle();
   }
 
   /** One batch of readings of `device`, received now. */
   async receive(device: string, ...given: readonly { timeUs: number; value: number }[]): Promise<void> {
-    const batch = new IntakeBatch(this.clock.monotonicMs());
+    const batch = new IngestBatch(this.clock.monotonicMs());
     const receivedAtMs = this.clock.nowMs();
     const message = { topic: 't', payload: new Uint8Array(), receivedAtMs };
     for (const { timeUs, value } of given) {
@@ -299,15 +292,15 @@ export class Member {
       );
     }
     const written = await this.writer.write(batch);
-    if (typeof written !== 'string') this.writer.announce(written);
+    if (typeof written !== 'string') this.writer.publish(written);
     await settle();
   }
 
   async stop(): Promise<void> {
     this.reader.stop();
-    await this.ownership.stop();
-    await this.alerting.stop();
-    await this.ownership.release();
+    await this.leases.stop();
+    await this.alertManager.stop();
+    await this.leases.release();
   }
 
   private reaching(tables: GroupTables): GroupTables {

@@ -1,6 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { Command } from 'commander';
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import type { Cli, CliCommand, ExitCode } from '../../src/cli/command.ts';
 
 export interface CliRun {
@@ -31,7 +30,7 @@ export function startCli(build: CliCommand, args: readonly string[], options: Cl
   const stream = (name: keyof typeof captured) =>
     Object.assign(new PassThrough(), { isTTY: options.isTTY ?? false }).on('data', (chunk: Buffer) => {
       captured[name] += chunk.toString();
-      watchers.forEach((look) => look());
+      watchers.forEach((poll) => poll());
     });
   let interrupt: (signal: NodeJS.Signals) => void = () => {};
   let code: ExitCode = 0;
@@ -72,12 +71,12 @@ export function startCli(build: CliCommand, args: readonly string[], options: Cl
     interrupt: () => interrupt('SIGINT'),
     printed: (text, where = 'stdout') =>
       new Promise((resolve, reject) => {
-        const look = () => {
+        const poll = () => {
           if (captured[where].includes(text)) resolve();
         };
-        watchers.add(look);
+        watchers.add(poll);
         done.catch(reject);
-        look();
+        poll();
       }),
     done,
   };

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 
 /** Stands before a PostgreSQL server as one whose role has a CONNECTION LIMIT: further connections are refused with 53300. */
 export class CrowdedServer {

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -123,7 +123,7 @@ export class Daemon {
   /** What became of what it received; checked here that nothing is missing. */
   async conserved(): Promise<Readonly<Record<string, number>>> {
     const { text } = await this.get('/metrics');
-    const found = [...text.matchAll(/^fieldwatch_intake_items\{outcome="(\w+)"\} (\S+)$/gm)];
+    const found = [...text.matchAll(/^fieldwatch_ingest_items\{outcome="(\w+)"\} (\S+)$/gm)];
     const { received = 0, ...rest } = Object.fromEntries(
       found.map(([, outcome = '', value]) => [outcome, Number(value)]),
     );

@@ -1,10 +1,10 @@
 import mqtt, { type IClientPublishOptions, type MqttClient } from 'mqtt';
 import pg from 'pg';
 import { Daemon } from './daemon.ts';
-import { openTestDatabase, type TestDatabase } from './embedded-db.ts';
+import { type TestDatabase, openTestDatabase } from './embedded-db.ts';
 import { eventually } from './eventually.ts';
 import { Mosquitto, type MosquittoOptions } from './mosquitto.ts';
-import { proxyTo, type TcpProxy } from './tcp-proxy.ts';
+import { type TcpProxy, proxyTo } from './tcp-proxy.ts';
 
 /** Sections of a configuration, over what all daemons of the tests have. */
 export type Settings = Readonly<Record<string, unknown>>;

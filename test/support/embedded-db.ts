@@ -1,15 +1,15 @@
-import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { access, mkdir, mkdtemp, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { embeddedUrl, readPassword } from '../../src/embedded/password.ts';
-import { codeOf } from '../../src/services/store-health.ts';
 import { lockFolder } from '../../src/embedded/folder-lock.ts';
+import { embeddedUrl, readPassword } from '../../src/embedded/password.ts';
 import { startEmbeddedTimescale } from '../../src/embedded/timescale-process.ts';
+import { codeOf } from '../../src/lib/outage-monitor.ts';
 import { eventually } from './eventually.ts';
 import { databasesFolder, openHostedEngine } from './hosted-engine.ts';
-import { openOnServer, REAL_SERVER } from './server-db.ts';
+import { REAL_SERVER, openOnServer } from './server-db.ts';
 
 export interface TestDatabase {
   readonly url: string;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/ports.ts';
+import type { Clock, Timer } from '../../src/ports/time.ts';
 
 interface Due {
   readonly atMs: number;

@@ -1,4 +1,4 @@
-import type { Cron, CronTick } from '../../src/ports.ts';
+import type { Cron, CronTick } from '../../src/ports/maintenance.ts';
 
 /** A cron that ticks when the test says so. */
 export class FakeCron implements Cron {

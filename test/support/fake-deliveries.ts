@@ -1,10 +1,10 @@
 import type { AlertNotification } from '../../src/core/alert/model.ts';
-import type { Dispatch } from '../../src/core/notify/dispatch.ts';
-import type { DeliveryStore, NotificationSink, SinkReport } from '../../src/ports.ts';
-import { MemoryQueue } from '../../src/services/notify-memory.ts';
+import type { Delivery } from '../../src/core/notify/delivery.ts';
+import type { NotificationStore, NotificationSink, SinkReport } from '../../src/ports/notification.ts';
+import { MemoryQueue } from '../../src/services/notify/memory-queue.ts';
 
 /** The queues of the sinks in memory; `away` is a database that does not answer. */
-export class FakeDeliveries implements DeliveryStore {
+export class FakeDeliveries implements NotificationStore {
   readonly queue = new MemoryQueue(1_000_000);
   readonly recordedAs: AlertNotification[] = [];
   readonly reports: SinkReport[] = [];
@@ -26,7 +26,7 @@ export class FakeDeliveries implements DeliveryStore {
     this.leasedBy = undefined;
   }
 
-  async care(_sink: string, { max }: { max: number }) {
+  async enforceLimits(_sink: string, { max }: { max: number }) {
     const dropped = this.queue.bound(Math.min(max, this.dropOver ?? Infinity));
     return { queued: this.queue.size, collapsed: 0, dropped, expired: 0 };
   }
@@ -35,7 +35,7 @@ export class FakeDeliveries implements DeliveryStore {
     this.recordedAs.push(...sent);
   }
 
-  async told() {
+  async notified() {
     return [];
   }
 
@@ -47,18 +47,18 @@ export class FakeDeliveries implements DeliveryStore {
 /** A sink that remembers what it took, and fails as told. */
 export class FakeSink implements NotificationSink {
   readonly kind = 'fake';
-  takes: NotificationSink['takes'] = 'group';
-  readonly got: Dispatch[] = [];
+  deliveryMode: NotificationSink['deliveryMode'] = 'group';
+  readonly got: Delivery[] = [];
   attempts = 0;
-  fail: ((dispatch: Dispatch) => Error | 'hang' | undefined) | undefined;
+  fail: ((delivery: Delivery) => Error | 'hang' | undefined) | undefined;
   closed = false;
 
-  async send(dispatch: Dispatch): Promise<void> {
+  async send(delivery: Delivery): Promise<void> {
     this.attempts++;
-    const failure = this.fail?.(dispatch);
+    const failure = this.fail?.(delivery);
     if (failure === 'hang') await new Promise(() => {});
     else if (failure !== undefined) throw failure;
-    this.got.push(dispatch);
+    this.got.push(delivery);
   }
 
   async probe() {

@@ -1,25 +1,23 @@
-import { newestWatermarks, NO_WATERMARKS, type Watermarks } from '../../src/core/alert/watermarks.ts';
-import { Arrivals } from '../../src/core/arrival.ts';
+import { NO_WATERMARKS, type Watermarks, newestWatermarks } from '../../src/core/alert/engine/watermarks.ts';
 import type { AlertBatch } from '../../src/core/alert/model.ts';
-import { itemsOfRecord } from '../../src/ports.ts';
+import { Arrivals } from '../../src/core/ingest/arrival.ts';
 import type {
   Connectivity,
   InboundMessage,
   MessageHandlers,
   MessageSource,
-  Metrics,
-  NewDevice,
-  ReadingStore,
-  Sensor,
-  SensorChanges,
-  SensorDirectory,
-  Spool,
-  SpoolAmount,
-  SpoolContents,
-  SpooledRecord,
-  SpoolRecord,
-  StoreBatch,
-} from '../../src/ports.ts';
+} from '../../src/ports/messages.ts';
+import type { Metrics } from '../../src/ports/metrics.ts';
+import type { NewDevice, Sensor, SensorChanges, SensorStore } from '../../src/ports/sensors.ts';
+import {
+  type Spool,
+  type SpoolAmount,
+  type SpoolContents,
+  type SpoolRecord,
+  type SpooledRecord,
+  itemsOfRecord,
+} from '../../src/ports/spool.ts';
+import type { ReadingStore, StoreBatch } from '../../src/ports/store.ts';
 
 /** Metrics that remember their last values, by `name` or `name{label=value}`. */
 export class RecordingMetrics implements Metrics {
@@ -179,7 +177,7 @@ export function stored(batch: StoreBatch): CommitResult {
 }
 
 /** A sensors table in memory. */
-export class FakeDirectory implements SensorDirectory {
+export class FakeDirectory implements SensorStore {
   readonly sensors = new Map<string, Sensor>();
   registerCalls = 0;
   failWith: Error | undefined;
@@ -199,7 +197,7 @@ export class FakeDirectory implements SensorDirectory {
   }
 
   async loadChanges(): Promise<SensorChanges> {
-    return { seq: 0, gone: new Map() };
+    return { seq: 0, forgotten: new Map() };
   }
   async loadAll(): Promise<readonly Sensor[]> {
     return [...this.sensors.values()];
@@ -240,9 +238,9 @@ export function noAlerting() {
   return {
     prepare: async () => {},
     knows: () => true,
-    evaluate: () => ({ batch, adopt: () => {} }),
-    announce: () => {},
-    announceUnpersisted: () => {},
+    evaluate: () => ({ batch, commit: () => {} }),
+    publish: () => {},
+    publishUnpersisted: () => {},
   };
 }
 
@@ -278,7 +276,7 @@ export class FakeSpool implements Spool {
   ): Promise<readonly SpooledRecord[]> {
     if (this.failWith !== undefined) throw this.failWith;
     this.evaluated = newestWatermarks([this.evaluated, evaluated]);
-    const added = records.map((record) => ({ ...record, seq: this.seq++, told: false }));
+    const added = records.map((record) => ({ ...record, seq: this.seq++, notified: false }));
     this.records.push(...added);
     return added;
   }
@@ -308,8 +306,8 @@ export class FakeSpool implements Spool {
     this.records = this.records.filter(({ seq }) => !records.some((each) => each.seq === seq));
   }
 
-  async markTold(record: SpooledRecord): Promise<void> {
-    this.records = this.records.map((each) => (each.seq === record.seq ? { ...each, told: true } : each));
+  async markNotified(record: SpooledRecord): Promise<void> {
+    this.records = this.records.map((each) => (each.seq === record.seq ? { ...each, notified: true } : each));
   }
 
   async park(record: SpooledRecord): Promise<void> {

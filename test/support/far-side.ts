@@ -1,11 +1,11 @@
 import mqtt from 'mqtt';
 import { createSink } from '../../src/adapters/notify/index.ts';
 import { startEmbeddedBroker } from '../../src/embedded/broker.ts';
-import type { NotificationSink } from '../../src/ports.ts';
+import type { NotificationSink } from '../../src/ports/notification.ts';
 import { FakeClock } from './fake-clock.ts';
-import { HttpServer, type HttpBehaviour } from './http-server.ts';
+import { type HttpBehaviour, HttpServer } from './http-server.ts';
 import { T0_MS } from './notifications.ts';
-import { SmtpServer, type SmtpBehaviour } from './smtp-server.ts';
+import { type SmtpBehaviour, SmtpServer } from './smtp-server.ts';
 
 export const SECRET = 'hunter2-Sup3r';
 
@@ -119,10 +119,10 @@ async function mqttFarSide(): Promise<FarSide> {
   const down = async () => {
     if (stopped) return;
     stopped = true;
-    const gone = new Promise<void>((resolve) => publisher.once('close', () => resolve()));
+    const forgotten = new Promise<void>((resolve) => publisher.once('close', () => resolve()));
     await listener.endAsync(true);
     await broker.stop();
-    await gone;
+    await forgotten;
   };
   return {
     sink,

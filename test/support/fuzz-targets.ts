@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import protobuf from 'protobufjs';
+import { CODECS } from '../../src/core/ingest/codec/index.ts';
 import type { FuzzTarget } from './fuzz.ts';
-import { CODECS } from '../../src/core/codec/index.ts';
 
 const text = (...lines: string[]): Uint8Array[] => lines.map((line) => new TextEncoder().encode(line));
 const hex = (...lines: string[]): Uint8Array[] =>

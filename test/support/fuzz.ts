@@ -1,7 +1,7 @@
-import { cpuMs, leastCpuMs } from './cpu-time.ts';
+import type { Router } from '../../src/core/ingest/route.ts';
 import { contractBreach } from './contract.ts';
+import { cpuMs, leastCpuMs } from './cpu-time.ts';
 import { routerOf } from './routes.ts';
-import type { Router } from '../../src/core/route.ts';
 
 /** Seeded fuzzing of one codec: valid samples, mutated, and plain noise. The same seed gives the same payloads. */
 export interface FuzzTarget {

@@ -1,11 +1,13 @@
-import { inflate } from '../../src/adapters/zlib/inflate.ts';
-import { limitsSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
+import { inflate } from '../../src/adapters/system/inflate.ts';
 import { parseReplayLine } from '../../src/cli/decode-core.ts';
-import { Gathering, learn, type Learned } from '../../src/core/learn/index.ts';
-import type { RouteConfig } from '../../src/core/route-config.ts';
-import { RECEIVED_AT, type Feed } from './routes.ts';
+import { limitsSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
+import type { RouteConfig } from '../../src/core/ingest/route-config.ts';
+import { Gathering } from '../../src/learn/gathering.ts';
+import { learn } from '../../src/learn/index.ts';
+import type { Learned } from '../../src/learn/learned.ts';
+import { type WatchedRoute, RECEIVED_AT } from './routes.ts';
 
-export function learnFrom(messages: readonly Feed[], timezone?: string): Learned {
+export function learnFrom(messages: readonly WatchedRoute[], timezone?: string): Learned {
   const gathering = new Gathering();
   messages.forEach((message, at) => {
     const entry = { received_at: RECEIVED_AT, topic: 'sensors/n1', ...message };
@@ -22,8 +24,8 @@ export function learnFrom(messages: readonly Feed[], timezone?: string): Learned
 export const routesOf = (learned: Learned): RouteConfig[] => learned.routes.map(({ route }) => route);
 
 /** Messages of JSON payloads by topic. */
-export const jsons = (messages: Readonly<Record<string, unknown>>): Feed[] =>
+export const jsons = (messages: Readonly<Record<string, unknown>>): WatchedRoute[] =>
   Object.entries(messages).map(([topic, payload]) => ({ topic, payload: JSON.stringify(payload) }));
 
-export const texts = (messages: Readonly<Record<string, string>>): Feed[] =>
+export const texts = (messages: Readonly<Record<string, string>>): WatchedRoute[] =>
   Object.entries(messages).map(([topic, payload]) => ({ topic, payload }));

@@ -1,8 +1,9 @@
-import { once, EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
-import { createSystemClock } from '../../src/adapters/clock.ts';
-import { createMqttSource, type MqttSource, type MqttSourceOptions } from '../../src/adapters/mqtt/source.ts';
-import type { Connectivity, InboundMessage } from '../../src/ports.ts';
+import type { MqttSourceOptions } from '../../src/adapters/mqtt/options.ts';
+import { type MqttSource, createMqttSource } from '../../src/adapters/mqtt/source.ts';
+import { createSystemClock } from '../../src/adapters/system/clock.ts';
+import type { Connectivity, InboundMessage } from '../../src/ports/messages.ts';
 import { RecordingMetrics } from './fakes.ts';
 import { QuietLogger } from './quiet-logger.ts';
 

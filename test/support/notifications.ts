@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AlertNotification } from '../../src/core/alert/model.ts';
-import type { NotificationSink } from '../../src/ports.ts';
-import type { Dispatch, OutgoingNotification } from '../../src/core/notify/dispatch.ts';
+import type { Delivery, OutgoingNotification } from '../../src/core/notify/delivery.ts';
+import type { NotificationSink } from '../../src/ports/notification.ts';
 
 export const T0_MS = Date.UTC(2026, 0, 1);
 
@@ -38,12 +38,12 @@ export const outgoing = (more: Partial<AlertNotification> = {}): OutgoingNotific
   facts: { name: 'Kitchen, left', location: 'ground floor' },
 });
 
-export const dispatchOf = (...all: readonly Partial<AlertNotification>[]): Dispatch => ({
+export const dispatchOf = (...all: readonly Partial<AlertNotification>[]): Delivery => ({
   notifications: all.map(outgoing),
   total: all.length,
 });
 
 /** What keeps a far side from forgetting. */
-export async function tellAgain({ upkeep }: NotificationSink, signal: AbortSignal): Promise<void> {
-  for (const call of upkeep?.calls() ?? []) await call(signal);
+export async function renotify({ resend }: NotificationSink, signal: AbortSignal): Promise<void> {
+  for (const call of resend?.calls() ?? []) await call(signal);
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
+import { verify } from '../../src/core/policy/assess.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
-import { verify } from '../../src/core/policy/verify.ts';
-import { openTestDatabase, type TestDatabaseOptions } from './embedded-db.ts';
+import { type TestDatabaseOptions, openTestDatabase } from './embedded-db.ts';
 import { planWith } from './policy-plan.ts';
 
 /** A migrated database, a connection to spoil it, and the checks' view of it. */

@@ -1,6 +1,6 @@
 import { policiesSchema } from '../../src/config/schema/policies.ts';
-import { planOf, type PolicyPlan } from '../../src/core/policy/plan.ts';
-import type { Facts, RelationFacts, ServerFacts } from '../../src/core/policy/facts.ts';
+import { type PolicyPlan, planOf } from '../../src/core/policy/plan.ts';
+import type { CatalogSnapshot, RelationFacts, ServerFacts } from '../../src/core/policy/snapshot.ts';
 
 /** The plan of a `policies` section; without one, of the defaults. */
 export function planWith(section: Record<string, unknown> = {}): PolicyPlan {
@@ -31,7 +31,7 @@ export const HEALTHY_SERVER: ServerFacts = {
 };
 
 /** A server on which everything of the plan is there. */
-export function factsOf(plan: PolicyPlan, server: Partial<ServerFacts> = {}): Facts {
+export function factsOf(plan: PolicyPlan, server: Partial<ServerFacts> = {}): CatalogSnapshot {
   const relations = plan.relations.map(({ relation }): RelationFacts => ({
     name: relation.name,
     kind: relation.kind,

@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from '../../src/ports.ts';
+import type { LogFields, Logger } from '../../src/ports/metrics.ts';
 
 export interface LogEntry {
   readonly level: 'debug' | 'info' | 'warn' | 'error';

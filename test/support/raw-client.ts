@@ -1,5 +1,5 @@
-import { connect, type Socket } from 'node:net';
 import { createRequire } from 'node:module';
+import { type Socket, connect } from 'node:net';
 
 /** The driver's SCRAM, which has no types. */
 interface Sasl {

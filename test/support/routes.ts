@@ -1,8 +1,8 @@
-import { inflate } from '../../src/adapters/zlib/inflate.ts';
-import { limitsSchema, routesSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
+import { inflate } from '../../src/adapters/system/inflate.ts';
 import { parseReplayLine } from '../../src/cli/decode-core.ts';
+import { limitsSchema, routesSchema, timeWindowSchema } from '../../src/config/schema/routes.ts';
+import { type Router, compileRoutes } from '../../src/core/ingest/route.ts';
 import type { Decoded } from '../../src/core/reading.ts';
-import { compileRoutes, type Router } from '../../src/core/route.ts';
 
 /** Routes as the YAML has them, through the schema, with the default limits. */
 export function routerOf(routes: unknown, limits: unknown = {}): Router {
@@ -15,7 +15,7 @@ export function routerOf(routes: unknown, limits: unknown = {}): Router {
 
 export const RECEIVED_AT = '2026-01-15T12:00:00.000Z';
 
-export interface Feed {
+export interface WatchedRoute {
   readonly topic?: string;
   readonly payload?: string;
   readonly payload_hex?: string;
@@ -26,7 +26,7 @@ export interface Feed {
 }
 
 /** Decodes one message in the form of a capture's line. */
-export function feed(router: Router, message: Feed): Decoded {
+export function feed(router: Router, message: WatchedRoute): Decoded {
   const entry = { received_at: RECEIVED_AT, topic: 'sensors/n1', ...message };
   return router.decode(parseReplayLine(JSON.stringify(entry), 1, () => 0));
 }
@@ -42,7 +42,7 @@ export function plain(decoded: Decoded): unknown {
 }
 
 /** One object through a `json` route on `sensors/{device}`: its metrics, or the reject code. */
-export function metricsOf(payload: unknown, options: object = {}, message: Feed = {}): unknown {
+export function metricsOf(payload: unknown, options: object = {}, message: WatchedRoute = {}): unknown {
   const router = routerOf([{ codec: 'json', topic: 'sensors/{device}', ...options }]);
   const text = typeof payload === 'object' ? JSON.stringify(payload) : payload;
   const decoded = feed(router, { ...(typeof text === 'string' ? { payload: text } : {}), ...message });

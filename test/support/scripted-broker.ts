@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import mqttPacket, { type IConnackPacket, type ISubscribePacket, type Packet } from 'mqtt-packet';
 
 export interface BrokerScript {

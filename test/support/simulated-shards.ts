@@ -1,7 +1,13 @@
-import { GRACE_MS, LEASE_MS, leaseHeldUntilMs, shardMoves } from '../../src/core/alert/shards/shard-lease.ts';
-import type { GroupView, OwnedShards } from '../../src/core/alert/shards/shard-lease.ts';
-import { SHARDS, type ShardMember } from '../../src/core/alert/shards/shard.ts';
-import { between, seededRandom, type Random } from '../../src/simulator/random.ts';
+import {
+  GRACE_MS,
+  type GroupView,
+  LEASE_MS,
+  type OwnedShards,
+  leaseHeldUntilMs,
+  shardMoves,
+} from '../../src/core/alert/cluster/shard-lease.ts';
+import { SHARDS, type ShardMember } from '../../src/core/alert/cluster/shard.ts';
+import { type Random, between, seededRandom } from '../../src/simulator/random.ts';
 
 const ROUND_MS = 2000;
 const COMMIT_MS = 700;
@@ -132,7 +138,7 @@ export class SimulatedMember {
     this.id = id;
     this.skewMs = between(world.random, -1e7, 1e7);
     this.rate = between(world.random, 0.99, 1.01);
-    this.later(between(world.random, 0, 10), () => this.look());
+    this.later(between(world.random, 0, 10), () => this.poll());
     this.later(COMMIT_MS, () => this.commit());
   }
 
@@ -172,7 +178,7 @@ export class SimulatedMember {
     this.world.after(ms / this.rate, go);
   }
 
-  private look(): void {
+  private poll(): void {
     const round = ++this.round;
     const sentMs = this.localMs;
     const ask = () => {
@@ -183,7 +189,7 @@ export class SimulatedMember {
     this.later(ROUND_MS, () => {
       // No answer: what was asked may be carried out later still.
       if (this.answered !== round) this.reachedSinceMs = undefined;
-      this.look();
+      this.poll();
     });
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createSecureContext, TLSSocket, type SecureContextOptions } from 'node:tls';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
+import { type SecureContextOptions, TLSSocket, createSecureContext } from 'node:tls';
 
 export interface Mail {
   readonly from: string;

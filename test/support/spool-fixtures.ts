@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSpool, type SpoolOptions } from '../../src/adapters/spool/level-spool.ts';
+import { type SpoolOptions, openSpool } from '../../src/adapters/spool/level-spool.ts';
 import { EMPTY_ALERT_BATCH } from '../../src/core/alert/model.ts';
-import type { Spool, SpoolLane, SpoolRecord } from '../../src/ports.ts';
+import type { Spool, SpoolLane, SpoolRecord } from '../../src/ports/spool.ts';
 import { FakeClock } from './fake-clock.ts';
 import { QuietLogger } from './quiet-logger.ts';
 

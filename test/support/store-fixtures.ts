@@ -1,9 +1,8 @@
 import pg from 'pg';
-import { createSystemClock } from '../../src/adapters/clock.ts';
-import { createReadingStore, type StoreOptions } from '../../src/adapters/timescale/store.ts';
-import type { AlertBatch } from '../../src/core/alert/model.ts';
-import { EMPTY_ALERT_BATCH } from '../../src/core/alert/model.ts';
-import type { DeadLetter, ReadingStore, StorableReading, StoreBatch } from '../../src/ports.ts';
+import { createSystemClock } from '../../src/adapters/system/clock.ts';
+import { type StoreOptions, createReadingStore } from '../../src/adapters/timescale/reading-store.ts';
+import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../src/core/alert/model.ts';
+import type { DeadLetter, ReadingStore, StorableReading, StoreBatch } from '../../src/ports/store.ts';
 import { openTestDatabase } from './embedded-db.ts';
 import { RecordingMetrics } from './fakes.ts';
 import { QuietLogger } from './quiet-logger.ts';

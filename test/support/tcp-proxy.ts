@@ -1,5 +1,5 @@
-import { createConnection, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { type AddressInfo, type Server, type Socket, createConnection, createServer } from 'node:net';
 
 /** `up`: from the client to the target; `down`: back. */
 export type Direction = 'up' | 'down';

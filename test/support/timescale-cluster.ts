@@ -4,9 +4,9 @@ import { describe } from '@jest/globals';
 import pg from 'pg';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { migrateDatabase } from '../../src/adapters/timescale/migrate.ts';
+import { verify } from '../../src/core/policy/assess.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
-import { verify } from '../../src/core/policy/verify.ts';
 import { planWith } from './policy-plan.ts';
 import { PostgresServer, postgresBin } from './postgres-server.ts';
 

@@ -1,6 +1,6 @@
-import { SHARDS, shardOf } from '../../src/core/alert/shards/shard.ts';
-import { eachWaiting, waitingColumns, type WaitingRow } from '../../src/core/alert/waiting.ts';
-import type { LastReading, ReadingSpan } from '../../src/ports.ts';
+import { SHARDS, shardOf } from '../../src/core/alert/cluster/shard.ts';
+import { type WaitingRow, eachWaiting, waitingColumns } from '../../src/core/alert/engine/waiting.ts';
+import type { LastReading, ReadingSpan } from '../../src/ports/alerts.ts';
 
 const ALL = Array.from({ length: SHARDS }, (_, shard) => shard);
 

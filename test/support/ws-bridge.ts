@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { type Server, createServer as createHttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { createConnection, type AddressInfo } from 'node:net';
-import { createWebSocketStream, WebSocketServer } from 'ws';
+import { type AddressInfo, createConnection } from 'node:net';
+import { WebSocketServer, createWebSocketStream } from 'ws';
 import type { Certificate } from './certificates.ts';
 
 /** Carries MQTT over WebSocket to a broker's TCP port: many builds of mosquitto have no WebSocket listener. */

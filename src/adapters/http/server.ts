@@ -1,8 +1,8 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { FieldwatchError } from '../../core/errors.ts';
-import type { Logger } from '../../ports.ts';
-import type { MetricsRegistry } from '../metrics.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { MetricsRegistry } from './metrics.ts';
 
 /** One part of readiness: what is wrong, in words, or nothing. */
 export interface ReadinessCheck {

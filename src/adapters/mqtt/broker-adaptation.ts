@@ -1,6 +1,6 @@
-import type { Logger } from '../../ports.ts';
-import { QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED, type Failure } from './failure.ts';
+import type { Logger } from '../../ports/metrics.ts';
 import type { ServerLimits } from './broker-limits.ts';
+import { type Failure, QOS_NOT_SUPPORTED, RETAIN_NOT_SUPPORTED } from './failure.ts';
 
 /** How a message may be published to this broker. */
 export interface PublishLimits {
@@ -61,7 +61,7 @@ export class BrokerAdaptation {
     for (const missing of missingOf(limits, needs.keepaliveS)) {
       if (this.#logged.has(missing.limit)) continue;
       this.#logged.add(missing.limit);
-      this.#logger.warn({ ...missing }, 'mqtt: the broker limits what fieldwatch uses');
+      this.#logger.warn({ ...missing }, 'mqtt: broker limits apply');
     }
   }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import mqtt, { type MqttClient } from 'mqtt';
-import type { Clock } from '../../ports.ts';
+import { deadline } from '../../lib/timeout.ts';
+import type { Clock } from '../../ports/time.ts';
 import { buildConnectOptions } from './connect-options.ts';
 import type { MqttSourceOptions } from './options.ts';
-import { deadline } from './wait.ts';
 
 const ECHO_MS = 2000;
 /** Copies of one publish leave the broker together; the second one does not take longer than this after the first. */

@@ -1,19 +1,20 @@
 import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
-import type { Arrivals } from '../../core/arrival.ts';
+import type { Arrivals } from '../../core/ingest/arrival.ts';
 import type { Micros } from '../../core/reading.ts';
-import type { Clock, InboundMessage } from '../../ports.ts';
-import { stageOf, watchHandshake } from './answer.ts';
+import type { InboundMessage } from '../../ports/messages.ts';
+import type { Clock } from '../../ports/time.ts';
+import { stageOf, watchHandshake } from './connack.ts';
 import {
+  type Failure,
   connackFailure,
   disconnectFailure,
   errorFailure,
   failure,
-  unanswered,
-  type Failure,
+  noAnswer,
 } from './failure.ts';
-import { InboundGate, type GateMode } from './held-acks.ts';
-import type { OverlappingCopies } from './overlapping-copies.ts';
+import { type GateMode, InboundGate } from './held-acks.ts';
 import { HeldMessages } from './held-messages.ts';
+import type { OverlappingCopies } from './overlapping-copies.ts';
 
 export interface ConnectionEvents {
   /** CONNACK with success: before the first message, too early to send anything. */
@@ -215,7 +216,7 @@ export class MqttConnection {
     client.once('close', () => {
       this.#closed = true;
       const answered = this.#open || this.#refused;
-      const end = answered ? this.#cause : unanswered(this.#cause, stageOf(client, this.#secured()));
+      const end = answered ? this.#cause : noAnswer(this.#cause, stageOf(client, this.#secured()));
       this.#events.onClosed(end ?? failure('broker_closed', 'the broker closed the connection'));
     });
   }

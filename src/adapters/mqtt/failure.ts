@@ -79,7 +79,7 @@ export function connackFailure(code: number): Failure {
 }
 
 /** What is known of a connection that ended before its CONNACK. */
-export interface Unanswered {
+export interface NoAnswer {
   readonly protocolVersion: 4 | 5;
   /** The address asks for TLS. */
   readonly tls: boolean;
@@ -95,7 +95,7 @@ const HUNG_UP = /^(ECONNRESET|EPIPE|ECONNABORTED): /;
  * Brokers that speak MQTT 3.1.1 only often hang up on a CONNECT at level 5; at MQTT 3.1.1, which has no code for it, a
  * retained will that the broker does not take ends so; a TLS port hangs up on plain text, and the other way round.
  */
-export function unanswered(cause: Failure | undefined, known: Unanswered): Failure {
+export function noAnswer(cause: Failure | undefined, known: NoAnswer): Failure {
   if (cause !== undefined && cause.kind !== 'broker_closed' && !HUNG_UP.test(cause.reason)) return cause;
   if (known.tls && !known.secured) {
     return failure('tls', 'the connection closed during the TLS handshake', PLAIN_PORT_REMEDY);

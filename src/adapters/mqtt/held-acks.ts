@@ -1,4 +1,4 @@
-import { MqttClient, type IPublishPacket } from 'mqtt';
+import { type IPublishPacket, MqttClient } from 'mqtt';
 import { FieldwatchError } from '../../core/errors.ts';
 
 /**
@@ -95,7 +95,7 @@ export class InboundGate {
       if (this.#mode === 'open') {
         this.#deliver(packet);
         // `deliver` may have paused us; this message is already handed over, so the next one is where we stop.
-        if (this.#turnIsOver(packet)) setImmediate(done);
+        if (this.#flushTurn(packet)) setImmediate(done);
         else done();
       } else {
         this.#handle(packet, done);
@@ -103,7 +103,7 @@ export class InboundGate {
     };
   }
 
-  #turnIsOver({ payload }: IPublishPacket): boolean {
+  #flushTurn({ payload }: IPublishPacket): boolean {
     this.#messagesInTurn++;
     this.#bytesInTurn += payload.length;
     if (this.#messagesInTurn < MESSAGES_PER_TURN && this.#bytesInTurn < BYTES_PER_TURN) return false;

@@ -1,4 +1,4 @@
-import type { InboundMessage } from '../../ports.ts';
+import type { InboundMessage } from '../../ports/messages.ts';
 
 /**
  * The QoS 1 messages of one connection that wait for their acknowledgement, by packet id.

@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
-import type { Clock } from '../../ports.ts';
-import { answerOf } from './answer.ts';
+import { deadline } from '../../lib/timeout.ts';
+import type { Clock } from '../../ports/time.ts';
+import { answerOf } from './connack.ts';
 import { buildConnectOptions } from './connect-options.ts';
-import { brokerUnreachable, failure, type Failure } from './failure.ts';
+import { type Failure, brokerUnreachable, failure } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
-import { deadline } from './wait.ts';
 
 /** One message as a listener hears it. */
-export interface HeardMessage {
+export interface ReceivedMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly retain: boolean;
@@ -20,7 +20,7 @@ export interface HeardMessage {
 
 export interface ListenerEvents {
   /** The next message waits until this resolves: a slow disk slows the broker and fills no memory. */
-  onMessage(message: HeardMessage): void | Promise<void>;
+  onMessage(message: ReceivedMessage): void | Promise<void>;
   /** The connection is gone; it is tried again every second. What is published meanwhile is not heard. */
   onLost(): void;
   onBack(): void;

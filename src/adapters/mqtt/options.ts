@@ -1,4 +1,4 @@
-import type { BackoffLimits } from '../../core/backoff.ts';
+import type { BackoffLimits } from '../../lib/backoff.ts';
 import type { SubscriptionMemory } from './subscription-memory.ts';
 
 /** mosquitto's `max_inflight_messages`, which no MQTT 3.1.1 client can ask for. */

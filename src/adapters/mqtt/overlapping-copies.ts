@@ -1,4 +1,4 @@
-import { overlappingFilters, parseTopicPattern } from '../../core/topic.ts';
+import { overlappingFilters, parseTopicPattern } from '../../core/ingest/topic.ts';
 import type { Micros } from '../../core/reading.ts';
 
 /** What is looked at of an arriving PUBLISH. */

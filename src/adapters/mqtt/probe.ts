@@ -2,15 +2,13 @@ import { X509Certificate, randomBytes } from 'node:crypto';
 import { TLSSocket } from 'node:tls';
 import mqtt, { type IClientOptions } from 'mqtt';
 import { messageOf } from '../../core/errors.ts';
-import type { Clock } from '../../ports.ts';
-import { daysUntil, serverLimits, tlsFacts, type BrokerFacts, type TlsFacts } from './broker-limits.ts';
-import { answerOf, type Answer } from './answer.ts';
+import { deadline } from '../../lib/timeout.ts';
+import type { Clock } from '../../ports/time.ts';
+import { type BrokerFacts, type TlsFacts, daysUntil, serverLimits, tlsFacts } from './broker-limits.ts';
+import { type Answer, answerOf } from './connack.ts';
 import { buildConnectOptions } from './connect-options.ts';
 import { failure } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
-import { deadline } from './wait.ts';
-
-export type { BrokerFacts, ServerLimits, TlsFacts } from './broker-limits.ts';
 
 interface Attempt extends Answer {
   readonly reachable: boolean;

@@ -1,5 +1,5 @@
-import { backoffMs, slowBackoffMs, type BackoffLimits, type RandomSource } from '../../core/backoff.ts';
-import type { Logger } from '../../ports.ts';
+import { type BackoffLimits, type RandomSource, backoffMs, slowBackoffMs } from '../../lib/backoff.ts';
+import type { Logger } from '../../ports/metrics.ts';
 import type { Failure } from './failure.ts';
 
 /** So many accepted connections in a row that end early look like a client id used twice. */
@@ -61,7 +61,7 @@ export class ReconnectPolicy {
       return;
     }
     this.#repeats = 0;
-    if (end.slow) this.#logger.error(fields, 'mqtt: not connected, and only a person can mend it');
+    if (end.slow) this.#logger.error(fields, 'mqtt: connection refused, operator action required');
     else this.#logger.warn(fields, 'mqtt: not connected');
     this.#loggedReason = end.reason;
   }

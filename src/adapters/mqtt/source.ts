@@ -1,33 +1,25 @@
 import type { IConnackPacket } from 'mqtt';
-import { Arrivals } from '../../core/arrival.ts';
-import type { RandomSource } from '../../core/backoff.ts';
 import { counted } from '../../core/counted.ts';
 import { messageOf } from '../../core/errors.ts';
-import { overlappingFilters } from '../../core/topic.ts';
-import type {
-  Clock,
-  InboundMessage,
-  LogFields,
-  Logger,
-  MessageHandlers,
-  MessageSource,
-  Metrics,
-} from '../../ports.ts';
-import { trySharedSubscriptions, tryOverlappingSubscriptions } from './broker-trials.ts';
+import { Arrivals } from '../../core/ingest/arrival.ts';
+import { overlappingFilters } from '../../core/ingest/topic.ts';
+import type { RandomSource } from '../../lib/backoff.ts';
+import { deadline } from '../../lib/timeout.ts';
+import type { InboundMessage, MessageHandlers, MessageSource } from '../../ports/messages.ts';
+import type { LogFields, Logger, Metrics } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
 import { BrokerAdaptation } from './broker-adaptation.ts';
 import { serverLimits } from './broker-limits.ts';
+import { tryOverlappingSubscriptions, trySharedSubscriptions } from './broker-trials.ts';
 import { buildConnectOptions } from './connect-options.ts';
 import { MqttConnection } from './connection.ts';
-import { failure, type Failure } from './failure.ts';
-import { assertMqttInternals, type GateMode } from './held-acks.ts';
-import { createMqttMeters, type MqttMeters } from './meters.ts';
+import { type Failure, failure } from './failure.ts';
+import { type GateMode, assertMqttInternals } from './held-acks.ts';
+import { type MqttMetrics, createMqttMetrics } from './metrics.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
-import { ReconnectPolicy } from './reconnect-policy.ts';
 import { OverlappingCopies } from './overlapping-copies.ts';
+import { ReconnectPolicy } from './reconnect-policy.ts';
 import { Subscriptions } from './subscriptions.ts';
-import { deadline } from './wait.ts';
-
-export type { MqttCredentials, MqttSourceOptions, MqttTlsOptions } from './options.ts';
 
 export interface MqttSourceDeps {
   readonly logger: Logger;
@@ -61,7 +53,7 @@ class MqttJsSource implements MqttSource {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #arrivals = new Arrivals();
-  readonly #meters: MqttMeters;
+  readonly #metrics: MqttMetrics;
   readonly #policy: ReconnectPolicy;
   readonly #subscriptions: Subscriptions;
   readonly #adaptation: BrokerAdaptation;
@@ -88,14 +80,14 @@ class MqttJsSource implements MqttSource {
     this.#filters = options.filters;
     this.#clock = deps.clock;
     this.#logger = deps.logger.child({ clientId: options.clientId });
-    this.#meters = createMqttMeters(deps.metrics, () => this.#connection?.heldCount ?? 0);
+    this.#metrics = createMqttMetrics(deps.metrics, () => this.#connection?.heldCount ?? 0);
     this.#policy = new ReconnectPolicy(options.reconnect, deps.random, this.#logger);
     this.#adaptation = new BrokerAdaptation(this.#logger);
     this.#subscriptions = new Subscriptions(options.filters, {
       logger: this.#logger,
       clock: deps.clock,
       random: deps.random,
-      failedGauge: this.#meters.subscriptionsFailed,
+      failedGauge: this.#metrics.subscriptionsFailed,
       onSettled: (active, refused) => this.#subscribed(active, refused),
       backoff: options.reconnect,
       memory: options.memory,
@@ -119,11 +111,11 @@ class MqttJsSource implements MqttSource {
   acknowledge(messages: readonly InboundMessage[]): void {
     const connection = this.#connection;
     const counts = connection?.acknowledge(messages) ?? { sent: 0, stale: qos1(messages), notHeld: 0 };
-    if (counts.sent > 0) this.#meters.acksSent.inc(counts.sent);
-    if (counts.stale > 0) this.#meters.acksDropped.inc(counts.stale, { reason: 'stale' });
+    if (counts.sent > 0) this.#metrics.acksSent.inc(counts.sent);
+    if (counts.stale > 0) this.#metrics.acksDropped.inc(counts.stale, { reason: 'stale' });
     if (counts.notHeld > 0) {
-      this.#meters.acksDropped.inc(counts.notHeld, { reason: 'not_held' });
-      this.#logger.error({ messages: counts.notHeld }, 'mqtt: messages were acknowledged twice (a bug)');
+      this.#metrics.acksDropped.inc(counts.notHeld, { reason: 'not_held' });
+      this.#logger.error({ messages: counts.notHeld }, 'mqtt: messages acknowledged twice (bug)');
     }
   }
 
@@ -201,14 +193,14 @@ class MqttJsSource implements MqttSource {
     const { protocolVersion, receiveMaximum, assumedWindow } = this.#options;
     const { sessionPresent } = connack;
     this.#connectedAtMs = this.#clock.monotonicMs();
-    this.#meters.connected.set(1);
-    this.#meters.connects.inc();
+    this.#metrics.connected.set(1);
+    this.#metrics.connects.inc();
     this.#logConnected({ url, sessionPresent, protocolVersion });
     const limits = protocolVersion === 5 ? serverLimits(connack) : undefined;
     this.#adaptation.accepted(limits, { keepaliveS: this.#options.keepaliveS });
     if (this.#hadSession && !sessionPresent) {
-      this.#meters.sessionsLost.inc();
-      this.#logger.warn({}, 'mqtt: the broker lost the session; messages published meanwhile may be gone');
+      this.#metrics.sessionsLost.inc();
+      this.#logger.warn({}, 'mqtt: session lost by the broker; messages published meanwhile may be lost');
     }
     this.#hadSession = true;
     this.#sessionPresent = sessionPresent;
@@ -288,11 +280,11 @@ class MqttJsSource implements MqttSource {
     this.#connection = undefined;
     this.#connectedAtMs = undefined;
     const filtersAtEnd = this.#subscriptions.detach(cause.kind === 'broker_closed');
-    this.#meters.connected.set(0);
+    this.#metrics.connected.set(0);
     this.#onClosed();
     if (this.#isDone) return;
     const end = filtersAtEnd === undefined ? cause : endedAtSubscribe(cause, filtersAtEnd);
-    this.#meters.connectionEnds.inc(1, { reason: end.kind });
+    this.#metrics.connectionEnds.inc(1, { reason: end.kind });
     const retryInMs = this.#policy.afterEnd(end, aliveMs, this.#adaptation.learnFromRefusal(end));
     const timer = this.#clock.after(retryInMs, () => void this.#attempt());
     this.#cancelRetry = () => timer.cancel();

@@ -1,4 +1,4 @@
-import type { Logger } from '../../ports.ts';
+import type { Logger } from '../../ports/metrics.ts';
 
 export interface PacketLimits {
   readonly maxFilters: number;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { writeAtomically } from '../durable-files.ts';
-import { makeFolder } from '../make-folder.ts';
+import { writeAtomically } from '../../lib/durable-files.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
 
 /**
  * The topic filters that the broker's persistent session may hold. MQTT has no way to ask for them, and a filter that

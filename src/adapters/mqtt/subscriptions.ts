@@ -1,10 +1,11 @@
-import { backoffMs, type BackoffLimits, type RandomSource } from '../../core/backoff.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { Clock, Gauge, Logger, Timer } from '../../ports.ts';
+import { type BackoffLimits, type RandomSource, backoffMs } from '../../lib/backoff.ts';
+import { deadline } from '../../lib/timeout.ts';
+import type { Gauge, Logger } from '../../ports/metrics.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
 import type { MqttConnection } from './connection.ts';
-import { SubscribePace, type PacketLimits } from './subscribe-pace.ts';
+import { type PacketLimits, SubscribePace } from './subscribe-pace.ts';
 import type { SubscriptionMemory } from './subscription-memory.ts';
-import { deadline } from './wait.ts';
 
 /** Filters of one UNSUBSCRIBE: small enough for the packet limit of any broker. */
 const UNSUBSCRIBE_FILTERS = 8;
@@ -122,7 +123,7 @@ export class Subscriptions {
     } catch (error) {
       incomplete = true;
       if (connection === this.#connection) {
-        this.#deps.logger.warn({ error: messageOf(error) }, 'mqtt: subscribing was not answered');
+        this.#deps.logger.warn({ error: messageOf(error) }, 'mqtt: no answer to the subscription');
       }
     }
     if (connection !== this.#connection) return;

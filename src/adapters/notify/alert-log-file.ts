@@ -10,8 +10,9 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import type { AlertLineKey, AlertLog, Counter, Logger, Metrics, NotificationKey } from '../../ports.ts';
-import { makeFolder } from '../make-folder.ts';
+import { makeFolder } from '../../lib/make-folder.ts';
+import type { AlertLineKey, AlertLog, NotificationKey } from '../../ports/alerts.ts';
+import type { Counter, Logger, Metrics } from '../../ports/metrics.ts';
 import { findLogged, findUnpersisted } from './alert-log-tail.ts';
 
 /** No disk that is full or away, but a path that never works. */

@@ -1,7 +1,7 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import type { AlertLineKey, NotificationKey } from '../../ports.ts';
+import type { AlertLineKey, NotificationKey } from '../../ports/alerts.ts';
 
 /** So much of the newest lines is read: about 130,000 of them, what a storm of alerts writes in an outage. */
 const MAX_BYTES = 64 * 1024 * 1024;

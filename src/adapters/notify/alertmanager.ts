@@ -1,10 +1,10 @@
-import type { Dispatch, OutgoingNotification } from '../../core/notify/dispatch.ts';
-import { annotationsOf, labelsOf, type LabelSet } from '../../core/notify/labels.ts';
-import { present, type Present } from '../../core/notify/present.ts';
+import type { Delivery, OutgoingNotification } from '../../core/notify/delivery.ts';
+import { type FormattedValue, formatValue } from '../../core/notify/format-value.ts';
+import { type LabelSet, annotationsOf, labelsOf } from '../../core/notify/labels.ts';
 import { firedAt, rfc3339 } from '../../core/notify/webhook-body.ts';
-import type { NotificationSink, SinkUpkeep, ToldEpisode } from '../../ports.ts';
+import type { NotificationSink, SinkResend, NotifiedEpisode } from '../../ports/notification.ts';
 import { hostOf, request } from './http.ts';
-import { credentials, type HttpCredentials, type SinkDeps } from './sink-deps.ts';
+import { type HttpCredentials, type SinkDeps, credentials } from './sink-deps.ts';
 
 export interface AlertmanagerSinkOptions {
   /** Where Alertmanager is: `http://alertmanager.example:9093`, with its path prefix if it has one. */
@@ -25,7 +25,7 @@ interface PostableAlert {
   readonly generatorURL?: string;
 }
 
-interface Held extends Present {
+interface Held extends FormattedValue {
   readonly notification: OutgoingNotification;
   /** By the clock: when it was told to be over; it is told so again for a while. */
   readonly endedMs: number | undefined;
@@ -42,8 +42,8 @@ const PER_POST = 500;
  */
 export class AlertmanagerSink implements NotificationSink {
   readonly kind = 'alertmanager';
-  readonly takes = 'batch';
-  readonly upkeep: SinkUpkeep;
+  readonly deliveryMode = 'batch';
+  readonly resend: SinkResend;
   readonly #options: AlertmanagerSinkOptions;
   readonly #clock: SinkDeps['clock'];
   readonly #factsOf: SinkDeps['factsOf'];
@@ -53,20 +53,20 @@ export class AlertmanagerSink implements NotificationSink {
     this.#options = options;
     this.#clock = clock;
     this.#factsOf = factsOf;
-    this.upkeep = {
+    this.resend = {
       everyMs: options.resendMs,
       restore: (told) => this.#restore(told),
       calls: () => this.#resend(),
     };
   }
 
-  async send({ notifications }: Dispatch, signal: AbortSignal): Promise<void> {
+  async send({ notifications }: Delivery, signal: AbortSignal): Promise<void> {
     const nowMs = this.#clock.nowMs();
     const next = new Map<string, Held>();
     const alerts: PostableAlert[] = [];
     for (const notification of notifications) {
       const before = next.get(notification.alertId) ?? this.#held.get(notification.alertId);
-      const held = { ...present(before, notification), notification };
+      const held = { ...formatValue(before, notification), notification };
       const now = { ...held, endedMs: held.firing ? undefined : nowMs };
       if (before !== undefined && this.#identity(before) !== this.#identity(now))
         alerts.push(this.#alert({ ...before, firing: false }, nowMs, nowMs));
@@ -88,17 +88,17 @@ export class AlertmanagerSink implements NotificationSink {
 
   async close(): Promise<void> {}
 
-  #restore(told: readonly ToldEpisode[]): void {
+  #restore(told: readonly NotifiedEpisode[]): void {
     this.#held = new Map(
-      told.map(({ notification, toldAtMs }) => {
-        const held = present(undefined, notification);
+      told.map(({ notification, notifiedAtMs }) => {
+        const held = formatValue(undefined, notification);
         const facts = this.#factsOf(notification.sensorId);
         return [
           notification.alertId,
           {
             ...held,
             notification: { ...notification, facts },
-            endedMs: held.firing ? undefined : toldAtMs,
+            endedMs: held.firing ? undefined : notifiedAtMs,
           },
         ];
       }),

@@ -1,8 +1,8 @@
-import type { NotificationSink } from '../../ports.ts';
-import type { SinkDeps } from './sink-deps.ts';
+import type { NotificationSink } from '../../ports/notification.ts';
 import { AlertmanagerSink, type AlertmanagerSinkOptions } from './alertmanager.ts';
 import { MqttSink, type MqttSinkOptions } from './mqtt.ts';
 import { NtfySink, type NtfySinkOptions } from './ntfy.ts';
+import type { SinkDeps } from './sink-deps.ts';
 import { SmtpSink, type SmtpSinkOptions } from './smtp.ts';
 import { WebhookSink, type WebhookSinkOptions } from './webhook.ts';
 
@@ -34,6 +34,3 @@ export function createSink<K extends SinkKind>(
 ): NotificationSink {
   return MAKERS[kind](options, deps);
 }
-
-export type { Publish } from './mqtt.ts';
-export type { SinkDeps } from './sink-deps.ts';

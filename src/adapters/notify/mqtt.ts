@@ -1,9 +1,9 @@
 import { messageOf } from '../../core/errors.ts';
-import { statusOf, type Dispatch, type OutgoingNotification } from '../../core/notify/dispatch.ts';
+import { type Delivery, type OutgoingNotification, statusOf } from '../../core/notify/delivery.ts';
 import { alertTopic } from '../../core/notify/mqtt-topic.ts';
 import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
 import { rfc3339 } from '../../core/notify/webhook-body.ts';
-import type { NotificationSink } from '../../ports.ts';
+import type { NotificationSink } from '../../ports/notification.ts';
 
 /** Resolves once the broker has taken it (QoS 1); rejects without a connection. */
 export type Publish = (
@@ -30,15 +30,15 @@ const FAULTS: Readonly<Record<number, SinkFault>> = {
 /** One topic per alert, over the connection that the daemon has anyway. */
 export class MqttSink implements NotificationSink {
   readonly kind = 'mqtt';
-  readonly takes = 'single';
+  readonly deliveryMode = 'single';
   readonly #options: MqttSinkOptions;
 
   constructor(options: MqttSinkOptions) {
     this.#options = options;
   }
 
-  async send({ notifications }: Dispatch): Promise<void> {
-    for (const notification of notifications) await this.#tell(notification);
+  async send({ notifications }: Delivery): Promise<void> {
+    for (const notification of notifications) await this.#notify(notification);
   }
 
   /** Publishes nothing that anybody keeps: an empty message, not retained, below the prefix. */
@@ -49,7 +49,7 @@ export class MqttSink implements NotificationSink {
 
   async close(): Promise<void> {}
 
-  async #tell(notification: OutgoingNotification): Promise<void> {
+  async #notify(notification: OutgoingNotification): Promise<void> {
     const { prefix, retain } = this.#options;
     const topic = alertTopic(prefix, notification);
     const over = statusOf(notification) === 'resolved';

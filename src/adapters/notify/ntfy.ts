@@ -1,10 +1,10 @@
 import type { Severity } from '../../core/alert/model.ts';
-import { statusOf, type Dispatch } from '../../core/notify/dispatch.ts';
-import { cut, type Template } from '../../core/notify/template.ts';
-import { bodyOf, firstOf, titleOf } from '../../core/notify/wording.ts';
-import type { NotificationSink } from '../../ports.ts';
+import { type Delivery, statusOf } from '../../core/notify/delivery.ts';
+import { bodyOf, firstOf, titleOf } from '../../core/notify/messages.ts';
+import { type Template, truncate } from '../../core/notify/template.ts';
+import type { NotificationSink } from '../../ports/notification.ts';
 import { request } from './http.ts';
-import { credentials, type HttpCredentials } from './sink-deps.ts';
+import { type HttpCredentials, credentials } from './sink-deps.ts';
 
 export interface NtfySinkOptions {
   readonly url: string;
@@ -30,23 +30,23 @@ const EMOJI: Readonly<Record<Severity | 'resolved', string>> = {
 /** Publishes as JSON: headers would have to be escaped, and names of sensors come from the network. */
 export class NtfySink implements NotificationSink {
   readonly kind = 'ntfy';
-  readonly takes = 'group';
+  readonly deliveryMode = 'group';
   readonly #options: NtfySinkOptions;
 
   constructor(options: NtfySinkOptions) {
     this.#options = options;
   }
 
-  async send(dispatch: Dispatch, signal: AbortSignal): Promise<void> {
+  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
     const { url, priorities, tags } = this.#options;
     const topic = this.#options.topic();
-    const first = firstOf(dispatch);
+    const first = firstOf(delivery);
     const look = statusOf(first) === 'resolved' ? 'resolved' : first.severity;
     const { runbook } = first;
     const body = JSON.stringify({
       topic,
-      title: titleOf(dispatch, this.#options),
-      message: cut(bodyOf(dispatch, this.#options), MAX_MESSAGE),
+      title: titleOf(delivery, this.#options),
+      message: truncate(bodyOf(delivery, this.#options), MAX_MESSAGE),
       priority: priorities[look],
       tags: [EMOJI[look], ...tags],
       ...(runbook !== null && /^https?:\/\//.test(runbook) ? { click: runbook } : {}),

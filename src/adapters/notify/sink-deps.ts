@@ -1,5 +1,5 @@
-import type { SensorFactsOf } from '../../core/notify/dispatch.ts';
-import type { Clock } from '../../ports.ts';
+import type { SensorFactsOf } from '../../core/notify/delivery.ts';
+import type { Clock } from '../../ports/time.ts';
 import { basic } from './http.ts';
 
 /** What a sink is made with, beside its own options. */

@@ -1,12 +1,12 @@
-import { isIP } from 'node:net';
 import { readFile } from 'node:fs/promises';
-import { createTransport, type Transporter } from 'nodemailer';
+import { isIP } from 'node:net';
+import { type Transporter, createTransport } from 'nodemailer';
 import { messageOf } from '../../core/errors.ts';
-import type { Dispatch } from '../../core/notify/dispatch.ts';
+import type { Delivery } from '../../core/notify/delivery.ts';
+import { bodyOf, firstOf, titleOf } from '../../core/notify/messages.ts';
 import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
 import type { Template } from '../../core/notify/template.ts';
-import { bodyOf, firstOf, titleOf } from '../../core/notify/wording.ts';
-import type { NotificationSink } from '../../ports.ts';
+import type { NotificationSink } from '../../ports/notification.ts';
 import { certificateFault } from './certificate.ts';
 import { clean } from './http.ts';
 
@@ -30,22 +30,22 @@ export interface SmtpSinkOptions {
 /** Mail by SMTP, a connection for each: so a rotated password or certificate is used at once. */
 export class SmtpSink implements NotificationSink {
   readonly kind = 'smtp';
-  readonly takes = 'group';
+  readonly deliveryMode = 'group';
   readonly #options: SmtpSinkOptions;
 
   constructor(options: SmtpSinkOptions) {
     this.#options = options;
   }
 
-  async send(dispatch: Dispatch, signal: AbortSignal): Promise<void> {
+  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
     const { from, to } = this.#options;
-    const { alertId, seq, severity } = firstOf(dispatch);
+    const { alertId, seq, severity } = firstOf(delivery);
     await this.#withTransport(signal, (transport) =>
       transport.sendMail({
         from,
         to: [...to],
-        subject: titleOf(dispatch, this.#options),
-        text: `${bodyOf(dispatch, this.#options)}\n`,
+        subject: titleOf(delivery, this.#options),
+        text: `${bodyOf(delivery, this.#options)}\n`,
         // The same at every attempt; and mail programs show the mails of an episode together.
         messageId: `<${alertId}.${seq}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],

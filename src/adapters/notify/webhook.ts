@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto';
-import type { Dispatch } from '../../core/notify/dispatch.ts';
+import type { Delivery } from '../../core/notify/delivery.ts';
 import type { LabelSet } from '../../core/notify/labels.ts';
 import { webhookBody } from '../../core/notify/webhook-body.ts';
-import type { NotificationSink } from '../../ports.ts';
+import type { NotificationSink } from '../../ports/notification.ts';
 import { reach, request, splitCredentials } from './http.ts';
-import { credentials, type HttpCredentials, type SinkDeps } from './sink-deps.ts';
+import { type HttpCredentials, type SinkDeps, credentials } from './sink-deps.ts';
 
 export interface WebhookSinkOptions {
   readonly name: string;
@@ -21,7 +21,7 @@ export interface WebhookSinkOptions {
 /** The body of Alertmanager's webhook (version 4), one request for each notification or group. */
 export class WebhookSink implements NotificationSink {
   readonly kind = 'webhook';
-  readonly takes = 'group';
+  readonly deliveryMode = 'group';
   readonly #options: WebhookSinkOptions;
   readonly #clock: SinkDeps['clock'];
 
@@ -30,10 +30,10 @@ export class WebhookSink implements NotificationSink {
     this.#clock = clock;
   }
 
-  async send(dispatch: Dispatch, signal: AbortSignal): Promise<void> {
+  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
     const { name: receiver, externalUrl, labels } = this.#options;
-    const body = JSON.stringify(webhookBody(dispatch, { receiver, externalUrl, labels }));
-    const [first] = dispatch.notifications;
+    const body = JSON.stringify(webhookBody(delivery, { receiver, externalUrl, labels }));
+    const [first] = delivery.notifications;
     const { url, authorization } = splitCredentials(this.#options.url());
     const given = credentials(this.#options.credentials());
     const secret = this.#options.secret();

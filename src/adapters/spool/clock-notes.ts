@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import type { ClockEra, ClockSpan } from '../../core/clock-era.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { ClockNotes, ClockRecord, Logger } from '../../ports.ts';
-import { writeAtomically } from '../durable-files.ts';
+import type { ClockEra, ClockSpan } from '../../core/ingest/clock-era.ts';
+import { writeAtomically } from '../../lib/durable-files.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { ClockNotes, ClockRecord } from '../../ports/spool.ts';
 import { spoolError } from './open-level.ts';
 
 export const clockNotesPath = (folder: string): string => `${folder}.clocks`;
@@ -40,10 +41,10 @@ function isRecord(found: unknown): found is ClockRecord {
 }
 
 function isEra(found: unknown): found is ClockEra {
-  const { id, baseMs, spans, notBeforeMs, settledAtMs } = (found ?? {}) as Partial<ClockEra>;
+  const { id, baseMs, spans, notBeforeMs, fixedAtMs } = (found ?? {}) as Partial<ClockEra>;
   const isSpan = (span: Partial<ClockSpan> | null) =>
     isNumber(span?.fromUs) && isNumber(span?.behindUs) && isNumber(span?.untilUs, true);
-  const numbers = isNumber(baseMs) && isNumber(notBeforeMs) && isNumber(settledAtMs, true);
+  const numbers = isNumber(baseMs) && isNumber(notBeforeMs) && isNumber(fixedAtMs, true);
   return typeof id === 'string' && numbers && Array.isArray(spans) && spans.length > 0 && spans.every(isSpan);
 }
 

@@ -1,39 +1,40 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import type { BatchOperation } from 'classic-level';
+import { NO_WATERMARKS, type Watermarks } from '../../core/alert/engine/watermarks.ts';
 import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
-import { NO_WATERMARKS, type Watermarks } from '../../core/alert/watermarks.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import type {
-  Clock,
-  Logger,
-  Spool,
-  SpoolAmount,
-  SpoolContents,
-  SpoolLane,
-  SpoolRecord,
-  SpooledRecord,
-} from '../../ports.ts';
-import { itemsOfRecord, SPOOL_LANES } from '../../ports.ts';
-import { assertDamage, codeOf, openLevel, spoolError, type Level } from './open-level.ts';
+import type { Logger } from '../../ports/metrics.ts';
 import {
+  SPOOL_LANES,
+  type Spool,
+  type SpoolAmount,
+  type SpoolContents,
+  type SpoolLane,
+  type SpoolRecord,
+  type SpooledRecord,
+  itemsOfRecord,
+} from '../../ports/spool.ts';
+import type { Clock } from '../../ports/time.ts';
+import { DiskReserve } from './disk-reserve.ts';
+import { type Level, assertDamage, codeOf, openLevel, spoolError } from './open-level.ts';
+import {
+  NOTHING,
+  PARKED_RANGE,
+  type RecordKey,
   decode,
   encode,
   keyOf,
-  NOTHING,
   parkedKeyOf,
-  PARKED_RANGE,
   parseKey,
   plus,
   rangeOf,
-  toldKeyOf,
-  type RecordKey,
+  notifiedKeyOf,
 } from './record.ts';
-import { DiskRoom } from './room.ts';
-import { allOf, LogKeeper, oldestOf, scan, type Scan } from './scan.ts';
-import { Sentinel, type Noted } from './sentinel.ts';
+import { LogKeeper, type Scan, allOf, oldestOf, scan } from './scan.ts';
+import { type Noted, Sentinel } from './sentinel.ts';
 import { readSpoolId, writeSpoolId } from './spool-id.ts';
 import { makeUsable } from './usable-files.ts';
 import { WatermarkLog } from './watermark-log.ts';
@@ -89,7 +90,7 @@ export async function openSpool(options: SpoolOptions, deps: SpoolDeps): Promise
 class LevelSpool implements Spool {
   readonly #options: SpoolOptions;
   readonly #deps: SpoolDeps;
-  readonly #room: DiskRoom;
+  readonly #room: DiskReserve;
   readonly #sentinel: Sentinel;
   readonly #watermarks: WatermarkLog;
   #level: Level | undefined;
@@ -115,13 +116,13 @@ class LevelSpool implements Spool {
     this.#options = options;
     this.#deps = deps;
     this.#madeAt = { wallMs: deps.clock.nowMs(), monotonicMs: deps.clock.monotonicMs() };
-    this.#room = new DiskRoom(options.folder);
+    this.#room = new DiskReserve(options.folder);
     this.#sentinel = new Sentinel(options.folder);
     this.#watermarks = new WatermarkLog(deps.logger);
   }
 
   open(): Promise<void> {
-    return this.#inTurn(async () => undefined);
+    return this.#enqueue(async () => undefined);
   }
 
   get contents(): SpoolContents {
@@ -139,7 +140,7 @@ class LevelSpool implements Spool {
     records: readonly SpoolRecord[],
     evaluated: Watermarks = NO_WATERMARKS,
   ): Promise<readonly SpooledRecord[]> {
-    return this.#inTurn(async (level) => {
+    return this.#enqueue(async (level) => {
       const atMs = this.#deps.clock.nowMs();
       const next = { ...this.#scan.next };
       const added: { readonly value: Buffer; readonly stored: Stored }[] = [];
@@ -147,9 +148,9 @@ class LevelSpool implements Spool {
         const value = encode(record);
         const { lane } = record;
         const key = { lane, seq: next[lane]++, atMs, items: itemsOfRecord(record), bytes: value.length };
-        added.push({ value, stored: { ...record, seq: key.seq, told: false, key } });
+        added.push({ value, stored: { ...record, seq: key.seq, notified: false, key } });
         // One message may make a record of many megabytes, and its alerts another.
-        if (value.length > TURN_BYTES) await nextTurn();
+        if (value.length > TURN_BYTES) await nextTick();
       }
       await this.#needRoom(added.reduce((sum, { value }) => sum + value.length, 0));
       const { operations, written } = await this.#watermarks.adding(level, evaluated);
@@ -169,15 +170,15 @@ class LevelSpool implements Spool {
   }
 
   watermarks(): Promise<Watermarks> {
-    return this.#inTurn((level) => this.#watermarks.read(level));
+    return this.#enqueue((level) => this.#watermarks.read(level));
   }
 
   forgetWatermarks(): Promise<void> {
-    return this.#inTurn((level) => this.#watermarks.clear(level));
+    return this.#enqueue((level) => this.#watermarks.clear(level));
   }
 
   oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]> {
-    return this.#inTurn(async (level) => {
+    return this.#enqueue(async (level) => {
       for (;;) {
         const { found, damaged } = await this.#read(level, lane, most);
         if (found.length > 0 || damaged === undefined) return found;
@@ -187,7 +188,7 @@ class LevelSpool implements Spool {
   }
 
   remove(records: readonly SpooledRecord[]): Promise<void> {
-    return this.#inTurn(async (level) => {
+    return this.#enqueue(async (level) => {
       const stored = records as readonly Stored[];
       await this.#note(
         [],
@@ -202,13 +203,13 @@ class LevelSpool implements Spool {
     });
   }
 
-  markTold(record: SpooledRecord): Promise<void> {
+  markNotified(record: SpooledRecord): Promise<void> {
     // No fsync: it survives the process, and a machine that fails may tell a line twice.
-    return this.#inTurn((level) => level.put(toldKeyOf(record.seq), new Uint8Array()));
+    return this.#enqueue((level) => level.put(notifiedKeyOf(record.seq), new Uint8Array()));
   }
 
   park(record: SpooledRecord): Promise<void> {
-    return this.#inTurn(async (level) => {
+    return this.#enqueue(async (level) => {
       const { key, ...plain } = record as Stored;
       const { lane, id, readings, deadLetters, alerts, clock } = plain;
       // Announced or not, nobody is told of them once more.
@@ -223,7 +224,7 @@ class LevelSpool implements Spool {
   }
 
   unpark(): Promise<void> {
-    return this.#inTurn(async (level) => {
+    return this.#enqueue(async (level) => {
       for await (const [text, value] of level.iterator(PARKED_RANGE)) {
         const key = parseKey(text)?.key;
         if (key === undefined) continue;
@@ -248,7 +249,7 @@ class LevelSpool implements Spool {
     await this.#shut();
   }
 
-  #inTurn<T>(run: (level: Level) => Promise<T>): Promise<T> {
+  #enqueue<T>(run: (level: Level) => Promise<T>): Promise<T> {
     const result = this.#tail.then(() => this.#run(run));
     this.#tail = result.catch(() => undefined);
     return result;
@@ -291,7 +292,7 @@ class LevelSpool implements Spool {
         { folder },
         `the sentinel of the spool is ${before.blind}: whether records are missing cannot be said this time`,
       );
-    this.#lost(before.gone, 'another folder lies in its place');
+    this.#lost(before.gone, 'another folder is in its place');
     if (found.missing.records === 0) {
       await logs.discard();
     } else {
@@ -424,8 +425,8 @@ class LevelSpool implements Spool {
       if (found.length > 0 && exceeds(amount, most)) break;
       const record = key === undefined ? undefined : decode(value);
       if (key === undefined || record === undefined) return { found, damaged: { key: text, value } };
-      const told = lane === 'alerts' && (await level.get(toldKeyOf(key.seq))) !== undefined;
-      found.push({ ...record, seq: key.seq, told, key });
+      const notified = lane === 'alerts' && (await level.get(notifiedKeyOf(key.seq))) !== undefined;
+      found.push({ ...record, seq: key.seq, notified, key });
     }
     return { found, damaged: undefined };
   }
@@ -436,7 +437,7 @@ class LevelSpool implements Spool {
       await mkdir(join(this.#options.folder, 'damaged'), { recursive: true });
       await writeFile(file, value);
     } catch (error) {
-      this.#deps.logger.warn({ file, error: messageOf(error) }, 'a damaged record cannot be kept aside');
+      this.#deps.logger.warn({ file, error: messageOf(error) }, 'spool: damaged record not saved');
     }
     const key = parseKey(text)?.key;
     if (key !== undefined) await this.#note([], [key]);
@@ -445,10 +446,7 @@ class LevelSpool implements Spool {
       this.#discount(key);
       this.#damaged = plus(this.#damaged, key);
     }
-    this.#deps.logger.error(
-      { file, items: key?.items },
-      'a record of the spool is damaged: it was skipped and kept aside',
-    );
+    this.#deps.logger.error({ file, items: key?.items }, 'spool: damaged record skipped and saved aside');
   }
 
   #lost({ records, items }: Scan['missing'], why: string): void {
@@ -489,7 +487,7 @@ class LevelSpool implements Spool {
 
 const removal = (key: RecordKey): Operation[] => [
   { type: 'del', key: keyOf(key) },
-  ...(key.lane === 'alerts' ? [{ type: 'del', key: toldKeyOf(key.seq) } as const] : []),
+  ...(key.lane === 'alerts' ? [{ type: 'del', key: notifiedKeyOf(key.seq) } as const] : []),
 ];
 
 const exceeds = (amount: SpoolAmount, most: Partial<SpoolAmount>): boolean =>

@@ -1,10 +1,10 @@
-import { open, readdir, readFile, rename, rm, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClassicLevel } from 'classic-level';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import type { Logger } from '../../ports.ts';
-import { LEVEL_ROOM_BYTES } from './room.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import { LEVEL_RESERVE_BYTES } from './disk-reserve.ts';
 
 export type Level = ClassicLevel<string, Uint8Array>;
 
@@ -50,11 +50,11 @@ export async function openLevel(folder: string, logger: Logger, how: 'open' | 'r
     const level = await unlocked(path, !headless);
     if (how === 'open') return level;
     await level.close();
-    logger.error({ folder }, 'the spool is damaged; repairing it');
+    logger.error({ folder }, 'spool: damaged, repairing');
   } catch (error) {
     const damaged = codeOf(error) === 'LEVEL_CORRUPTION' || (headless && codeOf(error) !== 'LEVEL_LOCKED');
     if (!damaged) await assertDamage(path, error);
-    logger.error({ folder, error: messageOf(error) }, 'the spool cannot be opened; repairing it');
+    logger.error({ folder, error: messageOf(error) }, 'spool: cannot be opened, repairing');
   }
   try {
     await (await loadLevel()).repair(path);
@@ -65,7 +65,7 @@ export async function openLevel(folder: string, logger: Logger, how: 'open' | 'r
     await rename(path, aside);
     logger.error(
       { folder: aside, error: messageOf(error) },
-      'the spool cannot be repaired: it was moved aside and a new one begun',
+      'spool: beyond repair, moved aside and replaced by an empty one',
     );
     return await tryOpen(path);
   }
@@ -90,7 +90,7 @@ export async function assertDamage(path: string, error: unknown): Promise<void> 
       await file?.readFile();
     }
     for (let n = 0; n < SPARE_FILES; n++) files.push(await open(probe, 'w', 0o600));
-    await files.at(-1)?.writeFile(Buffer.alloc(LEVEL_ROOM_BYTES));
+    await files.at(-1)?.writeFile(Buffer.alloc(LEVEL_RESERVE_BYTES));
     await files.at(-1)?.sync();
   } finally {
     for (const file of files) await file.close().catch(() => undefined);

@@ -1,9 +1,9 @@
 import { deserialize, serialize } from 'node:v8';
 import { crc32 } from 'node:zlib';
-import { withKeys } from '../../core/alert/alert-key.ts';
-import { withoutCopies } from '../../core/alert/copied-numbers.ts';
-import { withEarlierFence } from '../../core/alert/shards/earlier-fence.ts';
-import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports.ts';
+import { withEarlierFence } from '../../core/alert/cluster/earlier-fence.ts';
+import { withKeys } from '../../core/alert/engine/alert-key.ts';
+import { withoutCopies } from '../../core/alert/engine/copied-numbers.ts';
+import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports/spool.ts';
 
 /**
  * A record on disk. The key tells what counting needs (lane, position, time, items, bytes), so that opening a large spool
@@ -30,7 +30,7 @@ const position = (seq: number) => String(seq).padStart(14, '0');
 export const keyOf = ({ lane, seq, atMs, items, bytes }: RecordKey): string =>
   `${LETTERS[lane]}${position(seq)}:${atMs}:${items}:${bytes}`;
 export const parkedKeyOf = (key: RecordKey): string => `${PARKED}${keyOf(key)}`;
-export const toldKeyOf = (seq: number): string => `${TOLD}${position(seq)}`;
+export const notifiedKeyOf = (seq: number): string => `${TOLD}${position(seq)}`;
 
 /** Where the keys of a lane lie: `gte` and `lt` of an iterator. */
 export const rangeOf = (lane: SpoolLane, fromSeq = 0) => ({

@@ -1,9 +1,8 @@
 import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SpoolAmount, SpoolLane } from '../../ports.ts';
-import { SPOOL_LANES } from '../../ports.ts';
-import { NOTHING, parseKey, plus, type RecordKey } from './record.ts';
+import { SPOOL_LANES, type SpoolAmount, type SpoolLane } from '../../ports/spool.ts';
 import type { Level } from './open-level.ts';
+import { NOTHING, type RecordKey, parseKey, plus } from './record.ts';
 import type { Noted } from './sentinel.ts';
 
 /** What lies in the spool, by its keys. */

@@ -1,9 +1,9 @@
 import { constants } from 'node:fs';
-import { open, readFile, rm, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { SPOOL_LANES, type SpoolLane } from '../../ports.ts';
-import { syncFolder } from '../durable-files.ts';
+import { syncFolder } from '../../lib/durable-files.ts';
+import { SPOOL_LANES, type SpoolLane } from '../../ports/spool.ts';
 
 /**
  * What should lie in the store, in a file of its own: where each lane begins and ends, what is in it, and what was set

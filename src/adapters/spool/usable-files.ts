@@ -1,7 +1,7 @@
 import { access, chmod, constants, lstat, readdir, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import type { Logger } from '../../ports.ts';
+import type { Logger } from '../../ports/metrics.ts';
 import { clockNotesPath } from './clock-notes.ts';
 import { sentinelPath } from './sentinel.ts';
 
@@ -46,7 +46,7 @@ async function moveAside(path: string, parent: string, logger: Logger, why: stri
   const at = new Date().toISOString().replace(/[:.]/g, '-');
   const aside = join(parent, `${basename(path)}.damaged-${at}`);
   await rename(path, aside);
-  logger.error({ path, aside, error: why }, 'a file of the spool cannot be used: it was moved aside');
+  logger.error({ path, aside, error: why }, 'spool: unusable file moved aside');
 }
 
 /** Undefined where there is nothing of this name, too. */

@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8';
 import type { BatchOperation } from 'classic-level';
-import { newestWatermarks, type Watermarks } from '../../core/alert/watermarks.ts';
-import type { Logger } from '../../ports.ts';
+import { type Watermarks, newestWatermarks } from '../../core/alert/engine/watermarks.ts';
+import type { Logger } from '../../ports/metrics.ts';
 import type { Level } from './open-level.ts';
 import { seal, unseal } from './record.ts';
 
@@ -75,11 +75,7 @@ export class WatermarkLog {
     for await (const [key, value] of level.iterator(RANGE)) {
       const body = unseal(value);
       if (body !== undefined) found.push(deserialize(body) as Watermarks);
-      else
-        this.logger.error(
-          { key },
-          'what the spool knows of evaluated readings is damaged: alerts may come twice',
-        );
+      else this.logger.error({ key }, 'spool: watermarks damaged, alerts may be repeated');
     }
     this.known = newestWatermarks(found);
     return this.known;

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { messageOf } from '../../core/errors.ts';
-import type { Logger } from '../../ports.ts';
+import type { Logger } from '../../ports/metrics.ts';
 
 /** Sends assignments such as `READY=1` to the service manager. */
 export interface Notifier {

@@ -1,5 +1,5 @@
-import type { Logger } from '../../ports.ts';
-import { createNotifier, type Notifier } from './notify.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import { type Notifier, createNotifier } from './notify.ts';
 
 /** What the supervisor gave us in the environment; undefined where there is none. */
 export interface SupervisorFacts {
@@ -44,7 +44,7 @@ export function startSupervision(facts: SupervisorFacts, deps: SupervisionDeps):
     const well = alive();
     if (well) void notifier.notify('WATCHDOG=1');
     else if (!stuck)
-      logger.error({}, 'not alive: the watchdog is no longer fed, systemd will restart the daemon');
+      logger.error({}, 'not alive: watchdog notifications stopped, systemd will restart the daemon');
     stuck = !well;
   }
 

@@ -1,4 +1,5 @@
-import type { AlertKey } from '../../core/alert/alert-key.ts';
+import type { AlertKey } from '../../core/alert/model.ts';
+
 import { storableText } from './values.ts';
 
 /** For `columns`: sensor_id, metric, kind, side. */

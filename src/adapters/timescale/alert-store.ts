@@ -1,11 +1,17 @@
 import type pg from 'pg';
 import type { AlertNotification, AlertStateRow } from '../../core/alert/model.ts';
 import { CORE_METRICS } from '../../core/reading.ts';
-import type { AlertStore, LastReading, NewDelivery, NotificationKey, ReadingSpan } from '../../ports.ts';
-import { markAndQueue } from './delivery-writes.ts';
+import type {
+  AlertStore,
+  LastReading,
+  NewDelivery,
+  NotificationKey,
+  ReadingSpan,
+} from '../../ports/alerts.ts';
 import { databaseError } from './errors.ts';
+import { shardOfSensor } from './lease-store.ts';
+import { markAndQueue } from './notification-writes.ts';
 import { columns, isoMicros, microsOf } from './values.ts';
-import { shardOfSensor } from './shard-store.ts';
 import { readWaiting } from './waiting-rows.ts';
 
 type Db = Pick<pg.Pool, 'query'>;

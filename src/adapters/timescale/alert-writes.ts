@@ -1,6 +1,5 @@
-import { alertKeyText } from '../../core/alert/alert-key.ts';
-import type { AlertKey } from '../../core/alert/alert-key.ts';
-import { takesPlaceOf } from '../../core/alert/batch.ts';
+import { takesPlaceOf } from '../../core/alert/engine/alert-batch.ts';
+import { alertKeyText } from '../../core/alert/engine/alert-key.ts';
 import type {
   AlertBatch,
   AlertFlapping,
@@ -8,13 +7,14 @@ import type {
   AlertResolution,
   AlertRow,
   AlertStateRow,
+  AlertKey,
 } from '../../core/alert/model.ts';
 import type { Micros } from '../../core/reading.ts';
 import { KEY_COLUMNS } from './alert-keys.ts';
+import { writeShards } from './lease-writes.ts';
 import { acknowledge, claimCommands } from './operator-writes.ts';
 import { refuseMissing, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
-import { writeShards } from './shard-writes.ts';
 import { columns, isoMicros, isoMicrosOrNull, storableJson, storableText } from './values.ts';
 import { writeWaiting } from './waiting-rows.ts';
 

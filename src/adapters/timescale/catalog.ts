@@ -1,10 +1,10 @@
 import type pg from 'pg';
-import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
 import { FieldwatchError } from '../../core/errors.ts';
-import { cut, endClient } from './bounded.ts';
+import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { codeOf, databaseError, isSqlState } from './errors.ts';
+import { cut, endClient } from './query-timeout.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
   /** Of one query. Short: a verification must neither wait long for a lock nor hold up who waits behind it. */

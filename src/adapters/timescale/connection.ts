@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import pg from 'pg';
-import { readDatabaseUrl, type DatabaseHost, type DatabaseUrl } from '../../core/database-url.ts';
+import { type DatabaseHost, type DatabaseUrl, readDatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 
 export interface DatabaseOptions {

@@ -3,12 +3,12 @@ import type { DatabaseHost, DatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { CatalogRow } from '../../core/policy/catalog.ts';
 import { extensionRightsQuery, lackingOf, withoutRights } from '../../core/policy/extension-rights.ts';
-import { bounded, cut } from './bounded.ts';
-import { clientConfig, DEFAULT_TIMEOUTS, tlsOf, urlOf, type DatabaseOptions } from './connection.ts';
-import { codeOf, databaseError, judge } from './errors.ts';
+import { DEFAULT_TIMEOUTS, type DatabaseOptions, clientConfig, tlsOf, urlOf } from './connection.ts';
+import { codeOf, databaseError, classify } from './errors.ts';
 import { sightOf, watchLink } from './link-watch.ts';
+import { type Backend, type ServerFacts, pinScript } from './pinned-settings.ts';
+import { bounded, cut } from './query-timeout.ts';
 import { readTimeline, refuseFormerPrimary } from './timeline.ts';
-import { settleScript, type Backend, type ServerFacts } from './pinned-settings.ts';
 
 /** Former backends that are remembered: enough for all connections of a pool. */
 const MAX_FORMER = 64;
@@ -56,7 +56,7 @@ export class Connector {
 
   /** Whether another host is worth an attempt after this error; the next `config` is for it then. */
   tryNext(error: unknown): boolean {
-    const passes = error instanceof FieldwatchError ? error.kind : judge(error).kind;
+    const passes = error instanceof FieldwatchError ? error.kind : classify(error).kind;
     if (passes !== 'transient' || this.hosts === 1) return false;
     this.#host = (this.#host + 1) % this.hosts;
     return true;
@@ -83,7 +83,7 @@ export class Connector {
     signal?.addEventListener('abort', hangUp);
     try {
       await client.connect();
-      await this.settle(client);
+      await this.pinSettings(client);
       return client;
     } catch (error) {
       cut(client);
@@ -94,16 +94,16 @@ export class Connector {
   }
 
   /** Pins the settings of a connection that was just made, and refuses a server that is not the wanted one. */
-  async settle(client: pg.Client): Promise<ServerFacts> {
+  async pinSettings(client: pg.Client): Promise<ServerFacts> {
     const limitMs = this.#options.connectTimeoutMs ?? DEFAULT_TIMEOUTS.connectTimeoutMs;
     const explicit = this.#url.options?.includes('search_path') === true;
-    const settle = () =>
-      bounded(client, limitMs, () => client.query(settleScript(this.#options, explicit))) as Promise<unknown>;
-    const answer = await settle().catch(async (error: unknown) => {
+    const pinSettings = () =>
+      bounded(client, limitMs, () => client.query(pinScript(this.#options, explicit))) as Promise<unknown>;
+    const answer = await pinSettings().catch(async (error: unknown) => {
       if (codeOf(error) === INSUFFICIENT_PRIVILEGE) throw await this.#withGrants(error, limitMs);
       if (codeOf(error) !== QUERY_CANCELED) throw error;
       await liftTimeLimit(client, limitMs);
-      return settle();
+      return pinSettings();
     });
     const facts = (answer as pg.QueryResult<ServerFacts>[]).at(-1)?.rows[0] as ServerFacts;
     if (this.#options.schema === undefined && !explicit && facts.elsewhere.length > 1) throw ambiguous(facts);
@@ -116,7 +116,7 @@ export class Connector {
       const beside = () => new pg.Client({ ...this.config(), host, port });
       watchLink(client, { patienceMs: limitMs, sight: () => sightOf(facts, beside, limitMs) });
     } else {
-      watchLink(client, { patienceMs: this.#blindPatienceMs(), sight: () => Promise.resolve('gone') });
+      watchLink(client, { patienceMs: this.#silentPatienceMs(), sight: () => Promise.resolve('gone') });
     }
     return facts;
   }
@@ -150,7 +150,7 @@ export class Connector {
   }
 
   /** For a server process that cannot be looked at (behind a pooler, or embedded): past any answer it may still give. */
-  #blindPatienceMs(): number {
+  #silentPatienceMs(): number {
     const limitMs = this.#options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs;
     return limitMs === 0 ? UNLIMITED_ANSWER_MS : limitMs + GRACE_MS;
   }

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { FieldwatchError } from '../../core/errors.ts';
-import type { DeadLetter } from '../../ports.ts';
+import type { DeadLetter } from '../../ports/store.ts';
 import { lockKey } from './connection.ts';
-import { judge } from './errors.ts';
+import { classify } from './errors.ts';
 import { refuseMissing } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { asciiText, columns, isoMicros, storableText } from './values.ts';
@@ -43,7 +43,7 @@ export async function writeDeadLetters(
     try {
       await insert(work, part, storableText);
     } catch (error) {
-      if (judge(error).kind !== 'data') throw error;
+      if (classify(error).kind !== 'data') throw error;
       await work.script('ROLLBACK TO SAVEPOINT dead_letters');
       await insert(work, part, asciiText);
     }

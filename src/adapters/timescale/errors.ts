@@ -1,4 +1,4 @@
-import { FieldwatchError, messageOf, type ErrorKind } from '../../core/errors.ts';
+import { type ErrorKind, FieldwatchError, messageOf } from '../../core/errors.ts';
 
 /**
  * What a failure of the database means, by its SQLSTATE or errno and never by the server's text: texts are translated
@@ -8,7 +8,7 @@ import { FieldwatchError, messageOf, type ErrorKind } from '../../core/errors.ts
  * reports a killed backend as a bare Error. `DB_UNKNOWN` is a code that is not in the table: its kind is `transient`, so
  * it is tried again, but whoever retries must stop after some attempts and park the batch rather than drop it.
  */
-export interface Verdict {
+export interface Classification {
   readonly code: string;
   readonly kind: ErrorKind;
   readonly remedy?: string;
@@ -16,102 +16,106 @@ export interface Verdict {
   readonly lost?: true;
 }
 
-const LOST: Verdict = {
+const LOST: Classification = {
   code: 'DB_CONNECTION_LOST',
   kind: 'transient',
   lost: true,
   remedy: 'If it stays, look at the server log and at the network between.',
 };
-const UNREACHABLE: Verdict = {
+const UNREACHABLE: Classification = {
   code: 'DB_UNREACHABLE',
   kind: 'transient',
   lost: true,
   remedy: 'Check host and port of database.url, that the server runs, and the firewall between.',
 };
-const STARTING: Verdict = { code: 'DB_UNAVAILABLE', kind: 'transient', lost: true };
-const CONTENTION: Verdict = { code: 'DB_CONTENTION', kind: 'transient' };
-const RESOURCES: Verdict = {
+const STARTING: Classification = { code: 'DB_UNAVAILABLE', kind: 'transient', lost: true };
+const CONTENTION: Classification = { code: 'DB_CONTENTION', kind: 'transient' };
+const RESOURCES: Classification = {
   code: 'DB_RESOURCES',
   kind: 'transient',
   remedy:
     'Give the server room: disk, memory, max_connections or max_locks_per_transaction, as the message says.',
 };
-const TOO_MANY_CONNECTIONS: Verdict = {
+const TOO_MANY_CONNECTIONS: Classification = {
   code: 'DB_RESOURCES',
   kind: 'transient',
   remedy:
     'fieldwatch needs 8 connections more than database.pool (12 with the defaults), and one for each command; 3 are enough to ' +
     'store readings, with database.pool: 1. Raise the CONNECTION LIMIT of the role or max_connections, or lower database.pool.',
 };
-const POOL_BUSY: Verdict = {
+const POOL_BUSY: Classification = {
   code: 'DB_POOL_BUSY',
   kind: 'transient',
   remedy: 'All connections for lookups are at work: raise database.pool, or look for slow statements.',
 };
-const POOLER: Verdict = {
+const POOLER: Classification = {
   code: 'DB_POOLER',
   kind: 'transient',
   lost: true,
   remedy:
     'A pooler before the server gave up, or refuses a setting of database.url: see its log. It has to pool whole sessions.',
 };
-const BAD_ROW: Verdict = {
+const BAD_ROW: Classification = {
   code: 'DB_ROW_REFUSED',
   kind: 'data',
   remedy: 'A value that the tables cannot hold: the dead letter has the message and what the database said.',
 };
 // Raised by PL/pgSQL: the tables of fieldwatch have no trigger that does.
-const RAISED: Verdict = {
+const RAISED: Classification = {
   code: 'DB_ROW_REFUSED',
   kind: 'data',
   remedy:
     'A trigger that was added to the tables of fieldwatch raises this: see \\d of the table in psql. The dead letter has the message.',
 };
 // Away, as a server that is down: a database is renamed away for a restore, and comes back.
-const NO_DATABASE: Verdict = {
+const NO_DATABASE: Classification = {
   code: 'DB_NO_DATABASE',
   kind: 'transient',
   lost: true,
   remedy: 'Create the database that database.url names, or correct the name.',
 };
-const SCHEMA: Verdict = {
+const SCHEMA: Classification = {
   code: 'DB_SCHEMA',
   kind: 'schema',
   remedy: 'Run `fieldwatch migrate --status`; the schema is not what this version expects.',
 };
-const AUTH: Verdict = {
+const AUTH: Classification = {
   code: 'DB_AUTH',
   kind: 'auth',
   remedy:
     'Check user, password and pg_hba.conf; a rotated password file is read again at the next connection.',
 };
-const RIGHTS: Verdict = {
+const RIGHTS: Classification = {
   code: 'DB_RIGHTS',
   kind: 'auth',
   remedy:
     'Grant the role what docs/policies.md (Rights) lists: it needs to own the tables, and to use what the extension has; `fieldwatch policies verify` names what is missing.',
 };
 // No fault of the configuration as such: a certificate that ran out is renewed at the other end.
-const TLS: Verdict = {
+const TLS: Classification = {
   code: 'DB_TLS',
   kind: 'auth',
   remedy: 'Check database.tls.ca_file and that the certificate names the host of database.url.',
 };
-const NO_TLS: Verdict = {
+const NO_TLS: Classification = {
   code: 'DB_TLS',
   kind: 'auth',
   remedy:
     'Turn TLS on in the server (ssl = on), or set sslmode=disable in database.url on a network you trust.',
 };
-const BUG: Verdict = { code: 'DB_BUG', kind: 'bug', remedy: 'Please report this with the log around it.' };
-export const UNKNOWN: Verdict = {
+const BUG: Classification = {
+  code: 'DB_BUG',
+  kind: 'bug',
+  remedy: 'Please report this with the log around it.',
+};
+export const UNKNOWN: Classification = {
   code: 'DB_UNKNOWN',
   kind: 'transient',
   remedy: 'An error without a rule: it is retried, then set aside. Please report its code.',
 };
 
 /** Exact codes before classes (their first two characters). */
-const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
+const BY_SQLSTATE: Readonly<Record<string, Classification>> = {
   '08': UNREACHABLE,
   '08P01': BAD_ROW, // protocol violation: binary COPY with a wrong field length, not a lost link
   '0A': SCHEMA,
@@ -168,7 +172,7 @@ const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
 };
 
 /** The library of an extension in the version that this database still has. Paths are not translated. */
-const EXTENSION_FILE: Verdict = {
+const EXTENSION_FILE: Classification = {
   code: 'DB_EXTENSION_FILE',
   kind: 'transient',
   lost: true,
@@ -177,7 +181,7 @@ const EXTENSION_FILE: Verdict = {
     "psql -X -d DATABASE -c 'ALTER EXTENSION timescaledb UPDATE'",
 };
 
-const BY_ERRNO: Readonly<Record<string, Verdict>> = {
+const BY_ERRNO: Readonly<Record<string, Classification>> = {
   ECONNREFUSED: UNREACHABLE,
   ECONNRESET: LOST,
   EPIPE: LOST,
@@ -206,7 +210,7 @@ const BY_ERRNO: Readonly<Record<string, Verdict>> = {
 };
 
 /** How texts begin that the driver itself says, without a code; its version is pinned, they are not translated. */
-const BY_DRIVER_TEXT: readonly (readonly [string, Verdict])[] = [
+const BY_DRIVER_TEXT: readonly (readonly [string, Classification])[] = [
   ['The server does not support SSL connections', NO_TLS],
   ['SASL: ', AUTH], // a SCRAM exchange that the driver breaks off
   ['timeout expired', UNREACHABLE], // no connection within connect_timeout; and so says the pool:
@@ -230,7 +234,7 @@ export const isSqlState = (code: string | undefined): boolean =>
 export const isRaised = (error: unknown): boolean => ['P0001', 'P0004'].includes(codeOf(error) ?? '');
 
 /** Pure: what an error asks for. */
-export function judge(error: unknown): Verdict {
+export function classify(error: unknown): Classification {
   const code = codeOf(error);
   if (code === undefined) return isProgrammingError(error) ? BUG : withoutCode(messageOf(error));
   const byErrno = BY_ERRNO[code];
@@ -244,14 +248,14 @@ export function judge(error: unknown): Verdict {
 }
 
 /** PgBouncer has one code for all; its texts are not translated. */
-const byPooler = (text: string): Verdict =>
+const byPooler = (text: string): Classification =>
   /authentication failed|auth failed|no such user/i.test(text)
     ? AUTH
     : /no such database/i.test(text)
       ? NO_DATABASE
       : POOLER;
 
-const withoutCode = (text: string): Verdict =>
+const withoutCode = (text: string): Classification =>
   BY_DRIVER_TEXT.find(([beginning]) => text.startsWith(beginning))?.[1] ?? LOST;
 
 /** A fault of our own code has no code either, and must not pass for a lost connection. */
@@ -268,7 +272,7 @@ function isProgrammingError(error: unknown): boolean {
 /** Wraps a driver error; an error that is ours already passes through. `doing` says where: "storing a batch". */
 export function databaseError(error: unknown, doing: string): FieldwatchError {
   if (error instanceof FieldwatchError) return error;
-  const verdict = judge(error);
+  const verdict = classify(error);
   const code = codeOf(error);
   const remedy = ownRemedy(error, verdict) ?? verdict.remedy;
   return new FieldwatchError(
@@ -283,7 +287,7 @@ export function databaseError(error: unknown, doing: string): FieldwatchError {
 }
 
 /** The embedded server says with a refused login where its password is. */
-function ownRemedy(error: unknown, { kind }: Verdict): string | undefined {
+function ownRemedy(error: unknown, { kind }: Classification): string | undefined {
   const { hint } = error as { readonly hint?: unknown };
   return kind === 'auth' && codeOf(error) === '28P01' && typeof hint === 'string' ? hint : undefined;
 }

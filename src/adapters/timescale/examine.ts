@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
-import { endClient } from './bounded.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
+import { endClient } from './query-timeout.ts';
 import { refuseUnsafe } from './relied-on.ts';
 
 /** What is between the daemon and the server, and how the database holds its texts. */

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import type { Logger } from '../../ports/metrics.ts';
 import { databaseError } from './errors.ts';
-import type { Logger } from '../../ports.ts';
 
 /** The oldest TimescaleDB whose names and policies the migrations use. */
 export const OLDEST_TIMESCALE = { major: 2, minor: 20 } as const;

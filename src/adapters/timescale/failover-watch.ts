@@ -1,6 +1,8 @@
-import type { Clock, Counter, Logger, Metrics, StorableReading } from '../../ports.ts';
+import type { Counter, Logger, Metrics } from '../../ports/metrics.ts';
+import type { StorableReading } from '../../ports/store.ts';
+import type { Clock } from '../../ports/time.ts';
 import { RecentCommits } from './recent-commits.ts';
-import { readTimeline, type Questioned, type Timeline } from './timeline.ts';
+import { type Questioned, type Timeline, readTimeline } from './timeline.ts';
 
 /**
  * Notices that the database failed over to another server, and says whether that server has what was acknowledged: with
@@ -16,10 +18,7 @@ export class FailoverWatch {
   constructor({ clock, logger, metrics }: { clock: Clock; logger: Logger; metrics: Metrics }) {
     this.#logger = logger;
     this.#commits = new RecentCommits(clock);
-    this.#failovers = metrics.counter(
-      'fieldwatch_database_failovers_total',
-      'Promotions of another server that were noticed',
-    );
+    this.#failovers = metrics.counter('fieldwatch_database_failovers_total', 'Database failovers detected');
     this.#lost = metrics.counter(
       'fieldwatch_database_failover_lost_readings_total',
       'Readings that were acknowledged and that the new primary does not have, at most',
@@ -36,11 +35,11 @@ export class FailoverWatch {
     if (timeline === undefined) return;
     const former = this.#timeline;
     if (former !== undefined && former.cluster === timeline.cluster && former.id < timeline.id)
-      await this.#judge(client, former, timeline);
+      await this.#classify(client, former, timeline);
     this.#timeline = timeline;
   }
 
-  async #judge(client: Questioned, former: Timeline, timeline: Timeline): Promise<void> {
+  async #classify(client: Questioned, former: Timeline, timeline: Timeline): Promise<void> {
     const missing = await this.#commits.missingFrom(client);
     this.#failovers.inc();
     const fields = { timeline: timeline.id, former_timeline: former.id };

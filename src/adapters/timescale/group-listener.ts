@@ -1,11 +1,12 @@
 import type pg from 'pg';
-import { backoffMs } from '../../core/backoff.ts';
 import { messageOf } from '../../core/errors.ts';
-import type { Clock, Logger, Timer } from '../../ports.ts';
+import { backoffMs } from '../../lib/backoff.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { HANDOVER_CHANNEL } from './handover-store.ts';
-import { SHARDS_CHANNEL } from './shard-store.ts';
+import { SHARDS_CHANNEL } from './lease-store.ts';
 
 export interface GroupListenerDeps {
   /** Another session: only what comes from there shows that notifications arrive. */

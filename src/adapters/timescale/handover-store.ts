@@ -1,12 +1,12 @@
 import type pg from 'pg';
 import {
+  type HandoverReading,
   decodeHandover,
   eachHandoverTime,
   encodeHandover,
-  type HandoverReading,
-} from '../../core/alert/shards/handover-record.ts';
-import { SHARDS, shardOf } from '../../core/alert/shards/shard.ts';
-import type { HandoverLook, HandoverStore } from '../../ports.ts';
+} from '../../core/alert/cluster/handover-record.ts';
+import { SHARDS, shardOf } from '../../core/alert/cluster/shard.ts';
+import type { HandoverPage, HandoverStore } from '../../ports/handover.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros } from './values.ts';
 
@@ -40,7 +40,7 @@ export class TimescaleHandoverStore implements HandoverStore {
     this.#db = db;
   }
 
-  async read(group: string, shards: readonly number[]): Promise<HandoverLook> {
+  async read(group: string, shards: readonly number[]): Promise<HandoverPage> {
     const rows = await this.#rows<{ id: string; shard: number; record: Buffer }>(OLDEST, [group, shards]);
     const found = rows.map(({ id, shard, record }) => ({ id, shard, readings: decodeHandover(record) }));
     const readings = found.reduce((sum, row) => sum + row.readings.length, 0);

@@ -1,5 +1,5 @@
-import type { LeaderLock } from '../../ports.ts';
-import { lockKey, type LockPurpose } from './connection.ts';
+import type { LeaderLock } from '../../ports/maintenance.ts';
+import { type LockPurpose, lockKey } from './connection.ts';
 import { databaseError } from './errors.ts';
 import { Session, type SessionDeps, type SessionOptions } from './session.ts';
 

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
-import { bounded, cut, noAnswer } from './bounded.ts';
 import { codeOf, isSqlState } from './errors.ts';
 import type { Backend } from './pinned-settings.ts';
+import { bounded, cut, noAnswer } from './query-timeout.ts';
 
 export interface LinkWatchOptions {
   /** How long a server that was asked something may be silent before it is looked at. */
@@ -60,7 +60,7 @@ export async function sightOf(
   patienceMs: number,
 ): Promise<Sight> {
   try {
-    const rows = await askAside<{ state: string | null; wait: string | null }>(
+    const rows = await queryOnSide<{ state: string | null; wait: string | null }>(
       { connect, patienceMs },
       'SELECT state, wait_event AS wait FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz',
       backend,
@@ -74,7 +74,7 @@ export async function sightOf(
   }
 }
 
-async function askAside<Row extends pg.QueryResultRow>(
+async function queryOnSide<Row extends pg.QueryResultRow>(
   { connect, patienceMs }: { connect: () => pg.Client; patienceMs: number },
   text: string,
   { pid, startedAt }: Backend,

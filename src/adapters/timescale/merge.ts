@@ -1,6 +1,6 @@
 import type { Micros } from '../../core/reading.ts';
-import type { Conflict, ConflictingValue, StorableReading, StoreOutcome } from '../../ports.ts';
-import type { BatchRows } from './batch-rows.ts';
+import type { Conflict, ConflictingValue, StorableReading, StoreOutcome } from '../../ports/store.ts';
+import type { CopyEncoder } from './copy-encoder.ts';
 import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { isoMicros } from './values.ts';
@@ -115,7 +115,7 @@ interface Changed {
 /** Inside a transaction that `work` begins here and the caller ends. The outcome is that of every reading in `rows`. */
 export async function merge(
   work: Work,
-  rows: BatchRows,
+  rows: CopyEncoder,
   readings: readonly StorableReading[],
 ): Promise<StoreOutcome> {
   const inSpan = spanCondition(readings);
@@ -149,7 +149,7 @@ export async function merge(
 }
 
 /** After `merge`, in the same transaction: which readings conflict, and in what. */
-export async function conflictsOf(work: Work, rows: BatchRows): Promise<readonly Conflict[]> {
+export async function conflictsOf(work: Work, rows: CopyEncoder): Promise<readonly Conflict[]> {
   const parts = [...(rows.readings.rows > 0 ? [READINGS] : []), ...(rows.metrics.rows > 0 ? [METRICS] : [])];
   const text = `${parts.map(({ conflicts }) => conflicts).join(' UNION ALL ')} ORDER BY 1, 2`;
   const found = await work.query<ConflictingValue & { ord: number }>(text);

@@ -1,6 +1,6 @@
 import { globFits } from '../../core/glob.ts';
 import type { Millis } from '../../core/reading.ts';
-import { judge } from './errors.ts';
+import { classify } from './errors.ts';
 import { nameRules, refuseBlocked, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 
@@ -126,7 +126,7 @@ export class MetricIds {
       return [];
     } catch (error) {
       await refuseBlocked(work, 'metrics', error);
-      if (judge(error).kind !== 'data') throw await nameRules(work, 'metrics', error);
+      if (classify(error).kind !== 'data') throw await nameRules(work, 'metrics', error);
       if (names.length > 1) {
         const middle = names.length >>> 1;
         const first = await this.#register(work, names.slice(0, middle));

@@ -1,24 +1,22 @@
 import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import type { Logger } from '../../ports.ts';
-import { endClient } from './bounded.ts';
-import { lockKey, type DatabaseOptions } from './connection.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import { type DatabaseOptions, lockKey } from './connection.ts';
 import { Connector } from './connector.ts';
-import { codeOf, databaseError, judge } from './errors.ts';
+import { codeOf, databaseError, classify } from './errors.ts';
 import { ensureTimescale } from './extension.ts';
 import {
-  appliedRows,
   CREATE_HISTORY,
+  type MigrationTarget,
+  appliedRows,
   insertRows,
   label,
   refuseDrift,
   refuseEmptied,
   withConnection,
-  type MigrationTarget,
 } from './migration-status.ts';
-import { loadMigrations, type Migration } from './migrations.ts';
-
-export { schemaIsCurrent, status, type MigrationStatus, type MigrationTarget } from './migration-status.ts';
+import { type Migration, loadMigrations } from './migrations.ts';
+import { endClient } from './query-timeout.ts';
 
 export interface MigrateOptions {
   readonly log?: Pick<Logger, 'info'>;
@@ -138,7 +136,7 @@ async function apply(client: pg.ClientBase, migration: Migration): Promise<boole
 const ALREADY_THERE: readonly (string | undefined)[] = ['42P07', '42701', '42723', '42P06', '42710'];
 
 function failed(migration: Migration, error: unknown): FieldwatchError {
-  const verdict = judge(error);
+  const verdict = classify(error);
   if (verdict.kind === 'transient') return databaseError(error, `migration ${label(migration)}`);
   const position = Number((error as { position?: unknown }).position);
   const line = position > 0 ? `:${migration.sql.slice(0, position).split('\n').length}` : '';

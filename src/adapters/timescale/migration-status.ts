@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
-import { version } from '../../version.ts';
+import { version } from '../../lib/version.ts';
 import { databaseError } from './errors.ts';
-import { loadMigrations, type Migration } from './migrations.ts';
+import { type Migration, loadMigrations } from './migrations.ts';
 
 /** Anything that lends one connection for the length of the migration: session locks live on a connection. */
 export type MigrationTarget = pg.Pool | pg.ClientBase;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { packageRoot } from '../../package-root.ts';
 import { FieldwatchError } from '../../core/errors.ts';
+import { packageRoot } from '../../lib/package-root.ts';
 
 /** One numbered file of `sql/`. Files are append-only: what is released is never edited (its checksum is kept). */
 export interface Migration {

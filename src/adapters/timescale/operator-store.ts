@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
-import type { OperatorStore, WaitingCommand } from '../../ports.ts';
+import type { OperatorStore, WaitingCommand } from '../../ports/alerts.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros } from './values.ts';
 
@@ -31,7 +31,7 @@ export class TimescaleOperatorStore implements OperatorStore {
     this.#db = db;
   }
 
-  async look(sinceMs: number): Promise<{
+  async poll(sinceMs: number): Promise<{
     readonly silences: readonly Silence[];
     readonly commands: readonly WaitingCommand[];
     readonly sensorSeq?: number;

@@ -46,7 +46,7 @@ const FIXED: Readonly<Record<string, string>> = {
 };
 
 /** Sets what differs, and reads `ServerFacts`: statements for one round trip, the facts come last. */
-export function settleScript(options: DatabaseOptions, searchPathGiven: boolean): string {
+export function pinScript(options: DatabaseOptions, searchPathGiven: boolean): string {
   const limits = {
     statement_timeout: options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs,
     lock_timeout: options.lockTimeoutMs ?? DEFAULT_TIMEOUTS.lockTimeoutMs,

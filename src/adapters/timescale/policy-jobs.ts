@@ -1,10 +1,10 @@
 import type pg from 'pg';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { dueJobs, type JobRun, type PolicyJobs, type ScheduledJob } from '../../core/policy/due.ts';
-import { bounded, cut, endClient } from './bounded.ts';
+import { type JobRun, type PolicyJobs, type ScheduledJob, dueJobs } from '../../core/policy/job-schedule.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
-import { databaseError, judge } from './errors.ts';
+import { databaseError, classify } from './errors.ts';
+import { bounded, cut, endClient } from './query-timeout.ts';
 
 export interface ClosablePolicyJobs extends PolicyJobs {
   /** Idempotent; a run under way is cut off. */
@@ -162,7 +162,7 @@ async function call(client: pg.Client, id: number, limitMs: number): Promise<str
     await bounded(client, limitMs, () => client.query(`CALL run_job(${id})`));
     return undefined;
   } catch (error) {
-    if (error instanceof FieldwatchError || judge(error).lost === true) throw error;
+    if (error instanceof FieldwatchError || classify(error).lost === true) throw error;
     await ask(client, 'ROLLBACK').catch(() => undefined);
     return messageOf(error);
   }

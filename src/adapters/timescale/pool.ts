@@ -1,8 +1,9 @@
 import pg from 'pg';
-import type { Clock, Logger } from '../../ports.ts';
-import { cut } from './bounded.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
+import { cut } from './query-timeout.ts';
 
 export interface PoolOptions extends DatabaseOptions {
   readonly max?: number;
@@ -49,7 +50,7 @@ export async function endPool(pool: pg.Pool, clock: Clock): Promise<void> {
 const settledBy =
   (connector: Connector): ((client: pg.ClientBase) => void) =>
   (client) =>
-    connector.settle(client as pg.Client);
+    connector.pinSettings(client as pg.Client);
 
 type Lent = (
   error: Error | undefined,

@@ -1,5 +1,6 @@
-import { isAvailability, type Micros } from '../../core/reading.ts';
-import type { Clock, StorableReading } from '../../ports.ts';
+import { type Micros, isAvailability } from '../../core/reading.ts';
+import type { StorableReading } from '../../ports/store.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { Questioned } from './timeline.ts';
 
 /** Asynchronous replication is behind by seconds, seldom by minutes. */

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import { codeOf } from './errors.ts';
-import { MergeLetter, type MergeConflict } from './merge-letter.ts';
+import { type MergeConflict, MergeLetter } from './merge-letter.ts';
 
 /**
  * What `sensors rename | merge | forget` do, while daemons write. First one short transaction changes the sensors, the alerts

@@ -1,11 +1,12 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
-import type { Clock, Logger } from '../../ports.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
-import { noAnswer } from './bounded.ts';
 import { Connector } from './connector.ts';
 import { copyIn } from './copy-in.ts';
-import { databaseError, judge } from './errors.ts';
+import { databaseError, classify } from './errors.ts';
+import { noAnswer } from './query-timeout.ts';
 
 export interface SessionOptions extends DatabaseOptions {
   /**
@@ -181,7 +182,7 @@ export class Session {
 
   async #recover(client: pg.Client, error: unknown): Promise<void> {
     if (this.#client !== client) return destroy(client);
-    if (error instanceof FieldwatchError ? error.code !== 'DB_NO_ANSWER' : judge(error).lost !== true) {
+    if (error instanceof FieldwatchError ? error.code !== 'DB_NO_ANSWER' : classify(error).lost !== true) {
       try {
         await this.#bounded(client, client.query('ROLLBACK'));
         return;

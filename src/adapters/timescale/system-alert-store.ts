@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { SystemAlert, SystemAlertChanges } from '../../core/policy/episode.ts';
-import type { SystemAlertStore } from '../../ports.ts';
+import type { SystemAlertStore } from '../../ports/maintenance.ts';
 import { databaseError } from './errors.ts';
 import { columns, isoMicros, isoMicrosOrNull, microsOf, storableJson } from './values.ts';
 

@@ -1,11 +1,11 @@
 import type pg from 'pg';
-import { shardOf } from '../../core/alert/shards/shard.ts';
+import { shardOf } from '../../core/alert/cluster/shard.ts';
 import {
-  eachWaiting,
-  waitingColumns,
   type WaitingColumns,
   type WaitingRow,
-} from '../../core/alert/waiting.ts';
+  eachWaiting,
+  waitingColumns,
+} from '../../core/alert/engine/waiting.ts';
 import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { binaryArray, storableText } from './values.ts';

@@ -1,6 +1,6 @@
 import { connect } from 'mqtt';
 import { buildConnectOptions } from '../../adapters/mqtt/connect-options.ts';
-import type { MqttSourceOptions } from '../../adapters/mqtt/source.ts';
+import type { MqttSourceOptions } from '../../adapters/mqtt/options.ts';
 import type { BrokerTopics } from './broker.ts';
 
 const VERSION = '$SYS/broker/version';

@@ -1,8 +1,8 @@
-import type { BrokerFacts } from '../../adapters/mqtt/probe.ts';
-import type { Config } from '../../config/index.ts';
+import type { BrokerFacts } from '../../adapters/mqtt/broker-limits.ts';
+import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
 import { formatDuration } from '../../core/duration.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const broker = areaOf('broker');
 const CERTIFICATE_WARNING_DAYS = 21;
@@ -19,20 +19,20 @@ export interface BrokerTopics {
 }
 
 /** Judges the answer to a probe of the configured broker. */
-export function judgeBroker(
+export function checkBroker(
   facts: BrokerFacts,
   topics: BrokerTopics | undefined,
   config: Config,
 ): readonly Diagnosis[] {
   const { mqtt } = config;
   if (facts.protocolVersion === undefined) return [unreachable(facts, mqtt.url === undefined)];
-  const judged = [
+  const findings = [
     protocol(facts, mqtt.protocol, mqtt.url === undefined),
     ...limits(facts, config),
     ...certificates(facts),
     ...(topics === undefined ? [] : announced(topics, mqtt.status_topic)),
   ];
-  return judged.filter((one) => one !== undefined);
+  return findings.filter((one) => one !== undefined);
 }
 
 function unreachable({ url, failure, reachable }: BrokerFacts, embedded: boolean): Diagnosis {

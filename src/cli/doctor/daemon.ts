@@ -1,6 +1,6 @@
-import type { Config } from '../../config/index.ts';
+import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const daemon = areaOf('daemon');
 const LIMIT_MS = 3_000;
@@ -13,16 +13,16 @@ export async function diagnoseDaemon(
   if (!http.enabled) return [daemon.skipped('http', 'http.enabled is false: the daemon cannot be asked')];
   const host = ['0.0.0.0', '::'].includes(http.host) ? '127.0.0.1' : http.host;
   const base = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
-  const ask = async (path: string) => {
+  const query = async (path: string) => {
     const answer = await get(`${base}${path}`, { signal: AbortSignal.timeout(LIMIT_MS) });
     return { status: answer.status, body: await answer.text() };
   };
   try {
-    const [ready, metrics] = [await ask('/readyz'), await ask('/metrics')];
+    const [ready, metrics] = [await query('/readyz'), await query('/metrics')];
     return [
-      ...judgeReadiness(ready.status, ready.body),
-      judgeConservation(metrics.body),
-      judgeSpool(metrics.body),
+      ...checkReadiness(ready.status, ready.body),
+      checkConservation(metrics.body),
+      checkSpool(metrics.body),
     ];
   } catch {
     return [daemon.skipped('http', `nothing answers at ${base}: the daemon is not running here`)];
@@ -33,7 +33,7 @@ interface Readiness {
   readonly checks?: readonly { readonly name: string; readonly status: string; readonly detail?: string }[];
 }
 
-export function judgeReadiness(status: number, body: string): readonly Diagnosis[] {
+export function checkReadiness(status: number, body: string): readonly Diagnosis[] {
   const checks = parse(body).checks ?? [];
   const bad = checks.filter((check) => check.status !== 'ok');
   if (bad.length === 0 && status === 200) return [daemon.ok('readiness', 'ready')];
@@ -56,10 +56,10 @@ function parse(body: string): Readiness {
 }
 
 /** `received = stored + duplicate + … + in_flight`: anything else is a loss, or a bug in the account. */
-export function judgeConservation(metrics: string): Diagnosis {
+export function checkConservation(metrics: string): Diagnosis {
   const items = new Map<string, number>();
   for (const [, outcome = '', value] of metrics.matchAll(
-    /^fieldwatch_intake_items\{outcome="(\w+)"\} (\S+)$/gm,
+    /^fieldwatch_ingest_items\{outcome="(\w+)"\} (\S+)$/gm,
   ))
     items.set(outcome, Number(value));
   const received = items.get('received');
@@ -77,7 +77,7 @@ export function judgeConservation(metrics: string): Diagnosis {
 }
 
 /** What waits in the spool: a finding only where it needs a person. */
-export function judgeSpool(metrics: string): Diagnosis {
+export function checkSpool(metrics: string): Diagnosis {
   const values = new Map<string, number>();
   for (const [, name = '', value] of metrics.matchAll(/^fieldwatch_spool_(\w+(?:\{lane="\w+"\})?) (\S+)$/gm))
     values.set(name, Number(value));

@@ -1,9 +1,9 @@
 import { ENCODING_REMEDY, ENCODING_WARNING, type ServerReport } from '../../adapters/timescale/examine.ts';
-import type { MigrationStatus } from '../../adapters/timescale/migrate.ts';
+import type { MigrationStatus } from '../../adapters/timescale/migration-status.ts';
 import { counted } from '../../core/counted.ts';
-import { isNote, type Finding } from '../../core/policy/finding.ts';
+import { type Finding, isNote } from '../../core/policy/finding.ts';
 import type { Totals } from '../../queries/totals.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const database = areaOf('database');
 const schema = areaOf('schema');
@@ -13,7 +13,7 @@ const CLOCK_WARNING_MS = 2_000;
 const CLOCK_FAULT_MS = 60_000;
 
 /** Ours minus theirs; the answer was given somewhere within `roundTripMs`. */
-export function judgeClock(differenceMs: number, roundTripMs: number): Diagnosis {
+export function checkClock(differenceMs: number, roundTripMs: number): Diagnosis {
   const certain = Math.max(0, Math.abs(differenceMs) - roundTripMs / 2);
   const detail = `differs from this machine's by ${(Math.abs(differenceMs) / 1000).toFixed(1)} s`;
   if (certain < CLOCK_WARNING_MS) return database.ok('clock', detail);
@@ -24,7 +24,7 @@ export function judgeClock(differenceMs: number, roundTripMs: number): Diagnosis
 }
 
 /** What is between this machine and the server, and how the database holds texts. */
-export function judgeConnection({ pooler, encoding }: ServerReport): readonly Diagnosis[] {
+export function checkConnection({ pooler, encoding }: ServerReport): readonly Diagnosis[] {
   const found: Diagnosis[] = [];
   if (pooler !== undefined)
     found.push(database.note('pooler', 'a pooler of whole sessions is before the server'));
@@ -39,13 +39,13 @@ export function judgeConnection({ pooler, encoding }: ServerReport): readonly Di
   return found;
 }
 
-export const judgeServer = (version: string, timescaledb: string | null): Diagnosis =>
+export const checkServer = (version: string, timescaledb: string | null): Diagnosis =>
   database.ok(
     'server',
     `${/^\S+ \S+/.exec(version)?.[0] ?? version}, TimescaleDB ${timescaledb ?? 'not installed'}`,
   );
 
-export function judgeSchema({ version, target, entries }: MigrationStatus): Diagnosis {
+export function checkSchema({ version, target, entries }: MigrationStatus): Diagnosis {
   const of = (state: MigrationStatus['entries'][number]['state']) =>
     entries.filter((entry) => entry.state === state).map(({ name }) => name);
   const unknown = of('unknown');
@@ -83,11 +83,11 @@ export function judgeSchema({ version, target, entries }: MigrationStatus): Diag
 const NEAR = 0.8;
 
 /** What senders can add to without end, against its limits. */
-export function judgeTotals(
+export function checkTotals(
   { sensors, metrics }: Totals,
   limits: { readonly sensors: number; readonly metrics: number },
 ): readonly Diagnosis[] {
-  const judge = (subject: string, count: number, max: number, remedy: string) => {
+  const checkCount = (subject: string, count: number, max: number, remedy: string) => {
     const detail = `${count} of ${max}`;
     return count < max * NEAR
       ? database.ok(subject, detail)
@@ -98,13 +98,13 @@ export function judgeTotals(
         });
   };
   return [
-    judge(
+    checkCount(
       'sensors',
       sensors,
       limits.sensors,
       'restrict sensors.allow if senders invent names (`fieldwatch sensors list`); otherwise raise sensors.max, with 2 KB of memory for each',
     ),
-    judge(
+    checkCount(
       'metric names',
       metrics,
       limits.metrics,
@@ -114,7 +114,7 @@ export function judgeTotals(
 }
 
 /** The findings of the policy checks, and one line when there is none. */
-export function judgePolicies(findings: readonly Finding[], checks: number): readonly Diagnosis[] {
+export function checkPolicies(findings: readonly Finding[], checks: number): readonly Diagnosis[] {
   const diagnoses = findings.map((finding): Diagnosis => {
     // What is wrong with the server itself is no policy.
     const area = finding.subject === 'server' ? database : policies;

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { messageOf } from '../../core/errors.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const disk = areaOf('disk');
 const GIB = 1024 ** 3;
@@ -15,7 +15,7 @@ export async function diagnoseFolder(subject: string, folder: string): Promise<D
   try {
     await access(existing, constants.W_OK);
     const { bavail, bsize } = await statfs(existing);
-    return judgeSpace(subject, folder, bavail * bsize);
+    return checkSpace(subject, folder, bavail * bsize);
   } catch (error) {
     return disk.fault({
       subject,
@@ -25,7 +25,7 @@ export async function diagnoseFolder(subject: string, folder: string): Promise<D
   }
 }
 
-export function judgeSpace(subject: string, folder: string, freeBytes: number): Diagnosis {
+export function checkSpace(subject: string, folder: string, freeBytes: number): Diagnosis {
   const detail = `${folder}: ${(freeBytes / GIB).toFixed(1)} GiB free`;
   const remedy = 'make room, shorten the retention of the policies, or move the folder';
   if (freeBytes < FAULT_BYTES) return disk.fault({ subject, detail, remedy });

@@ -1,9 +1,10 @@
-import { createSystemClock } from '../../adapters/clock.ts';
-import { loneSink } from '../../app/sample.ts';
-import type { Config, SinkConfig } from '../../config/index.ts';
+import { createSystemClock } from '../../adapters/system/clock.ts';
+import { loneSink } from '../../app/wiring/test-notification.ts';
+import type { Config } from '../../config/schema/index.ts';
+import type { SinkConfig } from '../../config/schema/notify.ts';
 import { messageOf } from '../../core/errors.ts';
 import { sinkError } from '../../core/notify/sink-error.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const notify = areaOf('notify');
 const LIMIT_MS = 5000;

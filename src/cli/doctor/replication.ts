@@ -1,20 +1,20 @@
-import { silentLogger } from '../../adapters/logger.ts';
-import { createSystemClock } from '../../adapters/clock.ts';
+import { silentLogger } from '../../adapters/log/logger.ts';
+import { createSystemClock } from '../../adapters/system/clock.ts';
 import { createPool, endPool } from '../../adapters/timescale/pool.ts';
 import { databaseOptions } from '../../app/options.ts';
-import type { Config } from '../../config/index.ts';
+import type { Config } from '../../config/schema/index.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { readReplication, type ReplicationRow } from '../../queries/replication.ts';
+import { type ReplicationRow, readReplication } from '../../queries/replication.ts';
 import { readerOf } from '../database.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const database = areaOf('database');
 /** Behind by more, what a command shows is no longer what is. */
 const DELAY_WARNING_S = 60;
 
 /** Whether a failover to another of the hosts can lose what was acknowledged. `url` is `database.url`. */
-export function judgeFailover(url: string, { synchronous }: ReplicationRow): readonly Diagnosis[] {
+export function checkFailover(url: string, { synchronous }: ReplicationRow): readonly Diagnosis[] {
   const read = readDatabaseUrl(url);
   if ('fault' in read || read.hosts.length < 2) return [];
   if (synchronous) return [database.ok('failover', 'commits wait for a standby (synchronous_standby_names)')];
@@ -27,7 +27,7 @@ export function judgeFailover(url: string, { synchronous }: ReplicationRow): rea
 }
 
 /** The server of `database.read_url`: whether it answers, and how far it is behind. */
-export function judgeReadServer({ standby, delayS }: ReplicationRow): Diagnosis {
+export function checkReadServer({ standby, delayS }: ReplicationRow): Diagnosis {
   if (!standby) return database.ok('read_url', 'answers; it is no standby');
   if (delayS === null) return database.ok('read_url', 'a standby that has replayed nothing since its start');
   const detail = `a standby, ${delayS.toFixed(1)} s behind the last commit it knows of`;
@@ -39,13 +39,13 @@ export function judgeReadServer({ standby, delayS }: ReplicationRow): Diagnosis 
   });
 }
 
-export async function lookAtReadServer(config: Config): Promise<readonly Diagnosis[]> {
+export async function readServerChecks(config: Config): Promise<readonly Diagnosis[]> {
   const url = config.database.read_url;
   if (url === undefined) return [];
   const options = { ...databaseOptions(config, url, 'doctor'), readsOnly: true };
   const pool = await createPool({ ...options, max: 1 }, silentLogger);
   try {
-    return [judgeReadServer(await readReplication(readerOf(pool)))];
+    return [checkReadServer(await readReplication(readerOf(pool)))];
   } catch (error) {
     const remedy =
       (error instanceof FieldwatchError ? error.remedy : undefined) ??

@@ -1,5 +1,5 @@
 import type { ShareGroupStatus } from '../../queries/share-group.ts';
-import { areaOf, type Diagnosis } from './report.ts';
+import { type Diagnosis, areaOf } from './report.ts';
 
 const alerts = areaOf('alerts');
 
@@ -7,7 +7,7 @@ const alerts = areaOf('alerts');
 const LATE_MS = 60_000;
 
 /** Of a share group: which members evaluate its alerts, and whether what is handed over to them is read. */
-export function judgeShareGroup(group: string, status: ShareGroupStatus, nowMs: number): Diagnosis {
+export function checkShareGroup(group: string, status: ShareGroupStatus, nowMs: number): Diagnosis {
   const { members, unowned, waiting, oldestAt } = status;
   const subject = `group ${group}`;
   const queue = waiting === 0 ? 'nothing is being handed over' : `${waiting} readings are being handed over`;

@@ -1,17 +1,17 @@
-import type { BacktestEpisode } from '../../core/alert/backtest.ts';
 import {
-  compareEpisodes,
+  type BacktestEpisode,
   type BacktestTally,
   type Comparison,
   type SensorTally,
-} from '../../core/alert/backtest-tally.ts';
+  compareEpisodes,
+} from '../../core/alert/analysis/backtest.ts';
 import { counted } from '../../core/counted.ts';
 import type { TimeRange } from '../../queries/db.ts';
-import { print, type Cli } from '../command.ts';
+import { type Cli, print } from '../command.ts';
 import { formatCrossing, formatSeconds, formatTime } from '../format.ts';
-import { tableLines, type Column } from '../table.ts';
-import { createPaint, wantsColor } from '../terminal.ts';
 import { jsonLine } from '../rows.ts';
+import { type Column, tableLines } from '../table.ts';
+import { createPaint, wantsColor } from '../terminal.ts';
 import type { BacktestResult } from './backtest-run.ts';
 
 interface Form extends TimeRange {

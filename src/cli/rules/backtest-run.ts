@@ -1,10 +1,9 @@
-import { Backtest } from '../../core/alert/backtest.ts';
-import { BacktestTally } from '../../core/alert/backtest-tally.ts';
-import type { SensorFacts } from '../../core/alert/effective.ts';
-import type { RuleSet } from '../../core/alert/rules.ts';
+import { Backtest, BacktestTally } from '../../core/alert/analysis/backtest.ts';
+import type { SensorFacts } from '../../core/alert/rules/effective.ts';
+import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Db, TimeRange } from '../../queries/db.ts';
 import { readingsInOrder } from '../../queries/readings-in-order.ts';
-import { alertId } from '../../services/alert-id.ts';
+import { alertId } from '../../services/alert/alert-id.ts';
 import type { Cli } from '../command.ts';
 
 /** Episodes that are kept for lists and comparisons; all of them are counted. */
@@ -66,10 +65,10 @@ const asks = (rules: RuleSet, sensor: SensorFacts): boolean => {
 
 /** A month of many sensors takes minutes: a person at a terminal sees how far it is. */
 function progressOn(cli: Pick<Cli, 'stderr'>, { from, to }: TimeRange) {
-  let toldMs = Date.now();
+  let notifiedMs = Date.now();
   return (readings: number, timeUs: number): void => {
-    if (cli.stderr.isTTY !== true || Date.now() - toldMs < PROGRESS_MS) return;
-    toldMs = Date.now();
+    if (cli.stderr.isTTY !== true || Date.now() - notifiedMs < PROGRESS_MS) return;
+    notifiedMs = Date.now();
     const share = (timeUs / 1000 - from.getTime()) / (to.getTime() - from.getTime());
     cli.stderr.write(
       `fieldwatch: ${Math.floor(share * 100)} %, ${readings.toLocaleString('en-US')} readings\n`,

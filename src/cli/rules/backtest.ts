@@ -1,17 +1,17 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../../config/index.ts';
-import { RuleSet } from '../../core/alert/rules.ts';
+import { loadConfig } from '../../config/load.ts';
+import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Db, TimeRange } from '../../queries/db.ts';
 import { sensorFacts } from '../../queries/sensor-facts.ts';
-import { momentArgument, momentOption, type Moment } from '../arguments.ts';
+import { type Moment, momentArgument, momentOption } from '../arguments.ts';
 import {
-  configOption,
-  jsonOption,
-  subcommand,
   type Cli,
   type CliCommand,
   type ExitCode,
+  configOption,
+  jsonOption,
+  subcommand,
 } from '../command.ts';
 import { withDatabase } from '../database.ts';
 import { printBacktest } from './backtest-report.ts';
@@ -50,8 +50,8 @@ export const rulesBacktestCommand: CliCommand = (cli) =>
 /** The options that choose readings. */
 export const withRange = (command: Command): Command =>
   command
-    .addOption(momentOption('--since <when>', 'time, or how long ago', '30d'))
-    .option('--until <when>', 'time, or how long ago (default: now)', momentArgument)
+    .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '30d'))
+    .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
     .option('--sensor <key>', 'only this sensor')
     .option('--location <name>', 'only sensors of this location')
     .option(...configOption)

@@ -1,16 +1,17 @@
-import { declaredFacts, loadConfig } from '../../config/index.ts';
-import { checkMeetings } from '../../core/alert/meetings.ts';
-import { RuleSet } from '../../core/alert/rules.ts';
+import { loadConfig } from '../../config/load.ts';
+import { declaredFacts } from '../../config/schema/declared.ts';
+import { RuleSet } from '../../core/alert/rules/rule-set.ts';
+import { overrideConflicts } from '../../core/alert/rules/validate.ts';
+import { plainText } from '../../core/printable.ts';
 import {
+  type Cli,
+  type CliCommand,
+  type ExitCode,
   configOption,
   jsonOption,
   print,
   subcommand,
-  type Cli,
-  type CliCommand,
-  type ExitCode,
 } from '../command.ts';
-import { plainText } from '../../core/printable.ts';
 import { loadRulesFile } from './rules-file.ts';
 
 interface Options {
@@ -40,7 +41,7 @@ function check(cli: Cli, file: string | undefined, { config: configFile, json }:
   const alerts = file === undefined ? config.alerts : loadRulesFile(file);
   const rules = new RuleSet(alerts);
   const declared = declaredFacts(config);
-  const findings = checkMeetings(alerts, declared).map(({ sensors, message }) => ({ sensors, message }));
+  const findings = overrideConflicts(alerts, declared).map(({ sensors, message }) => ({ sensors, message }));
   const metrics = Object.keys(alerts.metrics).length;
   const watched = declared.filter((sensor) => rules.rulesFor(sensor).named.length > 0).length;
   const figures = { metrics, overrides: alerts.overrides.length, declared: declared.length, watched };

@@ -1,4 +1,4 @@
-import { subcommand, type CliCommand } from '../command.ts';
+import { type CliCommand, subcommand } from '../command.ts';
 import { rulesBacktestCommand } from './backtest.ts';
 import { rulesCheckCommand } from './check.ts';
 import { rulesSuggestCommand } from './suggest.ts';

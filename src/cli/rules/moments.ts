@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../../core/duration.ts';
-import { parseTime } from '../../core/mapping/instant.ts';
-import { UTC } from '../../core/mapping/zone.ts';
+import { parseTime } from '../../core/ingest/mapping/instant.ts';
+import { UTC } from '../../core/ingest/mapping/zone.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
 
 /** A moment: seconds after the start, a duration after it (`5m`), or an ISO 8601 time. */

@@ -1,8 +1,8 @@
+import type { InstanceEffect } from '../../core/alert/engine/series.ts';
+import type { ScenarioOutcome, StoredAlert } from '../../core/alert/analysis/scenario.ts';
+
 import type { AlertNotification } from '../../core/alert/model.ts';
-import type { ScenarioOutcome } from '../../core/alert/scenario.ts';
-import type { StoredAlert } from '../../core/alert/scenario-tables.ts';
-import type { CellEffect } from '../../core/alert/cell.ts';
-import { levelOf } from '../../services/alert-levels.ts';
+import { logLevelOf } from '../../services/alert/no-data-digest.ts';
 import type { ScenarioCase } from './scenario-file.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
@@ -47,13 +47,13 @@ const LETTERS: Readonly<Record<string, string>> = {
 }; // prettier-ignore
 
 function transitionLine(
-  { series, cell, effect }: CellEffect,
+  { series, instance, effect }: InstanceEffect,
   seconds: (timeUs: number) => number,
   sensor: string,
   metric: string,
 ): Line {
   const at = seconds(effect.timeUs);
-  const alertType = cell.condition.alertType;
+  const alertType = instance.condition.alertType;
   return {
     transition: effect.transition,
     at,
@@ -112,7 +112,7 @@ function notificationLine(each: AlertNotification, startMs: number): Line {
   const suppressed = each.suppressed ?? null;
   return {
     event: each.event,
-    level: levelOf(each),
+    level: logLevelOf(each),
     short: suppressed === null ? each.event : `${each.event}(${suppressed})`,
     at: (each.eventTimeMs - startMs) / 1000,
     sensor: each.sensorKey,

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { loadConfig } from '../../config/index.ts';
-import type { AlertsConfig } from '../../core/alert/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import type { AlertsConfig } from '../../core/alert/rules/config.ts';
 
 /** The rules of a file alone, whatever the configuration says beside it. Throws with the place of every fault. */
 export function loadRulesFile(file: string): AlertsConfig {

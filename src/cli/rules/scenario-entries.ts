@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import { someMatchers } from '../../config/schema/suppression.ts';
-import { RuleSet } from '../../core/alert/rules.ts';
-import type { ScenarioEvent } from '../../core/alert/scenario.ts';
+import type { ScenarioEvent } from '../../core/alert/analysis/scenario.ts';
+import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
-import { moment, momentUs, notedReadings, type Moment } from './moments.ts';
+import { type Moment, moment, momentUs, notedReadings } from './moments.ts';
 
 const alert = z.strictObject({
   sensor: z.string().optional(),

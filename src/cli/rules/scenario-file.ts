@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { alertsSchema } from '../../config/schema/alerts.ts';
-import { RuleSet } from '../../core/alert/rules.ts';
-import type { Scenario, ScenarioEvent } from '../../core/alert/scenario.ts';
+import type { Scenario, ScenarioEvent } from '../../core/alert/analysis/scenario.ts';
+import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
 import { isoUs } from './moments.ts';
 import { entrySchema, eventsOf, silenceOf, silencesSchema } from './scenario-entries.ts';

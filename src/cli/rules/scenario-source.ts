@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { readYaml } from '../../config/document.ts';
-import { formatFault, sortFaults, type ConfigFault } from '../../config/fault.ts';
+import { type ConfigFault, formatFault, sortFaults } from '../../config/fault.ts';
 import { faultsOf } from '../../config/issues.ts';
 import { Origins } from '../../config/origins.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';

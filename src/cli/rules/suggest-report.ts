@@ -1,13 +1,12 @@
 import { stringify } from 'yaml';
-import type { MetricFigures } from '../../core/alert/metric-sample.ts';
-import type { SuggestedRule, Suggestion } from '../../core/alert/suggest.ts';
+import type { MetricSummary, SuggestedRule, Suggestion } from '../../core/alert/analysis/suggest.ts';
 import { formatDuration } from '../../core/duration.ts';
+import { plainText } from '../../core/printable.ts';
 import type { TimeRange } from '../../queries/db.ts';
-import { print, type Cli } from '../command.ts';
+import { type Cli, print } from '../command.ts';
 import { formatNumber, formatTime } from '../format.ts';
 import { jsonLine } from '../rows.ts';
-import { tableLines, type Column } from '../table.ts';
-import { plainText } from '../../core/printable.ts';
+import { type Column, tableLines } from '../table.ts';
 import { createPaint, wantsColor } from '../terminal.ts';
 
 /** A suggestion, and the episodes that it and the current rules give. */
@@ -69,7 +68,7 @@ function jsonOf({ suggestion, proposed, current }: Counted): string {
 }
 
 const sides = ({ high, low }: Counted['proposed']): string => `${low} low, ${high} high`;
-const figure = (of: (figures: MetricFigures) => number) => (row: Counted) => of(row.suggestion.figures);
+const figure = (of: (figures: MetricSummary) => number) => (row: Counted) => of(row.suggestion.figures);
 const rule = (field: 'min' | 'max' | 'hysteresis' | 'for') => (row: Counted) =>
   'rule' in row.suggestion ? fieldsOf(row.suggestion.rule)[field] : undefined;
 

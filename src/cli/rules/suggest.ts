@@ -1,17 +1,16 @@
-import { loadConfig } from '../../config/index.ts';
+import { loadConfig } from '../../config/load.ts';
 import { alertsSchema } from '../../config/schema/alerts.ts';
-import type { BacktestTally } from '../../core/alert/backtest-tally.ts';
-import { MetricSample } from '../../core/alert/metric-sample.ts';
-import { RuleSet } from '../../core/alert/rules.ts';
-import { suggest, type Suggestion } from '../../core/alert/suggest.ts';
+import type { BacktestTally } from '../../core/alert/analysis/backtest.ts';
+import { MetricSample, type Suggestion, suggest } from '../../core/alert/analysis/suggest.ts';
+import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Db, TimeRange } from '../../queries/db.ts';
 import { readingsInOrder } from '../../queries/readings-in-order.ts';
 import type { SensorFactsRow } from '../../queries/sensor-facts.ts';
-import { subcommand, type Cli, type CliCommand, type ExitCode } from '../command.ts';
+import { type Cli, type CliCommand, type ExitCode, subcommand } from '../command.ts';
 import { withDatabase } from '../database.ts';
-import { chosenSensors, pastRange, withRange, type RangeOptions } from './backtest.ts';
 import { runBacktest } from './backtest-run.ts';
-import { fieldsOf, printSuggestions, type Counted } from './suggest-report.ts';
+import { type RangeOptions, chosenSensors, pastRange, withRange } from './backtest.ts';
+import { type Counted, fieldsOf, printSuggestions } from './suggest-report.ts';
 
 interface Options extends RangeOptions {
   readonly metric?: string;

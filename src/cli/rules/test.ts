@@ -1,12 +1,12 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { runScenario } from '../../core/alert/scenario.ts';
+import { runScenario } from '../../core/alert/analysis/scenario.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { alertId } from '../../services/alert-id.ts';
-import { jsonOption, print, subcommand, type Cli, type CliCommand, type ExitCode } from '../command.ts';
+import { alertId } from '../../services/alert/alert-id.ts';
+import { type Cli, type CliCommand, type ExitCode, jsonOption, print, subcommand } from '../command.ts';
 import { compare } from './compare.ts';
-import { linesOf, type OutcomeLines } from './outcome-lines.ts';
-import { readScenarios, type ScenarioCase } from './scenario-file.ts';
+import { type OutcomeLines, linesOf } from './outcome-lines.ts';
+import { type ScenarioCase, readScenarios } from './scenario-file.ts';
 
 interface Options {
   readonly json?: boolean;

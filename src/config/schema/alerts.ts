@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checkRules } from '../../core/alert/check.ts';
 import { SEVERITIES } from '../../core/alert/model.ts';
+import { checkRules } from '../../core/alert/rules/validate.ts';
 import { duration } from './common.ts';
 import { section, text } from './fields.ts';
 import { inhibit, maintenance } from './suppression.ts';

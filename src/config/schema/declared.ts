@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checkMeetings } from '../../core/alert/meetings.ts';
-import type { SensorFacts } from '../../core/alert/effective.ts';
+import type { SensorFacts } from '../../core/alert/rules/effective.ts';
+import { overrideConflicts } from '../../core/alert/rules/validate.ts';
 import type { alertsSchema } from './alerts.ts';
 import type { sensorsSchema } from './sensors.ts';
 
@@ -19,11 +19,11 @@ export function declaredFacts({ sensors }: Pick<Sections, 'sensors'>): readonly 
 }
 
 /** Overrides that meet in a declared sensor must not exclude each other; of other sensors nothing is known here. */
-export const meetings = z.superRefine<Sections>((config, context) => {
-  for (const { path, message } of checkMeetings(config.alerts, declaredFacts(config)))
+export const conflicts = z.superRefine<Sections>((config, context) => {
+  for (const { path, message } of overrideConflicts(config.alerts, declaredFacts(config)))
     context.addIssue({ code: 'custom', path: ['alerts', ...path], message });
 });
 
 // Whatever the other sections say, since all faults are reported at once; faults of these two come first.
-meetings._zod.def.when = ({ issues }) =>
+conflicts._zod.def.when = ({ issues }) =>
   !issues.some(({ path }) => path?.[0] === 'alerts' || path?.[0] === 'sensors');

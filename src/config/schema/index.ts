@@ -3,7 +3,7 @@ import { alertsSchema } from './alerts.ts';
 import { duration } from './common.ts';
 import { databaseSchema } from './database.ts';
 import { deadLettersSchema } from './dead-letters.ts';
-import { meetings } from './declared.ts';
+import { conflicts } from './declared.ts';
 import { embeddedSchema } from './embedded.ts';
 import { ordered, readFilePath, text } from './fields.ts';
 import { ingestSchema } from './ingest.ts';
@@ -57,7 +57,7 @@ const sections = z.strictObject({
     ),
 });
 
-export const configSchema = payloadFitsPacket(sections.check(meetings));
+export const configSchema = payloadFitsPacket(sections.check(conflicts));
 
 /** The effective configuration. Names are those of the YAML; durations are milliseconds, sizes bytes. */
 export type Config = Readonly<z.output<typeof configSchema>>;

@@ -51,7 +51,7 @@ export const commonFields = (perMinute: number) => ({
 });
 
 /** For sinks that tell people: they may leave out the end, and tell many as one. */
-export const tellingFields = {
+export const notifyFields = {
   send_resolved: z.boolean().default(true).describe('tell when an alert resolves, too'),
   group: group.prefault({}),
 };
@@ -65,7 +65,7 @@ const template = (description: string) =>
         context.addIssue({ code: 'custom', message: `at character ${parsed.at}: ${parsed.message}` });
     });
 
-export const wordingFields = {
+export const textFields = {
   title: template(
     'title or subject, with placeholders such as {{sensor}}; absent: the built-in one',
   ).optional(),

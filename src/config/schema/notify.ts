@@ -6,9 +6,9 @@ import {
   labels,
   oneCredential,
   passwordFields,
-  tellingFields,
+  notifyFields,
   tokenFields,
-  wordingFields,
+  textFields,
 } from './notify-common.ts';
 
 const httpUrl = (description: string) => url(['http', 'https'], description);
@@ -32,7 +32,7 @@ const webhook = section(
   {
     kind: z.literal('webhook').describe('a receiver of Alertmanager’s webhook, or of your own'),
     ...commonFields(600),
-    ...tellingFields,
+    ...notifyFields,
     url: httpUrl('where to POST; it may hold a secret and is never shown')
       .meta({ writeOnly: true })
       .optional(),
@@ -81,8 +81,8 @@ const ntfy = section(
   {
     kind: z.literal('ntfy').describe('push notifications by ntfy.sh or a server of your own'),
     ...commonFields(60),
-    ...tellingFields,
-    ...wordingFields,
+    ...notifyFields,
+    ...textFields,
     url: httpUrl('the server').default('https://ntfy.sh'),
     topic: secret('topic to publish to; never shown: on a public server whoever knows it can read it')
       .regex(/^[-_A-Za-z0-9]{1,64}$/, 'must be letters, digits, - and _')
@@ -115,8 +115,8 @@ const smtp = section(
   {
     kind: z.literal('smtp').describe('mail'),
     ...commonFields(30),
-    ...tellingFields,
-    ...wordingFields,
+    ...notifyFields,
+    ...textFields,
     host: text('mail server'),
     port: port(587, '587 with STARTTLS, 465 with implicit TLS, 25 between servers'),
     tls: z

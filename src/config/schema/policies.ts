@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { formatInterval, intervalMs, parseInterval } from '../../core/policy/interval.ts';
-import { REPAIR_MODES, planOf, type PoliciesSection } from '../../core/policy/plan.ts';
+import { type PoliciesSection, REPAIR_MODES, planOf } from '../../core/policy/plan.ts';
 import { planFaults } from '../../core/policy/validate.ts';
 import { bytes } from './common.ts';
 import { flag, section, text, whole } from './fields.ts';

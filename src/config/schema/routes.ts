@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { TIME_UNITS } from '../../core/mapping/instant.ts';
-import { UNITS } from '../../core/mapping/unit.ts';
-import { routeFaults } from '../../core/route-faults.ts';
-import type { RouteConfig } from '../../core/route-config.ts';
+import { TIME_UNITS } from '../../core/ingest/mapping/instant.ts';
+import { UNITS } from '../../core/ingest/mapping/unit.ts';
+import type { RouteConfig } from '../../core/ingest/route-config.ts';
+import { routeFaults } from '../../core/ingest/route-faults.ts';
 import { bytes, duration } from './common.ts';
 
 const pointer = (what: string) => z.string().describe(`${what} (JSON Pointer, such as /meta/id)`);

@@ -1,7 +1,7 @@
+import { WEEKDAYS } from '../../core/alert/rules/config.ts';
 import { z } from 'zod';
-import { LABELS } from '../../core/alert/suppress/labels.ts';
-import { parseWindow, WEEKDAYS } from '../../core/alert/suppress/maintenance.ts';
-import { WallClock } from '../../core/alert/suppress/wall-clock.ts';
+import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
+import { LABELS } from '../../core/alert/suppress/matcher.ts';
 import { suggest } from '../suggest.ts';
 import { section, text } from './fields.ts';
 

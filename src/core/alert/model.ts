@@ -1,9 +1,7 @@
 import type { Micros, Millis } from '../reading.ts';
-import type { AlertKey } from './alert-key.ts';
-import type { ConditionKind } from './rule.ts';
-import type { HandoverReading } from './shards/handover-record.ts';
-import type { SuppressedBy } from './suppress/suppressions.ts';
-import type { WaitingRow } from './waiting.ts';
+import type { HandoverReading } from './cluster/handover-record.ts';
+
+import type { WaitingRow } from './engine/waiting.ts';
 
 /** Ordered from the least to the most urgent. */
 export const SEVERITIES = ['info', 'warning', 'critical'] as const;
@@ -170,3 +168,22 @@ export interface AlertBatch {
 }
 
 export const EMPTY_ALERT_BATCH: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
+
+export type ConditionKind = 'threshold' | 'rate' | 'anomaly' | 'no_data' | 'offline';
+
+export type Side = 'high' | 'low' | 'both';
+
+/**
+ * What an alert is, in memory and in every key of the database. Its type is a label only: `flow_rate_high` may be the rate
+ * of `flow` and a threshold of `flow_rate`.
+ */
+export interface AlertKey {
+  readonly sensorId: number;
+  /** Empty where it is about the sensor itself. */
+  readonly metric: string;
+  readonly kind: ConditionKind;
+  readonly side: Side;
+}
+
+/** Why nobody is told of an alert now. */
+export type SuppressedBy = 'silence' | 'maintenance' | 'inhibition';

@@ -1,7 +1,7 @@
 import type { AlertNotification, Severity } from '../alert/model.ts';
-import { RANK } from '../alert/rule.ts';
+import { RANK } from '../alert/rules/condition.ts';
 import { globFits } from '../glob.ts';
-import { statusOf } from './dispatch.ts';
+import { statusOf } from './delivery.ts';
 
 /** Which notifications a sink wants. Empty lists want all. */
 export interface SinkFilter {

@@ -1,10 +1,10 @@
-import { FACTS, type Facts } from './facts.ts';
+import { FACTS, type TemplateFacts } from './template-facts.ts';
 
 /**
  * `{{sensor}}: {{value}} is over {{threshold}}`: names in double braces, blanks allowed, `\{{` for the braces
  * themselves. No conditions, no loops: what a notification lacks is empty.
  */
-export type Template = readonly (string | { readonly fact: keyof Facts })[];
+export type Template = readonly (string | { readonly fact: keyof TemplateFacts })[];
 
 export interface TemplateFault {
   /** Character in the text, from 1. */
@@ -15,7 +15,7 @@ export interface TemplateFault {
 const TOKEN = /\\\{\{|\{\{([^{}]*)\}\}|\{\{/g;
 
 export function parseTemplate(text: string): Template | TemplateFault {
-  const parts: (string | { fact: keyof Facts })[] = [];
+  const parts: (string | { fact: keyof TemplateFacts })[] = [];
   let from = 0;
   for (const match of text.matchAll(TOKEN)) {
     const at = match.index + 1;
@@ -36,13 +36,13 @@ export function parseTemplate(text: string): Template | TemplateFault {
   return parts;
 }
 
-const isFact = (name: string): name is keyof Facts => (FACTS as readonly string[]).includes(name);
+const isFact = (name: string): name is keyof TemplateFacts => (FACTS as readonly string[]).includes(name);
 
 export const isTemplateFault = (parsed: Template | TemplateFault): parsed is TemplateFault =>
   !Array.isArray(parsed);
 
 /** `escape` makes a value harmless where the text goes; what the operator wrote himself stays as it is. */
-export function render(template: Template, facts: Facts, escape: (text: string) => string): string {
+export function render(template: Template, facts: TemplateFacts, escape: (text: string) => string): string {
   return template.map((part) => (typeof part === 'string' ? part : escape(facts[part.fact]))).join('');
 }
 
@@ -54,7 +54,7 @@ export const oneLine = (text: string): string =>
 export const plain = oneLine;
 
 /** At most so many characters, cut between two of them and marked. */
-export function cut(text: string, max: number): string {
+export function truncate(text: string, max: number): string {
   const characters = [...text];
   return characters.length <= max ? text : `${characters.slice(0, Math.max(0, max - 1)).join('')}…`;
 }

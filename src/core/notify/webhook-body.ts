@@ -1,6 +1,6 @@
 import type { Millis } from '../reading.ts';
-import { statusOf, type Dispatch, type OutgoingNotification } from './dispatch.ts';
-import { annotationsOf, commonOf, fingerprintOf, labelsOf, type LabelSet } from './labels.ts';
+import { type Delivery, type OutgoingNotification, statusOf } from './delivery.ts';
+import { type LabelSet, annotationsOf, commonOf, fingerprintOf, labelsOf } from './labels.ts';
 
 export interface WebhookAlert {
   readonly status: 'firing' | 'resolved';
@@ -36,7 +36,7 @@ export interface WebhookOptions {
 /** Go's zero time: an alert that has no end yet. */
 const NO_END = '0001-01-01T00:00:00Z';
 
-export function webhookBody({ notifications, total }: Dispatch, options: WebhookOptions): WebhookBody {
+export function webhookBody({ notifications, total }: Delivery, options: WebhookOptions): WebhookBody {
   const alerts = notifications.map((each) => alertOf(each, options));
   const commonLabels = commonOf(alerts.map(({ labels }) => labels));
   const { alertname = '' } = commonLabels;

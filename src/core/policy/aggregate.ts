@@ -1,9 +1,9 @@
-import { present, type Facts } from './facts.ts';
-import { graceOf } from './lag.ts';
 import { keptBy } from './horizons.ts';
+import { graceOf } from './lag.ts';
 import type { DeclaredPolicy, PolicyPlan } from './plan.ts';
-import { relationNamed, type AggregateRelation } from './relations.ts';
-import { interval, literal } from './statement.ts';
+import { interval, literal } from './policy-sql.ts';
+import { type AggregateRelation, relationNamed } from './relations.ts';
+import { type CatalogSnapshot, present } from './snapshot.ts';
 
 /** An aggregate that is there and should be refreshed. */
 export interface RefreshedAggregate {
@@ -18,14 +18,17 @@ export interface RefreshedAggregate {
   readonly sourceKept: string | undefined;
 }
 
-export function refreshedAggregates(plan: PolicyPlan, facts: Facts): readonly RefreshedAggregate[] {
-  return present(plan, facts).flatMap(({ relation, policies }) => {
+export function refreshedAggregates(
+  plan: PolicyPlan,
+  snapshot: CatalogSnapshot,
+): readonly RefreshedAggregate[] {
+  return present(plan, snapshot).flatMap(({ relation, policies }) => {
     const policy = policies.find(({ kind }) => kind === 'refresh');
-    if (policy === undefined || relation.kind !== 'aggregate' || !facts.relations.has(relation.source))
+    if (policy === undefined || relation.kind !== 'aggregate' || !snapshot.relations.has(relation.source))
       return [];
     const { start_offset: startOffset = '', end_offset: endOffset = '' } = policy.config;
     const sourceKept = keptBy(plan, relation.source);
-    const definition = facts.relations.get(relation.name)?.definition ?? relation.name;
+    const definition = snapshot.relations.get(relation.name)?.definition ?? relation.name;
     return [{ relation, policy, definition, startOffset, endOffset, grace: graceOf(policy), sourceKept }];
   });
 }

@@ -11,3 +11,10 @@ export interface Catalog {
    */
   tryOut?(text: string): Promise<readonly CatalogRow[]>;
 }
+
+export interface CheckQuery {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+  /** It writes, and all of it is rolled back: the answer is the error, where there was one (`Catalog.tryOut`). */
+  readonly rolledBack?: true;
+}

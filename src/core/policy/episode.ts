@@ -1,6 +1,6 @@
-import { SEVERITIES, type AlertNotification, type Severity } from '../alert/model.ts';
+import { type AlertNotification, SEVERITIES, type Severity } from '../alert/model.ts';
 import type { Millis } from '../reading.ts';
-import { isNote, type Finding } from './finding.ts';
+import { type Finding, isNote } from './finding.ts';
 
 /** An alert of the system: a fault of one thing, from the verification that found it to the one that did not any more. */
 export interface SystemAlert {
@@ -48,7 +48,7 @@ export function systemAlertChanges(
   const faults = worstOf(findings);
   const alerts: SystemAlert[] = [];
   const notifications: AlertNotification[] = [];
-  const tell = (alert: SystemAlert, event: 'firing' | 'escalated' | 'resolved'): void => {
+  const notify = (alert: SystemAlert, event: 'firing' | 'escalated' | 'resolved'): void => {
     alerts.push(alert);
     notifications.push(notificationOf(alert, event, atMs));
   };
@@ -58,16 +58,16 @@ export function systemAlertChanges(
     const seq = before.seq + 1;
     if (fault === undefined) {
       const check = before.alertType.slice(PREFIX.length);
-      if (answered.has(check)) tell({ ...before, seq, resolvedAtMs: atMs }, 'resolved');
+      if (answered.has(check)) notify({ ...before, seq, resolvedAtMs: atMs }, 'resolved');
     } else if (rank(fault.severity) > rank(before.severity)) {
-      tell({ ...before, seq, severity: fault.severity, message: messageOf(fault) }, 'escalated');
+      notify({ ...before, seq, severity: fault.severity, message: messageOf(fault) }, 'escalated');
     }
   }
   for (const fault of faults.values()) {
     const [alertType, { subject, severity }] = [PREFIX + fault.check, fault];
     const alertId = idOf(alertType, subject, atMs);
     const message = messageOf(fault);
-    tell(
+    notify(
       { alertId, alertType, subject, severity, message, startedAtMs: atMs, resolvedAtMs: undefined, seq: 1 },
       'firing',
     );

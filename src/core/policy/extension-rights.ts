@@ -1,9 +1,9 @@
 import { FieldwatchError, messageOf } from '../errors.ts';
-import type { Catalog, CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
+import type { Catalog, CatalogRow, CheckQuery } from './catalog.ts';
+
 import { OUR_TABLES } from './our-tables.ts';
+import { identifier } from './policy-sql.ts';
 import { listOf, textOf } from './row.ts';
-import { identifier } from './statement.ts';
 
 /** Functions of TimescaleDB in its own schema that the SQL of this program, or one of its jobs, calls. A test compares them with it. */
 export const EXTENSION_FUNCTIONS: readonly string[] =

@@ -2,7 +2,7 @@ import type { Severity } from '../alert/model.ts';
 
 /**
  * What a check can say of a thing. `ok` gives no finding; it is a verdict of `policies show`.
- * `lagging` behind but moving · `stalled` does not move, or does not answer · `danger` the next run destroys data ·
+ * `lagging` behind but moving · `stalled` does not move, or does not answer · `dataLossRisk` the next run destroys data ·
  * `extra` there, but nobody declared it · `unsupported` this server, edition or role cannot do or show it.
  */
 export const VERDICTS = [
@@ -17,7 +17,7 @@ export const VERDICTS = [
   'extra',
   'unsupported',
 ] as const;
-export type Verdict = (typeof VERDICTS)[number];
+export type FindingVerdict = (typeof VERDICTS)[number];
 
 /** One fault of one thing. Everything but `actual` and `checks` is stable while the fault lasts. */
 export interface Finding {
@@ -27,7 +27,7 @@ export interface Finding {
   readonly checks?: readonly string[];
   /** What it is about: `server`, `sensor_readings`, `sensor_readings retention`. Never a value from the network. */
   readonly subject: string;
-  readonly verdict: Exclude<Verdict, 'ok'>;
+  readonly verdict: Exclude<FindingVerdict, 'ok'>;
   readonly severity: Severity;
   readonly expected: string;
   readonly actual: string;

@@ -1,7 +1,7 @@
 import { counted } from '../counted.ts';
 import type { CatalogRow } from './catalog.ts';
+import { literal } from './policy-sql.ts';
 import { optionalText } from './row.ts';
-import { literal } from './statement.ts';
 
 /** Bits of a chunk's status. Of a partial one late rows are in row form; a frozen one takes no change. */
 export const FROZEN = 4;

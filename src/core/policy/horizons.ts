@@ -1,8 +1,8 @@
+import type { RepairStep } from './check.ts';
 import type { IntervalText } from './interval.ts';
-import { declaredPolicy, type PolicyPlan } from './plan.ts';
+import { type PolicyPlan, declaredPolicy } from './plan.ts';
+import { interval, literal } from './policy-sql.ts';
 import { RELATIONS } from './relations.ts';
-import type { RepairStep } from './repair.ts';
-import { interval, literal } from './statement.ts';
 
 /** Nothing was dropped. */
 const NEVER = `'1970-01-01 00:00:00+00'::timestamptz`;

@@ -1,8 +1,8 @@
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
-import type { ServerFacts } from './facts.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
 import { POLICY_PROCS, type PolicyProc } from './plan.ts';
 import { flagOf, numberOf, objectOf, optionalNumber, optionalText, textOf } from './row.ts';
+import type { ServerFacts } from './snapshot.ts';
 
 /** A policy as TimescaleDB has it. */
 export interface PolicyJob {

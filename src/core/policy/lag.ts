@@ -1,7 +1,7 @@
-import { formatInterval, intervalMs, type IntervalText } from './interval.ts';
-import type { PolicyPlan, DeclaredPolicy } from './plan.ts';
-import { present, type Facts } from './facts.ts';
+import { type IntervalText, formatInterval, intervalMs } from './interval.ts';
+import type { DeclaredPolicy, PolicyPlan } from './plan.ts';
 import type { PolicyKind } from './relations.ts';
+import { type CatalogSnapshot, present } from './snapshot.ts';
 
 /**
  * How far behind a policy may be before that is a finding: two runs (one that was just missed, one that failed) and ten
@@ -12,8 +12,12 @@ export function graceOf(policy: DeclaredPolicy): IntervalText {
 }
 
 /** The declared policies of one kind that run, and whose relations are there. */
-export function presentPolicies(plan: PolicyPlan, facts: Facts, kind: PolicyKind): readonly DeclaredPolicy[] {
-  return present(plan, facts)
+export function presentPolicies(
+  plan: PolicyPlan,
+  snapshot: CatalogSnapshot,
+  kind: PolicyKind,
+): readonly DeclaredPolicy[] {
+  return present(plan, snapshot)
     .flatMap(({ policies }) => policies)
     .filter((policy) => policy.kind === kind && policy.paused === undefined);
 }

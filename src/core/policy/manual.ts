@@ -1,10 +1,10 @@
+import type { RepairStep } from './check.ts';
 import { FieldwatchError } from '../errors.ts';
 import { FROZEN, PARTIAL } from './frozen.ts';
-import { formatInterval, intervalMs, type IntervalText } from './interval.ts';
-import { declaredPolicy, type PolicyPlan } from './plan.ts';
-import { RELATIONS, type AggregateRelation } from './relations.ts';
-import type { RepairStep } from './repair.ts';
-import { interval, literal } from './statement.ts';
+import { type IntervalText, formatInterval, intervalMs } from './interval.ts';
+import { type PolicyPlan, declaredPolicy } from './plan.ts';
+import { interval, literal } from './policy-sql.ts';
+import { type AggregateRelation, RELATIONS } from './relations.ts';
 
 // What a person does by hand with chunks: the same slices, and the same care, as a repair.
 

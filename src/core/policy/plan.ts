@@ -1,5 +1,5 @@
 import type { IntervalText } from './interval.ts';
-import { RELATIONS, type PolicyKind, type Relation, type RelationName } from './relations.ts';
+import { type PolicyKind, RELATIONS, type Relation, type RelationName } from './relations.ts';
 
 /**
  * A policy as it should be. `config` is all that the job's own configuration says beside IDENTITY_KEYS. On TimescaleDB

@@ -1,13 +1,13 @@
-import { PENDING_CTE, aggregateCte, refreshedAggregates, type RefreshedAggregate } from './aggregate.ts';
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
+import { PENDING_CTE, type RefreshedAggregate, aggregateCte, refreshedAggregates } from './aggregate.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
 import { EXPECTED_SCHEMA } from './expected-schema.ts';
-import type { Facts } from './facts.ts';
 import { intervalMs } from './interval.ts';
 import type { PolicyPlan } from './plan.ts';
-import { numberOf, listOf } from './row.ts';
-import { computable, isoTime, merged, safeSlices, type Range } from './slices.ts';
-import { interval, literal } from './statement.ts';
+import { interval, literal } from './policy-sql.ts';
+import { listOf, numberOf } from './row.ts';
+import { type Range, computable, isoTime, merged, safeSlices } from './slices.ts';
+import type { CatalogSnapshot } from './snapshot.ts';
 
 /** Windows of an aggregate's buckets that one verification recomputes at most: the newest, some of the others in turn … */
 const MOST_NEWEST = 2;
@@ -173,12 +173,12 @@ GROUP BY d.bucket ORDER BY 1 LIMIT ${MOST_FOUND}`,
  */
 export function sourceDiffers(
   plan: PolicyPlan,
-  facts: Facts,
+  snapshot: CatalogSnapshot,
   { relation }: RefreshedAggregate,
   ranges: readonly Range[],
   sensors: readonly number[],
 ): readonly CheckQuery[] {
-  const source = refreshedAggregates(plan, facts).find((each) => each.relation.name === relation.source);
+  const source = refreshedAggregates(plan, snapshot).find((each) => each.relation.name === relation.source);
   if (source === undefined || sensors.length === 0) return [];
   const windows = merged(ranges, intervalMs(relation.bucket) * 1000).slice(0, MOST_RANGES);
   const days = windows.reduce((sum, { from, until }) => sum + (until - from) / DAY_US, 0);

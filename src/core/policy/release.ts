@@ -1,15 +1,16 @@
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
+import type { RepairEffect } from './check.ts';
 import { counted } from '../counted.ts';
-import type { Facts } from './facts.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
 import { intervalMs, parseInterval } from './interval.ts';
-import { isActive, type PolicyJob } from './job.ts';
+import { type PolicyJob, isActive } from './job.ts';
 import { presentPolicies } from './lag.ts';
-import { type DeclaredPolicy, type PolicyPlan } from './plan.ts';
-import type { RepairEffect } from './repair.ts';
-import { numberOf } from './row.ts';
+import type { DeclaredPolicy, PolicyPlan } from './plan.ts';
+import { interval, literal } from './policy-sql.ts';
 import { relationNamed } from './relations.ts';
-import { interval, literal } from './statement.ts';
+
+import { numberOf } from './row.ts';
+import type { CatalogSnapshot } from './snapshot.ts';
 
 /**
  * A change that lets a retention job drop what it did not drop before deletes as surely as a DROP does, only later: a
@@ -20,8 +21,8 @@ const SOON = '1 day';
 const isRetention = ({ kind }: DeclaredPolicy): boolean => kind === 'retention';
 
 /** What each declared retention would drop within a day, one query a policy. `releaseOf` reads the answers. */
-export function releaseQueries(plan: PolicyPlan, facts: Facts): readonly CheckQuery[] {
-  return presentPolicies(plan, facts, 'retention').map((policy) => ({ text: query(policy) }));
+export function releaseQueries(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly CheckQuery[] {
+  return presentPolicies(plan, snapshot, 'retention').map((policy) => ({ text: query(policy) }));
 }
 
 // The bound on time is said twice: as what keeps younger chunks out of the plan, and by whole chunks, as they are dropped.

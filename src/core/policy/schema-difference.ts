@@ -1,5 +1,5 @@
-import { identifier, literal } from './statement.ts';
-import { unquoted, withNames } from './view-definition.ts';
+import { unquoted, withNames } from './expected-view.ts';
+import { identifier, literal } from './policy-sql.ts';
 import type { ColumnSchema, FoundColumn, FoundIndex, FoundRelation, RelationSchema } from './schema.ts';
 
 /** Something that is not as sql/ made it, and the statement that makes it so. */

@@ -1,7 +1,7 @@
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
+import { type ViewDefinition, parseView } from './expected-view.ts';
 import { flagOf, listOf, numberOf, objectOf, optionalText, textOf } from './row.ts';
-import { parseView, type ViewDefinition } from './view-definition.ts';
 
 /** What PostgreSQL says of a column. The type as format_type() prints it. */
 export interface ColumnSchema {

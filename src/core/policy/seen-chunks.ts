@@ -1,10 +1,11 @@
-import type { CheckQuery } from './check.ts';
-import { present, type Facts } from './facts.ts';
+import type { CheckQuery } from './catalog.ts';
+
 import { heldFrom, keptBy } from './horizons.ts';
 import type { PolicyPlan } from './plan.ts';
+import { literal } from './policy-sql.ts';
 import { RELATIONS } from './relations.ts';
 import { computable } from './slices.ts';
-import { literal } from './statement.ts';
+import { type CatalogSnapshot, present } from './snapshot.ts';
 
 /** SQL: the chunks that there are, by the relation that they belong to. */
 const CHUNKS = `SELECT coalesce(a.view_name, c.hypertable_name)::text AS relation, c.range_start, c.range_end
@@ -32,8 +33,8 @@ ON CONFLICT DO NOTHING`;
 }
 
 /** Of the chunks that were seen those of which nothing is left, though they are to be kept; in microseconds. */
-export function missingChunks(plan: PolicyPlan, facts: Facts): CheckQuery {
-  const relations = present(plan, facts).map(({ relation }) => relation.name);
+export function missingChunks(plan: PolicyPlan, snapshot: CatalogSnapshot): CheckQuery {
+  const relations = present(plan, snapshot).map(({ relation }) => relation.name);
   if (relations.length === 0) return { text: 'SELECT WHERE false' };
   return {
     text: `WITH chunk AS MATERIALIZED (${CHUNKS})

@@ -1,8 +1,8 @@
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
-import type { ServerFacts } from './facts.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
+import { identifier, literal } from './policy-sql.ts';
 import { optionalText, textOf } from './row.ts';
-import { identifier, literal } from './statement.ts';
+import type { ServerFacts } from './snapshot.ts';
 
 /** A setting as a session of this role in this database begins with it, and where that comes from. */
 export interface Setting {

@@ -1,11 +1,12 @@
-import { sourceTimeOf, type RefreshedAggregate } from './aggregate.ts';
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
+import type { RepairStep } from './check.ts';
+import { type RefreshedAggregate, sourceTimeOf } from './aggregate.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
 import { intervalMs } from './interval.ts';
-import type { RepairStep } from './repair.ts';
-import { numberOf } from './row.ts';
+import { interval, literal } from './policy-sql.ts';
 import type { AggregateRelation } from './relations.ts';
-import { interval, literal } from './statement.ts';
+
+import { numberOf } from './row.ts';
 
 /** Microseconds since the Unix epoch, end excluded. */
 export interface Range {

@@ -1,9 +1,9 @@
-import type { CatalogRow } from './catalog.ts';
-import type { CheckQuery } from './check.ts';
+import type { CatalogRow, CheckQuery } from './catalog.ts';
+
 import { EXPECTED_SCHEMA } from './expected-schema.ts';
+import { identifier, literal, qualified } from './policy-sql.ts';
 import { relationNamed } from './relations.ts';
 import type { ColumnSchema } from './schema.ts';
-import { identifier, literal, qualified } from './statement.ts';
 
 /** Statements that triggers are called for, in the order in which a trial has them. */
 export type TrialEvent = 'INSERT' | 'UPDATE' | 'DELETE';

@@ -1,4 +1,4 @@
-import { intervalMs, type IntervalText } from './interval.ts';
+import { type IntervalText, intervalMs } from './interval.ts';
 import type { DeclaredPolicy, PolicyPlan, RelationPlan } from './plan.ts';
 import type { AggregateRelation } from './relations.ts';
 

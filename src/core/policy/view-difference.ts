@@ -1,7 +1,7 @@
+import { type ViewDefinition, parseView } from './expected-view.ts';
+import { identifier } from './policy-sql.ts';
+import { type Difference, renamedColumns } from './schema-difference.ts';
 import type { DatabaseSchema, FoundRelation, FoundView } from './schema.ts';
-import { renamedColumns, type Difference } from './schema-difference.ts';
-import { identifier } from './statement.ts';
-import { parseView, type ViewDefinition } from './view-definition.ts';
 
 const REPLACE =
   'create the right one beside it from sql/, fill it, and swap the names; do not drop this one (docs/policies.md)';

@@ -1,5 +1,5 @@
 import { ADVISORY } from './classify.ts';
-import { statements, type Token } from './sql.ts';
+import { type Token, statements } from './sql.ts';
 
 /**
  * Advisory locks between connections that share one engine session.

@@ -106,3 +106,14 @@ export function pipelined(sql: string, values: readonly string[] = []): Buffer {
 
 /** A quoted SQL literal. */
 export const literal = (value: string) => `'${value.replaceAll("'", "''")}'`;
+
+/** What the gateway itself raises goes to the client; anything else is a fault and ends the process. */
+export function asPgError(error: unknown): PgError {
+  if (error instanceof PgError) return error;
+  throw error;
+}
+
+/** Makes the engine's transaction fail with the given SQLSTATE. */
+export function raiseStatement(error: PgError): string {
+  return `DO $fieldwatch$ BEGIN RAISE EXCEPTION 'gateway' USING ERRCODE = ${literal(error.fields.code)}; END $fieldwatch$`;
+}

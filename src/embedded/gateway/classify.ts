@@ -1,4 +1,4 @@
-import { statements, topWords, type Token } from './sql.ts';
+import { type Token, statements, topWords } from './sql.ts';
 
 /** What a query text asks for that the gateway, and not the engine, has to take care of. */
 export interface QueryClass {
@@ -30,12 +30,12 @@ const PLAIN: QueryClass = {
 };
 
 /** Nothing of interest can be in a text without one of these; most texts stop here. */
-const SMELL =
+const FAST_REJECT =
   /\bstdin\b|^[^a-z]*(?:re)?set\b|\/\*|--|\bset_config\b|\bdiscard\b|\bdeallocate\b|\btemp(?:orary)?\b|advisory/i;
 const SETS = /\b(?:re)?set\b/i;
 
 // Two linear scans: one pattern for "a SET after some semicolon" would be quadratic on a long script.
-const smells = (sql: string) => SMELL.test(sql) || (sql.includes(';') && SETS.test(sql));
+const maybeSpecial = (sql: string) => FAST_REJECT.test(sql) || (sql.includes(';') && SETS.test(sql));
 
 const CACHE_ENTRIES = 500;
 const CACHED_TEXT_LENGTH = 4000;
@@ -45,7 +45,7 @@ const cache = new Map<string, QueryClass>();
 export function classify(sql: string): QueryClass {
   const known = cache.get(sql);
   if (known !== undefined) return known;
-  const found = smells(sql) ? examine(sql) : PLAIN;
+  const found = maybeSpecial(sql) ? examine(sql) : PLAIN;
   if (sql.length <= CACHED_TEXT_LENGTH) {
     if (cache.size >= CACHE_ENTRIES) cache.delete(cache.keys().next().value!);
     cache.set(sql, found);

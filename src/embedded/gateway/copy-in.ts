@@ -1,8 +1,8 @@
 import { MSG, PgError, copyInResponse } from './backend.ts';
-import type { EngineResult } from './engine.ts';
-import type { House } from './house.ts';
-import type { Inbox } from './inbox.ts';
-import { Gone, type Turn } from './turn.ts';
+import type { EngineResult } from './engine-process.ts';
+import { ClientDisconnected, type EngineSession } from './engine-session.ts';
+import type { EngineState } from './engine-state.ts';
+import type { FrontendQueue } from './frontend-queue.ts';
 
 const PROBE_CACHE_ENTRIES = 200;
 const SAVEPOINT = 'fieldwatch_gateway_copy';
@@ -12,26 +12,30 @@ const SAVEPOINT = 'fieldwatch_gateway_copy';
  * columns), or the error that PostgreSQL would give at once (no such table, no such column). Found out by running the
  * statement with no data, which fails and is rolled back; remembered by text, so it costs one round per statement.
  */
-export function probeCopy(house: House, turn: Turn, sql: string): Buffer | EngineResult {
-  const known = house.copyResponses.get(sql);
-  if (known !== undefined && turn.status !== 'E') return known;
-  const inTransaction = turn.status === 'T';
-  if (inTransaction) house.runOwn(`SAVEPOINT ${SAVEPOINT}`);
-  const output = house.runOwn(sql);
+export function probeCopy(
+  engineState: EngineState,
+  engineSession: EngineSession,
+  sql: string,
+): Buffer | EngineResult {
+  const known = engineState.copyResponses.get(sql);
+  if (known !== undefined && engineSession.status !== 'E') return known;
+  const inTransaction = engineSession.status === 'T';
+  if (inTransaction) engineState.runOwn(`SAVEPOINT ${SAVEPOINT}`);
+  const output = engineState.runOwn(sql);
   if (output.copyIn === null) {
-    if (output.status !== null) turn.status = output.status;
+    if (output.status !== null) engineSession.status = output.status;
     return output;
   }
-  if (inTransaction) house.runOwn(`ROLLBACK TO ${SAVEPOINT}; RELEASE ${SAVEPOINT}`);
-  if (house.copyResponses.size >= PROBE_CACHE_ENTRIES)
-    house.copyResponses.delete(house.copyResponses.keys().next().value!);
-  house.copyResponses.set(sql, output.copyIn);
+  if (inTransaction) engineState.runOwn(`ROLLBACK TO ${SAVEPOINT}; RELEASE ${SAVEPOINT}`);
+  if (engineState.copyResponses.size >= PROBE_CACHE_ENTRIES)
+    engineState.copyResponses.delete(engineState.copyResponses.keys().next().value!);
+  engineState.copyResponses.set(sql, output.copyIn);
   return output.copyIn;
 }
 
 /** For the extended protocol, where a probe would end the open pipeline. */
-export function copyResponseFor(house: House, sql: string, binary: boolean): Buffer {
-  return house.copyResponses.get(sql) ?? copyInResponse(binary);
+export function copyResponseFor(engineState: EngineState, sql: string, binary: boolean): Buffer {
+  return engineState.copyResponses.get(sql) ?? copyInResponse(binary);
 }
 
 /**
@@ -40,19 +44,19 @@ export function copyResponseFor(house: House, sql: string, binary: boolean): Buf
  * @throws PgError 54000 above the limit, after the client has ended its copy; Gone on disconnect.
  */
 export async function gatherCopyData(
-  inbox: Inbox,
+  frontendQueue: FrontendQueue,
   maxBytes: number,
   idle: { start(): void; stop(): void },
 ): Promise<Buffer[]> {
   const data: Buffer[] = [];
   let bytes = 0;
   for (;;) {
-    let message = inbox.poll();
+    let message = frontendQueue.poll();
     if (message === undefined) {
       idle.start();
-      const next = await inbox.next();
+      const next = await frontendQueue.next();
       idle.stop();
-      if (next === null) throw new Gone();
+      if (next === null) throw new ClientDisconnected();
       message = next;
     }
     switch (message.type) {

@@ -1,10 +1,39 @@
-import { MSG, PgError, errorResponse, pipelined, readyForQuery } from './backend.ts';
+import type { LockDecision } from './advisory-decisions.ts';
+import {
+  MSG,
+  PgError,
+  errorResponse,
+  pipelined,
+  readyForQuery,
+  asPgError,
+  raiseStatement,
+} from './backend.ts';
 import { bindValues } from './bind-values.ts';
 import { copyResponseFor, gatherCopyData } from './copy-in.ts';
-import type { InboxMessage } from './inbox.ts';
-import type { Ruling } from './advisory-desk.ts';
-import { asPgError, raiseStatement, type Session } from './session.ts';
-import { Gone } from './turn.ts';
+import { ClientDisconnected } from './engine-session.ts';
+import type { FrontendMessage } from './frontend-queue.ts';
+import type { AdvisoryDecisions } from './advisory-decisions.ts';
+import type { QueryClass } from './classify.ts';
+import type { EngineState } from './engine-state.ts';
+import type { EngineOutput } from './output.ts';
+import type { PreparedStatements } from './prepared.ts';
+import type { FrontendQueue } from './frontend-queue.ts';
+import type { EngineSession } from './engine-session.ts';
+
+/** What a pipeline needs of the session that it belongs to. */
+export interface PipelineSession {
+  readonly engineSession: EngineSession;
+  readonly engineState: EngineState;
+  readonly prepared: PreparedStatements;
+  readonly advisory: AdvisoryDecisions;
+  readonly frontendQueue: FrontendQueue;
+  readonly idleClock: { start(): void; stop(): void };
+  applyDecision(decision: LockDecision): void;
+  note(query: QueryClass): void;
+  send(chunks: readonly Buffer[]): void;
+  sendOutput(output: EngineOutput): void;
+  finish(output: EngineOutput): void;
+}
 
 /** A pipeline this long runs in parts. */
 const RUN_ABOVE_BYTES = 4 * 1024 * 1024;
@@ -15,7 +44,7 @@ const RUN_ABOVE_BYTES = 4 * 1024 * 1024;
  * until Sync. After an error of the engine the engine itself skips to Sync; after one of the gateway's, this does.
  */
 export class Pipeline {
-  private readonly session: Session;
+  private readonly session: PipelineSession;
   private pending: Buffer[] = [];
   private pendingBytes = 0;
   private usesOldUnnamed = false;
@@ -23,13 +52,13 @@ export class Pipeline {
   /** After an error of the gateway, everything up to Sync is ignored. */
   skipping = false;
   private failed = false;
-  private rulings: Ruling[] = [];
+  private lockDecisions: LockDecision[] = [];
 
-  constructor(session: Session) {
+  constructor(session: PipelineSession) {
     this.session = session;
   }
 
-  async handle(message: InboxMessage): Promise<void> {
+  async handle(message: FrontendMessage): Promise<void> {
     if (this.skipping && message.type !== MSG.Sync) return;
     try {
       await this.accept(message);
@@ -38,7 +67,7 @@ export class Pipeline {
     }
   }
 
-  private async accept({ type, raw }: InboxMessage): Promise<void> {
+  private async accept({ type, raw }: FrontendMessage): Promise<void> {
     switch (type) {
       case MSG.Parse:
         return this.parse(raw);
@@ -88,10 +117,10 @@ export class Pipeline {
     if (prepared?.engineName === '' && !this.parsesUnnamed) this.usesOldUnnamed = true;
     if (prepared !== undefined && prepared.calls.length > 0) {
       if (this.pending.some((waiting) => waiting[0] === MSG.Execute)) await this.run();
-      const ruling = await this.session.desk.rule(prepared.calls, bindValues(raw, parametersAt));
-      this.rulings.push(ruling);
+      const lockDecision = await this.session.advisory.decide(prepared.calls, bindValues(raw, parametersAt));
+      this.lockDecisions.push(lockDecision);
       await this.run();
-      if (this.session.turn.status !== 'E') this.session.announce(ruling);
+      if (this.session.engineSession.status !== 'E') this.session.applyDecision(lockDecision);
     }
     return this.add(message);
   }
@@ -102,22 +131,22 @@ export class Pipeline {
     if (prepared?.query.copyIn !== true) return this.add(raw);
     await this.run();
     if (this.failed) return;
-    const { house, inbox, idleClock, turn } = this.session;
-    this.session.send([copyResponseFor(house, prepared.sql, prepared.query.copyBinary)]);
-    const data = await gatherCopyData(inbox, house.limits.maxCopyBytes, idleClock);
-    await turn.take();
-    this.session.sendOutput(turn.run([raw, ...data]));
+    const { engineState, frontendQueue, idleClock, engineSession } = this.session;
+    this.session.send([copyResponseFor(engineState, prepared.sql, prepared.query.copyBinary)]);
+    const data = await gatherCopyData(frontendQueue, engineState.limits.maxCopyBytes, idleClock);
+    await engineSession.take();
+    this.session.sendOutput(engineSession.run([raw, ...data]));
   }
 
   private async sync(raw: Buffer): Promise<void> {
-    const { turn } = this.session;
+    const { engineSession } = this.session;
     this.skipping = false;
     this.failed = false;
     this.pending.push(raw);
     const { errorCode } = await this.runPending(true);
-    if (errorCode !== null) for (const ruling of this.rulings) ruling.undo();
-    this.rulings = [];
-    turn.release();
+    if (errorCode !== null) for (const lockDecision of this.lockDecisions) lockDecision.undo();
+    this.lockDecisions = [];
+    engineSession.release();
   }
 
   private async add(message: Buffer): Promise<void> {
@@ -133,12 +162,12 @@ export class Pipeline {
 
   private async runPending(synced: boolean): Promise<{ errorCode: string | null }> {
     const { session } = this;
-    await session.turn.take();
+    await session.engineSession.take();
     if (this.usesOldUnnamed) this.repeatUnnamed();
-    if (this.parsesUnnamed) session.house.unnamedOwner = session.turn.id;
+    if (this.parsesUnnamed) session.engineState.unnamedOwner = session.engineSession.id;
     const messages = this.pending;
     this.forget();
-    const output = session.turn.run(messages);
+    const output = session.engineSession.run(messages);
     if (output.errorCode !== null) this.failed = true;
     if (synced) this.failed = false;
     if (synced) session.finish(output);
@@ -148,10 +177,10 @@ export class Pipeline {
 
   /** Another connection has used the unnamed statement since: parse this one's again, unseen by the client. */
   private repeatUnnamed(): void {
-    const { house, prepared, turn } = this.session;
-    if (house.unnamedOwner === turn.id || prepared.unnamedParse === null) return;
-    const output = turn.run([prepared.unnamedParse]);
-    house.unnamedOwner = turn.id;
+    const { engineState, prepared, engineSession } = this.session;
+    if (engineState.unnamedOwner === engineSession.id || prepared.unnamedParse === null) return;
+    const output = engineSession.run([prepared.unnamedParse]);
+    engineState.unnamedOwner = engineSession.id;
     if (output.errorCode !== null) this.session.sendOutput(output);
   }
 
@@ -165,18 +194,18 @@ export class Pipeline {
   /** An error of the gateway: the engine has to see one too if it has something open; then skip to Sync. */
   private fail(error: PgError, atSync: boolean): void {
     const { session } = this;
-    const { turn } = session;
+    const { engineSession } = session;
     this.forget();
-    for (const ruling of this.rulings) ruling.undo();
-    this.rulings = [];
-    if (turn.held && (turn.pipelineOpen || turn.status === 'T') && !this.failed) {
-      turn.run([pipelined(raiseStatement(error))]);
+    for (const lockDecision of this.lockDecisions) lockDecision.undo();
+    this.lockDecisions = [];
+    if (engineSession.held && (engineSession.pipelineOpen || engineSession.status === 'T') && !this.failed) {
+      engineSession.run([pipelined(raiseStatement(error))]);
     }
     session.send([errorResponse(error.fields)]);
-    if (error.fields.severity === 'FATAL') throw new Gone();
+    if (error.fields.severity === 'FATAL') throw new ClientDisconnected();
     this.skipping = !atSync;
     // Sync itself fails only while it waits for the engine, with nothing open there.
-    if (atSync) session.send([readyForQuery(turn.status)]);
-    turn.release();
+    if (atSync) session.send([readyForQuery(engineSession.status)]);
+    engineSession.release();
   }
 }

@@ -1,6 +1,6 @@
+import { type AdvisoryCall, renameAdvisoryCalls } from './advisory-locks.ts';
 import { MSG, PgError, frame } from './backend.ts';
-import { renameAdvisoryCalls, type AdvisoryCall } from './advisory-locks.ts';
-import { classify, type QueryClass } from './classify.ts';
+import { type QueryClass, classify } from './classify.ts';
 
 export interface Prepared {
   readonly sql: string;

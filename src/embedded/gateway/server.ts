@@ -1,14 +1,17 @@
 import { randomInt } from 'node:crypto';
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import {
   PgError,
+  type PgErrorFields,
   authenticationOk,
   backendKeyData,
   errorResponse,
   parameterStatus,
   readyForQuery,
-  type PgErrorFields,
 } from './backend.ts';
+import { EngineSession } from './engine-session.ts';
+import type { EngineState } from './engine-state.ts';
+import { FrontendQueue } from './frontend-queue.ts';
 import {
   CANCEL_REQUEST,
   FrameError,
@@ -18,13 +21,10 @@ import {
   startupOptions,
   startupParameters,
 } from './frontend.ts';
-import type { House } from './house.ts';
-import { Inbox } from './inbox.ts';
+import { GatewaySession } from './gateway-session.ts';
 import { Login } from './login.ts';
-import { scramVerifier, type ScramVerifier } from './scram.ts';
-import { Session } from './session.ts';
+import { type ScramVerifier, scramVerifier } from './scram.ts';
 import { BASELINE, REPORTED, loadScript, textRows } from './settings.ts';
-import { Turn } from './turn.ts';
 
 const PROTOCOL_MAJOR = 3;
 /** Startup parameters that are not settings. */
@@ -33,7 +33,7 @@ const LOGIN_TIMEOUT_MS = 60_000;
 const NOT_SETTINGS = new Set(['user', 'database', 'options', 'replication']);
 
 export interface GatewayOptions {
-  readonly house: House;
+  readonly engineState: EngineState;
   readonly host: string;
   readonly port: number;
   /** Database names that clients may ask for; all mean the one that is there. */
@@ -49,7 +49,7 @@ export interface GatewayOptions {
 const LOGIN_TIMEOUT = { code: '57014', message: 'canceling authentication due to timeout' };
 
 interface Connection {
-  readonly turn: Turn;
+  readonly engineSession: EngineSession;
   readonly secret: number;
   readonly socket: Socket;
 }
@@ -68,12 +68,12 @@ export class Gateway {
     this.options = options;
     this.verifier = scramVerifier(options.password);
     this.server = createServer({ noDelay: true }, (socket) => this.accept(socket));
-    const { house } = options;
-    house.runOwn(loadScript(new Map()));
+    const { engineState } = options;
+    engineState.runOwn(loadScript(new Map()));
     this.serverStatus = ['server_version', 'server_encoding', 'integer_datetimes', 'standard_conforming_strings', 'in_hot_standby', 'is_superuser']
-      .map((name) => [name, textRows(house.runOwn(`SHOW ${name}`))[0]?.[0] ?? '']); // prettier-ignore
+      .map((name) => [name, textRows(engineState.runOwn(`SHOW ${name}`))[0]?.[0] ?? '']); // prettier-ignore
     for (const name of REPORTED)
-      this.serverStatus.push([name, textRows(house.runOwn(`SHOW ${name}`))[0]?.[0] ?? '']);
+      this.serverStatus.push([name, textRows(engineState.runOwn(`SHOW ${name}`))[0]?.[0] ?? '']);
   }
 
   /** @returns the port that was bound. Rejects with the socket's own error (EADDRINUSE). */
@@ -99,8 +99,8 @@ export class Gateway {
 
   private accept(socket: Socket): void {
     this.sockets.add(socket);
-    const inbox = new Inbox(socket);
-    let turn: Turn | null = null;
+    const frontendQueue = new FrontendQueue(socket);
+    let engineSession: EngineSession | null = null;
     let login: Login;
     let parameters: ReadonlyMap<string, string>;
     const loginTimer = setTimeout(() => this.refuse(socket, LOGIN_TIMEOUT), LOGIN_TIMEOUT_MS);
@@ -115,16 +115,16 @@ export class Gateway {
           socket.write(login.request());
         },
         message: (type, raw) => {
-          if (turn !== null) return inbox.push(type, raw);
+          if (engineSession !== null) return frontendQueue.push(type, raw);
           const { message, done } = login.answer(type, raw);
           socket.write(message);
           if (!done) return;
           framer.loginDone();
           clearTimeout(loginTimer);
-          turn = this.open(socket, inbox, parameters);
+          engineSession = this.open(socket, frontendQueue, parameters);
         },
       },
-      this.options.house.limits.maxMessageBytes,
+      this.options.engineState.limits.maxMessageBytes,
     );
     socket.on('data', (chunk: Buffer) => {
       try {
@@ -140,8 +140,8 @@ export class Gateway {
     socket.on('close', () => {
       clearTimeout(loginTimer);
       this.sockets.delete(socket);
-      turn?.disconnect();
-      inbox.close();
+      engineSession?.disconnect();
+      frontendQueue.close();
     });
     socket.on('end', () => socket.end());
   }
@@ -154,7 +154,7 @@ export class Gateway {
     }
     if (code === CANCEL_REQUEST) {
       const connection = this.connections.get(body.readInt32BE(0));
-      if (connection?.secret === body.readInt32BE(4)) connection.turn.cancel();
+      if (connection?.secret === body.readInt32BE(4)) connection.engineSession.cancel();
       socket.end();
       return null;
     }
@@ -178,17 +178,21 @@ export class Gateway {
       const hint = `The embedded server has one database: ${this.options.databases[0]}.`;
       throw new PgError({ code: '3D000', message: `database "${database}" does not exist`, hint });
     }
-    if (this.connections.size >= this.options.house.limits.maxConnections) {
+    if (this.connections.size >= this.options.engineState.limits.maxConnections) {
       throw new PgError({ code: '53300', message: 'sorry, too many clients already' });
     }
   }
 
-  private open(socket: Socket, inbox: Inbox, parameters: ReadonlyMap<string, string>): Turn {
+  private open(
+    socket: Socket,
+    frontendQueue: FrontendQueue,
+    parameters: ReadonlyMap<string, string>,
+  ): EngineSession {
     const id = ++this.lastId;
     const secret = randomInt(0x7fffffff);
     const settings = startupSettings(parameters);
-    const turn = new Turn(this.options.house, id, settings);
-    this.connections.set(id, { turn, secret, socket });
+    const engineSession = new EngineSession(this.options.engineState, id, settings);
+    this.connections.set(id, { engineSession, secret, socket });
     const status = [...this.serverStatus, ['session_authorization', parameters.get('user')!]] as [
       string,
       string,
@@ -197,12 +201,12 @@ export class Gateway {
     socket.write(
       Buffer.concat([authenticationOk(), ...messages, backendKeyData(id, secret), readyForQuery('I')]),
     );
-    const session = new Session(this.options.house, turn, inbox, socket);
+    const session = new GatewaySession(this.options.engineState, engineSession, frontendQueue, socket);
     session
       .serve()
       .catch(this.options.onFault)
       .finally(() => this.connections.delete(id));
-    return turn;
+    return engineSession;
   }
 
   private refuse(socket: Socket, fields: PgErrorFields): void {

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import type { Silence } from '../../../src/core/alert/suppress/silence.ts';
-import { rulesOf, sensorOf, T0_MS } from './support.ts';
-import type { Given } from './support.ts';
+import { type Given, T0_MS, rulesOf, sensorOf } from './support.ts';
 
 // Random timelines, late and repeated readings among them, under random rules.
 
@@ -84,7 +83,7 @@ export const rules = fc
 
 export const sensors = [sensorOf('s1'), sensorOf('s2')];
 const given = fc.record({
-  step: fc.constantFrom(0, 30, 60, 60, 60, 120, 900),
+  nextState: fc.constantFrom(0, 30, 60, 60, 60, 120, 900),
   late: fc.constantFrom(0, 0, 0, 0, 90),
   // Mostly runs around the limit: delays and streaks need several breaches in a row.
   value: fc.oneof(
@@ -95,8 +94,8 @@ const given = fc.record({
 });
 export const timeline = fc.array(given, { maxLength: 60 }).map((steps): Given[] => {
   let now = 1000;
-  return steps.map(({ step, late, value, sensor }) => {
-    now += step;
+  return steps.map(({ nextState, late, value, sensor }) => {
+    now += nextState;
     return { at: now - late, rx: now, value, sensor };
   });
 });

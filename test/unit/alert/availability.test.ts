@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { restoreRow } from '../../../src/core/alert/restore.ts';
+import { restoreRow } from '../../../src/core/alert/engine/restore.ts';
 import { AVAILABILITY } from '../../../src/core/reading.ts';
-import { Bench, rulesOf, sensorOf, T0_MS } from './support.ts';
+import { Bench, T0_MS, rulesOf, sensorOf } from './support.ts';
 
 const RULES = rulesOf({ metrics: { temperature: { no_data_after: '60s', severity: 'critical' } } });
 const sensor = sensorOf('s1');

@@ -1,11 +1,15 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { Backtest, type BacktestEpisode } from '../../../src/core/alert/backtest.ts';
-import { BacktestTally, compareEpisodes } from '../../../src/core/alert/backtest-tally.ts';
-import { runScenario, type ScenarioEvent } from '../../../src/core/alert/scenario.ts';
-import type { RuleSet } from '../../../src/core/alert/rules.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
-import { rulesOf, sensorOf, T0_MS, T0_US, withRule } from './support.ts';
+import {
+  Backtest,
+  type BacktestEpisode,
+  BacktestTally,
+  compareEpisodes,
+} from '../../../src/core/alert/analysis/backtest.ts';
+import { type ScenarioEvent, runScenario } from '../../../src/core/alert/analysis/scenario.ts';
+import type { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
+import { T0_MS, T0_US, rulesOf, sensorOf, withRule } from './support.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);
@@ -76,9 +80,9 @@ describe('a backtest', () => {
         },
       },
     });
-    const step = fc.tuple(fc.constantFrom(0, 20, 60, 60, 300, 1500), fc.integer({ min: 10, max: 38 }));
+    const nextState = fc.tuple(fc.constantFrom(0, 20, 60, 60, 300, 1500), fc.integer({ min: 10, max: 38 }));
     fc.assert(
-      fc.property(fc.array(fc.tuple(step, fc.constantFrom('s1', 's2')), { maxLength: 50 }), (steps) => {
+      fc.property(fc.array(fc.tuple(nextState, fc.constantFrom('s1', 's2')), { maxLength: 50 }), (steps) => {
         let now = 1;
         const seen = new Set<string>();
         const samples: Sample[] = [];

@@ -1,13 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { applyCommand } from '../../../src/core/alert/operator.ts';
+import { applyCommand } from '../../../src/core/alert/engine/commands.ts';
 import type { Severity } from '../../../src/core/alert/model.ts';
-import { statusOf } from '../../../src/core/notify/dispatch.ts';
+import { statusOf } from '../../../src/core/notify/delivery.ts';
 import { wanted } from '../../../src/core/notify/filter.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
 import { rule, silences, suppressing, timedRules, timeline } from './arbitraries.ts';
-import { Bench, rulesOf, T0_MS } from './support.ts';
-import type { Given } from './support.ts';
+import { Bench, type Given, T0_MS, rulesOf } from './support.ts';
 
 /** Readings in the order of their arrival, with looks at the clock in between, under silences. */
 function ran(

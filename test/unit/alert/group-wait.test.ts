@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { NO_WAIT, nextWait, type GroupWait } from '../../../src/core/alert/shards/group-wait.ts';
-import { GRACE_MS, LEASE_MS } from '../../../src/core/alert/shards/shard-lease.ts';
-import type { ShardMember } from '../../../src/core/alert/shards/shard.ts';
+import { type GroupWait, NO_WAIT, nextWait } from '../../../src/core/alert/cluster/group-wait.ts';
+import { GRACE_MS, LEASE_MS } from '../../../src/core/alert/cluster/shard-lease.ts';
+import type { ShardMember } from '../../../src/core/alert/cluster/shard.ts';
 
 const MOST_MS = 60_000;
 const A = 'a on host (pid 1, x)';
@@ -45,17 +45,17 @@ describe('a member waits before it evaluates', () => {
   });
 
   test('for a member that has not been seen for a moment, until its lease runs out', () => {
-    const gone = () => [seen(B, 0)];
-    expect(looks(...watch(0, 1000, gone))).toEqual([]);
-    expect(looks(...watch(0, 1500, gone))).toEqual([B]);
-    expect(looks(...watch(0, LEASE_MS - 500, gone))).toEqual([B]);
-    expect(looks(...watch(0, LEASE_MS, gone))).toEqual([]);
+    const forgotten = () => [seen(B, 0)];
+    expect(looks(...watch(0, 1000, forgotten))).toEqual([]);
+    expect(looks(...watch(0, 1500, forgotten))).toEqual([B]);
+    expect(looks(...watch(0, LEASE_MS - 500, forgotten))).toEqual([B]);
+    expect(looks(...watch(0, LEASE_MS, forgotten))).toEqual([]);
   });
 
   test('for one whose lease ran out while the database was away for all, until it had time to come back', () => {
     const before = watch(0, 1000, (nowMs) => [seen(B, nowMs)]);
-    const gone = () => [seen(B, 1000)];
-    const since = (ms: number) => watch(30_000, 30_000 + ms, gone);
+    const forgotten = () => [seen(B, 1000)];
+    const since = (ms: number) => watch(30_000, 30_000 + ms, forgotten);
     expect(looks(...before, ...since(0))).toEqual([B]);
     expect(looks(...before, ...since(GRACE_MS - 500))).toEqual([B]);
     expect(looks(...before, ...since(GRACE_MS))).toEqual([]);

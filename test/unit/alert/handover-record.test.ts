@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
-import { withEarlierFence } from '../../../src/core/alert/shards/earlier-fence.ts';
+import { withEarlierFence } from '../../../src/core/alert/cluster/earlier-fence.ts';
 import {
+  type HandoverReading,
   decodeHandover,
   eachHandoverTime,
   encodeHandover,
-} from '../../../src/core/alert/shards/handover-record.ts';
-import type { HandoverReading } from '../../../src/core/alert/shards/handover-record.ts';
+} from '../../../src/core/alert/cluster/handover-record.ts';
+import { EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 
 const readings: fc.Arbitrary<HandoverReading[]> = fc.array(
   fc.record({

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { joinable, joined } from '../../../src/core/alert/join.ts';
-import { withoutCopies } from '../../../src/core/alert/copied-numbers.ts';
-import { EMPTY_ALERT_BATCH, type AlertBatch } from '../../../src/core/alert/model.ts';
-import { eachWaiting, waitingColumns, type WaitingSeries } from '../../../src/core/alert/waiting.ts';
+import { withoutCopies } from '../../../src/core/alert/engine/copied-numbers.ts';
+import { joinable, joined } from '../../../src/core/alert/engine/join.ts';
+import { type WaitingSeries, eachWaiting, waitingColumns } from '../../../src/core/alert/engine/waiting.ts';
+import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 
 const row = (sensorId: number, fields: object) => ({
   ...{ sensorId, metric: 'temperature', kind: 'threshold', side: 'high', alertType: 'temperature_high' },

@@ -1,7 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { FloodWatch, type Flood } from '../../../src/core/alert/flood.ts';
-import { alertKpis, type KpiEpisode } from '../../../src/core/alert/kpi.ts';
+import { type KpiEpisode, alertKpis } from '../../../src/core/alert/analysis/kpi.ts';
+import { type Flood, FloodWatch } from '../../../src/core/alert/engine/flood.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { joinable, joined } from '../../../src/core/alert/join.ts';
-import { EMPTY_ALERT_BATCH, type AlertBatch } from '../../../src/core/alert/model.ts';
-import { partsOf } from '../../../src/core/alert/parts.ts';
-import { waitingColumns } from '../../../src/core/alert/waiting.ts';
+import { joinable, joined } from '../../../src/core/alert/engine/join.ts';
+import { partsOf } from '../../../src/core/alert/engine/parts.ts';
+import { waitingColumns } from '../../../src/core/alert/engine/waiting.ts';
+import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 
 const fence = { group: 'g', era: 'g 1', shards: [[1, 1]] as const };
 const waiting = { group: 'g', writer: 'w', columns: waitingColumns([]) };

@@ -1,14 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { alertKeyText } from '../../../src/core/alert/alert-key.ts';
+import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
+import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
+import { AlertPreview } from '../../../src/core/alert/engine/preview.ts';
+import { restoreRow } from '../../../src/core/alert/engine/restore.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
-import { Engine } from '../../../src/core/alert/engine.ts';
-import { Foresight } from '../../../src/core/alert/foresight.ts';
-import { restoreRow } from '../../../src/core/alert/restore.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
 import { rule, rules, sensors, silences, suppressing, timedRules, timeline } from './arbitraries.ts';
-import { Bench, rulesOf, sensorOf, T0_MS } from './support.ts';
-import type { Given } from './support.ts';
+import { Bench, type Given, T0_MS, rulesOf, sensorOf } from './support.ts';
 
 const outcome = (bench: Bench) => ({
   trace: bench.trace,
@@ -40,23 +39,23 @@ describe('over random timelines', () => {
         const before = bench.notifications.length;
         bench.engine.begin();
         for (const each of all.slice(from, from + 5)) bench.read(each);
-        const foresight = new Foresight(bench.engine, alertId);
-        const foreseen: AlertNotification[] = [];
+        const preview = new AlertPreview(bench.engine, alertId);
+        const previewed: AlertNotification[] = [];
         let done = from;
         const part = (size: number) => {
           const readings = all.slice(done, (done += size)).map((each) => bench.made(each));
-          foreseen.push(...foresight.readings(readings));
+          previewed.push(...preview.readings(readings));
         };
         const [more = 0, ...others] = parts;
         part(5 + more);
-        expect(foresight.isOf(bench.engine)).toBe(true);
+        expect(preview.isOf(bench.engine)).toBe(true);
         bench.finish();
-        expect(foresight.isOf(bench.engine)).toBe(false);
+        expect(preview.isOf(bench.engine)).toBe(false);
         // All that was committed had been foreseen.
-        foresight.goOn();
+        preview.goOn();
         for (const size of [...others, all.length]) part(size);
         bench.send(...all.slice(from + 5));
-        expect(foreseen).toEqual(bench.notifications.slice(before));
+        expect(previewed).toEqual(bench.notifications.slice(before));
         expect(outcome(bench)).toEqual(outcome(oneByOne(ruleSet, all)));
       }),
     );
@@ -203,8 +202,8 @@ function stateRows(bench: Bench): Map<string, AlertStateRow> {
 }
 
 /** A new process: the state rows, and the last event of each sensor from its stored readings. */
-function restarted(bench: Bench, ruleSet: ReturnType<typeof rulesOf>, stored: readonly Given[]): Engine {
-  const engine = new Engine(ruleSet);
+function restarted(bench: Bench, ruleSet: ReturnType<typeof rulesOf>, stored: readonly Given[]): AlertEngine {
+  const engine = new AlertEngine(ruleSet);
   for (const row of stateRows(bench).values()) {
     const sensor = sensors.find(({ id }) => id === row.sensorId);
     if (sensor !== undefined) expect(restoreRow(engine, sensor, row)).toBeUndefined();

@@ -1,11 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { compare } from '../../../src/cli/rules/compare.ts';
 import { linesOf } from '../../../src/cli/rules/outcome-lines.ts';
 import { readScenarios } from '../../../src/cli/rules/scenario-file.ts';
-import { runScenario } from '../../../src/core/alert/scenario.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
+import { runScenario } from '../../../src/core/alert/analysis/scenario.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
 
 const folder = join(import.meta.dirname, '../../fixtures/rules');
 

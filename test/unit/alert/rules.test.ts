@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
-import { checkMeetings } from '../../../src/core/alert/meetings.ts';
+import { overrideConflicts } from '../../../src/core/alert/rules/validate.ts';
 import { rulesOf, sensorOf } from './support.ts';
 
 const limitsOf = (alerts: unknown, facts: Parameters<typeof sensorOf>[1] = {}, metric = 'temperature') =>
@@ -152,7 +152,7 @@ describe('rules that cannot be meant', () => {
       sensorOf(key, { type: 'probe', tags: ['cold'] }),
     );
     const alone = [sensorOf('warm', { type: 'probe' }), sensorOf('other', { tags: ['cold'] })];
-    expect(checkMeetings(config, [...alone, ...cold])).toEqual([
+    expect(overrideConflicts(config, [...alone, ...cold])).toEqual([
       {
         path: ['overrides', 0, 'metrics', 'temperature', 'min'],
         message:
@@ -160,6 +160,6 @@ describe('rules that cannot be meant', () => {
         sensors: ['s1', 's2', 's3', 's4', 's5'],
       },
     ]);
-    expect(checkMeetings(config, alone)).toEqual([]);
+    expect(overrideConflicts(config, alone)).toEqual([]);
   });
 });

@@ -1,15 +1,15 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
-import { Engine } from '../../../src/core/alert/engine.ts';
-import { applyCommand, isOpen } from '../../../src/core/alert/operator.ts';
-import { RuleSet } from '../../../src/core/alert/rules.ts';
-import { Series } from '../../../src/core/alert/series.ts';
-import { Timers, type TimerOwner } from '../../../src/core/alert/timers.ts';
+import { applyCommand, isOpen } from '../../../src/core/alert/engine/commands.ts';
+import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
+import { Series } from '../../../src/core/alert/engine/series.ts';
+import { type TimerOwner, Timers } from '../../../src/core/alert/engine/timers.ts';
 import type { AlertStateRow } from '../../../src/core/alert/model.ts';
-import type { AlertStore, ReadingSpan } from '../../../src/ports.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
-import { loadEngine } from '../../../src/services/alert-loading.ts';
-import { rulesOf, sensorOf, T0_MS, T0_US } from './support.ts';
+import { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
+import type { AlertStore, ReadingSpan } from '../../../src/ports/alerts.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
+import { loadEngine } from '../../../src/services/alert/state-loader.ts';
+import { T0_MS, T0_US, rulesOf, sensorOf } from './support.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);
@@ -39,12 +39,12 @@ const reading = (sensor: ReturnType<typeof sensorOf>, atMs: number) => ({
   ]),
 });
 
-function heardOnce(count: number): Engine {
-  const engine = new Engine(THREE);
+function heardOnce(count: number): AlertEngine {
+  const engine = new AlertEngine(THREE);
   engine.connected(T0_MS);
   engine.begin();
   for (const sensor of sensors(count)) engine.reading(reading(sensor, T0_MS));
-  engine.adopt();
+  engine.commit();
   return engine;
 }
 
@@ -54,11 +54,11 @@ afterEach(() => {
 
 describe('what operators ask of one alert', () => {
   test('looks at the alerts of its sensor, however many others are open', () => {
-    const engine = new Engine(rulesOf({ metrics: { temperature: { max: 30 } } }));
+    const engine = new AlertEngine(rulesOf({ metrics: { temperature: { max: 30 } } }));
     engine.begin();
     for (const sensor of sensors(MANY))
       engine.reading({ ...reading(sensor, T0_MS), metrics: new Map([['temperature', 40]]) });
-    engine.adopt();
+    engine.commit();
     expect(engine.open.size).toBe(MANY);
     const everything = jest.spyOn(engine, 'openNow');
     const [command] = [
@@ -109,7 +109,7 @@ describe('ten times the sensors', () => {
         expect(effects.length).toBeLessThanOrEqual(100);
         expect(touched.length).toBeLessThanOrEqual(100);
         rows += effects.length;
-        engine.adopt();
+        engine.commit();
       }
       expect(rows).toBe(3 * count);
       const work = tick.mock.calls.length + due.mock.calls.length;
@@ -121,11 +121,11 @@ describe('ten times the sensors', () => {
 
   test('that are silenced together are ten times the looks', () => {
     const looks = (count: number) => {
-      const engine = new Engine(rulesOf({ metrics: { temperature: { max: 30 } } }));
+      const engine = new AlertEngine(rulesOf({ metrics: { temperature: { max: 30 } } }));
       engine.begin();
       for (const sensor of sensors(count))
         engine.reading({ ...reading(sensor, T0_MS), metrics: new Map([['temperature', 40]]) });
-      engine.adopt();
+      engine.commit();
       const all = { id: '1', matchers: {}, startsMs: T0_MS, endsMs: T0_MS + 1e9, by: 'ann', comment: '' };
       engine.silence([all], T0_MS);
       const looked = jest.spyOn(Series.prototype, 'stateIn');
@@ -135,7 +135,7 @@ describe('ten times the sensors', () => {
         engine.tick(T0_MS, 50);
         expect(engine.work.touched.length).toBeLessThanOrEqual(50);
         deferred += engine.work.touched.length;
-        engine.adopt();
+        engine.commit();
       }
       expect(deferred).toBe(count);
       const work = looked.mock.calls.length;
@@ -152,14 +152,14 @@ describe('ten times the sensors', () => {
         inhibit: [{ source: { alert_type: '*' }, target: { severity: 'warning' }, equal: [equal] }],
       });
     const looks = (equal: string, count: number) => {
-      const engine = new Engine(config(equal));
+      const engine = new AlertEngine(config(equal));
       const looked = jest.spyOn(Series.prototype, 'stateIn');
       sensors(count).forEach((sensor, index) => {
         const atMs = T0_MS + index * 2000;
         engine.begin();
         engine.tick(atMs);
         engine.reading({ ...reading(sensor, atMs), metrics: new Map([['temperature', 40]]) });
-        engine.adopt();
+        engine.commit();
       });
       const work = looked.mock.calls.length;
       jest.restoreAllMocks();
@@ -250,8 +250,8 @@ describe('numbers that wait for earlier ones', () => {
   const LATE = rulesOf({ allowed_lateness: '2s', metrics: { temperature: { max: 30 } } });
   const COUNT = 500;
 
-  function waiting(valueOf: (n: number) => number): Engine {
-    const engine = new Engine(LATE);
+  function waiting(valueOf: (n: number) => number): AlertEngine {
+    const engine = new AlertEngine(LATE);
     engine.begin();
     for (let n = 0; n < COUNT; n++)
       engine.reading({
@@ -259,7 +259,7 @@ describe('numbers that wait for earlier ones', () => {
         ...{ timeUs: T0_US + n * 1000, receivedAtMs: T0_MS + n },
         metrics: new Map([['temperature', valueOf(n)]]),
       });
-    engine.adopt();
+    engine.commit();
     return engine;
   }
 
@@ -269,7 +269,7 @@ describe('numbers that wait for earlier ones', () => {
     expect(engine.work.touched.map(({ last, held }) => [last?.timeUs, held.length])).toEqual([
       [T0_US + (COUNT - 1) * 1000, 0],
     ]);
-    engine.adopt();
+    engine.commit();
     expect(engine.nextDueMs).toBe(Infinity);
   });
 
@@ -278,7 +278,7 @@ describe('numbers that wait for earlier ones', () => {
     engine.tick(T0_MS + 10_000, 1);
     const [series] = engine.work.touched;
     expect([series?.last?.timeUs, engine.work.effects.length]).toEqual([T0_US + 99 * 1000, 0]);
-    engine.adopt();
+    engine.commit();
     expect(engine.nextDueMs).toBe(T0_MS + 100 + 2000);
     engine.tick(T0_MS + 10_000);
     expect(engine.work.effects.map(({ effect }) => effect.transition)).toEqual(['firing', 'resolved']);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
-import { Bench, D, readings, rulesOf, sensorOf, T0_US, withRule } from './support.ts';
+import { Bench, D, T0_US, readings, rulesOf, sensorOf, withRule } from './support.ts';
 
 // The worked scenarios of the contract, by their numbers.
 

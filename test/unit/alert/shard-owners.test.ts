@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import type { RuleSet } from '../../../src/core/alert/rules.ts';
-import { SHARDS, shardOf } from '../../../src/core/alert/shards/shard.ts';
+import { SHARDS, shardOf } from '../../../src/core/alert/cluster/shard.ts';
+import type { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
 import { seededRandom } from '../../../src/simulator/random.ts';
 import { GroupTables, Member, pass } from '../../support/alert-group.ts';
 import { rounds } from '../../support/rounds.ts';
-import { rulesOf, T0_MS, T0_US } from './support.ts';
+import { T0_MS, T0_US, rulesOf } from './support.ts';
 
 const SEEDS = Array.from({ length: rounds(2, 12) }, (_, n) => n + 1);
 const SENSORS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
@@ -91,7 +91,7 @@ describe('the shards of a share group', () => {
         expect(member.table.stateOf(shardOf(sensor?.id ?? 0))).toBe('ready');
       }
     expect(Math.min(one.lines.length, two.lines.length)).toBeGreaterThan(0);
-    expect([one.alerting.firing(), two.alerting.firing()]).toEqual([0, 0]);
+    expect([one.alertManager.firing(), two.alertManager.firing()]).toEqual([0, 0]);
   });
 
   test('of one that dies they are owned again within 15 seconds, its open episodes go on', async () => {
@@ -103,7 +103,7 @@ describe('the shards of a share group', () => {
     group.kill(two);
     await group.pass(15_000);
     expect(group.owned).toEqual([SHARDS]);
-    expect(one.alerting.firing()).toBe(SENSORS.length);
+    expect(one.alertManager.firing()).toBe(SENSORS.length);
     for (const key of SENSORS) await one.receive(key, at(90, 29));
     expect(group.rows.every(({ resolvedAtUs }) => resolvedAtUs === T0_US + 90e6)).toBe(true);
     expect(group.lines).toHaveLength(SENSORS.length * 2);
@@ -199,10 +199,10 @@ describe('while members freeze, die and join', () => {
     await first.receive('a', at(0, 20));
     await group.join();
     const frozen = new Map<Member, number>();
-    for (let step = 0; step < 240; step++) {
+    for (let nextState = 0; nextState < 240; nextState++) {
       for (const key of steady) {
         const receiver = group.members[oneOf(group, fate)] as Member;
-        await receiver.receive(key, at(step / 2, 20));
+        await receiver.receive(key, at(nextState / 2, 20));
       }
       await group.pass(500);
       for (const [member, left] of frozen) {
@@ -213,7 +213,7 @@ describe('while members freeze, die and join', () => {
           group.members.push(member);
         }
       }
-      if (step % 10 !== 9 || group.members.length < 2) continue;
+      if (nextState % 10 !== 9 || group.members.length < 2) continue;
       const victim = group.members[oneOf(group, fate)] as Member;
       if (fate() < 0.6) {
         group.kill(victim);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { planShards, SETTLE_MS, type ShardPlan } from '../../../src/core/alert/shards/plan-shards.ts';
-import { shardMoves } from '../../../src/core/alert/shards/shard-lease.ts';
-import { SHARDS, shardOf, type Shard, type ShardMember } from '../../../src/core/alert/shards/shard.ts';
+import { SETTLE_MS, type ShardPlan, planShards } from '../../../src/core/alert/cluster/plan-shards.ts';
+import { shardMoves } from '../../../src/core/alert/cluster/shard-lease.ts';
+import { SHARDS, type Shard, type ShardMember, shardOf } from '../../../src/core/alert/cluster/shard.ts';
 import { between } from '../../../src/simulator/random.ts';
 import { SimulatedMember, World } from '../../support/simulated-shards.ts';
 
@@ -26,9 +26,9 @@ describe('the shard of a sensor', () => {
     ['one after the other', 1],
     ['64 apart', 64],
     ['1000 apart', 1000],
-  ])('ids %s spread evenly', (_, step) => {
+  ])('ids %s spread evenly', (_, nextState) => {
     const counts = new Array<number>(SHARDS).fill(0);
-    for (let at = 1; at <= 6400; at++) counts[shardOf(at * step)]!++;
+    for (let at = 1; at <= 6400; at++) counts[shardOf(at * nextState)]!++;
     expect(Math.min(...counts)).toBeGreaterThan(60);
     expect(Math.max(...counts)).toBeLessThan(140);
   });

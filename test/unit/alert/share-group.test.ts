@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
+import { applyRules } from '../../../src/app/wiring/alert.ts';
+import { shardOf } from '../../../src/core/alert/cluster/shard.ts';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
-import { shardOf } from '../../../src/core/alert/shards/shard.ts';
-import type { RuleSet } from '../../../src/core/alert/rules.ts';
-import { putInForce } from '../../../src/app/alerts.ts';
+import type { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
 import { GroupTables, Member, pass } from '../../support/alert-group.ts';
 import { settle } from '../../support/fakes.ts';
-import { D, rulesOf, T0_MS, T0_US, withRule } from './support.ts';
+import { D, T0_MS, T0_US, rulesOf, withRule } from './support.ts';
 
 const LEASE_MS = 10_000;
 const LINE = {
@@ -29,16 +29,16 @@ async function overtaken(tables: GroupTables, one: Member, two: Member, rules: R
     await new Promise<void>((resolve) => (answer = resolve));
     return done;
   };
-  const changed = putInForce(rules, two.registry, two.alerting, two.writer);
+  const changed = applyRules(rules, two.registry, two.alertManager, two.writer);
   await settle();
   tables.commit = commit;
   await one.stop();
   await pass(2500, [two]);
-  expect(two.alerting.follows(rules)).toBe(false);
+  expect(two.alertManager.follows(rules)).toBe(false);
   answer();
   await changed;
   await pass(1000, [two]);
-  expect(two.alerting.follows(rules)).toBe(true);
+  expect(two.alertManager.follows(rules)).toBe(true);
 }
 
 /** Two daemons of a share group; the first one has the duty. */
@@ -74,7 +74,7 @@ describe('the evaluation of a share group', () => {
       one.metrics.values.get('fieldwatch_shards_owned'),
       two.metrics.values.get('fieldwatch_shards_owned'),
     ]).toEqual([64, 0]);
-    expect([one.alerting.firing(), two.alerting.firing()]).toEqual([0, 0]);
+    expect([one.alertManager.firing(), two.alertManager.firing()]).toEqual([0, 0]);
   });
 
   test('readings of a sensor, spread over both, give the episodes of one daemon', async () => {
@@ -169,7 +169,7 @@ describe('the evaluation of a share group', () => {
     await one.receive('s1', at(0, 31));
     const rules = withRule({ max: 30.5 });
     await overtaken(tables, one, two, rules);
-    expect([phases(two), two.alerting.firing()]).toEqual([['on'], 1]);
+    expect([phases(two), two.alertManager.firing()]).toEqual([['on'], 1]);
     await two.receive('s1', at(10, 30));
     expect(two.lines).toEqual(['resolved s1']);
   });
@@ -178,7 +178,7 @@ describe('the evaluation of a share group', () => {
     const { tables, one, two } = await crew();
     await one.receive('s1', at(0, 31));
     const other = (max: number) => rulesOf({ metrics: { humidity: { max } } });
-    await putInForce(other(80), two.registry, two.alerting, two.writer);
+    await applyRules(other(80), two.registry, two.alertManager, two.writer);
     await overtaken(tables, one, two, other(90));
     await pass(3000, [two]);
     expect(two.lines).toEqual(['resolved s1']);
@@ -214,7 +214,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     // It wakes in the middle of a batch, before any of its timers.
     await one.receive('s1', at(20, 29));
     expect(phases(one)).toEqual(['none']);
-    expect(one.alerting.firing()).toBe(0);
+    expect(one.alertManager.firing()).toBe(0);
     expect(tables.readings.size).toBe(2);
     await pass(300, [two]);
     expect([one.lines, two.lines]).toEqual([['firing s1'], ['resolved s1']]);
@@ -233,10 +233,12 @@ describe('a holder that was frozen for longer than its lease', () => {
   test('a change of rules that finds it is taken all the same', async () => {
     const { one } = await frozen();
     const rules = withRule({ max: 40 });
-    await one.writer.commitAlerts(() => one.alerting.reload(rules, one.registry.all()));
+    await one.writer.commitAlerts(() => one.alertManager.reload(rules, one.registry.all()));
     expect(phases(one)).toEqual(['none']);
     const [sensor] = one.registry.all();
-    expect(sensor !== undefined && one.alerting.asksOf(sensor, new Map([['temperature', 1]]))).toBe(true);
+    expect(sensor !== undefined && one.alertManager.mayClaim(sensor, new Map([['temperature', 1]]))).toBe(
+      true,
+    );
   });
 
   test('a line whose commit came back late is left to who announces it now', async () => {
@@ -266,17 +268,17 @@ test('what a frozen holder would tell ahead of its rows waits until it has asked
   const ahead = (alertId: string) => [{ ...LINE, alertId }];
   const { one, two } = await crew();
   await pass(12_000, [one, two]);
-  void one.evaluator.announceUnpersisted(ahead('a'));
+  void one.evaluator.publishUnpersisted(ahead('a'));
   expect(one.lines).toEqual(['firing s9']);
   await pass(LEASE_MS + 3000, [two]);
   one.clock.sleepOver(LEASE_MS + 3000);
-  void one.evaluator.announceUnpersisted(ahead('b'));
+  void one.evaluator.publishUnpersisted(ahead('b'));
   await pass(5000, [one, two]);
   expect([phases(one, two), one.lines]).toEqual([['none', 'on'], ['firing s9']]);
   // With the database away nobody else can have told it.
   two.cutOff = true;
   await pass(LEASE_MS + 5000, [one, two]);
-  void two.evaluator.announceUnpersisted(ahead('c'));
+  void two.evaluator.publishUnpersisted(ahead('c'));
   expect(two.lines).toEqual(['firing s9']);
 });
 

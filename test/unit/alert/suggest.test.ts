@@ -1,8 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { MetricSample, type MetricFigures } from '../../../src/core/alert/metric-sample.ts';
-import { suggest } from '../../../src/core/alert/suggest.ts';
-import { rulesOf, T0_US } from './support.ts';
+import { type MetricSummary, MetricSample, suggest } from '../../../src/core/alert/analysis/suggest.ts';
+import { T0_US, rulesOf } from './support.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);
@@ -13,7 +12,7 @@ function seeded(): () => number {
   return () => (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) / 2_147_483_648;
 }
 
-function sampled(values: readonly number[], everyS = 60, metric = 'temperature'): MetricFigures {
+function sampled(values: readonly number[], everyS = 60, metric = 'temperature'): MetricSummary {
   const sample = new MetricSample(metric, seeded());
   values.forEach((value, index) => sample.add(1, T0_US + index * everyS * 1e6, value));
   return sample.figures();
@@ -52,7 +51,7 @@ describe('what values say', () => {
 });
 
 describe('a suggestion', () => {
-  const about = (more: Partial<MetricFigures>): MetricFigures => ({
+  const about = (more: Partial<MetricSummary>): MetricSummary => ({
     metric: 'temperature', sensors: 1, values: 10_000, low: 2.1, high: 7.93, least: 1.5, most: 14,
     noise: 0.06, intervalS: 60, ...more,
   }); // prettier-ignore

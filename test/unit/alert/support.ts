@@ -1,15 +1,15 @@
+import type { InstanceEffect } from '../../../src/core/alert/engine/series.ts';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
-import { alertKeyText } from '../../../src/core/alert/alert-key.ts';
-import { batchOf } from '../../../src/core/alert/batch.ts';
-import type { SensorFacts } from '../../../src/core/alert/effective.ts';
-import { Engine } from '../../../src/core/alert/engine.ts';
-import type { EngineReading } from '../../../src/core/alert/engine.ts';
-import type { EngineCounts } from '../../../src/core/alert/counts.ts';
-import type { AlertBatch, AlertRow, AlertResolution } from '../../../src/core/alert/model.ts';
-import { applyChange, migrate } from '../../../src/core/alert/restore.ts';
-import { RuleSet } from '../../../src/core/alert/rules.ts';
-import type { CellEffect } from '../../../src/core/alert/cell.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
+import { batchOf } from '../../../src/core/alert/engine/alert-batch.ts';
+
+import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
+import { AlertEngine, type EngineReading } from '../../../src/core/alert/engine/engine.ts';
+import { applyChange, migrate } from '../../../src/core/alert/engine/restore.ts';
+import type { EngineCounts } from '../../../src/core/alert/engine/working-set.ts';
+import type { AlertBatch, AlertResolution, AlertRow } from '../../../src/core/alert/model.ts';
+import type { SensorFacts } from '../../../src/core/alert/rules/effective.ts';
+import { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
 
 export const T0_MS = Date.parse('2026-01-01T00:00:00Z');
 export const T0_US = T0_MS * 1000;
@@ -46,12 +46,12 @@ const LETTERS: Readonly<Record<string, string>> = {
   reminder: 'M',
 };
 
-export function letters({ series, cell, effect }: CellEffect): string {
+export function letters({ series, instance, effect }: InstanceEffect): string {
   const at = (effect.timeUs - T0_US) / 1e6;
   const raised = ['firing', 'escalated'].includes(effect.transition);
   const values = raised ? `(${effect.value}/${effect.threshold})` : '';
   const reason = effect.reason === undefined || effect.reason === 'value' ? '' : `(${effect.reason})`;
-  const type = cell.condition.alertType === 'temperature_high' ? '' : ` ${cell.condition.alertType}`;
+  const type = instance.condition.alertType === 'temperature_high' ? '' : ` ${instance.condition.alertType}`;
   const who = series.sensorKey === 's1' ? '' : ` ${series.sensorKey}`;
   return `${LETTERS[effect.transition]}@${at}${values}${reason}${type}${who}`;
 }
@@ -67,14 +67,14 @@ export interface Given {
 
 /** A daemon in memory: the engine, and the tables that its batches would fill. */
 export class Bench {
-  engine: Engine;
+  engine: AlertEngine;
   readonly trace: string[] = [];
   readonly batches: AlertBatch[] = [];
   readonly rows = new Map<string, AlertRow & Partial<AlertResolution>>();
   readonly totals: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
 
   constructor(rules: RuleSet) {
-    this.engine = new Engine(rules);
+    this.engine = new AlertEngine(rules);
   }
 
   /** One batch. */
@@ -130,7 +130,7 @@ export class Bench {
       const row = this.rows.get(key);
       if (row !== undefined && row.resolvedAtUs === undefined) this.rows.set(key, { ...row, ...resolution });
     }
-    this.engine.adopt();
+    this.engine.commit();
     return this;
   }
 

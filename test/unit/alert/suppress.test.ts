@@ -1,13 +1,13 @@
+import { WEEKDAYS, type Weekday } from '../../../src/core/alert/rules/config.ts';
 import { describe, expect, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import { Inhibition } from '../../../src/core/alert/suppress/inhibition.ts';
-import { Maintenance, parseWindow, WEEKDAYS } from '../../../src/core/alert/suppress/maintenance.ts';
-import type { Weekday } from '../../../src/core/alert/suppress/maintenance.ts';
+import { Maintenance, parseWindow } from '../../../src/core/alert/suppress/maintenance.ts';
 import { fits } from '../../../src/core/alert/suppress/matcher.ts';
-import { globFits } from '../../../src/core/glob.ts';
 import { nextSilenceChangeMs } from '../../../src/core/alert/suppress/silence.ts';
-import { sensorOf } from './support.ts';
+import { globFits } from '../../../src/core/glob.ts';
 import { leastCpuMs } from '../../support/cpu-time.ts';
+import { sensorOf } from './support.ts';
 
 const alert = (facts: Parameters<typeof sensorOf>[1] = {}, severity: 'warning' | 'critical' = 'warning') => ({
   sensor: sensorOf('s1', facts),

@@ -1,17 +1,17 @@
 import { expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { alertKeyText } from '../../../src/core/alert/alert-key.ts';
-import { batchOf } from '../../../src/core/alert/batch.ts';
-import type { Engine } from '../../../src/core/alert/engine.ts';
+import { batchOf } from '../../../src/core/alert/engine/alert-batch.ts';
+import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
+import type { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
+import { WaitingLog } from '../../../src/core/alert/engine/waiting-log.ts';
 import type { AlertBatch, AlertResolution, AlertRow, AlertStateRow } from '../../../src/core/alert/model.ts';
-import type { RuleSet } from '../../../src/core/alert/rules.ts';
-import type { LastReading } from '../../../src/ports.ts';
-import { alertId } from '../../../src/services/alert-id.ts';
-import { loadEngine } from '../../../src/services/alert-loading.ts';
-import { WaitingLog } from '../../../src/core/alert/waiting-log.ts';
-import { readingsIn, WatermarkRows } from '../../support/watermark-rows.ts';
+import type { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
+import type { LastReading } from '../../../src/ports/alerts.ts';
+import { alertId } from '../../../src/services/alert/alert-id.ts';
+import { loadEngine } from '../../../src/services/alert/state-loader.ts';
+import { WatermarkRows, readingsIn } from '../../support/watermark-rows.ts';
 import { rule, sensors, timeline } from './arbitraries.ts';
-import { rulesOf, T0_MS, T0_US, type Given } from './support.ts';
+import { type Given, T0_MS, T0_US, rulesOf } from './support.ts';
 
 jest.setTimeout(60_000);
 
@@ -81,10 +81,10 @@ class Tables {
 /** One process. */
 class Life {
   private readonly tables: Tables;
-  private engine: Engine;
+  private engine: AlertEngine;
   private log: WaitingLog;
 
-  private constructor(tables: Tables, engine: Engine, log: WaitingLog) {
+  private constructor(tables: Tables, engine: AlertEngine, log: WaitingLog) {
     [this.tables, this.engine, this.log] = [tables, engine, log];
   }
 
@@ -120,11 +120,11 @@ class Life {
 
   private commit(to: 'database' | 'spool' | 'nowhere'): void {
     const { effects, touched } = this.engine.work;
-    const { row: waiting, adopt } = this.log.next(this.engine);
+    const { row: waiting, commit } = this.log.next(this.engine);
     if (to === 'nowhere') return;
     this.tables.write({ ...batchOf(effects, touched, alertId), waiting });
-    this.engine.adopt();
-    adopt();
+    this.engine.commit();
+    commit();
   }
 }
 
@@ -134,7 +134,7 @@ interface Step {
   readonly then: 'go on' | 'drain' | 'tick' | 'crash' | 'crash and redeliver';
 }
 
-const step: fc.Arbitrary<Step> = fc.record({
+const nextState: fc.Arbitrary<Step> = fc.record({
   count: fc.integer({ min: 1, max: 6 }),
   to: fc.constantFrom('database', 'database', 'spool', 'nowhere'),
   then: fc.constantFrom('go on', 'drain', 'tick', 'crash', 'crash and redeliver'),
@@ -171,7 +171,7 @@ const rowsOf = ({ rows }: Tables) =>
 test('statement 22: readings that wait outlive any crash, wherever they were stored: the rows are those of an undisturbed run', async () => {
   let crashes = 0;
   await fc.assert(
-    fc.asyncProperty(rule, timeline, fc.array(step, { maxLength: 15 }), async (fields, all, steps) => {
+    fc.asyncProperty(rule, timeline, fc.array(nextState, { maxLength: 15 }), async (fields, all, steps) => {
       const ruleSet = rulesOf({
         allowed_lateness: '2m',
         metrics: { temperature: { max: 30, ...fields, for_mode: 'confirmed' } },

@@ -7,26 +7,21 @@ import type {
   AlertRow,
   AlertStateRow,
 } from '../../../src/core/alert/model.ts';
-import type { RuleSet } from '../../../src/core/alert/rules.ts';
+import type { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
-import type {
-  AlertStore,
-  Clock,
-  InboundMessage,
-  LastReading,
-  ReadingSpan,
-  ReadingStore,
-  StoreBatch,
-} from '../../../src/ports.ts';
-import { createAlerting } from '../../../src/services/alerting.ts';
-import { BatchWriter } from '../../../src/services/batch-writer.ts';
-import { IntakeBatch } from '../../../src/services/intake-batch.ts';
-import { SensorRegistry } from '../../../src/services/sensor-registry.ts';
+import type { AlertStore, LastReading, ReadingSpan } from '../../../src/ports/alerts.ts';
+import type { InboundMessage } from '../../../src/ports/messages.ts';
+import type { ReadingStore, StoreBatch } from '../../../src/ports/store.ts';
+import type { Clock } from '../../../src/ports/time.ts';
+import { createAlertManager } from '../../../src/services/alert/alert-manager.ts';
+import { BatchWriter } from '../../../src/services/ingest/batch-writer.ts';
+import { IngestBatch } from '../../../src/services/ingest/batch.ts';
+import { SensorRegistry } from '../../../src/services/ingest/sensor-registry.ts';
 import { FakeDirectory, RecordingMetrics, stored } from '../../support/fakes.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
-import { readingsIn, WatermarkRows } from '../../support/watermark-rows.ts';
+import { WatermarkRows, readingsIn } from '../../support/watermark-rows.ts';
 import { rules, sensors, timeline } from './arbitraries.ts';
-import { T0_MS, T0_US, type Given } from './support.ts';
+import { type Given, T0_MS, T0_US } from './support.ts';
 
 // Many runs, on a machine that may be busy.
 jest.setTimeout(60_000);
@@ -117,7 +112,7 @@ const away = () => new FieldwatchError('away', { code: 'DATABASE_AWAY', kind: 't
 
 /** One process: its memory, and the lines that it has logged. */
 class Process {
-  private readonly alerting;
+  private readonly alertManager;
   private readonly writer;
   nowMs = T0_MS;
 
@@ -138,25 +133,30 @@ class Process {
         lines.push(`${id}|${seq}`);
       },
     };
-    const operators = { look: async () => ({ silences: [], commands: [] }) };
-    this.alerting = createAlerting({ ...deps, operators, rules: ruleSet, alertLog });
+    const operators = { poll: async () => ({ silences: [], commands: [] }) };
+    this.alertManager = createAlertManager({ ...deps, operators, rules: ruleSet, alertLog });
     const registry = new SensorRegistry(
       { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 60 },
       { ...deps, directory: new FakeDirectory() },
     );
     const limits = { baseMs: 1, capMs: 1 };
-    this.writer = new BatchWriter(limits, { ...deps, registry, alerting: this.alerting, random: () => 0 });
+    this.writer = new BatchWriter(limits, {
+      ...deps,
+      registry,
+      alertManager: this.alertManager,
+      random: () => 0,
+    });
   }
 
   async load(nowMs: number): Promise<void> {
     this.nowMs = nowMs;
-    await this.alerting.load(sensors);
-    await this.alerting.stop();
+    await this.alertManager.load(sensors);
+    await this.alertManager.stop();
   }
 
   /** `announced`: false where the process dies between the commit and the lines. */
   async write(readings: readonly Given[], announced: boolean): Promise<void> {
-    const batch = new IntakeBatch(0);
+    const batch = new IngestBatch(0);
     for (const given of readings) {
       const sensor = sensors.find(({ id }) => id === given.sensor?.id);
       const { at, rx = at, value } = given;
@@ -172,8 +172,8 @@ class Process {
     }
     const outcome = await this.writer.write(batch);
     if (typeof outcome === 'string') throw new Error('the writer gave up');
-    if (announced) this.writer.announce(outcome);
-    await this.alerting.stop();
+    if (announced) this.writer.publish(outcome);
+    await this.alertManager.stop();
   }
 }
 
@@ -186,7 +186,7 @@ interface Step {
   readonly again: number;
 }
 
-const step: fc.Arbitrary<Step> = fc.record({
+const nextState: fc.Arbitrary<Step> = fc.record({
   count: fc.integer({ min: 1, max: 8 }),
   faults: fc.array(fc.constantFrom<Fault>('none', 'refused', 'reply lost'), { maxLength: 3 }),
   crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'idle'),
@@ -222,7 +222,7 @@ async function run(ruleSet: RuleSet, all: readonly Given[], steps: readonly Step
 
 test('lost replies, redelivery, any split and a crash at any point change neither rows nor lines', async () => {
   await fc.assert(
-    fc.asyncProperty(rules, timeline, fc.array(step, { maxLength: 12 }), async (ruleSet, all, steps) => {
+    fc.asyncProperty(rules, timeline, fc.array(nextState, { maxLength: 12 }), async (ruleSet, all, steps) => {
       const oneByOne = all.map((): Step => ({ count: 1, faults: [], crash: 'no', again: 0 }));
       const plain = await run(ruleSet, all, oneByOne);
       const rough = await run(ruleSet, all, steps);

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { PRESETS } from '../../../src/core/preset/index.ts';
+import { PRESETS } from '../../../src/core/ingest/preset/index.ts';
 import { jsons, learnFrom, routesOf, texts } from '../../support/learning.ts';
-import type { Feed } from '../../support/routes.ts';
+import type { WatchedRoute } from '../../support/routes.ts';
 
-interface Case extends Feed {
+interface Case extends WatchedRoute {
   readonly name: string;
   readonly preset: string;
   readonly expect?: unknown;
   readonly options?: Readonly<Record<string, unknown>>;
-  readonly setup?: readonly Feed[];
+  readonly setup?: readonly WatchedRoute[];
 }
 
 const ECOSYSTEMS = PRESETS.filter((preset) => preset.recognise !== undefined).map(({ name }) => name);
@@ -42,7 +42,7 @@ describe('every ecosystem is recognised', () => {
     const learned = learnFrom([
       ...(one.setup ?? []).map((s) => ({ ...s, received_at: one.received_at })),
       one,
-    ] as Feed[]);
+    ] as WatchedRoute[]);
     expect(routesOf(learned).map(({ preset }) => preset)).toEqual([one.preset]);
     expect(learned.routes[0]?.devices.length).toBeGreaterThan(0);
     expect(learned.notPlaced).toEqual([]);
@@ -51,7 +51,7 @@ describe('every ecosystem is recognised', () => {
 
 describe('where it is not where it usually is', () => {
   const NOW_S = Date.parse('2026-01-15T12:00:00Z') / 1000;
-  const rows: readonly (readonly [string, Feed[], object])[] = [
+  const rows: readonly (readonly [string, WatchedRoute[], object])[] = [
     [
       'zigbee2mqtt with another base, by its bridge',
       jsons({ 'home/zigbee/bridge/state': { state: 'online' }, 'home/zigbee/lamp/one': { linkquality: 80 } }),

@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { learnFrom, routesOf } from '../../support/learning.ts';
-import { feed, routerOf, type Feed } from '../../support/routes.ts';
+import { type WatchedRoute, feed, routerOf } from '../../support/routes.ts';
 
 // Captures of reported senders: what is printed decodes all of them, without merging or inventing devices.
 
-const capture = (name: string): Feed[] =>
+const capture = (name: string): WatchedRoute[] =>
   readFileSync(new URL(`../../fixtures/captures/${name}.jsonl`, import.meta.url), 'utf8')
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as Feed);
+    .map((line) => JSON.parse(line) as WatchedRoute);
 
 test.each<[string, string[], string[]]>([
   ['cloudevents', ['/sensors/a0', '/sensors/a1'], ['temperature']],
@@ -67,7 +67,10 @@ test('wmbusmeters: the meter, not the receiver', () => {
 });
 
 /** One message of each topic and payload in turn, `rounds` times, five seconds apart. */
-const heard = (rounds: number, round: (n: number) => readonly (readonly [string, unknown])[]): Feed[] =>
+const samples = (
+  rounds: number,
+  round: (n: number) => readonly (readonly [string, unknown])[],
+): WatchedRoute[] =>
   Array.from({ length: rounds }, (_, n) => round(n))
     .flat()
     .map(([topic, payload], at) => ({
@@ -92,10 +95,10 @@ const waterMeter = (id: string, n: number, device: string): object => ({
 });
 const WATER = ['rssi_dbm', 'total_m3'];
 
-test.each<[string, Feed[], Record<string, string[]>]>([
+test.each<[string, WatchedRoute[], Record<string, string[]>]>([
   [
     'each device counts its own messages: the topic is the device',
-    heard(4, (n) => [
+    samples(4, (n) => [
       ['plant/a/data', { id: n, temperature: 20 + n }],
       ['plant/b/data', { id: n, temperature: 40 + n }],
     ]),
@@ -103,12 +106,12 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'a number for each message beside the name of the device',
-    heard(6, (n) => [['gw/up', { id: 1000 + n, mac: n % 2 ? 'AA:01' : 'AA:02', temperature: n }]]),
+    samples(6, (n) => [['gw/up', { id: 1000 + n, mac: n % 2 ? 'AA:01' : 'AA:02', temperature: n }]]),
     { 'AA:01': ['temperature'], 'AA:02': ['temperature'] },
   ],
   [
     'the first level says the quantity',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['temperature/kitchen', { value: 20 + n }],
       ['humidity/kitchen', { value: 40 + n }],
       ['temperature/hall', { value: 18 + n }],
@@ -117,7 +120,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'a member says the quantity',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['m/dev1', { sensor: 'temperature', value: 20 + n }],
       ['m/dev1', { sensor: 'humidity', value: 40 + n }],
       ['m/dev2', { sensor: 'temperature', value: 22 + n }],
@@ -126,7 +129,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'a member numbers the channel',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['m/dev1', { ch: 1, value: 20 + n }],
       ['m/dev1', { ch: 2, value: 40 + n }],
     ]),
@@ -134,7 +137,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'OPC UA PubSub: two writers in one message',
-    heard(3, (n) => [
+    samples(3, (n) => [
       [
         'opcua/json/data/P1/G1',
         {
@@ -154,7 +157,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'Meshtastic: the node, not the gateway that passed it on',
-    heard(3, (n) =>
+    samples(3, (n) =>
       [1111, 2222].map((from) => [
         'msh/EU/2/json/LongFast/!a1',
         {
@@ -170,7 +173,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'zwave-js-ui: value ids below names of nodes',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['zwave/Kitchen/Multi/49/0/Air_temperature', { time: 1_768_478_400_000 + n, value: 21 + n }],
       ['zwave/Hall/Multi/49/0/Air_temperature', { time: 1_768_478_400_000 + n, value: 31 + n }],
       ['zwave/Hall/Multi/50/1/value/66049', { time: 1_768_478_400_000 + n, value: 11.5 + n }],
@@ -179,7 +182,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'Telegraf: measurements and tags that have fields of one name',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['telegraf/w/cpu', `cpu,host=w,cpu=cpu0 idle=9${n} ${ts(n)}\ncpu,host=w,cpu=cpu1 idle=8${n} ${ts(n)}`],
       ['telegraf/w/mem', `mem,host=w used=5${n}i ${ts(n)}`],
       ['telegraf/w/swap', `swap,host=w used=1${n}i ${ts(n)}`],
@@ -188,7 +191,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'airRohr (sensor.community): pairs of a type and a text that is a number',
-    heard(3, (n) =>
+    samples(3, (n) =>
       ['esp1', 'esp2'].map((esp) => [
         `luftdaten/${esp}`,
         {
@@ -204,7 +207,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'a gateway and the sensors that it speaks for',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['x/up', { device: 'gw1', id: 's1', temperature: 20 + n }],
       ['x/up', { device: 'gw1', id: 's2', temperature: 40 + n }],
     ]),
@@ -212,7 +215,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'CloudEvents: the subject where one source has several',
-    heard(3, (n) =>
+    samples(3, (n) =>
       ['s1', 's2'].map((subject, at) => [
         'ce',
         {
@@ -229,7 +232,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'registers of two slaves behind one gateway',
-    heard(3, (n) => [
+    samples(3, (n) => [
       ['mb/plc1', { slave: 1, register: 100, value: 5 + n }],
       ['mb/plc1', { slave: 1, register: 101, value: 50 + n }],
       ['mb/plc1', { slave: 2, register: 100, value: 500 + n }],
@@ -239,7 +242,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   // wmbusmeters, and other receivers of meters: the meter is the device, and not who heard it.
   [
     'wmbusmeters: two receivers that hear the same meters by turns',
-    heard(4, (n) => [
+    samples(4, (n) => [
       ['wmbusmeters', waterMeter('76348799', n, `im871a[0000000${n % 2}]`)],
       ['wmbusmeters', waterMeter('76348800', n, `im871a[0000000${(n + 1) % 2}]`)],
     ]),
@@ -247,7 +250,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'wmbusmeters: a topic for each meter by name',
-    heard(4, (n) => [
+    samples(4, (n) => [
       ['wmbusmeters/MyTapWater', waterMeter('76348799', n, 'rtlwmbus[00000001]')],
       ['wmbusmeters/Garden', waterMeter('76348800', n, 'rtlwmbus[00000001]')],
     ]),
@@ -255,7 +258,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'wmbusmeters: water, heat and electricity by one receiver',
-    heard(4, (n) => [
+    samples(4, (n) => [
       ['wmbusmeters', waterMeter('76348799', n, 'im871a[1]')],
       [
         'wmbusmeters',
@@ -290,7 +293,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'rtlamr: the id of the meter is one level down',
-    heard(4, (n) =>
+    samples(4, (n) =>
       [17581447, 17581448].map((ID) => [
         'rtlamr',
         { Time: at(n), Type: 'SCM', Message: { ID, Type: 4, Consumption: ID - 17500000 + n } },
@@ -304,7 +307,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   // LoRaWAN servers and gateways.
   [
     'Milesight gateway: what it decodes is beside the list of the gateways that heard it',
-    heard(4, (n) =>
+    samples(4, (n) =>
       ['24e124136b502217', '24e124136b502218'].map((devEUI) => [
         '/mqtttest',
         {
@@ -324,7 +327,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'Actility ThingPark: all of it is in DevEUI_uplink',
-    heard(4, (n) =>
+    samples(4, (n) =>
       ['000000000F1D8693', '000000000F1D8694'].map((DevEUI) => [
         'actility/uplink',
         {
@@ -344,7 +347,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'RAK WisGate: bytes as hexadecimal text are no number',
-    heard(4, (n) =>
+    samples(4, (n) =>
       ['aa555a0000000001', 'aa555a0000000002'].map((devEUI) => [
         `application/app/device/${devEUI}/rx`,
         {
@@ -360,7 +363,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'SenseCAP: the last level numbers the quantity',
-    heard(4, (n) =>
+    samples(4, (n) =>
       ['2CF7F12000000001', '2CF7F12000000002'].flatMap((eui) =>
         [4097, 4098].map((id): [string, unknown] => [
           `/device_sensor_data/521853156991/${eui}/1/vs/${id}`,
@@ -372,7 +375,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'Dragino NB-IoT: two loggers on one topic, by IMEI; the date has slashes',
-    heard(4, (n) =>
+    samples(4, (n) =>
       ['868411060000001', '868411060000002'].map((IMEI) => [
         'dragino/up',
         {
@@ -388,7 +391,7 @@ test.each<[string, Feed[], Record<string, string[]>]>([
   ],
   [
     'rows with a time',
-    heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:00;2${n},5;4${n};x`]]),
+    samples(3, (n) => [['log/n1', `2026-01-15 13:0${n}:00;2${n},5;4${n};x`]]),
     { n1: ['column_2', 'column_3'] },
   ],
 ])('%s', (_, messages, wanted) => {
@@ -418,13 +421,13 @@ test.each<[string, Feed[], Record<string, string[]>]>([
 const NO_MEASUREMENT = new Set(['id', 'applicationID', 'data', 'rxInfo', 'IMSI']);
 
 test('a row with a local time gets the zone in which it arrived', () => {
-  const messages = heard(3, (n) => [['log/n1', `2026-01-15 13:0${n}:05;2${n},5;4${n}`]]);
+  const messages = samples(3, (n) => [['log/n1', `2026-01-15 13:0${n}:05;2${n},5;4${n}`]]);
   expect(routesOf(learnFrom(messages))).toEqual([expect.objectContaining({ timezone: '+01:00' })]);
 });
 
 test('sensors of one Tasmota device that measure the same are devices of their own', () => {
   const learned = learnFrom(
-    heard(3, (n) => [
+    samples(3, (n) => [
       [
         'tele/cellar/SENSOR',
         {
@@ -441,7 +444,7 @@ test('sensors of one Tasmota device that measure the same are devices of their o
     'cellar/DS18B20-2',
     'cellar/ESP32',
   ]);
-  const alone = heard(3, () => [
+  const alone = samples(3, () => [
     [
       'tele/x/SENSOR',
       { Time: '2026-01-15T12:00:00', AHT2X: { Temperature: 20 }, ESP32: { Temperature: 50 } },
@@ -452,7 +455,7 @@ test('sensors of one Tasmota device that measure the same are devices of their o
 
 test('Shelly of the first generation by a name of its own', () => {
   const learned = learnFrom(
-    heard(2, (n) => [
+    samples(2, (n) => [
       ['shellies/heater/emeter/0/power', `${100 + n}`],
       ['shellies/heater/sensor/temperature', '20.5'],
     ]),
@@ -462,7 +465,7 @@ test('Shelly of the first generation by a name of its own', () => {
 
 test('values that would replace each other are told', () => {
   const learned = learnFrom(
-    heard(3, (n) =>
+    samples(3, (n) =>
       ['cpu0', 'cpu1'].map((cpu, at) => [
         'tg/json',
         {
@@ -478,7 +481,7 @@ test('values that would replace each other are told', () => {
 });
 
 test('a number with a decimal comma is not two columns', () => {
-  const learned = learnFrom(heard(4, (n) => [['m/dev1/temp', `2${n},5`]]));
+  const learned = learnFrom(samples(4, (n) => [['m/dev1/temp', `2${n},5`]]));
   expect(routesOf(learned)).toEqual([]);
   expect(learned.leftOut).toEqual([
     expect.objectContaining({ reason: expect.stringMatching(/decimal comma/) }),
@@ -486,7 +489,7 @@ test('a number with a decimal comma is not two columns', () => {
 });
 
 test('a date with slashes is a time, and its zone is found', () => {
-  const messages = heard(3, (n) => [['dragino/n1', { temperature: n, time: `2026/01/15 20:0${n}:05` }]]);
+  const messages = samples(3, (n) => [['dragino/n1', { temperature: n, time: `2026/01/15 20:0${n}:05` }]]);
   expect(routesOf(learnFrom(messages))).toEqual([
     { topic: 'dragino/n1', codec: 'json', device: 'n1', timezone: '+08:00' },
   ]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { learnFrom, routesOf } from '../../support/learning.ts';
-import { feed, routerOf, type Feed } from '../../support/routes.ts';
+import { type WatchedRoute, feed, routerOf } from '../../support/routes.ts';
 
 // What devices of many kinds publish, from their documentation. What `learn` prints decodes the capture again, with the
 // devices and metrics that a person would name: none merged, none invented.
@@ -12,7 +12,7 @@ type Payload = string | ((round: number, timeMs: number) => unknown);
 type Messages = readonly (readonly [topic: string, payload: Payload])[];
 
 /** The messages, so many times over, ten seconds apart. */
-function capture(messages: Messages, rounds = 6): Feed[] {
+function capture(messages: Messages, rounds = 6): WatchedRoute[] {
   return Array.from({ length: rounds }).flatMap((_, round) =>
     messages.map(([topic, payload]) => {
       const timeMs = START_MS + round * STEP_MS;
@@ -27,7 +27,7 @@ function capture(messages: Messages, rounds = 6): Feed[] {
 }
 
 /** The metrics of each device. */
-function decoded(messages: readonly Feed[]): Record<string, string[]> {
+function decoded(messages: readonly WatchedRoute[]): Record<string, string[]> {
   const learned = learnFrom(messages);
   const router = routerOf(routesOf(learned));
   const found = new Map<string, Set<string>>();

@@ -1,12 +1,12 @@
 import { expect, test } from '@jest/globals';
 import { routesSchema } from '../../../src/config/schema/routes.ts';
 import { learnFrom, routesOf } from '../../support/learning.ts';
-import { feed, plain, routerOf, type Feed } from '../../support/routes.ts';
+import { type WatchedRoute, feed, plain, routerOf } from '../../support/routes.ts';
 
 // What a payload or a topic states of its unit is believed for that device alone, and volts are no percent.
 
 /** Three messages of each topic; `text` is given the number of the message. */
-const thrice = (topics: Readonly<Record<string, (n: number) => unknown>>): Feed[] =>
+const thrice = (topics: Readonly<Record<string, (n: number) => unknown>>): WatchedRoute[] =>
   Object.entries(topics).flatMap(([topic, of]) =>
     [0, 1, 2].map((n) => ({
       topic,
@@ -16,7 +16,7 @@ const thrice = (topics: Readonly<Record<string, (n: number) => unknown>>): Feed[
   );
 
 /** The last values of each device, by the configuration that was learnt. */
-function values(messages: readonly Feed[]): Record<string, Record<string, number>> {
+function values(messages: readonly WatchedRoute[]): Record<string, Record<string, number>> {
   const router = routerOf(routesSchema.parse(routesOf(learnFrom(messages))));
   const found: Record<string, Record<string, number>> = {};
   for (const message of messages) {
@@ -28,7 +28,7 @@ function values(messages: readonly Feed[]): Record<string, Record<string, number
   return found;
 }
 
-test.each<[string, Feed[], Record<string, Record<string, number>>]>([
+test.each<[string, WatchedRoute[], Record<string, Record<string, number>>]>([
   [
     'beside the value of a topic that names the metric',
     thrice({

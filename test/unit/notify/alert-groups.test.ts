@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { NoDataGroups } from '../../../src/services/alert-groups.ts';
+import { NoDataDigest } from '../../../src/services/alert/no-data-digest.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { notificationOf } from '../../support/notifications.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
@@ -7,7 +7,7 @@ import { QuietLogger } from '../../support/quiet-logger.ts';
 function setUp() {
   const clock = new FakeClock();
   const logger = new QuietLogger();
-  const groups = new NoDataGroups({ logger, clock });
+  const groups = new NoDataDigest({ logger, clock });
   let next = 0;
   /** So many sensors at once; how many of them have lines of their own. */
   const silent = (count: number, more: Parameters<typeof notificationOf>[0] = {}) => {

@@ -10,13 +10,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AlertLogFile } from '../../../src/adapters/notify/alert-log-file.ts';
 import { findLogged, findUnpersisted } from '../../../src/adapters/notify/alert-log-tail.ts';
-import { AlertAnnouncer } from '../../../src/services/alert-announcer.ts';
-import type { AlertStore } from '../../../src/ports.ts';
+import type { AlertStore } from '../../../src/ports/alerts.ts';
+import { AlertPublisher } from '../../../src/services/alert/publisher.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { RecordingMetrics, settle } from '../../support/fakes.ts';
 import { notificationOf } from '../../support/notifications.ts';
@@ -113,7 +113,7 @@ test('after a crash each pending line is written once, and all are marked', asyn
     markSent: async (sent: readonly unknown[]) => void marked.push(...sent),
   } as unknown as AlertStore;
   const announcerOf = () =>
-    new AlertAnnouncer({ store, logger: new QuietLogger(), clock: new FakeClock(), alertLog: logFile() });
+    new AlertPublisher({ store, logger: new QuietLogger(), clock: new FakeClock(), alertLog: logFile() });
   // The first process logged one of two and died before it could mark it.
   logFile().write(JSON.stringify({ alert_id: first.alertId, seq: 1 }));
   for (let start = 0; start < 3; start++) await announcerOf().resume();
@@ -133,7 +133,7 @@ test('however many are pending, all are announced at the start, a page at a time
     markSent: async (sent: readonly unknown[]) => void waiting.splice(0, sent.length),
   } as unknown as AlertStore;
   const logger = new QuietLogger();
-  await new AlertAnnouncer({ store, logger, clock: new FakeClock() }).resume();
+  await new AlertPublisher({ store, logger, clock: new FakeClock() }).resume();
   expect(waiting).toEqual([]);
   expect(logger.find('warn')).toHaveLength(25);
 });
@@ -142,7 +142,7 @@ test('what was announced while the database was away is not announced again with
   const logger = new QuietLogger();
   const sent: unknown[] = [];
   const queued: unknown[] = [];
-  const announcer = new AlertAnnouncer({
+  const publisher = new AlertPublisher({
     store: { markSent: async () => {} } as unknown as AlertStore,
     logger,
     clock: new FakeClock(),
@@ -153,9 +153,9 @@ test('what was announced while the database was away is not announced again with
     },
   });
   const early = notificationOf();
-  await announcer.announceUnpersisted([early]);
-  await announcer.announceUnpersisted([early]);
-  announcer.announce([early, notificationOf()]);
+  await publisher.publishUnpersisted([early]);
+  await publisher.publishUnpersisted([early]);
+  publisher.publish([early, notificationOf()]);
   await settle();
   expect(logger.entries.map(({ fields }) => fields['persisted'])).toEqual([false, true]);
   expect(sent).toEqual([early]);
@@ -169,25 +169,25 @@ test('of very many lines each turn of the event loop writes some, in order, and 
     markSent: async (all: readonly { alertId: string }[]) =>
       void marked.push(...all.map(({ alertId }) => alertId)),
   } as unknown as AlertStore;
-  const announcer = new AlertAnnouncer({ store, logger, clock: new FakeClock() });
+  const publisher = new AlertPublisher({ store, logger, clock: new FakeClock() });
   const many = (name: string, count: number) =>
     Array.from({ length: count }, (_, n) => ({ ...notificationOf(), alertId: `${name}${n}` }));
   const [early, stored, last] = [many('early', 700), many('stored', 500), many('last', 1)];
-  const out = announcer.announceUnpersisted(early);
-  announcer.announce(stored);
-  announcer.announce(last);
+  const out = publisher.publishUnpersisted(early);
+  publisher.publish(stored);
+  publisher.publish(last);
   let before = 0;
   for (let turn = 0; logger.entries.length < 1201 && turn < 100; turn++) {
-    await nextTurn();
+    await nextTick();
     expect(logger.entries.length - before).toBeLessThanOrEqual(201);
     before = logger.entries.length;
   }
   await out;
-  await announcer.stop();
+  await publisher.stop();
   const expected = [...early, ...stored, ...last].map(({ alertId }) => alertId);
   expect(logger.entries.map(({ fields }) => fields['alert_id'])).toEqual(expected);
   expect(marked).toEqual(expected.slice(700));
-  announcer.announce(early);
+  publisher.publish(early);
   expect(logger.entries).toHaveLength(1201);
 });
 
@@ -201,13 +201,13 @@ test('a mark that fails is tried again by itself', async () => {
       marked.push(...all);
     },
   } as unknown as AlertStore;
-  const announcer = new AlertAnnouncer({ store, logger: new QuietLogger(), clock });
-  announcer.announce([notificationOf()]);
+  const publisher = new AlertPublisher({ store, logger: new QuietLogger(), clock });
+  publisher.publish([notificationOf()]);
   await settle();
   failing = false;
   clock.advance(5000);
   await settle();
   expect(marked).toHaveLength(1);
-  await announcer.stop();
+  await publisher.stop();
   expect(clock.pending).toBe(0);
 });

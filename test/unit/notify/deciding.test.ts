@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { wanted, type SinkFilter } from '../../../src/core/notify/filter.ts';
+import { type SinkFilter, wanted } from '../../../src/core/notify/filter.ts';
 import { Grouping, type KindCount } from '../../../src/core/notify/grouping.ts';
 import { commonOf, fingerprintOf } from '../../../src/core/notify/labels.ts';
-import { TokenBucket } from '../../../src/core/notify/pacing.ts';
+import { TokenBucket } from '../../../src/core/notify/rate-limiter.ts';
 import { notificationOf } from '../../support/notifications.ts';
 
 const ALL: SinkFilter = {

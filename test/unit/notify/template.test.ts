@@ -1,8 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { FACTS, factsOf } from '../../../src/core/notify/facts.ts';
-import { cut, isTemplateFault, oneLine, parseTemplate, render } from '../../../src/core/notify/template.ts';
-import { bodyOf, titleOf } from '../../../src/core/notify/wording.ts';
+import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
+import { FACTS, factsOf } from '../../../src/core/notify/template-facts.ts';
+import {
+  truncate,
+  isTemplateFault,
+  oneLine,
+  parseTemplate,
+  render,
+} from '../../../src/core/notify/template.ts';
 import { dispatchOf, outgoing } from '../../support/notifications.ts';
 
 const rendered = (text: string, more = {}) => {
@@ -50,8 +56,8 @@ describe('a template', () => {
 });
 
 test('cut leaves no half characters', () => {
-  expect(cut('aé😀b', 3)).toBe('aé…');
-  expect(cut('abc', 3)).toBe('abc');
+  expect(truncate('aé😀b', 3)).toBe('aé…');
+  expect(truncate('abc', 3)).toBe('abc');
 });
 
 describe('the built-in texts', () => {

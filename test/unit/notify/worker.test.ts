@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { SinkError } from '../../../src/core/notify/sink-error.ts';
-import { NotifyMeters } from '../../../src/services/notify-meters.ts';
-import { SinkWorker, type SinkSettings } from '../../../src/services/sink-worker.ts';
+import { NotificationMetrics } from '../../../src/services/notify/metrics.ts';
+import { type SinkSettings, SinkWorker } from '../../../src/services/notify/sink-worker.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeDeliveries, FakeSink } from '../../support/fake-deliveries.ts';
 import { RecordingMetrics, settle } from '../../support/fakes.ts';
@@ -33,7 +33,7 @@ function setUp(more: Partial<SinkSettings> = {}, store = new FakeDeliveries()) {
       factsOf: () => ({ name: null, location: null }),
       clock,
       logger,
-      meters: new NotifyMeters(metrics),
+      metrics: new NotificationMetrics(metrics),
       random: () => 0.999,
     },
   );
@@ -67,14 +67,14 @@ describe('a sink worker', () => {
     await push({ alertId: 'a' }, { alertId: 'a', seq: 2, event: 'resolved' });
     for (let i = 0; i < 6; i++) await pass(500);
     expect(sink.attempts).toBe(3);
-    expect(logger.find(/takes no notifications/)).toHaveLength(1);
+    expect(logger.find(/refuses notifications/)).toHaveLength(1);
     expect(worker.sender.failing?.message).toBe('HTTP 503');
     expect(metrics.scrape().get('fieldwatch_notify_failing{sink=ops}')).toBe(1);
     sink.fail = undefined;
     await pass(60_000);
     expect(events()).toEqual(['firing', 'resolved']);
     expect(worker.sender.failing).toBeUndefined();
-    expect(logger.find(/takes notifications again/)).toHaveLength(1);
+    expect(logger.find(/accepts notifications again/)).toHaveLength(1);
   });
 
   test('a storm that breaks loose between two looks at the queue is not told one by one', async () => {
@@ -159,7 +159,7 @@ describe('a sink worker', () => {
     await pass(5000);
     expect(store.queue.size).toBe(5);
     expect(metrics.scrape().get('fieldwatch_notify_lost_total{sink=ops,reason=dropped}')).toBe(3);
-    expect(logger.find(/given up/)).toHaveLength(1);
+    expect(logger.find(/notifications dropped/)).toHaveLength(1);
     expect(worker.droppedAtMs).toBeDefined();
   });
 
@@ -193,8 +193,8 @@ describe('a sink worker', () => {
   test('what is committed while it is on its way from memory is told once', async () => {
     const { worker, store, sink } = setUp();
     let arrive = () => {};
-    sink.send = (dispatch) => {
-      sink.got.push(dispatch);
+    sink.send = (delivery) => {
+      sink.got.push(delivery);
       return new Promise((resolve) => (arrive = resolve));
     };
     const record = store.record.bind(store);

@@ -3,11 +3,11 @@ import { collationCheck } from '../../../src/core/policy/check/collation.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();
-const judge = (recorded: string | null, actual: string | null) =>
-  collationCheck.judge(plan, factsOf(plan, { database: 'iot-eu' }), [[{ recorded, actual }]]);
+const evaluate = (recorded: string | null, actual: string | null) =>
+  collationCheck.evaluate(plan, factsOf(plan, { database: 'iot-eu' }), [[{ recorded, actual }]]);
 
 test('indexes that were built in another order are critical; where there is no version there is no other order', () => {
-  expect(judge('153.120', '153.121')).toMatchObject([
+  expect(evaluate('153.120', '153.121')).toMatchObject([
     { severity: 'critical', remedy: expect.stringContaining(': REINDEX DATABASE "iot-eu"; ALTER DATABASE') },
   ]);
   for (const [recorded, actual] of [
@@ -15,5 +15,5 @@ test('indexes that were built in another order are critical; where there is no v
     [null, '153.120'],
     ['2.28', null],
   ] as const)
-    expect(judge(recorded, actual)).toEqual([]);
+    expect(evaluate(recorded, actual)).toEqual([]);
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CatalogRow } from '../../../src/core/policy/catalog.ts';
-import { dangerCheck } from '../../../src/core/policy/check/danger.ts';
-import { rightsCheck } from '../../../src/core/policy/check/rights.ts';
+import { dataLossRiskCheck } from '../../../src/core/policy/check/danger.ts';
 import { policiesCheck } from '../../../src/core/policy/check/policies.ts';
-import type { Facts } from '../../../src/core/policy/facts.ts';
-import { declaredPolicies, type PolicyPlan } from '../../../src/core/policy/plan.ts';
+import { rightsCheck } from '../../../src/core/policy/check/rights.ts';
+import { type PolicyPlan, declaredPolicies } from '../../../src/core/policy/plan.ts';
+import type { CatalogSnapshot } from '../../../src/core/policy/snapshot.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();
@@ -26,8 +26,12 @@ function rowsOf(declared: PolicyPlan = plan): Record<string, unknown>[] {
   }));
 }
 
-function judge(rows: readonly CatalogRow[], declared = plan, facts: Facts = factsOf(declared)) {
-  return policiesCheck.judge(declared, facts, [rows]);
+function evaluate(
+  rows: readonly CatalogRow[],
+  declared = plan,
+  snapshot: CatalogSnapshot = factsOf(declared),
+) {
+  return policiesCheck.evaluate(declared, snapshot, [rows]);
 }
 
 /** The index of one policy's row, to spoil it. */
@@ -39,7 +43,7 @@ function rowOf(rows: Record<string, unknown>[], relation: string, proc: string):
 
 describe('policies as declared', () => {
   test('have no finding', () => {
-    expect(judge(rowsOf())).toEqual([]);
+    expect(evaluate(rowsOf())).toEqual([]);
   });
 
   test('also when PostgreSQL spells the intervals otherwise', () => {
@@ -50,7 +54,7 @@ describe('policies as declared', () => {
       config: { start_offset: '3 days', end_offset: '00:05:00' },
     });
     rowOf(rows, 'sensor_hourly_agg', 'policy_retention')['config'] = { drop_after: '12 mons' };
-    expect(judge(rows)).toEqual([]);
+    expect(evaluate(rows)).toEqual([]);
   });
 });
 
@@ -188,7 +192,7 @@ describe('each fault is found by name, and nothing else', () => {
   test.each(table)('%s', (_, spoil, expected) => {
     const rows = rowsOf();
     spoil(rows);
-    const findings = judge(rows);
+    const findings = evaluate(rows);
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({ check: 'policies', ...expected });
   });
@@ -197,38 +201,38 @@ describe('each fault is found by name, and nothing else', () => {
 test('a paused job with another interval is both', () => {
   const rows = rowsOf();
   Object.assign(rowOf(rows, 'sensor_readings', 'policy_retention'), { scheduled: false, every: '1 day' });
-  expect(judge(rows).map(({ verdict }) => verdict)).toEqual(['paused', 'mismatched']);
+  expect(evaluate(rows).map(({ verdict }) => verdict)).toEqual(['paused', 'mismatched']);
 });
 
 test('what is not declared is extra, and critical where it deletes', () => {
   const declared = planWith({ hypertables: { sensor_alerts: { retention: { enabled: false } } } });
-  expect(judge(rowsOf(declared), declared)).toEqual([]);
-  expect(judge(rowsOf(), declared)).toMatchObject([
+  expect(evaluate(rowsOf(declared), declared)).toEqual([]);
+  expect(evaluate(rowsOf(), declared)).toMatchObject([
     { subject: 'sensor_alerts retention', verdict: 'extra', severity: 'critical' },
   ]);
 });
 
 test('an owner that may not log in cannot be run by a background worker, but by the embedded engine', () => {
-  const facts = factsOf(plan);
-  const relations = new Map(facts.relations);
+  const snapshot = factsOf(plan);
+  const relations = new Map(snapshot.relations);
   const readings = relations.get('sensor_readings');
   if (readings === undefined) throw new Error('no facts');
   relations.set('sensor_readings', { ...readings, ownerCanLogin: false });
-  const spoiled = { ...facts, relations };
-  expect(judge(rowsOf(), plan, spoiled)).toEqual([]);
-  expect(rightsCheck.judge(plan, spoiled, [])).toMatchObject([
+  const spoiled = { ...snapshot, relations };
+  expect(evaluate(rowsOf(), plan, spoiled)).toEqual([]);
+  expect(rightsCheck.evaluate(plan, spoiled, [])).toMatchObject([
     { subject: 'role fieldwatch', remedy: 'as superuser: ALTER ROLE fieldwatch LOGIN;' },
   ]);
-  const embedded = { relations, server: { ...facts.server, hasWorkers: false } };
-  expect([...judge(rowsOf(), plan, embedded), ...rightsCheck.judge(plan, embedded, [])]).toEqual([]);
+  const embedded = { relations, server: { ...snapshot.server, hasWorkers: false } };
+  expect([...evaluate(rowsOf(), plan, embedded), ...rightsCheck.evaluate(plan, embedded, [])]).toEqual([]);
 });
 
 test('of a relation that is not there no policy is missed', () => {
-  const facts = factsOf(plan);
-  const relations = new Map(facts.relations);
+  const snapshot = factsOf(plan);
+  const relations = new Map(snapshot.relations);
   relations.delete('sensor_metrics');
   const rows = rowsOf().filter((row) => row['relation'] !== 'sensor_metrics');
-  expect(judge(rows, plan, { ...facts, relations })).toEqual([]);
+  expect(evaluate(rows, plan, { ...snapshot, relations })).toEqual([]);
 });
 
 describe('policies that destroy what another one keeps are one finding, and of the danger check', () => {
@@ -264,10 +268,10 @@ describe('policies that destroy what another one keeps are one finding, and of t
 
   test.each(table)('%s', (_, spoil, expected) => {
     const rows = rowsOf();
-    expect(dangerCheck.judge(plan, factsOf(plan), [rows])).toEqual([]);
+    expect(dataLossRiskCheck.evaluate(plan, factsOf(plan), [rows])).toEqual([]);
     spoil(rows);
-    expect(judge(rows)).toEqual([]);
-    const findings = dangerCheck.judge(plan, factsOf(plan), [rows]);
+    expect(evaluate(rows)).toEqual([]);
+    const findings = dataLossRiskCheck.evaluate(plan, factsOf(plan), [rows]);
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({
       check: 'danger',
@@ -283,8 +287,8 @@ describe('policies that destroy what another one keeps are one finding, and of t
     rowOf(rows, 'sensor_hourly_agg', 'policy_refresh_continuous_aggregate')['config'] = {
       end_offset: '00:05:00',
     };
-    expect(dangerCheck.judge(declared, factsOf(declared), [rows])).toEqual([]);
-    expect(judge(rows, declared)).toMatchObject([
+    expect(dataLossRiskCheck.evaluate(declared, factsOf(declared), [rows])).toEqual([]);
+    expect(evaluate(rows, declared)).toMatchObject([
       { verdict: 'mismatched', expected: 'start_offset = 3 days' },
     ]);
   });

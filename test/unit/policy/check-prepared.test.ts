@@ -5,7 +5,7 @@ import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();
 const row = { gid: "xa'1", owner: 'shop', since: '2026-11-29 12:00:00+00', relations: 'sensors' };
-const found = (row: object) => preparedCheck.judge(plan, factsOf(plan), [[{ ...row }]]);
+const found = (row: object) => preparedCheck.evaluate(plan, factsOf(plan), [[{ ...row }]]);
 
 test('a prepared transaction that keeps writers waiting is critical, one that holds rows a warning', () => {
   expect(found({ ...row, own: false, blocks: true })).toMatchObject([

@@ -19,8 +19,8 @@ const ROW = {
   code: null,
   message: null,
 };
-const judge = (change: Partial<Record<keyof typeof ROW, unknown>>, hasWorkers = true) =>
-  runsCheck.judge(plan, factsOf(plan, { hasWorkers }), [[{ ...ROW, ...change }]]);
+const evaluate = (change: Partial<Record<keyof typeof ROW, unknown>>, hasWorkers = true) =>
+  runsCheck.evaluate(plan, factsOf(plan, { hasWorkers }), [[{ ...ROW, ...change }]]);
 
 describe('a job is fine', () => {
   test.each<[string, Partial<Record<keyof typeof ROW, unknown>>]>([
@@ -48,7 +48,7 @@ describe('a job is fine', () => {
     ),
     ['when the server crashed under it', { failures: 1, message: 'job crash detected, see server logs' }],
   ])('%s', (_, change) => {
-    expect(judge(change)).toEqual([]);
+    expect(evaluate(change)).toEqual([]);
   });
 });
 
@@ -91,19 +91,19 @@ describe('a job is not', () => {
       'job 1005 failed 3 times in a row: job crash detected, see server logs',
     ],
   ])('%s', (_, change, verdict, actual) => {
-    expect(judge(change)).toMatchObject([
+    expect(evaluate(change)).toMatchObject([
       { subject: 'sensor_readings retention', severity: 'warning', verdict, actual },
     ]);
   });
 
   test('one failure of a job that the daemon runs, which has no code', () => {
-    expect(judge({ failures: 1, message: 'out of memory' }, false)).toMatchObject([
+    expect(evaluate({ failures: 1, message: 'out of memory' }, false)).toMatchObject([
       { actual: 'job 1005 failed 1 time in a row: out of memory' },
     ]);
   });
 
   test('overdue where the daemon runs the jobs is for its own schedule to mend', () => {
-    expect(judge({ since_start: 4 * HOUR_S, since_due: 3 * HOUR_S }, false)).toEqual([]);
+    expect(evaluate({ since_start: 4 * HOUR_S, since_due: 3 * HOUR_S }, false)).toEqual([]);
   });
 });
 
@@ -116,9 +116,9 @@ test('nothing is asked of a standby, nor of a server whose scheduler is dead: th
 test('a job that is overdue is woken; one that fails is left to somebody who looks why', () => {
   const steps = (change: Record<string, unknown>) => {
     const answers = [[{ ...ROW, ...change }]];
-    const facts = factsOf(plan);
-    const findings = runsCheck.judge(plan, facts, answers);
-    return runsCheck.repair?.steps({ plan, facts, findings, answers, details: [] }).map(({ sql }) => sql);
+    const snapshot = factsOf(plan);
+    const findings = runsCheck.evaluate(plan, snapshot, answers);
+    return runsCheck.repair?.steps({ plan, snapshot, findings, answers, details: [] }).map(({ sql }) => sql);
   };
   expect(steps({ since_start: 4 * HOUR_S, since_due: 3 * HOUR_S })).toEqual([
     'SELECT alter_job(1005, next_start => now())',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { relationsCheck } from '../../../src/core/policy/check/relations.ts';
 import { serverCheck } from '../../../src/core/policy/check/server.ts';
-import type { ServerFacts } from '../../../src/core/policy/facts.ts';
+import type { ServerFacts } from '../../../src/core/policy/snapshot.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();
@@ -22,8 +22,8 @@ describe('server', () => {
         schedulers: 0,
       },
     ],
-  ])('%s: nothing', (_, facts) => {
-    expect(serverCheck.judge(plan, factsOf(plan, facts), [])).toEqual([]);
+  ])('%s: nothing', (_, snapshot) => {
+    expect(serverCheck.evaluate(plan, factsOf(plan, snapshot), [])).toEqual([]);
   });
 
   test.each<[string, Partial<ServerFacts>, object]>([
@@ -46,25 +46,25 @@ describe('server', () => {
       { backgroundWorkers: 2 },
       { verdict: 'mismatched', actual: 'timescaledb.max_background_workers = 2, max_worker_processes = 32' },
     ],
-  ])('%s: one finding', (_, facts, expected) => {
-    const findings = serverCheck.judge(plan, factsOf(plan, facts), []);
+  ])('%s: one finding', (_, snapshot, expected) => {
+    const findings = serverCheck.evaluate(plan, factsOf(plan, snapshot), []);
     expect(findings).toHaveLength(1);
     expect(findings[0]).toMatchObject({ check: 'server', subject: 'server', ...expected });
   });
 });
 
 describe('relations', () => {
-  const facts = factsOf(plan);
+  const snapshot = factsOf(plan);
 
   test('all there: nothing', () => {
-    expect(relationsCheck.judge(plan, facts, [])).toEqual([]);
+    expect(relationsCheck.evaluate(plan, snapshot, [])).toEqual([]);
   });
 
   test('a dropped table is missing, a plain one mismatched', () => {
-    const relations = new Map(facts.relations);
+    const relations = new Map(snapshot.relations);
     relations.delete('dead_letters');
     relations.set('sensor_readings', { ...required(relations.get('sensor_readings')), kind: 'other' });
-    expect(relationsCheck.judge(plan, { ...facts, relations }, [])).toMatchObject([
+    expect(relationsCheck.evaluate(plan, { ...snapshot, relations }, [])).toMatchObject([
       { subject: 'sensor_readings', verdict: 'mismatched', actual: 'a view or another relation' },
       { subject: 'dead_letters', verdict: 'missing', actual: 'nothing in schema public' },
     ]);

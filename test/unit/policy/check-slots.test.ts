@@ -3,18 +3,18 @@ import { slotsCheck } from '../../../src/core/policy/check/slots.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const GIB = 1024 ** 3;
-const judge = (retained: number, bounded: boolean, section = {}) => {
+const evaluate = (retained: number, bounded: boolean, section = {}) => {
   const plan = planWith(section);
   const row = { name: "old'one", type: 'physical', size: 4 * GIB, retained: retained * GIB, bounded };
-  return slotsCheck.judge(plan, factsOf(plan), [[row]])[0];
+  return slotsCheck.evaluate(plan, factsOf(plan), [[row]])[0];
 };
 
 test('a slot that nothing reads is graver the more it keeps, by the disk where its size is known', () => {
-  expect(judge(2, false)?.severity).toBe('warning');
-  expect(judge(20, false)?.severity).toBe('critical');
-  expect(judge(20, true)?.severity).toBe('warning');
-  expect(judge(4, false, { disk: { budget: '10 GB' } })?.severity).toBe('critical');
-  expect(judge(20, false)?.remedy).toMatch(
+  expect(evaluate(2, false)?.severity).toBe('warning');
+  expect(evaluate(20, false)?.severity).toBe('critical');
+  expect(evaluate(20, true)?.severity).toBe('warning');
+  expect(evaluate(4, false, { disk: { budget: '10 GB' } })?.severity).toBe('critical');
+  expect(evaluate(20, false)?.remedy).toMatch(
     /^as superuser: SELECT pg_drop_replication_slot\('old''one'\); .*max_slot_wal_keep_size = '40GB'/,
   );
 });

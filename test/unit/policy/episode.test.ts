@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { systemAlertChanges, type SystemAlert } from '../../../src/core/policy/episode.ts';
+import { type SystemAlert, systemAlertChanges } from '../../../src/core/policy/episode.ts';
 import type { Finding } from '../../../src/core/policy/finding.ts';
-import { SystemAlerts } from '../../../src/services/system-alerts.ts';
+import { SystemAlerts } from '../../../src/services/policy/system-alerts.ts';
 
 const finding = (check: string, subject: string, more: Partial<Finding> = {}): Finding => ({
   ...{ check, subject, verdict: 'lagging', severity: 'warning' },
@@ -25,7 +25,7 @@ class House {
           this.kept = [...this.kept.filter(({ alertId }) => !changed.has(alertId)), ...alerts];
         },
       },
-      announce: (notifications) =>
+      publish: (notifications) =>
         this.told.push(
           ...notifications.map(
             ({ event, alertType, sensorKey, severity, seq }) =>

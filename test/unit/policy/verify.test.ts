@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { FieldwatchError, type ErrorKind } from '../../../src/core/errors.ts';
+import { type ErrorKind, FieldwatchError } from '../../../src/core/errors.ts';
+import { verify } from '../../../src/core/policy/assess.ts';
 import type { Catalog } from '../../../src/core/policy/catalog.ts';
 import type { PolicyCheck } from '../../../src/core/policy/check.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { serverCheck } from '../../../src/core/policy/check/server.ts';
-import { planRepair } from '../../../src/core/policy/repair.ts';
-import { verify } from '../../../src/core/policy/verify.ts';
+import { planRepair } from '../../../src/core/policy/repair-plan.ts';
 import { factsOf, planWith } from '../../support/policy-plan.ts';
 
 const plan = planWith();
@@ -38,7 +38,7 @@ const asking: PolicyCheck = {
   name: 'asking',
   about: 'a question',
   queries: () => [{ text: 'SELECT 1' }],
-  judge: () => [],
+  evaluate: () => [],
 };
 const silent: PolicyCheck = { ...asking, name: 'silent', queries: () => [] };
 const fail = (code: string, kind: ErrorKind) => () => {
@@ -92,7 +92,7 @@ describe('a check that gets no answer is told of', () => {
       catalog((() => []) as unknown as () => never),
       {
         ...asking,
-        judge: () => {
+        evaluate: () => {
           throw new TypeError('no column x');
         },
       },
@@ -128,16 +128,16 @@ describe('every check of the registry', () => {
   test.each(CHECKS.map((check) => [check.name, check] as const))(
     '%s only reads, and finds nothing in no rows',
     (_, check) => {
-      const facts = factsOf(plan);
-      const queries = check.queries(plan, facts);
+      const snapshot = factsOf(plan);
+      const queries = check.queries(plan, snapshot);
       for (const { text } of queries) {
         expect(text.trim()).toMatch(/^(SELECT|WITH) /);
         expect(text).not.toMatch(/\b(INSERT|UPDATE|DELETE|ALTER|DROP|CALL)\b/);
       }
       // Policies that no row tells of are missing; no other check may take silence for a fault.
-      const findings = check.judge(
+      const findings = check.evaluate(
         plan,
-        facts,
+        snapshot,
         queries.map(() => []),
       );
       if (!['policies', 'columnstore'].includes(check.name)) expect(findings).toEqual([]);

@@ -1,5 +1,5 @@
-import type { Condition } from '../rule.ts';
-import type { Verdict } from '../state.ts';
+import type { Condition } from '../rules/condition.ts';
+import type { Evaluation } from '../state/state.ts';
 
 /** The last evaluated readings that were not themselves alerting, oldest first; at most `window` of them. */
 export type Window = readonly number[];
@@ -10,7 +10,7 @@ export const EMPTY_WINDOW: Window = [];
  * z-score against a full window: breach when `|v - mean| > z * sigma`, population sigma. No verdict before the window
  * is full, or when all of it is one value: any change at all would be infinitely unusual.
  */
-export function judgeAnomaly(condition: Condition, value: number, kept: Window): Verdict | undefined {
+export function evaluateAnomaly(condition: Condition, value: number, kept: Window): Evaluation | undefined {
   if (kept.length < condition.window) return undefined;
   // More are kept for a moment when the rule asks for fewer from now on.
   const window = kept.length > condition.window ? kept.slice(-condition.window) : kept;
@@ -30,7 +30,12 @@ export function judgeAnomaly(condition: Condition, value: number, kept: Window):
 }
 
 /** The window after a reading: one that breaches stays out, or an anomaly would teach itself to be normal. */
-export function slide(window: Window, size: number, value: number, verdict: Verdict | undefined): Window {
-  if (verdict !== undefined && verdict.breached >= 0) return window;
+export function slide(
+  window: Window,
+  size: number,
+  value: number,
+  evaluation: Evaluation | undefined,
+): Window {
+  if (evaluation !== undefined && evaluation.breached >= 0) return window;
   return window.length < size ? [...window, value] : [...window.slice(window.length - size + 1), value];
 }

@@ -1,8 +1,7 @@
 import type { Micros } from '../../reading.ts';
-import { about, resolve, result } from '../moves.ts';
-import type { Condition } from '../rule.ts';
-import { OK } from '../state.ts';
-import type { Episode, EpisodeState, StepResult } from '../state.ts';
+import type { Condition } from '../rules/condition.ts';
+import { type Episode, type EpisodeState, OK, type StepResult } from '../state/state.ts';
+import { about, resolve, result } from '../state/transitions.ts';
 
 /**
  * No data: fires at a deadline of the receive clock, and the next number of any age ends it. It has no value to judge,
@@ -27,9 +26,9 @@ export function silence(
     seq: 1,
     ack: undefined,
     flapped: false,
-    owedSinceMs: undefined,
+    deferredSinceMs: undefined,
     deferredBy: undefined,
-    toldMs: undefined,
+    notifiedMs: undefined,
   };
   return result(
     { kind: 'firing', episode, levels: [deadlineUs], flaps: [] },

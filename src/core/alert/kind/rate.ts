@@ -1,5 +1,5 @@
 import type { Micros } from '../../reading.ts';
-import type { LastEvent } from '../state.ts';
+import type { LastEvent } from '../state/state.ts';
 
 const MINUTE_US = 60_000_000;
 

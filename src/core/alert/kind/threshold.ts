@@ -1,11 +1,11 @@
-import type { Condition } from '../rule.ts';
-import type { Verdict } from '../state.ts';
+import type { Condition } from '../rules/condition.ts';
+import type { Evaluation } from '../state/state.ts';
 
 /**
  * min and max. Breach is strict (`v > max`, `v < min`); clear is `v <= max - h`, `v >= min + h`; between the two
  * nothing changes. A rate is judged the same way, per minute.
  */
-export function judgeThreshold(condition: Condition, value: number): Verdict {
+export function evaluateThreshold(condition: Condition, value: number): Evaluation {
   const { levels, hysteresis, side } = condition;
   const limits = levels.map((level) => level.limit);
   const high = side !== 'low';

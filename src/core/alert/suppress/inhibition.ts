@@ -1,16 +1,14 @@
-import type { Cell } from '../cell.ts';
-import type { InhibitConfig } from '../config.ts';
-import type { Series } from '../series.ts';
-import { labelValues } from './labels.ts';
-import type { AlertLabels } from './labels.ts';
-import { fits } from './matcher.ts';
+import type { AlertInstance } from '../engine/alert-instance.ts';
+import type { Series } from '../engine/series.ts';
+import type { InhibitConfig } from '../rules/config.ts';
+import { type AlertLabels, fits, labelValues } from './matcher.ts';
 
 /** Open alerts with the same values of the labels that have to be equal. */
 interface Group {
   sources: number;
   /** Sources that are no target of the same rule. */
   oneSided: number;
-  readonly targets: Map<Cell, Series>;
+  readonly targets: Map<AlertInstance, Series>;
 }
 
 /**
@@ -62,12 +60,12 @@ export class Inhibition {
   }
 
   /** An alert opened that others may explain (with its series), or ended (without). */
-  list(alert: AlertLabels, cell: Cell, series: Series | undefined): void {
+  list(alert: AlertLabels, instance: AlertInstance, series: Series | undefined): void {
     this.rules.forEach((rule, index) => {
       if (!fits(rule.target, alert)) return;
       this.inGroups(index, alert, ({ targets }) => {
-        if (series === undefined) targets.delete(cell);
-        else targets.set(cell, series);
+        if (series === undefined) targets.delete(instance);
+        else targets.set(instance, series);
       });
     });
   }
@@ -87,7 +85,11 @@ export class Inhibition {
   private inGroups(index: number, alert: AlertLabels, change: (group: Group) => void): void {
     const groups = this.groups[index];
     for (const key of equalKeys(this.rules[index]?.equal ?? [], alert)) {
-      const group = groups?.get(key) ?? { sources: 0, oneSided: 0, targets: new Map<Cell, Series>() };
+      const group = groups?.get(key) ?? {
+        sources: 0,
+        oneSided: 0,
+        targets: new Map<AlertInstance, Series>(),
+      };
       change(group);
       if (group.sources > 0 || group.targets.size > 0) groups?.set(key, group);
       else groups?.delete(key);

@@ -1,9 +1,52 @@
+import type { Matchers } from '../rules/config.ts';
 import { globFits } from '../../glob.ts';
-import { labelValues } from './labels.ts';
-import type { AlertLabels } from './labels.ts';
+import type { AlertType, Severity } from '../model.ts';
+import type { SensorFacts } from '../rules/effective.ts';
 
-/** Label -> pattern; `*` stands for any text and `?` for one character. All of them have to fit. */
-export type Matchers = Readonly<Record<string, string>>;
+/** An alert as matchers see it. */
+export interface AlertLabels {
+  readonly sensor: SensorFacts;
+  readonly metric: string;
+  readonly alertType: AlertType;
+  readonly severity: Severity;
+}
+
+/** What every alert has. Any other label is looked for among the sensor's tags. */
+export const LABELS = ['sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'severity'] as const;
+
+/**
+ * The values of a label; none where the alert does not have it. A tag `gateway=gw1` (or `gateway:gw1`) is a label
+ * `gateway` with the value `gw1`.
+ */
+export function labelValues(label: string, alert: AlertLabels): readonly string[] {
+  const { sensor } = alert;
+  switch (label) {
+    case 'sensor':
+      return [sensor.key];
+    case 'location':
+      return sensor.location === null ? [] : [sensor.location];
+    case 'type':
+      return sensor.type === null ? [] : [sensor.type];
+    case 'tag':
+      return sensor.tags;
+    case 'metric':
+      return [alert.metric];
+    case 'alert_type':
+      return [alert.alertType];
+    case 'severity':
+      return [alert.severity];
+    default:
+      return taggedValues(label, sensor.tags);
+  }
+}
+
+function taggedValues(label: string, tags: readonly string[]): readonly string[] {
+  const found: string[] = [];
+  for (const tag of tags)
+    if (tag.startsWith(label) && (tag[label.length] === '=' || tag[label.length] === ':'))
+      found.push(tag.slice(label.length + 1));
+  return found;
+}
 
 /** An alert that lacks a label fits no pattern for it, `*` included. Without matchers every alert fits. */
 export function fits(matchers: Matchers, alert: AlertLabels): boolean {

@@ -1,5 +1,5 @@
+import type { Matchers } from '../rules/config.ts';
 import type { Millis } from '../../reading.ts';
-import type { Matchers } from './matcher.ts';
 
 /** Alerts that an operator does not want to hear of, for a time. It always has an end. */
 export interface Silence {

@@ -1,14 +1,14 @@
-import { refreshedAggregates, type RefreshedAggregate } from '../aggregate.ts';
 import { counted } from '../../counted.ts';
+import { type RefreshedAggregate, refreshedAggregates } from '../aggregate.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import type { PolicyPlan } from '../plan.ts';
-import { differingQuery, sampleOf, sampleQuery, type Sample } from '../recomputed.ts';
+import { type Sample, differingQuery, sampleOf, sampleQuery } from '../recomputed.ts';
 import { numberOf, optionalText } from '../row.ts';
-import { beyondSource, heldQuery, isoTime, merged, refreshSteps, without, type Range } from '../slices.ts';
+import { type Range, beyondSource, heldQuery, isoTime, merged, refreshSteps, without } from '../slices.ts';
+import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'audit';
 
@@ -19,18 +19,18 @@ const CHECK = 'audit';
 export const auditCheck: PolicyCheck = {
   name: CHECK,
   about: 'aggregates equal a recomputation from their source, by a sample',
-  queries: (plan, facts) => refreshedAggregates(plan, facts).map(sampleQuery),
-  lookAgain: (...asked) =>
+  queries: (plan, snapshot) => refreshedAggregates(plan, snapshot).map(sampleQuery),
+  followUpQueries: (...asked) =>
     sampled(...asked).map(({ aggregate, sample }) => differingQuery(aggregate, sample)),
-  judge: (...asked) => wrong(...asked).map(({ aggregate, rows }) => judge(aggregate, rows)),
+  evaluate: (...asked) => wrong(...asked).map(({ aggregate, rows }) => evaluate(aggregate, rows)),
   repair: {
     queries: (...asked) =>
       wrong(...asked).flatMap(({ aggregate, rows }) => {
         const [text, values] = beyondSource(aggregate.relation, spanOf(aggregate, rows));
         return [heldQuery(aggregate), { text, values }];
       }),
-    steps: ({ plan, facts, answers, details }) =>
-      wrong(plan, facts, answers).flatMap(({ aggregate, rows }, index) => {
+    steps: ({ plan, snapshot, answers, details }) =>
+      wrong(plan, snapshot, answers).flatMap(({ aggregate, rows }, index) => {
         const [held, unsafe] = details.slice(2 * index);
         if (held === undefined || unsafe === undefined) return [];
         const { name, bucket } = aggregate.relation;
@@ -48,10 +48,10 @@ type Answers = readonly (readonly CatalogRow[])[];
 
 function sampled(
   plan: PolicyPlan,
-  facts: Facts,
+  snapshot: CatalogSnapshot,
   answers: Answers,
 ): readonly { readonly aggregate: RefreshedAggregate; readonly sample: Sample }[] {
-  return refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+  return refreshedAggregates(plan, snapshot).flatMap((aggregate, index) => {
     const row = answers[index]?.[0];
     if (row === undefined) return [];
     const sample = sampleOf(aggregate, row);
@@ -65,9 +65,9 @@ interface Wrong {
   readonly rows: readonly CatalogRow[];
 }
 
-function wrong(plan: PolicyPlan, facts: Facts, answers: Answers): readonly Wrong[] {
-  const found = answers.slice(refreshedAggregates(plan, facts).length);
-  return sampled(plan, facts, answers)
+function wrong(plan: PolicyPlan, snapshot: CatalogSnapshot, answers: Answers): readonly Wrong[] {
+  const found = answers.slice(refreshedAggregates(plan, snapshot).length);
+  return sampled(plan, snapshot, answers)
     .map(({ aggregate }, index) => ({ aggregate, rows: found[index] ?? [] }))
     .filter(({ rows }) => rows.length > 0);
 }
@@ -86,7 +86,7 @@ function spanOf(aggregate: RefreshedAggregate, rows: readonly CatalogRow[]): Ran
   return { from: ranges[0]?.from ?? 0, until: ranges.at(-1)?.until ?? 0 };
 }
 
-function judge(aggregate: RefreshedAggregate, rows: readonly CatalogRow[]): Finding {
+function evaluate(aggregate: RefreshedAggregate, rows: readonly CatalogRow[]): Finding {
   const { relation } = aggregate;
   const { from, until } = spanOf(aggregate, rows);
   const buckets = rows.reduce((sum, row) => sum + numberOf(row, 'rows'), 0);

@@ -1,21 +1,21 @@
 import type { PolicyCheck } from '../check.ts';
-import type { ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { policyName, type PolicyPlan } from '../plan.ts';
-import type { Unanswered } from '../unanswered.ts';
+import { type PolicyPlan, policyName } from '../plan.ts';
+import type { ServerFacts } from '../snapshot.ts';
+import type { TimedOut } from '../timed-out.ts';
 import { auditCheck } from './audit.ts';
 import { preparedCheck } from './prepared.ts';
 import { rightsCheck } from './rights.ts';
 import { isSwitchedOn, serverCheck } from './server.ts';
 
 /** Without these no other check has anything to look at. */
-export function canBeJudged(server: ServerFacts): boolean {
+export function isConclusive(server: ServerFacts): boolean {
   return isSwitchedOn(server) && server.license !== 'apache' && server.hiddenSchema === undefined;
 }
 
 /** Where nothing else can be judged, only the checks that say why are worth asking. */
-export function askable(checks: readonly PolicyCheck[], server: ServerFacts): readonly PolicyCheck[] {
-  return canBeJudged(server)
+export function answerable(checks: readonly PolicyCheck[], server: ServerFacts): readonly PolicyCheck[] {
+  return isConclusive(server)
     ? checks
     : checks.filter((check) => check === serverCheck || check === rightsCheck);
 }
@@ -25,9 +25,9 @@ const STRUCTURE: readonly string[] = ['relations', 'definitions'];
 
 /** A check that lacked a right, a table or a column, or waited for a lock, says nothing that the finding about these does not say. */
 export function withoutEffects(
-  unanswered: readonly Unanswered[],
+  timedOut: readonly TimedOut[],
   findings: readonly Finding[],
-): readonly Unanswered[] {
+): readonly TimedOut[] {
   // That another role lacks a right keeps this one from nothing.
   const rights = findings.some(
     ({ check, severity }) => check === rightsCheck.name && severity === 'critical',
@@ -38,7 +38,7 @@ export function withoutEffects(
   const held = findings.some(
     ({ check, severity }) => check === preparedCheck.name && severity === 'critical',
   );
-  return unanswered.filter(
+  return timedOut.filter(
     ({ refused, lacking, waited }) => !(rights && refused) && !(structure && lacking) && !(held && waited),
   );
 }

@@ -1,13 +1,13 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
-import type { PolicyCheck } from '../check.ts';
-import { present } from '../facts.ts';
+import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { formatInterval, parseInterval, sameInterval } from '../interval.ts';
 import type { RelationPlan } from '../plan.ts';
-import type { RepairStep } from '../repair.ts';
+import { interval, literal, qualified } from '../policy-sql.ts';
+
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
-import { interval, literal, qualified } from '../statement.ts';
+import { present } from '../snapshot.ts';
 
 const CHECK = 'chunks';
 /**
@@ -39,24 +39,26 @@ WHERE d.dimension_number > 1 AND d.num_partitions IS DISTINCT FROM 1
 export const chunksCheck: PolicyCheck = {
   name: CHECK,
   about: 'chunks span the declared interval and nothing else divides them; their number is bounded',
-  queries: (plan, facts) => [
+  queries: (plan, snapshot) => [
     ...[QUERY, DIVIDED].map((text) => ({
       text,
-      values: [present(plan, facts).map(({ relation }) => relation.name)],
+      values: [present(plan, snapshot).map(({ relation }) => relation.name)],
     })),
   ],
-  judge: (plan, facts, [rows = [], divided = []]) => [
-    ...present(plan, facts).flatMap((relation) => {
+  evaluate: (plan, snapshot, [rows = [], divided = []]) => [
+    ...present(plan, snapshot).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'name') === relation.relation.name);
-      return row === undefined ? [] : [...width(relation, row, facts.server.schema), ...count(relation, row)];
+      return row === undefined
+        ? []
+        : [...width(relation, row, snapshot.server.schema), ...count(relation, row)];
     }),
-    ...divided.map((row) => division(row, facts.server.schema)),
+    ...divided.map((row) => division(row, snapshot.server.schema)),
   ],
   repair: {
     // Too many chunks are a matter of what is declared: there is nothing to run.
     steps: ({
       plan,
-      facts: {
+      snapshot: {
         server: { schema },
       },
       findings,

@@ -1,8 +1,8 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
+import { identifier } from '../policy-sql.ts';
 import { optionalText } from '../row.ts';
-import { identifier } from '../statement.ts';
 
 const CHECK = 'collation';
 
@@ -18,10 +18,10 @@ export const collationCheck: PolicyCheck = {
   name: CHECK,
   about: 'the order of texts is the one with which the indexes were built',
   queries: () => [{ text: QUERY }],
-  judge: (_plan, { server }, [rows = []]) => rows.flatMap((row) => judge(row, server.database)),
+  evaluate: (_plan, { server }, [rows = []]) => rows.flatMap((row) => evaluate(row, server.database)),
 };
 
-function judge(row: CatalogRow, database: string): readonly Finding[] {
+function evaluate(row: CatalogRow, database: string): readonly Finding[] {
   const [recorded, actual] = [optionalText(row, 'recorded'), optionalText(row, 'actual')];
   if (recorded === undefined || actual === undefined || recorded === actual) return [];
   const name = identifier(database);

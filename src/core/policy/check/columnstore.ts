@@ -1,12 +1,12 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
-import type { PolicyCheck } from '../check.ts';
-import { present } from '../facts.ts';
+import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import type { ColumnstorePlan, RelationPlan } from '../plan.ts';
-import type { RepairStep } from '../repair.ts';
+import { columnstoreSettings, literal, qualified } from '../policy-sql.ts';
+
 import { numberOf, optionalText, textOf } from '../row.ts';
-import { columnstoreSettings, literal, qualified } from '../statement.ts';
+import { present } from '../snapshot.ts';
 
 const CHECK = 'columnstore';
 
@@ -40,15 +40,15 @@ GROUP BY c.relname ORDER BY 1`;
 export const columnstoreCheck: PolicyCheck = {
   name: CHECK,
   about: 'compressed chunks are segmented and ordered as declared',
-  queries: (plan, facts) =>
+  queries: (plan, snapshot) =>
     [QUERY, JOINED, OTHERWISE].map((text) => ({
       text,
-      values: [present(plan, facts).map(({ relation }) => relation.name)],
+      values: [present(plan, snapshot).map(({ relation }) => relation.name)],
     })),
-  judge: (plan, facts, [rows = [], joined = [], otherwise = []]) => [
-    ...joined.map((row) => judgeJoined(row, facts.server.schema)),
-    ...otherwise.map(judgeOtherwise),
-    ...present(plan, facts).flatMap((relation) => {
+  evaluate: (plan, snapshot, [rows = [], joined = [], otherwise = []]) => [
+    ...joined.map((row) => checkJoined(row, snapshot.server.schema)),
+    ...otherwise.map(checkOtherwise),
+    ...present(plan, snapshot).flatMap((relation) => {
       const row = rows.find((candidate) => textOf(candidate, 'relation') === relation.relation.name);
       if (relation.columnstore === undefined) return [];
       const actual =
@@ -58,17 +58,17 @@ export const columnstoreCheck: PolicyCheck = {
               segmentBy: listOf(optionalText(row, 'segmentby')),
               orderBy: optionalText(row, 'orderby') ?? '',
             };
-      return judge(relation, relation.columnstore, actual, facts.server.schema);
+      return evaluate(relation, relation.columnstore, actual, snapshot.server.schema);
     }),
   ],
   repair: {
-    steps: ({ plan, facts, findings, answers: [, joined = []] }) => [
+    steps: ({ plan, snapshot, findings, answers: [, joined = []] }) => [
       ...joined.map((row): RepairStep => {
         const relation = textOf(row, 'relation');
         return {
           ...{ check: CHECK, subject: intervalSubject(relation), effect: 'settings' },
           about: `chunks of ${relation} that are compressed from now on stay as long as they are`,
-          sql: unjoined(relation, facts.server.schema),
+          sql: unjoined(relation, snapshot.server.schema),
         };
       }),
       ...plan.relations.flatMap(({ relation, columnstore }): readonly RepairStep[] =>
@@ -79,7 +79,7 @@ export const columnstoreCheck: PolicyCheck = {
                 subject: relation.name,
                 effect: 'settings',
                 about: `chunks of ${relation.name} that are compressed from now on are laid out as declared`,
-                sql: columnstoreSettings(qualified(facts.server.schema, relation.name), columnstore),
+                sql: columnstoreSettings(qualified(snapshot.server.schema, relation.name), columnstore),
               },
             ]
           : [],
@@ -93,7 +93,7 @@ const intervalSubject = (relation: string): string => `${relation} compressed ch
 const unjoined = (relation: string, schema: string): string =>
   `ALTER TABLE ${qualified(schema, relation)} SET (timescaledb.compress_chunk_time_interval = '0 days')`;
 
-function judgeJoined(row: CatalogRow, schema: string): Finding {
+function checkJoined(row: CatalogRow, schema: string): Finding {
   const [relation, width] = [textOf(row, 'relation'), textOf(row, 'width')];
   return {
     ...{ check: CHECK, subject: intervalSubject(relation), verdict: 'mismatched', severity: 'warning' },
@@ -103,7 +103,7 @@ function judgeJoined(row: CatalogRow, schema: string): Finding {
   };
 }
 
-function judgeOtherwise(row: CatalogRow): Finding {
+function checkOtherwise(row: CatalogRow): Finding {
   const [relation, chunk, chunks] = [textOf(row, 'relation'), textOf(row, 'chunk'), numberOf(row, 'chunks')];
   return {
     ...{ check: CHECK, subject: `${relation} chunks`, verdict: 'mismatched', severity: 'info' },
@@ -113,7 +113,7 @@ function judgeOtherwise(row: CatalogRow): Finding {
   };
 }
 
-function judge(
+function evaluate(
   { relation }: RelationPlan,
   declared: ColumnstorePlan,
   actual: ColumnstorePlan | undefined,

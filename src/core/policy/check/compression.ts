@@ -1,11 +1,11 @@
+import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { counted } from '../../counted.ts';
 import { PARTIAL, afterThaw, frozenChunks, frozenNames } from '../frozen.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
 import { compressOlder } from '../manual.ts';
-import { declaredPolicy, policyName, type DeclaredPolicy } from '../plan.ts';
+import { type DeclaredPolicy, declaredPolicy, policyName } from '../plan.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
 
 const CHECK = 'compression';
@@ -31,23 +31,23 @@ GROUP BY t.relation`;
 export const compressionCheck: PolicyCheck = {
   name: CHECK,
   about: 'chunks are compressed when declared, and late rows do not pile up beside them',
-  queries: (plan, facts) => {
-    const policies = presentPolicies(plan, facts, 'compression');
-    const kept = presentPolicies(plan, facts, 'retention');
+  queries: (plan, snapshot) => {
+    const policies = presentPolicies(plan, snapshot, 'compression');
+    const kept = presentPolicies(plan, snapshot, 'retention');
     const values = [
       ...targetValues(policies, 'compress_after'),
       ...targetValues(kept, 'drop_after').slice(0, 2),
     ];
     return policies.length === 0 ? [] : [{ text: QUERY, values }];
   },
-  judge: (plan, facts, [rows = []]) =>
-    presentPolicies(plan, facts, 'compression').flatMap((policy) => {
+  evaluate: (plan, snapshot, [rows = []]) =>
+    presentPolicies(plan, snapshot, 'compression').flatMap((policy) => {
       const row = rowOf(policy, rows);
-      return row === undefined ? [] : judge(policy, row);
+      return row === undefined ? [] : evaluate(policy, row);
     }),
   repair: {
-    steps: ({ plan, facts, findings, answers }) =>
-      presentPolicies(plan, facts, 'compression')
+    steps: ({ plan, snapshot, findings, answers }) =>
+      presentPolicies(plan, snapshot, 'compression')
         .filter((policy) => findings.some(({ subject }) => subject === policyName(policy)))
         .filter((policy) => !isAllFrozen(rowOf(policy, answers[0])))
         .map((policy) => ({
@@ -67,7 +67,7 @@ const rowOf = (policy: DeclaredPolicy, rows: readonly CatalogRow[] = []): Catalo
 const isAllFrozen = (row: CatalogRow | undefined): boolean =>
   row !== undefined && frozenChunks(row).length >= numberOf(row, 'uncompressed') + numberOf(row, 'partial');
 
-function judge(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
+function evaluate(policy: DeclaredPolicy, row: CatalogRow): readonly Finding[] {
   const [uncompressed, partial] = [numberOf(row, 'uncompressed'), numberOf(row, 'partial')];
   const finding = { check: CHECK, subject: policyName(policy), verdict: 'lagging' } as const;
   const remedy = afterThaw(

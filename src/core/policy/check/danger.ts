@@ -1,21 +1,20 @@
-import type { PolicyCheck } from '../check.ts';
-import { dangersOf } from '../danger.ts';
-import { changeSteps } from '../difference.ts';
+import type { PolicyCheck, RepairStep } from '../check.ts';
+import { dataLossRisks } from '../data-loss-risk.ts';
+import { changeSteps } from '../drift.ts';
 import { decodeJob, jobsQuery } from '../job.ts';
 import { declaredPolicies } from '../plan.ts';
+import { pauseJob } from '../policy-sql.ts';
 import { releaseQueries } from '../release.ts';
-import type { RepairStep } from '../repair.ts';
-import { pauseJob } from '../statement.ts';
 
 const CHECK = 'danger';
 
 /** V8: no policy that exists makes another one destroy data. Judged before any change, and by what is there. */
-export const dangerCheck: PolicyCheck = {
+export const dataLossRiskCheck: PolicyCheck = {
   name: CHECK,
   about: 'no refresh reaches into what retention drops',
   queries: (_plan, { server }) => [jobsQuery(server)],
-  judge: (plan, _facts, [rows = []]) =>
-    dangersOf(plan, rows.map(decodeJob)).map(({ subject, expected, actual, refresh, retention }) => ({
+  evaluate: (plan, _facts, [rows = []]) =>
+    dataLossRisks(plan, rows.map(decodeJob)).map(({ subject, expected, actual, refresh, retention }) => ({
       check: CHECK,
       subject,
       verdict: 'danger',
@@ -28,7 +27,7 @@ export const dangerCheck: PolicyCheck = {
     // What is declared is no danger: a plan that would be one is refused. A job that nobody declared is paused.
     queries: releaseQueries,
     steps: ({ plan, answers, details }) =>
-      dangersOf(plan, (answers[0] ?? []).map(decodeJob)).flatMap(({ subject, refresh, retention }) =>
+      dataLossRisks(plan, (answers[0] ?? []).map(decodeJob)).flatMap(({ subject, refresh, retention }) =>
         [refresh, retention].flatMap((job): readonly RepairStep[] => {
           const declared = declaredPolicies(plan).find(
             ({ relation, proc }) => relation === job.relation && proc === job.proc,

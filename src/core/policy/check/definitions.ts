@@ -1,18 +1,18 @@
 import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
 import { EXPECTED_SCHEMA } from '../expected-schema.ts';
-import { present, type Facts, type ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { numberOf } from '../row.ts';
+import { type Difference, follows, keyOf, tableDifferences } from '../schema-difference.ts';
 import {
-  decodeSchema,
-  schemaQueries,
   type ChunkFault,
   type FoundSchema,
   type RelationSchema,
+  decodeSchema,
+  schemaQueries,
 } from '../schema.ts';
-import { follows, keyOf, tableDifferences, type Difference } from '../schema-difference.ts';
+import { type CatalogSnapshot, type ServerFacts, present } from '../snapshot.ts';
 import { viewDifferences } from '../view-difference.ts';
 
 const CHECK = 'definitions';
@@ -24,31 +24,31 @@ const CHECK = 'definitions';
 export const definitionsCheck: PolicyCheck = {
   name: CHECK,
   about: 'columns, keys, constraints and queries are those of sql/',
-  queries: (plan, facts) => schemaQueries(facts.server.schema, comparable(plan, facts)),
-  lookAgain: (_plan, _facts, answers) =>
+  queries: (plan, snapshot) => schemaQueries(snapshot.server.schema, comparable(plan, snapshot)),
+  followUpQueries: (_plan, _facts, answers) =>
     decodeSchema(answers).relations.some(({ name }) => name === 'schema_migrations')
       ? [{ text: 'SELECT coalesce(max(version), 0)::int AS version FROM schema_migrations' }]
       : [],
-  judge: (plan, facts, answers) => {
+  evaluate: (plan, snapshot, answers) => {
     const version = answers[3]?.[0] === undefined ? undefined : numberOf(answers[3][0], 'version');
     if (version !== undefined && version < EXPECTED_SCHEMA.version) return [pending(version)];
     const found = decodeSchema(answers);
-    return comparable(plan, facts).flatMap((name) =>
-      finding(name, differences(name, found, facts), facts.server),
+    return comparable(plan, snapshot).flatMap((name) =>
+      finding(name, differences(name, found, snapshot), snapshot.server),
     );
   },
 };
 
 /** Those that are missing, or are something else, are findings of `relations`. */
-function comparable(plan: PolicyPlan, facts: Facts): readonly string[] {
+function comparable(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly string[] {
   const planned = plan.relations.map(({ relation }): string => relation.name);
-  const usable = present(plan, facts).map(({ relation }): string => relation.name);
+  const usable = present(plan, snapshot).map(({ relation }): string => relation.name);
   return Object.keys(EXPECTED_SCHEMA.relations).filter(
     (name) => !planned.includes(name) || usable.includes(name),
   );
 }
 
-function differences(name: string, found: FoundSchema, { server }: Facts): readonly Difference[] {
+function differences(name: string, found: FoundSchema, { server }: CatalogSnapshot): readonly Difference[] {
   const expected = EXPECTED_SCHEMA.relations[name];
   const table = found.relations.find((relation) => relation.name === name);
   const view = found.views.find((each) => each.name === name);

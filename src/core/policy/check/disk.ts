@@ -1,10 +1,10 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
+import { literal } from '../policy-sql.ts';
 import { optionalNumber } from '../row.ts';
-import { literal } from '../statement.ts';
+import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'disk';
 /** Figures that the daemon writes to app_metrics, and that this check reads. */
@@ -31,8 +31,8 @@ FROM app_metrics WHERE metric_name = ${literal(DATABASE_SIZE)} AND time > now() 
 export const diskCheck: PolicyCheck = {
   name: CHECK,
   about: 'at the present rate there is room for long enough',
-  queries: (plan, facts) => (figuresKept(plan, facts) ? [{ text: QUERY }] : []),
-  judge: ({ disk }, _facts, [rows]) => {
+  queries: (plan, snapshot) => (figuresKept(plan, snapshot) ? [{ text: QUERY }] : []),
+  evaluate: ({ disk }, _facts, [rows]) => {
     const figures = figuresOf(rows?.[0] ?? {}, disk.budgetBytes);
     if (figures === undefined) return [];
     const { room, perDay, days } = figures;
@@ -48,8 +48,8 @@ export const diskCheck: PolicyCheck = {
   },
 };
 
-function figuresKept(plan: PolicyPlan, facts: Facts): boolean {
-  return present(plan, facts).some(({ relation }) => relation.name === 'app_metrics');
+function figuresKept(plan: PolicyPlan, snapshot: CatalogSnapshot): boolean {
+  return present(plan, snapshot).some(({ relation }) => relation.name === 'app_metrics');
 }
 
 interface Figures {

@@ -3,9 +3,9 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
+import { qualified } from '../policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
-import { qualified } from '../statement.ts';
-import { decodeSetting, settingsQuery, type Setting } from '../setting.ts';
+import { type Setting, decodeSetting, settingsQuery } from '../setting.ts';
 
 const CHECK = 'durability';
 
@@ -50,13 +50,13 @@ export const durabilityCheck: PolicyCheck = {
     { text: UNLOGGED, values: [OUR_TABLES] },
     ...(server.hasWorkers ? [settingsQuery(Object.keys(UNSAFE))] : []),
   ],
-  judge: (_plan, { server }, [unlogged = [], settings = []]) => [
-    ...unlogged.map((row) => judgeTable(row, server.schema)),
-    ...settings.map((row) => decodeSetting(row, server)).flatMap(judgeSetting),
+  evaluate: (_plan, { server }, [unlogged = [], settings = []]) => [
+    ...unlogged.map((row) => checkTable(row, server.schema)),
+    ...settings.map((row) => decodeSetting(row, server)).flatMap(checkSetting),
   ],
 };
 
-function judgeSetting({ name, value, where, remedy }: Setting): readonly Finding[] {
+function checkSetting({ name, value, where, remedy }: Setting): readonly Finding[] {
   const unsafe = UNSAFE[name];
   if (unsafe === undefined || value !== 'off') return [];
   return [
@@ -69,7 +69,7 @@ function judgeSetting({ name, value, where, remedy }: Setting): readonly Finding
   ];
 }
 
-function judgeTable(row: CatalogRow, schema: string): Finding {
+function checkTable(row: CatalogRow, schema: string): Finding {
   const [relation, isRoot] = [textOf(row, 'relation'), numberOf(row, 'roots') > 0];
   // Of a hypertable all chunks become logged with it.
   const names = isRoot ? [relation] : textOf(row, 'names').split('\n');

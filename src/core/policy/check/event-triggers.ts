@@ -1,8 +1,8 @@
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
+import { identifier } from '../policy-sql.ts';
 import { flagOf, textOf } from '../row.ts';
-import { identifier } from '../statement.ts';
 
 const CHECK = 'event_triggers';
 
@@ -28,10 +28,10 @@ export const eventTriggersCheck: PolicyCheck = {
   name: CHECK,
   about: 'no event trigger refuses the DDL of batches, migrations and remedies',
   queries: () => [{ text: TRIGGERS, values: [COMMANDS] }],
-  judge: (_plan, _facts, [triggers = []]) => triggers.map(judge),
+  evaluate: (_plan, _facts, [triggers = []]) => triggers.map(evaluate),
 };
 
-function judge(row: CatalogRow): Finding {
+function evaluate(row: CatalogRow): Finding {
   const name = textOf(row, 'name');
   const conditional = flagOf(row, 'conditional');
   // One with a condition may be about something else altogether: it is known when it refuses.

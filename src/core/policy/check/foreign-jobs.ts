@@ -62,16 +62,16 @@ export const foreignJobsCheck: PolicyCheck = {
     },
     { text: HAS_CRON },
   ],
-  lookAgain: (_plan, { server }, [, cron = []]) => {
+  followUpQueries: (_plan, { server }, [, cron = []]) => {
     const [deletes, ours] = deletingPatterns(server.schema);
     return cron.some((row) => flagOf(row, 'readable'))
       ? [{ text: CRON, values: [ours, deletes, UNDOES] }]
       : [];
   },
-  judge: (_plan, _facts, [jobs = [], , cron = []]) => [...jobs.map(judgeJob), ...cron.map(judgeCron)],
+  evaluate: (_plan, _facts, [jobs = [], , cron = []]) => [...jobs.map(checkJob), ...cron.map(checkCron)],
 };
 
-function judgeCron(row: CatalogRow): Finding {
+function checkCron(row: CatalogRow): Finding {
   const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
   return {
     ...{ check: CHECK, subject: `cron job ${id}`, verdict: 'danger' },
@@ -90,7 +90,7 @@ const INSTEAD =
 const effectOf = (row: CatalogRow): string =>
   flagOf(row, 'deletes') ? 'deletes rows' : 'decompresses chunks, which the policy compresses again';
 
-function judgeJob(row: CatalogRow): Finding {
+function checkJob(row: CatalogRow): Finding {
   const [id, owner, named] = [numberOf(row, 'job_id'), textOf(row, 'owner'), flagOf(row, 'named')];
   const effect = named
     ? `${effectOf(row)}, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`

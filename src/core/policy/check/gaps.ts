@@ -1,17 +1,17 @@
-import { refreshedAggregates, sourceTimeOf, type RefreshedAggregate } from '../aggregate.ts';
 import { counted } from '../../counted.ts';
-import type { CatalogRow } from '../catalog.ts';
-import type { CheckQuery, PolicyCheck } from '../check.ts';
-import type { Facts } from '../facts.ts';
+import { type RefreshedAggregate, refreshedAggregates, sourceTimeOf } from '../aggregate.ts';
+import type { CatalogRow, CheckQuery } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
-import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
-import { intervalMs } from '../interval.ts';
-import { relationNamed, type AggregateRelation } from '../relations.ts';
-import { computable, isoTime, merged, type Range } from '../slices.ts';
-import { identifier, interval, literal, qualified } from '../statement.ts';
 import { heldFrom } from '../horizons.ts';
+import { intervalMs } from '../interval.ts';
+import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
+import { identifier, interval, literal, qualified } from '../policy-sql.ts';
+import { type AggregateRelation, relationNamed } from '../relations.ts';
+import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
 import { missingChunks } from '../seen-chunks.ts';
+import { type Range, computable, isoTime, merged } from '../slices.ts';
+import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'gaps';
 /** Enough to say that there is something; more only cost time. */
@@ -25,33 +25,33 @@ const MOST_GAPS = 200;
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no chunk was dropped before its time',
-  queries: (plan, facts) => [
+  queries: (plan, snapshot) => [
     { text: DETACHED, values: [plan.relations.map(({ relation }) => relation.name)] },
-    missingChunks(plan, facts),
-    ...refreshedAggregates(plan, facts).map((aggregate) =>
+    missingChunks(plan, snapshot),
+    ...refreshedAggregates(plan, snapshot).map((aggregate) =>
       isOfAggregate(aggregate)
         ? { text: emptySql(aggregate) }
         : { text: gapsSql(aggregate), values: [aggregate.relation.name] },
     ),
   ],
   // Where there is no chunk there may never have been a row: the buckets tell.
-  lookAgain: (plan, facts, answers) => {
-    const found = suspects(plan, facts, answers);
+  followUpQueries: (plan, snapshot, answers) => {
+    const found = suspects(plan, snapshot, answers);
     const tables = found.length === 0 && missingOf(answers).length === 0 ? [] : detachedOf(answers);
     return [
       ...found.map(({ aggregate, gaps }) => lost(aggregate, gaps)),
       ...tables.map(({ table, column }) => ({ text: spanSql(table, column) })),
     ];
   },
-  judge: (plan, facts, answers) => {
-    const aggregates = refreshedAggregates(plan, facts);
-    const [found, seen] = [suspects(plan, facts, answers), answers.slice(FIRST + aggregates.length)];
+  evaluate: (plan, snapshot, answers) => {
+    const aggregates = refreshedAggregates(plan, snapshot);
+    const [found, seen] = [suspects(plan, snapshot, answers), answers.slice(FIRST + aggregates.length)];
     const detached = detachedOf(answers).map((table, index) => ({
       ...table,
       row: seen[found.length + index]?.[0],
     }));
     const of = (aggregate: RefreshedAggregate, rows: readonly CatalogRow[]) =>
-      judge(aggregate, rows, detached, facts.server.schema);
+      evaluate(aggregate, rows, detached, snapshot.server.schema);
     const byBuckets = [
       ...found.flatMap(({ aggregate }, index) => of(aggregate, seen[index] ?? [])),
       ...aggregates.flatMap((aggregate, index) =>
@@ -60,7 +60,7 @@ export const gapsCheck: PolicyCheck = {
     ];
     const byChunks = missingOf(answers)
       .filter(({ relation }) => !byBuckets.some(({ subject }) => subject === relation))
-      .map((missing) => judgeMissing(missing, detached, facts.server.schema));
+      .map((missing) => checkMissing(missing, detached, snapshot.server.schema));
     return [...byBuckets, ...byChunks];
   },
 };
@@ -79,10 +79,10 @@ interface Gaps {
 
 function suspects(
   plan: PolicyPlan,
-  facts: Facts,
+  snapshot: CatalogSnapshot,
   answers: readonly (readonly CatalogRow[])[],
 ): readonly Gaps[] {
-  return refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+  return refreshedAggregates(plan, snapshot).flatMap((aggregate, index) => {
     const gaps = isOfAggregate(aggregate) ? [] : (answers[FIRST + index] ?? []).map(rangeOf);
     return gaps.length === 0 ? [] : [{ aggregate, gaps }];
   });
@@ -220,7 +220,7 @@ function missingOf([, rows = []]: readonly (readonly CatalogRow[])[]): readonly 
   });
 }
 
-function judgeMissing(
+function checkMissing(
   { relation, ranges }: Missing,
   detached: readonly DetachedSpan[],
   schema: string,
@@ -240,7 +240,7 @@ function judgeMissing(
   };
 }
 
-function judge(
+function evaluate(
   { relation }: RefreshedAggregate,
   rows: readonly CatalogRow[],
   detached: readonly DetachedSpan[],

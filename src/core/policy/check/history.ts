@@ -1,22 +1,22 @@
+import { counted } from '../../counted.ts';
 import {
   PENDING_CTE,
+  type RefreshedAggregate,
   aggregateCte,
   notBefore,
   refreshedAggregates,
   windowEnd,
   windowStart,
-  type RefreshedAggregate,
 } from '../aggregate.ts';
-import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import type { PolicyPlan } from '../plan.ts';
+import { interval } from '../policy-sql.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
 import { isoTime } from '../slices.ts';
-import { interval } from '../statement.ts';
+import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'history';
 /** Others each day. Few: rows of one sensor lie apart, and a range that was deleted is missing from all of them. */
@@ -41,13 +41,13 @@ interface Pair {
 export const historyCheck: PolicyCheck = {
   name: CHECK,
   about: 'hourly and daily figures agree over what readings are kept, by a sample',
-  queries: (plan, facts) => pairs(plan, facts).map((pair) => ({ text: query(pair) })),
-  judge: (plan, facts, answers) =>
-    pairs(plan, facts).flatMap((pair, index) => (answers[index] ?? []).map((row) => judge(pair, row))),
+  queries: (plan, snapshot) => pairs(plan, snapshot).map((pair) => ({ text: query(pair) })),
+  evaluate: (plan, snapshot, answers) =>
+    pairs(plan, snapshot).flatMap((pair, index) => (answers[index] ?? []).map((row) => evaluate(pair, row))),
 };
 
-function pairs(plan: PolicyPlan, facts: Facts): readonly Pair[] {
-  const all = refreshedAggregates(plan, facts);
+function pairs(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly Pair[] {
+  const all = refreshedAggregates(plan, snapshot);
   return all.flatMap((aggregate) => {
     const source = all.find(({ relation }) => relation.name === aggregate.relation.source);
     if (source === undefined) return [];
@@ -83,7 +83,7 @@ SELECT stored_n > source_n AS of_source, count(DISTINCT bucket)::int AS buckets,
 FROM both_of WHERE NOT pending OR (stored_n > source_n AND bucket < ${windowStart(aggregate)}) GROUP BY 1 ORDER BY 1`;
 }
 
-function judge({ aggregate, source }: Pair, row: CatalogRow): Finding {
+function evaluate({ aggregate, source }: Pair, row: CatalogRow): Finding {
   const [mine, its] = [aggregate.relation.name, source.relation.name];
   const ofSource = flagOf(row, 'of_source');
   const range = `--from ${isoTime(numberOf(row, 'from_us'))} --to ${isoTime(numberOf(row, 'until_us'))} --force`;

@@ -4,7 +4,7 @@ import { chunksCheck } from './chunks.ts';
 import { collationCheck } from './collation.ts';
 import { columnstoreCheck } from './columnstore.ts';
 import { compressionCheck } from './compression.ts';
-import { dangerCheck } from './danger.ts';
+import { dataLossRiskCheck } from './danger.ts';
 import { definitionsCheck } from './definitions.ts';
 import { diskCheck } from './disk.ts';
 import { durabilityCheck } from './durability.ts';
@@ -51,7 +51,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   definitionsCheck,
   sequencesCheck,
   sensorsCheck,
-  dangerCheck,
+  dataLossRiskCheck,
   foreignJobsCheck,
   policiesCheck,
   runsCheck,

@@ -1,21 +1,22 @@
+import { counted } from '../../counted.ts';
 import {
   PENDING_CTE,
+  type RefreshedAggregate,
   aggregateCte,
   refreshedAggregates,
   sourceHasRows,
   windowStart,
-  type RefreshedAggregate,
 } from '../aggregate.ts';
-import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
-import { policyName, type PolicyPlan } from '../plan.ts';
+import { type PolicyPlan, policyName } from '../plan.ts';
+import { interval } from '../policy-sql.ts';
 import { SAMPLED_SENSORS, bucketsOf, sensorsOf, sourceDiffers } from '../recomputed.ts';
 import { numberOf } from '../row.ts';
 import {
+  type Range,
   beyondSourceSql,
   clipped,
   heldQuery,
@@ -23,9 +24,8 @@ import {
   merged,
   refreshSteps,
   without,
-  type Range,
 } from '../slices.ts';
-import { interval } from '../statement.ts';
+import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'late';
 /** Enough to say that there is something; more only cost time. */
@@ -45,15 +45,15 @@ export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
   return {
     name: CHECK,
     about: 'no reading came so late that no refresh will pick it up',
-    queries: (plan, facts) =>
-      refreshedAggregates(plan, facts).map((aggregate) => ({ text: outdatedSql(aggregate) })),
+    queries: (plan, snapshot) =>
+      refreshedAggregates(plan, snapshot).map((aggregate) => ({ text: outdatedSql(aggregate) })),
     // A range counts only where there are rows: the first refresh of all leaves one open range before its window.
-    lookAgain: (...asked) =>
+    followUpQueries: (...asked) =>
       suspected(...asked).map(({ aggregate, ranges }) => ({
         text: staleSql(aggregate),
         values: boundsOf(ranges),
       })),
-    judge: (...asked) => stale(...asked).map(({ aggregate, ranges }) => judge(aggregate, ranges)),
+    evaluate: (...asked) => stale(...asked).map(({ aggregate, ranges }) => evaluate(aggregate, ranges)),
     repair: {
       queries: (...asked) =>
         stale(...asked).flatMap(({ aggregate, ranges, sensors }) => [
@@ -61,10 +61,10 @@ export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
           { text: unsafeSql(aggregate), values: boundsOf(ranges) },
           ...sourceDiffers(asked[0], asked[1], aggregate, ranges, sensors),
         ]),
-      steps: ({ plan, facts, answers, details }) =>
-        stale(plan, facts, answers).flatMap(({ aggregate, ranges, sensors }, index) => {
+      steps: ({ plan, snapshot, answers, details }) =>
+        stale(plan, snapshot, answers).flatMap(({ aggregate, ranges, sensors }, index) => {
           // Sources come before what is built on them, and only these have a third answer.
-          const asked = 2 + sourceDiffers(plan, facts, aggregate, ranges, sensors).length;
+          const asked = 2 + sourceDiffers(plan, snapshot, aggregate, ranges, sensors).length;
           const [held = [], unsafe = [], differing = []] = details.slice(2 * index, 2 * index + asked);
           const width = intervalMs(aggregate.relation.bucket) * 1000;
           const buckets = [
@@ -84,16 +84,16 @@ interface Ranges {
   readonly sensors: readonly number[];
 }
 type Answers = readonly (readonly CatalogRow[])[];
-type Asked = readonly [plan: PolicyPlan, facts: Facts, answers: Answers];
+type Asked = readonly [plan: PolicyPlan, snapshot: CatalogSnapshot, answers: Answers];
 
 /** Aggregates with outdated ranges before their window, and those ranges; by the catalog alone. */
 function suspects(
   plan: PolicyPlan,
-  facts: Facts,
+  snapshot: CatalogSnapshot,
   answers: Answers,
   within: readonly Range[] | undefined,
 ): readonly Ranges[] {
-  return refreshedAggregates(plan, facts)
+  return refreshedAggregates(plan, snapshot)
     .map((aggregate, index) => {
       const ranges = (answers[index] ?? []).map(rangeOf);
       const width = intervalMs(aggregate.relation.bucket) * 1000;
@@ -110,12 +110,12 @@ function suspects(
 /** Of those the ones that have rows. */
 function staleRanges(
   plan: PolicyPlan,
-  facts: Facts,
+  snapshot: CatalogSnapshot,
   answers: Answers,
   within: readonly Range[] | undefined,
 ): readonly Ranges[] {
-  const seen = answers.slice(refreshedAggregates(plan, facts).length);
-  return suspects(plan, facts, answers, within)
+  const seen = answers.slice(refreshedAggregates(plan, snapshot).length);
+  return suspects(plan, snapshot, answers, within)
     .map((suspect, index) => ({ ...suspect, ranges: (seen[index] ?? []).map(rangeOf) }))
     .filter(({ ranges }) => ranges.length > 0);
 }
@@ -174,7 +174,7 @@ function unsafeSql({ relation }: RefreshedAggregate): string {
   return beyondSourceSql(relation, stale);
 }
 
-function judge({ policy, startOffset }: RefreshedAggregate, ranges: readonly Range[]): Finding {
+function evaluate({ policy, startOffset }: RefreshedAggregate, ranges: readonly Range[]): Finding {
   const first = Math.min(...ranges.map(({ from }) => from));
   const last = Math.max(...ranges.map(({ until }) => until));
   return {

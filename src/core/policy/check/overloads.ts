@@ -65,10 +65,10 @@ export const overloadsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no function or operator in the schema is called in the place of one of PostgreSQL',
   queries: () => [{ text: QUERY, values: [BUILT_IN] }],
-  judge: (_plan, _facts, [rows = []]) => rows.map(judge),
+  evaluate: (_plan, _facts, [rows = []]) => rows.map(evaluate),
 };
 
-function judge(row: CatalogRow): Finding {
+function evaluate(row: CatalogRow): Finding {
   const [kind, name] = [textOf(row, 'kind'), textOf(row, 'name')];
   return {
     ...{ check: CHECK, subject: `${kind.toLowerCase()} ${name}`, verdict: 'danger', severity: 'warning' },

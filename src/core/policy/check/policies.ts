@@ -1,20 +1,20 @@
 import type { PolicyCheck } from '../check.ts';
-import { dangersOf } from '../danger.ts';
-import { differencesOf, jobsOf, policySteps, type Difference } from '../difference.ts';
-import { present, type Facts } from '../facts.ts';
+import { dataLossRisks } from '../data-loss-risk.ts';
+import { type Drift, driftOf, jobsOf, policySteps } from '../drift.ts';
 import type { Finding } from '../finding.ts';
-import { decodeJob, isActive, jobsQuery, type PolicyJob } from '../job.ts';
+import { type PolicyJob, decodeJob, isActive, jobsQuery } from '../job.ts';
 import {
-  POLICY_PROCS,
-  declaredPolicies,
-  policyName,
   type DeclaredPolicy,
+  POLICY_PROCS,
   type PolicyPlan,
   type RelationPlan,
+  declaredPolicies,
+  policyName,
 } from '../plan.ts';
-import { relationNamed, type PolicyKind } from '../relations.ts';
+import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../policy-sql.ts';
+import { type PolicyKind, relationNamed } from '../relations.ts';
 import { dropsMore, dropsTooEarly, releaseQueries } from '../release.ts';
-import { addPolicy, alterJob, deleteJob, pauseJob, resumeJob } from '../statement.ts';
+import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'policies';
 
@@ -23,29 +23,29 @@ export const policiesCheck: PolicyCheck = {
   name: CHECK,
   about: 'each declared policy exists once, as declared, and is not paused',
   queries: (_plan, { server }) => [jobsQuery(server)],
-  judge: (plan, facts, [rows = []]) => {
+  evaluate: (plan, snapshot, [rows = []]) => {
     const jobs = rows.map(decodeJob);
     // A difference that is a danger is said once, as that.
-    const dangerous = new Set(
-      dangersOf(plan, jobs).flatMap(({ refresh, retention }) => [refresh.id, retention.id]),
+    const risky = new Set(
+      dataLossRisks(plan, jobs).flatMap(({ refresh, retention }) => [refresh.id, retention.id]),
     );
-    const context = { facts, dangerous, homes: homesOf(plan, jobs) };
+    const context = { snapshot, risky, homes: homesOf(plan, jobs) };
     return [
-      ...ownerFindings(strangersOf(plan, facts, jobs), facts),
-      ...present(plan, facts).flatMap((relation) => judgeRelation(relation, jobs, context)),
+      ...ownerFindings(foreignersOf(plan, snapshot, jobs), snapshot),
+      ...present(plan, snapshot).flatMap((relation) => checkRelation(relation, jobs, context)),
     ];
   },
   repair: {
     queries: releaseQueries,
-    steps: ({ plan, facts, answers, details }) => {
+    steps: ({ plan, snapshot, answers, details }) => {
       const due = details.flat();
       const jobs = (answers[0] ?? []).map(decodeJob);
-      const strangers = strangersOf(plan, facts, jobs);
-      return present(plan, facts).flatMap(({ policies }) =>
+      const foreigners = foreignersOf(plan, snapshot, jobs);
+      return present(plan, snapshot).flatMap(({ policies }) =>
         policies.flatMap((policy) => {
-          const steps = policySteps(CHECK, policy, jobsOf(policy, jobs, facts), facts, due);
-          const isStranger = strangers.some((stranger) => stranger.policy === policy);
-          return isStranger ? steps.map((step) => ({ ...step, subject: ownersSubject(strangers) })) : steps;
+          const steps = policySteps(CHECK, policy, jobsOf(policy, jobs, snapshot), snapshot, due);
+          const isForeign = foreigners.some((stranger) => stranger.policy === policy);
+          return isForeign ? steps.map((step) => ({ ...step, subject: ownersSubject(foreigners) })) : steps;
         }),
       );
     },
@@ -53,36 +53,40 @@ export const policiesCheck: PolicyCheck = {
 };
 
 /** A policy with its job: one that belongs to another role than its relation, or that works on another one. */
-interface Stranger {
+interface ForeignPolicy {
   readonly policy: DeclaredPolicy;
   readonly job: PolicyJob;
 }
 
-function strangersOf(plan: PolicyPlan, facts: Facts, jobs: readonly PolicyJob[]): readonly Stranger[] {
-  return present(plan, facts).flatMap(({ policies }) =>
+function foreignersOf(
+  plan: PolicyPlan,
+  snapshot: CatalogSnapshot,
+  jobs: readonly PolicyJob[],
+): readonly ForeignPolicy[] {
+  return present(plan, snapshot).flatMap(({ policies }) =>
     policies.flatMap((policy) => {
-      const [job] = jobsOf(policy, jobs, facts);
-      return job !== undefined && isStrange(job, facts) ? [{ policy, job }] : [];
+      const [job] = jobsOf(policy, jobs, snapshot);
+      return job !== undefined && isForeign(job, snapshot) ? [{ policy, job }] : [];
     }),
   );
 }
 
-const isStrange = (job: PolicyJob, facts: Facts): boolean =>
-  job.owner !== (facts.relations.get(job.relation)?.owner ?? job.owner);
+const isForeign = (job: PolicyJob, snapshot: CatalogSnapshot): boolean =>
+  job.owner !== (snapshot.relations.get(job.relation)?.owner ?? job.owner);
 
-const ownersSubject = (strangers: readonly Stranger[]): string =>
-  strangers[0] !== undefined && strangers.length === 1 ? policyName(strangers[0].policy) : 'job owners';
+const ownersSubject = (foreigners: readonly ForeignPolicy[]): string =>
+  foreigners[0] !== undefined && foreigners.length === 1 ? policyName(foreigners[0].policy) : 'job owners';
 
 /**
  * One finding, however many: dumps and changes of a role do it to all at once. A job's owner cannot be altered: it is
  * made anew, and belongs to the owner of its relation then.
  */
-function ownerFindings(strangers: readonly Stranger[], facts: Facts): readonly Finding[] {
-  if (strangers.length === 0) return [];
+function ownerFindings(foreigners: readonly ForeignPolicy[], snapshot: CatalogSnapshot): readonly Finding[] {
+  if (foreigners.length === 0) return [];
   const show = (side: 'expected' | 'actual') => {
     const groups = new Map<string, number[]>();
-    for (const { policy, job } of strangers) {
-      const settings = differencesOf(job, policy, facts).map((each) => `${each.setting} = ${each[side]}`);
+    for (const { policy, job } of foreigners) {
+      const settings = driftOf(job, policy, snapshot).map((each) => `${each.setting} = ${each[side]}`);
       const text = settings.join(', ');
       groups.set(text, [...(groups.get(text) ?? []), job.id]);
     }
@@ -91,18 +95,18 @@ function ownerFindings(strangers: readonly Stranger[], facts: Facts): readonly F
         text + (side === 'actual' ? ` (${ids.length === 1 ? 'job' : 'jobs'} ${ids.join(', ')})` : ''),
     );
   };
-  const anew = strangers.map(({ policy, job }) =>
+  const anew = foreigners.map(({ policy, job }) =>
     policy.paused === undefined
-      ? `${deleteJob(job.id)}; ${addPolicy(policy, facts.server.schema)};`
+      ? `${deleteJob(job.id)}; ${addPolicy(policy, snapshot.server.schema)};`
       : `${deleteJob(job.id)};`,
   );
-  const drops = strangers.some(({ policy }) => policy.kind === 'retention') ? ` -- ${DROPS}` : '';
+  const drops = foreigners.some(({ policy }) => policy.kind === 'retention') ? ` -- ${DROPS}` : '';
   return [
     {
-      ...{ check: CHECK, subject: ownersSubject(strangers), verdict: 'mismatched' },
-      severity: strangers.some(({ policy, job }) => dropsTooEarly(policy, job)) ? 'critical' : 'warning',
+      ...{ check: CHECK, subject: ownersSubject(foreigners), verdict: 'mismatched' },
+      severity: foreigners.some(({ policy, job }) => dropsTooEarly(policy, job)) ? 'critical' : 'warning',
       ...{ expected: show('expected').join('; '), actual: show('actual').join('; ') },
-      remedy: `${asWhom(strangers.map(({ job }) => job))}${anew.join(' ')}${drops}`,
+      remedy: `${asWhom(foreigners.map(({ job }) => job))}${anew.join(' ')}${drops}`,
     },
   ];
 }
@@ -117,10 +121,10 @@ const deletion = (jobs: readonly PolicyJob[]): string =>
   `${asWhom(jobs)}${jobs.map(({ id }) => `${deleteJob(id)};`).join(' ')}`;
 
 interface Context {
-  readonly facts: Facts;
-  readonly dangerous: ReadonlySet<number>;
+  readonly snapshot: CatalogSnapshot;
+  readonly risky: ReadonlySet<number>;
   /** The policies that jobs were made for, by the id of the job. */
-  readonly homes: ReadonlyMap<number, Stranger>;
+  readonly homes: ReadonlyMap<number, ForeignPolicy>;
 }
 
 const homesOf = (plan: PolicyPlan, jobs: readonly PolicyJob[]): Context['homes'] =>
@@ -134,7 +138,7 @@ const homesOf = (plan: PolicyPlan, jobs: readonly PolicyJob[]): Context['homes']
       ),
   );
 
-function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: Context): readonly Finding[] {
+function checkRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: Context): readonly Finding[] {
   const own = jobs.filter((job) => job.relation === plan.relation.name);
   const kinds = Object.keys(POLICY_PROCS) as PolicyKind[];
   return kinds.flatMap((kind) => {
@@ -142,24 +146,24 @@ function judgeRelation(plan: RelationPlan, jobs: readonly PolicyJob[], context: 
     const found = own.filter((job) => job.proc === POLICY_PROCS[kind]);
     return declared === undefined
       ? extra(plan.relation.name, kind, found)
-      : judgePolicy(declared, jobsOf(declared, jobs, context.facts), context);
+      : checkPolicy(declared, jobsOf(declared, jobs, context.snapshot), context);
   });
 }
 
-function judgePolicy(
+function checkPolicy(
   policy: DeclaredPolicy,
   jobs: readonly PolicyJob[],
-  { facts, dangerous, homes }: Context,
+  { snapshot, risky, homes }: Context,
 ): readonly Finding[] {
   const [job, ...others] = jobs;
-  if (job === undefined) return policy.paused === undefined ? [missing(policy, facts.server.schema)] : [];
+  if (job === undefined) return policy.paused === undefined ? [missing(policy, snapshot.server.schema)] : [];
   const findings: Finding[] = [];
   if (others.length > 0) findings.push(duplicate(policy, job, others, homes));
   if (policy.paused === undefined) {
     if (!isActive(job)) findings.push(paused(policy, job));
   } else if (isActive(job)) findings.push(running(policy, job));
-  const differences = differencesOf(job, policy, facts);
-  if (differences.length > 0 && !dangerous.has(job.id) && !isStrange(job, facts))
+  const differences = driftOf(job, policy, snapshot);
+  if (differences.length > 0 && !risky.has(job.id) && !isForeign(job, snapshot))
     findings.push(mismatched(policy, job, differences));
   return findings;
 }
@@ -234,7 +238,7 @@ function running(policy: DeclaredPolicy, job: PolicyJob): Finding {
   };
 }
 
-function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonly Difference[]): Finding {
+function mismatched(policy: DeclaredPolicy, job: PolicyJob, differences: readonly Drift[]): Finding {
   const show = (side: 'expected' | 'actual') =>
     differences.map((difference) => `${difference.setting} = ${difference[side]}`).join(', ');
   return {

@@ -2,8 +2,8 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
+import { literal } from '../policy-sql.ts';
 import { flagOf, textOf } from '../row.ts';
-import { literal } from '../statement.ts';
 
 const CHECK = 'prepared';
 
@@ -26,10 +26,10 @@ export const preparedCheck: PolicyCheck = {
   name: CHECK,
   about: 'no prepared transaction that was left behind holds locks on the tables',
   queries: (_plan, { server }) => (server.standby ? [] : [{ text: QUERY, values: [OUR_TABLES] }]),
-  judge: (_plan, _facts, [rows = []]) => rows.map(judge),
+  evaluate: (_plan, _facts, [rows = []]) => rows.map(evaluate),
 };
 
-function judge(row: CatalogRow): Finding {
+function evaluate(row: CatalogRow): Finding {
   const [gid, owner, blocks] = [textOf(row, 'gid'), textOf(row, 'owner'), flagOf(row, 'blocks')];
   return {
     ...{ check: CHECK, subject: `prepared transaction ${gid}`, verdict: 'stalled' },

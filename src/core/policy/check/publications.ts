@@ -1,11 +1,11 @@
 import type { CatalogRow } from '../catalog.ts';
-import type { PolicyCheck } from '../check.ts';
-import type { ServerFacts } from '../facts.ts';
+import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
-import type { RepairStep } from '../repair.ts';
+import { identifier } from '../policy-sql.ts';
+
 import { flagOf, textOf } from '../row.ts';
-import { identifier } from '../statement.ts';
+import type { ServerFacts } from '../snapshot.ts';
 
 const CHECK = 'publications';
 
@@ -51,7 +51,7 @@ export const publicationsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no publication makes updates and deletes of these tables fail',
   queries: () => [{ text: PUBLISHED, values: [OUR_TABLES] }],
-  judge: (_plan, { server }, [rows = []]) => publicationsOf(rows).map((of) => judge(of, server)),
+  evaluate: (_plan, { server }, [rows = []]) => publicationsOf(rows).map((of) => evaluate(of, server)),
   repair: {
     steps: ({ answers: [rows = []] }) => publicationsOf(rows).flatMap(steps),
   },
@@ -105,7 +105,7 @@ const REASONS: Readonly<Record<Fault['kind'], string>> = {
   columns: 'whose replica identity is not within its list of columns',
 };
 
-function judge(publication: Publication, { role }: ServerFacts): Finding {
+function evaluate(publication: Publication, { role }: ServerFacts): Finding {
   const { name, owner, faults } = publication;
   const byList = faults.some(({ kind }) => kind === 'columns');
   const identities = alterations(faults).map((sql) => `${sql};`);

@@ -8,7 +8,7 @@ export const readOnlyCheck: PolicyCheck = {
   name: CHECK,
   about: 'the database takes writes',
   queries: () => [settingsQuery(['default_transaction_read_only'])],
-  judge: (_plan, { server }, [rows = []]) =>
+  evaluate: (_plan, { server }, [rows = []]) =>
     rows
       .map((row) => decodeSetting(row, server))
       .filter(({ value }) => value === 'on')

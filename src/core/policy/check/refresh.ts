@@ -1,20 +1,20 @@
 import {
   NEVER_REFRESHED,
+  type RefreshedAggregate,
   aggregateCte,
   notBefore,
   refreshedAggregates,
   sourceHasRows,
   windowEnd,
   windowStart,
-  type RefreshedAggregate,
 } from '../aggregate.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { policyName } from '../plan.ts';
+import { interval, literal, qualified } from '../policy-sql.ts';
 import { flagOf, optionalNumber, optionalText, textOf } from '../row.ts';
 import { heldQuery, refreshSteps } from '../slices.ts';
-import { interval, literal, qualified } from '../statement.ts';
 
 const CHECK = 'refresh';
 
@@ -25,18 +25,19 @@ const CHECK = 'refresh';
 export const refreshCheck: PolicyCheck = {
   name: CHECK,
   about: 'aggregates are as far as they should be',
-  queries: (plan, facts) => refreshedAggregates(plan, facts).map((aggregate) => ({ text: query(aggregate) })),
-  judge: (plan, facts, answers) =>
-    refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+  queries: (plan, snapshot) =>
+    refreshedAggregates(plan, snapshot).map((aggregate) => ({ text: query(aggregate) })),
+  evaluate: (plan, snapshot, answers) =>
+    refreshedAggregates(plan, snapshot).flatMap((aggregate, index) => {
       const row = answers[index]?.[0];
       if (row === undefined) return [];
-      if (flagOf(row, 'ahead')) return [judgeAhead(aggregate, row, facts.server.schema)];
-      return flagOf(row, 'behind') ? [judge(aggregate, row)] : [];
+      if (flagOf(row, 'ahead')) return [checkAhead(aggregate, row, snapshot.server.schema)];
+      return flagOf(row, 'behind') ? [evaluate(aggregate, row)] : [];
     }),
   repair: {
-    queries: (plan, facts) => refreshedAggregates(plan, facts).map(heldQuery),
-    steps: ({ plan, facts, findings, answers, details }) =>
-      refreshedAggregates(plan, facts).flatMap((aggregate, index) => {
+    queries: (plan, snapshot) => refreshedAggregates(plan, snapshot).map(heldQuery),
+    steps: ({ plan, snapshot, findings, answers, details }) =>
+      refreshedAggregates(plan, snapshot).flatMap((aggregate, index) => {
         const [row, subject] = [answers[index]?.[0], policyName(aggregate.policy)];
         if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
         if (flagOf(row, 'ahead')) return [];
@@ -67,7 +68,7 @@ SELECT nullif(b.watermark, '-infinity')::text AS watermark,
 FROM b`;
 }
 
-function judge({ policy }: RefreshedAggregate, row: CatalogRow): Finding {
+function evaluate({ policy }: RefreshedAggregate, row: CatalogRow): Finding {
   const watermark = optionalText(row, 'watermark');
   return {
     check: CHECK,
@@ -80,7 +81,7 @@ function judge({ policy }: RefreshedAggregate, row: CatalogRow): Finding {
   };
 }
 
-function judgeAhead({ relation, policy }: RefreshedAggregate, row: CatalogRow, schema: string): Finding {
+function checkAhead({ relation, policy }: RefreshedAggregate, row: CatalogRow, schema: string): Finding {
   const view = qualified(schema, relation.name);
   const last = `coalesce(_timescaledb_functions.to_unix_microseconds(max(${relation.timeColumn}) + ${interval(relation.bucket)}), ${NEVER_REFRESHED})`;
   return {

@@ -1,12 +1,12 @@
-import type { CatalogRow } from '../catalog.ts';
-import type { CheckQuery, PolicyCheck } from '../check.ts';
+import type { CatalogRow, CheckQuery } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
 import { EXPECTED_SCHEMA } from '../expected-schema.ts';
-import type { Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
 import type { PolicyPlan } from '../plan.ts';
+import { identifier, interval, literal, qualified } from '../policy-sql.ts';
 import { listOf, textOf } from '../row.ts';
-import { identifier, interval, literal, qualified } from '../statement.ts';
+import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'relations';
 
@@ -46,16 +46,16 @@ export const relationsCheck: PolicyCheck = {
     const plain = OUR_TABLES.filter((name) => kindOf(plan, name) === 'table');
     return [{ text: MISSING, values: [server.schema, plain] }];
   },
-  lookAgain: (plan, facts, [tables = []]): readonly CheckQuery[] => {
-    const absent = missing(plan, facts, tables).map(({ name }) => name);
+  followUpQueries: (plan, snapshot, [tables = []]): readonly CheckQuery[] => {
+    const absent = missing(plan, snapshot, tables).map(({ name }) => name);
     return absent.length === 0
       ? []
-      : [{ text: ELSEWHERE, values: [facts.server.schema, OUR_TABLES, absent] }];
+      : [{ text: ELSEWHERE, values: [snapshot.server.schema, OUR_TABLES, absent] }];
   },
-  judge: (plan, facts, [tables = [], elsewhere = []]) => {
-    const lost = missing(plan, facts, tables);
-    if (lost.length === OUR_TABLES.length && facts.relations.size === 0) return [nothing(facts)];
-    return lost.map((each) => absent(each, plan, facts, elsewhere));
+  evaluate: (plan, snapshot, [tables = [], elsewhere = []]) => {
+    const lost = missing(plan, snapshot, tables);
+    if (lost.length === OUR_TABLES.length && snapshot.relations.size === 0) return [nothing(snapshot)];
+    return lost.map((each) => absent(each, plan, snapshot, elsewhere));
   },
 };
 
@@ -64,9 +64,13 @@ interface Wanted {
   readonly kind: Kind;
 }
 
-function missing(plan: PolicyPlan, facts: Facts, tables: readonly CatalogRow[]): readonly Wanted[] {
+function missing(
+  plan: PolicyPlan,
+  snapshot: CatalogSnapshot,
+  tables: readonly CatalogRow[],
+): readonly Wanted[] {
   const planned = plan.relations.filter(
-    ({ relation }) => facts.relations.get(relation.name)?.kind !== relation.kind,
+    ({ relation }) => snapshot.relations.get(relation.name)?.kind !== relation.kind,
   );
   return [
     ...planned.map(({ relation: { name, kind } }) => ({ name, kind })),
@@ -77,7 +81,7 @@ function missing(plan: PolicyPlan, facts: Facts, tables: readonly CatalogRow[]):
 const kindOf = (plan: PolicyPlan, name: string): Kind =>
   plan.relations.find(({ relation }) => relation.name === name)?.relation.kind ?? 'table';
 
-const nothing = ({ server }: Facts): Finding => ({
+const nothing = ({ server }: CatalogSnapshot): Finding => ({
   ...{ check: CHECK, subject: 'schema', verdict: 'missing', severity: 'critical' },
   expected: 'the tables of fieldwatch',
   actual: `none of them in schema ${server.schema}`,
@@ -87,15 +91,15 @@ const nothing = ({ server }: Facts): Finding => ({
 function absent(
   { name, kind }: Wanted,
   plan: PolicyPlan,
-  facts: Facts,
+  snapshot: CatalogSnapshot,
   elsewhere: readonly CatalogRow[],
 ): Finding {
-  const { server } = facts;
+  const { server } = snapshot;
   const places = elsewhere.filter((row) => textOf(row, 'kind') === kind && isLike(row, name, server.schema));
   const alter = `ALTER ${kind === 'aggregate' ? 'MATERIALIZED VIEW' : 'TABLE'}`;
   const [place, another] = places;
-  const inTheWay = facts.relations.get(name);
-  if (place === undefined && inTheWay !== undefined) return replaced({ name, kind }, plan, facts);
+  const inTheWay = snapshot.relations.get(name);
+  if (place === undefined && inTheWay !== undefined) return replaced({ name, kind }, plan, snapshot);
   const [here, aside] = [qualified(server.schema, name), `${name}_aside`];
   const moved = places.map(
     (row) => `${identifier(textOf(row, 'schema'))}.${identifier(textOf(row, 'name'))}`,
@@ -135,7 +139,7 @@ function isLike(row: CatalogRow, name: string, schema: string): boolean {
   );
 }
 
-function replaced({ name, kind }: Wanted, plan: PolicyPlan, { server, relations }: Facts): Finding {
+function replaced({ name, kind }: Wanted, plan: PolicyPlan, { server, relations }: CatalogSnapshot): Finding {
   const planned = plan.relations.find(({ relation }) => relation.name === name);
   const isTable = relations.get(name)?.isTable === true;
   const time = planned?.relation.timeColumn;

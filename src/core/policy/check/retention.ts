@@ -1,6 +1,6 @@
+import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { counted } from '../../counted.ts';
 import { afterThaw, frozenChunks, frozenNames } from '../frozen.ts';
 import { TARGETS, graceOf, presentPolicies, targetValues } from '../lag.ts';
 import { dropOlder } from '../manual.ts';
@@ -27,12 +27,12 @@ GROUP BY t.relation`;
 export const retentionCheck: PolicyCheck = {
   name: CHECK,
   about: 'no chunk is older than its retention allows',
-  queries: (plan, facts) => {
-    const policies = presentPolicies(plan, facts, 'retention');
+  queries: (plan, snapshot) => {
+    const policies = presentPolicies(plan, snapshot, 'retention');
     return policies.length === 0 ? [] : [{ text: QUERY, values: targetValues(policies, 'drop_after') }];
   },
-  judge: (plan, facts, [rows = []]) =>
-    presentPolicies(plan, facts, 'retention').flatMap((policy): readonly Finding[] => {
+  evaluate: (plan, snapshot, [rows = []]) =>
+    presentPolicies(plan, snapshot, 'retention').flatMap((policy): readonly Finding[] => {
       const row = rows.find((candidate) => textOf(candidate, 'relation') === policy.relation);
       const chunks = row === undefined ? 0 : numberOf(row, 'chunks');
       if (row === undefined || chunks === 0) return [];
@@ -46,7 +46,7 @@ export const retentionCheck: PolicyCheck = {
           expected: `no chunk older than ${policy.config['drop_after']} (and ${graceOf(policy)} of grace)`,
           actual: `${counted(chunks, 'chunk')}, the oldest from ${optionalText(row, 'oldest') ?? '?'}`,
           remedy: stalled
-            ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${facts.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK} --yes\` drops them in slices`
+            ? `the policy drops them in one transaction, which needs more locks than max_locks_per_transaction = ${snapshot.server.locksPerTransaction} may give: \`fieldwatch policies repair --only ${CHECK} --yes\` drops them in slices`
             : afterThaw(
                 frozenChunks(row),
                 `\`fieldwatch policies repair --only ${CHECK} --yes\`, and see why the job does not run: \`fieldwatch policies show\``,
@@ -55,8 +55,8 @@ export const retentionCheck: PolicyCheck = {
       ];
     }),
   repair: {
-    steps: ({ plan, facts, findings, answers: [rows = []] }) =>
-      presentPolicies(plan, facts, 'retention')
+    steps: ({ plan, snapshot, findings, answers: [rows = []] }) =>
+      presentPolicies(plan, snapshot, 'retention')
         .filter((policy) => findings.some(({ subject }) => subject === policyName(policy)))
         .filter(({ relation }) =>
           rows.some(

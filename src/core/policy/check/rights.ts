@@ -2,11 +2,11 @@ import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import { extensionRightsQuery, lackingOf } from '../extension-rights.ts';
-import { cannotLogIn, type Facts, type RelationFacts, type ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
+import { identifier, qualified } from '../policy-sql.ts';
 import { flagOf, optionalText, textOf } from '../row.ts';
-import { identifier, qualified } from '../statement.ts';
+import { type CatalogSnapshot, type RelationFacts, type ServerFacts, cannotLogIn } from '../snapshot.ts';
 import { isSwitchedOn } from './server.ts';
 
 const CHECK = 'rights';
@@ -21,22 +21,22 @@ export const rightsCheck: PolicyCheck = {
   name: CHECK,
   about: 'tables belong to the right role, which may log in and has its rights',
   // Where the schema is hidden nothing else is looked at.
-  queries: (_plan, facts) => [
+  queries: (_plan, snapshot) => [
     extensionRightsQuery,
-    ...(actsAsAnother(facts.server) ? [{ text: ACTING }] : []),
-    ...(canAsk(facts) ? [{ text: OF_OTHERS, values: [OUR_TABLES, INGESTED] }] : []),
+    ...(actsAsAnother(snapshot.server) ? [{ text: ACTING }] : []),
+    ...(canQuery(snapshot) ? [{ text: OF_OTHERS, values: [OUR_TABLES, INGESTED] }] : []),
   ],
-  judge: (_plan, facts, [ofExtension = [], ...answers]) => {
-    const acting = actsAsAnother(facts.server) ? answers[0]?.[0] : undefined;
-    const others = answers[actsAsAnother(facts.server) ? 1 : 0] ?? [];
-    const found = faults(facts);
+  evaluate: (_plan, snapshot, [ofExtension = [], ...answers]) => {
+    const acting = actsAsAnother(snapshot.server) ? answers[0]?.[0] : undefined;
+    const others = answers[actsAsAnother(snapshot.server) ? 1 : 0] ?? [];
+    const found = faults(snapshot);
     return [
       // A role that acts as the owner is a usual way; one that acts as a role without rights is the cause of all else.
       ...(acting !== undefined && found.length > 0
-        ? [actingAs(acting, facts.server)]
-        : [...found, ...withoutExtension(ofExtension, facts)]
+        ? [actingAs(acting, snapshot.server)]
+        : [...found, ...withoutExtension(ofExtension, snapshot)]
       ).map((fault): Finding => ({ check: CHECK, verdict: 'mismatched', severity: 'critical', ...fault })),
-      ...others.map((row) => withoutOthers(row, facts)),
+      ...others.map((row) => withoutOthers(row, snapshot)),
     ];
   },
 };
@@ -66,7 +66,7 @@ function actingAs(row: CatalogRow, { role, loginRole, database }: ServerFacts): 
   };
 }
 
-const canAsk = ({ server, relations }: Facts): boolean =>
+const canQuery = ({ server, relations }: CatalogSnapshot): boolean =>
   isSwitchedOn(server) && server.hiddenSchema === undefined && relations.size > 0;
 
 /** What sql/roles/roles.sql lets fieldwatch_ingest write. */
@@ -88,7 +88,7 @@ GROUP BY r.rolname, wanted.needed
 HAVING NOT bool_and(has_table_privilege(r.oid, c.oid, wanted.needed) AND has_schema_privilege(r.oid, n.oid, 'USAGE'))
 ORDER BY 1, 2`;
 
-function withoutOthers(row: CatalogRow, { server: { schema } }: Facts): Finding {
+function withoutOthers(row: CatalogRow, { server: { schema } }: CatalogSnapshot): Finding {
   const [role, right] = [identifier(textOf(row, 'role')), textOf(row, 'right').toUpperCase()];
   const names = (optionalText(row, 'names') ?? '').split('\n').filter((name) => name !== '');
   const usage = flagOf(row, 'usage') ? [] : [`GRANT USAGE ON SCHEMA ${identifier(schema)} TO ${role};`];
@@ -106,23 +106,23 @@ function withoutOthers(row: CatalogRow, { server: { schema } }: Facts): Finding 
   };
 }
 
-function faults(facts: Facts): readonly Fault[] {
-  if (!isSwitchedOn(facts.server)) return [];
-  const hidden = withoutUsage(facts);
+function faults(snapshot: CatalogSnapshot): readonly Fault[] {
+  if (!isSwitchedOn(snapshot.server)) return [];
+  const hidden = withoutUsage(snapshot);
   if (hidden !== undefined) return [hidden];
-  const relations = [...facts.relations.values()];
-  const owner = ownerOf(relations, facts);
+  const relations = [...snapshot.relations.values()];
+  const owner = ownerOf(relations, snapshot);
   const strange = relations.filter((relation) => relation.owner !== owner);
   const own = relations.filter((relation) => relation.owner === owner);
   return [
-    ...wrongOwner(strange, owner, relations.length, facts.server.schema),
-    ...withoutLogin(own, facts),
-    ...withoutRights(own, facts),
-    ...withoutTemporary(facts),
+    ...wrongOwner(strange, owner, relations.length, snapshot.server.schema),
+    ...withoutLogin(own, snapshot),
+    ...withoutRights(own, snapshot),
+    ...withoutTemporary(snapshot),
   ];
 }
 
-function withoutUsage({ server: { hiddenSchema, role } }: Facts): Fault | undefined {
+function withoutUsage({ server: { hiddenSchema, role } }: CatalogSnapshot): Fault | undefined {
   if (hiddenSchema === undefined) return undefined;
   return {
     subject: `schema ${hiddenSchema}`,
@@ -132,7 +132,7 @@ function withoutUsage({ server: { hiddenSchema, role } }: Facts): Fault | undefi
   };
 }
 
-function withoutExtension(rows: readonly CatalogRow[], { server }: Facts): readonly Fault[] {
+function withoutExtension(rows: readonly CatalogRow[], { server }: CatalogSnapshot): readonly Fault[] {
   const lacking = isSwitchedOn(server) && server.hiddenSchema === undefined ? lackingOf(rows) : undefined;
   if (lacking === undefined) return [];
   return [
@@ -146,7 +146,7 @@ function withoutExtension(rows: readonly CatalogRow[], { server }: Facts): reado
 }
 
 /** Who should own the tables: who has most of them, unless this role could do nothing with them then. */
-function ownerOf(relations: readonly RelationFacts[], { server }: Facts): string {
+function ownerOf(relations: readonly RelationFacts[], { server }: CatalogSnapshot): string {
   const count = (owner: string) => relations.filter((relation) => relation.owner === owner).length;
   const [most] = [...relations].sort((a, b) => count(b.owner) - count(a.owner));
   return most?.manageable === true ? most.owner : server.role;
@@ -177,7 +177,7 @@ function wrongOwner(
   ];
 }
 
-function withoutLogin(own: readonly RelationFacts[], { server }: Facts): readonly Fault[] {
+function withoutLogin(own: readonly RelationFacts[], { server }: CatalogSnapshot): readonly Fault[] {
   const relation = own.find((each) => cannotLogIn(each, server));
   if (relation === undefined) return [];
   return [
@@ -190,7 +190,10 @@ function withoutLogin(own: readonly RelationFacts[], { server }: Facts): readonl
   ];
 }
 
-function withoutRights(own: readonly RelationFacts[], { server: { role, schema } }: Facts): readonly Fault[] {
+function withoutRights(
+  own: readonly RelationFacts[],
+  { server: { role, schema } }: CatalogSnapshot,
+): readonly Fault[] {
   const lacking = own.filter(({ lacks }) => lacks.length > 0);
   if (lacking.length === 0) return [];
   const groups = new Map<string, string[]>();
@@ -213,7 +216,7 @@ function withoutRights(own: readonly RelationFacts[], { server: { role, schema }
   ];
 }
 
-function withoutTemporary({ server: { temporary, database, role } }: Facts): readonly Fault[] {
+function withoutTemporary({ server: { temporary, database, role } }: CatalogSnapshot): readonly Fault[] {
   if (temporary) return [];
   return [
     {

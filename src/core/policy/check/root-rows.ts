@@ -1,13 +1,13 @@
 import { counted } from '../../counted.ts';
-import type { CatalogRow } from '../catalog.ts';
-import type { CheckQuery, PolicyCheck } from '../check.ts';
+import type { CatalogRow, CheckQuery } from '../catalog.ts';
+import type { PolicyCheck } from '../check.ts';
 import { EXPECTED_SCHEMA } from '../expected-schema.ts';
-import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
+import { qualified } from '../policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
 import { keyColumns } from '../schema-difference.ts';
-import { qualified } from '../statement.ts';
+import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'root_rows';
 
@@ -24,19 +24,19 @@ WHERE n.nspname = current_schema() AND c.relname = ANY ($1::text[]) AND pg_relat
 export const rootRowsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no rows are in the root table of a hypertable, where no query sees them',
-  queries: (plan, facts) => [{ text: QUERY, values: [hypertables(plan, facts)] }],
-  lookAgain: (_plan, _facts, [rows = []]) =>
+  queries: (plan, snapshot) => [{ text: QUERY, values: [hypertables(plan, snapshot)] }],
+  followUpQueries: (_plan, _facts, [rows = []]) =>
     rows.map((row): CheckQuery => ({ text: `COPY ${textOf(row, 'relation')} TO STDOUT` })),
-  judge: (_plan, { server }, [rows = [], ...counts]) =>
-    rows.flatMap((row, index) => judge(textOf(row, 'relation'), counts[index]?.[0], server.schema)),
+  evaluate: (_plan, { server }, [rows = [], ...counts]) =>
+    rows.flatMap((row, index) => evaluate(textOf(row, 'relation'), counts[index]?.[0], server.schema)),
 };
 
-const hypertables = (plan: PolicyPlan, facts: Facts): readonly string[] =>
-  present(plan, facts)
+const hypertables = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly string[] =>
+  present(plan, snapshot)
     .filter(({ relation }) => relation.kind === 'hypertable')
     .map(({ relation }) => relation.name);
 
-function judge(relation: string, row: CatalogRow | undefined, schema: string): readonly Finding[] {
+function evaluate(relation: string, row: CatalogRow | undefined, schema: string): readonly Finding[] {
   const rows = row === undefined ? 0 : numberOf(row, 'copied');
   if (rows === 0) return [];
   return [

@@ -1,14 +1,14 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
-import type { PolicyCheck } from '../check.ts';
-import { present, type Facts } from '../facts.ts';
+import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
-import { POLICY_PROCS, declaredPolicies, policyName, type PolicyPlan } from '../plan.ts';
+import { POLICY_PROCS, type PolicyPlan, declaredPolicies, policyName } from '../plan.ts';
+import { type PolicyKind, relationNamed } from '../relations.ts';
 import { NO_RELEASE, releaseOf, releaseQueries } from '../release.ts';
-import { relationNamed, type PolicyKind } from '../relations.ts';
-import type { RepairStep } from '../repair.ts';
+
 import { numberOf, optionalNumber, optionalText, textOf } from '../row.ts';
+import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'runs';
 /**
@@ -81,13 +81,13 @@ export const runsCheck: PolicyCheck = {
     server.standby || (server.hasWorkers && server.schedulers === 0)
       ? []
       : [{ text: server.hasWorkers ? BY_SERVER : BY_DAEMON, values: [Object.values(POLICY_PROCS)] }],
-  judge: (plan, facts, [rows = []]) => rows.flatMap((row) => judge(plan, facts, row)),
+  evaluate: (plan, snapshot, [rows = []]) => rows.flatMap((row) => evaluate(plan, snapshot, row)),
   repair: {
     queries: releaseQueries,
     // A job that is stuck or overdue is woken; one that hangs or fails needs somebody who looks why.
-    steps: ({ plan, facts, answers, details }) =>
+    steps: ({ plan, snapshot, answers, details }) =>
       (answers[0] ?? []).flatMap((row): readonly RepairStep[] => {
-        const [finding] = judge(plan, facts, row);
+        const [finding] = evaluate(plan, snapshot, row);
         const sleeping = row['stuck'] === true || (finding?.actual.includes(' was due ') ?? false);
         if (finding === undefined || !sleeping || row['running'] === true) return [];
         const job = numberOf(row, 'job_id');
@@ -109,18 +109,18 @@ export const runsCheck: PolicyCheck = {
 
 type Fault = Pick<Finding, 'verdict' | 'actual' | 'remedy'>;
 
-function judge(plan: PolicyPlan, facts: Facts, row: CatalogRow): readonly Finding[] {
+function evaluate(plan: PolicyPlan, snapshot: CatalogSnapshot, row: CatalogRow): readonly Finding[] {
   const relation = relationNamed(textOf(row, 'relation'));
   const kind = kindOf(textOf(row, 'proc'));
-  const declared = present(plan, facts).find((candidate) => candidate.relation.name === relation?.name);
+  const declared = present(plan, snapshot).find((candidate) => candidate.relation.name === relation?.name);
   if (relation === undefined || kind === undefined || declared === undefined) return [];
-  const fault = faultOf(row, facts);
+  const fault = faultOf(row, snapshot);
   if (fault === undefined) return [];
   const subject = policyName({ relation: relation.name, kind });
   return [{ check: CHECK, subject, severity: 'warning', expected: 'runs when due, and succeeds', ...fault }];
 }
 
-function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
+function faultOf(row: CatalogRow, snapshot: CatalogSnapshot): Fault | undefined {
   const job = numberOf(row, 'job_id');
   const every = Math.max(intervalMs(textOf(row, 'every')) / 1000, 60);
   const sinceStart = optionalNumber(row, 'since_start');
@@ -143,7 +143,7 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
   // that never ran was due since the first slot of its schedule, years ago: nothing is known of it yet, and if it never
   // runs, the checks of the effects say so.
   const ranBefore = sinceStart !== undefined;
-  if (facts.server.hasWorkers && ranBefore && sinceDue !== undefined && sinceDue > Math.max(every, 600)) {
+  if (snapshot.server.hasWorkers && ranBefore && sinceDue !== undefined && sinceDue > Math.max(every, 600)) {
     return {
       verdict: 'lagging',
       actual: `job ${job} was due ${hours(sinceDue)} ago`,
@@ -158,7 +158,7 @@ function faultOf(row: CatalogRow, facts: Facts): Fault | undefined {
   if (failures === 0 || code === EFFECT_UNKNOWN || (code === undefined && message === undefined))
     return undefined;
   // A run that was cut off by a crash of the server has no code there.
-  const passing = code === undefined ? facts.server.hasWorkers : passes(code);
+  const passing = code === undefined ? snapshot.server.hasWorkers : passes(code);
   if (passing && failures < PASSING_TO_REPORT) return undefined;
   return {
     verdict: 'lagging',

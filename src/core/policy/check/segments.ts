@@ -1,10 +1,10 @@
 import { notBefore } from '../aggregate.ts';
 import type { PolicyCheck } from '../check.ts';
-import { present, type Facts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
 import { formatInterval, intervalMs } from '../interval.ts';
 import type { PolicyPlan, RelationPlan } from '../plan.ts';
 import { numberOf, textOf } from '../row.ts';
+import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'segments';
 /** Rows of a sensor in a chunk: below this a compressed segment is hardly smaller than its rows, or even bigger. */
@@ -22,8 +22,8 @@ const reach = (chunkInterval = '1 day'): string =>
   `${Math.ceil((RECENT_CHUNKS * intervalMs(chunkInterval)) / HOUR_MS)} hours`;
 
 /** Whether a table's segments are sensors: only then does the number of rows per sensor matter. */
-const segmented = (plan: PolicyPlan, facts: Facts): readonly RelationPlan[] =>
-  present(plan, facts).filter(({ columnstore }) => columnstore?.segmentBy.includes('sensor_id') === true);
+const segmented = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly RelationPlan[] =>
+  present(plan, snapshot).filter(({ columnstore }) => columnstore?.segmentBy.includes('sensor_id') === true);
 
 // The first chunk with rows is left out: the sensors may have begun in the middle of it. Old chunks are too, twice: as
 // chunks, and from the plan, which takes as long as there are chunks in it.
@@ -47,10 +47,13 @@ SELECT $1::text AS relation, count(DISTINCT range_start)::int AS chunks,
 export const segmentsCheck: PolicyCheck = {
   name: CHECK,
   about: 'a chunk holds enough rows of each sensor to compress well',
-  queries: (plan, facts) =>
-    segmented(plan, facts).map((relation) => ({ text: query(relation), values: [relation.relation.name] })),
-  judge: (plan, facts, answers) =>
-    segmented(plan, facts).flatMap((relation, index): readonly Finding[] => {
+  queries: (plan, snapshot) =>
+    segmented(plan, snapshot).map((relation) => ({
+      text: query(relation),
+      values: [relation.relation.name],
+    })),
+  evaluate: (plan, snapshot, answers) =>
+    segmented(plan, snapshot).flatMap((relation, index): readonly Finding[] => {
       const row = answers[index]?.[0];
       if (row === undefined || numberOf(row, 'chunks') < CHUNKS) return [];
       const rows = numberOf(row, 'rows');

@@ -1,10 +1,10 @@
 import { counted } from '../../counted.ts';
 import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
-import { present } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { qualified } from '../policy-sql.ts';
 import { numberOf } from '../row.ts';
-import { qualified } from '../statement.ts';
+import { present } from '../snapshot.ts';
 
 const CHECK = 'sensors';
 /** Rows of each aggregate that are read. */
@@ -33,14 +33,14 @@ ORDER BY 1 LIMIT ${MOST_SENSORS}`;
 export const sensorsCheck: PolicyCheck = {
   name: CHECK,
   about: 'the sensors of the readings are registered',
-  queries: (plan, facts) => {
-    const names = present(plan, facts).map(({ relation }): string => relation.name);
+  queries: (plan, snapshot) => {
+    const names = present(plan, snapshot).map(({ relation }): string => relation.name);
     return FROM.every(({ relation }) => names.includes(relation)) ? [{ text: QUERY }] : [];
   },
-  judge: (_plan, { server }, [rows = []]) => (rows.length === 0 ? [] : [judge(rows, server.schema)]),
+  evaluate: (_plan, { server }, [rows = []]) => (rows.length === 0 ? [] : [evaluate(rows, server.schema)]),
 };
 
-function judge(rows: readonly CatalogRow[], schema: string): Finding {
+function evaluate(rows: readonly CatalogRow[], schema: string): Finding {
   const ids = rows.map((row) => numberOf(row, 'id'));
   const some = ids.length > 10 ? `${ids.slice(0, 10).join(', ')}, …` : ids.join(', ');
   const values = ids.map((id) => `(${id}, 'unknown-${id}')`).join(', ');

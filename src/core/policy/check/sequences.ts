@@ -1,10 +1,10 @@
-import type { CatalogRow } from '../catalog.ts';
-import type { CheckQuery, PolicyCheck } from '../check.ts';
+import type { CatalogRow, CheckQuery } from '../catalog.ts';
+import type { PolicyCheck, RepairStep } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
-import type { RepairStep } from '../repair.ts';
+import { identifier, literal, qualified } from '../policy-sql.ts';
+
 import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
-import { identifier, literal, qualified } from '../statement.ts';
 
 const CHECK = 'sequences';
 
@@ -31,13 +31,13 @@ export const sequencesCheck: PolicyCheck = {
   name: CHECK,
   about: 'the next id of a table is one that is free',
   queries: () => [{ text: SEQUENCES, values: [OUR_TABLES] }],
-  lookAgain: (_plan, _facts, [rows = []]): readonly CheckQuery[] =>
+  followUpQueries: (_plan, _facts, [rows = []]): readonly CheckQuery[] =>
     rows.length === 0 ? [] : [{ text: rows.map(state).join(' UNION ALL\n') }],
-  judge: (_plan, { server }, answers) =>
-    sequencesOf(answers).flatMap((sequence) => judge(sequence, server.schema)),
+  evaluate: (_plan, { server }, answers) =>
+    sequencesOf(answers).flatMap((sequence) => evaluate(sequence, server.schema)),
   repair: {
-    steps: ({ facts, answers }) =>
-      sequencesOf(answers).flatMap((sequence) => steps(sequence, facts.server.schema)),
+    steps: ({ snapshot, answers }) =>
+      sequencesOf(answers).flatMap((sequence) => steps(sequence, snapshot.server.schema)),
   },
 };
 
@@ -116,7 +116,7 @@ function whyStopped(sequence: Sequence): string {
     : `its next value is ${next}, and it ends at ${Math.min(most, lastOf(sequence))}`;
 }
 
-function judge(sequence: Sequence, schema: string): readonly Finding[] {
+function evaluate(sequence: Sequence, schema: string): readonly Finding[] {
   const { relation, column, name } = sequence;
   const sql = statements(sequence, schema);
   if (sql.length === 0) return [];

@@ -1,8 +1,8 @@
 import type { PolicyCheck } from '../check.ts';
-import type { ServerFacts } from '../facts.ts';
 import type { Finding } from '../finding.ts';
-import { decodeSetting, settingsQuery, type Setting } from '../setting.ts';
-import { identifier } from '../statement.ts';
+import { identifier } from '../policy-sql.ts';
+import { type Setting, decodeSetting, settingsQuery } from '../setting.ts';
+import type { ServerFacts } from '../snapshot.ts';
 
 const CHECK = 'server';
 const RESTORING = 'timescaledb.restoring';
@@ -21,7 +21,7 @@ export const serverCheck: PolicyCheck = {
     'TimescaleDB is there, switched on, a version and an edition with policies, and its scheduler is alive',
   queries: (_plan, { server }) =>
     server.restoring || server.loadDisabled ? [settingsQuery([RESTORING, DISABLE_LOAD])] : [],
-  judge: (_plan, { server }, [rows = []]) =>
+  evaluate: (_plan, { server }, [rows = []]) =>
     faults(
       server,
       rows.map((row) => decodeSetting(row, server)),

@@ -1,6 +1,6 @@
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
-import { decodeSetting, settingsQuery, type Setting } from '../setting.ts';
+import { type Setting, decodeSetting, settingsQuery } from '../setting.ts';
 
 const CHECK = 'settings';
 
@@ -60,11 +60,11 @@ export const settingsCheck: PolicyCheck = {
   about: 'no setting of the role, the database or the server lets rows be lost or policies fail',
   // The embedded database is one process, which begins with settings of its own.
   queries: (_plan, { server }) => (server.hasWorkers ? [settingsQuery(Object.keys(HARMFUL))] : []),
-  judge: (_plan, { server }, [rows = []]) =>
-    rows.map((row) => decodeSetting(row, server)).flatMap(judgeSetting),
+  evaluate: (_plan, { server }, [rows = []]) =>
+    rows.map((row) => decodeSetting(row, server)).flatMap(checkSetting),
 };
 
-function judgeSetting({ name, value, where, remedy }: Setting): readonly Finding[] {
+function checkSetting({ name, value, where, remedy }: Setting): readonly Finding[] {
   const harmful = HARMFUL[name];
   if (harmful?.isHarmful(value) !== true) return [];
   return [

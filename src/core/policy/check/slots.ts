@@ -3,8 +3,8 @@ import type { CatalogRow } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
 import type { PolicyPlan } from '../plan.ts';
+import { literal } from '../policy-sql.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
-import { literal } from '../statement.ts';
 
 const CHECK = 'slots';
 const GIB = 1024 ** 3;
@@ -25,10 +25,10 @@ export const slotsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no replication slot that nothing reads keeps WAL without end',
   queries: (_plan, { server }) => (server.standby ? [] : [{ text: QUERY }]),
-  judge: (plan, _facts, [rows = []]) => rows.map((row) => judge(plan, row)),
+  evaluate: (plan, _facts, [rows = []]) => rows.map((row) => evaluate(plan, row)),
 };
 
-function judge({ disk }: PolicyPlan, row: CatalogRow): Finding {
+function evaluate({ disk }: PolicyPlan, row: CatalogRow): Finding {
   const [name, retained, size] = [textOf(row, 'name'), numberOf(row, 'retained'), numberOf(row, 'size')];
   const bounded = flagOf(row, 'bounded');
   const limit = disk.budgetBytes === undefined ? Math.max(MUCH_BYTES, size) : (disk.budgetBytes - size) / 2;

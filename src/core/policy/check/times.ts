@@ -1,9 +1,9 @@
 import { counted } from '../../counted.ts';
 import type { PolicyCheck } from '../check.ts';
-import { present } from '../facts.ts';
 import type { Finding } from '../finding.ts';
+import { literal, qualified } from '../policy-sql.ts';
 import { numberOf, textOf } from '../row.ts';
-import { literal, qualified } from '../statement.ts';
+import { present } from '../snapshot.ts';
 
 const CHECK = 'times';
 const AHEAD = '1 year';
@@ -23,10 +23,10 @@ WHERE c.range_start > now() + INTERVAL '${AHEAD}' GROUP BY t.name ORDER BY 1`;
 export const timesCheck: PolicyCheck = {
   name: CHECK,
   about: `no rows are dated more than ${AHEAD} ahead`,
-  queries: (plan, facts) => [
-    { text: QUERY, values: [present(plan, facts).map(({ relation }) => relation.name)] },
+  queries: (plan, snapshot) => [
+    { text: QUERY, values: [present(plan, snapshot).map(({ relation }) => relation.name)] },
   ],
-  judge: (_plan, { server: { schema } }, [rows = []]) =>
+  evaluate: (_plan, { server: { schema } }, [rows = []]) =>
     rows.map((row): Finding => {
       const [relation, since] = [textOf(row, 'relation'), textOf(row, 'since')];
       const chunks = numberOf(row, 'chunks');

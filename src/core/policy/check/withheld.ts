@@ -3,9 +3,9 @@ import type { PolicyCheck } from '../check.ts';
 import { deletesOurs, deletingPatterns } from '../deleting.ts';
 import type { Finding } from '../finding.ts';
 import { OUR_TABLES } from '../our-tables.ts';
+import { identifier, qualified } from '../policy-sql.ts';
 import { flagOf, numberOf, textOf } from '../row.ts';
-import { identifier, qualified } from '../statement.ts';
-import { refusalOf, trialWrite, type Refusal, type TrialEvent } from '../trial-write.ts';
+import { type Refusal, type TrialEvent, refusalOf, trialWrite } from '../trial-write.ts';
 
 const CHECK = 'withheld';
 
@@ -52,14 +52,14 @@ export const withheldCheck: PolicyCheck = {
     { text: TRIGGERS, values: [OUR_TABLES, ...deletingPatterns(server.schema)] },
     ...[RULES, ROW_SECURITY].map((text) => ({ text, values: [OUR_TABLES] })),
   ],
-  lookAgain: (_plan, { server }, [triggers = []]) =>
+  followUpQueries: (_plan, { server }, [triggers = []]) =>
     server.standby
       ? []
       : trialsOf(triggers).map(({ root, events }) => trialWrite(server.schema, root, events)),
-  judge: (_plan, { server: { schema } }, [triggers = [], rules = [], tables = [], ...trials]) => [
-    ...triggers.flatMap((row) => judgeTrigger(row, schema, refusedBy(row, triggers, trials))),
-    ...rules.map((row) => judgeRule(row, schema)),
-    ...tables.map((row) => judgeRowSecurity(row, schema)),
+  evaluate: (_plan, { server: { schema } }, [triggers = [], rules = [], tables = [], ...trials]) => [
+    ...triggers.flatMap((row) => checkTrigger(row, schema, refusedBy(row, triggers, trials))),
+    ...rules.map((row) => checkRule(row, schema)),
+    ...tables.map((row) => checkRowSecurity(row, schema)),
   ],
 };
 
@@ -101,7 +101,7 @@ function refusedBy(
   return refusal?.context.includes(` ${textOf(row, 'function')} `) === true ? refusal : undefined;
 }
 
-function judgeTrigger(row: CatalogRow, schema: string, refusal: Refusal | undefined): readonly Finding[] {
+function checkTrigger(row: CatalogRow, schema: string, refusal: Refusal | undefined): readonly Finding[] {
   const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
   const table = qualified(schema, relation);
   const finding = { check: CHECK, subject: `${relation} trigger ${name}` };
@@ -149,7 +149,7 @@ function effectOf(row: CatalogRow): Effect {
     : { severity: 'info', text: 'runs with each write: where it fails, so does the write' };
 }
 
-function judgeRule(row: CatalogRow, schema: string): Finding {
+function checkRule(row: CatalogRow, schema: string): Finding {
   const [relation, name] = [textOf(row, 'relation'), textOf(row, 'name')];
   return {
     ...{ check: CHECK, subject: `${relation} rule ${name}`, verdict: 'extra', severity: 'critical' },
@@ -159,7 +159,7 @@ function judgeRule(row: CatalogRow, schema: string): Finding {
   };
 }
 
-function judgeRowSecurity(row: CatalogRow, schema: string): Finding {
+function checkRowSecurity(row: CatalogRow, schema: string): Finding {
   const [relation, active] = [textOf(row, 'relation'), flagOf(row, 'active')];
   const table = qualified(schema, relation);
   const force = flagOf(row, 'forced') ? `ALTER TABLE ${table} NO FORCE ROW LEVEL SECURITY; ` : '';

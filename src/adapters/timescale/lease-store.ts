@@ -1,0 +1,139 @@
+import type pg from 'pg';
+import type { GroupView, OwnedShards } from '../../core/alert/cluster/shard-lease.ts';
+import { SHARDS, type ShardMember } from '../../core/alert/cluster/shard.ts';
+import type { MemberReport, LeaseStore } from '../../ports/lease.ts';
+import { databaseError } from './errors.ts';
+import { isoMicros, storableText } from './values.ts';
+
+type Db = Pick<pg.Pool, 'query'>;
+
+/** On which members wait for shards that are given back; the payload is the group. */
+export const SHARDS_CHANNEL = 'fieldwatch_shards';
+
+/** Of the database's clock alone: members whose own clocks are wrong lease as long as others. */
+const RENEW = `
+INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind)
+VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6)
+ON CONFLICT (group_name, member) DO UPDATE
+   SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors,
+       received = excluded.received, behind = excluded.behind`;
+
+const ROWS_OF_GROUP = `
+INSERT INTO alert_shards (group_name, shard) SELECT $1, generate_series(0, ${SHARDS - 1}) ON CONFLICT DO NOTHING`;
+
+/** One statement, so that members and shards are of one snapshot. */
+const VIEW = `
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs",
+  (SELECT json_agg(json_build_object('id', member, 'joinedAtMs', extract(epoch FROM joined_at) * 1000,
+     'leasedUntilMs', extract(epoch FROM leased_until) * 1000, 'connectsSensors', connects_sensors, 'received', received,
+     'behind', behind))
+     FROM share_members WHERE group_name = $1) AS members,
+  (SELECT json_agg(json_build_object('owner', owner, 'epoch', epoch) ORDER BY shard)
+     FROM alert_shards WHERE group_name = $1) AS shards`;
+
+const WANTED = 'unnest($3::smallint[], $4::bigint[]) AS w (shard, epoch)';
+
+/**
+ * A shard of which an owner is just committing something is left for the next round: to wait for its lock would mean to
+ * decide by a lease that was read before the wait.
+ */
+const TAKE = `
+WITH free AS (
+  SELECT s.shard FROM alert_shards s JOIN ${WANTED} USING (shard, epoch)
+   WHERE s.group_name = $1 AND (s.owner IS NULL OR NOT EXISTS (
+     SELECT FROM share_members m
+      WHERE m.group_name = $1 AND m.member = s.owner AND m.leased_until > clock_timestamp()))
+   ORDER BY s.shard FOR UPDATE OF s SKIP LOCKED)
+UPDATE alert_shards s SET owner = $2, epoch = s.epoch + 1, taken_at = now()
+  FROM free WHERE s.group_name = $1 AND s.shard = free.shard
+RETURNING s.shard, s.epoch::float8 AS epoch`;
+
+/** The other members look at once. */
+const NOTIFY = `SELECT pg_notify('${SHARDS_CHANNEL}', $1)`;
+
+const RELEASE = `
+WITH given AS (UPDATE alert_shards s SET owner = NULL FROM ${WANTED}
+ WHERE s.group_name = $1 AND s.owner = $2 AND s.shard = w.shard AND s.epoch = w.epoch) ${NOTIFY}`;
+
+const LEAVE = `
+WITH gone AS (DELETE FROM share_members WHERE group_name = $1 AND member = $2),
+given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
+
+/** Rows of members that are long gone, with what was handed over in a group without any. */
+const PRUNE = `DELETE FROM share_members WHERE leased_until < $1::timestamptz`;
+
+/** `shardOf` in SQL. */
+export const shardOfSensor = (id: string): string => `((((${id})::bigint * 2654435769) & 4294967295) >> 26)`;
+
+export class TimescaleLeaseStore implements LeaseStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  async renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView> {
+    const { connectsSensors, received = null, behind = null } = report;
+    await this.#query(RENEW, [group, storableText(member), ttlMs, connectsSensors, received, behind]);
+    const view = await this.#view(group);
+    if (view.shards.length === SHARDS) return view;
+    await this.#query(ROWS_OF_GROUP, [group]);
+    return this.#view(group);
+  }
+
+  async take(group: string, member: string, wanted: OwnedShards): Promise<OwnedShards> {
+    const { rows } = await this.#query(TAKE, [group, storableText(member), ...columnsOf(wanted)]);
+    return new Map((rows as { shard: number; epoch: number }[]).map(({ shard, epoch }) => [shard, epoch]));
+  }
+
+  async release(group: string, member: string, given: OwnedShards): Promise<void> {
+    await this.#query(RELEASE, [group, storableText(member), ...columnsOf(given)]);
+  }
+
+  async leave(group: string, member: string): Promise<void> {
+    await this.#query(LEAVE, [group, storableText(member)]);
+  }
+
+  async prune(olderThanMs: number): Promise<void> {
+    await this.#query(PRUNE, [isoMicros(olderThanMs * 1000)]);
+  }
+
+  async #view(group: string): Promise<GroupView> {
+    const { rows } = await this.#query(VIEW, [group]);
+    const [{ nowMs, members, shards }] = rows as [
+      { nowMs: number; members: RowOfMember[] | null; shards: RowOfShard[] | null },
+    ];
+    return {
+      nowMs,
+      members: (members ?? []).map(({ received, behind, ...member }) => ({
+        ...member,
+        ...(received === null ? {} : { received }),
+        ...(behind === null ? {} : { behind }),
+      })),
+      shards: (shards ?? []).map(({ owner, epoch }) => ({ owner: owner ?? undefined, epoch })),
+    };
+  }
+
+  async #query(text: string, values: unknown[]): Promise<pg.QueryResult> {
+    try {
+      return await this.#db.query(text, values);
+    } catch (error) {
+      throw databaseError(error, 'the shards of alerts');
+    }
+  }
+}
+
+type RowOfMember = Omit<ShardMember, 'received' | 'behind'> & {
+  readonly received: readonly number[] | null;
+  readonly behind: boolean | null;
+};
+
+interface RowOfShard {
+  readonly owner: string | null;
+  readonly epoch: number;
+}
+
+const columnsOf = (shards: OwnedShards): readonly [number[], number[]] => [
+  [...shards.keys()],
+  [...shards.values()],
+];

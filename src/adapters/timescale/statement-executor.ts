@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import type { CatalogRow } from '../../core/policy/catalog.ts';
+import type { StatementExecutor } from '../../core/policy/repair-plan.ts';
+import type { DatabaseOptions } from './connection.ts';
+import { Connector } from './connector.ts';
+import { databaseError } from './errors.ts';
+import { bounded, endClient } from './query-timeout.ts';
+
+export interface StatementExecutorOptions extends Omit<
+  DatabaseOptions,
+  'statementTimeoutMs' | 'lockTimeoutMs'
+> {
+  /** Of one slice. */
+  readonly sliceTimeoutMs?: number;
+}
+
+export interface ClosableStatementExecutor extends StatementExecutor {
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Short: whoever waits for a lock on a chunk makes all that come after wait too, readers included. */
+const LOCK_TIMEOUT_MS = 2000;
+const SLICE_TIMEOUT_MS = 600_000;
+/** Past the server's own limit, for one that answers no more. */
+const GRACE_MS = 10_000;
+const ATTEMPTS = 4;
+const PAUSE_MS = 500;
+
+/** Runs repairs over a connection of its own: outside of transactions, and giving way to everybody else. */
+export function createStatementExecutor(options: StatementExecutorOptions): ClosableStatementExecutor {
+  const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
+  const connector = new Connector({
+    ...options,
+    statementTimeoutMs: sliceMs,
+    lockTimeoutMs: LOCK_TIMEOUT_MS,
+  });
+  let client: pg.Client | undefined;
+
+  async function connected(): Promise<pg.Client> {
+    if (client !== undefined) return client;
+    const opened = await connector.open();
+    opened.on('error', () => (client = undefined));
+    client = opened;
+    return opened;
+  }
+
+  async function once(sql: string): Promise<readonly CatalogRow[]> {
+    try {
+      const using = await connected();
+      const result = await bounded(using, sliceMs + GRACE_MS, () => using.query<CatalogRow>(sql));
+      return result.rows;
+    } catch (error) {
+      throw databaseError(error, 'repairing');
+    }
+  }
+
+  return {
+    async run(sql) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await once(sql);
+        } catch (error) {
+          // A chunk in use, a deadlock, a refresh that overlaps the policy's: later it will do.
+          const contended = (error as { code?: unknown }).code === 'DB_CONTENTION';
+          if (!contended || attempt === ATTEMPTS) throw error;
+          await sleep(PAUSE_MS * attempt);
+        }
+      }
+    },
+    async close() {
+      const open = client;
+      client = undefined;
+      if (open !== undefined) await endClient(open);
+    },
+  };
+}

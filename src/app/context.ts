@@ -1,0 +1,14 @@
+import type { MetricsRegistry } from '../adapters/http/metrics.ts';
+import type { CorrectableClock } from '../adapters/system/clock.ts';
+import type { Config } from '../config/schema/index.ts';
+import type { CleanupStack } from '../lib/cleanup-stack.ts';
+import type { Logger } from '../ports/metrics.ts';
+
+/** What every part of the house is made with. */
+export interface Parts {
+  readonly config: Config;
+  readonly clock: CorrectableClock;
+  readonly logger: Logger;
+  readonly metrics: MetricsRegistry;
+  readonly cleanup: CleanupStack;
+}

@@ -1,0 +1,111 @@
+import type pg from 'pg';
+import { TimescaleAlertStore } from '../../adapters/timescale/alert-store.ts';
+import { databaseError } from '../../adapters/timescale/errors.ts';
+import {
+  ENCODING_REMEDY,
+  ENCODING_WARNING,
+  examineServer,
+  refuseReadOnly,
+} from '../../adapters/timescale/examine.ts';
+import { TimescaleHandoverStore } from '../../adapters/timescale/handover-store.ts';
+import { TimescaleLeaseStore } from '../../adapters/timescale/lease-store.ts';
+import { MetricIds } from '../../adapters/timescale/metric-ids.ts';
+import { migrateDatabase } from '../../adapters/timescale/migrate.ts';
+import { schemaIsCurrent } from '../../adapters/timescale/migration-status.ts';
+import { TimescaleNotificationStore } from '../../adapters/timescale/notification-store.ts';
+import { TimescaleOperatorStore } from '../../adapters/timescale/operator-store.ts';
+import { createPool, endPool } from '../../adapters/timescale/pool.ts';
+import { createReadingStore } from '../../adapters/timescale/reading-store.ts';
+import { TimescaleSensorStore } from '../../adapters/timescale/sensor-store.ts';
+import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
+import type { ReadingStore } from '../../ports/store.ts';
+import type { ArrivalClocks } from '../../services/ingest/arrival-clocks.ts';
+import { ClockMonitor } from '../../services/ingest/clock-monitor.ts';
+import { DatabaseProbe } from '../../services/ingest/database-probe.ts';
+import type { Parts } from '../context.ts';
+import { databaseOptions, declaredSensors, metricNameLimits, storeOptions } from '../options.ts';
+
+/** The database's side of the house. Connections are made when they are needed. */
+export interface Database {
+  readonly url: string;
+  readonly pool: pg.Pool;
+  readonly directory: TimescaleSensorStore;
+  /** Of all who write readings. */
+  readonly metricIds: MetricIds;
+  readonly store: ReadingStore;
+  readonly alertStore: TimescaleAlertStore;
+  readonly operatorStore: TimescaleOperatorStore;
+  readonly notificationStore: TimescaleNotificationStore;
+  readonly leaseStore: TimescaleLeaseStore;
+  readonly handoverStore: TimescaleHandoverStore;
+}
+
+/** Nothing is asked of the database yet. */
+export async function openDatabase(parts: Parts, url: string): Promise<Database> {
+  const { config, clock, logger, cleanup } = parts;
+  const pool = await createPool({ ...databaseOptions(config, url), max: config.database.pool }, logger);
+  cleanup.add('database pool', () => endPool(pool, clock));
+  const metricIds = new MetricIds(metricNameLimits(config), () => clock.monotonicMs());
+  const store = createReadingStore({ ...storeOptions(config, url, 'store'), metricIds }, parts);
+  cleanup.add('reading store', () => store.close());
+  const [alertStore, notificationStore] = [
+    new TimescaleAlertStore(pool),
+    new TimescaleNotificationStore(pool),
+  ];
+  const operatorStore = new TimescaleOperatorStore(pool);
+  const directory = new TimescaleSensorStore(pool);
+  const [leaseStore, handoverStore] = [new TimescaleLeaseStore(pool), new TimescaleHandoverStore(pool)];
+  return {
+    ...{ url, pool, directory, metricIds, store, alertStore, operatorStore, notificationStore },
+    ...{ leaseStore, handoverStore },
+  };
+}
+
+/** Resolves when the database answers; rejects with what it says instead. */
+export async function checkConnection({ pool }: Database): Promise<void> {
+  try {
+    await pool.query('SELECT 1');
+  } catch (error) {
+    throw databaseError(error, 'connecting');
+  }
+}
+
+/** Asks the database regularly, for readiness; `onBack` when it answers again. */
+export function probeDatabase(
+  { clock, cleanup }: Parts,
+  { pool }: Database,
+  onBack: () => void,
+): DatabaseProbe {
+  const probe = new DatabaseProbe({ clock, query: () => refuseReadOnly(pool), onBack });
+  cleanup.add('database probe', () => probe.stop());
+  return probe;
+}
+
+/** Compares the clock of the database server with this system's, and corrects the daemon's by it. */
+export function monitorClock(
+  { clock, logger, metrics, cleanup }: Parts,
+  { pool }: Database,
+  arrivalClocks: ArrivalClocks | undefined,
+): ClockMonitor {
+  const serverMs = async () => {
+    const { rows } = await pool.query<{ ms: number }>(
+      'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms',
+    );
+    return rows[0]?.ms ?? Number.NaN;
+  };
+  const monitor = new ClockMonitor({ clock, serverMs, arrivalClocks, logger, metrics });
+  cleanup.add('clock monitor', () => monitor.stop());
+  return monitor;
+}
+
+/** A server that can be relied on, its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
+export async function prepareDatabase({ config, logger }: Parts, database: Database): Promise<void> {
+  const { url, pool, directory } = database;
+  const { encoding } = await examineServer(databaseOptions(config, url, 'start'));
+  if (encoding !== 'UTF8') logger.warn({ encoding, remedy: ENCODING_REMEDY }, ENCODING_WARNING);
+  // The writer connects first: where a role may have few connections, lookups and checks have to do with the rest.
+  await database.store.commit({ readings: [], deadLetters: [], alerts: EMPTY_ALERT_BATCH, retry: false });
+  if (config.database.migrate_at_start) await migrateDatabase(databaseOptions(config, url), { log: logger });
+  else await schemaIsCurrent(pool);
+  await directory.declare(declaredSensors(config));
+}

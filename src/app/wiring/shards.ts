@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { GroupListener } from '../../adapters/timescale/group-listener.ts';
+import type { Config } from '../../config/schema/index.ts';
+import type { AlertLineKey, AlertStore } from '../../ports/alerts.ts';
+import type { AlertManager } from '../../services/alert/alert-manager.ts';
+import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
+import { HandoverReader } from '../../services/alert/cluster/handover.ts';
+import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
+import { ShardTable } from '../../services/alert/cluster/shard-table.ts';
+import { ShardedEvaluator } from '../../services/alert/cluster/sharded-evaluator.ts';
+import type { AlertEvaluator } from '../../services/ingest/batch-commit.ts';
+import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
+import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
+import type { Parts } from '../context.ts';
+import { connectOptions } from '../options.ts';
+import type { Database } from './database.ts';
+
+export interface ShardEnds {
+  readonly table: ShardTable;
+  readonly database: Database;
+  readonly alertManager: AlertManager;
+  readonly registry: SensorRegistry;
+  /** Lets lines go. */
+  readonly engine: AlertEvaluator;
+}
+
+/** The shards of a share group, from this member's side. */
+export interface SharedEvaluation {
+  /** In place of the engine, for whoever writes batches. */
+  readonly evaluator: AlertEvaluator;
+  /** Takes shards, and reads what is handed over of them. Resolves after the first round. */
+  start(writer: BatchWriter): Promise<void>;
+  /** Before time alone decides anything. */
+  ready(): Promise<boolean>;
+  /** The database is back: what was evaluated meanwhile is dropped. Rejects while nothing can be written yet. */
+  regroup(): Promise<void>;
+  /** Lines that the last process announced. */
+  wereNotified(lines: readonly AlertLineKey[]): void;
+  /** Members that may have earlier readings. */
+  awaited(): readonly string[];
+}
+
+/** Undefined without a share group: then this daemon evaluates all that it receives. */
+export function openShardTable({ mqtt }: Config): ShardTable | undefined {
+  const { share_group: group, client_id: clientId } = mqtt;
+  if (group === undefined) return undefined;
+  const member = `${clientId} on ${hostname()} (pid ${process.pid}, ${randomUUID().slice(0, 8)})`;
+  return new ShardTable(group, member);
+}
+
+/** What the engine reads back. */
+export const alertStoreOf = (
+  { alertStore, handoverStore }: Database,
+  table: ShardTable | undefined,
+): AlertStore => (table === undefined ? alertStore : withoutWaiting(alertStore, handoverStore, table.group));
+
+/** A commit that takes longer is to be waited for by other members: they evaluate what is two seconds old. */
+const BEHIND_AFTER_MS = 1000;
+/** How long the lines that were announced may take to be marked, before their shards are given back. */
+const MARKED_AFTER_MS = 100;
+
+/** Made before the engine is released: the shards are given back after the last line is out. */
+export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation {
+  const { config, clock, logger, metrics, cleanup } = parts;
+  const { table, database, alertManager, registry, engine } = ends;
+  const { leaseStore, handoverStore } = database;
+  let writer: BatchWriter | undefined;
+  let reader: HandoverReader | undefined;
+  const spoolWriter = () => writer?.spools === true;
+  table.isAway = spoolWriter;
+  const leases: ShardLeases = new ShardLeases({
+    ...{ table, store: leaseStore, alertManager, lines: engine, spoolWriter, clock, logger, metrics },
+    report: () => ({
+      connectsSensors: alertManager.connectsSensors,
+      received: evaluator.received(clock.monotonicMs()),
+      behind: spoolWriter() || clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS,
+    }),
+    waiting: () => handoverStore.waiting(table.group),
+    finish: async () => {
+      if ((await writer?.between(() => alertManager.dropForgotten())) !== true) return false;
+      await new Promise<void>((resolve) => clock.after(MARKED_AFTER_MS, resolve));
+      return alertManager.published();
+    },
+    isCurrent: () => reader?.isCurrent === true,
+    onGained: () => reader?.wake(),
+    waitMs: config.alerts.wait_for_spools,
+  });
+  const evaluator: ShardedEvaluator = new ShardedEvaluator({
+    ...{ table, leases, engine },
+    mayClaim: (sensor, asked) => alertManager.mayClaim(sensor, asked),
+    onAway: () => alertManager.waitFor(0),
+  });
+  cleanup.add('shards of alerts', () => leases.release());
+  const listener = new GroupListener(table.group, connectOptions(config, database.url, 'listener'), {
+    ...{ db: database.pool, clock, logger },
+    onHandover: () => reader?.wake(),
+    onShards: () => leases.poll(),
+  });
+  return {
+    evaluator,
+    start: async (given) => {
+      writer = given;
+      reader = new HandoverReader({
+        ...{
+          table,
+          leases,
+          store: handoverStore,
+          engine: alertManager,
+          registry,
+          spoolWriter,
+          clock,
+          logger,
+        },
+        commit: (evaluate) => given.commitCommands(evaluate),
+        between: (run) => given.between(run),
+        notified: () => listener.active,
+      });
+      cleanup.add('handover of alerts', async () => {
+        reader?.stop();
+        await listener.stop();
+        await leases.stop();
+      });
+      listener.start();
+      await leases.start();
+      reader.start();
+    },
+    ready: async () => (await reader?.ready()) ?? false,
+    regroup: () => leases.regroup(),
+    wereNotified: (lines) => alertManager.wereNotified(lines),
+    awaited: () => leases.awaited,
+  };
+}

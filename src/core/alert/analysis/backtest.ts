@@ -1,0 +1,235 @@
+import type { Micros, Millis } from '../../reading.ts';
+import { batchOf } from '../engine/alert-batch.ts';
+import { AlertEngine } from '../engine/engine.ts';
+import type { AlertIdOf } from '../engine/state-row.ts';
+import type { AlertBatch, AlertResolution, AlertRow, AlertType, ResolveReason, Severity } from '../model.ts';
+import type { SensorFacts } from '../rules/effective.ts';
+import type { RuleSet } from '../rules/rule-set.ts';
+
+/** An episode that rules would have given: its rows of `sensor_alerts` as one. */
+export interface BacktestEpisode {
+  readonly sensorId: number;
+  readonly sensorKey: string;
+  readonly alertType: AlertType;
+  readonly alertId: string;
+  /** The highest that it reached. */
+  readonly severity: Severity;
+  readonly startedAtUs: Micros;
+  /** Times of its rows: the firing, then each escalation. */
+  readonly firedAtUs: readonly Micros[];
+  /** What fired it, and the limit that was crossed then. */
+  readonly value: number;
+  readonly threshold: number;
+  /** undefined: open at the end. */
+  readonly resolvedAtUs: Micros | undefined;
+  readonly resolvedValue: number | null;
+  readonly peakValue: number | null;
+  readonly reason: ResolveReason | undefined;
+  readonly flapping: boolean;
+}
+
+/**
+ * Stored readings through the engine that the daemon runs. Of the receive clock nothing is stored: each reading arrives
+ * at its event time, so none is late, and the clock stands at every deadline that falls between two readings, as it does
+ * live. Memory is that of the engine and of the episodes that are open.
+ */
+export class Backtest {
+  private readonly engine: AlertEngine;
+  private readonly alertId: AlertIdOf;
+  private readonly ended: (episode: BacktestEpisode) => void;
+  private readonly keys = new Map<number, string>();
+  private readonly open = new Map<string, BacktestEpisode>();
+
+  /** `ended` is told of every episode when it resolves. The broker counts as connected since `fromMs`. */
+  constructor(
+    rules: RuleSet,
+    deps: {
+      readonly alertId: AlertIdOf;
+      readonly fromMs: Millis;
+      readonly ended: (episode: BacktestEpisode) => void;
+    },
+  ) {
+    this.engine = new AlertEngine(rules);
+    this.engine.connected(deps.fromMs);
+    this.alertId = deps.alertId;
+    this.ended = deps.ended;
+  }
+
+  /** Readings come in the order of their times. */
+  reading(sensor: SensorFacts, timeUs: Micros, metrics: ReadonlyMap<string, number>): void {
+    // As the intake stamps it: whole milliseconds of the arrival, whose microseconds are the time of such a reading.
+    const receivedAtMs = Math.floor(timeUs / 1000);
+    this.pass(receivedAtMs);
+    if (!this.keys.has(sensor.id)) this.keys.set(sensor.id, sensor.key);
+    this.engine.begin();
+    this.engine.reading({ sensor, timeUs, receivedAtMs, metrics });
+    this.commit();
+  }
+
+  /** Time goes on to the end; the episodes that are open then, by their first row. */
+  end(atMs: Millis): readonly BacktestEpisode[] {
+    this.pass(atMs);
+    return [...this.open.values()];
+  }
+
+  private pass(untilMs: Millis): void {
+    for (let dueMs = this.engine.nextDueMs; dueMs <= untilMs; dueMs = this.engine.nextDueMs) {
+      this.engine.begin();
+      this.engine.tick(dueMs);
+      this.commit();
+    }
+  }
+
+  private commit(): void {
+    const { effects, touched } = this.engine.work;
+    if (effects.length > 0) this.take(batchOf(effects, touched, this.alertId));
+    this.engine.commit();
+  }
+
+  /** An episode may fire and resolve in one step, and another one of the same type after it: rows first, then ends. */
+  private take({ raised, resolved }: AlertBatch): void {
+    for (const row of raised) this.raise(row);
+    for (const end of resolved) {
+      const episode = this.open.get(end.alertId);
+      if (episode === undefined) continue;
+      this.open.delete(end.alertId);
+      this.ended(closed(episode, end));
+    }
+  }
+
+  private raise(row: AlertRow): void {
+    const before = this.open.get(row.alertId);
+    if (before !== undefined) {
+      const { severity, timeUs, value, threshold } = row;
+      const { firedAtUs } = before;
+      // Of two crossings at one moment the table has one row, which shows the higher: the time is in its key.
+      if (!firedAtUs.includes(timeUs))
+        this.open.set(row.alertId, { ...before, severity, firedAtUs: [...firedAtUs, timeUs] });
+      else if (firedAtUs[0] === timeUs) this.open.set(row.alertId, { ...before, severity, value, threshold });
+      else this.open.set(row.alertId, { ...before, severity });
+      return;
+    }
+    const { sensorId, alertType, alertId, severity, startedAtUs, timeUs, value, threshold } = row;
+    this.open.set(alertId, {
+      ...{ sensorId, alertType, alertId, severity, startedAtUs, value, threshold },
+      sensorKey: this.keys.get(sensorId) ?? `sensor ${sensorId}`,
+      firedAtUs: [timeUs],
+      ...{ resolvedAtUs: undefined, resolvedValue: null, peakValue: null, reason: undefined },
+      flapping: false,
+    });
+  }
+}
+
+function closed(episode: BacktestEpisode, end: AlertResolution): BacktestEpisode {
+  const { resolvedAtUs, resolvedValue, peakValue, reason, flapping } = end;
+  return { ...episode, resolvedAtUs, resolvedValue, peakValue, reason, flapping };
+}
+
+const DAY_US = 86_400_000_000;
+
+/** What is counted of one sensor's alert type. */
+export interface SensorTally {
+  readonly sensor: string;
+  readonly alertType: string;
+  episodes: number;
+  /** Time that its episodes were open within the range, in seconds; the longest of them. */
+  openS: number;
+  longestS: number;
+}
+
+/** Counts episodes as they end, and keeps them up to a bound: a threshold that is far off gives millions. */
+export class BacktestTally {
+  episodes = 0;
+  /** By the UTC day of the firing, in order of first mention. */
+  readonly days = new Map<string, number>();
+  readonly sensors = new Map<string, SensorTally>();
+  readonly kept: BacktestEpisode[] = [];
+  private readonly untilUs: Micros;
+  private readonly keep: number;
+
+  /** `untilUs`: until when an open episode counts. */
+  constructor(untilUs: Micros, keep: number) {
+    this.untilUs = untilUs;
+    this.keep = keep;
+  }
+
+  /** True when there were more episodes than are kept; the counts are right nevertheless. */
+  get truncated(): boolean {
+    return this.episodes > this.kept.length;
+  }
+
+  add(episode: BacktestEpisode): void {
+    this.episodes++;
+    if (this.kept.length < this.keep) this.kept.push(episode);
+    const day = dayOf(firedOf(episode));
+    this.days.set(day, (this.days.get(day) ?? 0) + 1);
+    const key = keyOf(episode);
+    let tally = this.sensors.get(key);
+    if (tally === undefined) {
+      const { sensorKey: sensor, alertType } = episode;
+      this.sensors.set(key, (tally = { sensor, alertType, episodes: 0, openS: 0, longestS: 0 }));
+    }
+    const seconds = ((episode.resolvedAtUs ?? this.untilUs) - firedOf(episode)) / 1e6;
+    tally.episodes++;
+    tally.openS += seconds;
+    tally.longestS = Math.max(tally.longestS, seconds);
+  }
+}
+
+export interface Comparison {
+  /** Of the proposed rules: overlaps with an episode of the current ones. */
+  readonly same: readonly BacktestEpisode[];
+  readonly gained: readonly BacktestEpisode[];
+  /** Of the current rules: nothing overlaps with it any more. */
+  readonly lost: readonly BacktestEpisode[];
+}
+
+/**
+ * Which episodes other rules add and which they take away. Another threshold moves both ends of an episode, so one is the
+ * same where it overlaps in time with one of the same sensor and alert type.
+ */
+export function compareEpisodes(
+  current: readonly BacktestEpisode[],
+  proposed: readonly BacktestEpisode[],
+): Comparison {
+  const before = byKey(current);
+  const after = byKey(proposed);
+  return {
+    same: proposed.filter((each) => overlaps(each, before)),
+    gained: proposed.filter((each) => !overlaps(each, before)),
+    lost: current.filter((each) => !overlaps(each, after)),
+  };
+}
+
+/** Per sensor and alert type; in the order of their times, and one after the other. */
+function byKey(episodes: readonly BacktestEpisode[]): ReadonlyMap<string, readonly BacktestEpisode[]> {
+  const groups = new Map<string, BacktestEpisode[]>();
+  for (const episode of episodes) {
+    const key = keyOf(episode);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [episode]);
+    else group.push(episode);
+  }
+  for (const group of groups.values()) group.sort((a, b) => firedOf(a) - firedOf(b));
+  return groups;
+}
+
+/** A binary search for the first that ends after the start: it overlaps, or none does. */
+function overlaps(episode: BacktestEpisode, among: ReadonlyMap<string, readonly BacktestEpisode[]>): boolean {
+  const group = among.get(keyOf(episode)) ?? [];
+  let [low, high] = [0, group.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const each = group[middle];
+    if (each !== undefined && endOf(each) < firedOf(episode)) low = middle + 1;
+    else high = middle;
+  }
+  const found = group[low];
+  return found !== undefined && firedOf(found) <= endOf(episode);
+}
+
+const keyOf = ({ sensorId, alertType }: BacktestEpisode) => `${sensorId}|${alertType}`;
+const firedOf = ({ firedAtUs, startedAtUs }: BacktestEpisode): Micros => firedAtUs[0] ?? startedAtUs;
+const endOf = ({ resolvedAtUs }: BacktestEpisode): Micros => resolvedAtUs ?? Infinity;
+const dayOf = (us: Micros): string =>
+  new Date(Math.floor(us / DAY_US) * 86_400_000).toISOString().slice(0, 10);

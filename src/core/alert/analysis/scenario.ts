@@ -1,0 +1,331 @@
+import type { InstanceEffect } from '../engine/series.ts';
+import type { Micros, Millis } from '../../reading.ts';
+import { batchOf, takesPlaceOf } from '../engine/alert-batch.ts';
+
+import { OF_SENSOR, alertKeyText } from '../engine/alert-key.ts';
+import { applyCommand } from '../engine/commands.ts';
+import { AlertEngine } from '../engine/engine.ts';
+import { type RuleChange, applyChange, migrate, restoreRow, restoreWaiting } from '../engine/restore.ts';
+import type { AlertIdOf } from '../engine/state-row.ts';
+import { WaitingLog } from '../engine/waiting-log.ts';
+import { type WaitingColumns, type WaitingSeries, foldWaiting, isWaiting } from '../engine/waiting.ts';
+import type { EngineCounts } from '../engine/working-set.ts';
+import type {
+  AlertAck,
+  AlertBatch,
+  AlertNotification,
+  AlertResolution,
+  AlertRow,
+  AlertStateRow,
+  AlertKey,
+} from '../model.ts';
+import type { SensorFacts } from '../rules/effective.ts';
+import type { RuleSet } from '../rules/rule-set.ts';
+import type { Silence } from '../suppress/silence.ts';
+
+/** One thing that happens, at a moment of the receive clock. */
+export type ScenarioEvent =
+  | {
+      readonly kind: 'reading';
+      readonly atMs: Millis;
+      readonly timeUs: Micros;
+      readonly sensor: string;
+      readonly metrics: ReadonlyMap<string, unknown>;
+    }
+  | { readonly kind: 'tick' | 'connect' | 'disconnect'; readonly atMs: Millis }
+  | { readonly kind: 'restart'; readonly atMs: Millis }
+  /** `rules` is undefined where the new configuration was refused, for its `faults`: the old one stays. */
+  | {
+      readonly kind: 'reload';
+      readonly atMs: Millis;
+      readonly rules: RuleSet | undefined;
+      readonly faults?: readonly string[];
+    }
+  | {
+      readonly kind: 'ack' | 'resolve';
+      readonly atMs: Millis;
+      readonly sensor: string;
+      readonly alertType: string;
+      readonly by: string;
+    }
+  | { readonly kind: 'silence'; readonly atMs: Millis; readonly silence: Silence }
+  | { readonly kind: 'expire'; readonly atMs: Millis; readonly id: string };
+
+export interface Scenario {
+  readonly rules: RuleSet;
+  readonly sensors: readonly SensorFacts[];
+  /** Those that are there from the start. */
+  readonly silences?: readonly Silence[];
+  readonly startMs: Millis;
+  readonly connected: boolean;
+  readonly events: readonly ScenarioEvent[];
+}
+
+export interface ScenarioOutcome {
+  readonly transitions: readonly InstanceEffect[];
+  readonly rows: readonly StoredAlert[];
+  readonly notifications: readonly AlertNotification[];
+  readonly counts: EngineCounts;
+}
+
+/** Runs a timeline through the engine that the daemon runs, with tables in memory. */
+export function runScenario(scenario: Scenario, alertId: AlertIdOf): ScenarioOutcome {
+  const run = new ScenarioRun(scenario, alertId);
+  for (const event of scenario.events) run.apply(event);
+  return run.outcome();
+}
+
+class ScenarioRun {
+  private engine: AlertEngine;
+  private rules: RuleSet;
+  private silences: readonly Silence[];
+  private readonly alertId: AlertIdOf;
+  private readonly sensors = new Map<string, SensorFacts>();
+  private readonly tables = new ScenarioTables();
+  private readonly waiting = new WaitingLog('', 'scenario');
+
+  constructor(scenario: Scenario, alertId: AlertIdOf) {
+    this.rules = scenario.rules;
+    this.silences = scenario.silences ?? [];
+    this.alertId = alertId;
+    for (const sensor of scenario.sensors) this.sensors.set(sensor.key, sensor);
+    this.engine = new AlertEngine(this.rules);
+    this.engine.silence(this.silences, scenario.startMs);
+    this.expectAll(this.engine);
+    if (scenario.connected) this.engine.connected(scenario.startMs);
+  }
+
+  apply(event: ScenarioEvent): void {
+    this.engine.begin();
+    this.engine.tick(event.atMs);
+    if (event.kind === 'restart' || event.kind === 'reload') {
+      this.commit();
+      if (event.kind === 'restart') this.restart(event.atMs);
+      else this.reload(event.rules, event.atMs);
+      return;
+    }
+    this.input(event);
+    this.commit();
+  }
+
+  outcome(): ScenarioOutcome {
+    const { alerts: rows, transitions, notifications, counts } = this.tables;
+    return { transitions, rows, notifications, counts };
+  }
+
+  private input(event: Exclude<ScenarioEvent, { kind: 'restart' | 'reload' }>): void {
+    switch (event.kind) {
+      case 'reading':
+        return this.reading(event);
+      case 'tick':
+        return;
+      case 'connect':
+        return this.engine.connected(event.atMs);
+      case 'disconnect':
+        return this.engine.disconnected();
+      case 'ack':
+      case 'resolve': {
+        const { kind, atMs, sensor, alertType, by } = event;
+        const sensorId = this.sensors.get(sensor)?.id;
+        if (sensorId === undefined) return;
+        applyCommand(this.engine, { kind, sensorId, alertType, alertId: undefined, by }, atMs, this.alertId);
+        return;
+      }
+      case 'silence':
+        return this.silence([...this.silences, event.silence], event.atMs);
+      case 'expire':
+        return this.silence(
+          this.silences.map((each) =>
+            each.id === event.id && each.endsMs > event.atMs ? { ...each, endsMs: event.atMs } : each,
+          ),
+          event.atMs,
+        );
+    }
+  }
+
+  /** What is open is deferred, or told, at once. */
+  private silence(silences: readonly Silence[], atMs: Millis): void {
+    this.silences = silences;
+    this.engine.silence(silences, atMs);
+    this.engine.tick(atMs);
+  }
+
+  private reading(event: Extract<ScenarioEvent, { kind: 'reading' }>): void {
+    const sensor = this.sensorOf(event.sensor);
+    const { timeUs, metrics } = event;
+    this.engine.reading({ sensor, timeUs, receivedAtMs: event.atMs, metrics });
+    this.tables.store(sensor, timeUs, metrics);
+  }
+
+  /** A new process: what it knows is in the tables. */
+  private restart(atMs: Millis): void {
+    const engine = new AlertEngine(this.rules);
+    const byId = new Map([...this.sensors.values()].map((sensor) => [sensor.id, sensor]));
+    const changes: RuleChange[] = [];
+    for (const row of this.tables.stateRows) {
+      const sensor = byId.get(row.sensorId);
+      const change = sensor === undefined ? undefined : restoreRow(engine, sensor, row);
+      if (change !== undefined) changes.push(change);
+    }
+    for (const series of this.tables.waitingSeries) {
+      const { sensorId, metric } = series;
+      const sensor = byId.get(sensorId);
+      const stored = this.tables.readingsOf(sensorId, metric);
+      if (sensor !== undefined) restoreWaiting(engine, sensor, series, stored, atMs);
+    }
+    this.restoreLast(engine, atMs);
+    engine.silence(this.silences, atMs);
+    this.engine = engine;
+    this.expectAll(engine);
+    engine.begin();
+    for (const change of changes) applyChange(engine, change, atMs);
+    this.commit();
+    engine.connected(atMs);
+  }
+
+  private reload(rules: RuleSet | undefined, atMs: Millis): void {
+    if (rules === undefined) return;
+    const { engine, changes } = migrate(this.engine, rules, () => undefined);
+    for (const { sensor, metric, timeUs } of this.tables.newest(atMs * 1000))
+      engine.expect(sensor, metric, timeUs / 1000);
+    this.expectAll(engine, atMs);
+    this.restoreLast(engine, atMs);
+    engine.silence(this.silences, atMs);
+    this.engine = engine;
+    this.rules = rules;
+    engine.begin();
+    for (const change of changes) applyChange(engine, change, atMs);
+    this.commit();
+  }
+
+  /** What is stored, also of metrics that no rule asked for until now. */
+  private restoreLast(engine: AlertEngine, atMs: Millis): void {
+    const untilUs = atMs * 1000 + engine.rules.futureSkewUs;
+    for (const last of this.tables.newest(untilUs)) engine.restoreLast(last.sensor, last.metric, last);
+  }
+
+  private commit(): void {
+    const { effects, touched, counts } = this.engine.work;
+    const { row: waiting, commit } = this.waiting.next(this.engine);
+    this.tables.commit(effects, counts, { ...batchOf(effects, touched, this.alertId), waiting });
+    this.engine.commit();
+    commit();
+  }
+
+  /** Registered sensors that were never heard are missed as sensors. */
+  private expectAll(engine: AlertEngine, sinceMs?: Millis): void {
+    for (const sensor of this.sensors.values()) {
+      if (this.tables.hasReceived(sensor)) continue;
+      if (engine.rules.watchesSilence(sensor)) engine.expect(sensor, OF_SENSOR, sinceMs);
+    }
+  }
+
+  private sensorOf(key: string): SensorFacts {
+    let sensor = this.sensors.get(key);
+    if (sensor === undefined) {
+      sensor = { id: this.sensors.size + 1, key, type: null, location: null, tags: [] };
+      this.sensors.set(key, sensor);
+    }
+    return sensor;
+  }
+}
+
+/** A row of `sensor_alerts` as the database would have it. */
+export type StoredAlert = AlertRow &
+  Partial<AlertResolution> &
+  Partial<Pick<AlertAck, 'ackedAtMs' | 'ackedBy'>>;
+
+interface StoredReading {
+  readonly sensor: SensorFacts;
+  readonly metric: string;
+  readonly timeUs: Micros;
+  readonly value: number;
+}
+
+/** Not transitions: somebody is told again of what is so already. */
+const RENOTIFIED: readonly string[] = ['announced', 'belated', 'outstanding', 'still_flapping', 'reminder'];
+
+/** The tables that a scenario fills, with the keys and the conflict rules of the database. */
+export class ScenarioTables {
+  readonly transitions: InstanceEffect[] = [];
+  readonly notifications: AlertNotification[] = [];
+  readonly counts: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
+  private readonly rows = new Map<string, StoredAlert>();
+  private readonly states = new Map<string, AlertStateRow>();
+  /** The log of what waits. */
+  private readonly waiting: WaitingColumns[] = [];
+  private readonly readings = new Map<string, StoredReading[]>();
+
+  get alerts(): readonly StoredAlert[] {
+    return [...this.rows.values()];
+  }
+
+  get stateRows(): readonly AlertStateRow[] {
+    return [...this.states.values()];
+  }
+
+  /** The series of which stored readings wait. */
+  get waitingSeries(): readonly WaitingSeries[] {
+    return foldWaiting(this.waiting).filter(isWaiting);
+  }
+
+  readingsOf(sensorId: number, metric: string): readonly StoredReading[] {
+    return this.readings.get(`${sensorId} ${metric}`) ?? [];
+  }
+
+  store(sensor: SensorFacts, timeUs: Micros, metrics: ReadonlyMap<string, unknown>): void {
+    for (const [metric, value] of metrics) {
+      if (typeof value !== 'number' || !Number.isFinite(value)) continue;
+      const key = `${sensor.id} ${metric}`;
+      const list = this.readings.get(key) ?? [];
+      this.readings.set(key, list);
+      // The first value that is stored for a time is kept.
+      if (!list.some((each) => each.timeUs === timeUs)) list.push({ sensor, metric, timeUs, value });
+    }
+  }
+
+  hasReceived(sensor: SensorFacts): boolean {
+    return [...this.readings.values()].some(([first]) => first?.sensor === sensor);
+  }
+
+  /** The newest reading of each sensor and metric, as a new process finds it. */
+  newest(untilUs: Micros): readonly StoredReading[] {
+    return [...this.readings.values()].flatMap(
+      (list) => list.filter(({ timeUs }) => timeUs <= untilUs).sort((a, b) => b.timeUs - a.timeUs)[0] ?? [],
+    );
+  }
+
+  commit(effects: readonly InstanceEffect[], counts: EngineCounts, batch: AlertBatch): void {
+    this.transitions.push(...effects.filter(({ effect }) => !RENOTIFIED.includes(effect.transition)));
+    this.notifications.push(...batch.notifications);
+    if (batch.waiting !== undefined) this.waiting.push(batch.waiting.columns);
+    for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.counts[key] += counts[key];
+    for (const row of batch.raised) {
+      const key = rowKey(row, row.timeUs);
+      const before = this.rows.get(key);
+      if (before === undefined || takesPlaceOf(row, before)) this.rows.set(key, row);
+    }
+    for (const { ackedAtMs, ackedBy, ...ack } of batch.acked ?? [])
+      this.update(ack, (row) => (row.ackedAtMs === undefined ? { ...row, ackedAtMs, ackedBy } : row));
+    for (const flapping of batch.flapping ?? []) this.update(flapping, (row) => ({ ...row, flapping: true }));
+    for (const end of batch.resolved)
+      this.update(end, (row) => (row.resolvedAtUs === undefined ? { ...row, ...end } : row));
+    for (const row of batch.states) {
+      const key = alertKeyText(row);
+      if (row.state === 'ok' && Object.keys(row.detail).length === 0) this.states.delete(key);
+      // As the database gives it back: what JSON does not carry must not be relied on.
+      else this.states.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
+    }
+  }
+
+  private update(
+    at: AlertKey & { readonly firedAtUs: Micros },
+    change: (row: StoredAlert) => StoredAlert,
+  ): void {
+    const key = rowKey(at, at.firedAtUs);
+    const row = this.rows.get(key);
+    if (row !== undefined) this.rows.set(key, change(row));
+  }
+}
+
+const rowKey = (key: AlertKey, timeUs: Micros) => `${timeUs}|${alertKeyText(key)}`;

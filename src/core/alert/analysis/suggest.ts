@@ -1,0 +1,189 @@
+import type { Micros, Millis } from '../../reading.ts';
+
+/** Fields of a rule, as the configuration names them; durations in milliseconds. */
+export interface SuggestedRule {
+  readonly min?: number;
+  readonly max?: number;
+  readonly hysteresis: number;
+  readonly for?: Millis;
+  readonly stale_after?: Millis;
+}
+
+export type Suggestion =
+  | { readonly figures: MetricSummary; readonly rule: SuggestedRule }
+  | { readonly figures: MetricSummary; readonly none: string };
+
+/** Fewer say nothing about what is usual. */
+const ENOUGH = 100;
+
+/** Where too much is no matter: a full battery, a strong signal. */
+const LOW_ONLY: ReadonlySet<string> = new Set(['battery', 'rssi']);
+const PERCENT: ReadonlySet<string> = new Set(['battery', 'humidity']);
+
+const MINUTE_MS = 60_000;
+/** What the defaults of the configuration take for a gap. */
+const STALE_AFTER_MS = 10 * MINUTE_MS;
+
+/**
+ * Limits around what was usual: the quantiles, and one hysteresis further out. So an alert ends when the value is where
+ * 99.9 % of all values were. The hysteresis is wider than the noise, so that an alert does not come and go with it. `for`
+ * lasts two readings and more, so that a single spike fires nothing.
+ */
+export function suggest(figures: MetricSummary): Suggestion {
+  const { metric, values, low, high, least, most, noise } = figures;
+  if (values < ENOUGH) return { figures, none: `${values} values are too few, ${ENOUGH} are needed` };
+  if (least === most) return { figures, none: `it is always ${least}` };
+  const hysteresis = roundUp(Math.max(3 * noise, 0.02 * (high - low), 0.002 * (most - least)));
+  const unit = unitOf(hysteresis);
+  const max = clean(Math.ceil((high + hysteresis) / unit - EPSILON) * unit, unit);
+  const min = clean(Math.floor((low - hysteresis) / unit + EPSILON) * unit, unit);
+  const percent = PERCENT.has(metric);
+  const rule = {
+    // A limit that no percentage can cross is none.
+    ...(percent && min < 0 ? {} : { min }),
+    ...(LOW_ONLY.has(metric) || (percent && max >= 100) ? {} : { max }),
+    hysteresis,
+    ...delays(figures),
+  };
+  if (rule.min === undefined && rule.max === undefined) return { figures, none: 'all of its range is usual' };
+  return { figures, rule };
+}
+
+function delays({ intervalS }: MetricSummary): { for?: Millis; stale_after?: Millis } {
+  if (!(intervalS > 0)) return {};
+  const intervalMs = intervalS * 1000;
+  const staleMs = nice(3 * intervalMs);
+  return {
+    for: nice(1.5 * intervalMs),
+    // A sensor that sends this rarely would always come after a gap, and `for` would begin anew each time.
+    ...(staleMs > STALE_AFTER_MS ? { stale_after: staleMs } : {}),
+  };
+}
+
+const NICE_S = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
+
+/** The shortest round duration that is not shorter. */
+export function nice(ms: Millis): Millis {
+  const seconds = NICE_S.find((each) => each * 1000 >= ms) ?? Math.ceil(ms / 86_400_000) * 86_400;
+  return seconds * 1000;
+}
+
+/** What binary fractions add to a number that was meant to be round. */
+const EPSILON = 1e-9;
+
+const unitOf = (value: number): number => 10 ** Math.floor(Math.log10(value) + EPSILON);
+
+/** To 1, 2 or 5 times a power of ten. */
+function roundUp(value: number): number {
+  const unit = unitOf(value);
+  const factor = [1, 2, 5, 10].find((each) => each * unit >= value * (1 - EPSILON)) ?? 10;
+  return clean(factor * unit, unit);
+}
+
+/** 0.30000000000000004 is 0.3. */
+function clean(value: number, unit: number): number {
+  const digits = Math.max(0, -Math.floor(Math.log10(unit) + EPSILON));
+  return Number(value.toFixed(Math.min(digits, 20)));
+}
+
+/** What stored values say of a metric: where they usually are, how much they jitter, how often they come. */
+export interface MetricSummary {
+  readonly metric: string;
+  readonly sensors: number;
+  readonly values: number;
+  /** A thousandth of the values lies below `low`, and one above `high`. */
+  readonly low: number;
+  readonly high: number;
+  readonly least: number;
+  readonly most: number;
+  /** Standard deviation of the noise between one value and the next: steps and drifts do not count. */
+  readonly noise: number;
+  /** The usual time between two values of a sensor, in seconds. */
+  readonly intervalS: number;
+}
+
+const QUANTILE = 0.001;
+/** A thousandth of so many is 50: the quantile is steady, and memory bounded. */
+const SAMPLE = 50_000;
+
+/** Median of |difference| to the standard deviation of one value, for normal noise. */
+const NOISE_FACTOR = 1.4826 / Math.SQRT2;
+
+/** One pass over the values of one metric, in the order of time. */
+export class MetricSample {
+  private readonly metric: string;
+  private readonly values: Reservoir;
+  private readonly steps: Reservoir;
+  private readonly gaps: Reservoir;
+  private readonly last = new Map<number, { timeUs: Micros; value: number }>();
+  private least = Infinity;
+  private most = -Infinity;
+
+  /** `random` gives 0 (included) to 1 (excluded). */
+  constructor(metric: string, random: () => number) {
+    this.metric = metric;
+    this.values = new Reservoir(random);
+    this.steps = new Reservoir(random);
+    this.gaps = new Reservoir(random);
+  }
+
+  add(sensorId: number, timeUs: Micros, value: number): void {
+    if (!Number.isFinite(value)) return;
+    this.values.add(value);
+    this.least = Math.min(this.least, value);
+    this.most = Math.max(this.most, value);
+    const last = this.last.get(sensorId);
+    if (last === undefined) {
+      this.last.set(sensorId, { timeUs, value });
+      return;
+    }
+    this.steps.add(Math.abs(value - last.value));
+    this.gaps.add((timeUs - last.timeUs) / 1e6);
+    last.timeUs = timeUs;
+    last.value = value;
+  }
+
+  figures(): MetricSummary {
+    return {
+      metric: this.metric,
+      sensors: this.last.size,
+      values: this.values.seen,
+      low: this.values.quantile(QUANTILE),
+      high: this.values.quantile(1 - QUANTILE),
+      least: this.least,
+      most: this.most,
+      noise: this.steps.quantile(0.5) * NOISE_FACTOR,
+      intervalS: this.gaps.quantile(0.5),
+    };
+  }
+}
+
+/** A sample in which every value has the same chance to be (Vitter's algorithm R). */
+class Reservoir {
+  seen = 0;
+  private readonly kept: number[] = [];
+  private readonly random: () => number;
+
+  constructor(random: () => number) {
+    this.random = random;
+  }
+
+  add(value: number): void {
+    this.seen++;
+    if (this.kept.length < SAMPLE) {
+      this.kept.push(value);
+      return;
+    }
+    const at = Math.floor(this.random() * this.seen);
+    if (at < SAMPLE) this.kept[at] = value;
+  }
+
+  /** Between the two nearest values; NaN for none. */
+  quantile(share: number): number {
+    const sorted = Float64Array.from(this.kept).sort();
+    const rank = share * (sorted.length - 1);
+    const below = sorted[Math.floor(rank)] ?? NaN;
+    const above = sorted[Math.ceil(rank)] ?? NaN;
+    return below + (above - below) * (rank - Math.floor(rank));
+  }
+}

@@ -1,0 +1,210 @@
+import type { Micros } from '../../reading.ts';
+import {
+  type AlertAck,
+  type AlertBatch,
+  type AlertFlapping,
+  type AlertNotification,
+  type AlertResolution,
+  type AlertRow,
+  type AlertStateRow,
+  EMPTY_ALERT_BATCH,
+  type NotificationEvent,
+} from '../model.ts';
+import { RANK } from '../rules/condition.ts';
+import { heldDueMs } from '../state/machine.ts';
+import type { Effect, Episode, Transition } from '../state/state.ts';
+
+import { messageFor } from './message.ts';
+import type { Series, InstanceEffect } from './series.ts';
+import { type AlertIdOf, idOf, keyOfInstance, rowOf, startedAtMs } from './state-row.ts';
+
+/** The transitions that somebody is told of; the others are for the debug log. */
+const NOTIFIED: Partial<Record<Transition, NotificationEvent>> = {
+  firing: 'firing',
+  escalated: 'escalated',
+  deescalated: 'deescalated',
+  resolved: 'resolved',
+  flapping_start: 'flapping_start',
+  flapping_end: 'flapping_end',
+  announced: 'firing',
+  belated: 'firing',
+  outstanding: 'firing',
+  still_flapping: 'flapping_start',
+  reminder: 'reminder',
+};
+
+/** Turns what the engine did into rows: section 6 of the contract. */
+export function batchOf(
+  effects: readonly InstanceEffect[],
+  touched: readonly Series[],
+  alertId: AlertIdOf,
+): AlertBatch {
+  const states = changedRows(touched, alertId);
+  if (effects.length === 0 && states.length === 0) return EMPTY_ALERT_BATCH;
+  const raised: AlertRow[] = [];
+  const resolved: AlertResolution[] = [];
+  const acked: AlertAck[] = [];
+  const flapping: AlertFlapping[] = [];
+  const notifications: AlertNotification[] = [];
+  for (const each of effects) {
+    const { episode } = each.effect;
+    if (episode === undefined) continue;
+    const id = idOf(keyOfInstance(each.series, each.instance), episode, alertId);
+    const message = messageFor(each.series.sensorKey, each.instance.condition, each.effect);
+    const { transition } = each.effect;
+    if (transition === 'firing' || transition === 'escalated')
+      raised.push(alertRow(each, episode, id, message));
+    if (transition === 'flapping_start')
+      flapping.push(
+        ...rowTimes(episode).map((firedAtUs) => ({
+          ...keyOfInstance(each.series, each.instance),
+          firedAtUs,
+        })),
+      );
+    if (transition === 'acked') acked.push(...acks(each, episode, id));
+    if (transition === 'resolved') resolved.push(...resolutions(each, episode, id));
+    const event = NOTIFIED[transition];
+    if (event !== undefined && each.unsaid !== true)
+      notifications.push(notification(each, episode, event, id, message));
+  }
+  return { states, raised, resolved, acked, flapping, notifications };
+}
+
+/** What `batchOf` made of consecutive effects, and of disjoint series, as one. */
+export function joinedParts(parts: readonly AlertBatch[]): AlertBatch {
+  const made = parts.filter((part) => part !== EMPTY_ALERT_BATCH);
+  const [first] = made;
+  if (first === undefined) return EMPTY_ALERT_BATCH;
+  if (made.length === 1) return first;
+  return {
+    states: made.flatMap(({ states }) => states),
+    raised: made.flatMap(({ raised }) => raised),
+    resolved: made.flatMap(({ resolved }) => resolved),
+    acked: made.flatMap(({ acked = [] }) => acked),
+    flapping: made.flatMap(({ flapping = [] }) => flapping),
+    notifications: made.flatMap(({ notifications }) => notifications),
+  };
+}
+
+/** One row per cell whose state is another than the committed one, however often it changed in between. */
+function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertStateRow[] {
+  const rows: AlertStateRow[] = [];
+  for (const series of touched)
+    for (const instance of series.instances) {
+      const windowed = instance.condition.kind === 'anomaly' && series.windowChanged;
+      // A deadline of `held`, of a level under an open alert as well, depends on when the series was last heard.
+      const waits = heldDueMs(instance.work, instance.condition, series.last) < Infinity;
+      if (instance.work !== instance.committed || windowed || waits || series.holdsCopies)
+        rows.push(rowOf(series, instance, alertId));
+    }
+  return rows;
+}
+
+function alertRow(
+  { series, instance, effect, suppressed }: InstanceEffect,
+  episode: Episode,
+  alertId: string,
+  message: string,
+): AlertRow {
+  return {
+    timeUs: effect.timeUs,
+    alertType: instance.condition.alertType,
+    message,
+    value: effect.value ?? episode.peak,
+    threshold: effect.threshold ?? episode.threshold,
+    alertId,
+    severity: effect.severity,
+    startedAtUs: episode.startedAtUs,
+    ruleHash: instance.condition.hash,
+    // What is history is told by `backfilled`, and only once it is over.
+    suppressed: suppressed === 'backfill' ? null : (suppressed ?? null),
+    flapping: episode.flapped,
+    ...keyOfInstance(series, instance),
+  };
+}
+
+/**
+ * Of two crossings at one moment (a `held` deadline, and a reading of just that time) there is one row, for the time is in
+ * its key: it shows the higher.
+ */
+export const takesPlaceOf = (
+  row: AlertRow,
+  before: Pick<AlertRow, 'alertId' | 'timeUs' | 'severity'>,
+): boolean =>
+  row.alertId === before.alertId &&
+  row.timeUs === before.timeUs &&
+  RANK[row.severity] > RANK[before.severity];
+
+/** When an episode has rows. */
+const rowTimes = ({ firedAtUs }: Episode): readonly Micros[] => [...new Set(firedAtUs)];
+
+function acks({ series, instance }: InstanceEffect, episode: Episode, alertId: string): AlertAck[] {
+  const { ack } = episode;
+  if (ack === undefined) return [];
+  return rowTimes(episode).map((firedAtUs) => ({
+    alertType: instance.condition.alertType,
+    firedAtUs,
+    alertId,
+    ackedAtMs: ack.atMs,
+    ackedBy: ack.by,
+    ...keyOfInstance(series, instance),
+  }));
+}
+
+function resolutions(
+  { series, instance, effect, backfilled }: InstanceEffect,
+  episode: Episode,
+  alertId: string,
+): AlertResolution[] {
+  return rowTimes(episode).map((firedAtUs) => ({
+    alertType: instance.condition.alertType,
+    firedAtUs,
+    alertId,
+    resolvedAtUs: effect.timeUs,
+    resolvedValue: effect.value ?? null,
+    peakValue: episode.peak,
+    reason: effect.reason ?? 'value',
+    flapping: episode.flapped,
+    backfilled,
+    ...keyOfInstance(series, instance),
+  }));
+}
+
+function notification(
+  { series, instance, effect, backfilled, suppressed }: InstanceEffect,
+  episode: Episode,
+  event: NotificationEvent,
+  alertId: string,
+  message: string,
+): AlertNotification {
+  const over = event === 'resolved';
+  return {
+    alertId,
+    seq: episode.seq,
+    event,
+    sensorId: series.sensorId,
+    sensorKey: series.sensorKey,
+    alertType: instance.condition.alertType,
+    metric: instance.condition.metric,
+    kind: instance.condition.kind,
+    severity: effect.severity,
+    message,
+    value: effect.value ?? null,
+    threshold: effect.threshold ?? null,
+    eventTimeMs: Math.floor(effect.timeUs / 1000),
+    startedAtMs: startedAtMs(episode.startedAtUs),
+    firedAtMs: episode.firedAtUs[0] === undefined ? null : Math.floor(episode.firedAtUs[0] / 1000),
+    durationS: over ? durationS(effect, episode) : null,
+    peakValue: over ? episode.peak : null,
+    runbook: instance.condition.runbook,
+    reason: over ? (effect.reason ?? 'value') : null,
+    resolvedValue: over ? (effect.value ?? null) : null,
+    backfilled,
+    suppressed: suppressed ?? null,
+  };
+}
+
+/** From the start of the episode, not from the moment it was confirmed. */
+function durationS(effect: Effect, episode: Episode): number {
+  return Math.max(0, effect.timeUs - episode.startedAtUs) / 1e6;
+}

@@ -1,0 +1,16 @@
+import type { Condition } from '../rules/condition.ts';
+import type { EpisodeState } from '../state/state.ts';
+
+/** One alert type of one sensor: committed state, and the state as the batch in hand would leave it. */
+export interface AlertInstance {
+  readonly condition: Condition;
+  committed: EpisodeState;
+  work: EpisodeState;
+}
+
+/** The active side first, so that high resolves before low fires. */
+export function activeFirst(instances: readonly AlertInstance[]): readonly AlertInstance[] {
+  const open = instances.findIndex((instance) => instance.work.kind !== 'ok');
+  if (open <= 0) return instances;
+  return [...instances].sort((a, b) => Number(b.work.kind !== 'ok') - Number(a.work.kind !== 'ok'));
+}

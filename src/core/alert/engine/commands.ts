@@ -1,0 +1,77 @@
+import type { Millis } from '../../reading.ts';
+import type { Ack } from '../state/state.ts';
+import type { AlertInstance } from './alert-instance.ts';
+import type { AlertEngine } from './engine.ts';
+import type { Series } from './series.ts';
+import { type AlertIdOf, idOf, keyOfInstance } from './state-row.ts';
+
+/** What an operator wants of one open alert. */
+export interface AlertCommand {
+  readonly kind: 'ack' | 'resolve';
+  readonly sensorId: number;
+  readonly alertType: string;
+  /** The episode that was meant; undefined: whichever is open. */
+  readonly alertId: string | undefined;
+  readonly by: string;
+}
+
+/** `already`: it was acknowledged before. `not_open`: there is no such episode, or not any more. */
+export type CommandOutcome = 'done' | 'already' | 'not_open';
+
+/** Does it within the generation in hand. */
+export function applyCommand(
+  engine: AlertEngine,
+  command: AlertCommand,
+  atMs: Millis,
+  alertId: AlertIdOf,
+): CommandOutcome {
+  const { kind, by } = command;
+  const found = find(engine, command, alertId);
+  if (found === undefined) return 'not_open';
+  const { series, instance, ack } = found;
+  if (kind === 'ack' && ack !== undefined) return 'already';
+  const last = series.lastFor(instance);
+  engine.apply(series, instance, kind === 'ack' ? { kind, atMs, by, last } : { kind, atMs, last }, atMs);
+  return 'done';
+}
+
+/** Whether this engine has an open alert that a command may be about. */
+export function isOpen(
+  engine: AlertEngine,
+  { sensorId, alertType }: Pick<AlertCommand, 'sensorId' | 'alertType'>,
+): boolean {
+  for (const { instance } of instancesOf(engine, sensorId, alertType))
+    if ('episode' in instance.committed) return true;
+  return false;
+}
+
+/** Of several alerts of one type the one that was meant, or the first. */
+function find(
+  engine: AlertEngine,
+  { sensorId, alertType, alertId }: AlertCommand,
+  made: AlertIdOf,
+): { series: Series; instance: AlertInstance; ack: Ack | undefined } | undefined {
+  for (const { series, instance } of instancesOf(engine, sensorId, alertType)) {
+    engine.enter(series);
+    if (!('episode' in instance.work)) continue;
+    const { episode } = instance.work;
+    if (alertId === undefined || alertId === idOf(keyOfInstance(series, instance), episode, made))
+      return { series, instance, ack: episode.ack };
+  }
+  return undefined;
+}
+
+/** A type is a label that several alerts of a sensor may share. */
+function instancesOf(
+  engine: AlertEngine,
+  sensorId: number,
+  alertType: string,
+): { series: Series; instance: AlertInstance }[] {
+  return engine
+    .openOf(sensorId)
+    .flatMap((series) =>
+      series.instances
+        .filter(({ condition }) => condition.alertType === alertType)
+        .map((instance) => ({ series, instance })),
+    );
+}

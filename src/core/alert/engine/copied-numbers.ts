@@ -1,0 +1,42 @@
+import type { AlertBatch, AlertStateRow } from '../model.ts';
+import { heldOf, withoutHeld } from './state-row.ts';
+import { type WaitingSeries, waitingColumns } from './waiting.ts';
+
+/** In the place of a process's name. */
+const EARLIER_VERSION = 'an earlier version';
+
+/**
+ * A batch that an earlier version left in the spool, with copies of the numbers that wait in its states: they go where they
+ * belong. A state without any says that nothing of its series waits any more.
+ */
+export function withoutCopies(batch: AlertBatch): AlertBatch {
+  if (batch.waiting !== undefined || !batch.states.some(hasCopies)) return batch;
+  const series = new Map<string, WaitingSeries>();
+  for (const row of batch.states) {
+    const name = `${row.sensorId}|${row.metric}`;
+    if (hasCopies(row) || !series.has(name)) series.set(name, seriesOf(row));
+  }
+  return {
+    ...batch,
+    states: batch.states.map(withoutHeld),
+    waiting: {
+      group: batch.fence?.group ?? '',
+      writer: EARLIER_VERSION,
+      columns: waitingColumns([...series.values()]),
+    },
+  };
+}
+
+const hasCopies = (row: AlertStateRow): boolean => heldOf(row) !== undefined;
+
+function seriesOf(row: AlertStateRow): WaitingSeries {
+  const { sensorId, metric, lastEventUs, lastValue } = row;
+  const held = heldOf(row) ?? [];
+  return {
+    ...{ sensorId, metric, lastValue },
+    lastUs: lastEventUs > 0 ? lastEventUs : -Infinity,
+    fromUs: held[0]?.timeUs ?? Infinity,
+    untilUs: held.at(-1)?.timeUs ?? -Infinity,
+    unstored: held.map(({ timeUs, value }) => ({ timeUs, value })),
+  };
+}

@@ -1,0 +1,72 @@
+import type { Micros, Millis } from '../../reading.ts';
+import { heldDueMs as stateDueMs } from '../state/machine.ts';
+import { OK, closedUsOf } from '../state/state.ts';
+import type { AlertInstance } from './alert-instance.ts';
+import { OF_SENSOR } from './alert-key.ts';
+import { deliveryDueMs } from './notification-policy.ts';
+import { releaseDueMs } from './reorder-buffer.ts';
+import { NEVER, type SeriesState } from './series-state.ts';
+
+const MAX_LAG_MS = 60_000;
+
+/**
+ * When time alone next decides something of a series; Infinity: only a number can. `connectedMs` is undefined while the
+ * broker is away: then silence says nothing.
+ */
+export function decidesAtMs(series: SeriesState, connectedMs: Millis | undefined): Millis {
+  const { noData, held, allowedUs } = series;
+  let dueMs = noData === undefined ? Infinity : silenceDueMs(series, connectedMs);
+  if (held.length > 0) dueMs = Math.min(dueMs, releaseDueMs(held, allowedUs));
+  if (series.active === 0) return dueMs;
+  for (const instance of series.instances) {
+    dueMs = Math.min(dueMs, notificationDueMs(series, instance));
+    if (!series.silent && instance !== noData) dueMs = Math.min(dueMs, heldDueMs(series, instance));
+  }
+  return dueMs;
+}
+
+/** When the silence of a series becomes an alert. */
+export function silenceDueMs(series: SeriesState, connectedMs: Millis | undefined): Millis {
+  const { receivedMs, expected } = series;
+  const afterMs = series.rule.noDataAfterMs;
+  if (afterMs === undefined || connectedMs === undefined || series.silent) return Infinity;
+  if (receivedMs === NEVER && !expected) return Infinity;
+  // What is known to be away is not missed metric by metric.
+  if (series.isOwnerAway) return Infinity;
+  // Closed by hand: data has to come first, and to stop again.
+  const closedUs = series.noData === undefined ? undefined : closedUsOf(series.noData.work);
+  if (closedUs !== undefined && receivedMs * 1000 <= closedUs) return Infinity;
+  if (series.metric === OF_SENSOR && receivedMs !== NEVER) return Infinity;
+  return Math.max(receivedMs, connectedMs, series.expectedSinceMs) + afterMs;
+}
+
+/** When something has to be told of a cell that did not change: what is owed, or a reminder. */
+export function notificationDueMs(series: SeriesState, instance: AlertInstance): Millis {
+  // Nobody is reminded of what nobody measures any more, nor that nobody does.
+  if (instance.work === OK || series.silent) return Infinity;
+  const { delivery, staleAfterUs } = series.rule;
+  return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
+}
+
+/**
+ * The deadline of a `held` condition on the clock: when no reading for the time before it is waited for any more. A
+ * sensor that lags behind, or uploads what it kept, may still have one: it gets as long as it lagged, at most a minute,
+ * since it was last heard.
+ */
+export function heldDueMs(
+  { last, receivedMs, held, allowedUs }: SeriesState,
+  { work, condition }: AlertInstance,
+): Millis {
+  const deadlineMs = stateDueMs(work, condition, last);
+  if (deadlineMs === Infinity) return Infinity;
+  const allowedMs = allowedUs / 1000;
+  const dueMs = Math.max(deadlineMs, held.lastReceivedBefore(deadlineMs * 1000)) + allowedMs;
+  if (receivedMs === NEVER || last === undefined) return dueMs;
+  const lagMs = Math.min(Math.max(0, receivedMs - last.timeUs / 1000), MAX_LAG_MS);
+  return Math.max(dueMs, receivedMs + lagMs);
+}
+
+/** Up to when, in event time, the clock decides: not for a time that readings may still come for, or wait for. */
+export function watermarkUs({ held, allowedUs }: SeriesState, untilMs: Millis): Micros {
+  return Math.min(untilMs * 1000 - allowedUs, held.firstUs ?? Infinity);
+}

@@ -1,0 +1,70 @@
+import type { AlertBatch, AlertStateRow, ShardFence, AlertKey } from '../model.ts';
+import { alertKeyText } from './alert-key.ts';
+import { type WaitingRow, foldWaiting, waitingColumns } from './waiting.ts';
+
+/**
+ * How many of these batches, from the first on, leave the alert tables the same in one transaction as one after the other.
+ * A transaction raises rows before it closes them: so none may follow that touches a row which is closed already. Commands,
+ * acknowledgements and what is handed over between daemons stay on their own, and one era of a member does not mix with another.
+ */
+export function joinable(batches: readonly AlertBatch[]): number {
+  const [first] = batches;
+  if (first === undefined || isSpecial(first)) return Math.min(1, batches.length);
+  const closed = new Set<string>();
+  let count = 0;
+  for (const batch of batches) {
+    if (isSpecial(batch) || batch.fence?.era !== first.fence?.era) break;
+    if (count > 0 && touches(batch, closed)) break;
+    if (!sameLog(first.waiting, batch.waiting)) break;
+    for (const row of batch.resolved) closed.add(rowKey(row, row.firedAtUs));
+    count++;
+  }
+  return count;
+}
+
+/** What these batches do one after the other, as one: of a state only the last counts. */
+export function joined(batches: readonly AlertBatch[]): AlertBatch {
+  const [first] = batches;
+  if (first !== undefined && batches.length === 1) return first;
+  const states = new Map<string, AlertStateRow>();
+  for (const batch of batches) for (const row of batch.states) states.set(alertKeyText(row), row);
+  return {
+    states: [...states.values()],
+    raised: batches.flatMap(({ raised }) => raised),
+    resolved: batches.flatMap(({ resolved }) => resolved),
+    flapping: batches.flatMap(({ flapping = [] }) => flapping),
+    notifications: batches.flatMap(({ notifications }) => notifications),
+    ...joinedFence(batches.flatMap(({ fence }) => fence ?? [])),
+    ...joinedWaiting(batches.flatMap(({ waiting }) => waiting ?? [])),
+  };
+}
+
+/** Under several epochs of one shard none of it can be written: the list has them all. */
+function joinedFence(fences: readonly ShardFence[]): { readonly fence?: ShardFence } {
+  const [first] = fences;
+  if (first === undefined) return {};
+  const shards = new Map(fences.flatMap((fence) => fence.shards.map((shard) => [shard.join(), shard])));
+  return { fence: { ...first, shards: [...shards.values()] } };
+}
+
+function joinedWaiting(rows: readonly WaitingRow[]): { readonly waiting?: WaitingRow } {
+  const last = rows.at(-1);
+  if (last === undefined) return {};
+  const whole = rows.findLast((row) => row.replaces !== undefined);
+  const columns = waitingColumns(foldWaiting(rows.map((row) => row.columns)));
+  return { waiting: { ...last, replaces: whole?.replaces, shards: whole?.shards, columns } };
+}
+
+/** Of one process. */
+const sameLog = (one: WaitingRow | undefined, other: WaitingRow | undefined): boolean =>
+  one === undefined || other === undefined || (one.group === other.group && one.writer === other.writer);
+
+/** What stays on its own, whole. */
+export const isSpecial = ({ acked = [], commands, dequeued, forwarded }: AlertBatch): boolean =>
+  acked.length > 0 || commands !== undefined || dequeued !== undefined || forwarded !== undefined;
+
+const rowKey = (row: AlertKey, firedAtUs: number): string => `${firedAtUs} ${alertKeyText(row)}`;
+
+const touches = ({ raised, resolved }: AlertBatch, closed: ReadonlySet<string>): boolean =>
+  raised.some((row) => closed.has(rowKey(row, row.timeUs))) ||
+  resolved.some((row) => closed.has(rowKey(row, row.firedAtUs)));

@@ -1,0 +1,304 @@
+import type { Severity, SuppressedBy } from '../model.ts';
+import type { Micros, Millis } from '../../reading.ts';
+import { slide } from '../kind/anomaly.ts';
+import { resumed, silence } from '../kind/no-data.ts';
+import { evaluate } from '../state/evaluate.ts';
+import { nextState } from '../state/machine.ts';
+import { OK, type StepInput, type StepResult, closedUsOf, type EpisodeState } from '../state/state.ts';
+import { type AlertInstance, activeFirst } from './alert-instance.ts';
+import { decidesAtMs, heldDueMs, silenceDueMs, notificationDueMs, watermarkUs } from './due-times.ts';
+import {
+  type DeliveryRules,
+  type SuppressedAt,
+  type Notified,
+  deliver,
+  review,
+  renotify,
+  type Delivered,
+} from './notification-policy.ts';
+import { releasable } from './reorder-buffer.ts';
+import { NEVER, SeriesState } from './series-state.ts';
+
+/** One metric of one sensor: what its numbers and the passing of time do to its cells. */
+export class Series extends SeriesState {
+  /** For the engine's timers: when it looks here next. */
+  armedMs: Millis = Infinity;
+  /** May explain other alerts: at the same moment it is looked at first. */
+  precedes = false;
+
+  /** Steps (c) to (g) of the pipeline for one finite number. */
+  receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: EffectSink): Outcome {
+    this.noteSignal(receivedAtMs, value, out);
+    if (timeUs <= this.lastUs)
+      return timeUs === this.lastUs && value === this.lastValue ? 'duplicate' : 'late';
+    if (this.held.length === 0 && this.allowedUs === 0) {
+      this.evaluate(timeUs, value, receivedAtMs, out);
+      return 'evaluated';
+    }
+    const outcome = this.ownHeld().add(timeUs, value, receivedAtMs);
+    if (outcome === 'held') this.release(receivedAtMs, out);
+    return outcome;
+  }
+
+  /** A sign of life, however old its number is. */
+  noteSignal(receivedAtMs: Millis, value: number | undefined, out: EffectSink): void {
+    if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
+    const { noData } = this;
+    if (noData !== undefined && noData.work !== OK) {
+      const { work } = noData;
+      // Another daemon held it for a while: the no-data alert that was announced does not begin anew.
+      if ('episode' in work)
+        this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
+      put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);
+    }
+  }
+
+  /** It said that it is gone, or its broker did. What an operator closed stays closed until it was heard again. */
+  leave(receivedAtMs: Millis, out: EffectSink): void {
+    const { noData } = this;
+    if (noData === undefined) return;
+    const closedUs = closedUsOf(noData.work);
+    if (closedUs !== undefined && this.receivedMs * 1000 <= closedUs) return;
+    put(this, noData, silence(noData.work, receivedAtMs * 1000, noData.condition, 0), receivedAtMs, out);
+  }
+
+  /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */
+  tick(dueMs: Millis, nowMs: Millis, connectedMs: Millis | undefined, out: EffectSink): void {
+    this.releaseQuiet(Math.min(nowMs, silenceDueMs(this, connectedMs)));
+    this.release(dueMs, out);
+    const silentMs = silenceDueMs(this, connectedMs);
+    // Once no data fires, the other alerts are held.
+    if (!this.silent) this.passTime(dueMs, nowMs, out);
+    const { noData } = this;
+    if (noData !== undefined && silentMs <= dueMs)
+      put(this, noData, silence(noData.work, silentMs * 1000, noData.condition), nowMs, out, dueMs);
+    for (const instance of this.instances)
+      if (notificationDueMs(this, instance) <= dueMs) remind(this, instance, dueMs, nowMs, out);
+  }
+
+  /** What suppresses alerts has changed at `at.dueMs`: what is open here is deferred or told because of it. */
+  review(checkedMs: Millis, at: { readonly dueMs: Millis; readonly nowMs: Millis }, out: EffectSink): void {
+    if (this.active === 0) return;
+    for (const instance of this.instances) reevaluateSuppression(this, instance, checkedMs, at, out);
+  }
+
+  /** An operator's or the configuration's input to one cell. */
+  apply(
+    instance: AlertInstance,
+    input: Exclude<StepInput, { kind: 'reading' }>,
+    nowMs: Millis,
+    out: EffectSink,
+    atMs = nowMs,
+  ): void {
+    put(this, instance, nextState(instance.work, input, instance.condition), nowMs, out, atMs);
+  }
+
+  /** When time alone next decides something here; Infinity: only a number can. */
+  nextDueMs(connectedMs: Millis | undefined): Millis {
+    return decidesAtMs(this, connectedMs);
+  }
+
+  /** Whether time may decide something that the timers do not know of yet. Costs nothing for a quiet series. */
+  get waits(): boolean {
+    if (this.active > 0 || this.held.length > 0) return true;
+    const { noDataAfterMs } = this.rule;
+    return noDataAfterMs !== undefined && this.armedMs > this.receivedMs + noDataAfterMs;
+  }
+
+  private passTime(untilMs: Millis, nowMs: Millis, out: EffectSink): void {
+    if (this.active === 0) return;
+    const input: StepInput = { kind: 'tick', nowUs: watermarkUs(this, untilMs), last: this.last };
+    for (const instance of this.instances)
+      if (instance !== this.noData && heldDueMs(this, instance) <= untilMs)
+        this.apply(instance, input, nowMs, out, untilMs);
+  }
+
+  /**
+   * Quiet numbers at the head of what waits, due at any time until now: they change nothing that other series could see, so
+   * one look is enough for all of them, instead of one for each moment of arrival.
+   */
+  private releaseQuiet(nowMs: Millis): void {
+    if (this.active > 0) return;
+    const { held } = this;
+    const count = this.releasable(nowMs);
+    let quiet = 0;
+    while (quiet < count && this.isQuiet(held.valueAt(quiet))) quiet++;
+    if (quiet === 0) return;
+    this.lastUs = held.timeAt(quiet - 1);
+    this.lastValue = held.valueAt(quiet - 1);
+    this.ownHeld().drop(quiet);
+  }
+
+  /** How many of the numbers that wait may be evaluated, from the earliest. */
+  private releasable(nowMs: Millis): number {
+    if (this.held.length === 0) return 0;
+    // What was evaluated is older than what waits, or waits no more.
+    const newestUs = Math.max(this.lastUs, this.held.lastUs ?? NEVER);
+    return releasable(this.held, newestUs, nowMs, this.allowedUs);
+  }
+
+  private release(nowMs: Millis, out: EffectSink): void {
+    const count = this.releasable(nowMs);
+    if (count === 0) return;
+    // None of them is waited for any more once the first is evaluated; what is dropped can be read still.
+    const due = this.held.fork();
+    this.ownHeld().drop(count);
+    for (let at = 0; at < count; at++) this.evaluate(due.timeAt(at), due.valueAt(at), nowMs, out);
+  }
+
+  /** Steps (f) and (g). */
+  private evaluate(timeUs: Micros, value: number, nowMs: Millis, out: EffectSink): void {
+    if (this.active > 0 || !this.isQuiet(value)) this.evaluateAll(timeUs, value, nowMs, out);
+    this.lastUs = timeUs;
+    this.lastValue = value;
+  }
+
+  /** While no cell is active, such a value changes none. */
+  private isQuiet(value: number): boolean {
+    const { simple, quietMin, quietMax } = this.rule;
+    return simple && value <= quietMax && value >= quietMin;
+  }
+
+  private evaluateAll(timeUs: Micros, value: number, nowMs: Millis, out: EffectSink): void {
+    const gap = timeUs - this.lastUs > this.rule.staleAfterUs;
+    const { last, window } = this;
+    const sample = { value, timeUs, gap, last, window };
+    for (const instance of this.active === 0 ? this.instances : activeFirst(this.instances)) {
+      const { condition } = instance;
+      if (condition.kind === 'no_data' || condition.kind === 'offline') continue;
+      const evaluation = evaluate(condition, sample);
+      if (condition.kind === 'anomaly') this.window = slide(window, this.rule.window, value, evaluation);
+      if (instance.work === OK && (evaluation === undefined || evaluation.breached < 0)) continue;
+      const input: StepInput = { kind: 'reading', timeUs, gap, evaluation, last };
+      put(this, instance, nextState(instance.work, input, condition), nowMs, out);
+      sendDeferred(this, instance, timeUs, evaluation?.value, nowMs, out);
+    }
+  }
+}
+
+/** Silence is measured by the clock: it is never history. */
+const LIVE: DeliveryRules = { backfillAfterUs: Infinity, repeatUs: undefined };
+
+/** Puts what a step led to in place, and sends it out. `atMs` is when it happened by the clock, `nowMs` when it is noticed. */
+export function put(
+  series: Series,
+  instance: AlertInstance,
+  { state, effects }: StepResult,
+  nowMs: Millis,
+  out: EffectSink,
+  atMs = nowMs,
+): void {
+  let before = instance.work;
+  const suppressedAt = suppressing(series, instance, atMs, out);
+  const lower = effects.find(({ transition }) => transition === 'deescalated');
+  if (lower !== undefined) {
+    // As the higher severity it may have explained the lower one: itself.
+    series.set(instance, state);
+    out.moved(series, instance, before, atMs);
+    before = instance.work;
+  }
+  if (effects.length === 0) series.set(instance, state);
+  else {
+    const rules = instance === series.noData ? LIVE : series.rule.delivery;
+    send(series, instance, deliver(state, effects, nowMs, rules, suppressedAt), out);
+  }
+  out.moved(series, instance, before, atMs);
+  // A lesser severity may be suppressed where the higher one was not, and the other way round.
+  if (lower !== undefined)
+    send(series, instance, review(instance.work, { dueMs: atMs, nowMs }, lower.value, suppressedAt), out);
+}
+
+/** What was due to be told of a cell at `dueMs`. */
+export function remind(
+  series: Series,
+  instance: AlertInstance,
+  dueMs: Millis,
+  nowMs: Millis,
+  out: EffectSink,
+): void {
+  const value = valueFor(series, instance);
+  send(
+    series,
+    instance,
+    renotify(instance.work, nowMs, value, suppressing(series, instance, dueMs, out)),
+    out,
+  );
+}
+
+/** What suppresses alerts has changed at `at.dueMs`: what is open is deferred or told because of it. */
+export function reevaluateSuppression(
+  series: Series,
+  instance: AlertInstance,
+  checkedMs: Millis,
+  at: { readonly dueMs: Millis; readonly nowMs: Millis },
+  out: EffectSink,
+): void {
+  const value = valueFor(series, instance);
+  send(
+    series,
+    instance,
+    review(instance.work, at, value, suppressing(series, instance, checkedMs, out)),
+    out,
+  );
+}
+
+/** Readings are recent again and the episode is still open: what was owed is told now. */
+export function sendDeferred(
+  series: Series,
+  instance: AlertInstance,
+  timeUs: Micros,
+  value: number | undefined,
+  nowMs: Millis,
+  out: EffectSink,
+): void {
+  if (!('episode' in instance.work) || instance.work.episode.deferredSinceMs === undefined) return;
+  if (nowMs * 1000 - timeUs > series.rule.delivery.backfillAfterUs) return;
+  send(
+    series,
+    instance,
+    renotify(instance.work, nowMs, value, suppressing(series, instance, nowMs, out)),
+    out,
+  );
+}
+
+function valueFor(series: Series, instance: AlertInstance): number | undefined {
+  if (instance === series.noData) return instance.condition.levels[0]?.limit;
+  return series.lastFor(instance)?.value;
+}
+
+function send(
+  series: Series,
+  instance: AlertInstance,
+  { state, delivered }: Notified,
+  out: EffectSink,
+): void {
+  series.set(instance, state);
+  for (const each of delivered) out.push({ series, instance, ...each });
+}
+
+function suppressing(series: Series, instance: AlertInstance, atMs: Millis, out: EffectSink): SuppressedAt {
+  return (severity) => out.suppressedBy(series, instance, severity, atMs);
+}
+
+/** What became of a number in the pipeline (ALERTS.md section 3). */
+export type Outcome = 'evaluated' | 'held' | 'late' | 'duplicate';
+
+/** A transition of one cell, on its way out of the engine. */
+export interface InstanceEffect extends Delivered {
+  readonly series: Series;
+  readonly instance: AlertInstance;
+}
+
+/** Where a series puts what it did, and whom it asks whether anybody is to be told of it. */
+export interface EffectSink {
+  push(effect: InstanceEffect): void;
+  /** What keeps an alert from being told at a moment of the receive clock. */
+  suppressedBy(
+    series: Series,
+    instance: AlertInstance,
+    severity: Severity,
+    atMs: Millis,
+  ): SuppressedBy | undefined;
+  /** The state of a cell is another than it was: it may explain other alerts, or not any more. */
+  moved(series: Series, instance: AlertInstance, before: EpisodeState, atMs: Millis): void;
+}

@@ -1,0 +1,59 @@
+import type { Micros } from '../../reading.ts';
+import type { AlertType, Severity, ConditionKind, Side } from '../model.ts';
+
+/** One rung of the severity ladder of one side: what is crossed, and how long it must be. */
+export interface Level {
+  readonly severity: Severity;
+  /** In the metric's unit; for a rate per minute; for an anomaly z; for no data seconds. */
+  readonly limit: number;
+  /** How long this level itself must be breached; undefined: the rule's `for`, and nothing once it fires. */
+  readonly forUs: Micros | undefined;
+}
+
+/** `changes` transitions inside `window` are flapping; it ends after `hold` without a change. */
+export interface Flap {
+  readonly changes: number;
+  readonly windowUs: Micros;
+  readonly holdUs: Micros;
+}
+
+/** What the state machine obeys: everything about one alert type of one sensor, compiled from the configuration. */
+export interface Condition {
+  readonly alertType: AlertType;
+  readonly metric: string;
+  readonly kind: ConditionKind;
+  readonly side: Side;
+  /** Ascending severity, each at least as far out as the one before. Never empty. */
+  readonly levels: readonly Level[];
+  readonly hysteresis: number;
+  readonly forUs: Micros;
+  /** `held`: the passing of time confirms (sensors that report on change); `confirmed`: only a reading does. */
+  readonly forMode: 'confirmed' | 'held';
+  readonly minSamples: number;
+  readonly keepFiringForUs: Micros;
+  readonly staleAfterUs: Micros;
+  readonly latch: boolean;
+  readonly flap: Flap | undefined;
+  /** Number of readings that an anomaly compares with; 0 for the other kinds. */
+  readonly window: number;
+  readonly runbook: string | null;
+  /** Changes whenever the condition judges differently; wording and runbook are not part of it. */
+  readonly hash: string;
+}
+
+/** From OK or PENDING a level without a `for` of its own takes the rule's. */
+export function onDelayUs(condition: Condition, level: Level): Micros {
+  return level.forUs ?? condition.forUs;
+}
+
+/** In FIRING a level without a `for` of its own escalates at once. */
+export function escalationDelayUs(level: Level): Micros {
+  return level.forUs ?? 0;
+}
+
+/** The rung that a severity stands for; after a change of rules, the highest that is not above it, or -1. */
+export function levelOf(condition: Condition, severity: Severity): number {
+  return condition.levels.findLastIndex((level) => RANK[level.severity] <= RANK[severity]);
+}
+
+export const RANK: Readonly<Record<Severity, number>> = { info: 0, warning: 1, critical: 2 };

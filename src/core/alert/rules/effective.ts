@@ -1,0 +1,108 @@
+import {
+  type AlertsConfig,
+  type DefaultFields,
+  type OverrideConfig,
+  type RuleFields,
+  SCOPES,
+  type Scope,
+} from './config.ts';
+
+/** What selects overrides: a sensor as the rules see it. */
+export interface SensorFacts {
+  readonly id: number;
+  readonly key: string;
+  readonly type: string | null;
+  readonly location: string | null;
+  readonly tags: readonly string[];
+}
+
+/** The merged fields of one metric for one sensor, and which layer each came from. */
+export interface EffectiveRule {
+  readonly metric: string;
+  readonly fields: DefaultFields;
+  readonly origins: ReadonlyMap<keyof RuleFields, string>;
+}
+
+export const WILDCARD = '*';
+
+/** The overrides by what they select: one that names a sensor must cost the other sensors nothing. */
+export class OverrideIndex {
+  private readonly byScope: Readonly<Record<Scope, Map<string, number[]>>> = {
+    type: new Map(),
+    location: new Map(),
+    tag: new Map(),
+    sensor: new Map(),
+  };
+
+  constructor(overrides: readonly OverrideConfig[]) {
+    overrides.forEach((override, index) => {
+      for (const scope of SCOPES) {
+        const wanted = override[scope];
+        if (wanted === undefined) continue;
+        const same = this.byScope[scope].get(wanted);
+        if (same === undefined) this.byScope[scope].set(wanted, [index]);
+        else same.push(index);
+      }
+    });
+  }
+
+  /** Indexes of the overrides that fit a sensor, weakest first: type < location < tag < sensor, then file order. */
+  matching(sensor: SensorFacts): readonly number[] {
+    const { type, location, tag, sensor: keys } = this.byScope;
+    const named = (map: Map<string, number[]>, value: string | null) =>
+      (value === null ? undefined : map.get(value)) ?? [];
+    const tagged = tag.size === 0 ? [] : [...new Set(sensor.tags)].flatMap((each) => named(tag, each));
+    return [
+      ...named(type, sensor.type),
+      ...named(location, sensor.location),
+      ...tagged.sort((a, b) => a - b),
+      ...named(keys, sensor.key),
+    ];
+  }
+}
+
+export function scopeOf(override: OverrideConfig): Scope | undefined {
+  return SCOPES.find((scope) => override[scope] !== undefined);
+}
+
+/** Merges per field, so that an override says only what differs. In one layer the metric's own name beats `"*"`. */
+export function effectiveRule(
+  config: AlertsConfig,
+  overrides: readonly number[],
+  metric: string,
+): EffectiveRule {
+  const fields: Record<string, unknown> = {};
+  const origins = new Map<keyof RuleFields, string>();
+  const merge = (layer: RuleFields | undefined, origin: string) => {
+    for (const [name, value] of Object.entries(layer ?? {})) {
+      if (value === undefined) continue;
+      fields[name] = value;
+      origins.set(name as keyof RuleFields, origin);
+    }
+  };
+  merge(config.defaults, 'defaults');
+  merge(own(config.metrics, WILDCARD), 'metrics.*');
+  merge(own(config.metrics, metric), `metrics.${metric}`);
+  for (const index of overrides) {
+    const override = config.overrides[index];
+    const scope = override === undefined ? undefined : scopeOf(override);
+    if (override === undefined || scope === undefined) continue;
+    const origin = `overrides[${index}] (${scope} ${override[scope] ?? ''})`;
+    merge(own(override.metrics, WILDCARD), `${origin} *`);
+    merge(own(override.metrics, metric), `${origin} ${metric}`);
+  }
+  return { metric, fields: fields as unknown as DefaultFields, origins };
+}
+
+/** The metrics that these layers name. */
+export function namedMetrics(config: AlertsConfig, overrides: readonly number[]): readonly string[] {
+  const layers = [config.metrics, ...overrides.map((index) => config.overrides[index]?.metrics ?? {})];
+  const names = new Set(layers.flatMap((layer) => Object.keys(layer)));
+  names.delete(WILDCARD);
+  return [...names];
+}
+
+/** A metric's name may be `constructor`: only what the configuration says itself counts. */
+function own(layer: Readonly<Record<string, RuleFields>>, metric: string): RuleFields | undefined {
+  return Object.hasOwn(layer, metric) ? layer[metric] : undefined;
+}

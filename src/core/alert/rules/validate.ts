@@ -1,0 +1,168 @@
+import { noiseOf } from '../kind/threshold.ts';
+import { severityLevels } from './compile.ts';
+import { type AlertsConfig, type RuleFields, SCOPES } from './config.ts';
+import {
+  type EffectiveRule,
+  OverrideIndex,
+  type SensorFacts,
+  WILDCARD,
+  effectiveRule,
+  namedMetrics,
+  scopeOf,
+} from './effective.ts';
+
+/** A rule that cannot be meant, and the place in the `alerts:` section to point at. */
+export interface RuleFault {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/**
+ * What no single field shows: limits that exclude each other once the layers are merged. Checked for the defaults and
+ * for each override on top of them; where several overrides meet in a sensor is looked at by `overrideConflicts`.
+ */
+export function checkRules(config: AlertsConfig): readonly RuleFault[] {
+  const faults = checkLayer(config, [], ['metrics'], config.metrics);
+  config.overrides.forEach((override, index) => {
+    const given = SCOPES.filter((scope) => override[scope] !== undefined);
+    if (given.length !== 1)
+      faults.push({
+        path: ['overrides', index],
+        message: `needs exactly one of ${SCOPES.join(', ')}; it has ${given.join(', ') || 'none'}`,
+      });
+    else faults.push(...checkLayer(config, [index], ['overrides', index, 'metrics'], override.metrics));
+  });
+  return faults;
+}
+
+function checkLayer(
+  config: AlertsConfig,
+  overrides: readonly number[],
+  path: readonly (string | number)[],
+  layer: Readonly<Record<string, RuleFields>>,
+): RuleFault[] {
+  // An override of "*" can break what another layer says of a metric by name.
+  const names = Object.keys(layer).includes(WILDCARD)
+    ? [...namedMetrics(config, overrides), WILDCARD]
+    : Object.keys(layer);
+  return names.flatMap((metric) => {
+    const at = Object.hasOwn(layer, metric) ? metric : WILDCARD;
+    return faultsOf(effectiveRule(config, overrides, metric)).map(({ field, message }) => ({
+      // Points at the field where this layer gives it, else at the metric.
+      path: [...path, at, ...(Object.hasOwn(layer[at] ?? {}, field) ? [field] : [])],
+      message,
+    }));
+  });
+}
+
+interface FieldFault {
+  readonly field: keyof RuleFields;
+  readonly message: string;
+}
+
+/** Limits of one metric that exclude each other. */
+export function faultsOf(rule: EffectiveRule): FieldFault[] {
+  const { fields } = rule;
+  const faults = [...levelFaults(rule, 'high'), ...levelFaults(rule, 'low')];
+  const max = severityLevels(rule, 'high')[0]?.limit;
+  const min = severityLevels(rule, 'low')[0]?.limit;
+  if (min !== undefined && max !== undefined) {
+    if (min > max) faults.push({ field: 'min', message: `min ${min} is above max ${max}` });
+    else if (min + fields.hysteresis - (max - fields.hysteresis) > noiseOf(max - min, fields.hysteresis))
+      faults.push({
+        field: 'hysteresis',
+        message:
+          `hysteresis ${fields.hysteresis} leaves no value that is clear of both min ${min} and max ${max}; ` +
+          `it can be ${(max - min) / 2} at most`,
+      });
+  }
+  return faults;
+}
+
+function levelFaults(rule: EffectiveRule, side: 'high' | 'low'): FieldFault[] {
+  const levels = severityLevels(rule, side);
+  const key = side === 'high' ? 'max' : 'min';
+  return levels.flatMap((level, index): FieldFault[] => {
+    const below = levels[index - 1];
+    if (below === undefined) return [];
+    if (below.severity === level.severity)
+      return [{ field: 'levels', message: `two ${key} limits have severity ${level.severity}` }];
+    const inward = side === 'high' ? level.limit < below.limit : level.limit > below.limit;
+    if (!inward) return [];
+    return [
+      {
+        field: 'levels',
+        message: `${level.severity} ${key} ${level.limit} comes before ${below.severity} ${key} ${below.limit}`,
+      },
+    ];
+  });
+}
+
+/** Overrides that are fine each on its own, and exclude each other in a sensor that several of them fit. */
+export interface OverrideConflict extends RuleFault {
+  /** The keys of the sensors in which they meet. */
+  readonly sensors: readonly string[];
+}
+
+const NAMED = 3;
+
+/** Each combination of overrides that cannot be meant once, however many sensors it is found in. */
+export function overrideConflicts(
+  config: AlertsConfig,
+  sensors: Iterable<SensorFacts>,
+): readonly OverrideConflict[] {
+  const index = new OverrideIndex(config.overrides);
+  const met = new Map<string, { readonly overrides: readonly number[]; readonly keys: string[] }>();
+  for (const sensor of sensors) {
+    const overrides = index.matching(sensor);
+    // What one override does to the rules for all is known without any sensor.
+    if (overrides.length < 2) continue;
+    const signature = overrides.join();
+    const same = met.get(signature);
+    if (same === undefined) met.set(signature, { overrides, keys: [sensor.key] });
+    else same.keys.push(sensor.key);
+  }
+  return [...met.values()].flatMap(({ overrides, keys }) => faultsIn(config, overrides, keys));
+}
+
+function faultsIn(
+  config: AlertsConfig,
+  overrides: readonly number[],
+  sensors: readonly string[],
+): readonly OverrideConflict[] {
+  const scopes = overrides.map((at) => scopeText(config, at)).join(' and ');
+  return [...namedMetrics(config, overrides), WILDCARD].flatMap((metric) =>
+    faultsOf(effectiveRule(config, overrides, metric)).map(({ field, message }) => ({
+      path: placeOf(config, overrides, metric, field),
+      message: `${metric}: ${message} where ${scopes} meet: ${keysText(sensors)}`,
+      sensors,
+    })),
+  );
+}
+
+/** The strongest override that says something of the field. */
+function placeOf(
+  config: AlertsConfig,
+  overrides: readonly number[],
+  metric: string,
+  field: keyof RuleFields,
+): RuleFault['path'] {
+  for (const at of overrides.toReversed())
+    for (const name of [metric, WILDCARD]) {
+      const rules = config.overrides[at]?.metrics ?? {};
+      if (Object.hasOwn(rules, name) && rules[name]?.[field] !== undefined)
+        return ['overrides', at, 'metrics', name, field];
+    }
+  return ['overrides', overrides.at(-1) ?? 0];
+}
+
+function scopeText(config: AlertsConfig, at: number): string {
+  const override = config.overrides[at];
+  const scope = override === undefined ? undefined : scopeOf(override);
+  return scope === undefined ? '' : `${scope} ${override?.[scope] ?? ''}`;
+}
+
+function keysText(keys: readonly string[]): string {
+  const more = keys.length - NAMED;
+  return `sensor ${keys.slice(0, NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}

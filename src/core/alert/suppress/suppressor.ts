@@ -1,0 +1,266 @@
+import type { Millis } from '../../reading.ts';
+import type { AlertInstance } from '../engine/alert-instance.ts';
+import type { SeriesTimers } from '../engine/series-timers.ts';
+import type { Series, InstanceEffect, EffectSink } from '../engine/series.ts';
+import { isAhead } from '../engine/timers.ts';
+import type { WorkingSet } from '../engine/working-set.ts';
+import type { Severity, SuppressedBy } from '../model.ts';
+import type { AlertsConfig } from '../rules/config.ts';
+import { type EpisodeState, OK } from '../state/state.ts';
+import { Inhibition } from './inhibition.ts';
+import { Maintenance } from './maintenance.ts';
+import { type AlertLabels, fits } from './matcher.ts';
+import { type Silence, isSilent, nextSilenceChangeMs } from './silence.ts';
+
+const SECOND_MS = 1000;
+
+/** When open alerts have to be looked at again, because what suppresses them may have changed. */
+interface Schedule {
+  /** A silence or a window begins or ends. */
+  readonly timedMs: Millis;
+  /** An alert that explains others came or went. */
+  readonly inhibitedMs: Millis;
+}
+
+const NOTHING: Schedule = { timedMs: Infinity, inhibitedMs: Infinity };
+
+/**
+ * The way out of an engine: collects the effects of a generation, and knows what suppresses alerts and when that has to
+ * be looked at again. Like everything else it works on a copy until `commit`.
+ */
+export class Suppressor implements EffectSink {
+  effects: InstanceEffect[] = [];
+  private readonly suppressions: SuppressionIndex;
+  private schedule = NOTHING;
+  private settled = NOTHING;
+  /** What inhibition knows is not that of the committed states. */
+  private stale = false;
+  /** It was counted anew: whom the last changes concerned is not known any more. */
+  private recounted = false;
+
+  constructor(config: AlertsConfig) {
+    this.suppressions = new SuppressionIndex(config);
+  }
+
+  /** Begins with the committed state of another, whose open series these are. */
+  follow(former: Suppressor, open: Iterable<Series>): void {
+    this.suppressions.silence(former.silences);
+    this.settled = former.settled;
+    this.restored();
+    this.begin(open);
+  }
+
+  /** A new generation, from the committed states. */
+  begin(open: Iterable<Series>): void {
+    this.effects = [];
+    this.schedule = this.settled;
+    if (!this.stale) return;
+    this.suppressions.inhibition.clear();
+    for (const series of open)
+      for (const instance of series.instances) this.recount(series, instance, OK, instance.committed);
+    this.stale = false;
+    this.recounted = true;
+  }
+
+  commit(): void {
+    this.settled = this.schedule;
+    this.stale = false;
+  }
+
+  /** States were put in place by something else than a generation: the open sources are counted anew. */
+  restored(): void {
+    this.stale = this.suppressions.inhibition.exists;
+  }
+
+  get silences(): readonly Silence[] {
+    return this.suppressions.silences;
+  }
+
+  /** All silences there are, from now on. Not part of a generation. Without anything open there is nothing to review. */
+  silence(silences: readonly Silence[], nowMs: Millis, anyOpen: boolean): void {
+    this.suppressions.silence(silences);
+    const timedMs = anyOpen ? nowMs : this.suppressions.nextChangeMs(nowMs);
+    this.settled = { ...this.settled, timedMs: Math.min(this.settled.timedMs, timedMs) };
+    this.schedule = { ...this.schedule, timedMs: Math.min(this.schedule.timedMs, timedMs) };
+  }
+
+  /** When all that is open has to be reviewed. */
+  get dueMs(): Millis {
+    return Math.min(this.schedule.timedMs, this.schedule.inhibitedMs);
+  }
+
+  /** What was changed a moment ago; alerts that come back together are given that moment to end together. */
+  get changedMs(): Millis {
+    const { timedMs, inhibitedMs } = this.schedule;
+    return timedMs <= inhibitedMs ? timedMs : inhibitedMs - SECOND_MS;
+  }
+
+  /** Whom the change that is due may concern, of all that is open. */
+  candidates(open: Iterable<Series>): Iterable<Series> {
+    const any = this.recounted || this.schedule.timedMs <= this.dueMs;
+    return any ? open : this.suppressions.inhibition.affected;
+  }
+
+  /** One of them was looked at: the next slice of the review need not. */
+  looked(series: Series): void {
+    if (this.suppressions.inhibition.affected.delete(series)) this.stale = true;
+  }
+
+  /** All candidates were reviewed as of `dueMs`. */
+  reviewed(): void {
+    const { dueMs, schedule } = this;
+    if (schedule.inhibitedMs <= dueMs && this.suppressions.inhibition.exists) {
+      this.suppressions.inhibition.affected.clear();
+      this.recounted = false;
+      this.stale = true;
+    }
+    this.schedule = {
+      timedMs: schedule.timedMs <= dueMs ? this.suppressions.nextChangeMs(dueMs) : schedule.timedMs,
+      inhibitedMs: schedule.inhibitedMs <= dueMs ? Infinity : schedule.inhibitedMs,
+    };
+  }
+
+  /** Whether a series may explain others, so that at the same moment its deadlines come first. */
+  isSource(series: Series): boolean {
+    const { inhibition } = this.suppressions;
+    return series.instances.some((instance) =>
+      instance.condition.levels.some(({ severity }) =>
+        inhibition.isSource(labelsOf(series, instance, severity)),
+      ),
+    );
+  }
+
+  push(effect: InstanceEffect): void {
+    this.effects.push(effect);
+  }
+
+  suppressedBy(
+    series: Series,
+    instance: AlertInstance,
+    severity: Severity,
+    atMs: Millis,
+  ): SuppressedBy | undefined {
+    return this.suppressions.of(labelsOf(series, instance, severity), atMs);
+  }
+
+  moved(series: Series, instance: AlertInstance, before: EpisodeState, atMs: Millis): void {
+    if (!this.suppressions.inhibition.exists || before === instance.work) return;
+    if (!this.recount(series, instance, before, instance.work)) return;
+    const checkedMs = (Math.floor(atMs / SECOND_MS) + 1) * SECOND_MS;
+    this.schedule = { ...this.schedule, inhibitedMs: Math.min(this.schedule.inhibitedMs, checkedMs) };
+  }
+
+  /** True if others are told, or not told, because of it. */
+  private recount(
+    series: Series,
+    instance: AlertInstance,
+    before: EpisodeState,
+    after: EpisodeState,
+  ): boolean {
+    const { inhibition } = this.suppressions;
+    const [wasOpen, isOpen] = [severityOf(before), severityOf(after)];
+    const [was, is] = [explains(before), explains(after)];
+    if (wasOpen === isOpen && was === is) return false;
+    this.stale = true;
+    if (wasOpen !== isOpen) {
+      if (wasOpen !== undefined) inhibition.list(labelsOf(series, instance, wasOpen), instance, undefined);
+      if (isOpen !== undefined) inhibition.list(labelsOf(series, instance, isOpen), instance, series);
+    }
+    if (was === is) return false;
+    const ended = was !== undefined && inhibition.count(labelsOf(series, instance, was), -1);
+    const began = is !== undefined && inhibition.count(labelsOf(series, instance, is), 1);
+    return ended || began;
+  }
+}
+
+const severityOf = (state: EpisodeState): Severity | undefined =>
+  'episode' in state ? state.episode.severity : undefined;
+
+/** The severity at which a state explains others. One that is only latched is over: it explains nothing any more. */
+function explains(state: EpisodeState): Severity | undefined {
+  return state.kind === 'latched' ? undefined : severityOf(state);
+}
+
+function labelsOf(series: Series, { condition }: AlertInstance, severity: Severity): AlertLabels {
+  return { sensor: series.sensor, metric: condition.metric, alertType: condition.alertType, severity };
+}
+
+/** All that keeps alerts from being told: silences of operators, maintenance windows, alerts that explain others. */
+export class SuppressionIndex {
+  readonly inhibition: Inhibition;
+  private readonly maintenance: readonly Maintenance[];
+  private active: readonly Silence[] = [];
+
+  constructor({ maintenance, inhibit }: Pick<AlertsConfig, 'maintenance' | 'inhibit'>) {
+    this.maintenance = maintenance.map((each) => new Maintenance(each));
+    this.inhibition = new Inhibition(inhibit);
+  }
+
+  get silences(): readonly Silence[] {
+    return this.active;
+  }
+
+  silence(silences: readonly Silence[]): void {
+    this.active = silences;
+  }
+
+  /** The operator's word is named first, then what was planned, then what follows from other alerts. */
+  of(alert: AlertLabels, atMs: Millis): SuppressedBy | undefined {
+    if (this.active.some((silence) => isSilent(silence, atMs) && fits(silence.matchers, alert)))
+      return 'silence';
+    if (this.maintenance.some((each) => each.covers(alert, atMs))) return 'maintenance';
+    return this.inhibition.covers(alert) ? 'inhibition' : undefined;
+  }
+
+  /** When the passing of time may begin or end any of it. */
+  nextChangeMs(afterMs: Millis): Millis {
+    return this.maintenance.reduce(
+      (nextMs, each) => Math.min(nextMs, each.nextChangeMs(afterMs)),
+      nextSilenceChangeMs(this.active, afterMs),
+    );
+  }
+}
+
+/**
+ * What suppresses alerts has changed: defers or tells what is open. `limit` series at most; true to the order of their
+ * deadlines, so that a run can be repeated. Returns how many there were; what is left is due still.
+ */
+export function reevaluateOpen(
+  {
+    workingSet,
+    timers,
+    suppressor,
+  }: { workingSet: WorkingSet; timers: SeriesTimers; suppressor: Suppressor },
+  nowMs: Millis,
+  limit: number,
+): number {
+  const concerned: Series[] = [];
+  for (const series of suppressor.candidates(workingSet.openNow())) {
+    if (concerned.length >= limit) break;
+    if (isConcerned(series, workingSet, suppressor)) concerned.push(series);
+    suppressor.looked(series);
+  }
+  concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
+  for (const series of concerned) {
+    reevaluateSeries(workingSet.enter(series), suppressor, nowMs);
+    timers.arm(series);
+    workingSet.putLast(series);
+  }
+  if (concerned.length < limit) suppressor.reviewed();
+  return concerned.length;
+}
+
+export function reevaluateSeries(series: Series, suppressor: Suppressor, nowMs: Millis): void {
+  const { dueMs: checkedMs, changedMs: dueMs } = suppressor;
+  series.review(checkedMs, { dueMs, nowMs }, suppressor);
+}
+
+function isConcerned(series: Series, workingSet: WorkingSet, suppressor: Suppressor): boolean {
+  const { dueMs } = suppressor;
+  return series.instances.some((instance) => {
+    const state = workingSet.stateOf(series, instance);
+    if (!('episode' in state)) return false;
+    const { severity, deferredBy } = state.episode;
+    return suppressor.suppressedBy(series, instance, severity, dueMs) !== deferredBy;
+  });
+}

@@ -1,0 +1,48 @@
+import type { Micros, RejectCode } from '../../reading.ts';
+import type { Doc } from './document.ts';
+import type { LossTally } from './losses.ts';
+
+/** One record of a message on its way to a reading: its parts are found, but not yet judged. */
+export interface Draft {
+  /** Where `device_path`, `time.path` and `fields` look first. */
+  readonly record: Doc;
+  /** The message around the record, of a batch: where they look next. */
+  readonly outer?: Doc | undefined;
+  /** The name and value pair that the metrics come from: where `device_path` and the time look before the record. */
+  readonly pair?: Doc | undefined;
+  /** The member of the pair that names the metric, and therefore no device. */
+  readonly pairName?: string | undefined;
+  /** The object that carries the metrics. */
+  readonly metrics: Doc;
+  /** The device as the format itself names it; what the route and the topic say goes before it. */
+  readonly device?: unknown;
+  /** Appended to the device, separator included: one of several in a message. */
+  readonly suffix?: string | undefined;
+  /** The time as the format itself sends it; null is "none". The route's `time.path` goes before it. */
+  readonly time?: unknown;
+  /** The same, already in microseconds. */
+  readonly timeUs?: Micros | undefined;
+  /** `timeUs` counts from the arrival: it is no time of the record's own (D12). */
+  readonly relative?: boolean;
+  /** Names are the format's own: keys such as `id` or `time` are metrics here, not identity. */
+  readonly verbatim?: boolean;
+  /** What to say if no metric is left; `no_metrics` by default. */
+  readonly emptyCode?: RejectCode;
+  /** What the format's own reading of the record had to set aside. */
+  readonly losses?: LossTally;
+}
+
+/** A record that gives no reading. `ignored` is not a loss and is not counted as one. */
+export interface Fault {
+  readonly fault: RejectCode;
+  readonly detail?: string | undefined;
+}
+
+export type Element = Draft | Fault;
+
+export function isFault(element: object): element is Fault {
+  return 'fault' in element;
+}
+
+export const NO_METRICS: Fault = { fault: 'no_metrics' };
+export const IGNORED: Fault = { fault: 'ignored' };

@@ -1,0 +1,61 @@
+import { cayenneLpp } from '../codec/cayenne-lpp.ts';
+import { cbor } from '../codec/cbor.ts';
+import { csv } from '../codec/csv.ts';
+import { json } from '../codec/json.ts';
+import { lineProtocol } from '../codec/line-protocol.ts';
+import { msgpack } from '../codec/msgpack.ts';
+import { pattern } from '../codec/pattern.ts';
+import { protobufCodec } from '../codec/protobuf.ts';
+import { scalar } from '../codec/scalar.ts';
+import { senml } from '../codec/senml.ts';
+import { chirpstackV4 } from './chirpstack-v4.ts';
+import { edgex } from './edgex.ts';
+import { esphome } from './esphome.ts';
+import { codecPreset } from './generic.ts';
+import { homie } from './homie.ts';
+import { owntracks } from './owntracks.ts';
+import type { Preset } from './preset.ts';
+import { rtl433 } from './rtl_433.ts';
+import { ruuvi } from './ruuvi.ts';
+import { shellyGen1 } from './shelly-gen1.ts';
+import { shellyGen2 } from './shelly-gen2.ts';
+import { sparkplugB } from './sparkplug-b.ts';
+import { tasmota } from './tasmota.ts';
+import { theengs } from './theengs.ts';
+import { thingsboard, thingsboardGateway } from './thingsboard.ts';
+import { ttnV3 } from './ttn-v3.ts';
+import { zigbee2mqtt } from './zigbee2mqtt.ts';
+
+/** Every preset. A new one is one file and one line here. */
+export const PRESETS: readonly Preset[] = [
+  codecPreset(json),
+  codecPreset(scalar),
+  codecPreset(cbor),
+  codecPreset(msgpack),
+  codecPreset(protobufCodec),
+  codecPreset(senml, 'senml/#'),
+  codecPreset(lineProtocol),
+  codecPreset(cayenneLpp),
+  codecPreset(csv),
+  codecPreset(pattern),
+  zigbee2mqtt,
+  tasmota,
+  esphome,
+  rtl433,
+  theengs,
+  ttnV3,
+  chirpstackV4,
+  sparkplugB,
+  shellyGen2,
+  shellyGen1,
+  homie,
+  owntracks,
+  ruuvi,
+  edgex,
+  thingsboard,
+  thingsboardGateway,
+];
+
+export function presetNamed(name: string): Preset | undefined {
+  return PRESETS.find((preset) => preset.name === name);
+}

@@ -1,0 +1,31 @@
+import type { AvailabilityTopic } from '../availability.ts';
+import type { Ranges } from '../datasheet.ts';
+import type { Shape } from '../mapping/split.ts';
+import type { RouteConfig } from '../route-config.ts';
+import type { Recognition } from './recognition.ts';
+import type { Observed } from './samples.ts';
+
+/** A ready-made route for a known ecosystem. Every key of `defaults` gives way to the same key of the route. */
+export interface Preset {
+  readonly name: string;
+  /** One line for people. */
+  readonly summary: string;
+  /** The values of `encoding`, where the ecosystem has several. */
+  readonly encodings?: readonly string[];
+  /** The route itself, given what the operator wrote (`base_topic` and the like). */
+  defaults(config: RouteConfig): RouteConfig;
+  /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */
+  ignore?(config: RouteConfig): readonly string[];
+  /** What else lives in the ecosystem's tree; asked when no route reads a topic: ignored, not `no_match`. */
+  rest?(config: RouteConfig): readonly string[];
+  /** Topics that say whether a device is there, though they measure nothing. `config`: with the preset's defaults. */
+  availability?(config: RouteConfig): readonly AvailabilityTopic[];
+  /** What patterns cannot say. */
+  ignores?(topic: string): boolean;
+  /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */
+  shape?(config: RouteConfig): Shape;
+  /** What the parts behind a device of this message can measure, where it is certain which they are; for `learn --alerts`. */
+  datasheet?(message: Observed, device: string): Ranges | undefined;
+  /** How `learn` knows a message of this ecosystem; undefined: it is none, or there is no telling. */
+  recognise?(message: Observed): Recognition | undefined;
+}

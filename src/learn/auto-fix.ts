@@ -1,0 +1,176 @@
+import { effectiveConfig } from '../core/ingest/compiled-route.ts';
+import type { RouteConfig } from '../core/ingest/route-config.ts';
+import { parseTopicPattern, topicList } from '../core/ingest/topic.ts';
+import { CORE_METRICS, type RejectCode } from '../core/reading.ts';
+import { isKelvin } from './doubtful-units.ts';
+import type { RouteDryRun, DryRun } from './dry-run.ts';
+
+/** A route on its way to the configuration, with what is to be said about it. */
+export interface DraftRoute {
+  readonly route: RouteConfig;
+  readonly hints: readonly string[];
+}
+
+const BAD_TIME: ReadonlySet<RejectCode> = new Set(['bad_time', 'time_out_of_range']);
+/** A topic that always ends like this carries no measurement. */
+const NO_TELEMETRY: ReadonlySet<RejectCode> = new Set([
+  'no_metrics',
+  'not_a_number',
+  'parse_error',
+  'invalid_utf8',
+  'unsupported',
+  'ignored',
+]);
+const MAX_IGNORED = 100;
+const MAX_RENAMED = 50;
+
+/** What a route needs so that the samples leave no dead letter behind; unchanged where nothing can be done. */
+export function autoFix(draft: DraftRoute, dryRun: RouteDryRun, all: DryRun): DraftRoute {
+  return [fixTime, fixDevice, fixUnits, fixBlocks, fixNames].reduce(
+    (route, fix) => fix(route, dryRun),
+    fixTopics(draft, dryRun, all),
+  );
+}
+
+function codesOf({ faults }: RouteDryRun): Set<RejectCode> {
+  return new Set([...faults.values()].flatMap((codes) => [...codes.keys()]));
+}
+
+function fixTime(draft: DraftRoute, dryRun: RouteDryRun): DraftRoute {
+  if (![...codesOf(dryRun)].some((code) => BAD_TIME.has(code)) || draft.route.on_bad_time !== undefined)
+    return draft;
+  return {
+    route: { ...draft.route, on_bad_time: 'received' },
+    hints: [
+      ...draft.hints,
+      'some clocks are wrong (1970, or beyond time_window): their readings get the time of arrival',
+    ],
+  };
+}
+
+function fixDevice(draft: DraftRoute, dryRun: RouteDryRun): DraftRoute {
+  const { device, device_path } = draft.route;
+  if (!codesOf(dryRun).has('no_device') || device !== undefined || device_path !== undefined) return draft;
+  const [topic = 'device'] = dryRun.topics;
+  return {
+    route: { ...draft.route, device: topic.replace(/[{}]/g, '_') },
+    hints: [...draft.hints, 'no payload names the device: this name stands for all of them'],
+  };
+}
+
+/** What the values say for certain. Only of a route of its own: an ecosystem's preset knows its units. */
+function fixUnits(draft: DraftRoute, { metrics, devices }: RouteDryRun): DraftRoute {
+  const pressure = metrics.get('pressure');
+  const within = (from: number, to: number): boolean =>
+    pressure !== undefined && pressure.min >= from && pressure.max <= to;
+  const unit = within(30_000, 120_000) ? 'Pa' : within(60, 120) ? 'kPa' : undefined;
+  const known = unit === undefined ? draft : withUnit(draft, 'pressure', unit, 'it becomes hPa');
+  return isKelvin(devices) ? withUnit(known, 'temperature', 'K', 'it becomes °C') : known;
+}
+
+function withUnit(draft: DraftRoute, metric: string, unit: 'Pa' | 'kPa' | 'K', becomes: string): DraftRoute {
+  const { route, hints } = draft;
+  const field = route.fields?.[metric];
+  if (route.preset !== undefined || field?.unit !== undefined || field?.linear !== undefined) return draft;
+  return {
+    route: { ...route, fields: { ...route.fields, [metric]: { ...field, unit } } },
+    hints: [...hints, `${metric} looks like ${unit}: ${becomes}`],
+  };
+}
+
+/**
+ * Tasmota: of two sensors that measure the same, the first one has the usual name, and whichever is left when it is
+ * unplugged. As devices of their own they stay what they are.
+ */
+function fixBlocks(draft: DraftRoute, { devices }: RouteDryRun): DraftRoute {
+  const { route, hints } = draft;
+  if (route.preset !== 'tasmota' || route.split_blocks !== undefined) return draft;
+  const isSecond = (name: string, names: ReadonlyMap<string, unknown>): boolean =>
+    !/^(?:ESP32|ENERGY)_/.test(name) && names.has(coreOf(name) ?? '');
+  if (![...devices.values()].some((names) => [...names.keys()].some((name) => isSecond(name, names))))
+    return draft;
+  return {
+    route: { ...route, split_blocks: true },
+    hints: [...hints, 'several sensors of one device measure the same: each is a device of its own'],
+  };
+}
+
+const CORE_SUFFIX = new RegExp(`[_/](${CORE_METRICS.join('|')})$`, 'i');
+const coreOf = (name: string): string | undefined => CORE_SUFFIX.exec(name)?.[1]?.toLowerCase();
+
+/**
+ * `bedroom_temperature` of a device with no other temperature is its temperature, which rules and queries know. Only
+ * where a topic names the metric: there people give such names.
+ */
+function fixNames(draft: DraftRoute, { devices }: RouteDryRun): DraftRoute {
+  const { route, hints } = draft;
+  const taken = new Set(Object.keys(route.metric_map ?? {}));
+  if (!topicNamesMetric(route)) return draft;
+  const candidates = new Set(
+    [...devices.values()].flatMap((names) => [...names.keys()]).filter((name) => CORE_SUFFIX.test(name)),
+  );
+  const alone = [...candidates].filter((name) => {
+    const core = coreOf(name);
+    return [...devices.values()].every(
+      (names) =>
+        !names.has(name) ||
+        [...names.keys()].every((one) => one === name || (one !== core && coreOf(one) !== core)),
+    );
+  });
+  const found = alone.filter((name) => !taken.has(name)).slice(0, MAX_RENAMED);
+  if (found.length === 0) return draft;
+  const renamed = Object.fromEntries(found.map((name) => [name, coreOf(name) ?? name]));
+  return {
+    route: { ...route, metric_map: { ...route.metric_map, ...renamed } },
+    hints: [
+      ...new Set([
+        ...hints,
+        'metric_map: what a device has only one of takes the usual name, which rules and queries know',
+      ]),
+    ],
+  };
+}
+
+function topicNamesMetric(route: RouteConfig): boolean {
+  const { codec, topic } = effectiveConfig(route);
+  return codec === 'scalar' || topicList(topic).some((text) => /\{metric(?:\.\.\.)?\}/.test(text));
+}
+
+/** Topics that never gave a number are ignored: by name of the metric where the topic has one, else one by one. */
+function fixTopics(draft: DraftRoute, dryRun: RouteDryRun, all: DryRun): DraftRoute {
+  const good = new Set(all.routes.flatMap((route) => [...route.good]));
+  const ignore = new Set(draft.route.ignore);
+  for (const [topic, codes] of dryRun.faults) {
+    if (good.has(topic) || ![...codes.keys()].every((code) => NO_TELEMETRY.has(code))) continue;
+    if (ignore.size >= MAX_IGNORED) break;
+    const pattern = ignorePattern(draft.route, topic, good);
+    if (pattern !== undefined) ignore.add(pattern);
+  }
+  const before = draft.route.ignore?.length ?? 0;
+  return ignore.size === before ? draft : { ...draft, route: { ...draft.route, ignore: [...ignore] } };
+}
+
+function ignorePattern(route: RouteConfig, topic: string, good: ReadonlySet<string>): string | undefined {
+  for (const text of topicList(effectiveConfig(route).topic)) {
+    const parsed = parseTopicPattern(text);
+    const captures = parsed.ok ? parsed.pattern.match(topic) : undefined;
+    if (captures === undefined) continue;
+    const wide = generalised(text, captures);
+    const pattern = wide === undefined ? undefined : parseTopicPattern(wide);
+    if (pattern?.ok === true && ![...good].some((one) => pattern.pattern.match(one) !== undefined))
+      return wide;
+    break;
+  }
+  // A topic with braces in it cannot be written as a pattern.
+  return parseTopicPattern(topic).ok ? topic : undefined;
+}
+
+/** The route's pattern with this metric or component in it, whatever the device. */
+function generalised(text: string, captures: ReadonlyMap<string, string>): string | undefined {
+  const name = ['metric', 'component'].find((one) => captures.has(one));
+  if (name === undefined) return undefined;
+  return text
+    .split('/')
+    .map((level) => (level === `{${name}}` ? captures.get(name) : /^\{\w+\}$/.test(level) ? '+' : level))
+    .join('/');
+}

@@ -1,0 +1,54 @@
+import type { Sample } from '../core/ingest/preset/samples.ts';
+import type { Millis } from '../core/reading.ts';
+
+/** Enough of a topic to see what varies; a whole day of it would tell no more. */
+const SAMPLES_PER_TOPIC = 50;
+const MAX_TOPICS = 20_000;
+const MAX_BYTES = 64 * 1024 ** 2;
+/** What a sample costs beside its payload and topic. */
+const SAMPLE_BYTES = 200;
+
+/** What was heard, within bounds: some messages of each topic in the order of their arrival, and a count of all. */
+export class Gathering {
+  readonly samples: Sample[] = [];
+  readonly counts = new Map<string, number>();
+  messages = 0;
+  /** Messages of which neither topic nor payload is kept: too many topics, or too much. */
+  overlooked = 0;
+  /** False: a capture that does not say when its messages arrived. */
+  hasArrivalTimes = true;
+  private bytes = 0;
+  private firstMs = Infinity;
+  private lastMs = -Infinity;
+
+  add(message: Sample): void {
+    this.messages++;
+    this.firstMs = Math.min(this.firstMs, message.receivedAtMs);
+    this.lastMs = Math.max(this.lastMs, message.receivedAtMs);
+    const count = this.counts.get(message.topic) ?? 0;
+    if (count === 0 && this.counts.size >= MAX_TOPICS) {
+      this.overlooked++;
+      return;
+    }
+    this.counts.set(message.topic, count + 1);
+    if (count >= SAMPLES_PER_TOPIC) return;
+    const size = message.payload.length + message.topic.length * 2 + SAMPLE_BYTES;
+    if (this.bytes + size > MAX_BYTES) {
+      this.overlooked++;
+      return;
+    }
+    this.bytes += size;
+    this.samples.push(message);
+  }
+
+  /** Until when all messages of a topic are among the samples; undefined: it had more. */
+  heardUntilMs(topic: string): Millis | undefined {
+    const isWhole = this.overlooked === 0 && (this.counts.get(topic) ?? 0) <= SAMPLES_PER_TOPIC;
+    return isWhole ? this.lastMs : undefined;
+  }
+
+  /** From the first message to the last. */
+  get spanMs(): number {
+    return this.messages === 0 ? 0 : this.lastMs - this.firstMs;
+  }
+}

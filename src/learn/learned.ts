@@ -1,0 +1,46 @@
+import type { RouteConfig } from '../core/ingest/route-config.ts';
+import type { ProposedRules } from './propose-rules.ts';
+
+/** Messages that are left out for one reason. */
+export interface Reason {
+  readonly reason: string;
+  readonly messages: number;
+  readonly topics: number;
+  readonly examples: readonly string[];
+}
+
+export interface LearnedMetric {
+  readonly name: string;
+  readonly unit: string | undefined;
+  readonly values: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface LearnedRoute {
+  readonly route: RouteConfig;
+  /** The ecosystem, for people; undefined for a format of the operator's own. */
+  readonly ecosystem: string | undefined;
+  readonly messages: number;
+  readonly topics: number;
+  readonly perMinute: number | undefined;
+  readonly devices: readonly string[];
+  readonly metrics: readonly LearnedMetric[];
+  readonly hints: readonly string[];
+  /** What would still become dead letters. */
+  readonly faults: readonly Reason[];
+}
+
+/** What was learnt from what was heard. */
+export interface Learned {
+  readonly messages: number;
+  readonly topics: number;
+  readonly seconds: number;
+  readonly overlooked: number;
+  readonly routes: readonly LearnedRoute[];
+  readonly rules: ProposedRules;
+  /** Known to be no telemetry. */
+  readonly leftOut: readonly Reason[];
+  /** Perhaps telemetry, but nothing reads it. */
+  readonly notPlaced: readonly Reason[];
+}

@@ -1,0 +1,38 @@
+import { messageOf } from '../core/errors.ts';
+import type { Logger } from '../ports/metrics.ts';
+
+type Release = () => Promise<void> | void;
+
+/**
+ * What was acquired, released last in, first out. Registered where it is acquired, so that a start that fails half-way
+ * gives back all it took.
+ */
+export class CleanupStack {
+  private readonly stack: { readonly what: string; readonly release: Release }[] = [];
+  private readonly logger: Logger;
+  private releasing: Promise<void> | undefined;
+
+  constructor(logger: Logger) {
+    this.logger = logger;
+  }
+
+  add(what: string, release: Release): void {
+    this.stack.push({ what, release });
+  }
+
+  /** Idempotent, safe to call twice at once; one failure does not keep the rest from being released. */
+  releaseAll(): Promise<void> {
+    this.releasing ??= this.run();
+    return this.releasing;
+  }
+
+  private async run(): Promise<void> {
+    for (let next = this.stack.pop(); next !== undefined; next = this.stack.pop()) {
+      try {
+        await next.release();
+      } catch (error) {
+        this.logger.error({ what: next.what, err: error }, `stopping failed: ${messageOf(error)}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,21 @@
+import type { GroupView, OwnedShards } from '../core/alert/cluster/shard-lease.ts';
+
+/** What a member says of itself with each renewal. */
+export interface MemberReport {
+  readonly connectsSensors: boolean;
+  readonly received?: readonly number[] | undefined;
+  /** Readings that it received wait in its spool, or for a commit that takes long. */
+  readonly behind?: boolean | undefined;
+}
+
+/** The rows of a share group. The fence is part of `ReadingStore.commit`. */
+export interface LeaseStore {
+  /** Renews the lease of the member, which joins with the first one, and reads the rows of the group. */
+  renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView>;
+  /** Takes shards that have no owner, or one whose lease ran out; each only under the epoch that was seen. Those it got. */
+  take(group: string, member: string, wanted: OwnedShards): Promise<OwnedShards>;
+  /** Gives shards back: another member may have them at once. */
+  release(group: string, member: string, given: OwnedShards): Promise<void>;
+  /** The same of all that it owns, and the member is gone. */
+  leave(group: string, member: string): Promise<void>;
+}

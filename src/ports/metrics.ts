@@ -1,0 +1,52 @@
+import type { Millis } from '../core/reading.ts';
+
+/** What the daemon says of itself: its log, its metrics, its own figures. */
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** The calling convention of pino: fields first, then a constant message. Text from the network is a value. */
+export interface Logger {
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+  child(bindings: LogFields): Logger;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+export interface Counter {
+  inc(by?: number, labels?: Labels): void;
+}
+export interface Gauge {
+  set(value: number, labels?: Labels): void;
+}
+export interface Histogram {
+  observe(value: number, labels?: Labels): void;
+}
+
+/** Names follow Prometheus: `fieldwatch_<what>_<unit>[_total]`. Registering a name twice gives the same metric. */
+export interface Metrics {
+  counter(name: string, help: string, labelNames?: readonly string[]): Counter;
+  gauge(name: string, help: string, labelNames?: readonly string[]): Gauge;
+  histogram(
+    name: string,
+    help: string,
+    buckets: readonly number[],
+    labelNames?: readonly string[],
+  ): Histogram;
+  /** Runs before each scrape; for gauges that are read, not pushed. */
+  onCollect(collect: () => void): void;
+}
+
+/** One of the daemon's own figures at one time. */
+export interface AppMetric {
+  /** As in /metrics: `fieldwatch_ingest_items`. */
+  readonly name: string;
+  readonly labels: Labels;
+  readonly value: number;
+}
+
+/** Where the daemon's own figures are kept. */
+export interface AppMetricsStore {
+  write(atMs: Millis, figures: readonly AppMetric[]): Promise<void>;
+}

@@ -1,0 +1,563 @@
+import { randomUUID } from 'node:crypto';
+import { shardOf } from '../../core/alert/cluster/shard.ts';
+import { batchOf, joinedParts } from '../../core/alert/engine/alert-batch.ts';
+import { AlertEngine } from '../../core/alert/engine/engine.ts';
+import { AlertPreview } from '../../core/alert/engine/preview.ts';
+import { type RuleChange, applyChange, migrate } from '../../core/alert/engine/restore.ts';
+import { WaitingLog } from '../../core/alert/engine/waiting-log.ts';
+import type { WaitingRow } from '../../core/alert/engine/waiting.ts';
+import { type Watermarks, watermarksOfSeries } from '../../core/alert/engine/watermarks.ts';
+import {
+  type AlertBatch,
+  type AlertNotification,
+  type AppliedCommands,
+  EMPTY_ALERT_BATCH,
+  type ShardFence,
+} from '../../core/alert/model.ts';
+import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Millis } from '../../core/reading.ts';
+import { runSliced, slicesOf } from '../../lib/slices.ts';
+import type {
+  AlertLineKey,
+  AlertLog,
+  AlertStore,
+  OperatorStore,
+  WaitingCommand,
+} from '../../ports/alerts.ts';
+import type { Connectivity } from '../../ports/messages.ts';
+import type { Logger, Metrics } from '../../ports/metrics.ts';
+import type { Sensor } from '../../ports/sensors.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
+import type { DeliveryRouter } from '../notify/dispatcher.ts';
+import { alertId } from './alert-id.ts';
+import type { ShardTable } from './cluster/shard-table.ts';
+import { type InputSource, InputAvailability } from './input-availability.ts';
+import { AlertMetrics } from './metrics.ts';
+import { OperatorCommands } from './operator-commands.ts';
+import { AlertPublisher } from './publisher.ts';
+import { RuleChangeQueue } from './rule-change-queue.ts';
+import {
+  type EvaluatedReading,
+  type Expected,
+  loadEngine,
+  loadExpected,
+  prepareEngine,
+} from './state-loader.ts';
+
+export interface AlertManagerDeps {
+  readonly rules: RuleSet;
+  readonly store: AlertStore;
+  readonly operators: OperatorStore;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** In a share group: what it evaluates of it; absent: everything. */
+  readonly shards?: ShardTable | undefined;
+  /** The alert log of its own, if one is configured. */
+  readonly alertLog?: AlertLog | undefined;
+  /** The sinks, where there are any. */
+  readonly router?: DeliveryRouter | undefined;
+}
+
+/** What readings do to the alerts. Nothing is remembered until `commit`, which belongs right after COMMIT. */
+export interface EvaluatedBatch {
+  readonly batch: AlertBatch;
+  /** Up to where it has evaluated; before `commit`. Absent where nothing is evaluated. */
+  watermarks?(): Watermarks;
+  commit(): void;
+}
+
+type Commit = (evaluate: () => EvaluatedBatch) => Promise<void>;
+
+export const NOTHING: EvaluatedBatch = { batch: EMPTY_ALERT_BATCH, commit: () => {} };
+
+const TICK_EVERY_MS = 1000;
+/** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
+const TICK_LAG_MS = 2000;
+/** Deadlines, or alerts under other rules, in one transaction: after an outage or a reload they are those of all sensors. */
+const TICK_SLICE = 2000;
+/** Values, and alerts of theirs, in one turn of the event loop: one message may raise tens of thousands of alerts. */
+const EVALUATED_PER_TURN = 1000;
+const valuesOf = ({ metrics }: EvaluatedReading): number => metrics.size;
+
+export function createAlertManager(deps: AlertManagerDeps): AlertManager {
+  return new AlertManager(deps);
+}
+
+/** The alert engine in the daemon: state at start, one evaluation per batch, lines after commit. */
+export class AlertManager {
+  private readonly deps: AlertManagerDeps;
+  private readonly figures: AlertMetrics;
+  private readonly publisher: AlertPublisher;
+  private readonly operatorCommands: OperatorCommands;
+  private engine: AlertEngine;
+  private readonly changes = new RuleChangeQueue();
+  private readonly inputs: InputAvailability;
+  private readonly process = randomUUID();
+  private waiting: WaitingLog;
+  /** Up to when, by the clock, what has arrived is judged. */
+  private evaluatedUntilMs: () => Millis = () => Infinity;
+  /** Shards that are not owned any more, and that the engine knows yet: it may be in the middle of a generation. */
+  private readonly forgotten = new Set<number>();
+  /** The slice that was committed last has left deadlines that are due. */
+  private behind = false;
+  private timer: Timer | undefined;
+  private stopped = false;
+  private knownSensors = 0;
+  /** Counts the evaluations: the last one has the engine's generation. */
+  private evaluations = 0;
+
+  constructor(deps: AlertManagerDeps) {
+    this.deps = deps;
+    this.engine = new AlertEngine(deps.rules);
+    this.publisher = new AlertPublisher(deps);
+    this.operatorCommands = new OperatorCommands(deps);
+    this.inputs = new InputAvailability(deps);
+    this.waiting = new WaitingLog(this.group, this.process);
+    this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
+  }
+
+  /** Restores the state, and announces what a crash kept from being announced. Before the first evaluation. */
+  async load(sensors: readonly Sensor[]): Promise<void> {
+    const { store, clock, logger } = this.deps;
+    const former = this.engine;
+    const nowUs = clock.nowMs() * 1000;
+    const shards = this.loadedShards();
+    const loaded = await loadEngine(former.rules, this.of(shards, sensors), store, {
+      ...{ nowUs, group: this.group, shards },
+    });
+    const { engine, changes, states, found } = loaded;
+    const silences = await this.operatorCommands.load();
+    // New rules came meanwhile, in the middle of a run.
+    if (this.engine !== former) return this.load(sensors);
+    this.forgotten.clear();
+    engine.silence(silences, clock.nowMs());
+    // After a start without the database, the broker has long been there.
+    engine.inheritConnection(this.engine);
+    this.engine = engine;
+    this.waiting = new WaitingLog(this.group, this.process, found);
+    this.changes.replace(changes);
+    logger.info({ states, changed_rules: changes.length }, 'alert states restored');
+    await this.publisher.resume(shards);
+  }
+
+  /**
+   * Reads the state that earlier owners of these shards left. What it returns takes it over, between two batches, but for
+   * the shards that are not owned any more; undefined where rules or sensors changed meanwhile.
+   */
+  async include(
+    shards: readonly number[],
+    sensors: readonly Sensor[],
+  ): Promise<(owned: readonly number[]) => boolean> {
+    const { store, clock, logger } = this.deps;
+    const { rules } = this.engine;
+    const seq = this.knownSensors;
+    const nowUs = clock.nowMs() * 1000;
+    const loaded = await loadEngine(rules, this.of(shards, sensors), store, {
+      ...{ nowUs, group: this.group, shards },
+    });
+    const silences = await this.operatorCommands.load();
+    return (owned) => {
+      if (this.engine.rules !== rules || this.knownSensors !== seq) return false;
+      this.dropForgotten();
+      const isElsewhere = outside(owned);
+      loaded.engine.forget(isElsewhere);
+      this.engine.absorb(loaded.engine, clock.nowMs());
+      this.engine.silence(silences, clock.nowMs());
+      const { found } = loaded;
+      const unstored = found.unstored.filter(({ sensorId }) => !isElsewhere(sensorId));
+      this.waiting.found({ ...found, unstored });
+      const changes = loaded.changes.filter(({ series }) => !isElsewhere(series.sensorId));
+      this.changes.replace([...this.changes.all, ...changes]);
+      const { states } = loaded;
+      logger.info({ shards: owned.length, states, changed_rules: changes.length }, 'alert states restored');
+      return true;
+    };
+  }
+
+  /** Announces what earlier owners of these shards did not. */
+  resume(shards: readonly number[]): Promise<void> {
+    return this.publisher.resume(shards);
+  }
+
+  /** Nothing of these shards is evaluated any more: from the next evaluation on nothing is known of them. */
+  forget(shards: Iterable<number>): void {
+    for (const shard of shards) this.forgotten.add(shard);
+  }
+
+  /** The same at once, between two batches. */
+  dropForgotten(): void {
+    if (this.forgotten.size === 0) return;
+    const gone = new Set(this.forgotten);
+    this.forgotten.clear();
+    const isForgotten = (sensorId: number) => gone.has(shardOf(sensorId));
+    this.engine.forget(isForgotten);
+    this.waiting.forget(isForgotten);
+    this.changes.replace(this.changes.all.filter(({ series }) => !isForgotten(series.sensorId)));
+  }
+
+  /** Between two batches: readings wait for earlier ones for so long at least. */
+  waitFor(ms: Millis): void {
+    this.dropForgotten();
+    this.engine.waitFor(ms);
+  }
+
+  /** Lines that the last process announced while the database was away: they do not leave again with their rows. */
+  wereNotified(lines: readonly AlertLineKey[]): void {
+    this.publisher.wereNotified(lines);
+  }
+
+  /** Resolves once the outbox knows what was announced, as far as it could be written. True: all of it. */
+  published(): Promise<boolean> {
+    return this.publisher.settled();
+  }
+
+  /** An alert of one sensor may explain one of another, so that one engine has to know both. */
+  get connectsSensors(): boolean {
+    return this.engine.rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
+  }
+
+  /** The change of sensors by which the state was read. */
+  get sensorSeq(): number {
+    return this.knownSensors;
+  }
+
+  /** What is known of sensors is read again, as at a start. */
+  async sensorsChanged(registry: { readonly sensorSeq: number; all(): Iterable<Sensor> }): Promise<void> {
+    // The states are read after the sensors: a change in between is found out by the next batch.
+    const { sensorSeq } = registry;
+    if (this.loadedShards()?.length !== 0) await this.load([...registry.all()]);
+    this.knownSensors = sensorSeq;
+  }
+
+  /** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
+  listen(receiving: boolean, ear: InputSource): void {
+    this.inputs.listen(receiving, ear, this.engine);
+  }
+
+  /** Nothing that is due later is decided before what waits until then is judged. */
+  setEvaluatedUntil(timeMs: () => Millis): void {
+    this.evaluatedUntilMs = timeMs;
+  }
+
+  /** Whether any rule asks something of one of these metrics. */
+  mayClaim(sensor: Sensor, metrics: ReadonlyMap<string, unknown>): boolean {
+    const { named, wildcard } = this.engine.rules.rulesFor(sensor);
+    return wildcard || named.some(({ metric }) => metrics.has(metric));
+  }
+
+  /**
+   * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and adopts
+   * it (`BatchWriter.commitAlerts`); `carryOut` does the same with what operators ask for. `ready` says whether it is for
+   * this daemon to look now; `learnSensors` reads again what is known of sensors, between two batches.
+   */
+  start(
+    commit: Commit,
+    carryOut = commit,
+    ready: () => Promise<boolean> = async () => true,
+    learnSensors: () => Promise<void> = async () => {},
+  ): void {
+    const again = () => {
+      if (!this.stopped) this.timer = this.deps.clock.after(TICK_EVERY_MS, () => void poll());
+    };
+    const poll = async () => {
+      try {
+        if (!(await ready())) return again();
+        if (await this.serveOperators(carryOut)) await learnSensors();
+        // Of one moment: what comes due meanwhile is looked at next time, with all that has come due by then.
+        const untilMs = this.tickMs();
+        if (this.changes.size > 0 || this.isDue(untilMs))
+          do {
+            this.behind = false;
+            await commit(() => this.tick(untilMs));
+          } while (this.behind && !this.stopped);
+      } catch (error) {
+        this.deps.logger.error({ error: messageOf(error) }, 'cannot evaluate alert deadlines, retrying');
+      }
+      again();
+    };
+    again();
+  }
+
+  /** True when sensors were renamed, merged or forgotten meanwhile. */
+  private async serveOperators(carryOut: Commit): Promise<boolean> {
+    const { engine } = this;
+    const { silences, commands, sensorSeq = this.knownSensors } = await this.operatorCommands.poll(engine);
+    if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
+    // Under another engine, of new rules, they are looked at again first.
+    const carry = () => {
+      const mine = commands.filter(({ sensorId }) => this.deps.shards?.evaluates(sensorId) ?? true);
+      return this.engine === engine && mine.length > 0 ? this.obey(mine) : NOTHING;
+    };
+    if (commands.length > 0 && !this.stopped) await carryOut(carry);
+    return sensorSeq !== this.knownSensors;
+  }
+
+  private obey(commands: readonly WaitingCommand[]): EvaluatedBatch {
+    const { engine } = this;
+    let applied: AppliedCommands | undefined;
+    this.dropForgotten();
+    const ids = commands.map(({ sensorId }) => sensorId);
+    const changes = this.changes.before(() => ids, TICK_SLICE);
+    const evaluation = this.evaluation(engine, changes, () => {
+      applied = this.operatorCommands.obey(engine, commands, this.deps.clock.nowMs());
+    });
+    if (applied === undefined) return evaluation;
+    const done = applied;
+    return {
+      ...evaluation,
+      batch: {
+        ...evaluation.batch,
+        commands: done,
+        ...this.fence([...sensorsOf(engine.work.touched), ...ids], evaluation.batch.waiting),
+      },
+      commit: () => {
+        evaluation.commit();
+        this.operatorCommands.report(commands, done);
+      },
+    };
+  }
+
+  /** While the broker is away nobody can tell whether sensors are silent: one line instead of one per sensor. */
+  onConnectivity(connectivity: Connectivity): void {
+    this.inputs.onConnectivity(connectivity, this.engine);
+  }
+
+  /** Fetches what the engine must know of sensors that it has not seen since the start. */
+  async prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void> {
+    await prepareEngine(this.engine, readings, this.deps.store, signal);
+  }
+
+  /** True of a sensor that needs no fetching. */
+  knows(sensorId: number): boolean {
+    return this.engine.knows(sensorId);
+  }
+
+  /**
+   * What these readings do to the alerts. One evaluation at a time: the next one takes this one's place, and this one
+   * rejects if it was not done. Many of them give way to other work in between, and `onStep` is called. `stored`: by the
+   * transaction that writes what is made of them.
+   */
+  async evaluate(
+    readings: readonly EvaluatedReading[],
+    stored = true,
+    onStep: () => void = () => {},
+  ): Promise<EvaluatedBatch> {
+    const { engine } = this;
+    this.dropForgotten();
+    const changes = this.changes.before(() => readings.map(({ sensor }) => sensor.id), TICK_SLICE);
+    const isCurrent = this.begin(engine, changes);
+    await runSliced(slicesOf(readings, EVALUATED_PER_TURN, valuesOf), (slice) => {
+      isCurrent();
+      onStep();
+      for (const reading of slice) engine.reading(reading, stored);
+    });
+    const parts: AlertBatch[] = [];
+    const { effects, touched } = engine.work;
+    await runSliced(slicesOf(touched, EVALUATED_PER_TURN), (slice) => {
+      onStep();
+      parts.push(batchOf([], slice, alertId));
+    });
+    await runSliced(slicesOf(effects, EVALUATED_PER_TURN), (slice) => {
+      onStep();
+      parts.push(batchOf(slice, [], alertId));
+    });
+    isCurrent();
+    const evaluation = this.evaluated(engine, changes, joinedParts(parts));
+    return {
+      ...evaluation,
+      commit: () => {
+        const preview = readings[0]?.previewedBy;
+        const previewed = preview?.isOf(engine) && readings.every((each) => each.previewedBy === preview);
+        evaluation.commit();
+        if (previewed === true) preview?.goOn();
+      },
+    };
+  }
+
+  /** What the passing of time does to them: a slice of it, once the rules of today have judged what is open. */
+  tick(untilMs: Millis = Infinity): EvaluatedBatch {
+    const { engine } = this;
+    this.dropForgotten();
+    const changes = this.changes.slice(TICK_SLICE);
+    const polls = changes.length < this.changes.size ? 0 : TICK_SLICE - changes.length;
+    const evaluation = this.evaluation(engine, changes, () => engine.tick(this.tickMs(untilMs), polls));
+    return {
+      ...evaluation,
+      commit: () => {
+        evaluation.commit();
+        this.behind = this.changes.size > 0 || this.isDue(untilMs);
+      },
+    };
+  }
+
+  /** Whose silence new rules watch: also of sensors that nobody has heard since the start. */
+  async expectedBy(rules: RuleSet, sensors: readonly Sensor[]): Promise<readonly Expected[]> {
+    const { store, clock } = this.deps;
+    return loadExpected(rules, sensors, store, clock.nowMs() * 1000);
+  }
+
+  /**
+   * New rules (section 9), and the sensors as they are now. Committed like a batch, with no other in between; they are in
+   * force then, and a `tick` ends what is left of the alerts that they end.
+   */
+  reload(rules: RuleSet, sensors: Iterable<Sensor> = [], expected: readonly Expected[] = []): EvaluatedBatch {
+    const current = new Map([...sensors].map((sensor) => [sensor.id, sensor]));
+    const former = this.engine;
+    this.dropForgotten();
+    const sensorOf = (sensorId: number) => current.get(sensorId);
+    const { engine, changes } = migrate(former, rules, sensorOf, this.changes.all);
+    // Nobody can have been silent for a new rule before it was there, but for who was last heard before.
+    const nowMs = this.deps.clock.nowMs();
+    for (const { sensor, metric, last } of expected)
+      engine.expect(sensor, metric, Math.min(nowMs, (last?.timeUs ?? Infinity) / 1000));
+    engine.silence(former.silences, this.deps.clock.nowMs());
+    const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
+    return {
+      ...evaluation,
+      commit: () => {
+        // The states were read again meanwhile, and are to be set against these rules first.
+        if (this.engine !== former) return;
+        this.changes.replace(changes);
+        evaluation.commit();
+        // The broker may have come or gone while this was committed.
+        engine.inheritConnection(former);
+        if (engine.silences !== former.silences) engine.silence(former.silences, this.deps.clock.nowMs());
+        this.engine = engine;
+      },
+    };
+  }
+
+  /** Whether these rules are in force. */
+  follows(rules: RuleSet): boolean {
+    return this.engine.rules === rules;
+  }
+
+  /** A look at what is still to be committed; `preview`, as long as it is good. None while rules wait to be changed. */
+  previewAlerts(preview?: AlertPreview): AlertPreview | undefined {
+    if (preview?.isOf(this.engine) === true) return preview;
+    return this.changes.size > 0 ? undefined : new AlertPreview(this.engine, alertId);
+  }
+
+  publish(notifications: readonly AlertNotification[]): void {
+    this.publisher.publish(notifications);
+  }
+
+  /** What is on this machine's disk only: told now, and not again by the `publish` that follows. */
+  publishUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
+    return this.publisher.publishUnpersisted(notifications);
+  }
+
+  /** Episodes that are open. */
+  firing(): number {
+    let count = 0;
+    for (const series of this.engine.open)
+      for (const { committed } of series.instances)
+        if (committed.kind !== 'ok' && committed.kind !== 'pending') count++;
+    return count;
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timer?.cancel();
+    await this.publisher.stop();
+  }
+
+  private isDue(untilMs: Millis): boolean {
+    return this.engine.nextDueMs <= this.tickMs(untilMs);
+  }
+
+  /** Up to when time may decide something now, `untilMs` at most. */
+  private tickMs(untilMs: Millis = Infinity): Millis {
+    return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.evaluatedUntilMs(), untilMs);
+  }
+
+  private evaluation(engine: AlertEngine, changes: readonly RuleChange[], run: () => void): EvaluatedBatch {
+    this.begin(engine, changes);
+    run();
+    const { effects, touched } = engine.work;
+    return this.evaluated(engine, changes, batchOf(effects, touched, alertId));
+  }
+
+  /** What it returns throws once another evaluation has begun. */
+  private begin(engine: AlertEngine, changes: readonly RuleChange[]): () => void {
+    const evaluation = ++this.evaluations;
+    engine.begin();
+    for (const change of changes) applyChange(engine, change, this.deps.clock.nowMs());
+    return () => {
+      if (evaluation !== this.evaluations)
+        throw new Error('another evaluation of alerts has begun meanwhile');
+    };
+  }
+
+  private evaluated(engine: AlertEngine, changes: readonly RuleChange[], made: AlertBatch): EvaluatedBatch {
+    const { effects, touched, counts } = engine.work;
+    const { row: waiting, commit: remember } = this.waiting.next(engine, this.loadedShards());
+    // What touched nothing would be the same under any owner.
+    const batch =
+      touched.length === 0
+        ? made
+        : {
+            ...made,
+            ...(waiting === undefined ? {} : { waiting }),
+            ...this.fence(sensorsOf(touched), waiting),
+          };
+    return {
+      batch,
+      watermarks: () => watermarksOfSeries(touched),
+      commit: () => {
+        engine.commit();
+        remember();
+        this.changes.done(changes);
+        this.figures.count(counts, batch);
+        this.logTransitions(effects);
+      },
+    };
+  }
+
+  private get group(): string {
+    return this.deps.shards?.group ?? '';
+  }
+
+  /** Of which the engine knows all; undefined where it evaluates everything. */
+  private loadedShards(): readonly number[] | undefined {
+    return this.deps.shards?.in('catching_up', 'ready', 'held');
+  }
+
+  private of(shards: readonly number[] | undefined, sensors: readonly Sensor[]): readonly Sensor[] {
+    if (shards === undefined) return sensors;
+    const isElsewhere = outside(shards);
+    return sensors.filter(({ id }) => !isElsewhere(id));
+  }
+
+  /** In a share group: what is written about these sensors, and about all shards where it says what waits of them. */
+  private fence(sensorIds: Iterable<number>, waiting?: WaitingRow): { readonly fence?: ShardFence } {
+    const { shards } = this.deps;
+    if (shards === undefined) return {};
+    const fenced = new Set(waiting?.shards);
+    for (const sensorId of sensorIds) fenced.add(shardOf(sensorId));
+    return { fence: shards.fenceOf([...fenced].sort((a, b) => a - b)) };
+  }
+
+  private logTransitions(effects: AlertEngine['work']['effects']): void {
+    for (const { series, instance, effect } of effects)
+      this.deps.logger.debug(
+        {
+          sensor_id: series.sensorId,
+          alert_type: instance.condition.alertType,
+          transition: effect.transition,
+          event_time_ms: effect.timeUs / 1000,
+        },
+        'alert transition',
+      );
+  }
+}
+
+const sensorsOf = (touched: AlertEngine['work']['touched']): readonly number[] =>
+  touched.map(({ sensorId }) => sensorId);
+
+const outside = (shards: readonly number[]): ((sensorId: number) => boolean) => {
+  const inside = new Set(shards);
+  return (sensorId) => !inside.has(shardOf(sensorId));
+};

@@ -1,0 +1,291 @@
+import type { HandoverReading } from '../../../core/alert/cluster/handover-record.ts';
+import { shardOf } from '../../../core/alert/cluster/shard.ts';
+import { messageOf } from '../../../core/errors.ts';
+import { unlessAborted } from '../../../lib/timeout.ts';
+import type { HandoverPage, HandoverRow, HandoverStore } from '../../../ports/handover.ts';
+import type { Logger } from '../../../ports/metrics.ts';
+import type { Sensor } from '../../../ports/sensors.ts';
+import type { Clock, Timer } from '../../../ports/time.ts';
+import type { SensorRegistry } from '../../ingest/sensor-registry.ts';
+import { type EvaluatedBatch, NOTHING } from '../alert-manager.ts';
+import type { EvaluatedReading } from '../state-loader.ts';
+import type { ShardLeases } from './shard-leases.ts';
+import type { ShardState, ShardTable } from './shard-table.ts';
+
+/** The alert engine, as far as the handover needs it; `AlertManager` is it. */
+export interface HandoverEngine {
+  /** Reads the state that earlier owners left; what it returns takes it over, between two batches. */
+  include(
+    shards: readonly number[],
+    sensors: readonly Sensor[],
+  ): Promise<(owned: readonly number[]) => boolean>;
+  /** Readings wait for earlier ones for so long at least. */
+  waitFor(ms: number): void;
+  /** Announces what earlier owners of these shards did not. */
+  resume(shards: readonly number[]): Promise<void>;
+  prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void>;
+  evaluate(readings: readonly EvaluatedReading[]): EvaluatedBatch | Promise<EvaluatedBatch>;
+}
+
+export interface HandoverReaderDeps {
+  readonly table: ShardTable;
+  readonly leases: Pick<ShardLeases, 'attend' | 'awaited' | 'caughtUp'>;
+  readonly store: HandoverStore;
+  readonly engine: HandoverEngine;
+  readonly registry: Pick<SensorRegistry, 'load' | 'all' | 'findById' | 'learnIds' | 'forgotten'>;
+  /** Runs an evaluation between two batches, commits and adopts it; drops it while the database is away. */
+  readonly commit: (evaluate: (signal?: AbortSignal) => Promise<EvaluatedBatch>) => Promise<void>;
+  /** Runs something between two batches; false where batches go to the spool. */
+  readonly between: (run: () => void) => Promise<boolean>;
+  /** Batches go to the spool now: what the handover holds cannot be read. */
+  readonly spoolWriter: () => boolean;
+  /** A notification says when there is something to read. */
+  readonly notified: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const POLL_EVERY_MS = 200;
+/** Longer ago than this, what other members received since is not known. */
+const CURRENT_MS = 5000;
+/**
+ * What several members held comes in the order in which it was received, and of one that was started again some of it only then:
+ * while shards catch up, readings wait for earlier ones for so long.
+ */
+const CATCH_UP_LATENESS_MS = 30_000;
+/** Where notifications come, one that is lost costs this. */
+const NOTIFIED_EVERY_MS = 2000;
+
+/** What other members hand over of the shards of this one: evaluated here, between two batches of its own. */
+export class HandoverReader {
+  private readonly deps: HandoverReaderDeps;
+  private draining: Promise<void> | undefined;
+  private timer: Timer | undefined;
+  private waking = false;
+  private failing = false;
+  private stopped = false;
+  /** Up to when, in monotonic time, all that was handed over is evaluated. */
+  private seenMs = -Infinity;
+
+  constructor(deps: HandoverReaderDeps) {
+    this.deps = deps;
+  }
+
+  start(): void {
+    void this.poll();
+  }
+
+  /** There is something to read. What comes within a moment is read together. */
+  wake(): void {
+    if (this.stopped || this.waking) return;
+    this.waking = true;
+    this.schedule(POLL_EVERY_MS);
+  }
+
+  /** It was read to its end a moment ago. */
+  get isCurrent(): boolean {
+    return this.deps.clock.monotonicMs() - this.seenMs < CURRENT_MS;
+  }
+
+  /** Idempotent. What is under way is finished by the writer, or stays where it is. */
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+  }
+
+  /**
+   * Before time alone decides anything: whether that is for this member to say, with all evaluated that was handed over
+   * until now. With the database away nothing is handed over, and it says what it knows itself.
+   */
+  async ready(): Promise<boolean> {
+    if (!this.isReady) return false;
+    const seen = await this.catchUp();
+    this.deps.leases.attend();
+    return this.isReady && (seen || this.deps.spoolWriter());
+  }
+
+  private get isReady(): boolean {
+    const { table } = this.deps;
+    const isAlone = this.deps.spoolWriter();
+    const [able, behind] = isAlone
+      ? [table.in('ready', 'held'), table.in('catching_up')]
+      : [table.in('ready'), table.in('catching_up', 'held')];
+    return able.length > 0 && behind.length === 0;
+  }
+
+  private async poll(): Promise<void> {
+    this.waking = false;
+    await this.catchUp();
+    if (this.waking) return;
+    const { notified, table } = this.deps;
+    const isBehind = table.in('new', 'catching_up', 'held').length > 0 || this.failing;
+    this.schedule(notified() && !isBehind ? NOTIFIED_EVERY_MS : POLL_EVERY_MS);
+  }
+
+  private schedule(ms: number): void {
+    this.timer?.cancel();
+    if (!this.stopped) this.timer = this.deps.clock.after(ms, () => void this.poll());
+  }
+
+  /** Evaluates all that waits; false where it cannot be read. Never rejects. */
+  private async catchUp(): Promise<boolean> {
+    this.draining ??= this.drain().finally(() => (this.draining = undefined));
+    try {
+      await this.draining;
+      this.failing = false;
+      return true;
+    } catch (error) {
+      if (!this.failing)
+        this.deps.logger.warn(
+          { error: messageOf(error) },
+          'cannot read what other members hand over for alerts, retrying',
+        );
+      this.failing = true;
+      return false;
+    }
+  }
+
+  private async drain(): Promise<void> {
+    // What the spool holds comes first, and the database may be away.
+    if (this.stopped || this.deps.spoolWriter()) return;
+    const startedMs = this.deps.clock.monotonicMs();
+    if (this.deps.table.in('new').length > 0) await this.include();
+    while (!this.stopped && (await this.piece()));
+    // In between it was dropped.
+    if (!this.deps.spoolWriter() && this.deps.leases.awaited.length === 0) this.seenMs = startedMs;
+  }
+
+  /** The states of shards that were gained are read while the others go on, and taken over between two batches. */
+  private async include(): Promise<void> {
+    const { table, engine, registry, between } = this.deps;
+    const epochs = table.all;
+    const fresh = table.in('new');
+    // Devices that other members have registered since.
+    await registry.load();
+    const take = await engine.include(fresh, [...registry.all()]);
+    let included: readonly number[] = [];
+    const done = await between(() => {
+      const { all } = table;
+      const still = fresh.filter(
+        (shard) => table.stateOf(shard) === 'new' && all.get(shard) === epochs.get(shard),
+      );
+      if (!take(still)) return;
+      table.move(still, 'catching_up');
+      included = still;
+    });
+    if (done && included.length > 0) await engine.resume(included);
+  }
+
+  /** One transaction's worth; true if there may be more. */
+  private async piece(): Promise<boolean> {
+    const { table, store, commit, leases, engine } = this.deps;
+    const behind = table.in('catching_up', 'held');
+    const shards = table.in('catching_up', 'held', 'ready');
+    if (shards.length === 0 || leases.awaited.length > 0) return false;
+    // To catch up it looks while no batch is written: only then an empty handover means that it may evaluate at once.
+    const ready = behind.length === 0 ? await store.read(table.group, shards) : undefined;
+    if (ready?.rows.length === 0) return false;
+    let more = false;
+    await commit(async (signal) => {
+      more = false;
+      if (this.stopped) return NOTHING;
+      const now = table.in('catching_up', 'held', 'ready');
+      engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS : 0);
+      const poll = ready ?? (await unlessAborted(store.read(table.group, now), signal));
+      const evaluation = await this.evaluate(poll, new Set(now), signal);
+      return {
+        ...evaluation,
+        commit: () => {
+          evaluation.commit();
+          if (!poll.more) leases.caughtUp(behind.filter((shard) => isBehind(table.stateOf(shard))));
+          if (table.in('catching_up', 'held').length === 0) engine.waitFor(0);
+          more = poll.more;
+        },
+      };
+    });
+    return more;
+  }
+
+  private async evaluate(
+    { rows }: HandoverPage,
+    owned: ReadonlySet<number>,
+    signal: AbortSignal | undefined,
+  ): Promise<EvaluatedBatch> {
+    const { engine, table } = this.deps;
+    const mine = rows.filter(({ shard }) => owned.has(shard));
+    if (mine.length === 0) return NOTHING;
+    await unlessAborted(this.learn(mine), signal);
+    const { readings, others } = this.withSensors(mine, owned);
+    await unlessAborted(engine.prepare(readings, signal), signal);
+    const evaluation = await engine.evaluate(readings);
+    const { batch } = evaluation;
+    const fenced = new Set([
+      ...(batch.fence?.shards ?? []).map(([shard]) => shard),
+      ...mine.map(({ shard }) => shard),
+    ]);
+    return {
+      batch: {
+        ...batch,
+        fence: table.fenceOf([...fenced].sort((a, b) => a - b)),
+        dequeued: mine.map(({ id }) => id),
+        ...(others.length === 0
+          ? {}
+          : { forwarded: { group: table.group, readings: others.map(handoverOf) } }),
+      },
+      commit: () => evaluation.commit(),
+    };
+  }
+
+  /** Reads the sensors that another member has registered, or given a place. */
+  private async learn(rows: readonly HandoverRow[]): Promise<void> {
+    const { registry } = this.deps;
+    const news = new Set<number>();
+    for (const { readings } of rows)
+      for (const { sensorId, located } of readings) {
+        const sensor = registry.findById(this.idOf(sensorId));
+        if (sensor === undefined || (sensor.location === null && located)) news.add(this.idOf(sensorId));
+      }
+    if (news.size > 0) await registry.learnIds([...news]);
+  }
+
+  /** Those of sensors that were merged into one of another member's shard are `others`. One that is gone counts no more. */
+  private withSensors(rows: readonly HandoverRow[], owned: ReadonlySet<number>) {
+    const { registry } = this.deps;
+    const [readings, others]: [EvaluatedReading[], EvaluatedReading[]] = [[], []];
+    for (const row of rows)
+      for (const { sensorId, timeUs, receivedAtMs, metrics, retained, spooled } of row.readings) {
+        const sensor = registry.findById(this.idOf(sensorId));
+        if (sensor === undefined) continue;
+        const isOwned = sensor.id === sensorId || owned.has(shardOf(sensor.id));
+        // No spread: it costs more than the evaluation.
+        (isOwned ? readings : others).push({ sensor, timeUs, receivedAtMs, metrics, retained, spooled });
+      }
+    return { readings, others };
+  }
+
+  private idOf(sensorId: number): number {
+    return this.deps.registry.forgotten.get(sensorId) ?? sensorId;
+  }
+}
+
+const isBehind = (state: ShardState | undefined): boolean => state === 'catching_up' || state === 'held';
+
+/** A reading on its way to the owner of its shard. */
+export const handoverOf = ({
+  sensor,
+  timeUs,
+  receivedAtMs,
+  metrics,
+  retained = false,
+  spooled = false,
+}: Omit<EvaluatedReading, 'metrics'> & {
+  readonly metrics: ReadonlyMap<string, unknown>;
+}): HandoverReading => ({
+  sensorId: sensor.id,
+  timeUs,
+  receivedAtMs,
+  metrics: metrics as ReadonlyMap<string, number>,
+  retained,
+  spooled,
+  located: sensor.location !== null,
+});

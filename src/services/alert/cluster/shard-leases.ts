@@ -1,0 +1,368 @@
+import { BEAT_MS, type GroupWait, NO_WAIT, nextWait } from '../../../core/alert/cluster/group-wait.ts';
+import {
+  GRACE_MS,
+  type GroupView,
+  LEASE_MS,
+  type OwnedShards,
+  leaseHeldUntilMs,
+  shardMoves,
+} from '../../../core/alert/cluster/shard-lease.ts';
+import { isLive, shardOf } from '../../../core/alert/cluster/shard.ts';
+import type { AlertNotification } from '../../../core/alert/model.ts';
+import { messageOf } from '../../../core/errors.ts';
+import type { Millis } from '../../../core/reading.ts';
+import { codeOf } from '../../../lib/outage-monitor.ts';
+import type { MemberReport, LeaseStore } from '../../../ports/lease.ts';
+import type { Logger, Metrics } from '../../../ports/metrics.ts';
+import type { Clock, Timer } from '../../../ports/time.ts';
+import type { AlertEvaluator } from '../../ingest/batch-commit.ts';
+import type { ShardTable } from './shard-table.ts';
+
+/** What follows the ownership; `AlertManager` is it. */
+export interface ShardBound {
+  /** Nothing of these is evaluated from now on: what is remembered would be old when they are owned again. */
+  forget(shards: Iterable<number>): void;
+  /** Whether all that the group receives comes here. Where it does not, silence says nothing. */
+  listen(receiving: boolean, ear: 'group'): void;
+}
+
+export interface ShardLeasesDeps {
+  readonly table: ShardTable;
+  readonly store: LeaseStore;
+  readonly alertManager: ShardBound;
+  /** Lets alert lines go, with or without their rows. */
+  readonly lines: Pick<AlertEvaluator, 'publish' | 'publishUnpersisted'>;
+  readonly report: () => MemberReport;
+  /** Readings that wait for an owner, of the whole group. */
+  readonly waiting: () => Promise<number>;
+  /** Between two batches: the engine forgets the leaving shards, and their lines are out. False: not now. */
+  readonly finish: () => Promise<boolean>;
+  /** What is evaluated goes to the spool: shards of which it holds anything cannot be given back. */
+  readonly spoolWriter: () => boolean;
+  /** The handover was read to its end a moment ago: what other members received until then is known. */
+  readonly isCurrent: () => boolean;
+  /** Shards were gained, or evaluation goes on. */
+  readonly onGained: () => void;
+  /** How long a member that is there may keep the others from evaluating. */
+  readonly waitMs: Millis;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const POLL_EVERY_MS = 2000;
+const STOP_PATIENCE_MS = 2000;
+
+/**
+ * Which shards of its share group this member owns: a lease in its row, and an epoch for each shard. The epochs are the fence
+ * of every transaction that writes what was evaluated, so a member that was frozen, or cut off, does no harm when it comes back.
+ */
+export class ShardLeases {
+  private readonly deps: ShardLeasesDeps;
+  private readonly owned;
+  private readonly waiting;
+  private readonly awaitedMembers;
+  /** In monotonic time, which goes on while the process is frozen. */
+  private leasedUntilMs = -Infinity;
+  private reachedSinceMs: number | undefined;
+  private failing: string | undefined;
+  private wait: GroupWait = NO_WAIT;
+  private waitingLookedMs = -Infinity;
+  /** Other members are there. */
+  private inCompany = false;
+  /** Committed, and not announced: whether their shards are still owned was not certain. */
+  private deferred: AlertNotification[] = [];
+  /** The same of lines whose rows are still to come. */
+  private undecided: AlertNotification[] = [];
+  private leaving: Promise<void> | undefined;
+  private timer: Timer | undefined;
+  private polling: Promise<void> | undefined;
+  private again = false;
+  private joined = false;
+  private stopped = false;
+
+  constructor(deps: ShardLeasesDeps) {
+    this.deps = deps;
+    const { metrics } = deps;
+    this.owned = metrics.gauge(
+      'fieldwatch_shards_owned',
+      'Shards of the sensors whose alerts this member of the share group evaluates, of 64',
+    );
+    this.owned.set(0);
+    this.waiting = metrics.gauge(
+      'fieldwatch_handover_readings',
+      'Readings that wait for the members of the share group that own their shards',
+    );
+    this.awaitedMembers = metrics.gauge(
+      'fieldwatch_alerts_awaited_members',
+      'Members of the share group that this one waits for before it evaluates alerts: they may have earlier readings',
+    );
+    this.awaitedMembers.set(0);
+  }
+
+  /** True while no other member can have taken a shard. */
+  get leased(): boolean {
+    return this.deps.table.size > 0 && this.deps.clock.monotonicMs() < this.leasedUntilMs;
+  }
+
+  /** Members that may have earlier readings: until they have handed them over, nothing is evaluated. */
+  get awaited(): readonly string[] {
+    return this.wait.awaited;
+  }
+
+  /** Resolves after the first round: a member that is alone owns all shards then. */
+  start(): Promise<void> {
+    return this.round();
+  }
+
+  /** Shards were given back, or a member left. */
+  poll(): void {
+    if (this.polling !== undefined) this.again = true;
+    else if (!this.stopped) void this.round();
+  }
+
+  /** Nothing waits of them: from now on what arrives is evaluated at once. */
+  caughtUp(shards: readonly number[]): void {
+    if (shards.length === 0) return;
+    const { table, logger } = this.deps;
+    table.move(shards, 'ready');
+    logger.info(
+      { group: table.group, shards: shards.length, owned: table.size },
+      'alert shards evaluated by this member',
+    );
+  }
+
+  /**
+   * While the database is away, or this process stood still, what other members receive is not known, and silence says
+   * nothing.
+   */
+  attend(): void {
+    const { alertManager, isCurrent } = this.deps;
+    alertManager.listen(this.leased && this.failing === undefined && isCurrent(), 'group');
+  }
+
+  /** The fence has refused what was evaluated of them. There may be more. */
+  refused(shards: readonly number[]): void {
+    this.lost(shards);
+    this.poll();
+  }
+
+  /** Another member owns them. */
+  private lost(shards: readonly number[]): void {
+    const { table, alertManager, logger } = this.deps;
+    const gone = new Set(table.lose(shards));
+    alertManager.forget(shards);
+    if (gone.size === 0) return;
+    this.owned.set(table.size);
+    // The next owner finds them in the outbox.
+    const isKept = ({ sensorId }: AlertNotification) => !gone.has(shardOf(sensorId));
+    this.deferred = this.deferred.filter(isKept);
+    this.undecided = this.undecided.filter(isKept);
+    logger.warn(
+      { group: table.group, shards: gone.size, owned: table.size },
+      'another member of the share group evaluates shards now; their readings are handed over to it',
+    );
+  }
+
+  /**
+   * The database is back. What was evaluated meanwhile came without what other members received: it is dropped, the states are
+   * read again, and all readings of that time come by the handover. Rejects while nothing can be written yet.
+   */
+  async regroup(): Promise<void> {
+    const { table, store, alertManager, report } = this.deps;
+    this.joined = true;
+    // Until its spool is empty the others wait: its row says so before anything drains.
+    await store.renew(table.group, table.member, LEASE_MS, report());
+    const evaluated = table.in('ready', 'held', 'catching_up');
+    if (evaluated.length === 0) return;
+    table.nextEra();
+    alertManager.forget(evaluated);
+    table.move(evaluated, 'new');
+  }
+
+  /**
+   * Lets lines go, or keeps them until it is certain that no other member announces them: one that takes shards over announces
+   * what it finds in the outbox.
+   */
+  publish(notifications: readonly AlertNotification[]): void {
+    if (this.leased) this.deps.lines.publish(notifications);
+    else this.deferred.push(...this.mine(notifications));
+  }
+
+  /**
+   * The database is away, or slow: then they leave at once. A process that was frozen cannot distinguish that, and looks
+   * first: another member may have announced them long ago.
+   */
+  publishUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
+    if (this.leased || this.failing !== undefined) return this.deps.lines.publishUnpersisted(notifications);
+    this.undecided.push(...this.mine(notifications));
+  }
+
+  /** No more rounds; the shards are kept. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.timer?.cancel();
+    await this.briefly(Promise.all([this.polling, this.leaving]));
+  }
+
+  /** After the last commit, and after its lines are out: other members may have the shards at once. */
+  async release(): Promise<void> {
+    await this.stop();
+    const { table, store, logger } = this.deps;
+    table.lose(table.all.keys());
+    if (!this.joined) return;
+    this.joined = false;
+    const left = store.leave(table.group, table.member).catch((error: unknown) => {
+      logger.warn(
+        { error: messageOf(error) },
+        'alert shards not released; they are free when the lease expires',
+      );
+    });
+    await this.briefly(left);
+  }
+
+  private mine(notifications: readonly AlertNotification[]): AlertNotification[] {
+    return notifications.filter(({ sensorId }) => this.deps.table.stateOf(shardOf(sensorId)) !== undefined);
+  }
+
+  /** A stop does not wait for a database that is silent. */
+  private async briefly(work: Promise<unknown>): Promise<void> {
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = this.deps.clock.after(STOP_PATIENCE_MS, resolve);
+    });
+    await Promise.race([work, late]);
+    timer?.cancel();
+  }
+
+  private round(): Promise<void> {
+    this.timer?.cancel();
+    this.again = false;
+    const polling = this.tryRound().finally(() => {
+      this.polling = undefined;
+      if (this.stopped) return;
+      if (this.again) void this.round();
+      else
+        this.timer = this.deps.clock.after(this.inCompany ? BEAT_MS : POLL_EVERY_MS, () => void this.round());
+    });
+    this.polling = polling;
+    return polling;
+  }
+
+  private async tryRound(): Promise<void> {
+    const { clock, logger } = this.deps;
+    const startedMs = clock.monotonicMs();
+    try {
+      await this.pollOnce(startedMs);
+      await this.countWaiting(startedMs);
+      // A server that answers after seconds was away for the other members, too.
+      const slow = clock.monotonicMs() - startedMs > POLL_EVERY_MS;
+      this.reachedSinceMs = slow ? undefined : (this.reachedSinceMs ?? startedMs);
+      this.failing = undefined;
+    } catch (error) {
+      this.reachedSinceMs = undefined;
+      const code = codeOf(error);
+      if (this.failing !== code)
+        logger.debug({ code, error: messageOf(error) }, 'cannot read the shards of alerts, retrying');
+      this.failing = code;
+    }
+    this.decide();
+    this.attend();
+  }
+
+  private async pollOnce(startedMs: number): Promise<void> {
+    const { store, table, report } = this.deps;
+    const { group, member } = table;
+    const sentMs = this.deps.clock.monotonicMs();
+    this.joined = true;
+    const view = await store.renew(group, member, LEASE_MS, report());
+    this.holdBack(view);
+    const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
+    await this.follow(view, isPatient);
+    this.leasedUntilMs = leaseHeldUntilMs(sentMs);
+    const { deferred } = this;
+    this.deferred = [];
+    if (deferred.length > 0) this.deps.lines.publish(deferred);
+  }
+
+  private async countWaiting(nowMs: Millis): Promise<void> {
+    if (nowMs - this.waitingLookedMs < POLL_EVERY_MS) return;
+    this.waiting.set(await this.deps.waiting());
+    this.waitingLookedMs = nowMs;
+  }
+
+  /** Before the next evaluation: members that may have earlier readings come first. */
+  private holdBack(view: GroupView): void {
+    const { table, logger, waitMs, onGained } = this.deps;
+    const { group, member } = table;
+    this.inCompany = view.members.some((each) => each.id !== member && isLive(each, view.nowMs));
+    const before = this.wait.awaited;
+    this.wait = nextWait(member, view, this.wait, waitMs);
+    const { awaited } = this.wait;
+    this.awaitedMembers.set(awaited.length);
+    if (awaited.length > 0) {
+      table.move(table.in('ready'), 'held');
+      if (before.length === 0)
+        logger.info(
+          { group, members: awaited },
+          'alerts wait for what other members of the share group may have spooled',
+        );
+    } else if (before.length > 0) {
+      logger.info({ group, shards: table.size }, 'alerts wait for no other member any more');
+      onGained();
+    }
+  }
+
+  private async follow(view: GroupView, takesExpired: boolean): Promise<void> {
+    const { store, table, onGained, logger } = this.deps;
+    const { group, member } = table;
+    const { owned, lost, release, take } = shardMoves(member, view, table.all, takesExpired);
+    this.lost([...lost.keys()]);
+    const taken = take.size === 0 ? new Map<number, number>() : await store.take(group, member, take);
+    const gained = new Map([...[...owned].filter(([shard]) => table.stateOf(shard) === undefined), ...taken]);
+    table.gain(gained);
+    // The plan has changed, and what was to leave stays: by now the engine may have forgotten it.
+    const stays = table.in('leaving').filter((shard) => !release.has(shard));
+    if (this.leaving === undefined) table.move(stays, 'new');
+    if (release.size > 0) this.giveBack(release);
+    this.owned.set(table.size);
+    if (gained.size + stays.length === 0) return;
+    if (gained.size > 0)
+      logger.info({ group, shards: gained.size, owned: table.size }, 'alert shards acquired');
+    onGained();
+  }
+
+  /** In the background: the lease goes on being renewed. */
+  private giveBack(release: OwnedShards): void {
+    const { table, spoolWriter } = this.deps;
+    if (this.leaving !== undefined || spoolWriter()) return;
+    const shards = new Map([...release].filter(([shard]) => table.stateOf(shard) !== undefined));
+    table.move(shards.keys(), 'leaving');
+    this.leaving = this.handBack(shards).finally(() => (this.leaving = undefined));
+  }
+
+  private async handBack(shards: OwnedShards): Promise<void> {
+    const { table, store, alertManager, logger, finish } = this.deps;
+    alertManager.forget(shards.keys());
+    try {
+      if (!(await finish())) return;
+      const left = new Map([...shards].filter(([shard]) => table.stateOf(shard) === 'leaving'));
+      await store.release(table.group, table.member, left);
+      table.lose(left.keys());
+      this.owned.set(table.size);
+      logger.info(
+        { group: table.group, shards: left.size, owned: table.size },
+        'alert shards released to another member',
+      );
+    } catch (error) {
+      logger.debug({ error: messageOf(error) }, 'alert shards not released, retrying');
+    }
+  }
+
+  /** After a round: the shards are still owned, or that cannot be found out. */
+  private decide(): void {
+    const { undecided } = this;
+    this.undecided = [];
+    if (undecided.length > 0) void this.deps.lines.publishUnpersisted(undecided);
+  }
+}

@@ -1,0 +1,197 @@
+import type { AlertPreview } from '../../core/alert/engine/preview.ts';
+import type { Millis } from '../../core/reading.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
+import type { AlertEvaluator } from '../ingest/batch-commit.ts';
+import type { IngestBatch, ResolvedRow } from '../ingest/batch.ts';
+import type { SensorRegistry } from '../ingest/sensor-registry.ts';
+import type { AlertManager } from './alert-manager.ts';
+import type { EvaluatedReading } from './state-loader.ts';
+
+export interface EarlyAlerterDeps {
+  readonly alertManager: Pick<AlertManager, 'previewAlerts' | 'knows'> &
+    Pick<AlertEvaluator, 'publishUnpersisted'>;
+  readonly registry: Pick<SensorRegistry, 'find'>;
+  /** What waits for its commit, oldest first. */
+  readonly waiting: () => readonly IngestBatch[];
+  /** Earlier readings of the device are still to be evaluated. */
+  readonly holds: (device: string) => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A line leaves a second after its reading at most: so long a commit has time, and the rest is for a busy machine. */
+const PATIENCE_MS = 500;
+const POLL_EVERY_MS = 100;
+/** Readings of one look, and the time that it takes: what is left comes with the next one, and messages in between. */
+const MOST_ROWS = 20_000;
+const SLICE_MS = 50;
+/** Values between two looks at the clock: each may raise an alert. */
+const PART_VALUES = 200;
+/** At most a fifth of the time goes into it. */
+const REST_FACTOR = 4;
+
+/**
+ * Tells the alerts of readings whose commit takes too long, before their rows exist: a database that is away, slow or
+ * silent must not keep the alarm. Their commit finds the lines told (`AlertPublisher`). What time alone decides is not
+ * told ahead: the reading that contradicts it may wait at the broker, which sends no more before it is acknowledged.
+ */
+export class EarlyAlerter {
+  private readonly deps: EarlyAlerterDeps;
+  private preview: AlertPreview | undefined;
+  /** Devices with readings that cannot be evaluated yet: what follows of them has to wait behind. */
+  private readonly unknown = new Set<string>();
+  private failing = false;
+  private timer: Timer | undefined;
+
+  constructor(deps: EarlyAlerterDeps) {
+    this.deps = deps;
+  }
+
+  start(): void {
+    this.again(POLL_EVERY_MS);
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    this.timer?.cancel();
+  }
+
+  private again(ms: number): void {
+    this.timer = this.deps.clock.after(ms, () => {
+      const startedMs = this.deps.clock.monotonicMs();
+      this.poll();
+      const tookMs = this.deps.clock.monotonicMs() - startedMs;
+      this.again(Math.max(POLL_EVERY_MS, tookMs * REST_FACTOR));
+    });
+  }
+
+  private poll(): void {
+    try {
+      if (this.isLate()) this.previewAlerts();
+      else this.preview = undefined;
+      this.failing = false;
+    } catch (error) {
+      this.preview = undefined;
+      if (!this.failing)
+        this.deps.logger.error({ err: error }, 'early alerting failed; alert lines follow the commit');
+      this.failing = true;
+    }
+  }
+
+  /** Asked of the batch: what a broker delivers again arrived long ago, and may be committed in a moment. */
+  private isLate(): boolean {
+    const [head] = this.deps.waiting();
+    return head !== undefined && this.deps.clock.monotonicMs() - head.openedAtMs >= PATIENCE_MS;
+  }
+
+  private previewAlerts(): void {
+    const { alertManager } = this.deps;
+    const preview = alertManager.previewAlerts(this.preview);
+    if (preview !== this.preview) this.unknown.clear();
+    this.preview = preview;
+    if (preview === undefined) return;
+    const { clock } = this.deps;
+    const untilMs = clock.monotonicMs() + SLICE_MS;
+    const next = this.next(preview);
+    for (let rows = 0; rows < MOST_ROWS;) {
+      const part = take(next, PART_VALUES);
+      if (part.length === 0) return;
+      const notifications = preview.readings(part);
+      if (notifications.length > 0) void alertManager.publishUnpersisted(notifications);
+      if (clock.monotonicMs() >= untilMs) return;
+      rows += part.length;
+    }
+  }
+
+  /** The readings that have waited long enough, in the order in which they will be committed. */
+  private *next(preview: AlertPreview): Generator<EvaluatedReading, undefined> {
+    const nowMs = this.deps.clock.nowMs();
+    for (const batch of this.deps.waiting())
+      for (const row of batch.rowList) {
+        if (row.previewedBy === preview) continue;
+        const waitedMs = nowMs - row.receivedAtMs;
+        // A clock that was set back says nothing about how long it has waited.
+        if (waitedMs >= 0 && waitedMs < PATIENCE_MS) return;
+        const sensor = row.sensor ?? this.deps.registry.find(row.key);
+        if (sensor === undefined || !this.deps.alertManager.knows(sensor.id) || this.deps.holds(row.key))
+          this.unknown.add(row.key);
+        if (sensor === undefined || this.unknown.has(row.key)) continue;
+        row.previewedBy = preview;
+        yield row.sensor === undefined ? { ...row, sensor } : (row as ResolvedRow);
+      }
+  }
+}
+
+function take(from: Iterator<EvaluatedReading, undefined>, mostValues: number): EvaluatedReading[] {
+  const taken: EvaluatedReading[] = [];
+  for (let values = 0; values < mostValues;) {
+    const next = from.next();
+    if (next.done === true) break;
+    taken.push(next.value);
+    values += next.value.metrics.size;
+  }
+  return taken;
+}
+
+export interface BackpressureMonitorDeps {
+  /** What waits for its commit, oldest first. */
+  readonly waiting: () => readonly IngestBatch[];
+  /** What has to know of it; `AlertManager` is it. */
+  readonly alertManager: {
+    setEvaluatedUntil(timeMs: () => Millis): void;
+    listen(receiving: boolean, ear: 'intake'): void;
+  };
+  readonly clock: Clock;
+}
+
+const CHECK_EVERY_MS = 500;
+/**
+ * Acknowledging nothing for so long, we may have been sent nothing: how many messages a broker lets be under way is
+ * its own affair (mosquitto: 20). With a spool it does not come to this.
+ */
+const UNACKNOWLEDGED_MS = 10_000;
+
+/**
+ * What readings that wait for the database mean to those who watch silence. Those that have arrived come before any
+ * deadline; and while others may be kept at the broker, nobody can tell who is silent.
+ */
+export class BackpressureMonitor {
+  private readonly deps: BackpressureMonitorDeps;
+  private timer: Timer | undefined;
+
+  constructor(deps: BackpressureMonitorDeps) {
+    this.deps = deps;
+  }
+
+  start(): void {
+    this.deps.alertManager.setEvaluatedUntil(() => this.evaluatedUntilMs());
+    this.again();
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    this.timer?.cancel();
+  }
+
+  private again(): void {
+    this.timer = this.deps.clock.after(CHECK_EVERY_MS, () => {
+      this.poll();
+      this.again();
+    });
+  }
+
+  private poll(): void {
+    const { waiting, alertManager, clock } = this.deps;
+    const [head] = waiting();
+    alertManager.listen(
+      head === undefined || clock.monotonicMs() - head.openedAtMs < UNACKNOWLEDGED_MS,
+      'intake',
+    );
+  }
+
+  private evaluatedUntilMs(): Millis {
+    const [head] = this.deps.waiting();
+    return head?.rowList[0]?.receivedAtMs ?? Infinity;
+  }
+}

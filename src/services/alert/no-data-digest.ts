@@ -1,0 +1,142 @@
+import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
+import type { AlertNotification } from '../../core/alert/model.ts';
+import type { LogFields, Logger } from '../../ports/metrics.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
+
+/** Of the log, from quiet to loud. */
+export const LEVELS = ['info', 'warn', 'error'] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** What demands attention is loud; what ends or is history is not. */
+export function logLevelOf({ event, severity, suppressed }: AlertNotification): Level {
+  if (
+    (suppressed ?? null) !== null ||
+    event === 'resolved' ||
+    event === 'flapping_end' ||
+    severity === 'info'
+  )
+    return 'info';
+  return severity === 'critical' ? 'error' : 'warn';
+}
+
+/** From so many lines on, sensors that fall silent or come back are one event: a gateway, a network, a feed. */
+const GROUP_FROM = 20;
+/** Within so long. A storm that goes on is a line each time this has passed. */
+const WINDOW_MS = 60_000;
+/** A storm that is over is told of sooner: once nothing more came for so long. */
+const QUIET_MS = 10_000;
+const NAMES = 5;
+
+const TRANSITIONS = ['firing', 'resolved'] as const;
+type Transition = (typeof TRANSITIONS)[number];
+
+const MESSAGES = {
+  firing: 'many sensors are silent',
+  resolved: 'many silent sensors are back',
+} as const;
+
+/** What a line of a group is still to say. */
+interface Tally {
+  readonly sensors: Set<string>;
+  alerts: number;
+  level: Level;
+}
+
+/** What is told of silence within a window, firing or resolved. */
+interface Storm {
+  readonly untilMs: number;
+  /** Alerts that had lines of their own. */
+  single: number;
+  /** Alerts that lines of the group spoke for: 0 while there is no group. */
+  grouped: number;
+  waiting: Tally | undefined;
+  timer: Timer | undefined;
+}
+
+/**
+ * No-data alerts come by the thousand, in one commit or in many. The first few have lines of their own. From then on the
+ * log gets a line at once, and one for all that comes on top of it. Each alert has its row, its line in the alert log, and
+ * one at `debug`.
+ */
+export class NoDataDigest {
+  private readonly deps: { readonly logger: Logger; readonly clock: Clock };
+  private readonly storms = new Map<Transition, Storm>();
+
+  constructor(deps: { readonly logger: Logger; readonly clock: Clock }) {
+    this.deps = deps;
+  }
+
+  /** Those of them that the line of a group speaks for, now or in a while. */
+  take(notifications: readonly AlertNotification[]): ReadonlySet<AlertNotification> {
+    const grouped = TRANSITIONS.flatMap((transition) => {
+      const members = notifications.filter(
+        ({ event, alertType }) => event === transition && isOfSilence(alertType),
+      );
+      return members.length > 0 && this.joins(transition, members) ? members : [];
+    });
+    return new Set(grouped);
+  }
+
+  /** Says what waits to be said. */
+  flush(): void {
+    for (const [transition, { waiting }] of this.storms) if (waiting !== undefined) this.say(transition);
+  }
+
+  private joins(transition: Transition, members: readonly AlertNotification[]): boolean {
+    const nowMs = this.deps.clock.monotonicMs();
+    const storm = this.stormAt(transition, nowMs);
+    if (storm.grouped === 0 && storm.single + members.length < GROUP_FROM) {
+      storm.single += members.length;
+      return false;
+    }
+    storm.waiting ??= { sensors: new Set(), alerts: 0, level: 'info' };
+    count(storm.waiting, members);
+    storm.timer?.cancel();
+    if (storm.grouped === 0) this.say(transition);
+    else {
+      const waitMs = Math.min(QUIET_MS, storm.untilMs - nowMs);
+      storm.timer = this.deps.clock.after(Math.max(0, waitMs), () => this.say(transition));
+    }
+    return true;
+  }
+
+  private stormAt(transition: Transition, nowMs: number): Storm {
+    const found = this.storms.get(transition);
+    if (found !== undefined && (nowMs < found.untilMs || found.waiting !== undefined)) return found;
+    return this.begin(transition, { single: 0, grouped: 0 });
+  }
+
+  private begin(transition: Transition, { single, grouped }: Pick<Storm, 'single' | 'grouped'>): Storm {
+    const untilMs = this.deps.clock.monotonicMs() + WINDOW_MS;
+    const storm: Storm = { untilMs, single, grouped, waiting: undefined, timer: undefined };
+    this.storms.set(transition, storm);
+    return storm;
+  }
+
+  private say(transition: Transition): void {
+    const storm = this.storms.get(transition);
+    if (storm?.waiting === undefined) return;
+    storm.timer?.cancel();
+    const { alerts, sensors, level } = storm.waiting;
+    const { grouped } = this.begin(transition, { single: 0, grouped: storm.grouped + alerts });
+    const fields: LogFields = {
+      event: 'no_data_group',
+      transition,
+      alerts,
+      sensors: sensors.size,
+      first: [...sensors].slice(0, NAMES),
+      total: grouped,
+    };
+    this.deps.logger[level](fields, MESSAGES[transition]);
+  }
+}
+
+/** As loud as the loudest of them. */
+function count(tally: Tally, members: readonly AlertNotification[]): void {
+  tally.alerts += members.length;
+  for (const member of members) {
+    tally.sensors.add(member.sensorKey);
+    const level = logLevelOf(member);
+    if (LEVELS.indexOf(level) > LEVELS.indexOf(tally.level)) tally.level = level;
+  }
+}

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { applyCommand, isOpen } from '../../core/alert/engine/commands.ts';
+import type { AlertEngine } from '../../core/alert/engine/engine.ts';
+import type { AppliedCommands } from '../../core/alert/model.ts';
+import type { Silence } from '../../core/alert/suppress/silence.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { Millis } from '../../core/reading.ts';
+import type { OperatorStore, WaitingCommand } from '../../ports/alerts.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
+import { alertId } from './alert-id.ts';
+
+export interface OperatorCommandsDeps {
+  readonly operators: OperatorStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What ended a moment ago still counts for readings that arrived before, and for deadlines that passed meanwhile. */
+const KEPT_MS = 3_600_000;
+/** Another daemon may have the alert that a command is about; after this long nobody has. */
+const GIVE_UP_MS = 10_000;
+
+/** Takes in what operators asked for in other processes: silences, acknowledgements, manual resolves. */
+export class OperatorCommands {
+  /** Of this process alone: so it knows its own mark on a command when the reply to a COMMIT was lost. */
+  private readonly daemon = randomUUID();
+  private readonly deps: OperatorCommandsDeps;
+  private known = '[]';
+  private failing = false;
+
+  constructor(deps: OperatorCommandsDeps) {
+    this.deps = deps;
+  }
+
+  /** Every silence that matters, at the start. A failure is thrown: without them people would be woken. */
+  async load(): Promise<readonly Silence[]> {
+    const { silences } = await this.pollStore();
+    this.known = JSON.stringify(silences);
+    return silences;
+  }
+
+  /** What is new: all silences if one of them changed, and the commands that this daemon can carry out. Never throws. */
+  async poll(engine: AlertEngine): Promise<{
+    readonly silences?: readonly Silence[];
+    readonly commands: readonly WaitingCommand[];
+    readonly sensorSeq?: number | undefined;
+  }> {
+    try {
+      const { silences, commands, sensorSeq } = await this.pollStore();
+      this.failing = false;
+      const mine = commands.filter((command) => command.ageMs > GIVE_UP_MS || isOpen(engine, command));
+      const text = JSON.stringify(silences);
+      if (text === this.known) return { commands: mine, sensorSeq };
+      this.known = text;
+      this.deps.logger.info({ silences: silences.length }, 'silences changed');
+      return { silences, commands: mine, sensorSeq };
+    } catch (error) {
+      // Once: the database being away is told by those who write to it.
+      if (!this.failing)
+        this.deps.logger.warn({ error: messageOf(error) }, 'cannot read silences and commands of operators');
+      this.failing = true;
+      return { commands: [] };
+    }
+  }
+
+  /** Carries commands out within the generation in hand. */
+  obey(engine: AlertEngine, commands: readonly WaitingCommand[], nowMs: Millis): AppliedCommands {
+    const outcomes = commands.map((command) => {
+      const wanted = { ...command, alertId: command.alertId ?? undefined };
+      return { id: command.id, outcome: applyCommand(engine, wanted, nowMs, alertId) };
+    });
+    return { by: this.daemon, outcomes };
+  }
+
+  /** Once it is committed. */
+  report(commands: readonly WaitingCommand[], { outcomes }: AppliedCommands): void {
+    commands.forEach((command, index) => {
+      const { kind, sensorId, alertType, alertId: episode, by, comment } = command;
+      this.deps.logger.info(
+        {
+          command: kind,
+          alert_id: episode,
+          sensor_id: sensorId,
+          alert_type: alertType,
+          by,
+          comment,
+          outcome: outcomes[index]?.outcome,
+        },
+        kind === 'ack' ? 'an operator acknowledged an alert' : 'an operator closed an alert',
+      );
+    });
+  }
+
+  private pollStore(): ReturnType<OperatorStore['poll']> {
+    return this.deps.operators.poll(this.deps.clock.nowMs() - KEPT_MS);
+  }
+}

@@ -1,0 +1,193 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
+import type { AlertNotification } from '../../core/alert/model.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { AlertLineKey, AlertLog, AlertStore } from '../../ports/alerts.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
+import type { DeliveryRouter } from '../notify/dispatcher.ts';
+import { keyOf } from '../notify/memory-queue.ts';
+import { alertFields, alertLine, logAlert } from './alert-lines.ts';
+import { NoDataDigest } from './no-data-digest.ts';
+
+export interface PublisherDeps {
+  readonly store: AlertStore;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly alertLog?: AlertLog | undefined;
+  /** The sinks; absent where there are none. */
+  readonly router?: DeliveryRouter | undefined;
+}
+
+const MARK_AGAIN_MS = 5000;
+/** Lines of one turn of the event loop: one message may raise tens of thousands of alerts. */
+const LINES_PER_TURN = 200;
+/** Lines that left before their rows existed and are remembered, so that they do not leave again with them. */
+const MAX_AHEAD = 100_000;
+
+/** With its event: what was foreseen wrongly (its reading was refused) must not swallow what came instead. */
+const lineOf = (line: AlertLineKey): string => `${keyOf(line)} ${line.event}`;
+
+/** One line per notification; then the outbox is told that it was written, and the sinks' queues what they are to tell. */
+export class AlertPublisher {
+  private readonly deps: PublisherDeps;
+  private readonly groups: NoDataDigest;
+  private unmarked: AlertNotification[] = [];
+  private readonly ahead = new Set<string>();
+  private marking: Promise<void> | undefined;
+  /** The lines that are still leaving; undefined while there are none. */
+  private logging: Promise<void> | undefined;
+  private again: Timer | undefined;
+  private stopped = false;
+
+  constructor(deps: PublisherDeps) {
+    this.deps = deps;
+    this.groups = new NoDataDigest(deps);
+  }
+
+  /** Never throws, never waits: the rows are safe, and the next batch must not stand behind a disk. */
+  publish(notifications: readonly AlertNotification[]): void {
+    if (notifications.length === 0) return;
+    const fresh = this.unlogged(notifications);
+    void this.log(fresh, true, () => this.mark(notifications));
+  }
+
+  /**
+   * The database is away and the rows come later: the line leaves now, and the sinks are told now. `publish` follows
+   * with the commit, in this process or, found in the outbox, in the next one. What was told already is not told again.
+   * Resolves once the lines are out; undefined: they are.
+   */
+  publishUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
+    const fresh = notifications.filter((each) => !this.ahead.has(lineOf(each)));
+    const logged = this.log(fresh, false);
+    this.wereNotified(fresh);
+    this.deps.router?.sendNow(fresh);
+    return logged;
+  }
+
+  private unlogged(notifications: readonly AlertNotification[]): readonly AlertNotification[] {
+    return notifications.filter((each) => !this.ahead.delete(lineOf(each)) && each.logged !== true);
+  }
+
+  /** Their lines are out, in this process or the last one; their rows are still to come. */
+  wereNotified(lines: readonly AlertLineKey[]): void {
+    for (const line of lines) this.ahead.add(lineOf(line));
+    for (const key of this.ahead) {
+      if (this.ahead.size <= MAX_AHEAD) break;
+      this.ahead.delete(key);
+    }
+  }
+
+  /**
+   * What the last process committed and did not mark. A line that is in the alert log already left: with that file each
+   * leaves exactly once, whenever the process was killed.
+   */
+  async resume(shards?: readonly number[]): Promise<void> {
+    const { store, alertLog, logger } = this.deps;
+    // The broker delivers again what the last process told of and did not commit.
+    this.wereNotified(alertLog?.unpersisted?.() ?? []);
+    // Where shards come and go, this daemon's own lines may just be being marked.
+    await this.marking;
+    const seen = new Set<string>();
+    // The store gives a bounded number at a time; what cannot be marked now is not asked for again.
+    while (this.unmarked.length === 0) {
+      const pending = (await store.pendingNotifications(shards)).filter((each) => !seen.has(keyOf(each)));
+      if (pending.length === 0) return;
+      for (const each of pending) seen.add(keyOf(each));
+      const logged = alertLog?.holds?.(pending) ?? new Set<string>();
+      await this.log(
+        this.unlogged(pending).filter((each) => !logged.has(keyOf(each))),
+        true,
+      );
+      logger.info({ pending: pending.length, logged: logged.size }, 'resuming undelivered notifications');
+      this.mark(pending);
+      await this.marking;
+    }
+  }
+
+  /** Resolves once what was announced is marked, or cannot be. True: all of it is. */
+  async settled(): Promise<boolean> {
+    await this.logging;
+    await this.marking;
+    return this.unmarked.length === 0;
+  }
+
+  /** Resolves once the outbox knows of what was announced, or cannot be told. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.logging;
+    this.again?.cancel();
+    this.groups.flush();
+    await this.marking;
+  }
+
+  /** In the order of the calls: at once where they are few, or else some in each turn. Undefined once they are out. */
+  private log(
+    notifications: readonly AlertNotification[],
+    persisted: boolean,
+    then: () => void = () => {},
+  ): Promise<void> | undefined {
+    const grouped = this.groups.take(notifications);
+    if (this.logging === undefined && notifications.length <= LINES_PER_TURN) {
+      this.write(notifications, persisted, grouped);
+      then();
+      return undefined;
+    }
+    const logging = (this.logging ?? Promise.resolve()).then(async () => {
+      for (let at = 0; at < notifications.length; at += LINES_PER_TURN) {
+        this.write(notifications.slice(at, at + LINES_PER_TURN), persisted, grouped);
+        await nextTick();
+      }
+      then();
+    });
+    this.logging = logging;
+    return logging.finally(() => {
+      if (this.logging === logging) this.logging = undefined;
+    });
+  }
+
+  private write(
+    notifications: readonly AlertNotification[],
+    persisted: boolean,
+    grouped: ReadonlySet<AlertNotification>,
+  ): void {
+    const { logger, alertLog, clock } = this.deps;
+    for (const notification of notifications) {
+      const fields = alertFields(notification, persisted);
+      logAlert(logger, notification, fields, grouped.has(notification));
+      alertLog?.write(alertLine(notification, fields, clock.nowMs()));
+    }
+  }
+
+  private mark(notifications: readonly AlertNotification[]): void {
+    for (const notification of notifications) this.unmarked.push(notification);
+    this.startMarking();
+  }
+
+  private startMarking(): void {
+    this.again?.cancel();
+    this.marking ??= this.markSent().finally(() => {
+      this.marking = undefined;
+    });
+  }
+
+  /** What cannot be marked is tried again in a moment; after a crash it is found in the outbox. */
+  private async markSent(): Promise<void> {
+    const { store, router, logger } = this.deps;
+    while (this.unmarked.length > 0) {
+      const sent = this.unmarked;
+      this.unmarked = [];
+      try {
+        await store.markSent(sent, router?.route(sent) ?? []);
+        router?.queued(sent);
+      } catch (error) {
+        this.unmarked = [...sent, ...this.unmarked];
+        logger.warn(
+          { error: messageOf(error), notifications: this.unmarked.length },
+          'cannot mark notifications as sent, retrying',
+        );
+        if (!this.stopped) this.again = this.deps.clock.after(MARK_AGAIN_MS, () => this.startMarking());
+        return;
+      }
+    }
+  }
+}

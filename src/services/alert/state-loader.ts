@@ -1,0 +1,161 @@
+import { OF_SENSOR } from '../../core/alert/engine/alert-key.ts';
+import { AlertEngine, type EngineReading } from '../../core/alert/engine/engine.ts';
+import type { AlertPreview } from '../../core/alert/engine/preview.ts';
+import { type RuleChange, restoreRow } from '../../core/alert/engine/restore.ts';
+import type { FoundWaiting } from '../../core/alert/engine/waiting-log.ts';
+import type { AlertStateRow } from '../../core/alert/model.ts';
+import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
+import type { LastEvent } from '../../core/alert/state/state.ts';
+import type { Micros } from '../../core/reading.ts';
+import { slicesOf } from '../../lib/slices.ts';
+import type { AlertStore, ReadingSpan } from '../../ports/alerts.ts';
+import type { Sensor } from '../../ports/sensors.ts';
+import { loadWaiting } from './waiting-loader.ts';
+
+/** A reading whose sensor is known. */
+export type EvaluatedReading = EngineReading & {
+  readonly sensor: Sensor;
+  /** Who has told already what it does to the alerts, since its commit takes long. */
+  readonly previewedBy?: AlertPreview | undefined;
+};
+
+/** How far back a stored reading shows that a sensor sends a metric, whose silence then means something. */
+const EXPECTED_US = 7 * 86_400_000_000;
+
+interface LoadScope {
+  readonly nowUs: Micros;
+  readonly group: string;
+  /** Of a share group: `sensors` are those of these shards. */
+  readonly shards?: readonly number[] | undefined;
+}
+
+/** An engine as the last process left it, and what the configuration changed since. */
+export async function loadEngine(
+  rules: RuleSet,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  { nowUs, group, shards }: LoadScope,
+): Promise<{ engine: AlertEngine; changes: readonly RuleChange[]; states: number; found: FoundWaiting }> {
+  const engine = new AlertEngine(rules);
+  const rows = await store.loadStates(shards);
+  const known = new Map(sensors.map((sensor) => [sensor.id, sensor]));
+  const sensorOf = (row: AlertStateRow) => known.get(row.sensorId) ?? unregistered(row);
+  const changes = rows.flatMap((row) => restoreRow(engine, sensorOf(row), row) ?? []);
+  const waiting = await loadWaiting({ engine, store, group, shards, nowMs: nowUs / 1000 }, known, rows);
+  const toUs = nowUs + rules.futureSkewUs;
+  const oldest = oldestEvents([...rows, ...waiting.series]);
+  const remembered = [...rows.map(sensorOf), ...waiting.sensors];
+  await loadLast(engine, remembered, store, (sensorId, staleAfterUs) => {
+    const fromUs = Math.max(0, (oldest.get(sensorId) ?? 0) - staleAfterUs);
+    return { sensorId, fromUs: Math.min(fromUs, toUs), toUs };
+  });
+  const expected = await loadExpected(rules, sensors, store, nowUs);
+  for (const { sensor, metric, last } of expected) {
+    if (last === undefined) engine.expect(sensor, metric);
+    else engine.restoreLast(sensor, metric, last);
+    engine.register(sensor);
+  }
+  return { engine, changes, states: rows.length, found: waiting.found };
+}
+
+/** Fetches the last events of sensors that are new to this process: one query per batch that has any. */
+export async function prepareEngine(
+  engine: AlertEngine,
+  readings: readonly EvaluatedReading[],
+  store: AlertStore,
+  signal?: AbortSignal,
+): Promise<void> {
+  const fresh = new Map<number, { sensor: Sensor; fromUs: Micros; toUs: Micros }>();
+  for (const { sensor, timeUs, receivedAtMs } of readings) {
+    if (engine.knows(sensor.id)) continue;
+    const toUs = receivedAtMs * 1000 + engine.rules.futureSkewUs;
+    const eventUs = timeUs > toUs ? receivedAtMs * 1000 : timeUs;
+    const found = fresh.get(sensor.id);
+    if (found === undefined) fresh.set(sensor.id, { sensor, fromUs: eventUs, toUs });
+    else if (eventUs < found.fromUs) found.fromUs = eventUs;
+  }
+  if (fresh.size === 0) return;
+  const sensors = [...fresh.values()].map(({ sensor }) => sensor);
+  const span = (sensorId: number, staleAfterUs: Micros) => {
+    const { fromUs = 0, toUs = 0 } = fresh.get(sensorId) ?? {};
+    // What is older is a gap whatever it was; 0 asks for nothing before the epoch.
+    return { sensorId, fromUs: Math.max(0, fromUs - staleAfterUs), toUs };
+  };
+  await loadLast(engine, sensors, store, span, signal);
+}
+
+async function loadLast(
+  engine: AlertEngine,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  span: (sensorId: number, staleAfterUs: Micros) => ReadingSpan,
+  signal?: AbortSignal,
+): Promise<ReadonlySet<number>> {
+  const watched = new Map<number, Sensor>();
+  for (const sensor of sensors)
+    if (engine.rules.longestStaleUs(sensor) !== undefined) watched.set(sensor.id, sensor);
+  const received = new Set<number>();
+  for (const slice of slicesOf([...watched.values()])) {
+    const spans = slice.map((sensor) => span(sensor.id, engine.rules.longestStaleUs(sensor) ?? 0));
+    const found = await store.loadLastReadings(spans);
+    // Nobody waits any more, and newer readings may have been evaluated meanwhile.
+    if (signal?.aborted === true) return received;
+    for (const { sensorId, metric, timeUs, value } of found) {
+      const sensor = watched.get(sensorId);
+      if (sensor === undefined) continue;
+      received.add(sensorId);
+      engine.restoreLast(sensor, metric, { timeUs, value });
+    }
+  }
+  // Known from here on, rules or not: a failed query above leaves them unknown, to be asked for again.
+  for (const sensor of sensors) engine.register(sensor);
+  return received;
+}
+
+/** A metric whose silence counts, and what a sensor sent of it last. */
+export interface Expected {
+  readonly sensor: Sensor;
+  readonly metric: string;
+  readonly last: LastEvent | undefined;
+}
+
+/**
+ * Whose silence counts: a metric that a sensor has sent lately; and a sensor that sent nothing, as a sensor. So a sensor
+ * without a battery is not missed for its battery, and one that died unheard is, once.
+ */
+export async function loadExpected(
+  rules: RuleSet,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  nowUs: Micros,
+): Promise<readonly Expected[]> {
+  const toUs = nowUs + rules.futureSkewUs;
+  const expected: Expected[] = [];
+  for (const slice of slicesOf(sensors.filter((sensor) => rules.watchesSilence(sensor)))) {
+    const byId = new Map(slice.map((sensor) => [sensor.id, sensor]));
+    const spans = slice.map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
+    const found = await store.loadLastReadings(spans);
+    for (const { sensorId, metric, timeUs, value } of found) {
+      const sensor = byId.get(sensorId);
+      if (sensor !== undefined) expected.push({ sensor, metric, last: { timeUs, value } });
+    }
+    const received = new Set(found.map(({ sensorId }) => sensorId));
+    for (const sensor of slice)
+      if (!received.has(sensor.id)) expected.push({ sensor, metric: OF_SENSOR, last: undefined });
+  }
+  return expected;
+}
+
+function unregistered(row: AlertStateRow): Sensor {
+  const { sensorId: id } = row;
+  return { id, key: `sensor ${id}`, name: null, type: null, location: null, tags: [] };
+}
+
+function oldestEvents(
+  rows: readonly { readonly sensorId: number; readonly lastEventUs: Micros }[],
+): ReadonlyMap<number, Micros> {
+  const oldest = new Map<number, Micros>();
+  for (const { sensorId, lastEventUs } of rows)
+    oldest.set(sensorId, Math.min(lastEventUs, oldest.get(sensorId) ?? Infinity));
+  return oldest;
+}

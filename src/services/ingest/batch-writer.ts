@@ -1,0 +1,318 @@
+import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
+import type { AlertNotification } from '../../core/alert/model.ts';
+import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
+import { type StoreHealth, OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
+import { withDeadline } from '../../lib/timeout.ts';
+import type { Logger, Metrics } from '../../ports/metrics.ts';
+import type { ReadingStore } from '../../ports/store.ts';
+import type { Clock } from '../../ports/time.ts';
+import type { EvaluatedBatch } from '../alert/alert-manager.ts';
+import type { SpoolHealth, SpoolWriter } from '../spool/spool-writer.ts';
+import {
+  type AlertEvaluator,
+  BatchCommit,
+  SENSORS_CHANGED,
+  type WriteOutcome,
+  knownSeq,
+  learnSensors,
+} from './batch-commit.ts';
+import type { IngestBatch, IngestRow } from './batch.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+
+export interface BatchWriterDeps {
+  readonly registry: SensorRegistry;
+  readonly alertManager: AlertEvaluator;
+  readonly store: ReadingStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly random: () => number;
+  readonly watch?: OutageMonitor;
+  readonly deadLetters?: DeadLetterBudget | undefined;
+  /** Where batches go while the database is away; without it they are held and tried again for ever. */
+  readonly spool?: WriterSpool | undefined;
+}
+
+export interface WriterSpool {
+  readonly spoolWriter: SpoolWriter;
+  /** How long the database may be away before. */
+  readonly afterMs: number;
+  /** Readings older than this go through the spool, whether the database is there or not. */
+  readonly lateAfterMs: () => number | undefined;
+}
+
+/** Where a batch has come to rest; `abandoned`: nowhere. `spooled`: `batch.written` alone is in the database. */
+export type Written = (WriteOutcome & { readonly kind: 'committed' }) | 'spooled' | 'abandoned';
+
+/** One thing to write, and the way around a database that is away. */
+interface Task<T> {
+  readonly run: (signal: AbortSignal | undefined, answered: () => void) => Promise<T>;
+  readonly keep: (spoolWriter: SpoolWriter) => Promise<boolean>;
+  readonly rows: number;
+}
+
+const COMMIT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** A try that comes late gets a chance still. */
+const MIN_TRY_MS = 1000;
+
+/** Writes batches one after the other: to the database, or to the spool once that has been away for a while. */
+export class BatchWriter {
+  private readonly backoff: BackoffLimits;
+  private readonly deps: BatchWriterDeps;
+  private readonly seconds;
+  private readonly rows;
+  private readonly watch: OutageMonitor;
+  private readonly commit: BatchCommit;
+  private abandoned = false;
+  private busySince: number | undefined;
+  private writingSince: number | undefined;
+  private tail: Promise<unknown> = Promise.resolve();
+  private wake: (() => void) | undefined;
+  private readonly hangUp = new AbortController();
+
+  constructor(backoff: BackoffLimits, deps: BatchWriterDeps) {
+    this.backoff = backoff;
+    this.deps = deps;
+    const { metrics, spool } = deps;
+    this.watch = deps.watch ?? new OutageMonitor(deps);
+    const setLateAside =
+      spool === undefined ? undefined : (batch: IngestBatch) => this.setLateAside(spool, batch);
+    this.commit = new BatchCommit({ ...deps, watch: this.watch, setLateAside });
+    this.seconds = metrics.histogram(
+      'fieldwatch_store_commit_seconds',
+      'Time from the start of a batch to its commit',
+      COMMIT_SECONDS,
+    );
+    this.rows = metrics.histogram(
+      'fieldwatch_store_batch_rows',
+      'Readings in a committed batch',
+      [1, 10, 100, 1000, 5000, 10_000],
+    );
+    spool?.spoolWriter.onChange(() => this.wake?.());
+  }
+
+  get health(): StoreHealth {
+    return this.watch.health;
+  }
+
+  /** Undefined without a spool. */
+  get spoolHealth(): SpoolHealth | undefined {
+    return this.deps.spool?.spoolWriter.health;
+  }
+
+  /** Earlier readings of the device are not evaluated yet. */
+  holds(device: string): boolean {
+    return this.deps.spool?.spoolWriter.holds(device) === true;
+  }
+
+  /** Batches go to the spool now. */
+  get spools(): boolean {
+    return this.deps.spool?.spoolWriter.active === true;
+  }
+
+  /** True while neither the database nor the spool takes anything. */
+  get stuck(): boolean {
+    return this.deps.spool?.spoolWriter.trouble !== undefined;
+  }
+
+  /** True while readings go to the spool unevaluated, in the beginning. */
+  get evaluationSuspended(): boolean {
+    return this.deps.spool?.spoolWriter.evaluationSuspended === true;
+  }
+
+  /** Gives up on what cannot be written now: the way out of a shutdown with the database away. */
+  abandon(): void {
+    this.abandoned = true;
+    this.hangUp.abort();
+    this.wake?.();
+  }
+
+  /** Since when something has been in the hands of the database, in monotonic time; undefined while idle. */
+  get busySinceMs(): number | undefined {
+    return this.busySince;
+  }
+
+  /** Since when the batch in hand has been waiting for its commit, in monotonic time. */
+  get writingSinceMs(): number | undefined {
+    return this.writingSince;
+  }
+
+  /** Resolves once the batch is safe; tries for ever, unless it is abandoned. Never rejects. */
+  async write(batch: IngestBatch): Promise<Written> {
+    const startedMs = this.deps.clock.monotonicMs();
+    this.commit.begin();
+    this.writingSince = startedMs;
+    const outcome = await this.enqueue<WriteOutcome>({
+      run: (signal, answered) => this.commit.run(batch, { signal, onStep: answered }),
+      keep: (spoolWriter) => spoolWriter.keep(batch),
+      rows: batch.rowList.length,
+    });
+    this.writingSince = undefined;
+    if (typeof outcome === 'string') return outcome;
+    this.seconds.observe((this.deps.clock.monotonicMs() - startedMs) / 1000);
+    this.rows.observe(outcome.stored + outcome.duplicate + outcome.merged + outcome.conflict);
+    return { kind: 'committed', ...outcome };
+  }
+
+  /** Commits what a change of rules does to the alerts, between two batches. */
+  commitAlerts(evaluate: () => EvaluatedBatch): Promise<void> {
+    return this.commitEvaluation(evaluate, (spoolWriter) => spoolWriter.appendAlerts(evaluate), true);
+  }
+
+  /**
+   * Commits what waits in a table: what operators ask for, or other daemons hand over. While the spool is in use it is
+   * dropped instead: it goes on waiting, and what it is about may not be stored yet.
+   */
+  commitCommands(
+    evaluate: (signal?: AbortSignal) => EvaluatedBatch | Promise<EvaluatedBatch>,
+  ): Promise<void> {
+    return this.commitEvaluation(evaluate, async () => true, false);
+  }
+
+  /** Between two batches, what is known of sensors is read again. Dropped while the spool is in use: the next batch finds it out. */
+  async learnSensors(): Promise<void> {
+    const { registry, alertManager } = this.deps;
+    await this.between(() => learnSensors(registry, alertManager));
+  }
+
+  /** Runs something between two batches. False: it was dropped, for the spool is in use. */
+  async between(run: () => void | Promise<void>): Promise<boolean> {
+    const done = async () => {
+      await run();
+      return true;
+    };
+    return (await this.enqueue<boolean>({ run: done, keep: async () => true, rows: 0 })) === true;
+  }
+
+  /** `again`: also when it turned out that another daemon evaluates some of it; new rules are taken all the same. */
+  private async commitEvaluation(
+    evaluate: (signal?: AbortSignal) => EvaluatedBatch | Promise<EvaluatedBatch>,
+    keep: Task<readonly AlertNotification[]>['keep'],
+    again: boolean,
+  ): Promise<void> {
+    const { registry, alertManager } = this.deps;
+    const run: Task<readonly AlertNotification[]>['run'] = async (signal, answered) => {
+      const evaluation = await evaluate(signal);
+      const alerts = evaluation.batch;
+      try {
+        const sensorSeq = knownSeq(registry, alertManager);
+        const batch = { readings: [], deadLetters: [], alerts, retry: false, sensorSeq };
+        await this.deps.store.commit(batch, signal, answered);
+      } catch (error) {
+        if (codeOf(error) === SENSORS_CHANGED) {
+          await learnSensors(registry, alertManager);
+          return again ? run(signal, answered) : [];
+        }
+        // Another daemon was quicker: what it did is done, and nothing of this is remembered.
+        if (codeOf(error) === 'COMMAND_TAKEN') return [];
+        if (!(error instanceof LeaseLost)) throw error;
+        this.deps.alertManager.lost?.(error.shards);
+        return again ? run(signal, answered) : [];
+      }
+      evaluation.commit();
+      return alerts.notifications;
+    };
+    const outcome = await this.enqueue({ run, keep, rows: 0 });
+    if (typeof outcome !== 'string' && outcome.length > 0) this.deps.alertManager.publish(outcome);
+  }
+
+  /** After the acknowledgements are out: alert lines to the log and the sinks. Never rejects. */
+  publish(outcome: WriteOutcome): void {
+    if (outcome.notifications.length > 0) this.deps.alertManager.publish(outcome.notifications);
+  }
+
+  /** The database was seen to be back: a batch that waits for the next try is tried at once. */
+  retryNow(): void {
+    this.wake?.();
+  }
+
+  /** One at a time, in the order of the calls, each until it succeeds. */
+  private enqueue<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
+    const result = this.tail.then(() => this.untilDone(task));
+    this.tail = result;
+    return result;
+  }
+
+  private async untilDone<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
+    const { spool, clock } = this.deps;
+    const patientUntilMs = clock.monotonicMs() + (spool?.afterMs ?? Infinity);
+    let refused = false;
+    const keep = async () => {
+      if (spool?.spoolWriter.active !== true) return false;
+      const kept = await task.keep(spool.spoolWriter);
+      refused = !kept && spool.spoolWriter.active;
+      return kept;
+    };
+    for (let attempt = 0; ; attempt++) {
+      // At a stop with the database away, what can be kept need not be redelivered; at QoS 0 it would be lost.
+      if (this.abandoned) spool?.spoolWriter.begin();
+      if (await keep()) return 'spooled';
+      if (this.abandoned) return 'abandoned';
+      if (spool?.spoolWriter.active !== true) {
+        const limitMs = refused ? undefined : patientUntilMs - clock.monotonicMs();
+        const outcome = await this.try(task, limitMs);
+        if (outcome !== undefined) return outcome.value;
+        if (clock.monotonicMs() >= patientUntilMs) spool?.spoolWriter.begin();
+        if (await keep()) return 'spooled';
+      }
+      const patienceMs = patientUntilMs - clock.monotonicMs();
+      const waitMs = backoffMs(attempt, this.backoff, this.deps.random);
+      await this.pause(patienceMs > 0 ? Math.min(waitMs, patienceMs) : waitMs);
+    }
+  }
+
+  /** Undefined when it failed. Where there is another way to go, no answer is waited for any longer than that. */
+  private async try<T>(task: Task<T>, limitMs = Infinity): Promise<{ readonly value: T } | undefined> {
+    const { clock, spool } = this.deps;
+    const { signal } = this.hangUp;
+    try {
+      this.busy();
+      const run = (until: AbortSignal, answered?: () => void) =>
+        task.run(until, () => {
+          this.busy();
+          answered?.();
+        });
+      // One that has answered is there, however little patience is left.
+      const stepMs = Math.max(MIN_TRY_MS, spool?.afterMs ?? 0);
+      const value = await (limitMs < Infinity
+        ? withDeadline(clock, { ms: Math.max(MIN_TRY_MS, limitMs), stepMs }, run, signal)
+        : run(signal));
+      this.watch.recovered();
+      return { value };
+    } catch (error) {
+      this.watch.failed(error, task.rows);
+      return undefined;
+    } finally {
+      this.busySince = undefined;
+    }
+  }
+
+  private busy(): void {
+    this.busySince = this.deps.clock.monotonicMs();
+  }
+
+  /** Readings that the database takes slowly are kept on disk first, so that their batch need not wait for them. */
+  private async setLateAside({ spoolWriter, lateAfterMs }: WriterSpool, batch: IngestBatch): Promise<void> {
+    const afterMs = lateAfterMs();
+    if (afterMs === undefined) return;
+    const horizonUs = (this.deps.clock.nowMs() - afterMs) * 1000;
+    const late: IngestRow[] = [];
+    for (const row of batch.rowList) if (row.timeUs < horizonUs && !row.spooled) late.push(row);
+    if (late.length === 0 || !(await spoolWriter.appendLate(late, batch))) return;
+    for (const row of late) row.spooled = true;
+  }
+
+  private async pause(ms: number): Promise<void> {
+    if (this.abandoned) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.deps.clock.after(ms, resolve);
+      this.wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.wake = undefined;
+  }
+}

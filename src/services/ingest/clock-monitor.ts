@@ -1,0 +1,138 @@
+import { SET_BEYOND_MS, WRONG_BEYOND_MS } from '../../core/ingest/clock-era.ts';
+import type { Millis } from '../../core/reading.ts';
+import type { Gauge, Logger, Metrics } from '../../ports/metrics.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
+import type { ArrivalClocks } from './arrival-clocks.ts';
+
+/** The wall clock of the daemon, as far as the monitor needs it. */
+export interface MonitoredClock extends Clock {
+  systemMs(): Millis;
+  correct(nowMs: Millis): void;
+}
+
+export interface ClockMonitorDeps {
+  readonly clock: MonitoredClock;
+  /** The database server's wall clock; rejects when the database is away. */
+  readonly serverMs: () => Promise<Millis>;
+  /** Follows it on disk, for what is spooled. */
+  readonly arrivalClocks?: Pick<ArrivalClocks, 'clockSet' | 'confirmed'> | undefined;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const EVERY_MS = 20_000;
+/** How often is looked whether the system's clock was set. */
+const POLL_EVERY_MS = 1000;
+
+/**
+ * Compares the system's clock with that of the database server. A Raspberry Pi has no clock of its own: it starts days in
+ * the past, and gets the time when the network is there. Stored with such a time, readings without one of their own
+ * would lie in the past for ever, and those of the devices would be refused as too far in the future. So while the two
+ * differ by more than a minute the daemon goes by the server's clock, which its policies and aggregates go by as well.
+ * While the database is away, the last correction goes on by the monotonic clock.
+ *
+ * The clock may also be set wrongly, or far ahead and back: one reading of a time to come keeps its sensor's alerts from being
+ * evaluated until then, and an hour ahead makes every sensor silent. So the time goes by the monotonic clock between two
+ * comparisons, too, and a jump is believed once the server was asked, or cannot be.
+ */
+export class ClockMonitor {
+  readonly #deps: ClockMonitorDeps;
+  readonly #offset: Gauge;
+  #timer: Timer | undefined;
+  #stopped = false;
+  #differenceMs: number | undefined;
+  #comparedAtMs = -Infinity;
+  #last: { readonly systemMs: Millis; readonly monotonicMs: number };
+
+  constructor(deps: ClockMonitorDeps) {
+    this.#deps = deps;
+    this.#offset = deps.metrics.gauge(
+      'fieldwatch_clock_offset_seconds',
+      'How far the clock of the database server is ahead of the clock of this system, at the last comparison',
+    );
+    this.#last = this.#reading();
+  }
+
+  /** How far the server's clock is ahead, while the daemon goes by it; undefined while the system's clock is used. */
+  get correctionMs(): number | undefined {
+    return this.#differenceMs;
+  }
+
+  /** Compares at once, and from then on regularly. Never rejects. */
+  async start(): Promise<void> {
+    await this.compare();
+    this.#checkLater();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** Compares now. Never rejects. */
+  async compare(): Promise<void> {
+    const { clock } = this.#deps;
+    this.#noticeSetting();
+    const beforeMs = clock.monotonicMs();
+    this.#comparedAtMs = beforeMs;
+    let serverMs: Millis;
+    try {
+      serverMs = await this.#deps.serverMs();
+    } catch {
+      // No better one is known.
+      if (this.#differenceMs === undefined) clock.correct(clock.systemMs());
+      return;
+    }
+    // The server looked at its clock at some moment of the round trip: half of it is what is not known.
+    const uncertainMs = (clock.monotonicMs() - beforeMs) / 2;
+    const nowMs = serverMs + uncertainMs;
+    const differenceMs = nowMs - clock.systemMs();
+    this.#offset.set(Math.round(differenceMs) / 1000);
+    this.#decide(nowMs, differenceMs, Math.abs(differenceMs) - uncertainMs > WRONG_BEYOND_MS);
+  }
+
+  #decide(nowMs: Millis, differenceMs: number, isWrong: boolean): void {
+    const { clock, arrivalClocks, logger } = this.#deps;
+    arrivalClocks?.confirmed(clock.systemMs(), isWrong ? differenceMs : 0);
+    const was = this.#differenceMs;
+    clock.correct(isWrong ? nowMs : clock.systemMs());
+    this.#differenceMs = isWrong ? differenceMs : undefined;
+    if (isWrong && was === undefined) {
+      logger.warn(
+        {
+          offset_s: Math.round(differenceMs / 1000),
+          remedy: 'Run a time service (chrony, systemd-timesyncd), and see that both machines have the time.',
+        },
+        'clock: this system and the database server differ, using the server clock',
+      );
+    } else if (!isWrong && was !== undefined) {
+      logger.info({ was_offset_s: Math.round(was / 1000) }, 'clock: in sync with the database server again');
+    }
+  }
+
+  #checkLater(): void {
+    if (!this.#stopped) this.#timer = this.#deps.clock.after(POLL_EVERY_MS, () => void this.#check());
+  }
+
+  async #check(): Promise<void> {
+    const isDue = this.#deps.clock.monotonicMs() - this.#comparedAtMs >= EVERY_MS;
+    if (this.#noticeSetting() || isDue) await this.compare();
+    this.#checkLater();
+  }
+
+  /** True if it was set. */
+  #noticeSetting(): boolean {
+    const now = this.#reading();
+    const last = this.#last;
+    this.#last = now;
+    const movedMs = now.systemMs - last.systemMs - (now.monotonicMs - last.monotonicMs);
+    if (Math.abs(movedMs) <= SET_BEYOND_MS) return false;
+    this.#deps.arrivalClocks?.clockSet(now.systemMs - movedMs, now.systemMs);
+    this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was set');
+    return true;
+  }
+
+  #reading(): { readonly systemMs: Millis; readonly monotonicMs: number } {
+    return { systemMs: this.#deps.clock.systemMs(), monotonicMs: this.#deps.clock.monotonicMs() };
+  }
+}

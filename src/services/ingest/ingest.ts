@@ -1,0 +1,379 @@
+import { messageOf } from '../../core/errors.ts';
+
+import { type BatchLimits, type WindowFill, decideFlush, isFull } from '../../core/ingest/batch-limits.ts';
+import {
+  AVAILABILITY,
+  type Decoded,
+  FILTERED_CODES,
+  type Micros,
+  type Millis,
+  type Publish,
+  type Availability,
+} from '../../core/reading.ts';
+import { LogBudget } from '../../lib/log-budget.ts';
+import type { Connectivity, InboundMessage, MessageSource } from '../../ports/messages.ts';
+import type { Logger, Metrics } from '../../ports/metrics.ts';
+import type { StoreOutcome } from '../../ports/store.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
+import { IngestAccounting, type AccountingTotals } from './accounting.ts';
+import type { BatchWriter } from './batch-writer.ts';
+import { IngestBatch } from './batch.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
+import { Redelivery } from './redelivery.ts';
+import { RefusedMessages } from './refused-messages.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+import { ValueLosses } from './value-losses.ts';
+
+/** Topic and payload to readings: the compiled routes. Pure but for Sparkplug's birth state. */
+export interface Decoder {
+  decode(message: {
+    readonly topic: string;
+    readonly payload: Uint8Array;
+    readonly retain: boolean;
+    readonly receivedAtMs: Millis;
+    readonly arrivalUs: Micros;
+    readonly contentType: string | undefined;
+    readonly clockUnknown?: boolean;
+  }): Decoded;
+}
+
+export interface IngestOptions {
+  readonly batch: BatchLimits;
+  /** What may be in flight before reading from the broker pauses. */
+  readonly window: { readonly maxRows: number; readonly maxBytes: number };
+}
+
+export interface IngestDeps {
+  readonly source: MessageSource;
+  readonly decoder: Decoder;
+  readonly registry: SensorRegistry;
+  readonly writer: BatchWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Shared with who drains the spool. */
+  readonly accounting?: IngestAccounting | undefined;
+  /** How many dead letters are kept; without it all are. */
+  readonly deadLetters?: DeadLetterBudget | undefined;
+  /** Times from the future are judged when the spool drains: until the first contact with the database the clock may be wrong. */
+  readonly clockUnknown?: (() => boolean) | undefined;
+  readonly onConnectivity?: (connectivity: Connectivity) => void;
+  /** Sends what a route has to say to a sender. Must not throw; what cannot be sent is not sent. */
+  readonly publish?: (publish: Publish) => void;
+}
+
+/** Its first copy carries the readings; this one takes its place in the order of the PUBACKs. */
+const OVERLAPPING_COPY: Decoded = { kind: 'reject', code: 'overlapping_copy', detail: '' };
+
+/** Before the first CONNACK tells: what a default MQTT 3.1.1 broker grants. */
+const ASSUMED_RECEIVE_MAXIMUM = 20;
+
+/**
+ * From message to committed rows: decodes on arrival, gathers batches, writes one at a time while the next fills,
+ * and acknowledges a message only when every row of it is safe.
+ */
+export class Ingest {
+  private readonly options: IngestOptions;
+  private readonly deps: IngestDeps;
+  private readonly accounting: IngestAccounting;
+  private readonly redelivery: Redelivery;
+  private readonly losses: ValueLosses;
+  private readonly refused: RefusedMessages;
+  private readonly failures: LogBudget;
+  private decoder: Decoder;
+  private open: IngestBatch | undefined;
+  /** Full batches that wait for their turn; the first may be in the middle of its commit. */
+  private readonly queue: IngestBatch[] = [];
+  private unacknowledged = 0;
+  private rowsHeld = 0;
+  private bytesHeld = 0;
+  private receiveMaximum = ASSUMED_RECEIVE_MAXIMUM;
+  private paused = false;
+  private lastLagMs: number | null = null;
+  private writing: Promise<void> | undefined;
+  private timer: Timer | undefined;
+
+  constructor(options: IngestOptions, deps: IngestDeps) {
+    this.options = options;
+    this.deps = deps;
+    this.decoder = deps.decoder;
+    this.accounting = deps.accounting ?? new IngestAccounting(deps.metrics);
+    this.redelivery = new Redelivery();
+    this.losses = new ValueLosses(deps.clock, deps.logger);
+    this.refused = new RefusedMessages(deps.clock, deps.logger);
+    this.failures = new LogBudget(deps.clock);
+    this.exportGauges(deps.metrics);
+  }
+
+  async start(): Promise<void> {
+    await this.deps.source.start({
+      onMessage: (message) => this.onMessage(message),
+      onConnectivity: (connectivity) => this.onConnectivity(connectivity),
+    });
+  }
+
+  /** Swaps the routes between two messages. */
+  reroute(decoder: Decoder): void {
+    this.decoder = decoder;
+  }
+
+  /** From the arrival of the newest committed batch's first message to its commit. */
+  get lagMs(): number | null {
+    return this.lastLagMs;
+  }
+
+  /** True while reading from the broker is paused at the limit of the window. */
+  get isPaused(): boolean {
+    return this.paused;
+  }
+
+  /** What waits for a commit, oldest first. An open batch that waits for company only is none of it. */
+  get waiting(): readonly IngestBatch[] {
+    if (this.writing === undefined) return [];
+    return this.open === undefined ? this.queue : [...this.queue, this.open];
+  }
+
+  totals(): AccountingTotals {
+    return this.accounting.totals();
+  }
+
+  /** Stops receiving, writes what is held and acknowledges it. Resolves when nothing is in flight or time is up. */
+  async stop(deadlineMs: number): Promise<void> {
+    await this.deps.source.stopReceiving();
+    this.flush();
+    const drained = this.drain().then(() => true);
+    let timer: Timer | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = this.deps.clock.after(deadlineMs, () => resolve(false));
+    });
+    const done = await Promise.race([drained, late]);
+    timer?.cancel();
+    if (!done) {
+      // Unacknowledged messages stay with the broker: nothing is lost, they come again after the start.
+      const messages = this.unacknowledged;
+      this.deps.writer.abandon();
+      await drained;
+      this.deps.logger.warn(
+        { messages },
+        'stopped before all messages were stored; the broker will redeliver',
+      );
+    }
+  }
+
+  private onMessage(message: InboundMessage): void {
+    const first = this.redelivery.firstOf(message);
+    const decoded = message.isCopy === true ? OVERLAPPING_COPY : this.decode(message, first);
+    if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
+    // With neither database nor spool, the window is for messages that would come again no more.
+    if (message.qos === 0 && this.deps.writer.stuck && this.rowsHeld * 2 >= this.options.window.maxRows) {
+      return this.accounting.filter('no_room');
+    }
+    this.unacknowledged += message.qos;
+    const batch = (this.open ??= new IngestBatch(this.deps.clock.monotonicMs(), this.deps.deadLetters));
+    const before = batch.bytes;
+    const rowsBefore = batch.rows;
+    batch.addMessage(message);
+    if (decoded.kind === 'reject' && FILTERED_CODES.has(decoded.code)) {
+      // It needs no row, yet it takes its place in the batch: PUBACKs leave in the order of arrival (MQTT 4.6).
+      this.accounting.filter(decoded.code);
+      if (decoded.availability !== undefined) this.noteAvailability(batch, decoded.availability, first);
+    } else if (decoded.kind === 'reject') {
+      this.accounting.arrived(1, 0);
+      batch.addDeadLetter(first, decoded.code, decoded.detail);
+      this.refused.note(message.topic, decoded.code, decoded.detail);
+    } else {
+      this.accounting.arrived(decoded.readings.length, decoded.dropped, decoded.ambiguous);
+      this.losses.note(message.topic, decoded);
+      for (const reading of decoded.readings) {
+        batch.addReading(reading, first, first.receivedAtMs, this.deps.registry.find(reading.device));
+      }
+    }
+    this.hold(batch.rows - rowsBefore, batch.bytes - before);
+    this.schedule();
+  }
+
+  /** Of the device and, where it speaks for them, of its parts: each goes the way of a reading that is not stored. */
+  private noteAvailability(
+    batch: IngestBatch,
+    { device, parts, online }: Availability,
+    message: InboundMessage,
+  ): void {
+    const metrics = new Map([[AVAILABILITY, online ? 1 : 0]]);
+    const { receivedAtMs } = message;
+    const { registry } = this.deps;
+    const keys = parts ? [device, ...registry.partsOf(device)] : [device];
+    for (const key of keys) {
+      const reading = { device: key, timeUs: receivedAtMs * 1000, location: undefined, metrics };
+      batch.addReading(reading, message, receivedAtMs, registry.find(key));
+    }
+  }
+
+  private decode(message: InboundMessage, { receivedAtMs, arrivalUs }: InboundMessage): Decoded {
+    try {
+      if (this.deps.clockUnknown?.() === true)
+        return this.decoder.decode({ ...message, receivedAtMs, arrivalUs, clockUnknown: true });
+      // Nearly always the message itself: at tens of thousands a second one more object each is felt.
+      return this.decoder.decode(
+        arrivalUs === message.arrivalUs ? message : { ...message, receivedAtMs, arrivalUs },
+      );
+    } catch (error) {
+      // A bug of ours must cost one message, kept for the day it is mended, and never the connection.
+      const messages = this.failures.take();
+      if (messages !== undefined)
+        this.deps.logger.error(
+          { err: error, topic: message.topic, messages },
+          'decoding failed unexpectedly; stored as a dead letter',
+        );
+      return { kind: 'reject', code: 'decoder_failed', detail: messageOf(error) };
+    }
+  }
+
+  private onConnectivity(connectivity: Connectivity): void {
+    this.deps.onConnectivity?.(connectivity);
+    if (connectivity.state === 'connected') {
+      this.receiveMaximum = connectivity.receiveMaximum;
+      if (!connectivity.sessionPresent) this.redelivery.sessionLost();
+    } else if (connectivity.state === 'disconnected') {
+      this.redelivery.connectionLost(this.heldMessages());
+    }
+  }
+
+  private *heldMessages(): Iterable<InboundMessage> {
+    for (const batch of this.queue) yield* batch.messageList;
+    if (this.open !== undefined) yield* this.open.messageList;
+  }
+
+  /** Called after every message: seals, writes, or waits a little, as `decideFlush` says. */
+  private schedule(): void {
+    const { open } = this;
+    if (open !== undefined && isFull(open, this.options.batch)) this.seal();
+    if (this.writing !== undefined) return;
+    if (this.queue.length > 0) return this.flush();
+    // The exact clock is read only when the timer fires or a batch opens, not for every message.
+    if (this.timer === undefined || this.windowPressed()) this.decide();
+  }
+
+  private windowPressed(): boolean {
+    return (
+      (this.open?.messages ?? 0) * 2 >= this.receiveMaximum || this.unacknowledged >= this.receiveMaximum
+    );
+  }
+
+  private decide(): void {
+    if (this.open === undefined) return;
+    const decision = decideFlush(this.open, this.window(), this.options.batch, this.deps.clock.monotonicMs());
+    if (decision.flush === 'now') this.flush();
+    else this.wait(decision.afterMs);
+  }
+
+  private wait(ms: number): void {
+    this.timer ??= this.deps.clock.after(ms, () => {
+      this.timer = undefined;
+      if (this.writing === undefined) this.decide();
+    });
+  }
+
+  private seal(): void {
+    if (this.open === undefined) return;
+    this.queue.push(this.open);
+    this.open = undefined;
+  }
+
+  private flush(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (this.writing !== undefined) return;
+    if (this.queue.length === 0) this.seal();
+    if (this.queue.length === 0) return;
+    this.writing = this.writeAll().finally(() => {
+      this.writing = undefined;
+      this.decide();
+    });
+  }
+
+  /** Continuous group commit: while there is a batch whose time has come, the next commit starts at once. */
+  private async writeAll(): Promise<void> {
+    for (;;) {
+      const batch = this.queue[0];
+      if (batch === undefined) return;
+      // Counted before the commit: rows that it refuses become dead letters and grow the batch.
+      const { rows, bytes } = batch;
+      const outcome = await this.deps.writer.write(batch);
+      this.queue.shift();
+      if (outcome === 'abandoned') {
+        this.unacknowledged -= countHeld(batch.messageList);
+        this.hold(-rows, -bytes);
+        continue;
+      }
+      // What lies in the spool is in flight until it has drained; it is safe, and acknowledged.
+      if (outcome === 'spooled') this.accounting.committed(batch.written, batch.droppedItems);
+      else this.committed(batch, outcome);
+      this.acknowledge(batch.messageList);
+      this.hold(-rows, -bytes);
+      if (outcome !== 'spooled') this.deps.writer.publish(outcome);
+      if (this.queue.length === 0 && this.open !== undefined && this.due(this.open)) this.seal();
+    }
+  }
+
+  private committed(batch: IngestBatch, outcome: StoreOutcome): void {
+    this.accounting.committed(outcome, batch.deadLettered);
+    this.lastLagMs = this.deps.clock.monotonicMs() - batch.openedAtMs;
+  }
+
+  private due(open: IngestBatch): boolean {
+    return (
+      decideFlush(open, this.window(), this.options.batch, this.deps.clock.monotonicMs()).flush === 'now'
+    );
+  }
+
+  private window(): WindowFill {
+    return { unacknowledged: this.unacknowledged, receiveMaximum: this.receiveMaximum };
+  }
+
+  private async drain(): Promise<void> {
+    while (this.writing !== undefined || this.open !== undefined) {
+      if (this.writing === undefined) this.flush();
+      await this.writing;
+    }
+  }
+
+  private acknowledge(messages: readonly InboundMessage[]): void {
+    this.deps.source.acknowledge(messages);
+    this.redelivery.acknowledged(messages);
+    this.unacknowledged -= countHeld(messages);
+  }
+
+  /** Keeps the bounded window: pauses reading at the limit, resumes when half of it is free. */
+  private hold(rows: number, bytes: number): void {
+    this.rowsHeld += rows;
+    this.bytesHeld += bytes;
+    const { maxRows, maxBytes } = this.options.window;
+    if (!this.paused && (this.rowsHeld >= maxRows || this.bytesHeld >= maxBytes)) {
+      this.paused = true;
+      this.deps.source.pause();
+    } else if (this.paused && this.rowsHeld <= maxRows / 2 && this.bytesHeld <= maxBytes / 2) {
+      this.paused = false;
+      this.deps.source.resume();
+    }
+  }
+
+  private exportGauges(metrics: Metrics): void {
+    const rows = metrics.gauge('fieldwatch_ingest_window_rows', 'Rows received and not yet safe');
+    const bytes = metrics.gauge('fieldwatch_ingest_window_bytes', 'Estimated memory of what is not yet safe');
+    const paused = metrics.gauge(
+      'fieldwatch_ingest_paused',
+      '1 while reading from the broker is paused at the window limit',
+    );
+    metrics.onCollect(() => {
+      rows.set(this.rowsHeld);
+      bytes.set(this.bytesHeld);
+      paused.set(this.paused ? 1 : 0);
+    });
+  }
+}
+
+function countHeld(messages: readonly InboundMessage[]): number {
+  let count = 0;
+  for (const message of messages) count += message.qos;
+  return count;
+}

@@ -1,0 +1,236 @@
+import { globFits } from '../../core/glob.ts';
+import type { Logger, Metrics } from '../../ports/metrics.ts';
+import type { NewDevice, Sensor, SensorChanges, SensorStore } from '../../ports/sensors.ts';
+import type { Clock } from '../../ports/time.ts';
+
+export interface RegistryOptions {
+  /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
+  readonly registration: 'auto' | 'reject';
+  /** Patterns (`globFits`) of keys that may register themselves. Empty: none may. */
+  readonly allow: readonly string[];
+  /** How many devices may register themselves a minute: a flood of random names must not fill the database. */
+  readonly maxNewPerMinute: number;
+  /** How many sensors there may be in all; those that are registered by hand or declared count, and are never refused. */
+  readonly max: number;
+}
+
+/** Why a device is no sensor: the reason of its dead letters. */
+export type Refusal = 'sensor_rejected' | 'sensor_limit' | 'sensors_full';
+
+const MINUTE_MS = 60_000;
+
+/** Device keys to sensors: known ones from memory, new ones by one INSERT for a whole batch. */
+export class SensorRegistry {
+  private readonly byKey = new Map<string, Sensor>();
+  private readonly byId = new Map<number, Sensor>();
+  /** Keys by what they are parts of. */
+  private parts: Map<string, string[]> | undefined;
+  private readonly directory: SensorStore;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private options: RegistryOptions;
+  /** Sensors have got a location: rules by location now mean them too. */
+  onPlaced: (() => void) | undefined;
+  private windowStartMs = -Infinity;
+  private newInWindow = 0;
+  private changes: SensorChanges = { seq: 0, forgotten: new Map() };
+  private readonly registered;
+  private readonly unregistered;
+
+  constructor(
+    options: RegistryOptions,
+    deps: { directory: SensorStore; clock: Clock; logger: Logger; metrics: Metrics },
+  ) {
+    this.options = options;
+    this.directory = deps.directory;
+    this.clock = deps.clock;
+    this.logger = deps.logger;
+    this.registered = deps.metrics.counter(
+      'fieldwatch_sensors_registered_total',
+      'Sensors registered automatically',
+    );
+    this.unregistered = deps.metrics.counter(
+      'fieldwatch_availability_unregistered_total',
+      'Availability messages of devices that are no sensors',
+    );
+    const known = deps.metrics.gauge('fieldwatch_sensors', 'Sensors known to this daemon');
+    const limit = deps.metrics.gauge('fieldwatch_sensors_limit', 'Sensors that there may be in all');
+    deps.metrics.onCollect(() => {
+      known.set(this.byId.size);
+      limit.set(this.options.max);
+    });
+  }
+
+  /** Reads all registered sensors; again after a reload, for changed names, types, locations and tags. */
+  async load(): Promise<void> {
+    const changes = await this.directory.loadChanges();
+    const sensors = await this.directory.loadAll();
+    if (changes.seq !== this.changes.seq) {
+      this.byKey.clear();
+      this.byId.clear();
+      this.parts = undefined;
+    }
+    this.changes = changes;
+    this.adopt(sensors);
+  }
+
+  /** The change of sensors that this registry knows of. */
+  get sensorSeq(): number {
+    return this.changes.seq;
+  }
+
+  /** Ids that are gone, and where their readings went. */
+  get forgotten(): SensorChanges['forgotten'] {
+    return this.changes.forgotten;
+  }
+
+  reconfigure(options: RegistryOptions): void {
+    this.options = options;
+  }
+
+  /** Who is refused for the limit alone may register in a minute. */
+  get admitsLater(): boolean {
+    return this.options.maxNewPerMinute > 0 && this.byId.size < this.options.max;
+  }
+
+  find(key: string): Sensor | undefined {
+    return this.byKey.get(key);
+  }
+
+  findById(id: number): Sensor | undefined {
+    return this.byId.get(id);
+  }
+
+  /** The keys of the devices that are parts of one: `<key>/…` and `<key>:…`. */
+  partsOf(key: string): readonly string[] {
+    // Made when it is first asked for: most configurations never do.
+    if (this.parts === undefined) {
+      this.parts = new Map();
+      for (const part of this.byKey.keys()) addPart(this.parts, part);
+    }
+    return this.parts.get(key) ?? [];
+  }
+
+  /** Something said whether a device is there that is no sensor. */
+  noteUnregistered(key: string): void {
+    this.unregistered.inc();
+    this.logger.debug({ device: key }, 'availability message of an unregistered device');
+  }
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  all(): Iterable<Sensor> {
+    return this.byId.values();
+  }
+
+  /**
+   * Registers what may be registered. Afterwards `find` knows every key that is not in the result.
+   * Rejects when the database cannot be reached; calling again is safe.
+   */
+  async resolve(devices: Iterable<NewDevice>): Promise<ReadonlyMap<string, Refusal>> {
+    const refused = new Map<string, Refusal>();
+    const admitted: NewDevice[] = [];
+    const unplaced: NewDevice[] = [];
+    let remaining = this.remaining();
+    let total = this.options.max - this.byId.size;
+    for (const device of devices) {
+      const { key } = device;
+      const known = this.byKey.get(key);
+      if (known !== undefined) {
+        if (known.location === null && device.location !== undefined) unplaced.push(device);
+      } else if (!this.mayRegister(key)) refused.set(key, 'sensor_rejected');
+      else if (total <= 0) refused.set(key, 'sensors_full');
+      else if (remaining <= 0) refused.set(key, 'sensor_limit');
+      else {
+        total -= 1;
+        remaining -= 1;
+        admitted.push(device);
+      }
+    }
+    await this.place(unplaced);
+    await this.resolveRefused(refused);
+    if (admitted.length > 0) await this.register(admitted);
+    return refused;
+  }
+
+  private mayRegister(key: string): boolean {
+    const { registration, allow } = this.options;
+    return registration === 'auto' && allow.some((pattern) => globFits(pattern, key));
+  }
+
+  /** Reads again what other daemons may have done to these: registered them, or found out where they stand. */
+  async learn(keys: readonly string[]): Promise<void> {
+    this.learned(await this.directory.find(keys));
+  }
+
+  /** The same of sensors that are known by their ids. */
+  async learnIds(ids: readonly number[]): Promise<void> {
+    this.learned(await this.directory.findByIds(ids));
+  }
+
+  private learned(found: readonly Sensor[]): void {
+    const placed = found.some(
+      ({ key, location }) => location !== null && this.byKey.get(key)?.location === null,
+    );
+    this.adopt(found);
+    if (placed) this.onPlaced?.();
+  }
+
+  /** A sensor without a location (declared without one, say) stands where its topic says. */
+  private async place(devices: readonly NewDevice[]): Promise<void> {
+    if (devices.length === 0) return;
+    const placed = await this.directory.locate(devices);
+    this.adopt(placed);
+    if (placed.length > 0) this.onPlaced?.();
+  }
+
+  /** A key that may not register itself may still be registered by hand since the last load. */
+  private async resolveRefused(refused: Map<string, Refusal>): Promise<void> {
+    if (refused.size === 0) return;
+    this.adopt(await this.directory.find([...refused.keys()]));
+    for (const key of refused.keys()) if (this.byKey.has(key)) refused.delete(key);
+  }
+
+  private async register(devices: readonly NewDevice[]): Promise<void> {
+    const sensors = await this.directory.register(devices);
+    this.adopt(sensors);
+    this.newInWindow += devices.length;
+    this.registered.inc(devices.length);
+    this.logger.info(
+      { count: devices.length, keys: devices.slice(0, 10).map(({ key }) => key) },
+      'sensors registered',
+    );
+  }
+
+  private remaining(): number {
+    const now = this.clock.monotonicMs();
+    if (now - this.windowStartMs >= MINUTE_MS) {
+      this.windowStartMs = now;
+      this.newInWindow = 0;
+    }
+    return this.options.maxNewPerMinute - this.newInWindow;
+  }
+
+  private adopt(sensors: readonly Sensor[]): void {
+    for (const sensor of sensors) {
+      this.byId.set(sensor.id, sensor);
+      for (const key of [sensor.key, ...(sensor.aliases ?? [])]) {
+        if (this.parts !== undefined && !this.byKey.has(key)) addPart(this.parts, key);
+        this.byKey.set(key, sensor);
+      }
+    }
+  }
+}
+
+/** Under each key that it may be a part of. */
+function addPart(parts: Map<string, string[]>, key: string): void {
+  for (let at = 1; at < key.length; at++) {
+    if (key[at] !== '/' && key[at] !== ':') continue;
+    const whole = key.slice(0, at);
+    const known = parts.get(whole);
+    if (known === undefined) parts.set(whole, [key]);
+    else known.push(key);
+  }
+}

@@ -1,0 +1,203 @@
+import type { Delivery } from '../../core/notify/delivery.ts';
+import { TokenBucket } from '../../core/notify/rate-limiter.ts';
+import { SinkError, sinkError } from '../../core/notify/sink-error.ts';
+import { type BackoffLimits, type RandomSource, backoffMs, slowBackoffMs } from '../../lib/backoff.ts';
+import { InterruptibleSleep } from '../../lib/sleep.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { NotificationSink, SinkReport } from '../../ports/notification.ts';
+import type { Clock } from '../../ports/time.ts';
+import type { NotificationMetrics } from './metrics.ts';
+
+export interface SenderSettings {
+  readonly name: string;
+  readonly maxPerMinute: number;
+  readonly timeoutMs: number;
+  readonly retry: BackoffLimits;
+}
+
+export interface SenderDeps {
+  readonly sink: NotificationSink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: NotificationMetrics;
+  readonly random: RandomSource;
+}
+
+/** `later`: the sink cannot be told now; what was to be sent stays where it is. */
+export type SendOutcome = 'sent' | 'refused' | 'later';
+
+const GRACE_MS = 2000;
+const MAX_RETRY_AFTER_MS = 3_600_000;
+
+/** One sink at its pace: rate limit, time limit, growing waits after failures, and the account of it. */
+export class SinkSender {
+  readonly #settings: SenderSettings;
+  readonly #deps: SenderDeps;
+  readonly #bucket: TokenBucket;
+  readonly #pause: InterruptibleSleep;
+  readonly #abort = new AbortController();
+  #stopping = false;
+  #attempt = 0;
+  #retryAtMs = 0;
+  #failing: { readonly message: string; readonly sinceMs: number; readonly code: string } | undefined;
+  #tally = { sent: 0, refused: 0, dropped: 0 };
+  #notified: SinkReport['failure'] | undefined;
+  #lastRefusal: string | undefined;
+
+  constructor(settings: SenderSettings, deps: SenderDeps) {
+    this.#settings = settings;
+    this.#deps = deps;
+    this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
+    this.#pause = new InterruptibleSleep(deps.clock);
+  }
+
+  /** Since when, and why, the sink takes nothing. */
+  get failing(): { readonly message: string; readonly sinceMs: number } | undefined {
+    return this.#failing;
+  }
+
+  /** How long the sink is left alone after a failure; 0 if it is not. */
+  get restMs(): number {
+    return Math.max(0, this.#retryAtMs - this.#deps.clock.monotonicMs());
+  }
+
+  async send(delivery: Delivery): Promise<SendOutcome> {
+    if (!(await this.#turn())) return 'later';
+    const { clock, metrics, sink } = this.#deps;
+    const startedMs = clock.monotonicMs();
+    const outcome = await this.#attempted((signal) => sink.send(delivery, signal), delivery);
+    if (outcome === 'sent') {
+      metrics.sent(this.#settings.name, delivery.total, (clock.monotonicMs() - startedMs) / 1000);
+      this.#tally.sent += delivery.total;
+    }
+    if (outcome === 'refused') {
+      metrics.lost(this.#settings.name, 'refused', delivery.total);
+      this.#tally.refused += delivery.total;
+    }
+    return outcome;
+  }
+
+  /** Tells the sink again what it would forget. False when it does not listen. */
+  async resend(): Promise<boolean> {
+    const { resend } = this.#deps.sink;
+    if (resend === undefined || this.restMs > 0) return true;
+    for (const call of resend.calls()) if ((await this.#attempted(call)) !== 'sent') return false;
+    return true;
+  }
+
+  dropped(count: number): void {
+    this.#tally.dropped += count;
+  }
+
+  /** What happened since the last report; undefined if nothing did. */
+  report(): SinkReport | undefined {
+    const failure =
+      this.#failing === undefined ? null : { message: this.#failing.message, sinceMs: this.#failing.sinceMs };
+    const { sent, refused, dropped } = this.#tally;
+    if (sent + refused + dropped === 0 && failure?.message === this.#notified?.message) {
+      if ((failure === null) === (this.#notified === null || this.#notified === undefined)) return undefined;
+    }
+    this.#tally = { sent: 0, refused: 0, dropped: 0 };
+    this.#notified = failure;
+    return { sent, refused, dropped, failure, refusal: this.#lastRefusal };
+  }
+
+  /** What is on its way gets a moment to arrive. */
+  stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#pause.stop();
+    this.#deps.clock.after(GRACE_MS, () => this.#abort.abort());
+  }
+
+  /** Waits for the pace of the sink. */
+  async #turn(): Promise<boolean> {
+    for (;;) {
+      if (this.#stopping || this.restMs > 0) return false;
+      const waitMs = this.#bucket.take(this.#deps.clock.monotonicMs());
+      if (waitMs === 0) return true;
+      await this.#pause.sleep(waitMs);
+    }
+  }
+
+  async #attempted(run: (signal: AbortSignal) => Promise<void>, delivery?: Delivery): Promise<SendOutcome> {
+    try {
+      await this.#bounded(run);
+    } catch (error) {
+      if (this.#abort.signal.aborted) return 'later';
+      const failure = sinkError(error);
+      this.#deps.metrics.failed(this.#settings.name, failure.code);
+      if (failure.fault === 'refused') return this.#refused(failure, delivery);
+      return this.#failed(failure);
+    }
+    this.#recovered();
+    return 'sent';
+  }
+
+  /** A sink that does not answer is given up, whether or not it heeds the signal. */
+  async #bounded(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { timeoutMs } = this.#settings;
+    const limit = new AbortController();
+    const late = new SinkError('away', `no answer within ${timeoutMs} ms`);
+    const timer = this.#deps.clock.after(timeoutMs, () => limit.abort(late));
+    const signal = AbortSignal.any([limit.signal, this.#abort.signal]);
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(limit.signal.aborted ? late : new Error('stopped')));
+    });
+    aborted.catch(() => undefined);
+    try {
+      await Promise.race([run(signal), aborted]);
+    } catch (error) {
+      throw limit.signal.aborted ? late : error;
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #failed(failure: SinkError): 'later' {
+    const { clock, random, logger, metrics } = this.#deps;
+    const { retry, name } = this.#settings;
+    const slow = failure.fault === 'auth' || failure.fault === 'setup' || failure.fault === 'certificate';
+    const waitMs = slow ? slowBackoffMs(retry, random) : backoffMs(this.#attempt++, retry, random);
+    const asked = Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+    // Not at once, however the dice fall: a far side that refuses quickly would be asked in a tight loop.
+    this.#retryAtMs = clock.monotonicMs() + Math.max(waitMs, asked, retry.baseMs / 2);
+    const { message, code, remedy } = failure;
+    // Logged when the trouble begins or changes, not at every attempt.
+    if (this.#failing?.code !== code)
+      logger.warn({ sink: name, code, error: message, remedy }, 'sink refuses notifications, retrying');
+    this.#failing = { message, code, sinceMs: this.#failing?.sinceMs ?? clock.nowMs() };
+    metrics.failing(name, true);
+    return 'later';
+  }
+
+  #refused(failure: SinkError, delivery: Delivery | undefined): 'refused' {
+    const first = delivery?.notifications[0];
+    this.#lastRefusal = failure.message;
+    this.#deps.logger.error(
+      {
+        sink: this.#settings.name,
+        code: failure.code,
+        error: failure.message,
+        alert_id: first?.alertId,
+        seq: first?.seq,
+        notifications: delivery?.total,
+      },
+      'a sink refused a notification; it is given up',
+    );
+    // It answered, so it is there.
+    this.#recovered();
+    return 'refused';
+  }
+
+  #recovered(): void {
+    this.#attempt = 0;
+    this.#retryAtMs = 0;
+    if (this.#failing === undefined) return;
+    const { clock, logger, metrics } = this.#deps;
+    const awayMs = clock.nowMs() - this.#failing.sinceMs;
+    this.#failing = undefined;
+    metrics.failing(this.#settings.name, false);
+    logger.info({ sink: this.#settings.name, away_ms: awayMs }, 'sink accepts notifications again');
+  }
+}

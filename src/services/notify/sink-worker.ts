@@ -1,0 +1,292 @@
+import type { AlertNotification } from '../../core/alert/model.ts';
+import { messageOf } from '../../core/errors.ts';
+import type { SensorFactsOf } from '../../core/notify/delivery.ts';
+import type { SinkFilter } from '../../core/notify/filter.ts';
+import {
+  Grouping,
+  type GroupingPlan,
+  type GroupingRules,
+  type Kind,
+  type KindCount,
+} from '../../core/notify/grouping.ts';
+import { LogBudget } from '../../lib/log-budget.ts';
+import { InterruptibleSleep } from '../../lib/sleep.ts';
+import type { NotificationStore, QueuedNotification, SinkQueue } from '../../ports/notification.ts';
+import { MemoryQueue } from './memory-queue.ts';
+import { type SenderDeps, type SenderSettings, SinkSender } from './sink-sender.ts';
+
+export interface SinkSettings extends SenderSettings {
+  readonly filter: SinkFilter;
+  readonly queueMax: number;
+  readonly maxAgeMs: number;
+  readonly grouping: GroupingRules;
+}
+
+export interface SinkWorkerDeps extends SenderDeps {
+  readonly store: NotificationStore;
+  /** Names this daemon among several. */
+  readonly owner: string;
+  readonly factsOf: (sensorId: number) => SensorFactsOf;
+}
+
+const POLL_MS = 5000;
+const LEASE_MS = 30_000;
+const SINGLES = 50;
+const BATCH = 200;
+const GROUP_NAMES = 10;
+const MEMORY_MAX = 1000;
+/** An older one of two that wait is no news any more; so long both are told. */
+const COLLAPSE_AFTER_MS = 30_000;
+/** For so long a resolved alert is told again where a sink needs that. */
+const NOTIFIED_WITHIN_MS = 15 * 60_000;
+const NO_PLAN = { grouped: [], held: [], wakeMs: Infinity } as const;
+
+/**
+ * Tells one sink what is queued for it: in order, at its pace, for as long as it takes. Nothing waits for it: what it does
+ * with the database are short statements of its own.
+ */
+export class SinkWorker {
+  readonly settings: SinkSettings;
+  readonly sender: SinkSender;
+  readonly #deps: SinkWorkerDeps;
+  readonly #memory = new MemoryQueue(MEMORY_MAX);
+  readonly #stored: SinkQueue;
+  readonly #grouping: Grouping;
+  readonly #sleeper: InterruptibleSleep;
+  readonly #overflows: LogBudget;
+  readonly #memorySleeper: InterruptibleSleep;
+  #running: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
+  /** One round of what is told from memory. */
+  #serving: Promise<number> | undefined;
+  #stopping = false;
+  #owned = false;
+  #limitsAtMs = 0;
+  #resendAtMs = 0;
+  #droppedAtMs: number | undefined;
+  #storeAway = false;
+
+  constructor(settings: SinkSettings, deps: SinkWorkerDeps) {
+    this.settings = settings;
+    this.sender = new SinkSender(settings, deps);
+    this.#deps = deps;
+    this.#stored = deps.store.queueOf(settings.name);
+    this.#grouping = new Grouping(settings.grouping);
+    this.#overflows = new LogBudget(deps.clock);
+    this.#sleeper = new InterruptibleSleep(deps.clock);
+    this.#memorySleeper = new InterruptibleSleep(deps.clock);
+  }
+
+  /** Monotonic time at which notifications were last given up; undefined if none were. */
+  get droppedAtMs(): number | undefined {
+    return this.#droppedAtMs;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** There is something new in the queue. */
+  wake(): void {
+    this.#sleeper.wake();
+  }
+
+  /** To be sent although the database does not know of it. */
+  sendNow(notifications: readonly AlertNotification[]): void {
+    const over = this.#memory.push(notifications);
+    const waiting = over > 0 ? this.#overflows.take(over) : undefined;
+    if (waiting !== undefined)
+      this.#deps.logger.warn(
+        { sink: this.settings.name, notifications: waiting },
+        'notification memory queue full while the database is away; the oldest wait for the database',
+      );
+    this.#memorySleeper.wake();
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined;
+    });
+  }
+
+  /** Their rows exist: from here on the stored queue has them. */
+  stored(keys: ReadonlySet<string>): void {
+    this.#memory.forget(keys);
+    this.#memorySleeper.wake();
+    this.wake();
+  }
+
+  /** What waits stays in the queue. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#sleeper.stop();
+    this.#memorySleeper.stop();
+    this.sender.stop();
+    await Promise.all([this.#running, this.#draining]);
+    const { store, owner, sink } = this.#deps;
+    if (this.#owned) await store.release(this.settings.name, owner).catch(() => undefined);
+    this.#owned = false;
+    await sink.close();
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      let waitMs = POLL_MS;
+      try {
+        waitMs = await this.#pass();
+        this.#storeAway = false;
+      } catch (error) {
+        // Of the store: failures of the sink are dealt with where they happen.
+        if (!this.#storeAway)
+          this.#deps.logger.warn(
+            { sink: this.settings.name, error: messageOf(error) },
+            'sink queue not readable, retrying',
+          );
+        this.#storeAway = true;
+        this.#owned = false;
+      }
+      const { restMs } = this.sender;
+      await this.#sleeper.sleep(restMs > 0 ? Math.min(restMs, POLL_MS) : waitMs);
+    }
+  }
+
+  /** Beside the other loop, which may be waiting for the very database that is away. */
+  async #drain(): Promise<void> {
+    while (!this.#stopping && this.#memory.size > 0) {
+      this.#serving = this.#serve(this.#memory).finally(() => this.#memory.letGo());
+      const waitMs = await this.#serving;
+      await this.#memorySleeper.sleep(Math.max(waitMs, Math.min(this.sender.restMs, POLL_MS)));
+    }
+  }
+
+  /** One look at what is stored; gives how long there will be nothing to do. */
+  async #pass(): Promise<number> {
+    if (!(await this.#own())) return POLL_MS;
+    // What is on its way from memory may be queued by now, and is not to be sent twice.
+    await this.#serving;
+    await this.#recordSent();
+    const waiting = await this.#enforceLimits();
+    let waitMs = POLL_MS;
+    if (waiting > 0 && this.sender.restMs === 0) waitMs = await this.#serve(this.#stored);
+    waitMs = Math.min(waitMs, await this.#resend());
+    const report = this.sender.report();
+    if (report !== undefined) await this.#deps.store.report(this.settings.name, report);
+    return Math.min(waitMs, POLL_MS);
+  }
+
+  async #own(): Promise<boolean> {
+    const { store, sink, owner } = this.#deps;
+    const { name, timeoutMs } = this.settings;
+    const before = this.#owned;
+    this.#owned = await store.lease({ name, kind: sink.kind }, owner, Math.max(LEASE_MS, 3 * timeoutMs));
+    if (this.#owned && !before) await this.#restore();
+    return this.#owned;
+  }
+
+  async #restore(): Promise<void> {
+    const { store, sink } = this.#deps;
+    if (sink.resend !== undefined)
+      sink.resend.restore(await store.notified(this.settings.name, NOTIFIED_WITHIN_MS));
+  }
+
+  async #recordSent(): Promise<void> {
+    const sent = [...this.#memory.unrecorded];
+    if (sent.length === 0) return;
+    await this.#deps.store.record(this.settings.name, sent);
+    this.#memory.recorded(sent.length);
+  }
+
+  /** Enforces the bounds of the queue; gives how many wait. */
+  async #enforceLimits(): Promise<number> {
+    const { clock, metrics, store, logger, sink } = this.#deps;
+    const { name, queueMax, maxAgeMs } = this.settings;
+    const waiting = (await this.#stored.kinds()).reduce((sum, { count }) => sum + count, 0);
+    metrics.queued(name, waiting + this.#memory.size);
+    if (waiting === 0 || (clock.monotonicMs() < this.#limitsAtMs && waiting <= queueMax)) return waiting;
+    this.#limitsAtMs = clock.monotonicMs() + POLL_MS;
+    // However many they are, those of one kind go out as one: only a sink that is down has to give any up.
+    const max = sink.deliveryMode === 'group' && this.sender.failing === undefined ? UNBOUNDED : queueMax;
+    const bounds = { max, maxAgeMs, collapseAfterMs: COLLAPSE_AFTER_MS };
+    const { queued, collapsed, dropped, expired } = await store.enforceLimits(name, bounds);
+    metrics.collapsed(name, collapsed);
+    if (dropped + expired > 0) {
+      metrics.lost(name, 'dropped', dropped);
+      metrics.lost(name, 'expired', expired);
+      this.sender.dropped(dropped + expired);
+      this.#droppedAtMs = clock.monotonicMs();
+      // Among them may be the end of something that the sink goes on showing.
+      await this.#restore();
+      logger.error(
+        { sink: name, dropped, expired, queued },
+        'notifications dropped: sink queue over its limit',
+      );
+    }
+    metrics.queued(name, queued + this.#memory.size);
+    return queued;
+  }
+
+  /** Tells a slice of a queue; gives how long what is left must wait. */
+  async #serve(queue: SinkQueue): Promise<number> {
+    const { clock, sink } = this.#deps;
+    const kinds = sink.deliveryMode === 'group' ? await queue.kinds() : undefined;
+    const plan = kinds === undefined ? NO_PLAN : this.#grouping.plan(kinds, clock.monotonicMs());
+    for (const kind of plan.grouped) if (!(await this.#notifyGroup(queue, kind))) return 0;
+    const batched = sink.deliveryMode === 'batch';
+    // Of a kind that is grouped no more than were seen: a storm may have broken loose since.
+    const seen = kinds === undefined ? Infinity : singlesOf(kinds, plan);
+    const limit = Math.min(batched ? BATCH : SINGLES, seen);
+    const items = limit === 0 ? [] : await queue.next(limit, plan.held);
+    if (batched && items.length > 0) await this.#notify(queue, items);
+    else for (const item of items) if (!(await this.#notify(queue, [item]))) return 0;
+    if (items.length > 0 || plan.grouped.length > 0) return 0;
+    return Math.max(0, plan.wakeMs - clock.monotonicMs());
+  }
+
+  async #notifyGroup(queue: SinkQueue, kind: Kind): Promise<boolean> {
+    const group = await queue.group(kind, GROUP_NAMES);
+    if (group.total === 0) return true;
+    const outcome = await this.sender.send({
+      notifications: group.first.map(this.#outgoing),
+      total: group.total,
+    });
+    if (outcome === 'later') return false;
+    await queue.confirmGroup(kind, group, outcome);
+    this.#grouping.sent(kind, group.total, this.#deps.clock.monotonicMs());
+    return true;
+  }
+
+  async #notify(queue: SinkQueue, items: readonly QueuedNotification[]): Promise<boolean> {
+    const notifications = items.map(({ notification }) => this.#outgoing(notification));
+    const outcome = await this.sender.send({ notifications, total: items.length });
+    if (outcome === 'later') return false;
+    const ids = items.map(({ id }) => id);
+    await queue.confirm(ids, outcome);
+    for (const each of notifications) this.#grouping.sent(each, 1, this.#deps.clock.monotonicMs());
+    return true;
+  }
+
+  /** What a sink must be told again; gives when next. */
+  async #resend(): Promise<number> {
+    const { resend } = this.#deps.sink;
+    if (resend === undefined) return Infinity;
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (nowMs < this.#resendAtMs) return this.#resendAtMs - nowMs;
+    if (await this.sender.resend()) this.#resendAtMs = nowMs + resend.everyMs;
+    return resend.everyMs;
+  }
+
+  readonly #outgoing = (notification: AlertNotification) => ({
+    ...notification,
+    facts: this.#deps.factsOf(notification.sensorId),
+  });
+}
+
+/** How many wait of the kinds that are told one by one. */
+function singlesOf(
+  kinds: readonly KindCount[],
+  { grouped, held }: Pick<GroupingPlan, 'grouped' | 'held'>,
+): number {
+  const together = [...grouped, ...held];
+  const isSingle = ({ event, alertType }: KindCount) =>
+    !together.some((kind) => kind.event === event && kind.alertType === alertType);
+  return kinds.filter(isSingle).reduce((sum, { count }) => sum + count, 0);
+}
+
+const UNBOUNDED = Number.MAX_SAFE_INTEGER;

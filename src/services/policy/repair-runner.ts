@@ -1,0 +1,101 @@
+import { messageOf } from '../../core/errors.ts';
+import type { Catalog } from '../../core/policy/catalog.ts';
+import type { PolicyCheck, RepairEffect, RepairStep } from '../../core/policy/check.ts';
+import type { PolicyPlan } from '../../core/policy/plan.ts';
+import {
+  type StatementExecutor,
+  type RepairPlan,
+  planRepair,
+  sameFindings,
+} from '../../core/policy/repair-plan.ts';
+import { numberOf, optionalText } from '../../core/policy/row.ts';
+
+export interface RepairOptions {
+  readonly catalog: Catalog;
+  readonly executor: StatementExecutor;
+  readonly plan: PolicyPlan;
+  readonly checks: readonly PolicyCheck[];
+  /** Names of checks; empty: all. */
+  readonly only?: readonly string[];
+  /** What may be changed. Without `drop` nothing is deleted. */
+  readonly effects: readonly RepairEffect[];
+  readonly signal: AbortSignal;
+  /** Statements at most; the rest is left for another time, and nothing is half done. */
+  readonly most?: number;
+  readonly onStep?: (run: StepRun) => void;
+}
+
+export interface StepRun {
+  readonly step: RepairStep;
+  /** Chunks dealt with, of a step that goes by slices; 1 of another that succeeded. */
+  readonly done: number;
+  readonly error: string | undefined;
+}
+
+export interface RepairResult {
+  readonly runs: readonly StepRun[];
+  /** What is left: findings that no step mends, or steps that were not allowed, failed or had no time. */
+  readonly left: RepairPlan;
+}
+
+/** One repair may show another: a refreshed hour outdates its day. */
+const MOST_ROUNDS = 4;
+
+/**
+ * Mends what the checks find, least change first, each statement on its own: it can be interrupted anywhere and goes on
+ * from there the next time. A step that fails does not keep the others from being done.
+ */
+export async function runRepair(options: RepairOptions): Promise<RepairResult> {
+  const { catalog, plan, checks, only, effects, signal, onStep } = options;
+  const runs: StepRun[] = [];
+  const budget = { left: options.most ?? Number.POSITIVE_INFINITY };
+  let left = await planRepair(catalog, plan, checks, only);
+  const report = (run: StepRun): void => {
+    runs.push(run);
+    onStep?.(run);
+  };
+  // What fails for want of another step succeeds in the next round, or is not needed any more: then it did not fail.
+  let failed: StepRun[] = [];
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const steps = left.steps.filter(({ effect }) => effects.includes(effect));
+    failed = [];
+    if (steps.length === 0) break;
+    for (const step of steps) {
+      if (signal.aborted || budget.left <= 0) break;
+      const run = await runStep(options.executor, step, budget, signal);
+      if (run.error === undefined) report(run);
+      else failed.push(run);
+    }
+    const before = left;
+    left = await planRepair(catalog, plan, checks, only);
+    if (signal.aborted || budget.left <= 0 || sameFindings(before.findings, left.findings)) break;
+  }
+  failed.forEach(report);
+  return { runs, left };
+}
+
+/** One step, or as many slices of it as the budget allows. */
+export async function runStep(
+  executor: StatementExecutor,
+  step: RepairStep,
+  budget: { left: number },
+  signal: AbortSignal,
+): Promise<StepRun> {
+  let done = 0;
+  try {
+    do {
+      budget.left -= 1;
+      const [row = {}] = await executor.run(step.sql);
+      if (step.sliced !== true) return { step, done: 1, error: undefined };
+      const slice = numberOf(row, 'done');
+      if (slice === 0) return { step, done, error: undefined };
+      done += slice;
+      const chunk = optionalText(row, 'chunk');
+      // Without fresh statistics a newly compressed chunk is planned as if it were still large.
+      if (chunk !== undefined) await executor.run(`ANALYZE ${chunk}`);
+    } while (budget.left > 0 && !signal.aborted);
+    return { step, done, error: undefined };
+  } catch (error) {
+    return { step, done, error: messageOf(error) };
+  }
+}

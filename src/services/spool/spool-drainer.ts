@@ -1,0 +1,231 @@
+import { messageOf } from '../../core/errors.ts';
+import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
+import { type OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
+import { InterruptibleSleep } from '../../lib/sleep.ts';
+import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
+import type { AlertEvaluator, CommitOptions } from '../ingest/batch-commit.ts';
+import type { DeferredStartup } from '../ingest/startup.ts';
+import { type SpoolReplayer, isInexplicable } from './spool-replayer.ts';
+import type { SpoolWriter } from './spool-writer.ts';
+
+export interface SpoolDrainerDeps {
+  readonly spoolWriter: SpoolWriter;
+  readonly replayer: SpoolReplayer;
+  readonly alertManager: AlertEvaluator;
+  /** Comes before all else where the database was away at the start. */
+  readonly start: DeferredStartup;
+  /** In a share group, once the database answers: what was evaluated meanwhile is dropped. Rejects while it is away. */
+  readonly regroup?: (() => Promise<void>) | undefined;
+  readonly watch: OutageMonitor;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+}
+
+/** With nothing to do; whoever puts something in ends the sleep. */
+const IDLE_MS = 60_000;
+/** How long an answer is waited for, and how long the alert lane drains in one go, while batches wait. */
+const ANSWER_MS = 10_000;
+/** How often is looked whether more new sensors may register. */
+const ADMISSION_EVERY_MS = 1000;
+/** A flood of random names must not keep what arrives in the spool: after so long the rest of them is refused as ever. */
+const PATIENCE_MS = 3_600_000;
+const COMPLAINT = 'cannot write to the database; messages go to the spool, and it is tried again';
+
+/**
+ * Empties the spool. While batches go there, it tries the database again and again; once it answers, what must come
+ * before the next live batch is committed first, in order, and the rest in the background.
+ */
+export class SpoolDrainer {
+  private readonly backoff: BackoffLimits;
+  private readonly deps: SpoolDrainerDeps;
+  private readonly hangUp = new AbortController();
+  private running: Promise<void> | undefined;
+  private readonly sleeper: InterruptibleSleep;
+  private complaint: string | undefined;
+  private wasAway = false;
+  /** Recoveries in a row that had nothing to write. */
+  private vain = 0;
+  /** Since when new sensors have been waiting, in monotonic time. */
+  private waitingSinceMs: number | undefined;
+
+  constructor(backoff: BackoffLimits, deps: SpoolDrainerDeps) {
+    this.backoff = backoff;
+    this.deps = deps;
+    this.sleeper = new InterruptibleSleep(deps.clock);
+    deps.spoolWriter.onChange(() => this.sleeper.wake());
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Idempotent. What is under way is hung up on: it stays in the spool. */
+  async stop(): Promise<void> {
+    this.hangUp.abort();
+    this.sleeper.stop();
+    await this.running;
+  }
+
+  /** The database was seen to be back: tried at once, and not when the pause is over. */
+  retryNow(): void {
+    this.sleeper.wake();
+  }
+
+  private async run(): Promise<void> {
+    let attempt = 0;
+    while (!this.hangUp.signal.aborted) {
+      const { spoolWriter } = this.deps;
+      const away = spoolWriter.active;
+      try {
+        if (away) await this.recover();
+        else if (await this.deps.replayer.readings(this.hangUp.signal)) this.deps.watch.recovered();
+        else await this.rest();
+        if (!away) this.complaint = undefined;
+        attempt = 0;
+      } catch (error) {
+        if (this.hangUp.signal.aborted) return;
+        this.complain(error, away);
+        await this.sleeper.sleep(backoffMs(attempt++, this.backoff, this.deps.random));
+      }
+    }
+  }
+
+  /** After an outage the writer may find no connection left for itself. */
+  private async rest(): Promise<void> {
+    if (this.wasAway) await this.deps.replayer.rest();
+    this.wasAway = false;
+    await this.sleeper.sleep(IDLE_MS);
+  }
+
+  private async recover(): Promise<void> {
+    const { watch, start } = this.deps;
+    this.wasAway = true;
+    const started = await start.later(this.hangUp.signal);
+    if (started) watch.recovered();
+    const regrouped = await this.regroup();
+    // One piece of the rest shows whether the database is back.
+    const proved = started || regrouped || (await this.replayAlerts()) || (await this.tryReadings());
+    if (proved) this.vain = 0;
+    else if (await this.awaitReadings()) return;
+    while (!(await this.replayHead()));
+    this.waitingSinceMs = undefined;
+    if (proved) watch.recovered();
+  }
+
+  private async regroup(): Promise<boolean> {
+    const { regroup, clock } = this.deps;
+    if (regroup === undefined) return false;
+    const run = (signal: AbortSignal) => unlessAborted(regroup(), signal);
+    await withDeadline(clock, { ms: ANSWER_MS }, run, this.hangUp.signal);
+    return true;
+  }
+
+  /**
+   * Nothing is there to try the database with: batches try it themselves, now and then. True once in a row: a batch, which
+   * may have been on its way into the spool, has brought something meanwhile.
+   */
+  private async awaitReadings(): Promise<boolean> {
+    const { spoolWriter } = this.deps;
+    const before = spoolWriter.contents.lanes.readings.records;
+    const first = this.vain === 0;
+    await this.sleeper.sleep(backoffMs(this.vain++, this.backoff, this.deps.random));
+    return (
+      first && (await spoolWriter.exclusive(async () => spoolWriter.contents.lanes.readings.records > before))
+    );
+  }
+
+  /** What must come before the next live batch; then batches go to the database again. False: not all of it may yet. */
+  private async replayHead(): Promise<boolean> {
+    const { spoolWriter, watch } = this.deps;
+    try {
+      while (await spoolWriter.exclusive(() => this.replayNext())) watch.recovered();
+      await spoolWriter.end(async () => {
+        while (await this.replayNext());
+      });
+      return true;
+    } catch (error) {
+      if (codeOf(error) !== 'SENSOR_LIMIT') throw error;
+      await this.awaitAdmission(error);
+      return false;
+    }
+  }
+
+  /**
+   * In turns with batches, which may bring alerts of their own: a state must not be stored over a newer one. Batches wait
+   * meanwhile, for the engine does one evaluation at a time: so the database has to answer soon, to each statement.
+   */
+  private replayNext(): Promise<boolean> {
+    const { clock } = this.deps;
+    const next = async (signal: AbortSignal, onStep: () => void) =>
+      (await this.replayAlerts({ signal, onStep })) || (await this.replayUnresolved({ signal, onStep }));
+    return withDeadline(clock, { ms: ANSWER_MS }, next, this.hangUp.signal);
+  }
+
+  private async awaitAdmission(error: unknown): Promise<void> {
+    if (this.waitingSinceMs === undefined)
+      this.deps.logger.warn({ code: codeOf(error) }, `the spool drains slowly: ${messageOf(error)}`);
+    this.waitingSinceMs ??= this.deps.clock.monotonicMs();
+    if (!(await this.tryReadings())) await this.sleeper.sleep(ADMISSION_EVERY_MS);
+    this.hangUp.signal.throwIfAborted();
+  }
+
+  /** True if there were any. */
+  private async replayAlerts(options: CommitOptions = { signal: this.hangUp.signal }): Promise<boolean> {
+    const { replayer, spoolWriter, clock } = this.deps;
+    const untilMs = clock.monotonicMs() + ANSWER_MS;
+    let any = false;
+    while (spoolWriter.contents.lanes.alerts.records > 0 && (await replayer.alerts(options))) {
+      any = true;
+      if (clock.monotonicMs() >= untilMs) break;
+    }
+    return any;
+  }
+
+  /** A spool that cannot be read must not keep live batches from the database: only what comes before them may. */
+  private async tryReadings(): Promise<boolean> {
+    try {
+      return await this.deps.replayer.readings(this.hangUp.signal);
+    } catch (error) {
+      if (!codeOf(error).startsWith('SPOOL_')) throw error;
+      return false;
+    }
+  }
+
+  private async replayUnresolved(options: CommitOptions): Promise<boolean> {
+    const { replayer, alertManager, clock } = this.deps;
+    if (!replayer.hasPending) return false;
+    const nowMs = clock.monotonicMs();
+    const patient = nowMs - (this.waitingSinceMs ?? nowMs) < PATIENCE_MS;
+    return replayer.unresolved(alertManager, { ...options, patient });
+  }
+
+  private complain(error: unknown, away: boolean): void {
+    const code = codeOf(error);
+    if (away) return this.deps.watch.failed(error, 0, COMPLAINT);
+    this.deps.watch.count(error);
+    if (this.complaint === code) return;
+    this.complaint = code;
+    this.deps.logger.warn({ code, error: messageOf(error) }, 'spool: draining failed, retrying');
+  }
+}
+
+/**
+ * Before the alert state is read: what the last process left for the head of the line. An error that says nothing is
+ * tried again until its record is set aside; every other one is for who starts.
+ */
+export async function replayAtStart(
+  replay: () => Promise<boolean>,
+  wait: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      if (!(await replay())) return;
+    } catch (error) {
+      if (!isInexplicable(error)) throw error;
+      await wait();
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import { type Watermark, eachWatermark } from '../../core/alert/engine/watermarks.ts';
+import type { AlertStore, LastReading, ReadingSpan } from '../../ports/alerts.ts';
+import type { Spool } from '../../ports/spool.ts';
+
+/**
+ * The read side of the alert tables, with what was evaluated and lies in the spool. A message may come again while its first
+ * copy waits there, and the database does not know of it: it must be late, and what follows is compared with it.
+ */
+export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | 'watermarks'>): AlertStore {
+  return {
+    loadStates: (shards) => store.loadStates(shards),
+    loadWaiting: (group, shards) => store.loadWaiting(group, shards),
+    loadReadings: (spans) => store.loadReadings(spans),
+    pendingNotifications: (shards) => store.pendingNotifications(shards),
+    markSent: (sent, deliveries) => store.markSent(sent, deliveries),
+    loadLastReadings: async (spans) => {
+      // Before the database: what drains meanwhile is in one of them.
+      const spooled = isEmpty(spool) ? [] : within(spans, eachWatermark(await spool.watermarks()));
+      const found = await store.loadLastReadings(spans);
+      return spooled.length === 0 ? found : newest([...found, ...spooled]);
+    },
+  };
+}
+
+const isEmpty = ({ contents: { lanes, parked } }: Pick<Spool, 'contents'>): boolean =>
+  lanes.readings.records + lanes.alerts.records + lanes.unresolved.records + parked.records === 0;
+
+function within(spans: readonly ReadingSpan[], marks: Iterable<Watermark>): readonly LastReading[] {
+  const bySensor = new Map(spans.map((span) => [span.sensorId, span]));
+  const found: LastReading[] = [];
+  for (const mark of marks) {
+    const span = bySensor.get(mark.sensorId);
+    if (span !== undefined && mark.timeUs >= span.fromUs && mark.timeUs <= span.toUs) found.push(mark);
+  }
+  return found;
+}
+
+function newest(all: readonly LastReading[]): readonly LastReading[] {
+  const byMetric = new Map<string, LastReading>();
+  for (const reading of all) {
+    const key = `${reading.sensorId}|${reading.metric}`;
+    if (reading.timeUs >= (byMetric.get(key)?.timeUs ?? -Infinity)) byMetric.set(key, reading);
+  }
+  return [...byMetric.values()];
+}

@@ -1,0 +1,249 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
+import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notification-store.ts';
+import { createPool } from '../../../src/adapters/timescale/pool.ts';
+import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
+import type { NewDelivery } from '../../../src/ports/alerts.ts';
+import { notificationOf } from '../../support/notifications.ts';
+import { QuietLogger } from '../../support/quiet-logger.ts';
+import { START_US, type StoreFixture, batchOf, clear, openStore } from '../../support/store-fixtures.ts';
+
+let db: StoreFixture;
+let pool: pg.Pool;
+let alerts: TimescaleAlertStore;
+let store: TimescaleNotificationStore;
+beforeAll(async () => {
+  db = await openStore();
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
+  alerts = new TimescaleAlertStore(pool);
+  store = new TimescaleNotificationStore(pool);
+});
+beforeEach(() => clear(db));
+afterAll(async () => {
+  await pool.end();
+  await db.close();
+});
+
+const delivery = (of: AlertNotification, ifNotified = false, sink = 'ops'): NewDelivery => ({
+  alertId: of.alertId,
+  seq: of.seq,
+  event: of.event,
+  alertType: of.alertType,
+  sink,
+  ifNotified,
+});
+
+/** As the daemon does it: the rows with the batch, then the mark with the deliveries. */
+async function publish(
+  all: readonly AlertNotification[],
+  ifNotified: (of: AlertNotification) => boolean = over,
+) {
+  await db.store.commit(batchOf([], { alerts: { notifications: all } }));
+  await alerts.markSent(
+    all,
+    all.map((each) => delivery(each, ifNotified(each))),
+  );
+}
+const over = ({ event }: AlertNotification) => event === 'resolved';
+const waiting = async () =>
+  (await store.queueOf('ops').next(100, [])).map(({ notification }) => notification.event);
+const outcomes = () => db.rows('SELECT event, outcome FROM alert_deliveries ORDER BY id');
+
+describe('the queue of a sink', () => {
+  test('has what was announced, once, however often it is announced', async () => {
+    const firing = notificationOf();
+    await publish([firing]);
+    await publish([firing]);
+    expect(await store.queueOf('ops').next(10, [])).toEqual([
+      { id: expect.any(Number), notification: firing },
+    ]);
+    expect(await alerts.pendingNotifications()).toEqual([]);
+    expect(await db.rows('SELECT count(*)::int AS n FROM alert_deliveries')).toEqual([{ n: 1 }]);
+  });
+
+  test('tells an episode in order: the end only after the beginning is done', async () => {
+    const firing = notificationOf();
+    const resolved = notificationOf({ alertId: firing.alertId, seq: 2, event: 'resolved' });
+    await publish([firing, resolved]);
+    const queue = store.queueOf('ops');
+    const first = await queue.next(10, []);
+    expect(first.map(({ notification }) => notification.event)).toEqual(['firing']);
+    await queue.confirm([first[0]?.id ?? 0], 'sent');
+    expect(await waiting()).toEqual(['resolved']);
+  });
+
+  test('leaves out the end of an episode that the sink was never told of', async () => {
+    const silent = notificationOf({ event: 'resolved', seq: 2 });
+    const notified = notificationOf({ severity: 'critical' });
+    await publish([notified]);
+    await publish([silent, notificationOf({ alertId: notified.alertId, seq: 2, event: 'resolved' })]);
+    expect(await outcomes()).toEqual([
+      { event: 'firing', outcome: null },
+      { event: 'resolved', outcome: null },
+    ]);
+  });
+
+  test('counts by kind, groups a kind, and settles only what the group counted', async () => {
+    const many = Array.from({ length: 25 }, (_, i) =>
+      notificationOf({ alertType: 'temperature_no_data', sensorKey: `s${i}` }),
+    );
+    await publish([...many, notificationOf()]);
+    const queue = store.queueOf('ops');
+    const kind = { event: 'firing', alertType: 'temperature_no_data' } as const;
+    expect(await queue.kinds()).toEqual([
+      { ...kind, count: 25 },
+      { event: 'firing', alertType: 'temperature_high', count: 1 },
+    ]);
+    const group = await queue.group(kind, 3);
+    expect(group.first.map(({ sensorKey }) => sensorKey)).toEqual(['s0', 's1', 's2']);
+    await publish([notificationOf({ alertType: 'temperature_no_data', sensorKey: 'late' })]);
+    await queue.confirmGroup(kind, group, 'sent');
+    expect(group.total).toBe(25);
+    expect(await queue.kinds()).toEqual([
+      { event: 'firing', alertType: 'temperature_high', count: 1 },
+      { ...kind, count: 1 },
+    ]);
+    expect(await queue.next(10, [kind])).toHaveLength(1);
+  });
+
+  test('thousands at once are queued in slices, each with its mark', async () => {
+    const many = Array.from({ length: 4500 }, (_, i) => notificationOf({ sensorKey: `s${i}` }));
+    await publish(many);
+    expect(await store.queueOf('ops').kinds()).toMatchObject([{ count: 4500 }]);
+    expect(await alerts.pendingNotifications()).toEqual([]);
+    expect((await store.queueOf('ops').next(3, [])).map((each) => each.notification.sensorKey)).toEqual([
+      's0', 's1', 's2',
+    ]); // prettier-ignore
+  });
+});
+
+describe('the bounds of a queue', () => {
+  const bounds = { max: 1000, maxAgeMs: 86_400_000, collapseAfterMs: 30_000 };
+  const age = (minutes: number) =>
+    db.rows(`UPDATE alert_deliveries SET created_at = now() - ${minutes} * interval '1 min'`);
+
+  test('the oldest give way, and are counted', async () => {
+    await publish(Array.from({ length: 8 }, (_, i) => notificationOf({ sensorKey: `s${i}` })));
+    expect(await store.enforceLimits('ops', { ...bounds, max: 5 })).toEqual({
+      queued: 5, collapsed: 0, dropped: 3, expired: 0,
+    }); // prettier-ignore
+    const left = await store.queueOf('ops').next(10, []);
+    expect(left.map(({ notification }) => notification.sensorKey)).toEqual(['s3', 's4', 's5', 's6', 's7']);
+    expect(await store.enforceLimits('ops', { ...bounds, max: 5 })).toMatchObject({ queued: 5, dropped: 0 });
+  });
+
+  test('what is too old is given up', async () => {
+    await publish([notificationOf()]);
+    await age(60 * 25);
+    expect(await store.enforceLimits('ops', bounds)).toMatchObject({ queued: 0, expired: 1 });
+  });
+
+  test('of an episode that went on while the sink was down only the newest is told', async () => {
+    const firing = notificationOf();
+    const { alertId } = firing;
+    const escalated = notificationOf({ alertId, seq: 2, event: 'escalated', severity: 'critical' });
+    await publish([
+      firing,
+      escalated,
+      notificationOf({ alertId, seq: 3, event: 'resolved' }),
+      notificationOf(),
+    ]);
+    expect(await store.enforceLimits('ops', bounds)).toMatchObject({ queued: 4, collapsed: 0 });
+    await age(1);
+    expect(await store.enforceLimits('ops', bounds)).toMatchObject({ queued: 2, collapsed: 2 });
+    expect(await waiting()).toEqual(['resolved', 'firing']);
+  });
+});
+
+describe('several daemons', () => {
+  const sink = { name: 'ops', kind: 'webhook' };
+
+  test('one at a time serves a sink; another takes over when it lets go, or is gone', async () => {
+    expect(await store.lease(sink, 'a', 30_000)).toBe(true);
+    expect(await store.lease(sink, 'b', 30_000)).toBe(false);
+    expect(await store.lease(sink, 'a', 30_000)).toBe(true);
+    await store.release('ops', 'b');
+    expect(await store.lease(sink, 'b', 30_000)).toBe(false);
+    await store.release('ops', 'a');
+    expect(await store.lease(sink, 'b', 0)).toBe(true);
+    expect(await store.lease(sink, 'a', 30_000)).toBe(true);
+  });
+
+  test('of many that ask at once one gets it', async () => {
+    const asked = await Promise.all(['a', 'b', 'c', 'd'].map((owner) => store.lease(sink, owner, 30_000)));
+    expect(asked.filter(Boolean)).toHaveLength(1);
+  });
+});
+
+describe('sent while the database was away', () => {
+  test('recorded before the row exists: the row then queues nothing', async () => {
+    const firing = notificationOf();
+    await store.record('ops', [firing]);
+    await publish([firing]);
+    expect(await waiting()).toEqual([]);
+    expect(await outcomes()).toEqual([{ event: 'firing', outcome: 'sent' }]);
+  });
+
+  test('recorded after the row was queued: it is done', async () => {
+    const firing = notificationOf();
+    await publish([firing]);
+    await store.record('ops', [firing]);
+    expect(await waiting()).toEqual([]);
+  });
+});
+
+const KEY = { metric: 'temperature', kind: 'threshold', side: 'high' } as const;
+const stateOf = (alertId: string): AlertStateRow => ({
+  sensorId: 1, ...KEY, alertType: 'temperature_high', state: 'firing', alertId, severity: 'warning', sinceUs: null,
+  startedAtUs: START_US, firedAtUs: START_US, threshold: 30, peakValue: 31, seq: 1, lastEventUs: START_US,
+  lastValue: 31, ruleHash: 'h', detail: {},
+}); // prettier-ignore
+
+test('who takes over a sink learns what it was told of open episodes, and of those that ended just now', async () => {
+  const open = notificationOf();
+  const escalated = notificationOf({
+    alertId: open.alertId,
+    seq: 2,
+    event: 'escalated',
+    severity: 'critical',
+  });
+  const ended = notificationOf();
+  const end = notificationOf({ alertId: ended.alertId, seq: 2, event: 'resolved' });
+  const past = notificationOf();
+  await db.store.commit(batchOf([], { alerts: { states: [stateOf(open.alertId)] } }));
+  await publish([open, ended, past]);
+  await publish([escalated, end]);
+  await db.rows(`UPDATE alert_deliveries SET done_at = now(), outcome = 'sent'`);
+  await db.rows(`UPDATE alert_deliveries SET done_at = now() - interval '1 h' WHERE alert_id = $1`, [
+    past.alertId,
+  ]);
+  const notified = await store.notified('ops', 900_000);
+  expect(notified.map(({ notification }) => notification)).toEqual(expect.arrayContaining([escalated, end]));
+  expect(notified).toHaveLength(2);
+});
+
+test('what is old is deleted, but for the episodes that are open', async () => {
+  const open = notificationOf();
+  const closed = notificationOf();
+  await db.store.commit(batchOf([], { alerts: { states: [stateOf(open.alertId)] } }));
+  await publish([open, closed]);
+  await db.rows(`UPDATE alert_deliveries SET done_at = now(), outcome = 'sent'`);
+  while (await alerts.pruneSent(Date.now() + 60_000));
+  expect(await db.rows('SELECT alert_id FROM alert_outbox')).toEqual([{ alert_id: open.alertId }]);
+  expect(await db.rows('SELECT alert_id FROM alert_deliveries')).toEqual([{ alert_id: open.alertId }]);
+});
+
+test('how it goes is kept for those who ask', async () => {
+  await store.lease({ name: 'ops', kind: 'webhook' }, 'a', 30_000);
+  const nothing = { sent: 0, refused: 0, dropped: 0, failure: null, refusal: undefined };
+  await store.report('ops', { ...nothing, sent: 3, dropped: 2 });
+  await store.report('ops', { ...nothing, failure: { message: 'HTTP 503', sinceMs: Date.now() } });
+  const status = () =>
+    db.rows(
+      'SELECT sent::int, dropped::int, last_error, failing_since IS NOT NULL AS failing FROM notify_sinks',
+    );
+  expect(await status()).toEqual([{ sent: 3, dropped: 2, last_error: 'HTTP 503', failing: true }]);
+  await store.report('ops', { ...nothing, sent: 1 });
+  expect(await status()).toEqual([{ sent: 4, dropped: 2, last_error: 'HTTP 503', failing: false }]);
+});

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type pg from 'pg';
+import { createSystemClock } from '../../../src/adapters/system/clock.ts';
+import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
+import { TimescaleNotificationStore } from '../../../src/adapters/timescale/notification-store.ts';
+import { createPool } from '../../../src/adapters/timescale/pool.ts';
+import { AlertPublisher } from '../../../src/services/alert/publisher.ts';
+import { NotificationDispatcher } from '../../../src/services/notify/dispatcher.ts';
+import { NotificationMetrics } from '../../../src/services/notify/metrics.ts';
+import { eventually } from '../../support/eventually.ts';
+import { FakeSink } from '../../support/fake-deliveries.ts';
+import { notificationOf } from '../../support/notifications.ts';
+import { QuietLogger } from '../../support/quiet-logger.ts';
+import { type StoreFixture, batchOf, openStore } from '../../support/store-fixtures.ts';
+
+const SENSORS = 5000;
+
+let db: StoreFixture;
+let pool: pg.Pool;
+beforeAll(async () => {
+  db = await openStore();
+  pool = await createPool({ url: db.url, max: 2 }, new QuietLogger());
+});
+afterAll(async () => {
+  await pool.end();
+  await db.close();
+});
+
+test('5,000 sensors that fall silent are a notification or two, and so is their return', async () => {
+  const sink = new FakeSink();
+  const clock = createSystemClock();
+  const logger = new QuietLogger();
+  const dispatcher = new NotificationDispatcher(
+    [
+      {
+        fingerprint: '1',
+        make: () => sink,
+        settings: {
+          name: 'ops',
+          filter: { minSeverity: 'info', alertTypes: [], locations: [], sendResolved: true },
+          queueMax: SENSORS,
+          maxAgeMs: 86_400_000,
+          maxPerMinute: 600,
+          timeoutMs: 10_000,
+          retry: { baseMs: 1000, capMs: 60_000 },
+          grouping: { over: 10, windowMs: 1000 },
+        },
+      },
+    ],
+    {
+      store: new TimescaleNotificationStore(pool),
+      owner: 'me',
+      factsOf: () => ({ name: null, location: null }),
+      clock,
+      logger,
+      metrics: new NotificationMetrics(db.metrics),
+      random: Math.random,
+    },
+  );
+  const store = new TimescaleAlertStore(pool);
+  const publisher = new AlertPublisher({ store, logger, clock, router: dispatcher });
+  dispatcher.start();
+  const silent = Array.from({ length: SENSORS }, (_, i) =>
+    notificationOf({ sensorId: i, sensorKey: `s${i}`, alertType: 'temperature_no_data' }),
+  );
+  for (const all of [silent, silent.map((each) => ({ ...each, seq: 2, event: 'resolved' as const }))]) {
+    await db.store.commit(batchOf([], { alerts: { notifications: all } }));
+    publisher.publish(all);
+    const { event } = all[0] ?? {};
+    const notified = () => sink.got.filter(({ notifications: [first] }) => first?.event === event);
+    await eventually(
+      `all are told: ${event}`,
+      () => notified().reduce((sum, { total }) => sum + total, 0) === SENSORS,
+    );
+    // A look at the queue while it is being filled may find a part; the rest is one then.
+    expect(notified().length).toBeLessThanOrEqual(2);
+    expect(notified()[0]?.notifications).toHaveLength(10);
+  }
+  await dispatcher.stop();
+  expect(await db.rows('SELECT DISTINCT outcome FROM alert_deliveries')).toEqual([{ outcome: 'sent' }]);
+}, 300_000);

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { makeManyChunks, manyChunksPlan } from '../../../bench/many-chunks.ts';
+import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { verify } from '../../../src/core/policy/assess.ts';
+import { CHECKS } from '../../../src/core/policy/check/index.ts';
+import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
+
+const PATIENCE_MS = 300_000;
+const plan = manyChunksPlan();
+/** A refresh window of three days, and the rest of one: what has to be read, whatever else there is. */
+const MOST_PLANNED = 100;
+const NEW_CHUNKS = 24;
+
+let db: PolicyDatabase;
+let catalog: ClosableCatalog;
+beforeAll(async () => {
+  db = await openPolicyDatabase();
+  catalog = createCatalog({ url: db.url });
+  await makeManyChunks((text, values) => db.sql(text, values));
+}, PATIENCE_MS);
+afterAll(async () => {
+  await catalog.close();
+  await db.close();
+});
+
+interface Asked {
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** What a verification found, and what it asked. */
+async function verified() {
+  const asked: Asked[] = [];
+  const recording = {
+    select: (text: string, values: readonly unknown[] = []) => {
+      asked.push({ text, values });
+      return catalog.select(text, values);
+    },
+  };
+  const { findings } = await verify(recording, plan, CHECKS);
+  const faults = findings.filter(({ severity }) => severity !== 'info');
+  return { faults, asked };
+}
+
+interface Plan {
+  readonly 'Relation Name'?: string;
+  readonly Plans?: readonly Plan[];
+}
+const chunksIn = ({ 'Relation Name': name, Plans = [] }: Plan): string[] => [
+  ...(name !== undefined && /^_hyper_\d+_\d+_chunk$/.test(name) ? [name] : []),
+  ...Plans.flatMap(chunksIn),
+];
+
+test(
+  '2,000 chunks are verified without planning them: few questions, each about few of them',
+  async () => {
+    await verified();
+    const { faults, asked } = await verified();
+    expect(faults).toEqual([]);
+    expect(asked.length).toBeLessThan(2 * CHECKS.length);
+    for (const { text, values } of asked) {
+      const [row] = await db.sql<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+        `EXPLAIN (FORMAT JSON) ${text}`,
+        [...values],
+      );
+      const planned = new Set(chunksIn(row?.['QUERY PLAN'][0]?.Plan ?? {}));
+      expect({ text, chunks: planned.size > MOST_PLANNED ? planned.size : 'few' }).toEqual({
+        text,
+        chunks: 'few',
+      });
+    }
+  },
+  PATIENCE_MS,
+);
+
+test(
+  'readings are written meanwhile, into chunks that are there and into new ones',
+  async () => {
+    const writer = new pg.Client({ connectionString: db.url });
+    await writer.connect();
+    await writer.query(`SET lock_timeout = '2s'`);
+    let verifying = true;
+    const rounds = (async () => {
+      for (let round = 0; round < 3; round++) expect((await verified()).faults).toEqual([]);
+    })().finally(() => (verifying = false));
+    let written = 0;
+    while (verifying) {
+      await writer.query(
+        `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (clock_timestamp(), 1, 1),
+          (clock_timestamp() + INTERVAL '1 hour' * $1, 2, 1)`,
+        [(written % NEW_CHUNKS) + 1],
+      );
+      written += 1;
+    }
+    await rounds;
+    await writer.end();
+    expect(written).toBeGreaterThan(3);
+  },
+  PATIENCE_MS,
+);
+
+test(
+  'too many of one table: said, and that alone',
+  async () => {
+    await db.sql(`INSERT INTO sensor_readings (time, sensor_id, temperature)
+      SELECT now() + INTERVAL '1 hour' * (${NEW_CHUNKS} + n), 1, 1 FROM generate_series(1, 120) n`);
+    expect((await verified()).faults).toMatchObject([
+      { check: 'chunks', subject: 'sensor_readings', verdict: 'danger', expected: 'at most 1500 chunks' },
+    ]);
+    await db.sql(
+      `SELECT drop_chunks('sensor_readings', newer_than => now() + INTERVAL '${NEW_CHUNKS + 1} hours')`,
+    );
+    expect((await verified()).faults).toEqual([]);
+  },
+  PATIENCE_MS,
+);
+
+test(
+  'a late row among them is found all the same, by a look at its chunk alone',
+  async () => {
+    await db.sql(
+      `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() - INTERVAL '20 days 7 minutes', 1, 99)`,
+    );
+    const { faults, asked } = await verified();
+    expect(faults).toMatchObject([{ check: 'late', subject: 'sensor_hourly_agg refresh' }]);
+    const again = asked.find(({ values }) => values.length === 4);
+    const [row] = await db.sql<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+      `EXPLAIN (FORMAT JSON) ${again?.text ?? ''}`,
+      [...(again?.values ?? [])],
+    );
+    expect(new Set(chunksIn(row?.['QUERY PLAN'][0]?.Plan ?? {})).size).toBeLessThanOrEqual(2);
+  },
+  PATIENCE_MS,
+);

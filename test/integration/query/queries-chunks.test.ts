@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import pg from 'pg';
+import { text as alertEpisodes } from '../../../src/queries/alert-episodes.ts';
+import { text as alerts } from '../../../src/queries/alerts.ts';
+import { text as anomalies } from '../../../src/queries/anomalies.ts';
+import { text as daily } from '../../../src/queries/daily.ts';
+import { text as deadLetters } from '../../../src/queries/dead-letters.ts';
+import { text as gapfill } from '../../../src/queries/gapfill.ts';
+import { text as hourly } from '../../../src/queries/hourly.ts';
+import { text as latestMetric } from '../../../src/queries/latest-metric.ts';
+import { text as latest } from '../../../src/queries/latest.ts';
+import { text as locations } from '../../../src/queries/locations.ts';
+import { text as movingAverage } from '../../../src/queries/moving-average.ts';
+import { text as readingsInOrder } from '../../../src/queries/readings-in-order.ts';
+import { text as recentMetric } from '../../../src/queries/recent-metric.ts';
+import { text as recent } from '../../../src/queries/recent.ts';
+import { text as sensors } from '../../../src/queries/sensors.ts';
+import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+
+const DAY_MS = 86_400_000;
+const DAYS = 20;
+/** Noon, so that six hours on either side are in one chunk. */
+const NOON = Math.floor(Date.now() / DAY_MS) * DAY_MS - DAY_MS / 2;
+
+let database: TestDatabase;
+let client: pg.Client;
+
+beforeAll(async () => {
+  database = await openTestDatabase({ migrated: true });
+  client = new pg.Client({ connectionString: database.url });
+  client.on('error', () => {});
+  await client.connect();
+  await client.query(
+    `INSERT INTO sensors (id, key, location) SELECT i, 's' || i, 'here' FROM generate_series(1, 5) i`,
+  );
+  await client.query(`INSERT INTO metrics (id, name) VALUES (1, 'co2')`);
+  // One chunk a day in each of the tables that have chunks of a day.
+  const days = `generate_series(0, ${DAYS - 1}) d, generate_series(1, 5) i`;
+  const time = `$1::timestamptz - d * INTERVAL '1 day' - i * INTERVAL '1 minute'`;
+  const noon = [new Date(NOON)];
+  await client.query(
+    `INSERT INTO sensor_readings (time, sensor_id, temperature) SELECT ${time}, i, i FROM ${days}`,
+    noon,
+  );
+  await client.query(
+    `INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) SELECT ${time}, i, 1, i FROM ${days}`,
+    noon,
+  );
+  await client.query(
+    `INSERT INTO dead_letters (received_at, topic, payload, reason) SELECT ${time}, 't', '', 'r' FROM ${days}`,
+    noon,
+  );
+  await client.query(
+    `INSERT INTO sensor_alerts (time, sensor_id, alert_type) SELECT ${time}, i, 't' FROM ${days}`,
+    noon,
+  );
+});
+afterAll(async () => {
+  await client.end();
+  await database.close();
+});
+
+interface Plan {
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Loops'?: number;
+  readonly Plans?: readonly Plan[];
+}
+
+/** Chunks that the executed plan has read from. */
+function chunksOf(plan: Plan): Set<string> {
+  const name = plan['Relation Name'];
+  const own =
+    name !== undefined && /^_hyper_\d+_\d+_chunk$/.test(name) && (plan['Actual Loops'] ?? 0) > 0
+      ? [name]
+      : [];
+  return new Set([...own, ...(plan.Plans ?? []).flatMap((child) => [...chunksOf(child)])]);
+}
+
+async function chunksRead(text: string, values: unknown[]): Promise<number> {
+  const { rows } = await client.query<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+    `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+    values,
+  );
+  return chunksOf(rows[0]?.['QUERY PLAN'][0]?.Plan ?? {}).size;
+}
+
+const FROM = new Date(NOON - 6 * 3_600_000);
+const TO = new Date(NOON + 3_600_000);
+const metric = (name: string, ...more: unknown[]) => [name, FROM, TO, null, null, ...more];
+
+test.each<[string, string, unknown[]]>([
+  ['recent', recent, [FROM, TO, null, null, 100]],
+  ['recent metric', recentMetric, metric('temperature', 100)],
+  ['recent metric, narrow', recentMetric, metric('co2', 100)],
+  ['latest', latest, [FROM, null, null, 100]],
+  ['latest metric', latestMetric, ['co2', FROM, null, null, 100]],
+  ['hourly', hourly, metric('temperature', 100)],
+  ['daily', daily, metric('temperature', 100)],
+  ['gapfill', gapfill, metric('temperature', '10 minutes', 100)],
+  ['moving average', movingAverage, metric('temperature', '10 minutes', FROM, 100)],
+  ['anomalies', anomalies, metric('temperature', 3, 2, 100)],
+  ['locations', locations, metric('temperature', 100)],
+  ['sensors', sensors, [FROM, null, null, null, null, 100]],
+  ['readings in order', readingsInOrder, [FROM, TO, null, 100]],
+  ['alert episodes', alertEpisodes, [FROM, TO, null, null, 100]],
+  ['alerts', alerts, [FROM, TO, null, null, 100]],
+  ['dead letters', deadLetters, [FROM, TO, null, null, 100]],
+])('%s reads the chunks of its range only', async (_, text, values) => {
+  const count = await chunksRead(text, values);
+  expect(count).toBeGreaterThan(0);
+  // The day itself in one table; with alerts by the week, or a table of each kind, two.
+  expect(count).toBeLessThanOrEqual(2);
+});
+
+test('the measure itself: a range of all days reads a chunk a day', async () => {
+  const all = await chunksRead(recent, [new Date(NOON - DAYS * DAY_MS), TO, null, null, 100]);
+  expect(all).toBeGreaterThanOrEqual(DAYS - 1);
+});

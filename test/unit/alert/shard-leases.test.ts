@@ -1,0 +1,149 @@
+import { describe, expect, test } from '@jest/globals';
+import { SHARDS, shardOf } from '../../../src/core/alert/cluster/shard.ts';
+import { GroupTables, Member, pass } from '../../support/alert-group.ts';
+import { T0_MS, T0_US, rulesOf } from './support.ts';
+
+const rules = () => rulesOf({ metrics: { temperature: { max: 30 } } });
+const at = (second: number, value: number) => ({ timeUs: T0_US + second * 1e6, value });
+
+async function alone() {
+  const tables = new GroupTables();
+  tables.directory.add('s1');
+  const member = new Member(tables, rules(), T0_MS, 'one', false);
+  tables.nowMs = () => member.clock.nowMs();
+  await member.start();
+  await pass(500, [member]);
+  return { tables, member };
+}
+
+describe('a member that reaches the database again', () => {
+  test('drops what it evaluated meanwhile, keeps its shards, and reads their states again', async () => {
+    const { tables, member } = await alone();
+    await member.receive('s1', at(0, 31));
+    const era = member.table.era;
+    await member.leases.regroup();
+    expect([member.table.size, member.table.era === era, member.phase]).toEqual([
+      SHARDS,
+      false,
+      'catching_up',
+    ]);
+    // Until then its readings are handed over.
+    await member.receive('s1', at(10, 29));
+    expect(await tables.waiting()).toBe(1);
+    await pass(3000, [member]);
+    expect([member.phase, tables.epoch, member.table.size]).toEqual(['on', 1, SHARDS]);
+    expect(tables.alerts).toMatchObject([{ timeUs: T0_US, resolvedAtUs: T0_US + 10e6 }]);
+    expect(member.lines).toEqual(['firing s1', 'resolved s1']);
+    expect(await tables.waiting()).toBe(0);
+  });
+
+  test('drops nothing while the database takes no writes', async () => {
+    const { member } = await alone();
+    member.cutOff = true;
+    await expect(member.leases.regroup()).rejects.toThrow('away');
+    expect(member.phase).toBe('on');
+  });
+});
+
+describe('a member whose shards another one has taken', () => {
+  test('keeps what it evaluates of the others', async () => {
+    const { tables, member } = await alone();
+    tables.directory.add('s2');
+    await member.receive('s1', at(0, 31));
+    await member.receive('s2', at(0, 31));
+    const [kept, forgotten] = [shardOf(1), shardOf(2)];
+    tables.shards[forgotten] = { owner: 'two', epoch: 2 };
+    // Not there any more: nothing else is given to it.
+    tables.members.set('two', { id: 'two', joinedAtMs: 0, leasedUntilMs: 0 });
+    await member.receive('s2', at(1, 29));
+    expect([member.table.stateOf(kept), member.table.stateOf(forgotten)]).toEqual(['ready', undefined]);
+    expect(member.alertManager.firing()).toBe(1);
+    expect(tables.handover.map(({ shard }) => shard)).toEqual([forgotten]);
+    await member.receive('s1', at(1, 29));
+    expect(member.lines).toEqual(['firing s1', 'firing s2', 'resolved s1']);
+  });
+});
+
+describe('members of which one may have earlier readings', () => {
+  const late = rulesOf({ allowed_lateness: '2s', metrics: { temperature: { max: 30 } } });
+
+  /** `one` owns all shards; both say whether they are behind. */
+  async function crew() {
+    const tables = new GroupTables();
+    tables.directory.add('s1');
+    const [one, two] = ['one', 'two'].map((id) => new Member(tables, late, T0_MS, id)) as [Member, Member];
+    one.behind = two.behind = false;
+    tables.nowMs = () => Math.max(one.clock.nowMs(), two.clock.nowMs());
+    await one.start();
+    await two.start();
+    await pass(12_000, [one, two]);
+    return { tables, one, two };
+  }
+  const rows = ({ alerts }: GroupTables) =>
+    alerts.map(({ timeUs, resolvedAtUs }) => [timeUs, resolvedAtUs].map((us) => ((us ?? NaN) - T0_US) / 1e6));
+
+  test('a member that is cut off for a moment: the owner goes on when its readings are there, in order', async () => {
+    const { tables, one, two } = await crew();
+    two.cutOff = true;
+    const spooled = [at(13, 29), at(15, 31), at(17, 29)];
+    for (let second = 12; second < 18; second++) {
+      if (second % 2 === 0) await one.receive('s1', at(second, second === 12 ? 31 : 20));
+      await pass(1000, [one, two]);
+    }
+    // Its silence was noticed before anything was evaluated that may come after what it has.
+    expect([tables.alerts, one.phase, one.leases.awaited]).toEqual([[], 'catching_up', ['two']]);
+    two.cutOff = false;
+    two.behind = true;
+    await pass(1000, [one, two]);
+    expect([tables.alerts, one.leases.awaited]).toEqual([[], ['two']]);
+    await two.receive('s1', ...spooled);
+    two.behind = false;
+    await pass(5000, [one, two]);
+    expect(rows(tables)).toEqual([
+      [12, 13],
+      [15, 16],
+    ]);
+    expect([one.phase, one.lines.length, two.lines]).toEqual(['on', 4, []]);
+    expect(one.metrics.values.get('fieldwatch_alerts_awaited_members')).toBe(0);
+  });
+
+  test('a member that does not come back is waited for no longer than its lease', async () => {
+    const { tables, one } = await crew();
+    await pass(2000, [one]);
+    await one.receive('s1', at(14, 31));
+    await pass(7000, [one]);
+    expect(tables.alerts).toEqual([]);
+    await pass(4000, [one]);
+    expect([one.phase, tables.alerts.length]).toEqual(['on', 1]);
+  });
+
+  test('what is held is evaluated at once where the database is away, and anew when it is back', async () => {
+    const { one } = await crew();
+    await pass(2000, [one]);
+    expect([one.phase, one.table.evaluates(1)]).toEqual(['catching_up', false]);
+    one.table.isAway = () => true;
+    expect(one.table.evaluates(1)).toBe(true);
+  });
+});
+
+test('a shard is given back once its lines are marked, and the next owner announces none of them', async () => {
+  const { tables, member } = await alone();
+  const two = new Member(tables, rules(), member.clock.nowMs(), 'two', false);
+  await two.start();
+  const markSent = tables.markSent.bind(tables);
+  let mark = () => {};
+  tables.markSent = async (sent) => {
+    await new Promise<void>((resolve) => (mark = resolve));
+    await markSent(sent);
+  };
+  for (let sensor = 1; sensor <= 20; sensor++) await member.receive(`x${sensor}`, at(1, 31));
+  await pass(20_000, [member, two]);
+  // Nothing is given back while a line is not marked.
+  expect([member.table.size, two.table.size]).toEqual([SHARDS, 0]);
+  tables.markSent = markSent;
+  mark();
+  await pass(20_000, [member, two]);
+  expect([member.table.size, two.table.size]).toEqual([SHARDS / 2, SHARDS / 2]);
+  expect(two.lines).toEqual([]);
+  expect([member.alertManager.firing(), two.alertManager.firing()].reduce((a, b) => a + b)).toBe(20);
+});

@@ -1,0 +1,110 @@
+import { describe, expect, it } from '@jest/globals';
+import { silentLogger } from '../../../src/adapters/log/logger.ts';
+import { type RegistryOptions, SensorRegistry } from '../../../src/services/ingest/sensor-registry.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeDirectory, RecordingMetrics } from '../../support/fakes.ts';
+
+function setup(options: Partial<RegistryOptions> = {}) {
+  const directory = new FakeDirectory();
+  const clock = new FakeClock();
+  const registry = new SensorRegistry(
+    { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 100, ...options },
+    { directory, clock, logger: silentLogger, metrics: new RecordingMetrics() },
+  );
+  return { directory, clock, registry };
+}
+
+const devices = (...keys: string[]) => keys.map((key) => ({ key }));
+
+describe('SensorRegistry', () => {
+  it('registers unknown keys in one call and knows them afterwards', async () => {
+    const { directory, registry } = setup();
+    expect(await registry.resolve(devices('a', 'b'))).toEqual(new Map());
+    expect(directory.registerCalls).toBe(1);
+    expect(registry.find('a')?.id).toBe(1);
+    await registry.resolve(devices('a', 'b'));
+    expect(directory.registerCalls).toBe(1);
+  });
+
+  it('refuses keys outside the allow-list, and with registration rejected', async () => {
+    const { registry } = setup({ allow: ['lab-*', 'x.1'] });
+    expect(await registry.resolve(devices('lab-1', 'x.1', 'xa1', 'home-1'))).toEqual(
+      new Map([
+        ['xa1', 'sensor_rejected'],
+        ['home-1', 'sensor_rejected'],
+      ]),
+    );
+    const closed = setup({ registration: 'reject' });
+    expect(await closed.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
+  });
+
+  it('takes ? in the allow-list for one character, and an empty list for nobody', async () => {
+    const { registry } = setup({ allow: ['s?', 'a?c*'] });
+    const refused = await registry.resolve(devices('s1', 's', 's12', 's\u{1f321}', 'abc', 'ac', 's?'));
+    expect([...refused.keys()]).toEqual(['s', 's12', 'ac']);
+    const empty = setup({ allow: [] });
+    expect(await empty.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
+  });
+
+  it('finds a sensor that someone registered by hand, whatever the policy', async () => {
+    const { directory, registry } = setup({ registration: 'reject' });
+    directory.add('a', { location: 'lab' });
+    expect(await registry.resolve(devices('a'))).toEqual(new Map());
+    expect(registry.find('a')?.location).toBe('lab');
+  });
+
+  it('limits new sensors a minute, and starts anew in the next', async () => {
+    const { clock, registry } = setup({ maxNewPerMinute: 2 });
+    expect(await registry.resolve(devices('a', 'b', 'c'))).toEqual(new Map([['c', 'sensor_limit']]));
+    clock.advance(60_000);
+    expect(await registry.resolve(devices('c'))).toEqual(new Map());
+  });
+
+  it('limits sensors in all; what is full does not wait for the next minute', async () => {
+    const { clock, directory, registry } = setup({ max: 2 });
+    directory.add('declared');
+    await registry.load();
+    expect(registry.admitsLater).toBe(true);
+    expect(await registry.resolve(devices('a', 'b'))).toEqual(new Map([['b', 'sensors_full']]));
+    clock.advance(60_000);
+    expect(registry.admitsLater).toBe(false);
+    expect(await registry.resolve(devices('b', 'a'))).toEqual(new Map([['b', 'sensors_full']]));
+    // Registered by hand it is known, whatever the limit.
+    directory.add('b');
+    expect(await registry.resolve(devices('b'))).toEqual(new Map());
+  });
+
+  it('registers a device where its topic says that it stands', async () => {
+    const { registry } = setup();
+    await registry.resolve([{ key: 'a', location: 'coldroom' }]);
+    expect(registry.find('a')?.location).toBe('coldroom');
+  });
+
+  it('a sensor without a location gets that of its topic, once; one that has a location keeps it', async () => {
+    const { directory, registry } = setup({ registration: 'reject' });
+    directory.add('declared');
+    directory.add('fixed', { location: 'lab' });
+    await registry.load();
+    let placed = 0;
+    registry.onPlaced = () => placed++;
+    const seen = [
+      { key: 'declared', location: 'coldroom' },
+      { key: 'fixed', location: 'attic' },
+    ];
+    expect(await registry.resolve(seen)).toEqual(new Map());
+    expect([registry.find('declared')?.location, registry.find('fixed')?.location]).toEqual([
+      'coldroom',
+      'lab',
+    ]);
+    await registry.resolve(seen);
+    expect(placed).toBe(1);
+  });
+
+  it('keeps its allowance when the database is away', async () => {
+    const { directory, registry } = setup({ maxNewPerMinute: 1 });
+    directory.failWith = new Error('away');
+    await expect(registry.resolve(devices('a'))).rejects.toThrow('away');
+    directory.failWith = undefined;
+    expect(await registry.resolve(devices('a'))).toEqual(new Map());
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from '@jest/globals';
+import { FieldwatchError } from '../../../src/core/errors.ts';
+import { clipped } from '../../../src/core/policy/slices.ts';
+import type { StorableReading } from '../../../src/ports/store.ts';
+import {
+  LateRanges,
+  LateRefresh,
+  hoursBefore,
+  recordingLate,
+} from '../../../src/services/policy/late-refresh.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { FakeStore, RecordingMetrics, settle, stored } from '../../support/fakes.ts';
+import { planWith } from '../../support/policy-plan.ts';
+import { QuietLogger } from '../../support/quiet-logger.ts';
+import { START_US, batchOf, reading } from '../../support/store-fixtures.ts';
+
+const HOUR_US = 3_600_000_000;
+const hours = (from: number, until: number) => ({ from: from * HOUR_US, until: until * HOUR_US });
+
+describe('the hours of late readings', () => {
+  test('are those before the edge, each once', () => {
+    const readings = [0, 10, HOUR_US, 5 * HOUR_US].map((us) => reading(1, us, { x: 1 }));
+    expect(hoursBefore(readings, START_US + 2 * HOUR_US)).toEqual([
+      { from: START_US, until: START_US + HOUR_US },
+      { from: START_US + HOUR_US, until: START_US + 2 * HOUR_US },
+    ]);
+    expect(hoursBefore(readings, START_US)).toEqual([]);
+  });
+
+  test('are joined where they adjoin', () => {
+    const late = new LateRanges();
+    late.add([hours(5, 6), hours(1, 2)]);
+    late.add([hours(2, 3), hours(5, 6)]);
+    expect(late.all).toEqual([hours(1, 3), hours(5, 6)]);
+    expect(late.hours).toBe(3);
+  });
+
+  test('are taken a week at a time, the oldest first', () => {
+    const late = new LateRanges();
+    const week = 7 * 24;
+    late.add([hours(10, 11), hours(week - 1, week + 2), hours(10 * week, 10 * week + 1)]);
+    expect(late.takeWeek()).toEqual([hours(10, 11), hours(week - 1, week)]);
+    expect(late.takeWeek()).toEqual([hours(week, week + 2)]);
+    expect(late.takeWeek()).toEqual([hours(10 * week, 10 * week + 1)]);
+    expect([late.takeWeek(), late.all]).toEqual([[], []]);
+  });
+
+  test('are bounded in number: too many become one', () => {
+    const late = new LateRanges();
+    late.add(Array.from({ length: 500 }, (_, n) => hours(2 * n, 2 * n + 1)));
+    expect(late.all).toHaveLength(500);
+    late.add([hours(2000, 2001)]);
+    expect(late.all).toEqual([hours(0, 2001)]);
+  });
+
+  test('bound what is refreshed, in whole buckets', () => {
+    const day = 24 * HOUR_US;
+    expect(clipped([hours(0, 100)], [hours(10, 11), hours(30, 31)], HOUR_US)).toEqual([
+      hours(10, 11),
+      hours(30, 31),
+    ]);
+    expect(clipped([hours(0, 100)], [hours(10, 11)], day)).toEqual([hours(0, 24)]);
+    expect(clipped([hours(48, 72)], [hours(10, 11)], day)).toEqual([]);
+  });
+});
+
+test('a store tells of what it has committed, and of nothing else', async () => {
+  const inner = new FakeStore();
+  const told: StorableReading[] = [];
+  const store = recordingLate(inner, (readings) => void told.push(...readings));
+  const batch = batchOf([reading(1, 0, { x: 1 })]);
+  inner.auto = () => ({ kind: 'row_refused', index: 0, sqlstate: '22003', message: '' });
+  await store.commit(batch);
+  inner.auto = () => new Error('away');
+  await expect(store.commit(batch)).rejects.toThrow('away');
+  expect(told).toEqual([]);
+  inner.auto = stored;
+  await store.commit(batch);
+  expect(told).toEqual(batch.readings);
+});
+
+describe('the refresh', () => {
+  function setup() {
+    const [clock, logger, metrics] = [new FakeClock(), new QuietLogger(), new RecordingMetrics()];
+    const state = { asked: 0, held: true };
+    const lock = { tryHold: async () => state.held, release: async () => {} };
+    const catalog = {
+      select: async () => {
+        state.asked++;
+        throw new FieldwatchError('the database is away', { code: 'DB_UNREACHABLE', kind: 'transient' });
+      },
+    };
+    const executor = { run: async () => [] };
+    const plan = planWith();
+    const refresh = new LateRefresh({
+      clock,
+      logger,
+      metrics,
+      lock,
+      catalog,
+      executor,
+      plan,
+      random: () => 1,
+    });
+    refresh.start();
+    const late = (days: number) => refresh.note([{ sensorId: 1, timeUs: (clock.nowMs() - days * 86_400_000) * 1000, metrics: new Map() }]); // prettier-ignore
+    return {
+      clock,
+      logger,
+      metrics,
+      state,
+      refresh,
+      late,
+      left: () => metrics.scrape().get('fieldwatch_late_buckets'),
+    };
+  }
+
+  test('waits for company, keeps what failed, and says so once', async () => {
+    const { clock, logger, state, late, left, refresh } = setup();
+    await settle();
+    late(1);
+    expect(left()).toBe(0); // within the window of the policies
+    late(10);
+    await settle();
+    expect([left(), state.asked]).toEqual([1, 0]);
+    clock.advance(30_000);
+    await settle();
+    expect([left(), state.asked]).toEqual([1, 1]);
+    for (let attempt = 0; attempt < 5; attempt++) {
+      clock.advance(600_000);
+      await settle();
+    }
+    expect(state.asked).toBe(6);
+    expect(logger.find(/not aggregated yet/)).toHaveLength(1);
+    await refresh.stop();
+    expect(clock.pending).toBe(0);
+  });
+
+  test('leaves it to another daemon that is at it', async () => {
+    const { clock, state, late, left, refresh } = setup();
+    state.held = false;
+    late(10);
+    await settle();
+    clock.advance(30_000);
+    await settle();
+    expect([left(), state.asked]).toEqual([1, 0]);
+    await Promise.all([refresh.stop(), refresh.stop()]);
+  });
+});
