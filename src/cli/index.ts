@@ -1,43 +1,109 @@
-import { alertsCommand } from './alerts.ts';
-import { captureCommand } from './capture.ts';
-import { checkConfigCommand } from './check-config.ts';
 import type { CliCommand } from './command.ts';
-import { deadLettersCommand } from './dead-letters.ts';
-import { decodeCommand } from './decode.ts';
-import { demoCommand } from './demo.ts';
-import { doctorCommand } from './doctor.ts';
-import { learnCommand } from './learn.ts';
-import { metricsCommand } from './metrics.ts';
-import { migrateCommand } from './migrate.ts';
-import { notifyCommand } from './notify.ts';
-import { policiesCommand } from './policies.ts';
-import { printConfigCommand } from './print-config.ts';
-import { readingsCommand } from './readings.ts';
-import { rulesCommand } from './rules/index.ts';
-import { runCommand } from './run.ts';
-import { sensorsCommand } from './sensors.ts';
-import { simulateCommand } from './simulate.ts';
-import { storageCommand } from './storage.ts';
 
-/** Every command, in the order of the help. A new command is one file and one line here. */
-export const COMMANDS: readonly CliCommand[] = [
-  runCommand,
-  demoCommand,
-  simulateCommand,
-  checkConfigCommand,
-  printConfigCommand,
-  migrateCommand,
-  decodeCommand,
-  captureCommand,
-  learnCommand,
-  sensorsCommand,
-  metricsCommand,
-  readingsCommand,
-  alertsCommand,
-  rulesCommand,
-  notifyCommand,
-  policiesCommand,
-  storageCommand,
-  deadLettersCommand,
-  doctorCommand,
+/** A command as the help of the program lists it. Its file is loaded when it is called, so that no command waits for the others. */
+export interface ListedCommand {
+  readonly name: string;
+  /** As in its file; a test compares them. */
+  readonly summary: string;
+  readonly load: () => Promise<CliCommand>;
+}
+
+/** Every command, in the order of the help. A new command is one file and one entry here. */
+export const COMMANDS: readonly ListedCommand[] = [
+  {
+    name: 'run',
+    summary: 'run the daemon: with the embedded database and broker unless the configuration names real ones',
+    load: async () => (await import('./run.ts')).runCommand,
+  },
+  {
+    name: 'demo',
+    summary: 'embedded TimescaleDB, embedded broker, the daemon and simulated sensors, until Ctrl-C',
+    load: async () => (await import('./demo.ts')).demoCommand,
+  },
+  {
+    name: 'simulate',
+    summary: 'publish readings of simulated sensors at QoS 1, until Ctrl-C or a limit',
+    load: async () => (await import('./simulate.ts')).simulateCommand,
+  },
+  {
+    name: 'check-config',
+    summary: 'report every fault of a configuration at once, with line and column; exit 2 if there is one',
+    load: async () => (await import('./check-config.ts')).checkConfigCommand,
+  },
+  {
+    name: 'print-config',
+    summary: 'print the configuration in effect as YAML, secrets masked',
+    load: async () => (await import('./print-config.ts')).printConfigCommand,
+  },
+  {
+    name: 'migrate',
+    summary: 'bring the database schema up to date',
+    load: async () => (await import('./migrate.ts')).migrateCommand,
+  },
+  {
+    name: 'decode',
+    summary: 'show what a configuration makes of a payload, as one JSON line per message',
+    load: async () => (await import('./decode.ts')).decodeCommand,
+  },
+  {
+    name: 'capture',
+    summary: 'write the messages of a live broker to a file, one JSON line each, until a limit or Ctrl-C',
+    load: async () => (await import('./capture.ts')).captureCommand,
+  },
+  {
+    name: 'learn',
+    summary: 'listen to a broker, recognise what is there, and print a configuration that stores it',
+    load: async () => (await import('./learn.ts')).learnCommand,
+  },
+  {
+    name: 'sensors',
+    summary: 'list, show, describe, rename, merge and forget sensors',
+    load: async () => (await import('./sensors.ts')).sensorsCommand,
+  },
+  {
+    name: 'metrics',
+    summary: 'list and forget names of metrics',
+    load: async () => (await import('./metrics.ts')).metricsCommand,
+  },
+  {
+    name: 'readings',
+    summary: 'look at stored readings: latest, recent, statistics, gaps, anomalies',
+    load: async () => (await import('./readings.ts')).readingsCommand,
+  },
+  {
+    name: 'alerts',
+    summary: 'list alerts, watch them, acknowledge and silence them, or see whether they are worth reading',
+    load: async () => (await import('./alerts.ts')).alertsCommand,
+  },
+  {
+    name: 'rules',
+    summary: 'check and test alert rules, and run them over what is stored',
+    load: async () => (await import('./rules/index.ts')).rulesCommand,
+  },
+  {
+    name: 'notify',
+    summary: 'what waits for which sink, and whether a sink takes notifications',
+    load: async () => (await import('./notify.ts')).notifyCommand,
+  },
+  {
+    name: 'policies',
+    summary: 'verify, show and repair the policies of the database',
+    load: async () => (await import('./policies.ts')).policiesCommand,
+  },
+  {
+    name: 'storage',
+    summary: 'sizes, chunks, compression and aggregates, by hand',
+    load: async () => (await import('./storage.ts')).storageCommand,
+  },
+  {
+    name: 'dead-letters',
+    summary: 'look at messages that gave no reading, and publish them again',
+    load: async () => (await import('./dead-letters.ts')).deadLettersCommand,
+  },
+  {
+    name: 'doctor',
+    summary:
+      'check broker, database, schema, policies, disk, sinks and the running daemon; a remedy for each fault',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
 ];

@@ -71,8 +71,8 @@ export async function runProgram(argv: readonly string[], env: ProgramEnv): Prom
     .version(version(), '-V, --version')
     .showHelpAfterError('(run with --help for usage)')
     .exitOverride();
-  for (const build of COMMANDS) inheritExit(program, build(cli));
   try {
+    await addCommands(program, cli, calledIn(argv));
     await program.parseAsync(argv);
     return outcome.code;
   } catch (error) {
@@ -80,6 +80,20 @@ export async function runProgram(argv: readonly string[], env: ProgramEnv): Prom
     const { text, code } = explain(error, cli);
     cli.stderr.write(`${text}\n`);
     return code;
+  }
+}
+
+/** The name of the command that argv calls, or asks the help of: the first argument that is no option. */
+function calledIn(argv: readonly string[]): string | undefined {
+  const [first, second] = argv.slice(2).filter((argument) => !argument.startsWith('-'));
+  return first === 'help' ? second : first;
+}
+
+/** Loads the command that is called; the others are only listed. */
+async function addCommands(program: Command, cli: Cli, called: string | undefined): Promise<void> {
+  for (const { name, summary, load } of COMMANDS) {
+    const listed = name === called ? (await load())(cli) : new Command(name).summary(summary);
+    inheritExit(program, listed);
   }
 }
 

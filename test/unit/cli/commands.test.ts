@@ -1,0 +1,18 @@
+import { expect, test } from '@jest/globals';
+import type { Cli } from '../../../src/cli/command.ts';
+import { COMMANDS } from '../../../src/cli/index.ts';
+
+const cli = { action: (run: unknown) => run } as Cli;
+
+test.each(COMMANDS.map((listed) => [listed.name, listed] as const))(
+  '%s: the file of the command says what the list says',
+  async (name, { summary, load }) => {
+    const command = (await load())(cli);
+    expect([command.name(), command.summary()]).toEqual([name, summary]);
+    expect(command.aliases()).toEqual([]);
+  },
+);
+
+test('names are unique', () => {
+  expect(new Set(COMMANDS.map(({ name }) => name)).size).toBe(COMMANDS.length);
+});
