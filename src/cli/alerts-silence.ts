@@ -2,7 +2,7 @@ import type { Matchers } from '../core/alert/rules/config.ts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { someMatchers } from '../config/schema/suppression.ts';
-import { fits } from '../core/alert/suppress/matcher.ts';
+import { matches } from '../core/alert/suppress/matcher.ts';
 import { formatDuration } from '../core/duration.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
@@ -112,7 +112,7 @@ function endOf({ for: afterMs, until }: AddOptions, startMs: number, maxMs: numb
 /** A pattern with a slip matches nothing, and nobody would notice until the next alert. */
 async function showMatches(cli: Cli, db: Db, matchers: Matchers): Promise<void> {
   const open = await openAlertLabels(db);
-  const count = open.filter((alert) => fits(matchers, alert)).length;
+  const count = open.filter((alert) => matches(matchers, alert)).length;
   cli.stderr.write(`fieldwatch: it matches ${count} of ${open.length} open alerts now\n`);
 }
 

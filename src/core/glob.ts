@@ -2,7 +2,7 @@
  * `*` stands for any text and `?` for one character (a code point). Greedy, back to the last star only: no pattern takes
  * longer than its length times that of the text.
  */
-export function globFits(pattern: string, text: string): boolean {
+export function globMatches(pattern: string, text: string): boolean {
   const wanted = Array.from(pattern);
   const given = Array.from(text);
   let at = 0;

@@ -1,4 +1,4 @@
-import { globFits } from '../../core/glob.ts';
+import { globMatches } from '../../core/glob.ts';
 import type { Millis } from '../../core/reading.ts';
 import { classify } from './errors.ts';
 import { nameRules, refuseBlocked, refuseVanished } from './relied-on.ts';
@@ -10,7 +10,7 @@ export interface MetricNameLimits {
   readonly max: number;
   /** By one sensor, in a day. */
   readonly maxNewPerSensor: number;
-  /** Patterns (`globFits`) of names that may be added. */
+  /** Patterns (`globMatches`) of names that may be added. */
   readonly allow: readonly string[];
 }
 
@@ -108,7 +108,7 @@ export class MetricIds {
 
   #refusal(name: string, sensorId: number): NameRefusal | undefined {
     const { allow, max, maxNewPerSensor } = this.#limits;
-    if (!allow.some((pattern) => globFits(pattern, name))) return 'not_allowed';
+    if (!allow.some((pattern) => globMatches(pattern, name))) return 'not_allowed';
     if (this.#unstorable.has(name)) return 'unstorable';
     if (this.#ids.size + this.#pending.size >= max) return 'limit';
     const now = this.#nowMs();

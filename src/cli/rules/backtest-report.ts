@@ -31,7 +31,8 @@ const SENSOR_ROWS = 20;
 export function printBacktest(cli: Cli, result: BacktestResult, form: Form): void {
   const [current, proposed] = result.tallies;
   if (current === undefined) return;
-  const comparison = proposed === undefined ? undefined : compareEpisodes(current.kept, proposed.kept);
+  const comparison =
+    proposed === undefined ? undefined : compareEpisodes(current.retained, proposed.retained);
   const report = { current, proposed, comparison };
   if (current.truncated || proposed?.truncated === true)
     cli.stderr.write(
@@ -126,7 +127,7 @@ function sensorRows({ current, proposed }: Report): readonly SensorRow[] {
 type Changed = readonly ['same' | 'gained' | 'lost' | undefined, BacktestEpisode];
 
 function episodesOf({ current, comparison }: Report): readonly Changed[] {
-  if (comparison === undefined) return current.kept.map((episode) => [undefined, episode]);
+  if (comparison === undefined) return current.retained.map((episode) => [undefined, episode]);
   return (['same', 'gained', 'lost'] as const)
     .flatMap((change) => comparison[change].map((episode): Changed => [change, episode]))
     .sort(([, a], [, b]) => (a.firedAtUs[0] ?? 0) - (b.firedAtUs[0] ?? 0));

@@ -13,8 +13,8 @@ export type AlertType = string;
 export type AlertStateName = 'ok' | 'pending' | 'firing' | 'recovering' | 'latched' | 'flapping';
 
 /**
- * One row of `alert_state`: what is remembered of an alert key that is not plainly OK. It is written on
- * transitions only; the last event time of a quiet sensor is derived from its stored readings.
+ * One row of `alert_state`: the state of an alert key that is not plainly OK. It is written only on transitions; the
+ * last event time of a quiet sensor is derived from its stored readings.
  */
 export interface AlertStateRow extends AlertKey {
   readonly alertType: AlertType;
@@ -36,8 +36,8 @@ export interface AlertStateRow extends AlertKey {
   readonly lastValue: number;
   readonly ruleHash: string;
   /**
-   * What only some rule kinds and states need (level times, flap times, acknowledgement, window):
-   * JSON, written and read by the engine alone.
+   * What only some rule kinds and states need (level times, flap times, acknowledgement, window): JSON, written and
+   * read only by the engine.
    */
   readonly detail: Readonly<Record<string, unknown>>;
 }
@@ -53,7 +53,7 @@ export interface AlertRow extends AlertKey {
   readonly severity: Severity;
   readonly startedAtUs: Micros;
   readonly ruleHash: string;
-  /** Why nobody was told of it when it was raised. */
+  /** Why it was not notified when it was raised. */
   readonly suppressed?: SuppressedBy | null;
   /** Its episode began with flapping. */
   readonly flapping?: boolean;
@@ -64,7 +64,7 @@ export interface AlertFlapping extends AlertKey {
   readonly firedAtUs: Micros;
 }
 
-/** Somebody has seen an episode: one for each of its rows that is not acknowledged yet. */
+/** The acknowledgement of an episode: one for each of its rows that is not acknowledged yet. */
 export interface AlertAck extends AlertKey {
   readonly alertType: AlertType;
   readonly firedAtUs: Micros;
@@ -73,9 +73,9 @@ export interface AlertAck extends AlertKey {
   readonly ackedBy: string;
 }
 
-/** Commands of operators that a batch carries out, and what came of each. */
+/** Operator commands that a batch carries out, and the outcome of each. */
 export interface AppliedCommands {
-  /** The daemon, by a name that no other process ever has. */
+  /** The daemon, by a name unique to the process. */
   readonly by: string;
   readonly outcomes: readonly { readonly id: string; readonly outcome: 'done' | 'already' | 'not_open' }[];
 }
@@ -97,7 +97,7 @@ export interface AlertResolution extends AlertKey {
   readonly reason: ResolveReason;
   /** The episode went through a flapping phase. */
   readonly flapping: boolean;
-  /** It was over for longer than `backfill_after` when it was evaluated: logged, not notified. */
+  /** It had been over for longer than `backfill_after` when it was evaluated: logged, not notified. */
   readonly backfilled: boolean;
 }
 
@@ -112,7 +112,7 @@ export interface AlertNotification {
   readonly sensorId: number;
   readonly sensorKey: string;
   readonly alertType: AlertType;
-  /** What the type alone does not say; absent in rows of older versions. */
+  /** Absent in rows of older versions; the type alone is ambiguous. */
   readonly metric?: string;
   readonly kind?: ConditionKind;
   readonly severity: Severity;
@@ -130,21 +130,21 @@ export interface AlertNotification {
   readonly reason: ResolveReason | null;
   readonly resolvedValue: number | null;
   readonly backfilled: boolean;
-  /** Why nobody is told of it now: it is logged, and not sent. */
+  /** Why it is not notified now: it is logged and not sent. */
   readonly suppressed?: 'backfill' | SuppressedBy | null;
-  /** Its line left before its row was stored, and leaves no second time, whichever process finds the row. */
+  /** Its line was logged before its row was stored, and is not logged again, whichever process finds the row. */
   readonly logged?: true;
 }
 
-/** The fencing tokens of an evaluation in a share group: its shards, each with the epoch under which it may be written. */
+/** The fencing tokens of an evaluation in a share group: its shards, each with the epoch under which it may write. */
 export interface ShardFence {
   readonly group: string;
-  /** What a member evaluates between two moments at which it gives up all that it evaluated and could not write. */
+  /** The evaluations of a member between two moments at which it discards all that is evaluated and unwritten. */
   readonly era: string;
   readonly shards: readonly (readonly [shard: number, epoch: number])[];
 }
 
-/** What a batch of readings does to the alert tables, in the transaction of the readings. */
+/** The effect of a batch of readings on the alert tables, in the transaction of the readings. */
 export interface AlertBatch {
   /**
    * Upserts; a row in state `ok` with an empty `detail` is a delete (flap times and windows outlive an episode).
@@ -157,11 +157,11 @@ export interface AlertBatch {
   readonly flapping?: readonly AlertFlapping[];
   readonly commands?: AppliedCommands;
   readonly notifications: readonly AlertNotification[];
-  /** Written only while each of its shards has this epoch; absent without a share group, or where nothing was evaluated. */
+  /** Written only if each of its shards still has this epoch; absent without a share group, or if nothing was evaluated. */
   readonly fence?: ShardFence;
-  /** Rows of the handover that this batch evaluates, by their ids: deleted with it. */
+  /** Ids of the handover rows that this batch evaluates: deleted with it. */
   readonly dequeued?: readonly string[];
-  /** What waits for earlier readings once this is evaluated; absent where that stays as it was. */
+  /** The change of the waiting log; absent if nothing changed. */
   readonly waiting?: WaitingRow | undefined;
   /** Readings for the owners of their shards. */
   readonly forwarded?: { readonly group: string; readonly readings: readonly HandoverReading[] };
@@ -174,16 +174,16 @@ export type ConditionKind = 'threshold' | 'rate' | 'anomaly' | 'no_data' | 'offl
 export type Side = 'high' | 'low' | 'both';
 
 /**
- * What an alert is, in memory and in every key of the database. Its type is a label only: `flow_rate_high` may be the rate
- * of `flow` and a threshold of `flow_rate`.
+ * The identity of an alert, in memory and in every key of the database. Its type is only a label: `flow_rate_high`
+ * may be the rate of `flow` or a threshold of `flow_rate`.
  */
 export interface AlertKey {
   readonly sensorId: number;
-  /** Empty where it is about the sensor itself. */
+  /** Empty for an alert about the sensor itself. */
   readonly metric: string;
   readonly kind: ConditionKind;
   readonly side: Side;
 }
 
-/** Why nobody is told of an alert now. */
+/** Why an alert is not notified now. */
 export type SuppressedBy = 'silence' | 'maintenance' | 'inhibition';

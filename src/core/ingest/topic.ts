@@ -107,7 +107,7 @@ function compile(text: string, filter: string, levels: readonly Level[]): TopicP
     const parts = topic.split('/');
     if (parts.length < least || parts.length > most) return undefined;
     const tailAt = parts.length - tail.length;
-    if (!fits(head, parts, 0) || !fits(tail, parts, tailAt)) return undefined;
+    if (!matches(head, parts, 0) || !matches(tail, parts, tailAt)) return undefined;
     if (names.length === 0) return NO_CAPTURES;
     const captures = new Map<string, string>();
     keep(head, parts, 0, captures);
@@ -119,7 +119,7 @@ function compile(text: string, filter: string, levels: readonly Level[]): TopicP
   return { text, filter, names, match };
 }
 
-function fits(levels: readonly Level[], parts: readonly string[], from: number): boolean {
+function matches(levels: readonly Level[], parts: readonly string[], from: number): boolean {
   return levels.every((level, index) => level.kind !== 'literal' || level.text === parts[from + index]);
 }
 

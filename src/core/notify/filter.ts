@@ -1,12 +1,12 @@
 import type { AlertNotification, Severity } from '../alert/model.ts';
 import { RANK } from '../alert/rules/condition.ts';
-import { globFits } from '../glob.ts';
+import { globMatches } from '../glob.ts';
 import { statusOf } from './delivery.ts';
 
 /** Which notifications a sink wants. Empty lists want all. */
 export interface SinkFilter {
   readonly minSeverity: Severity;
-  /** Patterns of `globFits`: `*_no_data`. */
+  /** Patterns of `globMatches`: `*_no_data`. */
   readonly alertTypes: readonly string[];
   readonly locations: readonly string[];
   readonly sendResolved: boolean;
@@ -26,7 +26,7 @@ export function wanted(filter: SinkFilter, notification: AlertNotification, loca
   // What matters is whether its beginning was told, not the severity that it fell back to.
   if (over || event === 'deescalated') return 'if_told';
   if (RANK[severity] < RANK[filter.minSeverity]) return 'no';
-  if (filter.alertTypes.length > 0 && !filter.alertTypes.some((pattern) => globFits(pattern, alertType)))
+  if (filter.alertTypes.length > 0 && !filter.alertTypes.some((pattern) => globMatches(pattern, alertType)))
     return 'no';
   if (filter.locations.length > 0 && (location === null || !filter.locations.includes(location))) return 'no';
   return 'yes';

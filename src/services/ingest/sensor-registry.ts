@@ -1,4 +1,4 @@
-import { globFits } from '../../core/glob.ts';
+import { globMatches } from '../../core/glob.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { NewDevice, Sensor, SensorChanges, SensorStore } from '../../ports/sensors.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -6,7 +6,7 @@ import type { Clock } from '../../ports/time.ts';
 export interface RegistryOptions {
   /** `auto`: an unknown device becomes a sensor. `reject`: its messages become dead letters. */
   readonly registration: 'auto' | 'reject';
-  /** Patterns (`globFits`) of keys that may register themselves. Empty: none may. */
+  /** Patterns (`globMatches`) of keys that may register themselves. Empty: none may. */
   readonly allow: readonly string[];
   /** How many devices may register themselves a minute: a flood of random names must not fill the database. */
   readonly maxNewPerMinute: number;
@@ -157,7 +157,7 @@ export class SensorRegistry {
 
   private mayRegister(key: string): boolean {
     const { registration, allow } = this.options;
-    return registration === 'auto' && allow.some((pattern) => globFits(pattern, key));
+    return registration === 'auto' && allow.some((pattern) => globMatches(pattern, key));
   }
 
   /** Reads again what other daemons may have done to these: registered them, or found out where they stand. */

@@ -144,7 +144,7 @@ describe('the tally', () => {
       ['2026-01-02', 2],
     ]);
     expect([...tally.sensors.values()]).toMatchObject([{ sensor: 's1', episodes: 3 }]);
-    expect(tally.kept).toHaveLength(2);
+    expect(tally.retained).toHaveLength(2);
     expect(tally.truncated).toBe(true);
   });
 

@@ -3,9 +3,9 @@ import { describe, expect, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import { Inhibition } from '../../../src/core/alert/suppress/inhibition.ts';
 import { Maintenance, parseWindow } from '../../../src/core/alert/suppress/maintenance.ts';
-import { fits } from '../../../src/core/alert/suppress/matcher.ts';
+import { matches } from '../../../src/core/alert/suppress/matcher.ts';
 import { nextSilenceChangeMs } from '../../../src/core/alert/suppress/silence.ts';
-import { globFits } from '../../../src/core/glob.ts';
+import { globMatches } from '../../../src/core/glob.ts';
 import { leastCpuMs } from '../../support/cpu-time.ts';
 import { sensorOf } from './support.ts';
 
@@ -32,24 +32,24 @@ describe('patterns', () => {
     ['*a*b', 'xxbxxa', false],
     ['[x]', 'x', false],
   ])('%s and %s', (pattern, text, expected) => {
-    expect(globFits(pattern, text)).toBe(expected);
+    expect(globMatches(pattern, text)).toBe(expected);
   });
 
   test('many stars take no longer than their number times the length', () => {
     const pattern = '*a'.repeat(120) + 'b';
-    const short = leastCpuMs(3, () => expect(globFits(pattern, 'a'.repeat(5000))).toBe(false));
-    const long = leastCpuMs(3, () => expect(globFits(pattern, 'a'.repeat(40_000))).toBe(false));
+    const short = leastCpuMs(3, () => expect(globMatches(pattern, 'a'.repeat(5000))).toBe(false));
+    const long = leastCpuMs(3, () => expect(globMatches(pattern, 'a'.repeat(40_000))).toBe(false));
     // Eight times the length; its square would be 64 times the work.
     expect(long).toBeLessThan(32 * Math.max(short, 1));
   });
 
-  test('all matchers have to fit; a label that is missing fits none', () => {
+  test('all matchers have to match; a missing label matches no pattern', () => {
     const here = alert({ location: 'lab', tags: ['cold', 'rack=7'] });
-    expect(fits({}, here)).toBe(true);
-    expect(fits({ location: 'lab', tag: 'cold', rack: '7', severity: 'warn*' }, here)).toBe(true);
-    expect(fits({ location: 'lab', tag: 'warm' }, here)).toBe(false);
-    expect(fits({ type: '*' }, here)).toBe(false);
-    expect(fits({ rack: '*' }, alert({ tags: ['racks=7', 'rack'] }))).toBe(false);
+    expect(matches({}, here)).toBe(true);
+    expect(matches({ location: 'lab', tag: 'cold', rack: '7', severity: 'warn*' }, here)).toBe(true);
+    expect(matches({ location: 'lab', tag: 'warm' }, here)).toBe(false);
+    expect(matches({ type: '*' }, here)).toBe(false);
+    expect(matches({ rack: '*' }, alert({ tags: ['racks=7', 'rack'] }))).toBe(false);
   });
 });
 

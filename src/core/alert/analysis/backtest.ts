@@ -6,7 +6,7 @@ import type { AlertBatch, AlertResolution, AlertRow, AlertType, ResolveReason, S
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 
-/** An episode that rules would have given: its rows of `sensor_alerts` as one. */
+/** An episode that the rules would have produced: its rows of `sensor_alerts` as one. */
 export interface BacktestEpisode {
   readonly sensorId: number;
   readonly sensorKey: string;
@@ -17,7 +17,7 @@ export interface BacktestEpisode {
   readonly startedAtUs: Micros;
   /** Times of its rows: the firing, then each escalation. */
   readonly firedAtUs: readonly Micros[];
-  /** What fired it, and the limit that was crossed then. */
+  /** The value that fired it, and the limit crossed then. */
   readonly value: number;
   readonly threshold: number;
   /** undefined: open at the end. */
@@ -29,9 +29,9 @@ export interface BacktestEpisode {
 }
 
 /**
- * Stored readings through the engine that the daemon runs. Of the receive clock nothing is stored: each reading arrives
- * at its event time, so none is late, and the clock stands at every deadline that falls between two readings, as it does
- * live. Memory is that of the engine and of the episodes that are open.
+ * Runs stored readings through the engine of the daemon. The receive clock is not stored: each reading arrives at its
+ * event time, so none is late, and the clock stops at every deadline between two readings, as it does live. Memory is
+ * that of the engine and of the open episodes.
  */
 export class Backtest {
   private readonly engine: AlertEngine;
@@ -40,7 +40,7 @@ export class Backtest {
   private readonly keys = new Map<number, string>();
   private readonly open = new Map<string, BacktestEpisode>();
 
-  /** `ended` is told of every episode when it resolves. The broker counts as connected since `fromMs`. */
+  /** `ended` is called for every episode when it resolves. The broker counts as connected since `fromMs`. */
   constructor(
     rules: RuleSet,
     deps: {
@@ -55,9 +55,9 @@ export class Backtest {
     this.ended = deps.ended;
   }
 
-  /** Readings come in the order of their times. */
+  /** Readings in the order of their times. */
   reading(sensor: SensorFacts, timeUs: Micros, metrics: ReadonlyMap<string, number>): void {
-    // As the intake stamps it: whole milliseconds of the arrival, whose microseconds are the time of such a reading.
+    // As ingest stamps it: the arrival in whole milliseconds.
     const receivedAtMs = Math.floor(timeUs / 1000);
     this.pass(receivedAtMs);
     if (!this.keys.has(sensor.id)) this.keys.set(sensor.id, sensor.key);
@@ -66,7 +66,7 @@ export class Backtest {
     this.commit();
   }
 
-  /** Time goes on to the end; the episodes that are open then, by their first row. */
+  /** Advances time to the end; returns the episodes open then, by their first row. */
   end(atMs: Millis): readonly BacktestEpisode[] {
     this.pass(atMs);
     return [...this.open.values()];
@@ -102,7 +102,7 @@ export class Backtest {
     if (before !== undefined) {
       const { severity, timeUs, value, threshold } = row;
       const { firedAtUs } = before;
-      // Of two crossings at one moment the table has one row, which shows the higher: the time is in its key.
+      // Two crossings at one moment share a row (the time is in its key), which shows the higher severity.
       if (!firedAtUs.includes(timeUs))
         this.open.set(row.alertId, { ...before, severity, firedAtUs: [...firedAtUs, timeUs] });
       else if (firedAtUs[0] === timeUs) this.open.set(row.alertId, { ...before, severity, value, threshold });
@@ -127,23 +127,23 @@ function closed(episode: BacktestEpisode, end: AlertResolution): BacktestEpisode
 
 const DAY_US = 86_400_000_000;
 
-/** What is counted of one sensor's alert type. */
+/** Counts for one sensor's alert type. */
 export interface SensorTally {
   readonly sensor: string;
   readonly alertType: string;
   episodes: number;
-  /** Time that its episodes were open within the range, in seconds; the longest of them. */
+  /** Seconds that its episodes were open within the range: in total, and the longest. */
   openS: number;
   longestS: number;
 }
 
-/** Counts episodes as they end, and keeps them up to a bound: a threshold that is far off gives millions. */
+/** Counts episodes as they end, and retains them up to a bound: a threshold that is far off gives millions. */
 export class BacktestTally {
   episodes = 0;
   /** By the UTC day of the firing, in order of first mention. */
   readonly days = new Map<string, number>();
   readonly sensors = new Map<string, SensorTally>();
-  readonly kept: BacktestEpisode[] = [];
+  readonly retained: BacktestEpisode[] = [];
   private readonly untilUs: Micros;
   private readonly keep: number;
 
@@ -153,14 +153,14 @@ export class BacktestTally {
     this.keep = keep;
   }
 
-  /** True when there were more episodes than are kept; the counts are right nevertheless. */
+  /** True if there were more episodes than are retained; the counts are exact nevertheless. */
   get truncated(): boolean {
-    return this.episodes > this.kept.length;
+    return this.episodes > this.retained.length;
   }
 
   add(episode: BacktestEpisode): void {
     this.episodes++;
-    if (this.kept.length < this.keep) this.kept.push(episode);
+    if (this.retained.length < this.keep) this.retained.push(episode);
     const day = dayOf(firedOf(episode));
     this.days.set(day, (this.days.get(day) ?? 0) + 1);
     const key = keyOf(episode);
@@ -177,16 +177,16 @@ export class BacktestTally {
 }
 
 export interface Comparison {
-  /** Of the proposed rules: overlaps with an episode of the current ones. */
+  /** Proposed episodes that overlap with an episode of the current rules. */
   readonly same: readonly BacktestEpisode[];
   readonly gained: readonly BacktestEpisode[];
-  /** Of the current rules: nothing overlaps with it any more. */
+  /** Current episodes that no proposed episode overlaps with. */
   readonly lost: readonly BacktestEpisode[];
 }
 
 /**
- * Which episodes other rules add and which they take away. Another threshold moves both ends of an episode, so one is the
- * same where it overlaps in time with one of the same sensor and alert type.
+ * Which episodes other rules add and which they remove. Another threshold moves both ends of an episode, so two are
+ * the same if they overlap in time and have the same sensor and alert type.
  */
 export function compareEpisodes(
   current: readonly BacktestEpisode[],
@@ -201,7 +201,7 @@ export function compareEpisodes(
   };
 }
 
-/** Per sensor and alert type; in the order of their times, and one after the other. */
+/** Per sensor and alert type, in the order of their times; they do not overlap. */
 function byKey(episodes: readonly BacktestEpisode[]): ReadonlyMap<string, readonly BacktestEpisode[]> {
   const groups = new Map<string, BacktestEpisode[]>();
   for (const episode of episodes) {
@@ -214,7 +214,7 @@ function byKey(episodes: readonly BacktestEpisode[]): ReadonlyMap<string, readon
   return groups;
 }
 
-/** A binary search for the first that ends after the start: it overlaps, or none does. */
+/** A binary search for the first that ends after the start: either it overlaps, or none does. */
 function overlaps(episode: BacktestEpisode, among: ReadonlyMap<string, readonly BacktestEpisode[]>): boolean {
   const group = among.get(keyOf(episode)) ?? [];
   let [low, high] = [0, group.length];

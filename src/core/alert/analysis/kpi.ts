@@ -11,11 +11,11 @@ export interface KpiEpisode {
   readonly firedMs: Millis;
   readonly resolvedMs: Millis | null;
   readonly ackedMs: Millis | null;
-  /** History when it arrived: nobody was told. */
+  /** It was history when it arrived: not notified. */
   readonly backfilled: boolean;
 }
 
-/** How long something took, in seconds; null for what never happened. */
+/** Durations in seconds; null where there are none. */
 export interface Spread {
   readonly count: number;
   readonly medianS: number | null;
@@ -32,7 +32,7 @@ export interface AlertShare {
 }
 
 export interface AlertKpis {
-  /** Backfilled ones are counted apart, and nowhere else. */
+  /** Backfilled episodes are counted here and nowhere else. */
   readonly fired: number;
   readonly backfilled: number;
   readonly perHour: number;
@@ -40,12 +40,12 @@ export interface AlertKpis {
   /** Most episodes within any 10 minutes. */
   readonly most10min: number;
   readonly floods: readonly Flood[];
-  /** Of the time, 0 to 1. */
+  /** Share of the range, 0 to 1. */
   readonly floodShare: number;
-  /** Fired `CHATTERS` times or more within 10 minutes; how often that was at most. */
+  /** Fired `CHATTERS` times or more within 10 minutes; the highest count. */
   readonly chattering: readonly (AlertShare & { readonly most10min: number })[];
   readonly top: readonly AlertShare[];
-  /** What the ten most frequent have of all that fired. */
+  /** Share of the ten most frequent in all that fired. */
   readonly topShare: number;
   readonly severities: readonly {
     readonly severity: string;
@@ -57,10 +57,10 @@ export interface AlertKpis {
 }
 
 const TOP = 10;
-/** ISA-18.2 speaks of a minute; sensors that report by the minute need ten to show the same. */
+/** ISA-18.2 uses one minute; sensors that report once a minute need ten to show the same. */
 const CHATTERS = 3;
 
-/** ISA-18.2 figures of a range. The episodes fired within it, in the order of their firing. */
+/** ISA-18.2 figures of a range. `all` are the episodes that fired within it, ordered by firing. */
 export function alertKpis(all: readonly KpiEpisode[], range: { fromMs: Millis; toMs: Millis }): AlertKpis {
   const episodes = all.filter(({ backfilled }) => !backfilled);
   const spanMs = Math.max(range.toMs - range.fromMs, 1);
@@ -109,7 +109,7 @@ function sharesOf(episodes: readonly KpiEpisode[]): (AlertShare & { readonly tim
     .sort((a, b) => b.fired - a.fired);
 }
 
-/** The most of these times that lie within any stretch as long as the window. */
+/** The most of these times within any window. */
 function mostWithin(times: readonly Millis[], windowMs: Millis): number {
   let [most, from] = [0, 0];
   times.forEach((time, index) => {

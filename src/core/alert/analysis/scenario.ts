@@ -23,7 +23,7 @@ import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import type { Silence } from '../suppress/silence.ts';
 
-/** One thing that happens, at a moment of the receive clock. */
+/** One event of a scenario, at a moment of the receive clock. */
 export type ScenarioEvent =
   | {
       readonly kind: 'reading';
@@ -34,7 +34,7 @@ export type ScenarioEvent =
     }
   | { readonly kind: 'tick' | 'connect' | 'disconnect'; readonly atMs: Millis }
   | { readonly kind: 'restart'; readonly atMs: Millis }
-  /** `rules` is undefined where the new configuration was refused, for its `faults`: the old one stays. */
+  /** `rules` is undefined if the new configuration was rejected with `faults`: the old one stays. */
   | {
       readonly kind: 'reload';
       readonly atMs: Millis;
@@ -54,7 +54,7 @@ export type ScenarioEvent =
 export interface Scenario {
   readonly rules: RuleSet;
   readonly sensors: readonly SensorFacts[];
-  /** Those that are there from the start. */
+  /** Silences that exist from the start. */
   readonly silences?: readonly Silence[];
   readonly startMs: Millis;
   readonly connected: boolean;
@@ -68,7 +68,7 @@ export interface ScenarioOutcome {
   readonly counts: EngineCounts;
 }
 
-/** Runs a timeline through the engine that the daemon runs, with tables in memory. */
+/** Runs a timeline through the engine of the daemon, with in-memory tables. */
 export function runScenario(scenario: Scenario, alertId: AlertIdOf): ScenarioOutcome {
   const run = new ScenarioRun(scenario, alertId);
   for (const event of scenario.events) run.apply(event);
@@ -143,7 +143,7 @@ class ScenarioRun {
     }
   }
 
-  /** What is open is deferred, or told, at once. */
+  /** Open alerts are deferred or notified at once. */
   private silence(silences: readonly Silence[], atMs: Millis): void {
     this.silences = silences;
     this.engine.silence(silences, atMs);
@@ -157,7 +157,7 @@ class ScenarioRun {
     this.tables.store(sensor, timeUs, metrics);
   }
 
-  /** A new process: what it knows is in the tables. */
+  /** A new process: it knows only what is in the tables. */
   private restart(atMs: Millis): void {
     const engine = new AlertEngine(this.rules);
     const byId = new Map([...this.sensors.values()].map((sensor) => [sensor.id, sensor]));
@@ -198,7 +198,7 @@ class ScenarioRun {
     this.commit();
   }
 
-  /** What is stored, also of metrics that no rule asked for until now. */
+  /** Restores what is stored, also for metrics that no rule has covered until now. */
   private restoreLast(engine: AlertEngine, atMs: Millis): void {
     const untilUs = atMs * 1000 + engine.rules.futureSkewUs;
     for (const last of this.tables.newest(untilUs)) engine.restoreLast(last.sensor, last.metric, last);
@@ -212,7 +212,7 @@ class ScenarioRun {
     commit();
   }
 
-  /** Registered sensors that were never heard are missed as sensors. */
+  /** Registered sensors that never sent anything are missed as sensors. */
   private expectAll(engine: AlertEngine, sinceMs?: Millis): void {
     for (const sensor of this.sensors.values()) {
       if (this.tables.hasReceived(sensor)) continue;
@@ -242,7 +242,7 @@ interface StoredReading {
   readonly value: number;
 }
 
-/** Not transitions: somebody is told again of what is so already. */
+/** Not transitions: a notification about an unchanged state. */
 const RENOTIFIED: readonly string[] = ['announced', 'belated', 'outstanding', 'still_flapping', 'reminder'];
 
 /** The tables that a scenario fills, with the keys and the conflict rules of the database. */
@@ -252,7 +252,7 @@ export class ScenarioTables {
   readonly counts: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
   private readonly rows = new Map<string, StoredAlert>();
   private readonly states = new Map<string, AlertStateRow>();
-  /** The log of what waits. */
+  /** The log of waiting readings. */
   private readonly waiting: WaitingColumns[] = [];
   private readonly readings = new Map<string, StoredReading[]>();
 
@@ -264,7 +264,7 @@ export class ScenarioTables {
     return [...this.states.values()];
   }
 
-  /** The series of which stored readings wait. */
+  /** The series that have waiting stored readings. */
   get waitingSeries(): readonly WaitingSeries[] {
     return foldWaiting(this.waiting).filter(isWaiting);
   }
@@ -279,7 +279,7 @@ export class ScenarioTables {
       const key = `${sensor.id} ${metric}`;
       const list = this.readings.get(key) ?? [];
       this.readings.set(key, list);
-      // The first value that is stored for a time is kept.
+      // The first value stored for a time wins.
       if (!list.some((each) => each.timeUs === timeUs)) list.push({ sensor, metric, timeUs, value });
     }
   }
@@ -288,7 +288,7 @@ export class ScenarioTables {
     return [...this.readings.values()].some(([first]) => first?.sensor === sensor);
   }
 
-  /** The newest reading of each sensor and metric, as a new process finds it. */
+  /** The newest reading of each sensor and metric, as a new process reads it. */
   newest(untilUs: Micros): readonly StoredReading[] {
     return [...this.readings.values()].flatMap(
       (list) => list.filter(({ timeUs }) => timeUs <= untilUs).sort((a, b) => b.timeUs - a.timeUs)[0] ?? [],
@@ -313,7 +313,7 @@ export class ScenarioTables {
     for (const row of batch.states) {
       const key = alertKeyText(row);
       if (row.state === 'ok' && Object.keys(row.detail).length === 0) this.states.delete(key);
-      // As the database gives it back: what JSON does not carry must not be relied on.
+      // As the database returns it: nothing may rely on what JSON does not carry.
       else this.states.set(key, JSON.parse(JSON.stringify(row)) as AlertStateRow);
     }
   }

@@ -13,21 +13,21 @@ export type Suggestion =
   | { readonly figures: MetricSummary; readonly rule: SuggestedRule }
   | { readonly figures: MetricSummary; readonly none: string };
 
-/** Fewer say nothing about what is usual. */
+/** Fewer values do not show what is usual. */
 const ENOUGH = 100;
 
-/** Where too much is no matter: a full battery, a strong signal. */
+/** Metrics for which a high value is harmless: a full battery, a strong signal. */
 const LOW_ONLY: ReadonlySet<string> = new Set(['battery', 'rssi']);
 const PERCENT: ReadonlySet<string> = new Set(['battery', 'humidity']);
 
 const MINUTE_MS = 60_000;
-/** What the defaults of the configuration take for a gap. */
+/** The gap that the defaults of the configuration assume. */
 const STALE_AFTER_MS = 10 * MINUTE_MS;
 
 /**
- * Limits around what was usual: the quantiles, and one hysteresis further out. So an alert ends when the value is where
- * 99.9 % of all values were. The hysteresis is wider than the noise, so that an alert does not come and go with it. `for`
- * lasts two readings and more, so that a single spike fires nothing.
+ * Limits around the usual range: the quantiles, one hysteresis further out. An alert thus ends where 99.9 % of all
+ * values were. The hysteresis is wider than the noise, so that an alert does not come and go with it. `for` lasts at
+ * least two readings, so that a single spike fires nothing.
  */
 export function suggest(figures: MetricSummary): Suggestion {
   const { metric, values, low, high, least, most, noise } = figures;
@@ -39,7 +39,7 @@ export function suggest(figures: MetricSummary): Suggestion {
   const min = clean(Math.floor((low - hysteresis) / unit + EPSILON) * unit, unit);
   const percent = PERCENT.has(metric);
   const rule = {
-    // A limit that no percentage can cross is none.
+    // Omits a limit that no percentage can cross.
     ...(percent && min < 0 ? {} : { min }),
     ...(LOW_ONLY.has(metric) || (percent && max >= 100) ? {} : { max }),
     hysteresis,
@@ -55,20 +55,20 @@ function delays({ intervalS }: MetricSummary): { for?: Millis; stale_after?: Mil
   const staleMs = nice(3 * intervalMs);
   return {
     for: nice(1.5 * intervalMs),
-    // A sensor that sends this rarely would always come after a gap, and `for` would begin anew each time.
+    // A sensor that sends this rarely would always come after a gap, and `for` would restart each time.
     ...(staleMs > STALE_AFTER_MS ? { stale_after: staleMs } : {}),
   };
 }
 
 const NICE_S = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
 
-/** The shortest round duration that is not shorter. */
+/** The shortest round duration that is at least this long. */
 export function nice(ms: Millis): Millis {
   const seconds = NICE_S.find((each) => each * 1000 >= ms) ?? Math.ceil(ms / 86_400_000) * 86_400;
   return seconds * 1000;
 }
 
-/** What binary fractions add to a number that was meant to be round. */
+/** Rounding error of binary fractions. */
 const EPSILON = 1e-9;
 
 const unitOf = (value: number): number => 10 ** Math.floor(Math.log10(value) + EPSILON);
@@ -86,30 +86,30 @@ function clean(value: number, unit: number): number {
   return Number(value.toFixed(Math.min(digits, 20)));
 }
 
-/** What stored values say of a metric: where they usually are, how much they jitter, how often they come. */
+/** Statistics of the stored values of a metric: range, noise and interval. */
 export interface MetricSummary {
   readonly metric: string;
   readonly sensors: number;
   readonly values: number;
-  /** A thousandth of the values lies below `low`, and one above `high`. */
+  /** 0.1 % of the values lie below `low`, and 0.1 % above `high`. */
   readonly low: number;
   readonly high: number;
   readonly least: number;
   readonly most: number;
-  /** Standard deviation of the noise between one value and the next: steps and drifts do not count. */
+  /** Standard deviation of the noise between consecutive values: steps and drifts do not count. */
   readonly noise: number;
   /** The usual time between two values of a sensor, in seconds. */
   readonly intervalS: number;
 }
 
 const QUANTILE = 0.001;
-/** A thousandth of so many is 50: the quantile is steady, and memory bounded. */
+/** 0.1 % of this many is 50 values: the quantile is steady, and memory bounded. */
 const SAMPLE = 50_000;
 
-/** Median of |difference| to the standard deviation of one value, for normal noise. */
+/** Converts the median of |difference| to the standard deviation of one value, for normal noise. */
 const NOISE_FACTOR = 1.4826 / Math.SQRT2;
 
-/** One pass over the values of one metric, in the order of time. */
+/** One pass over the values of one metric, in time order. */
 export class MetricSample {
   private readonly metric: string;
   private readonly values: Reservoir;
@@ -119,7 +119,7 @@ export class MetricSample {
   private least = Infinity;
   private most = -Infinity;
 
-  /** `random` gives 0 (included) to 1 (excluded). */
+  /** `random` returns 0 (included) to 1 (excluded). */
   constructor(metric: string, random: () => number) {
     this.metric = metric;
     this.values = new Reservoir(random);
@@ -158,10 +158,10 @@ export class MetricSample {
   }
 }
 
-/** A sample in which every value has the same chance to be (Vitter's algorithm R). */
+/** A uniform sample (Vitter's algorithm R). */
 class Reservoir {
   seen = 0;
-  private readonly kept: number[] = [];
+  private readonly sample: number[] = [];
   private readonly random: () => number;
 
   constructor(random: () => number) {
@@ -170,17 +170,17 @@ class Reservoir {
 
   add(value: number): void {
     this.seen++;
-    if (this.kept.length < SAMPLE) {
-      this.kept.push(value);
+    if (this.sample.length < SAMPLE) {
+      this.sample.push(value);
       return;
     }
     const at = Math.floor(this.random() * this.seen);
-    if (at < SAMPLE) this.kept[at] = value;
+    if (at < SAMPLE) this.sample[at] = value;
   }
 
-  /** Between the two nearest values; NaN for none. */
+  /** Interpolates between the two nearest values; NaN if there are none. */
   quantile(share: number): number {
-    const sorted = Float64Array.from(this.kept).sort();
+    const sorted = Float64Array.from(this.sample).sort();
     const rank = share * (sorted.length - 1);
     const below = sorted[Math.floor(rank)] ?? NaN;
     const above = sorted[Math.ceil(rank)] ?? NaN;

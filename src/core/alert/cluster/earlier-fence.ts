@@ -1,14 +1,14 @@
 import type { AlertBatch } from '../model.ts';
 
-/** What a daemon before migration 16 evaluated in a share group, where one member had all sensors. */
+/** A batch of a daemon before migration 16, where one member of a share group evaluated all sensors. */
 type EarlierBatch = AlertBatch & { readonly duty?: { readonly group: string; readonly epoch: number } };
 
-/** No shard ever has it. */
+/** An epoch that no shard ever has. */
 const NO_EPOCH = -1;
 
 /**
- * A batch that an earlier version left in the spool: the lease under which it was evaluated is gone with the migration, so it
- * cannot be written any more, and its readings are handed over.
+ * A batch that an earlier version left in the spool: its lease was removed by the migration, so it cannot be written
+ * any more, and its readings are handed over.
  */
 export function withEarlierFence(batch: EarlierBatch): AlertBatch {
   const { duty, ...rest } = batch;

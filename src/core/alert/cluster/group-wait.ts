@@ -2,23 +2,23 @@ import type { Millis } from '../../reading.ts';
 import { GRACE_MS, type GroupView, LEASE_MS } from './shard-lease.ts';
 import { type ShardMember, isLive } from './shard.ts';
 
-/** How often a member of a group of several renews its row. */
+/** How often a member of a group of several members renews its row. */
 export const BEAT_MS = 500;
 /**
- * A member that was not seen for so long may be cut off, with readings that come before what the others evaluate next. With
- * the time between two looks it is less than the least `allowed_lateness` that a share group should have (2 s).
+ * A member that was not seen for this long may be cut off, with readings earlier than what the others evaluate next.
+ * Together with the beat it is less than the least `allowed_lateness` that a share group should have (2 s).
  */
 export const STALE_MS = 1200;
 
-/** What a member waits for before it evaluates anything; times are those of the database's clock. */
+/** The members that evaluation waits for; times are those of the database's clock. */
 export interface GroupWait {
   /** Members that may have earlier readings. */
   readonly awaited: readonly string[];
-  /** Since when each member has said that it is behind. */
+  /** Since when each member has reported that it is behind. */
   readonly behindSinceMs: ReadonlyMap<string, Millis>;
-  /** The last look. */
+  /** When the rows were last read. */
   readonly seenMs: Millis;
-  /** This member could not look for a while: when it last did before, and when it did again. */
+  /** A period in which this member could not read the rows: from its last read before to its first read after. */
   readonly absence: { readonly sinceMs: Millis; readonly untilMs: Millis } | undefined;
 }
 
@@ -30,9 +30,10 @@ export const NO_WAIT: GroupWait = {
 };
 
 /**
- * Whom evaluation waits for, after another look at the rows of the group: who is there and has not drained its spool, at most
- * `mostMs`; who has a lease and was not seen for a while, until that runs out; and whose lease ran out while this member could
- * not look itself, until others had time to come back. A dead member is waited for no longer than its lease.
+ * Computes, after each read of the group's rows, which members evaluation waits for: a live member that has not
+ * drained its spool, at most `mostMs`; a member with a lease that was not seen for a while, until the lease expires;
+ * and a member whose lease expired while this one could not read the rows, until others had time to come back. A dead
+ * member is waited for no longer than its lease.
  */
 export function nextWait(self: string, view: GroupView, former: GroupWait, mostMs: Millis): GroupWait {
   const { members, nowMs } = view;
@@ -57,7 +58,7 @@ function absenceAt(nowMs: Millis, { seenMs, absence }: GroupWait): GroupWait['ab
   return { sinceMs: Math.min(current?.sinceMs ?? Infinity, seenMs), untilMs: nowMs };
 }
 
-/** The same daemon, started again: its former process is gone, and what that left it has itself. */
+/** The same daemon, restarted: its former process has ended, and the new one has its spool. */
 const hasSuccessor = ({ id, joinedAtMs }: ShardMember, { members, nowMs }: GroupView): boolean =>
   members.some(
     (other) => other.joinedAtMs > joinedAtMs && isLive(other, nowMs) && clientOf(other.id) === clientOf(id),

@@ -24,16 +24,16 @@ export interface HandoverReading {
   readonly timeUs: Micros;
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
-  /** The broker had kept its message. */
+  /** A retained message of the broker. */
   readonly retained: boolean;
-  /** It lies in the spool of the member that received it, and is not stored yet. */
+  /** It is in the spool of the member that received it, and not stored yet. */
   readonly spooled: boolean;
-  /** The member knows where the sensor stands; an owner that does not reads the sensor again. */
+  /** The member knows the location of the sensor; an owner that does not reads the sensor again. */
   readonly located: boolean;
 }
 
 const VERSION = 1;
-/** `[`: no version of the binary form begins with it. */
+/** `[`: no version of the binary form begins with this byte. */
 const BRACKET = 0x5b;
 const HEADER_BYTES = 16;
 const FIXED_BYTES = 8 + 8 + 4 + 4 + 1;
@@ -71,7 +71,7 @@ export function encodeHandover(readings: readonly HandoverReading[]): Uint8Array
   return bytes;
 }
 
-/** Throws `HANDOVER_UNREADABLE` where another version wrote it, or it is cut off. */
+/** Throws `HANDOVER_UNREADABLE` if another version wrote it or it is truncated. */
 export function decodeHandover(bytes: Uint8Array): HandoverReading[] {
   if (bytes[0] === BRACKET) return earlierReadings(bytes);
   const { view, count, shapes, at } = columnsOf(bytes);
@@ -133,7 +133,7 @@ const earlierReadings = (bytes: Uint8Array): HandoverReading[] =>
     }),
   );
 
-/** What a record says of itself, and where its columns are. */
+/** The header of a record, and the positions of its columns. */
 function columnsOf(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const field = (at: number): number => (bytes.length < HEADER_BYTES ? NaN : view.getUint32(at * 4, true));
@@ -146,7 +146,7 @@ function columnsOf(bytes: Uint8Array) {
   return { view, count, shapes, at };
 }
 
-/** Where the columns begin. */
+/** The positions of the columns. */
 function placesOf(start: number, count: number) {
   const received = start + count * 8;
   const sensors = received + count * 8;
@@ -158,7 +158,7 @@ function placesOf(start: number, count: number) {
 const flagsOf = ({ retained, spooled, located }: HandoverReading): number =>
   (retained ? RETAINED : 0) | (spooled ? SPOOLED : 0) | (located ? LOCATED : 0);
 
-/** The metrics that readings have, each set once. Most have the same as the one before: then no key is made. */
+/** The metric sets of readings, each set once. Most readings have the set of the one before: then no key is built. */
 class Shapes {
   private readonly byKey = new Map<string, Shape>();
   private last: Shape | undefined;

@@ -1,6 +1,6 @@
 import { FieldwatchError } from '../../errors.ts';
 
-/** How the store says that another member owns some of the shards of an evaluation now: nothing of it is written. */
+/** Error code of the store: another member now owns some of the shards of an evaluation, and nothing of it is written. */
 export const LEASE_LOST = 'LEASE_LOST';
 
 export class LeaseLost extends FieldwatchError {

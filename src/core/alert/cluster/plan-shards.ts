@@ -2,24 +2,24 @@ import type { Millis } from '../../reading.ts';
 import { type Shard, type ShardMember, isLive } from './shard.ts';
 
 /**
- * A member that joined less than this ago is given shards only where there is no other: a daemon that crashes at every start
+ * A member that joined less than this ago gets shards only if there is no other: a daemon that crashes at every start
  * must not take shards along each time.
  */
 export const SETTLE_MS = 10_000;
 
-/** A shard follows its readings to the member that receives at least this part of them ... */
+/** A shard follows its readings to the member that receives at least this fraction of them ... */
 const ATTRACTING_PART = 0.8;
 /** ... of at least this many. */
 const ATTRACTING_READINGS = 100;
 
-/** Which member is to own each shard; undefined where none is there. */
+/** The planned owner of each shard; undefined if there is no member. */
 export type ShardPlan = readonly (string | undefined)[];
 
 /**
- * Which member is to own which shard. Each member plans for itself from the same rows, so the plan depends on nothing else,
- * and planning again once it is carried out changes nothing. Quotas are even: they differ by one at most. A member keeps what
- * it owns up to its quota, so only what a member left behind, or what a newcomer needs, moves. Two things decide among
- * several choices: where nearly all readings of a shard arrive, and else the rendezvous weight of shard and member.
+ * Which member is to own which shard. Each member plans for itself from the same rows, so the plan depends on nothing
+ * else, and planning again once it is carried out changes nothing. Quotas differ by one at most. A member keeps what
+ * it owns up to its quota, so only the shards of a lost member, or those that a newcomer needs, move. Candidates are
+ * ordered by where nearly all readings of a shard arrive, else by the rendezvous weight of shard and member.
  */
 export function planShards(
   members: readonly ShardMember[],
@@ -49,8 +49,8 @@ export function planShards(
 }
 
 /**
- * The live members that have settled, or all live ones where none has. One that owns shards is among them: else of two that
- * joined one after the other, and divided the shards, the first to settle would get them all.
+ * The live members that are past `SETTLE_MS`, or all live ones if none is. A member that owns shards is among them:
+ * otherwise, of two that joined one after the other and divided the shards, the first past it would get them all.
  */
 function eligible(
   members: readonly ShardMember[],
@@ -59,11 +59,11 @@ function eligible(
 ): readonly ShardMember[] {
   const owning = new Set(shards.map(({ owner }) => owner));
   const live = members.filter((member) => isLive(member, nowMs));
-  const settled = live.filter(({ id, joinedAtMs }) => nowMs - joinedAtMs >= SETTLE_MS || owning.has(id));
-  return settled.length > 0 ? settled : live;
+  const stable = live.filter(({ id, joinedAtMs }) => nowMs - joinedAtMs >= SETTLE_MS || owning.has(id));
+  return stable.length > 0 ? stable : live;
 }
 
-/** How many shards each is to own. The odd ones go to the members that own most, so that they need not move. */
+/** How many shards each member is to own. The remainder goes to the members that own most, so that fewer shards move. */
 function quotas(owners: readonly ShardMember[], shards: readonly Shard[]): Map<string, number> {
   const owned = new Map(owners.map(({ id }) => [id, 0]));
   for (const { owner } of shards)
@@ -76,7 +76,7 @@ function quotas(owners: readonly ShardMember[], shards: readonly Shard[]): Map<s
   return new Map(byOwned.slice(0, count).map((id, place) => [id, each + Number(place < odd)]));
 }
 
-/** The member that receives nearly all readings of the shard, if there is one. */
+/** The member that receives nearly all readings of the shard, if any. */
 function attractorOf(owners: readonly ShardMember[], shard: number): string | undefined {
   let total = 0;
   let most = 0;
@@ -89,7 +89,7 @@ function attractorOf(owners: readonly ShardMember[], shard: number): string | un
   return total >= ATTRACTING_READINGS && most >= ATTRACTING_PART * total ? attractor : undefined;
 }
 
-/** Rendezvous hashing among the members that have room: the choice for one shard does not depend on the others' ids. */
+/** Rendezvous hashing among the members below their quota: the choice for one shard does not depend on the others' ids. */
 function heaviest(rooms: ReadonlyMap<string, number>, shard: number): string | undefined {
   let best: string | undefined;
   let bestWeight = -1;
@@ -102,7 +102,7 @@ function heaviest(rooms: ReadonlyMap<string, number>, shard: number): string | u
   return best;
 }
 
-/** FNV-1a over the id, then the finalizer of MurmurHash3, in which each bit of the input changes half of the output. */
+/** FNV-1a over the id, then the finalizer of MurmurHash3, in which each input bit flips half of the output. */
 function weightOf(id: string, shard: number): number {
   let hash = 0x811c9dc5 ^ shard;
   for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);

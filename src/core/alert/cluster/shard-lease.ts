@@ -2,46 +2,47 @@ import type { Millis } from '../../reading.ts';
 import { planShards } from './plan-shards.ts';
 import { type Shard, type ShardMember, isLive } from './shard.ts';
 
-/** How long a renewal of a member's row keeps its shards. */
+/** How long a renewal of a member's row holds its shards. */
 export const LEASE_MS = 10_000;
-/** Clocks of two machines run apart, and a renewal is counted from before it was sent: by this much a member stops earlier. */
+/** Clocks of two machines drift apart, and a renewal counts from before it was sent: a member stops this much earlier. */
 const LEASE_MARGIN_MS = 500;
 /**
- * For this long a member must have reached the database before it takes shards of which the lease ran out: when the database
- * was away for all members, the owners, which went on evaluating, are to find their shards their own.
+ * A member must have reached the database for this long before it takes shards with an expired lease: after an outage
+ * of the database for all members, the owners, which continued to evaluate, are to find their shards their own.
  */
 export const GRACE_MS = 10_000;
-/** Shards that a live member gives up in one round: the rest goes on without a break meanwhile. */
+/** Shards that a live member releases in one round: evaluation of the rest continues meanwhile. */
 const RELEASED_PER_ROUND = 8;
 
-/** In the member's monotonic time: until when no other member can have taken its shards. */
+/** In the member's monotonic time: until then no other member can have taken its shards. */
 export const leaseHeldUntilMs = (renewalSentMs: Millis): Millis => renewalSentMs + LEASE_MS - LEASE_MARGIN_MS;
 
-/** What a member reads in one round, in one transaction with the renewal of its own row. */
+/** The rows that a member reads in one round, in one transaction with the renewal of its own row. */
 export interface GroupView {
   readonly nowMs: Millis;
   readonly members: readonly ShardMember[];
   readonly shards: readonly Shard[];
 }
 
-/** The shards that a member owns, with the epoch under which it writes what it evaluates of each. */
+/** The shards that a member owns, with the fencing token under which it writes what it evaluates of each. */
 export type OwnedShards = ReadonlyMap<number, number>;
 
-/** What a member does after it read the rows of its group. */
+/** The changes of ownership after a member has read the rows of its group. */
 export interface ShardMoves {
-  /** Its own by the rows, whatever it knew: the answer of an earlier round may have been lost. */
+  /** Its shards by the rows, whatever it knew: the reply of an earlier round may have been lost. */
   readonly owned: OwnedShards;
-  /** It believed that it owns them under these epochs, and another member has taken them, or it gave them back. */
+  /** Shards that it believed to own under these epochs, and that another member has taken or it has released. */
   readonly lost: OwnedShards;
-  /** To be given back, once nothing of them is being written. */
+  /** Shards to release once nothing of them is being written. */
   readonly release: OwnedShards;
-  /** To be taken, each only where its epoch is still this one: so of two members that both try, one gets it. */
+  /** Shards to take, each only if its epoch is still this one: of two members that both try, one gets it. */
   readonly take: OwnedShards;
 }
 
 /**
- * One round of a member. Safety does not depend on it: whatever a member believes, what it evaluated commits only under the
- * epoch in the shard's row, which each owner raises. `takesExpired`: the database was there for `GRACE_MS`.
+ * One round of a member. Safety does not depend on it: whatever a member believes, what it evaluated commits only
+ * under the epoch in the shard's row, which each owner raises. `takesExpired`: the database was reachable for
+ * `GRACE_MS`.
  */
 export function shardMoves(
   self: string,

@@ -1,40 +1,41 @@
 import type { Millis } from '../../reading.ts';
 
 /**
- * Alerts are evaluated in shards: each shard is a fixed part of the sensors, and at most one member of a share group owns
- * it. Ingest stays shared: whoever receives a reading stores it, and what belongs to a shard of another member is handed
- * over to its owner. The number is a constant of the schema; it bounds how many members evaluate, not how many ingest.
+ * Alerts are evaluated in shards: each shard is a fixed part of the sensors, and at most one member of a share group
+ * owns it. Ingest stays shared: the member that receives a reading stores it, and forwards readings of another
+ * member's shard to its owner. The number is a constant of the schema; it bounds how many members evaluate, not how
+ * many ingest.
  */
 export const SHARDS = 64;
 
 /**
- * The shard of a sensor: the upper 6 bits of a multiplicative hash of its id (Knuth, The Art of Computer Programming 3,
- * section 6.4; the factor is 2^32 divided by the golden ratio). Ids that follow one another, or are a multiple of some number
- * apart, spread evenly. In SQL: `((sensor_id::bigint * 2654435769) & 4294967295) >> 26`.
+ * The shard of a sensor: the upper 6 bits of a multiplicative hash of its id (Knuth, The Art of Computer Programming
+ * 3, section 6.4; the factor is 2^32 divided by the golden ratio). Consecutive ids, or ids a constant apart, spread
+ * evenly. In SQL: `((sensor_id::bigint * 2654435769) & 4294967295) >> 26`.
  */
 export const shardOf = (sensorId: number): number => Math.imul(sensorId, 0x9e3779b1) >>> 26;
 
-/** A member of the share group, as its row says; times are those of the database's clock, the only one that members share. */
+/** A member of the share group, from its row; times are those of the database's clock, the only one that members share. */
 export interface ShardMember {
-  /** Of one process: a daemon that starts again is another member. */
+  /** Per process: a restarted daemon is another member. */
   readonly id: string;
   readonly joinedAtMs: Millis;
   /** One lease for all its shards. */
   readonly leasedUntilMs: Millis;
-  /** Its rules connect sensors of different shards (inhibition): one member has to own all of them. */
+  /** Its rules relate sensors of different shards (inhibition): one member has to own all of them. */
   readonly connectsSensors?: boolean;
-  /** How many readings of each shard it received lately, averaged over minutes; absent where that is not known. */
+  /** How many readings of each shard it received recently, averaged over minutes; absent if unknown. */
   readonly received?: readonly number[];
-  /** Readings that it received are not written yet; absent of a member of an earlier version. */
+  /** Readings that it received are not written yet; absent for a member of an earlier version. */
   readonly behind?: boolean;
 }
 
 /**
- * A shard, as its row says; its number is its place in a list of all. The epoch is the fencing token: another one for each
+ * A shard, from its row; its number is its index in the list of all. The epoch is the fencing token: raised by each
  * owner, and locked by each transaction that writes what was evaluated, so that a former owner cannot write any more.
  */
 export interface Shard {
-  /** Absent while it has no owner: given back, or never taken. */
+  /** Absent while it has no owner: released, or never taken. */
   readonly owner: string | undefined;
   readonly epoch: number;
 }

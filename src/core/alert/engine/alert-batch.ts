@@ -18,7 +18,7 @@ import { messageFor } from './message.ts';
 import type { Series, InstanceEffect } from './series.ts';
 import { type AlertIdOf, idOf, keyOfInstance, rowOf, startedAtMs } from './state-row.ts';
 
-/** The transitions that somebody is told of; the others are for the debug log. */
+/** The transitions that are notified; the others go to the debug log. */
 const NOTIFIED: Partial<Record<Transition, NotificationEvent>> = {
   firing: 'firing',
   escalated: 'escalated',
@@ -33,7 +33,7 @@ const NOTIFIED: Partial<Record<Transition, NotificationEvent>> = {
   reminder: 'reminder',
 };
 
-/** Turns what the engine did into rows: section 6 of the contract. */
+/** Converts the effects of the engine into rows: section 6 of the contract. */
 export function batchOf(
   effects: readonly InstanceEffect[],
   touched: readonly Series[],
@@ -64,13 +64,13 @@ export function batchOf(
     if (transition === 'acked') acked.push(...acks(each, episode, id));
     if (transition === 'resolved') resolved.push(...resolutions(each, episode, id));
     const event = NOTIFIED[transition];
-    if (event !== undefined && each.unsaid !== true)
+    if (event !== undefined && each.unlogged !== true)
       notifications.push(notification(each, episode, event, id, message));
   }
   return { states, raised, resolved, acked, flapping, notifications };
 }
 
-/** What `batchOf` made of consecutive effects, and of disjoint series, as one. */
+/** Joins the results of `batchOf` for consecutive effects and disjoint series. */
 export function joinedParts(parts: readonly AlertBatch[]): AlertBatch {
   const made = parts.filter((part) => part !== EMPTY_ALERT_BATCH);
   const [first] = made;
@@ -86,13 +86,13 @@ export function joinedParts(parts: readonly AlertBatch[]): AlertBatch {
   };
 }
 
-/** One row per cell whose state is another than the committed one, however often it changed in between. */
+/** One row per alert instance whose state differs from the committed one, however often it changed in between. */
 function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertStateRow[] {
   const rows: AlertStateRow[] = [];
   for (const series of touched)
     for (const instance of series.instances) {
       const windowed = instance.condition.kind === 'anomaly' && series.windowChanged;
-      // A deadline of `held`, of a level under an open alert as well, depends on when the series was last heard.
+      // A deadline of `held`, also for a level above an open alert, depends on when the series was last received.
       const waits = heldDueMs(instance.work, instance.condition, series.last) < Infinity;
       if (instance.work !== instance.committed || windowed || waits || series.holdsCopies)
         rows.push(rowOf(series, instance, alertId));
@@ -116,7 +116,7 @@ function alertRow(
     severity: effect.severity,
     startedAtUs: episode.startedAtUs,
     ruleHash: instance.condition.hash,
-    // What is history is told by `backfilled`, and only once it is over.
+    // History is marked by `backfilled`, and notified only once it is over.
     suppressed: suppressed === 'backfill' ? null : (suppressed ?? null),
     flapping: episode.flapped,
     ...keyOfInstance(series, instance),
@@ -124,8 +124,8 @@ function alertRow(
 }
 
 /**
- * Of two crossings at one moment (a `held` deadline, and a reading of just that time) there is one row, for the time is in
- * its key: it shows the higher.
+ * Two crossings at one moment (a `held` deadline, and a reading of exactly that time) share a row, since the time is
+ * in its key: it shows the higher severity.
  */
 export const takesPlaceOf = (
   row: AlertRow,
@@ -135,7 +135,7 @@ export const takesPlaceOf = (
   row.timeUs === before.timeUs &&
   RANK[row.severity] > RANK[before.severity];
 
-/** When an episode has rows. */
+/** The times of an episode's rows. */
 const rowTimes = ({ firedAtUs }: Episode): readonly Micros[] => [...new Set(firedAtUs)];
 
 function acks({ series, instance }: InstanceEffect, episode: Episode, alertId: string): AlertAck[] {
@@ -204,7 +204,7 @@ function notification(
   };
 }
 
-/** From the start of the episode, not from the moment it was confirmed. */
+/** From the start of the episode, not from its confirmation. */
 function durationS(effect: Effect, episode: Episode): number {
   return Math.max(0, effect.timeUs - episode.startedAtUs) / 1e6;
 }

@@ -1,7 +1,7 @@
 import type { Condition } from '../rules/condition.ts';
 import type { EpisodeState } from '../state/state.ts';
 
-/** One alert type of one sensor: committed state, and the state as the batch in hand would leave it. */
+/** One alert type of one sensor: the committed state, and the state in the current working set. */
 export interface AlertInstance {
   readonly condition: Condition;
   committed: EpisodeState;

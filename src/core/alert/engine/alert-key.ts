@@ -1,9 +1,9 @@
 import type { AlertKey } from '../model.ts';
 
-/** In the place of the metric, of what is about the sensor itself. */
+/** The metric of what is about the sensor itself. */
 export const OF_SENSOR = '';
 
-/** Whether alerts of a type are about what was not received. No other type ends like this: a metric's name is followed by its kind. */
+/** Whether alerts of a type are about missing data. No other type ends like this: a metric's name is followed by its kind. */
 export const isOfSilence = (alertType: string): boolean =>
   alertType === 'offline' || alertType.endsWith('_no_data');
 
@@ -13,7 +13,7 @@ export const alertKeyText = ({ sensorId, metric, kind, side }: AlertKey): string
 
 const SUFFIX = /^(.*)_(rate_high|rate_low|high|low|anomaly|no_data)$/s;
 
-/** The key of what a version without keys wrote, as far as its type tells. */
+/** The key of a row that a version without keys wrote, as far as its type shows it. */
 function keyOfType(alertType: string): Omit<AlertKey, 'sensorId'> {
   const [, metric = alertType, suffix = 'high'] = SUFFIX.exec(alertType) ?? [];
   const side = suffix === 'anomaly' ? 'both' : suffix.endsWith('low') ? 'low' : 'high';
@@ -24,7 +24,7 @@ function keyOfType(alertType: string): Omit<AlertKey, 'sensorId'> {
 
 type Keyless = { readonly alertType: string } & Partial<AlertKey>;
 
-/** A batch that an older version left in the spool: every row gets its key. */
+/** A batch that an older version left in the spool: adds the key to every row. */
 export function withKeys<Batch extends OldBatch>(batch: Batch): Batch {
   const keyed = (row: Keyless) => (row.kind === undefined ? { ...keyOfType(row.alertType), ...row } : row);
   const { states, raised, resolved, acked } = batch;

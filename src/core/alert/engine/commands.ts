@@ -5,20 +5,20 @@ import type { AlertEngine } from './engine.ts';
 import type { Series } from './series.ts';
 import { type AlertIdOf, idOf, keyOfInstance } from './state-row.ts';
 
-/** What an operator wants of one open alert. */
+/** An operator's command for one open alert. */
 export interface AlertCommand {
   readonly kind: 'ack' | 'resolve';
   readonly sensorId: number;
   readonly alertType: string;
-  /** The episode that was meant; undefined: whichever is open. */
+  /** The episode it is for; undefined: the open one. */
   readonly alertId: string | undefined;
   readonly by: string;
 }
 
-/** `already`: it was acknowledged before. `not_open`: there is no such episode, or not any more. */
+/** `already`: it was acknowledged before. `not_open`: there is no such episode, or it has ended. */
 export type CommandOutcome = 'done' | 'already' | 'not_open';
 
-/** Does it within the generation in hand. */
+/** Applies the command within the current working set. */
 export function applyCommand(
   engine: AlertEngine,
   command: AlertCommand,
@@ -35,7 +35,7 @@ export function applyCommand(
   return 'done';
 }
 
-/** Whether this engine has an open alert that a command may be about. */
+/** Whether this engine has an open alert that a command may be for. */
 export function isOpen(
   engine: AlertEngine,
   { sensorId, alertType }: Pick<AlertCommand, 'sensorId' | 'alertType'>,
@@ -45,7 +45,7 @@ export function isOpen(
   return false;
 }
 
-/** Of several alerts of one type the one that was meant, or the first. */
+/** Among several alerts of one type the one with the given id, or the first. */
 function find(
   engine: AlertEngine,
   { sensorId, alertType, alertId }: AlertCommand,

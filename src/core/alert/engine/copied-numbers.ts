@@ -2,12 +2,12 @@ import type { AlertBatch, AlertStateRow } from '../model.ts';
 import { heldOf, withoutHeld } from './state-row.ts';
 import { type WaitingSeries, waitingColumns } from './waiting.ts';
 
-/** In the place of a process's name. */
+/** In place of a process name. */
 const EARLIER_VERSION = 'an earlier version';
 
 /**
- * A batch that an earlier version left in the spool, with copies of the numbers that wait in its states: they go where they
- * belong. A state without any says that nothing of its series waits any more.
+ * A batch that an earlier version left in the spool, with copies of the waiting numbers in its states: moves them to
+ * the waiting log. A state without any means that its series has nothing waiting.
  */
 export function withoutCopies(batch: AlertBatch): AlertBatch {
   if (batch.waiting !== undefined || !batch.states.some(hasCopies)) return batch;

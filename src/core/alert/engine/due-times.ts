@@ -10,8 +10,8 @@ import { NEVER, type SeriesState } from './series-state.ts';
 const MAX_LAG_MS = 60_000;
 
 /**
- * When time alone next decides something of a series; Infinity: only a number can. `connectedMs` is undefined while the
- * broker is away: then silence says nothing.
+ * When the passing of time next decides something for a series; Infinity: only a number can. `connectedMs` is
+ * undefined while the broker is disconnected: silence then has no meaning.
  */
 export function decidesAtMs(series: SeriesState, connectedMs: Millis | undefined): Millis {
   const { noData, held, allowedUs } = series;
@@ -31,27 +31,27 @@ export function silenceDueMs(series: SeriesState, connectedMs: Millis | undefine
   const afterMs = series.rule.noDataAfterMs;
   if (afterMs === undefined || connectedMs === undefined || series.silent) return Infinity;
   if (receivedMs === NEVER && !expected) return Infinity;
-  // What is known to be away is not missed metric by metric.
+  // While the sensor is away, its metrics are not missed one by one.
   if (series.isOwnerAway) return Infinity;
-  // Closed by hand: data has to come first, and to stop again.
+  // Closed by an operator: data has to arrive first, and to stop again.
   const closedUs = series.noData === undefined ? undefined : closedUsOf(series.noData.work);
   if (closedUs !== undefined && receivedMs * 1000 <= closedUs) return Infinity;
   if (series.metric === OF_SENSOR && receivedMs !== NEVER) return Infinity;
   return Math.max(receivedMs, connectedMs, series.expectedSinceMs) + afterMs;
 }
 
-/** When something has to be told of a cell that did not change: what is owed, or a reminder. */
+/** When an unchanged alert instance needs a notification: a deferred one, or a reminder. */
 export function notificationDueMs(series: SeriesState, instance: AlertInstance): Millis {
-  // Nobody is reminded of what nobody measures any more, nor that nobody does.
+  // No reminders for a metric without data, nor about the missing data itself.
   if (instance.work === OK || series.silent) return Infinity;
   const { delivery, staleAfterUs } = series.rule;
   return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
 }
 
 /**
- * The deadline of a `held` condition on the clock: when no reading for the time before it is waited for any more. A
- * sensor that lags behind, or uploads what it kept, may still have one: it gets as long as it lagged, at most a minute,
- * since it was last heard.
+ * The deadline of a `held` condition on the clock: when no reading for the time before it is expected any more. A
+ * sensor that lags, or uploads what it stored, may still send one: it gets as long as its lag, at most a minute, from
+ * the last reception.
  */
 export function heldDueMs(
   { last, receivedMs, held, allowedUs }: SeriesState,
@@ -66,7 +66,7 @@ export function heldDueMs(
   return Math.max(dueMs, receivedMs + lagMs);
 }
 
-/** Up to when, in event time, the clock decides: not for a time that readings may still come for, or wait for. */
+/** Up to when, in event time, the clock decides: not for times of which readings may still arrive or are waiting. */
 export function watermarkUs({ held, allowedUs }: SeriesState, untilMs: Millis): Micros {
   return Math.min(untilMs * 1000 - allowedUs, held.firstUs ?? Infinity);
 }

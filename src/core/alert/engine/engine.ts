@@ -8,29 +8,29 @@ import { Suppressor, reevaluateOpen, reevaluateSeries } from '../suppress/suppre
 import type { AlertInstance } from './alert-instance.ts';
 import { OF_SENSOR } from './alert-key.ts';
 import { SeriesIndex, type Slot } from './series-index.ts';
-import { NEVER, type Patience } from './series-state.ts';
+import { NEVER, type MinimumWait } from './series-state.ts';
 import { SeriesTimers } from './series-timers.ts';
 import type { Series, InstanceEffect } from './series.ts';
 import { type EngineCounts, WorkingSet, noCounts } from './working-set.ts';
 
-/** A reading as the engine wants it. Values are unknown: the pipeline's first step sorts them. */
+/** A reading as input of the engine. Values are unknown: the first step of the pipeline filters them. */
 export interface EngineReading {
   readonly sensor: SensorFacts;
   readonly timeUs: Micros;
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, unknown>;
-  /** The broker had kept it: it may be of a sensor that is gone. */
+  /** A retained message of the broker: its sensor may no longer exist. */
   readonly retained?: boolean | undefined;
-  /** It is kept elsewhere: the transaction of its evaluation does not store it. */
+  /** It is stored elsewhere: the transaction of its evaluation does not store it. */
   readonly spooled?: boolean | undefined;
 }
 
-/** What a generation did so far. */
+/** The effects of the current working set so far. */
 export interface EngineWork {
   readonly effects: readonly InstanceEffect[];
   readonly touched: readonly Series[];
   readonly counts: EngineCounts;
-  /** Numbers that began to wait, and that the database will not hold, or under another time. */
+  /** Numbers that began to wait and that the database will not hold, or holds under another time. */
   readonly unstored: readonly { readonly series: Series; readonly timeUs: Micros; readonly value: number }[];
 }
 
@@ -42,37 +42,37 @@ export interface ClosedAlert {
 }
 
 /**
- * All series of a daemon, in memory. Deterministic and free of I/O: what it does follows from the readings and the
- * times it is given. `begin` opens a generation, the inputs work on copies, and `commit` makes them the state; without
+ * All series of a daemon, in memory. Deterministic and free of I/O: the results follow from the readings and the
+ * times passed in. `begin` opens a working set, the inputs change copies, and `commit` makes them the state; without
  * it the next `begin` starts from the same state again.
  */
 export class AlertEngine {
   readonly rules: RuleSet;
-  /** What was closed together with its rule, by key: closed still if that comes back. */
+  /** Alerts closed together with their rule, by key: they stay closed if the rule comes back. */
   readonly closed = new Map<string, ClosedAlert>();
-  /** Counts the changes of the committed state, and of what is known besides. */
+  /** Counts changes of the committed state and of the other inputs. */
   version = 0;
   private readonly map: SeriesIndex;
   private readonly suppressor: Suppressor;
   private readonly known = new Set<number>();
   private readonly workingSet = new WorkingSet();
   private readonly timers = new SeriesTimers();
-  private readonly patience: Patience = { us: 0 };
+  private readonly minimumWait: MinimumWait = { us: 0 };
   private counts: EngineCounts = noCounts();
-  /** The reading in hand is stored elsewhere. */
+  /** The current reading is stored elsewhere. */
   private elsewhere = false;
   private unstored: EngineWork['unstored'][number][] = [];
 
   /**
-   * With `former` it starts from the committed state of that one and leaves it alone, its generation in hand included. A
-   * series is taken over when it is first asked for: so it is of use until the version of the former is another.
+   * With `former` it starts from the committed state of that engine and does not change it or its working set. A
+   * series is copied when it is first needed, so the copy is valid until the version of the former changes.
    */
   constructor(rules: RuleSet, former?: AlertEngine) {
     this.rules = rules;
     this.suppressor = new Suppressor(rules.config);
     const made = (series: Series): void => {
       series.precedes = this.suppressor.isSource(series);
-      series.patience = this.patience;
+      series.minimumWait = this.minimumWait;
       if (former !== undefined) this.arm(this.enter(series));
     };
     this.map = new SeriesIndex(rules, made, former?.map);
@@ -89,13 +89,13 @@ export class AlertEngine {
     this.unstored = [];
   }
 
-  /** What the generation did so far, in order, and the series that it touched. */
+  /** The effects of the working set so far, in order, and the series that it touched. */
   get work(): EngineWork {
     const { effects } = this.suppressor;
     return { effects, touched: this.workingSet.touched, counts: this.counts, unstored: this.unstored };
   }
 
-  /** The series of which numbers wait, with the generation in hand. */
+  /** The series with waiting numbers, the working set included. */
   waiting(): readonly Series[] {
     const entered = new Set(this.workingSet.touched);
     for (const [, series] of this.map.all()) if (series.hasHeld) entered.add(this.enter(series));
@@ -110,7 +110,7 @@ export class AlertEngine {
     this.begin();
   }
 
-  /** After a committed state was put in place from outside. */
+  /** To be called after a committed state was set from outside. */
   trackOpen(series: Series): void {
     this.version++;
     this.workingSet.trackOpen(series);
@@ -122,17 +122,17 @@ export class AlertEngine {
     return this.workingSet.open;
   }
 
-  /** The series that are not plainly OK, those of the generation in hand included. */
+  /** The series that are not plainly OK, those of the working set included. */
   openNow(): Iterable<Series> {
     return this.workingSet.openNow();
   }
 
-  /** Those of one sensor. */
+  /** The open series of one sensor. */
   openOf(sensorId: number): readonly Series[] {
     return this.map.ofSensor(sensorId).filter((series) => this.workingSet.isOpenNow(series));
   }
 
-  /** True once the last events of a sensor were fetched from the database, or it was found to have none. */
+  /** True once the last events of a sensor were read from the database, or it was found to have none. */
   knows(sensorId: number): boolean {
     return this.known.has(sensorId);
   }
@@ -142,7 +142,7 @@ export class AlertEngine {
     this.known.add(sensor.id);
   }
 
-  /** `stored`: by the transaction that writes what is made of it. */
+  /** `stored`: by the transaction that writes the evaluation. */
   reading(reading: EngineReading, stored = true): void {
     this.elsewhere = !stored || reading.spooled === true;
     const slot = this.map.slotOf(reading.sensor);
@@ -167,68 +167,67 @@ export class AlertEngine {
     }
   }
 
-  /** When the passing of time may decide something; Infinity if nothing waits for it. */
+  /** When the passing of time may decide something; Infinity if nothing is due. */
   get nextDueMs(): Millis {
     return Math.min(this.timers.uncommittedMs, this.suppressor.dueMs);
   }
 
   /**
-   * What the passing of time decides, in the order in which it was due, however late the look. At most `looks` series
-   * are looked at: after an outage all of them may be due at once, and one transaction must not hold them all. What is
-   * left is due still (`nextDueMs`).
+   * Applies what time decides, in due order, however late the call. Evaluates at most `limit` series: after an outage
+   * all of them may be due at once, and one transaction must not hold them all. The rest stays due (`nextDueMs`).
    */
-  tick(nowMs: Millis, looks = Infinity): void {
+  tick(nowMs: Millis, limit = Infinity): void {
     const { workingSet, timers, suppressor } = this;
-    for (let left = looks; left > 0; left--) {
+    for (let left = limit; left > 0; left--) {
       if (suppressor.dueMs <= Math.min(nowMs, timers.nextMs)) {
         left -= reevaluateOpen({ workingSet, timers, suppressor }, nowMs, left);
         continue;
       }
-      const look = timers.take(nowMs);
-      if (look === undefined) return;
-      const [series, dueMs] = look;
+      const due = timers.take(nowMs);
+      if (due === undefined) return;
+      const [series, dueMs] = due;
       this.enter(series);
-      // Deadlines move away with each reading: mostly there is nothing to do but to look again later.
+      // Deadlines move with each reading: mostly the timer is only re-armed.
       if (series.nextDueMs(timers.connectedMs) <= dueMs) this.pass(series, dueMs, nowMs);
       this.arm(series);
     }
   }
 
-  /** The broker is there: silence counts from now. Not part of a generation. */
+  /** The broker is connected: silence counts from now. Not part of a working set. */
   connected(nowMs: Millis): void {
     this.version++;
     this.timers.connected(nowMs);
     for (const [, series] of this.allSeries()) if (series.isExpected) this.timers.expect(series);
   }
 
-  /** The broker is away: nobody can tell whether sensors are silent. */
+  /** The broker is disconnected: silence cannot be detected. */
   disconnected(): void {
     this.version++;
     this.timers.disconnected();
   }
 
   /**
-   * For how long numbers wait for earlier ones at least: what several spools held comes in an order of its own. Not part of a
-   * generation: what is in hand is forgotten.
+   * The least time that numbers wait for earlier ones: several spools drain out of order. Not part of a working set:
+   * the current one is discarded.
    */
   waitFor(ms: Millis): void {
-    if (this.patience.us === ms * 1000) return;
+    if (this.minimumWait.us === ms * 1000) return;
     this.version++;
-    this.patience.us = ms * 1000;
+    this.minimumWait.us = ms * 1000;
     this.begin();
     for (const [, series] of this.allSeries()) if (series.hasHeld) this.arm(this.enter(series));
     this.begin();
   }
 
-  /** The connection outlives the rules. */
+  /** The connection state outlives the rules. */
   inheritConnection({ timers: { connectedMs } }: AlertEngine): void {
     if (connectedMs === undefined) this.disconnected();
     else this.connected(connectedMs);
   }
 
   /**
-   * All silences that there are and will be, from now on. Called at the start, too, after the states were restored. Not
-   * part of a generation.
+   * Replaces all current and future silences. Also called at the start, after the states were restored. Not part of a
+   * working set.
    */
   silence(silences: readonly Silence[], nowMs: Millis): void {
     this.version++;
@@ -240,8 +239,8 @@ export class AlertEngine {
   }
 
   /**
-   * A series whose silence is watched from now on, whether or not it was ever heard. Under an old connection silence
-   * counts from `sinceMs`, where it did not count already.
+   * A series whose silence is watched from now on, whether or not it was ever received. Under an existing connection
+   * silence counts from `sinceMs`, unless it counts already.
    */
   expect(sensor: SensorFacts, metric: string, sinceMs?: Millis): void {
     const series = this.seriesOf(sensor, metric);
@@ -256,15 +255,15 @@ export class AlertEngine {
   }
 
   /**
-   * Takes over all that another engine of the same rules, which nothing has evaluated in, knows of sensors that this one does
-   * not: their silence counts from now. Not part of a generation: what is in hand is forgotten.
+   * Takes over the sensors that only another engine of the same rules, in which nothing was evaluated, knows: their
+   * silence counts from now. Not part of a working set: the current one is discarded.
    */
   absorb(other: AlertEngine, nowMs: Millis): void {
     this.version++;
     for (const [, series] of other.allSeries()) {
       series.armedMs = Infinity;
       series.expectedSinceMs = Math.max(series.expectedSinceMs, nowMs);
-      series.patience = this.patience;
+      series.minimumWait = this.minimumWait;
     }
     this.map.absorb(other.map);
     for (const sensorId of other.known) this.known.add(sensorId);
@@ -279,11 +278,11 @@ export class AlertEngine {
     this.begin();
   }
 
-  /** Knows nothing any more of these sensors. Not part of a generation: what is in hand is forgotten. */
+  /** Removes these sensors. Not part of a working set: the current one is discarded. */
   forget(isForgotten: (sensorId: number) => boolean): void {
     this.version++;
     this.begin();
-    // Entries of a timer whose owner is not armed are passed over.
+    // Timer entries whose owner is not armed are skipped.
     for (const [sensor, series] of this.allSeries()) if (isForgotten(sensor.id)) series.armedMs = Infinity;
     this.map.forget(isForgotten);
     this.workingSet.forget(isForgotten);
@@ -293,16 +292,16 @@ export class AlertEngine {
     this.begin();
   }
 
-  /** After a change of a series by something else than a reading. */
+  /** After a change of a series by other input than a reading. */
   arm(series: Series): void {
     this.timers.arm(series);
   }
 
-  /** The newest stored value of a metric, read back after a start. */
+  /** The newest stored value of a metric, read after a start. */
   restoreLast(sensor: SensorFacts, metric: string, last: LastEvent): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
-    // Numbers that wait are stored, and not evaluated: with them the row knows better what was.
+    // Waiting numbers are stored but not evaluated: the last event comes from the state row.
     if (series.hasHeld) series.expected = true;
     else series.restore({ last });
     // A deadline depends on how old the last reading is.
@@ -318,12 +317,12 @@ export class AlertEngine {
     return this.map.all();
   }
 
-  /** A series about to be changed by something else than a reading. */
+  /** Enters a series into the working set before other input than a reading changes it. */
   enter(series: Series): Series {
     return this.workingSet.enter(series);
   }
 
-  /** An operator's or the configuration's input to one cell. */
+  /** An operator's or the configuration's input to one alert instance. */
   apply(
     series: Series,
     instance: AlertInstance,
@@ -334,10 +333,10 @@ export class AlertEngine {
     this.arm(series);
   }
 
-  /** What an availability, a last will or a death certificate says of a sensor. */
+  /** A sensor's availability message, last will or death certificate. */
   private availability(slot: Slot, online: boolean, receivedAtMs: Millis): void {
     if (online) {
-      // Nothing to say of a sensor that is not missed: only data shows that it measures.
+      // Ignored unless the sensor itself is missed: only data shows that it measures.
       const { own } = slot;
       if (own !== undefined && (own.active > 0 || this.open.has(own)))
         this.noteSignal(slot, own, receivedAtMs);
@@ -358,7 +357,7 @@ export class AlertEngine {
     const wasSilent = own.silent;
     own.noteSignal(receivedAtMs, undefined, this.suppressor);
     if (!wasSilent) return;
-    // While it was away nothing else was missed of it: the silence of its metrics counts from now.
+    // Nothing else was missed while the sensor was away: the silence of its metrics counts from now.
     for (const series of [...named, ...(others?.values() ?? [])]) {
       if (!series.isExpected || series.silent) continue;
       this.enter(series);
@@ -367,7 +366,7 @@ export class AlertEngine {
     }
   }
 
-  /** (a) what is no finite number ends here; the rest is the series' own. */
+  /** (a) drops values that are not finite numbers; the series does the rest. */
   private number(series: Series, reading: EngineReading, timeUs: Micros, value: unknown): void {
     const { receivedAtMs } = reading;
     if (typeof value !== 'number' || !Number.isFinite(value)) {
@@ -385,7 +384,7 @@ export class AlertEngine {
     else series.dueMs = NEVER;
   }
 
-  /** The clock has passed what was due here before this number arrived: so a split into batches changes nothing. */
+  /** First applies what was due before this number arrived, so that splitting into batches changes nothing. */
   private catchUp(series: Series, nowMs: Millis): void {
     for (;;) {
       const dueMs = series.nextDueMs(this.timers.connectedMs);

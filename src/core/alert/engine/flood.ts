@@ -1,20 +1,20 @@
 import type { Millis } from '../../reading.ts';
 
-/** ISA-18.2: more than 10 alarms in 10 minutes are more than an operator can answer; under 5 he can again. */
+/** ISA-18.2: more than 10 alarms in 10 minutes are more than an operator can answer; below 5 the flood is over. */
 export const FLOOD_WINDOW_MS: Millis = 600_000;
 const STARTS_ABOVE = 10;
 const ENDS_BELOW = 5;
 
 export interface Flood {
   readonly fromMs: Millis;
-  /** undefined: it goes on. */
+  /** undefined: it is ongoing. */
   readonly untilMs: Millis | undefined;
-  /** Episodes that fired from the first of those that made it a flood to its end. */
+  /** Episodes that fired during the flood, including those that started it. */
   readonly fired: number;
 }
 
 /**
- * The episodes that fired in the last 10 minutes, and whether they are a flood. Times come in order; a moment of many is
+ * The episodes that fired in the last 10 minutes, and whether they are a flood. Times come in order; equal times are
  * one entry.
  */
 export class FloodWatch {
@@ -40,20 +40,20 @@ export class FloodWatch {
     else if (this.inWindow > STARTS_ABOVE) this.flood = { fromMs: atMs, fired: this.inWindow };
   }
 
-  /** What leaves the window may end the flood, at the moment when it leaves. */
+  /** Expired entries may end the flood, at the moment when they expire. */
   passTo(nowMs: Millis): void {
-    let gone = 0;
+    let expired = 0;
     for (const { atMs, count } of this.recent) {
       const leavesMs = atMs + FLOOD_WINDOW_MS;
       if (leavesMs > nowMs) break;
-      gone++;
+      expired++;
       this.inWindow -= count;
       if (this.flood !== undefined && this.inWindow < ENDS_BELOW) {
         this.ended({ ...this.flood, untilMs: leavesMs });
         this.flood = undefined;
       }
     }
-    if (gone > 0) this.recent.splice(0, gone);
+    if (expired > 0) this.recent.splice(0, expired);
   }
 
   /** Episodes that fired in the last 10 minutes. */

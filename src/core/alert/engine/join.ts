@@ -3,9 +3,9 @@ import { alertKeyText } from './alert-key.ts';
 import { type WaitingRow, foldWaiting, waitingColumns } from './waiting.ts';
 
 /**
- * How many of these batches, from the first on, leave the alert tables the same in one transaction as one after the other.
- * A transaction raises rows before it closes them: so none may follow that touches a row which is closed already. Commands,
- * acknowledgements and what is handed over between daemons stay on their own, and one era of a member does not mix with another.
+ * How many of these batches, from the first on, leave the alert tables the same in one transaction as one after the
+ * other. A transaction raises rows before it closes them, so a batch that touches an already closed row does not
+ * join. Commands, acknowledgements and handovers stay separate, and eras of a member are not mixed.
  */
 export function joinable(batches: readonly AlertBatch[]): number {
   const [first] = batches;
@@ -22,7 +22,7 @@ export function joinable(batches: readonly AlertBatch[]): number {
   return count;
 }
 
-/** What these batches do one after the other, as one: of a state only the last counts. */
+/** Merges consecutive batches into one: the last of each state wins. */
 export function joined(batches: readonly AlertBatch[]): AlertBatch {
   const [first] = batches;
   if (first !== undefined && batches.length === 1) return first;
@@ -39,7 +39,7 @@ export function joined(batches: readonly AlertBatch[]): AlertBatch {
   };
 }
 
-/** Under several epochs of one shard none of it can be written: the list has them all. */
+/** With several epochs of one shard the batch cannot be written: the list keeps them all. */
 function joinedFence(fences: readonly ShardFence[]): { readonly fence?: ShardFence } {
   const [first] = fences;
   if (first === undefined) return {};
@@ -55,11 +55,11 @@ function joinedWaiting(rows: readonly WaitingRow[]): { readonly waiting?: Waitin
   return { waiting: { ...last, replaces: whole?.replaces, shards: whole?.shards, columns } };
 }
 
-/** Of one process. */
+/** Rows of the same process. */
 const sameLog = (one: WaitingRow | undefined, other: WaitingRow | undefined): boolean =>
   one === undefined || other === undefined || (one.group === other.group && one.writer === other.writer);
 
-/** What stays on its own, whole. */
+/** A batch that is written separately and whole. */
 export const isSpecial = ({ acked = [], commands, dequeued, forwarded }: AlertBatch): boolean =>
   acked.length > 0 || commands !== undefined || dequeued !== undefined || forwarded !== undefined;
 

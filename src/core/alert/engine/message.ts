@@ -54,7 +54,7 @@ function noDataMessage(sensorKey: string, { metric }: Condition, effect: Effect)
   return `${sensorKey}: ${metric} ${reason === 'data_resumed' ? 'is back' : ending(effect)}`;
 }
 
-/** What is true of an open alert now: between the limit and its clear point it is not beyond the limit any more. */
+/** The state of an open alert now: between the limit and its clear point it is no longer beyond the limit. */
 function still(condition: Condition, effect: Effect): string {
   const { value, threshold } = effect;
   if (condition.kind === 'anomaly') return `${value === undefined ? '' : ` ${show(value)}`} is still unusual`;

@@ -1,11 +1,12 @@
 import type { AlertBatch, AlertResolution, AlertStateRow, AlertKey } from '../model.ts';
 
-/** Ids of sensors that are gone, and where their readings went: null where they were deleted. */
+/** Ids of removed sensors, and the sensor their readings moved to: null if they were deleted. */
 export type ForgottenSensors = ReadonlyMap<number, number | null>;
 
 /**
- * What was evaluated before sensors were merged or forgotten, and is written after it. Rows of a merged sensor go to the
- * other one, whose own states stay: an episode that was still open is closed by hand. Of a forgotten sensor nothing is kept.
+ * Corrects a batch that was evaluated before sensors were merged or forgotten and is written after it. Rows of a
+ * merged sensor move to the other one, whose own states stay: an episode still open is closed as by an operator. Rows
+ * of a forgotten sensor are dropped.
  */
 export function withoutForgotten(batch: AlertBatch, forgotten: ForgottenSensors): AlertBatch {
   if (forgotten.size === 0 || !mentions(batch, forgotten)) return batch;

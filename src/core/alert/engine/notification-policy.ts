@@ -3,25 +3,25 @@ import type { Severity, SuppressedBy } from '../model.ts';
 import type { Effect, Episode, EpisodeState } from '../state/state.ts';
 import { about } from '../state/transitions.ts';
 
-/** Why somebody is not told now. What is deferred is told later, if it is still so. */
+/** Why an alert is not notified now. A deferred notification is sent later, if the alert is still open. */
 export type Suppression = 'backfill' | SuppressedBy;
 
-/** What keeps an alert of this severity from being told at the moment in hand. */
+/** The reason that suppresses an alert of this severity at the current moment. */
 export type SuppressedAt = (severity: Severity) => SuppressedBy | undefined;
 
-/** An effect, and whether it leaves the house. */
+/** An effect, and whether it is notified. */
 export interface Delivered {
   readonly effect: Effect;
   readonly suppressed: Suppression | undefined;
   /** The episode was long over when it was evaluated. */
   readonly backfilled: boolean;
-  /** No line of its own: what was deferred until now is told in the same step, as it is. */
-  readonly unsaid?: boolean;
+  /** Not logged: the notification deferred until now is sent in the same step, with the current state. */
+  readonly unlogged?: boolean;
 }
 
 export interface DeliveryRules {
   readonly backfillAfterUs: Micros;
-  /** Time between two reminders; undefined: none. */
+  /** Interval of reminders; undefined: none. */
   readonly repeatUs: Micros | undefined;
 }
 
@@ -30,14 +30,14 @@ export interface Notified {
   readonly delivered: readonly Delivered[];
 }
 
-/** History arrives in one go; after this long without a reading, what it says is the present. */
+/** History arrives in one burst; after this long without a reading its last state is the present. */
 const SETTLE_MS = 60_000;
 
 /**
- * Readings that arrive long after they were measured may tell of episodes that are over by now: nobody is woken for
- * those. At the moment of firing that is not known yet, so the notification is owed: it is sent when the episode is
- * still open once readings are recent again (or no more of them come), and never if it ended long ago.
- * What is suppressed (a silence, a maintenance window, an alert that explains it) is deferred until that is over: `review`.
+ * Readings that arrive long after they were measured may describe episodes that are over by now: those are not
+ * notified. At the moment of firing that is not known yet, so the notification is deferred: it is sent if the episode
+ * is still open once readings are recent again (or stop), and never if it ended long ago. A suppressed alert (by
+ * silence, maintenance window or inhibition) is deferred until the suppression ends: `review`.
  */
 export function deliver(
   state: EpisodeState,
@@ -92,8 +92,8 @@ function before(effects: readonly Effect[], state: EpisodeState): Debt {
 }
 
 /**
- * Told where the higher severity was. What nobody knows of yet is told as it is then, once nothing is in the way:
- * `review`.
+ * Notified if the higher severity was. An episode not notified yet is notified with its state once nothing suppresses
+ * it: `review`.
  */
 function lowered(
   effect: Effect,
@@ -112,12 +112,12 @@ function lowered(
       effect,
       suppressed,
       backfilled: false,
-      unsaid: suppressedBy === undefined && deferredBy !== undefined,
+      unlogged: suppressedBy === undefined && deferredBy !== undefined,
     },
   };
 }
 
-/** The end of an episode: told, unless it is suppressed itself or nobody knew of what ended. */
+/** The end of an episode: notified, unless it is suppressed itself or the episode never was notified. */
 function ended(
   effect: Effect,
   debt: Debt & { readonly old: boolean; readonly suppressedBy: SuppressedBy | undefined },
@@ -125,14 +125,14 @@ function ended(
   const { old, suppressedBy, deferredSinceMs, deferredBy, notifiedMs } = debt;
   const backfilled = deferredSinceMs !== undefined && old;
   if (suppressedBy !== undefined) return [{ effect, suppressed: suppressedBy, backfilled }];
-  // What suppressed it has just gone, and it ended before anybody was told.
+  // Its suppression has just ended, and it ended before it was notified.
   if (deferredBy !== undefined && notifiedMs === undefined)
     return [{ effect, suppressed: deferredBy, backfilled }];
   if (deferredSinceMs === undefined) return [plain(effect)];
   return backfilled ? [{ effect, suppressed: 'backfill', backfilled }] : sent(effect);
 }
 
-/** The firing that was kept back, told just before its end: the end is recent, so it is no history. */
+/** The deferred firing, sent just before the end: the end is recent, so it is not history. */
 function sent(effect: Effect): Delivered[] {
   const { timeUs, episode } = effect;
   if (episode === undefined) return [];
@@ -140,7 +140,7 @@ function sent(effect: Effect): Delivered[] {
   return [plain(fired), plain({ ...effect, episode: { ...episode, seq: episode.seq + 1 } })];
 }
 
-/** When something has to be told of an open episode without any transition: what is owed, or a reminder. */
+/** When an open episode needs a notification without a transition: a deferred one, or a reminder. */
 export function deliveryDueMs(
   state: EpisodeState,
   receivedMs: Millis,
@@ -159,11 +159,11 @@ export function deliveryDueMs(
   )
     return Infinity;
   const dueMs = notifiedMs + rules.repeatUs / 1000;
-  // Reminders stop when nothing is heard any more.
+  // Reminders stop when nothing is received any more.
   return dueMs - receivedMs > staleAfterUs / 1000 ? Infinity : dueMs;
 }
 
-/** Tells what `deliveryDueMs` said, or defers it. */
+/** Sends what `deliveryDueMs` found due, or defers it. */
 export function renotify(
   state: EpisodeState,
   nowMs: Millis,
@@ -173,15 +173,16 @@ export function renotify(
   if (!('episode' in state)) return { state, delivered: [] };
   const { severity, deferredSinceMs } = state.episode;
   const deferredBy = suppressedAt(severity);
-  // From here on it is no history any more: only what suppresses it is in the way.
+  // From here on it is not history: only suppression can defer it.
   if (deferredBy !== undefined)
     return { state: withEpisode(state, { deferredBy, deferredSinceMs: undefined }), delivered: [] };
   return notify(state, deferredSinceMs === undefined ? 'reminder' : 'announced', nowMs, nowMs, value);
 }
 
 /**
- * What suppresses alerts has changed. Whatever is open and suppressed now is deferred; what was and is not any more is
- * told once, unless somebody has acknowledged it meanwhile. `dueMs` is the moment of the change, whenever it is noticed.
+ * The suppressions have changed. An open alert that is suppressed now is deferred; one that no longer is suppressed
+ * is notified once, unless it was acknowledged meanwhile. `dueMs` is the moment of the change, whenever it is
+ * noticed.
  */
 export function review(
   state: EpisodeState,
@@ -195,7 +196,7 @@ export function review(
   if (suppressedBy === deferredBy) return { state, delivered: [] };
   if (suppressedBy !== undefined || ack !== undefined)
     return { state: withEpisode(state, { deferredBy: suppressedBy }), delivered: [] };
-  // History is told when it has become the present, not before; nor in the time when it was suppressed.
+  // History is notified once it is the present, not before, and not during a suppression.
   if (deferredSinceMs !== undefined) {
     const sinceMs = Math.max(deferredSinceMs, dueMs - SETTLE_MS);
     return { state: withEpisode(state, { deferredBy: undefined, deferredSinceMs: sinceMs }), delivered: [] };
@@ -222,7 +223,7 @@ function notify(
   return { state: next, delivered: [plain(effect)] };
 }
 
-/** Told as flapping what never fired: the end of the flapping is its end, and there is no other. */
+/** For an episode notified as flapping that never fired, the end of the flapping is its only end. */
 const unfinished = ({ firedAtUs }: Episode) => (firedAtUs.length > 0 ? 'outstanding' : 'still_flapping');
 
 function withEpisode(state: EpisodeState, change: Partial<Episode>): EpisodeState {

@@ -4,8 +4,9 @@ import { isSpecial } from './join.ts';
 const LISTS = ['raised', 'flapping', 'resolved', 'states', 'notifications'] as const;
 
 /**
- * The batch in parts of at most so many rows, to be written one after the other: rows are raised before they are closed,
- * and what says how far was evaluated comes last. What concerns operators or other daemons stays whole.
+ * Splits the batch into parts of at most `mostRows` rows, to be written in order: rows are raised before they are
+ * closed, and the waiting log, which records the progress of the evaluation, comes last. Parts with commands or
+ * handovers stay whole.
  */
 export function partsOf(batch: AlertBatch, mostRows: number): readonly AlertBatch[] {
   const rows = LISTS.reduce((sum, list) => sum + (batch[list]?.length ?? 0), 0);

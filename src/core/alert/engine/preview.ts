@@ -6,8 +6,8 @@ import type { AlertIdOf } from './state-row.ts';
 const MOST_EFFECTS = 10_000;
 
 /**
- * What readings will tell whose commit is still to come. It evaluates on from the committed state in an engine of its
- * own, so nothing of it is remembered, and the batch that is being committed meanwhile is not disturbed.
+ * Computes the notifications of readings before their commit. It evaluates from the committed state in an engine of
+ * its own, so nothing is retained, and the batch being committed meanwhile is not disturbed.
  */
 export class AlertPreview {
   private readonly engine: AlertEngine;
@@ -23,28 +23,28 @@ export class AlertPreview {
     this.ahead = new AlertEngine(engine.rules, engine);
   }
 
-  /** False once something was committed since, or is known that was not: what is told from then on may be wrong. */
+  /** False after another commit or change of the committed state: further previews may be wrong. */
   isOf(engine: AlertEngine): boolean {
     return this.engine === engine && engine.version === this.version;
   }
 
-  /** Once more good, after a commit of nothing but readings that it has foreseen: it is ahead of them still. */
+  /** Valid again after a commit of nothing but readings that it has evaluated: it is still ahead of them. */
   goOn(): void {
     this.version = this.engine.version;
   }
 
-  /** What it has foreseen does not come to pass: one of its readings was refused. */
+  /** The previewed readings will not commit as such: one of them was rejected. */
   spoil(): void {
     this.version = NaN;
   }
 
-  /** In the order in which they will be committed, after those of the last call. */
+  /** In commit order, following those of the last call. */
   readings(readings: readonly EngineReading[]): readonly AlertNotification[] {
     for (const reading of readings) this.ahead.reading(reading);
     const { effects } = this.ahead.work;
     const fresh = effects.slice(this.notified);
     this.notified = effects.length;
-    // They are kept as long as this is: under a load that never ends that must not be for ever.
+    // Effects are retained as long as the preview: bounded for a load that never ends.
     if (this.notified > MOST_EFFECTS) this.spoil();
     return batchOf(fresh, [], this.alertId).notifications;
   }

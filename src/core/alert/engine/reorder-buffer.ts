@@ -11,9 +11,9 @@ const FIRST_CAPACITY = 8;
 /** Time, value, arrival. */
 const WIDTH = 3;
 
-/** Numbers one after the other, as many as were written, in no view of which they may change. */
+/** Append-only numbers, which no view of them changes. */
 class Columns {
-  /** One array for all three: half the cost of a series is to make them. */
+  /** One array for all three columns: allocation is half the cost of a series. */
   readonly instances: Float64Array;
   written = 0;
 
@@ -39,15 +39,15 @@ class Columns {
 }
 
 /**
- * The numbers of a series that wait, in event order: a view of columns that several views may share. What changes is the view
- * alone: a batch that may be evaluated again changes a `fork`. What comes in order is written behind the last of them, once;
- * everything else makes a copy.
+ * The waiting numbers of a series, in event order: a view of columns that several views may share. Only the view
+ * changes: a batch that may be evaluated again changes a `fork`. Numbers in order are appended in place, once;
+ * anything else makes a copy.
  */
 export class ReorderBuffer {
   private columns: Columns;
   private start: number;
   private end: number;
-  /** They arrived in event order, too: the first has waited longest. */
+  /** They also arrived in event order: the first has waited longest. */
   private inOrder: boolean;
 
   private constructor(columns: Columns, start: number, end: number, inOrder: boolean) {
@@ -64,7 +64,7 @@ export class ReorderBuffer {
     return numbers;
   }
 
-  /** Never changed: `fork` it. */
+  /** Immutable: `fork` it. */
   static readonly none = new ReorderBuffer(new Columns(0), 0, 0, true);
 
   fork(): ReorderBuffer {
@@ -75,7 +75,7 @@ export class ReorderBuffer {
     return this.end - this.start;
   }
 
-  /** The earliest and the latest event; undefined of none. */
+  /** The earliest and the latest event; undefined if empty. */
   get firstUs(): Micros | undefined {
     return this.length === 0 ? undefined : this.timeAt(0);
   }
@@ -84,12 +84,12 @@ export class ReorderBuffer {
     return this.length === 0 ? undefined : this.timeAt(this.length - 1);
   }
 
-  /** From the earliest to the latest. */
+  /** Whether a time lies between the earliest and the latest. */
   spans(timeUs: Micros): boolean {
     return this.length > 0 && timeUs >= this.timeAt(0) && timeUs <= this.timeAt(this.length - 1);
   }
 
-  /** Counted from the earliest. */
+  /** Index from the earliest. */
   timeAt(index: number): Micros {
     return this.instance(this.start + index, 0);
   }
@@ -110,13 +110,13 @@ export class ReorderBuffer {
     return numbers;
   }
 
-  /** The `count` earliest wait no more. */
+  /** Removes the `count` earliest. */
   drop(count: number): void {
     this.start = Math.min(this.end, this.start + count);
     if (this.start === this.end) this.inOrder = true;
   }
 
-  /** One more in its place, or why not: its time is taken. */
+  /** Inserts a number in event order, or returns that its time is taken. */
   add(timeUs: Micros, value: number, receivedAtMs: Millis): 'held' | 'duplicate' | 'late' {
     let at = this.end;
     while (at > this.start && this.instance(at - 1, 0) > timeUs) at--;
@@ -137,7 +137,7 @@ export class ReorderBuffer {
     return 'held';
   }
 
-  /** Of those before a time, when the one that arrived last did; `-Infinity` of none. */
+  /** The latest arrival among those before a time; `-Infinity` if there are none. */
   lastReceivedBefore(timeUs: Micros): Millis {
     let lastMs = -Infinity;
     for (let at = this.start; at < this.end && this.instance(at, 0) < timeUs; at++)
@@ -145,7 +145,7 @@ export class ReorderBuffer {
     return lastMs;
   }
 
-  /** When the first of them arrived; Infinity of none. */
+  /** When the first of them arrived; Infinity if empty. */
   get firstReceivedMs(): Millis {
     if (this.length === 0) return Infinity;
     if (this.inOrder) return this.instance(this.start, 2);
@@ -175,8 +175,8 @@ export class ReorderBuffer {
 export const EMPTY_BUFFER = ReorderBuffer.none;
 
 /**
- * How many numbers, from the earliest, may be evaluated: those that are older than the newest by the allowance, those that
- * waited as long as that by the clock, and whatever comes before one of them in event order.
+ * How many numbers, from the earliest, may be evaluated: those older than the newest by the allowance, those that
+ * have waited that long by the clock, and whatever comes before one of them in event order.
  */
 export const releasable = (
   held: ReorderBuffer,

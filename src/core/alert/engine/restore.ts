@@ -13,7 +13,7 @@ import { Series } from './series.ts';
 import { heldOf, keyOfInstance, receivedOf, stateOf, windowOf } from './state-row.ts';
 import { type UnstoredNumber, type WaitingSeries, isWaitingOf, merged } from './waiting.ts';
 
-/** A cell whose rule is another than the one its state was made under, or gone. */
+/** An alert instance whose rule was removed, or differs from the one its state was made under. */
 export interface RuleChange {
   readonly series: Series;
   readonly instance: AlertInstance;
@@ -21,8 +21,8 @@ export interface RuleChange {
 }
 
 /**
- * Puts a stored row back into the engine. Returns what the configuration did to it meanwhile: a rule that was changed
- * or removed while the daemon was down is treated like one that was changed or removed under it.
+ * Restores a stored row into the engine. Returns the change of its rule: one that was changed or removed while the
+ * daemon was down is treated like a change at run time.
  */
 export function restoreRow(
   engine: AlertEngine,
@@ -53,8 +53,8 @@ export function restoreRow(
 }
 
 /**
- * Puts numbers back that waited when the last process ended: they wait again, from now on. `stored` are those of the
- * database, in any order; of these it takes what the log says.
+ * Restores numbers that were waiting when the last process ended: their wait restarts now. `stored` are those of the
+ * database, in any order; it uses those that the log names.
  */
 export function restoreWaiting(
   engine: AlertEngine,
@@ -72,9 +72,9 @@ export function restoreWaiting(
 }
 
 /**
- * A new rule set under the states of the old one: section 9. A change alone ends alerts; it never fires one. The new
- * engine asks the database for last events again, since metrics that had no rule may have one now. `pending` are changes
- * of the reload before this one that were not applied yet.
+ * Moves the states to a new rule set: section 9. A change of rules ends alerts and never fires one. The new engine
+ * reads last events from the database again, since metrics that had no rule may have one now. `pending` are changes
+ * of the previous reload that were not applied yet.
  */
 export function migrate(
   old: AlertEngine,
@@ -128,7 +128,7 @@ export function applyChange(
   engine.closed.set(alertKeyText(key), { sensor: series.sensor, key, closedUs });
 }
 
-/** Its rule may be there again: what was closed with it stays closed. */
+/** If its rule exists again, what was closed with it stays closed. */
 function reopen(engine: AlertEngine, closed: ClosedAlert): void {
   const { sensor, key, closedUs } = closed;
   const series = engine.seriesOf(sensor, key.metric);
@@ -140,13 +140,13 @@ function reopen(engine: AlertEngine, closed: ClosedAlert): void {
   }
 }
 
-/** It is open until its end is written, and explains others until then. */
+/** It is open, and inhibits others, until its end is written. */
 function committed(engine: AlertEngine, change: RuleChange): RuleChange {
   engine.trackOpen(change.series);
   return change;
 }
 
-/** The old condition in a series of its own: it exists until its end is written. */
+/** The old condition in a series of its own, which exists until its end is written. */
 function removed(sensor: SensorFacts, before: Series, instance: AlertInstance): RuleChange {
   const change = detached(sensor, instance.condition, instance.committed);
   change.series.inherit(before);
@@ -192,11 +192,11 @@ function detached(sensor: SensorFacts, condition: Condition, state: AlertInstanc
     window: 0,
   });
   const [instance] = series.instances;
-  if (instance === undefined) throw new Error('a series has a cell per condition');
+  if (instance === undefined) throw new Error('a series has an instance per condition');
   instance.committed = state;
   return { series, instance, change: 'removed' };
 }
 
-/** Of one metric. */
+/** Within one metric. */
 const isOf = (one: Pick<AlertKey, 'kind' | 'side'>, other: Pick<AlertKey, 'kind' | 'side'>): boolean =>
   one.kind === other.kind && one.side === other.side;

@@ -5,23 +5,23 @@ import { OK } from '../state/state.ts';
 import { OF_SENSOR } from './alert-key.ts';
 import { Series } from './series.ts';
 
-/** A sensor's series. `named` is in the order of the configuration; the others are those that only `"*"` covers. */
+/** A sensor's series. `named` is in the order of the configuration; the others are covered only by `"*"`. */
 export interface Slot {
   readonly sensor: SensorFacts;
   readonly rules: SensorRules;
   readonly named: readonly Series[];
-  /** By metric; made for the first of them. */
+  /** By metric; created with the first. */
   others: Map<string, Series> | undefined;
-  /** Of the sensor itself; made when it is missed. */
+  /** The series of the sensor itself; created when it is missed. */
   own: Series | undefined;
 }
 
-/** The series of all sensors, each made when it is first asked for. */
+/** The series of all sensors, each created on first use. */
 export class SeriesIndex {
   private readonly rules: RuleSet;
   private readonly made: (series: Series) => void;
   private readonly slots = new Map<number, Slot>();
-  /** Series are made as they are committed there. */
+  /** New series copy their committed state from there. */
   private readonly former: SeriesIndex | undefined;
 
   constructor(rules: RuleSet, made: (series: Series) => void, former?: SeriesIndex) {
@@ -59,14 +59,14 @@ export class SeriesIndex {
     return series;
   }
 
-  /** The series of a metric, made if the rules ask for it; undefined if they ask nothing. */
+  /** The series of a metric, created if a rule covers it; undefined otherwise. */
   seriesOf(sensor: SensorFacts, metric: string): Series | undefined {
     const slot = this.slotOf(sensor);
     if (metric === OF_SENSOR) return this.ownSeries(slot);
     return slot.named.find((series) => series.metric === metric) ?? this.otherSeries(slot, metric);
   }
 
-  /** Whether a metric of the sensor is missed already, or was and is closed: nothing else is missed of it then. */
+  /** Whether a metric of the sensor is missed already, or was and is closed: then nothing else of it is missed. */
   isMissed(sensor: SensorFacts): boolean {
     const { named, others } = this.slotOf(sensor);
     return [...named, ...(others?.values() ?? [])].some(
@@ -97,7 +97,7 @@ export class SeriesIndex {
     return slot?.named.find((series) => series.metric === metric) ?? slot?.others?.get(metric);
   }
 
-  /** Takes over the series of sensors that it does not know. */
+  /** Takes over the series of unknown sensors. */
   absorb(other: SeriesIndex): void {
     for (const [sensorId, slot] of other.slots) this.slots.set(sensorId, slot);
   }

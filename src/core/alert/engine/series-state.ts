@@ -10,42 +10,42 @@ import type { UnstoredNumber, WaitingEntries } from './waiting.ts';
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 export const NEVER = -Infinity;
 
-/** How long numbers wait for earlier ones at least, whatever the rules allow. */
-export interface Patience {
+/** The least time that numbers wait for earlier ones, whatever the rules allow. */
+export interface MinimumWait {
   us: Micros;
 }
 
 /**
- * What is remembered of one metric of one sensor. Everything has two copies: the settled one, and the one that the
- * batch in hand works on, which starts from the settled one in each generation. So a batch can be evaluated again as if
+ * The state of one metric of one sensor. Everything exists twice: the committed copy, and the copy of the current
+ * working set, which starts from the committed one in each working set. So a batch can be evaluated again as if
  * nothing had happened.
  */
 export class SeriesState {
   readonly sensor: SensorFacts;
   readonly rule: MetricRule;
   readonly instances: readonly AlertInstance[];
-  /** The cell of the silence, if that is watched. */
+  /** The instance for missing data, if that is watched. */
   readonly noData: AlertInstance | undefined;
   /** Shared by all series of an engine. */
-  patience: Patience = { us: 0 };
-  /** The silence of a sensor counts once it was heard, now or before the start, or is expected to be. */
+  minimumWait: MinimumWait = { us: 0 };
+  /** The silence of a sensor counts if it was ever received, before or after the start, or is expected. */
   expected = false;
-  /** Silence does not count before; of a sensor that never sent anything. */
+  /** Silence does not count before this; for a sensor that never sent anything. */
   expectedSinceMs: Millis = NEVER;
   window: Window = EMPTY_WINDOW;
-  /** The series of the sensor itself, where there is one. */
+  /** The series of the sensor itself, if there is one. */
   owner: SeriesState | undefined;
-  /** Numbers that wait for earlier ones. */
+  /** Numbers waiting for earlier ones. */
   held: ReorderBuffer = EMPTY_BUFFER;
-  /** Before it nothing is due here in the generation in hand, as it was armed; `NEVER` where that is not known. */
+  /** Nothing is due before it in the current working set; `NEVER` if unknown. */
   dueMs: Millis = NEVER;
-  /** When it was last heard, by the clock; `NEVER` before. */
+  /** When it was last received, by the clock; `NEVER` before. */
   receivedMs: Millis = NEVER;
-  /** Its rows in the database hold copies of numbers that wait, by an earlier version: they are written without. */
+  /** Its database rows hold copies of waiting numbers, written by an earlier version: they are rewritten without. */
   holdsCopies = false;
-  /** Cells in `work` that are not plainly OK: while there are none, a quiet value needs no further look. */
+  /** Instances in `work` that are not plainly OK: while 0, a quiet value needs no evaluation. */
   active = 0;
-  /** The evaluated reading that later ones are compared with. */
+  /** The last evaluated reading, which later ones are compared with. */
   protected lastUs: Micros = NEVER;
   protected lastValue = NaN;
   private workingSet = -1;
@@ -67,7 +67,7 @@ export class SeriesState {
   }
 
   get allowedUs(): Micros {
-    return Math.max(this.rule.allowedLatenessUs, this.patience.us);
+    return Math.max(this.rule.allowedLatenessUs, this.minimumWait.us);
   }
 
   get sensorKey(): string {
@@ -82,7 +82,7 @@ export class SeriesState {
     return this.lastUs === NEVER ? undefined : { timeUs: this.lastUs, value: this.lastValue };
   }
 
-  /** The last judged value of a cell, where it is a value of the metric. */
+  /** The last evaluated value of an instance, if it is a value of the metric. */
   lastFor({ condition }: AlertInstance): LastEvent | undefined {
     return ['threshold', 'anomaly'].includes(condition.kind) ? this.last : undefined;
   }
@@ -91,18 +91,18 @@ export class SeriesState {
     return this.receivedMs === NEVER ? undefined : this.receivedMs;
   }
 
-  /** No data fires: the other alerts are held. */
+  /** Missing data has fired: the other alerts are frozen. */
   get silent(): boolean {
     return this.noData !== undefined && this.noData.work.kind !== 'ok';
   }
 
-  /** The sensor itself is missed, as of the generation that this series was last touched in. */
+  /** The sensor itself is missed, as of the working set that last touched this series. */
   get isOwnerAway(): boolean {
     const instance = this.owner?.noData;
     return instance !== undefined && this.owner?.stateIn(this.workingSet, instance).kind !== 'ok';
   }
 
-  /** Whether its silence counts, or will with the generation in hand. */
+  /** Whether its silence counts, the current working set included. */
   get isExpected(): boolean {
     return this.expected || this.wasReceived || this.receivedMs !== NEVER;
   }
@@ -112,7 +112,7 @@ export class SeriesState {
     return this.committedReceivedMs !== NEVER;
   }
 
-  /** Something was evaluated in the generation in hand. */
+  /** Something was evaluated in the current working set. */
   get lastChanged(): boolean {
     return this.lastUs !== this.committedUs;
   }
@@ -129,20 +129,20 @@ export class SeriesState {
     return this.held !== this.committedHeld;
   }
 
-  /** For a change of them in the generation in hand. */
+  /** A copy that the current working set may change. */
   protected ownHeld(): ReorderBuffer {
     if (this.held === this.committedHeld) this.held = this.held.fork();
     return this.held;
   }
 
-  /** Up to where it was evaluated, and what waits, in the generation that it was entered in last. */
+  /** Adds the progress of the evaluation and the waiting numbers, as of the working set that it was last entered in. */
   addWaiting(entries: WaitingEntries, unstored: readonly UnstoredNumber[]): void {
     const { sensorId, metric, lastUs, lastValue, held } = this;
     const { firstUs: fromUs = Infinity, lastUs: untilUs = NEVER } = held;
     entries.add({ sensorId, metric, lastUs, lastValue, fromUs, untilUs }, unstored);
   }
 
-  /** Takes over what is known from the database; an event never replaces a newer one. */
+  /** Takes over what the database holds; an event never replaces a newer one. */
   restore(past: {
     last?: LastEvent;
     window?: Window | undefined;
@@ -160,7 +160,7 @@ export class SeriesState {
     this.workingSet = -1;
   }
 
-  /** The memory of the same metric under other rules. */
+  /** Takes over the state of the same metric under other rules. */
   inherit(former: SeriesState): void {
     this.restore({ window: former.committedWindow, held: former.committedHeld });
     if (former.committedUs !== NEVER)
@@ -171,7 +171,7 @@ export class SeriesState {
     this.holdsCopies = former.holdsCopies;
   }
 
-  /** The committed state of the same series of another engine. */
+  /** Copies the committed state of the same series of another engine. */
   copy(former: SeriesState): void {
     this.inherit(former);
     this.instances.forEach((instance, index) => {
@@ -179,7 +179,7 @@ export class SeriesState {
     });
   }
 
-  /** True when this is the first touch of the generation: the caller remembers the series for `commit`. */
+  /** True on the first touch in a working set: the caller remembers the series for `commit`. */
   enter(workingSet: number): boolean {
     if (this.workingSet === workingSet) return false;
     this.workingSet = workingSet;
@@ -207,12 +207,12 @@ export class SeriesState {
     for (const instance of this.instances) instance.committed = instance.work;
   }
 
-  /** The state of a cell in a generation, whether or not the series was touched in it. */
+  /** The state of an instance in a working set, whether or not the series was touched in it. */
   stateIn(workingSet: number, instance: AlertInstance): EpisodeState {
     return this.workingSet === workingSet ? instance.work : instance.committed;
   }
 
-  /** The working state of a cell. */
+  /** Sets the working state of an instance. */
   set(instance: AlertInstance, state: EpisodeState): void {
     const before = instance.work;
     instance.work = plain(state);

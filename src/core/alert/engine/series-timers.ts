@@ -2,39 +2,39 @@ import type { Millis } from '../../reading.ts';
 import type { Series } from './series.ts';
 import { Timers } from './timers.ts';
 
-/** When time decides something of which series, and since when silence counts. */
+/** When time decides something for which series, and since when silence counts. */
 export class SeriesTimers {
   private readonly timers = new Timers<Series>();
-  /** Series that were taken in this generation, and when they were due. */
-  private looked: (readonly [Series, Millis])[] = [];
+  /** Series taken in this working set, and when they were due. */
+  private taken: (readonly [Series, Millis])[] = [];
   /** Since when the broker is connected; undefined while it is away. */
   private sinceMs: Millis | undefined;
 
-  /** A generation that was not adopted: who was looked at has to be looked at again. */
+  /** Re-arms the series taken by a working set that was not committed. */
   begin(): void {
-    for (const [series, dueMs] of this.looked) this.timers.arm(series, dueMs);
-    this.looked = [];
+    for (const [series, dueMs] of this.taken) this.timers.arm(series, dueMs);
+    this.taken = [];
   }
 
   commit(): void {
-    this.looked = [];
+    this.taken = [];
   }
 
   get connectedMs(): Millis | undefined {
     return this.sinceMs;
   }
 
-  /** The broker is there: silence counts from now. Who is expected to be heard has to be said: `expect`. */
+  /** The broker is connected: silence counts from now. The caller names the expected series: `expect`. */
   connected(nowMs: Millis): void {
     this.sinceMs = nowMs;
   }
 
-  /** The broker is away: nobody can tell whether sensors are silent. */
+  /** The broker is disconnected: silence cannot be detected. */
   disconnected(): void {
     this.sinceMs = undefined;
   }
 
-  /** A series that should be heard within the time that its rule gives it. */
+  /** A series expected to be received within the time that its rule allows. */
   expect(series: Series): void {
     const { noDataAfterMs } = series.rule;
     if (noDataAfterMs !== undefined && this.sinceMs !== undefined)
@@ -48,23 +48,23 @@ export class SeriesTimers {
     if (dueMs < Infinity) this.timers.arm(series, dueMs);
   }
 
-  /** The earliest moment at which a series is to be looked at. */
+  /** The earliest time at which a series may be due. */
   get nextMs(): Millis {
     return this.timers.nextMs;
   }
 
-  /** The same, and what was looked at and not adopted, which is due still: the next generation looks again. */
+  /** The same, including what was taken and not committed: the next working set takes it again. */
   get uncommittedMs(): Millis {
-    return this.looked.reduce((least, [, dueMs]) => Math.min(least, dueMs), this.timers.nextMs);
+    return this.taken.reduce((least, [, dueMs]) => Math.min(least, dueMs), this.timers.nextMs);
   }
 
-  /** The next series that is due, and since when; it is not armed any more. */
+  /** The next due series, and since when it is due; it is no longer armed. */
   take(nowMs: Millis): readonly [Series, Millis] | undefined {
     const dueMs = this.timers.nextMs;
     const series = this.timers.take(nowMs);
     if (series === undefined) return undefined;
-    const look = [series, dueMs] as const;
-    this.looked.push(look);
-    return look;
+    const entry = [series, dueMs] as const;
+    this.taken.push(entry);
+    return entry;
   }
 }

@@ -19,11 +19,11 @@ import {
 import { releasable } from './reorder-buffer.ts';
 import { NEVER, SeriesState } from './series-state.ts';
 
-/** One metric of one sensor: what its numbers and the passing of time do to its cells. */
+/** One metric of one sensor: applies its numbers and the passing of time to its alert instances. */
 export class Series extends SeriesState {
-  /** For the engine's timers: when it looks here next. */
+  /** For the engine's timers: when this series is due next. */
   armedMs: Millis = Infinity;
-  /** May explain other alerts: at the same moment it is looked at first. */
+  /** May inhibit other alerts: of series due at the same time it is processed first. */
   precedes = false;
 
   /** Steps (c) to (g) of the pipeline for one finite number. */
@@ -40,20 +40,20 @@ export class Series extends SeriesState {
     return outcome;
   }
 
-  /** A sign of life, however old its number is. */
+  /** The sensor is alive, however old the number is. */
   noteSignal(receivedAtMs: Millis, value: number | undefined, out: EffectSink): void {
     if (receivedAtMs > this.receivedMs) this.receivedMs = receivedAtMs;
     const { noData } = this;
     if (noData !== undefined && noData.work !== OK) {
       const { work } = noData;
-      // Another daemon held it for a while: the no-data alert that was announced does not begin anew.
+      // Another daemon owned it for a while: an announced no-data alert does not restart.
       if ('episode' in work)
         this.receivedMs = Math.max(this.receivedMs, Math.ceil(work.episode.startedAtUs / 1000));
       put(this, noData, resumed(work, receivedAtMs * 1000, value), receivedAtMs, out);
     }
   }
 
-  /** It said that it is gone, or its broker did. What an operator closed stays closed until it was heard again. */
+  /** The sensor or its broker reported it offline. What an operator closed stays closed until data was received again. */
   leave(receivedAtMs: Millis, out: EffectSink): void {
     const { noData } = this;
     if (noData === undefined) return;
@@ -62,12 +62,15 @@ export class Series extends SeriesState {
     put(this, noData, silence(noData.work, receivedAtMs * 1000, noData.condition, 0), receivedAtMs, out);
   }
 
-  /** What was due at `dueMs`, looked at now. `connectedMs` is undefined while the broker is away: then silence says nothing. */
+  /**
+   * Processes what was due at `dueMs`. `connectedMs` is undefined while the broker is disconnected: silence then has
+   * no meaning.
+   */
   tick(dueMs: Millis, nowMs: Millis, connectedMs: Millis | undefined, out: EffectSink): void {
     this.releaseQuiet(Math.min(nowMs, silenceDueMs(this, connectedMs)));
     this.release(dueMs, out);
     const silentMs = silenceDueMs(this, connectedMs);
-    // Once no data fires, the other alerts are held.
+    // Once missing data has fired, the other alerts are frozen.
     if (!this.silent) this.passTime(dueMs, nowMs, out);
     const { noData } = this;
     if (noData !== undefined && silentMs <= dueMs)
@@ -76,13 +79,13 @@ export class Series extends SeriesState {
       if (notificationDueMs(this, instance) <= dueMs) remind(this, instance, dueMs, nowMs, out);
   }
 
-  /** What suppresses alerts has changed at `at.dueMs`: what is open here is deferred or told because of it. */
+  /** The suppressions changed at `at.dueMs`: open alerts are deferred or notified accordingly. */
   review(checkedMs: Millis, at: { readonly dueMs: Millis; readonly nowMs: Millis }, out: EffectSink): void {
     if (this.active === 0) return;
     for (const instance of this.instances) reevaluateSuppression(this, instance, checkedMs, at, out);
   }
 
-  /** An operator's or the configuration's input to one cell. */
+  /** An operator's or the configuration's input to one alert instance. */
   apply(
     instance: AlertInstance,
     input: Exclude<StepInput, { kind: 'reading' }>,
@@ -93,12 +96,12 @@ export class Series extends SeriesState {
     put(this, instance, nextState(instance.work, input, instance.condition), nowMs, out, atMs);
   }
 
-  /** When time alone next decides something here; Infinity: only a number can. */
+  /** When time next decides something here; Infinity: only a number can. */
   nextDueMs(connectedMs: Millis | undefined): Millis {
     return decidesAtMs(this, connectedMs);
   }
 
-  /** Whether time may decide something that the timers do not know of yet. Costs nothing for a quiet series. */
+  /** Whether time may decide something that is not in the timers yet. Cheap for a quiet series. */
   get waits(): boolean {
     if (this.active > 0 || this.held.length > 0) return true;
     const { noDataAfterMs } = this.rule;
@@ -114,8 +117,8 @@ export class Series extends SeriesState {
   }
 
   /**
-   * Quiet numbers at the head of what waits, due at any time until now: they change nothing that other series could see, so
-   * one look is enough for all of them, instead of one for each moment of arrival.
+   * Drops quiet numbers at the head of the buffer that are due by now: they change nothing visible to other series,
+   * so one pass is enough for all of them, instead of one per arrival time.
    */
   private releaseQuiet(nowMs: Millis): void {
     if (this.active > 0) return;
@@ -129,10 +132,10 @@ export class Series extends SeriesState {
     this.ownHeld().drop(quiet);
   }
 
-  /** How many of the numbers that wait may be evaluated, from the earliest. */
+  /** How many of the waiting numbers may be evaluated, from the earliest. */
   private releasable(nowMs: Millis): number {
     if (this.held.length === 0) return 0;
-    // What was evaluated is older than what waits, or waits no more.
+    // What was evaluated is older than what is waiting, or no longer waiting.
     const newestUs = Math.max(this.lastUs, this.held.lastUs ?? NEVER);
     return releasable(this.held, newestUs, nowMs, this.allowedUs);
   }
@@ -140,7 +143,7 @@ export class Series extends SeriesState {
   private release(nowMs: Millis, out: EffectSink): void {
     const count = this.releasable(nowMs);
     if (count === 0) return;
-    // None of them is waited for any more once the first is evaluated; what is dropped can be read still.
+    // All of them leave the buffer before the first is evaluated; the fork still reads them.
     const due = this.held.fork();
     this.ownHeld().drop(count);
     for (let at = 0; at < count; at++) this.evaluate(due.timeAt(at), due.valueAt(at), nowMs, out);
@@ -153,7 +156,7 @@ export class Series extends SeriesState {
     this.lastValue = value;
   }
 
-  /** While no cell is active, such a value changes none. */
+  /** While no instance is active, such a value changes none. */
   private isQuiet(value: number): boolean {
     const { simple, quietMin, quietMax } = this.rule;
     return simple && value <= quietMax && value >= quietMin;
@@ -179,7 +182,10 @@ export class Series extends SeriesState {
 /** Silence is measured by the clock: it is never history. */
 const LIVE: DeliveryRules = { backfillAfterUs: Infinity, repeatUs: undefined };
 
-/** Puts what a step led to in place, and sends it out. `atMs` is when it happened by the clock, `nowMs` when it is noticed. */
+/**
+ * Applies the result of a transition and sends its effects. `atMs` is when it happened by the clock, `nowMs` when it
+ * is noticed.
+ */
 export function put(
   series: Series,
   instance: AlertInstance,
@@ -192,7 +198,7 @@ export function put(
   const suppressedAt = suppressing(series, instance, atMs, out);
   const lower = effects.find(({ transition }) => transition === 'deescalated');
   if (lower !== undefined) {
-    // As the higher severity it may have explained the lower one: itself.
+    // At the higher severity the alert may have inhibited itself at the lower one.
     series.set(instance, state);
     out.moved(series, instance, before, atMs);
     before = instance.work;
@@ -203,12 +209,12 @@ export function put(
     send(series, instance, deliver(state, effects, nowMs, rules, suppressedAt), out);
   }
   out.moved(series, instance, before, atMs);
-  // A lesser severity may be suppressed where the higher one was not, and the other way round.
+  // A lower severity may be suppressed where the higher one was not, and vice versa.
   if (lower !== undefined)
     send(series, instance, review(instance.work, { dueMs: atMs, nowMs }, lower.value, suppressedAt), out);
 }
 
-/** What was due to be told of a cell at `dueMs`. */
+/** Sends the notification of an instance that was due at `dueMs`. */
 export function remind(
   series: Series,
   instance: AlertInstance,
@@ -225,7 +231,7 @@ export function remind(
   );
 }
 
-/** What suppresses alerts has changed at `at.dueMs`: what is open is deferred or told because of it. */
+/** The suppressions changed at `at.dueMs`: an open alert is deferred or notified accordingly. */
 export function reevaluateSuppression(
   series: Series,
   instance: AlertInstance,
@@ -242,7 +248,7 @@ export function reevaluateSuppression(
   );
 }
 
-/** Readings are recent again and the episode is still open: what was owed is told now. */
+/** Sends the deferred notification once readings are recent again and the episode is still open. */
 export function sendDeferred(
   series: Series,
   instance: AlertInstance,
@@ -280,25 +286,25 @@ function suppressing(series: Series, instance: AlertInstance, atMs: Millis, out:
   return (severity) => out.suppressedBy(series, instance, severity, atMs);
 }
 
-/** What became of a number in the pipeline (ALERTS.md section 3). */
+/** The outcome of a number in the pipeline (ALERTS.md section 3). */
 export type Outcome = 'evaluated' | 'held' | 'late' | 'duplicate';
 
-/** A transition of one cell, on its way out of the engine. */
+/** A transition of one alert instance, as output of the engine. */
 export interface InstanceEffect extends Delivered {
   readonly series: Series;
   readonly instance: AlertInstance;
 }
 
-/** Where a series puts what it did, and whom it asks whether anybody is to be told of it. */
+/** Receives the effects of a series, and answers whether an alert is suppressed. */
 export interface EffectSink {
   push(effect: InstanceEffect): void;
-  /** What keeps an alert from being told at a moment of the receive clock. */
+  /** The reason that suppresses an alert at a moment of the receive clock. */
   suppressedBy(
     series: Series,
     instance: AlertInstance,
     severity: Severity,
     atMs: Millis,
   ): SuppressedBy | undefined;
-  /** The state of a cell is another than it was: it may explain other alerts, or not any more. */
+  /** The state of an instance has changed: it may inhibit other alerts now, or no longer. */
   moved(series: Series, instance: AlertInstance, before: EpisodeState, atMs: Millis): void;
 }

@@ -9,7 +9,7 @@ import type { AlertInstance } from './alert-instance.ts';
 import type { HeldNumber } from './reorder-buffer.ts';
 import type { Series } from './series.ts';
 
-/** The part of a state that has no column of its own. Written and read here alone. */
+/** The part of a state without a column of its own. Written and read only here. */
 interface Detail {
   readonly fired?: readonly Micros[];
   readonly levels?: readonly (Micros | null)[];
@@ -23,19 +23,19 @@ interface Detail {
   readonly window?: readonly number[];
   readonly owed?: Millis;
   readonly deferred?: SuppressedBy;
-  /** When the series was last heard, by the clock. */
+  /** When the series was last received, by the clock. */
   readonly received?: Millis;
   readonly notified?: Millis;
   readonly closed?: Micros;
-  /** Of an earlier version: numbers that wait for earlier ones. */
+  /** From an earlier version: numbers waiting for earlier ones. */
   readonly held?: readonly HeldNumber[];
 }
 
 export type AlertIdOf = (key: AlertKey, startedAtMs: number) => string;
 
 /**
- * To be spread at the end of a row, never at its beginning: V8 gives an object that begins with a spread a shape of its own,
- * at 50 times the time and three times the memory.
+ * Spread at the end of a row, never at its beginning: V8 gives an object that begins with a spread a shape of its
+ * own, at 50 times the time and three times the memory.
  */
 export const keyOfInstance = ({ sensorId }: Series, { condition }: AlertInstance): AlertKey => ({
   sensorId,
@@ -44,13 +44,13 @@ export const keyOfInstance = ({ sensorId }: Series, { condition }: AlertInstance
   side: condition.side,
 });
 
-/** An episode keeps the id under which it was stored, whatever made that one. */
+/** An episode keeps the id under which it was stored, however that was derived. */
 export const idOf = (key: AlertKey, { alertId, startedAtUs }: Episode, made: AlertIdOf): string =>
   alertId ?? made(key, startedAtMs(startedAtUs));
 
 export const startedAtMs = (startedAtUs: Micros) => Math.floor(startedAtUs / 1000);
 
-/** The row of a cell as the batch in hand leaves it. `ok` without memory is a delete. */
+/** The row of an instance in the current working set. `ok` without detail is a delete. */
 export function rowOf(series: Series, instance: AlertInstance, alertId: AlertIdOf): AlertStateRow {
   const { condition, work } = instance;
   const episode = 'episode' in work ? work.episode : undefined;
@@ -111,13 +111,13 @@ export function receivedOf(row: AlertStateRow): Millis | undefined {
   return typeof received === 'number' ? received : undefined;
 }
 
-/** The numbers that wait, of which an earlier version kept copies here. */
+/** The waiting numbers that an earlier version copied here. */
 export function heldOf(row: AlertStateRow): readonly HeldNumber[] | undefined {
   const { held } = row.detail as Partial<Detail>;
   return Array.isArray(held) ? (held as readonly HeldNumber[]) : undefined;
 }
 
-/** Of an `ok` that remembered nothing else there is nothing left: the row is deleted. */
+/** An `ok` row with no other detail becomes empty: the row is deleted. */
 export function withoutHeld(row: AlertStateRow): AlertStateRow {
   const { held, ...detail } = row.detail as Partial<Detail>;
   if (held === undefined) return row;

@@ -1,9 +1,9 @@
 import type { Millis } from '../../reading.ts';
 
-/** Whose deadline it is; at the same moment by sensor, then by metric, so that a run can be repeated. */
+/** The owner of a deadline; ties are ordered by sensor, then by metric, so that a run is repeatable. */
 export interface TimerOwner {
   armedMs: Millis;
-  /** What may explain others comes before them. */
+  /** May inhibit others, so it comes before them. */
   readonly precedes: boolean;
   readonly sensorId: number;
   readonly metric: string;
@@ -15,14 +15,13 @@ interface Entry<T> {
 }
 
 /**
- * A binary heap of "look at this one no later than then". An owner may be looked at early and for nothing: what is
- * due is asked of the owner itself, and it is armed again. So nothing has to be taken out when a deadline moves away,
- * which is what a deadline does with each reading.
+ * A binary heap of latest times at which to check an owner. An owner may be checked early and in vain: it computes
+ * its own deadline and is armed again. So nothing is removed when a deadline moves, which happens with each reading.
  */
 export class Timers<T extends TimerOwner> {
   private readonly heap: Entry<T>[] = [];
 
-  /** The earliest moment at which anything may be due; Infinity if nothing waits. */
+  /** The earliest time at which anything may be due; Infinity if nothing is armed. */
   get nextMs(): Millis {
     return this.heap[0]?.dueMs ?? Infinity;
   }
@@ -33,13 +32,13 @@ export class Timers<T extends TimerOwner> {
     this.push({ dueMs, owner });
   }
 
-  /** The next owner to look at, or undefined when none is due. It is not armed any more. */
+  /** The next owner to check, or undefined when none is due. It is no longer armed. */
   take(nowMs: Millis): T | undefined {
     for (;;) {
       const top = this.heap[0];
       if (top === undefined || top.dueMs > nowMs) return undefined;
       this.pop();
-      // An owner that was armed for an earlier time since then has another entry.
+      // The owner was armed for another time since, and has another entry.
       if (top.owner.armedMs !== top.dueMs) continue;
       top.owner.armedMs = Infinity;
       return top.owner;
@@ -80,7 +79,7 @@ export class Timers<T extends TimerOwner> {
   }
 }
 
-/** Most deadlines after a start are one and the same moment: comparing must cost nothing. */
+/** After a start most deadlines are equal: comparing must be cheap. */
 function isBefore(a: Entry<TimerOwner>, b: Entry<TimerOwner>): boolean {
   if (a.dueMs !== b.dueMs) return a.dueMs < b.dueMs;
   return isAhead(a.owner, b.owner);

@@ -2,37 +2,37 @@ import type { AlertEngine, EngineWork } from './engine.ts';
 import type { Series } from './series.ts';
 import { type UnstoredNumber, type WaitingColumns, WaitingEntries, type WaitingRow } from './waiting.ts';
 
-/** As much is appended before one row takes the place of all: beyond what that row holds itself. */
+/** Entries appended, beyond those of the last complete row, before a complete row replaces all. */
 const MERGE_ENTRIES = 10_000;
 const MERGE_ROWS = 100;
 
-/** An unstored number, and whose it is. */
+/** An unstored number and its series. */
 export interface Unstored extends UnstoredNumber {
   readonly sensorId: number;
   readonly metric: string;
 }
 
-/** What a start has found. */
+/** The log as found at a start. */
 export interface FoundWaiting {
-  /** The newest row, or '0'. */
+  /** The id of the newest row, or '0'. */
   readonly upTo: string;
-  /** Something waits, or rows are there. */
+  /** Something is waiting, or rows exist. */
   readonly any: boolean;
   readonly unstored: readonly Unstored[];
 }
 
 /**
- * What an evaluation adds to the log of what waits. Readings that wait are in the database; the log says which, and holds
- * those alone that are not there yet.
+ * The log of waiting readings that an evaluation writes. The readings themselves are in the database; the log names
+ * them, and holds only those that are not stored yet.
  */
 export class WaitingLog {
   private readonly group: string;
   private readonly writer: string;
   private upTo: string;
-  /** The next row names all series that wait. */
+  /** The next row must name all waiting series. */
   private due: boolean;
   private unstored: readonly Unstored[];
-  /** Since the last row that named all, and how many that were. */
+  /** Rows and entries since the last complete row, and the entries of that. */
   private rows = 0;
   private entries = 0;
   private whole = 0;
@@ -45,7 +45,7 @@ export class WaitingLog {
     this.unstored = found.unstored;
   }
 
-  /** What was found of further sensors. */
+  /** The log as found for further sensors. */
   found({ upTo, any, unstored }: FoundWaiting): void {
     if (BigInt(upTo) > BigInt(this.upTo)) this.upTo = upTo;
     this.due ||= any;
@@ -57,7 +57,8 @@ export class WaitingLog {
   }
 
   /**
-   * Of the generation in hand; remembered by `commit`. `shards` are those of which the engine knows all, in a share group.
+   * The row for the current working set; `commit` records it. In a share group `shards` are those of which the engine
+   * knows all sensors.
    */
   next(
     engine: AlertEngine,

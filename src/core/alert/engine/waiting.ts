@@ -1,33 +1,33 @@
 import type { Micros } from '../../reading.ts';
 import { type Watermarks, eachWatermark } from './watermarks.ts';
 
-/** A number that waits and that the database does not hold, or holds under another time. */
+/** A waiting number that the database does not hold, or holds under another time. */
 export interface UnstoredNumber {
   readonly timeUs: Micros;
   readonly value: number;
 }
 
-/** Up to where a series was evaluated, and which of its stored readings wait for earlier ones. */
+/** The last evaluated event of a series, and which of its stored readings are waiting for earlier ones. */
 export interface WaitingSeries {
   readonly sensorId: number;
   readonly metric: string;
   /** The last evaluated event; `-Infinity` and NaN before the first. */
   readonly lastUs: Micros;
   readonly lastValue: number;
-  /** The earliest and the latest that wait; `Infinity` and `-Infinity` where nothing does. */
+  /** The earliest and the latest waiting; `Infinity` and `-Infinity` if none is. */
   readonly fromUs: Micros;
   readonly untilUs: Micros;
   readonly unstored: readonly UnstoredNumber[];
 }
 
-/** The same of many series, in columns. */
+/** The same for many series, in columns. */
 export interface WaitingColumns {
   /** The last evaluated events. */
   readonly last: Watermarks;
   readonly fromUs: Float64Array;
   readonly untilUs: Float64Array;
   readonly unstored: {
-    /** Which of the series above. */
+    /** Index of the series above. */
     readonly seriesAt: Int32Array;
     readonly timesUs: Float64Array;
     readonly values: Float64Array;
@@ -35,22 +35,28 @@ export interface WaitingColumns {
 }
 
 /**
- * One row of the log from which a start learns what waited. Of a series only the newest row counts; one that no row names has
- * nothing that waits.
+ * One row of the log from which a start restores the waiting readings. Only the newest row of a series counts; a
+ * series that no row names has nothing waiting.
  */
 export interface WaitingRow {
-  /** The share group that evaluates; empty where there is none. */
+  /** The share group that evaluates; empty without one. */
   readonly group: string;
   /** The process. */
   readonly writer: string;
-  /** It names all series that wait: earlier rows of the process go, and those that it found when it began, up to this id. */
+  /**
+   * Set if the row names all waiting series: it replaces earlier rows of the process, and those found at its start,
+   * up to this id.
+   */
   readonly replaces?: string | undefined;
-  /** All series of these shards, and rows go as far as they are about them; absent without a share group: of all sensors. */
+  /**
+   * The row covers all series of these shards and replaces earlier rows as far as they are about them; absent without
+   * a share group: all sensors.
+   */
   readonly shards?: readonly number[] | undefined;
   readonly columns: WaitingColumns;
 }
 
-/** Entries of so many series, filled in one after the other: in plain loops, for each batch writes one for each of its series. */
+/** Fills columns series by series, in plain loops: each batch writes an entry for each of its series. */
 export class WaitingEntries {
   private readonly places = new Map<string, number>();
   private readonly unstored: { readonly at: number; readonly number: UnstoredNumber }[] = [];
@@ -126,10 +132,7 @@ export function eachWaiting({ last, fromUs, untilUs, unstored }: WaitingColumns)
   }));
 }
 
-/**
- * What rows say together, oldest first: of each series its newest entry, with the unstored numbers of all of them that wait
- * still.
- */
+/** Folds rows, oldest first: the newest entry of each series, with the unstored numbers of all rows that are still waiting. */
 export function foldWaiting(rows: Iterable<WaitingColumns>): readonly WaitingSeries[] {
   const newest = new Map<string, Map<number, WaitingSeries>>();
   for (const row of rows)
@@ -158,7 +161,7 @@ export const isWaitingOf =
   ({ timeUs }: UnstoredNumber): boolean =>
     timeUs >= fromUs && timeUs <= untilUs;
 
-/** One for each time: the first. A batch whose COMMIT reply was lost is written again. */
+/** One number per time: the first. A batch whose COMMIT reply was lost is written again. */
 export function merged<Number extends UnstoredNumber>(
   some: readonly Number[],
   more: readonly Number[],

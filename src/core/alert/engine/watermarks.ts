@@ -1,8 +1,8 @@
 import type { Micros } from '../../reading.ts';
 
 /**
- * The last evaluated event of some series, in columns: what they are compared with next, and up to where readings that come
- * again are late.
+ * The last evaluated event of some series, in columns: the reference for their next readings, and the time up to
+ * which redelivered readings are late.
  */
 export interface Watermarks {
   /** The names that `metricAt` points to. */
@@ -28,7 +28,7 @@ export function watermarksOf(all: readonly Watermark[]): Watermarks {
   const places = new Map<string, number>();
   const [sensorIds, metricAt] = [new Int32Array(length), new Uint32Array(length)];
   const [timesUs, values] = [new Float64Array(length), new Float64Array(length)];
-  // Loops and not `from`: that costs ten times as much, and a spool record has as many as a batch has series.
+  // Loops instead of `from`, which costs ten times as much: a spool record has as many as a batch has series.
   for (let at = 0; at < length; at++) {
     const { sensorId, metric, timeUs, value } = all[at] as Watermark;
     const place = places.get(metric) ?? places.size;
@@ -41,7 +41,7 @@ export function watermarksOf(all: readonly Watermark[]): Watermarks {
   return { metrics: [...places.keys()], sensorIds, metricAt, timesUs, values };
 }
 
-/** What a series in the working set has evaluated last. */
+/** The last evaluation of a series in the working set. */
 interface Evaluated {
   readonly sensorId: number;
   readonly metric: string;
@@ -49,7 +49,7 @@ interface Evaluated {
   readonly lastChanged: boolean;
 }
 
-/** Of the series of which the working set has evaluated something. */
+/** The watermarks of the series that the working set has evaluated. */
 export const watermarksOfSeries = (touched: readonly Evaluated[]): Watermarks =>
   watermarksOf(
     touched.flatMap(({ sensorId, metric, last, lastChanged }) =>
@@ -68,7 +68,7 @@ export function* eachWatermark(marks: Watermarks): Generator<Watermark> {
     };
 }
 
-/** One for each series: the newest. */
+/** The newest watermark of each series. */
 export function newestWatermarks(sets: Iterable<Watermarks>): Watermarks {
   const newest = new Map<string, Map<number, Watermark>>();
   for (const set of sets)

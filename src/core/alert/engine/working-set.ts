@@ -2,19 +2,19 @@ import { type EpisodeState, OK } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import type { Series } from './series.ts';
 
-/** Which series the batch in hand works on, and which are open in the committed states: few, however many sensors there are. */
+/** The series changed by the uncommitted batch, and those open in the committed states: few, however many sensors there are. */
 export class WorkingSet {
   private number = 0;
   private readonly openSeries = new Set<Series>();
   private entered: Series[] = [];
 
-  /** Another one, from the committed states: what was entered and not adopted is forgotten. */
+  /** Starts from the committed states: an uncommitted working set is discarded. */
   begin(): void {
     this.number++;
     this.entered = [];
   }
 
-  /** The states that the series were brought to are the committed ones now. */
+  /** Makes the working states the committed ones. */
   commit(): void {
     for (const series of this.entered) {
       series.commit();
@@ -22,19 +22,19 @@ export class WorkingSet {
     }
   }
 
-  /** A series about to be changed. */
+  /** Enters a series before it is changed. */
   enter(series: Series): Series {
     if (series.enter(this.number)) this.entered.push(series);
     return series;
   }
 
-  /** Lists a series by its committed states: open as long as one of them is not plainly OK. */
+  /** Lists a series by its committed states: open if any of them is not plainly OK. */
   trackOpen(series: Series): void {
     if (series.instances.some((instance) => instance.committed !== OK)) this.openSeries.add(series);
     else this.openSeries.delete(series);
   }
 
-  /** Between two generations. */
+  /** Only between two working sets. */
   forget(isForgotten: (sensorId: number) => boolean): void {
     for (const series of this.openSeries)
       if (isForgotten(series.sensorId)) {
@@ -43,7 +43,7 @@ export class WorkingSet {
       }
   }
 
-  /** The series that were entered, in that order. */
+  /** The entered series, in order of entry. */
   get touched(): readonly Series[] {
     return this.entered;
   }
@@ -53,7 +53,7 @@ export class WorkingSet {
     return this.openSeries;
   }
 
-  /** The series that are not plainly OK, those of the generation in hand included. */
+  /** The series that are not plainly OK, those of the working set included. */
   *openNow(): Iterable<Series> {
     yield* this.openSeries;
     for (const series of this.entered) if (!this.openSeries.has(series)) yield series;
@@ -66,32 +66,32 @@ export class WorkingSet {
     );
   }
 
-  /** True once anything may be open. */
+  /** True if anything may be open. */
   get anyOpen(): boolean {
     return this.openSeries.size + this.entered.length > 0;
   }
 
-  /** The state of a cell as this generation would leave it. */
+  /** The state of an instance in this working set. */
   stateOf(series: Series, instance: AlertInstance): EpisodeState {
     return series.stateIn(this.number, instance);
   }
 
-  /** To the end of the list: the next slice must not begin with those that are done. */
+  /** Moves the series to the end of the list: the next slice must not begin with processed ones. */
   putLast(series: Series): void {
     if (this.openSeries.delete(series)) this.openSeries.add(series);
   }
 }
 
-/** What happened to the numbers of a batch; every one is counted once. */
+/** Outcomes of the numbers of a batch; each is counted once. */
 export interface EngineCounts {
   evaluated: number;
-  /** Waiting for earlier ones (`allowed_lateness`); evaluated later, without being counted again. */
+  /** Waiting for earlier ones (`allowed_lateness`); not counted again when evaluated. */
   held: number;
   late: number;
   duplicate: number;
-  /** Not finite numbers. */
+  /** Numbers that are not finite. */
   invalid: number;
-  /** Readings of the future, evaluated at the time they arrived. */
+  /** Readings with a future time, evaluated at their arrival time. */
   clamped: number;
 }
 

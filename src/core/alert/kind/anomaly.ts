@@ -1,19 +1,23 @@
 import type { Condition } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
 
-/** The last evaluated readings that were not themselves alerting, oldest first; at most `window` of them. */
+/** The last evaluated readings that did not breach, oldest first; at most `window` of them. */
 export type Window = readonly number[];
 
 export const EMPTY_WINDOW: Window = [];
 
 /**
- * z-score against a full window: breach when `|v - mean| > z * sigma`, population sigma. No verdict before the window
- * is full, or when all of it is one value: any change at all would be infinitely unusual.
+ * z-score against a full window: breach when `|v - mean| > z * sigma`, population sigma. No result before the window
+ * is full, or if all its values are equal: any change at all would be infinitely unusual.
  */
-export function evaluateAnomaly(condition: Condition, value: number, kept: Window): Evaluation | undefined {
-  if (kept.length < condition.window) return undefined;
-  // More are kept for a moment when the rule asks for fewer from now on.
-  const window = kept.length > condition.window ? kept.slice(-condition.window) : kept;
+export function evaluateAnomaly(
+  condition: Condition,
+  value: number,
+  retained: Window,
+): Evaluation | undefined {
+  if (retained.length < condition.window) return undefined;
+  // There are more for a moment after the rule was changed to a smaller window.
+  const window = retained.length > condition.window ? retained.slice(-condition.window) : retained;
   const mean = window.reduce((sum, each) => sum + each, 0) / window.length;
   const sigma = Math.sqrt(window.reduce((sum, each) => sum + (each - mean) ** 2, 0) / window.length);
   // The squares of very large values overflow. Rounding leaves a window of equal values with a sigma that is not quite zero.
@@ -29,7 +33,7 @@ export function evaluateAnomaly(condition: Condition, value: number, kept: Windo
   };
 }
 
-/** The window after a reading: one that breaches stays out, or an anomaly would teach itself to be normal. */
+/** The window after a reading: a breaching reading is left out, or an anomaly would become normal. */
 export function slide(
   window: Window,
   size: number,

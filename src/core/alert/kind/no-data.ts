@@ -4,8 +4,9 @@ import { type Episode, type EpisodeState, OK, type StepResult } from '../state/s
 import { about, resolve, result } from '../state/transitions.ts';
 
 /**
- * No data: fires at a deadline of the receive clock, and the next number of any age ends it. It has no value to judge,
- * so neither delays nor a deadband; the row's value and threshold are the seconds of silence, 0 where a sensor said itself that it goes.
+ * No data: fires at a deadline of the receive clock, and the next number of any age ends it. It has no value to
+ * evaluate, hence no delays and no deadband; the row's value and threshold are the seconds of silence, 0 if a sensor
+ * reported itself offline.
  */
 export function silence(
   state: EpisodeState,
@@ -36,10 +37,10 @@ export function silence(
   );
 }
 
-/** A number arrived: also one that is late or a duplicate, for somebody is there again. */
+/** A number arrived, even a late one or a duplicate: the sensor is back. */
 export function resumed(state: EpisodeState, receivedUs: Micros, value: number | undefined): StepResult {
   if (state.kind !== 'firing') return result(state.kind === 'ok' ? OK : state);
-  // A clock that was set back must not end it before it began.
+  // A clock that was set back must not end the episode before its start.
   const timeUs = Math.max(receivedUs, state.episode.startedAtUs);
   return resolve(state.episode, timeUs, value, 'data_resumed', []);
 }

@@ -3,15 +3,15 @@ import type { LastEvent } from '../state/state.ts';
 
 const MINUTE_US = 60_000_000;
 
-/** Readings that are closer together were made at one moment, whatever their clock says: they have no slope. */
+/** Readings closer together than this were made at one moment, whatever their clock says: they have no slope. */
 const SHORTEST_US = 1000;
 
-/** The difference of 21 and 20.7 is 0.3, and not the little more that binary fractions make of it. */
+/** 21 - 20.7 is 0.3, without the rounding error of binary fractions. */
 const DIGITS = 10;
 
 /**
- * Change per minute between two consecutive evaluated readings; undefined for the first one, within a millisecond and after a gap, because
- * a slope across a hole says nothing about either end.
+ * Change per minute between two consecutive evaluated readings; undefined for the first one, within a millisecond and
+ * after a gap: a slope across a gap describes neither end.
  */
 export function ratePerMinute(
   value: number,

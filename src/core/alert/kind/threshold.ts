@@ -3,7 +3,7 @@ import type { Evaluation } from '../state/state.ts';
 
 /**
  * min and max. Breach is strict (`v > max`, `v < min`); clear is `v <= max - h`, `v >= min + h`; between the two
- * nothing changes. A rate is judged the same way, per minute.
+ * nothing changes. A rate is evaluated the same way, per minute.
  */
 export function evaluateThreshold(condition: Condition, value: number): Evaluation {
   const { levels, hysteresis, side } = condition;
@@ -18,10 +18,10 @@ export function evaluateThreshold(condition: Condition, value: number): Evaluati
   return { value, breached, held: Math.max(held, breached), excess: excessOf(condition, value), limits };
 }
 
-/** What binary fractions may add: 0.2 is clear of max 0.3 with hysteresis 0.1, although 0.3 - 0.1 is a little less. */
+/** Rounding error of binary fractions: 0.2 is clear of max 0.3 with hysteresis 0.1, although 0.3 - 0.1 is slightly less. */
 export const noiseOf = (limit: number, hysteresis: number): number => 1e-12 * (Math.abs(limit) + hysteresis);
 
-/** How far out, on the scale of the side: what the peak of an episode is the largest of. */
+/** Distance towards the side of the limit: the peak of an episode is its maximum. */
 export function excessOf(condition: Condition, value: number): number {
   return condition.side === 'low' ? -value : value;
 }

@@ -6,7 +6,7 @@ import { type Condition, type Flap, type Level, RANK } from './condition.ts';
 import type { AlertsConfig } from './config.ts';
 import type { EffectiveRule } from './effective.ts';
 
-/** Everything about one metric of one sensor. */
+/** The compiled rules of one metric of one sensor. */
 export interface MetricRule {
   readonly metric: string;
   readonly conditions: readonly Condition[];
@@ -14,18 +14,18 @@ export interface MetricRule {
   readonly noDataAfterMs: Millis | undefined;
   readonly allowedLatenessUs: Micros;
   readonly delivery: DeliveryRules;
-  /** Values within these cannot breach a threshold: the test that nearly every reading ends with. */
+  /** Values within these cannot breach a threshold: nearly every reading ends with this test. */
   readonly quietMin: number;
   readonly quietMax: number;
-  /** Nothing but thresholds: a value within the quiet range needs no further look while all is OK. */
+  /** Thresholds only: a value within the quiet range needs no evaluation while all is OK. */
   readonly simple: boolean;
-  /** Readings that the anomaly condition keeps; 0 without one. */
+  /** Size of the window of the anomaly condition; 0 without one. */
   readonly window: number;
 }
 
 const us = (ms: Millis): Micros => ms * 1000;
 
-/** undefined when nothing is asked of the metric. */
+/** undefined if no rule covers the metric. */
 export function compileRule(effective: EffectiveRule, config: AlertsConfig): MetricRule | undefined {
   const { metric, fields } = effective;
   const conditions = [
@@ -64,7 +64,7 @@ function thresholds(effective: EffectiveRule, config: AlertsConfig): Condition[]
   });
 }
 
-/** The rungs of one side: the rule's own limit at its severity, and the levels that name this side. */
+/** The levels of one side: the rule's own limit at its severity, and the levels that name this side. */
 export function severityLevels({ fields }: EffectiveRule, side: 'high' | 'low'): Level[] {
   const key = side === 'high' ? 'max' : 'min';
   const own = fields[key];
@@ -90,7 +90,7 @@ function rates(effective: EffectiveRule, config: AlertsConfig): Condition[] {
     made.push(
       condition(effective, config, { kind: 'rate', side: 'high', suffix: 'rate_high', levels: level(rise) }),
     );
-  // A fall is a negative rate: the limit is stored with its sign, like the value beside it.
+  // A fall is a negative rate: the limit is stored with its sign, like the value.
   if (typeof fall === 'number')
     made.push(
       condition(effective, config, { kind: 'rate', side: 'low', suffix: 'rate_low', levels: level(-fall) }),
@@ -113,8 +113,8 @@ function noData(effective: EffectiveRule, config: AlertsConfig): Condition[] {
 }
 
 /**
- * A sensor that never sent anything is missed once, as a sensor, and not for each metric: after the shortest time that
- * the rules give any of them.
+ * A sensor that never sent anything is missed once, as a sensor, and not per metric: after the shortest time that its
+ * rules allow.
  */
 export function offlineRule(named: readonly MetricRule[]): MetricRule | undefined {
   const watched = named.filter(({ noDataAfterMs }) => noDataAfterMs !== undefined);
@@ -132,15 +132,15 @@ function condition(
   shape: { kind: ConditionKind; side: Side; suffix: string; levels: readonly Level[] },
 ): Condition {
   const { kind, side, levels } = shape;
-  const judged = {
+  const hashed = {
     kind,
     side,
     levels,
-    // The rule's hysteresis is in the metric's unit: it means nothing for a rate, and an anomaly has its own.
+    // The rule's hysteresis is in the metric's unit: it does not apply to a rate, and an anomaly has its own.
     hysteresis:
       kind === 'threshold' ? fields.hysteresis : kind === 'anomaly' ? (fields.anomaly?.hysteresis ?? 0) : 0,
     forUs: us(fields.for),
-    // Only a threshold can be assumed to hold while nothing is heard.
+    // Only a threshold can be assumed to hold while nothing is received.
     forMode: kind === 'threshold' ? fields.for_mode : 'confirmed',
     minSamples: fields.min_samples,
     keepFiringForUs: us(fields.keep_firing_for),
@@ -152,9 +152,9 @@ function condition(
   return {
     alertType: `${metric}_${shape.suffix}`,
     metric,
-    ...judged,
+    ...hashed,
     runbook: fields.runbook ?? null,
-    hash: hashText(JSON.stringify(judged)),
+    hash: hashText(JSON.stringify(hashed)),
   };
 }
 
@@ -163,7 +163,7 @@ function flapOf({ flap }: AlertsConfig): Flap | undefined {
   return { changes: flap.changes, windowUs: us(flap.window), holdUs: us(flap.hold) };
 }
 
-/** Tells rules apart; no secret, no adversary: 53 bits of mixing (cyrb53), as hex. */
+/** Distinguishes rules; not a secret and without an adversary: 53 bits (cyrb53), as hex. */
 export function hashText(text: string): string {
   let a = 0xdeadbeef;
   let b = 0x41c6ce57;

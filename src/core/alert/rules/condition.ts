@@ -1,12 +1,12 @@
 import type { Micros } from '../../reading.ts';
 import type { AlertType, Severity, ConditionKind, Side } from '../model.ts';
 
-/** One rung of the severity ladder of one side: what is crossed, and how long it must be. */
+/** One severity level of one side: the limit, and how long it must be crossed. */
 export interface Level {
   readonly severity: Severity;
-  /** In the metric's unit; for a rate per minute; for an anomaly z; for no data seconds. */
+  /** In the metric's unit; a rate per minute; an anomaly's z; for no data seconds. */
   readonly limit: number;
-  /** How long this level itself must be breached; undefined: the rule's `for`, and nothing once it fires. */
+  /** How long this level itself must be breached; undefined: the rule's `for`, and 0 once firing. */
   readonly forUs: Micros | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface Flap {
   readonly holdUs: Micros;
 }
 
-/** What the state machine obeys: everything about one alert type of one sensor, compiled from the configuration. */
+/** The input of the state machine: one alert type of one sensor, compiled from the configuration. */
 export interface Condition {
   readonly alertType: AlertType;
   readonly metric: string;
@@ -34,10 +34,10 @@ export interface Condition {
   readonly staleAfterUs: Micros;
   readonly latch: boolean;
   readonly flap: Flap | undefined;
-  /** Number of readings that an anomaly compares with; 0 for the other kinds. */
+  /** Number of readings that an anomaly is compared with; 0 for the other kinds. */
   readonly window: number;
   readonly runbook: string | null;
-  /** Changes whenever the condition judges differently; wording and runbook are not part of it. */
+  /** Changes whenever the condition evaluates differently; wording and runbook are not part of it. */
   readonly hash: string;
 }
 
@@ -51,7 +51,7 @@ export function escalationDelayUs(level: Level): Micros {
   return level.forUs ?? 0;
 }
 
-/** The rung that a severity stands for; after a change of rules, the highest that is not above it, or -1. */
+/** The level of a severity; after a change of rules, the highest that is not above it, or -1. */
 export function levelOf(condition: Condition, severity: Severity): number {
   return condition.levels.findLastIndex((level) => RANK[level.severity] <= RANK[severity]);
 }

@@ -16,7 +16,7 @@ export interface AnomalyConfig {
   readonly hysteresis: number;
 }
 
-/** What any layer may say about a metric. null takes back what a wider scope said. */
+/** The fields of a metric in any layer. null resets what a wider scope set. */
 export interface RuleFields {
   readonly min?: number | null | undefined;
   readonly max?: number | null | undefined;
@@ -45,12 +45,12 @@ export type OverrideConfig = { readonly [S in Scope]?: string | undefined } & {
   readonly metrics: Readonly<Record<string, RuleFields>>;
 };
 
-/** The fields that always have a value: the schema's defaults see to it. */
+/** The fields that always have a value, by the schema's defaults. */
 type Filled =
   'severity' | 'hysteresis' | 'for' | 'for_mode' | 'min_samples' | 'keep_firing_for' | 'stale_after';
 export type DefaultFields = RuleFields & { readonly [K in Filled]-?: NonNullable<RuleFields[K]> };
 
-/** Nobody is told while the wall clock of `tz` shows a time within the window. */
+/** No notifications while the wall clock of `tz` is within the window. */
 export interface MaintenanceConfig {
   readonly match: Matchers;
   /** `22:00-06:00` */
@@ -60,7 +60,7 @@ export interface MaintenanceConfig {
   readonly days: readonly Weekday[];
 }
 
-/** Nobody is told of the target while the source is open and they have the same values of the equal labels. */
+/** No notifications of the target while the source is open with the same values of the equal labels. */
 export interface InhibitConfig {
   readonly source: Matchers;
   readonly target: Matchers;
@@ -80,7 +80,7 @@ export interface AlertsConfig {
   readonly flap?: { readonly changes: number; readonly window: Millis; readonly hold: Millis } | undefined;
 }
 
-/** Label -> pattern; `*` stands for any text and `?` for one character. All of them have to fit. */
+/** Label -> pattern; `*` matches any text and `?` one character. All of them have to match. */
 export type Matchers = Readonly<Record<string, string>>;
 
 export type Weekday = (typeof WEEKDAYS)[number];

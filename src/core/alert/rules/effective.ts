@@ -7,7 +7,7 @@ import {
   type Scope,
 } from './config.ts';
 
-/** What selects overrides: a sensor as the rules see it. */
+/** The attributes of a sensor that select overrides. */
 export interface SensorFacts {
   readonly id: number;
   readonly key: string;
@@ -25,7 +25,7 @@ export interface EffectiveRule {
 
 export const WILDCARD = '*';
 
-/** The overrides by what they select: one that names a sensor must cost the other sensors nothing. */
+/** The overrides by their selectors: one that names a sensor must cost other sensors nothing. */
 export class OverrideIndex {
   private readonly byScope: Readonly<Record<Scope, Map<string, number[]>>> = {
     type: new Map(),
@@ -46,7 +46,7 @@ export class OverrideIndex {
     });
   }
 
-  /** Indexes of the overrides that fit a sensor, weakest first: type < location < tag < sensor, then file order. */
+  /** Indexes of the overrides that match a sensor, weakest first: type < location < tag < sensor, then file order. */
   matching(sensor: SensorFacts): readonly number[] {
     const { type, location, tag, sensor: keys } = this.byScope;
     const named = (map: Map<string, number[]>, value: string | null) =>
@@ -65,7 +65,7 @@ export function scopeOf(override: OverrideConfig): Scope | undefined {
   return SCOPES.find((scope) => override[scope] !== undefined);
 }
 
-/** Merges per field, so that an override says only what differs. In one layer the metric's own name beats `"*"`. */
+/** Merges per field: an override sets only what differs. Within a layer the metric's own name takes precedence over `"*"`. */
 export function effectiveRule(
   config: AlertsConfig,
   overrides: readonly number[],
@@ -102,7 +102,7 @@ export function namedMetrics(config: AlertsConfig, overrides: readonly number[])
   return [...names];
 }
 
-/** A metric's name may be `constructor`: only what the configuration says itself counts. */
+/** A metric may be named `constructor`: only own properties count. */
 function own(layer: Readonly<Record<string, RuleFields>>, metric: string): RuleFields | undefined {
   return Object.hasOwn(layer, metric) ? layer[metric] : undefined;
 }

@@ -10,17 +10,17 @@ import {
   namedMetrics,
 } from './effective.ts';
 
-/** The compiled rules of one sensor; one object serves all sensors that the same overrides fit. */
+/** The compiled rules of one sensor; one object serves all sensors that the same overrides match. */
 export interface SensorRules {
-  /** The metrics that the configuration names and asks something of. */
+  /** The metrics that the configuration names and that have a rule. */
   readonly named: readonly MetricRule[];
-  /** Of a sensor that never sent anything, where the silence of any named metric is watched. */
+  /** For a sensor that never sent anything, if the silence of any named metric is watched. */
   readonly offline: MetricRule | undefined;
-  /** Of a sensor that says itself that it goes: the same, or where the silence of any other metric is watched. */
+  /** For a sensor that reports itself offline: the same, or if the silence of any other metric is watched. */
   readonly away: MetricRule | undefined;
-  /** True when `"*"` asks something of metrics that nobody names. */
+  /** True if `"*"` has rules for metrics that are not named. */
   readonly wildcard: boolean;
-  /** The rule of any metric, or undefined when nothing is asked of it. */
+  /** The rule of any metric, or undefined if it has none. */
   ruleOf(metric: string): MetricRule | undefined;
 }
 
@@ -39,7 +39,7 @@ export class RuleSet {
     this.compiled = new Compiler(config);
   }
 
-  /** Same overrides, same rules: compiled once per combination, not per sensor. */
+  /** Compiled once per combination of overrides, not per sensor. */
   rulesFor(sensor: SensorFacts): SensorRules {
     const overrides = this.index.matching(sensor);
     const signature = overrides.join();
@@ -51,7 +51,7 @@ export class RuleSet {
     return rules;
   }
 
-  /** How far back a sensor's readings matter; undefined when nothing is asked of it. */
+  /** How far back a sensor's readings matter; undefined if no rule covers it. */
   longestStaleUs(sensor: SensorFacts): Micros | undefined {
     const compiled = this.rulesFor(sensor);
     const rules = compiled.wildcard ? [...compiled.named, compiled.ruleOf(WILDCARD)] : compiled.named;
@@ -61,12 +61,12 @@ export class RuleSet {
     );
   }
 
-  /** Whether the silence of a sensor means something, also before it ever sent anything. */
+  /** Whether the silence of a sensor is watched, even before it ever sent anything. */
   watchesSilence(sensor: SensorFacts): boolean {
     return this.rulesFor(sensor).offline !== undefined;
   }
 
-  /** For people: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
+  /** For display: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
   effectiveRules(sensor: SensorFacts, metrics: Iterable<string> = []): readonly EffectiveRule[] {
     const overrides = this.index.matching(sensor);
     const names = new Set([...namedMetrics(this.config, overrides), ...metrics]);
@@ -76,7 +76,7 @@ export class RuleSet {
   }
 }
 
-/** Compiles what the layers say of a metric; layers that come to the same share one object. */
+/** Compiles the merged layers of a metric; equal results share one object. */
 class Compiler {
   readonly config: AlertsConfig;
   private readonly byFields = new Map<string, MetricRule>();
@@ -96,7 +96,7 @@ class Compiler {
   }
 }
 
-/** Names come from payloads: what `"*"` covers is remembered up to a bound, and compiled anew beyond it. */
+/** Names come from payloads: what `"*"` covers is cached up to a bound, and compiled each time beyond it. */
 const REMEMBERED = 10_000;
 
 class CompiledRules implements SensorRules {

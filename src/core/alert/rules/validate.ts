@@ -11,15 +11,15 @@ import {
   scopeOf,
 } from './effective.ts';
 
-/** A rule that cannot be meant, and the place in the `alerts:` section to point at. */
+/** An invalid rule, and its place in the `alerts:` section. */
 export interface RuleFault {
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
 
 /**
- * What no single field shows: limits that exclude each other once the layers are merged. Checked for the defaults and
- * for each override on top of them; where several overrides meet in a sensor is looked at by `overrideConflicts`.
+ * Finds what no single field shows: limits that exclude each other once the layers are merged. Checks the defaults
+ * and each override on top of them; `overrideConflicts` checks overrides that match the same sensor.
  */
 export function checkRules(config: AlertsConfig): readonly RuleFault[] {
   const faults = checkLayer(config, [], ['metrics'], config.metrics);
@@ -41,7 +41,7 @@ function checkLayer(
   path: readonly (string | number)[],
   layer: Readonly<Record<string, RuleFields>>,
 ): RuleFault[] {
-  // An override of "*" can break what another layer says of a metric by name.
+  // An override of "*" can conflict with what another layer sets for a named metric.
   const names = Object.keys(layer).includes(WILDCARD)
     ? [...namedMetrics(config, overrides), WILDCARD]
     : Object.keys(layer);
@@ -60,7 +60,7 @@ interface FieldFault {
   readonly message: string;
 }
 
-/** Limits of one metric that exclude each other. */
+/** Overrides that are each valid, and exclude each other in a sensor that several of them match. */
 export function faultsOf(rule: EffectiveRule): FieldFault[] {
   const { fields } = rule;
   const faults = [...levelFaults(rule, 'high'), ...levelFaults(rule, 'low')];
@@ -98,15 +98,15 @@ function levelFaults(rule: EffectiveRule, side: 'high' | 'low'): FieldFault[] {
   });
 }
 
-/** Overrides that are fine each on its own, and exclude each other in a sensor that several of them fit. */
+/** The keys of the sensors that they share. */
 export interface OverrideConflict extends RuleFault {
-  /** The keys of the sensors in which they meet. */
+  /** Each conflicting combination of overrides once, however many sensors it affects. */
   readonly sensors: readonly string[];
 }
 
 const NAMED = 3;
 
-/** Each combination of overrides that cannot be meant once, however many sensors it is found in. */
+/** Conflicts with the rules for all sensors are found without any sensor. */
 export function overrideConflicts(
   config: AlertsConfig,
   sensors: Iterable<SensorFacts>,
@@ -115,7 +115,7 @@ export function overrideConflicts(
   const met = new Map<string, { readonly overrides: readonly number[]; readonly keys: string[] }>();
   for (const sensor of sensors) {
     const overrides = index.matching(sensor);
-    // What one override does to the rules for all is known without any sensor.
+    // The strongest override that sets the field.
     if (overrides.length < 2) continue;
     const signature = overrides.join();
     const same = met.get(signature);

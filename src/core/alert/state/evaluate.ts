@@ -5,7 +5,7 @@ import { evaluateThreshold } from '../kind/threshold.ts';
 import type { Condition } from '../rules/condition.ts';
 import type { LastEvent, Evaluation } from './state.ts';
 
-/** A number of one metric at the moment it is evaluated, and what was evaluated before. */
+/** A number of one metric and what was evaluated before it. */
 export interface Sample {
   readonly value: number;
   readonly timeUs: Micros;
@@ -14,7 +14,7 @@ export interface Sample {
   readonly window: Window;
 }
 
-/** The rule kinds: they share the state machine and differ in breach and clear alone. */
+/** Evaluates by rule kind: the kinds share the state machine and differ only in breach and clear. */
 export function evaluate(condition: Condition, sample: Sample): Evaluation | undefined {
   switch (condition.kind) {
     case 'threshold':
@@ -31,16 +31,16 @@ export function evaluate(condition: Condition, sample: Sample): Evaluation | und
   }
 }
 
-/** What is known of a metric when its rule changes. */
+/** The known values of a metric when its rule changes. */
 export interface Known {
   readonly last: LastEvent | undefined;
   readonly window: Window;
-  /** When it was last heard, and the clock now. */
+  /** When it was last received, and the current time. */
   readonly lastReceivedMs: Millis | undefined;
   readonly nowMs: Millis;
 }
 
-/** The last value under a new rule. A rate needs two readings: the next one will tell. */
+/** The last value under a new rule. A rate needs two readings: it is evaluated with the next one. */
 export function reevaluate(
   condition: Condition,
   { last, window, lastReceivedMs, nowMs }: Known,

@@ -6,7 +6,7 @@ import { about, acknowledge, close, resolve, result, then, withPeak } from './tr
 
 type Flapping = StateOf<'flapping'>;
 
-/** FLAPPING: changes are followed and not told, until a reading finds that none happened for `hold`. */
+/** FLAPPING: changes are tracked and not notified, until a reading finds that none happened for `hold`. */
 export function fromFlapping(state: Flapping, input: StepInput, condition: Condition): StepResult {
   const { episode } = state;
   switch (input.kind) {
@@ -36,7 +36,7 @@ export function fromFlapping(state: Flapping, input: StepInput, condition: Condi
   }
 }
 
-/** Goes to the actual state. The history of changes is forgotten, or the way out would be the next change. */
+/** Leaves for the actual state. The history of changes is cleared, or leaving would be the next change. */
 function end(state: Flapping, timeUs: Micros, evaluation: Evaluation, condition: Condition): StepResult {
   const ended = ending(state, timeUs, evaluation.value);
   return then(ended, () =>
@@ -61,7 +61,7 @@ function toBreach(state: Flapping, timeUs: Micros, evaluation: Evaluation, condi
     false,
   );
   if (episode.firedAtUs.length > 0) return result({ kind: 'firing', episode, levels, flaps: NO_FLAPS });
-  // It began flapping with a firing that was never told: the row comes now, if `for` has passed.
+  // It began flapping with a firing that was not notified: the row is written now, if `for` has passed.
   const level = confirmedLevel(condition, levels, timeUs);
   if (level < 0) return result({ kind: 'pending', sinceUs: changedAtUs, levels, streak: 1, flaps: NO_FLAPS });
   const fired = {
@@ -91,7 +91,7 @@ function toClear(state: Flapping, timeUs: Micros, evaluation: Evaluation, condit
   return resolve(episode, timeUs, value, 'flapping_end', NO_FLAPS);
 }
 
-/** Ends it from outside. An episode that never had a row has nothing to resolve. */
+/** Ends it by an operator or a rule change. An episode that never had a row has nothing to resolve. */
 function endFromOutside(
   state: Flapping,
   timeUs: Micros,

@@ -36,8 +36,8 @@ import {
 } from './transitions.ts';
 
 /**
- * The state machine of one alert type of one sensor: pure, and the only one. The daemon, backtests, rule tests and
- * recovery run it. One file per state; docs/alerts.md and test/unit/alert/machine.test.ts mirror the table.
+ * The only state machine of an alert instance, and pure: the daemon, backtests, rule tests and recovery run it.
+ * docs/alerts.md and test/unit/alert/machine.test.ts mirror its table.
  */
 export function nextState(state: EpisodeState, input: StepInput, condition: Condition): StepResult {
   switch (state.kind) {
@@ -56,7 +56,7 @@ export function nextState(state: EpisodeState, input: StepInput, condition: Cond
   }
 }
 
-/** When a tick would change this state: the deadline of a `held` condition. Infinity for every other one. */
+/** When a tick would change this state: the deadline of a `held` condition. Infinity for all others. */
 export function heldDueMs(state: EpisodeState, condition: Condition, last: LastEvent | undefined): Millis {
   if (condition.forMode !== 'held') return Infinity;
   const deadlineUs =
@@ -68,7 +68,7 @@ export function heldDueMs(state: EpisodeState, condition: Condition, last: LastE
   return deadlineUs === undefined ? Infinity : Math.ceil(deadlineUs / 1000);
 }
 
-/** OK: only a breach matters. Neither time nor a change of rules ever fires anything from here. */
+/** OK: only a breach matters. Neither time nor a change of rules ever fires from here. */
 export function fromOk(state: StateOf<'ok'>, input: StepInput, condition: Condition): StepResult {
   switch (input.kind) {
     case 'reading': {
@@ -89,18 +89,18 @@ export function fromOk(state: StateOf<'ok'>, input: StepInput, condition: Condit
   }
 }
 
-/** What was closed by hand stays so until its condition was seen false: by this rule, or in a time without it. */
+/** Closed by an operator, it stays so until its condition was seen false: under this rule, or in a time without it. */
 function isClosed({ closedUs }: StateOf<'ok'>, last: LastEvent | undefined, condition: Condition): boolean {
   if (closedUs === undefined) return false;
   if (condition.kind !== 'threshold' || last === undefined || last.timeUs <= closedUs) return true;
   return !seenFalse(evaluateThreshold(condition, last.value), condition);
 }
 
-/** For no data a longer time is none: data has to come. */
+/** For no data a longer time does not count as clear: data has to arrive. */
 const seenFalse = (evaluation: Evaluation | undefined, { kind }: Condition): boolean =>
   kind !== 'no_data' && evaluation !== undefined && evaluation.breached < 0;
 
-/** The first breach: fires when no level asks for more, else PENDING. */
+/** The first breach: fires if no level has a delay, else PENDING. */
 export function begin(
   condition: Condition,
   run: { sinceUs: number; levels: LevelTimes; streak: number; flaps: FlapTimes },
@@ -117,7 +117,7 @@ export function begin(
   );
 }
 
-/** Fires the highest level whose delay is over, with a breaching reading at or after that moment in hand. */
+/** Fires the highest level whose delay has passed, given a breaching reading at or after that moment. */
 export function fireConfirmed(
   condition: Condition,
   run: { sinceUs: number; levels: LevelTimes; streak: number; flaps: FlapTimes },
@@ -140,7 +140,7 @@ type Pending = StateOf<'pending'>;
 export function fromPending(state: Pending, input: StepInput, condition: Condition): StepResult {
   switch (input.kind) {
     case 'reading': {
-      // What time alone had decided before this reading comes first, whether or not a tick saw it.
+      // What time alone decided before this reading comes first, whether or not a tick noticed it.
       const held = fireHeld(state, input.timeUs, input.last, condition);
       if (held !== undefined) return then(held, (next) => nextState(next, input, condition));
       return onReading(state, input, condition);
@@ -154,7 +154,7 @@ export function fromPending(state: Pending, input: StepInput, condition: Conditi
       if (input.change === 'removed') return cancel(state, input.nowUs, input.last?.value, condition, []);
       if (evaluation === undefined || evaluation.breached < 0)
         return cancel(state, input.nowUs, input.last?.value, condition);
-      // What the new rule calls breached is known to be so since the last reading.
+      // What the new rule calls breached is known only since the last reading.
       return result({
         ...state,
         levels: track(condition, state.levels, evaluation, input.last?.timeUs ?? input.nowUs, false),
@@ -176,7 +176,7 @@ function onReading(
   // No deadband here: any value that does not breach cancels.
   if (evaluation.breached < 0) return cancel(state, timeUs, evaluation.value, condition);
   const { flaps } = state;
-  // After a gap nothing confirms that the breach went on: as if this were the first reading of it.
+  // After a gap nothing confirms that the breach continued: this counts as its first reading.
   if (gap)
     return begin(
       condition,
@@ -193,7 +193,7 @@ function confirm(state: Pending, timeUs: Micros, evaluation: Evaluation, conditi
   const run = { sinceUs: state.sinceUs, levels, streak, flaps: state.flaps };
   const fired = fireConfirmed(condition, run, timeUs, evaluation);
   if (fired !== undefined) return fired;
-  // The same object where nothing changed: an unchanged state is not written again.
+  // The same object if nothing changed: an unchanged state is not written again.
   return result(levels === state.levels && streak === state.streak ? state : { kind: 'pending', ...run });
 }
 
@@ -244,7 +244,7 @@ export function fromFiring(state: Firing, input: StepInput, condition: Condition
     case 'reading': {
       const held = escalateHeld(state, input.timeUs, input.last, condition);
       if (held !== undefined) return then(held, (next) => nextState(next, input, condition));
-      // A reading that the kind cannot judge neither ends nor prolongs anything.
+      // A reading that the kind cannot evaluate neither ends nor prolongs anything.
       if (input.evaluation === undefined) return result(state);
       return onEvaluation(state, input.timeUs, input.gap, input.evaluation, condition);
     }
@@ -256,7 +256,7 @@ export function fromFiring(state: Firing, input: StepInput, condition: Condition
       const { nowUs, evaluation } = input;
       const value = input.last?.value;
       if (input.change === 'removed') return close(state.episode, nowUs, value, 'rule_removed', []);
-      // Only a value that the new rule calls clear ends it; a longer `for` never demotes what fires.
+      // Only a value that is clear under the new rule ends it; a longer `for` never demotes a firing alert.
       if (evaluation !== undefined && evaluation.held < 0)
         return resolve(state.episode, nowUs, value, 'rule_changed', state.flaps);
       return result({ ...state, levels: condition.levels.map((_, index) => state.levels[index]) });
@@ -287,7 +287,7 @@ function onEvaluation(
   const levels = track(condition, state.levels, evaluation, timeUs, gap);
   const before = withPeak(state.episode, value, evaluation.excess);
   const [episode, effects] = climb(condition, before, levels, timeUs, evaluation);
-  // The same object where nothing changed: an unchanged state is not written again.
+  // The same object if nothing changed: an unchanged state is not written again.
   if (episode === state.episode && levels === state.levels) return result(state);
   return result({ kind: 'firing', episode, levels, flaps: state.flaps }, ...effects);
 }
@@ -309,7 +309,7 @@ function climb(
     const [episode, raised] = escalate(condition, before, firing);
     return [episode, [raised]];
   }
-  // The severity may be one that a changed rule does not have any more.
+  // The changed rule may no longer have this severity.
   const index = Math.min(evaluation.held, current);
   const lower = condition.levels[index];
   if (lower === undefined || lower.severity === before.severity) return [before, []];
@@ -345,7 +345,7 @@ function escalateHeld(
 
 type Recovering = StateOf<'recovering'>;
 
-/** RECOVERING: clear, but not for `keep_firing_for` yet. Still the same episode. */
+/** RECOVERING: clear, but not yet for `keep_firing_for`. Still the same episode. */
 export function fromRecovering(state: Recovering, input: StepInput, condition: Condition): StepResult {
   const { episode, flaps } = state;
   switch (input.kind) {
@@ -359,7 +359,7 @@ export function fromRecovering(state: Recovering, input: StepInput, condition: C
         );
         return then(back, (next) => nextState(next, { ...input, last: undefined }, condition));
       }
-      // Nobody saw what was in the gap: the quiet time starts anew.
+      // The gap was not observed: the quiet time restarts.
       if (input.gap) return result({ ...state, sinceUs: timeUs });
       if (timeUs - state.sinceUs < condition.keepFiringForUs) return result(state);
       return clear(condition, episode, { timeUs, value: evaluation.value, sinceUs: state.sinceUs }, flaps);
@@ -378,13 +378,13 @@ export function fromRecovering(state: Recovering, input: StepInput, condition: C
   }
 }
 
-/** LATCHED: clear again, and open until somebody has seen it. */
+/** LATCHED: clear again, and open until it is acknowledged. */
 export function fromLatched(state: StateOf<'latched'>, input: StepInput, condition: Condition): StepResult {
   const { episode, flaps } = state;
   switch (input.kind) {
     case 'reading': {
       const { evaluation } = input;
-      // The band between breach and clear does not wake it; a breach does, and emits nothing.
+      // The band between breach and clear does not reactivate it; a breach does, and emits nothing.
       if (evaluation === undefined || evaluation.breached < 0) return result(state);
       return then(result({ kind: 'firing', episode, levels: [], flaps }), (next) =>
         nextState(next, { ...input, last: undefined }, condition),
@@ -395,7 +395,7 @@ export function fromLatched(state: StateOf<'latched'>, input: StepInput, conditi
     case 'rule':
       if (input.change === 'removed')
         return resolve(episode, input.nowUs, input.last?.value, 'rule_removed', []);
-      // Without `latch` it would not be here: its value is clear.
+      // Without `latch` this state does not exist: its value is clear.
       if (!condition.latch) return resolve(episode, input.nowUs, input.last?.value, 'rule_changed', flaps);
       return result(state);
     case 'ack':

@@ -2,7 +2,7 @@ import type { Micros } from '../../reading.ts';
 import { type Condition, escalationDelayUs, onDelayUs } from '../rules/condition.ts';
 import type { LastEvent, LevelTimes, StateOf, Evaluation } from './state.ts';
 
-/** Carries on, starts or breaks the run of each level. A gap breaks every run: nobody knows what was in between. */
+/** Continues, starts or breaks the run of each level. A gap breaks every run: what was in between is unknown. */
 export function track(
   condition: Condition,
   before: LevelTimes,
@@ -19,7 +19,7 @@ export function track(
   return same ? before : after;
 }
 
-/** The highest level that has been breached for as long as it asks from OK or PENDING, or -1. */
+/** The highest level that has been breached for its delay from OK or PENDING, or -1. */
 export function confirmedLevel(condition: Condition, levels: LevelTimes, timeUs: Micros): number {
   return condition.levels.findLastIndex((level, index) => {
     const since = levels[index];
@@ -42,8 +42,8 @@ export function escalationLevel(
 }
 
 /**
- * The moment at which the passing of time alone fires a `held` condition: since + for, if the last reading is younger
- * than `stale_after` then. Independent of when the clock is looked at, so that a replay gives the same row.
+ * When the passing of time alone fires a `held` condition: since + for, if the last reading is younger than
+ * `stale_after` then. Independent of when it is checked, so that a replay gives the same row.
  */
 export function pendingDeadlineUs(
   condition: Condition,
@@ -59,8 +59,8 @@ export function pendingDeadlineUs(
 }
 
 /**
- * The same for the escalation of a firing `held` condition. A level that is waiting was breached before it fired, so
- * without a `for` of its own it waits for the rule's; the next reading escalates it at once.
+ * The same for the escalation of a firing `held` condition. A level that is waiting was breached before the alert
+ * fired, so without a `for` of its own it waits for the rule's; the next reading escalates it at once.
  */
 export function escalationDeadlineUs(
   condition: Condition,

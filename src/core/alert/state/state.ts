@@ -1,28 +1,28 @@
 import type { Micros, Millis } from '../../reading.ts';
 import type { ResolveReason, Severity, SuppressedBy } from '../model.ts';
 
-/** One firing until resolved. Immutable. */
+/** One episode, from firing to resolved. Immutable. */
 export interface Episode {
-  /** As it was read back; undefined: it follows from the alert's key and `startedAtUs`. */
+  /** As restored; undefined: derived from the alert's key and `startedAtUs`. */
   readonly alertId: string | undefined;
   readonly startedAtUs: Micros;
   /** Event times of its rows in `sensor_alerts`: the firing, then each escalation. Empty if it began flapping. */
   readonly firedAtUs: readonly Micros[];
   readonly severity: Severity;
-  /** Limit of the level that holds: the one that the newest row crossed, or of a lower one since. */
+  /** Limit of the current level: that of the newest row, or of a lower one since. */
   readonly threshold: number;
-  /** The value furthest out since it fired, and how far out that is. */
+  /** The most extreme value since it fired, and its excess. */
   readonly peak: number;
   readonly peakExcess: number;
-  /** Notifications so far. */
+  /** Number of notifications sent. */
   readonly seq: number;
   readonly ack: Ack | undefined;
   readonly flapped: boolean;
-  /** Since when (by the clock) somebody should be told and is not: its firing was history when it was evaluated. */
+  /** Since when (by the clock) a notification is deferred: the firing was history when it was evaluated. */
   readonly deferredSinceMs: Millis | undefined;
-  /** What keeps it from being told. When that is over and it is still open, it is told once. */
+  /** The suppression that defers it. When that ends and the episode is still open, it is notified once. */
   readonly deferredBy: SuppressedBy | undefined;
-  /** When somebody was last told, by the clock; undefined: nobody was. */
+  /** When it was last notified, by the clock; undefined: never. */
   readonly notifiedMs: Millis | undefined;
 }
 
@@ -31,10 +31,10 @@ export interface Ack {
   readonly by: string;
 }
 
-/** Since when each level of the ladder has been breached without a break; undefined where it is not. */
+/** Since when each level has been breached without a break; undefined if it is not. */
 export type LevelTimes = readonly (Micros | undefined)[];
 
-/** Times of firings and resolves that flapping counts; they outlive the episodes. */
+/** Times of firings and resolves that count towards flapping; they outlive the episodes. */
 export type FlapTimes = readonly Micros[];
 
 export type EpisodeState =
@@ -42,8 +42,8 @@ export type EpisodeState =
       readonly kind: 'ok';
       readonly flaps: FlapTimes;
       /**
-       * An operator, or the end of its rule, closed it at that time while its condition held: it fires again once that was
-       * seen false.
+       * Closed at that time, by an operator or with its rule, while its condition held: it fires again only after
+       * that was seen false.
        */
       readonly closedUs?: Micros | undefined;
     }
@@ -51,7 +51,7 @@ export type EpisodeState =
       readonly kind: 'pending';
       readonly sinceUs: Micros;
       readonly levels: LevelTimes;
-      /** Breaching readings in a row; counted no further than `min_samples` asks. */
+      /** Consecutive breaching readings; counted up to `min_samples`. */
       readonly streak: number;
       readonly flaps: FlapTimes;
     }
@@ -70,9 +70,9 @@ export type EpisodeState =
   | { readonly kind: 'latched'; readonly episode: Episode; readonly flaps: FlapTimes }
   | {
       readonly kind: 'flapping';
-      /** Without a row in `firedAtUs` when the transition that was one too many was a firing. */
+      /** Without a row in `firedAtUs` if the transition that exceeded the count was a firing. */
       readonly episode: Episode;
-      /** What readings say, without delays; the band between breach and clear leaves it as it was. */
+      /** The result of readings, without delays; the band between breach and clear leaves it unchanged. */
       readonly raw: 'breach' | 'clear';
       readonly changedAtUs: Micros;
       readonly flaps: FlapTimes;
@@ -83,29 +83,29 @@ export type StateOf<K extends EpisodeState['kind']> = Extract<EpisodeState, { ki
 export const NO_FLAPS: FlapTimes = [];
 export const OK: StateOf<'ok'> = { kind: 'ok', flaps: NO_FLAPS };
 
-/** Plainly OK is one object, so that a comparison tells. */
+/** Plainly OK is one object, so that states can be compared by identity. */
 export const plain = (state: EpisodeState): EpisodeState =>
   state.kind === 'ok' && state.flaps.length === 0 && state.closedUs === undefined ? OK : state;
 
 export const closedUsOf = (state: EpisodeState): Micros | undefined =>
   state.kind === 'ok' ? state.closedUs : undefined;
 
-/** What a rule kind makes of a reading. */
+/** The result of a rule kind for a reading. */
 export interface Evaluation {
-  /** The judged number: the reading's value, or the rate. */
+  /** The evaluated number: the reading's value, or the rate. */
   readonly value: number;
   /** Index of the highest level crossed, or -1. Crossing is strict. */
   readonly breached: number;
   /** Index of the highest level whose clear point is not reached yet, or -1: clear. Never below `breached`. */
   readonly held: number;
-  /** How far out; only compared with others of the same condition. */
+  /** Distance beyond the limit; comparable only within the same condition. */
   readonly excess: number;
   /** The limit in the unit of `value`, per level. */
   readonly limits: readonly number[];
 }
 
 export type StepInput =
-  /** An evaluated reading. `evaluation` is undefined where the kind cannot judge (a rate after a gap). */
+  /** An evaluated reading. `evaluation` is undefined if the kind cannot evaluate it (a rate after a gap). */
   | {
       readonly kind: 'reading';
       readonly timeUs: Micros;
@@ -115,9 +115,9 @@ export type StepInput =
       /** The evaluated reading before this one. */
       readonly last: LastEvent | undefined;
     }
-  /** Time has passed; only `held` conditions care. */
+  /** Time has passed; only `held` conditions react. */
   | { readonly kind: 'tick'; readonly nowUs: Micros; readonly last: LastEvent | undefined }
-  /** The rule was changed or removed; `verdict` is the last value under the new rule. */
+  /** The rule was changed or removed; `evaluation` is that of the last value under the new rule. */
   | {
       readonly kind: 'rule';
       readonly change: 'changed' | 'removed';
@@ -147,18 +147,18 @@ export type Transition =
   | 'acked'
   | 'flapping_start'
   | 'flapping_end'
-  /** No transition: what was owed is told. */
+  /** No transition: a deferred firing is notified. */
   | 'announced'
-  /** The same just before its end: it is over already. */
+  /** The same just before the resolution of an episode that is over already. */
   | 'belated'
-  /** The same of an episode that is not in breach any more, and not over. */
+  /** The same for an episode that is no longer in breach, and not over. */
   | 'outstanding'
-  /** The same of one that began with flapping and has no row. */
+  /** The same for one that began with flapping and has no row. */
   | 'still_flapping'
-  /** No transition: it still fires. */
+  /** No transition: it is still firing. */
   | 'reminder';
 
-/** What a step did, in order. The shell turns it into rows, notifications and log lines. */
+/** The effects of a transition, in order. The engine turns them into rows, notifications and log lines. */
 export interface Effect {
   readonly transition: Transition;
   readonly timeUs: Micros;

@@ -13,13 +13,13 @@ import {
   type Transition,
 } from './state.ts';
 
-/** The moves that several states share. Each gives the next state and what it did. */
+/** The transitions that several states share. Each returns the next state and its effects. */
 
 export function result(state: EpisodeState, ...effects: readonly Effect[]): StepResult {
   return { state, effects };
 }
 
-/** The effects of a first step, then those of a second one from where the first ended. */
+/** Chains two transitions: the second starts from the state of the first. */
 export function then(first: StepResult, second: (state: EpisodeState) => StepResult): StepResult {
   const next = second(first.state);
   return { state: next.state, effects: [...first.effects, ...next.effects] };
@@ -47,7 +47,7 @@ export function effect(
   };
 }
 
-/** An effect that is about an open episode. */
+/** An effect for an open episode. */
 export function about(
   transition: Transition,
   timeUs: Micros,
@@ -96,7 +96,7 @@ export function fire(condition: Condition, firing: Firing, flaps: FlapTimes): St
   );
 }
 
-/** A second row of the same episode. What was acknowledged was the lesser alarm. */
+/** Another row of the same episode. The acknowledgement was for the lower severity. */
 export function escalate(condition: Condition, before: Episode, firing: Firing): readonly [Episode, Effect] {
   const episode: Episode = {
     ...before,
@@ -109,7 +109,7 @@ export function escalate(condition: Condition, before: Episode, firing: Firing):
   return [episode, about('escalated', firing.timeUs, firing.value, episode)];
 }
 
-/** Down to the level that still holds; what was acknowledged was the greater alarm. */
+/** Down to the level that still holds; the acknowledgement was for the higher severity. */
 export function deescalate(
   before: Episode,
   at: { readonly timeUs: Micros; readonly value: number | undefined },
@@ -120,7 +120,7 @@ export function deescalate(
   return [episode, about('deescalated', at.timeUs, at.value, episode)];
 }
 
-/** The episode ends because its value is clear: latched until acknowledged, or one change too many, or resolved. */
+/** The episode ends because its value is clear: latched until acknowledged, flapping after one change too many, or resolved. */
 export function clear(
   condition: Condition,
   episode: Episode,
@@ -140,10 +140,7 @@ export function clear(
   return resolve(episode, at.timeUs, at.value, 'value', counted.flaps);
 }
 
-/**
- * Never before it fired: the clock of a sensor may run ahead of that of an operator, and a deadline ahead of a reading
- * that is late.
- */
+/** Never before it fired: the clock of a sensor may be ahead of an operator's, and a deadline ahead of a late reading. */
 export function resolve(
   before: Episode,
   atUs: Micros,
@@ -159,7 +156,7 @@ export function resolve(
   );
 }
 
-/** It ends although its condition holds. */
+/** Ends it although its condition holds. */
 export function close(
   before: Episode,
   atUs: Micros,
@@ -171,7 +168,7 @@ export function close(
   return result({ kind: 'ok', flaps, closedUs: atUs }, ...effects);
 }
 
-/** Somebody has seen it. The first acknowledgement stands, until an escalation takes it back. */
+/** Acknowledges an episode. The first acknowledgement stands, until an escalation clears it. */
 export function acknowledge<S extends EpisodeState & { readonly episode: Episode }>(
   state: S,
   input: Extract<StepInput, { kind: 'ack' }>,
@@ -186,7 +183,7 @@ export function withPeak(episode: Episode, value: number, excess: number): Episo
   return excess > episode.peakExcess ? { ...episode, peak: value, peakExcess: excess } : episode;
 }
 
-/** Counts a firing or a resolve. The Nth inside the window is the one that is not emitted. */
+/** Counts a firing or a resolve. The Nth within the window is not emitted. */
 function countFlap(
   flap: Flap | undefined,
   before: FlapTimes,

@@ -1,22 +1,22 @@
 import type { AlertInstance } from '../engine/alert-instance.ts';
 import type { Series } from '../engine/series.ts';
 import type { InhibitConfig } from '../rules/config.ts';
-import { type AlertLabels, fits, labelValues } from './matcher.ts';
+import { type AlertLabels, matches, labelValues } from './matcher.ts';
 
-/** Open alerts with the same values of the labels that have to be equal. */
+/** Open alerts with the same values of the equal labels. */
 interface Group {
   sources: number;
-  /** Sources that are no target of the same rule. */
+  /** Sources that are not targets of the same rule. */
   oneSided: number;
   readonly targets: Map<AlertInstance, Series>;
 }
 
 /**
- * Alerts that explain others: while a source is open, its targets are not told. An alert that is both source and target
- * of a rule is not inhibited by others that are both: or an alert would inhibit itself.
+ * Alerts that inhibit others: while a source is open, its targets are not notified. An alert that is both source and
+ * target of a rule is not inhibited by others that are both: otherwise an alert would inhibit itself.
  */
 export class Inhibition {
-  /** Whose answer may be another one since a source came or went: the open targets of its group, and nobody else. */
+  /** Series whose suppression may have changed since a source came or went: only the open targets of its group. */
   readonly affected = new Set<Series>();
   private readonly rules: readonly InhibitConfig[];
   /** Per rule, by the values of its equal labels. */
@@ -32,7 +32,7 @@ export class Inhibition {
   }
 
   isSource(alert: AlertLabels): boolean {
-    return this.rules.some(({ source }) => fits(source, alert));
+    return this.rules.some(({ source }) => matches(source, alert));
   }
 
   clear(): void {
@@ -40,17 +40,17 @@ export class Inhibition {
     this.affected.clear();
   }
 
-  /** A source opened (+1) or ended (-1); true if that changes what is told of anything. */
+  /** A source opened (+1) or ended (-1); true if that changes the suppression of any alert. */
   count(alert: AlertLabels, change: 1 | -1): boolean {
     let changed = false;
     this.rules.forEach((rule, index) => {
-      if (!fits(rule.source, alert)) return;
-      const oneSided = !fits(rule.target, alert);
+      if (!matches(rule.source, alert)) return;
+      const oneSided = !matches(rule.target, alert);
       this.inGroups(index, alert, (group) => {
         const before = [group.sources > 0, group.oneSided > 0];
         group.sources += change;
         if (oneSided) group.oneSided += change;
-        // One more, or one less, of several explains nothing more, and nothing less.
+        // One source more or less among several changes nothing.
         if (before[0] === group.sources > 0 && before[1] === group.oneSided > 0) return;
         changed = true;
         for (const series of group.targets.values()) this.affected.add(series);
@@ -59,10 +59,10 @@ export class Inhibition {
     return changed;
   }
 
-  /** An alert opened that others may explain (with its series), or ended (without). */
+  /** A possible target opened (with its series) or ended (without). */
   list(alert: AlertLabels, instance: AlertInstance, series: Series | undefined): void {
     this.rules.forEach((rule, index) => {
-      if (!fits(rule.target, alert)) return;
+      if (!matches(rule.target, alert)) return;
       this.inGroups(index, alert, ({ targets }) => {
         if (series === undefined) targets.delete(instance);
         else targets.set(instance, series);
@@ -72,8 +72,8 @@ export class Inhibition {
 
   covers(alert: AlertLabels): boolean {
     return this.rules.some((rule, index) => {
-      if (!fits(rule.target, alert)) return false;
-      const both = fits(rule.source, alert);
+      if (!matches(rule.target, alert)) return false;
+      const both = matches(rule.source, alert);
       return equalKeys(rule.equal, alert).some((key) => {
         const group = this.groups[index]?.get(key);
         return group !== undefined && (both ? group.oneSided : group.sources) > 0;
@@ -81,7 +81,7 @@ export class Inhibition {
     });
   }
 
-  /** A group is there while anything in it is open. */
+  /** A group exists while anything in it is open. */
   private inGroups(index: number, alert: AlertLabels, change: (group: Group) => void): void {
     const groups = this.groups[index];
     for (const key of equalKeys(this.rules[index]?.equal ?? [], alert)) {
@@ -97,7 +97,7 @@ export class Inhibition {
   }
 }
 
-/** One key per combination of values; none where the alert lacks one of the labels: what is missing equals nothing. */
+/** One key per combination of values; none if the alert lacks one of the labels: a missing label equals nothing. */
 function equalKeys(equal: readonly string[], alert: AlertLabels): readonly string[] {
   return equal.reduce<readonly string[]>(
     (keys, label) =>

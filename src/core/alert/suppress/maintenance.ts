@@ -1,8 +1,8 @@
 import type { Millis } from '../../reading.ts';
 import { type MaintenanceConfig, WEEKDAYS } from '../rules/config.ts';
-import { type AlertLabels, fits } from './matcher.ts';
+import { type AlertLabels, matches } from './matcher.ts';
 
-/** Minutes of the day; the end is not in it. An end at or before the start is on the next day. */
+/** Minutes of the day; the end is exclusive. An end at or before the start is on the next day. */
 export interface DayWindow {
   readonly start: number;
   readonly end: number;
@@ -23,9 +23,9 @@ export function parseWindow(text: string): DayWindow | undefined {
 }
 
 /**
- * A window that comes back: it is open whenever the clock on the wall shows a time within it. A time that daylight saving
- * leaves out is never shown; one that is shown twice is in the window both times. What is after midnight belongs to the
- * day on which the window began.
+ * A recurring window: open whenever the wall clock shows a time within it. A time skipped by daylight saving is never
+ * shown; one shown twice is in the window both times. The part after midnight belongs to the day on which the window
+ * began.
  */
 export class Maintenance {
   private readonly config: MaintenanceConfig;
@@ -43,7 +43,7 @@ export class Maintenance {
   }
 
   covers(alert: AlertLabels, atMs: Millis): boolean {
-    return this.isOpen(atMs) && fits(this.config.match, alert);
+    return this.isOpen(atMs) && matches(this.config.match, alert);
   }
 
   isOpen(atMs: Millis): boolean {
@@ -63,7 +63,7 @@ export class Maintenance {
 const MINUTE_MS = 60_000;
 const DAY_MINUTES = 1440;
 
-/** What the clock on the wall shows. */
+/** The time that the wall clock shows. */
 export interface WallTime {
   /** Minutes since midnight. */
   readonly minute: number;
@@ -71,7 +71,7 @@ export interface WallTime {
   readonly weekday: number;
 }
 
-/** The clock on the wall of a time zone, daylight saving included. */
+/** The wall clock of a time zone, daylight saving included. */
 export class WallClock {
   private readonly format: Intl.DateTimeFormat;
   private knownMs: Millis = NaN;
@@ -91,37 +91,39 @@ export class WallClock {
   }
 
   at(timeMs: Millis): WallTime {
-    return this.look(timeMs);
+    return this.wallTimeAt(timeMs);
   }
 
   /**
-   * The next moment after `afterMs` at which the wall may show one of these minutes of the day, or at which it is put
-   * forward or back. It may be one at which nothing of interest happens; it is never too late.
+   * The next moment after `afterMs` at which the wall clock may show one of these minutes of the day, or at which it
+   * is put forward or back. It may be one without any change; it is never too late.
    */
   nextAtMinute(minutes: readonly number[], afterMs: Millis): Millis {
     const fromMs = Math.floor(afterMs / MINUTE_MS) * MINUTE_MS;
-    const { minute, offsetMs } = this.look(fromMs);
+    const { minute, offsetMs } = this.wallTimeAt(fromMs);
     const ahead = minutes
       .map((wanted) => (wanted - minute + DAY_MINUTES - 1) % DAY_MINUTES)
       .map((d) => d + 1);
     const untilMs = fromMs + Math.min(...ahead) * MINUTE_MS;
-    return this.look(untilMs).offsetMs === offsetMs ? untilMs : this.changeBetween(fromMs, untilMs, offsetMs);
+    return this.wallTimeAt(untilMs).offsetMs === offsetMs
+      ? untilMs
+      : this.changeBetween(fromMs, untilMs, offsetMs);
   }
 
-  /** By halves, to the minute: changes of daylight saving happen on full minutes. */
+  /** Bisects to the minute: changes of daylight saving happen on full minutes. */
   private changeBetween(fromMs: Millis, untilMs: Millis, offsetMs: Millis): Millis {
     let before = fromMs / MINUTE_MS;
     let after = untilMs / MINUTE_MS;
     while (after - before > 1) {
       const middle = Math.floor((before + after) / 2);
-      if (this.look(middle * MINUTE_MS).offsetMs === offsetMs) before = middle;
+      if (this.wallTimeAt(middle * MINUTE_MS).offsetMs === offsetMs) before = middle;
       else after = middle;
     }
     return after * MINUTE_MS;
   }
 
-  /** Formatting costs microseconds, and a storm of alerts asks for the same minute. */
-  private look(timeMs: Millis): WallTime & { readonly offsetMs: Millis } {
+  /** Cached: formatting costs microseconds, and a storm of alerts needs the same minute. */
+  private wallTimeAt(timeMs: Millis): WallTime & { readonly offsetMs: Millis } {
     const minuteMs = Math.floor(timeMs / MINUTE_MS) * MINUTE_MS;
     if (minuteMs === this.knownMs) return this.known;
     const parts = new Map(

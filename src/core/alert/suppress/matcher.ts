@@ -1,9 +1,9 @@
 import type { Matchers } from '../rules/config.ts';
-import { globFits } from '../../glob.ts';
+import { globMatches } from '../../glob.ts';
 import type { AlertType, Severity } from '../model.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 
-/** An alert as matchers see it. */
+/** An alert as input of matchers. */
 export interface AlertLabels {
   readonly sensor: SensorFacts;
   readonly metric: string;
@@ -11,11 +11,11 @@ export interface AlertLabels {
   readonly severity: Severity;
 }
 
-/** What every alert has. Any other label is looked for among the sensor's tags. */
+/** The labels of every alert. Any other label is looked up among the sensor's tags. */
 export const LABELS = ['sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'severity'] as const;
 
 /**
- * The values of a label; none where the alert does not have it. A tag `gateway=gw1` (or `gateway:gw1`) is a label
+ * The values of a label; empty if the alert does not have it. A tag `gateway=gw1` (or `gateway:gw1`) is a label
  * `gateway` with the value `gw1`.
  */
 export function labelValues(label: string, alert: AlertLabels): readonly string[] {
@@ -48,11 +48,11 @@ function taggedValues(label: string, tags: readonly string[]): readonly string[]
   return found;
 }
 
-/** An alert that lacks a label fits no pattern for it, `*` included. Without matchers every alert fits. */
-export function fits(matchers: Matchers, alert: AlertLabels): boolean {
+/** An alert that lacks a label matches no pattern for it, `*` included. Without matchers every alert matches. */
+export function matches(matchers: Matchers, alert: AlertLabels): boolean {
   for (const label in matchers) {
     const pattern = matchers[label] ?? '';
-    if (!labelValues(label, alert).some((value) => globFits(pattern, value))) return false;
+    if (!labelValues(label, alert).some((value) => globMatches(pattern, value))) return false;
   }
   return true;
 }

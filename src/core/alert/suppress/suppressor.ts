@@ -9,51 +9,51 @@ import type { AlertsConfig } from '../rules/config.ts';
 import { type EpisodeState, OK } from '../state/state.ts';
 import { Inhibition } from './inhibition.ts';
 import { Maintenance } from './maintenance.ts';
-import { type AlertLabels, fits } from './matcher.ts';
+import { type AlertLabels, matches } from './matcher.ts';
 import { type Silence, isSilent, nextSilenceChangeMs } from './silence.ts';
 
 const SECOND_MS = 1000;
 
-/** When open alerts have to be looked at again, because what suppresses them may have changed. */
+/** When open alerts have to be reviewed because their suppression may have changed. */
 interface Schedule {
   /** A silence or a window begins or ends. */
   readonly timedMs: Millis;
-  /** An alert that explains others came or went. */
+  /** An inhibiting alert came or went. */
   readonly inhibitedMs: Millis;
 }
 
 const NOTHING: Schedule = { timedMs: Infinity, inhibitedMs: Infinity };
 
 /**
- * The way out of an engine: collects the effects of a generation, and knows what suppresses alerts and when that has to
- * be looked at again. Like everything else it works on a copy until `commit`.
+ * The output of an engine: collects the effects of a working set, and tracks what suppresses alerts and when that has
+ * to be reviewed. Like everything else it works on a copy until `commit`.
  */
 export class Suppressor implements EffectSink {
   effects: InstanceEffect[] = [];
   private readonly suppressions: SuppressionIndex;
   private schedule = NOTHING;
-  private settled = NOTHING;
-  /** What inhibition knows is not that of the committed states. */
+  private committed = NOTHING;
+  /** The inhibition state is not that of the committed states. */
   private stale = false;
-  /** It was counted anew: whom the last changes concerned is not known any more. */
+  /** The sources were recounted: which series the last changes affect is unknown. */
   private recounted = false;
 
   constructor(config: AlertsConfig) {
     this.suppressions = new SuppressionIndex(config);
   }
 
-  /** Begins with the committed state of another, whose open series these are. */
+  /** Starts from the committed state of another one, with its open series. */
   follow(former: Suppressor, open: Iterable<Series>): void {
     this.suppressions.silence(former.silences);
-    this.settled = former.settled;
+    this.committed = former.committed;
     this.restored();
     this.begin(open);
   }
 
-  /** A new generation, from the committed states. */
+  /** A new working set, from the committed states. */
   begin(open: Iterable<Series>): void {
     this.effects = [];
-    this.schedule = this.settled;
+    this.schedule = this.committed;
     if (!this.stale) return;
     this.suppressions.inhibition.clear();
     for (const series of open)
@@ -63,11 +63,11 @@ export class Suppressor implements EffectSink {
   }
 
   commit(): void {
-    this.settled = this.schedule;
+    this.committed = this.schedule;
     this.stale = false;
   }
 
-  /** States were put in place by something else than a generation: the open sources are counted anew. */
+  /** States were set outside a working set: the open sources have to be recounted. */
   restored(): void {
     this.stale = this.suppressions.inhibition.exists;
   }
@@ -76,33 +76,33 @@ export class Suppressor implements EffectSink {
     return this.suppressions.silences;
   }
 
-  /** All silences there are, from now on. Not part of a generation. Without anything open there is nothing to review. */
+  /** Replaces all silences. Not part of a working set. Without open alerts there is nothing to review. */
   silence(silences: readonly Silence[], nowMs: Millis, anyOpen: boolean): void {
     this.suppressions.silence(silences);
     const timedMs = anyOpen ? nowMs : this.suppressions.nextChangeMs(nowMs);
-    this.settled = { ...this.settled, timedMs: Math.min(this.settled.timedMs, timedMs) };
+    this.committed = { ...this.committed, timedMs: Math.min(this.committed.timedMs, timedMs) };
     this.schedule = { ...this.schedule, timedMs: Math.min(this.schedule.timedMs, timedMs) };
   }
 
-  /** When all that is open has to be reviewed. */
+  /** When all open alerts have to be reviewed. */
   get dueMs(): Millis {
     return Math.min(this.schedule.timedMs, this.schedule.inhibitedMs);
   }
 
-  /** What was changed a moment ago; alerts that come back together are given that moment to end together. */
+  /** When the change happened; alerts that come back together get a second to end together. */
   get changedMs(): Millis {
     const { timedMs, inhibitedMs } = this.schedule;
     return timedMs <= inhibitedMs ? timedMs : inhibitedMs - SECOND_MS;
   }
 
-  /** Whom the change that is due may concern, of all that is open. */
+  /** The open series that the due change may affect. */
   candidates(open: Iterable<Series>): Iterable<Series> {
     const any = this.recounted || this.schedule.timedMs <= this.dueMs;
     return any ? open : this.suppressions.inhibition.affected;
   }
 
-  /** One of them was looked at: the next slice of the review need not. */
-  looked(series: Series): void {
+  /** A series was reviewed: the next slice of the review skips it. */
+  markReviewed(series: Series): void {
     if (this.suppressions.inhibition.affected.delete(series)) this.stale = true;
   }
 
@@ -120,7 +120,7 @@ export class Suppressor implements EffectSink {
     };
   }
 
-  /** Whether a series may explain others, so that at the same moment its deadlines come first. */
+  /** Whether a series may inhibit others, so that its deadlines come first at the same moment. */
   isSource(series: Series): boolean {
     const { inhibition } = this.suppressions;
     return series.instances.some((instance) =>
@@ -150,7 +150,7 @@ export class Suppressor implements EffectSink {
     this.schedule = { ...this.schedule, inhibitedMs: Math.min(this.schedule.inhibitedMs, checkedMs) };
   }
 
-  /** True if others are told, or not told, because of it. */
+  /** True if it changes the suppression of other alerts. */
   private recount(
     series: Series,
     instance: AlertInstance,
@@ -176,7 +176,7 @@ export class Suppressor implements EffectSink {
 const severityOf = (state: EpisodeState): Severity | undefined =>
   'episode' in state ? state.episode.severity : undefined;
 
-/** The severity at which a state explains others. One that is only latched is over: it explains nothing any more. */
+/** The severity at which a state inhibits others. A latched alert is over: it inhibits nothing. */
 function explains(state: EpisodeState): Severity | undefined {
   return state.kind === 'latched' ? undefined : severityOf(state);
 }
@@ -185,7 +185,7 @@ function labelsOf(series: Series, { condition }: AlertInstance, severity: Severi
   return { sensor: series.sensor, metric: condition.metric, alertType: condition.alertType, severity };
 }
 
-/** All that keeps alerts from being told: silences of operators, maintenance windows, alerts that explain others. */
+/** All suppressions: silences of operators, maintenance windows, inhibition. */
 export class SuppressionIndex {
   readonly inhibition: Inhibition;
   private readonly maintenance: readonly Maintenance[];
@@ -204,15 +204,15 @@ export class SuppressionIndex {
     this.active = silences;
   }
 
-  /** The operator's word is named first, then what was planned, then what follows from other alerts. */
+  /** Order of precedence: the operator's silence, then planned maintenance, then inhibition. */
   of(alert: AlertLabels, atMs: Millis): SuppressedBy | undefined {
-    if (this.active.some((silence) => isSilent(silence, atMs) && fits(silence.matchers, alert)))
+    if (this.active.some((silence) => isSilent(silence, atMs) && matches(silence.matchers, alert)))
       return 'silence';
     if (this.maintenance.some((each) => each.covers(alert, atMs))) return 'maintenance';
     return this.inhibition.covers(alert) ? 'inhibition' : undefined;
   }
 
-  /** When the passing of time may begin or end any of it. */
+  /** When the passing of time may start or end a suppression. */
   nextChangeMs(afterMs: Millis): Millis {
     return this.maintenance.reduce(
       (nextMs, each) => Math.min(nextMs, each.nextChangeMs(afterMs)),
@@ -222,8 +222,8 @@ export class SuppressionIndex {
 }
 
 /**
- * What suppresses alerts has changed: defers or tells what is open. `limit` series at most; true to the order of their
- * deadlines, so that a run can be repeated. Returns how many there were; what is left is due still.
+ * Defers or notifies open alerts after a change of the suppressions. At most `limit` series, in the order of their
+ * deadlines, so that a run is repeatable. Returns how many there were; the rest stays due.
  */
 export function reevaluateOpen(
   {
@@ -238,7 +238,7 @@ export function reevaluateOpen(
   for (const series of suppressor.candidates(workingSet.openNow())) {
     if (concerned.length >= limit) break;
     if (isConcerned(series, workingSet, suppressor)) concerned.push(series);
-    suppressor.looked(series);
+    suppressor.markReviewed(series);
   }
   concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
   for (const series of concerned) {
