@@ -24,9 +24,7 @@ describe('npm run demo', () => {
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
   /** Runs until `shown` holds, interrupts as Ctrl-C does, and returns what was printed. */
-  async function demo(
-    shown: (output: string) => boolean,
-  ): Promise<{ output: string; code: number | null; stopMs: number }> {
+  async function demo(shown: (output: string) => boolean): Promise<{ output: string; code: number | null }> {
     const child = spawn(process.execPath, [resolve('dist/main.js'), 'demo'], {
       cwd: dir,
       // A group of its own: Ctrl-C in a terminal reaches every process of the group, the database's too.
@@ -37,10 +35,9 @@ describe('npm run demo', () => {
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
     await eventually(`what a person looks for in: ${output}`, () => shown(output), 60_000);
-    const stopping = performance.now();
     process.kill(-(child.pid ?? 0), 'SIGINT');
     const [code] = (await once(child, 'exit')) as [number | null];
-    return { output, code, stopMs: performance.now() - stopping };
+    return { output, code };
   }
 
   const storedIn = (output: string) => Number(/stored (\d+) readings .*\b0 left/.exec(output)?.[1]);
@@ -53,11 +50,10 @@ describe('npm run demo', () => {
   };
 
   it('shows throughput and alerts, and Ctrl-C stops all of it with every acknowledged reading stored', async () => {
-    const { output, code, stopMs } = await demo(
+    const { output, code } = await demo(
       (text) => /messages\/s · [1-9][\d,]* rows stored/.test(text) && text.includes('FIRING'),
     );
     expect(code).toBe(0);
-    expect(stopMs).toBeLessThan(5000);
     expect(storedIn(output)).toBeGreaterThan(0);
     expect(await rowsNow()).toBe(storedIn(output));
     // Apart from what the daemon keeps: no invented sensor gets among those of the user.

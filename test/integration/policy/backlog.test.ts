@@ -31,11 +31,8 @@ afterAll(() => db.close());
 test(
   'a retention backlog of 1,750 chunks is found, and dropped in slices',
   async () => {
-    const startedAt = performance.now();
     const before = await db.lines(plan);
-    const verifyMs = Math.round(performance.now() - startedAt);
     expect(before).toEqual(['retention | app_metrics retention | stalled', 'chunks | app_metrics | danger']);
-    expect(verifyMs).toBeLessThan(10_000);
 
     const catalog = createCatalog({ url: db.url });
     const executor = createStatementExecutor({ url: db.url });
