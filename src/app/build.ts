@@ -164,7 +164,7 @@ function previewedBy({ alertManager, publishing }: Components): IngestEnds['aler
     knows: (sensorId) => publishing.knows(sensorId),
     publishUnpersisted: (notifications) => publishing.publishUnpersisted(notifications),
     setEvaluatedUntil: (timeMs) => alertManager.setEvaluatedUntil(timeMs),
-    listen: (receiving, ear) => alertManager.listen(receiving, ear),
+    setReceiving: (receiving, source) => alertManager.setReceiving(receiving, source),
   };
 }
 

@@ -74,7 +74,7 @@ http: { port: ${http} }
     server.limit = 0;
     server.cut();
     await publishNumbered(broker.url, 100, 200, baseMs);
-    await daemon.logged(({ msg }) => msg === 'database unreachable: messages are spooled', cutAt);
+    await daemon.logged(({ msg }) => msg === 'database unreachable, spooling messages', cutAt);
     server.limit = 3;
     await eventually('the spool is drained', async () => (await stored()) === 200);
     await publishNumbered(broker.url, 200, 300, baseMs);

@@ -255,9 +255,7 @@ http: { enabled: false }
       await eventually('the other one has taken over', takenOver(former));
       former.signal('SIGCONT');
     });
-    await eventually('it gives way', () =>
-      hasLogged(former, 'another member of the share group evaluates shards now'),
-    );
+    await eventually('it gives way', () => hasLogged(former, 'alert shards lost to another member'));
     await sameAsAlone();
     await silenceOfOne();
     expect(new Set(await told())).toEqual(new Set([1]));

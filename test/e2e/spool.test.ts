@@ -119,20 +119,20 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     deployment.databaseLink.refuse();
     deployment.databaseLink.cut();
     await humidity('asked', 1001, 96);
-    await daemon.logged(({ msg }) => msg === 'database unreachable: messages are spooled', from);
+    await daemon.logged(({ msg }) => msg === 'database unreachable, spooling messages', from);
     const ask = ['ack', 'asked', 'humidity_high', '--by', 'ann', '--no-wait'];
     const env = { FIELDWATCH_DATABASE_URL: deployment.database.url };
     const { code } = await runCli(alertsCommand, ask, { env });
     expect(code).toBe(0);
     deployment.databaseLink.resume();
-    await daemon.logged(({ msg }) => msg === 'an operator acknowledged an alert', from);
+    await daemon.logged(({ msg }) => msg === 'alert acknowledged by an operator', from);
     const rows = await deployment.rows(
       `SELECT a.acked_by, c.outcome FROM alert_commands c JOIN sensor_alerts a USING (sensor_id, alert_type)
         WHERE a.resolved_at IS NULL`,
     );
     expect(rows).toEqual([{ acked_by: 'ann', outcome: 'done' }]);
     await settled();
-    const carriedOut = daemon.log.filter(({ msg }) => msg === 'an operator acknowledged an alert');
+    const carriedOut = daemon.log.filter(({ msg }) => msg === 'alert acknowledged by an operator');
     expect(carriedOut).toHaveLength(1);
   });
 });

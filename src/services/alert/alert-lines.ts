@@ -35,7 +35,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
   };
 }
 
-/** Constant messages: what varies, and what came from the network, is a field. */
+/** Constant messages: variable parts, and anything that came from the network, are fields. */
 const MESSAGES = {
   firing: 'alert firing',
   escalated: 'alert escalated',
@@ -46,7 +46,7 @@ const MESSAGES = {
   flapping_end: 'alert stopped flapping',
 } as const;
 
-/** `grouped`: the line of its group speaks for it. */
+/** `grouped`: covered by the line of its group. */
 export function logAlert(
   logger: Logger,
   notification: AlertNotification,
@@ -56,7 +56,7 @@ export function logAlert(
   logger[grouped ? 'debug' : logLevelOf(notification)](fields, MESSAGES[notification.event]);
 }
 
-/** The same as one JSON line, with level and time spelled out for `tail`, `jq` and log shippers. */
+/** The same as one JSON line, with level and time as text for `tail`, `jq` and log shippers. */
 export function alertLine(notification: AlertNotification, fields: LogFields, nowMs: number): string {
   const line = JSON.stringify({
     level: logLevelOf(notification),

@@ -52,18 +52,18 @@ export interface AlertManagerDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** In a share group: what it evaluates of it; absent: everything. */
+  /** In a share group: the part that it evaluates; absent: everything. */
   readonly shards?: ShardTable | undefined;
-  /** The alert log of its own, if one is configured. */
+  /** The separate alert log, if one is configured. */
   readonly alertLog?: AlertLog | undefined;
-  /** The sinks, where there are any. */
+  /** The sinks, if any are configured. */
   readonly router?: DeliveryRouter | undefined;
 }
 
-/** What readings do to the alerts. Nothing is remembered until `commit`, which belongs right after COMMIT. */
+/** Evaluates readings. Nothing is remembered until `commit`, which belongs right after COMMIT. */
 export interface EvaluatedBatch {
   readonly batch: AlertBatch;
-  /** Up to where it has evaluated; before `commit`. Absent where nothing is evaluated. */
+  /** The time up to which it has evaluated; before `commit`. Absent where nothing is evaluated. */
   watermarks?(): Watermarks;
   commit(): void;
 }
@@ -73,11 +73,11 @@ type Commit = (evaluate: () => EvaluatedBatch) => Promise<void>;
 export const NOTHING: EvaluatedBatch = { batch: EMPTY_ALERT_BATCH, commit: () => {} };
 
 const TICK_EVERY_MS = 1000;
-/** Readings that arrived before a deadline may still be in a batch that is being filled: they come first. */
+/** Readings that arrived before a due time may still be in a batch that is being filled: they come first. */
 const TICK_LAG_MS = 2000;
-/** Deadlines, or alerts under other rules, in one transaction: after an outage or a reload they are those of all sensors. */
+/** Due times, or alerts under new rules, in one transaction: after an outage or a reload they concern all sensors. */
 const TICK_SLICE = 2000;
-/** Values, and alerts of theirs, in one turn of the event loop: one message may raise tens of thousands of alerts. */
+/** Values, and their alerts, per event loop iteration: one message may raise tens of thousands of alerts. */
 const EVALUATED_PER_TURN = 1000;
 const valuesOf = ({ metrics }: EvaluatedReading): number => metrics.size;
 
@@ -96,16 +96,16 @@ export class AlertManager {
   private readonly inputs: InputAvailability;
   private readonly process = randomUUID();
   private waiting: WaitingLog;
-  /** Up to when, by the clock, what has arrived is judged. */
+  /** The time, by the clock, up to which arrivals are evaluated. */
   private evaluatedUntilMs: () => Millis = () => Infinity;
-  /** Shards that are not owned any more, and that the engine knows yet: it may be in the middle of a generation. */
+  /** Shards that are no longer owned but still in the engine: an evaluation may be under way. */
   private readonly forgotten = new Set<number>();
-  /** The slice that was committed last has left deadlines that are due. */
+  /** The slice that was committed last left due times behind. */
   private behind = false;
   private timer: Timer | undefined;
   private stopped = false;
   private knownSensors = 0;
-  /** Counts the evaluations: the last one has the engine's generation. */
+  /** Counts the evaluations: the latest one has the engine's working set. */
   private evaluations = 0;
 
   constructor(deps: AlertManagerDeps) {
@@ -118,7 +118,7 @@ export class AlertManager {
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
   }
 
-  /** Restores the state, and announces what a crash kept from being announced. Before the first evaluation. */
+  /** Restores the state, and publishes what a crash left unpublished. Before the first evaluation. */
   async load(sensors: readonly Sensor[]): Promise<void> {
     const { store, clock, logger } = this.deps;
     const former = this.engine;
@@ -129,11 +129,11 @@ export class AlertManager {
     });
     const { engine, changes, states, found } = loaded;
     const silences = await this.operatorCommands.load();
-    // New rules came meanwhile, in the middle of a run.
+    // New rules arrived in the middle of a run.
     if (this.engine !== former) return this.load(sensors);
     this.forgotten.clear();
     engine.silence(silences, clock.nowMs());
-    // After a start without the database, the broker has long been there.
+    // After a start without the database, the broker has long been connected.
     engine.inheritConnection(this.engine);
     this.engine = engine;
     this.waiting = new WaitingLog(this.group, this.process, found);
@@ -143,8 +143,8 @@ export class AlertManager {
   }
 
   /**
-   * Reads the state that earlier owners of these shards left. What it returns takes it over, between two batches, but for
-   * the shards that are not owned any more; undefined where rules or sensors changed meanwhile.
+   * Reads the state that earlier owners of these shards left. The returned function loads it, between two batches, except
+   * for shards that are no longer owned; undefined where rules or sensors changed meanwhile.
    */
   async include(
     shards: readonly number[],
@@ -176,17 +176,17 @@ export class AlertManager {
     };
   }
 
-  /** Announces what earlier owners of these shards did not. */
+  /** Publishes what earlier owners of these shards left unpublished. */
   resume(shards: readonly number[]): Promise<void> {
     return this.publisher.resume(shards);
   }
 
-  /** Nothing of these shards is evaluated any more: from the next evaluation on nothing is known of them. */
+  /** These shards are no longer evaluated: the next evaluation drops their state. */
   forget(shards: Iterable<number>): void {
     for (const shard of shards) this.forgotten.add(shard);
   }
 
-  /** The same at once, between two batches. */
+  /** The same immediately, between two batches. */
   dropForgotten(): void {
     if (this.forgotten.size === 0) return;
     const gone = new Set(this.forgotten);
@@ -197,60 +197,60 @@ export class AlertManager {
     this.changes.replace(this.changes.all.filter(({ series }) => !isForgotten(series.sensorId)));
   }
 
-  /** Between two batches: readings wait for earlier ones for so long at least. */
+  /** Between two batches: readings wait at least this long for earlier ones. */
   waitFor(ms: Millis): void {
     this.dropForgotten();
     this.engine.waitFor(ms);
   }
 
-  /** Lines that the last process announced while the database was away: they do not leave again with their rows. */
+  /** Lines that the last process published while the database was away: they are not published again with their rows. */
   wereNotified(lines: readonly AlertLineKey[]): void {
     this.publisher.wereNotified(lines);
   }
 
-  /** Resolves once the outbox knows what was announced, as far as it could be written. True: all of it. */
+  /** Resolves once the outbox records what was published, as far as it could be written. True: all of it. */
   published(): Promise<boolean> {
     return this.publisher.settled();
   }
 
-  /** An alert of one sensor may explain one of another, so that one engine has to know both. */
+  /** An alert of one sensor may suppress one of another, so one engine has to have both. */
   get connectsSensors(): boolean {
     return this.engine.rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
   }
 
-  /** The change of sensors by which the state was read. */
+  /** The sensor change counter at which the state was read. */
   get sensorSeq(): number {
     return this.knownSensors;
   }
 
-  /** What is known of sensors is read again, as at a start. */
+  /** The sensors are read again, as at a start. */
   async sensorsChanged(registry: { readonly sensorSeq: number; all(): Iterable<Sensor> }): Promise<void> {
-    // The states are read after the sensors: a change in between is found out by the next batch.
+    // The states are read after the sensors: a change in between is detected by the next batch.
     const { sensorSeq } = registry;
     if (this.loadedShards()?.length !== 0) await this.load([...registry.all()]);
     this.knownSensors = sensorSeq;
   }
 
-  /** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
-  listen(receiving: boolean, ear: InputSource): void {
-    this.inputs.listen(receiving, ear, this.engine);
+  /** Whether every input that carries readings is available. Where one is not, silence of a sensor cannot be determined. */
+  setReceiving(receiving: boolean, source: InputSource): void {
+    this.inputs.setReceiving(receiving, source, this.engine);
   }
 
-  /** Nothing that is due later is decided before what waits until then is judged. */
+  /** Nothing that is due later is decided before the waiting readings up to that time are evaluated. */
   setEvaluatedUntil(timeMs: () => Millis): void {
     this.evaluatedUntilMs = timeMs;
   }
 
-  /** Whether any rule asks something of one of these metrics. */
+  /** Whether any rule refers to one of these metrics. */
   mayClaim(sensor: Sensor, metrics: ReadonlyMap<string, unknown>): boolean {
     const { named, wildcard } = this.engine.rules.rulesFor(sensor);
     return wildcard || named.some(({ metric }) => metrics.has(metric));
   }
 
   /**
-   * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and adopts
-   * it (`BatchWriter.commitAlerts`); `carryOut` does the same with what operators ask for. `ready` says whether it is for
-   * this daemon to look now; `learnSensors` reads again what is known of sensors, between two batches.
+   * Commits what time alone decides, as soon as it is due. `commit` runs the evaluation between two batches and commits
+   * its working set (`BatchWriter.commitAlerts`); `carryOut` does the same with operator commands. `ready` says whether
+   * this daemon may evaluate now; `learnSensors` reads the sensors again, between two batches.
    */
   start(
     commit: Commit,
@@ -265,7 +265,7 @@ export class AlertManager {
       try {
         if (!(await ready())) return again();
         if (await this.serveOperators(carryOut)) await learnSensors();
-        // Of one moment: what comes due meanwhile is looked at next time, with all that has come due by then.
+        // Of one instant: what comes due meanwhile is handled in the next run.
         const untilMs = this.tickMs();
         if (this.changes.size > 0 || this.isDue(untilMs))
           do {
@@ -285,23 +285,23 @@ export class AlertManager {
     const { engine } = this;
     const { silences, commands, sensorSeq = this.knownSensors } = await this.operatorCommands.poll(engine);
     if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
-    // Under another engine, of new rules, they are looked at again first.
+    // Under another engine, with new rules, they are evaluated again first.
     const carry = () => {
       const mine = commands.filter(({ sensorId }) => this.deps.shards?.evaluates(sensorId) ?? true);
-      return this.engine === engine && mine.length > 0 ? this.obey(mine) : NOTHING;
+      return this.engine === engine && mine.length > 0 ? this.execute(mine) : NOTHING;
     };
     if (commands.length > 0 && !this.stopped) await carryOut(carry);
     return sensorSeq !== this.knownSensors;
   }
 
-  private obey(commands: readonly WaitingCommand[]): EvaluatedBatch {
+  private execute(commands: readonly WaitingCommand[]): EvaluatedBatch {
     const { engine } = this;
     let applied: AppliedCommands | undefined;
     this.dropForgotten();
     const ids = commands.map(({ sensorId }) => sensorId);
     const changes = this.changes.before(() => ids, TICK_SLICE);
     const evaluation = this.evaluation(engine, changes, () => {
-      applied = this.operatorCommands.obey(engine, commands, this.deps.clock.nowMs());
+      applied = this.operatorCommands.execute(engine, commands, this.deps.clock.nowMs());
     });
     if (applied === undefined) return evaluation;
     const done = applied;
@@ -319,12 +319,12 @@ export class AlertManager {
     };
   }
 
-  /** While the broker is away nobody can tell whether sensors are silent: one line instead of one per sensor. */
+  /** While the broker is away silence of sensors cannot be determined: one line instead of one per sensor. */
   onConnectivity(connectivity: Connectivity): void {
     this.inputs.onConnectivity(connectivity, this.engine);
   }
 
-  /** Fetches what the engine must know of sensors that it has not seen since the start. */
+  /** Fetches the sensors that the engine has not seen since the start. */
   async prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void> {
     await prepareEngine(this.engine, readings, this.deps.store, signal);
   }
@@ -335,9 +335,9 @@ export class AlertManager {
   }
 
   /**
-   * What these readings do to the alerts. One evaluation at a time: the next one takes this one's place, and this one
-   * rejects if it was not done. Many of them give way to other work in between, and `onStep` is called. `stored`: by the
-   * transaction that writes what is made of them.
+   * Evaluates these readings. One evaluation at a time: the next one replaces this one, and this one rejects if it was
+   * not finished. Long evaluations yield to other work, and `onStep` is called. `stored`: by the transaction that writes
+   * the result.
    */
   async evaluate(
     readings: readonly EvaluatedReading[],
@@ -376,7 +376,7 @@ export class AlertManager {
     };
   }
 
-  /** What the passing of time does to them: a slice of it, once the rules of today have judged what is open. */
+  /** What the passing of time does to alerts: one slice, once the rules in force have evaluated what is open. */
   tick(untilMs: Millis = Infinity): EvaluatedBatch {
     const { engine } = this;
     this.dropForgotten();
@@ -392,7 +392,7 @@ export class AlertManager {
     };
   }
 
-  /** Whose silence new rules watch: also of sensors that nobody has heard since the start. */
+  /** The sensors whose silence new rules watch: also those not seen since the start. */
   async expectedBy(rules: RuleSet, sensors: readonly Sensor[]): Promise<readonly Expected[]> {
     const { store, clock } = this.deps;
     return loadExpected(rules, sensors, store, clock.nowMs() * 1000);
@@ -400,7 +400,7 @@ export class AlertManager {
 
   /**
    * New rules (section 9), and the sensors as they are now. Committed like a batch, with no other in between; they are in
-   * force then, and a `tick` ends what is left of the alerts that they end.
+   * force then, and a `tick` ends the remaining alerts that they end.
    */
   reload(rules: RuleSet, sensors: Iterable<Sensor> = [], expected: readonly Expected[] = []): EvaluatedBatch {
     const current = new Map([...sensors].map((sensor) => [sensor.id, sensor]));
@@ -408,7 +408,7 @@ export class AlertManager {
     this.dropForgotten();
     const sensorOf = (sensorId: number) => current.get(sensorId);
     const { engine, changes } = migrate(former, rules, sensorOf, this.changes.all);
-    // Nobody can have been silent for a new rule before it was there, but for who was last heard before.
+    // Silence under a new rule counts from the rule's start, except for sensors seen before it.
     const nowMs = this.deps.clock.nowMs();
     for (const { sensor, metric, last } of expected)
       engine.expect(sensor, metric, Math.min(nowMs, (last?.timeUs ?? Infinity) / 1000));
@@ -417,11 +417,11 @@ export class AlertManager {
     return {
       ...evaluation,
       commit: () => {
-        // The states were read again meanwhile, and are to be set against these rules first.
+        // The states were read again meanwhile, and must first be reconciled with these rules.
         if (this.engine !== former) return;
         this.changes.replace(changes);
         evaluation.commit();
-        // The broker may have come or gone while this was committed.
+        // The broker may have connected or disconnected while this was committed.
         engine.inheritConnection(former);
         if (engine.silences !== former.silences) engine.silence(former.silences, this.deps.clock.nowMs());
         this.engine = engine;
@@ -434,7 +434,7 @@ export class AlertManager {
     return this.engine.rules === rules;
   }
 
-  /** A look at what is still to be committed; `preview`, as long as it is good. None while rules wait to be changed. */
+  /** A view of what is still to be committed; `preview`, while it is valid. None while a rule change is pending. */
   previewAlerts(preview?: AlertPreview): AlertPreview | undefined {
     if (preview?.isOf(this.engine) === true) return preview;
     return this.changes.size > 0 ? undefined : new AlertPreview(this.engine, alertId);
@@ -444,12 +444,12 @@ export class AlertManager {
     this.publisher.publish(notifications);
   }
 
-  /** What is on this machine's disk only: told now, and not again by the `publish` that follows. */
+  /** Stored on this machine's disk only: published now, and not again by the `publish` that follows. */
   publishUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
     return this.publisher.publishUnpersisted(notifications);
   }
 
-  /** Episodes that are open. */
+  /** Open episodes. */
   firing(): number {
     let count = 0;
     for (const series of this.engine.open)
@@ -468,7 +468,7 @@ export class AlertManager {
     return this.engine.nextDueMs <= this.tickMs(untilMs);
   }
 
-  /** Up to when time may decide something now, `untilMs` at most. */
+  /** The time up to which time may decide something now, `untilMs` at most. */
   private tickMs(untilMs: Millis = Infinity): Millis {
     return Math.min(this.deps.clock.nowMs() - TICK_LAG_MS, this.evaluatedUntilMs(), untilMs);
   }
@@ -480,7 +480,7 @@ export class AlertManager {
     return this.evaluated(engine, changes, batchOf(effects, touched, alertId));
   }
 
-  /** What it returns throws once another evaluation has begun. */
+  /** The returned function throws once another evaluation has begun. */
   private begin(engine: AlertEngine, changes: readonly RuleChange[]): () => void {
     const evaluation = ++this.evaluations;
     engine.begin();
@@ -494,7 +494,7 @@ export class AlertManager {
   private evaluated(engine: AlertEngine, changes: readonly RuleChange[], made: AlertBatch): EvaluatedBatch {
     const { effects, touched, counts } = engine.work;
     const { row: waiting, commit: remember } = this.waiting.next(engine, this.loadedShards());
-    // What touched nothing would be the same under any owner.
+    // An evaluation that touched nothing would be the same under any owner.
     const batch =
       touched.length === 0
         ? made
@@ -520,7 +520,7 @@ export class AlertManager {
     return this.deps.shards?.group ?? '';
   }
 
-  /** Of which the engine knows all; undefined where it evaluates everything. */
+  /** The shards that the engine has in full; undefined where it evaluates everything. */
   private loadedShards(): readonly number[] | undefined {
     return this.deps.shards?.in('catching_up', 'ready', 'held');
   }
@@ -531,7 +531,7 @@ export class AlertManager {
     return sensors.filter(({ id }) => !isElsewhere(id));
   }
 
-  /** In a share group: what is written about these sensors, and about all shards where it says what waits of them. */
+  /** In a share group: writes that concern these sensors, and all shards where they concern waiting readings. */
   private fence(sensorIds: Iterable<number>, waiting?: WaitingRow): { readonly fence?: ShardFence } {
     const { shards } = this.deps;
     if (shards === undefined) return {};

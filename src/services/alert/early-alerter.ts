@@ -12,7 +12,7 @@ export interface EarlyAlerterDeps {
   readonly alertManager: Pick<AlertManager, 'previewAlerts' | 'knows'> &
     Pick<AlertEvaluator, 'publishUnpersisted'>;
   readonly registry: Pick<SensorRegistry, 'find'>;
-  /** What waits for its commit, oldest first. */
+  /** Readings that wait for their commit, oldest first. */
   readonly waiting: () => readonly IngestBatch[];
   /** Earlier readings of the device are still to be evaluated. */
   readonly holds: (device: string) => boolean;
@@ -20,26 +20,26 @@ export interface EarlyAlerterDeps {
   readonly logger: Logger;
 }
 
-/** A line leaves a second after its reading at most: so long a commit has time, and the rest is for a busy machine. */
+/** A line is published a second after its reading at most: this is the time for the commit, the rest is for a busy machine. */
 const PATIENCE_MS = 500;
 const POLL_EVERY_MS = 100;
-/** Readings of one look, and the time that it takes: what is left comes with the next one, and messages in between. */
+/** Limits of one run, in readings and in time: the rest follows in the next run, with messages in between. */
 const MOST_ROWS = 20_000;
 const SLICE_MS = 50;
-/** Values between two looks at the clock: each may raise an alert. */
+/** Values between two readings of the clock: each may raise an alert. */
 const PART_VALUES = 200;
-/** At most a fifth of the time goes into it. */
+/** It uses at most a fifth of the time. */
 const REST_FACTOR = 4;
 
 /**
- * Tells the alerts of readings whose commit takes too long, before their rows exist: a database that is away, slow or
- * silent must not keep the alarm. Their commit finds the lines told (`AlertPublisher`). What time alone decides is not
- * told ahead: the reading that contradicts it may wait at the broker, which sends no more before it is acknowledged.
+ * Publishes the alerts of readings whose commit takes too long, before their rows exist: a database that is away, slow or
+ * unresponsive must not delay the alarm. The commit skips what is published (`AlertPublisher`). What time alone decides is
+ * not published early: the reading that contradicts it may wait at the broker, which sends no more before it is acknowledged.
  */
 export class EarlyAlerter {
   private readonly deps: EarlyAlerterDeps;
   private preview: AlertPreview | undefined;
-  /** Devices with readings that cannot be evaluated yet: what follows of them has to wait behind. */
+  /** Devices with readings that cannot be evaluated yet: their later readings have to wait behind. */
   private readonly unknown = new Set<string>();
   private failing = false;
   private timer: Timer | undefined;
@@ -79,7 +79,7 @@ export class EarlyAlerter {
     }
   }
 
-  /** Asked of the batch: what a broker delivers again arrived long ago, and may be committed in a moment. */
+  /** Queried per batch: a redelivered message arrived long ago, and may be committed in a moment. */
   private isLate(): boolean {
     const [head] = this.deps.waiting();
     return head !== undefined && this.deps.clock.monotonicMs() - head.openedAtMs >= PATIENCE_MS;
@@ -104,14 +104,14 @@ export class EarlyAlerter {
     }
   }
 
-  /** The readings that have waited long enough, in the order in which they will be committed. */
+  /** The readings that have waited long enough, in commit order. */
   private *next(preview: AlertPreview): Generator<EvaluatedReading, undefined> {
     const nowMs = this.deps.clock.nowMs();
     for (const batch of this.deps.waiting())
       for (const row of batch.rowList) {
         if (row.previewedBy === preview) continue;
         const waitedMs = nowMs - row.receivedAtMs;
-        // A clock that was set back says nothing about how long it has waited.
+        // A clock that was set back does not show how long it has waited.
         if (waitedMs >= 0 && waitedMs < PATIENCE_MS) return;
         const sensor = row.sensor ?? this.deps.registry.find(row.key);
         if (sensor === undefined || !this.deps.alertManager.knows(sensor.id) || this.deps.holds(row.key))
@@ -135,26 +135,26 @@ function take(from: Iterator<EvaluatedReading, undefined>, mostValues: number): 
 }
 
 export interface BackpressureMonitorDeps {
-  /** What waits for its commit, oldest first. */
+  /** Readings that wait for their commit, oldest first. */
   readonly waiting: () => readonly IngestBatch[];
-  /** What has to know of it; `AlertManager` is it. */
+  /** Notified of backpressure; `AlertManager` implements it. */
   readonly alertManager: {
     setEvaluatedUntil(timeMs: () => Millis): void;
-    listen(receiving: boolean, ear: 'intake'): void;
+    setReceiving(receiving: boolean, source: 'intake'): void;
   };
   readonly clock: Clock;
 }
 
 const CHECK_EVERY_MS = 500;
 /**
- * Acknowledging nothing for so long, we may have been sent nothing: how many messages a broker lets be under way is
- * its own affair (mosquitto: 20). With a spool it does not come to this.
+ * When nothing was acknowledged for this time, the broker may have stopped sending: how many messages it allows in flight
+ * is its setting (mosquitto: 20). With a spool this does not occur.
  */
 const UNACKNOWLEDGED_MS = 10_000;
 
 /**
- * What readings that wait for the database mean to those who watch silence. Those that have arrived come before any
- * deadline; and while others may be kept at the broker, nobody can tell who is silent.
+ * Adjusts silence detection to readings that wait for the database. Those that have arrived come before any due time; and
+ * while others may be held by the broker, silence of sensors cannot be determined.
  */
 export class BackpressureMonitor {
   private readonly deps: BackpressureMonitorDeps;
@@ -184,7 +184,7 @@ export class BackpressureMonitor {
   private poll(): void {
     const { waiting, alertManager, clock } = this.deps;
     const [head] = waiting();
-    alertManager.listen(
+    alertManager.setReceiving(
       head === undefined || clock.monotonicMs() - head.openedAtMs < UNACKNOWLEDGED_MS,
       'intake',
     );

@@ -3,10 +3,10 @@ import type { Connectivity } from '../../ports/messages.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 
-/** What all that sensors say must pass: the window of the intake, and what other daemons of a share group hand on. */
+/** Inputs that all readings pass: the ingest window, and the handover from other daemons of a share group. */
 export type InputSource = 'intake' | 'group';
 
-/** Whether everything that is said of the sensors comes here. Where it does not, nobody can tell whether they are silent. */
+/** Tracks whether every input that carries readings is available. Where one is not, silence of a sensor means nothing. */
 export class InputAvailability {
   private readonly deps: { readonly clock: Clock; readonly logger: Logger };
   private connected = false;
@@ -16,7 +16,7 @@ export class InputAvailability {
     this.deps = deps;
   }
 
-  listen(receiving: boolean, source: InputSource, engine: AlertEngine): void {
+  setReceiving(receiving: boolean, source: InputSource, engine: AlertEngine): void {
     if (receiving !== this.unavailableSources.has(source)) return;
     if (receiving) this.unavailableSources.delete(source);
     else this.unavailableSources.add(source);
@@ -39,7 +39,7 @@ export class InputAvailability {
     }
   }
 
-  /** Silence counts from now, if all that is said can be heard. */
+  /** Silence counts from now, if every input is available. */
   follow(engine: AlertEngine): void {
     if (this.connected && this.unavailableSources.size === 0) engine.connected(this.deps.clock.nowMs());
     else engine.disconnected();

@@ -9,7 +9,7 @@ const STALE_MS = 24 * 3_600_000;
 /** From a minute to a week. */
 const CLEAR_SECONDS = [60, 300, 900, 3600, 14_400, 86_400, 604_800];
 
-/** The engine's figures. Counted at `commit`, so that a batch evaluated twice counts once. */
+/** The metrics of the engine. Counted at `commit`, so that a batch evaluated twice counts once. */
 export class AlertMetrics {
   private readonly readings: Counter;
   private readonly clamped: Counter;
@@ -40,7 +40,7 @@ export class AlertMetrics {
       CLEAR_SECONDS,
     );
     const open = metrics.gauge('fieldwatch_alerts_open', 'Alerts by state', ['state']);
-    const stale = metrics.gauge('fieldwatch_alerts_stale', 'Alerts that are open for more than 24 hours');
+    const stale = metrics.gauge('fieldwatch_alerts_stale', 'Alerts open for more than 24 hours');
     const recent = metrics.gauge('fieldwatch_alerts_fired_10m', 'Episodes that fired in the last 10 minutes');
     const flood = metrics.gauge(
       'fieldwatch_alert_flood',
@@ -71,7 +71,7 @@ export class AlertMetrics {
     for (const { event, reason, suppressed, durationS } of batch.notifications) {
       if (event === 'resolved') this.resolved.inc(1, { reason: reason ?? 'value' });
       if (durationS !== null) this.clearing.observe(durationS);
-      // History is no flood: nobody is told of it.
+      // Historical episodes are no flood: they notify nothing.
       if (event === 'firing' && suppressed !== 'backfill') this.flood.fired(this.clock.nowMs());
     }
   }

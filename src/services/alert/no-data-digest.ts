@@ -3,11 +3,11 @@ import type { AlertNotification } from '../../core/alert/model.ts';
 import type { LogFields, Logger } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 
-/** Of the log, from quiet to loud. */
+/** Log levels, from quiet to loud. */
 export const LEVELS = ['info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** What demands attention is loud; what ends or is history is not. */
+/** What demands attention is loud; endings and history are not. */
 export function logLevelOf({ event, severity, suppressed }: AlertNotification): Level {
   if (
     (suppressed ?? null) !== null ||
@@ -19,11 +19,11 @@ export function logLevelOf({ event, severity, suppressed }: AlertNotification): 
   return severity === 'critical' ? 'error' : 'warn';
 }
 
-/** From so many lines on, sensors that fall silent or come back are one event: a gateway, a network, a feed. */
+/** From this many lines on, sensors that fall silent or return are one event: a gateway, a network, a route. */
 const GROUP_FROM = 20;
-/** Within so long. A storm that goes on is a line each time this has passed. */
+/** The window. An ongoing storm gets one line per window. */
 const WINDOW_MS = 60_000;
-/** A storm that is over is told of sooner: once nothing more came for so long. */
+/** The end of a storm is logged sooner: after this time without new alerts. */
 const QUIET_MS = 10_000;
 const NAMES = 5;
 
@@ -32,30 +32,30 @@ type Transition = (typeof TRANSITIONS)[number];
 
 const MESSAGES = {
   firing: 'many sensors are silent',
-  resolved: 'many silent sensors are back',
+  resolved: 'many silent sensors send again',
 } as const;
 
-/** What a line of a group is still to say. */
+/** What a group line is still to report. */
 interface Tally {
   readonly sensors: Set<string>;
   alerts: number;
   level: Level;
 }
 
-/** What is told of silence within a window, firing or resolved. */
+/** No-data alerts of one window, firing or resolved. */
 interface Storm {
   readonly untilMs: number;
   /** Alerts that had lines of their own. */
   single: number;
-  /** Alerts that lines of the group spoke for: 0 while there is no group. */
+  /** Alerts covered by group lines: 0 while there is no group. */
   grouped: number;
   waiting: Tally | undefined;
   timer: Timer | undefined;
 }
 
 /**
- * No-data alerts come by the thousand, in one commit or in many. The first few have lines of their own. From then on the
- * log gets a line at once, and one for all that comes on top of it. Each alert has its row, its line in the alert log, and
+ * No-data alerts come by the thousand, in one commit or in many. The first few have lines of their own. After them the
+ * log gets a line at once, and one for all that follow. Each alert has its row, its line in the alert log, and
  * one at `debug`.
  */
 export class NoDataDigest {
@@ -66,7 +66,7 @@ export class NoDataDigest {
     this.deps = deps;
   }
 
-  /** Those of them that the line of a group speaks for, now or in a while. */
+  /** Those of them that a group line covers, now or later. */
   take(notifications: readonly AlertNotification[]): ReadonlySet<AlertNotification> {
     const grouped = TRANSITIONS.flatMap((transition) => {
       const members = notifications.filter(
@@ -77,7 +77,7 @@ export class NoDataDigest {
     return new Set(grouped);
   }
 
-  /** Says what waits to be said. */
+  /** Writes the pending group lines. */
   flush(): void {
     for (const [transition, { waiting }] of this.storms) if (waiting !== undefined) this.say(transition);
   }
@@ -131,7 +131,7 @@ export class NoDataDigest {
   }
 }
 
-/** As loud as the loudest of them. */
+/** The highest level among them. */
 function count(tally: Tally, members: readonly AlertNotification[]): void {
   tally.alerts += members.length;
   for (const member of members) {

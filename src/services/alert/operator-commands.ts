@@ -16,14 +16,14 @@ export interface OperatorCommandsDeps {
   readonly logger: Logger;
 }
 
-/** What ended a moment ago still counts for readings that arrived before, and for deadlines that passed meanwhile. */
+/** A silence that has just ended still applies to readings that arrived before, and to due times that passed meanwhile. */
 const KEPT_MS = 3_600_000;
-/** Another daemon may have the alert that a command is about; after this long nobody has. */
+/** Another daemon may own the alert of a command; after this time none does. */
 const GIVE_UP_MS = 10_000;
 
-/** Takes in what operators asked for in other processes: silences, acknowledgements, manual resolves. */
+/** Takes in commands of operators from other processes: silences, acknowledgements, manual resolves. */
 export class OperatorCommands {
-  /** Of this process alone: so it knows its own mark on a command when the reply to a COMMIT was lost. */
+  /** Unique to this process: it identifies its own mark on a command when the reply to a COMMIT was lost. */
   private readonly daemon = randomUUID();
   private readonly deps: OperatorCommandsDeps;
   private known = '[]';
@@ -33,14 +33,14 @@ export class OperatorCommands {
     this.deps = deps;
   }
 
-  /** Every silence that matters, at the start. A failure is thrown: without them people would be woken. */
+  /** Every silence that matters, at the start. A failure is thrown: without silences, silenced alerts would notify. */
   async load(): Promise<readonly Silence[]> {
     const { silences } = await this.pollStore();
     this.known = JSON.stringify(silences);
     return silences;
   }
 
-  /** What is new: all silences if one of them changed, and the commands that this daemon can carry out. Never throws. */
+  /** What is new: all silences if one of them changed, and the commands that this daemon can execute. Never throws. */
   async poll(engine: AlertEngine): Promise<{
     readonly silences?: readonly Silence[];
     readonly commands: readonly WaitingCommand[];
@@ -56,16 +56,16 @@ export class OperatorCommands {
       this.deps.logger.info({ silences: silences.length }, 'silences changed');
       return { silences, commands: mine, sensorSeq };
     } catch (error) {
-      // Once: the database being away is told by those who write to it.
+      // Once: the batch writer reports that the database is away.
       if (!this.failing)
-        this.deps.logger.warn({ error: messageOf(error) }, 'cannot read silences and commands of operators');
+        this.deps.logger.warn({ error: messageOf(error) }, 'cannot read operator silences and commands');
       this.failing = true;
       return { commands: [] };
     }
   }
 
-  /** Carries commands out within the generation in hand. */
-  obey(engine: AlertEngine, commands: readonly WaitingCommand[], nowMs: Millis): AppliedCommands {
+  /** Executes commands within the current working set. */
+  execute(engine: AlertEngine, commands: readonly WaitingCommand[], nowMs: Millis): AppliedCommands {
     const outcomes = commands.map((command) => {
       const wanted = { ...command, alertId: command.alertId ?? undefined };
       return { id: command.id, outcome: applyCommand(engine, wanted, nowMs, alertId) };
@@ -87,7 +87,7 @@ export class OperatorCommands {
           comment,
           outcome: outcomes[index]?.outcome,
         },
-        kind === 'ack' ? 'an operator acknowledged an alert' : 'an operator closed an alert',
+        kind === 'ack' ? 'alert acknowledged by an operator' : 'alert closed by an operator',
       );
     });
   }

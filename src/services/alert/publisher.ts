@@ -14,27 +14,27 @@ export interface PublisherDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly alertLog?: AlertLog | undefined;
-  /** The sinks; absent where there are none. */
+  /** The sinks; absent where none is configured. */
   readonly router?: DeliveryRouter | undefined;
 }
 
 const MARK_AGAIN_MS = 5000;
-/** Lines of one turn of the event loop: one message may raise tens of thousands of alerts. */
+/** Lines per event loop iteration: one message may raise tens of thousands of alerts. */
 const LINES_PER_TURN = 200;
-/** Lines that left before their rows existed and are remembered, so that they do not leave again with them. */
+/** Lines that were published before their rows existed, remembered so that they are not published again with them. */
 const MAX_AHEAD = 100_000;
 
-/** With its event: what was foreseen wrongly (its reading was refused) must not swallow what came instead. */
+/** With its event: a wrong preview (its reading was refused) must not suppress the actual event. */
 const lineOf = (line: AlertLineKey): string => `${keyOf(line)} ${line.event}`;
 
-/** One line per notification; then the outbox is told that it was written, and the sinks' queues what they are to tell. */
+/** One line per notification; then it is marked in the outbox, and queued for the sinks. */
 export class AlertPublisher {
   private readonly deps: PublisherDeps;
   private readonly groups: NoDataDigest;
   private unmarked: AlertNotification[] = [];
   private readonly ahead = new Set<string>();
   private marking: Promise<void> | undefined;
-  /** The lines that are still leaving; undefined while there are none. */
+  /** The lines that are still being written; undefined when there are none. */
   private logging: Promise<void> | undefined;
   private again: Timer | undefined;
   private stopped = false;
@@ -44,7 +44,7 @@ export class AlertPublisher {
     this.groups = new NoDataDigest(deps);
   }
 
-  /** Never throws, never waits: the rows are safe, and the next batch must not stand behind a disk. */
+  /** Never throws, never waits: the rows are safe, and the next batch must not wait for a disk. */
   publish(notifications: readonly AlertNotification[]): void {
     if (notifications.length === 0) return;
     const fresh = this.unlogged(notifications);
@@ -52,9 +52,9 @@ export class AlertPublisher {
   }
 
   /**
-   * The database is away and the rows come later: the line leaves now, and the sinks are told now. `publish` follows
-   * with the commit, in this process or, found in the outbox, in the next one. What was told already is not told again.
-   * Resolves once the lines are out; undefined: they are.
+   * The database is away and the rows come later: the line is written now, and the sinks are notified now. `publish`
+   * follows with the commit, in this process or, from the outbox, in the next one. Nothing is published twice.
+   * Resolves once the lines are written; undefined: they are.
    */
   publishUnpersisted(notifications: readonly AlertNotification[]): Promise<void> | undefined {
     const fresh = notifications.filter((each) => !this.ahead.has(lineOf(each)));
@@ -68,7 +68,7 @@ export class AlertPublisher {
     return notifications.filter((each) => !this.ahead.delete(lineOf(each)) && each.logged !== true);
   }
 
-  /** Their lines are out, in this process or the last one; their rows are still to come. */
+  /** Their lines are published, by this process or the last one; their rows are still to come. */
   wereNotified(lines: readonly AlertLineKey[]): void {
     for (const line of lines) this.ahead.add(lineOf(line));
     for (const key of this.ahead) {
@@ -78,17 +78,17 @@ export class AlertPublisher {
   }
 
   /**
-   * What the last process committed and did not mark. A line that is in the alert log already left: with that file each
-   * leaves exactly once, whenever the process was killed.
+   * What the last process committed and did not mark. A line that is in the alert log was published: with that file each
+   * is published exactly once, whenever the process was killed.
    */
   async resume(shards?: readonly number[]): Promise<void> {
     const { store, alertLog, logger } = this.deps;
-    // The broker delivers again what the last process told of and did not commit.
+    // The broker redelivers what the last process published and did not commit.
     this.wereNotified(alertLog?.unpersisted?.() ?? []);
-    // Where shards come and go, this daemon's own lines may just be being marked.
+    // Where shards come and go, this daemon may just be marking its own lines.
     await this.marking;
     const seen = new Set<string>();
-    // The store gives a bounded number at a time; what cannot be marked now is not asked for again.
+    // The store returns a bounded number at a time; what cannot be marked now is not queried again.
     while (this.unmarked.length === 0) {
       const pending = (await store.pendingNotifications(shards)).filter((each) => !seen.has(keyOf(each)));
       if (pending.length === 0) return;
@@ -104,14 +104,14 @@ export class AlertPublisher {
     }
   }
 
-  /** Resolves once what was announced is marked, or cannot be. True: all of it is. */
+  /** Resolves once everything published is marked, or cannot be. True: all of it is. */
   async settled(): Promise<boolean> {
     await this.logging;
     await this.marking;
     return this.unmarked.length === 0;
   }
 
-  /** Resolves once the outbox knows of what was announced, or cannot be told. */
+  /** Resolves once the outbox records everything published, or cannot. */
   async stop(): Promise<void> {
     this.stopped = true;
     await this.logging;
@@ -120,7 +120,7 @@ export class AlertPublisher {
     await this.marking;
   }
 
-  /** In the order of the calls: at once where they are few, or else some in each turn. Undefined once they are out. */
+  /** In the order of the calls: at once if few, else some per event loop iteration. Undefined once all are written. */
   private log(
     notifications: readonly AlertNotification[],
     persisted: boolean,
@@ -170,7 +170,7 @@ export class AlertPublisher {
     });
   }
 
-  /** What cannot be marked is tried again in a moment; after a crash it is found in the outbox. */
+  /** Marks that fail are retried shortly; after a crash they are found in the outbox. */
   private async markSent(): Promise<void> {
     const { store, router, logger } = this.deps;
     while (this.unmarked.length > 0) {

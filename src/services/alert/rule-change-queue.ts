@@ -1,8 +1,8 @@
 import type { RuleChange } from '../../core/alert/engine/restore.ts';
 
 /**
- * Alerts that rules of today have not judged yet: the rules changed, or were removed, while these were open. One reload
- * may leave very many, so they are committed in slices; whoever is lost with the process is found again at the start.
+ * Alerts that the rules in force have not evaluated yet: the rules changed, or were removed, while these were open. A reload
+ * may leave very many, so they are committed in slices; those lost with the process are found again at the start.
  */
 export class RuleChangeQueue {
   private readonly waiting = new Set<RuleChange>();
@@ -31,7 +31,7 @@ export class RuleChangeQueue {
     return slice;
   }
 
-  /** What must come before anything else happens to these sensors: all, where they are few. */
+  /** The changes that must precede anything else for these sensors: all, where they are few. */
   before(sensorIds: () => Iterable<number>, limit: number): readonly RuleChange[] {
     if (this.size <= limit) return this.all;
     const concerned = new Set(sensorIds());

@@ -15,11 +15,11 @@ import { loadWaiting } from './waiting-loader.ts';
 /** A reading whose sensor is known. */
 export type EvaluatedReading = EngineReading & {
   readonly sensor: Sensor;
-  /** Who has told already what it does to the alerts, since its commit takes long. */
+  /** Those whose alerts are published already, since their commit takes long. */
   readonly previewedBy?: AlertPreview | undefined;
 };
 
-/** How far back a stored reading shows that a sensor sends a metric, whose silence then means something. */
+/** How far back a stored reading shows that a sensor sends a metric, so that its silence is meaningful. */
 const EXPECTED_US = 7 * 86_400_000_000;
 
 interface LoadScope {
@@ -29,7 +29,7 @@ interface LoadScope {
   readonly shards?: readonly number[] | undefined;
 }
 
-/** An engine as the last process left it, and what the configuration changed since. */
+/** An engine in the state of the last process, and what the configuration changed since. */
 export async function loadEngine(
   rules: RuleSet,
   sensors: readonly Sensor[],
@@ -78,7 +78,7 @@ export async function prepareEngine(
   const sensors = [...fresh.values()].map(({ sensor }) => sensor);
   const span = (sensorId: number, staleAfterUs: Micros) => {
     const { fromUs = 0, toUs = 0 } = fresh.get(sensorId) ?? {};
-    // What is older is a gap whatever it was; 0 asks for nothing before the epoch.
+    // Anything older is a gap in any case; 0 queries nothing before the epoch.
     return { sensorId, fromUs: Math.max(0, fromUs - staleAfterUs), toUs };
   };
   await loadLast(engine, sensors, store, span, signal);
@@ -98,7 +98,7 @@ async function loadLast(
   for (const slice of slicesOf([...watched.values()])) {
     const spans = slice.map((sensor) => span(sensor.id, engine.rules.longestStaleUs(sensor) ?? 0));
     const found = await store.loadLastReadings(spans);
-    // Nobody waits any more, and newer readings may have been evaluated meanwhile.
+    // The caller has given up, and newer readings may have been evaluated meanwhile.
     if (signal?.aborted === true) return received;
     for (const { sensorId, metric, timeUs, value } of found) {
       const sensor = watched.get(sensorId);
@@ -107,12 +107,12 @@ async function loadLast(
       engine.restoreLast(sensor, metric, { timeUs, value });
     }
   }
-  // Known from here on, rules or not: a failed query above leaves them unknown, to be asked for again.
+  // Known from here on, with or without rules: a failed query above leaves them unknown, to be queried again.
   for (const sensor of sensors) engine.register(sensor);
   return received;
 }
 
-/** A metric whose silence counts, and what a sensor sent of it last. */
+/** A metric whose silence counts, and the last reading of it. */
 export interface Expected {
   readonly sensor: Sensor;
   readonly metric: string;
@@ -120,8 +120,8 @@ export interface Expected {
 }
 
 /**
- * Whose silence counts: a metric that a sensor has sent lately; and a sensor that sent nothing, as a sensor. So a sensor
- * without a battery is not missed for its battery, and one that died unheard is, once.
+ * Whose silence counts: a metric that a sensor has sent recently; and a sensor that sent nothing, as a sensor. So a
+ * sensor without a battery gets no battery alert, and one that never sent anything gets one.
  */
 export async function loadExpected(
   rules: RuleSet,

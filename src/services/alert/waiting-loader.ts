@@ -17,7 +17,7 @@ interface Target {
   readonly nowMs: Millis;
 }
 
-/** What a start has put back to wait. */
+/** The waiting readings that a start has restored. */
 interface Restored {
   readonly sensors: readonly Sensor[];
   readonly series: readonly { readonly sensorId: number; readonly lastEventUs: Micros }[];
@@ -25,9 +25,9 @@ interface Restored {
 }
 
 /**
- * After the states: the readings that waited when the last process ended wait again, from now on. They are read back from
- * where they were stored, those alone; what an earlier version kept copies of in its states is put into the log with the
- * first batch.
+ * After the states: the readings that waited when the last process ended wait again, from now on. Only those are read back
+ * from where they were stored; copies that an earlier version kept in its states are put into the log with the first
+ * batch.
  */
 export async function loadWaiting(
   { engine, store, group, shards, nowMs }: Target,
@@ -78,7 +78,7 @@ async function readBack(
 const unstoredOf = ({ sensorId, metric, unstored }: WaitingSeries): Unstored[] =>
   unstored.map((number) => ({ sensorId, metric, ...number }));
 
-/** Whether they are stored is not known of them. */
+/** Whether they are stored is unknown. */
 const copiesOf = (rows: readonly AlertStateRow[]): Unstored[] =>
   rows.flatMap((row) => {
     const { sensorId, metric } = row;

@@ -65,7 +65,7 @@ export class IngestAccounting {
     this.ambiguous += ambiguous;
   }
 
-  /** A message that no route wants, or for which there is no room. It was never in flight. */
+  /** A message without a matching route, or without room. It was never in flight. */
   filter(code: FilterCode): void {
     this.received += 1;
     this.filteredBy.set(code, (this.filteredBy.get(code) ?? 0) + 1);

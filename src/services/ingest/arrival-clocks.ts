@@ -24,13 +24,13 @@ export interface ArrivalClocksDeps {
   readonly logger: Logger;
 }
 
-/** How often the time of the last contact is noted: it shows later that a clock was set back. */
+/** How often the time of the last contact is written: it shows later that a clock was set back. */
 const CONFIRM_EVERY_MS = 3_600_000;
-/** What arrived before the first contact is in the spool by then. */
+/** Messages from before the first contact are in the spool by then. */
 const TAGGED_FOR_MS = 600_000;
 
 /**
- * What is known of the clocks under which readings in the spool were stamped, on disk beside them. Arrivals are corrected only
+ * Notes on the clocks under which readings in the spool were stamped, on disk beside the spool. Arrivals are corrected only
  * by what is on disk: after a crash in the middle of a drain the same row has the same time.
  */
 export class ArrivalClocks {
@@ -40,7 +40,7 @@ export class ArrivalClocks {
   private confirmedMs: Millis | undefined;
   private fixedMonotonicMs: number | undefined;
   private notedMonotonicMs = -Infinity;
-  /** The era of this process is in the notes: something in the spool names it. */
+  /** The era of this process is on disk: something in the spool names it. */
   private isNamed = false;
   private isDirty = false;
   private tail: Promise<unknown> = Promise.resolve();
@@ -59,23 +59,23 @@ export class ArrivalClocks {
     return new ArrivalClocks(deps, await deps.notes.read());
   }
 
-  /** Nothing lies in the spool of what earlier processes put there. */
+  /** The spool holds nothing more of earlier processes. */
   forget(): void {
     this.others = [];
   }
 
-  /** Nothing better is known than this system's clock, which may be wrong. */
+  /** No better clock is known than this system's, which may be wrong. */
   get isUnknown(): boolean {
     return this.own.fixedAtMs === undefined;
   }
 
-  /** The era that what is spooled now has to name; undefined once arrivals are stamped with the right time. */
+  /** The era that spooled records have to name; undefined once arrivals are stamped with the right time. */
   get era(): string | undefined {
     const since = this.fixedMonotonicMs;
     return since !== undefined && this.deps.monotonicMs() - since > TAGGED_FOR_MS ? undefined : this.own.id;
   }
 
-  /** Before something is spooled that names the era. Rejects where it cannot be noted. */
+  /** Before a record that names the era is spooled. Rejects where the note cannot be written. */
   async name(): Promise<void> {
     if (this.era === undefined) return;
     this.isDirty ||= !this.isNamed;
@@ -86,7 +86,7 @@ export class ArrivalClocks {
   /** The system's clock was set; it would show `wasMs`. */
   clockSet(wasMs: Millis, nowMs: Millis): void {
     if (this.own.fixedAtMs !== undefined) return;
-    // A machine that slept: its monotonic clock stood still, the time since its boot went on.
+    // A machine that slept: its monotonic clock stood still, the time since boot went on.
     if (Math.abs(nowMs - this.deps.boot.uptimeMs() - this.own.baseMs) <= SET_BEYOND_MS) return;
     this.own = clockSet(this.own, wasMs, nowMs);
     this.others = this.others.map((era) => (this.isSameBoot(era) ? rebased(era, this.own.baseMs) : era));
@@ -102,7 +102,7 @@ export class ArrivalClocks {
     this.changed();
   }
 
-  /** Resolves once the right time is known and on disk, which must come before anything is corrected. */
+  /** Resolves once the right time is known and on disk, which must come before any correction. */
   async fixed(): Promise<void> {
     if (this.own.fixedAtMs === undefined)
       throw new FieldwatchError('the clock was not compared with the database server yet', {
@@ -142,7 +142,7 @@ export class ArrivalClocks {
     this.fixedMonotonicMs = this.deps.monotonicMs();
   }
 
-  /** The last process of another boot may have seen the clock set that those before it went by. */
+  /** The last process of another boot may have seen a step of the clock that the processes before it used. */
   private byItsBoot(era: ClockEra): ClockEra {
     const last = this.others.findLast(({ boot }) => boot !== undefined && boot === era.boot);
     return last === undefined ? era : rebased(era, last.baseMs);
@@ -152,7 +152,7 @@ export class ArrivalClocks {
     return boot !== undefined && boot === this.deps.boot.id;
   }
 
-  /** Who depends on it waits for it, and tries again. */
+  /** Callers that depend on it wait, and retry. */
   private changed(): void {
     this.isDirty = true;
     this.write().catch((error: unknown) =>

@@ -13,36 +13,36 @@ import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { conflictLetters } from './dead-letter.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 
-/** A committed batch, and the alert lines that may leave now. */
+/** A committed batch, and the alert lines that may be published now. */
 export type WriteOutcome = StoreOutcome & { readonly notifications: readonly AlertNotification[] };
 
-/** What is asked of the alert engine; `AlertManager` is it. */
+/** What the batch writer needs of the alert engine; `AlertManager` implements it. */
 export interface AlertEvaluator {
-  /** Fetches what the engine must know of sensors it has not seen since the start. */
+  /** Fetches the sensors that the engine has not seen since the start. */
   prepare(rows: readonly ResolvedRow[], signal?: AbortSignal): Promise<void>;
   /** True of a sensor that needs no fetching. */
   knows(sensorId: number): boolean;
   /**
-   * What these readings do to the alerts; nothing is remembered until `commit`. `stored`: in the same transaction. `onStep` is
-   * called now and then where it takes long.
+   * Evaluates these readings; nothing is remembered until `commit`. `stored`: in the same transaction. `onStep` is called
+   * now and then during a long evaluation.
    */
   evaluate(
     rows: readonly ResolvedRow[],
     stored?: boolean,
     onStep?: () => void,
   ): EvaluatedBatch | Promise<EvaluatedBatch>;
-  /** Sends what is committed to the alert log and the sinks. */
+  /** Publishes what is committed to the alert log and the sinks. */
   publish(notifications: readonly AlertNotification[]): void;
   /**
-   * The same for what is on this machine's disk only; `publish` follows with the commit, and tells nothing twice. Resolves
-   * once the lines are out.
+   * The same for what is on this machine's disk only; `publish` follows with the commit, and publishes nothing twice.
+   * Resolves once the lines are written.
    */
   publishUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void>;
-  /** The change of sensors that the engine knows of; absent of what evaluates nothing. */
+  /** The sensor change counter that the engine has; absent of an evaluator that does nothing. */
   readonly sensorSeq?: number | undefined;
-  /** Sensors were renamed, merged or forgotten: what is known of them is read again. */
+  /** Sensors were renamed, merged or forgotten: they are read again. */
   sensorsChanged?(registry: SensorRegistry): Promise<void>;
-  /** Other members of the share group own these shards: what was evaluated of them here cannot be written any more. */
+  /** Other members of the share group own these shards: evaluations of them made here cannot be written any more. */
   lost?(shards: readonly number[]): void;
 }
 
@@ -53,7 +53,7 @@ export interface BatchCommitDeps {
   readonly logger: Logger;
   readonly watch: OutageMonitor;
   readonly deadLetters?: DeadLetterBudget | undefined;
-  /** Takes readings out of the way that the database takes slowly: keeps them safe on disk, and marks them `spooled`. */
+  /** Diverts readings that the database writes slowly: keeps them safe on disk, and marks them `spooled`. */
   readonly setLateAside?: ((batch: IngestBatch) => Promise<void>) | undefined;
 }
 
@@ -63,14 +63,14 @@ export interface CommitOptions {
   readonly most?: number | undefined;
   /** Rejects with SENSOR_LIMIT where readings of new sensors would be refused that may register a minute later. */
   readonly patient?: boolean | undefined;
-  /** Called at each step, and with each answer: the database has the batch in hand. */
+  /** Called at each step, and with each answer: the database is working on the batch. */
   readonly onStep?: (() => void) | undefined;
 }
 
 const SENSOR_LIMIT = {
   code: 'SENSOR_LIMIT',
   kind: 'transient',
-  remedy: 'Raise sensors.max_new_per_minute if so many new sensors are expected.',
+  remedy: 'Raise sensors.max_new_per_minute if these sensors are expected.',
 } as const;
 
 type Result =
@@ -78,10 +78,10 @@ type Result =
   | { readonly kind: 'again' }
   | { readonly kind: 'sensors_changed' };
 
-/** How the store says that sensors were renamed, merged or forgotten since they were looked up. */
+/** How the store reports that sensors were renamed, merged or forgotten since they were looked up. */
 export const SENSORS_CHANGED = 'SENSORS_CHANGED';
 
-/** One attempt to write a batch: registers, evaluates, commits. What it wrote before it failed is gone from the batch. */
+/** One attempt to write a batch: registers, evaluates, commits. Rows written before a failure are removed from the batch. */
 export class BatchCommit {
   private readonly deps: BatchCommitDeps;
   private readonly splitter = new BatchSplitter();
@@ -95,7 +95,7 @@ export class BatchCommit {
     this.splitter.begin();
   }
 
-  /** All of the batch, in one transaction unless the database wants smaller ones. */
+  /** All of the batch, in one transaction unless the database requires smaller ones. */
   async run(batch: IngestBatch, options: CommitOptions = {}): Promise<WriteOutcome> {
     const { alertManager, registry, setLateAside } = this.deps;
     const { most = Infinity } = options;
@@ -109,7 +109,7 @@ export class BatchCommit {
       const readings = rows.some((row) => row.spooled) ? rows.filter((row) => !row.spooled) : rows;
       const write: StoreBatch = {
         readings,
-        // With the last piece: until then an attempt that fails leaves a batch that is whole in itself.
+        // With the last piece: until then a failed attempt leaves a complete batch.
         deadLetters: last ? batch.deadLetters : [],
         alerts: evaluation.batch,
         retry: batch.retry,
@@ -138,7 +138,7 @@ export class BatchCommit {
   private async prepare(batch: IngestBatch, options: CommitOptions): Promise<void> {
     const { signal } = options;
     const { registry } = this.deps;
-    // Looked up on arrival, and gone since: another batch has found that out.
+    // Looked up on arrival, and deleted since: another batch has found that out.
     if (batch.rowList.some((row) => registry.forgotten.has(row.sensorId)))
       batch.resolveAgain((key) => registry.find(key));
     await unlessAborted(this.resolveSensors(batch, options), signal);
@@ -146,7 +146,7 @@ export class BatchCommit {
     await unlessAborted(this.deps.alertManager.prepare(batch.rowList as ResolvedRow[], signal), signal);
   }
 
-  /** The readings of the batch belong to whatever their keys lead to now. */
+  /** The readings of the batch belong to the sensors that their keys resolve to now. */
   private async learnSensors(batch: IngestBatch, options: CommitOptions): Promise<void> {
     const { registry, alertManager } = this.deps;
     await unlessAborted(learnSensors(registry, alertManager), options.signal);
@@ -219,13 +219,10 @@ export class BatchCommit {
     const refused = await registry.resolve(batch.unknown.values());
     if (batch.seekSensor)
       await registry.learn(batch.rowList.filter(isWithoutSensor(registry)).map(({ key }) => key));
-    // Nobody waits any more: the batch has gone another way.
+    // The caller has given up: the batch has gone another way.
     if (signal?.aborted === true) return;
     if (patient === true && registry.admitsLater && [...refused.values()].includes('sensor_limit'))
-      throw new FieldwatchError(
-        'new sensors have to wait: sensors.max_new_per_minute is used up',
-        SENSOR_LIMIT,
-      );
+      throw new FieldwatchError('new sensors deferred: sensors.max_new_per_minute reached', SENSOR_LIMIT);
     const kept = [];
     for (const row of batch.rowList) {
       const sensor = row.sensor ?? registry.find(row.key);
@@ -249,7 +246,7 @@ export class BatchCommit {
 const isWithoutSensor = (registry: SensorRegistry) => (row: IngestRow) =>
   row.sensor === undefined && isAvailability(row) && registry.find(row.key) === undefined;
 
-/** What both know of. */
+/** The change that both have. */
 export const knownSeq = (registry: SensorRegistry, { sensorSeq = Infinity }: AlertEvaluator): number =>
   Math.min(registry.sensorSeq, sensorSeq);
 
@@ -259,14 +256,14 @@ export async function learnSensors(registry: SensorRegistry, alertManager: Alert
   await alertManager.sensorsChanged?.(registry);
 }
 
-/** As many rows as hold so many values, one at least; the array itself if it may be all. */
+/** As many rows as hold this many values, at least one; the array itself if that is all. */
 function atMost(rows: ResolvedRow[], most: number): ResolvedRow[] {
   let values = 0;
   const end = rows.findIndex(({ metrics }, at) => at >= most || (values += metrics.size) > MOST_VALUES);
   return end === -1 ? rows : rows.slice(0, Math.max(1, end));
 }
 
-/** How an adapter says that the statement was too much for the server: rolled back, and in vain if sent again as it is. */
+/** How an adapter reports that the statement was too large for the server: rolled back, and futile to send again as it is. */
 const TOO_BIG = 'DB_BATCH_TOO_BIG';
 
 /** The SQLSTATE (or our code) of a batch that was too big; undefined of every other error. */
@@ -295,7 +292,7 @@ export class BatchSplitter {
     return rows.length <= this.most ? rows : rows.slice(0, this.most);
   }
 
-  /** So many rows were too many. False where nothing smaller is left to try. */
+  /** This many rows were too many. False where nothing smaller is left to try. */
   split(rows: number): boolean {
     if (rows <= 1) return false;
     this.most = Math.ceil(rows / 2);

@@ -30,7 +30,7 @@ export interface BatchWriterDeps {
   readonly random: () => number;
   readonly watch?: OutageMonitor;
   readonly deadLetters?: DeadLetterBudget | undefined;
-  /** Where batches go while the database is away; without it they are held and tried again for ever. */
+  /** Where batches go while the database is away; without it they are held and retried without limit. */
   readonly spool?: WriterSpool | undefined;
 }
 
@@ -38,14 +38,14 @@ export interface WriterSpool {
   readonly spoolWriter: SpoolWriter;
   /** How long the database may be away before. */
   readonly afterMs: number;
-  /** Readings older than this go through the spool, whether the database is there or not. */
+  /** Readings older than this go through the spool, whether the database is available or not. */
   readonly lateAfterMs: () => number | undefined;
 }
 
-/** Where a batch has come to rest; `abandoned`: nowhere. `spooled`: `batch.written` alone is in the database. */
+/** Where a batch ended up; `abandoned`: nowhere. `spooled`: only `batch.written` is in the database. */
 export type Written = (WriteOutcome & { readonly kind: 'committed' }) | 'spooled' | 'abandoned';
 
-/** One thing to write, and the way around a database that is away. */
+/** One unit to write, and its alternative when the database is away. */
 interface Task<T> {
   readonly run: (signal: AbortSignal | undefined, answered: () => void) => Promise<T>;
   readonly keep: (spoolWriter: SpoolWriter) => Promise<boolean>;
@@ -54,7 +54,7 @@ interface Task<T> {
 
 const COMMIT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** A try that comes late gets a chance still. */
+/** A late attempt still gets this much time. */
 const MIN_TRY_MS = 1000;
 
 /** Writes batches one after the other: to the database, or to the spool once that has been away for a while. */
@@ -112,34 +112,34 @@ export class BatchWriter {
     return this.deps.spool?.spoolWriter.active === true;
   }
 
-  /** True while neither the database nor the spool takes anything. */
+  /** True while neither the database nor the spool accepts anything. */
   get stuck(): boolean {
     return this.deps.spool?.spoolWriter.trouble !== undefined;
   }
 
-  /** True while readings go to the spool unevaluated, in the beginning. */
+  /** True while readings go to the spool unevaluated, after the start. */
   get evaluationSuspended(): boolean {
     return this.deps.spool?.spoolWriter.evaluationSuspended === true;
   }
 
-  /** Gives up on what cannot be written now: the way out of a shutdown with the database away. */
+  /** Abandons what cannot be written now: the way out of a shutdown with the database away. */
   abandon(): void {
     this.abandoned = true;
     this.hangUp.abort();
     this.wake?.();
   }
 
-  /** Since when something has been in the hands of the database, in monotonic time; undefined while idle. */
+  /** Since when a write to the database has been under way, in monotonic time; undefined while idle. */
   get busySinceMs(): number | undefined {
     return this.busySince;
   }
 
-  /** Since when the batch in hand has been waiting for its commit, in monotonic time. */
+  /** Since when the current batch has been waiting for its commit, in monotonic time. */
   get writingSinceMs(): number | undefined {
     return this.writingSince;
   }
 
-  /** Resolves once the batch is safe; tries for ever, unless it is abandoned. Never rejects. */
+  /** Resolves once the batch is safe; retries without limit, unless it is abandoned. Never rejects. */
   async write(batch: IngestBatch): Promise<Written> {
     const startedMs = this.deps.clock.monotonicMs();
     this.commit.begin();
@@ -156,14 +156,14 @@ export class BatchWriter {
     return { kind: 'committed', ...outcome };
   }
 
-  /** Commits what a change of rules does to the alerts, between two batches. */
+  /** Commits what a rule change does to the alerts, between two batches. */
   commitAlerts(evaluate: () => EvaluatedBatch): Promise<void> {
     return this.commitEvaluation(evaluate, (spoolWriter) => spoolWriter.appendAlerts(evaluate), true);
   }
 
   /**
-   * Commits what waits in a table: what operators ask for, or other daemons hand over. While the spool is in use it is
-   * dropped instead: it goes on waiting, and what it is about may not be stored yet.
+   * Commits what waits in a table: operator commands, or the handover of other daemons. While the spool is in use it is
+   * dropped instead: it keeps waiting, and the rows that it refers to may not be stored yet.
    */
   commitCommands(
     evaluate: (signal?: AbortSignal) => EvaluatedBatch | Promise<EvaluatedBatch>,
@@ -171,7 +171,7 @@ export class BatchWriter {
     return this.commitEvaluation(evaluate, async () => true, false);
   }
 
-  /** Between two batches, what is known of sensors is read again. Dropped while the spool is in use: the next batch finds it out. */
+  /** Between two batches, the sensors are read again. Dropped while the spool is in use: the next batch detects the change. */
   async learnSensors(): Promise<void> {
     const { registry, alertManager } = this.deps;
     await this.between(() => learnSensors(registry, alertManager));
@@ -186,7 +186,7 @@ export class BatchWriter {
     return (await this.enqueue<boolean>({ run: done, keep: async () => true, rows: 0 })) === true;
   }
 
-  /** `again`: also when it turned out that another daemon evaluates some of it; new rules are taken all the same. */
+  /** `again`: also when it turned out that another daemon evaluates some of it; new rules are applied all the same. */
   private async commitEvaluation(
     evaluate: (signal?: AbortSignal) => EvaluatedBatch | Promise<EvaluatedBatch>,
     keep: Task<readonly AlertNotification[]>['keep'],
@@ -205,7 +205,7 @@ export class BatchWriter {
           await learnSensors(registry, alertManager);
           return again ? run(signal, answered) : [];
         }
-        // Another daemon was quicker: what it did is done, and nothing of this is remembered.
+        // Another daemon was faster: its result stands, and this evaluation is dropped.
         if (codeOf(error) === 'COMMAND_TAKEN') return [];
         if (!(error instanceof LeaseLost)) throw error;
         this.deps.alertManager.lost?.(error.shards);
@@ -223,7 +223,7 @@ export class BatchWriter {
     if (outcome.notifications.length > 0) this.deps.alertManager.publish(outcome.notifications);
   }
 
-  /** The database was seen to be back: a batch that waits for the next try is tried at once. */
+  /** The database is back: a batch that waits for a retry is retried at once. */
   retryNow(): void {
     this.wake?.();
   }
@@ -246,7 +246,7 @@ export class BatchWriter {
       return kept;
     };
     for (let attempt = 0; ; attempt++) {
-      // At a stop with the database away, what can be kept need not be redelivered; at QoS 0 it would be lost.
+      // At a stop with the database away, what is spooled need not be redelivered; at QoS 0 it would be lost.
       if (this.abandoned) spool?.spoolWriter.begin();
       if (await keep()) return 'spooled';
       if (this.abandoned) return 'abandoned';
@@ -263,7 +263,7 @@ export class BatchWriter {
     }
   }
 
-  /** Undefined when it failed. Where there is another way to go, no answer is waited for any longer than that. */
+  /** Undefined when it failed. With an alternative, this bounds the wait for an answer. */
   private async try<T>(task: Task<T>, limitMs = Infinity): Promise<{ readonly value: T } | undefined> {
     const { clock, spool } = this.deps;
     const { signal } = this.hangUp;
@@ -274,7 +274,7 @@ export class BatchWriter {
           this.busy();
           answered?.();
         });
-      // One that has answered is there, however little patience is left.
+      // An answer that has arrived counts, even with no time left.
       const stepMs = Math.max(MIN_TRY_MS, spool?.afterMs ?? 0);
       const value = await (limitMs < Infinity
         ? withDeadline(clock, { ms: Math.max(MIN_TRY_MS, limitMs), stepMs }, run, signal)
@@ -293,7 +293,7 @@ export class BatchWriter {
     this.busySince = this.deps.clock.monotonicMs();
   }
 
-  /** Readings that the database takes slowly are kept on disk first, so that their batch need not wait for them. */
+  /** Readings that the database writes slowly are kept on disk first, so that their batch need not wait for them. */
   private async setLateAside({ spoolWriter, lateAfterMs }: WriterSpool, batch: IngestBatch): Promise<void> {
     const afterMs = lateAfterMs();
     if (afterMs === undefined) return;

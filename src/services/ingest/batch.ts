@@ -20,16 +20,16 @@ export interface IngestRow {
   readonly receivedAtMs: Millis;
   readonly metrics: ReadonlyMap<string, number>;
   readonly message: LetterSource;
-  /** Its time is that of the arrival, or counts from it. */
+  /** Its time is that of the arrival, or relative to it. */
   readonly stamped?: boolean | undefined;
-  /** The broker had kept the message: it is no sign of life. */
+  /** A retained message: it is no sign of life. */
   readonly retained: boolean;
   /** Undefined until the batch is written, for a device that was unknown on arrival. */
   sensor: Sensor | undefined;
   sensorId: number;
-  /** It lies in the spool already, or holds nothing to store: it is evaluated with its batch, and not stored with it. */
+  /** It is in the spool already, or has nothing to store: it is evaluated with its batch, and not stored with it. */
   spooled: boolean;
-  /** Who has told already what it does to the alerts, since the commit of its batch takes long. */
+  /** Its alerts are published already, since the commit of its batch takes long. */
   previewedBy: AlertPreview | undefined;
 }
 
@@ -40,8 +40,8 @@ export type ResolvedRow = IngestRow & { readonly sensor: Sensor };
 const ROW_BYTES = 300;
 const MESSAGE_BYTES = 300;
 /**
- * A row has room for a few values; each further one is memory, and a row of its own in the database. Counted, a batch is full
- * before its evaluation and encoding keep the event loop for long, whatever its messages look like.
+ * A row has room for a few values; each further one costs memory, and a row of its own in the database. Counted, so that a
+ * batch is full before its evaluation and encoding block the event loop for long, whatever the messages look like.
  */
 const VALUES_OF_A_ROW = 8;
 const VALUE_BYTES = 64;
@@ -54,13 +54,13 @@ export class IngestBatch implements BatchFill {
   readonly openedAtMs: number;
   /** Devices that were unknown on arrival, or whose location was, by key. */
   readonly unknown = new Map<string, NewDevice>();
-  /** Availabilities are here whose sensor was unknown on arrival. */
+  /** Availabilities whose sensor was unknown on arrival. */
   seekSensor = false;
   bytes = 0;
   values = 0;
   /** An attempt to store it failed: its rows may be in the database already. */
   retry = false;
-  /** What became of the rows that were committed in pieces; they are no longer in `rowList`. */
+  /** The outcome of the rows that were committed in pieces; they are no longer in `rowList`. */
   written: StoreOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0 };
 
   constructor(openedAtMs: number, budget?: DeadLetterBudget) {
@@ -104,7 +104,7 @@ export class IngestBatch implements BatchFill {
     sensor: Sensor | undefined,
   ): void {
     const stored = !isAvailability(reading);
-    // It says whether a sensor is there, and is no reason to register one.
+    // It reports whether a sensor is online, and does not register one.
     if (!stored) this.seekSensor ||= sensor === undefined;
     else if (sensor === undefined || (sensor.location === null && reading.location !== undefined))
       this.unknown.set(reading.device, { key: reading.device, location: reading.location });
@@ -141,7 +141,7 @@ export class IngestBatch implements BatchFill {
     };
   }
 
-  /** After a change of sensors: what `find` does not know is unknown again. */
+  /** After a change of sensors: keys that `find` does not know are unknown again. */
   resolveAgain(find: (key: string) => Sensor | undefined): void {
     for (const row of this.rowList) {
       row.sensor = find(row.key);
@@ -153,14 +153,14 @@ export class IngestBatch implements BatchFill {
   }
 
   /**
-   * Brings the rows of a sensor together, in their order: a piece of them then touches as few compressed segments as it
-   * can, and to the alert engine nothing has changed.
+   * Groups the rows by sensor, in their order: a piece of them then touches as few compressed segments as possible, and the
+   * result of the evaluation is the same.
    */
   groupBySensor(): void {
     this.rowList.sort((a, b) => a.sensorId - b.sensorId);
   }
 
-  /** Takes rows out, in one pass, and keeps their messages as dead letters. */
+  /** Removes rows, in one pass, and keeps their messages as dead letters. */
   refuse(refused: ReadonlyMap<IngestRow, { readonly reason: string; readonly detail: string }>): void {
     this.rowList = this.rowList.filter((row) => !refused.has(row));
     for (const [row, { reason, detail }] of refused) {
@@ -169,7 +169,7 @@ export class IngestBatch implements BatchFill {
     }
   }
 
-  /** Keeps the message of a row, which is out of the batch already, as a dead letter. */
+  /** Keeps the message of a row, which is already removed from the batch, as a dead letter. */
   reject(row: IngestRow, reason: string, detail: string): void {
     this.addDeadLetter(row.message, reason, detail);
   }

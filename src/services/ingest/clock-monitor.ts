@@ -14,26 +14,26 @@ export interface ClockMonitorDeps {
   readonly clock: MonitoredClock;
   /** The database server's wall clock; rejects when the database is away. */
   readonly serverMs: () => Promise<Millis>;
-  /** Follows it on disk, for what is spooled. */
+  /** Records it on disk, for spooled records. */
   readonly arrivalClocks?: Pick<ArrivalClocks, 'clockSet' | 'confirmed'> | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
 const EVERY_MS = 20_000;
-/** How often is looked whether the system's clock was set. */
+/** How often the system's clock is checked for steps. */
 const POLL_EVERY_MS = 1000;
 
 /**
- * Compares the system's clock with that of the database server. A Raspberry Pi has no clock of its own: it starts days in
- * the past, and gets the time when the network is there. Stored with such a time, readings without one of their own
- * would lie in the past for ever, and those of the devices would be refused as too far in the future. So while the two
- * differ by more than a minute the daemon goes by the server's clock, which its policies and aggregates go by as well.
- * While the database is away, the last correction goes on by the monotonic clock.
+ * Compares the system's clock with that of the database server. A Raspberry Pi has no battery-backed clock: it starts days
+ * in the past, and gets the time once the network is up. Stored with such a time, readings without one of their own would
+ * stay in the past for ever, and those of the devices would be refused as too far in the future. So while the two differ
+ * by more than a minute the daemon uses the server's clock, which its policies and aggregates use as well. While the
+ * database is away, the last correction continues on the monotonic clock.
  *
- * The clock may also be set wrongly, or far ahead and back: one reading of a time to come keeps its sensor's alerts from being
- * evaluated until then, and an hour ahead makes every sensor silent. So the time goes by the monotonic clock between two
- * comparisons, too, and a jump is believed once the server was asked, or cannot be.
+ * The clock may also be set wrongly, or far ahead and back: one reading from the future keeps its sensor's alerts from
+ * being evaluated until then, and an hour ahead makes every sensor silent. So the time follows the monotonic clock between
+ * two comparisons, too, and a step is accepted once the server was queried, or cannot be.
  */
 export class ClockMonitor {
   readonly #deps: ClockMonitorDeps;
@@ -48,12 +48,12 @@ export class ClockMonitor {
     this.#deps = deps;
     this.#offset = deps.metrics.gauge(
       'fieldwatch_clock_offset_seconds',
-      'How far the clock of the database server is ahead of the clock of this system, at the last comparison',
+      'Offset of the database server clock from the system clock at the last comparison',
     );
     this.#last = this.#reading();
   }
 
-  /** How far the server's clock is ahead, while the daemon goes by it; undefined while the system's clock is used. */
+  /** How far the server's clock is ahead, while the daemon uses it; undefined while the system's clock is used. */
   get correctionMs(): number | undefined {
     return this.#differenceMs;
   }
@@ -79,11 +79,11 @@ export class ClockMonitor {
     try {
       serverMs = await this.#deps.serverMs();
     } catch {
-      // No better one is known.
+      // No better clock is known.
       if (this.#differenceMs === undefined) clock.correct(clock.systemMs());
       return;
     }
-    // The server looked at its clock at some moment of the round trip: half of it is what is not known.
+    // The server read its clock at some moment of the round trip: half of it is the uncertainty.
     const uncertainMs = (clock.monotonicMs() - beforeMs) / 2;
     const nowMs = serverMs + uncertainMs;
     const differenceMs = nowMs - clock.systemMs();
@@ -101,12 +101,13 @@ export class ClockMonitor {
       logger.warn(
         {
           offset_s: Math.round(differenceMs / 1000),
-          remedy: 'Run a time service (chrony, systemd-timesyncd), and see that both machines have the time.',
+          remedy:
+            'Run a time service (chrony, systemd-timesyncd), and check that both machines are synchronized.',
         },
-        'clock: this system and the database server differ, using the server clock',
+        'clock: system and database server differ, using the server clock',
       );
     } else if (!isWrong && was !== undefined) {
-      logger.info({ was_offset_s: Math.round(was / 1000) }, 'clock: in sync with the database server again');
+      logger.info({ was_offset_s: Math.round(was / 1000) }, 'clock: in sync with the database server');
     }
   }
 
@@ -128,7 +129,7 @@ export class ClockMonitor {
     const movedMs = now.systemMs - last.systemMs - (now.monotonicMs - last.monotonicMs);
     if (Math.abs(movedMs) <= SET_BEYOND_MS) return false;
     this.#deps.arrivalClocks?.clockSet(now.systemMs - movedMs, now.systemMs);
-    this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was set');
+    this.#deps.logger.warn({ by_s: Math.round(movedMs / 1000) }, 'clock: the system clock was stepped');
     return true;
   }
 

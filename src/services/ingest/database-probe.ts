@@ -4,9 +4,9 @@ import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 
 export interface DatabaseProbeDeps {
-  /** Rejects with what keeps the database from taking writes. */
+  /** Rejects with what keeps the database from accepting writes. */
   readonly query: () => Promise<void>;
-  /** It takes writes again: whoever waits to try it once more need not wait any longer. */
+  /** The database accepts writes again: pending retries need not wait any longer. */
   readonly onBack?: () => void;
   readonly clock: Clock;
 }
@@ -16,11 +16,11 @@ export interface DatabaseTrouble {
   readonly message: string;
 }
 
-/** Together the longest time that a database may be away before it is known, though nothing is written. */
+/** Together the longest time until an outage is detected when nothing is written. */
 const EVERY_MS = 4000;
 const ANSWER_MS = 5000;
 
-/** Asks the database for a sign of life, whether or not anything is written. */
+/** Probes the database regularly, whether or not anything is written. */
 export class DatabaseProbe {
   readonly #deps: DatabaseProbeDeps;
   #timer: Timer | undefined;
@@ -36,7 +36,7 @@ export class DatabaseProbe {
     return this.#trouble;
   }
 
-  /** Asks at once, and from then on regularly. Never rejects. */
+  /** Probes at once, and from then on regularly. Never rejects. */
   async start(): Promise<void> {
     const { clock, query, onBack } = this.#deps;
     try {

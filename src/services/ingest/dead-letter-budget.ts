@@ -6,8 +6,8 @@ const MINUTE_MS = 60_000;
 const SAMPLE_EVERY_MS = 1000;
 
 /**
- * How many dead letters a minute are kept: a flood of bad messages must not fill the database. Beyond the limit one a second is
- * kept as a sample; the others are counted, and their messages acknowledged.
+ * How many dead letters a minute are kept: a flood of bad messages must not fill the database. Beyond the limit one a
+ * second is kept as a sample; the others are counted, and their messages acknowledged.
  */
 export class DeadLetterBudget {
   private readonly maxPerMinute: number;
@@ -54,7 +54,7 @@ export class DeadLetterBudget {
     if (messages !== undefined)
       this.logger.warn(
         { topic, reason, messages, max_per_minute: this.maxPerMinute },
-        'too many dead letters: beyond dead_letters.max_per_minute they are counted, one a second is kept',
+        'dead letters over max_per_minute are counted only, keeping one per second',
       );
     return false;
   }

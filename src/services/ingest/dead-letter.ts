@@ -10,9 +10,9 @@ import type { DeadLetterBudget } from './dead-letter-budget.ts';
 const DESCRIBED = 5;
 
 /**
- * A message that gives no readings, or some of its readings, as a dead letter. Its id follows from what the message says and
- * the reason: it is stored once, however often the message is delivered, to whichever process, or its batch is tried. What
- * a publisher sends again is another one, by its time of arrival.
+ * A message that gives no readings, or some of its readings, as a dead letter. Its id follows from the content of the message
+ * and the reason: it is stored once, however often the message is delivered, to whichever process, or its batch is retried.
+ * A message that a publisher sends again is another one, by its time of arrival.
  */
 export function letterOf(
   message: LetterSource,
@@ -27,13 +27,13 @@ export function letterOf(
   return dup === true ? { ...letter, redelivered: true } : letter;
 }
 
-/** Where a letter is in its batch, and what it says of the first few readings. Without a place it was not kept. */
+/** The position of a letter in its batch, and the texts of its first readings. Without a position it was not kept. */
 interface Place {
   readonly at: number | undefined;
   readonly texts: string[];
 }
 
-/** Dead letters of one batch: one for each message and reason, whatever it is that many of its readings are refused. */
+/** Dead letters of one batch: one for each message and reason, however many of its readings are refused. */
 export class LetterBook {
   readonly letters: DeadLetter[] = [];
   /** Items of messages whose letter was not kept: too many in this minute. */
@@ -45,7 +45,7 @@ export class LetterBook {
     this.budget = budget;
   }
 
-  /** One more refused reading, or a message that gives none. True where it is a letter of its own. */
+  /** One more refused reading, or a message that gives none. True where it is a new letter. */
   add(message: LetterSource, reason: string, detail: string | undefined): boolean {
     let byReason = this.places.get(message);
     if (byReason === undefined) this.places.set(message, (byReason = new Map<string, Place>()));
@@ -96,7 +96,7 @@ export function conflictLetters(
   return kept.map(([message, all]) => {
     const texts = all.slice(0, DESCRIBED).map(({ row, conflict }) => conflictText(row, conflict));
     const more = all.length > texts.length ? `; ${all.length} readings in all` : '';
-    // A message whose readings are committed in several pieces has a letter for each: the first reading tells them apart.
+    // A message whose readings are committed in several pieces has a letter for each: the first reading distinguishes them.
     const [first] = all;
     const part = first === undefined ? '' : `${first.row.key}|${first.row.timeUs}`;
     return letterOf(message, 'conflict', texts.join('; ') + more, part);
@@ -109,12 +109,12 @@ function conflictText({ key, timeUs }: { key: string; timeUs: Micros }, { values
   return `${key} at ${isoFromMicros(timeUs) ?? timeUs}: ${texts.join(', ')}`;
 }
 
-/** As much of a message as a dead letter needs. */
+/** The part of a message that a dead letter needs. */
 export type LetterSource = Pick<InboundMessage, 'topic' | 'payload' | 'receivedAtMs'> & {
   /** Absent of what an earlier version spooled. */
   readonly arrivalUs?: Micros | undefined;
-  /** The broker says that it delivers it again. */
+  /** The broker marked it as redelivered. */
   readonly dup?: boolean | undefined;
-  /** The broker had kept it. */
+  /** A retained message. */
   readonly retain?: boolean | undefined;
 };

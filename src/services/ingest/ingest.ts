@@ -51,21 +51,21 @@ export interface IngestDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** Shared with who drains the spool. */
+  /** Shared with the spool drainer. */
   readonly accounting?: IngestAccounting | undefined;
   /** How many dead letters are kept; without it all are. */
   readonly deadLetters?: DeadLetterBudget | undefined;
-  /** Times from the future are judged when the spool drains: until the first contact with the database the clock may be wrong. */
+  /** Future times are checked when the spool drains: until the first contact with the database the clock may be wrong. */
   readonly clockUnknown?: (() => boolean) | undefined;
   readonly onConnectivity?: (connectivity: Connectivity) => void;
-  /** Sends what a route has to say to a sender. Must not throw; what cannot be sent is not sent. */
+  /** Publishes the command of a route to a sender. Must not throw; what cannot be sent is dropped. */
   readonly publish?: (publish: Publish) => void;
 }
 
-/** Its first copy carries the readings; this one takes its place in the order of the PUBACKs. */
+/** Its first copy carries the readings; this one keeps its place in the order of the PUBACKs. */
 const OVERLAPPING_COPY: Decoded = { kind: 'reject', code: 'overlapping_copy', detail: '' };
 
-/** Before the first CONNACK tells: what a default MQTT 3.1.1 broker grants. */
+/** Before the first CONNACK: what a default MQTT 3.1.1 broker grants. */
 const ASSUMED_RECEIVE_MAXIMUM = 20;
 
 /**
@@ -82,7 +82,7 @@ export class Ingest {
   private readonly failures: LogBudget;
   private decoder: Decoder;
   private open: IngestBatch | undefined;
-  /** Full batches that wait for their turn; the first may be in the middle of its commit. */
+  /** Full batches that wait for the writer; the first may be in the middle of its commit. */
   private readonly queue: IngestBatch[] = [];
   private unacknowledged = 0;
   private rowsHeld = 0;
@@ -127,7 +127,7 @@ export class Ingest {
     return this.paused;
   }
 
-  /** What waits for a commit, oldest first. An open batch that waits for company only is none of it. */
+  /** Rows that wait for a commit, oldest first, without an open batch that is only waiting to fill. */
   get waiting(): readonly IngestBatch[] {
     if (this.writing === undefined) return [];
     return this.open === undefined ? this.queue : [...this.queue, this.open];
@@ -149,13 +149,13 @@ export class Ingest {
     const done = await Promise.race([drained, late]);
     timer?.cancel();
     if (!done) {
-      // Unacknowledged messages stay with the broker: nothing is lost, they come again after the start.
+      // Unacknowledged messages stay with the broker: nothing is lost, they are redelivered after the start.
       const messages = this.unacknowledged;
       this.deps.writer.abandon();
       await drained;
       this.deps.logger.warn(
         { messages },
-        'stopped before all messages were stored; the broker will redeliver',
+        'stopped before all messages were stored, the broker will redeliver',
       );
     }
   }
@@ -164,7 +164,7 @@ export class Ingest {
     const first = this.redelivery.firstOf(message);
     const decoded = message.isCopy === true ? OVERLAPPING_COPY : this.decode(message, first);
     if (decoded.publish !== undefined) this.deps.publish?.(decoded.publish);
-    // With neither database nor spool, the window is for messages that would come again no more.
+    // With neither database nor spool, the window is reserved for messages that would not be redelivered.
     if (message.qos === 0 && this.deps.writer.stuck && this.rowsHeld * 2 >= this.options.window.maxRows) {
       return this.accounting.filter('no_room');
     }
@@ -174,7 +174,7 @@ export class Ingest {
     const rowsBefore = batch.rows;
     batch.addMessage(message);
     if (decoded.kind === 'reject' && FILTERED_CODES.has(decoded.code)) {
-      // It needs no row, yet it takes its place in the batch: PUBACKs leave in the order of arrival (MQTT 4.6).
+      // It needs no row, yet it keeps its place in the batch: PUBACKs leave in the order of arrival (MQTT 4.6).
       this.accounting.filter(decoded.code);
       if (decoded.availability !== undefined) this.noteAvailability(batch, decoded.availability, first);
     } else if (decoded.kind === 'reject') {
@@ -192,7 +192,7 @@ export class Ingest {
     this.schedule();
   }
 
-  /** Of the device and, where it speaks for them, of its parts: each goes the way of a reading that is not stored. */
+  /** Of the device and, where it covers them, of its parts: each goes the way of a reading that is not stored. */
   private noteAvailability(
     batch: IngestBatch,
     { device, parts, online }: Availability,
@@ -212,17 +212,17 @@ export class Ingest {
     try {
       if (this.deps.clockUnknown?.() === true)
         return this.decoder.decode({ ...message, receivedAtMs, arrivalUs, clockUnknown: true });
-      // Nearly always the message itself: at tens of thousands a second one more object each is felt.
+      // Nearly always the message itself: at tens of thousands a second one more object each is measurable.
       return this.decoder.decode(
         arrivalUs === message.arrivalUs ? message : { ...message, receivedAtMs, arrivalUs },
       );
     } catch (error) {
-      // A bug of ours must cost one message, kept for the day it is mended, and never the connection.
+      // A bug in a decoder must cost one message, kept for the day it is fixed, and never the connection.
       const messages = this.failures.take();
       if (messages !== undefined)
         this.deps.logger.error(
           { err: error, topic: message.topic, messages },
-          'decoding failed unexpectedly; stored as a dead letter',
+          'decoding failed unexpectedly, stored as a dead letter',
         );
       return { kind: 'reject', code: 'decoder_failed', detail: messageOf(error) };
     }
@@ -243,7 +243,7 @@ export class Ingest {
     if (this.open !== undefined) yield* this.open.messageList;
   }
 
-  /** Called after every message: seals, writes, or waits a little, as `decideFlush` says. */
+  /** Called after every message: seals, writes, or waits a little, as `decideFlush` decides. */
   private schedule(): void {
     const { open } = this;
     if (open !== undefined && isFull(open, this.options.batch)) this.seal();
@@ -291,7 +291,7 @@ export class Ingest {
     });
   }
 
-  /** Continuous group commit: while there is a batch whose time has come, the next commit starts at once. */
+  /** Continuous group commit: while there is a batch that is due, the next commit starts at once. */
   private async writeAll(): Promise<void> {
     for (;;) {
       const batch = this.queue[0];
@@ -305,7 +305,7 @@ export class Ingest {
         this.hold(-rows, -bytes);
         continue;
       }
-      // What lies in the spool is in flight until it has drained; it is safe, and acknowledged.
+      // Records in the spool are in flight until it has drained; they are safe, and acknowledged.
       if (outcome === 'spooled') this.accounting.committed(batch.written, batch.droppedItems);
       else this.committed(batch, outcome);
       this.acknowledge(batch.messageList);
@@ -358,8 +358,14 @@ export class Ingest {
   }
 
   private exportGauges(metrics: Metrics): void {
-    const rows = metrics.gauge('fieldwatch_ingest_window_rows', 'Rows received and not yet safe');
-    const bytes = metrics.gauge('fieldwatch_ingest_window_bytes', 'Estimated memory of what is not yet safe');
+    const rows = metrics.gauge(
+      'fieldwatch_ingest_window_rows',
+      'Rows received and not yet stored or spooled',
+    );
+    const bytes = metrics.gauge(
+      'fieldwatch_ingest_window_bytes',
+      'Estimated memory of messages not yet stored or spooled',
+    );
     const paused = metrics.gauge(
       'fieldwatch_ingest_paused',
       '1 while reading from the broker is paused at the window limit',

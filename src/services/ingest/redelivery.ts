@@ -7,7 +7,7 @@ type Arrival = Pick<InboundMessage, 'receivedAtMs' | 'arrivalUs'>;
 const PACKET_IDS = 65_536;
 
 /**
- * Knows a redelivered message again within one run of the daemon. After a reconnect the broker sends unacknowledged
+ * Recognizes a redelivered message within one run of the daemon. After a reconnect the broker sends unacknowledged
  * messages once more, under the same packet identifier and with DUP set (MQTT 4.4). A message without a time of its
  * own must then keep its first arrival time, or it would become a second row.
  *
@@ -18,20 +18,20 @@ export class Redelivery {
   private readonly awaited = new Arrivals();
   /** Acknowledged last: the PUBACK may have been lost with the connection. */
   private readonly recent = new Arrivals();
-  /** Of what came again: when it came at first, for it may come once more. */
+  /** Redelivered messages: their first arrival, for they may be redelivered once more. */
   private readonly firsts = new WeakMap<InboundMessage, Arrival>();
 
   acknowledged(messages: readonly InboundMessage[]): void {
     for (const message of messages) this.remember(this.recent, message);
   }
 
-  /** The connection is gone: what was held, and what was acknowledged last, may come again. */
+  /** The connection is gone: held messages, and those acknowledged last, may be redelivered. */
   connectionLost(held: Iterable<InboundMessage>): void {
     this.awaited.takeAll(this.recent);
     for (const message of held) this.remember(this.awaited, message);
   }
 
-  /** The broker forgot the session: packet identifiers mean nothing any more. */
+  /** The broker discarded the session: packet identifiers are void. */
   sessionLost(): void {
     this.awaited.clear();
   }
@@ -64,7 +64,7 @@ class Arrivals {
     this.lengths[id] = message.payload.length;
   }
 
-  /** Only once; undefined where another message, or none, was put under its packet identifier. */
+  /** Only once; undefined where another message, or none, is stored under its packet identifier. */
   take(message: InboundMessage): Arrival | undefined {
     const id = message.packetId;
     const arrivalUs = this.arrivedUs[id] ?? NaN;

@@ -3,7 +3,7 @@ import { LogBudget } from '../../lib/log-budget.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 
-/** Logs that messages become dead letters: at warn, once a minute for each reason, with the number since the last line. */
+/** Logs refused messages: at warn, once a minute for each reason, with the number since the last line. */
 export class RefusedMessages {
   private readonly clock: Clock;
   private readonly logger: Logger;

@@ -10,7 +10,7 @@ export interface RegistryOptions {
   readonly allow: readonly string[];
   /** How many devices may register themselves a minute: a flood of random names must not fill the database. */
   readonly maxNewPerMinute: number;
-  /** How many sensors there may be in all; those that are registered by hand or declared count, and are never refused. */
+  /** The total limit of sensors; manually registered or declared ones count, and are never refused. */
   readonly max: number;
 }
 
@@ -23,13 +23,13 @@ const MINUTE_MS = 60_000;
 export class SensorRegistry {
   private readonly byKey = new Map<string, Sensor>();
   private readonly byId = new Map<number, Sensor>();
-  /** Keys by what they are parts of. */
+  /** Keys by the device that they are parts of. */
   private parts: Map<string, string[]> | undefined;
   private readonly directory: SensorStore;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private options: RegistryOptions;
-  /** Sensors have got a location: rules by location now mean them too. */
+  /** Sensors have got a location: rules by location now apply to them too. */
   onPlaced: (() => void) | undefined;
   private windowStartMs = -Infinity;
   private newInWindow = 0;
@@ -51,10 +51,10 @@ export class SensorRegistry {
     );
     this.unregistered = deps.metrics.counter(
       'fieldwatch_availability_unregistered_total',
-      'Availability messages of devices that are no sensors',
+      'Availability messages of unregistered devices',
     );
     const known = deps.metrics.gauge('fieldwatch_sensors', 'Sensors known to this daemon');
-    const limit = deps.metrics.gauge('fieldwatch_sensors_limit', 'Sensors that there may be in all');
+    const limit = deps.metrics.gauge('fieldwatch_sensors_limit', 'Limit of sensors');
     deps.metrics.onCollect(() => {
       known.set(this.byId.size);
       limit.set(this.options.max);
@@ -74,12 +74,12 @@ export class SensorRegistry {
     this.adopt(sensors);
   }
 
-  /** The change of sensors that this registry knows of. */
+  /** The sensor change counter of this registry. */
   get sensorSeq(): number {
     return this.changes.seq;
   }
 
-  /** Ids that are gone, and where their readings went. */
+  /** Ids that were deleted, and where their readings went. */
   get forgotten(): SensorChanges['forgotten'] {
     return this.changes.forgotten;
   }
@@ -88,7 +88,7 @@ export class SensorRegistry {
     this.options = options;
   }
 
-  /** Who is refused for the limit alone may register in a minute. */
+  /** A device refused only for the limit may register in a minute. */
   get admitsLater(): boolean {
     return this.options.maxNewPerMinute > 0 && this.byId.size < this.options.max;
   }
@@ -103,7 +103,7 @@ export class SensorRegistry {
 
   /** The keys of the devices that are parts of one: `<key>/…` and `<key>:…`. */
   partsOf(key: string): readonly string[] {
-    // Made when it is first asked for: most configurations never do.
+    // Built on first use: most configurations never need it.
     if (this.parts === undefined) {
       this.parts = new Map();
       for (const part of this.byKey.keys()) addPart(this.parts, part);
@@ -160,12 +160,12 @@ export class SensorRegistry {
     return registration === 'auto' && allow.some((pattern) => globMatches(pattern, key));
   }
 
-  /** Reads again what other daemons may have done to these: registered them, or found out where they stand. */
+  /** Reads these again, which other daemons may have registered or located. */
   async learn(keys: readonly string[]): Promise<void> {
     this.learned(await this.directory.find(keys));
   }
 
-  /** The same of sensors that are known by their ids. */
+  /** The same for sensors known by their ids. */
   async learnIds(ids: readonly number[]): Promise<void> {
     this.learned(await this.directory.findByIds(ids));
   }
@@ -178,7 +178,7 @@ export class SensorRegistry {
     if (placed) this.onPlaced?.();
   }
 
-  /** A sensor without a location (declared without one, say) stands where its topic says. */
+  /** A sensor without a location (for example declared without one) is at the place that its topic names. */
   private async place(devices: readonly NewDevice[]): Promise<void> {
     if (devices.length === 0) return;
     const placed = await this.directory.locate(devices);
@@ -186,7 +186,7 @@ export class SensorRegistry {
     if (placed.length > 0) this.onPlaced?.();
   }
 
-  /** A key that may not register itself may still be registered by hand since the last load. */
+  /** A key that may not register itself may still be registered manually since the last load. */
   private async resolveRefused(refused: Map<string, Refusal>): Promise<void> {
     if (refused.size === 0) return;
     this.adopt(await this.directory.find([...refused.keys()]));

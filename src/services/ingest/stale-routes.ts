@@ -2,10 +2,10 @@ import type { WatchedRoute } from '../../core/ingest/route.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 
-/** What it looks at: the router, whichever is in force. */
+/** What it watches: the router in force. */
 export interface RouteSource {
   readonly watchedRoutes: readonly WatchedRoute[];
-  /** Messages that gave readings, by the index of their feed. */
+  /** Messages that gave readings, by the index of their route. */
   readonly delivered: ArrayLike<number>;
 }
 
@@ -13,11 +13,11 @@ export interface StaleRoutesDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  /** False while nothing can arrive: the broker is away, or reading is paused. Then nobody can tell who is silent. */
+  /** False while nothing can arrive: the broker is away, or reading is paused. Then silence means nothing. */
   readonly receiving: () => boolean;
 }
 
-/** A feed that fell silent, and when it was last heard. */
+/** A stale route, and when it last received a message. */
 export interface StaleRoute {
   readonly name: string;
   readonly lastMessageMs: number;
@@ -26,23 +26,23 @@ export interface StaleRoute {
 interface Watched {
   readonly route: WatchedRoute;
   delivered: number;
-  /** Monotonic; undefined until it has delivered: a feed that never did is not missed. */
+  /** Monotonic; undefined until it has delivered: a route that never did is not stale. */
   lastMessageAtMs: number | undefined;
-  /** For `auto`: how many times it was heard, and the longest wait in between. */
+  /** For `auto`: how many times it received, and the longest gap in between. */
   received: number;
   longestGapMs: number;
   silentSinceMs: number | undefined;
 }
 
 const POLL_EVERY_MS = 1000;
-/** `auto` speaks up only once it knows a rhythm, and well beyond it. */
+/** `auto` reports only once it knows a rhythm, and well beyond it. */
 const AUTO_LEARNS = 10;
 const AUTO_FACTOR = 10;
 const AUTO_LEAST_MS = 60_000;
 
 /**
- * Tells of routes that used to deliver and stopped, although the broker is there: a gateway that died, a topic that was
- * renamed. It looks at counters once a second, so that a message costs nothing. Time in which nothing can arrive does not
+ * Detects routes that used to deliver and stopped, although the broker is connected: a gateway that died, a topic that was
+ * renamed. It reads counters once a second, so that a message costs nothing. Time in which nothing can arrive does not
  * count, and the next message ends a silence.
  */
 export class StaleRoutes {
@@ -87,7 +87,7 @@ export class StaleRoutes {
     this.timer?.cancel();
   }
 
-  /** New routes after a reload: what is known of a feed that stays is kept. */
+  /** New routes after a reload: the history of an unchanged route is kept. */
   reroute(source: RouteSource): void {
     this.check();
     const known = new Map(this.watched.map((one) => [one.route.name, one]));
@@ -100,7 +100,7 @@ export class StaleRoutes {
     this.source = source;
   }
 
-  /** Those that are silent now. */
+  /** Those that are stale now. */
   silent(): readonly StaleRoute[] {
     return this.watched.flatMap(({ route, silentSinceMs }) =>
       silentSinceMs === undefined ? [] : [{ name: route.name, lastMessageMs: silentSinceMs }],
@@ -114,15 +114,15 @@ export class StaleRoutes {
     const receiving = this.deps.receiving();
     for (const [index, one] of this.watched.entries()) {
       const delivered = this.source.delivered[index] ?? 0;
-      if (delivered > one.delivered) this.hear(one, delivered, nowMs);
+      if (delivered > one.delivered) this.recordMessages(one, delivered, nowMs);
       else if (!receiving && one.lastMessageAtMs !== undefined) one.lastMessageAtMs += waitedMs;
       else this.checkOne(one, nowMs);
     }
   }
 
-  private hear(one: Watched, delivered: number, nowMs: number): void {
+  private recordMessages(one: Watched, delivered: number, nowMs: number): void {
     const gapMs = nowMs - (one.lastMessageAtMs ?? nowMs);
-    // A silence that was told of is no part of the rhythm.
+    // A reported silence is no part of the rhythm.
     if (one.silentSinceMs === undefined) one.longestGapMs = Math.max(one.longestGapMs, gapMs);
     else
       this.deps.logger.info(
@@ -144,7 +144,7 @@ export class StaleRoutes {
     one.silentSinceMs = this.deps.clock.nowMs() - silentMs;
     this.deps.logger.warn(
       { route: one.route.name, silent_ms: Math.round(silentMs), silent_after_ms: Math.round(patienceMs) },
-      'route is stale: no messages although the broker is connected',
+      'route is stale: no messages while the broker is connected',
     );
   }
 
@@ -168,7 +168,7 @@ function fresh(route: WatchedRoute): Watched {
   };
 }
 
-/** How long this feed may be silent; undefined where nobody asked, or no rhythm is known yet. */
+/** How long this route may be silent; undefined where no limit is configured, or no rhythm is known yet. */
 function patienceOf({ route, received, longestGapMs }: Watched): number | undefined {
   if (route.silentAfter !== 'auto') return route.silentAfter;
   return received < AUTO_LEARNS ? undefined : Math.max(AUTO_LEAST_MS, AUTO_FACTOR * longestGapMs);

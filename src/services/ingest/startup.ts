@@ -2,17 +2,17 @@ import { FieldwatchError } from '../../core/errors.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Clock } from '../../ports/time.ts';
 
-/** What a start does with the database. Both reject with what keeps it from being done. */
+/** The database steps of a start. Both reject with what keeps them from being done. */
 export interface StartupSteps {
-  /** Asks it for a sign of life. */
+  /** Checks that it answers. */
   readonly tryConnect: () => Promise<void>;
-  /** Brings it up to date, reads what the last run left, and starts what lives on it. Safe to repeat after a failure. */
+  /** Migrates it, reads the state of the last run, and starts what depends on it. Safe to repeat after a failure. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
- * The part of a start that needs the database: done once, and done later where the database is away at the start and
- * there is a spool to take what arrives meanwhile (`SpoolDrainer` tries it again and again then).
+ * The part of a start that needs the database: done once, and deferred where the database is away at the start and
+ * there is a spool for arrivals meanwhile (`SpoolDrainer` retries it then).
  */
 export class DeferredStartup {
   /** Resolves when it is done. */
@@ -30,7 +30,7 @@ export class DeferredStartup {
     return this.isDone;
   }
 
-  /** Rejects with whatever keeps it from being done. */
+  /** Rejects with the failure. */
   async now(signal: AbortSignal = new AbortController().signal): Promise<void> {
     await unlessAborted(this.steps.run(signal), signal);
     this.isDone = true;
@@ -38,8 +38,8 @@ export class DeferredStartup {
   }
 
   /**
-   * The first attempt. Resolves with what passes by itself: the database is away, or silent for `patienceMs`. Rejects with
-   * what a person has to mend (a password, a database that is not there, a schema of a newer program).
+   * The first attempt. Resolves with a transient failure: the database is away, or does not answer for `patienceMs`. Rejects
+   * with what the operator has to fix (a password, a missing database, a schema of a newer program).
    */
   async tryNow(clock: Clock, patienceMs: number): Promise<FieldwatchError | undefined> {
     try {
@@ -54,7 +54,7 @@ export class DeferredStartup {
     return undefined;
   }
 
-  /** True if it was this call that did it. */
+  /** True if this call did it. */
   async later(signal: AbortSignal): Promise<boolean> {
     if (this.isDone) return false;
     await this.now(signal);

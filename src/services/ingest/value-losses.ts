@@ -6,8 +6,8 @@ const LOG_EVERY_MS = 60_000;
 const MAX_ROUTES = 1000;
 
 /**
- * Logs what was set aside inside messages that were kept: each one at debug; and at warn, once per route and minute, two
- * values for one metric of one device and time, since the route may read two quantities as one.
+ * Logs values dropped from messages that were kept: each one at debug; and at warn, once per route and minute, two values
+ * for one metric of one device and time, since the route may read two quantities as one.
  */
 export class ValueLosses {
   private readonly clock: Clock;
@@ -36,7 +36,7 @@ export class ValueLosses {
     this.loggedMs.set(route, nowMs);
     this.logger.warn(
       { topic, route, metrics, ambiguous: this.unlogged },
-      'a message has several values for one metric of one device and time; the last one is stored',
+      'several values for one metric, device and time in a message, storing the last one',
     );
     this.unlogged = 0;
   }

@@ -15,13 +15,13 @@ export interface SinkSetup {
 
 export type NotificationDispatcherDeps = Omit<SinkWorkerDeps, 'sink'>;
 
-/** What the announcer asks of the sinks; `NotificationDispatcher` is it. */
+/** What the publisher needs of the sinks; `NotificationDispatcher` implements it. */
 export interface DeliveryRouter {
-  /** Who is to be told of what. */
+  /** Which sinks get which notification. */
   route(notifications: readonly AlertNotification[]): readonly NewDelivery[];
   /** Their deliveries are queued in the database. */
   queued(notifications: readonly AlertNotification[]): void;
-  /** The database is away: tell now, from memory. */
+  /** The database is away: send now, from memory. */
   sendNow(notifications: readonly AlertNotification[]): void;
 }
 
@@ -30,7 +30,7 @@ export interface SinkHealth {
   readonly detail: string;
 }
 
-/** Notifications that were given up count as trouble for so long. */
+/** Dropped notifications count as trouble for this time. */
 const DROPPED_TROUBLE_MS = 600_000;
 
 interface Served {
@@ -38,7 +38,7 @@ interface Served {
   readonly fingerprint: string;
 }
 
-/** All sinks: which wants what, and a worker for each. */
+/** All sinks: which notifications each gets, and a worker for each. */
 export class NotificationDispatcher implements DeliveryRouter {
   readonly #deps: NotificationDispatcherDeps;
   readonly #sinks = new Map<string, Served>();
@@ -55,13 +55,13 @@ export class NotificationDispatcher implements DeliveryRouter {
     for (const { worker } of this.#sinks.values()) worker.start();
   }
 
-  /** Sinks that did not change go on; the others are stopped, and what was queued for a removed one expires. */
+  /** Unchanged sinks continue; the others are stopped, and the queue of a removed one expires. */
   async reconfigure(setups: readonly SinkSetup[]): Promise<void> {
     const next = new Map(setups.map((setup) => [setup.settings.name, setup]));
     const gone = [...this.#sinks].filter(
       ([name, { fingerprint }]) => next.get(name)?.fingerprint !== fingerprint,
     );
-    // What is announced meanwhile is queued for it as for one that runs: so it is not taken out before.
+    // Notifications published meanwhile are queued for it as for one that runs: so it is not removed before.
     await Promise.all(gone.map(([, { worker }]) => worker.stop()));
     for (const [name] of gone) this.#sinks.delete(name);
     for (const setup of setups) if (!this.#sinks.has(setup.settings.name)) this.#add(setup);
@@ -78,8 +78,8 @@ export class NotificationDispatcher implements DeliveryRouter {
   }
 
   /**
-   * Nobody can look up now whether a sink was told of an episode: its end is sent if its beginning would be. What is left
-   * out here is decided when the rows are stored.
+   * Whether a sink was notified of an episode cannot be looked up now: its end is sent if its beginning would be. What is
+   * left out here is decided when the rows are stored.
    */
   sendNow(notifications: readonly AlertNotification[]): void {
     for (const { worker } of this.#sinks.values()) {
@@ -93,7 +93,7 @@ export class NotificationDispatcher implements DeliveryRouter {
     }
   }
 
-  /** The sinks that are in trouble; empty when all is well. */
+  /** The sinks that are in trouble; empty when all work. */
   health(): readonly SinkHealth[] {
     const nowMs = this.#deps.clock.monotonicMs();
     return [...this.#sinks].flatMap(([sink, { worker }]) => {
@@ -101,7 +101,7 @@ export class NotificationDispatcher implements DeliveryRouter {
       if (failing !== undefined) return { sink, detail: failing.message };
       const { droppedAtMs } = worker;
       if (droppedAtMs !== undefined && nowMs - droppedAtMs < DROPPED_TROUBLE_MS)
-        return { sink, detail: 'notifications were given up lately' };
+        return { sink, detail: 'notifications dropped recently' };
       return [];
     });
   }

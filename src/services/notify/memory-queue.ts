@@ -9,7 +9,7 @@ import type {
 } from '../../ports/notification.ts';
 
 /**
- * What one sink is still to be told and the database does not know of: it is away. Bounded: the oldest go first, and they
+ * Notifications of one sink that are not in the database yet: it is away. Bounded: the oldest are removed first, and they
  * are not lost, since they are queued in the database with their rows.
  */
 export class MemoryQueue implements SinkQueue {
@@ -17,7 +17,7 @@ export class MemoryQueue implements SinkQueue {
   #waiting: QueuedNotification[] = [];
   #unrecorded: AlertNotification[] = [];
   #nextId = 1;
-  /** What was handed out to be sent, and which of it belongs to the stored queue by now. */
+  /** What was taken out to be sent, and which of it is in the stored queue by now. */
   readonly #inHand = new Set<number>();
   readonly #orphans = new Set<number>();
 
@@ -25,13 +25,13 @@ export class MemoryQueue implements SinkQueue {
     this.#max = max;
   }
 
-  /** How many gave way. */
+  /** How many were removed. */
   push(notifications: readonly AlertNotification[]): number {
     for (const notification of notifications) this.#waiting.push({ id: this.#nextId++, notification });
     return this.bound(this.#max);
   }
 
-  /** Lets the oldest go; how many those were. */
+  /** Removes the oldest; returns how many. */
   bound(max: number): number {
     const over = Math.max(0, this.#waiting.length - max);
     this.#waiting.splice(0, over);
@@ -51,14 +51,14 @@ export class MemoryQueue implements SinkQueue {
     });
   }
 
-  /** What was handed out is settled, or was not taken. */
+  /** What was taken out is settled, or was not accepted. */
   letGo(): void {
     this.#waiting = this.#waiting.filter(({ id }) => !this.#orphans.has(id));
     this.#inHand.clear();
     this.#orphans.clear();
   }
 
-  /** What was sent and the database has not heard of. */
+  /** Sent, and not yet marked in the database. */
   get unrecorded(): readonly AlertNotification[] {
     return this.#unrecorded;
   }
@@ -109,7 +109,7 @@ export class MemoryQueue implements SinkQueue {
     this.#waiting = this.#waiting.filter(({ id }) => !gone.has(id));
     if (outcome !== 'sent') return;
     this.#unrecorded.push(...done.map(({ notification }) => notification));
-    // What is forgotten here may be sent once more from the stored queue.
+    // What is removed here may be sent once more from the stored queue.
     this.#unrecorded.splice(0, Math.max(0, this.#unrecorded.length - this.#max));
   }
 

@@ -2,7 +2,7 @@ import type { Counter, Gauge, Histogram, Metrics } from '../../ports/metrics.ts'
 
 export type Lost = 'refused' | 'dropped' | 'expired';
 
-/** The figures of all sinks, by the sink's name. */
+/** The metrics of all sinks, by the sink's name. */
 export class NotificationMetrics {
   readonly #sent: Counter;
   readonly #failures: Counter;
@@ -13,8 +13,10 @@ export class NotificationMetrics {
   readonly #seconds: Histogram;
 
   constructor(metrics: Metrics) {
-    this.#sent = metrics.counter('fieldwatch_notify_sent_total', 'Notifications that a sink took', ['sink']);
-    this.#failures = metrics.counter('fieldwatch_notify_failures_total', 'Attempts that failed', [
+    this.#sent = metrics.counter('fieldwatch_notify_sent_total', 'Notifications accepted by a sink', [
+      'sink',
+    ]);
+    this.#failures = metrics.counter('fieldwatch_notify_failures_total', 'Failed send attempts', [
       'sink',
       'code',
     ]);
@@ -28,10 +30,12 @@ export class NotificationMetrics {
       'Notifications replaced by a newer one of the same episode',
       ['sink'],
     );
-    this.#queued = metrics.gauge('fieldwatch_notify_queued', 'Notifications that wait', ['sink']);
-    this.#failing = metrics.gauge('fieldwatch_notify_failing', '1 while a sink does not take notifications', [
-      'sink',
-    ]);
+    this.#queued = metrics.gauge('fieldwatch_notify_queued', 'Waiting notifications', ['sink']);
+    this.#failing = metrics.gauge(
+      'fieldwatch_notify_failing',
+      '1 while a sink does not accept notifications',
+      ['sink'],
+    );
     this.#seconds = metrics.histogram(
       'fieldwatch_notify_send_seconds',
       'Notification send duration',

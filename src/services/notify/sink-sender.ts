@@ -23,13 +23,13 @@ export interface SenderDeps {
   readonly random: RandomSource;
 }
 
-/** `later`: the sink cannot be told now; what was to be sent stays where it is. */
+/** `later`: the sink cannot be reached now; the notifications stay queued. */
 export type SendOutcome = 'sent' | 'refused' | 'later';
 
 const GRACE_MS = 2000;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** One sink at its pace: rate limit, time limit, growing waits after failures, and the account of it. */
+/** Sends to one sink: rate limit, time-out, backoff after failures, and the accounting. */
 export class SinkSender {
   readonly #settings: SenderSettings;
   readonly #deps: SenderDeps;
@@ -51,18 +51,18 @@ export class SinkSender {
     this.#pause = new InterruptibleSleep(deps.clock);
   }
 
-  /** Since when, and why, the sink takes nothing. */
+  /** Since when, and why, the sink accepts nothing. */
   get failing(): { readonly message: string; readonly sinceMs: number } | undefined {
     return this.#failing;
   }
 
-  /** How long the sink is left alone after a failure; 0 if it is not. */
+  /** Remaining backoff after a failure; 0 without one. */
   get restMs(): number {
     return Math.max(0, this.#retryAtMs - this.#deps.clock.monotonicMs());
   }
 
   async send(delivery: Delivery): Promise<SendOutcome> {
-    if (!(await this.#turn())) return 'later';
+    if (!(await this.#waitForRate())) return 'later';
     const { clock, metrics, sink } = this.#deps;
     const startedMs = clock.monotonicMs();
     const outcome = await this.#attempted((signal) => sink.send(delivery, signal), delivery);
@@ -77,7 +77,7 @@ export class SinkSender {
     return outcome;
   }
 
-  /** Tells the sink again what it would forget. False when it does not listen. */
+  /** Sends the sink again what would expire there. False when it does not answer. */
   async resend(): Promise<boolean> {
     const { resend } = this.#deps.sink;
     if (resend === undefined || this.restMs > 0) return true;
@@ -102,7 +102,7 @@ export class SinkSender {
     return { sent, refused, dropped, failure, refusal: this.#lastRefusal };
   }
 
-  /** What is on its way gets a moment to arrive. */
+  /** A request under way gets a moment to finish. */
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -110,8 +110,8 @@ export class SinkSender {
     this.#deps.clock.after(GRACE_MS, () => this.#abort.abort());
   }
 
-  /** Waits for the pace of the sink. */
-  async #turn(): Promise<boolean> {
+  /** Waits for the rate limit of the sink. */
+  async #waitForRate(): Promise<boolean> {
     for (;;) {
       if (this.#stopping || this.restMs > 0) return false;
       const waitMs = this.#bucket.take(this.#deps.clock.monotonicMs());
@@ -134,7 +134,7 @@ export class SinkSender {
     return 'sent';
   }
 
-  /** A sink that does not answer is given up, whether or not it heeds the signal. */
+  /** A sink that does not answer is abandoned, whether or not it heeds the signal. */
   async #bounded(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { timeoutMs } = this.#settings;
     const limit = new AbortController();
@@ -160,7 +160,7 @@ export class SinkSender {
     const slow = failure.fault === 'auth' || failure.fault === 'setup' || failure.fault === 'certificate';
     const waitMs = slow ? slowBackoffMs(retry, random) : backoffMs(this.#attempt++, retry, random);
     const asked = Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
-    // Not at once, however the dice fall: a far side that refuses quickly would be asked in a tight loop.
+    // Not at once, even with random jitter: a sink that refuses quickly would be called in a tight loop.
     this.#retryAtMs = clock.monotonicMs() + Math.max(waitMs, asked, retry.baseMs / 2);
     const { message, code, remedy } = failure;
     // Logged when the trouble begins or changes, not at every attempt.
@@ -183,9 +183,9 @@ export class SinkSender {
         seq: first?.seq,
         notifications: delivery?.total,
       },
-      'a sink refused a notification; it is given up',
+      'notification refused by the sink, dropped',
     );
-    // It answered, so it is there.
+    // It answered, so it is reachable.
     this.#recovered();
     return 'refused';
   }

@@ -35,15 +35,15 @@ const SINGLES = 50;
 const BATCH = 200;
 const GROUP_NAMES = 10;
 const MEMORY_MAX = 1000;
-/** An older one of two that wait is no news any more; so long both are told. */
+/** An older one of two waiting notifications is outdated; within this time both are sent. */
 const COLLAPSE_AFTER_MS = 30_000;
-/** For so long a resolved alert is told again where a sink needs that. */
+/** How long a resolved alert is resent where a sink needs that. */
 const NOTIFIED_WITHIN_MS = 15 * 60_000;
 const NO_PLAN = { grouped: [], held: [], wakeMs: Infinity } as const;
 
 /**
- * Tells one sink what is queued for it: in order, at its pace, for as long as it takes. Nothing waits for it: what it does
- * with the database are short statements of its own.
+ * Sends one sink its queue: in order, at its rate, however long it takes. Nothing waits for it: its database work is short
+ * statements of its own.
  */
 export class SinkWorker {
   readonly settings: SinkSettings;
@@ -57,7 +57,7 @@ export class SinkWorker {
   readonly #memorySleeper: InterruptibleSleep;
   #running: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
-  /** One round of what is told from memory. */
+  /** One round of sending from memory. */
   #serving: Promise<number> | undefined;
   #stopping = false;
   #owned = false;
@@ -77,7 +77,7 @@ export class SinkWorker {
     this.#memorySleeper = new InterruptibleSleep(deps.clock);
   }
 
-  /** Monotonic time at which notifications were last given up; undefined if none were. */
+  /** Monotonic time at which notifications were last dropped; undefined if none were. */
   get droppedAtMs(): number | undefined {
     return this.#droppedAtMs;
   }
@@ -91,14 +91,14 @@ export class SinkWorker {
     this.#sleeper.wake();
   }
 
-  /** To be sent although the database does not know of it. */
+  /** To be sent although the database does not have it. */
   sendNow(notifications: readonly AlertNotification[]): void {
     const over = this.#memory.push(notifications);
     const waiting = over > 0 ? this.#overflows.take(over) : undefined;
     if (waiting !== undefined)
       this.#deps.logger.warn(
         { sink: this.settings.name, notifications: waiting },
-        'notification memory queue full while the database is away; the oldest wait for the database',
+        'notification memory queue full while the database is away, the oldest wait for the database',
       );
     this.#memorySleeper.wake();
     this.#draining ??= this.#drain().finally(() => {
@@ -106,14 +106,14 @@ export class SinkWorker {
     });
   }
 
-  /** Their rows exist: from here on the stored queue has them. */
+  /** Their rows exist: from here on they are in the stored queue. */
   stored(keys: ReadonlySet<string>): void {
     this.#memory.forget(keys);
     this.#memorySleeper.wake();
     this.wake();
   }
 
-  /** What waits stays in the queue. Idempotent. */
+  /** Waiting notifications stay in the queue. Idempotent. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#sleeper.stop();
@@ -133,7 +133,7 @@ export class SinkWorker {
         waitMs = await this.#pass();
         this.#storeAway = false;
       } catch (error) {
-        // Of the store: failures of the sink are dealt with where they happen.
+        // Of the store: failures of the sink are handled where they happen.
         if (!this.#storeAway)
           this.#deps.logger.warn(
             { sink: this.settings.name, error: messageOf(error) },
@@ -147,7 +147,7 @@ export class SinkWorker {
     }
   }
 
-  /** Beside the other loop, which may be waiting for the very database that is away. */
+  /** Concurrent with the other loop, which may be waiting for the database that is away. */
   async #drain(): Promise<void> {
     while (!this.#stopping && this.#memory.size > 0) {
       this.#serving = this.#serve(this.#memory).finally(() => this.#memory.letGo());
@@ -156,10 +156,10 @@ export class SinkWorker {
     }
   }
 
-  /** One look at what is stored; gives how long there will be nothing to do. */
+  /** One pass over the stored queue; returns how long there will be nothing to do. */
   async #pass(): Promise<number> {
     if (!(await this.#own())) return POLL_MS;
-    // What is on its way from memory may be queued by now, and is not to be sent twice.
+    // Notifications being sent from memory may be queued by now, and must not be sent twice.
     await this.#serving;
     await this.#recordSent();
     const waiting = await this.#enforceLimits();
@@ -193,7 +193,7 @@ export class SinkWorker {
     this.#memory.recorded(sent.length);
   }
 
-  /** Enforces the bounds of the queue; gives how many wait. */
+  /** Enforces the bounds of the queue; returns how many wait. */
   async #enforceLimits(): Promise<number> {
     const { clock, metrics, store, logger, sink } = this.#deps;
     const { name, queueMax, maxAgeMs } = this.settings;
@@ -201,7 +201,7 @@ export class SinkWorker {
     metrics.queued(name, waiting + this.#memory.size);
     if (waiting === 0 || (clock.monotonicMs() < this.#limitsAtMs && waiting <= queueMax)) return waiting;
     this.#limitsAtMs = clock.monotonicMs() + POLL_MS;
-    // However many they are, those of one kind go out as one: only a sink that is down has to give any up.
+    // However many they are, those of one kind are sent as one: only a sink that is down has to drop any.
     const max = sink.deliveryMode === 'group' && this.sender.failing === undefined ? UNBOUNDED : queueMax;
     const bounds = { max, maxAgeMs, collapseAfterMs: COLLAPSE_AFTER_MS };
     const { queued, collapsed, dropped, expired } = await store.enforceLimits(name, bounds);
@@ -211,7 +211,7 @@ export class SinkWorker {
       metrics.lost(name, 'expired', expired);
       this.sender.dropped(dropped + expired);
       this.#droppedAtMs = clock.monotonicMs();
-      // Among them may be the end of something that the sink goes on showing.
+      // They may include the end of an alert that the sink keeps showing.
       await this.#restore();
       logger.error(
         { sink: name, dropped, expired, queued },
@@ -222,14 +222,14 @@ export class SinkWorker {
     return queued;
   }
 
-  /** Tells a slice of a queue; gives how long what is left must wait. */
+  /** Sends a slice of a queue; returns how long the rest must wait. */
   async #serve(queue: SinkQueue): Promise<number> {
     const { clock, sink } = this.#deps;
     const kinds = sink.deliveryMode === 'group' ? await queue.kinds() : undefined;
     const plan = kinds === undefined ? NO_PLAN : this.#grouping.plan(kinds, clock.monotonicMs());
     for (const kind of plan.grouped) if (!(await this.#notifyGroup(queue, kind))) return 0;
     const batched = sink.deliveryMode === 'batch';
-    // Of a kind that is grouped no more than were seen: a storm may have broken loose since.
+    // Of a grouped kind no more than were seen: a storm may have started since.
     const seen = kinds === undefined ? Infinity : singlesOf(kinds, plan);
     const limit = Math.min(batched ? BATCH : SINGLES, seen);
     const items = limit === 0 ? [] : await queue.next(limit, plan.held);
@@ -262,7 +262,7 @@ export class SinkWorker {
     return true;
   }
 
-  /** What a sink must be told again; gives when next. */
+  /** Resends to a sink; returns when next. */
   async #resend(): Promise<number> {
     const { resend } = this.#deps.sink;
     if (resend === undefined) return Infinity;
@@ -278,7 +278,7 @@ export class SinkWorker {
   });
 }
 
-/** How many wait of the kinds that are told one by one. */
+/** How many wait of the kinds that are sent one by one. */
 function singlesOf(
   kinds: readonly KindCount[],
   { grouped, held }: Pick<GroupingPlan, 'grouped' | 'held'>,

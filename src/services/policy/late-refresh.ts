@@ -17,7 +17,7 @@ import { runRepair } from './repair-runner.ts';
 export interface LateRefreshOptions {
   readonly catalog: Catalog;
   readonly executor: StatementExecutor;
-  /** Of several daemons one refreshes at a time: two that meet in one range fail each other. */
+  /** Of several daemons one refreshes at a time: two in one range make each other fail. */
   readonly lock: LeaderLock;
   readonly plan: PolicyPlan;
   readonly clock: Clock;
@@ -28,18 +28,18 @@ export interface LateRefreshOptions {
   readonly gatherMs?: number;
 }
 
-/** Devices that come back send for a while: refreshing each hour once is enough. */
+/** Reconnected devices send for a while: refreshing each hour once is enough. */
 const GATHER_MS = 30_000;
 /** Statements in a row; then live readings have the database for themselves. */
 const STATEMENTS = 10;
-const BREATH_MS = 500;
+const PAUSE_MS = 500;
 const RETRY = { baseMs: 5000, capMs: 600_000 };
 const HOUR_US = 3_600_000_000;
 
 /**
  * Refreshes the hours, and then the days, of readings that came too late for the refresh policies, which look back no
  * further than their start_offset. It does what `policies repair --only late` does, for the hours that were touched: in
- * slices, and never where the source was dropped. What a crash makes it forget, that check still finds.
+ * slices, and never where the source was dropped. What is lost in a crash, that check still finds.
  */
 export class LateRefresh {
   private readonly options: LateRefreshOptions;
@@ -63,7 +63,7 @@ export class LateRefresh {
     this.windowUs = windowOf(options.plan);
     const hours = options.metrics.gauge(
       'fieldwatch_late_buckets',
-      'Buckets of an hour with late readings whose aggregates are still to be refreshed',
+      'Hour buckets with late readings that await an aggregate refresh',
     );
     options.metrics.onCollect(() => hours.set(this.late.hours + hoursOf(this.current)));
     this.runs = options.metrics.counter(
@@ -77,7 +77,7 @@ export class LateRefresh {
     this.running = this.run();
   }
 
-  /** Gives up what is not begun. Idempotent. */
+  /** Drops what has not begun. Idempotent. */
   async stop(): Promise<void> {
     this.stopping.abort();
     this.sleeper.stop();
@@ -117,7 +117,7 @@ export class LateRefresh {
     return failures === 0 ? gatherMs : Math.max(gatherMs, backoffMs(failures, RETRY, random));
   }
 
-  /** All that is noted now, a week at a time. False: some of it is left for later. */
+  /** All that is recorded now, a week at a time. False: some of it is left for later. */
   private async refresh(): Promise<boolean> {
     const { hours } = this.late;
     let statements = 0;
@@ -128,7 +128,7 @@ export class LateRefresh {
         this.current = week;
         statements += await this.repair(week);
         this.current = [];
-        await this.sleeper.sleep(BREATH_MS);
+        await this.sleeper.sleep(PAUSE_MS);
       }
       if (statements > 0) this.logger.info({ hours, statements }, 'aggregates refreshed after late readings');
       this.failing = false;
@@ -157,7 +157,7 @@ export class LateRefresh {
     const { signal } = this.stopping;
     const checks = [lateCheckWithin(ranges)];
     let before = '';
-    for (let done = 0; ; await this.sleeper.sleep(BREATH_MS)) {
+    for (let done = 0; ; await this.sleeper.sleep(PAUSE_MS)) {
       signal.throwIfAborted();
       const { plan } = this;
       const effects = ['refresh'] as const;
@@ -174,7 +174,7 @@ export class LateRefresh {
       const failed = runs.find(({ error }) => error !== undefined);
       if (failed !== undefined) throw new Error(`${failed.step.about}: ${failed.error}`);
       done += runs.length;
-      // A range that a refresh does not bring up to date is for the `late` check to tell of.
+      // A range that a refresh does not bring up to date is reported by the `late` check.
       const rest = left.steps.map(({ sql }) => sql).join('\n');
       if (rest === '' || rest === before) return done;
       before = rest;
@@ -182,7 +182,7 @@ export class LateRefresh {
   }
 }
 
-/** Woken by whatever is noted. */
+/** Woken by every new entry. */
 const FOR_EVER_MS = 2 ** 31 - 1;
 
 /** How far back the refresh of raw readings reaches, less the bucket that it may leave out. */
@@ -195,9 +195,9 @@ function windowOf(plan: PolicyPlan): number | undefined {
   return offsets.length === 0 ? undefined : Math.min(...offsets) - HOUR_US;
 }
 
-/** What is asked about and refreshed at once: it bounds the queries, whatever the span of a backfill. */
+/** Checked and refreshed together: it bounds the queries, whatever the span of a backfill. */
 const WEEK_US = 7 * 24 * HOUR_US;
-/** Beyond so many separate ranges they become one: what is in between and up to date costs no refresh. */
+/** Beyond this many separate ranges they become one: up-to-date buckets in between cost no refresh. */
 const MOST_RANGES = 500;
 
 /** Hours that late readings touched, joined where they adjoin, bounded in number. */
@@ -239,7 +239,7 @@ export function hoursBefore(readings: readonly StorableReading[], edgeUs: Micros
   return [...hours].map((hour) => ({ from: hour * HOUR_US, until: (hour + 1) * HOUR_US }));
 }
 
-/** A store that tells of the late readings of every commit, whichever way they came. */
+/** A store that reports the late readings of every commit, whichever way they came. */
 export function recordingLate(
   store: ReadingStore,
   note: (readings: readonly StorableReading[]) => void,
@@ -247,7 +247,7 @@ export function recordingLate(
   return {
     async commit(batch, signal, answered) {
       const result = await store.commit(batch, signal, answered);
-      // Duplicates too: an attempt whose reply was lost may have stored them, and was never told of.
+      // Duplicates too: an attempt whose reply was lost may have stored them, and was never reported.
       if (result.kind === 'committed') note(batch.readings);
       return result;
     },

@@ -2,14 +2,14 @@ import { messageOf } from '../../core/errors.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 
-/** Something small that has to be done every so often and may fail without harm until the next time. */
+/** A small periodic task that may fail without harm until the next time. */
 export interface MaintenanceTask {
   readonly name: string;
   readonly everyMs: number;
   readonly run: () => Promise<void>;
 }
 
-/** Runs chores one after the other's end, each on its own rhythm; a failure is logged when it begins. */
+/** Runs tasks one after the other, each at its own interval; a failure is logged when it begins. */
 export class MaintenanceTasks {
   private readonly tasks: readonly MaintenanceTask[];
   private readonly clock: Clock;

@@ -27,23 +27,23 @@ export interface RepairOptions {
 
 export interface StepRun {
   readonly step: RepairStep;
-  /** Chunks dealt with, of a step that goes by slices; 1 of another that succeeded. */
+  /** Chunks processed by a sliced step; 1 for any other that succeeded. */
   readonly done: number;
   readonly error: string | undefined;
 }
 
 export interface RepairResult {
   readonly runs: readonly StepRun[];
-  /** What is left: findings that no step mends, or steps that were not allowed, failed or had no time. */
+  /** What is left: findings without a repair step, or whose steps were not allowed, failed or had no time. */
   readonly left: RepairPlan;
 }
 
-/** One repair may show another: a refreshed hour outdates its day. */
+/** One repair may reveal another: a refreshed hour outdates its day. */
 const MOST_ROUNDS = 4;
 
 /**
- * Mends what the checks find, least change first, each statement on its own: it can be interrupted anywhere and goes on
- * from there the next time. A step that fails does not keep the others from being done.
+ * Repairs findings, least change first, each statement on its own: it can be interrupted anywhere and resumes from there
+ * the next time. A step that fails does not keep the others from being done.
  */
 export async function runRepair(options: RepairOptions): Promise<RepairResult> {
   const { catalog, plan, checks, only, effects, signal, onStep } = options;
@@ -54,7 +54,7 @@ export async function runRepair(options: RepairOptions): Promise<RepairResult> {
     runs.push(run);
     onStep?.(run);
   };
-  // What fails for want of another step succeeds in the next round, or is not needed any more: then it did not fail.
+  // A step that fails because another is missing succeeds in the next round, or is no longer needed: then it did not fail.
   let failed: StepRun[] = [];
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const steps = left.steps.filter(({ effect }) => effects.includes(effect));

@@ -16,9 +16,9 @@ import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 import { type StepRun, runRepair } from './repair-runner.ts';
 
-/** Deleting is for the retention policy, or for a person: never for a repair that nobody asked for. */
+/** Deletion belongs to the retention policy, or to the operator: never to an automatic repair. */
 const AUTOMATIC: readonly RepairEffect[] = ['settings', 'refresh', 'compress'];
-/** A backlog is worked off over several rounds rather than in one that never ends. */
+/** A backlog is processed over several rounds rather than in one that never ends. */
 const STATEMENTS_A_ROUND = 50;
 
 export interface SchedulerOptions {
@@ -30,13 +30,13 @@ export interface SchedulerOptions {
   /** Runs due jobs where the server has no background workers; does nothing elsewhere. */
   readonly jobs?: PolicyJobs;
   readonly plan: PolicyPlan;
-  /** What repairs are done with where the plan says `repair: auto`; nothing is ever deleted by the scheduler. */
+  /** Runs repairs where the plan says `repair: auto`; the scheduler never deletes anything. */
   readonly executor?: StatementExecutor;
   readonly checks: readonly PolicyCheck[];
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** Makes alerts of what was found; told after each verification, when repairs are done. */
+  /** Turns findings into alerts; called after each verification, when repairs are done. */
   readonly alerts?: { update(verified: Verified): Promise<void> };
 }
 
@@ -45,14 +45,14 @@ export interface SchedulerStatus {
   /** Undefined: not verified by this process. */
   readonly verifiedAtMs: Millis | undefined;
   readonly findings: readonly Finding[];
-  /** Why the latest verification came to nothing. */
+  /** Why the latest verification failed. */
   readonly error: string | undefined;
 }
 
 export interface PolicyScheduler {
-  /** Sets the schedules and begins the first round without waiting for it: a database that is away is no failed start. */
+  /** Sets the schedules and begins the first round without waiting for it: the start succeeds without the database. */
   start(): Promise<void>;
-  /** No new round; waits for the ones under way; gives up leadership. Idempotent. */
+  /** No new round; waits for the ones under way; releases leadership. Idempotent. */
   stop(): Promise<void>;
   /** Verifies against another desired state from now on, at once for the first time. */
   replan(plan: PolicyPlan): void;
@@ -61,9 +61,9 @@ export interface PolicyScheduler {
 }
 
 /**
- * Looks after the database on a schedule: runs due jobs where nobody else does, verifies the policies, and says what
- * changed. Of several daemons on one database one acts; the others ask for leadership at each tick, so that one of them
- * takes over within a tick of the leader's end.
+ * Maintains the database on a schedule: runs due jobs where the server has no background workers, verifies the policies,
+ * and reports what changed. Of several daemons on one database one acts; the others try for leadership at each tick, so
+ * that one of them takes over within a tick of the leader's end.
  */
 export function createScheduler(options: SchedulerOptions): PolicyScheduler {
   const { cron, schedules, catalog, checks, clock } = options;
@@ -91,7 +91,7 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     return 'done';
   });
   const verification = task('verify', async () => {
-    // Behind the jobs of the same minute: what they are about to mend is no finding.
+    // Behind the jobs of the same minute: what they are about to repair is no finding.
     await jobs.idle();
     if (!(await leadership.hold())) return 'standby';
     let verified = await verifyOrAlert();
@@ -124,20 +124,17 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     return verified;
   }
 
-  /** After the verification, which still knows the retention that was declared until now. */
+  /** After the verification, which still uses the previously declared retention. */
   async function recordRetention(): Promise<void> {
     try {
       await options.executor?.run(noteHorizons(plan));
       await options.executor?.run(noteChunks(plan));
     } catch (error) {
-      logger.warn(
-        { error: messageOf(error) },
-        'cannot note which retention is declared, and which chunks there are',
-      );
+      logger.warn({ error: messageOf(error) }, 'cannot store the declared retention and the list of chunks');
     }
   }
 
-  /** That is a finding and an alert too, unless the database is away: which its own part of the daemon says. */
+  /** That is a finding and an alert too, unless the database is away: the outage monitor reports that. */
   async function cannotVerify(error: unknown): Promise<void> {
     if (isAway(error) || stopping.signal.aborted) return;
     const verified = { findings: [impossible(error)], answered: new Set<string>(), atMs: clock.nowMs() };
@@ -210,11 +207,11 @@ export interface TaskOptions {
 }
 
 /**
- * Something that a schedule starts. A tick that comes while a run is under way is refused, one that was missed is not
- * made up for; both are counted. One refused tick is no trouble (the first run, beside the start, takes long); several in
- * a row are a schedule that is too tight. A failure is logged when it begins, not at each tick of an outage.
+ * A scheduled task. A tick that comes while a run is under way is refused, a missed one is not made up for; both are
+ * counted. One refused tick is normal (the first run, during the start, takes long); several in a row mean a schedule
+ * that is too tight. A failure is logged when it begins, not at each tick of an outage.
  */
-/** So many ticks in a row find the run before them still under way: worth a warning, once. */
+/** After so many consecutive refused ticks a warning is logged, once. */
 const OVERLAPS_TO_WARN = 3;
 
 export function createTask(name: string, options: TaskOptions): Task {
@@ -242,7 +239,7 @@ export function createTask(name: string, options: TaskOptions): Task {
     tick({ kind, atMs }) {
       if (kind === 'missed') {
         count('missed');
-        logger.warn({ task: name, at: new Date(atMs).toISOString() }, 'scheduler tick was missed');
+        logger.warn({ task: name, at: new Date(atMs).toISOString() }, 'scheduler tick missed');
       } else if (running !== undefined) {
         count('overlap');
         if (++refusedInARow === OVERLAPS_TO_WARN)
@@ -260,7 +257,7 @@ export function createTask(name: string, options: TaskOptions): Task {
   };
 }
 
-/** `unknown`: not asked yet, or the database does not answer. */
+/** `unknown`: not queried yet, or the database does not answer. */
 export type SchedulerRole = 'unknown' | 'leader' | 'standby';
 
 export interface Leadership {
@@ -269,7 +266,7 @@ export interface Leadership {
   release(): Promise<void>;
 }
 
-/** Of several daemons on one database one acts: this asks the lock, and says when that changes. */
+/** Of several daemons on one database one acts: this requests the lock, and reports changes. */
 export function createLeadership(
   lock: LeaderLock,
   metrics: Metrics,
@@ -284,10 +281,10 @@ export function createLeadership(
     gauge.set(next === 'leader' ? 1 : 0);
     if (role === next) return;
     role = next;
-    // Not when the database is away: what was found there is still so, as far as anybody knows.
+    // Not when the database is away: earlier findings there remain valid as far as known.
     if (next === 'standby') onLost();
     if (next === 'leader') logger.info({}, 'elected policy leader');
-    if (next === 'standby') logger.info({}, 'another daemon looks after the policies');
+    if (next === 'standby') logger.info({}, 'another daemon is the policy leader');
   }
 
   async function request(): Promise<boolean> {
@@ -296,14 +293,14 @@ export function createLeadership(
       become(held ? 'leader' : 'standby');
       return held;
     } catch (error) {
-      // What was true of the lock before is not known now; the next tick asks again.
+      // The previous state of the lock is void; the next tick requests it again.
       become('unknown');
       throw error;
     }
   }
 
   return {
-    // Two tasks of one tick ask one question.
+    // Two tasks of one tick share one request.
     hold: () => (requesting ??= request().finally(() => (requesting = undefined))),
     role: () => role,
     async release() {
@@ -321,16 +318,16 @@ export interface ReportOptions {
 }
 
 export interface Report {
-  /** What checks that gave no answer found before is still so, as far as anybody knows. */
+  /** Findings of checks that gave no answer remain valid as far as known. */
   findings(verified: Verified): void;
   jobs(runs: readonly JobRun[]): void;
   repaired(run: StepRun): void;
   current(): readonly Finding[];
-  /** Leadership went to another daemon: what is found is now its business. */
+  /** Leadership went to another daemon: its findings are reported there. */
   forget(): void;
 }
 
-/** Says what changed: each fault is logged once when it appears and once when it is gone, and is a gauge meanwhile. */
+/** Reports changes: each fault is logged once when it appears and once when it is gone, and is a gauge meanwhile. */
 export function createReport(options: ReportOptions): Report {
   const { metrics, logger } = options;
   const labels = (finding: Finding) => ({

@@ -6,16 +6,16 @@ import { nameUuid } from '../alert/alert-id.ts';
 
 export interface SystemAlertsDeps {
   readonly store: SystemAlertStore;
-  /** Tells what is committed: the log, the alert log, the sinks. */
+  /** Publishes what is committed: to the log, the alert log, the sinks. */
   readonly publish: (notifications: readonly AlertNotification[]) => void;
 }
 
-/** A check that ran into a lock passes by itself: it is an alert when it does not. */
+/** A check that ran into a lock recovers by itself: it becomes an alert when it does not. */
 const PATIENCE = 3;
 
 /**
- * Findings as alerts of the system. What is open is read from the database each time, so that neither a restart nor
- * another daemon's turn tells anything twice; what changed is committed before it is told.
+ * Findings as alerts of the system. Open alerts are read from the database each time, so that neither a restart nor a
+ * change of leader notifies twice; changes are committed before they are published.
  */
 export class SystemAlerts {
   private readonly deps: SystemAlertsDeps;

@@ -14,9 +14,9 @@ export interface SpoolDrainerDeps {
   readonly spoolWriter: SpoolWriter;
   readonly replayer: SpoolReplayer;
   readonly alertManager: AlertEvaluator;
-  /** Comes before all else where the database was away at the start. */
+  /** Runs first where the database was away at the start. */
   readonly start: DeferredStartup;
-  /** In a share group, once the database answers: what was evaluated meanwhile is dropped. Rejects while it is away. */
+  /** In a share group, once the database answers: evaluations made meanwhile are dropped. Rejects while it is away. */
   readonly regroup?: (() => Promise<void>) | undefined;
   readonly watch: OutageMonitor;
   readonly clock: Clock;
@@ -24,19 +24,19 @@ export interface SpoolDrainerDeps {
   readonly random: () => number;
 }
 
-/** With nothing to do; whoever puts something in ends the sleep. */
+/** Sleep while idle; an append to the spool ends it. */
 const IDLE_MS = 60_000;
-/** How long an answer is waited for, and how long the alert lane drains in one go, while batches wait. */
+/** How long to wait for an answer, and how long the alert lane drains in one go, while batches wait. */
 const ANSWER_MS = 10_000;
-/** How often is looked whether more new sensors may register. */
+/** Interval at which the limit of new sensors is checked. */
 const ADMISSION_EVERY_MS = 1000;
-/** A flood of random names must not keep what arrives in the spool: after so long the rest of them is refused as ever. */
+/** A flood of random names must not keep other arrivals in the spool: after this the remaining ones are refused as usual. */
 const PATIENCE_MS = 3_600_000;
-const COMPLAINT = 'cannot write to the database; messages go to the spool, and it is tried again';
+const OUTAGE_MESSAGE = 'cannot write to the database, spooling messages';
 
 /**
- * Empties the spool. While batches go there, it tries the database again and again; once it answers, what must come
- * before the next live batch is committed first, in order, and the rest in the background.
+ * Empties the spool. While batches go there, it retries the database; once it answers, what must come before the next
+ * live batch is committed first, in order, and the rest in the background.
  */
 export class SpoolDrainer {
   private readonly backoff: BackoffLimits;
@@ -46,9 +46,9 @@ export class SpoolDrainer {
   private readonly sleeper: InterruptibleSleep;
   private complaint: string | undefined;
   private wasAway = false;
-  /** Recoveries in a row that had nothing to write. */
+  /** Consecutive recoveries that had nothing to write. */
   private vain = 0;
-  /** Since when new sensors have been waiting, in monotonic time. */
+  /** Monotonic time since when new sensors have been waiting. */
   private waitingSinceMs: number | undefined;
 
   constructor(backoff: BackoffLimits, deps: SpoolDrainerDeps) {
@@ -62,14 +62,14 @@ export class SpoolDrainer {
     this.running ??= this.run();
   }
 
-  /** Idempotent. What is under way is hung up on: it stays in the spool. */
+  /** Idempotent. Work under way is abandoned: it stays in the spool. */
   async stop(): Promise<void> {
     this.hangUp.abort();
     this.sleeper.stop();
     await this.running;
   }
 
-  /** The database was seen to be back: tried at once, and not when the pause is over. */
+  /** The database is back: retry at once, without waiting for the backoff. */
   retryNow(): void {
     this.sleeper.wake();
   }
@@ -93,7 +93,7 @@ export class SpoolDrainer {
     }
   }
 
-  /** After an outage the writer may find no connection left for itself. */
+  /** After an outage the pool may have no connection left for the writer. */
   private async rest(): Promise<void> {
     if (this.wasAway) await this.deps.replayer.rest();
     this.wasAway = false;
@@ -106,7 +106,7 @@ export class SpoolDrainer {
     const started = await start.later(this.hangUp.signal);
     if (started) watch.recovered();
     const regrouped = await this.regroup();
-    // One piece of the rest shows whether the database is back.
+    // One record of the rest shows whether the database is back.
     const proved = started || regrouped || (await this.replayAlerts()) || (await this.tryReadings());
     if (proved) this.vain = 0;
     else if (await this.awaitReadings()) return;
@@ -124,8 +124,8 @@ export class SpoolDrainer {
   }
 
   /**
-   * Nothing is there to try the database with: batches try it themselves, now and then. True once in a row: a batch, which
-   * may have been on its way into the spool, has brought something meanwhile.
+   * The spool is empty, so nothing can probe the database: batches probe it themselves, now and then. True once in a row:
+   * a batch that was on its way into the spool may have added something meanwhile.
    */
   private async awaitReadings(): Promise<boolean> {
     const { spoolWriter } = this.deps;
@@ -154,8 +154,8 @@ export class SpoolDrainer {
   }
 
   /**
-   * In turns with batches, which may bring alerts of their own: a state must not be stored over a newer one. Batches wait
-   * meanwhile, for the engine does one evaluation at a time: so the database has to answer soon, to each statement.
+   * Alternates with batches, which may bring alerts of their own: a state must not be stored over a newer one. Batches
+   * wait meanwhile, for the engine does one evaluation at a time: so each statement has a short deadline.
    */
   private replayNext(): Promise<boolean> {
     const { clock } = this.deps;
@@ -204,7 +204,7 @@ export class SpoolDrainer {
 
   private complain(error: unknown, away: boolean): void {
     const code = codeOf(error);
-    if (away) return this.deps.watch.failed(error, 0, COMPLAINT);
+    if (away) return this.deps.watch.failed(error, 0, OUTAGE_MESSAGE);
     this.deps.watch.count(error);
     if (this.complaint === code) return;
     this.complaint = code;
@@ -213,8 +213,8 @@ export class SpoolDrainer {
 }
 
 /**
- * Before the alert state is read: what the last process left for the head of the line. An error that says nothing is
- * tried again until its record is set aside; every other one is for who starts.
+ * Before the alert state is read: records of the last process that come first. An unclassified error is retried until
+ * its record is set aside; every other one is thrown to the startup.
  */
 export async function replayAtStart(
   replay: () => Promise<boolean>,

@@ -35,10 +35,10 @@ export interface SpoolReplayerOptions {
 export interface SpoolReplayerDeps {
   readonly spool: Spool;
   readonly registry: SensorRegistry;
-  /** A connection of its own: what drains must not stand in the way of what arrives. */
+  /** A separate connection: the replay must not block live batches. */
   readonly store: ReadingStore;
   readonly clock: Clock;
-  /** Gives what was stamped under a wrong clock its right time. */
+  /** Corrects the time of what was stamped under a wrong clock. */
   readonly arrivalClocks?: Pick<ArrivalClocks, 'fixed' | 'corrected'> | undefined;
   readonly logger: Logger;
   readonly watch: OutageMonitor;
@@ -47,7 +47,7 @@ export interface SpoolReplayerDeps {
   readonly onSettled: (outcome: StoreOutcome, deadLetters: number) => void;
   /** Their alert rows are in the database now. */
   readonly onAlertsReplayed: (notifications: readonly AlertNotification[]) => void;
-  /** In a share group, what was evaluated while the database was away is dropped: lines of it that are out. */
+  /** In a share group, evaluations made while the database was away are dropped: their lines that are published. */
   readonly onDropped?: ((notified: readonly AlertNotification[]) => void) | undefined;
 }
 
@@ -61,7 +61,7 @@ interface Refusal {
   readonly detail: string;
 }
 
-/** What the oldest records of a lane came to: it stays through failed attempts, so that nothing is counted twice. */
+/** The result of the oldest records of a lane: it survives failed attempts, so that nothing is counted twice. */
 interface Load {
   readonly records: readonly SpooledRecord[];
   readonly batches: readonly IngestBatch[];
@@ -72,8 +72,8 @@ interface Load {
 }
 
 /**
- * Of one transaction: whole records are joined up to this. Batches wait while alerts and unresolved readings are committed. The
- * bytes bound the memory: a record may be of one message with a large payload, or of the states of all sensors.
+ * Of one transaction: whole records are joined up to this. Batches wait while alerts and unresolved readings are
+ * committed. The bytes bound the memory: a record may be one large message, or the states of all sensors.
  */
 const JOINED = {
   alerts: { records: 250, bytes: 2 * 1024 ** 2 },
@@ -82,7 +82,7 @@ const JOINED = {
 } as const satisfies Record<SpooledRecord['lane'], Partial<SpoolAmount>>;
 /** Of late readings: each may make the server decompress, and live batches come in between. */
 const LATE_ROWS = 500;
-/** Attempts at a record that fails for a reason without a rule, before it is set aside. */
+/** Attempts at a record that fails with an unclassified error, before it is set aside. */
 const PARK_AFTER = 5;
 const TIME_UNKNOWN = 'it has no time of its own, and the clock of this system was wrong when it arrived';
 const FROM_THE_FUTURE = 'its time is after its arrival by more than time_window.max_future';
@@ -97,24 +97,24 @@ const EVALUATED: AlertEvaluator = {
   publishUnpersisted: () => {},
 };
 
-/** With the rows it is stored whether their lines are out: the alert log may be long, and another process may read them. */
+/** Stored with the rows, whether their lines are published: the alert log may be long, and another process may read them. */
 const alertsOf = ({ alerts, notified }: SpooledRecord): AlertBatch =>
   notified
     ? { ...alerts, notifications: alerts.notifications.map((each) => ({ ...each, logged: true })) }
     : alerts;
 
-/** An error that says nothing about when it will be over: waiting for ever would be for nothing. */
+/** An error that does not say when it ends: retrying without limit would be futile. */
 export const isInexplicable = (error: unknown): boolean =>
   !(error instanceof FieldwatchError) || error.code === 'DB_UNKNOWN' || error.kind === 'bug';
 
-/** The way out of the spool: commits the oldest of a lane, and removes it. */
+/** The way out of the spool: commits the oldest records of a lane, and removes them. */
 export class SpoolReplayer {
   private readonly options: SpoolReplayerOptions;
   private readonly deps: SpoolReplayerDeps;
   private readonly plain: BatchCommit;
   private readonly loads = new Map<'unresolved' | 'readings', Load>();
   private failures = { id: '', count: 0 };
-  /** After an inexplicable failure: one record at a time, so that only the bad one is set aside. */
+  /** After an unclassified failure: one record at a time, so that only the bad one is set aside. */
   private single = 0;
   private damagedItems = 0;
 
@@ -124,7 +124,7 @@ export class SpoolReplayer {
     this.plain = new BatchCommit({ ...deps, alertManager: EVALUATED });
   }
 
-  /** What the alert engine made of readings while the database was away. False: there is none. Rejects as a commit does. */
+  /** Evaluations made while the database was away. False: there are none. Rejects as a commit does. */
   async alerts(options: Pick<CommitOptions, 'signal' | 'onStep'> = {}): Promise<boolean> {
     const found = await this.oldest('alerts');
     const provisional = whileOf(found, isProvisional);
@@ -141,7 +141,7 @@ export class SpoolReplayer {
     });
   }
 
-  /** In a share group the readings are evaluated anew; the lines that are out do not leave again. */
+  /** In a share group the readings are evaluated anew; lines that are published are not published again. */
   private async drop(records: readonly SpooledRecord[]): Promise<true> {
     const notified = records
       .filter((record) => record.notified)
@@ -168,8 +168,8 @@ export class SpoolReplayer {
   }
 
   /**
-   * Readings that are still to be evaluated, here or elsewhere. `patient`: those of new sensors wait for their turn
-   * (SENSOR_LIMIT).
+   * Readings that are still to be evaluated, here or elsewhere. `patient`: those of new sensors wait while registration
+   * is limited (SENSOR_LIMIT).
    */
   unresolved(alertManager: AlertEvaluator, options: CommitOptions = {}): Promise<boolean> {
     return this.load('unresolved', new BatchCommit({ ...this.deps, alertManager }), alertManager, options);
@@ -180,7 +180,7 @@ export class SpoolReplayer {
     return this.load('readings', this.plain, EVALUATED, { signal });
   }
 
-  /** True while `unresolved` has something to do. */
+  /** True while `unresolved` has work. */
   get hasPending(): boolean {
     return this.deps.spool.contents.lanes.unresolved.records > 0;
   }
@@ -261,8 +261,8 @@ export class SpoolReplayer {
   }
 
   /**
-   * The time of the reading and of its arrival by the right clock, or why they are unknown. Only what has no time of its own moves
-   * with the arrival: what was stamped with it, and what counts from it (SenML). A time of its own is judged here where the
+   * The time of the reading and of its arrival by the right clock, or why they are unknown. Only arrival-based times move
+   * with the arrival: those stamped with it, and those relative to it (SenML). A time of its own is checked here where the
    * arrival was by a clock that may have been wrong.
    */
   private timesOf(
@@ -284,7 +284,7 @@ export class SpoolReplayer {
       : { timeUs, receivedAtMs: rightMs };
   }
 
-  /** True once it is done, or set aside; rejects while it is worth another attempt. */
+  /** True once it is done, or set aside; rejects while a retry may succeed. */
   private async attempt(records: readonly SpooledRecord[], run: () => Promise<void>): Promise<true> {
     const [first] = records;
     try {
@@ -303,7 +303,7 @@ export class SpoolReplayer {
 
   private splitUp(records: number): void {
     this.single = records;
-    // What was written of it already is written again, and found to be there.
+    // What was already written of it is written again, and found to be present.
     this.loads.clear();
   }
 
@@ -324,7 +324,7 @@ export class SpoolReplayer {
         items: readings.length + deadLetters.length,
         remedy: error instanceof FieldwatchError ? error.remedy : undefined,
       },
-      'a batch was set aside in the spool: it is tried again at the next start',
+      'spool: record set aside, retrying at the next start',
     );
   }
 }

@@ -28,7 +28,7 @@ export interface SpoolWriterDeps {
   readonly alertManager: AlertEvaluator;
   readonly registry: Pick<SensorRegistry, 'find'>;
   readonly clock: Clock;
-  /** Knows under which clock arrivals are stamped now. */
+  /** Tracks the clock under which arrivals are stamped. */
   readonly arrivalClocks?: Pick<ArrivalClocks, 'name' | 'era'> | undefined;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -40,9 +40,9 @@ export interface SpoolTrouble {
   readonly message: string;
 }
 
-/** How the spool is, for whoever asks. */
+/** The state of the spool for its users. */
 export interface SpoolHealth {
-  /** Batches go there now, and it takes them. */
+  /** Batches go there now, and it accepts them. */
   readonly keeps: boolean;
   readonly trouble: SpoolTrouble | undefined;
   /** Waiting for the database. */
@@ -52,8 +52,8 @@ export interface SpoolHealth {
 }
 
 /**
- * The way into the spool. While it is `active` all batches go there: what the alert engine made of them is in its memory
- * and in the spool only, so nothing may be written to the database past it until it is settled (`SpoolDrainer`).
+ * The way into the spool. While it is `active` all batches go there: evaluations are in the memory of the alert engine
+ * and in the spool only, so nothing may be written to the database past it until it is replayed (`SpoolDrainer`).
  */
 export class SpoolWriter {
   private readonly deps: SpoolWriterDeps;
@@ -61,7 +61,7 @@ export class SpoolWriter {
   private isActive = false;
   private isEvaluationSuspended = false;
   private lastTrouble: SpoolTrouble | undefined;
-  /** Devices of which readings wait unevaluated: what follows of them has to wait behind. */
+  /** Devices whose readings wait unevaluated: their later readings have to wait behind. */
   private readonly waiting = new Set<string>();
   private tail: Promise<unknown> = Promise.resolve();
   private readonly listeners: (() => void)[] = [];
@@ -81,14 +81,14 @@ export class SpoolWriter {
   }
 
   /**
-   * Nothing is evaluated: the alert state of the last run is not read yet, or readings that come before what arrives
-   * now wait unevaluated, and nobody knows of which devices.
+   * Nothing is evaluated: the alert state of the last run is not read yet, or readings that come before new arrivals
+   * wait unevaluated, and of which devices is unknown.
    */
   get evaluationSuspended(): boolean {
     return this.isEvaluationSuspended;
   }
 
-  /** Set while what should be spooled cannot be: it is held, unacknowledged. */
+  /** Set while writing to the spool fails: messages are held, unacknowledged. */
   get trouble(): SpoolTrouble | undefined {
     return this.lastTrouble;
   }
@@ -100,13 +100,13 @@ export class SpoolWriter {
     return { keeps: this.isActive && trouble === undefined, trouble, items, parked: parked.records };
   }
 
-  /** Readings of the device wait here unevaluated, and what follows of it has to wait behind: under each key of its sensor. */
+  /** Readings of the device wait here unevaluated, and its later ones have to wait behind: under each key of its sensor. */
   holds(device: string): boolean {
     if (this.isEvaluationSuspended || this.waiting.has(device)) return true;
     if (this.waiting.size === 0) return false;
     const sensor = this.deps.registry.find(device);
     const aliases = sensor?.aliases ?? [];
-    // Nearly always there is none.
+    // Nearly always empty.
     return (
       sensor !== undefined &&
       aliases.length > 0 &&
@@ -126,7 +126,7 @@ export class SpoolWriter {
   begin(): void {
     if (this.isActive) return;
     this.isActive = true;
-    this.deps.logger.warn({}, 'database unreachable: messages are spooled');
+    this.deps.logger.warn({}, 'database unreachable, spooling messages');
     this.changed();
   }
 
@@ -139,7 +139,7 @@ export class SpoolWriter {
 
   /**
    * Back to the database, once `replay` has found nothing left that must come before. No batch gets in between: what was
-   * appended before this call is there for `replay` to find, and what comes later goes to the database.
+   * appended before this call is visible to `replay`, and later batches go to the database.
    */
   end(replay: () => Promise<void>): Promise<void> {
     return this.enqueue(async () => {
@@ -154,11 +154,11 @@ export class SpoolWriter {
     });
   }
 
-  /** True once all of the batch is on disk; its alert lines are out then. False: try elsewhere, or later. */
+  /** True once all of the batch is on disk; its alert lines are published then. False: try elsewhere, or later. */
   keep(batch: IngestBatch): Promise<boolean> {
     return this.whileActive(async () => {
       const [known, unknown] = this.divide(batch.rowList);
-      // Blind, the engine is left alone: it may be in the middle of being loaded.
+      // While evaluation is suspended the engine is not used: it may be in the middle of being loaded.
       const evaluation = this.isEvaluationSuspended
         ? undefined
         : await this.deps.alertManager.evaluate(known, false);
@@ -178,7 +178,7 @@ export class SpoolWriter {
     });
   }
 
-  /** The same for what readings did not cause: time, or new rules. */
+  /** The same for changes not caused by readings: by time, or by new rules. */
   appendAlerts(evaluate: () => EvaluatedBatch): Promise<boolean> {
     return this.whileActive(async () => {
       const evaluation = evaluate();
@@ -186,7 +186,7 @@ export class SpoolWriter {
     });
   }
 
-  /** Readings that drain on their own, whatever becomes of their batch. */
+  /** Readings that drain on their own, independent of their batch. */
   appendLate(rows: readonly IngestRow[], batch: IngestBatch): Promise<boolean> {
     return this.enqueue(async () => {
       const kept = await this.append(record('readings', { readings: spooledRows(rows, batch) }), undefined);
@@ -205,7 +205,7 @@ export class SpoolWriter {
     const known: ResolvedRow[] = [];
     const unknown: IngestRow[] = [];
     for (const row of rows) {
-      // It may have been registered since: then rows of one device that came before and after go the same way, in order.
+      // It may have been registered since: then earlier and later rows of one device go the same way, in order.
       row.sensor ??= registry.find(row.key);
       row.sensorId = row.sensor?.id ?? 0;
       if (row.sensor !== undefined && alertManager.knows(row.sensor.id) && !this.holds(row.key))
@@ -232,7 +232,7 @@ export class SpoolWriter {
     const notifications = evaluation?.batch.notifications ?? [];
     if (notifications.length === 0) return true;
     await this.deps.alertManager.publishUnpersisted(notifications);
-    // Where it cannot be noted, the lines come once more after a restart.
+    // Where the mark cannot be written, the lines are published once more after a restart.
     for (const record of appended)
       if (record.alerts.notifications.length > 0)
         await this.deps.spool.markNotified(record).catch(() => undefined);
@@ -259,7 +259,7 @@ export class SpoolWriter {
     if (this.lastTrouble?.code !== code)
       this.deps.logger.error(
         { code, err: error, remedy: error instanceof FieldwatchError ? error.remedy : undefined },
-        'cannot write to the spool; messages are held unacknowledged, QoS 0 is dropped',
+        'cannot write to the spool, holding messages unacknowledged, dropping QoS 0',
       );
     this.lastTrouble = { code, message: messageOf(error) };
   }
@@ -270,7 +270,7 @@ export class SpoolWriter {
       try {
         return await run();
       } catch (error) {
-        // A fault of the evaluation: the way to the database will say so.
+        // A fault of the evaluation: the way to the database will report it.
         this.refused(error);
         return false;
       }
@@ -288,7 +288,7 @@ export class SpoolWriter {
   }
 }
 
-/** Of one record: it is made, and read back, in one turn of the event loop. */
+/** One record, built and read back within one event loop iteration. */
 const MOST_ALERT_ROWS = 2000;
 
 function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
@@ -297,7 +297,7 @@ function record(lane: SpoolLane, part: Partial<SpoolRecord>): SpoolRecord[] {
   return [{ lane, id: randomUUID(), readings, deadLetters, alerts }];
 }
 
-/** Of what is evaluated anew it says which lines are out. */
+/** For records that are evaluated anew: which lines are published. */
 function alertRecord(alerts: AlertBatch): SpoolRecord[] {
   const { states, raised, resolved, notifications, fence, waiting } = alerts;
   if (fence !== undefined)
@@ -329,7 +329,7 @@ function spooledRows(rows: readonly IngestRow[], batch: IngestBatch): SpooledRea
   });
 }
 
-/** What lies in the spool, read at each scrape. */
+/** Contents of the spool, read at each scrape. */
 export function exportSpool(
   metrics: Metrics,
   clock: Clock,
@@ -338,24 +338,18 @@ export function exportSpool(
 ): void {
   const items = metrics.gauge('fieldwatch_spool_items', 'Readings and dead letters in the spool', ['lane']);
   const bytes = metrics.gauge('fieldwatch_spool_bytes', 'Bytes of the records in the spool');
-  const age = metrics.gauge(
-    'fieldwatch_spool_oldest_age_seconds',
-    'Age of the oldest record; 0 if there is none',
-  );
+  const age = metrics.gauge('fieldwatch_spool_oldest_age_seconds', 'Age of the oldest record; 0 if empty');
   const parked = metrics.gauge(
     'fieldwatch_spool_parked_records',
     'Records parked after an unclassified error; retried at the next start',
   );
-  const damaged = metrics.gauge(
-    'fieldwatch_spool_damaged_records',
-    'Damaged records since start, kept aside',
-  );
+  const damaged = metrics.gauge('fieldwatch_spool_damaged_records', 'Damaged records since start, set aside');
   const lost = metrics.gauge(
     'fieldwatch_spool_lost_items',
-    'Readings and dead letters lost since start with damaged files of the spool',
+    'Readings and dead letters lost since start in damaged spool files',
   );
   const active = metrics.gauge('fieldwatch_spool_active', '1 while batches go to the spool');
-  const full = metrics.gauge('fieldwatch_spool_full', '1 while the spool takes no more');
+  const full = metrics.gauge('fieldwatch_spool_full', '1 while the spool is full');
   metrics.onCollect(() => {
     const { lanes, parked: aside, damaged: bad, lostItems, oldestAtMs } = spool.contents;
     let sum = aside.bytes;

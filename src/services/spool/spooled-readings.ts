@@ -3,8 +3,8 @@ import type { AlertStore, LastReading, ReadingSpan } from '../../ports/alerts.ts
 import type { Spool } from '../../ports/spool.ts';
 
 /**
- * The read side of the alert tables, with what was evaluated and lies in the spool. A message may come again while its first
- * copy waits there, and the database does not know of it: it must be late, and what follows is compared with it.
+ * The read side of the alert tables, including readings that are evaluated and still in the spool. A message may be
+ * redelivered while its first copy waits there, unknown to the database: it must count as late, and is compared with it.
  */
 export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | 'watermarks'>): AlertStore {
   return {
@@ -14,7 +14,7 @@ export function withSpooled(store: AlertStore, spool: Pick<Spool, 'contents' | '
     pendingNotifications: (shards) => store.pendingNotifications(shards),
     markSent: (sent, deliveries) => store.markSent(sent, deliveries),
     loadLastReadings: async (spans) => {
-      // Before the database: what drains meanwhile is in one of them.
+      // Before the database: a record that drains meanwhile is in one of them.
       const spooled = isEmpty(spool) ? [] : within(spans, eachWatermark(await spool.watermarks()));
       const found = await store.loadLastReadings(spans);
       return spooled.length === 0 ? found : newest([...found, ...spooled]);

@@ -58,9 +58,9 @@ describe('the clock of a system and that of the database server', () => {
     expect(clock.nowMs()).toBe(SERVER_START_MS + 80_000);
     expect(monitor.correctionMs).toBeUndefined();
     expect(logger.entries.map(({ level, message }) => `${level} ${message}`)).toEqual([
-      'warn clock: this system and the database server differ, using the server clock',
-      'warn clock: the system clock was set',
-      'info clock: in sync with the database server again',
+      'warn clock: system and database server differ, using the server clock',
+      'warn clock: the system clock was stepped',
+      'info clock: in sync with the database server',
     ]);
   });
 

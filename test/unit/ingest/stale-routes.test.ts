@@ -118,7 +118,7 @@ describe('statement 11: a connected but silent route', () => {
     expect(silent()).toEqual(['a']);
   });
 
-  it('is not told of where nobody asked', () => {
+  it('is not reported without a limit', () => {
     const { pass, silent, gauge, deliver, metrics } = setup({ a: undefined });
     deliver('a');
     pass(60 * MINUTE);
@@ -127,7 +127,7 @@ describe('statement 11: a connected but silent route', () => {
   });
 
   it('survives a reload: what stays keeps its state, what is gone is no longer silent', () => {
-    const { watch, pass, silent, gauge, deliver } = setup({ forgotten: 10 * SECOND, stays: 10 * SECOND });
+    const { watch, pass, silent, gauge, deliver } = setup({ gone: 10 * SECOND, stays: 10 * SECOND });
     deliver('gone');
     deliver('stays');
     pass(MINUTE);

@@ -3,8 +3,8 @@ import type { AlertStore, ReadingSpan } from '../../../ports/alerts.ts';
 import type { HandoverStore } from '../../../ports/handover.ts';
 
 /**
- * The read side of the alert tables for the members of a share group: what waits in the handover is stored already, but it
- * was not evaluated, and would pass for a duplicate of itself.
+ * The read side of the alert tables for the members of a share group: readings waiting in the handover are stored already
+ * but not evaluated, and would pass for duplicates of themselves.
  */
 export function withoutWaiting(store: AlertStore, handover: HandoverStore, group: string): AlertStore {
   return {
@@ -16,7 +16,7 @@ export function withoutWaiting(store: AlertStore, handover: HandoverStore, group
     loadLastReadings: async (spans) => {
       const found = await store.loadLastReadings(spans);
       if (found.length === 0) return found;
-      // Asked afterwards: whatever was found and is not evaluated is there, for the owner alone takes it out.
+      // Queried afterwards: whatever was found and is not evaluated is there, for only the owner removes it.
       const shards = new Set(found.map(({ sensorId }) => shardOf(sensorId)));
       const waiting = await handover.earliest(group, [...shards]);
       const waits = ({ sensorId, timeUs }: { sensorId: number; timeUs: number }) =>
@@ -34,7 +34,7 @@ export function withoutWaiting(store: AlertStore, handover: HandoverStore, group
   };
 }
 
-/** As much of a span as lies before what waits. */
+/** The part of a span that lies before the waiting readings. */
 function cut(span: ReadingSpan, waiting: ReadonlyMap<number, number>): readonly ReadingSpan[] {
   const toUs = Math.min(span.toUs, (waiting.get(span.sensorId) ?? Infinity) - 1);
   return toUs < span.fromUs ? [] : [{ ...span, toUs }];

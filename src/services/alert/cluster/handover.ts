@@ -12,16 +12,16 @@ import type { EvaluatedReading } from '../state-loader.ts';
 import type { ShardLeases } from './shard-leases.ts';
 import type { ShardState, ShardTable } from './shard-table.ts';
 
-/** The alert engine, as far as the handover needs it; `AlertManager` is it. */
+/** The alert engine, as far as the handover needs it; `AlertManager` implements it. */
 export interface HandoverEngine {
-  /** Reads the state that earlier owners left; what it returns takes it over, between two batches. */
+  /** Reads the state that earlier owners left; the returned function loads it, between two batches. */
   include(
     shards: readonly number[],
     sensors: readonly Sensor[],
   ): Promise<(owned: readonly number[]) => boolean>;
-  /** Readings wait for earlier ones for so long at least. */
+  /** Readings wait at least this long for earlier ones. */
   waitFor(ms: number): void;
-  /** Announces what earlier owners of these shards did not. */
+  /** Publishes what earlier owners of these shards left unpublished. */
   resume(shards: readonly number[]): Promise<void>;
   prepare(readings: readonly EvaluatedReading[], signal?: AbortSignal): Promise<void>;
   evaluate(readings: readonly EvaluatedReading[]): EvaluatedBatch | Promise<EvaluatedBatch>;
@@ -33,30 +33,30 @@ export interface HandoverReaderDeps {
   readonly store: HandoverStore;
   readonly engine: HandoverEngine;
   readonly registry: Pick<SensorRegistry, 'load' | 'all' | 'findById' | 'learnIds' | 'forgotten'>;
-  /** Runs an evaluation between two batches, commits and adopts it; drops it while the database is away. */
+  /** Runs an evaluation between two batches and commits it; drops it while the database is away. */
   readonly commit: (evaluate: (signal?: AbortSignal) => Promise<EvaluatedBatch>) => Promise<void>;
   /** Runs something between two batches; false where batches go to the spool. */
   readonly between: (run: () => void) => Promise<boolean>;
   /** Batches go to the spool now: what the handover holds cannot be read. */
   readonly spoolWriter: () => boolean;
-  /** A notification says when there is something to read. */
+  /** Notifies when there is something to read. */
   readonly notified: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const POLL_EVERY_MS = 200;
-/** Longer ago than this, what other members received since is not known. */
+/** Beyond this age, what other members have received since is not known. */
 const CURRENT_MS = 5000;
 /**
- * What several members held comes in the order in which it was received, and of one that was started again some of it only then:
- * while shards catch up, readings wait for earlier ones for so long.
+ * What several members held is merged in order of receipt, but a restarted member delivers some of it only then:
+ * while shards catch up, readings wait this long for earlier ones.
  */
 const CATCH_UP_LATENESS_MS = 30_000;
-/** Where notifications come, one that is lost costs this. */
+/** Poll interval where notifications arrive: the cost of a lost one. */
 const NOTIFIED_EVERY_MS = 2000;
 
-/** What other members hand over of the shards of this one: evaluated here, between two batches of its own. */
+/** Evaluates readings that other members hand over to the shards of this one, between two batches of its own. */
 export class HandoverReader {
   private readonly deps: HandoverReaderDeps;
   private draining: Promise<void> | undefined;
@@ -64,7 +64,7 @@ export class HandoverReader {
   private waking = false;
   private failing = false;
   private stopped = false;
-  /** Up to when, in monotonic time, all that was handed over is evaluated. */
+  /** In monotonic time: everything handed over until then is evaluated. */
   private seenMs = -Infinity;
 
   constructor(deps: HandoverReaderDeps) {
@@ -75,14 +75,14 @@ export class HandoverReader {
     void this.poll();
   }
 
-  /** There is something to read. What comes within a moment is read together. */
+  /** There is something to read. Arrivals within a short delay are read together. */
   wake(): void {
     if (this.stopped || this.waking) return;
     this.waking = true;
     this.schedule(POLL_EVERY_MS);
   }
 
-  /** It was read to its end a moment ago. */
+  /** It was just read to its end. */
   get isCurrent(): boolean {
     return this.deps.clock.monotonicMs() - this.seenMs < CURRENT_MS;
   }
@@ -94,8 +94,8 @@ export class HandoverReader {
   }
 
   /**
-   * Before time alone decides anything: whether that is for this member to say, with all evaluated that was handed over
-   * until now. With the database away nothing is handed over, and it says what it knows itself.
+   * Before time alone decides anything: whether this member may decide it, with everything evaluated that was handed
+   * over until now. With the database away nothing is handed over, and it decides from what it has.
    */
   async ready(): Promise<boolean> {
     if (!this.isReady) return false;
@@ -127,7 +127,7 @@ export class HandoverReader {
     if (!this.stopped) this.timer = this.deps.clock.after(ms, () => void this.poll());
   }
 
-  /** Evaluates all that waits; false where it cannot be read. Never rejects. */
+  /** Evaluates all waiting readings; false where they cannot be read. Never rejects. */
   private async catchUp(): Promise<boolean> {
     this.draining ??= this.drain().finally(() => (this.draining = undefined));
     try {
@@ -138,7 +138,7 @@ export class HandoverReader {
       if (!this.failing)
         this.deps.logger.warn(
           { error: messageOf(error) },
-          'cannot read what other members hand over for alerts, retrying',
+          'cannot read the alert handover of other members, retrying',
         );
       this.failing = true;
       return false;
@@ -146,16 +146,16 @@ export class HandoverReader {
   }
 
   private async drain(): Promise<void> {
-    // What the spool holds comes first, and the database may be away.
+    // The spool comes first, and the database may be away.
     if (this.stopped || this.deps.spoolWriter()) return;
     const startedMs = this.deps.clock.monotonicMs();
     if (this.deps.table.in('new').length > 0) await this.include();
     while (!this.stopped && (await this.piece()));
-    // In between it was dropped.
+    // It was dropped in between.
     if (!this.deps.spoolWriter() && this.deps.leases.awaited.length === 0) this.seenMs = startedMs;
   }
 
-  /** The states of shards that were gained are read while the others go on, and taken over between two batches. */
+  /** The states of gained shards are read while the others continue, and loaded between two batches. */
   private async include(): Promise<void> {
     const { table, engine, registry, between } = this.deps;
     const epochs = table.all;
@@ -182,7 +182,7 @@ export class HandoverReader {
     const behind = table.in('catching_up', 'held');
     const shards = table.in('catching_up', 'held', 'ready');
     if (shards.length === 0 || leases.awaited.length > 0) return false;
-    // To catch up it looks while no batch is written: only then an empty handover means that it may evaluate at once.
+    // While catching up it checks with no batch being written: only then an empty handover means that it may evaluate at once.
     const ready = behind.length === 0 ? await store.read(table.group, shards) : undefined;
     if (ready?.rows.length === 0) return false;
     let more = false;
@@ -236,7 +236,7 @@ export class HandoverReader {
     };
   }
 
-  /** Reads the sensors that another member has registered, or given a place. */
+  /** Reads the sensors that another member has registered, or located. */
   private async learn(rows: readonly HandoverRow[]): Promise<void> {
     const { registry } = this.deps;
     const news = new Set<number>();
@@ -248,7 +248,7 @@ export class HandoverReader {
     if (news.size > 0) await registry.learnIds([...news]);
   }
 
-  /** Those of sensors that were merged into one of another member's shard are `others`. One that is gone counts no more. */
+  /** Sensors that were merged into one of another member's shard are `others`. One that was deleted is ignored. */
   private withSensors(rows: readonly HandoverRow[], owned: ReadonlySet<number>) {
     const { registry } = this.deps;
     const [readings, others]: [EvaluatedReading[], EvaluatedReading[]] = [[], []];

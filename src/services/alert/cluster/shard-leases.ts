@@ -18,32 +18,32 @@ import type { Clock, Timer } from '../../../ports/time.ts';
 import type { AlertEvaluator } from '../../ingest/batch-commit.ts';
 import type { ShardTable } from './shard-table.ts';
 
-/** What follows the ownership; `AlertManager` is it. */
+/** Follows the ownership of shards; `AlertManager` implements it. */
 export interface ShardBound {
-  /** Nothing of these is evaluated from now on: what is remembered would be old when they are owned again. */
+  /** These are not evaluated from now on: their state would be outdated when they are owned again. */
   forget(shards: Iterable<number>): void;
-  /** Whether all that the group receives comes here. Where it does not, silence says nothing. */
-  listen(receiving: boolean, ear: 'group'): void;
+  /** Whether everything that the group receives arrives here. Where it does not, silence means nothing. */
+  setReceiving(receiving: boolean, source: 'group'): void;
 }
 
 export interface ShardLeasesDeps {
   readonly table: ShardTable;
   readonly store: LeaseStore;
   readonly alertManager: ShardBound;
-  /** Lets alert lines go, with or without their rows. */
+  /** Releases alert lines, with or without their rows. */
   readonly lines: Pick<AlertEvaluator, 'publish' | 'publishUnpersisted'>;
   readonly report: () => MemberReport;
-  /** Readings that wait for an owner, of the whole group. */
+  /** Readings of the whole group that wait for an owner. */
   readonly waiting: () => Promise<number>;
-  /** Between two batches: the engine forgets the leaving shards, and their lines are out. False: not now. */
+  /** Between two batches: the engine drops the leaving shards, and their lines are published. False: not now. */
   readonly finish: () => Promise<boolean>;
-  /** What is evaluated goes to the spool: shards of which it holds anything cannot be given back. */
+  /** Evaluations go to the spool: shards of which it holds anything cannot be released. */
   readonly spoolWriter: () => boolean;
-  /** The handover was read to its end a moment ago: what other members received until then is known. */
+  /** The handover was just read to its end: everything that other members received until then has arrived. */
   readonly isCurrent: () => boolean;
-  /** Shards were gained, or evaluation goes on. */
+  /** Shards were gained, or evaluation resumes. */
   readonly onGained: () => void;
-  /** How long a member that is there may keep the others from evaluating. */
+  /** How long a live member may keep the others from evaluating. */
   readonly waitMs: Millis;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -54,25 +54,25 @@ const POLL_EVERY_MS = 2000;
 const STOP_PATIENCE_MS = 2000;
 
 /**
- * Which shards of its share group this member owns: a lease in its row, and an epoch for each shard. The epochs are the fence
- * of every transaction that writes what was evaluated, so a member that was frozen, or cut off, does no harm when it comes back.
+ * Which shards of its share group this member owns: a lease in its row, and a fencing token for each shard. The tokens
+ * guard every transaction that writes evaluations, so a member that was frozen, or cut off, does no harm when it returns.
  */
 export class ShardLeases {
   private readonly deps: ShardLeasesDeps;
   private readonly owned;
   private readonly waiting;
   private readonly awaitedMembers;
-  /** In monotonic time, which goes on while the process is frozen. */
+  /** In monotonic time, which continues while the process is frozen. */
   private leasedUntilMs = -Infinity;
   private reachedSinceMs: number | undefined;
   private failing: string | undefined;
   private wait: GroupWait = NO_WAIT;
   private waitingLookedMs = -Infinity;
-  /** Other members are there. */
+  /** Other members are present. */
   private inCompany = false;
-  /** Committed, and not announced: whether their shards are still owned was not certain. */
+  /** Committed, and not published: whether their shards were still owned was not certain. */
   private deferred: AlertNotification[] = [];
-  /** The same of lines whose rows are still to come. */
+  /** The same for lines whose rows are still to come. */
   private undecided: AlertNotification[] = [];
   private leaving: Promise<void> | undefined;
   private timer: Timer | undefined;
@@ -86,21 +86,21 @@ export class ShardLeases {
     const { metrics } = deps;
     this.owned = metrics.gauge(
       'fieldwatch_shards_owned',
-      'Shards of the sensors whose alerts this member of the share group evaluates, of 64',
+      'Alert shards owned by this member of the share group, of 64',
     );
     this.owned.set(0);
     this.waiting = metrics.gauge(
       'fieldwatch_handover_readings',
-      'Readings that wait for the members of the share group that own their shards',
+      'Readings waiting in the handover for the owners of their shards',
     );
     this.awaitedMembers = metrics.gauge(
       'fieldwatch_alerts_awaited_members',
-      'Members of the share group that this one waits for before it evaluates alerts: they may have earlier readings',
+      'Members of the share group that block evaluation here because they may hold earlier readings',
     );
     this.awaitedMembers.set(0);
   }
 
-  /** True while no other member can have taken a shard. */
+  /** True while no other member can have acquired a shard. */
   get leased(): boolean {
     return this.deps.table.size > 0 && this.deps.clock.monotonicMs() < this.leasedUntilMs;
   }
@@ -115,13 +115,13 @@ export class ShardLeases {
     return this.round();
   }
 
-  /** Shards were given back, or a member left. */
+  /** Shards were released, or a member left. */
   poll(): void {
     if (this.polling !== undefined) this.again = true;
     else if (!this.stopped) void this.round();
   }
 
-  /** Nothing waits of them: from now on what arrives is evaluated at once. */
+  /** Nothing of them waits: from now on arrivals are evaluated at once. */
   caughtUp(shards: readonly number[]): void {
     if (shards.length === 0) return;
     const { table, logger } = this.deps;
@@ -133,15 +133,15 @@ export class ShardLeases {
   }
 
   /**
-   * While the database is away, or this process stood still, what other members receive is not known, and silence says
-   * nothing.
+   * While the database is away, or after this process stood still, what other members receive is unknown, and silence
+   * means nothing.
    */
   attend(): void {
     const { alertManager, isCurrent } = this.deps;
-    alertManager.listen(this.leased && this.failing === undefined && isCurrent(), 'group');
+    alertManager.setReceiving(this.leased && this.failing === undefined && isCurrent(), 'group');
   }
 
-  /** The fence has refused what was evaluated of them. There may be more. */
+  /** The fencing token was refused for their evaluations. There may be more. */
   refused(shards: readonly number[]): void {
     this.lost(shards);
     this.poll();
@@ -160,18 +160,18 @@ export class ShardLeases {
     this.undecided = this.undecided.filter(isKept);
     logger.warn(
       { group: table.group, shards: gone.size, owned: table.size },
-      'another member of the share group evaluates shards now; their readings are handed over to it',
+      'alert shards lost to another member, handing over their readings',
     );
   }
 
   /**
-   * The database is back. What was evaluated meanwhile came without what other members received: it is dropped, the states are
-   * read again, and all readings of that time come by the handover. Rejects while nothing can be written yet.
+   * The database is back. What was evaluated meanwhile lacked what other members received: it is dropped, the states are
+   * read again, and all readings of that time arrive by the handover. Rejects while nothing can be written yet.
    */
   async regroup(): Promise<void> {
     const { table, store, alertManager, report } = this.deps;
     this.joined = true;
-    // Until its spool is empty the others wait: its row says so before anything drains.
+    // The others wait until its spool is empty: its row says so before anything drains.
     await store.renew(table.group, table.member, LEASE_MS, report());
     const evaluated = table.in('ready', 'held', 'catching_up');
     if (evaluated.length === 0) return;
@@ -181,8 +181,8 @@ export class ShardLeases {
   }
 
   /**
-   * Lets lines go, or keeps them until it is certain that no other member announces them: one that takes shards over announces
-   * what it finds in the outbox.
+   * Releases lines, or keeps them until it is certain that no other member publishes them: a member that acquires shards
+   * publishes what it finds in the outbox.
    */
   publish(notifications: readonly AlertNotification[]): void {
     if (this.leased) this.deps.lines.publish(notifications);
@@ -190,8 +190,8 @@ export class ShardLeases {
   }
 
   /**
-   * The database is away, or slow: then they leave at once. A process that was frozen cannot distinguish that, and looks
-   * first: another member may have announced them long ago.
+   * The database is away, or slow: they are released at once. A process that was frozen cannot distinguish that, and
+   * checks first: another member may have published them long ago.
    */
   publishUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
     if (this.leased || this.failing !== undefined) return this.deps.lines.publishUnpersisted(notifications);
@@ -205,7 +205,7 @@ export class ShardLeases {
     await this.briefly(Promise.all([this.polling, this.leaving]));
   }
 
-  /** After the last commit, and after its lines are out: other members may have the shards at once. */
+  /** After the last commit, and after its lines are published: other members may acquire the shards at once. */
   async release(): Promise<void> {
     await this.stop();
     const { table, store, logger } = this.deps;
@@ -213,10 +213,7 @@ export class ShardLeases {
     if (!this.joined) return;
     this.joined = false;
     const left = store.leave(table.group, table.member).catch((error: unknown) => {
-      logger.warn(
-        { error: messageOf(error) },
-        'alert shards not released; they are free when the lease expires',
-      );
+      logger.warn({ error: messageOf(error) }, 'alert shards not released, free when the lease expires');
     });
     await this.briefly(left);
   }
@@ -225,7 +222,7 @@ export class ShardLeases {
     return notifications.filter(({ sensorId }) => this.deps.table.stateOf(shardOf(sensorId)) !== undefined);
   }
 
-  /** A stop does not wait for a database that is silent. */
+  /** A stop does not wait for an unresponsive database. */
   private async briefly(work: Promise<unknown>): Promise<void> {
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => {
@@ -263,7 +260,7 @@ export class ShardLeases {
       this.reachedSinceMs = undefined;
       const code = codeOf(error);
       if (this.failing !== code)
-        logger.debug({ code, error: messageOf(error) }, 'cannot read the shards of alerts, retrying');
+        logger.debug({ code, error: messageOf(error) }, 'cannot read the alert shards, retrying');
       this.failing = code;
     }
     this.decide();
@@ -303,12 +300,9 @@ export class ShardLeases {
     if (awaited.length > 0) {
       table.move(table.in('ready'), 'held');
       if (before.length === 0)
-        logger.info(
-          { group, members: awaited },
-          'alerts wait for what other members of the share group may have spooled',
-        );
+        logger.info({ group, members: awaited }, 'alert evaluation waits for spools of other members');
     } else if (before.length > 0) {
-      logger.info({ group, shards: table.size }, 'alerts wait for no other member any more');
+      logger.info({ group, shards: table.size }, 'alert evaluation no longer waits for other members');
       onGained();
     }
   }
@@ -321,7 +315,7 @@ export class ShardLeases {
     const taken = take.size === 0 ? new Map<number, number>() : await store.take(group, member, take);
     const gained = new Map([...[...owned].filter(([shard]) => table.stateOf(shard) === undefined), ...taken]);
     table.gain(gained);
-    // The plan has changed, and what was to leave stays: by now the engine may have forgotten it.
+    // The plan has changed, and the leaving shards stay: the engine may have dropped them by now.
     const stays = table.in('leaving').filter((shard) => !release.has(shard));
     if (this.leaving === undefined) table.move(stays, 'new');
     if (release.size > 0) this.giveBack(release);
@@ -332,7 +326,7 @@ export class ShardLeases {
     onGained();
   }
 
-  /** In the background: the lease goes on being renewed. */
+  /** In the background: the lease is renewed meanwhile. */
   private giveBack(release: OwnedShards): void {
     const { table, spoolWriter } = this.deps;
     if (this.leaving !== undefined || spoolWriter()) return;
@@ -359,7 +353,7 @@ export class ShardLeases {
     }
   }
 
-  /** After a round: the shards are still owned, or that cannot be found out. */
+  /** After a round: the shards are still owned, or that cannot be determined. */
   private decide(): void {
     const { undecided } = this;
     this.undecided = [];

@@ -3,9 +3,9 @@ import { shardOf } from '../../../core/alert/cluster/shard.ts';
 import type { ShardFence } from '../../../core/alert/model.ts';
 
 /**
- * `new`: owned, and its states are not read yet. `catching_up`: they are; until nothing waits in the handover that arrives is
- * handed over, too, for what waits there is older. `ready`: what arrives is evaluated at once. `held`: the same as `catching_up`,
- * until other members have handed over what they may have that is earlier. `leaving`: to be given back.
+ * `new`: owned, and its states are not read yet. `catching_up`: they are; until the handover is empty, arrivals go
+ * through it, too, for what waits there is older. `ready`: arrivals are evaluated at once. `held`: like `catching_up`,
+ * until other members have handed over what they may have that is earlier. `leaving`: to be released.
  */
 export type ShardState = 'new' | 'catching_up' | 'ready' | 'held' | 'leaving';
 
@@ -14,16 +14,16 @@ interface Owned {
   state: ShardState;
 }
 
-/** No shard ever has it: what is written under it is refused. */
+/** No shard ever has it: writes under it are refused. */
 const NO_EPOCH = -1;
 
-/** The shards that this member of a share group owns, as far as it knows, and what it does with each. */
+/** The shards that this member of a share group owns, as far as it knows, and the state of each. */
 export class ShardTable {
   readonly group: string;
   readonly member: string;
   private readonly owned = new Map<number, Owned>();
   private eras = 0;
-  /** The database is away: what is evaluated meanwhile is announced, and evaluated anew when it is back. */
+  /** The database is away: evaluations of that time are published, and repeated when it is back. */
   isAway: () => boolean = () => false;
 
   constructor(group: string, member: string) {
@@ -39,7 +39,7 @@ export class ShardTable {
     return `${this.member} ${this.eras}`;
   }
 
-  /** With their epochs. */
+  /** With their fencing tokens. */
   get all(): OwnedShards {
     return new Map([...this.owned].map(([shard, { epoch }]) => [shard, epoch]));
   }
@@ -52,7 +52,7 @@ export class ShardTable {
     return [...this.owned].flatMap(([shard, { state }]) => (states.includes(state) ? [shard] : []));
   }
 
-  /** What arrives of the sensor is evaluated here. */
+  /** Arrivals of the sensor are evaluated here. */
   evaluates(sensorId: number): boolean {
     const state = this.owned.get(shardOf(sensorId))?.state;
     return state === 'ready' || (state === 'held' && this.isAway());
@@ -74,7 +74,7 @@ export class ShardTable {
     return [...shards].filter((shard) => this.owned.delete(shard));
   }
 
-  /** What was evaluated and is not written counts no more. */
+  /** Evaluations that are not written are void. */
   nextEra(): void {
     this.eras++;
   }

@@ -16,13 +16,13 @@ export interface ShardedEvaluatorDeps {
   readonly leases: Pick<ShardLeases, 'publish' | 'publishUnpersisted' | 'attend' | 'refused'>;
   /** The engine of this member. */
   readonly engine: AlertEvaluator;
-  /** Whether any rule asks something of these metrics. */
-  /** Before readings are evaluated while the database is away: their alerts are announced at once. */
+  /** Whether any rule refers to these metrics. */
+  /** Before readings are evaluated while the database is away: their alerts are published at once. */
   readonly onAway?: () => void;
   readonly mayClaim: (sensor: Sensor, metrics: ReadonlyMap<string, number>) => boolean;
 }
 
-/** What was counted halves in it: an average over minutes. */
+/** Half-life of the counts: an average over minutes. */
 const HALVED_AFTER_MS = 60_000;
 
 /** Evaluates the batches of a member of a share group: its own shards with its engine; the rest is handed over. */
@@ -35,7 +35,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     this.deps = deps;
   }
 
-  /** How many readings of each shard arrived here lately; by the monotonic clock. */
+  /** Recent readings per shard that arrived here; by the monotonic clock. */
   received(nowMs: Millis): readonly number[] {
     const keptPart = 0.5 ** ((nowMs - this.countedMs) / HALVED_AFTER_MS);
     this.countedMs = nowMs;
@@ -48,7 +48,7 @@ export class ShardedEvaluator implements AlertEvaluator {
     if (mine.length > 0) await this.deps.engine.prepare(mine, signal);
   }
 
-  /** Of no sensor of another's shard: with the database away its readings wait in the spool, unevaluated and in order. */
+  /** Excludes sensors of other shards: with the database away their readings wait in the spool, unevaluated and in order. */
   knows(sensorId: number): boolean {
     return this.deps.table.evaluates(sensorId) && this.deps.engine.knows(sensorId);
   }
@@ -64,7 +64,7 @@ export class ShardedEvaluator implements AlertEvaluator {
       this.counted[shard] = (this.counted[shard] ?? 0) + 1;
     }
     const [mine, others] = this.divide(rows);
-    // After a standstill, what arrived elsewhere meanwhile is still to be read.
+    // After a standstill, arrivals elsewhere in the meantime are still to be read.
     this.deps.leases.attend();
     if (stored === false) this.deps.onAway?.();
     const evaluation = await engine.evaluate(mine, stored, onStep);
@@ -104,7 +104,7 @@ export class ShardedEvaluator implements AlertEvaluator {
   }
 }
 
-/** For readings of the spool that were evaluated, and what was made of them could not be written. */
+/** For readings of the spool that were evaluated, and whose result could not be written. */
 export const forwardingTo = (group: string): AlertEvaluator => ({
   prepare: async () => {},
   knows: () => true,

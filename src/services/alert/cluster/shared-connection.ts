@@ -1,17 +1,17 @@
 import { FieldwatchError } from '../../../core/errors.ts';
 import type { ReadingStore } from '../../../ports/store.ts';
 
-/** The role, the database or the server takes no further connection. */
+/** The role, the database or the server accepts no further connection. */
 const TOO_MANY_CONNECTIONS = '53300';
 
-/** Commits over the connection of `other`, in turns with it, where the server has none left for `own`. */
+/** Commits over the connection of `other`, alternating with it, where the server has none left for `own`. */
 export function sharingConnection(own: ReadingStore, other: ReadingStore): ReadingStore {
   return {
     commit: async (...batch) => {
       try {
         return await own.commit(...batch);
       } catch (error) {
-        // Refused at the connect: nothing was written.
+        // Refused at connect: nothing was written.
         if (!isOutOfConnections(error)) throw error;
         return other.commit(...batch);
       }
