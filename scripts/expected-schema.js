@@ -29,7 +29,7 @@ try {
   const schema = describeSchema(applied.version, 'public', decodeSchema(answers));
   const source = `import type { DatabaseSchema } from './schema.ts';
 
-/** What sql/ creates. Generated: \`npm run sql:expected\` after a new migration. */
+/** The schema that sql/ creates. Generated: \`npm run sql:expected\` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = ${JSON.stringify(schema)};`;
   const target = new URL('../src/core/policy/expected-schema.ts', import.meta.url);
   await writeFile(target, await format(source, { parser: 'typescript', printWidth: 110, singleQuote: true }));

@@ -5,7 +5,7 @@ import { interval, literal } from './policy-sql.ts';
 import { type AggregateRelation, relationNamed } from './relations.ts';
 import { type CatalogSnapshot, present } from './snapshot.ts';
 
-/** An aggregate that is there and should be refreshed. */
+/** An existing aggregate that should be refreshed. */
 export interface RefreshedAggregate {
   readonly relation: AggregateRelation;
   readonly policy: DeclaredPolicy;
@@ -14,7 +14,7 @@ export interface RefreshedAggregate {
   readonly startOffset: string;
   readonly endOffset: string;
   readonly grace: string;
-  /** How long the source keeps its rows; undefined: for ever. */
+  /** How long the source keeps its rows; undefined: forever. */
   readonly sourceKept: string | undefined;
 }
 
@@ -40,7 +40,7 @@ export function sourceTimeOf(relation: AggregateRelation): string {
 /** What the watermark function gives for an aggregate that was never refreshed: 4714 BC, the first of all timestamps. */
 export const NEVER_REFRESHED = '-210866803200000000';
 
-/** `agg(id, raw, watermark)`: the aggregate's hypertable, that of its source, and how far it is, in microseconds. */
+/** `agg(id, raw, watermark)`: the aggregate's hypertable, that of its source, and its watermark, in microseconds. */
 export function aggregateCte({ name }: AggregateRelation): string {
   return `agg AS (
   SELECT a.mat_hypertable_id AS id, a.raw_hypertable_id AS raw,
@@ -68,8 +68,8 @@ export function windowStart({ relation, startOffset }: RefreshedAggregate): stri
 }
 
 /**
- * A bound that implies nothing new, said so that the planner can use it: of `now() - INTERVAL` it computes the value and
- * leaves out the chunks before, whereas behind a function every chunk is planned first (10 s for 2,000 of them).
+ * A redundant bound, for the planner: it evaluates `now() - INTERVAL` and excludes the chunks before, whereas behind
+ * a function every chunk is planned first (10 s for 2,000 of them).
  */
 export function notBefore(ago: string): string {
   return `now() - ${interval(ago)}`;

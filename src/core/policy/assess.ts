@@ -20,13 +20,13 @@ import {
 export interface Verification {
   readonly snapshot: CatalogSnapshot;
   readonly findings: readonly Finding[];
-  /** Checks that were asked and gave an answer: of the others nothing is known. */
+  /** Checks that were run and answered: the state of the others is unknown. */
   readonly answered: ReadonlySet<string>;
 }
 
 /**
- * Asks every check. One that gets no answer is told of in a finding and does not keep the others from being asked;
- * rejects only when the database cannot be asked at all.
+ * Runs every check. One that gets no answer is reported as a finding and does not keep the others from running;
+ * rejects only when the database cannot be queried at all.
  */
 export async function verify(
   catalog: Catalog,
@@ -48,7 +48,7 @@ export async function verify(
       findings.push(...result);
     }
   }
-  // Waiting in vain is over when nobody did, and goes on when others do.
+  // The finding about timed-out queries is over when none timed out, and goes on while any does.
   if (!silent.some(({ waited }) => waited)) answered.add(QUERY_TIMED_OUT);
   const follows = followsFrom(findings, plan);
   return {

@@ -4,40 +4,40 @@ import type { PolicyPlan } from './plan.ts';
 
 import type { CatalogSnapshot } from './snapshot.ts';
 
-/** One question about the database. Its queries change nothing, so a check is a pure function of what they return. */
+/** A check of the database. Its queries change nothing, so a check is a pure function of their results. */
 export interface PolicyCheck {
-  /** Short and stable: a metric label, and the word after `--only`. */
+  /** Short and stable: a metric label, and the value of `--only`. */
   readonly name: string;
-  /** The question, for people. */
+  /** Description for the operator. */
   readonly about: string;
   queries(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly CheckQuery[];
   /**
-   * Asked when those are answered, about what they found suspicious: reading rows takes planning every chunk they may be
-   * in, so the catalog is asked first, and then for as few chunks as possible.
+   * Queries that depend on the first answers: reading rows means planning every chunk that may hold them, so the
+   * catalog is queried first, and then as few chunks as possible.
    */
   followUpQueries?(
     plan: PolicyPlan,
     snapshot: CatalogSnapshot,
     answers: readonly (readonly CatalogRow[])[],
   ): readonly CheckQuery[];
-  /** `answers[i]` are the rows of query i, those of `followUpQueries` behind the others. No finding: all is well. */
+  /** `answers[i]` are the rows of query i, followed by those of `followUpQueries`. No finding: all is well. */
   evaluate(
     plan: PolicyPlan,
     snapshot: CatalogSnapshot,
     answers: readonly (readonly CatalogRow[])[],
   ): readonly Finding[];
-  /** How its findings are mended; absent: by a person only. */
+  /** The repair of its findings; absent: by the operator only. */
   readonly repair?: CheckRepair;
 }
 
 export interface CheckRepair {
-  /** Asked besides, when there are findings. */
+  /** Additional queries when there are findings. */
   queries?(
     plan: PolicyPlan,
     snapshot: CatalogSnapshot,
     answers: readonly (readonly CatalogRow[])[],
   ): readonly CheckQuery[];
-  /** A finding whose subject no step names is left to a person. */
+  /** A finding whose subject no step names is left to the operator. */
   steps(about: RepairContext): readonly RepairStep[];
 }
 
@@ -50,23 +50,23 @@ export interface RepairContext {
   readonly details: readonly (readonly CatalogRow[])[];
 }
 
-/** One statement of a repair; what it does once more, it does no harm. */
+/** One statement of a repair; running it again does no harm. */
 export interface RepairStep {
   readonly check: string;
   readonly subject: string;
   readonly effect: RepairEffect;
-  /** For people, as a sentence without its end. */
+  /** Description for the operator: a sentence without its full stop. */
   readonly about: string;
-  /** Run on its own, outside of any transaction. */
+  /** Run separately, outside of any transaction. */
   readonly sql: string;
   /**
-   * A slice of more work: it returns one row with `done`, how many chunks it has dealt with, and is run again until that
-   * is 0. `chunk`, where it returns one, is then analyzed.
+   * One slice of more work: it returns one row with `done`, the number of chunks it has processed, and is run again
+   * until that is 0. `chunk`, if returned, is then analyzed.
    */
   readonly sliced?: true;
 }
 
 export type RepairEffect = (typeof REPAIR_EFFECTS)[number];
 
-/** What a step changes, from the least to the most: also the order in which steps are done. `drop` deletes data. */
+/** The effect of a step, from the least to the most; steps run in this order. `drop` deletes data. */
 export const REPAIR_EFFECTS = ['settings', 'refresh', 'compress', 'drop'] as const;

@@ -7,29 +7,30 @@ export interface CronBeatTick {
 }
 
 export interface CronBeat {
-  /** The slot that is waited for. */
+  /** The slot being waited for. */
   readonly slotMs: Millis;
-  /** The wall clock at this look. */
+  /** The wall clock at this call. */
   readonly atMs: Millis;
 }
 
 export interface CronBeatOutcome {
   readonly tick: CronBeatTick | undefined;
   readonly beat: CronBeat;
-  /** When to look again, at the latest. */
+  /** When to call again, at the latest. */
   readonly waitMs: number;
 }
 
-/** A slot is still due when it is found so late; a later look means that it was missed. */
+/** A slot found this late is still due; beyond, it was missed. */
 const TOLERANCE_MS = 1000;
-/** The wall clock may be set while a schedule waits for hours: it is looked at this often. */
+/** The wall clock may be set while a schedule waits for hours: it is checked at this interval. */
 const POLL_EVERY_MS = 30_000;
 
 /**
- * One look at a schedule. However many slots lie between the last look and this one, at most one tick comes of it: a
- * clock that is set forward by a year has not missed half a million runs. A clock that is set back starts anew.
+ * One step of a schedule. However many slots lie between the last call and this one, at most one tick results: a
+ * clock that is set forward by a year has not missed half a million runs. A clock that is set back restarts the
+ * schedule.
  *
- * @param nextMs the first slot after `nowMs`; asked only when it is needed
+ * @param nextMs the first slot after `nowMs`; called only when it is needed
  */
 export function cronBeat(last: CronBeat, nowMs: Millis, nextMs: () => Millis): CronBeatOutcome {
   const wasSetBack = nowMs < last.atMs - TOLERANCE_MS;
@@ -41,7 +42,7 @@ export function cronBeat(last: CronBeat, nowMs: Millis, nextMs: () => Millis): C
   return outcome({ kind, atMs: last.slotMs }, nextMs(), nowMs);
 }
 
-/** The first look, when a schedule begins. */
+/** The first step of a schedule. */
 export function firstCronBeat(nowMs: Millis, nextMs: () => Millis): CronBeatOutcome {
   return outcome(undefined, nextMs(), nowMs);
 }

@@ -13,8 +13,8 @@ export interface DataLossRisk {
 }
 
 /**
- * What the policies that exist do to each other, whatever was declared. A refresh over a range whose source rows were
- * dropped finds nothing there and deletes the buckets, silently.
+ * The effects of the existing policies on each other, whatever was declared. A refresh over a range whose source rows
+ * were dropped finds nothing there and deletes the buckets, silently.
  */
 export function dataLossRisks(plan: PolicyPlan, jobs: readonly PolicyJob[]): readonly DataLossRisk[] {
   return plan.relations.flatMap(({ relation }) => {

@@ -1,12 +1,12 @@
 import { OUR_TABLES } from './our-tables.ts';
 
-/** What deletes rows, in the text of a function or procedure. */
+/** Patterns that delete rows, in the text of a function or procedure. */
 const DELETES = '\\m(delete\\s+from|truncate|drop_chunks|drop\\s+table)\\M';
 
-/** The same, and what turns compressed chunks back into rows. */
+/** The same, plus decompression of chunks. */
 export const UNDOES = `${DELETES}|\\m(decompress_chunk|convert_to_rowstore)\\M`;
 
-/** The same of a table that the text does not name: by a variable, or in a statement that is put together when it runs. */
+/** Patterns that delete from a table that the text does not name: by a variable, or in dynamic SQL. */
 export const DELETES_SOME =
   `\\mdrop_chunks\\s*[(]\\s*(relation\\s*=>\\s*)?('*%|[^'\\s)])` +
   `|\\m(delete\\s+from|truncate(\\s+table)?|drop\\s+table(\\s+if\\s+exists)?)(\\s+only)?\\s+"?(%|'\\s*[|]{2})`;
@@ -17,7 +17,7 @@ export const namesOfOurs = (schema: string): string => {
   return `(^|[^.\\w"]|[^.\\w]")(${here})?"?(only\\s+)?(${OUR_TABLES.join('|')})\\M(?!\\.)`;
 };
 
-/** All tables that there are, or a chunk. */
+/** All existing tables, or a chunk. */
 const ALL = '\\mhypertables?\\M|_hyper_[0-9]+';
 
 /** The patterns that `deletesOurs` takes as its parameters. */
@@ -27,8 +27,8 @@ export const deletingPatterns = (schema: string): readonly [deletes: string, our
 ];
 
 /**
- * SQL: a text (of a body and what it is called with) deletes rows, and names one of our tables. A body can hide both; one
- * that deletes and names its table by a parameter of ours is found by the configuration beside it.
+ * SQL: a text (a body and its arguments) deletes rows and names one of our tables. A body can hide both; one that
+ * deletes and names its table by a parameter is found by its configuration.
  */
 export const deletesOurs = (text: string, deletes: string, ours: string): string =>
   `(${text} ~* ${deletes} AND ${text} ~* ${ours})`;

@@ -48,16 +48,16 @@ export function driftOf(job: PolicyJob, policy: DeclaredPolicy, snapshot: Catalo
   return [...differences, ...ownerDifference(job, snapshot)];
 }
 
-/** Databases that came from older versions have it in the schema of old. */
+/** Databases upgraded from older versions have it in the former schema. */
 const isCheckOf = ({ proc }: DeclaredPolicy, { checkedBy }: PolicyJob): boolean =>
   ['_timescaledb_functions', '_timescaledb_internal'].some(
     (schema) => checkedBy === `${schema}.${proc}_check`,
   );
 
-/** Of a time as PostgreSQL prints it in UTC. */
+/** A time as PostgreSQL prints it in UTC. */
 const timeMs = (text: string): number => Date.parse(`${text.replace(' ', 'T')}:00`);
 
-/** A policy that works on another table than it was made for, or on none. */
+/** A policy that works on another table than it was created for, or on none. */
 function otherTarget({ config, hypertableId }: PolicyJob, { kind }: DeclaredPolicy): readonly Drift[] {
   const key = identityKey(kind);
   if (hypertableId === undefined || config[key] === hypertableId) return [];
@@ -65,7 +65,7 @@ function otherTarget({ config, hypertableId }: PolicyJob, { kind }: DeclaredPoli
   return [{ setting: key, expected: String(hypertableId), actual }];
 }
 
-/** Each key changes what a job does: one that is not declared does something that nobody declared. */
+/** Each key changes the effect of a job: an undeclared key is drift. */
 function undeclaredKeys(job: PolicyJob, policy: DeclaredPolicy): readonly Drift[] {
   return Object.entries(job.config)
     .filter(([key, value]) => value !== null && !(key in policy.config) && !IDENTITY_KEYS.includes(key))
@@ -85,7 +85,7 @@ function ownerDifference(job: PolicyJob, snapshot: CatalogSnapshot): readonly Dr
   return [];
 }
 
-/** The jobs of a policy, the one nearest to what is declared first: that is the policy, the others are duplicates. */
+/** The jobs of a policy, the one closest to the declaration first: that is the policy, the others are duplicates. */
 export function jobsOf(
   policy: DeclaredPolicy,
   jobs: readonly PolicyJob[],
@@ -98,8 +98,8 @@ export function jobsOf(
 }
 
 /**
- * What makes the jobs of a policy what is declared: `check` is who found that they are not, `due` are the rows of
- * `releaseQueries`.
+ * The steps that make the jobs of a policy match the declaration: `check` is the name of the check that found the
+ * drift, `due` are the rows of `releaseQueries`.
  */
 export function policySteps(
   check: string,
@@ -120,7 +120,7 @@ export function policySteps(
     .filter(({ manageable }) => manageable)
     .map(({ id }) => step(`remove duplicate job ${id} of`, deleteJob(id)));
   const differences = driftOf(job, policy, snapshot);
-  // Not even its owner's own program may alter a job that another role owns: that is left to a superuser.
+  // A role cannot alter a job that another role owns: that is left to a superuser.
   if (!job.manageable) return steps;
   if (differences.some(({ setting }) => setting === 'owner')) {
     // A new job belongs to the relation's owner.
@@ -136,8 +136,8 @@ export function policySteps(
 }
 
 /**
- * Makes one job what is declared. One that drops what it should not is stopped at once; where it would then drop what
- * it did not drop before, that is left to a step of its own.
+ * Makes one job match the declaration. One that drops too much is stopped at once; a change that lets it drop more
+ * than before is a separate step.
  */
 export function changeSteps(
   check: string,

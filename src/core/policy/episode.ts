@@ -2,7 +2,7 @@ import { type AlertNotification, SEVERITIES, type Severity } from '../alert/mode
 import type { Millis } from '../reading.ts';
 import { type Finding, isNote } from './finding.ts';
 
-/** An alert of the system: a fault of one thing, from the verification that found it to the one that did not any more. */
+/** A system alert: a fault of one subject, from the verification that found it to the first that did not. */
 export interface SystemAlert {
   readonly alertId: string;
   /** `policy_<check>`. */
@@ -11,22 +11,22 @@ export interface SystemAlert {
   readonly severity: Severity;
   readonly message: string;
   readonly startedAtMs: Millis;
-  /** Undefined: it lasts. */
+  /** Undefined: ongoing. */
   readonly resolvedAtMs: Millis | undefined;
   /** Number of its last notification. */
   readonly seq: number;
 }
 
 export interface SystemAlertChanges {
-  /** Episodes as they are now: those that began, got worse or ended. */
+  /** Current episodes: those that began, got worse or ended. */
   readonly alerts: readonly SystemAlert[];
   readonly notifications: readonly AlertNotification[];
 }
 
-/** What a verification says, as far as episodes are concerned. */
+/** The result of a verification, as far as episodes need it. */
 export interface Verified {
   readonly findings: readonly Finding[];
-  /** Checks that were asked and gave an answer: of the others nothing is known. */
+  /** Checks that were run and answered: the state of the others is unknown. */
   readonly answered: ReadonlySet<string>;
   readonly atMs: Millis;
 }
@@ -37,8 +37,9 @@ const PREFIX = 'policy_';
 const rank = (severity: Severity): number => SEVERITIES.indexOf(severity);
 
 /**
- * What changed since the open episodes were written. Several findings of one check about one thing are one episode: it
- * has the severity of the worst, and is told again only when it gets worse. What nobody could look at goes on.
+ * The changes since the open episodes were written. Several findings of one check about one subject are one episode:
+ * it has the highest severity, and is notified again only when that rises. An episode of a check without an answer
+ * goes on.
  */
 export function systemAlertChanges(
   open: readonly SystemAlert[],
@@ -91,7 +92,7 @@ function worstOf(findings: readonly Finding[]): Map<string, Finding> {
 const messageOf = ({ subject, verdict, actual, expected, remedy }: Finding): string =>
   `${subject} is ${verdict}: ${actual}; expected: ${expected}. Remedy: ${remedy}`;
 
-/** In the shape of every other notification: `sensor` is what it is about, and there is no value. */
+/** In the shape of every other notification: `sensor` is the subject, and there is no value. */
 function notificationOf(
   alert: SystemAlert,
   event: AlertNotification['event'],

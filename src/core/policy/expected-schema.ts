@@ -1,6 +1,6 @@
 import type { DatabaseSchema } from './schema.ts';
 
-/** What sql/ creates. Generated: `npm run sql:expected` after a new migration. */
+/** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
   version: 20,
   relations: {

@@ -1,21 +1,21 @@
 /**
- * A view as pg_get_viewdef() prints it with nothing in the search_path, so that every name outside of pg_catalog is
- * qualified, taken apart. PostgreSQL before 16 also qualifies the columns of a single source: that is the one thing that
- * the versions print differently.
+ * A view as pg_get_viewdef() prints it with an empty search_path, so that every name outside of pg_catalog is
+ * qualified, parsed. PostgreSQL before 16 also qualifies the columns of a single source: the only difference between
+ * versions.
  */
 export interface ViewDefinition {
   /** Output column -> its expression. */
   readonly columns: Readonly<Record<string, string>>;
-  /** `FROM`, `GROUP BY`, and whatever else there is -> what follows. */
+  /** Keyword (`FROM`, `GROUP BY`, ...) -> its text. */
   readonly clauses: Readonly<Record<string, string>>;
 }
 
 export interface ViewNames {
-  /** The schema of our tables: what is in it is unqualified. */
+  /** The schema of our tables: its names are unqualified. */
   readonly schema: string;
-  /** The schema of the extension: functions in it are unqualified. */
+  /** The schema of the extension: its functions are unqualified. */
   readonly extension: string;
-  /** Columns of the source that were renamed: name now -> name that sql/ gives them. */
+  /** Renamed columns of the source: current name -> name in sql/. */
   readonly renamed?: ReadonlyMap<string, string> | undefined;
 }
 
@@ -32,7 +32,7 @@ export function parseView(definition: string, names: ViewNames): ViewDefinition 
   const clauses: Record<string, string> = {};
   for (const [keyword, tokens] of split(definition)) {
     const text = keyword === 'FROM' ? source(tokens, names) : expression(tokens, names);
-    // Grouping by the same things in another order is the same grouping.
+    // The order of grouping does not matter.
     clauses[keyword] = keyword === 'GROUP BY' ? items(text).sort().join(', ') : text;
   }
   const { SELECT: selected = '', ...others } = clauses;
@@ -62,7 +62,7 @@ function split(definition: string): readonly (readonly [string, readonly string[
     );
 }
 
-/** Its relation; a short name that the query gives it is of no importance. */
+/** Its relation; an alias given by the query is ignored. */
 function source(tokens: readonly string[], { schema }: ViewNames): string {
   const [relation = '', ...others] = tokens.filter((token) => token !== ' ');
   if (others.length > 1) return tokens.join('').trim();
@@ -84,7 +84,7 @@ function expression(tokens: readonly string[], { extension, renamed }: ViewNames
     .trim();
 }
 
-/** The text of an index or a constraint, with columns under the names that sql/ gives them. */
+/** The text of an index or a constraint, with the column names of sql/. */
 export const withNames = (text: string, renamed: ReadonlyMap<string, string>): string =>
   renamed.size === 0
     ? text

@@ -5,7 +5,10 @@ import { OUR_TABLES } from './our-tables.ts';
 import { identifier } from './policy-sql.ts';
 import { listOf, textOf } from './row.ts';
 
-/** Functions of TimescaleDB in its own schema that the SQL of this program, or one of its jobs, calls. A test compares them with it. */
+/**
+ * Functions in TimescaleDB's own schema that the SQL of this program, or one of its jobs, calls. A test compares them
+ * with it.
+ */
 export const EXTENSION_FUNCTIONS: readonly string[] =
   `add_columnstore_policy add_continuous_aggregate_policy add_job add_retention_policy alter_job approximate_row_count attach_chunk by_range
 chunks_detailed_size compress_chunk convert_to_columnstore convert_to_rowstore create_hypertable decompress_chunk
@@ -13,7 +16,7 @@ delete_job drop_chunks first histogram hypertable_approximate_size hypertable_co
 refresh_continuous_aggregate run_job set_chunk_time_interval set_number_partitions show_chunks time_bucket
 time_bucket_gapfill`.split(/\s/);
 
-/** Schemas of TimescaleDB that this program, or TimescaleDB itself in its name, reads. */
+/** Schemas of TimescaleDB that this program reads, or TimescaleDB on its behalf. */
 const SCHEMAS = [
   '_timescaledb_functions',
   '_timescaledb_catalog',
@@ -22,8 +25,8 @@ const SCHEMAS = [
   'timescaledb_information',
 ];
 
-// PostgreSQL's catalogs alone: what is missing may be the right to anything else. What CREATE EXTENSION gave to everyone
-// is in pg_init_privs, unless that is what everyone has anyway. Of this role, and of the owners in whose names jobs run.
+// Only PostgreSQL's catalogs: any other right may be the missing one. The rights that CREATE EXTENSION granted to
+// PUBLIC are in pg_init_privs, unless they are PUBLIC's defaults. For this role, and for the owners that run jobs.
 const QUERY = `
 WITH extension AS (SELECT oid, extnamespace FROM pg_extension WHERE extname = 'timescaledb'),
 member AS MATERIALIZED (SELECT d.classid, d.objid FROM pg_depend d JOIN extension e ON e.oid = d.refobjid
@@ -57,7 +60,7 @@ export const extensionRightsQuery: CheckQuery = {
   values: [OUR_TABLES, SCHEMAS, EXTENSION_FUNCTIONS],
 };
 
-/** So many are named one by one. */
+/** At most this many are named individually. */
 const MOST_NAMED = 12;
 
 export interface ExtensionRights {
@@ -66,7 +69,7 @@ export interface ExtensionRights {
   readonly grants: string;
 }
 
-/** What CREATE EXTENSION gave to everyone and these roles lack; undefined: nothing. */
+/** Rights that CREATE EXTENSION granted to PUBLIC and these roles lack; undefined: none. */
 export function lackingOf(rows: readonly CatalogRow[]): ExtensionRights | undefined {
   if (rows.length === 0) return undefined;
   const each = rows.map((row) => {
@@ -88,7 +91,7 @@ export function lackingOf(rows: readonly CatalogRow[]): ExtensionRights | undefi
   return { text: each.map(({ said }) => said).join('; '), grants: each.map(({ grant }) => grant).join(' ') };
 }
 
-/** Where the database refused what it was asked for: a right that was taken away from everyone may be why. */
+/** If the database rejected a query, a right revoked from PUBLIC may be the cause. */
 export async function becauseOfRights(catalog: Catalog, error: unknown): Promise<unknown> {
   if (!(error instanceof FieldwatchError) || error.code !== 'DB_RIGHTS') return error;
   const { text, values } = extensionRightsQuery;

@@ -3,23 +3,23 @@ import type { CatalogRow } from './catalog.ts';
 import { literal } from './policy-sql.ts';
 import { optionalText } from './row.ts';
 
-/** Bits of a chunk's status. Of a partial one late rows are in row form; a frozen one takes no change. */
+/** Bits of a chunk's status. A partial chunk has late rows in row form; a frozen one rejects changes. */
 export const FROZEN = 4;
 export const PARTIAL = 8;
 
-/** More than that make the remedy no clearer. */
+/** More names would not make the remedy clearer. */
 const MOST_NAMED = 20;
 
-/** The names of chunks in a column, one a line, as `frozenNames` selects them. */
+/** The chunk names in a column, one per line, as `frozenNames` selects them. */
 export const frozenChunks = (row: CatalogRow): readonly string[] =>
   (optionalText(row, 'frozen') ?? '').split('\n').filter((name) => name !== '');
 
-/** Those of the chunks `c` that are frozen, by their `status`. */
+/** The names of the chunks `c` that are frozen, by their `status`. */
 export const frozenNames = (condition = 'true'): string =>
   `string_agg(format('%I.%I', c.chunk_schema, c.chunk_name), E'\\n' ORDER BY c.range_start)
     FILTER (WHERE status & ${FROZEN} <> 0 AND ${condition}) AS frozen`;
 
-/** `otherwise`, or first what thaws the chunks: no policy and no repair changes a frozen one. */
+/** `otherwise`, or a remedy that thaws the chunks first: no policy and no repair changes a frozen one. */
 export function afterThaw(chunks: readonly string[], otherwise: string): string {
   if (chunks.length === 0) return otherwise;
   const named = chunks.slice(0, MOST_NAMED);

@@ -7,22 +7,22 @@ import { RELATIONS } from './relations.ts';
 /** Nothing was dropped. */
 const NEVER = `'1970-01-01 00:00:00+00'::timestamptz`;
 
-/** How long a relation keeps its rows by the plan; undefined: for ever, or as long as its retention is paused. */
+/** How long a relation keeps its rows by the plan; undefined: forever, or while its retention is paused. */
 export function keptBy(plan: PolicyPlan, relation: string): string | undefined {
   const retention = declaredPolicy(plan, relation, 'retention');
   return retention?.paused === undefined ? retention?.config['drop_after'] : undefined;
 }
 
 /**
- * From when on a relation has to have its rows: the retention of today, what was dropped on purpose, and the retention
- * that was declared until now. NULL where neither is known.
+ * The time from which a relation has to have its rows: current retention, intentional drops, and the retention
+ * declared so far. NULL if neither is known.
  */
 export function heldFrom(relation: string, kept: string | undefined): string {
   const noted = `(SELECT greatest(h.dropped_before, now() - h.kept) FROM storage_horizons h WHERE h.relation = ${literal(relation)})`;
   return kept === undefined ? noted : `greatest(now() - ${interval(kept)}, ${noted})`;
 }
 
-/** Notes the retention of the plan: what it drops while it is declared is gone on purpose. */
+/** Records the retention of the plan: what it drops while declared is dropped intentionally. */
 export function noteHorizons(plan: PolicyPlan): string {
   const rows = RELATIONS.map(({ name }) => {
     const kept = keptBy(plan, name);
@@ -34,7 +34,7 @@ ON CONFLICT (relation) DO UPDATE SET kept = excluded.kept, noted_at = now(),
   dropped_before = greatest(h.dropped_before, now() - h.kept, excluded.dropped_before)`;
 }
 
-/** Notes that what is older than `age` is dropped on purpose. */
+/** Records that rows older than `age` are dropped intentionally. */
 export function noteDropped(relation: string, age: IntervalText): RepairStep {
   return {
     ...{ check: 'retention', subject: relation, effect: 'settings' },

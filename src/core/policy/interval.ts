@@ -1,9 +1,9 @@
 import { FieldwatchError } from '../errors.ts';
 
 /**
- * A PostgreSQL interval. Policies are declared and stored as intervals, and an interval is no number of milliseconds:
- * `1 year` is twelve months. PostgreSQL compares intervals with a month of 30 days and a day of 24 hours (so `1 mon`
- * equals `30 days`, and `1 year` equals 360 days, not 365); what is compared here is compared that way too.
+ * A PostgreSQL interval. Policies are declared and stored as intervals, and an interval is not a number of
+ * milliseconds: `1 year` is twelve months. PostgreSQL compares intervals with a month of 30 days and a day of 24
+ * hours (so `1 mon` equals `30 days`, and `1 year` equals 360 days, not 365); comparisons here do the same.
  */
 export interface Interval {
   readonly months: number;
@@ -11,7 +11,7 @@ export interface Interval {
   readonly ms: number;
 }
 
-/** An interval in the one spelling that `formatInterval` gives: `90 days`, `1 year`, `10 minutes`. */
+/** An interval in the canonical form of `formatInterval`: `90 days`, `1 year`, `10 minutes`. */
 export type IntervalText = string;
 
 const DAY_MS = 86_400_000;
@@ -33,8 +33,8 @@ const MILLIS: Readonly<Record<string, number>> = {
 const PART = /\s*(?:([-+]?)(\d+):(\d{2})(?::(\d{2}(?:\.\d+)?))?|([-+]?\d+)\s*([a-z]+))\s*/gy;
 
 /**
- * Reads `90 days`, `1 year`, `1h30m` and what PostgreSQL prints in each of its interval styles: a job keeps the text
- * that was made when it was configured. Undefined if it is none.
+ * Parses `90 days`, `1 year`, `1h30m` and PostgreSQL's output in each of its interval styles: a job keeps the text
+ * from when it was configured. Undefined if it is not an interval.
  */
 export function parseInterval(text: string): Interval | undefined {
   const input = normalStyle(text.trim());
@@ -50,7 +50,7 @@ export function parseInterval(text: string): Interval | undefined {
       ms += sign === '-' ? -clock : clock;
       continue;
     }
-    // `months` and `mons`, but not `m` from `ms`: the unit as written goes first.
+    // `months` and `mons`, but not `m` from `ms`: the unit as written comes first.
     const known = (table: Readonly<Record<string, number>>) => table[unit] ?? table[unit.replace(/s$/, '')];
     const [inMs, inMonths, inDays] = [known(MILLIS), known(MONTHS), known(DAYS)];
     if (inMs !== undefined) ms += Number(count) * inMs;
@@ -94,7 +94,7 @@ const NAMES: readonly (readonly ['months' | 'days' | 'ms', number, string])[] = 
   ['ms', 1, 'millisecond'],
 ];
 
-/** The text of an interval, for people and for SQL alike: `1 year`, `1 hour 30 minutes`, `0 seconds`. */
+/** The text of an interval, for display and for SQL: `1 year`, `1 hour 30 minutes`, `0 seconds`. */
 export function formatInterval(interval: Interval): IntervalText {
   const rest = { ...interval };
   const words: string[] = [];

@@ -2,26 +2,26 @@ import { intervalMs } from './interval.ts';
 import { POLICY_PROCS } from './plan.ts';
 import { RELATIONS } from './relations.ts';
 
-/** A job of TimescaleDB with what is known of its runs: what decides whether it is due. */
+/** A job of TimescaleDB with its run statistics, which decide whether it is due. */
 export interface ScheduledJob {
   readonly id: number;
   readonly proc: string;
-  /** The hypertable or view; undefined for a job of somebody's own. */
+  /** The hypertable or view; undefined for a user-defined job. */
   readonly relation: string | undefined;
   readonly scheduled: boolean;
   readonly every: string;
   readonly retryPeriod: string;
-  /** First slot of a fixed schedule; undefined: each run counts from the one before. */
+  /** First slot of a fixed schedule; undefined: each run counts from the previous one. */
   readonly initialStartMs: number | undefined;
   readonly lastRun: LastRun | undefined;
 }
 
 export interface LastRun {
   readonly startedAtMs: number;
-  /** Undefined: the process died in it, or it is still under way. */
+  /** Undefined: the process died during it, or it is still running. */
   readonly finishedAtMs: number | undefined;
   readonly ok: boolean;
-  /** Runs that failed since the last that did not. */
+  /** Consecutive failed runs. */
   readonly failures: number;
 }
 
@@ -38,8 +38,8 @@ export interface JobRun {
 /** Runs due jobs of a server that cannot run them itself. */
 export interface PolicyJobs {
   /**
-   * One after the other, until none is due, the time is up or `signal` says stop. A job that fails is a result.
-   * On a server with background workers: nothing, there is somebody else to do it.
+   * Runs the due jobs one after the other, until none is due, the time is up or `signal` aborts. A failing job is a
+   * result. Does nothing on a server with background workers, which run them.
    */
   runDue(signal: AbortSignal): Promise<readonly JobRun[]>;
 }
@@ -51,14 +51,14 @@ export function isDue(job: ScheduledJob, nowMs: number): boolean {
 }
 
 /**
- * When the job should run next, as TimescaleDB's own scheduler has it: at the slots of its fixed schedule, or one
- * interval after its last start; after a failure sooner, backing off by the number of failures. Slots that passed
- * while nothing ran are made up for by one run, not by one each.
+ * When the job should run next, like TimescaleDB's own scheduler: at the slots of its fixed schedule, or one interval
+ * after its last start; after a failure sooner, with a back-off by the number of failures. Missed slots are made up
+ * for by one run, not one each.
  */
 export function dueAtMs(job: ScheduledJob, nowMs: number): number {
   const every = Math.max(intervalMs(job.every), 1000);
   const last = job.lastRun;
-  // A last run that lies in the future is a clock that was set back: it says nothing.
+  // A last run in the future means that the clock was set back: it is ignored.
   if (last === undefined || last.startedAtMs > nowMs + every) {
     return Math.max(job.initialStartMs ?? nowMs, nowMs);
   }
@@ -77,8 +77,8 @@ function nextSlotMs(initialStartMs: number | undefined, every: number, afterMs: 
 const KINDS: readonly string[] = [POLICY_PROCS.refresh, POLICY_PROCS.compression, POLICY_PROCS.retention];
 
 /**
- * The due jobs in the order in which they do no harm to each other: aggregates are refreshed (sources first) before
- * anything is compressed, and last comes what deletes. Foreign jobs go before deletions too.
+ * The due jobs in a safe order: aggregates are refreshed (sources first) before anything is compressed, and deletions
+ * come last. Foreign jobs also come before deletions.
  */
 export function dueJobs(jobs: readonly ScheduledJob[], nowMs: number): readonly ScheduledJob[] {
   const rank = (job: ScheduledJob): number => {

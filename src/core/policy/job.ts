@@ -4,7 +4,7 @@ import { POLICY_PROCS, type PolicyProc } from './plan.ts';
 import { flagOf, numberOf, objectOf, optionalNumber, optionalText, textOf } from './row.ts';
 import type { ServerFacts } from './snapshot.ts';
 
-/** A policy as TimescaleDB has it. */
+/** A policy as TimescaleDB stores it. */
 export interface PolicyJob {
   readonly id: number;
   readonly proc: PolicyProc;
@@ -17,22 +17,22 @@ export interface PolicyJob {
   readonly fixedSchedule: boolean;
   readonly every: string;
   readonly maxRuntime: string;
-  /** Failures in a row after which TimescaleDB pauses the job; -1: never. */
+  /** Consecutive failures after which TimescaleDB pauses the job; -1: never. */
   readonly maxRetries: number;
-  /** Pause after a failure, times the failures in a row. */
+  /** Delay after a failure, multiplied by the consecutive failures. */
   readonly retryPeriod: string;
-  /** By which slots of whole days go; undefined: UTC. */
+  /** The zone of slots of whole days; undefined: UTC. */
   readonly timezone: string | undefined;
-  /** Schema and name of what checks a configuration; `none`. */
+  /** Schema and name of the function that checks a configuration; or `none`. */
   readonly checkedBy: string;
   /** First slot of a fixed schedule, in milliseconds since the Unix epoch. */
   readonly firstRunMs: number | undefined;
-  /** Set where the next run is so far away that the job is paused in effect: the time, or `infinity`. */
+  /** Set if the next run is so far away that the job is effectively paused: the time, or `infinity`. */
   readonly postponedUntil: string | undefined;
   readonly config: Readonly<Record<string, unknown>>;
-  /** It was made for `relation`; false: its configuration alone names that. */
+  /** It was created for `relation`; false: only its configuration names it. */
   readonly madeFor: boolean;
-  /** What it should work on. */
+  /** The hypertable that it should work on. */
   readonly hypertableId: number | undefined;
 }
 
@@ -40,9 +40,10 @@ export interface PolicyJob {
 export const isActive = (job: PolicyJob): boolean => job.scheduled && job.postponedUntil === undefined;
 
 /**
- * The policy jobs of the relations of the current schema: those that were made for one, whatever their configuration says
- * by now, and those whose configuration names one, as of a policy that came in through add_job(). Of an aggregate it names the materialization hypertable, hence the detour to the view's name. Failing jobs are
- * put off by up to five intervals: what starts later was postponed by hand, TimescaleDB's documented way to pause a job.
+ * The policy jobs of the relations of the current schema: those created for one, whatever their configuration
+ * contains by now, and those whose configuration names one, such as a policy added with add_job(). For an aggregate
+ * it names the materialization hypertable, hence the detour to the view's name. Failing jobs are delayed by up to
+ * five intervals: a later start was postponed manually, TimescaleDB's documented way to pause a job.
  */
 export const jobsQuery = ({ extension = '' }: ServerFacts): CheckQuery => ({
   text: `
@@ -66,7 +67,7 @@ ORDER BY j.job_id`,
   values: [Object.values(POLICY_PROCS)],
 });
 
-/** The view leaves out the time zone; the table moved in 2.25. */
+/** The view omits the time zone; the table moved in 2.25. */
 function jobTable(extension: string): string {
   const minor = Number(/^2\.(\d+)/.exec(extension)?.[1] ?? Infinity);
   return minor < 25 ? '_timescaledb_config.bgw_job' : '_timescaledb_catalog.bgw_job';

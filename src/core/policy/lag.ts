@@ -4,14 +4,14 @@ import type { PolicyKind } from './relations.ts';
 import { type CatalogSnapshot, present } from './snapshot.ts';
 
 /**
- * How far behind a policy may be before that is a finding: two runs (one that was just missed, one that failed) and ten
- * minutes for the run itself. With a fixed schedule a failed run does not push the next one back.
+ * How far behind a policy may be before that is a finding: two runs (one just missed, one failed) and ten minutes for
+ * the run itself. With a fixed schedule a failed run does not delay the next one.
  */
 export function graceOf(policy: DeclaredPolicy): IntervalText {
   return formatInterval({ months: 0, days: 0, ms: 2 * intervalMs(policy.every) + 600_000 });
 }
 
-/** The declared policies of one kind that run, and whose relations are there. */
+/** The declared policies of one kind that are active, and whose relations exist. */
 export function presentPolicies(
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
@@ -23,8 +23,8 @@ export function presentPolicies(
 }
 
 /**
- * `target(relation, after, grace, sch, tab)`: the hypertable in which each relation of `$1` keeps its chunks. An
- * aggregate keeps them in its materialization hypertable. `$2` and `$3` are intervals, one per relation.
+ * `target(relation, after, grace, sch, tab)`: the hypertable in which each relation of `$1` keeps its chunks; for an
+ * aggregate its materialization hypertable. `$2` and `$3` are intervals, one per relation.
  */
 export const TARGETS = `
 WITH target AS (

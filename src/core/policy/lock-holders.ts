@@ -2,16 +2,17 @@ import type { Catalog, CatalogRow } from './catalog.ts';
 import { OUR_TABLES } from './our-tables.ts';
 import { flagOf, numberOf, optionalText, textOf } from './row.ts';
 
-/** A session of another that keeps readers from one of our tables, or from what TimescaleDB keeps for it. */
+/** Another session that blocks readers of one of our tables, or of TimescaleDB's metadata for it. */
 export interface LockHolder {
-  /** For people. */
+  /** For display. */
   readonly session: string;
   readonly remedy: string;
 }
 
 const MOST_HOLDERS = 3;
 
-// Who holds what no reader passes, and who is in the way of those that wait for it: readers queue behind these.
+// Holders of locks that block readers, and sessions that block those waiting for such a lock: readers queue behind
+// these.
 const HOLDERS = `
 WITH locked AS (SELECT l.pid, l.granted, CASE WHEN n.nspname = current_schema() THEN c.relname::text ELSE format('%I.%I', n.nspname, c.relname) END AS relation
   FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -28,7 +29,7 @@ FROM holder JOIN pg_stat_activity a ON a.pid = holder.pid JOIN pg_roles r ON r.o
 GROUP BY a.pid, a.usename, a.application_name, a.xact_start, a.usesysid, r.rolsuper
 ORDER BY a.xact_start NULLS LAST, a.pid LIMIT ${MOST_HOLDERS}`;
 
-/** Asked when a query waited in vain: who it may have waited for, as far as it is still there. Never rejects. */
+/** Run when a query timed out waiting: the sessions it may have waited for, as far as they still exist. Never rejects. */
 export async function lockHolders(catalog: Catalog): Promise<readonly LockHolder[]> {
   const rows = await catalog.select(HOLDERS, [OUR_TABLES]).catch((): readonly CatalogRow[] => []);
   return rows.map((row) => {

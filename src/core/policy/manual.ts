@@ -6,11 +6,11 @@ import { type PolicyPlan, declaredPolicy } from './plan.ts';
 import { interval, literal } from './policy-sql.ts';
 import { type AggregateRelation, RELATIONS } from './relations.ts';
 
-// What a person does by hand with chunks: the same slices, and the same care, as a repair.
+// Manual operations on chunks: the same slices, and the same safeguards, as a repair.
 
 /**
- * Compresses the oldest uncompressed or partial chunk that is older than `age`, and younger than `kept`. One per
- * transaction, because each is locked against everybody at its end. Frozen ones (bit 4) are somebody's own business.
+ * Compresses the oldest uncompressed or partial chunk older than `age` and younger than `kept`. One per transaction,
+ * because each is locked exclusively at its end. Frozen ones (bit 4) are skipped.
  */
 export function compressOlder(relation: string, age: IntervalText, kept?: IntervalText): RepairStep {
   const notDropped = kept === undefined ? '' : ` AND c.range_end > now() - ${interval(kept)}`;
@@ -28,8 +28,8 @@ export function compressOlder(relation: string, age: IntervalText, kept?: Interv
 }
 
 /**
- * Drops the oldest chunks that are older than `age` as a whole, fifty at a time: all at once may need more locks than
- * there are. By the statement's own time, so it cannot drop more than a policy with that age would.
+ * Drops the oldest chunks that are entirely older than `age`, fifty at a time: all at once may need more locks than
+ * available. Uses the statement's own time, so it cannot drop more than a policy with that age would.
  */
 export function dropOlder(relation: string, age: IntervalText): RepairStep {
   return {
@@ -48,10 +48,7 @@ CROSS JOIN LATERAL drop_chunks(${literal(relation)}, older_than => slice.until) 
   };
 }
 
-/**
- * Refuses to drop what a refresh still reaches: the next one would find the rows gone and delete the buckets made of
- * them.
- */
+/** Refuses to drop what a refresh still reaches: the next refresh would find no rows and delete the buckets made of them. */
 export function refuseReachedByRefresh(plan: PolicyPlan, relation: string, age: IntervalText): void {
   for (const aggregate of RELATIONS as readonly (AggregateRelation | { readonly kind: 'hypertable' })[]) {
     if (aggregate.kind !== 'aggregate' || aggregate.source !== relation) continue;

@@ -2,11 +2,12 @@ import type { IntervalText } from './interval.ts';
 import { type PolicyKind, RELATIONS, type Relation, type RelationName } from './relations.ts';
 
 /**
- * A policy as it should be. `config` is all that the job's own configuration says beside IDENTITY_KEYS. On TimescaleDB
- * 2.20 to 2.29 the add_*_policy functions write no other key unless one is asked for: `drop_created_before`,
+ * The declared state of a policy. `config` is the job's own configuration except IDENTITY_KEYS. On TimescaleDB 2.20
+ * to 2.29 the add_*_policy functions write no other key unless it is requested: `drop_created_before`,
  * `compress_created_before`, `recompress`, `maxchunks_to_compress`, `verbose_log`, `include_tiered_data`,
- * `buckets_per_batch`, `max_batches_per_execution`, `refresh_newest_first`, `work_mem` (2.25), `compress_after_refresh`
- * (2.27), `recompress_unordered` (2.29). Each changes what a job does: one that is there was set by hand.
+ * `buckets_per_batch`, `max_batches_per_execution`, `refresh_newest_first`, `work_mem` (2.25),
+ * `compress_after_refresh` (2.27), `recompress_unordered` (2.29). Each changes the effect of a job: one that exists
+ * was set manually.
  */
 export interface DeclaredPolicy {
   readonly relation: RelationName;
@@ -14,9 +15,9 @@ export interface DeclaredPolicy {
   readonly proc: PolicyProc;
   readonly config: Readonly<Record<string, IntervalText>>;
   readonly every: IntervalText;
-  /** How long one run may take; zero: no limit. */
+  /** Time limit of one run; zero: no limit. */
   readonly maxRuntime: IntervalText;
-  /** What the add_*_policy function of its kind sets, on TimescaleDB 2.20 to 2.29. */
+  /** The value set by the add_*_policy function of its kind, on TimescaleDB 2.20 to 2.29. */
   readonly retryPeriod: IntervalText;
   readonly firstRun: string;
   /** Why the job must not run at present; undefined: it runs. */
@@ -25,36 +26,36 @@ export interface DeclaredPolicy {
 
 export interface RelationPlan {
   readonly relation: Relation & { readonly name: RelationName };
-  /** Undefined: whatever it is. */
+  /** Undefined: any. */
   readonly chunkInterval: IntervalText | undefined;
   readonly columnstore: ColumnstorePlan | undefined;
   readonly policies: readonly DeclaredPolicy[];
 }
 
-/** How compressed chunks are laid out. */
+/** The layout of compressed chunks. */
 export interface ColumnstorePlan {
   readonly segmentBy: readonly string[];
   readonly orderBy: string;
 }
 
-/** What the scheduler does with what it finds: mends it, says how, or only says that. */
+/** The scheduler's action for a finding: repair it, suggest the repair, or only report. */
 export const REPAIR_MODES = ['auto', 'suggest', 'off'] as const;
 export type RepairMode = (typeof REPAIR_MODES)[number];
 
 /** The desired state: what `policies:` in the configuration declares of every relation. */
 export interface PolicyPlan {
   readonly relations: readonly RelationPlan[];
-  /** How late readings are expected to come. */
+  /** The expected lateness of readings. */
   readonly lateHorizon: IntervalText;
   readonly repair: RepairMode;
   readonly disk: DiskPlan;
 }
 
-/** How much room there must be. */
+/** The required free space. */
 export interface DiskPlan {
-  /** How large the database may become; undefined: as large as its disk. */
+  /** The maximum size of the database; undefined: the size of its disk. */
   readonly budgetBytes: number | undefined;
-  /** At the present rate it must last for so many days. */
+  /** At the current growth rate it must last for this many days. */
   readonly leastDays: number;
 }
 
@@ -169,7 +170,7 @@ export function declaredPolicy(
   return declaredPolicies(plan).find((policy) => policy.relation === relation && policy.kind === kind);
 }
 
-/** `sensor_readings retention`: how a policy is called in findings, metrics and on the command line. */
+/** `sensor_readings retention`: the name of a policy in findings, metrics and on the command line. */
 export function policyName(policy: { readonly relation: string; readonly kind: PolicyKind }): string {
   return `${policy.relation} ${policy.kind}`;
 }

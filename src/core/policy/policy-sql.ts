@@ -2,14 +2,14 @@ import type { PolicyJob } from './job.ts';
 import { type ColumnstorePlan, type DeclaredPolicy, identityKey } from './plan.ts';
 
 /**
- * The SQL of remedies: shown to people, and run by `policies repair`. Names and intervals come from the program and
- * its configuration, never from a message; they are quoted all the same.
+ * The SQL of remedies: shown to the operator, and run by `policies repair`. Names and intervals come from the program
+ * and its configuration, never from a message; they are quoted all the same.
  */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
-/** Words that PostgreSQL 15 to 18 do not take for a name unless it is quoted. */
+/** Words that PostgreSQL 15 to 18 do not accept as a name unless quoted. */
 const RESERVED = new Set(
   `all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate collation column
 concurrently constraint create cross current_catalog current_date current_role current_schema current_time
@@ -20,14 +20,14 @@ select session_user similar some symmetric system_user table tablesample then to
 variadic verbose when where window with`.split(/\s/),
 );
 
-/** A name as PostgreSQL reads it; quoted where it would read another. */
+/** A name as an SQL identifier; quoted where necessary. */
 export function identifier(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 /**
- * One of our relations with its schema: a statement that is shown is run over a session of the operator's, whose
- * search_path may lead to another program's table of that name. What comes qualified stays as it is.
+ * Qualifies one of our relations: an operator's session runs the shown statements, and its search_path may lead to
+ * another program's table of that name. A qualified name stays as it is.
  */
 export const qualified = (schema: string, relation: string): string =>
   relation.includes('.') ? relation : `${identifier(schema)}.${relation}`;
@@ -55,9 +55,9 @@ export function addPolicy(policy: DeclaredPolicy, schema: string): string {
 }
 
 /**
- * Makes a job what is declared. add_*_policy with if_not_exists keeps a differing job as it is, so this is the only
- * repair of drift. `config` replaces the whole configuration: of the old one only the hypertable's number stays. Without
- * a time zone alter_job takes away the one that is there.
+ * Makes a job match the declaration. add_*_policy with if_not_exists keeps a differing job as it is, so this is the
+ * only repair of drift. `config` replaces the whole configuration: of the old one only the hypertable's number stays.
+ * Without a time zone alter_job removes the existing one.
  */
 export function alterJob(job: PolicyJob, policy: DeclaredPolicy, scheduled = true): string {
   const key = identityKey(policy.kind);
@@ -71,10 +71,10 @@ export function alterJob(job: PolicyJob, policy: DeclaredPolicy, scheduled = tru
   );
 }
 
-/** What TimescaleDB checks a configuration of such a policy with. */
+/** The function with which TimescaleDB checks the configuration of such a policy. */
 export const checkOf = ({ proc }: DeclaredPolicy): string => `_timescaledb_functions.${proc}_check`;
 
-/** A job that reached its limit of failures would be paused again by the next one: hence no limit. */
+/** A job at its limit of failures would be paused again by the next one: hence no limit. */
 export function resumeJob(job: PolicyJob): string {
   const limit = job.maxRetries === -1 ? '' : ', max_retries => -1';
   return `SELECT alter_job(${job.id}, scheduled => true${limit}${startNow(job)})`;

@@ -9,7 +9,7 @@ import { listOf, numberOf } from './row.ts';
 import { type Range, computable, isoTime, merged, safeSlices } from './slices.ts';
 import type { CatalogSnapshot } from './snapshot.ts';
 
-/** Windows of an aggregate's buckets that one verification recomputes at most: the newest, some of the others in turn … */
+/** Windows of an aggregate's buckets that one verification recomputes at most: the newest, some of the others in rotation … */
 const MOST_NEWEST = 2;
 const MOST_OTHERS = 6;
 /** … and those that outdate an aggregate above. */
@@ -20,9 +20,9 @@ const MOST_BUCKETS = 24;
 const MOST_CHUNKS = 8;
 /** Source rows in all of them, by what the catalog says of its chunks. */
 const MOST_ROWS = 30_000;
-/** Sensors in the sample: others each day, so that all have their turn, yet the same ones from one run to the next. */
+/** Sensors in the sample: rotated daily, so that all are covered, yet stable from one run to the next. */
 const MOST_SENSORS = 50;
-/** Ranges of a repair that are looked at before it. */
+/** Ranges of a repair that are checked before it. */
 const MOST_RANGES = 50;
 const MOST_SENSOR_DAYS = 60;
 const DAY_US = 86_400_000_000;
@@ -36,9 +36,9 @@ export const SAMPLED_SENSORS = `(SELECT json_agg(id) FROM (SELECT id FROM sensor
   ORDER BY md5(id::text || now()::date::text) LIMIT ${MOST_SENSORS}) sampled)`;
 
 /**
- * From where a sample is taken, by the catalog alone: chunks of the source with an estimate of their rows, and ranges in
- * which an aggregate above this one waits for a refresh before its window. What is changed by hand in the rows of an
- * aggregate outdates those above it, so that these ranges are where to look first.
+ * The basis of a sample, from the catalog only: chunks of the source with an estimate of their rows, and ranges in
+ * which an aggregate above this one waits for a refresh before its window. Manual changes to the rows of an aggregate
+ * outdate those above it, so these ranges are checked first.
  */
 export function sampleQuery({ relation, sourceKept }: RefreshedAggregate): CheckQuery {
   const kept = sourceKept === undefined ? `'-infinity'::timestamptz` : `now() - ${interval(sourceKept)}`;
@@ -77,8 +77,8 @@ export interface Sample {
 }
 
 /**
- * The newest buckets each time, and those in which an aggregate above is out of date. Of the rest so many windows a day
- * that all have been looked at after some weeks.
+ * Always the newest buckets, and those in which an aggregate above is outdated. Of the rest enough windows a day to
+ * cover all within some weeks.
  */
 export function sampleOf(aggregate: RefreshedAggregate, row: CatalogRow): Sample {
   const width = intervalMs(aggregate.relation.bucket) * 1000;
@@ -94,8 +94,8 @@ export function sampleOf(aggregate: RefreshedAggregate, row: CatalogRow): Sample
   const [rest, newest] = [all.slice(0, -MOST_NEWEST), all.slice(-MOST_NEWEST)];
   const count = Math.min(MOST_OTHERS, rest.length);
   const start = numberOf(row, 'day') * count;
-  const turn = Array.from({ length: count }, (_, index) => rest[(start + index) % rest.length] as Range);
-  const windows = merged([...outdated, ...turn, ...newest], width);
+  const rotated = Array.from({ length: count }, (_, index) => rest[(start + index) % rest.length] as Range);
+  const windows = merged([...outdated, ...rotated, ...newest], width);
   const rate = numberOf(row, 'rows') / (last.until - first.from) / Math.max(1, numberOf(row, 'sensors'));
   const time = windows.reduce((sum, { from, until }) => sum + until - from, 0);
   const sensors = Math.max(1, Math.floor(MOST_ROWS / Math.max(1, rate * time)));
@@ -117,7 +117,7 @@ const sizes = ({ name }: { readonly name: string }): readonly string[] => [
   `abs(computed.${name})`,
 ];
 
-/** SQL: the name of a figure that differs, or null. */
+/** SQL: the name of a differing figure, or null. */
 function differs(column: { readonly name: string; readonly type: string }): string {
   const [mine, its] = [`stored.${column.name}`, `computed.${column.name}`];
   const enough = isFloat(column) ? ` AND coalesce(abs(${mine} - ${its}) > 1e-9 * scale, true)` : '';
@@ -125,9 +125,9 @@ function differs(column: { readonly name: string; readonly type: string }): stri
 }
 
 /**
- * Buckets `bucket` (in microseconds) of which some figure is not what the source gives, over the view that TimescaleDB
- * keeps of an aggregate's own query. What a refresh is still to come for is left out, and what has no source row: its rows
- * were dropped. Sums of the same numbers differ by their order; the greatest figure of a row says by how much they may.
+ * Buckets `bucket` (in microseconds) with a figure that differs from the source, by TimescaleDB's own view of the
+ * aggregate's query. Excludes buckets with a pending refresh, and those without a source row: their rows were
+ * dropped. Sums of the same numbers differ by their order; the tolerance follows from the greatest figure of a row.
  */
 export function differingQuery(
   aggregate: RefreshedAggregate,
@@ -168,8 +168,8 @@ GROUP BY d.bucket ORDER BY 1 LIMIT ${MOST_FOUND}`,
 }
 
 /**
- * Whether the source of an aggregate, where it is one itself, differs in `ranges` from what it is made of: made of such
- * rows, the aggregate would be wrong too. No query where the source is a table.
+ * Whether the source of an aggregate, if it is an aggregate itself, differs from its own source in `ranges`: the
+ * aggregate would be wrong too. No query if the source is a table.
  */
 export function sourceDiffers(
   plan: PolicyPlan,

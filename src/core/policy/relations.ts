@@ -1,6 +1,6 @@
 /**
- * The relations that fieldwatch looks after, as sql/ creates them: what is fixed about them. What can be configured
- * (intervals, schedules) is in the `policies` section.
+ * The managed relations, as sql/ creates them: their fixed properties. The configurable ones (intervals, schedules)
+ * are in the `policies` section.
  */
 export type PolicyKind = 'compression' | 'retention' | 'refresh';
 
@@ -21,11 +21,11 @@ export interface HypertableRelation extends RelationBase {
 
 export interface AggregateRelation extends RelationBase {
   readonly kind: 'aggregate';
-  /** What it aggregates: a hypertable or another aggregate. */
+  /** The source: a hypertable or another aggregate. */
   readonly source: string;
   /** Width of a bucket. */
   readonly bucket: string;
-  /** SQL over the source's rows that must equal a column in each bucket and sensor: what the audit compares. */
+  /** SQL over the source's rows that must equal a column in each bucket and sensor: compared by the audit. */
   readonly sourceCount: string;
   readonly countColumn: string;
   readonly sourceSum: string;
@@ -36,7 +36,7 @@ export type Relation = HypertableRelation | AggregateRelation;
 
 const at = (time: string): string => `2000-01-01 ${time}:00+00`;
 
-/** Sources before what is built on them: the order of refreshes. */
+/** Sources before the aggregates built on them: the order of refreshes. */
 export const RELATIONS = [
   {
     kind: 'hypertable',

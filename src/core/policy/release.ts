@@ -13,19 +13,19 @@ import { numberOf } from './row.ts';
 import type { CatalogSnapshot } from './snapshot.ts';
 
 /**
- * A change that lets a retention job drop what it did not drop before deletes as surely as a DROP does, only later: a
- * job that is resumed with a due start drops within seconds. Counted is what becomes due within a day.
+ * A change that lets a retention job drop more than before deletes as surely as a DROP does, only later: a job that
+ * is resumed with a due start drops within seconds. Counts what becomes due within a day.
  */
 const SOON = '1 day';
 
 const isRetention = ({ kind }: DeclaredPolicy): boolean => kind === 'retention';
 
-/** What each declared retention would drop within a day, one query a policy. `releaseOf` reads the answers. */
+/** What each declared retention would drop within a day, one query per policy. `releaseOf` reads the answers. */
 export function releaseQueries(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly CheckQuery[] {
   return presentPolicies(plan, snapshot, 'retention').map((policy) => ({ text: query(policy) }));
 }
 
-// The bound on time is said twice: as what keeps younger chunks out of the plan, and by whole chunks, as they are dropped.
+// The bound on time appears twice: to exclude younger chunks from the plan, and by whole chunks, as they are dropped.
 function query({ relation, config }: DeclaredPolicy): string {
   const edge = `now() - ${interval(config['drop_after'] ?? '')} + ${interval(SOON)}`;
   const time = `x.${relationNamed(relation)?.timeColumn ?? 'time'}`;
@@ -39,7 +39,7 @@ SELECT ${literal(relation)}::text AS relation, due.chunks, (SELECT count(*) FROM
   WHERE ${time} < ${edge} AND ${time} < due.until)::float8 AS rows FROM due`;
 }
 
-/** What a step that changes a policy may let go. */
+/** What a step that changes a policy may release for deletion. */
 export interface Release {
   readonly effect: RepairEffect;
   /** Follows the step's description. */
@@ -49,8 +49,8 @@ export interface Release {
 export const NO_RELEASE: Release = { effect: 'settings', note: '' };
 
 /**
- * What it means to make `job` what `policy` declares. Without rows of `releaseQueries` nothing is known of what is due,
- * and the answer is the careful one.
+ * The effect of making `job` match `policy`. Without rows of `releaseQueries` it is unknown what is due, and the
+ * result is the cautious one.
  */
 export function releaseOf(
   policy: DeclaredPolicy,
@@ -66,11 +66,11 @@ export function releaseOf(
   return { effect: 'drop', note: `; ${what} ${chunks === 1 ? 'is' : 'are'} then dropped within ${SOON}` };
 }
 
-/** Made what `policy` declares, it drops what it does not drop now. */
+/** Once it matches `policy`, it drops more than it does now. */
 export const dropsMore = (policy: DeclaredPolicy, job: PolicyJob): boolean =>
   isRetention(policy) && !dropsAsMuch(job, policy);
 
-/** The job drops already what it would drop as declared. */
+/** The job already drops what it would drop as declared. */
 function dropsAsMuch(job: PolicyJob, policy: DeclaredPolicy): boolean {
   const parsed = parseInterval(textIn(job, 'drop_after'));
   const declared = policy.config['drop_after'] ?? '';
@@ -78,10 +78,10 @@ function dropsAsMuch(job: PolicyJob, policy: DeclaredPolicy): boolean {
   return isActive(job) && byTime && intervalMs(parsed) <= intervalMs(declared);
 }
 
-/** Data that is declared to be kept is being dropped, or would be once the job runs: no mere difference of settings. */
+/** Data declared to be kept is being dropped, or would be once the job runs: more than drift. */
 export function dropsTooEarly(policy: DeclaredPolicy, job: PolicyJob): boolean {
   if (!isRetention(policy)) return false;
-  // TimescaleDB prefers it to `drop_after`, and knows nothing of how old the rows are.
+  // TimescaleDB prefers it to `drop_after`, and it ignores the age of the rows.
   if (job.config['drop_created_before'] !== undefined) return true;
   const parsed = parseInterval(textIn(job, 'drop_after'));
   return parsed === undefined || intervalMs(parsed) < intervalMs(policy.config['drop_after'] ?? '');

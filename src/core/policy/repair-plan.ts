@@ -18,7 +18,7 @@ import {
   timedOutFindings,
 } from './timed-out.ts';
 
-/** A finding that is left to a person, and why. */
+/** A finding that is left to the operator, and why. */
 export interface Refusal {
   readonly check: string;
   readonly subject: string;
@@ -28,16 +28,16 @@ export interface Refusal {
 export interface RepairPlan {
   readonly steps: readonly RepairStep[];
   readonly refused: readonly Refusal[];
-  /** What it is about: all findings of the checks that were asked. */
+  /** The findings of the checks that were run. */
   readonly findings: readonly Finding[];
 }
 
-/** Runs statements of repairs, each on its own. Rejects with what the database said. */
+/** Runs statements of repairs, each separately. Rejects with the database's error. */
 export interface StatementExecutor {
   run(sql: string): Promise<readonly CatalogRow[]>;
 }
 
-/** What would mend the findings. Reads only; `only` names the checks to ask, none: all. */
+/** The steps that would repair the findings. Reads only; `only` names the checks to run, none: all. */
 export async function planRepair(
   catalog: Catalog,
   plan: PolicyPlan,
@@ -72,7 +72,7 @@ export async function planRepair(
   };
 }
 
-/** A check whose repair cannot be planned leaves its findings to the operator, and the other checks theirs. */
+/** A check whose repair cannot be planned leaves its findings to the operator; the other checks are not affected. */
 async function planOne(
   catalog: Catalog,
   plan: PolicyPlan,
@@ -107,7 +107,7 @@ async function planCheck(
 ): Promise<RepairPlan> {
   const findings = check.evaluate(plan, snapshot, answers);
   if (findings.length === 0) return { steps: [], refused: [], findings };
-  // Without details a step is left out, or is the careful one.
+  // Without details a step is left out, or is the cautious one.
   const details = await runChecks(catalog, check.repair?.queries?.(plan, snapshot, answers) ?? []).catch(
     (error: unknown): Answers => {
       if (isAway(error)) throw error;
@@ -124,7 +124,7 @@ async function planCheck(
 
 const refusal = ({ check, subject, remedy }: Finding): Refusal => ({ check, subject, reason: remedy });
 
-/** Whether two rounds of repair are about the same faults: then another one would not help. */
+/** Whether two rounds of repair found the same faults: then another one would not help. */
 export function sameFindings(a: readonly Finding[], b: readonly Finding[]): boolean {
   const keys = (findings: readonly Finding[]) => findings.map(findingKey).sort().join('\n');
   return keys(a) === keys(b);

@@ -3,7 +3,7 @@ import type { CatalogRow } from './catalog.ts';
 
 /**
  * Columns of catalog rows, typed. The queries are ours, so a column of another type is a bug of this program (or a
- * TimescaleDB version with another catalog): it is said with the column's name instead of being carried along.
+ * TimescaleDB version with another catalog): reported with the column's name instead of being passed on.
  */
 function unexpected(row: CatalogRow, column: string, expected: string): FieldwatchError {
   const actual = row[column];
@@ -23,7 +23,7 @@ export function optionalText(row: CatalogRow, column: string): string | undefine
   return row[column] === null || row[column] === undefined ? undefined : textOf(row, column);
 }
 
-/** Accepts the text that drivers give for bigint and numeric. */
+/** Accepts the text that drivers return for bigint and numeric. */
 export function numberOf(row: CatalogRow, column: string): number {
   const value = row[column];
   const number = typeof value === 'string' && value !== '' ? Number(value) : value;
@@ -42,7 +42,7 @@ export function flagOf(row: CatalogRow, column: string): boolean {
   return value;
 }
 
-/** A jsonb object, which drivers hand over parsed; null is an empty one. */
+/** A jsonb object, which drivers return parsed; null is an empty one. */
 export function objectOf(row: CatalogRow, column: string): Readonly<Record<string, unknown>> {
   const value = row[column];
   if (value === null || value === undefined) return {};
@@ -50,7 +50,7 @@ export function objectOf(row: CatalogRow, column: string): Readonly<Record<strin
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** A jsonb array of objects that a query of ours built; null is an empty one. */
+/** A jsonb array of objects built by our queries; null is an empty one. */
 export function listOf<Item>(row: CatalogRow, column: string): readonly Item[] {
   const value = row[column] ?? [];
   if (!Array.isArray(value)) throw unexpected(row, column, 'a list');

@@ -6,7 +6,7 @@ import type { CatalogSnapshot } from './snapshot.ts';
 /** `answers[i]` are the rows of query i. */
 export type Answers = readonly (readonly CatalogRow[])[];
 
-/** One after the other: a catalog has one connection, and a server that is asked much at once has less left for writers. */
+/** Sequential: a catalog has one connection, and parallel queries would leave the server less for writers. */
 export async function runChecks(catalog: Catalog, queries: readonly CheckQuery[]): Promise<Answers> {
   const answers: (readonly CatalogRow[])[] = [];
   for (const { text, values, rolledBack } of queries)
@@ -16,7 +16,7 @@ export async function runChecks(catalog: Catalog, queries: readonly CheckQuery[]
   return answers;
 }
 
-/** The answers to all queries of a check, those of its second look behind those of the first. */
+/** The answers to all queries of a check, those of `followUpQueries` last. */
 export async function runCheck(
   catalog: Catalog,
   plan: PolicyPlan,

@@ -2,16 +2,16 @@ import { unquoted, withNames } from './expected-view.ts';
 import { identifier, literal } from './policy-sql.ts';
 import type { ColumnSchema, FoundColumn, FoundIndex, FoundRelation, RelationSchema } from './schema.ts';
 
-/** Something that is not as sql/ made it, and the statement that makes it so. */
+/** A difference from sql/, and the statement that removes it. */
 export interface Difference {
   readonly expected: string;
   readonly actual: string;
   readonly remedy: string;
-  /** Slower or laxer than it should be, but what is written and read is right. */
+  /** Slower or laxer than it should be, but reads and writes are correct. */
   readonly harmless?: true;
 }
 
-/** Columns that were renamed: name now -> name that sql/ gives them. By place and type. */
+/** Renamed columns: current name -> name in sql/. By position and type. */
 export function renamedColumns(expected: RelationSchema, found: FoundRelation): ReadonlyMap<string, string> {
   const wanted = Object.entries(expected.columns);
   const renamed = new Map<string, string>();
@@ -29,7 +29,7 @@ export function renamedColumns(expected: RelationSchema, found: FoundRelation): 
   return renamed;
 }
 
-/** Columns, indexes and constraints of a table that was found against those that it should have; `there`: our tables. */
+/** Compares columns, indexes and constraints of a table with the expected ones; `there`: our tables. */
 export function tableDifferences(
   expected: RelationSchema,
   found: FoundRelation,
@@ -135,7 +135,7 @@ function changedColumn(
     {
       expected: `${name} ${describe(wanted)}`,
       actual: `${name} ${describe(actual)}`,
-      // A new sequence begins at 1, whatever ids there are.
+      // A new sequence begins at 1, whatever ids exist.
       remedy: [
         ...actions.map((action) => `ALTER TABLE ${table} ${action}`),
         ...(wanted.identity !== undefined && actual.identity === undefined ? [goOn(table, name)] : []),
@@ -228,7 +228,7 @@ function constraintDifferences(
   found: FoundRelation,
   there: readonly string[],
 ): readonly Difference[] {
-  // That the table referred to has another name is a finding of its own.
+  // A renamed referenced table is a finding of its own.
   const valid = (definition: string) =>
     definition
       .replace(/ NOT VALID$/, '')
@@ -257,13 +257,13 @@ function constraintDifferences(
   ];
 }
 
-/** What makes two rows the same: the order and direction of the columns do not. */
+/** The identity of two rows: the order and direction of the columns do not matter. */
 export function keyOf(definition: string): string {
   const { columns, rest } = keyParts(definition);
   return `${[...columns].sort().join(', ')}${rest}`;
 }
 
-/** Whether a unique index refuses nothing that a key does not: it has the columns of the key, and more. */
+/** Whether a unique index rejects nothing that a key does not: it has the columns of the key, and more. */
 export function follows(key: string, definition: string): boolean {
   const { columns, rest } = keyParts(definition);
   return rest === '' && key.split(', ').every((column) => columns.includes(column));

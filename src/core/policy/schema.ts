@@ -3,19 +3,19 @@ import type { CatalogRow, CheckQuery } from './catalog.ts';
 import { type ViewDefinition, parseView } from './expected-view.ts';
 import { flagOf, listOf, numberOf, objectOf, optionalText, textOf } from './row.ts';
 
-/** What PostgreSQL says of a column. The type as format_type() prints it. */
+/** A column as PostgreSQL describes it; the type as format_type() prints it. */
 export interface ColumnSchema {
   readonly type: string;
   readonly notNull?: true;
   readonly default?: string;
   readonly identity?: 'ALWAYS' | 'BY DEFAULT';
-  /** The expression that it is always computed from. */
+  /** The expression of a generated column. */
   readonly generated?: string;
-  /** Where it is not that of the type. */
+  /** If not that of the type. */
   readonly collation?: string;
 }
 
-/** A table of ours, or the table that holds the rows of an aggregate, with the aggregate's query. */
+/** One of our tables, or the table that holds the rows of an aggregate, with the aggregate's query. */
 export interface RelationSchema {
   /** In their order. */
   readonly columns: Readonly<Record<string, ColumnSchema>>;
@@ -27,7 +27,7 @@ export interface RelationSchema {
   readonly view?: ViewDefinition;
 }
 
-/** What sql/ creates: `expected-schema.ts` has it, generated from a migrated database. */
+/** The schema that sql/ creates: in `expected-schema.ts`, generated from a migrated database. */
 export interface DatabaseSchema {
   /** The number of the newest migration. */
   readonly version: number;
@@ -40,7 +40,7 @@ export interface FoundIndex {
   /** From its method on. */
   readonly definition: string;
   readonly unique: boolean;
-  /** False after a build that failed: it may have let duplicates in, and no query uses it. */
+  /** False after a failed build: it may have admitted duplicates, and no query uses it. */
   readonly usable: boolean;
   readonly constraint: string | undefined;
   readonly primary: boolean;
@@ -52,7 +52,7 @@ export interface FoundColumn extends ColumnSchema {
 
 export interface FoundRelation {
   readonly name: string;
-  /** Qualified and quoted: the table itself, which is another one than the view of an aggregate. */
+  /** Qualified and quoted: the table itself, which differs from the view of an aggregate. */
   readonly table: string;
   readonly columns: readonly FoundColumn[];
   readonly indexes: readonly FoundIndex[];
@@ -61,7 +61,7 @@ export interface FoundRelation {
 
 export interface FoundView {
   readonly name: string;
-  /** Qualified and quoted name -> what PostgreSQL prints: as it was given, as it is refreshed by, as it is read. */
+  /** Qualified and quoted name -> PostgreSQL's text: as created, as refreshed by, as read. */
   readonly direct: { readonly view: string; readonly text: string };
   readonly partial: { readonly view: string; readonly text: string };
   readonly user: { readonly view: string; readonly text: string };
@@ -70,7 +70,7 @@ export interface FoundView {
   readonly extension: string;
 }
 
-/** One kind of fault in chunks: the parent has something that they lack, or the other way round. */
+/** One kind of fault in chunks: the parent has something that they lack, or vice versa. */
 export interface ChunkFault {
   readonly name: string;
   readonly fault: 'missing' | 'invalid' | 'unique' | 'constraint';
@@ -168,7 +168,7 @@ SELECT name, fault, definition, uniq AS "unique", count(*)::int AS chunks, (arra
   (array_agg(object ORDER BY chunk))[1] AS object
 FROM faults GROUP BY name, fault, definition, uniq ORDER BY name, fault, definition`;
 
-/** What PostgreSQL says of our tables and aggregates, of the queries of these, and of their chunks where that differs. */
+/** PostgreSQL's description of our tables and aggregates, of their queries, and of their chunks where these differ. */
 export const schemaQueries = (schema: string, names: readonly string[]): readonly CheckQuery[] =>
   [RELATIONS, VIEWS, CHUNKS].map((text) => ({ text, values: [schema, names] }));
 
@@ -208,7 +208,7 @@ export const decodeSchema = ([
   })),
 });
 
-/** What is found, as an expectation: `scripts/expected-schema.js` writes it down. */
+/** The found schema as an expectation: `scripts/expected-schema.js` writes it down. */
 export function describeSchema(version: number, schema: string, found: FoundSchema): DatabaseSchema {
   const describe = (relation: FoundRelation): RelationSchema => {
     const view = found.views.find(({ name }) => name === relation.name);

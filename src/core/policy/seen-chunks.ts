@@ -7,13 +7,13 @@ import { RELATIONS } from './relations.ts';
 import { computable } from './slices.ts';
 import { type CatalogSnapshot, present } from './snapshot.ts';
 
-/** SQL: the chunks that there are, by the relation that they belong to. */
+/** SQL: the existing chunks, by the relation that they belong to. */
 const CHUNKS = `SELECT coalesce(a.view_name, c.hypertable_name)::text AS relation, c.range_start, c.range_end
 FROM timescaledb_information.chunks c LEFT JOIN timescaledb_information.continuous_aggregates a
   ON a.materialization_hypertable_schema = c.hypertable_schema AND a.materialization_hypertable_name = c.hypertable_name
 WHERE coalesce(a.view_schema, c.hypertable_schema) = current_schema() AND ${computable('c')}`;
 
-/** SQL: from when on each relation has to have its chunks, for ever where nothing is dropped. */
+/** SQL: the time from which each relation has to have its chunks, forever if nothing is dropped. */
 const held = (plan: PolicyPlan, relations: readonly string[]): string =>
   `(VALUES ${relations
     .map(
@@ -22,7 +22,7 @@ const held = (plan: PolicyPlan, relations: readonly string[]): string =>
     )
     .join(', ')}) AS held (relation, since)`;
 
-/** Notes the chunks that there are, and forgets those that may be gone by now. */
+/** Records the existing chunks, and forgets those that may be dropped by now. */
 export function noteChunks(plan: PolicyPlan): string {
   const names = RELATIONS.map(({ name }) => name);
   return `WITH held AS (SELECT * FROM ${held(plan, names)}), chunk AS (${CHUNKS}),
@@ -32,7 +32,7 @@ SELECT c.relation, c.range_start, c.range_end FROM chunk c JOIN held USING (rela
 ON CONFLICT DO NOTHING`;
 }
 
-/** Of the chunks that were seen those of which nothing is left, though they are to be kept; in microseconds. */
+/** The seen chunks that no longer exist, though they are to be kept; in microseconds. */
 export function missingChunks(plan: PolicyPlan, snapshot: CatalogSnapshot): CheckQuery {
   const relations = present(plan, snapshot).map(({ relation }) => relation.name);
   if (relations.length === 0) return { text: 'SELECT WHERE false' };

@@ -4,18 +4,18 @@ import { identifier, literal } from './policy-sql.ts';
 import { optionalText, textOf } from './row.ts';
 import type { ServerFacts } from './snapshot.ts';
 
-/** A setting as a session of this role in this database begins with it, and where that comes from. */
+/** The initial value of a setting in a session of this role in this database, and its origin. */
 export interface Setting {
   readonly name: string;
   readonly value: string;
   /** `the role fieldwatch in this database`: for texts. */
   readonly where: string;
-  /** Takes away the value that counts, with who may run it. */
+  /** Resets the effective value, and names the role that may do so. */
   readonly remedy: (wanted: string) => string;
 }
 
-// What this program pins in its own sessions is still in reset_val; its origin is not, hence the second table. The
-// nearer setting counts: of the role in the database, of the role, of the database, of all.
+// A value that this program pins in its own sessions is still in reset_val; its origin is not, hence the second
+// table. The most specific setting applies: role in the database, role, database, all.
 const QUERY = `
 SELECT s.name, s.reset_val AS value, s.source, session_user::text AS role, nearest.level
 FROM pg_settings s
@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (SELECT CASE WHEN d.setrole <> 0 AND d.setdatabase <> 0 THEN '
   ORDER BY d.setrole = 0, d.setdatabase = 0 LIMIT 1) nearest ON true
 WHERE s.name = ANY ($1::text[]) ORDER BY s.name`;
 
-/** Those of `names` that this server knows. */
+/** The settings among `names` that this server knows. */
 export const settingsQuery = (names: readonly string[]): CheckQuery => ({ text: QUERY, values: [names] });
 
 export function decodeSetting(row: CatalogRow, { database }: ServerFacts): Setting {
@@ -61,7 +61,7 @@ function ofServer(name: string, source: string): Pick<Setting, 'where' | 'remedy
   };
 }
 
-/** The superuser's session may begin with the same setting: read-only, or with too little time for a statement. */
+/** The superuser's session may start with the same setting: read-only, or with a statement time-out that is too short. */
 function unhindered(name: string, statement: string): string {
   if (name === 'default_transaction_read_only') return `BEGIN READ WRITE; ${statement} COMMIT;`;
   return name.endsWith('_timeout') ? `SET ${name} = 0; ${statement}` : statement;

@@ -8,13 +8,13 @@ import type { AggregateRelation } from './relations.ts';
 
 import { numberOf } from './row.ts';
 
-/** Microseconds since the Unix epoch, end excluded. */
+/** Microseconds since the Unix epoch, end exclusive. */
 export interface Range {
   readonly from: number;
   readonly until: number;
 }
 
-/** Buckets that one refresh recomputes at most: it bounds a statement, and what is lost when one is interrupted. */
+/** Buckets that one refresh recomputes at most: it bounds a statement, and the loss when one is interrupted. */
 const MOST_BUCKETS = 7 * 24;
 
 /** SQL: TimescaleDB can compute with the times of a chunk, and it has begun. That of 'infinity' has an infinite end. */
@@ -41,8 +41,8 @@ WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${comp
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us})`;
 
 /**
- * Buckets `a` of an aggregate that hold more readings than their source has now: its chunks were dropped, and late rows
- * may have made one anew in their place. A refresh would replace such a bucket by those rows alone.
+ * Buckets `a` of an aggregate with more readings than their source has now: its chunks were dropped, and late rows
+ * may have created one anew in their place. A refresh would replace such a bucket by those rows alone.
  */
 export function beyondSourceSql(relation: AggregateRelation, from: string): string {
   const [time, bucket] = [`x.${sourceTimeOf(relation)}`, `a.${relation.timeColumn}`];
@@ -52,7 +52,7 @@ CROSS JOIN LATERAL (SELECT coalesce(${relation.sourceCount}, 0) AS n FROM ${rela
 WHERE a.${relation.countColumn} > held.n`;
 }
 
-/** Text and values of the same question about one range. */
+/** Text and values of the same query for one range. */
 export function beyondSource(
   relation: AggregateRelation,
   { from, until }: Range,
@@ -64,9 +64,9 @@ export function beyondSource(
 }
 
 /**
- * The parts of `ranges` that can be refreshed without losing anything: whole buckets whose source rows were not
- * dropped. A refresh over a hole in the chunks deletes the buckets there, so ranges are cut along the chunks that exist.
- * (Where a hole never had rows there is no bucket to refresh either.)
+ * The parts of `ranges` that can be refreshed without loss: whole buckets whose source rows were not dropped. A
+ * refresh over a hole in the chunks deletes the buckets there, so ranges are cut along the existing chunks. (If a
+ * hole never had rows there is no bucket to refresh either.)
  */
 export function safeSlices(
   ranges: readonly Range[],
@@ -123,7 +123,7 @@ export function clipped(
   );
 }
 
-/** Adjoining ranges as one. */
+/** Joins adjoining ranges. */
 function islands(ranges: readonly Range[]): readonly Range[] {
   const joined: { from: number; until: number }[] = [];
   for (const { from, until } of [...ranges].sort((a, b) => a.from - b.from)) {
@@ -144,7 +144,7 @@ export function merged(ranges: readonly Range[], widthUs: number): readonly Rang
   );
 }
 
-/** Refreshes of the ranges, as far as that loses nothing. `held` are the rows of `heldQuery`. */
+/** Refreshes of the ranges, as far as no data is lost. `held` are the rows of `heldQuery`. */
 export function refreshSteps(
   about: Pick<RepairStep, 'check' | 'subject'>,
   aggregate: RefreshedAggregate,

@@ -3,10 +3,10 @@ import { OUR_TABLES } from './our-tables.ts';
 import type { PolicyPlan } from './plan.ts';
 import { flagOf, numberOf, optionalNumber, optionalText, textOf } from './row.ts';
 
-/** What every check may rely on: read first, once per verification. */
+/** The facts that every check may rely on: read first, once per verification. */
 export interface CatalogSnapshot {
   readonly server: ServerFacts;
-  /** All of OUR_TABLES, by name; one that is not there is absent. */
+  /** All of OUR_TABLES, by name; a missing one is absent. */
   readonly relations: ReadonlyMap<string, RelationFacts>;
 }
 
@@ -16,8 +16,8 @@ export interface ServerFacts {
   /** `timescale` (community features) or `apache`. */
   readonly license: string | undefined;
   /**
-   * False: this connection works without the extension's library, and what it inserts goes to the root tables, where no
-   * query sees it. The server does not preload it, or `timescaledb.disable_load` is on.
+   * False: this connection works without the extension's library, and its inserts go to the root tables, where no
+   * query sees them. The server does not preload it, or `timescaledb.disable_load` is on.
    */
   readonly loaded: boolean;
   readonly loadDisabled: boolean;
@@ -38,15 +38,15 @@ export interface ServerFacts {
   readonly schedulers: number;
   /** How long ago the server was started. */
   readonly startedSecondsAgo: number;
-  /** Where the relations are: the first schema of the search_path. */
+  /** The schema of the relations: the first of the search_path. */
   readonly schema: string;
-  /** The schema with the tables, where this role has no USAGE on it; nothing in it is seen then. */
+  /** The schema with the tables if this role has no USAGE on it; nothing in it is visible then. */
   readonly hiddenSchema: string | undefined;
-  /** This role may make temporary tables: the way of a batch of which some may be stored already. */
+  /** This role may create temporary tables: needed for a batch that may be partly stored already. */
   readonly temporary: boolean;
   readonly database: string;
   readonly role: string;
-  /** As which the session logged in: another one where a setting makes it act as `role`. */
+  /** The login role of the session: differs if a setting makes it act as `role`. */
   readonly loginRole: string;
   readonly superuser: boolean;
 }
@@ -54,20 +54,20 @@ export interface ServerFacts {
 export interface RelationFacts {
   readonly name: string;
   readonly kind: 'hypertable' | 'aggregate' | 'other';
-  /** A table, with rows of its own. */
+  /** A table with its own rows. */
   readonly isTable?: boolean;
   readonly owner: string;
-  /** A background worker runs a job as its owner, and refuses one that may not log in. */
+  /** A background worker runs a job as its owner, and rejects one that may not log in. */
   readonly ownerCanLogin: boolean;
   /** This connection's role may alter policies of it. */
   readonly manageable: boolean;
-  /** Of an aggregate: the view in which TimescaleDB keeps its query, over its source. */
+  /** For an aggregate: the view in which TimescaleDB keeps its query over its source. */
   readonly definition?: string | undefined;
-  /** Rights on it that this role lacks, of those that the program needs. */
+  /** Required rights that this role lacks on it. */
   readonly lacks: readonly string[];
 }
 
-// Nothing in it calls the extension: that would load a library which is not loaded by itself.
+// Nothing in it calls the extension: that would load a library which is not preloaded.
 const SERVER = `
 SELECT extension.extversion AS extension, current_setting('server_version_num')::int AS server_version,
   current_setting('timescaledb.license', true) IS NOT NULL AS loaded,
@@ -164,8 +164,8 @@ function decodeRelation(row: CatalogRow): RelationFacts {
 }
 
 /**
- * The relations of the plan that are there, are what they should be, and can be worked with: those whose state can be
- * judged. Where a right or the owner's login is missing, that is the finding, and not what follows from it.
+ * The relations of the plan that exist, have the right kind and are accessible: those whose state can be evaluated.
+ * If a right or the owner's login is missing, that is the finding, and not its effects.
  */
 export function present(plan: PolicyPlan, snapshot: CatalogSnapshot): PolicyPlan['relations'] {
   return plan.relations.filter(({ relation }) => {
@@ -174,7 +174,7 @@ export function present(plan: PolicyPlan, snapshot: CatalogSnapshot): PolicyPlan
   });
 }
 
-/** Background workers act as the owner of a job, and need its LOGIN right; without workers nobody does. */
+/** Background workers act as the owner of a job, and need its LOGIN right; without workers it is not needed. */
 export const cannotLogIn = ({ ownerCanLogin }: RelationFacts, server: ServerFacts): boolean =>
   server.hasWorkers && !ownerCanLogin;
 

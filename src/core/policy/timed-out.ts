@@ -7,13 +7,13 @@ import type { PolicyPlan } from './plan.ts';
 import { type Answers, runCheck } from './run-checks.ts';
 import type { CatalogSnapshot } from './snapshot.ts';
 
-/** In the place of a check's name: the finding about those that waited in vain. */
+/** Pseudo check name of the finding about timed-out checks. */
 export const QUERY_TIMED_OUT = 'unanswered';
 
-/** In the place of a check's name: the finding that there was no verification at all. */
+/** Pseudo check name of the finding that there was no verification at all. */
 export const VERIFICATION = 'verification';
 
-/** A database that can be asked, but not what every check relies on. */
+/** The database is reachable, but the facts that every check relies on are not. */
 export const impossible = (error: unknown): Finding => ({
   check: VERIFICATION,
   subject: 'verification',
@@ -26,21 +26,21 @@ export const impossible = (error: unknown): Finding => ({
     'what the message names; until then nothing is known of the policies: `fieldwatch doctor`',
 });
 
-/** A check that got no answer: it waited in vain, or the server has none for it. */
+/** A check without an answer: it timed out, or the server has none for it. */
 export interface TimedOut {
   readonly check: string;
   readonly waited: boolean;
   /** A right was missing. */
   readonly refused: boolean;
-  /** It asked for a table or a column that is not there. */
+  /** It queried a table or a column that does not exist. */
   readonly lacking: boolean;
   readonly reason: string;
 }
 
-/** How a Catalog says that a query ran into its time limit, into a lock that was not given up, or got no answer. */
+/** Error codes of a Catalog for a query that ran into its time limit, an unreleased lock, or got no answer. */
 const TIMED_OUT: readonly string[] = ['DB_TIMEOUT', 'DB_CONTENTION', 'CATALOG_TIMEOUT'];
 
-/** How it says that there is no database to ask: no other check would get an answer either. */
+/** Error codes for an unreachable database: no other check would get an answer either. */
 const AWAY: readonly string[] = [
   ...[
     'DB_CONNECTION_LOST',
@@ -62,7 +62,7 @@ const AWAY: readonly string[] = [
   ],
 ];
 
-/** The answers to a check, or why there are none; rejects only when the database cannot be asked at all. */
+/** The answers to a check, or why there are none; rejects only when the database cannot be queried at all. */
 export async function answersTo(
   catalog: Catalog,
   plan: PolicyPlan,
@@ -77,11 +77,11 @@ export async function answersTo(
   }
 }
 
-/** Whether the database cannot be asked at all. */
+/** Whether the database cannot be queried at all. */
 export const isAway = (error: unknown): boolean =>
   error instanceof FieldwatchError && AWAY.includes(error.code);
 
-/** A fault of one check, whatever it is, must not keep the others from being asked. */
+/** A fault of one check, whatever it is, must not keep the others from running. */
 export const timedOut = ({ name }: PolicyCheck, error: unknown): TimedOut => ({
   check: name,
   waited: error instanceof FieldwatchError && TIMED_OUT.includes(error.code),
@@ -90,7 +90,7 @@ export const timedOut = ({ name }: PolicyCheck, error: unknown): TimedOut => ({
   reason: messageOf(error),
 });
 
-/** The findings of a check, or why it could make nothing of the answers. */
+/** The findings of a check, or why it could not evaluate the answers. */
 export function verdictFrom(
   check: PolicyCheck,
   plan: PolicyPlan,
@@ -104,7 +104,7 @@ export function verdictFrom(
   }
 }
 
-/** What is said of those that got no answer; of those that waited, for whom. */
+/** The findings about checks without an answer; for those that timed out, with the sessions they waited for. */
 export async function findingsOfTimedOut(
   catalog: Catalog,
   timedOut: readonly TimedOut[],
@@ -116,7 +116,7 @@ export async function findingsOfTimedOut(
 export const isTimedOut = (result: Answers | readonly Finding[] | TimedOut): result is TimedOut =>
   'reason' in result;
 
-/** One lock keeps several checks waiting: they are one finding, whichever they are at the moment. */
+/** One lock blocks several checks: they are one finding, whichever they are at the moment. */
 export function timedOutFindings(
   timedOut: readonly TimedOut[],
   holders: readonly LockHolder[] = [],

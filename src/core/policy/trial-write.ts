@@ -5,23 +5,23 @@ import { identifier, literal, qualified } from './policy-sql.ts';
 import { relationNamed } from './relations.ts';
 import type { ColumnSchema } from './schema.ts';
 
-/** Statements that triggers are called for, in the order in which a trial has them. */
+/** Statements that call triggers, in the order of a trial write. */
 export type TrialEvent = 'INSERT' | 'UPDATE' | 'DELETE';
 
-/** Why a trial was refused. */
+/** Why a trial write was rejected. */
 export interface Refusal {
   readonly code: string;
   readonly message: string;
   readonly event: TrialEvent;
-  /** False: the table was empty, and the row was made up. */
+  /** False: the table was empty, and the row was synthetic. */
   readonly copied: boolean;
-  /** The functions that were being carried out, as PostgreSQL names them. */
+  /** The functions being executed, as PostgreSQL names them. */
   readonly context: string;
 }
 
 /**
- * Stores a row as the newest of a table, changes and deletes it, all of which is rolled back. A new key is given to it here:
- * no sequence moves on, and no row that others may want is locked. What the table's triggers do meanwhile is rolled back, too.
+ * Stores a row as the newest of a table, changes and deletes it, and rolls back. A new key is generated here: no
+ * sequence advances, and no row that others may need is locked. Effects of the table's triggers are rolled back, too.
  */
 export function trialWrite(schema: string, relation: string, events: readonly TrialEvent[]): CheckQuery {
   const table = qualified(schema, relation);
@@ -67,7 +67,7 @@ END $trial$`,
   };
 }
 
-/** Of the one row of such a query; undefined: nothing was refused, or not by what the trial came to. */
+/** The rejection in the one row of such a query; undefined: none, or not caused by the trial write. */
 export function refusalOf(rows: readonly CatalogRow[]): Refusal | undefined {
   const { code, message, detail } = rows[0] ?? {};
   if (typeof code !== 'string' || typeof message !== 'string' || typeof detail !== 'string') return undefined;
@@ -78,7 +78,7 @@ export function refusalOf(rows: readonly CatalogRow[]): Refusal | undefined {
   }
 }
 
-/** A value that differs from that of the row, by type; the types in the order in which they are preferred. */
+/** A value different from that of the row, by type; the types in order of preference. */
 const FRESH: Readonly<Record<string, (column: string) => string>> = {
   'timestamp with time zone': (column) => `${column} + INTERVAL '1 microsecond'`,
   text: (column) => `${column} || '_trial'`,
@@ -87,7 +87,7 @@ const FRESH: Readonly<Record<string, (column: string) => string>> = {
   integer: () => '-1',
 };
 
-/** Of each unique key the column that gets a value of its own. */
+/** The column of each unique key that gets a value of its own. */
 function freshColumns(relation: string): ReadonlyMap<string, ColumnSchema> {
   const { columns = {}, unique = {} } = EXPECTED_SCHEMA.relations[relation] ?? {};
   const fresh = new Map<string, ColumnSchema>();
@@ -106,7 +106,7 @@ const columnsIn = (definition: string, columns: object): readonly string[] =>
     .map((part) => (part.split(' ')[0] ?? '').replaceAll('"', ''))
     .filter((name) => name in columns);
 
-/** Columns that find the row again, by an index where there is one. */
+/** Columns that identify the row, by an index if there is one. */
 function keyOf(relation: string): ReadonlySet<string> {
   const { columns = {}, unique = {} } = EXPECTED_SCHEMA.relations[relation] ?? {};
   const required = Object.keys(columns).filter((name) => columns[name]?.notNull === true);

@@ -2,11 +2,11 @@ import { type IntervalText, intervalMs } from './interval.ts';
 import type { DeclaredPolicy, PolicyPlan, RelationPlan } from './plan.ts';
 import type { AggregateRelation } from './relations.ts';
 
-/** Something that is declared and must not be done. */
+/** A declaration that must not be applied. */
 export interface PlanFault {
   /** Below the `policies` section. */
   readonly path: readonly string[];
-  /** With the numbers, why, and the remedy. */
+  /** With the numbers, the reason, and the remedy. */
   readonly message: string;
 }
 
@@ -15,8 +15,8 @@ const MOST_CHUNKS = 1500;
 
 /**
  * The ordering rule: late horizon <= start_offset < compress_after < drop_after, each aggregate reaching at least as
- * far back as its source does, and no refresh ever reaching what retention drops. A plan that breaks it loses aggregate
- * history or never sees late readings, silently; so it is refused before anything runs.
+ * far back as its source does, and no refresh ever reaching what retention drops. A plan that breaks it loses
+ * aggregate history or never sees late readings, silently; so it is rejected before anything runs.
  */
 export function planFaults(plan: PolicyPlan): readonly PlanFault[] {
   return plan.relations.flatMap((relation) =>
@@ -101,7 +101,7 @@ function shorterThanSource(
   return `${start} must be at least the ${sourceStart} of ${source}: what that one refreshes further back would never arrive here; lengthen it`;
 }
 
-/** Of the hypertable at the bottom: refreshing an aggregate of an aggregate follows a refresh of that one. */
+/** The hypertable at the bottom: refreshing an aggregate of an aggregate follows a refresh of that one. */
 function readsCompressed(
   plan: PolicyPlan,
   start: IntervalText,

@@ -6,7 +6,7 @@ import type { DatabaseSchema, FoundRelation, FoundView } from './schema.ts';
 const REPLACE =
   'create the right one beside it from sql/, fill it, and swap the names; do not drop this one (docs/policies.md)';
 
-/** The query of an aggregate against the one that sql/ gives it: as it was given, as it is refreshed by, as it is read. */
+/** Compares the query of an aggregate with that of sql/: as created, as refreshed by, as read. */
 export function viewDifferences(
   view: FoundView,
   { relations }: DatabaseSchema,
@@ -27,7 +27,7 @@ export function viewDifferences(
         ? undefined
         : renamedColumns(sourceSchema, sourceTable),
   };
-  // That the source has another name, or is elsewhere, is a finding of its own.
+  // A renamed or moved source is a finding of its own.
   const ignored = sourceTable === undefined ? ['FROM'] : [];
   const compare = (text: string) => queryDifferences(expected, parseView(text, names), ignored);
   const given = compare(view.direct.text);
@@ -41,7 +41,7 @@ export function viewDifferences(
 interface QueryDifference {
   readonly expected: string;
   readonly actual: string;
-  /** The output column that the right expression has now. */
+  /** The output column that now has the right expression. */
   readonly renamed?: { readonly now: string; readonly name: string };
 }
 
@@ -82,7 +82,7 @@ const renamedOutput = ({ expected, actual, renamed }: QueryDifference, view: str
       : `ALTER MATERIALIZED VIEW ${view} RENAME COLUMN ${identifier(renamed.now)} TO ${identifier(renamed.name)}`,
 });
 
-/** TimescaleDB keeps the query a second time, for refreshes. */
+/** TimescaleDB stores the query a second time, for refreshes. */
 function refreshedBy(view: FoundView, differences: readonly QueryDifference[]): readonly Difference[] {
   const { partial, direct } = view;
   return differences.map(({ expected, actual }) => ({

@@ -13,19 +13,19 @@ import type { CatalogSnapshot } from '../snapshot.ts';
 const CHECK = 'audit';
 
 /**
- * V7: what an aggregate says equals what its source gives, recomputed for a sample of buckets and sensors. It finds what no
- * counter shows. Buckets with a refresh still to come are left out: that they differ is known, and is mended by itself.
+ * V7: the figures of an aggregate equal those of its source, recomputed for a sample of buckets and sensors. It finds
+ * what no counter shows. Buckets with a pending refresh are excluded: their difference is known and repairs itself.
  */
 export const auditCheck: PolicyCheck = {
   name: CHECK,
   about: 'aggregates equal a recomputation from their source, by a sample',
   queries: (plan, snapshot) => refreshedAggregates(plan, snapshot).map(sampleQuery),
-  followUpQueries: (...asked) =>
-    sampled(...asked).map(({ aggregate, sample }) => differingQuery(aggregate, sample)),
-  evaluate: (...asked) => wrong(...asked).map(({ aggregate, rows }) => evaluate(aggregate, rows)),
+  followUpQueries: (...args) =>
+    sampled(...args).map(({ aggregate, sample }) => differingQuery(aggregate, sample)),
+  evaluate: (...args) => wrong(...args).map(({ aggregate, rows }) => evaluate(aggregate, rows)),
   repair: {
-    queries: (...asked) =>
-      wrong(...asked).flatMap(({ aggregate, rows }) => {
+    queries: (...args) =>
+      wrong(...args).flatMap(({ aggregate, rows }) => {
         const [text, values] = beyondSource(aggregate.relation, spanOf(aggregate, rows));
         return [heldQuery(aggregate), { text, values }];
       }),
@@ -34,11 +34,11 @@ export const auditCheck: PolicyCheck = {
         const [held, unsafe] = details.slice(2 * index);
         if (held === undefined || unsafe === undefined) return [];
         const { name, bucket } = aggregate.relation;
-        // A bucket with more readings than its source is history whose rows are gone, or were deleted on purpose.
+        // A bucket with more readings than its source holds history whose rows were dropped, or deleted on purpose.
         const width = intervalMs(bucket) * 1000;
         const buckets = unsafe.map((each) => numberOf(each, 'bucket'));
         const ranges = without(rangesOf(aggregate, rows), buckets, width);
-        // Forced: nobody logged that these buckets are wrong, so a refresh would leave them as they are.
+        // Forced: these buckets were never logged as invalid, so a refresh would leave them as they are.
         return refreshSteps({ check: CHECK, subject: name }, aggregate, ranges, held, true);
       }),
   },

@@ -8,27 +8,27 @@ import { preparedCheck } from './prepared.ts';
 import { rightsCheck } from './rights.ts';
 import { isSwitchedOn, serverCheck } from './server.ts';
 
-/** Without these no other check has anything to look at. */
+/** Without these conditions no other check can run. */
 export function isConclusive(server: ServerFacts): boolean {
   return isSwitchedOn(server) && server.license !== 'apache' && server.hiddenSchema === undefined;
 }
 
-/** Where nothing else can be judged, only the checks that say why are worth asking. */
+/** If nothing else can be evaluated, only the checks that explain why are run. */
 export function answerable(checks: readonly PolicyCheck[], server: ServerFacts): readonly PolicyCheck[] {
   return isConclusive(server)
     ? checks
     : checks.filter((check) => check === serverCheck || check === rightsCheck);
 }
 
-/** Checks whose findings say what tables and columns are missing. */
+/** Checks whose findings report missing tables and columns. */
 const STRUCTURE: readonly string[] = ['relations', 'definitions'];
 
-/** A check that lacked a right, a table or a column, or waited for a lock, says nothing that the finding about these does not say. */
+/** A check that lacked a right, a table or a column, or waited for a lock, adds nothing to the finding about these. */
 export function withoutEffects(
   timedOut: readonly TimedOut[],
   findings: readonly Finding[],
 ): readonly TimedOut[] {
-  // That another role lacks a right keeps this one from nothing.
+  // A right that another role lacks does not affect this one.
   const rights = findings.some(
     ({ check, severity }) => check === rightsCheck.name && severity === 'critical',
   );
@@ -43,14 +43,13 @@ export function withoutEffects(
   );
 }
 
-/** What is counted from an aggregate's rows, and says nothing where these are counted another way. */
+/** Checks that read an aggregate's rows, and are meaningless if these are counted differently. */
 const OF_ROWS: readonly string[] = ['refresh', 'late', 'audit', 'history'];
 
 /**
- * Whether a finding only says what follows from another: rows past a retention that there is no policy for, and rows of
- * an aggregate that is not defined as it should be, or of one that is built on it or on rows that were changed by hand, and
- * rows in a range that has no chunk. Mended first, the cause may take it away;
- * what then is left is found again.
+ * Whether a finding follows from another one: rows past a retention without a policy, rows of an aggregate that is
+ * not defined as it should be, or is built on such a one or on manually changed rows, and rows in a range without a
+ * chunk. Repairing the cause first may remove it; what is left is found again.
  */
 export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (finding: About) => boolean {
   const without = new Set(
@@ -68,14 +67,14 @@ export function followsFrom(causes: readonly Finding[], plan: PolicyPlan): (find
   );
   const withGaps = new Set(causes.filter(({ check }) => check === 'gaps').map(({ subject }) => subject));
   const ofWrong = new Set<string>();
-  // Sources come before what is built on them.
+  // Sources come before the aggregates built on them.
   for (const { relation } of plan.relations) {
     if (relation.kind !== 'aggregate') continue;
     const { name, source } = relation;
     if (!wrong.has(name) && !ofWrong.has(source) && !differing.has(source)) continue;
     for (const subject of [name, policyName({ relation: name, kind: 'refresh' })]) ofWrong.add(subject);
   }
-  // Rows that are gone differ, too: the audit has the repair.
+  // Missing rows also differ: the audit has the repair.
   return ({ check, subject, severity }) =>
     (check === 'gaps' && severity === 'warning' && differing.has(subject)) ||
     (check === 'history' && (withGaps.has(subject) || differing.has(subject))) ||

@@ -11,8 +11,8 @@ import { present } from '../snapshot.ts';
 
 const CHECK = 'chunks';
 /**
- * Each chunk that a statement cannot exclude is opened, planned and locked: beyond some 1,500 an unbounded query takes
- * longer to plan than to run, and drops run out of locks.
+ * Every chunk that a statement cannot exclude is opened, planned and locked: beyond some 1,500 an unbounded query
+ * takes longer to plan than to run, and drops run out of locks.
  */
 const MOST_CHUNKS = 1500;
 
@@ -28,14 +28,15 @@ LEFT JOIN held ON held.hypertable_schema = d.hypertable_schema AND held.hypertab
 WHERE d.dimension_number = 1 AND coalesce(a.view_name, d.hypertable_name) = ANY ($1::text[])
   AND coalesce(a.view_schema, d.hypertable_schema) = current_schema()`;
 
-// The only dimension that sql/ gives is time. None can be taken away again, but one of a single partition divides nothing.
+// The only dimension that sql/ creates is time. A dimension cannot be removed, but one with a single partition
+// divides nothing.
 const DIVIDED = `
 SELECT d.hypertable_name::text AS name, d.column_name::text AS column, d.num_partitions AS partitions
 FROM timescaledb_information.dimensions d
 WHERE d.dimension_number > 1 AND d.num_partitions IS DISTINCT FROM 1
   AND d.hypertable_schema = current_schema() AND d.hypertable_name = ANY ($1::text[]) ORDER BY 1, 2`;
 
-/** Chunks are as wide as declared, of time alone, and not too many. */
+/** Chunks are as wide as declared, partitioned by time only, and not too many. */
 export const chunksCheck: PolicyCheck = {
   name: CHECK,
   about: 'chunks span the declared interval and nothing else divides them; their number is bounded',
@@ -55,7 +56,7 @@ export const chunksCheck: PolicyCheck = {
     ...divided.map((row) => division(row, snapshot.server.schema)),
   ],
   repair: {
-    // Too many chunks are a matter of what is declared: there is nothing to run.
+    // The number of chunks follows from the declaration: there is nothing to run.
     steps: ({
       plan,
       snapshot: {

@@ -11,8 +11,8 @@ SELECT datcollversion AS recorded, pg_database_collation_actual_version(oid) AS 
 FROM pg_database WHERE datname = current_database()`;
 
 /**
- * Indexes of texts are in the order of the library with which they were built. After an upgrade of the system, or a restore of the
- * files on another, a lookup by key may miss a row that is there, and a unique index lets it in twice.
+ * Indexes of texts are in the order of the library that built them. After an upgrade of the system, or a restore of
+ * the files on another one, a lookup by key may miss an existing row, and a unique index may admit it twice.
  */
 export const collationCheck: PolicyCheck = {
   name: CHECK,

@@ -10,8 +10,8 @@ import { present } from '../snapshot.ts';
 
 const CHECK = 'columnstore';
 
-// From the catalog: the view of the settings reads the names of all hypertables of the database, and fails as a whole on
-// one in a schema that this role may not use.
+// Reads the catalog instead of the settings view, which reads the names of all hypertables of the database, and fails
+// as a whole on one in a schema that this role may not use.
 const QUERY = `
 SELECT c.relname::text AS relation, array_to_string(s.segmentby, ', ') AS segmentby,
   (SELECT string_agg(s.orderby[i] || CASE WHEN s.orderby_desc[i] THEN ' DESC' ELSE '' END, ', ' ORDER BY i)
@@ -26,7 +26,7 @@ SELECT h.table_name::text AS relation, _timescaledb_functions.to_interval(d.comp
 FROM _timescaledb_catalog.dimension d JOIN _timescaledb_catalog.hypertable h ON h.id = d.hypertable_id
 WHERE h.schema_name = current_schema() AND h.table_name = ANY ($1::text[]) AND d.compress_interval_length IS NOT NULL ORDER BY 1`;
 
-// Those of before a change of the declaration are laid out as it was then.
+// Chunks compressed before a change of the declaration have the earlier layout.
 const OTHERWISE = `
 SELECT c.relname::text AS relation, count(*)::int AS chunks, min(s.relid::regclass::text) AS chunk
 FROM _timescaledb_catalog.compression_settings s JOIN pg_inherits i ON i.inhrelid = s.relid
@@ -36,7 +36,7 @@ WHERE c.relname = ANY ($1::text[]) AND s.compress_relid IS NOT NULL
   AND (s.segmentby, s.orderby, s.orderby_desc) IS DISTINCT FROM (t.segmentby, t.orderby, t.orderby_desc)
 GROUP BY c.relname ORDER BY 1`;
 
-/** How compressed chunks are laid out is as declared: the wrong segments make them bigger than what they replace. */
+/** Compressed chunks have the declared layout: the wrong segments make them bigger than the rows they replace. */
 export const columnstoreCheck: PolicyCheck = {
   name: CHECK,
   about: 'compressed chunks are segmented and ordered as declared',
@@ -142,7 +142,7 @@ const listOf = (text: string | undefined): readonly string[] =>
     .map((column) => column.trim().replaceAll('"', ''))
     .filter((column) => column !== '');
 
-/** Quotes, case of keywords and a spelled-out default do not count. */
+/** Ignores quotes, case of keywords and spelled-out defaults. */
 function normal({ segmentBy, orderBy }: ColumnstorePlan): string {
   const order = listOf(orderBy)
     .map((column) =>

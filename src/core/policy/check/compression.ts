@@ -9,11 +9,12 @@ import { type DeclaredPolicy, declaredPolicy, policyName } from '../plan.ts';
 import { numberOf, optionalText, textOf } from '../row.ts';
 
 const CHECK = 'compression';
-/** Late rows make a chunk partial until the next run; from here on, runs do not keep up with them. */
+/** Late rows make a chunk partial until the next run; from this number on, runs do not keep up with them. */
 const MANY_PARTIAL = 10;
 
-// A partial chunk is compressed, with late rows in row form beside it; is_compressed stays true for it.
-// Chunks past retention are left out: they are about to go. to_regclass gives null for a chunk that was dropped since the view was read.
+// A partial chunk is compressed, plus late rows in row form; is_compressed stays true for it. Chunks past retention
+// are excluded: they are about to be dropped. to_regclass gives null for a chunk that was dropped since the view was
+// read.
 const QUERY = `${TARGETS}
 SELECT t.relation, count(*)::int AS due,
   count(*) FILTER (WHERE NOT c.is_compressed)::int AS uncompressed,
@@ -27,7 +28,7 @@ LEFT JOIN unnest($4::text[], $5::text[]) AS kept(relation, drop_after) ON kept.r
 WHERE kept.drop_after IS NULL OR c.range_end > now() - kept.drop_after::interval
 GROUP BY t.relation`;
 
-/** V4: older chunks are compressed, late rows included. A run that failed on some chunks may end as a success. */
+/** V4: older chunks are compressed, late rows included. A run that failed on some chunks may be recorded as a success. */
 export const compressionCheck: PolicyCheck = {
   name: CHECK,
   about: 'chunks are compressed when declared, and late rows do not pile up beside them',

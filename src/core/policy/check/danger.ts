@@ -8,7 +8,7 @@ import { releaseQueries } from '../release.ts';
 
 const CHECK = 'danger';
 
-/** V8: no policy that exists makes another one destroy data. Judged before any change, and by what is there. */
+/** V8: no existing policy makes another one destroy data. Evaluated before any change, from the existing jobs. */
 export const dataLossRiskCheck: PolicyCheck = {
   name: CHECK,
   about: 'no refresh reaches into what retention drops',
@@ -24,7 +24,7 @@ export const dataLossRiskCheck: PolicyCheck = {
       remedy: `at once: SELECT alter_job(${refresh.id}, scheduled => false); then set start_offset, or drop_after of job ${retention.id}, as declared: \`fieldwatch policies repair --only policies\``,
     })),
   repair: {
-    // What is declared is no danger: a plan that would be one is refused. A job that nobody declared is paused.
+    // The declaration is safe: an unsafe plan is rejected. An undeclared job is paused.
     queries: releaseQueries,
     steps: ({ plan, answers, details }) =>
       dataLossRisks(plan, (answers[0] ?? []).map(decodeJob)).flatMap(({ subject, refresh, retention }) =>

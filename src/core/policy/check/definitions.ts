@@ -18,8 +18,8 @@ import { viewDifferences } from '../view-difference.ts';
 const CHECK = 'definitions';
 
 /**
- * Tables and aggregates are those of sql/, by what PostgreSQL says of them. What an operator adds is left alone unless
- * rows are refused for it: columns that may be empty, and indexes that are not unique.
+ * Tables and aggregates are those of sql/, by PostgreSQL's own definitions. Additions of the operator are accepted
+ * unless rows are rejected because of them: nullable columns, and indexes that are not unique.
  */
 export const definitionsCheck: PolicyCheck = {
   name: CHECK,
@@ -39,7 +39,7 @@ export const definitionsCheck: PolicyCheck = {
   },
 };
 
-/** Those that are missing, or are something else, are findings of `relations`. */
+/** Missing or different relations are findings of `relations`. */
 function comparable(plan: PolicyPlan, snapshot: CatalogSnapshot): readonly string[] {
   const planned = plan.relations.map(({ relation }): string => relation.name);
   const usable = present(plan, snapshot).map(({ relation }): string => relation.name);
@@ -66,7 +66,7 @@ function differences(name: string, found: FoundSchema, { server }: CatalogSnapsh
   ];
 }
 
-/** An index that an operator gave to the table may be missing in a chunk; one that refuses nothing may be there. */
+/** An index that an operator added to the table may be missing in a chunk; one that rejects nothing may exist there. */
 function isOurs({ fault, definition, unique }: ChunkFault, expected: RelationSchema): boolean {
   const keys = Object.values(expected.unique).map(keyOf);
   switch (fault) {
@@ -125,13 +125,13 @@ const pending = (version: number): Finding => ({
   remedy: '`fieldwatch migrate`',
 });
 
-/** Their owner may alter chunks, but make nothing new in their schema. */
+/** Their owner may alter chunks, but create nothing in their schema. */
 const asWhom = (remedy: string, { superuser }: ServerFacts): string =>
   !superuser && / INDEX ON _timescaledb_internal\./.test(remedy) ? `as superuser: ${remedy}` : remedy;
 
 const MOST_SHOWN = 5;
 
-/** One finding per relation: one that was replaced differs in everything at once. */
+/** One finding per relation: a replaced relation differs in everything at once. */
 function finding(
   subject: string,
   differences: readonly Difference[],

@@ -11,10 +11,10 @@ const CHECK = 'disk';
 export const DATABASE_SIZE = 'fieldwatch_database_size_bytes';
 export const FREE_SPACE = 'fieldwatch_data_folder_free_bytes';
 
-/** Long enough to even out compression and retention, which come in steps of a chunk; short enough to be the present. */
+/** Long enough to even out compression and retention, which proceed by chunk; short enough to be current. */
 const WINDOW = '7 days';
 const LEAST_DAYS_SEEN = 2;
-/** An older figure is none of now: the daemon was not there. */
+/** An older figure is stale: the daemon was not running. */
 const FRESH = '1 hour';
 
 const newest = (name: string): string =>
@@ -27,7 +27,7 @@ SELECT ${newest(DATABASE_SIZE)} AS size, ${newest(FREE_SPACE)} AS free,
   (extract(epoch FROM max(time) - min(time)) / 86400)::float8 AS days
 FROM app_metrics WHERE metric_name = ${literal(DATABASE_SIZE)} AND time > now() - INTERVAL '${WINDOW}'`;
 
-/** The database does not outgrow its disk, or its budget, soon. Says nothing where neither is known. */
+/** The database does not outgrow its disk, or its budget, soon. No finding if neither is known. */
 export const diskCheck: PolicyCheck = {
   name: CHECK,
   about: 'at the present rate there is room for long enough',
@@ -54,7 +54,7 @@ function figuresKept(plan: PolicyPlan, snapshot: CatalogSnapshot): boolean {
 
 interface Figures {
   readonly size: number;
-  /** What it may still grow by, and what sets that limit. */
+  /** The remaining growth, and the limit that sets it. */
   readonly room: number;
   readonly limit: 'free' | 'budget';
   readonly perDay: number;

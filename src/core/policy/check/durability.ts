@@ -9,7 +9,7 @@ import { type Setting, decodeSetting, settingsQuery } from '../setting.ts';
 
 const CHECK = 'durability';
 
-/** Settings that give up what was committed, and what that means. */
+/** Settings that risk committed data, and their consequence. */
 const UNSAFE: Readonly<Record<string, Pick<Finding, 'severity'> & { readonly effect: string }>> = {
   fsync: {
     severity: 'critical',
@@ -41,11 +41,11 @@ SELECT root::regclass::text AS relation, count(*) FILTER (WHERE c.oid = root)::i
   string_agg(c.oid::regclass::text, E'\\n' ORDER BY c.oid) AS names
 FROM parts JOIN pg_class c ON c.oid = parts.oid WHERE c.relpersistence = 'u' GROUP BY root ORDER BY 1`;
 
-/** What was committed stays after a crash. */
+/** Committed data survives a crash. */
 export const durabilityCheck: PolicyCheck = {
   name: CHECK,
   about: 'what is committed stays after a crash: no unlogged table, no unsafe setting',
-  // The embedded database has settings of its own kind: it is one process, and writes by itself.
+  // The embedded database has its own settings: it is one process, and writes by itself.
   queries: (_plan, { server }) => [
     { text: UNLOGGED, values: [OUR_TABLES] },
     ...(server.hasWorkers ? [settingsQuery(Object.keys(UNSAFE))] : []),
@@ -71,7 +71,7 @@ function checkSetting({ name, value, where, remedy }: Setting): readonly Finding
 
 function checkTable(row: CatalogRow, schema: string): Finding {
   const [relation, isRoot] = [textOf(row, 'relation'), numberOf(row, 'roots') > 0];
-  // Of a hypertable all chunks become logged with it.
+  // All chunks of a hypertable become logged with it.
   const names = isRoot ? [relation] : textOf(row, 'names').split('\n');
   const chunks = counted(names.length, 'chunk');
   const what = isRoot

@@ -6,13 +6,13 @@ import { flagOf, textOf } from '../row.ts';
 
 const CHECK = 'event_triggers';
 
-/** What a batch, a migration or the remedy of a finding runs. */
+/** Commands that a batch, a migration or a remedy runs. */
 const COMMANDS = [
   ...['CREATE TABLE', 'ALTER TABLE', 'CREATE INDEX', 'DROP TABLE', 'DROP TRIGGER', 'DROP INDEX'],
   ...['CREATE MATERIALIZED VIEW', 'CREATE VIEW', 'ALTER MATERIALIZED VIEW', 'CREATE FUNCTION', 'GRANT'],
 ];
 
-// RAISE with a level below EXCEPTION only says something. Those of extensions are their own business.
+// RAISE with a level below EXCEPTION only logs. Triggers of extensions are not checked.
 const TRIGGERS = `
 SELECT e.evtname::text AS name, p.oid::regprocedure::text AS function,
   p.prosrc ~* '\\m(if|case|when)\\M' OR e.evttags IS NOT NULL AS conditional,
@@ -23,7 +23,10 @@ WHERE e.evtenabled <> 'D' AND (e.evttags IS NULL OR e.evttags && $1::text[])
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_event_trigger'::regclass AND d.objid = e.oid AND d.deptype = 'e')
 ORDER BY 1`;
 
-/** No event trigger of the database refuses the DDL that this program needs: temporary tables of batches, migrations, remedies. */
+/**
+ * No event trigger of the database rejects the DDL that this program needs: temporary tables of batches, migrations,
+ * remedies.
+ */
 export const eventTriggersCheck: PolicyCheck = {
   name: CHECK,
   about: 'no event trigger refuses the DDL of batches, migrations and remedies',
@@ -34,7 +37,7 @@ export const eventTriggersCheck: PolicyCheck = {
 function evaluate(row: CatalogRow): Finding {
   const name = textOf(row, 'name');
   const conditional = flagOf(row, 'conditional');
-  // One with a condition may be about something else altogether: it is known when it refuses.
+  // A conditional one may be about something else: it is known only when it rejects.
   const severity = conditional ? 'info' : flagOf(row, 'of_tables') ? 'critical' : 'warning';
   return {
     ...{ check: CHECK, subject: `event trigger ${name}`, verdict: 'danger', severity },

@@ -7,8 +7,8 @@ import { flagOf, numberOf, textOf } from '../row.ts';
 
 const CHECK = 'foreign_jobs';
 
-// Of those whose owner may delete from a table of ours; another application's tables may have our names. A body is that of
-// the procedure and of all functions that it calls, by their names. One that goes through the hypertables of a schema, or
+// Only jobs whose owner may delete from our tables; another application's tables may have our names. The body is that
+// of the procedure and of all functions that it calls, by name. One that processes the hypertables of a schema, or
 // has a search_path of its own, is about that schema.
 const JOBS = `
 WITH RECURSIVE own AS MATERIALIZED (SELECT p.oid, p.proname::text AS name, p.prosrc || ' ' || coalesce(pg_get_function_sqlbody(p.oid), '') AS body
@@ -40,7 +40,7 @@ WHERE (about.named OR about.some_table)
       AND (has_table_privilege(j.owner::oid, c.oid, 'delete') OR pg_has_role(j.owner::oid, c.relowner, 'USAGE')))
 ORDER BY 1`;
 
-// pg_cron has its jobs in one database of the server, and shows each role its own.
+// pg_cron keeps its jobs in one database of the server, and shows each role its own.
 const HAS_CRON = `
 SELECT coalesce(has_table_privilege(to_regclass('cron.job'), 'SELECT'), false) AND has_schema_privilege('cron', 'USAGE') AS readable
 FROM pg_namespace WHERE nspname = 'cron'`;
@@ -48,7 +48,7 @@ const CRON = `
 SELECT jobid::int AS job_id, username::text AS owner, command ~* $2 AS deletes FROM cron.job
 WHERE active AND database = current_database() AND ${deletesOurs('command', '$3', '$1')} ORDER BY 1`;
 
-/** No job that was added with add_job() or pg_cron works against the declared policies: deletes rows, or decompresses chunks. */
+/** No job added with add_job() or pg_cron works against the declared policies: deletes rows, or decompresses chunks. */
 export const foreignJobsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no job of another program deletes rows, drops or decompresses chunks of these tables',

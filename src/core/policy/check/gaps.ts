@@ -14,13 +14,13 @@ import { type Range, computable, isoTime, merged } from '../slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'gaps';
-/** Enough to say that there is something; more only cost time. */
+/** Enough for a finding; more would only cost time. */
 const MOST_GAPS = 200;
 
 /**
- * Rows that are gone before their time, by whatever hand: an aggregate has buckets of a time of which its source has no
- * chunk, or no row, although it is to be kept (`heldFrom`); nothing of ours refreshes such a range, for that would delete the buckets, too.
- * Or a chunk that the daemon has seen is not there: the only trace of rows that nothing is built on.
+ * Rows lost before their time, however deleted: an aggregate has buckets for a time of which its source has no chunk,
+ * or no row, although it is to be kept (`heldFrom`); our refreshes skip such a range, since they would delete the
+ * buckets, too. Or a chunk that the daemon has seen is missing: the only trace of rows that nothing is built on.
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
@@ -34,7 +34,7 @@ export const gapsCheck: PolicyCheck = {
         : { text: gapsSql(aggregate), values: [aggregate.relation.name] },
     ),
   ],
-  // Where there is no chunk there may never have been a row: the buckets tell.
+  // A range without a chunk may never have had a row: the buckets show whether it did.
   followUpQueries: (plan, snapshot, answers) => {
     const found = suspects(plan, snapshot, answers);
     const tables = found.length === 0 && missingOf(answers).length === 0 ? [] : detachedOf(answers);
@@ -65,10 +65,10 @@ export const gapsCheck: PolicyCheck = {
   },
 };
 
-/** The answers about aggregates come behind those about detached and missing chunks. */
+/** The answers about aggregates follow those about detached and missing chunks. */
 const FIRST = 2;
 
-/** Of such a source, which has few chunks, every bucket is looked at; of readings the chunks. */
+/** For such a source, which has few chunks, every bucket is checked; for readings the chunks. */
 const isOfAggregate = ({ relation }: RefreshedAggregate): boolean =>
   relationNamed(relation.source)?.kind === 'aggregate';
 
@@ -130,7 +130,7 @@ const micros = (time: string): string => `_timescaledb_functions.to_unix_microse
 const spanSql = (table: string, column: string): string =>
   `SELECT ${micros(`min(${identifier(column)})`)} AS lo, ${micros(`max(${identifier(column)})`)} AS hi FROM ${table} WHERE isfinite(${identifier(column)})`;
 
-/** Buckets of an aggregate in which the aggregate below has no row at all; `again`: the readings are still there. */
+/** Buckets of an aggregate in which the aggregate below has no row at all; `again`: the readings still exist. */
 function emptySql({ relation, sourceKept, startOffset }: RefreshedAggregate): string {
   const { name, source, timeColumn } = relation;
   const below = relationNamed(source);
@@ -148,7 +148,7 @@ CROSS JOIN LATERAL (SELECT FROM ${name} a WHERE a.${timeColumn} = b LIMIT 1) bui
 WHERE isfinite(since) AND NOT EXISTS (SELECT FROM ${source} x WHERE x.${time} >= b AND x.${time} < b + ${width} OFFSET 0) ORDER BY 1`;
 }
 
-/** Adjoining buckets as one range. */
+/** Joins adjoining buckets into ranges. */
 function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): readonly CatalogRow[] {
   const width = intervalMs(relation.bucket) * 1000;
   const ranges = merged(
@@ -166,10 +166,10 @@ function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): 
   });
 }
 
-/** Ranges without a chunk of the source, from when on it is kept until now. */
+/** Ranges in which the source has no chunk, from the start of its retention until now. */
 function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
-  // A chunk without a page has lost its rows by TRUNCATE or DELETE, and so has one of whose rows the server counts none,
-  // after a DELETE, before VACUUM; of one that lies elsewhere nothing is known.
+  // A chunk without a page has lost its rows by TRUNCATE or DELETE, and so has one with a row count of zero in the
+  // server's statistics, after a DELETE, before VACUUM; for one stored elsewhere it is unknown.
   return `WITH held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM timescaledb_information.chunks c
   JOIN pg_class k ON k.oid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))
   LEFT JOIN _timescaledb_catalog.compression_settings s ON s.relid = k.oid
@@ -187,8 +187,8 @@ WHERE greatest(lo, since) < hi ORDER BY 1 LIMIT ${MOST_GAPS}`;
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;
 
 /**
- * Of each of the gaps the time from the first to the last whole bucket of the aggregate in it, and whether a refresh policy reaches
- * there. Of a chunk that only seems to be empty the rows are there.
+ * For each gap the time from the first to the last whole bucket of the aggregate in it, and whether a refresh policy
+ * reaches it. A chunk that only seems empty still has its rows.
  */
 function lostSql({ relation, startOffset }: RefreshedAggregate): string {
   const [bucket, width, time] = [
@@ -211,7 +211,7 @@ interface Missing {
   readonly ranges: readonly Range[];
 }
 
-/** Chunks that were seen and are gone, adjoining ones as one range. */
+/** Chunks that were seen and are missing, adjoining ones as one range. */
 function missingOf([, rows = []]: readonly (readonly CatalogRow[])[]): readonly Missing[] {
   const relations = new Set(rows.map((row) => textOf(row, 'relation')));
   return [...relations].map((relation) => {
@@ -268,7 +268,7 @@ function evaluate(
 
 const AT_ONCE = 'at once, before the policy refreshes the range and deletes its buckets: ';
 
-/** The statements that bring detached chunks back, before what else there is to do. */
+/** The statements that reattach detached chunks, before any others. */
 function attached(attach: readonly string[], ranges: readonly Range[], rest: string, urgency = ''): string {
   if (attach.length === 0) return rest;
   return attach.length === ranges.length
@@ -284,7 +284,7 @@ function namedRanges(ranges: readonly Range[]): string {
   return `${ranges.slice(0, MOST_NAMED).map(named).join(', ')}${more}`;
 }
 
-/** Gives a detached chunk back the range in which it was, as far as that is free. */
+/** Restores the range of a detached chunk, as far as it is free. */
 function attachment(
   { table, relation, column, width, row }: DetachedSpan,
   source: string,

@@ -19,24 +19,24 @@ import { isoTime } from '../slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'history';
-/** Others each day. Few: rows of one sensor lie apart, and a range that was deleted is missing from all of them. */
+/** A different sample each day. Few: rows of one sensor are scattered, and a deleted range is missing from all of them. */
 const SAMPLE = 5;
-/** Where readings are kept for ever, or for longer. */
+/** If readings are kept forever, or for longer. */
 const MOST_DAYS = 90;
 const DAY_MS = 86_400_000;
 
-/** An aggregate of an aggregate, with that one. */
+/** An aggregate of an aggregate, with the latter. */
 interface Pair {
   readonly aggregate: RefreshedAggregate;
   readonly source: RefreshedAggregate;
-  /** For so long both can be computed again from the readings. */
+  /** For this long both can be recomputed from the readings. */
   readonly days: number;
 }
 
 /**
- * Aggregates that are built on one another have the same number of readings. Rows that were deleted by hand from one of
- * them show nowhere else once they are older than the audit looks. Only as far back as the readings are kept: what is
- * older could not be computed again.
+ * Aggregates built on one another have the same number of readings. Rows deleted manually from one of them show
+ * nowhere else once they are older than the audit's range. Limited to the retention of the readings: anything older
+ * could not be recomputed.
  */
 export const historyCheck: PolicyCheck = {
   name: CHECK,
@@ -67,8 +67,8 @@ function query({ aggregate, source, days }: Pair): string {
   const within = (time: string) =>
     `${time} >= ${planned} AND ${time} >= ${from} AND ${time} < now() AND ${time} < ${windowEnd(aggregate)}`;
   const [hour, day] = [`x.${source.relation.timeColumn}`, `a.${relation.timeColumn}`];
-  // What a refresh of the window will still change is known to differ. Before the window fewer rows than were
-  // aggregated are no work of a refresh.
+  // Pending changes within the refresh window are known differences. Before the window fewer rows than were
+  // aggregated are not the effect of a refresh.
   return `WITH ${aggregateCte(relation)}, ${PENDING_CTE},
 sample AS MATERIALIZED (SELECT id FROM sensors ORDER BY md5(id::text || now()::date::text) LIMIT ${SAMPLE}),
 source AS (SELECT time_bucket(${width}, ${hour}) AS bucket, x.sensor_id, ${relation.sourceCount} AS n

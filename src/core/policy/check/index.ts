@@ -33,7 +33,7 @@ import { slotsCheck } from './slots.ts';
 import { timesCheck } from './times.ts';
 import { withheldCheck } from './withheld.ts';
 
-/** Every check, in the order of reports: causes before what follows from them. A new check is one file and one line. */
+/** Every check, in the order of reports: causes before their effects. A new check is one file and one line. */
 export const CHECKS: readonly PolicyCheck[] = [
   serverCheck,
   rightsCheck,

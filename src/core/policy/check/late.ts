@@ -28,44 +28,44 @@ import {
 import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'late';
-/** Enough to say that there is something; more only cost time. */
+/** Enough for a finding; more would only cost time. */
 const MOST_RANGES = 500;
 
 /**
- * V6: no source row lies before the refresh window with its bucket out of date: the policy would never pick it up. Such
- * rows came later than start_offset allows, or were there before the aggregate was. Clamped to what the source still
+ * V6: no source row lies before the refresh window in an outdated bucket: the policy would never process it. Such
+ * rows arrived later than start_offset allows, or existed before the aggregate. Clamped to what the source still
  * holds, because retention writes invalidations for what it drops, and refreshing those deletes aggregate history.
  */
 export const lateCheck: PolicyCheck = lateCheckWithin();
 
-/** The same check, of these ranges only: it asks about nothing else, and repairs nothing else. */
+/** The same check and repair, limited to these ranges. */
 export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
-  const suspected = (...asked: Asked) => suspects(...asked, within);
-  const stale = (...asked: Asked) => staleRanges(...asked, within);
+  const suspected = (...args: CheckArgs) => suspects(...args, within);
+  const stale = (...args: CheckArgs) => staleRanges(...args, within);
   return {
     name: CHECK,
     about: 'no reading came so late that no refresh will pick it up',
     queries: (plan, snapshot) =>
       refreshedAggregates(plan, snapshot).map((aggregate) => ({ text: outdatedSql(aggregate) })),
-    // A range counts only where there are rows: the first refresh of all leaves one open range before its window.
-    followUpQueries: (...asked) =>
-      suspected(...asked).map(({ aggregate, ranges }) => ({
+    // A range counts only if it has rows: the very first refresh leaves one open range before its window.
+    followUpQueries: (...args) =>
+      suspected(...args).map(({ aggregate, ranges }) => ({
         text: staleSql(aggregate),
         values: boundsOf(ranges),
       })),
-    evaluate: (...asked) => stale(...asked).map(({ aggregate, ranges }) => evaluate(aggregate, ranges)),
+    evaluate: (...args) => stale(...args).map(({ aggregate, ranges }) => evaluate(aggregate, ranges)),
     repair: {
-      queries: (...asked) =>
-        stale(...asked).flatMap(({ aggregate, ranges, sensors }) => [
+      queries: (...args) =>
+        stale(...args).flatMap(({ aggregate, ranges, sensors }) => [
           heldQuery(aggregate),
           { text: unsafeSql(aggregate), values: boundsOf(ranges) },
-          ...sourceDiffers(asked[0], asked[1], aggregate, ranges, sensors),
+          ...sourceDiffers(args[0], args[1], aggregate, ranges, sensors),
         ]),
       steps: ({ plan, snapshot, answers, details }) =>
         stale(plan, snapshot, answers).flatMap(({ aggregate, ranges, sensors }, index) => {
-          // Sources come before what is built on them, and only these have a third answer.
-          const asked = 2 + sourceDiffers(plan, snapshot, aggregate, ranges, sensors).length;
-          const [held = [], unsafe = [], differing = []] = details.slice(2 * index, 2 * index + asked);
+          // Sources come before the aggregates built on them, and only these have a third answer.
+          const perAggregate = 2 + sourceDiffers(plan, snapshot, aggregate, ranges, sensors).length;
+          const [held = [], unsafe = [], differing = []] = details.slice(2 * index, 2 * index + perAggregate);
           const width = intervalMs(aggregate.relation.bucket) * 1000;
           const buckets = [
             ...unsafe.map((row) => numberOf(row, 'bucket')),
@@ -84,9 +84,9 @@ interface Ranges {
   readonly sensors: readonly number[];
 }
 type Answers = readonly (readonly CatalogRow[])[];
-type Asked = readonly [plan: PolicyPlan, snapshot: CatalogSnapshot, answers: Answers];
+type CheckArgs = readonly [plan: PolicyPlan, snapshot: CatalogSnapshot, answers: Answers];
 
-/** Aggregates with outdated ranges before their window, and those ranges; by the catalog alone. */
+/** Aggregates with outdated ranges before their window, and those ranges; from the catalog only. */
 function suspects(
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
@@ -107,7 +107,7 @@ function suspects(
     .filter(({ ranges }) => ranges.length > 0);
 }
 
-/** Of those the ones that have rows. */
+/** The ranges that have rows. */
 function staleRanges(
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
@@ -122,7 +122,7 @@ function staleRanges(
 
 const rangeOf = (row: CatalogRow): Range => ({ from: numberOf(row, 'lo'), until: numberOf(row, 'hi') });
 
-/** The ranges, and the first and last time in any of them: what keeps all other chunks out of the plan. */
+/** The ranges, and the first and last time in any of them, which excludes all other chunks from the plan. */
 function boundsOf(ranges: readonly Range[]): readonly unknown[] {
   const [from, until] = [ranges.map((range) => range.from), ranges.map((range) => range.until)];
   return [from, until, Math.min(...from), Math.max(...until)];
@@ -134,7 +134,7 @@ function boundsOf(ranges: readonly Range[]): readonly unknown[] {
  */
 function outdatedSql(aggregate: RefreshedAggregate): string {
   const { relation, sourceKept } = aggregate;
-  // What retention is about to drop is no business of a refresh any more. No chunk at all: nothing is older than now.
+  // A refresh need not cover what retention is about to drop. No chunk at all: nothing is older than now.
   const oldest =
     sourceKept === undefined
       ? 'coalesce(min(c.range_start), now())'
@@ -155,8 +155,8 @@ const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::b
 const RANGES = 'unnest($1::bigint[], $2::bigint[]) AS r(lo, hi)';
 
 /**
- * Those of the ranges in which there are rows. Dropping a chunk outdates its range and the first microsecond of the next
- * chunk, of which nothing is gone: a row there alone makes no range outdated.
+ * The ranges in which there are rows. Dropping a chunk outdates its range and the first microsecond of the next
+ * chunk, which lost nothing: a row there alone makes no range outdated.
  */
 function staleSql({ relation }: RefreshedAggregate): string {
   const width = intervalMs(relation.bucket) * 1000;
@@ -165,7 +165,7 @@ function staleSql({ relation }: RefreshedAggregate): string {
   return `SELECT r.lo::float8 AS lo, r.hi::float8 AS hi FROM ${RANGES} WHERE ${rows} ORDER BY 1`;
 }
 
-/** Outdated buckets that a refresh would make poorer. */
+/** Outdated buckets from which a refresh would remove data. */
 function unsafeSql({ relation }: RefreshedAggregate): string {
   const [bucket, width] = [`a.${relation.timeColumn}`, interval(relation.bucket)];
   const within = (from: string, until: string) =>

@@ -6,7 +6,7 @@ import { textOf } from '../row.ts';
 
 const CHECK = 'overloads';
 
-/** Functions of PostgreSQL that the SQL of this program calls. A test compares them with it. */
+/** PostgreSQL functions that the SQL of this program calls. A test compares them with it. */
 export const BUILT_IN: readonly string[] =
   `abs aclexplode array_agg array_position array_to_string avg bit bool_and bool_or clock_timestamp concat_ws convert_to
 count current_database current_schema current_schemas current_setting date_trunc encode extract first_value floor
@@ -23,8 +23,8 @@ pg_try_advisory_lock pg_walfile_name quote_ident quote_literal rank regexp_repla
 replace row_number row_security_active set_config setval split_part stddev_pop string_agg string_to_array strpos substr substring sum
 to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(/\s/);
 
-// Qualified throughout: what it looks for must not answer it. One with the arguments of a function of PostgreSQL, which
-// is found first, or with types of an extension or of one's own takes no call away.
+// Qualified throughout, so that an overload cannot answer the query about overloads. One with the arguments of a
+// PostgreSQL function, which is found first, or with types of an extension or user-defined ones intercepts no call.
 const isForeign = (catalog: string, oid: string): string => `NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
     WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.${catalog}'::pg_catalog.regclass
       AND d.objid OPERATOR(pg_catalog.=) ${oid} AND d.deptype OPERATOR(pg_catalog.=) 'e')`;
@@ -58,8 +58,8 @@ WHERE n.nspname ${OURS} AND n.nspname OPERATOR(pg_catalog.<>) 'pg_catalog'
 ORDER BY 2`;
 
 /**
- * No function or operator in a schema that is searched has the name of one of PostgreSQL that this program uses: for
- * arguments that fit it better it is called instead, though PostgreSQL's own are found first.
+ * No function or operator in a searched schema has the name of a PostgreSQL one that this program uses: if its
+ * argument types match better it is called instead, although PostgreSQL's own are found first.
  */
 export const overloadsCheck: PolicyCheck = {
   name: CHECK,
@@ -78,7 +78,7 @@ function evaluate(row: CatalogRow): Finding {
   };
 }
 
-/** Where the database could not be asked at all: an overload may be why. */
+/** If the database could not be queried at all, an overload may be the cause. */
 export async function becauseOfOverloads(catalog: Catalog, error: unknown): Promise<unknown> {
   const rows = await catalog.select(QUERY, [BUILT_IN]).catch(() => []);
   if (rows.length === 0) return error;

@@ -25,7 +25,7 @@ export const policiesCheck: PolicyCheck = {
   queries: (_plan, { server }) => [jobsQuery(server)],
   evaluate: (plan, snapshot, [rows = []]) => {
     const jobs = rows.map(decodeJob);
-    // A difference that is a danger is said once, as that.
+    // A difference that risks data is reported once, as that.
     const risky = new Set(
       dataLossRisks(plan, jobs).flatMap(({ refresh, retention }) => [refresh.id, retention.id]),
     );
@@ -52,7 +52,7 @@ export const policiesCheck: PolicyCheck = {
   },
 };
 
-/** A policy with its job: one that belongs to another role than its relation, or that works on another one. */
+/** A policy with its job: one owned by another role than its relation, or working on another relation. */
 interface ForeignPolicy {
   readonly policy: DeclaredPolicy;
   readonly job: PolicyJob;
@@ -78,8 +78,8 @@ const ownersSubject = (foreigners: readonly ForeignPolicy[]): string =>
   foreigners[0] !== undefined && foreigners.length === 1 ? policyName(foreigners[0].policy) : 'job owners';
 
 /**
- * One finding, however many: dumps and changes of a role do it to all at once. A job's owner cannot be altered: it is
- * made anew, and belongs to the owner of its relation then.
+ * One finding, however many: dumps and changes of a role affect all at once. A job's owner cannot be altered: the job
+ * is recreated, and then belongs to the owner of its relation.
  */
 function ownerFindings(foreigners: readonly ForeignPolicy[], snapshot: CatalogSnapshot): readonly Finding[] {
   if (foreigners.length === 0) return [];
@@ -123,7 +123,7 @@ const deletion = (jobs: readonly PolicyJob[]): string =>
 interface Context {
   readonly snapshot: CatalogSnapshot;
   readonly risky: ReadonlySet<number>;
-  /** The policies that jobs were made for, by the id of the job. */
+  /** The policies that jobs were created for, by job id. */
   readonly homes: ReadonlyMap<number, ForeignPolicy>;
 }
 
@@ -186,7 +186,7 @@ function duplicate(
   others: readonly PolicyJob[],
   homes: Context['homes'],
 ): Finding {
-  // One that was made for another of our relations is that policy, and is set right rather than deleted.
+  // A job created for another of our relations is that policy, and is corrected rather than deleted.
   const astray = others.flatMap(({ id, relation }) => {
     const home = homes.get(id);
     return home === undefined || home.policy.relation === relation ? [] : [home];
@@ -263,7 +263,7 @@ function extra(relation: string, kind: PolicyKind, jobs: readonly PolicyJob[]): 
       check: CHECK,
       subject: policyName({ relation, kind }),
       verdict: 'extra',
-      // An undeclared retention policy deletes data that somebody meant to keep.
+      // An undeclared retention policy deletes data that was meant to be kept.
       severity: kind === 'retention' ? 'critical' : 'warning',
       expected: `no ${kind} policy`,
       actual: jobs.map((job) => `job ${job.id} ${JSON.stringify(job.config)}`).join(', '),

@@ -7,8 +7,8 @@ import { flagOf, textOf } from '../row.ts';
 
 const CHECK = 'prepared';
 
-// It belongs to no session: its locks have no pid, and stay when the server is restarted. A transaction manager ends its own
-// within moments. Of locks the modes that keep writers waiting.
+// It belongs to no session: its locks have no pid, and survive a restart of the server. A transaction manager ends
+// its own within moments. Only lock modes that block writers.
 const QUERY = `
 SELECT p.gid, p.owner::text AS owner, p.prepared::text AS since, pg_has_role(p.owner, 'USAGE') AND p.owner = current_user AS own,
   bool_or(l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) AS blocks,
@@ -21,7 +21,7 @@ JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = current_schema()
 WHERE p.database = current_database() AND t.relname = ANY ($1::text[]) AND p.prepared < now() - INTERVAL '1 minute'
 GROUP BY p.gid, p.owner, p.prepared ORDER BY p.prepared`;
 
-/** No transaction that was prepared (two-phase commit) and then forgotten holds locks on the tables. */
+/** No prepared transaction (two-phase commit) that was abandoned holds locks on the tables. */
 export const preparedCheck: PolicyCheck = {
   name: CHECK,
   about: 'no prepared transaction that was left behind holds locks on the tables',

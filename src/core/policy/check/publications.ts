@@ -9,10 +9,10 @@ import type { ServerFacts } from '../snapshot.ts';
 
 const CHECK = 'publications';
 
-// PostgreSQL refuses UPDATE and DELETE of a published table whose replica identity is missing, or lacks a column of the
-// publication's row filter, or goes beyond its list of columns. It looks at the chunks that a statement touches. What a filter reads
-// is in pg_depend, together with the list of columns: hence its text besides. TimescaleDB 2.22 to 2.26.2 deletes from a table of
-// its own as any program does when it refreshes.
+// PostgreSQL rejects UPDATE and DELETE of a published table whose replica identity is missing, or lacks a column of
+// the publication's row filter, or exceeds its list of columns. It checks the chunks that a statement touches. The
+// columns of a filter are in pg_depend together with the list of columns: hence its text as well. TimescaleDB 2.22 to
+// 2.26.2 deletes from a table of its own as any program does when it refreshes.
 const PUBLISHED = `
 WITH published AS MATERIALIZED (SELECT oid, pubname, pubowner, puballtables FROM pg_publication WHERE pubupdate OR pubdelete),
 roots AS MATERIALIZED (SELECT c.oid, c.relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -46,7 +46,7 @@ SELECT pubname::text AS publication, pg_get_userbyid(pubowner)::text AS owner, n
   (SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = root) AS ours
 FROM faults WHERE fault IS NOT NULL GROUP BY pubname, pubowner, root, name, fault ORDER BY 1, 3, 4`;
 
-/** No publication of another program keeps rows of these tables from being updated or deleted, refreshes included. */
+/** No publication of another program blocks updates or deletes of these tables, refreshes included. */
 export const publicationsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no publication makes updates and deletes of these tables fail',
@@ -59,9 +59,9 @@ export const publicationsCheck: PolicyCheck = {
 
 interface Fault {
   readonly name: string;
-  /** `columns`: no identity of the table fits the publication's list of columns. */
+  /** `columns`: no identity of the table matches the publication's list of columns. */
   readonly kind: 'none' | 'filter' | 'columns';
-  /** Qualified and quoted; of an aggregate the table of its rows. */
+  /** Qualified and quoted; for an aggregate the table of its rows. */
   readonly table: string;
   readonly keyed: boolean;
   readonly ours: boolean;
@@ -90,7 +90,7 @@ function publicationsOf(rows: readonly CatalogRow[]): readonly Publication[] {
 
 const subjectOf = ({ name }: Publication): string => `publication ${name}`;
 
-/** Where the identity is at fault it is given another one: no reader of the table is affected. */
+/** A faulty identity is replaced by another one: no reader of the table is affected. */
 const alterations = (faults: readonly Fault[]): readonly string[] =>
   faults
     .filter(({ kind }) => kind !== 'columns')

@@ -3,7 +3,7 @@ import { decodeSetting, settingsQuery } from '../setting.ts';
 
 const CHECK = 'read_only';
 
-/** A setting that makes every transaction read-only: nothing is stored, and no job does its work. */
+/** A setting that makes every transaction read-only: nothing is stored, and no job runs. */
 export const readOnlyCheck: PolicyCheck = {
   name: CHECK,
   about: 'the database takes writes',

@@ -19,8 +19,8 @@ import { heldQuery, refreshSteps } from '../slices.ts';
 const CHECK = 'refresh';
 
 /**
- * V5: every source row in the policy's window is materialized by now. The watermark alone does not tell: it only moves
- * over buckets that have data, so behind it there may simply be nothing. Hence the question for rows, asked only then.
+ * V5: every source row in the policy's window is materialized by now. The watermark alone is inconclusive: it only
+ * moves over buckets with data, so there may be nothing after it. Hence rows are queried, only in that case.
  */
 export const refreshCheck: PolicyCheck = {
   name: CHECK,
@@ -41,7 +41,7 @@ export const refreshCheck: PolicyCheck = {
         const [row, subject] = [answers[index]?.[0], policyName(aggregate.policy)];
         if (row === undefined || !findings.some((finding) => finding.subject === subject)) return [];
         if (flagOf(row, 'ahead')) return [];
-        // From the watermark on, or all that the source holds where there is none: history is filled in too.
+        // From the watermark on, or all that the source holds if there is none: history is filled in too.
         const range = { from: optionalNumber(row, 'watermark_us') ?? 0, until: Number.MAX_SAFE_INTEGER };
         return refreshSteps({ check: CHECK, subject }, aggregate, [range], details[index] ?? []);
       }),
@@ -50,10 +50,10 @@ export const refreshCheck: PolicyCheck = {
 
 function query(aggregate: RefreshedAggregate): string {
   const { relation } = aggregate;
-  // Twice the window's start: where it is, and as what keeps the chunks before it out of the plan.
+  // The window's start twice: as the exact bound, and as the one that excludes earlier chunks from the plan.
   const from = [notBefore(aggregate.startOffset), windowStart(aggregate), 'b.watermark'];
   const missing = sourceHasRows(relation, from, ['b.target']);
-  // No refresh moves a watermark beyond the last bucket; readings of the future have theirs.
+  // No refresh moves a watermark beyond the last bucket; readings of the future have a bucket there.
   const width = interval(relation.bucket);
   const time = `a.${relation.timeColumn}`;
   const reached = `EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.name} a

@@ -23,7 +23,7 @@ SELECT wanted.name FROM unnest($2::text[]) AS wanted (name)
 WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE n.nspname = $1 AND c.relname = wanted.name AND c.relkind IN ('r', 'p'))`;
 
-// Under another name here, or under its own in a schema that no other fieldwatch has its tables in.
+// Under another name here, or under its own in a schema in which no other fieldwatch has its tables.
 const ELSEWHERE = `
 SELECT n.nspname::text AS schema, c.relname::text AS name,
   CASE WHEN a.user_view_name IS NOT NULL THEN 'aggregate' WHEN h.id IS NOT NULL THEN 'hypertable' ELSE 'table' END AS kind,
@@ -38,7 +38,7 @@ WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname !~ '^(pg_|_?timescaledb_|inform
       WHERE m.relnamespace = n.oid AND m.relname = 'schema_migrations' AND 'schema_migrations' <> ALL ($3::text[])) END
 ORDER BY 1, 2`;
 
-/** The tables and views are there and are what they should be. Nothing else is said of one that is not. */
+/** The tables and views exist with the right kind. No other check reports one that does not. */
 export const relationsCheck: PolicyCheck = {
   name: CHECK,
   about: 'every table and aggregate exists and is what it should be',
@@ -124,7 +124,7 @@ function absent(
   };
 }
 
-/** Of the same kind, with all of its columns. */
+/** The same kind, with all of its columns. */
 function isLike(row: CatalogRow, name: string, schema: string): boolean {
   const columns = listOf<string>(row, 'columns');
   const expected = EXPECTED_SCHEMA.relations[name];

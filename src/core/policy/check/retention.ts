@@ -10,8 +10,8 @@ import { numberOf, optionalText, textOf } from '../row.ts';
 const CHECK = 'retention';
 
 /**
- * The policy drops all due chunks in one transaction, and each takes several locks: some hundreds pass with the default
- * max_locks_per_transaction of 64, some thousands never do, and then the backlog only grows.
+ * The policy drops all due chunks in one transaction, and each takes several locks: some hundreds succeed with the
+ * default max_locks_per_transaction of 64, some thousands never do, and then the backlog only grows.
  */
 const MOST_CHUNKS_AT_ONCE = 400;
 
@@ -23,7 +23,10 @@ FROM target t JOIN timescaledb_information.chunks c
 CROSS JOIN LATERAL _timescaledb_functions.chunk_status(to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))) status
 GROUP BY t.relation`;
 
-/** V3: no chunk is kept longer than declared. Judged by the chunks: a job may be recorded as failed and have done it. */
+/**
+ * V3: no chunk is kept longer than declared. Evaluated by the chunks: a job may be recorded as failed although its
+ * work is done.
+ */
 export const retentionCheck: PolicyCheck = {
   name: CHECK,
   about: 'no chunk is older than its retention allows',

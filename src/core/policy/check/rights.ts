@@ -14,13 +14,13 @@ const CHECK = 'rights';
 type Fault = Omit<Finding, 'check' | 'verdict' | 'severity'>;
 
 /**
- * The daemon's role owns the tables (or is a member of their owner), and nothing was taken away from it. What is missing
- * here makes most other checks fail: they are not asked about such a relation, so that the cause is the finding.
+ * The daemon's role owns the tables (or is a member of their owner), with all of its rights. A missing right makes
+ * most other checks fail: they skip such a relation, so that the cause is the finding.
  */
 export const rightsCheck: PolicyCheck = {
   name: CHECK,
   about: 'tables belong to the right role, which may log in and has its rights',
-  // Where the schema is hidden nothing else is looked at.
+  // If the schema is hidden, nothing else is checked.
   queries: (_plan, snapshot) => [
     extensionRightsQuery,
     ...(actsAsAnother(snapshot.server) ? [{ text: ACTING }] : []),
@@ -31,7 +31,7 @@ export const rightsCheck: PolicyCheck = {
     const others = answers[actsAsAnother(snapshot.server) ? 1 : 0] ?? [];
     const found = faults(snapshot);
     return [
-      // A role that acts as the owner is a usual way; one that acts as a role without rights is the cause of all else.
+      // Acting as the owner is common; acting as a role without rights is the cause of all else.
       ...(acting !== undefined && found.length > 0
         ? [actingAs(acting, snapshot.server)]
         : [...found, ...withoutExtension(ofExtension, snapshot)]
@@ -69,10 +69,10 @@ function actingAs(row: CatalogRow, { role, loginRole, database }: ServerFacts): 
 const canQuery = ({ server, relations }: CatalogSnapshot): boolean =>
   isSwitchedOn(server) && server.hiddenSchema === undefined && relations.size > 0;
 
-/** What sql/roles/roles.sql lets fieldwatch_ingest write. */
+/** The tables that sql/roles/roles.sql lets fieldwatch_ingest write. */
 const INGESTED = ['sensors', 'metrics', 'sensor_readings', 'sensor_metrics', 'dead_letters'];
 
-// Roles are the server's. That roles.sql was run in this database shows in the default privileges of the dashboard.
+// Roles belong to the server. The default privileges of the dashboard show that roles.sql was run in this database.
 const OF_OTHERS = `
 SELECT r.rolname::text AS role, wanted.needed AS "right", bool_and(has_schema_privilege(r.oid, n.oid, 'USAGE')) AS usage,
   string_agg(c.relname::text, E'\\n' ORDER BY c.relname) FILTER (WHERE NOT has_table_privilege(r.oid, c.oid, wanted.needed)) AS names
@@ -145,7 +145,7 @@ function withoutExtension(rows: readonly CatalogRow[], { server }: CatalogSnapsh
   ];
 }
 
-/** Who should own the tables: who has most of them, unless this role could do nothing with them then. */
+/** The expected owner: the owner of most tables, unless this role would then have no access. */
 function ownerOf(relations: readonly RelationFacts[], { server }: CatalogSnapshot): string {
   const count = (owner: string) => relations.filter((relation) => relation.owner === owner).length;
   const [most] = [...relations].sort((a, b) => count(b.owner) - count(a.owner));

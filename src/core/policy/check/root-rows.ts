@@ -16,10 +16,10 @@ SELECT c.relname::text AS relation FROM pg_class c JOIN pg_namespace n ON n.oid 
 WHERE n.nspname = current_schema() AND c.relname = ANY ($1::text[]) AND pg_relation_size(c.oid) > 0 ORDER BY 1`;
 
 /**
- * A hypertable keeps its rows in chunks. What was written while TimescaleDB was switched off (a restore that was not
- * ended, a server without the library) is in the root table itself, and no query sees it: TimescaleDB takes a root table
- * for empty, SELECT ... FROM ONLY included. COPY reads it all the same, and so does a superuser who switches TimescaleDB
- * off.
+ * A hypertable keeps its rows in chunks. Rows written while TimescaleDB was switched off (a restore that was not
+ * ended, a server without the library) are in the root table itself, and no query sees them: TimescaleDB takes a root
+ * table for empty, SELECT ... FROM ONLY included. COPY reads them all the same, and so does a superuser who switches
+ * TimescaleDB off.
  */
 export const rootRowsCheck: PolicyCheck = {
   name: CHECK,
@@ -52,7 +52,7 @@ function evaluate(relation: string, row: CatalogRow | undefined, schema: string)
   ];
 }
 
-/** One transaction, locked against writers: no row is lost or doubled. A row that is in a chunk already stays once. */
+/** One transaction, locked against writers: no row is lost or duplicated. A row that is already in a chunk stays once. */
 function moveRows(relation: string, table: string): string {
   return [
     'BEGIN',
@@ -66,7 +66,7 @@ function moveRows(relation: string, table: string): string {
   ].join('; ');
 }
 
-/** Per value the first one stays, and a row that lacks one has it filled in, as wherever readings are stored. */
+/** The first value stays, and missing ones are filled in, as wherever readings are stored. */
 function onConflict(relation: string): string {
   const { unique = {}, columns = {} } = EXPECTED_SCHEMA.relations[relation] ?? {};
   const [definition] = Object.values(unique);

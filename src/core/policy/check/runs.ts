@@ -12,25 +12,25 @@ import { type CatalogSnapshot, present } from '../snapshot.ts';
 
 const CHECK = 'runs';
 /**
- * "cannot drop portal": some PostgreSQL versions record every background job as failed with this code although its work
- * is committed. It says nothing about the effect; the other checks do.
+ * "cannot drop portal": some PostgreSQL versions record every background job as failed with this code although its
+ * work is committed. It does not indicate the effect; the other checks do.
  */
 const EFFECT_UNKNOWN = '24000';
 /**
- * What passes by itself, by SQLSTATE or its class: conflicts of transactions and deadlocks, locks that were not given up
- * in time, time limits, and a server that was shut down. TimescaleDB runs the job again after its retry period.
+ * Transient errors, by SQLSTATE or class: conflicts of transactions and deadlocks, lock time-outs, time limits, and a
+ * server shutdown. TimescaleDB runs the job again after its retry period.
  */
 const PASSING: readonly string[] = ['40', '55006', '55P03', '57'];
-/** So many runs in a row that fail with one of these are no chance any more. */
+/** This many consecutive failures with a transient error are reported. */
 const PASSING_TO_REPORT = 3;
-/** Of a job's latest failures so many are looked at. */
+/** How many of a job's latest failures are read. */
 const MOST_ERRORS = 20;
 const HOUR_S = 3600;
 
-// A job has no next start while it runs, and whether it does is not seen at every moment: hence the five minutes.
+// A job has no next start while it runs, and whether it runs is not visible at every moment: hence the five minutes.
 // A job that never ran has -infinity for its times, a paused one may have infinity, and subtracting either fails.
-// Error texts are visible to a job's owner only. TimescaleDB's own count of failures in a row includes those of which
-// the effect is unknown: where there are any, the count is of those since the latest of them.
+// Error texts are visible to a job's owner only. TimescaleDB's own count of consecutive failures includes those with
+// an unknown effect: if there are any, the count starts after the latest of them.
 const BY_SERVER = `
 SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation, j.job_id,
   j.schedule_interval::text AS every, s.job_status = 'Running' AS running,
@@ -56,7 +56,7 @@ LEFT JOIN LATERAL (SELECT (array_agg(code ORDER BY start_time DESC))[1] AS code,
 WHERE j.scheduled AND j.proc_name = ANY ($1::text[])
   AND coalesce(a.user_view_schema, h.schema_name) = current_schema()`;
 
-// Without background workers the daemon runs the jobs and keeps the history.
+// Without background workers the daemon runs the jobs and records the history.
 const BY_DAEMON = `
 SELECT j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation, j.job_id,
   j.schedule_interval::text AS every, false AS running, false AS stuck,
@@ -72,11 +72,11 @@ LEFT JOIN LATERAL (SELECT * FROM job_runs WHERE job_id = j.job_id ORDER BY start
 WHERE j.scheduled AND j.proc_name = ANY ($1::text[])
   AND coalesce(a.user_view_schema, h.schema_name) = current_schema()`;
 
-/** V2: the jobs run. A hint beside the checks of what they did: job status is wrong in both directions. */
+/** V2: the jobs run. A hint in addition to the checks of their effects: job status can be wrong in both directions. */
 export const runsCheck: PolicyCheck = {
   name: CHECK,
   about: 'jobs run and do not fail, as far as their status can be believed',
-  // A dead scheduler and a standby are findings of the server: that nothing runs then is no news.
+  // A dead scheduler and a standby are findings of the server: that nothing runs follows from them.
   queries: (_plan, { server }) =>
     server.standby || (server.hasWorkers && server.schedulers === 0)
       ? []
@@ -84,7 +84,7 @@ export const runsCheck: PolicyCheck = {
   evaluate: (plan, snapshot, [rows = []]) => rows.flatMap((row) => evaluate(plan, snapshot, row)),
   repair: {
     queries: releaseQueries,
-    // A job that is stuck or overdue is woken; one that hangs or fails needs somebody who looks why.
+    // A job that is stuck or overdue is started; one that hangs or fails needs an operator.
     steps: ({ plan, snapshot, answers, details }) =>
       (answers[0] ?? []).flatMap((row): readonly RepairStep[] => {
         const [finding] = evaluate(plan, snapshot, row);
@@ -92,7 +92,7 @@ export const runsCheck: PolicyCheck = {
         if (finding === undefined || !sleeping || row['running'] === true) return [];
         const job = numberOf(row, 'job_id');
         const policy = declaredPolicies(plan).find((declared) => policyName(declared) === finding.subject);
-        // It starts by nothing but this: what it then drops, it would not have dropped.
+        // Only this step starts it: it would not have dropped otherwise what it then drops.
         const release = policy === undefined ? NO_RELEASE : releaseOf(policy, undefined, details.flat());
         return [
           {
@@ -130,7 +130,7 @@ function faultOf(row: CatalogRow, snapshot: CatalogSnapshot): Fault | undefined 
     if (sinceStart === undefined || sinceStart <= Math.max(6 * every, HOUR_S)) return undefined;
     return stalled(
       `job ${job} has been running for ${hours(sinceStart)}`,
-      `look at pg_stat_activity; if it waits, end who blocks it; then ${wake}`,
+      `check pg_stat_activity; if it waits, end the blocking session; then ${wake}`,
     );
   }
   if (row['stuck'] === true) {
@@ -139,9 +139,9 @@ function faultOf(row: CatalogRow, snapshot: CatalogSnapshot): Fault | undefined 
       `${wake} -- TimescaleDB 2.26.4 mends this itself`,
     );
   }
-  // Failing jobs are put off by up to five intervals, so overdue means nobody started a job whose time had come. A job
-  // that never ran was due since the first slot of its schedule, years ago: nothing is known of it yet, and if it never
-  // runs, the checks of the effects say so.
+  // Failing jobs are delayed by up to five intervals, so overdue means that a due job was not started. A job that
+  // never ran was due since the first slot of its schedule, years ago: its state is unknown, and if it never runs,
+  // the checks of the effects report it.
   const ranBefore = sinceStart !== undefined;
   if (snapshot.server.hasWorkers && ranBefore && sinceDue !== undefined && sinceDue > Math.max(every, 600)) {
     return {
@@ -157,13 +157,13 @@ function faultOf(row: CatalogRow, snapshot: CatalogSnapshot): Fault | undefined 
   ];
   if (failures === 0 || code === EFFECT_UNKNOWN || (code === undefined && message === undefined))
     return undefined;
-  // A run that was cut off by a crash of the server has no code there.
+  // A run cut off by a crash of the server has no code there.
   const passing = code === undefined ? snapshot.server.hasWorkers : passes(code);
   if (passing && failures < PASSING_TO_REPORT) return undefined;
   return {
     verdict: 'lagging',
     actual: `job ${job} failed ${counted(failures, 'time')} in a row: ${message ?? ''}${code === undefined ? '' : ` (${code})`}`,
-    remedy: `mend what the message says; then ${wake}`,
+    remedy: `fix the cause in the message; then ${wake}`,
   };
 }
 

@@ -10,23 +10,23 @@ const CHECK = 'segments';
 /** Rows of a sensor in a chunk: below this a compressed segment is hardly smaller than its rows, or even bigger. */
 const FEWEST_ROWS = 100;
 const GOOD_ROWS = 300;
-/** Complete chunks to judge by, and sensors to look at in each. */
+/** Complete chunks to evaluate, and sensors to sample in each. */
 const CHUNKS = 3;
 const SENSORS = 20;
 const RECENT_CHUNKS = 10;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** How far back to look for them. */
+/** How far back to search for them. */
 const reach = (chunkInterval = '1 day'): string =>
   `${Math.ceil((RECENT_CHUNKS * intervalMs(chunkInterval)) / HOUR_MS)} hours`;
 
-/** Whether a table's segments are sensors: only then does the number of rows per sensor matter. */
+/** Whether a table's segments are sensors: only then the number of rows per sensor matters. */
 const segmented = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly RelationPlan[] =>
   present(plan, snapshot).filter(({ columnstore }) => columnstore?.segmentBy.includes('sensor_id') === true);
 
-// The first chunk with rows is left out: the sensors may have begun in the middle of it. Old chunks are too, twice: as
-// chunks, and from the plan, which takes as long as there are chunks in it.
+// The first chunk with rows is excluded: the sensors may have begun in the middle of it. Old chunks are excluded
+// twice: as chunks, and from the plan, whose cost grows with the number of chunks.
 const query = ({ relation: { name, timeColumn }, columnstore, chunkInterval }: RelationPlan): string => `
 WITH complete AS (
   SELECT range_start, range_end FROM timescaledb_information.chunks
@@ -43,7 +43,7 @@ counted AS (SELECT c.range_start, x.sensor_id, count(*) AS n FROM complete c, sa
 SELECT $1::text AS relation, count(DISTINCT range_start)::int AS chunks,
   coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY n), 0)::float8 AS rows FROM counted`;
 
-/** Chunks are wide enough for what the sensors send: few rows per sensor and chunk do not compress. */
+/** Chunks are wide enough for the rate of the sensors: few rows per sensor and chunk do not compress. */
 export const segmentsCheck: PolicyCheck = {
   name: CHECK,
   about: 'a chunk holds enough rows of each sensor to compress well',
@@ -72,7 +72,7 @@ export const segmentsCheck: PolicyCheck = {
     }),
 };
 
-/** The interval at which a segment would have the rows it needs, in whole days. */
+/** The interval at which a segment would have enough rows, in whole days. */
 function better(chunkInterval: string | undefined, rows: number): string {
   const now = intervalMs(chunkInterval ?? '1 day');
   const days = Math.min(Math.ceil((now / DAY_MS) * (GOOD_ROWS / Math.max(rows, 1))), 30);

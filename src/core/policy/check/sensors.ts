@@ -9,7 +9,7 @@ import { present } from '../snapshot.ts';
 const CHECK = 'sensors';
 /** Rows of each aggregate that are read. */
 const MOST_ROWS = 100_000;
-/** Enough to say that there are some. */
+/** Enough for a finding. */
 const MOST_SENSORS = 100;
 
 const FROM = [
@@ -17,8 +17,8 @@ const FROM = [
   { relation: 'sensor_daily_agg', time: 'day', unit: 'day', most: 90 },
 ] as const;
 
-// One row a sensor and bucket: with many sensors fewer buckets are read. Sensors that were merged or forgotten are recorded.
-// A view in the place of the table is a finding of `relations`.
+// One row per sensor and bucket: with many sensors fewer buckets are read. Merged and forgotten sensors are recorded.
+// A view in place of the table is a finding of `relations`.
 const idsOf = ({ relation, time, unit, most }: (typeof FROM)[number]): string =>
   `SELECT a.sensor_id AS id FROM ${relation} a WHERE a.${time} > now() - INTERVAL '${most} ${unit}s'
   AND a.${time} > now() - INTERVAL '1 ${unit}' * (SELECT least(${most}, ${MOST_ROWS} / greatest(count(*), 1)) FROM sensors)`;
@@ -29,7 +29,7 @@ WHERE EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('sensors') AND relkin
   AND NOT EXISTS (SELECT FROM sensor_changes c WHERE c.sensor_id = found.id AND c.kind IN ('merge', 'forget'))
 ORDER BY 1 LIMIT ${MOST_SENSORS}`;
 
-/** No row of `sensors` was deleted by hand: its readings then belong to no device, and what it sends gets another id. */
+/** No row of `sensors` was deleted manually: its readings would belong to no device, and its next reading gets another id. */
 export const sensorsCheck: PolicyCheck = {
   name: CHECK,
   about: 'the sensors of the readings are registered',

@@ -20,13 +20,13 @@ WHERE c.relname = ANY ($1::text[]) AND has_table_privilege(c.oid, 'SELECT')
   AND CASE WHEN q.relkind = 'S' THEN has_sequence_privilege(q.oid, 'SELECT') END
 ORDER BY 1, 2`;
 
-// Whether the last value was given out is known by the sequence alone.
+// Only the sequence itself knows whether its last value was used.
 const state = (row: CatalogRow): string =>
   `SELECT ${literal(textOf(row, 'sequence'))} AS sequence, last_value::float8 AS last, is_called AS called,
   (SELECT max(${identifier(textOf(row, 'column'))}) FROM ${identifier(textOf(row, 'relation'))})::float8 AS highest
 FROM ${textOf(row, 'sequence')}`;
 
-/** Rows that were copied with their ids leave the sequence behind; what is registered anew then gets an id that is taken. */
+/** Rows copied with their ids leave the sequence behind; the next registration then gets an id that is taken. */
 export const sequencesCheck: PolicyCheck = {
   name: CHECK,
   about: 'the next id of a table is one that is free',
@@ -53,7 +53,7 @@ interface Sequence {
   readonly most: number;
   readonly step: number;
   readonly cycles: boolean;
-  /** Ids that each session takes ahead, and loses when it ends. */
+  /** Ids that each session reserves, and loses when it ends. */
   readonly cache: number;
   readonly next: number;
   readonly highest: number;
@@ -81,7 +81,7 @@ function sequencesOf([rows = [], states = []]: readonly (readonly CatalogRow[])[
   });
 }
 
-/** More than a day's connections would leave room for in an integer. */
+/** With more, a day's connections could exhaust an integer. */
 const MOST_CACHED = 1000;
 
 const countsDown = ({ step }: Sequence): boolean => step < 0;
@@ -90,7 +90,7 @@ const isBehind = ({ next, highest }: Sequence): boolean => next <= highest;
 const LAST: Readonly<Record<string, number>> = { smallint: 32_767, integer: 2_147_483_647 };
 const lastOf = ({ type }: Sequence): number => LAST[type] ?? Infinity;
 const isUsedUp = ({ next, highest, most }: Sequence): boolean => Math.max(next, highest + 1) > most;
-/** Ids that its column does not hold, though there are free ones: it was set there. */
+/** Next ids that the column cannot hold, although free ones exist: the sequence was set there. */
 const isBeyond = (sequence: Sequence): boolean => sequence.next > lastOf(sequence);
 
 function statements(sequence: Sequence, schema: string): readonly string[] {

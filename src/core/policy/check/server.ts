@@ -7,7 +7,7 @@ import type { ServerFacts } from '../snapshot.ts';
 const CHECK = 'server';
 const RESTORING = 'timescaledb.restoring';
 const DISABLE_LOAD = 'timescaledb.disable_load';
-/** A scheduler and three jobs at once: staggered schedules need no more. */
+/** A scheduler and three concurrent jobs: staggered schedules need no more. */
 const LEAST_BACKGROUND_WORKERS = 4;
 const LEAST_WORKER_PROCESSES = 8;
 const STARTING_SECONDS = 30;
@@ -28,7 +28,7 @@ export const serverCheck: PolicyCheck = {
     ).map((fault) => ({ check: CHECK, subject: 'server', ...fault })),
 };
 
-/** TimescaleDB is there and does its work in this database. */
+/** TimescaleDB is installed and active in this database. */
 export const isSwitchedOn = (server: ServerFacts): boolean =>
   server.extension !== undefined && server.loaded && !server.restoring;
 
@@ -75,7 +75,7 @@ function notLoaded(
 function restoring(server: ServerFacts, settings: readonly Setting[]): Fault | undefined {
   if (!server.restoring) return undefined;
   const setting = settings.find(({ name }) => name === RESTORING);
-  // What ends a restore takes the setting of the database away, and no other.
+  // The end of a restore resets the setting of the database, and no other.
   const elsewhere = setting !== undefined && !setting.where.startsWith('the database ');
   return {
     verdict: 'stalled',
@@ -124,7 +124,7 @@ function standby(server: ServerFacts): Fault | undefined {
 function scheduler(server: ServerFacts): Fault | undefined {
   // A server without TimescaleDB's loader has no workers by design: fieldwatch runs its jobs.
   if (!server.hasWorkers || server.standby || server.schedulers > 0) return undefined;
-  // After a restart the launcher starts one for each database, a moment later.
+  // After a restart the launcher starts one for each database, with a short delay.
   if (server.startedSecondsAgo < STARTING_SECONDS) return undefined;
   return {
     verdict: 'stalled',

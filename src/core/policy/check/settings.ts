@@ -15,7 +15,7 @@ const other = (wanted: string, effect: string): Harmful => ({
   isHarmful: (value) => value !== wanted,
 });
 
-/** A limit below what work of a usual size needs. 0 is no limit. */
+/** A limit below the needs of work of a usual size. 0 is no limit. */
 const below = (least: number, wanted: string, effect: string): Harmful => ({
   ...{ wanted, severity: 'warning', effect },
   isHarmful: (value) => Number(value) > 0 && Number(value) < least,
@@ -23,7 +23,8 @@ const below = (least: number, wanted: string, effect: string): Harmful => ({
 
 /**
  * Settings under which statements report success and do less, or work of a usual size fails. The daemon sets the time
- * limits of its own sessions; the background workers that run the policies begin with what the role and the database say.
+ * limits of its own sessions; the background workers that run the policies start with the settings of the role and
+ * the database.
  */
 const HARMFUL: Readonly<Record<string, Harmful>> = {
   session_replication_role: other(

@@ -8,9 +8,9 @@ import { flagOf, numberOf, textOf } from '../row.ts';
 
 const CHECK = 'slots';
 const GIB = 1024 ** 3;
-/** What a replica that is restarted catches up with in a moment. */
+/** A restarted replica catches up with this in a moment. */
 const LEAST_BYTES = GIB;
-/** Where the disk is not known: more than this, and than the database itself, fills it some day. */
+/** If the disk size is unknown: more than this, and than the database itself, will eventually fill it. */
 const MUCH_BYTES = 16 * GIB;
 
 const QUERY = `
@@ -20,7 +20,7 @@ SELECT s.slot_name::text AS name, s.slot_type AS type, pg_database_size(current_
 FROM pg_replication_slots s WHERE NOT s.active AND NOT s.temporary AND s.restart_lsn IS NOT NULL
   AND pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn) > ${LEAST_BYTES} ORDER BY 1`;
 
-/** No replication slot without a consumer keeps WAL until the disk is full: then the database stops, and with it the intake. */
+/** No replication slot without a consumer retains WAL until the disk is full, which would stop the database and thus ingest. */
 export const slotsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no replication slot that nothing reads keeps WAL without end',

@@ -7,10 +7,10 @@ import { present } from '../snapshot.ts';
 
 const CHECK = 'times';
 const AHEAD = '1 year';
-/** TimescaleDB computes with no time from the year 294247 on, in which the last chunk begins: that of 'infinity'. */
+/** TimescaleDB cannot compute with times from the year 294247 on, in which the last chunk begins: that of 'infinity'. */
 const FAR = `TIMESTAMPTZ '200000-01-01 00:00:00+00'`;
 
-// Old ones are the business of retention.
+// Old ones are dropped by retention.
 const QUERY = `
 SELECT t.name AS relation, count(*)::int AS chunks, least(min(c.range_start), ${FAR})::text AS since, max(c.range_end)::text AS until
 FROM (SELECT w.name, coalesce(a.materialization_hypertable_schema, current_schema()) AS sch, coalesce(a.materialization_hypertable_name, w.name) AS tab
@@ -19,7 +19,7 @@ FROM (SELECT w.name, coalesce(a.materialization_hypertable_schema, current_schem
 JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab
 WHERE c.range_start > now() + INTERVAL '${AHEAD}' GROUP BY t.name ORDER BY 1`;
 
-/** No rows lie so far in the future that no retention ever drops them; this program stores none, another may ('infinity'). */
+/** No rows lie so far in the future that retention never drops them; this program stores none, another one may ('infinity'). */
 export const timesCheck: PolicyCheck = {
   name: CHECK,
   about: `no rows are dated more than ${AHEAD} ahead`,

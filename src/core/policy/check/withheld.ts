@@ -12,11 +12,12 @@ const CHECK = 'withheld';
 const OURS = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
     AND c.relname = ANY ($1::text[])`;
 
-// What is not undone when the transaction is rolled back, or locks whole tables meanwhile.
+// Effects that a rollback does not undo, or locks on whole tables.
 const REACHES_OUT =
   '\\m(dblink\\w*|http\\w*|net|aws_\\w+|pg_advisory\\w*|pg_background\\w*|pg_sleep\\w*|nextval|setval|copy|program|truncate|drop|alter|create|lock|lo_\\w+)\\M';
 
-// tgtype: 1 for each row, 2 before. A trigger of a hypertable is on each of its chunks, too; one of a chunk alone is not.
+// tgtype: 1 for each row, 2 before. A trigger of a hypertable is also on each of its chunks; one of a single chunk is
+// not.
 const TRIGGERS = `
 WITH ours AS (SELECT c.oid, c.relname FROM ${OURS} AND c.relkind = 'r'),
 held AS (SELECT ours.oid AS root, ours.oid, ours.relname::text AS relation FROM ours
@@ -44,7 +45,7 @@ const ROW_SECURITY = `
 SELECT c.relname::text AS relation, row_security_active(c.oid) AS active, c.relforcerowsecurity AS forced
 FROM ${OURS} AND c.relkind = 'r' AND (c.relrowsecurity OR c.relforcerowsecurity) ORDER BY 1`;
 
-/** Nothing between a statement and its table takes rows away: the server reports success all the same. */
+/** Nothing between a statement and its table drops rows silently: the server would report success all the same. */
 export const withheldCheck: PolicyCheck = {
   name: CHECK,
   about: 'no trigger, rule or row level security takes away rows',
@@ -75,8 +76,9 @@ interface Trial {
 }
 
 /**
- * Whether a trigger fails is seen only when it is called: where there is one that is not TimescaleDB's, a row is stored, changed
- * and deleted, and all is rolled back. Not where a function may do what that does not undo.
+ * Whether a trigger fails shows only when it is called: where there is one that is not TimescaleDB's, a row is
+ * stored, changed and deleted, and all is rolled back. Not if a function may have effects that a rollback does not
+ * undo.
  */
 function trialsOf(triggers: readonly CatalogRow[]): readonly Trial[] {
   const called = triggers.filter((row) => flagOf(row, 'fires') && !flagOf(row, 'of_timescale'));
@@ -90,7 +92,7 @@ function trialsOf(triggers: readonly CatalogRow[]): readonly Trial[] {
   });
 }
 
-/** The error of the trial of its table, where it came out of the function of this trigger. */
+/** The error of the trial write of its table, if it came from the function of this trigger. */
 function refusedBy(
   row: CatalogRow,
   triggers: readonly CatalogRow[],
@@ -128,7 +130,7 @@ function checkTrigger(row: CatalogRow, schema: string, refusal: Refusal | undefi
   ];
 }
 
-/** Of an empty table no row is known that it would be called with. */
+/** An empty table has no known row that it would be called with. */
 const failing = ({ code, message, event, copied }: Refusal): Effect => ({
   severity: copied ? 'critical' : 'warning',
   text: `fails, and each ${event} with it: ${message} (${code})${copied ? '' : ', tried with a row that was made up, for the table is empty'}`,
