@@ -160,6 +160,8 @@ describe('what takes rows away without an error', () => {
     await db.sql(`CREATE TRIGGER whole BEFORE INSERT ON sensors EXECUTE FUNCTION lose()`);
     await db.sql(`CREATE TRIGGER off BEFORE INSERT ON sensors FOR EACH ROW EXECUTE FUNCTION lose()`);
     await db.sql(`ALTER TABLE sensors DISABLE TRIGGER off`);
+    await db.sql(`CREATE TRIGGER copied BEFORE INSERT ON sensors FOR EACH ROW EXECUTE FUNCTION lose()`);
+    await db.sql(`ALTER TABLE sensors ENABLE REPLICA TRIGGER copied`);
     // Where it fails, every write does.
     expect(await db.verify()).toMatchObject(
       ['later', 'whole'].map((name) => ({
@@ -168,7 +170,7 @@ describe('what takes rows away without an error', () => {
         severity: 'info',
       })),
     );
-    for (const name of ['later', 'whole', 'off']) await db.sql(`DROP TRIGGER ${name} ON sensors`);
+    for (const name of ['later', 'whole', 'off', 'copied']) await db.sql(`DROP TRIGGER ${name} ON sensors`);
   });
 
   describe('triggers whose function fails, and each write with it', () => {
@@ -381,6 +383,48 @@ describe('what takes rows away without an error', () => {
   });
 });
 
+describe('foreign keys', () => {
+  test('that are not checked any more, since all triggers are disabled', async () => {
+    for (const table of ['sensors', 'sensor_aliases', 'alert_state'])
+      await db.sql(`ALTER TABLE ${table} DISABLE TRIGGER ALL`);
+    await db.sql(`INSERT INTO sensor_aliases (key, sensor_id) VALUES ('gone', 77)`);
+    const finding = await found();
+    expect(finding).toMatchObject({
+      ...{ check: 'foreign_keys', verdict: 'paused', severity: 'warning' },
+      actual: expect.stringContaining('triggers on sensor_aliases and sensors are disabled'),
+    });
+    await expect(mend(finding)).rejects.toMatchObject({ code: '23503' });
+    await db.sql('DELETE FROM sensor_aliases WHERE sensor_id = 77');
+    await mend(finding);
+  });
+
+  test('of another program: to a hypertable critical, to rows that may have to go a note, others no matter', async () => {
+    await db.sql(`CREATE SCHEMA team;
+      CREATE TABLE team.site (sensor int REFERENCES sensors (id) ON DELETE CASCADE, metric int REFERENCES metrics (id) ON DELETE SET NULL);
+      CREATE TABLE team.label (sensor int REFERENCES sensors (id) ON DELETE RESTRICT, key text REFERENCES sensors (key) ON DELETE CASCADE);
+      CREATE TABLE team.seen ("time" timestamptz, sensor int REFERENCES sensors (id) ON DELETE CASCADE);
+      SELECT create_hypertable('team.seen', by_range('time')); INSERT INTO team.seen VALUES (now(), 1);`);
+    const notes = await db.verify();
+    expect(notes).toMatchObject([
+      { subject: 'team.label label_key_fkey', severity: 'info', actual: expect.stringMatching(/renamed$/) },
+      { subject: 'team.label label_sensor_fkey', severity: 'info', actual: expect.stringMatching(/merged$/) },
+    ]);
+    for (const finding of notes) await mend(finding);
+    await db.sql(`CREATE TABLE team.mark (sensor int, "time" timestamptz, FOREIGN KEY (sensor, "time")
+      REFERENCES sensor_readings (sensor_id, "time") ON DELETE CASCADE)`);
+    const [chunk] = await db.sql<{ name: string }>(`SELECT show_chunks('sensor_readings')::text AS name`);
+    await expect(db.sql(`SELECT compress_chunk('${chunk?.name}')`)).rejects.toThrow('FK');
+    await expect(db.sql(`SELECT drop_chunks('sensor_readings', now() + INTERVAL '1 year')`)).rejects.toThrow(
+      'depend',
+    );
+    const finding = await found();
+    expect(finding).toMatchObject({ check: 'foreign_keys', severity: 'critical' });
+    expect(finding.subject).toMatch(/^team\.mark /);
+    await mend(finding);
+    await db.sql('DROP SCHEMA team CASCADE');
+  });
+});
+
 describe('publications of another program', () => {
   const writable = async () => {
     await db.sql(`UPDATE sensors SET location = location; UPDATE dead_letters SET reason = reason`);
@@ -580,6 +624,53 @@ describe('chunks of tables that nothing is built on', () => {
     await db.sql(`DROP TABLE ${(await chunk(relation, daysAgo)).name}`);
     await mend(await found());
     await db.sql(noteChunks(db.plan));
+  });
+
+  test.each([
+    ['that was emptied', false],
+    ['whose compressed rows were', true],
+  ])('one %s, by TRUNCATE', async (_, compressed) => {
+    const emptied = await chunk('sensor_metrics', 2);
+    if (compressed) await db.sql(`SELECT compress_chunk('${emptied.name}')`);
+    const [behind] = await db.sql<{ name: string | null }>(
+      `SELECT compress_relid::text AS name FROM _timescaledb_catalog.compression_settings WHERE relid = '${emptied.name}'::regclass`,
+    );
+    const before = await db.sql('SELECT * FROM sensor_metrics ORDER BY 1');
+    await db.sql(`TRUNCATE ${behind?.name ?? emptied.name}`);
+    // What the daemon notes meanwhile takes nothing away.
+    await db.sql(noteChunks(db.plan));
+    const finding = await found();
+    expect(finding).toMatchObject({
+      ...{ check: 'gaps', subject: 'sensor_metrics', verdict: 'missing', severity: 'warning' },
+      actual: expect.stringContaining(`: ${time(emptied.lo)} to ${time(emptied.hi)}`),
+    });
+    await mend(finding);
+    await db.sql(noteChunks(db.plan));
+    expect(await db.lines()).toEqual([]);
+    await fill('sensor_metrics', 2);
+    if (compressed) await db.sql(`SELECT decompress_chunk('${emptied.name}')`);
+    expect(await db.sql('SELECT * FROM sensor_metrics ORDER BY 1')).toEqual(before);
+    await db.sql(noteChunks(db.plan));
+  });
+
+  // The embedded server counts no rows.
+  describeReal('after VACUUM', () => {
+    test.each([false, true])(
+      'one whose rows were deleted one by one (compressed: %s)',
+      async (compressed) => {
+        const emptied = await chunk('sensor_metrics', 6);
+        if (compressed) await db.sql(`SELECT compress_chunk('${emptied.name}')`);
+        await db.sql('DELETE FROM sensor_metrics WHERE time >= $1 AND time < $2', [emptied.lo, emptied.hi]);
+        await db.sql('SELECT pg_stat_force_next_flush()');
+        await db.sql('VACUUM sensor_metrics');
+        expect(await db.lines()).toEqual([]);
+        await db.sql(noteChunks(db.plan));
+        expect(await db.sql(`SELECT FROM storage_chunks WHERE relation = 'sensor_metrics'`)).toHaveLength(1);
+        if (compressed) await db.sql(`SELECT decompress_chunk('${emptied.name}')`);
+        await fill('sensor_metrics', 6);
+        await db.sql(noteChunks(db.plan));
+      },
+    );
   });
 
   test('one that was detached', async () => {

@@ -9,7 +9,7 @@ import { POLICY_PROCS, type PolicyPlan } from '../plan.ts';
 import { identifier, interval, literal, qualified } from '../policy-sql.ts';
 import { type AggregateRelation, relationNamed } from '../relations.ts';
 import { flagOf, numberOf, optionalNumber, textOf } from '../row.ts';
-import { missingChunks } from '../seen-chunks.ts';
+import { HAS_PAGES, WITH_FILES, missingChunks } from '../seen-chunks.ts';
 import { type Range, computable, isoTime, merged } from '../slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
@@ -20,7 +20,7 @@ const MOST_GAPS = 200;
 /**
  * Rows lost before their time, however deleted: an aggregate has buckets for a time of which its source has no chunk,
  * or no row, although it is to be kept (`heldFrom`); our refreshes skip such a range, since they would delete the
- * buckets, too. Or a chunk that the daemon has seen is missing: the only trace of rows that nothing is built on.
+ * buckets, too. Or a chunk that the daemon has seen with rows is missing or empty: the only trace of rows that nothing is built on.
  */
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
@@ -169,14 +169,13 @@ function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): 
 /** Ranges in which the source has no chunk, from the start of its retention until now. */
 function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
   // A chunk without a page has lost its rows by TRUNCATE or DELETE, and so has one with a row count of zero in the
-  // server's statistics, after a DELETE, before VACUUM; for one stored elsewhere it is unknown.
+  // server's statistics, after a DELETE, before VACUUM.
   return `WITH held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM timescaledb_information.chunks c
-  JOIN pg_class k ON k.oid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))
-  LEFT JOIN _timescaledb_catalog.compression_settings s ON s.relid = k.oid
+  ${WITH_FILES}
   JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
   JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
-  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${computable('c')}
-    AND (k.relkind <> 'r' OR pg_relation_size(k.oid) > 0 AND NOT (c.is_compressed IS NOT TRUE AND pg_stat_get_live_tuples(k.oid) = 0 AND pg_stat_get_tuples_deleted(k.oid) > 0) OR pg_relation_size(s.compress_relid) > 0)),
+  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${computable('c')} AND ${HAS_PAGES}
+    AND NOT (k.relkind = 'r' AND c.is_compressed IS NOT TRUE AND pg_stat_get_live_tuples(k.oid) = 0 AND pg_stat_get_tuples_deleted(k.oid) > 0)),
 kept AS (SELECT coalesce(${heldFrom(relation.source, sourceKept)}, (SELECT min(lo) FROM held)) AS since),
 gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi FROM held
   UNION ALL SELECT since, least(coalesce((SELECT min(lo) FROM held), now()), now()) FROM kept)
@@ -231,7 +230,7 @@ function checkMissing(
   return {
     ...{ check: CHECK, subject: relation, verdict: 'missing', severity: 'warning' },
     expected: `the chunks of ${relation} that were seen, as long as retention keeps them`,
-    actual: `${counted(ranges.length, 'range')} without a chunk, of which there was one: ${namedRanges(ranges)}`,
+    actual: `${counted(ranges.length, 'range')} without a chunk, or with an empty one, of which there was one with rows: ${namedRanges(ranges)}`,
     remedy: attached(
       attach,
       ranges,

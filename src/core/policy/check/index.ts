@@ -10,6 +10,7 @@ import { diskCheck } from './disk.ts';
 import { durabilityCheck } from './durability.ts';
 import { eventTriggersCheck } from './event-triggers.ts';
 import { foreignJobsCheck } from './foreign-jobs.ts';
+import { foreignKeysCheck } from './foreign-keys.ts';
 import { gapsCheck } from './gaps.ts';
 import { historyCheck } from './history.ts';
 import { lateCheck } from './late.ts';
@@ -49,6 +50,7 @@ export const CHECKS: readonly PolicyCheck[] = [
   preparedCheck,
   collationCheck,
   definitionsCheck,
+  foreignKeysCheck,
   sequencesCheck,
   sensorsCheck,
   dataLossRiskCheck,

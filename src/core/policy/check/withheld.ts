@@ -23,7 +23,7 @@ WITH ours AS (SELECT c.oid, c.relname FROM ${OURS} AND c.relkind = 'r'),
 held AS (SELECT ours.oid AS root, ours.oid, ours.relname::text AS relation FROM ours
   UNION ALL SELECT ours.oid, i.inhrelid, i.inhrelid::regclass::text FROM ours JOIN pg_inherits i ON i.inhparent = ours.oid)
 SELECT held.relation, (SELECT relname::text FROM ours WHERE ours.oid = held.root) AS root, t.tgname::text AS name, p.oid::regprocedure::text AS function,
-  t.tgenabled = 'D' AS disabled, t.tgenabled IN ('O', 'A') AS fires, t.tgtype::int AS type,
+  t.tgenabled NOT IN ('O', 'A') AS disabled, t.tgenabled IN ('O', 'A') AS fires, t.tgtype::int AS type,
   (SELECT lanname = 'plpgsql' FROM pg_language WHERE oid = p.prolang) AND p.prosrc !~* '${REACHES_OUT}' AS transactional,
   t.tgtype & 3 = 3 AS before, p.prosrc ~* $2 AS deletes_some,
   f.nspname IN ('_timescaledb_functions', '_timescaledb_internal') AS of_timescale,
