@@ -188,16 +188,26 @@ describeCluster('a server of its own', () => {
         { subject: 'database fieldwatch' },
       ],
     ];
-    beforeAll(() =>
-      db.root('CREATE ROLE stranger', 'CREATE ROLE member LOGIN SUPERUSER PASSWORD $$member$$'),
-    );
+    let bouncer: PgBouncer;
+    beforeAll(async () => {
+      await db.root('CREATE ROLE stranger', 'CREATE ROLE member LOGIN SUPERUSER PASSWORD $$member$$');
+      bouncer = await PgBouncer.start({ mode: 'session', target: db.url });
+    });
+    afterAll(() => bouncer.stop());
 
     test.each(faults)('%s', async (name, spoil, expected) => {
       await db.root(...spoil);
-      const url = name.includes('LOGIN') ? db.url.replace(/fieldwatch_owner:[^@]*/, 'member:member') : db.url;
-      const findings = await db.verify(url);
-      expect(findings).toMatchObject([{ check: 'rights', severity: 'critical', ...expected }]);
+      // A pooler keeps connections that were made when all was well.
+      const urls = name.includes('LOGIN')
+        ? [db.url.replace(/fieldwatch_owner:[^@]*/, 'member:member')]
+        : [db.url, ...(name.startsWith('USAGE') || name === 'INSERT' ? [bouncer.url] : [])];
+      let findings: readonly Finding[] = [];
+      for (const url of urls) {
+        findings = await db.verify(url);
+        expect(findings).toMatchObject([{ check: 'rights', severity: 'critical', ...expected }]);
+      }
       await mend(findings[0] as Finding);
+      if (urls.includes(bouncer.url)) expect(await db.verify(bouncer.url)).toEqual([]);
       const second = 10 + faults.findIndex(([each]) => each === name);
       await db.owner(
         insert(second),
