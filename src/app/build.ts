@@ -36,7 +36,7 @@ import { createMaintenance, createLateRefresh, openScheduler } from './wiring/po
 import { type SharedEvaluation, openShardTable, shareEvaluation } from './wiring/shards.ts';
 import { type SpoolParts, openSpoolFolder, openSpoolWriter } from './wiring/spool.ts';
 
-/** What is made before anything is asked of the database. */
+/** Built before the database is queried. */
 interface Components {
   readonly live: Live;
   readonly servers: Servers;
@@ -44,15 +44,15 @@ interface Components {
   readonly registry: SensorRegistry;
   readonly dispatcher: NotificationDispatcher;
   readonly alertManager: AlertManager;
-  /** The engine, or in a share group what divides between it and those of other members. */
+  /** The engine, or in a share group the evaluator that divides readings between it and other members. */
   readonly publishing: AlertEvaluator;
   readonly shared: SharedEvaluation | undefined;
   readonly accounting: IngestAccounting;
   readonly watch: OutageMonitor;
   readonly deadLetters: DeadLetterBudget;
-  /** Where there is a spool. */
+  /** Where a spool is configured. */
   readonly arrivalClocks: ArrivalClocks | undefined;
-  /** The store, with somebody told of what comes too late for the refresh policies. */
+  /** The store, reporting what comes too late for the refresh policies. */
   readonly stored: (store: ReadingStore) => ReadingStore;
   readonly spool: SpoolParts | undefined;
   readonly maintenance: MaintenanceTasks;
@@ -61,8 +61,8 @@ interface Components {
 }
 
 /**
- * Makes all parts, then does what needs the database, then opens the doors. Where the database is away and there is a
- * spool, the doors are opened without it.
+ * Builds the components, runs the steps that need the database, then accepts messages. Where the database is away and
+ * there is a spool, messages are accepted without it.
  */
 export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const components = await makeComponents(parts, deps);
@@ -72,7 +72,7 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
   const start = startOf(parts, components, writer, clockMonitor);
   if (spool === undefined) await start.now();
   else await spool.start(start);
-  // Before the first message is stamped, where the database is there to say what time it is.
+  // Before the first message is stamped, where the database is available to give the time.
   if (start.done) await clockMonitor.start();
   else void clockMonitor.start();
   const probe = probeDatabase(parts, components.database, () => {
@@ -157,7 +157,7 @@ async function makeComponents(parts: Parts, deps: AppDeps): Promise<Components> 
   return { ...components, spool, maintenance, lateRefresh, scheduler };
 }
 
-/** In a share group nothing is foreseen by who does not evaluate it. */
+/** In a share group only the evaluating member publishes alerts early. */
 function previewedBy({ alertManager, publishing }: Components): IngestEnds['alertManager'] {
   return {
     previewAlerts: (preview) => alertManager.previewAlerts(preview),
@@ -195,7 +195,7 @@ function makeWriter(parts: Parts, deps: AppDeps, components: Components): BatchW
   return writer;
 }
 
-/** All that a start needs the database for, in order. */
+/** All steps of a start that need the database, in order. */
 function startOf(
   parts: Parts,
   components: Components,
@@ -210,9 +210,9 @@ function startOf(
     await prepareDatabase(parts, database);
     signal.throwIfAborted();
     await registry.load();
-    // What the alert engine made of the last outage is newer than the state that is read next.
+    // The alert state of the last outage is newer than the state that is read next.
     await spool?.replayAlerts(signal);
-    // In a share group the states of shards are read when they are taken.
+    // In a share group the states of shards are read when the shards are acquired.
     await alertManager.sensorsChanged(registry);
     // Nothing may be started any more once all is being stopped.
     signal.throwIfAborted();
@@ -226,11 +226,11 @@ function startOf(
   return new DeferredStartup({ tryConnect: () => checkConnection(database), run });
 }
 
-/** While nothing can arrive, for the broker is away or reading is paused, no route is called silent. */
+/** While nothing can arrive, because the broker is away or reading is paused, no route counts as stale. */
 function watchRoutes({ clock, logger, metrics, cleanup }: Parts, live: Live): StaleRoutes {
   const receiving = () => live.connectivity.state === 'subscribed' && live.reading();
   const watchedRoutes = new StaleRoutes(live.router, { clock, logger, metrics, receiving });
   watchedRoutes.start();
-  cleanup.add('silent feeds', () => watchedRoutes.stop());
+  cleanup.add('stale routes', () => watchedRoutes.stop());
   return watchedRoutes;
 }

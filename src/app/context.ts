@@ -4,7 +4,7 @@ import type { Config } from '../config/schema/index.ts';
 import type { CleanupStack } from '../lib/cleanup-stack.ts';
 import type { Logger } from '../ports/metrics.ts';
 
-/** What every part of the house is made with. */
+/** The dependencies that every component is built with. */
 export interface Parts {
   readonly config: Config;
   readonly clock: CorrectableClock;

@@ -9,7 +9,7 @@ import type { NotificationDispatcher } from '../services/notify/dispatcher.ts';
 import type { PolicyScheduler } from '../services/policy/scheduler.ts';
 import type { SpoolHealth } from '../services/spool/spool-writer.ts';
 
-/** A write that makes no progress for so long is stuck: every statement has a time limit far below. */
+/** A write without progress for this time is stuck: every statement has a time limit far below. */
 const STUCK_AFTER_MS = 300_000;
 
 export interface HealthSources {
@@ -18,10 +18,10 @@ export interface HealthSources {
   readonly dispatcher: NotificationDispatcher;
   readonly watchedRoutes: StaleRoutes;
   readonly connectivity: () => Connectivity;
-  /** How far the database server's clock is ahead, while the daemon goes by it. */
+  /** How far the database server's clock is ahead, while the daemon uses it. */
   readonly clockCorrectionMs: () => number | undefined;
   readonly probe: Pick<DatabaseProbe, 'trouble'>;
-  /** In a share group: members that evaluation waits for. */
+  /** In a share group: members that block evaluation. */
   readonly awaited?: (() => readonly string[]) | undefined;
 }
 
@@ -45,7 +45,7 @@ export function readinessChecks({
         const trouble = health.state === 'ok' ? probe.trouble : health;
         if (trouble === undefined) return { status: 'ok' };
         const detail = `${trouble.code}: ${trouble.message}`;
-        // What arrives is safe in the spool, or will be: to whoever asks whether it is taken, the daemon is ready.
+        // Arrivals are safe in the spool, or will be: for readiness the daemon accepts messages.
         const spooled = spoolHealth !== undefined && spoolHealth.trouble === undefined;
         return {
           status: spooled && (spoolHealth.keeps || health.state === 'ok') ? 'degraded' : 'fail',
@@ -105,7 +105,7 @@ function spool(health: SpoolHealth | undefined): ReturnType<ReadinessCheck['chec
   if (parked > 0)
     return {
       status: 'degraded',
-      detail: `${counted(parked, 'batch', 'batches')} set aside, tried again at the next start`,
+      detail: `${counted(parked, 'batch', 'batches')} set aside, retried at the next start`,
     };
   if (health.keeps)
     return { status: 'degraded', detail: `${counted(items, 'item')} waiting for the database` };
@@ -134,8 +134,8 @@ function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']>
 }
 
 /**
- * What the watchdog is tied to. That the question is answered at all shows a turning event loop; the answer is no when
- * a batch has been in the hands of the database for so long that only a restart can help.
+ * The watchdog condition. That it is evaluated at all shows a running event loop; it is false when a write of a batch to
+ * the database has been under way for so long that only a restart can help.
  */
 export function isAlive(writer: BatchWriter, nowMs: number): boolean {
   return writer.busySinceMs === undefined || nowMs - writer.busySinceMs < STUCK_AFTER_MS;

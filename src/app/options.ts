@@ -14,7 +14,7 @@ import type { RegistryOptions } from '../services/ingest/sensor-registry.ts';
 /** How many messages make a batch worth writing at once, where the broker sets no limit of its own. */
 const EMBEDDED_WINDOW = 2000;
 
-// Configuration to the options of each part: the one place that knows both.
+// Maps the configuration to the options of each component: the only place that knows both.
 
 /** How to connect; `url` is the configured one, or that of the embedded database. */
 export function connectOptions({ database }: Config, url: string, purpose?: string): DatabaseOptions {
@@ -42,7 +42,7 @@ export function databaseOptions(config: Config, url: string, purpose?: string): 
   return { ...connectOptions(config, url, purpose), statementTimeoutMs, lockTimeoutMs };
 }
 
-/** As `databaseOptions`, for who writes batches. A daemon that freezes must not keep the others of its group from going on. */
+/** As `databaseOptions`, for the batch writer. A daemon that freezes must not block the others of its group. */
 export function storeOptions(config: Config, url: string, purpose: string): StoreOptions {
   const deadLetterMaxBytes = config.dead_letters.max_payload;
   const options = { ...databaseOptions(config, url, purpose), deadLetterMaxBytes };
@@ -54,7 +54,7 @@ export function metricNameLimits({ metrics }: Config): MetricNameLimits {
   return { allow, max, maxNewPerSensor };
 }
 
-/** Where a command finds the broker: the configured one, or that of the daemon that runs here. */
+/** The broker that a command uses: the configured one, or that of the daemon that runs here. */
 export function brokerUrl({ mqtt, embedded }: Config): string {
   const host = embedded.mqtt_host === '0.0.0.0' ? '127.0.0.1' : embedded.mqtt_host;
   return mqtt.url ?? `mqtt://${host}:${embedded.mqtt_port}`;
@@ -83,7 +83,7 @@ export function mqttOptions(config: Config, url: string, filters: readonly strin
     maxSubscribeFilters: mqtt.max_subscribe_filters,
     statusTopic: mqtt.status_topic ?? undefined,
     reconnect: { baseMs: mqtt.reconnect.min, capMs: mqtt.reconnect.max },
-    // The embedded broker forgets its sessions when it stops: there is nothing to remember.
+    // The embedded broker discards its sessions when it stops: there is nothing to remember.
     memory:
       mqtt.url === undefined
         ? undefined
@@ -91,19 +91,19 @@ export function mqttOptions(config: Config, url: string, filters: readonly strin
   };
 }
 
-/** The embedded broker speaks MQTT 3.1.1 only, and limits what is in flight to nothing that would stop us. */
+/** The embedded broker speaks MQTT 3.1.1 only, with no in-flight limit that matters. */
 function protocolOf(mqtt: Config['mqtt']): Pick<MqttSourceOptions, 'protocolVersion' | 'assumedWindow'> {
   if (mqtt.url === undefined) return { protocolVersion: 4, assumedWindow: EMBEDDED_WINDOW };
   return { protocolVersion: mqtt.protocol === '5.0' ? 5 : 4 };
 }
 
-/** The filters as they are subscribed: in the share group, where there is one. */
+/** The filters as they are subscribed: in the share group, if one is configured. */
 export function sharedFilters(config: Config, filters: readonly string[]): readonly string[] {
   const group = config.mqtt.share_group;
   return group === undefined ? filters : filters.map((filter) => `$share/${group}/${filter}`);
 }
 
-/** A batch goes into the spool whole: one that never finds room there would hold up all that follow. */
+/** A batch goes into the spool whole: one that never fits would block all that follow. */
 const SPOOL_SHARE = 1 / 4;
 
 export function ingestOptions({ ingest, spool }: Config): IngestOptions {

@@ -18,7 +18,7 @@ export interface Reloaded {
   readonly needsRestart: readonly string[];
 }
 
-/** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
+/** Applies routes, sensors, rules and policies; the connection and messages in flight are unaffected. */
 export async function reload(
   running: Running,
   next: Config,
@@ -28,7 +28,7 @@ export async function reload(
   if (!start.done) throw notStarted();
   const { reloadable, needsRestart } = diffReloadable(live.config, next);
   const changed = new Set<string>(reloadable);
-  // All that can fail comes first: a reload is whole or it is nothing.
+  // All steps that can fail come first: a reload is applied whole or not at all.
   const router = routerOf(next, live.router);
   const rules = new RuleSet(next.alerts);
   const plan = planOf(next.policies);
@@ -52,7 +52,7 @@ export async function reload(
   return { applied: reloadable, needsRestart };
 }
 
-/** New rules are set against the alert state, which has not been read yet. */
+/** New rules are reconciled with the alert state, which has not been read yet. */
 const notStarted = () =>
   new FieldwatchError('the database has been away since the start', {
     code: 'STARTED_WITHOUT_DATABASE',

@@ -24,11 +24,11 @@ export interface AppDeps {
   readonly logger: Logger;
   readonly metrics: MetricsRegistry;
   readonly clock?: Clock;
-  /** The alert lines' own file, where one is configured. */
+  /** The separate file of alert lines, if one is configured. */
   readonly alertLog?: AlertLog;
-  /** Told of every alert line after its commit: the demo shows them. */
+  /** Called for every alert line after its commit: the demo shows them. */
   readonly onAlert?: (notification: AlertNotification) => void;
-  /** Stands between the daemon and the store, or the broker: a benchmark measures there. */
+  /** Wraps the store, or the broker: a benchmark measures there. */
   readonly wrap?: {
     readonly store?: (store: ReadingStore) => ReadingStore;
     readonly source?: (source: MessageSource) => MessageSource;

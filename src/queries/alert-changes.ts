@@ -8,8 +8,8 @@ FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE ${sensorsWhere('$2', '$3')}`;
 
 /**
- * What a follower must look at: alerts of late, those that are open, and those that were open when it last looked. The
- * time of an alert is its event time, so "newer than the last one" would miss what a late message raised.
+ * The alerts that a follower polls: recent alerts, open ones, and those that were open at the last poll. The time of an
+ * alert is its event time, so "newer than the last one" would miss what a late message raised.
  */
 export const text = `
 (${WATCHED} AND a.time >= $1::timestamptz ORDER BY a.time DESC LIMIT $4)
@@ -24,7 +24,7 @@ UNION
   ORDER BY a.started_at DESC LIMIT $4)`;
 
 export interface WatchQuery extends Selection, Limited {
-  /** Alerts since then are looked at, open or not. */
+  /** Alerts since then are included, open or not. */
   readonly since: Date;
   readonly open: readonly Pick<AlertListRow, 'sensorId' | 'alertType' | 'time'>[];
 }

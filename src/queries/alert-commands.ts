@@ -39,7 +39,7 @@ export async function findOpenAlert(db: Db, name: AlertName): Promise<OpenAlert 
   return (await db.query<OpenAlert>(openText, values)).rows[0];
 }
 
-/** Leaves word for the daemon; returns the number to ask after. */
+/** Queues a command for the daemon; returns its number. */
 export async function askFor(db: Db, alert: OpenAlert, { kind, by, comment }: AlertRequest): Promise<string> {
   const { sensorId, alertType, alertId } = alert;
   const { rows } = await db.query<{ id: string }>(ASK, [kind, sensorId, alertType, alertId, by, comment]);

@@ -33,7 +33,7 @@ FROM system_alerts
 WHERE started_at < $2::timestamptz AND (started_at >= $1::timestamptz OR resolved_at IS NULL)
 GROUP BY alert_type ORDER BY fired DESC, alert_type`;
 
-/** Alerts of the system of one type: they have no sensor, and are no share of those that have one. */
+/** Alerts of the system of one type: they have no sensor, and are not counted with those that have one. */
 export interface SystemEpisodes {
   readonly alertType: string;
   readonly fired: number;
@@ -75,7 +75,7 @@ export async function staleEpisodes(
   return (await db.query<EpisodeRow>(staleText, [query.before, ...selected(query), query.limit])).rows;
 }
 
-/** They have no sensor and are nowhere: undefined where one or a location is asked for. */
+/** They have no sensor and no location: undefined where one or a location is selected. */
 export async function systemEpisodes(
   db: Db,
   query: TimeRange & Selection,

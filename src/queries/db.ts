@@ -35,7 +35,7 @@ export const selected = ({ sensor, location }: Selection): [string | null, strin
 
 const MAX_BUCKETS = 20_000;
 
-/** Refuses a range that would give more buckets a sensor than anybody reads. */
+/** Refuses a range that would give more buckets a sensor than is readable. */
 export function checkBuckets({ from, to }: TimeRange, bucketMs: number): void {
   const buckets = (to.getTime() - from.getTime()) / bucketMs;
   if (bucketMs >= 1000 && buckets <= MAX_BUCKETS) return;

@@ -1,6 +1,6 @@
 import type { Db } from './db.ts';
 
-// Oldest first, a slice at a time: a short transaction holds up nobody, and what is interrupted can be taken up again.
+// Oldest first, a slice at a time: a short transaction blocks nothing, and an interrupted deletion can be resumed.
 export const text = `
 DELETE FROM dead_letters d USING (
   SELECT id, received_at FROM dead_letters

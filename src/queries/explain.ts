@@ -1,6 +1,6 @@
 import type { Db } from './db.ts';
 
-/** What the planner would do with one of our queries: the chunks it opens, out of those of the same hypertables. */
+/** The planner's choice for one of our queries: the chunks it opens, out of those of the same hypertables. */
 export interface Explained {
   readonly query: string;
   readonly touched: number;
@@ -14,8 +14,8 @@ SELECT count(*)::int AS chunks FROM timescaledb_information.chunks
 WHERE chunk_name ~ '^_hyper_\\d+_\\d+_chunk$' AND split_part(chunk_name::text, '_', 3) = ANY ($1::text[])`;
 
 /**
- * Explains whatever `ask` sends instead of running it. A query that is not bounded in time touches every chunk there is,
- * and blocks while one of them is being compressed.
+ * Explains the query that `ask` sends instead of running it. A query that is not bounded in time opens every chunk, and
+ * blocks while one of them is being compressed.
  */
 export async function explain(db: Db, name: string, ask: (db: Db) => Promise<unknown>): Promise<Explained> {
   const relations = new Set<string>();

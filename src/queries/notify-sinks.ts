@@ -21,7 +21,7 @@ export interface SinkStatus {
   /** At the bound of the queue, or too old. */
   readonly dropped: number;
   readonly lastSentAt: Date | null;
-  /** Null while the sink takes what it is told. */
+  /** Null while the sink accepts notifications. */
   readonly failingSince: Date | null;
   readonly lastError: string | null;
   readonly lastErrorAt: Date | null;
@@ -29,7 +29,7 @@ export interface SinkStatus {
   readonly servedBy: string | null;
 }
 
-/** What is known of every sink that was ever served or that something waits for. */
+/** Every sink that was ever served or has waiting notifications. */
 export async function notifySinks(db: Db): Promise<readonly SinkStatus[]> {
   return (await db.query<SinkStatus>(text, [])).rows;
 }

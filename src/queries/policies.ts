@@ -34,7 +34,7 @@ export interface PolicyRow {
   readonly verdict: FindingVerdict;
   readonly job: number | null;
   readonly lastRun: Date | null;
-  /** As the server tells it: a hint only, some servers record committed runs as failed. */
+  /** As the server reports it: a hint only, some servers record committed runs as failed. */
   readonly lastRunOk: boolean | null;
   /** Null where the daemon runs the jobs. */
   readonly nextRun: Date | null;

@@ -35,14 +35,14 @@ export interface ReadingsQuery extends TimeRange {
   readonly sensorIds?: readonly number[] | undefined;
 }
 
-/** Rows that one look should give, and that it gives at most. */
+/** The target and the maximum of rows per query. */
 const WANTED = 20_000;
 const MOST = 60_000;
 const FIRST_MS = 3_600_000;
 const WIDEST_MS = 7 * 86_400_000;
 
 /**
- * All stored readings of a range in the order of their times, however many there are: look by look, each over a span of
+ * All stored readings of a range in the order of their times, however many there are: query by query, each over a span of
  * time that is chosen so that memory stays bounded. No transaction is held open for as long as it takes: on the embedded
  * server the daemon would wait for it, and on any other it would keep dead rows from being cleaned up.
  */

@@ -46,7 +46,7 @@ const DAY_MS = 86_400_000;
 /** As in every real fleet, one battery is nearly empty; the usual limit is 15 %. */
 const WEAK_SENSOR = 7;
 const FIRST_BREACH_MS = 1_000;
-/** The first breach is a quick one: whoever starts a demonstration sees both its alert and its end. */
+/** The first breach is a quick one: a demonstration shows both its alert and its end. */
 const FIRST_BREACH_LASTS_MS = 20_000;
 
 /**

@@ -11,7 +11,7 @@ export interface Place {
   readonly location: string;
   readonly temperature: Swing;
   readonly humidity: Swing;
-  /** What the place is meant to keep: outside of it is a breach. Handy as alert thresholds. */
+  /** The normal limits of the place: outside of them is a breach. Usable as alert thresholds. */
   readonly limits: {
     readonly temperature: { readonly min: number; readonly max: number };
     readonly humidity: { readonly min: number; readonly max: number };

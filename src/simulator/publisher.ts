@@ -143,7 +143,7 @@ class FleetPublisher implements Simulator {
     }
     const drained = this.#inFlight === 0;
     const figures = { ...this.figures(), failed: this.#failed + this.#inFlight };
-    // A polite end waits for acknowledgements without end: only where none is owed.
+    // A clean end waits for acknowledgements without limit: only where none is pending.
     await this.#client.endAsync(!drained);
     return figures;
   }
@@ -182,7 +182,7 @@ class FleetPublisher implements Simulator {
     ) {
       const reading = this.#fleet.sample(this.#next, this.#clock.nowMs());
       this.#next = (this.#next + 1) % this.#fleet.size;
-      // A silent sensor uses up its turn: the others do not speak faster because of it.
+      // A silent sensor uses up its slot: the others do not send faster because of it.
       this.#owed--;
       if (reading === undefined) silent++;
       else this.#publish(reading);

@@ -70,7 +70,7 @@ export function createMetrics(): MetricsRegistry {
 }
 
 function isOwnFigure({ name, type }: { name: string; type: unknown }): boolean {
-  // prom-client names the type in words at run time; its typings say it is an enum.
+  // prom-client names the type as text at run time; its typings declare an enum.
   return name.startsWith('fieldwatch_') && (String(type) === 'counter' || String(type) === 'gauge');
 }
 

@@ -4,10 +4,10 @@ import { FieldwatchError } from '../../core/errors.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { MetricsRegistry } from './metrics.ts';
 
-/** One part of readiness: what is wrong, in words, or nothing. */
+/** One part of readiness: the fault as text, or nothing. */
 export interface ReadinessCheck {
   readonly name: string;
-  /** `fail` makes the daemon not ready; `degraded` is told and nothing more. */
+  /** `fail` makes the daemon not ready; `degraded` is only reported. */
   readonly check: () => { readonly status: 'ok' | 'degraded' | 'fail'; readonly detail?: string };
 }
 
@@ -20,7 +20,7 @@ export interface HttpOptions {
 export interface HttpDeps {
   readonly metrics: MetricsRegistry;
   readonly readiness: readonly ReadinessCheck[];
-  /** False when the event loop or the intake stands still: the reason for a restart. */
+  /** False when the event loop or the ingest stands still: the reason for a restart. */
   readonly alive: () => boolean;
   readonly logger: Logger;
 }
@@ -60,12 +60,12 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
   const busy = new WeakSet<Socket>();
   const server = createServer(limits, (request, response) => {
     const { socket } = request;
-    // What one read brings is handed over to the end, whatever became of the connection.
+    // What one read brings is processed to the end, whatever became of the connection.
     if (socket.destroyed) return;
     if (busy.has(socket)) return cutOff(socket, 'pipelined');
     busy.add(socket);
     response.once('close', () => busy.delete(socket));
-    // A body is not read: what follows it on this connection could not be told apart from it.
+    // A body is not read: a following request on this connection could not be distinguished from it.
     if (hasBody(request)) response.setHeader('connection', 'close');
     const late = setTimeout(() => socket.destroy(), REQUEST_MS);
     response.once('close', () => clearTimeout(late));
@@ -90,7 +90,7 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
   };
 }
 
-/** A slow, silent or broken client is cut off and counted; none of them is worth a line in the log. */
+/** A slow, silent or broken client is disconnected and counted, without a log line. */
 function limitConnections(
   server: Server,
   metrics: MetricsRegistry,
@@ -138,7 +138,7 @@ function responder({
   alive,
 }: HttpDeps): (request: IncomingMessage) => Promise<Answer> {
   let scraping: Promise<Buffer> | undefined;
-  // All that ask meanwhile get the same bytes.
+  // Concurrent requests get the same bytes.
   const scrape = () =>
     (scraping ??= metrics
       .scrape()

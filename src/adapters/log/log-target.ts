@@ -1,12 +1,12 @@
 import { fstatSync, writeSync } from 'node:fs';
 
-/** What waits for a reader that has stopped; a line takes some 200 bytes. */
+/** Bytes that wait for a reader that has stopped; a line takes some 200 bytes. */
 const MAX_WAITING_BYTES = 1024 * 1024;
 
 export interface LogTargetOptions {
   /** Once for each line that is lost. */
   readonly onDrop?: (() => void) | undefined;
-  /** The line that says how many were lost, once the target takes lines again. */
+  /** The line that says how many were lost, once the target accepts lines again. */
   readonly gapLine: (dropped: number) => string;
 }
 
@@ -29,7 +29,7 @@ export class LogTarget {
     this.#options = options;
     // Node makes writes to a terminal wait. Where the handle has another name they still do.
     if (this.#stream.isTTY) this.#stream._handle?.setBlocking?.(false);
-    // A reader that is gone is one that has stopped.
+    // A reader that is gone counts as stopped.
     this.#stream.on('error', () => undefined);
   }
 

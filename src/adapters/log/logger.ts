@@ -6,9 +6,9 @@ import { LogTarget } from './log-target.ts';
 
 export interface LoggerOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
-  /** `pretty` for a person at a terminal, `json` for everything else. */
+  /** `pretty` for a terminal, `json` for everything else. */
   readonly format: 'json' | 'pretty';
-  /** Once for each line that is lost because the target of the log does not take it. */
+  /** Once for each line that is lost because the target of the log does not accept it. */
   readonly onDrop?: () => void;
 }
 
@@ -16,8 +16,8 @@ export interface LoggerOptions {
 const SECRETS = ['password', 'authorization', 'token', 'secret'].flatMap((name) => [name, `*.${name}`]);
 
 /**
- * The fields of a logged error. pino appends the message of each cause to the message; a FieldwatchError has said it already, and
- * the stack names every cause.
+ * The fields of a logged error. pino appends the message of each cause to the message; a FieldwatchError contains it already,
+ * and the stack names every cause.
  */
 export const errorFields = (error: unknown): unknown =>
   error instanceof Error ? { ...stdSerializers.err(error), message: error.message } : error;
@@ -27,7 +27,7 @@ export function createLogger({ level, format, onDrop }: LoggerOptions): Logger {
   const shown = format === 'pretty' ? forPeople() : printableJson;
   const gapLine = (dropped: number) =>
     shown(
-      `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped, msg: 'log lines dropped: the log target did not take them' })}\n`,
+      `${JSON.stringify({ level: 'warn', time: new Date().toISOString(), dropped, msg: 'log lines dropped: the log target did not accept them' })}\n`,
     );
   const target = new LogTarget({ onDrop, gapLine });
   const root = pino(
@@ -98,7 +98,7 @@ function shownValue(value: unknown, name = ''): unknown {
   );
 }
 
-/** For commands that report to a person and need no log. */
+/** For commands that print their report and need no log. */
 export const silentLogger: Logger = {
   debug: () => {},
   info: () => {},

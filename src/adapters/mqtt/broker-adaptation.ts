@@ -8,7 +8,7 @@ export interface PublishLimits {
   readonly retain: boolean;
 }
 
-/** What a broker does not do, and what that costs; logged once each. */
+/** A missing feature of a broker, and its cost; logged once each. */
 interface Missing {
   readonly limit: string;
   readonly cost: string;
@@ -16,8 +16,8 @@ interface Missing {
 }
 
 /**
- * What was learned of the broker from its CONNACKs, and kept over reconnects: the daemon goes on without what is
- * missing (MQTT 5, 3.2.2.3) and logs once what that costs. A will is sent before the first CONNACK, so a will that the
+ * Limits of the broker learned from its CONNACKs, and kept over reconnects: the daemon continues without what is
+ * missing (MQTT 5, 3.2.2.3) and logs the cost once. A will is sent before the first CONNACK, so a will that the
  * broker cannot take shows as a refusal, and the next attempt sends it without retain or at QoS 0.
  */
 export class BrokerAdaptation {
@@ -36,12 +36,12 @@ export class BrokerAdaptation {
     return this.#limits;
   }
 
-  /** What the will and the status may ask for. */
+  /** The settings that will and status may use. */
   get publish(): PublishLimits {
     return this.#publish;
   }
 
-  /** Clamps what a caller asks for to what the broker takes. */
+  /** Clamps the requested settings to what the broker supports. */
   clamp({ qos, retain }: PublishLimits): PublishLimits {
     return { qos: qos === 1 ? this.#publish.qos : 0, retain: retain && this.#publish.retain };
   }
@@ -74,13 +74,13 @@ export class BrokerAdaptation {
           remedy:
             'Use mqtt.protocol: "5.0" with mqtt.share_group, or check with doctor that messages arrive.',
         },
-        'mqtt: shared subscriptions at MQTT 3.1.1 could not be tried; a broker without them delivers nothing',
+        'mqtt: shared subscriptions at MQTT 3.1.1 not verified, a broker without them delivers nothing',
       );
   }
 
   /**
    * The MQTT 5 reason code with which this broker would refuse `filter` (162 wildcards, 158 shared); undefined when it
-   * may be asked. Asking all the same is a protocol error that ends the connection (MQTT 5, 3.2.2.3.11 and 3.2.2.3.13).
+   * may be requested. Requesting it anyway is a protocol error that ends the connection (MQTT 5, 3.2.2.3.11 and 3.2.2.3.13).
    */
   refusalOf(filter: string): number | undefined {
     const limits = this.#limits;

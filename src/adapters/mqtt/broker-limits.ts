@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import type { IConnackPacket } from 'mqtt';
 import type { Failure } from './failure.ts';
 
-/** What one broker address says about itself. Undefined means that the broker did not say. */
+/** What one broker address reports about itself. Undefined means that the broker did not say. */
 export interface BrokerFacts {
   readonly url: string;
   /** A transport connection came about: TCP, and TLS or the WebSocket upgrade where the address asks for it. */
@@ -19,7 +19,7 @@ export interface BrokerFacts {
 }
 
 export interface ServerLimits {
-  /** For what we publish; it says nothing about what the broker sends. */
+  /** For what we publish; it does not limit what the broker sends. */
   readonly receiveMaximum: number;
   readonly maximumQos: number;
   readonly retainAvailable: boolean;
@@ -27,7 +27,7 @@ export interface ServerLimits {
   readonly wildcardSubscriptionAvailable: boolean;
   readonly sharedSubscriptionAvailable: boolean;
   readonly subscriptionIdentifiersAvailable: boolean;
-  /** The broker insists on this keepalive. */
+  /** The broker requires this keepalive. */
   readonly keepaliveS: number | undefined;
   /** The broker shortens the session expiry to this. */
   readonly sessionExpiryS: number | undefined;

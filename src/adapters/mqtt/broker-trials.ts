@@ -10,8 +10,8 @@ const ECHO_MS = 2000;
 const COPY_MS = 500;
 
 /**
- * What a broker does can sometimes only be found out by trying. Each trial publishes to a topic of its own, on a
- * connection of its own with a clean session, and never rejects: undefined when it cannot be found out (no connection,
+ * Some behaviour of a broker can only be found out by trying. Each trial publishes to a topic of its own, on a
+ * connection of its own with a clean session, and never rejects: undefined when it cannot be determined (no connection,
  * or the user may not publish or read there).
  */
 async function onTrial<T>(
@@ -48,7 +48,7 @@ export function trySharedSubscriptions(
   return onTrial(options, url, clock, async (client, id) => {
     const topic = `fieldwatch/${id}/trial`;
     if ((await copies(client, [`$share/${id}/${topic}`], topic, clock)) > 0) return true;
-    // Without an echo on a plain subscription either, the user may not publish or read there: nothing is known.
+    // Without an echo on a plain subscription either, the user may not publish or read there: the result is unknown.
     return (await copies(client, [topic], topic, clock)) > 0 ? false : undefined;
   });
 }
@@ -94,7 +94,7 @@ async function copies(
     await deadline(first, ECHO_MS, clock);
     if (filters.length > 1) await new Promise<void>((resolve) => clock.after(COPY_MS, resolve));
   } catch {
-    // No answer is an answer: nothing came.
+    // A time-out is a result: nothing came.
   }
   return count;
 }

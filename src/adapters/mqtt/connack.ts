@@ -2,7 +2,7 @@ import { TLSSocket } from 'node:tls';
 import type { IConnackPacket, MqttClient } from 'mqtt';
 import { type Failure, type NoAnswer, connackFailure, errorFailure, failure, noAnswer } from './failure.ts';
 
-/** What a broker makes of one attempt to connect: one of the two is there. */
+/** The broker's response to one attempt to connect: one of the two is present. */
 export interface Answer {
   readonly connack: IConnackPacket | undefined;
   readonly failure: Failure | undefined;

@@ -23,7 +23,7 @@ export async function buildConnectOptions(
     clientId: options.clientId,
     keepalive: options.keepaliveS,
     connectTimeout: options.connectTimeoutMs,
-    // Reconnecting and subscribing again are the source's business, with its own backoff and memory.
+    // The source reconnects and subscribes again itself, with its own backoff and memory.
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
@@ -39,7 +39,7 @@ function isWebSocket(url: string): boolean {
 function endpoint(url: string): IClientOptions {
   const { protocol, hostname, port, pathname, search } = new URL(url);
   const name = protocol.slice(0, -1);
-  // A socket wants a bare IPv6 address; a WebSocket URL is put together again and wants the brackets.
+  // A socket needs a bare IPv6 address; a WebSocket URL is put together again and needs the brackets.
   const host = isWebSocket(url) ? hostname : hostname.replace(/^\[(.*)\]$/, '$1');
   return {
     protocol: name as NonNullable<IClientOptions['protocol']>,

@@ -19,10 +19,10 @@ import type { OverlappingCopies } from './overlapping-copies.ts';
 export interface ConnectionEvents {
   /** CONNACK with success: before the first message, too early to send anything. */
   onOpen(connack: IConnackPacket): void;
-  /** Now the connection takes subscriptions and publishes. */
+  /** Now the connection accepts subscriptions and publishes. */
   onReady(): void;
   onMessage(message: InboundMessage): void;
-  /** Exactly once, whatever happened. */
+  /** Exactly once, in every case. */
   onClosed(end: Failure): void;
 }
 
@@ -113,7 +113,7 @@ export class MqttConnection {
     return { sent: ids.length, stale, notHeld };
   }
 
-  /** Asks for QoS 1: with QoS 2 the PUBREC would leave before anything is stored. Resolves with the SUBACK's codes. */
+  /** Requests QoS 1: with QoS 2 the PUBREC would leave before anything is stored. Resolves with the SUBACK's codes. */
   subscribe(
     filters: readonly string[],
     { retainHandling, identifier }: SubscribeSettings,
@@ -139,7 +139,7 @@ export class MqttConnection {
     await this.#client.publishAsync(topic, Buffer.from(payload), { qos, retain });
   }
 
-  /** Says goodbye: the broker keeps the session and does not publish the will. `destroy` bounds it. */
+  /** Sends DISCONNECT: the broker keeps the session and does not publish the will. `destroy` bounds it. */
   disconnect(): void {
     if (this.#isV5) this.#client.end(false, { reasonCode: 0 });
     else this.#client.end(false);

@@ -62,7 +62,7 @@ export const QOS_NOT_SUPPORTED = 155;
 
 const CONNACK_REMEDIES: Readonly<Record<number, string>> = {
   [RETAIN_NOT_SUPPORTED]: 'The broker keeps no retained messages: the status is published without retain.',
-  [QOS_NOT_SUPPORTED]: 'The broker takes QoS 0 only: the status is published at QoS 0.',
+  [QOS_NOT_SUPPORTED]: 'The broker supports QoS 0 only: the status is published at QoS 0.',
   133: 'The broker does not accept this client id: set another mqtt.client_id.',
   2: 'The broker does not accept this client id: set another mqtt.client_id.',
   137: 'The broker is busy; raise its connection limit if this goes on.',
@@ -78,7 +78,7 @@ export function connackFailure(code: number): Failure {
   return { ...failure(kind, reason, CONNACK_REMEDIES[code] ?? REMEDIES[kind]), code };
 }
 
-/** What is known of a connection that ended before its CONNACK. */
+/** The state of a connection that ended before its CONNACK. */
 export interface NoAnswer {
   readonly protocolVersion: 4 | 5;
   /** The address asks for TLS. */
@@ -90,8 +90,8 @@ export interface NoAnswer {
 const HUNG_UP = /^(ECONNRESET|EPIPE|ECONNABORTED): /;
 
 /**
- * A connection that the other side closed before any CONNACK, which MQTT has no word for. What was said of the socket
- * (`cause`) only says that it closed; which of the usual reasons it is follows from how far the connection came.
+ * A connection that the other side closed before any CONNACK, for which MQTT has no code. The socket error (`cause`)
+ * only says that it closed; which of the usual reasons it is follows from how far the connection came.
  * Brokers that speak MQTT 3.1.1 only often hang up on a CONNECT at level 5; at MQTT 3.1.1, which has no code for it, a
  * retained will that the broker does not take ends so; a TLS port hangs up on plain text, and the other way round.
  */
@@ -121,7 +121,7 @@ const DISCONNECT_REMEDIES: Readonly<Record<number, string>> = {
   151: 'A quota of the broker is used up: see the limits of the account or of the listener.',
   [RETAIN_NOT_SUPPORTED]: 'The broker keeps no retained messages: set mqtt.status_topic: null.',
   [QOS_NOT_SUPPORTED]:
-    'The broker takes QoS 0 only, and does not say so when it connects: use another broker.',
+    'The broker supports QoS 0 only, and does not say so when it connects: use another broker.',
   156: 'The broker asks for another server: set mqtt.url to the address that it names.',
   157: 'The broker has moved: set mqtt.url to its new address.',
   158: 'The broker has no shared subscriptions: remove mqtt.share_group and $share from the routes.',
@@ -167,7 +167,7 @@ const TLS_REMEDIES: Readonly<Record<string, string>> = {
     'Use a name of the certificate in mqtt.url, or name the one to expect: mqtt.tls.servername.',
 };
 
-/** What MQTT.js or the socket raised, by its code; MQTT.js gives its two timeouts no code, only a fixed text. */
+/** An error of MQTT.js or the socket, by its code; MQTT.js gives its two timeouts no code, only a fixed text. */
 export function errorFailure(error: Error): Failure {
   const code = (error as NodeJS.ErrnoException).code;
   if (error.message === 'Keepalive timeout') return failure('keepalive', 'the broker does not answer pings');

@@ -11,11 +11,11 @@ import { FieldwatchError } from '../../core/errors.ts';
 type Done = (error?: Error) => void;
 
 /**
- * So many messages are handed over before the event loop gets a turn. A socket that always has more to read would
+ * This many messages are delivered per event loop iteration. A socket that always has more to read would
  * otherwise be read for megabytes at a time, and each round trip of a commit would wait behind thousands of messages.
  */
 const MESSAGES_PER_TURN = 256;
-/** The same of payload bytes: reading one large message takes as long as a thousand small ones. */
+/** The same for payload bytes: reading one large message takes as long as a thousand small ones. */
 const BYTES_PER_TURN = 64 * 1024;
 
 interface MqttInternals {
@@ -123,7 +123,7 @@ export class InboundGate {
 
   /**
    * MQTT.js gives up half a period after a PINGREQ without PINGRESP. Under load the PINGRESP waits behind a backlog of
-   * messages, and while paused nobody reads it: neither is a dead link. While paused a dead link still shows, because
+   * messages, and while paused it is not read: neither is a dead link. While paused a dead link still shows, because
    * our own PINGREQ cannot be written.
    */
   #guardKeepalive(): void {

@@ -9,7 +9,7 @@ import { buildConnectOptions } from './connect-options.ts';
 import { type Failure, brokerUnreachable, failure } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
 
-/** One message as a listener hears it. */
+/** One message as a listener receives it. */
 export interface ReceivedMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -21,7 +21,7 @@ export interface ReceivedMessage {
 export interface ListenerEvents {
   /** The next message waits until this resolves: a slow disk slows the broker and fills no memory. */
   onMessage(message: ReceivedMessage): void | Promise<void>;
-  /** The connection is gone; it is tried again every second. What is published meanwhile is not heard. */
+  /** The connection is gone; it is retried every second. Messages published meanwhile are missed. */
   onLost(): void;
   onBack(): void;
 }
@@ -36,8 +36,8 @@ const RETRY_MS = 1000;
 const STOP_MS = 2000;
 
 /**
- * Hears what is published, as any other client would: with a client id of its own, a clean session that leaves nothing
- * at the broker, and acknowledgements that hold nothing back from anybody. MQTT 3.1.1 where the broker refuses 5.0.
+ * Receives what is published, as any other client would: with a client id of its own, a clean session that leaves nothing
+ * at the broker, and acknowledgements that hold nothing back. MQTT 3.1.1 where the broker refuses 5.0.
  * Rejects with BROKER_UNREACHABLE or SUBSCRIPTION_REFUSED.
  */
 export async function listen(
@@ -55,12 +55,12 @@ export async function listen(
   if ('kind' in connected) throw unreachable(url, connected);
   const client = connected;
   const stop = async (): Promise<void> => {
-    // Whoever stops hears nothing more, not even what is on its way.
+    // After a stop nothing more is delivered, not even what is on its way.
     client.handleMessage = (_packet, done) => done();
     client.end();
     await deadline(closed(client), STOP_MS, clock).catch(() => client.end(true));
   };
-  hear(client, events, clock);
+  deliver(client, events, clock);
   try {
     await subscribe(client, filters);
   } catch (error) {
@@ -100,18 +100,18 @@ async function connect(
   return answer.failure;
 }
 
-/** The message is taken where MQTT.js waits for it: the next one comes when this one is dealt with. */
-function hear(client: MqttClient, events: ListenerEvents, clock: Clock): void {
+/** MQTT.js waits for this message: the next one comes when this one is processed. */
+function deliver(client: MqttClient, events: ListenerEvents, clock: Clock): void {
   client.handleMessage = (packet: IPublishPacket, done) => {
-    const heard = events.onMessage({
+    const handled = events.onMessage({
       topic: packet.topic,
       payload: packet.payload as Buffer,
       retain: packet.retain,
       receivedAtMs: clock.nowMs(),
       contentType: packet.properties?.contentType,
     });
-    if (heard === undefined) done();
-    else void heard.then(() => done(), done);
+    if (handled === undefined) done();
+    else void handled.then(() => done(), done);
   };
   let lost = false;
   client.on('close', () => {
@@ -133,7 +133,7 @@ function subscribe(client: MqttClient, filters: readonly string[]): Promise<void
       if ((error === null || error === undefined) && refused.length === 0) return resolve();
       const which = refused.length === 0 ? messageOf(error) : `it refused ${refused.join(', ')}`;
       reject(
-        new FieldwatchError(`the broker does not let us listen: ${which}`, {
+        new FieldwatchError(`the broker does not allow the subscription: ${which}`, {
           code: 'SUBSCRIPTION_REFUSED',
           kind: 'auth',
           remedy: 'name a narrower --filter, or allow this user to read the topics',

@@ -10,14 +10,17 @@ export interface MqttMetrics {
   readonly subscriptionsFailed: Gauge;
 }
 
-/** Registers the metrics of the MQTT connection; `held` is asked at each scrape. */
+/** Registers the metrics of the MQTT connection; `held` is read at each scrape. */
 export function createMqttMetrics(metrics: Metrics, held: () => number): MqttMetrics {
   const unacknowledged = metrics.gauge(
     'fieldwatch_mqtt_unacknowledged_messages',
     'QoS 1 messages of the current connection not acknowledged yet',
   );
   metrics.onCollect(() => unacknowledged.set(held()));
-  const connected = metrics.gauge('fieldwatch_mqtt_connected', '1 while the broker accepts us, 0 otherwise.');
+  const connected = metrics.gauge(
+    'fieldwatch_mqtt_connected',
+    '1 while connected to the broker, 0 otherwise.',
+  );
   connected.set(0);
   const subscriptionsFailed = metrics.gauge(
     'fieldwatch_mqtt_subscriptions_failed',

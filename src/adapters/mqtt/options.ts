@@ -1,17 +1,17 @@
 import type { BackoffLimits } from '../../lib/backoff.ts';
 import type { SubscriptionMemory } from './subscription-memory.ts';
 
-/** mosquitto's `max_inflight_messages`, which no MQTT 3.1.1 client can ask for. */
+/** mosquitto's `max_inflight_messages`, which no MQTT 3.1.1 client can query. */
 export const MQTT4_WINDOW = 20;
 
 /** Everything the MQTT source needs to know. What operators set has its default in the configuration schema. */
 export interface MqttSourceOptions {
-  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, tried in turn. Credentials do not belong in a URL. */
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://`, tried one after the other. Credentials do not belong in a URL. */
   readonly urls: readonly string[];
   /** Fixed: it names the persistent session, so two daemons must not share it. */
   readonly clientId: string;
   readonly protocolVersion: 4 | 5;
-  /** A function is asked again before every connection, so that rotated secrets are picked up. */
+  /** A function is called before every connection, so that rotated secrets are picked up. */
   readonly credentials?: MqttCredentials | (() => Promise<MqttCredentials>) | undefined;
   readonly tls?: MqttTlsOptions | undefined;
   readonly keepaliveS: number;
@@ -30,7 +30,7 @@ export interface MqttSourceOptions {
   readonly assumedWindow?: number | undefined;
   /** MQTT 5: the broker drops larger messages instead of sending them. */
   readonly maximumPacketSize?: number | undefined;
-  /** Topic filters of one SUBSCRIBE packet; fewer where the broker takes fewer (AWS IoT Core: 8). */
+  /** Topic filters of one SUBSCRIBE packet; fewer where the broker accepts fewer (AWS IoT Core: 8). */
   readonly maxSubscribeFilters: number;
   /** Topic filters, verbatim; a shared one starts with `$share/<group>/`. */
   readonly filters: readonly string[];
@@ -61,7 +61,7 @@ export interface MqttTlsOptions {
   readonly rejectUnauthorized?: boolean | undefined;
 }
 
-/** The topic where a daemon says whether it is there. A client id may hold characters that a topic must not. */
+/** The topic where a daemon publishes whether it is online. A client id may hold characters that a topic must not. */
 export function defaultStatusTopic(clientId: string): string {
   return `fieldwatch/${clientId.replace(/[+#/\0]/g, '_')}/status`;
 }

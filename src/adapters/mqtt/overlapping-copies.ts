@@ -1,7 +1,7 @@
 import { overlappingFilters, parseTopicPattern } from '../../core/ingest/topic.ts';
 import type { Micros } from '../../core/reading.ts';
 
-/** What is looked at of an arriving PUBLISH. */
+/** The fields of an arriving PUBLISH that are compared. */
 export interface Arrival {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -18,7 +18,7 @@ interface Sighting {
   readonly copies: Map<number, number>;
   /** When the first copy of each publish arrived. */
   readonly arrivals: Micros[];
-  /** How many older ones are forgotten. */
+  /** How many older ones are dropped. */
   forgotten: number;
   lastMs: number;
 }
@@ -52,7 +52,7 @@ export class OverlappingCopies {
     this.#sendsCopies = sendsCopies;
   }
 
-  /** Undefined where no two filters overlap: then nothing needs to be looked at. */
+  /** Undefined where no two filters overlap: then nothing needs to be compared. */
   static of(filters: readonly string[], sendsCopies: boolean): OverlappingCopies | undefined {
     const overlapping = overlappingFilters(filters);
     return overlapping.length === 0 ? undefined : new OverlappingCopies(overlapping, sendsCopies);

@@ -16,7 +16,7 @@ interface Attempt extends Answer {
 }
 
 /**
- * Asks one address, with a client id of its own and a session that ends with the connection: the daemon may run
+ * Probes one address, with a client id of its own and a session that ends with the connection: the daemon may run
  * meanwhile. Never rejects. Takes at most two attempts (MQTT 5, then 3.1.1 where 5 is refused) of `limitMs` each.
  */
 export async function probeBroker(
@@ -76,7 +76,7 @@ async function connectOnce(options: IClientOptions, clock: Clock, limitMs: numbe
   let tls: TlsFacts | undefined;
   const { stream } = client;
   stream.once('connect', () => (reachable = true));
-  // A WebSocket stream has no 'connect' event: there, the first packet tells.
+  // A WebSocket stream has no 'connect' event: there, the first packet is the sign.
   client.once('packetreceive', () => (reachable = true));
   stream.once('secureConnect', () => {
     if (stream instanceof TLSSocket) tls = tlsFacts(stream, clock.nowMs());

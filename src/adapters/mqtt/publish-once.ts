@@ -13,15 +13,15 @@ export interface PublishOptions {
 }
 
 const ACK_TIMEOUT_MS = 10_000;
-/** MQTT 5, 3.4.2.1: the broker has taken the message and no session was there to get it. */
+/** MQTT 5, 3.4.2.1: the broker accepted the message and no session was subscribed. */
 const NO_SUBSCRIBERS = 0x10;
 
 /** A connection that only publishes, with a client id of its own, beside a daemon that runs: for commands. */
 export interface Publisher {
   /**
-   * Resolves when the broker has taken it (at QoS 0, when it is sent). Rejects with BROKER_UNREACHABLE where the connection ends
-   * or the broker is silent first, PUBLISH_REFUSED where it says no, and with `subscribed` PUBLISH_UNHEARD where the broker
-   * says that no subscription matches the topic (brokers may say so with MQTT 5).
+   * Resolves when the broker has accepted it (at QoS 0, when it is sent). Rejects with BROKER_UNREACHABLE where the connection
+   * ends or the broker is silent first, PUBLISH_REFUSED where it refuses, and with `subscribed` PUBLISH_UNHEARD where the broker
+   * reports that no subscription matches the topic (possible with MQTT 5).
    */
   publish(topic: string, payload: string | Buffer, options: PublishOptions): Promise<void>;
   end(): Promise<void>;
@@ -89,7 +89,7 @@ async function settled(
 
 const gone = (url: string, what: string) =>
   brokerUnreachable(`cannot publish to ${new URL(url).host}: ${what}`, {
-    remedy: 'See the log of the broker: brokers end a connection that publishes more than they take.',
+    remedy: 'See the log of the broker: brokers end a connection that publishes more than they accept.',
   });
 
 const refused = (topic: string, error: Error & { code?: unknown }) =>

@@ -2,9 +2,9 @@ import { type BackoffLimits, type RandomSource, backoffMs, slowBackoffMs } from 
 import type { Logger } from '../../ports/metrics.ts';
 import type { Failure } from './failure.ts';
 
-/** So many accepted connections in a row that end early look like a client id used twice. */
+/** This many accepted connections in a row that end early look like a client id used twice. */
 const SUSPICIOUS = 3;
-/** A reason that repeats is logged again once in so many attempts, with their number. */
+/** A repeated reason is logged again once per this many attempts, with their number. */
 const REPEAT_EVERY = 100;
 
 /** Decides how long to wait after a connection ended, and logs the cause once per reason rather than once per attempt. */
@@ -23,7 +23,7 @@ export class ReconnectPolicy {
     this.#logger = logger;
   }
 
-  /** True while connections end again and again for a reason that is logged already: then a new one is no news. */
+  /** True while connections end again and again for a reason that is logged already: then a new one is not logged. */
   get isLooping(): boolean {
     return this.#repeats > 0;
   }
@@ -52,7 +52,7 @@ export class ReconnectPolicy {
   }
 
   #report(end: Failure, retryInMs: number): void {
-    const fields = { kind: end.kind, reason: end.reason, retryInMs, remedy: end.remedy };
+    const fields = { kind: end.kind, reason: end.reason, retry_in_ms: retryInMs, remedy: end.remedy };
     if (end.reason === this.#loggedReason) {
       this.#repeats++;
       if (this.#repeats % REPEAT_EVERY === 0)
@@ -68,7 +68,7 @@ export class ReconnectPolicy {
 
   /**
    * MQTT 3.1.1 has no DISCONNECT from the broker, and mosquitto 2.0 sends none in MQTT 5 either: when another client
-   * takes the session over, the connection just closes, again and again. Trying quickly would only throw the other out.
+   * takes the session over, the connection just closes, again and again. Trying quickly would only evict the other.
    */
   #isShortLivedAgain(end: Failure, aliveMs: number | undefined): boolean {
     if (aliveMs === undefined) return this.#shortLived >= SUSPICIOUS;

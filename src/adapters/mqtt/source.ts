@@ -33,7 +33,7 @@ export interface PublishOptions {
   readonly retain: boolean;
 }
 
-/** A message source that can also publish: the status, and what later parts have to say over MQTT. */
+/** A message source that can also publish: the status, and MQTT messages of other components. */
 export interface MqttSource extends MessageSource {
   /** Resolves once written (QoS 0) or acknowledged (QoS 1); rejects without a connection: nothing is queued. */
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void>;
@@ -195,12 +195,12 @@ class MqttJsSource implements MqttSource {
     this.#connectedAtMs = this.#clock.monotonicMs();
     this.#metrics.connected.set(1);
     this.#metrics.connects.inc();
-    this.#logConnected({ url, sessionPresent, protocolVersion });
+    this.#logConnected({ url, session_present: sessionPresent, protocol_version: protocolVersion });
     const limits = protocolVersion === 5 ? serverLimits(connack) : undefined;
     this.#adaptation.accepted(limits, { keepaliveS: this.#options.keepaliveS });
     if (this.#hadSession && !sessionPresent) {
       this.#metrics.sessionsLost.inc();
-      this.#logger.warn({}, 'mqtt: session lost by the broker; messages published meanwhile may be lost');
+      this.#logger.warn({}, 'mqtt: session lost by the broker, messages published meanwhile may be lost');
     }
     this.#hadSession = true;
     this.#sessionPresent = sessionPresent;
@@ -250,7 +250,7 @@ class MqttJsSource implements MqttSource {
     this.#adaptation.sharedTried(works);
   }
 
-  /** Filters that overlap get identifiers; where there are none it is tried whether the broker sends copies at all. */
+  /** Filters that overlap get identifiers; where there are none a trial shows whether the broker sends copies at all. */
   async #prepareOverlaps(): Promise<void> {
     const overlaps = overlappingFilters(this.#filters);
     const overlapping = overlaps.filter((filter) => !filter.startsWith('$share/'));
@@ -264,7 +264,7 @@ class MqttJsSource implements MqttSource {
     this.#sendsCopies = await tryOverlappingSubscriptions(this.#options, this.#url, this.#clock);
   }
 
-  /** Copies of shared subscriptions go to different daemons: none of them can know. */
+  /** Copies of shared subscriptions go to different daemons: none of them can detect it. */
   #warnOfShares(filters: readonly string[]): void {
     if (this.#sharesWarned) return;
     this.#sharesWarned = true;
@@ -328,7 +328,7 @@ function qos1(messages: readonly InboundMessage[]): number {
   return messages.filter((message) => message.qos === 1).length;
 }
 
-/** The subscriptions have learned from it and are tried differently: the reason stays, the likely cause is named. */
+/** The subscriptions have adapted and the next attempt differs: the reason stays, the likely cause is named. */
 function endedAtSubscribe(cause: Failure, filters: number): Failure {
   const reason = `${cause.reason} (at a SUBSCRIBE of ${counted(filters, 'filter')})`;
   const remedy =

@@ -5,19 +5,19 @@ export interface PacketLimits {
   readonly maxBytes: number;
 }
 
-/** Packets of so many filters are tried in turn by a broker that hangs up on larger ones. AWS IoT Core takes 8. */
+/** For a broker that hangs up on larger packets, packets of these sizes are tried. AWS IoT Core accepts 8. */
 const STEPS = [8, 1] as const;
 /** An end at a SUBSCRIBE may be chance: a broker that restarts, a listener that is full. */
 const ENDS_TO_SHRINK = 3;
-/** A single filter at which the broker hung up so many times is left out for a while, so that the others work. */
+/** A single filter at which the broker hung up this many times is left out for a while, so that the others work. */
 const ENDS_TO_LEAVE_OUT = 5;
 const LEFT_OUT_MS = 10 * 60_000;
 /** Fixed header, packet id and properties of a SUBSCRIBE, generously. */
 const PACKET_OVERHEAD_BYTES = 32;
 
 /**
- * How many filters go into one SUBSCRIBE, and in which order. MQTT has no way to ask a broker for its limit, and brokers
- * of the cloud hang up at a larger packet, at one subscription too many, or at a filter that the account may not read.
+ * How many filters go into one SUBSCRIBE, and in which order. MQTT cannot query the limit of a broker, and cloud brokers
+ * hang up at a larger packet, at one subscription too many, or at a filter that the account may not read.
  * So a connection that the broker closes while a SUBSCRIBE waits for its answer makes the next packets smaller. A single
  * filter at which it closes comes last from then on, and is left out for a while once it has ended several connections
  * that had taken other filters. A link that breaks (`closedByBroker` false) teaches nothing.
@@ -36,7 +36,7 @@ export class SubscribePace {
     this.#logger = logger;
   }
 
-  /** `filters` without those that are left out, in packets that the broker takes as far as is known. */
+  /** `filters` without those that are left out, in packets that the broker accepts as far as known. */
   packets(filters: readonly string[], limits: PacketLimits, nowMs: number): string[][] {
     const maxFilters = Math.min(limits.maxFilters, this.#learned);
     const packets: string[][] = [];

@@ -4,8 +4,8 @@ import { writeAtomically } from '../../lib/durable-files.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
 
 /**
- * The topic filters that the broker's persistent session may hold. MQTT has no way to ask for them, and a filter that
- * left the configuration while the daemon was down would otherwise go on delivering for ever.
+ * The topic filters that the broker's persistent session may hold. MQTT cannot query them, and a filter that left the
+ * configuration while the daemon was down would otherwise go on delivering for ever.
  */
 export interface SubscriptionMemory {
   load(): Promise<readonly string[]>;

@@ -9,7 +9,7 @@ import type { SubscriptionMemory } from './subscription-memory.ts';
 
 /** Filters of one UNSUBSCRIBE: small enough for the packet limit of any broker. */
 const UNSUBSCRIBE_FILTERS = 8;
-/** A broker that owes a SUBACK this long has lost it; while paused nobody reads it. Then the filters are tried again. */
+/** A broker that owes a SUBACK this long has lost it; while paused it is not read. Then the filters are retried. */
 const ANSWER_MS = 10_000;
 
 /** The connection ended at this filter again and again; no code of MQTT. */
@@ -33,7 +33,7 @@ export interface SubscriptionDeps {
   readonly backoff: BackoffLimits;
   readonly memory: SubscriptionMemory | undefined;
   readonly retainHandling: 0 | 1 | 2;
-  /** The reason code with which the broker said it would refuse a filter; it is not asked then. */
+  /** The reason code with which the broker announced to refuse a filter; it is not requested then. */
   readonly refusalOf: (filter: string) => number | undefined;
   /** False where the CONNACK said QoS 0 only, which is logged once for the connection and not for each filter. */
   readonly offersQos1: () => boolean;
@@ -134,7 +134,7 @@ export class Subscriptions {
     else this.#retries = 0;
   }
 
-  /** Says it once per connection and change, not at every retry of a refused filter. */
+  /** Logged once per connection and change, not at every retry of a refused filter. */
   #settled(): void {
     const outcome = `${this.#active.size}/${this.#failed.size}`;
     if (outcome === this.#saidOutcome) return;
@@ -152,7 +152,7 @@ export class Subscriptions {
       }
     }
     if (gone.length === 0) return;
-    this.#deps.logger.info({ filters: gone }, 'mqtt: unsubscribed what is no longer configured');
+    this.#deps.logger.info({ filters: gone }, 'mqtt: unsubscribed filters that are no longer configured');
     await this.#remember([...this.#remembered]);
   }
 
@@ -189,7 +189,7 @@ export class Subscriptions {
     ];
   }
 
-  /** A filter that the CONNACK excludes is refused without asking. */
+  /** A filter that the CONNACK excludes is refused without a request. */
   #refuseUnasked(filter: string): boolean {
     const code = this.#deps.refusalOf(filter);
     if (code === undefined) return false;

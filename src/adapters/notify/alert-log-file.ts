@@ -35,7 +35,7 @@ const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | const
 
 /**
  * The alert log's own file: appended synchronously, one write per line, so that a line is whole or absent and `tail`
- * sees it at once. A disk that is full or gone never stops the intake: the line is in the main log, the failure is
+ * sees it at once. A disk that is full or gone never stops the ingest: the line is in the main log, the failure is
  * counted, and logged when it begins. `reopen` follows a rotation (logrotate moves the file, SIGHUP).
  */
 export class AlertLogFile implements AlertLog {
@@ -54,7 +54,7 @@ export class AlertLogFile implements AlertLog {
     );
   }
 
-  /** Finds out at the start whether the file can be written: what only a person can mend is refused there. */
+  /** Checks at the start whether the file can be written: a fault that the operator has to fix is refused there. */
   prepare(): void {
     try {
       this.descriptor ??= this.open();
@@ -79,12 +79,12 @@ export class AlertLogFile implements AlertLog {
     }
   }
 
-  /** Which of these left before the last process ended. */
+  /** Which of these were written before the last process ended. */
   holds(keys: readonly NotificationKey[]): ReadonlySet<string> {
     return findLogged(this.path, keys);
   }
 
-  /** What left in an outage, and was perhaps never committed. */
+  /** Written in an outage, and perhaps never committed. */
   unpersisted(): readonly AlertLineKey[] {
     return findUnpersisted(this.path);
   }
@@ -134,7 +134,7 @@ function closeQuietly(descriptor: number): void {
   try {
     closeSync(descriptor);
   } catch {
-    // It was the failure that brought us here.
+    // It was the failure that led here.
   }
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { AlertLineKey, NotificationKey } from '../../ports/alerts.ts';
 
-/** So much of the newest lines is read: about 130,000 of them, what a storm of alerts writes in an outage. */
+/** How much of the newest lines is read: about 130,000 of them, what a storm of alerts writes in an outage. */
 const MAX_BYTES = 64 * 1024 * 1024;
 /** In pieces, from the end of the file: what is in memory at once. */
 const PIECE_BYTES = 1024 * 1024;
@@ -29,7 +29,7 @@ export function findLogged(
   return found;
 }
 
-/** The lines that left before their rows existed, whatever became of the rows, the oldest first; as far back as `findLogged` looks. */
+/** The lines that were written before their rows existed, with or without rows, oldest first; as far back as `findLogged` reads. */
 export function findUnpersisted(path: string, maxBytes = MAX_BYTES): readonly AlertLineKey[] {
   const pieces: AlertLineKey[][] = [];
   for (const lines of newestFirst(path, maxBytes))
@@ -53,7 +53,7 @@ function* newestFirst(path: string, maxBytes: number): Generator<readonly string
   }
 }
 
-/** A line that was cut off by a crash or a full disk is none. */
+/** A line that was cut off by a crash or a full disk is skipped. */
 function keyOfLine(line: string): AlertLineKey | undefined {
   if (!line.includes('"alert_id"')) return undefined;
   try {

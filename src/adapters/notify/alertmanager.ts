@@ -12,11 +12,11 @@ export interface AlertmanagerSinkOptions {
   readonly credentials: () => HttpCredentials;
   readonly labels: LabelSet;
   readonly externalUrl: string;
-  /** How often a firing alert is told again. Without that it ends there after four times as long. */
+  /** How often a firing alert is resent. Without that it ends there after four times as long. */
   readonly resendMs: number;
 }
 
-/** An alert as `/api/v2/alerts` takes it. */
+/** An alert as `/api/v2/alerts` accepts it. */
 interface PostableAlert {
   readonly labels: LabelSet;
   readonly annotations: LabelSet;
@@ -27,17 +27,17 @@ interface PostableAlert {
 
 interface Held extends FormattedValue {
   readonly notification: OutgoingNotification;
-  /** By the clock: when it was told to be over; it is told so again for a while. */
+  /** By the clock: when its end was sent; it is resent for a while. */
   readonly endedMs: number | undefined;
 }
 
-/** Prometheus tells the end of an alert again for so long; Alertmanager asks for five minutes at least. */
+/** Prometheus resends the end of an alert for this time; Alertmanager requires five minutes at least. */
 const RESOLVED_FOR_MS = 15 * 60_000;
 const VALID_FOR_RESENDS = 4;
 const PER_POST = 500;
 
 /**
- * Alertmanager forgets what it is not told again, so this sink remembers what is firing. An alert is its labels there: when
+ * Alertmanager drops alerts that are not resent, so this sink remembers what is firing. An alert is its labels there: when
  * the severity changes, the old one is resolved together with the new one's beginning.
  */
 export class AlertmanagerSink implements NotificationSink {
@@ -55,7 +55,7 @@ export class AlertmanagerSink implements NotificationSink {
     this.#factsOf = factsOf;
     this.resend = {
       everyMs: options.resendMs,
-      restore: (told) => this.#restore(told),
+      restore: (notified) => this.#restore(notified),
       calls: () => this.#resend(),
     };
   }
@@ -74,7 +74,7 @@ export class AlertmanagerSink implements NotificationSink {
       next.set(notification.alertId, now);
     }
     await this.#post(alerts, signal);
-    // Only what was taken is remembered: the next attempt starts from the same state.
+    // Only what was accepted is remembered: the next attempt starts from the same state.
     for (const [id, held] of next) this.#held.set(id, held);
   }
 
@@ -88,9 +88,9 @@ export class AlertmanagerSink implements NotificationSink {
 
   async close(): Promise<void> {}
 
-  #restore(told: readonly NotifiedEpisode[]): void {
+  #restore(notified: readonly NotifiedEpisode[]): void {
     this.#held = new Map(
-      told.map(({ notification, notifiedAtMs }) => {
+      notified.map(({ notification, notifiedAtMs }) => {
         const held = formatValue(undefined, notification);
         const facts = this.#factsOf(notification.sensorId);
         return [
@@ -116,7 +116,7 @@ export class AlertmanagerSink implements NotificationSink {
     }
   }
 
-  /** It ends when it ended, not when that is told. */
+  /** It ends at its end time, not when that is sent. */
   #alert(
     { notification, firing }: Omit<Held, 'fired' | 'endedMs'>,
     nowMs: number,

@@ -1,7 +1,7 @@
-/** What Node says of a certificate that it does not accept, and of a TLS handshake that fails because of one. */
+/** Codes of Node for a refused certificate, and for a TLS handshake that fails because of one. */
 const CERTIFICATE_CODE =
   /^(CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_MISMATCH|ERR_SSL_.*(CERT|UNKNOWN_CA))/;
-/** nodemailer puts a code of its own in the place of Node's, and keeps the words. */
+/** nodemailer replaces Node's code by its own, and keeps the text. */
 const MAIL_CODES: readonly unknown[] = ['ESOCKET', 'ETLS', 'ECONNECTION'];
 const CERTIFICATE_WORDS = /certificate|self-signed|altnames/i;
 const MAX_CAUSES = 5;

@@ -6,11 +6,11 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** What must not stand in a message, wherever it comes from: the far side may send it back. */
+  /** Secrets that must not appear in a message, wherever it comes from: the far side may echo them. */
   readonly secrets?: readonly (string | undefined)[];
 }
 
-/** More of an answer is neither read nor waited for. */
+/** No more of an answer is read or awaited. */
 const MAX_ANSWER = 4096;
 const MAX_SHOWN = 200;
 const MAX_RETRY_AFTER_S = 3600;
@@ -64,7 +64,7 @@ function notReached(url: string, error: unknown, secrets: readonly (string | und
     : new SinkError('certificate', `${reason} (${certificate})`);
 }
 
-/** Of 4xx only what is about the notification itself is final; what a person can put right is tried again. */
+/** Of 4xx only a fault of the notification itself is final; what the operator can fix is retried. */
 export function faultOf(status: number): SinkFault {
   if (status === 401 || status === 403 || status === 407) return 'auth';
   if (status < 400 || [404, 405, 410].includes(status)) return 'setup';

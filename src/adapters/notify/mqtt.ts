@@ -5,7 +5,7 @@ import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
 import { rfc3339 } from '../../core/notify/webhook-body.ts';
 import type { NotificationSink } from '../../ports/notification.ts';
 
-/** Resolves once the broker has taken it (QoS 1); rejects without a connection. */
+/** Resolves once the broker has accepted it (QoS 1); rejects without a connection. */
 export type Publish = (
   topic: string,
   payload: string,
@@ -19,7 +19,7 @@ export interface MqttSinkOptions {
   readonly publish: Publish;
 }
 
-/** MQTT 5 reason codes that more attempts do not mend quickly. */
+/** MQTT 5 reason codes that further attempts do not fix quickly. */
 const FAULTS: Readonly<Record<number, SinkFault>> = {
   135: 'auth',
   144: 'setup',
@@ -41,10 +41,10 @@ export class MqttSink implements NotificationSink {
     for (const notification of notifications) await this.#notify(notification);
   }
 
-  /** Publishes nothing that anybody keeps: an empty message, not retained, below the prefix. */
+  /** Publishes nothing that is kept: an empty message, not retained, below the prefix. */
   async probe(): Promise<string> {
     await this.#publish(`${this.#options.prefix}/probe`, '', false);
-    return 'the broker takes messages';
+    return 'the broker accepts messages';
   }
 
   async close(): Promise<void> {}
@@ -55,7 +55,7 @@ export class MqttSink implements NotificationSink {
     const over = statusOf(notification) === 'resolved';
     const clears = over && retain === 'while_firing';
     await this.#publish(topic, JSON.stringify(payloadOf(notification)), retain !== 'never' && !clears);
-    // Last: who subscribes in between sees the old state once more rather than never the end.
+    // Last: a client that subscribes in between sees the old state once more rather than never the end.
     if (clears) await this.#publish(topic, '', true);
   }
 
@@ -70,7 +70,7 @@ export class MqttSink implements NotificationSink {
   }
 }
 
-/** The fields of the alert log, and what is known of the sensor. */
+/** The fields of the alert log, and the facts of the sensor. */
 function payloadOf(notification: OutgoingNotification): object {
   return {
     status: statusOf(notification),

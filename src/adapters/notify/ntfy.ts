@@ -8,7 +8,7 @@ import { type HttpCredentials, credentials } from './sink-deps.ts';
 
 export interface NtfySinkOptions {
   readonly url: string;
-  /** On a public server whoever knows it can read it: a secret, so it is asked for at each use. */
+  /** On a public server anyone who knows it can read it: a secret, so it is read at each use. */
   readonly topic: () => string;
   readonly credentials: () => HttpCredentials;
   /** 1 (least) to 5, by severity; of what is over `resolved`. */

@@ -2,7 +2,7 @@ import type { SensorFactsOf } from '../../core/notify/delivery.ts';
 import type { Clock } from '../../ports/time.ts';
 import { basic } from './http.ts';
 
-/** What a sink is made with, beside its own options. */
+/** The dependencies of a sink, besides its own options. */
 export interface SinkDeps {
   readonly clock: Pick<Clock, 'nowMs'>;
   readonly factsOf: (sensorId: number) => SensorFactsOf;
@@ -14,7 +14,7 @@ export interface HttpCredentials {
   readonly password?: string | undefined;
 }
 
-/** The header, and what must not be seen of it. */
+/** The header, and the secrets in it. */
 export function credentials({ token, username, password }: HttpCredentials): {
   readonly headers: Readonly<Record<string, string>>;
   readonly secrets: readonly (string | undefined)[];

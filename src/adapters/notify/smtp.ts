@@ -109,7 +109,7 @@ export class SmtpSink implements NotificationSink {
   }
 }
 
-/** 5xx to an envelope or a message is final; what a person can put right is tried again. */
+/** 5xx to an envelope or a message is final; what the operator can fix is retried. */
 function faultOf(error: unknown): SinkFault {
   const { code, responseCode } = error as { code?: unknown; responseCode?: unknown };
   if (code === 'EAUTH' || code === 'ENOAUTH') return 'auth';

@@ -8,7 +8,7 @@ import { type HttpCredentials, type SinkDeps, credentials } from './sink-deps.ts
 
 export interface WebhookSinkOptions {
   readonly name: string;
-  /** May be a secret itself (a chat's incoming webhook), so it is asked for at each use. */
+  /** May be a secret itself (a chat's incoming webhook), so it is read at each use. */
   readonly url: () => string;
   /** Signs the body; absent: it goes out unsigned. */
   readonly secret: () => string | undefined;
@@ -56,7 +56,7 @@ export class WebhookSink implements NotificationSink {
     await request({ url, headers, body, secrets }, signal);
   }
 
-  /** Asks for nothing but a connection: a receiver may well answer anything but a POST with an error. */
+  /** Opens a connection only: a receiver may well answer anything but a POST with an error. */
   probe(signal: AbortSignal): Promise<string> {
     return reach(splitCredentials(this.#options.url()).url, signal);
   }

@@ -8,7 +8,7 @@ import { spoolError } from './open-level.ts';
 
 export const clockNotesPath = (folder: string): string => `${folder}.clocks`;
 
-/** What is known of the clocks, in a file beside the folder of the spool. */
+/** Notes on the clocks, in a file beside the folder of the spool. */
 export function createClockNotes(folder: string, logger: Logger): ClockNotes {
   const path = clockNotesPath(folder);
   return {
@@ -29,7 +29,7 @@ async function readNotes(path: string, logger: Logger): Promise<ClockRecord> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       logger.error(
         { path, error: messageOf(error) },
-        'the clock notes of the spool cannot be read: what was spooled under a wrong clock keeps its stamps',
+        'spool: clock notes unreadable, times stamped under a wrong clock stay uncorrected',
       );
     return { eras: [] };
   }

@@ -16,7 +16,7 @@ export class DiskReserve {
     this.folder = folder;
   }
 
-  /** True when `bytes` more leave a reserve. Takes the ballast back where there is room for it. */
+  /** True when `bytes` more leave a reserve. Recreates the reserve file where there is room for it. */
   async has(bytes: number): Promise<boolean> {
     if (!this.held) await this.hold();
     return this.held && (await this.freeBytes()) >= bytes + LEVEL_RESERVE_BYTES;

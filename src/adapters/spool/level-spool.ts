@@ -53,13 +53,13 @@ export interface SpoolDeps {
   readonly writtenAtMs?: ((atMs: number) => number | undefined) | undefined;
 }
 
-/** Encoded bytes after which others have their turn. */
+/** Encoded bytes after which the loop yields. */
 const TURN_BYTES = 256 * 1024;
 
 type Stored = SpooledRecord & { readonly key: RecordKey };
 type Operation = BatchOperation<Level, string, Uint8Array>;
 
-/** What is known of the store before it is opened. */
+/** The state of the store before it is opened. */
 interface Before {
   readonly spoolId: string;
   /** The folder has this name already. */
@@ -68,9 +68,9 @@ interface Before {
   readonly noted: Noted | undefined;
   /** This process had it open and knows where its lanes end. */
   readonly again: boolean;
-  /** Noted of another spool, which lay here before. */
+  /** Recorded for another spool, which was here before. */
   readonly gone: Scan['missing'];
-  /** Why a loss cannot be seen. */
+  /** Why a loss cannot be detected. */
   readonly blind: 'damaged' | 'gone' | undefined;
 }
 
@@ -204,7 +204,7 @@ class LevelSpool implements Spool {
   }
 
   markNotified(record: SpooledRecord): Promise<void> {
-    // No fsync: it survives the process, and a machine that fails may tell a line twice.
+    // No fsync: it survives the process, and after a machine failure a line may be published twice.
     return this.#enqueue((level) => level.put(notifiedKeyOf(record.seq), new Uint8Array()));
   }
 
@@ -212,7 +212,7 @@ class LevelSpool implements Spool {
     return this.#enqueue(async (level) => {
       const { key, ...plain } = record as Stored;
       const { lane, id, readings, deadLetters, alerts, clock } = plain;
-      // Announced or not, nobody is told of them once more.
+      // Published or not, they are not published again.
       const rest = { ...EMPTY_ALERT_BATCH, raised: alerts.raised, resolved: alerts.resolved };
       const value = encode({ lane, id, readings, deadLetters, alerts: rest, clock });
       const parked = { ...key, bytes: value.length };
@@ -290,14 +290,14 @@ class LevelSpool implements Spool {
     if (before.blind !== undefined)
       this.#deps.logger.error(
         { folder },
-        `the sentinel of the spool is ${before.blind}: whether records are missing cannot be said this time`,
+        `the sentinel of the spool is ${before.blind}: missing records cannot be detected at this start`,
       );
     this.#lost(before.gone, 'another folder is in its place');
     if (found.missing.records === 0) {
       await logs.discard();
     } else {
       await logs.preserve();
-      this.#lost(found.missing, 'its files were damaged or removed; what was left of its log is kept aside');
+      this.#lost(found.missing, 'its files were damaged or removed; what is left of its log is set aside');
     }
     await this.#note();
     // The sentinel first: a folder without a name is taken for none that is noted.
@@ -473,11 +473,11 @@ class LevelSpool implements Spool {
     const { lanes, atMs, head } = this.#scan;
     lanes[key.lane] = plus(lanes[key.lane], key, -1);
     head[key.lane] = Math.max(head[key.lane], key.seq + 1);
-    // The next one is hardly younger; reading it for its time alone would cost more than it tells.
+    // The next one is hardly younger; reading it for its time alone would cost more than it gives.
     atMs[key.lane] = lanes[key.lane].records === 0 ? undefined : key.atMs;
   }
 
-  /** Deleting frees nothing until LevelDB clears up: once all is drained it is asked to. */
+  /** Deleting frees nothing until LevelDB compacts: once all is drained a compaction is requested. */
   async #tidy(level: Level): Promise<void> {
     if (SPOOL_LANES.some((lane) => this.#scan.lanes[lane].records > 0)) return;
     if (this.#scan.parked.records === 0) await this.#watermarks.clear(level);

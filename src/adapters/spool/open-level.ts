@@ -8,7 +8,7 @@ import { LEVEL_RESERVE_BYTES } from './disk-reserve.ts';
 
 export type Level = ClassicLevel<string, Uint8Array>;
 
-/** A daemon that is being replaced gives its lock back at the end of an orderly stop. */
+/** A daemon that is being replaced releases its lock at the end of an orderly stop. */
 const LOCK_TRIES = 20;
 const LOCK_WAIT_MS = 250;
 
@@ -46,7 +46,7 @@ export async function openLevel(folder: string, logger: Logger, how: 'open' | 'r
   const path = join(folder, 'db');
   const headless = await isHeadless(path);
   try {
-    // Also where it is known to be in vain: a store that another process has open is not repaired under its hands.
+    // Also where it is known to be futile: a store that another process has open is not repaired meanwhile.
     const level = await unlocked(path, !headless);
     if (how === 'open') return level;
     await level.close();

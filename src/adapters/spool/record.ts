@@ -6,7 +6,7 @@ import { withoutCopies } from '../../core/alert/engine/copied-numbers.ts';
 import type { SpoolAmount, SpoolLane, SpoolRecord } from '../../ports/spool.ts';
 
 /**
- * A record on disk. The key tells what counting needs (lane, position, time, items, bytes), so that opening a large spool
+ * A record on disk. The key holds what counting needs (lane, position, time, items, bytes), so that opening a large spool
  * decodes nothing. The value is one byte of format, four of checksum, and the record in V8's own serialisation, which
  * is made to be kept on disk and read by later versions.
  */
@@ -18,10 +18,10 @@ export interface RecordKey {
   readonly bytes: number;
 }
 
-/** Lanes by the first letter of their keys, parked ones by a second; `t` marks what was announced; `w` belongs to WatermarkLog. */
+/** Lanes by the first letter of their keys, parked ones by a second; `t` marks published lines; `w` belongs to WatermarkLog. */
 const LETTERS = { alerts: 'a', unresolved: 'u', readings: 'r' } as const;
 const PARKED = 'p';
-const TOLD = 't';
+const NOTIFIED = 't';
 const FORMAT = 1;
 const HEADER = 5;
 
@@ -30,7 +30,7 @@ const position = (seq: number) => String(seq).padStart(14, '0');
 export const keyOf = ({ lane, seq, atMs, items, bytes }: RecordKey): string =>
   `${LETTERS[lane]}${position(seq)}:${atMs}:${items}:${bytes}`;
 export const parkedKeyOf = (key: RecordKey): string => `${PARKED}${keyOf(key)}`;
-export const notifiedKeyOf = (seq: number): string => `${TOLD}${position(seq)}`;
+export const notifiedKeyOf = (seq: number): string => `${NOTIFIED}${position(seq)}`;
 
 /** Where the keys of a lane lie: `gte` and `lt` of an iterator. */
 export const rangeOf = (lane: SpoolLane, fromSeq = 0) => ({

@@ -5,7 +5,7 @@ import type { Level } from './open-level.ts';
 import { NOTHING, type RecordKey, parseKey, plus } from './record.ts';
 import type { Noted } from './sentinel.ts';
 
-/** What lies in the spool, by its keys. */
+/** The contents of the spool, by its keys. */
 export interface Scan {
   readonly lanes: Record<SpoolLane, SpoolAmount>;
   readonly parked: SpoolAmount;
@@ -13,9 +13,9 @@ export interface Scan {
   readonly head: Record<SpoolLane, number>;
   readonly next: Record<SpoolLane, number>;
   readonly atMs: Record<SpoolLane, number | undefined>;
-  /** What should be there and is not. Without a note: positions between records, for a lane is taken from its head only. */
+  /** Missing records. Without the sentinel: positions between records, for a lane is taken from its head only. */
   readonly missing: { readonly records: number; readonly items: number };
-  /** Not to be there: appended by this process in vain, or removed, with a crash before it was done. */
+  /** Not expected: appended by this process without success, or removed, with a crash before it was done. */
   readonly unsure: readonly RecordKey[];
 }
 
@@ -135,7 +135,7 @@ export class LogKeeper {
     await rm(this.opening, { recursive: true, force: true });
   }
 
-  /** For a person to look at. */
+  /** For the operator to inspect. */
   async preserve(): Promise<void> {
     for (const name of await readdir(this.opening).catch(() => [])) {
       await mkdir(this.damaged, { recursive: true });

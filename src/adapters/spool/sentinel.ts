@@ -6,12 +6,12 @@ import { syncFolder } from '../../lib/durable-files.ts';
 import { SPOOL_LANES, type SpoolLane } from '../../ports/spool.ts';
 
 /**
- * What should lie in the store, in a file of its own: where each lane begins and ends, what is in it, and what was set
- * aside. LevelDB opens what its files happen to say, an empty store included; against this a loss shows. The file lies beside
+ * The expected contents of the store, in a file of its own: where each lane begins and ends, what is in it, and what was set
+ * aside. LevelDB opens whatever its files contain, an empty store included; against this a loss shows. The file lies beside
  * the spool's folder, so that it outlives the folder as well.
  *
- * Two slots in turn, each with a number and a checksum: a write that is torn leaves the other one. What is appended is noted
- * after it is on disk, and what is removed before: so at a crash in between the store holds more than is noted, never less.
+ * Two slots, written alternately, each with a number and a checksum: a torn write leaves the other one. Appends are recorded
+ * after they are on disk, and removals before: so at a crash in between the store holds more than is recorded, never less.
  */
 export interface Noted {
   /** The spool that this is said of (`readSpoolId`). Empty in what an earlier version wrote. */
@@ -46,7 +46,7 @@ export class Sentinel {
   }
 
   /**
-   * `unreadable`: there is one, and what it said is gone. Rejects where the disk fails. Where one lies in the folder, an earlier
+   * `unreadable`: there is one, and its contents are lost. Rejects where the disk fails. Where one lies in the folder, an earlier
    * version was here last: that one holds.
    */
   async read(): Promise<Noted | 'none' | 'unreadable'> {

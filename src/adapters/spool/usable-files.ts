@@ -12,16 +12,16 @@ const NEEDS = {
   folder: { access: R_OK | W_OK | X_OK, mode: 0o700 },
   file: { access: R_OK | W_OK, mode: 0o600 },
 };
-/** LevelDB puts there what a repair found no use for. */
+/** LevelDB moves files there that a repair could not use. */
 const REPAIRED = 'lost';
 
-/** What the path itself is at fault for; all else is the disk's, the system's or its owner's. */
+/** Errors caused by the path itself; all others are the disk's, the system's or the owner's. */
 const DAMAGE: readonly unknown[] = ['ENOENT', 'ELOOP', 'ENOTDIR'];
 const RIGHTS: readonly unknown[] = ['EACCES', 'EPERM'];
 
 /**
- * Looks at each name of the spool before it is opened: what is a folder in the place of a file, a pipe (whose opening would never
- * end) or a link that leads nowhere is moved aside. The store is opened without it, and its sentinel says what is gone by it.
+ * Checks each name of the spool before it is opened: a folder in the place of a file, a pipe (whose opening would never
+ * end) or a dangling link is moved aside. The store is opened without it, and its sentinel shows what is lost by it.
  * What this user may not use, or the system cannot look at now, stays where it is: rejects with SPOOL_RIGHTS or SPOOL_IO.
  */
 export async function makeUsable(folder: string, logger: Logger): Promise<void> {
@@ -41,7 +41,7 @@ async function usable(path: string, kind: Kind, parent: string, logger: Logger):
   if (fault !== undefined) await moveAside(path, parent, logger, fault);
 }
 
-/** To a name of its own in `parent`, for the operator to look at. */
+/** To a name of its own in `parent`, for the operator to inspect. */
 async function moveAside(path: string, parent: string, logger: Logger, why: string): Promise<void> {
   const at = new Date().toISOString().replace(/[:.]/g, '-');
   const aside = join(parent, `${basename(path)}.damaged-${at}`);

@@ -16,7 +16,7 @@ export function createSystemClock(): Clock {
 
 /** A clock whose wall time can be given by a better one. */
 export interface CorrectableClock extends Clock {
-  /** The wall time of the system, whatever it was corrected to. */
+  /** The wall time of the system, without corrections. */
   systemMs(): Millis;
   /**
    * From now on the wall time counts from `nowMs` by the monotonic clock, so that setting the system's clock meanwhile

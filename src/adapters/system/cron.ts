@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../../ports/time.ts';
 /**
  * node-cron reads the expressions and says when the next slot is; the timer is our own. node-cron's makes up for every
  * slot between two looks at the clock: on a board without a clock that gets the time after its start that is a callback
- * for each minute of a month, in one turn of the event loop.
+ * for each minute of a month, in one event loop iteration.
  */
 export function createCron(clock: Clock): Cron {
   return {

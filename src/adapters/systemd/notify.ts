@@ -4,7 +4,7 @@ import type { Logger } from '../../ports/metrics.ts';
 
 /** Sends assignments such as `READY=1` to the service manager. */
 export interface Notifier {
-  /** Resolves when the manager has them, or cannot be told: never rejects. */
+  /** Resolves when the manager has them, or cannot be reached: never rejects. */
   notify(...assignments: readonly string[]): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 5_000;
 const PATH = '/usr/bin:/bin:/usr/local/bin';
 
 /**
- * Speaks sd_notify(3) through the program systemd-notify: Node has no datagrams on unix sockets, and a native add-on for
+ * Sends sd_notify(3) through the program systemd-notify: Node has no datagrams on unix sockets, and a native add-on for
  * one message at start is not worth its build. The unit therefore needs `NotifyAccess=all`, because the message comes from a
  * child process. Without a socket (not under systemd) every call does nothing.
  */

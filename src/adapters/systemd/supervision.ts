@@ -1,10 +1,10 @@
 import type { Logger } from '../../ports/metrics.ts';
 import { type Notifier, createNotifier } from './notify.ts';
 
-/** What the supervisor gave us in the environment; undefined where there is none. */
+/** The supervisor's settings from the environment; undefined where there are none. */
 export interface SupervisorFacts {
   readonly notifySocket: string | undefined;
-  /** The supervisor restarts us when it hears nothing for so long. */
+  /** The supervisor restarts the daemon when it receives nothing for this time. */
   readonly watchdogMs: number | undefined;
 }
 
@@ -21,14 +21,14 @@ export interface Supervision {
 
 export interface SupervisionDeps {
   readonly logger: Pick<Logger, 'warn' | 'error'>;
-  /** False withholds the watchdog's sign of life, and so asks for a restart. */
+  /** False withholds the watchdog notification, and so requests a restart. */
   readonly alive: () => boolean;
   readonly notifier?: Notifier;
 }
 
 const RUNNING = 'running';
 
-/** Tells systemd how the daemon is, and feeds its watchdog as long as the daemon is alive. Does nothing elsewhere. */
+/** Reports the state of the daemon to systemd, and feeds its watchdog while the daemon is alive. Does nothing elsewhere. */
 export function startSupervision(facts: SupervisorFacts, deps: SupervisionDeps): Supervision {
   const { logger, alive } = deps;
   const notifier = deps.notifier ?? createNotifier(facts.notifySocket, logger);

@@ -16,7 +16,7 @@ import { readWaiting } from './waiting-rows.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
 
-/** What one start reads back at most; more pending lines than that are announced at the next one. */
+/** The maximum that one start reads back; further pending lines are published at the next one. */
 const MAX_PENDING = 10_000;
 
 const STATE = `SELECT sensor_id AS "sensorId", metric, kind, side, alert_type AS "alertType", state, alert_id AS "alertId", severity,
@@ -111,7 +111,7 @@ export class TimescaleAlertStore implements AlertStore {
   }
 
   async pendingNotifications(shards?: readonly number[]): Promise<readonly AlertNotification[]> {
-    // Those of the system are of no sensor: the owner of shard 0 announces them.
+    // Those of the system have no sensor: the owner of shard 0 publishes them.
     const shard = shardOfSensor(`coalesce((payload->>'sensorId')::bigint, 0)`);
     const rows = await this.#rows<{ payload: AlertNotification }>(
       `SELECT payload FROM alert_outbox WHERE sent_at IS NULL AND ($1::int[] IS NULL OR ${shard} = ANY ($1::int[]))
@@ -127,7 +127,7 @@ export class TimescaleAlertStore implements AlertStore {
 
   /**
    * Deletes what was sent from the outbox and the queues, in a bounded slice; true when there may be more. An episode
-   * that is open keeps its rows: who takes over a sink must know what it was told. For the scheduler.
+   * that is open keeps its rows: a sink's new worker must know what was sent. For the scheduler.
    */
   async pruneSent(olderThanMs: number, slice = 10_000): Promise<boolean> {
     const values = [isoMicros(olderThanMs * 1000), slice];

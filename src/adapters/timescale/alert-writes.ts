@@ -29,8 +29,8 @@ async function inParts<Row>(
 }
 
 /**
- * What a batch does to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, flapping, resolutions,
- * state, outbox, what waits, handover, and the fence last, so that no member waits for long to take shards over.
+ * Writes of a batch to the alert tables, inside its transaction and in one fixed order: commands, rows, acknowledgements, flapping, resolutions,
+ * state, outbox, waiting log, handover, and the fencing tokens last, so that no member waits long to acquire shards.
  * Everything is idempotent, because a batch whose COMMIT reply was lost is written again.
  */
 export async function writeAlerts(work: Work, batch: AlertBatch): Promise<void> {

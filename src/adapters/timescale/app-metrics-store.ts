@@ -5,7 +5,7 @@ import type { AppMetric, AppMetricsStore } from '../../ports/metrics.ts';
 import { databaseError } from './errors.ts';
 import { storableJson } from './values.ts';
 
-/** The daemon's own figures in `app_metrics`, one row a figure and time. */
+/** The daemon's own metrics in `app_metrics`, one row a metric and time. */
 export class TimescaleAppMetricsStore implements AppMetricsStore {
   readonly #db: Pick<pg.Pool | pg.Client, 'query'>;
   readonly #host: string;

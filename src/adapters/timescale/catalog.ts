@@ -7,19 +7,19 @@ import { codeOf, databaseError, isSqlState } from './errors.ts';
 import { cut, endClient } from './query-timeout.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
-  /** Of one query. Short: a verification must neither wait long for a lock nor hold up who waits behind it. */
+  /** Of one query. Short: a verification must neither wait long for a lock nor block statements that wait behind it. */
   readonly statementTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
 }
 
 export interface ClosableCatalog extends Catalog {
-  /** Idempotent; a query under way is cut off. */
+  /** Idempotent; a query under way is aborted. */
   close(): Promise<void>;
 }
 
 const STATEMENT_TIMEOUT_MS = 10_000;
 const LOCK_TIMEOUT_MS = 1000;
-/** Of what is tried out, which others may wait for meanwhile: what takes longer is not known. */
+/** Of trial statements, which others may wait for meanwhile: the result of a longer one is unknown. */
 const TRIAL_LOCK_MS = 200;
 const TRIAL_MS = 2000;
 /** Past the server's own limit, for a server that has none (the embedded one) or that answers no more. */
@@ -37,7 +37,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
   const connector = new Connector({ ...options, ...limits });
   let client: pg.Client | undefined;
   let closed = false;
-  let turn: Promise<unknown> = Promise.resolve();
+  let last: Promise<unknown> = Promise.resolve();
 
   async function connected(): Promise<pg.Client> {
     if (closed) throw new FieldwatchError('catalog: closed', { code: 'CATALOG_CLOSED', kind: 'bug' });
@@ -77,8 +77,8 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
 
   // One at a time: a transaction is a state of the connection.
   function inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    const result = turn.then(work);
-    turn = result.catch(() => undefined);
+    const result = last.then(work);
+    last = result.catch(() => undefined);
     return result.catch((error: unknown) => {
       throw databaseError(error, 'reading the catalog');
     });
@@ -113,7 +113,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
   };
 }
 
-/** What the server refused, and whether it did: an error of the connection is none of the statement. */
+/** What the server refused, and whether it did: an error of the connection does not count. */
 function refusal(error: unknown): CatalogRow | undefined {
   const code = codeOf(error);
   if (code === undefined || !isSqlState(code)) throw error;

@@ -7,7 +7,7 @@ import { FieldwatchError } from '../../core/errors.ts';
 export interface DatabaseOptions {
   /** `postgres://user:password@host:port/database?sslmode=verify-full`; `?host=/run/postgresql` for a unix socket. */
   readonly url: string;
-  /** Asked at each connect, so that a rotated password is picked up. Wins over one in the URL. */
+  /** Read at each connect, so that a rotated password is picked up. Wins over one in the URL. */
   readonly password?: string | (() => string | Promise<string>);
   /** PEM files, read again at each connect. */
   readonly tls?: {
@@ -15,7 +15,7 @@ export interface DatabaseOptions {
     readonly certFile?: string | undefined;
     readonly keyFile?: string | undefined;
   };
-  /** Whether a standby will do: for those who only read. */
+  /** Whether a standby is sufficient: for readers. */
   readonly readsOnly?: boolean;
   /** Shown in pg_stat_activity. */
   readonly applicationName?: string;
@@ -29,7 +29,7 @@ export interface DatabaseOptions {
    * that is behind a dead link, must not keep its locks.
    */
   readonly idleInTransactionMs?: number;
-  /** For TCP, TLS and login together; also how long a server under a statement may be silent before it is looked at. */
+  /** For TCP, TLS and login together; also how long a server may be silent under a statement before it is checked. */
   readonly connectTimeoutMs?: number;
 }
 
@@ -40,7 +40,7 @@ export const DEFAULT_TIMEOUTS = {
   connectTimeoutMs: 10_000,
 } as const;
 
-/** First key of every advisory lock of ours; the second tells the schemas of one database apart. */
+/** First key of every advisory lock of ours; the second distinguishes the schemas of one database. */
 const LOCK_CLASS = {
   migrate: 0x66770001,
   scheduler: 0x66770002,
@@ -89,7 +89,7 @@ export function clientConfig(
   };
 }
 
-/** Asked when the server wants one, and only then: a client certificate, `trust` and `peer` need none. */
+/** Read when the server requests one, and only then: a client certificate, `trust` and `peer` need none. */
 async function passwordOf(options: DatabaseOptions, url: DatabaseUrl): Promise<string> {
   const configured = typeof options.password === 'function' ? await options.password() : options.password;
   const password = configured ?? url.password ?? '';

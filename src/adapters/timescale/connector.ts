@@ -18,7 +18,7 @@ const UNLIMITED_ANSWER_MS = 3_600_000;
 const GRACE_MS = 5000;
 
 /**
- * The one place that makes connections to the database: to the first host that answers and is what was asked for, with
+ * The only place that makes connections to the database: to the first host that answers and has the requested role, with
  * the password and certificates of now, with every setting pinned that the code relies on, watched, and with what an
  * earlier connection of the same consumer may have left on the server ended: its locks would be waited for.
  */
@@ -77,7 +77,7 @@ export class Connector {
   async #openOne(signal: AbortSignal | undefined): Promise<pg.Client> {
     signal?.throwIfAborted();
     const client = new pg.Client(this.config());
-    // Also while idle: a server that stops must not end the process. What is asked of the client rejects.
+    // Also while idle: a server that stops must not end the process. Pending queries of the client reject.
     client.on('error', () => undefined);
     const hangUp = () => cut(client);
     signal?.addEventListener('abort', hangUp);
@@ -149,7 +149,7 @@ export class Connector {
     if (timeline !== undefined) refuseFormerPrimary(timeline);
   }
 
-  /** For a server process that cannot be looked at (behind a pooler, or embedded): past any answer it may still give. */
+  /** For a server process that cannot be inspected (behind a pooler, or embedded): past any answer it may still give. */
   #silentPatienceMs(): number {
     const limitMs = this.#options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs;
     return limitMs === 0 ? UNLIMITED_ANSWER_MS : limitMs + GRACE_MS;

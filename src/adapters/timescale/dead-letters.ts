@@ -99,7 +99,7 @@ async function insert(work: Work, part: readonly Kept[], text: (text: string) =>
   await refuseMissing(work, 'dead_letters', [letters.length, rowCount], MISSING, keys);
 }
 
-/** Of these neither was stored now, nor before. */
+/** These were not stored, neither now nor before. */
 const MISSING = `
 SELECT count(*)::int AS missing FROM unnest($1::uuid[], $2::timestamptz[], $3::boolean[]) AS letter (id, received_at, redelivered)
  WHERE NOT EXISTS (
@@ -127,7 +127,7 @@ interface Db {
 const MAX_LETTERS = 10_000;
 
 /**
- * Hands each dead letter to `publish` (the broker), in the order given, and notes that it was. A letter is noted before the
+ * Passes each dead letter to `publish` (the broker), in the given order, and records that it was. A letter is recorded before
  * next is published: an interruption repeats at most one. What `publish` answers with false stays as it is. Returns how many were
  * published; unknown ones are left out, and without `again` those that were published before. Rejects with RETRY_RUNNING while
  * another connection does this, and with DEAD_LETTER_TRUNCATED where the payload of one is not whole; then nothing is published.

@@ -6,7 +6,7 @@ import { type ErrorKind, FieldwatchError, messageOf } from '../../core/errors.ts
  *
  * Two codes stand for the absence of one. `DB_CONNECTION_LOST` is an error of the driver without any code: node-pg
  * reports a killed backend as a bare Error. `DB_UNKNOWN` is a code that is not in the table: its kind is `transient`, so
- * it is tried again, but whoever retries must stop after some attempts and park the batch rather than drop it.
+ * it is retried, but the caller must stop after some attempts and park the batch rather than drop it.
  */
 export interface Classification {
   readonly code: string;
@@ -209,7 +209,7 @@ const BY_ERRNO: Readonly<Record<string, Classification>> = {
   EPROTO: TLS,
 };
 
-/** How texts begin that the driver itself says, without a code; its version is pinned, they are not translated. */
+/** The beginnings of texts of the driver itself, without a code; its version is pinned, they are not translated. */
 const BY_DRIVER_TEXT: readonly (readonly [string, Classification])[] = [
   ['The server does not support SSL connections', NO_TLS],
   ['SASL: ', AUTH], // a SCRAM exchange that the driver breaks off
@@ -226,21 +226,21 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** True where `code` has the shape of an SQLSTATE: the server has spoken. */
+/** True where `code` has the shape of an SQLSTATE: the server has answered. */
 export const isSqlState = (code: string | undefined): boolean =>
   code !== undefined && SQLSTATE.test(code) && BY_ERRNO[code] === undefined;
 
 /** True of what a trigger raises by itself. */
 export const isRaised = (error: unknown): boolean => ['P0001', 'P0004'].includes(codeOf(error) ?? '');
 
-/** Pure: what an error asks for. */
+/** Pure: the classification of an error. */
 export function classify(error: unknown): Classification {
   const code = codeOf(error);
   if (code === undefined) return isProgrammingError(error) ? BUG : withoutCode(messageOf(error));
   const byErrno = BY_ERRNO[code];
   if (byErrno !== undefined) return byErrno;
   if (!isSqlState(code)) return code.startsWith('ERR_') ? BUG : UNKNOWN;
-  // What PgBouncer says itself, it says with this code, and ends the connection.
+  // PgBouncer's own errors have this code, and end the connection.
   if (code === '08P01' && (error as { severity?: unknown }).severity === 'FATAL')
     return byPooler(messageOf(error));
   if (code === '58P01' && /\btimescaledb\b/.test(messageOf(error))) return EXTENSION_FILE;

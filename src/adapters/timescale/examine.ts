@@ -6,7 +6,7 @@ import { databaseError } from './errors.ts';
 import { endClient } from './query-timeout.ts';
 import { refuseUnsafe } from './relied-on.ts';
 
-/** What is between the daemon and the server, and how the database holds its texts. */
+/** Properties of the connection path, and the encoding of the database. */
 export interface ServerReport {
   /** A pooler that keeps one server connection for each of ours; undefined where there is none. */
   readonly pooler: 'session' | undefined;
@@ -17,7 +17,7 @@ export const ENCODING_WARNING = 'the encoding of the database cannot hold every 
 export const ENCODING_REMEDY =
   'Create the database with ENCODING UTF8: names with other characters are refused, and their messages become dead letters.';
 
-/** Looks once, at a start, at what every connection will meet. Rejects where it cannot be relied on. */
+/** Checks once, at a start, what every connection will meet. Rejects where it cannot be relied on. */
 export async function examineServer(options: DatabaseOptions): Promise<ServerReport> {
   const connector = new Connector(options);
   const client = await connector.open();
@@ -57,7 +57,7 @@ export async function refuseReadOnly(pool: pg.Pool): Promise<void> {
     );
     readOnly = rows[0]?.readOnly;
   } catch (error) {
-    throw databaseError(error, 'asking for a sign of life');
+    throw databaseError(error, 'probing');
   }
   if (readOnly === true)
     throw databaseError(Object.assign(new Error('it takes no writes'), { code: '25006' }), 'probing');
@@ -66,7 +66,7 @@ export async function refuseReadOnly(pool: pg.Pool): Promise<void> {
 const pidOf = async (client: pg.ClientBase): Promise<number> =>
   (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]?.pid ?? 0;
 
-/** Rounds of the look below: another client of the pooler may come between in one of them. */
+/** Rounds of the check below: another client of the pooler may come between in one of them. */
 const ROUNDS = 3;
 
 /**

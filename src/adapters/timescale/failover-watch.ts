@@ -5,8 +5,8 @@ import { RecentCommits } from './recent-commits.ts';
 import { type Questioned, type Timeline, readTimeline } from './timeline.ts';
 
 /**
- * Notices that the database failed over to another server, and says whether that server has what was acknowledged: with
- * synchronous replication it has, with asynchronous it may lack the last commits, which no sensor sends again.
+ * Detects that the database failed over to another server, and whether that server has everything that was acknowledged:
+ * with synchronous replication it has, with asynchronous it may lack the last commits, which no sensor sends again.
  */
 export class FailoverWatch {
   readonly #logger: Logger;
@@ -44,7 +44,7 @@ export class FailoverWatch {
     this.#failovers.inc();
     const fields = { timeline: timeline.id, former_timeline: former.id };
     if (missing === undefined) {
-      this.#logger.warn(fields, 'the database failed over; it has everything that was acknowledged');
+      this.#logger.warn(fields, 'database failed over, no acknowledged readings lost');
       return;
     }
     this.#lost.inc(missing.readings);
@@ -57,7 +57,7 @@ export class FailoverWatch {
         remedy:
           'The former primary may still have them. Synchronous replication (synchronous_standby_names) loses nothing.',
       },
-      'the database failed over; it lacks the last readings that were acknowledged',
+      'database failed over, acknowledged readings lost',
     );
   }
 }

@@ -31,7 +31,7 @@ const core = (text: (column: string) => string) => CORE_METRICS.map(text).join('
 const READINGS: BadRowTrial = {
   table: 'sensor_readings',
   columns: [...KEY, ...CORE_METRICS.map((name) => [name, name === 'rssi' ? 'int' : 'float8'] as const)],
-  // Only where something changes: who may add rows need not have the right to UPDATE.
+  // Only where something changes: inserting rows need not include the right to UPDATE.
   fill: `
         IF NOT FOUND AND EXISTS (
           SELECT FROM sensor_readings r WHERE r.sensor_id = one.sensor_id AND r.time = one.time

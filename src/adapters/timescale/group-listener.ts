@@ -13,7 +13,7 @@ export interface GroupListenerDeps {
   readonly db: Pick<pg.Pool, 'query'>;
   /** Readings were handed over. */
   readonly onHandover: () => void;
-  /** Shards were given back. */
+  /** Shards were released. */
   readonly onShards: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,19 +21,19 @@ export interface GroupListenerDeps {
 
 const PROBE_CHANNEL = 'fieldwatch_probe';
 const RETRY = { baseMs: 1000, capMs: 30_000 };
-/** A pooler that shares sessions between transactions delivers nothing: it is asked again whether that is still so. */
+/** A pooler that shares sessions between transactions delivers nothing: it is probed regularly. */
 const PROBE_EVERY_MS = 60_000;
 
 /**
- * Notifications of a share group, on a session of its own. They make the others quicker and save their questions, and nothing
- * depends on them: where none arrive, `active` is false, and the tables are read at short intervals.
+ * Notifications of a share group, on a session of its own. They only reduce latency and polling, and nothing depends on
+ * them: where none arrive, `active` is false, and the tables are read at short intervals.
  */
 export class GroupListener {
   private readonly group: string;
   private readonly connector: Connector;
   private readonly deps: GroupListenerDeps;
   private client: pg.Client | undefined;
-  private heard = false;
+  private delivering = false;
   private attempt = 0;
   private timer: Timer | undefined;
   private readonly hangUp = new AbortController();
@@ -46,7 +46,7 @@ export class GroupListener {
 
   /** A notification that was sent from another session has arrived over this connection. */
   get active(): boolean {
-    return this.client !== undefined && this.heard;
+    return this.client !== undefined && this.delivering;
   }
 
   start(): void {
@@ -59,7 +59,7 @@ export class GroupListener {
     this.timer?.cancel();
     const { client } = this;
     this.client = undefined;
-    // The socket is closed and not the session ended: nothing is under way, and a silent server must not hold up a stop.
+    // The socket is closed and not the session ended: nothing is under way, and an unresponsive server must not delay a stop.
     (client as unknown as { connection?: { stream?: { destroy(): void } } })?.connection?.stream?.destroy();
   }
 
@@ -84,17 +84,17 @@ export class GroupListener {
     }
   }
 
-  /** Whether notifications arrive; the answer comes by `receive`. */
+  /** Whether notifications arrive; the result comes by `receive`. */
   private async probe(): Promise<void> {
     this.timer = this.deps.clock.after(PROBE_EVERY_MS, () => {
-      if (!this.heard) void this.probe().catch(() => undefined);
+      if (!this.delivering) void this.probe().catch(() => undefined);
     });
     await this.deps.db.query('SELECT pg_notify($1, $2)', [PROBE_CHANNEL, this.group]);
   }
 
   private receive({ channel, payload }: pg.Notification): void {
     if (payload !== this.group) return;
-    this.heard = true;
+    this.delivering = true;
     if (channel === HANDOVER_CHANNEL) this.deps.onHandover();
     if (channel === SHARDS_CHANNEL) this.deps.onShards();
   }
@@ -102,7 +102,7 @@ export class GroupListener {
   private lost(client: pg.Client | undefined): void {
     if (client === undefined || client !== this.client) return;
     this.client = undefined;
-    this.heard = false;
+    this.delivering = false;
     if (this.hangUp.signal.aborted) return;
     this.timer?.cancel();
     this.timer = this.deps.clock.after(RETRY.baseMs, () => void this.connect());

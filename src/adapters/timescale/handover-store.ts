@@ -10,13 +10,13 @@ import type { HandoverPage, HandoverStore } from '../../ports/handover.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros } from './values.ts';
 
-/** On which owners wait for what is handed over to them; the payload is the group. */
+/** On which owners wait for their handover; the payload is the group. */
 export const HANDOVER_CHANNEL = 'fieldwatch_handover';
 
 /** Of one row. */
 const ROW_MS = 5000;
 const MAX_ROWS = 500;
-/** More than a batch holds: an owner that catches up must be quicker than what arrives. */
+/** More than a batch holds: an owner that catches up must be faster than the arrivals. */
 const MAX_READINGS = 20_000;
 const OLDEST = `
 SELECT id, shard, record FROM (
@@ -32,7 +32,7 @@ SELECT id, record FROM alert_handover WHERE group_name = $1 AND shard = ANY ($2:
 const WAITING =
   'SELECT coalesce(sum(readings), 0)::float8 AS waiting FROM alert_handover WHERE group_name = $1';
 
-/** What waits for the owners of shards; it is written and deleted by `writeShards`. */
+/** Readings that wait for the owners of shards; written and deleted by `writeShards`. */
 export class TimescaleHandoverStore implements HandoverStore {
   readonly #db: Pick<pg.Pool, 'query'>;
 
@@ -66,7 +66,7 @@ export class TimescaleHandoverStore implements HandoverStore {
     return row?.waiting ?? 0;
   }
 
-  /** Deletes what a group left that has no member any more, in a bounded slice; true when there may be more. */
+  /** Deletes rows of a group that has no member any more, in a bounded slice; true when there may be more. */
   async prune(olderThanMs: number, slice = 10_000): Promise<boolean> {
     const rows = await this.#rows(
       `DELETE FROM alert_handover WHERE id IN (

@@ -15,7 +15,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
   /** On the connection that is open now: a new one starts without. */
   #held = false;
 
-  /** `work` is what only one daemon does at a time. */
+  /** `work` names the task that only one daemon runs at a time. */
   constructor(options: SessionOptions, deps: SessionDeps, work: LockPurpose = 'scheduler') {
     this.#work = work;
     this.#options = {
@@ -29,7 +29,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
     this.#deps = deps;
   }
 
-  /** Asks the server each time: a connection that looks open may be a dead one. */
+  /** Queries the server each time: a connection that looks open may be a dead one. */
   async tryHold(): Promise<boolean> {
     this.#session ??= new Session(this.#options, this.#deps);
     try {
@@ -46,7 +46,7 @@ export class AdvisoryLeaderLock implements LeaderLock {
     }
   }
 
-  /** Closing the connection gives the lock back, whatever state it is in. Idempotent. */
+  /** Closing the connection releases the lock, whatever state it is in. Idempotent. */
   async release(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;

@@ -7,10 +7,10 @@ import { isoMicros, storableText } from './values.ts';
 
 type Db = Pick<pg.Pool, 'query'>;
 
-/** On which members wait for shards that are given back; the payload is the group. */
+/** On which members wait for released shards; the payload is the group. */
 export const SHARDS_CHANNEL = 'fieldwatch_shards';
 
-/** Of the database's clock alone: members whose own clocks are wrong lease as long as others. */
+/** Based on the database's clock alone: members with wrong clocks have leases as long as others. */
 const RENEW = `
 INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind)
 VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6)
@@ -48,7 +48,7 @@ UPDATE alert_shards s SET owner = $2, epoch = s.epoch + 1, taken_at = now()
   FROM free WHERE s.group_name = $1 AND s.shard = free.shard
 RETURNING s.shard, s.epoch::float8 AS epoch`;
 
-/** The other members look at once. */
+/** The other members check at once. */
 const NOTIFY = `SELECT pg_notify('${SHARDS_CHANNEL}', $1)`;
 
 const RELEASE = `

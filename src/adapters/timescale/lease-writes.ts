@@ -5,7 +5,7 @@ import { refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 import { binaryArray, binaryBytes } from './values.ts';
 
-/** What a batch of a member of a share group writes about shards. */
+/** Shard writes of a batch of a member of a share group. */
 export type ShardWrites = Pick<AlertBatch, 'forwarded' | 'dequeued' | 'fence'>;
 
 interface Answer {
@@ -15,11 +15,11 @@ interface Answer {
 }
 
 /**
- * Hands readings over in the transaction that stores them, deletes what was handed over in the one that writes what became
- * of it, and locks the rows of the shards as the fence: until COMMIT, so whoever takes one of these shards over takes it after
- * this transaction, or this one finds another epoch. Last in the transaction, so that no member waits for long to take them.
+ * Hands readings over in the transaction that stores them, deletes handed-over readings in the one that writes their result,
+ * and locks the rows of the shards as the fence: until COMMIT, so an acquirer of one of these shards waits for this
+ * transaction, or this one finds another token. Last in the transaction, so that no member waits long to acquire them.
  *
- * One statement: at a hundred batches a second each further round trip costs a member more than what it says.
+ * One statement: at a hundred batches a second each further round trip costs more than its content.
  */
 export async function writeShards(work: Work, { forwarded, dequeued, fence }: ShardWrites): Promise<void> {
   const statement = new Statement(forwarded?.group ?? fence?.group ?? '');
@@ -58,7 +58,7 @@ class Statement {
     return `WITH the (group_name) AS (SELECT $1::text), ${this.parts.join(', ')} SELECT ${this.answers.join(', ')}`;
   }
 
-  /** Owners are woken with the COMMIT; a notification that is lost costs them the time until they look by themselves. */
+  /** Owners are woken with the COMMIT; a lost notification costs them the time until their next poll. */
   handOver({ shards, readings, receivedS, records }: ReturnType<typeof handoverRecords>): void {
     const columns = [
       this.next(binaryArray(shards)),

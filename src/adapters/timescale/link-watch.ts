@@ -5,9 +5,9 @@ import type { Backend } from './pinned-settings.ts';
 import { bounded, cut, noAnswer } from './query-timeout.ts';
 
 export interface LinkWatchOptions {
-  /** How long a server that was asked something may be silent before it is looked at. */
+  /** How long a server may be silent under a query before it is checked. */
   readonly patienceMs: number;
-  /** What the other end does meanwhile, as seen from beside the connection. */
+  /** State of the backend meanwhile, as seen over another connection. */
   readonly sight: () => Promise<Sight>;
 }
 
@@ -15,20 +15,20 @@ export interface LinkWatchOptions {
 export type Sight = 'working' | 'waiting' | 'gone' | 'no answer';
 
 /**
- * A link that is half open says nothing: TCP holds what was sent for a quarter of an hour, and a statement's time limit
- * runs in the server alone. While an answer is owed and no byte moves, the server is asked by another connection what
- * the backend does. A backend that works is left in peace however long it takes; where it is gone, waits for us at two
- * looks, or the server itself does not answer, the connection is cut: the next one of its `Connector` ends the backend.
+ * A half-open link is silent: TCP holds what was sent for a quarter of an hour, and a statement's time limit
+ * runs in the server alone. While an answer is pending and no byte moves, another connection queries the state of the
+ * backend. A working backend is left alone however long it takes; where it is gone, waits for us at two
+ * checks, or the server itself does not answer, the connection is cut: the next one of its `Connector` ends the backend.
  */
 export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
   const stream = client.connection.stream as Socket;
   let receivedAt = performance.now();
   let [progress, waiting, looking] = [0, 0, false];
-  const heard = () => {
+  const progressed = () => {
     receivedAt = performance.now();
     waiting = 0;
   };
-  stream.on('data', heard);
+  stream.on('data', progressed);
 
   async function look(): Promise<void> {
     looking = true;
@@ -41,7 +41,7 @@ export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
 
   const timer = setInterval(() => {
     const sent = stream.bytesWritten - stream.writableLength;
-    if (sent !== progress || !owesAnswer(client)) heard();
+    if (sent !== progress || !owesAnswer(client)) progressed();
     progress = sent;
     if (!looking && performance.now() - receivedAt >= options.patienceMs) void look();
   }, options.patienceMs / 2);
@@ -49,11 +49,11 @@ export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
   client.once('end', () => clearInterval(timer));
 }
 
-/** pg has no public word for it. */
+/** pg has no public property for it. */
 const owesAnswer = (client: pg.Client): boolean =>
   (client as unknown as { readonly readyForQuery: boolean }).readyForQuery === false;
 
-/** Asked over another connection to the same server, which `connect` makes. */
+/** Queried over another connection to the same server, which `connect` makes. */
 export async function sightOf(
   backend: Backend,
   connect: () => pg.Client,
@@ -69,7 +69,7 @@ export async function sightOf(
     const { state, wait } = rows[0];
     return state === 'active' && wait !== 'ClientRead' ? 'working' : 'waiting';
   } catch (error) {
-    // A server that refuses another connection is there.
+    // A server that refuses another connection is reachable.
     return isSqlState(codeOf(error)) ? 'working' : 'no answer';
   }
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 const DESCRIBED = 5;
 const KEPT = 500;
 
-/** A row of the sensor that goes, and what the other has for the same time; by the names of metrics. */
+/** A row of the removed sensor, and what the other has for the same time; by the names of metrics. */
 export interface MergeConflict {
   readonly time: string;
   readonly sent: Readonly<Record<string, number | null>>;
@@ -33,7 +33,7 @@ export class MergeLetter {
     return this.conflicts.count;
   }
 
-  /** How many more it has room for. */
+  /** Its remaining room. */
   get room(): number {
     return KEPT - this.conflicts.first.length;
   }

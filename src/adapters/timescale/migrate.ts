@@ -33,8 +33,8 @@ export interface MigrateResult {
 }
 
 /**
- * Brings the schema up to date. Two programs that start at once take turns (a session advisory lock), and each migration
- * looks again inside its own transaction, so that it is applied once even where that lock cannot tell sessions apart.
+ * Brings the schema up to date. Two programs that start at once run one after the other (a session advisory lock), and each migration
+ * checks again inside its own transaction, so that it is applied once even where that lock cannot distinguish sessions.
  * On a database that is up to date only a SELECT runs: a role without the right to create tables is enough.
  */
 export async function migrate(target: MigrationTarget, options: MigrateOptions = {}): Promise<MigrateResult> {

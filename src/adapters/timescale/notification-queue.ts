@@ -12,7 +12,7 @@ import { columns } from './values.ts';
 const WAITING = 'd.sink = $1 AND d.done_at IS NULL';
 
 /**
- * An episode is told in order: nothing of it while an earlier notification waits. The sink is compared as an expression,
+ * An episode is sent in order: nothing of it while an earlier notification waits. The sink is compared as an expression,
  * so that the lookup goes by the episode: on a table without statistics the planner would scan the whole queue per row.
  */
 const FIRST_OF_EPISODE = `NOT EXISTS (SELECT FROM alert_deliveries e
@@ -40,7 +40,7 @@ const SETTLE_GROUP = `
 UPDATE alert_deliveries d SET done_at = now(), outcome = $5
  WHERE ${WAITING} AND d.event = $2 AND d.alert_type = $3 AND d.id <= $4 AND ${FIRST_OF_EPISODE}`;
 
-/** What one sink is still to be told, in the database. */
+/** The stored queue of one sink. */
 export class StoredQueue implements SinkQueue {
   readonly #query: Query;
   readonly #sink: string;

@@ -14,7 +14,7 @@ import type { Query } from './notification-writes.ts';
 import { columns, isoMicros, storableText } from './values.ts';
 
 /**
- * One row of `notify_sinks` says who serves a sink. A lease instead of a claim per notification: so an episode is told in
+ * One row of `notify_sinks` says which daemon serves a sink. A lease instead of a claim per notification: so an episode is sent in
  * order, a rate limit holds for all daemons together, and many of one kind are one group whoever found them.
  */
 const LEASE = `
@@ -42,8 +42,8 @@ SELECT count(*) FILTER (WHERE outcome IS NULL)::int AS queued, count(*) FILTER (
        count(*) FILTER (WHERE outcome = 'dropped')::int AS dropped, count(*) FILTER (WHERE outcome = 'expired')::int AS expired
   FROM verdicts`;
 
-/** Episodes that the sink was told of and that are not over, or over only just. */
-const TOLD = `
+/** Episodes of which the sink was notified and that are open, or ended recently. */
+const NOTIFIED = `
 SELECT DISTINCT ON (d.alert_id) o.payload, (extract(epoch FROM d.done_at) * 1000)::float8 AS "toldAtMs"
   FROM alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)
  WHERE d.sink = $1 AND d.outcome = 'sent'
@@ -112,7 +112,7 @@ export class TimescaleNotificationStore implements NotificationStore {
   }
 
   async notified(sink: string, resolvedWithinMs: number): Promise<readonly NotifiedEpisode[]> {
-    const { rows } = await this.#query(TOLD, [sink, resolvedWithinMs]);
+    const { rows } = await this.#query(NOTIFIED, [sink, resolvedWithinMs]);
     return (rows as { payload: AlertNotification; notifiedAtMs: number }[]).map(
       ({ payload, notifiedAtMs }) => ({
         notification: payload,

@@ -27,7 +27,7 @@ export async function claimCommands(work: Work, { by, outcomes }: AppliedCommand
   });
 }
 
-/** Every row of the episode that nobody has acknowledged yet; the first acknowledgement of a row stands. */
+/** Every unacknowledged row of the episode; the first acknowledgement of a row stands. */
 export async function acknowledge(work: Work, acks: readonly AlertAck[]): Promise<void> {
   const fired = acks.map((ack) => ack.firedAtUs);
   await work.query(

@@ -4,7 +4,7 @@ import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 export interface Backend {
   /** 0 in the embedded database, which has one for all. */
   readonly pid: number;
-  /** Tells it from a later one with the same number. As the text of the server, microseconds included. */
+  /** Distinguishes it from a later one with the same number. As the text of the server, microseconds included. */
   readonly startedAt: string | null;
 }
 

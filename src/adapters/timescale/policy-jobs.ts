@@ -31,7 +31,7 @@ const STOP_PATIENCE_MS = 5000;
 const KEPT_RUNS = 100;
 
 // Jobs below 1000 are TimescaleDB's own (telemetry, history). The hypertable comes from the configuration, as in the
-// policies check: the view's column is null for a job that came in through add_job(). A next_start is there where somebody
+// policies check: the view's column is null for a job that came in through add_job(). A next_start is set where an operator
 // set one: TimescaleDB's documented way to postpone a job, or to pause it (infinity).
 const JOBS = `
 SELECT j.job_id AS id, j.proc_name::text AS proc, coalesce(a.user_view_name, h.table_name)::text AS relation,

@@ -37,7 +37,7 @@ export async function createPool(options: PoolOptions, logger: Pick<Logger, 'deb
 const clientsOf = new WeakMap<pg.Pool, ReadonlySet<pg.Client>>();
 const END_PATIENCE_MS = 2000;
 
-/** Ends a pool of `createPool`; a question that nobody answers is hung up on. */
+/** Ends a pool of `createPool`; an unanswered query is abandoned. */
 export async function endPool(pool: pg.Pool, clock: Clock): Promise<void> {
   const timer = clock.after(END_PATIENCE_MS, () => {
     for (const client of clientsOf.get(pool) ?? []) cut(client);

@@ -219,7 +219,7 @@ class TimescaleStore implements ReadingStore {
     return { kind: 'row_refused', index, sqlstate, message, others };
   }
 
-  /** Turns refused rows into a result; throws every other error. */
+  /** Converts refused rows into a result; throws every other error. */
   async #refused(batch: StoreBatch, error: unknown, step: Step): Promise<RowRefused> {
     if (error instanceof FieldwatchError || classify(error).kind !== 'data') throw error;
     if (step.name === 'extras') throw refusedBatch(error);

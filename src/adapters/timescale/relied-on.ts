@@ -28,7 +28,7 @@ SELECT name FROM unnest($1::text[]) AS name
 
 /**
  * States of a server in which it takes rows and loses them: COPY fills the root table, reports success, and nothing is
- * ever seen of it. Whoever writes has to ask once per connection; until it is mended the database counts as away.
+ * ever seen of it. The writer queries it once per connection; until it is fixed the database counts as away.
  */
 export async function refuseUnsafe(client: Pick<pg.ClientBase, 'query'>): Promise<void> {
   const { rows } = await client.query<Seen>(LOOK);

@@ -4,9 +4,9 @@ import { codeOf } from './errors.ts';
 import { type MergeConflict, MergeLetter } from './merge-letter.ts';
 
 /**
- * What `sensors rename | merge | forget` do, while daemons write. First one short transaction changes the sensors, the alerts
- * and `sensor_changes`: for it every writing transaction waits, and after it none writes for an id that is gone. Then the
- * readings follow, one chunk a transaction, at leisure: a run that was interrupted is gone on with by the next.
+ * Implements `sensors rename | merge | forget`, while daemons write. First one short transaction changes the sensors, the alerts
+ * and `sensor_changes`: for it every writing transaction waits, and after it none writes for a deleted id. Then the
+ * readings follow, one chunk a transaction: an interrupted run is resumed by the next.
  */
 
 export type SensorChangeKind = 'rename' | 'merge' | 'forget';
@@ -19,7 +19,7 @@ export interface SensorChange {
   readonly by: string;
 }
 
-/** A sensor, and what there is of it. */
+/** A sensor, and the amount of its data. */
 export interface SensorHoldings {
   readonly id: number;
   readonly declared: boolean;
@@ -55,7 +55,7 @@ SELECT r.n AS readings, m.n AS values, least(r.first, m.first) AS first, greates
   ARRAY(SELECT key FROM sensor_aliases WHERE sensor_id = $1 ORDER BY key) AS aliases
 FROM r, m`;
 
-/** What there is of a sensor; undefined when no sensor has the key. */
+/** The data of a sensor; undefined when no sensor has the key. */
 export async function holdingsOf(client: pg.ClientBase, key: string): Promise<SensorHoldings | undefined> {
   const ask = queryOf(client);
   const [sensor] = await ask<{ id: number; declared: boolean }>(
@@ -90,7 +90,7 @@ export async function changeSensor(client: pg.ClientBase, change: SensorChange):
   const ask = queryOf(client);
   await ask('BEGIN');
   try {
-    // Waits for the transactions that write; those that come wait for this one, and find out what it did.
+    // Waits for the transactions that write; later ones wait for this one, and detect its change.
     await ask('LOCK TABLE sensor_changes IN ACCESS EXCLUSIVE MODE');
     const closed = await changeWithin(ask, change);
     await ask('COMMIT');
@@ -169,7 +169,7 @@ function refuse({
     throw fault('SENSOR_EXISTS', 'a sensor cannot be merged with itself', 'name two sensors');
 }
 
-/** Its open episodes end by hand: for the lines and the sinks of the daemons, for the tables, and for the engine. */
+/** Its open episodes end manually: for the lines and the sinks of the daemons, for the tables, and for the engine. */
 async function closeSensor(ask: Query, id: number, targetId: number | null, key: string): Promise<void> {
   await ask(
     `INSERT INTO alert_outbox (alert_id, seq, event, payload)
@@ -254,7 +254,7 @@ export async function moveReadings(client: pg.ClientBase, move: PendingMove): Pr
 
 const MOST_TRIES = 10;
 
-/** A daemon that stores readings of the same chunk meanwhile, or a compression of it, is in the way for a moment only. */
+/** A daemon that stores readings of the same chunk meanwhile, or its compression, conflicts for a moment only. */
 async function again<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

@@ -160,7 +160,7 @@ export class TimescaleSensorStore implements SensorStore {
 
 /**
  * Runs a statement over what comes from outside. Where the database refuses the data (a name that its encoding cannot
- * hold, say), it is run for each half, and half again: the one to blame is left out, and costs nobody else anything.
+ * hold, say), it is run for each half, and half again: the refused one is left out, and costs the others nothing.
  */
 async function eachStorable<Item>(
   items: readonly Item[],

@@ -25,7 +25,7 @@ export interface SessionDeps {
 
 const CLOSE_PATIENCE_MS = 2000;
 
-/** One unit of work on the connection: each question is bounded in time. */
+/** One unit of work on the connection: each query is bounded in time. */
 export interface Work {
   query<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<Row>>;
   /** Several statements in one message, without parameters; one result each. */
@@ -33,7 +33,7 @@ export interface Work {
   copy(text: string, bytes: Uint8Array): Promise<number>;
 }
 
-/** How long an answer is waited for. */
+/** How long to wait for an answer. */
 export interface Wait {
   /** Ends it. */
   readonly signal?: AbortSignal | undefined;
@@ -61,7 +61,7 @@ export class Session {
       options.answerTimeoutMs ?? (options.statementTimeoutMs ?? DEFAULT_TIMEOUTS.statementTimeoutMs) + 5000;
   }
 
-  /** True while a connection is open, as far as this side can tell. */
+  /** True while a connection is open, as far as this side knows. */
   get connected(): boolean {
     return this.#client !== undefined;
   }
@@ -195,9 +195,9 @@ export class Session {
   }
 }
 
-/** Whoever asked waits no longer; as after a lost connection nobody knows whether it was done. */
+/** The caller waits no longer; as after a lost connection the outcome is unknown. */
 const givenUp = (cause?: unknown) =>
-  new FieldwatchError('database: no answer yet; the connection was given up', {
+  new FieldwatchError('database: no answer, connection abandoned', {
     code: 'DB_NO_ANSWER',
     kind: 'transient',
     cause,
@@ -205,7 +205,7 @@ const givenUp = (cause?: unknown) =>
       'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
   });
 
-/** Ends a connection without asking the other side. The server rolls back what was open. */
+/** Ends a connection without involving the other side. The server rolls back what was open. */
 function destroy(client: pg.Client): void {
   client.removeAllListeners('error');
   client.on('error', () => undefined);

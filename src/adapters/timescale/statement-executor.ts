@@ -20,15 +20,15 @@ export interface ClosableStatementExecutor extends StatementExecutor {
   close(): Promise<void>;
 }
 
-/** Short: whoever waits for a lock on a chunk makes all that come after wait too, readers included. */
+/** Short: a statement that waits for a lock on a chunk makes all later ones wait too, readers included. */
 const LOCK_TIMEOUT_MS = 2000;
 const SLICE_TIMEOUT_MS = 600_000;
-/** Past the server's own limit, for one that answers no more. */
+/** Past the server's own limit, for one that no longer answers. */
 const GRACE_MS = 10_000;
 const ATTEMPTS = 4;
 const PAUSE_MS = 500;
 
-/** Runs repairs over a connection of its own: outside of transactions, and giving way to everybody else. */
+/** Runs repairs over a connection of its own: outside of transactions, and yielding to all other work. */
 export function createStatementExecutor(options: StatementExecutorOptions): ClosableStatementExecutor {
   const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
   const connector = new Connector({
@@ -62,7 +62,7 @@ export function createStatementExecutor(options: StatementExecutorOptions): Clos
         try {
           return await once(sql);
         } catch (error) {
-          // A chunk in use, a deadlock, a refresh that overlaps the policy's: later it will do.
+          // A chunk in use, a deadlock, a refresh that overlaps the policy's: a later attempt succeeds.
           const contended = (error as { code?: unknown }).code === 'DB_CONTENTION';
           if (!contended || attempt === ATTEMPTS) throw error;
           await sleep(PAUSE_MS * attempt);

@@ -13,8 +13,8 @@ export interface StorageFiguresDeps {
 }
 
 /**
- * Sets how large the database is and how much room its disk has. The gauges are not there before the first measurement: a
- * gauge starts with 0, and that would pass for a figure.
+ * Measures the size of the database and the free space of its disk. The gauges do not exist before the first measurement: a
+ * gauge starts with 0, and that would pass for a measurement.
  */
 export async function measureStorage({ db, metrics, dataDir, names }: StorageFiguresDeps): Promise<void> {
   try {

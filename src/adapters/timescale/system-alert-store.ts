@@ -7,8 +7,8 @@ import { columns, isoMicros, isoMicrosOrNull, microsOf, storableJson } from './v
 const OPEN = `SELECT alert_id AS "alertId", alert_type AS "alertType", subject, severity, message, seq,
   (${microsOf('started_at')} / 1000)::float8 AS "startedAtMs" FROM system_alerts WHERE resolved_at IS NULL ORDER BY started_at, alert_id`;
 
-// One statement, so one transaction: an episode without its notification would never be told, and one told without its
-// episode would be told again.
+// One statement, so one transaction: an episode without its notification would never notify, and a notification without
+// its episode would be repeated.
 const COMMIT = `
 WITH changed AS (
   INSERT INTO system_alerts (alert_id, alert_type, subject, severity, message, started_at, resolved_at, seq)

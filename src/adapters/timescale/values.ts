@@ -1,6 +1,6 @@
 import type { Micros } from '../../core/reading.ts';
 
-/** How our values travel as parameters and come back. */
+/** Encoding of our values as parameters, and decoding of results. */
 
 /** What `text` cannot hold: NUL, and halves of a surrogate pair. */
 const UNSTORABLE = /[\0\p{Surrogate}]/gu;

@@ -37,7 +37,7 @@ export function openAlertManager(
   });
 }
 
-/** The alert engine, with somebody told of every line that leaves. */
+/** The alert engine, with `onAlert` called for every published line. */
 export function publishingTo(
   alertManager: AlertManager,
   onAlert: ((notification: AlertNotification) => void) | undefined,
@@ -59,7 +59,7 @@ export function publishingTo(
   };
 }
 
-/** A location learned from a topic counts for the rules as one of the configuration does, from the next batch on. */
+/** A location learned from a topic applies to the rules like a configured one, from the next batch on. */
 export function followLocations(
   registry: SensorRegistry,
   alertManager: AlertManager,
@@ -69,7 +69,7 @@ export function followLocations(
   registry.onPlaced = () => void applyRules(new RuleSet(live.config.alerts), registry, alertManager, writer);
 }
 
-/** The states are not read again that often in the middle of it. A writer that has given up does not wait. */
+/** Meanwhile the states are not read again that often. A writer that has given up does not wait. */
 const TRIES = 3;
 
 /** New rules, and the sensors as they are now. They are in force when it resolves. */
@@ -85,8 +85,8 @@ export async function applyRules(
 }
 
 /**
- * What falls due by time alone (no data, held alerts) is committed between two batches. Not while readings wait that
- * nobody has judged: their sensors would pass for silent.
+ * Changes by time alone (no data, held alerts) are committed between two batches. Not while readings wait unevaluated:
+ * their sensors would pass for silent.
  */
 export function watchTime(alertManager: AlertManager, writer: BatchWriter, shared?: SharedEvaluation): void {
   alertManager.start(

@@ -25,12 +25,12 @@ import { DatabaseProbe } from '../../services/ingest/database-probe.ts';
 import type { Parts } from '../context.ts';
 import { databaseOptions, declaredSensors, metricNameLimits, storeOptions } from '../options.ts';
 
-/** The database's side of the house. Connections are made when they are needed. */
+/** The database components. Connections are made on demand. */
 export interface Database {
   readonly url: string;
   readonly pool: pg.Pool;
   readonly directory: TimescaleSensorStore;
-  /** Of all who write readings. */
+  /** Shared by all writers of readings. */
   readonly metricIds: MetricIds;
   readonly store: ReadingStore;
   readonly alertStore: TimescaleAlertStore;
@@ -40,7 +40,7 @@ export interface Database {
   readonly handoverStore: TimescaleHandoverStore;
 }
 
-/** Nothing is asked of the database yet. */
+/** No query is made yet. */
 export async function openDatabase(parts: Parts, url: string): Promise<Database> {
   const { config, clock, logger, cleanup } = parts;
   const pool = await createPool({ ...databaseOptions(config, url), max: config.database.pool }, logger);
@@ -61,7 +61,7 @@ export async function openDatabase(parts: Parts, url: string): Promise<Database>
   };
 }
 
-/** Resolves when the database answers; rejects with what it says instead. */
+/** Resolves when the database answers; rejects with its error instead. */
 export async function checkConnection({ pool }: Database): Promise<void> {
   try {
     await pool.query('SELECT 1');
@@ -70,7 +70,7 @@ export async function checkConnection({ pool }: Database): Promise<void> {
   }
 }
 
-/** Asks the database regularly, for readiness; `onBack` when it answers again. */
+/** Probes the database regularly, for readiness; `onBack` when it answers again. */
 export function probeDatabase(
   { clock, cleanup }: Parts,
   { pool }: Database,
@@ -81,7 +81,7 @@ export function probeDatabase(
   return probe;
 }
 
-/** Compares the clock of the database server with this system's, and corrects the daemon's by it. */
+/** Compares the clock of the database server with this system's, and corrects the daemon's with it. */
 export function monitorClock(
   { clock, logger, metrics, cleanup }: Parts,
   { pool }: Database,
@@ -98,12 +98,12 @@ export function monitorClock(
   return monitor;
 }
 
-/** A server that can be relied on, its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
+/** A reliable server, its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
 export async function prepareDatabase({ config, logger }: Parts, database: Database): Promise<void> {
   const { url, pool, directory } = database;
   const { encoding } = await examineServer(databaseOptions(config, url, 'start'));
   if (encoding !== 'UTF8') logger.warn({ encoding, remedy: ENCODING_REMEDY }, ENCODING_WARNING);
-  // The writer connects first: where a role may have few connections, lookups and checks have to do with the rest.
+  // The writer connects first: where a role may have few connections, lookups and checks share the rest.
   await database.store.commit({ readings: [], deadLetters: [], alerts: EMPTY_ALERT_BATCH, retry: false });
   if (config.database.migrate_at_start) await migrateDatabase(databaseOptions(config, url), { log: logger });
   else await schemaIsCurrent(pool);

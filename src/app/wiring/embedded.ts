@@ -4,7 +4,7 @@ import { startEmbeddedTimescale } from '../../embedded/timescale-process.ts';
 import type { CleanupStack } from '../../lib/cleanup-stack.ts';
 import type { Logger } from '../../ports/metrics.ts';
 
-/** Where database and broker are, whether configured or embedded. */
+/** The addresses of database and broker, whether configured or embedded. */
 export interface Servers {
   readonly databaseUrl: string;
   readonly mqttUrl: string;
@@ -12,7 +12,7 @@ export interface Servers {
   readonly embeddedDatabase: boolean;
 }
 
-/** Starts the embedded database and broker where the configuration names no real ones. */
+/** Starts the embedded database and broker where the configuration names none. */
 export async function startServers(config: Config, logger: Logger, cleanup: CleanupStack): Promise<Servers> {
   return {
     databaseUrl: config.database.url ?? (await startDatabase(config, logger, cleanup)),

@@ -2,7 +2,7 @@ import { startHttp } from '../../adapters/http/server.ts';
 import type { Parts } from '../context.ts';
 import { type HealthSources, isAlive, readinessChecks } from '../health.ts';
 
-/** Health and metrics for who asks over HTTP. Resolves with the port; undefined where it is switched off. */
+/** Health and metrics over HTTP. Resolves with the port; undefined where it is switched off. */
 export async function openHttp(
   { config, clock, logger, metrics, cleanup }: Parts,
   sources: HealthSources,

@@ -23,7 +23,7 @@ import type { Parts } from '../context.ts';
 import { ingestOptions, mqttOptions } from '../options.ts';
 
 export interface IngestParts extends Parts {
-  /** Stands between the broker and the intake. */
+  /** Wraps the broker connection. */
   readonly wrap: ((source: MessageSource) => MessageSource) | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface IngestEnds {
   readonly url: string;
   readonly router: Router;
   readonly registry: SensorRegistry;
-  /** Who foresees alerts, and watches silence. */
+  /** The components that alert early, and detect silence. */
   readonly alertManager: EarlyAlerterDeps['alertManager'] & BackpressureMonitorDeps['alertManager'];
   readonly writer: BatchWriter;
   readonly accounting: IngestAccounting;
@@ -39,7 +39,7 @@ export interface IngestEnds {
   readonly arrivalClocks: ArrivalClocks | undefined;
 }
 
-/** The way from the broker to the writer: released first, so that what is held is stored and acknowledged. */
+/** The path from the broker to the writer: released first, so that held messages are stored and acknowledged. */
 export async function startIngest(
   parts: IngestParts,
   { url, router, registry, alertManager, writer, accounting, deadLetters, arrivalClocks }: IngestEnds,
@@ -81,13 +81,13 @@ export async function startIngest(
   cleanup.add('foreseeing', () => earlyAlerter.stop());
   const backpressure = new BackpressureMonitor({ waiting: () => ingest.waiting, alertManager, clock });
   backpressure.start();
-  cleanup.add('holdup', () => backpressure.stop());
+  cleanup.add('backpressure monitor', () => backpressure.stop());
   await ingest.start();
   cleanup.add('intake', () => ingest.stop(config.shutdown_deadline));
   return { source, ingest, publish: (topic, payload, options) => mqtt.publish(topic, payload, options) };
 }
 
-/** `before`: the router in force, whose Sparkplug births are still good. */
+/** `before`: the router in force, whose Sparkplug births stay valid. */
 export function routerOf(config: Config, before?: Router): Router {
   const { routes, limits, time_window: timeWindow } = config;
   return withoutExpired(

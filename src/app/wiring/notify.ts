@@ -19,9 +19,9 @@ import type { Parts } from '../context.ts';
 import type { Live } from '../running.ts';
 import type { Database } from './database.ts';
 
-// Configuration to sinks: the one place that knows both.
+// Maps the configuration to sinks: the only place that knows both.
 
-/** The sinks, not yet at work. What they are told waits in the database. */
+/** The sinks, not started yet. Their notifications wait in the database. */
 export function createDispatcher(
   { config, clock, logger, metrics, cleanup }: Parts,
   { notificationStore }: Database,
@@ -29,7 +29,7 @@ export function createDispatcher(
 ): NotificationDispatcher {
   const dispatcher = new NotificationDispatcher(sinkSetups(config, parts), {
     store: notificationStore,
-    // The broker lets no two daemons have the same: so it names this one, also after a restart.
+    // The broker allows no two daemons the same: so it identifies this one, also after a restart.
     owner: config.mqtt.client_id,
     factsOf: parts.factsOf,
     clock,
@@ -68,10 +68,10 @@ export function sinkPartsOf(clock: Clock, registry: SensorRegistry, live: Live):
 
 export function warnOfEcho(config: Config, filters: readonly string[], logger: Logger): void {
   for (const prefix of readBack(config, filters))
-    logger.warn({ prefix }, 'a route matches the topics of an mqtt sink and reads its alerts back in');
+    logger.warn({ prefix }, 'a route matches the topics of an mqtt sink: its alerts would be ingested');
 }
 
-/** Prefixes of MQTT sinks whose messages a subscription would bring back as if sensors had sent them. */
+/** Prefixes of MQTT sinks whose messages a subscription would ingest as if sensors had sent them. */
 function readBack({ notify }: Config, filters: readonly string[]): readonly string[] {
   const patterns = filters.flatMap((filter) => {
     const parsed = parseTopicPattern(filter);
@@ -88,7 +88,7 @@ function readBack({ notify }: Config, filters: readonly string[]): readonly stri
   );
 }
 
-/** A sink by itself: for `notify test` and `doctor`, too. */
+/** A single sink: for `notify test` and `doctor`, too. */
 export function makeSink(sink: SinkConfig, parts: SinkParts): NotificationSink {
   const make = <K extends SinkKind>(kind: K, options: SinkOptions[K]) => createSink(kind, options, parts);
   switch (sink.kind) {
@@ -156,7 +156,7 @@ function templateOf(text: string | undefined): Template | undefined {
   return parsed === undefined || isTemplateFault(parsed) ? undefined : parsed;
 }
 
-/** Read again for each request: a rotated secret needs no restart. */
+/** Read for each request: a rotated secret needs no restart. */
 const credentialsOf =
   (sink: {
     token?: string | undefined;

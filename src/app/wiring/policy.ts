@@ -20,20 +20,20 @@ import type { Database } from './database.ts';
 import type { Servers } from './embedded.ts';
 
 const HOUR_MS = 3_600_000;
-/** The server looks at every file of the database for it. */
+/** The server stats every file of the database for it. */
 const MEASURE_EVERY_MS = 300_000;
-/** How long sent notifications stay in the outbox: long enough to look into what was announced when. */
+/** How long sent notifications stay in the outbox: long enough to investigate. */
 const OUTBOX_KEPT_MS = 7 * 24 * HOUR_MS;
-/** How long the row of a member that was killed can be looked up. */
+/** How long the row of a killed member can be looked up. */
 const MEMBERS_KEPT_MS = 24 * HOUR_MS;
 /** How long readings wait for a member of their share group to evaluate them. */
 const HANDOVER_KEPT_MS = 7 * 24 * HOUR_MS;
-/** How long silences that are over, and commands that were carried out, can be looked up. */
+/** How long expired silences and executed commands can be looked up. */
 const OPERATORS_KEPT_MS = 90 * 24 * HOUR_MS;
 /** How long alerts of the system are kept: as long as other alerts by default. */
 const SYSTEM_ALERTS_KEPT_MS = 365 * 24 * HOUR_MS;
 
-/** The small things that somebody has to do every so often. Not started yet. */
+/** The periodic maintenance tasks. Not started yet. */
 export function createMaintenance(
   { config, clock, logger, metrics, cleanup }: Parts,
   { pool, alertStore, operatorStore, leaseStore, handoverStore }: Database,
@@ -53,7 +53,7 @@ export function createMaintenance(
     { name: 'prune silences and commands', everyMs: 24 * HOUR_MS, run: pruneOperators },
   ];
   if (embeddedDatabase) {
-    // The embedded engine has no autovacuum; the hypertables' chunks are looked after by their policies.
+    // The embedded engine has no autovacuum; the chunks of hypertables are maintained by their policies.
     const vacuum = async () =>
       void (await pool.query(
         'VACUUM (ANALYZE) sensors, metrics, alert_state, alert_outbox, alert_deliveries, notify_sinks, ' +
@@ -86,7 +86,7 @@ export function openScheduler(
 ): PolicyScheduler | undefined {
   if (!config.scheduler.enabled) return undefined;
   const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
-  // The catalog has shorter limits of its own: a verification must not hold up who waits behind it.
+  // The catalog has shorter limits of its own: a verification must not block statements that wait behind it.
   const catalog = createCatalog(connectOptions(config, servers.databaseUrl, 'scheduler'));
   cleanup.add('policy catalog', () => catalog.close());
   const jobs = servers.embeddedDatabase ? createPolicyJobs(options) : undefined;
@@ -129,7 +129,7 @@ export function createLateRefresh(
   });
   cleanup.add('late refresh', async () => {
     const stopped = refresh.stop();
-    // A refresh under way is cut off: the server rolls it back, and the `late` check finds its range.
+    // A refresh under way is aborted: the server rolls it back, and the `late` check finds its range.
     await Promise.all([executor.close(), catalog.close(), stopped]);
   });
   return refresh;

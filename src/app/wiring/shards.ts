@@ -21,21 +21,21 @@ export interface ShardEnds {
   readonly database: Database;
   readonly alertManager: AlertManager;
   readonly registry: SensorRegistry;
-  /** Lets lines go. */
+  /** Releases lines. */
   readonly engine: AlertEvaluator;
 }
 
-/** The shards of a share group, from this member's side. */
+/** The shards of a share group, as this member sees them. */
 export interface SharedEvaluation {
-  /** In place of the engine, for whoever writes batches. */
+  /** In place of the engine, for the batch writer. */
   readonly evaluator: AlertEvaluator;
-  /** Takes shards, and reads what is handed over of them. Resolves after the first round. */
+  /** Acquires shards, and reads their handover. Resolves after the first round. */
   start(writer: BatchWriter): Promise<void>;
   /** Before time alone decides anything. */
   ready(): Promise<boolean>;
-  /** The database is back: what was evaluated meanwhile is dropped. Rejects while nothing can be written yet. */
+  /** The database is back: evaluations made meanwhile are dropped. Rejects while nothing can be written yet. */
   regroup(): Promise<void>;
-  /** Lines that the last process announced. */
+  /** Lines that the last process published. */
   wereNotified(lines: readonly AlertLineKey[]): void;
   /** Members that may have earlier readings. */
   awaited(): readonly string[];
@@ -49,18 +49,18 @@ export function openShardTable({ mqtt }: Config): ShardTable | undefined {
   return new ShardTable(group, member);
 }
 
-/** What the engine reads back. */
+/** The read side of the engine. */
 export const alertStoreOf = (
   { alertStore, handoverStore }: Database,
   table: ShardTable | undefined,
 ): AlertStore => (table === undefined ? alertStore : withoutWaiting(alertStore, handoverStore, table.group));
 
-/** A commit that takes longer is to be waited for by other members: they evaluate what is two seconds old. */
+/** Other members should wait for a commit that takes longer: they evaluate readings that are two seconds old. */
 const BEHIND_AFTER_MS = 1000;
-/** How long the lines that were announced may take to be marked, before their shards are given back. */
+/** How long marking published lines may take, before their shards are released. */
 const MARKED_AFTER_MS = 100;
 
-/** Made before the engine is released: the shards are given back after the last line is out. */
+/** Built before the engine is released: the shards are released after the last line is published. */
 export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation {
   const { config, clock, logger, metrics, cleanup } = parts;
   const { table, database, alertManager, registry, engine } = ends;

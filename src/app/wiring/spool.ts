@@ -36,13 +36,13 @@ export interface SpoolEnds {
   readonly watch: OutageMonitor;
   readonly deadLetters: DeadLetterBudget;
   readonly arrivalClocks: ArrivalClocks | undefined;
-  /** The configuration as it is now: a reload may change when readings are late. */
+  /** The current configuration: a reload may change when readings are late. */
   readonly live: Live;
-  /** Stands between the spool and its store. */
+  /** Wraps the store of the spool. */
   readonly stored: (store: ReadingStore) => ReadingStore;
 }
 
-/** Between two attempts at something that fails for no known reason, at a start. */
+/** Between two attempts at a step that fails with an unclassified error, at a start. */
 const START_PAUSE_MS = 1000;
 
 export async function openSpoolWriter(parts: Parts, ends: SpoolEnds, spool: Spool): Promise<SpoolParts> {
@@ -51,7 +51,7 @@ export async function openSpoolWriter(parts: Parts, ends: SpoolEnds, spool: Spoo
   return new SpoolParts(parts, ends, spool, store);
 }
 
-/** The spool's side of the house: the way in, the way out, and the start that may find the database away. */
+/** The spool components: the way in, the way out, and a start that may find the database away. */
 export class SpoolParts {
   readonly forWriter: WriterSpool;
   private readonly parts: Parts;
@@ -85,30 +85,30 @@ export class SpoolParts {
         onAlertsReplayed: (notifications) => {
           if (this.step?.done === true) alertManager.publish(notifications);
         },
-        onDropped: (told) => ends.shared?.wereNotified(told),
+        onDropped: (notified) => ends.shared?.wereNotified(notified),
       },
     );
   }
 
-  /** Alert rows that the last process left: they come before the alert state is read. Rejects as a commit does. */
+  /** Alert rows that the last process left: they precede reading the alert state. Rejects as a commit does. */
   replayAlerts(signal: AbortSignal): Promise<void> {
     const wait = () => sleep(START_PAUSE_MS);
     return replayAtStart(() => this.replayer.alerts({ signal }), wait);
   }
 
-  /** The database was seen to be back. */
+  /** The database is back. */
   retryNow(): void {
     this.draining?.retryNow();
   }
 
-  /** Takes the step or, where the database is away, leaves it to who drains from now on. Rejects as `tryNow` does. */
+  /** Takes the step or, where the database is away, leaves it to the drainer. Rejects as `tryNow` does. */
   async start(step: DeferredStartup): Promise<void> {
     const { config, clock, logger, cleanup } = this.parts;
     const { publishing: alertManager, watch, shared } = this.ends;
     const { spoolWriter } = this.forWriter;
     this.step = step;
     const away = await step.tryNow(clock, config.spool.after);
-    if (away !== undefined) watch.failed(away, 0, 'started without the database: messages go to the spool');
+    if (away !== undefined) watch.failed(away, 0, 'started without the database, spooling messages');
     // What the last process left unevaluated may be much: it goes first, and the start does not wait for it.
     if (away !== undefined || this.replayer.hasPending) spoolWriter.beginSuspended();
     const { min: baseMs, max: capMs } = config.ingest.retry;
@@ -131,7 +131,7 @@ export interface SpoolFolder {
   readonly arrivalClocks: ArrivalClocks;
 }
 
-/** Undefined where no spool is wanted. Rejects where there is one that cannot be used. */
+/** Undefined where no spool is wanted. Rejects where one cannot be used. */
 export async function openSpoolFolder(parts: Parts): Promise<SpoolFolder | undefined> {
   const { config, clock, logger, cleanup } = parts;
   if (!config.spool.enabled) return undefined;
@@ -157,7 +157,7 @@ function openArrivalClocks({ config, clock, logger }: Parts): Promise<ArrivalClo
 
 const spoolFolder = ({ state_dir: stateFolder }: Config) => join(stateFolder, 'spool');
 
-/** A connection of its own: what drains must not stand in the way of what arrives. */
+/** A separate connection: the replay must not block live batches. */
 function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore {
   const options = { ...storeOptions(parts.config, database.url, 'spool'), metricIds: database.metricIds };
   const store = stored(sharingConnection(createReadingStore(options, parts), database.store));
@@ -165,14 +165,14 @@ function openStore(parts: Parts, { database, stored }: SpoolEnds): ReadingStore 
   return store;
 }
 
-/** What the last process left counts as received by this one; what it had set aside gets another chance. */
+/** Records of the last process count as received by this one; those that it had set aside are retried. */
 async function takeOver(spool: Spool, accounting: IngestAccounting, { logger }: Parts): Promise<void> {
   await spool.unpark();
   const { lanes } = spool.contents;
   const items = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].items, 0);
   const records = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].records, 0);
   if (items > 0) accounting.arrived(items, 0);
-  if (records > 0) logger.info({ records, items }, 'readings of the last run found in the spool');
+  if (records > 0) logger.info({ records, items }, 'spool: found readings of the last run');
 }
 
 /** Undefined where chunks are not compressed: then no reading costs more than another. */

@@ -23,7 +23,7 @@ export function loneSink(config: Config, sink: SinkConfig, clock: Clock): Notifi
 export type SampleOutcome =
   { readonly ok: true; readonly tookMs: number } | { readonly ok: false; readonly failure: SinkError };
 
-/** Tells the sink of an alert that is none, and, where it keeps states, that it is over. */
+/** Sends the sink a test alert, and, where it keeps states, its end. */
 export async function sendSample(
   sink: NotificationSink,
   settings: Pick<SinkConfig, 'name' | 'timeout'>,

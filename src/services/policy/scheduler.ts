@@ -36,7 +36,7 @@ export interface SchedulerOptions {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  /** Turns findings into alerts; called after each verification, when repairs are done. */
+  /** Makes alerts of findings; called after each verification, when repairs are done. */
   readonly alerts?: { update(verified: Verified): Promise<void> };
 }
 

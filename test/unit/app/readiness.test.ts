@@ -70,7 +70,7 @@ test.each([
 test('batches that were set aside, and policies that cannot be verified', () => {
   const spoolHealth = { keeps: false, trouble: undefined, items: 0, parked: 1 };
   expect(troubles({ writer: { ...FINE.writer, spoolHealth } })).toEqual({
-    spool: 'degraded: 1 batch set aside, tried again at the next start',
+    spool: 'degraded: 1 batch set aside, retried at the next start',
   });
   const scheduler = { status: () => ({ error: 'no rights' }), findings: () => [] };
   expect(troubles({ scheduler })).toEqual({ policies: 'degraded: cannot be verified: no rights' });
