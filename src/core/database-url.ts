@@ -6,7 +6,7 @@ export interface DatabaseHost {
 
 export type SslMode = 'disable' | 'require' | 'verify-ca' | 'verify-full';
 
-/** What a connection URI of libpq says, as far as it is used here. */
+/** The parts of a libpq connection URI that are used here. */
 export interface DatabaseUrl {
   /** In the order in which they are tried. */
   readonly hosts: readonly DatabaseHost[];
@@ -81,8 +81,8 @@ const SCHEMES = 'postgres://, postgresql://';
 const EXPECTED = `is no URL; expected one that starts with ${SCHEMES}`;
 
 /**
- * What a URL says, or what is wrong with it. A fault never quotes the URL beyond the names that libpq has: any piece of
- * it may be a piece of a password with a character that is not escaped.
+ * The parts of a URL, or its fault. A fault never quotes the URL beyond the names that libpq has: any piece of it may
+ * be a piece of a password with a character that is not escaped.
  */
 export function readDatabaseUrl(text: string): DatabaseUrl | { readonly fault: string } {
   try {

@@ -1,7 +1,7 @@
 /**
- * What an error asks of the code that catches it:
- * `transient` retry with backoff · `data` set the one row or message aside · `config` a person must change a
- * setting · `schema` the database is not what the program expects · `auth` credentials or rights · `bug` ours.
+ * The reaction that an error requires: `transient` retry with backoff · `data` set the one row or message aside ·
+ * `config` the operator must change a setting · `schema` the database is not what the program expects · `auth`
+ * credentials or rights · `bug` ours.
  */
 export type ErrorKind = 'transient' | 'data' | 'config' | 'schema' | 'auth' | 'bug';
 
@@ -29,7 +29,7 @@ export class FieldwatchError extends Error {
   }
 }
 
-/** The message of anything that was thrown, for logs and for people. */
+/** The message of anything that was thrown, for logs and display. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

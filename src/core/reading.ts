@@ -16,7 +16,7 @@ export interface Reading {
   /** The device's own key, as `sensors.key` stores it. */
   readonly device: string;
   readonly timeUs: Micros;
-  /** Where the topic says that the device stands (its `{location}` segment): for a sensor that registers itself. */
+  /** The location of the device from the topic (its `{location}` segment): for a sensor that registers itself. */
   readonly location: string | undefined;
   /** True when the payload carried no time of its own and the arrival time was used (see the README's limits). */
   readonly stamped: boolean;
@@ -25,8 +25,8 @@ export interface Reading {
 }
 
 /**
- * The metric of a reading that says no number but whether its sensor is there: 1 or 0. No payload can name it (D3). Such
- * a reading goes the way of all others to the alerts, in their order, and is not stored.
+ * The metric of a reading that carries no number but whether its sensor is online: 1 or 0. No payload can name it
+ * (D3). Such a reading goes the way of all others to the alerts, in their order, and is not stored.
  */
 export const AVAILABILITY = '';
 
@@ -57,7 +57,7 @@ export type RejectCode =
   | 'unknown_alias'
   | 'decoder_failed';
 
-/** What a route wants to say to a sender: Sparkplug's request for a birth. Sent at QoS 0, never retained. */
+/** A message from a route to a sender: Sparkplug's rebirth request. Sent at QoS 0, never retained. */
 export interface Publish {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -73,7 +73,7 @@ export type Decoded = (
   | {
       readonly kind: 'readings';
       readonly readings: readonly Reading[];
-      /** Elements or metrics of the message that were set aside while the rest was kept (contract D4, D13). */
+      /** Elements or metrics of the message that were dropped while the rest was stored (contract D4, D13). */
       readonly dropped: number;
       /** Values that another value of the same device, time and metric replaced (D14'). Absent: none. */
       readonly ambiguous?: number;
@@ -86,7 +86,7 @@ export type Decoded = (
       readonly kind: 'reject';
       readonly code: RejectCode;
       readonly detail?: string;
-      /** It measures nothing, and says whether a device is there. */
+      /** It carries no measurement, only whether a device is online. */
       readonly availability?: Availability;
     }
 ) & { readonly publish?: Publish };
@@ -100,7 +100,7 @@ export const FILTERED_CODES: ReadonlySet<RejectCode> = new Set([
   'overlapping_copy',
 ]);
 
-/** What a message of such a topic says. */
+/** The content of a message on such a topic. */
 export interface Availability {
   readonly device: string;
   readonly parts: boolean;

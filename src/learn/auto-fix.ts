@@ -5,7 +5,7 @@ import { CORE_METRICS, type RejectCode } from '../core/reading.ts';
 import { isKelvin } from './doubtful-units.ts';
 import type { RouteDryRun, DryRun } from './dry-run.ts';
 
-/** A route on its way to the configuration, with what is to be said about it. */
+/** A route before it is written to the configuration, with its notes. */
 export interface DraftRoute {
   readonly route: RouteConfig;
   readonly hints: readonly string[];
@@ -58,7 +58,7 @@ function fixDevice(draft: DraftRoute, dryRun: RouteDryRun): DraftRoute {
   };
 }
 
-/** What the values say for certain. Only of a route of its own: an ecosystem's preset knows its units. */
+/** Fixes that follow from the values with certainty. Only for generic routes: an ecosystem's preset knows its units. */
 function fixUnits(draft: DraftRoute, { metrics, devices }: RouteDryRun): DraftRoute {
   const pressure = metrics.get('pressure');
   const within = (from: number, to: number): boolean =>
@@ -100,7 +100,7 @@ const coreOf = (name: string): string | undefined => CORE_SUFFIX.exec(name)?.[1]
 
 /**
  * `bedroom_temperature` of a device with no other temperature is its temperature, which rules and queries know. Only
- * where a topic names the metric: there people give such names.
+ * if a topic names the metric: such names are chosen by users there.
  */
 function fixNames(draft: DraftRoute, { devices }: RouteDryRun): DraftRoute {
   const { route, hints } = draft;

@@ -5,7 +5,7 @@ import type { Series } from './series.ts';
 type Devices = ReadonlyMap<string, ReadonlyMap<string, Series>>;
 type Quantity = 'temperature' | 'pressure';
 
-/** Payloads of these say the unit, or it is always the same. */
+/** Ecosystems whose payloads state the unit, or whose unit is fixed. */
 const KNOWN = new Set([
   ...['tasmota', 'zigbee2mqtt', 'shelly-gen1', 'shelly-gen2', 'ruuvi', 'rtl_433', 'theengs', 'owntracks'],
   ...['senml', 'cayenne-lpp'],
@@ -35,7 +35,7 @@ const isWithin = ({ min, max }: Series, { from, to }: { from: number; to: number
 /** A device that measures humidity measures the air. */
 const isOfAir = (metrics: ReadonlyMap<string, Series>): boolean => metrics.has('humidity');
 
-/** True where values in °C would be those of an oven, and humidity says that it is the air. */
+/** True if values in °C would be those of an oven, and humidity shows that it is air. */
 export function isKelvin(devices: Devices): boolean {
   const measuring = [...devices.values()].filter((metrics) => metrics.has('temperature'));
   return (

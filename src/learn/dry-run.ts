@@ -110,7 +110,7 @@ function note(
   }
 }
 
-/** Two messages that say the same time and other values: one of them would be refused, or replace the other. */
+/** Two messages with the same time and different values: one of them would be rejected, or replace the other. */
 function noteContested(
   { values, contested }: RouteDryRun,
   { device, timeUs, stamped, metrics }: Reading,

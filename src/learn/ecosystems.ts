@@ -7,7 +7,7 @@ import { type Router, type RouterOptions, compileRoutes } from '../core/ingest/r
 /** An ecosystem that was recognised: the route that reads it. */
 export interface Ecosystem {
   readonly route: RouteConfig;
-  /** Messages that say so. */
+  /** Number of messages that support it. */
   readonly evidence: number;
   /** Whether one of them measured something. */
   readonly telemetry: boolean;

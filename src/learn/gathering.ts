@@ -1,21 +1,21 @@
 import type { Sample } from '../core/ingest/preset/samples.ts';
 import type { Millis } from '../core/reading.ts';
 
-/** Enough of a topic to see what varies; a whole day of it would tell no more. */
+/** Enough of a topic to see what varies; a whole day would add nothing. */
 const SAMPLES_PER_TOPIC = 50;
 const MAX_TOPICS = 20_000;
 const MAX_BYTES = 64 * 1024 ** 2;
 /** What a sample costs beside its payload and topic. */
 const SAMPLE_BYTES = 200;
 
-/** What was heard, within bounds: some messages of each topic in the order of their arrival, and a count of all. */
+/** The received messages, within bounds: some of each topic in the order of their arrival, and a count of all. */
 export class Gathering {
   readonly samples: Sample[] = [];
   readonly counts = new Map<string, number>();
   messages = 0;
-  /** Messages of which neither topic nor payload is kept: too many topics, or too much. */
+  /** Messages of which neither topic nor payload is stored: too many topics, or too much data. */
   overlooked = 0;
-  /** False: a capture that does not say when its messages arrived. */
+  /** False: a capture without arrival times. */
   hasArrivalTimes = true;
   private bytes = 0;
   private firstMs = Infinity;

@@ -16,10 +16,10 @@ import { hasSeveralMeasurements, lineFacts } from './lines.ts';
 import { recordShape } from './records.ts';
 import { type TopicFacts, type TopicGroup, commonLevels, groupTopics, namePattern } from './structure.ts';
 
-/** More than a person reads; beyond it the topics have no structure, and more routes would only cost. */
+/** More than an operator reads; beyond it the topics have no structure, and more routes would only cost. */
 const MAX_ROUTES = 100;
 
-/** Routes for what no ecosystem claims, those of most topics. Those that say most about the topic come first. */
+/** Routes for messages that no ecosystem claims, those with most topics. The most specific come first. */
 export function genericRoutes(all: readonly Observed[]): GenericRoute[] {
   const { routes: known, rest: messages } = knownValueRoutes(all);
   const byKind = groupedBy(genericTopics(messages), (topic) => kindOf(topic.messages));
@@ -59,7 +59,7 @@ function levelsUntil(topic: string, device: string): string {
   return at < 0 ? device : levels.slice(0, at + 1).join('/');
 }
 
-/** Of so many that most are one topic each, the largest. */
+/** The largest groups, if most have only one topic. */
 function largest<T extends TopicFacts>(groups: readonly TopicGroup<T>[]): TopicGroup<T>[] {
   return [...groups].sort((a, b) => b.topics.length - a.topics.length).slice(0, MAX_ROUTES);
 }
@@ -70,7 +70,7 @@ function openness({ topic }: RouteConfig): number {
   return text.split('/').filter((level) => /^[{+#]/.test(level)).length;
 }
 
-/** Two formats on one topic: each payload tells which it is. */
+/** Two formats on one topic: the payload decides. */
 function merged(routes: readonly GenericRoute[]): GenericRoute[] {
   const byTopic = new Map<string, GenericRoute>();
   for (const one of routes) {
@@ -123,8 +123,8 @@ const TAIL =
   /^(?:data|readings?|state|telemetry|sensors?|status|json|up|values?|measurements?|tele|attributes|info)$/i;
 
 /**
- * One topic alone does not tell which level is the device: the last that is no mere word for "data", of those before
- * `end` where there are any.
+ * With only one topic it is unclear which level is the device: the last that is not a mere word for "data", among
+ * those before `end` if there are any.
  */
 function singleDevice(levels: readonly (string | undefined)[], end = levels.length): string {
   const isNamed = (level: string | undefined): boolean => level !== undefined && level !== '';

@@ -23,7 +23,7 @@ export interface ScalarTopic extends GenericTopic {
   readonly metricAt: number;
 }
 
-/** Words that end a topic without naming what is measured. */
+/** Words that end a topic without naming a quantity. */
 const GENERIC = /^(?:state|value|val|reading|current|data)$/i;
 
 /** What a topic mostly carries decides; what differs from it shows when the route is tried. */
@@ -73,8 +73,8 @@ export interface NamedTopics {
 }
 
 /**
- * Where topics of single values name the metric. `usual`: without any sign it is the last level, as people write it for
- * plain values; else a level counts that says a quantity, or that varies for one device.
+ * The level that names the metric in topics of single values. `usual`: without other evidence it is the last level,
+ * as is common for plain values; else only a level that names a quantity, or that varies for one device.
  */
 export function namedTopics(topics: readonly GenericTopic[], usual: boolean): NamedTopics {
   const named: ScalarTopic[] = [];

@@ -22,14 +22,15 @@ export interface LearnOptions extends RouterOptions {
   readonly timezone?: string | undefined;
 }
 
-/** A fix may uncover the next fault; after so many rounds what is left is told. */
+/** A fix may uncover the next fault; after this many rounds the rest is reported. */
 const ROUNDS = 4;
 const MANY_EXAMPLES = 3;
 const NAMELESS = 'nothing in topic or payload names a device, or there are too many unlike topics';
 
 /**
- * From what was heard to routes: ecosystems that a preset recognises, then other payloads by the structure of their
- * topics. The routes are tried on the samples and mended until no dead letter is left, or what is left is told.
+ * Derives routes from the received messages: ecosystems that a preset recognises, then other payloads by the
+ * structure of their topics. The routes are tried on the samples and fixed until no dead letter is left, or the rest
+ * is reported.
  */
 export function learn(gathering: Gathering, options: LearnOptions): Learned {
   const samples = gathering.samples.map((one) => observe(one, options.limits, options.inflate));
@@ -105,7 +106,7 @@ function byOpenness(routes: readonly RouteConfig[]): RouteConfig[] {
 
 function presetTimes(route: RouteConfig, samples: readonly Observed[]): LocalTime[] {
   return samples.flatMap((message) => {
-    // A retained message is as old as it likes: it says nothing about the clock.
+    // A retained message may be of any age: it is no evidence about the clock.
     const text = message.retain ? undefined : localTimeOf(route, message);
     return text === undefined ? [] : [{ text, receivedAtMs: message.receivedAtMs }];
   });
@@ -200,10 +201,12 @@ function hintsOf(route: RouteConfig, dryRun: RouteDryRun | undefined): string[] 
   if (contested.length > 0)
     hints.push(
       `several values at one time for one device: ${contested.slice(0, MANY_EXAMPLES).join(', ')}; ` +
-        'what tells them apart in the payload is the device (device_path) or part of the metric (pivot, metric)',
+        'the member of the payload that distinguishes them is the device (device_path) or part of the metric (pivot, metric)',
     );
   if (preset === 'rtl_433' || preset === 'theengs')
-    hints.push("it hears the neighbours' sensors, too: sensors.allow says which may register themselves");
+    hints.push(
+      "it receives the neighbours' sensors, too: sensors.allow limits which may register themselves",
+    );
   if (preset === 'thingsboard' && device !== undefined)
     hints.push('the topic names no device, so all of them are this one');
   return hints;
@@ -225,7 +228,7 @@ function faultsOf(dryRun: RouteDryRun): Reason[] {
 }
 
 const EXPLAINED: Readonly<Record<string, string>> = {
-  unknown_alias: 'its birth was not heard; request_rebirth: true asks the node for it',
+  unknown_alias: 'its birth was not received; request_rebirth: true requests it from the node',
   not_a_number: 'some of its values are no numbers',
   parse_error: 'some of its payloads are broken',
   no_metrics: 'some of its messages hold no number',

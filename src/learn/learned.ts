@@ -19,7 +19,7 @@ export interface LearnedMetric {
 
 export interface LearnedRoute {
   readonly route: RouteConfig;
-  /** The ecosystem, for people; undefined for a format of the operator's own. */
+  /** The ecosystem, for display; undefined for a custom format. */
   readonly ecosystem: string | undefined;
   readonly messages: number;
   readonly topics: number;
@@ -31,7 +31,7 @@ export interface LearnedRoute {
   readonly faults: readonly Reason[];
 }
 
-/** What was learnt from what was heard. */
+/** The result of learning from the received messages. */
 export interface Learned {
   readonly messages: number;
   readonly topics: number;

@@ -2,7 +2,7 @@ import type { Observed } from '../core/ingest/preset/samples.ts';
 import { groupedBy } from './grouped.ts';
 
 export interface LineFacts {
-  /** The tag that names the device; undefined: there is none in every line. */
+  /** The tag that names the device; undefined: no tag is in every line. */
   readonly tag: string | undefined;
   /** The route's `metric`; undefined: the field alone names it. */
   readonly metric: string | undefined;
@@ -18,7 +18,7 @@ interface Line {
 const LINE = /^((?:[^\s,\\]|\\.)+)((?:,(?:[^\s\\]|\\.)+)?) .*?(?: (-?\d+))?$/;
 const LINES_PER_MESSAGE = 20;
 
-/** What lines of line protocol say. A glance is enough: the codec reads them properly. */
+/** Tags and fields of line protocol. A rough scan is enough: the codec parses them properly. */
 function linesOf({ content }: Observed): Line[] {
   if (content.kind !== 'lines') return [];
   const lines = content.text.split(/\r?\n/).slice(0, LINES_PER_MESSAGE);
@@ -33,7 +33,7 @@ function linesOf({ content }: Observed): Line[] {
   });
 }
 
-/** What is the same in the lines of one route; `several`: those of all routes are of more than one measurement. */
+/** The common facts of the lines of one route; `several`: the lines of all routes have more than one measurement. */
 export function lineFacts(messages: readonly Observed[], several: boolean): LineFacts {
   const lines = messages.flatMap(linesOf);
   const values = new Map<string, Set<string>>();
@@ -48,7 +48,7 @@ export function lineFacts(messages: readonly Observed[], several: boolean): Line
 export const hasSeveralMeasurements = (messages: readonly Observed[]): boolean =>
   new Set(messages.flatMap(linesOf).map(({ measurement }) => measurement)).size > 1;
 
-/** What tells the fields of one device apart: the measurement, and tags that vary (`cpu`, `path`). */
+/** What distinguishes the fields of one device: the measurement, and tags that vary (`cpu`, `path`). */
 function metricName(lines: readonly Line[], tag: string | undefined, several: boolean): string | undefined {
   const ofDevice = ({ measurement, tags }: Line): string =>
     JSON.stringify([measurement, tag === undefined ? '' : (tags.get(tag) ?? '')]);

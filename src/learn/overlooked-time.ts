@@ -14,8 +14,8 @@ const MAX_LEVELS = 3;
 const MAX_KEYS = 200;
 
 /**
- * Where a payload has what looks like a time, though its readings got the time of arrival (D6'); undefined if nowhere.
- * For people: the answer is a place to try in `time.path`.
+ * The location of what looks like a time in a payload whose readings got the time of arrival (D6'); undefined if
+ * there is none. For the operator: a candidate for `time.path`.
  */
 export function overlookedTime(
   message: Sample,

@@ -14,7 +14,7 @@ export interface ProposedRules {
   readonly metrics: ReadonlyMap<string, ProposedRule>;
   /** For one sensor each: what does not hold for all. */
   readonly overrides: ReadonlyMap<string, ReadonlyMap<string, ProposedRule>>;
-  /** Metrics of which at least one device has no rule for silence: too few messages, or no steady rhythm. */
+  /** Metrics with at least one device without a rule for silence: too few messages, or no steady rhythm. */
   readonly unsteady: readonly string[];
 }
 
@@ -24,10 +24,13 @@ type Devices = ReadonlyMap<string, ReadonlyMap<string, Series>>;
 const WILDCARD = '*';
 /** Intervals that may be missed; fewer would make an alert of one lost message. */
 const MISSED = 3;
-/** A broker or a gateway that restarts is silent for so long. */
+/** The silence while a broker or a gateway restarts. */
 const SHORTEST_MS = 60_000;
 
-/** What can be said of the devices without knowing what is good for them: their rhythm, and what their parts can measure. */
+/**
+ * Rules that follow from the data alone, without knowing what is good for the devices: their rhythm, and the ranges
+ * of their parts.
+ */
 export function proposeRules(devices: Devices, gathering: Gathering): ProposedRules {
   const metrics = new Map<string, ProposedRule>();
   const overrides = new Map<string, Map<string, ProposedRule>>();

@@ -30,7 +30,7 @@ const DEVICE_NAMES =
 /** What numbers messages or their writers, and measures nothing. */
 const NUMBERING =
   /^(?:seq(?:uence)?(?:_?n(?:o|umber|r))?|data_?set_?writer_?id|(?:msg|message|packet)_?(?:id|no|number|nr)|f_?cnt|(?:major|minor|spec|schema)_?version|version)$/i;
-/** Who heard a message, and not what was measured. */
+/** The receivers of a message, not its measurements. */
 const RECEIVERS = /^(?:rx_?(?:info|meta_?data)|gateways?|gws?|lrrs?|hotspots?|receivers?|stations?)$/i;
 const TEN_YEARS_US = 3650 * 86_400_000_000;
 
@@ -40,7 +40,7 @@ interface PairKeys {
   readonly value: readonly [string, ...string[]];
 }
 
-/** Reads the shape from samples of one group; the first ones decide, and the trial judges. */
+/** Infers the shape from samples of one group; the first ones decide, and the dry run verifies. */
 export function recordShape(messages: readonly Observed[]): RecordShape {
   const documents = messages.flatMap((message) =>
     message.content.kind === 'tree' ? [{ value: message.content.value, message }] : [],
@@ -151,8 +151,8 @@ const pairKeys = (value: unknown): PairKeys | undefined => {
 const CHANNEL_KEYS = ['ch', 'channel', 'port', 'register', 'address', 'idx', 'index'];
 
 /**
- * A message for each value: `{"sensor": "temperature", "value": 21.5}`. The name is the metric's where it varies for one
- * topic and says quantities, or numbers channels.
+ * One message per value: `{"sensor": "temperature", "value": 21.5}`. The name is the metric's if it varies for one
+ * topic and names quantities, or numbers channels.
  */
 function pairPerMessage(split: readonly Split[]): PairKeys | undefined {
   const [{ record: first } = { record: {} }] = split;
@@ -265,14 +265,14 @@ function pairTimeKey(holder: unknown, receivedAtMs: number): string | undefined 
     );
 }
 
-/** So many messages with an id each, of which none comes back: they number the messages. */
+/** This many messages with an id each, of which none recurs: they number the messages. */
 const NUMBERED = 4;
 
 interface DeviceKey {
   /** Where it is in the record, or in the message around it. */
   readonly path: string;
   readonly values: string[];
-  /** A route finds it without a setting that says where it is. */
+  /** A route finds it without a setting. */
   readonly isUsual: boolean;
 }
 
@@ -316,7 +316,7 @@ function deeperDevice(split: readonly Split[], first: Doc): DeviceKey | undefine
   return undefined;
 }
 
-/** The first of the usual keys whose values come back, else one that names things though each was heard once. */
+/** The first of the usual keys whose values recur, else one that names things though each was received once. */
 function keyThatStays(split: readonly Split[], first: Split, except: string | undefined): string | undefined {
   const isName = (value: unknown): boolean =>
     (typeof value === 'string' && value !== '') || (typeof value === 'number' && Number.isSafeInteger(value));
@@ -350,7 +350,7 @@ function isPartOf(split: readonly Split[], key: string, whole: string): boolean 
   );
 }
 
-/** Whom a message is of, where another one passed it on: a device only where there are several. */
+/** The original sender of a forwarded message: a device only if there are several. */
 const SENDER = /^(?:from|sender|origin(?:ator)?|subject|slave(?:_?id)?)$/i;
 
 /** Each device counts its own messages: the numbers come back, but under another topic only, and they rise in each. */
@@ -365,7 +365,7 @@ function countsMessages(split: readonly Split[], key: string): boolean {
   return lists.some((numbers) => numbers.length > 2) && lists.every(rises);
 }
 
-/** Members that may tell the records of one message apart. */
+/** Members that may distinguish the records of one message. */
 const SEPARATES =
   /(?:id|name|addr(?:ess)?|index|idx|no|nr|number|port|slot|channel|ch|unit|node|type|tag|label|key)$/i;
 
@@ -399,12 +399,12 @@ function keyThatSeparates(split: readonly Split[]): string | undefined {
   });
 }
 
-/** Keys that name a thing, though each was heard only once. */
+/** Keys that name a thing, although each value was received only once. */
 const THING = /dev|sensor|mac|eui|serial|node|station|meter|unit/i;
 /** A UUID, a long hash, a running number. */
 const EVENT_ID = /^(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{16,}|\d+)$/i;
 
-/** Of names of which none came back: whether they are the messages' own. */
+/** Whether names of which none recurs belong to the messages themselves. */
 function numbersEvents(key: string, names: readonly string[]): boolean {
   if (names.every((name) => EVENT_ID.test(name))) return !THING.test(key);
   return !THING.test(key) && names.some((name) => /\d/.test(name));

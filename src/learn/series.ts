@@ -2,7 +2,7 @@ import { type Range, joined } from '../core/ingest/datasheet.ts';
 import type { Observed } from '../core/ingest/preset/samples.ts';
 import type { Millis } from '../core/reading.ts';
 
-/** How one metric of one device was heard: when, and what its datasheet says where the message names the part. */
+/** The reception of one metric of one device: arrival times, and the datasheet's range if the message names the part. */
 export interface Series {
   /** When live messages brought it, in the order of arrival. */
   readonly arrivals: Millis[];
@@ -24,16 +24,16 @@ export function noteSeries(
   series.min = Math.min(series.min, value);
   series.max = Math.max(series.max, value);
   series.range = joined(series.range, range);
-  // What the broker had retained says nothing about the rhythm.
+  // A retained message is no evidence about the rhythm.
   if (message.retain || series.arrivals.at(-1) === message.receivedAtMs) return series;
   series.arrivals.push(message.receivedAtMs);
   series.topic = message.topic;
   return series;
 }
 
-/** Fewer intervals say nothing about what is usual. */
+/** Fewer intervals do not show what is usual. */
 const ENOUGH = 3;
-/** A longest interval beyond so many usual ones: it is sent when something changes. */
+/** With a longest interval beyond this many usual ones, the metric is sent on change. */
 const STEADY = 3;
 
 /** The longest interval of a steady rhythm. `endMs`: until when it was listened to; undefined: not to the end. */

@@ -20,16 +20,16 @@ const BATTERIES = [
 const VOLTS = 'battery is in volts, as its values say: it becomes battery_voltage';
 const HINT = 'devices state different units: those that differ from most have routes of their own';
 const MIXED =
-  'one topic carries values of different units, which a route cannot tell apart: they are left out';
+  'one topic carries values of different units, which a route cannot distinguish: they are left out';
 
-/** True of a level of a topic that says a unit. */
+/** True for a topic level that names a unit. */
 export const isUnit = (level: string): boolean => namedUnit(level) !== undefined;
 
 const beside = (node: Doc): NamedUnit | undefined =>
   namedUnit(UNIT_KEYS.map((key) => own(node, key)).find(Boolean));
 const unitField = ({ unit }: NamedUnit): FieldConfig => (CANONICAL.has(unit) ? {} : { unit });
 
-/** A route with what its samples say of their units; `hints` are for the operator. */
+/** A route with the units stated in its samples; `hints` are for the operator. */
 export interface UnitRoute {
   readonly route: RouteConfig;
   readonly hints: readonly string[];

@@ -1,4 +1,4 @@
-/** Topics that look like one route: the same length, the same kind of payload, some levels that vary. */
+/** Topics that look like one route: the same length, the same kind of payload, some varying levels. */
 export interface TopicGroup<T extends TopicFacts> {
   readonly topics: readonly T[];
   /** Undefined: the level varies. */
@@ -12,7 +12,7 @@ export interface TopicFacts {
 }
 
 const ALIKE = 0.5;
-/** So many groups that differ in their first level are a pattern; more, where nothing but the metric follows. */
+/** This many groups that differ in their first level are a pattern; more, if only the metric follows. */
 const PATTERN = 2;
 const LOOSE_PATTERN = 4;
 

@@ -1,4 +1,4 @@
-/** Units by the name of a metric: for people. Canonical for the core metrics, a guess for the rest. */
+/** Units by the name of a metric: for display. Canonical for the core metrics, a guess for the rest. */
 const UNITS: readonly (readonly [RegExp, string])[] = [
   [/^temperature$|(?:^|_)temperature$|_?temp_?c$|dew_?point/i, '°C'],
   [/^(?:humidity|battery)$|humidity$|percent|_pct$|^soil_moisture$|^brightness_pct$/i, '%'],

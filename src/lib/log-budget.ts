@@ -4,8 +4,8 @@ const WINDOW_MS = 60_000;
 const LINES = 5;
 
 /**
- * The first few lines a minute of one event that may come thousands of times. What is withheld is counted, and the next line
- * that leaves carries the count.
+ * Limits the lines per minute of an event that may occur thousands of times. Suppressed lines are counted, and the
+ * next line carries the count.
  */
 export class LogBudget {
   private readonly clock: Clock;

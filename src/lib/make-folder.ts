@@ -2,9 +2,9 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a folder and those above it that are missing, each with this mode whatever the umask is; one that is there stays
- * as it is. Throws what mkdir(2) says. Not mkdir's own `recursive`: where a file system makes no folders (/proc) Node tries
- * that for ever.
+ * Creates a folder and its missing parents, each with this mode whatever the umask is; an existing one stays as it
+ * is. Throws the error of mkdir(2). Not mkdir's own `recursive`: on a file system that creates no folders (/proc)
+ * Node retries forever.
  */
 export function makeFolder(folder: string, mode: number): void {
   const path = resolve(folder);

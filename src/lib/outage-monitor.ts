@@ -13,7 +13,7 @@ export const codeOf = (error: unknown): string =>
 
 const FAILED = 'cannot write to the database; messages are held unacknowledged and tried again';
 
-/** Counts failed attempts, and tells of trouble when it begins, when it changes and when it is over. */
+/** Counts failed attempts, and reports an outage when it begins, when it changes and when it is over. */
 export class OutageMonitor {
   private readonly clock: Clock;
   private readonly logger: Logger;

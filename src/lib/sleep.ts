@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/time.ts';
 
-/** A wait that can be cut short. A call to `wake` while nobody sleeps is remembered: what it tells of was not seen yet. */
+/** An interruptible wait. A call to `wake` outside of a wait is remembered: its reason has not been processed yet. */
 export class InterruptibleSleep {
   readonly #clock: Clock;
   #end: (() => void) | undefined;

@@ -1,9 +1,9 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 
-/** Sensors asked for in one query. */
+/** Sensors per query. */
 const SLICE = 5000;
 
-/** In order, each of `size` at least, but for the last: what `weightOf` says of one reaches beyond it. */
+/** In order, each of at least `size`, except the last: the weight of one item may exceed it. */
 export function* slicesOf<T>(
   all: readonly T[],
   size = SLICE,
@@ -21,7 +21,7 @@ export function* slicesOf<T>(
   if (from < all.length) yield all.slice(from);
 }
 
-/** Slice by slice, with a turn of the event loop for other work in between. */
+/** Runs slice by slice, and yields to the event loop in between. */
 export async function runSliced<T>(
   slices: Iterable<readonly T[]>,
   run: (slice: readonly T[]) => void,

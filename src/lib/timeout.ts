@@ -2,10 +2,7 @@ import { FieldwatchError } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
 import type { Clock } from '../ports/time.ts';
 
-/**
- * `promise`, for as long as somebody waits for it. It is not stopped: what it does afterwards must do no harm, for the
- * work goes on without it.
- */
+/** Waits for `promise` until the signal aborts. The work itself is not stopped: what it does afterwards must do no harm. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   let giveUp = () => {};

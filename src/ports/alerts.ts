@@ -3,7 +3,7 @@ import type { AlertNotification, AlertStateRow } from '../core/alert/model.ts';
 import type { Silence } from '../core/alert/suppress/silence.ts';
 import type { Micros, Millis } from '../core/reading.ts';
 
-/** What the alert engine reads back, what operators ask of it, and its log. */
+/** The stored state of the alert engine, the operator commands, and the alert log. */
 
 /** A stored value of a (sensor, metric). */
 export interface LastReading {
@@ -13,7 +13,7 @@ export interface LastReading {
   readonly value: number;
 }
 
-/** Which stored readings to look at: `fromUs <= time <= toUs`. */
+/** A range of stored readings: `fromUs <= time <= toUs`. */
 export interface ReadingSpan {
   readonly sensorId: number;
   readonly fromUs: Micros;
@@ -26,16 +26,16 @@ export interface AlertStore {
   loadStates(shards?: readonly number[]): Promise<readonly AlertStateRow[]>;
   /** The newest non-null value per (sensor, metric) within each span, core and narrow metrics alike; one query. */
   loadLastReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
-  /** The log of what waits, oldest row first, and the id of the newest; '0' where there is none. */
+  /** The waiting log, oldest row first, and the id of the newest; '0' if it is empty. */
   loadWaiting(
     group: string,
     shards?: readonly number[],
   ): Promise<{ readonly rows: readonly WaitingColumns[]; readonly upTo: string }>;
   /** All non-null values within each span, core and narrow metrics alike. */
   loadReadings(spans: readonly ReadingSpan[]): Promise<readonly LastReading[]>;
-  /** Outbox rows that were never marked sent, oldest first: what a crash kept from being announced. */
+  /** Outbox rows that were never marked sent, oldest first: those that a crash left unpublished. */
   pendingNotifications(shards?: readonly number[]): Promise<readonly AlertNotification[]>;
-  /** Marks them as logged and queues their deliveries, in one transaction. What is queued already stays as it is. */
+  /** Marks them as logged and queues their deliveries, in one transaction. Deliveries already queued stay as they are. */
   markSent(sent: readonly NotificationKey[], deliveries?: readonly NewDelivery[]): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ export interface WaitingCommand {
   readonly ageMs: number;
 }
 
-/** What operators asked for, from other processes. Commands are marked as done by `ReadingStore.commit`. */
+/** Operator commands from other processes. `ReadingStore.commit` marks them as done. */
 export interface OperatorStore {
   /** Silences that end after `sinceMs`, and commands that wait, oldest first. */
   poll(sinceMs: Millis): Promise<{
@@ -67,7 +67,7 @@ export interface OperatorStore {
 /** The alert log's own file: one JSON line per notification. Never throws; a failure is counted by the adapter. */
 export interface AlertLog {
   write(line: string): void;
-  /** Which of these are in it already, as far back as it can be read: what a crash kept from being marked. */
+  /** Which of these are in it already, as far back as it can be read: those that a crash left unmarked. */
   holds?(keys: readonly NotificationKey[]): ReadonlySet<string>;
   /** What left before its row existed, as far back as it can be read. */
   unpersisted?(): readonly AlertLineKey[];
@@ -79,7 +79,7 @@ export type NotificationKey = Pick<AlertNotification, 'alertId' | 'seq'>;
 /** Names a line: one that was foreseen may be of another event than what comes to pass under its number. */
 export type AlertLineKey = Pick<AlertNotification, 'alertId' | 'seq' | 'event'>;
 
-/** A notification that one sink is to be told of. */
+/** A notification to be sent to one sink. */
 export interface NewDelivery extends NotificationKey {
   readonly sink: string;
   readonly event: AlertNotification['event'];

@@ -1,6 +1,6 @@
 import type { GroupView, OwnedShards } from '../core/alert/cluster/shard-lease.ts';
 
-/** What a member says of itself with each renewal. */
+/** What a member reports with each renewal. */
 export interface MemberReport {
   readonly connectsSensors: boolean;
   readonly received?: readonly number[] | undefined;
@@ -16,6 +16,6 @@ export interface LeaseStore {
   take(group: string, member: string, wanted: OwnedShards): Promise<OwnedShards>;
   /** Gives shards back: another member may have them at once. */
   release(group: string, member: string, given: OwnedShards): Promise<void>;
-  /** The same of all that it owns, and the member is gone. */
+  /** Releases all shards that it owns and removes the member. */
   leave(group: string, member: string): Promise<void>;
 }

@@ -29,7 +29,7 @@ export interface CronTask {
   stop(): void;
 }
 
-/** Cron expressions: five fields, or six with seconds first. Missed ticks are told, never replayed. */
+/** Cron expressions: five fields, or six with seconds first. Missed ticks are reported, never replayed. */
 export interface Cron {
   schedule(expression: string, timezone: string, run: (tick: CronTick) => void): CronTask;
   validate(expression: string): boolean;

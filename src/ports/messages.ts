@@ -6,7 +6,7 @@ import type { Micros, Millis } from '../core/reading.ts';
 export interface InboundMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
-  /** 0 needs no acknowledgement. Subscriptions never ask for 2. */
+  /** 0 needs no acknowledgement. Subscriptions never request 2. */
   readonly qos: 0 | 1;
   readonly retain: boolean;
   readonly dup: boolean;
@@ -49,10 +49,10 @@ export interface MessageSource {
   /** Stops reading from the socket while pings go on: the bounded window's last line. Idempotent. */
   pause(): void;
   resume(): void;
-  /** New topic filters after a reload: subscribes what is new, unsubscribes what is gone. */
+  /** New topic filters after a reload: subscribes added ones, unsubscribes removed ones. */
   resubscribe(filters: readonly string[]): Promise<void>;
   /** No further `onMessage`; acknowledgements still go out until `stop`. */
   stopReceiving(): Promise<void>;
-  /** Sends what is owed, says goodbye (status offline), closes. Idempotent. */
+  /** Sends outstanding acknowledgements, publishes the status offline, closes. Idempotent. */
   stop(): Promise<void>;
 }

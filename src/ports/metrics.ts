@@ -1,6 +1,6 @@
 import type { Millis } from '../core/reading.ts';
 
-/** What the daemon says of itself: its log, its metrics, its own figures. */
+/** The observability of the daemon: its log, its metrics, its stored figures. */
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
@@ -46,7 +46,7 @@ export interface AppMetric {
   readonly value: number;
 }
 
-/** Where the daemon's own figures are kept. */
+/** Storage of the daemon's own figures. */
 export interface AppMetricsStore {
   write(atMs: Millis, figures: readonly AppMetric[]): Promise<void>;
 }

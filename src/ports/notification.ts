@@ -13,24 +13,27 @@ export interface NotificationSink {
    * one kind.
    */
   readonly deliveryMode: 'single' | 'batch' | 'group';
-  /** Resolves once the far side has taken it; rejects with a SinkError that says whether to try again. */
+  /** Resolves once the far side has accepted it; rejects with a SinkError that states whether to retry. */
   send(delivery: Delivery, signal: AbortSignal): Promise<void>;
-  /** For a far side that forgets what it is not told again. */
+  /** For a far side that forgets alerts unless they are resent. */
   readonly resend?: SinkResend;
-  /** Whether it could be told now, without telling it anything: what answered, in words. Rejects like `send`. */
+  /**
+   * Whether the sink could be notified now, without notifying it: returns a description of what answered. Rejects
+   * like `send`.
+   */
   probe(signal: AbortSignal): Promise<string>;
   close(): Promise<void>;
 }
 
 export interface SinkResend {
   readonly everyMs: number;
-  /** The newest notification of each episode that the sink was told of, at the start and after another daemon's turn. */
+  /** The newest notification of each episode that the sink was notified of, at the start and after another daemon served it. */
   restore(notified: readonly NotifiedEpisode[]): void;
-  /** The calls that tell it all again. One by one: however many there are, each has the time limit of a notification. */
+  /** The calls that resend everything. One by one: however many there are, each has the time limit of a notification. */
   calls(): Iterable<(signal: AbortSignal) => Promise<void>>;
 }
 
-/** An episode that a sink was told of: it is open, or ended a short while ago. */
+/** An episode that a sink was notified of: it is open, or ended a short while ago. */
 export interface NotifiedEpisode {
   readonly notification: AlertNotification;
   /** When the sink took the newest notification. */
@@ -44,17 +47,17 @@ export interface QueuedNotification {
   readonly notification: AlertNotification;
 }
 
-/** The first of a kind, and how far the queue was looked at: what comes later is not among them. */
+/** The first of a kind, and how far the queue was read: later ones are not included. */
 export interface QueuedGroup {
   readonly first: readonly AlertNotification[];
   readonly total: number;
   readonly lastId: number;
 }
 
-/** What one sink is still to be told, oldest first. */
+/** The pending notifications of one sink, oldest first. */
 export interface SinkQueue {
   kinds(): Promise<readonly KindCount[]>;
-  /** None of an episode of which an earlier one waits: an episode is told in order. */
+  /** Skips episodes with an earlier waiting notification: the notifications of an episode are sent in order. */
   next(limit: number, except: readonly Kind[]): Promise<readonly QueuedNotification[]>;
   group(kind: Kind, names: number): Promise<QueuedGroup>;
   confirm(ids: readonly number[], outcome: DeliveryOutcome): Promise<void>;
@@ -64,7 +67,7 @@ export interface SinkQueue {
 export interface QueueBounds {
   readonly max: number;
   readonly maxAgeMs: number;
-  /** What has waited for so long is not told any more when something newer of its episode waits, too. */
+  /** After this long a waiting notification is dropped if a newer one of its episode is waiting, too. */
   readonly collapseAfterMs: number;
 }
 
@@ -75,7 +78,7 @@ export interface QueueLimitsReport {
   readonly expired: number;
 }
 
-/** How sending to a sink goes, for those who ask the database. */
+/** The delivery status of a sink, for readers of the database. */
 export interface SinkReport {
   readonly sent: number;
   readonly refused: number;
@@ -86,7 +89,7 @@ export interface SinkReport {
   readonly refusal: string | undefined;
 }
 
-/** The queues of the sinks, kept in the database: several daemons may share them, one at a time serves a sink. */
+/** The queues of the sinks, stored in the database: several daemons may share them, one at a time serves a sink. */
 export interface NotificationStore {
   queueOf(sink: string): SinkQueue;
   /** Takes or keeps the sink for `owner`; false while another daemon has it. */

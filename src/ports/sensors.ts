@@ -16,11 +16,11 @@ export interface Sensor {
 export interface SensorChanges {
   /** The newest of them, 0 without any. */
   readonly seq: number;
-  /** Ids that are gone; where their readings went, or null where they were deleted. */
+  /** Removed ids, with the id their readings moved to, or null if they were deleted. */
   readonly forgotten: ReadonlyMap<number, number | null>;
 }
 
-/** A device that sends for the first time, and what its topic tells of it. */
+/** A device that sends for the first time, and the facts from its topic. */
 export interface NewDevice {
   readonly key: string;
   readonly location?: string | undefined;
@@ -29,7 +29,7 @@ export interface NewDevice {
 export interface SensorStore {
   /** All registered sensors. */
   loadAll(): Promise<readonly Sensor[]>;
-  /** Asked before `loadAll`: what happens in between is then found out by the next batch. */
+  /** Called before `loadAll`: the next batch then detects changes in between. */
   loadChanges(): Promise<SensorChanges>;
   /** Registers unknown devices; returns the sensor of each, whoever registered it. Safe against other daemons. */
   register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;

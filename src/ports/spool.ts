@@ -37,7 +37,7 @@ export interface SpooledReading extends StorableReading {
 
 export interface SpoolRecord {
   readonly lane: SpoolLane;
-  /** A UUID of its own: what is derived from the record has the same identity at every attempt. */
+  /** A unique UUID: ids derived from the record are the same at every attempt. */
   readonly id: string;
   readonly readings: readonly SpooledReading[];
   readonly deadLetters: readonly DeadLetter[];
@@ -74,13 +74,13 @@ export interface SpoolContents {
   readonly parked: SpoolAmount;
   /** When the oldest record (parked ones apart) was written. */
   readonly oldestAtMs: Millis | undefined;
-  /** Found damaged, kept aside as files, since start. `items` is 0 where nobody can tell. */
+  /** Found damaged since the start, and moved aside as files. `items` is 0 if unknown. */
   readonly damaged: SpoolAmount;
-  /** Readings and dead letters that are gone for good since start: their files were damaged. */
+  /** Readings and dead letters lost since the start: their files were damaged. */
   readonly lostItems: number;
 }
 
-/** What is known of the clocks of the processes that stamped what lies in the spool. */
+/** The known state of the clocks of the processes that stamped the spooled records. */
 export interface ClockRecord {
   readonly eras: readonly ClockEra[];
   /** The last contact with the database that was noted, by its clock. */
@@ -111,7 +111,7 @@ export interface Spool {
   forgetWatermarks(): Promise<void>;
   /** The oldest records of a lane: at least one if there is any, and no more than `most` if there are several. */
   oldest(lane: SpoolLane, most: Partial<SpoolAmount>): Promise<readonly SpooledRecord[]>;
-  /** Forgets what is safe elsewhere; resolves once that is on disk for good. */
+  /** Removes records that are stored elsewhere; resolves once the removal is durable. */
   remove(records: readonly SpooledRecord[]): Promise<void>;
   /** Remembers that the alert lines of the record are out. */
   markNotified(record: SpooledRecord): Promise<void>;

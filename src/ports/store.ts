@@ -38,8 +38,8 @@ export interface StoreBatch {
   readonly deadLetters: readonly DeadLetter[];
   readonly alerts: AlertBatch;
   /**
-   * True when an earlier attempt at these readings failed with its outcome unknown (a lost COMMIT reply): what is
-   * stored already is then a duplicate, so the store goes straight to staging and merge.
+   * True when an earlier attempt at these readings failed with an unknown outcome (a lost COMMIT reply): readings
+   * already stored are then duplicates, so the store goes straight to staging and merge.
    */
   readonly retry: boolean;
   /** What to keep of readings that conflict, in the same transaction. Without it they are only counted. */
@@ -65,11 +65,11 @@ export interface ConflictingValue {
 export interface StoreOutcome {
   /** New rows. */
   readonly stored: number;
-  /** Identical to what is stored. */
+  /** Equal to the stored reading. */
   readonly duplicate: number;
   /** Filled in metrics that the stored reading lacked. */
   readonly merged: number;
-  /** Another value for a stored metric: the first stays, the reading is kept as a dead letter. */
+  /** Another value for a stored metric: the first stays, the reading becomes a dead letter. */
   readonly conflict: number;
 }
 
@@ -86,10 +86,10 @@ export interface RowRefused {
 
 export interface ReadingStore {
   /**
-   * One transaction. Resolves once it is committed. A refused row is a result, not an exception; every other failure
-   * rejects with a FieldwatchError whose `kind` says whether to try again (`transient`) or to stop writing. `signal` ends
-   * the wait for an answer: the commit then rejects as with a lost connection, its outcome unknown. `answered` is called
-   * with each answer of the server: a large batch takes many.
+   * One transaction. Resolves once it is committed. A rejected row is a result, not an exception; every other failure
+   * rejects with a FieldwatchError whose `kind` states whether to retry (`transient`) or to stop writing. `signal`
+   * ends the wait for an answer: the commit then rejects as with a lost connection, its outcome unknown. `answered`
+   * is called with each answer of the server: a large batch takes many.
    */
   commit(
     batch: StoreBatch,

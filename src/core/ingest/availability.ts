@@ -5,7 +5,7 @@ import { isObject, own } from './mapping/document.ts';
 import type { RouteConfig } from './route-config.ts';
 import { type Captures, type TopicPattern, parseTopicPattern } from './topic.ts';
 
-/** A topic that says whether a device is there: an availability, a last will, a death certificate. */
+/** A topic that reports whether a device is online: an availability, a last will, a death certificate. */
 export interface AvailabilityTopic {
   /** A topic pattern. */
   readonly topic: string;
@@ -13,9 +13,9 @@ export interface AvailabilityTopic {
   readonly device?: string;
   /** The devices that are parts of it are there, or not, with it: `<device>/…` and `<device>:…`. */
   readonly parts?: boolean;
-  /** What any message on it says; without it the payload does. */
+  /** The state that any message on it reports; without it the payload does. */
   readonly online?: boolean;
-  /** The payloads that say so, beside the usual words. */
+  /** The payloads for the states, in addition to the usual words. */
   readonly payload_available?: string | undefined;
   readonly payload_not_available?: string | undefined;
 }
@@ -89,7 +89,7 @@ const MAX_DEPTH = 8;
 
 type Payloads = Pick<AvailabilityTopic, 'payload_available' | 'payload_not_available'>;
 
-/** What the payload says: a word, or a JSON object with one. Undefined: neither. */
+/** The state in the payload: a word, or a JSON object with one. Undefined: neither. */
 function onlineIn(payload: Uint8Array, payloads: Payloads): boolean | undefined {
   const decoded = decodeText(payload);
   if (typeof decoded !== 'string') return undefined;

@@ -10,20 +10,20 @@ export interface ClockSpan {
 }
 
 /**
- * The system's clock during one process, from its start to its first contact with the database, whose clock is the one to go
- * by. A board without a clock of its own stamps what arrives with 1970, or with its last shutdown. What was spooled meanwhile
- * names its era, and gets the right time when it drains, in this process or in a later one.
+ * The system's clock during one process, from its start to its first contact with the database, whose clock is the
+ * reference. A board without a battery-backed clock stamps arrivals with 1970, or with its last shutdown. Records
+ * spooled meanwhile name their era, and get the correct time when they drain, in this process or in a later one.
  */
 export interface ClockEra {
   readonly id: string;
-  /** Which boot of the machine; undefined where the system does not say. */
+  /** The boot of the machine; undefined if the system does not report it. */
   readonly boot?: string | undefined;
   /** The wall clock less the time since the boot: it changes only when the clock is set. */
   readonly baseMs: Millis;
   readonly spans: readonly ClockSpan[];
   /** It cannot have been earlier: an earlier process was in contact with the database then. */
   readonly notBeforeMs: Millis;
-  /** When the right time was known, by that time. What is known of the era does not change any more. */
+  /** The correct time at which it became known. After that the era does not change. */
   readonly fixedAtMs?: Millis | undefined;
 }
 
@@ -73,7 +73,7 @@ export function fixedNow(era: ClockEra, systemMs: Millis, aheadMs: number): Cloc
   return { ...right, notBeforeMs: 0, fixedAtMs: systemMs + aheadMs };
 }
 
-/** A later process knows the right time. A bound that is later still is that of a server whose clock was wrong then. */
+/** A later process knows the correct time. A bound that is even later came from a server whose clock was wrong. */
 export function settled(era: ClockEra, atMs: Millis): ClockEra {
   if (era.fixedAtMs !== undefined) return era;
   return { ...era, notBeforeMs: era.notBeforeMs > atMs ? EARLIEST_MS : era.notBeforeMs, fixedAtMs: atMs };

@@ -30,7 +30,7 @@ export interface RoutedMessage {
   readonly clockUnknown?: boolean | undefined;
 }
 
-/** What is the same for every message of one topic. */
+/** The part of the context common to all messages of one topic. */
 export type TopicContext = Pick<MessageContext, 'topic' | 'captures' | 'topicDevice' | 'metric'>;
 
 /**
@@ -131,7 +131,7 @@ export class Route {
     return undefined;
   }
 
-  /** How to read a message of a topic by which the ecosystem says whether a device is there. */
+  /** The reader for a topic by which the ecosystem reports whether a device is online. */
   knownAvailability(topic: string): AvailabilityReader | undefined {
     const read = this.known.readerOf(topic);
     if (read === undefined || this.unwanted.some((pattern) => pattern.match(topic) !== undefined))
@@ -139,7 +139,7 @@ export class Route {
     return (payload) => (this.codec.isCurrent?.(payload, topic) === false ? undefined : read(payload));
   }
 
-  /** True if `topic` belongs to the route's ecosystem without being telemetry. Asked when no route reads it. */
+  /** True if `topic` belongs to the route's ecosystem without being telemetry. Called when no route matches it. */
   isRest(topic: string): boolean {
     return this.rest.some((pattern) => pattern.match(topic) !== undefined);
   }

@@ -58,7 +58,7 @@ export class BinaryRows {
   /**
    * A row of `sensor_readings`: time, sensor_id, temperature, humidity, pressure, battery, rssi. The values are taken
    * from `metrics` by name; an absent one is NULL. rssi is an integer column: it is rounded. Returns how many of the
-   * metrics are in the row; where it is none, no row is written.
+   * metrics are in the row; if none is, no row is written.
    */
   reading(ordinal: number, timeUs: Micros, sensorId: number, metrics: ReadonlyMap<string, number>): number {
     this.#reserve(READING_BYTES + ORDINAL_BYTES);

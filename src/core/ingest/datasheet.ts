@@ -16,7 +16,7 @@ export function joined(one: Range | undefined, other: Range | undefined): Range 
 
 const humidity: Range = { min: 0, max: 100 };
 const bosch: Ranges = { temperature: { min: -40, max: 85 }, humidity, pressure: { min: 300, max: 1100 } };
-/** Those whose formula goes beyond 100 % in condensation have no limit for it. */
+/** Humidity sensors whose formula exceeds 100 % in condensation have no limit for it. */
 const wide: Ranges = { temperature: { min: -40, max: 125 } };
 
 /** Operating ranges of parts that payloads name (Bosch, Sensirion, Maxim, Aosong, TI, Silicon Labs). */

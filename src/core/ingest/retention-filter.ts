@@ -4,7 +4,7 @@ import { CORE_METRICS, type Decoded, type Micros, type Reading } from '../readin
 import type { RoutedMessage } from './compiled-route.ts';
 import type { Router } from './route.ts';
 
-/** How far back readings are kept by what is declared, in microseconds; Infinity: for ever. */
+/** The declared retention of readings, in microseconds; Infinity: forever. */
 export interface Kept {
   readonly readingsUs: Micros;
   readonly metricsUs: Micros;
@@ -19,9 +19,9 @@ export function keptBy(plan: PolicyPlan): Kept {
 }
 
 /**
- * Refuses what retention would drop at once. A row older than that makes its chunk anew, and a bucket refreshed from it
- * alone takes the place of the history that its aggregate still had. In a batch such readings are set aside like every
- * other bad element (contract D13); the message is refused when none is left.
+ * Rejects what retention would drop at once. A row older than that recreates its chunk, and a bucket refreshed from
+ * it alone replaces the history that its aggregate still had. In a batch such readings are dropped like every other
+ * bad element (contract D13); the message is rejected when none is left.
  */
 export function withoutExpired(router: Router, kept: Kept): Router {
   return {
@@ -33,7 +33,7 @@ export function withoutExpired(router: Router, kept: Kept): Router {
 function keepYoung(decoded: Decoded, { receivedAtMs }: RoutedMessage, kept: Kept): Decoded {
   if (decoded.kind === 'reject') return decoded;
   const receivedAtUs = receivedAtMs * 1000;
-  // On the path of every message: nearly always one look at the time of each reading.
+  // On the path of every message: nearly always one comparison per reading.
   const surelyKept = receivedAtUs - Math.min(kept.readingsUs, kept.metricsUs);
   if (decoded.readings.every(({ timeUs }) => timeUs >= surelyKept)) return decoded;
   const readings = decoded.readings.filter(
@@ -51,7 +51,7 @@ function keepYoung(decoded: Decoded, { receivedAtMs }: RoutedMessage, kept: Kept
   };
 }
 
-/** The shorter one where a reading goes to both tables: half of it would come back to a table that dropped it. */
+/** The shorter one if a reading goes to both tables: half of it would come back to a table that dropped it. */
 function keptUs({ metrics }: Reading, { readingsUs, metricsUs }: Kept): Micros {
   let core = 0;
   for (const metric of CORE_METRICS) if (metrics.has(metric)) core += 1;

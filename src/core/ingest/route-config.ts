@@ -35,9 +35,9 @@ export type AvailabilityConfig =
 export interface RouteConfig {
   readonly preset?: string | undefined;
   readonly topic?: string | readonly string[] | undefined;
-  /** Topic patterns whose messages are counted and forgotten; added to those of the preset. */
+  /** Topic patterns whose messages are only counted; added to those of the preset. */
   readonly ignore?: readonly string[] | undefined;
-  /** Topics that say whether a device is there; they take the place of the preset's. */
+  /** Topics that report whether a device is online; they replace the preset's. */
   readonly availability?: AvailabilityConfig | readonly AvailabilityConfig[] | undefined;
   readonly codec?: string | undefined;
   readonly encoding?: string | undefined;
@@ -79,13 +79,13 @@ export interface RouteConfig {
   readonly message?: string | undefined;
   readonly request_rebirth?: boolean | undefined;
   readonly keep_bad_quality?: boolean | undefined;
-  /** Milliseconds, or by its rhythm so far; without it nobody is told of a silence. */
+  /** Milliseconds, or derived from its rhythm; without it silence is not notified. */
   readonly silent_after?: number | 'auto' | undefined;
 }
 
 export type RouteKey = keyof RouteConfig;
 
-/** What is wrong with a route: which key, deeper where that helps, and a sentence. */
+/** A fault of a route: the key, as deep as possible, and a sentence. */
 export interface RouteFault {
   readonly path: readonly (string | number)[];
   readonly message: string;

@@ -10,7 +10,7 @@ import type { RouteConfig } from './route-config.ts';
 import { routeFaults } from './route-faults.ts';
 import { reduceFilters, topicList } from './topic.ts';
 
-/** Topics that are remembered with their route; a hot topic then costs one look into a Map. */
+/** Topics cached with their route; a hot topic then costs one Map access. */
 const MAX_REMEMBERED_TOPICS = 20_000;
 const MAX_REMEMBERED_LENGTH = 512;
 
@@ -102,7 +102,7 @@ export function compileRoutes(
       if (match.route === undefined)
         return match.result === 'availability' ? availabilityOf(match.read, message) : match.result;
       const result = run(match, message, options.limits);
-      // What the broker retains says nothing about who is alive.
+      // A retained message is no sign of life.
       if (result.kind === 'readings' && !message.retain) (delivered[match.index] as number) += 1;
       return result.kind === 'readings' && result.losses !== undefined
         ? { ...result, route: watchedRoutes[match.index]?.name ?? '' }

@@ -168,7 +168,7 @@ export function filtersOverlap(a: string, b: string): boolean {
   return true;
 }
 
-/** The filters of which another one of `filters` takes some of the same topics. */
+/** The filters that overlap with another one of `filters`. */
 export function overlappingFilters(filters: readonly string[]): string[] {
   return filters.filter((filter) =>
     filters.some((other) => other !== filter && filtersOverlap(filter, other)),

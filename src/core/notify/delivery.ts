@@ -1,30 +1,30 @@
 import type { AlertNotification } from '../alert/model.ts';
 
-/** What a sink is told of a sensor beside its key: from the registry, at the time of sending. */
+/** Facts about a sensor besides its key: from the registry, at the time of sending. */
 export interface SensorFactsOf {
   readonly name: string | null;
   readonly location: string | null;
 }
 
-/** A notification on its way out, with what is known of its sensor. */
+/** An outgoing notification with the facts about its sensor. */
 export type OutgoingNotification = AlertNotification & { readonly facts: SensorFactsOf };
 
 /**
- * What is sent at once: one notification, several (a sink that takes batches), or the first of many of one kind, which
- * stand for all `total` of them.
+ * One send: a single notification, several (for a sink that takes batches), or the first of a group, which stand for
+ * all `total` of it.
  */
 export interface Delivery {
   /** Never empty. In the order of the queue. */
   readonly notifications: readonly OutgoingNotification[];
-  /** How many it stands for: more than there are `notifications` only where many of one kind are told as one. */
+  /** How many it stands for: more than `notifications` only for a group. */
   readonly total: number;
 }
 
 export const isGroup = ({ notifications, total }: Delivery): boolean => total > notifications.length;
 
 /**
- * Alertmanager's two words for a state. The last event of flapping says nothing new, the next one does; but what began
- * with flapping and never fired is over then.
+ * Alertmanager's two words for a state. The last event of flapping carries no state, the next one does; but an
+ * episode that began with flapping and never fired is over then.
  */
 export const statusOf = ({
   event,

@@ -3,7 +3,7 @@ import { RANK } from '../alert/rules/condition.ts';
 import { globMatches } from '../glob.ts';
 import { statusOf } from './delivery.ts';
 
-/** Which notifications a sink wants. Empty lists want all. */
+/** The notifications that a sink receives. Empty lists match all. */
 export interface SinkFilter {
   readonly minSeverity: Severity;
   /** Patterns of `globMatches`: `*_no_data`. */
@@ -12,19 +12,22 @@ export interface SinkFilter {
   readonly sendResolved: boolean;
 }
 
-/** `if_told`: only if it was told of the episode before. The end of what nobody heard of is no news. */
-export type Wanted = 'yes' | 'if_told' | 'no';
+/**
+ * `if_notified`: only if the sink was notified of the episode before. The end of an episode that was not notified is
+ * dropped.
+ */
+export type Wanted = 'yes' | 'if_notified' | 'no';
 
 export function wanted(filter: SinkFilter, notification: AlertNotification, location: string | null): Wanted {
   const { event, suppressed, backfilled, alertType, severity } = notification;
   const ends = statusOf(notification) === 'resolved';
   const over = ends || event === 'flapping_end';
   if (over && !filter.sendResolved) return 'no';
-  // Whatever is in the way: an incident that was opened has to be closed.
-  if (ends) return 'if_told';
+  // Whatever the filter: an incident that was opened has to be closed.
+  if (ends) return 'if_notified';
   if ((suppressed ?? null) !== null || backfilled) return 'no';
-  // What matters is whether its beginning was told, not the severity that it fell back to.
-  if (over || event === 'deescalated') return 'if_told';
+  // It depends on whether the firing was notified, not on the severity that it fell back to.
+  if (over || event === 'deescalated') return 'if_notified';
   if (RANK[severity] < RANK[filter.minSeverity]) return 'no';
   if (filter.alertTypes.length > 0 && !filter.alertTypes.some((pattern) => globMatches(pattern, alertType)))
     return 'no';

@@ -1,13 +1,13 @@
 import type { AlertNotification } from '../alert/model.ts';
 
-/** What a sink that shows states shows of an episode. */
+/** The state of an episode for sinks that display states. */
 export interface FormattedValue {
   readonly firing: boolean;
-  /** It was told as fired: when it stops flapping it goes on until it is told as resolved. */
+  /** It was notified as firing: after flapping it continues until it is notified as resolved. */
   readonly fired: boolean;
 }
 
-/** The state after a notification. What began with flapping and never fired is over when the flapping is. */
+/** The state after a notification. An episode that began with flapping and never fired is over when the flapping is. */
 export function formatValue(
   before: FormattedValue | undefined,
   { event, firedAtMs }: Pick<AlertNotification, 'event' | 'firedAtMs'>,

@@ -1,28 +1,28 @@
 import type { NotificationEvent } from '../alert/model.ts';
 import type { Millis } from '../reading.ts';
 
-/** Notifications of one kind: the same news of the same alert type. */
+/** Notifications of one kind: the same event of the same alert type. */
 export interface KindCount {
   readonly event: NotificationEvent;
   readonly alertType: string;
-  /** How many wait. */
+  /** How many are waiting. */
   readonly count: number;
 }
 
 export type Kind = Pick<KindCount, 'event' | 'alertType'>;
 
 export interface GroupingRules {
-  /** More than so many of one kind within the window are told as one. */
+  /** More than this many of one kind within the window are grouped. */
   readonly over: number;
   readonly windowMs: Millis;
 }
 
 export interface GroupingPlan {
-  /** To be told as one, now. */
+  /** Groups to be sent now. */
   readonly grouped: readonly KindCount[];
-  /** To be told as one when their window is over; until then they wait. */
+  /** Kinds to be grouped when their window is over; they wait until then. */
   readonly held: readonly Kind[];
-  /** When the first of those windows is over; Infinity if none waits. */
+  /** When the first of those windows is over; Infinity if none is waiting. */
   readonly wakeMs: Millis;
 }
 
@@ -32,8 +32,8 @@ interface Window {
 }
 
 /**
- * A thousand sensors that fall silent are one piece of news. The first few of a kind go out one by one and at once; what
- * comes on top of them within the window is told together when it ends. What arrives all together is told at once.
+ * Groups notifications: a thousand silent sensors are one message. The first few of a kind are sent one by one and at
+ * once; the rest within the window is sent as a group when it ends. A burst that arrives at once is grouped at once.
  */
 export class Grouping {
   readonly #rules: GroupingRules;
@@ -61,7 +61,7 @@ export class Grouping {
     return { grouped, held, wakeMs };
   }
 
-  /** `count` of a kind went out; a group fills its window. */
+  /** `count` of a kind were sent; a group fills its window. */
   sent(kind: Kind, count: number, nowMs: Millis): void {
     const window = this.#windows.get(keyOf(kind));
     if (window === undefined) this.#windows.set(keyOf(kind), { startedMs: nowMs, sent: count });

@@ -5,8 +5,9 @@ import { factsOf } from './template-facts.ts';
 export type LabelSet = Readonly<Record<string, string>>;
 
 /**
- * What identifies an alert, and nothing that changes while it goes on: a value among the labels would make every reading
- * another alert. The severity is one; so an escalation is a new alert, and the old label set has to be resolved.
+ * The identity of an alert, without anything that changes while it is open: a value among the labels would make every
+ * reading another alert. The severity is one; so an escalation is a new alert, and the old label set has to be
+ * resolved.
  */
 export function labelsOf(
   {
@@ -27,7 +28,7 @@ export function labelsOf(
   };
 }
 
-/** What changes, and what is for people. Absent where there is nothing to say. */
+/** The variable and descriptive parts. Absent if empty. */
 export function annotationsOf(notification: OutgoingNotification): LabelSet {
   const facts = factsOf(notification);
   const all = {

@@ -2,7 +2,7 @@ import { type Delivery, type OutgoingNotification, isGroup } from './delivery.ts
 import { factsOf } from './template-facts.ts';
 import { type Template, truncate, oneLine, plain, render } from './template.ts';
 
-/** The texts of a sink; absent: the ones below. Of many that are told as one only the built-in texts speak. */
+/** The texts of a sink; absent: the ones below. Groups always use the built-in texts. */
 export interface MessageTexts {
   readonly title?: Template | undefined;
   readonly body?: Template | undefined;
@@ -30,7 +30,7 @@ export function titleOf(delivery: Delivery, { title }: MessageTexts): string {
   return truncate(oneLine(text), MAX_TITLE);
 }
 
-/** Several lines: the message, since when, where, what to do; of a group the first names and how many more. */
+/** Several lines: the message, since when, where, what to do; for a group the first names and how many more. */
 export function bodyOf(delivery: Delivery, { body }: MessageTexts): string {
   const first = firstOf(delivery);
   if (isGroup(delivery)) return groupBody(delivery);

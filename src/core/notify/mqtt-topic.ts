@@ -1,8 +1,8 @@
 const encoder = new TextEncoder();
 
 /**
- * A name as one level of a topic: `%` and what a level must not hold (`/`, the wildcards, control characters) as `%2F`,
- * in UTF-8, so that every name has a level of its own and can be read back with decodeURIComponent.
+ * A name as one topic level: `%` and what a level must not hold (`/`, the wildcards, control characters) as `%2F`, in
+ * UTF-8, so that names and levels are one-to-one and can be decoded with decodeURIComponent.
  */
 export function topicLevel(name: string): string {
   const escaped = name.replace(/[%/+#\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}]/gu, (character) =>
@@ -13,13 +13,13 @@ export function topicLevel(name: string): string {
   return escaped === '' ? '%' : escaped;
 }
 
-/** The type as it reads: `flow_rate_high` is that `flow_rate` is high. */
+/** The literal reading of a type: `flow_rate_high` is that `flow_rate` is high. */
 const SUFFIX = /_(?:high|low|anomaly|no_data)$/;
 
 /**
- * `fieldwatch/alerts/<sensor>/<type>`, and with the metric as one level more where the type reads as another metric's: the
- * rate of `flow` and the threshold of `flow_rate` are both `flow_rate_high`, and the end of one must not take away what
- * the broker retains of the other.
+ * `fieldwatch/alerts/<sensor>/<type>`, with the metric as another level if the type reads as another metric's: the
+ * rate of `flow` and the threshold of `flow_rate` are both `flow_rate_high`, and the end of one must not clear the
+ * retained message of the other.
  */
 export function alertTopic(
   prefix: string,

@@ -1,6 +1,6 @@
 import type { Millis } from '../reading.ts';
 
-/** So many at once, and then one each time the bucket has dripped one in: `perMinute` over any longer time. */
+/** A burst, and then one each time the bucket refills by one: `perMinute` over any longer time. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #everyMs: number;
@@ -14,7 +14,7 @@ export class TokenBucket {
     this.#atMs = nowMs;
   }
 
-  /** Takes one and gives 0, or takes none and gives how long to wait for one. `nowMs` is monotonic. */
+  /** Takes one and returns 0, or takes none and returns the time until one is available. `nowMs` is monotonic. */
   take(nowMs: Millis): Millis {
     this.#tokens = Math.min(this.#capacity, this.#tokens + (nowMs - this.#atMs) / this.#everyMs);
     this.#atMs = nowMs;

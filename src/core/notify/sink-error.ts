@@ -2,9 +2,9 @@ import { FieldwatchError } from '../errors.ts';
 import type { Millis } from '../reading.ts';
 
 /**
- * Why a sink did not take a notification:
- * `refused` this one and no other, so it is given up · `away` no answer, or one that says later · `auth` credentials ·
- * `setup` the far end is not what the configuration says. The last three are tried again, the last two more slowly.
+ * Why a sink did not accept a notification: `refused` this one only, so it is dropped · `away` no answer, or one that
+ * asks for a retry later · `auth` credentials · `setup` the far end differs from the configuration. The last three
+ * are retried, the last two more slowly.
  */
 export type SinkFault = 'refused' | 'away' | 'auth' | 'setup' | 'certificate';
 
@@ -34,7 +34,7 @@ const REMEDIES = {
 /** The message never holds a secret: it is logged, stored and shown. */
 export class SinkError extends FieldwatchError {
   readonly fault: SinkFault;
-  /** How long the sink asks to be left alone. */
+  /** The retry delay that the sink requests. */
   readonly retryAfterMs: Millis | undefined;
 
   constructor(fault: SinkFault, message: string, more: { cause?: unknown; retryAfterMs?: Millis } = {}) {
@@ -49,7 +49,7 @@ export class SinkError extends FieldwatchError {
   }
 }
 
-/** Anything that was thrown while sending; what nobody classified is tried again. */
+/** Converts anything thrown while sending; unclassified errors are retried. */
 export function sinkError(error: unknown): SinkError {
   if (error instanceof SinkError) return error;
   return new SinkError('away', error instanceof Error ? error.message : String(error), { cause: error });

@@ -1,7 +1,7 @@
 import { formatDuration } from '../duration.ts';
 import { type OutgoingNotification, statusOf } from './delivery.ts';
 
-/** What a template may name, in the order of the documentation. */
+/** The names available in a template, in the order of the documentation. */
 export const FACTS = [
   'sensor', 'name', 'location', 'alert_type', 'event', 'status', 'severity', 'value', 'threshold', 'message', 'event_time',
   'started_at', 'duration', 'peak_value', 'resolved_value', 'reason', 'runbook', 'alert_id', 'seq',
@@ -9,7 +9,7 @@ export const FACTS = [
 
 export type TemplateFacts = Readonly<Record<(typeof FACTS)[number], string>>;
 
-/** Everything as text; what is absent is empty. */
+/** Everything as text; absent values are empty. */
 export function factsOf(notification: OutgoingNotification): TemplateFacts {
   const { sensorKey, facts, durationS } = notification;
   return {

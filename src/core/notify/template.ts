@@ -41,19 +41,19 @@ const isFact = (name: string): name is keyof TemplateFacts => (FACTS as readonly
 export const isTemplateFault = (parsed: Template | TemplateFault): parsed is TemplateFault =>
   !Array.isArray(parsed);
 
-/** `escape` makes a value harmless where the text goes; what the operator wrote himself stays as it is. */
+/** `escape` makes a value safe for the target text; the operator's own text is not escaped. */
 export function render(template: Template, facts: TemplateFacts, escape: (text: string) => string): string {
   return template.map((part) => (typeof part === 'string' ? part : escape(facts[part.fact]))).join('');
 }
 
-/** Control characters, line breaks among them, and marks that reorder text: blanks. For a title or a subject. */
+/** Replaces control characters, including line breaks, and marks that reorder text by blanks. For a title or a subject. */
 export const oneLine = (text: string): string =>
   text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
 
-/** As `oneLine`: a sensor's name must not look like a line of its own in a text of several lines. */
+/** Like `oneLine`: a sensor's name must not look like a separate line in a text of several lines. */
 export const plain = oneLine;
 
-/** At most so many characters, cut between two of them and marked. */
+/** At most `max` characters, cut between two of them and marked. */
 export function truncate(text: string, max: number): string {
   const characters = [...text];
   return characters.length <= max ? text : `${characters.slice(0, Math.max(0, max - 1)).join('')}…`;

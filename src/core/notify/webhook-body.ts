@@ -12,7 +12,7 @@ export interface WebhookAlert {
   readonly fingerprint: string;
 }
 
-/** Version 4 of Alertmanager's webhook: what its many receivers understand. */
+/** Version 4 of Alertmanager's webhook, which many receivers understand. */
 export interface WebhookBody {
   readonly receiver: string;
   readonly status: 'firing' | 'resolved';
@@ -33,7 +33,7 @@ export interface WebhookOptions {
   readonly labels: LabelSet;
 }
 
-/** Go's zero time: an alert that has no end yet. */
+/** Go's zero time: the alert has no end yet. */
 const NO_END = '0001-01-01T00:00:00Z';
 
 export function webhookBody({ notifications, total }: Delivery, options: WebhookOptions): WebhookBody {
@@ -68,7 +68,7 @@ function alertOf(notification: OutgoingNotification, { labels, externalUrl }: We
   };
 }
 
-/** When the episode fired, the same in all its notifications; of older rows its start is known. */
+/** When the episode fired, the same in all its notifications; for older rows its start. */
 export const firedAt = ({ firedAtMs, startedAtMs }: OutgoingNotification): string =>
   rfc3339(firedAtMs ?? startedAtMs);
 

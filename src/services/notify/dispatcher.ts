@@ -126,7 +126,7 @@ export class NotificationDispatcher implements DeliveryRouter {
       const answer = wanted(worker.settings.filter, notification, location);
       return answer === 'no'
         ? []
-        : { alertId, seq, sink, event, alertType, ifNotified: answer === 'if_told' };
+        : { alertId, seq, sink, event, alertType, ifNotified: answer === 'if_notified' };
     });
   }
 }

@@ -17,7 +17,7 @@ function inOneTurn(bytes: number): number {
   return delivered;
 }
 
-test('statement 6: the event loop has its turn after each large message, and after many small ones', () => {
+test('statement 6: the event loop runs after each large message, and after many small ones', () => {
   expect(inOneTurn(100)).toBe(256);
   expect(inOneTurn(10_000)).toBe(7);
   expect(inOneTurn(330_000)).toBe(1);

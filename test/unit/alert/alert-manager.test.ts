@@ -131,7 +131,7 @@ async function run({ alertManager, store }: ReturnType<typeof setUp>, ...batch: 
   store.commit(evaluation.batch, batch);
   evaluation.commit();
   alertManager.publish(evaluation.batch.notifications);
-  // The outbox is told in the background.
+  // The outbox is published in the background.
   await new Promise(setImmediate);
   return evaluation.batch;
 }
@@ -180,17 +180,17 @@ describe('the alerting service', () => {
     const daemon = setUp();
     const batch = storm(5000);
     await daemon.alertManager.prepare(batch);
-    let turns = 0;
+    let passes = 0;
     let done = false;
     const count = () => {
-      turns++;
+      passes++;
       if (!done) setImmediate(count);
     };
     setImmediate(count);
     const { batch: made } = await daemon.alertManager.evaluate(batch);
     done = true;
     // Readings, states and alerts, a thousand at a time.
-    expect(turns).toBeGreaterThanOrEqual(12);
+    expect(passes).toBeGreaterThanOrEqual(12);
     expect(made.raised.map(({ sensorId }) => sensorId)).toEqual(batch.map(({ sensor }) => sensor.id));
     const small = setUp();
     for (let at = 0; at < batch.length; at += 1000) {
@@ -285,7 +285,7 @@ describe('the alerting service', () => {
     expect(daemon.store.spans).toHaveLength(1);
   });
 
-  test('an outbox that cannot be told is told with the next announcement', async () => {
+  test('an outbox that cannot be published is published with the next batch', async () => {
     const daemon = setUp();
     await run(daemon, reading(0, 31));
     daemon.store.failing = true;
@@ -400,7 +400,7 @@ describe('the alerting service', () => {
       expect((await run(restarted, reading(60, 29))).notifications).toMatchObject([{ suppressed: null }]);
     });
 
-    test('what waits for its turn is judged in time after a reload', async () => {
+    test('a queued rule change is evaluated in time after a reload', async () => {
       const late = rulesOf({ allowed_lateness: '30s', metrics: { temperature: { max: 30 } } });
       const daemon = setUp(undefined, late);
       const committed = start(daemon);
@@ -410,7 +410,7 @@ describe('the alerting service', () => {
       expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ timeUs: T0_US }]);
     });
 
-    test('new rules watch for the silence of sensors that were not heard since the start', async () => {
+    test('new rules watch for the silence of sensors not received since the start', async () => {
       const daemon = setUp(undefined, rulesOf({}));
       const committed = start(daemon);
       daemon.alertManager.onConnectivity(connected);
@@ -422,7 +422,7 @@ describe('the alerting service', () => {
       daemon.alertManager.reload(rules, [SENSOR, other], expected).commit();
       await pass(daemon, 110);
       expect(committed.flatMap(({ raised }) => raised)).toMatchObject([
-        // Since it was last heard, and since the reload.
+        // Since it was last received, and since the reload.
         { sensorId: 1, timeUs: T0_US + 100e6 },
         { sensorId: 2, timeUs: T0_US + 160e6 },
       ]);
@@ -479,7 +479,7 @@ describe('the alerting service', () => {
         };
       };
 
-      test('what has arrived is judged before the silence that it ends', async () => {
+      test('a received reading is evaluated before the silence that it ends', async () => {
         const daemon = setUp(undefined, withRule({ no_data_after: '20s' }));
         const committed = start(daemon);
         const intake = waits(daemon);
@@ -634,7 +634,7 @@ describe('the alerting service', () => {
         await daemon.alertManager.stop();
       }, 60_000);
 
-      test('one that is changed is judged by its last value before a reading is', async () => {
+      test('a changed rule is evaluated with the last value before a reading is', async () => {
         const daemon = await burning();
         commitReload(daemon, withRule({ max: 40 }));
         const sensor = fleet.at(-1) ?? SENSOR;
@@ -647,7 +647,7 @@ describe('the alerting service', () => {
       test('survive a second reload and a restart half way', async () => {
         const daemon = await burning();
         commitReload(daemon, withRule({ max: 40 }));
-        // The next file takes the rule away: of the many that wait none is forgotten, and none is judged twice.
+        // The next file removes the rule: of the many queued changes none is lost, and none is evaluated twice.
         expect(commitReload(daemon, rulesOf({}))).toBe(2000);
         expect(commitReload(daemon, rulesOf(D))).toBe(400);
         expect(daemon.store.states.size).toBe(0);

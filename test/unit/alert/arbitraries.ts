@@ -35,7 +35,7 @@ const timed = fc.record(
   },
   { requiredKeys: [] },
 );
-/** What keeps alerts from being told. The timelines begin at 00:16 and mostly end within the next hour. */
+/** What suppresses alerts. The timelines begin at 00:16 and mostly end within the next hour. */
 export const suppressing = fc.record(
   {
     inhibit: fc.constantFrom(

@@ -20,37 +20,37 @@ function ran(
   return bench.tick(10_000);
 }
 
-/** What a sink is sent: the rule by which it is told of ends, and of falls, only if it had the beginning. */
+/** The notifications of a sink: ends and de-escalations are sent only if the firing was. */
 function sinkOf(bench: Bench, minSeverity: Severity) {
   const filter = { minSeverity, alertTypes: [], locations: [], sendResolved: true };
-  const told = new Set<string>();
+  const notified = new Set<string>();
   const ended = new Set<string>();
   for (const notification of bench.notifications) {
     const want = wanted(filter, notification, null);
     const { alertId: id } = notification;
-    if (want === 'no' || (want === 'if_told' && !told.has(id))) continue;
+    if (want === 'no' || (want === 'if_notified' && !notified.has(id))) continue;
     // Nothing of an episode comes after its end, and no second end.
     expect(ended).not.toContain(id);
-    told.add(id);
+    notified.add(id);
     if (statusOf(notification) === 'resolved') ended.add(id);
   }
-  return { told, ended };
+  return { notified, ended };
 }
 
 describe('over random timelines, silences, windows and inhibition', () => {
   const muted = fc.tuple(rule, suppressing, silences, timeline);
 
   test.each(['info', 'warning', 'critical'] as const)(
-    'a sink from %s on gets one end of each episode that it was told of and that is over',
+    'a sink from %s on gets one end of each notified episode that is over',
     (minSeverity) => {
       fc.assert(
         fc.property(muted, ([fields, suppress, quiet, all]) => {
           const bench = new Bench(rulesOf({ ...suppress, metrics: { temperature: { max: 30, ...fields } } }));
-          const { told, ended } = sinkOf(ran(bench, all, quiet), minSeverity);
+          const { notified, ended } = sinkOf(ran(bench, all, quiet), minSeverity);
           const open = new Set(
             bench.table.filter((row) => row.resolvedAtUs === undefined).map((row) => row.alertId),
           );
-          for (const id of told) expect(ended.has(id)).toBe(!open.has(id));
+          for (const id of notified) expect(ended.has(id)).toBe(!open.has(id));
         }),
       );
     },

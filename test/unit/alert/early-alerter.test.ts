@@ -73,7 +73,7 @@ class Lines {
   }
 }
 
-/** From the broker to a store whose commits the test answers. Sensors `s1` and `s2` have been heard. */
+/** From the broker to a store whose commits the test answers. Sensors `s1` and `s2` have been received. */
 async function setup(lines = new Lines()) {
   const [source, store, directory, clock, metrics] = [
     new FakeSource(),
@@ -147,7 +147,7 @@ async function setup(lines = new Lines()) {
   return { store, directory, clock, lines, looked, earlyAlerter, deliver, pass };
 }
 
-describe('the event loop has its turn', () => {
+describe('the event loop is not blocked', () => {
   it('when readings take long to evaluate: a look ends after its time, and the next one goes on', async () => {
     const { clock, looked, deliver, pass } = await setup();
     for (let n = 0; n < 1000; n++) deliver('s1', n % 2 === 0 ? LIMIT + 1 : 20);
@@ -185,14 +185,14 @@ describe('statement 26: a line leaves within a second of its reading', () => {
     store.auto = () => away;
     deliver('s1', 20);
     await pass(50);
-    const told: number[] = [];
+    const notifiedCounts: number[] = [];
     for (let n = 0; n < 10; n++) {
       deliver(n % 2 === 0 ? 's1' : 's2', n % 4 < 2 ? LIMIT + 1 : LIMIT - 5);
       await pass(200);
-      told.push(lines.all.length);
+      notifiedCounts.push(lines.all.length);
     }
-    // What arrived 1 s ago is told: the first five readings now, and so on.
-    expect(told.slice(4).every((count, index) => count >= index + 1)).toBe(true);
+    // Readings that arrived 1 s ago are notified: the first five now, and so on.
+    expect(notifiedCounts.slice(4).every((count, index) => count >= index + 1)).toBe(true);
     await pass(1000);
     const early = ['s1 firing early', 's2 firing early', 's1 resolved early', 's2 resolved early'];
     expect(lines.short).toEqual([...early, ...early, ...early.slice(0, 2)]);
@@ -240,7 +240,7 @@ describe('statement 26: a line leaves within a second of its reading', () => {
     expect(lines.short).toEqual(['s1 firing early', 'new firing stored', 'new resolved stored']);
   });
 
-  it('and is a false alarm where the database then refuses the reading: later ones are told as ever', async () => {
+  it('and is a false alarm if the database then rejects the reading: later ones are notified as usual', async () => {
     const { store, lines, deliver, pass } = await setup();
     deliver('s1', LIMIT + 1);
     await pass(1);

@@ -60,7 +60,7 @@ describe('a member waits before it evaluates', () => {
     expect(looks(...before, ...since(GRACE_MS - 500))).toEqual([B]);
     expect(looks(...before, ...since(GRACE_MS))).toEqual([]);
     expect(looks(...before, ...since(500), [31_000, seen(B, 31_000)])).toEqual([]);
-    // Dead before: what it left is nobody's to wait for.
+    // It was dead before: no member waits for it.
     expect(looks([20_000, seen(B, 0)], [50_000, seen(B, 0)])).toEqual([]);
   });
 
@@ -76,7 +76,7 @@ describe('a member waits before it evaluates', () => {
     expect(looks([3000, { id, joinedAtMs, leasedUntilMs }])).toEqual([]);
   });
 
-  test('for nobody where that is switched off', () => {
+  test('for no member if that is switched off', () => {
     const view = { nowMs: 0, members: [seen(B, 0, { behind: true })], shards: [] };
     expect(nextWait(A, view, NO_WAIT, 0).awaited).toEqual([]);
   });

@@ -67,7 +67,7 @@ describe('alert batches in one transaction', () => {
     ]);
   });
 
-  test('the last state of a cell counts, rows and lines stay in order', () => {
+  test('the last state of an instance counts, rows and lines stay in order', () => {
     const one = joined([state(1, 1), raise(1, 10), state(2, 5), state(1, 2), raise(2, 20)]);
     expect(one.states).toMatchObject([
       { sensorId: 1, seq: 2 },

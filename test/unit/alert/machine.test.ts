@@ -102,7 +102,7 @@ const INPUTS = {
 
 type Row = Record<keyof typeof INPUTS, string>;
 
-/** `next state: what is told`, at 30 s. */
+/** `next state: notifications`, at 30 s. */
 const TABLE: Record<keyof typeof STATES, Row> = {
   ok: {
     breach: 'pending: pending@30',
@@ -213,11 +213,11 @@ function run(state: EpisodeState, input: (atS: number, rule: Condition) => StepI
   const frozen = JSON.stringify(state);
   const { state: next, effects } = nextState(state, input(atS, rules), rules);
   expect(JSON.stringify(state)).toBe(frozen);
-  const told = effects.map(
+  const lines = effects.map(
     ({ transition, timeUs, severity, reason }) =>
       `${transition}@${timeUs / S}${reason ? ` ${reason}` : severity === 'critical' ? ' critical' : ''}`,
   );
-  return told.length === 0 ? next.kind : `${next.kind}: ${told.join(', ')}`;
+  return lines.length === 0 ? next.kind : `${next.kind}: ${lines.join(', ')}`;
 }
 
 describe('the transition table', () => {
@@ -258,7 +258,7 @@ describe('rules with other delays', () => {
   const walk = (rules: Condition, timeline: readonly (readonly [number, number])[]) => {
     let state: EpisodeState = OK;
     let before: { timeUs: number; value: number } | undefined;
-    const told: string[] = [];
+    const lines: string[] = [];
     for (const [atS, value] of timeline) {
       const gap = before !== undefined && atS * S - before.timeUs > rules.staleAfterUs;
       const evaluation = evaluateThreshold(rules, value);
@@ -266,9 +266,9 @@ describe('rules with other delays', () => {
       const result = nextState(state, input, rules);
       state = result.state;
       before = { timeUs: atS * S, value };
-      told.push(...result.effects.map((each) => `${each.transition}@${each.timeUs / S}(${each.value})`));
+      lines.push(...result.effects.map((each) => `${each.transition}@${each.timeUs / S}(${each.value})`));
     }
-    return told;
+    return lines;
   };
 
   test('min_samples counts breaching readings in a row', () => {

@@ -106,7 +106,7 @@ describe('over random timelines', () => {
         for (const { batch, event, key, alertId } of transitions(bench)) {
           expect(batch).toBeDefined();
           if (event === 'firing') {
-            // A firing that was owed is told again, of the same episode.
+            // A deferred firing is notified later, for the same episode.
             expect(open.get(key) ?? alertId).toBe(alertId);
             open.set(key, alertId);
           }
@@ -141,7 +141,7 @@ describe('over random timelines', () => {
       fc.property(rule, suppressing, silences, timeline, fc.nat(), (fields, suppress, muted, all, cut) => {
         const ruleSet = rulesOf({ ...suppress, metrics: { temperature: { max: 30, ...fields } } });
         const at = all.length === 0 ? 0 : cut % all.length;
-        // What comes back within a second of what explains it is not told; a restart ends that second early.
+        // An alert that ends within a second of its inhibition is not notified; a restart ends that second early.
         const later = (all[at - 1]?.rx ?? 0) + 1;
         fc.pre((all[at]?.rx ?? later) >= later);
         const run = (restarts: boolean) => {

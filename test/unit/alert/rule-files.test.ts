@@ -75,7 +75,7 @@ describe('a scenario that gives something else', () => {
     expect(() => readScenarios(text, 'x.yaml')).toThrow(message);
   });
 
-  test('every fault is told at once', () => {
+  test('all faults are reported at once', () => {
     const text = 'timeline:\n  - { at: soon, tick: true }\n  - { readings: oops }\n';
     expect(() => readScenarios(text, 'x.yaml')).toThrow(/x\.yaml:2:5.*soon[^]*x\.yaml:3:5.*oops/);
   });
@@ -97,7 +97,7 @@ timeline:
   ]); // prettier-ignore
 });
 
-test('a reload that is refused tells why', () => {
+test('a rejected reload reports why', () => {
   const [result] = run('timeline: [{ at: 5, reload: { metrics: { temperature: { min: 5, max: 1 } } } }]');
   expect(result?.actual.refused).toEqual([
     { at: 5, faults: ['metrics.temperature.min: min 5 is above max 1'] },

@@ -41,7 +41,7 @@ describe('rules by scope', () => {
     expect(rule).toMatchObject({ quietMax: 5, quietMin: 1 });
   });
 
-  test('each field tells where it comes from', () => {
+  test('each field has its origin', () => {
     const [rule] = rulesOf(alerts).effectiveRules(sensorOf('s1', { tags: ['a'] }));
     expect(Object.fromEntries(rule?.origins ?? [])).toMatchObject({
       max: 'overrides[0] (sensor s1) temperature',
@@ -61,7 +61,7 @@ describe('rules by scope', () => {
     expect(limitsOf(off)).toBeUndefined();
   });
 
-  test('"*" watches metrics that nobody names, a metric called constructor too', () => {
+  test('"*" watches metrics that are not named, including one called constructor', () => {
     expect(limitsOf({ metrics: { '*': { max: 1 } } }, {}, 'constructor')).toEqual([
       'constructor_high warning 1',
     ]);
@@ -90,7 +90,7 @@ describe('rules by scope', () => {
     ]);
   });
 
-  test('the hash changes with what is judged, and not with the runbook', () => {
+  test('the hash changes with what is evaluated, and not with the runbook', () => {
     const hash = (rule: object) =>
       rulesOf({ metrics: { temperature: { max: 30, ...rule } } })
         .rulesFor(sensorOf('s1'))

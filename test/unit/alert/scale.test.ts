@@ -176,7 +176,7 @@ describe('ten times the sensors', () => {
     expect(due.mock.calls.length).toBeLessThan(20);
     const { touched, effects } = engine.work;
     expect(touched).toHaveLength(3);
-    // It was silent until now: what it missed is told of it alone.
+    // It was silent until now: only its own state is notified.
     expect(effects.map(({ effect }) => effect.transition).sort()).toEqual([
       ...Array<string>(3).fill('firing'),
       ...Array<string>(3).fill('resolved'),
@@ -241,7 +241,7 @@ describe('ten times the sensors', () => {
     };
     const { states } = await loadEngine(THREE, sensors(count), store, { nowUs: T0_US, group: '' });
     expect(states).toBe(count);
-    // Once for the states, once for what is expected to be heard.
+    // Once for the states, once for the expected sensors.
     expect(calls).toEqual([5000, 5000, 2000, 5000, 5000, 2000]);
   });
 });
@@ -273,7 +273,7 @@ describe('numbers that wait for earlier ones', () => {
     expect(engine.nextDueMs).toBe(Infinity);
   });
 
-  test('those from the first on that is not have their turn by the clock, among all series', () => {
+  test('those from the first that is not are processed by the clock, among all series', () => {
     const engine = waiting((n) => (n === 100 ? 50 : 20));
     engine.tick(T0_MS + 10_000, 1);
     const [series] = engine.work.touched;

@@ -189,7 +189,7 @@ describe('a group whose members come and die gives the rows of one daemon', () =
 describe('while members freeze, die and join', () => {
   const silence = () =>
     rulesOf({ allowed_lateness: '2s', metrics: { temperature: { no_data_after: '6s' } } });
-  /** Always heard, by whichever member. */
+  /** Always received, by whichever member. */
   const steady = SENSORS.slice(1);
 
   test.each(SEEDS)('a sensor that some member receives is not missed, seed %i', async (seed) => {

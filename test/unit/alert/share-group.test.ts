@@ -20,7 +20,7 @@ const LINE = {
   },
 } as AlertNotification;
 
-/** The second one takes new rules, and the duty comes while that is being committed. */
+/** The second one loads new rules, and gets the lease while that is being committed. */
 async function overtaken(tables: GroupTables, one: Member, two: Member, rules: RuleSet): Promise<void> {
   const commit = tables.commit.bind(tables);
   let answer = () => {};
@@ -41,7 +41,7 @@ async function overtaken(tables: GroupTables, one: Member, two: Member, rules: R
   expect(two.alertManager.follows(rules)).toBe(true);
 }
 
-/** Two daemons of a share group; the first one has the duty. */
+/** Two daemons of a share group; the first one has the lease. */
 async function crew(rules = rulesOf(D)) {
   const tables = new GroupTables();
   tables.directory.add('s1');
@@ -164,7 +164,7 @@ describe('the evaluation of a share group', () => {
     expect(phases(two)).toEqual(['on']);
   });
 
-  test('the duty that comes in the middle of a change of rules brings its states, and they follow the new rules', async () => {
+  test('a lease taken in the middle of a change of rules brings its states, and they follow the new rules', async () => {
     const { tables, one, two } = await crew();
     await one.receive('s1', at(0, 31));
     const rules = withRule({ max: 30.5 });
@@ -209,7 +209,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     return group;
   }
 
-  test('notices at its next commit: the batch is stored, handed on, and nothing is told twice', async () => {
+  test('notices at its next commit: the batch is stored and forwarded, and nothing is notified twice', async () => {
     const { tables, one, two } = await frozen();
     // It wakes in the middle of a batch, before any of its timers.
     await one.receive('s1', at(20, 29));
@@ -264,7 +264,7 @@ describe('a holder that was frozen for longer than its lease', () => {
   });
 });
 
-test('what a frozen holder would tell ahead of its rows waits until it has asked', async () => {
+test('early notifications of a frozen owner wait until it has checked its lease', async () => {
   const ahead = (alertId: string) => [{ ...LINE, alertId }];
   const { one, two } = await crew();
   await pass(12_000, [one, two]);
@@ -275,7 +275,7 @@ test('what a frozen holder would tell ahead of its rows waits until it has asked
   void one.evaluator.publishUnpersisted(ahead('b'));
   await pass(5000, [one, two]);
   expect([phases(one, two), one.lines]).toEqual([['none', 'on'], ['firing s9']]);
-  // With the database away nobody else can have told it.
+  // With the database away no other member can have notified it.
   two.cutOff = true;
   await pass(LEASE_MS + 5000, [one, two]);
   void two.evaluator.publishUnpersisted(ahead('c'));
@@ -283,7 +283,7 @@ test('what a frozen holder would tell ahead of its rows waits until it has asked
 });
 
 describe('with the database away', () => {
-  test('a holder that nobody has replaced keeps the duty, and its lines leave when that is certain', async () => {
+  test('an owner that was not replaced keeps the lease, and its lines are written when that is certain', async () => {
     const { tables, one, two } = await crew();
     await pass(12_000, [one, two]);
     one.cutOff = two.cutOff = true;
@@ -295,7 +295,7 @@ describe('with the database away', () => {
     expect(one.lines).toEqual(['firing s1']);
   });
 
-  test('silence says nothing while the others cannot be heard', async () => {
+  test('silence is not evaluated while the others are unreachable', async () => {
     const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
     await one.receive('s1', at(0, 20));
     one.cutOff = two.cutOff = true;
@@ -310,7 +310,7 @@ describe('with the database away', () => {
   });
 });
 
-test('no data is for the owner to say, and what waits in the handover counts as heard', async () => {
+test('no data is raised by the owner only, and readings in the handover count as received', async () => {
   const { tables, one, two } = await crew(rulesOf({ metrics: { temperature: { no_data_after: '20s' } } }));
   for (let second = 0; second < 60; second += 10) {
     await two.receive('s1', at(second, 20));
@@ -327,7 +327,7 @@ test('a reading that was long in other hands ends the silence, and the same one 
   await one.receive('s1', at(0, 20));
   await pass(25_000, [one, two]);
   expect([tables.alerts.length, open(tables)]).toEqual([1, 1]);
-  // Received before the deadline, and before the last one that was heard.
+  // Received before the deadline, and before the last received one.
   const sensorId = one.registry.find('s1')?.id ?? 0;
   const metrics = new Map([['temperature', 20]]);
   const flags = { retained: false, spooled: false, located: false };

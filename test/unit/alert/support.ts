@@ -149,7 +149,7 @@ export const D = { metrics: { temperature: { max: 30 } } };
 export const withRule = (rule: object, rest: object = {}) =>
   rulesOf({ metrics: { temperature: { max: 30, ...rule } }, ...rest });
 
-/** `(0,25)(60,31)` as a person writes it. */
+/** `(0,25)(60,31)` in short notation. */
 export const readings = (text: string): Given[] =>
   [...text.matchAll(/\(([\d.]+),(-?[\d.]+)\)/g)].map(([, at, value]) => ({
     at: Number(at),

@@ -145,8 +145,8 @@ async function run(ruleSet: RuleSet, all: readonly Given[], steps: readonly Step
   let lives = 0;
   let life = await Life.begin(ruleSet, tables, T0_MS, 'life 0');
   let from = 0;
-  for (let turn = 0; from < all.length; turn++) {
-    const { count, to, then } = steps[turn] ?? { count: 1, to: 'database', then: 'go on' };
+  for (let round = 0; from < all.length; round++) {
+    const { count, to, then } = steps[round] ?? { count: 1, to: 'database', then: 'go on' };
     const batch = all.slice(from, from + count);
     const rx = batch.at(-1)?.rx ?? 0;
     life.write(batch, to);

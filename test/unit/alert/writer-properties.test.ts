@@ -204,9 +204,9 @@ async function run(ruleSet: RuleSet, all: readonly Given[], steps: readonly Step
     await life.load(nowMs);
   };
   let from = 0;
-  for (let turn = 0; from < all.length; turn++) {
+  for (let round = 0; from < all.length; round++) {
     const last: Step = { count: all.length, faults: [], crash: 'no', again: 0 };
-    const { count, faults, crash, again } = steps[turn] ?? last;
+    const { count, faults, crash, again } = steps[round] ?? last;
     const batch = [...all.slice(Math.max(0, from - again), from), ...all.slice(from, from + count)];
     from += count;
     tables.faults = [...faults];
@@ -229,7 +229,7 @@ test('lost replies, redelivery, any split and a crash at any point change neithe
       expect([...rough.tables.rows]).toEqual(expect.arrayContaining([...plain.tables.rows]));
       expect(rough.tables.rows.size).toBe(plain.tables.rows.size);
       expect(new Map([...rough.tables.outbox].sort())).toEqual(new Map([...plain.tables.outbox].sort()));
-      // Each line once, whatever happened: the processes died between two turns of the log, not within one.
+      // Each line once, whatever happened: the processes died between two writes of the log, not within one.
       expect([...rough.lines].sort()).toEqual([...plain.lines].sort());
       expect(new Set(rough.lines).size).toBe(rough.lines.length);
       expect(rough.tables.sent).toEqual(new Set(rough.tables.outbox.keys()));

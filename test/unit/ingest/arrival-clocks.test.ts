@@ -201,7 +201,7 @@ test('what drains is stored with the right time where it was stamped, and as it 
   expect(times.toSorted((a, b) => a - b)).toEqual([ownUs, rightUs - agoUs, rightUs, rightUs]);
 });
 
-test('a time of its own is judged by the right arrival, and alerts go by it', async () => {
+test('a payload time is checked against the corrected arrival, and alerts use it', async () => {
   const { system: clock, arrivalClocks, spooled, contact } = await stage(0);
   const { spool, store, replayer } = await drain(clock, arrivalClocks);
   const { stampedUs, rightUs, era } = await spooled();

@@ -9,7 +9,7 @@ const away = () => new FieldwatchError('database: away', { code: 'DB_UNREACHABLE
 async function pass(clock: FakeClock, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     clock.advance(1000);
-    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    for (let tick = 0; tick < 10; tick++) await Promise.resolve();
   }
 }
 

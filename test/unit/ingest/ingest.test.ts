@@ -290,7 +290,7 @@ describe('Ingest', () => {
     expect(conserved()).toMatchObject({ received: 9002, stored: 2, deadLettered: 9000, inFlight: 0 });
   });
 
-  it('statement 6: messages of very many values do not share a batch, and the loop has its turn between them', async () => {
+  it('statement 6: messages of very many values do not share a batch, and the event loop runs between them', async () => {
     const { source, store, clock, conserved } = await setup({ maxRows: 20_000 });
     store.auto = stored;
     // 1,000 values each: 64 kB of the 1 MiB that a batch may have.
@@ -366,7 +366,7 @@ describe('Ingest', () => {
     expect(conserved()).toMatchObject({ received: 2, deadLettered: 1, filtered: 1 });
   });
 
-  it('acknowledges a copy for another filter in its turn, and stores nothing of it', async () => {
+  it('acknowledges a copy for another filter in order, and stores nothing of it', async () => {
     const { source, store, clock, metrics, conserved } = await setup();
     store.auto = stored;
     source.deliver('s1', '21');

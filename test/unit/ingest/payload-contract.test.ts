@@ -215,7 +215,7 @@ describe('D7 the window', () => {
     [3_600_001, 'time_out_of_range'],
   ])('%d ms from the arrival', (offset, wanted) => expect(timeOf(at(offset))).toBe(wanted));
 
-  test('by a clock that may be far behind, what seems to come from the future is judged later', () => {
+  test('by a clock that may be far behind, times that seem to be in the future are checked later', () => {
     const unknown = (payload: object, options: object = {}) => {
       const router = routerOf([{ codec: 'json', topic: 'sensors/{device}', ...options }]);
       const message = { topic: 'sensors/n1', payload: Buffer.from(JSON.stringify(payload)), retain: false };

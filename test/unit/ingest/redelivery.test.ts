@@ -55,7 +55,7 @@ describe('Redelivery', () => {
     }
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
-    for (let turn = 0; turn < 20 && freed < 99; turn++) {
+    for (let tick = 0; tick < 20 && freed < 99; tick++) {
       collect();
       await new Promise(setImmediate);
     }

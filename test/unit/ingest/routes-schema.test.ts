@@ -60,7 +60,7 @@ describe('routes', () => {
     expect(found[0]).toMatch(message);
   });
 
-  test('several faults of one route are told together, unknown keys too', () => {
+  test('several faults of one route are reported together, unknown keys too', () => {
     const found = faults({ ...base, topic: 'a/{', timezone: 'x', tpoic: 1 });
     expect(found).toHaveLength(3);
   });

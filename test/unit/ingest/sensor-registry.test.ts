@@ -38,7 +38,7 @@ describe('SensorRegistry', () => {
     expect(await closed.registry.resolve(devices('a'))).toEqual(new Map([['a', 'sensor_rejected']]));
   });
 
-  it('takes ? in the allow-list for one character, and an empty list for nobody', async () => {
+  it('takes ? in the allow-list for one character, and an empty list matches no sensor', async () => {
     const { registry } = setup({ allow: ['s?', 'a?c*'] });
     const refused = await registry.resolve(devices('s1', 's', 's12', 's\u{1f321}', 'abc', 'ac', 's?'));
     expect([...refused.keys()]).toEqual(['s', 's12', 'ac']);

@@ -34,7 +34,7 @@ function setup(watchedRoutes: Record<string, Silence>) {
 }
 
 describe('statement 11: a connected but silent route', () => {
-  it('that used to deliver raises a metric and a finding; the next message ends it; each is told once', () => {
+  it('that used to deliver raises a metric and a finding; the next message ends it; each is reported once', () => {
     const { pass, silent, gauge, deliver, logger, clock } = setup({ a: 10 * SECOND, b: 10 * SECOND });
     deliver('a');
     pass(5 * SECOND);
@@ -53,7 +53,7 @@ describe('statement 11: a connected but silent route', () => {
     expect(clock.nowMs()).toBeGreaterThan(0);
   });
 
-  it('says since when it was last heard', () => {
+  it('reports when it last received a message', () => {
     const { watch, pass, deliver, clock } = setup({ a: 10 * SECOND });
     pass(5 * SECOND);
     deliver('a');
@@ -75,7 +75,7 @@ describe('statement 11: a connected but silent route', () => {
     expect(silent()).toEqual([]);
     pass(4 * SECOND);
     expect(silent()).toEqual(['a']);
-    // One that is silent stays so until it is heard, wherever the broker is.
+    // A silent one stays so until its next message, whatever the state of the broker.
     state.receiving = false;
     pass(MINUTE);
     expect(silent()).toEqual(['a']);

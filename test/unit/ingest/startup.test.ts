@@ -40,7 +40,7 @@ describe('the part of a start that needs the database', () => {
     ['auth', 'DB_AUTH'],
     ['config', 'DB_NO_DATABASE'],
     ['schema', 'SCHEMA_NEWER'],
-  ] as const)('ends the start where a person has to mend something: %s', async (kind, code) => {
+  ] as const)('ends the start if the operator has to fix something: %s', async (kind, code) => {
     const fault = new FieldwatchError('no', { code, kind });
     for (const steps of [
       { tryConnect: failing(fault), run: done },
@@ -49,7 +49,7 @@ describe('the part of a start that needs the database', () => {
       await expect(new DeferredStartup(steps).tryNow(new FakeClock(), 5000)).rejects.toBe(fault);
   });
 
-  it('is done later, once, and tells; a stop does not wait for it', async () => {
+  it('is done later, once, and reported; a stop does not wait for it', async () => {
     let runs = 0;
     const outcomes = [failing(away), never, done];
     const start = new DeferredStartup({ tryConnect: done, run: () => (outcomes[runs++] ?? done)() });

@@ -131,7 +131,7 @@ describe('in every codec', () => {
     expect(result).toMatchObject({ ambiguous: 1, losses: { ambiguous: ['temperature'] } });
   });
 
-  test('Sparkplug: an array, and an integer whose type no birth told', () => {
+  test('Sparkplug: an array, and an integer without a type from a birth', () => {
     const metric = (build: (writer: protobuf.Writer) => protobuf.Writer) =>
       build(protobuf.Writer.create()).finish();
     const payload = protobuf.Writer.create().uint32(8).uint64(Date.parse('2026-01-15T12:00:00Z'));

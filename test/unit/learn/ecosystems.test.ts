@@ -150,7 +150,7 @@ test('an ecosystem that only announces itself has its route, and the page says t
   expect(route?.hints[0]).toMatch(/nothing was measured/);
 });
 
-test('data whose birth was not heard is told, with the way out', () => {
+test('data without a received birth is reported, with the remedy', () => {
   const [line] = cases.filter(({ name }) => name === 'sparkplug-ddata-by-name');
   expect(line).toBeDefined();
   const alias = {

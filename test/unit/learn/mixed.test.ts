@@ -76,7 +76,7 @@ describe('learn on a mixed capture', () => {
     expect(lines.filter(({ readings }) => readings !== undefined).length).toBeGreaterThan(95);
   });
 
-  test('says who was heard, what they measure, how often, and what was left out', () => {
+  test('reports the received devices, their metrics, their rhythm, and what was left out', () => {
     expect(printed).toContain('# Zigbee2MQTT devices: 6 messages on 2 topics, 1.15 a minute');
     expect(printed).toContain('#   2 devices: kitchen/window, cellar');
     expect(printed).toMatch(/# {3}battery 97…100 %, humidity 45.07 %, linkquality 113…224 lqi/);

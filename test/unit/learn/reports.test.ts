@@ -239,9 +239,9 @@ test.each<[string, WatchedRoute[], Record<string, string[]>]>([
     ]),
     { '1': ['100', '101'], '2': ['100'] },
   ],
-  // wmbusmeters, and other receivers of meters: the meter is the device, and not who heard it.
+  // wmbusmeters, and other receivers of meters: the meter is the device, and not its receiver.
   [
-    'wmbusmeters: two receivers that hear the same meters by turns',
+    'wmbusmeters: two receivers that receive the same meters alternately',
     samples(4, (n) => [
       ['wmbusmeters', waterMeter('76348799', n, `im871a[0000000${n % 2}]`)],
       ['wmbusmeters', waterMeter('76348800', n, `im871a[0000000${(n + 1) % 2}]`)],
@@ -306,7 +306,7 @@ test.each<[string, WatchedRoute[], Record<string, string[]>]>([
   ],
   // LoRaWAN servers and gateways.
   [
-    'Milesight gateway: what it decodes is beside the list of the gateways that heard it',
+    'Milesight gateway: decoded values next to the list of receiving gateways',
     samples(4, (n) =>
       ['24e124136b502217', '24e124136b502218'].map((devEUI) => [
         '/mqtttest',
@@ -463,7 +463,7 @@ test('Shelly of the first generation by a name of its own', () => {
   expect(routesOf(learned)).toEqual([{ preset: 'shelly-gen1' }]);
 });
 
-test('values that would replace each other are told', () => {
+test('values that would replace each other are reported', () => {
   const learned = learnFrom(
     samples(3, (n) =>
       ['cpu0', 'cpu1'].map((cpu, at) => [

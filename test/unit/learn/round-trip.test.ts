@@ -3,7 +3,7 @@ import { learnFrom, routesOf } from '../../support/learning.ts';
 import { type WatchedRoute, feed, routerOf } from '../../support/routes.ts';
 
 // What devices of many kinds publish, from their documentation. What `learn` prints decodes the capture again, with the
-// devices and metrics that a person would name: none merged, none invented.
+// devices and metrics that an operator would name: none merged, none invented.
 
 const START_MS = Date.parse('2026-01-15T12:00:00Z');
 const STEP_MS = 10_000;

@@ -109,7 +109,7 @@ test.each<[string, WatchedRoute[], Record<string, Record<string, number>>]>([
   expect(values(messages)).toEqual(expected);
 });
 
-test('what cannot be told apart is said', () => {
+test('ambiguous units are reported', () => {
   const messages = [
     ...thrice({ 'gw/data': () => ({ id: 'a', temp: { value: 20, unit: 'C' }, hum: 40 }) }),
     ...thrice({ 'gw/data': () => ({ id: 'b', temp: { value: 66, unit: 'F' }, hum: 41 }) }),

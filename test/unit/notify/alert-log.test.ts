@@ -38,7 +38,7 @@ const found = (maxBytes?: number) => [...findLogged(path, keys, maxBytes)].sort(
 describe('what is in the alert log already', () => {
   test('nothing, when there is no file', () => expect(found()).toEqual([]));
 
-  test('whole lines; what is cut off, no JSON or somebody else’s is none', () => {
+  test('whole lines only; truncated, invalid or foreign ones are ignored', () => {
     writeFileSync(path, `${line(0)}\n{"alert_id":"a","se\nplain text\n{"alert_id":7,"seq":1}\n${line(2)}`);
     expect(found()).toEqual(['a 0', 'a 2']);
   });
@@ -162,7 +162,7 @@ test('what was announced while the database was away is not announced again with
   expect(queued).toHaveLength(2);
 });
 
-test('of very many lines each turn of the event loop writes some, in order, and they are marked once all are out', async () => {
+test('very many lines are written a few per turn of the event loop, in order, and marked once all are written', async () => {
   const logger = new QuietLogger();
   const marked: string[] = [];
   const store = {
@@ -177,7 +177,7 @@ test('of very many lines each turn of the event loop writes some, in order, and 
   publisher.publish(stored);
   publisher.publish(last);
   let before = 0;
-  for (let turn = 0; logger.entries.length < 1201 && turn < 100; turn++) {
+  for (let tick = 0; logger.entries.length < 1201 && tick < 100; tick++) {
     await nextTick();
     expect(logger.entries.length - before).toBeLessThanOrEqual(201);
     before = logger.entries.length;

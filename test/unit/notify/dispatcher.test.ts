@@ -71,7 +71,7 @@ test('each notification goes to the sinks that want it', () => {
   expect(notified({ suppressed: 'silence' })).toEqual([]);
 }); // prettier-ignore
 
-test('while the database is away an end is told only where its beginning would be', async () => {
+test('while the database is away an end is sent only if its firing would be', async () => {
   const { setup, create, made } = setUp();
   const dispatcher = create(setup('all'), setup('bad', { minSeverity: 'critical' }));
   dispatcher.start();
@@ -117,7 +117,7 @@ test('what is announced while a sink is being replaced is queued for it', async 
   await dispatcher.stop();
 });
 
-test('a sink that fails is told as trouble, until it is well again', async () => {
+test('a failing sink is reported as a problem until it recovers', async () => {
   const { setup, create, made, storeOf, clock } = setUp();
   const dispatcher = create(setup('ops'), setup('other'));
   dispatcher.start();

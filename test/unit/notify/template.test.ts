@@ -72,7 +72,7 @@ describe('the built-in texts', () => {
     ]);
   });
 
-  test('of many told as one: how many, and the first names', () => {
+  test('of a group: how many, and the first names', () => {
     const alertType = 'temperature_no_data';
     const group = { notifications: [outgoing({ alertType }), outgoing({ alertType })], total: 100_000 };
     expect(titleOf(group, {})).toBe('Firing: 100,000 × temperature_no_data (warning)');

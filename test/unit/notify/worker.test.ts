@@ -53,7 +53,7 @@ function setUp(more: Partial<SinkSettings> = {}, store = new FakeDeliveries()) {
 const away = () => new SinkError('away', 'HTTP 503');
 
 describe('a sink worker', () => {
-  test('tells what is queued in order, at once', async () => {
+  test('sends queued notifications in order, at once', async () => {
     const { worker, push, events } = setUp();
     worker.start();
     await push({ alertId: 'a' }, { alertId: 'b' }, { alertId: 'a', seq: 2, event: 'resolved' });
@@ -77,7 +77,7 @@ describe('a sink worker', () => {
     expect(logger.find(/accepts notifications again/)).toHaveLength(1);
   });
 
-  test('a storm that breaks loose between two looks at the queue is not told one by one', async () => {
+  test('a storm that starts between two reads of the queue is not sent one by one', async () => {
     const { worker, push, pass, sink, store } = setUp();
     const kinds = store.queue.kinds.bind(store.queue);
     const storm = Array.from({ length: 500 }, (_, i) => notificationOf({ alertId: `storm-${i}` }));
@@ -124,7 +124,7 @@ describe('a sink worker', () => {
     expect(sink.attempts).toBe(2);
   });
 
-  test('no more requests a minute than the sink bears; what piles up is told as one', async () => {
+  test('no more requests a minute than the sink allows; the backlog is sent as a group', async () => {
     const { worker, push, pass, sink } = setUp({ maxPerMinute: 2, grouping: { over: 3, windowMs: 1000 } });
     worker.start();
     await push({}, {}, {});
@@ -163,7 +163,7 @@ describe('a sink worker', () => {
     expect(worker.droppedAtMs).toBeDefined();
   });
 
-  test('while another daemon has the sink nothing is told; when it lets go, all is', async () => {
+  test('while another daemon has the sink nothing is sent; when it releases it, all is', async () => {
     const { worker, push, pass, store, sink } = setUp();
     store.leasedBy = 'other';
     worker.start();
@@ -174,7 +174,7 @@ describe('a sink worker', () => {
     expect(sink.got).toHaveLength(1);
   });
 
-  test('the database is away: what comes from memory is told at once, recorded later, told once', async () => {
+  test('the database is away: notifications from memory are sent at once, recorded later, sent once', async () => {
     const { worker, pass, store, sink } = setUp();
     store.away = true;
     worker.start();
@@ -190,7 +190,7 @@ describe('a sink worker', () => {
     expect(sink.got).toHaveLength(1);
   });
 
-  test('what is committed while it is on its way from memory is told once', async () => {
+  test('a notification committed while being sent from memory is sent once', async () => {
     const { worker, store, sink } = setUp();
     let arrive = () => {};
     sink.send = (delivery) => {

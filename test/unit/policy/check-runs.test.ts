@@ -102,7 +102,7 @@ describe('a job is not', () => {
     ]);
   });
 
-  test('overdue where the daemon runs the jobs is for its own schedule to mend', () => {
+  test('an overdue job needs no repair if the daemon runs the jobs', () => {
     expect(evaluate({ since_start: 4 * HOUR_S, since_due: 3 * HOUR_S }, false)).toEqual([]);
   });
 });
@@ -113,7 +113,7 @@ test('nothing is asked of a standby, nor of a server whose scheduler is dead: th
   expect(runsCheck.queries(plan, factsOf(plan))).toHaveLength(1);
 });
 
-test('a job that is overdue is woken; one that fails is left to somebody who looks why', () => {
+test('an overdue job is started; a failing one is left to the operator', () => {
   const steps = (change: Record<string, unknown>) => {
     const answers = [[{ ...ROW, ...change }]];
     const snapshot = factsOf(plan);

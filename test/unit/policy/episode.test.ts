@@ -9,24 +9,24 @@ const finding = (check: string, subject: string, more: Partial<Finding> = {}): F
   ...more,
 });
 
-/** What is kept, and what was told, over verifications and restarts. */
-class House {
-  kept: SystemAlert[] = [];
-  readonly told: string[] = [];
+/** Stored alerts and sent notifications, over verifications and restarts. */
+class Verifications {
+  stored: SystemAlert[] = [];
+  readonly sent: string[] = [];
   alerts = this.start();
   private nowMs = 1_000_000;
 
   start(): SystemAlerts {
     return new SystemAlerts({
       store: {
-        open: async () => this.kept.filter(({ resolvedAtMs }) => resolvedAtMs === undefined),
+        open: async () => this.stored.filter(({ resolvedAtMs }) => resolvedAtMs === undefined),
         commit: async ({ alerts }) => {
           const changed = new Set(alerts.map(({ alertId }) => alertId));
-          this.kept = [...this.kept.filter(({ alertId }) => !changed.has(alertId)), ...alerts];
+          this.stored = [...this.stored.filter(({ alertId }) => !changed.has(alertId)), ...alerts];
         },
       },
       publish: (notifications) =>
-        this.told.push(
+        this.sent.push(
           ...notifications.map(
             ({ event, alertType, sensorKey, severity, seq }) =>
               `${event} ${alertType} ${sensorKey} ${severity} ${seq}`,
@@ -41,85 +41,85 @@ class House {
   ): Promise<string[]> {
     this.nowMs += 60_000;
     await this.alerts.update({ findings, answered: new Set(answered), atMs: this.nowMs });
-    return this.told.splice(0);
+    return this.sent.splice(0);
   }
 }
 
 const late = finding('retention', 'sensor_readings retention');
 
 describe('findings as alerts of the system', () => {
-  test('each is told once, and once when it is gone, over restarts too', async () => {
-    const house = new House();
-    expect(await house.verified([late])).toEqual([
+  test('each is notified once, and once when it ends, over restarts too', async () => {
+    const system = new Verifications();
+    expect(await system.verified([late])).toEqual([
       'firing policy_retention sensor_readings retention warning 1',
     ]);
-    expect(await house.verified([{ ...late, actual: '4 chunks' }])).toEqual([]);
-    house.alerts = house.start();
-    expect(await house.verified([late])).toEqual([]);
-    house.alerts = house.start();
-    expect(await house.verified([])).toEqual([
+    expect(await system.verified([{ ...late, actual: '4 chunks' }])).toEqual([]);
+    system.alerts = system.start();
+    expect(await system.verified([late])).toEqual([]);
+    system.alerts = system.start();
+    expect(await system.verified([])).toEqual([
       'resolved policy_retention sensor_readings retention warning 2',
     ]);
-    expect(await house.verified([])).toEqual([]);
-    expect(await house.verified([late])).toHaveLength(1);
-    expect(house.kept.map(({ seq }) => seq)).toEqual([2, 1]);
-    expect(new Set(house.kept.map(({ alertId }) => alertId)).size).toBe(2);
+    expect(await system.verified([])).toEqual([]);
+    expect(await system.verified([late])).toHaveLength(1);
+    expect(system.stored.map(({ seq }) => seq)).toEqual([2, 1]);
+    expect(new Set(system.stored.map(({ alertId }) => alertId)).size).toBe(2);
   });
 
-  test('what gets worse is told again; what gets better is not', async () => {
-    const house = new House();
-    await house.verified([late]);
+  test('a higher severity is notified again; a lower one is not', async () => {
+    const system = new Verifications();
+    await system.verified([late]);
     const stalled = { ...late, verdict: 'stalled', severity: 'critical' } as const;
-    expect(await house.verified([stalled])).toEqual([
+    expect(await system.verified([stalled])).toEqual([
       'escalated policy_retention sensor_readings retention critical 2',
     ]);
-    expect(await house.verified([late])).toEqual([]);
-    expect(await house.verified([])).toEqual([
+    expect(await system.verified([late])).toEqual([]);
+    expect(await system.verified([])).toEqual([
       'resolved policy_retention sensor_readings retention critical 3',
     ]);
   });
 
   test('several findings of one check about one thing are one episode', async () => {
-    const house = new House();
+    const system = new Verifications();
     const paused = finding('policies', 'a', { verdict: 'paused', severity: 'critical' });
     const duplicate = finding('policies', 'a', { verdict: 'duplicate' });
-    expect(await house.verified([duplicate, paused])).toEqual(['firing policy_policies a critical 1']);
-    expect(await house.verified([duplicate])).toEqual([]);
+    expect(await system.verified([duplicate, paused])).toEqual(['firing policy_policies a critical 1']);
+    expect(await system.verified([duplicate])).toEqual([]);
   });
 
   test('a note is no alert', async () => {
-    expect(await new House().verified([{ ...late, severity: 'info' }])).toEqual([]);
+    expect(await new Verifications().verified([{ ...late, severity: 'info' }])).toEqual([]);
   });
 
   test('a check that gave no answer ends nothing, and is an alert only when that lasts', async () => {
-    const house = new House();
-    await house.verified([late]);
+    const system = new Verifications();
+    await system.verified([late]);
     const silent = (...checks: string[]) =>
       finding('unanswered', 'verification', { verdict: 'stalled', checks });
     const others = ['server'];
-    expect(await house.verified([silent('retention')], others)).toEqual([]);
+    expect(await system.verified([silent('retention')], others)).toEqual([]);
     // Another one each time: none of them waits for long.
-    expect(await house.verified([silent('policies')], others)).toEqual([]);
-    expect(await house.verified([silent('retention', 'policies')], others)).toEqual([]);
-    expect(await house.verified([silent('policies')], others)).toEqual([
+    expect(await system.verified([silent('policies')], others)).toEqual([]);
+    expect(await system.verified([silent('retention', 'policies')], others)).toEqual([]);
+    expect(await system.verified([silent('policies')], others)).toEqual([
       'firing policy_unanswered verification warning 1',
     ]);
-    house.alerts = house.start();
-    expect(await house.verified([silent('policies')], others)).toEqual([]);
-    expect(await house.verified([], ['retention', 'policies', 'server', 'unanswered'])).toEqual([
+    system.alerts = system.start();
+    expect(await system.verified([silent('policies')], others)).toEqual([]);
+    expect(await system.verified([], ['retention', 'policies', 'server', 'unanswered'])).toEqual([
       'resolved policy_retention sensor_readings retention warning 2',
       'resolved policy_unanswered verification warning 2',
     ]);
-    expect(await house.verified([silent('policies')], others)).toEqual([]);
+    expect(await system.verified([silent('policies')], others)).toEqual([]);
   });
 
   test('a check that the server has no answer for is an alert of its own when that lasts', async () => {
-    const house = new House();
+    const system = new Verifications();
     const unsupported = finding('retention', 'retention', { verdict: 'unsupported' });
     const others = ['policies', 'server', 'unanswered'];
-    expect(await house.verified([unsupported], others)).toEqual([]);
-    expect(await house.verified([unsupported], others)).toEqual([]);
-    expect(await house.verified([unsupported], others)).toEqual([
+    expect(await system.verified([unsupported], others)).toEqual([]);
+    expect(await system.verified([unsupported], others)).toEqual([]);
+    expect(await system.verified([unsupported], others)).toEqual([
       'firing policy_retention retention warning 1',
     ]);
   });

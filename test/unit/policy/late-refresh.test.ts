@@ -64,19 +64,19 @@ describe('the hours of late readings', () => {
   });
 });
 
-test('a store tells of what it has committed, and of nothing else', async () => {
+test('a store reports late readings after their commit, and nothing else', async () => {
   const inner = new FakeStore();
-  const told: StorableReading[] = [];
-  const store = recordingLate(inner, (readings) => void told.push(...readings));
+  const reported: StorableReading[] = [];
+  const store = recordingLate(inner, (readings) => void reported.push(...readings));
   const batch = batchOf([reading(1, 0, { x: 1 })]);
   inner.auto = () => ({ kind: 'row_refused', index: 0, sqlstate: '22003', message: '' });
   await store.commit(batch);
   inner.auto = () => new Error('away');
   await expect(store.commit(batch)).rejects.toThrow('away');
-  expect(told).toEqual([]);
+  expect(reported).toEqual([]);
   inner.auto = stored;
   await store.commit(batch);
-  expect(told).toEqual(batch.readings);
+  expect(reported).toEqual(batch.readings);
 });
 
 describe('the refresh', () => {

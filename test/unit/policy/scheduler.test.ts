@@ -304,7 +304,7 @@ describe('due jobs', () => {
     await scheduler.stop();
   });
 
-  test('are told to stop, and waited for', async () => {
+  test('are stopped, and waited for', async () => {
     let aborted = false;
     const jobs: PolicyJobs = {
       runDue: (signal) =>

@@ -45,7 +45,7 @@ const fail = (code: string, kind: ErrorKind) => () => {
   throw new FieldwatchError('canceling statement due to lock timeout (55P03)', { code, kind });
 };
 
-describe('a check that gets no answer is told of', () => {
+describe('a check without an answer is reported', () => {
   const another: PolicyCheck = { ...asking, name: 'another' };
 
   test.each(['DB_CONTENTION', 'DB_TIMEOUT', 'CATALOG_TIMEOUT'])(
@@ -63,7 +63,7 @@ describe('a check that gets no answer is told of', () => {
         },
       ]);
       expect([...answered]).toEqual(['verification', 'silent']);
-      // What can be mended is mended; the rest is said to be left.
+      // What can be repaired is repaired; the rest is reported.
       const repair = await planRepair(locked, plan, [asking, silent, another]);
       expect(repair).toMatchObject({ steps: [], refused: [{ check: 'unanswered' }], findings });
     },
@@ -134,7 +134,7 @@ describe('every check of the registry', () => {
         expect(text.trim()).toMatch(/^(SELECT|WITH) /);
         expect(text).not.toMatch(/\b(INSERT|UPDATE|DELETE|ALTER|DROP|CALL)\b/);
       }
-      // Policies that no row tells of are missing; no other check may take silence for a fault.
+      // Policies without a row are missing; no other check may take missing rows for a fault.
       const findings = check.evaluate(
         plan,
         snapshot,

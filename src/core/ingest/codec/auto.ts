@@ -13,7 +13,7 @@ import { treeLimits } from './tree.ts';
 
 type Guess = 'json' | 'cbor' | 'msgpack' | 'senml' | 'line-protocol' | 'scalar';
 
-/** MQTT 5 content types (3.3.2.3.9): what the sender says goes before what the bytes look like. */
+/** MQTT 5 content types (3.3.2.3.9): the sender's declaration takes precedence over the form of the bytes. */
 function byContentType(contentType: string | undefined): Guess | undefined {
   const type = contentType?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (/^application\/senml\+(?:json|cbor)$/.test(type)) return 'senml';
@@ -60,7 +60,7 @@ class AutoCodec implements Codec {
 
   private text(text: string, bytes: Uint8Array, context: MessageContext): Payload {
     if (/^\s*[[{]/.test(text)) return this.tree(decodeJson(bytes, context.limits.max_depth), bytes, context);
-    // A measurement, a blank, a field: no number looks like it.
+    // A measurement, a blank, a field: no number has this form.
     if (/^[^\s,=]+(?:,[^\s]+)? +[^\s=]+=/.test(text))
       return this.codecs['line-protocol'].decode(bytes, context);
     return context.metric === undefined
@@ -89,6 +89,6 @@ class AutoCodec implements Codec {
 
 export const auto: CodecKind = {
   name: 'auto',
-  summary: 'told by the MQTT 5 content type, else by the bytes',
+  summary: 'detected by the MQTT 5 content type, else by the bytes',
   create: (config) => new AutoCodec(config),
 };

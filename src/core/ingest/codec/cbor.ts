@@ -14,7 +14,7 @@ const FLOAT32_BYTES = 5;
 // Tags 2 and 3 longer than this are no measurement.
 const MAX_BIGNUM_BYTES = 32;
 
-/** Tells 32-bit floats from 64-bit ones, which a JavaScript number no longer does; refuses maps that are too big. */
+/** Distinguishes 32-bit floats from 64-bit ones, which a JavaScript number cannot; rejects maps that are too big. */
 class StrictTokenizer extends Tokenizer {
   private readonly maxItems: number;
 
@@ -44,7 +44,7 @@ const bignum = (bytes: unknown, negative: boolean): bigint | null => {
   return negative ? -1n - value : value;
 };
 
-// RFC 8949 section 3.4. Any other tag is refused: what is behind it is not known.
+// RFC 8949 section 3.4. Any other tag is rejected: the meaning of its content is unknown.
 const tags: NonNullable<DecodeOptions['tags']> = {
   0: (content) => content(),
   1: (content) => instantText(content()),

@@ -7,8 +7,8 @@ import { messageDocument } from './protobuf-tree.ts';
 import { treeFault, treeLimits } from './tree.ts';
 
 /**
- * ChirpStack's events by the field numbers of api/proto/integration, under the names that its JSON has, so that one
- * mapping reads both. What is not stored is left out, and skipped on the wire.
+ * ChirpStack's events by the field numbers of api/proto/integration, under the names of its JSON, so that one mapping
+ * reads both. Fields that are not stored are skipped on the wire.
  */
 const SCHEMA = `
 syntax = "proto3";

@@ -5,8 +5,8 @@ import type { LossTally } from '../mapping/losses.ts';
 import type { RouteConfig } from '../route-config.ts';
 
 /**
- * What a codec makes of the bytes of one message. A `document` (JSON and its binary relatives) goes through the
- * route's mapping; `records` come from formats that say themselves what is a device, a time and a metric.
+ * The result of a codec for the bytes of one message. A `document` (JSON and its binary relatives) goes through the
+ * route's mapping; `records` come from formats that define device, time and metric themselves.
  */
 export type Payload =
   | { readonly kind: 'document'; readonly value: unknown }
@@ -31,7 +31,7 @@ export interface PayloadReject {
  */
 export interface Codec {
   decode(bytes: Uint8Array, context: MessageContext): Payload;
-  /** Whether a message that says that a device is gone is of its present session; without it all are. */
+  /** Whether an offline message belongs to the device's present session; without it every one does. */
   isCurrent?(bytes: Uint8Array, topic: string): boolean;
   /** Takes over what the codec of the same topics had learnt before the configuration was reloaded. */
   inherit?(before: Codec): void;
@@ -40,11 +40,11 @@ export interface Codec {
 /** One format, as the registry lists it. */
 export interface CodecKind {
   readonly name: string;
-  /** One line for people. */
+  /** One line for display. */
   readonly summary: string;
   /** The values of `encoding`, where the format has several. */
   readonly encodings?: readonly string[];
-  /** What is wrong with the route's options for this codec; undefined if nothing is. */
+  /** The fault in the route's options for this codec; undefined if there is none. */
   check?(config: RouteConfig): { readonly key: string; readonly message: string } | undefined;
   /** A codec for one route: with its options, and with its own state if the format needs any. */
   create(config: RouteConfig, inflate?: Inflate): Codec;
@@ -54,7 +54,7 @@ export function rejectPayload(code: RejectCode, detail?: string): PayloadReject 
   return detail === undefined ? { kind: 'reject', code } : { kind: 'reject', code, detail };
 }
 
-/** Decompresses at most `maxOutput` bytes; says which code to reject with otherwise. Given to the core: D9. */
+/** Decompresses at most `maxOutput` bytes, or returns the code to reject with. Injected into the core: D9. */
 export type Inflate = (
   bytes: Uint8Array,
   format: CompressionFormat,

@@ -1,7 +1,7 @@
 import type { RouteConfig } from '../route-config.ts';
 import { type PayloadReject, rejectPayload, type Inflate, type CompressionFormat } from './codec.ts';
 
-/** Decompresses as the route says; bytes that are not compressed pass as they are when the route says `auto`. */
+/** Decompresses as the route configures; with `auto`, uncompressed bytes pass unchanged. */
 export function decompress(
   bytes: Uint8Array,
   compression: RouteConfig['compression'],

@@ -6,7 +6,7 @@ import { type CodecKind, type Payload, rejectPayload } from './codec.ts';
 import { decodeText } from './text.ts';
 import { NAMELESS } from './tree.ts';
 
-/** More cells than this in a row are no row: of all limits the one that bounds a row is that of its metrics. */
+/** A row with more cells is rejected: the only limit that bounds a row is that of its metrics. */
 const CELLS_PER_METRIC = 4;
 const BLANKS = ' ';
 const TAB = 0x09;

@@ -16,8 +16,8 @@ export function mayNestDeeper(text: string, maxDepth: number): boolean {
 }
 
 /**
- * True if JSON text nests deeper than `maxDepth` (D9). Asked before `JSON.parse`, which takes 10 MB of brackets
- * without complaint, for two seconds, and hands them to whatever walks the result.
+ * True if JSON text nests deeper than `maxDepth` (D9). Checked before `JSON.parse`, which accepts 10 MB of brackets,
+ * for two seconds, and passes them to whatever walks the result.
  */
 export function nestsDeeper(bytes: Uint8Array, maxDepth: number): boolean {
   let depth = 0;

@@ -3,7 +3,7 @@
  * moves over a millisecond boundary. Text that holds such an integer is read a second time, here, with bigints.
  */
 
-// Read once: looked up for each of a million numbers they would cost more than the numbers.
+// Read once: a property access for each of a million numbers would cost more than the numbers.
 const { MAX_SAFE_INTEGER, MIN_SAFE_INTEGER } = Number;
 
 /** True if a number in `value`, as `JSON.parse` gives it, may have lost digits. Depth is bounded before. */
@@ -62,7 +62,7 @@ export function parseExact(text: string): unknown {
   return result;
 }
 
-/** Just behind the closing quote of the string whose first character is at `from`. */
+/** The position after the closing quote of the string whose first character is at `from`. */
 function stringEnd(text: string, from: number): number {
   for (let at = from; at < text.length; at++) {
     const char = text[at];

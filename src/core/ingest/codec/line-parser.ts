@@ -2,7 +2,7 @@ import { fieldValue, isInt64 } from './line-value.ts';
 
 /**
  * A line of InfluxDB line protocol, after the published grammar (line-protocol.ebnf of influxdata/line-protocol).
- * Works on text, whose positions are UTF-16 units: all that the grammar looks for is ASCII.
+ * Works on text, whose positions are UTF-16 units: all that the grammar matches is ASCII.
  */
 export interface LinePoint {
   readonly measurement: string;
@@ -15,7 +15,7 @@ export interface LinePoint {
   readonly time: string | undefined;
 }
 
-/** A point, an empty line or comment (undefined), or what is wrong. */
+/** A point, an empty line or comment (undefined), or a fault. */
 export type LineResult = { readonly point: LinePoint } | LineFault | undefined;
 
 export class LineFault extends Error {
@@ -72,7 +72,7 @@ export class LineReader {
       return { point };
     } catch (error) {
       if (!(error instanceof LineFault)) throw error;
-      // The grammar cannot tell where a bad line ends: the first line break behind its start is the safest guess.
+      // The grammar does not define where a bad line ends: the first line break after its start is the safest guess.
       const end = this.text.indexOf('\n', start);
       this.at = end < 0 ? this.text.length : end + 1;
       return error;

@@ -44,7 +44,7 @@ function pointDraft(point: LinePoint, shift: number, nameOf: NameOf): Element {
   const metrics = emptyDoc();
   for (const [key, value] of fields) metrics[nameOf(point, key)] = value;
   const timeUs = time === undefined ? undefined : shiftDecimal(time, shift);
-  // Null: a tag that is called `time` is none.
+  // Null: a tag called `time` is not a time.
   const draft: Draft = { record, metrics, timeUs, time: null, verbatim: true };
   if (repeated.length === 0) return draft;
   const losses = new LossTally();

@@ -15,8 +15,8 @@ export function isInt64(text: string): boolean {
 }
 
 /**
- * A field of line protocol that is no string: a float, an integer (`42i`, `42u`) or a boolean; undefined if it is
- * none. A float beyond all doubles is Infinity here, which costs the metric and not the line (D4).
+ * A field of line protocol that is not a string: a float, an integer (`42i`, `42u`) or a boolean; undefined
+ * otherwise. A float beyond the range of a double is Infinity here, which loses the metric and not the line (D4).
  */
 export function fieldValue(text: string): number | bigint | boolean | undefined {
   if (/^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);

@@ -2,7 +2,7 @@ import { emptyDoc } from '../mapping/document.ts';
 import { isoFromMicros } from '../mapping/instant.ts';
 import { NAMELESS, TooDeep, TooLarge, type TreeLimits, fromFloat32, keyText, narrow } from './tree.ts';
 
-/** Thrown for whatever is no MessagePack; the message is for people. */
+/** Thrown for invalid MessagePack; the message is for display. */
 export class MsgpackError extends Error {}
 
 /**

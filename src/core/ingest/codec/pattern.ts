@@ -35,7 +35,7 @@ function compile(pattern: string | undefined): Compiled | string {
   }
 }
 
-/** Every match in a line of the text is a record, whose members are the named groups. */
+/** Every match in the text is a record, whose members are the named groups. */
 function decodeMatches(
   bytes: Uint8Array,
   { expression, groups }: Compiled,

@@ -18,8 +18,9 @@ export function longValue(value: unknown): number | bigint {
 }
 
 /**
- * A decoded message as a document: what was on the wire, under the names of the schema. A field that was not sent is
- * absent; without `optional` proto3 does not send zeros, so a schema that must tell 0 from nothing says `optional`.
+ * A decoded message as a document: the fields on the wire, under the names of the schema. A field that was not sent
+ * is absent; without `optional` proto3 does not send zeros, so a schema that must distinguish 0 from absence declares
+ * `optional`.
  */
 export function messageDocument(
   message: object,

@@ -11,7 +11,7 @@ export function isSchemaText(proto: string): boolean {
   return proto.includes('{');
 }
 
-/** The message type that `proto` and `message` name, or what is wrong with them. */
+/** The message type named by `proto` and `message`, or their fault. */
 function messageType({ proto, message }: RouteConfig): protobuf.Type | { key: string; message: string } {
   if (proto === undefined) return { key: 'proto', message: 'protobuf needs the schema: set proto' };
   if (message === undefined)
@@ -45,7 +45,7 @@ export const protobufCodec: CodecKind = {
   name: 'protobuf',
   summary: 'a protobuf message of a .proto file of yours',
   check: (config) => {
-    // A file is not read yet: its text is judged when the routes are compiled.
+    // A file is not read yet: its text is checked when the routes are compiled.
     if (config.proto !== undefined && config.message !== undefined && !isSchemaText(config.proto))
       return undefined;
     const type = messageType(config);

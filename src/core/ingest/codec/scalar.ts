@@ -7,7 +7,7 @@ import { decodeText } from './text.ts';
 const NOT_A_NUMBER = rejectPayload('not_a_number');
 const NOTHING = emptyDoc();
 
-/** One value per topic, as text. The topic, or the route's `metric`, says what it is. */
+/** One value per topic, as text. The topic, or the route's `metric`, names it. */
 function decodeScalar(bytes: Uint8Array, context: MessageContext): Payload {
   const text = decodeText(bytes);
   if (typeof text !== 'string') return text;

@@ -25,7 +25,7 @@ const VERSION = 10;
 // Section 4.5.3: smaller times count from now.
 const RELATIVE_BELOW_US: Micros = 2 ** 28 * 1e6;
 
-/** RFC 9039: `urn:dev:mac:0024befffe804ff1`, and what is behind it is a part of the device. */
+/** RFC 9039: `urn:dev:mac:0024befffe804ff1`; what follows it is a part of the device. */
 const DEVICE_URN = /^urn:dev:[^:/]+:[^:/]+/;
 const LEADING = /^[:/;._-]+/;
 const TRAILING = /[:/;._-]+$/;
@@ -99,7 +99,7 @@ export class SenmlResolver {
     return { device: undefined, metric: named(name, unit) };
   }
 
-  /** The start of a name that says which device it is: the topic's, or its own URN where a pack has one only. */
+  /** The prefix of a name that identifies the device: the topic's, or its own URN if a pack has only one. */
   private deviceOf(name: string): string {
     const { topicDevice } = this.context;
     if (typeof topicDevice === 'string') {
@@ -136,7 +136,7 @@ export class SenmlResolver {
 
   private converted(raw: unknown, metric: string, unit: string | undefined): unknown {
     const value = number(raw);
-    // A base value and a unit need a number; without them the mapping judges what came.
+    // A base value and a unit need a number; without them the mapping evaluates the raw value.
     if (value === undefined) return this.value === 0 ? raw : null;
     const whole = this.value + value;
     if (unit === 'K') return round(whole - 273.15);

@@ -5,7 +5,7 @@ const MAX_NODES = 10_000;
 const MAX_METRICS_PER_NODE = 50_000;
 /** Of all nodes and their devices together: some 100 MB. */
 const MAX_METRICS = 500_000;
-/** A longer name is no metric's, and a longer address no device's: they are not kept. */
+/** Longer names of metrics and addresses of devices are not retained. */
 const MAX_NAME_CHARS = 256;
 const MAX_ADDRESS_CHARS = 512;
 
@@ -14,13 +14,13 @@ export interface KnownMetric {
   readonly datatype: number | undefined;
 }
 
-/** What one birth said. */
+/** The content of one birth. */
 interface Birth {
   readonly names: ReadonlyMap<string, KnownMetric>;
   readonly aliases: readonly string[];
 }
 
-/** What the births of one edge node said. Aliases are unique per edge node, names per device (section 6.4.6). */
+/** The births of one edge node. Aliases are unique per edge node, names per device (section 6.4.6). */
 class NodeState {
   private readonly byAlias = new Map<string, KnownMetric & { readonly device: string }>();
   private readonly births = new Map<string, Birth>();
@@ -68,8 +68,8 @@ class NodeState {
 }
 
 /**
- * The births of all edge nodes that were heard of. Bounded: of too many nodes the one heard of first is forgotten first, of
- * too many metrics the node that has most.
+ * The births received from all edge nodes. Bounded: with too many nodes the oldest is evicted, with too many metrics
+ * the node that has most.
  */
 export class SparkplugState {
   private readonly nodes = new Map<string, NodeState>();
@@ -89,7 +89,7 @@ export class SparkplugState {
     const node = this.nodeOrNew(key);
     const before = node.size;
     node.birth(device, metrics);
-    // An address that is too long is not kept.
+    // An address that is too long is not retained.
     if (this.nodes.has(key)) this.size += node.size - before;
     while (this.size > MAX_METRICS) this.removeLargest();
     return node;

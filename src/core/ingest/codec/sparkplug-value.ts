@@ -22,8 +22,8 @@ const DOUBLE = 10;
 const BOOLEAN = 11;
 
 /**
- * The value as a metric; undefined for what is none: texts, times, data sets, arrays. Negative integers are two's
- * complement in an unsigned field, of 32 or 64 bits whatever the datatype's own width.
+ * The value as a metric; undefined for texts, times, data sets and arrays. Negative integers are two's complement in
+ * an unsigned field, of 32 or 64 bits whatever the datatype's own width.
  */
 export function metricValue(
   value: SparkplugValue,
@@ -63,7 +63,7 @@ function ofWidth(bits: bigint, { bits: width, signed }: Width): number | bigint 
   return narrow(signed ? BigInt.asIntN(width, bits) : BigInt.asUintN(width, bits));
 }
 
-/** No birth said what it is: an integer with its highest bit set may be negative or not, so it is no value. */
+/** Without a datatype from a birth an integer with its highest bit set may be negative or not, so it has no value. */
 function withoutDatatype(value: SparkplugValue): number | bigint | boolean | undefined {
   const ambiguous = value.kind === 'integer' && value.bits >= 2n ** 31n;
   return ambiguous ? undefined : plain(value);

@@ -4,7 +4,7 @@ import { TooLarge, fromFloat32 } from './tree.ts';
 
 /**
  * The Sparkplug B payload, read by the field numbers of the specification (3.0, chapter 6), field by field: data is
- * frequent, and a payload of empty metrics would be a million objects before anybody could count them. What is not
+ * frequent, and a payload of empty metrics would create a million objects before they could be counted. What is not
  * stored (properties but `Quality`, data sets, templates, metadata, bytes) is skipped on the wire.
  */
 export interface SparkplugMetric {
@@ -18,7 +18,7 @@ export interface SparkplugMetric {
   readonly quality: number | undefined;
 }
 
-/** A value as it is on the wire; the datatype, which may be in the birth only, says what it means. */
+/** A value as it is on the wire; its meaning depends on the datatype, which may be in the birth only. */
 export type SparkplugValue =
   | { readonly kind: 'integer'; readonly bits: bigint }
   | { readonly kind: 'number'; readonly value: number }
@@ -111,7 +111,7 @@ function readMetric(reader: protobuf.Reader, end: number): SparkplugMetric {
   return metric;
 }
 
-/** The value of `Quality` in a property set, whose keys and values are two lists of the same order. */
+/** The value of `Quality` in a property set, which holds keys and values in two lists of the same order. */
 function readQuality(reader: protobuf.Reader, end: number): number | undefined {
   let key = 0;
   let qualityAt = -1;
@@ -141,7 +141,7 @@ function readInteger(reader: protobuf.Reader, end: number): number | undefined {
   return value;
 }
 
-/** name, alias, timestamp, datatype, is_transient; false if the field is none of them. */
+/** name, alias, timestamp, datatype, is_transient; false for any other field. */
 function readIdentity(reader: protobuf.Reader, tag: number, metric: Draft): boolean {
   switch (tag) {
     case tagOf(1, LENGTH):
@@ -191,7 +191,7 @@ function readValue(reader: protobuf.Reader, tag: number): SparkplugValue | undef
   }
 }
 
-/** `NCMD` with `Node Control/Rebirth` (section 6.4.25): asks an edge node for its births. */
+/** `NCMD` with `Node Control/Rebirth` (section 6.4.25): requests the births of an edge node. */
 export function rebirthCommand(timestampMs: number): Uint8Array {
   const BOOLEAN = 11;
   return protobuf.Writer.create()

@@ -24,7 +24,7 @@ import {
 import { TooLarge } from './tree.ts';
 
 const NAMESPACE = 'spBv1.0';
-/** An edge node is asked for its birth at most this often: it may be unable to answer. */
+/** A rebirth of an edge node is requested at most this often: it may be unable to answer. */
 const REBIRTH_EVERY_MS = 60_000;
 /** The property `Quality` of a good value (section 6.4.16). */
 const GOOD = 192;
@@ -84,7 +84,7 @@ class SparkplugCodec implements Codec {
     this.requestRebirth = config.request_rebirth === true;
   }
 
-  /** Births are heard once: forgetting them would make dead letters of all that follows by alias. */
+  /** Births are received once: losing them would turn all following data by alias into dead letters. */
   inherit(before: Codec): void {
     if (before instanceof SparkplugCodec) this.state = before.state;
   }
@@ -112,7 +112,7 @@ class SparkplugCodec implements Codec {
     const outer = readPayload(bytes, limits.max_readings);
     if ('kind' in outer || outer.compressed === undefined) return outer;
     const { compressed } = outer;
-    // The metric `algorithm` says GZIP or DEFLATE (RFC 1950), and so do the first bytes.
+    // The metric `algorithm` names GZIP or DEFLATE (RFC 1950), and so do the first bytes.
     const format = compressed[0] === 0x1f && compressed[1] === 0x8b ? 'gzip' : 'zlib';
     const plain = decompress(compressed, format, this.inflate, limits.max_decompressed);
     if ('kind' in plain) return plain;
@@ -161,7 +161,7 @@ class SparkplugCodec implements Codec {
     return { kind: 'records', records, losses: losses.names === undefined ? undefined : losses, publish };
   }
 
-  /** What is stored of a metric; undefined for what is none, and for what had to be set aside. */
+  /** The stored value of a metric; undefined if it has none or was dropped. */
   private valueOf(
     { value, transient, quality = GOOD }: SparkplugMetric,
     { name, datatype }: KnownMetric,

@@ -13,7 +13,7 @@ export class TooLarge extends Error {}
 /** How far a tree may grow. */
 export interface TreeLimits {
   readonly depth: number;
-  /** Entries of one map; of an array, what is beyond is cut off: as records it is too many, as a metric nothing. */
+  /** Entries of one map; an array is truncated here: as records it is too long, as a metric it is ignored. */
   readonly items: number;
 }
 
@@ -40,7 +40,7 @@ export function toDocument(value: unknown, limits: TreeLimits, levels = limits.d
   return doc;
 }
 
-/** Stands for a key that names nothing. No metric may be called so: what is under it is counted and not stored. */
+/** Stands for a key without a name. No metric may be called so: what is under it is counted and not stored. */
 export const NAMELESS = '\u0000';
 
 /** Text and integers name things; other keys (arrays, floats, bytes) name nothing. */
@@ -49,7 +49,7 @@ export function keyText(key: unknown): string | undefined {
   return typeof key === 'bigint' || Number.isSafeInteger(key) ? String(key) : undefined;
 }
 
-/** A time that the format marks as one, as the text that a time path reads; a number would look like a metric. */
+/** A time marked as one by the format, as the text that a time path reads; a number would look like a metric. */
 export function instantText(seconds: unknown): string | null {
   if (typeof seconds !== 'number' && typeof seconds !== 'bigint') return null;
   return isoFromMicros(shiftDecimal(String(seconds), 6)) ?? null;

@@ -33,7 +33,7 @@ function table(rows: readonly (readonly [string, readonly string[], Convert?])[]
   return aliases;
 }
 
-/** Case does not matter; only top-level keys are looked up. */
+/** Case-insensitive; only top-level keys are looked up. */
 export function aliasOf(key: string): Alias | undefined {
   return ALIASES.get(key.toLowerCase());
 }

@@ -1,10 +1,10 @@
 import { type Doc, isObject } from './document.ts';
 import { isNumericText } from './value.ts';
 
-/** D3': an array of up to so many numbers is a handful of channels or phases; a longer one is a recording. */
+/** D3': an array of up to this many numbers is a set of channels or phases; a longer one is a recording. */
 export const MAX_ARRAY_METRICS = 16;
 
-// What stands beside the samples of a recording; a reporting interval says the same of the array beside it.
+// Keys that accompany the samples of a recording; a reporting interval marks the array as one as well.
 const SAMPLING =
   /^(?:sampl(?:e|es|ing)_?)?(?:interval|period)(?:_?(?:s|sec|ms|us|ns))?$|^sampl(?:e|es|ing)_?(?:rate|freq(?:uency)?)(?:_?hz)?$|^(?:dt|delta_?t)(?:_?(?:s|ms|us))?$/i;
 
@@ -33,7 +33,7 @@ export function arrayValues(
 
 const MAX_NUMBER_CHARS = 40;
 
-/** A number, or text that holds one: what is lost if it is not stored. */
+/** A number, or text that holds one: lost data if it is not stored. */
 export function isMeasured(raw: unknown): boolean {
   if (typeof raw === 'string') return raw.length <= MAX_NUMBER_CHARS && isNumericText(raw.trim());
   return typeof raw === 'number' || typeof raw === 'bigint';

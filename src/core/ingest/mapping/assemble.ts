@@ -6,7 +6,7 @@ import { LossTally } from './losses.ts';
 import type { MetricPlan } from './metric.ts';
 import { type TimePlan, ownTime } from './time.ts';
 
-/** What turns drafts into readings, compiled from one route. */
+/** Converts drafts into readings, compiled from one route. */
 export interface AssemblyPlan {
   readonly device: DevicePlan;
   readonly time: TimePlan;
@@ -14,7 +14,7 @@ export interface AssemblyPlan {
   readonly retained: 'ignore' | 'accept' | undefined;
   /** For objects, where keys such as `id` and `time` are identity. */
   readonly metrics: MetricPlan;
-  /** For formats that say what is a metric. */
+  /** For formats that define their metrics themselves. */
   readonly verbatim: MetricPlan;
 }
 

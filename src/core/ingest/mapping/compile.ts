@@ -119,7 +119,7 @@ function compileMetrics(config: RouteConfig, limits: Limits, verbatim: boolean):
   });
 }
 
-/** The places whose value has a use already: an extra must not repeat it. */
+/** The locations whose value is already used: an extra must not repeat it. */
 function consumed(config: RouteConfig): Pointer[] {
   const paths = [
     ...timePaths(config),

@@ -26,12 +26,12 @@ export interface TimeWindow {
 export interface MessageContext {
   readonly topic: string;
   readonly captures: Captures;
-  /** What the topic says about the device. */
+  /** The device from the topic. */
   readonly topicDevice: string | Fault | undefined;
   /** The metric that a scalar payload is: the route's `metric`, or the captured {metric}. */
   readonly metric: string | undefined;
   readonly receivedAtUs: Micros;
-  /** The clock that says so may be far behind: what seems to come from the future is judged later. */
+  /** The receive clock may be far behind: a time that seems to be in the future is checked later. */
   readonly clockUnknown?: boolean | undefined;
   readonly retain: boolean;
   readonly contentType: string | undefined;

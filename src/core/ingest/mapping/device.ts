@@ -32,8 +32,8 @@ export interface DevicePlan {
 }
 
 /**
- * What the topic alone says: the route's template filled in, or the captured {device}. A segment that is empty names
- * no device, even beside others that are not.
+ * The device from the topic alone: the route's template filled in, or the captured {device}. An empty segment names
+ * no device, even with others that are not empty.
  */
 export function topicDevice(plan: DevicePlan, captures: Captures): string | Fault | undefined {
   const template = plan.template ?? (captures.has('device') ? '{device}' : undefined);
@@ -77,7 +77,7 @@ function baseDevice(plan: DevicePlan, fromTopic: string | Fault | undefined, dra
  * name. `except` is another thing's name.
  */
 export function usualDevice(record: Doc, except?: string): unknown {
-  // wmbusmeters: `device` is the receiver, `id` the meter that it heard.
+  // wmbusmeters: `device` is the receiver, `id` the meter that it received.
   if (own(record, 'meter') !== undefined && own(record, 'media') !== undefined && isName(own(record, 'id')))
     return own(record, 'id');
   for (const key of DEVICE_KEYS) {

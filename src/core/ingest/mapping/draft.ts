@@ -2,19 +2,19 @@ import type { Micros, RejectCode } from '../../reading.ts';
 import type { Doc } from './document.ts';
 import type { LossTally } from './losses.ts';
 
-/** One record of a message on its way to a reading: its parts are found, but not yet judged. */
+/** One record of a message before it becomes a reading: its parts are located, but not validated. */
 export interface Draft {
-  /** Where `device_path`, `time.path` and `fields` look first. */
+  /** Searched first by `device_path`, `time.path` and `fields`. */
   readonly record: Doc;
-  /** The message around the record, of a batch: where they look next. */
+  /** The message around a record of a batch: searched next. */
   readonly outer?: Doc | undefined;
-  /** The name and value pair that the metrics come from: where `device_path` and the time look before the record. */
+  /** The name and value pair that the metrics come from: searched for `device_path` and the time before the record. */
   readonly pair?: Doc | undefined;
   /** The member of the pair that names the metric, and therefore no device. */
   readonly pairName?: string | undefined;
   /** The object that carries the metrics. */
   readonly metrics: Doc;
-  /** The device as the format itself names it; what the route and the topic say goes before it. */
+  /** The device as the format itself names it; the route and the topic take precedence. */
   readonly device?: unknown;
   /** Appended to the device, separator included: one of several in a message. */
   readonly suffix?: string | undefined;
@@ -26,7 +26,7 @@ export interface Draft {
   readonly relative?: boolean;
   /** Names are the format's own: keys such as `id` or `time` are metrics here, not identity. */
   readonly verbatim?: boolean;
-  /** What to say if no metric is left; `no_metrics` by default. */
+  /** The rejection if no metric is left; `no_metrics` by default. */
   readonly emptyCode?: RejectCode;
   /** What the format's own reading of the record had to set aside. */
   readonly losses?: LossTally;

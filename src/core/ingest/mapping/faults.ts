@@ -3,7 +3,7 @@ import { timePaths } from './compile.ts';
 import { parsePointer } from './document.ts';
 import { parseZone } from './zone.ts';
 
-/** What is wrong with the mapping keys of a route; paths are into the route. */
+/** Faults in the mapping keys of a route; paths are relative to the route. */
 export function mappingFaults(config: RouteConfig): RouteFault[] {
   const faults: RouteFault[] = [];
   const check = (text: string | undefined, ...path: (string | number)[]): void => {

@@ -2,7 +2,7 @@ import type { Pointer } from './document.ts';
 import type { Convert } from './unit.ts';
 import { mappedNumber } from './value.ts';
 
-/** A metric that the route describes: where it is, in which unit, and what is believable. */
+/** A metric that the route describes: its location, unit and plausible range. */
 export interface Field {
   readonly name: string;
   /** Undefined: wherever the metric of that name is found. */
@@ -14,7 +14,7 @@ export interface Field {
   readonly max: number | undefined;
 }
 
-/** The field's value in its canonical unit, or undefined if it is none or out of its bounds. */
+/** The field's value in its canonical unit, or undefined if it has none or is out of bounds. */
 export function fieldNumber(field: Field, raw: unknown): number | undefined {
   const value = mappedNumber(raw);
   if (value === undefined) return undefined;

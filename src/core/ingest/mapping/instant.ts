@@ -10,8 +10,8 @@ const SHIFT: Readonly<Record<'s' | 'ms' | 'us' | 'ns', number>> = { s: 6, ms: 3,
 const SECOND_US = 1_000_000;
 
 /**
- * A time as it was sent, in microseconds; undefined if it is none (`bad_time`). Not checked against any window: a
- * time beyond all reason comes back as a huge or infinite number.
+ * A time as sent, in microseconds; undefined if it is invalid (`bad_time`). Not checked against any window: an absurd
+ * time comes back as a huge or infinite number.
  */
 export function parseTime(value: unknown, unit: TimeUnit, zone: Zone): Micros | undefined {
   if (typeof value === 'number') return numberTime(value, unit);
@@ -23,7 +23,7 @@ export function parseTime(value: unknown, unit: TimeUnit, zone: Zone): Micros | 
   return isoTime(text, zone);
 }
 
-/** D6: the magnitude tells the unit; seconds reach to the year 5138. */
+/** D6: the unit follows from the magnitude; seconds reach to the year 5138. */
 function unitOf(magnitude: number): 's' | 'ms' | 'us' | 'ns' {
   if (magnitude < 1e11) return 's';
   if (magnitude < 1e14) return 'ms';
@@ -83,7 +83,7 @@ function isoTime(text: string, zone: Zone): Micros | undefined {
   if (wallMs === undefined) return undefined;
   const utcMs = offset === undefined ? zone.toUtcMs(wallMs) : withOffset(wallMs, offset);
   if (utcMs === undefined) return undefined;
-  // D6: microseconds are kept by cutting the text, so that .9999999 never becomes the next second.
+  // D6: the text is truncated to microseconds, so that .9999999 never becomes the next second.
   return (utcMs / 1000) * SECOND_US + Number(fraction.slice(0, 6).padEnd(6, '0'));
 }
 

@@ -14,7 +14,7 @@ export function setMetric(
   metrics[name] = value;
 }
 
-/** What could not be kept, with the first few names: all of it is counted, and the log stays short. */
+/** Metrics that could not be stored, with the first few names: all are counted, and the log stays short. */
 export class LossTally {
   dropped = 0;
   ambiguous = 0;

@@ -14,7 +14,7 @@ const KEYS_PER_METRIC = 16;
 
 export interface MetricOptions {
   readonly fields: readonly Field[];
-  /** The sender's name -> ours; the alias table is asked about the new name. */
+  /** The sender's name -> ours; the alias table is applied to the new name. */
   readonly metricMap: ReadonlyMap<string, string>;
   /** False: only aliases and fields. */
   readonly extras: boolean;
@@ -60,7 +60,7 @@ export class MetricSink {
   overflow = false;
   /** Names that several top-level keys claim. */
   contested: Set<string> | undefined;
-  /** Whether the arrays of the record are samples: one look at its keys, however many arrays it has. */
+  /** Whether the arrays of the record are samples: its keys are checked once, however many arrays it has. */
   sampled: boolean | undefined;
 
   drop(name: string): void {
@@ -72,7 +72,7 @@ export class MetricSink {
   }
 }
 
-/** Turns an object into named numbers: fields, aliases, extras (D2-D4, D9). */
+/** Converts an object into named numbers: fields, aliases, extras (D2-D4, D9). */
 export class MetricPlan {
   private readonly options: MetricOptions;
   private readonly targets = new Map<string, Target>();
@@ -134,7 +134,7 @@ export class MetricPlan {
     }
     const before = sink.metrics.size;
     this.put(target.name, value, sink);
-    // One look into the Map instead of two: the name was there already, and `resolveContested` decides what stays.
+    // One Map access instead of two: the name existed already, and `resolveContested` decides between the values.
     if (sink.metrics.size === before) (sink.contested ??= new Set()).add(target.name);
   }
 
@@ -211,8 +211,8 @@ export class MetricPlan {
   }
 
   /**
-   * Several keys for one name: the best-ranked that holds a value. One pass, however many names and keys. The others are
-   * counted, but for those that say the same in another unit or with fewer digits.
+   * Several keys for one name: the best-ranked one with a value wins. One pass, however many names and keys. The
+   * others are counted, except those that hold the same in another unit or with fewer digits.
    */
   private resolveContested(contested: ReadonlySet<string>, source: Doc, sink: MetricSink): void {
     const claims = new Map<string, Claims>();
@@ -232,7 +232,7 @@ export class MetricPlan {
     for (const [name, { values }] of claims) {
       const kept = sink.metrics.get(name) ?? NaN;
       const others = values.filter((value) => Math.abs(value - kept) > Math.max(0.5, Math.abs(kept) / 100));
-      // One claim alone: the other value came from an object or an array, and is gone.
+      // Only one claim: the other value came from an object or an array, and is lost.
       if (others.length > 0 || values.length === 1) sink.replace(name);
     }
   }
@@ -252,7 +252,7 @@ export class MetricPlan {
     const alias = aliasOf(source);
     const name = alias?.name ?? source;
     const field = this.named.get(name);
-    // A field with a path says where the metric is: nothing else is it.
+    // A field with a path locates the metric: no other key is it.
     if (field?.path !== undefined) return SKIP;
     const mapped = alias !== undefined || renamed !== undefined || field !== undefined;
     if (!mapped && !this.options.extras) return SKIP;

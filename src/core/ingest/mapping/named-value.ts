@@ -18,8 +18,8 @@ export function bareValue(metric: string | undefined, value: unknown): Element {
 }
 
 /**
- * The value of a record whose topic names the metric; undefined if the record has none, and is metrics by key. Of its
- * other members only well-known metrics are kept (`battery`): the rest describes the value (`min`, `lc`, `q`).
+ * The value of a record whose topic names the metric; undefined if the record has none and holds metrics by key. Of
+ * its other members only well-known metrics are stored (`battery`): the rest describes the value (`min`, `lc`, `q`).
  */
 export function namedValue(
   { valuePath }: { readonly valuePath: Pointer | undefined },

@@ -9,7 +9,7 @@ export interface PairPlan {
   readonly items: Pointer;
   readonly name: Pointer;
   readonly value: Pointer;
-  /** What tells the readings apart where each pair says it itself: its device, its time. */
+  /** Distinguishes the readings if each pair has its own device or time. */
   readonly identity: (pair: Doc) => { readonly device: unknown; readonly time: unknown };
   /** True if the pair is wanted. */
   readonly isWanted: (pair: Doc) => boolean;

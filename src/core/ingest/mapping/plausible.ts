@@ -6,7 +6,7 @@ import type { Field } from './field.ts';
  * largest double in one hour overflow the sum of the hourly aggregate, and its refresh then fails for every sensor.
  */
 const MOST = 1e9;
-/** Whatever a route states: a sum of so many rows as a database can hold does not overflow. */
+/** Whatever a route states: the sum of as many rows as a database can hold does not overflow. */
 const MOST_OF_A_ROUTE = 1e100;
 const INT4_MAX = 2_147_483_647;
 
@@ -17,8 +17,9 @@ const INTEGERS: ReadonlySet<string> = new Set(['rssi']);
 export type Plausible = (name: string, value: number) => number | undefined;
 
 /**
- * A route that states `min` or `max` of a canonical metric has a bound of its own on that side; an integer column keeps its
- * type's. Fields that share a name share the wider bound, for each has dropped already what is outside of its own.
+ * A route that states `min` or `max` of a canonical metric has a bound of its own on that side; an integer column
+ * keeps its type's. Fields that share a name share the wider bound, since each has already dropped what is outside
+ * its own.
  */
 export function plausibility(fields: readonly Field[]): Plausible {
   const bounds = new Map<string, { least: number; most: number }>();
@@ -38,11 +39,11 @@ export function plausibility(fields: readonly Field[]): Plausible {
   };
 }
 
-/** The bound of a side that states none: what is bounded from 2e9 on has no end at 1e9. */
+/** The bound of a side that states none: a range that starts at 2e9 has no end at 1e9. */
 const openEnd = ({ min = 0, max = 0 }: Field): number =>
   Math.max(Math.abs(min), Math.abs(max)) > MOST ? MOST_OF_A_ROUTE : MOST;
 
-/** Applies it to what was gathered of one record; `drop` counts what is not believable. */
+/** Applies it to the metrics of one record; `drop` counts implausible ones. */
 export function keepPlausible(
   metrics: Map<string, number>,
   plausible: Plausible,

@@ -18,7 +18,7 @@ const WORDS = new Set(
 /** `flow-meter-2` is a thing, whatever it measures. */
 const THINGS = /sensor|meter|plug|node|dev|switch|station|probe|pump|box|controller|module/i;
 
-/** True of a name that says what is measured. */
+/** True for a name that names a quantity. */
 export function isQuantity(name: string): boolean {
   if (aliasOf(name) !== undefined) return true;
   if (THINGS.test(name)) return false;
@@ -34,7 +34,7 @@ const VALUE_KEYS = ['value', 'val', 'v'];
 const DESCRIPTIVE =
   /^(?:lc|ack|min|max|q|qc|quality|status|from|expire|unit|uom|name|node_?id|endpoint|property(?:_?key)?|seq(?:uence)?(?:_?n(?:o|umber|r))?)$/i;
 
-/** The key of the one value in a document of which all other members describe it; undefined: it holds more, or none. */
+/** The key of the only value in a document whose other members describe it; undefined: it holds more, or none. */
 export function singleValueKey(document: Doc, isTime: (key: string) => boolean): string | undefined {
   const keys = Object.keys(document);
   const key = VALUE_KEYS.map((wanted) => keys.find((one) => one.toLowerCase() === wanted)).find(

@@ -59,7 +59,7 @@ const ROOT: Pointer = { text: '', keys: [] };
 /** Each of these pairs is a record: it names its device and its time as a record does. */
 const identity = () => ({ device: undefined, time: undefined });
 
-/** D14': where no setting says what a record is, records of a name and a value are pairs and not repetitions. */
+/** D14': if no setting defines the records, records of a name and a value are pairs and not repetitions. */
 function withPairs(plan: SplitPlan, records: readonly unknown[], context: MessageContext): SplitPlan {
   const { pairs, shape, metricsPath, used } = plan;
   const isSaid = pairs ?? shape ?? metricsPath ?? context.metric;
@@ -89,7 +89,7 @@ function recordOf(
   return metrics === undefined ? NO_METRICS : { record, outer, metrics };
 }
 
-/** An ecosystem's shape is one of objects: where the topic names the metric, what is no object is its value. */
+/** An ecosystem's shape consists of objects: if the topic names the metric, anything else is its value. */
 const isBareValue = ({ pairs }: SplitPlan, { metric }: MessageContext): boolean =>
   metric !== undefined && pairs === undefined;
 

@@ -5,7 +5,7 @@ import type { Draft, Fault } from './draft.ts';
 import { type TimeUnit, parseTime } from './instant.ts';
 import type { Zone } from './zone.ts';
 
-/** Where the time is when the route does not say (D6), in order; never metrics. */
+/** Keys of the time if the route does not name one (D6), in order; never metrics. */
 export const TIME_KEYS = ['time', 'timestamp', 'ts'] as const;
 
 export interface TimePlan {
@@ -14,7 +14,7 @@ export interface TimePlan {
   readonly unit: TimeUnit;
   /** For ISO text without an offset. */
   readonly zone: Zone;
-  /** `received`: a bad time counts as none (a device before NTP says 1970). */
+  /** `received`: a bad time counts as absent (a device before NTP sends 1970). */
   readonly onBad: 'reject' | 'received';
   readonly maxPastUs: Micros;
   readonly maxFutureUs: Micros;
@@ -32,7 +32,7 @@ export function ownTime(
   let timeUs = draft.timeUs;
   if (timeUs === undefined) {
     const raw = rawTime(plan, draft);
-    // Null and "" say "none", as an absent key does (D6).
+    // Null and "" count as absent (D6).
     if (raw === undefined || raw === null || raw === '') return undefined;
     timeUs = parseTime(raw, plan.unit, plan.zone);
   }
@@ -90,5 +90,5 @@ function otherSpelling(record: Doc): unknown {
   return best;
 }
 
-/** Null and "" say "none", as an absent key does (D6). */
+/** Null and "" count as absent (D6). */
 const isThere = (value: unknown): boolean => value !== undefined && value !== null && value !== '';

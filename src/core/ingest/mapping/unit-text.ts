@@ -1,6 +1,6 @@
 import type { Unit } from './unit.ts';
 
-/** A unit as senders write it, and what is measured in it. */
+/** A unit as senders write it, and its quantity. */
 export interface NamedUnit {
   readonly unit: Unit;
   readonly quantity: 'temperature' | 'pressure';
@@ -20,7 +20,7 @@ const TEXTS: readonly (readonly [RegExp, Unit, NamedUnit['quantity']])[] = [
   [/^psi$/i, 'psi', 'pressure'],
 ];
 
-/** The unit that a text names; undefined for one that is not known. */
+/** The unit that a text names; undefined if unknown. */
 export function namedUnit(text: unknown): NamedUnit | undefined {
   if (typeof text !== 'string') return undefined;
   const [, unit, quantity] = TEXTS.find(([pattern]) => pattern.test(text.trim())) ?? [];

@@ -1,7 +1,7 @@
 /** What counts as a number in text (D4): no hex, no blanks inside, no `Infinity`, and never the empty string. */
 const NUMERIC = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
-/** A decimal number in text, or undefined; 1e400 is none (D4). The text is already trimmed. */
+/** A decimal number in text, or undefined; 1e400 is not one (D4). The text is already trimmed. */
 export function parseNumber(text: string): number | undefined {
   if (!NUMERIC.test(text)) return undefined;
   return finite(Number(text));

@@ -12,7 +12,7 @@ import type { Observed } from './samples.ts';
 const NUMBER_TYPE = /^(?:U?int(?:8|16|32|64)|Float(?:32|64))$/i;
 const NUMBER_ARRAY = /^(?:U?int(?:8|16|32|64)|Float(?:32|64))Array$/i;
 
-/** EdgeX sends every value as text; the type says what it is. Texts and objects are no metrics. */
+/** EdgeX sends every value as text, with its type. Texts and objects are not metrics. */
 function typedValue(value: unknown, type: unknown): unknown {
   if (typeof type !== 'string') return undefined;
   if (type.toLowerCase() === 'bool')

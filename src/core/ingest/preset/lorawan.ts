@@ -2,7 +2,7 @@ import { aliasOf } from '../mapping/alias.ts';
 import { type Doc, emptyDoc, isObject, own } from '../mapping/document.ts';
 import { mappedNumber } from '../mapping/value.ts';
 
-/** `rssi` and `snr` of the gateway that heard an uplink best. */
+/** `rssi` and `snr` of the gateway with the strongest reception of an uplink. */
 export function strongestGateway(gateways: unknown): Doc {
   const radio = emptyDoc();
   if (!Array.isArray(gateways)) return radio;

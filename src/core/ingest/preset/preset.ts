@@ -8,7 +8,7 @@ import type { Observed } from './samples.ts';
 /** A ready-made route for a known ecosystem. Every key of `defaults` gives way to the same key of the route. */
 export interface Preset {
   readonly name: string;
-  /** One line for people. */
+  /** One line for display. */
   readonly summary: string;
   /** The values of `encoding`, where the ecosystem has several. */
   readonly encodings?: readonly string[];
@@ -16,16 +16,16 @@ export interface Preset {
   defaults(config: RouteConfig): RouteConfig;
   /** Topics of the ecosystem that are not telemetry, though a route's topic may match them: D15. */
   ignore?(config: RouteConfig): readonly string[];
-  /** What else lives in the ecosystem's tree; asked when no route reads a topic: ignored, not `no_match`. */
+  /** Other topics in the ecosystem's tree; applied when no route matches a topic: ignored, not `no_match`. */
   rest?(config: RouteConfig): readonly string[];
-  /** Topics that say whether a device is there, though they measure nothing. `config`: with the preset's defaults. */
+  /** Topics that report whether a device is online, without measurements. `config`: with the preset's defaults. */
   availability?(config: RouteConfig): readonly AvailabilityTopic[];
-  /** What patterns cannot say. */
+  /** Ignored topics that patterns cannot express. */
   ignores?(topic: string): boolean;
   /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */
   shape?(config: RouteConfig): Shape;
   /** What the parts behind a device of this message can measure, where it is certain which they are; for `learn --alerts`. */
   datasheet?(message: Observed, device: string): Ranges | undefined;
-  /** How `learn` knows a message of this ecosystem; undefined: it is none, or there is no telling. */
+  /** Recognition of a message of this ecosystem by `learn`; undefined: it is not one, or undecidable. */
   recognise?(message: Observed): Recognition | undefined;
 }

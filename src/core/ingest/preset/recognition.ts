@@ -4,9 +4,9 @@ import type { RouteConfig } from '../route-config.ts';
 export interface Recognition {
   /** What its route needs besides the preset's name: `base_topic`, a topic of its own, an encoding. */
   readonly config: RouteConfig;
-  /** False: a discovery, a command, an availability; it says who is there, but measures nothing. */
+  /** False: a discovery, a command, an availability; without measurements. */
   readonly telemetry: boolean;
-  /** It only looks like it: what another ecosystem is sure of is that one's. */
+  /** It only resembles the ecosystem: a certain recognition by another preset wins. */
   readonly weak?: boolean;
   /** The message's time, where it is text without an offset: its time zone is to be found out. */
   readonly localTime?: string | undefined;

@@ -7,8 +7,9 @@ import type { Observed } from './samples.ts';
 /** rtl_433's own order of what identifies a device. */
 const IDENTITY = ['type', 'model', 'subtype', 'channel', 'id'] as const;
 /**
- * What tells devices of one model apart where a decoder sends no `id`, by the sources of rtl_433: emonTx, FS20, Sensible
- * Living, KNX-RF, remotes, meters, and the names that ids had once. Not `code`: it may hold the measured values, too.
+ * Keys that distinguish devices of one model whose decoder sends no `id`, by the sources of rtl_433: emonTx, FS20,
+ * Sensible Living, KNX-RF, remotes, meters, and former names of ids. Not `code`: it may hold the measured values,
+ * too.
  */
 const OTHER_IDS: readonly (readonly string[])[] = [
   ['house_id', 'module_id'],
@@ -19,7 +20,7 @@ const OTHER_IDS: readonly (readonly string[])[] = [
   ]),
   ...['sensor_id', 'sid', 'device', 'EndpointID', 'ERTSerialNumber', 'ids'].map((key) => [key]),
 ];
-/** Models whose `id` numbers the messages: another key names the sender. */
+/** Models whose `id` numbers the messages: another key identifies the sender. */
 const SENDERS: Readonly<Record<string, string>> = { 'RadioHead-ASK': 'from' };
 const NOT_METRICS = new Set<string>([...IDENTITY, 'time', 'mic', 'mod', 'protocol']);
 
@@ -80,7 +81,7 @@ function recognise({ topic, levels, document }: Observed): Recognition | undefin
 /** rtl_433: local times, units in the keys. Only events; the per-device scalars repeat them. */
 export const rtl433: Preset = {
   name: 'rtl_433',
-  summary: 'radio sensors heard by rtl_433',
+  summary: 'radio sensors received by rtl_433',
   defaults: ({ base_topic: base = 'rtl_433' }) => ({ codec: 'json', topic: `${base}/{host}/events` }),
   rest: ({ base_topic: base = 'rtl_433' }) => [`${base}/#`],
   shape: () => shape,

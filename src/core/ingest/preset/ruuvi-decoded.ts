@@ -36,7 +36,7 @@ const NAMES: Readonly<Record<string, readonly [name: string, convert?: (value: n
   NOX: ['nox_index'],
 };
 
-/** The metrics of a message whose sender has decoded the advertisement; undefined where there is nothing of a tag. */
+/** The metrics of a message whose sender has decoded the advertisement; undefined if it is not from a tag. */
 export function readDecoded(record: Doc): RuuviData | undefined {
   const metrics: Record<string, number> = emptyDoc() as Record<string, number>;
   for (const key of Object.keys(record)) {

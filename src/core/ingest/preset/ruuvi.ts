@@ -35,7 +35,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
 /** Ruuvi Gateway: what a tag broadcasts, in hex, decoded by the gateway, or both. The device is the tag's MAC in the topic. */
 export const ruuvi: Preset = {
   name: 'ruuvi',
-  summary: 'RuuviTags heard by a Ruuvi Gateway',
+  summary: 'RuuviTags received by a Ruuvi Gateway',
   defaults: ({ base_topic: base = 'ruuvi' }) => ({ codec: 'json', topic: `${base}/{gateway}/{device}` }),
   ignore: ({ base_topic: base = 'ruuvi' }) => [`${base}/{gateway}/gw_status`],
   rest: ({ base_topic: base = 'ruuvi' }) => [`${base}/#`],

@@ -11,7 +11,7 @@ import { type Doc, isObject, own } from '../mapping/document.ts';
 import { isNumericText } from '../mapping/value.ts';
 import { type ReadText, readText } from './texts.ts';
 
-/** A message as it was heard. */
+/** A message as received. */
 export interface Sample {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -20,7 +20,7 @@ export interface Sample {
   readonly contentType?: string | undefined;
 }
 
-/** What a payload looks like, whatever its topic says. */
+/** The form of a payload, whatever its topic. */
 export type Content =
   | { readonly kind: 'empty' | 'number' | 'binary' }
   | { readonly kind: 'text' | 'lines'; readonly text: string }
@@ -32,7 +32,7 @@ export type Content =
 /** A topic that can stand in a pattern: braces name segments there, and what MQTT forbids a capture may hold. */
 export const isWritable = (topic: string): boolean => !/[{}+#\0]/.test(topic) && topic.length <= 512;
 
-/** A message, looked into. */
+/** A message with its analysed content. */
 export interface Observed extends Sample {
   readonly levels: readonly string[];
   readonly compressed: boolean;
@@ -55,7 +55,7 @@ export function observe(message: Sample, limits: Limits, inflate: Inflate | unde
   };
 }
 
-// A measurement, a blank, a field: no number and no everyday text looks like it.
+// A measurement, a blank, a field: no number and no everyday text has this form.
 const LINE = /^(?:#[^\n]*\n|\s*\n)*[^\s,=#{["]+(?:,[^\s]+)? +[^\s=]+=[^\s]/;
 
 function contentOf(bytes: Uint8Array, limits: Limits): Content {
@@ -80,7 +80,7 @@ function binary(bytes: Uint8Array, limits: Limits): Content {
     const decoded = decode(bytes, treeLimits(limits));
     if (decoded.kind !== 'document') continue;
     const { value } = decoded;
-    // A lone number is what random bytes look like, too.
+    // Random bytes can look like a single number, too.
     if (Array.isArray(value) || isObject(value)) return tree(codec, value);
   }
   return { kind: 'binary' };

@@ -16,7 +16,7 @@ const NAMED: ReadonlyMap<string, Reads> = new Map([
   ['boolean', reads({ boolean: '/value' })],
 ]);
 
-/** Counts its own instances from 200, as the virtual and Bluetooth components do: all it says is named after it. */
+/** Counts its own instances from 200, as the virtual and Bluetooth components do: all its values are named after it. */
 const OWN_NAMES = new Set(['presencezone']);
 
 /** Components that measure nothing, by the vendor's list: connections, screens, scripts, texts. */
@@ -36,7 +36,7 @@ export const neverMeasures = (component: string): boolean => NEVER.test(kindOf(c
 /** `switch` of `switch:1`. */
 export const kindOf = (component: string): string => component.split(':')[0] ?? '';
 
-/** What a component's status measures; undefined where it cannot. A component that is gone comes as null. */
+/** The measurements in a component's status; undefined if it cannot measure. A removed component comes as null. */
 export function componentMetrics(component: string, status: unknown): Doc | undefined {
   if (!isObject(status) || neverMeasures(component)) return undefined;
   const kind = kindOf(component);
@@ -60,7 +60,7 @@ function addNumeric(metrics: Record<string, unknown>, prefix: string, node: Doc,
     const value = node[key];
     if (NOT_MEASURED.test(key) || isForbiddenKey(key) || value === null || typeof value === 'string')
       continue;
-    // The relay's own temperature says nothing about the room.
+    // The relay's own temperature is not that of the room.
     if (key === 'temperature' && isObject(value)) metrics[`${prefix}device_temperature`] = own(value, 'tC');
     else if (!isObject(value)) {
       if (!Array.isArray(value) || value.some((item) => typeof item === 'number'))

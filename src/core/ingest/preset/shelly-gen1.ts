@@ -31,7 +31,7 @@ const CHANNELS = [0, 1, 2, 3];
 const METRICS: Readonly<Record<string, string>> = Object.fromEntries([
   ...['temperature', 'humidity', 'battery', 'lux', 'tilt'].map((name) => [`sensor/${name}`, name]),
   ['sensor/concentration', 'concentration'],
-  // The relay's own temperature says nothing about the room.
+  // The relay's own temperature is not that of the room.
   ['temperature', 'device_temperature'],
   ['emeter_n/current', 'emeter_n_current'],
   ['bat', 'battery'],
@@ -77,7 +77,7 @@ function celsius(value: unknown, units: unknown): unknown {
   return units === 'F' && typeof value === 'number' ? fromFahrenheit(value) : value;
 }
 
-/** What a status says: its temperature in °C, and none that is not valid; the battery's charge and voltage. */
+/** The measurements in a status: its temperature in °C, unless it is invalid; the battery's charge and voltage. */
 function measured(status: Doc): Doc {
   const metrics = emptyDoc();
   for (const key of Object.keys(status)) {
@@ -114,7 +114,7 @@ export const shellyGen1: Preset = {
     codec: 'auto',
     topic: `${base}/{device}/{metric...}`,
     metric_map: METRICS,
-    // Shelly Motion says 0 before it knows the time.
+    // Shelly Motion sends 0 before it knows the time.
     on_bad_time: 'received',
   }),
   shape: () => shape,

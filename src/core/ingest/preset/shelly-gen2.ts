@@ -54,7 +54,7 @@ const shape: Shape = (record, { captures }) => {
             time: own(params, 'ts') ?? null,
           })
         : [];
-  // A component that cannot measure, or has nothing to say at present, is no fault.
+  // A component that cannot measure, or has no current value, is not a fault.
   return found.length === 0 ? IGNORED : found;
 };
 
@@ -70,7 +70,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
   const component = kindOf(last);
   const instance = last.split(':')[1];
   if (kind !== 'status' || id === '') return undefined;
-  // `temperature:0` names itself; `wifi` alone could be anybody's.
+  // `temperature:0` identifies itself; `wifi` alone is ambiguous.
   const sure = instance !== undefined && own(document, 'id') === Number(instance);
   if (!sure && !/^shelly/i.test(id)) return undefined;
   return neverMeasures(component) ? beside(config) : telemetry(config);

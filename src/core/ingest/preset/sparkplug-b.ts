@@ -11,14 +11,14 @@ function recognise({ topic, levels }: Observed): Recognition | undefined {
   return isSparkplugData(topic) ? telemetry(config) : beside(config);
 }
 
-/** Eclipse Sparkplug B 3.0: device `group/node[/device]`. Births must be heard for data by alias to be read. */
+/** Eclipse Sparkplug B 3.0: device `group/node[/device]`. Data by alias can be read only after its birth was received. */
 export const sparkplugB: Preset = {
   name: 'sparkplug-b',
   summary: 'Sparkplug B edge nodes and their devices',
   defaults: () => ({ codec: 'sparkplug-b', topic: 'spBv1.0/#' }),
   ignores: (topic) => !isSparkplugData(topic),
   recognise,
-  // What a node or a device publishes after its death, from its birth on, says that it is there again.
+  // A node's or a device's messages after its death, from its birth on, report it online again.
   availability: ({ topic }) =>
     topicList(topic)
       .filter((text) => text.endsWith('spBv1.0/#'))

@@ -7,10 +7,10 @@ import { type Convert, type Unit, convertFrom } from '../mapping/unit.ts';
 import { mappedNumber } from '../mapping/value.ts';
 
 const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
-/** The temperature of a chip says nothing about the room. */
+/** The temperature of a chip is not that of the room. */
 const CHIPS = new Set(['ESP32', 'ENERGY']);
 
-/** A sensor block whose temperatures and pressures are in canonical units; `units` is the object that names the sender's. */
+/** A sensor block with temperatures and pressures converted to canonical units; `units` names the sender's. */
 export function splitBlock(block: Doc, units: Doc, skip: ReadonlySet<string>): Doc {
   const metrics = emptyDoc();
   for (const [key, value] of Object.entries(block))

@@ -13,7 +13,7 @@ const NO_KEYS: ReadonlySet<string> = new Set();
 /** Zigbee and LoRaWAN devices that a bridge receives; SetOption118 makes a topic's last level of the word. */
 const BRIDGED = ['ZbReceived', 'LwReceived', 'LwDecoded'] as const;
 const BRIDGED_KEYS: ReadonlySet<string> = new Set(BRIDGED);
-/** Keys of such a device that say who it is. */
+/** Keys that identify such a device. */
 const BRIDGED_IDENTITY = new Set(['Name', 'Device', 'Endpoint', 'Node', 'PressureUnit']);
 
 /** It names its short address, whatever it is wrapped in: SetOption100 and 118 take the wrapper away. */
@@ -47,7 +47,7 @@ function numbersBeside(sensors: Doc): Doc {
 function sensorDrafts(record: Doc, split: boolean): Element[] {
   const wrapped = own(record, 'StatusSNS');
   const sensors = isObject(wrapped) ? wrapped : record;
-  // SetOption119: the topic alone says which device it is.
+  // SetOption119: only the topic identifies the device.
   if (isBridged(sensors)) return [bridgedDraft(record, sensors)];
   const children = bridgedDrafts(record, sensors);
   const blocks = Object.entries(sensors).filter(
@@ -71,7 +71,7 @@ function sensorDrafts(record: Doc, split: boolean): Element[] {
   return [...children, { record, metrics: joinedBlocks(blocks, sensors, beside), verbatim: true }];
 }
 
-/** What a bridge receives is a device each, whatever `split_blocks` says. */
+/** Each received object of a bridge is a device, whatever `split_blocks` says. */
 function bridgedDrafts(record: Doc, sensors: Doc): Draft[] {
   const wrappers = BRIDGED.map((key) => own(sensors, key)).filter(isObject);
   return [

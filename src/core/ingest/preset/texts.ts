@@ -21,7 +21,7 @@ export interface ReadText {
 const TIME = /^\d{4}-\d{2}-\d{2}[T ]/;
 const isTime = (cell: string): boolean => parseTime(cell, 'iso', UTC) !== undefined;
 
-/** One number with a decimal comma, or two whole numbers: nothing in the text says which. */
+/** One number with a decimal comma, or two whole numbers: the text is ambiguous. */
 export const COMMA_NUMBER = /^\s*[-+]?\d+,\d{1,3}\s*$/;
 
 /** How text that is no other format may be read: separated values, or pairs such as `T=9,H=80`; undefined: it may not. */

@@ -18,7 +18,7 @@ function recognise({ levels, document }: Observed): Recognition | undefined {
  * of radio sensors the topic has model, channel and id. */
 export const theengs: Preset = {
   name: 'theengs',
-  summary: 'BLE sensors heard by Theengs Gateway or OpenMQTTGateway',
+  summary: 'BLE sensors received by Theengs Gateway or OpenMQTTGateway',
   defaults: ({ base_topic: base = 'home' }) => ({
     codec: 'json',
     topic: [`${base}/{gateway}/BTtoMQTT/{device}`, `${base}/{gateway}/RTL_433toMQTT/{device...}`],

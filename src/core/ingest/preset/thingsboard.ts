@@ -36,7 +36,7 @@ function recogniseGateway({ topic, document }: Observed): Recognition | undefine
   return topic === 'v1/gateway/telemetry' ? measured() : beside();
 }
 
-/** The topic names no device (the credentials do): set `device`, or let the payload say it. */
+/** The topic names no device (the credentials do): set `device`, or use one from the payload. */
 export const thingsboard: Preset = {
   name: 'thingsboard',
   summary: 'telemetry in the form of the ThingsBoard device API',

@@ -32,8 +32,8 @@ function normalizedMetrics(item: Doc): Doc {
 }
 
 /**
- * What the device's decoder says and normalization does not know: no well-known metric that is there in fixed units, and
- * no number that is there under another name.
+ * Decoded values without a normalized counterpart: excluding well-known metrics present in fixed units, and numbers
+ * present under another name.
  */
 function beyondNormalized(decoded: Doc, normalized: readonly Doc[]): Doc {
   const known = new Set(normalized.flatMap((item) => numbersIn(item)));

@@ -10,7 +10,7 @@ const base = (config: { base_topic?: string | undefined }): string => config.bas
 /** No air on Earth has less than 300 hPa or more than 110 kPa. */
 const LEAST_HPA = 150;
 
-/** Two dozen models state their barometer in kPa, the others in hPa; the payload does not say which. */
+/** Two dozen models report pressure in kPa, the others in hPa; the payload does not state which. */
 const shape: Shape = (record) => {
   const pressure = record['pressure'];
   if (typeof pressure !== 'number' || pressure >= LEAST_HPA || pressure <= 0)
@@ -24,7 +24,7 @@ const isStated = (field: FieldConfig | undefined): boolean =>
 
 const whole: Shape = (record) => ({ record, metrics: record });
 
-/** The bridge says who it is; a device elsewhere is known by its link quality alone. */
+/** The bridge identifies itself; a device elsewhere is recognised only by its link quality. */
 function recognise({ levels, document, content }: Observed): Recognition | undefined {
   const at = levels.indexOf('bridge');
   if (at > 0 && isBridge(levels[at + 1], content.kind === 'tree' ? content.value : undefined))
