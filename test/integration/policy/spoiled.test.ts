@@ -329,10 +329,12 @@ describe('what takes rows away without an error', () => {
     );
     await db.sql(`CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, username text, command text, database text, active bool);
       INSERT INTO cron.job VALUES (7, 'operator', 'SELECT drop_chunks(''sensor_readings'', older_than => now())', current_database(), true),
-        (8, 'operator', 'SELECT drop_chunks(''others'', older_than => now())', current_database(), true)`);
+        (8, 'operator', 'SELECT drop_chunks(''others'', older_than => now())', current_database(), true),
+        (9, 'operator', 'SELECT drop_chunks(oid::regclass, INTERVAL ''30 days'') FROM pg_class', current_database(), true)`);
     expect(await db.verify()).toMatchObject([
       { check: 'foreign_jobs', subject: `job ${job?.id}`, severity: 'warning' },
       { check: 'foreign_jobs', subject: 'cron job 7', severity: 'critical' },
+      { check: 'foreign_jobs', subject: 'cron job 9', severity: 'info' },
     ]);
     await db.sql(`DROP SCHEMA cron CASCADE`);
     await mend(await found());

@@ -45,8 +45,9 @@ const HAS_CRON = `
 SELECT coalesce(has_table_privilege(to_regclass('cron.job'), 'SELECT'), false) AND has_schema_privilege('cron', 'USAGE') AS readable
 FROM pg_namespace WHERE nspname = 'cron'`;
 const CRON = `
-SELECT jobid::int AS job_id, username::text AS owner, command ~* $2 AS deletes FROM cron.job
-WHERE active AND database = current_database() AND ${deletesOurs('command', '$3', '$1')} ORDER BY 1`;
+SELECT jobid::int AS job_id, username::text AS owner, command ~* $2 AS deletes, about.named FROM cron.job
+CROSS JOIN LATERAL (SELECT ${deletesOurs('command', '$3', '$1')} AS named) about
+WHERE active AND database = current_database() AND (about.named OR command ~* $4) ORDER BY 1`;
 
 /** No job added with add_job() or pg_cron works against the declared policies: deletes rows, or decompresses chunks. */
 export const foreignJobsCheck: PolicyCheck = {
@@ -65,7 +66,7 @@ export const foreignJobsCheck: PolicyCheck = {
   followUpQueries: (_plan, { server }, [, cron = []]) => {
     const [deletes, ours] = deletingPatterns(server.schema);
     return cron.some((row) => flagOf(row, 'readable'))
-      ? [{ text: CRON, values: [ours, deletes, UNDOES] }]
+      ? [{ text: CRON, values: [ours, deletes, UNDOES, DELETES_SOME] }]
       : [];
   },
   evaluate: (_plan, _facts, [jobs = [], , cron = []]) => [...jobs.map(checkJob), ...cron.map(checkCron)],
@@ -74,11 +75,10 @@ export const foreignJobsCheck: PolicyCheck = {
 function checkCron(row: CatalogRow): Finding {
   const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
   return {
-    ...{ check: CHECK, subject: `cron job ${id}`, verdict: 'danger' },
-    severity: flagOf(row, 'deletes') ? 'critical' : 'warning',
+    ...{ check: CHECK, subject: `cron job ${id}`, verdict: 'danger', severity: severityOf(row) },
     expected: EXPECTED,
-    actual: `job ${id} of ${owner} in pg_cron ${effectOf(row)}, and names a table of fieldwatch or takes all hypertables`,
-    remedy: `as ${owner} or superuser: SELECT cron.alter_job(${id}, active => false); -- ${INSTEAD}`,
+    actual: `job ${id} of ${owner} in pg_cron ${effectOf(row)}`,
+    remedy: `as ${owner} or superuser: SELECT cron.alter_job(${id}, active => false); -- ${adviceOn(row)}`,
   };
 }
 
@@ -87,19 +87,27 @@ const EXPECTED =
 const INSTEAD =
   'then keep rows, and leave chunks uncompressed, as long as they are needed by `policies` in the configuration';
 
-const effectOf = (row: CatalogRow): string =>
-  flagOf(row, 'deletes') ? 'deletes rows' : 'decompresses chunks, which the policy compresses again';
+const severityOf = (row: CatalogRow): Finding['severity'] =>
+  !flagOf(row, 'named') ? 'info' : flagOf(row, 'deletes') ? 'critical' : 'warning';
+
+function effectOf(row: CatalogRow): string {
+  if (!flagOf(row, 'named'))
+    return 'deletes rows of tables that its text does not name: these may be among them';
+  const effect = flagOf(row, 'deletes')
+    ? 'deletes rows'
+    : 'decompresses chunks, which the policy compresses again';
+  return `${effect}, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`;
+}
+
+const adviceOn = (row: CatalogRow): string =>
+  flagOf(row, 'named') ? INSTEAD : 'where it does reach the tables of fieldwatch';
 
 function checkJob(row: CatalogRow): Finding {
-  const [id, owner, named] = [numberOf(row, 'job_id'), textOf(row, 'owner'), flagOf(row, 'named')];
-  const effect = named
-    ? `${effectOf(row)}, itself or by what it calls, and names a table of fieldwatch or takes all hypertables`
-    : 'deletes rows of tables that its text does not name: these may be among them';
+  const [id, owner] = [numberOf(row, 'job_id'), textOf(row, 'owner')];
   return {
-    ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger' },
-    severity: !named ? 'info' : flagOf(row, 'deletes') ? 'critical' : 'warning',
+    ...{ check: CHECK, subject: `job ${id}`, verdict: 'danger', severity: severityOf(row) },
     expected: EXPECTED,
-    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which ${effect}`,
-    remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- ${named ? INSTEAD : 'where it does reach the tables of fieldwatch'}`,
+    actual: `job ${id} of ${owner} calls ${textOf(row, 'procedure')}, which ${effectOf(row)}`,
+    remedy: `${flagOf(row, 'manageable') ? '' : 'as superuser: '}SELECT alter_job(${id}, scheduled => false); -- ${adviceOn(row)}`,
   };
 }
