@@ -41,10 +41,10 @@ function isRecord(found: unknown): found is ClockRecord {
 }
 
 function isEra(found: unknown): found is ClockEra {
-  const { id, baseMs, spans, notBeforeMs, fixedAtMs } = (found ?? {}) as Partial<ClockEra>;
+  const { id, baseMs, spans, notBeforeMs, settledAtMs } = (found ?? {}) as Partial<ClockEra>;
   const isSpan = (span: Partial<ClockSpan> | null) =>
     isNumber(span?.fromUs) && isNumber(span?.behindUs) && isNumber(span?.untilUs, true);
-  const numbers = isNumber(baseMs) && isNumber(notBeforeMs) && isNumber(fixedAtMs, true);
+  const numbers = isNumber(baseMs) && isNumber(notBeforeMs) && isNumber(settledAtMs, true);
   return typeof id === 'string' && numbers && Array.isArray(spans) && spans.length > 0 && spans.every(isSpan);
 }
 

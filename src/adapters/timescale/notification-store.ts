@@ -44,7 +44,7 @@ SELECT count(*) FILTER (WHERE outcome IS NULL)::int AS queued, count(*) FILTER (
 
 /** Episodes of which the sink was notified and that are open, or ended recently. */
 const NOTIFIED = `
-SELECT DISTINCT ON (d.alert_id) o.payload, (extract(epoch FROM d.done_at) * 1000)::float8 AS "toldAtMs"
+SELECT DISTINCT ON (d.alert_id) o.payload, (extract(epoch FROM d.done_at) * 1000)::float8 AS "notifiedAtMs"
   FROM alert_deliveries d JOIN alert_outbox o USING (alert_id, seq)
  WHERE d.sink = $1 AND d.outcome = 'sent'
    AND (EXISTS (SELECT FROM alert_state s WHERE s.alert_id = d.alert_id) OR d.done_at > now() - $2 * interval '1 ms')

@@ -37,7 +37,7 @@ export class TimescaleSensorStore implements SensorStore {
 
   async loadChanges(): Promise<SensorChanges> {
     const rows = await this.#query<{ seq: number; forgotten: number | null; target: number | null }>(
-      `SELECT seq::float8 AS seq, CASE WHEN kind <> 'rename' THEN sensor_id END AS gone, target_id AS target
+      `SELECT seq::float8 AS seq, CASE WHEN kind <> 'rename' THEN sensor_id END AS forgotten, target_id AS target
          FROM sensor_changes ORDER BY seq`,
       [],
     );

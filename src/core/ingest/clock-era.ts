@@ -24,7 +24,7 @@ export interface ClockEra {
   /** It cannot have been earlier: an earlier process was in contact with the database then. */
   readonly notBeforeMs: Millis;
   /** The correct time at which it became known. After that the era does not change. */
-  readonly fixedAtMs?: Millis | undefined;
+  readonly settledAtMs?: Millis | undefined;
 }
 
 /** A difference beyond this is no drift: one of the clocks is wrong. */
@@ -62,7 +62,7 @@ export function clockSet(era: ClockEra, wasMs: Millis, nowMs: Millis): ClockEra 
 
 /** Another process of the same boot found the clock set: the last span of this one was as far behind. */
 export function rebased(era: ClockEra, baseMs: Millis): ClockEra {
-  if (era.fixedAtMs !== undefined || Math.abs(baseMs - era.baseMs) <= SET_BEYOND_MS) return era;
+  if (era.settledAtMs !== undefined || Math.abs(baseMs - era.baseMs) <= SET_BEYOND_MS) return era;
   return { ...behindBy(era, baseMs - era.baseMs), baseMs };
 }
 
@@ -70,13 +70,13 @@ export function rebased(era: ClockEra, baseMs: Millis): ClockEra {
 export function fixedNow(era: ClockEra, systemMs: Millis, aheadMs: number): ClockEra {
   const right = behindBy(ended(era, systemMs), aheadMs);
   // No bound is needed: the right time of each of its arrivals is known.
-  return { ...right, notBeforeMs: 0, fixedAtMs: systemMs + aheadMs };
+  return { ...right, notBeforeMs: 0, settledAtMs: systemMs + aheadMs };
 }
 
 /** A later process knows the correct time. A bound that is even later came from a server whose clock was wrong. */
 export function settled(era: ClockEra, atMs: Millis): ClockEra {
-  if (era.fixedAtMs !== undefined) return era;
-  return { ...era, notBeforeMs: era.notBeforeMs > atMs ? EARLIEST_MS : era.notBeforeMs, fixedAtMs: atMs };
+  if (era.settledAtMs !== undefined) return era;
+  return { ...era, notBeforeMs: era.notBeforeMs > atMs ? EARLIEST_MS : era.notBeforeMs, settledAtMs: atMs };
 }
 
 /**
@@ -84,9 +84,9 @@ export function settled(era: ClockEra, atMs: Millis): ClockEra {
  * which it can be right. A function of the era alone: once that is on disk, it is the same at every attempt, in every process.
  */
 export function correctedArrival(era: ClockEra, arrivalUs: Micros): Micros | undefined {
-  const { spans, fixedAtMs, notBeforeMs } = era;
-  if (fixedAtMs === undefined) return arrivalUs;
-  const [from, until] = [usOf(notBeforeMs - WRONG_BEYOND_MS), usOf(fixedAtMs + WRONG_BEYOND_MS)];
+  const { spans, settledAtMs, notBeforeMs } = era;
+  if (settledAtMs === undefined) return arrivalUs;
+  const [from, until] = [usOf(notBeforeMs - WRONG_BEYOND_MS), usOf(settledAtMs + WRONG_BEYOND_MS)];
   const isPossible = (timeUs: Micros) => timeUs >= from && timeUs <= until;
   const span = spans.find(({ fromUs, untilUs = Infinity }) => arrivalUs >= fromUs && arrivalUs < untilUs);
   // A process that ended within seconds after its clock was set did not notice: then the stamp itself is possible.

@@ -66,7 +66,7 @@ export class ArrivalClocks {
 
   /** No better clock is known than this system's, which may be wrong. */
   get isUnknown(): boolean {
-    return this.own.fixedAtMs === undefined;
+    return this.own.settledAtMs === undefined;
   }
 
   /** The era that spooled records have to name; undefined once arrivals are stamped with the right time. */
@@ -85,7 +85,7 @@ export class ArrivalClocks {
 
   /** The system's clock was set; it would show `wasMs`. */
   clockSet(wasMs: Millis, nowMs: Millis): void {
-    if (this.own.fixedAtMs !== undefined) return;
+    if (this.own.settledAtMs !== undefined) return;
     // A machine that slept: its monotonic clock stood still, the time since boot went on.
     if (Math.abs(nowMs - this.deps.boot.uptimeMs() - this.own.baseMs) <= SET_BEYOND_MS) return;
     this.own = clockSet(this.own, wasMs, nowMs);
@@ -97,14 +97,14 @@ export class ArrivalClocks {
   confirmed(systemMs: Millis, aheadMs: number): void {
     const nowMs = systemMs + aheadMs;
     this.confirmedMs = nowMs;
-    if (this.own.fixedAtMs === undefined) this.fixEra(systemMs, aheadMs);
+    if (this.own.settledAtMs === undefined) this.fixEra(systemMs, aheadMs);
     else if (this.deps.monotonicMs() - this.notedMonotonicMs <= CONFIRM_EVERY_MS) return;
     this.changed();
   }
 
   /** Resolves once the right time is known and on disk, which must come before any correction. */
   async fixed(): Promise<void> {
-    if (this.own.fixedAtMs === undefined)
+    if (this.own.settledAtMs === undefined)
       throw new FieldwatchError('the clock was not compared with the database server yet', {
         code: 'CLOCK_UNKNOWN',
         kind: 'transient',
@@ -124,9 +124,9 @@ export class ArrivalClocks {
       spans.some(({ fromUs, untilUs = Infinity }) => atMs * 1000 >= fromUs && atMs * 1000 < untilUs),
     );
     if (era === undefined) return atMs;
-    if (era.fixedAtMs === undefined && !this.isSameBoot(era)) return undefined;
+    if (era.settledAtMs === undefined && !this.isSameBoot(era)) return undefined;
     const rightUs = correctedArrival(
-      { ...era, fixedAtMs: era.fixedAtMs ?? this.deps.systemMs() },
+      { ...era, settledAtMs: era.settledAtMs ?? this.deps.systemMs() },
       atMs * 1000,
     );
     return rightUs === undefined ? undefined : rightUs / 1000;

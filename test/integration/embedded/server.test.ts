@@ -81,7 +81,7 @@ describe('the optional package', () => {
   test('its absence is said clearly, with the way out', async () => {
     const bare = await mkdtemp(join(tmpdir(), 'fieldwatch-bare-'));
     folders.push(bare);
-    for (const part of ['embedded', 'core', 'adapters/make-folder.js'])
+    for (const part of ['embedded', 'core', 'lib/make-folder.js'])
       await cp(resolve(import.meta.dirname, '../../../dist', part), join(bare, part), { recursive: true });
     await writeFile(join(bare, 'package.json'), '{"type":"module"}');
     // The nearest package of that name has nothing in it: another one further up must not be found.

@@ -213,7 +213,7 @@ describe('statement 18: the spool on disk', () => {
 
     const spool = await at.open(folder);
     const [told] = await spool.oldest('alerts', { items: 1 });
-    expect(told).toMatchObject({ told: true });
+    expect(told).toMatchObject({ notified: true });
     if (told === undefined) throw new Error('nothing kept');
     await spool.park(told);
     expect(spool.contents).toMatchObject({ parked: { records: 1 }, lanes: { alerts: { records: 0 } } });
@@ -223,7 +223,7 @@ describe('statement 18: the spool on disk', () => {
     await again.unpark();
     expect(again.contents).toMatchObject({ parked: { records: 0 }, lanes: { alerts: { records: 1 } } });
     const [back] = await again.oldest('alerts', { items: 1 });
-    expect(back).toMatchObject({ told: false, alerts: { states: [], notifications: [] } });
+    expect(back).toMatchObject({ notified: false, alerts: { states: [], notifications: [] } });
   });
 });
 

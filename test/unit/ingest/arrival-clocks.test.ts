@@ -358,7 +358,7 @@ test('nothing drains before the correction is on disk', async () => {
   await arrivalClocks.fixed();
   expect(arrivalClocks.corrected(era, stampedUs)).toBe(rightUs);
   const { eras } = await board.notes.read();
-  expect(eras.every(({ fixedAtMs }) => fixedAtMs === RIGHT_MS)).toBe(true);
+  expect(eras.every(({ settledAtMs }) => settledAtMs === RIGHT_MS)).toBe(true);
 });
 
 test('the end of a server that was ahead for a while takes no times away', async () => {

@@ -25,7 +25,7 @@ interface Detail {
   readonly deferred?: SuppressedBy;
   /** When the series was last received, by the clock. */
   readonly received?: Millis;
-  readonly notified?: Millis;
+  readonly told?: Millis;
   readonly closed?: Micros;
   /** From an earlier version: numbers waiting for earlier ones. */
   readonly held?: readonly HeldNumber[];
@@ -90,7 +90,7 @@ function detailOf(
     ...(episode?.ack === undefined ? {} : { ack: episode.ack }),
     ...(episode?.deferredSinceMs === undefined ? {} : { owed: episode.deferredSinceMs }),
     ...(episode?.deferredBy === undefined ? {} : { deferred: episode.deferredBy }),
-    ...(episode?.notifiedMs === undefined ? {} : { notified: episode.notifiedMs }),
+    ...(episode?.notifiedMs === undefined ? {} : { told: episode.notifiedMs }),
     ...('levels' in state ? { levels: state.levels.map((since) => since ?? null) } : {}),
     ...(state.kind === 'pending' ? { streak: state.streak } : {}),
     ...(state.kind === 'flapping' ? { raw: state.raw, changed: state.changedAtUs } : {}),
@@ -164,6 +164,6 @@ function episodeOf(row: AlertStateRow, detail: Partial<Detail>, condition: Condi
     flapped: detail.flapped ?? false,
     deferredSinceMs: detail.owed,
     deferredBy: detail.deferred,
-    notifiedMs: detail.notified,
+    notifiedMs: detail.told,
   };
 }
