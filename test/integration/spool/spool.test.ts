@@ -302,7 +302,7 @@ describe('statement 18: damaged files of the spool', () => {
       const spool = await at.open(folder);
       expect(await allOf(spool)).toHaveLength(290);
       // Of two slots one is left where a bit is flipped.
-      expect(at.logger.find(/cannot be said/)).toHaveLength(kind === 'with a flipped bit' ? 0 : 1);
+      expect(at.logger.find(/cannot be detected/)).toHaveLength(kind === 'with a flipped bit' ? 0 : 1);
     },
   );
 
