@@ -273,7 +273,7 @@ http: { enabled: false }
       await eventually('the other one has taken over', takenOver(cut));
       linkOf(former).resume();
     });
-    await eventually('it gives way', () => hasLogged(former, 'another member'));
+    await eventually('it gives way', () => hasLogged(former, 'alert shards lost to another member'));
     await sameAsAlone();
     await silenceOfOne();
     expect(Math.min(...(await told()))).toBe(1);
