@@ -83,7 +83,7 @@ export const rules = fc
 
 export const sensors = [sensorOf('s1'), sensorOf('s2')];
 const given = fc.record({
-  nextState: fc.constantFrom(0, 30, 60, 60, 60, 120, 900),
+  afterS: fc.constantFrom(0, 30, 60, 60, 60, 120, 900),
   late: fc.constantFrom(0, 0, 0, 0, 90),
   // Mostly runs around the limit: delays and streaks need several breaches in a row.
   value: fc.oneof(
@@ -94,8 +94,8 @@ const given = fc.record({
 });
 export const timeline = fc.array(given, { maxLength: 60 }).map((steps): Given[] => {
   let now = 1000;
-  return steps.map(({ nextState, late, value, sensor }) => {
-    now += nextState;
+  return steps.map(({ afterS, late, value, sensor }) => {
+    now += afterS;
     return { at: now - late, rx: now, value, sensor };
   });
 });

@@ -80,9 +80,9 @@ describe('a backtest', () => {
         },
       },
     });
-    const nextState = fc.tuple(fc.constantFrom(0, 20, 60, 60, 300, 1500), fc.integer({ min: 10, max: 38 }));
+    const step = fc.tuple(fc.constantFrom(0, 20, 60, 60, 300, 1500), fc.integer({ min: 10, max: 38 }));
     fc.assert(
-      fc.property(fc.array(fc.tuple(nextState, fc.constantFrom('s1', 's2')), { maxLength: 50 }), (steps) => {
+      fc.property(fc.array(fc.tuple(step, fc.constantFrom('s1', 's2')), { maxLength: 50 }), (steps) => {
         let now = 1;
         const seen = new Set<string>();
         const samples: Sample[] = [];

@@ -177,6 +177,27 @@ describe('over random timelines', () => {
             ],
             3,
           ],
+          // A deadline that moved before the end of the silence.
+          [
+            { for: '4m', for_mode: 'held', levels: [{ severity: 'critical', max: 33, for: '2m' }] },
+            {},
+            [
+              {
+                id: '0',
+                matchers: { sensor: 's1' },
+                startsMs: T0_MS,
+                endsMs: T0_MS + 3_000_000,
+                by: 'ann',
+                comment: '',
+              },
+            ],
+            [
+              { at: 1000, rx: 1000, value: 31, sensor: sensorOf('s1') },
+              { at: 1060, rx: 1060, value: 34, sensor: sensorOf('s1') },
+              { at: 1180, rx: 1180, value: 31, sensor: sensorOf('s1') },
+            ],
+            2,
+          ],
         ],
       },
     );

@@ -21,9 +21,9 @@ interface Entry<T> {
 export class Timers<T extends TimerOwner> {
   private readonly heap: Entry<T>[] = [];
 
-  /** The earliest time at which anything may be due; Infinity if nothing is armed. */
+  /** The earliest time at which an owner is armed; Infinity if none is. */
   get nextMs(): Millis {
-    return this.heap[0]?.dueMs ?? Infinity;
+    return this.first?.dueMs ?? Infinity;
   }
 
   arm(owner: T, dueMs: Millis): void {
@@ -34,15 +34,18 @@ export class Timers<T extends TimerOwner> {
 
   /** The next owner to check, or undefined when none is due. It is no longer armed. */
   take(nowMs: Millis): T | undefined {
-    for (;;) {
-      const top = this.heap[0];
-      if (top === undefined || top.dueMs > nowMs) return undefined;
-      this.pop();
-      // The owner was armed for another time since, and has another entry.
-      if (top.owner.armedMs !== top.dueMs) continue;
-      top.owner.armedMs = Infinity;
-      return top.owner;
-    }
+    const { first } = this;
+    if (first === undefined || first.dueMs > nowMs) return undefined;
+    this.pop();
+    first.owner.armedMs = Infinity;
+    return first.owner;
+  }
+
+  /** Drops the entries before it whose owner was armed for another time since, and has another entry. */
+  private get first(): Entry<T> | undefined {
+    const { heap } = this;
+    while (heap[0] !== undefined && heap[0].owner.armedMs !== heap[0].dueMs) this.pop();
+    return heap[0];
   }
 
   private push(entry: Entry<T>): void {
