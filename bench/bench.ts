@@ -11,6 +11,7 @@ import { benchDecoding } from './decoding.ts';
 import { benchEncoding } from './encoding.ts';
 import type { FlowDeps, ThroughputPart } from './flow.ts';
 import { benchGroupBacklog } from './group-backlog.ts';
+import { benchHandingOver } from './handing-over.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
 import { type EngineFacts, type MachineFacts, engineFacts, machineFacts } from './machine.ts';
@@ -94,6 +95,7 @@ class Run {
     if (this.#wants('j')) await this.#refusing();
     if (this.#wants('k')) await this.#waiting();
     if (this.#wants('scale', 'backlog')) await this.#scaling();
+    if (this.#wants('handover')) await this.#handingOver();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -163,6 +165,12 @@ class Run {
     const deps = await this.#flowDeps(broker);
     if (this.#wants('backlog')) this.#figures.push(...(await benchGroupBacklog(deps)));
     if (this.#wants('scale')) this.#figures.push(...(await benchScaling(deps)));
+  }
+
+  async #handingOver(): Promise<void> {
+    const { url } = await this.#openDatabase();
+    this.#deps.progress('(handover) handing over');
+    this.#figures.push(...(await benchHandingOver(url, this.#options.seed)));
   }
 
   async #messages(): Promise<void> {

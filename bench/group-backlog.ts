@@ -8,6 +8,7 @@ import type { MemberJob, MemberReport } from './jobs.ts';
 import type { Figure } from './report.ts';
 import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';
 import { queueMessages, removeSession } from './session.ts';
+import { median } from './stats.ts';
 import { seeded } from './workload.ts';
 
 const SENSORS = 900;
@@ -39,6 +40,11 @@ const SIDES = [PLAIN, LATE, GROUP_OF_1, GROUP_OF_2];
 
 export interface BacklogRun {
   readonly name: string;
+  readonly rounds: readonly Drained[];
+}
+
+/** One backlog, drained. CPU in seconds per 100,000 messages. */
+interface Drained {
   readonly perSecond: number;
   readonly membersCpu: number;
   readonly databaseCpu: number;
@@ -75,9 +81,15 @@ async function once(deps: FlowDeps, side: Side): Promise<BacklogRun> {
     if (shareGroup !== undefined)
       await until(async () => (await owners(database, shareGroup)) === side.members);
     const place = { members, database, postmaster: await postmasterOf(databaseUrl) };
-    for (let warmUp = 0; warmUp < 2; warmUp++) await drain(deps, place, WARM_UP);
-    const drained = await drain(deps, place, options.quick ? WARM_UP : PER, profileOf(options, side));
-    return { name: side.name, ...drained };
+    // Each member has received as much on each side.
+    for (let warmUp = 0; warmUp < 2; warmUp++) await drain(deps, place, WARM_UP * side.members);
+    const count = options.quick ? WARM_UP : PER;
+    const rounds: Drained[] = [];
+    for (let round = 0; round < options.sizes.runs; round++) rounds.push(await drain(deps, place, count));
+    // Profiled messages cost more: they are in no figure.
+    const profile = profileOf(options, side);
+    if (profile !== undefined) await drain(deps, place, count, profile);
+    return { name: side.name, rounds };
   } finally {
     await Promise.all(members.map((child) => child.end()));
     for (const id of ids) await removeSession(broker, id);
@@ -100,7 +112,7 @@ async function drain(
   { members, database, postmaster }: Place,
   count: number,
   profile?: string,
-): Promise<Omit<BacklogRun, 'name'>> {
+): Promise<Drained> {
   await runChecks(members, () => ({ reads: false }));
   await queueMessages(broker, count, timeline.take(count), seeded(options.seed), INTERVAL_MS, SENSORS);
   await pause(SETTLED_MS);
@@ -168,27 +180,47 @@ const BARS: Readonly<
 };
 
 export function backlogFigures(runs: readonly BacklogRun[]): readonly Figure[] {
-  return runs.flatMap((run): readonly Figure[] => {
-    const { name, membersCpu, perSecond, databaseCpu, batches, peakMegabytes } = run;
+  return runs.flatMap(({ name, rounds }): readonly Figure[] => {
     const bar = BARS[name];
     const base = runs.find((other) => other.name === bar?.than);
-    const figure = (measure: string, unit: string, value: number) =>
-      ({ part: 'backlog', measure: `${name}: ${measure}`, unit, value, runs: [value] }) as const;
-    const beside = (unit: string, value: number, ratio: number, target: number | undefined) => ({
-      reference: { what: base?.name ?? '', unit, value, runs: [value] },
-      ratio,
-      ...(target === undefined ? {} : { target: Number(target.toFixed(2)) }),
-    });
+    const side = (measured: readonly Drained[], of: keyof Drained) => {
+      const values = measured.map((round) => round[of]);
+      return { value: median(values), runs: values };
+    };
+    const figure = (
+      measure: string,
+      unit: string,
+      of: keyof Drained,
+      compared: (value: number, reference: number) => number,
+      target: number | undefined,
+    ): Figure => {
+      const own = side(rounds, of);
+      const found: Figure = { part: 'backlog', measure: `${name}: ${measure}`, unit, ...own };
+      if (base === undefined) return found;
+      const reference = { what: base.name, unit, ...side(base.rounds, of) };
+      const ratio = compared(own.value, reference.value);
+      return {
+        ...found,
+        reference,
+        ratio,
+        ...(target === undefined ? {} : { target: Number(target.toFixed(2)) }),
+      };
+    };
+    const [databaseCpu, batches, peak] = (['databaseCpu', 'batches', 'peakMegabytes'] as const).map(
+      (of) => side(rounds, of).value,
+    );
     return [
       {
-        ...figure('CPU of the members per 100,000', 's', membersCpu),
-        ...(base && beside('s', base.membersCpu, base.membersCpu / membersCpu, bar && 1 / bar.cpu)),
-        note: `${name}: database ${databaseCpu.toFixed(2)} s per 100,000; ${batches} batches; largest member ${Math.round(peakMegabytes)} MB`,
+        ...figure(
+          'CPU of the members per 100,000',
+          's',
+          'membersCpu',
+          (cpu, than) => than / cpu,
+          bar && 1 / bar.cpu,
+        ),
+        note: `${name}: database ${databaseCpu?.toFixed(2)} s per 100,000; ${batches} batches; largest member ${Math.round(peak ?? NaN)} MB`,
       },
-      {
-        ...figure('rate', 'messages/s', perSecond),
-        ...(base && beside('messages/s', base.perSecond, perSecond / base.perSecond, bar?.rate)),
-      },
+      figure('rate', 'messages/s', 'perSecond', (rate, than) => rate / than, bar?.rate),
     ];
   });
 }

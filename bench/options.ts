@@ -15,10 +15,11 @@ export const PARTS = [
   'k',
   'scale',
   'backlog',
+  'handover',
 ] as const;
 export type Part = (typeof PARTS)[number];
 /** Several daemons want a server of their own: only when asked for. */
-const ON_REQUEST: readonly Part[] = ['scale', 'backlog'];
+const ON_REQUEST: readonly Part[] = ['scale', 'backlog', 'handover'];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
 export interface Sizes {
@@ -110,11 +111,13 @@ Measures fieldwatch on this machine, each figure against a reference of the same
   (backlog) members   100,000 messages that the broker holds, of 900 sensors: one daemon, the same with allowed_lateness 2s
                       (targets 1.25 times the CPU, 0.85 of the rate), a share group of 1 (1.1 times the CPU of that), and of
                       2 (1.5 times the CPU of one daemon, 0.75 of its rate). Only with --only backlog
+  (handover)          CPU of sender, owner and database to hand over 100,000 readings of another member's shards, 0.35 s at
+                      most. Only with --only handover
 
 Options:
-  --only LIST         parts to run, such as a,b (default: all but scale and backlog)
+  --only LIST         parts to run, such as a,b (default: all but scale, backlog and handover)
   --quick             small counts: seconds instead of minutes, and rougher figures
-  --runs N            repetitions of each side of (c) and (c2)
+  --runs N            repetitions of each side of (c), (c2), (k) and (backlog)
   --messages N        messages of each run of (c) and (c2)
   --database-url URL  a TimescaleDB server instead of the embedded one; the user must be allowed to create databases:
                       the bench makes one of its own and drops it

@@ -12,7 +12,7 @@ const L_US = 10_000_000;
 
 type Step = { readonly add: HeldNumber } | { readonly nowMs: number };
 
-const nextState: fc.Arbitrary<Step> = fc.oneof(
+const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     add: fc.record({
       timeUs: fc.integer({ min: 0, max: 40 }).map((s) => s * 1e6),
@@ -28,7 +28,7 @@ const plainReleasable = (held: readonly HeldNumber[], newestUs: number, nowMs: n
 
 test('numbers that wait are those of a plain sorted list, and no earlier view of them changes', () => {
   fc.assert(
-    fc.property(fc.array(nextState, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       let [held, plain] = [EMPTY_BUFFER, [] as readonly HeldNumber[]];
       const seen: (readonly [ReorderBuffer, readonly HeldNumber[]])[] = [];
       for (const each of steps) {
@@ -64,4 +64,33 @@ test('numbers that wait are those of a plain sorted list, and no earlier view of
       for (const [view, list] of seen) expect(view.list()).toEqual(list);
     }),
   );
+});
+
+test('views that append the same numbers share them: a preview copies nothing', () => {
+  let allocated = 0;
+  const { Float64Array: Original } = globalThis;
+  globalThis.Float64Array = class extends Original {
+    static readonly [Symbol.species] = Original;
+    constructor(length: number) {
+      super(length);
+      allocated++;
+    }
+  } as unknown as typeof Original;
+  try {
+    let held = EMPTY_BUFFER;
+    for (let second = 1; second <= 500; second++) {
+      const preview = held.fork();
+      held = held.fork();
+      for (const view of [preview, held]) expect(view.add(second * 1e6, 1, second * 1000)).toBe('held');
+    }
+    expect(held.length).toBe(500);
+    // One each time that the capacity doubles.
+    expect(allocated).toBeLessThan(16);
+    const other = held.fork();
+    held.add(501e6, 1, 501_000);
+    expect(other.add(501e6, 2, 501_000)).toBe('held');
+    expect([held.valueAt(500), other.valueAt(500)]).toEqual([1, 2]);
+  } finally {
+    globalThis.Float64Array = Original;
+  }
 });

@@ -2,9 +2,13 @@ import { expect, test } from '@jest/globals';
 import { type BacklogRun, backlogFigures } from '../../../bench/group-backlog.ts';
 import { verdictOf } from '../../../bench/report.ts';
 
+/** Its middle round is as given. */
 const run = (name: string, membersCpu: number, perSecond: number): BacklogRun => ({
-  ...{ name, membersCpu, perSecond },
-  ...{ databaseCpu: 1, peakMegabytes: 180.4, batches: 50 },
+  name,
+  rounds: [0.9, 3, 1].map((times) => ({
+    ...{ membersCpu: membersCpu * times, perSecond: perSecond * times },
+    ...{ databaseCpu: 1, peakMegabytes: 180.4, batches: 50 },
+  })),
 });
 
 test('each side stands beside the one of the same run that it is to be compared with', () => {

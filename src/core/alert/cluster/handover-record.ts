@@ -36,7 +36,6 @@ const VERSION = 1;
 /** `[`: no version of the binary form begins with this byte. */
 const BRACKET = 0x5b;
 const HEADER_BYTES = 16;
-const FIXED_BYTES = 8 + 8 + 4 + 4 + 1;
 const [RETAINED, SPOOLED, LOCATED] = [1, 2, 4];
 
 interface Shape {
@@ -46,27 +45,30 @@ interface Shape {
 
 export function encodeHandover(readings: readonly HandoverReading[]): Uint8Array {
   const shapes = new Shapes();
-  const shapeOf = readings.map(({ metrics }) => shapes.of(metrics));
-  const numbers = shapeOf.reduce((sum, { names }) => sum + names.length, 0);
-  const head = shapes.encoded();
   const count = readings.length;
-  const bytes = new Uint8Array(HEADER_BYTES + head.length + count * FIXED_BYTES + numbers * 8);
-  const view = new DataView(bytes.buffer);
-  [VERSION, count, numbers, shapes.count].forEach((value, at) => view.setUint32(at * 4, value, true));
-  bytes.set(head, HEADER_BYTES);
+  const size = readings.reduce((sum, { metrics }) => sum + metrics.size, 0);
+  const numbers = new DataView(new ArrayBuffer(size * 8));
+  const shapeOf = new Uint32Array(count);
+  let number = 0;
+  for (let row = 0; row < count; row++) {
+    const { metrics } = readings[row] as HandoverReading;
+    shapeOf[row] = shapes.write(metrics, numbers, number);
+    number += metrics.size * 8;
+  }
+  const head = shapes.encoded();
   const at = placesOf(HEADER_BYTES + head.length, count);
-  let number = at.numbers;
+  const bytes = new Uint8Array(at.numbers + number);
+  const view = new DataView(bytes.buffer);
+  [VERSION, count, size, shapes.count].forEach((value, field) => view.setUint32(field * 4, value, true));
+  bytes.set(head, HEADER_BYTES);
+  bytes.set(new Uint8Array(numbers.buffer), at.numbers);
   for (let row = 0; row < count; row++) {
     const reading = readings[row] as HandoverReading;
     view.setFloat64(at.times + row * 8, reading.timeUs, true);
     view.setFloat64(at.received + row * 8, reading.receivedAtMs, true);
     view.setInt32(at.sensors + row * 4, reading.sensorId, true);
-    view.setUint32(at.shapes + row * 4, (shapeOf[row] as Shape).at, true);
+    view.setUint32(at.shapes + row * 4, shapeOf[row] ?? 0, true);
     bytes[at.flags + row] = flagsOf(reading);
-    for (const value of reading.metrics.values()) {
-      view.setFloat64(number, value, true);
-      number += 8;
-    }
   }
   return bytes;
 }
@@ -161,19 +163,30 @@ const flagsOf = ({ retained, spooled, located }: HandoverReading): number =>
 /** The metric sets of readings, each set once. Most readings have the set of the one before: then no key is built. */
 class Shapes {
   private readonly byKey = new Map<string, Shape>();
-  private last: Shape | undefined;
+  private last: Shape = { at: -1, names: [] };
 
   get count(): number {
     return this.byKey.size;
   }
 
-  of(metrics: ReadonlyMap<string, number>): Shape {
-    if (this.last !== undefined && isSame(this.last.names, metrics)) return this.last;
-    const names = [...metrics.keys()];
+  /** Writes the numbers from a byte position on, and returns which set they are of. One pass: a Map is slow to go through. */
+  write(metrics: ReadonlyMap<string, number>, numbers: DataView, from: number): number {
+    const { names } = this.last;
+    let index = 0;
+    let same = names.length === metrics.size && this.last.at >= 0;
+    metrics.forEach((value, name) => {
+      numbers.setFloat64(from + index * 8, value, true);
+      if (same && names[index] !== name) same = false;
+      index++;
+    });
+    if (!same) this.last = this.find([...metrics.keys()]);
+    return this.last.at;
+  }
+
+  private find(names: readonly string[]): Shape {
     const key = JSON.stringify(names);
     const shape = this.byKey.get(key) ?? { at: this.byKey.size, names };
     this.byKey.set(key, shape);
-    this.last = shape;
     return shape;
   }
 
@@ -189,13 +202,6 @@ class Shapes {
     }
     return Uint8Array.from(parts);
   }
-}
-
-function isSame(names: readonly string[], metrics: ReadonlyMap<string, number>): boolean {
-  if (names.length !== metrics.size) return false;
-  let at = 0;
-  for (const name of metrics.keys()) if (names[at++] !== name) return false;
-  return true;
 }
 
 function decodeShapes(bytes: Uint8Array, view: DataView, count: number) {

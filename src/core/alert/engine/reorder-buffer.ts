@@ -125,6 +125,10 @@ export class ReorderBuffer {
     const { length } = this;
     const lastMs = length === 0 ? -Infinity : this.instance(this.end - 1, 2);
     this.inOrder &&= at === this.end && receivedAtMs >= lastMs;
+    if (at === this.end && this.isNext(timeUs, value, receivedAtMs)) {
+      this.end++;
+      return 'held';
+    }
     if (at < this.end || this.columns.written !== this.end || this.columns.isFull) {
       const { columns, start, end } = this;
       this.columns = new Columns(Math.max(FIRST_CAPACITY, 2 * length));
@@ -165,6 +169,17 @@ export class ReorderBuffer {
     if (this.inOrder) while (at < end && mayGo(at)) at++;
     else while (at > start && !mayGo(at - 1)) at--;
     return at - start;
+  }
+
+  /** Whether another view has appended this number where this view ends, as a preview of the same readings does. */
+  private isNext(timeUs: Micros, value: number, receivedAtMs: Millis): boolean {
+    const { end, columns } = this;
+    return (
+      end < columns.written &&
+      this.instance(end, 0) === timeUs &&
+      Object.is(this.instance(end, 1), value) &&
+      this.instance(end, 2) === receivedAtMs
+    );
   }
 
   private instance(at: number, column: number): number {
