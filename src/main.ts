@@ -8,7 +8,7 @@ const LEAST_NODE = [20, 19] as const;
 /** For the reader of standard error to take the last lines. */
 const LAST_LINES_MS = 1000;
 
-/** A fault that no restart mends: the same as for the configuration. */
+/** A fault that a restart does not correct: the same as for the configuration. */
 const EXIT_CONFIG = 2;
 
 function isTooOld(node: string): boolean {
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const code = await program.runProgram(process.argv, process.env);
-  // A pipe takes 64 KiB at a time: what waits behind a slow reader would be lost. A log that nobody reads any more
+  // A pipe takes 64 KiB at a time: what waits behind a slow reader would be lost. A log without a reader
   // does not keep the process.
   await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   await Promise.race([

@@ -34,7 +34,7 @@ const severityPaint = (paint: Paint, severity: Severity): ((text: string) => str
 };
 
 /**
- * One alert for a person: `● FIRING     coldroom-07     temperature_high   9.4 °C > 8 °C`, or
+ * One alert as a line of text: `● FIRING     coldroom-07     temperature_high   9.4 °C > 8 °C`, or
  * `✓ RESOLVED   coldroom-07     temperature_high   after 3m12s, peak 9.4 °C`. With `time` the event time comes first.
  */
 export function formatAlertLine(alert: AlertEvent, paint: Paint, { time = false } = {}): string {

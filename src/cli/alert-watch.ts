@@ -2,7 +2,7 @@ import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import type { AlertListRow } from '../queries/alerts.ts';
 import type { AlertEvent } from './alert-line.ts';
 
-/** An event, with what JSON readers want besides. */
+/** An event, with the further fields of JSON output. */
 export interface WatchedAlert extends AlertEvent {
   readonly alertId: string | null;
   readonly location: string | null;
@@ -15,12 +15,12 @@ const keyOf = (row: AlertListRow): Key =>
 /** A row of an operator's own INSERT has no episode id: it is an episode by itself. */
 const episodeOf = (row: AlertListRow): Key => row.alertId ?? keyOf(row);
 
-/** How many ended episodes are remembered, so that their rows are not announced again. */
+/** Ended episodes that are remembered, so that their rows are not emitted again. */
 const REMEMBERED = 10_000;
 
 /**
- * Turns looks at the alert table into events: an alert that was not there before fired, a second row of an episode
- * escalated it, a row that got its end resolved it. Each is told once, in the order of their event times.
+ * Derives events from successive reads of the alert table: a new alert fired, a second row of an episode escalated it, a
+ * row that got its end resolved it. Each event is emitted once, in the order of event times.
  */
 export class AlertWatch {
   readonly #seen = new Set<Key>();
@@ -28,7 +28,7 @@ export class AlertWatch {
   readonly #resolved = new Set<Key>();
   #open: readonly AlertListRow[] = [];
 
-  /** Rows that fired and have not ended: the next look must include them. */
+  /** Rows that fired and have not ended: the next read must include them. */
   get open(): readonly AlertListRow[] {
     return this.#open;
   }

@@ -25,7 +25,7 @@ interface Options {
 
 const POLL_MS = 200;
 
-/** `fieldwatch alerts ack`: somebody has seen it. */
+/** `fieldwatch alerts ack`: marks an alert as acknowledged. */
 export const alertsAckCommand = (cli: Cli): Command =>
   request(
     cli,
@@ -50,7 +50,7 @@ export const alertsResolveCommand = (cli: Cli): Command =>
     ),
   );
 
-/** Who asks, unless `--by` says so. */
+/** The operator's name: `--by`, otherwise the user of the environment. */
 export const operatorName = (cli: Pick<Cli, 'env'>, by: string | undefined): string =>
   by ?? cli.env.USER ?? cli.env.LOGNAME ?? 'operator';
 
@@ -61,7 +61,7 @@ const request = (cli: Cli, kind: 'ack' | 'resolve', command: Command): Command =
     .option('--by <name>', 'who (default: $USER)')
     .option('--comment <text>', 'why', '')
     .addOption(durationOption('--wait <duration>', 'how long to wait for the daemon', '10s'))
-    .option('--no-wait', 'only leave word for the daemon')
+    .option('--no-wait', 'only queue the command for the daemon')
     .option(...configOption)
     .option(...jsonOption)
     .action(
@@ -100,7 +100,7 @@ async function ask(
   if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, outcome }));
   else print(cli, sentence(kind, alert, outcome));
   if (outcome === null && options.wait !== false)
-    cli.stderr.write('fieldwatch: no daemon has taken it yet; it is done as soon as one runs\n');
+    cli.stderr.write('fieldwatch: no daemon has executed it yet; it is executed as soon as one runs\n');
   return outcome === 'not_open' ? 1 : 0;
 }
 

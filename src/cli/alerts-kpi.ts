@@ -23,7 +23,7 @@ const STALE_MS = 24 * 3_600_000;
 const STALE_ROWS = 1000;
 const SHOWN = 10;
 
-/** `fieldwatch alerts kpi`: whether the alerts are worth reading (ISA-18.2). */
+/** `fieldwatch alerts kpi`: performance of the alert system (ISA-18.2). */
 export const alertsKpiCommand = (cli: Cli): Command =>
   subcommand(
     'kpi',

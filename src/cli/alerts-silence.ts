@@ -88,7 +88,7 @@ const addCommand = (cli: Cli): Command =>
       }),
     );
 
-/** A silence always has an end, and not too far away: what is forgotten would never be told again. */
+/** A silence always has an end, within `alerts.max_silence`: a forgotten one would suppress notifications for good. */
 function endOf({ for: afterMs, until }: AddOptions, startMs: number, maxMs: number) {
   const fault = (message: string, remedy?: string) =>
     new FieldwatchError(message, {
@@ -109,7 +109,7 @@ function endOf({ for: afterMs, until }: AddOptions, startMs: number, maxMs: numb
   return at === undefined ? { afterMs: lastsMs } : { at };
 }
 
-/** A pattern with a slip matches nothing, and nobody would notice until the next alert. */
+/** A misspelt pattern matches nothing, which would show at the next alert only. */
 async function showMatches(cli: Cli, db: Db, matchers: Matchers): Promise<void> {
   const open = await openAlertLabels(db);
   const count = open.filter((alert) => matches(matchers, alert)).length;

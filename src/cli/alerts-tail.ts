@@ -27,7 +27,7 @@ interface TailOptions extends Selection {
 
 const POLL_MS = 1_000;
 const FIRST_LOOK_MS = 24 * 3_600_000;
-/** Late messages raise alerts with a time that is past: so far back they are still noticed. */
+/** Late messages raise alerts with a past time: they are included as far back as this. */
 const LOOK_BACK_MS = 3_600_000;
 const ROWS = 5_000;
 
@@ -122,7 +122,7 @@ async function followDatabase(
       if (away) cli.stderr.write('fieldwatch: the database is back\n');
       away = false;
     } catch (error) {
-      // Told once: the next look connects anew.
+      // Reported once: the next poll connects anew.
       if (!away) cli.stderr.write(`fieldwatch: the database is away, trying again: ${messageOf(error)}\n`);
       away = true;
     }

@@ -41,7 +41,7 @@ const CSV_COLUMNS: readonly Column<ListedAlert>[] = [
   { title: 'message', value: (row) => row.message },
 ];
 
-/** `firing, acked by ann`, `latched`, `firing, silence`: how it stands, and why nobody is told. */
+/** `firing, acked by ann`, `latched`, `firing, silence`: the state, and what suppresses its notifications. */
 function standing({ state, ackedBy, deferredBy }: ListedAlert): string {
   const acked = ackedBy === null ? [] : [`acked by ${ackedBy}`];
   return [state, ...acked, ...(deferredBy === null ? [] : [deferredBy])].join(', ');
@@ -68,7 +68,7 @@ const listCommand = (cli: Cli) =>
 export const alertsCommand: CliCommand = (cli) =>
   subcommand(
     'alerts',
-    'list alerts, watch them, acknowledge and silence them, or see whether they are worth reading',
+    'list, watch, acknowledge and silence alerts, and measure how well the rules work',
     'fieldwatch alerts tail -f',
   )
     .addCommand(listCommand(cli))

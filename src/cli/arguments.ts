@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../core/duration.ts';
 import type { Millis } from '../core/reading.ts';
 
-/** Parsers for options. Commander turns what they throw into a usage error: exit code 2. */
+/** Parsers for options. Commander reports what they throw as a usage error: exit code 2. */
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

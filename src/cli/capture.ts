@@ -28,7 +28,7 @@ export const captureCommand: CliCommand = (cli) =>
     ),
   )
     .option(...secondsOption)
-    .option('-n, --messages <n>', 'end after so many messages', numeric(1, 1e9), 100_000)
+    .option('-n, --messages <n>', 'end after this many messages', numeric(1, 1e9), 100_000)
     .option('-o, --out <file>', 'file to write (default: standard output)')
     .action(cli.action((options: Options) => capture(cli, options)));
 

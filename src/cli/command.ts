@@ -25,7 +25,7 @@ export type ExitCode = 0 | 1 | 2;
 export type CliCommand = (cli: Cli) => Command;
 
 /**
- * A subcommand with the house's help: summary, and an example that can be pasted.
+ * A subcommand with the common help: summary, and an example that can be pasted.
  * Text goes through commander's own writers, so that tests see it.
  */
 export function subcommand(name: string, summary: string, example: string): Command {
@@ -41,7 +41,7 @@ export const configOption = [
 ] as const;
 export const jsonOption = ['--json', 'print JSON (one document, or one line per item)'] as const;
 
-/** What the person at the keyboard got wrong, found after the options were parsed: exit code 2. */
+/** A usage error that is found after the options were parsed: exit code 2. */
 export const usage = (message: string, remedy?: string): FieldwatchError =>
   new FieldwatchError(message, {
     code: 'USAGE',

@@ -22,7 +22,7 @@ import {
 import { withDatabase } from './database.ts';
 import { rangeOf } from './read-command.ts';
 
-/** Of named letters the time does not matter. */
+/** The start of the range for explicit ids: their age does not matter. */
 const EVER: Moment = () => new Date(0);
 
 interface RetryOptions {
@@ -41,7 +41,7 @@ interface RetryOptions {
 export const retryCommand: CliCommand = (cli) =>
   subcommand(
     'retry',
-    'publish dead letters again, oldest first; without --yes only say which',
+    'publish dead letters again, oldest first; without --yes only list them',
     'fieldwatch dead-letters retry --reason no_device --since 2d --yes',
   )
     .argument('[id...]', 'only these')
@@ -121,12 +121,12 @@ async function publishAll(
   }
 }
 
-/** What the broker says of one topic, where the others may go. */
+/** Errors that concern one topic; other topics may be accepted. */
 const OF_A_TOPIC: ReadonlySet<string> = new Set(['PUBLISH_REFUSED', 'PUBLISH_UNHEARD']);
 
 interface Outcome {
   readonly published: number;
-  /** By topic, why the broker did not take it. */
+  /** By topic, why the broker refused it. */
   readonly refused: ReadonlyMap<string, string>;
 }
 
@@ -160,7 +160,7 @@ function report(cli: Cli, { json, again, limit }: RetryOptions, { found, sendabl
   );
   for (const [key, count] of [...groups(sendable)].slice(0, GROUPS)) print(cli, `  ${count} ${key}`);
   for (const why of [...(outcome?.refused.values() ?? [])].slice(0, GROUPS))
-    print(cli, `  not taken: ${why}`);
+    print(cli, `  not accepted: ${why}`);
   if (before > 0) print(cli, `  left out: ${before} published again before (--again takes them too)`);
   if (truncated > 0) print(cli, `  left out: ${truncated} of which only the beginning is kept`);
   if (found.length === limit) print(cli, '  the limit was reached, there may be more');

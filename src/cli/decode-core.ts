@@ -6,7 +6,7 @@ import type { Router } from '../core/ingest/route.ts';
 import type { Decoded, Reading } from '../core/reading.ts';
 import { overlookedTime } from '../learn/overlooked-time.ts';
 
-/** What `fieldwatch decode` feeds to the routes. */
+/** The input of `fieldwatch decode` for the routes. */
 export interface DecodeInput {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -54,7 +54,7 @@ function readingJson(reading: Reading): object {
   return { device: reading.device, time: isoFromMicros(reading.timeUs), metrics };
 }
 
-/** A line of a capture that is none: which one, and why. */
+/** A line of a capture that is no message: its number, and why. */
 export class ReplayLineError extends Error {}
 
 /**

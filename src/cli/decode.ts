@@ -29,7 +29,7 @@ const EXAMPLE = [
   'fieldwatch decode -c fieldwatch.yaml --replay capture.jsonl',
 ].join('\n');
 
-/** `fieldwatch decode`: what the routes make of a payload, with neither broker nor database. */
+/** `fieldwatch decode`: shows the readings that the routes decode from a payload, with neither broker nor database. */
 export const decodeCommand: CliCommand = (cli) =>
   subcommand('decode', 'show what a configuration makes of a payload, as one JSON line per message', EXAMPLE)
     .argument('[payload]', 'the payload as text (default: standard input, as bytes)')

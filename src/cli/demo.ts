@@ -22,7 +22,7 @@ interface DemoOptions {
 
 const PROGRESS_EVERY_MS = 500;
 
-/** `fieldwatch demo`: all of it on one machine, and sensors to look at. */
+/** `fieldwatch demo`: broker, database, daemon and simulated sensors on one machine. */
 export const demoCommand: CliCommand = (cli) =>
   subcommand(
     'demo',
@@ -32,7 +32,7 @@ export const demoCommand: CliCommand = (cli) =>
     .option(...configOption)
     .option('--sensors <n>', 'simulated sensors', numeric(1, 100_000), 50)
     .option('--rate <n>', 'messages a second in all', numeric(1, 100_000), 100)
-    .option('--seconds <n>', 'end after so many seconds', numeric(1, 1e9))
+    .option('--seconds <n>', 'end after this many seconds', numeric(1, 1e9))
     .action(cli.action((options: DemoOptions) => demo(cli, options)));
 
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
@@ -40,7 +40,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');
-  // Warnings and errors only: the view tells the rest.
+  // Warnings and errors only: the view shows the rest.
   const { logger, metrics, alertLog } = assembly(cli, config, 'warn');
   const app = new App(config, {
     logger: quietAboutAlerts(logger),
@@ -77,7 +77,7 @@ function inOwnFolder(config: Config): Config {
   };
 }
 
-/** Nothing arrives any more; what is under way may still be stored, so that the last figures are right. */
+/** Intake has ended; batches in flight may still be stored, so that the last figures are right. */
 async function finish(simulator: Simulator, app: App, view: DemoView): Promise<void> {
   await simulator.stop();
   await app.stop();
@@ -94,7 +94,7 @@ function viewOn(cli: Cli): DemoView {
   return createDemoView({ out: stdout, isTTY, columns: () => stdout.columns, color });
 }
 
-/** What a person can do while it runs. */
+/** Prints the addresses and the commands that can be used while it runs. */
 function invite(view: DemoView, config: Config, app: App, invocation: Invocation): void {
   const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
@@ -135,7 +135,7 @@ function showProgress(view: DemoView, app: App): () => void {
   return () => clearInterval(timer);
 }
 
-/** The view prints alerts as a person likes them; as log lines they would be there twice. */
+/** The view prints alerts as text; as log lines they would appear twice. */
 function quietAboutAlerts(logger: Logger): Logger {
   const unlessAlert =
     (log: Logger['warn']): Logger['warn'] =>

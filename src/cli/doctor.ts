@@ -53,7 +53,7 @@ interface DoctorOptions {
   readonly json?: boolean;
 }
 
-/** `fieldwatch doctor`: looks at everything the daemon leans on; exit 1 on a fault. */
+/** `fieldwatch doctor`: checks everything the daemon depends on; exit 1 on a fault. */
 export const doctorCommand: CliCommand = (cli) =>
   subcommand(
     'doctor',
@@ -66,13 +66,13 @@ export const doctorCommand: CliCommand = (cli) =>
 
 async function examine(cli: Cli, options: DoctorOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
-  // The daemon is asked first: an embedded database that is started for the other questions belongs to nobody.
+  // The daemon is checked first: an embedded database that is started for the other checks has no daemon.
   const diagnoses = [
     ...(await diagnoseDaemon(config)),
     ...(await diagnoseBroker(config)),
     ...(await diagnoseDatabase(cli, config)),
-    ...exposuresOf(config).map(({ area, ...said }) =>
-      areaOf(area).warning({ subject: 'encryption', ...said }),
+    ...exposuresOf(config).map(({ area, ...exposure }) =>
+      areaOf(area).warning({ subject: 'encryption', ...exposure }),
     ),
     ...(await diagnoseDisk(config)),
     ...(await diagnoseSinks(config)),
@@ -135,7 +135,7 @@ async function groupChecks(config: Config, db: Db, nowMs: number): Promise<reado
   return group === undefined ? [] : [checkShareGroup(group, await shareGroup(db, group), nowMs)];
 }
 
-/** With the scheduler's own short limits: whoever holds a lock is not waited for, and nobody has to wait behind this. */
+/** With the scheduler's own short limits: it waits for no holder of a lock, and no session waits behind it. */
 async function policyChecks(config: Config, url: string): Promise<readonly Diagnosis[]> {
   const catalog = createCatalog(connectOptions(config, url, 'doctor'));
   try {

@@ -1,7 +1,7 @@
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import { formatDuration } from '../core/duration.ts';
 
-/** How values look to a person. JSON and CSV never pass through here. */
+/** Values as text in tables and lines. JSON and CSV never pass through here. */
 
 const UNITS: Readonly<Record<string, string>> = {
   temperature: ' °C',

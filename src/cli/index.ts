@@ -52,7 +52,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   },
   {
     name: 'learn',
-    summary: 'listen to a broker, recognise what is there, and print a configuration that stores it',
+    summary: 'listen to a broker, detect devices and formats, and print a configuration that stores them',
     load: async () => (await import('./learn.ts')).learnCommand,
   },
   {
@@ -72,7 +72,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   },
   {
     name: 'alerts',
-    summary: 'list alerts, watch them, acknowledge and silence them, or see whether they are worth reading',
+    summary: 'list, watch, acknowledge and silence alerts, and measure how well the rules work',
     load: async () => (await import('./alerts.ts')).alertsCommand,
   },
   {
@@ -82,7 +82,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   },
   {
     name: 'notify',
-    summary: 'what waits for which sink, and whether a sink takes notifications',
+    summary: 'undelivered notifications of each sink, and whether a sink accepts notifications',
     load: async () => (await import('./notify.ts')).notifyCommand,
   },
   {

@@ -16,7 +16,7 @@ interface Form {
   readonly alerts: boolean;
 }
 
-/** What was learnt as a configuration, with the rest as comments. */
+/** The result of learning as a configuration, with the rest as comments. */
 export function learnedYaml(learned: Learned, { mqtt, alerts }: Form): string {
   const { routes, leftOut, notPlaced } = learned;
   return [
@@ -47,13 +47,13 @@ function rulesLines({ rules, seconds }: Learned): string[] {
   const lines = [
     ...(rules.unsteady.length === 0
       ? []
-      : [comment('no_data_after is left out where no steady rhythm was heard: ', rules.unsteady)]),
+      : [comment('no_data_after is left out where no steady interval was observed: ', rules.unsteady)]),
     ...(Object.keys(metrics).length === 0 ? [] : ['  metrics:', ...entries(metrics, '    ')]),
     ...(overrides.length === 0 ? [] : entries({ overrides }, '  ')),
   ];
   if (Object.keys(metrics).length === 0 && overrides.length === 0)
     return [
-      '# No rules to propose: no steady rhythm was heard, and no part whose datasheet is known. Listen longer (--seconds).',
+      '# No rules to propose: no steady interval was observed, and no part whose datasheet is known. Listen longer (--seconds).',
     ];
   const samples = formatDuration(Math.round(seconds) * 1000);
   return [
@@ -70,7 +70,7 @@ function heading({ messages, topics, seconds, overlooked }: Learned): string[] {
   ];
   if (overlooked > 0)
     lines.push(
-      `# Too much to look at all of it: ${counted(overlooked, 'message')} had no turn. Narrow --filter.`,
+      `# Too many messages to examine them all: ${counted(overlooked, 'message')} left out. Narrow --filter.`,
     );
   lines.push('# See what it makes of a capture: fieldwatch decode -c FILE --replay CAPTURE', '');
   return lines;
@@ -98,7 +98,7 @@ function metricText({ name, unit, min, max }: LearnedMetric): string {
   return `${name} ${range}${unit === undefined ? '' : ` ${unit}`}`;
 }
 
-/** What the operator should know is never cut off. */
+/** Comments for the operator are never truncated. */
 function hintLines(hint: string): string[] {
   const lines: string[] = [];
   for (const word of plainText(hint).split(' ')) {

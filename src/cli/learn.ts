@@ -26,12 +26,12 @@ const EXAMPLE = [
   'fieldwatch learn --replay capture.jsonl > fieldwatch.yaml && fieldwatch check-config -c fieldwatch.yaml',
 ].join('\n');
 
-/** `fieldwatch learn`: listens for a while and prints a configuration for what it hears. */
+/** `fieldwatch learn`: listens for a while and prints a configuration for the messages it receives. */
 export const learnCommand: CliCommand = (cli) =>
   withListenOptions(
     subcommand(
       'learn',
-      'listen to a broker, recognise what is there, and print a configuration that stores it',
+      'listen to a broker, detect devices and formats, and print a configuration that stores them',
       EXAMPLE,
     ),
   )
@@ -44,7 +44,7 @@ export const learnCommand: CliCommand = (cli) =>
     .option(...jsonOption)
     .addHelpText(
       'after',
-      `\nListens for ${DEFAULT_SECONDS} s unless --seconds says otherwise; Ctrl-C ends it with what was heard until then.\n`,
+      `\nListens for ${DEFAULT_SECONDS} s unless --seconds says otherwise; Ctrl-C ends it with the messages received until then.\n`,
     )
     .action(cli.action((options: Options) => run(cli, options)));
 
@@ -53,7 +53,7 @@ async function run(cli: Cli, options: Options): Promise<ExitCode> {
     options.replay === undefined ? await samples(cli, options) : await replayed(cli, options, options.replay);
   if (gathering.messages === 0) {
     cli.stderr.write(
-      'fieldwatch: nothing was heard: listen longer (--seconds), or to other topics (--filter)\n',
+      'fieldwatch: no messages received: listen longer (--seconds), or to other topics (--filter)\n',
     );
     return 1;
   }
@@ -115,7 +115,7 @@ function mqttOf({ url, protocol, username, password_file, tls }: Config['mqtt'])
   };
 }
 
-/** What is printed must be a configuration, whatever was in the topics. The files that it names are not looked for. */
+/** Checks that the output is a valid configuration, whatever the topics contained. Files that it names are not read. */
 function verify(yaml: string): void {
   try {
     loadConfig({ text: yaml, file: 'learnt', env: {}, readFile: () => '-' });

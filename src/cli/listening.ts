@@ -9,7 +9,7 @@ import { reduceFilters } from '../core/ingest/topic.ts';
 import { numeric, repeated } from './arguments.ts';
 import { type Cli, configOption } from './command.ts';
 
-/** What `capture` and `learn` share: where to listen, to what, and for how long. */
+/** The options that `capture` and `learn` share: broker, topic filters and limits. */
 export interface ListenOptions {
   readonly config?: string;
   readonly broker?: string;
@@ -34,7 +34,7 @@ export function withListenOptions(command: Command): Command {
 
 export const secondsOption = [
   '-s, --seconds <n>',
-  'listen for so many seconds',
+  'listen for this many seconds',
   numeric(0.1, 31_536_000, false),
 ] as const;
 
@@ -65,7 +65,7 @@ export interface InputSource {
 
 /**
  * Where to listen. A broker that is named without a configuration file is asked with what the command line and the
- * environment say: the credentials of a file that happens to lie about are not for it.
+ * environment say: the credentials of an unrelated file must not be sent to it.
  */
 export function sourceOf(cli: Cli, options: ListenOptions): InputSource {
   const { broker, username, passwordFile, caFile, protocol } = options;
@@ -95,7 +95,7 @@ export interface Sample {
   readonly ended: 'seconds' | 'messages' | 'interrupted';
 }
 
-/** Listens until a limit or Ctrl-C; how it goes is said on standard error. What `onMessage` throws ends it. */
+/** Listens until a limit or Ctrl-C; progress goes to standard error. What `onMessage` throws ends it. */
 export async function collect(
   cli: Cli,
   { config, url, filters }: InputSource,

@@ -22,7 +22,7 @@ interface MigrateOptions {
   readonly json?: boolean;
 }
 
-/** `fieldwatch migrate`: brings the schema up to date, or says how far it is. */
+/** `fieldwatch migrate`: brings the schema up to date, or prints its version. */
 export const migrateCommand: CliCommand = (cli) =>
   subcommand('migrate', 'bring the database schema up to date', 'fieldwatch migrate --status')
     .option(...configOption)

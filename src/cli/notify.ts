@@ -45,17 +45,21 @@ const COLUMNS: readonly Column<SinkStatus>[] = [
 export const notifyCommand: CliCommand = (cli) =>
   subcommand(
     'notify',
-    'what waits for which sink, and whether a sink takes notifications',
+    'undelivered notifications of each sink, and whether a sink accepts notifications',
     'fieldwatch notify test ops',
   )
     .addCommand(
-      subcommand('list', 'each sink: what waits, what was sent, the last error', 'fieldwatch notify list')
+      subcommand(
+        'list',
+        'each sink: notifications waiting and sent, the last error',
+        'fieldwatch notify list',
+      )
         .option(...configOption)
         .option(...jsonOption)
         .action(cli.action((options: CommonOptions) => list(cli, options))),
     )
     .addCommand(
-      subcommand('test', 'send a sample to a sink and say what became of it', 'fieldwatch notify test ops')
+      subcommand('test', 'send a sample to a sink and print the result', 'fieldwatch notify test ops')
         .argument('<sink>', 'name of the sink in the configuration')
         .addOption(
           new Option('--severity <severity>', 'of the sample').choices([...SEVERITIES]).default('warning'),
@@ -108,7 +112,7 @@ async function test(cli: Cli, name: string, options: TestOptions): Promise<ExitC
 function sentence({ name, kind }: SinkConfig, outcome: SampleOutcome): string {
   if (outcome.ok) return `${name} (${kind}): taken after ${outcome.tookMs} ms`;
   const { message, code, remedy } = outcome.failure;
-  return `${name} (${kind}): not taken: ${message}\n  code: ${code}\n  remedy: ${remedy ?? ''}`;
+  return `${name} (${kind}): not accepted: ${message}\n  code: ${code}\n  remedy: ${remedy ?? ''}`;
 }
 
 const document = ({ name, kind }: SinkConfig, outcome: SampleOutcome) => ({

@@ -54,7 +54,7 @@ export function planCommand(cli: Cli): Command {
 export function repairCommand(cli: Cli): Command {
   return subcommand(
     'repair',
-    'mend what can be mended, in slices; resumable, and deleting only with --yes',
+    'repair what the checks find, in slices; resumable, and deleting only with --yes',
     'fieldwatch policies repair --dry-run\nfieldwatch policies repair --only compression,refresh\nfieldwatch policies repair --only retention --yes',
   )
     .option(...configOption)
@@ -115,7 +115,7 @@ function printPlan(cli: Cli, { steps, refused }: RepairPlan, { json }: RepairCom
   return 0;
 }
 
-/** What a step is about; where one deletes, that comes first. */
+/** The subject of a step; a deletion comes first. */
 const title = (step: RepairStep): string =>
   `${step.effect === 'drop' ? 'DELETES (needs --yes): ' : ''}${step.about}${step.sliced === true ? '; repeated until done = 0' : ''}`;
 

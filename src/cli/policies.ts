@@ -31,7 +31,7 @@ interface PolicyOptions {
   readonly json?: boolean;
 }
 
-/** `fieldwatch policies`: are compression, retention and aggregates looked after? */
+/** `fieldwatch policies`: verifies compression, retention and aggregates. */
 export const policiesCommand: CliCommand = (cli) =>
   subcommand(
     'policies',
@@ -47,7 +47,7 @@ function verifyCommand(cli: Cli): Command {
   return subcommand(
     'verify',
     'compare the database with what is declared; exit 1 on a finding',
-    'fieldwatch policies verify || echo "look after the database"',
+    'fieldwatch policies verify || echo "the database needs attention"',
   )
     .option(...configOption)
     .option(...jsonOption)
@@ -58,7 +58,7 @@ function verifyCommand(cli: Cli): Command {
           cli,
           config,
           async (url) => {
-            // With the scheduler's own short limits: a command must not hold up who waits behind it either.
+            // With the scheduler's own short limits: a command must not block sessions that wait behind it either.
             const catalog = createCatalog(connectOptions(config, url, 'cli'));
             try {
               return (await verify(catalog, planOf(config.policies), CHECKS)).findings;

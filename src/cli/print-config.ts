@@ -9,7 +9,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** `fieldwatch print-config`: what is in effect after file, environment and defaults; secrets are masked. */
+/** `fieldwatch print-config`: the effective configuration after file, environment and defaults; secrets are masked. */
 export const printConfigCommand: CliCommand = (cli) =>
   subcommand(
     'print-config',

@@ -48,7 +48,7 @@ function processCli(outcome: Outcome, argv: readonly string[], env: ProgramEnv):
   };
 }
 
-/** What went wrong, in words, and the exit code that goes with it. */
+/** The error as text, and its exit code. */
 function explain(error: unknown, invocation: Invocation): { text: string; code: ExitCode } {
   if (error instanceof FieldwatchError) {
     const remedy =

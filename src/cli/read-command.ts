@@ -7,7 +7,7 @@ import { type DatabaseAccess, withDatabase } from './database.ts';
 import { csvOption } from './rows.ts';
 import { reportUnknownNames } from './unknown-names.ts';
 
-/** What every command that reads the database understands. */
+/** Options of every command that reads the database. */
 export interface ReadOptions extends Selection, Limited {
   readonly config?: string;
   readonly json?: boolean;

@@ -41,7 +41,7 @@ interface View {
   /** Default of --since. */
   readonly since: string;
   readonly extend?: (command: Command) => Command;
-  /** Asks and prints. */
+  /** Runs the query and prints the rows. */
   readonly show: (cli: Cli, db: Db, options: Options) => Promise<void>;
 }
 
@@ -160,7 +160,7 @@ function anomaliesOf(db: Db, query: MetricQuery, { z, minValues }: Options) {
   return anomalies(db, { ...query, z, minValues });
 }
 
-/** `fieldwatch readings …`: what is stored, looked at in eight ways. Units: °C, %RH, hPa, battery %, dBm. */
+/** `fieldwatch readings …`: eight views of the stored readings. Units: °C, %RH, hPa, battery %, dBm. */
 export const readingsCommand: CliCommand = (cli) => {
   const readings = subcommand(
     'readings',

@@ -22,7 +22,7 @@ export const csvOption = (): Option =>
   new Option('--csv', 'print CSV with a header (RFC 4180)').conflicts('json');
 
 /**
- * Rows for whom they are for: a table, CSV, or one JSON object a line with every field of the row. Times are ISO 8601 in
+ * Rows in the chosen format: a table, CSV, or one JSON object a line with every field of the row. Times are ISO 8601 in
  * the last two. An empty table says so on standard error: no result is a result, not silence.
  */
 export function printRows<Row extends object>(

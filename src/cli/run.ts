@@ -28,7 +28,7 @@ export const runCommand: CliCommand = (cli) =>
     )
     .action(cli.action((options: { config?: string }) => run(cli, options.config)));
 
-/** What a daemon is made of before it starts: shared with the demo. */
+/** The parts that a daemon needs before it starts: shared with the demo. */
 export interface Assembly {
   readonly config: Config;
   readonly logger: Logger;
@@ -50,7 +50,7 @@ export function assembly(
   config: Config,
   level: Config['log']['level'] = config.log.level,
 ): Assembly {
-  // What the daemon keeps on disk is this user's alone, LevelDB's files too, which take no mode.
+  // The daemon's files on disk are readable by this user only, LevelDB's too, which accept no mode.
   process.umask(UMASK);
   limitHeapGrowth();
   const format =
@@ -76,7 +76,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   const { config, located } = loadDaemonConfig(cli, file);
   // Asked for before the start: a SIGTERM that comes meanwhile stops the daemon in order, too.
   const interrupted = cli.interrupted;
-  // Until there is something to reload, SIGHUP is no reason to die, which is what Node makes of it by default.
+  // Until there is a configuration to reload, SIGHUP is ignored; by default Node ends the process.
   let hangup = () => {};
   cli.onHangup(() => hangup());
   const { logger, metrics, alertLog } = assembly(cli, config);
@@ -123,7 +123,7 @@ interface ReloadDeps {
 async function reload(cli: Cli, file: string | undefined, app: App, deps: ReloadDeps): Promise<void> {
   const { logger, supervision, alertLog } = deps;
   await supervision.reloading();
-  // logrotate sends SIGHUP as well: the file under the old name is let go.
+  // logrotate sends SIGHUP as well: the file under the old name is closed.
   alertLog?.reopen();
   try {
     const { applied, needsRestart } = await app.reload(loadDaemonConfig(cli, file).config);

@@ -20,7 +20,7 @@ const DURATIONS: readonly string[] = [
   'repeat_interval',
 ];
 
-/** What the configuration asks of a sensor, field by field; `metrics` are those it sends, for what only "*" covers. */
+/** The rules that apply to a sensor, field by field; `metrics` are those it sends, for rules that only "*" covers. */
 export function sensorRules(
   config: AlertsConfig,
   sensor: SensorFacts,

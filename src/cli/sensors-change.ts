@@ -42,7 +42,7 @@ interface Wanted {
   readonly target?: string;
 }
 
-/** What was found of a sensor, and what was or would be done about it. */
+/** The rows of a sensor, and the change that was or would be made. */
 interface Account extends Wanted, SensorHoldings {
   readonly done: boolean;
   /** Of a merge: times at which both sensors have other values. */
@@ -52,7 +52,7 @@ interface Account extends Wanted, SensorHoldings {
 
 const withOptions = (command: Command) =>
   command
-    .option('--yes', 'do it; without it, only say what would be done')
+    .option('--yes', 'do it; without it, only print what would be done')
     .option('--by <name>', 'who asks for it (default: the name of this user)')
     .option(...configOption)
     .option(...jsonOption);
@@ -125,7 +125,7 @@ async function change(cli: Cli, all: readonly Wanted[], options: ChangeOptions):
     config,
     (url) =>
       withClient<ExitCode>(config, url, async (client) => {
-        // What an interrupted command has left comes first.
+        // The remains of an interrupted command come first.
         if (options.yes === true) await finish(cli, client);
         const before = [];
         for (const wanted of all) before.push(await examine(client, wanted));

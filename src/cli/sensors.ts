@@ -37,7 +37,7 @@ const listCommand = (cli: Cli) =>
   withReadOptions(
     subcommand(
       'list',
-      'registered sensors and when they were last heard',
+      'registered sensors and when each last sent',
       'fieldwatch sensors list --location coldroom',
     ),
     '7d',
@@ -81,7 +81,7 @@ const unknown = (sensor: string) =>
 const showCommand = (cli: Cli) =>
   subcommand(
     'show',
-    'one sensor: what is known of it, its newest values, and the alert rules it has, with where each field comes from',
+    'one sensor: its metadata, its newest values, and its alert rules with the origin of each field',
     'fieldwatch sensors show coldroom-07',
   )
     .argument('<key>')
@@ -139,7 +139,7 @@ interface SetOptions extends OneOptions {
 const setCommand = (cli: Cli): Command =>
   subcommand(
     'set',
-    'change what is known of a sensor; the daemon takes it in at its next reload (SIGHUP)',
+    'change the metadata of a sensor; the daemon loads it at its next reload (SIGHUP)',
     'fieldwatch sensors set coldroom-07 --name "Door, left" --location coldroom --tag cold --tag door',
   )
     .argument('<key>')

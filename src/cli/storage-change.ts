@@ -86,7 +86,7 @@ const onHands = (
   });
 
 /**
- * Runs steps one after the other, or prints them; the first failure ends it. What was done stays done, and is said: each
+ * Runs steps one after the other, or prints them; the first failure ends it. Completed steps stay done and are printed: each
  * statement is whole by itself, so that the same command goes on from there.
  */
 async function carryOut(
@@ -103,12 +103,12 @@ async function carryOut(
   void cli.interrupted.then(() => stop.abort());
   for (const [index, step] of steps.entries()) {
     const run = await runStep(executor, step, { left: Number.POSITIVE_INFINITY }, stop.signal);
-    const said = `${step.about}${step.sliced === true ? `: ${counted(run.done, 'chunk')}` : ''}`;
+    const result = `${step.about}${step.sliced === true ? `: ${counted(run.done, 'chunk')}` : ''}`;
     if (run.error !== undefined) {
-      cli.stderr.write(`fieldwatch: ${plainText(`${said}, then: ${run.error}`)}\n`);
+      cli.stderr.write(`fieldwatch: ${plainText(`${result}, then: ${run.error}`)}\n`);
       return 1;
     }
-    print(cli, said);
+    print(cli, result);
     // A single statement is over by then; of slices there may have been more.
     if (stop.signal.aborted && (step.sliced === true || index < steps.length - 1)) {
       cli.stderr.write('fieldwatch: interrupted; the same command goes on from here\n');
@@ -142,7 +142,7 @@ export function compressCommand(cli: Cli): Command {
 export function decompressCommand(cli: Cli): Command {
   return subcommand(
     'decompress',
-    'turn one chunk back into rows; the compression policy compresses it again unless paused',
+    'decompress one chunk; the compression policy compresses it again unless paused',
     'fieldwatch storage decompress _timescaledb_internal._hyper_1_5_chunk',
   )
     .argument('<chunk>', 'as `storage chunks` names it')

@@ -2,7 +2,7 @@ import { plainText } from '../core/printable.ts';
 import { formatNumber, formatTime } from './format.ts';
 import { type Paint, cells, padCells } from './terminal.ts';
 
-/** One column of what a command prints. */
+/** One column of a printed table. */
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => unknown;

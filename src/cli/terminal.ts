@@ -23,7 +23,7 @@ export const createPaint = (on: boolean): Paint => ({
   dim: sgr(on, 2, 22),
 });
 
-/** Colour for a person at a terminal who has not declined it (https://no-color.org). */
+/** Colour on a terminal, unless NO_COLOR declines it (https://no-color.org). */
 export const wantsColor = ({ stdout, env }: Pick<Cli, 'stdout' | 'env'>): boolean =>
   stdout.isTTY === true && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
 
@@ -32,8 +32,8 @@ const OWN = /\u001b\[(?:[0-9]{0,2}m|2?K)|\r(?=\u001b\[2?K)|^\r|[\n\t]/;
 const OWN_OR_UNPRINTABLE = new RegExp(`(${OWN.source})|[\\p{Cc}\\p{Cf}\\u2028\\u2029]`, 'gu');
 
 /**
- * The stream with an end to what slips through: unprintable characters leave as `\\u009b`, which in JSON and YAML means
- * the same. Text is for people, bytes are data: a Buffer passes as it is.
+ * The stream with unprintable characters written as `\\u009b`, which in JSON and YAML means the same. A Buffer is data and
+ * passes unchanged.
  */
 export function guarded<S extends NodeJS.WritableStream>(stream: S): S {
   type Write = (chunk: string | Uint8Array, ...rest: unknown[]) => boolean;

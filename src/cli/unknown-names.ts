@@ -7,7 +7,7 @@ interface Names extends Selection {
   readonly metric?: string | undefined;
 }
 
-/** Says on standard error which names of a selection nothing has: a misspelt name gives no rows, as an idle sensor does. */
+/** Warns on standard error of names in a selection that do not exist: a misspelt name gives no rows, as an idle sensor does. */
 export async function reportUnknownNames(
   cli: Pick<Cli, 'stderr' | 'invocation' | 'configFile'>,
   db: Db,

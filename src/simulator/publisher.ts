@@ -13,9 +13,9 @@ export interface SimulatorOptions {
   /** Messages a second over the whole fleet; 0 is as fast as the broker acknowledges. */
   readonly rate: number;
   readonly seed: number;
-  /** Ends after so many messages; undefined goes on until `stop`. */
+  /** Ends after this many messages; undefined: runs until `stop`. */
   readonly count?: number | undefined;
-  /** Ends after so long; undefined goes on until `stop`. */
+  /** Ends after this time; undefined: runs until `stop`. */
   readonly durationMs?: number | undefined;
   /** Messages that may wait for their PUBACK at a time. Default 200. */
   readonly maxInFlight?: number | undefined;

@@ -6,10 +6,10 @@ import { type Diagnosis, areaOf } from './report.ts';
 
 const broker = areaOf('broker');
 const CERTIFICATE_WARNING_DAYS = 21;
-/** What mosquitto sends unacknowledged to an MQTT 3.1.1 client unless it is told otherwise. */
+/** Messages that mosquitto sends unacknowledged to an MQTT 3.1.1 client by default. */
 const DEFAULT_WINDOW = 20;
 
-/** What a broker says when asked. Undefined: it said nothing on that topic. */
+/** Retained values of the broker. Undefined: none on that topic. */
 export interface BrokerTopics {
   /** The retained status of the daemon. */
   readonly status: string | undefined;
@@ -18,7 +18,7 @@ export interface BrokerTopics {
   readonly dropped: number | undefined;
 }
 
-/** Judges the answer to a probe of the configured broker. */
+/** Evaluates the answer to a probe of the configured broker. */
 export function checkBroker(
   facts: BrokerFacts,
   topics: BrokerTopics | undefined,
@@ -63,7 +63,7 @@ function protocol(facts: BrokerFacts, wanted: Config['mqtt']['protocol'], embedd
   });
 }
 
-/** What an MQTT 5 broker grants, against what the configuration counts on. */
+/** The limits of an MQTT 5 broker, compared with what the configuration requires. */
 function limits({ server }: BrokerFacts, { mqtt }: Config): readonly (Diagnosis | undefined)[] {
   if (server === undefined) return [];
   const expiryMs = server.sessionExpiryS === undefined ? undefined : server.sessionExpiryS * 1000;
@@ -96,7 +96,7 @@ function limits({ server }: BrokerFacts, { mqtt }: Config): readonly (Diagnosis 
       ? undefined
       : broker.warning({
           subject: 'retain',
-          detail: 'the broker keeps no retained messages: nobody sees whether the daemon is online',
+          detail: 'the broker keeps no retained messages: the online status of the daemon is not kept',
           remedy: 'allow retained messages in the broker',
         }),
     expiryMs !== undefined && expiryMs < mqtt.session_expiry
@@ -109,7 +109,7 @@ function limits({ server }: BrokerFacts, { mqtt }: Config): readonly (Diagnosis 
   ];
 }
 
-/** What is larger than a client takes is discarded by the broker (MQTT 5.0, 3.1.2.11.4), and mosquitto neither counts nor logs it. */
+/** A packet above the client's maximum is discarded by the broker (MQTT 5.0, 3.1.2.11.4); mosquitto neither counts nor logs it. */
 function packets(ofBroker: number | undefined, ofClient: number): Diagnosis {
   return ofBroker !== undefined && ofBroker <= ofClient
     ? broker.ok('packets', `the broker takes ${counted(ofBroker, 'byte')} at most from publishers`)

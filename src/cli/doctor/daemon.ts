@@ -5,7 +5,7 @@ import { type Diagnosis, areaOf } from './report.ts';
 const daemon = areaOf('daemon');
 const LIMIT_MS = 3_000;
 
-/** Asks the running daemon how it is: readiness, and the account of what it received. */
+/** Checks the running daemon: readiness, and the accounting of received messages. */
 export async function diagnoseDaemon(
   { http }: Config,
   get: typeof fetch = fetch,
@@ -55,7 +55,7 @@ function parse(body: string): Readiness {
   }
 }
 
-/** `received = stored + duplicate + … + in_flight`: anything else is a loss, or a bug in the account. */
+/** `received = stored + duplicate + … + in_flight`: anything else is a loss, or a bug in the accounting. */
 export function checkConservation(metrics: string): Diagnosis {
   const items = new Map<string, number>();
   for (const [, outcome = '', value] of metrics.matchAll(
@@ -76,7 +76,7 @@ export function checkConservation(metrics: string): Diagnosis {
   });
 }
 
-/** What waits in the spool: a finding only where it needs a person. */
+/** Contents of the spool: a finding only where the operator must act. */
 export function checkSpool(metrics: string): Diagnosis {
   const values = new Map<string, number>();
   for (const [, name = '', value] of metrics.matchAll(/^fieldwatch_spool_(\w+(?:\{lane="\w+"\})?) (\S+)$/gm))

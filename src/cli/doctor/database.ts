@@ -19,11 +19,11 @@ export function checkClock(differenceMs: number, roundTripMs: number): Diagnosis
   if (certain < CLOCK_WARNING_MS) return database.ok('clock', detail);
   const remedy =
     'run a time service (chrony, systemd-timesyncd) on both machines: policies and alerts go by these clocks';
-  const said = { subject: 'clock', detail, remedy };
-  return certain < CLOCK_FAULT_MS ? database.warning(said) : database.fault(said);
+  const diagnosis = { subject: 'clock', detail, remedy };
+  return certain < CLOCK_FAULT_MS ? database.warning(diagnosis) : database.fault(diagnosis);
 }
 
-/** What is between this machine and the server, and how the database holds texts. */
+/** The pooler between this machine and the server, and the encoding of the database. */
 export function checkConnection({ pooler, encoding }: ServerReport): readonly Diagnosis[] {
   const found: Diagnosis[] = [];
   if (pooler !== undefined)
@@ -82,7 +82,7 @@ export function checkSchema({ version, target, entries }: MigrationStatus): Diag
 /** From here on a limit is near. */
 const NEAR = 0.8;
 
-/** What senders can add to without end, against its limits. */
+/** Sensors and metric names, which senders can add, compared with their limits. */
 export function checkTotals(
   { sensors, metrics }: Totals,
   limits: { readonly sensors: number; readonly metrics: number },
@@ -116,7 +116,7 @@ export function checkTotals(
 /** The findings of the policy checks, and one line when there is none. */
 export function checkPolicies(findings: readonly Finding[], checks: number): readonly Diagnosis[] {
   const diagnoses = findings.map((finding): Diagnosis => {
-    // What is wrong with the server itself is no policy.
+    // A fault of the server itself is not a fault of a policy.
     const area = finding.subject === 'server' ? database : policies;
     const detail = `${finding.verdict}: ${finding.actual}; expected ${finding.expected}`;
     if (isNote(finding)) return area.note(finding.subject, detail);

@@ -9,7 +9,7 @@ import { type Diagnosis, areaOf } from './report.ts';
 const notify = areaOf('notify');
 const LIMIT_MS = 5000;
 
-/** Whether each sink could be told something now; nobody is told anything. */
+/** Whether each sink accepts notifications now; none is sent. */
 export async function diagnoseSinks(config: Config): Promise<readonly Diagnosis[]> {
   return Promise.all(config.notify.map((sink) => diagnose(config, sink)));
 }

@@ -10,7 +10,7 @@ import { readerOf } from '../database.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
 const database = areaOf('database');
-/** Behind by more, what a command shows is no longer what is. */
+/** Beyond this lag the output of a read command is out of date. */
 const DELAY_WARNING_S = 60;
 
 /** Whether a failover to another of the hosts can lose what was acknowledged. `url` is `database.url`. */

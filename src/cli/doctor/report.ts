@@ -1,7 +1,7 @@
-/** `skipped`: could not be looked at, and that is no fault. `note`: worth knowing, nothing to do at once. */
+/** `skipped`: could not be checked, which is no fault. `note`: information, no action required now. */
 export type Status = 'ok' | 'note' | 'skipped' | 'warning' | 'fault';
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Diagnosis {
   readonly area: 'broker' | 'database' | 'schema' | 'policies' | 'alerts' | 'disk' | 'daemon' | 'notify';
   readonly subject: string;
@@ -11,15 +11,15 @@ export interface Diagnosis {
   readonly remedy?: string;
 }
 
-type Said = Omit<Diagnosis, 'area' | 'status'>;
+type Problem = Omit<Diagnosis, 'area' | 'status'> & { readonly remedy: string };
 
 /** Diagnoses of one area, without repeating its name. */
 export const areaOf = (area: Diagnosis['area']) => ({
   ok: (subject: string, detail: string): Diagnosis => ({ area, status: 'ok', subject, detail }),
   note: (subject: string, detail: string): Diagnosis => ({ area, status: 'note', subject, detail }),
   skipped: (subject: string, detail: string): Diagnosis => ({ area, status: 'skipped', subject, detail }),
-  warning: (said: Said & { readonly remedy: string }): Diagnosis => ({ area, status: 'warning', ...said }),
-  fault: (said: Said & { readonly remedy: string }): Diagnosis => ({ area, status: 'fault', ...said }),
+  warning: (problem: Problem): Diagnosis => ({ area, status: 'warning', ...problem }),
+  fault: (problem: Problem): Diagnosis => ({ area, status: 'fault', ...problem }),
 });
 
 export const isFault = ({ status }: Diagnosis): boolean => status === 'fault';

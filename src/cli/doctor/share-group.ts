@@ -3,10 +3,10 @@ import { type Diagnosis, areaOf } from './report.ts';
 
 const alerts = areaOf('alerts');
 
-/** What is handed over is evaluated within a second; an owner that needs longer than this does not keep up. */
+/** Handed-over readings are evaluated within a second; an owner that needs longer than this does not keep up. */
 const LATE_MS = 60_000;
 
-/** Of a share group: which members evaluate its alerts, and whether what is handed over to them is read. */
+/** Share group: which members evaluate its alerts, and whether they read the readings that are handed over. */
 export function checkShareGroup(group: string, status: ShareGroupStatus, nowMs: number): Diagnosis {
   const { members, unowned, waiting, oldestAt } = status;
   const subject = `group ${group}`;

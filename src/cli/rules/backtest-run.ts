@@ -63,7 +63,7 @@ const asks = (rules: RuleSet, sensor: SensorFacts): boolean => {
   return named.length > 0 || wildcard;
 };
 
-/** A month of many sensors takes minutes: a person at a terminal sees how far it is. */
+/** A month of many sensors takes minutes: a terminal shows the progress. */
 function progressOn(cli: Pick<Cli, 'stderr'>, { from, to }: TimeRange) {
   let notifiedMs = Date.now();
   return (readings: number, timeUs: number): void => {

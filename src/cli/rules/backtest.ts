@@ -38,7 +38,7 @@ const EXAMPLE = [
   'fieldwatch rules backtest --sensor coldroom-07 --json | jq \'select(.kind == "episode")\'',
 ].join('\n');
 
-/** `fieldwatch rules backtest`: what rules would have given, before they go live. */
+/** `fieldwatch rules backtest`: the episodes that rules would have given, before they go live. */
 export const rulesBacktestCommand: CliCommand = (cli) =>
   withRange(
     subcommand('backtest', 'run rules over stored readings: the episodes they would have given', EXAMPLE),

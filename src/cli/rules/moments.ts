@@ -32,7 +32,7 @@ export interface NotedReading {
   readonly value: unknown;
 }
 
-/** What a sensor may send in the place of a number; any other word is a slip of the pen. */
+/** Words that a sensor may send instead of a number; any other word is a typing error. */
 const WORDS = new Map<string, unknown>([
   ['null', null],
   ['true', true],

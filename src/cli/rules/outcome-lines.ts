@@ -7,7 +7,7 @@ import type { ScenarioCase } from './scenario-file.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
 
-/** A configuration of the timeline that was not taken over, and why. */
+/** A configuration of the timeline that was refused, and why. */
 export interface RefusedReload {
   readonly at: number;
   readonly faults: readonly string[];

@@ -17,7 +17,7 @@ interface Options extends RangeOptions {
   readonly yaml?: boolean;
 }
 
-/** Names come from payloads: no more of them than a person would read. */
+/** Names come from payloads, so the list is bounded. */
 const METRICS = 500;
 
 const EXAMPLE = [
@@ -26,7 +26,7 @@ const EXAMPLE = [
   'fieldwatch rules backtest --since 14d --rules new-alerts.yaml',
 ].join('\n');
 
-/** `fieldwatch rules suggest`: limits around what was usual, and what they would have given. */
+/** `fieldwatch rules suggest`: limits around the usual values, and the episodes that they would have given. */
 export const rulesSuggestCommand: CliCommand = (cli) =>
   withRange(subcommand('suggest', 'propose limits, hysteresis and delays from what is stored', EXAMPLE))
     .option('--metric <name>', 'only this metric')
@@ -69,7 +69,7 @@ async function suggestionsOf(db: Db, chosen: Chosen, only: string | undefined): 
     .sort((a, b) => (a.figures.metric < b.figures.metric ? -1 : 1));
 }
 
-/** What the proposed rules would have given, and what the current ones give. */
+/** The episodes of the proposed rules, and those of the current ones. */
 async function count(
   cli: Cli,
   db: Db,

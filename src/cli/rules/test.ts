@@ -106,7 +106,7 @@ function printResult(
 ): void {
   print(cli, `${differences.length === 0 ? 'ok  ' : 'FAIL'} ${file}${name === '' ? '' : `: ${name}`}`);
   for (const difference of differences) print(cli, `     ${difference}`);
-  // Nobody spoke of one that is refused: it may be a slip of the pen.
+  // A refused reload that the scenario does not expect may be a typing error.
   if (expect.refused_reloads !== undefined) return;
   for (const { at, faults } of refused) print(cli, `     reload at ${at} was refused: ${faults.join('; ')}`);
 }

@@ -121,7 +121,7 @@ describe('commands', () => {
     await commit({ alerts: onset });
     const { code, out, err } = await alerts('resolve', 's1', 'temperature_high', '--wait', '1s');
     expect([code, out]).toEqual([0, 'left for the daemon: resolve s1 temperature_high\n']);
-    expect(err).toContain('no daemon has taken it yet');
+    expect(err).toContain('no daemon has executed it yet');
     expect(await waiting()).toMatchObject([{ kind: 'resolve' }]);
   });
 

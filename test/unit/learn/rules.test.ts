@@ -79,7 +79,7 @@ describe('silence', () => {
     ]);
     const rule = { no_data_after: '1m' };
     expect(alerts).toEqual({ overrides: [{ sensor: 'n1', metrics: { temperature: rule, humidity: rule } }] });
-    expect(out).toMatch(/no steady rhythm was heard: temperature, humidity/);
+    expect(out).toMatch(/no steady interval was observed: temperature, humidity/);
   });
 
   const none: readonly (readonly [string, Line[], boolean])[] = [
