@@ -1,7 +1,7 @@
 import { readDatabaseUrl } from '../core/database-url.ts';
 import type { Config } from './schema/index.ts';
 
-/** What crosses a network in clear text, or is open to it. */
+/** A connection in clear text, or a port that is open to the network. */
 export interface Exposure {
   readonly area: 'database' | 'broker' | 'daemon';
   /** Of the diagnosis; absent: encryption. */

@@ -50,7 +50,7 @@ export function formatPath(path: ConfigPath): string {
   return text;
 }
 
-/** Files in the order in which they were first seen, then by position: the order in which a person mends them. */
+/** Files in the order in which they were first seen, then by position: the order in which they are corrected. */
 export function sortFaults(faults: readonly ConfigFault[], files: readonly string[]): ConfigFault[] {
   const rank = (fault: ConfigFault) => {
     const index = files.indexOf(fault.file);

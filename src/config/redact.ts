@@ -22,7 +22,7 @@ export function redactUrl(text: string): string {
     .replace(QUERY_SECRET, `$1${MASK}`);
 }
 
-/** A copy of the tree that can be shown to anybody. */
+/** A copy of the tree without secrets. */
 export function redact(schemas: readonly z.core.$ZodType[], tree: unknown, name = ''): unknown {
   const secret = SECRET_NAME.test(name) || schemas.some((schema) => inspect(schema).secret);
   if (secret && tree !== null && tree !== undefined && !isPlainObject(tree)) return MASK;

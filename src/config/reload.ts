@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from './schema/index.ts';
 import { isPlainObject } from './walk.ts';
 
-/** What a running daemon takes over at SIGHUP; the connections and what is in flight stay as they are. */
+/** The settings that a running daemon applies at SIGHUP; connections and messages in flight are not affected. */
 export const RELOADABLE = [
   'routes',
   'limits',

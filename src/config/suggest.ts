@@ -1,4 +1,4 @@
-/** The name a person probably meant, or undefined where none is close enough to be worth showing. */
+/** The name that was probably meant, or undefined where none is close enough to be worth showing. */
 export function suggest(given: string, known: readonly string[]): string | undefined {
   const wanted = normalise(given);
   let best: string | undefined;

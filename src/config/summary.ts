@@ -1,7 +1,7 @@
 import type { LoadedConfig } from './load.ts';
 import { isPlainObject } from './walk.ts';
 
-/** What a configuration holds, in numbers: enough to notice that it is not the file one meant. */
+/** Counts of what a configuration declares: a quick check that it is the intended file. */
 export interface ConfigSummary {
   readonly routes: number;
   /** Metrics with thresholds, in the alerts section and in its overrides. */

@@ -1,9 +1,9 @@
 import type { Environment } from './environment.ts';
 
-/** What systemd says to the service it starts (sd_notify(3), sd_watchdog_enabled(3)). */
+/** Settings that systemd passes to the service it starts (sd_notify(3), sd_watchdog_enabled(3)). */
 export interface SupervisorFacts {
   readonly notifySocket: string | undefined;
-  /** The supervisor restarts us when it hears nothing for so long. */
+  /** The supervisor restarts the daemon when it gets no keep-alive for this long. */
   readonly watchdogMs: number | undefined;
 }
 

@@ -3,10 +3,10 @@ import { parseTopicPattern, topicList } from '../core/ingest/topic.ts';
 import { exposuresOf } from './exposures.ts';
 import type { Config } from './schema/index.ts';
 
-/** What readings may overtake each other by between the daemons of a share group: a batch, and a look at the inbox. */
+/** How far readings may overtake each other between the daemons of a share group: a batch, and one handover poll. */
 const SHARED_LATENESS_MS = 2000;
 
-/** What is no fault and probably not what one wants. */
+/** Settings that are valid and probably not intended. */
 export function warningsOf(config: Config): readonly string[] {
   const { routes, mqtt, alerts } = config;
   const warnings = exposuresOf(config).map(({ detail, remedy }) => `${detail}; ${remedy}`);

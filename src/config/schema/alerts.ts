@@ -5,7 +5,7 @@ import { duration } from './common.ts';
 import { section, text } from './fields.ts';
 import { inhibit, maintenance } from './suppression.ts';
 
-/** What an override selects by, or what a metric is called: compared as it is written. */
+/** A selector of an override, or the name of a metric: compared as written. */
 const name = (description: string) => text(description).max(256);
 
 const severity = z.enum(SEVERITIES).describe('how urgent: info, warning or critical');
@@ -22,7 +22,7 @@ const level = z
       .describe('how long this level must be crossed; absent: the rule’s for, and at once while it fires'),
   })
   .refine(({ max, min }) => max !== undefined || min !== undefined, { error: 'needs max, min or both' })
-  .describe('a further step of the severity ladder');
+  .describe('a further severity level of the rule');
 
 const anomaly = z
   .strictObject({
@@ -32,12 +32,12 @@ const anomaly = z
       .min(3)
       .max(1000)
       .default(60)
-      .describe('readings to compare with; all of them are needed for a verdict'),
+      .describe('readings to compare with; all of them are needed for an evaluation'),
     hysteresis: z.number().min(0).default(0).describe('how far inside the band it must come back'),
   })
   .describe('unusual against the last readings (z-score)');
 
-/** What every layer may say. */
+/** The fields that every layer may set. */
 const bare = {
   severity,
   hysteresis: z.number().min(0).describe('how far back inside the limit a value must come to clear'),
@@ -57,12 +57,10 @@ const bare = {
     .describe('fires when a sensor that sent it sends nothing more for this long; null: never'),
   repeat_interval: duration({ min: '1s', max: '365d' })
     .nullable()
-    .describe('time between reminders of an alert that goes on and that nobody acknowledged; null: none'),
+    .describe('time between reminders of an open alert that is not acknowledged; null: none'),
   latch: z
     .boolean()
-    .describe(
-      'true: once it fired it stays open, also when it is clear again, until somebody acknowledges it',
-    ),
+    .describe('true: once it fired it stays open, also when it is clear again, until it is acknowledged'),
   runbook: text('link or hint that goes with every notification').max(2000),
 };
 
@@ -78,7 +76,7 @@ const rule = section(
     max_fall: positive('fires when it falls faster than this per minute').nullable().optional(),
     anomaly: anomaly.nullable().optional(),
   },
-  'what is asked of a metric; null takes back what a wider scope says',
+  'rules of a metric; null removes the setting of a wider scope',
 );
 
 const metrics = z
@@ -99,7 +97,7 @@ const defaults = section(
     latch: fields.latch,
     runbook: fields.runbook,
   },
-  'what holds where no rule says otherwise',
+  'defaults of all rules',
 );
 
 const override = section(
@@ -153,7 +151,11 @@ export const alertsSchema = section(
     max_silence: duration({ min: '1m', max: '365d' })
       .prefault('30d')
       .describe('the longest silence that an operator can set'),
-    maintenance: z.array(maintenance).max(1000).default([]).describe('times in which nobody is told'),
+    maintenance: z
+      .array(maintenance)
+      .max(1000)
+      .default([])
+      .describe('recurring windows without notifications'),
     inhibit: z.array(inhibit).max(100).default([]).describe('alerts that are explained by another one'),
     flap: flap.optional(),
   },

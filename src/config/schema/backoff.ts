@@ -1,7 +1,7 @@
 import { duration } from './common.ts';
 import { ordered, section } from './fields.ts';
 
-/** Jittered waits between attempts: the bounds of what may be configured, and what is waited without. */
+/** Jittered waits between attempts: the bounds of the setting, and its default. */
 export const backoff = (
   waits: {
     readonly least: string;

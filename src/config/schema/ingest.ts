@@ -16,17 +16,20 @@ const batch = section(
       .describe('payload bytes of one batch'),
     linger: duration({ max: '10s' })
       .prefault('20ms')
-      .describe('longest wait of a first row for company; no effect under load'),
+      .describe('longest wait of a first row for further rows; no effect under load'),
   },
   'when a batch is written: whichever limit is reached first',
 );
 
 const window = section(
   {
-    max_rows: whole({ min: 1, max: 10_000_000, fallback: 100_000 }, 'rows received and not yet safe'),
+    max_rows: whole(
+      { min: 1, max: 10_000_000, fallback: 100_000 },
+      'rows received and not yet stored or spooled',
+    ),
     max_bytes: bytes({ min: 1024, max: 4096 * MIB })
       .prefault('64MiB')
-      .describe('payload bytes received and not yet safe'),
+      .describe('payload bytes received and not yet stored or spooled'),
   },
   'bound of memory: at the limit, reading from the broker pauses while pings go on',
 );

@@ -73,7 +73,7 @@ export const mqttSchema = section(
       .default('fieldwatch/{client_id}/status'),
     max_subscribe_filters: whole(
       { min: 1, max: 1000, fallback: 100 },
-      'topic filters of one SUBSCRIBE packet; found by itself where the broker hangs up on more (AWS IoT Core: 8)',
+      'topic filters of one SUBSCRIBE packet; reduced automatically where the broker disconnects on more (AWS IoT Core: 8)',
     ),
     tls: tls.prefault({}),
     reconnect: reconnect.prefault({}),

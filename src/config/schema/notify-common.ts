@@ -15,19 +15,19 @@ const retry = backoff(
 
 const group = section(
   {
-    over: z.int().min(1).max(1000).default(10).describe('more than so many of one kind are told as one'),
-    window: duration({ min: '1s', max: '1h' }).prefault('30s').describe('within so long'),
+    over: z.int().min(1).max(1000).default(10).describe('above this number they are sent as one'),
+    window: duration({ min: '1s', max: '1h' }).prefault('30s').describe('time over which they are counted'),
   },
   'many notifications of one event and alert type',
 );
 
-/** What every sink may say. `perMinute` is what its far side bears. */
+/** The fields of every sink. `perMinute` is the default rate that its receiver accepts. */
 export const commonFields = (perMinute: number) => ({
   name: z
     .string()
     .regex(NAME, 'must be lower-case letters, digits, - and _, such as ops-chat')
     .describe('name of the sink: in the log, the metrics, and its FIELDWATCH_NOTIFY_<NAME>_… variables'),
-  min_severity: z.enum(SEVERITIES).default('info').describe('less urgent alerts are not told'),
+  min_severity: z.enum(SEVERITIES).default('info').describe('alerts of a lower severity are not sent'),
   alert_types: z
     .array(text('alert type; * is any text, ? any one character'))
     .max(100)
@@ -42,17 +42,17 @@ export const commonFields = (perMinute: number) => ({
   retry: retry.prefault({}),
   retry_for: duration({ min: '1m', max: '7d' })
     .prefault('24h')
-    .describe('what could not be told for so long is given up, counted and logged'),
+    .describe('notifications undelivered for this long are dropped, counted and logged'),
   queue: whole(
     { min: 100, max: 1_000_000, fallback: 100_000 },
-    'notifications that wait while the sink is down; then the oldest are given up, counted and logged',
+    'notifications queued while the sink is down; beyond it the oldest are dropped, counted and logged',
   ),
-  max_per_minute: whole({ min: 1, max: 1_000_000, fallback: perMinute }, 'requests to the far side a minute'),
+  max_per_minute: whole({ min: 1, max: 1_000_000, fallback: perMinute }, 'requests to the receiver a minute'),
 });
 
-/** For sinks that tell people: they may leave out the end, and tell many as one. */
+/** For sinks that notify people: they may leave out the end, and send many notifications as one. */
 export const notifyFields = {
-  send_resolved: z.boolean().default(true).describe('tell when an alert resolves, too'),
+  send_resolved: z.boolean().default(true).describe('notify when an alert resolves, too'),
   group: group.prefault({}),
 };
 
@@ -88,7 +88,7 @@ export const passwordFields = {
   password_file: readFilePath('file that holds the password; a trailing newline is cut').optional(),
 };
 
-/** One way to say who we are. */
+/** At most one kind of credentials. */
 export function oneCredential(
   value: {
     token?: string | undefined;

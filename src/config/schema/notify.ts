@@ -12,7 +12,7 @@ import {
 } from './notify-common.ts';
 
 const httpUrl = (description: string) => url(['http', 'https'], description);
-/** Header names as HTTP has them; the ones that the sink sets itself are its own business. */
+/** Header names as HTTP has them; those that the sink sets itself are refused. */
 const header = z
   .string()
   .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, 'is no header name')
@@ -52,7 +52,7 @@ const webhook = section(
       .default({})
       .describe('further headers; their values are never shown'),
     labels,
-    external_url: httpUrl('link to where a person looks further; goes out as externalURL').optional(),
+    external_url: httpUrl('link to further details; sent as externalURL').optional(),
   },
   'POSTs the body of Alertmanager’s webhook (version 4)',
 )
@@ -68,11 +68,13 @@ const alertmanager = section(
     ...passwordFields,
     resend: duration({ min: '1s', max: '1h' })
       .prefault('1m')
-      .describe('how often firing alerts are told again; after four times as long without, they end there'),
+      .describe(
+        'how often firing alerts are sent again; after four times as long without, Alertmanager resolves them',
+      ),
     labels,
-    external_url: httpUrl('link to where a person looks further; goes out as generatorURL').optional(),
+    external_url: httpUrl('link to further details; sent as generatorURL').optional(),
   },
-  'tells an Alertmanager, and keeps telling it what goes on',
+  'sends alerts to an Alertmanager, again and again while they are firing',
 ).superRefine(oneCredential);
 
 const priority = (fallback: number, description: string) => whole({ min: 1, max: 5, fallback }, description);
@@ -97,7 +99,7 @@ const ntfy = section(
         info: priority(2, 'of notes'),
         resolved: priority(3, 'of what is over'),
       },
-      'from 1 (silent) to 5 (until somebody looks)',
+      'priority at ntfy, from 1 (no sound) to 5 (highest)',
     ).prefault({}),
     tags: z.array(text('tag')).max(10).default([]).describe('further tags or emoji names'),
   },
@@ -126,7 +128,7 @@ const smtp = section(
     ca_file: readFilePath('PEM file of the authority that signed the server certificate').optional(),
     ...passwordFields,
     from: mail,
-    to: z.array(mail).min(1).max(50).describe('who gets it'),
+    to: z.array(mail).min(1).max(50).describe('recipients'),
   },
   'sends mail',
 )
@@ -146,7 +148,7 @@ const mqtt = section(
     retain: z
       .enum(['never', 'while_firing', 'always'])
       .default('never')
-      .describe('keep the state at the broker: while_firing takes it away at the end, always keeps the end'),
+      .describe('retain the state at the broker: while_firing clears it at the end, always keeps the end'),
   },
   'publishes to the broker',
 );

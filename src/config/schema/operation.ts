@@ -37,7 +37,7 @@ export const schedulerSchema = section(
       'when due jobs are run on the embedded database, which has no background workers',
     ),
   },
-  'policy care on a schedule',
+  'policy verification on a schedule',
 );
 
 export const appMetricsSchema = section(

@@ -53,7 +53,7 @@ const retention = (after: string, every: string) =>
     {
       paused: flag(false, 'true: nothing is dropped for the time being; needs a reason'),
       reason: text('why retention is paused').optional(),
-      enabled: flag(true, 'false: keep everything, and report a retention policy that somebody added'),
+      enabled: flag(true, 'false: keep everything, and report a retention policy that was added by hand'),
       after: interval({ min: '1 hour', fallback: after }, 'chunks that are older as a whole are dropped'),
       ...schedule(every, '5 minutes'),
     },
@@ -169,7 +169,7 @@ export const policiesSchema = section(
       .enum(REPAIR_MODES)
       .default('suggest')
       .describe(
-        'auto: the scheduler mends what can be mended without deleting anything; suggest: it says what `fieldwatch policies repair` would do; off: it only reports',
+        'auto: the scheduler repairs what can be repaired without deleting anything; suggest: it reports the steps that `fieldwatch policies repair` would run; off: it only reports findings',
       ),
     late_horizon: interval(
       { min: '0 seconds', fallback: '3 days' },
@@ -201,5 +201,5 @@ export const policiesSchema = section(
   })
   .prefault({});
 
-/** The schema gives what the plan is made of. */
+/** Type check: the output of the schema is the declaration of the plan. */
 export type PoliciesConfig = z.output<typeof policiesSchema> & PoliciesSection;

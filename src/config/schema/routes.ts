@@ -35,7 +35,7 @@ const time = z
     unit: z
       .enum(TIME_UNITS)
       .optional()
-      .describe('unit of numeric times; auto tells them by magnitude (default)'),
+      .describe('unit of numeric times; auto detects it by magnitude (default)'),
     timezone: timezone.optional(),
   })
   .describe('the time of a reading; default: the first of time, timestamp, ts, else the arrival');
@@ -48,8 +48,8 @@ const availability = z
     topic,
     z.strictObject({
       topic,
-      payload_available: z.string().min(1).optional().describe('payload of a device that is there'),
-      payload_not_available: z.string().min(1).optional().describe('payload of one that is not'),
+      payload_available: z.string().min(1).optional().describe('payload of a device that is online'),
+      payload_not_available: z.string().min(1).optional().describe('payload of a device that is offline'),
     }),
   ])
   .describe(
@@ -62,11 +62,11 @@ const routeShape = z.strictObject({
     .union([topic, z.array(topic).min(1)])
     .optional()
     .describe('topic pattern, or several: {x} is one level, {x...} one or more, + and # as in MQTT'),
-  ignore: z.array(topic).optional().describe('topic patterns whose messages are counted and forgotten'),
+  ignore: z.array(topic).optional().describe('topic patterns whose messages are counted and dropped'),
   codec: z
     .string()
     .optional()
-    .describe('payload format (default: json); auto tells it by content type and bytes'),
+    .describe('payload format (default: json); auto detects it by content type and bytes'),
   encoding: z
     .string()
     .optional()
@@ -74,11 +74,11 @@ const routeShape = z.strictObject({
   availability: z
     .union([availability, z.array(availability)])
     .optional()
-    .describe('topics that say whether a device is there; default: those of the preset, [] for none'),
+    .describe('topics with the availability of devices; default: those of the preset, [] for none'),
   compression: z
     .enum(['auto', 'none', 'gzip', 'zlib'])
     .optional()
-    .describe('compression of the payload; auto tells it by its first bytes (default: none)'),
+    .describe('compression of the payload; auto detects it by its first bytes (default: none)'),
   device: z.string().min(1).optional().describe('device key: text with {segments} of the topic'),
   device_path: pointer('where the payload names the device').optional(),
   device_tag: z.string().min(1).optional().describe('line protocol: the tag that names the device'),
@@ -91,7 +91,7 @@ const routeShape = z.strictObject({
   on_bad_time: z
     .enum(['reject', 'received'])
     .optional()
-    .describe('a time that is none or out of the window: reject (default), or use the arrival'),
+    .describe('an invalid time, or one outside the window: reject (default), or use the arrival'),
   retained: z
     .enum(['ignore', 'accept'])
     .optional()
@@ -172,7 +172,9 @@ const routeShape = z.strictObject({
   silent_after: z
     .union([z.literal('auto'), duration({ min: '1s' })])
     .optional()
-    .describe('tell when the route delivers nothing for so long; auto: ten times its longest pause so far'),
+    .describe(
+      'report the route when it delivers nothing for this long; auto: ten times its longest pause so far',
+    ),
 });
 
 /** Faults that need several keys together, as issues at the key to change. */
@@ -211,7 +213,7 @@ export const limitsSchema = z
     max_readings: count(10_000, 1_000_000, 'most records in one message'),
     max_metrics: count(256, 10_000, 'most metrics in one reading'),
   })
-  .describe('what one message may cost')
+  .describe('bounds of one message')
   .prefault({});
 
 export const timeWindowSchema = z
@@ -229,5 +231,5 @@ export const timeWindowSchema = z
 /** The keys of a route, for the documentation's own test. */
 export const routeKeys: readonly string[] = Object.keys(routeShape.shape);
 
-/** The compiler's word that what the schema gives is what the core takes. */
+/** Type check: the output of the schema is the input of the core. */
 export const asRoutes = (routes: z.output<typeof routesSchema>): readonly RouteConfig[] => routes;

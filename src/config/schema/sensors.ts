@@ -3,7 +3,7 @@ import { section, text, whole } from './fields.ts';
 
 const MAX_KEY_BYTES = 256;
 
-// The bound of a decoded device key (contract D8 of the payload formats): what no message can carry, nobody declares.
+// The bound of a decoded device key (contract D8 of the payload formats): a key that no message can carry is refused in declarations, too.
 const sensorKey = z
   .string()
   .min(1)
@@ -22,7 +22,7 @@ const declared = section(
       .default([])
       .describe('free words: alert overrides select by them'),
   },
-  'what is known of a sensor beforehand',
+  'metadata of a declared sensor',
 );
 
 export const sensorsSchema = section(

@@ -7,7 +7,7 @@ import { section, text } from './fields.ts';
 
 const LABEL = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
-/** What is wrong with the name of a label. Any name may be that of a tag `name=value`, but not a misspelt one of ours. */
+/** The fault of a label's name. Any name may be that of a tag `name=value`, but not a misspelt built-in one. */
 export function labelFault(name: string): string | undefined {
   if ((LABELS as readonly string[]).includes(name)) return undefined;
   if (!LABEL.test(name)) return `"${name}" is no label`;
@@ -67,7 +67,7 @@ export const maintenance = section(
       .default([...WEEKDAYS])
       .describe('the days on which it begins: mon, tue, wed, thu, fri, sat, sun'),
   },
-  'a time in which nobody is told, that comes back by the wall clock',
+  'a window without notifications that recurs by the wall clock',
 ).refine((given) => !neverEnds(given), {
   error: 'never ends: a window of the whole day must leave out a day of the week',
   path: ['window'],
@@ -81,7 +81,7 @@ function neverEnds(given: { readonly window: string; readonly days: readonly str
 export const inhibit = section(
   {
     source: someMatchers('alerts that explain others'),
-    target: matchers('alerts of which nobody is told while a source is open; {} is all of them'),
+    target: matchers('alerts that are not notified while a source is open; {} is all of them'),
     equal: z
       .array(label)
       .max(20)
