@@ -151,7 +151,7 @@ async function makeComponents(parts: Parts, deps: AppDeps): Promise<Components> 
     arrivalClocks: folder?.arrivalClocks,
   };
   const spool = folder && (await openSpoolWriter(parts, components, folder.spool));
-  cleanup.add('alerting', () => alertManager.stop());
+  cleanup.add('alert manager', () => alertManager.stop());
   const maintenance = createMaintenance(parts, database, servers);
   const scheduler = openScheduler(parts, servers, database, (notifications) => engine.publish(notifications));
   return { ...components, spool, maintenance, lateRefresh, scheduler };

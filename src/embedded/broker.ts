@@ -23,7 +23,7 @@ const MAX_PAYLOAD_BYTES = 1024 * 1024;
 const MAX_PACKET_BYTES = MAX_PAYLOAD_BYTES + 128 * 1024;
 /** Of packets whose end has not arrived, of all clients together. */
 const MAX_UNFINISHED_BYTES = 64 * 1024 * 1024;
-/** What a client may send before its CONNECT has been answered. */
+/** Bytes that a client may send before its CONNECT has been answered. */
 const QUEUE_LIMIT = 1000;
 
 /**

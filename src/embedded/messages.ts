@@ -1,6 +1,6 @@
 import type { ErrorKind } from '../core/errors.ts';
 
-/** What the server process tells the one that started it. */
+/** Messages of the server process to its parent. */
 export type ServerMessage =
   | { readonly type: 'ready'; readonly port: number }
   | {

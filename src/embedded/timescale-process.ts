@@ -13,7 +13,7 @@ export interface EmbeddedTimescaleOptions {
   readonly port: number;
   readonly host?: string;
   readonly logger?: Logger;
-  /** The server process ended although nobody had asked it to; it is being started again. */
+  /** The server process ended without a request to stop; it is being restarted. */
   readonly onExit?: (exit: { code: number | null; signal: NodeJS.Signals | null }) => void;
   /** A restarted server accepts connections again. */
   readonly onRestart?: (pid: number) => void;
@@ -37,12 +37,12 @@ const LAST_WORDS_BYTES = 4000;
 
 /** Starts the embedded server, waits until it accepts connections, and keeps it running until `stop`. */
 export async function startEmbeddedTimescale(options: EmbeddedTimescaleOptions): Promise<EmbeddedTimescale> {
-  const keeper = new Keeper(options);
-  await keeper.start();
-  return keeper;
+  const supervisor = new ServerSupervisor(options);
+  await supervisor.start();
+  return supervisor;
 }
 
-class Keeper implements EmbeddedTimescale {
+class ServerSupervisor implements EmbeddedTimescale {
   private readonly options: EmbeddedTimescaleOptions;
   private child: ChildProcess | undefined;
   private ended: Promise<void> = Promise.resolve();

@@ -76,7 +76,7 @@ export interface AlertLog {
 /** A notification's name: the episode, and its number in it. */
 export type NotificationKey = Pick<AlertNotification, 'alertId' | 'seq'>;
 
-/** Names a line: one that was foreseen may be of another event than what comes to pass under its number. */
+/** Names a line: a previewed one may be of another event than the one that is committed under its number. */
 export type AlertLineKey = Pick<AlertNotification, 'alertId' | 'seq' | 'event'>;
 
 /** A notification to be sent to one sink. */

@@ -9,7 +9,7 @@ const SLICE = 2000;
 
 /**
  * The mark "logged" and the queue entries, in one statement each slice: a crash leaves both or neither, and what is
- * announced once more then changes nothing.
+ * published again then changes nothing.
  */
 export async function markAndQueue(
   query: Query,

@@ -41,7 +41,7 @@ export class TimescaleOperatorStore implements OperatorStore {
     return row ?? { silences: [], commands: [] };
   }
 
-  /** Deletes what is long over, in a bounded slice; true when there may be more. For the housekeeping. */
+  /** Deletes what is long over, in a bounded slice; true when there may be more. Called by a maintenance task. */
   async prune(olderThanMs: number, slice = 10_000): Promise<boolean> {
     const before = isoMicros(olderThanMs * 1000);
     const silences = await this.#query(

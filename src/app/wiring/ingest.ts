@@ -78,12 +78,12 @@ export async function startIngest(
     holds: (device) => writer.holds(device),
   });
   earlyAlerter.start();
-  cleanup.add('foreseeing', () => earlyAlerter.stop());
+  cleanup.add('early alerter', () => earlyAlerter.stop());
   const backpressure = new BackpressureMonitor({ waiting: () => ingest.waiting, alertManager, clock });
   backpressure.start();
   cleanup.add('backpressure monitor', () => backpressure.stop());
   await ingest.start();
-  cleanup.add('intake', () => ingest.stop(config.shutdown_deadline));
+  cleanup.add('ingest', () => ingest.stop(config.shutdown_deadline));
   return { source, ingest, publish: (topic, payload, options) => mqtt.publish(topic, payload, options) };
 }
 

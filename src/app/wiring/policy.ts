@@ -73,7 +73,7 @@ export function createMaintenance(
     tasks.push({ name: 'write app_metrics', everyMs: config.app_metrics.every, run: write });
   }
   const maintenance = new MaintenanceTasks(tasks, { clock, logger });
-  cleanup.add('housekeeping', () => maintenance.stop());
+  cleanup.add('maintenance tasks', () => maintenance.stop());
   return maintenance;
 }
 
@@ -109,7 +109,7 @@ export function openScheduler(
     metrics,
     clock,
   });
-  cleanup.add('scheduling', () => scheduler.stop());
+  cleanup.add('policy scheduler', () => scheduler.stop());
   return scheduler;
 }
 

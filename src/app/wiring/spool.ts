@@ -122,7 +122,7 @@ export class SpoolParts {
     );
     draining.start();
     this.draining = draining;
-    cleanup.add('draining', () => draining.stop());
+    cleanup.add('spool drainer', () => draining.stop());
   }
 }
 

@@ -2,7 +2,7 @@
 export interface BatchLimits {
   readonly maxRows: number;
   readonly maxBytes: number;
-  /** How long the first message of a quiet batch may wait for company. */
+  /** How long the first message of a quiet batch may wait for further ones. */
   readonly lingerMs: number;
 }
 

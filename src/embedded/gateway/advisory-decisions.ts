@@ -8,9 +8,9 @@ import { textRows } from './settings.ts';
 type Value = { binary: boolean; bytes: Buffer } | null;
 
 export interface LockDecision {
-  /** What the stub functions answer. */
+  /** The result of the stub functions. */
   readonly granted: boolean;
-  /** Takes back what was taken, when the statement fails. */
+  /** Releases the locks that were acquired, when the statement fails. */
   readonly undo: () => void;
 }
 
@@ -28,7 +28,7 @@ export class AdvisoryDecisions {
   }
 
   /**
-   * With the turn held on return. A blocking lock that another connection holds is waited for without the turn.
+   * Holds the mutex on return. While it waits for a blocking lock of another connection it does not hold the mutex.
    * @throws PgError 40P01 if it would have to wait inside a transaction: the holder could never run to release it.
    */
   async decide(calls: readonly AdvisoryCall[], values: readonly Value[]): Promise<LockDecision> {

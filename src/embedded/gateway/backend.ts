@@ -107,7 +107,7 @@ export function pipelined(sql: string, values: readonly string[] = []): Buffer {
 /** A quoted SQL literal. */
 export const literal = (value: string) => `'${value.replaceAll("'", "''")}'`;
 
-/** What the gateway itself raises goes to the client; anything else is a fault and ends the process. */
+/** Errors of the gateway go to the client; any other error is a fault and ends the process. */
 export function asPgError(error: unknown): PgError {
   if (error instanceof PgError) return error;
   throw error;

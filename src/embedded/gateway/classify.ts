@@ -1,6 +1,6 @@
 import { type Token, statements, topWords } from './sql.ts';
 
-/** What a query text asks for that the gateway, and not the engine, has to take care of. */
+/** The parts of a query text that the gateway, and not the engine, has to handle. */
 export interface QueryClass {
   /** A single COPY … FROM STDIN. */
   readonly copyIn: boolean;

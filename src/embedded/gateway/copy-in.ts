@@ -8,7 +8,7 @@ const PROBE_CACHE_ENTRIES = 200;
 const SAVEPOINT = 'fieldwatch_gateway_copy';
 
 /**
- * What the engine answers to this COPY FROM STDIN before it has data: its CopyInResponse (true format and number of
+ * The engine's answer to this COPY FROM STDIN before it has data: its CopyInResponse (true format and number of
  * columns), or the error that PostgreSQL would give at once (no such table, no such column). Found out by running the
  * statement with no data, which fails and is rolled back; remembered by text, so it costs one round per statement.
  */
@@ -40,8 +40,8 @@ export function copyResponseFor(engineState: EngineState, sql: string, binary: b
 
 /**
  * Gathers CopyData up to and including CopyDone or CopyFail. All of it is needed before the engine can begin (see
- * engine.ts), so the amount is limited.
- * @throws PgError 54000 above the limit, after the client has ended its copy; Gone on disconnect.
+ * engine-process.ts), so the amount is limited.
+ * @throws PgError 54000 above the limit, after the client has ended its copy; ClientDisconnected on disconnect.
  */
 export async function gatherCopyData(
   frontendQueue: FrontendQueue,

@@ -11,7 +11,7 @@ import { type EngineOutput, OutputCollector } from './output.ts';
  * CopyData up to CopyDone are there, the backend's own COPY works: text, csv and binary, errors with their line. What
  * kills the module is a read with nothing left to read; the callback answers that with CopyFail instead.
  *
- * The package is pinned to an exact version; `embedded-*.test.ts` guard each of these uses.
+ * The package is pinned to an exact version; test/integration/embedded guards each of these uses.
  */
 export interface EngineModule {
   readonly HEAPU8: Uint8Array;
@@ -35,7 +35,7 @@ interface NodeFs {
   realPath(node: unknown): string;
   stream_ops: { fsync?: (stream: FsStream) => number };
 }
-/** What PGlite passes through its extensions to the module (the parts used here). */
+/** The object that PGlite passes through its extensions to the module (the parts used here). */
 export interface ModuleOptions {
   preRun?: ((module: EngineModule) => void)[];
   instantiateWasm: (imports: { env: Record<string, unknown> }, done: unknown) => unknown;

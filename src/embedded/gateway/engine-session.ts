@@ -18,8 +18,8 @@ import {
 export class ClientDisconnected extends Error {}
 
 /**
- * One connection's turns at the engine: waits for them, brings its settings with it, follows the transaction status,
- * and hands the engine on when nothing is left open.
+ * One connection's use of the engine: acquires the mutex, loads the connection's settings, follows the transaction
+ * status, and releases the mutex when no transaction or pipeline is open.
  */
 export class EngineSession {
   readonly id: number;
@@ -48,7 +48,7 @@ export class EngineSession {
     return this.engineState.mutex.owns(this.id);
   }
 
-  /** Waits for the engine. @throws PgError on cancel or timeout, Gone on disconnect. */
+  /** Waits for the engine. @throws PgError on cancel or timeout, ClientDisconnected on disconnect. */
   async take(): Promise<void> {
     if (this.held) return;
     if (this.disconnected) throw new ClientDisconnected();
@@ -62,7 +62,7 @@ export class EngineSession {
     if (this.engineState.loadedSettings !== this.mark) this.loadSettings();
   }
 
-  /** Lets the next connection have the engine, unless a transaction or a pipeline is open. */
+  /** Passes the engine to the next connection, unless a transaction or a pipeline is open. */
   release(): void {
     if (!this.held || this.pipelineOpen || this.status !== 'I') return;
     this.engineState.checkpointIfDue();

@@ -10,7 +10,7 @@ export interface GatewayLimits {
   /** The most data one COPY FROM STDIN may carry: it is gathered in memory. */
   readonly maxCopyBytes: number;
   readonly maxResultBytes: number;
-  /** For connections that set none of their own: nobody may hold the only session for ever. */
+  /** For connections that set none of their own: no connection may hold the only session for ever. */
   readonly idleInTransactionMs: number;
 }
 
@@ -25,7 +25,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
 /** Nothing checkpoints by itself in this engine; without one the log on disk would grow for ever. */
 const CHECKPOINT_EVERY_BYTES = 64 * 1024 * 1024;
 
-/** What all connections share: the engine, whose turn it is, the advisory locks, the engine's present settings. */
+/** Shared by all connections: the engine, its mutex, the advisory locks, the settings that are loaded in the engine. */
 export class EngineState {
   readonly mutex = new FairMutex();
   readonly advisory = new AdvisoryTable();
@@ -53,7 +53,7 @@ export class EngineState {
       for (const message of messages) this.bytesSinceCheckpoint += message.length;
       return this.engine.run(messages);
     } catch (error) {
-      // The module is in an unknown state: the process ends, and the log replay at the next start sorts it out.
+      // The module is in an unknown state: the process ends, and the log replay at the next start recovers.
       this.onCrash(error);
       throw error;
     }

@@ -1,12 +1,12 @@
 /**
- * One session, one transaction at a time: connections take turns, first come, first served. A connection keeps its
- * turn until the engine reports "idle" (no transaction open), so two transactions never interleave.
+ * One session, one transaction at a time: connections acquire the engine in FIFO order. A connection keeps it until
+ * the engine reports "idle" (no transaction open), so two transactions never interleave.
  */
 export class FairMutex {
   private owner: number | null = null;
   private readonly waiting: { id: number; admit: () => void; refuse: (reason: Error) => void }[] = [];
 
-  /** Resolves when it is this connection's turn; rejects with the reason given to `refuse`. */
+  /** Resolves when this connection owns the mutex; rejects with the reason given to `refuse`. */
   async enter(id: number): Promise<void> {
     if (this.owner === id) return;
     if (this.owner === null) {

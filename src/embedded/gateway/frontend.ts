@@ -6,7 +6,7 @@
 
 /** Startup packets are a few hundred bytes; PostgreSQL's own limit (MAX_STARTUP_PACKET_LENGTH). */
 const MAX_STARTUP_BYTES = 10_000;
-/** Before the login nobody has shown a right to more (PostgreSQL: PG_MAX_AUTH_TOKEN_LENGTH and the like). */
+/** Limit before authentication (PostgreSQL: PG_MAX_AUTH_TOKEN_LENGTH and the like). */
 const MAX_LOGIN_BYTES = 10_000;
 
 export const SSL_REQUEST = 80877103;

@@ -29,12 +29,12 @@ import { PreparedStatements } from './prepared.ts';
 /** A client that reads slowly is not served further above this many unsent bytes. */
 const DRAIN_ABOVE_BYTES = 8 * 1024 * 1024;
 const JOIN_BELOW_BYTES = 16 * 1024;
-/** The event loop gets a look in at least this often while one client sends statement after statement. */
+/** The event loop runs at least this often while one client sends statement after statement. */
 const YIELD_EVERY_MS = 5;
 
 const CLIENT_GONE = new PgError({ code: '08006', message: 'client disconnected' });
 
-/** The conversation with one client after startup. */
+/** One client's session after startup. */
 export class GatewaySession {
   readonly engineSession: EngineSession;
   readonly engineState: EngineState;
@@ -157,14 +157,14 @@ export class GatewaySession {
     if (kind.createsTemp) this.engineState.tempOwners.add(this.engineSession.id);
   }
 
-  /** Sets what the renamed advisory functions answer, inside the open pipeline. */
+  /** Sets the results of the renamed advisory functions, inside the open pipeline. */
   applyDecision(lockDecision: LockDecision): void {
     this.engineSession.run([
       pipelined(`SELECT set_config('${DECISION_SETTING}', $1, false)`, [lockDecision.granted ? 't' : 'f']),
     ]);
   }
 
-  /** Sends a result that ends with ReadyForQuery, and hands the engine on if nothing is open. */
+  /** Sends a result that ends with ReadyForQuery, and releases the engine if nothing is open. */
   finish(output: EngineOutput): void {
     const chunks = this.clientOutput(output);
     for (const [name, value] of this.engineSession.resetStatus()) chunks.push(parameterStatus(name, value));
@@ -244,7 +244,7 @@ export class GatewaySession {
     this.lastYield = performance.now();
   }
 
-  /** Rolls back, releases and drops what this connection leaves behind; waits its turn for that. */
+  /** Rolls back, releases and drops what this connection leaves behind; acquires the mutex for that. */
   private async abandon(): Promise<void> {
     const { engineSession, engineState } = this;
     clearTimeout(this.idleTimer);

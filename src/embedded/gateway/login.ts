@@ -23,7 +23,7 @@ export class Login {
     this.#hint = hint;
   }
 
-  /** What asks the client to log in. */
+  /** The message that asks the client to authenticate. */
   request(): Buffer {
     return authenticationSasl([MECHANISM]);
   }

@@ -3,7 +3,7 @@ import type { TransactionStatus } from './backend.ts';
 const TYPE = { Z: 0x5a, E: 0x45, N: 0x4e, G: 0x47, K: 0x4b, R: 0x52, A: 0x41 } as const;
 
 export interface EngineOutput {
-  /** What goes to the client, in order; ReadyForQuery is left out, it is the session's to send. */
+  /** Messages for the client, in order; without ReadyForQuery, which the session sends. */
   chunks: Buffer[];
   bytes: number;
   /** From the last ReadyForQuery; null when the engine did not reach one (no Sync yet). */
@@ -16,7 +16,7 @@ export interface EngineOutput {
   overflow: boolean;
 }
 
-/** Sorts what the engine writes, message by message, while it runs: keeps, drops or takes note. */
+/** Handles the engine's output message by message while it runs: keeps, drops or records. */
 export class OutputCollector {
   private readonly maxBytes: number;
   private slab = Buffer.alloc(0);

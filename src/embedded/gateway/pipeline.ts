@@ -20,7 +20,7 @@ import type { PreparedStatements } from './prepared.ts';
 import type { FrontendQueue } from './frontend-queue.ts';
 import type { EngineSession } from './engine-session.ts';
 
-/** What a pipeline needs of the session that it belongs to. */
+/** The part of the session that its pipeline uses. */
 export interface PipelineSession {
   readonly engineSession: EngineSession;
   readonly engineState: EngineState;
@@ -40,8 +40,8 @@ const RUN_ABOVE_BYTES = 4 * 1024 * 1024;
 
 /**
  * The extended protocol. Messages are gathered up to Sync and run as one unit, so a slow client does not hold the
- * engine between them; Flush, a COPY and an advisory lock run what is there, and then the connection keeps its turn
- * until Sync. After an error of the engine the engine itself skips to Sync; after one of the gateway's, this does.
+ * engine between them; Flush, a COPY and an advisory lock run what is there, and then the connection keeps the
+ * mutex until Sync. After an error of the engine the engine itself skips to Sync; after one of the gateway's, this does.
  */
 export class Pipeline {
   private readonly session: PipelineSession;

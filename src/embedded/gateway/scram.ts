@@ -1,6 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** What a server keeps of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677). */
+/** The verifier that a server stores for SCRAM-SHA-256 (RFC 5802, RFC 7677). */
 export interface ScramVerifier {
   readonly salt: string;
   readonly storedKey: Buffer;

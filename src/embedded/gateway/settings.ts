@@ -12,7 +12,7 @@ import type { EngineOutput } from './output.ts';
 export type Settings = ReadonlyMap<string, string>;
 
 /**
- * What the engine starts with is meant for initdb: sequential scans off, search_path pg_catalog, debug messages, no
+ * The engine's initial settings are meant for initdb: sequential scans off, search_path pg_catalog, debug messages, no
  * configuration file read. These are PostgreSQL's own defaults; UTC because the data is.
  */
 export const BASELINE: Settings = new Map([

@@ -158,7 +158,7 @@ export type Transition =
   /** No transition: it is still firing. */
   | 'reminder';
 
-/** The effects of a transition, in order. The engine turns them into rows, notifications and log lines. */
+/** The effects of a transition, in order. The engine derives rows, notifications and log lines from them. */
 export interface Effect {
   readonly transition: Transition;
   readonly timeUs: Micros;

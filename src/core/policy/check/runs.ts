@@ -136,7 +136,7 @@ function faultOf(row: CatalogRow, snapshot: CatalogSnapshot): Fault | undefined 
   if (row['stuck'] === true) {
     return stalled(
       `job ${job} has no next start: a failover interrupted it`,
-      `${wake} -- TimescaleDB 2.26.4 mends this itself`,
+      `${wake} -- TimescaleDB 2.26.4 repairs this itself`,
     );
   }
   // Failing jobs are delayed by up to five intervals, so overdue means that a due job was not started. A job that
