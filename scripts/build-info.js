@@ -1,4 +1,4 @@
-// Writes dist/build.json: what tells one build from another, whatever the version in package.json says. In a checkout
+// Writes dist/build.json: what distinguishes one build from another, whatever the version in package.json says. In a checkout
 // that is the commit; elsewhere (an image, an unpacked archive) a hash of the sources.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';

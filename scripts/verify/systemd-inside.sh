@@ -120,7 +120,7 @@ kill -9 "$pid"
 restarted() { [ "$(property MainPID)" != "$pid" ] && [ "$(property MainPID)" != 0 ] && [ "$(property ActiveState)" = active ]; }
 wait_for 60 'restarted' restarted
 
-say 'a daemon that no longer turns: the watchdog'
+say 'a daemon whose event loop hangs: the watchdog'
 pid=$(property MainPID)
 kill -STOP "$pid"
 wait_for 120 'restarted by the watchdog' restarted
@@ -135,7 +135,7 @@ check 'failed, with exit code 2' is ExecMainStatus 2
 sleep 6
 check 'and stays so' is ActiveState failed
 cp /tmp/good.yaml /etc/fieldwatch/fieldwatch.yaml
-check 'with the fault mended it starts' systemctl start $unit
+check 'with the fault corrected it starts' systemctl start $unit
 
 say 'the rating'
 systemd-analyze security --no-pager $unit | tail -n 1

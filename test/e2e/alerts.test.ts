@@ -45,7 +45,7 @@ describeWith('mosquitto')('a breach', () => {
     expect(lines()).toMatchObject([{ level: 'warn', event: 'firing', value: 31, threshold: 30 }]);
   });
 
-  it('statement 22: is not announced again after SIGKILL and after an orderly restart', async () => {
+  it('statement 22: is not published again after SIGKILL and after an orderly restart', async () => {
     await daemon.end('SIGKILL');
     await daemon.launch();
     await publish(10, 34);
@@ -68,7 +68,7 @@ describeWith('mosquitto')('a breach', () => {
     expect(await events()).toEqual(['firing', 'resolved']);
   });
 
-  it('is also silence: a sensor that stops is told by time alone, and resolved by its next reading', async () => {
+  it('is also silence: a sensor that stops is alerted by time alone, and resolved by its next reading', async () => {
     const from = daemon.log.length;
     await deployment.publish('b1', { humidity: 40 });
     await daemon.logged(
