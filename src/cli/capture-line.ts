@@ -1,6 +1,6 @@
 import type { ReceivedMessage } from '../adapters/mqtt/listener.ts';
 
-// The byte order mark stays: a capture says what was sent.
+// The byte order mark stays: a capture holds the exact bytes.
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** One line of a capture, as `decode --replay` reads it: text as it is, other bytes in hex. */

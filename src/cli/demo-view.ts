@@ -19,7 +19,7 @@ export interface DemoSnapshot {
 export interface DemoViewOptions {
   readonly out: { write(text: string): unknown };
   readonly isTTY: boolean;
-  /** Width of the terminal; a function is asked again for every line. */
+  /** Width of the terminal; a function is called again for every line. */
   readonly columns: number | (() => number | undefined) | undefined;
   readonly color: boolean;
   /** Between progress lines where they cannot update in place. Default 5 s. */
@@ -85,7 +85,7 @@ class LiveView implements DemoView {
   #width(): number {
     const { columns } = this.#options;
     const width = typeof columns === 'function' ? columns() : columns;
-    // A terminal that does not know its size says 0.
+    // A terminal of unknown size reports 0.
     return width === undefined || width === 0 ? 80 : width;
   }
 }
@@ -124,7 +124,7 @@ class PlainView implements DemoView {
 
 const grouped = (value: number): string => Math.round(value).toLocaleString('en-US');
 
-/** The figures as far as they fit, the most telling first: a line that wraps could not be updated in place. */
+/** The figures as far as they fit, the most important first: a line that wraps could not be updated in place. */
 export function formatProgress(snapshot: DemoSnapshot, width: number, paint: Paint): string {
   const { firingAlerts, lagMs } = snapshot;
   const parts = [

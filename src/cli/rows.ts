@@ -23,7 +23,7 @@ export const csvOption = (): Option =>
 
 /**
  * Rows in the chosen format: a table, CSV, or one JSON object a line with every field of the row. Times are ISO 8601 in
- * the last two. An empty table says so on standard error: no result is a result, not silence.
+ * the last two. An empty table is reported on standard error.
  */
 export function printRows<Row extends object>(
   cli: Cli,

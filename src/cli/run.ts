@@ -100,7 +100,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   return 0;
 }
 
-/** For `systemctl status`; undefined where there is nothing to say. */
+/** The status text for `systemctl status`; undefined where there is none. */
 const statusOf = (app: App): string | undefined =>
   app.awaitsDatabase === undefined ? undefined : 'started without the database: readings go to the spool';
 

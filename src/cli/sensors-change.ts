@@ -195,7 +195,7 @@ async function finish(cli: Cli, client: pg.ClientBase): Promise<void> {
   }
 }
 
-/** Of hours that no refresh policy looks at any more; the others follow with the next refresh. */
+/** Refreshes hours beyond the window of the refresh policy; the others follow with the next refresh. */
 async function refreshAggregates(
   cli: Cli,
   config: Config,

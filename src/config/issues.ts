@@ -54,7 +54,7 @@ function likeliestBranch(branches: readonly (readonly Issue[])[]): readonly Issu
 const isTypeIssue = (issue: Issue) => issue.code === 'invalid_type' || issue.code === 'invalid_value';
 
 function unionMessage(issue: z.core.$ZodIssueInvalidUnion, value: unknown): string {
-  // A section that says what it expects says it better than the list of its alternatives.
+  // The section's own message is clearer than the list of its alternatives.
   if (issue.message !== 'Invalid input') return issue.message;
   const wanted = issue.errors.flat().flatMap((inner) => {
     if (inner.code === 'invalid_type') return [typeName(inner.expected)];

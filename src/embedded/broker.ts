@@ -87,7 +87,7 @@ async function closeBroker(broker: Aedes): Promise<void> {
 async function stop(broker: Aedes, server: Server, sockets: ReadonlySet<Socket>): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   await Promise.race([closeBroker(broker), new Promise((resolve) => setTimeout(resolve, 500).unref())]);
-  // Clients that do not answer, and connections that have not said CONNECT yet.
+  // Clients that do not answer, and connections that have not sent CONNECT yet.
   for (const socket of sockets) socket.destroy();
   await closed;
 }

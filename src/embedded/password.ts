@@ -52,7 +52,7 @@ export function readPassword(dataDir: string): string | undefined {
   }
 }
 
-/** The URL of the embedded server. Where the password is not known the server refuses the login and says where it is. */
+/** The URL of the embedded server. Where the password is not known the server refuses the login and its message names the file. */
 export function embeddedUrl(host: string, port: number, password: string | undefined): string {
   return `postgres://postgres:${password ?? 'unknown'}@${host}:${port}/${DATABASE_ALIASES[0]}`;
 }

@@ -16,7 +16,7 @@ const PRESENCE = /^(?:lwt|availability|available|status|online|connected|connect
 const PRESENT = /^(?:online|offline|connected|disconnected|alive|dead|ready|lost|true|false|up|down)$/i;
 const COMMAND = /^(?:set|get|cmd|cmds|cmnd|command|commands|request|rpc|ctrl|control)$/i;
 
-/** Why a message is no telemetry, whoever sends it; undefined if it may be. */
+/** Why a message is no telemetry, whatever device sends it; undefined if it may be. */
 export function reasonToLeave(message: Observed): string | undefined {
   const { levels, content, document } = message;
   if (content.kind === 'empty') return 'empty: a retained message was cleared';

@@ -31,7 +31,7 @@ export interface SensorStore {
   loadAll(): Promise<readonly Sensor[]>;
   /** Called before `loadAll`: the next batch then detects changes in between. */
   loadChanges(): Promise<SensorChanges>;
-  /** Registers unknown devices; returns the sensor of each, whoever registered it. Safe against other daemons. */
+  /** Registers unknown devices; returns the sensor of each, whichever daemon registered it. Safe against other daemons. */
   register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
   /** Gives the sensors among `devices` that have no location theirs; returns all of them. */
   locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;

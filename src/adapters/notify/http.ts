@@ -107,7 +107,7 @@ export function clean(text: string, secrets: readonly (string | undefined)[]): s
     .slice(0, MAX_SHOWN);
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** `fetch failed` has no detail; its cause has. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;

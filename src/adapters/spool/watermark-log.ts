@@ -81,7 +81,7 @@ export class WatermarkLog {
     return this.known;
   }
 
-  /** No fsync: what is there still after a crash says nothing that the database does not say. */
+  /** No fsync: what remains after a crash adds nothing to what the database has. */
   async clear(level: Level): Promise<void> {
     if (this.keys.length === 0) return;
     await level.batch(this.keys.map((key) => ({ type: 'del', key })));

@@ -8,7 +8,7 @@ import { isoMicros } from './values.ts';
 
 export type Refusal = Omit<RowRefused, 'kind' | 'others'>;
 
-/** Rows of one statement: bounds its text, and how long this process is busy with it before it gives way. */
+/** Rows of one statement: bounds its text, and how long this process is busy with it before it yields. */
 const STATEMENT_ROWS = 1000;
 /** Rows that the server tries together before it tries them one by one: cheap where few are refused. */
 const BLOCK_ROWS = 50;

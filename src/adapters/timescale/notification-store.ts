@@ -15,7 +15,7 @@ import { columns, isoMicros, storableText } from './values.ts';
 
 /**
  * One row of `notify_sinks` says which daemon serves a sink. A lease instead of a claim per notification: so an episode is sent in
- * order, a rate limit holds for all daemons together, and many of one kind are one group whoever found them.
+ * order, a rate limit holds for all daemons together, and many of one kind are one group, whichever daemon raised them.
  */
 const LEASE = `
 INSERT INTO notify_sinks AS s (name, kind, owner, leased_until) VALUES ($1, $2, $3, now() + $4 * interval '1 ms')

@@ -23,7 +23,7 @@ const BUDGET_MS = 45_000;
 const RUN_TIMEOUT_MS = 3_600_000;
 /** Of the small statements around it. */
 const STATEMENT_TIMEOUT_MS = 30_000;
-/** Past the server's own limit: the embedded one has none, and one that is frozen says nothing. */
+/** Past the server's own limit: the embedded one has none, and a frozen one sends nothing. */
 const GRACE_MS = 10_000;
 /** For a run under way when the daemon stops: chunks and ranges that are done stay done, the rest is for the next start. */
 const STOP_PATIENCE_MS = 5000;

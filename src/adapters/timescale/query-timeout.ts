@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 
-/** Ends a connection whose server does not answer: `end()` would wait for it. What is asked on it rejects, with `reason` if there is one. */
+/** Ends a connection whose server does not answer: `end()` would wait for it. Its open queries reject, with `reason` if there is one. */
 export function cut(client: pg.Client, reason?: Error): void {
   const { connection } = client as unknown as { connection?: { stream?: { destroy(reason?: Error): void } } };
   connection?.stream?.destroy(reason);
@@ -25,8 +25,8 @@ export async function endClient(client: pg.Client): Promise<void> {
 }
 
 /**
- * What `ask` asks of `client`, for no longer than `limitMs`. A server with a statement_timeout below that says why; one
- * that is gone without a word, is frozen, or has no such limit (the embedded one) says nothing, and is hung up on.
+ * Runs `ask` on `client` for no longer than `limitMs`. A server with a lower statement_timeout sends its error; one
+ * that has vanished, is frozen, or has no such limit (the embedded one) sends nothing, and is disconnected.
  */
 export async function bounded<T>(client: pg.Client, limitMs: number, ask: () => Promise<T>): Promise<T> {
   let silent = false;

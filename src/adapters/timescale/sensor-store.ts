@@ -21,8 +21,8 @@ const WITH_ALIASES = `SELECT ${SENSOR}, aliases FROM sensors
   LEFT JOIN (SELECT sensor_id, array_agg(key) AS aliases FROM sensor_aliases GROUP BY sensor_id) a ON a.sensor_id = id`;
 
 /**
- * Registered devices. Each call is a short transaction of its own, never part of a batch's: sensors are locked by whoever
- * registers, and a batch that waited for that while it holds chunks could deadlock.
+ * Registered devices. Each call is a short transaction of its own, never part of a batch's: sensors are locked by any
+ * registration, and a batch that waited for that while it holds chunks could deadlock.
  */
 export class TimescaleSensorStore implements SensorStore {
   readonly #db: Db;

@@ -74,7 +74,7 @@ export interface RouteConfig {
   readonly pivot?: { readonly items: string; readonly name: string; readonly value: string } | undefined;
   readonly base_topic?: string | undefined;
   readonly split_blocks?: boolean | undefined;
-  /** The text of a .proto file; whoever loads the configuration has read it. */
+  /** The text of a .proto file, read by the loader of the configuration. */
   readonly proto?: string | undefined;
   readonly message?: string | undefined;
   readonly request_rebirth?: boolean | undefined;

@@ -17,7 +17,7 @@ const MAX_REMEMBERED_LENGTH = 512;
 const IGNORED = reject('ignored');
 const NO_MATCH = reject('no_match');
 
-/** A route as something that delivers: for whoever watches that it does. */
+/** A route as a source of messages, for the monitor of stale routes. */
 export interface WatchedRoute {
   /** The first topic, or the preset; unique among the routes. */
   readonly name: string;

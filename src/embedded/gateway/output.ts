@@ -72,7 +72,7 @@ export class OutputCollector {
         return false;
       case TYPE.K:
       case TYPE.R:
-      case TYPE.A: // one session: a notification would reach whoever happens to be connected
+      case TYPE.A: // one session: a notification would reach an arbitrary connection
         return false;
       default:
         return true;

@@ -4,7 +4,7 @@ import type { EngineOutput } from './output.ts';
 /**
  * Session settings, kept apart per connection although the engine has one session.
  *
- * After a transaction that contained SET, RESET or set_config() the engine is asked which settings differ; that set
+ * After a transaction that contained SET, RESET or set_config() the gateway queries the engine for the settings that differ; that set
  * is the connection's own, however it came about. Before another connection with a different set runs, the engine is
  * put into that one's. Connections without settings of their own, and a pool whose members all have the same, never
  * pay for it. SET ROLE and SESSION AUTHORIZATION do not survive a change of connection.

@@ -5,7 +5,7 @@ import type { RouteConfig } from '../route-config.ts';
 import type { Recognition } from './recognition.ts';
 import type { Observed } from './samples.ts';
 
-/** A ready-made route for a known ecosystem. Every key of `defaults` gives way to the same key of the route. */
+/** A ready-made route for a known ecosystem. Every key of `defaults` is overridden by the same key of the route. */
 export interface Preset {
   readonly name: string;
   /** One line for display. */
@@ -22,7 +22,7 @@ export interface Preset {
   availability?(config: RouteConfig): readonly AvailabilityTopic[];
   /** Ignored topics that patterns cannot express. */
   ignores?(topic: string): boolean;
-  /** How a record of this ecosystem is read; gives way to `metrics_path` and `pivot`. */
+  /** How a record of this ecosystem is read; overridden by `metrics_path` and `pivot`. */
   shape?(config: RouteConfig): Shape;
   /** What the parts behind a device of this message can measure, where it is certain which they are; for `learn --alerts`. */
   datasheet?(message: Observed, device: string): Ranges | undefined;
