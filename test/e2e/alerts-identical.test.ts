@@ -161,12 +161,16 @@ describeWith('mosquitto')('the same readings', () => {
 
   it('give the same episodes by `rules test`', async () => {
     const iso = (ms: number) => new Date(ms).toISOString();
-    const heard = await deployment.rows<{ time: Date; humidity: number }>(
+    const humidities = await deployment.rows<{ time: Date; humidity: number }>(
       'SELECT time, humidity FROM sensor_readings WHERE humidity IS NOT NULL ORDER BY time',
     );
     const timeline = [
       ...sent.map(({ sensor, timeMs, metrics }) => ({ at: iso(timeMs), sensor, metrics })),
-      ...heard.map(({ time, humidity }) => ({ at: time.toISOString(), sensor: 'r4', metrics: { humidity } })),
+      ...humidities.map(({ time, humidity }) => ({
+        at: time.toISOString(),
+        sensor: 'r4',
+        metrics: { humidity },
+      })),
     ];
     const scenario = { alerts: ALERTS, start: iso(startMs), timeline };
     const file = join(daemon.dir, 'scenario.yaml');

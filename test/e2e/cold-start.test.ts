@@ -137,7 +137,7 @@ http: { port: ${http} }
         FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id
        WHERE a.alert_type LIKE 'humidity%' ORDER BY s.key, a.time`;
     // In a share group readings are handed on to who evaluates them.
-    await eventually('all is judged', async () => (await rows(episodes)).length >= 3);
+    await eventually('all is evaluated', async () => (await rows(episodes)).length >= 3);
     expect(await rows(episodes)).toEqual([
       { key: 'hall', type: 'humidity_high', resolved: true, value: 90 },
       { key: 'hall', type: 'humidity_high', resolved: false, value: 95 },

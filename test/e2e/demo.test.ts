@@ -34,7 +34,7 @@ describe('npm run demo', () => {
     });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    await eventually(`what a person looks for in: ${output}`, () => shown(output), 60_000);
+    await eventually(`the expected lines in: ${output}`, () => shown(output), 60_000);
     process.kill(-(child.pid ?? 0), 'SIGINT');
     const [code] = (await once(child, 'exit')) as [number | null];
     return { output, code };

@@ -6,19 +6,24 @@ import { HttpServer } from '../support/http-server.ts';
 import { type KillPoint, killAt } from '../support/kill-point.ts';
 import { describeWith } from '../support/tools.ts';
 
-/** What the daemon has just said to the database, or heard from it, when it is killed; that chunk is lost. */
+/** The chunk that the daemon has just sent to the database, or gets from it, when it is killed; that chunk is lost. */
 interface NotifyPoint extends KillPoint {
-  /** How often the sink may have been told. */
-  readonly told: readonly number[];
+  /** How often the sink may have received the notification. */
+  readonly deliveries: readonly number[];
 }
 
-// Twice where the machine is so slow that the sink was told before the commit: who did it remembers it no more.
+// Twice where the machine is so slow that the notification was sent before the commit: the killed process did not record it.
 const POINTS: readonly NotifyPoint[] = [
-  { name: 'before the commit', direction: 'up', seen: /COMMIT/, told: [1, 2] },
-  { name: 'after the commit, before the log line', direction: 'down', seen: /COMMIT/, told: [1, 2] },
-  { name: 'after the log line, before its mark', direction: 'up', seen: /UPDATE alert_outbox/, told: [1, 2] },
-  { name: 'after the mark, before sending', direction: 'up', seen: /ORDER BY min\(id\)/, told: [1] },
-  { name: 'after sending, before it is noted', direction: 'up', seen: /outcome = \$3/, told: [2] },
+  { name: 'before the commit', direction: 'up', seen: /COMMIT/, deliveries: [1, 2] },
+  { name: 'after the commit, before the log line', direction: 'down', seen: /COMMIT/, deliveries: [1, 2] },
+  {
+    name: 'after the log line, before its mark',
+    direction: 'up',
+    seen: /UPDATE alert_outbox/,
+    deliveries: [1, 2],
+  },
+  { name: 'after the mark, before sending', direction: 'up', seen: /ORDER BY min\(id\)/, deliveries: [1] },
+  { name: 'after sending, before it is recorded', direction: 'up', seen: /outcome = \$3/, deliveries: [2] },
 ];
 const SECRET = 'hunter2-Sup3r';
 
@@ -54,7 +59,7 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
     readonly status: string;
     readonly labels: Record<string, string>;
   }
-  const told = (device: string, status: string) =>
+  const received = (device: string, status: string) =>
     (hook.bodies as { alerts: Notified[] }[])
       .flatMap(({ alerts }) => alerts)
       .filter((alert) => alert.labels['sensor'] === device && alert.status === status).length;
@@ -66,8 +71,8 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
     (await deployment.count('alert_outbox WHERE sent_at IS NULL'));
   const settled = (device: string, status: string) =>
     eventually(
-      `${device} ${status} is told and noted`,
-      async () => told(device, status) > 0 && (await open()) === 0,
+      `${device} ${status} is delivered and recorded`,
+      async () => received(device, status) > 0 && (await open()) === 0,
     );
 
   /** The next process has to make up for it. */
@@ -75,7 +80,7 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
     killAt(point, deployment.databaseLink, daemon, act);
 
   it.each(POINTS.map((point, index) => [point.name, point, `s${index}`] as const))(
-    '%s: one line, no episode untold',
+    '%s: one line, every episode delivered',
     async (_, point, device) => {
       await publish(device, 0, 20);
       await killedAt(point, () => publish(device, 10, 35));
@@ -83,24 +88,24 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
       await killedAt(point, () => publish(device, 20, 25));
       await settled(device, 'resolved');
       expect(await lines(device)).toEqual(['firing', 'resolved']);
-      expect(point.told).toContain(told(device, 'firing'));
-      expect(point.told).toContain(told(device, 'resolved'));
+      expect(point.deliveries).toContain(received(device, 'firing'));
+      expect(point.deliveries).toContain(received(device, 'resolved'));
     },
   );
 
-  it('while the sink is being told: it is told again, and the log is not written again', async () => {
+  it('while a request to the sink is open: it is sent again, and the log is not written again', async () => {
     hook.behaviour = 'hang';
     await publish('hung', 10, 35);
-    await eventually('the request is under way', () => told('hung', 'firing') === 1);
+    await eventually('the request is under way', () => received('hung', 'firing') === 1);
     await daemon.end('SIGKILL');
     hook.behaviour = { status: 200 };
     await daemon.launch();
     await settled('hung', 'firing');
-    expect(told('hung', 'firing')).toBe(2);
+    expect(received('hung', 'firing')).toBe(2);
     expect(await lines('hung')).toEqual(['firing']);
   });
 
-  it('a sink that is down delays no reading; after an orderly restart it is told all, in order', async () => {
+  it('a sink that is down delays no reading; after an orderly restart it receives all, in order', async () => {
     hook.behaviour = { status: 503, body: `no: ${SECRET}` };
     await publish('down', 10, 35);
     await daemon.logged((line) => line.msg.startsWith('sink refuses notifications'));
@@ -112,7 +117,7 @@ describeWith('mosquitto')('SIGKILL of the daemon between commit, log line and si
     hook.calls.length = 0;
     await daemon.launch();
     await settled('down', 'resolved');
-    expect(told('down', 'firing')).toBe(1);
+    expect(received('down', 'firing')).toBe(1);
     expect(await lines('down')).toEqual(['firing', 'resolved']);
   });
 

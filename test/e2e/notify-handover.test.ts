@@ -63,8 +63,8 @@ http: { enabled: false }
           qos: 1,
         });
   };
-  /** How often each sensor was told of. */
-  const told = (status: string) => {
+  /** Deliveries of each sensor. */
+  const deliveriesBySensor = (status: string) => {
     const times = new Map<string, number>();
     for (const { alerts } of hook.bodies as { alerts: Notified[] }[])
       for (const {
@@ -83,24 +83,24 @@ http: { enabled: false }
   };
   const queued = (count: number) =>
     eventually('all is queued', async () => (await open()) === count && (await deployment.rows(`SELECT FROM alert_outbox WHERE sent_at IS NULL`)).length === 0); // prettier-ignore
-  it('one of them tells what both found; killed in the middle of it, the other goes on: none lost, in order', async () => {
+  it('one of them delivers the alerts of both; killed in the middle of it, the other continues: none lost, in order', async () => {
     hook.behaviour = { status: 503 };
     await all(35);
     await queued(2 * DEVICES.length);
     killed = await owner();
-    // The sink has this one and does not say so: only this one is told twice.
+    // The sink has this one and does not acknowledge it: only this one is sent twice.
     hook.behaviour = 'hang';
     hook.calls.length = 0;
     await hook.until((calls) => calls.length > 0);
     await daemons.get(killed)?.end('SIGKILL');
     hook.behaviour = { status: 200 };
-    await eventually('all is told and noted', async () => (await open()) === 0, LEASE_MS);
+    await eventually('all is delivered and recorded', async () => (await open()) === 0, LEASE_MS);
     expect(await owner()).toBe(otherThan(killed));
-    const times = [...told('firing').values()].sort();
+    const times = [...deliveriesBySensor('firing').values()].sort();
     expect(times).toEqual([...Array<number>(2 * DEVICES.length - 1).fill(1), 2]);
   }, 180_000);
 
-  it('a daemon that stops in order hands the sink over at once; the ends are told once each', async () => {
+  it('a daemon that stops in order hands the sink over at once; the ends are delivered once each', async () => {
     await daemons.get(killed)?.launch();
     const before = await owner();
     hook.behaviour = { status: 503 };
@@ -110,9 +110,9 @@ http: { enabled: false }
     await daemons.get(before)?.end('SIGTERM');
     hook.behaviour = { status: 200 };
     hook.calls.length = 0;
-    await eventually('all is told and noted', async () => (await open()) === 0, LEASE_MS);
+    await eventually('all is delivered and recorded', async () => (await open()) === 0, LEASE_MS);
     expect(await owner()).toBe(otherThan(before));
-    expect([...told('resolved').values()]).toEqual(Array(2 * DEVICES.length).fill(1));
+    expect([...deliveriesBySensor('resolved').values()]).toEqual(Array(2 * DEVICES.length).fill(1));
   }, 180_000);
 });
 

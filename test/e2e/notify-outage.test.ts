@@ -38,22 +38,22 @@ describeWith('mosquitto')('an alert while the database is away', () => {
   const statuses = () => (hook.bodies as { status: string }[]).map(({ status }) => status);
   const count = (from: string) => deployment.count(from);
 
-  it('is told at once, is stored when the database is back, and is not told again', async () => {
+  it('is sent at once, is stored when the database is back, and is not sent again', async () => {
     await publish(0, 20);
     await deployment.stored(1);
     deployment.databaseLink.refuse();
     deployment.databaseLink.cut();
     await publish(10, 35);
-    await eventually('the sink is told', () => statuses().length === 1);
+    await eventually('the sink has it', () => statuses().length === 1);
     const line = await daemon.logged((each) => each['event'] === 'firing');
     expect(line).toMatchObject({ persisted: false });
     deployment.databaseLink.resume();
     await eventually('the row is there', async () => (await count('sensor_alerts')) === 1);
-    await eventually('it is known as told', async () =>
+    await eventually('it is recorded as sent', async () =>
       (await count(`alert_deliveries WHERE outcome = 'sent'`)) === 2 && (await count('alert_outbox WHERE sent_at IS NULL')) === 0,
     ); // prettier-ignore
     await publish(20, 25);
-    await eventually('the end is told', () => statuses().includes('resolved'));
+    await eventually('the end is sent', () => statuses().includes('resolved'));
     expect(statuses()).toEqual(['firing', 'resolved']);
     expect((await daemon.alertLog()).map(({ event }) => event)).toEqual(['firing', 'resolved']);
   });
@@ -74,7 +74,7 @@ describeWith('mosquitto')('an alert while the database is away', () => {
     await publish(40, 25);
     await eventually('it is gone', () => seen.at(-1)?.endsWith('gone') === true);
     const topic = 'fieldwatch/alerts/a1/temperature_high';
-    // The sinks are told one beside the other: the first state may come live before it is kept.
+    // The sinks are notified concurrently: the first state may come live before it is kept.
     const states = new Set(seen.filter((each) => each !== `${topic} firing`));
     expect([...states]).toEqual([`${topic} firing (kept)`, `${topic} resolved`, `${topic} gone`]);
     await late.endAsync();

@@ -51,15 +51,15 @@ http: { enabled: false }
 
   const publish = (device: string, temperature: number) =>
     publisher.publishAsync(`sensors/lab/${device}/readings`, JSON.stringify({ temperature }), { qos: 1 });
-  const told = (name: string, device: string): string[] =>
+  const received = (name: string, device: string): string[] =>
     (hook(name).bodies as { alerts: Notified[] }[])
       .flatMap(({ alerts }) => alerts)
       .filter(({ labels }) => labels['sensor'] === device)
       .map(({ status }) => status);
-  const heard = (name: string, device: string, statuses: readonly string[]) =>
+  const receives = (name: string, device: string, statuses: readonly string[]) =>
     eventually(
-      `${name} is told of ${device}: ${statuses.join()}`,
-      () => told(name, device).join() === statuses.join(),
+      `${name} receives ${device}: ${statuses.join()}`,
+      () => received(name, device).join() === statuses.join(),
     );
   const reload = async (sinks: Readonly<Record<string, string>>) => {
     const from = daemon.log.length;
@@ -77,45 +77,48 @@ http: { enabled: false }
       return rows.length > 0;
     });
 
-  it('another address, one sink more, one less: what was on its way arrives, and the others notice nothing', async () => {
+  it('another address, one sink more, one less: what was on its way arrives, and the others are not affected', async () => {
     await publish('a', 35);
-    for (const name of ['stays', 'old', 'gone']) await heard(name, 'a', ['firing']);
+    for (const name of ['stays', 'old', 'gone']) await receives(name, 'a', ['firing']);
 
     for (const name of ['stays', 'old', 'gone']) hook(name).behaviour = 'hang';
     await publish('b', 35);
-    for (const name of ['stays', 'old', 'gone']) await heard(name, 'b', ['firing']);
+    for (const name of ['stays', 'old', 'gone']) await receives(name, 'b', ['firing']);
     const reloaded = reload({ stays: 'stays', moves: 'new', comes: 'fresh' });
-    // While the sinks that hang are being stopped an alert is announced.
+    // An alert is raised while the sinks that hang are being stopped.
     await publish('c', 35);
     await reloaded;
 
-    // It hung at the old address: it is told at the new one.
-    await heard('new', 'b', ['firing']);
-    await heard('new', 'c', ['firing']);
-    expect(told('old', 'c')).toEqual([]);
-    // Nobody broke off what the unchanged one was being told.
-    expect(told('stays', 'b')).toEqual(['firing']);
+    // The request hung at the old address: it is sent to the new one.
+    await receives('new', 'b', ['firing']);
+    await receives('new', 'c', ['firing']);
+    expect(received('old', 'c')).toEqual([]);
+    // The open request to the unchanged sink was not aborted.
+    expect(received('stays', 'b')).toEqual(['firing']);
     hook('stays').behaviour = { status: 200 };
     hook('stays').hangUp();
 
     await publish('d', 35);
-    await heard('fresh', 'd', ['firing']);
-    await heard('new', 'd', ['firing']);
+    await receives('fresh', 'd', ['firing']);
+    await receives('new', 'd', ['firing']);
     await publish('a', 20);
     await publish('d', 20);
-    // The beginning was told to the sink of that name, wherever it was; a new one hears no end of what it never heard of.
-    await heard('new', 'a', ['resolved']);
-    await heard('fresh', 'd', ['firing', 'resolved']);
-    expect(told('fresh', 'a')).toEqual([]);
-    expect(told('gone', 'd')).toEqual([]);
-    await eventually('the unchanged one is told all', () => told('stays', 'd').join() === 'firing,resolved');
+    // The beginning was sent to the sink of that name, at any address; a new sink gets no end of an episode that it never received.
+    await receives('new', 'a', ['resolved']);
+    await receives('fresh', 'd', ['firing', 'resolved']);
+    expect(received('fresh', 'a')).toEqual([]);
+    expect(received('gone', 'd')).toEqual([]);
+    await eventually(
+      'the unchanged one receives all',
+      () => received('stays', 'd').join() === 'firing,resolved',
+    );
   });
 
-  it('a sink that comes back is told what waited for it, and a refused file changes no sink', async () => {
+  it('a sink that comes back receives what waited for it, and a refused file changes no sink', async () => {
     hook('gone').behaviour = { status: 200 };
     await queued('goes', 'b');
     await reload({ stays: 'stays', moves: 'new', goes: 'gone' });
-    await eventually('what waited is told', () => told('gone', 'b').length === 2);
+    await eventually('what waited is sent', () => received('gone', 'b').length === 2);
 
     const good = config({ stays: 'stays', moves: 'new', goes: 'gone' });
     const from = daemon.log.length;
@@ -123,7 +126,7 @@ http: { enabled: false }
     daemon.signal('SIGHUP');
     await daemon.logged(({ msg }) => msg.startsWith('reload refused'), from);
     await publish('e', 35);
-    for (const name of ['stays', 'new', 'gone']) await heard(name, 'e', ['firing']);
+    for (const name of ['stays', 'new', 'gone']) await receives(name, 'e', ['firing']);
   });
 
   it('without any sink the alerts go on; a restart finds the queues as they were', async () => {
@@ -135,12 +138,12 @@ http: { enabled: false }
     hook('gone').behaviour = { status: 200 };
     await writeFile(daemon.configFile, config({ goes: 'gone' }));
     await daemon.launch();
-    await eventually('f is told', async () => {
+    await eventually('f is sent', async () => {
       const [row] = await deployment.rows<{ n: number }>(
         `SELECT count(*)::int AS n FROM alert_deliveries WHERE sink = 'goes' AND done_at IS NULL`,
       );
       return row?.n === 0;
     });
-    expect(told('gone', 'f').length).toBeGreaterThanOrEqual(1);
+    expect(received('gone', 'f').length).toBeGreaterThanOrEqual(1);
   });
 });

@@ -27,7 +27,7 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
   const publish = (device: string, metrics: Record<string, number>) => deployment.publish(device, metrics);
   const alerts = async (...args: string[]) =>
     runCli(alertsCommand, args, { env: { FIELDWATCH_DATABASE_URL: deployment.database.url, USER: 'ann' } });
-  const told = (event: string, device: string, more: Record<string, unknown> = {}, from = 0) =>
+  const alertLine = (event: string, device: string, more: Record<string, unknown> = {}, from = 0) =>
     daemon.logged(
       (line: LogLine) =>
         line['event'] === event &&
@@ -47,7 +47,7 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
 
   it('an acknowledgement reaches row and state, survives SIGKILL, and an escalation clears it', async () => {
     await publish('a1', { temperature: 31 });
-    await told('firing', 'a1');
+    await alertLine('firing', 'a1');
     const { code, out } = await alerts('ack', 'a1', 'temperature_high', '--wait', '60s');
     expect([code, out]).toEqual([0, 'acknowledged: a1 temperature_high\n']);
     expect(await rows('a1')).toMatchObject([{ acked_by: 'ann', acked_at: expect.any(Date) as unknown }]);
@@ -55,7 +55,7 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
     const again = await alerts('ack', 'a1', 'temperature_high', '--wait', '60s', '--by', 'bob');
     expect(again.out).toBe('was acknowledged before: a1 temperature_high\n');
     await publish('a1', { temperature: 41 });
-    await told('escalated', 'a1');
+    await alertLine('escalated', 'a1');
     const state = await deployment.rows(
       `SELECT s.detail -> 'ack' AS ack FROM alert_state s JOIN sensors x ON x.id = s.sensor_id WHERE x.key = 'a1'`,
     );
@@ -68,7 +68,7 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
     await eventually('latched', async () => (await alerts('list', '--open')).out.includes('latched'));
     await restart();
     expect((await alerts('ack', 'a1', 'temperature_high', '--wait', '60s')).out).toContain('acknowledged');
-    await told('resolved', 'a1', { reason: 'manual' });
+    await alertLine('resolved', 'a1', { reason: 'manual' });
     expect(await rows('a1')).toMatchObject([
       { acked_by: 'ann', resolve_reason: 'manual', resolved_value: 20 },
       { acked_by: 'ann', resolve_reason: 'manual' },
@@ -76,25 +76,25 @@ describeWith('mosquitto')('what operators say to a daemon that runs', () => {
     expect((await alerts('list', '--open')).out).toBe('');
   });
 
-  it('a silence is taken in, survives SIGKILL, and at its end what still fires is told once', async () => {
+  it('a silence is taken in, survives SIGKILL, and at its end what still fires is sent once', async () => {
     const { out } = await alerts('silence', 'add', '--match', 'sensor=b*', '--for', '1h', '--json');
     const { id } = JSON.parse(out) as { id: string };
     await daemon.logged((line) => line.msg === 'silences changed');
     await publish('b1', { humidity: 90 });
     await publish('b2', { humidity: 91 });
     await publish('c1', { humidity: 92 });
-    await told('firing', 'b1', { suppressed: 'silence' });
-    await told('firing', 'b2', { suppressed: 'silence' });
-    await told('firing', 'c1', { suppressed: null });
+    await alertLine('firing', 'b1', { suppressed: 'silence' });
+    await alertLine('firing', 'b2', { suppressed: 'silence' });
+    await alertLine('firing', 'c1', { suppressed: null });
     expect(await rows('b1')).toMatchObject([{ suppressed: 'silence' }]);
     await restart();
     await publish('b2', { humidity: 20 });
-    await told('resolved', 'b2', { suppressed: 'silence' });
+    await alertLine('resolved', 'b2', { suppressed: 'silence' });
     const from = daemon.log.length;
     await alerts('silence', 'expire', id);
-    await told('firing', 'b1', { suppressed: null, seq: 2 }, from);
+    await alertLine('firing', 'b1', { suppressed: null, seq: 2 }, from);
     await publish('b1', { humidity: 20 });
-    await told('resolved', 'b1', { suppressed: null }, from);
+    await alertLine('resolved', 'b1', { suppressed: null }, from);
     const lines = daemon.log.slice(from).filter((line) => line['event'] !== undefined);
     expect(lines.map((line) => [line['event'], line['sensor']])).toEqual([
       ['firing', 'b1'],

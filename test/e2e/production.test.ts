@@ -33,7 +33,7 @@ describeWith(
   'mosquitto_passwd',
   'openssl',
 )('a broker with TLS and a password', () => {
-  test('readings reach a database that asks for a password, and what comes while it hangs or is away is told', async () => {
+  test('readings reach a database that asks for a password, and readiness reports a database that hangs', async () => {
     const dir = await opened(mkdtemp(join(tmpdir(), 'fieldwatch-production-')), (one) =>
       rm(one, { recursive: true }),
     );
@@ -76,7 +76,7 @@ describeWith(
     expect(JSON.parse((await daemon.get('/readyz')).text)).toMatchObject({ status: 'ok' });
     proxy.stall();
     const sinceMs = performance.now();
-    await eventually('readiness tells', async () => (await daemon.get('/readyz')).text.includes('DB_'));
+    await eventually('readiness reports it', async () => (await daemon.get('/readyz')).text.includes('DB_'));
     expect(performance.now() - sinceMs).toBeLessThan(15_000);
     proxy.resume();
     await eventually('readiness is back', async () => !(await daemon.get('/readyz')).text.includes('DB_'));

@@ -27,8 +27,8 @@ describeWith('mosquitto')(
       daemons = [await deployment.start(config('a')), await deployment.start(config('b'))];
       publishers = Promise.all(['renamed', 'merged', 'kept', 'forgotten'].map(send));
       await eventually('readings of all', async () => (await deployment.count('sensors')) === 4);
-      await told('firing', 'merged');
-      await told('firing', 'forgotten');
+      await alertLine('firing', 'merged');
+      await alertLine('firing', 'forgotten');
     });
     afterAll(async () => {
       sending = false;
@@ -51,7 +51,7 @@ describeWith('mosquitto')(
         if (n % 10 === 9) await deployment.count('sensors');
       }
     }
-    const told = (event: string, sensor: string, more: Record<string, unknown> = {}) =>
+    const alertLine = (event: string, sensor: string, more: Record<string, unknown> = {}) =>
       Promise.race(
         daemons.map((daemon) =>
           daemon.logged(
@@ -79,9 +79,9 @@ describeWith('mosquitto')(
       await goesOn('better');
       await change('merge', 'merged', 'kept');
       await goesOn('kept');
-      await told('resolved', 'merged', { reason: 'manual' });
+      await alertLine('resolved', 'merged', { reason: 'manual' });
       await change('forget', 'forgotten');
-      await told('resolved', 'forgotten', { reason: 'manual' });
+      await alertLine('resolved', 'forgotten', { reason: 'manual' });
       await goesOn('forgotten');
       sending = false;
       await publishers;

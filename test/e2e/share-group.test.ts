@@ -124,7 +124,7 @@ http: { enabled: false }
   const send = (device: string, metrics: object, ts = Date.now()) =>
     publisher.publishAsync(`sensors/lab/${device}/readings`, JSON.stringify({ ts, ...metrics }), { qos: 1 });
 
-  /** One who is always heard; the broker spreads it over both. */
+  /** A sensor that keeps sending; the broker spreads it over both. */
   async function pulse(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await send('steady', { humidity: 50 });
@@ -132,7 +132,7 @@ http: { enabled: false }
     }
   }
 
-  /** The timeline, in real time, since the broker sends it to whom it likes; `meanwhile` happens in the middle of it. */
+  /** The timeline, in real time, since the broker chooses the member; `meanwhile` happens in the middle of it. */
   async function play(meanwhile: () => Promise<void> = async () => {}): Promise<void> {
     void pulse(beat.signal);
     for (let n = 0; n < 4; n++) await send('quiet', { humidity: 40 });
@@ -198,8 +198,8 @@ http: { enabled: false }
     expect(await silent()).toEqual([{ key: 'quiet', over: true }]);
   }
 
-  /** How often each line that is in the outbox left, whoever wrote it. */
-  async function told(): Promise<number[]> {
+  /** How often each line of the outbox was logged, by any member. */
+  async function linesPerNotification(): Promise<number[]> {
     await eventually('all lines are out', async () => {
       const waiting = await deployment.rows('SELECT 1 FROM alert_outbox WHERE sent_at IS NULL');
       return waiting.length === 0;
@@ -215,14 +215,14 @@ http: { enabled: false }
     return outbox.map(({ name }) => lines.get(name) ?? 0);
   }
 
-  it('are those of a single daemon, whoever of them the broker sends a reading to', async () => {
+  it('are those of a single daemon, whichever of them the broker sends a reading to', async () => {
     await start(2);
     const even = async () => (await owners()).map(({ shards }) => shards).join() === '32,32';
     await eventually('the other one has got half of them', even, 60_000);
     await play();
     await sameAsAlone();
     await silenceOfOne();
-    expect(new Set(await told())).toEqual(new Set([1]));
+    expect(new Set(await linesPerNotification())).toEqual(new Set([1]));
     for (const id of ['member-1', 'member-2'])
       expect(deployment.broker.count(`Received PUBACK from ${id}`)).toBeGreaterThan(20);
     beat.abort();
@@ -243,7 +243,7 @@ http: { enabled: false }
     await eventually('all shards are owned', all);
     await sameAsAlone();
     await silenceOfOne();
-    expect(Math.min(...(await told()))).toBe(1);
+    expect(Math.min(...(await linesPerNotification()))).toBe(1);
   }, 300_000);
 
   it('are the same with the one that evaluates frozen for longer than its lease', async () => {
@@ -258,7 +258,7 @@ http: { enabled: false }
     await eventually('it gives way', () => hasLogged(former, 'alert shards lost to another member'));
     await sameAsAlone();
     await silenceOfOne();
-    expect(new Set(await told())).toEqual(new Set([1]));
+    expect(new Set(await linesPerNotification())).toEqual(new Set([1]));
   }, 300_000);
 
   it('are the same with the one that evaluates cut off from the database: what it made of readings gives way', async () => {
@@ -276,7 +276,7 @@ http: { enabled: false }
     await eventually('it gives way', () => hasLogged(former, 'alert shards lost to another member'));
     await sameAsAlone();
     await silenceOfOne();
-    expect(Math.min(...(await told()))).toBe(1);
+    expect(Math.min(...(await linesPerNotification()))).toBe(1);
   }, 300_000);
 
   it('are the same with the one that evaluates stopped and started again: the other one goes on at once', async () => {
@@ -289,6 +289,6 @@ http: { enabled: false }
     });
     await sameAsAlone();
     await silenceOfOne();
-    expect(new Set(await told())).toEqual(new Set([1]));
+    expect(new Set(await linesPerNotification())).toEqual(new Set([1]));
   }, 300_000);
 });

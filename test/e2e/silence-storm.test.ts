@@ -46,8 +46,8 @@ http: { enabled: false }
     await database?.close();
   });
 
-  /** What the sink was told: in how many calls, of how many. */
-  const told = (status: string) => {
+  /** Calls to the sink, and the alerts in them. */
+  const received = (status: string) => {
     const bodies = hook.bodies as { status: string; alerts: unknown[]; truncatedAlerts: number }[];
     const own = bodies.filter((body) => body.status === status);
     return { calls: own.length, alerts: own.reduce((sum, { alerts, truncatedAlerts }) => sum + alerts.length + truncatedAlerts, 0) }; // prettier-ignore
@@ -68,7 +68,7 @@ http: { enabled: false }
     expect(events('collector_disconnected')).toHaveLength(1);
   });
 
-  it('are two lines, a few notifications and a row each once they stay silent, and others are still heard', async () => {
+  it('are two lines, a few notifications and a row each once they stay silent, and others are still received', async () => {
     await daemon.logged((line) => line['event'] === 'no_data_group');
     const publisher = await mqtt.connectAsync(broker.url);
     await publisher.publishAsync('sensors/lab/new/readings', '{"temperature": 20}', { qos: 1 });
@@ -89,12 +89,12 @@ http: { enabled: false }
       first: expect.any(Array) as unknown,
     });
     expect(events('firing')).toEqual([]);
-    await eventually('the sink is told of all', () => told('firing').alerts >= SENSORS, 180_000);
+    await eventually('the sink has all', () => received('firing').alerts >= SENSORS, 180_000);
     // One at once, one for each window that the storm lasted.
-    expect(told('firing').calls).toBeLessThan(15);
+    expect(received('firing').calls).toBeLessThan(15);
   });
 
-  it('are told of as few when they come back', async () => {
+  it('are as few when they come back', async () => {
     const publisher = await mqtt.connectAsync(broker.url, { protocolVersion: 5 });
     for (let from = 1; from <= SENSORS; from += 500)
       await Promise.all(
@@ -103,8 +103,8 @@ http: { enabled: false }
         ),
       );
     await publisher.endAsync();
-    await eventually('the sink is told of all', () => told('resolved').alerts >= SENSORS, 180_000);
-    expect(told('resolved').calls).toBeLessThan(15);
+    await eventually('the sink has all', () => received('resolved').alerts >= SENSORS, 180_000);
+    expect(received('resolved').calls).toBeLessThan(15);
     const lines = () => events('no_data_group').filter((line) => line['transition'] === 'resolved');
     // The first few have lines of their own.
     const single = () => events('resolved').length;

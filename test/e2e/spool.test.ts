@@ -49,7 +49,7 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
       ({ databaseLink }: Deployment) => (databaseLink.refuse(), databaseLink.cut()),
     ],
     ['stalls without a word', 'SIGTERM', ({ databaseLink }: Deployment) => databaseLink.stall()],
-  ] as const)('acknowledges, tells, survives and stores all once: it %s', async (_, signal, breakIt) => {
+  ] as const)('acknowledges, alerts, survives and stores all once: it %s', async (_, signal, breakIt) => {
     const round = signal === 'SIGKILL' ? 0 : 1;
     const [known, fresh] = [`known${round}`, `fresh${round}`];
     const from = round * 2 * COUNT;
@@ -70,7 +70,7 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     const line = await daemon.logged((each) => each['sensor'] === known && each['event'] === 'firing');
     expect(line).toMatchObject({ persisted: false });
     await humidity(known, 2, 60);
-    await eventually('the end of the breach is told', () => lines(known).length === 2);
+    await eventually('the end of the breach is logged', () => lines(known).length === 2);
     // The spool notes which lines are out before it takes the next message: without the note a line comes once more.
     const noted = acked();
     await humidity(known, 3, 60);

@@ -48,11 +48,11 @@ describeWith('mosquitto')(
       await send(60, 90, 10);
       await daemon.logged(({ event, persisted }) => event === 'firing' && persisted === false);
       await eventually('the first breach is acknowledged', () => acked() === 2);
-      // Spooled, told, and not acknowledged.
+      // Spooled, alerted, and not acknowledged.
       deployment.brokerLink.swallow('up');
       for (const [second, value] of [[120, 91], [180, 60], [240, 85], [300, 70]] as const) await send(second, value, 20); // prettier-ignore
       await eventually(
-        'both ends are told',
+        'both ends are logged',
         () => events().filter((each) => each === 'resolved').length === 2,
       );
 

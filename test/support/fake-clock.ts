@@ -5,7 +5,7 @@ interface Due {
   readonly run: () => void;
 }
 
-/** A clock that moves only when told to. Timers that fall due run in order, each at its own time. */
+/** A clock that moves only by calls. Timers that fall due run in order, each at its own time. */
 export class FakeClock implements Clock {
   #wallMs: number;
   #monotonicMs = 0;

@@ -44,7 +44,7 @@ export class FakeDeliveries implements NotificationStore {
   }
 }
 
-/** A sink that remembers what it took, and fails as told. */
+/** A sink that records its deliveries, and fails as configured. */
 export class FakeSink implements NotificationSink {
   readonly kind = 'fake';
   deliveryMode: NotificationSink['deliveryMode'] = 'group';

@@ -244,9 +244,9 @@ export function noAlerting() {
   };
 }
 
-/** Lets everything that is ready to run, run: as many turns as a chain of awaits needs. */
-export async function settle(turns = 20): Promise<void> {
-  for (let i = 0; i < turns; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+/** Runs everything that is ready: as many iterations of the event loop as a chain of awaits needs. */
+export async function settle(iterations = 20): Promise<void> {
+  for (let i = 0; i < iterations; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
 /** A spool in memory, with the faults that a test wants. */

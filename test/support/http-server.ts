@@ -15,7 +15,7 @@ export type HttpBehaviour =
   | 'hang'
   | 'reset';
 
-/** An HTTP server that remembers what it was asked and does as it is told. */
+/** An HTTP server that records its requests and answers as configured. */
 export class HttpServer {
   readonly calls: HttpCall[] = [];
   behaviour: HttpBehaviour = { status: 200 };

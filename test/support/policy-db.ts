@@ -19,7 +19,7 @@ export interface PolicyDatabase {
   lines(plan?: PolicyPlan): Promise<string[]>;
   /** Ids of the jobs of a policy. */
   jobs(relation: string, proc: string): Promise<number[]>;
-  /** Gives the jobs of a relation to a role of nobody's; the promised function gives them back. */
+  /** Gives the jobs of a relation to an unrelated role; the returned function gives them back. */
   giveAway(relation: string): Promise<() => Promise<unknown>>;
   /** Runs every policy job now, in an order that does no harm. */
   runAll(): Promise<void>;

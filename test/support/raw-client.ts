@@ -111,7 +111,7 @@ export class RawClient {
     return this.summarise(this.messages);
   }
 
-  /** Gone without a goodbye. */
+  /** Ends the connection without Terminate. */
   destroy(): void {
     this.socket.destroy();
   }

@@ -207,7 +207,7 @@ export class SimulatedMember {
     const { round } = this;
     world.send(() => {
       const taken = world.database.take(id, take, world.nowMs);
-      // An answer after the next view would say what is older.
+      // An answer after the next view would be older than it.
       const learn = () => {
         if (round !== this.round) return;
         this.believed = new Map([...this.believed, ...taken]);

@@ -18,7 +18,7 @@ export interface SmallDisk {
   close(): Promise<void>;
 }
 
-/** How a disk can be mounted here: by root, or by anybody in a namespace of his own; undefined where neither may. */
+/** How a disk can be mounted here: by root, or by any user in a namespace of its own; undefined where neither may. */
 export function mountedBy(): 'root' | 'namespace' | undefined {
   const point = mkdtempSync(PREFIX);
   try {

@@ -55,7 +55,7 @@ export class TcpProxy {
     }
   }
 
-  /** Stops reading: the sender's buffers fill up, and no side is told. Both directions make a half-open link. */
+  /** Stops reading: the sender's buffers fill up, and no side notices. Both directions make a half-open link. */
   stall(...directions: Direction[]): void {
     for (const direction of directions.length === 0 ? (['up', 'down'] as const) : directions) {
       this.#stalled.add(direction);

@@ -91,7 +91,7 @@ describeWith('mosquitto')('fieldwatch capture', () => {
     ]);
   });
 
-  test('Ctrl-C ends it in order, with all that was heard in the file', async () => {
+  test('Ctrl-C ends it in order, with all received messages in the file', async () => {
     const { url } = await broker();
     const publisher = await client(url);
     const run = startCli(captureCommand, ['--broker', url, '--out', file]);
@@ -142,7 +142,7 @@ describeWith('mosquitto')('fieldwatch capture', () => {
     await server.launch();
     await run.printed('connected again', 'stderr');
     const publisher = await client(server.url);
-    // Subscribed again a moment after the connection: until then nothing of it is heard.
+    // Subscribed again a moment after the connection: until then nothing is received.
     const again = setInterval(() => void publisher.publishAsync('t', 'late', { qos: 1 }).catch(() => {}), 50);
     await run.done.finally(() => clearInterval(again));
     expect(await captured()).toMatchObject([{ payload: 'late' }]);
@@ -169,7 +169,7 @@ describe('fieldwatch capture without mosquitto', () => {
     expect((await runCli(captureCommand, args)).code).toBe(2);
   });
 
-  test('nobody at the address', async () => {
+  test('no broker at the address', async () => {
     await expect(
       runCli(captureCommand, ['--broker', 'mqtt://127.0.0.1:1', '--seconds', '1']),
     ).rejects.toMatchObject({ code: 'BROKER_UNREACHABLE' });

@@ -65,7 +65,7 @@ describe('a host that cannot run it gets one reason', () => {
     expect((await fieldwatch(['--version'], as(`${least}.0`))).code).toBe(0);
   });
 
-  test('an old Node can parse what tells it so: nothing is imported at the top', async () => {
+  test('an old Node can parse the version check: nothing is imported at the top', async () => {
     const source = await readFile(MAIN, 'utf8');
     expect(source).not.toMatch(/^(import|await|export .* from)\b/m);
     expect(source).not.toMatch(/\?\.|\?\?/);

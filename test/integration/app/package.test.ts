@@ -68,7 +68,7 @@ describe('the package', () => {
 });
 
 describe('installed for all, in an empty folder', () => {
-  test('runs, and has a version that tells one build from another', async () => {
+  test('runs, and has a version that distinguishes one build from another', async () => {
     const { stdout } = await installed(['--version']);
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\+[gh][0-9a-f]{10}(\.dirty)?\n$/);
   });

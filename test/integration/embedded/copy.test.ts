@@ -188,7 +188,7 @@ describe('errors during COPY', () => {
     expect(await rows()).toEqual([]);
   });
 
-  test('a client that vanishes in the middle of its data stores nothing and blocks nobody', async () => {
+  test('a client that vanishes in the middle of its data stores nothing and blocks no other client', async () => {
     for (const begin of ['SELECT 1', 'BEGIN']) {
       const raw = await RawClient.connect(db.url);
       await raw.simple(begin);

@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 describe('startup', () => {
-  test('tells the server version, UTC and UTF8, and a process id of its own to each connection', async () => {
+  test('reports the server version, UTC and UTF8, and a process id of its own to each connection', async () => {
     const [first, second] = [await RawClient.connect(db.url), await RawClient.connect(db.url)];
     expect(first.parameters.get('server_version')).toMatch(/^17\./);
     expect(first.parameters.get('TimeZone')).toBe('UTC');

@@ -39,7 +39,7 @@ afterEach(async () => {
 afterAll(() => db?.close());
 
 describe('transactions', () => {
-  test('take turns in the order they came, and do not interleave', async () => {
+  test('run in the order they came, and do not interleave', async () => {
     const [a, b, c] = [await connect(), await connect(), await connect()];
     await a.query('BEGIN');
     await a.query('INSERT INTO t VALUES (1)');
@@ -312,7 +312,7 @@ describe('advisory locks', () => {
     expect(await one(b, 'SELECT pg_try_advisory_lock(3)')).toBe(false);
   });
 
-  test('a prepared statement is judged each time it runs', async () => {
+  test('a prepared statement is checked each time it runs', async () => {
     const [a, b] = [await connect(), await connect()];
     const lock = (key: number) => ({
       name: 'lock',

@@ -40,7 +40,7 @@ describeWith('mosquitto').each([5, 4] as const)(
       const seconds = (performance.now() - started) / 1000;
       const connects = probe.states('connected').length;
       expect(connects).toBeLessThanOrEqual(FLAPS + 1);
-      // Attempts that found nobody are bounded by the backoff: its first waits after each connection, and its cap.
+      // Attempts without a broker are bounded by the backoff: its first waits after each connection, and its cap.
       const attempts = probe.states('disconnected').length;
       expect(attempts).toBeLessThanOrEqual(2 * FLAPS + (seconds * 1000) / RECONNECT.baseMs);
       // The last broker is up now and stays; wherever the daemon stands, it ends with one connection and one set.

@@ -216,7 +216,7 @@ describeWith(
     expect(facts).toMatchObject({ reachable: true, protocolVersion: undefined, authFailed: true });
   });
 
-  test('nobody there, and somebody who never answers', async () => {
+  test('no server there, and one that never answers', async () => {
     const broker = await brokerWith({});
     const proxy = await TcpProxy.start(broker.port);
     closers.push(() => proxy.close());

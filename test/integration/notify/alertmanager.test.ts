@@ -15,7 +15,7 @@ interface Body {
   readonly alerts: readonly { readonly fingerprint: string; readonly labels: Record<string, string> }[];
 }
 
-/** Maps whose keys are anybody's choice. */
+/** Maps with arbitrary keys. */
 const FREE = /(^l|L)abels$|nnotations$/;
 
 /** Keys and types, all the way down. */
@@ -80,9 +80,9 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
       },
     ]);
     expect(Date.parse(alerts[0]?.startsAt ?? '')).toBe(nowMs);
-    await eventually('its receiver hears of it', () => bodies('s1', 'firing').length > 0);
+    await eventually('its receiver has it', () => bodies('s1', 'firing').length > 0);
     await sink.send(dispatchOf({ ...episode, seq: 3, event: 'resolved' }), signal);
-    await eventually('its receiver hears of the end', () => bodies('s1', 'resolved').length > 0);
+    await eventually('its receiver has the end', () => bodies('s1', 'resolved').length > 0);
     expect(await held('s1')).toEqual([]);
     const prints = [...bodies('s1', 'firing'), ...bodies('s1', 'resolved')].map(
       (body) => body.alerts[0]?.fingerprint,
@@ -95,12 +95,12 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
     await sink.send(dispatchOf(episode), signal);
     await sink.send(dispatchOf({ ...episode, seq: 2, event: 'escalated', severity: 'critical' }), signal);
     expect((await held('s2')).map(({ labels }) => labels['severity'])).toEqual(['critical']);
-    await eventually('the receiver hears of both', () =>
+    await eventually('the receiver has both', () =>
       [...bodies('s2', 'firing'), ...bodies('s2', 'resolved')].some((body) => body.alerts[0]?.labels['severity'] === 'critical'),
     ); // prettier-ignore
   });
 
-  test('holds what it is told again, and lets go of what it is not', async () => {
+  test('holds an alert that is sent again, and ends one that is not', async () => {
     const quick = sinkOf(500);
     await quick.send(dispatchOf({ ...times, alertId: 'c', sensorKey: 's3' }), signal);
     const endsAt = Date.parse((await held('s3'))[0]?.endsAt ?? '');

@@ -100,7 +100,7 @@ test('list shows what waits and the last error, also of sinks that were never se
   expect((await run('list')).out).toMatch(/^sink +kind/);
 });
 
-test('doctor asks whether each sink is there, and tells nobody', async () => {
+test('doctor probes each sink, and sends no notification', async () => {
   const found = await diagnoseSinks(loadConfig({ file, env: {} }).config);
   expect(found.map(({ subject, status }) => [subject, status])).toEqual([
     ['ops', 'ok'],

@@ -172,7 +172,7 @@ describe('the alertmanager sink', () => {
     },
   );
 
-  test('the end, in event time, is told again for fifteen minutes, then forgotten', async () => {
+  test('the end, in event time, is sent again for fifteen minutes, then forgotten', async () => {
     const sink = make();
     await sink.send(dispatchOf({ alertId: 'a' }, { alertId: 'a', seq: 2, event: 'resolved' }), signal);
     clock.advance(600_000);
@@ -184,7 +184,7 @@ describe('the alertmanager sink', () => {
     expect(server.calls).toHaveLength(calls);
   });
 
-  test('however many go on, they are told again in calls of their own', async () => {
+  test('however many are open, they are sent again in calls of their own', async () => {
     const sink = make();
     const many = Array.from({ length: 1200 }, (_, n) => ({
       notification: notificationOf({ sensorKey: `s${n}` }),
@@ -196,7 +196,7 @@ describe('the alertmanager sink', () => {
     expect((server.bodies as Posted[][]).map((posts) => posts.length)).toEqual([500, 500, 200]);
   });
 
-  test('a restart goes on telling; what failed is not remembered as told', async () => {
+  test('after a restart it goes on sending; what failed is not remembered as sent', async () => {
     const sink = make();
     sink.resend?.restore([
       { notification: notificationOf({ alertId: 'a' }), notifiedAtMs: T0_MS },

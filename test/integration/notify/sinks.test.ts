@@ -34,7 +34,7 @@ describe.each(Object.keys(FAR_SIDES))('the %s sink', (kind) => {
     return error as SinkError;
   };
 
-  test('tells firing and resolved: who, what, how bad', async () => {
+  test('sends firing and resolved: sensor, alert type, severity', async () => {
     const { alertId } = outgoing();
     await send(dispatchOf({ alertId }));
     await send(dispatchOf({ alertId, seq: 2, event: 'resolved' }));
@@ -50,7 +50,7 @@ describe.each(Object.keys(FAR_SIDES))('the %s sink', (kind) => {
     expect(far.received().join('\n')).not.toMatch(/^X-Evil/m);
   });
 
-  test('says "away" when nobody listens, to a probe too, and works again afterwards', async () => {
+  test('reports "away" when the server is down, to a probe too, and works again afterwards', async () => {
     expect(await far.sink.probe(AbortSignal.timeout(20_000))).toEqual(expect.any(String));
     await far.down();
     expect((await failure()).fault).toBe('away');
@@ -59,7 +59,7 @@ describe.each(Object.keys(FAR_SIDES))('the %s sink', (kind) => {
 
   const [withMoods, why] = hasMoods(kind) ? [test, ''] : [test.skip, ' (needs a server with moods)'];
 
-  withMoods(`gives up at once when it is told to, though the far side is silent${why}`, async () => {
+  withMoods(`gives up at once when it is aborted, though the far side is silent${why}`, async () => {
     await far.be('silent');
     await failure(dispatchOf({}), AbortSignal.timeout(200));
   });

@@ -51,7 +51,7 @@ const waiting = async () =>
 const outcomes = () => db.rows('SELECT event, outcome FROM alert_deliveries ORDER BY id');
 
 describe('the queue of a sink', () => {
-  test('has what was announced, once, however often it is announced', async () => {
+  test('has what was published, once, however often it is published', async () => {
     const firing = notificationOf();
     await publish([firing]);
     await publish([firing]);
@@ -62,7 +62,7 @@ describe('the queue of a sink', () => {
     expect(await db.rows('SELECT count(*)::int AS n FROM alert_deliveries')).toEqual([{ n: 1 }]);
   });
 
-  test('tells an episode in order: the end only after the beginning is done', async () => {
+  test('gives an episode in order: the end only after the beginning is done', async () => {
     const firing = notificationOf();
     const resolved = notificationOf({ alertId: firing.alertId, seq: 2, event: 'resolved' });
     await publish([firing, resolved]);
@@ -73,7 +73,7 @@ describe('the queue of a sink', () => {
     expect(await waiting()).toEqual(['resolved']);
   });
 
-  test('leaves out the end of an episode that the sink was never told of', async () => {
+  test('leaves out the end of an episode that was never sent to the sink', async () => {
     const silent = notificationOf({ event: 'resolved', seq: 2 });
     const notified = notificationOf({ severity: 'critical' });
     await publish([notified]);
@@ -139,7 +139,7 @@ describe('the bounds of a queue', () => {
     expect(await store.enforceLimits('ops', bounds)).toMatchObject({ queued: 0, expired: 1 });
   });
 
-  test('of an episode that went on while the sink was down only the newest is told', async () => {
+  test('of an episode that went on while the sink was down only the newest is sent', async () => {
     const firing = notificationOf();
     const { alertId } = firing;
     const escalated = notificationOf({ alertId, seq: 2, event: 'escalated', severity: 'critical' });
@@ -200,7 +200,7 @@ const stateOf = (alertId: string): AlertStateRow => ({
   lastValue: 31, ruleHash: 'h', detail: {},
 }); // prettier-ignore
 
-test('who takes over a sink learns what it was told of open episodes, and of those that ended just now', async () => {
+test('the new owner of a sink reads what was sent of open episodes, and of those that ended just now', async () => {
   const open = notificationOf();
   const escalated = notificationOf({
     alertId: open.alertId,

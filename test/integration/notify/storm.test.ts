@@ -69,7 +69,7 @@ test('5,000 sensors that fall silent are a notification or two, and so is their 
     const { event } = all[0] ?? {};
     const notified = () => sink.got.filter(({ notifications: [first] }) => first?.event === event);
     await eventually(
-      `all are told: ${event}`,
+      `all are sent: ${event}`,
       () => notified().reduce((sum, { total }) => sum + total, 0) === SENSORS,
     );
     // A look at the queue while it is being filled may find a part; the rest is one then.

@@ -22,7 +22,7 @@ const refresh = (view: string, from: string, until: string) =>
     `CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '${from}', now() - INTERVAL '${until}')`,
   );
 
-test('never refreshed; and the jobs mend it', async () => {
+test('never refreshed; and the jobs repair it', async () => {
   expect(await db.lines()).toEqual(['refresh | sensor_hourly_agg refresh | stalled']);
   await db.runAll();
   expect(await db.lines()).toEqual([]);
@@ -268,7 +268,7 @@ describe('statement 23: once all is well, one thing is spoiled', () => {
       expect(await db.lines()).toEqual([]);
     });
 
-    test('a budget, of a server whose disk nobody sees', async () => {
+    test('a budget, of a server whose disk cannot be seen', async () => {
       await grown(1e8);
       const budget = (text: string) => db.verify(planWith({ disk: { budget: text } }));
       expect(await budget('3 GB')).toEqual([]);

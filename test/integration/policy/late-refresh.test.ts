@@ -120,7 +120,7 @@ test('statement 17: a backfill of two months into compressed chunks: aggregates 
 
 test('statement 17: readings in time are left to the policies, and those of the hours that others touched too', async () => {
   const late = open();
-  // Outdated by somebody else's hand: not ours to mend.
+  // Outdated by another program: not repaired here.
   await db.sql(
     `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() - INTERVAL '30 days', 2, 1)`,
   );

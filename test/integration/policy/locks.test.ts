@@ -9,7 +9,7 @@ import { runCli } from '../../support/cli.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 import { describeReal } from '../../support/server-db.ts';
 
-/** The embedded server has one session: nobody can hold a lock against the verification. */
+/** The embedded server has one session: no other session can hold a lock against the verification. */
 describeReal('verifying while others hold locks', () => {
   let db: PolicyDatabase;
   beforeAll(async () => {

@@ -16,7 +16,7 @@ import { type SimulatedDatabase, openSimulatedDatabase } from '../../support/sim
 const PATIENCE_MS = 300_000;
 const DAY_MS = 86_400_000;
 const DAYS = 30;
-/** Within the refresh window of three days: a longer absence of the scheduler leaves hours that nobody aggregates. */
+/** Within the refresh window of three days: a longer absence of the scheduler leaves hours that are never aggregated. */
 const STEP_DAYS = 2;
 /** One reading a minute of each: 1,440 rows per sensor and chunk. */
 const SENSORS = 8;
@@ -31,7 +31,7 @@ SELECT t, s, ${curve('20 + 0.3 * s', 4, 0.4)}, ${curve('55', -8, 1.5)}, ${curve(
 FROM generate_series(date_trunc('minute', now()) - INTERVAL '${STEP_DAYS} days' + INTERVAL '1 minute',
   date_trunc('minute', now()), INTERVAL '1 minute') t, generate_series(1, ${SENSORS}) s`;
 
-// A real server has a clock that nobody moves, and runs its jobs itself.
+// A real server has a clock that cannot be moved, and runs its jobs itself.
 describeEmbedded('a month of readings', () => {
   let db: SimulatedDatabase;
   let client: pg.Client;

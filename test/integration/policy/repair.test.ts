@@ -53,14 +53,14 @@ test('history that was there before its aggregates: refreshed in slices, then co
   expect(await steps()).toEqual([]);
 });
 
-describe('each sabotage is mended, and nothing is left', () => {
+describe('each sabotage is repaired, and nothing is left', () => {
   afterEach(async () => {
     expect(await db.lines()).toEqual([]);
   });
 
   const jobs = (change: string, where: string) =>
     db.sql(`SELECT alter_job(job_id, ${change}) FROM timescaledb_information.jobs WHERE ${where}`);
-  /** Rows of ten days ago, in a compressed chunk, whose hour and day are aggregated anew: only the chunk is left to mend. */
+  /** Rows of ten days ago, in a compressed chunk, whose hour and day are aggregated anew: only the chunk is left to repair. */
   const lateBeside = async () => {
     await db.sql(
       `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() - INTERVAL '10 days', 1, 7)`,
@@ -219,7 +219,7 @@ test('a chunk past its retention is dropped only where deleting is allowed', asy
 
 test('nothing is refreshed where the source was dropped: the history of a hole survives every repair', async () => {
   const before = await hours();
-  // Somebody dropped a day in the middle by hand, and late rows came on both sides of it.
+  // A day in the middle was dropped by hand, and late rows came on both sides of it.
   await db.sql(
     `SELECT drop_chunks('sensor_readings', older_than => now() - INTERVAL '15 days', newer_than => now() - INTERVAL '18 days')`,
   );
@@ -244,7 +244,7 @@ test('nothing is refreshed where the source was dropped: the history of a hole s
   expect(await db.lines()).toEqual(['gaps | sensor_readings | missing']);
 });
 
-test('what a person must do is refused, with what to do', async () => {
+test('what needs the operator is refused, with what to do', async () => {
   await db.sql('DROP INDEX dead_letters_key');
   await db.sql(`SELECT add_retention_policy('sensors_extra', INTERVAL '1 day')`).catch(() => undefined);
   const result = await repair();

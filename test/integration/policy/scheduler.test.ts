@@ -142,7 +142,7 @@ describeEmbedded('due jobs of the embedded engine', () => {
     });
   });
 
-  test('one that was told to stop starts no further job', async () => {
+  test('an aborted run starts no further job', async () => {
     await db.sql('DELETE FROM job_runs');
     const stop = new AbortController();
     stop.abort();
@@ -214,7 +214,7 @@ test('statement 24: of three daemons each check runs once a tick; when the first
   await link.close();
 });
 
-test('repair: auto mends what deletes nothing, says so, and leaves the rest', async () => {
+test('repair: auto repairs what deletes nothing, logs it, and leaves the rest', async () => {
   await db.sql(`SELECT remove_retention_policy('dead_letters')`);
   await db.sql(`CALL remove_columnstore_policy('app_metrics')`);
   await db.sql('DELETE FROM job_runs');

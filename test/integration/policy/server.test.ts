@@ -47,7 +47,7 @@ describeCluster('a server of its own', () => {
       ...{ check: 'server', severity: 'critical' },
       actual: expect.stringContaining('timescaledb.restoring = on'),
     });
-    await mend(finding as Finding);
+    await applyRemedy(finding as Finding);
     expect(await readings()).toHaveLength(2);
     const lost = await db.verify();
     expect(lost).toMatchObject([
@@ -55,7 +55,7 @@ describeCluster('a server of its own', () => {
       { subject: 'dead_letters', actual: expect.stringContaining('1 row in the root') },
       { subject: 'sensor_readings', actual: expect.stringContaining('2 rows in the root') },
     ]);
-    for (const finding of lost) await mend(finding);
+    for (const finding of lost) await applyRemedy(finding);
     // What was stored stays, and the value that it lacked is filled in.
     expect(await readings()).toEqual([
       { temperature: 20, humidity: null },
@@ -87,7 +87,7 @@ describeCluster('a server of its own', () => {
     await db.root(`ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET ${name} = on`);
     const finding = await found();
     expect(finding).toMatchObject({ check: 'server', actual: expect.stringContaining(`${name} = on`) });
-    await mend(finding);
+    await applyRemedy(finding);
   });
 
   test('loading it is switched off for the database', async () => {
@@ -95,7 +95,7 @@ describeCluster('a server of its own', () => {
     const [finding, ...others] = await db.verify();
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ actual: expect.stringContaining('timescaledb.disable_load = on') });
-    await mend(finding as Finding);
+    await applyRemedy(finding as Finding);
   });
 
   /** The only finding. */
@@ -104,7 +104,7 @@ describeCluster('a server of its own', () => {
     expect(findings).toHaveLength(1);
     return findings[0] as Finding;
   }
-  const mend = ({ remedy }: Finding, using = db) => using.root(...statementsOf(remedy));
+  const applyRemedy = ({ remedy }: Finding, using = db) => using.root(...statementsOf(remedy));
 
   describe('owner and rights: the cause, and not what follows from it', () => {
     const faults: [string, string[], object][] = [
@@ -206,7 +206,7 @@ describeCluster('a server of its own', () => {
         findings = await db.verify(url);
         expect(findings).toMatchObject([{ check: 'rights', severity: 'critical', ...expected }]);
       }
-      await mend(findings[0] as Finding);
+      await applyRemedy(findings[0] as Finding);
       if (urls.includes(bouncer.url)) expect(await db.verify(bouncer.url)).toEqual([]);
       const second = 10 + faults.findIndex(([each]) => each === name);
       await db.owner(
@@ -225,7 +225,7 @@ describeCluster('a server of its own', () => {
         ...{ check: 'rights', subject: 'role', severity: 'critical' },
         remedy: 'as superuser: ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch RESET role;',
       });
-      await mend(finding);
+      await applyRemedy(finding);
     });
 
     test.each([
@@ -241,7 +241,7 @@ describeCluster('a server of its own', () => {
       expect(finding).toMatchObject({
         remedy: expect.stringMatching(/^as superuser: GRANT .* TO fieldwatch_owner;$/i),
       });
-      await mend(finding as Finding);
+      await applyRemedy(finding as Finding);
       expect(await db.verify()).toEqual([]);
       await db.root(`GRANT ${right} TO PUBLIC`);
     });
@@ -267,14 +267,14 @@ describeCluster('a server of its own', () => {
       await db.root(`REVOKE ${revoke}`);
       const finding = await found();
       expect(finding).toMatchObject({ check: 'rights', subject, ...expected });
-      await mend(finding);
+      await applyRemedy(finding);
     });
 
     test('USAGE of the schema, of the dashboard', async () => {
       await db.root('REVOKE USAGE ON SCHEMA public FROM PUBLIC, fieldwatch_dashboard');
       const finding = await found();
       expect(finding).toMatchObject({ subject: 'fieldwatch_dashboard SELECT' });
-      await mend(finding);
+      await applyRemedy(finding);
       await db.root('GRANT USAGE ON SCHEMA public TO PUBLIC');
     });
 
@@ -294,7 +294,7 @@ describeCluster('a server of its own', () => {
         ...{ check: 'rights', subject: 'owner', severity: 'critical' },
         actual: expect.stringMatching(/^postgres owns all \d+ tables and views$/),
       });
-      await mend(finding, restored);
+      await applyRemedy(finding, restored);
       // Jobs that had failed for it say so until their next run.
       await restored.root(
         `SELECT alter_job(job_id, next_start => now()) FROM timescaledb_information.jobs WHERE job_id >= 1000`,
@@ -326,8 +326,8 @@ describeCluster('a server of its own', () => {
         ...{ subject: 'default_transaction_read_only', severity: 'critical' },
         actual: expect.stringContaining(`set for ${where}:`),
       });
-      // Whoever mends it is read-only as well; these statements may be run all the same.
-      await mend(finding);
+      // The session that repairs it is read-only as well; these statements are allowed nevertheless.
+      await applyRemedy(finding);
       await settled();
     });
 
@@ -338,7 +338,7 @@ describeCluster('a server of its own', () => {
         ...{ subject: 'synchronous_commit', severity: 'warning' },
         actual: expect.stringContaining(`set for ${where}:`),
       });
-      await mend(finding);
+      await applyRemedy(finding);
       await settled();
     });
 
@@ -346,7 +346,7 @@ describeCluster('a server of its own', () => {
       await db.root(`ALTER SYSTEM SET ${name} = off`, reload);
       const finding = await seen('durability');
       expect(finding).toMatchObject({ subject: name, severity: 'critical' });
-      await mend(finding);
+      await applyRemedy(finding);
       await settled();
     });
 
@@ -363,10 +363,10 @@ describeCluster('a server of its own', () => {
       await db.root(`ALTER ROLE fieldwatch_owner IN DATABASE fieldwatch SET ${name} = ${value}`);
       const finding = await found();
       expect(finding).toMatchObject({ check: 'settings', subject: name, severity });
-      await mend(finding);
+      await applyRemedy(finding);
     });
 
-    // The server takes a new setting over a moment after it was told to.
+    // The server takes a new setting over a moment after the reload.
     async function seen(check: string): Promise<Finding> {
       await eventually(`a finding of ${check}`, async () => (await db.verify()).length > 0);
       const finding = await found();

@@ -42,7 +42,7 @@ describeReal('a database that another application has tables in', () => {
     expect(answered).toContain('columnstore');
   });
 
-  test('two fieldwatch in one database: what is wrong with one is found there, and mended there alone', async () => {
+  test('two fieldwatch in one database: what is wrong with one is found there, and repaired there alone', async () => {
     await db.sql('CREATE SCHEMA second');
     const second = { url: db.url, schema: 'second' };
     await migrateDatabase(second);

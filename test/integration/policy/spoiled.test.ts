@@ -47,7 +47,7 @@ async function found(): Promise<Finding> {
   expect(findings).toHaveLength(1);
   return findings[0] as Finding;
 }
-const mend = async ({ remedy }: Finding) => {
+const applyRemedy = async ({ remedy }: Finding) => {
   for (const statement of statementsOf(remedy)) await db.sql(statement);
 };
 
@@ -77,7 +77,7 @@ describe('overloads of what PostgreSQL has', () => {
       'routine public.count(text)',
       'routine public.quote_ident(name)',
     ]);
-    for (const finding of findings) await mend(finding);
+    for (const finding of findings) await applyRemedy(finding);
     await db.sql(`DROP TYPE public.mine CASCADE; DROP FUNCTION public.lower(text), public.round(float8, int),
       public.differ(oid, name), public.differ(name, text); DROP SCHEMA aside CASCADE`);
   });
@@ -132,7 +132,7 @@ describe('what takes rows away without an error', () => {
         ...{ check: 'withheld', subject: `${table} trigger lose`, severity: 'critical' },
         remedy: `DROP TRIGGER lose ON public.${table};`,
       });
-      await mend(finding);
+      await applyRemedy(finding);
     },
   );
 
@@ -145,14 +145,14 @@ describe('what takes rows away without an error', () => {
     );
     const finding = await found();
     expect(finding).toMatchObject({ subject: `${chunk?.name} trigger Lose` });
-    await mend(finding);
+    await applyRemedy(finding);
   });
 
   test('one that keeps them is a note', async () => {
     await db.sql('CREATE TRIGGER keep BEFORE INSERT ON sensor_readings FOR EACH ROW EXECUTE FUNCTION keep()');
     const finding = await found();
     expect(finding).toMatchObject({ check: 'withheld', severity: 'info' });
-    await mend(finding);
+    await applyRemedy(finding);
   });
 
   test('one after the row and one of the statement are notes, one that is disabled is no matter', async () => {
@@ -208,7 +208,7 @@ describe('what takes rows away without an error', () => {
       expect(finding.actual).toContain(`calls failing(), which fails, and each ${event} with it: `);
       expect(finding.actual).toContain(`(${code})`);
       expect(await rows()).toEqual(before);
-      await mend(finding);
+      await applyRemedy(finding);
     });
 
     test('every table can be tried', async () => {
@@ -234,7 +234,7 @@ describe('what takes rows away without an error', () => {
         );
         const finding = await found();
         expect(finding).toMatchObject({ check: 'withheld', severity: 'info' });
-        await mend(finding);
+        await applyRemedy(finding);
       }
     });
   });
@@ -260,7 +260,7 @@ describe('what takes rows away without an error', () => {
         ...{ check: 'withheld', subject: `sensor_alerts trigger clear_${index}`, severity },
       })),
     );
-    for (const finding of findings) await mend(finding);
+    for (const finding of findings) await applyRemedy(finding);
   });
 
   test('jobs of an operator that delete, and those that are no matter', async () => {
@@ -315,7 +315,7 @@ describe('what takes rows away without an error', () => {
         ...{ check: 'foreign_jobs', subject: `job ${id}`, severity: index < 7 ? 'critical' : 'info' },
       })),
     );
-    for (const finding of findings) await mend(finding);
+    for (const finding of findings) await applyRemedy(finding);
     expect(await db.lines()).toEqual([]);
     for (const id of ids) await db.sql(`SELECT delete_job(${id})`);
     await db.sql('DROP TABLE others');
@@ -337,7 +337,7 @@ describe('what takes rows away without an error', () => {
       { check: 'foreign_jobs', subject: 'cron job 9', severity: 'info' },
     ]);
     await db.sql(`DROP SCHEMA cron CASCADE`);
-    await mend(await found());
+    await applyRemedy(await found());
     await db.sql(`SELECT delete_job(${job?.id})`);
   });
 
@@ -345,7 +345,7 @@ describe('what takes rows away without an error', () => {
     await db.sql(`DELETE FROM sensors WHERE id = 1`);
     const finding = await found();
     expect(finding).toMatchObject({ check: 'sensors', verdict: 'missing', severity: 'critical' });
-    await mend(finding);
+    await applyRemedy(finding);
     await db.sql(`UPDATE sensors SET key = 'a' WHERE id = 1`);
   });
 
@@ -362,7 +362,7 @@ describe('what takes rows away without an error', () => {
     await create('Freeze', `RAISE EXCEPTION 'no ddl';`);
     const finding = await found();
     expect(finding).toMatchObject({ subject: 'event trigger Freeze', severity: 'critical' });
-    await mend(finding);
+    await applyRemedy(finding);
     for (const name of ['said', 'comments', 'Freeze']) await db.sql(`DROP EVENT TRIGGER "${name}"`);
   });
 
@@ -373,7 +373,7 @@ describe('what takes rows away without an error', () => {
       ...{ check: 'withheld', subject: 'alert_state rule nothing', severity: 'critical' },
       remedy: 'DROP RULE nothing ON public.alert_state;',
     });
-    await mend(finding);
+    await applyRemedy(finding);
   });
 
   test('row level security', async () => {
@@ -381,7 +381,7 @@ describe('what takes rows away without an error', () => {
     await db.sql('ALTER TABLE sensors FORCE ROW LEVEL SECURITY');
     const finding = await found();
     expect(finding).toMatchObject({ check: 'withheld', subject: 'sensors row security' });
-    await mend(finding);
+    await applyRemedy(finding);
   });
 });
 
@@ -395,9 +395,9 @@ describe('foreign keys', () => {
       ...{ check: 'foreign_keys', verdict: 'paused', severity: 'warning' },
       actual: expect.stringContaining('triggers on sensor_aliases and sensors are disabled'),
     });
-    await expect(mend(finding)).rejects.toMatchObject({ code: '23503' });
+    await expect(applyRemedy(finding)).rejects.toMatchObject({ code: '23503' });
     await db.sql('DELETE FROM sensor_aliases WHERE sensor_id = 77');
-    await mend(finding);
+    await applyRemedy(finding);
   });
 
   test('of another program: to a hypertable critical, to rows that may have to go a note, others no matter', async () => {
@@ -411,7 +411,7 @@ describe('foreign keys', () => {
       { subject: 'team.label label_key_fkey', severity: 'info', actual: expect.stringMatching(/renamed$/) },
       { subject: 'team.label label_sensor_fkey', severity: 'info', actual: expect.stringMatching(/merged$/) },
     ]);
-    for (const finding of notes) await mend(finding);
+    for (const finding of notes) await applyRemedy(finding);
     await db.sql(`CREATE TABLE team.mark (sensor int, "time" timestamptz, FOREIGN KEY (sensor, "time")
       REFERENCES sensor_readings (sensor_id, "time") ON DELETE CASCADE)`);
     const [chunk] = await db.sql<{ name: string }>(`SELECT show_chunks('sensor_readings')::text AS name`);
@@ -422,7 +422,7 @@ describe('foreign keys', () => {
     const finding = await found();
     expect(finding).toMatchObject({ check: 'foreign_keys', severity: 'critical' });
     expect(finding.subject).toMatch(/^team\.mark /);
-    await mend(finding);
+    await applyRemedy(finding);
     await db.sql('DROP SCHEMA team CASCADE');
   });
 });
@@ -449,7 +449,7 @@ describe('publications of another program', () => {
       expect(finding.actual).toMatch(
         /publishes those of continuous_aggs_materialization_ranges, which has no replica identity:/,
       );
-      await mend(finding);
+      await applyRemedy(finding);
     }
     await db.sql('DROP PUBLICATION feed');
     await db.sql(
@@ -480,7 +480,7 @@ describe('publications of another program', () => {
     });
     for (const table of ['dead_letters', 'sensor_daily_agg', 'sensor_readings', 'sensors'])
       expect(finding.actual).toContain(`${table}, which has no replica identity`);
-    await mend(finding);
+    await applyRemedy(finding);
     await writable();
   });
 
@@ -502,7 +502,7 @@ describe('publications of another program', () => {
     expect(await rejected(`DELETE FROM ${table} WHERE random() < 0`)).toBe('42P10');
     const finding = await found();
     expect(finding).toMatchObject({ check: 'publications', remedy: expect.stringContaining(remedy) });
-    await mend(finding);
+    await applyRemedy(finding);
     await writable();
   });
 });
@@ -518,7 +518,7 @@ test.each(['infinity', '294200-01-01'])('rows of the time %s', async (time) => {
       .length,
   ).toBe(2);
   await catalog.close();
-  await mend(finding);
+  await applyRemedy(finding);
 });
 
 test('a dimension that was added divides nothing more after the remedy', async () => {
@@ -528,7 +528,7 @@ test('a dimension that was added divides nothing more after the remedy', async (
     ...{ check: 'chunks', subject: 'sensor_metrics dimension sensor_id', severity: 'warning' },
     actual: expect.stringContaining('sensor_id in 4 partitions'),
   });
-  await mend(finding);
+  await applyRemedy(finding);
 });
 
 test('watermarks that were pushed into the future', async () => {
@@ -541,7 +541,7 @@ test('watermarks that were pushed into the future', async () => {
       ...{ check: 'refresh', subject: `${name} refresh`, verdict: 'mismatched', severity: 'warning' },
     })),
   );
-  for (const finding of findings) await mend(finding);
+  for (const finding of findings) await applyRemedy(finding);
 });
 
 describe('what does not outlast a crash', () => {
@@ -549,7 +549,7 @@ describe('what does not outlast a crash', () => {
     await db.sql(`ALTER TABLE ${table} SET UNLOGGED`);
     const finding = await found();
     expect(finding).toMatchObject({ check: 'durability', severity: 'critical' });
-    await mend(finding);
+    await applyRemedy(finding);
     return finding;
   };
 
@@ -624,7 +624,7 @@ describe('chunks of tables that nothing is built on', () => {
     await fill(relation, daysAgo);
     expect(await db.lines()).toEqual([]);
     await db.sql(`DROP TABLE ${(await chunk(relation, daysAgo)).name}`);
-    await mend(await found());
+    await applyRemedy(await found());
     await db.sql(noteChunks(db.plan));
   });
 
@@ -646,7 +646,7 @@ describe('chunks of tables that nothing is built on', () => {
       ...{ check: 'gaps', subject: 'sensor_metrics', verdict: 'missing', severity: 'warning' },
       actual: expect.stringContaining(`: ${time(emptied.lo)} to ${time(emptied.hi)}`),
     });
-    await mend(finding);
+    await applyRemedy(finding);
     await db.sql(noteChunks(db.plan));
     expect(await db.lines()).toEqual([]);
     await fill('sensor_metrics', 2);
@@ -680,7 +680,7 @@ describe('chunks of tables that nothing is built on', () => {
     await db.sql(`CALL detach_chunk('${detached.name}')`);
     const finding = await found();
     expect(finding.remedy).toMatch(/^CALL attach_chunk\(/);
-    await mend(finding);
+    await applyRemedy(finding);
     expect((await chunk('dead_letters', 12)).name).toBe(detached.name);
   });
 
@@ -793,7 +793,7 @@ describe('chunks that were dropped before their time', () => {
     if (severity === 'critical') {
       // Another program may have an aggregate of that name.
       expect(finding.remedy).toContain(`hypertable_schema = 'public' AND hypertable_name`);
-      await mend(finding);
+      await applyRemedy(finding);
       expect(await db.lines()).toContain('policies | sensor_hourly_agg refresh | paused');
     }
     // Restored from a backup, and the job resumed: all is as it was.
@@ -814,7 +814,7 @@ describe('chunks that were dropped before their time', () => {
       actual: expect.stringContaining(`: ${span(detached)}`),
     });
     expect(finding.remedy).toMatch(/^at once, .*: CALL attach_chunk\(/);
-    await mend(finding);
+    await applyRemedy(finding);
     expect(await history()).toEqual(before);
   });
 

@@ -31,7 +31,7 @@ afterAll(async () => {
   await db.close();
 });
 
-/** The part of a daemon that looks after policies, over the real database; `log` is its alert log. */
+/** The policy part of a daemon, over the real database; `log` is its alert log. */
 function daemon() {
   const log: { event: string; sensor: string; alert_type: string }[] = [];
   const [logger, clock, metrics, cron] = [
@@ -52,7 +52,7 @@ function daemon() {
     leader: { tryHold: async () => true, release: async () => undefined },
     alerts: new SystemAlerts({
       store: new TimescaleSystemAlertStore(pool),
-      publish: (told) => publisher.publish(told),
+      publish: (notifications) => publisher.publish(notifications),
     }),
   });
   const rounds = () => metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
@@ -86,7 +86,7 @@ const list = async (...args: string[]) =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test('a paused policy: one line, in the outbox and in the list; none after a restart; one when it is mended', async () => {
+test('a paused policy: one line, in the outbox and in the list; none after a restart; one when it is repaired', async () => {
   const [id] = await db.jobs('sensor_metrics', 'policy_retention');
   await db.sql(
     `INSERT INTO sensor_alerts (time, sensor_id, alert_type) VALUES (now() - INTERVAL '1 hour', 7, 'temperature_high')`,
@@ -128,7 +128,7 @@ test('a paused policy: one line, in the outbox and in the list; none after a res
   expect(changes.filter(({ sensorId }) => sensorId === 0)).toMatchObject([{ resolvedAt: expect.any(Date) }]);
 });
 
-test('committed but not told: the next start finds it in the outbox', async () => {
+test('committed but not published: the next start finds it in the outbox', async () => {
   const store = new TimescaleSystemAlertStore(pool);
   const crashed = new SystemAlerts({ store, publish: () => undefined });
   await crashed.update({

@@ -423,14 +423,14 @@ describe('alerts', () => {
     tail.interrupt();
     const { out, code } = await tail.done;
     expect(code).toBe(0);
-    const told = lines(out) as { event: string; alert_type: string; duration_s: number | null }[];
-    expect(told.map(({ event, alert_type }) => `${event} ${alert_type}`)).toEqual([
+    const events = lines(out) as { event: string; alert_type: string; duration_s: number | null }[];
+    expect(events.map(({ event, alert_type }) => `${event} ${alert_type}`)).toEqual([
       'firing battery_low',
       'firing rssi_low',
       'escalated battery_low',
       'resolved battery_low',
     ]);
-    expect(told.at(-1)?.duration_s).toBe(240);
+    expect(events.at(-1)?.duration_s).toBe(240);
   });
 
   test('tail -f goes on while the database is away and after it is back', async () => {

@@ -123,7 +123,7 @@ describe('statement 18: the spool on disk', () => {
     expect(new Uint8Array(await readFile(join(folder, 'damaged', file)))).toEqual(new Uint8Array(value));
   });
 
-  test('tells of records that the log lost in its middle, and keeps the log', async () => {
+  test('reports records that the log lost in its middle, and keeps the log', async () => {
     const folder = await at.folder();
     const first = await at.open(folder);
     for (let i = 0; i < 30; i++) await first.append([spoolRecord(10, { from: i * 10, bytes: 1000 })]);
@@ -197,7 +197,7 @@ describe('statement 18: the spool on disk', () => {
     await expect(at.open(folder)).rejects.toMatchObject({ code: 'SPOOL_LOCKED', kind: 'config' });
   });
 
-  test('remembers what was told, and parks without the states', async () => {
+  test('remembers what was published, and parks without the states', async () => {
     const folder = await at.folder();
     const first = await at.open(folder);
     const alerts = {
@@ -212,10 +212,10 @@ describe('statement 18: the spool on disk', () => {
     await first.close();
 
     const spool = await at.open(folder);
-    const [told] = await spool.oldest('alerts', { items: 1 });
-    expect(told).toMatchObject({ notified: true });
-    if (told === undefined) throw new Error('nothing kept');
-    await spool.park(told);
+    const [published] = await spool.oldest('alerts', { items: 1 });
+    expect(published).toMatchObject({ notified: true });
+    if (published === undefined) throw new Error('nothing kept');
+    await spool.park(published);
     expect(spool.contents).toMatchObject({ parked: { records: 1 }, lanes: { alerts: { records: 0 } } });
     await spool.close();
 
@@ -618,7 +618,7 @@ const by = mountedBy();
       },
     );
 
-    test('survives that somebody else takes the last byte, also through a restart', async () => {
+    test('survives that another program takes the last byte, also through a restart', async () => {
       const spool = await at.open(folder);
       const taken: number[] = [];
       for (let i = 0; i < 30; i++) {

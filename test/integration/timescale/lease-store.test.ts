@@ -89,7 +89,7 @@ describe('the rows of a share group', () => {
     expect((await store.take('crew', 'two', all(1))).size).toBe(0);
     await renew('one', -1);
     expect(await store.take('crew', 'two', new Map([[7, 1]]))).toEqual(new Map([[7, 2]]));
-    // What nobody took of an owner that comes back is still its own.
+    // Shards of a returning owner that no other member took are still its own.
     const { shards } = await renew('one');
     expect(shards.filter(({ owner }) => owner === 'one')).toHaveLength(SHARDS - 1);
   });
@@ -178,7 +178,7 @@ describe('what is handed over', () => {
   const readings = Array.from({ length: 200 }, (_, at) => handed(at + 1));
   const shards = [...new Set(readings.map(({ sensorId }) => shardOf(sensorId)))];
 
-  test('is read by the owner of its shard, and gone with what became of it', async () => {
+  test('is read by the owner of its shard, and gone with its result', async () => {
     await transaction((work) => writeHandedOver(work, 'crëw', readings));
     await transaction((work) => writeHandedOver(work, 'other', [handed(1)]));
     const [mine, others] = [shards.slice(0, 20), shards.slice(20)];

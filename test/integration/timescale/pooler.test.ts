@@ -43,7 +43,7 @@ describeWith('initdb', 'pgbouncer')('a pooler before the database', () => {
     expect(await examineServer({ url: server.url() })).toEqual({ pooler: undefined, encoding: 'UTF8' });
   });
 
-  test('of whole sessions works: settings, a lock that ends with its connection, an outage told as such', async () => {
+  test('of whole sessions works: settings, a lock that ends with its connection, an outage reported as such', async () => {
     const { url } = await bouncer('session');
     expect((await examineServer({ url })).pooler).toBe('session');
     const pool = await createPool({ url, max: 2 }, deps.logger);
@@ -111,7 +111,7 @@ describeWith('initdb', 'pgbouncer')('a pooler before the database', () => {
     await expect(examineServer({ url })).rejects.toMatchObject({ code: expect.stringMatching(/^DB_POOLER/) });
   });
 
-  test('a wrong password and a database that is not there are told as such', async () => {
+  test('a wrong password and a database that is not there are reported as such', async () => {
     const { url } = await bouncer('session');
     await expect(examineServer({ url: url.replace('pooled:pooled', 'pooled:wrong') })).rejects.toMatchObject({
       code: 'DB_AUTH',

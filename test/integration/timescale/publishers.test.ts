@@ -160,14 +160,14 @@ hasBroker('real publishers', () => {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     nodes.push(node);
-    const heard: string[] = [];
+    const printed: string[] = [];
     const lines = createInterface({ input: node.stdout });
-    lines.on('line', (line) => heard.push(line));
+    lines.on('line', (line) => printed.push(line));
     return {
       send: (temperature) => void node.stdin.write(`${temperature}\n`),
       said: async (what) => {
-        while (!heard.includes(what)) await once(lines, 'line');
-        heard.splice(heard.indexOf(what), 1);
+        while (!printed.includes(what)) await once(lines, 'line');
+        printed.splice(printed.indexOf(what), 1);
       },
     };
   }
@@ -198,7 +198,7 @@ hasBroker('real publishers', () => {
 
     await daemon.end();
     await daemon.launch();
-    // The births were heard by a process that is gone: the first message cannot be read, and asks for them.
+    // The births were received by a process that is gone: the first message cannot be read, and asks for them.
     node.send(63);
     await node.said('asked for births');
     await node.said('births');

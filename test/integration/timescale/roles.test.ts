@@ -35,7 +35,7 @@ async function as<T>(role: string, run: () => Promise<T>): Promise<T> {
 }
 const refused = (sql: string) => expect(client.query(sql)).rejects.toMatchObject({ code: '42501' });
 
-test('the owner, who is no superuser, creates the schema and looks after the policies', async () => {
+test('the owner, who is no superuser, creates the schema and maintains the policies', async () => {
   await client.query(roles);
   await as('fieldwatch_owner', async () => {
     await migrate(client);

@@ -317,12 +317,12 @@ describe('readings that wait for earlier ones', () => {
     };
     const alive = await begin();
     for (const second of seconds) await send(alive, 1, second);
-    for (const [turn, second] of seconds.entries()) {
+    for (const [index, second] of seconds.entries()) {
       const life = await begin();
       await send(life, 2, second);
       // Nothing of a reading is copied, however many wait.
       expect(await db.rows(`SELECT FROM alert_state WHERE length(detail::text) > 200`)).toEqual([]);
-      if (turn % 4 === 3) await send(life, 2, second);
+      if (index % 4 === 3) await send(life, 2, second);
     }
     const rows = (sensorId: number) =>
       db.rows(
@@ -428,14 +428,14 @@ describe('dead letters', () => {
     expect(sent).toEqual([]);
   });
 
-  const NOBODY = '00000000-0000-4000-8000-000000000000';
+  const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
   const keysOf = () =>
     db.rows<DeadLetterKey>(
       'SELECT id, received_at::text AS "receivedAt" FROM dead_letters ORDER BY received_at',
     );
 
   test('equal messages have one id: each is requeued for itself, and one that fails again meanwhile is not noted', async () => {
-    const equal = (n: number) => ({ ...letter, id: NOBODY, receivedAtMs: letter.receivedAtMs + n });
+    const equal = (n: number) => ({ ...letter, id: UNKNOWN_ID, receivedAtMs: letter.receivedAtMs + n });
     await db.store.commit(batchOf([], { deadLetters: [1, 2, 3].map(equal) }));
     const keys = await keysOf();
     let sent = 0;
@@ -452,7 +452,7 @@ describe('dead letters', () => {
     await db.store.commit(batchOf([], { deadLetters: [letter] }));
     const keys = await keysOf();
     const sent: Buffer[] = [];
-    const unknown = { id: NOBODY, receivedAt: keys[0]?.receivedAt ?? '' };
+    const unknown = { id: UNKNOWN_ID, receivedAt: keys[0]?.receivedAt ?? '' };
     const count = await requeueDeadLetters(
       pool,
       [...keys, unknown],
@@ -478,7 +478,7 @@ describe('dead letters', () => {
 });
 
 describe('sensors', () => {
-  test('locate: fills in where nobody said where it stands, and only there', async () => {
+  test('locate: fills in an unset location, and only that', async () => {
     const directory = new TimescaleSensorStore(pool);
     await directory.declare([{ key: 'placed', location: 'lab' }, { key: 'loose' }]);
     const found = await directory.locate([

@@ -65,17 +65,17 @@ describe('a database that cannot be relied on counts as away', () => {
     expect(await rows()).toBe(11);
   });
 
-  test('the same of alerts: rows, ends, states that come and go, and what is to be told', async () => {
+  test('the same of alerts: rows, ends, states that come and go, and notifications', async () => {
     const key = { sensorId: 7, metric: 'temperature', kind: 'threshold', side: 'high' } as const;
     const named = { ...key, alertType: 'temperature_high', alertId: randomUUID() };
     const row = { ...named, timeUs: T0_US, message: 'm', value: 31, threshold: 30, severity: 'warning', startedAtUs: T0_US, ruleHash: 'h' } as const; // prettier-ignore
     const state = { ...named, state: 'firing', severity: 'warning', sinceUs: null, startedAtUs: T0_US, firedAtUs: T0_US, threshold: 30, peakValue: 31, seq: 1, lastEventUs: T0_US, lastValue: 31, ruleHash: 'h', detail: { fired: [T0_US] } } as const; // prettier-ignore
     const end = { ...named, firedAtUs: T0_US, resolvedAtUs: T0_US + 1, resolvedValue: 29, peakValue: 31, reason: 'value', flapping: false, backfilled: false } as const; // prettier-ignore
-    const told = { alertId: named.alertId, seq: 1, event: 'firing' } as AlertNotification;
+    const notification = { alertId: named.alertId, seq: 1, event: 'firing' } as AlertNotification;
     const steps: [string, Partial<AlertBatch>][] = [
       ['sensor_alerts', { raised: [row] }],
       ['alert_state', { states: [state] }],
-      ['alert_outbox', { notifications: [told] }],
+      ['alert_outbox', { notifications: [notification] }],
       ['sensor_alerts', { resolved: [end] }],
       ['alert_state', { states: [{ ...state, state: 'ok', detail: {} }] }],
     ];
@@ -222,7 +222,7 @@ describe('a database that cannot be relied on counts as away', () => {
     await db.rows('DROP TRIGGER keep ON sensor_readings');
   });
 
-  test('a table that is no hypertable any more is named with the statement that mends it', async () => {
+  test('a table that is no hypertable any more is named with the statement that repairs it', async () => {
     await db.rows('ALTER TABLE dead_letters RENAME TO kept');
     await db.rows('CREATE TABLE dead_letters (LIKE kept INCLUDING DEFAULTS)');
     const refused = { code: 'DB_NOT_HYPERTABLE', kind: 'transient' };

@@ -71,11 +71,11 @@ describeReal('faults of a real server', () => {
       'BEGIN; LOCK TABLE sensor_readings IN ACCESS EXCLUSIVE MODE',
       'ROLLBACK',
     ],
-  ])('%s: told by its kind, and stored once it is over', async (_name, kind, spoil, mend) => {
+  ])('%s: reported by its kind, and stored once it is over', async (_name, kind, spoil, restore) => {
     await other.query(spoil);
     const failed = store.commit(batchOf(series(10)));
     await expect(failed).rejects.toMatchObject({ kind });
-    await other.query(mend);
+    await other.query(restore);
     expect(await store.commit(batchOf(series(10), { retry: true }))).toMatchObject({ stored: 10 });
     expect(await rows()).toBe(11);
   });
@@ -99,7 +99,7 @@ describeReal('faults of a real server', () => {
       (name: string) => `ALTER DATABASE ${name} CONNECTION LIMIT 0`,
       (name: string) => `ALTER DATABASE ${name} CONNECTION LIMIT -1`,
     ],
-  ])('%s: found at the next connection, and over at the one after', async (_name, kind, spoil, mend) => {
+  ])('%s: found at the next connection, and over at the one after', async (_name, kind, spoil, restore) => {
     await other.query(spoil(database()));
     await other.query(hangUp);
     await eventually('the backend ends', async () => (await other.query(`SELECT ${backend}`)).rowCount === 0);
@@ -111,7 +111,7 @@ describeReal('faults of a real server', () => {
         .catch((error: { kind: string }) => failures.push(error.kind));
     }
     expect(failures).toEqual([expect.stringMatching(`^(${kind}|transient)$`), kind]);
-    await other.query(mend(database()));
+    await other.query(restore(database()));
     expect(await store.commit(batchOf(series(10), { retry: true }))).toMatchObject({ stored: 10 });
   });
 

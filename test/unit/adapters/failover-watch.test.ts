@@ -84,7 +84,7 @@ describe('what a failover lost', () => {
     expect(await counted()).toEqual([0, 0]);
   });
 
-  test('is judged by readings that leave a row', async () => {
+  test('is evaluated by readings that leave a row', async () => {
     const { watch, commit, counted } = setup();
     await watch.connected(server('a', 1));
     commit(1);

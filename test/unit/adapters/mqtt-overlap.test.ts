@@ -78,7 +78,7 @@ describe('copies of one publish', () => {
       [0],
     ],
     [
-      'the same value twice, in turn',
+      'the same value twice, alternating',
       [
         [T, '21', [1]],
         [T, '21', [2]],

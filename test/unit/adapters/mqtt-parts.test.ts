@@ -40,7 +40,7 @@ describe('the guard over the private members of MQTT.js', () => {
 });
 
 describe('the gate', () => {
-  test('gives the event loop a turn between some hundred messages, however many have arrived', async () => {
+  test('lets the event loop run between some hundred messages, however many have arrived', async () => {
     const internals = { _sendPacket: () => {}, sendPing: () => {}, onKeepaliveTimeout: () => {} };
     const client = internals as unknown as MqttClient;
     let delivered = 0;
@@ -185,7 +185,7 @@ describe('the reconnect policy', () => {
     expect(policy.afterEnd(lost, 10_000)).toBe(50);
   });
 
-  test('what only a person can mend is tried slowly and said once per reason', () => {
+  test('what needs the operator is retried slowly and logged once per reason', () => {
     const waits = [4, 4, 5, 4].map((code) => policy.afterEnd(connackFailure(code), undefined));
     expect(waits).toEqual([7500, 7500, 7500, 7500]);
     expect(logger.find('error')).toHaveLength(3);

@@ -22,7 +22,7 @@ import { D, T0_MS, T0_US, rulesOf, withRule } from './support.ts';
 const SENSOR: Sensor = { id: 1, key: 's1', name: null, type: null, location: null, tags: [] };
 
 /** What operators asked for. */
-class MemoryDesk implements OperatorStore {
+class MemoryOperatorStore implements OperatorStore {
   silences: Silence[] = [];
   commands: WaitingCommand[] = [];
   failing = false;
@@ -112,7 +112,7 @@ function setUp(store = new MemoryStore(), rules = rulesOf(D)) {
   const clock = new FakeClock(T0_MS);
   const metrics = new RecordingMetrics();
   const alertLog = { write: (line: string) => void lines.push(line) };
-  const operators = new MemoryDesk();
+  const operators = new MemoryOperatorStore();
   const alertManager = createAlertManager({ rules, store, operators, logger, metrics, clock, alertLog });
   const alertLines = () => logged.filter(([, { event }]) => event !== undefined);
   return { alertManager, operators, store, lines, logged, alertLines, metrics, clock };
@@ -234,7 +234,7 @@ describe('the alerting service', () => {
     expect((await kept).batch.raised).toHaveLength(10);
   });
 
-  test('a firing alert goes on after a restart and is not announced again', async () => {
+  test('a firing alert goes on after a restart and is not published again', async () => {
     const before = setUp();
     await run(before, reading(0, 31));
     const after = setUp(before.store);
@@ -246,7 +246,7 @@ describe('the alerting service', () => {
     expect(batch.resolved).toMatchObject([{ firedAtUs: T0_US, peakValue: 32 }]);
   });
 
-  test('what was committed and not announced is announced once after a restart', async () => {
+  test('what was committed and not published is published once after a restart', async () => {
     const before = setUp();
     const batch = [reading(0, 31)];
     const evaluation = await before.alertManager.evaluate(batch);
@@ -307,7 +307,7 @@ describe('the alerting service', () => {
     expect((await run(after)).resolved).toEqual([]);
   });
 
-  test('a reload is nothing until it is adopted', async () => {
+  test('a reload has no effect until it is committed', async () => {
     const daemon = setUp();
     await run(daemon, reading(0, 35));
     expect(daemon.alertManager.reload(withRule({ max: 40 })).batch.resolved).toMatchObject([
@@ -386,7 +386,7 @@ describe('the alerting service', () => {
       await daemon.alertManager.load([SENSOR]);
       const committed = start(daemon);
       expect((await run(daemon, reading(1, 31))).notifications).toMatchObject([{ suppressed: 'silence' }]);
-      // While the desk cannot be reached, what is known goes on.
+      // While the operator store cannot be reached, what is known goes on.
       daemon.operators.failing = true;
       await pass(daemon, 10);
       daemon.operators.failing = false;

@@ -106,9 +106,9 @@ async function setup(lines = new Lines()) {
     },
     { source, decoder, registry, writer, clock, logger, metrics },
   );
-  /** Times of the readings that were foreseen. */
-  const looked: number[] = [];
-  const foreseer = {
+  /** Times of the readings that were previewed. */
+  const previewed: number[] = [];
+  const previewer = {
     knows: (sensorId: number) => alertManager.knows(sensorId),
     publishUnpersisted: (all: Parameters<typeof alertManager.publishUnpersisted>[0]) =>
       alertManager.publishUnpersisted(all),
@@ -117,14 +117,14 @@ async function setup(lines = new Lines()) {
       if (preview === undefined || preview === former) return preview;
       const readings = preview.readings.bind(preview);
       preview.readings = (all) => {
-        looked.push(...all.map(({ timeUs }) => timeUs));
+        previewed.push(...all.map(({ timeUs }) => timeUs));
         return readings(all);
       };
       return preview;
     },
   };
   const earlyAlerter = new EarlyAlerter({
-    ...{ alertManager: foreseer, registry, clock, logger },
+    ...{ alertManager: previewer, registry, clock, logger },
     waiting: () => ingest.waiting,
     holds: (device) => writer.holds(device),
   });
@@ -144,19 +144,19 @@ async function setup(lines = new Lines()) {
   await pass(100);
   expect(store.batches).toHaveLength(1);
   store.auto = undefined;
-  return { store, directory, clock, lines, looked, earlyAlerter, deliver, pass };
+  return { store, directory, clock, lines, previewed, earlyAlerter, deliver, pass };
 }
 
 describe('the event loop is not blocked', () => {
   it('when readings take long to evaluate: a look ends after its time, and the next one goes on', async () => {
-    const { clock, looked, deliver, pass } = await setup();
+    const { clock, previewed, deliver, pass } = await setup();
     for (let n = 0; n < 1000; n++) deliver('s1', n % 2 === 0 ? LIMIT + 1 : 20);
     const monotonicMs = clock.monotonicMs.bind(clock);
-    clock.monotonicMs = () => monotonicMs() + looked.length;
+    clock.monotonicMs = () => monotonicMs() + previewed.length;
     const looks: number[] = [];
-    for (let before = 0; looked.length < 1000; before = looked.length) {
-      while (looked.length === before) await pass(50);
-      looks.push(looked.length - before);
+    for (let before = 0; previewed.length < 1000; before = previewed.length) {
+      while (previewed.length === before) await pass(50);
+      looks.push(previewed.length - before);
     }
     expect(looks).toEqual([200, 200, 200, 200, 200]);
   });
@@ -279,8 +279,8 @@ describe('statement 26: a line leaves within a second of its reading', () => {
     expect(lines.short).toEqual(['s1 firing early']);
   });
 
-  it('and each reading is looked at once, while commits are slow but go on', async () => {
-    const { store, lines, looked, deliver, pass } = await setup();
+  it('and each reading is previewed at once, while commits are slow but go on', async () => {
+    const { store, lines, previewed, deliver, pass } = await setup();
     for (let n = 0; n < 30; n++) {
       deliver('s1', n % 6 < 3 ? LIMIT + 1 : LIMIT - 5);
       await pass(300);
@@ -289,8 +289,8 @@ describe('statement 26: a line leaves within a second of its reading', () => {
     store.auto = stored;
     await pass(500);
     expect(lines.all).toHaveLength(10);
-    expect(new Set(looked).size).toBeGreaterThan(15);
-    expect(looked).toHaveLength(new Set(looked).size);
+    expect(new Set(previewed).size).toBeGreaterThan(15);
+    expect(previewed).toHaveLength(new Set(previewed).size);
   });
 
   it('until it is stopped', async () => {

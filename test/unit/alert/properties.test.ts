@@ -29,7 +29,7 @@ function oneByOne(ruleSet: ReturnType<typeof rulesOf>, all: readonly Given[]): B
 }
 
 describe('over random timelines', () => {
-  test('what is foreseen beside a batch in hand is what comes to pass, and changes nothing', () => {
+  test('a preview beside a batch in hand equals what is committed, and changes nothing', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 9 }));
     fc.assert(
       fc.property(timedRules, timeline, fc.nat(), sizes, (ruleSet, all, at, parts) => {
@@ -51,7 +51,7 @@ describe('over random timelines', () => {
         expect(preview.isOf(bench.engine)).toBe(true);
         bench.finish();
         expect(preview.isOf(bench.engine)).toBe(false);
-        // All that was committed had been foreseen.
+        // All that was committed had been previewed.
         preview.goOn();
         for (const size of [...others, all.length]) part(size);
         bench.send(...all.slice(from + 5));
@@ -83,7 +83,7 @@ describe('over random timelines', () => {
     );
   });
 
-  test('evaluating without adopting changes nothing', () => {
+  test('evaluating without committing changes nothing', () => {
     fc.assert(
       fc.property(timedRules, timeline, timeline, (ruleSet, all, dropped) => {
         const bench = connected(ruleSet);

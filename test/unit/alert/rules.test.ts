@@ -68,7 +68,7 @@ describe('rules by scope', () => {
     expect(limitsOf({ metrics: { temperature: { max: 1 } } }, {}, 'constructor')).toBeUndefined();
   });
 
-  test('the ladder is sorted by severity; a fall is a negative rate', () => {
+  test('the levels are sorted by severity; a fall is a negative rate', () => {
     expect(
       limitsOf({
         metrics: {

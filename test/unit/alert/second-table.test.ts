@@ -26,9 +26,9 @@ const rule: fc.Arbitrary<TableRule> = fc.record({
 });
 
 /** Steps back and stands still, too: what is late and what comes twice. */
-const nextState = fc.constantFrom(0, 10, 30, 60, 60, 120, 200, 700, -40);
+const stepS = fc.constantFrom(0, 10, 30, 60, 60, 120, 200, 700, -40);
 const value = fc.constantFrom(20, 28, 28.5, 29, 30, 31, 32, 33, 34, 35, 37, 12, 11, 10, 9, 8, 6, 3);
-const samples = fc.array(fc.tuple(nextState, value), { minLength: 1, maxLength: 30 }).map((steps) => {
+const samples = fc.array(fc.tuple(stepS, value), { minLength: 1, maxLength: 30 }).map((steps) => {
   let at = 0;
   return steps.map(([by, reading]) => [(at = Math.max(0, at + by)), reading] as const);
 });

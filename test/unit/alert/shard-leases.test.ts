@@ -126,7 +126,7 @@ describe('members of which one may have earlier readings', () => {
   });
 });
 
-test('a shard is given back once its lines are marked, and the next owner announces none of them', async () => {
+test('a shard is given back once its lines are marked, and the next owner publishes none of them', async () => {
   const { tables, member } = await alone();
   const two = new Member(tables, rules(), member.clock.nowMs(), 'two', false);
   await two.start();

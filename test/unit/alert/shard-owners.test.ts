@@ -199,10 +199,10 @@ describe('while members freeze, die and join', () => {
     await first.receive('a', at(0, 20));
     await group.join();
     const frozen = new Map<Member, number>();
-    for (let nextState = 0; nextState < 240; nextState++) {
+    for (let step = 0; step < 240; step++) {
       for (const key of steady) {
         const receiver = group.members[oneOf(group, fate)] as Member;
-        await receiver.receive(key, at(nextState / 2, 20));
+        await receiver.receive(key, at(step / 2, 20));
       }
       await group.pass(500);
       for (const [member, left] of frozen) {
@@ -213,7 +213,7 @@ describe('while members freeze, die and join', () => {
           group.members.push(member);
         }
       }
-      if (nextState % 10 !== 9 || group.members.length < 2) continue;
+      if (step % 10 !== 9 || group.members.length < 2) continue;
       const victim = group.members[oneOf(group, fate)] as Member;
       if (fate() < 0.6) {
         group.kill(victim);

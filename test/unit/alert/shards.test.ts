@@ -26,9 +26,9 @@ describe('the shard of a sensor', () => {
     ['one after the other', 1],
     ['64 apart', 64],
     ['1000 apart', 1000],
-  ])('ids %s spread evenly', (_, nextState) => {
+  ])('ids %s spread evenly', (_, stride) => {
     const counts = new Array<number>(SHARDS).fill(0);
-    for (let at = 1; at <= 6400; at++) counts[shardOf(at * nextState)]!++;
+    for (let at = 1; at <= 6400; at++) counts[shardOf(at * stride)]!++;
     expect(Math.min(...counts)).toBeGreaterThan(60);
     expect(Math.max(...counts)).toBeLessThan(140);
   });

@@ -139,7 +139,7 @@ describe('the evaluation of a share group', () => {
     expect(open(tables)).toBe(1);
   });
 
-  test('after a crash the next one has it once the lease is over, goes on with the state, and announces what was not', async () => {
+  test('after a crash the next one has it once the lease is over, goes on with the state, and publishes what was not', async () => {
     const { tables, one, two } = await crew(withRule({ for: '5s' }));
     await pass(12_000, [one, two]);
     await one.receive('s1', at(0, 31));
@@ -241,7 +241,7 @@ describe('a holder that was frozen for longer than its lease', () => {
     );
   });
 
-  test('a line whose commit came back late is left to who announces it now', async () => {
+  test('a line whose commit came back late is left to its present publisher', async () => {
     const { tables, one, two } = await crew();
     await pass(12_000, [one, two]);
     const commit = tables.commit.bind(tables);

@@ -134,7 +134,7 @@ interface Step {
   readonly then: 'go on' | 'drain' | 'tick' | 'crash' | 'crash and redeliver';
 }
 
-const nextState: fc.Arbitrary<Step> = fc.record({
+const step: fc.Arbitrary<Step> = fc.record({
   count: fc.integer({ min: 1, max: 6 }),
   to: fc.constantFrom('database', 'database', 'spool', 'nowhere'),
   then: fc.constantFrom('go on', 'drain', 'tick', 'crash', 'crash and redeliver'),
@@ -171,7 +171,7 @@ const rowsOf = ({ rows }: Tables) =>
 test('statement 22: readings that wait outlive any crash, wherever they were stored: the rows are those of an undisturbed run', async () => {
   let crashes = 0;
   await fc.assert(
-    fc.asyncProperty(rule, timeline, fc.array(nextState, { maxLength: 15 }), async (fields, all, steps) => {
+    fc.asyncProperty(rule, timeline, fc.array(step, { maxLength: 15 }), async (fields, all, steps) => {
       const ruleSet = rulesOf({
         allowed_lateness: '2m',
         metrics: { temperature: { max: 30, ...fields, for_mode: 'confirmed' } },

@@ -154,8 +154,8 @@ class Process {
     await this.alertManager.stop();
   }
 
-  /** `announced`: false where the process dies between the commit and the lines. */
-  async write(readings: readonly Given[], announced: boolean): Promise<void> {
+  /** `published`: false where the process dies between the commit and the lines. */
+  async write(readings: readonly Given[], published: boolean): Promise<void> {
     const batch = new IngestBatch(0);
     for (const given of readings) {
       const sensor = sensors.find(({ id }) => id === given.sensor?.id);
@@ -172,7 +172,7 @@ class Process {
     }
     const outcome = await this.writer.write(batch);
     if (typeof outcome === 'string') throw new Error('the writer gave up');
-    if (announced) this.writer.publish(outcome);
+    if (published) this.writer.publish(outcome);
     await this.alertManager.stop();
   }
 }
@@ -186,7 +186,7 @@ interface Step {
   readonly again: number;
 }
 
-const nextState: fc.Arbitrary<Step> = fc.record({
+const step: fc.Arbitrary<Step> = fc.record({
   count: fc.integer({ min: 1, max: 8 }),
   faults: fc.array(fc.constantFrom<Fault>('none', 'refused', 'reply lost'), { maxLength: 3 }),
   crash: fc.constantFrom('no', 'no', 'no', 'before', 'after', 'idle'),
@@ -222,7 +222,7 @@ async function run(ruleSet: RuleSet, all: readonly Given[], steps: readonly Step
 
 test('lost replies, redelivery, any split and a crash at any point change neither rows nor lines', async () => {
   await fc.assert(
-    fc.asyncProperty(rules, timeline, fc.array(nextState, { maxLength: 12 }), async (ruleSet, all, steps) => {
+    fc.asyncProperty(rules, timeline, fc.array(step, { maxLength: 12 }), async (ruleSet, all, steps) => {
       const oneByOne = all.map((): Step => ({ count: 1, faults: [], crash: 'no', again: 0 }));
       const plain = await run(ruleSet, all, oneByOne);
       const rough = await run(ruleSet, all, steps);

@@ -78,7 +78,7 @@ test('no file imports itself by way of others', () => {
   expect(circles()).toEqual([]);
 });
 
-test('imports go one way: core, lib and ports know nobody above them; services and adapters do not know each other', () => {
+test('imports go one way: core, lib and ports import nothing above them; services and adapters do not know each other', () => {
   const layerOf = (file: string) =>
     file.includes('/') ? file.slice(0, file.indexOf('/')) : file.replace('.ts', '');
   const wrong = [...graph].flatMap(([file, imports]) => {

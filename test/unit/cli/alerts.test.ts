@@ -35,7 +35,7 @@ const names = (events: readonly { event: string; eventTimeMs: number }[]) =>
   events.map(({ event, eventTimeMs }) => `${event}@${eventTimeMs / 60_000}`);
 
 describe('AlertWatch', () => {
-  test('tells each change once', () => {
+  test('emits each change once', () => {
     const watch = new AlertWatch();
     expect(names(watch.update([row(1)]))).toEqual(['firing@1']);
     expect(names(watch.update([row(1)]))).toEqual([]);
@@ -50,7 +50,7 @@ describe('AlertWatch', () => {
     expect(names(watch.update([row(1, end)]))).toEqual([]);
   });
 
-  test('an alert that came and went between two looks is told whole, in order', () => {
+  test('an alert that came and went between two polls is emitted whole, in order', () => {
     const watch = new AlertWatch();
     const rows = [row(7, { alertId: 'b', alertType: 'x_low' }), row(3, { resolvedAt: at(4) })];
     expect(names(watch.update(rows))).toEqual(['firing@3', 'resolved@4', 'firing@7']);

@@ -196,7 +196,7 @@ describe('the disk', () => {
     expect(checkSpace('state', '/x', free).status).toBe(status);
   });
 
-  test('a folder that is not there yet is judged by the one above it', async () => {
+  test('a folder that does not exist yet is checked by its nearest parent', async () => {
     expect((await diagnoseFolder('state', '/tmp/not/there/yet')).status).not.toBe('skipped');
     expect(await diagnoseFolder('state', '/proc/no')).toMatchObject({ status: 'fault' });
   });
@@ -223,7 +223,7 @@ describe('the daemon', () => {
     expect(checkConservation('').status).toBe('skipped');
   });
 
-  test('the spool: what waits is told, what needs a person is a finding', () => {
+  test('the spool: its contents are reported, what needs the operator is a finding', () => {
     const metrics = (more: Record<string, number>) =>
       Object.entries({ 'items{lane="readings"}': 7, 'items{lane="alerts"}': 1, bytes: 900, ...more })
         .map(([name, value]) => `fieldwatch_spool_${name} ${value}`)
@@ -252,7 +252,7 @@ describe('the daemon', () => {
     expect(checkReadiness(500, 'oops')).toMatchObject([{ status: 'fault', detail: 'HTTP status 500' }]);
   });
 
-  test('asks the loopback address where the daemon listens on all; nobody there is no fault', async () => {
+  test('asks the loopback address where the daemon listens on all; no daemon is no fault', async () => {
     const asked: string[] = [];
     const get = (async (url: string) => {
       asked.push(url);
@@ -262,8 +262,8 @@ describe('the daemon', () => {
     const config = configOf({ FIELDWATCH_HTTP_HOST: '0.0.0.0', FIELDWATCH_HTTP_PORT: '1234' });
     expect((await diagnoseDaemon(config, get)).map(({ status }) => status)).toEqual(['ok', 'ok', 'skipped']);
     expect(asked).toEqual(['http://127.0.0.1:1234/readyz', 'http://127.0.0.1:1234/metrics']);
-    const nobody = (() => Promise.reject(new TypeError('fetch failed'))) as typeof fetch;
-    expect(await diagnoseDaemon(config, nobody)).toMatchObject([{ status: 'skipped' }]);
+    const refused = (() => Promise.reject(new TypeError('fetch failed'))) as typeof fetch;
+    expect(await diagnoseDaemon(config, refused)).toMatchObject([{ status: 'skipped' }]);
   });
 });
 

@@ -36,11 +36,11 @@ test('commands in a remedy are named as they are called; the name of the program
 });
 
 test.each([
-  ['fieldwatch.yaml', '`fieldwatch policies repair --only late -c fieldwatch.yaml` mends it'],
-  ["my field's.yaml", "`fieldwatch policies repair --only late -c 'my field'\\''s.yaml'` mends it"],
+  ['fieldwatch.yaml', '`fieldwatch policies repair --only late -c fieldwatch.yaml` repairs it'],
+  ["my field's.yaml", "`fieldwatch policies repair --only late -c 'my field'\\''s.yaml'` repairs it"],
 ])('a command that is pasted reads the configuration of the call: %s', (configFile, expected) =>
   expect(
-    withInvocation('`fieldwatch policies repair --only late` mends it', {
+    withInvocation('`fieldwatch policies repair --only late` repairs it', {
       invocation: 'fieldwatch',
       configFile,
     }),

@@ -128,7 +128,7 @@ describe('YAML itself', () => {
     expect(lines(text)).toContainEqual(expect.stringContaining(expected));
   });
 
-  test('after a syntax error only what stands above it is judged', () => {
+  test('after a syntax error only what stands above it is checked', () => {
     const found = lines('http: { port: x }\nlog:\n  level: info\n format: json\nmqtt: { nonsense: 1 }\n');
     expect(found[0]).toBe('f.yaml:1:15: http.port: expected a number, got text');
     expect(found[1]).toContain('YAML syntax');
@@ -151,7 +151,7 @@ describe('YAML itself', () => {
     expect(lines(`routes: ${'['.repeat(5000)}`)[0]).toMatch(/nested|YAML syntax/);
   });
 
-  test('an anchored value is judged where it stands', () => {
+  test('an anchored value is checked where it stands', () => {
     expect(lines('sensors:\n  declare:\n    a: &x { tag: t }\n    b: *x\n')).toEqual([
       'f.yaml:3:13: sensors.declare.a.tag: unknown key "tag"; did you mean "tags"?',
       'f.yaml:3:13: sensors.declare.b.tag: unknown key "tag"; did you mean "tags"?',

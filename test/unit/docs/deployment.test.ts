@@ -211,7 +211,7 @@ describe('fieldwatch.service', () => {
   const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1];
   const seconds = (key: string) => Number(/^(\d+)s$/.exec(value(key) ?? '')?.[1]);
 
-  test('is told by the daemon how it is, and by which child', () => {
+  test('gets the state of the daemon, and accepts it from its children', () => {
     expect([value('Type'), value('NotifyAccess')]).toEqual(['notify', 'all']);
     expect(seconds('WatchdogSec')).toBeGreaterThanOrEqual(10);
     expect(seconds('TimeoutStopSec') * 1000).toBeGreaterThan(configOf({}).shutdown_deadline);

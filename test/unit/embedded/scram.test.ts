@@ -34,7 +34,7 @@ describe('SCRAM-SHA-256, the server side', () => {
     expect(exchange.verify(client('wrong', exchange.challenge('n,,n=,r=abc')!).final)).toBeUndefined();
   });
 
-  test('an answer to another challenge is refused: nothing that was heard can be sent again', () => {
+  test('an answer to another challenge is refused: nothing that was recorded can be replayed', () => {
     const first = new ScramExchange(verifier);
     const { final } = client('right', first.challenge('n,,n=,r=abc')!);
     const second = new ScramExchange(verifier);

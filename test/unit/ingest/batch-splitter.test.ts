@@ -57,7 +57,7 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
     new RecordingMetrics(),
   ];
   for (let i = 1; i <= 4; i++) directory.add(`s${i}`);
-  const announced: AlertNotification[] = [];
+  const published: AlertNotification[] = [];
   const alertManager = {
     prepare: async () => {},
     knows: () => true,
@@ -68,7 +68,7 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
       const batch: AlertBatch = { states: [], raised, resolved: [], notifications };
       return { batch, commit: () => {} };
     },
-    publish: (some: readonly AlertNotification[]) => void announced.push(...some),
+    publish: (some: readonly AlertNotification[]) => void published.push(...some),
   };
   store.auto = (batch) => (refuses(batch) ? limitError() : stored(batch));
   const options = { registration: 'auto' as const, allow: ['*'], max: 100_000, maxNewPerMinute: 100 };
@@ -95,12 +95,12 @@ async function setup(refuses: (batch: StoreBatch) => boolean) {
     }
     return made;
   };
-  return { store, clock, writer, batch, announced, metrics };
+  return { store, clock, writer, batch, published, metrics };
 }
 
 describe('statement 7: a batch beyond the limit of decompressed rows', () => {
   it('is written in pieces that pass, each with the alerts of its readings and of no other', async () => {
-    const { store, writer, batch, announced, metrics } = await setup((tried) => tried.readings.length > 3);
+    const { store, writer, batch, published, metrics } = await setup((tried) => tried.readings.length > 3);
     const outcome = await writer.write(batch(10));
     expect(outcome).toMatchObject({ stored: 10, duplicate: 0 });
     const passed = store.batches.filter((tried) => tried.readings.length <= 3);
@@ -116,7 +116,7 @@ describe('statement 7: a batch beyond the limit of decompressed rows', () => {
       0, 4, 8, 1, 5, 9, 2, 6, 3, 7,
     ]);
     // Those of the last piece leave after the acknowledgements.
-    expect(announced).toHaveLength(9);
+    expect(published).toHaveLength(9);
     expect(typeof outcome === 'string' ? [] : outcome.notifications).toHaveLength(1);
     // The outcome of a refused attempt is known: none of them has to look for its own rows.
     expect(store.batches.every(({ retry }) => !retry)).toBe(true);

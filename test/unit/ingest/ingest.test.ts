@@ -399,7 +399,7 @@ describe('Ingest', () => {
     expect(conserved()).toMatchObject({ stored: 3, deadLettered: 1 });
   });
 
-  it('adopts the alert state only once, after the commit, and evaluates anew after a refused row', async () => {
+  it('commits the alert state only once, after the transaction, and evaluates anew after a refused row', async () => {
     const log: string[] = [];
     const batch: AlertBatch = { states: [], raised: [], resolved: [], notifications: [] };
     const alertManager: AlertEvaluator = {
@@ -408,7 +408,7 @@ describe('Ingest', () => {
       publishUnpersisted: () => {},
       evaluate: (rows) => {
         log.push(`evaluate ${rows.length}`);
-        return { batch, commit: () => log.push('adopt') };
+        return { batch, commit: () => log.push('state committed') };
       },
       publish: () => {},
     };
@@ -425,7 +425,7 @@ describe('Ingest', () => {
     expect(log).toEqual(['evaluate 2', 'evaluate 1', 'evaluate 1']);
     store.answer();
     await settle();
-    expect(log.at(-1)).toBe('adopt');
+    expect(log.at(-1)).toBe('state committed');
   });
 
   it('pauses reading at the limit of the window and resumes when half of it is free', async () => {

@@ -10,7 +10,7 @@ const MINUTE = 60 * SECOND;
 
 type Silence = number | 'auto' | undefined;
 
-/** A source whose feeds deliver when the test says so. */
+/** A source whose routes deliver when the test says so. */
 function source(watchedRoutes: Record<string, Silence>) {
   const names = Object.keys(watchedRoutes);
   const delivered = new Float64Array(names.length);

@@ -66,7 +66,7 @@ test('wmbusmeters: the meter, not the receiver', () => {
   expect(learnFrom(messages).routes.flatMap((route) => route.devices)).toEqual(['1', '2']);
 });
 
-/** One message of each topic and payload in turn, `rounds` times, five seconds apart. */
+/** One message of each topic and payload, `rounds` times, five seconds apart. */
 const samples = (
   rounds: number,
   round: (n: number) => readonly (readonly [string, unknown])[],

@@ -112,11 +112,11 @@ test('after a crash each pending line is written once, and all are marked', asyn
     pendingNotifications: async () => [old, first, second],
     markSent: async (sent: readonly unknown[]) => void marked.push(...sent),
   } as unknown as AlertStore;
-  const announcerOf = () =>
+  const publisherOf = () =>
     new AlertPublisher({ store, logger: new QuietLogger(), clock: new FakeClock(), alertLog: logFile() });
   // The first process logged one of two and died before it could mark it.
   logFile().write(JSON.stringify({ alert_id: first.alertId, seq: 1 }));
-  for (let start = 0; start < 3; start++) await announcerOf().resume();
+  for (let start = 0; start < 3; start++) await publisherOf().resume();
   await settle();
   const lines = readFileSync(path, 'utf8').trim().split('\n');
   expect(lines.map((each) => (JSON.parse(each) as { alert_id: string }).alert_id)).toEqual([
@@ -126,7 +126,7 @@ test('after a crash each pending line is written once, and all are marked', asyn
   expect(marked).toHaveLength(9);
 });
 
-test('however many are pending, all are announced at the start, a page at a time', async () => {
+test('however many are pending, all are published at the start, a page at a time', async () => {
   const waiting = Array.from({ length: 25 }, () => notificationOf());
   const store = {
     pendingNotifications: async () => waiting.slice(0, 10),
@@ -138,7 +138,7 @@ test('however many are pending, all are announced at the start, a page at a time
   expect(logger.find('warn')).toHaveLength(25);
 });
 
-test('what was announced while the database was away is not announced again with its row', async () => {
+test('what was published while the database was away is not published again with its row', async () => {
   const logger = new QuietLogger();
   const sent: unknown[] = [];
   const queued: unknown[] = [];
@@ -162,7 +162,7 @@ test('what was announced while the database was away is not announced again with
   expect(queued).toHaveLength(2);
 });
 
-test('very many lines are written a few per turn of the event loop, in order, and marked once all are written', async () => {
+test('very many lines are written a few per event loop iteration, in order, and marked once all are written', async () => {
   const logger = new QuietLogger();
   const marked: string[] = [];
   const store = {

@@ -97,7 +97,7 @@ test('a reload stops what is gone or changed, starts what is new, and leaves the
   expect(made.every(({ closed }) => closed)).toBe(true);
 });
 
-test('what is announced while a sink is being replaced is queued for it', async () => {
+test('what is published while a sink is being replaced is queued for it', async () => {
   const { setup, create, made, storeOf, clock } = setUp();
   const dispatcher = create(setup('changes'), setup('goes'));
   dispatcher.start();

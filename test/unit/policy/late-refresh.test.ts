@@ -115,7 +115,7 @@ describe('the refresh', () => {
     };
   }
 
-  test('waits for company, keeps what failed, and says so once', async () => {
+  test('waits for further ranges, keeps what failed, and logs it once', async () => {
     const { clock, logger, state, late, left, refresh } = setup();
     await settle();
     late(1);

@@ -12,8 +12,8 @@ function setup(run: () => Promise<void>) {
   return { clock, logger, maintenance };
 }
 
-describe('Housekeeping', () => {
-  it('runs a chore again and again, each time after the end of the last', async () => {
+describe('MaintenanceTasks', () => {
+  it('runs a task again and again, each time after the end of the last', async () => {
     let runs = 0;
     let finish = () => {};
     const { clock } = setup(() => {

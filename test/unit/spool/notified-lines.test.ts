@@ -20,7 +20,7 @@ let release: () => Promise<void> = async () => {};
 afterEach(() => release());
 
 /**
- * The announcer remembers a bounded number of lines that left before their rows, and at a start a bounded end of the alert log is
+ * The publisher remembers a bounded number of lines that left before their rows, and at a start a bounded end of the alert log is
  * read; the record in the spool knows of its own, and so does its row, which another process may find.
  */
 test('a line that left during an outage is stored as logged, however long ago that was, and whichever process stores it', async () => {
@@ -33,9 +33,9 @@ test('a line that left during an outage is stored as logged, however long ago th
   const logger = silentLogger;
   const named = (all: readonly AlertNotification[]) =>
     all.map(({ alertId, logged }) => `${alertId} ${logged === true ? 'logged' : 'new'}`);
-  const announced: string[] = [];
+  const published: string[] = [];
   const alertManager = {
-    ...{ publish: (all: readonly AlertNotification[]) => void announced.push(...named(all)) },
+    ...{ publish: (all: readonly AlertNotification[]) => void published.push(...named(all)) },
     ...{
       publishUnpersisted: () => {},
       prepare: async () => {},
@@ -71,9 +71,9 @@ test('a line that left during an outage is stored as logged, however long ago th
     await spool.markNotified(left!);
   };
   await leave('before');
-  // Not announced yet: the alert state comes first, and the outbox gives them then.
+  // Not published yet: the alert state comes first, and the outbox gives them then.
   await open.replayAlerts(new AbortController().signal);
-  expect(announced).toEqual([]);
+  expect(published).toEqual([]);
   const start = new DeferredStartup({ tryConnect: async () => {}, run: async () => {} });
   await start.now();
   await open.start(start);
@@ -88,5 +88,5 @@ test('a line that left during an outage is stored as logged, however long ago th
     ...['before a logged', 'before b new'],
     ...['live a logged', 'live b new'],
   ]);
-  expect(announced).toEqual(['live a logged', 'live b new']);
+  expect(published).toEqual(['live a logged', 'live b new']);
 });

@@ -60,7 +60,7 @@ async function setUp() {
     { directory, clock, logger, metrics },
   );
   await registry.load();
-  const told: string[] = [];
+  const published: string[] = [];
   const dropped: string[] = [];
   const another = () =>
     new SpoolReplayer(
@@ -69,7 +69,7 @@ async function setUp() {
         ...{ spool, registry, store, clock, logger, watch: new OutageMonitor({ clock, logger, metrics }) },
         onSettled: () => {},
         onDropped: (lines) => dropped.push(...lines.map(({ alertId }) => alertId)),
-        onAlertsReplayed: (notifications) => told.push(...notifications.map(({ alertId }) => alertId)),
+        onAlertsReplayed: (notifications) => published.push(...notifications.map(({ alertId }) => alertId)),
       },
     );
   const replayer = another();
@@ -98,7 +98,7 @@ async function setUp() {
     daemon,
     database,
     keep,
-    told,
+    published,
     dropped,
     forwarded,
     readings,
@@ -108,7 +108,8 @@ async function setUp() {
 
 describe('the spool of a member of a share group', () => {
   test('what was evaluated while the database was away is evaluated anew, and its lines do not leave again', async () => {
-    const { replayer, alertManager, daemon, spool, keep, told, dropped, forwarded, readings } = await setUp();
+    const { replayer, alertManager, daemon, spool, keep, published, dropped, forwarded, readings } =
+      await setUp();
     await keep(1);
     await keep(2);
     expect(spool.records.map(({ lane }) => lane)).toEqual(['alerts', 'unresolved', 'alerts', 'unresolved']);
@@ -117,7 +118,7 @@ describe('the spool of a member of a share group', () => {
     // The database is back, and the states are to be read again.
     daemon.epoch = undefined;
     while (await replayer.alerts());
-    expect([told, dropped, replayer.hasPending]).toEqual([[], ['a', 'a'], true]);
+    expect([published, dropped, replayer.hasPending]).toEqual([[], ['a', 'a'], true]);
     while (replayer.hasPending) await replayer.unresolved(alertManager);
     expect([readings(), forwarded(), spool.records]).toEqual([[1, 2], [1, 2], []]);
   });

@@ -35,11 +35,11 @@ const full = new FieldwatchError('full', { code: 'SPOOL_FULL', kind: 'transient'
 const DAY_MS = 86_400_000;
 const NOW_MS = Date.UTC(2026, 0, 1);
 
-/** An engine for which each reading of 99 fires; it knows `known` and whom it has prepared. */
+/** An engine for which each reading of 99 fires; it knows `known` and the sensors that it has prepared. */
 class Alerts implements AlertEvaluator {
   readonly known = new Set<number>();
   readonly lines: [string, boolean][] = [];
-  readonly adopted: number[] = [];
+  readonly committed: number[] = [];
 
   async prepare(rows: Parameters<AlertEvaluator['prepare']>[0]): Promise<void> {
     for (const { sensorId } of rows) this.known.add(sensorId);
@@ -57,7 +57,7 @@ class Alerts implements AlertEvaluator {
     const batch = { states: [], raised: [], resolved: [], notifications };
     const marks = rows.map(({ sensorId, timeUs }) => ({ sensorId, metric: 'temperature', timeUs, value: 1 }));
     const watermarks = () => watermarksOf(marks);
-    return { batch, watermarks, commit: () => void this.adopted.push(...rows.map(({ timeUs }) => timeUs)) };
+    return { batch, watermarks, commit: () => void this.committed.push(...rows.map(({ timeUs }) => timeUs)) };
   }
 
   publish(notifications: readonly AlertNotification[]): void {
@@ -71,13 +71,13 @@ class Alerts implements AlertEvaluator {
 
 const running: SpoolDrainer[] = [];
 afterEach(async () => {
-  for (const draining of running.splice(0)) await draining.stop();
+  for (const drainer of running.splice(0)) await drainer.stop();
 });
 
 interface Setting {
   readonly maxNewPerMinute?: number;
-  /** What the start does with the database; the database is away at the start, then. */
-  readonly cold?: (house: { registry: SensorRegistry; alertManager: Alerts }) => Promise<void>;
+  /** The startup step that needs the database; with it, the database is away at the start. */
+  readonly cold?: (parts: { registry: SensorRegistry; alertManager: Alerts }) => Promise<void>;
 }
 
 async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
@@ -120,12 +120,12 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
   const spoolWriter = new SpoolWriter({ spool, alertManager, registry, clock, logger, metrics });
   if (cold !== undefined) spoolWriter.beginSuspended();
   const backoff = { baseMs: 100, capMs: 1000 };
-  const draining = new SpoolDrainer(backoff, {
+  const drainer = new SpoolDrainer(backoff, {
     ...{ spoolWriter, replayer, alertManager, start, watch, clock, logger },
     random: () => 1,
   });
-  running.push(draining);
-  draining.start();
+  running.push(drainer);
+  drainer.start();
   const writer = new BatchWriter(backoff, {
     ...{ registry, alertManager, store: live, clock, logger, metrics, watch },
     random: () => 1,
@@ -167,7 +167,7 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
     metrics,
     alertManager,
     writer,
-    draining,
+    drainer,
     spoolWriter,
     accounting,
     batch,
@@ -175,10 +175,10 @@ async function setup({ maxNewPerMinute = 100, cold }: Setting = {}) {
   };
 }
 
-type House = Awaited<ReturnType<typeof setup>>;
-const fail = (error: Error, ...houses: { auto: FakeStore['auto'] }[]) =>
-  houses.forEach((each) => (each.auto = () => error));
-const conserved = ({ accounting }: House) => {
+type Harness = Awaited<ReturnType<typeof setup>>;
+const fail = (error: Error, ...stores: { auto: FakeStore['auto'] }[]) =>
+  stores.forEach((store) => (store.auto = () => error));
+const conserved = ({ accounting }: Harness) => {
   const t = accounting.totals();
   expect(t.received).toBe(
     t.stored + t.duplicate + t.merged + t.conflict + t.deadLettered + t.filtered + t.inFlight,
@@ -189,43 +189,43 @@ const times = (batches: readonly StoreBatch[]) => batches.map(({ readings }) => 
 
 describe('statement 18: the spool while the database is away', () => {
   it('is not asked to keep what operators want: that waits in its table until the spool is done with', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    void house.writer.write(house.batch(['s1 1']));
-    await house.pass(5200);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    void harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(5200);
     let carriedOut = 0;
     const commands = { by: 'me', outcomes: [{ id: '7', outcome: 'done' as const }] };
     const obey = () => ({ batch: { ...EMPTY_ALERT_BATCH, commands }, commit: () => void carriedOut++ });
-    const before = house.spool.records.length;
-    await house.writer.commitCommands(obey);
+    const before = harness.spool.records.length;
+    await harness.writer.commitCommands(obey);
     // The database is back, and what is on disk is not in it yet.
-    house.live.auto = stored;
-    await house.writer.commitCommands(obey);
-    expect([carriedOut, house.spool.records.length]).toEqual([0, before]);
-    house.drain.auto = stored;
-    await house.pass(3000);
-    expect(house.spoolWriter.active).toBe(false);
+    harness.live.auto = stored;
+    await harness.writer.commitCommands(obey);
+    expect([carriedOut, harness.spool.records.length]).toEqual([0, before]);
+    harness.drain.auto = stored;
+    await harness.pass(3000);
+    expect(harness.spoolWriter.active).toBe(false);
     // For a role of few connections: what drained needs its own no more.
-    expect(house.drain.disconnects).toBe(1);
-    await house.writer.commitCommands(obey);
+    expect(harness.drain.disconnects).toBe(1);
+    await harness.writer.commitCommands(obey);
     expect(carriedOut).toBe(1);
-    expect(house.live.batches.at(-1)?.alerts.commands).toEqual(commands);
+    expect(harness.live.batches.at(-1)?.alerts.commands).toEqual(commands);
   });
 
   it('drains as soon as the database was seen to be back, however long the pause would be', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    void house.writer.write(house.batch(['s1 1']));
-    await house.pass(20_000);
-    const tried = house.drain.batches.length;
-    house.drain.auto = house.live.auto = stored;
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    void harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(20_000);
+    const tried = harness.drain.batches.length;
+    harness.drain.auto = harness.live.auto = stored;
     await settle(20);
     // It waits for its next try.
-    expect(house.drain.batches.length).toBe(tried);
-    house.draining.retryNow();
+    expect(harness.drain.batches.length).toBe(tried);
+    harness.drainer.retryNow();
     await settle(20);
-    expect(house.spoolWriter.active).toBe(false);
-    expect(conserved(house)).toMatchObject({ stored: 1 });
+    expect(harness.spoolWriter.active).toBe(false);
+    expect(conserved(harness)).toMatchObject({ stored: 1 });
   });
 
   it.each([
@@ -233,74 +233,74 @@ describe('statement 18: the spool while the database is away', () => {
     ['no rights', rights],
     ['an unknown code', unknown],
   ])('holds a batch for spool.after, then keeps it, and the next ones at once: %s', async (_, error) => {
-    const house = await setup();
-    fail(error, house.live, house.drain);
-    const first = house.writer.write(house.batch(['s1 1']));
-    await house.pass(4900);
-    expect(house.spool.records).toEqual([]);
-    await house.pass(200);
+    const harness = await setup();
+    fail(error, harness.live, harness.drain);
+    const first = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(4900);
+    expect(harness.spool.records).toEqual([]);
+    await harness.pass(200);
     expect(await first).toBe('spooled');
-    expect(await house.writer.write(house.batch(['s1 2']))).toBe('spooled');
-    expect(house.spool.contents.lanes.readings.items + house.spool.contents.parked.items).toBe(2);
-    expect([...(await house.spool.watermarks()).timesUs]).toEqual([house.alertManager.adopted.at(-1)]);
-    expect(conserved(house)).toMatchObject({ received: 2, inFlight: 2 });
+    expect(await harness.writer.write(harness.batch(['s1 2']))).toBe('spooled');
+    expect(harness.spool.contents.lanes.readings.items + harness.spool.contents.parked.items).toBe(2);
+    expect([...(await harness.spool.watermarks()).timesUs]).toEqual([harness.alertManager.committed.at(-1)]);
+    expect(conserved(harness)).toMatchObject({ received: 2, inFlight: 2 });
   });
 
   it('keeps the readings of a sensor in order that sends under two keys', async () => {
-    const house = await setup();
+    const harness = await setup();
     // Renamed or merged: both keys lead to it, and the engine does not know it yet.
-    house.directory.add('s3', { aliases: ['former'] });
-    await house.registry.load();
-    house.alertManager.prepare = () => Promise.reject(away);
-    fail(away, house.live, house.drain);
-    const first = house.writer.write(house.batch(['former 1']));
-    await house.pass(5100);
+    harness.directory.add('s3', { aliases: ['former'] });
+    await harness.registry.load();
+    harness.alertManager.prepare = () => Promise.reject(away);
+    fail(away, harness.live, harness.drain);
+    const first = harness.writer.write(harness.batch(['former 1']));
+    await harness.pass(5100);
     await first;
-    expect(house.spool.contents.lanes.unresolved.items).toBe(1);
+    expect(harness.spool.contents.lanes.unresolved.items).toBe(1);
     // It is read while the first one drains: others wait there still.
-    house.alertManager.known.add(3);
-    await house.writer.write(house.batch(['s3 2', 's1 3']));
-    expect(house.spool.contents.lanes.unresolved.items).toBe(2);
-    expect(['former', 's3', 's1'].map((key) => house.spoolWriter.holds(key))).toEqual([true, true, false]);
+    harness.alertManager.known.add(3);
+    await harness.writer.write(harness.batch(['s3 2', 's1 3']));
+    expect(harness.spool.contents.lanes.unresolved.items).toBe(2);
+    expect(['former', 's3', 's1'].map((key) => harness.spoolWriter.holds(key))).toEqual([true, true, false]);
   });
 
   it('tries the database with a batch that was on its way into the spool', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const append = house.spool.append.bind(house.spool);
-    house.spool.append = async (...given) => {
-      await new Promise<void>((resolve) => void house.clock.after(500, resolve));
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const append = harness.spool.append.bind(harness.spool);
+    harness.spool.append = async (...given) => {
+      await new Promise<void>((resolve) => void harness.clock.after(500, resolve));
       return append(...given);
     };
-    const written = house.writer.write(house.batch(['s1 1']));
-    await house.pass(20_000);
+    const written = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(20_000);
     expect(await written).toBe('spooled');
-    expect([house.spoolWriter.active, house.spool.contents.lanes.readings.items]).toEqual([true, 1]);
-    house.drain.auto = stored;
-    await house.pass(2000);
-    expect([house.spoolWriter.active, house.writer.health.state]).toEqual([false, 'ok']);
+    expect([harness.spoolWriter.active, harness.spool.contents.lanes.readings.items]).toEqual([true, 1]);
+    harness.drain.auto = stored;
+    await harness.pass(2000);
+    expect([harness.spoolWriter.active, harness.writer.health.state]).toEqual([false, 'ok']);
   });
 
   it('gives up an answer that does not come', async () => {
-    const house = await setup();
+    const harness = await setup();
     let aborted = false;
-    house.live.commit = (_: StoreBatch, signal?: AbortSignal) =>
+    harness.live.commit = (_: StoreBatch, signal?: AbortSignal) =>
       new Promise<never>((__, reject) => {
         signal?.addEventListener('abort', () => {
           aborted = true;
           reject(away);
         });
       });
-    fail(away, house.drain);
-    const written = house.writer.write(house.batch(['s1 1']));
-    await house.pass(5100);
+    fail(away, harness.drain);
+    const written = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(5100);
     expect(await written).toBe('spooled');
     expect(aborted).toBe(true);
   });
 
   /** A commit of so many statements, each answered after three seconds: too slow for any deadline as a whole. */
   const slowly =
-    ({ clock }: House, statements: number): FakeStore['commit'] =>
+    ({ clock }: Harness, statements: number): FakeStore['commit'] =>
     (batch: StoreBatch, signal?: AbortSignal, answered?: () => void) =>
       new Promise((resolve, reject) => {
         signal?.addEventListener('abort', () => reject(away));
@@ -314,113 +314,116 @@ describe('statement 18: the spool while the database is away', () => {
       });
 
   it('waits for a large batch as long as the database answers each of its statements', async () => {
-    const house = await setup();
-    house.live.commit = slowly(house, 10);
-    fail(away, house.drain);
-    const written = house.writer.write(house.batch(['s1 1']));
-    await house.pass(40_000);
+    const harness = await setup();
+    harness.live.commit = slowly(harness, 10);
+    fail(away, harness.drain);
+    const written = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(40_000);
     expect(await written).toMatchObject({ kind: 'committed', stored: 1 });
-    expect(house.spoolWriter.active).toBe(false);
+    expect(harness.spoolWriter.active).toBe(false);
   });
 
   it('drains the alerts of a large batch, which take longer than one answer may', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const written = house.writer.write(house.batch(['s1 99']));
-    await house.pass(5100);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const written = harness.writer.write(harness.batch(['s1 99']));
+    await harness.pass(5100);
     expect(await written).toBe('spooled');
-    house.drain.commit = slowly(house, 10);
-    house.live.auto = stored;
-    await house.pass(120_000);
-    expect([house.spoolWriter.active, house.spool.records.length]).toEqual([false, 0]);
+    harness.drain.commit = slowly(harness, 10);
+    harness.live.auto = stored;
+    await harness.pass(120_000);
+    expect([harness.spoolWriter.active, harness.spool.records.length]).toEqual([false, 0]);
   });
 
-  it('tells alerts at once, stores them first and in order, and the rest beside new batches', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const first = house.writer.write(house.batch(['s1 99', 's1 1']));
-    await house.pass(5100);
+  it('publishes alerts at once, stores them first and in order, and the rest beside new batches', async () => {
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const first = harness.writer.write(harness.batch(['s1 99', 's1 1']));
+    await harness.pass(5100);
     await first;
-    await house.writer.write(house.batch(['s1 99']));
-    expect(house.alertManager.lines.map(([, persisted]) => persisted)).toEqual([false, false]);
-    expect(house.alertManager.adopted).toHaveLength(3);
+    await harness.writer.write(harness.batch(['s1 99']));
+    expect(harness.alertManager.lines.map(([, persisted]) => persisted)).toEqual([false, false]);
+    expect(harness.alertManager.committed).toHaveLength(3);
 
-    house.drain.batches.length = 0;
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(2000);
-    const [alerts, ...rest] = house.drain.batches;
+    harness.drain.batches.length = 0;
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(2000);
+    const [alerts, ...rest] = harness.drain.batches;
     expect(alerts?.alerts.notifications.map(({ alertId }) => [alertId, false])).toEqual(
-      house.alertManager.lines.slice(0, 2),
+      harness.alertManager.lines.slice(0, 2),
     );
     expect(times(rest).reduce((sum, rows) => sum + rows, 0)).toBe(3);
-    expect(house.spoolWriter.active).toBe(false);
-    expect(house.writer.health).toEqual({ state: 'ok' });
-    expect(await house.writer.write(house.batch(['s1 3']))).toMatchObject({ kind: 'committed', stored: 1 });
-    expect(house.spool.records).toEqual([]);
-    expect(conserved(house)).toMatchObject({ stored: 3, inFlight: 1 });
+    expect(harness.spoolWriter.active).toBe(false);
+    expect(harness.writer.health).toEqual({ state: 'ok' });
+    expect(await harness.writer.write(harness.batch(['s1 3']))).toMatchObject({
+      kind: 'committed',
+      stored: 1,
+    });
+    expect(harness.spool.records).toEqual([]);
+    expect(conserved(harness)).toMatchObject({ stored: 3, inFlight: 1 });
   });
 
-  it('stores many alert records in few transactions, reads each once, and lets live batches back', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const first = house.writer.write(house.batch(['s1 99']));
-    await house.pass(5100);
+  it('stores many alert records in few transactions, reads each once, and returns to live batches', async () => {
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const first = harness.writer.write(harness.batch(['s1 99']));
+    await harness.pass(5100);
     await first;
-    for (let n = 1; n < 1000; n++) await house.writer.write(house.batch(['s1 99']));
-    expect(house.spool.contents.lanes.alerts.records).toBe(1000);
-    house.spool.read = house.drain.batches.length = 0;
-    house.live.auto = house.drain.auto = stored;
-    // The load goes on: each turn brings another record until order lets it go to the database.
-    let turns = 0;
-    for (; house.spoolWriter.active && turns < 100; turns++) {
-      void house.writer.write(house.batch(['s1 99']));
-      await house.pass(100);
+    for (let n = 1; n < 1000; n++) await harness.writer.write(harness.batch(['s1 99']));
+    expect(harness.spool.contents.lanes.alerts.records).toBe(1000);
+    harness.spool.read = harness.drain.batches.length = 0;
+    harness.live.auto = harness.drain.auto = stored;
+    // The load goes on: each pass brings another record until order lets it go to the database.
+    let passes = 0;
+    for (; harness.spoolWriter.active && passes < 100; passes++) {
+      void harness.writer.write(harness.batch(['s1 99']));
+      await harness.pass(100);
     }
-    expect(turns).toBeLessThan(30);
-    await house.pass(1000);
-    const alerts = house.drain.batches.filter(({ alerts: { notifications } }) => notifications.length > 0);
+    expect(passes).toBeLessThan(30);
+    await harness.pass(1000);
+    const alerts = harness.drain.batches.filter(({ alerts: { notifications } }) => notifications.length > 0);
     expect(alerts.length).toBeLessThan(40);
     // Once as alerts, and once as readings.
-    expect(house.spool.read).toBeLessThanOrEqual(2 * (1000 + turns));
-    const ids = house.alertManager.lines.filter(([, persisted]) => persisted).map(([id]) => id);
-    expect(ids).toHaveLength(1000 + turns);
+    expect(harness.spool.read).toBeLessThanOrEqual(2 * (1000 + passes));
+    const ids = harness.alertManager.lines.filter(([, persisted]) => persisted).map(([id]) => id);
+    expect(ids).toHaveLength(1000 + passes);
     expect(ids).toEqual([...ids].sort());
-    expect(house.spool.records).toEqual([]);
+    expect(harness.spool.records).toEqual([]);
   });
 
   it('evaluates devices that the engine does not know when the database is back, behind their own readings', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    house.directory.failWith = away;
-    const first = house.writer.write(house.batch(['s2 99', 'new 99', 's1 99']));
-    await house.pass(5100);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    harness.directory.failWith = away;
+    const first = harness.writer.write(harness.batch(['s2 99', 'new 99', 's1 99']));
+    await harness.pass(5100);
     await first;
-    house.alertManager.known.add(2);
-    await house.writer.write(house.batch(['s2 99']));
-    expect(house.alertManager.lines).toHaveLength(1);
-    expect(house.spool.contents.lanes.unresolved).toMatchObject({ records: 2, items: 3 });
+    harness.alertManager.known.add(2);
+    await harness.writer.write(harness.batch(['s2 99']));
+    expect(harness.alertManager.lines).toHaveLength(1);
+    expect(harness.spool.contents.lanes.unresolved).toMatchObject({ records: 2, items: 3 });
 
-    house.directory.failWith = undefined;
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(2000);
-    expect(house.spoolWriter.active).toBe(false);
+    harness.directory.failWith = undefined;
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(2000);
+    expect(harness.spoolWriter.active).toBe(false);
     expect(
-      house.alertManager.lines.filter(([, persisted]) => persisted).map(([id]) => id.split('|')[0]),
+      harness.alertManager.lines.filter(([, persisted]) => persisted).map(([id]) => id.split('|')[0]),
     ).toEqual(['s1', 's2', 'new', 's2']);
-    expect(conserved(house)).toMatchObject({ stored: 4, inFlight: 0 });
+    expect(conserved(harness)).toMatchObject({ stored: 4, inFlight: 0 });
   });
 
   it('keeps what says whether a device is there for the engine, and counts it as no item', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    house.directory.failWith = away;
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    harness.directory.failWith = away;
     const seen: [string, boolean, boolean][] = [];
-    const evaluate = house.alertManager.evaluate.bind(house.alertManager);
-    house.alertManager.evaluate = (rows) => {
+    const evaluate = harness.alertManager.evaluate.bind(harness.alertManager);
+    harness.alertManager.evaluate = (rows) => {
       for (const { key, metrics, retained } of rows) seen.push([key, metrics.has(AVAILABILITY), retained]);
       return evaluate(rows);
     };
-    const batch = house.batch(['s2 1']);
+    const batch = harness.batch(['s2 1']);
     for (const device of ['s2', 'nobody']) {
       const reading = {
         device,
@@ -431,175 +434,175 @@ describe('statement 18: the spool while the database is away', () => {
       const message = { topic: 'lwt', payload: new Uint8Array(1), receivedAtMs: NOW_MS, retain: true };
       batch.addReading(reading, message, NOW_MS, undefined);
     }
-    const first = house.writer.write(batch);
-    await house.pass(5100);
+    const first = harness.writer.write(batch);
+    await harness.pass(5100);
     expect(await first).toBe('spooled');
-    expect(house.spool.contents.lanes.unresolved).toMatchObject({ records: 1, items: 1 });
-    house.directory.failWith = undefined;
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(2000);
+    expect(harness.spool.contents.lanes.unresolved).toMatchObject({ records: 1, items: 1 });
+    harness.directory.failWith = undefined;
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(2000);
     expect(seen).toEqual([
       ['s2', false, false],
       ['s2', true, true],
     ]);
-    expect(conserved(house)).toMatchObject({ stored: 1, inFlight: 0 });
-    expect(house.metrics.scrape().get('fieldwatch_availability_unregistered_total')).toBe(1);
-    expect(times(house.drain.batches)).toEqual([1]);
+    expect(conserved(harness)).toMatchObject({ stored: 1, inFlight: 0 });
+    expect(harness.metrics.scrape().get('fieldwatch_availability_unregistered_total')).toBe(1);
+    expect(times(harness.drain.batches)).toEqual([1]);
   });
 
   it('evaluates the readings of a sensor in order that was registered while its batch arrived', async () => {
-    const house = await setup();
-    const early = house.batch(['new 99', 'other 99']);
-    house.live.auto = stored;
-    await house.writer.write(house.batch(['new 1']));
-    early.rowList.push(...house.batch(['new 99', 'new 1']).rowList);
-    fail(away, house.live, house.drain);
-    house.directory.failWith = away;
-    const written = house.writer.write(early);
-    await house.pass(5100);
+    const harness = await setup();
+    const early = harness.batch(['new 99', 'other 99']);
+    harness.live.auto = stored;
+    await harness.writer.write(harness.batch(['new 1']));
+    early.rowList.push(...harness.batch(['new 99', 'new 1']).rowList);
+    fail(away, harness.live, harness.drain);
+    harness.directory.failWith = away;
+    const written = harness.writer.write(early);
+    await harness.pass(5100);
     expect(await written).toBe('spooled');
-    house.directory.failWith = undefined;
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(2000);
+    harness.directory.failWith = undefined;
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(2000);
 
     const order = (device: string) =>
       early.rowList.filter(({ key }) => key === device).map(({ timeUs }) => timeUs);
-    expect(house.alertManager.adopted.slice(1)).toEqual([...order('new'), ...order('other')]);
-    expect(house.alertManager.lines.map(([id, persisted]) => [id.split('|')[0], persisted])).toEqual([
+    expect(harness.alertManager.committed.slice(1)).toEqual([...order('new'), ...order('other')]);
+    expect(harness.alertManager.lines.map(([id, persisted]) => [id.split('|')[0], persisted])).toEqual([
       ['new', false],
       ['new', false],
       ['new', true],
       ['new', true],
       ['other', true],
     ]);
-    expect(house.spool.records).toEqual([]);
+    expect(harness.spool.records).toEqual([]);
   });
 
   it('statement 8: sets a batch aside that fails for no known reason, and stores its neighbours', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const first = house.writer.write(house.batch(['s1 1']));
-    await house.pass(5100);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const first = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(5100);
     await first;
-    await house.writer.write(house.batch(['s1 13']));
-    await house.writer.write(house.batch(['s1 2']));
-    house.live.auto = stored;
-    house.drain.auto = (batch) =>
+    await harness.writer.write(harness.batch(['s1 13']));
+    await harness.writer.write(harness.batch(['s1 2']));
+    harness.live.auto = stored;
+    harness.drain.auto = (batch) =>
       batch.readings.some(({ metrics }) => metrics.get('temperature') === 13) ? unknown : stored(batch);
-    await house.pass(20_000);
-    expect(house.spool.parked).toHaveLength(1);
-    expect(house.spool.records).toEqual([]);
-    expect(house.spoolWriter.active).toBe(false);
-    expect(house.spoolWriter.health).toMatchObject({ parked: 1 });
-    expect(conserved(house)).toMatchObject({ received: 3, stored: 2, inFlight: 1 });
+    await harness.pass(20_000);
+    expect(harness.spool.parked).toHaveLength(1);
+    expect(harness.spool.records).toEqual([]);
+    expect(harness.spoolWriter.active).toBe(false);
+    expect(harness.spoolWriter.health).toMatchObject({ parked: 1 });
+    expect(conserved(harness)).toMatchObject({ received: 3, stored: 2, inFlight: 1 });
   });
 
   it('keeps a row that is refused while it drains as a dead letter, with the same id at every attempt', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const first = house.writer.write(house.batch(['s1 1', 's1 2']));
-    await house.pass(5100);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const first = harness.writer.write(harness.batch(['s1 1', 's1 2']));
+    await harness.pass(5100);
     await first;
     const ids = new Set<string | undefined>();
     let refusals = 0;
-    house.live.auto = stored;
-    house.drain.auto = (batch) => {
+    harness.live.auto = stored;
+    harness.drain.auto = (batch) => {
       for (const { id } of batch.deadLetters) ids.add(id);
       if (batch.readings.length === 2)
         return { kind: 'row_refused', index: 0, sqlstate: '22003', message: 'too much' };
       return refusals++ === 0 ? away : stored(batch);
     };
-    await house.pass(5000);
+    await harness.pass(5000);
     expect(ids.size).toBe(1);
-    expect(conserved(house)).toMatchObject({ stored: 1, deadLettered: 1, inFlight: 0 });
+    expect(conserved(harness)).toMatchObject({ stored: 1, deadLettered: 1, inFlight: 0 });
   });
 
   it('holds batches while it is full, and goes on by itself: there is room', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    house.spool.failWith = full;
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    harness.spool.failWith = full;
     let written: unknown;
-    void house.writer.write(house.batch(['s1 99'])).then((outcome) => (written = outcome));
-    await house.pass(8000);
+    void harness.writer.write(harness.batch(['s1 99'])).then((outcome) => (written = outcome));
+    await harness.pass(8000);
     expect(written).toBeUndefined();
-    expect(house.writer.stuck).toBe(true);
-    expect(house.alertManager.lines).toEqual([]);
-    house.spool.failWith = undefined;
-    await house.pass(3000);
+    expect(harness.writer.stuck).toBe(true);
+    expect(harness.alertManager.lines).toEqual([]);
+    harness.spool.failWith = undefined;
+    await harness.pass(3000);
     expect(written).toBe('spooled');
-    expect(house.alertManager.lines).toHaveLength(1);
-    expect(house.writer.stuck).toBe(false);
+    expect(harness.alertManager.lines).toHaveLength(1);
+    expect(harness.writer.stuck).toBe(false);
   });
 
   it('holds batches while it is full, and goes on by itself: the database is back', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    house.spool.failWith = full;
-    const written = house.writer.write(house.batch(['s1 1']));
-    await house.pass(8000);
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(3000);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    harness.spool.failWith = full;
+    const written = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(8000);
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(3000);
     expect(await written).toMatchObject({ kind: 'committed', stored: 1 });
-    expect(house.writer.stuck).toBe(false);
+    expect(harness.writer.stuck).toBe(false);
     // It asked now and then, and not as fast as it could.
-    expect(house.live.batches.length).toBeLessThan(50);
+    expect(harness.live.batches.length).toBeLessThan(50);
   });
 
   it('keeps what is held at a stop instead of giving it up', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
-    const written = house.writer.write(house.batch(['s1 1']));
-    await house.pass(300);
-    house.writer.abandon();
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
+    const written = harness.writer.write(harness.batch(['s1 1']));
+    await harness.pass(300);
+    harness.writer.abandon();
     expect(await written).toBe('spooled');
-    expect(house.spool.contents.lanes.readings.items).toBe(1);
+    expect(harness.spool.contents.lanes.readings.items).toBe(1);
   });
 
-  it('started without the database: judges nothing before the alert state is read, then all in order', async () => {
+  it('started without the database: evaluates nothing before the alert state is read, then all in order', async () => {
     let back = false;
-    const house = await setup({
+    const harness = await setup({
       cold: async ({ registry, alertManager }) => {
         if (!back) throw away;
         await registry.load();
         alertManager.known.add(3);
       },
     });
-    house.directory.add('s3');
-    fail(away, house.live, house.drain);
-    house.alertManager.known.add(1);
-    expect(await house.writer.write(house.batch(['s1 99', 'new 99']))).toBe('spooled');
-    await house.pass(3000);
-    expect(house.writer.health).toMatchObject({ state: 'failing', code: 'DB_UNREACHABLE' });
-    expect(house.start.done).toBe(false);
-    expect(await house.writer.write(house.batch(['s1 1', 's2 99']))).toBe('spooled');
-    expect(house.spool.contents.lanes.unresolved).toMatchObject({ records: 2, items: 4 });
-    expect(house.alertManager.adopted).toEqual([]);
+    harness.directory.add('s3');
+    fail(away, harness.live, harness.drain);
+    harness.alertManager.known.add(1);
+    expect(await harness.writer.write(harness.batch(['s1 99', 'new 99']))).toBe('spooled');
+    await harness.pass(3000);
+    expect(harness.writer.health).toMatchObject({ state: 'failing', code: 'DB_UNREACHABLE' });
+    expect(harness.start.done).toBe(false);
+    expect(await harness.writer.write(harness.batch(['s1 1', 's2 99']))).toBe('spooled');
+    expect(harness.spool.contents.lanes.unresolved).toMatchObject({ records: 2, items: 4 });
+    expect(harness.alertManager.committed).toEqual([]);
 
     back = true;
-    await house.pass(1500);
-    // The state is read, and the database away again: nobody knows whose readings the last process left unjudged.
-    expect(house.start.done).toBe(true);
-    expect(await house.writer.write(house.batch(['s3 1']))).toBe('spooled');
-    expect(house.spool.contents.lanes).toMatchObject({ unresolved: { items: 5 }, readings: { items: 0 } });
-    expect(house.writer.evaluationSuspended).toBe(true);
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(3000);
-    expect(house.writer.evaluationSuspended).toBe(false);
-    expect(house.writer.health).toEqual({ state: 'ok' });
-    expect(house.alertManager.adopted).toEqual([...house.alertManager.adopted].sort((a, b) => a - b));
-    expect(house.alertManager.lines.map(([id, persisted]) => [id.split('|')[0], persisted])).toEqual([
+    await harness.pass(1500);
+    // The state is read, and the database away again: it is unknown which readings the last process left unevaluated.
+    expect(harness.start.done).toBe(true);
+    expect(await harness.writer.write(harness.batch(['s3 1']))).toBe('spooled');
+    expect(harness.spool.contents.lanes).toMatchObject({ unresolved: { items: 5 }, readings: { items: 0 } });
+    expect(harness.writer.evaluationSuspended).toBe(true);
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(3000);
+    expect(harness.writer.evaluationSuspended).toBe(false);
+    expect(harness.writer.health).toEqual({ state: 'ok' });
+    expect(harness.alertManager.committed).toEqual([...harness.alertManager.committed].sort((a, b) => a - b));
+    expect(harness.alertManager.lines.map(([id, persisted]) => [id.split('|')[0], persisted])).toEqual([
       ['s1', true],
       ['new', true],
       ['s2', true],
     ]);
-    expect(conserved(house)).toMatchObject({ received: 5, stored: 5, inFlight: 0 });
-    expect(await house.writer.write(house.batch(['s1 2']))).toMatchObject({ kind: 'committed' });
+    expect(conserved(harness)).toMatchObject({ received: 5, stored: 5, inFlight: 0 });
+    expect(await harness.writer.write(harness.batch(['s1 2']))).toMatchObject({ kind: 'committed' });
   });
 
   it.each([
     [true, 0],
     [false, 1],
-  ])('lets time decide nothing while it judges nothing: %s', async (evaluationSuspended, commits) => {
+  ])('lets time decide nothing while evaluation is suspended: %s', async (evaluationSuspended, commits) => {
     const asked: unknown[] = [];
     let tick: ((evaluate: () => EvaluatedBatch) => Promise<void>) | undefined;
     watchTime(
@@ -614,89 +617,92 @@ describe('statement 18: the spool while the database is away', () => {
   });
 
   it('lets more new sensors than may register in a minute wait for the next, and refuses none', async () => {
-    const house = await setup({ maxNewPerMinute: 2 });
-    fail(away, house.live, house.drain);
-    house.directory.failWith = away;
-    const first = house.writer.write(house.batch(['n1 1', 'n2 1', 'n3 99', 'n4 1', 'n5 1']));
-    await house.pass(5100);
+    const harness = await setup({ maxNewPerMinute: 2 });
+    fail(away, harness.live, harness.drain);
+    harness.directory.failWith = away;
+    const first = harness.writer.write(harness.batch(['n1 1', 'n2 1', 'n3 99', 'n4 1', 'n5 1']));
+    await harness.pass(5100);
     expect(await first).toBe('spooled');
-    house.directory.failWith = undefined;
-    house.live.auto = house.drain.auto = stored;
-    await house.pass(5000);
-    expect(house.directory.sensors.size).toBe(2 + 2);
+    harness.directory.failWith = undefined;
+    harness.live.auto = harness.drain.auto = stored;
+    await harness.pass(5000);
+    expect(harness.directory.sensors.size).toBe(2 + 2);
     // What is known goes on meanwhile, its alerts at once.
-    expect(await house.writer.write(house.batch(['s1 99']))).toBe('spooled');
-    await house.pass(2000);
-    expect(conserved(house)).toMatchObject({ stored: 1, deadLettered: 0, inFlight: 5 });
-    expect(house.alertManager.lines.map(([, persisted]) => persisted)).toEqual([false, true]);
-    expect(house.writer.health).toEqual({ state: 'ok' });
-    await house.pass(130_000);
-    expect(conserved(house)).toMatchObject({ stored: 6, deadLettered: 0, inFlight: 0 });
-    expect(house.spoolWriter.active).toBe(false);
+    expect(await harness.writer.write(harness.batch(['s1 99']))).toBe('spooled');
+    await harness.pass(2000);
+    expect(conserved(harness)).toMatchObject({ stored: 1, deadLettered: 0, inFlight: 5 });
+    expect(harness.alertManager.lines.map(([, persisted]) => persisted)).toEqual([false, true]);
+    expect(harness.writer.health).toEqual({ state: 'ok' });
+    await harness.pass(130_000);
+    expect(conserved(harness)).toMatchObject({ stored: 6, deadLettered: 0, inFlight: 0 });
+    expect(harness.spoolWriter.active).toBe(false);
   });
 
   it.each([
     ['none may register', 0, 5000],
     ['a flood of new names does not end', 1, 3_700_000],
   ])('refuses new sensors as ever where %s', async (_, maxNewPerMinute, afterMs) => {
-    const house = await setup({ maxNewPerMinute });
-    fail(away, house.live, house.drain);
-    house.directory.failWith = away;
+    const harness = await setup({ maxNewPerMinute });
+    fail(away, harness.live, harness.drain);
+    harness.directory.failWith = away;
     const names = Array.from({ length: 200 }, (__, i) => `n${i} 1`);
-    const first = house.writer.write(house.batch(names));
-    await house.pass(5100);
+    const first = harness.writer.write(harness.batch(names));
+    await harness.pass(5100);
     await first;
-    house.directory.failWith = undefined;
-    house.live.auto = house.drain.auto = stored;
+    harness.directory.failWith = undefined;
+    harness.live.auto = harness.drain.auto = stored;
     for (let passedMs = 0; passedMs < afterMs; passedMs += 1000) {
-      house.clock.advance(1000);
+      harness.clock.advance(1000);
       await settle(4);
     }
-    expect(house.spoolWriter.active).toBe(false);
-    const { stored: kept, deadLettered } = conserved(house);
+    expect(harness.spoolWriter.active).toBe(false);
+    const { stored: kept, deadLettered } = conserved(harness);
     expect(kept + deadLettered).toBe(200);
     expect(deadLettered).toBeGreaterThan(100);
   });
 
   it('takes what time decides for the alerts, too', async () => {
-    const house = await setup();
-    fail(away, house.live, house.drain);
+    const harness = await setup();
+    fail(away, harness.live, harness.drain);
     const notifications = [{ alertId: 'silent', seq: 1 } as AlertNotification];
-    let adopted = false;
+    let committed = false;
     const batch = { states: [], raised: [], resolved: [], notifications };
-    const done = house.writer.commitAlerts(() => ({ batch, commit: () => void (adopted = true) }));
-    await house.pass(5100);
+    const done = harness.writer.commitAlerts(() => ({ batch, commit: () => void (committed = true) }));
+    await harness.pass(5100);
     await done;
-    expect(adopted).toBe(true);
-    expect(house.alertManager.lines).toEqual([['silent', false]]);
-    expect(house.spool.contents.lanes.alerts.records).toBe(1);
+    expect(committed).toBe(true);
+    expect(harness.alertManager.lines).toEqual([['silent', false]]);
+    expect(harness.spool.contents.lanes.alerts.records).toBe(1);
   });
 });
 
 describe('statement 17: late readings', () => {
-  it('go through the spool in small transactions, evaluated with their batch; their span is told', async () => {
-    const house = await setup();
-    house.live.auto = house.drain.auto = stored;
-    const batch = house.batch(['s1 99', ...Array.from({ length: 1199 }, () => 's1 1')], NOW_MS - 8 * DAY_MS);
-    const fresh = house.batch(['s1 5']);
+  it('go through the spool in small transactions, evaluated with their batch; their span is reported', async () => {
+    const harness = await setup();
+    harness.live.auto = harness.drain.auto = stored;
+    const batch = harness.batch(
+      ['s1 99', ...Array.from({ length: 1199 }, () => 's1 1')],
+      NOW_MS - 8 * DAY_MS,
+    );
+    const fresh = harness.batch(['s1 5']);
     batch.rowList.push(...fresh.rowList);
-    const outcome = await house.writer.write(batch);
+    const outcome = await harness.writer.write(batch);
     expect(outcome).toMatchObject({ kind: 'committed', stored: 1 });
     // On disk before they are evaluated: a process that dies here evaluates them when they come again.
-    expect(await house.spool.watermarks()).toEqual(NO_WATERMARKS);
+    expect(await harness.spool.watermarks()).toEqual(NO_WATERMARKS);
     expect(
-      house.live.batches.map(({ readings, alerts }) => [readings.length, alerts.notifications.length]),
+      harness.live.batches.map(({ readings, alerts }) => [readings.length, alerts.notifications.length]),
     ).toEqual([[1, 1]]);
-    await house.pass(1000);
-    expect(times(house.drain.batches).filter((rows) => rows > 0)).toEqual([500, 500, 200]);
-    expect(house.spool.records).toEqual([]);
+    await harness.pass(1000);
+    expect(times(harness.drain.batches).filter((rows) => rows > 0)).toEqual([500, 500, 200]);
+    expect(harness.spool.records).toEqual([]);
   });
 
   it('go with their batch where the spool has no room', async () => {
-    const house = await setup();
-    house.live.auto = stored;
-    house.spool.failWith = full;
-    const batch = house.batch(['s1 1'], NOW_MS - 8 * DAY_MS);
-    expect(await house.writer.write(batch)).toMatchObject({ kind: 'committed', stored: 1 });
+    const harness = await setup();
+    harness.live.auto = stored;
+    harness.spool.failWith = full;
+    const batch = harness.batch(['s1 1'], NOW_MS - 8 * DAY_MS);
+    expect(await harness.writer.write(batch)).toMatchObject({ kind: 'committed', stored: 1 });
   });
 });

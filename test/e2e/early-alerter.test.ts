@@ -61,11 +61,11 @@ http: { enabled: false }
 
   it.each([
     ['the database refuses connections, with a spool', '{ after: 30s }', 'refuse', undefined],
-    ['the link stalls without a word, with a spool', '{ after: 30s }', 'stall', 'SIGKILL'],
+    ['the link stalls silently, with a spool', '{ after: 30s }', 'stall', 'SIGKILL'],
     ['the database refuses connections, without a spool', '{ enabled: false }', 'refuse', 'SIGKILL'],
-    ['the link stalls without a word, without a spool', '{ enabled: false }', 'stall', undefined],
-  ] as const)('%s: each is told soon, once, and stored', async (_, spool, fault, kill) => {
-    const name = `foreseen${running.length}`;
+    ['the link stalls silently, without a spool', '{ enabled: false }', 'stall', undefined],
+  ] as const)('%s: each alert is logged soon, once, and stored', async (_, spool, fault, kill) => {
+    const name = `early${running.length}`;
     const daemon = await start(name, spool);
     const [a, b] = [`${name}a`, `${name}b`];
     const baseMs = Date.now() - 60_000;
@@ -75,7 +75,7 @@ http: { enabled: false }
         JSON.stringify({ ts: baseMs + second * 1000, temperature }),
         { qos: 1 },
       );
-    const told = (device: string, event: string) =>
+    const lineOf = (device: string, event: string) =>
       daemon.logged((line) => line['sensor'] === device && line['event'] === event);
     const stored = async () => {
       const { rows } = await db.query<{ n: number }>(
@@ -94,28 +94,28 @@ http: { enabled: false }
     }
     const publishedMs = Date.now();
     await publish(a, 1, LIMIT + 1);
-    const line = await told(a, 'firing');
+    const line = await lineOf(a, 'firing');
     expect(line).toMatchObject({ persisted: false, value: LIMIT + 1 });
     expect(Date.parse(String(line['time'])) - publishedMs).toBeLessThan(SOON_MS);
     await publish(b, 1, LIMIT + 2);
     await publish(a, 2, LIMIT - 5);
-    expect(await told(b, 'firing')).toMatchObject({ persisted: false });
-    expect(await told(a, 'resolved')).toMatchObject({ persisted: false });
+    expect(await lineOf(b, 'firing')).toMatchObject({ persisted: false });
+    expect(await lineOf(a, 'resolved')).toMatchObject({ persisted: false });
     expect(await stored()).toBe(2);
-    // The file is written behind the line of the log; a kill in between would have the line told anew.
+    // The file is written behind the line of the log; a kill in between would repeat the line.
     await eventually('the file has the lines so far', async () => (await linesOf(daemon)).length >= 3);
 
     if (kill !== undefined) await daemon.end(kill);
     link.resume();
     if (kill !== undefined) await daemon.launch();
     await eventually('all is stored', async () => (await stored()) === 5);
-    await eventually('the outbox is told', async () => {
+    await eventually('the outbox is sent', async () => {
       const { rows } = await db.query('SELECT 1 FROM alert_outbox WHERE sent_at IS NULL');
       return rows.length === 0;
     });
     await publish(b, 2, LIMIT - 5);
     // With its row, unless the machine is slow.
-    await told(b, 'resolved');
+    await lineOf(b, 'resolved');
     const episodes = async () => {
       const { rows } = await db.query<{ key: string; resolved: boolean }>(
         `SELECT s.key, a.resolved_at IS NOT NULL AS resolved FROM sensor_alerts a

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import { InboundGate } from '../../../src/adapters/mqtt/held-acks.ts';
 
-/** How many of these messages in a row are handed over before the event loop gets a turn. */
-function inOneTurn(bytes: number): number {
+/** The number of these messages that are handed over in one event loop iteration. */
+function inOneIteration(bytes: number): number {
   const none = () => undefined;
   const client = { _sendPacket: none, sendPing: none, onKeepaliveTimeout: none } as unknown as MqttClient;
   let delivered = 0;
@@ -18,8 +18,8 @@ function inOneTurn(bytes: number): number {
 }
 
 test('statement 6: the event loop runs after each large message, and after many small ones', () => {
-  expect(inOneTurn(100)).toBe(256);
-  expect(inOneTurn(10_000)).toBe(7);
-  expect(inOneTurn(330_000)).toBe(1);
-  expect(inOneTurn(1024 ** 2)).toBe(1);
+  expect(inOneIteration(100)).toBe(256);
+  expect(inOneIteration(10_000)).toBe(7);
+  expect(inOneIteration(330_000)).toBe(1);
+  expect(inOneIteration(1024 ** 2)).toBe(1);
 });

@@ -12,7 +12,7 @@ describeWith('mosquitto')('a route with silent_after', () => {
 
   it('statement 11: degrades health and raises a metric when it stops delivering, until the next message', async () => {
     const daemon = await deployment.start({
-      mqtt: { client_id: 'silent-feeds' },
+      mqtt: { client_id: 'stale-routes' },
       routes: ['sensors/{device}', 'other/{device}'].map((topic) => ({
         topic,
         codec: 'json',
@@ -24,7 +24,7 @@ describeWith('mosquitto')('a route with silent_after', () => {
     await publish();
     const line = await daemon.logged(({ msg }) => msg.startsWith('route is stale'));
     expect(line).toMatchObject({ level: 'warn', route: 'sensors/{device}' });
-    // Told, and no reason to take the daemon out of service.
+    // Reported, and no reason to take the daemon out of service.
     const ready = await daemon.get('/readyz');
     expect([ready.status, ready.text]).toEqual([
       200,
