@@ -41,7 +41,7 @@ describeWith('mosquitto')('a breach', () => {
     expect(await alerts()).toMatchObject([
       { alert_type: 'temperature_high', value: 31, threshold: 30, severity: 'warning', resolved_at: null },
     ]);
-    // Not always after its commit: where that takes long, the line does not wait for it.
+    // The line does not wait for a slow commit.
     expect(lines()).toMatchObject([{ level: 'warn', event: 'firing', value: 31, threshold: 30 }]);
   });
 
@@ -112,7 +112,7 @@ describeWith('mosquitto')('a breach', () => {
   });
 });
 
-/** A process of its own, with a last will, that has said that it is online. */
+/** A separate process with a last will that has published that it is online. */
 async function connectDevice(url: string, topic: string): Promise<ChildProcess> {
   const code = `
     const { default: mqtt } = await import('mqtt');

@@ -136,7 +136,7 @@ http: { port: ${http} }
       SELECT s.key, a.alert_type AS type, a.resolved_at IS NOT NULL AS resolved, a.value
         FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id
        WHERE a.alert_type LIKE 'humidity%' ORDER BY s.key, a.time`;
-    // In a share group readings are handed on to who evaluates them.
+    // In a share group readings are handed over to the owner of their shard.
     await eventually('all is evaluated', async () => (await rows(episodes)).length >= 3);
     expect(await rows(episodes)).toEqual([
       { key: 'hall', type: 'humidity_high', resolved: true, value: 90 },
@@ -161,7 +161,7 @@ http: { port: ${http} }
   });
 });
 
-/** Says the same to everybody, as a server that refuses them does; nothing at all without a code. */
+/** Sends the same error to every client, as a server that refuses them does; sends nothing without a code. */
 async function pretender(sqlstate: string | undefined): Promise<Server> {
   const fields = Buffer.from(`SFATAL\0C${sqlstate}\0Mnot for you\0\0`);
   const header = Buffer.from('E\0\0\0\0');

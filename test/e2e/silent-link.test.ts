@@ -3,7 +3,7 @@ import { Daemon } from '../support/daemon.ts';
 import { type TestDatabase, openTestDatabase } from '../support/embedded-db.ts';
 import { proxyTo } from '../support/tcp-proxy.ts';
 
-/** A link that was up for the first replies and then says nothing more, without breaking. */
+/** A link that passes the first replies and then stalls, without breaking. */
 describe('a database link that falls silent during the start', () => {
   let database: TestDatabase;
 
@@ -29,7 +29,7 @@ http: { enabled: false }
     await link.close();
   });
 
-  /** Started behind a link that lets so many replies through. */
+  /** Started behind a link that passes this many replies. */
   const start = async (replies: number, spool: string) => {
     const { proxy: link, url } = await proxyTo(database.url);
     let seen = 0;

@@ -71,7 +71,7 @@ describeWith('mosquitto')('statement 18: the database away for longer than spool
     expect(line).toMatchObject({ persisted: false });
     await humidity(known, 2, 60);
     await eventually('the end of the breach is logged', () => lines(known).length === 2);
-    // The spool notes which lines are out before it takes the next message: without the note a line comes once more.
+    // The spool marks logged lines before it accepts the next message: without the mark a line is logged again.
     const noted = acked();
     await humidity(known, 3, 60);
     await eventually('the note is on disk', () => acked() > noted);

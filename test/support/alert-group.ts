@@ -197,7 +197,7 @@ export class Member {
   readonly writer;
   readonly registry;
   cutOff = false;
-  /** What it says of itself: it has readings that are not written yet. Absent: nothing, as an earlier version. */
+  /** Whether the member reports unwritten readings. Absent: no report, as an earlier version. */
   behind: boolean | undefined;
 
   /** `connectsSensors`: one of them owns all shards. */
@@ -315,7 +315,7 @@ export class Member {
   }
 }
 
-/** Lets time pass for some of them, in small steps; the others are frozen, or dead. */
+/** Advances the clocks of some members, in small steps; the others are frozen, or dead. */
 export async function pass(ms: number, members: readonly Member[]): Promise<void> {
   for (let left = ms; left > 0; left -= 100) {
     for (const { clock } of members) clock.advance(Math.min(100, left));

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 
-/** Stands before a PostgreSQL server as one whose role has a CONNECTION LIMIT: further connections are refused with 53300. */
+/** A proxy that emulates a PostgreSQL role with a CONNECTION LIMIT: further connections are refused with 53300. */
 export class CrowdedServer {
   readonly #server: Server;
   readonly #open = new Set<Socket>();

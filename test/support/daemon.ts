@@ -105,7 +105,7 @@ export class Daemon {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** Asks its HTTP server, where it has one: `http: { port: 0 }`. */
+  /** Sends a request to its HTTP server, where it has one: `http: { port: 0 }`. */
   async get(path: string): Promise<{ readonly status: number; readonly text: string }> {
     const port = String(this.log.findLast(({ msg }) => msg === 'ready')?.['http_port']);
     const response = await fetch(`http://127.0.0.1:${port}${path}`);

@@ -1,4 +1,4 @@
-// One database of engine-host.js. Its clock can be moved: the engine asks Date.now, which each thread has for itself.
+// One database of engine-host.js. Its clock can be moved: the engine calls Date.now, which each thread has for itself.
 import { parentPort, workerData } from 'node:worker_threads';
 import { openServer } from '../../dist/embedded/open-server.js';
 

@@ -3,7 +3,7 @@ const PAUSE_MS = 50;
 const PAUSE_SHARE = 4;
 const MAX_PAUSE_MS = 500;
 
-/** Asks again until the answer is yes; for state of another process that announces nothing. Fails with `what`. */
+/** Polls until the condition holds; for state of another process that emits no event. Fails with `what`. */
 export async function eventually(
   what: string,
   holds: () => Promise<boolean> | boolean,

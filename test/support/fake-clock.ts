@@ -50,7 +50,7 @@ export class FakeClock implements Clock {
     this.#moveTo(this.#monotonicMs + ms);
   }
 
-  /** Lets the wall clock jump, as a time server may; timers do not care. */
+  /** Makes the wall clock jump, as a time server may; timers are not affected. */
   jump(ms: number): void {
     this.#wallMs += ms;
   }

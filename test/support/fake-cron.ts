@@ -1,6 +1,6 @@
 import type { Cron, CronTick } from '../../src/ports/maintenance.ts';
 
-/** A cron that ticks when the test says so. */
+/** A cron whose ticks are triggered by the test. */
 export class FakeCron implements Cron {
   readonly schedules: { readonly expression: string; readonly timezone: string; stopped: boolean }[] = [];
   private readonly runs = new Map<string, ((tick: CronTick) => void)[]>();

@@ -249,7 +249,7 @@ export async function settle(iterations = 20): Promise<void> {
   for (let i = 0; i < iterations; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** A spool in memory, with the faults that a test wants. */
+/** A spool in memory, with configurable faults. */
 export class FakeSpool implements Spool {
   records: SpooledRecord[] = [];
   parked: SpooledRecord[] = [];

@@ -7,7 +7,7 @@ export interface KillPoint {
   readonly direction: Direction;
   /** The chunk of bytes at which it happens. */
   readonly seen: RegExp;
-  /** Lets so many matching chunks pass first. */
+  /** Passes this many matching chunks first. */
   readonly after?: number;
   /** That chunk still reaches its target; otherwise it is lost. */
   readonly delivered?: boolean;

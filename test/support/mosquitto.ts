@@ -108,7 +108,7 @@ export class Mosquitto {
 
   async #configuration(options: MosquittoOptions): Promise<string> {
     const lines = ['per_listener_settings false', 'log_type all'];
-    // As root mosquitto would drop to a user who cannot write here.
+    // As root mosquitto would drop to a user without write access here.
     if (process.getuid?.() === 0) lines.push('user root');
     if (options.persistence === true) {
       lines.push('persistence true', `persistence_location ${this.dir}/`, 'autosave_interval 1');

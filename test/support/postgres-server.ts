@@ -11,7 +11,7 @@ import { freePort } from './free-port.ts';
 const run = promisify(execFile);
 
 export interface PostgresServerOptions {
-  /** Lines of pg_hba.conf, before the one that lets every role in by SCRAM. */
+  /** Lines of pg_hba.conf, before the one that admits every role by SCRAM. */
   readonly hba?: readonly string[];
   /** TLS, and the authority by which client certificates are checked. */
   readonly tls?: { readonly server: Certificate; readonly caFile: string };
@@ -33,7 +33,7 @@ export function postgresBin(): string | undefined {
 }
 
 /**
- * A PostgreSQL of its own (without TimescaleDB) on a free loopback port that lets roles in by SCRAM. It refuses to run as
+ * A PostgreSQL of its own (without TimescaleDB) on a free loopback port that admits roles by SCRAM. It refuses to run as
  * root: there it runs as Debian's user `postgres`.
  */
 export class PostgresServer {
@@ -111,7 +111,7 @@ export class PostgresServer {
     await this.#pgCtl('start', '-l', join(this.#dir, 'log'), '-o', line);
   }
 
-  /** `immediate` is a crash: nothing is said to the clients. */
+  /** `immediate` is a crash: clients get no message. */
   async halt(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
     await this.#pgCtl('stop', '-m', mode);
   }

@@ -20,7 +20,7 @@ export interface Answer {
   readonly status: string | undefined;
 }
 
-/** A PostgreSQL client that sends exactly what a test says: half a pipeline, a lone Flush, a broken COPY. */
+/** A PostgreSQL client that sends exactly the given messages: half a pipeline, a lone Flush, a broken COPY. */
 export class RawClient {
   readonly socket: Socket;
   readonly parameters = new Map<string, string>();

@@ -13,7 +13,7 @@ export interface BrokerScript {
   readonly subscribe?: (filters: readonly string[]) => readonly number[] | 'reset' | undefined;
 }
 
-/** A broker that does what a test says, for what no broker of the test machine does. It speaks MQTT 5 and 3.1.1. */
+/** A broker with scripted behaviour that no installed broker has. It supports MQTT 5 and 3.1.1. */
 export class ScriptedBroker {
   readonly #server: Server;
   readonly #script: BrokerScript;

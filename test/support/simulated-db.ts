@@ -3,10 +3,10 @@ import { embeddedUrl, readPassword } from '../../src/embedded/password.ts';
 import { copyTemplate } from './embedded-db.ts';
 import { openHostedEngine } from './hosted-engine.ts';
 
-/** An embedded server whose clock the test moves: policies then live through weeks in a minute. */
+/** An embedded server whose clock the test moves: policies run through weeks in a minute. */
 export interface SimulatedDatabase {
   readonly url: string;
-  /** Every statement from now on finds that time has passed. */
+  /** Advances the clock of all further statements. */
   advance(ms: number): Promise<void>;
   nowMs(): number;
   close(): Promise<void>;

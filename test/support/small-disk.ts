@@ -32,7 +32,7 @@ export function mountedBy(): 'root' | 'namespace' | undefined {
   }
 }
 
-/** Rejects where `mountedBy` knows no way, or not the one that is asked for. */
+/** Rejects where `mountedBy` gives undefined, or another way than the requested one. */
 export async function openSmallDisk(by = mountedBy()): Promise<SmallDisk> {
   const point = await mkdtemp(PREFIX);
   const { folder, unmount } = by === 'root' ? mountHere(point) : await mountAside(point);

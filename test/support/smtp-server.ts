@@ -18,7 +18,7 @@ export interface SmtpOptions {
   readonly auth?: { readonly user: string; readonly password: string };
 }
 
-/** How it answers DATA; or it says nothing at all, or hangs up. */
+/** The answer to DATA; or no answer at all, or the connection is closed. */
 export type SmtpBehaviour = { readonly reply: string } | 'fine' | 'hang' | 'reset';
 
 /** As much of RFC 5321 as a client needs to hand over a mail. */

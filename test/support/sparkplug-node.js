@@ -1,5 +1,5 @@
 // A Sparkplug B edge node with one device, by the package sparkplug-client: node sparkplug-node.js URL
-// Reads a temperature per line, publishes it by alias, and says on standard output what it did.
+// Reads a temperature per line, publishes it by alias, and prints each action on standard output.
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 

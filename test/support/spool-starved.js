@@ -1,4 +1,4 @@
-// Opens a spool with ever more file descriptors left, and says what came of it: the code of the error, or the items found and
+// Opens a spool with ever more file descriptors left, and prints the result: the code of the error, or the items found and
 // lost. To be run under `ulimit -n`.
 import { closeSync, openSync } from 'node:fs';
 import { openSpool } from '../../dist/adapters/spool/level-spool.js';

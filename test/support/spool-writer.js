@@ -1,5 +1,5 @@
-// Appends numbered records to a spool and says each number once it is safe, until it is killed. With sizes of payloads,
-// such as 3000,6000000,3000, it appends one record of each and says the code of an error in the place of the number.
+// Appends numbered records to a spool and prints each number once it is safe, until it is killed. With sizes of payloads,
+// such as 3000,6000000,3000, it appends one record of each and prints the code of an error instead of the number.
 import { randomBytes } from 'node:crypto';
 import { openSpool } from '../../dist/adapters/spool/level-spool.js';
 

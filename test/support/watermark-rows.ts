@@ -34,7 +34,7 @@ export class WatermarkRows {
   }
 }
 
-/** As the store finds them: no order is promised. */
+/** As the store returns them: the order is not defined. */
 export const readingsIn = (all: Iterable<LastReading>, spans: readonly ReadingSpan[]): LastReading[] =>
   [...all]
     .filter(({ sensorId, timeUs }) =>

@@ -6,7 +6,7 @@ import { Connector } from '../../../src/adapters/timescale/connector.ts';
 import { type DatabaseUrl, readDatabaseUrl } from '../../../src/core/database-url.ts';
 
 const configOf = (options: DatabaseOptions) => new Connector(options).config();
-/** What the server gets when it asks for a password. */
+/** The password that the client sends to the server. */
 const passwordIn = ({ password }: pg.ClientConfig) =>
   typeof password === 'function' ? password() : password;
 

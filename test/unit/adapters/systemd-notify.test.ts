@@ -4,7 +4,7 @@ import { startSupervision } from '../../../src/adapters/systemd/supervision.ts';
 
 const quiet = { warn: () => {}, error: () => {} };
 
-/** Remembers calls; fails while `broken`. */
+/** Records calls; fails while `broken`. */
 function recorder() {
   const calls: { file: string; args: readonly string[]; env: Record<string, string> }[] = [];
   const state = { broken: false };

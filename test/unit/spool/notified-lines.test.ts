@@ -21,7 +21,7 @@ afterEach(() => release());
 
 /**
  * The publisher remembers a bounded number of lines that left before their rows, and at a start a bounded end of the alert log is
- * read; the record in the spool knows of its own, and so does its row, which another process may find.
+ * read; the record in the spool stores its own mark, and so does its row, which another process may read.
  */
 test('a line that left during an outage is stored as logged, however long ago that was, and whichever process stores it', async () => {
   const [clock, metrics, spool, store] = [

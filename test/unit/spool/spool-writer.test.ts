@@ -373,7 +373,7 @@ describe('statement 18: the spool while the database is away', () => {
     expect(harness.spool.contents.lanes.alerts.records).toBe(1000);
     harness.spool.read = harness.drain.batches.length = 0;
     harness.live.auto = harness.drain.auto = stored;
-    // The load goes on: each pass brings another record until order lets it go to the database.
+    // The load goes on: each pass brings another record until the order allows it to go to the database.
     let passes = 0;
     for (; harness.spoolWriter.active && passes < 100; passes++) {
       void harness.writer.write(harness.batch(['s1 99']));
