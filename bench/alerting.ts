@@ -177,7 +177,7 @@ function nanoseconds(run: () => void): number {
   return (performance.now() - startedAt) * 1e6;
 }
 
-/** After a full collection; the flag is set here, so that nobody has to start node with it. */
+/** After a full collection; the flag is set here, so that node can be started without it. */
 function heapBytes(): number {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();

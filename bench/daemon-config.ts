@@ -43,7 +43,7 @@ function rulesWith(allowedLateness: string): unknown {
   return { ...alerts, allowed_lateness: allowedLateness };
 }
 
-/** JSON is YAML; the environment of whoever runs the bench stays out of it. */
+/** JSON is YAML; the environment of the bench is not passed on. */
 export function daemonConfig(text: string): Config {
   return loadConfig({ text, file: 'bench.yaml', env: {} }).config;
 }

@@ -120,7 +120,7 @@ function figureOf({ name, route, topic, payload }: Sample, seconds: number): Fig
   if (isJson) microseconds(parse, slice);
   const runs: number[] = [];
   const bare: number[] = [];
-  // In turns: whatever else the machine does meets both.
+  // Alternating: other load of the machine affects both.
   for (let run = 0; run < RUNS; run++) {
     runs.push(microseconds(decode, slice));
     if (isJson) bare.push(microseconds(parse, slice));

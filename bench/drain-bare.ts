@@ -23,7 +23,7 @@ serveJobs<DrainJob, DrainAnswer>(async (job, report) => {
     meter.done(1);
   });
   const result = await meter.finished;
-  // The PUBACK of the last message leaves after its event: one more turn, or it would be delivered again.
+  // The PUBACK of the last message leaves after its event: one more event loop iteration, or it would be delivered again.
   await new Promise((resolve) => setImmediate(resolve));
   await client.endAsync();
   report({ kind: 'done', report: result });

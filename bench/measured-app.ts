@@ -7,13 +7,13 @@ import type { MessageSource } from '../src/ports/messages.ts';
 import type { LogFields, Logger } from '../src/ports/metrics.ts';
 import type { ReadingStore, StoreBatch } from '../src/ports/store.ts';
 
-/** What a measurement is told of, while the daemon works. */
+/** The events that a measurement gets while the daemon works. */
 export interface Probe {
   /** For every message, before the daemon sees it: must cost next to nothing. */
   received?(): void;
   /** After a commit has resolved, with what was stored anew and how long it took. */
   committed?(batch: StoreBatch, stored: number, ms: number): void;
-  /** After the PUBACKs of so many messages have been written. */
+  /** After the PUBACKs of this many messages have been written. */
   acknowledged?(messages: number): void;
   subscribed?(): void;
   /** Before it is started. */

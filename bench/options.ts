@@ -53,7 +53,7 @@ export interface BenchOptions {
   readonly profileDir: string | undefined;
 }
 
-/** What the person at the keyboard got wrong; exit code 2. */
+/** A usage error; exit code 2. */
 export class UsageError extends Error {}
 
 const FULL: Sizes = {

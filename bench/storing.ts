@@ -59,13 +59,13 @@ async function onePair(
   store: ReadingStore,
   client: pg.Client,
   make: () => StorableReading[],
-  turn: number,
+  round: number,
 ): Promise<Pair> {
   const readings = make();
   const bytes = encoded(make());
   const ours = () => timed(() => commit(store, readings));
   const raw = () => timed(() => copy(client, bytes));
-  if (turn % 2 === 0) return { oursMs: await ours(), rawMs: await raw() };
+  if (round % 2 === 0) return { oursMs: await ours(), rawMs: await raw() };
   const rawMs = await raw();
   return { oursMs: await ours(), rawMs };
 }

@@ -13,7 +13,7 @@ interface Runs {
   readonly bare: readonly FlowRun[];
 }
 
-/** (c) or (c2), and (e) of it: the bare subscriber and the daemon in turn, each run in a process of its own. */
+/** (c) or (c2), and (e) of it: the bare subscriber and the daemon alternately, each run in a process of its own. */
 export async function benchThroughput(
   deps: FlowDeps,
   part: ThroughputPart,

@@ -13,7 +13,7 @@ const TARGET_RATE = 0.85;
 const TARGET_CPU = 1 / 1.25;
 const MORE_MEGABYTES = 60;
 
-/** (k) What `alerts.allowed_lateness` costs: the same backlog drained with it and without, in turn, each in a process of its own. */
+/** (k) What `alerts.allowed_lateness` costs: the same backlog drained with it and without, alternately, each in a process of its own. */
 export async function benchWaiting(deps: FlowDeps): Promise<readonly Figure[]> {
   const waiting: FlowRun[] = [];
   const plain: FlowRun[] = [];
@@ -34,7 +34,7 @@ export function figuresOf(waiting: readonly FlowRun[], plain: readonly FlowRun[]
     measure: string,
     unit: string,
     of: (run: FlowRun) => number,
-    judged: (value: number, base: number) => Pick<Figure, 'ratio' | 'target'>,
+    compare: (value: number, base: number) => Pick<Figure, 'ratio' | 'target'>,
   ): Figure => {
     const [runs, baseRuns] = [waiting.map(of), plain.map(of)];
     const [value, base] = [median(runs), median(baseRuns)];
@@ -46,7 +46,7 @@ export function figuresOf(waiting: readonly FlowRun[], plain: readonly FlowRun[]
       value,
       runs,
       reference,
-      ...judged(value, base),
+      ...compare(value, base),
     };
   };
   return [

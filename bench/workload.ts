@@ -22,7 +22,7 @@ export class Timeline {
   }
 }
 
-/** Time of the n-th reading of a stretch: the sensors take turns. */
+/** Time of the n-th reading of a stretch: the sensors alternate. */
 const timeOf = (n: number, startMs: number, intervalMs = INTERVAL_MS, sensors = SENSORS) =>
   startMs + Math.floor(n / sensors) * intervalMs;
 

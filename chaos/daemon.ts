@@ -18,7 +18,7 @@ export interface DaemonOptions {
   readonly onViolation: (what: string, evidence: string) => void;
 }
 
-/** The daemon as a process of its own, kept running: started again after every end, whoever caused it. */
+/** The daemon as a process of its own, kept running: started again after every end, whatever caused it. */
 export class Daemon {
   readonly log: LogReader;
   /** Starts that gave up because broker or database was away just then: allowed, and counted. */
@@ -117,10 +117,10 @@ export class Daemon {
     });
     const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
     this.file.write(`--- end: ${signal ?? `exit code ${code}`}, asked for: ${this.asked ?? 'nothing'}\n`);
-    this.judge(code, signal, this.log.textSince(from));
+    this.checkExit(code, signal, this.log.textSince(from));
   }
 
-  private judge(code: number | null, signal: NodeJS.Signals | null, text: string): void {
+  private checkExit(code: number | null, signal: NodeJS.Signals | null, text: string): void {
     const { asked, ready } = this;
     if (signal !== null ? signal === asked : asked === 'SIGTERM' && code === 0) return;
     // A start that fails ends with exit code 1 and says why: the service manager tries again.

@@ -22,7 +22,7 @@ export class Injector {
     this.progress = progress;
   }
 
-  /** Resolves when all faults are over and undone. Faults whose turn comes after `endMs` are left out. */
+  /** Resolves when all faults are over and undone. Faults that are due after `endMs` are left out. */
   async run(plan: readonly PlannedFault<Fault>[], endMs: number): Promise<void> {
     const began = performance.now();
     for (const planned of plan) {
@@ -43,7 +43,7 @@ export class Injector {
   private async one(planned: PlannedFault<Fault>, late: boolean): Promise<void> {
     const { fault } = planned;
     const fromMs = Date.now();
-    if (late) return this.record(fault.kind, fromMs, 'not injected', 'its turn came after the end');
+    if (late) return this.record(fault.kind, fromMs, 'not injected', 'it was due after the end');
     try {
       this.record(fault.kind, fromMs, 'injected', await fault.inject(this.stage, planned));
     } catch (error) {

@@ -1,4 +1,4 @@
-/** Codes of errors that are never the fault of a broken link: the daemon's own fault, or an error nobody foresaw. */
+/** Codes of errors that are never the fault of a broken link: the daemon's own fault, or an unexpected error. */
 const OURS = /^(UNEXPECTED|DB_BUG|DB_UNKNOWN|DB_NOT_COMMITTED|DB_BATCH_REFUSED|DB_SCHEMA|DB_ROW_REFUSED)$/;
 const SUSPICIOUS =
   /unexpected|unhandled|uncaught|assertion|deprecat|memory leak|"(Type|Reference|Range|Syntax)Error"/i;

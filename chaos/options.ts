@@ -15,7 +15,7 @@ export interface ChaosOptions {
   readonly json: boolean;
 }
 
-/** What the person at the keyboard got wrong; exit code 2. */
+/** A usage error; exit code 2. */
 export class UsageError extends Error {}
 
 export const HELP = `Usage: npm run chaos -- [options]

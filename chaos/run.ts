@@ -41,7 +41,7 @@ export async function runChaos(options: ChaosOptions, context: RunContext): Prom
   });
   try {
     const result = await Promise.race([run.run(), aborted]);
-    // What a person needs to find the cause.
+    // The data that is needed to find the cause.
     keep ||= result.violations.length > 0;
     return { ...result, folder: keep ? dir : undefined };
   } finally {
@@ -109,7 +109,7 @@ class ChaosRun {
       onViolation: (what, evidence) => this.violate(what, evidence),
     });
     const { daemon } = set.stage;
-    // What is published before the first subscription is nobody's to keep.
+    // Messages that are published before the first subscription are kept by no session.
     if (await becomes(() => daemon.isSubscribed, START_MS, signal)) return set;
     throw new Error(`the daemon did not start: ${daemon.log.textSince(0).slice(-1000)}`);
   }

@@ -2,7 +2,7 @@ import { delay } from './delay.ts';
 
 const EVERY_MS = 1000;
 const ANSWER_MS = 2000;
-/** An account that is wrong stays wrong: the first scrapes tell. */
+/** Wrong accounting stays wrong: the first scrapes show it. */
 const REPORTED = 3;
 const PARTS = ['stored', 'duplicate', 'merged', 'conflict', 'dead_lettered', 'filtered', 'in_flight'];
 

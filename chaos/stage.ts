@@ -30,7 +30,7 @@ export async function setStage(setup: StageOptions): Promise<{ stage: Stage; scr
   if (!existsSync(program)) throw new Error(`${program} is not there: run npm run build`);
   const database = await openDatabase(options.databaseUrl, dir);
   cleanup.add('database', () => database.close(setup.keeps()));
-  // The slowest step: whoever interrupts it need not wait for the others.
+  // The slowest step: after an interruption the others are not awaited.
   signal.throwIfAborted();
   const broker = await Broker.start(join(dir, 'mosquitto'));
   cleanup.add('broker', () => broker.close());

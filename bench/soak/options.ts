@@ -30,12 +30,12 @@ export const HELP = `npm run soak -- <mode> [options]
 The daemon under load for a long time, with a mosquitto and a TimescaleDB of its own.
 
   outage               the database is away for all of the time; then everything must be stored soon, the connection to
-                       the broker never lost, memory bounded, and alerts told at once
+                       the broker never lost, memory bounded, and alerts logged at once
   steady               memory, event-loop delay and latency of the last quarter against those of the first
   silence              all sensors are silent after an outage of the broker, come back, and are silent again while the daemon
                        is killed: few lines, few notifications, nothing lost
 
-  --seconds N          how long (default: 600); silence: no_data_after, within which all must come back and be told
+  --seconds N          how long (default: 600); silence: no_data_after, within which all must come back and be notified
                        (default: 120, at least 60)
   --rate N             messages a second, QoS 1 (default: 1000)
   --sensors N          silence: how many (default: 100000)

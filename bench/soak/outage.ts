@@ -4,7 +4,7 @@ import { LIMIT, type SoakDeps, type SoakStage, setStage } from './stage.ts';
 import type { Line } from './verdict.ts';
 
 const WARM_UP_SECONDS = 5;
-/** Until the daemon has noticed that the database is away, half of the breaches happen: those that are hard to tell in time. */
+/** Until the daemon has noticed that the database is away, half of the breaches happen: those that are hard to report in time. */
 const NOTICED_SECONDS = 6;
 const BREACHES = 24;
 const ALERT_LIMIT_MS = 1000;
@@ -48,7 +48,7 @@ class Watch {
     const { rssBytes, disconnects, alerts } = await this.stage.look(1);
     this.rssBytes = Math.max(this.rssBytes, rssBytes);
     this.disconnects = disconnects;
-    // The first line of each: the one that somebody waits for.
+    // The first line of each: the one that reports the alert.
     for (const { sensorKey, atMs } of alerts)
       if (!this.alertedAtMs.has(sensorKey)) this.alertedAtMs.set(sensorKey, atMs);
   }
@@ -61,7 +61,7 @@ export async function soakOutage(deps: SoakDeps): Promise<readonly Line[]> {
   const stage = await setStage(deps);
   const alarm = await mqtt.connectAsync(stage.broker.url, { protocolVersion: 5 });
   deps.cleanup.add('alarm publisher', () => alarm.endAsync(true));
-  // Known to the daemon before the outage: a device that nobody knows has to wait for the database.
+  // Known to the daemon before the outage: an unknown device has to wait for the database.
   for (let n = 0; n < BREACHES; n++) await publish(alarm, n, 20);
   const warm = await stage.publish(WARM_UP_SECONDS);
   const warmed = warm.messages + BREACHES;
@@ -107,16 +107,16 @@ const worst = (what: string, lateness: readonly number[]): Line => ({
 
 /** A sensor breaches its limit, then another: from the first moment on, close together, and then spread over the time. */
 async function breaches(client: MqttClient, seconds: number, signal: AbortSignal) {
-  const told: { readonly n: number; readonly atMs: number }[] = [];
+  const published: { readonly n: number; readonly atMs: number }[] = [];
   const half = BREACHES / 2;
   const atFirst = Math.min(NOTICED_SECONDS, seconds / 2);
   for (let n = 0; n < BREACHES; n++) {
     const atMs = Date.now();
     await publish(client, n, LIMIT + 1);
-    told.push({ n, atMs });
+    published.push({ n, atMs });
     await delay(((n < half ? atFirst : seconds - atFirst) * 1000) / half, signal);
   }
-  return told;
+  return published;
 }
 
 async function publish(client: MqttClient, n: number, temperature: number): Promise<void> {

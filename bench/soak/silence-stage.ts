@@ -20,11 +20,11 @@ export interface Standing {
   readonly rows: number;
   readonly open: number;
   readonly resolved: number;
-  /** Lines and notifications that are still to be noted or told. */
+  /** Lines and notifications that are still to be recorded or sent. */
   readonly waiting: number;
 }
 
-/** Registered sensors that send nothing, a daemon that misses them, and a webhook that is told of it. */
+/** Registered sensors that send nothing, a daemon that misses them, and a webhook that is notified. */
 export class SilenceStage {
   readonly link: TcpProxy;
   readonly hook: HttpServer;
@@ -118,8 +118,8 @@ export class SilenceStage {
     await client.endAsync();
   }
 
-  /** What the sink was told of: in how many calls, of how many alerts. */
-  told(status: 'firing' | 'resolved'): { readonly calls: number; readonly alerts: number } {
+  /** Calls to the sink, and the alerts in them. */
+  delivered(status: 'firing' | 'resolved'): { readonly calls: number; readonly alerts: number } {
     const bodies = this.hook.bodies as { status: string; alerts: unknown[]; truncatedAlerts: number }[];
     const own = bodies.filter((body) => body.status === status);
     const alerts = own.reduce((sum, body) => sum + body.alerts.length + body.truncatedAlerts, 0);

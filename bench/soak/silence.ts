@@ -17,8 +17,8 @@ interface Storm {
   readonly rssBytes: number;
   readonly lines: number;
   readonly calls: number;
-  /** Alerts that the sink was not told of by its end, or twice. */
-  readonly untold: number;
+  /** Alerts that the sink did not get by its end, or got twice. */
+  readonly undelivered: number;
   readonly twice: number;
 }
 
@@ -38,13 +38,18 @@ export async function soakSilence(deps: SoakDeps): Promise<readonly Line[]> {
   stage.link.resume();
   progress('the broker is back, and all sensors stay silent');
   const allOpen = ({ open, waiting }: Standing) => open === sensors && waiting === 0;
-  const silent = await storm(deps, stage, { status: 'firing', phase: 1, over: allOpen, told: sensors });
+  const silent = await storm(deps, stage, { status: 'firing', phase: 1, over: allOpen, delivered: sensors });
   const listed = await listMs(stage, sensors);
   progress('all of them are back');
   const publishing = stage.publishAll();
   // Where that takes longer than `no_data_after`, the first of them are silent again meanwhile.
   const allClosed = ({ resolved }: Standing) => resolved >= sensors;
-  const back = await storm(deps, stage, { status: 'resolved', phase: 2, over: allClosed, told: sensors });
+  const back = await storm(deps, stage, {
+    status: 'resolved',
+    phase: 2,
+    over: allClosed,
+    delivered: sensors,
+  });
   await publishing;
   progress('silent again; the daemon is killed in the middle of it');
   let killed = false;
@@ -52,7 +57,7 @@ export async function soakSilence(deps: SoakDeps): Promise<readonly Line[]> {
     status: 'firing',
     phase: 3,
     over: allOpen,
-    told: 2 * sensors,
+    delivered: 2 * sensors,
     meanwhile: async ({ open }) => {
       if (killed || open < sensors / 4) return;
       killed = true;
@@ -76,27 +81,27 @@ export async function soakSilence(deps: SoakDeps): Promise<readonly Line[]> {
   ];
 }
 
-/** From the first alert to the last, and until the sink has been told of all. */
+/** From the first alert to the last, and until the sink has all. */
 async function storm(
   { signal }: SoakDeps,
   stage: SilenceStage,
   {
     status,
     phase,
-    told,
+    delivered,
     over,
     meanwhile,
   }: {
     readonly status: Status;
     readonly phase: number;
-    /** Alerts that the sink has been told of by then, since the start. */
-    readonly told: number;
+    /** Alerts that the sink has by then, since the start. */
+    readonly delivered: number;
     readonly over: (standing: Standing) => boolean;
     readonly meanwhile?: (standing: Standing) => Promise<void>;
   },
 ): Promise<Storm> {
   const first = await stage.standing();
-  const before = stage.told(status);
+  const before = stage.delivered(status);
   const linesBefore = (await stage.look(phase)).groupLines;
   let [startedMs, rssBytes, lines] = [NaN, 0, 0];
   const deadlineMs = performance.now() + PATIENCE_S * 1000;
@@ -107,32 +112,32 @@ async function storm(
     const look = await stage.look(phase);
     rssBytes = Math.max(rssBytes, look.rssBytes);
     lines = look.groupLines;
-    if (over(standing) && stage.told(status).alerts >= told) break;
+    if (over(standing) && stage.delivered(status).alerts >= delivered) break;
     if (performance.now() > deadlineMs || signal.aborted) break;
     await delay(POLL_EVERY_MS, signal);
   }
   const seconds = (performance.now() - startedMs) / 1000;
-  // What is still to be said is said soon after the last alert.
+  // Remaining lines and calls follow soon after the last alert.
   await delay(12_000, signal);
   lines = (await stage.look(phase)).groupLines;
-  const after = stage.told(status);
+  const after = stage.delivered(status);
   return {
     seconds,
     rssBytes,
     lines: lines >= linesBefore ? lines - linesBefore : lines,
     calls: after.calls - before.calls,
-    untold: Math.max(0, told - after.alerts),
-    twice: Math.max(0, after.alerts - told),
+    undelivered: Math.max(0, delivered - after.alerts),
+    twice: Math.max(0, after.alerts - delivered),
   };
 }
 
 function linesOf(name: string, it: Storm, maxRssMb: number, twice = 0): readonly Line[] {
   const most = (everyS: number) => 3 + Math.ceil(it.seconds / everyS);
   return [
-    { what: `${name}: until all is committed and told`, value: it.seconds, unit: 's' },
+    { what: `${name}: until all is committed and delivered`, value: it.seconds, unit: 's' },
     { what: `${name}: calls of the sink`, value: it.calls, unit: '', limit: most(CALLS_EVERY_S) },
-    { what: `${name}: alerts that the sink was not told of`, value: it.untold, unit: '', limit: 0 }, // prettier-ignore
-    { what: `${name}: alerts that it was told of twice`, value: it.twice, unit: '', limit: twice }, // prettier-ignore
+    { what: `${name}: alerts that the sink did not get`, value: it.undelivered, unit: '', limit: 0 }, // prettier-ignore
+    { what: `${name}: alerts that it got twice`, value: it.twice, unit: '', limit: twice }, // prettier-ignore
     { what: `${name}: lines of the log`, value: it.lines, unit: '', limit: most(LINES_EVERY_S) },
     { what: `${name}: memory (RSS, most)`, value: it.rssBytes / MB, unit: 'MB', limit: maxRssMb },
   ];

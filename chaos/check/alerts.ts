@@ -24,7 +24,7 @@ interface AlertColumns {
   readonly resolve_reason: string | null;
 }
 
-/** Episodes as the engine gives them without faults: none missing, none more, none other; each told. */
+/** Episodes as the engine gives them without faults: none missing, none more, none other; each notified. */
 export async function checkAlerts(url: string, sent: readonly (readonly Sent[])[]): Promise<AlertCheck> {
   const sensors = await query<{ id: number; key: string }>(url, 'SELECT id, key FROM sensors');
   const expected = referenceEpisodes(sent, new Map(sensors.map(({ id, key }) => [key, id])));

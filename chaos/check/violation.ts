@@ -1,6 +1,6 @@
 export interface Violation {
   readonly what: string;
-  /** For a person: where to look. */
+  /** Details for the analysis. */
   readonly evidence: readonly string[];
 }
 

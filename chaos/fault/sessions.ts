@@ -56,7 +56,7 @@ export const SESSION_FAULTS: readonly Fault[] = [
 
 /**
  * Takes the two tables of a batch in the opposite order. The daemon waits first, for the second table, so it is the
- * daemon whom the server finds in the cycle, unless no batch came between.
+ * daemon that the server finds in the cycle, unless no batch came between.
  */
 async function deadlock(client: pg.Client, holdMs: number, signal: AbortSignal): Promise<'us' | 'daemon'> {
   await client.query('BEGIN');

@@ -28,7 +28,7 @@ BEGIN
   EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO fieldwatch_owner, fieldwatch_ingest', current_database());
 END $$;
 
--- fieldwatch_owner: the daemon. Creates the schema, writes, and looks after policies: altering or running a job, dropping,
+-- fieldwatch_owner: the daemon. Creates the schema, writes, and manages policies: altering or running a job, dropping,
 -- compressing and refreshing all ask for the owner.
 GRANT USAGE, CREATE ON SCHEMA public TO fieldwatch_owner;
 
