@@ -8,14 +8,15 @@ const LAYERS = {
   core: [],
   lib: ['core', 'ports'],
   ports: ['core'],
-  config: ['core', 'lib'],
+  sinks: ['core', 'lib', 'ports'],
+  config: ['core', 'lib', 'sinks'],
   services: ['core', 'lib', 'ports'],
   adapters: ['core', 'lib', 'ports'],
   queries: ['core', 'lib', 'ports', 'adapters'],
   simulator: ['core', 'lib', 'ports'],
   learn: ['core', 'lib'],
   embedded: ['core', 'lib', 'ports'],
-  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'embedded', 'queries'],
+  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries'],
 };
 const EVERY_LAYER = [...Object.keys(LAYERS), 'cli'];
 /** A relative import that leads into one of these layers, as a folder or as the file of that name. */

@@ -5,9 +5,9 @@ import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
 import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
 import type { StoreOptions } from '../adapters/timescale/reading-store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-store.ts';
-import { currentSecret } from '../config/files.ts';
 import type { Config } from '../config/schema/index.ts';
 import { LEASE_MS } from '../core/alert/cluster/shard-lease.ts';
+import { secretNow } from '../lib/secret-file.ts';
 import type { IngestOptions } from '../services/ingest/ingest.ts';
 import type { RegistryOptions } from '../services/ingest/sensor-registry.ts';
 
@@ -32,7 +32,7 @@ export function connectOptions({ database }: Config, url: string, purpose?: stri
     // Read again for each connection: a rotated secret needs no restart. The embedded database has a password of its own.
     ...(database.url === undefined || database.password === undefined
       ? {}
-      : { password: () => currentSecret(database) ?? '' }),
+      : { password: () => secretNow(database.password, database.password_file) ?? '' }),
   };
 }
 
@@ -66,7 +66,10 @@ export function mqttOptions(config: Config, url: string, filters: readonly strin
     urls: [url],
     clientId: mqtt.client_id,
     ...protocolOf(mqtt),
-    credentials: async () => ({ username: mqtt.username, password: currentSecret(mqtt) }),
+    credentials: async () => ({
+      username: mqtt.username,
+      password: secretNow(mqtt.password, mqtt.password_file),
+    }),
     tls: {
       caFile: mqtt.tls.ca_file,
       certFile: mqtt.tls.cert_file,

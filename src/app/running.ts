@@ -1,5 +1,5 @@
 import type { MetricsRegistry } from '../adapters/http/metrics.ts';
-import type { Publish } from '../adapters/notify/mqtt.ts';
+import type { Publish } from '../sinks/sink.ts';
 import type { Config } from '../config/schema/index.ts';
 import type { AlertNotification } from '../core/alert/model.ts';
 import type { Router } from '../core/ingest/route.ts';

@@ -3,10 +3,10 @@ import { createSystemClock } from '../adapters/system/clock.ts';
 import { type SampleOutcome, loneSink, sendSample } from '../app/wiring/test-notification.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
-import type { SinkConfig } from '../config/schema/notify.ts';
 import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { type SinkStatus, notifySinks } from '../queries/notify-sinks.ts';
+import type { SinkConfig } from '../sinks/index.ts';
 import {
   type Cli,
   type CliCommand,

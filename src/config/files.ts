@@ -1,14 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import type { z } from 'zod';
+import { BOM_FAULT, BYTE_ORDER_MARK, type ReadFile, withoutNewline } from '../lib/secret-file.ts';
 import type { ConfigPath } from './fault.ts';
 import { valueAt } from './issues.ts';
 import type { Origin, Origins } from './origins.ts';
 import { type PlainObject, isPlainObject, leaves, variantOf } from './walk.ts';
-
-export type ReadFile = (path: string) => string;
-
-export const readTextFile: ReadFile = (path) => readFileSync(path, 'utf8');
 
 const MAX_SECRET = 64 * 1024;
 
@@ -110,32 +106,3 @@ function takeSecret(
     if (origin !== undefined) origins.set(secretPath, origin);
   }
 }
-
-/**
- * The secret as it is now: a password_file is read again, so that a rotated password needs no restart. For adapters
- * that ask at each connect; throws what the file system throws.
- */
-export function currentSecret(
-  section: { readonly password?: string | undefined; readonly password_file?: string | undefined },
-  read: ReadFile = readTextFile,
-): string | undefined {
-  return secretNow(section.password, section.password_file, read);
-}
-
-/** As `currentSecret`, for any secret and the file beside it. */
-export function secretNow(
-  value: string | undefined,
-  file: string | undefined,
-  read: ReadFile = readTextFile,
-): string | undefined {
-  if (file === undefined) return value;
-  const secret = withoutNewline(read(file));
-  if (secret.startsWith(BYTE_ORDER_MARK)) throw new Error(`${file}: ${BOM_FAULT}`);
-  return secret;
-}
-
-const BYTE_ORDER_MARK = '\ufeff';
-const BOM_FAULT =
-  'the file begins with a byte order mark (BOM), which would be part of the secret; save it as UTF-8 without BOM';
-
-const withoutNewline = (content: string) => content.replace(/\r?\n$/, '');

@@ -1,8 +1,9 @@
 import type { z } from 'zod';
+import { type ReadFile } from '../lib/secret-file.ts';
 import { type YamlTree, readYaml } from './document.ts';
 import type { EnvironmentValue } from './environment.ts';
 import type { ConfigFault, ConfigPath } from './fault.ts';
-import { type ReadFile, resolveBeside, unreadable } from './files.ts';
+import { resolveBeside, unreadable } from './files.ts';
 import { type Origin, Origins } from './origins.ts';
 import { type PlainObject, isPlainObject, leaves } from './walk.ts';
 

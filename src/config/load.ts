@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
+import { type ReadFile, readTextFile } from '../lib/secret-file.ts';
 import { type YamlTree, readYaml } from './document.ts';
 import { type Environment, readEnvironment, withoutServiceLinks } from './environment.ts';
 import { ConfigError, type ConfigFault, sortFaults } from './fault.ts';
-import { type ReadFile, readNamedFiles, readTextFile, unreadable } from './files.ts';
+import { readNamedFiles, unreadable } from './files.ts';
 import { faultsOf } from './issues.ts';
 import { flatten, includeAlerts, overlay } from './layers.ts';
 import { type Located, locateConfig } from './locate.ts';

@@ -15,6 +15,8 @@ export interface NotificationSink {
   readonly deliveryMode: 'single' | 'batch' | 'group';
   /** Resolves once the far side has accepted it; rejects with a SinkError that states whether to retry. */
   send(delivery: Delivery, signal: AbortSignal): Promise<void>;
+  /** The far side shows an alert until it is resolved: a test alert has to be resolved, too. */
+  readonly keepsState?: boolean;
   /** For a far side that forgets alerts unless they are resent. */
   readonly resend?: SinkResend;
   /**

@@ -1,5 +1,5 @@
 import { createMqttSource } from '../../adapters/mqtt/source.ts';
-import type { Publish } from '../../adapters/notify/mqtt.ts';
+import type { Publish } from '../../sinks/sink.ts';
 import { inflate } from '../../adapters/system/inflate.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { messageOf } from '../../core/errors.ts';

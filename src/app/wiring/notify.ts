@@ -1,20 +1,14 @@
-import { type SinkKind, type SinkOptions, createSink } from '../../adapters/notify/index.ts';
-import type { Publish } from '../../adapters/notify/mqtt.ts';
-import type { SinkDeps } from '../../adapters/notify/sink-deps.ts';
-import { secretNow } from '../../config/files.ts';
 import type { Config } from '../../config/schema/index.ts';
-import type { SinkConfig } from '../../config/schema/notify.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
-import type { MessageTexts } from '../../core/notify/messages.ts';
 import { alertTopic } from '../../core/notify/mqtt-topic.ts';
-import { type Template, isTemplateFault, parseTemplate } from '../../core/notify/template.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { NotificationSink } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
 import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
 import { NotificationDispatcher, type SinkSetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';
 import type { SinkSettings } from '../../services/notify/sink-worker.ts';
+import { type SinkConfig, createSink } from '../../sinks/index.ts';
+import type { SinkDeps } from '../../sinks/sink.ts';
 import type { Parts } from '../context.ts';
 import type { Live } from '../running.ts';
 import type { Database } from './database.ts';
@@ -25,7 +19,7 @@ import type { Database } from './database.ts';
 export function createDispatcher(
   { config, clock, logger, metrics, cleanup }: Parts,
   { notificationStore }: Database,
-  parts: SinkParts,
+  parts: SinkDeps,
 ): NotificationDispatcher {
   const dispatcher = new NotificationDispatcher(sinkSetups(config, parts), {
     store: notificationStore,
@@ -41,21 +35,16 @@ export function createDispatcher(
   return dispatcher;
 }
 
-export function sinkSetups({ notify }: Config, parts: SinkParts): readonly SinkSetup[] {
+export function sinkSetups({ notify }: Config, parts: SinkDeps): readonly SinkSetup[] {
   return notify.map((sink) => ({
     settings: settingsOf(sink),
-    make: () => makeSink(sink, parts),
+    make: () => createSink(sink, parts),
     fingerprint: JSON.stringify(sink),
   }));
 }
 
-/** What the sinks reach beyond what they are configured with. */
-export interface SinkParts extends SinkDeps {
-  /** Over the daemon's connection to the broker. */
-  readonly publish: Publish;
-}
-
-export function sinkPartsOf(clock: Clock, registry: SensorRegistry, live: Live): SinkParts {
+/** What the sinks use of the running daemon. */
+export function sinkPartsOf(clock: Clock, registry: SensorRegistry, live: Live): SinkDeps {
   return {
     clock,
     factsOf: (sensorId) => registry.findById(sensorId) ?? { name: null, location: null },
@@ -87,89 +76,6 @@ function readBack({ notify }: Config, filters: readonly string[]): readonly stri
       : [],
   );
 }
-
-/** A single sink: for `notify test` and `doctor`, too. */
-export function makeSink(sink: SinkConfig, parts: SinkParts): NotificationSink {
-  const make = <K extends SinkKind>(kind: K, options: SinkOptions[K]) => createSink(kind, options, parts);
-  switch (sink.kind) {
-    case 'alertmanager':
-      return make('alertmanager', {
-        url: sink.url,
-        credentials: credentialsOf(sink),
-        labels: sink.labels,
-        externalUrl: sink.external_url ?? '',
-        resendMs: sink.resend,
-      });
-    case 'mqtt':
-      return make('mqtt', { prefix: sink.prefix, retain: sink.retain, publish: parts.publish });
-    case 'ntfy':
-      return make('ntfy', {
-        url: sink.url,
-        topic: () => secretNow(sink.topic, sink.topic_file) ?? '',
-        credentials: credentialsOf(sink),
-        priorities: sink.priorities,
-        tags: sink.tags,
-        ...textsOf(sink),
-      });
-    case 'smtp':
-      return make('smtp', smtpOptions(sink));
-    case 'webhook':
-      return make('webhook', webhookOptions(sink));
-  }
-}
-
-type Sink<K extends SinkKind> = Extract<SinkConfig, { kind: K }>;
-
-function webhookOptions(sink: Sink<'webhook'>): SinkOptions['webhook'] {
-  return {
-    name: sink.name,
-    url: () => secretNow(sink.url, sink.url_file) ?? '',
-    secret: () => secretNow(sink.secret, sink.secret_file),
-    credentials: credentialsOf(sink),
-    headers: sink.headers,
-    labels: sink.labels,
-    externalUrl: sink.external_url ?? '',
-  };
-}
-
-function smtpOptions(sink: Sink<'smtp'>): SinkOptions['smtp'] {
-  return {
-    host: sink.host,
-    port: sink.port,
-    tls: sink.tls,
-    caFile: sink.ca_file,
-    credentials: credentialsOf(sink),
-    from: sink.from,
-    to: sink.to,
-    timeoutMs: sink.timeout,
-    ...textsOf(sink),
-  };
-}
-
-/** Checked when the configuration was loaded. */
-function textsOf({ title, body }: { title?: string | undefined; body?: string | undefined }): MessageTexts {
-  return { title: templateOf(title), body: templateOf(body) };
-}
-
-function templateOf(text: string | undefined): Template | undefined {
-  const parsed = text === undefined ? undefined : parseTemplate(text);
-  return parsed === undefined || isTemplateFault(parsed) ? undefined : parsed;
-}
-
-/** Read for each request: a rotated secret needs no restart. */
-const credentialsOf =
-  (sink: {
-    token?: string | undefined;
-    token_file?: string | undefined;
-    username?: string | undefined;
-    password?: string | undefined;
-    password_file?: string | undefined;
-  }) =>
-  () => ({
-    token: secretNow(sink.token, sink.token_file),
-    username: sink.username,
-    password: secretNow(sink.password, sink.password_file),
-  });
 
 function settingsOf(sink: SinkConfig): SinkSettings {
   return {

@@ -1,18 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { publishOnce } from '../../adapters/mqtt/publish-once.ts';
 import type { Config } from '../../config/schema/index.ts';
-import type { SinkConfig } from '../../config/schema/notify.ts';
 import type { AlertNotification, Severity } from '../../core/alert/model.ts';
 import { SinkError, sinkError } from '../../core/notify/sink-error.ts';
 import type { NotificationSink } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
+import { type SinkConfig, createSink } from '../../sinks/index.ts';
 import { brokerUrl, mqttOptions } from '../options.ts';
-import { makeSink } from './notify.ts';
 
 /** A sink outside the daemon: for `notify test` and `doctor`. */
 export function loneSink(config: Config, sink: SinkConfig, clock: Clock): NotificationSink {
   const url = brokerUrl(config);
-  return makeSink(sink, {
+  return createSink(sink, {
     clock,
     factsOf: () => ({ name: null, location: null }),
     publish: (topic, payload, options) =>
@@ -40,7 +39,7 @@ export async function sendSample(
   };
   try {
     await notify('firing', 1);
-    if (sink.kind === 'mqtt') await notify('resolved', 2);
+    if (sink.keepsState === true) await notify('resolved', 2);
     return { ok: true, tookMs: Math.round(clock.monotonicMs() - startedMs) };
   } catch (error) {
     const late = error instanceof Error && error.name === 'TimeoutError';

@@ -1,9 +1,9 @@
 import { createSystemClock } from '../../adapters/system/clock.ts';
 import { loneSink } from '../../app/wiring/test-notification.ts';
 import type { Config } from '../../config/schema/index.ts';
-import type { SinkConfig } from '../../config/schema/notify.ts';
 import { messageOf } from '../../core/errors.ts';
 import { sinkError } from '../../core/notify/sink-error.ts';
+import { type SinkConfig, SINKS } from '../../sinks/index.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
 const notify = areaOf('notify');
@@ -16,7 +16,8 @@ export async function diagnoseSinks(config: Config): Promise<readonly Diagnosis[
 
 async function diagnose(config: Config, settings: SinkConfig): Promise<Diagnosis> {
   const { name, kind } = settings;
-  if (kind === 'mqtt') return notify.skipped(name, 'goes over the connection of the daemon: see broker');
+  const { overBroker }: { readonly overBroker?: boolean } = SINKS[kind];
+  if (overBroker === true) return notify.skipped(name, 'goes over the connection of the daemon: see broker');
   const sink = loneSink(config, settings, createSystemClock());
   const limitMs = Math.min(settings.timeout, LIMIT_MS);
   try {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SEVERITIES } from '../../core/alert/model.ts';
 import { checkRules } from '../../core/alert/rules/validate.ts';
-import { duration } from './common.ts';
-import { section, text } from './fields.ts';
+import { duration } from '../../lib/schema/common.ts';
+import { section, text } from '../../lib/schema/fields.ts';
 import { inhibit, maintenance } from './suppression.ts';
 
 /** A selector of an override, or the name of a metric: compared as written. */

@@ -1,7 +1,15 @@
 import type { z } from 'zod';
 import { readDatabaseUrl } from '../../core/database-url.ts';
-import { duration } from './common.ts';
-import { certificatePair, flag, readFilePath, secret, section, text, whole } from './fields.ts';
+import { duration } from '../../lib/schema/common.ts';
+import {
+  certificatePair,
+  flag,
+  readFilePath,
+  secret,
+  section,
+  text,
+  whole,
+} from '../../lib/schema/fields.ts';
 
 const readableUrl = (value: string, context: z.core.$RefinementCtx<string>): void => {
   const read = readDatabaseUrl(value);

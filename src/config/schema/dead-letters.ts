@@ -1,5 +1,5 @@
-import { bytes } from './common.ts';
-import { section, whole } from './fields.ts';
+import { bytes } from '../../lib/schema/common.ts';
+import { section, whole } from '../../lib/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 

@@ -1,4 +1,4 @@
-import { port, section, text } from './fields.ts';
+import { port, section, text } from '../../lib/schema/fields.ts';
 
 export const embeddedSchema = section(
   {

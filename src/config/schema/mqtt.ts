@@ -1,7 +1,16 @@
 import { z } from 'zod';
-import { backoff } from './backoff.ts';
-import { bytes, duration } from './common.ts';
-import { certificatePair, flag, readFilePath, secret, section, text, url, whole } from './fields.ts';
+import { backoff } from '../../lib/schema/backoff.ts';
+import { bytes, duration } from '../../lib/schema/common.ts';
+import {
+  certificatePair,
+  flag,
+  readFilePath,
+  secret,
+  section,
+  text,
+  url,
+  whole,
+} from '../../lib/schema/fields.ts';
 
 // A client id becomes a level of the status topic, where wildcards and NUL are illegal (MQTT 5, 4.7.1).
 const topicLevel = (description: string) =>

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { createSink } from '../../../src/adapters/notify/index.ts';
 import { createSystemClock } from '../../../src/adapters/system/clock.ts';
 import { fingerprintOf } from '../../../src/core/notify/labels.ts';
 import type { NotificationSink } from '../../../src/ports/notification.ts';
 import { Alertmanager } from '../../support/alertmanager.ts';
 import { eventually } from '../../support/eventually.ts';
-import { SINK_DEPS } from '../../support/far-side.ts';
+import { SINK_DEPS, sinkOf as sinkOfConfig } from '../../support/far-side.ts';
 import { HttpServer } from '../../support/http-server.ts';
 import { dispatchOf, renotify } from '../../support/notifications.ts';
 import { describeWith } from '../../support/tools.ts';
@@ -48,11 +47,16 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
   });
 
   const sinkOf = (resendMs: number) =>
-    createSink(
-      'alertmanager',
-      { url: real.url, credentials: () => ({}), labels: { site: 'north' }, externalUrl: 'https://dash.example', resendMs },
+    sinkOfConfig(
+      {
+        kind: 'alertmanager',
+        url: real.url,
+        labels: { site: 'north' },
+        external_url: 'https://dash.example',
+        resend: `${resendMs}ms`,
+      },
       { ...SINK_DEPS, clock: createSystemClock() },
-    ); // prettier-ignore
+    );
   const held = async (sensor: string) =>
     (await real.alerts()).filter(({ labels }) => labels['sensor'] === sensor);
   const bodies = (sensor: string, status: string) =>
@@ -116,19 +120,13 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
     const episode = { ...times, alertId: 'd', sensorKey: 's4' };
     const direct = await HttpServer.start();
     try {
-      const ours = createSink(
-        'webhook',
-        {
-          name: 'hook',
-          url: () => direct.url,
-          secret: () => undefined,
-          credentials: () => ({}),
-          headers: {},
-          labels: { site: 'north' },
-          externalUrl: 'https://dash.example',
-        },
-        SINK_DEPS,
-      );
+      const ours = sinkOfConfig({
+        kind: 'webhook',
+        name: 'hook',
+        url: direct.url,
+        labels: { site: 'north' },
+        external_url: 'https://dash.example',
+      });
       for (const event of ['firing', 'resolved'] as const) {
         await sink.send(dispatchOf({ ...episode, event }), signal);
         await ours.send(dispatchOf({ ...episode, event }), signal);

@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { request } from '../../../src/adapters/notify/http.ts';
-import { SmtpSink } from '../../../src/adapters/notify/smtp.ts';
+import { request } from '../../../src/sinks/http.ts';
 import { TestAuthority } from '../../support/certificates.ts';
+import { sinkOf } from '../../support/far-side.ts';
 import { describeWith } from '../../support/tools.ts';
 
 describeWith('openssl')('a sink whose certificate does not verify', () => {
@@ -40,9 +40,10 @@ describeWith('openssl')('a sink whose certificate does not verify', () => {
   });
 
   test('is named as that over SMTP', async () => {
-    const sink = new SmtpSink({
-      ...{ host: '127.0.0.1', port: port(), tls: 'implicit', caFile: undefined },
-      ...{ credentials: () => ({}), from: 'a@example.org', to: ['b@example.org'], timeoutMs: 60_000 },
+    const sink = sinkOf({
+      kind: 'smtp',
+      ...{ host: '127.0.0.1', port: port(), tls: 'implicit', timeout: '60s' },
+      ...{ from: 'a@example.org', to: ['b@example.org'] },
     });
     await expect(sink.probe(AbortSignal.timeout(60_000))).rejects.toMatchObject(expected);
   });

@@ -3,19 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import mqtt, { type MqttClient } from 'mqtt';
-import { createSink } from '../../../src/adapters/notify/index.ts';
-import { type Template, parseTemplate } from '../../../src/core/notify/template.ts';
 import { type EmbeddedBroker, startEmbeddedBroker } from '../../../src/embedded/broker.ts';
 import { TestAuthority } from '../../support/certificates.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { SINK_DEPS } from '../../support/far-side.ts';
+import { SINK_DEPS, sinkOf } from '../../support/far-side.ts';
 import { HttpServer } from '../../support/http-server.ts';
 import { T0_MS, dispatchOf, notificationOf, outgoing, renotify } from '../../support/notifications.ts';
 import { SmtpServer } from '../../support/smtp-server.ts';
 import { describeWith } from '../../support/tools.ts';
 
 const signal = AbortSignal.timeout(120_000);
-const template = (text: string) => parseTemplate(text) as Template;
 
 describe('ntfy', () => {
   let server: HttpServer;
@@ -25,19 +22,15 @@ describe('ntfy', () => {
   afterAll(() => server.stop());
 
   test('title, priority by severity, tags, the runbook as a link, the token', async () => {
-    const sink = createSink(
-      'ntfy',
-      {
-        url: server.url,
-        topic: () => 'alerts',
-        credentials: () => ({ token: 'tok' }),
-        priorities: { critical: 5, warning: 4, info: 2, resolved: 3 },
-        tags: ['north'],
-        title: template('{{severity}}: {{name}}'),
-        body: template('{{value}} > {{threshold}}'),
-      },
-      SINK_DEPS,
-    );
+    const sink = sinkOf({
+      kind: 'ntfy',
+      url: server.url,
+      topic: 'alerts',
+      token: 'tok',
+      tags: ['north'],
+      title: '{{severity}}: {{name}}',
+      body: '{{value}} > {{threshold}}',
+    });
     await sink.send(dispatchOf({ severity: 'critical' }), signal);
     await sink.send(dispatchOf({ event: 'resolved', runbook: 'call Ann' }), signal);
     expect(server.bodies).toEqual([
@@ -63,20 +56,15 @@ describe('ntfy', () => {
 
 describe('mail', () => {
   const options = (server: SmtpServer) => ({
-    host: '127.0.0.1',
-    port: server.port,
-    tls: 'off' as const,
-    caFile: undefined,
-    credentials: () => ({}),
-    from: 'Fieldwatch <fw@example.org>',
-    to: ['a@example.org', 'b@example.org'],
-    timeoutMs: 20_000,
+    kind: 'smtp',
+    ...{ host: '127.0.0.1', port: server.port, tls: 'off', timeout: '20s' },
+    ...{ from: 'Fieldwatch <fw@example.org>', to: ['a@example.org', 'b@example.org'] },
   });
 
   test('goes to all, says what happened, has one id for all attempts and one thread for an episode', async () => {
     const server = await SmtpServer.start();
     try {
-      const sink = createSink('smtp', options(server), SINK_DEPS);
+      const sink = sinkOf(options(server));
       await sink.send(dispatchOf({ alertId: 'a', severity: 'critical' }), signal);
       const [mail] = server.mails;
       expect(mail).toMatchObject({ from: 'fw@example.org', to: ['a@example.org', 'b@example.org'] });
@@ -103,16 +91,14 @@ describe('mail', () => {
       const auth = { user: 'fw', password: 'pw' };
       const [server, plain] = [await SmtpServer.start({ tls, auth }), await SmtpServer.start()];
       try {
-        const secure = { tls: 'required' as const, credentials: () => ({ username: 'fw', password: 'pw' }) };
-        const genuine = { ...options(server), ...secure, host: 'localhost', caFile: authority.caFile };
-        await createSink('smtp', genuine, SINK_DEPS).send(dispatchOf({}), signal);
+        const secure = { tls: 'required', username: 'fw', password: 'pw' };
+        const genuine = { ...options(server), ...secure, host: 'localhost', ca_file: authority.caFile };
+        await sinkOf(genuine).send(dispatchOf({}), signal);
         expect(server.mails).toMatchObject([{ encrypted: true, user: 'fw' }]);
-        const stranger = { ...genuine, caFile: undefined };
-        await expect(createSink('smtp', stranger, SINK_DEPS).send(dispatchOf({}), signal)).rejects.toThrow();
+        const stranger = { ...genuine, ca_file: undefined };
+        await expect(sinkOf(stranger).send(dispatchOf({}), signal)).rejects.toThrow();
         const downgraded = { ...options(plain), ...secure };
-        await expect(
-          createSink('smtp', downgraded, SINK_DEPS).send(dispatchOf({}), signal),
-        ).rejects.toThrow();
+        await expect(sinkOf(downgraded).send(dispatchOf({}), signal)).rejects.toThrow();
         expect([server.mails.length, plain.mails.length]).toEqual([1, 0]);
       } finally {
         await server.stop();
@@ -133,11 +119,7 @@ describe('the alertmanager sink', () => {
   const make = () => {
     server.calls.length = 0;
     clock = new FakeClock(T0_MS + 120_000);
-    return createSink(
-      'alertmanager',
-      { url: `${server.url}/am/`, credentials: () => ({}), labels: {}, externalUrl: '', resendMs: 60_000 },
-      { ...SINK_DEPS, clock },
-    );
+    return sinkOf({ kind: 'alertmanager', url: `${server.url}/am/`, resend: '1m' }, { ...SINK_DEPS, clock });
   };
   type Posted = { labels: Record<string, string>; startsAt: string; endsAt: string };
   const posted = () => (server.bodies as Posted[][]).at(-1)?.map(({ labels, startsAt, endsAt }) => [labels['severity'], startsAt, endsAt]); // prettier-ignore
@@ -238,14 +220,12 @@ describe('MQTT', () => {
     await broker.stop();
   });
   const make = (retain: 'never' | 'while_firing' | 'always') =>
-    createSink(
-      'mqtt',
+    sinkOf(
+      { kind: 'mqtt', prefix: `alerts-${retain}`, retain },
       {
-        prefix: `alerts-${retain}`,
-        retain,
+        ...SINK_DEPS,
         publish: async (topic, payload, options) => void (await client.publishAsync(topic, payload, options)),
       },
-      SINK_DEPS,
     );
   /** What a new subscriber finds. */
   const retained = async (filter: string): Promise<readonly string[]> => {

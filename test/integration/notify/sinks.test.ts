@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { SINK_KINDS } from '../../../src/adapters/notify/index.ts';
+import { notifySchema } from '../../../src/config/schema/notify.ts';
 import { SinkError } from '../../../src/core/notify/sink-error.ts';
+import { SINKS } from '../../../src/sinks/index.ts';
 import { eventually } from '../../support/eventually.ts';
 import { FAR_SIDES, type FarSide, type Mood, SECRET, hasMoods } from '../../support/far-side.ts';
 import { dispatchOf, outgoing } from '../../support/notifications.ts';
@@ -12,8 +13,8 @@ const FAULTS: Readonly<Record<Exclude<Mood, 'fine' | 'silent'>, string>> = {
   breaking: 'away',
 };
 
-test('every kind of sink is held to the contract', () => {
-  expect(Object.keys(FAR_SIDES).sort()).toEqual([...SINK_KINDS].sort());
+test.each(Object.entries(SINKS))('the example of %s is a complete configuration', (kind, { example }) => {
+  expect(notifySchema.parse([{ name: 'ops', ...example }])).toMatchObject([{ kind }]);
 });
 
 describe.each(Object.keys(FAR_SIDES))('the %s sink', (kind) => {

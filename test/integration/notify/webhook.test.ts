@@ -1,8 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { createSink } from '../../../src/adapters/notify/index.ts';
 import type { SinkError } from '../../../src/core/notify/sink-error.ts';
-import { SINK_DEPS } from '../../support/far-side.ts';
+import { sinkOf as sinkOfConfig } from '../../support/far-side.ts';
 import { HttpServer } from '../../support/http-server.ts';
 import { T0_MS, dispatchOf, outgoing } from '../../support/notifications.ts';
 
@@ -17,19 +16,14 @@ beforeEach(() => {
 afterAll(() => server.stop());
 
 const sinkOf = (more: { secret?: string; url?: string; token?: string } = {}) =>
-  createSink(
-    'webhook',
-    {
-      name: 'ops',
-      url: () => more.url ?? `${server.url}/hook`,
-      secret: () => more.secret,
-      credentials: () => ({ token: more.token }),
-      headers: { 'x-team': 'north' },
-      labels: { site: 'north' },
-      externalUrl: 'https://dash.example',
-    },
-    SINK_DEPS,
-  );
+  sinkOfConfig({
+    kind: 'webhook',
+    url: `${server.url}/hook`,
+    headers: { 'x-team': 'north' },
+    labels: { site: 'north' },
+    external_url: 'https://dash.example',
+    ...more,
+  });
 const signal = AbortSignal.timeout(60_000);
 
 test('the body is version 4 of Alertmanager’s webhook', async () => {

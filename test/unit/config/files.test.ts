@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { environmentKeys, environmentName } from '../../../src/config/environment.ts';
-import { readTextFile } from '../../../src/config/files.ts';
+import { readTextFile } from '../../../src/lib/secret-file.ts';
 import { jsonSchema } from '../../../src/config/json-schema.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { keyReferences, referenceTables } from '../../../src/config/reference.ts';

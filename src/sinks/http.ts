@@ -1,4 +1,4 @@
-import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
+import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
 import { certificateFault } from './certificate.ts';
 
 export interface HttpRequest {
@@ -6,8 +6,15 @@ export interface HttpRequest {
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** What an answer means where its status alone does not say it; undefined: what the status says. */
+  readonly faultOf?: (status: number, answer: string) => AnswerFault | undefined;
   /** Secrets that must not appear in a message, wherever it comes from: the far side may echo them. */
   readonly secrets?: readonly (string | undefined)[];
+}
+
+export interface AnswerFault {
+  readonly fault: SinkFault;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** No more of an answer is read or awaited. */
@@ -20,7 +27,7 @@ const MAX_RETRY_AFTER_S = 3600;
  * refused instead of followed: it would carry the credentials and the alert to wherever the answer says.
  */
 export async function request(
-  { url, method = 'POST', headers = {}, body, secrets = [] }: HttpRequest,
+  { url, method = 'POST', headers = {}, body, secrets = [], faultOf: meaning }: HttpRequest,
   signal: AbortSignal,
 ): Promise<string> {
   let response: Response;
@@ -40,8 +47,11 @@ export async function request(
   const { status } = response;
   const shown = clean(answer, secrets);
   const said = response.type === 'opaqueredirect' || (status >= 300 && status < 400) ? 'a redirect' : shown;
-  throw new SinkError(faultOf(status), `${hostOf(url)}: HTTP ${status}${said === '' ? '' : `: ${said}`}`, {
-    ...retryAfter(response.headers.get('retry-after')),
+  const { fault, retryAfterMs } = meaning?.(status, answer) ?? { fault: faultOf(status) };
+  throw new SinkError(fault, `${hostOf(url)}: HTTP ${status}${said === '' ? '' : `: ${said}`}`, {
+    ...(retryAfterMs === undefined
+      ? retryAfter(response.headers.get('retry-after'))
+      : { retryAfterMs: Math.min(retryAfterMs, MAX_RETRY_AFTER_S * 1000) }),
   });
 }
 
@@ -92,7 +102,30 @@ export function splitCredentials(url: string): { readonly url: string; readonly 
   return { url: parsed.href, authorization: basic(user, password) };
 }
 
-export const basic = (user: string, password: string): string =>
+export interface HttpCredentials {
+  readonly token?: string | undefined;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+}
+
+/** The header, and the secrets in it. */
+export function credentials({ token, username, password }: HttpCredentials): {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly secrets: readonly (string | undefined)[];
+} {
+  const authorization =
+    token !== undefined
+      ? `Bearer ${token}`
+      : username !== undefined
+        ? basic(username, password ?? '')
+        : undefined;
+  return {
+    headers: authorization === undefined ? {} : { authorization },
+    secrets: [token, password, authorization],
+  };
+}
+
+const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 /** One line, cut, without any of the secrets. */

@@ -1,20 +1,42 @@
-import type { Delivery, OutgoingNotification } from '../../core/notify/delivery.ts';
-import { type FormattedValue, formatValue } from '../../core/notify/format-value.ts';
-import { type LabelSet, annotationsOf, labelsOf } from '../../core/notify/labels.ts';
-import { firedAt, rfc3339 } from '../../core/notify/webhook-body.ts';
-import type { NotificationSink, SinkResend, NotifiedEpisode } from '../../ports/notification.ts';
+import type { z } from 'zod';
+import type { Delivery, OutgoingNotification } from '../core/notify/delivery.ts';
+import { type FormattedValue, formatValue } from '../core/notify/format-value.ts';
+import { type LabelSet, annotationsOf, labelsOf } from '../core/notify/labels.ts';
+import { firedAt, rfc3339 } from '../core/notify/webhook-body.ts';
+import { duration } from '../lib/schema/common.ts';
+import type { NotificationSink, SinkResend, NotifiedEpisode } from '../ports/notification.ts';
+import {
+  credentialsOf,
+  externalUrl,
+  httpUrl,
+  labels,
+  oneCredential,
+  passwordFields,
+  tokenFields,
+} from './fields.ts';
 import { hostOf, request } from './http.ts';
-import { type HttpCredentials, type SinkDeps, credentials } from './sink-deps.ts';
+import { type SinkDeps, defineSink, sinkSchema } from './sink.ts';
 
-export interface AlertmanagerSinkOptions {
-  /** Where Alertmanager is: `http://alertmanager.example:9093`, with its path prefix if it has one. */
-  readonly url: string;
-  readonly credentials: () => HttpCredentials;
-  readonly labels: LabelSet;
-  readonly externalUrl: string;
-  /** How often a firing alert is resent. Without that it ends there after four times as long. */
-  readonly resendMs: number;
-}
+const schema = sinkSchema({
+  kind: 'alertmanager',
+  summary: 'an Alertmanager, by its API',
+  description: 'sends alerts to an Alertmanager, again and again while they are firing',
+  perMinute: 600,
+  fields: {
+    url: httpUrl('where Alertmanager is, such as http://alertmanager.example:9093'),
+    ...tokenFields,
+    ...passwordFields,
+    resend: duration({ min: '1s', max: '1h' })
+      .prefault('1m')
+      .describe(
+        'how often firing alerts are sent again; after four times as long without, Alertmanager resolves them',
+      ),
+    labels,
+    external_url: externalUrl('generatorURL'),
+  },
+}).superRefine(oneCredential);
+
+type Config = z.output<typeof schema>;
 
 /** An alert as `/api/v2/alerts` accepts it. */
 interface PostableAlert {
@@ -40,21 +62,21 @@ const PER_POST = 500;
  * Alertmanager drops alerts that are not resent, so this sink remembers what is firing. An alert is its labels there: when
  * the severity changes, the old one is resolved together with the new one's beginning.
  */
-export class AlertmanagerSink implements NotificationSink {
+class AlertmanagerSink implements NotificationSink {
   readonly kind = 'alertmanager';
   readonly deliveryMode = 'batch';
   readonly resend: SinkResend;
-  readonly #options: AlertmanagerSinkOptions;
+  readonly #config: Config;
   readonly #clock: SinkDeps['clock'];
   readonly #factsOf: SinkDeps['factsOf'];
   #held = new Map<string, Held>();
 
-  constructor(options: AlertmanagerSinkOptions, { clock, factsOf }: SinkDeps) {
-    this.#options = options;
+  constructor(config: Config, { clock, factsOf }: SinkDeps) {
+    this.#config = config;
     this.#clock = clock;
     this.#factsOf = factsOf;
     this.resend = {
-      everyMs: options.resendMs,
+      everyMs: config.resend,
       restore: (notified) => this.#restore(notified),
       calls: () => this.#resend(),
     };
@@ -79,7 +101,7 @@ export class AlertmanagerSink implements NotificationSink {
   }
 
   async probe(signal: AbortSignal): Promise<string> {
-    const { headers, secrets } = credentials(this.#options.credentials());
+    const { headers, secrets } = credentialsOf(this.#config);
     const url = this.#at('/api/v2/status');
     const answer = await request({ url, method: 'GET', headers, secrets }, signal);
     const version = /"version":"([^"]{1,40})"/.exec(answer)?.[1];
@@ -122,26 +144,26 @@ export class AlertmanagerSink implements NotificationSink {
     nowMs: number,
     endedMs = notification.eventTimeMs,
   ): PostableAlert {
-    const { resendMs, externalUrl, labels } = this.#options;
+    const { resend, external_url: generatorURL, labels } = this.#config;
     const startsAt = firedAt(notification);
-    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resendMs : endedMs;
+    const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resend : endedMs;
     return {
       labels: labelsOf(notification, labels),
       annotations: annotationsOf(notification),
       startsAt,
       // An end before the start, of a sensor whose clock runs ahead, would be refused.
       endsAt: rfc3339(Math.max(endsMs, Date.parse(startsAt))),
-      ...(externalUrl === '' ? {} : { generatorURL: externalUrl }),
+      ...(generatorURL === undefined ? {} : { generatorURL }),
     };
   }
 
   #identity({ notification }: Held): string {
-    return JSON.stringify(labelsOf(notification, this.#options.labels));
+    return JSON.stringify(labelsOf(notification, this.#config.labels));
   }
 
   async #post(alerts: readonly PostableAlert[], signal: AbortSignal): Promise<void> {
     if (alerts.length === 0) return;
-    const { headers, secrets } = credentials(this.#options.credentials());
+    const { headers, secrets } = credentialsOf(this.#config);
     await request(
       {
         url: this.#at('/api/v2/alerts'),
@@ -154,6 +176,17 @@ export class AlertmanagerSink implements NotificationSink {
   }
 
   #at(path: string): string {
-    return `${this.#options.url.replace(/\/+$/, '')}${path}`;
+    return `${this.#config.url.replace(/\/+$/, '')}${path}`;
   }
 }
+
+export const alertmanager = defineSink({
+  schema,
+  example: {
+    kind: 'alertmanager',
+    url: 'http://alertmanager.example:9093',
+    token: 'secret',
+    labels: { site: 'north' },
+  },
+  make: (config, deps) => new AlertmanagerSink(config, deps),
+});

@@ -1,51 +1,73 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { type Transporter, createTransport } from 'nodemailer';
-import { messageOf } from '../../core/errors.ts';
-import type { Delivery } from '../../core/notify/delivery.ts';
-import { bodyOf, firstOf, titleOf } from '../../core/notify/messages.ts';
-import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
-import type { Template } from '../../core/notify/template.ts';
-import type { NotificationSink } from '../../ports/notification.ts';
+import type { Transporter } from 'nodemailer';
+import { z } from 'zod';
+import { messageOf } from '../core/errors.ts';
+import type { Delivery } from '../core/notify/delivery.ts';
+import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
+import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
+import { port, readFilePath, text } from '../lib/schema/fields.ts';
+import { secretNow } from '../lib/secret-file.ts';
+import type { NotificationSink } from '../ports/notification.ts';
 import { certificateFault } from './certificate.ts';
+import { oneCredential, passwordFields, textFields, textsOf } from './fields.ts';
 import { clean } from './http.ts';
+import { defineSink, groupFields, sinkSchema } from './sink.ts';
 
-export interface SmtpSinkOptions {
-  readonly host: string;
-  readonly port: number;
-  /** `required` STARTTLS or nothing · `implicit` TLS from the first byte · `opportunistic` if offered · `off` */
-  readonly tls: 'required' | 'implicit' | 'opportunistic' | 'off';
-  readonly caFile: string | undefined;
-  readonly credentials: () => {
-    readonly username?: string | undefined;
-    readonly password?: string | undefined;
-  };
-  readonly from: string;
-  readonly to: readonly string[];
-  readonly timeoutMs: number;
-  readonly title?: Template | undefined;
-  readonly body?: Template | undefined;
-}
+const address = text('address, such as alerts@example.org').regex(
+  /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,
+  'is no mail address',
+);
+
+const schema = sinkSchema({
+  kind: 'smtp',
+  summary: 'mail',
+  description: 'sends mail',
+  perMinute: 30,
+  fields: {
+    ...groupFields,
+    ...textFields,
+    host: text('mail server'),
+    port: port(587, '587 with STARTTLS, 465 with implicit TLS, 25 between servers'),
+    tls: z
+      .enum(['required', 'implicit', 'opportunistic', 'off'])
+      .default('required')
+      .describe('required: STARTTLS or no mail; implicit: TLS from the start; opportunistic: if offered'),
+    ca_file: readFilePath('PEM file of the authority that signed the server certificate').optional(),
+    ...passwordFields,
+    from: address,
+    to: z.array(address).min(1).max(50).describe('recipients'),
+  },
+})
+  .superRefine(oneCredential)
+  .refine(({ tls, username }) => username === undefined || tls === 'required' || tls === 'implicit', {
+    path: ['tls'],
+    error: 'must be required or implicit: the password would travel in clear text',
+  });
+
+type Config = z.output<typeof schema>;
 
 /** Mail by SMTP, a connection for each: so a rotated password or certificate is used at once. */
-export class SmtpSink implements NotificationSink {
+class SmtpSink implements NotificationSink {
   readonly kind = 'smtp';
   readonly deliveryMode = 'group';
-  readonly #options: SmtpSinkOptions;
+  readonly #config: Config;
+  readonly #texts: MessageTexts;
 
-  constructor(options: SmtpSinkOptions) {
-    this.#options = options;
+  constructor(config: Config) {
+    this.#config = config;
+    this.#texts = textsOf(config);
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const { from, to } = this.#options;
+    const { from, to } = this.#config;
     const { alertId, seq, severity } = firstOf(delivery);
     await this.#withTransport(signal, (transport) =>
       transport.sendMail({
         from,
         to: [...to],
-        subject: titleOf(delivery, this.#options),
-        text: `${bodyOf(delivery, this.#options)}\n`,
+        subject: titleOf(delivery, this.#texts),
+        text: `${bodyOf(delivery, this.#texts)}\n`,
         // The same at every attempt; and mail programs show the mails of an episode together.
         messageId: `<${alertId}.${seq}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],
@@ -59,8 +81,8 @@ export class SmtpSink implements NotificationSink {
 
   async probe(signal: AbortSignal): Promise<string> {
     await this.#withTransport(signal, (transport) => transport.verify());
-    const { host, port, credentials } = this.#options;
-    return `${host}:${port} ${credentials().username === undefined ? 'answers' : 'takes the credentials'}`;
+    const { host, port, username } = this.#config;
+    return `${host}:${port} ${username === undefined ? 'answers' : 'takes the credentials'}`;
   }
 
   async close(): Promise<void> {}
@@ -69,7 +91,10 @@ export class SmtpSink implements NotificationSink {
     signal: AbortSignal,
     run: (transport: Transporter) => Promise<unknown>,
   ): Promise<void> {
-    const { username, password = '' } = this.#options.credentials();
+    const { username } = this.#config;
+    const password = secretNow(this.#config.password, this.#config.password_file) ?? '';
+    // Loaded by the first mail: most configurations send none.
+    const { createTransport } = await import('nodemailer');
     const transport = createTransport(await this.#settings(username, password));
     const aborted = new Promise<never>((_, reject) => {
       const give = () => reject(new SinkError('away', 'given up'));
@@ -80,7 +105,7 @@ export class SmtpSink implements NotificationSink {
       await Promise.race([run(transport as Transporter), aborted]);
     } catch (error) {
       if (error instanceof SinkError) throw error;
-      const { host, port } = this.#options;
+      const { host, port } = this.#config;
       const encoded = Buffer.from(`\0${username ?? ''}\0${password}`).toString('base64');
       const said = clean(messageOf(error), [password, encoded, Buffer.from(password).toString('base64')]);
       throw new SinkError(faultOf(error), `${host}:${port}: ${said}`);
@@ -91,7 +116,7 @@ export class SmtpSink implements NotificationSink {
   }
 
   async #settings(username: string | undefined, password: string) {
-    const { host, port, tls, caFile, timeoutMs } = this.#options;
+    const { host, port, tls, ca_file: caFile, timeout } = this.#config;
     const ca = caFile === undefined ? undefined : await readFile(caFile);
     return {
       host,
@@ -99,15 +124,28 @@ export class SmtpSink implements NotificationSink {
       secure: tls === 'implicit',
       requireTLS: tls === 'required',
       ignoreTLS: tls === 'off',
-      connectionTimeout: timeoutMs,
-      greetingTimeout: timeoutMs,
-      socketTimeout: timeoutMs,
+      connectionTimeout: timeout,
+      greetingTimeout: timeout,
+      socketTimeout: timeout,
       // An address is no name for SNI (Node 26 refuses it); the certificate is compared with `host` either way.
       tls: { ...(isIP(host) === 0 ? { servername: host } : {}), ...(ca === undefined ? {} : { ca }) },
       ...(username === undefined ? {} : { auth: { user: username, pass: password } }),
     };
   }
 }
+
+export const smtp = defineSink({
+  schema,
+  example: {
+    kind: 'smtp',
+    host: 'mail.example',
+    from: 'fieldwatch <fieldwatch@example.org>',
+    to: ['ops@example.org', 'night@example.org'],
+    username: 'fieldwatch',
+    password: 'secret',
+  },
+  make: (config) => new SmtpSink(config),
+});
 
 /** 5xx to an envelope or a message is final; what the operator can fix is retried. */
 function faultOf(error: unknown): SinkFault {

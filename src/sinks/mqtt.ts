@@ -1,23 +1,30 @@
-import { messageOf } from '../../core/errors.ts';
-import { type Delivery, type OutgoingNotification, statusOf } from '../../core/notify/delivery.ts';
-import { alertTopic } from '../../core/notify/mqtt-topic.ts';
-import { SinkError, type SinkFault } from '../../core/notify/sink-error.ts';
-import { rfc3339 } from '../../core/notify/webhook-body.ts';
-import type { NotificationSink } from '../../ports/notification.ts';
+import { z } from 'zod';
+import { messageOf } from '../core/errors.ts';
+import { type Delivery, type OutgoingNotification, statusOf } from '../core/notify/delivery.ts';
+import { alertTopic } from '../core/notify/mqtt-topic.ts';
+import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
+import { rfc3339 } from '../core/notify/webhook-body.ts';
+import { text } from '../lib/schema/fields.ts';
+import type { NotificationSink } from '../ports/notification.ts';
+import { type Publish, type SinkDeps, defineSink, sinkSchema } from './sink.ts';
 
-/** Resolves once the broker has accepted it (QoS 1); rejects without a connection. */
-export type Publish = (
-  topic: string,
-  payload: string,
-  options: { readonly qos: 0 | 1; readonly retain: boolean },
-) => Promise<void>;
+const schema = sinkSchema({
+  kind: 'mqtt',
+  summary: 'messages over the daemon’s own connection to the broker',
+  description: 'publishes to the broker',
+  perMinute: 60_000,
+  fields: {
+    prefix: text('topics are <prefix>/<sensor>/<alert type>; no route may match them')
+      .regex(/^[^+#\p{Cc}$/][^+#\p{Cc}]*[^+#\p{Cc}/]$/u, 'must be a topic without wildcards')
+      .default('fieldwatch/alerts'),
+    retain: z
+      .enum(['never', 'while_firing', 'always'])
+      .default('never')
+      .describe('retain the state at the broker: while_firing clears it at the end, always keeps the end'),
+  },
+});
 
-export interface MqttSinkOptions {
-  readonly prefix: string;
-  /** `never` · `while_firing` the state of what fires, taken away at its end · `always` the last state, resolved too */
-  readonly retain: 'never' | 'while_firing' | 'always';
-  readonly publish: Publish;
-}
+type Config = z.output<typeof schema>;
 
 /** MQTT 5 reason codes that further attempts do not fix quickly. */
 const FAULTS: Readonly<Record<number, SinkFault>> = {
@@ -28,13 +35,16 @@ const FAULTS: Readonly<Record<number, SinkFault>> = {
 };
 
 /** One topic per alert, over the connection that the daemon has anyway. */
-export class MqttSink implements NotificationSink {
+class MqttSink implements NotificationSink {
   readonly kind = 'mqtt';
   readonly deliveryMode = 'single';
-  readonly #options: MqttSinkOptions;
+  readonly keepsState = true;
+  readonly #config: Config;
+  readonly #publish: Publish;
 
-  constructor(options: MqttSinkOptions) {
-    this.#options = options;
+  constructor(config: Config, { publish }: SinkDeps) {
+    this.#config = config;
+    this.#publish = publish;
   }
 
   async send({ notifications }: Delivery): Promise<void> {
@@ -43,25 +53,25 @@ export class MqttSink implements NotificationSink {
 
   /** Publishes nothing that is kept: an empty message, not retained, below the prefix. */
   async probe(): Promise<string> {
-    await this.#publish(`${this.#options.prefix}/probe`, '', false);
+    await this.#send(`${this.#config.prefix}/probe`, '', false);
     return 'the broker accepts messages';
   }
 
   async close(): Promise<void> {}
 
   async #notify(notification: OutgoingNotification): Promise<void> {
-    const { prefix, retain } = this.#options;
+    const { prefix, retain } = this.#config;
     const topic = alertTopic(prefix, notification);
     const over = statusOf(notification) === 'resolved';
     const clears = over && retain === 'while_firing';
-    await this.#publish(topic, JSON.stringify(payloadOf(notification)), retain !== 'never' && !clears);
+    await this.#send(topic, JSON.stringify(payloadOf(notification)), retain !== 'never' && !clears);
     // Last: a client that subscribes in between sees the old state once more rather than never the end.
-    if (clears) await this.#publish(topic, '', true);
+    if (clears) await this.#send(topic, '', true);
   }
 
-  async #publish(topic: string, payload: string, retain: boolean): Promise<void> {
+  async #send(topic: string, payload: string, retain: boolean): Promise<void> {
     try {
-      await this.#options.publish(topic, payload, { qos: 1, retain });
+      await this.#publish(topic, payload, { qos: 1, retain });
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       const fault = typeof code === 'number' ? (FAULTS[code] ?? 'away') : 'away';
@@ -69,6 +79,13 @@ export class MqttSink implements NotificationSink {
     }
   }
 }
+
+export const mqtt = defineSink({
+  schema,
+  example: { kind: 'mqtt', prefix: 'fieldwatch/alerts', retain: 'while_firing' },
+  overBroker: true,
+  make: (config, deps) => new MqttSink(config, deps),
+});
 
 /** The fields of the alert log, and the facts of the sensor. */
 function payloadOf(notification: OutgoingNotification): object {

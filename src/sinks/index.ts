@@ -1,0 +1,20 @@
+import type { z } from 'zod';
+import type { NotificationSink } from '../ports/notification.ts';
+import { alertmanager } from './alertmanager.ts';
+import { mqtt } from './mqtt.ts';
+import { ntfy } from './ntfy.ts';
+import type { SinkDefinition, SinkDeps } from './sink.ts';
+import { smtp } from './smtp.ts';
+import { webhook } from './webhook.ts';
+
+/** The kinds of sinks. A new kind is one file and a line here. */
+export const SINKS = { alertmanager, mqtt, ntfy, smtp, webhook } as const;
+
+type SinkKind = keyof typeof SINKS;
+
+/** The parsed configuration of a sink of any kind. */
+export type SinkConfig = { [Kind in SinkKind]: z.output<(typeof SINKS)[Kind]['schema']> }[SinkKind];
+
+/** The sink of a parsed configuration. */
+export const createSink = (config: SinkConfig, deps: SinkDeps): NotificationSink =>
+  (SINKS[config.kind] as unknown as SinkDefinition<z.ZodType<SinkConfig>>).make(config, deps);

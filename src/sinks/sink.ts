@@ -1,0 +1,112 @@
+import { z } from 'zod';
+import { SEVERITIES } from '../core/alert/model.ts';
+import type { SensorFactsOf } from '../core/notify/delivery.ts';
+import { backoff } from '../lib/schema/backoff.ts';
+import { duration } from '../lib/schema/common.ts';
+import { section, text, whole } from '../lib/schema/fields.ts';
+import type { NotificationSink } from '../ports/notification.ts';
+import type { Clock } from '../ports/time.ts';
+
+/** Resolves once the broker has accepted it (QoS 1); rejects without a connection. */
+export type Publish = (
+  topic: string,
+  payload: string,
+  options: { readonly qos: 0 | 1; readonly retain: boolean },
+) => Promise<void>;
+
+/** What a sink may use besides its own configuration. */
+export interface SinkDeps {
+  readonly clock: Pick<Clock, 'nowMs'>;
+  /** Of a sensor, at the time of the call. */
+  readonly factsOf: (sensorId: number) => SensorFactsOf;
+  /** Over the daemon's connection to the broker. */
+  readonly publish: Publish;
+}
+
+/**
+ * A kind of sink: one file that exports one of these, and a line in `index.ts`. Configuration, JSON Schema, reference,
+ * `notify test`, `doctor` and the contract tests follow from it.
+ */
+export interface SinkDefinition<Schema extends z.ZodType> {
+  /** Made by `sinkSchema`. */
+  readonly schema: Schema;
+  /** A complete configuration without `name`. The contract tests use it with the address of their server as `url`. */
+  readonly example: z.input<Schema> extends infer Given ? Omit<Given, 'name'> : never;
+  /** It sends over the daemon's own connection to the broker: there is no far side of its own to probe. */
+  readonly overBroker?: boolean;
+  /** The configuration is a parsed one: secrets that a file holds are read at each use, so that a rotated one needs no restart. */
+  make(config: z.output<Schema>, deps: SinkDeps): NotificationSink;
+}
+
+export const defineSink = <Schema extends z.ZodType>(
+  definition: SinkDefinition<Schema>,
+): SinkDefinition<Schema> => definition;
+
+interface SinkKeys<Kind extends string, Fields extends z.ZodRawShape> {
+  readonly kind: Kind;
+  /** Of the value of `kind`, in the reference. */
+  readonly summary: string;
+  /** Of the section. */
+  readonly description: string;
+  /** Requests that the far side accepts a minute, unless configured otherwise. */
+  readonly perMinute: number;
+  readonly fields: Fields;
+}
+
+/** The keys that every sink has, and those of one kind. */
+export const sinkSchema = <const Kind extends string, Fields extends z.ZodRawShape>({
+  kind,
+  summary,
+  description,
+  perMinute,
+  fields,
+}: SinkKeys<Kind, Fields>) =>
+  section({ kind: z.literal(kind).describe(summary), ...commonFields(perMinute), ...fields }, description);
+
+const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+
+const retry = backoff(
+  { least: '10ms', mostAtFirst: '10m', first: '1s', every: '2m' },
+  'jittered, capped wait after a failure',
+);
+
+/** The fields of every sink. `perMinute` is the default rate that its receiver accepts. */
+const commonFields = (perMinute: number) => ({
+  name: z
+    .string()
+    .regex(NAME, 'must be lower-case letters, digits, - and _, such as ops-chat')
+    .describe('name of the sink: in the log, the metrics, and its FIELDWATCH_NOTIFY_<NAME>_… variables'),
+  min_severity: z.enum(SEVERITIES).default('info').describe('alerts of a lower severity are not sent'),
+  alert_types: z
+    .array(text('alert type; * is any text, ? any one character'))
+    .max(100)
+    .default([])
+    .describe('only these alert types, such as temperature_high or *_no_data; empty: all'),
+  locations: z
+    .array(text('location of a sensor'))
+    .max(1000)
+    .default([])
+    .describe('only sensors at these locations; empty: all'),
+  timeout: duration({ min: '100ms', max: '5m' }).prefault('10s').describe('wait for an answer'),
+  retry: retry.prefault({}),
+  retry_for: duration({ min: '1m', max: '7d' })
+    .prefault('24h')
+    .describe('notifications undelivered for this long are dropped, counted and logged'),
+  queue: whole(
+    { min: 100, max: 1_000_000, fallback: 100_000 },
+    'notifications queued while the sink is down; beyond it the oldest are dropped, counted and logged',
+  ),
+  max_per_minute: whole({ min: 1, max: 1_000_000, fallback: perMinute }, 'requests to the receiver a minute'),
+});
+
+/** Further keys of sinks that notify people: they may leave out the end, and send many as one. */
+export const groupFields = {
+  send_resolved: z.boolean().default(true).describe('notify when an alert resolves, too'),
+  group: section(
+    {
+      over: z.int().min(1).max(1000).default(10).describe('above this number they are sent as one'),
+      window: duration({ min: '1s', max: '1h' }).prefault('30s').describe('time over which they are counted'),
+    },
+    'many notifications of one event and alert type',
+  ).prefault({}),
+};
