@@ -5,10 +5,11 @@ import { mqtt } from './mqtt.ts';
 import { ntfy } from './ntfy.ts';
 import type { SinkDefinition, SinkDeps } from './sink.ts';
 import { smtp } from './smtp.ts';
+import { telegram } from './telegram.ts';
 import { webhook } from './webhook.ts';
 
 /** The kinds of sinks. A new kind is one file and a line here. */
-export const SINKS = { alertmanager, mqtt, ntfy, smtp, webhook } as const;
+export const SINKS = { alertmanager, mqtt, ntfy, smtp, telegram, webhook } as const;
 
 type SinkKind = keyof typeof SINKS;
 
