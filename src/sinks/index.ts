@@ -3,13 +3,14 @@ import type { NotificationSink } from '../ports/notification.ts';
 import { alertmanager } from './alertmanager.ts';
 import { mqtt } from './mqtt.ts';
 import { ntfy } from './ntfy.ts';
+import { pagerduty } from './pagerduty.ts';
 import type { SinkDefinition, SinkDeps } from './sink.ts';
 import { smtp } from './smtp.ts';
 import { telegram } from './telegram.ts';
 import { webhook } from './webhook.ts';
 
 /** The kinds of sinks. A new kind is one file and a line here. */
-export const SINKS = { alertmanager, mqtt, ntfy, smtp, telegram, webhook } as const;
+export const SINKS = { alertmanager, mqtt, ntfy, pagerduty, smtp, telegram, webhook } as const;
 
 type SinkKind = keyof typeof SINKS;
 
