@@ -1,16 +1,17 @@
 import { policiesSchema } from '../src/config/schema/policies.ts';
 import { type PolicyPlan, planOf } from '../src/core/policy/plan.ts';
+import { noteChunks } from '../src/core/policy/seen-chunks.ts';
 
 /** Rows of a statement, on one connection and outside of any transaction. */
 export type Sql = <Row = Record<string, unknown>>(text: string, values?: unknown[]) => Promise<Row[]>;
 
-/** 2,000 in all: as many of an hour as one table may have by its declaration, and the rest in another. */
-export const CHUNKS = { sensor_readings: 1400, sensor_metrics: 600 } as const;
+/** As many of an hour as one table may have by its declaration, and more in another: 2,000 of them are compressed. */
+export const CHUNKS = { sensor_readings: 1400, sensor_metrics: 1000 } as const;
 const SENSORS = 3;
 
 const hourly = {
   chunk_interval: '1 hour',
-  compression: { after: '30 days' },
+  compression: { after: '7 days' },
   retention: { after: '60 days' },
 };
 
@@ -18,7 +19,7 @@ const hourly = {
 export const manyChunksPlan = (): PolicyPlan =>
   planOf(policiesSchema.parse({ hypertables: { sensor_readings: hourly, sensor_metrics: hourly } }));
 
-/** Makes 2,000 chunks of an hour, the older half compressed, aggregated, and with the policies of the plan above. */
+/** Makes chunks of an hour, compressed from a week on, aggregated, seen, and with the policies of the plan above. */
 export async function makeManyChunks(sql: Sql): Promise<void> {
   await sql(`INSERT INTO sensors (key) SELECT 'many-' || g FROM generate_series(1, ${SENSORS}) g`);
   await makeChunks(sql, 'sensor_readings', 'temperature', '20');
@@ -27,15 +28,23 @@ export async function makeManyChunks(sql: Sql): Promise<void> {
     await sql(`CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '61 days', now())`);
   }
   await sql(`SELECT alter_job(job_id, config => config || CASE proc_name WHEN 'policy_retention'
-      THEN '{"drop_after": "60 days"}'::jsonb ELSE '{"compress_after": "30 days"}'::jsonb END)
+      THEN '{"drop_after": "60 days"}'::jsonb ELSE '{"compress_after": "7 days"}'::jsonb END)
     FROM timescaledb_information.jobs WHERE hypertable_name IN ('sensor_readings', 'sensor_metrics')`);
   // One transaction each, as the policy does it.
   const old = await sql<{ chunk: string }>(
     `SELECT format('%I.%I', chunk_schema, chunk_name) AS chunk FROM timescaledb_information.chunks
-     WHERE hypertable_name = ANY ($1) AND range_end <= now() - INTERVAL '30 days'`,
+     WHERE hypertable_name = ANY ($1) AND range_end <= now() - INTERVAL '7 days'`,
     [Object.keys(CHUNKS)],
   );
   for (const { chunk } of old) await sql(`SELECT compress_chunk('${chunk}', if_not_compressed => true)`);
+  await sql(noteChunks(manyChunksPlan()));
+}
+
+/** What another program may have added: verification tries such a trigger out. */
+export async function addForeignTrigger(sql: Sql): Promise<void> {
+  await sql(`CREATE FUNCTION passed_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$`);
+  await sql(`CREATE TRIGGER passed_on AFTER INSERT OR UPDATE OR DELETE ON sensor_readings FOR EACH ROW
+    EXECUTE FUNCTION passed_on()`);
 }
 
 async function makeChunks(

@@ -22,6 +22,8 @@ const LOCK_TIMEOUT_MS = 1000;
 /** Of trial statements, which others may wait for meanwhile: the result of a longer one is unknown. */
 const TRIAL_LOCK_MS = 200;
 const TRIAL_MS = 2000;
+/** What is read is small, and has many plan nodes: compiling them (JIT) takes several times as long as running them. */
+const UNCOMPILED = 'SET LOCAL jit = off';
 /** Past the server's own limit, for a server that has none (the embedded one) or that answers no more. */
 const GRACE_MS = 5000;
 
@@ -87,7 +89,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
   return {
     select: (text, values = []) =>
       inTurn(() =>
-        transaction('BEGIN TRANSACTION READ ONLY', async (using) => {
+        transaction(`BEGIN TRANSACTION READ ONLY; ${UNCOMPILED}`, async (using) => {
           const result = await using.query<CatalogRow>(text, [...values]);
           await using.query('COMMIT');
           // The one way to read a root table (see the check `root_rows`): the driver leaves out what is copied, and the tag counts it.
@@ -96,7 +98,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
       ),
     tryOut: (text) =>
       inTurn(() =>
-        transaction('BEGIN', async (using) => {
+        transaction(`BEGIN; ${UNCOMPILED}`, async (using) => {
           await using.query(`SET LOCAL lock_timeout = ${TRIAL_LOCK_MS}`);
           await using.query(`SET LOCAL statement_timeout = ${TRIAL_MS}`);
           const refused = await using.query(text).then(() => undefined, refusal);

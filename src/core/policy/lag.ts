@@ -27,7 +27,7 @@ export function presentPolicies(
  * aggregate its materialization hypertable. `$2` and `$3` are intervals, one per relation.
  */
 export const TARGETS = `
-WITH target AS (
+WITH target AS MATERIALIZED (
   SELECT w.relation, w.after::interval AS after, w.grace::interval AS grace,
     coalesce(a.materialization_hypertable_schema, current_schema()) AS sch,
     coalesce(a.materialization_hypertable_name, w.relation) AS tab

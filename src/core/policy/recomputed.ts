@@ -44,14 +44,14 @@ export function sampleQuery({ relation, sourceKept }: RefreshedAggregate): Check
   const kept = sourceKept === undefined ? `'-infinity'::timestamptz` : `now() - ${interval(sourceKept)}`;
   return {
     text: `WITH ${aggregateCte(relation)},
+source AS MATERIALIZED (SELECT c.* FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
+  JOIN timescaledb_information.chunks c ON c.hypertable_schema = h.schema_name AND c.hypertable_name = h.table_name
+  WHERE c.range_start >= ${kept} AND CASE WHEN ${computable('c')} THEN ${micros('c.range_start')} < agg.watermark END),
 held AS (SELECT ${micros('c.range_start')}::float8 AS lo, ${micros('c.range_end')}::float8 AS hi,
     greatest(k.reltuples, pg_relation_size(k.oid) / 128, 0) + coalesce(z.numrows_pre_compression, 0) AS size
-  FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
-  JOIN timescaledb_information.chunks c ON c.hypertable_schema = h.schema_name AND c.hypertable_name = h.table_name
-  JOIN pg_class k ON k.oid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))
+  FROM source c JOIN pg_namespace n ON n.nspname = c.chunk_schema JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.chunk_name
   LEFT JOIN _timescaledb_catalog.chunk i ON i.schema_name = c.chunk_schema AND i.table_name = c.chunk_name
-  LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = i.id
-  WHERE c.range_start >= ${kept} AND CASE WHEN ${computable('c')} THEN ${micros('c.range_start')} < agg.watermark END),
+  LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = i.id),
 above AS (SELECT l.lowest_modified_value AS lo, l.greatest_modified_value AS hi
   FROM agg JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log l ON l.hypertable_id = agg.id
   UNION ALL SELECT l.lowest_modified_value, l.greatest_modified_value FROM agg

@@ -188,6 +188,23 @@ const faults: [string, string, object][] = [
     { subject: 'sensor_readings' },
   ],
   [
+    'a unique index of one chunk that was made anew without being unique',
+    onChunk(
+      `DO $x$ DECLARE made text; BEGIN
+        SELECT replace(pg_get_indexdef(indexrelid), 'UNIQUE INDEX ', 'INDEX again_') INTO made FROM pg_index WHERE indrelid = '%s'::regclass AND indisunique;
+        EXECUTE (SELECT 'DROP INDEX ' || indexrelid::regclass FROM pg_index WHERE indrelid = '%1$s'::regclass AND indisunique); EXECUTE made; END $x$`,
+    ),
+    { subject: 'sensor_readings' },
+  ],
+  [
+    'a unique index of one chunk that was made anew in another order',
+    onChunk(
+      `DO $x$ BEGIN EXECUTE (SELECT 'DROP INDEX ' || indexrelid::regclass FROM pg_index WHERE indrelid = '%s'::regclass AND indisunique);
+        CREATE UNIQUE INDEX ON %1$s (sensor_id DESC, time); END $x$`,
+    ),
+    { subject: 'sensor_readings' },
+  ],
+  [
     'a check on one chunk',
     onChunk('ALTER TABLE %s ADD CONSTRAINT cool CHECK (temperature < 1000)'),
     { subject: 'sensor_readings' },
@@ -204,6 +221,24 @@ test.each(faults)('%s', async (_, spoil, finding) => {
   for (const each of findings) await db.sql(each.remedy);
   expect(findings).toMatchObject([finding]);
   expect(await db.lines()).toEqual([]);
+});
+
+test('a chunk whose columns have other numbers than those of its table', async () => {
+  await db.sql('ALTER TABLE sensor_readings ADD COLUMN passing integer');
+  await db.sql('ALTER TABLE sensor_readings DROP COLUMN passing');
+  await db.sql('ALTER TABLE sensor_readings ADD COLUMN note text');
+  await db.sql(
+    `INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() + INTERVAL '30 days', 1, 20)`,
+  );
+  expect(await db.lines()).toEqual([]);
+  await db.sql(`DO $do$ BEGIN EXECUTE (SELECT 'DROP INDEX ' || i.indexrelid::regclass FROM pg_index i
+    WHERE i.indisunique AND i.indrelid = (SELECT c FROM show_chunks('sensor_readings', newer_than => now() + INTERVAL '20 days') c)); END $do$`);
+  const findings = await db.verify();
+  expect(findings).toMatchObject([{ check: 'definitions', subject: 'sensor_readings' }]);
+  for (const { remedy } of findings) await db.sql(remedy);
+  expect(await db.lines()).toEqual([]);
+  await db.sql(`SELECT drop_chunks('sensor_readings', newer_than => now() + INTERVAL '20 days')`);
+  await db.sql('ALTER TABLE sensor_readings DROP COLUMN note');
 });
 
 test.each([

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { makeManyChunks, manyChunksPlan } from '../../../bench/many-chunks.ts';
+import { CHUNKS, addForeignTrigger, makeManyChunks, manyChunksPlan } from '../../../bench/many-chunks.ts';
 import { type ClosableCatalog, createCatalog } from '../../../src/adapters/timescale/catalog.ts';
 import { verify } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
+import { trialWrite } from '../../../src/core/policy/trial-write.ts';
 import { type PolicyDatabase, openPolicyDatabase } from '../../support/policy-db.ts';
 
 const PATIENCE_MS = 300_000;
@@ -11,6 +12,11 @@ const plan = manyChunksPlan();
 /** A refresh window of three days, and the rest of one: what has to be read, whatever else there is. */
 const MOST_PLANNED = 100;
 const NEW_CHUNKS = 24;
+const ALL_CHUNKS = Object.values(CHUNKS).reduce((sum, count) => sum + count, 0);
+/** Rows of all nodes of a plan, for each chunk: what grows faster than the number of chunks has some thousand. */
+const MOST_ROWS_PER_CHUNK = 250;
+/** For the newest chunk, and whatever else a search of the newest row names. */
+const MOST_LOCKS = 100;
 
 let db: PolicyDatabase;
 let catalog: ClosableCatalog;
@@ -45,6 +51,10 @@ async function verified() {
 
 interface Plan {
   readonly 'Relation Name'?: string;
+  readonly 'Actual Rows'?: number;
+  readonly 'Actual Loops'?: number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly 'Rows Removed by Join Filter'?: number;
   readonly Plans?: readonly Plan[];
 }
 const chunksIn = ({ 'Relation Name': name, Plans = [] }: Plan): string[] => [
@@ -53,7 +63,7 @@ const chunksIn = ({ 'Relation Name': name, Plans = [] }: Plan): string[] => [
 ];
 
 test(
-  '2,000 chunks are verified without planning them: few questions, each about few of them',
+  '2,400 chunks, most of them compressed, are verified without planning them: few questions, each about few of them',
   async () => {
     await verified();
     const { faults, asked } = await verified();
@@ -73,6 +83,60 @@ test(
   },
   PATIENCE_MS,
 );
+
+/** What a query read and compared, whatever it answered. */
+const rowsIn = (plan: Plan): number =>
+  ((plan['Actual Rows'] ?? 0) +
+    (plan['Rows Removed by Filter'] ?? 0) +
+    (plan['Rows Removed by Join Filter'] ?? 0)) *
+    (plan['Actual Loops'] ?? 0) +
+  (plan.Plans ?? []).reduce((sum, each) => sum + rowsIn(each), 0);
+
+test(
+  'what is read grows with the number of chunks, and not faster',
+  async () => {
+    const { asked } = await verified();
+    for (const { text, values } of asked.filter((each) => !each.text.startsWith('COPY'))) {
+      const [row] = await db.sql<{ 'QUERY PLAN': readonly { Plan: Plan }[] }>(
+        `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+        [...values],
+      );
+      const rows = rowsIn(row?.['QUERY PLAN'][0]?.Plan ?? {});
+      expect({ text, rows: rows > MOST_ROWS_PER_CHUNK * ALL_CHUNKS ? rows : 'few' }).toEqual({
+        text,
+        rows: 'few',
+      });
+    }
+  },
+  PATIENCE_MS,
+);
+
+test(
+  'a trigger of another program is tried out beside the newest row, without a lock on every chunk',
+  async () => {
+    await addForeignTrigger((text, values) => db.sql(text, values));
+    await db.sql('BEGIN');
+    await db.sql(trialWrite('public', 'sensor_readings', ['INSERT']).text);
+    const [held] = await db.sql<{ locks: number }>(
+      `SELECT count(*)::int AS locks FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'`,
+    );
+    await db.sql('ROLLBACK');
+    expect(held?.locks).toBeLessThan(MOST_LOCKS);
+    const { findings } = await verify(catalog, plan, CHECKS);
+    expect(findings.filter(({ check }) => check === 'withheld')).toMatchObject([{ severity: 'info' }]);
+    await db.sql('DROP FUNCTION passed_on() CASCADE');
+  },
+  PATIENCE_MS,
+);
+
+test('what is read is not compiled first', async () => {
+  await db.sql(
+    `DO $do$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = on', current_database()); END $do$`,
+  );
+  const fresh = createCatalog({ url: db.url });
+  expect(await fresh.select(`SELECT current_setting('jit') AS jit`)).toEqual([{ jit: 'off' }]);
+  await fresh.close();
+});
 
 test(
   'readings are written meanwhile, into chunks that are there and into new ones',

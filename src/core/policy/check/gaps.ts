@@ -97,13 +97,14 @@ function lost(aggregate: RefreshedAggregate, gaps: readonly Range[]): CheckQuery
 
 /** What `detach_chunk` leaves: a table with the name of a chunk, outside of any hypertable. */
 const DETACHED = `
+WITH alone AS MATERIALIZED (SELECT c.oid, c.relname, c.relnamespace, substring(c.relname::text FROM '^(.*)_[0-9]+_chunk$') AS prefix
+  FROM pg_class c WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid))
 SELECT format('%I.%I', n.nspname, c.relname) AS "table", h.table_name::text AS relation, d.column_name::text AS "column",
   extract(epoch FROM d.time_interval)::float8 * 1000000 AS width
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN _timescaledb_catalog.hypertable h ON h.schema_name = current_schema() AND h.table_name = ANY ($1::text[])
-  AND c.relname ~ ('^' || h.associated_table_prefix || '_[0-9]+_chunk$') AND n.nspname = h.associated_schema_name
+FROM _timescaledb_catalog.hypertable h
 JOIN timescaledb_information.dimensions d ON d.hypertable_schema = h.schema_name AND d.hypertable_name = h.table_name AND d.dimension_number = 1
-WHERE c.relkind = 'r' AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AND has_table_privilege(c.oid, 'SELECT')
+JOIN alone c ON c.prefix = h.associated_table_prefix::text JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = h.associated_schema_name
+WHERE h.schema_name = current_schema() AND h.table_name = ANY ($1::text[]) AND has_table_privilege(c.oid, 'SELECT')
 ORDER BY c.oid LIMIT 20`;
 
 interface Detached {
@@ -170,11 +171,14 @@ function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): 
 function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
   // A chunk without a page has lost its rows by TRUNCATE or DELETE, and so has one with a row count of zero in the
   // server's statistics, after a DELETE, before VACUUM.
-  return `WITH held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM timescaledb_information.chunks c
-  ${WITH_FILES}
-  JOIN _timescaledb_catalog.hypertable h ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
+  return `WITH raw AS MATERIALIZED (SELECT h.schema_name AS sch, h.table_name AS tab FROM _timescaledb_catalog.hypertable h
   JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
-  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1 AND ${computable('c')} AND ${HAS_PAGES}
+  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1),
+chunk AS MATERIALIZED (SELECT c.* FROM raw JOIN timescaledb_information.chunks c
+  ON c.hypertable_schema = raw.sch AND c.hypertable_name = raw.tab AND ${computable('c')}),
+held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM chunk c
+  ${WITH_FILES}
+  WHERE ${HAS_PAGES}
     AND NOT (k.relkind = 'r' AND c.is_compressed IS NOT TRUE AND pg_stat_get_live_tuples(k.oid) = 0 AND pg_stat_get_tuples_deleted(k.oid) > 0)),
 kept AS (SELECT coalesce(${heldFrom(relation.source, sourceKept)}, (SELECT min(lo) FROM held)) AS since),
 gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi FROM held

@@ -12,11 +12,11 @@ const FAR = `TIMESTAMPTZ '200000-01-01 00:00:00+00'`;
 
 // Old ones are dropped by retention.
 const QUERY = `
-SELECT t.name AS relation, count(*)::int AS chunks, least(min(c.range_start), ${FAR})::text AS since, max(c.range_end)::text AS until
-FROM (SELECT w.name, coalesce(a.materialization_hypertable_schema, current_schema()) AS sch, coalesce(a.materialization_hypertable_name, w.name) AS tab
+WITH t AS MATERIALIZED (SELECT w.name, coalesce(a.materialization_hypertable_schema, current_schema()) AS sch, coalesce(a.materialization_hypertable_name, w.name) AS tab
   FROM unnest($1::text[]) AS w(name) LEFT JOIN timescaledb_information.continuous_aggregates a
-    ON a.view_schema = current_schema() AND a.view_name = w.name) t
-JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab
+    ON a.view_schema = current_schema() AND a.view_name = w.name)
+SELECT t.name AS relation, count(*)::int AS chunks, least(min(c.range_start), ${FAR})::text AS since, max(c.range_end)::text AS until
+FROM t JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab
 WHERE c.range_start > now() + INTERVAL '${AHEAD}' GROUP BY t.name ORDER BY 1`;
 
 /** No rows lie so far in the future that retention never drops them; this program stores none, another one may ('infinity'). */
