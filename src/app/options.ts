@@ -6,7 +6,7 @@ import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
 import type { StoreOptions } from '../adapters/timescale/reading-store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-store.ts';
 import type { Config } from '../config/schema/index.ts';
-import { LEASE_MS } from '../core/alert/cluster/shard-lease.ts';
+import { LEASE_MS } from '../core/alert/cluster/shard.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { IngestOptions } from '../services/ingest/ingest.ts';
 import type { RegistryOptions } from '../services/ingest/sensor-registry.ts';

@@ -1,12 +1,11 @@
 import {
   GRACE_MS,
   type GroupView,
-  LEASE_MS,
   type OwnedShards,
   leaseHeldUntilMs,
   shardMoves,
 } from '../../src/core/alert/cluster/shard-lease.ts';
-import { SHARDS, type ShardMember } from '../../src/core/alert/cluster/shard.ts';
+import { LEASE_MS, SHARDS, type ShardMember } from '../../src/core/alert/cluster/shard.ts';
 import { type Random, between, seededRandom } from '../../src/simulator/random.ts';
 
 const ROUND_MS = 2000;

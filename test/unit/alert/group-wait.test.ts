@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { type GroupWait, NO_WAIT, nextWait } from '../../../src/core/alert/cluster/group-wait.ts';
-import { GRACE_MS, LEASE_MS } from '../../../src/core/alert/cluster/shard-lease.ts';
-import type { ShardMember } from '../../../src/core/alert/cluster/shard.ts';
+import { GRACE_MS } from '../../../src/core/alert/cluster/shard-lease.ts';
+import { LEASE_MS, type ShardMember } from '../../../src/core/alert/cluster/shard.ts';
 
 const MOST_MS = 60_000;
 const A = 'a on host (pid 1, x)';

@@ -1,7 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
-import { SETTLE_MS, type ShardPlan, planShards } from '../../../src/core/alert/cluster/plan-shards.ts';
+import {
+  SETTLE_MS,
+  SILENT_MS,
+  type ShardPlan,
+  planShards,
+} from '../../../src/core/alert/cluster/plan-shards.ts';
 import { shardMoves } from '../../../src/core/alert/cluster/shard-lease.ts';
-import { SHARDS, type Shard, type ShardMember, shardOf } from '../../../src/core/alert/cluster/shard.ts';
+import {
+  LEASE_MS,
+  SHARDS,
+  type Shard,
+  type ShardMember,
+  shardOf,
+} from '../../../src/core/alert/cluster/shard.ts';
 import { between } from '../../../src/simulator/random.ts';
 import { SimulatedMember, World } from '../../support/simulated-shards.ts';
 
@@ -64,6 +75,37 @@ describe('the plan of shards', () => {
     const after = planShards([...members('a', 'c', 'd'), dead], ownedAs(before), NOW_MS);
     expect(moves(before, after)).toBe(16);
     expect(countsOf(after, ['a', 'c', 'd']).sort()).toEqual([21, 21, 22]);
+  });
+
+  describe('a member that is silent, and may be dead', () => {
+    const seen = (id: string, agoMs: number) => member(id, { leasedUntilMs: NOW_MS - agoMs + LEASE_MS });
+    const before = planned(members('a', 'b', 'c', 'd'));
+
+    test('gets nothing of what a dead one owned, and keeps what it owns', () => {
+      const dead = member('b', { leasedUntilMs: NOW_MS });
+      const all = [seen('a', 0), dead, seen('c', SILENT_MS + 1), seen('d', 0)];
+      const after = planShards(all, ownedAs(before), NOW_MS);
+      expect(countsOf(after, ['a', 'c', 'd'])).toEqual([24, 16, 24]);
+      expect(after.map((owner) => owner === 'c')).toEqual(before.map((owner) => owner === 'c'));
+    });
+
+    test('gets its part again once it is seen', () => {
+      const owned = before.map((owner) => ({ owner: owner === 'b' ? 'a' : owner, epoch: 1 }));
+      const all = (agoMs: number) => [seen('a', 0), seen('c', agoMs), seen('d', 0)];
+      expect(countsOf(planShards(all(SILENT_MS + 1), owned, NOW_MS), ['a', 'c', 'd'])).toEqual([24, 16, 24]);
+      expect(countsOf(planShards(all(SILENT_MS), owned, NOW_MS), ['a', 'c', 'd'])).toEqual([22, 21, 21]);
+    });
+
+    test('moves nothing by its silence alone, with any number of members', () => {
+      for (const n of [2, 3, 5, 7, 63]) {
+        const ids = Array.from({ length: n }, (_, at) => `m${at}`);
+        const plan = planned(members(...ids));
+        for (const silent of ids) {
+          const all = ids.map((id) => seen(id, id === silent ? SILENT_MS + 1 : 0));
+          expect(planShards(all, ownedAs(plan), NOW_MS)).toEqual(plan);
+        }
+      }
+    });
   });
 
   test('a newcomer is given its quota, from those that own more than theirs, once it has settled', () => {

@@ -1,6 +1,6 @@
 import type { Millis } from '../../reading.ts';
-import { GRACE_MS, type GroupView, LEASE_MS } from './shard-lease.ts';
-import { type ShardMember, isLive } from './shard.ts';
+import { GRACE_MS, type GroupView } from './shard-lease.ts';
+import { LEASE_MS, type ShardMember, isLive } from './shard.ts';
 
 /** How often a member of a group of several members renews its row. */
 export const BEAT_MS = 500;

@@ -1,11 +1,17 @@
 import type { Millis } from '../../reading.ts';
-import { type Shard, type ShardMember, isLive } from './shard.ts';
+import { LEASE_MS, type Shard, type ShardMember, isLive } from './shard.ts';
 
 /**
  * A member that joined less than this ago gets shards only if there is no other: a daemon that crashes at every start
  * must not take shards along each time.
  */
 export const SETTLE_MS = 10_000;
+
+/**
+ * A member that has not renewed its lease for this long may be dead: it keeps its shards until the lease expires, and gets no
+ * others. More than the interval at which a member on its own renews (2 s).
+ */
+export const SILENT_MS = 3000;
 
 /** A shard follows its readings to the member that receives at least this fraction of them ... */
 const ATTRACTING_PART = 0.8;
@@ -27,7 +33,7 @@ export function planShards(
   nowMs: Millis,
 ): ShardPlan {
   const owners = eligible(members, shards, nowMs);
-  const rooms = quotas(owners, shards);
+  const rooms = quotas(owners, shards, nowMs);
   const plan: (string | undefined)[] = shards.map(() => undefined);
   const counting = owners.filter(({ received }) => received !== undefined);
   const attractors = shards.map((_, shard) => attractorOf(counting, shard));
@@ -63,17 +69,38 @@ function eligible(
   return stable.length > 0 ? stable : live;
 }
 
-/** How many shards each member is to own. The remainder goes to the members that own most, so that fewer shards move. */
-function quotas(owners: readonly ShardMember[], shards: readonly Shard[]): Map<string, number> {
+/**
+ * How many shards each member is to own. The remainder goes to the members that own most, so that fewer shards move. A
+ * silent member is to own no more than it does: shards that lost their owner would wait for its lease as well.
+ */
+function quotas(
+  owners: readonly ShardMember[],
+  shards: readonly Shard[],
+  nowMs: Millis,
+): Map<string, number> {
   const owned = new Map(owners.map(({ id }) => [id, 0]));
   for (const { owner } of shards)
     if (owner !== undefined && owned.has(owner)) owned.set(owner, (owned.get(owner) ?? 0) + 1);
   const ownedBy = (id: string): number => owned.get(id) ?? 0;
   const byOwned = [...owned.keys()].sort((a, b) => ownedBy(b) - ownedBy(a) || (a < b ? -1 : 1));
   const count = owners.some(({ connectsSensors }) => connectsSensors === true) ? 1 : byOwned.length;
-  const each = Math.floor(shards.length / Math.max(1, count));
-  const odd = shards.length - each * count;
-  return new Map(byOwned.slice(0, count).map((id, place) => [id, each + Number(place < odd)]));
+  const even = divided(shards.length, byOwned.slice(0, count));
+  const silent = new Set(owners.filter((member) => isSilent(member, nowMs)).map(({ id }) => id));
+  const kept = [...even].filter(([id, quota]) => silent.has(id) && ownedBy(id) < quota);
+  const others = [...even.keys()].filter((id) => !kept.some(([each]) => each === id));
+  if (kept.length === 0 || others.every((id) => silent.has(id))) return even;
+  const rest = kept.reduce((sum, [id]) => sum - ownedBy(id), shards.length);
+  return new Map([...kept.map(([id]) => [id, ownedBy(id)] as const), ...divided(rest, others)]);
+}
+
+const isSilent = ({ leasedUntilMs }: ShardMember, nowMs: Millis): boolean =>
+  nowMs - (leasedUntilMs - LEASE_MS) > SILENT_MS;
+
+/** Evenly; the first ones get the remainder. */
+function divided(shards: number, ids: readonly string[]): Map<string, number> {
+  const each = Math.floor(shards / Math.max(1, ids.length));
+  const odd = shards - each * ids.length;
+  return new Map(ids.map((id, place) => [id, each + Number(place < odd)]));
 }
 
 /** The member that receives nearly all readings of the shard, if any. */

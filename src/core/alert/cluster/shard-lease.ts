@@ -1,9 +1,7 @@
 import type { Millis } from '../../reading.ts';
 import { planShards } from './plan-shards.ts';
-import { type Shard, type ShardMember, isLive } from './shard.ts';
+import { LEASE_MS, type Shard, type ShardMember, isLive } from './shard.ts';
 
-/** How long a renewal of a member's row holds its shards. */
-export const LEASE_MS = 10_000;
 /** Clocks of two machines drift apart, and a renewal counts from before it was sent: a member stops this much earlier. */
 const LEASE_MARGIN_MS = 500;
 /**

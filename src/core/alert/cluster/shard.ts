@@ -15,6 +15,9 @@ export const SHARDS = 64;
  */
 export const shardOf = (sensorId: number): number => Math.imul(sensorId, 0x9e3779b1) >>> 26;
 
+/** How long a renewal of a member's row holds its shards. */
+export const LEASE_MS = 10_000;
+
 /** A member of the share group, from its row; times are those of the database's clock, the only one that members share. */
 export interface ShardMember {
   /** Per process: a restarted daemon is another member. */

@@ -2,12 +2,11 @@ import { BEAT_MS, type GroupWait, NO_WAIT, nextWait } from '../../../core/alert/
 import {
   GRACE_MS,
   type GroupView,
-  LEASE_MS,
   type OwnedShards,
   leaseHeldUntilMs,
   shardMoves,
 } from '../../../core/alert/cluster/shard-lease.ts';
-import { isLive, shardOf } from '../../../core/alert/cluster/shard.ts';
+import { LEASE_MS, isLive, shardOf } from '../../../core/alert/cluster/shard.ts';
 import type { AlertNotification } from '../../../core/alert/model.ts';
 import { messageOf } from '../../../core/errors.ts';
 import type { Millis } from '../../../core/reading.ts';
