@@ -74,6 +74,30 @@ export const timedRules = fc
   .map(([fields, times, flap, suppress]) =>
     rulesOf({ ...times, ...flap, ...suppress, metrics: { temperature: { max: 30, ...fields } } }),
   );
+/** Without inhibition, reminders, and what is history: those go by when something is noticed. */
+export const recentRules = fc
+  .tuple(
+    rule,
+    fc.record(
+      {
+        allowed_lateness: fc.constantFrom('0s', '1m', '2m'),
+        defaults: fc.record({ no_data_after: fc.constantFrom('3m', '10m') }, { requiredKeys: [] }),
+        flap: fc.constant({ changes: 4, window: '10m', hold: '5m' }),
+      },
+      { requiredKeys: [] },
+    ),
+    suppressing,
+  )
+  .map(([fields, times, { maintenance = [] }]) =>
+    rulesOf({
+      ...times,
+      maintenance,
+      backfill_after: '7d',
+      metrics: { temperature: { max: 30, ...fields } },
+    }),
+  );
+/** Seconds after T0. */
+export const ticks = fc.array(fc.integer({ min: 900, max: 7000 }), { maxLength: 30 });
 export const rules = fc
   .tuple(rule, fc.constantFrom(undefined, { changes: 4, window: '10m', hold: '5m' }))
   .map(([fields, flap]) => {

@@ -5,9 +5,20 @@ import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
 import { AlertPreview } from '../../../src/core/alert/engine/preview.ts';
 import { restoreRow } from '../../../src/core/alert/engine/restore.ts';
 import type { AlertNotification, AlertStateRow } from '../../../src/core/alert/model.ts';
+import type { Silence } from '../../../src/core/alert/suppress/silence.ts';
 import { alertId } from '../../../src/services/alert/alert-id.ts';
-import { rule, rules, sensors, silences, suppressing, timedRules, timeline } from './arbitraries.ts';
-import { Bench, type Given, T0_MS, rulesOf, sensorOf } from './support.ts';
+import {
+  recentRules,
+  rule,
+  rules,
+  sensors,
+  silences,
+  suppressing,
+  ticks,
+  timedRules,
+  timeline,
+} from './arbitraries.ts';
+import { Bench, type Given, T0_MS, letters, rulesOf, sensorOf } from './support.ts';
 
 const outcome = (bench: Bench) => ({
   trace: bench.trace,
@@ -27,6 +38,42 @@ function oneByOne(ruleSet: ReturnType<typeof rulesOf>, all: readonly Given[]): B
   for (const each of all) bench.send(each);
   return bench;
 }
+
+const silenceOf = (sensor: string, from: number, to: number): Silence => ({
+  id: sensor,
+  matchers: { sensor },
+  startsMs: T0_MS + from * 1000,
+  endsMs: T0_MS + to * 1000,
+  by: 'ann',
+  comment: '',
+});
+
+/** Ticks at these moments, and one at the end. */
+function ticked(
+  ruleSet: ReturnType<typeof rulesOf>,
+  muted: readonly Silence[],
+  all: readonly Given[],
+  moments: readonly number[],
+): Bench {
+  const bench = new Bench(ruleSet);
+  bench.engine.silence(muted, T0_MS);
+  bench.engine.connected(T0_MS);
+  const due = [...moments].sort((a, b) => a - b);
+  for (const each of all) {
+    while ((due[0] ?? Infinity) <= (each.rx ?? each.at)) bench.tick(due.shift() ?? 0);
+    bench.send(each);
+  }
+  return bench.tick(100_000);
+}
+
+/** Without the order between sensors: what time decides of one is noticed before or after a reading of another. */
+const perSensor = (bench: Bench) =>
+  sensors.map(({ id, key }) => ({
+    key,
+    trace: bench.effects.filter((each) => each.series.sensorId === id).map(letters),
+    rows: bench.table.filter((row) => row.sensorId === id),
+    notifications: bench.notifications.filter(({ sensorId }) => sensorId === id),
+  }));
 
 describe('over random timelines', () => {
   test('a preview beside a batch in hand equals what is committed, and changes nothing', () => {
@@ -136,6 +183,54 @@ describe('over random timelines', () => {
     );
   });
 
+  test('under silences and windows, a tick at any moment changes nothing', () => {
+    fc.assert(
+      fc.property(recentRules, silences, timeline, ticks, (ruleSet, muted, all, moments) => {
+        expect(perSensor(ticked(ruleSet, muted, all, moments))).toEqual(
+          perSensor(ticked(ruleSet, muted, all, [])),
+        );
+      }),
+      {
+        numRuns: 300,
+        examples: [
+          // It fires after a silence that is over.
+          [
+            rulesOf({ metrics: { temperature: { max: 30 } } }),
+            [silenceOf('s1', 1100, 1160)],
+            [
+              { at: 1900, value: 30 },
+              { at: 1960, value: 31 },
+            ],
+            [1100],
+          ],
+          // A deadline between the begin and the end of a silence.
+          [
+            rulesOf({ metrics: { temperature: { max: 30, for: '1m', for_mode: 'held' } } }),
+            [silenceOf('s1', 1100, 1160)],
+            [
+              { at: 1050, value: 31 },
+              { at: 1400, value: 31 },
+            ],
+            [1120, 1170],
+          ],
+          // A silence ends within a window.
+          [
+            rulesOf({
+              maintenance: [{ match: {}, window: '00:20-00:30' }],
+              metrics: { temperature: { max: 30 } },
+            }),
+            [silenceOf('s1', 1000, 1500)],
+            [
+              { at: 1050, value: 31 },
+              { at: 1900, value: 31 },
+            ],
+            [1250, 1600],
+          ],
+        ],
+      },
+    );
+  });
+
   test('a restart under silences, windows and inhibition changes nothing', () => {
     fc.assert(
       fc.property(rule, suppressing, silences, timeline, fc.nat(), (fields, suppress, muted, all, cut) => {
@@ -181,16 +276,7 @@ describe('over random timelines', () => {
           [
             { for: '4m', for_mode: 'held', levels: [{ severity: 'critical', max: 33, for: '2m' }] },
             {},
-            [
-              {
-                id: '0',
-                matchers: { sensor: 's1' },
-                startsMs: T0_MS,
-                endsMs: T0_MS + 3_000_000,
-                by: 'ann',
-                comment: '',
-              },
-            ],
+            [silenceOf('s1', 0, 3000)],
             [
               { at: 1000, rx: 1000, value: 31, sensor: sensorOf('s1') },
               { at: 1060, rx: 1060, value: 34, sensor: sensorOf('s1') },

@@ -69,6 +69,7 @@ export interface Given {
 export class Bench {
   engine: AlertEngine;
   readonly trace: string[] = [];
+  readonly effects: InstanceEffect[] = [];
   readonly batches: AlertBatch[] = [];
   readonly rows = new Map<string, AlertRow & Partial<AlertResolution>>();
   readonly totals: EngineCounts = { evaluated: 0, held: 0, late: 0, duplicate: 0, invalid: 0, clamped: 0 };
@@ -118,6 +119,7 @@ export class Bench {
   finish(): this {
     const { effects, touched, counts } = this.engine.work;
     const batch = batchOf(effects, touched, alertId);
+    this.effects.push(...effects);
     this.trace.push(...effects.map(letters));
     this.batches.push(batch);
     for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.totals[key] += counts[key];

@@ -4,7 +4,7 @@ import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import type { LastEvent, StepInput } from '../state/state.ts';
 import type { Silence } from '../suppress/silence.ts';
-import { Suppressor, reevaluateOpen, reevaluateSeries } from '../suppress/suppressor.ts';
+import { NOTHING_DUE, Suppressor, reevaluateOpen, reevaluateSeries } from '../suppress/suppressor.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import { OF_SENSOR } from './alert-key.ts';
 import { SeriesIndex, type Slot } from './series-index.ts';
@@ -345,6 +345,7 @@ export class AlertEngine {
     const own = this.map.ownSeries(slot);
     if (own === undefined) return;
     this.enter(own);
+    this.catchUp(own, receivedAtMs);
     own.leave(receivedAtMs, this.suppressor);
     this.arm(own);
   }
@@ -353,7 +354,7 @@ export class AlertEngine {
   private noteSignal({ named, others }: Slot, own: Series, receivedAtMs: Millis): void {
     if (own.wasReceived && own.active === 0 && !this.open.has(own)) return;
     this.enter(own);
-    if (own.armedMs <= receivedAtMs) this.catchUp(own, receivedAtMs);
+    this.catchUp(own, receivedAtMs);
     const wasSilent = own.silent;
     own.noteSignal(receivedAtMs, undefined, this.suppressor);
     if (!wasSilent) return;
@@ -375,7 +376,7 @@ export class AlertEngine {
     }
     this.enter(series);
     if (series.armedMs <= receivedAtMs && series.dueMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
-    if (this.suppressor.dueMs <= receivedAtMs) reevaluateSeries(series, this.suppressor, receivedAtMs);
+    else if (this.suppressor.dueMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
     const outcome = series.receive(timeUs, value, receivedAtMs, this.suppressor);
     this.counts[outcome]++;
     if (outcome === 'held' && (this.elsewhere || timeUs !== reading.timeUs))
@@ -384,17 +385,26 @@ export class AlertEngine {
     else series.dueMs = NEVER;
   }
 
-  /** First applies what was due before this number arrived, so that splitting into batches changes nothing. */
+  /**
+   * First applies what was due before this number arrived, in order, so that splitting into batches and ticks in
+   * between change nothing.
+   */
   private catchUp(series: Series, nowMs: Millis): void {
+    const { suppressor } = this;
     for (;;) {
       const dueMs = series.nextDueMs(this.timers.connectedMs);
-      if (dueMs > nowMs) return;
-      this.pass(series, dueMs, nowMs);
+      const change = series.active === 0 ? NOTHING_DUE : suppressor.dueAfter(series.reviewedMs);
+      const changeMs = Math.min(change.timedMs, change.inhibitedMs);
+      if (Math.min(dueMs, changeMs) > nowMs) break;
+      if (changeMs <= dueMs) reevaluateSeries(series, suppressor, change, nowMs);
+      else this.pass(series, dueMs, nowMs);
     }
+    if (suppressor.dueMs <= nowMs) series.reviewedMs = Math.max(series.reviewedMs, nowMs);
   }
 
   private pass(series: Series, dueMs: Millis, nowMs: Millis): void {
     series.tick(dueMs, nowMs, this.timers.connectedMs, this.suppressor);
+    series.reviewedMs = Math.max(series.reviewedMs, dueMs);
   }
 
   /** (b) one clock that runs ahead must not make every later reading late. */

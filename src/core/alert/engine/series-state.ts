@@ -41,6 +41,8 @@ export class SeriesState {
   dueMs: Millis = NEVER;
   /** When it was last received, by the clock; `NEVER` before. */
   receivedMs: Millis = NEVER;
+  /** Changes of silences and windows were applied to its alerts up to then, by the clock. */
+  reviewedMs: Millis = NEVER;
   /** Its database rows hold copies of waiting numbers, written by an earlier version: they are rewritten without. */
   holdsCopies = false;
   /** Instances in `work` that are not plainly OK: while 0, a quiet value needs no evaluation. */
@@ -52,6 +54,7 @@ export class SeriesState {
   private committedUs: Micros = NEVER;
   private committedValue = NaN;
   private committedReceivedMs: Millis = NEVER;
+  private committedReviewedMs: Millis = NEVER;
   private committedWindow: Window = EMPTY_WINDOW;
   private committedHeld: ReorderBuffer = EMPTY_BUFFER;
 
@@ -166,6 +169,7 @@ export class SeriesState {
     if (former.committedUs !== NEVER)
       this.restore({ last: { timeUs: former.committedUs, value: former.committedValue } });
     this.committedReceivedMs = former.committedReceivedMs;
+    this.committedReviewedMs = former.committedReviewedMs;
     this.expected = former.expected;
     this.expectedSinceMs = former.expectedSinceMs;
     this.holdsCopies = former.holdsCopies;
@@ -186,6 +190,7 @@ export class SeriesState {
     this.lastUs = this.committedUs;
     this.lastValue = this.committedValue;
     this.receivedMs = this.committedReceivedMs;
+    this.reviewedMs = this.committedReviewedMs;
     this.window = this.committedWindow;
     this.held = this.committedHeld;
     this.active = 0;
@@ -201,6 +206,7 @@ export class SeriesState {
     this.committedUs = this.lastUs;
     this.committedValue = this.lastValue;
     this.committedReceivedMs = this.receivedMs;
+    this.committedReviewedMs = this.reviewedMs;
     this.committedWindow = this.window;
     this.committedHeld = this.held;
     this.holdsCopies = false;
@@ -210,6 +216,11 @@ export class SeriesState {
   /** The state of an instance in a working set, whether or not the series was touched in it. */
   stateIn(workingSet: number, instance: AlertInstance): EpisodeState {
     return this.workingSet === workingSet ? instance.work : instance.committed;
+  }
+
+  /** `reviewedMs` in a working set, whether or not the series was touched in it. */
+  reviewedIn(workingSet: number): Millis {
+    return this.workingSet === workingSet ? this.reviewedMs : this.committedReviewedMs;
   }
 
   /** Sets the working state of an instance. */

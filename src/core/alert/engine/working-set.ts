@@ -1,3 +1,4 @@
+import type { Millis } from '../../reading.ts';
 import { type EpisodeState, OK } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import type { Series } from './series.ts';
@@ -74,6 +75,11 @@ export class WorkingSet {
   /** The state of an instance in this working set. */
   stateOf(series: Series, instance: AlertInstance): EpisodeState {
     return series.stateIn(this.number, instance);
+  }
+
+  /** Up to when suppressions were applied to a series in this working set. */
+  reviewedMsOf(series: Series): Millis {
+    return series.reviewedIn(this.number);
   }
 
   /** Moves the series to the end of the list: the next slice must not begin with processed ones. */

@@ -15,14 +15,14 @@ import { type Silence, isSilent, nextSilenceChangeMs } from './silence.ts';
 const SECOND_MS = 1000;
 
 /** When open alerts have to be reviewed because their suppression may have changed. */
-interface Schedule {
+export interface Schedule {
   /** A silence or a window begins or ends. */
   readonly timedMs: Millis;
   /** An inhibiting alert came or went. */
   readonly inhibitedMs: Millis;
 }
 
-const NOTHING: Schedule = { timedMs: Infinity, inhibitedMs: Infinity };
+export const NOTHING_DUE: Schedule = { timedMs: Infinity, inhibitedMs: Infinity };
 
 /**
  * The output of an engine: collects the effects of a working set, and tracks what suppresses alerts and when that has
@@ -31,12 +31,14 @@ const NOTHING: Schedule = { timedMs: Infinity, inhibitedMs: Infinity };
 export class Suppressor implements EffectSink {
   effects: InstanceEffect[] = [];
   private readonly suppressions: SuppressionIndex;
-  private schedule = NOTHING;
-  private committed = NOTHING;
+  private schedule = NOTHING_DUE;
+  private committed = NOTHING_DUE;
   /** The inhibition state is not that of the committed states. */
   private stale = false;
   /** The sources were recounted: which series the last changes affect is unknown. */
   private recounted = false;
+  /** No silence or window begins or ends in between: most series of a backlog are reviewed up to about the same time. */
+  private unchanged = { fromMs: Infinity, untilMs: -Infinity };
 
   constructor(config: AlertsConfig) {
     this.suppressions = new SuppressionIndex(config);
@@ -79,6 +81,7 @@ export class Suppressor implements EffectSink {
   /** Replaces all silences. Not part of a working set. Without open alerts there is nothing to review. */
   silence(silences: readonly Silence[], nowMs: Millis, anyOpen: boolean): void {
     this.suppressions.silence(silences);
+    this.unchanged = { fromMs: Infinity, untilMs: -Infinity };
     const timedMs = anyOpen ? nowMs : this.suppressions.nextChangeMs(nowMs);
     this.committed = { ...this.committed, timedMs: Math.min(this.committed.timedMs, timedMs) };
     this.schedule = { ...this.schedule, timedMs: Math.min(this.schedule.timedMs, timedMs) };
@@ -89,10 +92,25 @@ export class Suppressor implements EffectSink {
     return Math.min(this.schedule.timedMs, this.schedule.inhibitedMs);
   }
 
-  /** When the change happened; alerts that come back together get a second to end together. */
-  get changedMs(): Millis {
+  /** The next changes that all open series have to be reviewed for. */
+  get due(): Schedule {
+    return this.schedule;
+  }
+
+  /** The next changes to apply to a series reviewed up to `reviewedMs`: it may be ahead of the others. */
+  dueAfter(reviewedMs: Millis): Schedule {
     const { timedMs, inhibitedMs } = this.schedule;
-    return timedMs <= inhibitedMs ? timedMs : inhibitedMs - SECOND_MS;
+    return {
+      timedMs: reviewedMs < timedMs ? timedMs : this.timedAfter(reviewedMs),
+      inhibitedMs: reviewedMs < inhibitedMs ? inhibitedMs : Infinity,
+    };
+  }
+
+  private timedAfter(afterMs: Millis): Millis {
+    const { fromMs, untilMs } = this.unchanged;
+    if (afterMs >= fromMs && afterMs < untilMs) return untilMs;
+    this.unchanged = { fromMs: afterMs, untilMs: this.suppressions.nextChangeMs(afterMs) };
+    return this.unchanged.untilMs;
   }
 
   /** The open series that the due change may affect. */
@@ -242,7 +260,7 @@ export function reevaluateOpen(
   }
   concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
   for (const series of concerned) {
-    reevaluateSeries(workingSet.enter(series), suppressor, nowMs);
+    reevaluateSeries(workingSet.enter(series), suppressor, suppressor.due, nowMs);
     timers.arm(series);
     workingSet.putLast(series);
   }
@@ -250,17 +268,28 @@ export function reevaluateOpen(
   return concerned.length;
 }
 
-export function reevaluateSeries(series: Series, suppressor: Suppressor, nowMs: Millis): void {
-  const { dueMs: checkedMs, changedMs: dueMs } = suppressor;
-  series.review(checkedMs, { dueMs, nowMs }, suppressor);
+/** Applies the earlier of these changes to a series, but never as of a moment before the last review. */
+export function reevaluateSeries(
+  series: Series,
+  suppressor: Suppressor,
+  { timedMs, inhibitedMs }: Schedule,
+  nowMs: Millis,
+): void {
+  // Alerts that come back together get a second to end together.
+  const changedMs = timedMs <= inhibitedMs ? timedMs : inhibitedMs - SECOND_MS;
+  const dueMs = Math.max(changedMs, series.reviewedMs);
+  series.reviewedMs = Math.max(Math.min(timedMs, inhibitedMs), series.reviewedMs);
+  series.review(series.reviewedMs, { dueMs, nowMs }, suppressor);
 }
 
 function isConcerned(series: Series, workingSet: WorkingSet, suppressor: Suppressor): boolean {
-  const { dueMs } = suppressor;
+  const { dueMs, due } = suppressor;
+  const reviewedMs = workingSet.reviewedMsOf(series);
+  if (due.inhibitedMs > dueMs && reviewedMs >= dueMs) return false;
   return series.instances.some((instance) => {
     const state = workingSet.stateOf(series, instance);
     if (!('episode' in state)) return false;
     const { severity, deferredBy } = state.episode;
-    return suppressor.suppressedBy(series, instance, severity, dueMs) !== deferredBy;
+    return suppressor.suppressedBy(series, instance, severity, Math.max(dueMs, reviewedMs)) !== deferredBy;
   });
 }
