@@ -21,7 +21,7 @@ export type PlainObject = Record<string, unknown>;
 export const isPlainObject = (value: unknown): value is PlainObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** How the texts that mean something else describe their form (lib/schema/common.ts, config/schema/policies.ts). */
+/** How the texts that mean something else describe their form (core/schema/common.ts, config/schema/policies.ts). */
 const WRITTEN = /(duration|size|interval), such as .*$/;
 
 export function inspect(schema: z.core.$ZodType): SchemaNode {

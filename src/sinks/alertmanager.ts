@@ -3,7 +3,7 @@ import type { Delivery, OutgoingNotification } from '../core/notify/delivery.ts'
 import { type FormattedValue, formatValue } from '../core/notify/format-value.ts';
 import { type LabelSet, annotationsOf, labelsOf } from '../core/notify/labels.ts';
 import { firedAt, rfc3339 } from '../core/notify/webhook-body.ts';
-import { duration } from '../lib/schema/common.ts';
+import { duration } from '../core/schema/common.ts';
 import type { NotificationSink, SinkResend, NotifiedEpisode } from '../ports/notification.ts';
 import {
   credentialsOf,

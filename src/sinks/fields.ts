@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { MessageTexts } from '../core/notify/messages.ts';
 import { type Template, isTemplateFault, parseTemplate } from '../core/notify/template.ts';
-import { readFilePath, secret, text, url } from '../lib/schema/fields.ts';
+import { readFilePath, secret, text, url } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import { type HttpCredentials, credentials } from './http.ts';
 

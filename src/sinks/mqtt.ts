@@ -4,7 +4,7 @@ import { type Delivery, type OutgoingNotification, statusOf } from '../core/noti
 import { alertTopic } from '../core/notify/mqtt-topic.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
 import { rfc3339 } from '../core/notify/webhook-body.ts';
-import { text } from '../lib/schema/fields.ts';
+import { text } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { type Publish, type SinkDeps, defineSink, sinkSchema } from './sink.ts';
 

@@ -3,7 +3,7 @@ import type { Severity } from '../core/alert/model.ts';
 import { type Delivery, statusOf } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
 import { truncate } from '../core/notify/template.ts';
-import { readFilePath, secret, section, text, whole } from '../lib/schema/fields.ts';
+import { readFilePath, secret, section, text, whole } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import {

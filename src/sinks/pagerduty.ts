@@ -3,7 +3,7 @@ import { type Delivery, type OutgoingNotification, statusOf } from '../core/noti
 import { annotationsOf } from '../core/notify/labels.ts';
 import { oneLine, truncate } from '../core/notify/template.ts';
 import { rfc3339 } from '../core/notify/webhook-body.ts';
-import { readFilePath, secret } from '../lib/schema/fields.ts';
+import { readFilePath, secret } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { externalUrl, httpUrl, labels, needs } from './fields.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { SEVERITIES } from '../core/alert/model.ts';
 import type { SensorFactsOf } from '../core/notify/delivery.ts';
-import { backoff } from '../lib/schema/backoff.ts';
-import { duration } from '../lib/schema/common.ts';
-import { section, text, whole } from '../lib/schema/fields.ts';
+import { backoff } from '../core/schema/backoff.ts';
+import { duration } from '../core/schema/common.ts';
+import { section, text, whole } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import type { Clock } from '../ports/time.ts';
 

@@ -6,7 +6,7 @@ import { messageOf } from '../core/errors.ts';
 import type { Delivery } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
-import { port, readFilePath, text } from '../lib/schema/fields.ts';
+import { port, readFilePath, text } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { certificateFault } from './certificate.ts';

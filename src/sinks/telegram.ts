@@ -3,7 +3,7 @@ import { type Delivery, statusOf } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
 import { SinkError } from '../core/notify/sink-error.ts';
 import { truncate } from '../core/notify/template.ts';
-import { text } from '../lib/schema/fields.ts';
+import { text } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { httpUrl, needs, textFields, textsOf, tokenFields } from './fields.ts';

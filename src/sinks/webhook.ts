@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { Delivery } from '../core/notify/delivery.ts';
 import { webhookBody } from '../core/notify/webhook-body.ts';
-import { readFilePath, secret } from '../lib/schema/fields.ts';
+import { readFilePath, secret } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import {

@@ -1,81 +1,18 @@
 import { z } from 'zod';
-import { SEVERITIES } from '../../core/alert/model.ts';
+import { kindFields } from '../../core/alert/kind/index.ts';
+import { commonFields } from '../../core/alert/rules/common-fields.ts';
 import { checkRules } from '../../core/alert/rules/validate.ts';
-import { duration } from '../../lib/schema/common.ts';
-import { section, text } from '../../lib/schema/fields.ts';
+import { duration } from '../../core/schema/common.ts';
+import { section, text } from '../../core/schema/fields.ts';
 import { inhibit, maintenance } from './suppression.ts';
 
 /** A selector of an override, or the name of a metric: compared as written. */
 const name = (description: string) => text(description).max(256);
 
-const severity = z.enum(SEVERITIES).describe('how urgent: info, warning or critical');
-const limit = (description: string) => z.number().describe(description);
-const positive = (description: string) => z.number().positive().describe(description);
-
-const level = z
-  .strictObject({
-    severity,
-    max: limit('crossed above this').optional(),
-    min: limit('crossed below this').optional(),
-    for: duration({ max: '30d' })
-      .optional()
-      .describe('how long this level must be crossed; absent: the rule’s for, and at once while it fires'),
-  })
-  .refine(({ max, min }) => max !== undefined || min !== undefined, { error: 'needs max, min or both' })
-  .describe('a further severity level of the rule');
-
-const anomaly = z
-  .strictObject({
-    z: positive('standard deviations from the mean that are unusual').default(3),
-    window: z
-      .int()
-      .min(3)
-      .max(1000)
-      .default(60)
-      .describe('readings to compare with; all of them are needed for an evaluation'),
-    hysteresis: z.number().min(0).default(0).describe('how far inside the band it must come back'),
-  })
-  .describe('unusual against the last readings (z-score)');
-
-/** The fields that every layer may set. */
-const bare = {
-  severity,
-  hysteresis: z.number().min(0).describe('how far back inside the limit a value must come to clear'),
-  for: duration({ max: '30d' }).describe('how long a breach must last before it fires'),
-  for_mode: z
-    .enum(['confirmed', 'held'])
-    .describe(
-      'confirmed: a reading confirms it; held: the passing of time does, for sensors that report on change',
-    ),
-  min_samples: z.int().min(1).max(10_000).describe('breaching readings in a row before it fires'),
-  keep_firing_for: duration({ max: '30d' }).describe('how long it must be clear before it resolves'),
-  stale_after: duration({ min: '1s', max: '30d' }).describe(
-    'a longer silence is a gap: it interrupts for and keep_firing_for',
-  ),
-  no_data_after: duration({ min: '1s', max: '365d' })
-    .nullable()
-    .describe('fires when a sensor that sent it sends nothing more for this long; null: never'),
-  repeat_interval: duration({ min: '1s', max: '365d' })
-    .nullable()
-    .describe('time between reminders of an open alert that is not acknowledged; null: none'),
-  latch: z
-    .boolean()
-    .describe('true: once it fired it stays open, also when it is clear again, until it is acknowledged'),
-  runbook: text('link or hint that goes with every notification').max(2000),
-};
-
-const fields = z.strictObject(bare).partial().shape;
+const fields = z.strictObject(commonFields).partial().shape;
 
 const rule = section(
-  {
-    ...fields,
-    min: limit('fires below this').nullable().optional(),
-    max: limit('fires above this').nullable().optional(),
-    levels: z.array(level).max(6).optional().describe('further severities with limits of their own'),
-    max_rise: positive('fires when it rises faster than this per minute').nullable().optional(),
-    max_fall: positive('fires when it falls faster than this per minute').nullable().optional(),
-    anomaly: anomaly.nullable().optional(),
-  },
+  { ...fields, ...z.strictObject(kindFields).partial().shape },
   'rules of a metric; null removes the setting of a wider scope',
 );
 
@@ -85,14 +22,14 @@ const metrics = z
 
 const defaults = section(
   {
-    severity: bare.severity.default('warning'),
-    hysteresis: bare.hysteresis.default(0),
-    for: bare.for.prefault('0s'),
-    for_mode: bare.for_mode.default('confirmed'),
-    min_samples: bare.min_samples.default(1),
-    keep_firing_for: bare.keep_firing_for.prefault('0s'),
-    stale_after: bare.stale_after.prefault('10m'),
-    no_data_after: fields.no_data_after,
+    severity: commonFields.severity.default('warning'),
+    hysteresis: commonFields.hysteresis.default(0),
+    for: commonFields.for.prefault('0s'),
+    for_mode: commonFields.for_mode.default('confirmed'),
+    min_samples: commonFields.min_samples.default(1),
+    keep_firing_for: commonFields.keep_firing_for.prefault('0s'),
+    stale_after: commonFields.stale_after.prefault('10m'),
+    no_data_after: kindFields.no_data_after.optional(),
     repeat_interval: fields.repeat_interval,
     latch: fields.latch,
     runbook: fields.runbook,

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { readDatabaseUrl } from '../../core/database-url.ts';
-import { duration } from '../../lib/schema/common.ts';
+import { duration } from '../../core/schema/common.ts';
 import {
   certificatePair,
   flag,
@@ -9,7 +9,7 @@ import {
   section,
   text,
   whole,
-} from '../../lib/schema/fields.ts';
+} from '../../core/schema/fields.ts';
 
 const readableUrl = (value: string, context: z.core.$RefinementCtx<string>): void => {
   const read = readDatabaseUrl(value);

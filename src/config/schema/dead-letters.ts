@@ -1,5 +1,5 @@
-import { bytes } from '../../lib/schema/common.ts';
-import { section, whole } from '../../lib/schema/fields.ts';
+import { bytes } from '../../core/schema/common.ts';
+import { section, whole } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 

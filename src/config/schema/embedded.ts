@@ -1,4 +1,4 @@
-import { port, section, text } from '../../lib/schema/fields.ts';
+import { port, section, text } from '../../core/schema/fields.ts';
 
 export const embeddedSchema = section(
   {

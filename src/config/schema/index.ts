@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { alertsSchema } from './alerts.ts';
-import { duration } from '../../lib/schema/common.ts';
+import { duration } from '../../core/schema/common.ts';
 import { databaseSchema } from './database.ts';
 import { deadLettersSchema } from './dead-letters.ts';
 import { conflicts } from './declared.ts';
 import { embeddedSchema } from './embedded.ts';
-import { ordered, readFilePath, text } from '../../lib/schema/fields.ts';
+import { ordered, readFilePath, text } from '../../core/schema/fields.ts';
 import { ingestSchema } from './ingest.ts';
 import { metricsSchema } from './metrics.ts';
 import { mqttSchema } from './mqtt.ts';

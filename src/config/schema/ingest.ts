@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { backoff } from '../../lib/schema/backoff.ts';
-import { bytes, duration } from '../../lib/schema/common.ts';
-import { ordered, section, whole } from '../../lib/schema/fields.ts';
+import { backoff } from '../../core/schema/backoff.ts';
+import { bytes, duration } from '../../core/schema/common.ts';
+import { ordered, section, whole } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { backoff } from '../../lib/schema/backoff.ts';
-import { bytes, duration } from '../../lib/schema/common.ts';
+import { backoff } from '../../core/schema/backoff.ts';
+import { bytes, duration } from '../../core/schema/common.ts';
 import {
   certificatePair,
   flag,
@@ -10,7 +10,7 @@ import {
   text,
   url,
   whole,
-} from '../../lib/schema/fields.ts';
+} from '../../core/schema/fields.ts';
 
 // A client id becomes a level of the status topic, where wildcards and NUL are illegal (MQTT 5, 4.7.1).
 const topicLevel = (description: string) =>

@@ -1,7 +1,7 @@
 import { validate as validCron } from 'node-cron';
 import { z } from 'zod';
-import { duration } from '../../lib/schema/common.ts';
-import { flag, port, section, text } from '../../lib/schema/fields.ts';
+import { duration } from '../../core/schema/common.ts';
+import { flag, port, section, text } from '../../core/schema/fields.ts';
 
 const cron = (fallback: string, description: string) =>
   text(description)

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { formatInterval, intervalMs, parseInterval } from '../../core/policy/interval.ts';
 import { type PoliciesSection, REPAIR_MODES, planOf } from '../../core/policy/plan.ts';
 import { planFaults } from '../../core/policy/validate.ts';
-import { bytes } from '../../lib/schema/common.ts';
-import { flag, section, text, whole } from '../../lib/schema/fields.ts';
+import { bytes } from '../../core/schema/common.ts';
+import { flag, section, text, whole } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 

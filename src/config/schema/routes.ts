@@ -3,7 +3,7 @@ import { TIME_UNITS } from '../../core/ingest/mapping/instant.ts';
 import { UNITS } from '../../core/ingest/mapping/unit.ts';
 import type { RouteConfig } from '../../core/ingest/route-config.ts';
 import { routeFaults } from '../../core/ingest/route-faults.ts';
-import { bytes, duration } from '../../lib/schema/common.ts';
+import { bytes, duration } from '../../core/schema/common.ts';
 
 const pointer = (what: string) => z.string().describe(`${what} (JSON Pointer, such as /meta/id)`);
 const timezone = z

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { section, text, whole } from '../../lib/schema/fields.ts';
+import { section, text, whole } from '../../core/schema/fields.ts';
 
 const MAX_KEY_BYTES = 256;
 

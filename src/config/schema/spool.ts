@@ -1,5 +1,5 @@
-import { bytes, duration } from '../../lib/schema/common.ts';
-import { flag, section } from '../../lib/schema/fields.ts';
+import { bytes, duration } from '../../core/schema/common.ts';
+import { flag, section } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
 import { LABELS } from '../../core/alert/suppress/matcher.ts';
 import { suggest } from '../suggest.ts';
-import { section, text } from '../../lib/schema/fields.ts';
+import { section, text } from '../../core/schema/fields.ts';
 
 const LABEL = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 

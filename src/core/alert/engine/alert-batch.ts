@@ -91,10 +91,10 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
   const rows: AlertStateRow[] = [];
   for (const series of touched)
     for (const instance of series.instances) {
-      const windowed = instance.condition.kind === 'anomaly' && series.windowChanged;
+      const remembers = instance.memory !== instance.committedMemory;
       // A deadline of `held`, also for a level above an open alert, depends on when the series was last received.
       const waits = heldDueMs(instance.work, instance.condition, series.last) < Infinity;
-      if (instance.work !== instance.committed || windowed || waits || series.holdsCopies)
+      if (instance.work !== instance.committed || remembers || waits || series.holdsCopies)
         rows.push(rowOf(series, instance, alertId));
     }
   return rows;

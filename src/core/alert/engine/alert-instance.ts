@@ -1,3 +1,4 @@
+import type { Memory } from '../kind/rule-kind.ts';
 import type { Condition } from '../rules/condition.ts';
 import type { EpisodeState } from '../state/state.ts';
 
@@ -6,6 +7,9 @@ export interface AlertInstance {
   readonly condition: Condition;
   committed: EpisodeState;
   work: EpisodeState;
+  /** What its kind keeps from reading to reading. */
+  committedMemory: Memory;
+  memory: Memory;
 }
 
 /** The active side first, so that high resolves before low fires. */

@@ -1,16 +1,17 @@
 import type { Millis } from '../../reading.ts';
 import type { AlertStateRow, AlertKey } from '../model.ts';
+import { kindOf } from '../kind/index.ts';
+import { EMPTY_MEMORY } from '../kind/rule-kind.ts';
 import type { Condition } from '../rules/condition.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
-import { reevaluate } from '../state/evaluate.ts';
 import { NO_FLAPS, OK, closedUsOf, plain } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import { alertKeyText } from './alert-key.ts';
 import { type ClosedAlert, AlertEngine } from './engine.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 import { Series } from './series.ts';
-import { heldOf, keyOfInstance, receivedOf, stateOf, windowOf } from './state-row.ts';
+import { heldOf, keyOfInstance, receivedOf, stateOf, memoryOf } from './state-row.ts';
 import { type UnstoredNumber, type WaitingSeries, isWaitingOf, merged } from './waiting.ts';
 
 /** An alert instance whose rule was removed, or differs from the one its state was made under. */
@@ -38,11 +39,11 @@ export function restoreRow(
     return undefined;
   }
   instance.committed = plain(stateOf(row, instance.condition));
+  instance.committedMemory = memoryOf(row) ?? EMPTY_MEMORY;
   const last = { timeUs: row.lastEventUs, value: row.lastValue };
   const held = heldOf(row);
   series.restore({
     ...(row.lastEventUs > 0 ? { last } : {}),
-    window: windowOf(row),
     held: held === undefined ? undefined : ReorderBuffer.of(held),
     receivedMs: receivedOf(row),
   });
@@ -96,6 +97,7 @@ export function migrate(
       const successor = after?.instances.find(({ condition }) => isOf(condition, instance.condition));
       if (successor !== undefined && after !== undefined) {
         successor.committed = instance.committed;
+        successor.committedMemory = instance.committedMemory;
         engine.trackOpen(after);
       }
       if (instance.committed === OK) continue;
@@ -119,8 +121,14 @@ export function applyChange(
 ): void {
   engine.enter(series);
   const last = series.lastFor(instance);
-  const { window, lastReceivedMs } = series;
-  const evaluation = reevaluate(instance.condition, { last: series.last, window, lastReceivedMs, nowMs });
+  const { lastReceivedMs, last: known } = series;
+  const { condition, memory } = instance;
+  const evaluation = kindOf(condition.kind).reevaluate(condition, {
+    last: known,
+    memory,
+    lastReceivedMs,
+    nowMs,
+  });
   engine.apply(series, instance, { kind: 'rule', change, nowUs: nowMs * 1000, evaluation, last }, nowMs);
   const closedUs = closedUsOf(instance.work);
   if (change !== 'removed' || closedUs === undefined) return;
@@ -189,7 +197,6 @@ function detached(sensor: SensorFacts, condition: Condition, state: AlertInstanc
     quietMin: -Infinity,
     quietMax: Infinity,
     simple: false,
-    window: 0,
   });
   const [instance] = series.instances;
   if (instance === undefined) throw new Error('a series has an instance per condition');

@@ -1,5 +1,6 @@
 import type { Micros, Millis } from '../../reading.ts';
-import { EMPTY_WINDOW, type Window } from '../kind/anomaly.ts';
+import { kindOf } from '../kind/index.ts';
+import { EMPTY_MEMORY } from '../kind/rule-kind.ts';
 import type { MetricRule } from '../rules/compile.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import { type EpisodeState, type LastEvent, OK, plain } from '../state/state.ts';
@@ -32,7 +33,6 @@ export class SeriesState {
   expected = false;
   /** Silence does not count before this; for a sensor that never sent anything. */
   expectedSinceMs: Millis = NEVER;
-  window: Window = EMPTY_WINDOW;
   /** The series of the sensor itself, if there is one. */
   owner: SeriesState | undefined;
   /** Numbers waiting for earlier ones. */
@@ -55,13 +55,16 @@ export class SeriesState {
   private committedValue = NaN;
   private committedReceivedMs: Millis = NEVER;
   private committedReviewedMs: Millis = NEVER;
-  private committedWindow: Window = EMPTY_WINDOW;
   private committedHeld: ReorderBuffer = EMPTY_BUFFER;
 
   constructor(sensor: SensorFacts, rule: MetricRule) {
     this.sensor = sensor;
     this.rule = rule;
-    this.instances = rule.conditions.map((condition) => ({ condition, committed: OK, work: OK }));
+    this.instances = rule.conditions.map((condition) => ({
+      condition,
+      ...{ committed: OK, work: OK },
+      ...{ committedMemory: EMPTY_MEMORY, memory: EMPTY_MEMORY },
+    }));
     this.noData = this.instances.find(({ condition: { kind } }) => kind === 'no_data' || kind === 'offline');
   }
 
@@ -87,7 +90,7 @@ export class SeriesState {
 
   /** The last evaluated value of an instance, if it is a value of the metric. */
   lastFor({ condition }: AlertInstance): LastEvent | undefined {
-    return ['threshold', 'anomaly'].includes(condition.kind) ? this.last : undefined;
+    return kindOf(condition.kind).evaluatesValue === true ? this.last : undefined;
   }
 
   get lastReceivedMs(): Millis | undefined {
@@ -120,10 +123,6 @@ export class SeriesState {
     return this.lastUs !== this.committedUs;
   }
 
-  get windowChanged(): boolean {
-    return this.window !== this.committedWindow;
-  }
-
   get hasHeld(): boolean {
     return this.committedHeld.length > 0;
   }
@@ -148,7 +147,6 @@ export class SeriesState {
   /** Takes over what the database holds; an event never replaces a newer one. */
   restore(past: {
     last?: LastEvent;
-    window?: Window | undefined;
     held?: ReorderBuffer | undefined;
     receivedMs?: Millis | undefined;
   }): void {
@@ -157,7 +155,6 @@ export class SeriesState {
       this.committedUs = past.last.timeUs;
       this.committedValue = past.last.value;
     }
-    this.committedWindow = past.window ?? this.committedWindow;
     this.committedHeld = past.held ?? this.committedHeld;
     this.committedReceivedMs = Math.max(this.committedReceivedMs, past.receivedMs ?? NEVER);
     this.workingSet = -1;
@@ -165,7 +162,7 @@ export class SeriesState {
 
   /** Takes over the state of the same metric under other rules. */
   inherit(former: SeriesState): void {
-    this.restore({ window: former.committedWindow, held: former.committedHeld });
+    this.restore({ held: former.committedHeld });
     if (former.committedUs !== NEVER)
       this.restore({ last: { timeUs: former.committedUs, value: former.committedValue } });
     this.committedReceivedMs = former.committedReceivedMs;
@@ -180,6 +177,7 @@ export class SeriesState {
     this.inherit(former);
     this.instances.forEach((instance, index) => {
       instance.committed = former.instances[index]?.committed ?? OK;
+      instance.committedMemory = former.instances[index]?.committedMemory ?? EMPTY_MEMORY;
     });
   }
 
@@ -191,12 +189,12 @@ export class SeriesState {
     this.lastValue = this.committedValue;
     this.receivedMs = this.committedReceivedMs;
     this.reviewedMs = this.committedReviewedMs;
-    this.window = this.committedWindow;
     this.held = this.committedHeld;
     this.active = 0;
     this.dueMs = NEVER;
     for (const instance of this.instances) {
       instance.work = instance.committed;
+      instance.memory = instance.committedMemory;
       if (instance.work !== OK) this.active++;
     }
     return true;
@@ -207,10 +205,12 @@ export class SeriesState {
     this.committedValue = this.lastValue;
     this.committedReceivedMs = this.receivedMs;
     this.committedReviewedMs = this.reviewedMs;
-    this.committedWindow = this.window;
     this.committedHeld = this.held;
     this.holdsCopies = false;
-    for (const instance of this.instances) instance.committed = instance.work;
+    for (const instance of this.instances) {
+      instance.committed = instance.work;
+      instance.committedMemory = instance.memory;
+    }
   }
 
   /** The state of an instance in a working set, whether or not the series was touched in it. */

@@ -1,8 +1,7 @@
 import type { Severity, SuppressedBy } from '../model.ts';
 import type { Micros, Millis } from '../../reading.ts';
-import { slide } from '../kind/anomaly.ts';
+import { kindOf } from '../kind/index.ts';
 import { resumed, silence } from '../kind/no-data.ts';
-import { evaluate } from '../state/evaluate.ts';
 import { nextState } from '../state/machine.ts';
 import { OK, type StepInput, type StepResult, closedUsOf, type EpisodeState } from '../state/state.ts';
 import { type AlertInstance, activeFirst } from './alert-instance.ts';
@@ -164,13 +163,14 @@ export class Series extends SeriesState {
 
   private evaluateAll(timeUs: Micros, value: number, nowMs: Millis, out: EffectSink): void {
     const gap = timeUs - this.lastUs > this.rule.staleAfterUs;
-    const { last, window } = this;
-    const sample = { value, timeUs, gap, last, window };
+    const { last } = this;
     for (const instance of this.active === 0 ? this.instances : activeFirst(this.instances)) {
-      const { condition } = instance;
-      if (condition.kind === 'no_data' || condition.kind === 'offline') continue;
-      const evaluation = evaluate(condition, sample);
-      if (condition.kind === 'anomaly') this.window = slide(window, this.rule.window, value, evaluation);
+      if (instance === this.noData) continue;
+      const { condition, memory } = instance;
+      const kind = kindOf(condition.kind);
+      const sample = { value, timeUs, gap, last, memory };
+      const evaluation = kind.evaluate(condition, sample);
+      if (kind.remember !== undefined) instance.memory = kind.remember(condition, sample, evaluation);
       if (instance.work === OK && (evaluation === undefined || evaluation.breached < 0)) continue;
       const input: StepInput = { kind: 'reading', timeUs, gap, evaluation, last };
       put(this, instance, nextState(instance.work, input, condition), nowMs, out);

@@ -1,4 +1,5 @@
 import type { Micros, Millis } from '../../reading.ts';
+import type { Memory } from '../kind/rule-kind.ts';
 import { excessOf } from '../kind/threshold.ts';
 import { type AlertStateRow, SEVERITIES, type SuppressedBy, type AlertKey } from '../model.ts';
 import type { Condition } from '../rules/condition.ts';
@@ -20,7 +21,7 @@ interface Detail {
   readonly changed?: Micros;
   readonly ack?: Ack;
   readonly excess?: number;
-  readonly window?: readonly number[];
+  readonly window?: Memory;
   readonly owed?: Millis;
   readonly deferred?: SuppressedBy;
   /** When the series was last received, by the clock. */
@@ -52,10 +53,9 @@ export const startedAtMs = (startedAtUs: Micros) => Math.floor(startedAtUs / 100
 
 /** The row of an instance in the current working set. `ok` without detail is a delete. */
 export function rowOf(series: Series, instance: AlertInstance, alertId: AlertIdOf): AlertStateRow {
-  const { condition, work } = instance;
+  const { condition, work, memory } = instance;
   const episode = 'episode' in work ? work.episode : undefined;
   const key = keyOfInstance(series, instance);
-  const window = condition.kind === 'anomaly' ? series.window : [];
   return {
     alertType: condition.alertType,
     state: work.kind,
@@ -70,14 +70,14 @@ export function rowOf(series: Series, instance: AlertInstance, alertId: AlertIdO
     lastEventUs: series.last?.timeUs ?? 0,
     lastValue: series.last?.value ?? 0,
     ruleHash: condition.hash,
-    detail: detailOf(work, window, series.lastReceivedMs),
+    detail: detailOf(work, memory, series.lastReceivedMs),
     ...key,
   };
 }
 
 function detailOf(
   state: EpisodeState,
-  window: readonly number[],
+  window: Memory,
   received: Millis | undefined,
 ): Readonly<Record<string, unknown>> {
   const closed = closedUsOf(state);
@@ -101,7 +101,8 @@ function detailOf(
   return detail as unknown as Readonly<Record<string, unknown>>;
 }
 
-export function windowOf(row: AlertStateRow): readonly number[] | undefined {
+/** The memory of its kind. */
+export function memoryOf(row: AlertStateRow): Memory | undefined {
   const { window } = row.detail as Partial<Detail>;
   return Array.isArray(window) ? window : undefined;
 }

@@ -1,10 +1,40 @@
+import { z } from 'zod';
 import type { Condition } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
+import { type Memory, defineKind, oneLevel } from './rule-kind.ts';
+import { show } from './wording.ts';
+
+const settings = z
+  .strictObject({
+    z: z.number().positive().describe('standard deviations from the mean that are unusual').default(3),
+    window: z
+      .int()
+      .min(3)
+      .max(1000)
+      .default(60)
+      .describe('readings to compare with; all of them are needed for an evaluation'),
+    hysteresis: z.number().min(0).default(0).describe('how far inside the band it must come back'),
+  })
+  .describe('unusual against the last readings (z-score)');
+
+export const anomaly = defineKind({
+  fields: { anomaly: settings.nullable() },
+  conditions({ anomaly: given, ...values }) {
+    if (given === undefined || given === null) return [];
+    const { z: times, window, hysteresis } = given;
+    return [{ side: 'both', suffix: 'anomaly', levels: oneLevel(values, times), hysteresis, window }];
+  },
+  evaluatesValue: true,
+  evaluate: (condition, { value, memory }) => evaluateAnomaly(condition, value, memory),
+  reevaluate: (condition, { last, memory }) =>
+    last === undefined ? undefined : evaluateAnomaly(condition, last.value, memory),
+  remember: (condition, { value, memory }, evaluation) => slide(memory, condition.window, value, evaluation),
+  beyond: (_, { value, threshold }) => `unusual, ${(value ?? 0) >= (threshold ?? 0) ? 'above' : 'below'}`,
+  still: (_, { value }) => `${value === undefined ? '' : ` ${show(value)}`} is still unusual`,
+});
 
 /** The last evaluated readings that did not breach, oldest first; at most `window` of them. */
-export type Window = readonly number[];
-
-export const EMPTY_WINDOW: Window = [];
+type Window = Memory;
 
 /**
  * z-score against a full window: breach when `|v - mean| > z * sigma`, population sigma. No result before the window

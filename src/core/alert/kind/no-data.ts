@@ -2,6 +2,47 @@ import type { Micros } from '../../reading.ts';
 import type { Condition } from '../rules/condition.ts';
 import { type Episode, type EpisodeState, OK, type StepResult } from '../state/state.ts';
 import { about, resolve, result } from '../state/transitions.ts';
+import { duration } from '../../schema/common.ts';
+import { defineKind, oneLevel } from './rule-kind.ts';
+import { evaluateThreshold } from './threshold.ts';
+import { ending, show } from './wording.ts';
+
+export const noData = defineKind({
+  fields: {
+    no_data_after: duration({ min: '1s', max: '365d' })
+      .nullable()
+      .describe('fires when a sensor that sent it sends nothing more for this long; null: never'),
+  },
+  conditions({ no_data_after: afterMs, ...values }) {
+    if (afterMs === undefined || afterMs === null) return [];
+    return [{ side: 'high', suffix: 'no_data', levels: oneLevel(values, afterMs / 1000), plain: true }];
+  },
+  quiet: true,
+  /** Not by numbers: `silence` and `resumed`. */
+  evaluate: () => undefined,
+  reevaluate: (condition, { lastReceivedMs, nowMs }) =>
+    lastReceivedMs === undefined ? undefined : evaluateThreshold(condition, (nowMs - lastReceivedMs) / 1000),
+  message(sensorKey, { metric }, effect) {
+    if (effect.transition !== 'resolved')
+      return `${sensorKey}: no ${metric} for ${show(effect.threshold ?? 0)} s`;
+    return `${sensorKey}: ${metric} ${effect.reason === 'data_resumed' ? 'is back' : ending(effect)}`;
+  },
+});
+
+/** A sensor that is missed as such: `offlineRule` makes its condition of those for missing data. */
+export const offline = defineKind({
+  fields: {},
+  conditions: () => [],
+  evaluate: () => undefined,
+  reevaluate: () => undefined,
+  message(sensorKey, _, effect) {
+    const reported = effect.threshold === 0;
+    if (effect.transition !== 'resolved' && reported) return `${sensorKey}: reported offline`;
+    if (effect.transition !== 'resolved')
+      return `${sensorKey}: nothing received for ${show(effect.threshold ?? 0)} s`;
+    return `${sensorKey}: ${effect.reason === 'data_resumed' ? (reported ? 'is back online' : 'has sent something') : ending(effect)}`;
+  },
+});
 
 /**
  * No data: fires at a deadline of the receive clock, and the next number of any age ends it. It has no value to

@@ -1,5 +1,32 @@
 import type { Micros } from '../../reading.ts';
 import type { LastEvent } from '../state/state.ts';
+import { type ConditionShape, defineKind, oneLevel, positiveLimit } from './rule-kind.ts';
+import { evaluateThreshold } from './threshold.ts';
+
+export const rate = defineKind({
+  fields: {
+    max_rise: positiveLimit('fires when it rises faster than this per minute'),
+    max_fall: positiveLimit('fires when it falls faster than this per minute'),
+  },
+  conditions(values) {
+    const { max_rise: rise, max_fall: fall } = values;
+    const made: ConditionShape[] = [];
+    // The rule's hysteresis is in the metric's unit: it does not apply to a rate.
+    if (typeof rise === 'number')
+      made.push({ side: 'high', suffix: 'rate_high', levels: oneLevel(values, rise) });
+    // A fall is a negative rate: the limit is stored with its sign, like the value.
+    if (typeof fall === 'number')
+      made.push({ side: 'low', suffix: 'rate_low', levels: oneLevel(values, -fall) });
+    return made;
+  },
+  evaluate(condition, { value, timeUs, last, gap }) {
+    const perMinute = ratePerMinute(value, timeUs, last, gap);
+    return perMinute === undefined ? undefined : evaluateThreshold(condition, perMinute);
+  },
+  /** A rate needs two readings: it is evaluated with the next one. */
+  reevaluate: () => undefined,
+  subject: ({ metric }) => `rate of ${metric} per minute`,
+});
 
 const MINUTE_US = 60_000_000;
 

@@ -1,5 +1,61 @@
-import type { Condition } from '../rules/condition.ts';
+import { z } from 'zod';
+import { duration } from '../../schema/common.ts';
+import { severity } from '../rules/common-fields.ts';
+import { type Condition, type Level, RANK } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
+import { type RuleValues, defineKind, limit } from './rule-kind.ts';
+
+const level = z
+  .strictObject({
+    severity,
+    max: z.number().describe('crossed above this').optional(),
+    min: z.number().describe('crossed below this').optional(),
+    for: duration({ max: '30d' })
+      .optional()
+      .describe('how long this level must be crossed; absent: the rule’s for, and at once while it fires'),
+  })
+  .refine(({ max, min }) => max !== undefined || min !== undefined, { error: 'needs max, min or both' })
+  .describe('a further severity level of the rule');
+
+const fields = {
+  min: limit('fires below this'),
+  max: limit('fires above this'),
+  levels: z.array(level).max(6).describe('further severities with limits of their own'),
+};
+
+/** The levels of one side: the rule's own limit at its severity, and the levels that name this side. */
+export function severityLevels(values: RuleValues<typeof fields>, side: 'high' | 'low'): Level[] {
+  const key = side === 'high' ? 'max' : 'min';
+  const own = values[key];
+  const levels: Level[] =
+    typeof own === 'number' ? [{ severity: values.severity, limit: own, forUs: undefined }] : [];
+  for (const each of values.levels ?? []) {
+    const further = each[key];
+    if (further === undefined) continue;
+    levels.push({
+      severity: each.severity,
+      limit: further,
+      forUs: each.for === undefined ? undefined : each.for * 1000,
+    });
+  }
+  return levels.sort((a, b) => RANK[a.severity] - RANK[b.severity]);
+}
+
+export const threshold = defineKind({
+  fields,
+  conditions: (values) =>
+    (['high', 'low'] as const).flatMap((side) => {
+      const levels = severityLevels(values, side);
+      if (levels.length === 0) return [];
+      // Only a threshold can be assumed to hold while nothing is received.
+      return [{ side, suffix: side, levels, hysteresis: values.hysteresis, forMode: values.for_mode }];
+    }),
+  evaluatesValue: true,
+  quiet: true,
+  evaluate: (condition, { value }) => evaluateThreshold(condition, value),
+  reevaluate: (condition, { last }) =>
+    last === undefined ? undefined : evaluateThreshold(condition, last.value),
+});
 
 /**
  * min and max. Breach is strict (`v > max`, `v < min`); clear is `v <= max - h`, `v >= min + h`; between the two

@@ -34,8 +34,10 @@ export interface Condition {
   readonly staleAfterUs: Micros;
   readonly latch: boolean;
   readonly flap: Flap | undefined;
-  /** Number of readings that an anomaly is compared with; 0 for the other kinds. */
+  /** How much a kind looks back: readings, or microseconds; 0: it does not. */
   readonly window: number;
+  /** How many readings a verdict needs. */
+  readonly samples?: number | undefined;
   readonly runbook: string | null;
   /** Changes whenever the condition evaluates differently; wording and runbook are not part of it. */
   readonly hash: string;

@@ -1,41 +1,15 @@
+import type { z } from 'zod';
 import type { Millis } from '../../reading.ts';
-import type { Severity } from '../model.ts';
+import type { KindFields } from '../kind/index.ts';
+import type { CommonValues } from './common-fields.ts';
 
 /** The `alerts:` section as the schema gives it: names of the YAML, durations in milliseconds. */
 
-export interface LevelConfig {
-  readonly severity: Severity;
-  readonly max?: number | undefined;
-  readonly min?: number | undefined;
-  readonly for?: Millis | undefined;
-}
-
-export interface AnomalyConfig {
-  readonly z: number;
-  readonly window: number;
-  readonly hysteresis: number;
-}
-
 /** The fields of a metric in any layer. null resets what a wider scope set. */
-export interface RuleFields {
-  readonly min?: number | null | undefined;
-  readonly max?: number | null | undefined;
-  readonly severity?: Severity | undefined;
-  readonly hysteresis?: number | undefined;
-  readonly for?: Millis | undefined;
-  readonly for_mode?: 'confirmed' | 'held' | undefined;
-  readonly min_samples?: number | undefined;
-  readonly keep_firing_for?: Millis | undefined;
-  readonly stale_after?: Millis | undefined;
-  readonly latch?: boolean | undefined;
-  readonly levels?: readonly LevelConfig[] | undefined;
-  readonly max_rise?: number | null | undefined;
-  readonly max_fall?: number | null | undefined;
-  readonly anomaly?: AnomalyConfig | null | undefined;
-  readonly no_data_after?: Millis | null | undefined;
-  readonly repeat_interval?: Millis | null | undefined;
-  readonly runbook?: string | undefined;
-}
+export type RuleFields = {
+  readonly [Key in keyof CommonValues]?: CommonValues[Key] | undefined;
+} & { readonly [Key in keyof KindValues]?: KindValues[Key] | undefined };
+type KindValues = z.output<z.ZodObject<KindFields>>;
 
 export const SCOPES = ['type', 'location', 'tag', 'sensor'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -45,10 +19,7 @@ export type OverrideConfig = { readonly [S in Scope]?: string | undefined } & {
   readonly metrics: Readonly<Record<string, RuleFields>>;
 };
 
-/** The fields that always have a value, by the schema's defaults. */
-type Filled =
-  'severity' | 'hysteresis' | 'for' | 'for_mode' | 'min_samples' | 'keep_firing_for' | 'stale_after';
-export type DefaultFields = RuleFields & { readonly [K in Filled]-?: NonNullable<RuleFields[K]> };
+export type DefaultFields = RuleFields & CommonValues;
 
 /** No notifications while the wall clock of `tz` is within the window. */
 export interface MaintenanceConfig {

@@ -1,5 +1,4 @@
-import { noiseOf } from '../kind/threshold.ts';
-import { severityLevels } from './compile.ts';
+import { noiseOf, severityLevels } from '../kind/threshold.ts';
 import { type AlertsConfig, type RuleFields, SCOPES } from './config.ts';
 import {
   type EffectiveRule,
@@ -64,8 +63,8 @@ interface FieldFault {
 export function faultsOf(rule: EffectiveRule): FieldFault[] {
   const { fields } = rule;
   const faults = [...levelFaults(rule, 'high'), ...levelFaults(rule, 'low')];
-  const max = severityLevels(rule, 'high')[0]?.limit;
-  const min = severityLevels(rule, 'low')[0]?.limit;
+  const max = severityLevels(fields, 'high')[0]?.limit;
+  const min = severityLevels(fields, 'low')[0]?.limit;
   if (min !== undefined && max !== undefined) {
     if (min > max) faults.push({ field: 'min', message: `min ${min} is above max ${max}` });
     else if (min + fields.hysteresis - (max - fields.hysteresis) > noiseOf(max - min, fields.hysteresis))
@@ -80,7 +79,7 @@ export function faultsOf(rule: EffectiveRule): FieldFault[] {
 }
 
 function levelFaults(rule: EffectiveRule, side: 'high' | 'low'): FieldFault[] {
-  const levels = severityLevels(rule, side);
+  const levels = severityLevels(rule.fields, side);
   const key = side === 'high' ? 'max' : 'min';
   return levels.flatMap((level, index): FieldFault[] => {
     const below = levels[index - 1];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseDuration } from '../../core/duration.ts';
+import { parseDuration } from '../duration.ts';
 
 const BYTES: Readonly<Record<string, number>> = {
   b: 1,

@@ -1,0 +1,38 @@
+import type { z } from 'zod';
+import { anomaly } from './anomaly.ts';
+import { noData, offline } from './no-data.ts';
+import { rate } from './rate.ts';
+import type { RuleKind } from './rule-kind.ts';
+import { threshold } from './threshold.ts';
+
+/** The kinds of rules, by the names that rows carry, in the order in which a metric's alerts are made. A new kind is one file and a line here. */
+export const KINDS = { threshold, rate, anomaly, no_data: noData, offline } as const;
+
+type Kinds = typeof KINDS;
+type Intersection<Union> = (Union extends unknown ? (each: Union) => void : never) extends (
+  all: infer All,
+) => void
+  ? All
+  : never;
+
+/** The keys of all kinds in a rule. */
+export type KindFields = Intersection<Kinds[keyof Kinds]['fields']>;
+export const kindFields = Object.assign(
+  {},
+  ...Object.values(KINDS).map(({ fields }) => fields),
+) as KindFields & z.ZodRawShape;
+
+/** Rows of a later version may carry one that this one does not know. */
+const UNKNOWN: RuleKind = {
+  fields: {},
+  conditions: () => [],
+  evaluate: () => undefined,
+  reevaluate: () => undefined,
+};
+
+const BY_NAME = new Map<string, RuleKind>(Object.entries(KINDS as unknown as Record<string, RuleKind>));
+
+export const kindOf = (name: string): RuleKind => BY_NAME.get(name) ?? UNKNOWN;
+
+/** Every kind that a rule can ask for. */
+export const ALL_KINDS: readonly (readonly [name: string, kind: RuleKind])[] = [...BY_NAME];

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import type { Micros, Millis } from '../../reading.ts';
+import type { Side } from '../model.ts';
+import type { CommonValues } from '../rules/common-fields.ts';
+import type { Condition, Level } from '../rules/condition.ts';
+import type { Effect, Evaluation, LastEvent } from '../state/state.ts';
+
+/** Numbers that an alert instance keeps from reading to reading, stored with its state. What they are is up to the kind. */
+export type Memory = readonly number[];
+
+export const EMPTY_MEMORY: Memory = [];
+
+/** A number of one metric and what was evaluated before it. */
+export interface Sample {
+  readonly value: number;
+  readonly timeUs: Micros;
+  /** The last evaluated number is older than `stale_after`. */
+  readonly gap: boolean;
+  readonly last: LastEvent | undefined;
+  readonly memory: Memory;
+}
+
+/** The known values of a metric when its rule changes. */
+export interface Known {
+  readonly last: LastEvent | undefined;
+  readonly memory: Memory;
+  /** When it was last received, and the current time. */
+  readonly lastReceivedMs: Millis | undefined;
+  readonly nowMs: Millis;
+}
+
+/** What a kind makes of a rule: one alert type. */
+export interface ConditionShape {
+  readonly side: Side;
+  /** The alert type is `<metric>_<suffix>`. */
+  readonly suffix: string;
+  /** Ascending severity. Never empty. */
+  readonly levels: readonly Level[];
+  /** Default: 0. */
+  readonly hysteresis?: number;
+  /** Default: `confirmed`. */
+  readonly forMode?: Condition['forMode'];
+  /** Default: the rule's. */
+  readonly minSamples?: number;
+  /** Neither latched nor flapping. */
+  readonly plain?: boolean;
+  /** Default: 0. */
+  readonly window?: number;
+  readonly samples?: number;
+}
+
+/** The merged fields of a rule, as far as a kind knows them; null where a narrower scope removed one. */
+export type RuleValues<Fields extends z.ZodRawShape> = CommonValues & {
+  readonly [Key in keyof z.output<z.ZodObject<Fields>>]?: z.output<z.ZodObject<Fields>>[Key] | undefined;
+};
+
+/**
+ * A kind of rule: one file that exports one of these, and a line in `index.ts`. The configuration keys, JSON Schema,
+ * reference, conditions, evaluation and texts follow from it; delays, levels, hysteresis, flapping and acknowledgement are
+ * the state machine's.
+ */
+export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
+  /** What a rule of a metric may set for it, beside the common fields. */
+  readonly fields: Fields;
+  /** None where the rule does not use the kind. */
+  conditions(values: RuleValues<Fields>): readonly ConditionShape[];
+  /** The evaluated value is the number itself: it is known between two readings. */
+  readonly evaluatesValue?: boolean;
+  /** Within the limits of a threshold it needs no evaluation. */
+  readonly quiet?: boolean;
+  /** Breach or clear; undefined: no verdict. */
+  evaluate(condition: Condition, sample: Sample): Evaluation | undefined;
+  /** The same for the last value under a new rule; undefined: with the next reading. */
+  reevaluate(condition: Condition, known: Known): Evaluation | undefined;
+  /** The memory after an evaluation. */
+  remember?(condition: Condition, sample: Sample, evaluation: Evaluation | undefined): Memory;
+  /** What the text is about; default: the metric. */
+  subject?(condition: Condition): string;
+  /** `above`, `below`; undefined: by the side. */
+  beyond?(condition: Condition, effect: Effect): string;
+  /** The state of an open alert now; undefined: by the limit. */
+  still?(condition: Condition, effect: Effect): string | undefined;
+  /** The whole text; undefined: made of the parts above. */
+  message?(sensorKey: string, condition: Condition, effect: Effect): string;
+}
+
+export const defineKind = <const Fields extends z.ZodRawShape>(kind: RuleKind<Fields>): RuleKind<Fields> =>
+  kind;
+
+/** A limit of a rule; null removes that of a wider scope. */
+export const limit = (description: string) => z.number().describe(description).nullable();
+export const positiveLimit = (description: string) => z.number().positive().describe(description).nullable();
+
+/** The only level of a kind without severity levels. */
+export const oneLevel = ({ severity }: CommonValues, value: number): Level[] => [
+  { severity, limit: value, forUs: undefined },
+];
