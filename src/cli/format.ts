@@ -1,4 +1,5 @@
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
+import { SUFFIXES } from '../core/alert/kind/index.ts';
 import { formatDuration } from '../core/duration.ts';
 
 /** Values as text in tables and lines. JSON and CSV never pass through here. */
@@ -11,7 +12,7 @@ const UNITS: Readonly<Record<string, string>> = {
   rssi: ' dBm',
 };
 
-const KIND = /_(?:rate_high|rate_low|high|low|anomaly|no_data)$/;
+const KIND = new RegExp(`_(?:${SUFFIXES.join('|')})$`);
 
 /** `temperature_rate_high` -> `temperature`. */
 export const metricOf = (alertType: string): string => alertType.replace(KIND, '');

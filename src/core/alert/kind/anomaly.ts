@@ -19,6 +19,7 @@ const settings = z
 
 export const anomaly = defineKind({
   fields: { anomaly: settings.nullable() },
+  suffixes: ['anomaly'],
   conditions({ anomaly: given, ...values }) {
     if (given === undefined || given === null) return [];
     const { z: times, window, hysteresis } = given;

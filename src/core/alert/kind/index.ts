@@ -25,6 +25,7 @@ export const kindFields = Object.assign(
 /** Rows of a later version may carry one that this one does not know. */
 const UNKNOWN: RuleKind = {
   fields: {},
+  suffixes: [],
   conditions: () => [],
   evaluate: () => undefined,
   reevaluate: () => undefined,
@@ -36,3 +37,8 @@ export const kindOf = (name: string): RuleKind => BY_NAME.get(name) ?? UNKNOWN;
 
 /** Every kind that a rule can ask for. */
 export const ALL_KINDS: readonly (readonly [name: string, kind: RuleKind])[] = [...BY_NAME];
+
+/** What ends the name of an alert type, after that of its metric; the longest first, for a pattern. */
+export const SUFFIXES: readonly string[] = ALL_KINDS.flatMap(([, { suffixes }]) => suffixes).sort(
+  (a, b) => b.length - a.length,
+);

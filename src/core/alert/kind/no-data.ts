@@ -13,6 +13,7 @@ export const noData = defineKind({
       .nullable()
       .describe('fires when a sensor that sent it sends nothing more for this long; null: never'),
   },
+  suffixes: ['no_data'],
   conditions({ no_data_after: afterMs, ...values }) {
     if (afterMs === undefined || afterMs === null) return [];
     return [{ side: 'high', suffix: 'no_data', levels: oneLevel(values, afterMs / 1000), plain: true }];
@@ -32,6 +33,7 @@ export const noData = defineKind({
 /** A sensor that is missed as such: `offlineRule` makes its condition of those for missing data. */
 export const offline = defineKind({
   fields: {},
+  suffixes: [],
   conditions: () => [],
   evaluate: () => undefined,
   reevaluate: () => undefined,

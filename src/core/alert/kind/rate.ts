@@ -8,6 +8,7 @@ export const rate = defineKind({
     max_rise: positiveLimit('fires when it rises faster than this per minute'),
     max_fall: positiveLimit('fires when it falls faster than this per minute'),
   },
+  suffixes: ['rate_high', 'rate_low'],
   conditions(values) {
     const { max_rise: rise, max_fall: fall } = values;
     const made: ConditionShape[] = [];

@@ -49,6 +49,12 @@ export interface ConditionShape {
   readonly samples?: number;
 }
 
+/** A fault of a merged rule, at one of its fields. */
+export interface FieldFault {
+  readonly field: string;
+  readonly message: string;
+}
+
 /** The merged fields of a rule, as far as a kind knows them; null where a narrower scope removed one. */
 export type RuleValues<Fields extends z.ZodRawShape> = CommonValues & {
   readonly [Key in keyof z.output<z.ZodObject<Fields>>]?: z.output<z.ZodObject<Fields>>[Key] | undefined;
@@ -62,6 +68,10 @@ export type RuleValues<Fields extends z.ZodRawShape> = CommonValues & {
 export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   /** What a rule of a metric may set for it, beside the common fields. */
   readonly fields: Fields;
+  /** Of its alert types. */
+  readonly suffixes: readonly string[];
+  /** Values that exclude each other once the layers are merged. */
+  faults?(values: RuleValues<Fields>): readonly FieldFault[];
   /** None where the rule does not use the kind. */
   conditions(values: RuleValues<Fields>): readonly ConditionShape[];
   /** The evaluated value is the number itself: it is known between two readings. */

@@ -3,7 +3,7 @@ import { duration } from '../../schema/common.ts';
 import { severity } from '../rules/common-fields.ts';
 import { type Condition, type Level, RANK } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
-import { type RuleValues, defineKind, limit } from './rule-kind.ts';
+import { type FieldFault, type RuleValues, defineKind, limit } from './rule-kind.ts';
 
 const level = z
   .strictObject({
@@ -43,6 +43,8 @@ export function severityLevels(values: RuleValues<typeof fields>, side: 'high' |
 
 export const threshold = defineKind({
   fields,
+  suffixes: ['high', 'low'],
+  faults: thresholdFaults,
   conditions: (values) =>
     (['high', 'low'] as const).flatMap((side) => {
       const levels = severityLevels(values, side);
@@ -80,4 +82,41 @@ export const noiseOf = (limit: number, hysteresis: number): number => 1e-12 * (M
 /** Distance towards the side of the limit: the peak of an episode is its maximum. */
 export function excessOf(condition: Condition, value: number): number {
   return condition.side === 'low' ? -value : value;
+}
+
+function thresholdFaults(values: RuleValues<typeof fields>): FieldFault[] {
+  const { hysteresis } = values;
+  const faults = [...levelFaults(values, 'high'), ...levelFaults(values, 'low')];
+  const max = severityLevels(values, 'high')[0]?.limit;
+  const min = severityLevels(values, 'low')[0]?.limit;
+  return min === undefined || max === undefined
+    ? faults
+    : [...faults, ...sideFaults(['min', min], ['max', max], hysteresis)];
+}
+
+type Named = readonly [field: string, limit: number];
+
+/** Of a limit on each side: whether any value is clear of both. */
+export function sideFaults([low, min]: Named, [high, max]: Named, hysteresis: number): FieldFault[] {
+  if (min > max) return [{ field: low, message: `${low} ${min} is above ${high} ${max}` }];
+  if (min + hysteresis - (max - hysteresis) <= noiseOf(max - min, hysteresis)) return [];
+  const message =
+    `hysteresis ${hysteresis} leaves no value that is clear of both ${low} ${min} and ${high} ${max}; ` +
+    `it can be ${(max - min) / 2} at most`;
+  return [{ field: 'hysteresis', message }];
+}
+
+function levelFaults(values: RuleValues<typeof fields>, side: 'high' | 'low'): FieldFault[] {
+  const levels = severityLevels(values, side);
+  const key = side === 'high' ? 'max' : 'min';
+  return levels.flatMap((each, index): FieldFault[] => {
+    const below = levels[index - 1];
+    if (below === undefined) return [];
+    if (below.severity === each.severity)
+      return [{ field: 'levels', message: `two ${key} limits have severity ${each.severity}` }];
+    const inward = side === 'high' ? each.limit < below.limit : each.limit > below.limit;
+    if (!inward) return [];
+    const message = `${each.severity} ${key} ${each.limit} comes before ${below.severity} ${key} ${below.limit}`;
+    return [{ field: 'levels', message }];
+  });
 }

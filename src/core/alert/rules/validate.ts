@@ -1,4 +1,5 @@
-import { noiseOf, severityLevels } from '../kind/threshold.ts';
+import { ALL_KINDS } from '../kind/index.ts';
+import type { FieldFault } from '../kind/rule-kind.ts';
 import { type AlertsConfig, type RuleFields, SCOPES } from './config.ts';
 import {
   type EffectiveRule,
@@ -54,48 +55,9 @@ function checkLayer(
   });
 }
 
-interface FieldFault {
-  readonly field: keyof RuleFields;
-  readonly message: string;
-}
-
-/** Overrides that are each valid, and exclude each other in a sensor that several of them match. */
-export function faultsOf(rule: EffectiveRule): FieldFault[] {
-  const { fields } = rule;
-  const faults = [...levelFaults(rule, 'high'), ...levelFaults(rule, 'low')];
-  const max = severityLevels(fields, 'high')[0]?.limit;
-  const min = severityLevels(fields, 'low')[0]?.limit;
-  if (min !== undefined && max !== undefined) {
-    if (min > max) faults.push({ field: 'min', message: `min ${min} is above max ${max}` });
-    else if (min + fields.hysteresis - (max - fields.hysteresis) > noiseOf(max - min, fields.hysteresis))
-      faults.push({
-        field: 'hysteresis',
-        message:
-          `hysteresis ${fields.hysteresis} leaves no value that is clear of both min ${min} and max ${max}; ` +
-          `it can be ${(max - min) / 2} at most`,
-      });
-  }
-  return faults;
-}
-
-function levelFaults(rule: EffectiveRule, side: 'high' | 'low'): FieldFault[] {
-  const levels = severityLevels(rule.fields, side);
-  const key = side === 'high' ? 'max' : 'min';
-  return levels.flatMap((level, index): FieldFault[] => {
-    const below = levels[index - 1];
-    if (below === undefined) return [];
-    if (below.severity === level.severity)
-      return [{ field: 'levels', message: `two ${key} limits have severity ${level.severity}` }];
-    const inward = side === 'high' ? level.limit < below.limit : level.limit > below.limit;
-    if (!inward) return [];
-    return [
-      {
-        field: 'levels',
-        message: `${level.severity} ${key} ${level.limit} comes before ${below.severity} ${key} ${below.limit}`,
-      },
-    ];
-  });
-}
+/** Limits that exclude each other: of any kind. */
+export const faultsOf = ({ fields }: EffectiveRule): readonly FieldFault[] =>
+  ALL_KINDS.flatMap(([, kind]) => kind.faults?.(fields) ?? []);
 
 /** The keys of the sensors that they share. */
 export interface OverrideConflict extends RuleFault {
@@ -144,12 +106,12 @@ function placeOf(
   config: AlertsConfig,
   overrides: readonly number[],
   metric: string,
-  field: keyof RuleFields,
+  field: string,
 ): RuleFault['path'] {
   for (const at of overrides.toReversed())
     for (const name of [metric, WILDCARD]) {
       const rules = config.overrides[at]?.metrics ?? {};
-      if (Object.hasOwn(rules, name) && rules[name]?.[field] !== undefined)
+      if (Object.hasOwn(rules, name) && Object.hasOwn(rules[name] ?? {}, field))
         return ['overrides', at, 'metrics', name, field];
     }
   return ['overrides', overrides.at(-1) ?? 0];
