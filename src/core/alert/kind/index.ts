@@ -1,12 +1,14 @@
 import type { z } from 'zod';
 import { anomaly } from './anomaly.ts';
+import { mean } from './mean.ts';
 import { noData, offline } from './no-data.ts';
 import { rate } from './rate.ts';
 import type { RuleKind } from './rule-kind.ts';
+import { spread } from './spread.ts';
 import { threshold } from './threshold.ts';
 
 /** The kinds of rules, by the names that rows carry, in the order in which a metric's alerts are made. A new kind is one file and a line here. */
-export const KINDS = { threshold, rate, anomaly, no_data: noData, offline } as const;
+export const KINDS = { threshold, rate, anomaly, mean, spread, no_data: noData, offline } as const;
 
 type Kinds = typeof KINDS;
 type Intersection<Union> = (Union extends unknown ? (each: Union) => void : never) extends (
