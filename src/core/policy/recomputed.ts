@@ -50,8 +50,7 @@ source AS MATERIALIZED (SELECT c.* FROM agg JOIN _timescaledb_catalog.hypertable
 held AS (SELECT ${micros('c.range_start')}::float8 AS lo, ${micros('c.range_end')}::float8 AS hi,
     greatest(k.reltuples, pg_relation_size(k.oid) / 128, 0) + coalesce(z.numrows_pre_compression, 0) AS size
   FROM source c JOIN pg_namespace n ON n.nspname = c.chunk_schema JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.chunk_name
-  LEFT JOIN _timescaledb_catalog.chunk i ON i.schema_name = c.chunk_schema AND i.table_name = c.chunk_name
-  LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = i.id),
+  LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = _timescaledb_functions.chunk_id_from_relid(k.oid)),
 above AS (SELECT l.lowest_modified_value AS lo, l.greatest_modified_value AS hi
   FROM agg JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log l ON l.hypertable_id = agg.id
   UNION ALL SELECT l.lowest_modified_value, l.greatest_modified_value FROM agg
