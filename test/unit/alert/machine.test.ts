@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { evaluateThreshold } from '../../../src/core/alert/kind/threshold.ts';
+import { evaluateThreshold } from '../../../src/core/alert/kind/limits.ts';
 import type { Condition } from '../../../src/core/alert/rules/condition.ts';
 import { nextState } from '../../../src/core/alert/state/machine.ts';
 import {

@@ -1,6 +1,6 @@
 import type { Micros, Millis } from '../../reading.ts';
 import type { Memory } from '../kind/rule-kind.ts';
-import { excessOf } from '../kind/threshold.ts';
+import { excessOf } from '../kind/limits.ts';
 import { type AlertStateRow, SEVERITIES, type SuppressedBy, type AlertKey } from '../model.ts';
 import type { Condition } from '../rules/condition.ts';
 import { type Ack, type Episode, type EpisodeState, closedUsOf } from '../state/state.ts';

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../duration.ts';
 import { type ConditionShape, type RuleValues, defineKind, limit, oneLevel } from './rule-kind.ts';
-import { evaluateThreshold, sideFaults } from './threshold.ts';
+import { evaluateThreshold, sideFaults } from './limits.ts';
 import { DEFAULT_WINDOW_MS, heldUntil, statisticsOf, windowField } from './time-window.ts';
 
 const fields = {

@@ -4,7 +4,7 @@ import { type Episode, type EpisodeState, OK, type StepResult } from '../state/s
 import { about, resolve, result } from '../state/transitions.ts';
 import { duration } from '../../schema/common.ts';
 import { defineKind, oneLevel } from './rule-kind.ts';
-import { evaluateThreshold } from './threshold.ts';
+import { evaluateThreshold } from './limits.ts';
 import { ending, show } from './wording.ts';
 
 export const noData = defineKind({

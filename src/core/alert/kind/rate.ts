@@ -1,7 +1,7 @@
 import type { Micros } from '../../reading.ts';
 import type { LastEvent } from '../state/state.ts';
 import { type ConditionShape, defineKind, oneLevel, positiveLimit } from './rule-kind.ts';
-import { evaluateThreshold } from './threshold.ts';
+import { evaluateThreshold } from './limits.ts';
 
 export const rate = defineKind({
   fields: {

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../duration.ts';
 import { defineKind, oneLevel, positiveLimit } from './rule-kind.ts';
-import { evaluateThreshold } from './threshold.ts';
+import { evaluateThreshold } from './limits.ts';
 import { DEFAULT_WINDOW_MS, heldUntil, statisticsOf, windowField } from './time-window.ts';
 
 /** The standard deviation over a time, weighted by how long each value held: a control loop that swings. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { duration } from '../../schema/common.ts';
 import { severity } from '../rules/common-fields.ts';
-import { type Condition, type Level, RANK } from '../rules/condition.ts';
-import type { Evaluation } from '../state/state.ts';
+import { type Level, RANK } from '../rules/condition.ts';
+import { evaluateThreshold, sideFaults } from './limits.ts';
 import { type FieldFault, type RuleValues, defineKind, limit } from './rule-kind.ts';
 
 const level = z
@@ -59,31 +59,6 @@ export const threshold = defineKind({
     last === undefined ? undefined : evaluateThreshold(condition, last.value),
 });
 
-/**
- * min and max. Breach is strict (`v > max`, `v < min`); clear is `v <= max - h`, `v >= min + h`; between the two
- * nothing changes. A rate is evaluated the same way, per minute.
- */
-export function evaluateThreshold(condition: Condition, value: number): Evaluation {
-  const { levels, hysteresis, side } = condition;
-  const limits = levels.map((level) => level.limit);
-  const high = side !== 'low';
-  const breached = limits.findLastIndex((limit) => (high ? value > limit : value < limit));
-  const held = limits.findLastIndex((limit) =>
-    high
-      ? value - (limit - hysteresis) > noiseOf(limit, hysteresis)
-      : limit + hysteresis - value > noiseOf(limit, hysteresis),
-  );
-  return { value, breached, held: Math.max(held, breached), excess: excessOf(condition, value), limits };
-}
-
-/** Rounding error of binary fractions: 0.2 is clear of max 0.3 with hysteresis 0.1, although 0.3 - 0.1 is slightly less. */
-export const noiseOf = (limit: number, hysteresis: number): number => 1e-12 * (Math.abs(limit) + hysteresis);
-
-/** Distance towards the side of the limit: the peak of an episode is its maximum. */
-export function excessOf(condition: Condition, value: number): number {
-  return condition.side === 'low' ? -value : value;
-}
-
 function thresholdFaults(values: RuleValues<typeof fields>): FieldFault[] {
   const { hysteresis } = values;
   const faults = [...levelFaults(values, 'high'), ...levelFaults(values, 'low')];
@@ -92,18 +67,6 @@ function thresholdFaults(values: RuleValues<typeof fields>): FieldFault[] {
   return min === undefined || max === undefined
     ? faults
     : [...faults, ...sideFaults(['min', min], ['max', max], hysteresis)];
-}
-
-type Named = readonly [field: string, limit: number];
-
-/** Of a limit on each side: whether any value is clear of both. */
-export function sideFaults([low, min]: Named, [high, max]: Named, hysteresis: number): FieldFault[] {
-  if (min > max) return [{ field: low, message: `${low} ${min} is above ${high} ${max}` }];
-  if (min + hysteresis - (max - hysteresis) <= noiseOf(max - min, hysteresis)) return [];
-  const message =
-    `hysteresis ${hysteresis} leaves no value that is clear of both ${low} ${min} and ${high} ${max}; ` +
-    `it can be ${(max - min) / 2} at most`;
-  return [{ field: 'hysteresis', message }];
 }
 
 function levelFaults(values: RuleValues<typeof fields>, side: 'high' | 'low'): FieldFault[] {

@@ -1,5 +1,5 @@
 import type { Micros, Millis } from '../../reading.ts';
-import { excessOf, evaluateThreshold } from '../kind/threshold.ts';
+import { excessOf, evaluateThreshold } from '../kind/limits.ts';
 import { type Condition, levelOf } from '../rules/condition.ts';
 import { fromFlapping } from './flapping.ts';
 import {
