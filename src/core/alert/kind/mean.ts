@@ -9,7 +9,7 @@ const fields = {
   window: windowField,
 };
 
-/** The mean of a time, weighted by how long each value held: a short peak is none. */
+/** The mean of a time, weighted by how long each value held: a short peak hardly counts. */
 export const mean = defineKind({
   fields,
   suffixes: ['mean_high', 'mean_low'],
