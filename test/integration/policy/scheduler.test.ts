@@ -54,6 +54,12 @@ function daemon(section: Record<string, unknown> = {}, lockUrl = db.url) {
 // A real server runs its jobs itself; then there is nothing to see here.
 describeEmbedded('due jobs of the embedded engine', () => {
   const never = new AbortController().signal;
+  /** The refresh jobs are due at each tenth minute. */
+  const tenthMinute = () => Math.floor(Date.now() / 600_000);
+  const schedule = (scheduled: boolean) =>
+    db.sql(
+      `SELECT alter_job(job_id, scheduled => ${scheduled}) FROM timescaledb_information.jobs WHERE job_id >= 1000`,
+    );
 
   test('are run once when due, and do compress, refresh and drop', async () => {
     await db.sql(`INSERT INTO sensors (key) SELECT 's' || g FROM generate_series(1, 3) g`);
@@ -61,6 +67,7 @@ describeEmbedded('due jobs of the embedded engine', () => {
       FROM generate_series(now() - INTERVAL '10 days', now(), INTERVAL '10 minutes') t, generate_series(1, 3) s`);
     await db.sql(`INSERT INTO sensor_readings (time, sensor_id) VALUES (now() - INTERVAL '100 days', 1)`);
     const jobs = createPolicyJobs({ url: db.url });
+    const startedAt = tenthMinute();
     const runs = await jobs.runDue(never);
     expect(runs.filter(({ error }) => error !== undefined)).toEqual([]);
     expect(runs.map(({ proc }) => proc).slice(0, 2)).toEqual([
@@ -80,11 +87,13 @@ describeEmbedded('due jobs of the embedded engine', () => {
 
     // Nothing is due at once again, also for another process; and the history says what happened.
     const other = createPolicyJobs({ url: db.url });
-    expect(await other.runDue(never)).toEqual([]);
+    const again = await other.runDue(never);
+    const refreshes = 2 * (tenthMinute() - startedAt);
+    expect(again.length).toBeLessThanOrEqual(refreshes);
     const [history] = await db.sql<{ runs: number; ok: boolean }>(
       'SELECT count(*)::int AS runs, bool_and(ok) AS ok FROM job_runs WHERE finished_at IS NOT NULL',
     );
-    expect(history).toEqual({ runs: 12, ok: true });
+    expect(history).toEqual({ runs: 12 + again.length, ok: true });
     // The jobs left the ten days to be aggregated beyond their window, which is what the check is for.
     expect(await db.lines()).toEqual(['late | sensor_hourly_agg refresh | lagging']);
     await db.sql(
@@ -97,6 +106,7 @@ describeEmbedded('due jobs of the embedded engine', () => {
   });
 
   test('a job that fails is reported, and tried again after its retry period', async () => {
+    await schedule(false);
     await db.sql(`CREATE PROCEDURE failing(job_id int, config jsonb) LANGUAGE plpgsql AS
       $$ BEGIN RAISE EXCEPTION 'no luck' USING ERRCODE = 'P0001'; END $$`);
     await db.sql(`SELECT add_job('failing', '1 hour')`);
@@ -109,6 +119,7 @@ describeEmbedded('due jobs of the embedded engine', () => {
       finished_at = finished_at - INTERVAL '6 minutes' WHERE NOT ok`);
     expect(await jobs.runDue(never)).toMatchObject([{ proc: 'failing' }]);
     await db.sql(`SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_name = 'failing'`);
+    await schedule(true);
   });
 
   describe('over a link that falls silent in a run', () => {
