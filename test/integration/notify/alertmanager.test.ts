@@ -105,7 +105,7 @@ describeWith('prometheus-alertmanager')('a real Alertmanager', () => {
   });
 
   test('holds an alert that is sent again, and ends one that is not', async () => {
-    const quick = sinkOf(500);
+    const quick = sinkOf(1000);
     await quick.send(dispatchOf({ ...times, alertId: 'c', sensorKey: 's3' }), signal);
     const endsAt = Date.parse((await held('s3'))[0]?.endsAt ?? '');
     await eventually('the first end is past', async () => {

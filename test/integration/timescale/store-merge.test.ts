@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import type { Conflict, DeadLetter, StorableReading, StoreOutcome } from '../../../src/ports/store.ts';
 import {
   START_US,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import type pg from 'pg';
 import type { DatabaseOptions } from '../../../src/adapters/timescale/connection.ts';
 import { Connector } from '../../../src/adapters/timescale/connector.ts';

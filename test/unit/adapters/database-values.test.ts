@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { spanCondition } from '../../../src/adapters/timescale/merge.ts';
 import {
   binaryArray,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { OverlappingCopies } from '../../../src/adapters/mqtt/overlapping-copies.ts';
 import { filtersOverlap, parseTopicPattern } from '../../../src/core/ingest/topic.ts';
 

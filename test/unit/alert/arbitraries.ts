@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import type { Silence } from '../../../src/core/alert/suppress/silence.ts';
 import { type Given, T0_MS, rulesOf, sensorOf } from './support.ts';
 

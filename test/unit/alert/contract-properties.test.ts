@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { applyCommand } from '../../../src/core/alert/engine/commands.ts';
 import type { Severity } from '../../../src/core/alert/model.ts';
 import { statusOf } from '../../../src/core/notify/delivery.ts';

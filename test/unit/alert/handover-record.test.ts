@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { withEarlierFence } from '../../../src/core/alert/cluster/earlier-fence.ts';
 import {
   type HandoverReading,

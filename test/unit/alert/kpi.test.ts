@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { type KpiEpisode, alertKpis } from '../../../src/core/alert/analysis/kpi.ts';
 import { type Flood, FloodWatch } from '../../../src/core/alert/engine/flood.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { checkRules } from '../../../src/core/alert/rules/validate.ts';
 import { Bench, rulesOf } from './support.ts';
 
@@ -79,7 +79,7 @@ test('limits that exclude each other are faults', () => {
   expect(() => faults({ max_mean: 30, min_mean: 28, hysteresis: 2 })).toThrow('it can be 1 at most');
 });
 
-test('any mean is that of the values second by second', () => {
+test('any mean is that of the values second by second; joined ones are off by 1/120 of the window at most', () => {
   const steps = fc.array(fc.tuple(fc.integer({ min: 1, max: 900 }), fc.integer({ min: -50, max: 50 })), {
     minLength: 2,
     maxLength: 60,
@@ -108,7 +108,10 @@ test('any mean is that of the values second by second', () => {
       expect(table).toHaveLength(expected === undefined ? 0 : 1);
       if (expected === undefined) return;
       expect(table[0]?.timeUs).toBe(bench.timeUs(expected.timeS));
-      expect(table[0]?.value).toBeCloseTo(expected.mean, windowS === 3600 ? 0 : 9);
+      const partS = windowS / 120;
+      const joined = all.some(([wait]) => wait <= partS);
+      const tolerance = joined ? (100 * partS) / expected.seconds : 1e-9;
+      expect(Math.abs((table[0]?.value ?? NaN) - expected.mean)).toBeLessThanOrEqual(tolerance);
     }),
     { numRuns: 300 },
   );
@@ -120,4 +123,14 @@ test('memory is bounded, however many readings a window holds', () => {
   const [row] = bench.batches.at(-1)?.states ?? [];
   const { window } = row?.detail as { window: readonly number[] };
   expect(window.length).toBeLessThanOrEqual(6 * 122);
+});
+
+test('a value that held long is not joined with a short one before it', () => {
+  // The window of the last reading begins at 2: two of the four seconds of 1000 are in it.
+  const { table } = run({ max_mean: 9, window: '10m', stale_after: '20m' }, [
+    [0, 1000],
+    [4, 10],
+    [602, 10],
+  ]);
+  expect(table[0]?.value).toBeCloseTo((2 * 1000 + 598 * 10) / 600, 9);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
 import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
 import { AlertPreview } from '../../../src/core/alert/engine/preview.ts';

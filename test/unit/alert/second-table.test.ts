@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { type TableLevel, type TableRule, lettersByTable } from './second-table.ts';
 import { Bench, rulesOf } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { type MetricSummary, MetricSample, suggest } from '../../../src/core/alert/analysis/suggest.ts';
 import { T0_US, rulesOf } from './support.ts';
 

@@ -1,5 +1,5 @@
 import { expect, jest, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { batchOf } from '../../../src/core/alert/engine/alert-batch.ts';
 import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
 import type { AlertEngine } from '../../../src/core/alert/engine/engine.ts';

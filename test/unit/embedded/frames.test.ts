@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { errorResponse, frame } from '../../../src/embedded/gateway/backend.ts';
 import { bindValues, integerValue } from '../../../src/embedded/gateway/bind-values.ts';
 import { FrameError, FrontendFramer, startupOptions } from '../../../src/embedded/gateway/frontend.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { renameAdvisoryCalls } from '../../../src/embedded/gateway/advisory-locks.ts';
 import { classify } from '../../../src/embedded/gateway/classify.ts';
 import { statements, topWords } from '../../../src/embedded/gateway/sql.ts';

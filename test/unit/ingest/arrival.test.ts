@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { Arrivals } from '../../../src/core/ingest/arrival.ts';
 
 const NOW_US = 1_767_225_600_000_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import protobuf from 'protobufjs';
 import { type WatchedRoute, RECEIVED_AT, feed, plain, routerOf } from '../../support/routes.ts';
 

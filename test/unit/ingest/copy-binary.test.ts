@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { BinaryRows, isCoreMetric, refuseReading } from '../../../src/core/ingest/copy-binary.ts';
 
 type Field = Uint8Array | null;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { nestsDeeper } from '../../../src/core/ingest/codec/depth.ts';
 import { mayHaveLostDigits, parseExact } from '../../../src/core/ingest/codec/json-exact.ts';
 import { shiftDecimal } from '../../../src/core/ingest/mapping/instant.ts';

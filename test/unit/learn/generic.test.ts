@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { learnedYaml } from '../../../src/cli/learn-yaml.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { Gathering } from '../../../src/learn/gathering.ts';

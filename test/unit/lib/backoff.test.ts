@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { backoffMs, slowBackoffMs } from '../../../src/lib/backoff.ts';
 
 const limits = { baseMs: 100, capMs: 5000 };

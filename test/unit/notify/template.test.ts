@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
+import fc from '../../support/fast-check.ts';
 import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
 import { FACTS, factsOf } from '../../../src/core/notify/template-facts.ts';
 import {

@@ -9,8 +9,8 @@ export const windowField = duration({ min: '10s', max: '7d' }).describe(
 );
 export const DEFAULT_WINDOW_MS = 600_000;
 
-/** At most so many segments: what is closer together is joined, and weighs as much. */
-const SEGMENTS = 120;
+/** Values that together held no longer than this part of the window are joined in one segment, and weigh as much. */
+const PART = 1 / 120;
 /** from (µs) · until (µs) · held (s) · integral of the value · integral of its square · values */
 const WIDTH = 6;
 
@@ -36,7 +36,7 @@ export function heldUntil(condition: Condition, { timeUs, last, memory }: Sample
   const { value } = last;
   const added = [last.timeUs, untilUs, seconds, seconds * value, seconds * value * value, 1];
   const at = kept.length - WIDTH;
-  if (at < 0 || last.timeUs - (kept[at] ?? 0) >= condition.window / SEGMENTS) return [...kept, ...added];
+  if (at < 0 || untilUs - (kept[at] ?? 0) > condition.window * PART) return [...kept, ...added];
   kept[at + 1] = untilUs;
   for (let field = 2; field < WIDTH; field++)
     kept[at + field] = (kept[at + field] ?? 0) + (added[field] ?? 0);
