@@ -9,7 +9,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { supervisorOf } from '../config/supervisor.ts';
 import { messageOf } from '../core/errors.ts';
-import { coalesce } from '../lib/coalesce.ts';
+import { coalesce } from '../lib/serial-queue.ts';
 import { version } from '../lib/version.ts';
 import type { Logger } from '../ports/metrics.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';

@@ -1,5 +1,6 @@
 import { messageOf } from '../../core/errors.ts';
 import { type BackoffLimits, type RandomSource, backoffMs } from '../../lib/backoff.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import { deadline } from '../../lib/timeout.ts';
 import type { Gauge, Logger } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
@@ -57,7 +58,7 @@ export class Subscriptions {
   #failed = new Map<string, number>();
   #saidOutcome = '';
   #connection: MqttConnection | undefined;
-  #work: Promise<void> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #retry: Timer | undefined;
   #retries = 0;
 
@@ -107,8 +108,7 @@ export class Subscriptions {
 
   /** One at a time: a reload during a reconnect must not interleave with it. Never rejects. */
   #reconcile(): Promise<void> {
-    this.#work = this.#work.then(() => this.#pass());
-    return this.#work;
+    return this.#queue.run(() => this.#pass());
   }
 
   async #pass(): Promise<void> {

@@ -6,6 +6,7 @@ import type { BatchOperation } from 'classic-level';
 import { NO_WATERMARKS, type Watermarks } from '../../core/alert/engine/watermarks.ts';
 import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import {
   SPOOL_LANES,
@@ -96,7 +97,7 @@ class LevelSpool implements Spool {
   #level: Level | undefined;
   #closed = false;
   #repair = false;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #scan: Scan = {
     lanes: { alerts: NOTHING, unresolved: NOTHING, readings: NOTHING },
     parked: NOTHING,
@@ -245,14 +246,12 @@ class LevelSpool implements Spool {
   /** Idempotent; waits for the operation under way. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#tail;
+    await this.#queue.idle();
     await this.#shut();
   }
 
   #enqueue<T>(run: (level: Level) => Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => this.#run(run));
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#queue.run(() => this.#run(run));
   }
 
   async #run<T>(run: (level: Level) => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { codeOf, databaseError, isSqlState } from './errors.ts';
@@ -39,7 +40,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
   const connector = new Connector({ ...options, ...limits });
   let client: pg.Client | undefined;
   let closed = false;
-  let last: Promise<unknown> = Promise.resolve();
+  const queue = new SerialQueue();
 
   async function connected(): Promise<pg.Client> {
     if (closed) throw new FieldwatchError('catalog: closed', { code: 'CATALOG_CLOSED', kind: 'bug' });
@@ -79,9 +80,7 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
 
   // One at a time: a transaction is a state of the connection.
   function inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result.catch((error: unknown) => {
+    return queue.run(work).catch((error: unknown) => {
       throw databaseError(error, 'reading the catalog');
     });
   }

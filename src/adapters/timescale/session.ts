@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
@@ -51,7 +52,7 @@ export class Session {
   readonly #answerMs: number;
   #connector: Connector | undefined;
   #client: pg.Client | undefined;
-  #tail: Promise<unknown> = Promise.resolve();
+  readonly #queue = new SerialQueue();
   #closed = false;
 
   constructor(options: SessionOptions, deps: SessionDeps) {
@@ -71,9 +72,7 @@ export class Session {
    * up: the work then rejects with DB_NO_ANSWER.
    */
   run<T>(work: (work: Work) => Promise<T>, wait: Wait = {}): Promise<T> {
-    const result = this.#tail.then(() => this.#run(work, wait));
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#queue.run(() => this.#run(work, wait));
   }
 
   /** Idempotent; waits for the work under way, but not for a link that does not answer. */
@@ -84,9 +83,7 @@ export class Session {
 
   /** The same, and the next work opens another connection. */
   disconnect(): Promise<void> {
-    const result = this.#tail.then(() => this.#end());
-    this.#tail = result;
-    return result;
+    return this.#queue.run(() => this.#end());
   }
 
   async #end(): Promise<void> {

@@ -1,6 +1,7 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { messageOf } from '../../core/errors.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { AlertLineKey, AlertLog, AlertStore } from '../../ports/alerts.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
@@ -34,8 +35,8 @@ export class AlertPublisher {
   private unmarked: AlertNotification[] = [];
   private readonly ahead = new Set<string>();
   private marking: Promise<void> | undefined;
-  /** The lines that are still being written; undefined when there are none. */
-  private logging: Promise<void> | undefined;
+  /** Lines that are still being written. */
+  private readonly lines = new SerialQueue();
   private again: Timer | undefined;
   private stopped = false;
 
@@ -106,7 +107,7 @@ export class AlertPublisher {
 
   /** Resolves once everything published is marked, or cannot be. True: all of it is. */
   async settled(): Promise<boolean> {
-    await this.logging;
+    await this.lines.idle();
     await this.marking;
     return this.unmarked.length === 0;
   }
@@ -114,7 +115,7 @@ export class AlertPublisher {
   /** Resolves once the outbox records everything published, or cannot. */
   async stop(): Promise<void> {
     this.stopped = true;
-    await this.logging;
+    await this.lines.idle();
     this.again?.cancel();
     this.groups.flush();
     await this.marking;
@@ -127,21 +128,17 @@ export class AlertPublisher {
     then: () => void = () => {},
   ): Promise<void> | undefined {
     const grouped = this.groups.take(notifications);
-    if (this.logging === undefined && notifications.length <= LINES_PER_TURN) {
+    if (this.lines.isIdle && notifications.length <= LINES_PER_TURN) {
       this.write(notifications, persisted, grouped);
       then();
       return undefined;
     }
-    const logging = (this.logging ?? Promise.resolve()).then(async () => {
+    return this.lines.run(async () => {
       for (let at = 0; at < notifications.length; at += LINES_PER_TURN) {
         this.write(notifications.slice(at, at + LINES_PER_TURN), persisted, grouped);
         await nextTick();
       }
       then();
-    });
-    this.logging = logging;
-    return logging.finally(() => {
-      if (this.logging === logging) this.logging = undefined;
     });
   }
 

@@ -12,6 +12,7 @@ import {
   fixedNow,
 } from '../../core/ingest/clock-era.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { ClockNotes, ClockRecord } from '../../ports/spool.ts';
 import type { BootClock } from '../../ports/time.ts';
@@ -43,7 +44,7 @@ export class ArrivalClocks {
   /** The era of this process is on disk: something in the spool names it. */
   private isNamed = false;
   private isDirty = false;
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly writes = new SerialQueue();
 
   private constructor(deps: ArrivalClocksDeps, { eras, confirmedMs }: ClockRecord) {
     this.deps = deps;
@@ -161,7 +162,7 @@ export class ArrivalClocks {
   }
 
   private write(): Promise<void> {
-    const result = this.tail.then(async () => {
+    return this.writes.run(async () => {
       if (!this.isDirty) return;
       this.isDirty = false;
       try {
@@ -173,7 +174,5 @@ export class ArrivalClocks {
         throw error;
       }
     });
-    this.tail = result.catch(() => undefined);
-    return result;
   }
 }

@@ -2,6 +2,7 @@ import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
 import { type StoreHealth, OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import { withDeadline } from '../../lib/timeout.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { ReadingStore } from '../../ports/store.ts';
@@ -68,7 +69,7 @@ export class BatchWriter {
   private abandoned = false;
   private busySince: number | undefined;
   private writingSince: number | undefined;
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly queue = new SerialQueue();
   private wake: (() => void) | undefined;
   private readonly hangUp = new AbortController();
 
@@ -230,9 +231,7 @@ export class BatchWriter {
 
   /** One at a time, in the order of the calls, each until it succeeds. */
   private enqueue<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
-    const result = this.tail.then(() => this.untilDone(task));
-    this.tail = result;
-    return result;
+    return this.queue.run(() => this.untilDone(task));
   }
 
   private async untilDone<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {

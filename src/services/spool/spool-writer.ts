@@ -5,6 +5,7 @@ import { NO_WATERMARKS, type Watermarks } from '../../core/alert/engine/watermar
 import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { codeOf } from '../../lib/outage-monitor.ts';
+import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import {
   SPOOL_LANES,
@@ -63,7 +64,7 @@ export class SpoolWriter {
   private lastTrouble: SpoolTrouble | undefined;
   /** Devices whose readings wait unevaluated: their later readings have to wait behind. */
   private readonly waiting = new Set<string>();
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly queue = new SerialQueue();
   private readonly listeners: (() => void)[] = [];
 
   constructor(deps: SpoolWriterDeps) {
@@ -142,7 +143,7 @@ export class SpoolWriter {
    * appended before this call is visible to `replay`, and later batches go to the database.
    */
   end(replay: () => Promise<void>): Promise<void> {
-    return this.enqueue(async () => {
+    return this.queue.run(async () => {
       await replay();
       this.isActive = false;
       this.isEvaluationSuspended = false;
@@ -188,7 +189,7 @@ export class SpoolWriter {
 
   /** Readings that drain on their own, independent of their batch. */
   appendLate(rows: readonly IngestRow[], batch: IngestBatch): Promise<boolean> {
-    return this.enqueue(async () => {
+    return this.queue.run(async () => {
       const kept = await this.append(record('readings', { readings: spooledRows(rows, batch) }), undefined);
       if (kept) this.changed();
       return kept;
@@ -197,7 +198,7 @@ export class SpoolWriter {
 
   /** With no evaluation of a batch in between: the engine does one at a time. */
   exclusive<T>(run: () => Promise<T>): Promise<T> {
-    return this.enqueue(run);
+    return this.queue.run(run);
   }
 
   private divide(rows: readonly IngestRow[]): readonly [ResolvedRow[], IngestRow[]] {
@@ -265,7 +266,7 @@ export class SpoolWriter {
   }
 
   private whileActive(run: () => Promise<boolean>): Promise<boolean> {
-    return this.enqueue(async () => {
+    return this.queue.run(async () => {
       if (!this.isActive) return false;
       try {
         return await run();
@@ -275,12 +276,6 @@ export class SpoolWriter {
         return false;
       }
     });
-  }
-
-  private enqueue<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(run);
-    this.tail = result.catch(() => undefined);
-    return result;
   }
 
   private changed(): void {
