@@ -1,6 +1,7 @@
 import { type MqttClient, connect } from 'mqtt';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
-import type { Clock, Timer } from '../ports/time.ts';
+import { PollLoop } from '../lib/poll-loop.ts';
+import type { Clock } from '../ports/time.ts';
 import { Fleet, type SimulatedReading } from './fleet.ts';
 import { seededRandom } from './random.ts';
 
@@ -97,7 +98,7 @@ class FleetPublisher implements Simulator {
   /** Messages that are due and not yet published. */
   #owed = 0;
   #lastTickMs: number;
-  #timer: Timer | undefined;
+  readonly #loop: PollLoop;
   #finished: (() => void) | undefined;
   #onIdle: (() => void) | undefined;
   #stopping: Promise<SimulationFigures> | undefined;
@@ -116,7 +117,8 @@ class FleetPublisher implements Simulator {
     });
     this.#startedMs = this.#lastTickMs = clock.monotonicMs();
     this.done = new Promise<void>((resolve) => (this.#finished = resolve)).then(() => this.stop());
-    this.#tick();
+    this.#loop = new PollLoop({ clock, everyMs: TICK_MS, run: () => this.#tick() });
+    void this.#loop.now();
   }
 
   figures(): SimulationFigures {
@@ -133,7 +135,7 @@ class FleetPublisher implements Simulator {
   }
 
   async #stop(): Promise<SimulationFigures> {
-    this.#timer?.cancel();
+    void this.#loop.stop();
     this.#finished?.();
     if (this.#inFlight > 0) {
       await new Promise<void>((resolve) => {
@@ -152,7 +154,7 @@ class FleetPublisher implements Simulator {
     return this.#published - this.#acknowledged - this.#failed;
   }
 
-  #tick(): void {
+  #tick(): number | void {
     const { rate, durationMs } = this.#options;
     const now = this.#clock.monotonicMs();
     const passed = Math.min(now - this.#lastTickMs, MAX_DEBT_MS);
@@ -161,9 +163,8 @@ class FleetPublisher implements Simulator {
     this.#pump();
     if (this.#complete() || (durationMs !== undefined && now - this.#startedMs >= durationMs)) {
       this.#finished?.();
-      return;
+      return Infinity;
     }
-    this.#timer = this.#clock.after(TICK_MS, () => this.#tick());
   }
 
   #complete(): boolean {

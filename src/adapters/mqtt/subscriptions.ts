@@ -1,9 +1,9 @@
 import { messageOf } from '../../core/errors.ts';
 import { type BackoffLimits, type RandomSource, backoffMs } from '../../lib/backoff.ts';
-import { SerialQueue } from '../../lib/serial-queue.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import { deadline } from '../../lib/timeout.ts';
 import type { Gauge, Logger } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { MqttConnection } from './connection.ts';
 import { type PacketLimits, SubscribePace } from './subscribe-pace.ts';
 import type { SubscriptionMemory } from './subscription-memory.ts';
@@ -58,14 +58,15 @@ export class Subscriptions {
   #failed = new Map<string, number>();
   #saidOutcome = '';
   #connection: MqttConnection | undefined;
-  readonly #queue = new SerialQueue();
-  #retry: Timer | undefined;
+  /** One pass at a time: a reload during a reconnect must not interleave with it. */
+  readonly #passes: PollLoop;
   #retries = 0;
 
   constructor(filters: readonly string[], deps: SubscriptionDeps) {
     this.#wanted = new Set(filters);
     this.#deps = deps;
     this.#pace = new SubscribePace(deps.logger);
+    this.#passes = new PollLoop({ clock: deps.clock, everyMs: Infinity, run: () => this.#pass() });
   }
 
   /** Resolves with true when an earlier run left a session behind. A memory that cannot be read is logged, no more. */
@@ -80,20 +81,17 @@ export class Subscriptions {
 
   /** After a connect: everything is subscribed again, which changes nothing where the session still has it. */
   attach(connection: MqttConnection, sessionPresent: boolean): Promise<void> {
-    this.#retry?.cancel();
     this.#connection = connection;
     this.#active.clear();
     this.#saidOutcome = '';
     if (!sessionPresent) this.#remembered.clear();
-    return this.#reconcile();
+    return this.#passes.now();
   }
 
   /** The connection ended: returns how many filters the SUBSCRIBE held at which it ended, if at one. */
   detach(closedByBroker = false): number | undefined {
     const wasConnected = this.#connection !== undefined;
     this.#connection = undefined;
-    this.#retry?.cancel();
-    this.#retry = undefined;
     if (wasConnected) return this.#pace.ended(closedByBroker, this.#deps.clock.monotonicMs());
     this.#pace.brokerAway();
     return undefined;
@@ -103,15 +101,11 @@ export class Subscriptions {
   replace(filters: readonly string[]): Promise<void> {
     this.#wanted = new Set(filters);
     this.#saidOutcome = '';
-    return this.#reconcile();
+    return this.#passes.now();
   }
 
-  /** One at a time: a reload during a reconnect must not interleave with it. Never rejects. */
-  #reconcile(): Promise<void> {
-    return this.#queue.run(() => this.#pass());
-  }
-
-  async #pass(): Promise<void> {
+  /** Returns when it is repeated, if it must be. Never rejects. */
+  async #pass(): Promise<number | void> {
     const connection = this.#connection;
     if (connection === undefined) return;
     let incomplete = false;
@@ -130,8 +124,8 @@ export class Subscriptions {
     for (const filter of this.#failed.keys()) if (!this.#wanted.has(filter)) this.#failed.delete(filter);
     this.#deps.failedGauge.set(this.#failed.size);
     if (!incomplete) this.#settled();
-    if (incomplete || this.#failed.size > 0) this.#retryLater();
-    else this.#retries = 0;
+    if (incomplete || this.#failed.size > 0) return this.#retryInMs();
+    this.#retries = 0;
   }
 
   /** Logged once per connection and change, not at every retry of a refused filter. */
@@ -221,10 +215,9 @@ export class Subscriptions {
     }
   }
 
-  #retryLater(): void {
-    const { backoff, random, clock } = this.#deps;
-    this.#retry?.cancel();
-    this.#retry = clock.after(backoffMs(this.#retries++, backoff, random), () => void this.#reconcile());
+  #retryInMs(): number {
+    const { backoff, random } = this.#deps;
+    return backoffMs(this.#retries++, backoff, random);
   }
 
   async #remember(filters: readonly string[]): Promise<void> {

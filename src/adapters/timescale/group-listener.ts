@@ -1,12 +1,14 @@
 import type pg from 'pg';
 import { messageOf } from '../../core/errors.ts';
 import { backoffMs } from '../../lib/backoff.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { HANDOVER_CHANNEL } from './handover-store.ts';
 import { SHARDS_CHANNEL } from './lease-store.ts';
+import { cut } from './query-timeout.ts';
 
 export interface GroupListenerDeps {
   /** Another session: only what comes from there shows that notifications arrive. */
@@ -35,13 +37,14 @@ export class GroupListener {
   private client: pg.Client | undefined;
   private delivering = false;
   private attempt = 0;
-  private timer: Timer | undefined;
+  private readonly loop: PollLoop;
   private readonly hangUp = new AbortController();
 
   constructor(group: string, options: DatabaseOptions, deps: GroupListenerDeps) {
     this.group = group;
     this.connector = new Connector(options);
     this.deps = deps;
+    this.loop = new PollLoop({ clock: deps.clock, everyMs: PROBE_EVERY_MS, run: () => this.check() });
   }
 
   /** A notification that was sent from another session has arrived over this connection. */
@@ -50,21 +53,22 @@ export class GroupListener {
   }
 
   start(): void {
-    void this.connect();
+    void this.loop.now();
   }
 
   /** Idempotent. */
   async stop(): Promise<void> {
     this.hangUp.abort();
-    this.timer?.cancel();
+    void this.loop.stop();
     const { client } = this;
     this.client = undefined;
     // The socket is closed and not the session ended: nothing is under way, and an unresponsive server must not delay a stop.
-    (client as unknown as { connection?: { stream?: { destroy(): void } } })?.connection?.stream?.destroy();
+    if (client !== undefined) cut(client);
   }
 
-  private async connect(): Promise<void> {
-    const { logger, clock } = this.deps;
+  /** Connects, or probes until notifications arrive. */
+  private async check(): Promise<number | void> {
+    if (this.client !== undefined) return this.delivering ? undefined : this.probe().catch(() => undefined);
     try {
       const client = await this.connector.open(this.hangUp.signal);
       client.on('notification', (message) => this.receive(message));
@@ -77,18 +81,16 @@ export class GroupListener {
       await this.probe();
     } catch (error) {
       if (this.hangUp.signal.aborted) return;
-      logger.debug({ error: messageOf(error) }, 'no notifications of the share group, retrying');
-      this.lost(this.client);
-      this.timer?.cancel();
-      this.timer = clock.after(backoffMs(this.attempt++, RETRY, Math.random), () => void this.connect());
+      this.deps.logger.debug({ error: messageOf(error) }, 'no notifications of the share group, retrying');
+      const { client } = this;
+      this.client = undefined;
+      if (client !== undefined) cut(client);
+      return backoffMs(this.attempt++, RETRY, Math.random);
     }
   }
 
   /** Whether notifications arrive; the result comes by `receive`. */
   private async probe(): Promise<void> {
-    this.timer = this.deps.clock.after(PROBE_EVERY_MS, () => {
-      if (!this.delivering) void this.probe().catch(() => undefined);
-    });
     await this.deps.db.query('SELECT pg_notify($1, $2)', [PROBE_CHANNEL, this.group]);
   }
 
@@ -103,8 +105,6 @@ export class GroupListener {
     if (client === undefined || client !== this.client) return;
     this.client = undefined;
     this.delivering = false;
-    if (this.hangUp.signal.aborted) return;
-    this.timer?.cancel();
-    this.timer = this.deps.clock.after(RETRY.baseMs, () => void this.connect());
+    this.loop.soon(RETRY.baseMs);
   }
 }

@@ -1,7 +1,8 @@
 import type { AlertPreview } from '../../core/alert/engine/preview.ts';
 import type { Millis } from '../../core/reading.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { AlertEvaluator } from '../ingest/batch-commit.ts';
 import type { IngestBatch, ResolvedRow } from '../ingest/batch.ts';
 import type { SensorRegistry } from '../ingest/sensor-registry.ts';
@@ -42,28 +43,26 @@ export class EarlyAlerter {
   /** Devices with readings that cannot be evaluated yet: their later readings have to wait behind. */
   private readonly unknown = new Set<string>();
   private failing = false;
-  private timer: Timer | undefined;
+  private readonly loop: PollLoop;
 
   constructor(deps: EarlyAlerterDeps) {
     this.deps = deps;
+    const { clock } = deps;
+    const run = () => {
+      const startedMs = clock.monotonicMs();
+      this.poll();
+      return Math.max(POLL_EVERY_MS, (clock.monotonicMs() - startedMs) * REST_FACTOR);
+    };
+    this.loop = new PollLoop({ clock, everyMs: POLL_EVERY_MS, run });
   }
 
   start(): void {
-    this.again(POLL_EVERY_MS);
+    this.loop.start();
   }
 
   /** Idempotent. */
   stop(): void {
-    this.timer?.cancel();
-  }
-
-  private again(ms: number): void {
-    this.timer = this.deps.clock.after(ms, () => {
-      const startedMs = this.deps.clock.monotonicMs();
-      this.poll();
-      const tookMs = this.deps.clock.monotonicMs() - startedMs;
-      this.again(Math.max(POLL_EVERY_MS, tookMs * REST_FACTOR));
-    });
+    void this.loop.stop();
   }
 
   private poll(): void {
@@ -158,27 +157,21 @@ const UNACKNOWLEDGED_MS = 10_000;
  */
 export class BackpressureMonitor {
   private readonly deps: BackpressureMonitorDeps;
-  private timer: Timer | undefined;
+  private readonly loop: PollLoop;
 
   constructor(deps: BackpressureMonitorDeps) {
     this.deps = deps;
+    this.loop = new PollLoop({ clock: deps.clock, everyMs: CHECK_EVERY_MS, run: () => this.poll() });
   }
 
   start(): void {
     this.deps.alertManager.setEvaluatedUntil(() => this.evaluatedUntilMs());
-    this.again();
+    this.loop.start();
   }
 
   /** Idempotent. */
   stop(): void {
-    this.timer?.cancel();
-  }
-
-  private again(): void {
-    this.timer = this.deps.clock.after(CHECK_EVERY_MS, () => {
-      this.poll();
-      this.again();
-    });
+    void this.loop.stop();
   }
 
   private poll(): void {

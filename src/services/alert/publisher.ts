@@ -1,10 +1,11 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type { AlertNotification } from '../../core/alert/model.ts';
 import { messageOf } from '../../core/errors.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { AlertLineKey, AlertLog, AlertStore } from '../../ports/alerts.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { DeliveryRouter } from '../notify/dispatcher.ts';
 import { keyOf } from '../notify/memory-queue.ts';
 import { alertFields, alertLine, logAlert } from './alert-lines.ts';
@@ -34,14 +35,13 @@ export class AlertPublisher {
   private readonly groups: NoDataDigest;
   private unmarked: AlertNotification[] = [];
   private readonly ahead = new Set<string>();
-  private marking: Promise<void> | undefined;
   /** Lines that are still being written. */
   private readonly lines = new SerialQueue();
-  private again: Timer | undefined;
-  private stopped = false;
+  private readonly marker: PollLoop;
 
   constructor(deps: PublisherDeps) {
     this.deps = deps;
+    this.marker = new PollLoop({ clock: deps.clock, everyMs: Infinity, run: () => this.markSent() });
     this.groups = new NoDataDigest(deps);
   }
 
@@ -87,7 +87,7 @@ export class AlertPublisher {
     // The broker redelivers what the last process published and did not commit.
     this.wereNotified(alertLog?.unpersisted?.() ?? []);
     // Where shards come and go, this daemon may just be marking its own lines.
-    await this.marking;
+    await this.marker.idle();
     const seen = new Set<string>();
     // The store returns a bounded number at a time; what cannot be marked now is not queried again.
     while (this.unmarked.length === 0) {
@@ -101,24 +101,23 @@ export class AlertPublisher {
       );
       logger.info({ pending: pending.length, logged: logged.size }, 'resuming undelivered notifications');
       this.mark(pending);
-      await this.marking;
+      await this.marker.idle();
     }
   }
 
   /** Resolves once everything published is marked, or cannot be. True: all of it is. */
   async settled(): Promise<boolean> {
     await this.lines.idle();
-    await this.marking;
+    await this.marker.idle();
     return this.unmarked.length === 0;
   }
 
   /** Resolves once the outbox records everything published, or cannot. */
   async stop(): Promise<void> {
-    this.stopped = true;
     await this.lines.idle();
-    this.again?.cancel();
     this.groups.flush();
-    await this.marking;
+    await this.marker.idle();
+    await this.marker.stop();
   }
 
   /** In the order of the calls: at once if few, else some per event loop iteration. Undefined once all are written. */
@@ -157,18 +156,11 @@ export class AlertPublisher {
 
   private mark(notifications: readonly AlertNotification[]): void {
     for (const notification of notifications) this.unmarked.push(notification);
-    this.startMarking();
-  }
-
-  private startMarking(): void {
-    this.again?.cancel();
-    this.marking ??= this.markSent().finally(() => {
-      this.marking = undefined;
-    });
+    void this.marker.now();
   }
 
   /** Marks that fail are retried shortly; after a crash they are found in the outbox. */
-  private async markSent(): Promise<void> {
+  private async markSent(): Promise<number | void> {
     const { store, router, logger } = this.deps;
     while (this.unmarked.length > 0) {
       const sent = this.unmarked;
@@ -182,8 +174,7 @@ export class AlertPublisher {
           { error: messageOf(error), notifications: this.unmarked.length },
           'cannot mark notifications as sent, retrying',
         );
-        if (!this.stopped) this.again = this.deps.clock.after(MARK_AGAIN_MS, () => this.startMarking());
-        return;
+        return MARK_AGAIN_MS;
       }
     }
   }

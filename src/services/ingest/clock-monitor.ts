@@ -1,7 +1,8 @@
 import { SET_BEYOND_MS, WRONG_BEYOND_MS } from '../../core/ingest/clock-era.ts';
 import type { Millis } from '../../core/reading.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Gauge, Logger, Metrics } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { ArrivalClocks } from './arrival-clocks.ts';
 
 /** The wall clock of the daemon, as far as the monitor needs it. */
@@ -38,14 +39,14 @@ const POLL_EVERY_MS = 1000;
 export class ClockMonitor {
   readonly #deps: ClockMonitorDeps;
   readonly #offset: Gauge;
-  #timer: Timer | undefined;
-  #stopped = false;
+  readonly #loop: PollLoop;
   #differenceMs: number | undefined;
   #comparedAtMs = -Infinity;
   #last: { readonly systemMs: Millis; readonly monotonicMs: number };
 
   constructor(deps: ClockMonitorDeps) {
     this.#deps = deps;
+    this.#loop = new PollLoop({ clock: deps.clock, everyMs: POLL_EVERY_MS, run: () => this.#check() });
     this.#offset = deps.metrics.gauge(
       'fieldwatch_clock_offset_seconds',
       'Offset of the database server clock from the system clock at the last comparison',
@@ -61,12 +62,11 @@ export class ClockMonitor {
   /** Compares at once, and from then on regularly. Never rejects. */
   async start(): Promise<void> {
     await this.compare();
-    this.#checkLater();
+    this.#loop.start();
   }
 
   stop(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
+    void this.#loop.stop();
   }
 
   /** Compares now. Never rejects. */
@@ -111,14 +111,9 @@ export class ClockMonitor {
     }
   }
 
-  #checkLater(): void {
-    if (!this.#stopped) this.#timer = this.#deps.clock.after(POLL_EVERY_MS, () => void this.#check());
-  }
-
   async #check(): Promise<void> {
     const isDue = this.#deps.clock.monotonicMs() - this.#comparedAtMs >= EVERY_MS;
     if (this.#noticeSetting() || isDue) await this.compare();
-    this.#checkLater();
   }
 
   /** True if it was set. */

@@ -1,7 +1,8 @@
 import { messageOf } from '../../core/errors.ts';
 import { codeOf } from '../../lib/outage-monitor.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 
 export interface DatabaseProbeDeps {
   /** Rejects with what keeps the database from accepting writes. */
@@ -23,12 +24,12 @@ const ANSWER_MS = 5000;
 /** Probes the database regularly, whether or not anything is written. */
 export class DatabaseProbe {
   readonly #deps: DatabaseProbeDeps;
-  #timer: Timer | undefined;
-  #stopped = false;
+  readonly #loop: PollLoop;
   #trouble: DatabaseTrouble | undefined;
 
   constructor(deps: DatabaseProbeDeps) {
     this.#deps = deps;
+    this.#loop = new PollLoop({ clock: deps.clock, everyMs: EVERY_MS, run: () => this.#probe() });
   }
 
   /** Undefined while the database answers. */
@@ -37,21 +38,23 @@ export class DatabaseProbe {
   }
 
   /** Probes at once, and from then on regularly. Never rejects. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.#loop.now();
+  }
+
+  stop(): void {
+    void this.#loop.stop();
+  }
+
+  async #probe(): Promise<void> {
     const { clock, query, onBack } = this.#deps;
     try {
       await withDeadline(clock, { ms: ANSWER_MS }, (signal) => unlessAborted(query(), signal));
       const wasAway = this.#trouble !== undefined;
       this.#trouble = undefined;
-      if (wasAway && !this.#stopped) onBack?.();
+      if (wasAway && !this.#loop.isStopped) onBack?.();
     } catch (error) {
       this.#trouble = { code: codeOf(error), message: messageOf(error) };
     }
-    if (!this.#stopped) this.#timer = clock.after(EVERY_MS, () => void this.start());
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#timer?.cancel();
   }
 }

@@ -1,6 +1,7 @@
 import type { WatchedRoute } from '../../core/ingest/route.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 
 /** What it watches: the router in force. */
 export interface RouteSource {
@@ -51,13 +52,13 @@ export class StaleRoutes {
   private readonly messages;
   private source: RouteSource;
   private watched: readonly Watched[];
-  private timer: Timer | undefined;
+  private readonly loop: PollLoop;
   private checkedAtMs: number;
-  private stopped = false;
 
   constructor(source: RouteSource, deps: StaleRoutesDeps) {
     this.source = source;
     this.deps = deps;
+    this.loop = new PollLoop({ clock: deps.clock, everyMs: POLL_EVERY_MS, run: () => this.check() });
     this.checkedAtMs = deps.clock.monotonicMs();
     this.watched = source.watchedRoutes.map(fresh);
     this.gauge = deps.metrics.gauge(
@@ -74,17 +75,12 @@ export class StaleRoutes {
   }
 
   start(): void {
-    if (this.stopped) return;
-    this.timer = this.deps.clock.after(POLL_EVERY_MS, () => {
-      this.check();
-      this.start();
-    });
+    this.loop.start();
   }
 
   /** Idempotent. */
   stop(): void {
-    this.stopped = true;
-    this.timer?.cancel();
+    void this.loop.stop();
   }
 
   /** New routes after a reload: the history of an unchanged route is kept. */

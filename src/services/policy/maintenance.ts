@@ -1,6 +1,7 @@
 import { messageOf } from '../../core/errors.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 
 /** A small periodic task that may fail without harm until the next time. */
 export interface MaintenanceTask {
@@ -11,37 +12,25 @@ export interface MaintenanceTask {
 
 /** Runs tasks one after the other, each at its own interval; a failure is logged when it begins. */
 export class MaintenanceTasks {
-  private readonly tasks: readonly MaintenanceTask[];
-  private readonly clock: Clock;
   private readonly logger: Logger;
-  private readonly timers = new Map<string, Timer>();
+  private readonly loops: readonly PollLoop[];
   private readonly failing = new Set<string>();
-  private readonly running = new Map<string, Promise<void>>();
-  private stopped = false;
 
   constructor(tasks: readonly MaintenanceTask[], deps: { readonly clock: Clock; readonly logger: Logger }) {
-    this.tasks = tasks;
-    this.clock = deps.clock;
-    this.logger = deps.logger;
+    const { clock, logger } = deps;
+    this.logger = logger;
+    this.loops = tasks.map(
+      (task) => new PollLoop({ clock, everyMs: task.everyMs, run: () => this.do(task) }),
+    );
   }
 
   start(): void {
-    for (const task of this.tasks) this.plan(task);
+    for (const loop of this.loops) loop.start();
   }
 
   /** No new run; resolves when those under way are over. Idempotent. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    for (const timer of this.timers.values()) timer.cancel();
-    await Promise.all(this.running.values());
-  }
-
-  private plan(task: MaintenanceTask): void {
-    if (this.stopped) return;
-    const timer = this.clock.after(task.everyMs, () => {
-      this.running.set(task.name, this.do(task));
-    });
-    this.timers.set(task.name, timer);
+    await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
   private async do(task: MaintenanceTask): Promise<void> {
@@ -57,6 +46,5 @@ export class MaintenanceTasks {
       }
       this.failing.add(task.name);
     }
-    this.plan(task);
   }
 }

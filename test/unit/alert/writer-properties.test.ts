@@ -151,7 +151,7 @@ class Process {
   async load(nowMs: number): Promise<void> {
     this.nowMs = nowMs;
     await this.alertManager.load(sensors);
-    await this.alertManager.stop();
+    await this.alertManager.published();
   }
 
   /** `published`: false where the process dies between the commit and the lines. */
@@ -173,7 +173,7 @@ class Process {
     const outcome = await this.writer.write(batch);
     if (typeof outcome === 'string') throw new Error('the writer gave up');
     if (published) this.writer.publish(outcome);
-    await this.alertManager.stop();
+    await this.alertManager.published();
   }
 }
 
