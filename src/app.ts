@@ -7,9 +7,9 @@ import type { Servers } from './app/wiring/embedded.ts';
 import type { Config } from './config/schema/index.ts';
 import type { Finding } from './core/policy/finding.ts';
 import { CleanupStack } from './lib/cleanup-stack.ts';
-import type { StoreHealth } from './lib/outage-monitor.ts';
 import type { Connectivity } from './ports/messages.ts';
 import type { AccountingTotals } from './services/ingest/accounting.ts';
+import type { StoreHealth } from './services/ingest/outage-monitor.ts';
 
 export interface AppStatus {
   readonly totals: AccountingTotals;

@@ -1,5 +1,4 @@
 import type { Config } from '../config/schema/index.ts';
-import { OutageMonitor } from '../lib/outage-monitor.ts';
 import type { ReadingStore } from '../ports/store.ts';
 import type { AlertManager } from '../services/alert/alert-manager.ts';
 import { IngestAccounting } from '../services/ingest/accounting.ts';
@@ -8,6 +7,7 @@ import type { AlertEvaluator } from '../services/ingest/batch-commit.ts';
 import { BatchWriter } from '../services/ingest/batch-writer.ts';
 import type { ClockMonitor } from '../services/ingest/clock-monitor.ts';
 import { DeadLetterBudget } from '../services/ingest/dead-letter-budget.ts';
+import { OutageMonitor } from '../services/ingest/outage-monitor.ts';
 import { SensorRegistry } from '../services/ingest/sensor-registry.ts';
 import { StaleRoutes } from '../services/ingest/stale-routes.ts';
 import { DeferredStartup } from '../services/ingest/startup.ts';

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { messageOf } from '../core/errors.ts';
+import { Outage } from '../lib/outage.ts';
 import { alertChanges } from '../queries/alert-changes.ts';
 import type { Db, Selection } from '../queries/db.ts';
 import { type AlertEvent, formatAlertLine } from './alert-line.ts';
@@ -113,18 +114,17 @@ async function followDatabase(
   signal: AbortSignal,
   show: (event: WatchedAlert) => void,
 ): Promise<void> {
-  let away = false;
+  const outage = new Outage();
   while (!signal.aborted) {
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     try {
       (await update(db, watch, new Date(Date.now() - LOOK_BACK_MS), options)).forEach(show);
-      if (away) cli.stderr.write('fieldwatch: the database is back\n');
-      away = false;
+      if (outage.recovered() !== undefined) cli.stderr.write('fieldwatch: the database is back\n');
     } catch (error) {
       // Reported once: the next poll connects anew.
-      if (!away) cli.stderr.write(`fieldwatch: the database is away, trying again: ${messageOf(error)}\n`);
-      away = true;
+      if (outage.failed(error))
+        cli.stderr.write(`fieldwatch: the database is away, trying again: ${messageOf(error)}\n`);
     }
   }
 }

@@ -33,3 +33,7 @@ export class FieldwatchError extends Error {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** The code of anything that was thrown. */
+export const codeOf = (error: unknown): string =>
+  error instanceof FieldwatchError ? error.code : 'UNEXPECTED';

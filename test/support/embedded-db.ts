@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { lockFolder } from '../../src/embedded/folder-lock.ts';
 import { embeddedUrl, readPassword } from '../../src/embedded/password.ts';
 import { startEmbeddedTimescale } from '../../src/embedded/timescale-process.ts';
-import { codeOf } from '../../src/lib/outage-monitor.ts';
+import { codeOf } from '../../src/core/errors.ts';
 import { eventually } from './eventually.ts';
 import { databasesFolder, openHostedEngine } from './hosted-engine.ts';
 import { REAL_SERVER, openOnServer } from './server-db.ts';

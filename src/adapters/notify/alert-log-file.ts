@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { Outage } from '../../lib/outage.ts';
 import { makeFolder } from '../../lib/make-folder.ts';
 import type { AlertLineKey, AlertLog, NotificationKey } from '../../ports/alerts.ts';
 import type { Counter, Logger, Metrics } from '../../ports/metrics.ts';
@@ -43,7 +44,7 @@ export class AlertLogFile implements AlertLog {
   private readonly logger: Logger;
   private readonly failures: Counter;
   private descriptor: number | undefined;
-  private failing = false;
+  private readonly outage = new Outage();
 
   constructor(path: string, deps: { readonly logger: Logger; readonly metrics: Metrics }) {
     this.path = path;
@@ -73,7 +74,7 @@ export class AlertLogFile implements AlertLog {
     try {
       this.descriptor ??= this.open();
       writeSync(this.descriptor, `${line}\n`);
-      this.failing = false;
+      this.outage.recovered();
     } catch (error) {
       this.failed(error);
     }
@@ -121,8 +122,7 @@ export class AlertLogFile implements AlertLog {
     const { descriptor } = this;
     this.descriptor = undefined;
     if (descriptor !== undefined) closeQuietly(descriptor);
-    if (this.failing) return;
-    this.failing = true;
+    if (!this.outage.failed(error)) return;
     this.logger.error(
       { path: this.path, error: messageOf(error) },
       'cannot write the alert log; its lines are in the main log',

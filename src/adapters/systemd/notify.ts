@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { messageOf } from '../../core/errors.ts';
+import { Outage } from '../../lib/outage.ts';
 import type { Logger } from '../../ports/metrics.ts';
 
 /** Sends assignments such as `READY=1` to the service manager. */
@@ -31,16 +32,16 @@ export function createNotifier(
 ): Notifier {
   if (socket === undefined || socket === '') return { notify: async () => {} };
   const env = { NOTIFY_SOCKET: socket, PATH };
-  let complained = false;
+  const outage = new Outage();
   return {
     notify: async (...assignments) => {
       try {
         await run('systemd-notify', assignments.map(oneLine), { env, timeoutMs: TIMEOUT_MS });
-        complained = false;
+        outage.recovered();
       } catch (error) {
         // The watchdog repeats itself: one line until it works again.
-        if (!complained) logger.warn({ error: messageOf(error) }, 'cannot notify the service manager');
-        complained = true;
+        if (outage.failed(error))
+          logger.warn({ error: messageOf(error) }, 'cannot notify the service manager');
       }
     },
   };

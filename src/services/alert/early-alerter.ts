@@ -1,5 +1,6 @@
 import type { AlertPreview } from '../../core/alert/engine/preview.ts';
 import type { Millis } from '../../core/reading.ts';
+import { Outage } from '../../lib/outage.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -42,12 +43,13 @@ export class EarlyAlerter {
   private preview: AlertPreview | undefined;
   /** Devices with readings that cannot be evaluated yet: their later readings have to wait behind. */
   private readonly unknown = new Set<string>();
-  private failing = false;
+  private readonly outage: Outage;
   private readonly loop: PollLoop;
 
   constructor(deps: EarlyAlerterDeps) {
     this.deps = deps;
     const { clock } = deps;
+    this.outage = new Outage(clock);
     const run = () => {
       const startedMs = clock.monotonicMs();
       this.poll();
@@ -69,12 +71,11 @@ export class EarlyAlerter {
     try {
       if (this.isLate()) this.previewAlerts();
       else this.preview = undefined;
-      this.failing = false;
+      this.outage.recovered();
     } catch (error) {
       this.preview = undefined;
-      if (!this.failing)
+      if (this.outage.failed(error))
         this.deps.logger.error({ err: error }, 'early alerting failed; alert lines follow the commit');
-      this.failing = true;
     }
   }
 

@@ -5,6 +5,7 @@ import type { AppliedCommands } from '../../core/alert/model.ts';
 import type { Silence } from '../../core/alert/suppress/silence.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
+import { Outage } from '../../lib/outage.ts';
 import type { OperatorStore, WaitingCommand } from '../../ports/alerts.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -27,10 +28,11 @@ export class OperatorCommands {
   private readonly daemon = randomUUID();
   private readonly deps: OperatorCommandsDeps;
   private known = '[]';
-  private failing = false;
+  private readonly outage: Outage;
 
   constructor(deps: OperatorCommandsDeps) {
     this.deps = deps;
+    this.outage = new Outage(deps.clock);
   }
 
   /** Every silence that matters, at the start. A failure is thrown: without silences, silenced alerts would notify. */
@@ -48,7 +50,7 @@ export class OperatorCommands {
   }> {
     try {
       const { silences, commands, sensorSeq } = await this.pollStore();
-      this.failing = false;
+      this.outage.recovered();
       const mine = commands.filter((command) => command.ageMs > GIVE_UP_MS || isOpen(engine, command));
       const text = JSON.stringify(silences);
       if (text === this.known) return { commands: mine, sensorSeq };
@@ -57,9 +59,8 @@ export class OperatorCommands {
       return { silences, commands: mine, sensorSeq };
     } catch (error) {
       // Once: the batch writer reports that the database is away.
-      if (!this.failing)
+      if (this.outage.failed(error))
         this.deps.logger.warn({ error: messageOf(error) }, 'cannot read operator silences and commands');
-      this.failing = true;
       return { commands: [] };
     }
   }

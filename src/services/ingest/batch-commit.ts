@@ -1,9 +1,8 @@
 import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
-import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { FieldwatchError, codeOf, messageOf } from '../../core/errors.ts';
 import { MOST_VALUES } from '../../core/ingest/batch-limits.ts';
 import { isAvailability } from '../../core/reading.ts';
-import { type OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
 import { unlessAborted } from '../../lib/timeout.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { ReadingStore, RowRefused, StoreBatch, StoreOutcome } from '../../ports/store.ts';
@@ -11,6 +10,7 @@ import type { EvaluatedBatch } from '../alert/alert-manager.ts';
 import type { IngestBatch, IngestRow, ResolvedRow } from './batch.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
 import { conflictLetters } from './dead-letter.ts';
+import type { OutageMonitor } from './outage-monitor.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 
 /** A committed batch, and the alert lines that may be published now. */

@@ -1,7 +1,7 @@
 import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
+import { codeOf } from '../../core/errors.ts';
 import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
-import { type StoreHealth, OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import { withDeadline } from '../../lib/timeout.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
@@ -19,6 +19,7 @@ import {
 } from './batch-commit.ts';
 import type { IngestBatch, IngestRow } from './batch.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
+import { OutageMonitor, type StoreHealth } from './outage-monitor.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
 
 export interface BatchWriterDeps {

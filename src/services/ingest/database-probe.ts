@@ -1,5 +1,4 @@
-import { messageOf } from '../../core/errors.ts';
-import { codeOf } from '../../lib/outage-monitor.ts';
+import { Outage, type Trouble } from '../../lib/outage.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -12,11 +11,6 @@ export interface DatabaseProbeDeps {
   readonly clock: Clock;
 }
 
-export interface DatabaseTrouble {
-  readonly code: string;
-  readonly message: string;
-}
-
 /** Together the longest time until an outage is detected when nothing is written. */
 const EVERY_MS = 4000;
 const ANSWER_MS = 5000;
@@ -25,16 +19,17 @@ const ANSWER_MS = 5000;
 export class DatabaseProbe {
   readonly #deps: DatabaseProbeDeps;
   readonly #loop: PollLoop;
-  #trouble: DatabaseTrouble | undefined;
+  readonly #outage: Outage;
 
   constructor(deps: DatabaseProbeDeps) {
     this.#deps = deps;
+    this.#outage = new Outage(deps.clock);
     this.#loop = new PollLoop({ clock: deps.clock, everyMs: EVERY_MS, run: () => this.#probe() });
   }
 
   /** Undefined while the database answers. */
-  get trouble(): DatabaseTrouble | undefined {
-    return this.#trouble;
+  get trouble(): Trouble | undefined {
+    return this.#outage.trouble;
   }
 
   /** Probes at once, and from then on regularly. Never rejects. */
@@ -50,11 +45,10 @@ export class DatabaseProbe {
     const { clock, query, onBack } = this.#deps;
     try {
       await withDeadline(clock, { ms: ANSWER_MS }, (signal) => unlessAborted(query(), signal));
-      const wasAway = this.#trouble !== undefined;
-      this.#trouble = undefined;
+      const wasAway = this.#outage.recovered() !== undefined;
       if (wasAway && !this.#loop.isStopped) onBack?.();
     } catch (error) {
-      this.#trouble = { code: codeOf(error), message: messageOf(error) };
+      this.#outage.failed(error);
     }
   }
 }

@@ -2,6 +2,7 @@ import type { Delivery } from '../../core/notify/delivery.ts';
 import { TokenBucket } from '../../core/notify/rate-limiter.ts';
 import { SinkError, sinkError } from '../../core/notify/sink-error.ts';
 import { type BackoffLimits, type RandomSource, backoffMs, slowBackoffMs } from '../../lib/backoff.ts';
+import { Outage, type Trouble } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { NotificationSink, SinkReport } from '../../ports/notification.ts';
@@ -39,7 +40,7 @@ export class SinkSender {
   #stopping = false;
   #attempt = 0;
   #retryAtMs = 0;
-  #failing: { readonly message: string; readonly sinceMs: number; readonly code: string } | undefined;
+  readonly #outage: Outage;
   #tally = { sent: 0, refused: 0, dropped: 0 };
   #notified: SinkReport['failure'] | undefined;
   #lastRefusal: string | undefined;
@@ -48,12 +49,13 @@ export class SinkSender {
     this.#settings = settings;
     this.#deps = deps;
     this.#bucket = new TokenBucket(settings.maxPerMinute, deps.clock.monotonicMs());
+    this.#outage = new Outage(deps.clock);
     this.#pause = new InterruptibleSleep(deps.clock);
   }
 
   /** Since when, and why, the sink accepts nothing. */
-  get failing(): { readonly message: string; readonly sinceMs: number } | undefined {
-    return this.#failing;
+  get failing(): Trouble | undefined {
+    return this.#outage.trouble;
   }
 
   /** Remaining backoff after a failure; 0 without one. */
@@ -91,8 +93,8 @@ export class SinkSender {
 
   /** What happened since the last report; undefined if nothing did. */
   report(): SinkReport | undefined {
-    const failure =
-      this.#failing === undefined ? null : { message: this.#failing.message, sinceMs: this.#failing.sinceMs };
+    const { trouble } = this.#outage;
+    const failure = trouble === undefined ? null : { message: trouble.message, sinceMs: trouble.sinceMs };
     const { sent, refused, dropped } = this.#tally;
     if (sent + refused + dropped === 0 && failure?.message === this.#notified?.message) {
       if ((failure === null) === (this.#notified === null || this.#notified === undefined)) return undefined;
@@ -163,10 +165,8 @@ export class SinkSender {
     // Not at once, even with random jitter: a sink that refuses quickly would be called in a tight loop.
     this.#retryAtMs = clock.monotonicMs() + Math.max(waitMs, asked, retry.baseMs / 2);
     const { message, code, remedy } = failure;
-    // Logged when the trouble begins or changes, not at every attempt.
-    if (this.#failing?.code !== code)
+    if (this.#outage.failed(failure))
       logger.warn({ sink: name, code, error: message, remedy }, 'sink refuses notifications, retrying');
-    this.#failing = { message, code, sinceMs: this.#failing?.sinceMs ?? clock.nowMs() };
     metrics.failing(name, true);
     return 'later';
   }
@@ -193,10 +193,9 @@ export class SinkSender {
   #recovered(): void {
     this.#attempt = 0;
     this.#retryAtMs = 0;
-    if (this.#failing === undefined) return;
-    const { clock, logger, metrics } = this.#deps;
-    const awayMs = clock.nowMs() - this.#failing.sinceMs;
-    this.#failing = undefined;
+    const awayMs = this.#outage.recovered();
+    if (awayMs === undefined) return;
+    const { logger, metrics } = this.#deps;
     metrics.failing(this.#settings.name, false);
     logger.info({ sink: this.#settings.name, away_ms: awayMs }, 'sink accepts notifications again');
   }

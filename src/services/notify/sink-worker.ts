@@ -10,6 +10,7 @@ import {
   type KindCount,
 } from '../../core/notify/grouping.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
+import { Outage } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import type { NotificationStore, QueuedNotification, SinkQueue } from '../../ports/notification.ts';
 import { MemoryQueue } from './memory-queue.ts';
@@ -64,7 +65,7 @@ export class SinkWorker {
   #limitsAtMs = 0;
   #resendAtMs = 0;
   #droppedAtMs: number | undefined;
-  #storeAway = false;
+  readonly #storeOutage: Outage;
 
   constructor(settings: SinkSettings, deps: SinkWorkerDeps) {
     this.settings = settings;
@@ -73,6 +74,7 @@ export class SinkWorker {
     this.#stored = deps.store.queueOf(settings.name);
     this.#grouping = new Grouping(settings.grouping);
     this.#overflows = new LogBudget(deps.clock);
+    this.#storeOutage = new Outage(deps.clock);
     this.#sleeper = new InterruptibleSleep(deps.clock);
     this.#memorySleeper = new InterruptibleSleep(deps.clock);
   }
@@ -131,15 +133,14 @@ export class SinkWorker {
       let waitMs = POLL_MS;
       try {
         waitMs = await this.#pass();
-        this.#storeAway = false;
+        this.#storeOutage.recovered();
       } catch (error) {
         // Of the store: failures of the sink are handled where they happen.
-        if (!this.#storeAway)
+        if (this.#storeOutage.failed(error))
           this.#deps.logger.warn(
             { sink: this.settings.name, error: messageOf(error) },
             'sink queue not readable, retrying',
           );
-        this.#storeAway = true;
         this.#owned = false;
       }
       const { restMs } = this.sender;

@@ -7,6 +7,7 @@ import type { StatementExecutor } from '../../core/policy/repair-plan.ts';
 import { type Range, clipped, merged } from '../../core/policy/slices.ts';
 import type { Micros } from '../../core/reading.ts';
 import { backoffMs } from '../../lib/backoff.ts';
+import { Outage } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import type { LeaderLock } from '../../ports/maintenance.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
@@ -51,7 +52,7 @@ export class LateRefresh {
   private plan: PolicyPlan;
   /** What is being refreshed. */
   private current: LateRanges['all'] = [];
-  private failing = false;
+  private readonly outage: Outage;
   private windowUs: number | undefined;
   private running: Promise<void> = Promise.resolve();
 
@@ -59,6 +60,7 @@ export class LateRefresh {
     this.options = options;
     this.logger = options.logger.child({ component: 'late-refresh' });
     this.sleeper = new InterruptibleSleep(options.clock);
+    this.outage = new Outage(options.clock);
     this.plan = options.plan;
     this.windowUs = windowOf(options.plan);
     const hours = options.metrics.gauge(
@@ -131,14 +133,12 @@ export class LateRefresh {
         await this.sleeper.sleep(PAUSE_MS);
       }
       if (statements > 0) this.logger.info({ hours, statements }, 'aggregates refreshed after late readings');
-      this.failing = false;
+      this.outage.recovered();
       return true;
     } catch (error) {
       this.late.add(this.current);
-      // When it begins, not at each attempt.
-      if (!this.failing && !this.stopping.signal.aborted)
+      if (!this.stopping.signal.aborted && this.outage.failed(error))
         this.logger.warn({ hours, error: messageOf(error) }, 'late readings not aggregated yet, retrying');
-      this.failing = true;
       return false;
     } finally {
       this.current = [];

@@ -1,4 +1,5 @@
 import { messageOf } from '../../core/errors.ts';
+import { Outage } from '../../lib/outage.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -14,14 +15,14 @@ export interface MaintenanceTask {
 export class MaintenanceTasks {
   private readonly logger: Logger;
   private readonly loops: readonly PollLoop[];
-  private readonly failing = new Set<string>();
 
   constructor(tasks: readonly MaintenanceTask[], deps: { readonly clock: Clock; readonly logger: Logger }) {
     const { clock, logger } = deps;
     this.logger = logger;
-    this.loops = tasks.map(
-      (task) => new PollLoop({ clock, everyMs: task.everyMs, run: () => this.do(task) }),
-    );
+    this.loops = tasks.map((task) => {
+      const outage = new Outage(clock);
+      return new PollLoop({ clock, everyMs: task.everyMs, run: () => this.do(task, outage) });
+    });
   }
 
   start(): void {
@@ -33,18 +34,17 @@ export class MaintenanceTasks {
     await Promise.all(this.loops.map((loop) => loop.stop()));
   }
 
-  private async do(task: MaintenanceTask): Promise<void> {
+  private async do(task: MaintenanceTask, outage: Outage): Promise<void> {
     try {
       await task.run();
-      this.failing.delete(task.name);
+      outage.recovered();
     } catch (error) {
-      if (!this.failing.has(task.name)) {
+      if (outage.failed(error)) {
         this.logger.warn(
           { task: task.name, error: messageOf(error) },
           'maintenance task failed, retrying at the next interval',
         );
       }
-      this.failing.add(task.name);
     }
   }
 }

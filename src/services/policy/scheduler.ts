@@ -11,6 +11,7 @@ import type { StatementExecutor } from '../../core/policy/repair-plan.ts';
 import { noteChunks } from '../../core/policy/seen-chunks.ts';
 import { impossible, isAway } from '../../core/policy/timed-out.ts';
 import type { Millis } from '../../core/reading.ts';
+import { Outage } from '../../lib/outage.ts';
 import type { Cron, CronTask, CronTick, LeaderLock } from '../../ports/maintenance.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -82,7 +83,7 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
   let verifiedAtMs: Millis | undefined;
 
   const task = (name: string, run: () => Promise<TaskOutcome>): Task =>
-    createTask(name, { run, logger, count: (outcome) => ticks.inc(1, { task: name, outcome }) });
+    createTask(name, { run, clock, logger, count: (outcome) => ticks.inc(1, { task: name, outcome }) });
 
   const jobs = task('run_jobs', async () => {
     if (options.jobs === undefined) return 'done';
@@ -202,6 +203,7 @@ export interface Task {
 
 export interface TaskOptions {
   readonly run: () => Promise<TaskOutcome>;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly count: (outcome: TaskOutcome | 'failed' | 'overlap' | 'missed') => void;
 }
@@ -217,19 +219,17 @@ const OVERLAPS_TO_WARN = 3;
 export function createTask(name: string, options: TaskOptions): Task {
   const { logger, count } = options;
   let running: Promise<void> | undefined;
-  let error: string | undefined;
+  const outage = new Outage(options.clock);
   let refusedInARow = 0;
 
   async function run(): Promise<void> {
     try {
       count(await options.run());
-      if (error !== undefined) logger.info({ task: name }, 'scheduler task recovered');
-      error = undefined;
+      if (outage.recovered() !== undefined) logger.info({ task: name }, 'scheduler task recovered');
     } catch (cause) {
       count('failed');
-      const message = messageOf(cause);
-      if (error === undefined) logger.error({ task: name, error: message }, 'scheduler task failed');
-      error = message;
+      if (outage.failed(cause))
+        logger.error({ task: name, error: messageOf(cause) }, 'scheduler task failed');
     } finally {
       running = undefined;
     }
@@ -253,7 +253,7 @@ export function createTask(name: string, options: TaskOptions): Task {
       }
     },
     idle: async () => running,
-    error: () => error,
+    error: () => outage.trouble?.message,
   };
 }
 

@@ -1,11 +1,12 @@
-import { messageOf } from '../../core/errors.ts';
+import { codeOf, messageOf } from '../../core/errors.ts';
 import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
-import { type OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
+import { Outage } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 import type { AlertEvaluator, CommitOptions } from '../ingest/batch-commit.ts';
+import type { OutageMonitor } from '../ingest/outage-monitor.ts';
 import type { DeferredStartup } from '../ingest/startup.ts';
 import { type SpoolReplayer, isInexplicable } from './spool-replayer.ts';
 import type { SpoolWriter } from './spool-writer.ts';
@@ -44,7 +45,7 @@ export class SpoolDrainer {
   private readonly hangUp = new AbortController();
   private running: Promise<void> | undefined;
   private readonly sleeper: InterruptibleSleep;
-  private complaint: string | undefined;
+  private readonly outage: Outage;
   private wasAway = false;
   /** Consecutive recoveries that had nothing to write. */
   private vain = 0;
@@ -55,6 +56,7 @@ export class SpoolDrainer {
     this.backoff = backoff;
     this.deps = deps;
     this.sleeper = new InterruptibleSleep(deps.clock);
+    this.outage = new Outage(deps.clock);
     deps.spoolWriter.onChange(() => this.sleeper.wake());
   }
 
@@ -83,7 +85,7 @@ export class SpoolDrainer {
         if (away) await this.recover();
         else if (await this.deps.replayer.readings(this.hangUp.signal)) this.deps.watch.recovered();
         else await this.rest();
-        if (!away) this.complaint = undefined;
+        if (!away) this.outage.recovered();
         attempt = 0;
       } catch (error) {
         if (this.hangUp.signal.aborted) return;
@@ -203,12 +205,13 @@ export class SpoolDrainer {
   }
 
   private complain(error: unknown, away: boolean): void {
-    const code = codeOf(error);
     if (away) return this.deps.watch.failed(error, 0, OUTAGE_MESSAGE);
     this.deps.watch.count(error);
-    if (this.complaint === code) return;
-    this.complaint = code;
-    this.deps.logger.warn({ code, error: messageOf(error) }, 'spool: draining failed, retrying');
+    if (!this.outage.failed(error)) return;
+    this.deps.logger.warn(
+      { code: codeOf(error), error: messageOf(error) },
+      'spool: draining failed, retrying',
+    );
   }
 }
 

@@ -6,9 +6,8 @@ import {
   EMPTY_ALERT_BATCH,
   type ShardFence,
 } from '../../core/alert/model.ts';
-import { FieldwatchError, messageOf } from '../../core/errors.ts';
+import { FieldwatchError, codeOf, messageOf } from '../../core/errors.ts';
 import type { Micros, Millis, RejectCode } from '../../core/reading.ts';
-import { type OutageMonitor, codeOf } from '../../lib/outage-monitor.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { Spool, SpoolAmount, SpooledReading, SpooledRecord } from '../../ports/spool.ts';
 import type { ReadingStore, StoreOutcome } from '../../ports/store.ts';
@@ -23,6 +22,7 @@ import {
 } from '../ingest/batch-commit.ts';
 import { IngestBatch } from '../ingest/batch.ts';
 import type { DeadLetterBudget } from '../ingest/dead-letter-budget.ts';
+import type { OutageMonitor } from '../ingest/outage-monitor.ts';
 import type { SensorRegistry } from '../ingest/sensor-registry.ts';
 
 export interface SpoolReplayerOptions {

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { partsOf } from '../../core/alert/engine/parts.ts';
 import { NO_WATERMARKS, type Watermarks } from '../../core/alert/engine/watermarks.ts';
 import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
-import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { codeOf } from '../../lib/outage-monitor.ts';
+import { FieldwatchError, codeOf } from '../../core/errors.ts';
+import { Outage, type Trouble } from '../../lib/outage.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import {
@@ -35,17 +35,11 @@ export interface SpoolWriterDeps {
   readonly metrics: Metrics;
 }
 
-/** Why the spool takes no more. */
-export interface SpoolTrouble {
-  readonly code: string;
-  readonly message: string;
-}
-
 /** The state of the spool for its users. */
 export interface SpoolHealth {
   /** Batches go there now, and it accepts them. */
   readonly keeps: boolean;
-  readonly trouble: SpoolTrouble | undefined;
+  readonly trouble: Trouble | undefined;
   /** Waiting for the database. */
   readonly items: number;
   /** Records that were set aside. */
@@ -61,7 +55,7 @@ export class SpoolWriter {
   private readonly appended;
   private isActive = false;
   private isEvaluationSuspended = false;
-  private lastTrouble: SpoolTrouble | undefined;
+  private readonly outage: Outage;
   /** Devices whose readings wait unevaluated: their later readings have to wait behind. */
   private readonly waiting = new Set<string>();
   private readonly queue = new SerialQueue();
@@ -69,6 +63,7 @@ export class SpoolWriter {
 
   constructor(deps: SpoolWriterDeps) {
     this.deps = deps;
+    this.outage = new Outage(deps.clock);
     this.appended = deps.metrics.counter(
       'fieldwatch_spool_appended_items_total',
       'Readings and dead letters written to the spool',
@@ -90,14 +85,14 @@ export class SpoolWriter {
   }
 
   /** Set while writing to the spool fails: messages are held, unacknowledged. */
-  get trouble(): SpoolTrouble | undefined {
-    return this.lastTrouble;
+  get trouble(): Trouble | undefined {
+    return this.outage.trouble;
   }
 
   get health(): SpoolHealth {
     const { lanes, parked } = this.contents;
     const items = SPOOL_LANES.reduce((sum, lane) => sum + lanes[lane].items, 0);
-    const trouble = this.lastTrouble;
+    const { trouble } = this;
     return { keeps: this.isActive && trouble === undefined, trouble, items, parked: parked.records };
   }
 
@@ -147,7 +142,7 @@ export class SpoolWriter {
       await replay();
       this.isActive = false;
       this.isEvaluationSuspended = false;
-      this.lastTrouble = undefined;
+      this.outage.recovered();
       this.waiting.clear();
       const { readings } = this.contents.lanes;
       this.deps.logger.info({ items: readings.items }, 'spool: draining to the database');
@@ -227,7 +222,7 @@ export class SpoolWriter {
       this.refused(error);
       return false;
     }
-    this.lastTrouble = undefined;
+    this.outage.recovered();
     this.appended.inc(records.reduce((sum, each) => sum + itemsOfRecord(each), 0));
     evaluation?.commit();
     const notifications = evaluation?.batch.notifications ?? [];
@@ -256,13 +251,12 @@ export class SpoolWriter {
   }
 
   private refused(error: unknown): void {
-    const code = codeOf(error);
-    if (this.lastTrouble?.code !== code)
-      this.deps.logger.error(
-        { code, err: error, remedy: error instanceof FieldwatchError ? error.remedy : undefined },
-        'cannot write to the spool, holding messages unacknowledged, dropping QoS 0',
-      );
-    this.lastTrouble = { code, message: messageOf(error) };
+    if (!this.outage.failed(error)) return;
+    const remedy = error instanceof FieldwatchError ? error.remedy : undefined;
+    this.deps.logger.error(
+      { code: codeOf(error), err: error, remedy },
+      'cannot write to the spool, holding messages unacknowledged, dropping QoS 0',
+    );
   }
 
   private whileActive(run: () => Promise<boolean>): Promise<boolean> {
@@ -329,7 +323,7 @@ export function exportSpool(
   metrics: Metrics,
   clock: Clock,
   spool: Spool,
-  state: { readonly active: boolean; readonly trouble: SpoolTrouble | undefined },
+  state: { readonly active: boolean; readonly trouble: Trouble | undefined },
 ): void {
   const items = metrics.gauge('fieldwatch_spool_items', 'Readings and dead letters in the spool', ['lane']);
   const bytes = metrics.gauge('fieldwatch_spool_bytes', 'Bytes of the records in the spool');

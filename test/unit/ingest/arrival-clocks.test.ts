@@ -6,7 +6,7 @@ import { createClockNotes } from '../../../src/adapters/spool/clock-notes.ts';
 import { createCorrectableClock } from '../../../src/adapters/system/clock.ts';
 import { EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 import { beginEra, clockSet } from '../../../src/core/ingest/clock-era.ts';
-import { OutageMonitor } from '../../../src/lib/outage-monitor.ts';
+import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';
 import type { ClockNotes, ClockRecord } from '../../../src/ports/spool.ts';
 import { ArrivalClocks } from '../../../src/services/ingest/arrival-clocks.ts';
 import { ClockMonitor } from '../../../src/services/ingest/clock-monitor.ts';

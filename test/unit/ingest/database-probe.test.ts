@@ -23,7 +23,7 @@ test('a database that goes, hangs or comes back is known within 10 s though noth
 
   answer = () => Promise.reject(away());
   await pass(clock, 10);
-  expect(probe.trouble).toEqual({ code: 'DB_UNREACHABLE', message: 'database: away' });
+  expect(probe.trouble).toMatchObject({ code: 'DB_UNREACHABLE', message: 'database: away' });
 
   expect(back).toBe(0);
   answer = async () => {};

@@ -3,7 +3,7 @@ import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import type { Parts } from '../../../src/app/context.ts';
 import { SpoolParts, type SpoolEnds } from '../../../src/app/wiring/spool.ts';
 import { type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
-import { OutageMonitor } from '../../../src/lib/outage-monitor.ts';
+import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';
 import { SensorRegistry } from '../../../src/services/ingest/sensor-registry.ts';
 import { DeferredStartup } from '../../../src/services/ingest/startup.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

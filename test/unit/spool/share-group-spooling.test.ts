@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { LeaseLost } from '../../../src/core/alert/cluster/lease-lost.ts';
 import { NO_WATERMARKS, watermarksOf } from '../../../src/core/alert/engine/watermarks.ts';
 import { type AlertBatch, type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
-import { OutageMonitor } from '../../../src/lib/outage-monitor.ts';
+import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';
 import type { StoreBatch } from '../../../src/ports/store.ts';
 import { handoverOf } from '../../../src/services/alert/cluster/handover.ts';
 import type { AlertEvaluator } from '../../../src/services/ingest/batch-commit.ts';

@@ -5,7 +5,7 @@ import { NO_WATERMARKS, watermarksOf } from '../../../src/core/alert/engine/wate
 import { type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import { AVAILABILITY } from '../../../src/core/reading.ts';
-import { OutageMonitor } from '../../../src/lib/outage-monitor.ts';
+import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';
 import type { InboundMessage } from '../../../src/ports/messages.ts';
 import type { StoreBatch } from '../../../src/ports/store.ts';
 import type { AlertManager, EvaluatedBatch } from '../../../src/services/alert/alert-manager.ts';

@@ -8,9 +8,8 @@ import {
 } from '../../../core/alert/cluster/shard-lease.ts';
 import { LEASE_MS, isLive, shardOf } from '../../../core/alert/cluster/shard.ts';
 import type { AlertNotification } from '../../../core/alert/model.ts';
-import { messageOf } from '../../../core/errors.ts';
+import { codeOf, messageOf } from '../../../core/errors.ts';
 import type { Millis } from '../../../core/reading.ts';
-import { codeOf } from '../../../lib/outage-monitor.ts';
 import type { MemberReport, LeaseStore } from '../../../ports/lease.ts';
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
 import type { Clock, Timer } from '../../../ports/time.ts';
