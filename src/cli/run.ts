@@ -2,6 +2,7 @@ import { type MetricsRegistry, createMetrics } from '../adapters/http/metrics.ts
 import { createLogger } from '../adapters/log/logger.ts';
 import { AlertLogFile } from '../adapters/notify/alert-log-file.ts';
 import { limitHeapGrowth } from '../adapters/system/heap-growth.ts';
+import { createSystemClock } from '../adapters/system/clock.ts';
 import { readProtoFiles } from '../adapters/system/proto-files.ts';
 import { type Supervision, startSupervision } from '../adapters/systemd/supervision.ts';
 import { App } from '../app.ts';
@@ -10,6 +11,7 @@ import type { Config } from '../config/schema/index.ts';
 import { supervisorOf } from '../config/supervisor.ts';
 import { messageOf } from '../core/errors.ts';
 import { coalesce } from '../lib/serial-queue.ts';
+import { endsWithin } from '../lib/timeout.ts';
 import { version } from '../lib/version.ts';
 import type { Logger } from '../ports/metrics.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
@@ -109,7 +111,7 @@ const GIVE_UP_MS = 3000;
 /** Interrupted while it starts: nothing was received yet, so what cannot be released in time may be left. */
 async function giveUp(app: App, signal: NodeJS.Signals, logger: Logger): Promise<ExitCode> {
   logger.info({ signal }, 'stopping before the start was complete');
-  await Promise.race([app.stop(), new Promise((resolve) => setTimeout(resolve, GIVE_UP_MS))]);
+  await endsWithin(app.stop(), GIVE_UP_MS, createSystemClock());
   return 0;
 }
 

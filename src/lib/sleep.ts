@@ -1,6 +1,9 @@
 import type { Clock } from '../ports/time.ts';
 
-/** An interruptible wait. A call to `wake` outside of a wait is remembered: its reason has not been processed yet. */
+export const sleep = (clock: Clock, ms: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(ms, resolve));
+
+/** An interruptible wait. */
 export class InterruptibleSleep {
   readonly #clock: Clock;
   #end: (() => void) | undefined;
@@ -27,8 +30,14 @@ export class InterruptibleSleep {
     this.#woken = false;
   }
 
+  /** Ends the wait. Outside of a wait it is remembered, and the next one ends at once: its reason has not been processed yet. */
   wake(): void {
     this.#woken = true;
+    this.#end?.();
+  }
+
+  /** Ends the wait under way, if there is one. */
+  interrupt(): void {
     this.#end?.();
   }
 

@@ -1,20 +1,40 @@
 import { FieldwatchError } from '../core/errors.ts';
 import type { Millis } from '../core/reading.ts';
-import type { Clock } from '../ports/time.ts';
+import type { Clock, Timer } from '../ports/time.ts';
 
-/** Waits for `promise` until the signal aborts. The work itself is not stopped: what it does afterwards must do no harm. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
+/** The database gave no answer in time; as after a lost connection the outcome is unknown. */
+export const noAnswer = ({ afterMs, cause }: { afterMs?: Millis; cause?: unknown } = {}): FieldwatchError =>
+  new FieldwatchError(
+    `database: no answer${afterMs === undefined ? '' : ` within ${afterMs} ms`}, connection abandoned`,
+    {
+      code: 'DB_NO_ANSWER',
+      kind: 'transient',
+      cause,
+      remedy:
+        'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
+    },
+  );
+
+/**
+ * Waits for `work` until the signal aborts, and rejects with `given` then. The work itself is not stopped: what it does
+ * afterwards must do no harm.
+ */
+export async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  given: () => Error = noAnswer,
+): Promise<T> {
+  if (signal === undefined) return work;
   let giveUp = () => {};
   const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(notWaited());
+    giveUp = () => reject(given());
   });
-  promise.catch(() => undefined);
+  work.catch(() => undefined);
   aborted.catch(() => undefined);
   if (signal.aborted) giveUp();
   signal.addEventListener('abort', giveUp);
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', giveUp);
   }
@@ -36,7 +56,7 @@ export async function withDeadline<T>(
   run: (signal: AbortSignal, answered: () => void) => Promise<T>,
   parent?: AbortSignal,
 ): Promise<T> {
-  const deadline = new AbortController();
+  const expired = new AbortController();
   let dueMs: Millis | undefined;
   const answered = () => {
     dueMs = clock.monotonicMs() + stepMs;
@@ -44,29 +64,39 @@ export async function withDeadline<T>(
   const expire = () => {
     const leftMs = dueMs === undefined ? 0 : dueMs - clock.monotonicMs();
     if (leftMs > 0) timer = clock.after(leftMs, expire);
-    else deadline.abort();
+    else expired.abort();
   };
   let timer = clock.after(ms, expire);
   try {
-    const signal = parent === undefined ? deadline.signal : AbortSignal.any([deadline.signal, parent]);
+    const signal = parent === undefined ? expired.signal : AbortSignal.any([expired.signal, parent]);
     return await run(signal, answered);
   } finally {
     timer.cancel();
   }
 }
 
-const notWaited = () =>
-  new FieldwatchError('database: no answer yet; it is no longer waited for', {
-    code: 'DB_NO_ANSWER',
-    kind: 'transient',
-    remedy:
-      'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
-  });
-
-/** Rejects when `answer` takes longer than `limitMs`. The work behind it goes on, and its late outcome is ignored. */
-export function deadline<T>(answer: Promise<T>, limitMs: number, clock: Clock): Promise<T> {
+/** Rejects with `late` when `work` takes longer than `limitMs`. The work goes on, and its late outcome is ignored. */
+export function deadline<T>(
+  work: Promise<T>,
+  limitMs: Millis,
+  clock: Clock,
+  late: () => Error = () => new Error(`no answer in ${limitMs} ms`),
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.after(limitMs, () => reject(new Error(`no answer in ${limitMs} ms`)));
-    void answer.then(resolve, reject).finally(() => timer.cancel());
+    const timer = clock.after(limitMs, () => reject(late()));
+    void work.then(resolve, reject).finally(() => timer.cancel());
   });
+}
+
+/** True once `work` is done, false after `limitMs`: the work goes on then. Rejects as the work does in this time. */
+export async function endsWithin(work: Promise<unknown>, limitMs: Millis, clock: Clock): Promise<boolean> {
+  let timer: Timer | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = clock.after(limitMs, () => resolve(false));
+  });
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    timer?.cancel();
+  }
 }

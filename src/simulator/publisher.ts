@@ -1,6 +1,7 @@
 import { type MqttClient, connect } from 'mqtt';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { PollLoop } from '../lib/poll-loop.ts';
+import { endsWithin } from '../lib/timeout.ts';
 import type { Clock } from '../ports/time.ts';
 import { Fleet, type SimulatedReading } from './fleet.ts';
 import { seededRandom } from './random.ts';
@@ -137,12 +138,8 @@ class FleetPublisher implements Simulator {
   async #stop(): Promise<SimulationFigures> {
     void this.#loop.stop();
     this.#finished?.();
-    if (this.#inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-        this.#clock.after(DRAIN_MS, resolve);
-      });
-    }
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+    if (this.#inFlight > 0) await endsWithin(idle, DRAIN_MS, this.#clock);
     const drained = this.#inFlight === 0;
     const figures = { ...this.figures(), failed: this.#failed + this.#inFlight };
     // A clean end waits for acknowledgements without limit: only where none is pending.

@@ -8,6 +8,7 @@ import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/mess
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
 import { port, readFilePath, text } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
+import { unlessAborted } from '../lib/timeout.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { certificateFault } from './certificate.ts';
 import { oneCredential, passwordFields, textFields, textsOf } from './fields.ts';
@@ -96,13 +97,8 @@ class SmtpSink implements NotificationSink {
     // Loaded by the first mail: most configurations send none.
     const { createTransport } = await import('nodemailer');
     const transport = createTransport(await this.#settings(username, password));
-    const aborted = new Promise<never>((_, reject) => {
-      const give = () => reject(new SinkError('away', 'given up'));
-      if (signal.aborted) give();
-      else signal.addEventListener('abort', give, { once: true });
-    });
     try {
-      await Promise.race([run(transport as Transporter), aborted]);
+      await unlessAborted(run(transport as Transporter), signal, () => new SinkError('away', 'given up'));
     } catch (error) {
       if (error instanceof SinkError) throw error;
       const { host, port } = this.#config;
@@ -110,7 +106,6 @@ class SmtpSink implements NotificationSink {
       const said = clean(messageOf(error), [password, encoded, Buffer.from(password).toString('base64')]);
       throw new SinkError(faultOf(error), `${host}:${port}: ${said}`);
     } finally {
-      aborted.catch(() => undefined);
       transport.close();
     }
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import mqtt, { type MqttClient } from 'mqtt';
+import { sleep } from '../../lib/sleep.ts';
 import { deadline } from '../../lib/timeout.ts';
 import type { Clock } from '../../ports/time.ts';
 import { buildConnectOptions } from './connect-options.ts';
@@ -92,7 +93,7 @@ async function copies(
     for (const filter of filters) await deadline(client.subscribeAsync(filter, { qos: 0 }), ECHO_MS, clock);
     client.publish(topic, 'trial', { qos: 0 });
     await deadline(first, ECHO_MS, clock);
-    if (filters.length > 1) await new Promise<void>((resolve) => clock.after(COPY_MS, resolve));
+    if (filters.length > 1) await sleep(clock, COPY_MS);
   } catch {
     // A time-out is a result: nothing came.
   }

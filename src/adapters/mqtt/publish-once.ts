@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import mqtt, { type MqttClient } from 'mqtt';
 import { FieldwatchError } from '../../core/errors.ts';
+import { deadline, unlessAborted } from '../../lib/timeout.ts';
+import { createSystemClock } from '../system/clock.ts';
 import { buildConnectOptions } from './connect-options.ts';
 import { brokerUnreachable, reasonName } from './failure.ts';
 import type { MqttSourceOptions } from './options.ts';
@@ -65,25 +67,18 @@ async function settled(
   published: Promise<unknown>,
   { client, url, topic, ackTimeoutMs }: Publishing,
 ): Promise<void> {
-  let stop = () => {};
-  const broken = new Promise<never>((_, reject) => {
-    const lost = () => reject(gone(url, 'the connection ended before the broker had acknowledged'));
-    const late = () => reject(gone(url, `no acknowledgement within ${ackTimeoutMs / 1000} s`));
-    const timer = setTimeout(late, ackTimeoutMs);
-    client.once('close', lost);
-    stop = () => {
-      clearTimeout(timer);
-      client.off('close', lost);
-    };
-    if (!client.connected) lost();
-  });
+  const closed = new AbortController();
+  const close = () => closed.abort();
+  client.once('close', close);
+  if (!client.connected) close();
+  const lost = () => gone(url, 'the connection ended before the broker had acknowledged');
+  const late = () => gone(url, `no acknowledgement within ${ackTimeoutMs / 1000} s`);
   try {
-    await Promise.race([published, broken]);
+    await deadline(unlessAborted(published, closed.signal, lost), ackTimeoutMs, createSystemClock(), late);
   } catch (error) {
     throw error instanceof FieldwatchError ? error : refused(topic, error as Error & { code?: unknown });
   } finally {
-    stop();
-    published.catch(() => undefined);
+    client.off('close', close);
   }
 }
 

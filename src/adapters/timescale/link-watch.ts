@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { codeOf, isSqlState } from './errors.ts';
+import { noAnswer } from '../../lib/timeout.ts';
 import type { Backend } from './pinned-settings.ts';
-import { bounded, cut, noAnswer } from './query-timeout.ts';
+import { bounded, cut } from './query-timeout.ts';
 
 export interface LinkWatchOptions {
   /** How long a server may be silent under a query before it is checked. */
@@ -36,7 +37,8 @@ export function watchLink(client: pg.Client, options: LinkWatchOptions): void {
     looking = false;
     if (!owesAnswer(client) || performance.now() - receivedAt < options.patienceMs) return;
     waiting = sight === 'waiting' ? waiting + 1 : 0;
-    if (sight === 'gone' || sight === 'no answer' || waiting > 1) cut(client, noAnswer(options.patienceMs));
+    if (sight === 'gone' || sight === 'no answer' || waiting > 1)
+      cut(client, noAnswer({ afterMs: options.patienceMs }));
   }
 
   const timer = setInterval(() => {

@@ -1,20 +1,14 @@
 import type pg from 'pg';
-import { FieldwatchError } from '../../core/errors.ts';
+import { noAnswer } from '../../lib/timeout.ts';
 
-/** Ends a connection whose server does not answer: `end()` would wait for it. Its open queries reject, with `reason` if there is one. */
+/**
+ * Ends a connection whose server does not answer: `end()` would wait for it. Its open queries reject, with `reason` if there
+ * is one, and the server rolls back what was open.
+ */
 export function cut(client: pg.Client, reason?: Error): void {
   const { connection } = client as unknown as { connection?: { stream?: { destroy(reason?: Error): void } } };
   connection?.stream?.destroy(reason);
 }
-
-export const noAnswer = (limitMs: number, cause?: unknown): FieldwatchError =>
-  new FieldwatchError(`database: no answer within ${limitMs} ms; the connection was given up`, {
-    code: 'DB_NO_ANSWER',
-    kind: 'transient',
-    cause,
-    remedy:
-      'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
-  });
 
 /** For the answer to a farewell. */
 const END_PATIENCE_MS = 2000;
@@ -37,7 +31,7 @@ export async function bounded<T>(client: pg.Client, limitMs: number, ask: () => 
   try {
     return await ask();
   } catch (error) {
-    throw silent ? noAnswer(limitMs, error) : error;
+    throw silent ? noAnswer({ afterMs: limitMs, cause: error }) : error;
   } finally {
     clearTimeout(guard);
   }

@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import { FieldwatchError } from '../../core/errors.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
+import { noAnswer } from '../../lib/timeout.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Clock } from '../../ports/time.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { copyIn } from './copy-in.ts';
 import { databaseError, classify } from './errors.ts';
-import { noAnswer } from './query-timeout.ts';
+import { bounded, cut, endClient } from './query-timeout.ts';
 
 export interface SessionOptions extends DatabaseOptions {
   /**
@@ -20,11 +20,8 @@ export interface SessionOptions extends DatabaseOptions {
 }
 
 export interface SessionDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'debug'>;
 }
-
-const CLOSE_PATIENCE_MS = 2000;
 
 /** One unit of work on the connection: each query is bounded in time. */
 export interface Work {
@@ -88,22 +85,19 @@ export class Session {
 
   async #end(): Promise<void> {
     const client = this.#client;
-    if (client === undefined) return;
     this.#client = undefined;
-    const timer = this.#deps.clock.after(CLOSE_PATIENCE_MS, () => destroy(client));
-    await client.end().catch(() => undefined);
-    timer.cancel();
+    if (client !== undefined) await endClient(client);
   }
 
   async #run<T>(work: (work: Work) => Promise<T>, { signal, answered }: Wait): Promise<T> {
     const client = await this.#connect(signal);
-    const hangUp = () => destroy(client);
+    const hangUp = () => cut(client);
     signal?.addEventListener('abort', hangUp);
     try {
-      if (signal?.aborted === true) throw givenUp();
+      if (signal?.aborted === true) throw noAnswer();
       return await work(this.#workOn(client, answered));
     } catch (cause) {
-      const error = signal?.aborted === true ? givenUp(cause) : cause;
+      const error = signal?.aborted === true ? noAnswer({ cause }) : cause;
       await this.#recover(client, error);
       throw error;
     } finally {
@@ -134,20 +128,20 @@ export class Session {
       this.#connector ??= new Connector(this.#options);
       const client = await this.#connector.open(signal);
       try {
-        await this.#bounded(client, this.#options.onConnect?.(client) ?? Promise.resolve());
+        await bounded(client, this.#answerMs, async () => this.#options.onConnect?.(client));
         return client;
       } catch (error) {
-        destroy(client);
+        cut(client);
         throw error;
       }
     } catch (error) {
-      throw databaseError(signal?.aborted === true ? givenUp(error) : error, 'connecting');
+      throw databaseError(signal?.aborted === true ? noAnswer({ cause: error }) : error, 'connecting');
     }
   }
 
   #workOn(client: pg.Client, answered: () => void = () => {}): Work {
     const answerTo = async <T>(asked: Promise<T>): Promise<T> => {
-      const answer = await this.#bounded(client, asked);
+      const answer = await bounded(client, this.#answerMs, () => asked);
       answered();
       return answer;
     };
@@ -161,50 +155,17 @@ export class Session {
     };
   }
 
-  /** An answer that does not come is a link that is gone without a word: the connection is given up. */
-  async #bounded<T>(client: pg.Client, answer: Promise<T>): Promise<T> {
-    let expired = false;
-    const timer = this.#deps.clock.after(this.#answerMs, () => {
-      expired = true;
-      destroy(client);
-    });
-    try {
-      return await answer;
-    } catch (error) {
-      throw expired ? noAnswer(this.#answerMs, error) : error;
-    } finally {
-      timer.cancel();
-    }
-  }
-
   async #recover(client: pg.Client, error: unknown): Promise<void> {
-    if (this.#client !== client) return destroy(client);
+    if (this.#client !== client) return cut(client);
     if (error instanceof FieldwatchError ? error.code !== 'DB_NO_ANSWER' : classify(error).lost !== true) {
       try {
-        await this.#bounded(client, client.query('ROLLBACK'));
+        await bounded(client, this.#answerMs, () => client.query('ROLLBACK'));
         return;
       } catch {
         // Not even that: fall through and let it go.
       }
     }
     this.#client = undefined;
-    destroy(client);
+    cut(client);
   }
-}
-
-/** The caller waits no longer; as after a lost connection the outcome is unknown. */
-const givenUp = (cause?: unknown) =>
-  new FieldwatchError('database: no answer, connection abandoned', {
-    code: 'DB_NO_ANSWER',
-    kind: 'transient',
-    cause,
-    remedy:
-      'The link stalls, the server hangs, or the pool of a pooler is used up: look at the network between, at pg_stat_activity, and at pool_size.',
-  });
-
-/** Ends a connection without involving the other side. The server rolls back what was open. */
-function destroy(client: pg.Client): void {
-  client.removeAllListeners('error');
-  client.on('error', () => undefined);
-  client.connection.stream.destroy();
 }

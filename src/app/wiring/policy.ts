@@ -99,7 +99,7 @@ export function openScheduler(
     cron: createCron({ ...clock, nowMs: () => clock.systemMs() }),
     schedules: { verify, runJobs, timezone },
     catalog,
-    leader: new AdvisoryLeaderLock(options, { clock, logger }),
+    leader: new AdvisoryLeaderLock(options, { logger }),
     ...(jobs === undefined ? {} : { jobs }),
     plan: planOf(config.policies),
     executor,
@@ -124,7 +124,7 @@ export function createLateRefresh(
   const executor = createStatementExecutor(options);
   const refresh = new LateRefresh({
     ...{ catalog, executor, clock, logger, metrics, random: Math.random },
-    lock: new AdvisoryLeaderLock(options, { clock, logger }, 'late'),
+    lock: new AdvisoryLeaderLock(options, { logger }, 'late'),
     plan: planOf(config.policies),
   });
   cleanup.add('late refresh', async () => {

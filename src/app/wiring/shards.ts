@@ -6,6 +6,7 @@ import type { AlertLineKey, AlertStore } from '../../ports/alerts.ts';
 import type { AlertManager } from '../../services/alert/alert-manager.ts';
 import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
+import { sleep } from '../../lib/sleep.ts';
 import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
 import { ShardTable } from '../../services/alert/cluster/shard-table.ts';
 import { ShardedEvaluator } from '../../services/alert/cluster/sharded-evaluator.ts';
@@ -79,7 +80,7 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     waiting: () => handoverStore.waiting(table.group),
     finish: async () => {
       if ((await writer?.between(() => alertManager.dropForgotten())) !== true) return false;
-      await new Promise<void>((resolve) => clock.after(MARKED_AFTER_MS, resolve));
+      await sleep(clock, MARKED_AFTER_MS);
       return alertManager.published();
     },
     isCurrent: () => reader?.isCurrent === true,

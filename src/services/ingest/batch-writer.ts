@@ -3,6 +3,7 @@ import type { AlertNotification } from '../../core/alert/model.ts';
 import { codeOf } from '../../core/errors.ts';
 import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
+import { InterruptibleSleep } from '../../lib/sleep.ts';
 import { withDeadline } from '../../lib/timeout.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { ReadingStore } from '../../ports/store.ts';
@@ -71,12 +72,13 @@ export class BatchWriter {
   private busySince: number | undefined;
   private writingSince: number | undefined;
   private readonly queue = new SerialQueue();
-  private wake: (() => void) | undefined;
+  private readonly sleeper: InterruptibleSleep;
   private readonly hangUp = new AbortController();
 
   constructor(backoff: BackoffLimits, deps: BatchWriterDeps) {
     this.backoff = backoff;
     this.deps = deps;
+    this.sleeper = new InterruptibleSleep(deps.clock);
     const { metrics, spool } = deps;
     this.watch = deps.watch ?? new OutageMonitor(deps);
     const setLateAside =
@@ -92,7 +94,7 @@ export class BatchWriter {
       'Readings in a committed batch',
       [1, 10, 100, 1000, 5000, 10_000],
     );
-    spool?.spoolWriter.onChange(() => this.wake?.());
+    spool?.spoolWriter.onChange(() => this.sleeper.interrupt());
   }
 
   get health(): StoreHealth {
@@ -128,7 +130,7 @@ export class BatchWriter {
   abandon(): void {
     this.abandoned = true;
     this.hangUp.abort();
-    this.wake?.();
+    this.sleeper.stop();
   }
 
   /** Since when a write to the database has been under way, in monotonic time; undefined while idle. */
@@ -227,7 +229,7 @@ export class BatchWriter {
 
   /** The database is back: a batch that waits for a retry is retried at once. */
   retryNow(): void {
-    this.wake?.();
+    this.sleeper.interrupt();
   }
 
   /** One at a time, in the order of the calls, each until it succeeds. */
@@ -259,7 +261,7 @@ export class BatchWriter {
       }
       const patienceMs = patientUntilMs - clock.monotonicMs();
       const waitMs = backoffMs(attempt, this.backoff, this.deps.random);
-      await this.pause(patienceMs > 0 ? Math.min(waitMs, patienceMs) : waitMs);
+      await this.sleeper.sleep(patienceMs > 0 ? Math.min(waitMs, patienceMs) : waitMs);
     }
   }
 
@@ -302,17 +304,5 @@ export class BatchWriter {
     for (const row of batch.rowList) if (row.timeUs < horizonUs && !row.spooled) late.push(row);
     if (late.length === 0 || !(await spoolWriter.appendLate(late, batch))) return;
     for (const row of late) row.spooled = true;
-  }
-
-  private async pause(ms: number): Promise<void> {
-    if (this.abandoned) return;
-    await new Promise<void>((resolve) => {
-      const timer = this.deps.clock.after(ms, resolve);
-      this.wake = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
-    this.wake = undefined;
   }
 }

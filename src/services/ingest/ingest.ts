@@ -11,6 +11,7 @@ import {
   type Availability,
 } from '../../core/reading.ts';
 import { LogBudget } from '../../lib/log-budget.ts';
+import { endsWithin } from '../../lib/timeout.ts';
 import type { Connectivity, InboundMessage, MessageSource } from '../../ports/messages.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { StoreOutcome } from '../../ports/store.ts';
@@ -141,14 +142,8 @@ export class Ingest {
   async stop(deadlineMs: number): Promise<void> {
     await this.deps.source.stopReceiving();
     this.flush();
-    const drained = this.drain().then(() => true);
-    let timer: Timer | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = this.deps.clock.after(deadlineMs, () => resolve(false));
-    });
-    const done = await Promise.race([drained, late]);
-    timer?.cancel();
-    if (!done) {
+    const drained = this.drain();
+    if (!(await endsWithin(drained, deadlineMs, this.deps.clock))) {
       // Unacknowledged messages stay with the broker: nothing is lost, they are redelivered after the start.
       const messages = this.unacknowledged;
       this.deps.writer.abandon();

@@ -4,6 +4,7 @@ import { SinkError, sinkError } from '../../core/notify/sink-error.ts';
 import { type BackoffLimits, type RandomSource, backoffMs, slowBackoffMs } from '../../lib/backoff.ts';
 import { Outage, type Trouble } from '../../lib/outage.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
+import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { NotificationSink, SinkReport } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -139,21 +140,12 @@ export class SinkSender {
   /** A sink that does not answer is abandoned, whether or not it heeds the signal. */
   async #bounded(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { timeoutMs } = this.#settings;
-    const limit = new AbortController();
-    const late = new SinkError('away', `no answer within ${timeoutMs} ms`);
-    const timer = this.#deps.clock.after(timeoutMs, () => limit.abort(late));
-    const signal = AbortSignal.any([limit.signal, this.#abort.signal]);
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(limit.signal.aborted ? late : new Error('stopped')));
-    });
-    aborted.catch(() => undefined);
-    try {
-      await Promise.race([run(signal), aborted]);
-    } catch (error) {
-      throw limit.signal.aborted ? late : error;
-    } finally {
-      timer.cancel();
-    }
+    const late = () => new SinkError('away', `no answer within ${timeoutMs} ms`);
+    const bounded = (signal: AbortSignal) =>
+      unlessAborted(run(signal), signal, late).catch((error: unknown) => {
+        throw signal.aborted ? late() : error;
+      });
+    await withDeadline(this.#deps.clock, { ms: timeoutMs }, bounded, this.#abort.signal);
   }
 
   #failed(failure: SinkError): 'later' {

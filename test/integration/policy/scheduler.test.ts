@@ -36,7 +36,7 @@ function daemon(section: Record<string, unknown> = {}, lockUrl = db.url) {
   const scheduler = createScheduler({
     ...{ cron, catalog, jobs, executor, plan: planWith(section), checks: CHECKS, logger, metrics, clock },
     schedules: { verify: VERIFY, runJobs: RUN_JOBS, timezone: 'UTC' },
-    leader: new AdvisoryLeaderLock({ url: lockUrl, answerTimeoutMs: 2000 }, { clock, logger }),
+    leader: new AdvisoryLeaderLock({ url: lockUrl, answerTimeoutMs: 2000 }, { logger }),
   });
   const rounds = (): number =>
     metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
@@ -214,7 +214,7 @@ test('statement 24: of three daemons each check runs once a tick; when the first
   }
   link.refuse();
   link.cut();
-  const probe = new AdvisoryLeaderLock({ url: db.url }, { clock: new FakeClock(), logger: first.logger });
+  const probe = new AdvisoryLeaderLock({ url: db.url }, { logger: first.logger });
   await eventually('the server has noticed', () => probe.tryHold());
   await probe.release();
   for (const { cron } of others) cron.tick(VERIFY);

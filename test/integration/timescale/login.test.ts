@@ -33,7 +33,7 @@ const WAYS: Readonly<Record<string, (options: DatabaseOptions) => Promise<string
     }
   },
   session: async (options) => {
-    const session = new Session(options, { clock, logger });
+    const session = new Session(options, { logger });
     try {
       const { rows } = await session.run((work) => work.query<{ who: string }>('SELECT current_user AS who'));
       return rows[0]?.who ?? '';

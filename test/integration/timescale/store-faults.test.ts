@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createSystemClock } from '../../../src/adapters/system/clock.ts';
 import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import type { ReadingStore } from '../../../src/ports/store.ts';
@@ -146,10 +145,7 @@ describe('a schema that is not ours', () => {
 
 describe('statement 24: the scheduler lock', () => {
   const lock = (url: string) =>
-    new AdvisoryLeaderLock(
-      { url, answerTimeoutMs: 1000 },
-      { clock: createSystemClock(), logger: new QuietLogger() },
-    );
+    new AdvisoryLeaderLock({ url, answerTimeoutMs: 1000 }, { logger: new QuietLogger() });
 
   test('one holds it, the other takes it over when the first lets go', async () => {
     const [first, second] = [lock(db.url), lock(db.url)];
