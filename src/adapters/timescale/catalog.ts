@@ -1,11 +1,8 @@
-import type pg from 'pg';
-import { FieldwatchError } from '../../core/errors.ts';
+import { FieldwatchError, codeOf as fieldwatchCode } from '../../core/errors.ts';
 import type { Catalog, CatalogRow } from '../../core/policy/catalog.ts';
-import { SerialQueue } from '../../lib/serial-queue.ts';
 import type { DatabaseOptions } from './connection.ts';
-import { Connector } from './connector.ts';
 import { codeOf, databaseError, isSqlState } from './errors.ts';
-import { cut, endClient } from './query-timeout.ts';
+import { Session, type Work } from './session.ts';
 
 export interface CatalogOptions extends DatabaseOptions {
   /** Of one query. Short: a verification must neither wait long for a lock nor block statements that wait behind it. */
@@ -37,80 +34,41 @@ export function createCatalog(options: CatalogOptions): ClosableCatalog {
     statementTimeoutMs: options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS,
     lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
   };
-  const connector = new Connector({ ...options, ...limits });
-  let client: pg.Client | undefined;
-  let closed = false;
-  const queue = new SerialQueue();
+  const answerTimeoutMs = limits.statementTimeoutMs + GRACE_MS;
+  const session = new Session({ ...options, ...limits, answerTimeoutMs });
 
-  async function connected(): Promise<pg.Client> {
-    if (closed) throw new FieldwatchError('catalog: closed', { code: 'CATALOG_CLOSED', kind: 'bug' });
-    if (client !== undefined) return client;
-    const opened = await connector.open();
-    opened.on('error', () => drop(opened));
-    client = opened;
-    return opened;
-  }
-
-  function drop(lost: pg.Client): void {
-    if (client === lost) client = undefined;
-    void endClient(lost);
-  }
-
-  async function transaction<Answer>(
-    begin: string,
-    work: (using: pg.Client) => Promise<Answer>,
-  ): Promise<Answer> {
-    const using = await connected();
-    // Cutting the connection makes pending queries of `using` fail, so the promise below always settles.
-    let silent = false;
-    const guard = setTimeout(() => {
-      silent = true;
-      cut(using);
-    }, limits.statementTimeoutMs + GRACE_MS);
+  async function transaction<Answer>(begin: string, run: (work: Work) => Promise<Answer>): Promise<Answer> {
     try {
-      await using.query(begin);
-      return await work(using);
+      return await session.run(async (work) => {
+        try {
+          await work.script(begin);
+          return await run(work);
+        } catch (error) {
+          throw fieldwatchCode(error) === 'DB_NO_ANSWER' ? noAnswer(answerTimeoutMs, error) : error;
+        }
+      });
     } catch (error) {
-      await using.query('ROLLBACK').catch(() => drop(using));
-      throw silent ? noAnswer(limits.statementTimeoutMs + GRACE_MS, error) : error;
-    } finally {
-      clearTimeout(guard);
-    }
-  }
-
-  // One at a time: a transaction is a state of the connection.
-  function inTurn<Answer>(work: () => Promise<Answer>): Promise<Answer> {
-    return queue.run(work).catch((error: unknown) => {
       throw databaseError(error, 'reading the catalog');
-    });
+    }
   }
 
   return {
     select: (text, values = []) =>
-      inTurn(() =>
-        transaction(`BEGIN TRANSACTION READ ONLY; ${UNCOMPILED}`, async (using) => {
-          const result = await using.query<CatalogRow>(text, [...values]);
-          await using.query('COMMIT');
-          // The one way to read a root table (see the check `root_rows`): the driver leaves out what is copied, and the tag counts it.
-          return result.command === 'COPY' ? [{ copied: result.rowCount }] : result.rows;
-        }),
-      ),
+      transaction(`BEGIN TRANSACTION READ ONLY; ${UNCOMPILED}`, async (work) => {
+        const result = await work.query<CatalogRow>(text, [...values]);
+        await work.query('COMMIT');
+        // The one way to read a root table (see the check `root_rows`): the driver leaves out what is copied, and the tag counts it.
+        return result.command === 'COPY' ? [{ copied: result.rowCount }] : result.rows;
+      }),
     tryOut: (text) =>
-      inTurn(() =>
-        transaction(`BEGIN; ${UNCOMPILED}`, async (using) => {
-          await using.query(`SET LOCAL lock_timeout = ${TRIAL_LOCK_MS}`);
-          await using.query(`SET LOCAL statement_timeout = ${TRIAL_MS}`);
-          const refused = await using.query(text).then(() => undefined, refusal);
-          await using.query('ROLLBACK');
-          return refused === undefined ? [] : [refused];
-        }),
-      ),
-    async close() {
-      closed = true;
-      const open = client;
-      client = undefined;
-      if (open !== undefined) await endClient(open);
-    },
+      transaction(`BEGIN; ${UNCOMPILED}`, async (work) => {
+        await work.query(`SET LOCAL lock_timeout = ${TRIAL_LOCK_MS}`);
+        await work.query(`SET LOCAL statement_timeout = ${TRIAL_MS}`);
+        const refused = await work.query(text).then(() => undefined, refusal);
+        await work.query('ROLLBACK');
+        return refused === undefined ? [] : [refused];
+      }),
+    close: () => session.hangUp(),
   };
 }
 

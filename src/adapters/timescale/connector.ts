@@ -7,7 +7,7 @@ import { DEFAULT_TIMEOUTS, type DatabaseOptions, clientConfig, tlsOf, urlOf } fr
 import { codeOf, databaseError, classify } from './errors.ts';
 import { sightOf, watchLink } from './link-watch.ts';
 import { type Backend, type ServerFacts, pinScript } from './pinned-settings.ts';
-import { bounded, cut } from './query-timeout.ts';
+import { bounded, cut, endClient } from './query-timeout.ts';
 import { readTimeline, refuseFormerPrimary } from './timeline.ts';
 
 /** Former backends that are remembered: enough for all connections of a pool. */
@@ -71,6 +71,16 @@ export class Connector {
         const more = signal?.aborted !== true && this.tryNext(error) && left > 0;
         if (!more) throw databaseError(error, 'connecting');
       }
+    }
+  }
+
+  /** Lends a connection of its own to `use`, and ends it after. Rejects as `open` and `use` do. */
+  async use<T>(use: (client: pg.Client) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const client = await this.open(signal);
+    try {
+      return await use(client);
+    } finally {
+      await endClient(client);
     }
   }
 

@@ -3,7 +3,6 @@ import { FieldwatchError } from '../../core/errors.ts';
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
-import { endClient } from './query-timeout.ts';
 import { refuseUnsafe } from './relied-on.ts';
 
 /** Properties of the connection path, and the encoding of the database. */
@@ -20,33 +19,26 @@ export const ENCODING_REMEDY =
 /** Checks once, at a start, what every connection will meet. Rejects where it cannot be relied on. */
 export async function examineServer(options: DatabaseOptions): Promise<ServerReport> {
   const connector = new Connector(options);
-  const client = await connector.open();
-  try {
+  return connecting(connector, async (client) => {
     const pooler = await poolerOf(client, connector);
     await refuseUnsafe(client);
     const { rows } = await client.query<{ encoding: string }>(
       `SELECT current_setting('server_encoding') AS encoding`,
     );
     return { pooler, encoding: rows[0]?.encoding ?? '' };
-  } catch (error) {
-    throw databaseError(error, 'connecting');
-  } finally {
-    await endClient(client);
-  }
+  });
 }
 
 /** For a command: rejects behind a pooler whose connections are shared, where its settings would be those of others. */
 export async function refuseSharedConnections(options: DatabaseOptions): Promise<void> {
   const connector = new Connector(options);
-  const client = await connector.open();
-  try {
-    await poolerOf(client, connector);
-  } catch (error) {
-    throw databaseError(error, 'connecting');
-  } finally {
-    await endClient(client);
-  }
+  await connecting(connector, (client) => poolerOf(client, connector));
 }
+
+const connecting = <T>(connector: Connector, use: (client: pg.Client) => Promise<T>): Promise<T> =>
+  connector.use(use).catch((error: unknown) => {
+    throw databaseError(error, 'connecting');
+  });
 
 /** Rejects while the server takes no writes. */
 export async function refuseReadOnly(pool: pg.Pool): Promise<void> {
@@ -78,8 +70,7 @@ async function poolerOf(client: pg.Client, connector: Connector): Promise<Server
   const pid = await pidOf(client);
   const said = (client as unknown as { processID: number | null }).processID;
   if (pid === 0 || pid === said) return undefined;
-  const other = await connector.open();
-  try {
+  return connector.use(async (other): Promise<'session'> => {
     for (let round = 0; round < ROUNDS; round++) {
       if (!(await sharesServer(client, other))) continue;
       // The settings of ours must not stay with the connections of others.
@@ -87,9 +78,7 @@ async function poolerOf(client: pg.Client, connector: Connector): Promise<Server
       throw poolsTransactions();
     }
     return 'session';
-  } finally {
-    await endClient(other);
-  }
+  });
 }
 
 /** While `other` holds a server connection, `idle`, which has none to hold, must still have the one it had. */

@@ -16,7 +16,6 @@ import {
   withConnection,
 } from './migration-status.ts';
 import { type Migration, loadMigrations } from './migrations.ts';
-import { endClient } from './query-timeout.ts';
 
 export interface MigrateOptions {
   readonly log?: Pick<Logger, 'info'>;
@@ -88,22 +87,12 @@ export async function migrateDatabase(
   const named = { ...given, applicationName: `${given.applicationName ?? 'fieldwatch'} migrate` };
   const migrations = options.migrations ?? loadMigrations();
   try {
-    const version = await onConnection(named, (client) => versionOf(client, migrations));
+    const version = await new Connector(named).use((client) => versionOf(client, migrations));
     if (version === migrations.length) return { from: version, to: version, applied: [] };
-    return await onConnection({ ...named, statementTimeoutMs: 0, lockTimeoutMs: 0 }, (client) =>
-      migrate(client, { ...options, migrations }),
-    );
+    const patient = new Connector({ ...named, statementTimeoutMs: 0, lockTimeoutMs: 0 });
+    return await patient.use((client) => migrate(client, { ...options, migrations }));
   } catch (error) {
     throw databaseError(error, 'migrating');
-  }
-}
-
-async function onConnection<T>(options: DatabaseOptions, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = await new Connector(options).open();
-  try {
-    return await use(client);
-  } finally {
-    await endClient(client);
   }
 }
 

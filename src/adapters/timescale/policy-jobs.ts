@@ -4,7 +4,7 @@ import { type JobRun, type PolicyJobs, type ScheduledJob, dueJobs } from '../../
 import type { DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
 import { databaseError, classify } from './errors.ts';
-import { bounded, cut, endClient } from './query-timeout.ts';
+import { bounded, cut } from './query-timeout.ts';
 
 export interface ClosablePolicyJobs extends PolicyJobs {
   /** Idempotent; a run under way is cut off. */
@@ -68,23 +68,24 @@ export function createPolicyJobs(options: PolicyJobsOptions): ClosablePolicyJobs
     async runDue(signal) {
       if (signal.aborted) return [];
       const stopAt = performance.now() + (options.budgetMs ?? BUDGET_MS);
-      const client = await connector.open(signal);
-      const endings = hangUpAfter(signal, client);
-      try {
-        open = client;
-        const runs: JobRun[] = [];
-        for (const job of await due(client)) {
-          if (signal.aborted || performance.now() > stopAt) break;
-          runs.push(await runJob(client, job, runMs + GRACE_MS));
+      const run = async (client: pg.Client) => {
+        const endings = hangUpAfter(signal, client);
+        try {
+          open = client;
+          const runs: JobRun[] = [];
+          for (const job of await due(client)) {
+            if (signal.aborted || performance.now() > stopAt) break;
+            runs.push(await runJob(client, job, runMs + GRACE_MS));
+          }
+          return runs;
+        } finally {
+          endings.cancel();
+          open = undefined;
         }
-        return runs;
-      } catch (error) {
+      };
+      return connector.use(run, signal).catch((error: unknown) => {
         throw databaseError(error, 'running due policy jobs');
-      } finally {
-        endings.cancel();
-        open = undefined;
-        await endClient(client);
-      }
+      });
     },
     async close() {
       if (open !== undefined) cut(open);

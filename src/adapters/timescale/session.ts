@@ -20,7 +20,7 @@ export interface SessionOptions extends DatabaseOptions {
 }
 
 export interface SessionDeps {
-  readonly logger: Pick<Logger, 'debug'>;
+  readonly logger?: Pick<Logger, 'debug'> | undefined;
 }
 
 /** One unit of work on the connection: each query is bounded in time. */
@@ -52,7 +52,7 @@ export class Session {
   readonly #queue = new SerialQueue();
   #closed = false;
 
-  constructor(options: SessionOptions, deps: SessionDeps) {
+  constructor(options: SessionOptions, deps: SessionDeps = {}) {
     this.#options = options;
     this.#deps = deps;
     this.#answerMs =
@@ -78,7 +78,13 @@ export class Session {
     await this.disconnect();
   }
 
-  /** The same, and the next work opens another connection. */
+  /** The same, and the work under way is cut off. */
+  async hangUp(): Promise<void> {
+    this.#closed = true;
+    await this.#end();
+  }
+
+  /** As `close`, and the next work opens another connection. */
   disconnect(): Promise<void> {
     return this.#queue.run(() => this.#end());
   }
@@ -106,15 +112,17 @@ export class Session {
   }
 
   async #connect(signal: AbortSignal | undefined): Promise<pg.Client> {
-    if (this.#closed) {
-      throw new FieldwatchError('database: the connection is closed', { code: 'DB_CLOSED', kind: 'bug' });
-    }
+    if (this.#closed) throw closed();
     if (this.#client !== undefined) return this.#client;
     const client = await this.#open(signal);
+    if (this.#closed) {
+      cut(client);
+      throw closed();
+    }
     client.on('error', (error) => {
       if (this.#client !== client) return;
       this.#client = undefined;
-      this.#deps.logger.debug({ err: error }, 'database connection lost');
+      this.#deps.logger?.debug({ err: error }, 'database connection lost');
     });
     client.on('end', () => {
       if (this.#client === client) this.#client = undefined;
@@ -169,3 +177,6 @@ export class Session {
     cut(client);
   }
 }
+
+const closed = () =>
+  new FieldwatchError('database: the connection is closed', { code: 'DB_CLOSED', kind: 'bug' });

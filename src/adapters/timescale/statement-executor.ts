@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type pg from 'pg';
 import type { CatalogRow } from '../../core/policy/catalog.ts';
 import type { StatementExecutor } from '../../core/policy/repair-plan.ts';
 import type { DatabaseOptions } from './connection.ts';
-import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
-import { bounded, endClient } from './query-timeout.ts';
+import { Session } from './session.ts';
 
 export interface StatementExecutorOptions extends Omit<
   DatabaseOptions,
@@ -16,7 +14,7 @@ export interface StatementExecutorOptions extends Omit<
 }
 
 export interface ClosableStatementExecutor extends StatementExecutor {
-  /** Idempotent. */
+  /** Idempotent; a statement under way is cut off. */
   close(): Promise<void>;
 }
 
@@ -31,26 +29,16 @@ const PAUSE_MS = 500;
 /** Runs repairs over a connection of its own: outside of transactions, and yielding to all other work. */
 export function createStatementExecutor(options: StatementExecutorOptions): ClosableStatementExecutor {
   const sliceMs = options.sliceTimeoutMs ?? SLICE_TIMEOUT_MS;
-  const connector = new Connector({
+  const session = new Session({
     ...options,
     statementTimeoutMs: sliceMs,
     lockTimeoutMs: LOCK_TIMEOUT_MS,
+    answerTimeoutMs: sliceMs + GRACE_MS,
   });
-  let client: pg.Client | undefined;
-
-  async function connected(): Promise<pg.Client> {
-    if (client !== undefined) return client;
-    const opened = await connector.open();
-    opened.on('error', () => (client = undefined));
-    client = opened;
-    return opened;
-  }
 
   async function once(sql: string): Promise<readonly CatalogRow[]> {
     try {
-      const using = await connected();
-      const result = await bounded(using, sliceMs + GRACE_MS, () => using.query<CatalogRow>(sql));
-      return result.rows;
+      return (await session.run((work) => work.query<CatalogRow>(sql))).rows;
     } catch (error) {
       throw databaseError(error, 'repairing');
     }
@@ -69,10 +57,6 @@ export function createStatementExecutor(options: StatementExecutorOptions): Clos
         }
       }
     },
-    async close() {
-      const open = client;
-      client = undefined;
-      if (open !== undefined) await endClient(open);
-    },
+    close: () => session.hangUp(),
   };
 }

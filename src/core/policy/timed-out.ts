@@ -51,15 +51,7 @@ const AWAY: readonly string[] = [
     'DB_AUTH',
     'DB_TLS',
   ],
-  ...[
-    'DB_NO_ANSWER',
-    'DB_CLOSED',
-    'CATALOG_CLOSED',
-    'DB_URL',
-    'DB_SCHEMA_AMBIGUOUS',
-    'DB_READ_ONLY',
-    'DB_EXTENSION_FILE',
-  ],
+  ...['DB_NO_ANSWER', 'DB_CLOSED', 'DB_URL', 'DB_SCHEMA_AMBIGUOUS', 'DB_READ_ONLY', 'DB_EXTENSION_FILE'],
 ];
 
 /** The answers to a check, or why there are none; rejects only when the database cannot be queried at all. */
