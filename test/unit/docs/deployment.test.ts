@@ -29,6 +29,7 @@ interface Service {
   readonly mem_limit?: string;
   readonly logging?: { readonly options: Record<string, string> };
   readonly read_only?: boolean;
+  readonly profiles?: readonly string[];
 }
 interface Compose {
   readonly services: Record<'timescaledb' | 'mosquitto' | 'fieldwatch', Service>;
@@ -41,6 +42,8 @@ describe('docker-compose.yml', () => {
   const { timescaledb, mosquitto, fieldwatch } = services;
 
   test('pins what it takes from elsewhere', () => {
+    for (const { image } of Object.values(services))
+      expect(image ?? ':0.0.0').toMatch(/:v?\d+\.\d+\.\d+(-pg17)?$/);
     expect(timescaledb.image).toMatch(/^timescale\/timescaledb:\d+\.\d+\.\d+-pg17$/);
     expect(mosquitto.image).toMatch(/^eclipse-mosquitto:2\.\d+\.\d+$/);
   });
@@ -73,11 +76,27 @@ describe('docker-compose.yml', () => {
     expect(text('sql/roles/roles.sql')).toContain("'fieldwatch_owner'");
   });
 
-  test('each secret has one reader, and the page says whose it is', () => {
-    const readers = Object.values(services).flatMap((service) => service.secrets ?? []);
-    expect(readers.toSorted()).toEqual(Object.keys(secrets).toSorted());
-    for (const name of readers)
-      expect(text('docs/operations.md')).toMatch(new RegExp(`chown .*secrets/${name}`));
+  test('each secret is read by one user, and the page says by which', () => {
+    const users: Record<string, string> = {
+      timescaledb: '70',
+      'dashboard-role': '70',
+      fieldwatch: '1000',
+      grafana: '472',
+    };
+    const readers = new Map<string, Set<string | undefined>>();
+    for (const [name, service] of Object.entries(services))
+      for (const secret of service.secrets ?? [])
+        readers.set(secret, (readers.get(secret) ?? new Set()).add(users[name]));
+    expect([...readers.keys()].toSorted()).toEqual(Object.keys(secrets).toSorted());
+    for (const [secret, owners] of readers) {
+      expect([secret, owners.size]).toEqual([secret, 1]);
+      expect(text('docs/operations.md')).toMatch(new RegExp(`chown ${[...owners][0]}:.*secrets/${secret}`));
+    }
+  });
+
+  test('dashboards are a profile: without it only the three containers start', () => {
+    const always = Object.entries(services).filter(([, { profiles }]) => profiles === undefined);
+    expect(always.map(([name]) => name)).toEqual(['timescaledb', 'mosquitto', 'fieldwatch']);
   });
 
   test('memory and logs of every container are bounded', () => {
