@@ -54,7 +54,7 @@ export class Scraper {
   private check(text: string): void {
     const account = accountOf(text);
     const { received } = account;
-    // The intake is assembled last: an early scrape has no account yet.
+    // Ingest is assembled last: an early scrape has no account yet.
     if (received === undefined) return;
     this.scrapes++;
     this.last = account;

@@ -49,7 +49,7 @@ export class App {
     }
   }
 
-  /** Last in, first out: intake first, so that what is held is stored and acknowledged. Idempotent. */
+  /** Last in, first out: ingest first, so that what is held is stored and acknowledged. Idempotent. */
   stop(): Promise<void> {
     return this.cleanup.releaseAll();
   }

@@ -122,7 +122,7 @@ async function publishAll(
 }
 
 /** Errors that concern one topic; other topics may be accepted. */
-const OF_A_TOPIC: ReadonlySet<string> = new Set(['PUBLISH_REFUSED', 'PUBLISH_UNHEARD']);
+const OF_A_TOPIC: ReadonlySet<string> = new Set(['PUBLISH_REFUSED', 'PUBLISH_NO_SUBSCRIBER']);
 
 interface Outcome {
   readonly published: number;

@@ -22,7 +22,7 @@ const NO_SUBSCRIBERS = 0x10;
 export interface Publisher {
   /**
    * Resolves when the broker has accepted it (at QoS 0, when it is sent). Rejects with BROKER_UNREACHABLE where the connection
-   * ends or the broker is silent first, PUBLISH_REFUSED where it refuses, and with `subscribed` PUBLISH_UNHEARD where the broker
+   * ends or the broker is silent first, PUBLISH_REFUSED where it refuses, and with `subscribed` PUBLISH_NO_SUBSCRIBER where the broker
    * reports that no subscription matches the topic (possible with MQTT 5).
    */
   publish(topic: string, payload: string | Buffer, options: PublishOptions): Promise<void>;
@@ -50,7 +50,7 @@ export async function openPublisher(
   const publish: Publisher['publish'] = async (topic, payload, { subscribed = false, ...how }) => {
     code = 0;
     await settled(client.publishAsync(topic, payload, how), { client, url, topic, ackTimeoutMs });
-    if (subscribed && code === NO_SUBSCRIBERS) throw unheard(topic);
+    if (subscribed && code === NO_SUBSCRIBERS) throw noSubscriber(topic);
   };
   return { publish, end: () => client.endAsync(true) };
 }
@@ -98,9 +98,9 @@ const refused = (topic: string, error: Error & { code?: unknown }) =>
     },
   );
 
-const unheard = (topic: string) =>
+const noSubscriber = (topic: string) =>
   new FieldwatchError(`no session at the broker is subscribed to ${JSON.stringify(topic)}`, {
-    code: 'PUBLISH_UNHEARD',
+    code: 'PUBLISH_NO_SUBSCRIBER',
     kind: 'config',
     remedy: 'Start the daemon with a route for this topic first.',
   });

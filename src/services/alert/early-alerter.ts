@@ -140,7 +140,7 @@ export interface BackpressureMonitorDeps {
   /** Notified of backpressure; `AlertManager` implements it. */
   readonly alertManager: {
     setEvaluatedUntil(timeMs: () => Millis): void;
-    setReceiving(receiving: boolean, source: 'intake'): void;
+    setReceiving(receiving: boolean, source: 'ingest'): void;
   };
   readonly clock: Clock;
 }
@@ -180,7 +180,7 @@ export class BackpressureMonitor {
     const [head] = waiting();
     alertManager.setReceiving(
       head === undefined || clock.monotonicMs() - head.openedAtMs < UNACKNOWLEDGED_MS,
-      'intake',
+      'ingest',
     );
   }
 

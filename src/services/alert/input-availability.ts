@@ -4,7 +4,7 @@ import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 
 /** Inputs that all readings pass: the ingest window, and the handover from other daemons of a share group. */
-export type InputSource = 'intake' | 'group';
+export type InputSource = 'ingest' | 'group';
 
 /** Tracks whether every input that carries readings is available. Where one is not, silence of a sensor means nothing. */
 export class InputAvailability {

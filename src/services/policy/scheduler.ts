@@ -69,7 +69,7 @@ export interface PolicyScheduler {
 export function createScheduler(options: SchedulerOptions): PolicyScheduler {
   const { cron, schedules, catalog, checks, clock } = options;
   let { plan } = options;
-  const logger = options.logger.child({ component: 'scheduling' });
+  const logger = options.logger.child({ component: 'scheduler' });
   const report = createReport({ metrics: options.metrics, logger });
   const leadership = createLeadership(options.leader, options.metrics, logger, () => report.forget());
   const stopping = new AbortController();

@@ -22,13 +22,13 @@ describe('a publish that the broker does not take', () => {
     ['a connection that ends', 'hang-up', 'BROKER_UNREACHABLE', 'ended before'],
     ['no acknowledgement', 'silence', 'BROKER_UNREACHABLE', 'no acknowledgement within 0.3 s'],
     ['no right to the topic', 135, 'PUBLISH_REFUSED', '"a/1": Not authorized (135)'],
-    ['no subscriber', 16, 'PUBLISH_UNHEARD', '"a/1"'],
+    ['no subscriber', 16, 'PUBLISH_NO_SUBSCRIBER', '"a/1"'],
   ] as const)('%s', async (_, said, code, words) => {
     await expect(publish(said)).rejects.toMatchObject({ code, message: expect.stringContaining(words) });
   });
 
   test('without a subscriber it may be enough that the broker has it', async () => {
-    await expect(publish(16)).rejects.toMatchObject({ code: 'PUBLISH_UNHEARD' });
+    await expect(publish(16)).rejects.toMatchObject({ code: 'PUBLISH_NO_SUBSCRIBER' });
     await publisher.publish('a/1', 'x', { qos: 1, retain: true });
   });
 });

@@ -319,7 +319,7 @@ describe('dead letters', () => {
     await letter('a/1', 'retry_me', null);
     await letter('a/2', 'retry_me', null);
     await letter('a/3', 'retry_me', 300_000);
-    await letter('b/1', 'unheard', null);
+    await letter('b/1', 'no_subscriber', null);
     await letter('sensor', 'merge_conflict', null);
     const retry = (...args: string[]) =>
       runCli(deadLettersCommand, ['retry', ...args], { env: { ...env, FIELDWATCH_MQTT_URL: broker.url } });
@@ -333,8 +333,11 @@ describe('dead letters', () => {
       expect((await retry('--topic', 'a/1', '--yes', '--json')).out).toContain('"published":1');
       expect((await retry('--reason', 'retry_me', '--yes')).out).toContain('published 1 dead letter again');
       expect((await retry('--reason', 'retry_me', '--yes')).out).toContain('2 published again before');
-      const unheard = await retry('--topic', 'b/1', '--yes');
-      expect([unheard.code, unheard.out]).toEqual([1, expect.stringContaining('subscribed to "b/1"')]);
+      const noSubscriber = await retry('--topic', 'b/1', '--yes');
+      expect([noSubscriber.code, noSubscriber.out]).toEqual([
+        1,
+        expect.stringContaining('subscribed to "b/1"'),
+      ]);
       // The broker has them all before this one.
       await client.publishAsync('end', '', { qos: 1 });
       await ended;
@@ -346,7 +349,7 @@ describe('dead letters', () => {
     } finally {
       await client.endAsync(true);
       await broker.stop();
-      await run(`DELETE FROM dead_letters WHERE reason IN ('retry_me', 'unheard', 'merge_conflict')`);
+      await run(`DELETE FROM dead_letters WHERE reason IN ('retry_me', 'no_subscriber', 'merge_conflict')`);
     }
   });
 

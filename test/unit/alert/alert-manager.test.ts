@@ -482,15 +482,15 @@ describe('the alerting service', () => {
       test('a received reading is evaluated before the silence that it ends', async () => {
         const daemon = setUp(undefined, withRule({ no_data_after: '20s' }));
         const committed = start(daemon);
-        const intake = waits(daemon);
+        const ingest = waits(daemon);
         await daemon.alertManager.load([SENSOR]);
         daemon.alertManager.onConnectivity(connected);
         await run(daemon, reading(0, 25));
         await pass(daemon, 18);
-        intake.arrive(reading(18, 25));
+        ingest.arrive(reading(18, 25));
         await pass(daemon, 9);
         await run(daemon, reading(18, 25));
-        intake.leave();
+        ingest.leave();
         await pass(daemon, 5);
         expect(committed.flatMap(({ raised }) => raised)).toEqual([]);
         await pass(daemon, 20);
@@ -500,13 +500,13 @@ describe('the alerting service', () => {
       test('after a long time of it silence counts from its end: the broker may have kept readings back', async () => {
         const daemon = setUp(undefined, withRule({ no_data_after: '20s' }));
         const committed = start(daemon);
-        const intake = waits(daemon);
+        const ingest = waits(daemon);
         await daemon.alertManager.load([SENSOR]);
         daemon.alertManager.onConnectivity(connected);
         await run(daemon, reading(0, 25));
-        intake.arrive(reading(1, 25));
+        ingest.arrive(reading(1, 25));
         await pass(daemon, 60);
-        intake.leave();
+        ingest.leave();
         await pass(daemon, 15);
         expect(committed.flatMap(({ raised }) => raised)).toEqual([]);
         await pass(daemon, 10);
