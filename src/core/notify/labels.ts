@@ -1,6 +1,6 @@
 import type { AlertNotification } from '../alert/model.ts';
 import type { OutgoingNotification } from './delivery.ts';
-import { factsOf } from './template-facts.ts';
+import { factsOf } from './template.ts';
 
 export type LabelSet = Readonly<Record<string, string>>;
 

@@ -1,6 +1,5 @@
 import { type Delivery, type OutgoingNotification, isGroup } from './delivery.ts';
-import { factsOf } from './template-facts.ts';
-import { type Template, truncate, oneLine, plain, render } from './template.ts';
+import { factsOf, oneLine, plain, render, type Template, truncate } from './template.ts';
 
 /** The texts of a sink; absent: the ones below. Groups always use the built-in texts. */
 export interface MessageTexts {

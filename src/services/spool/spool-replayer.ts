@@ -1,4 +1,4 @@
-import { joinable, joined } from '../../core/alert/engine/join.ts';
+import { joinable, joined } from '../../core/alert/engine/batch-parts.ts';
 import { withoutForgotten } from '../../core/alert/engine/moved-sensors.ts';
 import {
   type AlertBatch,

@@ -1,6 +1,6 @@
 import type { LetterSource } from '../ingest/dead-letter.ts';
 import { randomUUID } from 'node:crypto';
-import { partsOf } from '../../core/alert/engine/parts.ts';
+import { partsOf } from '../../core/alert/engine/batch-parts.ts';
 import { NO_WATERMARKS, type Watermarks } from '../../core/alert/engine/watermarks.ts';
 import { type AlertBatch, EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
 import { FieldwatchError, codeOf } from '../../core/errors.ts';

@@ -7,7 +7,7 @@ import { AlertWatch } from '../../../src/cli/alert-watch.ts';
 import { followFile } from '../../../src/cli/follow-file.ts';
 import type { AlertNotification } from '../../../src/core/alert/model.ts';
 import type { AlertListRow } from '../../../src/queries/alerts.ts';
-import { alertFields, alertLine } from '../../../src/services/alert/alert-lines.ts';
+import { alertFields, alertLine } from '../../../src/services/alert/publisher.ts';
 
 const row = (minute: number, change: Partial<AlertListRow> = {}): AlertListRow => ({
   time: new Date(minute * 60_000),

@@ -1,13 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
 import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
-import { FACTS, factsOf } from '../../../src/core/notify/template-facts.ts';
 import {
-  truncate,
+  FACTS,
+  factsOf,
   isTemplateFault,
   oneLine,
   parseTemplate,
   render,
+  truncate,
 } from '../../../src/core/notify/template.ts';
 import { dispatchOf, outgoing } from '../../support/notifications.ts';
 

@@ -9,7 +9,7 @@ import type { AlertInstance } from './alert-instance.ts';
 import { OF_SENSOR } from './alert-key.ts';
 import { SeriesIndex, type Slot } from './series-index.ts';
 import { NEVER, type MinimumWait } from './series-state.ts';
-import { SeriesTimers } from './series-timers.ts';
+import { SeriesTimers } from './timers.ts';
 import type { Series, InstanceEffect } from './series.ts';
 import { type EngineCounts, WorkingSet, noCounts } from './working-set.ts';
 

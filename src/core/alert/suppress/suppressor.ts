@@ -1,8 +1,7 @@
 import type { Millis } from '../../reading.ts';
 import type { AlertInstance } from '../engine/alert-instance.ts';
-import type { SeriesTimers } from '../engine/series-timers.ts';
+import { isAhead, type SeriesTimers } from '../engine/timers.ts';
 import type { Series, InstanceEffect, EffectSink } from '../engine/series.ts';
-import { isAhead } from '../engine/timers.ts';
 import type { WorkingSet } from '../engine/working-set.ts';
 import type { Severity, SuppressedBy } from '../model.ts';
 import type { AlertsConfig } from '../rules/config.ts';
