@@ -1,5 +1,5 @@
 import { delay } from '../../chaos/delay.ts';
-import { openAlerts } from '../../src/queries/open-alerts.ts';
+import { openAlerts } from '../../src/queries/alerts.ts';
 import { SilenceStage, type Standing } from './silence-stage.ts';
 import type { SoakDeps } from './stage.ts';
 import type { Line } from './verdict.ts';

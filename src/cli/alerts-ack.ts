@@ -2,13 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import {
-  type AlertName,
-  type OpenAlert,
-  askFor,
-  findOpenAlert,
-  outcomeOf,
-} from '../queries/alert-commands.ts';
+import { type AlertName, type OpenAlert, askFor, findOpenAlert, outcomeOf } from '../queries/alerts.ts';
 import type { Db } from '../queries/db.ts';
 import { durationOption, isUuid } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';

@@ -7,7 +7,7 @@ import {
   alertEpisodes,
   staleEpisodes,
   systemEpisodes,
-} from '../queries/alert-episodes.ts';
+} from '../queries/alerts.ts';
 import type { TimeRange } from '../queries/db.ts';
 import { momentArgument, momentOption } from './arguments.ts';
 import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';

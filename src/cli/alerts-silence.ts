@@ -6,7 +6,7 @@ import { matches } from '../core/alert/suppress/matcher.ts';
 import { formatDuration } from '../core/duration.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
-import { openAlertLabels } from '../queries/open-alert-labels.ts';
+import { openAlertLabels } from '../queries/alerts.ts';
 import { type SilenceRow, addSilence, expireSilence, listSilences } from '../queries/silences.ts';
 import { operatorName } from './alerts-ack.ts';
 import { type Moment, durationArgument, momentArgument, numeric } from './arguments.ts';

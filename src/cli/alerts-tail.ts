@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { messageOf } from '../core/errors.ts';
 import { Outage } from '../lib/outage.ts';
-import { alertChanges } from '../queries/alert-changes.ts';
+import { alertChanges } from '../queries/alerts.ts';
 import type { Db, Selection } from '../queries/db.ts';
 import { type AlertEvent, formatAlertLine } from './alert-line.ts';
 import { alertOfLogLine } from './alert-log.ts';

@@ -1,5 +1,4 @@
-import { type ListedAlert, listAlerts } from '../queries/alerts.ts';
-import { openAlerts } from '../queries/open-alerts.ts';
+import { listAlerts, type ListedAlert, openAlerts } from '../queries/alerts.ts';
 import { alertsAckCommand, alertsResolveCommand } from './alerts-ack.ts';
 import { alertsKpiCommand } from './alerts-kpi.ts';
 import { alertsSilenceCommand } from './alerts-silence.ts';

@@ -7,7 +7,7 @@ import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
-import { type LetterToRetry, lettersToRetry } from '../queries/letters-to-retry.ts';
+import { type LetterToRetry, lettersToRetry } from '../queries/dead-letters.ts';
 import { type Moment, isUuid, momentArgument, momentOption, numeric } from './arguments.ts';
 import {
   type Cli,

@@ -1,8 +1,11 @@
 import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { deadLetter } from '../queries/dead-letter.ts';
-import { type DeadLetterRow, listDeadLetters } from '../queries/dead-letters.ts';
-import { deleteDeadLetters } from '../queries/delete-dead-letters.ts';
+import {
+  deadLetter,
+  type DeadLetterRow,
+  deleteDeadLetters,
+  listDeadLetters,
+} from '../queries/dead-letters.ts';
 import { type Moment, isUuid, momentArgument, momentOption, numeric } from './arguments.ts';
 import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';

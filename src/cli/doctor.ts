@@ -15,10 +15,7 @@ import { CHECKS } from '../core/policy/check/index.ts';
 import { planOf } from '../core/policy/plan.ts';
 import { plainText } from '../core/printable.ts';
 import type { Db } from '../queries/db.ts';
-import { readReplication } from '../queries/replication.ts';
-import { serverClock } from '../queries/server-clock.ts';
-import { shareGroup } from '../queries/share-group.ts';
-import { totals } from '../queries/totals.ts';
+import { readReplication, serverClock, shareGroup, totals } from '../queries/status.ts';
 import {
   type Cli,
   type CliCommand,

@@ -1,8 +1,7 @@
 import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { forgetMetrics } from '../queries/forget-metrics.ts';
-import { type MetricRow, listMetrics } from '../queries/metrics.ts';
+import { forgetMetrics, listMetrics, type MetricRow } from '../queries/metrics.ts';
 import { numeric } from './arguments.ts';
 import {
   type Cli,

@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { SEVERITIES, type Severity } from '../core/alert/model.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { type SinkStatus, notifySinks } from '../queries/notify-sinks.ts';
+import { type SinkStatus, notifySinks } from '../queries/status.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 import {
   type Cli,

@@ -1,12 +1,7 @@
 import { CORE_METRICS } from '../core/reading.ts';
-import type { AnomalyRow } from '../queries/anomalies.ts';
-import type { GapfillRow } from '../queries/gapfill.ts';
-import type { LatestMetricRow } from '../queries/latest-metric.ts';
-import type { LatestRow } from '../queries/latest.ts';
-import type { LocationRow } from '../queries/locations.ts';
-import type { MovingAverageRow } from '../queries/moving-average.ts';
-import type { ReadingRow } from '../queries/recent.ts';
-import type { StatisticsRow } from '../queries/statistics.ts';
+import type { AnomalyRow, GapfillRow, MovingAverageRow, StatisticsRow } from '../queries/statistics.ts';
+import type { LatestMetricRow, LatestRow, ReadingRow } from '../queries/readings.ts';
+import type { LocationRow } from '../queries/sensors.ts';
 import type { Column } from './table.ts';
 
 /** Columns by the names of the fields. */

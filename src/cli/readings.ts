@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
-import { anomalies } from '../queries/anomalies.ts';
-import { dailyStatistics } from '../queries/daily.ts';
+import {
+  anomalies,
+  dailyStatistics,
+  gapFilled,
+  hourlyStatistics,
+  movingAverage,
+} from '../queries/statistics.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
-import { gapFilled } from '../queries/gapfill.ts';
-import { hourlyStatistics } from '../queries/hourly.ts';
-import { latestMetric } from '../queries/latest-metric.ts';
-import { latestReadings } from '../queries/latest.ts';
-import { locationFigures } from '../queries/locations.ts';
-import { movingAverage } from '../queries/moving-average.ts';
-import { recentMetric } from '../queries/recent-metric.ts';
-import { recentReadings } from '../queries/recent.ts';
+import { latestMetric, latestReadings, recentMetric, recentReadings } from '../queries/readings.ts';
+import { locationFigures } from '../queries/sensors.ts';
 import { durationOption, numeric } from './arguments.ts';
 import { type Cli, type CliCommand, subcommand } from './command.ts';
 import { type ReadOptions, onDatabase, rangeOf, withReadOptions } from './read-command.ts';

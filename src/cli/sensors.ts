@@ -4,10 +4,15 @@ import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { CORE_METRICS } from '../core/reading.ts';
 import type { Db } from '../queries/db.ts';
-import { latestReadings } from '../queries/latest.ts';
-import { type ExtraMetricRow, extraMetrics } from '../queries/sensor-metrics.ts';
-import { type SensorChange, updateSensor } from '../queries/sensor-update.ts';
-import { type SensorRow, listSensors } from '../queries/sensors.ts';
+import { latestReadings } from '../queries/readings.ts';
+import {
+  type ExtraMetricRow,
+  extraMetrics,
+  listSensors,
+  type SensorChange,
+  type SensorRow,
+  updateSensor,
+} from '../queries/sensors.ts';
 import { momentArgument, repeated } from './arguments.ts';
 import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand } from './command.ts';
 import { type DatabaseAccess, withDatabase } from './database.ts';

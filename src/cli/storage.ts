@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { type PolicyPlan, planOf } from '../core/policy/plan.ts';
-import { dailyStatistics } from '../queries/daily.ts';
+import { dailyStatistics, hourlyStatistics } from '../queries/statistics.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
 import { type Explained, explain } from '../queries/explain.ts';
-import { hourlyStatistics } from '../queries/hourly.ts';
-import { latestReadings } from '../queries/latest.ts';
-import { recentReadings } from '../queries/recent.ts';
+import { latestReadings, recentReadings } from '../queries/readings.ts';
 import { type ChunkRow, type StorageRow, listChunks, storageStatistics } from '../queries/storage.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, jsonOption, subcommand } from './command.ts';

@@ -1,5 +1,5 @@
 import type { Db, Selection } from '../queries/db.ts';
-import { unknownNames } from '../queries/unknown-names.ts';
+import { unknownNames } from '../queries/sensors.ts';
 import type { Cli } from './command.ts';
 import { withInvocation } from './invocation.ts';
 

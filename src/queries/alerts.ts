@@ -1,5 +1,8 @@
-import { type Db, type Limited, type Selection, type TimeRange, selected } from './db.ts';
-import { sensorsWhere } from './samples.ts';
+import type { Severity } from '../core/alert/model.ts';
+import type { AlertLabels } from '../core/alert/suppress/matcher.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { type Db, type Limited, selected, type Selection, type TimeRange } from './db.ts';
+import { sensorsWhere } from './readings.ts';
 
 export const COLUMNS = `
   a.time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, s.location,
@@ -34,7 +37,7 @@ export const systemWhere = (sensor: string, location: string): string =>
   `(${sensor}::text IS NULL OR a.subject = ${sensor}) AND ${location}::text IS NULL`;
 
 // A row of an operator's own INSERT may name a sensor that is not registered: it is shown anyway.
-export const text = `(${LISTED}
+export const alertsSql = `(${LISTED}
 WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
 ORDER BY a.time DESC, a.sensor_id, a.alert_type LIMIT $5)
 UNION ALL
@@ -81,5 +84,215 @@ export async function listAlerts(
   query: TimeRange & Selection & Limited,
 ): Promise<readonly ListedAlert[]> {
   const values = [query.from, query.to, ...selected(query), query.limit];
-  return (await db.query<ListedAlert>(text, values)).rows;
+  return (await db.query<ListedAlert>(alertsSql, values)).rows;
+}
+
+// No time bound: an alert may be open for months. The partial index of open rows and the limit bound it instead.
+export const openAlertsSql = `(${LISTED}
+WHERE a.resolved_at IS NULL AND ${sensorsWhere('$1', '$2')}
+ORDER BY a.time DESC, a.sensor_id, a.alert_type LIMIT $3)
+UNION ALL
+(${SYSTEM_LISTED} WHERE a.resolved_at IS NULL AND ${systemWhere('$1', '$2')}
+ORDER BY a.started_at DESC LIMIT $3)
+ORDER BY time DESC, "sensorId", "alertType" LIMIT $3`;
+
+/** Alerts that are firing now, newest first. */
+export async function openAlerts(db: Db, query: Selection & Limited): Promise<readonly ListedAlert[]> {
+  return (await db.query<ListedAlert>(openAlertsSql, [...selected(query), query.limit])).rows;
+}
+
+export const openAlertLabelsSql = `
+SELECT a.sensor_id AS id, coalesce(s.key, '#' || a.sensor_id) AS key, s.type, s.location, coalesce(s.tags, '{}') AS tags,
+  a.alert_type AS "alertType", a.severity, a.metric
+FROM alert_state a LEFT JOIN sensors s ON s.id = a.sensor_id
+WHERE a.state NOT IN ('ok', 'pending')`;
+
+interface Row {
+  readonly id: number;
+  readonly key: string;
+  readonly type: string | null;
+  readonly location: string | null;
+  readonly tags: readonly string[];
+  readonly alertType: string;
+  readonly severity: Severity;
+  readonly metric: string;
+}
+
+/** All that is open, as matchers see it. */
+export async function openAlertLabels(db: Db): Promise<readonly AlertLabels[]> {
+  const { rows } = await db.query<Row>(openAlertLabelsSql, []);
+  return rows.map(({ alertType, severity, metric, ...sensor }) => ({ sensor, alertType, severity, metric }));
+}
+
+const WATCHED = `
+SELECT ${COLUMNS}
+FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
+WHERE ${sensorsWhere('$2', '$3')}`;
+
+/**
+ * The alerts that a follower polls: recent alerts, open ones, and those that were open at the last poll. The time of an
+ * alert is its event time, so "newer than the last one" would miss what a late message raised.
+ */
+export const alertChangesSql = `
+(${WATCHED} AND a.time >= $1::timestamptz ORDER BY a.time DESC LIMIT $4)
+UNION
+(${WATCHED} AND a.resolved_at IS NULL ORDER BY a.time DESC LIMIT $4)
+UNION
+(${WATCHED} AND a.time >= $8::timestamptz AND (a.sensor_id, a.alert_type, a.time) IN
+  (SELECT * FROM unnest($5::int[], $6::text[], $7::timestamptz[])))
+UNION
+(SELECT ${SYSTEM_COLUMNS} FROM system_alerts a WHERE ${systemWhere('$2', '$3')} AND (a.started_at >= $1::timestamptz
+  OR a.resolved_at IS NULL OR a.resolved_at >= $1::timestamptz AND a.started_at >= $8::timestamptz)
+  ORDER BY a.started_at DESC LIMIT $4)`;
+
+export interface WatchQuery extends Selection, Limited {
+  /** Alerts since then are included, open or not. */
+  readonly since: Date;
+  readonly open: readonly Pick<AlertListRow, 'sensorId' | 'alertType' | 'time'>[];
+}
+
+/** In no order. */
+export async function alertChanges(db: Db, query: WatchQuery): Promise<readonly AlertListRow[]> {
+  const { since, open, limit } = query;
+  const oldest = open.reduce((least, { time }) => (time < least ? time : least), since);
+  const keys = [
+    open.map((row) => row.sensorId),
+    open.map((row) => row.alertType),
+    open.map((row) => row.time),
+  ];
+  const values = [since, ...selected(query), limit, ...keys, oldest];
+  return (await db.query<AlertListRow>(alertChangesSql, values)).rows;
+}
+
+// A row of an operator's own INSERT has no alert_id: it is an episode of its own.
+const episodes = `
+SELECT coalesce(s.key, '#' || a.sensor_id) AS sensor, a.alert_type AS "alertType", min(a.time) AS fired,
+  (array_agg(a.severity ORDER BY array_position(ARRAY['critical', 'warning', 'info'], a.severity)))[1] AS severity,
+  max(a.resolved_at) AS resolved, min(a.acked_at) AS acked, bool_or(a.backfilled) AS backfilled
+FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id`;
+const byEpisode = `
+GROUP BY a.sensor_id, s.key, a.alert_type, coalesce(a.alert_id::text, a.time::text)`;
+
+/** Episodes that fired in the range, in the order of their firing. */
+export const alertEpisodesSql = `${episodes}
+WHERE a.time >= $1::timestamptz AND a.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
+${byEpisode}
+ORDER BY fired LIMIT $5`;
+
+// No lower bound: an alert may be open for months. The partial index of open rows bounds it instead.
+export const staleText = `${episodes}
+WHERE a.resolved_at IS NULL AND a.time < $1::timestamptz AND ${sensorsWhere('$2', '$3')}
+${byEpisode}
+ORDER BY fired LIMIT $4`;
+
+// What began in the range, or is still open: a fault of the system may last for weeks.
+export const systemText = `
+SELECT alert_type AS "alertType", count(*) FILTER (WHERE started_at >= $1::timestamptz)::int AS fired,
+  count(*) FILTER (WHERE resolved_at IS NULL)::int AS open,
+  percentile_disc(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM resolved_at - started_at))
+    FILTER (WHERE resolved_at IS NOT NULL AND started_at >= $1::timestamptz)::float8 AS "medianClearS"
+FROM system_alerts
+WHERE started_at < $2::timestamptz AND (started_at >= $1::timestamptz OR resolved_at IS NULL)
+GROUP BY alert_type ORDER BY fired DESC, alert_type`;
+
+/** Alerts of the system of one type: they have no sensor, and are not counted with those that have one. */
+export interface SystemEpisodes {
+  readonly alertType: string;
+  readonly fired: number;
+  /** Open now, whenever they began. */
+  readonly open: number;
+  /** From the beginning to the end, in seconds; null while none has ended. */
+  readonly medianClearS: number | null;
+}
+
+export interface EpisodeRow {
+  readonly sensor: string;
+  readonly alertType: string;
+  readonly fired: Date;
+  readonly severity: string;
+  readonly resolved: Date | null;
+  readonly acked: Date | null;
+  readonly backfilled: boolean;
+}
+
+/** What fits into memory with room to spare. */
+const MOST = 200_000;
+
+export async function alertEpisodes(db: Db, query: TimeRange & Selection): Promise<readonly EpisodeRow[]> {
+  const values = [query.from, query.to, ...selected(query), MOST + 1];
+  const { rows } = await db.query<EpisodeRow>(alertEpisodesSql, values);
+  if (rows.length <= MOST) return rows;
+  throw new FieldwatchError(`query: more than ${MOST} episodes in the range`, {
+    code: 'QUERY_TOO_LARGE',
+    kind: 'config',
+    remedy: 'Choose a shorter time range, or one location.',
+  });
+}
+
+/** Episodes that are open since before a moment, the oldest first. */
+export async function staleEpisodes(
+  db: Db,
+  query: Selection & { readonly before: Date; readonly limit: number },
+): Promise<readonly EpisodeRow[]> {
+  return (await db.query<EpisodeRow>(staleText, [query.before, ...selected(query), query.limit])).rows;
+}
+
+/** They have no sensor and no location: undefined where one or a location is selected. */
+export async function systemEpisodes(
+  db: Db,
+  query: TimeRange & Selection,
+): Promise<readonly SystemEpisodes[] | undefined> {
+  if (query.sensor !== undefined || query.location !== undefined) return undefined;
+  return (await db.query<SystemEpisodes>(systemText, [query.from, query.to])).rows;
+}
+
+const OPEN = `a.state NOT IN ('ok', 'pending') AND ($1::uuid IS NULL OR a.alert_id = $1)
+  AND ($2::text IS NULL OR s.key = $2) AND ($3::text IS NULL OR a.alert_type = $3)`;
+
+export const openText = `
+SELECT a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS sensor, a.alert_type AS "alertType",
+  a.alert_id AS "alertId", a.state
+FROM alert_state a LEFT JOIN sensors s ON s.id = a.sensor_id WHERE ${OPEN}
+ORDER BY a.sensor_id, a.alert_type LIMIT 2`;
+
+const ASK = `
+INSERT INTO alert_commands (kind, sensor_id, alert_type, alert_id, asked_by, comment)
+VALUES ($1, $2, $3, $4, $5, $6) RETURNING id::text`;
+
+export const outcomeText = 'SELECT outcome FROM alert_commands WHERE id = $1::bigint';
+
+/** An alert that is open now. */
+export interface OpenAlert {
+  readonly sensorId: number;
+  readonly sensor: string;
+  readonly alertType: string;
+  readonly alertId: string | null;
+  readonly state: string;
+}
+
+/** Names one alert: by its episode, or by sensor and type. */
+export type AlertName =
+  { readonly alertId: string } | { readonly sensor: string; readonly alertType: string };
+
+export interface AlertRequest {
+  readonly kind: 'ack' | 'resolve';
+  readonly by: string;
+  readonly comment: string;
+}
+
+export async function findOpenAlert(db: Db, name: AlertName): Promise<OpenAlert | undefined> {
+  const values = 'alertId' in name ? [name.alertId, null, null] : [null, name.sensor, name.alertType];
+  return (await db.query<OpenAlert>(openText, values)).rows[0];
+}
+
+/** Queues a command for the daemon; returns its number. */
+export async function askFor(db: Db, alert: OpenAlert, { kind, by, comment }: AlertRequest): Promise<string> {
+  const { sensorId, alertType, alertId } = alert;
+  const { rows } = await db.query<{ id: string }>(ASK, [kind, sensorId, alertType, alertId, by, comment]);
+  return rows[0]?.id ?? '';
+}
+
+/** `done`, `already`, `not_open`; null while no daemon has taken it. */
+export async function outcomeOf(db: Db, id: string): Promise<string | null> {
+  return (await db.query<{ outcome: string | null }>(outcomeText, [id])).rows[0]?.outcome ?? null;
 }

@@ -3,7 +3,7 @@ import type { Db, Limited, TimeRange } from './db.ts';
 /** Of each payload only the head is read: a list must not fetch megabytes. */
 export const HEAD_BYTES = 200;
 
-export const text = `
+export const deadLettersSql = `
 SELECT d.id, d.received_at AS "receivedAt", d.topic, d.reason, d.detail, coalesce(d.payload_bytes, octet_length(d.payload)) AS bytes,
   octet_length(d.payload) AS "keptBytes", encode(d.payload_sha256, 'hex') AS sha256,
   substring(d.payload FROM 1 FOR ${HEAD_BYTES}) AS head, d.requeued_at AS "requeuedAt"
@@ -37,5 +37,83 @@ export interface DeadLettersQuery extends TimeRange, Limited {
 /** Dead letters of a time range, newest first. */
 export async function listDeadLetters(db: Db, query: DeadLettersQuery): Promise<readonly DeadLetterRow[]> {
   const values = [query.from, query.to, query.reason ?? null, query.topic ?? null, query.limit];
-  return (await db.query<DeadLetterRow>(text, values)).rows;
+  return (await db.query<DeadLetterRow>(deadLettersSql, values)).rows;
+}
+
+export const deadLetterSql = `
+SELECT d.id, d.received_at AS "receivedAt", d.topic, d.reason, d.detail, coalesce(d.payload_bytes, octet_length(d.payload)) AS bytes,
+  octet_length(d.payload) AS "keptBytes", encode(d.payload_sha256, 'hex') AS sha256, d.payload,
+  d.requeued_at AS "requeuedAt"
+FROM dead_letters d
+WHERE d.id = $1::uuid`;
+
+export type WholeDeadLetter = Omit<DeadLetterRow, 'head'> & { readonly payload: Uint8Array };
+
+/** One dead letter with its payload, or as much of it as is kept; undefined when there is none of that id. */
+export async function deadLetter(db: Db, id: string): Promise<WholeDeadLetter | undefined> {
+  return (await db.query<WholeDeadLetter>(deadLetterSql, [id])).rows[0];
+}
+
+/** What `sensors merge` keeps of readings: no message, and its topic is the key of a sensor. */
+const NO_MESSAGE = 'merge_conflict';
+
+export const lettersToRetrySql = `
+SELECT d.id, d.received_at::text AS "receivedAt", d.topic, d.reason, d.payload_bytes IS NOT NULL AS truncated, d.requeued_at IS NOT NULL AS requeued
+FROM dead_letters d
+WHERE d.received_at >= $1::timestamptz AND d.received_at < $2::timestamptz AND d.reason <> '${NO_MESSAGE}'
+  AND ($3::uuid[] IS NULL OR d.id = ANY ($3)) AND ($4::text IS NULL OR d.reason = $4) AND ($5::text IS NULL OR d.topic = $5)
+ORDER BY d.received_at, d.id
+LIMIT $6`;
+
+export interface LetterToRetry {
+  /** Messages that are the same have the same id: with the time it names one row. */
+  readonly id: string;
+  /** As the database writes it, with its microseconds. */
+  readonly receivedAt: string;
+  readonly topic: string;
+  readonly reason: string;
+  /** Only the beginning of its payload is kept. */
+  readonly truncated: boolean;
+  /** It was published again before. */
+  readonly requeued: boolean;
+}
+
+export interface RetryQuery extends TimeRange, Limited {
+  readonly ids?: readonly string[] | undefined;
+  readonly reason?: string | undefined;
+  readonly topic?: string | undefined;
+}
+
+/** Dead letters of a time range that are messages, oldest first. */
+export async function lettersToRetry(db: Db, query: RetryQuery): Promise<readonly LetterToRetry[]> {
+  const { from, to, ids, reason, topic, limit } = query;
+  const values = [from, to, ids ?? null, reason ?? null, topic ?? null, limit];
+  return (await db.query<LetterToRetry>(lettersToRetrySql, values)).rows;
+}
+
+// Oldest first, a slice at a time: a short transaction blocks nothing, and an interrupted deletion can be resumed.
+export const deleteDeadLettersSql = `
+DELETE FROM dead_letters d USING (
+  SELECT id, received_at FROM dead_letters
+  WHERE received_at < $1::timestamptz AND ($2::text IS NULL OR reason = $2)
+  ORDER BY received_at LIMIT $3
+) old
+WHERE d.id = old.id AND d.received_at = old.received_at
+RETURNING 1`;
+
+const SLICE = 1_000;
+
+/** Deletes at most `limit` dead letters that were received before `before`; returns how many. */
+export async function deleteDeadLetters(
+  db: Db,
+  query: { readonly before: Date; readonly reason?: string | undefined; readonly limit: number },
+): Promise<number> {
+  let deleted = 0;
+  while (deleted < query.limit) {
+    const size = Math.min(SLICE, query.limit - deleted);
+    const { rows } = await db.query(deleteDeadLettersSql, [query.before, query.reason ?? null, size]);
+    deleted += rows.length;
+    if (rows.length < size) break;
+  }
+  return deleted;
 }

@@ -8,7 +8,7 @@ import type { Db } from './db.ts';
 
 // A server with background workers keeps its own statistics; runs by the daemon are in job_runs. `-infinity` is "never".
 // A run that is recorded as failed with 24000 did its work on some PostgreSQL versions (see the check of runs): unknown.
-const text = `
+const policiesSql = `
 SELECT j.job_id AS job, coalesce(nullif(s.last_start, '-infinity'), r.started_at) AS started,
   CASE WHEN s.last_start IS NULL OR s.last_start = '-infinity' THEN r.ok
     WHEN s.last_run_success OR e.code IS DISTINCT FROM '24000' THEN s.last_run_success END AS ok,
@@ -54,7 +54,7 @@ export async function listPolicies(db: Db, plan: PolicyPlan): Promise<readonly P
   const asked = jobsQuery(facts.server);
   const rows = await catalog.select(asked.text, asked.values);
   const jobs = rows.map(decodeJob);
-  const runs = new Map((await db.query<RunRow>(text, [])).rows.map((run) => [run.job, run]));
+  const runs = new Map((await db.query<RunRow>(policiesSql, [])).rows.map((run) => [run.job, run]));
   const findings = policiesCheck.evaluate(plan, facts, [rows]);
   return declaredPolicies(plan).map((policy) => {
     const job = jobs.find(({ relation, proc }) => relation === policy.relation && proc === policy.proc);

@@ -5,7 +5,7 @@ import type { Db, TimeRange } from './db.ts';
 const chosen = '($3::int[] IS NULL OR sensor_id = ANY ($3))';
 
 /** Rows of both tables of [$1, $2), oldest first; a reading's metrics stand together. */
-export const text = `
+export const readingsInOrderSql = `
 SELECT r.sensor_id AS "sensorId", ${microsOf('r.time')} AS "timeUs", ${CORE_METRICS.map((name) => `r.${name}::float8`).join(', ')},
   NULL::text AS metric, NULL::float8 AS value
 FROM sensor_readings r WHERE r.time >= $1::timestamptz AND r.time < $2::timestamptz AND ${chosen}
@@ -58,7 +58,7 @@ export async function* readingsInOrder(
     // One instant is not split: it has a row of each sensor at most.
     const limit = untilMs - fromMs > 1 ? MOST + 1 : null;
     const values = [new Date(fromMs), new Date(untilMs), query.sensorIds ?? null, limit];
-    const { rows } = await db.query<Row>(text, values);
+    const { rows } = await db.query<Row>(readingsInOrderSql, values);
     if (limit !== null && rows.length > MOST) {
       widthMs = Math.max(1, Math.floor((untilMs - fromMs) / 4));
       continue;

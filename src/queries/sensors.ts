@@ -1,7 +1,7 @@
-import { type Db, type Limited, type Selection, selected } from './db.ts';
-import { sensorsWhere } from './samples.ts';
+import { type Db, type Limited, type MetricQuery, selected, type Selection } from './db.ts';
+import { isCore, samples, sensorsWhere } from './readings.ts';
 
-export const text = `
+export const sensorsSql = `
 SELECT s.id, s.key AS sensor, s.name, s.type, s.location, s.tags, s.declared, s.created_at AS "createdAt",
   r.time AS "lastReading", (SELECT count(*)::int FROM alert_state a WHERE a.sensor_id = s.id
     AND a.state NOT IN ('ok', 'pending')) AS firing
@@ -40,5 +40,151 @@ export interface SensorsQuery extends Selection, Limited {
 /** Registered sensors by key. */
 export async function listSensors(db: Db, query: SensorsQuery): Promise<readonly SensorRow[]> {
   const values = [query.since, ...selected(query), query.type ?? null, query.tag ?? null, query.limit];
-  return (await db.query<SensorRow>(text, values)).rows;
+  return (await db.query<SensorRow>(sensorsSql, values)).rows;
+}
+
+export const locationsSql = `
+SELECT s.location, count(*)::int AS sensors, count(v.sensor_id)::int AS reporting, sum(v.sum) / sum(v.count) AS avg,
+  min(v.min) AS min, max(v.max) AS max, coalesce(sum(v.count), 0)::float8 AS count, coalesce(sum(o.open), 0)::int AS firing
+FROM sensors s
+LEFT JOIN (
+  SELECT sensor_id, sum(value) AS sum, count(*) AS count, min(value) AS min, max(value) AS max
+  FROM (${samples()}) every_value GROUP BY sensor_id
+) v ON v.sensor_id = s.id
+LEFT JOIN (
+  SELECT sensor_id, count(*) AS open FROM alert_state WHERE state NOT IN ('ok', 'pending') GROUP BY sensor_id
+) o ON o.sensor_id = s.id
+WHERE ${sensorsWhere('$4', '$5')}
+GROUP BY s.location
+ORDER BY s.location NULLS LAST
+LIMIT $6`;
+
+export interface LocationRow {
+  /** Null: sensors without a location. */
+  readonly location: string | null;
+  readonly sensors: number;
+  /** Sensors with a value of the metric in the range. */
+  readonly reporting: number;
+  /** Over all values of the location, so busy sensors weigh more; null without a value. */
+  readonly avg: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly count: number;
+  /** Alerts that are open now. */
+  readonly firing: number;
+}
+
+/** Figures of one metric per location. */
+export async function locationFigures(db: Db, query: MetricQuery): Promise<readonly LocationRow[]> {
+  const values = [query.metric, query.from, query.to, ...selected(query), query.limit];
+  return (await db.query<LocationRow>(locationsSql, values)).rows;
+}
+
+export const sensorFactsSql = `
+SELECT s.id, s.key, s.type, s.location, s.tags FROM sensors s WHERE ${sensorsWhere('$1', '$2')} ORDER BY s.id`;
+
+/** A sensor as the rules see it. */
+export interface SensorFactsRow {
+  readonly id: number;
+  readonly key: string;
+  readonly type: string | null;
+  readonly location: string | null;
+  readonly tags: readonly string[];
+}
+
+/** All registered sensors of a selection: few columns, no limit, no look at readings. */
+export async function sensorFacts(db: Db, query: Selection): Promise<readonly SensorFactsRow[]> {
+  return (await db.query<SensorFactsRow>(sensorFactsSql, selected(query))).rows;
+}
+
+export const sensorMetricsSql = `
+SELECT m.name AS metric, m.unit, v.time, v.value
+FROM sensors s
+CROSS JOIN metrics m
+JOIN LATERAL (
+  SELECT x.time, x.value FROM sensor_metrics x
+  WHERE x.sensor_id = s.id AND x.metric_id = m.id AND x.time >= $2::timestamptz
+  ORDER BY x.time DESC LIMIT 1
+) v ON true
+WHERE s.key = $1::text
+ORDER BY m.name
+LIMIT $3`;
+
+export interface ExtraMetricRow {
+  readonly metric: string;
+  readonly unit: string | null;
+  readonly time: Date;
+  readonly value: number;
+}
+
+/** The newest value of every metric of one sensor that has no column of its own. */
+export async function extraMetrics(
+  db: Db,
+  query: Limited & { readonly sensor: string; readonly since: Date },
+): Promise<readonly ExtraMetricRow[]> {
+  return (await db.query<ExtraMetricRow>(sensorMetricsSql, [query.sensor, query.since, query.limit])).rows;
+}
+
+export const sensorUpdateSql = `
+UPDATE sensors SET
+  name = CASE WHEN $2::boolean THEN $3::text ELSE name END,
+  type = CASE WHEN $4::boolean THEN $5::text ELSE type END,
+  location = CASE WHEN $6::boolean THEN $7::text ELSE location END,
+  tags = CASE WHEN $8::boolean THEN $9::text[] ELSE tags END,
+  updated_at = now()
+WHERE key = $1::text
+RETURNING key AS sensor, name, type, location, tags, declared`;
+
+/** Absent: keep. Null: clear. */
+export interface SensorChange {
+  readonly name?: string | null;
+  readonly type?: string | null;
+  readonly location?: string | null;
+  readonly tags?: readonly string[];
+}
+
+export interface ChangedSensor {
+  readonly sensor: string;
+  readonly name: string | null;
+  readonly type: string | null;
+  readonly location: string | null;
+  readonly tags: readonly string[];
+  readonly declared: boolean;
+}
+
+/** The sensor as it is afterwards; undefined when there is none of that key. */
+export async function updateSensor(
+  db: Db,
+  sensor: string,
+  change: SensorChange,
+): Promise<ChangedSensor | undefined> {
+  const pair = (value: unknown): [boolean, unknown] => [value !== undefined, value ?? null];
+  const { name, type, location, tags } = change;
+  const values = [sensor, ...pair(name), ...pair(type), ...pair(location), ...pair(tags ?? undefined)];
+  // `tags` is NOT NULL: where it is kept, the unused parameter must still be an array.
+  values[8] = tags ?? [];
+  return (await db.query<ChangedSensor>(sensorUpdateSql, values)).rows[0];
+}
+
+export const unknownNamesSql = `
+SELECT $1::text IS NOT NULL AND NOT EXISTS (SELECT FROM sensors WHERE key = $1) AS sensor,
+  $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM sensors WHERE location = $2) AS location,
+  $3::text IS NOT NULL AND NOT ${isCore('$3')} AND NOT EXISTS (SELECT FROM metrics WHERE name = $3) AS metric`;
+
+/** Which names of a selection the database does not have at all. */
+export interface UnknownNames {
+  readonly sensor: boolean;
+  readonly location: boolean;
+  readonly metric: boolean;
+}
+
+const NONE: UnknownNames = { sensor: false, location: false, metric: false };
+
+export async function unknownNames(
+  db: Db,
+  query: Selection & { readonly metric?: string | undefined },
+): Promise<UnknownNames> {
+  const values = [...selected(query), query.metric ?? null];
+  if (values.every((value) => value === null)) return NONE;
+  return (await db.query<UnknownNames>(unknownNamesSql, values)).rows[0] ?? NONE;
 }

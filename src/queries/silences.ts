@@ -6,7 +6,7 @@ const COLUMNS = `id::text, CASE WHEN ends_at <= now() THEN 'over' WHEN starts_at
   AS state, matchers, starts_at AS "startsAt", ends_at AS "endsAt", created_by AS by, comment,
   created_at AS "createdAt", expired_by AS "expiredBy"`;
 
-export const text = `
+export const silencesSql = `
 SELECT ${COLUMNS} FROM silences WHERE $1::boolean OR ends_at > now() ORDER BY ends_at DESC, id LIMIT $2`;
 
 // The database's clock begins it: the daemons compare with it, and clocks of other machines may be off.
@@ -45,7 +45,7 @@ export interface NewSilence {
 
 /** Silences that are not over, or all that are still known; the one that lasts longest first. */
 export async function listSilences(db: Db, query: { readonly all: boolean } & Limited) {
-  return (await db.query<SilenceRow>(text, [query.all, query.limit])).rows;
+  return (await db.query<SilenceRow>(silencesSql, [query.all, query.limit])).rows;
 }
 
 export async function addSilence(db: Db, silence: NewSilence): Promise<SilenceRow | undefined> {

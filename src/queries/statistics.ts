@@ -1,4 +1,5 @@
-import { pick } from './samples.ts';
+import { checkBuckets, type Db, type MetricQuery, selected } from './db.ts';
+import { isCore, pick, samples, sensorsWhere } from './readings.ts';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -35,3 +36,175 @@ export const AGGREGATED = `
 export const reachOf = (view: string, column: string, width: string): string =>
   `SELECT coalesce(max(${column}) + INTERVAL '${width}', $2::timestamptz) AS until
    FROM ${view} WHERE ${column} >= $2::timestamptz AND ${column} < $3::timestamptz`;
+
+/**
+ * Hours from the aggregate as far as it reaches, the rest from the raw rows: the refresh policy always leaves the
+ * current hour out, and a metric without a column of its own has no aggregate.
+ */
+export const hourlySql = `
+WITH hours_until AS (${reachOf('sensor_hourly_agg', 'hour', '1 hour')}),
+hours AS (
+  SELECT a.hour AS bucket, a.sensor_id, ${AGGREGATED}
+  FROM sensor_hourly_agg a
+  WHERE ${isCore('$1')} AND a.hour >= $2::timestamptz AND a.hour < $3::timestamptz
+  UNION ALL
+  SELECT time_bucket(INTERVAL '1 hour', v.time), v.sensor_id, sum(v.value), count(*), min(v.value), max(v.value)
+  FROM (${samples({ core: '(SELECT until FROM hours_until)' })}) v
+  GROUP BY 1, 2
+)
+SELECT h.bucket, s.key AS sensor, s.location, h.sum / h.count AS avg, h.min, h.max, h.count
+FROM hours h JOIN sensors s ON s.id = h.sensor_id
+WHERE h.count > 0 AND ${sensorsWhere('$4', '$5')}
+ORDER BY h.bucket DESC, s.key
+LIMIT $6`;
+
+/** Hourly statistics of one metric, newest first. */
+export async function hourlyStatistics(db: Db, query: MetricQuery): Promise<readonly StatisticsRow[]> {
+  const from = startOf(query.from, HOUR_MS);
+  const values = [query.metric, from, query.to, ...selected(query), query.limit];
+  return (await db.query<StatisticsRow>(hourlySql, values)).rows;
+}
+
+const CORE = isCore('$1');
+
+/** Days from the daily aggregate, then hours from the hourly one, then raw rows; put together by sums and counts. */
+export const dailySql = `
+WITH days_until AS (${reachOf('sensor_daily_agg', 'day', '1 day')}),
+hours_until AS (
+  SELECT greatest((SELECT until FROM days_until), coalesce(max(hour) + INTERVAL '1 hour', $2::timestamptz)) AS until
+  FROM sensor_hourly_agg WHERE hour >= $2::timestamptz AND hour < $3::timestamptz
+),
+parts AS (
+  SELECT a.day AS bucket, a.sensor_id, ${AGGREGATED}
+  FROM sensor_daily_agg a
+  WHERE ${CORE} AND a.day >= $2::timestamptz AND a.day < $3::timestamptz
+  UNION ALL
+  SELECT time_bucket(INTERVAL '1 day', a.hour), a.sensor_id, ${AGGREGATED}
+  FROM sensor_hourly_agg a
+  WHERE ${CORE} AND a.hour >= $2::timestamptz AND a.hour >= (SELECT until FROM days_until)
+    AND a.hour < $3::timestamptz
+  UNION ALL
+  SELECT time_bucket(INTERVAL '1 day', v.time), v.sensor_id, v.value, 1, v.value, v.value
+  FROM (${samples({ core: '(SELECT until FROM hours_until)' })}) v
+)
+SELECT p.bucket, s.key AS sensor, s.location, sum(p.sum) / sum(p.count) AS avg, min(p.min) AS min, max(p.max) AS max,
+  sum(p.count)::float8 AS count
+FROM parts p JOIN sensors s ON s.id = p.sensor_id
+WHERE p.count > 0 AND ${sensorsWhere('$4', '$5')}
+GROUP BY p.bucket, s.key, s.location
+ORDER BY p.bucket DESC, s.key
+LIMIT $6`;
+
+/** Statistics of one metric by UTC day, newest first. */
+export async function dailyStatistics(db: Db, query: MetricQuery): Promise<readonly StatisticsRow[]> {
+  const from = startOf(query.from, DAY_MS);
+  const values = [query.metric, from, query.to, ...selected(query), query.limit];
+  return (await db.query<StatisticsRow>(dailySql, values)).rows;
+}
+
+// The bounds are given to time_bucket_gapfill itself: it cannot see them through the UNION.
+export const gapfillSql = `
+SELECT g.bucket, s.key AS sensor, s.location, g.avg, g.locf, g.interpolated
+FROM (
+  SELECT time_bucket_gapfill($6::interval, v.time, $2::timestamptz, $3::timestamptz) AS bucket, v.sensor_id,
+    avg(v.value) AS avg, locf(avg(v.value)) AS locf, interpolate(avg(v.value)) AS interpolated
+  FROM (${samples()}) v
+  GROUP BY 1, 2
+) g JOIN sensors s ON s.id = g.sensor_id
+ORDER BY s.key, g.bucket
+LIMIT $7`;
+
+export interface GapfillRow {
+  readonly bucket: Date;
+  readonly sensor: string;
+  readonly location: string | null;
+  /** What was measured; null in a gap. */
+  readonly avg: number | null;
+  /** In a gap the last value carried forward; null before the first. */
+  readonly locf: number | null;
+  /** In a gap the straight line between its neighbours; null where there is none on a side. */
+  readonly interpolated: number | null;
+}
+
+/** Every bucket of every sensor that has a value in the range, gaps filled in two ways; by sensor, then time. */
+export async function gapFilled(
+  db: Db,
+  query: MetricQuery & { readonly bucketMs: number },
+): Promise<readonly GapfillRow[]> {
+  checkBuckets(query, query.bucketMs);
+  const bucket = `${query.bucketMs} milliseconds`;
+  const values = [query.metric, query.from, query.to, ...selected(query), bucket, query.limit];
+  return (await db.query<GapfillRow>(gapfillSql, values)).rows;
+}
+
+// $2 lies one window before the range, so that its first rows have their whole window; $7 is where the range starts.
+export const movingAverageSql = `
+SELECT w.time, s.key AS sensor, s.location, w.value, w.average, w.count
+FROM (
+  SELECT v.time, v.sensor_id, v.value, avg(v.value) OVER span AS average, (count(*) OVER span)::float8 AS count
+  FROM (${samples()}) v
+  WINDOW span AS (PARTITION BY v.sensor_id ORDER BY v.time RANGE BETWEEN $6::interval PRECEDING AND CURRENT ROW)
+) w JOIN sensors s ON s.id = w.sensor_id
+WHERE w.time >= $7::timestamptz
+ORDER BY w.time DESC, s.key
+LIMIT $8`;
+
+export interface MovingAverageRow {
+  readonly time: Date;
+  readonly sensor: string;
+  readonly location: string | null;
+  readonly value: number;
+  /** Over the window that ends with this value, both ends included. */
+  readonly average: number;
+  /** Values in that window. */
+  readonly count: number;
+}
+
+/** Each value with the average of the window before it, per sensor, newest first. */
+export async function movingAverage(
+  db: Db,
+  query: MetricQuery & { readonly windowMs: number },
+): Promise<readonly MovingAverageRow[]> {
+  const { metric, from, to, windowMs, limit } = query;
+  const start = new Date(from.getTime() - windowMs);
+  const window = `${windowMs} milliseconds`;
+  const values = [metric, start, to, ...selected(query), window, from, limit];
+  return (await db.query<MovingAverageRow>(movingAverageSql, values)).rows;
+}
+
+export const anomaliesSql = `
+SELECT z.time, s.key AS sensor, s.location, z.value, z.mean, z.sigma, (z.value - z.mean) / z.sigma AS z
+FROM (
+  SELECT v.time, v.sensor_id, v.value, avg(v.value) OVER each AS mean, stddev_pop(v.value) OVER each AS sigma,
+    count(*) OVER each AS count
+  FROM (${samples()}) v
+  WINDOW each AS (PARTITION BY v.sensor_id)
+) z JOIN sensors s ON s.id = z.sensor_id
+WHERE z.sigma > 0 AND z.count >= $7::int AND abs(z.value - z.mean) >= $6::float8 * z.sigma
+ORDER BY abs(z.value - z.mean) / z.sigma DESC, z.time DESC, s.key
+LIMIT $8`;
+
+export interface AnomalyRow {
+  readonly time: Date;
+  readonly sensor: string;
+  readonly location: string | null;
+  readonly value: number;
+  /** Of the sensor over the whole range, the outliers included. */
+  readonly mean: number;
+  readonly sigma: number;
+  /** How many sigmas from the mean, with sign. */
+  readonly z: number;
+}
+
+/**
+ * Values at least `z` standard deviations from their sensor's own mean over the range, furthest first. A sensor with
+ * fewer than `minValues` gets no verdict: with n values no z-score exceeds the root of n - 1.
+ */
+export async function anomalies(
+  db: Db,
+  query: MetricQuery & { readonly z: number; readonly minValues: number },
+): Promise<readonly AnomalyRow[]> {
+  const { metric, from, to, z, minValues, limit } = query;
+  const values = [metric, from, to, ...selected(query), z, minValues, limit];
+  return (await db.query<AnomalyRow>(anomaliesSql, values)).rows;
+}

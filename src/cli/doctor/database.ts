@@ -2,7 +2,7 @@ import { ENCODING_REMEDY, ENCODING_WARNING, type ServerReport } from '../../adap
 import type { MigrationStatus } from '../../adapters/timescale/migration-status.ts';
 import { counted } from '../../core/counted.ts';
 import { type Finding, isNote } from '../../core/policy/finding.ts';
-import type { Totals } from '../../queries/totals.ts';
+import type { Totals } from '../../queries/status.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
 const database = areaOf('database');

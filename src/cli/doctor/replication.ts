@@ -5,7 +5,7 @@ import { databaseOptions } from '../../app/options.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
-import { type ReplicationRow, readReplication } from '../../queries/replication.ts';
+import { type ReplicationRow, readReplication } from '../../queries/status.ts';
 import { readerOf } from '../database.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 

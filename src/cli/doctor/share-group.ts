@@ -1,4 +1,4 @@
-import type { ShareGroupStatus } from '../../queries/share-group.ts';
+import type { ShareGroupStatus } from '../../queries/status.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
 const alerts = areaOf('alerts');

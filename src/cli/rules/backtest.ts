@@ -3,7 +3,7 @@ import { loadConfig } from '../../config/load.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Db, TimeRange } from '../../queries/db.ts';
-import { sensorFacts } from '../../queries/sensor-facts.ts';
+import { sensorFacts } from '../../queries/sensors.ts';
 import { type Moment, momentArgument, momentOption } from '../arguments.ts';
 import {
   type Cli,

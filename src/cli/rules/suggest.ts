@@ -5,7 +5,7 @@ import { MetricSample, type Suggestion, suggest } from '../../core/alert/analysi
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import type { Db, TimeRange } from '../../queries/db.ts';
 import { readingsInOrder } from '../../queries/readings-in-order.ts';
-import type { SensorFactsRow } from '../../queries/sensor-facts.ts';
+import type { SensorFactsRow } from '../../queries/sensors.ts';
 import { type Cli, type CliCommand, type ExitCode, subcommand } from '../command.ts';
 import { withDatabase } from '../database.ts';
 import { runBacktest } from './backtest-run.ts';

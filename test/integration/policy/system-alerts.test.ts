@@ -5,7 +5,7 @@ import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
 import { TimescaleSystemAlertStore } from '../../../src/adapters/timescale/system-alert-store.ts';
 import { alertsCommand } from '../../../src/cli/alerts.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
-import { alertChanges } from '../../../src/queries/alert-changes.ts';
+import { alertChanges } from '../../../src/queries/alerts.ts';
 import { AlertPublisher } from '../../../src/services/alert/publisher.ts';
 import { createScheduler } from '../../../src/services/policy/scheduler.ts';
 import { SystemAlerts } from '../../../src/services/policy/system-alerts.ts';

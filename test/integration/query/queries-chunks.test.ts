@@ -1,20 +1,22 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { text as alertEpisodes } from '../../../src/queries/alert-episodes.ts';
-import { text as alerts } from '../../../src/queries/alerts.ts';
-import { text as anomalies } from '../../../src/queries/anomalies.ts';
-import { text as daily } from '../../../src/queries/daily.ts';
-import { text as deadLetters } from '../../../src/queries/dead-letters.ts';
-import { text as gapfill } from '../../../src/queries/gapfill.ts';
-import { text as hourly } from '../../../src/queries/hourly.ts';
-import { text as latestMetric } from '../../../src/queries/latest-metric.ts';
-import { text as latest } from '../../../src/queries/latest.ts';
-import { text as locations } from '../../../src/queries/locations.ts';
-import { text as movingAverage } from '../../../src/queries/moving-average.ts';
-import { text as readingsInOrder } from '../../../src/queries/readings-in-order.ts';
-import { text as recentMetric } from '../../../src/queries/recent-metric.ts';
-import { text as recent } from '../../../src/queries/recent.ts';
-import { text as sensors } from '../../../src/queries/sensors.ts';
+import { alertEpisodesSql as alertEpisodes, alertsSql as alerts } from '../../../src/queries/alerts.ts';
+import {
+  anomaliesSql as anomalies,
+  dailySql as daily,
+  gapfillSql as gapfill,
+  hourlySql as hourly,
+  movingAverageSql as movingAverage,
+} from '../../../src/queries/statistics.ts';
+import { deadLettersSql as deadLetters } from '../../../src/queries/dead-letters.ts';
+import {
+  latestMetricSql as latestMetric,
+  latestSql as latest,
+  recentMetricSql as recentMetric,
+  recentSql as recent,
+} from '../../../src/queries/readings.ts';
+import { locationsSql as locations, sensorsSql as sensors } from '../../../src/queries/sensors.ts';
+import { readingsInOrderSql as readingsInOrder } from '../../../src/queries/readings-in-order.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,16 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { anomalies } from '../../../src/queries/anomalies.ts';
-import { dailyStatistics } from '../../../src/queries/daily.ts';
+import {
+  anomalies,
+  dailyStatistics,
+  gapFilled,
+  hourlyStatistics,
+  movingAverage,
+} from '../../../src/queries/statistics.ts';
 import type { MetricQuery } from '../../../src/queries/db.ts';
-import { gapFilled } from '../../../src/queries/gapfill.ts';
-import { hourlyStatistics } from '../../../src/queries/hourly.ts';
-import { latestMetric } from '../../../src/queries/latest-metric.ts';
-import { latestReadings } from '../../../src/queries/latest.ts';
-import { locationFigures } from '../../../src/queries/locations.ts';
-import { movingAverage } from '../../../src/queries/moving-average.ts';
-import { recentMetric } from '../../../src/queries/recent-metric.ts';
-import { recentReadings } from '../../../src/queries/recent.ts';
+import { latestMetric, latestReadings, recentMetric, recentReadings } from '../../../src/queries/readings.ts';
+import { locationFigures } from '../../../src/queries/sensors.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 
 /** `10T10:00` is ten o'clock UTC five days ago: recent enough for every retention policy of a real server. */

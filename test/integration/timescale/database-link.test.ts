@@ -9,7 +9,7 @@ import { Session, type Work } from '../../../src/adapters/timescale/session.ts';
 import { readTimeline } from '../../../src/adapters/timescale/timeline.ts';
 import { readerOf } from '../../../src/cli/database.ts';
 import { checkReadServer } from '../../../src/cli/doctor/replication.ts';
-import { readReplication } from '../../../src/queries/replication.ts';
+import { readReplication } from '../../../src/queries/status.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
 import { PostgresServer } from '../../support/postgres-server.ts';
