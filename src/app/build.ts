@@ -33,7 +33,7 @@ import { openHttp } from './wiring/http.ts';
 import { type IngestEnds, routerOf, startIngest } from './wiring/ingest.ts';
 import { createDispatcher, sinkPartsOf, warnOfEcho } from './wiring/notify.ts';
 import { createMaintenance, createLateRefresh, openScheduler } from './wiring/policy.ts';
-import { type SharedEvaluation, openShardTable, shareEvaluation } from './wiring/shards.ts';
+import { type SharedEvaluation, openShardTable, shareEvaluation, subscriptionOf } from './wiring/shards.ts';
 import { type SpoolParts, openSpoolFolder, openSpoolWriter } from './wiring/spool.ts';
 
 /** Built before the database is queried. */
@@ -105,6 +105,10 @@ export async function assemble(parts: Parts, deps: AppDeps): Promise<Running> {
     },
   );
   live.publish = publish;
+  components.shared?.receiveFrom({
+    source,
+    subscribed: () => subscriptionOf(live.connectivity, live.router.filters),
+  });
   live.reading = () => !ingest.isPaused;
   return { ...components, start, writer, source, ingest, watchedRoutes, httpPort };
 }

@@ -114,7 +114,7 @@ function spool(health: SpoolHealth | undefined): ReturnType<ReadinessCheck['chec
 
 function evaluation(awaited: readonly string[]): ReturnType<ReadinessCheck['check']> {
   if (awaited.length === 0) return { status: 'ok' };
-  return { status: 'degraded', detail: `alerts wait for what may be spooled at ${awaited.join(', ')}` };
+  return { status: 'degraded', detail: `alerts wait for readings that may be at ${awaited.join(', ')}` };
 }
 
 function broker(connectivity: Connectivity): ReturnType<ReadinessCheck['check']> {

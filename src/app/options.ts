@@ -83,6 +83,7 @@ export function mqttOptions(config: Config, url: string, filters: readonly strin
     receiveMaximum: mqtt.receive_maximum,
     maximumPacketSize: mqtt.max_packet_size,
     filters: sharedFilters(config, filters),
+    followsSession: mqtt.share_group !== undefined,
     maxSubscribeFilters: mqtt.max_subscribe_filters,
     statusTopic: mqtt.status_topic ?? undefined,
     reconnect: { baseMs: mqtt.reconnect.min, capMs: mqtt.reconnect.max },

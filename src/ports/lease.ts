@@ -4,8 +4,10 @@ import type { GroupView, OwnedShards } from '../core/alert/cluster/shard-lease.t
 export interface MemberReport {
   readonly connectsSensors: boolean;
   readonly received?: readonly number[] | undefined;
-  /** Readings that it received wait in its spool, or for a commit that takes long. */
+  /** Readings wait for it at the broker, in its spool, or for a commit that takes long. */
   readonly behind?: boolean | undefined;
+  /** What it is subscribed to at the broker: members with the same one share the messages. Absent: nothing, or not all. */
+  readonly subscribed?: string | undefined;
 }
 
 /** The rows of a share group. The fence is part of `ReadingStore.commit`. */
@@ -16,6 +18,8 @@ export interface LeaseStore {
   take(group: string, member: string, wanted: OwnedShards): Promise<OwnedShards>;
   /** Gives shards back: another member may have them at once. */
   release(group: string, member: string, given: OwnedShards): Promise<void>;
-  /** Releases all shards that it owns and removes the member. */
-  leave(group: string, member: string): Promise<void>;
+  /** Reports that it is not subscribed any more, if a live member reports the same subscription; else it is false. */
+  depart(group: string, member: string): Promise<boolean>;
+  /** Releases all shards that it owns. `left`: removes the member; else its row says that something waits for it. */
+  leave(group: string, member: string, left: boolean): Promise<void>;
 }

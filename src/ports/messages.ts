@@ -51,6 +51,16 @@ export interface MessageSource {
   resume(): void;
   /** New topic filters after a reload: subscribes added ones, unsubscribes removed ones. */
   resubscribe(filters: readonly string[]): Promise<void>;
+  /**
+   * Everything that the broker kept for the session before this moment, by the monotonic clock, is received and
+   * acknowledged; `-Infinity` without a connection. Only where it was asked for.
+   */
+  readonly readThroughMs?: Millis;
+  /**
+   * Unsubscribes, so that the broker keeps no more for the session, and reads what it has. False where that is not
+   * certain: the session may hold messages.
+   */
+  unsubscribe?(): Promise<boolean>;
   /** No further `onMessage`; acknowledgements still go out until `stop`. */
   stopReceiving(): Promise<void>;
   /** Sends outstanding acknowledgements, publishes the status offline, closes. Idempotent. */

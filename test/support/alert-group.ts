@@ -144,8 +144,14 @@ export class GroupTables implements ReadingStore, AlertStore, LeaseStore, Handov
         this.shards[shard] = { owner: undefined, epoch };
   }
 
-  async leave(group: string, member: string) {
-    this.members.delete(member);
+  async depart() {
+    return false;
+  }
+
+  async leave(group: string, member: string, left: boolean) {
+    const row = this.members.get(member);
+    if (left || row === undefined) this.members.delete(member);
+    else this.members.set(member, { ...row, leasedUntilMs: this.nowMs(), behind: true });
     await this.release(group, member, new Map(this.shards.map(({ epoch }, shard) => [shard, epoch])));
   }
 
@@ -199,6 +205,8 @@ export class Member {
   cutOff = false;
   /** Whether the member reports unwritten readings. Absent: no report, as an earlier version. */
   behind: boolean | undefined;
+  /** Messages wait for it at the broker. */
+  unread = false;
 
   /** `connectsSensors`: one of them owns all shards. */
   constructor(tables: GroupTables, rules: RuleSet, startMs: number, id: string, connectsSensors = true) {
@@ -226,7 +234,8 @@ export class Member {
     const { alertManager } = this;
     this.leases = new ShardLeases({
       ...{ table, store: reach, alertManager, lines: alertManager, clock, logger, metrics },
-      report: () => ({ connectsSensors, behind: this.behind }),
+      report: () => ({ connectsSensors, behind: this.unread || this.behind }),
+      isUnread: () => this.unread,
       waiting: () => reach.waiting(),
       finish: async () =>
         (await this.writer.between(() => alertManager.dropForgotten())) && (await alertManager.published()),
@@ -296,11 +305,12 @@ export class Member {
     await settle();
   }
 
-  async stop(): Promise<void> {
+  /** `left`: nothing waits for it at the broker. */
+  async stop(left = true): Promise<void> {
     this.reader.stop();
     await this.leases.stop();
     await this.alertManager.stop();
-    await this.leases.release();
+    await this.leases.release(left);
   }
 
   private reaching(tables: GroupTables): GroupTables {

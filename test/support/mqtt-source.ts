@@ -31,6 +31,8 @@ export class SourceProbe {
   readonly metrics = new RecordingMetrics();
   readonly messages: InboundMessage[] = [];
   readonly connectivity: Connectivity[] = [];
+  /** With each message. */
+  onMessage: (message: InboundMessage) => void = () => undefined;
   readonly #events = new EventEmitter();
 
   constructor(options: MqttSourceOptions) {
@@ -46,6 +48,7 @@ export class SourceProbe {
     await this.source.start({
       onMessage: (message) => {
         this.messages.push(message);
+        this.onMessage(message);
         this.#events.emit('change');
       },
       onConnectivity: (connectivity) => {

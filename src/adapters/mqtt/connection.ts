@@ -1,6 +1,6 @@
 import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Arrivals } from '../../core/ingest/arrival.ts';
-import type { Micros } from '../../core/reading.ts';
+import type { Micros, Millis } from '../../core/reading.ts';
 import type { InboundMessage } from '../../ports/messages.ts';
 import type { Clock } from '../../ports/time.ts';
 import { stageOf, watchHandshake } from './connack.ts';
@@ -15,6 +15,7 @@ import {
 import { type GateMode, InboundGate } from './held-acks.ts';
 import { HeldMessages } from './held-messages.ts';
 import type { OverlappingCopies } from './overlapping-copies.ts';
+import { ReadThrough, type SeenWindow } from './read-through.ts';
 
 export interface ConnectionEvents {
   /** CONNACK with success: before the first message, too early to send anything. */
@@ -51,6 +52,7 @@ export class MqttConnection {
   readonly #isV5: boolean;
   readonly #held = new HeldMessages();
   readonly #secured: () => boolean;
+  readonly #readThrough: ReadThrough | undefined;
   #cause: Failure | undefined;
   #open = false;
   /** The broker answered CONNECT with a refusal. */
@@ -58,13 +60,14 @@ export class MqttConnection {
   #closed = false;
   #copies: OverlappingCopies | undefined;
 
-  /** Throws what `tls.connect` throws on unusable key material. */
+  /** Throws what `tls.connect` throws on unusable key material. `window`: it is followed how far the session is read. */
   constructor(
     epoch: number,
     options: IClientOptions,
     gateMode: GateMode,
     time: { readonly clock: Clock; readonly arrivals: Arrivals },
     events: ConnectionEvents,
+    window?: SeenWindow,
   ) {
     this.epoch = epoch;
     this.#clock = time.clock;
@@ -73,12 +76,29 @@ export class MqttConnection {
     this.#isV5 = options.protocolVersion === 5;
     this.#client = mqtt.connect(options);
     this.#secured = watchHandshake(this.#client);
-    this.#gate = new InboundGate(this.#client, gateMode, (packet) => this.#receive(packet));
+    const readThrough = window && new ReadThrough(window);
+    this.#readThrough = readThrough;
+    this.#gate = new InboundGate(
+      this.#client,
+      gateMode,
+      (packet) => this.#receive(packet),
+      readThrough && (() => readThrough.pinged(this.#clock.monotonicMs(), this.#held.count)),
+    );
     this.#listen();
   }
 
   get heldCount(): number {
     return this.#held.count;
+  }
+
+  /** Everything that the broker kept for the session before then is received and acknowledged. */
+  get readThroughMs(): Millis {
+    return this.isOpen ? (this.#readThrough?.upToMs ?? -Infinity) : -Infinity;
+  }
+
+  /** Asks the broker how far the session is read, unless an answer is outstanding. */
+  probe(): void {
+    if (this.isOpen && this.#readThrough?.isWaiting === false) this.#gate.ping();
   }
 
   get isOpen(): boolean {
@@ -109,7 +129,10 @@ export class MqttConnection {
       if (released === undefined) notHeld++;
       else for (let n = 0; n < released; n++) ids.push(message.packetId);
     }
-    if (ids.length > 0) this.#client.stream.write(pubacks(ids));
+    if (ids.length > 0) {
+      this.#client.stream.write(pubacks(ids));
+      this.#readThrough?.acknowledged(ids.length);
+    }
     return { sent: ids.length, stale, notHeld };
   }
 
@@ -170,7 +193,10 @@ export class MqttConnection {
       packetId: id,
       ...(firstUs === undefined ? {} : { isCopy: true }),
     };
-    if (id !== 0) this.#held.add(message);
+    if (id !== 0) {
+      this.#held.add(message);
+      this.#readThrough?.received(this.#held.count);
+    }
     this.#events.onMessage(message);
   }
 
@@ -202,6 +228,11 @@ export class MqttConnection {
       this.#events.onOpen(packet);
     });
     client.once('connect', () => this.#events.onReady());
+    const readThrough = this.#readThrough;
+    if (readThrough !== undefined)
+      client.on('packetreceive', ({ cmd }) => {
+        if (cmd === 'pingresp') readThrough.answered();
+      });
     client.on('disconnect', (packet) => {
       this.#cause ??= disconnectFailure(packet.reasonCode ?? 0);
     });

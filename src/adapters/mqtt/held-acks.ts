@@ -52,6 +52,7 @@ export type GateMode = 'open' | 'paused' | 'discarding';
 export class InboundGate {
   readonly #client: MqttClient;
   readonly #deliver: (packet: IPublishPacket) => void;
+  readonly #onPing: (() => void) | undefined;
   #mode: GateMode;
   /** The message at which a paused gate stopped: not handed over yet. */
   #stopped: { readonly packet: IPublishPacket; readonly done: Done } | undefined;
@@ -60,10 +61,17 @@ export class InboundGate {
   #bytesInTurn = 0;
   #receivedAtPing = 0;
 
-  constructor(client: MqttClient, mode: GateMode, deliver: (packet: IPublishPacket) => void) {
+  /** `onPing`: a PINGREQ is sent, of the keepalive or another one. */
+  constructor(
+    client: MqttClient,
+    mode: GateMode,
+    deliver: (packet: IPublishPacket) => void,
+    onPing?: () => void,
+  ) {
     this.#client = client;
     this.#mode = mode;
     this.#deliver = deliver;
+    this.#onPing = onPing;
     this.#swallowPubacks();
     this.#takeMessages();
     this.#guardKeepalive();
@@ -80,12 +88,18 @@ export class InboundGate {
     if (stopped !== undefined) this.#handle(stopped.packet, stopped.done);
   }
 
+  /** Another PINGREQ, besides those of the keepalive. */
+  ping(): void {
+    (this.#client as unknown as MqttInternals)._sendPacket({ cmd: 'pingreq' });
+  }
+
   #swallowPubacks(): void {
     const client = this.#client as unknown as MqttInternals;
     const send = client._sendPacket.bind(client);
     client._sendPacket = (packet, done, stored, noStore) => {
-      if (packet.cmd === 'puback') done?.();
-      else send(packet, done, stored, noStore);
+      if (packet.cmd === 'puback') return done?.();
+      if (packet.cmd === 'pingreq') this.#onPing?.();
+      send(packet, done, stored, noStore);
     };
   }
 

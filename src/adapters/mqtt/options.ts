@@ -34,6 +34,8 @@ export interface MqttSourceOptions {
   readonly maxSubscribeFilters: number;
   /** Topic filters, verbatim; a shared one starts with `$share/<group>/`. */
   readonly filters: readonly string[];
+  /** In a share group: whether everything that the broker keeps for the session is read is asked again and again. */
+  readonly followsSession?: boolean | undefined;
   /**
    * MQTT 5 Retain Handling (3.8.3.1): 0 sends the retained messages at every subscribe, that is at every reconnect;
    * 1 (the default) only for a subscription that the session does not have yet; 2 never.

@@ -1,13 +1,14 @@
 import type { IConnackPacket } from 'mqtt';
 import { counted } from '../../core/counted.ts';
 import { messageOf } from '../../core/errors.ts';
+import type { Millis } from '../../core/reading.ts';
 import { Arrivals } from '../../core/ingest/arrival.ts';
 import { overlappingFilters } from '../../core/ingest/topic.ts';
 import type { RandomSource } from '../../lib/backoff.ts';
 import { deadline } from '../../lib/timeout.ts';
 import type { InboundMessage, MessageHandlers, MessageSource } from '../../ports/messages.ts';
 import type { LogFields, Logger, Metrics } from '../../ports/metrics.ts';
-import type { Clock } from '../../ports/time.ts';
+import type { Clock, Timer } from '../../ports/time.ts';
 import { BrokerAdaptation } from './broker-adaptation.ts';
 import { serverLimits } from './broker-limits.ts';
 import { tryOverlappingSubscriptions, trySharedSubscriptions } from './broker-trials.ts';
@@ -18,6 +19,7 @@ import { type GateMode, assertMqttInternals } from './held-acks.ts';
 import { type MqttMetrics, createMqttMetrics } from './metrics.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
 import { OverlappingCopies } from './overlapping-copies.ts';
+import { SeenWindow } from './read-through.ts';
 import { ReconnectPolicy } from './reconnect-policy.ts';
 import { Subscriptions } from './subscriptions.ts';
 
@@ -39,8 +41,11 @@ export interface MqttSource extends MessageSource {
   publish(topic: string, payload: Uint8Array | string, options: PublishOptions): Promise<void>;
 }
 
-/** How long `stop` may take in all. */
+/** How long `stop` may take in all, and `unsubscribe`. */
 const STOP_MS = 2000;
+/** How often the broker is asked how far the session is read, and how often before a stop. */
+const PROBE_EVERY_MS = 250;
+const LAST_PROBES_MS = 20;
 
 /** Throws a FieldwatchError (`MQTT_CLIENT_UNTESTED`) when the installed MQTT.js is not the tested one. */
 export function createMqttSource(options: MqttSourceOptions, deps: MqttSourceDeps): MqttSource {
@@ -72,12 +77,16 @@ class MqttJsSource implements MqttSource {
   #hadSession = false;
   #sessionPresent = false;
   #cancelRetry: () => void = () => undefined;
+  readonly #window: SeenWindow | undefined;
+  #probes: Timer | undefined;
   #stopped: Promise<void> | undefined;
   #onClosed: () => void = () => undefined;
 
   constructor(options: MqttSourceOptions, deps: MqttSourceDeps) {
     this.#options = options;
     this.#filters = options.filters;
+    if (options.followsSession === true)
+      this.#window = new SeenWindow(options.protocolVersion === 5 ? options.receiveMaximum : Infinity);
     this.#clock = deps.clock;
     this.#logger = deps.logger.child({ clientId: options.clientId });
     this.#metrics = createMqttMetrics(deps.metrics, () => this.#connection?.heldCount ?? 0);
@@ -105,7 +114,27 @@ class MqttJsSource implements MqttSource {
   async start(handlers: MessageHandlers): Promise<void> {
     this.#handlers = handlers;
     this.#hadSession = await this.#subscriptions.load();
+    if (this.#window !== undefined) this.#probe();
     await this.#attempt();
+  }
+
+  get readThroughMs(): Millis {
+    return this.#connection?.readThroughMs ?? -Infinity;
+  }
+
+  async unsubscribe(): Promise<boolean> {
+    const connection = this.#connection;
+    if (connection?.isOpen !== true) return false;
+    const readAll = async (): Promise<boolean> => {
+      await connection.unsubscribe(this.#filters);
+      const sinceMs = this.#clock.monotonicMs();
+      while (connection.isOpen && connection.readThroughMs < sinceMs) {
+        connection.probe();
+        await new Promise<void>((resolve) => this.#clock.after(LAST_PROBES_MS, resolve));
+      }
+      return connection.isOpen;
+    };
+    return deadline(readAll(), STOP_MS, this.#clock).catch(() => false);
   }
 
   acknowledge(messages: readonly InboundMessage[]): void {
@@ -156,6 +185,11 @@ class MqttJsSource implements MqttSource {
     await this.#connection.publish(topic, bytes, qos, retain);
   }
 
+  #probe(): void {
+    this.#connection?.probe();
+    this.#probes = this.#clock.after(PROBE_EVERY_MS, () => this.#probe());
+  }
+
   #setGate(mode: GateMode): void {
     this.#gate = mode;
     this.#connection?.setGate(mode);
@@ -177,12 +211,19 @@ class MqttJsSource implements MqttSource {
       const connectOptions = await deadline(building, this.#options.connectTimeoutMs, this.#clock);
       if (this.#isDone) return;
       const time = { clock: this.#clock, arrivals: this.#arrivals };
-      const connection: MqttConnection = new MqttConnection(epoch, connectOptions, this.#gate, time, {
-        onOpen: (connack) => this.#onOpen(connack, url),
-        onReady: () => this.#onReady(connection),
-        onMessage: (message) => this.#handlers?.onMessage(message),
-        onClosed: (end) => this.#ended(end),
-      });
+      const connection: MqttConnection = new MqttConnection(
+        epoch,
+        connectOptions,
+        this.#gate,
+        time,
+        {
+          onOpen: (connack) => this.#onOpen(connack, url),
+          onReady: () => this.#onReady(connection),
+          onMessage: (message) => this.#handlers?.onMessage(message),
+          onClosed: (end) => this.#ended(end),
+        },
+        this.#window,
+      );
       this.#connection = connection;
     } catch (error) {
       this.#ended(failure('setup', messageOf(error)));
@@ -307,6 +348,7 @@ class MqttJsSource implements MqttSource {
   async #shutDown(): Promise<void> {
     this.#setGate('discarding');
     this.#cancelRetry();
+    this.#probes?.cancel();
     const connection = this.#connection;
     if (connection === undefined) return;
     const closed = new Promise<void>((resolve) => (this.#onClosed = resolve));

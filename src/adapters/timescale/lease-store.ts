@@ -12,11 +12,11 @@ export const SHARDS_CHANNEL = 'fieldwatch_shards';
 
 /** Based on the database's clock alone: members with wrong clocks have leases as long as others. */
 const RENEW = `
-INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind)
-VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6)
+INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind, subscribed)
+VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6, $7)
 ON CONFLICT (group_name, member) DO UPDATE
    SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors,
-       received = excluded.received, behind = excluded.behind`;
+       received = excluded.received, behind = excluded.behind, subscribed = excluded.subscribed`;
 
 const ROWS_OF_GROUP = `
 INSERT INTO alert_shards (group_name, shard) SELECT $1, generate_series(0, ${SHARDS - 1}) ON CONFLICT DO NOTHING`;
@@ -55,8 +55,24 @@ const RELEASE = `
 WITH given AS (UPDATE alert_shards s SET owner = NULL FROM ${WANTED}
  WHERE s.group_name = $1 AND s.owner = $2 AND s.shard = w.shard AND s.epoch = w.epoch) ${NOTIFY}`;
 
+/** All rows are locked: of two members that depart at once, the second one sees that the first one has. */
+const DEPART = `
+WITH present AS MATERIALIZED (
+  SELECT member, subscribed, leased_until FROM share_members WHERE group_name = $1 ORDER BY member FOR UPDATE)
+UPDATE share_members m SET subscribed = NULL FROM present self
+ WHERE m.group_name = $1 AND m.member = $2 AND self.member = $2 AND EXISTS (
+   SELECT FROM present other WHERE other.member <> $2 AND other.subscribed = self.subscribed
+      AND other.leased_until > clock_timestamp())
+RETURNING 1`;
+
 const LEAVE = `
 WITH gone AS (DELETE FROM share_members WHERE group_name = $1 AND member = $2),
+given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
+
+/** Its lease is over, and the row stays: something may wait for it at the broker, or in its spool. */
+const PAUSE = `
+WITH gone AS (UPDATE share_members SET leased_until = least(leased_until, clock_timestamp()), behind = true, subscribed = NULL
+               WHERE group_name = $1 AND member = $2),
 given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
 
 /** Rows of members that are long gone, with what was handed over in a group without any. */
@@ -67,14 +83,19 @@ export const shardOfSensor = (id: string): string => `((((${id})::bigint * 26544
 
 export class TimescaleLeaseStore implements LeaseStore {
   readonly #db: Db;
+  #reported: boolean | undefined;
 
   constructor(db: Db) {
     this.#db = db;
   }
 
   async renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView> {
-    const { connectsSensors, received = null, behind = null } = report;
-    await this.#query(RENEW, [group, storableText(member), ttlMs, connectsSensors, received, behind]);
+    const { connectsSensors, received = null, behind = null, subscribed = null } = report;
+    await this.#query(RENEW, [
+      ...[group, storableText(member), ttlMs, connectsSensors, received, behind, subscribed],
+    ]);
+    if (report.behind !== this.#reported) await this.#query(NOTIFY, [group]);
+    this.#reported = report.behind;
     const view = await this.#view(group);
     if (view.shards.length === SHARDS) return view;
     await this.#query(ROWS_OF_GROUP, [group]);
@@ -90,8 +111,12 @@ export class TimescaleLeaseStore implements LeaseStore {
     await this.#query(RELEASE, [group, storableText(member), ...columnsOf(given)]);
   }
 
-  async leave(group: string, member: string): Promise<void> {
-    await this.#query(LEAVE, [group, storableText(member)]);
+  async depart(group: string, member: string): Promise<boolean> {
+    return (await this.#query(DEPART, [group, storableText(member)])).rows.length > 0;
+  }
+
+  async leave(group: string, member: string, left: boolean): Promise<void> {
+    await this.#query(left ? LEAVE : PAUSE, [group, storableText(member)]);
   }
 
   async prune(olderThanMs: number): Promise<void> {

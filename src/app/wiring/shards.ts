@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { GroupListener } from '../../adapters/timescale/group-listener.ts';
 import type { Config } from '../../config/schema/index.ts';
 import type { AlertLineKey, AlertStore } from '../../ports/alerts.ts';
+import type { Connectivity, MessageSource } from '../../ports/messages.ts';
 import type { AlertManager } from '../../services/alert/alert-manager.ts';
 import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
@@ -40,6 +41,13 @@ export interface SharedEvaluation {
   wereNotified(lines: readonly AlertLineKey[]): void;
   /** Members that may have earlier readings. */
   awaited(): readonly string[];
+  /** The broker. At a stop its subscription ends first, if another member has the same. */
+  receiveFrom(intake: GroupIntake): void;
+}
+
+export interface GroupIntake {
+  readonly source: Pick<MessageSource, 'readThroughMs' | 'unsubscribe'>;
+  readonly subscribed: () => string | undefined;
 }
 
 /** Undefined without a share group: then this daemon evaluates all that it receives. */
@@ -56,7 +64,10 @@ export const alertStoreOf = (
   table: ShardTable | undefined,
 ): AlertStore => (table === undefined ? alertStore : withoutWaiting(alertStore, handoverStore, table.group));
 
-/** Other members should wait for a commit that takes longer: they evaluate readings that are two seconds old. */
+/**
+ * Other members should wait for a commit that takes longer, or where it is not known for longer that the session at the
+ * broker is read: they evaluate readings that are two seconds old.
+ */
 const BEHIND_AFTER_MS = 1000;
 /** How long marking published lines may take, before their shards are released. */
 const MARKED_AFTER_MS = 100;
@@ -68,6 +79,9 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
   const { leaseStore, handoverStore } = database;
   let writer: BatchWriter | undefined;
   let reader: HandoverReader | undefined;
+  let intake: GroupIntake | undefined;
+  let left = false;
+  const isUnread = () => clock.monotonicMs() - (intake?.source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
   const spoolWriter = () => writer?.spools === true;
   table.isAway = spoolWriter;
   const leases: ShardLeases = new ShardLeases({
@@ -75,8 +89,13 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     report: () => ({
       connectsSensors: alertManager.connectsSensors,
       received: evaluator.received(clock.monotonicMs()),
-      behind: spoolWriter() || clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS,
+      behind:
+        spoolWriter() ||
+        clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS ||
+        isUnread(),
+      subscribed: intake?.subscribed(),
     }),
+    isUnread,
     waiting: () => handoverStore.waiting(table.group),
     finish: async () => {
       if ((await writer?.between(() => alertManager.dropForgotten())) !== true) return false;
@@ -92,7 +111,7 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     mayClaim: (sensor, asked) => alertManager.mayClaim(sensor, asked),
     onAway: () => alertManager.waitFor(0),
   });
-  cleanup.add('shards of alerts', () => leases.release());
+  cleanup.add('shards of alerts', () => leases.release(left));
   const listener = new GroupListener(table.group, connectOptions(config, database.url, 'listener'), {
     ...{ db: database.pool, clock, logger },
     onHandover: () => reader?.wake(),
@@ -130,5 +149,21 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     regroup: () => leases.regroup(),
     wereNotified: (lines) => alertManager.wereNotified(lines),
     awaited: () => leases.awaited,
+    receiveFrom: (given) => {
+      intake = given;
+      cleanup.add('subscription of the share group', async () => {
+        if (!(await leases.depart())) return;
+        intake = { source: given.source, subscribed: () => undefined };
+        left = (await given.source.unsubscribe?.()) === true;
+      });
+    },
   };
+}
+
+/** A digest of what a member is subscribed to; undefined unless the broker has accepted all of it. */
+export function subscriptionOf(connectivity: Connectivity, filters: readonly string[]): string | undefined {
+  if (connectivity.state !== 'subscribed' || connectivity.refused > 0) return undefined;
+  return createHash('sha256')
+    .update(JSON.stringify([...filters].sort()))
+    .digest('hex');
 }

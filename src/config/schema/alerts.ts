@@ -75,7 +75,7 @@ export const alertsSchema = section(
     wait_for_spools: duration({ max: '1h' })
       .prefault('1m')
       .describe(
-        'with mqtt.share_group: after an outage nothing is evaluated before the other members have drained their spools, for this long at most',
+        'with mqtt.share_group: nothing is evaluated before all members have read what the broker kept for them and drained their spools, for this long at most',
       ),
     backfill_after: duration({ min: '1s', max: '30d' })
       .prefault('10m')

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 20,
+  version: 21,
   relations: {
     alert_commands: {
       columns: {
@@ -480,6 +480,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         connects_sensors: { type: 'boolean', default: 'false', notNull: true },
         received: { type: 'double precision[]' },
         behind: { type: 'boolean' },
+        subscribed: { type: 'text' },
       },
       unique: { share_members_pkey: 'PRIMARY KEY (group_name, member)' },
       indexes: [],

@@ -101,9 +101,50 @@ describe('the rows of a share group', () => {
     await store.release('crew', 'one', new Map([[3, 1]]));
     await store.release('crew', 'one', new Map([[4, 9]]));
     expect(await store.take('crew', 'two', all(1))).toEqual(new Map([[3, 2]]));
-    await store.leave('crew', 'one');
+    await store.leave('crew', 'one', true);
     expect((await renew('two')).members).toHaveLength(1);
     expect((await store.take('crew', 'two', all(1))).size).toBe(SHARDS - 1);
+  });
+});
+
+describe('a member that stops', () => {
+  const subscribe = (member: string, subscribed: string | undefined, ttlMs = MINUTE_MS) =>
+    store.renew('crew', member, ttlMs, { ...NOTHING_SAID, behind: false, subscribed });
+
+  test('may end its subscription if another one that is there has the same', async () => {
+    await subscribe('one', 'a');
+    expect(await store.depart('crew', 'one')).toBe(false);
+    await subscribe('two', 'b');
+    await subscribe('three', undefined);
+    await subscribe('four', 'a', -1);
+    expect(await store.depart('crew', 'one')).toBe(false);
+    await subscribe('five', 'a');
+    expect(await store.depart('crew', 'one')).toBe(true);
+    // The other one is the last.
+    expect(await store.depart('crew', 'five')).toBe(false);
+    expect(await store.depart('crew', 'six')).toBe(false);
+  });
+
+  test('of members that stop at the same moment, the last one keeps its subscription', async () => {
+    const names = ['one', 'two', 'three', 'four'];
+    for (let round = 0; round < 10; round++) {
+      for (const name of names) await subscribe(name, 'a');
+      const departed = await Promise.all(names.map((name) => store.depart('crew', name)));
+      expect(departed.filter(Boolean)).toHaveLength(names.length - 1);
+    }
+  });
+
+  test('stays with its row where something waits for it: it is not there, and its shards are free', async () => {
+    await subscribe('one', 'a');
+    await store.take('crew', 'one', all(0));
+    await store.leave('crew', 'one', false);
+    const { nowMs, members } = await renew('two');
+    const [one] = members;
+    expect(members).toHaveLength(2);
+    expect(one).toMatchObject({ id: 'one', behind: true });
+    expect(one?.leasedUntilMs).toBeLessThanOrEqual(nowMs);
+    expect((await store.take('crew', 'two', all(1))).size).toBe(SHARDS);
+    expect(await store.depart('crew', 'two')).toBe(false);
   });
 });
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import { type GroupWait, NO_WAIT, nextWait } from '../../../src/core/alert/cluster/group-wait.ts';
-import { GRACE_MS } from '../../../src/core/alert/cluster/shard-lease.ts';
 import { LEASE_MS, type ShardMember } from '../../../src/core/alert/cluster/shard.ts';
 
 const MOST_MS = 60_000;
@@ -44,24 +43,27 @@ describe('a member waits before it evaluates', () => {
     ]);
   });
 
-  test('for a member that has not been seen for a moment, until its lease runs out', () => {
+  test('for a member that has not been seen for a moment, however long its lease is over, and no longer than allowed', () => {
     const forgotten = () => [seen(B, 0)];
     expect(looks(...watch(0, 1000, forgotten))).toEqual([]);
     expect(looks(...watch(0, 1500, forgotten))).toEqual([B]);
-    expect(looks(...watch(0, LEASE_MS - 500, forgotten))).toEqual([B]);
-    expect(looks(...watch(0, LEASE_MS, forgotten))).toEqual([]);
+    expect(looks(...watch(0, MOST_MS - 500, forgotten))).toEqual([B]);
+    expect(looks(...watch(0, MOST_MS, forgotten))).toEqual([]);
+    // It counts from its last sign of life, also for one that joins later.
+    expect(looks([MOST_MS - 500, ...forgotten()])).toEqual([B]);
+    expect(looks([MOST_MS, ...forgotten()])).toEqual([]);
   });
 
-  test('for one whose lease ran out while the database was away for all, until it had time to come back', () => {
+  test('for one that was there when the database went away for all, from its return on', () => {
     const before = watch(0, 1000, (nowMs) => [seen(B, nowMs)]);
     const forgotten = () => [seen(B, 1000)];
-    const since = (ms: number) => watch(30_000, 30_000 + ms, forgotten);
+    const since = (ms: number) => watch(90_000, 90_000 + ms, forgotten);
     expect(looks(...before, ...since(0))).toEqual([B]);
-    expect(looks(...before, ...since(GRACE_MS - 500))).toEqual([B]);
-    expect(looks(...before, ...since(GRACE_MS))).toEqual([]);
-    expect(looks(...before, ...since(500), [31_000, seen(B, 31_000)])).toEqual([]);
+    expect(looks(...before, ...since(MOST_MS - 500))).toEqual([B]);
+    expect(looks(...before, ...since(MOST_MS))).toEqual([]);
+    expect(looks(...before, ...since(500), [91_000, seen(B, 91_000)])).toEqual([]);
     // It was dead before: no member waits for it.
-    expect(looks([20_000, seen(B, 0)], [50_000, seen(B, 0)])).toEqual([]);
+    expect(looks([80_000, seen(B, 0)], [110_000, seen(B, 0)])).toEqual([]);
   });
 
   test('for the process that has replaced a dead one, and not for that', () => {
@@ -69,6 +71,29 @@ describe('a member waits before it evaluates', () => {
     const rows = (behind: boolean) => [seen(B, 0), seen(next, 5000, { joinedAtMs: 5000, behind })];
     expect(looks([5000, ...rows(true)])).toEqual([next]);
     expect(looks([5000, ...rows(false)])).toEqual([]);
+  });
+
+  test('for a daemon that dies at each start no longer than allowed, until it was seen to have caught up', () => {
+    const starts = (nowMs: number): ShardMember[] => {
+      const last = Math.floor(nowMs / 5000) * 5000;
+      const row = (joinedAtMs: number) =>
+        seen(`b on host (pid ${joinedAtMs}, x)`, joinedAtMs, { joinedAtMs, behind: true });
+      return Array.from({ length: last / 5000 + 1 }, (_, n) => row(n * 5000));
+    };
+    expect(looks(...watch(0, MOST_MS - 500, starts))).toHaveLength(1);
+    expect(looks(...watch(0, MOST_MS + 20_000, starts))).toEqual([]);
+    const now = MOST_MS + 500;
+    const back = seen('b on host (pid z, x)', now, { joinedAtMs: now });
+    expect(looks(...watch(0, MOST_MS, starts), [now, back], [now + 1500, back])).toEqual([back.id]);
+  });
+
+  test('how long the longest absent one has been away is how late its readings may be', () => {
+    let wait: GroupWait = NO_WAIT;
+    for (let nowMs = 0; nowMs <= 8000; nowMs += 500) {
+      const members = [seen(A, nowMs), seen(B, 0), seen('c', nowMs, { behind: nowMs >= 5000 })];
+      wait = nextWait(A, { nowMs, members, shards: [] }, wait, MOST_MS);
+    }
+    expect([wait.awaited, wait.awayMs]).toEqual([[B, 'c'], 8000]);
   });
 
   test('for no member of an earlier version, which does not say', () => {

@@ -1,68 +1,78 @@
 import type { Millis } from '../../reading.ts';
-import { GRACE_MS, type GroupView } from './shard-lease.ts';
-import { LEASE_MS, type ShardMember, isLive } from './shard.ts';
+import type { GroupView } from './shard-lease.ts';
+import { LEASE_MS, type ShardMember } from './shard.ts';
 
 /** How often a member of a group of several members renews its row. */
 export const BEAT_MS = 500;
 /**
  * A member that was not seen for this long may be cut off, with readings earlier than what the others evaluate next.
- * Together with the beat it is less than the least `allowed_lateness` that a share group should have (2 s).
+ * Together with `VIEW_MS` it is less than the least `allowed_lateness` that a share group should have (2 s).
  */
 export const STALE_MS = 1200;
+/** A member that read the rows longer ago does not know whether another one has fallen silent. */
+export const VIEW_MS = 700;
+
+/** A daemon that may have earlier readings: in its session at the broker, in its spool, or on their way to the database. */
+interface Awaited {
+  readonly member: string;
+  readonly sinceMs: Millis;
+}
 
 /** The members that evaluation waits for; times are those of the database's clock. */
 export interface GroupWait {
   /** Members that may have earlier readings. */
   readonly awaited: readonly string[];
-  /** Since when each member has reported that it is behind. */
-  readonly behindSinceMs: ReadonlyMap<string, Millis>;
+  /** How long the readings of one of them may have been on their way. */
+  readonly awayMs: Millis;
+  /** By daemon: since when it has been silent or behind, however often it was started meanwhile. */
+  readonly sinceMs: ReadonlyMap<string, Millis>;
   /** When the rows were last read. */
   readonly seenMs: Millis;
-  /** A period in which this member could not read the rows: from its last read before to its first read after. */
-  readonly absence: { readonly sinceMs: Millis; readonly untilMs: Millis } | undefined;
 }
 
-export const NO_WAIT: GroupWait = {
-  awaited: [],
-  behindSinceMs: new Map(),
-  seenMs: Infinity,
-  absence: undefined,
-};
+export const NO_WAIT: GroupWait = { awaited: [], awayMs: 0, sinceMs: new Map(), seenMs: Infinity };
 
 /**
- * Computes, after each read of the group's rows, which members evaluation waits for: a live member that has not
- * drained its spool, at most `mostMs`; a member with a lease that was not seen for a while, until the lease expires;
- * and a member whose lease expired while this one could not read the rows, until others had time to come back. A dead
- * member is waited for no longer than its lease.
+ * Computes, after each read of the group's rows, which members evaluation waits for: one that says that it has not
+ * read its session or not drained its spool, and one that has not renewed its row for a while and may come back with
+ * what the broker kept for it. Each daemon is waited for no longer than `mostMs`, counted over all its starts until it
+ * was seen to have caught up.
  */
 export function nextWait(self: string, view: GroupView, former: GroupWait, mostMs: Millis): GroupWait {
-  const { members, nowMs } = view;
-  const absence = absenceAt(nowMs, former);
-  const behindSinceMs = new Map<string, Millis>();
-  for (const { id, behind } of members)
-    if (behind === true) behindSinceMs.set(id, former.behindSinceMs.get(id) ?? nowMs);
-  const isAwaited = (member: ShardMember): boolean => {
-    const { id, leasedUntilMs, behind } = member;
-    if (id === self || behind === undefined || hasSuccessor(member, view)) return false;
-    if (!isLive(member, nowMs)) return absence !== undefined && leasedUntilMs > absence.sinceMs;
-    const isStale = LEASE_MS - (leasedUntilMs - nowMs) > STALE_MS;
-    return isStale || nowMs - (behindSinceMs.get(id) ?? -Infinity) < mostMs;
+  const { nowMs } = view;
+  // While this member could not read the rows, the others may have been unable to renew theirs.
+  const absentSinceMs = nowMs - former.seenMs > STALE_MS ? former.seenMs : undefined;
+  const sinceMs = new Map<string, Millis>();
+  const open: Awaited[] = [];
+  for (const [client, member] of newest(view.members)) {
+    const { id, behind, leasedUntilMs } = member;
+    if (behind === undefined || client === clientOf(self)) continue;
+    const renewedMs = leasedUntilMs - LEASE_MS;
+    const isSilent = nowMs - renewedMs > STALE_MS;
+    if (!isSilent && !behind) continue;
+    const wasThere = absentSinceMs !== undefined && leasedUntilMs > absentSinceMs;
+    const since = former.sinceMs.get(client) ?? (isSilent && !wasThere ? renewedMs : nowMs);
+    sinceMs.set(client, since);
+    if (nowMs - since < mostMs) open.push({ member: id, sinceMs: since });
+  }
+  return {
+    awaited: open.map(({ member }) => member),
+    awayMs: Math.max(0, ...open.map((each) => nowMs - each.sinceMs)),
+    sinceMs,
+    seenMs: nowMs,
   };
-  const awaited = mostMs === 0 ? [] : members.filter(isAwaited).map(({ id }) => id);
-  return { awaited, behindSinceMs, seenMs: nowMs, absence };
 }
 
-function absenceAt(nowMs: Millis, { seenMs, absence }: GroupWait): GroupWait['absence'] {
-  const current = absence !== undefined && nowMs - absence.untilMs < GRACE_MS ? absence : undefined;
-  if (nowMs - seenMs <= STALE_MS) return current;
-  return { sinceMs: Math.min(current?.sinceMs ?? Infinity, seenMs), untilMs: nowMs };
+/** The latest process of each daemon: the former ones have ended, and it has their spool and their session. */
+function newest(members: readonly ShardMember[]): ReadonlyMap<string, ShardMember> {
+  const found = new Map<string, ShardMember>();
+  for (const member of members) {
+    const client = clientOf(member.id);
+    const other = found.get(client);
+    if (other === undefined || other.joinedAtMs <= member.joinedAtMs) found.set(client, member);
+  }
+  return found;
 }
-
-/** The same daemon, restarted: its former process has ended, and the new one has its spool. */
-const hasSuccessor = ({ id, joinedAtMs }: ShardMember, { members, nowMs }: GroupView): boolean =>
-  members.some(
-    (other) => other.joinedAtMs > joinedAtMs && isLive(other, nowMs) && clientOf(other.id) === clientOf(id),
-  );
 
 /** A member is named `CLIENT on HOST (pid …)`. */
 const clientOf = (member: string): string =>

@@ -29,7 +29,7 @@ export interface HandoverEngine {
 
 export interface HandoverReaderDeps {
   readonly table: ShardTable;
-  readonly leases: Pick<ShardLeases, 'attend' | 'awaited' | 'caughtUp'>;
+  readonly leases: Pick<ShardLeases, 'attend' | 'mayEvaluate' | 'holdIfBehind' | 'caughtUp' | 'lateByMs'>;
   readonly store: HandoverStore;
   readonly engine: HandoverEngine;
   readonly registry: Pick<SensorRegistry, 'load' | 'all' | 'findById' | 'learnIds' | 'forgotten'>;
@@ -100,8 +100,9 @@ export class HandoverReader {
   async ready(): Promise<boolean> {
     if (!this.isReady) return false;
     const seen = await this.catchUp();
-    this.deps.leases.attend();
-    return this.isReady && (seen || this.deps.spoolWriter());
+    const { leases, spoolWriter } = this.deps;
+    leases.attend();
+    return this.isReady && (spoolWriter() || (seen && leases.mayEvaluate));
   }
 
   private get isReady(): boolean {
@@ -152,7 +153,7 @@ export class HandoverReader {
     if (this.deps.table.in('new').length > 0) await this.include();
     while (!this.stopped && (await this.piece()));
     // It was dropped in between.
-    if (!this.deps.spoolWriter() && this.deps.leases.awaited.length === 0) this.seenMs = startedMs;
+    if (!this.deps.spoolWriter() && this.deps.leases.mayEvaluate) this.seenMs = startedMs;
   }
 
   /** The states of gained shards are read while the others continue, and loaded between two batches. */
@@ -179,9 +180,10 @@ export class HandoverReader {
   /** One transaction's worth; true if there may be more. */
   private async piece(): Promise<boolean> {
     const { table, store, commit, leases, engine } = this.deps;
+    leases.holdIfBehind();
     const behind = table.in('catching_up', 'held');
     const shards = table.in('catching_up', 'held', 'ready');
-    if (shards.length === 0 || leases.awaited.length > 0) return false;
+    if (shards.length === 0 || !leases.mayEvaluate) return false;
     // While catching up it checks with no batch being written: only then an empty handover means that it may evaluate at once.
     const ready = behind.length === 0 ? await store.read(table.group, shards) : undefined;
     if (ready?.rows.length === 0) return false;
@@ -190,7 +192,7 @@ export class HandoverReader {
       more = false;
       if (this.stopped) return NOTHING;
       const now = table.in('catching_up', 'held', 'ready');
-      engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS : 0);
+      engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS + leases.lateByMs : 0);
       const poll = ready ?? (await unlessAborted(store.read(table.group, now), signal));
       const evaluation = await this.evaluate(poll, new Set(now), signal);
       return {

@@ -1,4 +1,10 @@
-import { BEAT_MS, type GroupWait, NO_WAIT, nextWait } from '../../../core/alert/cluster/group-wait.ts';
+import {
+  BEAT_MS,
+  type GroupWait,
+  NO_WAIT,
+  VIEW_MS,
+  nextWait,
+} from '../../../core/alert/cluster/group-wait.ts';
 import {
   GRACE_MS,
   type GroupView,
@@ -31,6 +37,8 @@ export interface ShardLeasesDeps {
   /** Releases alert lines, with or without their rows. */
   readonly lines: Pick<AlertEvaluator, 'publish' | 'publishUnpersisted'>;
   readonly report: () => MemberReport;
+  /** Messages that the broker keeps for this member are not read, or not written; absent: never. */
+  readonly isUnread?: () => boolean;
   /** Readings of the whole group that wait for an owner. */
   readonly waiting: () => Promise<number>;
   /** Between two batches: the engine drops the leaving shards, and their lines are published. False: not now. */
@@ -41,7 +49,7 @@ export interface ShardLeasesDeps {
   readonly isCurrent: () => boolean;
   /** Shards were gained, or evaluation resumes. */
   readonly onGained: () => void;
-  /** How long a live member may keep the others from evaluating. */
+  /** How long one member may keep the others from evaluating. */
   readonly waitMs: Millis;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -49,6 +57,8 @@ export interface ShardLeasesDeps {
 }
 
 const POLL_EVERY_MS = 2000;
+/** How often a member checks whether what it reports has changed. */
+const CHECK_EVERY_MS = 100;
 const STOP_PATIENCE_MS = 2000;
 
 /**
@@ -65,6 +75,15 @@ export class ShardLeases {
   private reachedSinceMs: number | undefined;
   private failing: string | undefined;
   private wait: GroupWait = NO_WAIT;
+  /** In monotonic time: when the rows were asked for that were read last. */
+  private viewedMs = -Infinity;
+  private reported: boolean | undefined;
+  /** In monotonic time: since when this member itself is behind, with others present. */
+  private unreadSinceMs: number | undefined;
+  /** How long readings may have been on their way, in the wait that the shards catch up after. */
+  private awayMs: Millis = 0;
+  private waits = false;
+  private checks: Timer | undefined;
   private waitingLookedMs = -Infinity;
   /** Other members are present. */
   private inCompany = false;
@@ -103,14 +122,53 @@ export class ShardLeases {
     return this.deps.table.size > 0 && this.deps.clock.monotonicMs() < this.leasedUntilMs;
   }
 
-  /** Members that may have earlier readings: until they have handed them over, nothing is evaluated. */
+  /** Members that may have earlier readings, this one included: until they have handed them over, nothing is evaluated. */
   get awaited(): readonly string[] {
-    return this.wait.awaited;
+    const { awaited } = this.wait;
+    return this.isAwaitedItself ? [...awaited, this.deps.table.member] : awaited;
+  }
+
+  /** While shards catch up after a wait, a reading may come so much after later ones. */
+  get lateByMs(): Millis {
+    return this.awayMs;
   }
 
   /** Resolves after the first round: a member that is alone owns all shards then. */
   start(): Promise<void> {
+    this.check();
     return this.round();
+  }
+
+  /** False while members are awaited, or where this one has not looked at the others for a while. */
+  get mayEvaluate(): boolean {
+    const { clock, waitMs } = this.deps;
+    if (this.inCompany && waitMs > 0 && clock.monotonicMs() - this.viewedMs > VIEW_MS) return false;
+    return this.awaited.length === 0;
+  }
+
+  /** Before arrivals are evaluated: after a standstill it comes to light here first that something is earlier. */
+  holdIfBehind(): void {
+    const { table, spoolWriter } = this.deps;
+    if (this.mayEvaluate || spoolWriter() || table.in('ready').length === 0) return;
+    table.move(table.in('ready'), 'held');
+    this.poll();
+  }
+
+  private get isAwaitedItself(): boolean {
+    const { unreadSinceMs } = this;
+    const { clock, waitMs, isUnread } = this.deps;
+    if (!this.inCompany || isUnread?.() !== true) return false;
+    return clock.monotonicMs() - (unreadSinceMs ?? clock.monotonicMs()) < waitMs;
+  }
+
+  /** What this member reports has changed: the others learn it at once. */
+  private check(): void {
+    const { clock, isUnread } = this.deps;
+    if (isUnread?.() !== true) this.unreadSinceMs = undefined;
+    else this.unreadSinceMs ??= clock.monotonicMs();
+    if (this.inCompany && this.reported !== undefined && this.deps.report().behind !== this.reported)
+      this.poll();
+    if (!this.stopped) this.checks = clock.after(CHECK_EVERY_MS, () => this.check());
   }
 
   /** Shards were released, or a member left. */
@@ -200,20 +258,39 @@ export class ShardLeases {
   async stop(): Promise<void> {
     this.stopped = true;
     this.timer?.cancel();
+    this.checks?.cancel();
     await this.briefly(Promise.all([this.polling, this.leaving]));
   }
 
-  /** After the last commit, and after its lines are published: other members may acquire the shards at once. */
-  async release(): Promise<void> {
+  /**
+   * Whether another member is subscribed to the same, so that this one may end its subscription: of members that stop
+   * at once, the last one keeps it. False where that cannot be determined.
+   */
+  async depart(): Promise<boolean> {
+    const { table, store } = this.deps;
+    let may = false;
+    const asked = store.depart(table.group, table.member).then(
+      (answer) => (may = answer),
+      () => false,
+    );
+    await this.briefly(asked);
+    return may;
+  }
+
+  /**
+   * After the last commit, and after its lines are published: other members may acquire the shards at once. `left`:
+   * nothing waits for this member at the broker, and no member needs to wait for its return.
+   */
+  async release(left = false): Promise<void> {
     await this.stop();
     const { table, store, logger } = this.deps;
     table.lose(table.all.keys());
     if (!this.joined) return;
     this.joined = false;
-    const left = store.leave(table.group, table.member).catch((error: unknown) => {
+    const released = store.leave(table.group, table.member, left).catch((error: unknown) => {
       logger.warn({ error: messageOf(error) }, 'alert shards not released, free when the lease expires');
     });
-    await this.briefly(left);
+    await this.briefly(released);
   }
 
   private mine(notifications: readonly AlertNotification[]): AlertNotification[] {
@@ -270,7 +347,10 @@ export class ShardLeases {
     const { group, member } = table;
     const sentMs = this.deps.clock.monotonicMs();
     this.joined = true;
-    const view = await store.renew(group, member, LEASE_MS, report());
+    const said = report();
+    const view = await store.renew(group, member, LEASE_MS, said);
+    this.reported = said.behind;
+    this.viewedMs = sentMs;
     this.holdBack(view);
     const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
     await this.follow(view, isPatient);
@@ -290,19 +370,24 @@ export class ShardLeases {
   private holdBack(view: GroupView): void {
     const { table, logger, waitMs, onGained } = this.deps;
     const { group, member } = table;
-    this.inCompany = view.members.some((each) => each.id !== member && isLive(each, view.nowMs));
-    const before = this.wait.awaited;
     this.wait = nextWait(member, view, this.wait, waitMs);
-    const { awaited } = this.wait;
+    this.inCompany =
+      this.wait.awaited.length > 0 ||
+      view.members.some((each) => each.id !== member && isLive(each, view.nowMs));
+    const { awaited } = this;
     this.awaitedMembers.set(awaited.length);
     if (awaited.length > 0) {
       table.move(table.in('ready'), 'held');
-      if (before.length === 0)
-        logger.info({ group, members: awaited }, 'alert evaluation waits for spools of other members');
-    } else if (before.length > 0) {
-      logger.info({ group, shards: table.size }, 'alert evaluation no longer waits for other members');
-      onGained();
+      const unreadMs = this.deps.clock.monotonicMs() - (this.unreadSinceMs ?? Infinity);
+      this.awayMs = Math.max(this.awayMs, this.wait.awayMs, unreadMs);
+      if (!this.waits) logger.info({ group, members: awaited }, 'alert evaluation waits for members');
+    } else if (this.waits) {
+      logger.info({ group, shards: table.size }, 'alert evaluation no longer waits for members');
     }
+    this.waits = awaited.length > 0;
+    if (this.waits) return;
+    if (table.in('held', 'catching_up', 'new').length === 0) this.awayMs = 0;
+    else onGained();
   }
 
   private async follow(view: GroupView, takesExpired: boolean): Promise<void> {

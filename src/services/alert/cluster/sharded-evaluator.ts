@@ -13,7 +13,10 @@ import type { ShardTable } from './shard-table.ts';
 
 export interface ShardedEvaluatorDeps {
   readonly table: ShardTable;
-  readonly leases: Pick<ShardLeases, 'publish' | 'publishUnpersisted' | 'attend' | 'refused'>;
+  readonly leases: Pick<
+    ShardLeases,
+    'publish' | 'publishUnpersisted' | 'attend' | 'refused' | 'holdIfBehind'
+  >;
   /** The engine of this member. */
   readonly engine: AlertEvaluator;
   /** Whether any rule refers to these metrics. */
@@ -63,6 +66,7 @@ export class ShardedEvaluator implements AlertEvaluator {
       const shard = shardOf(sensorId);
       this.counted[shard] = (this.counted[shard] ?? 0) + 1;
     }
+    this.deps.leases.holdIfBehind();
     const [mine, others] = this.divide(rows);
     // After a standstill, arrivals elsewhere in the meantime are still to be read.
     this.deps.leases.attend();
