@@ -85,6 +85,10 @@ function probedSource(source: MessageSource, probe: Probe): MessageSource {
     pause: () => source.pause(),
     resume: () => source.resume(),
     resubscribe: (filters) => source.resubscribe(filters),
+    get readThroughMs() {
+      return source.readThroughMs ?? -Infinity;
+    },
+    unsubscribe: async () => (await source.unsubscribe?.()) ?? false,
     stopReceiving: () => source.stopReceiving(),
     stop: () => source.stop(),
   };

@@ -15,6 +15,12 @@ export interface HandoverPage {
   readonly more: boolean;
 }
 
+export interface HandoverStretch {
+  readonly readings: readonly HandoverReading[];
+  readonly lastId: string;
+  readonly more: boolean;
+}
+
 /**
  * Readings on their way to the owners of their shards. They are written by the `ReadingStore.commit` that stores them, and
  * deleted by the one that writes what became of them.
@@ -22,6 +28,8 @@ export interface HandoverPage {
 export interface HandoverStore {
   /** A few thousand readings of these shards at most. */
   read(group: string, shards: readonly number[]): Promise<HandoverPage>;
+  /** Some thousand readings of these shards in the order of the commits, after those up to `afterId` ('0': from the first). */
+  after(group: string, shards: readonly number[], afterId: string): Promise<HandoverStretch>;
   /** The earliest reading of each sensor of these shards that waits, by the sensor's id. */
   earliest(group: string, shards: readonly number[]): Promise<ReadonlyMap<number, Micros>>;
   /** Readings that wait, of all shards. */

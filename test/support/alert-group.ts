@@ -16,6 +16,7 @@ import type { MemberReport, LeaseStore } from '../../src/ports/lease.ts';
 import type { ReadingStore, StoreBatch } from '../../src/ports/store.ts';
 import { createAlertManager } from '../../src/services/alert/alert-manager.ts';
 import { withoutWaiting } from '../../src/services/alert/cluster/handover-queue.ts';
+import { HandoverPreview } from '../../src/services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../src/services/alert/cluster/handover.ts';
 import { ShardLeases } from '../../src/services/alert/cluster/shard-leases.ts';
 import { ShardTable } from '../../src/services/alert/cluster/shard-table.ts';
@@ -160,6 +161,15 @@ export class GroupTables implements ReadingStore, AlertStore, LeaseStore, Handov
     return { rows: rows.slice(0, 10), more: rows.length >= 10 };
   }
 
+  async after(_group: string, shards: readonly number[], afterId: string) {
+    const rows = this.handover
+      .filter(({ id, shard }) => Number(id) > Number(afterId) && shards.includes(shard))
+      .sort((a, b) => Number(a.id) - Number(b.id))
+      .slice(0, 10);
+    const readings = rows.flatMap((row) => row.readings);
+    return { readings, lastId: rows.at(-1)?.id ?? afterId, more: rows.length >= 10 };
+  }
+
   async earliest(_group: string, shards: readonly number[]) {
     const earliest = new Map<number, number>();
     for (const { shard, readings } of this.handover)
@@ -199,6 +209,7 @@ export class Member {
   readonly table;
   readonly leases: ShardLeases;
   readonly reader: HandoverReader;
+  readonly preview: HandoverPreview;
   readonly evaluator: ShardedEvaluator;
   readonly writer;
   readonly registry;
@@ -263,6 +274,10 @@ export class Member {
       spoolWriter: () => false,
       notified: () => false,
     });
+    this.preview = new HandoverPreview({
+      ...{ table, leases: this.leases, store: reach, engine: alertManager, lines: this.leases },
+      ...{ registry: this.registry, spoolWriter: () => false, clock, logger },
+    });
   }
 
   /** `on`: it evaluates all shards that it owns; `none`: it owns none. */
@@ -283,6 +298,7 @@ export class Member {
     } as never);
     await this.leases.start();
     this.reader.start();
+    this.preview.start();
     await settle();
   }
 
@@ -308,6 +324,7 @@ export class Member {
   /** `left`: nothing waits for it at the broker. */
   async stop(left = true): Promise<void> {
     this.reader.stop();
+    await this.preview.stop();
     await this.leases.stop();
     await this.alertManager.stop();
     await this.leases.release(left);

@@ -6,7 +6,7 @@ import {
   encodeHandover,
 } from '../../core/alert/cluster/handover-record.ts';
 import { SHARDS, shardOf } from '../../core/alert/cluster/shard.ts';
-import type { HandoverPage, HandoverStore } from '../../ports/handover.ts';
+import type { HandoverPage, HandoverStore, HandoverStretch } from '../../ports/handover.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros } from './values.ts';
 
@@ -45,6 +45,12 @@ export class TimescaleHandoverStore implements HandoverStore {
     const found = rows.map(({ id, shard, record }) => ({ id, shard, readings: decodeHandover(record) }));
     const readings = found.reduce((sum, row) => sum + row.readings.length, 0);
     return { rows: found, more: rows.length >= MAX_ROWS || readings >= MAX_READINGS };
+  }
+
+  async after(group: string, shards: readonly number[], afterId: string): Promise<HandoverStretch> {
+    const rows = await this.#rows<{ id: string; record: Buffer }>(RECORDS_AFTER, [group, shards, afterId]);
+    const readings = rows.flatMap(({ record }) => decodeHandover(record));
+    return { readings, lastId: rows.at(-1)?.id ?? afterId, more: rows.length >= MAX_ROWS };
   }
 
   async earliest(group: string, shards: readonly number[]): Promise<ReadonlyMap<number, number>> {

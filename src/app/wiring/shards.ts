@@ -6,6 +6,7 @@ import type { AlertLineKey, AlertStore } from '../../ports/alerts.ts';
 import type { Connectivity, MessageSource } from '../../ports/messages.ts';
 import type { AlertManager } from '../../services/alert/alert-manager.ts';
 import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
+import { HandoverPreview } from '../../services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
 import { sleep } from '../../lib/sleep.ts';
 import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
@@ -136,14 +137,20 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
         between: (run) => given.between(run),
         notified: () => listener.active,
       });
+      const preview = new HandoverPreview({
+        ...{ table, leases, store: handoverStore, engine: alertManager, lines: leases, registry },
+        ...{ spoolWriter, clock, logger },
+      });
       cleanup.add('handover of alerts', async () => {
         reader?.stop();
+        await preview.stop();
         await listener.stop();
         await leases.stop();
       });
       listener.start();
       await leases.start();
       reader.start();
+      preview.start();
     },
     ready: async () => (await reader?.ready()) ?? false,
     regroup: () => leases.regroup(),

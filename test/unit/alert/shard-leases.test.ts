@@ -191,6 +191,30 @@ describe('members of which one may have earlier readings', () => {
     expect(two.leases.awaited).toEqual([]);
   });
 
+  test('alerts of a long wait are published before their rows, once, by the owner alone', async () => {
+    const { tables, one } = await crew();
+    const third = new Member(tables, late, one.clock.nowMs(), 'three');
+    third.behind = false;
+    await third.start();
+    // Its sensor is known.
+    await one.receive('s1', at(12, 20));
+    await pass(5000, [one, third]);
+    expect(one.leases.awaited).toEqual(['two']);
+    await third.receive('s1', at(17, 31));
+    await third.receive('s1', at(20, 32));
+    await pass(4000, [one, third]);
+    expect([one.lines, third.lines]).toEqual([[], []]);
+    await pass(4000, [one, third]);
+    expect([one.lines, third.lines, tables.alerts]).toEqual([['firing s1'], [], []]);
+    await third.receive('s1', at(26, 20));
+    await third.receive('s1', at(29, 20));
+    await pass(2000, [one, third]);
+    expect([one.lines, tables.outbox.size]).toEqual([['firing s1', 'resolved s1'], 0]);
+    await pass(55_000, [one, third]);
+    expect(rows(tables)).toEqual([[17, 26]]);
+    expect([one.lines.length, third.lines, tables.outbox.size, tables.sent.size]).toEqual([2, [], 2, 2]);
+  });
+
   test('what is held is evaluated at once where the database is away, and anew when it is back', async () => {
     const { one } = await crew();
     await pass(2000, [one]);

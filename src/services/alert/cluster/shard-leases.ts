@@ -82,7 +82,8 @@ export class ShardLeases {
   private unreadSinceMs: number | undefined;
   /** How long readings may have been on their way, in the wait that the shards catch up after. */
   private awayMs: Millis = 0;
-  private waits = false;
+  /** In monotonic time: since when evaluation has been waiting for members. */
+  private waitingSinceMs: number | undefined;
   private checks: Timer | undefined;
   private waitingLookedMs = -Infinity;
   /** Other members are present. */
@@ -126,6 +127,11 @@ export class ShardLeases {
   get awaited(): readonly string[] {
     const { awaited } = this.wait;
     return this.isAwaitedItself ? [...awaited, this.deps.table.member] : awaited;
+  }
+
+  /** In monotonic time: since when evaluation has been waiting for members; undefined: it is not. */
+  get waitsSinceMs(): number | undefined {
+    return this.waitingSinceMs;
   }
 
   /** While shards catch up after a wait, a reading may come so much after later ones. */
@@ -380,12 +386,14 @@ export class ShardLeases {
       table.move(table.in('ready'), 'held');
       const unreadMs = this.deps.clock.monotonicMs() - (this.unreadSinceMs ?? Infinity);
       this.awayMs = Math.max(this.awayMs, this.wait.awayMs, unreadMs);
-      if (!this.waits) logger.info({ group, members: awaited }, 'alert evaluation waits for members');
-    } else if (this.waits) {
-      logger.info({ group, shards: table.size }, 'alert evaluation no longer waits for members');
+      if (this.waitingSinceMs === undefined)
+        logger.info({ group, members: awaited }, 'alert evaluation waits for members');
+      this.waitingSinceMs ??= this.deps.clock.monotonicMs();
+      return;
     }
-    this.waits = awaited.length > 0;
-    if (this.waits) return;
+    if (this.waitingSinceMs !== undefined)
+      logger.info({ group, shards: table.size }, 'alert evaluation no longer waits for members');
+    this.waitingSinceMs = undefined;
     if (table.in('held', 'catching_up', 'new').length === 0) this.awayMs = 0;
     else onGained();
   }
