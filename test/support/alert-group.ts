@@ -277,6 +277,7 @@ export class Member {
     this.preview = new HandoverPreview({
       ...{ table, leases: this.leases, store: reach, engine: alertManager, lines: this.leases },
       ...{ registry: this.registry, spoolWriter: () => false, clock, logger },
+      between: (run) => this.writer.between(run),
     });
   }
 

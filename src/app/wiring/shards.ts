@@ -140,6 +140,7 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
       const preview = new HandoverPreview({
         ...{ table, leases, store: handoverStore, engine: alertManager, lines: leases, registry },
         ...{ spoolWriter, clock, logger },
+        between: (run) => given.between(run),
       });
       cleanup.add('handover of alerts', async () => {
         reader?.stop();

@@ -196,8 +196,6 @@ describe('members of which one may have earlier readings', () => {
     const third = new Member(tables, late, one.clock.nowMs(), 'three');
     third.behind = false;
     await third.start();
-    // Its sensor is known.
-    await one.receive('s1', at(12, 20));
     await pass(5000, [one, third]);
     expect(one.leases.awaited).toEqual(['two']);
     await third.receive('s1', at(17, 31));

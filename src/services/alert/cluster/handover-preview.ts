@@ -16,9 +16,11 @@ export interface HandoverPreviewDeps {
   readonly table: ShardTable;
   readonly leases: Pick<ShardLeases, 'waitsSinceMs'>;
   readonly store: Pick<HandoverStore, 'after'>;
-  readonly engine: Pick<AlertManager, 'previewAlerts' | 'knows'>;
+  readonly engine: Pick<AlertManager, 'previewAlerts' | 'knows' | 'prepare'>;
   readonly lines: Pick<AlertEvaluator, 'publishUnpersisted'>;
   readonly registry: Pick<SensorRegistry, 'findById' | 'forgotten'>;
+  /** Runs something between two batches; false where batches go to the spool. */
+  readonly between: (run: () => Promise<void>) => Promise<boolean>;
   /** Batches go to the spool now, and are evaluated there. */
   readonly spoolWriter: () => boolean;
   readonly clock: Clock;
@@ -30,7 +32,7 @@ const PATIENCE_MS = 10_000;
 const POLL_EVERY_MS = 1000;
 /** Pages of one call, and how often in one wait everything may be read from the beginning. */
 const MOST_PAGES = 20;
-const MOST_STARTS = 5;
+const MOST_STARTS = 20;
 
 /**
  * While evaluation waits for other members: the alerts of what is handed over are published once the wait has taken a
@@ -85,16 +87,21 @@ export class HandoverPreview {
 
   /** True if there may be more. */
   private async page(): Promise<boolean> {
-    const { table, store, engine, lines, leases, spoolWriter } = this.deps;
+    const { table, store, engine, lines, leases, spoolWriter, between } = this.deps;
     const shards = table.in('held', 'catching_up');
     if (shards.length === 0 || spoolWriter()) return false;
     const preview = this.current();
     if (preview === undefined) return false;
-    const { readings, lastId, more } = await store.after(table.group, shards, this.afterId);
+    const { readings: found, lastId, more } = await store.after(table.group, shards, this.afterId);
+    const readings = this.withSensors(found);
+    const fresh = readings.filter(({ sensor }) => !engine.knows(sensor.id));
+    if (fresh.length > 0 && !(await between(() => engine.prepare(fresh)))) return false;
     // The wait may be over: the readings are evaluated, and their lines come with the rows.
-    if (leases.waitsSinceMs === undefined || engine.previewAlerts(preview) !== preview) return false;
+    if (leases.waitsSinceMs === undefined) return false;
+    // Sensors were prepared, or something else has changed: from the beginning.
+    if (engine.previewAlerts(preview) !== preview) return true;
     this.afterId = lastId;
-    const notifications = preview.readings(this.known(readings));
+    const notifications = preview.readings(readings);
     if (notifications.length > 0) await lines.publishUnpersisted(notifications);
     return more;
   }
@@ -109,11 +116,11 @@ export class HandoverPreview {
     return preview;
   }
 
-  private known(readings: readonly HandoverReading[]): EvaluatedReading[] {
-    const { registry, engine } = this.deps;
+  private withSensors(readings: readonly HandoverReading[]): EvaluatedReading[] {
+    const { registry } = this.deps;
     return readings.flatMap(({ sensorId, timeUs, receivedAtMs, metrics, retained, spooled }) => {
       const sensor = registry.findById(registry.forgotten.get(sensorId) ?? sensorId);
-      if (sensor === undefined || !engine.knows(sensor.id)) return [];
+      if (sensor === undefined) return [];
       return [{ sensor, timeUs, receivedAtMs, metrics, retained, spooled }];
     });
   }
