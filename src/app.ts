@@ -1,9 +1,8 @@
 import { type CorrectableClock, createCorrectableClock, createSystemClock } from './adapters/system/clock.ts';
-import { assemble } from './app/build.ts';
+import { assemble, liveOf } from './app/build.ts';
+import type { AppDeps, Context, Servers } from './app/context.ts';
 import { isAlive } from './app/health.ts';
 import { type Reloaded, reload } from './app/reload.ts';
-import type { AppDeps, Running } from './app/running.ts';
-import type { Servers } from './app/wiring/embedded.ts';
 import type { Config } from './config/schema/index.ts';
 import type { Finding } from './core/policy/finding.ts';
 import { CleanupStack } from './lib/cleanup-stack.ts';
@@ -28,7 +27,7 @@ export class App {
   private readonly deps: AppDeps;
   private readonly clock: CorrectableClock;
   private readonly cleanup: CleanupStack;
-  private running: Running | undefined;
+  private running: Context | undefined;
 
   constructor(config: Config, deps: AppDeps) {
     this.config = config;
@@ -40,9 +39,8 @@ export class App {
   /** Starts all or nothing: a failure releases what was acquired and is thrown on. */
   async start(): Promise<void> {
     const { config, clock, cleanup, deps } = this;
-    const { logger, metrics } = deps;
     try {
-      this.running = await assemble({ config, clock, logger, metrics, cleanup }, deps);
+      this.running = await assemble({ ...deps, config, clock, cleanup, live: liveOf(config) });
     } catch (error) {
       await cleanup.releaseAll();
       throw error;
@@ -88,10 +86,10 @@ export class App {
 
   /** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
   reload(next: Config): Promise<Reloaded> {
-    return reload(this.need(), next, { clock: this.clock, logger: this.deps.logger });
+    return reload(this.need(), next);
   }
 
-  private need(): Running {
+  private need(): Context {
     if (this.running === undefined) throw new Error('the app is not started');
     return this.running;
   }

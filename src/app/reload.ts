@@ -3,13 +3,11 @@ import type { Config } from '../config/schema/index.ts';
 import { RuleSet } from '../core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { planOf } from '../core/policy/plan.ts';
-import type { Logger } from '../ports/metrics.ts';
-import type { Clock } from '../ports/time.ts';
+import type { Context } from './context.ts';
 import { declaredSensors, registryOptions, sharedFilters } from './options.ts';
-import type { Running } from './running.ts';
 import { applyRules } from './wiring/alert.ts';
 import { routerOf } from './wiring/ingest.ts';
-import { sinkPartsOf, sinkSetups, warnOfEcho } from './wiring/notify.ts';
+import { sinkDepsOf, sinkSetups, warnOfEcho } from './wiring/notify.ts';
 
 export interface Reloaded {
   /** Sections that took effect. */
@@ -19,12 +17,8 @@ export interface Reloaded {
 }
 
 /** Applies routes, sensors, rules and policies; the connection and messages in flight are unaffected. */
-export async function reload(
-  running: Running,
-  next: Config,
-  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
-): Promise<Reloaded> {
-  const { live, start, database, registry, alertManager, dispatcher, writer } = running;
+export async function reload(context: Context, next: Config): Promise<Reloaded> {
+  const { live, start, database, registry, alertManager, dispatcher, writer, logger } = context;
   if (!start.done) throw notStarted();
   const { reloadable, needsRestart } = diffReloadable(live.config, next);
   const changed = new Set<string>(reloadable);
@@ -40,14 +34,13 @@ export async function reload(
   const expected = await alertManager.expectedBy(rules, [...registry.all()]);
   await applyRules(rules, registry, alertManager, writer, expected);
   warnOfEcho(next, router.filters, logger);
-  if (changed.has('notify'))
-    await dispatcher.reconfigure(sinkSetups(next, sinkPartsOf(clock, registry, live)));
-  running.ingest.reroute(router);
+  if (changed.has('notify')) await dispatcher.reconfigure(sinkSetups(next, sinkDepsOf(context)));
+  context.ingest.reroute(router);
   live.router = router;
-  running.watchedRoutes.reroute(router);
-  await running.source.resubscribe(sharedFilters(next, router.filters));
-  running.scheduler?.replan(plan);
-  running.lateRefresh?.replan(plan);
+  context.watchedRoutes.reroute(router);
+  await context.source.resubscribe(sharedFilters(next, router.filters));
+  context.scheduler?.replan(plan);
+  context.lateRefresh?.replan(plan);
   live.config = { ...live.config, ...pick(next, reloadable) };
   return { applied: reloadable, needsRestart };
 }

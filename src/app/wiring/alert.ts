@@ -1,71 +1,38 @@
-import type { AlertNotification } from '../../core/alert/model.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';
-import type { Spool } from '../../ports/spool.ts';
 import { type AlertManager, createAlertManager } from '../../services/alert/alert-manager.ts';
-import type { ShardTable } from '../../services/alert/cluster/shard-table.ts';
 import type { Expected } from '../../services/alert/state-loader.ts';
-import type { AlertEvaluator } from '../../services/ingest/batch-commit.ts';
 import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
 import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
-import type { NotificationDispatcher } from '../../services/notify/dispatcher.ts';
 import { withSpooled } from '../../services/spool/spooled-readings.ts';
-import type { Parts } from '../context.ts';
-import type { AppDeps, Live } from '../running.ts';
-import type { Database } from './database.ts';
-import { type SharedEvaluation, alertStoreOf } from './shards.ts';
-
-export interface AlertEnds {
-  readonly router: NotificationDispatcher;
-  readonly spool: Spool | undefined;
-  /** In a share group. */
-  readonly shards: ShardTable | undefined;
-}
+import type { Base, Context, SharedEvaluation } from '../context.ts';
+import { alertStoreOf } from './shards.ts';
 
 /** The alert engine, without the state of the last run yet. */
-export function openAlertManager(
-  { config, clock, logger, metrics }: Parts,
-  database: Database,
-  { alertLog }: AppDeps,
-  { router, spool, shards }: AlertEnds,
-): AlertManager {
+export function openAlertManager({
+  config,
+  database,
+  dispatcher: router,
+  spool,
+  shards,
+  ...base
+}: Base & Pick<Context, 'database' | 'dispatcher' | 'spool' | 'shards'>): AlertManager {
+  const { clock, logger, metrics, alertLog, onAlert } = base;
   const stored = alertStoreOf(database, shards);
   return createAlertManager({
     rules: new RuleSet(config.alerts),
     store: spool === undefined ? stored : withSpooled(stored, spool),
     operators: database.operatorStore,
-    ...{ shards, logger, metrics, clock, alertLog, router },
+    ...{ shards, logger, metrics, clock, alertLog, onAlert, router },
   });
 }
 
-/** The alert engine, with `onAlert` called for every published line. */
-export function publishingTo(
-  alertManager: AlertManager,
-  onAlert: ((notification: AlertNotification) => void) | undefined,
-): AlertEvaluator {
-  if (onAlert === undefined) return alertManager;
-  return {
-    prepare: (rows, signal) => alertManager.prepare(rows, signal),
-    knows: (sensorId) => alertManager.knows(sensorId),
-    evaluate: (rows, stored, onStep) => alertManager.evaluate(rows, stored, onStep),
-    get sensorSeq() {
-      return alertManager.sensorSeq;
-    },
-    sensorsChanged: (registry) => alertManager.sensorsChanged(registry),
-    publish: (notifications) => {
-      alertManager.publish(notifications);
-      notifications.forEach(onAlert);
-    },
-    publishUnpersisted: (notifications) => alertManager.publishUnpersisted(notifications),
-  };
-}
-
 /** A location learned from a topic applies to the rules like a configured one, from the next batch on. */
-export function followLocations(
-  registry: SensorRegistry,
-  alertManager: AlertManager,
-  writer: BatchWriter,
-  live: Live,
-): void {
+export function followLocations({
+  registry,
+  alertManager,
+  writer,
+  live,
+}: Pick<Context, 'registry' | 'alertManager' | 'writer' | 'live'>): void {
   registry.onPlaced = () => void applyRules(new RuleSet(live.config.alerts), registry, alertManager, writer);
 }
 

@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import { TimescaleAlertStore } from '../../adapters/timescale/alert-store.ts';
 import { databaseError } from '../../adapters/timescale/errors.ts';
 import {
@@ -18,35 +17,19 @@ import { createPool, endPool } from '../../adapters/timescale/pool.ts';
 import { createReadingStore } from '../../adapters/timescale/reading-store.ts';
 import { TimescaleSensorStore } from '../../adapters/timescale/sensor-store.ts';
 import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
-import type { ReadingStore } from '../../ports/store.ts';
-import type { ArrivalClocks } from '../../services/ingest/arrival-clocks.ts';
 import { ClockMonitor } from '../../services/ingest/clock-monitor.ts';
 import { DatabaseProbe } from '../../services/ingest/database-probe.ts';
-import type { Parts } from '../context.ts';
+import type { Base, Context, Database } from '../context.ts';
 import { databaseOptions, declaredSensors, metricNameLimits, storeOptions } from '../options.ts';
 
-/** The database components. Connections are made on demand. */
-export interface Database {
-  readonly url: string;
-  readonly pool: pg.Pool;
-  readonly directory: TimescaleSensorStore;
-  /** Shared by all writers of readings. */
-  readonly metricIds: MetricIds;
-  readonly store: ReadingStore;
-  readonly alertStore: TimescaleAlertStore;
-  readonly operatorStore: TimescaleOperatorStore;
-  readonly notificationStore: TimescaleNotificationStore;
-  readonly leaseStore: TimescaleLeaseStore;
-  readonly handoverStore: TimescaleHandoverStore;
-}
-
 /** No query is made yet. */
-export async function openDatabase(parts: Parts, url: string): Promise<Database> {
-  const { config, clock, logger, cleanup } = parts;
+export async function openDatabase(base: Base & Pick<Context, 'servers'>): Promise<Database> {
+  const { config, clock, logger, cleanup } = base;
+  const { databaseUrl: url } = base.servers;
   const pool = await createPool({ ...databaseOptions(config, url), max: config.database.pool }, logger);
   cleanup.add('database pool', () => endPool(pool, clock));
   const metricIds = new MetricIds(metricNameLimits(config), () => clock.monotonicMs());
-  const store = createReadingStore({ ...storeOptions(config, url, 'store'), metricIds }, parts);
+  const store = createReadingStore({ ...storeOptions(config, url, 'store'), metricIds }, base);
   cleanup.add('reading store', () => store.close());
   const [alertStore, notificationStore] = [
     new TimescaleAlertStore(pool),
@@ -72,8 +55,7 @@ export async function checkConnection({ pool }: Database): Promise<void> {
 
 /** Probes the database regularly, for readiness; `onBack` when it answers again. */
 export function probeDatabase(
-  { clock, cleanup }: Parts,
-  { pool }: Database,
+  { clock, cleanup, database: { pool } }: Pick<Context, 'clock' | 'cleanup' | 'database'>,
   onBack: () => void,
 ): DatabaseProbe {
   const probe = new DatabaseProbe({ clock, query: () => refuseReadOnly(pool), onBack });
@@ -82,11 +64,14 @@ export function probeDatabase(
 }
 
 /** Compares the clock of the database server with this system's, and corrects the daemon's with it. */
-export function monitorClock(
-  { clock, logger, metrics, cleanup }: Parts,
-  { pool }: Database,
-  arrivalClocks: ArrivalClocks | undefined,
-): ClockMonitor {
+export function monitorClock({
+  clock,
+  logger,
+  metrics,
+  cleanup,
+  database: { pool },
+  arrivalClocks,
+}: Base & Pick<Context, 'database' | 'arrivalClocks'>): ClockMonitor {
   const serverMs = async () => {
     const { rows } = await pool.query<{ ms: number }>(
       'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms',
@@ -99,7 +84,11 @@ export function monitorClock(
 }
 
 /** A reliable server, its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
-export async function prepareDatabase({ config, logger }: Parts, database: Database): Promise<void> {
+export async function prepareDatabase({
+  config,
+  logger,
+  database,
+}: Base & Pick<Context, 'database'>): Promise<void> {
   const { url, pool, directory } = database;
   const { encoding } = await examineServer(databaseOptions(config, url, 'start'));
   if (encoding !== 'UTF8') logger.warn({ encoding, remedy: ENCODING_REMEDY }, ENCODING_WARNING);

@@ -3,17 +3,10 @@ import { startEmbeddedBroker } from '../../embedded/broker.ts';
 import { startEmbeddedTimescale } from '../../embedded/timescale-process.ts';
 import type { CleanupStack } from '../../lib/cleanup-stack.ts';
 import type { Logger } from '../../ports/metrics.ts';
-
-/** The addresses of database and broker, whether configured or embedded. */
-export interface Servers {
-  readonly databaseUrl: string;
-  readonly mqttUrl: string;
-  /** True for the embedded engine: it has no background workers. */
-  readonly embeddedDatabase: boolean;
-}
+import type { Base, Servers } from '../context.ts';
 
 /** Starts the embedded database and broker where the configuration names none. */
-export async function startServers(config: Config, logger: Logger, cleanup: CleanupStack): Promise<Servers> {
+export async function startServers({ config, logger, cleanup }: Base): Promise<Servers> {
   return {
     databaseUrl: config.database.url ?? (await startDatabase(config, logger, cleanup)),
     mqttUrl: config.mqtt.url ?? (await startBroker(config, logger, cleanup)),

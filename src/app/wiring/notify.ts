@@ -2,30 +2,26 @@ import type { Config } from '../../config/schema/index.ts';
 import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import { alertTopic } from '../../core/notify/mqtt-topic.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { Clock } from '../../ports/time.ts';
-import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
 import { NotificationDispatcher, type SinkSetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';
 import type { SinkSettings } from '../../services/notify/sink-worker.ts';
 import { type SinkConfig, createSink } from '../../sinks/index.ts';
 import type { SinkDeps } from '../../sinks/sink.ts';
-import type { Parts } from '../context.ts';
-import type { Live } from '../running.ts';
-import type { Database } from './database.ts';
+import type { Base, Context } from '../context.ts';
 
 // Maps the configuration to sinks: the only place that knows both.
 
 /** The sinks, not started yet. Their notifications wait in the database. */
 export function createDispatcher(
-  { config, clock, logger, metrics, cleanup }: Parts,
-  { notificationStore }: Database,
-  parts: SinkDeps,
+  base: Base & Pick<Context, 'database' | 'registry' | 'mqtt'>,
 ): NotificationDispatcher {
-  const dispatcher = new NotificationDispatcher(sinkSetups(config, parts), {
-    store: notificationStore,
+  const { config, clock, logger, metrics, cleanup, database } = base;
+  const deps = sinkDepsOf(base);
+  const dispatcher = new NotificationDispatcher(sinkSetups(config, deps), {
+    store: database.notificationStore,
     // The broker allows no two daemons the same: so it identifies this one, also after a restart.
     owner: config.mqtt.client_id,
-    factsOf: parts.factsOf,
+    factsOf: deps.factsOf,
     clock,
     logger,
     metrics: new NotificationMetrics(metrics),
@@ -35,23 +31,24 @@ export function createDispatcher(
   return dispatcher;
 }
 
-export function sinkSetups({ notify }: Config, parts: SinkDeps): readonly SinkSetup[] {
+export function sinkSetups({ notify }: Config, deps: SinkDeps): readonly SinkSetup[] {
   return notify.map((sink) => ({
     settings: settingsOf(sink),
-    make: () => createSink(sink, parts),
+    make: () => createSink(sink, deps),
     fingerprint: JSON.stringify(sink),
   }));
 }
 
 /** What the sinks use of the running daemon. */
-export function sinkPartsOf(clock: Clock, registry: SensorRegistry, live: Live): SinkDeps {
+export function sinkDepsOf({
+  clock,
+  registry,
+  mqtt,
+}: Pick<Context, 'clock' | 'registry' | 'mqtt'>): SinkDeps {
   return {
     clock,
     factsOf: (sensorId) => registry.findById(sensorId) ?? { name: null, location: null },
-    publish: (topic, payload, options) =>
-      live.publish === undefined
-        ? Promise.reject(new Error('not connected'))
-        : live.publish(topic, payload, options),
+    publish: (topic, payload, options) => mqtt.publish(topic, payload, options),
   };
 }
 

@@ -6,7 +6,6 @@ import { createPolicyJobs } from '../../adapters/timescale/policy-jobs.ts';
 import { createStatementExecutor } from '../../adapters/timescale/statement-executor.ts';
 import { measureStorage } from '../../adapters/timescale/storage-metrics.ts';
 import { TimescaleSystemAlertStore } from '../../adapters/timescale/system-alert-store.ts';
-import type { AlertNotification } from '../../core/alert/model.ts';
 import { DATABASE_SIZE, FREE_SPACE } from '../../core/policy/check/disk.ts';
 import { CHECKS } from '../../core/policy/check/index.ts';
 import { planOf } from '../../core/policy/plan.ts';
@@ -14,10 +13,8 @@ import { LateRefresh } from '../../services/policy/late-refresh.ts';
 import { type MaintenanceTask, MaintenanceTasks } from '../../services/policy/maintenance.ts';
 import { type PolicyScheduler, createScheduler } from '../../services/policy/scheduler.ts';
 import { SystemAlerts } from '../../services/policy/system-alerts.ts';
-import type { Parts } from '../context.ts';
+import type { Base, Context } from '../context.ts';
 import { connectOptions, databaseOptions } from '../options.ts';
-import type { Database } from './database.ts';
-import type { Servers } from './embedded.ts';
 
 const HOUR_MS = 3_600_000;
 /** The server stats every file of the database for it. */
@@ -34,11 +31,15 @@ const OPERATORS_KEPT_MS = 90 * 24 * HOUR_MS;
 const SYSTEM_ALERTS_KEPT_MS = 365 * 24 * HOUR_MS;
 
 /** The periodic maintenance tasks. Not started yet. */
-export function createMaintenance(
-  { config, clock, logger, metrics, cleanup }: Parts,
-  { pool, alertStore, operatorStore, leaseStore, handoverStore }: Database,
-  { embeddedDatabase }: Servers,
-): MaintenanceTasks {
+export function createMaintenance({
+  config,
+  clock,
+  logger,
+  metrics,
+  cleanup,
+  database: { pool, alertStore, operatorStore, leaseStore, handoverStore },
+  servers: { embeddedDatabase },
+}: Base & Pick<Context, 'database' | 'servers'>): MaintenanceTasks {
   const prune = async () => {
     while (await alertStore.pruneSent(clock.nowMs() - OUTBOX_KEPT_MS));
     await new TimescaleSystemAlertStore(pool).prune(clock.nowMs() - SYSTEM_ALERTS_KEPT_MS);
@@ -78,12 +79,16 @@ export function createMaintenance(
 }
 
 /** Verification of the policies on a schedule, repairs, and the jobs of a server without workers. Not started yet. */
-export function openScheduler(
-  { config, clock, logger, metrics, cleanup }: Parts,
-  servers: Servers,
-  { pool }: Database,
-  publish: (notifications: readonly AlertNotification[]) => void,
-): PolicyScheduler | undefined {
+export function openScheduler({
+  config,
+  clock,
+  logger,
+  metrics,
+  cleanup,
+  servers,
+  database: { pool },
+  alertManager,
+}: Base & Pick<Context, 'servers' | 'database' | 'alertManager'>): PolicyScheduler | undefined {
   if (!config.scheduler.enabled) return undefined;
   const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
   // The catalog has shorter limits of its own: a verification must not block statements that wait behind it.
@@ -104,7 +109,10 @@ export function openScheduler(
     plan: planOf(config.policies),
     executor,
     checks: CHECKS,
-    alerts: new SystemAlerts({ store: new TimescaleSystemAlertStore(pool), publish }),
+    alerts: new SystemAlerts({
+      store: new TimescaleSystemAlertStore(pool),
+      publish: (notifications) => alertManager.publish(notifications),
+    }),
     logger,
     metrics,
     clock,
@@ -114,10 +122,14 @@ export function openScheduler(
 }
 
 /** Aggregates of readings that come too late for the refresh policies; with the scheduler, or not at all. Not started yet. */
-export function createLateRefresh(
-  { config, clock, logger, metrics, cleanup }: Parts,
-  servers: Servers,
-): LateRefresh | undefined {
+export function createLateRefresh({
+  config,
+  clock,
+  logger,
+  metrics,
+  cleanup,
+  servers,
+}: Base & Pick<Context, 'servers'>): LateRefresh | undefined {
   if (!config.scheduler.enabled) return undefined;
   const options = databaseOptions(config, servers.databaseUrl, 'scheduler');
   const catalog = createCatalog(connectOptions(config, servers.databaseUrl, 'scheduler'));

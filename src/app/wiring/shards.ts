@@ -2,9 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { GroupListener } from '../../adapters/timescale/group-listener.ts';
 import type { Config } from '../../config/schema/index.ts';
-import type { AlertLineKey, AlertStore } from '../../ports/alerts.ts';
-import type { Connectivity, MessageSource } from '../../ports/messages.ts';
-import type { AlertManager } from '../../services/alert/alert-manager.ts';
+import type { AlertStore } from '../../ports/alerts.ts';
+import type { Connectivity } from '../../ports/messages.ts';
 import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
 import { HandoverPreview } from '../../services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
@@ -12,44 +11,9 @@ import { sleep } from '../../lib/sleep.ts';
 import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
 import { ShardTable } from '../../services/alert/cluster/shard-table.ts';
 import { ShardedEvaluator } from '../../services/alert/cluster/sharded-evaluator.ts';
-import type { AlertEvaluator } from '../../services/ingest/batch-commit.ts';
 import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
-import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
-import type { Parts } from '../context.ts';
+import type { Base, Context, Database, SharedEvaluation } from '../context.ts';
 import { connectOptions } from '../options.ts';
-import type { Database } from './database.ts';
-
-export interface ShardEnds {
-  readonly table: ShardTable;
-  readonly database: Database;
-  readonly alertManager: AlertManager;
-  readonly registry: SensorRegistry;
-  /** Releases lines. */
-  readonly engine: AlertEvaluator;
-}
-
-/** The shards of a share group, as this member sees them. */
-export interface SharedEvaluation {
-  /** In place of the engine, for the batch writer. */
-  readonly evaluator: AlertEvaluator;
-  /** Acquires shards, and reads their handover. Resolves after the first round. */
-  start(writer: BatchWriter): Promise<void>;
-  /** Before time alone decides anything. */
-  ready(): Promise<boolean>;
-  /** The database is back: evaluations made meanwhile are dropped. Rejects while nothing can be written yet. */
-  regroup(): Promise<void>;
-  /** Lines that the last process published. */
-  wereNotified(lines: readonly AlertLineKey[]): void;
-  /** Members that may have earlier readings. */
-  awaited(): readonly string[];
-  /** The broker. At a stop its subscription ends first, if another member has the same. */
-  receiveFrom(intake: GroupIntake): void;
-}
-
-export interface GroupIntake {
-  readonly source: Pick<MessageSource, 'readThroughMs' | 'unsubscribe'>;
-  readonly subscribed: () => string | undefined;
-}
 
 /** Undefined without a share group: then this daemon evaluates all that it receives. */
 export function openShardTable({ mqtt }: Config): ShardTable | undefined {
@@ -73,20 +37,33 @@ const BEHIND_AFTER_MS = 1000;
 /** How long marking published lines may take, before their shards are released. */
 const MARKED_AFTER_MS = 100;
 
-/** Built before the engine is released: the shards are released after the last line is published. */
-export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation {
-  const { config, clock, logger, metrics, cleanup } = parts;
-  const { table, database, alertManager, registry, engine } = ends;
+/** Undefined without a share group. Built before the engine is released: the shards are released after the last line is published. */
+export function shareEvaluation(
+  context: Base & Pick<Context, 'shards' | 'database' | 'alertManager' | 'registry' | 'source'>,
+): SharedEvaluation | undefined {
+  const {
+    config,
+    clock,
+    logger,
+    metrics,
+    cleanup,
+    shards: table,
+    database,
+    alertManager,
+    registry,
+    source,
+    live,
+  } = context;
+  if (table === undefined) return undefined;
   const { leaseStore, handoverStore } = database;
   let writer: BatchWriter | undefined;
   let reader: HandoverReader | undefined;
-  let intake: GroupIntake | undefined;
-  let left = false;
-  const isUnread = () => clock.monotonicMs() - (intake?.source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
+  let [departed, left] = [false, false];
+  const isUnread = () => clock.monotonicMs() - (source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
   const spoolWriter = () => writer?.spools === true;
   table.isAway = spoolWriter;
   const leases: ShardLeases = new ShardLeases({
-    ...{ table, store: leaseStore, alertManager, lines: engine, spoolWriter, clock, logger, metrics },
+    ...{ table, store: leaseStore, alertManager, lines: alertManager, spoolWriter, clock, logger, metrics },
     report: () => ({
       connectsSensors: alertManager.connectsSensors,
       received: evaluator.received(clock.monotonicMs()),
@@ -94,7 +71,7 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
         spoolWriter() ||
         clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS ||
         isUnread(),
-      subscribed: intake?.subscribed(),
+      subscribed: departed ? undefined : subscriptionOf(live.connectivity, live.router.filters),
     }),
     isUnread,
     waiting: () => handoverStore.waiting(table.group),
@@ -108,7 +85,7 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     waitMs: config.alerts.wait_for_spools,
   });
   const evaluator: ShardedEvaluator = new ShardedEvaluator({
-    ...{ table, leases, engine },
+    ...{ table, leases, engine: alertManager },
     mayClaim: (sensor, asked) => alertManager.mayClaim(sensor, asked),
     onAway: () => alertManager.waitFor(0),
   });
@@ -157,19 +134,17 @@ export function shareEvaluation(parts: Parts, ends: ShardEnds): SharedEvaluation
     regroup: () => leases.regroup(),
     wereNotified: (lines) => alertManager.wereNotified(lines),
     awaited: () => leases.awaited,
-    receiveFrom: (given) => {
-      intake = given;
+    receiving: () =>
       cleanup.add('subscription of the share group', async () => {
         if (!(await leases.depart())) return;
-        intake = { source: given.source, subscribed: () => undefined };
-        left = (await given.source.unsubscribe?.()) === true;
-      });
-    },
+        departed = true;
+        left = (await source.unsubscribe?.()) === true;
+      }),
   };
 }
 
 /** A digest of what a member is subscribed to; undefined unless the broker has accepted all of it. */
-export function subscriptionOf(connectivity: Connectivity, filters: readonly string[]): string | undefined {
+function subscriptionOf(connectivity: Connectivity, filters: readonly string[]): string | undefined {
   if (connectivity.state !== 'subscribed' || connectivity.refused > 0) return undefined;
   return createHash('sha256')
     .update(JSON.stringify([...filters].sort()))

@@ -56,6 +56,8 @@ export interface AlertManagerDeps {
   readonly shards?: ShardTable | undefined;
   /** The separate alert log, if one is configured. */
   readonly alertLog?: AlertLog | undefined;
+  /** Called for each line after its commit. */
+  readonly onAlert?: ((notification: AlertNotification) => void) | undefined;
   /** The sinks, if any are configured. */
   readonly router?: DeliveryRouter | undefined;
 }

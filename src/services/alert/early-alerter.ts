@@ -11,8 +11,9 @@ import type { AlertManager } from './alert-manager.ts';
 import type { EvaluatedReading } from './state-loader.ts';
 
 export interface EarlyAlerterDeps {
-  readonly alertManager: Pick<AlertManager, 'previewAlerts' | 'knows'> &
-    Pick<AlertEvaluator, 'publishUnpersisted'>;
+  readonly alertManager: Pick<AlertManager, 'previewAlerts'>;
+  /** In a share group only the evaluating member publishes early. */
+  readonly evaluator: Pick<AlertEvaluator, 'knows' | 'publishUnpersisted'>;
   readonly registry: Pick<SensorRegistry, 'find'>;
   /** Readings that wait for their commit, oldest first. */
   readonly waiting: () => readonly IngestBatch[];
@@ -86,7 +87,7 @@ export class EarlyAlerter {
   }
 
   private previewAlerts(): void {
-    const { alertManager } = this.deps;
+    const { alertManager, evaluator } = this.deps;
     const preview = alertManager.previewAlerts(this.preview);
     if (preview !== this.preview) this.unknown.clear();
     this.preview = preview;
@@ -98,7 +99,7 @@ export class EarlyAlerter {
       const part = take(next, PART_VALUES);
       if (part.length === 0) return;
       const notifications = preview.readings(part);
-      if (notifications.length > 0) void alertManager.publishUnpersisted(notifications);
+      if (notifications.length > 0) void evaluator.publishUnpersisted(notifications);
       if (clock.monotonicMs() >= untilMs) return;
       rows += part.length;
     }
@@ -114,7 +115,7 @@ export class EarlyAlerter {
         // A clock that was set back does not show how long it has waited.
         if (waitedMs >= 0 && waitedMs < PATIENCE_MS) return;
         const sensor = row.sensor ?? this.deps.registry.find(row.key);
-        if (sensor === undefined || !this.deps.alertManager.knows(sensor.id) || this.deps.holds(row.key))
+        if (sensor === undefined || !this.deps.evaluator.knows(sensor.id) || this.deps.holds(row.key))
           this.unknown.add(row.key);
         if (sensor === undefined || this.unknown.has(row.key)) continue;
         row.previewedBy = preview;

@@ -16,6 +16,8 @@ export interface PublisherDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly alertLog?: AlertLog | undefined;
+  /** Called for each line after its commit. */
+  readonly onAlert?: ((notification: AlertNotification) => void) | undefined;
   /** The sinks; absent where none is configured. */
   readonly router?: DeliveryRouter | undefined;
 }
@@ -50,6 +52,7 @@ export class AlertPublisher {
     if (notifications.length === 0) return;
     const fresh = this.unlogged(notifications);
     void this.log(fresh, true, () => this.mark(notifications));
+    if (this.deps.onAlert !== undefined) notifications.forEach(this.deps.onAlert);
   }
 
   /**

@@ -239,16 +239,17 @@ export function hoursBefore(readings: readonly StorableReading[], edgeUs: Micros
   return [...hours].map((hour) => ({ from: hour * HOUR_US, until: (hour + 1) * HOUR_US }));
 }
 
-/** A store that reports the late readings of every commit, whichever way they came. */
+/** A store that reports the late readings of every commit, whichever way they came. The store itself where nothing is refreshed. */
 export function recordingLate(
   store: ReadingStore,
-  note: (readings: readonly StorableReading[]) => void,
+  refresh: Pick<LateRefresh, 'note'> | undefined,
 ): ReadingStore {
+  if (refresh === undefined) return store;
   return {
     async commit(batch, signal, answered) {
       const result = await store.commit(batch, signal, answered);
       // Duplicates too: an attempt whose reply was lost may have stored them, and was never reported.
-      if (result.kind === 'committed') note(batch.readings);
+      if (result.kind === 'committed') refresh.note(batch.readings);
       return result;
     },
     disconnect: async () => store.disconnect?.(),

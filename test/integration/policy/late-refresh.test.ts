@@ -56,7 +56,7 @@ function open() {
   const hoursLeft = () => own.metrics.scrape().get('fieldwatch_late_buckets');
   return {
     ...own,
-    store: recordingLate(direct, (readings) => refresh.note(readings)),
+    store: recordingLate(direct, refresh),
     hoursLeft,
     refreshed: (times = 1) =>
       eventually(

@@ -109,9 +109,6 @@ async function setup(lines = new Lines()) {
   /** Times of the readings that were previewed. */
   const previewed: number[] = [];
   const previewer = {
-    knows: (sensorId: number) => alertManager.knows(sensorId),
-    publishUnpersisted: (all: Parameters<typeof alertManager.publishUnpersisted>[0]) =>
-      alertManager.publishUnpersisted(all),
     previewAlerts: (former?: AlertPreview) => {
       const preview = alertManager.previewAlerts(former);
       if (preview === undefined || preview === former) return preview;
@@ -124,7 +121,7 @@ async function setup(lines = new Lines()) {
     },
   };
   const earlyAlerter = new EarlyAlerter({
-    ...{ alertManager: previewer, registry, clock, logger },
+    ...{ alertManager: previewer, evaluator: alertManager, registry, clock, logger },
     waiting: () => ingest.waiting,
     holds: (device) => writer.holds(device),
   });

@@ -67,7 +67,7 @@ describe('the hours of late readings', () => {
 test('a store reports late readings after their commit, and nothing else', async () => {
   const inner = new FakeStore();
   const reported: StorableReading[] = [];
-  const store = recordingLate(inner, (readings) => void reported.push(...readings));
+  const store = recordingLate(inner, { note: (readings) => void reported.push(...readings) });
   const batch = batchOf([reading(1, 0, { x: 1 })]);
   inner.auto = () => ({ kind: 'row_refused', index: 0, sqlstate: '22003', message: '' });
   await store.commit(batch);

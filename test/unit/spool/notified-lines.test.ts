@@ -1,7 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
-import type { Parts } from '../../../src/app/context.ts';
-import { SpoolParts, type SpoolEnds } from '../../../src/app/wiring/spool.ts';
+import { createSpoolComponents } from '../../../src/app/wiring/spool.ts';
 import { type AlertNotification, EMPTY_ALERT_BATCH } from '../../../src/core/alert/model.ts';
 import { OutageMonitor } from '../../../src/services/ingest/outage-monitor.ts';
 import { SensorRegistry } from '../../../src/services/ingest/sensor-registry.ts';
@@ -49,18 +48,19 @@ test('a line that left during an outage is stored as logged, however long ago th
   );
   const cleanup: (() => Promise<void>)[] = [];
   const config = { spool: { after: 5000 }, ingest: { retry: { min: 100, max: 1000 } } };
-  const parts = {
-    ...{ config, clock, logger, metrics },
+  const context = {
+    ...{ config, clock, logger, metrics, registry, evaluator: alertManager, live: { config } },
+    ...{ watch: new OutageMonitor({ clock, logger, metrics }), accounting: { committed: () => {} } },
     cleanup: { add: (_: string, close: () => Promise<void>) => void cleanup.push(close) },
   };
   release = async () => {
     for (const close of cleanup) await close();
   };
-  const ends = {
-    ...{ registry, alertManager, publishing: alertManager, live: { config } },
-    ...{ watch: new OutageMonitor({ clock, logger, metrics }), accounting: { committed: () => {} } },
-  };
-  const open = new SpoolParts(parts as unknown as Parts, ends as unknown as SpoolEnds, spool, store);
+  const open = createSpoolComponents(
+    context as unknown as Parameters<typeof createSpoolComponents>[0],
+    spool,
+    store,
+  );
   store.auto = stored;
   const record = (alertId: string) => ({
     ...{ lane: 'alerts' as const, id: alertId, readings: [], deadLetters: [] },
