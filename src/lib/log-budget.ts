@@ -34,3 +34,25 @@ export class LogBudget {
     return withheld;
   }
 }
+
+const MAX_KEYS = 1000;
+
+/** One line per minute for each key of an event. A bounded number of keys is remembered. */
+export class LogBudgets<Key> {
+  private readonly clock: Clock;
+  private readonly budgets = new Map<Key, LogBudget>();
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  /** The number of events of this key since its last line; undefined where this one gets no line. */
+  take(key: Key, events = 1): number | undefined {
+    let budget = this.budgets.get(key);
+    if (budget === undefined) {
+      if (this.budgets.size >= MAX_KEYS) this.budgets.clear();
+      this.budgets.set(key, (budget = new LogBudget(this.clock, 1)));
+    }
+    return budget.take(events);
+  }
+}

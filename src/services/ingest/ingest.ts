@@ -20,10 +20,9 @@ import { IngestAccounting, type AccountingTotals } from './accounting.ts';
 import type { BatchWriter } from './batch-writer.ts';
 import { IngestBatch } from './batch.ts';
 import type { DeadLetterBudget } from './dead-letter-budget.ts';
+import { MessageLog } from './message-log.ts';
 import { Redelivery } from './redelivery.ts';
-import { RefusedMessages } from './refused-messages.ts';
 import type { SensorRegistry } from './sensor-registry.ts';
-import { ValueLosses } from './value-losses.ts';
 
 /** Topic and payload to readings: the compiled routes. Pure but for Sparkplug's birth state. */
 export interface Decoder {
@@ -78,8 +77,7 @@ export class Ingest {
   private readonly deps: IngestDeps;
   private readonly accounting: IngestAccounting;
   private readonly redelivery: Redelivery;
-  private readonly losses: ValueLosses;
-  private readonly refused: RefusedMessages;
+  private readonly log: MessageLog;
   private readonly failures: LogBudget;
   private decoder: Decoder;
   private open: IngestBatch | undefined;
@@ -100,8 +98,7 @@ export class Ingest {
     this.decoder = deps.decoder;
     this.accounting = deps.accounting ?? new IngestAccounting(deps.metrics);
     this.redelivery = new Redelivery();
-    this.losses = new ValueLosses(deps.clock, deps.logger);
-    this.refused = new RefusedMessages(deps.clock, deps.logger);
+    this.log = new MessageLog(deps.clock, deps.logger);
     this.failures = new LogBudget(deps.clock);
     this.exportGauges(deps.metrics);
   }
@@ -175,10 +172,10 @@ export class Ingest {
     } else if (decoded.kind === 'reject') {
       this.accounting.arrived(1, 0);
       batch.addDeadLetter(first, decoded.code, decoded.detail);
-      this.refused.note(message.topic, decoded.code, decoded.detail);
+      this.log.refused(message.topic, decoded.code, decoded.detail);
     } else {
       this.accounting.arrived(decoded.readings.length, decoded.dropped, decoded.ambiguous);
-      this.losses.note(message.topic, decoded);
+      this.log.kept(message.topic, decoded);
       for (const reading of decoded.readings) {
         batch.addReading(reading, first, first.receivedAtMs, this.deps.registry.find(reading.device));
       }
