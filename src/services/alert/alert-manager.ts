@@ -17,6 +17,8 @@ import {
 import type { RuleSet } from '../../core/alert/rules/rule-set.ts';
 import { messageOf } from '../../core/errors.ts';
 import type { Millis } from '../../core/reading.ts';
+import { Outage } from '../../lib/outage.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
 import { runSliced, slicesOf } from '../../lib/slices.ts';
 import type {
   AlertLineKey,
@@ -28,7 +30,7 @@ import type {
 import type { Connectivity } from '../../ports/messages.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Sensor } from '../../ports/sensors.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import type { DeliveryRouter } from '../notify/dispatcher.ts';
 import { alertId } from './alert-id.ts';
 import type { ShardTable } from './cluster/shard-table.ts';
@@ -104,7 +106,8 @@ export class AlertManager {
   private readonly forgotten = new Set<number>();
   /** The slice that was committed last left due times behind. */
   private behind = false;
-  private timer: Timer | undefined;
+  private loop: PollLoop | undefined;
+  private readonly outage: Outage;
   private stopped = false;
   private knownSensors = 0;
   /** Counts the evaluations: the latest one has the engine's working set. */
@@ -112,6 +115,7 @@ export class AlertManager {
 
   constructor(deps: AlertManagerDeps) {
     this.deps = deps;
+    this.outage = new Outage(deps.clock);
     this.engine = new AlertEngine(deps.rules);
     this.publisher = new AlertPublisher(deps);
     this.operatorCommands = new OperatorCommands(deps);
@@ -260,12 +264,9 @@ export class AlertManager {
     ready: () => Promise<boolean> = async () => true,
     learnSensors: () => Promise<void> = async () => {},
   ): void {
-    const again = () => {
-      if (!this.stopped) this.timer = this.deps.clock.after(TICK_EVERY_MS, () => void poll());
-    };
-    const poll = async () => {
+    const run = async () => {
       try {
-        if (!(await ready())) return again();
+        if (!(await ready())) return;
         if (await this.serveOperators(carryOut)) await learnSensors();
         // Of one instant: what comes due meanwhile is handled in the next run.
         const untilMs = this.tickMs();
@@ -274,12 +275,14 @@ export class AlertManager {
             this.behind = false;
             await commit(() => this.tick(untilMs));
           } while (this.behind && !this.stopped);
+        this.outage.recovered();
       } catch (error) {
-        this.deps.logger.error({ error: messageOf(error) }, 'cannot evaluate alert deadlines, retrying');
+        if (this.outage.failed(error))
+          this.deps.logger.error({ error: messageOf(error) }, 'cannot evaluate alert deadlines, retrying');
       }
-      again();
     };
-    again();
+    this.loop = new PollLoop({ clock: this.deps.clock, everyMs: TICK_EVERY_MS, run });
+    if (!this.stopped) this.loop.start();
   }
 
   /** True when sensors were renamed, merged or forgotten meanwhile. */
@@ -462,7 +465,7 @@ export class AlertManager {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    this.timer?.cancel();
+    void this.loop?.stop();
     await this.publisher.stop();
   }
 

@@ -15,7 +15,7 @@ import { BackpressureMonitor } from '../../../src/services/alert/early-alerter.t
 import type { EvaluatedReading } from '../../../src/services/alert/state-loader.ts';
 import { IngestBatch, type IngestRow } from '../../../src/services/ingest/batch.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
-import { RecordingMetrics } from '../../support/fakes.ts';
+import { RecordingMetrics, settle } from '../../support/fakes.ts';
 import { WatermarkRows, readingsIn } from '../../support/watermark-rows.ts';
 import { D, T0_MS, T0_US, rulesOf, withRule } from './support.ts';
 
@@ -339,9 +339,7 @@ describe('the alerting service', () => {
     const pass = async ({ clock }: ReturnType<typeof setUp>, seconds: number) => {
       for (let second = 0; second < seconds; second++) {
         clock.advance(1000);
-        await Promise.resolve();
-        await Promise.resolve();
-        await Promise.resolve();
+        await settle(1);
       }
     };
 
@@ -626,7 +624,7 @@ describe('the alerting service', () => {
         // One whose end is still to be written: no rule asks anything of its reading any more.
         const batch = await run(daemon, { ...reading(60, 36), sensor: fleet.at(-1) ?? SENSOR });
         expect(batch.resolved).toMatchObject([{ sensorId: MANY, reason: 'rule_removed' }]);
-        await pass(daemon, 3);
+        await pass(daemon, 1);
         expect(committed.map(({ resolved }) => resolved.length)).toEqual([2000, 399]);
         expect(new Set(committed.flatMap(({ resolved }) => resolved.map(({ reason }) => reason)))).toEqual(new Set(['rule_removed'])); // prettier-ignore
         expect(daemon.store.states.size).toBe(0);
