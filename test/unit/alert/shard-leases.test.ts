@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { SHARDS, type ShardMember, shardOf } from '../../../src/core/alert/cluster/shard.ts';
 import { GroupTables, Member, pass } from '../../support/alert-group.ts';
+import { settle } from '../../support/fakes.ts';
 import { T0_MS, T0_US, rulesOf } from './support.ts';
 
 const rules = () => rulesOf({ metrics: { temperature: { max: 30 } } });
@@ -189,6 +190,37 @@ describe('members of which one may have earlier readings', () => {
     told();
     await pass(100, [two]);
     expect(two.leases.awaited).toEqual([]);
+  });
+
+  test('what is handed over waits, too, where the wait begins behind a batch that takes long', async () => {
+    const { tables, one, two } = await crew();
+    tables.directory.add('s2');
+    await one.receive('s1', at(12, 20));
+    const commit = tables.commit.bind(tables);
+    let answer = () => {};
+    tables.commit = async (batch) => {
+      await new Promise<void>((resolve) => (answer = resolve));
+      return commit(batch);
+    };
+    const written = one.receive('s2', at(13, 20));
+    await settle();
+    tables.commit = commit;
+    await two.receive('s1', at(14, 31), at(17, 31));
+    // The owner has read it, and its evaluation waits for the batch.
+    await pass(500, [one, two]);
+    two.unread = true;
+    await pass(100, [two]);
+    one.leases.poll();
+    await settle();
+    answer();
+    await written;
+    await pass(300, [one, two]);
+    expect([one.leases.awaited, tables.alerts]).toEqual([['two'], []]);
+    await two.receive('s1', at(13, 31));
+    two.unread = false;
+    await pass(1000, [one, two]);
+    await one.receive('s1', at(18, 31));
+    expect(rows(tables)).toEqual([[13, NaN]]);
   });
 
   test('alerts of a long wait are published before their rows, once, by the owner alone', async () => {

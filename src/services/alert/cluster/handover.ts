@@ -190,7 +190,9 @@ export class HandoverReader {
     let more = false;
     await commit(async (signal) => {
       more = false;
-      if (this.stopped) return NOTHING;
+      // A batch before it may have taken long.
+      leases.holdIfBehind();
+      if (this.stopped || !leases.mayEvaluate) return NOTHING;
       const now = table.in('catching_up', 'held', 'ready');
       engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS + leases.lateByMs : 0);
       const poll = ready ?? (await unlessAborted(store.read(table.group, now), signal));
