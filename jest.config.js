@@ -12,6 +12,7 @@ const project = (name, timeout) => ({
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },
+  setupFiles: ['<rootDir>/test/support/codec-libraries.js'],
   // Unit tests need no database.
   ...(name === 'unit' ? {} : databases),
   // A test that hangs is a failure, not a wait: each project states its own patience.

@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os';
+import { registerCodecLibraries } from '../src/lib/codec-libraries.ts';
 import { type BenchResult, runBench } from './bench.ts';
 import { formatFacts } from './machine.ts';
 import { type BenchOptions, HELP, UsageError, parseOptions } from './options.ts';
@@ -7,6 +8,7 @@ import { formatTable, verdictOf } from './report.ts';
 /** Ctrl-C, or a SIGTERM: no result, and nothing left running. */
 class Interrupted extends Error {}
 
+registerCodecLibraries();
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { FieldwatchError, messageOf } from '../core/errors.ts';
+import { registerCodecLibraries } from '../lib/codec-libraries.ts';
 import { version } from '../lib/version.ts';
 import type { Cli, ExitCode } from './command.ts';
 import { COMMANDS } from './index.ts';
@@ -18,7 +19,10 @@ export type ProgramEnv = Readonly<Record<string, string | undefined>>;
 function processCli(outcome: Outcome, argv: readonly string[], env: ProgramEnv): Cli {
   let interrupted: Promise<NodeJS.Signals> | undefined;
   return {
-    stdin: process.stdin,
+    // Opened when first asked for: most commands read nothing.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: guarded(process.stdout),
     stderr: guarded(process.stderr),
     env,
@@ -64,6 +68,7 @@ function explain(error: unknown, invocation: Invocation): { text: string; code: 
 
 /** argv -> command -> exit code. */
 export async function runProgram(argv: readonly string[], env: ProgramEnv): Promise<ExitCode> {
+  registerCodecLibraries();
   const outcome: Outcome = { code: 0 };
   const cli = processCli(outcome, argv, env);
   const program = new Command('fieldwatch')

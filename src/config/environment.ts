@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import { type ConfigFault, formatPath } from './fault.ts';
 import { hint } from './suggest.ts';
 import { type Leaf, inspect, leaves } from './walk.ts';
@@ -59,7 +59,7 @@ export interface EnvironmentLayer {
 
 /** Reads FIELDWATCH_…; a name that no key has is a fault, since a typo would silently do nothing. Empty is unset. */
 export function readEnvironment(root: z.core.$ZodType, env: Environment): EnvironmentLayer {
-  const keys = environmentKeys(root);
+  let keys: ReadonlyMap<string, Leaf> | undefined;
   const values: EnvironmentValue[] = [];
   const faults: ConfigFault[] = [];
   for (const [name, given] of Object.entries(env).sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -67,6 +67,7 @@ export function readEnvironment(root: z.core.$ZodType, env: Environment): Enviro
     // The secrets of the sinks: sink-environment.ts
     if (name.startsWith(`${PREFIX}NOTIFY_`)) continue;
     if (given === undefined || given === '') continue;
+    keys ??= environmentKeys(root);
     const leaf = keys.get(name);
     const fault = (path: string, message: string) =>
       faults.push({ file: `environment: ${name}`, line: null, column: null, path, message });

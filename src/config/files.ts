@@ -1,10 +1,10 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import { BOM_FAULT, BYTE_ORDER_MARK, type ReadFile, withoutNewline } from '../lib/secret-file.ts';
 import type { ConfigPath } from './fault.ts';
 import { valueAt } from './issues.ts';
 import type { Origin, Origins } from './origins.ts';
-import { type PlainObject, isPlainObject, leaves, variantOf } from './walk.ts';
+import { type PlainObject, inspect, isPlainObject, shapeOf, variantOf } from './walk.ts';
 
 const MAX_SECRET = 64 * 1024;
 
@@ -67,22 +67,23 @@ interface NamedFile {
   readonly siblings: ReadonlySet<string>;
 }
 
-/** Where files may be named: in the sections, and in the elements of lists whose kind says which section they are. */
+/** Where files are named: in the sections, and in the elements of lists whose kind says which section they are. */
 function namedFiles(schema: z.core.$ZodType, value: unknown, path: ConfigPath = []): NamedFile[] {
-  const all = leaves(schema);
-  const secrets = all.filter(({ secret }) => secret).map((leaf) => leaf.path);
-  return all.flatMap((leaf) => {
-    const here = [...path, ...leaf.path];
-    const found = valueAt(value, leaf.path);
+  const shape = shapeOf(schema);
+  if (shape === undefined || !isPlainObject(value)) return [];
+  return Object.keys(value).flatMap((key) => {
+    const child = Object.hasOwn(shape, key) ? shape[key] : undefined;
+    if (child === undefined) return [];
+    const [found, here] = [value[key], [...path, key]];
+    if (shapeOf(child) !== undefined) return namedFiles(child, found, here);
     if (Array.isArray(found))
       return found.flatMap((element: unknown, index) => {
-        const chosen = variantOf(leaf.schema, element);
+        const chosen = variantOf(child, element);
         return chosen === undefined ? [] : namedFiles(chosen, element, [...here, index]);
       });
-    if (!leaf.readsFile || here[0] === 'alerts_file') return [];
-    const beside = leaf.path.slice(0, -1).join('\n');
-    const own = secrets.filter((secret) => secret.slice(0, -1).join('\n') === beside);
-    return [{ path: here, siblings: new Set(own.map((secret) => secret.at(-1) ?? '')) }];
+    if (!inspect(child).readsFile || here[0] === 'alerts_file') return [];
+    const secrets = Object.entries(shape).filter(([, sibling]) => inspect(sibling).secret);
+    return [{ path: here, siblings: new Set(secrets.map(([name]) => name)) }];
   });
 }
 

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import type { ConfigFault, ConfigPath } from './fault.ts';
 import type { Origins } from './origins.ts';
 import { hint, suggest } from './suggest.ts';

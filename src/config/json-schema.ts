@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import { configSchema } from './schema/index.ts';
 
 /** The schema that editors use (yaml-language-server); config/fieldwatch.schema.json is this, written out. */

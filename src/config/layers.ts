@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import { type ReadFile } from '../lib/secret-file.ts';
 import { type YamlTree, readYaml } from './document.ts';
 import type { EnvironmentValue } from './environment.ts';

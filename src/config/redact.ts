@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import { below, inspect, isPlainObject } from './walk.ts';
 
 export const MASK = '***';

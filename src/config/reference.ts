@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import { environmentKeys, environmentName } from './environment.ts';
 import { configSchema } from './schema/index.ts';
 import { inspect, shapeOf } from './walk.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 
 /**
  * Reads the schema itself: what is below a path, which keys are scalars, what their defaults are. The environment
@@ -24,7 +24,16 @@ export const isPlainObject = (value: unknown): value is PlainObject =>
 /** How the texts that mean something else describe their form (core/schema/common.ts, config/schema/policies.ts). */
 const WRITTEN = /(duration|size|interval), such as .*$/;
 
+const inspected = new WeakMap<z.core.$ZodType, SchemaNode>();
+
+/** The same schema is asked for its shape, its default and its kind: it is unwrapped once. */
 export function inspect(schema: z.core.$ZodType): SchemaNode {
+  let node = inspected.get(schema);
+  if (node === undefined) inspected.set(schema, (node = unwrap(schema)));
+  return node;
+}
+
+function unwrap(schema: z.core.$ZodType): SchemaNode {
   let core = schema;
   let fallback: unknown;
   let meta: Record<string, unknown> = {};

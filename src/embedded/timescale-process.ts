@@ -1,7 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FieldwatchError } from '../core/errors.ts';
+import { packageRoot } from '../lib/package-root.ts';
 import type { Logger } from '../ports/metrics.ts';
 import type { ServerMessage } from './messages.ts';
 import { embeddedUrl, readPassword, writePassword } from './password.ts';
@@ -161,12 +164,10 @@ class ServerSupervisor implements EmbeddedTimescale {
   }
 }
 
-/** The compiled entry: beside this file, or in dist/ when this runs from source (tests). */
+/** The compiled entry: beside this file, or in dist/ when this runs from source (tests) or from the bundle. */
 function serverEntry(): string {
-  const here = import.meta.url;
-  return fileURLToPath(
-    new URL(here.endsWith('.ts') ? '../../dist/embedded/timescale-server.js' : './timescale-server.js', here),
-  );
+  const beside = fileURLToPath(new URL('./timescale-server.js', import.meta.url));
+  return existsSync(beside) ? beside : join(packageRoot(), 'dist/embedded/timescale-server.js');
 }
 
 async function readyPort(child: ChildProcess, lastWords: () => string): Promise<number> {

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import type { Delivery, OutgoingNotification } from '../core/notify/delivery.ts';
 import { type FormattedValue, formatValue } from '../core/notify/format-value.ts';
 import { type LabelSet, annotationsOf, labelsOf } from '../core/notify/labels.ts';

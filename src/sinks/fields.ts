@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import type { MessageTexts } from '../core/notify/messages.ts';
 import { type Template, isTemplateFault, parseTemplate } from '../core/notify/template.ts';
 import { readFilePath, secret, text, url } from '../core/schema/fields.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { alertmanager } from './alertmanager.ts';
 import { mqtt } from './mqtt.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
 import { type Delivery, type OutgoingNotification, statusOf } from '../core/notify/delivery.ts';
 import { alertTopic } from '../core/notify/mqtt-topic.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../core/schema/zod.ts';
 import { type Delivery, type OutgoingNotification, statusOf } from '../core/notify/delivery.ts';
 import { annotationsOf } from '../core/notify/labels.ts';
 import { oneLine, truncate } from '../core/notify/template.ts';

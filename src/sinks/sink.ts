@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import { SEVERITIES } from '../core/alert/model.ts';
 import type { SensorFactsOf } from '../core/notify/delivery.ts';
 import { backoff } from '../core/schema/backoff.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { Transporter } from 'nodemailer';
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Delivery } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { z } from 'zod';
+import * as z from '../core/schema/zod.ts';
 import type { Delivery } from '../core/notify/delivery.ts';
 import { webhookBody } from '../core/notify/webhook-body.ts';
 import { readFilePath, secret } from '../core/schema/fields.ts';

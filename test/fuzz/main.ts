@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { registerCodecLibraries } from '../../src/lib/codec-libraries.ts';
 import { FUZZ_TARGETS } from '../support/fuzz-targets.ts';
 import { type FuzzReport, runFuzz } from '../support/fuzz.ts';
 
@@ -15,6 +16,7 @@ const SLOWEST_MS = 250;
 /** What may be left on the heap by a codec's payloads, after they are gone. */
 const GROWTH_MIB = 64;
 
+registerCodecLibraries();
 process.exitCode = main(process.argv.slice(2));
 
 function main(args: readonly string[]): number {

@@ -1,6 +1,7 @@
 import { type Logger as Pino, pino, stdSerializers, stdTimeFunctions } from 'pino';
-import { prettyFactory } from 'pino-pretty';
+import type { prettyFactory } from 'pino-pretty';
 import { plainText, printableJson } from '../../core/printable.ts';
+import { loadLibrary } from '../../lib/load-library.ts';
 import type { LogFields, Logger } from '../../ports/metrics.ts';
 import { LogTarget } from './log-target.ts';
 
@@ -83,7 +84,8 @@ class FieldLogger implements Logger {
 
 /** One readable entry; whatever came from the network stands in it as text, whichever terminal shows it. */
 function forPeople(): (line: string) => string {
-  const pretty = prettyFactory({ translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' });
+  const library = loadLibrary('pino-pretty') as { readonly prettyFactory: typeof prettyFactory };
+  const pretty = library.prettyFactory({ translateTime: 'SYS:HH:MM:ss.l', ignore: 'pid,hostname' });
   return (line) => pretty(shownValue(JSON.parse(line)));
 }
 

@@ -1,4 +1,5 @@
 import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import mqttPacket from 'mqtt-packet';
 import type { Arrivals } from '../../core/ingest/arrival.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
 import type { InboundMessage } from '../../ports/messages.ts';
@@ -16,6 +17,9 @@ import { type GateMode, InboundGate } from './held-acks.ts';
 import { HeldMessages } from './held-messages.ts';
 import type { OverlappingCopies } from './overlapping-copies.ts';
 import { ReadThrough, type SeenWindow } from './read-through.ts';
+
+// Otherwise the first packet makes a Buffer of each of the 65,536 packet ids: 8 MB, for ids that are written here anyway.
+mqttPacket.writeToStream.cacheNumbers = false;
 
 export interface ConnectionEvents {
   /** CONNACK with success: before the first message, too early to send anything. */

@@ -1,5 +1,4 @@
 import type { Config } from '../../config/schema/index.ts';
-import { startEmbeddedBroker } from '../../embedded/broker.ts';
 import { startEmbeddedTimescale } from '../../embedded/timescale-process.ts';
 import type { CleanupStack } from '../../lib/cleanup-stack.ts';
 import type { Logger } from '../../ports/metrics.ts';
@@ -26,6 +25,7 @@ async function startDatabase({ embedded }: Config, logger: Logger, cleanup: Clea
 }
 
 async function startBroker({ embedded }: Config, logger: Logger, cleanup: CleanupStack): Promise<string> {
+  const { startEmbeddedBroker } = await import('../../embedded/broker.ts');
   const broker = await startEmbeddedBroker({ host: embedded.mqtt_host, port: embedded.mqtt_port });
   cleanup.add('embedded broker', () => broker.stop());
   logger.info({ url: broker.url }, 'embedded MQTT broker is up');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { parseDuration } from '../../core/duration.ts';
 import { parseTime } from '../../core/ingest/mapping/instant.ts';
 import { UTC } from '../../core/ingest/mapping/zone.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import { someMatchers } from '../../config/schema/suppression.ts';
 import type { ScenarioEvent } from '../../core/alert/analysis/scenario.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { alertsSchema } from '../../config/schema/alerts.ts';
 import type { Scenario, ScenarioEvent } from '../../core/alert/analysis/scenario.ts';
 import { RuleSet } from '../../core/alert/rules/rule-set.ts';

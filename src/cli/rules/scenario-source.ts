@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../../core/schema/zod.ts';
 import { readYaml } from '../../config/document.ts';
 import { type ConfigFault, formatFault, sortFaults } from '../../config/fault.ts';
 import { faultsOf } from '../../config/issues.ts';

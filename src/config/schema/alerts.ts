@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { kindFields } from '../../core/alert/kind/index.ts';
 import { commonFields } from '../../core/alert/rules/common-fields.ts';
 import { checkRules } from '../../core/alert/rules/validate.ts';

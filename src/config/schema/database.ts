@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../../core/schema/zod.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { duration } from '../../core/schema/common.ts';
 import {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import type { SensorFacts } from '../../core/alert/rules/effective.ts';
 import { overrideConflicts } from '../../core/alert/rules/validate.ts';
 import type { alertsSchema } from './alerts.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { alertsSchema } from './alerts.ts';
 import { duration } from '../../core/schema/common.ts';
 import { databaseSchema } from './database.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../../core/schema/zod.ts';
 import { backoff } from '../../core/schema/backoff.ts';
 import { bytes, duration } from '../../core/schema/common.ts';
 import { ordered, section, whole } from '../../core/schema/fields.ts';

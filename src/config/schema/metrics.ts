@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { section, text, whole } from '../../core/schema/fields.ts';
 
 export const metricsSchema = section(

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { backoff } from '../../core/schema/backoff.ts';
 import { bytes, duration } from '../../core/schema/common.ts';
 import {

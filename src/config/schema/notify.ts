@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { SINKS } from '../../sinks/index.ts';
 
 type Schema = (typeof SINKS)[keyof typeof SINKS]['schema'];

@@ -1,15 +1,20 @@
-import { validate as validCron } from 'node-cron';
-import { z } from 'zod';
+import type { validate } from 'node-cron';
+import * as z from '../../core/schema/zod.ts';
 import { duration } from '../../core/schema/common.ts';
 import { flag, port, section, text } from '../../core/schema/fields.ts';
+import { loadLibrary } from '../../lib/load-library.ts';
 
 const cron = (fallback: string, description: string) =>
   text(description)
-    .refine((value) => validCron(value), {
+    // The library is loaded for expressions of the user's own.
+    .refine((value) => value === fallback || isCron(value), {
       error:
         'is no cron expression; expected five fields "minute hour day month weekday" (or six with seconds)',
     })
     .default(fallback);
+
+const isCron = (value: string): boolean =>
+  (loadLibrary('node-cron') as { readonly validate: typeof validate }).validate(value);
 
 export const timezone = (description: string) =>
   text(description).refine(isTimezone, {
@@ -17,6 +22,8 @@ export const timezone = (description: string) =>
   });
 
 function isTimezone(name: string): boolean {
+  // Asking ICU costs more than the rest of the file.
+  if (name === 'UTC') return true;
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
     return true;

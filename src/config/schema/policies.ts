@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { formatInterval, intervalMs, parseInterval } from '../../core/policy/interval.ts';
 import { type PoliciesSection, REPAIR_MODES, planOf } from '../../core/policy/plan.ts';
 import { planFaults } from '../../core/policy/validate.ts';
@@ -7,36 +7,32 @@ import { flag, section, text, whole } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 
+const INTERVAL = z.string().describe('duration, such as 10 minutes, 7 days, 6 months, 1 year');
+
 /**
  * An interval as PostgreSQL has it: `1 year` is twelve months, not 365 days. Gives its one spelling, as text, because
  * that is what goes into SQL and what jobs are compared with.
  */
 const interval = (bounds: { min: string; max?: string; fallback: string }, description: string) =>
-  z
-    .string()
-    .describe('duration, such as 10 minutes, 7 days, 6 months, 1 year')
-    .transform((value, context) => {
-      const parsed = parseInterval(value);
-      const { min, max } = bounds;
-      if (parsed === undefined) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${value}" is no interval; write it like 10 minutes, 7 days or 1 year`,
-        });
-        return z.NEVER;
-      }
-      if (
-        intervalMs(parsed) < intervalMs(min) ||
-        (max !== undefined && intervalMs(parsed) > intervalMs(max))
-      ) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${value}" is out of bounds: ${min} to ${max ?? 'any'}`,
-        });
-        return z.NEVER;
-      }
-      return formatInterval(parsed);
-    })
+  INTERVAL.transform((value, context) => {
+    const parsed = parseInterval(value);
+    const { min, max } = bounds;
+    if (parsed === undefined) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is no interval; write it like 10 minutes, 7 days or 1 year`,
+      });
+      return z.NEVER;
+    }
+    if (intervalMs(parsed) < intervalMs(min) || (max !== undefined && intervalMs(parsed) > intervalMs(max))) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is out of bounds: ${min} to ${max ?? 'any'}`,
+      });
+      return z.NEVER;
+    }
+    return formatInterval(parsed);
+  })
     .prefault(bounds.fallback)
     .describe(description);
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { TIME_UNITS } from '../../core/ingest/mapping/instant.ts';
 import { UNITS } from '../../core/ingest/mapping/unit.ts';
 import type { RouteConfig } from '../../core/ingest/route-config.ts';

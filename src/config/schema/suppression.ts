@@ -1,5 +1,5 @@
 import { WEEKDAYS } from '../../core/alert/rules/config.ts';
-import { z } from 'zod';
+import * as z from '../../core/schema/zod.ts';
 import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
 import { LABELS } from '../../core/alert/suppress/matcher.ts';
 import { suggest } from '../suggest.ts';

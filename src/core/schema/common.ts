@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from './zod.ts';
 import { parseDuration } from '../duration.ts';
 
 const BYTES: Readonly<Record<string, number>> = {
@@ -20,46 +20,43 @@ export function parseBytes(text: string): number | undefined {
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
 
+const DURATION = z.string().describe('duration, such as 250ms, 10s, 1h30m, 90 days');
+const SIZE = z.string().describe('size, such as 512 B, 64KiB, 16MiB, 1GiB');
+
 /** A duration such as `10m`, `1h30m`, `90 days`; milliseconds after parsing. */
 export const duration = (bounds: { min?: string; max?: string } = {}) =>
-  z
-    .string()
-    .describe('duration, such as 250ms, 10s, 1h30m, 90 days')
-    .transform((text, context) => {
-      const ms = parseDuration(text);
-      if (ms === undefined) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${text}" is no duration; write it like 250ms, 10s, 1h30m or 90 days`,
-        });
-        return z.NEVER;
-      }
-      if (
-        (bounds.min !== undefined && ms < (parseDuration(bounds.min) ?? 0)) ||
-        (bounds.max !== undefined && ms > (parseDuration(bounds.max) ?? Infinity))
-      ) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${text}" is out of bounds: ${bounds.min ?? '0s'} to ${bounds.max ?? 'any'}`,
-        });
-        return z.NEVER;
-      }
-      return ms;
-    });
+  DURATION.transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms === undefined) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" is no duration; write it like 250ms, 10s, 1h30m or 90 days`,
+      });
+      return z.NEVER;
+    }
+    if (
+      (bounds.min !== undefined && ms < (parseDuration(bounds.min) ?? 0)) ||
+      (bounds.max !== undefined && ms > (parseDuration(bounds.max) ?? Infinity))
+    ) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" is out of bounds: ${bounds.min ?? '0s'} to ${bounds.max ?? 'any'}`,
+      });
+      return z.NEVER;
+    }
+    return ms;
+  });
 
 /** A size such as `1MiB`; bytes after parsing. */
 export const bytes = (bounds: { min?: number; max?: number } = {}) =>
-  z
-    .string()
-    .describe('size, such as 512 B, 64KiB, 16MiB, 1GiB')
-    .transform((text, context) => {
-      const size = parseBytes(text);
-      if (size === undefined || size < (bounds.min ?? 0) || size > (bounds.max ?? Number.MAX_SAFE_INTEGER)) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${text}" is no size within bounds; write it like 64KiB or 16MiB`,
-        });
-        return z.NEVER;
-      }
-      return size;
-    });
+  SIZE.transform((text, context) => {
+    const size = parseBytes(text);
+    if (size === undefined || size < (bounds.min ?? 0) || size > (bounds.max ?? Number.MAX_SAFE_INTEGER)) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${text}" is no size within bounds; write it like 64KiB or 16MiB`,
+      });
+      return z.NEVER;
+    }
+    return size;
+  });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from './zod.ts';
 
 /**
  * Building blocks of the sections. Two markers travel as schema metadata, because other code reads them there:
@@ -10,14 +10,16 @@ import { z } from 'zod';
 export const section = <Shape extends z.ZodRawShape>(shape: Shape, description: string) =>
   z.strictObject(shape).describe(description);
 
-export const flag = (fallback: boolean, description: string) =>
-  z.boolean().default(fallback).describe(description);
+// What a key has in common with others of its form is built once: a schema is never changed, only wrapped.
+const FLAG = z.boolean();
+const TEXT = z.string().min(1, 'must not be empty; leave the key out instead');
+
+export const flag = (fallback: boolean, description: string) => FLAG.default(fallback).describe(description);
 
 export const whole = (bounds: { min: number; max: number; fallback: number }, description: string) =>
-  z.int().min(bounds.min).max(bounds.max).default(bounds.fallback).describe(description);
+  z.int().check(z.gte(bounds.min), z.lte(bounds.max)).default(bounds.fallback).describe(description);
 
-export const text = (description: string) =>
-  z.string().min(1, 'must not be empty; leave the key out instead').describe(description);
+export const text = (description: string) => TEXT.describe(description);
 
 export const secret = (description: string) => text(description).meta({ writeOnly: true });
 

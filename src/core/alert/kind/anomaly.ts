@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../schema/zod.ts';
 import type { Condition } from '../rules/condition.ts';
 import type { Evaluation } from '../state/state.ts';
 import { type Memory, defineKind, oneLevel } from './rule-kind.ts';

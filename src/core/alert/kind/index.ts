@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../../schema/zod.ts';
 import { anomaly } from './anomaly.ts';
 import { mean } from './mean.ts';
 import { noData, offline } from './no-data.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../schema/zod.ts';
 import type { Micros, Millis } from '../../reading.ts';
 import type { Side } from '../model.ts';
 import type { CommonValues } from '../rules/common-fields.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../schema/zod.ts';
 import { duration } from '../../schema/common.ts';
 import { severity } from '../rules/common-fields.ts';
 import { type Level, RANK } from '../rules/condition.ts';

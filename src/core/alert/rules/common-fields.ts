@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from '../../schema/zod.ts';
 import { duration } from '../../schema/common.ts';
 import { text } from '../../schema/fields.ts';
 import { SEVERITIES } from '../model.ts';

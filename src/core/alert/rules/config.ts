@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from '../../schema/zod.ts';
 import type { Millis } from '../../reading.ts';
 import type { KindFields } from '../kind/index.ts';
 import type { CommonValues } from './common-fields.ts';

@@ -1,8 +1,9 @@
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import type { Limits } from '../mapping/context.ts';
 import { type Doc, emptyDoc, isObject, own } from '../mapping/document.ts';
 import { isoFromMicros } from '../mapping/instant.ts';
 import type { CodecKind, Payload } from './codec.ts';
+import { protobufLibrary } from './library.ts';
 import { messageDocument } from './protobuf-tree.ts';
 import { treeFault, treeLimits } from './tree.ts';
 
@@ -31,15 +32,26 @@ message StatusEvent {
   bool externalPowerSource = 6; bool batteryLevelUnavailable = 7; float batteryLevel = 8;
 }`;
 
-const { root } = protobuf.parse(SCHEMA, { keepCase: true });
-const UPLINK = root.lookupType('UplinkEvent');
-const STATUS = root.lookupType('StatusEvent');
+interface Events {
+  readonly uplink: protobuf.Type;
+  readonly status: protobuf.Type;
+}
+
+let parsed: Events | undefined;
+
+function events(): Events {
+  if (parsed === undefined) {
+    const { root } = protobufLibrary().parse(SCHEMA, { keepCase: true });
+    parsed = { uplink: root.lookupType('UplinkEvent'), status: root.lookupType('StatusEvent') };
+  }
+  return parsed;
+}
 
 // A Struct takes three messages per level of JSON: struct, map entry, value.
 const MESSAGES_PER_LEVEL = 3;
 
 function decodeEvent(bytes: Uint8Array, topic: string, limits: Limits): Payload {
-  const type = topic.endsWith('/status') ? STATUS : UPLINK;
+  const type = topic.endsWith('/status') ? events().status : events().uplink;
   try {
     const event = messageDocument(type.decode(bytes), type, {
       ...treeLimits(limits),

@@ -1,10 +1,11 @@
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
 import { FieldwatchError, messageOf } from '../../errors.ts';
 import type { Limits } from '../mapping/context.ts';
 import { emptyDoc } from '../mapping/document.ts';
 import type { RouteConfig } from '../route-config.ts';
 import { cellReader } from './cells.ts';
 import { type CodecKind, type Payload, rejectPayload } from './codec.ts';
+import { re2Library } from './library.ts';
 import { decodeText } from './text.ts';
 
 const MAX_PATTERN_CHARS = 1000;
@@ -25,7 +26,7 @@ function compile(pattern: string | undefined): Compiled | string {
     return 'the codec pattern needs a pattern with named groups: T=(?P<temperature>[0-9.]+)';
   if (pattern.length > MAX_PATTERN_CHARS) return `a pattern has at most ${MAX_PATTERN_CHARS} characters`;
   try {
-    const expression = RE2JS.compile(pattern);
+    const expression = re2Library().RE2JS.compile(pattern);
     const groups = Object.keys(expression.namedGroups());
     return groups.length === 0
       ? 'the pattern has no named group: (?P<temperature>[0-9.]+)'

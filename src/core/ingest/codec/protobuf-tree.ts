@@ -1,5 +1,6 @@
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { emptyDoc } from '../mapping/document.ts';
+import { protobufLibrary } from './library.ts';
 import { TooDeep, TooLarge, type TreeLimits, fromFloat32, narrow } from './tree.ts';
 
 /** Fields that hold a whole number of up to 64 bits, which the library gives as a Long. */
@@ -57,8 +58,9 @@ function mapDocument(
 function leaf(value: unknown, field: protobuf.Field, limits: TreeLimits, levels: number): unknown {
   if (value === null || value === undefined) return null;
   const resolved = field.resolvedType;
-  if (resolved instanceof protobuf.Type) return messageDocument(value, resolved, limits, levels);
-  if (resolved instanceof protobuf.Enum) return resolved.valuesById[value as number] ?? value;
+  const { Enum, Type } = protobufLibrary();
+  if (resolved instanceof Type) return messageDocument(value, resolved, limits, levels);
+  if (resolved instanceof Enum) return resolved.valuesById[value as number] ?? value;
   if (field.type === 'float') return fromFloat32(value as number);
   if (value instanceof Uint8Array) return null;
   return typeof value === 'object' ? longValue(value) : value;

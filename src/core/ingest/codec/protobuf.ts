@@ -1,8 +1,9 @@
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
 import { FieldwatchError, messageOf } from '../../errors.ts';
 import type { Limits } from '../mapping/context.ts';
 import type { RouteConfig } from '../route-config.ts';
 import type { CodecKind, Payload } from './codec.ts';
+import { protobufLibrary } from './library.ts';
 import { messageDocument } from './protobuf-tree.ts';
 import { treeFault, treeLimits } from './tree.ts';
 
@@ -11,14 +12,18 @@ export function isSchemaText(proto: string): boolean {
   return proto.includes('{');
 }
 
+type Fault = { readonly key: string; readonly message: string };
+
+const isFault = (type: protobuf.Type | Fault): type is Fault => 'key' in type;
+
 /** The message type named by `proto` and `message`, or their fault. */
-function messageType({ proto, message }: RouteConfig): protobuf.Type | { key: string; message: string } {
+function messageType({ proto, message }: RouteConfig): protobuf.Type | Fault {
   if (proto === undefined) return { key: 'proto', message: 'protobuf needs the schema: set proto' };
   if (message === undefined)
     return { key: 'message', message: 'protobuf needs the message type: set message' };
   let root: protobuf.Root;
   try {
-    const parsed = protobuf.parse(proto, { keepCase: true });
+    const parsed = protobufLibrary().parse(proto, { keepCase: true });
     if ((parsed.imports ?? []).length > 0)
       return { key: 'proto', message: `imports are not supported: ${parsed.imports?.join(', ')}` };
     root = parsed.root;
@@ -49,11 +54,11 @@ export const protobufCodec: CodecKind = {
     if (config.proto !== undefined && config.message !== undefined && !isSchemaText(config.proto))
       return undefined;
     const type = messageType(config);
-    return type instanceof protobuf.Type ? undefined : type;
+    return isFault(type) ? type : undefined;
   },
   create: (config) => {
     const type = messageType(config);
-    if (!(type instanceof protobuf.Type))
+    if (isFault(type))
       throw new FieldwatchError(`${type.key}: ${type.message}`, { code: 'ROUTE_INVALID', kind: 'config' });
     return { decode: (bytes, context) => decodeMessage(type, bytes, context.limits) };
   },

@@ -1,4 +1,5 @@
-import protobuf from 'protobufjs';
+import type protobuf from 'protobufjs';
+import { protobufLibrary } from './library.ts';
 import { longValue } from './protobuf-tree.ts';
 import { TooLarge, fromFloat32 } from './tree.ts';
 
@@ -39,7 +40,7 @@ const COMPRESSED = 'SPBV1.0_COMPRESSED';
 
 /** Throws at bytes that are no Sparkplug payload, and at more than `maxMetrics`. */
 export function readSparkplug(bytes: Uint8Array, maxMetrics: number): SparkplugPayload {
-  const reader = protobuf.Reader.create(bytes);
+  const reader = protobufLibrary().Reader.create(bytes);
   let timestampMs: number | bigint | undefined;
   let isCompressed = false;
   let body: Uint8Array | undefined;
@@ -194,7 +195,8 @@ function readValue(reader: protobuf.Reader, tag: number): SparkplugValue | undef
 /** `NCMD` with `Node Control/Rebirth` (section 6.4.25): requests the births of an edge node. */
 export function rebirthCommand(timestampMs: number): Uint8Array {
   const BOOLEAN = 11;
-  return protobuf.Writer.create()
+  return protobufLibrary()
+    .Writer.create()
     .uint32(tagOf(PAYLOAD.timestamp, VARINT))
     .uint64(timestampMs)
     .uint32(tagOf(PAYLOAD.metrics, LENGTH))

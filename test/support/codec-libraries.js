@@ -1,0 +1,4 @@
+// In every test file: as the program does at its start.
+import { registerCodecLibraries } from '../../src/lib/codec-libraries.ts';
+
+registerCodecLibraries();
