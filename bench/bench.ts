@@ -19,6 +19,7 @@ import { type BenchOptions, PARTS, type Part } from './options.ts';
 import { benchRefusing } from './refusing.ts';
 import { type Figure, type Skipped, type Verdict, verdictOf } from './report.ts';
 import { benchScaling } from './scaling.ts';
+import { benchCommands, benchRest } from './start.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchVerifying } from './verifying.ts';
@@ -96,6 +97,7 @@ class Run {
     if (this.#wants('k')) await this.#waiting();
     if (this.#wants('scale', 'backlog')) await this.#scaling();
     if (this.#wants('handover')) await this.#handingOver();
+    if (this.#wants('start')) await this.#starting();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -171,6 +173,13 @@ class Run {
     const { url } = await this.#openDatabase();
     this.#deps.progress('(handover) handing over');
     this.#figures.push(...(await benchHandingOver(url, this.#options.seed)));
+  }
+
+  async #starting(): Promise<void> {
+    this.#deps.progress('(start) commands');
+    this.#figures.push(...(await benchCommands(this.#options)));
+    const broker = await this.#openBroker(['start']);
+    if (broker !== undefined) this.#figures.push(await benchRest(await this.#flowDeps(broker)));
   }
 
   async #messages(): Promise<void> {

@@ -16,10 +16,11 @@ export const PARTS = [
   'scale',
   'backlog',
   'handover',
+  'start',
 ] as const;
 export type Part = (typeof PARTS)[number];
-/** Several daemons want a server of their own: only when asked for. */
-const ON_REQUEST: readonly Part[] = ['scale', 'backlog', 'handover'];
+/** Only when asked for: several daemons want a server of their own, and starting is measured on what `npm run build` has made. */
+const ON_REQUEST: readonly Part[] = ['scale', 'backlog', 'handover', 'start'];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
 export interface Sizes {
@@ -34,6 +35,9 @@ export interface Sizes {
   readonly latencySeconds: number;
   readonly alertRuns: number;
   readonly verifyRuns: number;
+  readonly startRuns: number;
+  readonly restRuns: number;
+  readonly restSeconds: number;
   /** No further repetition is begun after this. */
   readonly softLimitSeconds: number;
   /** Whatever still runs then is stuck, and is stopped. */
@@ -68,6 +72,9 @@ const FULL: Sizes = {
   latencySeconds: 10,
   alertRuns: 5,
   verifyRuns: 10,
+  startRuns: 21,
+  restRuns: 3,
+  restSeconds: 75,
   softLimitSeconds: 240,
   hardLimitSeconds: 600,
 };
@@ -84,6 +91,9 @@ const QUICK: Sizes = {
   latencySeconds: 3,
   alertRuns: 2,
   verifyRuns: 3,
+  startRuns: 7,
+  restRuns: 1,
+  restSeconds: 75,
   softLimitSeconds: 60,
   hardLimitSeconds: 240,
 };
@@ -114,9 +124,11 @@ Measures fieldwatch on this machine, each figure against a reference of the same
                       2 (1.5 times the CPU of one daemon, 0.75 of its rate). Only with --only backlog
   (handover)          CPU of sender, owner and database to hand over 100,000 readings of another member's shards, 0.35 s at
                       most. Only with --only handover
+  (start)             ms of --help, --version and check-config of dist/ (npm run build first) / node -e 0, target 2.5 times at
+                      most; resident memory of the daemon at rest, target 85 MB at most. Only with --only start
 
 Options:
-  --only LIST         parts to run, such as a,b (default: all but scale, backlog and handover)
+  --only LIST         parts to run, such as a,b (default: all but scale, backlog, handover and start)
   --quick             small counts: seconds instead of minutes, and rougher figures
   --runs N            repetitions of each side of (c), (c2), (k) and (backlog)
   --messages N        messages of each run of (c) and (c2)
