@@ -103,7 +103,7 @@ export class AlertEngine {
   }
 
   commit(): void {
-    this.version++;
+    if (this.workingSet.touched.length > 0 || this.work.effects.length > 0) this.version++;
     this.workingSet.commit();
     this.timers.commit();
     this.suppressor.commit();
