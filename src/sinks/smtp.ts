@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
 import type { Transporter } from 'nodemailer';
 import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
@@ -112,6 +111,7 @@ class SmtpSink implements NotificationSink {
 
   async #settings(username: string | undefined, password: string) {
     const { host, port, tls, ca_file: caFile, timeout } = this.#config;
+    const { isIP } = await import('node:net');
     const ca = caFile === undefined ? undefined : await readFile(caFile);
     return {
       host,

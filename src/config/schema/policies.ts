@@ -9,11 +9,24 @@ const MIB = 1024 ** 2;
 
 const INTERVAL = z.string().describe('duration, such as 10 minutes, 7 days, 6 months, 1 year');
 
+/** The schema for the same arguments is built once: the tables have most of theirs in common. */
+function shared<Args extends readonly unknown[], Schema>(
+  build: (...args: Args) => Schema,
+): (...args: Args) => Schema {
+  const built = new Map<string, Schema>();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    const known = built.get(key) ?? build(...args);
+    built.set(key, known);
+    return known;
+  };
+}
+
 /**
  * An interval as PostgreSQL has it: `1 year` is twelve months, not 365 days. Gives its one spelling, as text, because
  * that is what goes into SQL and what jobs are compared with.
  */
-const interval = (bounds: { min: string; max?: string; fallback: string }, description: string) =>
+const interval = shared((bounds: { min: string; max?: string; fallback: string }, description: string) =>
   INTERVAL.transform((value, context) => {
     const parsed = parseInterval(value);
     const { min, max } = bounds;
@@ -34,7 +47,8 @@ const interval = (bounds: { min: string; max?: string; fallback: string }, descr
     return formatInterval(parsed);
   })
     .prefault(bounds.fallback)
-    .describe(description);
+    .describe(description),
+);
 
 const schedule = (every: string, maxRuntime: string) => ({
   every: interval({ min: '10 seconds', max: '30 days', fallback: every }, 'time between two runs'),
@@ -44,7 +58,7 @@ const schedule = (every: string, maxRuntime: string) => ({
   ),
 });
 
-const retention = (after: string, every: string) =>
+const retention = shared((after: string, every: string) =>
   section(
     {
       paused: flag(false, 'true: nothing is dropped for the time being; needs a reason'),
@@ -59,11 +73,12 @@ const retention = (after: string, every: string) =>
       path: ['reason'],
       message: 'a paused retention needs a reason',
     })
-    .prefault({});
+    .prefault({}),
+);
 
 const column = /^[a-z_][a-z0-9_]*$/;
 
-const compression = (after: string, segmentBy: readonly string[], orderBy: string) =>
+const compression = shared((after: string, segmentBy: readonly string[], orderBy: string) =>
   section(
     {
       enabled: flag(true, 'false: chunks stay in row form'),
@@ -84,7 +99,8 @@ const compression = (after: string, segmentBy: readonly string[], orderBy: strin
         .default(orderBy),
     },
     'compression of older chunks',
-  ).prefault({});
+  ).prefault({}),
+);
 
 const chunkInterval = (fallback: string) =>
   interval(
@@ -92,7 +108,7 @@ const chunkInterval = (fallback: string) =>
     'time that one chunk spans: also how finely compression and retention work; a change takes effect for chunks to come',
   );
 
-const refresh = (start: string, end: string, every: string) =>
+const refresh = shared((start: string, end: string, every: string) =>
   section(
     {
       enabled: flag(true, 'false: the aggregate is refreshed by hand only'),
@@ -104,7 +120,8 @@ const refresh = (start: string, end: string, every: string) =>
       ...schedule(every, '0 seconds'),
     },
     'refresh of the aggregate',
-  ).prefault({});
+  ).prefault({}),
+);
 
 const hypertables = section(
   {
