@@ -3,7 +3,7 @@ import { formatInterval, intervalMs, parseInterval } from '../../core/policy/int
 import { type PoliciesSection, REPAIR_MODES, planOf } from '../../core/policy/plan.ts';
 import { planFaults } from '../../core/policy/validate.ts';
 import { bytes } from '../../core/schema/common.ts';
-import { flag, section, text, whole } from '../../core/schema/fields.ts';
+import { described, flag, section, text, whole } from '../../core/schema/fields.ts';
 
 const MIB = 1024 ** 2;
 
@@ -27,27 +27,31 @@ function shared<Args extends readonly unknown[], Schema>(
  * that is what goes into SQL and what jobs are compared with.
  */
 const interval = shared((bounds: { min: string; max?: string; fallback: string }, description: string) =>
-  INTERVAL.transform((value, context) => {
-    const parsed = parseInterval(value);
-    const { min, max } = bounds;
-    if (parsed === undefined) {
-      context.addIssue({
-        code: 'custom',
-        message: `"${value}" is no interval; write it like 10 minutes, 7 days or 1 year`,
-      });
-      return z.NEVER;
-    }
-    if (intervalMs(parsed) < intervalMs(min) || (max !== undefined && intervalMs(parsed) > intervalMs(max))) {
-      context.addIssue({
-        code: 'custom',
-        message: `"${value}" is out of bounds: ${min} to ${max ?? 'any'}`,
-      });
-      return z.NEVER;
-    }
-    return formatInterval(parsed);
-  })
-    .prefault(bounds.fallback)
-    .describe(description),
+  described(
+    INTERVAL.transform((value, context) => {
+      const parsed = parseInterval(value);
+      const { min, max } = bounds;
+      if (parsed === undefined) {
+        context.addIssue({
+          code: 'custom',
+          message: `"${value}" is no interval; write it like 10 minutes, 7 days or 1 year`,
+        });
+        return z.NEVER;
+      }
+      if (
+        intervalMs(parsed) < intervalMs(min) ||
+        (max !== undefined && intervalMs(parsed) > intervalMs(max))
+      ) {
+        context.addIssue({
+          code: 'custom',
+          message: `"${value}" is out of bounds: ${min} to ${max ?? 'any'}`,
+        });
+        return z.NEVER;
+      }
+      return formatInterval(parsed);
+    }).prefault(bounds.fallback),
+    description,
+  ),
 );
 
 const schedule = (every: string, maxRuntime: string) => ({

@@ -6,24 +6,31 @@ import * as z from './zod.ts';
  * read at start, resolved against the folder of the configuration file and refused when it cannot be read.
  */
 
+/** `describe` of a schema that nobody else has: without the copy that `describe` makes. */
+export const described = <Schema extends z.ZodType>(fresh: Schema, description: string): Schema => {
+  z.globalRegistry.add(fresh, { description });
+  return fresh;
+};
+
 /** A section whose keys all have defaults may be left out altogether. */
 export const section = <Shape extends z.ZodRawShape>(shape: Shape, description: string) =>
-  z.strictObject(shape).describe(description);
+  described(z.strictObject(shape), description);
 
 // What a key has in common with others of its form is built once: a schema is never changed, only wrapped.
 const FLAG = z.boolean();
 const TEXT = z.string().min(1, 'must not be empty; leave the key out instead');
 
-export const flag = (fallback: boolean, description: string) => FLAG.default(fallback).describe(description);
+export const flag = (fallback: boolean, description: string) =>
+  described(FLAG.default(fallback), description);
 
 export const whole = (bounds: { min: number; max: number; fallback: number }, description: string) =>
-  z.int().check(z.gte(bounds.min), z.lte(bounds.max)).default(bounds.fallback).describe(description);
+  described(z.int().check(z.gte(bounds.min), z.lte(bounds.max)).default(bounds.fallback), description);
 
 export const text = (description: string) => TEXT.describe(description);
 
-export const secret = (description: string) => text(description).meta({ writeOnly: true });
+export const secret = (description: string) => TEXT.meta({ description, writeOnly: true });
 
-export const readFilePath = (description: string) => text(description).meta({ readsFile: true });
+export const readFilePath = (description: string) => TEXT.meta({ description, readsFile: true });
 
 /** A TCP port; 0 lets the system choose where `zero` allows it. */
 export const port = (fallback: number, description: string, zero = false) =>
