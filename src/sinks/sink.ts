@@ -70,8 +70,7 @@ const retry = backoff(
   'jittered, capped wait after a failure',
 );
 
-/** The fields of every sink. `perMinute` is the default rate that its receiver accepts. */
-const commonFields = (perMinute: number) => ({
+const COMMON_FIELDS = {
   name: z
     .string()
     .regex(NAME, 'must be lower-case letters, digits, - and _, such as ops-chat')
@@ -96,6 +95,11 @@ const commonFields = (perMinute: number) => ({
     { min: 100, max: 1_000_000, fallback: 100_000 },
     'notifications queued while the sink is down; beyond it the oldest are dropped, counted and logged',
   ),
+};
+
+/** The fields of every sink. `perMinute` is the default rate that its receiver accepts. */
+const commonFields = (perMinute: number) => ({
+  ...COMMON_FIELDS,
   max_per_minute: whole({ min: 1, max: 1_000_000, fallback: perMinute }, 'requests to the receiver a minute'),
 });
 

@@ -18,13 +18,14 @@ export const section = <Shape extends z.ZodRawShape>(shape: Shape, description: 
 
 // What a key has in common with others of its form is built once: a schema is never changed, only wrapped.
 const FLAG = z.boolean();
+const WHOLE = z.int();
 const TEXT = z.string().min(1, 'must not be empty; leave the key out instead');
 
 export const flag = (fallback: boolean, description: string) =>
   described(FLAG.default(fallback), description);
 
 export const whole = (bounds: { min: number; max: number; fallback: number }, description: string) =>
-  described(z.int().check(z.gte(bounds.min), z.lte(bounds.max)).default(bounds.fallback), description);
+  described(WHOLE.check(z.gte(bounds.min), z.lte(bounds.max)).default(bounds.fallback), description);
 
 export const text = (description: string) => TEXT.describe(description);
 
