@@ -1,6 +1,7 @@
 import type { HandoverReading } from '../../../core/alert/cluster/handover-record.ts';
 import type { AlertPreview } from '../../../core/alert/engine/preview.ts';
 import { messageOf } from '../../../core/errors.ts';
+import { Outage } from '../../../lib/outage.ts';
 import { PollLoop } from '../../../lib/poll-loop.ts';
 import type { HandoverStore } from '../../../ports/handover.ts';
 import type { Logger } from '../../../ports/metrics.ts';
@@ -44,10 +45,11 @@ export class HandoverPreview {
   private preview: AlertPreview | undefined;
   private afterId = '0';
   private starts = 0;
-  private failing = false;
+  private readonly outage: Outage;
 
   constructor(deps: HandoverPreviewDeps) {
     this.deps = deps;
+    this.outage = new Outage(deps.clock);
     this.loop = new PollLoop({ clock: deps.clock, everyMs: POLL_EVERY_MS, run: () => this.tryPoll() });
   }
 
@@ -62,14 +64,13 @@ export class HandoverPreview {
   private async tryPoll(): Promise<void> {
     try {
       await this.poll();
-      this.failing = false;
+      this.outage.recovered();
     } catch (error) {
-      if (!this.failing)
+      if (this.outage.failed(error))
         this.deps.logger.warn(
           { error: messageOf(error) },
           'cannot read the alert handover ahead; alert lines follow the wait for members',
         );
-      this.failing = true;
     }
   }
 

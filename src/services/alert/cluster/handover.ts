@@ -1,11 +1,13 @@
 import type { HandoverReading } from '../../../core/alert/cluster/handover-record.ts';
 import { shardOf } from '../../../core/alert/cluster/shard.ts';
 import { messageOf } from '../../../core/errors.ts';
+import { Outage } from '../../../lib/outage.ts';
+import { PollLoop } from '../../../lib/poll-loop.ts';
 import { unlessAborted } from '../../../lib/timeout.ts';
 import type { HandoverPage, HandoverRow, HandoverStore } from '../../../ports/handover.ts';
 import type { Logger } from '../../../ports/metrics.ts';
 import type { Sensor } from '../../../ports/sensors.ts';
-import type { Clock, Timer } from '../../../ports/time.ts';
+import type { Clock } from '../../../ports/time.ts';
 import type { SensorRegistry } from '../../ingest/sensor-registry.ts';
 import { type EvaluatedBatch, NOTHING } from '../alert-manager.ts';
 import type { EvaluatedReading } from '../state-loader.ts';
@@ -60,26 +62,25 @@ const NOTIFIED_EVERY_MS = 2000;
 export class HandoverReader {
   private readonly deps: HandoverReaderDeps;
   private draining: Promise<void> | undefined;
-  private timer: Timer | undefined;
-  private waking = false;
-  private failing = false;
-  private stopped = false;
+  private readonly loop: PollLoop;
+  private readonly outage: Outage;
   /** In monotonic time: everything handed over until then is evaluated. */
   private seenMs = -Infinity;
 
   constructor(deps: HandoverReaderDeps) {
     this.deps = deps;
+    const { clock } = deps;
+    this.loop = new PollLoop({ clock, everyMs: POLL_EVERY_MS, run: () => this.poll() });
+    this.outage = new Outage(clock);
   }
 
   start(): void {
-    void this.poll();
+    void this.loop.now();
   }
 
   /** There is something to read. Arrivals within a short delay are read together. */
   wake(): void {
-    if (this.stopped || this.waking) return;
-    this.waking = true;
-    this.schedule(POLL_EVERY_MS);
+    this.loop.soon(POLL_EVERY_MS);
   }
 
   /** It was just read to its end. */
@@ -89,8 +90,7 @@ export class HandoverReader {
 
   /** Idempotent. What is under way is finished by the writer, or stays where it is. */
   stop(): void {
-    this.stopped = true;
-    this.timer?.cancel();
+    void this.loop.stop();
   }
 
   /**
@@ -114,18 +114,11 @@ export class HandoverReader {
     return able.length > 0 && behind.length === 0;
   }
 
-  private async poll(): Promise<void> {
-    this.waking = false;
-    await this.catchUp();
-    if (this.waking) return;
+  private async poll(): Promise<number> {
+    const isRead = await this.catchUp();
     const { notified, table } = this.deps;
-    const isBehind = table.in('new', 'catching_up', 'held').length > 0 || this.failing;
-    this.schedule(notified() && !isBehind ? NOTIFIED_EVERY_MS : POLL_EVERY_MS);
-  }
-
-  private schedule(ms: number): void {
-    this.timer?.cancel();
-    if (!this.stopped) this.timer = this.deps.clock.after(ms, () => void this.poll());
+    const isBehind = table.in('new', 'catching_up', 'held').length > 0 || !isRead;
+    return notified() && !isBehind ? NOTIFIED_EVERY_MS : POLL_EVERY_MS;
   }
 
   /** Evaluates all waiting readings; false where they cannot be read. Never rejects. */
@@ -133,25 +126,24 @@ export class HandoverReader {
     this.draining ??= this.drain().finally(() => (this.draining = undefined));
     try {
       await this.draining;
-      this.failing = false;
+      this.outage.recovered();
       return true;
     } catch (error) {
-      if (!this.failing)
+      if (this.outage.failed(error))
         this.deps.logger.warn(
           { error: messageOf(error) },
           'cannot read the alert handover of other members, retrying',
         );
-      this.failing = true;
       return false;
     }
   }
 
   private async drain(): Promise<void> {
     // The spool comes first, and the database may be away.
-    if (this.stopped || this.deps.spoolWriter()) return;
+    if (this.loop.isStopped || this.deps.spoolWriter()) return;
     const startedMs = this.deps.clock.monotonicMs();
     if (this.deps.table.in('new').length > 0) await this.include();
-    while (!this.stopped && (await this.piece()));
+    while (!this.loop.isStopped && (await this.piece()));
     // It was dropped in between.
     if (!this.deps.spoolWriter() && this.deps.leases.mayEvaluate) this.seenMs = startedMs;
   }
@@ -192,7 +184,7 @@ export class HandoverReader {
       more = false;
       // A batch before it may have taken long.
       leases.holdIfBehind();
-      if (this.stopped || !leases.mayEvaluate) return NOTHING;
+      if (this.loop.isStopped || !leases.mayEvaluate) return NOTHING;
       const now = table.in('catching_up', 'held', 'ready');
       engine.waitFor(behind.length > 0 ? CATCH_UP_LATENESS_MS + leases.lateByMs : 0);
       const poll = ready ?? (await unlessAborted(store.read(table.group, now), signal));

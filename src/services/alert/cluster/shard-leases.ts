@@ -16,9 +16,12 @@ import { LEASE_MS, isLive, shardOf } from '../../../core/alert/cluster/shard.ts'
 import type { AlertNotification } from '../../../core/alert/model.ts';
 import { codeOf, messageOf } from '../../../core/errors.ts';
 import type { Millis } from '../../../core/reading.ts';
+import { Outage } from '../../../lib/outage.ts';
+import { PollLoop } from '../../../lib/poll-loop.ts';
+import { endsWithin } from '../../../lib/timeout.ts';
 import type { MemberReport, LeaseStore } from '../../../ports/lease.ts';
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
-import type { Clock, Timer } from '../../../ports/time.ts';
+import type { Clock } from '../../../ports/time.ts';
 import type { AlertEvaluator } from '../../ingest/batch-commit.ts';
 import type { ShardTable } from './shard-table.ts';
 
@@ -73,7 +76,7 @@ export class ShardLeases {
   /** In monotonic time, which continues while the process is frozen. */
   private leasedUntilMs = -Infinity;
   private reachedSinceMs: number | undefined;
-  private failing: string | undefined;
+  private readonly outage: Outage;
   private wait: GroupWait = NO_WAIT;
   /** In monotonic time: when the rows were asked for that were read last. */
   private viewedMs = -Infinity;
@@ -84,7 +87,6 @@ export class ShardLeases {
   private awayMs: Millis = 0;
   /** In monotonic time: since when evaluation has been waiting for members. */
   private waitingSinceMs: number | undefined;
-  private checks: Timer | undefined;
   private waitingLookedMs = -Infinity;
   /** Other members are present. */
   private inCompany = false;
@@ -93,15 +95,16 @@ export class ShardLeases {
   /** The same for lines whose rows are still to come. */
   private undecided: AlertNotification[] = [];
   private leaving: Promise<void> | undefined;
-  private timer: Timer | undefined;
-  private polling: Promise<void> | undefined;
-  private again = false;
+  private readonly rounds: PollLoop;
+  private readonly checks: PollLoop;
   private joined = false;
-  private stopped = false;
 
   constructor(deps: ShardLeasesDeps) {
     this.deps = deps;
-    const { metrics } = deps;
+    const { clock, metrics } = deps;
+    this.outage = new Outage(clock);
+    this.rounds = new PollLoop({ clock, everyMs: POLL_EVERY_MS, run: () => this.round() });
+    this.checks = new PollLoop({ clock, everyMs: CHECK_EVERY_MS, run: () => this.check() });
     this.owned = metrics.gauge(
       'fieldwatch_shards_owned',
       'Alert shards owned by this member of the share group, of 64',
@@ -141,8 +144,8 @@ export class ShardLeases {
 
   /** Resolves after the first round: a member that is alone owns all shards then. */
   start(): Promise<void> {
-    this.check();
-    return this.round();
+    void this.checks.now();
+    return this.rounds.now();
   }
 
   /** False while members are awaited, or where this one has not looked at the others for a while. */
@@ -174,13 +177,11 @@ export class ShardLeases {
     else this.unreadSinceMs ??= clock.monotonicMs();
     if (this.inCompany && this.reported !== undefined && this.deps.report().behind !== this.reported)
       this.poll();
-    if (!this.stopped) this.checks = clock.after(CHECK_EVERY_MS, () => this.check());
   }
 
   /** Shards were released, or a member left. */
   poll(): void {
-    if (this.polling !== undefined) this.again = true;
-    else if (!this.stopped) void this.round();
+    void this.rounds.now();
   }
 
   /** Nothing of them waits: from now on arrivals are evaluated at once. */
@@ -200,7 +201,7 @@ export class ShardLeases {
    */
   attend(): void {
     const { alertManager, isCurrent } = this.deps;
-    alertManager.setReceiving(this.leased && this.failing === undefined && isCurrent(), 'group');
+    alertManager.setReceiving(this.leased && this.outage.trouble === undefined && isCurrent(), 'group');
   }
 
   /** The fencing token was refused for their evaluations. There may be more. */
@@ -256,16 +257,15 @@ export class ShardLeases {
    * checks first: another member may have published them long ago.
    */
   publishUnpersisted(notifications: readonly AlertNotification[]): void | Promise<void> {
-    if (this.leased || this.failing !== undefined) return this.deps.lines.publishUnpersisted(notifications);
+    if (this.leased || this.outage.trouble !== undefined)
+      return this.deps.lines.publishUnpersisted(notifications);
     this.undecided.push(...this.mine(notifications));
   }
 
   /** No more rounds; the shards are kept. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    this.timer?.cancel();
-    this.checks?.cancel();
-    await this.briefly(Promise.all([this.polling, this.leaving]));
+    void this.checks.stop();
+    await this.briefly(Promise.all([this.rounds.stop(), this.leaving]));
   }
 
   /**
@@ -305,29 +305,10 @@ export class ShardLeases {
 
   /** A stop does not wait for an unresponsive database. */
   private async briefly(work: Promise<unknown>): Promise<void> {
-    let timer: Timer | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = this.deps.clock.after(STOP_PATIENCE_MS, resolve);
-    });
-    await Promise.race([work, late]);
-    timer?.cancel();
+    await endsWithin(work, STOP_PATIENCE_MS, this.deps.clock);
   }
 
-  private round(): Promise<void> {
-    this.timer?.cancel();
-    this.again = false;
-    const polling = this.tryRound().finally(() => {
-      this.polling = undefined;
-      if (this.stopped) return;
-      if (this.again) void this.round();
-      else
-        this.timer = this.deps.clock.after(this.inCompany ? BEAT_MS : POLL_EVERY_MS, () => void this.round());
-    });
-    this.polling = polling;
-    return polling;
-  }
-
-  private async tryRound(): Promise<void> {
+  private async round(): Promise<number> {
     const { clock, logger } = this.deps;
     const startedMs = clock.monotonicMs();
     try {
@@ -336,16 +317,18 @@ export class ShardLeases {
       // A server that answers after seconds was away for the other members, too.
       const slow = clock.monotonicMs() - startedMs > POLL_EVERY_MS;
       this.reachedSinceMs = slow ? undefined : (this.reachedSinceMs ?? startedMs);
-      this.failing = undefined;
+      this.outage.recovered();
     } catch (error) {
       this.reachedSinceMs = undefined;
-      const code = codeOf(error);
-      if (this.failing !== code)
-        logger.debug({ code, error: messageOf(error) }, 'cannot read the alert shards, retrying');
-      this.failing = code;
+      if (this.outage.failed(error))
+        logger.debug(
+          { code: codeOf(error), error: messageOf(error) },
+          'cannot read the alert shards, retrying',
+        );
     }
     this.decide();
     this.attend();
+    return this.inCompany ? BEAT_MS : POLL_EVERY_MS;
   }
 
   private async pollOnce(startedMs: number): Promise<void> {
