@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { shardOf } from '../../core/alert/cluster/shard.ts';
-import { batchOf, joinedParts } from '../../core/alert/engine/alert-batch.ts';
+import { batchOf, batchOfWork, joinedParts } from '../../core/alert/engine/alert-batch.ts';
 import { AlertEngine } from '../../core/alert/engine/engine.ts';
 import { AlertPreview } from '../../core/alert/engine/preview.ts';
-import { type RuleChange, applyChange, migrate } from '../../core/alert/engine/restore.ts';
+import { type RuleChange, beginWith, migrate } from '../../core/alert/engine/restore.ts';
 import { WaitingLog } from '../../core/alert/engine/waiting-log.ts';
 import type { WaitingRow } from '../../core/alert/engine/waiting.ts';
 import { type Watermarks, watermarksOfSeries } from '../../core/alert/engine/watermarks.ts';
@@ -481,15 +481,13 @@ export class AlertManager {
   private evaluation(engine: AlertEngine, changes: readonly RuleChange[], run: () => void): EvaluatedBatch {
     this.begin(engine, changes);
     run();
-    const { effects, touched } = engine.work;
-    return this.evaluated(engine, changes, batchOf(effects, touched, alertId));
+    return this.evaluated(engine, changes, batchOfWork(engine.work, alertId));
   }
 
   /** The returned function throws once another evaluation has begun. */
   private begin(engine: AlertEngine, changes: readonly RuleChange[]): () => void {
     const evaluation = ++this.evaluations;
-    engine.begin();
-    for (const change of changes) applyChange(engine, change, this.deps.clock.nowMs());
+    beginWith(engine, changes, this.deps.clock.nowMs());
     return () => {
       if (evaluation !== this.evaluations)
         throw new Error('another evaluation of alerts has begun meanwhile');

@@ -4,7 +4,7 @@ import { batchOf } from '../../../src/core/alert/engine/alert-batch.ts';
 
 import { alertKeyText } from '../../../src/core/alert/engine/alert-key.ts';
 import { AlertEngine, type EngineReading } from '../../../src/core/alert/engine/engine.ts';
-import { applyChange, migrate } from '../../../src/core/alert/engine/restore.ts';
+import { beginWith, migrate } from '../../../src/core/alert/engine/restore.ts';
 import type { EngineCounts } from '../../../src/core/alert/engine/working-set.ts';
 import type { AlertBatch, AlertResolution, AlertRow } from '../../../src/core/alert/model.ts';
 import type { SensorFacts } from '../../../src/core/alert/rules/effective.ts';
@@ -94,8 +94,7 @@ export class Bench {
   reload(at: number, rules: RuleSet): this {
     const { engine, changes } = migrate(this.engine, rules, () => undefined);
     this.engine = engine;
-    engine.begin();
-    for (const change of changes) applyChange(engine, change, T0_MS + at * 1000);
+    beginWith(engine, changes, T0_MS + at * 1000);
     return this.finish();
   }
 

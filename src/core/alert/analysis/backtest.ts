@@ -1,5 +1,5 @@
 import type { Micros, Millis } from '../../reading.ts';
-import { batchOf } from '../engine/alert-batch.ts';
+import { batchOfWork } from '../engine/alert-batch.ts';
 import { AlertEngine } from '../engine/engine.ts';
 import type { AlertIdOf } from '../engine/state-row.ts';
 import type { AlertBatch, AlertResolution, AlertRow, AlertType, ResolveReason, Severity } from '../model.ts';
@@ -81,8 +81,8 @@ export class Backtest {
   }
 
   private commit(): void {
-    const { effects, touched } = this.engine.work;
-    if (effects.length > 0) this.take(batchOf(effects, touched, this.alertId));
+    const { work } = this.engine;
+    if (work.effects.length > 0) this.take(batchOfWork(work, this.alertId));
     this.engine.commit();
   }
 

@@ -1,11 +1,11 @@
 import type { InstanceEffect } from '../engine/series.ts';
 import type { Micros, Millis } from '../../reading.ts';
-import { batchOf, takesPlaceOf } from '../engine/alert-batch.ts';
+import { batchOfWork, takesPlaceOf } from '../engine/alert-batch.ts';
 
 import { OF_SENSOR, alertKeyText } from '../engine/alert-key.ts';
 import { applyCommand } from '../engine/commands.ts';
 import { AlertEngine } from '../engine/engine.ts';
-import { type RuleChange, applyChange, migrate, restoreRow, restoreWaiting } from '../engine/restore.ts';
+import { type RuleChange, beginWith, migrate, restoreRow, restoreWaiting } from '../engine/restore.ts';
 import type { AlertIdOf } from '../engine/state-row.ts';
 import { WaitingLog } from '../engine/waiting-log.ts';
 import { type WaitingColumns, type WaitingSeries, foldWaiting, isWaiting } from '../engine/waiting.ts';
@@ -177,8 +177,7 @@ class ScenarioRun {
     engine.silence(this.silences, atMs);
     this.engine = engine;
     this.expectAll(engine);
-    engine.begin();
-    for (const change of changes) applyChange(engine, change, atMs);
+    beginWith(engine, changes, atMs);
     this.commit();
     engine.connected(atMs);
   }
@@ -193,8 +192,7 @@ class ScenarioRun {
     engine.silence(this.silences, atMs);
     this.engine = engine;
     this.rules = rules;
-    engine.begin();
-    for (const change of changes) applyChange(engine, change, atMs);
+    beginWith(engine, changes, atMs);
     this.commit();
   }
 
@@ -205,9 +203,9 @@ class ScenarioRun {
   }
 
   private commit(): void {
-    const { effects, touched, counts } = this.engine.work;
+    const { work } = this.engine;
     const { row: waiting, commit } = this.waiting.next(this.engine);
-    this.tables.commit(effects, counts, { ...batchOf(effects, touched, this.alertId), waiting });
+    this.tables.commit(work.effects, work.counts, { ...batchOfWork(work, this.alertId), waiting });
     this.engine.commit();
     commit();
   }

@@ -33,6 +33,12 @@ const NOTIFIED: Partial<Record<Transition, NotificationEvent>> = {
   reminder: 'reminder',
 };
 
+/** The rows of a working set. */
+export const batchOfWork = (
+  { effects, touched }: { readonly effects: readonly InstanceEffect[]; readonly touched: readonly Series[] },
+  alertId: AlertIdOf,
+): AlertBatch => batchOf(effects, touched, alertId);
+
 /** Converts the effects of the engine into rows: section 6 of the contract. */
 export function batchOf(
   effects: readonly InstanceEffect[],

@@ -114,11 +114,13 @@ export function migrate(
   return { engine, changes };
 }
 
-export function applyChange(
-  engine: AlertEngine,
-  { series, instance, change }: RuleChange,
-  nowMs: Millis,
-): void {
+/** Begins a working set with what the rules in force make of these instances. */
+export function beginWith(engine: AlertEngine, changes: readonly RuleChange[], nowMs: Millis): void {
+  engine.begin();
+  for (const change of changes) applyChange(engine, change, nowMs);
+}
+
+function applyChange(engine: AlertEngine, { series, instance, change }: RuleChange, nowMs: Millis): void {
   engine.enter(series);
   const last = series.lastFor(instance);
   const { lastReceivedMs, last: known } = series;
