@@ -5,10 +5,12 @@ import type { Millis } from '../../core/reading.ts';
 import { Arrivals } from '../../core/ingest/arrival.ts';
 import { overlappingFilters } from '../../core/ingest/topic.ts';
 import type { RandomSource } from '../../lib/backoff.ts';
+import { PollLoop } from '../../lib/poll-loop.ts';
+import { sleep } from '../../lib/sleep.ts';
 import { deadline } from '../../lib/timeout.ts';
 import type { InboundMessage, MessageHandlers, MessageSource } from '../../ports/messages.ts';
 import type { LogFields, Logger, Metrics } from '../../ports/metrics.ts';
-import type { Clock, Timer } from '../../ports/time.ts';
+import type { Clock } from '../../ports/time.ts';
 import { BrokerAdaptation } from './broker-adaptation.ts';
 import { serverLimits } from './broker-limits.ts';
 import { tryOverlappingSubscriptions, trySharedSubscriptions } from './broker-trials.ts';
@@ -78,7 +80,7 @@ class MqttJsSource implements MqttSource {
   #sessionPresent = false;
   #cancelRetry: () => void = () => undefined;
   readonly #window: SeenWindow | undefined;
-  #probes: Timer | undefined;
+  readonly #probes: PollLoop;
   #stopped: Promise<void> | undefined;
   #onClosed: () => void = () => undefined;
 
@@ -88,7 +90,9 @@ class MqttJsSource implements MqttSource {
     if (options.followsSession === true)
       this.#window = new SeenWindow(options.protocolVersion === 5 ? options.receiveMaximum : Infinity);
     this.#clock = deps.clock;
-    this.#logger = deps.logger.child({ clientId: options.clientId });
+    const probe = () => this.#connection?.probe();
+    this.#probes = new PollLoop({ clock: deps.clock, everyMs: PROBE_EVERY_MS, run: probe });
+    this.#logger = deps.logger.child({ client_id: options.clientId });
     this.#metrics = createMqttMetrics(deps.metrics, () => this.#connection?.heldCount ?? 0);
     this.#policy = new ReconnectPolicy(options.reconnect, deps.random, this.#logger);
     this.#adaptation = new BrokerAdaptation(this.#logger);
@@ -114,7 +118,7 @@ class MqttJsSource implements MqttSource {
   async start(handlers: MessageHandlers): Promise<void> {
     this.#handlers = handlers;
     this.#hadSession = await this.#subscriptions.load();
-    if (this.#window !== undefined) this.#probe();
+    if (this.#window !== undefined) void this.#probes.now();
     await this.#attempt();
   }
 
@@ -130,7 +134,7 @@ class MqttJsSource implements MqttSource {
       const sinceMs = this.#clock.monotonicMs();
       while (connection.isOpen && connection.readThroughMs < sinceMs) {
         connection.probe();
-        await new Promise<void>((resolve) => this.#clock.after(LAST_PROBES_MS, resolve));
+        await sleep(this.#clock, LAST_PROBES_MS);
       }
       return connection.isOpen;
     };
@@ -183,11 +187,6 @@ class MqttJsSource implements MqttSource {
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
     const { qos, retain } = this.#adaptation.clamp(options);
     await this.#connection.publish(topic, bytes, qos, retain);
-  }
-
-  #probe(): void {
-    this.#connection?.probe();
-    this.#probes = this.#clock.after(PROBE_EVERY_MS, () => this.#probe());
   }
 
   #setGate(mode: GateMode): void {
@@ -348,7 +347,7 @@ class MqttJsSource implements MqttSource {
   async #shutDown(): Promise<void> {
     this.#setGate('discarding');
     this.#cancelRetry();
-    this.#probes?.cancel();
+    void this.#probes.stop();
     const connection = this.#connection;
     if (connection === undefined) return;
     const closed = new Promise<void>((resolve) => (this.#onClosed = resolve));
