@@ -3,7 +3,7 @@ const databases = {
   globalTeardown: '<rootDir>/test/support/engine-host-teardown.js',
 };
 
-const project = (name, timeout) => ({
+const project = (name) => ({
   displayName: name,
   rootDir: import.meta.dirname,
   testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
@@ -16,7 +16,7 @@ const project = (name, timeout) => ({
   // Unit tests need no database.
   ...(name === 'unit' ? {} : databases),
   // A test that hangs is a failure, not a wait: each project states its own patience.
-  ...(timeout === undefined ? {} : { setupFilesAfterEnv: [`<rootDir>/test/support/timeout-${name}.js`] }),
+  setupFilesAfterEnv: [`<rootDir>/test/support/timeout-${name}.js`],
 });
 
 export default {
@@ -24,5 +24,5 @@ export default {
   maxWorkers: 3,
   reporters: ['default', `${import.meta.dirname}/test/support/skipped-reporter.js`],
   testSequencer: `${import.meta.dirname}/test/support/slow-first.js`,
-  projects: [project('unit', 'unit'), project('integration', 60), project('e2e', 180)],
+  projects: [project('unit'), project('integration'), project('e2e')],
 };
