@@ -23,6 +23,14 @@ const MAX_SHOWN = 200;
 const MAX_RETRY_AFTER_S = 3600;
 
 /**
+ * Node loads its HTTP client when it is first used: at the start, so that a limit that keeps it from loading ends the start
+ * with its reason, and not the daemon at its first alert.
+ */
+export function loadHttpClient(): void {
+  void new Response(null);
+}
+
+/**
  * One request of a sink; resolves with the (cut) answer of a 2xx, rejects with a SinkError otherwise. A redirect is
  * refused instead of followed: it would carry the credentials and the alert to wherever the answer says.
  */

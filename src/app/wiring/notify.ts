@@ -5,7 +5,8 @@ import type { Logger } from '../../ports/metrics.ts';
 import { NotificationDispatcher, type SinkSetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';
 import type { SinkSettings } from '../../services/notify/sink-worker.ts';
-import { type SinkConfig, createSink } from '../../sinks/index.ts';
+import { loadHttpClient } from '../../sinks/http.ts';
+import { type SinkConfig, SINKS, createSink } from '../../sinks/index.ts';
 import type { SinkDeps } from '../../sinks/sink.ts';
 import type { Base, Context } from '../context.ts';
 
@@ -17,6 +18,7 @@ export function createDispatcher(
 ): NotificationDispatcher {
   const { config, clock, logger, metrics, cleanup, database } = base;
   const deps = sinkDepsOf(base);
+  if (config.notify.some(({ kind }) => !('overBroker' in SINKS[kind]))) loadHttpClient();
   const dispatcher = new NotificationDispatcher(sinkSetups(config, deps), {
     store: database.notificationStore,
     // The broker allows no two daemons the same: so it identifies this one, also after a restart.

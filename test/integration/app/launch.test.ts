@@ -84,7 +84,10 @@ describe('a host that cannot run it gets one reason', () => {
   });
 
   test('too small an address space', async () => {
-    const file = await write(`state_dir: ${join(dir, 'addresses')}`);
+    // What wants the addresses is the HTTP client, which is loaded where a sink is configured.
+    const file = await write(
+      `state_dir: ${join(dir, 'addresses')}\nnotify: [{ name: hook, kind: webhook, url: "http://127.0.0.1:1/" }]`,
+    );
     const command = `ulimit -v 1500000; exec "${process.execPath}" "${MAIN}" run -c "${file}"`;
     const { code, stderr } = await ended(run('sh', ['-c', command], { env }));
     expect([code, stderr]).toEqual([2, expect.stringContaining('code: ADDRESS_SPACE_LIMIT')]);
