@@ -129,13 +129,20 @@ describe('followFile', () => {
     file = join(folder, 'alerts.log');
     stop = new AbortController();
   });
-  afterEach(() => {
+  let followed: AsyncGenerator<string>[];
+  beforeEach(() => void (followed = []));
+  afterEach(async () => {
     stop.abort();
+    // What is not read to its end holds its file open.
+    for (const lines of followed) await lines.return(undefined);
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const follow = (lines: number, follow_ = true) =>
-    followFile(file, { lines, follow: follow_, signal: stop.signal, pollMs: 5 });
+  const follow = (lines: number, follow_ = true) => {
+    const opened = followFile(file, { lines, follow: follow_, signal: stop.signal, pollMs: 5 });
+    followed.push(opened);
+    return opened;
+  };
   const take = async (lines: AsyncGenerator<string>, count: number): Promise<string[]> => {
     const taken: string[] = [];
     while (taken.length < count) {
