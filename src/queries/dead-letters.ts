@@ -49,7 +49,7 @@ WHERE d.id = $1::uuid`;
 
 export type WholeDeadLetter = Omit<DeadLetterRow, 'head'> & { readonly payload: Uint8Array };
 
-/** One dead letter with its payload, or as much of it as is kept; undefined when there is none of that id. */
+/** One dead letter with its payload, or as much of it as is kept; undefined for an unknown id. */
 export async function deadLetter(db: Db, id: string): Promise<WholeDeadLetter | undefined> {
   return (await db.query<WholeDeadLetter>(deadLetterSql, [id])).rows[0];
 }

@@ -152,7 +152,7 @@ export interface ChangedSensor {
   readonly declared: boolean;
 }
 
-/** The sensor as it is afterwards; undefined when there is none of that key. */
+/** The sensor as it is afterwards; undefined for an unknown key. */
 export async function updateSensor(
   db: Db,
   sensor: string,

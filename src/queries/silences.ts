@@ -55,7 +55,7 @@ export async function addSilence(db: Db, silence: NewSilence): Promise<SilenceRo
   return (await db.query<SilenceRow>(ADD, values)).rows[0];
 }
 
-/** Ends it now; undefined when there is none of that number that is not over. */
+/** Ends it now; undefined for an unknown number, or one that is over. */
 export async function expireSilence(db: Db, id: string, by: string): Promise<SilenceRow | undefined> {
   return (await db.query<SilenceRow>(EXPIRE, [id, by])).rows[0];
 }

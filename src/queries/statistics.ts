@@ -122,7 +122,7 @@ export interface GapfillRow {
   readonly avg: number | null;
   /** In a gap the last value carried forward; null before the first. */
   readonly locf: number | null;
-  /** In a gap the straight line between its neighbours; null where there is none on a side. */
+  /** In a gap the straight line between its neighbours; null where one of them is missing. */
   readonly interpolated: number | null;
 }
 

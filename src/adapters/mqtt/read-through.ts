@@ -5,7 +5,7 @@ export class SeenWindow {
   #most = 1;
   readonly #limit: number;
 
-  /** `limit`: what the broker was told to keep to. mosquitto 2.0 exceeds it while it drains a queue. */
+  /** `limit`: the receive maximum of the CONNECT. mosquitto 2.0 exceeds it while it drains a queue. */
   constructor(limit = Infinity) {
     this.#limit = limit;
   }

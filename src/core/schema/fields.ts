@@ -6,7 +6,7 @@ import * as z from './zod.ts';
  * read at start, resolved against the folder of the configuration file and refused when it cannot be read.
  */
 
-/** `describe` of a schema that nobody else has: without the copy that `describe` makes. */
+/** `describe` of a schema that is not shared: without the copy that `describe` makes. */
 export const described = <Schema extends z.ZodType>(fresh: Schema, description: string): Schema => {
   z.globalRegistry.add(fresh, { description });
   return fresh;
