@@ -15,8 +15,9 @@ const LAYERS = {
   queries: ['core', 'lib', 'ports', 'adapters'],
   simulator: ['core', 'lib', 'ports'],
   learn: ['core', 'lib'],
+  api: ['core', 'lib', 'ports', 'queries'],
   embedded: ['core', 'lib', 'ports'],
-  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries'],
+  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries', 'api'],
 };
 const EVERY_LAYER = [...Object.keys(LAYERS), 'cli'];
 /** A relative import that leads into one of these layers, as a folder or as the file of that name. */

@@ -49,8 +49,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   queries: ['core', 'lib', 'ports', 'adapters'],
   simulator: ['core', 'lib', 'ports'],
   learn: ['core', 'lib'],
+  api: ['core', 'lib', 'ports', 'queries'],
   embedded: ['core', 'lib', 'ports'],
-  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries'],
+  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries', 'api'],
   cli: [
     'core',
     'lib',
