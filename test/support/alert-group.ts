@@ -245,7 +245,8 @@ export class Member {
     const { alertManager } = this;
     this.leases = new ShardLeases({
       ...{ table, store: reach, alertManager, lines: alertManager, clock, logger, metrics },
-      report: () => ({ connectsSensors, behind: this.unread || this.behind }),
+      report: () => ({ connectsSensors }),
+      isBehind: () => this.unread || this.behind,
       isUnread: () => this.unread,
       waiting: () => reach.waiting(),
       finish: async () =>

@@ -16,10 +16,13 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
+/** Each measurement wakes the process up, also where nothing arrives. */
+const LOOP_MONITOR_MS = 50;
+
 /** Counters, gauges and histograms of the daemon, and those of the Node process. */
 export function createMetrics(): MetricsRegistry {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_MONITOR_MS });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const collectors: (() => void)[] = [];
   const known = new Map<string, unknown>();

@@ -46,7 +46,7 @@ export interface MqttSource extends MessageSource {
 /** How long `stop` may take in all, and `unsubscribe`. */
 const STOP_MS = 2000;
 /** How often the broker is asked how far the session is read, and how often before a stop. */
-const PROBE_EVERY_MS = 250;
+const PROBE_EVERY_MS = 400;
 const LAST_PROBES_MS = 20;
 
 /** Throws a FieldwatchError (`MQTT_CLIENT_UNTESTED`) when the installed MQTT.js is not the tested one. */

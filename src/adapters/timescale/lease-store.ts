@@ -10,26 +10,31 @@ type Db = Pick<pg.Pool, 'query'>;
 /** On which members wait for released shards; the payload is the group. */
 export const SHARDS_CHANNEL = 'fieldwatch_shards';
 
-/** Based on the database's clock alone: members with wrong clocks have leases as long as others. */
-const RENEW = `
-INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind, subscribed)
-VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6, $7)
-ON CONFLICT (group_name, member) DO UPDATE
-   SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors,
-       received = excluded.received, behind = excluded.behind, subscribed = excluded.subscribed`;
-
 const ROWS_OF_GROUP = `
 INSERT INTO alert_shards (group_name, shard) SELECT $1, generate_series(0, ${SHARDS - 1}) ON CONFLICT DO NOTHING`;
 
-/** One statement, so that members and shards are of one snapshot. */
-const VIEW = `
-SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs",
+/**
+ * Renews, and reads members and shards of one snapshot. Based on the database's clock alone: members with wrong clocks
+ * have leases as long as others. The time is that of the snapshot: a row may have been waited for since.
+ */
+const RENEW = `
+WITH renewed AS (
+  INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind, subscribed)
+  VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6, $7)
+  ON CONFLICT (group_name, member) DO UPDATE
+     SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors,
+         received = excluded.received, behind = excluded.behind, subscribed = excluded.subscribed
+  RETURNING member, joined_at, leased_until, connects_sensors, received, behind),
+members AS (
+  SELECT * FROM renewed UNION ALL
+  SELECT member, joined_at, leased_until, connects_sensors, received, behind
+    FROM share_members WHERE group_name = $1 AND member <> $2)
+SELECT (extract(epoch FROM statement_timestamp()) * 1000)::float8 AS "nowMs",
   (SELECT json_agg(json_build_object('id', member, 'joinedAtMs', extract(epoch FROM joined_at) * 1000,
      'leasedUntilMs', extract(epoch FROM leased_until) * 1000, 'connectsSensors', connects_sensors, 'received', received,
-     'behind', behind))
-     FROM share_members WHERE group_name = $1) AS members,
-  (SELECT json_agg(json_build_object('owner', owner, 'epoch', epoch) ORDER BY shard)
-     FROM alert_shards WHERE group_name = $1) AS shards`;
+     'behind', behind) ORDER BY member) FROM members) AS members,
+  (SELECT array_agg(owner ORDER BY shard) FROM alert_shards WHERE group_name = $1) AS owners,
+  (SELECT array_agg(epoch::float8 ORDER BY shard) FROM alert_shards WHERE group_name = $1) AS epochs`;
 
 const WANTED = 'unnest($3::smallint[], $4::bigint[]) AS w (shard, epoch)';
 
@@ -91,15 +96,13 @@ export class TimescaleLeaseStore implements LeaseStore {
 
   async renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView> {
     const { connectsSensors, received = null, behind = null, subscribed = null } = report;
-    await this.#query(RENEW, [
-      ...[group, storableText(member), ttlMs, connectsSensors, received, behind, subscribed],
-    ]);
+    const values = [group, storableText(member), ttlMs, connectsSensors, received, behind, subscribed];
+    const view = await this.#renew(values);
     if (report.behind !== this.#reported) await this.#query(NOTIFY, [group]);
     this.#reported = report.behind;
-    const view = await this.#view(group);
     if (view.shards.length === SHARDS) return view;
     await this.#query(ROWS_OF_GROUP, [group]);
-    return this.#view(group);
+    return this.#renew(values);
   }
 
   async take(group: string, member: string, wanted: OwnedShards): Promise<OwnedShards> {
@@ -123,19 +126,24 @@ export class TimescaleLeaseStore implements LeaseStore {
     await this.#query(PRUNE, [isoMicros(olderThanMs * 1000)]);
   }
 
-  async #view(group: string): Promise<GroupView> {
-    const { rows } = await this.#query(VIEW, [group]);
-    const [{ nowMs, members, shards }] = rows as [
-      { nowMs: number; members: RowOfMember[] | null; shards: RowOfShard[] | null },
+  async #renew(values: unknown[]): Promise<GroupView> {
+    const { rows } = await this.#query(RENEW, values);
+    const [{ nowMs, members, owners, epochs }] = rows as [
+      {
+        readonly nowMs: number;
+        readonly members: readonly RowOfMember[];
+        readonly owners: readonly (string | null)[] | null;
+        readonly epochs: readonly number[] | null;
+      },
     ];
     return {
       nowMs,
-      members: (members ?? []).map(({ received, behind, ...member }) => ({
+      members: members.map(({ received, behind, ...member }) => ({
         ...member,
         ...(received === null ? {} : { received }),
         ...(behind === null ? {} : { behind }),
       })),
-      shards: (shards ?? []).map(({ owner, epoch }) => ({ owner: owner ?? undefined, epoch })),
+      shards: (epochs ?? []).map((epoch, shard) => ({ owner: owners?.[shard] ?? undefined, epoch })),
     };
   }
 
@@ -152,11 +160,6 @@ type RowOfMember = Omit<ShardMember, 'received' | 'behind'> & {
   readonly received: readonly number[] | null;
   readonly behind: boolean | null;
 };
-
-interface RowOfShard {
-  readonly owner: string | null;
-  readonly epoch: number;
-}
 
 const columnsOf = (shards: OwnedShards): readonly [number[], number[]] => [
   [...shards.keys()],

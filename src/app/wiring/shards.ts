@@ -67,13 +67,13 @@ export function shareEvaluation(
     report: () => ({
       connectsSensors: alertManager.connectsSensors,
       received: evaluator.received(clock.monotonicMs()),
-      behind:
-        spoolWriter() ||
-        clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS ||
-        isUnread(),
       subscribed: departed ? undefined : subscriptionOf(live.connectivity, live.router.filters),
     }),
     isUnread,
+    isBehind: () =>
+      spoolWriter() ||
+      clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS ||
+      isUnread(),
     waiting: () => handoverStore.waiting(table.group),
     finish: async () => {
       if ((await writer?.between(() => alertManager.dropForgotten())) !== true) return false;

@@ -177,18 +177,19 @@ describe('members of which one may have earlier readings', () => {
     expect(rows(tables)).toEqual([[13, 15]]);
   });
 
-  test('the others learn at once that a member has fallen behind, and that it has caught up', async () => {
+  test('the others learn before their next renewal that a member has fallen behind, and that it has caught up', async () => {
+    const CHECK_MS = 200;
     const { one, two } = await crew();
     const told = () => two.leases.poll();
     one.unread = true;
-    await pass(100, [one]);
+    await pass(CHECK_MS, [one]);
     told();
-    await pass(100, [two]);
+    await pass(0, [two]);
     expect(two.leases.awaited).toEqual(['one']);
     one.unread = false;
-    await pass(100, [one]);
+    await pass(CHECK_MS, [one]);
     told();
-    await pass(100, [two]);
+    await pass(0, [two]);
     expect(two.leases.awaited).toEqual([]);
   });
 

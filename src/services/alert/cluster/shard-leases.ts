@@ -39,7 +39,9 @@ export interface ShardLeasesDeps {
   readonly alertManager: ShardBound;
   /** Releases alert lines, with or without their rows. */
   readonly lines: Pick<AlertEvaluator, 'publish' | 'publishUnpersisted'>;
-  readonly report: () => MemberReport;
+  readonly report: () => Omit<MemberReport, 'behind'>;
+  /** What the report says of readings that others should wait for; undefined: nothing. */
+  readonly isBehind: () => boolean | undefined;
   /** Messages that the broker keeps for this member are not read, or not written; absent: never. */
   readonly isUnread?: () => boolean;
   /** Readings of the whole group that wait for an owner. */
@@ -60,8 +62,10 @@ export interface ShardLeasesDeps {
 }
 
 const POLL_EVERY_MS = 2000;
-/** How often a member checks whether what it reports has changed. */
-const CHECK_EVERY_MS = 100;
+/** How often a member checks whether it is behind, with others present and alone. */
+const CHECK_EVERY_MS = 200;
+const CHECK_ALONE_EVERY_MS = 1000;
+const COUNT_WAITING_EVERY_MS = 10_000;
 const STOP_PATIENCE_MS = 2000;
 
 /**
@@ -171,12 +175,13 @@ export class ShardLeases {
   }
 
   /** What this member reports has changed: the others learn it at once. */
-  private check(): void {
-    const { clock, isUnread } = this.deps;
+  private check(): number {
+    const { clock, isUnread, isBehind } = this.deps;
     if (isUnread?.() !== true) this.unreadSinceMs = undefined;
     else this.unreadSinceMs ??= clock.monotonicMs();
-    if (this.inCompany && this.reported !== undefined && this.deps.report().behind !== this.reported)
-      this.poll();
+    if (!this.inCompany) return CHECK_ALONE_EVERY_MS;
+    if (this.reported !== undefined && isBehind() !== this.reported) this.poll();
+    return CHECK_EVERY_MS;
   }
 
   /** Shards were released, or a member left. */
@@ -232,10 +237,10 @@ export class ShardLeases {
    * read again, and all readings of that time arrive by the handover. Rejects while nothing can be written yet.
    */
   async regroup(): Promise<void> {
-    const { table, store, alertManager, report } = this.deps;
+    const { table, store, alertManager, report, isBehind } = this.deps;
     this.joined = true;
     // The others wait until its spool is empty: its row says so before anything drains.
-    await store.renew(table.group, table.member, LEASE_MS, report());
+    await store.renew(table.group, table.member, LEASE_MS, { ...report(), behind: isBehind() });
     const evaluated = table.in('ready', 'held', 'catching_up');
     if (evaluated.length === 0) return;
     table.nextEra();
@@ -332,13 +337,13 @@ export class ShardLeases {
   }
 
   private async pollOnce(startedMs: number): Promise<void> {
-    const { store, table, report } = this.deps;
+    const { store, table, report, isBehind } = this.deps;
     const { group, member } = table;
     const sentMs = this.deps.clock.monotonicMs();
     this.joined = true;
-    const said = report();
-    const view = await store.renew(group, member, LEASE_MS, said);
-    this.reported = said.behind;
+    const behind = isBehind();
+    const view = await store.renew(group, member, LEASE_MS, { ...report(), behind });
+    this.reported = behind;
     this.viewedMs = sentMs;
     this.holdBack(view);
     const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
@@ -350,7 +355,7 @@ export class ShardLeases {
   }
 
   private async countWaiting(nowMs: Millis): Promise<void> {
-    if (nowMs - this.waitingLookedMs < POLL_EVERY_MS) return;
+    if (nowMs - this.waitingLookedMs < COUNT_WAITING_EVERY_MS) return;
     this.waiting.set(await this.deps.waiting());
     this.waitingLookedMs = nowMs;
   }

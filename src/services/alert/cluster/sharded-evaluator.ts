@@ -19,9 +19,9 @@ export interface ShardedEvaluatorDeps {
   >;
   /** The engine of this member. */
   readonly engine: AlertEvaluator;
-  /** Whether any rule refers to these metrics. */
   /** Before readings are evaluated while the database is away: their alerts are published at once. */
   readonly onAway?: () => void;
+  /** Whether any rule refers to these metrics. */
   readonly mayClaim: (sensor: Sensor, metrics: ReadonlyMap<string, number>) => boolean;
 }
 
