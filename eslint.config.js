@@ -15,8 +15,10 @@ const LAYERS = {
   queries: ['core', 'lib', 'ports', 'adapters'],
   simulator: ['core', 'lib', 'ports'],
   learn: ['core', 'lib'],
-  api: ['core', 'lib', 'ports', 'queries'],
   embedded: ['core', 'lib', 'ports'],
+  api: ['core', 'lib', 'ports', 'queries'],
+  // Types of the contract only: a rule of its own below says so.
+  web: ['api'],
   app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries', 'api'],
 };
 const EVERY_LAYER = [...Object.keys(LAYERS), 'cli'];
@@ -95,6 +97,29 @@ export default tseslint.config(
       ],
     },
   })),
+  {
+    // The page runs in a browser: of this project it has the types of the contract, and of Node nothing.
+    files: ['src/web/**/*.{ts,tsx}'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            node,
+            pattern(
+              `${relative(EVERY_LAYER.filter((layer) => !['api', 'web'].includes(layer)))}|/api/(?!contract/)`,
+              'web imports types of src/api/contract only',
+            ),
+            {
+              regex: '/api/contract/',
+              allowTypeImports: true,
+              message: 'web imports types of the contract only: `import type`',
+            },
+          ],
+        },
+      ],
+    },
+  },
   {
     files: ['src/core/**/*.ts'],
     rules: {

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { silentLogger } from '../adapters/log/logger.ts';
 import { createSystemClock } from '../adapters/system/clock.ts';
-import { databaseError } from '../adapters/timescale/errors.ts';
 import { refuseSharedConnections } from '../adapters/timescale/examine.ts';
 import { refuseNewerIfReadable, refuseNewerSchema } from '../adapters/timescale/migration-status.ts';
-import { createPool, endPool } from '../adapters/timescale/pool.ts';
+import { createPool, endPool, readerOf } from '../adapters/timescale/pool.ts';
 import { databaseOptions } from '../app/options.ts';
 import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
@@ -93,18 +92,6 @@ async function withPool<T>(
     await endPool(pool, createSystemClock());
   }
 }
-
-/** A pool as the queries see it: its errors carry a code, a kind and a remedy. */
-export const readerOf = (pool: pg.Pool): Db => ({
-  query: async <Row>(text: string, values: unknown[]) => {
-    try {
-      const { rows } = await pool.query(text, values);
-      return { rows: rows as Row[] };
-    } catch (error) {
-      throw databaseError(error, 'reading');
-    }
-  },
-});
 
 /** Whether anything listens on the loopback port. */
 async function listens(port: number): Promise<boolean> {

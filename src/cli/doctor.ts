@@ -4,7 +4,7 @@ import { createSystemClock } from '../adapters/system/clock.ts';
 import { createCatalog } from '../adapters/timescale/catalog.ts';
 import { examineServer } from '../adapters/timescale/examine.ts';
 import { status } from '../adapters/timescale/migration-status.ts';
-import { createPool, endPool } from '../adapters/timescale/pool.ts';
+import { createPool, endPool, readerOf } from '../adapters/timescale/pool.ts';
 import { connectOptions, databaseOptions, mqttOptions } from '../app/options.ts';
 import { exposuresOf } from '../config/exposures.ts';
 import { loadConfig } from '../config/load.ts';
@@ -25,7 +25,7 @@ import {
   print,
   subcommand,
 } from './command.ts';
-import { readerOf, withDatabaseUrl } from './database.ts';
+import { withDatabaseUrl } from './database.ts';
 import { readTopics } from './doctor/broker-topics.ts';
 import { checkBroker } from './doctor/broker.ts';
 import { diagnoseDaemon } from './doctor/daemon.ts';

@@ -1,6 +1,7 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { FieldwatchError } from '../../core/errors.ts';
+import type { Connection } from '../../ports/http.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { MetricsRegistry } from './metrics.ts';
 
@@ -23,7 +24,16 @@ export interface HttpDeps {
   /** False when the event loop or the ingest stands still: the reason for a restart. */
   readonly alive: () => boolean;
   readonly logger: Logger;
+  /** Answers every request for another path; absent: there is none. */
+  readonly rest?: RequestHandler | undefined;
 }
+
+/** Rejects, or throws, before anything is sent. */
+export type RequestHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  connection: Connection,
+) => void | Promise<void>;
 
 export interface HttpServer {
   readonly port: number;
@@ -44,16 +54,20 @@ const json = (status: number, body: unknown, headers: Answer['headers'] = {}): A
   body: `${JSON.stringify(body)}\n`,
 });
 
-/** More than a supervisor and a few scrapers ever hold open. */
-const MAX_CONNECTIONS = 256;
+/** More than a supervisor, a few scrapers and the readers of the page ever hold open. */
+const MAX_CONNECTIONS = 512;
+/** Of them, left for health and metrics. */
+const RESERVED_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
 /** Of a connection on which nothing moves. */
 const IDLE_MS = 10_000;
 const HEADERS_MS = 5_000;
 /** From the request line to the last byte of the answer. */
 const REQUEST_MS = 10_000;
+/** The same, where a query of the database may have to be waited for. */
+const REST_REQUEST_MS = 30_000;
 
-/** `/livez`, `/readyz` and `/metrics`, for a supervisor and for Prometheus. */
+/** `/livez`, `/readyz` and `/metrics`, for a supervisor and for Prometheus; other paths where there is a handler for them. */
 export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<HttpServer> {
   const limits = { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 };
   const respond = responder(deps);
@@ -62,22 +76,25 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
     const { socket } = request;
     // What one read brings is processed to the end, whatever became of the connection.
     if (socket.destroyed) return;
-    if (busy.has(socket)) return cutOff(socket, 'pipelined');
+    if (busy.has(socket)) return connections.cut(socket, 'pipelined');
     busy.add(socket);
     response.once('close', () => busy.delete(socket));
+    const failed = (error: unknown) => {
+      deps.logger.error({ err: error, path: request.url }, 'http request failed');
+      if (response.headersSent) socket.destroy();
+      else send(response, json(500, { error: 'internal error, see the log' }), false);
+    };
+    if (deps.rest !== undefined && !OWN_PATHS.includes(pathOf(request.url ?? '/'))) {
+      if (connections.crowded) return send(response, CROWDED, false);
+      return void hand(deps.rest, request, response, connections.cut).catch(failed);
+    }
     // A body is not read: a following request on this connection could not be distinguished from it.
     if (hasBody(request)) response.setHeader('connection', 'close');
     const late = setTimeout(() => socket.destroy(), REQUEST_MS);
     response.once('close', () => clearTimeout(late));
-    respond(request).then(
-      (result) => send(response, result, request.method === 'HEAD'),
-      (error: unknown) => {
-        deps.logger.error({ err: error, path: request.url }, 'http request failed');
-        send(response, json(500, { error: 'internal error, see the log' }), false);
-      },
-    );
+    respond(request).then((result) => send(response, result, request.method === 'HEAD'), failed);
   });
-  const cutOff = limitConnections(server, deps.metrics);
+  const connections = limitConnections(server, deps.metrics);
   await listen(server, options);
   const address = server.address();
   return {
@@ -90,11 +107,36 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
   };
 }
 
+type Cut = (socket: Socket, reason: string) => void;
+
+/** Hands a request over, with the limits of time that a query of the database needs. */
+async function hand(
+  rest: RequestHandler,
+  request: IncomingMessage,
+  response: ServerResponse,
+  cut: Cut,
+): Promise<void> {
+  const { socket } = request;
+  let late: NodeJS.Timeout | undefined;
+  const limit = (ms: number) => {
+    clearTimeout(late);
+    if (response.closed) return;
+    late = ms === Infinity ? undefined : setTimeout(() => cut(socket, 'timeout'), ms);
+    socket.setTimeout(ms === Infinity ? 0 : REST_REQUEST_MS);
+  };
+  response.once('close', () => {
+    clearTimeout(late);
+    socket.setTimeout(IDLE_MS);
+  });
+  limit(REST_REQUEST_MS);
+  await rest(request, response, { limit });
+}
+
 /** A slow, silent or broken client is disconnected and counted, without a log line. */
 function limitConnections(
   server: Server,
   metrics: MetricsRegistry,
-): (socket: Socket, reason: string) => void {
+): { readonly cut: Cut; readonly crowded: boolean } {
   const cut = metrics.counter(
     'fieldwatch_http_connections_cut_total',
     'Connections that the HTTP server closed: over the limit, without a complete request in time, malformed, or with a further request before the answer to one',
@@ -111,7 +153,7 @@ function limitConnections(
     socket.once('close', () => (count -= 1));
   });
   server.on('drop', () => cut.inc(1, { reason: 'limit' }));
-  const cutOff = (socket: Socket, reason: string) => {
+  const cutOff: Cut = (socket, reason) => {
     cut.inc(1, { reason });
     socket.destroy();
   };
@@ -121,8 +163,21 @@ function limitConnections(
     if (code !== 'ECONNRESET' && code !== 'EPIPE') cut.inc(1, { reason });
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   });
-  return cutOff;
+  return {
+    cut: cutOff,
+    get crowded() {
+      return count > MAX_CONNECTIONS - RESERVED_CONNECTIONS;
+    },
+  };
 }
+
+const OWN_PATHS = ['/livez', '/readyz', '/metrics'];
+
+const CROWDED = json(
+  503,
+  { error: 'too many connections are open' },
+  { connection: 'close', 'retry-after': '5' },
+);
 
 const CLIENT_FAULTS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timeout'],
@@ -157,7 +212,7 @@ function responder({
       case '/metrics':
         return { status: 200, type: metrics.contentType, body: await scrape() };
       default:
-        return json(404, { error: 'not found', paths: ['/livez', '/readyz', '/metrics'] });
+        return json(404, { error: 'not found', paths: OWN_PATHS });
     }
   };
 }

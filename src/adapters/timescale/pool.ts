@@ -3,6 +3,7 @@ import type { Logger } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 import { DEFAULT_TIMEOUTS, type DatabaseOptions } from './connection.ts';
 import { Connector } from './connector.ts';
+import { databaseError } from './errors.ts';
 import { cut } from './query-timeout.ts';
 
 export interface PoolOptions extends DatabaseOptions {
@@ -45,6 +46,18 @@ export async function endPool(pool: pg.Pool, clock: Clock): Promise<void> {
   await pool.end();
   timer.cancel();
 }
+
+/** A pool as the queries see it: its errors carry a code, a kind and a remedy. */
+export const readerOf = (pool: pg.Pool) => ({
+  query: async <Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }> => {
+    try {
+      const { rows } = await pool.query(text, values);
+      return { rows: rows as Row[] };
+    } catch (error) {
+      throw databaseError(error, 'reading');
+    }
+  },
+});
 
 /** The pool waits for what it returns, whatever its declaration says. */
 const settledBy =

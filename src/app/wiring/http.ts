@@ -1,8 +1,9 @@
 import { startHttp } from '../../adapters/http/server.ts';
 import type { Context } from '../context.ts';
 import { isAlive, readinessChecks } from '../health.ts';
+import { openApi } from './api.ts';
 
-/** Health and metrics over HTTP. Resolves with the port; undefined where it is switched off. */
+/** Health, metrics and the API over HTTP. Resolves with the port; undefined where it is switched off. */
 export async function openHttp(context: Omit<Context, 'httpPort'>): Promise<number | undefined> {
   const { config, clock, logger, metrics, cleanup, writer, live, clockMonitor, shared } = context;
   if (!config.http.enabled) return undefined;
@@ -16,6 +17,7 @@ export async function openHttp(context: Omit<Context, 'httpPort'>): Promise<numb
       awaited: shared && (() => shared.awaited()),
     }),
     alive: () => isAlive(writer, clock.monotonicMs()),
+    rest: config.http.api ? openApi(context) : undefined,
   });
   cleanup.add('http', () => server.stop());
   return server.port;

@@ -1,12 +1,11 @@
 import { silentLogger } from '../../adapters/log/logger.ts';
 import { createSystemClock } from '../../adapters/system/clock.ts';
-import { createPool, endPool } from '../../adapters/timescale/pool.ts';
+import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
 import { databaseOptions } from '../../app/options.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { type ReplicationRow, readReplication } from '../../queries/status.ts';
-import { readerOf } from '../database.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
 const database = areaOf('database');

@@ -60,6 +60,7 @@ export const httpSchema = section(
     enabled: flag(true, 'serve /livez, /readyz and /metrics'),
     host: text('address to listen on; the endpoints ask for no password').default('127.0.0.1'),
     port: port(9464, 'port to listen on; 0: any free port', true),
+    api: flag(true, 'serve the API below /api/v1, read-only, to clients on this machine'),
   },
   'health and metrics over HTTP',
 );

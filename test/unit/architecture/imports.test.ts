@@ -3,7 +3,7 @@ import { join, posix } from 'node:path';
 import { expect, test } from '@jest/globals';
 
 const root = join(import.meta.dirname, '../../../src');
-const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file));
 
 /** What a file imports of this project, types included: `import … from`, `export … from` and `import(…)`. */
 function importsOf(file: string): string[] {
@@ -49,8 +49,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   queries: ['core', 'lib', 'ports', 'adapters'],
   simulator: ['core', 'lib', 'ports'],
   learn: ['core', 'lib'],
-  api: ['core', 'lib', 'ports', 'queries'],
   embedded: ['core', 'lib', 'ports'],
+  api: ['core', 'lib', 'ports', 'queries'],
+  web: ['api'],
   app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries', 'api'],
   cli: [
     'core',
@@ -79,6 +80,22 @@ test('every import names a file', () => {
 
 test('no file imports itself by way of others', () => {
   expect(circles()).toEqual([]);
+});
+
+test('the page has the types of the contract and nothing else', () => {
+  const wrong = files
+    .filter((file) => file.startsWith('web/'))
+    .flatMap((file) => {
+      const text = readFileSync(join(root, file), 'utf8');
+      const outside = importsOf(file).filter((one) => !one.startsWith('web/'));
+      const typesOnly = [...text.matchAll(/(?:^|\n)import type\b[^;]*?\bfrom '(\.[^']+)'/g)].map(([, from]) =>
+        posix.normalize(posix.join(posix.dirname(file), from!)),
+      );
+      return outside
+        .filter((one) => !one.startsWith('api/contract/') || !typesOnly.includes(one))
+        .map((one) => `${file} -> ${one}`);
+    });
+  expect(wrong).toEqual([]);
 });
 
 test('imports go one way: core, lib and ports import nothing above them; services and adapters do not know each other', () => {

@@ -80,12 +80,12 @@ describe('unknown keys', () => {
       'sensors: { declare: { a.b: { tag: x } } }',
       'f.yaml:1:30: sensors.declare["a.b"].tag: unknown key "tag"; did you mean "tags"?',
     ],
-    ['http: { zzz: 1 }', 'f.yaml:1:9: http.zzz: unknown key "zzz"; known: enabled, host, port'],
+    ['log: { zzz: 1 }', 'f.yaml:1:8: log.zzz: unknown key "zzz"; known: level, format, alert_log'],
     [
-      'http: { __proto__: 1 }',
-      'f.yaml:1:9: http.__proto__: unknown key "__proto__"; known: enabled, host, port',
+      'log: { __proto__: 1 }',
+      'f.yaml:1:8: log.__proto__: unknown key "__proto__"; known: level, format, alert_log',
     ],
-    ['http: { <<: {} }', 'f.yaml:1:9: http["<<"]: unknown key "<<"; known: enabled, host, port'],
+    ['log: { <<: {} }', 'f.yaml:1:8: log["<<"]: unknown key "<<"; known: level, format, alert_log'],
   ])('%s', (text, expected) => {
     expect(lines(text)).toEqual([expected]);
   });

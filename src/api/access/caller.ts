@@ -1,0 +1,15 @@
+/** `operator` may do what `viewer` may, and change things. */
+export type Role = 'viewer' | 'operator';
+
+/** Who asks. */
+export interface Caller {
+  /** Null: not known, and allowed nothing but what is public. */
+  readonly role: Role | null;
+  /** Of the token; null without one. */
+  readonly name: string | null;
+}
+
+export const NOBODY: Caller = { role: null, name: null };
+
+export const mayUse = ({ role }: Caller, needed: Role | 'public'): boolean =>
+  needed === 'public' || role === 'operator' || role === needed;

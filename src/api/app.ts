@@ -1,0 +1,240 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import swagger from '@fastify/swagger';
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type HTTPMethods,
+  fastify,
+} from 'fastify';
+import { validatorCompiler } from 'fastify-type-provider-zod';
+import { FieldwatchError } from '../core/errors.ts';
+import * as z from '../core/schema/zod.ts';
+import type { Connection } from '../ports/http.ts';
+import type { Caller } from './access/caller.ts';
+import { type Gate, createGate } from './access/gate.ts';
+import type { Problem } from './contract/problem.ts';
+import type { ApiDeps } from './deps.ts';
+import { documentOptions, schemaOf } from './openapi.ts';
+import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
+import { Answer, Streamed } from './resource/answer.ts';
+import { RESOURCES } from './resource/index.ts';
+import { type AnyResource, resource } from './resource/resource.ts';
+
+export const API_PREFIX = '/api/v1';
+
+export interface Api {
+  handle(request: IncomingMessage, response: ServerResponse, connection: Connection): void;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+const BODY_BYTES = 64 * 1024;
+/** The key of a sensor, escaped. */
+const PARAMETER_CHARACTERS = 4096;
+/** Of an answer that is sent piece by piece. */
+const STREAM_MS = 300_000;
+
+/** What an answer says to a browser that shows it by itself. */
+const HEADERS = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** The API below /api/v1, for requests that another server has accepted. */
+export async function createApi(
+  deps: ApiDeps,
+  resources: readonly AnyResource[] = RESOURCES,
+  gate: Gate = createGate(),
+): Promise<Api> {
+  const connections = new WeakMap<IncomingMessage, Connection>();
+  const app = fastify({
+    bodyLimit: BODY_BYTES,
+    frameworkErrors: (error, request, reply) => fail(error, request, reply, deps),
+    logger: false,
+    rewriteUrl: ({ url = '/' }) => originForm(url),
+    routerOptions: { maxParamLength: PARAMETER_CHARACTERS },
+  });
+  acceptJsonOnly(app);
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.setErrorHandler((error, request, reply) => fail(error, request, reply, deps));
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.headers(HEADERS);
+    // Before a body is read.
+    if (request.is404) throw notFound(app, request, reply);
+  });
+  app.addHook('onSend', async (request, reply) => {
+    // What of a body was not read cannot be distinguished from a following request.
+    if (!request.raw.complete) void reply.header('connection', 'close');
+  });
+  await app.register(swagger, documentOptions(deps.program.version));
+  await app.register(async (scope) => {
+    for (const each of [...resources, documentOf(app)]) register(scope, each, { deps, gate, connections });
+  });
+  await app.ready();
+  return {
+    handle(request, response, connection) {
+      connections.set(request, connection);
+      app.routing(request, response);
+    },
+    close: () => app.close(),
+  };
+}
+
+interface Registering {
+  readonly deps: ApiDeps;
+  readonly gate: Gate;
+  readonly connections: WeakMap<IncomingMessage, Connection>;
+}
+
+function register(app: FastifyInstance, given: AnyResource, { deps, gate, connections }: Registering): void {
+  const { method, path, handle, status = 200, maxBodyBytes = BODY_BYTES } = given;
+  const callers = new WeakMap<FastifyRequest, Caller>();
+  app.route({
+    method,
+    url: `${API_PREFIX}${path}`,
+    bodyLimit: maxBodyBytes,
+    schema: schemaOf(given),
+    onRequest: async (request) => void callers.set(request, gate.admit(request, given.role)),
+    handler: async (request, reply) => {
+      const result = await handle(
+        {
+          params: request.params as never,
+          query: request.query as never,
+          body: request.body as never,
+          by: callers.get(request) as Caller,
+          signal: goneSignal(reply.raw),
+        },
+        deps,
+      );
+      if (result instanceof Streamed) {
+        connections.get(request.raw)?.limit(STREAM_MS);
+        return reply
+          .headers({ 'cache-control': 'no-store', ...result.headers })
+          .type(result.contentType)
+          .send(Readable.from(result.pieces, { objectMode: false }));
+      }
+      return status === 204 ? reply.code(204).send() : sendJson(request, reply.code(status), result);
+    },
+  });
+}
+
+/** A value as JSON; 304 where the client has it already. */
+function sendJson(request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
+  const given: Answer<unknown> = result instanceof Answer ? result : new Answer(result, {});
+  const { value, etag, headers } = given;
+  const text = `${JSON.stringify(value)}\n`;
+  void reply.headers({ 'cache-control': 'private, no-cache', ...headers });
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    const tag = etag ?? `W/"${createHash('sha1').update(text).digest('base64url')}"`;
+    void reply.header('etag', tag);
+    if (matches(request.headers['if-none-match'], tag)) return reply.code(304).send();
+  }
+  return reply.type('application/json; charset=utf-8').send(text);
+}
+
+/** Weak comparison (RFC 9110, 8.8.3.2). */
+function matches(wanted: string | undefined, tag: string): boolean {
+  if (wanted === undefined) return false;
+  const opaque = (text: string) => text.trim().replace(/^W\//, '');
+  return wanted.trim() === '*' || wanted.split(',').some((each) => opaque(each) === opaque(tag));
+}
+
+/** Aborted when the connection ends before the answer does. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
+}
+
+const documentOf = (app: FastifyInstance): AnyResource =>
+  resource({
+    id: 'openapi',
+    method: 'GET',
+    path: '/openapi.json',
+    tag: 'daemon',
+    summary: 'This document',
+    role: 'viewer',
+    answer: z.record(z.string(), z.unknown()),
+    handle: () => app.swagger() as unknown as Record<string, unknown>,
+  });
+
+/** A body of a form or of plain text, which any page may send anywhere, is none that is accepted. */
+function acceptJsonOnly(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, parse);
+}
+
+/** A request target without scheme and host (RFC 9112, 3.2). */
+const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, '') || '/';
+
+const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'DELETE'];
+
+function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FieldwatchError {
+  const path = request.url.replace(/[?#].*$/s, '');
+  const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
+  if (allowed.length === 0)
+    return new FieldwatchError(`nothing is at ${path}`, {
+      code: 'API_NOT_FOUND',
+      kind: 'data',
+      remedy: `${API_PREFIX}/openapi.json lists what there is.`,
+    });
+  void reply.header('allow', allowed.join(', '));
+  return new FieldwatchError(`${path} has no method ${request.method}; expected ${allowed.join(' or ')}`, {
+    code: 'API_METHOD',
+    kind: 'data',
+  });
+}
+
+function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
+  const fault = faultOf(error, request);
+  const problem = problemOf(fault, request.url.replace(/[?#].*$/s, ''));
+  if (problem.code === 'UNEXPECTED')
+    deps.logger.error({ err: error, method: request.method, path: request.url }, 'api request failed');
+  send(reply, problem);
+}
+
+function send(reply: FastifyReply, problem: Problem): void {
+  void reply
+    .code(problem.status)
+    .headers({ ...HEADERS, 'cache-control': 'no-store' })
+    .type(PROBLEM_TYPE)
+    .send(`${JSON.stringify(problem)}\n`);
+}
+
+/** What the server itself refuses, in our terms. */
+function faultOf(error: unknown, request: FastifyRequest): unknown {
+  if (error instanceof FieldwatchError || !(error instanceof Error)) return error;
+  const { validation, validationContext, code, statusCode = 500 } = error as FastifyError;
+  if (validation !== undefined) {
+    const where = validationContext === 'querystring' ? 'query' : (validationContext ?? 'request');
+    return new RequestFault(
+      validation.map(({ instancePath, message = 'is not as expected' }) => ({
+        pointer: `/${where}${instancePath === '/' ? '' : instancePath}`,
+        detail: message,
+      })),
+    );
+  }
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new FieldwatchError('the body is larger than this resource accepts', {
+      code: 'API_BODY_TOO_LARGE',
+      kind: 'data',
+    });
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new FieldwatchError(
+      `a body of type ${request.headers['content-type'] ?? 'unknown'}; expected application/json`,
+      { code: 'API_MEDIA_TYPE', kind: 'data' },
+    );
+  if (statusCode >= 400 && statusCode < 500)
+    return new RequestFault([{ pointer: '/request', detail: error.message }]);
+  return error;
+}

@@ -1,0 +1,22 @@
+import type { Logger, Metrics } from '../ports/metrics.ts';
+import type { Clock } from '../ports/time.ts';
+import type { Db } from '../queries/db.ts';
+
+/** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
+export interface ApiDeps {
+  /** Connections of its own, few and with limits of time: a query of the page never waits before one of the intake. */
+  readonly db: Db;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly program: ProgramFacts;
+}
+
+export interface ProgramFacts {
+  readonly version: string;
+  readonly startedAtMs: number;
+  /** The client id at the broker. */
+  readonly clientId: string;
+  /** Whether database and broker are the embedded ones. */
+  readonly embedded: { readonly database: boolean; readonly broker: boolean };
+}

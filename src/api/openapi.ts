@@ -1,0 +1,75 @@
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import * as z from '../core/schema/zod.ts';
+import { problemSchema } from './contract/problem.ts';
+import { PROBLEM_TYPE } from './problem.ts';
+import type { AnyResource } from './resource/resource.ts';
+
+type Transform = NonNullable<Parameters<typeof createJsonSchemaTransform>[0]['zodToJsonConfig']>;
+
+/** What a reader of the document knows anyway: the form of a time, and how far numbers reach. */
+const zodToJsonConfig: Transform = {
+  override: ({ jsonSchema }) => {
+    if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+  },
+};
+
+const withComponents = createJsonSchemaTransformObject({ zodToJsonConfig });
+
+/** The document follows from the resources; a schema with an `id` is a component of it. */
+export const documentOptions = (version: string): FastifyDynamicSwaggerOptions => ({
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'fieldwatch',
+      version,
+      description: 'Sensors, readings, alerts and the daemon itself.',
+    },
+    servers: [{ url: '/' }],
+  },
+  transform: createJsonSchemaTransform({ zodToJsonConfig }),
+  transformObject: (given) => onlyReferenced(withComponents(given)),
+});
+
+/** Each component exists as input and as output, and mostly one of the two is used. */
+function onlyReferenced<T extends { components?: { schemas?: object }; paths?: object }>(document: T): T {
+  const schemas = document.components?.schemas ?? {};
+  const used: Record<string, unknown> = {};
+  const take = (part: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (Object.hasOwn(used, name) || !Object.hasOwn(schemas, name)) continue;
+      used[name] = (schemas as Record<string, unknown>)[name];
+      take(used[name]);
+    }
+  };
+  take(document.paths);
+  return { ...document, components: { ...document.components, schemas: used } };
+}
+
+/** Of a route, as the server and the document read it. */
+export function schemaOf(given: AnyResource): Record<string, unknown> {
+  const { id, tag, summary, description, params, query, body, answer, status = 200, faults } = given;
+  const content = given.contentType ?? 'application/json';
+  const success =
+    status === 204
+      ? z.null().describe('Done')
+      : { description: 'Success', content: { [content]: { schema: answer ?? z.string() } } };
+  return {
+    operationId: id,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(params === undefined ? {} : { params }),
+    ...(query === undefined ? {} : { querystring: query }),
+    ...(body === undefined ? {} : { body }),
+    response: {
+      [status]: success,
+      default: {
+        description: `A problem${faults === undefined ? '' : `: ${faults.join(', ')}, or any other`}`,
+        content: { [PROBLEM_TYPE]: { schema: problemSchema } },
+      },
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import type * as z from '../../core/schema/zod.ts';
+import type { Caller, Role } from '../access/caller.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { Answer, Streamed } from './answer.ts';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** What a handler is given: checked input, and who asks. */
+export interface ResourceRequest<Params, Query, Body> {
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  readonly by: Caller;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+type Input<Schema> = Schema extends z.ZodType ? z.output<Schema> : undefined;
+
+interface Described {
+  /** Unique; the operationId of the document. */
+  readonly id: string;
+  readonly method: Method;
+  /** Below /api/v1; a parameter is `:key`. */
+  readonly path: `/${string}`;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Who may use it; `public`: without being known. */
+  readonly role: Role | 'public';
+  /** Codes of its own faults, for the document. */
+  readonly faults?: readonly string[];
+  /** Default 64 KiB. */
+  readonly maxBodyBytes?: number;
+}
+
+export interface Resource<Params, Query, Body, Value> extends Described {
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  /** Of the JSON of a success; absent with 204. */
+  readonly answer?: z.ZodType<Value>;
+  /** Of a success; default 200. */
+  readonly status?: 200 | 201 | 202 | 204;
+  /** Media type of an answer that is no JSON. */
+  readonly contentType?: string;
+  readonly handle: (
+    request: ResourceRequest<Input<Params>, Input<Query>, Input<Body>>,
+    deps: ApiDeps,
+  ) => Promise<Value | Answer<Value> | Streamed> | Value | Answer<Value> | Streamed;
+}
+
+/** A resource as the server registers it. */
+export interface AnyResource extends Described {
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  readonly answer?: z.ZodType;
+  readonly status?: 200 | 201 | 202 | 204;
+  readonly contentType?: string;
+  readonly handle: (request: ResourceRequest<never, never, never>, deps: ApiDeps) => unknown;
+}
+
+/** Declares a resource: the types of its handler follow from its schemas. */
+export function resource<
+  Value,
+  Params extends z.ZodType | undefined = undefined,
+  Query extends z.ZodType | undefined = undefined,
+  Body extends z.ZodType | undefined = undefined,
+>(given: Resource<Params, Query, Body, Value>): AnyResource {
+  return given as unknown as AnyResource;
+}

@@ -1,0 +1,74 @@
+import type { RequestHandler } from '../../adapters/http/server.ts';
+import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
+import type { Api } from '../../api/app.ts';
+import type { ApiDeps, ProgramFacts } from '../../api/deps.ts';
+import { version } from '../../lib/version.ts';
+import type { Db } from '../../queries/db.ts';
+import type { Context } from '../context.ts';
+import { databaseOptions } from '../options.ts';
+
+/** Enough for the readers of a page, and nothing beside what the daemon itself may have open. */
+const CONNECTIONS = 3;
+/** The embedded database has one session: at most one query waits there before what is to be stored. */
+const EMBEDDED_CONNECTIONS = 1;
+const STATEMENT_MS = 10_000;
+const LOCK_MS = 2000;
+
+type ApiContext = Omit<Context, 'httpPort'>;
+
+/** The API. It is loaded, and connects, with the first request. */
+export function openApi(context: ApiContext): RequestHandler {
+  const { clock, cleanup } = context;
+  const startedAtMs = clock.nowMs();
+  let opening: Promise<Api> | undefined;
+  const open = () =>
+    (opening ??= loadApi(context, startedAtMs).catch((error: unknown) => {
+      opening = undefined;
+      throw error;
+    }));
+  cleanup.add('api', async () => (await opening?.catch(() => undefined))?.close());
+  return async (request, response, connection) => {
+    const api = await open();
+    if (!response.destroyed) api.handle(request, response, connection);
+  };
+}
+
+async function loadApi(context: ApiContext, startedAtMs: number): Promise<Api> {
+  const { createApi } = await import('../../api/app.ts');
+  const { db, end } = await openReader(context);
+  const api = await createApi(apiDepsOf(context, db, startedAtMs));
+  return {
+    handle: (request, response, connection) => api.handle(request, response, connection),
+    close: async () => {
+      await api.close();
+      await end();
+    },
+  };
+}
+
+/** Connections apart from the daemon's own. */
+async function openReader({
+  config,
+  clock,
+  logger,
+  database,
+  servers,
+}: ApiContext): Promise<{ readonly db: Db; readonly end: () => Promise<void> }> {
+  const options = databaseOptions(config, database.url, 'api');
+  const limits = { statementTimeoutMs: STATEMENT_MS, lockTimeoutMs: LOCK_MS };
+  const max = servers.embeddedDatabase ? EMBEDDED_CONNECTIONS : CONNECTIONS;
+  const pool = await createPool({ ...options, ...limits, max }, logger);
+  return { db: readerOf(pool), end: () => endPool(pool, clock) };
+}
+
+function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): ApiDeps {
+  const { clock, logger, metrics } = context;
+  return { db, clock, logger, metrics, program: programOf(context, startedAtMs) };
+}
+
+const programOf = ({ config, servers }: ApiContext, startedAtMs: number): ProgramFacts => ({
+  version: version(),
+  startedAtMs,
+  clientId: config.mqtt.client_id,
+  embedded: { database: servers.embeddedDatabase, broker: config.mqtt.url === undefined },
+});
