@@ -7,7 +7,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No package's own script is run, neither here nor below. Optional ones too: the binary of esbuild is one.
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json tsconfig.build.json vite.config.js ./
 COPY scripts scripts
 COPY src src
 COPY sql sql

@@ -21,7 +21,7 @@ const LAYERS = {
   web: ['api'],
   app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries', 'api'],
 };
-const EVERY_LAYER = [...Object.keys(LAYERS), 'cli'];
+const EVERY_LAYER = [...Object.keys(LAYERS), 'cli', 'web'];
 /** A relative import that leads into one of these layers, as a folder or as the file of that name. */
 const relative = (layers) => `^(?:\\.\\./)+(?:${layers.join('|')})(?:/|\\.ts$)`;
 const node = pattern('^node:', 'core is pure: no node:* (give it the value, or put the code in an adapter)');
@@ -154,6 +154,30 @@ export default tseslint.config(
         'error',
         { object: 'process', property: 'exit', message: 'only main.ts exits' },
         { object: 'process', property: 'env', message: 'only config/ reads the environment' },
+      ],
+    },
+  },
+  {
+    // Text of devices is text, and the content security policy allows no style but that of the sheets.
+    files: ['src/web/**/*.{ts,tsx}'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        ...['innerHTML', 'outerHTML', 'insertAdjacentHTML', 'dangerouslySetInnerHTML'].map((property) => ({
+          property,
+          message: 'text of devices is text: let Preact escape it',
+        })),
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']",
+          message: 'text of devices is text: let Preact escape it',
+        },
+        {
+          selector: "JSXAttribute[name.name='style']",
+          message: 'the content security policy allows style sheets only',
+        },
       ],
     },
   },

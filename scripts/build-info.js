@@ -29,7 +29,8 @@ function hash() {
   const sum = createHash('sha256');
   for (const folder of SOURCES)
     for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort())
-      if (/\.(ts|sql)$/.test(file)) sum.update(`${file}\0`).update(readFileSync(join(root, folder, file)));
+      if (/\.(tsx?|css|html|sql)$/.test(file))
+        sum.update(`${file}\0`).update(readFileSync(join(root, folder, file)));
   return `h${sum.digest('hex').slice(0, 10)}`;
 }
 

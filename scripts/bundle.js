@@ -1,9 +1,9 @@
 // Writes dist/main.js and dist/bundle/: the program in a few files, because loading five hundred takes Node longer than running
 // them. The single files that the compiler has written stay beside it, for the processes that are started from them.
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { licences } from './licences.js';
 
 const root = new URL('..', import.meta.url);
 const path = (name) => fileURLToPath(new URL(name, root));
@@ -71,23 +71,7 @@ async function bundle(esbuild) {
     // client: 4 MB.
     define: { navigator: '{"userAgent":"Node.js"}' },
   });
-  writeLicences(metafile);
-}
-
-/** The licences of what the bundle contains have to go with it. */
-function writeLicences({ inputs }) {
-  const packages = new Set();
-  for (const input of Object.keys(inputs)) {
-    const found = /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)?.[0];
-    if (found !== undefined) packages.add(found);
-  }
-  const texts = [...packages].sort().map((folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(path(`${folder}/package.json`), 'utf8'));
-    const file = readdirSync(path(folder)).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
-    const text = file === undefined ? '' : readFileSync(join(path(folder), file), 'utf8').trim();
-    return `${name} ${version} (${license})\n\n${text}\n`;
-  });
-  writeFileSync(path('dist/bundle/LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`));
+  writeFileSync(path('dist/bundle/LICENSES.txt'), licences(Object.keys(metafile.inputs)));
 }
 
 rmSync(path('dist/bundle'), { recursive: true, force: true });

@@ -48,6 +48,8 @@ describe('the package', () => {
     const paths = packed.files.map(({ path }) => path);
     for (const path of ['LICENSE', 'NOTICE', 'CHANGELOG.md', 'README.md', 'dist/main.js', 'dist/build.json'])
       expect(paths).toContain(path);
+    for (const path of ['index.html', 'index.html.br', 'index.html.gz', 'LICENSES.txt'])
+      expect(paths).toContain(`dist/web/${path}`);
     for (const path of ['sql/roles/roles.sql', 'systemd/fieldwatch.service', 'config/production.yaml'])
       expect(paths).toContain(path);
     expect(paths.filter((path) => /\.map$|tsbuildinfo|\.ts$|^(test|src)\//.test(path))).toEqual([]);

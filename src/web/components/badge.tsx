@@ -1,0 +1,62 @@
+import type { ComponentChildren } from 'preact';
+import { Icon, type IconName } from './icon.tsx';
+
+export type Tone = 'ok' | 'info' | 'warning' | 'critical' | 'neutral';
+
+export function Badge({
+  tone,
+  icon,
+  children,
+  title,
+}: {
+  readonly tone: Tone;
+  readonly icon?: IconName;
+  readonly children: ComponentChildren;
+  readonly title?: string | undefined;
+}) {
+  return (
+    <span class={`badge ${tone}`} title={title}>
+      {icon === undefined ? null : <Icon name={icon} size={14} />}
+      {children}
+    </span>
+  );
+}
+
+const SEVERITIES: Readonly<Record<string, readonly [Tone, IconName, string]>> = {
+  critical: ['critical', 'critical', 'Critical'],
+  warning: ['warning', 'warning', 'Warning'],
+  info: ['info', 'info', 'Info'],
+};
+
+export const severityTone = (severity: string): Tone => SEVERITIES[severity]?.[0] ?? 'neutral';
+
+export function SeverityBadge({ severity }: { readonly severity: string }) {
+  const [tone, icon, word] = SEVERITIES[severity] ?? (['neutral', 'info', severity] as const);
+  return (
+    <Badge tone={tone} icon={icon}>
+      {word}
+    </Badge>
+  );
+}
+
+/** What the states of an alert mean, in the words of the page. */
+export const ALERT_STATES: Readonly<Record<string, readonly [IconName, string, string]>> = {
+  pending: [
+    'pending',
+    'Pending',
+    'The value is beyond its limit, but not yet for as long as the rule demands.',
+  ],
+  firing: ['bell', 'Firing', 'The value is beyond its limit.'],
+  recovering: ['pending', 'Recovering', 'The value is back, but not yet for as long as the rule demands.'],
+  latched: ['bell', 'Held', 'The value is back; the rule keeps the alert until somebody resolves it.'],
+  resolved: ['ok', 'Resolved', 'The alert is over.'],
+};
+
+export function AlertStateBadge({ state }: { readonly state: string }) {
+  const [icon, word, meaning] = ALERT_STATES[state] ?? (['info', state, undefined] as const);
+  return (
+    <Badge tone={state === 'resolved' ? 'ok' : 'neutral'} icon={icon} title={meaning}>
+      {word}
+    </Badge>
+  );
+}

@@ -1,0 +1,11 @@
+import { shortened, visible } from '../format/visible.ts';
+
+/** A text that a device or a person has chosen: isolated from the direction of its surroundings, and without hidden characters. */
+export function Name({ text, most = 120 }: { readonly text: string; readonly most?: number }) {
+  const shown = visible(text);
+  const short = shortened(shown, most);
+  return <bdi title={short === shown ? undefined : shown}>{short}</bdi>;
+}
+
+/** The same, however long it is. */
+export const Foreign = ({ text }: { readonly text: string }) => <bdi>{visible(text)}</bdi>;
