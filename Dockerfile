@@ -26,8 +26,10 @@ COPY LICENSE NOTICE ./
 RUN ln -s /app/dist/main.js /usr/local/bin/fieldwatch \
     && install -d -o node -g node -m 750 /var/lib/fieldwatch
 
-# The metrics and health endpoints are for other containers too; publish the port on purpose, it asks for no password.
+# Health and metrics are for other containers too; publish the port on purpose, they ask for no token. The page and the API do:
+# FIELDWATCH_HTTP_API=true with FIELDWATCH_HTTP_TOKEN_FILE (docs/api.md).
 ENV FIELDWATCH_HTTP_HOST=0.0.0.0 \
+    FIELDWATCH_HTTP_API=false \
     FIELDWATCH_STATE_DIR=/var/lib/fieldwatch/state
 # All that is written: the root file system may be read-only.
 VOLUME /var/lib/fieldwatch

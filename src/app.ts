@@ -53,7 +53,7 @@ export class App {
   }
 
   get httpPort(): number | undefined {
-    return this.running?.httpPort;
+    return this.running?.http?.port;
   }
 
   get urls(): Pick<Servers, 'databaseUrl' | 'mqttUrl'> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import swagger from '@fastify/swagger';
 import {
   type FastifyError,
@@ -14,10 +15,10 @@ import { validatorCompiler } from 'fastify-type-provider-zod';
 import { FieldwatchError } from '../core/errors.ts';
 import * as z from '../core/schema/zod.ts';
 import type { Connection } from '../ports/http.ts';
-import type { Caller } from './access/caller.ts';
-import { type Gate, createGate } from './access/gate.ts';
+import { Access, type AccessOptions, type Visit } from './access/access.ts';
+import { Refusal } from './access/refusal.ts';
 import type { Problem } from './contract/problem.ts';
-import type { ApiDeps } from './deps.ts';
+import type { ApiDeps, DaemonDeps } from './deps.ts';
 import { documentOptions, schemaOf } from './openapi.ts';
 import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
 import { Answer, Streamed } from './resource/answer.ts';
@@ -48,16 +49,17 @@ const HEADERS = {
 
 /** The API below /api/v1, for requests that another server has accepted. */
 export async function createApi(
-  deps: ApiDeps,
+  daemon: DaemonDeps,
+  options: AccessOptions,
   resources: readonly AnyResource[] = RESOURCES,
-  gate: Gate = createGate(),
 ): Promise<Api> {
+  const deps: ApiDeps = { ...daemon, access: new Access(options, daemon) };
   const connections = new WeakMap<IncomingMessage, Connection>();
   const app = fastify({
     bodyLimit: BODY_BYTES,
     frameworkErrors: (error, request, reply) => fail(error, request, reply, deps),
     logger: false,
-    rewriteUrl: ({ url = '/' }) => originForm(url),
+    rewriteUrl: ({ url = '/' }) => below(options.basePath, originForm(url)),
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS },
   });
   acceptJsonOnly(app);
@@ -75,7 +77,7 @@ export async function createApi(
   });
   await app.register(swagger, documentOptions(deps.program.version));
   await app.register(async (scope) => {
-    for (const each of [...resources, documentOf(app)]) register(scope, each, { deps, gate, connections });
+    for (const each of [...resources, documentOf(app)]) register(scope, each, { deps, connections });
   });
   await app.ready();
   return {
@@ -89,26 +91,26 @@ export async function createApi(
 
 interface Registering {
   readonly deps: ApiDeps;
-  readonly gate: Gate;
   readonly connections: WeakMap<IncomingMessage, Connection>;
 }
 
-function register(app: FastifyInstance, given: AnyResource, { deps, gate, connections }: Registering): void {
+function register(app: FastifyInstance, given: AnyResource, { deps, connections }: Registering): void {
   const { method, path, handle, status = 200, maxBodyBytes = BODY_BYTES } = given;
-  const callers = new WeakMap<FastifyRequest, Caller>();
+  const visits = new WeakMap<FastifyRequest, Visit>();
   app.route({
     method,
     url: `${API_PREFIX}${path}`,
     bodyLimit: maxBodyBytes,
     schema: schemaOf(given),
-    onRequest: async (request) => void callers.set(request, gate.admit(request, given.role)),
+    onRequest: async (request) => void visits.set(request, deps.access.admit(arrivalOf(request), given.role)),
     handler: async (request, reply) => {
+      const visit = visits.get(request) as Visit;
       const result = await handle(
         {
           params: request.params as never,
           query: request.query as never,
           body: request.body as never,
-          by: callers.get(request) as Caller,
+          ...{ visit, by: visit.caller },
           signal: goneSignal(reply.raw),
         },
         deps,
@@ -120,7 +122,8 @@ function register(app: FastifyInstance, given: AnyResource, { deps, gate, connec
           .type(result.contentType)
           .send(Readable.from(result.pieces, { objectMode: false }));
       }
-      return status === 204 ? reply.code(204).send() : sendJson(request, reply.code(status), result);
+      if (method !== 'GET') deps.logger.info({ by: visit.caller.name, resource: given.id }, 'api: done');
+      return sendJson(request, reply.code(status), result);
     },
   });
 }
@@ -129,6 +132,7 @@ function register(app: FastifyInstance, given: AnyResource, { deps, gate, connec
 function sendJson(request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
   const given: Answer<unknown> = result instanceof Answer ? result : new Answer(result, {});
   const { value, etag, headers } = given;
+  if (reply.statusCode === 204) return reply.headers(headers).send();
   const text = `${JSON.stringify(value)}\n`;
   void reply.headers({ 'cache-control': 'private, no-cache', ...headers });
   if (request.method === 'GET' || request.method === 'HEAD') {
@@ -145,6 +149,12 @@ function matches(wanted: string | undefined, tag: string): boolean {
   const opaque = (text: string) => text.trim().replace(/^W\//, '');
   return wanted.trim() === '*' || wanted.split(',').some((each) => opaque(each) === opaque(tag));
 }
+
+const arrivalOf = ({ method, headers, socket }: FastifyRequest) => ({
+  ...{ method, headers },
+  peer: socket.remoteAddress ?? '',
+  encrypted: (socket as Partial<TLSSocket>).encrypted === true,
+});
 
 /** Aborted when the connection ends before the answer does. */
 function goneSignal(response: ServerResponse): AbortSignal {
@@ -177,6 +187,12 @@ function acceptJsonOnly(app: FastifyInstance): void {
 /** A request target without scheme and host (RFC 9112, 3.2). */
 const originForm = (target: string): string => target.replace(/^https?:\/\/[^/?#]*/i, '') || '/';
 
+/** A proxy passes the path on with its base, or without. */
+const below = (base: string, path: string): string =>
+  base !== '' && path.startsWith(base) && /^[/?]|^$/.test(path.slice(base.length))
+    ? path.slice(base.length).replace(/^(?!\/)/, '/')
+    : path;
+
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'DELETE'];
 
 function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FieldwatchError {
@@ -200,6 +216,7 @@ function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, deps
   const problem = problemOf(fault, request.url.replace(/[?#].*$/s, ''));
   if (problem.code === 'UNEXPECTED')
     deps.logger.error({ err: error, method: request.method, path: request.url }, 'api request failed');
+  if (fault instanceof Refusal) void reply.headers(fault.headers);
   send(reply, problem);
 }
 

@@ -1,15 +1,22 @@
 import type { Logger, Metrics } from '../ports/metrics.ts';
 import type { Clock } from '../ports/time.ts';
 import type { Db } from '../queries/db.ts';
+import type { Access } from './access/access.ts';
 
 /** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
-export interface ApiDeps {
+export interface DaemonDeps {
   /** Connections of its own, few and with limits of time: a query of the page never waits before one of the intake. */
   readonly db: Db;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly program: ProgramFacts;
+}
+
+/** What a resource has at hand. */
+export interface ApiDeps extends DaemonDeps {
+  /** Tokens and sessions. */
+  readonly access: Access;
 }
 
 export interface ProgramFacts {

@@ -29,7 +29,7 @@ import { openSpoolComponents, openSpoolFolder } from './wiring/spool.ts';
 /** Built before the database is queried. */
 type Components = Omit<
   Context,
-  'writer' | 'ingest' | 'clockMonitor' | 'start' | 'probe' | 'watchedRoutes' | 'httpPort'
+  'writer' | 'ingest' | 'clockMonitor' | 'start' | 'probe' | 'watchedRoutes' | 'http'
 >;
 
 /**
@@ -55,10 +55,10 @@ export async function assemble(base: Base): Promise<Context> {
   void probe.start();
   const watchedRoutes = watchRoutes({ ...components, ingest });
   const context = { ...components, writer, ingest, clockMonitor, start, probe, watchedRoutes };
-  const httpPort = await openHttp(context);
+  const http = await openHttp(context);
   await startIngest(context);
   context.shared?.receiving();
-  return { ...context, httpPort };
+  return { ...context, http };
 }
 
 export const liveOf = (config: Config): Live => ({

@@ -106,6 +106,13 @@ export interface SpoolComponents {
   retryNow(): void;
 }
 
+/** The HTTP server. */
+export interface HttpListener {
+  readonly port: number;
+  /** Reads tokens and certificate again; the returned function puts them in force. Throws where they cannot be used. */
+  reread(): () => void;
+}
+
 /** What changes while the daemon runs. */
 export interface Live {
   config: Config;
@@ -149,7 +156,8 @@ export interface Context extends Pick<AppDeps, 'logger' | 'metrics' | 'alertLog'
   readonly start: DeferredStartup;
   readonly probe: DatabaseProbe;
   readonly watchedRoutes: StaleRoutes;
-  readonly httpPort: number | undefined;
+  /** Where health and metrics are served. */
+  readonly http: HttpListener | undefined;
 }
 
 /** What every component is built with. */

@@ -26,6 +26,7 @@ export async function reload(context: Context, next: Config): Promise<Reloaded> 
   const router = routerOf(next, live.router);
   const rules = new RuleSet(next.alerts);
   const plan = planOf(next.policies);
+  const renewHttp = context.http?.reread();
   if (changed.has('sensors')) {
     await database.directory.declare(declaredSensors(next));
     registry.reconfigure(registryOptions(next));
@@ -39,6 +40,7 @@ export async function reload(context: Context, next: Config): Promise<Reloaded> 
   live.router = router;
   context.watchedRoutes.reroute(router);
   await context.source.resubscribe(sharedFilters(next, router.filters));
+  renewHttp?.();
   context.scheduler?.replan(plan);
   context.lateRefresh?.replan(plan);
   live.config = { ...live.config, ...pick(next, reloadable) };

@@ -1,3 +1,4 @@
+import { readTokenFile } from '../app/token-file.ts';
 import { ConfigError, formatFault } from '../config/fault.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { summarize } from '../config/summary.ts';
@@ -39,6 +40,7 @@ function checkConfig(cli: Cli, { config: file, json }: Options): ExitCode {
     else reportFaults(cli, error);
     return 2;
   }
+  readTokenFile(loaded.config);
   const summary = summarize(loaded);
   const used = loaded.located?.file ?? null;
   if (json === true) {

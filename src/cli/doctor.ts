@@ -28,7 +28,7 @@ import {
 import { withDatabaseUrl } from './database.ts';
 import { readTopics } from './doctor/broker-topics.ts';
 import { checkBroker } from './doctor/broker.ts';
-import { diagnoseDaemon } from './doctor/daemon.ts';
+import { diagnoseDaemon, diagnoseTokens } from './doctor/daemon.ts';
 import {
   checkClock,
   checkConnection,
@@ -66,6 +66,7 @@ async function examine(cli: Cli, options: DoctorOptions): Promise<ExitCode> {
   // The daemon is checked first: an embedded database that is started for the other checks has no daemon.
   const diagnoses = [
     ...(await diagnoseDaemon(config)),
+    ...diagnoseTokens(config),
     ...(await diagnoseBroker(config)),
     ...(await diagnoseDatabase(cli, config)),
     ...exposuresOf(config).map(({ area, ...exposure }) =>

@@ -1,4 +1,5 @@
 import { readDatabaseUrl } from '../core/database-url.ts';
+import { isLoopback } from '../core/loopback.ts';
 import type { Config } from './schema/index.ts';
 
 /** A connection in clear text, or a port that is open to the network. */
@@ -36,6 +37,15 @@ export function exposuresOf({ database, mqtt, http, embedded }: Config): readonl
       detail: `http.host is ${http.host}: health and metrics, with names of sinks and routes, are open to whoever reaches this machine`,
       remedy: 'set http.host: 127.0.0.1, or let a firewall or a proxy with a password stand before it',
     });
+  const encrypted = http.tls.cert_file !== undefined || http.trusted_proxies.length > 0;
+  if (http.enabled && http.api && !isHere(http.host) && !encrypted)
+    found.push({
+      area: 'daemon',
+      subject: 'http.tls',
+      detail: `http.host is ${http.host} without TLS: tokens and sessions of the page cross the network in clear text`,
+      remedy:
+        'set http.tls.cert_file and http.tls.key_file, or put a proxy with TLS before it and name it in http.trusted_proxies',
+    });
   if (mqtt.url === undefined && !isHere(embedded.mqtt_host))
     found.push({
       area: 'broker',
@@ -60,5 +70,4 @@ function isClearBroker(text: string): boolean {
 }
 
 /** Loopback, or the folder of a unix socket. */
-const isHere = (host: string): boolean =>
-  /^(?:\/|localhost$|.*\.localhost$|127\.|::1$|::ffff:127\.)/i.test(host);
+const isHere = (host: string): boolean => host.startsWith('/') || isLoopback(host);

@@ -2,9 +2,12 @@ import { connect } from 'node:net';
 import { createMetrics } from '../../src/adapters/http/metrics.ts';
 import { type HttpServer, startHttp } from '../../src/adapters/http/server.ts';
 import { type Api, createApi } from '../../src/api/app.ts';
-import type { ApiDeps } from '../../src/api/deps.ts';
+import type { AccessOptions } from '../../src/api/access/access.ts';
+import { Tokens, parseTokens } from '../../src/api/access/tokens.ts';
+import type { DaemonDeps } from '../../src/api/deps.ts';
 import { RESOURCES } from '../../src/api/resource/index.ts';
 import type { AnyResource } from '../../src/api/resource/resource.ts';
+import type { TlsFiles } from '../../src/adapters/http/tls-files.ts';
 import { createSystemClock } from '../../src/adapters/system/clock.ts';
 import { QuietLogger } from './quiet-logger.ts';
 
@@ -17,11 +20,12 @@ export interface ApiServer {
   /** What comes back for these bytes, until the server closes or has said `until`. */
   raw(text: string, until?: RegExp): Promise<string>;
   metrics(): Promise<string>;
+  rereadTls(): () => void;
   stop(): Promise<void>;
 }
 
 /** What the API needs, of nothing: tests replace what they are about. */
-export const apiDeps = (given: Partial<ApiDeps> = {}): ApiDeps => ({
+export const apiDeps = (given: Partial<DaemonDeps> = {}): DaemonDeps => ({
   db: { query: () => Promise.reject(new Error('no database here')) },
   clock: createSystemClock(),
   logger: new QuietLogger(),
@@ -35,10 +39,30 @@ export const apiDeps = (given: Partial<ApiDeps> = {}): ApiDeps => ({
   ...given,
 });
 
+export const OPERATOR_TOKEN = 'anna-0123456789abcdefghij';
+export const VIEWER_TOKEN = 'bert-0123456789abcdefghij';
+
+export const testTokens = () =>
+  new Tokens(parseTokens(`anna operator ${OPERATOR_TOKEN}\nbert viewer ${VIEWER_TOKEN}\n`, 'tokens'));
+
+/** As on a loopback address, with two tokens. */
+export const accessOptions = (given: Partial<AccessOptions> = {}): AccessOptions => ({
+  tokens: testTokens(),
+  loopback: true,
+  allowedHosts: [],
+  trustedProxies: [],
+  basePath: '',
+  machine: 'machine-1',
+  clientId: 'test',
+  ...given,
+});
+
 /** The daemon's HTTP server with the API behind it, as `src/app/wiring/api.ts` joins them. */
 export async function startApiServer(
   resources: readonly AnyResource[] = RESOURCES,
-  given: Partial<ApiDeps> = {},
+  given: Partial<DaemonDeps> = {},
+  options: Partial<AccessOptions> = {},
+  tls?: TlsFiles,
 ): Promise<ApiServer> {
   const logger = new QuietLogger();
   const metrics = createMetrics();
@@ -46,10 +70,10 @@ export async function startApiServer(
   let loaded = 0;
   const open = () => {
     loaded += 1;
-    return createApi(apiDeps({ logger, metrics, ...given }), resources);
+    return createApi(apiDeps({ logger, metrics, ...given }), accessOptions(options), resources);
   };
   const server: HttpServer = await startHttp(
-    { host: '127.0.0.1', port: 0 },
+    { host: '127.0.0.1', port: 0, tls },
     {
       ...{ metrics, logger, readiness: [], alive: () => true },
       rest: async (request, response, connection) =>
@@ -63,6 +87,7 @@ export async function startApiServer(
     fetch: (path, init) => fetch(`http://127.0.0.1:${server.port}${path}`, init),
     raw: (text, until = /\r\n\r\n/) => rawRequest(server.port, text, until),
     metrics: () => metrics.scrape(),
+    rereadTls: () => server.rereadTls(),
     stop: async () => {
       await server.stop();
       await (await api)?.close();

@@ -1,9 +1,18 @@
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import {
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+  createServer,
+} from 'node:http';
 import type { Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Connection } from '../../ports/http.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { MetricsRegistry } from './metrics.ts';
+import { type TlsFiles, readTlsFiles } from './tls-files.ts';
 
 /** One part of readiness: the fault as text, or nothing. */
 export interface ReadinessCheck {
@@ -16,6 +25,8 @@ export interface HttpOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** Absent: clear text. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 export interface HttpDeps {
@@ -37,6 +48,8 @@ export type RequestHandler = (
 
 export interface HttpServer {
   readonly port: number;
+  /** Reads certificate and key again; the returned function puts them in force. Throws where they cannot be used. */
+  rereadTls(): () => void;
   stop(): Promise<void>;
 }
 
@@ -69,10 +82,9 @@ const REST_REQUEST_MS = 30_000;
 
 /** `/livez`, `/readyz` and `/metrics`, for a supervisor and for Prometheus; other paths where there is a handler for them. */
 export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<HttpServer> {
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 };
   const respond = responder(deps);
   const busy = new WeakSet<Socket>();
-  const server = createServer(limits, (request, response) => {
+  const server = await serverOf(options.tls, (request, response) => {
     const { socket } = request;
     // What one read brings is processed to the end, whatever became of the connection.
     if (socket.destroyed) return;
@@ -99,12 +111,25 @@ export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<H
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : options.port,
+    rereadTls: () => {
+      if (options.tls === undefined) return () => undefined;
+      const context = readTlsFiles(options.tls);
+      return () => (server as Server & TlsServer).setSecureContext(context);
+    },
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        connections.closeAll();
       }),
   };
+}
+
+/** The module for TLS is loaded where it is needed. */
+async function serverOf(tls: TlsFiles | undefined, listener: RequestListener): Promise<Server> {
+  const limits: ServerOptions = { maxHeaderSize: MAX_HEADER_BYTES, connectionsCheckingInterval: 1000 };
+  if (tls === undefined) return createServer(limits, listener);
+  const https = await import('node:https');
+  return https.createServer({ ...limits, ...readTlsFiles(tls), handshakeTimeout: HEADERS_MS }, listener);
 }
 
 type Cut = (socket: Socket, reason: string) => void;
@@ -136,21 +161,21 @@ async function hand(
 function limitConnections(
   server: Server,
   metrics: MetricsRegistry,
-): { readonly cut: Cut; readonly crowded: boolean } {
+): { readonly cut: Cut; readonly crowded: boolean; closeAll(): void } {
   const cut = metrics.counter(
     'fieldwatch_http_connections_cut_total',
     'Connections that the HTTP server closed: over the limit, without a complete request in time, malformed, or with a further request before the answer to one',
     ['reason'],
   );
   const open = metrics.gauge('fieldwatch_http_connections', 'Open connections of the HTTP server');
-  let count = 0;
-  metrics.onCollect(() => open.set(count));
+  const sockets = new Set<Socket>();
+  metrics.onCollect(() => open.set(sockets.size));
   server.maxConnections = MAX_CONNECTIONS;
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = REQUEST_MS;
   server.on('connection', (socket) => {
-    count += 1;
-    socket.once('close', () => (count -= 1));
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
   server.on('drop', () => cut.inc(1, { reason: 'limit' }));
   const cutOff: Cut = (socket, reason) => {
@@ -163,10 +188,17 @@ function limitConnections(
     if (code !== 'ECONNRESET' && code !== 'EPIPE') cut.inc(1, { reason });
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
   });
+  // Of TLS: before there is a request.
+  server.on('tlsClientError', (_error: Error, socket: Socket) => cutOff(socket, 'malformed'));
   return {
     cut: cutOff,
+    // Also those that are still shaking hands.
+    closeAll: () => {
+      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
+    },
     get crowded() {
-      return count > MAX_CONNECTIONS - RESERVED_CONNECTIONS;
+      return sockets.size > MAX_CONNECTIONS - RESERVED_CONNECTIONS;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type * as z from '../../core/schema/zod.ts';
+import type { Visit } from '../access/access.ts';
 import type { Caller, Role } from '../access/caller.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Answer, Streamed } from './answer.ts';
@@ -11,6 +12,8 @@ export interface ResourceRequest<Params, Query, Body> {
   readonly query: Query;
   readonly body: Body;
   readonly by: Caller;
+  /** The same, with where the request comes from. */
+  readonly visit: Visit;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }

@@ -1,7 +1,8 @@
 import type { RequestHandler } from '../../adapters/http/server.ts';
 import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
+import type { AccessOptions } from '../../api/access/access.ts';
 import type { Api } from '../../api/app.ts';
-import type { ApiDeps, ProgramFacts } from '../../api/deps.ts';
+import type { DaemonDeps, ProgramFacts } from '../../api/deps.ts';
 import { version } from '../../lib/version.ts';
 import type { Db } from '../../queries/db.ts';
 import type { Context } from '../context.ts';
@@ -14,15 +15,15 @@ const EMBEDDED_CONNECTIONS = 1;
 const STATEMENT_MS = 10_000;
 const LOCK_MS = 2000;
 
-type ApiContext = Omit<Context, 'httpPort'>;
+type ApiContext = Omit<Context, 'http'>;
 
 /** The API. It is loaded, and connects, with the first request. */
-export function openApi(context: ApiContext): RequestHandler {
+export function openApi(context: ApiContext, access: AccessOptions): RequestHandler {
   const { clock, cleanup } = context;
   const startedAtMs = clock.nowMs();
   let opening: Promise<Api> | undefined;
   const open = () =>
-    (opening ??= loadApi(context, startedAtMs).catch((error: unknown) => {
+    (opening ??= loadApi(context, access, startedAtMs).catch((error: unknown) => {
       opening = undefined;
       throw error;
     }));
@@ -33,10 +34,10 @@ export function openApi(context: ApiContext): RequestHandler {
   };
 }
 
-async function loadApi(context: ApiContext, startedAtMs: number): Promise<Api> {
+async function loadApi(context: ApiContext, access: AccessOptions, startedAtMs: number): Promise<Api> {
   const { createApi } = await import('../../api/app.ts');
   const { db, end } = await openReader(context);
-  const api = await createApi(apiDepsOf(context, db, startedAtMs));
+  const api = await createApi(apiDepsOf(context, db, startedAtMs), access);
   return {
     handle: (request, response, connection) => api.handle(request, response, connection),
     close: async () => {
@@ -61,7 +62,7 @@ async function openReader({
   return { db: readerOf(pool), end: () => endPool(pool, clock) };
 }
 
-function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): ApiDeps {
+function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): DaemonDeps {
   const { clock, logger, metrics } = context;
   return { db, clock, logger, metrics, program: programOf(context, startedAtMs) };
 }

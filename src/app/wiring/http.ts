@@ -1,24 +1,53 @@
+import { hostname } from 'node:os';
 import { startHttp } from '../../adapters/http/server.ts';
-import type { Context } from '../context.ts';
+import { Tokens } from '../../api/access/tokens.ts';
+import { isLoopback } from '../../core/loopback.ts';
+import type { Context, HttpListener } from '../context.ts';
 import { isAlive, readinessChecks } from '../health.ts';
+import { readTokenFile } from '../token-file.ts';
 import { openApi } from './api.ts';
 
-/** Health, metrics and the API over HTTP. Resolves with the port; undefined where it is switched off. */
-export async function openHttp(context: Omit<Context, 'httpPort'>): Promise<number | undefined> {
+/** Health, metrics and the API over HTTP; undefined where it is switched off. */
+export async function openHttp(context: Omit<Context, 'http'>): Promise<HttpListener | undefined> {
   const { config, clock, logger, metrics, cleanup, writer, live, clockMonitor, shared } = context;
-  if (!config.http.enabled) return undefined;
-  const server = await startHttp(config.http, {
-    metrics,
-    logger,
-    readiness: readinessChecks({
-      ...context,
-      connectivity: () => live.connectivity,
-      clockCorrectionMs: () => clockMonitor.correctionMs,
-      awaited: shared && (() => shared.awaited()),
-    }),
-    alive: () => isAlive(writer, clock.monotonicMs()),
-    rest: config.http.api ? openApi(context) : undefined,
-  });
+  const { http } = config;
+  if (!http.enabled) return undefined;
+  const { host, port, tls } = http;
+  const tokens = new Tokens(readTokenFile(config));
+  const access = {
+    ...{ tokens, loopback: isLoopback(host), allowedHosts: http.allowed_hosts },
+    ...{ trustedProxies: http.trusted_proxies, basePath: http.base_path.replace(/\/+$/, '') },
+    ...{ machine: hostname(), clientId: config.mqtt.client_id },
+  };
+  const files =
+    tls.cert_file === undefined || tls.key_file === undefined
+      ? undefined
+      : { certFile: tls.cert_file, keyFile: tls.key_file };
+  const server = await startHttp(
+    { host, port, tls: files },
+    {
+      metrics,
+      logger,
+      readiness: readinessChecks({
+        ...context,
+        connectivity: () => live.connectivity,
+        clockCorrectionMs: () => clockMonitor.correctionMs,
+        awaited: shared && (() => shared.awaited()),
+      }),
+      alive: () => isAlive(writer, clock.monotonicMs()),
+      rest: http.api ? openApi(context, access) : undefined,
+    },
+  );
   cleanup.add('http', () => server.stop());
-  return server.port;
+  return {
+    port: server.port,
+    reread: () => {
+      const list = readTokenFile(config);
+      const renewTls = server.rereadTls();
+      return () => {
+        tokens.replace(list);
+        renewTls();
+      };
+    },
+  };
 }

@@ -65,7 +65,7 @@ export function createIngest(
 }
 
 /** Opens the path from the broker; released first, so that held messages are stored and acknowledged. */
-export async function startIngest(context: Omit<Context, 'httpPort'>): Promise<void> {
+export async function startIngest(context: Omit<Context, 'http'>): Promise<void> {
   const { config, clock, logger, cleanup, source, ingest, writer, registry, alertManager, evaluator } =
     context;
   cleanup.add('mqtt', () => source.stop());

@@ -1,5 +1,8 @@
+import { text } from 'node:stream/consumers';
+import { readTokenFile } from '../../app/token-file.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
+import { FieldwatchError } from '../../core/errors.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
 const daemon = areaOf('daemon');
@@ -8,11 +11,11 @@ const LIMIT_MS = 3_000;
 /** Checks the running daemon: readiness, and the accounting of received messages. */
 export async function diagnoseDaemon(
   { http }: Config,
-  get: typeof fetch = fetch,
+  get: Get = http.tls.cert_file === undefined ? fetch : overTls,
 ): Promise<readonly Diagnosis[]> {
   if (!http.enabled) return [daemon.skipped('http', 'http.enabled is false: the daemon cannot be asked')];
   const host = ['0.0.0.0', '::'].includes(http.host) ? '127.0.0.1' : http.host;
-  const base = `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+  const base = `${http.tls.cert_file === undefined ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
   const query = async (path: string) => {
     const answer = await get(`${base}${path}`, { signal: AbortSignal.timeout(LIMIT_MS) });
     return { status: answer.status, body: await answer.text() };
@@ -26,6 +29,39 @@ export async function diagnoseDaemon(
     ];
   } catch {
     return [daemon.skipped('http', `nothing answers at ${base}: the daemon is not running here`)];
+  }
+}
+
+type Get = (url: string, init: { readonly signal: AbortSignal }) => Promise<Response>;
+
+/** Whoever signed the certificate, and for whichever name: this is the daemon's own address, and no secret is sent. */
+async function overTls(url: string, { signal }: { readonly signal: AbortSignal }): Promise<Response> {
+  const { get } = await import('node:https');
+  return new Promise((resolve, reject) => {
+    get(url, { signal, rejectUnauthorized: false }, (answer) => {
+      text(answer).then((body) => resolve(new Response(body, { status: answer.statusCode ?? 0 })), reject);
+    }).once('error', reject);
+  });
+}
+
+/** The tokens of the API, as the daemon reads them. */
+export function diagnoseTokens(config: Config): readonly Diagnosis[] {
+  const { enabled, api, token_file: file } = config.http;
+  if (!enabled || !api || file === undefined) return [];
+  try {
+    const tokens = readTokenFile(config);
+    const operators = tokens.filter(({ role }) => role === 'operator').length;
+    return [
+      daemon.ok(
+        'tokens',
+        `${counted(tokens.length, 'token')} of the API, ${operators} with the role operator`,
+      ),
+    ];
+  } catch (error) {
+    if (!(error instanceof FieldwatchError)) throw error;
+    return [
+      daemon.fault({ subject: 'tokens', detail: error.message, remedy: error.remedy ?? 'see docs/api.md' }),
+    ];
   }
 }
 

@@ -1,7 +1,7 @@
 import type { validate } from 'node-cron';
 import * as z from '../../core/schema/zod.ts';
 import { duration } from '../../core/schema/common.ts';
-import { flag, port, section, text } from '../../core/schema/fields.ts';
+import { flag, section, text } from '../../core/schema/fields.ts';
 import { loadLibrary } from '../../lib/load-library.ts';
 
 const cron = (fallback: string, description: string) =>
@@ -53,16 +53,6 @@ export const appMetricsSchema = section(
     every: duration({ min: '1s', max: '1d' }).prefault('1m').describe('time between two rows of a figure'),
   },
   "the daemon's own figures in the database, for dashboards that read nothing else",
-);
-
-export const httpSchema = section(
-  {
-    enabled: flag(true, 'serve /livez, /readyz and /metrics'),
-    host: text('address to listen on; the endpoints ask for no password').default('127.0.0.1'),
-    port: port(9464, 'port to listen on; 0: any free port', true),
-    api: flag(true, 'serve the API below /api/v1, read-only, to clients on this machine'),
-  },
-  'health and metrics over HTTP',
 );
 
 export const logSchema = section(

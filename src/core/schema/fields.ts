@@ -65,7 +65,7 @@ function tryUrl(value: string): URL | null {
   }
 }
 
-/** A client certificate without its key, or the other way round, would fail at the first handshake only. */
+/** A certificate without its key, or the other way round, would fail at the first handshake only. */
 export function certificatePair(
   value: { cert_file?: string | undefined; key_file?: string | undefined },
   context: z.RefinementCtx,
@@ -75,7 +75,7 @@ export function certificatePair(
   context.addIssue({
     code: 'custom',
     path: [`${given}_file`],
-    message: `needs ${missing}_file: a client certificate and its key come together`,
+    message: `needs ${missing}_file: a certificate and its key come together`,
   });
 }
 

@@ -259,7 +259,11 @@ describe('the daemon', () => {
       if (url.endsWith('/readyz')) return new Response('{"checks":[]}');
       return new Response(items(9));
     }) as typeof fetch;
-    const config = configOf({ FIELDWATCH_HTTP_HOST: '0.0.0.0', FIELDWATCH_HTTP_PORT: '1234' });
+    const config = configOf({
+      FIELDWATCH_HTTP_HOST: '0.0.0.0',
+      FIELDWATCH_HTTP_PORT: '1234',
+      FIELDWATCH_HTTP_API: 'false',
+    });
     expect((await diagnoseDaemon(config, get)).map(({ status }) => status)).toEqual(['ok', 'ok', 'skipped']);
     expect(asked).toEqual(['http://127.0.0.1:1234/readyz', 'http://127.0.0.1:1234/metrics']);
     const refused = (() => Promise.reject(new TypeError('fetch failed'))) as typeof fetch;

@@ -186,7 +186,7 @@ describe('files that are named', () => {
     ['mqtt: { tls: { ca_file: /none } }', ['m.yaml:1:25: mqtt.tls.ca_file: cannot read /none: no such file']],
     [
       'mqtt: { tls: { cert_file: /p } }',
-      ['m.yaml:1:27: mqtt.tls.cert_file: needs key_file: a client certificate and its key come together'],
+      ['m.yaml:1:27: mqtt.tls.cert_file: needs key_file: a certificate and its key come together'],
     ],
   ])('%j is a fault', (text, expected) => {
     expect(

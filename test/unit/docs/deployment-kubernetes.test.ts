@@ -112,7 +112,8 @@ describe('config/kubernetes', () => {
   test('the probes ask the daemon, and a stop leaves more time than it takes', () => {
     const { http, shutdown_deadline } = config('fieldwatch-0');
     expect(container!.ports).toEqual([{ name: 'http', containerPort: http.port }]);
-    expect([http.enabled, http.host]).toEqual([true, '0.0.0.0']);
+    // Probes and metrics only: the page needs tokens there.
+    expect([http.enabled, http.host, http.api]).toEqual([true, '0.0.0.0', false]);
     expect(container!.startupProbe?.httpGet).toEqual({ path: '/livez', port: 'http' });
     expect(container!.livenessProbe?.httpGet).toEqual({ path: '/livez', port: 'http' });
     expect(container!.readinessProbe?.httpGet).toEqual({ path: '/readyz', port: 'http' });

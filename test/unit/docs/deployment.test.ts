@@ -198,7 +198,7 @@ describe('Dockerfile', () => {
   test('its environment is configuration; state lies in the volume; the port is that of the schema', () => {
     const own = Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('FIELDWATCH_')));
     const config = configOf(own);
-    expect(config.http.host).toBe('0.0.0.0');
+    expect([config.http.host, config.http.api]).toEqual(['0.0.0.0', false]);
     expect(config.state_dir.startsWith(`${values('VOLUME')[0]}/`)).toBe(true);
     expect(values('EXPOSE')).toEqual([String(configOf({}).http.port)]);
     expect(values('HEALTHCHECK').join()).toContain(`|| ${configOf({}).http.port}}/livez`);

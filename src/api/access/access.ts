@@ -1,0 +1,182 @@
+import { createHash } from 'node:crypto';
+import { isLoopback } from '../../core/loopback.ts';
+import type { Logger, Metrics } from '../../ports/metrics.ts';
+import type { Clock } from '../../ports/time.ts';
+import { type Caller, NOBODY, type Role, mayUse } from './caller.ts';
+import { type Arrival, type Client, clientReader, nameOf } from './client.ts';
+import { hostCheck, originFault } from './hosts.ts';
+import { RateLimit, addressKey } from './rate-limit.ts';
+import { Refusal } from './refusal.ts';
+import { type Session, Sessions } from './sessions.ts';
+import type { Token, Tokens } from './tokens.ts';
+
+export interface AccessOptions {
+  readonly tokens: Tokens;
+  /** Whether the server listens where only this machine reaches it. */
+  readonly loopback: boolean;
+  readonly allowedHosts: readonly string[];
+  readonly trustedProxies: readonly string[];
+  /** With a slash at its beginning and none at its end; empty: the root. */
+  readonly basePath: string;
+  /** The host name of this machine. */
+  readonly machine: string;
+  /** Distinguishes the cookies of daemons on one host. */
+  readonly clientId: string;
+}
+
+interface AccessDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** A request, as far as access is concerned. */
+export interface Visit {
+  readonly client: Client;
+  readonly caller: Caller;
+  /** The cookie's, if it is one of a session in force. */
+  readonly session: (Session & { readonly id: string }) | undefined;
+}
+
+/** A page with its parts, and what it asks for when it opens, many times over. */
+const REQUESTS = { perSecond: 50, burst: 500 };
+/** Tokens that are none, of one address. */
+const FAILURES = { perSecond: 1 / 6, burst: 10 };
+/** The same of all addresses: what is logged. */
+const LOGGED_FAILURES = { perSecond: 1 / 60, burst: 20 };
+
+/** Who may do what: host, origin, token or session, role, and how often. */
+export class Access {
+  readonly #options: AccessOptions;
+  readonly #deps: AccessDeps;
+  readonly #sessions: Sessions;
+  readonly #read: (arrival: Arrival) => Client;
+  readonly #hosts: ReturnType<typeof hostCheck>;
+  readonly #cookie: string;
+  readonly #requests: RateLimit;
+  readonly #failures: RateLimit;
+  readonly #logged: RateLimit;
+  readonly #refused: (reason: string) => void;
+
+  constructor(options: AccessOptions, deps: AccessDeps) {
+    const { clock, metrics } = deps;
+    this.#options = options;
+    this.#deps = deps;
+    this.#sessions = new Sessions(options.tokens, clock);
+    this.#read = clientReader(options.trustedProxies);
+    this.#hosts = hostCheck(options.allowedHosts, options.machine);
+    this.#cookie = `fieldwatch_${createHash('sha256').update(options.clientId).digest('hex').slice(0, 8)}`;
+    this.#requests = new RateLimit(REQUESTS, clock);
+    this.#failures = new RateLimit(FAILURES, clock);
+    this.#logged = new RateLimit(LOGGED_FAILURES, clock);
+    const refused = metrics.counter(
+      'fieldwatch_api_refused_total',
+      'Requests that the API refused before they were looked at, by reason',
+      ['reason'],
+    );
+    this.#refused = (reason) => refused.inc(1, { reason });
+    const sessions = metrics.gauge('fieldwatch_api_sessions', 'Sessions of browsers that are logged in');
+    metrics.onCollect(() => sessions.set(this.#sessions.size));
+  }
+
+  get hasTokens(): boolean {
+    return this.#options.tokens.size > 0;
+  }
+
+  /** Throws what the client is told. */
+  admit(arrival: Arrival & { readonly method: string }, needed: Role | 'public'): Visit {
+    const client = this.#read(arrival);
+    if (!this.#hosts.isAllowed(client.host)) throw this.#refuse('host', Refusal.wrongHost(client.host));
+    const key = addressKey(client.address);
+    if (!this.#requests.take(key)) throw this.#refuse('rate', Refusal.tooMany(this.#requests.waitS(key)));
+    const { headers, method } = arrival;
+    const bearer = bearerOf(headers.authorization);
+    const session = bearer === undefined ? this.#sessionOf(headers.cookie) : undefined;
+    if (method !== 'GET' && method !== 'HEAD') {
+      const fault = originFault(client, headers, this.#hosts.isNamed, session !== undefined);
+      if (fault !== undefined) throw this.#refuse('origin', Refusal.wrongOrigin(fault));
+    }
+    const caller = bearer === undefined ? this.#callerOf(client, session) : this.#bearer(client, bearer);
+    if (!mayUse(caller, needed)) throw this.#refuse('role', Refusal.role(caller, needed, this.hasTokens));
+    return { client, caller, session };
+  }
+
+  /** The cookie of a new session. */
+  login(
+    { client }: Visit,
+    candidate: string,
+  ): { readonly token: Token; readonly expiresAtMs: number; readonly cookie: string } {
+    const key = addressKey(client.address);
+    const waitS = this.#failures.waitS(key);
+    // Before it is compared: whoever guesses learns nothing more.
+    if (waitS > 0) throw this.#refuse('rate', Refusal.tooMany(waitS));
+    const token = this.#options.tokens.find(candidate);
+    if (token === undefined) throw this.#unknown(client);
+    const { id, expiresAtMs, lifeS } = this.#sessions.open(token);
+    this.#deps.logger.info({ by: token.name, role: token.role, address: client.address }, 'logged in');
+    return { token, expiresAtMs, cookie: this.#cookieOf(client, id, lifeS) };
+  }
+
+  /** The cookie that removes the browser's. */
+  logout({ client, session }: Visit): string {
+    if (session !== undefined) this.#sessions.close(session.id);
+    return this.#cookieOf(client, '', 0);
+  }
+
+  /**
+   * Without a token: whoever is on this machine may look, unless tokens from elsewhere could hide behind the address, for
+   * a proxy on this machine has it, too.
+   */
+  #callerOf(client: Client, session: Session | undefined): Caller {
+    if (session !== undefined) return { role: session.token.role, name: session.token.name };
+    const here =
+      this.#options.loopback &&
+      !client.forwarded &&
+      isLoopback(client.address) &&
+      isLoopback(nameOf(client.host ?? ''));
+    return here ? { role: 'viewer', name: null } : NOBODY;
+  }
+
+  #bearer(client: Client, candidate: string): Caller {
+    const token = this.#options.tokens.find(candidate);
+    if (token !== undefined) return { role: token.role, name: token.name };
+    throw this.#unknown(client);
+  }
+
+  #unknown(client: Client): Refusal {
+    const key = addressKey(client.address);
+    if (!this.#failures.take(key)) return this.#refuse('rate', Refusal.tooMany(this.#failures.waitS(key)));
+    if (this.#logged.take('all'))
+      this.#deps.logger.warn({ address: client.address }, 'a token that is none of http.token_file');
+    return this.#refuse('token', Refusal.unknownToken());
+  }
+
+  #refuse(reason: string, refusal: Refusal): Refusal {
+    this.#refused(reason);
+    return refusal;
+  }
+
+  #sessionOf(header: string | undefined): Visit['session'] {
+    const id = header
+      ?.split(';')
+      .map((each) => each.trim().split('='))
+      .find(([name]) => name === this.#cookie)?.[1];
+    if (id === undefined || id === '') return undefined;
+    const session = this.#sessions.find(id);
+    return session === undefined ? undefined : { ...session, id };
+  }
+
+  #cookieOf({ secure }: Client, id: string, lifeS: number): string {
+    return [
+      `${this.#cookie}=${id}`,
+      `Path=${this.#options.basePath}/`,
+      `Max-Age=${lifeS}`,
+      'HttpOnly',
+      'SameSite=Strict',
+      ...(secure ? ['Secure'] : []),
+    ].join('; ');
+  }
+}
+
+const bearerOf = (header: string | undefined): string | undefined =>
+  header === undefined ? undefined : (/^Bearer +(\S+)$/i.exec(header.trim())?.[1] ?? '');

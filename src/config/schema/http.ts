@@ -1,0 +1,86 @@
+import { isIP } from 'node:net';
+import { isLoopback } from '../../core/loopback.ts';
+import { certificatePair, flag, port, readFilePath, section, text } from '../../core/schema/fields.ts';
+import * as z from '../../core/schema/zod.ts';
+
+const host = z
+  .string()
+  .regex(
+    /^(?:\*\.)?[a-z\d_-]+(?:\.[a-z\d_-]+)*$/i,
+    'is no host name; expected one without port, or *.example.org',
+  );
+
+const proxy = z.string().refine(isNetwork, {
+  error: 'is neither an address nor a network; expected 10.0.0.7 or 10.0.0.0/24',
+});
+
+function isNetwork(value: string): boolean {
+  const [address = '', bits, more] = value.split('/');
+  const version = isIP(address);
+  if (version === 0 || more !== undefined) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
+}
+
+interface Exposed {
+  readonly enabled?: unknown;
+  readonly api?: unknown;
+  readonly host?: unknown;
+  readonly token_file?: unknown;
+}
+
+/** Who reaches the daemon from elsewhere has to say who it is. */
+const isGuarded = ({ enabled, api, host: address, token_file: file }: Exposed): boolean =>
+  enabled !== true ||
+  api !== true ||
+  typeof address !== 'string' ||
+  isLoopback(address) ||
+  file !== undefined;
+
+export const httpSchema = section(
+  {
+    enabled: flag(true, 'serve /livez, /readyz and /metrics, and the API with its page'),
+    host: text('address to listen on; /livez, /readyz and /metrics ask for no token').default('127.0.0.1'),
+    port: port(9464, 'port to listen on; 0: any free port', true),
+    api: flag(
+      true,
+      'serve the page and the API below /api/v1; on 127.0.0.1 read-only without a token, elsewhere with tokens only',
+    ),
+    token_file: readFilePath(
+      'file of tokens: lines of name, role (viewer or operator) and token; read again at a reload; not to be readable by others',
+    ).optional(),
+    allowed_hosts: z
+      .array(host)
+      .max(100)
+      .default([])
+      .describe(
+        'names under which the page is opened, besides localhost, addresses and the name of this machine; *.example.org: all below',
+      ),
+    base_path: text('path below which a proxy serves the page: /fieldwatch')
+      .regex(/^\/(?:[\w.~-]+\/?)*$/, 'is no path; expected one such as /fieldwatch')
+      .default('/'),
+    trusted_proxies: z
+      .array(proxy)
+      .max(100)
+      .default([])
+      .describe(
+        'addresses or networks of proxies, whose X-Forwarded-For, X-Forwarded-Proto and X-Forwarded-Host are believed',
+      ),
+    tls: section(
+      {
+        cert_file: readFilePath(
+          'PEM file of the certificate, with those between it and its authority',
+        ).optional(),
+        key_file: readFilePath('PEM file of its key').optional(),
+      },
+      'TLS, for health and metrics too; both files are read again at a reload',
+    )
+      .superRefine(certificatePair)
+      .prefault({}),
+  },
+  'health, metrics, the API and the page over HTTP',
+).refine(isGuarded, {
+  path: ['host'],
+  error:
+    'leads beyond this machine, and the page and the API would be open to whoever reaches it; set http.token_file, or http.api: false for health and metrics alone',
+  when: () => true,
+});
