@@ -1,4 +1,13 @@
 import './style/index.css';
 import { render } from 'preact';
+import { App } from './app.tsx';
+import { PageContext, createPage } from './context.ts';
 
-render(<p>fieldwatch</p>, document.getElementById('app')!);
+const page = createPage();
+void page.daemon.start();
+render(
+  <PageContext.Provider value={page}>
+    <App />
+  </PageContext.Provider>,
+  document.getElementById('app')!,
+);

@@ -60,3 +60,25 @@ export function AlertStateBadge({ state }: { readonly state: string }) {
     </Badge>
   );
 }
+
+const SENSOR_STATES: Readonly<Record<string, readonly [Tone, IconName, string, string]>> = {
+  ok: ['ok', 'ok', 'OK', 'It sends, and every value is inside its limits.'],
+  alert: ['critical', 'bell', 'Alert', 'A value is beyond its limit.'],
+  silent: ['warning', 'silent', 'Silent', 'It stopped sending.'],
+  never: [
+    'neutral',
+    'info',
+    'Never sent',
+    'It is declared in the configuration, and has not sent a reading.',
+  ],
+};
+
+export function SensorStateBadge({ state }: { readonly state: string }) {
+  const [tone, icon, word, meaning] =
+    SENSOR_STATES[state] ?? (['neutral', 'info', state, undefined] as const);
+  return (
+    <Badge tone={tone} icon={icon} title={meaning}>
+      {word}
+    </Badge>
+  );
+}

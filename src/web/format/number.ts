@@ -68,5 +68,6 @@ export const rateText = (perSecond: number, locale?: string): string =>
 export function shareText(part: number, whole: number, locale?: string): string {
   if (whole === 0) return '–';
   const percent = (100 * part) / whole;
+  if (percent > 0 && percent < 0.1) return `< ${formatNumber(0.1, 1, locale)}\u00a0%`;
   return `${formatNumber(percent, percent !== 0 && percent < 1 ? 1 : 0, locale)}\u00a0%`;
 }

@@ -81,7 +81,7 @@ export function createTimeFormat({
       if (stepMs >= DAY_MS) return dayYear(ms);
       return stepMs >= 60_000 ? dayMinute(ms) : `${dayMinute(ms)}:${second(ms).slice(-2)}`;
     },
-    zoneName: (ms) => `${zone}, ${offsetText(offsetMs(ms))}`,
+    zoneName: (ms) => (zone === 'UTC' ? zone : `${zone}, ${offsetText(offsetMs(ms))}`),
     input: (ms) => new Date(wall(ms)).toISOString().slice(0, 16),
     fromInput: (text) => {
       const asUtc = Date.parse(`${text}Z`);

@@ -35,6 +35,7 @@ const SILENT = 'it sent nothing for a while';
  */
 export class EventStream {
   readonly #options: StreamOptions;
+  #url: string;
   readonly #world: StreamWorld;
   #link: Link = { state: 'connecting' };
   #lastId = '';
@@ -45,6 +46,7 @@ export class EventStream {
 
   constructor(options: StreamOptions, world: StreamWorld) {
     this.#options = options;
+    this.#url = options.url;
     this.#world = world;
   }
 
@@ -56,6 +58,15 @@ export class EventStream {
     this.#leave();
     this.#attempt = 0;
     this.#apply({ type: 'start' });
+    void this.#connect();
+  }
+
+  /** Other events from now on: a connection takes the place of the one that there is, and nothing is missed in between. */
+  redirect(url: string): void {
+    if (url === this.#url) return;
+    this.#url = url;
+    if (this.#connection === undefined || this.#link.state === 'broken') return;
+    this.#connection.abort();
     void this.#connect();
   }
 
@@ -108,7 +119,7 @@ export class EventStream {
     if (this.#lastId !== '') headers['last-event-id'] = this.#lastId;
     let watchdog = this.#watch(connection);
     try {
-      const answer = await this.#world.fetch(this.#options.url, { headers, signal: connection.signal });
+      const answer = await this.#world.fetch(this.#url, { headers, signal: connection.signal });
       if (answer.status === 401 || answer.status === 403) {
         if (this.#connection === connection) this.#refuse();
         return 'it asks for a token';

@@ -39,11 +39,12 @@ describe('values', () => {
       '0.4\u00a0/s',
       '98\u00a0/s',
     ]);
-    expect([shareText(0, 0), shareText(1, 400, locale), shareText(3, 4, locale)]).toEqual([
-      '–',
-      '0.3\u00a0%',
-      '75\u00a0%',
-    ]);
+    expect([
+      shareText(0, 0),
+      shareText(1, 4000, locale),
+      shareText(1, 400, locale),
+      shareText(3, 4, locale),
+    ]).toEqual(['–', '< 0.1\u00a0%', '0.3\u00a0%', '75\u00a0%']);
     expect([counted(1, 'sensor'), counted(2000, 'sensor', 'sensors', locale)]).toEqual([
       '1 sensor',
       '2,000 sensors',

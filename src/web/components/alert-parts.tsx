@@ -1,0 +1,85 @@
+import type { Alert } from '../../api/contract/alerts.ts';
+import { valueText } from '../format/number.ts';
+import { metricName } from '../format/unit.ts';
+import { visible } from '../format/visible.ts';
+import { AlertStateBadge, Badge } from './badge.tsx';
+import { Link } from './link.tsx';
+import { SensorName } from './sensor-name.tsx';
+import { Ago } from './time.tsx';
+import { Foreign, Name } from './text.tsx';
+
+/** What an alert is about: a sensor, or a part of the system. */
+export function AlertSubject({ alert }: { readonly alert: Alert }) {
+  if (alert.system)
+    return (
+      <span>
+        <Name text={alert.sensor} most={60} /> <span class="soft small">· system</span>
+      </span>
+    );
+  return <SensorName sensor={alert.sensor} name={alert.name} location={alert.location} />;
+}
+
+/** `temperature_high` -> `Temperature high` */
+export const alertTypeText = (type: string): string => metricName(visible(type));
+
+/** `9.4 °C, limit 8.0 °C`; nothing for alerts without a value. */
+export function valueAgainstLimit(alert: Alert): string {
+  const options = { metric: alert.metric ?? undefined, unit: alert.unit };
+  const { value, threshold } = alert;
+  if (value === null) return '';
+  if (alert.unit === 's') return '';
+  const text = valueText(value, options);
+  return threshold === null ? text : `${text}, limit ${valueText(threshold, options)}`;
+}
+
+export function AlertMessage({ alert }: { readonly alert: Alert }) {
+  const text = alert.message ?? alertTypeText(alert.alertType);
+  return alert.alertId === null ? (
+    <Foreign text={text} />
+  ) : (
+    <Link view="alert" query={{ id: alert.alertId }}>
+      <Foreign text={text} />
+    </Link>
+  );
+}
+
+/** State, and whether somebody has seen it or it is kept quiet. */
+export function AlertMarks({ alert }: { readonly alert: Alert }) {
+  const quiet = alert.deferredBy ?? (alert.state === 'resolved' ? null : alert.suppressed);
+  return (
+    <span class="marks">
+      <AlertStateBadge state={alert.state} />
+      {alert.ackedAt === null ? null : (
+        <Badge tone="neutral" icon="ok" title={`by ${visible(alert.ackedBy ?? 'an unknown operator')}`}>
+          Seen
+        </Badge>
+      )}
+      {quiet === null ? null : (
+        <Badge tone="neutral" icon="silent" title="It is not notified">
+          {visible(quiet)}
+        </Badge>
+      )}
+    </span>
+  );
+}
+
+/** Why an episode ended, in words. */
+const REASONS: Readonly<Record<string, string>> = {
+  value: 'the value is back inside its limit',
+  data_resumed: 'readings arrive again',
+  rule_changed: 'its rule was changed',
+  rule_removed: 'its rule was removed',
+  flapping_end: 'the flapping has ended',
+  manual: 'resolved by hand',
+};
+
+export const resolveReasonText = (reason: string): string => REASONS[reason] ?? reason;
+
+export const Acknowledged = ({ alert }: { readonly alert: Alert }) =>
+  alert.ackedAt === null ? (
+    <span class="soft">not yet</span>
+  ) : (
+    <>
+      <Name text={alert.ackedBy ?? 'unknown'} />, <Ago at={alert.ackedAt} />
+    </>
+  );

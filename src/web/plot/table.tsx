@@ -1,0 +1,69 @@
+import { usePage } from '../context.ts';
+import { formatValue } from '../format/number.ts';
+import { counted } from '../format/number.ts';
+import type { SourceColumns } from './gaps.ts';
+
+const MOST = 500;
+
+/** The plot in figures, the newest first. */
+export function PlotTable({
+  source,
+  stepMs,
+  metric,
+  unit,
+  label,
+}: {
+  readonly source: SourceColumns;
+  readonly stepMs: number;
+  readonly metric: string;
+  readonly unit: string | null;
+  readonly label: string;
+}) {
+  const { time } = usePage();
+  const { length } = source.time;
+  const indexes = Array.from({ length: Math.min(MOST, length) }, (_, at) => length - 1 - at);
+  const text = (value: number | null | undefined): string => formatValue(value, { metric, unit }).number;
+  return (
+    <div class="plot-table" tabIndex={0} role="region" aria-label={`${label} as a table`}>
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            <th scope="col" class="number">
+              {stepMs === 0 ? 'Value' : 'Mean'}
+            </th>
+            {stepMs === 0 ? null : (
+              <>
+                <th scope="col" class="number">
+                  Lowest
+                </th>
+                <th scope="col" class="number">
+                  Highest
+                </th>
+              </>
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {indexes.map((index) => (
+            <tr key={source.time[index]}>
+              <td>{time.point(source.time[index]!, stepMs)}</td>
+              <td class="number">{text(source.mean[index])}</td>
+              {stepMs === 0 ? null : (
+                <>
+                  <td class="number">{text(source.min[index])}</td>
+                  <td class="number">{text(source.max[index])}</td>
+                </>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {length > MOST ? (
+        <p class="soft small">
+          These are the newest {MOST} of {counted(length, 'point')}; the export has all.
+        </p>
+      ) : null}
+    </div>
+  );
+}
