@@ -11,7 +11,7 @@ import type {
 import type { Logger } from '../../../src/ports/metrics.ts';
 import type { Sensor } from '../../../src/ports/sensors.ts';
 import { createAlertManager } from '../../../src/services/alert/alert-manager.ts';
-import { BackpressureMonitor } from '../../../src/services/alert/early-alerter.ts';
+import { BackpressureMonitor } from '../../../src/services/alert/backpressure-monitor.ts';
 import type { EvaluatedReading } from '../../../src/services/alert/state-loader.ts';
 import { IngestBatch, type IngestRow } from '../../../src/services/ingest/batch.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
