@@ -1,5 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -8,8 +8,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export function licences(inputs) {
   const packages = new Set();
   for (const input of inputs) {
-    const found = /^.*(node_modules\/(?:@[^/]+\/)?[^/]+)(?=\/)/.exec(input)?.[1];
-    if (found !== undefined) packages.add(join(root, found));
+    // Also one within another's folder, which has it in a version of its own.
+    const found = /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(input)?.[0];
+    if (found !== undefined) packages.add(resolve(root, found.replace(/^\0/, '')));
   }
   const texts = [...packages].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
