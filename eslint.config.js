@@ -19,7 +19,19 @@ const LAYERS = {
   api: ['core', 'lib', 'ports', 'queries'],
   // Types of the contract only: a rule of its own below says so.
   web: ['api'],
-  app: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'sinks', 'embedded', 'queries', 'api'],
+  app: [
+    'core',
+    'lib',
+    'ports',
+    'config',
+    'services',
+    'adapters',
+    'sinks',
+    'embedded',
+    'queries',
+    'learn',
+    'api',
+  ],
 };
 const EVERY_LAYER = [...Object.keys(LAYERS), 'cli', 'web'];
 /** A relative import that leads into one of these layers, as a folder or as the file of that name. */

@@ -40,7 +40,13 @@ export class App {
   async start(): Promise<void> {
     const { config, clock, cleanup, deps } = this;
     try {
-      this.running = await assemble({ ...deps, config, clock, cleanup, live: liveOf(config) });
+      this.running = await assemble({
+        ...deps,
+        config,
+        clock,
+        cleanup,
+        live: liveOf(config, this.shownAs(deps.shown)),
+      });
     } catch (error) {
       await cleanup.releaseAll();
       throw error;
@@ -85,8 +91,15 @@ export class App {
   }
 
   /** Takes over routes, sensors, rules and policies; the connection and what is in flight stay as they are. */
-  reload(next: Config): Promise<Reloaded> {
-    return reload(this.need(), next);
+  async reload(next: Config, shown?: AppDeps['shown']): Promise<Reloaded> {
+    const context = this.need();
+    const reloaded = await reload(context, next);
+    context.live.shown = this.shownAs(shown);
+    return reloaded;
+  }
+
+  private shownAs(make: AppDeps['shown']): Context['live']['shown'] {
+    return make === undefined ? undefined : { make, loadedAtMs: this.clock.nowMs() };
   }
 
   private need(): Context {

@@ -1,6 +1,8 @@
 import type { Logger, Metrics } from '../ports/metrics.ts';
 import type { Clock } from '../ports/time.ts';
 import type { Db } from '../queries/db.ts';
+import type { SensorIndex } from '../queries/sensor-index.ts';
+import type { DaemonView, Operations } from './daemon.ts';
 import type { Access } from './access/access.ts';
 
 /** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
@@ -11,6 +13,10 @@ export interface DaemonDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly program: ProgramFacts;
+  /** Of `db`. */
+  readonly sensors: SensorIndex;
+  readonly daemon: DaemonView;
+  readonly operations: Operations;
 }
 
 /** What a resource has at hand. */

@@ -6,6 +6,7 @@ export const PROBLEM_TYPE = 'application/problem+json';
 /** What a code means for the client, where its kind alone does not say. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   ALERT_NOT_OPEN: 404,
+  ALERT_UNKNOWN: 404,
   API_BAD_REQUEST: 400,
   API_BODY_TOO_LARGE: 413,
   API_FORBIDDEN: 403,
@@ -17,7 +18,13 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   API_TOO_MANY: 429,
   API_WRONG_HOST: 421,
   API_WRONG_ORIGIN: 403,
+  CONFIG_UNKNOWN: 404,
+  DEAD_LETTER_UNKNOWN: 404,
   QUERY_TOO_LARGE: 422,
+  RELATION_UNKNOWN: 404,
+  ROUTE_INVALID: 422,
+  SENSOR_DECLARED: 409,
+  SENSOR_UNKNOWN: 404,
 };
 
 const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {

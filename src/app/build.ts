@@ -61,8 +61,9 @@ export async function assemble(base: Base): Promise<Context> {
   return { ...context, http };
 }
 
-export const liveOf = (config: Config): Live => ({
+export const liveOf = (config: Config, shown?: Live['shown']): Live => ({
   config,
+  shown,
   router: routerOf(config),
   connectivity: { state: 'connecting' },
 });

@@ -47,12 +47,22 @@ export interface AppDeps {
   readonly alertLog?: AlertLog;
   /** Called for every alert line after its commit: the demo shows them. */
   readonly onAlert?: (notification: AlertNotification) => void;
+  /** The configuration as it was read, to be shown. */
+  readonly shown?: ShownConfig;
   /** Wraps the store, or the broker: a benchmark measures there. */
   readonly wrap?: {
     readonly store?: (store: ReadingStore) => ReadingStore;
     readonly source?: (source: MessageSource) => MessageSource;
   };
 }
+
+/** A configuration with where it comes from; secrets are masked. Made when somebody looks. */
+export type ShownConfig = () => {
+  readonly file: string | null;
+  readonly yaml: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly sources: Readonly<Record<string, string>>;
+};
 
 /** The addresses of database and broker, whether configured or embedded. */
 export interface Servers {
@@ -117,6 +127,7 @@ export interface HttpListener {
 export interface Live {
   config: Config;
   router: Router;
+  shown: { readonly make: ShownConfig; readonly loadedAtMs: number } | undefined;
   connectivity: Connectivity;
 }
 

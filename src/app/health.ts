@@ -1,4 +1,5 @@
 import type { ReadinessCheck } from '../adapters/http/server.ts';
+import type { Context } from './context.ts';
 import { counted } from '../core/counted.ts';
 import { isNote } from '../core/policy/finding.ts';
 import type { Connectivity } from '../ports/messages.ts';
@@ -24,6 +25,22 @@ export interface HealthSources {
   /** In a share group: members that block evaluation. */
   readonly awaited?: (() => readonly string[]) | undefined;
 }
+
+/** Those of a running daemon. */
+export const checksOf = (
+  context: Pick<
+    Context,
+    'writer' | 'scheduler' | 'dispatcher' | 'watchedRoutes' | 'live' | 'clockMonitor' | 'probe' | 'shared'
+  >,
+): readonly ReadinessCheck[] => {
+  const { live, clockMonitor, shared } = context;
+  return readinessChecks({
+    ...context,
+    connectivity: () => live.connectivity,
+    clockCorrectionMs: () => clockMonitor.correctionMs,
+    awaited: shared && (() => shared.awaited()),
+  });
+};
 
 /** The parts of `/readyz`. The broker and the database make the daemon unready; the rest only degrades it. */
 export function readinessChecks({

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../core/duration.ts';
+import { type Moment, parseMoment } from '../core/moment.ts';
 import type { Millis } from '../core/reading.ts';
 
 /** Parsers for options. Commander reports what they throw as a usage error: exit code 2. */
@@ -31,28 +32,16 @@ export function durationArgument(value: string): Millis {
 export const durationOption = (flags: string, description: string, fallback: string): Option =>
   new Option(flags, description).argParser(durationArgument).default(durationArgument(fallback), fallback);
 
-/** A moment: a time (`2026-01-31`, `2026-01-31T12:00Z`) or how long ago (`24h`). */
-export type Moment = (nowMs: Millis) => Date;
+export type { Moment };
 
 /** An option that takes a moment, with its default. */
 export const momentOption = (flags: string, description: string, fallback: string): Option =>
   new Option(flags, description).argParser(momentArgument).default(momentArgument(fallback), fallback);
 
-// Without a zone a time of day would mean something else on every machine: it is read as UTC.
-const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/;
-
 export function momentArgument(value: string): Moment {
-  const ago = parseDuration(value);
-  if (ago !== undefined) return (nowMs) => new Date(nowMs - ago);
-  const match = TIME.exec(value.trim());
-  const zoned =
-    match !== null && value.trim().length > 10 && match[1] === undefined ? `${value.trim()}Z` : value.trim();
-  const time = new Date(zoned.replace(' ', 'T'));
-  if (match === null || Number.isNaN(time.getTime()))
-    throw new InvalidArgumentError(
-      'Expected a time such as 2026-01-31T12:00Z, or how long ago, such as 24h.',
-    );
-  return () => time;
+  const moment = parseMoment(value);
+  if (moment !== undefined) return moment;
+  throw new InvalidArgumentError('Expected a time such as 2026-01-31T12:00Z, or how long ago, such as 24h.');
 }
 
 /** Gathers an option that may be given several times. */

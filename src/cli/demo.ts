@@ -36,7 +36,8 @@ export const demoCommand: CliCommand = (cli) =>
     .action(cli.action((options: DemoOptions) => demo(cli, options)));
 
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
-  const config = inOwnFolder(loadDaemonConfig(cli, options.config).config);
+  const { config: given, shown } = loadDaemonConfig(cli, options.config);
+  const config = inOwnFolder(given);
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');
@@ -45,6 +46,7 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const app = new App(config, {
     logger: quietAboutAlerts(logger),
     metrics,
+    shown,
     ...(alertLog === undefined ? {} : { alertLog }),
     onAlert: (notification) => view.alert(notification),
   });

@@ -1,23 +1,19 @@
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import { SUFFIXES } from '../core/alert/kind/index.ts';
 import { formatDuration } from '../core/duration.ts';
+import { isCoreMetric } from '../core/ingest/copy-binary.ts';
+import { metricUnit } from '../core/metric-unit.ts';
 
 /** Values as text in tables and lines. JSON and CSV never pass through here. */
-
-const UNITS: Readonly<Record<string, string>> = {
-  temperature: ' °C',
-  humidity: ' %',
-  pressure: ' hPa',
-  battery: ' %',
-  rssi: ' dBm',
-};
 
 const KIND = new RegExp(`_(?:${SUFFIXES.join('|')})$`);
 
 /** `temperature_rate_high` -> `temperature`. */
 export const metricOf = (alertType: string): string => alertType.replace(KIND, '');
 
-export const unitOf = (metric: string): string => UNITS[metric] ?? '';
+/** Of a metric with a column of its own; the others are a guess. */
+export const unitOf = (metric: string): string =>
+  isCoreMetric(metric) ? ` ${metricUnit(metric) ?? ''}` : '';
 
 /** At most three digits after the point, none that are zero. */
 export const formatNumber = (value: number): string =>

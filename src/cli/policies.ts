@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
-import { createCatalog } from '../adapters/timescale/catalog.ts';
-import { connectOptions } from '../app/options.ts';
+import { verifyPolicies } from '../app/operator/verify-policies.ts';
 import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
-import { verify } from '../core/policy/assess.ts';
 import { CHECKS } from '../core/policy/check/index.ts';
 import { type Finding, isNote } from '../core/policy/finding.ts';
 import { type PolicyPlan, planOf } from '../core/policy/plan.ts';
@@ -54,20 +52,9 @@ function verifyCommand(cli: Cli): Command {
     .action(
       cli.action(async (options: PolicyOptions): Promise<ExitCode> => {
         const { config } = loadConfig({ file: options.config, env: cli.env });
-        const findings = await withDatabaseUrl(
-          cli,
-          config,
-          async (url) => {
-            // With the scheduler's own short limits: a command must not block sessions that wait behind it either.
-            const catalog = createCatalog(connectOptions(config, url, 'cli'));
-            try {
-              return (await verify(catalog, planOf(config.policies), CHECKS)).findings;
-            } finally {
-              await catalog.close();
-            }
-          },
-          { refuseNewer: 'if readable' },
-        );
+        const findings = await withDatabaseUrl(cli, config, (url) => verifyPolicies(config, url, 'cli'), {
+          refuseNewer: 'if readable',
+        });
         const ok = findings.every(isNote);
         if (options.json === true) print(cli, JSON.stringify({ ok, findings }));
         else printFindings(cli, findings, CHECKS.length);

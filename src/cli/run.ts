@@ -6,7 +6,9 @@ import { createSystemClock } from '../adapters/system/clock.ts';
 import { readProtoFiles } from '../adapters/system/proto-files.ts';
 import { type Supervision, startSupervision } from '../adapters/systemd/supervision.ts';
 import { App } from '../app.ts';
+import type { ShownConfig } from '../app/context.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { shownConfig } from '../config/print.ts';
 import type { Config } from '../config/schema/index.ts';
 import { supervisorOf } from '../config/supervisor.ts';
 import { messageOf } from '../core/errors.ts';
@@ -42,9 +44,14 @@ export interface Assembly {
 export function loadDaemonConfig(
   cli: Cli,
   file: string | undefined,
-): Pick<LoadedConfig, 'config' | 'located'> {
-  const { config, located } = loadConfig({ file, env: cli.env });
-  return { config: { ...config, routes: [...readProtoFiles(config.routes, located?.file)] }, located };
+): Pick<LoadedConfig, 'config' | 'located'> & { readonly shown: ShownConfig } {
+  const loaded = loadConfig({ file, env: cli.env });
+  const { config, located } = loaded;
+  return {
+    config: { ...config, routes: [...readProtoFiles(config.routes, located?.file)] },
+    located,
+    shown: () => shownConfig(loaded),
+  };
 }
 
 export function assembly(
@@ -75,7 +82,7 @@ export function assembly(
 const UMASK = 0o077;
 
 async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
-  const { config, located } = loadDaemonConfig(cli, file);
+  const { config, located, shown } = loadDaemonConfig(cli, file);
   // Asked for before the start: a SIGTERM that comes meanwhile stops the daemon in order, too.
   const interrupted = cli.interrupted;
   // Until there is a configuration to reload, SIGHUP is ignored; by default Node ends the process.
@@ -83,7 +90,7 @@ async function run(cli: Cli, file: string | undefined): Promise<ExitCode> {
   cli.onHangup(() => hangup());
   const { logger, metrics, alertLog } = assembly(cli, config);
   logger.info({ version: version(), config: located?.file, node: process.version }, 'starting');
-  const app = new App(config, { logger, metrics, ...(alertLog === undefined ? {} : { alertLog }) });
+  const app = new App(config, { logger, metrics, shown, ...(alertLog === undefined ? {} : { alertLog }) });
   const supervision = startSupervision(supervisorOf(cli.env), { logger, alive: () => app.alive() });
   const early = await Promise.race([app.start(), interrupted]);
   if (early !== undefined) return giveUp(app, early, logger);
@@ -128,7 +135,8 @@ async function reload(cli: Cli, file: string | undefined, app: App, deps: Reload
   // logrotate sends SIGHUP as well: the file under the old name is closed.
   alertLog?.reopen();
   try {
-    const { applied, needsRestart } = await app.reload(loadDaemonConfig(cli, file).config);
+    const next = loadDaemonConfig(cli, file);
+    const { applied, needsRestart } = await app.reload(next.config, next.shown);
     logger.info({ applied, needs_restart: needsRestart }, 'configuration reloaded');
   } catch (error) {
     logger.error({ err: error }, `reload refused, the configuration in force stays: ${messageOf(error)}`);

@@ -26,6 +26,21 @@ export function printConfig(loaded: LoadedConfig, options: PrintOptions = {}): s
   return document.toString({ lineWidth: 0 }).trimEnd();
 }
 
+/** All forms of it at once, for a display that is not a terminal. */
+export function shownConfig(loaded: LoadedConfig): {
+  readonly file: string | null;
+  readonly yaml: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly sources: Readonly<Record<string, string>>;
+} {
+  const { file, config, sources } = JSON.parse(printConfig(loaded, { json: true, sources: true })) as {
+    readonly file: string | null;
+    readonly config: Record<string, unknown>;
+    readonly sources: Record<string, string>;
+  };
+  return { file, config, sources, yaml: printConfig(loaded) };
+}
+
 /** `/etc/fieldwatch/fieldwatch.yaml (search path)`. */
 export function usedFile(loaded: LoadedConfig): string {
   return loaded.located === undefined

@@ -1,3 +1,4 @@
+import { metricUnit } from '../core/metric-unit.ts';
 import { presetNamed } from '../core/ingest/preset/index.ts';
 import { type Observed, isWritable, observe } from '../core/ingest/preset/samples.ts';
 import type { RouteConfig } from '../core/ingest/route-config.ts';
@@ -15,7 +16,6 @@ import { reasonToLeave } from './non-telemetry.ts';
 import { proposeRules } from './propose-rules.ts';
 import type { Series } from './series.ts';
 import { byStatedUnits } from './stated-units.ts';
-import { unitOf } from './units.ts';
 
 export interface LearnOptions extends RouterOptions {
   /** IANA name of the time zone of this machine. */
@@ -176,7 +176,7 @@ function learnedRoute(
   const messages = topics.reduce((sum, topic) => sum + (gathering.counts.get(topic) ?? 0), 0);
   const minutes = gathering.spanMs / 60_000;
   const metrics = [...(dryRun?.metrics ?? [])].map(([name, { count, min, max }]) => {
-    return { name, unit: unitOf(name, max), values: count, min, max };
+    return { name, unit: metricUnit(name, max), values: count, min, max };
   });
   return {
     route,

@@ -3,15 +3,23 @@ import type { Db, Limited, TimeRange } from './db.ts';
 /** Of each payload only the head is read: a list must not fetch megabytes. */
 export const HEAD_BYTES = 200;
 
-export const deadLettersSql = `
+const LISTED = `
 SELECT d.id, d.received_at AS "receivedAt", d.topic, d.reason, d.detail, coalesce(d.payload_bytes, octet_length(d.payload)) AS bytes,
   octet_length(d.payload) AS "keptBytes", encode(d.payload_sha256, 'hex') AS sha256,
-  substring(d.payload FROM 1 FOR ${HEAD_BYTES}) AS head, d.requeued_at AS "requeuedAt"
+  substring(d.payload FROM 1 FOR ${HEAD_BYTES}) AS head, d.requeued_at AS "requeuedAt"`;
+const IN_RANGE = `
 FROM dead_letters d
 WHERE d.received_at >= $1::timestamptz AND d.received_at < $2::timestamptz
-  AND ($3::text IS NULL OR d.reason = $3) AND ($4::text IS NULL OR d.topic = $4)
+  AND ($3::text IS NULL OR d.reason = $3) AND ($4::text IS NULL OR d.topic = $4)`;
+const NEWEST_FIRST = `
 ORDER BY d.received_at DESC, d.id
 LIMIT $5`;
+
+export const deadLettersSql = `${LISTED}${IN_RANGE}${NEWEST_FIRST}`;
+
+/** The page after $6 and $7: the time to the microsecond, and the id. */
+export const deadLettersPageSql = `${LISTED}, d.received_at::text AS at${IN_RANGE}
+  AND ($6::timestamptz IS NULL OR d.received_at <= $6 AND (d.received_at < $6 OR d.id > $7::uuid))${NEWEST_FIRST}`;
 
 export interface DeadLetterRow {
   readonly id: string;
@@ -38,6 +46,27 @@ export interface DeadLettersQuery extends TimeRange, Limited {
 export async function listDeadLetters(db: Db, query: DeadLettersQuery): Promise<readonly DeadLetterRow[]> {
   const values = [query.from, query.to, query.reason ?? null, query.topic ?? null, query.limit];
   return (await db.query<DeadLetterRow>(deadLettersSql, values)).rows;
+}
+
+/** Where a page ended. */
+export type DeadLetterPosition = readonly [at: string, id: string];
+
+/** One page of them. */
+export async function deadLettersPage(
+  db: Db,
+  query: DeadLettersQuery & { readonly after: DeadLetterPosition | undefined },
+): Promise<readonly (DeadLetterRow & { readonly at: string })[]> {
+  const { from, to, reason, topic, limit, after } = query;
+  const values = [from, to, reason ?? null, topic ?? null, limit, ...(after ?? [null, null])];
+  return (await db.query<DeadLetterRow & { at: string }>(deadLettersPageSql, values)).rows;
+}
+
+export const recentDeadLettersSql = `
+SELECT count(*)::int AS letters FROM (SELECT 1 FROM dead_letters WHERE received_at >= $1::timestamptz LIMIT $2) d`;
+
+/** How many there are since then, as far as `most`. */
+export async function countDeadLetters(db: Db, since: Date, most: number): Promise<number> {
+  return (await db.query<{ letters: number }>(recentDeadLettersSql, [since, most])).rows[0]?.letters ?? 0;
 }
 
 export const deadLetterSql = `

@@ -188,3 +188,27 @@ export async function unknownNames(
   if (values.every((value) => value === null)) return NONE;
   return (await db.query<UnknownNames>(unknownNamesSql, values)).rows[0] ?? NONE;
 }
+
+const currentKeySql = `
+SELECT s.key FROM sensor_aliases a JOIN sensors s ON s.id = a.sensor_id WHERE a.key = $1::text`;
+
+/** The key of the sensor that had this one before it was renamed or merged. */
+export async function currentKey(db: Db, formerKey: string): Promise<string | undefined> {
+  return (await db.query<{ key: string }>(currentKeySql, [formerKey])).rows[0]?.key;
+}
+
+const furtherFactsSql = `
+SELECT ARRAY(SELECT key FROM sensor_aliases WHERE sensor_id = $1 ORDER BY key LIMIT 1000) AS aliases,
+  least((SELECT min(time) FROM sensor_readings WHERE sensor_id = $1), (SELECT min(day) FROM sensor_daily_agg WHERE sensor_id = $1)) AS "firstSeen"`;
+
+/** What lists do not show. */
+export interface FurtherFacts {
+  readonly aliases: readonly string[];
+  /** The oldest that is kept, be it in readings or in figures of days. */
+  readonly firstSeen: Date | null;
+}
+
+export async function furtherFacts(db: Db, sensorId: number): Promise<FurtherFacts> {
+  const [row] = (await db.query<FurtherFacts>(furtherFactsSql, [sensorId])).rows;
+  return row ?? { aliases: [], firstSeen: null };
+}

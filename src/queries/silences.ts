@@ -7,7 +7,9 @@ const COLUMNS = `id::text, CASE WHEN ends_at <= now() THEN 'over' WHEN starts_at
   created_at AS "createdAt", expired_by AS "expiredBy"`;
 
 export const silencesSql = `
-SELECT ${COLUMNS} FROM silences WHERE $1::boolean OR ends_at > now() ORDER BY ends_at DESC, id LIMIT $2`;
+SELECT ${COLUMNS} FROM silences WHERE ($1::boolean OR ends_at > now())
+  AND ($3::timestamptz IS NULL OR ends_at < $3 OR ends_at = $3 AND silences.id > $4::bigint)
+ORDER BY ends_at DESC, silences.id LIMIT $2`;
 
 // The database's clock begins it: the daemons compare with it, and clocks of other machines may be off.
 const ADD = `
@@ -33,6 +35,9 @@ export interface SilenceRow {
   readonly expiredBy: string | null;
 }
 
+/** Where a page ended: end to the microsecond, and number. */
+export type SilencePosition = readonly [endsAt: string, id: string];
+
 export interface NewSilence {
   readonly matchers: Matchers;
   /** Null: now. */
@@ -44,8 +49,12 @@ export interface NewSilence {
 }
 
 /** Silences that are not over, or all that are still known; the one that lasts longest first. */
-export async function listSilences(db: Db, query: { readonly all: boolean } & Limited) {
-  return (await db.query<SilenceRow>(silencesSql, [query.all, query.limit])).rows;
+export async function listSilences(
+  db: Db,
+  query: { readonly all: boolean; readonly after?: SilencePosition | undefined } & Limited,
+) {
+  const [endsAt = null, id = null] = query.after ?? [];
+  return (await db.query<SilenceRow>(silencesSql, [query.all, query.limit, endsAt, id])).rows;
 }
 
 export async function addSilence(db: Db, silence: NewSilence): Promise<SilenceRow | undefined> {

@@ -22,15 +22,16 @@ export interface StatisticsRow {
 }
 
 const SHORT: Readonly<Record<string, string>> = { temperature: 'temp' };
-const WITHOUT_EXTREMES = ['rssi'];
-const named = (metric: string) => SHORT[metric] ?? metric;
+/** Of these the aggregates keep neither minimum nor maximum. */
+export const WITHOUT_EXTREMES: readonly string[] = ['rssi'];
+export const aggregateColumn = (metric: string) => SHORT[metric] ?? metric;
 
 /** sum, count, min and max of metric $1 from a row `a` of either aggregate. */
 export const AGGREGATED = `
-  ${pick('$1', (metric) => `a.sum_${named(metric)}`)} AS sum,
-  ${pick('$1', (metric) => `a.count_${named(metric)}`)}::float8 AS count,
-  ${pick('$1', (metric) => (WITHOUT_EXTREMES.includes(metric) ? 'NULL' : `a.min_${named(metric)}`))} AS min,
-  ${pick('$1', (metric) => (WITHOUT_EXTREMES.includes(metric) ? 'NULL' : `a.max_${named(metric)}`))} AS max`;
+  ${pick('$1', (metric) => `a.sum_${aggregateColumn(metric)}`)} AS sum,
+  ${pick('$1', (metric) => `a.count_${aggregateColumn(metric)}`)}::float8 AS count,
+  ${pick('$1', (metric) => (WITHOUT_EXTREMES.includes(metric) ? 'NULL' : `a.min_${aggregateColumn(metric)}`))} AS min,
+  ${pick('$1', (metric) => (WITHOUT_EXTREMES.includes(metric) ? 'NULL' : `a.max_${aggregateColumn(metric)}`))} AS max`;
 
 /** End of what an aggregate holds of [$2, $3); $2 when that is nothing. */
 export const reachOf = (view: string, column: string, width: string): string =>

@@ -53,6 +53,7 @@ SELECT t.name AS relation, c.chunk_schema || '.' || c.chunk_name AS chunk, c.ran
 FROM target t JOIN timescaledb_information.chunks c ON c.hypertable_schema = t.sch AND c.hypertable_name = t.tab
 LEFT JOIN LATERAL chunks_detailed_size(format('%I.%I', t.sch, t.tab)::regclass) d
   ON d.chunk_schema = c.chunk_schema AND d.chunk_name = c.chunk_name
+WHERE $3::timestamptz IS NULL OR c.range_start < $3
 ORDER BY c.range_start DESC LIMIT $2`;
 
 export interface ChunkRow {
@@ -65,9 +66,14 @@ export interface ChunkRow {
   readonly bytes: number | null;
 }
 
-/** Newest first. */
-export async function listChunks(db: Db, relation: string, limit: number): Promise<readonly ChunkRow[]> {
-  return (await db.query<ChunkRow>(chunkList, [[relation], limit])).rows;
+/** Newest first; those that begin before a time. */
+export async function listChunks(
+  db: Db,
+  relation: string,
+  limit: number,
+  before: Date | null = null,
+): Promise<readonly ChunkRow[]> {
+  return (await db.query<ChunkRow>(chunkList, [[relation], limit, before])).rows;
 }
 
 const olderChunks = `${TARGETS}

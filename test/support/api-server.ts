@@ -9,6 +9,9 @@ import { RESOURCES } from '../../src/api/resource/index.ts';
 import type { AnyResource } from '../../src/api/resource/resource.ts';
 import type { TlsFiles } from '../../src/adapters/http/tls-files.ts';
 import { createSystemClock } from '../../src/adapters/system/clock.ts';
+import type { Db } from '../../src/queries/db.ts';
+import { SensorIndex } from '../../src/queries/sensor-index.ts';
+import { daemonAtRest, noOperations } from './api-daemon.ts';
 import { QuietLogger } from './quiet-logger.ts';
 
 export interface ApiServer {
@@ -24,10 +27,15 @@ export interface ApiServer {
   stop(): Promise<void>;
 }
 
+const NO_DATABASE: Db = { query: () => Promise.reject(new Error('no database here')) };
+
 /** What the API needs, of nothing: tests replace what they are about. */
 export const apiDeps = (given: Partial<DaemonDeps> = {}): DaemonDeps => ({
-  db: { query: () => Promise.reject(new Error('no database here')) },
+  db: NO_DATABASE,
   clock: createSystemClock(),
+  sensors: new SensorIndex(given.db ?? NO_DATABASE, given.clock ?? createSystemClock()),
+  daemon: daemonAtRest(),
+  operations: noOperations(),
   logger: new QuietLogger(),
   metrics: createMetrics(),
   program: {

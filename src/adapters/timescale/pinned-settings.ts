@@ -32,6 +32,8 @@ const FIXED: Readonly<Record<string, string>> = {
   extra_float_digits: '1',
   idle_session_timeout: '0',
   IntervalStyle: 'postgres',
+  // A plan over hundreds of chunks takes seconds to compile, and milliseconds to run.
+  jit: 'off',
   quote_all_identifiers: 'off',
   standard_conforming_strings: 'on',
   tcp_keepalives_count: '3',

@@ -9,7 +9,7 @@ export const routeSchema = z
     ignore: z.array(z.string()).describe('topic patterns whose messages are dropped'),
     codec: text('payload format'),
     messages: count('messages that gave a reading since the start, or since the route changed'),
-    deadLettered: count('messages that gave none and are kept as dead letters, since then'),
+    refused: count('messages of it that gave no reading, since then'),
     lastMessageAt: time('its last message')
       .nullable()
       .describe('its last message; null: none since the start'),

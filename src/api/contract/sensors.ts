@@ -1,4 +1,5 @@
 import * as z from '../../core/schema/zod.ts';
+import { SENSOR_STATES, type SensorState } from '../../core/sensor-state.ts';
 import { alertSchema } from './alerts.ts';
 import {
   count,
@@ -15,12 +16,7 @@ import {
   value,
 } from './fields.ts';
 
-/**
- * `alert`: an alert is open other than of silence · `silent`: an alert of silence is open, or without rules for it the last
- * reading is a day old · `never`: no reading is stored · `ok`: none of these.
- */
-export const SENSOR_STATES = ['ok', 'alert', 'silent', 'never'] as const;
-export type SensorState = (typeof SENSOR_STATES)[number];
+export { SENSOR_STATES, type SensorState };
 
 export const SENSOR_SORTS = ['key', 'lastSeen'] as const;
 

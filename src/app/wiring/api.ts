@@ -5,8 +5,11 @@ import type { Api } from '../../api/app.ts';
 import type { DaemonDeps, ProgramFacts } from '../../api/deps.ts';
 import { version } from '../../lib/version.ts';
 import type { Db } from '../../queries/db.ts';
+import { SensorIndex } from '../../queries/sensor-index.ts';
 import type { Context } from '../context.ts';
 import { databaseOptions } from '../options.ts';
+import { operationsOf } from './api-operations.ts';
+import { viewOf } from './api-view.ts';
 
 /** Enough for the readers of a page, and nothing beside what the daemon itself may have open. */
 const CONNECTIONS = 3;
@@ -64,7 +67,12 @@ async function openReader({
 
 function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): DaemonDeps {
   const { clock, logger, metrics } = context;
-  return { db, clock, logger, metrics, program: programOf(context, startedAtMs) };
+  return {
+    ...{ db, clock, logger, metrics, program: programOf(context, startedAtMs) },
+    sensors: new SensorIndex(db, clock),
+    daemon: viewOf(context),
+    operations: operationsOf(context),
+  };
 }
 
 const programOf = ({ config, servers }: ApiContext, startedAtMs: number): ProgramFacts => ({

@@ -3,13 +3,13 @@ import { startHttp } from '../../adapters/http/server.ts';
 import { Tokens } from '../../api/access/tokens.ts';
 import { isLoopback } from '../../core/loopback.ts';
 import type { Context, HttpListener } from '../context.ts';
-import { isAlive, readinessChecks } from '../health.ts';
+import { checksOf, isAlive } from '../health.ts';
 import { readTokenFile } from '../token-file.ts';
 import { openApi } from './api.ts';
 
 /** Health, metrics and the API over HTTP; undefined where it is switched off. */
 export async function openHttp(context: Omit<Context, 'http'>): Promise<HttpListener | undefined> {
-  const { config, clock, logger, metrics, cleanup, writer, live, clockMonitor, shared } = context;
+  const { config, clock, logger, metrics, cleanup, writer } = context;
   const { http } = config;
   if (!http.enabled) return undefined;
   const { host, port, tls } = http;
@@ -28,12 +28,7 @@ export async function openHttp(context: Omit<Context, 'http'>): Promise<HttpList
     {
       metrics,
       logger,
-      readiness: readinessChecks({
-        ...context,
-        connectivity: () => live.connectivity,
-        clockCorrectionMs: () => clockMonitor.correctionMs,
-        awaited: shared && (() => shared.awaited()),
-      }),
+      readiness: checksOf(context),
       alive: () => isAlive(writer, clock.monotonicMs()),
       rest: http.api ? openApi(context, access) : undefined,
     },

@@ -2,7 +2,7 @@ import { WEEKDAYS } from '../../core/alert/rules/config.ts';
 import * as z from '../../core/schema/zod.ts';
 import { WallClock, parseWindow } from '../../core/alert/suppress/maintenance.ts';
 import { LABELS } from '../../core/alert/suppress/matcher.ts';
-import { suggest } from '../suggest.ts';
+import { suggest } from '../../core/suggest.ts';
 import { section, text } from '../../core/schema/fields.ts';
 
 const LABEL = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;

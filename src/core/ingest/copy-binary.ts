@@ -1,4 +1,4 @@
-import { CORE_METRICS, type Micros } from '../reading.ts';
+import { CORE_METRICS, type CoreMetric, type Micros } from '../reading.ts';
 
 /**
  * The binary format of PostgreSQL's COPY (documentation: COPY, "Binary Format"): an 11-byte signature, flags, header
@@ -186,4 +186,4 @@ const isInt32 = (value: number) => Number.isInteger(value) && value >= INT32_MIN
 const CORE: ReadonlySet<string> = new Set(CORE_METRICS);
 
 /** True for a metric with a column of its own in `sensor_readings`. */
-export const isCoreMetric = (name: string): boolean => CORE.has(name);
+export const isCoreMetric = (name: string): name is CoreMetric => CORE.has(name);

@@ -28,6 +28,8 @@ export interface Router {
   readonly watchedRoutes: readonly WatchedRoute[];
   /** Messages that gave readings, by the index of their feed: counted here, so that a message needs no object for it. */
   readonly delivered: Float64Array;
+  /** The same of messages of a route that gave none. */
+  readonly refused: Float64Array;
   /** MQTT filters to subscribe to, without those that another one covers. */
   readonly filters: readonly string[];
   /** What the first matching route makes of a message. Never throws. */
@@ -79,6 +81,7 @@ export function compileRoutes(
   ]);
   const remembered = new Map<string, Match>();
   const delivered = new Float64Array(routes.length);
+  const refused = new Float64Array(routes.length);
   const matchOf = (topic: string): Match => {
     const match = findMatch(routes, topic);
     if (topic.length > MAX_REMEMBERED_LENGTH) return match;
@@ -91,6 +94,7 @@ export function compileRoutes(
     watchedRoutes,
     codecs: new Map(routes.map(({ identity, codec }) => [identity, codec])),
     delivered,
+    refused,
     filters: reduceFilters(filters),
     routeOf: (topic) => {
       const match = findMatch(routes, topic);
@@ -102,6 +106,7 @@ export function compileRoutes(
       if (match.route === undefined)
         return match.result === 'availability' ? availabilityOf(match.read, message) : match.result;
       const result = run(match, message, options.limits);
+      if (result.kind === 'reject') (refused[match.index] as number) += 1;
       // A retained message is no sign of life.
       if (result.kind === 'readings' && !message.retain) (delivered[match.index] as number) += 1;
       return result.kind === 'readings' && result.losses !== undefined

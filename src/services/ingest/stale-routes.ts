@@ -1,4 +1,5 @@
 import type { WatchedRoute } from '../../core/ingest/route.ts';
+import type { Millis } from '../../core/reading.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
@@ -22,6 +23,15 @@ export interface StaleRoutesDeps {
 export interface StaleRoute {
   readonly name: string;
   readonly lastMessageMs: number;
+}
+
+/** What a route did since the start, or since it changed. */
+export interface RouteActivity {
+  readonly name: string;
+  readonly messages: number;
+  /** To the second; undefined: there was no message. */
+  readonly sinceLastMs: Millis | undefined;
+  readonly isSilent: boolean;
 }
 
 interface Watched {
@@ -101,6 +111,17 @@ export class StaleRoutes {
     return this.watched.flatMap(({ route, silentSinceMs }) =>
       silentSinceMs === undefined ? [] : [{ name: route.name, lastMessageMs: silentSinceMs }],
     );
+  }
+
+  /** Every route: how many messages it read, and how long ago the last one came. */
+  activity(): readonly RouteActivity[] {
+    const nowMs = this.deps.clock.monotonicMs();
+    return this.watched.map(({ route, lastMessageAtMs, silentSinceMs }, index) => ({
+      name: route.name,
+      messages: this.source.delivered[index] ?? 0,
+      sinceLastMs: lastMessageAtMs === undefined ? undefined : nowMs - lastMessageAtMs,
+      isSilent: silentSinceMs !== undefined,
+    }));
   }
 
   private check(): void {

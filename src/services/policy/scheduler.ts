@@ -59,6 +59,8 @@ export interface PolicyScheduler {
   replan(plan: PolicyPlan): void;
   status(): SchedulerStatus;
   findings(): readonly Finding[];
+  /** Verifies now, if this daemon is the policy leader. Resolves when that is done. */
+  check(): Promise<SchedulerStatus>;
 }
 
 /**
@@ -187,6 +189,13 @@ export function createScheduler(options: SchedulerOptions): PolicyScheduler {
     stop: () => (stopped ??= shutDown()),
     status,
     findings: () => report.current(),
+    async check() {
+      // A run that is under way may have looked before the fault was mended.
+      await verification.idle();
+      verification.tick({ kind: 'due', atMs: clock.nowMs() });
+      await verification.idle();
+      return status();
+    },
   };
 }
 

@@ -13,8 +13,8 @@ export const alertKeyText = ({ sensorId, metric, kind, side }: AlertKey): string
 
 const SUFFIX = /^(.*)_(rate_high|rate_low|high|low|anomaly|no_data)$/s;
 
-/** The key of a row that a version without keys wrote, as far as its type shows it. */
-function keyOfType(alertType: string): Omit<AlertKey, 'sensorId'> {
+/** The key of a row without one, as far as its type shows it. */
+export function keyOfType(alertType: string): Omit<AlertKey, 'sensorId'> {
   const [, metric = alertType, suffix = 'high'] = SUFFIX.exec(alertType) ?? [];
   const side = suffix === 'anomaly' ? 'both' : suffix.endsWith('low') ? 'low' : 'high';
   const kind =

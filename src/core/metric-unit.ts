@@ -1,3 +1,5 @@
+import type { ConditionKind } from './alert/model.ts';
+
 /** Units by the name of a metric: for display. Canonical for the core metrics, a guess for the rest. */
 const UNITS: readonly (readonly [RegExp, string])[] = [
   [/^temperature$|(?:^|_)temperature$|_?temp_?c$|dew_?point/i, '°C'],
@@ -27,8 +29,25 @@ const UNITS: readonly (readonly [RegExp, string])[] = [
   [/^uptime$/i, 's'],
 ];
 
-/** Zigbee2MQTT's voltage is mV on batteries and V on mains: beyond any mains it is mV. */
-export function unitOf(metric: string, max: number): string | undefined {
+/** Zigbee2MQTT's voltage is mV on batteries and V on mains: a value beyond any mains is mV. */
+export function metricUnit(metric: string, max = 0): string | undefined {
   const unit = UNITS.find(([name]) => name.test(metric))?.[1];
   return unit === 'V' && max > 1000 ? 'mV' : unit;
+}
+
+/** The unit of the value and the limit of an alert: a rate is per minute, missing data is in seconds, an anomaly has none. */
+export function alertUnit(kind: ConditionKind, metric: string): string | undefined {
+  switch (kind) {
+    case 'no_data':
+    case 'offline':
+      return 's';
+    case 'anomaly':
+      return undefined;
+    case 'rate': {
+      const unit = metricUnit(metric);
+      return unit === undefined ? undefined : `${unit}/min`;
+    }
+    default:
+      return metricUnit(metric);
+  }
 }

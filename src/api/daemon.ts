@@ -1,0 +1,51 @@
+import type * as z from '../core/schema/zod.ts';
+import type { AlertsConfig } from '../core/alert/rules/config.ts';
+import type { PolicyPlan, RepairMode } from '../core/policy/plan.ts';
+import type { Finding } from '../core/policy/finding.ts';
+import type { Millis } from '../core/reading.ts';
+import type { Retention } from '../core/series-plan.ts';
+import type { ConfigInEffect } from './contract/config.ts';
+import type { DecodedMessage, decodeRequestSchema } from './contract/decode.ts';
+import type { RouteList } from './contract/routes.ts';
+import type { Intake, Status } from './contract/status.ts';
+
+/** The daemon as it is at this moment: figures from its memory, none of which waits. */
+export interface DaemonView {
+  health(): Status['health']['checks'];
+  intake(): Intake;
+  database(): Status['database'];
+  broker(): Status['broker'];
+  spool(): Status['spool'];
+  sinks(): Status['notifications'];
+  silentRoutes(): readonly string[];
+  /** How far this machine's clock is behind the database's, seconds; undefined: it is right. */
+  clockOffS(): number | undefined;
+  /** Undefined: scheduling is disabled. */
+  policies(): PolicyState | undefined;
+  retention(): Retention;
+  alertRules(): AlertsConfig;
+  plan(): PolicyPlan;
+  routes(): RouteList;
+  /** Undefined: it was not read from files. */
+  config(): ConfigInEffect | undefined;
+}
+
+/** What the scheduler last found. */
+export interface PolicyState {
+  readonly role: 'leader' | 'standby' | 'unknown';
+  readonly verifiedAtMs: Millis | undefined;
+  readonly error: string | undefined;
+  readonly repair: RepairMode;
+  readonly findings: readonly Finding[];
+}
+
+/** A message to be decoded, with its defaults. */
+export type MessageToDecode = z.output<typeof decodeRequestSchema>;
+
+/** What operators change, by the same commands as on the command line. `by` is who asked for it. */
+export interface Operations {
+  /** Verifies now; resolves with what was found. */
+  checkPolicies(): Promise<PolicyState>;
+  /** Nothing is stored. */
+  decode(message: MessageToDecode): DecodedMessage;
+}

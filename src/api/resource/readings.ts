@@ -1,0 +1,112 @@
+import { metricUnit } from '../../core/metric-unit.ts';
+import { MOST_BUCKETS, type SeriesPlan, planSeries } from '../../core/series-plan.ts';
+import type { Db } from '../../queries/db.ts';
+import { latestValues } from '../../queries/latest-values.ts';
+import { type SeriesColumns, bucketedSeries, exactSeries, hasAtMost } from '../../queries/series.ts';
+import { keyParams } from '../contract/fields.ts';
+import { type MetricColumns, readingsQuery, readingsSchema } from '../contract/readings.ts';
+import { streamed } from './answer.ts';
+import { rangeOf } from './paging.ts';
+import { resource } from './resource.ts';
+import { sensorOf } from './sensor-lookup.ts';
+import { short } from './values.ts';
+
+const DEFAULT_POINTS = 500;
+const MOST_METRICS = 20;
+/** More buckets in one answer are sent metric by metric, as they are read; without an entity tag. */
+const STREAMED_ABOVE = 10_000;
+
+export const readings = resource({
+  id: 'readings',
+  method: 'GET',
+  path: '/sensors/:key/readings',
+  tag: 'sensors',
+  summary: 'Readings of a sensor over a range, in buckets',
+  description:
+    'Readings where they are kept and the step is below an hour, otherwise the figures of hours or days. Where no more readings than points are in the range, each as it was measured (stepS 0).',
+  role: 'viewer',
+  params: keyParams,
+  query: readingsQuery,
+  answer: readingsSchema,
+  faults: ['SENSOR_UNKNOWN', 'QUERY_TOO_LARGE'],
+  async handle({ params, query }, deps) {
+    const { db, clock, daemon } = deps;
+    const nowMs = clock.nowMs();
+    const { from, to } = rangeOf(query, nowMs, 0);
+    const sensor = await sensorOf(params.key, deps);
+    const points = query.points ?? DEFAULT_POINTS;
+    const stepMs = query.step === undefined ? undefined : Math.max(1, Math.round(query.step * 1000));
+    const range = { fromMs: from.getTime(), toMs: to.getTime(), stepMs, points };
+    const plan = planSeries(range, daemon.retention(), nowMs);
+    const metrics = query.metric ?? (await metricsOf(db, sensor, nowMs));
+    const isExact =
+      stepMs === undefined &&
+      plan.source === 'raw' &&
+      (await hasAtMost(db, sensor.id, { ...plan, fromMs: range.fromMs }, Math.min(points, MOST_BUCKETS)));
+    const shown: SeriesPlan = isExact ? { ...plan, fromMs: range.fromMs, stepMs: 0 } : plan;
+    const head = {
+      sensor: sensor.key,
+      from: new Date(shown.fromMs).toISOString(),
+      to: to.toISOString(),
+      stepS: shown.stepMs / 1000,
+      source: shown.source,
+    };
+    const columns = columnsOf(db, sensor.id, metrics, shown);
+    const buckets = (metrics.length * (shown.toMs - shown.fromMs)) / Math.max(shown.stepMs, 1);
+    if (!isExact && buckets > STREAMED_ABOVE)
+      return streamed('application/json; charset=utf-8', piecesOf(head, columns));
+    const found: MetricColumns[] = [];
+    for await (const column of columns) found.push(column);
+    return { ...head, metrics: found };
+  },
+});
+
+/** Those of its newest readings. */
+async function metricsOf(
+  db: Db,
+  sensor: { readonly id: number; readonly lastSeenMs: number | undefined },
+  nowMs: number,
+): Promise<readonly string[]> {
+  const latest = (await latestValues(db, [sensor], { nowMs, most: MOST_METRICS })).get(sensor.id) ?? [];
+  return latest.map(({ metric }) => metric).slice(0, MOST_METRICS);
+}
+
+async function* columnsOf(
+  db: Db,
+  sensorId: number,
+  metrics: readonly string[],
+  plan: SeriesPlan,
+): AsyncGenerator<MetricColumns> {
+  const distinct = [...new Set(metrics)];
+  if (plan.stepMs > 0) {
+    for await (const series of bucketedSeries(db, sensorId, distinct, plan))
+      if (series.time.length > 0) yield written(series);
+  } else {
+    for (const metric of distinct) {
+      const series = await exactSeries(db, sensorId, metric, plan);
+      if (series.time.length > 0) yield written(series);
+    }
+  }
+}
+
+function written({ metric, time, mean, min, max }: SeriesColumns): MetricColumns {
+  const most = max.reduce((so, value) => Math.max(so, Math.abs(value)), 0);
+  return {
+    metric,
+    unit: metricUnit(metric, most) ?? null,
+    time: time.map((ms) => Math.round(ms)),
+    mean: mean.map(short),
+    min: min.map(short),
+    max: max.map(short),
+  };
+}
+
+async function* piecesOf(head: object, columns: AsyncIterable<MetricColumns>): AsyncGenerator<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"metrics":[`;
+  let separator = '';
+  for await (const column of columns) {
+    yield separator + JSON.stringify(column);
+    separator = ',';
+  }
+  yield ']}\n';
+}

@@ -1,0 +1,25 @@
+import { metricUnit } from '../../core/metric-unit.ts';
+import type { LatestValueRow } from '../../queries/latest-values.ts';
+import type { IndexedSensor } from '../../queries/sensor-index.ts';
+import type { LatestValue, SensorItem } from '../contract/sensors.ts';
+import { finite, iso, isoOfMs } from './values.ts';
+
+/** What list and page of a sensor have in common. */
+export function sensorItem(sensor: IndexedSensor, latest: readonly LatestValueRow[]): SensorItem {
+  const { key, name, location, type, tags, state, alerts, missing, lastSeenMs } = sensor;
+  const newestMs = latest.reduce<number | undefined>(
+    (most, { time }) => (most === undefined ? time.getTime() : Math.max(most, time.getTime())),
+    lastSeenMs,
+  );
+  return {
+    ...{ key, name, location, type, tags: [...tags], state },
+    lastSeen: isoOfMs(newestMs),
+    openAlerts: alerts + missing,
+    latest: latest.flatMap(latestValue),
+  };
+}
+
+export function latestValue({ metric, value, time }: LatestValueRow): LatestValue[] {
+  if (finite(value) === null) return [];
+  return [{ metric, value, unit: metricUnit(metric, Math.abs(value)) ?? null, time: iso(time) }];
+}

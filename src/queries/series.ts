@@ -1,0 +1,204 @@
+import { isCoreMetric } from '../core/ingest/copy-binary.ts';
+import type { CoreMetric, Millis } from '../core/reading.ts';
+import type { SeriesPlan } from '../core/series-plan.ts';
+import type { Db } from './db.ts';
+import { WITHOUT_EXTREMES, aggregateColumn } from './statistics.ts';
+
+/** The values of one metric, oldest first: columns, because they are many. */
+export interface SeriesColumns {
+  readonly metric: string;
+  /** Start of the bucket, milliseconds since the epoch. A bucket without a value is missing. */
+  readonly time: readonly Millis[];
+  readonly mean: readonly number[];
+  readonly min: readonly number[];
+  readonly max: readonly number[];
+}
+
+/** How many readings a sensor has in [$2, $3), as far as $4. */
+export const countSql = `
+SELECT count(*)::int AS readings FROM (
+  SELECT 1 FROM sensor_readings WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz LIMIT $4
+) r`;
+
+/** Its readings in the range, oldest first: one metric with a column of its own. The column comes from our own list. */
+export const exactSql = (metric: CoreMetric): string => `
+SELECT extract(epoch FROM time)::float8 * 1000 AS ms, ${metric}::float8 AS value FROM sensor_readings
+WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz AND ${metric} IS NOT NULL ORDER BY time`;
+
+export const exactFurtherSql = `
+SELECT extract(epoch FROM time)::float8 * 1000 AS ms, value FROM sensor_metrics
+WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz
+  AND metric_id = (SELECT id FROM metrics WHERE name = $4::text) ORDER BY time`;
+
+const bucket = (time: string) =>
+  `extract(epoch FROM time_bucket($4::interval, ${time}, $5::timestamptz))::float8 * 1000`;
+
+const summed = (column: string, metric: string) =>
+  `sum(${column}::float8) AS ${metric}_sum, count(${column})::float8 AS ${metric}_count,
+  min(${column})::float8 AS ${metric}_min, max(${column})::float8 AS ${metric}_max`;
+
+/** Buckets of the readings of [$2, $3): steps of $4 that begin at $5. */
+export const bucketsSql = (metrics: readonly CoreMetric[]): string => `
+SELECT ${bucket('time')} AS ms, ${metrics.map((metric) => summed(metric, metric)).join(', ')}
+FROM sensor_readings WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz
+GROUP BY 1`;
+
+export const furtherBucketsSql = `
+SELECT ${bucket('time')} AS ms, ${summed('value', 'value')}
+FROM sensor_metrics WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz
+  AND metric_id = (SELECT id FROM metrics WHERE name = $6::text)
+GROUP BY 1`;
+
+const AGGREGATES = {
+  hourly: { view: 'sensor_hourly_agg', column: 'hour', width: '1 hour' },
+  daily: { view: 'sensor_daily_agg', column: 'day', width: '1 day' },
+} as const;
+
+type Aggregate = keyof typeof AGGREGATES;
+
+/** The same of figures that are kept of hours or days. */
+export const aggregateBucketsSql = (source: Aggregate, metrics: readonly CoreMetric[]): string => {
+  const { view, column } = AGGREGATES[source];
+  const columns = metrics.map((metric) => {
+    const name = aggregateColumn(metric);
+    // Where extremes are not kept, those of the means are the best there is.
+    const extreme = (which: 'min' | 'max') =>
+      WITHOUT_EXTREMES.includes(metric) ? `avg_${name}` : `${which}_${name}`;
+    return `sum(sum_${name})::float8 AS ${metric}_sum, sum(count_${name})::float8 AS ${metric}_count,
+  min(${extreme('min')})::float8 AS ${metric}_min, max(${extreme('max')})::float8 AS ${metric}_max`;
+  });
+  return `
+SELECT ${bucket(column)} AS ms, ${columns.join(', ')}
+FROM ${view} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column} < $3::timestamptz
+GROUP BY 1`;
+};
+
+/** The end of what an aggregate holds of a sensor in the range. */
+export const aggregateReachSql = (source: Aggregate): string => {
+  const { view, column, width } = AGGREGATES[source];
+  return `
+SELECT max(${column}) + INTERVAL '${width}' AS until
+FROM ${view} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column} < $3::timestamptz`;
+};
+
+/** A bucket as far as one source knows it: sums and counts, so that parts of it can be put together. */
+interface Part {
+  sum: number;
+  count: number;
+  min: number;
+  max: number;
+}
+
+type Parts = Map<Millis, Part>;
+
+type Row = { readonly ms: number } & Readonly<Record<string, number | null>>;
+
+/** Whether a sensor has at most so many readings in the range. */
+export async function hasAtMost(db: Db, sensorId: number, range: SeriesPlan, most: number): Promise<boolean> {
+  const values = [sensorId, new Date(range.fromMs), new Date(range.toMs), most + 1];
+  return ((await db.query<{ readings: number }>(countSql, values)).rows[0]?.readings ?? 0) <= most;
+}
+
+/** Each value as it was measured. Bounded by `hasAtMost`. */
+export async function exactSeries(
+  db: Db,
+  sensorId: number,
+  metric: string,
+  range: Pick<SeriesPlan, 'fromMs' | 'toMs'>,
+): Promise<SeriesColumns> {
+  const values = [sensorId, new Date(range.fromMs), new Date(range.toMs)];
+  const { rows } = await (isCoreMetric(metric)
+    ? db.query<{ ms: number; value: number }>(exactSql(metric), values)
+    : db.query<{ ms: number; value: number }>(exactFurtherSql, [...values, metric]));
+  const time = rows.map(({ ms }) => ms);
+  const mean = rows.map(({ value }) => value);
+  return { metric, time, mean, min: mean, max: mean };
+}
+
+/**
+ * The buckets of metrics, one after the other: those with a column of their own are read together. What the figures of days or
+ * hours do not reach yet comes from the next finer source. Further metrics have no figures: their readings are all there is.
+ */
+export async function* bucketedSeries(
+  db: Db,
+  sensorId: number,
+  metrics: readonly string[],
+  plan: SeriesPlan,
+): AsyncGenerator<SeriesColumns> {
+  const core = metrics.filter(isCoreMetric);
+  const found = core.length === 0 ? new Map<string, Parts>() : await coreParts(db, sensorId, core, plan);
+  for (const metric of metrics)
+    yield columnsOf(metric, found.get(metric) ?? (await furtherParts(db, sensorId, metric, plan)));
+}
+
+async function furtherParts(db: Db, sensorId: number, metric: string, plan: SeriesPlan): Promise<Parts> {
+  const parts: Parts = new Map();
+  if (isCoreMetric(metric)) return parts;
+  const values = [...boundsOf(sensorId, plan, plan.fromMs), metric];
+  for (const row of (await db.query<Row>(furtherBucketsSql, values)).rows) add(parts, row, 'value');
+  return parts;
+}
+
+const FINER = { daily: 'hourly', hourly: undefined } as const;
+
+async function coreParts(
+  db: Db,
+  sensorId: number,
+  metrics: readonly CoreMetric[],
+  plan: SeriesPlan,
+): Promise<ReadonlyMap<string, Parts>> {
+  const found = new Map<string, Parts>(metrics.map((metric) => [metric, new Map()]));
+  const take = ({ rows }: { rows: Row[] }) => {
+    for (const row of rows) for (const metric of metrics) add(found.get(metric)!, row, metric);
+  };
+  let fromMs = plan.fromMs;
+  let source: Aggregate | undefined = plan.source === 'raw' ? undefined : plan.source;
+  while (source !== undefined) {
+    const values = boundsOf(sensorId, plan, fromMs);
+    take(await db.query<Row>(aggregateBucketsSql(source, metrics), values));
+    const { rows } = await db.query<{ until: Date | null }>(aggregateReachSql(source), values.slice(0, 3));
+    fromMs = rows[0]?.until?.getTime() ?? fromMs;
+    source = FINER[source];
+  }
+  if (fromMs < plan.toMs) take(await db.query<Row>(bucketsSql(metrics), boundsOf(sensorId, plan, fromMs)));
+  return found;
+}
+
+/** Buckets of a part that begins later are those of the whole. */
+const boundsOf = (sensorId: number, plan: SeriesPlan, fromMs: Millis): unknown[] => [
+  sensorId,
+  new Date(fromMs),
+  new Date(plan.toMs),
+  `${plan.stepMs} milliseconds`,
+  new Date(plan.fromMs),
+];
+
+function add(parts: Parts, row: Row, name: string): void {
+  const count = row[`${name}_count`] ?? 0;
+  const [sum, min, max] = [`${name}_sum`, `${name}_min`, `${name}_max`].map((key) => row[key] ?? NaN) as [
+    number,
+    number,
+    number,
+  ];
+  // NaN and infinities can only come from a program of the operator's, and are no points.
+  if (count === 0 || !Number.isFinite(sum) || !Number.isFinite(min) || !Number.isFinite(max)) return;
+  const part = parts.get(row.ms);
+  if (part === undefined) parts.set(row.ms, { sum, count, min, max });
+  else {
+    part.sum += sum;
+    part.count += count;
+    part.min = Math.min(part.min, min);
+    part.max = Math.max(part.max, max);
+  }
+}
+
+function columnsOf(metric: string, parts: Parts): SeriesColumns {
+  const buckets = [...parts].sort(([a], [b]) => a - b);
+  return {
+    metric,
+    time: buckets.map(([ms]) => ms),
+    mean: buckets.map(([, { sum, count }]) => sum / count),
+    min: buckets.map(([, { min }]) => min),
+    max: buckets.map(([, { max }]) => max),
+  };
+}
