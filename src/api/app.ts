@@ -19,11 +19,16 @@ import { Access, type AccessOptions, type Visit } from './access/access.ts';
 import { Refusal } from './access/refusal.ts';
 import type { Problem } from './contract/problem.ts';
 import type { ApiDeps, DaemonDeps } from './deps.ts';
+import { Events } from './events/index.ts';
+import { DatabaseChanges } from './events/stored-changes.ts';
+import { PAGE_HEADERS, type Page, encodingFor, fileAt } from './page.ts';
 import { documentOptions, schemaOf } from './openapi.ts';
 import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
-import { Answer, Streamed } from './resource/answer.ts';
+import { Answer, Streamed, Taken } from './resource/answer.ts';
 import { RESOURCES } from './resource/index.ts';
 import { type AnyResource, resource } from './resource/resource.ts';
+
+export { readPage } from './page.ts';
 
 export const API_PREFIX = '/api/v1';
 
@@ -31,6 +36,12 @@ export interface Api {
   handle(request: IncomingMessage, response: ServerResponse, connection: Connection): void;
   /** Idempotent. */
   close(): Promise<void>;
+}
+
+export interface Served {
+  readonly resources?: readonly AnyResource[];
+  /** Absent: it was not built. */
+  readonly page?: Page | undefined;
 }
 
 const BODY_BYTES = 64 * 1024;
@@ -51,9 +62,12 @@ const HEADERS = {
 export async function createApi(
   daemon: DaemonDeps,
   options: AccessOptions,
-  resources: readonly AnyResource[] = RESOURCES,
+  { resources = RESOURCES, page }: Served = {},
 ): Promise<Api> {
-  const deps: ApiDeps = { ...daemon, access: new Access(options, daemon) };
+  const access = new Access(options, daemon);
+  const events = eventsOf(daemon, page);
+  const deps: ApiDeps = { ...daemon, access, events };
+  const all = [...resources, documentOf(() => app)];
   const connections = new WeakMap<IncomingMessage, Connection>();
   const app = fastify({
     bodyLimit: BODY_BYTES,
@@ -69,7 +83,7 @@ export async function createApi(
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(HEADERS);
     // Before a body is read.
-    if (request.is404) throw notFound(app, request, reply);
+    if (request.is404) throw notFound(all, request, reply);
   });
   app.addHook('onSend', async (request, reply) => {
     // What of a body was not read cannot be distinguished from a following request.
@@ -77,7 +91,8 @@ export async function createApi(
   });
   await app.register(swagger, documentOptions(deps.program.version));
   await app.register(async (scope) => {
-    for (const each of [...resources, documentOf(app)]) register(scope, each, { deps, connections });
+    for (const each of all) register(scope, each, { deps, connections });
+    servePage(scope, page, deps, (request, reply) => notFound(all, request, reply));
   });
   await app.ready();
   return {
@@ -85,7 +100,10 @@ export async function createApi(
       connections.set(request, connection);
       app.routing(request, response);
     },
-    close: () => app.close(),
+    close: async () => {
+      await events.stop();
+      await app.close();
+    },
   };
 }
 
@@ -110,11 +128,19 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
           params: request.params as never,
           query: request.query as never,
           body: request.body as never,
-          ...{ visit, by: visit.caller },
+          ...{ visit, by: visit.caller, headers: request.headers },
           signal: goneSignal(reply.raw),
         },
         deps,
       );
+      if (result instanceof Taken) {
+        connections.get(request.raw)?.limit(Infinity);
+        reply.hijack();
+        // What the server itself has set for every answer.
+        for (const [name, value] of Object.entries(reply.getHeaders()))
+          if (value !== undefined) reply.raw.setHeader(name, value);
+        return result.take(reply.raw);
+      }
       if (result instanceof Streamed) {
         connections.get(request.raw)?.limit(STREAM_MS);
         return reply
@@ -165,7 +191,7 @@ function goneSignal(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-const documentOf = (app: FastifyInstance): AnyResource =>
+const documentOf = (app: () => FastifyInstance): AnyResource =>
   resource({
     id: 'openapi',
     method: 'GET',
@@ -174,7 +200,7 @@ const documentOf = (app: FastifyInstance): AnyResource =>
     summary: 'This document',
     role: 'viewer',
     answer: z.record(z.string(), z.unknown()),
-    handle: () => app.swagger() as unknown as Record<string, unknown>,
+    handle: () => app().swagger() as unknown as Record<string, unknown>,
   });
 
 /** A body of a form or of plain text, which any page may send anywhere, is none that is accepted. */
@@ -195,9 +221,15 @@ const below = (base: string, path: string): string =>
 
 const METHODS: readonly HTTPMethods[] = ['GET', 'POST', 'PUT', 'DELETE'];
 
-function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FieldwatchError {
-  const path = request.url.replace(/[?#].*$/s, '');
-  const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
+function notFound(
+  resources: readonly AnyResource[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FieldwatchError {
+  const path = pathOf(request);
+  const allowed = METHODS.filter((method) =>
+    resources.some((each) => each.method === method && patternOf(each).test(path)),
+  );
   if (allowed.length === 0)
     return new FieldwatchError(`nothing is at ${path}`, {
       code: 'API_NOT_FOUND',
@@ -211,9 +243,63 @@ function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyR
   });
 }
 
+const pathOf = ({ url }: FastifyRequest): string => url.replace(/[?#].*$/s, '');
+
+const patternOf = ({ path }: AnyResource): RegExp =>
+  new RegExp(`^${API_PREFIX}${path.replaceAll('.', '\\.').replace(/:\w+/g, '[^/]+')}$`);
+
+/** The files of the page, and the page for every path of its own. They hold no data, so they ask for no token. */
+function servePage(
+  scope: FastifyInstance,
+  page: Page | undefined,
+  deps: ApiDeps,
+  missing: (request: FastifyRequest, reply: FastifyReply) => FieldwatchError,
+): void {
+  scope.get('/*', {
+    schema: { hide: true },
+    onRequest: async (request) => void deps.access.admit(arrivalOf(request), 'public'),
+    handler: async (request, reply) => {
+      const path = pathOf(request);
+      if (/^\/api(?:\/|$)/.test(path)) throw missing(request, reply);
+      if (page === undefined)
+        return reply
+          .type('text/plain; charset=utf-8')
+          .send(
+            `fieldwatch ${deps.program.version}: its page was not built (npm run build). The API is described at ${API_PREFIX}/openapi.json.\n`,
+          );
+      const file = fileAt(page, path);
+      if (file === undefined) throw missing(request, reply);
+      void reply.headers({
+        ...PAGE_HEADERS,
+        etag: file.etag,
+        vary: 'accept-encoding',
+        'cache-control': file.immutable ? 'public, max-age=31536000, immutable' : 'no-cache',
+      });
+      if (matches(request.headers['if-none-match'], file.etag)) return reply.code(304).send();
+      const { body, encoding } = encodingFor(file, request.headers['accept-encoding']);
+      if (encoding !== undefined) void reply.header('content-encoding', encoding);
+      return reply.type(file.type).send(body);
+    },
+  });
+}
+
+function eventsOf({ program, daemon, ...deps }: DaemonDeps, page: Page | undefined): Events {
+  return new Events({
+    ...deps,
+    intake: () => daemon.intake(),
+    findings: () => daemon.policies()?.findings ?? [],
+    changes: new DatabaseChanges(deps.db, deps.clock),
+    hello: () => ({
+      version: program.version,
+      build: page?.build ?? program.version,
+      startedAt: new Date(program.startedAtMs).toISOString(),
+    }),
+  });
+}
+
 function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, deps: ApiDeps): void {
   const fault = faultOf(error, request);
-  const problem = problemOf(fault, request.url.replace(/[?#].*$/s, ''));
+  const problem = problemOf(fault, pathOf(request));
   if (problem.code === 'UNEXPECTED')
     deps.logger.error({ err: error, method: request.method, path: request.url }, 'api request failed');
   if (fault instanceof Refusal) void reply.headers(fault.headers);

@@ -4,6 +4,7 @@ import type { Db } from '../queries/db.ts';
 import type { SensorIndex } from '../queries/sensor-index.ts';
 import type { DaemonView, Operations } from './daemon.ts';
 import type { Access } from './access/access.ts';
+import type { Events } from './events/index.ts';
 
 /** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
 export interface DaemonDeps {
@@ -23,6 +24,7 @@ export interface DaemonDeps {
 export interface ApiDeps extends DaemonDeps {
   /** Tokens and sessions. */
   readonly access: Access;
+  readonly events: Events;
 }
 
 export interface ProgramFacts {

@@ -61,8 +61,9 @@ export function schemaOf(given: AnyResource): Record<string, unknown> {
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(params === undefined ? {} : { params }),
-    ...(query === undefined ? {} : { querystring: query }),
+    // A copy has no id: parameters are listed one by one, and cannot be those of a component.
+    ...(params === undefined ? {} : { params: anonymous(params) }),
+    ...(query === undefined ? {} : { querystring: anonymous(query) }),
     ...(body === undefined ? {} : { body }),
     response: {
       [status]: success,
@@ -73,3 +74,5 @@ export function schemaOf(given: AnyResource): Record<string, unknown> {
     },
   };
 }
+
+const anonymous = (schema: z.ZodType): z.ZodType => schema.clone(schema.def);

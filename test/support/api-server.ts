@@ -4,6 +4,7 @@ import { type HttpServer, startHttp } from '../../src/adapters/http/server.ts';
 import { type Api, createApi } from '../../src/api/app.ts';
 import type { AccessOptions } from '../../src/api/access/access.ts';
 import { Tokens, parseTokens } from '../../src/api/access/tokens.ts';
+import type { Page } from '../../src/api/page.ts';
 import type { DaemonDeps } from '../../src/api/deps.ts';
 import { RESOURCES } from '../../src/api/resource/index.ts';
 import type { AnyResource } from '../../src/api/resource/resource.ts';
@@ -71,6 +72,7 @@ export async function startApiServer(
   given: Partial<DaemonDeps> = {},
   options: Partial<AccessOptions> = {},
   tls?: TlsFiles,
+  page?: Page,
 ): Promise<ApiServer> {
   const logger = new QuietLogger();
   const metrics = createMetrics();
@@ -78,7 +80,7 @@ export async function startApiServer(
   let loaded = 0;
   const open = () => {
     loaded += 1;
-    return createApi(apiDeps({ logger, metrics, ...given }), accessOptions(options), resources);
+    return createApi(apiDeps({ logger, metrics, ...given }), accessOptions(options), { resources, page });
   };
   const server: HttpServer = await startHttp(
     { host: '127.0.0.1', port: 0, tls },

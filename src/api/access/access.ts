@@ -34,6 +34,8 @@ interface AccessDeps {
 export interface Visit {
   readonly client: Client;
   readonly caller: Caller;
+  /** What the caller has shown; absent of one that has not to show any. */
+  readonly token: Token | undefined;
   /** The cookie's, if it is one of a session in force. */
   readonly session: (Session & { readonly id: string }) | undefined;
 }
@@ -96,9 +98,16 @@ export class Access {
       const fault = originFault(client, headers, this.#hosts.isNamed, session !== undefined);
       if (fault !== undefined) throw this.#refuse('origin', Refusal.wrongOrigin(fault));
     }
-    const caller = bearer === undefined ? this.#callerOf(client, session) : this.#bearer(client, bearer);
+    const token = bearer === undefined ? session?.token : this.#bearer(client, bearer);
+    const caller = token === undefined ? this.#anonymous(client) : { role: token.role, name: token.name };
     if (!mayUse(caller, needed)) throw this.#refuse('role', Refusal.role(caller, needed, this.hasTokens));
-    return { client, caller, session };
+    return { client, caller, token, session };
+  }
+
+  /** Whether what the visit has shown is still in force: for an answer that takes long. */
+  stillIn({ token, session }: Visit): boolean {
+    if (session !== undefined && this.#sessions.find(session.id) === undefined) return false;
+    return token === undefined || this.#options.tokens.current(token)?.role === token.role;
   }
 
   /** The cookie of a new session. */
@@ -127,8 +136,7 @@ export class Access {
    * Without a token: whoever is on this machine may look, unless tokens from elsewhere could hide behind the address, for
    * a proxy on this machine has it, too.
    */
-  #callerOf(client: Client, session: Session | undefined): Caller {
-    if (session !== undefined) return { role: session.token.role, name: session.token.name };
+  #anonymous(client: Client): Caller {
     const here =
       this.#options.loopback &&
       !client.forwarded &&
@@ -137,9 +145,9 @@ export class Access {
     return here ? { role: 'viewer', name: null } : NOBODY;
   }
 
-  #bearer(client: Client, candidate: string): Caller {
+  #bearer(client: Client, candidate: string): Token {
     const token = this.#options.tokens.find(candidate);
-    if (token !== undefined) return { role: token.role, name: token.name };
+    if (token !== undefined) return token;
     throw this.#unknown(client);
   }
 

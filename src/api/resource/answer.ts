@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+
 /** A value with an entity tag or headers of its own. */
 export class Answer<Value> {
   readonly value: Value;
@@ -19,6 +21,17 @@ export interface AnswerOptions {
 
 export const answer = <Value>(value: Value, options: AnswerOptions): Answer<Value> =>
   new Answer(value, options);
+
+/** The response is written by whoever takes it, for as long as that likes. */
+export class Taken {
+  readonly take: (response: ServerResponse) => void;
+
+  constructor(take: (response: ServerResponse) => void) {
+    this.take = take;
+  }
+}
+
+export const taken = (take: (response: ServerResponse) => void): Taken => new Taken(take);
 
 /** A long answer, sent piece by piece as the client reads. */
 export class Streamed {

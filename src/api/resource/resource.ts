@@ -1,8 +1,9 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type * as z from '../../core/schema/zod.ts';
 import type { Visit } from '../access/access.ts';
 import type { Caller, Role } from '../access/caller.ts';
 import type { ApiDeps } from '../deps.ts';
-import type { Answer, Streamed } from './answer.ts';
+import type { Answer, Streamed, Taken } from './answer.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -14,6 +15,7 @@ export interface ResourceRequest<Params, Query, Body> {
   readonly by: Caller;
   /** The same, with where the request comes from. */
   readonly visit: Visit;
+  readonly headers: IncomingHttpHeaders;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }
@@ -50,7 +52,7 @@ export interface Resource<Params, Query, Body, Value> extends Described {
   readonly handle: (
     request: ResourceRequest<Input<Params>, Input<Query>, Input<Body>>,
     deps: ApiDeps,
-  ) => Promise<Value | Answer<Value> | Streamed> | Value | Answer<Value> | Streamed;
+  ) => Promise<Value | Answer<Value> | Streamed | Taken> | Value | Answer<Value> | Streamed | Taken;
 }
 
 /** A resource as the server registers it. */

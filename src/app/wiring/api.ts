@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import type { RequestHandler } from '../../adapters/http/server.ts';
 import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
 import type { AccessOptions } from '../../api/access/access.ts';
 import type { Api } from '../../api/app.ts';
 import type { DaemonDeps, ProgramFacts } from '../../api/deps.ts';
+import { packageRoot } from '../../lib/package-root.ts';
 import { version } from '../../lib/version.ts';
 import type { Db } from '../../queries/db.ts';
 import { SensorIndex } from '../../queries/sensor-index.ts';
@@ -38,9 +40,11 @@ export function openApi(context: ApiContext, access: AccessOptions): RequestHand
 }
 
 async function loadApi(context: ApiContext, access: AccessOptions, startedAtMs: number): Promise<Api> {
-  const { createApi } = await import('../../api/app.ts');
+  const { createApi, readPage } = await import('../../api/app.ts');
   const { db, end } = await openReader(context);
-  const api = await createApi(apiDepsOf(context, db, startedAtMs), access);
+  const api = await createApi(apiDepsOf(context, db, startedAtMs), access, {
+    page: readPage(join(packageRoot(), 'dist/web'), access.basePath),
+  });
   return {
     handle: (request, response, connection) => api.handle(request, response, connection),
     close: async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { RESOURCES as INDEX } from '../../../src/api/resource/index.ts';
 import { answer, streamed } from '../../../src/api/resource/answer.ts';
 import { type AnyResource, resource } from '../../../src/api/resource/resource.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
@@ -269,4 +270,27 @@ test('the document is OpenAPI 3.1 with every resource', async () => {
     requestBody: { content: { 'application/json': { schema: { required: ['text'] } } } },
     responses: { 200: { content: { 'application/json': { schema: { type: 'object' } } } } },
   });
+});
+
+test('the document of the API itself has every resource of the index, each with an id of its own', async () => {
+  const real = await startApiServer();
+  try {
+    const response = await real.fetch('/api/v1/openapi.json');
+    expect(response.status).toBe(200);
+    const { paths, components } = (await response.json()) as {
+      readonly paths: Readonly<
+        Record<string, Record<string, { operationId: string; parameters?: { $ref?: string }[] }>>
+      >;
+      readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+    };
+    const operations = Object.values(paths).flatMap((path) => Object.values(path));
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
+      [...INDEX.map(({ id }) => id), 'openapi'].sort(),
+    );
+    expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length);
+    const referenced = JSON.stringify({ paths, components }).matchAll(/"#\/components\/schemas\/([^"]+)"/g);
+    for (const [, name] of referenced) expect(Object.keys(components.schemas)).toContain(name);
+  } finally {
+    await real.stop();
+  }
 });
