@@ -6,6 +6,11 @@ import type { Millis } from '../core/reading.ts';
 import type { Retention } from '../core/series-plan.ts';
 import type { ConfigInEffect } from './contract/config.ts';
 import type { DecodedMessage, decodeRequestSchema } from './contract/decode.ts';
+import type { Retried } from './contract/dead-letters.ts';
+import type { Learning, learnRequestSchema } from './contract/learn.ts';
+import type { Forgotten } from './contract/sensors.ts';
+import type { newSilenceSchema } from './contract/silences.ts';
+import type { SilenceRow } from '../queries/silences.ts';
 import type { RouteList } from './contract/routes.ts';
 import type { Intake, Status } from './contract/status.ts';
 
@@ -42,10 +47,26 @@ export interface PolicyState {
 /** A message to be decoded, with its defaults. */
 export type MessageToDecode = z.output<typeof decodeRequestSchema>;
 
+/** A silence to be added, with its defaults. */
+export type SilenceToAdd = z.output<typeof newSilenceSchema>;
+
 /** What operators change, by the same commands as on the command line. `by` is who asked for it. */
 export interface Operations {
   /** Verifies now; resolves with what was found. */
   checkPolicies(): Promise<PolicyState>;
+  /** Deletes a sensor with its rows, or only counts them. */
+  forget(key: string, how: { readonly by: string; readonly dryRun: boolean }): Promise<Forgotten>;
+  addSilence(
+    silence: SilenceToAdd,
+    by: string,
+  ): Promise<SilenceRow & { readonly matched: number; readonly open: number }>;
+  /** Publishes it once more. */
+  retryDeadLetter(id: string, how: { readonly again: boolean }): Promise<Retried>;
+  startLearning(request: z.output<typeof learnRequestSchema>): Promise<Learning>;
+  /** Ends a run with what was received. Undefined for an unknown run. */
+  endLearning(id: string): Promise<Learning | undefined>;
+  /** Undefined for an unknown run. */
+  learning(id: string): Learning | undefined;
   /** Nothing is stored. */
   decode(message: MessageToDecode): DecodedMessage;
 }

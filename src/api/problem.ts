@@ -5,7 +5,7 @@ export const PROBLEM_TYPE = 'application/problem+json';
 
 /** What a code means for the client, where its kind alone does not say. */
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
-  ALERT_NOT_OPEN: 404,
+  ALERT_NOT_OPEN: 409,
   ALERT_UNKNOWN: 404,
   API_BAD_REQUEST: 400,
   API_BODY_TOO_LARGE: 413,
@@ -20,11 +20,15 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   API_WRONG_ORIGIN: 403,
   CONFIG_UNKNOWN: 404,
   DEAD_LETTER_UNKNOWN: 404,
+  LEARN_RUNNING: 409,
+  LEARN_UNKNOWN: 404,
   QUERY_TOO_LARGE: 422,
   RELATION_UNKNOWN: 404,
   ROUTE_INVALID: 422,
+  RETRY_RUNNING: 409,
   SENSOR_DECLARED: 409,
   SENSOR_UNKNOWN: 404,
+  SILENCE_UNKNOWN: 404,
 };
 
 const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { type AlertName, type OpenAlert, askFor, findOpenAlert, outcomeOf } from '../queries/alerts.ts';
+import { type AlertName, type OpenAlert, askFor, findOpenAlert, outcomeWithin } from '../queries/alerts.ts';
 import type { Db } from '../queries/db.ts';
 import { durationOption, isUuid } from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
@@ -16,8 +15,6 @@ interface Options {
   readonly comment: string;
   readonly wait: number | false;
 }
-
-const POLL_MS = 200;
 
 /** `fieldwatch alerts ack`: marks an alert as acknowledged. */
 export const alertsAckCommand = (cli: Cli): Command =>
@@ -90,20 +87,12 @@ async function ask(
   if (alert === undefined)
     throw notOpen('alertId' in name ? name.alertId : `${name.sensor} ${name.alertType}`);
   const id = await askFor(db, alert, { kind, by, comment: options.comment });
-  const outcome = options.wait === false ? null : await waitFor(db, id, options.wait);
+  const outcome = options.wait === false ? null : await outcomeWithin(db, id, options.wait);
   if (options.json === true) print(cli, jsonLine({ ...alert, command: kind, by, outcome }));
   else print(cli, sentence(kind, alert, outcome));
   if (outcome === null && options.wait !== false)
     cli.stderr.write('fieldwatch: no daemon has executed it yet; it is executed as soon as one runs\n');
   return outcome === 'not_open' ? 1 : 0;
-}
-
-async function waitFor(db: Db, id: string, forMs: number): Promise<string | null> {
-  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
-    const outcome = await outcomeOf(db, id);
-    if (outcome !== null || waitedMs >= forMs) return outcome;
-    await sleep(POLL_MS);
-  }
 }
 
 function sentence(kind: 'ack' | 'resolve', { sensor, alertType }: OpenAlert, outcome: string | null): string {

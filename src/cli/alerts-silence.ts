@@ -2,11 +2,10 @@ import type { Matchers } from '../core/alert/rules/config.ts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import { someMatchers } from '../config/schema/suppression.ts';
-import { matches } from '../core/alert/suppress/matcher.ts';
-import { formatDuration } from '../core/duration.ts';
+import { silenceEnd } from '../core/alert/suppress/silence-end.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import type { Db } from '../queries/db.ts';
-import { openAlertLabels } from '../queries/alerts.ts';
+import { countMatches } from '../queries/alerts.ts';
 import { type SilenceRow, addSilence, expireSilence, listSilences } from '../queries/silences.ts';
 import { operatorName } from './alerts-ack.ts';
 import { type Moment, durationArgument, momentArgument, numeric } from './arguments.ts';
@@ -88,7 +87,6 @@ const addCommand = (cli: Cli): Command =>
       }),
     );
 
-/** A silence always has an end, within `alerts.max_silence`: a forgotten one would suppress notifications for good. */
 function endOf({ for: afterMs, until }: AddOptions, startMs: number, maxMs: number) {
   const fault = (message: string, remedy?: string) =>
     new FieldwatchError(message, {
@@ -98,22 +96,15 @@ function endOf({ for: afterMs, until }: AddOptions, startMs: number, maxMs: numb
     });
   if ((afterMs === undefined) === (until === undefined))
     throw fault('a silence needs an end: either --for or --until');
-  const at = until?.(startMs);
-  const lastsMs = at === undefined ? (afterMs ?? 0) : at.getTime() - startMs;
-  if (lastsMs <= 0) throw fault('the silence would end before it begins');
-  if (lastsMs > maxMs)
-    throw fault(
-      `a silence of ${formatDuration(lastsMs)} is longer than alerts.max_silence (${formatDuration(maxMs)})`,
-      'make it shorter; what is to be quiet for good belongs into the rules',
-    );
-  return at === undefined ? { afterMs: lastsMs } : { at };
+  const end = silenceEnd({ startMs, untilMs: until?.(startMs).getTime(), forMs: afterMs }, maxMs);
+  if ('fault' in end) throw fault(end.fault, end.remedy);
+  return end;
 }
 
 /** A misspelt pattern matches nothing, which would show at the next alert only. */
 async function showMatches(cli: Cli, db: Db, matchers: Matchers): Promise<void> {
-  const open = await openAlertLabels(db);
-  const count = open.filter((alert) => matches(matchers, alert)).length;
-  cli.stderr.write(`fieldwatch: it matches ${count} of ${open.length} open alerts now\n`);
+  const { matched, open } = await countMatches(db, matchers);
+  cli.stderr.write(`fieldwatch: it matches ${matched} of ${open} open alerts now\n`);
 }
 
 const COLUMNS: readonly Column<SilenceRow>[] = [

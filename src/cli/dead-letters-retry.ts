@@ -1,12 +1,7 @@
-import { brokerUnreachable, errorFailure } from '../adapters/mqtt/failure.ts';
-import { openPublisher } from '../adapters/mqtt/publish-once.ts';
-import { type StoredDeadLetter, requeueDeadLetters } from '../adapters/timescale/dead-letters.ts';
-import { brokerUrl, mqttOptions } from '../app/options.ts';
+import { brokerUrl } from '../app/options.ts';
+import { type Republished, republish } from '../app/operator/republish.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
-import { FieldwatchError } from '../core/errors.ts';
-import type { Db } from '../queries/db.ts';
 import { type LetterToRetry, lettersToRetry } from '../queries/dead-letters.ts';
 import { type Moment, isUuid, momentArgument, momentOption, numeric } from './arguments.ts';
 import {
@@ -77,7 +72,10 @@ async function retry(cli: Cli, ids: readonly string[], options: RetryOptions): P
       const found = await lettersToRetry(db, { ...range, ids: wanted, reason, topic, limit });
       const again = options.again === true;
       const sendable = found.filter(({ truncated, requeued }) => !truncated && (again || !requeued));
-      const outcome = options.yes === true ? await publishAll(db, config, sendable, again) : undefined;
+      const outcome =
+        options.yes === true
+          ? await republish(db, sendable, { config, url: brokerUrl(config), again })
+          : undefined;
       report(cli, options, { found, sendable, outcome });
       return outcome === undefined || outcome.refused.size === 0 ? 0 : 1;
     },
@@ -85,61 +83,11 @@ async function retry(cli: Cli, ids: readonly string[], options: RetryOptions): P
   );
 }
 
-async function publishAll(
-  db: Db,
-  config: Config,
-  letters: readonly LetterToRetry[],
-  again: boolean,
-): Promise<Outcome> {
-  const refused = new Map<string, string>();
-  let taken = 0;
-  if (letters.length === 0) return { published: 0, refused };
-  const url = brokerUrl(config);
-  const publisher = await openPublisher(mqttOptions(config, url, []), url).catch((error: unknown) => {
-    throw unreachable(url, error);
-  });
-  try {
-    const publish = async ({ topic, payload }: StoredDeadLetter): Promise<boolean> => {
-      if (refused.has(topic)) return false;
-      try {
-        await publisher.publish(topic, payload, { qos: 1, retain: false, subscribed: true });
-      } catch (error) {
-        if (!(error instanceof FieldwatchError) || !OF_A_TOPIC.has(error.code)) throw error;
-        refused.set(topic, `${error.message}. ${error.remedy}`);
-        return false;
-      }
-      taken++;
-      return true;
-    };
-    return { published: await requeueDeadLetters(db, letters, publish, again), refused };
-  } catch (error) {
-    if (taken > 0 && error instanceof FieldwatchError)
-      error.message += ` (${counted(taken, 'dead letter')} of ${letters.length} published before)`;
-    throw error;
-  } finally {
-    await publisher.end();
-  }
-}
-
-/** Errors that concern one topic; other topics may be accepted. */
-const OF_A_TOPIC: ReadonlySet<string> = new Set(['PUBLISH_REFUSED', 'PUBLISH_NO_SUBSCRIBER']);
-
-interface Outcome {
-  readonly published: number;
-  /** By topic, why the broker refused it. */
-  readonly refused: ReadonlyMap<string, string>;
-}
-
-function unreachable(url: string, error: unknown): FieldwatchError {
-  const { reason, remedy } = errorFailure(error as Error);
-  return brokerUnreachable(`cannot publish to ${new URL(url).host}: ${reason}`, { cause: error, remedy });
-}
-
 interface Retried {
   readonly found: readonly LetterToRetry[];
   readonly sendable: readonly LetterToRetry[];
   /** Undefined in a dry run. */
-  readonly outcome: Outcome | undefined;
+  readonly outcome: Republished | undefined;
 }
 
 function report(cli: Cli, { json, again, limit }: RetryOptions, { found, sendable, outcome }: Retried): void {

@@ -1,6 +1,7 @@
 import { isOfSilence } from '../core/alert/engine/alert-key.ts';
 import { SUFFIXES } from '../core/alert/kind/index.ts';
 import { formatDuration } from '../core/duration.ts';
+import { formatNumber } from '../core/format-number.ts';
 import { isCoreMetric } from '../core/ingest/copy-binary.ts';
 import { metricUnit } from '../core/metric-unit.ts';
 
@@ -14,10 +15,6 @@ export const metricOf = (alertType: string): string => alertType.replace(KIND, '
 /** Of a metric with a column of its own; the others are a guess. */
 export const unitOf = (metric: string): string =>
   isCoreMetric(metric) ? ` ${metricUnit(metric) ?? ''}` : '';
-
-/** At most three digits after the point, none that are zero. */
-export const formatNumber = (value: number): string =>
-  Number.isFinite(value) ? String(Number(value.toFixed(3))) : String(value);
 
 /** `9.4 °C`, with the unit that the alert's kind implies; `-` where there is no value. */
 export function formatAlertValue(alertType: string, value: number | null): string {

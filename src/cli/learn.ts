@@ -1,17 +1,14 @@
-import { inflate } from '../adapters/system/inflate.ts';
+import { rulesSection } from '../app/operator/learn-rules.ts';
+import { brokerSection, proposeConfig } from '../app/operator/propose-config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import type { PlainObject } from '../config/walk.ts';
 import { counted } from '../core/counted.ts';
-import { FieldwatchError } from '../core/errors.ts';
 import { Gathering } from '../learn/gathering.ts';
-import { learn } from '../learn/index.ts';
 import type { Learned } from '../learn/learned.ts';
 import { openCapture } from './capture-file.ts';
 import { type Cli, type CliCommand, type ExitCode, jsonOption, print, subcommand, usage } from './command.ts';
 import { parseReplayLine } from './decode-core.ts';
-import { rulesSection } from './learn-rules.ts';
-import { learnedYaml } from './learn-yaml.ts';
 import { type ListenOptions, sourceOf, collect, secondsOption, withListenOptions } from './listening.ts';
 
 interface Options extends ListenOptions {
@@ -57,11 +54,7 @@ async function run(cli: Cli, options: Options): Promise<ExitCode> {
     );
     return 1;
   }
-  const { limits, time_window: timeWindow } = config;
-  const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
-  const learned = learn(gathering, { limits, timeWindow, inflate, timezone });
-  const yaml = learnedYaml(learned, { mqtt, alerts: options.alerts === true });
-  verify(yaml);
+  const { learned, yaml } = proposeConfig(gathering, { config, mqtt, alerts: options.alerts === true });
   print(cli, options.json === true ? JSON.stringify(jsonOf(learned, options)) : yaml.trimEnd());
   summarise(cli, learned);
   return learned.routes.length === 0 ? 1 : 0;
@@ -78,7 +71,7 @@ async function samples(cli: Cli, options: Options): Promise<Gathered> {
   const gathering = new Gathering();
   const seconds = options.seconds ?? DEFAULT_SECONDS;
   await collect(cli, source, { seconds, messages: undefined }, (message) => gathering.add(message));
-  return { gathering, config: source.config, mqtt: mqttOf(source.config.mqtt) };
+  return { gathering, config: source.config, mqtt: brokerSection(source.config.mqtt) };
 }
 
 async function replayed(cli: Cli, options: Options, file: string): Promise<Gathered> {
@@ -97,36 +90,6 @@ async function replayed(cli: Cli, options: Options, file: string): Promise<Gathe
       if (++number > 0 && line.trim() !== '') gathering.add(parseReplayLine(line, number, now));
   });
   return { gathering, config, mqtt: undefined };
-}
-
-/** How the broker was reached, as the configuration says it; never a password. */
-function mqttOf({ url, protocol, username, password_file, tls }: Config['mqtt']): PlainObject | undefined {
-  if (url === undefined) return undefined;
-  const { ca_file, cert_file, key_file, servername } = tls;
-  const files = Object.fromEntries(
-    Object.entries({ ca_file, cert_file, key_file, servername }).filter(([, value]) => value !== undefined),
-  );
-  return {
-    url,
-    ...(protocol === '5.0' ? {} : { protocol }),
-    ...(username === undefined ? {} : { username }),
-    ...(password_file === undefined ? {} : { password_file }),
-    ...(Object.keys(files).length === 0 ? {} : { tls: files }),
-  };
-}
-
-/** Checks that the output is a valid configuration, whatever the topics contained. Files that it names are not read. */
-function verify(yaml: string): void {
-  try {
-    loadConfig({ text: yaml, file: 'learnt', env: {}, readFile: () => '-' });
-  } catch (cause) {
-    throw new FieldwatchError(`what was learnt is no valid configuration:\n${yaml}`, {
-      code: 'LEARN_INVALID',
-      kind: 'bug',
-      remedy: 'please report it, with the capture if you can',
-      cause,
-    });
-  }
 }
 
 const jsonOf = (learned: Learned, { alerts }: Options) => ({

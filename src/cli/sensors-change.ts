@@ -1,53 +1,18 @@
 import type { Command } from 'commander';
-import type pg from 'pg';
-import { silentLogger } from '../adapters/log/logger.ts';
-import { createCatalog } from '../adapters/timescale/catalog.ts';
-import { databaseError } from '../adapters/timescale/errors.ts';
-import { createPool } from '../adapters/timescale/pool.ts';
-import {
-  type SensorChangeKind,
-  type SensorHoldings,
-  changeSensor,
-  conflictsBetween,
-  holdingsOf,
-  moveReadings,
-  pendingMoves,
-} from '../adapters/timescale/sensor-moves.ts';
-import { createStatementExecutor } from '../adapters/timescale/statement-executor.ts';
-import { databaseOptions } from '../app/options.ts';
+import { type SensorAccount, type SensorWish, changeSensors } from '../app/operator/change-sensors.ts';
 import { loadConfig } from '../config/load.ts';
-import type { Config } from '../config/schema/index.ts';
 import { counted } from '../core/counted.ts';
-import { FieldwatchError } from '../core/errors.ts';
-import { lateCheckWithin } from '../core/policy/check/late.ts';
-import { planOf } from '../core/policy/plan.ts';
 import { plainText } from '../core/printable.ts';
-import { runRepair } from '../services/policy/repair-runner.ts';
 import { operatorName } from './alerts-ack.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabaseUrl } from './database.ts';
 import { formatTime } from './format.ts';
-import { withInvocation } from './invocation.ts';
 
 interface ChangeOptions {
   readonly config?: string;
   readonly json?: boolean;
   readonly yes?: boolean;
   readonly by?: string;
-}
-
-interface Wanted {
-  readonly kind: SensorChangeKind;
-  readonly key: string;
-  readonly target?: string;
-}
-
-/** The rows of a sensor, and the change that was or would be made. */
-interface Account extends Wanted, SensorHoldings {
-  readonly done: boolean;
-  /** Of a merge: times at which both sensors have other values. */
-  readonly conflicts: number;
-  readonly closedAlerts: number;
 }
 
 const withOptions = (command: Command) =>
@@ -118,130 +83,31 @@ export const mergeCommand = (cli: Cli): Command =>
       ),
     );
 
-async function change(cli: Cli, all: readonly Wanted[], options: ChangeOptions): Promise<ExitCode> {
+async function change(cli: Cli, all: readonly SensorWish[], options: ChangeOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
-  return withDatabaseUrl(
+  const stop = new AbortController();
+  void cli.interrupted.then(() => stop.abort());
+  const note = (line: string) => cli.stderr.write(`fieldwatch: ${line}\n`);
+  return withDatabaseUrl<ExitCode>(
     cli,
     config,
-    (url) =>
-      withClient<ExitCode>(config, url, async (client) => {
-        // The remains of an interrupted command come first.
-        if (options.yes === true) await finish(cli, client);
-        const before = [];
-        for (const wanted of all) before.push(await examine(client, wanted));
-        if (options.yes !== true) {
-          for (const account of before) show(cli, account, options);
-          return 0;
-        }
-        const by = operatorName(cli, options.by);
-        for (const account of before) {
-          const closedAlerts = await changeSensor(client, { ...account, by });
-          await finish(cli, client);
-          show(cli, { ...account, closedAlerts, done: true }, options);
-        }
-        await refreshAggregates(cli, config, url, before);
-        return 0;
-      }),
+    async (url) => {
+      const by = options.yes === true ? operatorName(cli, options.by) : undefined;
+      const deps = { config, url, purpose: 'sensors', signal: stop.signal, note };
+      for await (const account of changeSensors(all, by, deps)) show(cli, account, options);
+      return 0;
+    },
     { refuseNewer: true },
   );
 }
 
-/** One connection without a limit on statements: a chunk may hold millions of rows. */
-async function withClient<T>(
-  config: Config,
-  url: string,
-  run: (client: pg.ClientBase) => Promise<T>,
-): Promise<T> {
-  const options = { ...databaseOptions(config, url, 'sensors'), statementTimeoutMs: 0, max: 1 };
-  const pool = await createPool(options, silentLogger);
-  try {
-    const client = await pool.connect();
-    try {
-      return await run(client);
-    } finally {
-      client.release();
-    }
-  } catch (error) {
-    throw databaseError(error, 'changing sensors');
-  } finally {
-    await pool.end();
-  }
-}
-
-async function examine(client: pg.ClientBase, wanted: Wanted): Promise<Account> {
-  const found = await holdingsOf(client, wanted.key);
-  if (found === undefined) throw unknown(wanted.key);
-  const target = wanted.target === undefined ? undefined : await holdingsOf(client, wanted.target);
-  if (wanted.kind === 'merge' && target === undefined) throw unknown(wanted.target!);
-  const conflicts = wanted.kind === 'merge' ? await conflictsBetween(client, found.id, target!.id) : 0;
-  return { ...wanted, ...found, conflicts, closedAlerts: found.openAlerts, done: false };
-}
-
-const unknown = (key: string) =>
-  new FieldwatchError(`no sensor is registered under the key ${JSON.stringify(key)}`, {
-    code: 'SENSOR_UNKNOWN',
-    kind: 'data',
-    remedy: '`fieldwatch sensors list` shows the keys',
-  });
-
-/** Moves or deletes what still lies under ids that are gone. */
-async function finish(cli: Cli, client: pg.ClientBase): Promise<void> {
-  for (const move of await pendingMoves(client)) {
-    const { conflicts } = await moveReadings(client, move);
-    if (conflicts > 0)
-      cli.stderr.write(
-        `fieldwatch: ${counted(conflicts, 'row')} of ${plainText(move.key)} had other values: see the dead letter (merge_conflict)\n`,
-      );
-  }
-}
-
-/** Refreshes hours beyond the window of the refresh policy; the others follow with the next refresh. */
-async function refreshAggregates(
-  cli: Cli,
-  config: Config,
-  url: string,
-  accounts: readonly Account[],
-): Promise<void> {
-  const ranges = accounts.flatMap(({ kind, first, last }) =>
-    kind === 'rename' || first === null || last === null
-      ? []
-      : [{ from: first.getTime() * 1000, until: last.getTime() * 1000 + 1 }],
-  );
-  if (ranges.length === 0) return;
-  const database = databaseOptions(config, url, 'sensors');
-  const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
-  const executor = createStatementExecutor(database);
-  const stop = new AbortController();
-  void cli.interrupted.then(() => stop.abort());
-  try {
-    const plan = planOf(config.policies);
-    const checks = [lateCheckWithin(ranges)];
-    const { runs } = await runRepair({
-      catalog,
-      executor,
-      plan,
-      checks,
-      effects: ['refresh'],
-      signal: stop.signal,
-    });
-    const failed = runs.find(({ error }) => error !== undefined);
-    if (failed !== undefined)
-      cli.stderr.write(
-        `fieldwatch: aggregates are not up to date (${plainText(failed.error ?? '')}): run ${withInvocation('`fieldwatch policies repair --only late`', cli)}\n`,
-      );
-  } finally {
-    await executor.close();
-    await catalog.close();
-  }
-}
-
-function show(cli: Cli, account: Account, { json }: ChangeOptions): void {
+function show(cli: Cli, account: SensorAccount, { json }: ChangeOptions): void {
   if (json === true) return print(cli, JSON.stringify(account));
   for (const line of accountLines(account)) print(cli, plainText(line));
 }
 
 /** The report as text; pure. */
-export function accountLines(account: Account): readonly string[] {
+export function accountLines(account: SensorAccount): readonly string[] {
   const { kind, key, target, done, first, last, closedAlerts, aliases } = account;
   const would = done ? '' : 'would be ';
   const span = first === null || last === null ? '' : `, ${formatTime(first)} to ${formatTime(last)}`;

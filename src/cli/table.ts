@@ -1,5 +1,6 @@
 import { plainText } from '../core/printable.ts';
-import { formatNumber, formatTime } from './format.ts';
+import { formatNumber } from '../core/format-number.ts';
+import { formatTime } from './format.ts';
 import { type Paint, cells, padCells } from './terminal.ts';
 
 /** One column of a printed table. */

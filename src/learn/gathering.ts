@@ -3,10 +3,16 @@ import type { Millis } from '../core/reading.ts';
 
 /** Enough of a topic to see what varies; a whole day would add nothing. */
 const SAMPLES_PER_TOPIC = 50;
-const MAX_TOPICS = 20_000;
-const MAX_BYTES = 64 * 1024 ** 2;
+/** What a command may remember. */
+const COMMAND: GatheringLimits = { topics: 20_000, bytes: 64 * 1024 ** 2 };
 /** What a sample costs beside its payload and topic. */
 const SAMPLE_BYTES = 200;
+
+export interface GatheringLimits {
+  readonly topics: number;
+  /** Of all samples. */
+  readonly bytes: number;
+}
 
 /** The received messages, within bounds: some of each topic in the order of their arrival, and a count of all. */
 export class Gathering {
@@ -20,20 +26,25 @@ export class Gathering {
   private bytes = 0;
   private firstMs = Infinity;
   private lastMs = -Infinity;
+  private readonly limits: GatheringLimits;
+
+  constructor(limits = COMMAND) {
+    this.limits = limits;
+  }
 
   add(message: Sample): void {
     this.messages++;
     this.firstMs = Math.min(this.firstMs, message.receivedAtMs);
     this.lastMs = Math.max(this.lastMs, message.receivedAtMs);
     const count = this.counts.get(message.topic) ?? 0;
-    if (count === 0 && this.counts.size >= MAX_TOPICS) {
+    if (count === 0 && this.counts.size >= this.limits.topics) {
       this.overlooked++;
       return;
     }
     this.counts.set(message.topic, count + 1);
     if (count >= SAMPLES_PER_TOPIC) return;
     const size = message.payload.length + message.topic.length * 2 + SAMPLE_BYTES;
-    if (this.bytes + size > MAX_BYTES) {
+    if (this.bytes + size > this.limits.bytes) {
       this.overlooked++;
       return;
     }

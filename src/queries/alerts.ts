@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Severity } from '../core/alert/model.ts';
-import type { AlertLabels } from '../core/alert/suppress/matcher.ts';
+import type { Matchers } from '../core/alert/rules/config.ts';
+import { type AlertLabels, matches } from '../core/alert/suppress/matcher.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { type Db, type Limited, selected, type Selection, type TimeRange } from './db.ts';
 import { sensorsWhere } from './readings.ts';
@@ -122,6 +124,15 @@ interface Row {
 export async function openAlertLabels(db: Db): Promise<readonly AlertLabels[]> {
   const { rows } = await db.query<Row>(openAlertLabelsSql, []);
   return rows.map(({ alertType, severity, metric, ...sensor }) => ({ sensor, alertType, severity, metric }));
+}
+
+/** How many of the open alerts matchers fit. */
+export async function countMatches(
+  db: Db,
+  matchers: Matchers,
+): Promise<{ readonly matched: number; readonly open: number }> {
+  const open = await openAlertLabels(db);
+  return { matched: open.filter((alert) => matches(matchers, alert)).length, open: open.length };
 }
 
 const WATCHED = `
@@ -290,6 +301,18 @@ export async function askFor(db: Db, alert: OpenAlert, { kind, by, comment }: Al
   const { sensorId, alertType, alertId } = alert;
   const { rows } = await db.query<{ id: string }>(ASK, [kind, sensorId, alertType, alertId, by, comment]);
   return rows[0]?.id ?? '';
+}
+
+/** How often the answer is looked for. */
+const POLL_MS = 200;
+
+/** The same, waited for; null where no daemon has taken it within the time. */
+export async function outcomeWithin(db: Db, id: string, forMs: number): Promise<string | null> {
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    const outcome = await outcomeOf(db, id);
+    if (outcome !== null || waitedMs >= forMs) return outcome;
+    await sleep(POLL_MS);
+  }
 }
 
 /** `done`, `already`, `not_open`; null while no daemon has taken it. */

@@ -47,6 +47,12 @@ const refuse = () => Promise.reject(new Error('no operations here'));
 
 export const noOperations = (given: Partial<Operations> = {}): Operations => ({
   checkPolicies: refuse,
+  forget: refuse,
+  addSilence: refuse,
+  retryDeadLetter: refuse,
+  startLearning: refuse,
+  endLearning: refuse,
+  learning: () => undefined,
   decode: () => {
     throw new Error('no operations here');
   },

@@ -7,6 +7,8 @@ import {
   deadLetterParams,
   deadLetterSchema,
   deadLettersQuery,
+  retriedSchema,
+  retrySchema,
 } from '../contract/dead-letters.ts';
 import { pageOf, rangeOf, readCursor } from './paging.ts';
 import { resource } from './resource.ts';
@@ -53,6 +55,20 @@ export const oneDeadLetter = resource({
     const { payload, ...row } = letter;
     return item(row, payload);
   },
+});
+
+export const retryDeadLetter = resource({
+  id: 'retryDeadLetter',
+  method: 'POST',
+  path: '/dead-letters/:id/retry',
+  tag: 'dead letters',
+  summary: 'Publish a dead letter once more, to its topic at the broker',
+  role: 'operator',
+  params: deadLetterParams,
+  body: retrySchema,
+  answer: retriedSchema,
+  faults: ['DEAD_LETTER_UNKNOWN', 'RETRY_RUNNING', 'BROKER_UNREACHABLE'],
+  handle: ({ params, body }, { operations }) => operations.retryDeadLetter(params.id, body),
 });
 
 function item(row: Omit<WholeDeadLetter, 'payload'>, payload: Uint8Array): DeadLetter {

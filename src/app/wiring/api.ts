@@ -75,7 +75,7 @@ function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): DaemonDeps
     ...{ db, clock, logger, metrics, program: programOf(context, startedAtMs) },
     sensors: new SensorIndex(db, clock),
     daemon: viewOf(context),
-    operations: operationsOf(context),
+    operations: operationsOf(context, db),
   };
 }
 

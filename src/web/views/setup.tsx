@@ -62,7 +62,7 @@ function Routes() {
                 Messages
               </th>
               <th scope="col" class="number">
-                Dead letters
+                Not read
               </th>
               <th scope="col">Last message</th>
             </tr>
@@ -86,12 +86,8 @@ function Routes() {
                 <td data-label="Messages" class="number">
                   {formatCount(route.messages)}
                 </td>
-                <td data-label="Dead letters" class="number">
-                  {route.deadLettered === 0 ? (
-                    0
-                  ) : (
-                    <Link view="dead-letters">{formatCount(route.deadLettered)}</Link>
-                  )}
+                <td data-label="Not read" class="number">
+                  {route.refused === 0 ? 0 : <Link view="dead-letters">{formatCount(route.refused)}</Link>}
                 </td>
                 <td data-label="Last message">
                   {route.lastMessageAt === null ? (

@@ -1,5 +1,5 @@
-import { formatDuration } from '../core/duration.ts';
-import type { ProposedRule, ProposedRules } from '../learn/propose-rules.ts';
+import { formatDuration } from '../../core/duration.ts';
+import type { ProposedRule, ProposedRules } from '../../learn/propose-rules.ts';
 
 /** A rule as the configuration takes it: durations as text. */
 function fieldsOf({ no_data_after: after, ...limits }: ProposedRule): Record<string, unknown> {

@@ -1,9 +1,9 @@
-import type { PlainObject } from '../config/walk.ts';
-import { counted } from '../core/counted.ts';
-import { formatDuration } from '../core/duration.ts';
-import { plainText } from '../core/printable.ts';
-import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../learn/learned.ts';
-import { formatNumber } from './format.ts';
+import type { PlainObject } from '../../config/walk.ts';
+import { counted } from '../../core/counted.ts';
+import { formatDuration } from '../../core/duration.ts';
+import { plainText } from '../../core/printable.ts';
+import type { Learned, LearnedMetric, LearnedRoute, Reason } from '../../learn/learned.ts';
+import { formatNumber } from '../../core/format-number.ts';
 import { rulesSection } from './learn-rules.ts';
 
 const MANY = 8;
