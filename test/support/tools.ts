@@ -10,15 +10,18 @@ const folders = [
   ...[postgresBin() ?? []].flat(),
 ];
 
-function isInstalled(program: string): boolean {
-  return folders.some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+/** Where a program lies; undefined where it is not installed. */
+export function programPath(program: string): string | undefined {
+  return folders
+    .map((folder) => join(folder, program))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
 }
 
 /**
@@ -26,7 +29,7 @@ function isInstalled(program: string): boolean {
  * says so; in CI nothing is skipped, so a missing program is a failure there.
  */
 export function describeWith(...programs: string[]): typeof describe | typeof describe.skip {
-  const missing = programs.filter((program) => !isInstalled(program));
+  const missing = programs.filter((program) => programPath(program) === undefined);
   if (missing.length === 0 || process.env['CI'] !== undefined) return describe;
   process.stderr.write(
     `skipped, because ${missing.join(', ')} is not installed: ${expect.getState().testPath ?? ''}\n`,

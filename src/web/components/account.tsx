@@ -35,7 +35,7 @@ export function ReadOnlyNote({ what }: { readonly what: string }) {
       {session.tokens ? (
         <>
           {what} needs a token of the role <b>operator</b>
-          {session.role === null
+          {session.name === null
             ? '; without a token this page only shows. '
             : `; yours is ${session.role}. `}
           <Link view="login">Log in</Link>

@@ -23,7 +23,7 @@ export function AlertSubject({ alert }: { readonly alert: Alert }) {
 export const alertTypeText = (type: string): string => metricName(visible(type));
 
 /** `9.4 °C, limit 8.0 °C`; nothing for alerts without a value. */
-export function valueAgainstLimit(alert: Alert): string {
+function valueAgainstLimit(alert: Alert): string {
   const options = { metric: alert.metric ?? undefined, unit: alert.unit };
   const { value, threshold } = alert;
   if (value === null) return '';
@@ -41,6 +41,12 @@ export function AlertMessage({ alert }: { readonly alert: Alert }) {
       <Foreign text={text} />
     </Link>
   );
+}
+
+/** The figures of an alert with their units, which its sentence does not have. */
+export function AlertFigures({ alert }: { readonly alert: Alert }) {
+  const text = valueAgainstLimit(alert);
+  return text === '' ? null : <span class="soft small"> {text}</span>;
 }
 
 /** State, and whether somebody has seen it or it is kept quiet. */

@@ -22,8 +22,7 @@ export function ChunkPicture({
 }) {
   const { time } = usePage();
   if (chunks === undefined) return <div class="chunks" />;
-  if (chunks.length === 0)
-    return <p class="chunks soft small">No chunks yet: they come with the first rows.</p>;
+  if (chunks.length === 0) return <p class="soft small">No chunks yet: they come with the first rows.</p>;
   const from = Math.min(...chunks.map((chunk) => Date.parse(chunk.from)));
   const to = Math.max(...chunks.map((chunk) => Date.parse(chunk.to)));
   const largest = Math.max(1, ...chunks.map(({ sizeBytes }) => sizeBytes ?? 0));

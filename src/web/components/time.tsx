@@ -26,6 +26,18 @@ export function At({ at }: { readonly at: string }) {
   );
 }
 
+/** The same to the second, for a course of events. */
+export function Exactly({ at }: { readonly at: string }) {
+  const { now, time } = usePage();
+  const ms = Date.parse(at);
+  const text = useSelected(now, (nowMs) => time.short(ms, nowMs).replace(/\d\d:\d\d$/, time.clock(ms)));
+  return (
+    <time dateTime={at} title={time.full(ms)}>
+      {text}
+    </time>
+  );
+}
+
 /** How long something lasts that began then, or lasted. */
 export function Lasting({ from, to }: { readonly from: string; readonly to: string | null }) {
   const { now } = usePage();

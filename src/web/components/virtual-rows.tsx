@@ -12,6 +12,7 @@ export function VirtualRows({
   columns,
   children,
   onEnd,
+  onFirst,
 }: {
   readonly count: number;
   readonly rowHeight: number;
@@ -19,6 +20,8 @@ export function VirtualRows({
   readonly children: (index: number) => ComponentChildren;
   /** The last rows are near. */
   readonly onEnd: () => void;
+  /** The first row that is seen. */
+  readonly onFirst: (index: number) => void;
 }) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [view, setView] = useState({ top: 0, height: 1200 });
@@ -47,6 +50,7 @@ export function VirtualRows({
     };
   }, [rowHeight]);
   const { first, end, above, below } = rowWindow(count, rowHeight, view.top, view.height);
+  onFirst(Math.max(0, Math.floor(view.top / rowHeight)));
   useEffect(() => {
     if (count > 0 && end >= count) onEnd();
   }, [end, count]);

@@ -8,7 +8,7 @@ import { Card, Figure } from '../components/card.tsx';
 import { Link } from '../components/link.tsx';
 import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
 import { Foreign, Name } from '../components/text.tsx';
-import { At, Lasting } from '../components/time.tsx';
+import { At, Exactly, Lasting } from '../components/time.tsx';
 import { usePage } from '../context.ts';
 import { durationText } from '../format/duration.ts';
 import { formatValue, valueText } from '../format/number.ts';
@@ -210,7 +210,7 @@ function Course({ alert }: { readonly alert: AlertDetail }) {
               {one.severity === null ? null : <SeverityBadge severity={one.severity} />}
               {one.value === null || alert.unit === 's' ? null : <span>{valueText(one.value, options)}</span>}
               <span class="soft small">
-                <At at={one.at} />
+                <Exactly at={one.at} />
               </span>
             </span>
             {one.by === null && one.comment === null ? null : (

@@ -5,7 +5,7 @@ import type { Silence, SilenceList } from '../../api/contract/silences.ts';
 import type { SensorFacets } from '../../api/contract/sensors.ts';
 import { ReadOnlyNote, useCanWrite } from '../components/account.tsx';
 import { AlertActions } from '../components/alert-actions.tsx';
-import { AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
+import { AlertFigures, AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
 import { Badge, SeverityBadge } from '../components/badge.tsx';
 import { Card } from '../components/card.tsx';
 import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
@@ -193,6 +193,7 @@ function AlertItems({
           </span>
           <span class="break">
             <AlertMessage alert={alert} />
+            <AlertFigures alert={alert} />
           </span>
           <span class="alert-line between">
             <AlertMarks alert={alert} />

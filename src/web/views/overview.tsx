@@ -1,6 +1,6 @@
 import type { AlertList } from '../../api/contract/alerts.ts';
 import type { Status } from '../../api/contract/status.ts';
-import { AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
+import { AlertFigures, AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
 import { Badge, SeverityBadge, type Tone, severityTone } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Icon, type IconName } from '../components/icon.tsx';
@@ -53,15 +53,24 @@ const VERDICT_ICONS: Readonly<Record<string, IconName>> = {
 
 /** One glance: is all well, and if not, why not. */
 function VerdictBanner({ status: { verdict } }: { readonly status: Status }) {
+  const { navigation } = usePage();
   const tone = verdict.ok ? 'ok' : severityTone(verdict.severity ?? 'info');
+  const [only, ...others] = verdict.reasons;
+  const link = others.length === 0 && only?.link ? navigation.hrefOfLink(only.link) : undefined;
   return (
     <section class={`verdict ${tone}`} aria-label="Is all well?">
       <Icon name={verdict.ok ? 'ok' : (VERDICT_ICONS[verdict.severity ?? 'info'] ?? 'info')} size={30} />
       <div class="verdict-text">
         <p class="verdict-sentence" data-verdict={tone}>
-          <Foreign text={verdict.sentence} />
+          {link === undefined ? (
+            <Foreign text={verdict.sentence} />
+          ) : (
+            <Anchor href={link}>
+              <Foreign text={verdict.sentence} />
+            </Anchor>
+          )}
         </p>
-        {verdict.reasons.length < 2 && verdict.reasons[0]?.link === null ? null : (
+        {others.length === 0 ? null : (
           <ul class="verdict-reasons">
             {verdict.reasons.map((reason) => (
               <li key={reason.text}>
@@ -197,6 +206,7 @@ function Firing() {
               </span>
               <span class="break">
                 <AlertMessage alert={alert} />
+                <AlertFigures alert={alert} />
               </span>
               {alert.ackedAt === null && alert.deferredBy === null ? null : <AlertMarks alert={alert} />}
             </li>

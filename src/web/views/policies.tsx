@@ -202,7 +202,7 @@ function PolicyTable({ policies }: { readonly policies: readonly Policy[] }) {
                   </Badge>
                 )}
               </td>
-              <td data-label="Last run">
+              <td data-label="Last run" class="nowrap">
                 {one.lastRun === null ? (
                   <span class="soft">not yet</span>
                 ) : (
@@ -246,7 +246,13 @@ function StorageCard() {
           value={bytesText(data.sizeBytes)}
           note="Tables, aggregates and their indexes"
         />
-        <Figure label="Rows" value={formatCount(rows)} note="Estimated from the statistics of the database" />
+        <Figure
+          label="Rows"
+          value={rows === 0 ? '–' : formatCount(rows)}
+          note={
+            rows === 0 ? 'Not estimated by the database yet' : 'Estimated from the statistics of the database'
+          }
+        />
         <Figure
           label="Saved by compression"
           value={after === 0 ? '–' : bytesText(before - after)}
@@ -281,6 +287,10 @@ function StorageCard() {
   );
 }
 
+/** An estimate of 0 is none: the database has not looked yet. */
+const rowsText = ({ rows, chunks }: Relation): string =>
+  rows === 0 && chunks > 0 ? 'rows not estimated yet' : counted(rows, 'row');
+
 function OneRelation({ relation }: { readonly relation: Relation }) {
   const { data, problem } = useResource<ChunkList>(
     'storage/chunks',
@@ -294,8 +304,8 @@ function OneRelation({ relation }: { readonly relation: Relation }) {
           <code>{relation.relation}</code>
         </h3>
         <span class="soft small">
-          {bytesText(relation.sizeBytes)}, {counted(relation.rows, 'row')},{' '}
-          {counted(relation.chunks, 'chunk')}, {formatCount(relation.compressed)} compressed
+          {bytesText(relation.sizeBytes)}, {rowsText(relation)}, {counted(relation.chunks, 'chunk')},{' '}
+          {formatCount(relation.compressed)} compressed
         </span>
       </div>
       {problem === undefined ? null : <ProblemNotice problem={problem} />}

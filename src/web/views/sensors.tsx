@@ -108,14 +108,21 @@ export function SensorsView({ query }: { readonly query: Route['query'] }) {
 
 const PAGE = 200;
 
+interface Page {
+  readonly cursor: string | undefined;
+  readonly items: readonly SensorItem[];
+}
+
 interface Loaded {
   readonly address: string;
-  readonly items: readonly SensorItem[];
+  readonly pages: readonly Page[];
   readonly next: string | null;
   readonly total: number;
 }
 
-/** All sensors that the filters let through, read page by page as the reader scrolls. */
+const REFRESH_MS = 10_000;
+
+/** All sensors that the filters let through, read page by page as the reader scrolls; what is seen is read again. */
 function useSensors(query: Route['query']) {
   const { daemon, kept } = usePage();
   const parameters: Query = {
@@ -136,38 +143,79 @@ function useSensors(query: Route['query']) {
   });
   const [problem, setProblem] = useState<ApiProblem>();
   const busy = useRef<AbortController | undefined>(undefined);
-  const keep = (next: Loaded): void => {
-    setLoaded(next);
-    kept.set('sensors', next);
-  };
-  const load = async (cursor: string | undefined, before: readonly SensorItem[]): Promise<void> => {
+  const seen = useRef(0);
+  const current = useRef({ loaded, parameters, address });
+  current.current = { loaded, parameters, address };
+
+  /** Reads a page: one that is there is replaced, the first of another list begins it anew. */
+  const read = async (cursor: string | undefined): Promise<void> => {
     busy.current?.abort();
     const left = new AbortController();
     busy.current = left;
+    const { parameters: asked, address: of } = current.current;
     try {
-      const page = await daemon.client.get<SensorList>('sensors', { ...parameters, cursor }, left.signal);
-      keep({ address, items: [...before, ...page.items], next: page.next, total: page.total });
+      const page = await daemon.client.get<SensorList>('sensors', { ...asked, cursor }, left.signal);
+      const { loaded: before } = current.current;
+      const next = withPage(before?.address === of ? before : undefined, of, cursor, page);
+      setLoaded(next);
+      kept.set('sensors', next);
       setProblem(undefined);
     } catch (error) {
       if (!left.signal.aborted) setProblem(asProblem(error));
     }
     if (busy.current === left) busy.current = undefined;
   };
-  // What was read for longer than this is not shown as if it were new; values arrive as events anyway.
+
   useEffect(() => {
     if (epoch === 0) return;
-    void load(undefined, []);
+    const before = current.current.loaded;
+    void read(before?.address === address ? pageAt(before, seen.current) : undefined);
     return () => busy.current?.abort();
   }, [address, epoch]);
+  useEffect(() => {
+    const timer = setInterval(() => {
+      const { loaded: before, address: of } = current.current;
+      if (document.hidden || busy.current !== undefined || daemon.link.value.state !== 'live') return;
+      if (before?.address === of) void read(pageAt(before, seen.current));
+    }, REFRESH_MS);
+    return () => clearInterval(timer);
+  }, []);
   return {
     loaded,
     problem,
-    again: () => void load(undefined, []),
+    again: () => void read(undefined),
+    sees: (index: number) => {
+      seen.current = index;
+    },
     more: () => {
       if (loaded?.address === address && loaded.next !== null && busy.current === undefined)
-        void load(loaded.next, loaded.items);
+        void read(loaded.next);
     },
   };
+}
+
+/** The cursor of the page that holds a row. */
+function pageAt({ pages }: Loaded, row: number): string | undefined {
+  let rest = row;
+  for (const { cursor, items } of pages) {
+    if (rest < items.length) return cursor;
+    rest -= items.length;
+  }
+  return pages.at(-1)?.cursor;
+}
+
+function withPage(
+  before: Loaded | undefined,
+  address: string,
+  cursor: string | undefined,
+  page: SensorList,
+): Loaded {
+  const { items, next, total } = page;
+  const pages = before?.pages ?? [];
+  const at = pages.findIndex((one) => one.cursor === cursor);
+  if (at === -1) return { address, pages: [...pages, { cursor, items }], next, total };
+  const replaced = pages.map((one, index) => (index === at ? { cursor, items } : one));
+  return { address, pages: replaced, next: at === pages.length - 1 ? next : before!.next, total };
 }
 
 /** What has come in since the list was read, by sensor; drawn twice a second at most. */
@@ -227,16 +275,16 @@ function useNarrow(): boolean {
 
 function SensorTable({ query }: { readonly query: Route['query'] }) {
   const { kept } = usePage();
-  const { loaded, problem, again, more } = useSensors(query);
+  const { loaded, problem, again, more, sees } = useSensors(query);
   const news = useNews();
   const narrow = useNarrow();
   // Coming back from a sensor leads to the same place of the list.
   useEffect(() => {
     const place = kept.get('sensors-place');
     if (typeof place === 'number' && loaded !== undefined) scrollTo(0, place);
-    return () => {
-      kept.set('sensors-place', scrollY);
-    };
+    const keep = (): void => void kept.set('sensors-place', scrollY);
+    addEventListener('scroll', keep, { passive: true });
+    return () => removeEventListener('scroll', keep);
   }, []);
   if (loaded === undefined)
     return problem === undefined ? (
@@ -244,7 +292,8 @@ function SensorTable({ query }: { readonly query: Route['query'] }) {
     ) : (
       <ProblemNotice problem={problem} onRetry={again} />
     );
-  const { items, total } = loaded;
+  const { total } = loaded;
+  const items = loaded.pages.flatMap((page) => page.items);
   return (
     <>
       {problem === undefined ? null : <ProblemNotice problem={problem} onRetry={again} />}
@@ -279,6 +328,7 @@ function SensorTable({ query }: { readonly query: Route['query'] }) {
               rowHeight={narrow ? NARROW : WIDE}
               columns={COLUMNS}
               onEnd={more}
+              onFirst={sees}
             >
               {(index) => (
                 <SensorRow

@@ -48,13 +48,15 @@ test('a store names changes, and only those', () => {
 /** A daemon of one page: each request is answered by the test. */
 class FakeWorld {
   readonly requests: { headers: Record<string, string>; signal: AbortSignal }[] = [];
+  readonly urls: string[] = [];
   readonly timers = new Map<number, () => void>();
   readonly delays: number[] = [];
   nowMs = 1_000;
   #answers: ((answer: StreamAnswer | Error) => void)[] = [];
   #timer = 0;
 
-  fetch(_url: string, init: { headers: Record<string, string>; signal: AbortSignal }): Promise<StreamAnswer> {
+  fetch(url: string, init: { headers: Record<string, string>; signal: AbortSignal }): Promise<StreamAnswer> {
+    this.urls.push(url);
     this.requests.push(init);
     return new Promise((resolve, reject) => {
       this.#answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer)));
@@ -229,6 +231,24 @@ describe('the stream', () => {
     made.retryNow();
     made.retryNow();
     expect(world.requests).toHaveLength(2);
+  });
+
+  test('other events are asked for without a break', async () => {
+    const { world, made, until, gaps, links, events } = stream();
+    made.start();
+    const first = opened();
+    world.answer(first.answer);
+    await until(() => made.link.state === 'live');
+    first.send('id: 7\nevent: intake\ndata: {}\n\n');
+    await until(() => events.length === 1);
+    made.redirect('/api/v1/events?sensor=a');
+    made.redirect('/api/v1/events?sensor=a');
+    expect(world.urls).toEqual(['/api/v1/events', '/api/v1/events?sensor=a']);
+    expect(world.requests[0]!.signal.aborted).toBe(true);
+    expect(world.requests[1]!.headers['last-event-id']).toBe('7');
+    world.answer(opened().answer);
+    await until(() => links.length === 3);
+    expect([links.map(({ state }) => state), gaps()]).toEqual([['connecting', 'live', 'live'], 0]);
   });
 
   test('a pause leaves the connection, and a start comes back', async () => {
