@@ -9,6 +9,7 @@ import { type Simulator, startSimulator } from '../simulator/publisher.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
 import { demoFolderFor } from './demo-folder.ts';
+import { withDemoToken } from './demo-token.ts';
 import { type DemoView, createDemoView } from './demo-view.ts';
 import { type Invocation, withInvocation } from './invocation.ts';
 import { assembly, loadDaemonConfig } from './run.ts';
@@ -37,7 +38,7 @@ export const demoCommand: CliCommand = (cli) =>
 
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const { config: given, shown } = loadDaemonConfig(cli, options.config);
-  const config = inOwnFolder(given);
+  const config = withDemoToken(inOwnFolder(given));
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');
@@ -101,8 +102,14 @@ function invite(view: DemoView, config: Config, app: App, invocation: Invocation
   const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
   view.note(`TimescaleDB   ${psqlCommand(config)}   (data in ${embedded.data_dir})`);
-  if (app.httpPort !== undefined)
+  if (app.httpPort !== undefined) {
+    const { token_file: tokens, api } = config.http;
+    if (api)
+      view.note(
+        `page          http://127.0.0.1:${app.httpPort}/   (log in to acknowledge or silence: the token is in ${relative('.', tokens ?? '')})`,
+      );
     view.note(`health        http://127.0.0.1:${app.httpPort}/readyz and /metrics`);
+  }
   view.note(
     withInvocation(
       'in another terminal: `fieldwatch readings latest`, `fieldwatch alerts tail -f`. Ctrl-C ends it.',

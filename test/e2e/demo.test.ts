@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -56,6 +56,11 @@ describe('npm run demo', () => {
     expect(code).toBe(0);
     expect(storedIn(output)).toBeGreaterThan(0);
     expect(await rowsNow()).toBe(storedIn(output));
+    // The page, and a token of its own that only this user reads.
+    const tokens = /page +http:\/\/127\.0\.0\.1:\d+\/ .* the token is in (\S+)\)/.exec(output)?.[1];
+    expect(await readFile(join(dir, tokens!), 'utf8')).toMatch(/^demo operator \S{32}$/m);
+    expect((await stat(join(dir, tokens!))).mode & 0o777).toBe(0o600);
+    expect(output).not.toContain((await readFile(join(dir, tokens!), 'utf8')).trim().split(' ').at(-1));
     // Apart from what the daemon keeps: no invented sensor gets among those of the user.
     expect(await readdir(join(dir, 'data'))).toEqual(['demo']);
   });
