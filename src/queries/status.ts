@@ -1,9 +1,15 @@
+import { clientOf } from '../adapters/timescale/lease-store.ts';
 import type { Db } from './db.ts';
 
 export const shareGroupSql = `
 SELECT coalesce((SELECT json_agg(json_build_object('member', m.member, 'shards',
          (SELECT count(*) FROM alert_shards s WHERE s.group_name = $1 AND s.owner = m.member)) ORDER BY m.member)
          FROM share_members m WHERE m.group_name = $1 AND m.leased_until > now()), '[]') AS members,
+       coalesce((SELECT json_agg(json_build_object('member', n.member, 'seconds',
+         extract(epoch FROM now() - n.leased_until)) ORDER BY n.member)
+         FROM (SELECT DISTINCT ON (${clientOf('m.member')}) m.member, m.leased_until FROM share_members m
+                WHERE m.group_name = $1 ORDER BY ${clientOf('m.member')}, m.joined_at DESC) n
+        WHERE n.leased_until <= now()), '[]') AS away,
        (SELECT count(*)::int FROM alert_shards s WHERE s.group_name = $1 AND NOT EXISTS (
          SELECT FROM share_members m WHERE m.group_name = $1 AND m.member = s.owner AND m.leased_until > now())) AS unowned,
        coalesce((SELECT sum(readings) FROM alert_handover WHERE group_name = $1), 0)::float8 AS waiting,
@@ -12,6 +18,8 @@ SELECT coalesce((SELECT json_agg(json_build_object('member', m.member, 'shards',
 export interface ShareGroupStatus {
   /** The members that are there, with how many of the 64 shards of the sensors each evaluates. */
   readonly members: readonly { readonly member: string; readonly shards: number }[];
+  /** Daemons that ended and left something behind, or are cut off, with the seconds since their leases ran out. */
+  readonly away: readonly { readonly member: string; readonly seconds: number }[];
   /** Shards that no member evaluates. */
   readonly unowned: number;
   /** Readings that wait for the owners of their shards. */
@@ -22,7 +30,7 @@ export interface ShareGroupStatus {
 /** Which daemons of a share group evaluate its alerts, and how much waits for them. */
 export async function shareGroup(db: Db, group: string): Promise<ShareGroupStatus> {
   const [row] = (await db.query<ShareGroupStatus>(shareGroupSql, [group])).rows;
-  return row ?? { members: [], unowned: 0, waiting: 0, oldestAt: null };
+  return row ?? { members: [], away: [], unowned: 0, waiting: 0, oldestAt: null };
 }
 
 export const notifySinksSql = `

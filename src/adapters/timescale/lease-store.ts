@@ -70,8 +70,15 @@ UPDATE share_members m SET subscribed = NULL FROM present self
       AND other.leased_until > clock_timestamp())
 RETURNING 1`;
 
+/** The client id in the name of a member: all processes of one daemon have the same. */
+export const clientOf = (member: string): string =>
+  `coalesce(substring(${member} FROM '^(.*) on '), ${member})`;
+
+/** Former processes of the daemon have left with it: a row of one that was killed would be waited for. */
 const LEAVE = `
-WITH gone AS (DELETE FROM share_members WHERE group_name = $1 AND member = $2),
+WITH gone AS (DELETE FROM share_members m USING share_members self
+ WHERE self.group_name = $1 AND self.member = $2 AND m.group_name = $1 AND m.joined_at <= self.joined_at
+   AND ${clientOf('m.member')} = ${clientOf('self.member')}),
 given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
 
 /** Its lease is over, and the row stays: something may wait for it at the broker, or in its spool. */

@@ -1,3 +1,4 @@
+import { formatDuration } from '../../core/duration.ts';
 import type { ShareGroupStatus } from '../../queries/status.ts';
 import { type Diagnosis, areaOf } from './report.ts';
 
@@ -8,7 +9,7 @@ const LATE_MS = 60_000;
 
 /** Share group: which members evaluate its alerts, and whether they read the readings that are handed over. */
 export function checkShareGroup(group: string, status: ShareGroupStatus, nowMs: number): Diagnosis {
-  const { members, unowned, waiting, oldestAt } = status;
+  const { members, away, unowned, waiting, oldestAt } = status;
   const subject = `group ${group}`;
   const queue = waiting === 0 ? 'nothing is being handed over' : `${waiting} readings are being handed over`;
   if (members.length === 0 || unowned > 0)
@@ -19,10 +20,20 @@ export function checkShareGroup(group: string, status: ShareGroupStatus, nowMs: 
     });
   const owners = members.map(({ member, shards }) => `${member} evaluates ${shards} shards`).join(', ');
   const detail = `${owners}; ${queue}`;
-  if (oldestAt === null || nowMs - oldestAt.getTime() < LATE_MS) return alerts.ok(subject, detail);
+  if (oldestAt !== null && nowMs - oldestAt.getTime() >= LATE_MS)
+    return alerts.warning({
+      subject,
+      detail: `${detail}, the oldest since ${oldestAt.toISOString()}`,
+      remedy: 'look at the logs of these daemons: one of them cannot keep up, or cannot write',
+    });
+  if (away.length === 0) return alerts.ok(subject, detail);
+  const gone = away
+    .map((each) => `${each.member} has been away for ${formatDuration(Math.round(each.seconds) * 1000)}`)
+    .join(', ');
   return alerts.warning({
     subject,
-    detail: `${detail}, the oldest since ${oldestAt.toISOString()}`,
-    remedy: 'look at the logs of these daemons: one of them cannot keep up, or cannot write',
+    detail: `${detail}; ${gone}`,
+    remedy:
+      'start it with the same mqtt.client_id: the broker may keep messages in its session, and its spool may hold readings; if it is gone for good, end its session at the broker',
   });
 }

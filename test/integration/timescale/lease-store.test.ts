@@ -17,6 +17,7 @@ import {
   waitingColumns,
 } from '../../../src/core/alert/engine/waiting.ts';
 import type { ShardFence } from '../../../src/core/alert/model.ts';
+import { shareGroup } from '../../../src/queries/status.ts';
 import { between, seededRandom } from '../../../src/simulator/random.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
 import { describeReal } from '../../support/server-db.ts';
@@ -145,6 +146,35 @@ describe('a member that stops', () => {
     expect(one?.leasedUntilMs).toBeLessThanOrEqual(nowMs);
     expect((await store.take('crew', 'two', all(1))).size).toBe(SHARDS);
     expect(await store.depart('crew', 'two')).toBe(false);
+  });
+
+  test('is away for doctor until its next process is there, or it has left', async () => {
+    const away = async () => (await shareGroup(pool, 'crew')).away.map(({ member }) => member);
+    for (const name of ['one on host (pid 1, a)', 'two on host (pid 2, b)']) await renew(name, -5000);
+    expect(await away()).toEqual(['one on host (pid 1, a)', 'two on host (pid 2, b)']);
+    await renew('one on host (pid 3, c)');
+    expect(await away()).toEqual(['two on host (pid 2, b)']);
+    const [two] = (await shareGroup(pool, 'crew')).away;
+    expect(two?.seconds).toBeGreaterThanOrEqual(5);
+    await store.leave('crew', 'one on host (pid 3, c)', true);
+    await store.leave('crew', 'two on host (pid 2, b)', true);
+    expect(await away()).toEqual([]);
+  });
+
+  test('takes the rows of its former processes along: no member waits for one that was killed', async () => {
+    const killed = 'one on host (pid 1, a)';
+    const next = 'one on host (pid 2, b)';
+    for (const name of [killed, 'one on board on host (pid 3, c)', 'two on host (pid 4, d)'])
+      await renew(name);
+    await store.take('crew', killed, all(0));
+    await renew(next);
+    await store.leave('crew', next, true);
+    const { members } = await renew('two on host (pid 4, d)');
+    expect(members.map(({ id }) => id)).toEqual([
+      'one on board on host (pid 3, c)',
+      'two on host (pid 4, d)',
+    ]);
+    expect((await store.take('crew', 'two on host (pid 4, d)', all(1))).size).toBe(SHARDS);
   });
 });
 

@@ -20,6 +20,16 @@ function looks(...rows: readonly (readonly [nowMs: number, ...members: ShardMemb
   return wait.awaited;
 }
 
+/** The wait after the last of these looks, each of which another member has the same rows at. */
+function waitAfter(untilMs: number, more: Partial<ShardMember>, seenAtMs = untilMs): GroupWait {
+  let wait: GroupWait = NO_WAIT;
+  for (let nowMs = 0; nowMs <= untilMs; nowMs += 500) {
+    const members = [seen(A, nowMs), seen(B, Math.min(nowMs, seenAtMs), more)];
+    wait = nextWait(A, { nowMs, members, shards: [] }, wait, MOST_MS);
+  }
+  return wait;
+}
+
 /** The same every half second, with rows that stay as they are, but for those that `now` renews. */
 function watch(fromMs: number, untilMs: number, now: (nowMs: number) => readonly ShardMember[]) {
   const rows: [number, ...ShardMember[]][] = [];
@@ -41,6 +51,22 @@ describe('a member waits before it evaluates', () => {
     expect(looks(...watch(0, MOST_MS, behind), [MOST_MS + 100, seen(B, MOST_MS + 100)], ...again)).toEqual([
       B,
     ]);
+  });
+
+  test('says which of them are silent, and once which of them it waits for no longer', () => {
+    const [behind, silent] = [
+      (ms: number) => waitAfter(ms, { behind: true }),
+      (ms: number) => waitAfter(ms, {}, 0),
+    ];
+    expect(behind(5000)).toMatchObject({ awaited: [B], silent: [], givenUp: [] });
+    expect(silent(5000)).toMatchObject({ awaited: [B], silent: [B], givenUp: [] });
+    for (const wait of [behind, silent]) {
+      expect(wait(MOST_MS - 500)).toMatchObject({ awaited: [B], givenUp: [] });
+      expect(wait(MOST_MS)).toMatchObject({ awaited: [], silent: [], givenUp: [B] });
+      expect(wait(MOST_MS + 500)).toMatchObject({ awaited: [], givenUp: [] });
+    }
+    // It read its session in time.
+    expect(waitAfter(MOST_MS, { behind: false })).toMatchObject({ awaited: [], givenUp: [] });
   });
 
   test('for a member that has not been seen for a moment, however long its lease is over, and no longer than allowed', () => {

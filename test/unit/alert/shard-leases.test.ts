@@ -114,8 +114,12 @@ describe('members of which one may have earlier readings', () => {
     await one.receive('s1', at(14, 31));
     await pass(55_000, [one]);
     expect(tables.alerts).toEqual([]);
+    const warnings = () =>
+      one.logger.entries.filter(({ message }) => message.startsWith('alert evaluation goes on'));
+    expect(warnings()).toEqual([]);
     await pass(6000, [one]);
     expect([one.phase, tables.alerts.length]).toEqual(['on', 1]);
+    expect(warnings()).toMatchObject([{ fields: { members: ['two'], waited_s: 60 } }]);
   });
 
   test('a member that has left with nothing behind it is not waited for', async () => {

@@ -32,7 +32,7 @@ describe('a share group', () => {
       { member: 'a on b', shards: 40 },
       { member: 'c on d', shards: 24 },
     ];
-    const good = { members, unowned: 0, waiting: 0, oldestAt: null };
+    const good = { members, away: [], unowned: 0, waiting: 0, oldestAt: null };
     expect(checkShareGroup('crew', good, nowMs)).toMatchObject({
       ...{ status: 'ok', subject: 'group crew' },
       detail: 'a on b evaluates 40 shards, c on d evaluates 24 shards; nothing is being handed over',
@@ -42,5 +42,10 @@ describe('a share group', () => {
     expect(checkShareGroup('crew', { ...slow, oldestAt: new Date(nowMs) }, nowMs).status).toBe('ok');
     expect(checkShareGroup('crew', { ...good, members: [] }, nowMs).status).toBe('warning');
     expect(checkShareGroup('crew', { ...good, unowned: 24 }, nowMs).status).toBe('warning');
+    const away = [{ member: 'c on host (pid 3, z)', seconds: 75.4 }];
+    expect(checkShareGroup('crew', { ...good, away }, nowMs)).toMatchObject({
+      status: 'warning',
+      detail: expect.stringContaining('c on host (pid 3, z) has been away for 1m15s'),
+    });
   });
 });

@@ -16,12 +16,17 @@ export const VIEW_MS = 700;
 interface Awaited {
   readonly member: string;
   readonly sinceMs: Millis;
+  readonly isSilent: boolean;
 }
 
 /** The members that evaluation waits for; times are those of the database's clock. */
 export interface GroupWait {
   /** Members that may have earlier readings. */
   readonly awaited: readonly string[];
+  /** Those of them that have not renewed their row. */
+  readonly silent: readonly string[];
+  /** Members that were awaited when the rows were read before, for as long as allowed, and still may have some. */
+  readonly givenUp: readonly string[];
   /** How long the readings of one of them may have been on their way. */
   readonly awayMs: Millis;
   /** By daemon: since when it has been silent or behind, however often it was started meanwhile. */
@@ -30,7 +35,10 @@ export interface GroupWait {
   readonly seenMs: Millis;
 }
 
-export const NO_WAIT: GroupWait = { awaited: [], awayMs: 0, sinceMs: new Map(), seenMs: Infinity };
+export const NO_WAIT: GroupWait = {
+  ...{ awaited: [], silent: [], givenUp: [] },
+  ...{ awayMs: 0, sinceMs: new Map(), seenMs: Infinity },
+};
 
 /**
  * Computes, after each read of the group's rows, which members evaluation waits for: one that says that it has not
@@ -44,6 +52,8 @@ export function nextWait(self: string, view: GroupView, former: GroupWait, mostM
   const absentSinceMs = nowMs - former.seenMs > STALE_MS ? former.seenMs : undefined;
   const sinceMs = new Map<string, Millis>();
   const open: Awaited[] = [];
+  const givenUp: string[] = [];
+  const wasAwaited = new Set(former.awaited.map(clientOf));
   for (const [client, member] of newest(view.members)) {
     const { id, behind, leasedUntilMs } = member;
     if (behind === undefined || client === clientOf(self)) continue;
@@ -53,10 +63,13 @@ export function nextWait(self: string, view: GroupView, former: GroupWait, mostM
     const wasThere = absentSinceMs !== undefined && leasedUntilMs > absentSinceMs;
     const since = former.sinceMs.get(client) ?? (isSilent && !wasThere ? renewedMs : nowMs);
     sinceMs.set(client, since);
-    if (nowMs - since < mostMs) open.push({ member: id, sinceMs: since });
+    if (nowMs - since < mostMs) open.push({ member: id, sinceMs: since, isSilent });
+    else if (wasAwaited.has(client)) givenUp.push(id);
   }
   return {
     awaited: open.map(({ member }) => member),
+    silent: open.filter(({ isSilent }) => isSilent).map(({ member }) => member),
+    givenUp,
     awayMs: Math.max(0, ...open.map((each) => nowMs - each.sinceMs)),
     sinceMs,
     seenMs: nowMs,

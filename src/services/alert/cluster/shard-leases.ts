@@ -365,6 +365,7 @@ export class ShardLeases {
     const { table, logger, waitMs, onGained } = this.deps;
     const { group, member } = table;
     this.wait = nextWait(member, view, this.wait, waitMs);
+    this.warnOfGivenUp(this.wait.givenUp);
     this.inCompany =
       this.wait.awaited.length > 0 ||
       view.members.some((each) => each.id !== member && isLive(each, view.nowMs));
@@ -375,7 +376,10 @@ export class ShardLeases {
       const unreadMs = this.deps.clock.monotonicMs() - (this.unreadSinceMs ?? Infinity);
       this.awayMs = Math.max(this.awayMs, this.wait.awayMs, unreadMs);
       if (this.waitingSinceMs === undefined)
-        logger.info({ group, members: awaited }, 'alert evaluation waits for members');
+        logger.info(
+          { group, members: awaited, silent: this.wait.silent, at_most_s: waitMs / 1000 },
+          'alert evaluation waits for members',
+        );
       this.waitingSinceMs ??= this.deps.clock.monotonicMs();
       return;
     }
@@ -384,6 +388,17 @@ export class ShardLeases {
     this.waitingSinceMs = undefined;
     if (table.in('held', 'catching_up', 'new').length === 0) this.awayMs = 0;
     else onGained();
+  }
+
+  private warnOfGivenUp(members: readonly string[]): void {
+    const { table, logger, waitMs } = this.deps;
+    if (members.length === 0) return;
+    const remedy =
+      'Start those that do not run: the broker may keep messages in their sessions. Of one that is gone for good, end the session there.';
+    logger.warn(
+      { group: table.group, members, waited_s: waitMs / 1000, remedy },
+      'alert evaluation goes on without members, readings that they still have count as late',
+    );
   }
 
   private async follow(view: GroupView, takesExpired: boolean): Promise<void> {
