@@ -56,6 +56,7 @@ export async function assemble(base: Base): Promise<Context> {
   const watchedRoutes = watchRoutes({ ...components, ingest });
   const context = { ...components, writer, ingest, clockMonitor, start, probe, watchedRoutes };
   const http = await openHttp(context);
+  context.shared?.connecting();
   await startIngest(context);
   context.shared?.receiving();
   return { ...context, http };

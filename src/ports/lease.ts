@@ -10,6 +10,12 @@ export interface MemberReport {
   readonly subscribed?: string | undefined;
 }
 
+/**
+ * What the members of a group may have to wait for once a process has left: nothing; what the broker keeps in its session,
+ * or its spool has; or, as it never received anything, what its former processes left, if there were any.
+ */
+export type Remains = 'nothing' | 'something' | 'as_before';
+
 /** The rows of a share group. The fence is part of `ReadingStore.commit`. */
 export interface LeaseStore {
   /** Renews the lease of the member, which joins with the first one, and reads the rows of the group. */
@@ -20,6 +26,6 @@ export interface LeaseStore {
   release(group: string, member: string, given: OwnedShards): Promise<void>;
   /** Reports that it is not subscribed any more, if a live member reports the same subscription; else it is false. */
   depart(group: string, member: string): Promise<boolean>;
-  /** Releases all shards that it owns. `left`: removes the member; else its row says that something waits for it. */
-  leave(group: string, member: string, left: boolean): Promise<void>;
+  /** Releases all shards that it owns. Where something remains its row stays, and says so. */
+  leave(group: string, member: string, remains: Remains): Promise<void>;
 }

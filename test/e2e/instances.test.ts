@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import mqtt from 'mqtt';
 import type { Daemon } from '../support/daemon.ts';
@@ -89,6 +91,26 @@ ${more}`;
       expect(deployment.broker.count(`Received PUBACK from ${id}`)).toBeGreaterThan(50);
     await Promise.all([one.end(), two.end()]);
   }, 400_000);
+
+  it('a member whose start fails leaves nothing behind that the others wait for', async () => {
+    const [group, taken] = [', share_group: short', createServer()];
+    taken.listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    const one = await deployment.daemon(config('short-1', '', group));
+    const two = await deployment.daemon(
+      config('short-2', '', group).replace('http: { enabled: false }', `http: { port: ${port} }`),
+    );
+    await one.launch();
+    two.spawn();
+    expect(await two.ended()).toBe(2);
+    taken.close();
+    const members = await deployment.rows<{ id: string }>(
+      "SELECT split_part(member, ' ', 1) AS id FROM share_members WHERE group_name = 'short'",
+    );
+    expect(members).toEqual([{ id: 'short-1' }]);
+    await one.end();
+  }, 120_000);
 
   /** Until so many seconds' worth of messages has been stored since `baseMs`: an event to wait for, not a time. */
   const stepped = (baseMs: number, seconds: number) =>

@@ -12,7 +12,7 @@ import type { RuleSet } from '../../src/core/alert/rules/rule-set.ts';
 import { FieldwatchError } from '../../src/core/errors.ts';
 import type { AlertStore, LastReading, ReadingSpan } from '../../src/ports/alerts.ts';
 import type { HandoverRow, HandoverStore } from '../../src/ports/handover.ts';
-import type { MemberReport, LeaseStore } from '../../src/ports/lease.ts';
+import type { LeaseStore, MemberReport, Remains } from '../../src/ports/lease.ts';
 import type { ReadingStore, StoreBatch } from '../../src/ports/store.ts';
 import { createAlertManager } from '../../src/services/alert/alert-manager.ts';
 import { withoutWaiting } from '../../src/services/alert/cluster/handover-queue.ts';
@@ -149,9 +149,9 @@ export class GroupTables implements ReadingStore, AlertStore, LeaseStore, Handov
     return false;
   }
 
-  async leave(group: string, member: string, left: boolean) {
+  async leave(group: string, member: string, remains: Remains) {
     const row = this.members.get(member);
-    if (left || row === undefined) this.members.delete(member);
+    if (remains !== 'something' || row === undefined) this.members.delete(member);
     else this.members.set(member, { ...row, leasedUntilMs: this.nowMs(), behind: true });
     await this.release(group, member, new Map(this.shards.map(({ epoch }, shard) => [shard, epoch])));
   }
@@ -329,7 +329,7 @@ export class Member {
     await this.preview.stop();
     await this.leases.stop();
     await this.alertManager.stop();
-    await this.leases.release(left);
+    await this.leases.release(left ? 'nothing' : 'something');
   }
 
   private reaching(tables: GroupTables): GroupTables {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { GroupView, OwnedShards } from '../../core/alert/cluster/shard-lease.ts';
 import { SHARDS, type ShardMember } from '../../core/alert/cluster/shard.ts';
-import type { MemberReport, LeaseStore } from '../../ports/lease.ts';
+import type { LeaseStore, MemberReport, Remains } from '../../ports/lease.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros, storableText } from './values.ts';
 
@@ -81,11 +81,17 @@ WITH gone AS (DELETE FROM share_members m USING share_members self
    AND ${clientOf('m.member')} = ${clientOf('self.member')}),
 given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
 
+const WITHDRAW = `
+WITH gone AS (DELETE FROM share_members WHERE group_name = $1 AND member = $2),
+given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
+
 /** Its lease is over, and the row stays: something may wait for it at the broker, or in its spool. */
 const PAUSE = `
 WITH gone AS (UPDATE share_members SET leased_until = least(leased_until, clock_timestamp()), behind = true, subscribed = NULL
                WHERE group_name = $1 AND member = $2),
 given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner = $2) ${NOTIFY}`;
+
+const LEAVING: Readonly<Record<Remains, string>> = { nothing: LEAVE, something: PAUSE, as_before: WITHDRAW };
 
 /** Rows of members that are long gone, with what was handed over in a group without any. */
 const PRUNE = `DELETE FROM share_members WHERE leased_until < $1::timestamptz`;
@@ -125,8 +131,8 @@ export class TimescaleLeaseStore implements LeaseStore {
     return (await this.#query(DEPART, [group, storableText(member)])).rows.length > 0;
   }
 
-  async leave(group: string, member: string, left: boolean): Promise<void> {
-    await this.#query(left ? LEAVE : PAUSE, [group, storableText(member)]);
+  async leave(group: string, member: string, remains: Remains): Promise<void> {
+    await this.#query(LEAVING[remains], [group, storableText(member)]);
   }
 
   async prune(olderThanMs: number): Promise<void> {

@@ -8,6 +8,7 @@ import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
 import { HandoverPreview } from '../../services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
 import { sleep } from '../../lib/sleep.ts';
+import type { Remains } from '../../ports/lease.ts';
 import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
 import { ShardTable } from '../../services/alert/cluster/shard-table.ts';
 import { ShardedEvaluator } from '../../services/alert/cluster/sharded-evaluator.ts';
@@ -58,7 +59,8 @@ export function shareEvaluation(
   const { leaseStore, handoverStore } = database;
   let writer: BatchWriter | undefined;
   let reader: HandoverReader | undefined;
-  let [departed, left] = [false, false];
+  let departed = false;
+  let remains: Remains = 'as_before';
   const isUnread = () => clock.monotonicMs() - (source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
   const spoolWriter = () => writer?.spools === true;
   table.isAway = spoolWriter;
@@ -89,7 +91,7 @@ export function shareEvaluation(
     mayClaim: (sensor, asked) => alertManager.mayClaim(sensor, asked),
     onAway: () => alertManager.waitFor(0),
   });
-  cleanup.add('shards of alerts', () => leases.release(left));
+  cleanup.add('shards of alerts', () => leases.release(spoolWriter() ? 'something' : remains));
   const listener = new GroupListener(table.group, connectOptions(config, database.url, 'listener'), {
     ...{ db: database.pool, clock, logger },
     onHandover: () => reader?.wake(),
@@ -134,11 +136,14 @@ export function shareEvaluation(
     regroup: () => leases.regroup(),
     wereNotified: (lines) => alertManager.wereNotified(lines),
     awaited: () => leases.awaited,
+    connecting: () => {
+      remains = 'something';
+    },
     receiving: () =>
       cleanup.add('subscription of the share group', async () => {
         if (!(await leases.depart())) return;
         departed = true;
-        left = (await source.unsubscribe?.()) === true;
+        if ((await source.unsubscribe?.()) === true) remains = 'nothing';
       }),
   };
 }

@@ -102,7 +102,7 @@ describe('the rows of a share group', () => {
     await store.release('crew', 'one', new Map([[3, 1]]));
     await store.release('crew', 'one', new Map([[4, 9]]));
     expect(await store.take('crew', 'two', all(1))).toEqual(new Map([[3, 2]]));
-    await store.leave('crew', 'one', true);
+    await store.leave('crew', 'one', 'nothing');
     expect((await renew('two')).members).toHaveLength(1);
     expect((await store.take('crew', 'two', all(1))).size).toBe(SHARDS - 1);
   });
@@ -138,7 +138,7 @@ describe('a member that stops', () => {
   test('stays with its row where something waits for it: it is not there, and its shards are free', async () => {
     await subscribe('one', 'a');
     await store.take('crew', 'one', all(0));
-    await store.leave('crew', 'one', false);
+    await store.leave('crew', 'one', 'something');
     const { nowMs, members } = await renew('two');
     const [one] = members;
     expect(members).toHaveLength(2);
@@ -146,6 +146,17 @@ describe('a member that stops', () => {
     expect(one?.leasedUntilMs).toBeLessThanOrEqual(nowMs);
     expect((await store.take('crew', 'two', all(1))).size).toBe(SHARDS);
     expect(await store.depart('crew', 'two')).toBe(false);
+  });
+
+  test('before it received anything leaves what its former processes did, and is not waited for itself', async () => {
+    const former = 'one on host (pid 1, a)';
+    const unstarted = ['one on host (pid 2, b)', 'two on host (pid 3, c)'];
+    for (const name of [former, ...unstarted]) await renew(name);
+    await store.take('crew', 'two on host (pid 3, c)', all(0));
+    for (const name of unstarted) await store.leave('crew', name, 'as_before');
+    const { members, shards } = await renew('three on host (pid 4, d)');
+    expect(members.map(({ id }) => id)).toEqual([former, 'three on host (pid 4, d)']);
+    expect(shards.filter(({ owner }) => owner !== undefined)).toEqual([]);
   });
 
   test('is away for doctor until its next process is there, or it has left', async () => {
@@ -156,8 +167,8 @@ describe('a member that stops', () => {
     expect(await away()).toEqual(['two on host (pid 2, b)']);
     const [two] = (await shareGroup(pool, 'crew')).away;
     expect(two?.seconds).toBeGreaterThanOrEqual(5);
-    await store.leave('crew', 'one on host (pid 3, c)', true);
-    await store.leave('crew', 'two on host (pid 2, b)', true);
+    await store.leave('crew', 'one on host (pid 3, c)', 'nothing');
+    await store.leave('crew', 'two on host (pid 2, b)', 'nothing');
     expect(await away()).toEqual([]);
   });
 
@@ -168,7 +179,7 @@ describe('a member that stops', () => {
       await renew(name);
     await store.take('crew', killed, all(0));
     await renew(next);
-    await store.leave('crew', next, true);
+    await store.leave('crew', next, 'nothing');
     const { members } = await renew('two on host (pid 4, d)');
     expect(members.map(({ id }) => id)).toEqual([
       'one on board on host (pid 3, c)',

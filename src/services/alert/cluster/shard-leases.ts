@@ -19,7 +19,7 @@ import type { Millis } from '../../../core/reading.ts';
 import { Outage } from '../../../lib/outage.ts';
 import { PollLoop } from '../../../lib/poll-loop.ts';
 import { endsWithin } from '../../../lib/timeout.ts';
-import type { MemberReport, LeaseStore } from '../../../ports/lease.ts';
+import type { LeaseStore, MemberReport, Remains } from '../../../ports/lease.ts';
 import type { Logger, Metrics } from '../../../ports/metrics.ts';
 import type { Clock } from '../../../ports/time.ts';
 import type { AlertEvaluator } from '../../ingest/batch-commit.ts';
@@ -289,16 +289,16 @@ export class ShardLeases {
   }
 
   /**
-   * After the last commit, and after its lines are published: other members may acquire the shards at once. `left`:
-   * nothing waits for this member at the broker, and no member needs to wait for its return.
+   * After the last commit, and after its lines are published: other members may acquire the shards at once. Where nothing
+   * remains of this member at the broker or in its spool, no member needs to wait for its return.
    */
-  async release(left = false): Promise<void> {
+  async release(remains: Remains = 'something'): Promise<void> {
     await this.stop();
     const { table, store, logger } = this.deps;
     table.lose(table.all.keys());
     if (!this.joined) return;
     this.joined = false;
-    const released = store.leave(table.group, table.member, left).catch((error: unknown) => {
+    const released = store.leave(table.group, table.member, remains).catch((error: unknown) => {
       logger.warn({ error: messageOf(error) }, 'alert shards not released, free when the lease expires');
     });
     await this.briefly(released);
