@@ -1,0 +1,368 @@
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  type Browser,
+  type Page,
+  type Tab,
+  openBrowser,
+  openTab,
+  overflowOf,
+  violationsOf,
+} from '../support/browser.ts';
+import type { Daemon } from '../support/daemon.ts';
+import { type Deployment, openDeployment } from '../support/deployment.ts';
+import { eventually } from '../support/eventually.ts';
+import { freePort } from '../support/free-port.ts';
+import { describeWith } from '../support/tools.ts';
+
+const TOKENS = { viewer: 'viewer-token-of-the-page-test', operator: 'operator-token-of-the-page-test' };
+const SENSORS = 10_000;
+/** Markup, an override of the direction of text, and a thousand characters. */
+const HOSTILE = `<img src=x onerror=alert(1)>\u202egpj.\u2066${'x'.repeat(960)}`;
+const VIEWS = ['', 'sensors', 'sensor?key=calm', 'alerts', 'policies', 'dead-letters', 'setup', 'login'];
+
+describeWith('chromium', 'mosquitto')('the page in a browser', () => {
+  let deployment: Deployment;
+  let daemon: Daemon;
+  let browser: Browser;
+  let origin: string;
+  const tabs: Tab[] = [];
+
+  beforeAll(async () => {
+    deployment = await openDeployment();
+    const port = await freePort();
+    origin = `http://127.0.0.1:${port}`;
+    const settings = {
+      mqtt: { client_id: 'page-test' },
+      alerts: { metrics: { temperature: { max: 30, levels: [{ severity: 'critical', max: 40 }] } } },
+    };
+    daemon = await deployment.daemon(settings);
+    const tokens = join(daemon.dir, 'tokens');
+    await writeFile(tokens, `vera viewer ${TOKENS.viewer}\nanna operator ${TOKENS.operator}\n`);
+    await chmod(tokens, 0o600);
+    const config = JSON.parse(await readFile(daemon.configFile, 'utf8')) as Record<string, unknown>;
+    await writeFile(daemon.configFile, JSON.stringify({ ...config, http: { port, token_file: tokens } }));
+    await daemon.launch();
+    await deployment.rows(
+      `INSERT INTO sensors (key, location, type) SELECT 'many-' || lpad(i::text, 5, '0'), 'hall-' || i % 20, 'bulk'
+         FROM generate_series(1, $1::int) i`,
+      [SENSORS],
+    );
+    await store('calm', { temperature: 20, humidity: 50 });
+    browser = await openBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await deployment?.close();
+  });
+
+  /** A tab of its own, logged in or not; closed with the test. */
+  async function open(path: string, role?: keyof typeof TOKENS, options = {}): Promise<Tab> {
+    const tab = await openTab(browser, origin, options);
+    tabs.push(tab);
+    if (role !== undefined) {
+      const { status } = await tab.page
+        .context()
+        .request.fetch(`${origin}/api/v1/session`, {
+          method: 'POST',
+          headers: { origin },
+          data: { token: TOKENS[role] },
+        })
+        .then((answer) => ({ status: answer.status() }));
+      expect(status).toBeLessThan(300);
+    }
+    await visit(tab.page, path);
+    return tab;
+  }
+  const visit = async (page: Page, path: string): Promise<void> => {
+    await page.goto(`${origin}/${path}`);
+    await page.waitForSelector('[data-link=live]');
+  };
+  /** The page's policy refuses what Playwright's own waiting does, which is to evaluate text. */
+  const until = (page: Page, expression: string) =>
+    eventually(expression, () => page.evaluate<boolean>(expression));
+  /** Until nothing is being loaded any more. */
+  const settled = (page: Page) =>
+    until(page, 'document.querySelector(".loading") === null && document.querySelector("h1") !== null');
+  const titled = (page: Page, title: string) =>
+    until(page, `document.title.startsWith(${JSON.stringify(title)})`);
+  /** Publishes, and resolves once it is stored. */
+  async function store(device: string, metrics: Record<string, number>): Promise<void> {
+    const stored = await deployment.count('sensor_readings');
+    await deployment.publish(device, metrics);
+    await deployment.stored(stored + 1);
+  }
+  const alert = (page: Page, sensor: string, list = 'open') =>
+    page.locator(`[data-list=${list}] > li`, { hasText: sensor });
+
+  async function leave(): Promise<void> {
+    const left = tabs.splice(0);
+    const faults = left.flatMap((tab) => tab.faults);
+    await Promise.all(left.map((tab) => tab.close()));
+    expect(faults).toEqual([]);
+  }
+
+  describe('every view', () => {
+    it.each(['light', 'dark'] as const)('has no fault, and none of A and AA, in %s', async (colorScheme) => {
+      const { page } = await open('', 'operator', { colorScheme });
+      for (const view of VIEWS) {
+        await visit(page, view);
+        await settled(page);
+        expect([view, await violationsOf(page)]).toEqual([view, []]);
+      }
+      await leave();
+    });
+
+    it('fits a phone', async () => {
+      const { page } = await open('', 'operator', { viewport: { width: 390, height: 844 }, hasTouch: true });
+      for (const view of VIEWS) {
+        await visit(page, view);
+        await settled(page);
+        expect([view, await overflowOf(page)]).toEqual([view, 0]);
+      }
+      await leave();
+    });
+
+    it('is reached by the keyboard, and named by the title', async () => {
+      const { page } = await open('');
+      for (const [name, title] of [
+        ['Sensors', 'Sensors'],
+        ['Alerts', 'Alerts'],
+        ['Policies and storage', 'Policies and storage'],
+        ['Dead letters', 'Dead letters'],
+        ['Set-up', 'Set-up'],
+        ['Overview', 'Overview'],
+      ] as const) {
+        await page
+          .getByRole('navigation')
+          .getByRole('link', { name, exact: name !== 'Alerts' })
+          .press('Enter');
+        await titled(page, title);
+        expect(await page.evaluate('document.activeElement.tagName')).toBe('MAIN');
+      }
+      await page.goBack();
+      await titled(page, 'Set-up');
+      await leave();
+    });
+
+    it('says so where there is none', async () => {
+      const { page } = await open('no/such/view');
+      await page.getByText('There is no such page.').waitFor();
+      await leave();
+    });
+  });
+
+  describe('alerts', () => {
+    it('appear by themselves, are acknowledged and silenced as the database has it, and end', async () => {
+      const { page } = await open('alerts', 'operator');
+      await deployment.publish('freezer', { temperature: 45 });
+      await alert(page, 'freezer').waitFor();
+      await alert(page, 'freezer', 'feed').first().waitFor();
+
+      await alert(page, 'freezer').getByRole('button', { name: 'Acknowledge' }).click();
+      await page.getByLabel('Comment').fill('the door was open');
+      await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge' }).click();
+      await alert(page, 'freezer').getByText('Seen', { exact: true }).waitFor();
+      expect(
+        await deployment.rows(
+          `SELECT a.acked_by AS by FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id WHERE s.key = 'freezer'`,
+        ),
+      ).toContainEqual({ by: 'anna' });
+
+      await alert(page, 'freezer').getByRole('button', { name: 'Silence' }).click();
+      await page.getByLabel('Reason').fill('defrosting');
+      await page.getByRole('dialog').getByRole('button', { name: 'Silence' }).click();
+      await page.getByRole('dialog').waitFor({ state: 'detached' });
+      expect(
+        await deployment.rows(
+          'SELECT created_by AS by, comment, matchers, ends_at > now() AS active FROM silences',
+        ),
+      ).toEqual([
+        {
+          by: 'anna',
+          comment: 'defrosting',
+          matchers: { sensor: 'freezer', alert_type: 'temperature_high' },
+          active: true,
+        },
+      ]);
+
+      await page.getByText('Silences').click();
+      const silence = page.locator('[data-list=silences] tbody tr', { hasText: 'defrosting' });
+      await silence.getByRole('button', { name: 'End now' }).click();
+      await silence.waitFor({ state: 'detached' });
+
+      await page.getByText('Open', { exact: true }).click();
+      await deployment.publish('freezer', { temperature: 20 });
+      await alert(page, 'freezer').waitFor({ state: 'detached' });
+      await page.getByText('History').click();
+      await page.locator('[data-list=history] tr', { hasText: 'freezer' }).getByText('Resolved').waitFor();
+      await leave();
+    });
+
+    it('show their course and their curve', async () => {
+      const { page } = await open('alerts', 'operator');
+      await deployment.publish('oven', { temperature: 35 });
+      await alert(page, 'oven').getByRole('link').last().click();
+      const course = page.locator('[data-list=transitions]');
+      await course.getByText('Fired').waitFor();
+      await page.locator('[data-plot=temperature] canvas').waitFor();
+      await deployment.publish('oven', { temperature: 20 });
+      await course.getByText('Resolved').waitFor();
+      await leave();
+    });
+  });
+
+  it('a broken link is seen at once and heals by itself, with what was missed', async () => {
+    const { page } = await open('alerts', 'operator');
+    await settled(page);
+    await daemon.end('SIGKILL');
+    await page.getByText('No link to the daemon').waitFor();
+    // Published while it is away, stored once it is back.
+    await deployment.publish('boiler', { temperature: 33 });
+    await daemon.launch();
+    await page.waitForSelector('[data-link=live]');
+    await page.getByText('No link to the daemon').waitFor({ state: 'detached' });
+    await alert(page, 'boiler').waitFor();
+    await deployment.publish('boiler', { temperature: 20 });
+    await alert(page, 'boiler').waitFor({ state: 'detached' });
+    await leave();
+  });
+
+  describe('roles', () => {
+    it('without a token everything is shown, and nothing offered that would be refused', async () => {
+      await deployment.publish('roles', { temperature: 34 });
+      const { page } = await open('alerts');
+      await alert(page, 'roles').waitFor();
+      await page
+        .getByText(/needs a token of the role operator; without a token/)
+        .first()
+        .waitFor();
+      expect(await page.getByRole('button', { name: /Acknowledge|Silence|Resolve/ }).count()).toBe(0);
+      await leave();
+    });
+
+    it('a wrong token is refused with the reason; a viewer looks, and an operator acts', async () => {
+      const { page } = await open('login');
+      await page.getByRole('textbox', { name: 'Token' }).fill('a-token-that-nobody-has-been-given');
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByRole('alert').waitFor();
+      await page.getByRole('textbox', { name: 'Token' }).fill(TOKENS.viewer);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByText('You are logged in as vera, viewer.').waitFor();
+      await page.getByRole('navigation').getByRole('link', { name: 'Alerts' }).click();
+      await page
+        .getByText(/yours is viewer/)
+        .first()
+        .waitFor();
+      expect(await page.getByRole('button', { name: 'Acknowledge' }).count()).toBe(0);
+
+      await visit(page, 'login');
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.getByText('You are logged out.').waitFor();
+      await visit(page, 'login');
+      await page.getByRole('textbox', { name: 'Token' }).fill(TOKENS.operator);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByText('You are logged in as anna, operator.').waitFor();
+      await visit(page, 'alerts');
+      await alert(page, 'roles').getByRole('button', { name: 'Acknowledge' }).waitFor();
+      await leave();
+    });
+  });
+
+  describe('sensors', () => {
+    it('ten thousand of them are a list of which only what is seen is drawn', async () => {
+      const { page } = await open('sensors');
+      const rows = page.locator('[data-list=sensors] tr[data-sensor]');
+      await page.getByText(/^10,\d{3} sensors$/).waitFor();
+      await rows.first().waitFor();
+      // Page by page, as far as one is willing to scroll.
+      await until(
+        page,
+        `(scrollTo(0, document.body.scrollHeight), document.querySelector('tr[data-sensor="many-01000"]') !== null)`,
+      );
+      expect(await rows.count()).toBeLessThan(100);
+
+      await page.getByLabel('Search').fill('many-04711');
+      await page.getByText('1 sensor found').waitFor();
+      expect(await rows.count()).toBe(1);
+      await page.getByLabel('Search').fill('');
+      await page.getByLabel('Location').selectOption('hall-7');
+      await page.getByText('500 sensors found').waitFor();
+      await leave();
+    });
+
+    it('a sensor is plotted: live, with a table, by mouse and by keyboard', async () => {
+      await store('plotted', { temperature: 21.5 });
+      const { page } = await open('sensor?key=plotted');
+      const plot = page.locator('[data-plot=temperature]');
+      await plot.locator('canvas').waitFor();
+      await plot.getByText(/Last 21\.5\u00a0°C/).waitFor();
+      await deployment.publish('plotted', { temperature: 23.5 });
+      await plot.getByText(/Last 23\.5\u00a0°C/).waitFor();
+      await page.locator('[data-list=limits]').getByText('value above 40.0\u00a0°C').waitFor();
+
+      await plot.getByRole('button', { name: /Table/ }).click();
+      await plot.getByRole('cell', { name: '23.5' }).first().waitFor();
+      await plot.getByRole('button', { name: /Plot/ }).click();
+
+      const box = (await plot.locator('.u-over').boundingBox())!;
+      await page.mouse.move(box.x + box.width * 0.25, box.y + 50);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.75, box.y + 60, { steps: 4 });
+      await page.mouse.up();
+      await page.waitForURL(/from=.*to=/);
+      await plot.getByRole('application').press('Escape');
+      await page.waitForURL(/range=1h/);
+      await plot.getByRole('application').press('+');
+      await page.waitForURL(/from=.*to=/);
+      await leave();
+    });
+
+    it('a name with markup, hidden characters and no end is text', async () => {
+      await deployment.rows(
+        "INSERT INTO sensors (key, name, location, type) VALUES ('hostile', $1, $1, 'odd')",
+        [HOSTILE],
+      );
+      for (const width of [1280, 390]) {
+        const { page } = await open('sensors?type=odd', 'operator', { viewport: { width, height: 800 } });
+        await page
+          .locator('[data-sensor=hostile]')
+          .getByText('<img src=x onerror=alert(1)>\\u202Egpj.\\u2066')
+          .first()
+          .waitFor();
+        expect(await overflowOf(page)).toBe(0);
+        await visit(page, 'sensor?key=hostile');
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        expect(await page.getByRole('heading', { level: 1 }).textContent()).toBe(
+          HOSTILE.replace('\u202e', '\\u202E').replace('\u2066', '\\u2066'),
+        );
+        expect(await page.locator('img').count()).toBe(0);
+        expect(await overflowOf(page)).toBe(0);
+      }
+      await leave();
+    });
+  });
+
+  it('a dead letter is read with another route before anything is configured', async () => {
+    await deployment.publisher.publishAsync('sensors/lab/odd/readings', '21.5 degrees', { qos: 1 });
+    const { page } = await open('dead-letters', 'operator');
+    const letter = page.locator('[data-list=dead-letters] > li', { hasText: 'sensors/lab/odd/readings' });
+    await letter.getByRole('button').first().click();
+    await letter.getByText('No reading:').waitFor();
+    await letter.getByLabel('Read it as').selectOption('text');
+    await letter.locator('[data-decoded]').waitFor();
+    await leave();
+  });
+
+  it('the configuration in effect is shown without its secrets', async () => {
+    const { page } = await open('setup');
+    const config = page.locator('pre[aria-label="Configuration in effect"]');
+    await config.getByText('page-test').waitFor();
+    const text = (await config.textContent()) ?? '';
+    const secret = /:\/\/[^:]+:([^@]+)@/.exec(deployment.database.url)?.[1];
+    expect(secret).toBeDefined();
+    expect(text).not.toContain(secret!);
+    await leave();
+  });
+});
