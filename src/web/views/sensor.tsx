@@ -44,7 +44,7 @@ function OneSensor({ sensorKey, query }: { readonly sensorKey: string; readonly 
   const { data, problem, reload } = useResource<Sensor>(
     sensorPath(sensorKey),
     {},
-    { on: ['alert'], everyS: 60 },
+    { on: ['alert'], everyS: 10 },
   );
   if (data === undefined)
     return (
