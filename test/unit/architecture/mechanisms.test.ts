@@ -32,6 +32,8 @@ test('again and again: PollLoop; other timers are one shot', () => {
     'adapters/timescale/policy-jobs.ts',
     'adapters/timescale/pool.ts',
     'adapters/timescale/query-timeout.ts',
+    // The end of a listening that was asked for.
+    'app/operator/learning-runs.ts',
     // The line of a storm, the linger of a batch, the grace of a request.
     'services/alert/no-data-digest.ts',
     'services/ingest/ingest.ts',
