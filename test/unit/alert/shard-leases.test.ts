@@ -65,6 +65,48 @@ describe('a member whose shards another one has taken', () => {
   });
 });
 
+test('a member does not take back what it has released by rows that it read before', async () => {
+  const tables = new GroupTables();
+  const [one, two] = ['one', 'two'].map((id) => new Member(tables, rules(), T0_MS, id, false)) as [
+    Member,
+    Member,
+  ];
+  tables.nowMs = () => one.clock.nowMs();
+  await one.start();
+  await two.start();
+  const [release, renew] = [tables.release.bind(tables), tables.renew.bind(tables)];
+  let [releases, renewals] = [0, 0];
+  let [letRelease, letRenew] = [() => {}, () => {}];
+  const held = [
+    new Promise<void>((done) => (letRelease = done)),
+    new Promise<void>((done) => (letRenew = done)),
+  ];
+  tables.release = async (...given) => {
+    releases++;
+    await held[0];
+    return release(...given);
+  };
+  while (releases === 0) await pass(100, [one, two]);
+  tables.renew = async (...given) => {
+    const view = await renew(...given);
+    if (given[1] !== 'one') return view;
+    renewals++;
+    await held[1];
+    return view;
+  };
+  while (renewals === 0) await pass(100, [one]);
+  letRelease();
+  await settle();
+  const kept = one.table.size;
+  expect(kept).toBeLessThan(SHARDS);
+  const acquired = () =>
+    one.logger.entries.filter(({ message }) => message === 'alert shards acquired').length;
+  const before = acquired();
+  letRenew();
+  await settle();
+  expect([one.table.size, acquired()]).toEqual([kept, before]);
+});
+
 describe('members of which one may have earlier readings', () => {
   const late = rulesOf({ allowed_lateness: '2s', metrics: { temperature: { max: 30 } } });
 

@@ -99,6 +99,8 @@ export class ShardLeases {
   /** The same for lines whose rows are still to come. */
   private undecided: AlertNotification[] = [];
   private leaving: Promise<void> | undefined;
+  /** The epoch under which each shard was last released. */
+  private readonly released = new Map<number, number>();
   private readonly rounds: PollLoop;
   private readonly checks: PollLoop;
   private joined = false;
@@ -407,7 +409,10 @@ export class ShardLeases {
     const { owned, lost, release, take } = shardMoves(member, view, table.all, takesExpired);
     this.lost([...lost.keys()]);
     const taken = take.size === 0 ? new Map<number, number>() : await store.take(group, member, take);
-    const gained = new Map([...[...owned].filter(([shard]) => table.stateOf(shard) === undefined), ...taken]);
+    // Rows that were read before the last release: a shard under the same epoch is never owned again.
+    const isNew = ([shard, epoch]: readonly [number, number]) =>
+      table.stateOf(shard) === undefined && this.released.get(shard) !== epoch;
+    const gained = new Map([...[...owned].filter(isNew), ...taken]);
     table.gain(gained);
     // The plan has changed, and the leaving shards stay: the engine may have dropped them by now.
     const stays = table.in('leaving').filter((shard) => !release.has(shard));
@@ -425,6 +430,7 @@ export class ShardLeases {
     const { table, spoolWriter } = this.deps;
     if (this.leaving !== undefined || spoolWriter()) return;
     const shards = new Map([...release].filter(([shard]) => table.stateOf(shard) !== undefined));
+    if (shards.size === 0) return;
     table.move(shards.keys(), 'leaving');
     this.leaving = this.handBack(shards).finally(() => (this.leaving = undefined));
   }
@@ -436,6 +442,7 @@ export class ShardLeases {
       if (!(await finish())) return;
       const left = new Map([...shards].filter(([shard]) => table.stateOf(shard) === 'leaving'));
       await store.release(table.group, table.member, left);
+      for (const [shard, epoch] of left) this.released.set(shard, epoch);
       table.lose(left.keys());
       this.owned.set(table.size);
       logger.info(
