@@ -23,6 +23,7 @@ import { benchCommands, benchRest } from './start.ts';
 import { benchStoring } from './storing.ts';
 import { benchThroughput } from './throughput.ts';
 import { benchVerifying } from './verifying.ts';
+import { benchWatched } from './watched.ts';
 import { benchWaiting } from './waiting.ts';
 import { Timeline } from './workload.ts';
 
@@ -98,6 +99,7 @@ class Run {
     if (this.#wants('scale', 'backlog')) await this.#scaling();
     if (this.#wants('handover')) await this.#handingOver();
     if (this.#wants('start')) await this.#starting();
+    if (this.#wants('watched')) await this.#watched();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -159,6 +161,11 @@ class Run {
   async #waiting(): Promise<void> {
     const broker = await this.#openBroker(['k']);
     if (broker !== undefined) this.#figures.push(...(await benchWaiting(await this.#flowDeps(broker))));
+  }
+
+  async #watched(): Promise<void> {
+    const broker = await this.#openBroker(['watched']);
+    if (broker !== undefined) this.#figures.push(...(await benchWatched(await this.#flowDeps(broker))));
   }
 
   async #scaling(): Promise<void> {

@@ -14,6 +14,8 @@ export interface DaemonPlace {
   /** Instead of the default. */
   readonly allowedLateness?: string | undefined;
   readonly shareGroup?: string | undefined;
+  /** Absent: no HTTP. */
+  readonly httpPort?: number | undefined;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface DaemonPlace {
  * middle of a measurement is off: the scheduler and the HTTP endpoints.
  */
 export function daemonConfigText(place: DaemonPlace): string {
-  const { databaseUrl, broker, clientId, stateDir, allowedLateness, shareGroup } = place;
+  const { databaseUrl, broker, clientId, stateDir, allowedLateness, shareGroup, httpPort } = place;
   const { url, username, password, topicRoot } = broker;
   return JSON.stringify({
     mqtt: { url, client_id: clientId, session_expiry: '1h', username, password, share_group: shareGroup },
@@ -30,7 +32,7 @@ export function daemonConfigText(place: DaemonPlace): string {
     ...(allowedLateness === undefined ? { alerts_file: RULES } : { alerts: rulesWith(allowedLateness) }),
 
     scheduler: { enabled: false },
-    http: { enabled: false },
+    http: httpPort === undefined ? { enabled: false } : { port: httpPort },
     log: { level: 'warn', format: 'json' },
     state_dir: stateDir,
   });

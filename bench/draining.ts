@@ -8,6 +8,7 @@ interface Drain {
   /** Between two readings of a sensor. */
   readonly intervalMs?: number | undefined;
   readonly allowedLateness?: string | undefined;
+  readonly httpPort?: number | undefined;
 }
 
 /**
@@ -17,7 +18,7 @@ interface Drain {
 export async function drainOnce(
   deps: FlowDeps,
   side: Side,
-  { part = 'c2', intervalMs, allowedLateness }: Drain = {},
+  { part = 'c2', intervalMs, ...more }: Drain = {},
 ): Promise<FlowRun> {
   const { options, broker, timeline } = deps;
   const { drainWarmUp, drainMessages } = options.sizes;
@@ -34,6 +35,6 @@ export async function drainOnce(
       await drain({ config, expected: drainWarmUp });
       return drain({ config, expected: drainMessages, ...profiled(options, part, clientId) });
     },
-    allowedLateness,
+    more,
   );
 }

@@ -4,7 +4,7 @@ import type { CleanupStack } from '../src/lib/cleanup-stack.ts';
 import type { BenchBroker } from './broker.ts';
 import type { Budget } from './budget.ts';
 import { Child } from './children.ts';
-import { daemonConfigText } from './daemon-config.ts';
+import { type DaemonPlace, daemonConfigText } from './daemon-config.ts';
 import type { DrainAnswer, DrainJob, DrainReport } from './jobs.ts';
 import type { BenchOptions } from './options.ts';
 import { createSession, removeSession } from './session.ts';
@@ -27,7 +27,7 @@ export interface FlowDeps {
 /** Live flow, and a backlog that is drained. */
 export type ThroughputPart = 'c' | 'c2';
 /** With the daemon alone, beside itself with other settings. */
-export type FlowPart = ThroughputPart | 'k';
+export type FlowPart = ThroughputPart | 'k' | 'watched';
 
 /** The subscriber that only counts, and the daemon. */
 export type Side = 'drain-bare' | 'drain-daemon';
@@ -51,10 +51,10 @@ export async function onSide(
   { broker, databaseUrl, stateDir, cleanup }: FlowDeps,
   side: Side,
   run: (place: Place) => Promise<FlowRun>,
-  allowedLateness?: string,
+  more: Pick<DaemonPlace, 'allowedLateness' | 'httpPort'> = {},
 ): Promise<FlowRun> {
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
-  const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir, allowedLateness });
+  const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir, ...more });
   const child: Subscriber = new Child(side, cleanup);
   await createSession(broker, clientId);
   try {

@@ -70,6 +70,24 @@ export interface MemberReport {
   readonly peakMegabytes: number;
 }
 
+/** Readers of the page, until their time is over. */
+export interface WatchJob {
+  readonly port: number;
+  readonly streams: number;
+  readonly users: number;
+  readonly seconds: number;
+}
+
+export interface WatchReport {
+  readonly events: number;
+  readonly requests: number;
+  /** Answered with a fault of the server, or told to wait. */
+  readonly failures: number;
+  /** Streams that were open at once. */
+  readonly streams: number;
+  readonly p99Ms: number;
+}
+
 interface PublishTo {
   readonly url: string;
   readonly username: string | undefined;
