@@ -75,10 +75,15 @@ export async function createApi(
     logger: false,
     rewriteUrl: ({ url = '/' }) => below(options.basePath, originForm(url)),
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS },
+    // In place of ajv and fast-json-stringify, which are not in the bundle.
+    schemaController: {
+      compilersFactory: {
+        buildValidator: (() => validatorCompiler) as never,
+        buildSerializer: (() => () => (value: unknown) => JSON.stringify(value)) as never,
+      },
+    },
   });
   acceptJsonOnly(app);
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.setErrorHandler((error, request, reply) => fail(error, request, reply, deps));
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(HEADERS);
