@@ -106,7 +106,7 @@ export async function createApi(
       app.routing(request, response);
     },
     close: async () => {
-      await events.stop();
+      events.stop();
       await app.close();
     },
   };
@@ -153,7 +153,8 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
           .type(result.contentType)
           .send(Readable.from(result.pieces, { objectMode: false }));
       }
-      if (method !== 'GET') deps.logger.info({ by: visit.caller.name, resource: given.id }, 'api: done');
+      if (given.role === 'operator')
+        deps.logger.info({ by: visit.caller.name, resource: given.id }, 'api: done');
       return sendJson(request, reply.code(status), result);
     },
   });

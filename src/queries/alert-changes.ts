@@ -27,16 +27,16 @@ export const publishedSql = `
 SELECT o.payload AS notification, ${FACTS}
 FROM (
   (SELECT alert_id, seq, payload, created_at FROM alert_outbox
-    WHERE sent_at IS NULL AND created_at > $1::timestamptz ORDER BY created_at LIMIT $2)
+    WHERE sent_at IS NULL AND created_at > $1::timestamptz ORDER BY created_at DESC LIMIT $2)
   UNION ALL
   (SELECT alert_id, seq, payload, created_at FROM alert_outbox
-    WHERE sent_at IS NOT NULL AND sent_at > $1::timestamptz ORDER BY sent_at LIMIT $2)
+    WHERE sent_at IS NOT NULL AND sent_at > $1::timestamptz ORDER BY sent_at DESC LIMIT $2)
 ) o
 LEFT JOIN sensors s ON s.id = (o.payload ->> 'sensorId')::int
 LEFT JOIN alert_state st ON st.sensor_id = (o.payload ->> 'sensorId')::int AND st.alert_id = o.alert_id
 ORDER BY o.created_at, o.alert_id, o.seq`;
 
-/** What was published since then: `most` of those that are marked, and of those that are not. */
+/** What was published since then: the newest `most` of those that are marked, and of those that are not. */
 export async function publishedSince(
   db: Db,
   since: string,

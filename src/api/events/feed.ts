@@ -1,6 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import { type Finding, compareFindings } from '../../core/policy/finding.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
+import { endsWithin } from '../../lib/timeout.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 import type { Intake } from '../contract/status.ts';
 import type { EventHub, NewEvent } from './hub.ts';
@@ -29,41 +30,50 @@ export interface FeedOptions {
 const EVERY_MS = 1000;
 /** After the last one has gone: a page that is loaded again goes on where it was. */
 const LINGER_MS = 15_000;
+/** A page waits no longer for a database that may not answer at all. */
+const FIRST_LOOK_MS = 2000;
+/** After `reset` everybody reads everything again: not more often, whatever happens. */
+const RESET_EVERY_MS = 10_000;
 const MOST_SENSORS = 200;
 
 /** Turns changes into events, once a second while somebody listens. */
 export class EventFeed {
   readonly #options: FeedOptions;
-  #loop: PollLoop | undefined;
+  /** Figures from memory wait for no database. */
+  #loops: readonly PollLoop[] = [];
   #lingering: Timer | undefined;
   #findings: readonly Finding[] = [];
-  #first: Promise<void> = Promise.resolve();
-  /** The first look has failed: what happened until the next one is not known. */
-  #blind = false;
+  #ready: Promise<void> = Promise.resolve();
+  #resetOwed = false;
+  #resetAtMs = -Infinity;
 
   constructor(options: FeedOptions) {
     this.#options = options;
   }
 
   get isRunning(): boolean {
-    return this.#loop !== undefined;
+    return this.#loops.length > 0;
   }
 
-  /** Somebody listens. Resolves once every change from then on is noticed. */
+  /** Somebody listens. Resolves once every change from then on is told, if only by `reset`. */
   start(): Promise<void> {
     this.#lingering?.cancel();
     this.#lingering = undefined;
-    if (this.#loop !== undefined) return this.#first;
+    if (this.isRunning) return this.#ready;
     const { hub, clock, findings, changes } = this.#options;
     hub.resume();
     changes.begin();
+    this.#resetOwed = false;
     this.#findings = findings();
-    const loop: PollLoop = new PollLoop({ clock, everyMs: EVERY_MS, run: () => this.#round(loop) });
-    this.#loop = loop;
-    this.#blind = false;
-    this.#first = this.#look(loop);
-    void this.#first.then(() => loop.start());
-    return this.#first;
+    const figures = new PollLoop({ clock, everyMs: EVERY_MS, run: () => this.#tell() });
+    const looks: PollLoop = new PollLoop({ clock, everyMs: EVERY_MS, run: () => this.#look(looks) });
+    this.#loops = [figures, looks];
+    figures.start();
+    this.#ready = endsWithin(looks.now(), FIRST_LOOK_MS, clock).then(() => {
+      // What happens until the first look has succeeded is known by nobody.
+      this.#resetOwed ||= !changes.hasBegun;
+    });
+    return this.#ready;
   }
 
   /** Somebody has gone: was it the last one, nothing is looked at any more after a while. */
@@ -72,22 +82,21 @@ export class EventFeed {
     if (hub.size > 0 || this.#lingering !== undefined) return;
     this.#lingering = clock.after(LINGER_MS, () => {
       this.#lingering = undefined;
-      if (hub.size === 0) void this.stop();
+      if (hub.size === 0) this.stop();
     });
   }
 
-  async stop(): Promise<void> {
+  /** A look that is under way ends by itself. */
+  stop(): void {
     this.#lingering?.cancel();
     this.#lingering = undefined;
-    const loop = this.#loop;
-    this.#loop = undefined;
-    await loop?.stop();
+    for (const loop of this.#loops) void loop.stop();
+    this.#loops = [];
   }
 
-  async #round(loop: PollLoop): Promise<void> {
+  #tell(): void {
     const { hub, intake } = this.#options;
     hub.publish(this.#findingEvents(), [{ name: 'intake', data: intake() }]);
-    await this.#look(loop);
   }
 
   async #look(loop: PollLoop): Promise<void> {
@@ -95,16 +104,26 @@ export class EventFeed {
     try {
       const events = await changes.look();
       if (loop.isStopped) return;
-      if (events === undefined || this.#blind) hub.reset();
+      if (events === undefined) this.#resetOwed = true;
       else hub.publish(events);
-      this.#blind = false;
+      this.#reset();
       const keys = hub.wanted(MOST_SENSORS);
-      if (keys.length > 0) hub.publishTo(await changes.values(keys));
+      const values = keys.length === 0 ? [] : await changes.values(keys);
+      if (!loop.isStopped) hub.publishTo(values);
     } catch (error) {
-      this.#blind ||= !changes.hasBegun;
-      // The page sees that the database is away by its status; nothing is missed, for the next look begins where this one did.
-      if (!(error instanceof FieldwatchError) || error.kind === 'bug') onError(error);
+      // The page sees by its status that the database is away; nothing is missed, for the next look begins where this one did.
+      const expected = error instanceof FieldwatchError && error.kind !== 'bug';
+      if (!expected && !loop.isStopped) onError(error);
     }
+  }
+
+  #reset(): void {
+    const { hub, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (!this.#resetOwed || nowMs - this.#resetAtMs < RESET_EVERY_MS) return;
+    this.#resetOwed = false;
+    this.#resetAtMs = nowMs;
+    hub.reset();
   }
 
   #findingEvents(): readonly NewEvent[] {

@@ -71,7 +71,7 @@ export class Events {
     });
   }
 
-  stop(): Promise<void> {
-    return this.#feed.stop();
+  stop(): void {
+    this.#feed.stop();
   }
 }

@@ -20,6 +20,8 @@ import type { NewEvent } from './hub.ts';
 
 /** Of one look. More is told by `reset`. */
 const MOST_EVENTS = 500;
+/** Of the overlap, too. */
+const MOST_PUBLISHED = 2000;
 const MOST_STATES = 20_000;
 /** A transaction that began earlier may be committed later: what is seen already is not told again. */
 const OVERLAP_MS = 10_000;
@@ -59,12 +61,13 @@ export class DatabaseChanges implements StoredChanges {
     const { mark, now } = await alertMark(this.#db);
     const since = this.#since;
     // The first look finds what is there already: it is no change.
-    const published = await publishedSince(this.#db, since ?? before(now), MOST_EVENTS + 1);
+    const published = await publishedSince(this.#db, since ?? before(now), MOST_PUBLISHED);
     const states = mark === this.#mark && since !== undefined ? this.#states : await this.#statesNow();
     const fresh = this.#untold(published);
     const events = since === undefined ? [] : this.#eventsOf(fresh, states);
     [this.#since, this.#mark, this.#states] = [before(now), mark, states];
-    return events.length > MOST_EVENTS || fresh.length > MOST_EVENTS ? undefined : events;
+    const isTooMuch = events.length > MOST_EVENTS || published.length >= MOST_PUBLISHED;
+    return since !== undefined && isTooMuch ? undefined : events;
   }
 
   async values(keys: readonly string[]): Promise<readonly (NewEvent & { readonly sensor: string })[]> {
@@ -114,7 +117,8 @@ export class DatabaseChanges implements StoredChanges {
     const nowMs = this.#clock.nowMs();
     const events: NewEvent[] = fresh.map((row) => ({ name: 'alert', data: published(row, nowMs) }));
     const former = this.#states;
-    if (former === states) return events;
+    // Of more than are read it cannot be said which are gone.
+    if (former === states || Math.max(former.size, states.size) >= MOST_STATES) return events;
     const tell = (event: AlertEvent['event'], alert: CurrentAlert) =>
       events.push({ name: 'alert', data: { event, alert: currentItem(alert, nowMs) } });
     for (const [key, now] of states) {

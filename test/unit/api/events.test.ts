@@ -214,7 +214,14 @@ describe('the feed', () => {
     changes.next = () => undefined;
     await second();
     expect(reader.events.slice(-3)).toEqual(['intake', 'reset', 'sensor']);
-    expect(changes.asked).toEqual([['a'], ['a']]);
+    // Everybody reads everything again: not every second.
+    for (let n = 0; n < 9; n++) await second();
+    expect(reader.events.filter((name) => name === 'reset')).toHaveLength(1);
+    changes.next = () => [];
+    for (let n = 0; n < 3; n++) await second();
+    expect(reader.events.filter((name) => name === 'reset')).toHaveLength(2);
+    expect(changes.asked.length).toBeGreaterThan(5);
+    expect(new Set(changes.asked.flat())).toEqual(new Set(['a']));
   });
 
   test('says that it does not know what happened before the database answered for the first time', async () => {
@@ -229,6 +236,27 @@ describe('the feed', () => {
     await second();
     await second();
     expect(reader.events).toEqual(['hello', 'intake', 'intake', 'reset', 'intake']);
+  });
+
+  test('a database that does not answer at all keeps no page waiting', async () => {
+    const { clock, hub, changes, feed } = setUp();
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const look = changes.look.bind(changes);
+    changes.look = () => answered.then(look);
+    const ready = feed.start();
+    const reader = new Reader();
+    void ready.then(() => hub.add(reader, {}, undefined));
+    for (let n = 0; n < 4; n++) {
+      clock.advance(1000);
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    }
+    expect(reader.events).toEqual(['hello', 'intake', 'intake']);
+    answer();
+    for (let turn = 0; turn < 40; turn++) await Promise.resolve();
+    clock.advance(1000);
+    for (let turn = 0; turn < 40; turn++) await Promise.resolve();
+    expect(reader.events.filter((name) => name === 'reset')).toHaveLength(1);
   });
 
   test('goes on where the database is away, and reports what is a fault of its own', async () => {
