@@ -6,9 +6,11 @@ import { counted } from '../core/counted.ts';
 import { passwordFile } from '../embedded/password.ts';
 import type { Logger } from '../ports/metrics.ts';
 import { type Simulator, startSimulator } from '../simulator/publisher.ts';
+import { hasStory } from '../simulator/story.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
 import { demoFolderFor } from './demo-folder.ts';
+import { withFreePort, withStory } from './demo-story.ts';
 import { withDemoToken } from './demo-token.ts';
 import { type DemoView, createDemoView } from './demo-view.ts';
 import { type Invocation, withInvocation } from './invocation.ts';
@@ -38,7 +40,9 @@ export const demoCommand: CliCommand = (cli) =>
 
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const { config: given, shown } = loadDaemonConfig(cli, options.config);
-  const config = withDemoToken(inOwnFolder(given));
+  const story = hasStory(options.sensors);
+  const own = withDemoToken(inOwnFolder(given));
+  const config = await withFreePort(story ? withStory(own) : own);
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
   view.note('starting the embedded TimescaleDB and broker …');
@@ -55,7 +59,14 @@ async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   try {
     invite(view, config, app, cli);
     const simulator = await startSimulator(
-      { url: app.urls.mqttUrl, sensors: options.sensors, rate: options.rate, seed: 1, maxInFlight: 200 },
+      {
+        url: app.urls.mqttUrl,
+        sensors: options.sensors,
+        rate: options.rate,
+        seed: 1,
+        maxInFlight: 200,
+        story,
+      },
       createSystemClock(),
     );
     const stopProgress = showProgress(view, app);

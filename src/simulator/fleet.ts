@@ -1,4 +1,5 @@
 import { PLACES, type Place, type Swing } from './places.ts';
+import { STORY, type StorySensor, hasStory, storySeconds } from './story.ts';
 import { type Random, between, exponential, noise } from './random.ts';
 
 export interface FleetOptions {
@@ -10,6 +11,8 @@ export interface FleetOptions {
   readonly breachEveryMs?: number;
   /** Mean time between sensors that fall silent. Default 45 s. */
   readonly silenceEveryMs?: number;
+  /** The last sensors are those of the story: to them happens what a demonstration shows. */
+  readonly story?: boolean;
 }
 
 export interface SimulatedReading {
@@ -30,6 +33,8 @@ interface Breach {
 
 interface SimulatedSensor {
   readonly place: Place;
+  /** Instead of chance. */
+  readonly story: StorySensor | undefined;
   readonly device: string;
   /** This sensor's own deviation: no two in a room agree. */
   readonly bias: { readonly temperature: number; readonly humidity: number };
@@ -56,15 +61,19 @@ const FIRST_BREACH_LASTS_MS = 20_000;
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #sensors: readonly SimulatedSensor[];
+  /** Those before the sensors of the story. */
+  readonly #byChance: number;
   #breaches = 0;
   #nextBreachMs: number;
   #nextSilenceMs: number;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    const told = options.story === true && hasStory(options.sensors) ? STORY : [];
     this.#sensors = Array.from({ length: options.sensors }, (_, index) =>
-      createSensor(index, options.random),
+      createSensor(index, options.random, told[index - (options.sensors - told.length)]),
     );
+    this.#byChance = options.sensors - told.length;
     this.#nextBreachMs = options.startMs + between(options.random, FIRST_BREACH_MS / 2, FIRST_BREACH_MS);
     this.#nextSilenceMs = options.startMs + exponential(options.random, options.silenceEveryMs ?? 45_000);
   }
@@ -78,19 +87,29 @@ export class Fleet {
     this.#letThingsHappen(nowMs);
     const sensor = this.#sensors[index];
     if (sensor === undefined || nowMs < sensor.silentUntilMs) return undefined;
+    const told = sensor.story?.measure(storySeconds(nowMs - this.#options.startMs), this.#options.random);
+    if (sensor.story !== undefined && told === undefined) return undefined;
     // (sensor, time) is the key of a reading: however fast it is asked, a device never repeats a timestamp.
     sensor.lastTs = Math.max(Math.floor(nowMs), sensor.lastTs + 1);
     const { place, device, lastTs: ts } = sensor;
-    return { location: place.location, device, ts, metrics: this.#measure(sensor, nowMs) };
+    const location = sensor.story?.location ?? place.location;
+    return { location, device, ts, metrics: this.#measure(sensor, nowMs, told) };
   }
 
-  #measure(sensor: SimulatedSensor, nowMs: number): SimulatedReading['metrics'] {
+  #measure(
+    sensor: SimulatedSensor,
+    nowMs: number,
+    told: ReturnType<StorySensor['measure']>,
+  ): SimulatedReading['metrics'] {
     const { random, startMs } = this.#options;
     const drained = (sensor.batteryDrain * (nowMs - startMs)) / DAY_MS;
     const pressure = 1013 + 6 * Math.sin((2 * Math.PI * nowMs) / (3 * DAY_MS)) + noise(random, 0.15);
     return {
-      temperature: round(this.#value(sensor, 'temperature', nowMs), 2),
-      humidity: round(Math.min(100, Math.max(0, this.#value(sensor, 'humidity', nowMs))), 1),
+      temperature: round(told?.temperature ?? this.#value(sensor, 'temperature', nowMs), 2),
+      humidity: round(
+        Math.min(100, Math.max(0, told?.humidity ?? this.#value(sensor, 'humidity', nowMs))),
+        1,
+      ),
       pressure: round(pressure, 1),
       battery: round(Math.max(0, sensor.batteryAtStart - drained), 2),
       rssi: Math.round(sensor.rssi + noise(random, 2)),
@@ -129,17 +148,18 @@ export class Fleet {
   }
 
   #pick(): SimulatedSensor | undefined {
-    return this.#sensors[Math.floor(this.#options.random() * this.#sensors.length)];
+    return this.#sensors[Math.floor(this.#options.random() * this.#byChance)];
   }
 }
 
-function createSensor(index: number, random: Random): SimulatedSensor {
+function createSensor(index: number, random: Random, story?: StorySensor): SimulatedSensor {
   const place = PLACES[index % PLACES.length];
   if (place === undefined) throw new Error('the simulator has no places');
   const number = String(Math.floor(index / PLACES.length) + 1).padStart(2, '0');
   return {
     place,
-    device: `${place.location}-${number}`,
+    story,
+    device: story?.device ?? `${place.location}-${number}`,
     bias: { temperature: noise(random, 0.3), humidity: noise(random, 1) },
     batteryAtStart: index === WEAK_SENSOR ? 13.5 : between(random, 20, 100),
     batteryDrain: between(random, 0.3, 1.5),

@@ -23,6 +23,8 @@ export interface SimulatorOptions {
   readonly maxInFlight?: number | undefined;
   readonly breachEveryMs?: number | undefined;
   readonly silenceEveryMs?: number | undefined;
+  /** With the sensors of the story among them: see `Fleet`. */
+  readonly story?: boolean | undefined;
 }
 
 export interface SimulationFigures {
@@ -113,6 +115,7 @@ class FleetPublisher implements Simulator {
       sensors: options.sensors,
       random: seededRandom(options.seed),
       startMs: clock.nowMs(),
+      story: options.story === true,
       ...(options.breachEveryMs === undefined ? {} : { breachEveryMs: options.breachEveryMs }),
       ...(options.silenceEveryMs === undefined ? {} : { silenceEveryMs: options.silenceEveryMs }),
     });

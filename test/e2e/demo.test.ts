@@ -4,6 +4,7 @@ import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AlertList } from '../../src/api/contract/alerts.ts';
 import { fieldwatch } from '../support/daemon.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
@@ -24,7 +25,9 @@ describe('npm run demo', () => {
   afterAll(() => rm(dir, { recursive: true, force: true }));
 
   /** Runs until `shown` holds, interrupts as Ctrl-C does, and returns what was printed. */
-  async function demo(shown: (output: string) => boolean): Promise<{ output: string; code: number | null }> {
+  async function demo(
+    shown: (output: string) => boolean | Promise<boolean>,
+  ): Promise<{ output: string; code: number | null }> {
     const child = spawn(process.execPath, [resolve('dist/main.js'), 'demo'], {
       cwd: dir,
       // A group of its own: Ctrl-C in a terminal reaches every process of the group, the database's too.
@@ -34,7 +37,7 @@ describe('npm run demo', () => {
     });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    await eventually(`the expected lines in: ${output}`, () => shown(output), 60_000);
+    await eventually(`the expected lines in: ${output}`, () => shown(output), 150_000);
     process.kill(-(child.pid ?? 0), 'SIGINT');
     const [code] = (await once(child, 'exit')) as [number | null];
     return { output, code };
@@ -63,6 +66,22 @@ describe('npm run demo', () => {
     expect(output).not.toContain((await readFile(join(dir, tokens!), 'utf8')).trim().split(' ').at(-1));
     // Apart from what the daemon keeps: no invented sensor gets among those of the user.
     expect(await readdir(join(dir, 'data'))).toEqual(['demo']);
+  });
+
+  it('shows on its page what happens to a freezer whose door is left open, from pending to resolved', async () => {
+    const seen = new Set<string>();
+    const { code } = await demo(async (text) => {
+      const page = /page +(http:\/\/127\.0\.0\.1:\d+)\//.exec(text)?.[1];
+      if (page === undefined) return false;
+      for (const state of ['pending', 'all']) {
+        const response = await fetch(`${page}/api/v1/alerts?sensor=freezer-01&state=${state}&from=2m`);
+        const { items } = (await response.json()) as AlertList;
+        for (const item of items) seen.add(item.state);
+      }
+      return seen.has('resolved');
+    });
+    expect([...seen]).toEqual(['pending', 'firing', 'resolved']);
+    expect(code).toBe(0);
   });
 
   it('goes on with the data that is there', async () => {

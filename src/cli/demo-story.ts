@@ -1,0 +1,39 @@
+import type { Config } from '../config/schema/index.ts';
+import { probePort } from '../embedded/port-in-use.ts';
+
+const SECOND_MS = 1000;
+
+/** Rules and names of the sensors to which something happens in a demonstration (`src/simulator/story.ts`). */
+const RULES: Config['alerts']['overrides'] = [
+  {
+    location: 'kitchen',
+    metrics: { temperature: { min: -30, max: -15, hysteresis: 1, for: 10 * SECOND_MS } },
+  },
+  {
+    location: 'cellar',
+    metrics: { temperature: { no_data_after: 20 * SECOND_MS } },
+  },
+];
+const NAMES: Config['sensors']['declare'] = {
+  'freezer-01': { name: 'Freezer, door left open', type: 'freezer', location: 'kitchen', tags: ['cold'] },
+  'cellar-01': { name: 'Cellar, loose battery', type: 'room', location: 'cellar', tags: [] },
+  'warehouse-drift': { name: 'Warehouse, ageing sensor', type: 'room', location: 'warehouse', tags: [] },
+};
+
+/** With what the sensors of the story need. */
+export const withStory = (config: Config): Config => ({
+  ...config,
+  alerts: { ...config.alerts, overrides: [...config.alerts.overrides, ...RULES] },
+  sensors: { ...config.sensors, declare: { ...NAMES, ...config.sensors.declare } },
+});
+
+/** With any other port for the page where another program has the configured one. */
+export async function withFreePort(config: Config): Promise<Config> {
+  const { host, port } = config.http;
+  try {
+    await probePort(host, port);
+    return config;
+  } catch {
+    return { ...config, http: { ...config.http, port: 0 } };
+  }
+}
