@@ -21,6 +21,8 @@ export interface EpisodeRow extends AlertListRow {
   /** Why it is not notified now. */
   readonly deferredBy: string | null;
   readonly system: boolean;
+  /** Of an open one: its row has the peak at its end. */
+  readonly peakSoFar: number | null;
 }
 
 const FURTHER = `a.time::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.metric, a.kind, a.backfilled, false AS system,
@@ -30,14 +32,14 @@ const SYSTEM_FURTHER = `a.started_at::text AS at, NULL::text AS name, NULL::text
 
 const EPISODES = `
 SELECT ${COLUMNS}, ${FURTHER}, CASE WHEN a.resolved_at IS NULL THEN coalesce(st.state, 'firing') ELSE 'resolved' END AS state,
-  st.detail ->> 'deferred' AS "deferredBy"
+  st.detail ->> 'deferred' AS "deferredBy", st.peak_value AS "peakSoFar"
 FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id
 LEFT JOIN alert_state st ON a.resolved_at IS NULL AND st.sensor_id = a.sensor_id AND st.metric = a.metric
   AND st.alert_id = a.alert_id`;
 
 const SYSTEM_EPISODES = `
 SELECT ${SYSTEM_COLUMNS}, ${SYSTEM_FURTHER}, CASE WHEN a.resolved_at IS NULL THEN 'firing' ELSE 'resolved' END AS state,
-  NULL::text AS "deferredBy"
+  NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"
 FROM system_alerts a`;
 
 /** No later row of the same episode. */
@@ -81,7 +83,7 @@ SELECT a.began AS time, a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sens
   a.began AS "startedAt", NULL::timestamptz AS "resolvedAt", NULL::float8 AS "resolvedValue", NULL::text AS "resolveReason",
   NULL::float8 AS "peakValue", NULL::timestamptz AS "ackedAt", NULL::text AS "ackedBy", NULL::text AS suppressed,
   a.began::text AS at, s.name, s.type, coalesce(s.tags, '{}') AS tags, a.metric, a.kind, false AS backfilled, false AS system,
-  '' AS episode, a.state, NULL::text AS "deferredBy"
+  '' AS episode, a.state, NULL::text AS "deferredBy", NULL::float8 AS "peakSoFar"
 FROM (SELECT *, NULL::timestamptz AS acked_at, coalesce(since, last_event_at) AS began FROM alert_state WHERE state = 'pending') a
 LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE ${WANTED} ORDER BY a.began DESC, a.sensor_id, a.alert_type LIMIT $7`;

@@ -24,7 +24,7 @@ export function alertItem(row: EpisodeRow, nowMs: number): Alert {
     message: row.message,
     value: finite(row.value),
     threshold: finite(row.threshold),
-    peakValue: finite(row.peakValue),
+    peakValue: finite(row.peakValue ?? row.peakSoFar),
     time: iso(row.time),
     startedAt: isoOrNull(row.startedAt),
     resolvedAt: isoOrNull(row.resolvedAt),
