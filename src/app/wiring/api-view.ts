@@ -4,7 +4,7 @@ import type { Status } from '../../api/contract/status.ts';
 import { readDatabaseUrl } from '../../core/database-url.ts';
 import { effectiveConfig } from '../../core/ingest/compiled-route.ts';
 import { topicList } from '../../core/ingest/topic.ts';
-import { intervalMs } from '../../core/policy/interval.ts';
+import { calendarMs } from '../../core/policy/interval.ts';
 import { declaredPolicy, planOf } from '../../core/policy/plan.ts';
 import type { Retention } from '../../core/series-plan.ts';
 import { Rate } from '../../lib/rate.ts';
@@ -109,7 +109,7 @@ function retentionOf({ live }: ViewContext): Retention {
     const age = policy?.config['drop_after'];
     return policy === undefined || policy.paused !== undefined || age === undefined
       ? undefined
-      : intervalMs(age);
+      : calendarMs(age);
   };
   return {
     raw: keptMs('sensor_readings'),

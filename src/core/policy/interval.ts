@@ -112,6 +112,14 @@ export function intervalMs(value: Interval | IntervalText): number {
   return (interval.months * 30 + interval.days) * DAY_MS + interval.ms;
 }
 
+const MONTH_DAYS = 365.25 / 12;
+
+/** Length in milliseconds on the calendar, on average: a year is one of 365 days and a quarter. */
+export function calendarMs(value: IntervalText): number {
+  const { months, days, ms } = requireInterval(value);
+  return (months * MONTH_DAYS + days) * DAY_MS + ms;
+}
+
 export function sameInterval(a: Interval | IntervalText, b: Interval | IntervalText): boolean {
   return intervalMs(a) === intervalMs(b);
 }

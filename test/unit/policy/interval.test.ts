@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   formatInterval,
+  calendarMs,
   intervalMs,
   parseInterval,
   sameInterval,
@@ -56,5 +57,10 @@ describe('intervals', () => {
     expect(sameInterval('1 year', '360 days')).toBe(true);
     expect(sameInterval('24 hours', '1 day')).toBe(true);
     expect(intervalMs('1 year')).toBe(360 * DAY);
+  });
+
+  test('on the calendar a year has its days: a range of a year lies within what is kept for a year', () => {
+    expect(calendarMs('1 year')).toBe(365.25 * DAY);
+    expect(calendarMs('90 days')).toBe(90 * DAY);
   });
 });
