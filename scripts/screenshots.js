@@ -47,7 +47,7 @@ async function shoot(browser, name, path, options) {
   const page = await context.newPage();
   await page.goto(`${ORIGIN}/${path}`);
   await page.waitForSelector('[data-link=live]');
-  await page.waitForFunction("document.querySelector('.loading') === null");
+  await page.locator('.loading').first().waitFor({ state: 'detached' });
   if (path.startsWith('sensor?')) await page.waitForSelector('.u-over');
   // Curves and figures of the last seconds.
   await sleep(5000);

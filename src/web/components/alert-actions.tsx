@@ -4,6 +4,7 @@ import { usePage } from '../context.ts';
 import { visible } from '../format/visible.ts';
 import { useCanWrite } from './account.tsx';
 import { Dialog } from './dialog.tsx';
+import { patternOf } from './pattern.ts';
 import { SilenceDialog } from './silence-dialog.tsx';
 
 const OUTCOMES: Readonly<Record<AlertOutcome['outcome'], string>> = {
@@ -14,13 +15,10 @@ const OUTCOMES: Readonly<Record<AlertOutcome['outcome'], string>> = {
 };
 
 /** The silence that an alert suggests: its sensor and its type. */
-export const matchersOf = (alert: Alert): Record<string, string> =>
+const matchersOf = (alert: Alert): Record<string, string> =>
   alert.system
     ? { alert_type: alert.alertType }
-    : { sensor: escaped(alert.sensor), alert_type: alert.alertType };
-
-/** A key as a pattern that matches only itself. */
-export const escaped = (key: string): string => key.replace(/[\\*?[\]]/g, '\\$&');
+    : { sensor: patternOf(alert.sensor), alert_type: alert.alertType };
 
 /** What can be done about an open alert; nothing for those who may not. */
 export function AlertActions({ alert, onDone }: { readonly alert: Alert; readonly onDone: () => void }) {

@@ -1,5 +1,5 @@
 import type { Alert } from '../../api/contract/alerts.ts';
-import { valueText } from '../format/number.ts';
+import { digitsToTell, valueText } from '../format/number.ts';
 import { metricName } from '../format/unit.ts';
 import { visible } from '../format/visible.ts';
 import { AlertStateBadge, Badge } from './badge.tsx';
@@ -28,8 +28,10 @@ function valueAgainstLimit(alert: Alert): string {
   const { value, threshold } = alert;
   if (value === null) return '';
   if (alert.unit === 's') return '';
-  const text = valueText(value, options);
-  return threshold === null ? text : `${text}, limit ${valueText(threshold, options)}`;
+  if (threshold === null) return valueText(value, options);
+  const extraDigits = digitsToTell(value, threshold, options);
+  const text = (one: number): string => valueText(one, { ...options, extraDigits });
+  return `${text(value)}, limit ${text(threshold)}`;
 }
 
 export function AlertMessage({ alert }: { readonly alert: Alert }) {

@@ -60,6 +60,23 @@ export function valueText(value: number | null | undefined, options: ValueOption
   return unit === '' ? number : `${number}\u00a0${unit}`;
 }
 
+/** More digits than usual, as many as tell two values apart: "14 %, limit 15 %" for 14.6 and 15 would mislead. */
+export function digitsToTell(a: number, b: number, options: ValueOptions = {}): number {
+  if (a === b) return 0;
+  const text = (value: number, extraDigits: number): string => valueText(value, { ...options, extraDigits });
+  const shown = (value: number, extraDigits: number): number =>
+    Number(value.toFixed((unitDigits(metricUnit(options.metric, options.unit)) ?? 3) + extraDigits));
+  let digits = 0;
+  // Rounding takes away a tenth of their distance at most.
+  while (
+    digits < 4 &&
+    (text(a, digits) === text(b, digits) ||
+      Math.abs(shown(a, digits) - shown(b, digits) - (a - b)) > Math.abs(a - b) / 10)
+  )
+    digits += 1;
+  return digits;
+}
+
 /** A rate: `98 /s`, `0.4 /s`. */
 export const rateText = (perSecond: number, locale?: string): string =>
   `${formatNumber(perSecond, perSecond >= 10 || perSecond === 0 ? 0 : 1, locale)}\u00a0/s`;

@@ -120,7 +120,7 @@ export class EventStream {
     let watchdog = this.#watch(connection);
     try {
       const answer = await this.#world.fetch(this.#url, { headers, signal: connection.signal });
-      if (answer.status === 401 || answer.status === 403) {
+      if (answer.status === 401) {
         if (this.#connection === connection) this.#refuse();
         return 'it asks for a token';
       }

@@ -151,6 +151,12 @@ function axisTexts(splits: readonly number[]): string[] {
   return splits.map((value) => format.format(value));
 }
 
+/** `warning above 8.0 °C` */
+export const limitText = (
+  { bound, severity, side }: PlotLimit,
+  of: Pick<PlotScene, 'metric' | 'unit'>,
+): string => `${severity} ${side === 'low' ? 'below' : 'above'} ${valueText(bound, of)}`;
+
 /** Behind the curve: the time from the beginning of each alert to its end. */
 function shadeEpisodes(plot: uPlot, scene: PlotScene, colours: Colours): void {
   const { ctx, bbox } = plot;
@@ -193,9 +199,8 @@ function drawLimits(plot: uPlot, scene: PlotScene, colours: Colours): void {
     ctx.stroke();
     const above = side !== 'low' ? y - bbox.top > 16 * devicePixelRatio : bottom - y < 16 * devicePixelRatio;
     ctx.textBaseline = above ? 'bottom' : 'top';
-    const text = `${severity} ${side === 'low' ? 'below' : 'above'} ${valueText(bound, scene)}`;
     ctx.fillText(
-      text,
+      limitText({ bound, severity, side }, scene),
       bbox.left + bbox.width - 4 * devicePixelRatio,
       y + (above ? -2 : 3) * devicePixelRatio,
     );

@@ -10,8 +10,9 @@ import { visible } from '../format/visible.ts';
 import { useStore, useWidth } from '../hooks.ts';
 import { coloursOf } from './colours.ts';
 import { type PlotColumns, type SourceColumns, gapsOf, withGaps } from './gaps.ts';
-import { type PlotEpisode, type PlotLimit, type PlotScene, plotOptions } from './options.ts';
+import { type PlotEpisode, type PlotLimit, type PlotScene, limitText, plotOptions } from './options.ts';
 import { type Range, moved, zoomed } from './ranges.ts';
+import { valueRange } from './scales.ts';
 import { PlotTable } from './table.tsx';
 
 const HEIGHT = 210;
@@ -40,7 +41,7 @@ export function Plot(props: PlotProps) {
   const columns = useMemo(() => withGaps(source, stepMs), [source, stepMs]);
   const shown = index === null ? undefined : pointAt(columns, index);
   const name = visible(metricName(metric));
-  const summary = useMemo(() => summaryOf(props), [source, stepMs, props.fromMs, props.toMs, metric, unit]);
+  const summary = useMemo(() => summaryOf(props), [source, stepMs, props.limits, metric, unit]);
   const point =
     shown === undefined
       ? undefined
@@ -99,7 +100,7 @@ function pointText(
 }
 
 /** The curve in a sentence: for the readout while nothing is pointed at, and for screen readers. */
-function summaryOf({ metric, unit, source, stepMs }: PlotProps): string {
+function summaryOf({ metric, unit, source, stepMs, limits }: PlotProps): string {
   const last = source.mean.at(-1);
   if (last === undefined) return 'No readings in this time.';
   const options = { metric, unit };
@@ -111,7 +112,17 @@ function summaryOf({ metric, unit, source, stepMs }: PlotProps): string {
   const longest = gaps.reduce((most_, { fromMs, toMs }) => Math.max(most_, toMs - fromMs), 0);
   const gapText =
     gaps.length === 0 ? '' : ` ${counted(gaps.length, 'gap')}, the longest ${durationText(longest / 1000)}.`;
-  return `Last ${valueText(last, options)}, lowest ${valueText(least, options)}, highest ${valueText(most, options)}.${gapText}`;
+  const [bottom, top] = valueRange(
+    least,
+    most,
+    limits.map(({ bound }) => bound),
+  );
+  // A limit far away would make a flat line of the curve; it is named instead.
+  const far = limits
+    .filter(({ bound }) => bound < bottom || bound > top)
+    .map((limit) => limitText(limit, options));
+  const farText = far.length === 0 ? '' : ` Beyond this scale: ${[...new Set(far)].join(', ')}.`;
+  return `Last ${valueText(last, options)}, lowest ${valueText(least, options)}, highest ${valueText(most, options)}.${gapText}${farText}`;
 }
 
 function Canvas({

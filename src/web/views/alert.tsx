@@ -11,7 +11,7 @@ import { Foreign, Name } from '../components/text.tsx';
 import { At, Exactly, Lasting } from '../components/time.tsx';
 import { usePage } from '../context.ts';
 import { durationText } from '../format/duration.ts';
-import { formatValue, valueText } from '../format/number.ts';
+import { type ValueOptions, digitsToTell, formatValue, valueText } from '../format/number.ts';
 import { metricName } from '../format/unit.ts';
 import { useResource, useWidth } from '../hooks.ts';
 import { Plot } from '../plot/plot.tsx';
@@ -51,7 +51,10 @@ function OneAlert({ id }: { readonly id: string }) {
 }
 
 function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly onDone: () => void }) {
-  const options = { metric: alert.metric ?? undefined, unit: alert.unit };
+  const { value, threshold } = alert;
+  const named = { metric: alert.metric ?? undefined, unit: alert.unit };
+  const extraDigits = value === null || threshold === null ? 0 : digitsToTell(value, threshold, named);
+  const options = { ...named, extraDigits };
   return (
     <div class="view">
       <div class="view-head">
@@ -108,10 +111,7 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
   );
 }
 
-function figureOf(
-  value: number,
-  options: { readonly metric: string | undefined; readonly unit: string | null },
-) {
+function figureOf(value: number, options: ValueOptions) {
   if (options.unit === 's') return { value: durationText(value) };
   const { number, unit } = formatValue(value, options);
   return { value: number, unit };

@@ -310,7 +310,7 @@ function partsOf(status: Status): readonly Part[] {
   parts.push({
     name: 'Notifications',
     tone: notifications.length === 0 ? 'ok' : 'warning',
-    word: notifications.length === 0 ? 'Accepted' : `${counted(notifications.length, 'sink')} failing`,
+    word: notifications.length === 0 ? 'None failing' : `${counted(notifications.length, 'sink')} failing`,
     text: notifications.map(({ sink, detail }) => `${sink}: ${detail}`).join('; ') || null,
   });
   return parts;

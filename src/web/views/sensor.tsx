@@ -2,13 +2,14 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { AlertList } from '../../api/contract/alerts.ts';
 import type { Forgotten, Limit, Sensor } from '../../api/contract/sensors.ts';
 import { ReadOnlyNote, useCanWrite } from '../components/account.tsx';
-import { AlertActions, escaped } from '../components/alert-actions.tsx';
+import { AlertActions } from '../components/alert-actions.tsx';
 import { AlertMarks, AlertMessage } from '../components/alert-parts.tsx';
 import { SensorStateBadge, SeverityBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Dialog } from '../components/dialog.tsx';
 import { Link } from '../components/link.tsx';
 import { Empty, Loading, Notice, ProblemNotice } from '../components/notice.tsx';
+import { patternOf } from '../components/pattern.ts';
 import { RangeBar } from '../components/range-bar.tsx';
 import { SilenceDialog } from '../components/silence-dialog.tsx';
 import { Foreign, Name } from '../components/text.tsx';
@@ -204,7 +205,7 @@ function KnownSensor({
       <Facts sensor={sensor} />
       {dialog === 'silence' ? (
         <SilenceDialog
-          matchers={{ sensor: escaped(sensor.key) }}
+          matchers={{ sensor: patternOf(sensor.key) }}
           onClose={() => setDialog(undefined)}
           onDone={onChanged}
         />

@@ -150,6 +150,11 @@ function Learn() {
       })
       .then(keep, (error: unknown) => setProblem(asProblem(error)));
   };
+  const end = (id: string): void => {
+    daemon.client
+      .delete<Learning>(`learn/${id}`)
+      .then(keep, (error: unknown) => setProblem(asProblem(error)));
+  };
   const listening = learning?.state === 'listening';
   return (
     <Card
@@ -195,6 +200,11 @@ function Learn() {
             <button type="submit" class="button primary" disabled={listening}>
               {listening ? 'Listening …' : 'Listen'}
             </button>
+            {listening ? (
+              <button type="button" class="button" onClick={() => end(learning.id)}>
+                Enough
+              </button>
+            ) : null}
           </form>
         ) : null}
         {problem === undefined ? null : <ProblemNotice problem={problem} />}

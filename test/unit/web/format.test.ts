@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { bytesText } from '../../../src/web/format/bytes.ts';
 import { agoText, durationText, parseDuration, roughDuration } from '../../../src/web/format/duration.ts';
-import { counted, formatValue, rateText, shareText, valueText } from '../../../src/web/format/number.ts';
+import {
+  counted,
+  digitsToTell,
+  formatValue,
+  rateText,
+  shareText,
+  valueText,
+} from '../../../src/web/format/number.ts';
 import { createTimeFormat, offsetText } from '../../../src/web/format/time.ts';
 import { metricName } from '../../../src/web/format/unit.ts';
 import { shortened, visible } from '../../../src/web/format/visible.ts';
@@ -27,6 +34,22 @@ describe('values', () => {
     [Number.NaN, {}, '–'],
   ])('%p with %p is %p', (value, options, text) => {
     expect(valueText(value, { ...options, locale })).toBe(text);
+  });
+
+  test.each([
+    [14.6, 15, 1],
+    [13.5, 15, 1],
+    [14.96, 15, 2],
+    [9.4, 8, 1],
+    [80, 15, 0],
+    [15, 15, 0],
+  ])('%p and %p are told apart with %p digits more', (a, b, digits) => {
+    const options = { unit: '%', locale };
+    expect(digitsToTell(a, b, options)).toBe(digits);
+    if (a !== b)
+      expect(valueText(a, { ...options, extraDigits: digits })).not.toBe(
+        valueText(b, { ...options, extraDigits: digits }),
+      );
   });
 
   test('number and unit come apart', () => {
