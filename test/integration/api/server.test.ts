@@ -160,11 +160,11 @@ describe('answers', () => {
 describe('problems', () => {
   test('of ours: code and remedy', async () => {
     const response = await server.fetch('/api/v1/refused?x=1');
-    expect(response.status).toBe(404);
+    expect(response.status).toBe(409);
     expect(await problemOf(response)).toEqual({
       type: '/api/v1/problems/ALERT_NOT_OPEN',
-      title: 'Not found',
-      status: 404,
+      title: 'Conflict',
+      status: 409,
       detail: 'no such alert',
       code: 'ALERT_NOT_OPEN',
       remedy: 'look again',
