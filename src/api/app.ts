@@ -209,7 +209,7 @@ const documentOf = (app: () => FastifyInstance): AnyResource =>
     handle: () => app().swagger() as unknown as Record<string, unknown>,
   });
 
-/** A body of a form or of plain text, which any page may send anywhere, is none that is accepted. */
+/** A body of a form or of plain text, which any page may send anywhere, is not accepted. */
 function acceptJsonOnly(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();

@@ -72,7 +72,7 @@ export class RequestFault extends FieldwatchError {
 }
 
 /**
- * What the client is told about anything that was thrown. What was not thrown on purpose stays in the log: it may hold
+ * The answer for anything that was thrown. What was not thrown on purpose stays in the log: it may hold
  * anything.
  */
 export function problemOf(error: unknown, instance: string): Problem {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isLoopback } from '../../core/loopback.ts';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
-import { type Caller, NOBODY, type Role, mayUse } from './caller.ts';
+import { type Caller, ANONYMOUS, type Role, mayUse } from './caller.ts';
 import { type Arrival, type Client, clientReader, nameOf } from './client.ts';
 import { hostCheck, originFault } from './hosts.ts';
 import { RateLimit, addressKey } from './rate-limit.ts';
@@ -42,7 +42,7 @@ export interface Visit {
 
 /** A page with its parts, and what it asks for when it opens, many times over. */
 const REQUESTS = { perSecond: 50, burst: 500 };
-/** Tokens that are none, of one address. */
+/** Unknown tokens of one address. */
 const FAILURES = { perSecond: 1 / 6, burst: 10 };
 /** The same of all addresses: what is logged. */
 const LOGGED_FAILURES = { perSecond: 1 / 60, burst: 20 };
@@ -85,7 +85,7 @@ export class Access {
     return this.#options.tokens.size > 0;
   }
 
-  /** Throws what the client is told. */
+  /** Throws a Refusal, which is the answer. */
   admit(arrival: Arrival & { readonly method: string }, needed: Role | 'public'): Visit {
     const client = this.#read(arrival);
     if (!this.#hosts.isAllowed(client.host)) throw this.#refuse('host', Refusal.wrongHost(client.host));
@@ -142,7 +142,7 @@ export class Access {
       !client.forwarded &&
       isLoopback(client.address) &&
       isLoopback(nameOf(client.host ?? ''));
-    return here ? { role: 'viewer', name: null } : NOBODY;
+    return here ? { role: 'viewer', name: null } : ANONYMOUS;
   }
 
   #bearer(client: Client, candidate: string): Token {
@@ -155,7 +155,7 @@ export class Access {
     const key = addressKey(client.address);
     if (!this.#failures.take(key)) return this.#refuse('rate', Refusal.tooMany(this.#failures.waitS(key)));
     if (this.#logged.take('all'))
-      this.#deps.logger.warn({ address: client.address }, 'a token that is none of http.token_file');
+      this.#deps.logger.warn({ address: client.address }, 'unknown token, not in http.token_file');
     return this.#refuse('token', Refusal.unknownToken());
   }
 

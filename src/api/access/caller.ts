@@ -9,7 +9,7 @@ export interface Caller {
   readonly name: string | null;
 }
 
-export const NOBODY: Caller = { role: null, name: null };
+export const ANONYMOUS: Caller = { role: null, name: null };
 
 export const mayUse = ({ role }: Caller, needed: Role | 'public'): boolean =>
   needed === 'public' || role === 'operator' || role === needed;

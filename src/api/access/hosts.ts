@@ -4,7 +4,7 @@ import { type Client, nameOf } from './client.ts';
 
 /**
  * The names under which the daemon may be asked. A page of another site can give its own name the address of this machine
- * (DNS rebinding), and its browser then sends the name: it is none of these. An address cannot be rebound.
+ * (DNS rebinding), and its browser then sends the name: it is not among these. An address cannot be rebound.
  */
 export function hostCheck(
   allowedHosts: readonly string[],

@@ -39,7 +39,7 @@ export class Refusal extends FieldwatchError {
 
   static unknownToken(): Refusal {
     return new Refusal(
-      'the token is none of this daemon',
+      'the token is not known to this daemon',
       {
         code: 'API_TOKEN_UNKNOWN',
         kind: 'auth',

@@ -54,7 +54,7 @@ export const alertSchema = z
       ),
     durationS: seconds('from the first breach until it resolved, or until now'),
     ackedAt: time('when it was acknowledged').nullable(),
-    ackedBy: z.string().nullable().describe('who acknowledged it; null: nobody'),
+    ackedBy: z.string().nullable().describe('who acknowledged it; null: not acknowledged'),
     suppressed: z
       .string()
       .nullable()

@@ -20,7 +20,7 @@ export const silenceSchema = z
     by: text('who added it'),
     comment: text('why'),
     createdAt: time('when it was added'),
-    expiredBy: z.string().nullable().describe('who took it back before its end; null: nobody'),
+    expiredBy: z.string().nullable().describe('who took it back before its end; null: it was not'),
   })
   .meta({ id: 'Silence', description: 'Notifications of alerts that match are suppressed for a time' });
 export type Silence = z.output<typeof silenceSchema>;

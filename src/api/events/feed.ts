@@ -70,7 +70,7 @@ export class EventFeed {
     this.#loops = [figures, looks];
     figures.start();
     this.#ready = endsWithin(looks.now(), FIRST_LOOK_MS, clock).then(() => {
-      // What happens until the first look has succeeded is known by nobody.
+      // What happens until the first look has succeeded is not known.
       this.#resetOwed ||= !changes.hasBegun;
     });
     return this.#ready;

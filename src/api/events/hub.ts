@@ -24,7 +24,7 @@ const MAX_KEPT_CHARACTERS = 2_000_000;
 
 /**
  * The events of this process, numbered. Those that change something are kept for whoever was away for a moment; an id of
- * another process, or of a time when nobody listened, cannot be resumed from.
+ * another process, or of a time without clients, cannot be resumed from.
  */
 export class EventHub {
   readonly #clock: Clock;

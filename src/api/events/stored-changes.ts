@@ -18,12 +18,12 @@ import type { EventData } from '../contract/events.ts';
 import type { StoredChanges } from './feed.ts';
 import type { NewEvent } from './hub.ts';
 
-/** Of one look. More is told by `reset`. */
+/** Of one poll. Of more, `reset` is sent. */
 const MOST_EVENTS = 500;
 /** Of the overlap, too. */
 const MOST_PUBLISHED = 2000;
 const MOST_STATES = 20_000;
-/** A transaction that began earlier may be committed later: what is seen already is not told again. */
+/** A transaction that began earlier may be committed later: what was sent already is not sent again. */
 const OVERLAP_MS = 10_000;
 
 type AlertEvent = EventData<'alert'>;
@@ -39,7 +39,7 @@ export class DatabaseChanges implements StoredChanges {
   #mark = '';
   #states: ReadonlyMap<string, CurrentAlert> = new Map();
   /** Notifications that were told, by the look at which they were. */
-  #told = new Map<string, number>();
+  #sent = new Map<string, number>();
   readonly #ids = new Map<string, number>();
   readonly #newest = new Map<string, number>();
 
@@ -102,11 +102,11 @@ export class DatabaseChanges implements StoredChanges {
   #untold(published: readonly PublishedAlert[]): readonly PublishedAlert[] {
     const nowMs = this.#clock.monotonicMs();
     const fresh = published.filter(
-      ({ notification: { alertId, seq } }) => !this.#told.has(`${alertId} ${seq}`),
+      ({ notification: { alertId, seq } }) => !this.#sent.has(`${alertId} ${seq}`),
     );
     for (const { notification } of published)
-      this.#told.set(`${notification.alertId} ${notification.seq}`, nowMs);
-    for (const [key, atMs] of this.#told) if (nowMs - atMs > 2 * OVERLAP_MS) this.#told.delete(key);
+      this.#sent.set(`${notification.alertId} ${notification.seq}`, nowMs);
+    for (const [key, atMs] of this.#sent) if (nowMs - atMs > 2 * OVERLAP_MS) this.#sent.delete(key);
     return fresh;
   }
 

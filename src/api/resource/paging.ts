@@ -7,7 +7,7 @@ import { RequestFault } from '../problem.ts';
 export const cursorText = (position: readonly unknown[]): string =>
   Buffer.from(JSON.stringify(position)).toString('base64url');
 
-/** What a cursor says; a fault of the request where it is none of ours. */
+/** What a cursor says; a fault of the request where it was not made here. */
 export function readCursor<Position>(
   text: string | undefined,
   schema: z.ZodType<Position>,

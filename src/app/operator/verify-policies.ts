@@ -12,7 +12,7 @@ export async function verifyPolicies(
   url: string,
   purpose: string,
 ): Promise<readonly Finding[]> {
-  // With the scheduler's own short limits: nobody who asks may block sessions that wait behind it.
+  // With the scheduler's own short limits: a request must not block sessions that wait behind it.
   const catalog = createCatalog(connectOptions(config, url, purpose));
   try {
     return (await verify(catalog, planOf(config.policies), CHECKS)).findings;

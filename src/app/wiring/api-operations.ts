@@ -69,7 +69,7 @@ async function forget(
   const next = await accounts.next();
   if (next.done === true) throw new Error('no account of a sensor');
   const account = next.value;
-  // What follows brings aggregates up to date, which may take minutes: nobody waits for it.
+  // What follows brings aggregates up to date, which may take minutes: no request waits for it.
   void drained(accounts).catch((error: unknown) =>
     logger.warn(
       { err: error, sensor: key, at: clock.nowMs() },
