@@ -8,7 +8,6 @@ interface Drain {
   /** Between two readings of a sensor. */
   readonly intervalMs?: number | undefined;
   readonly allowedLateness?: string | undefined;
-  readonly httpPort?: number | undefined;
 }
 
 /**

@@ -27,7 +27,7 @@ export interface FlowDeps {
 /** Live flow, and a backlog that is drained. */
 export type ThroughputPart = 'c' | 'c2';
 /** With the daemon alone, beside itself with other settings. */
-export type FlowPart = ThroughputPart | 'k' | 'watched';
+export type FlowPart = ThroughputPart | 'k';
 
 /** The subscriber that only counts, and the daemon. */
 export type Side = 'drain-bare' | 'drain-daemon';
@@ -51,7 +51,7 @@ export async function onSide(
   { broker, databaseUrl, stateDir, cleanup }: FlowDeps,
   side: Side,
   run: (place: Place) => Promise<FlowRun>,
-  more: Pick<DaemonPlace, 'allowedLateness' | 'httpPort'> = {},
+  more: Pick<DaemonPlace, 'allowedLateness'> = {},
 ): Promise<FlowRun> {
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
   const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir, ...more });

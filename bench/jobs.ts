@@ -70,22 +70,42 @@ export interface MemberReport {
   readonly peakMegabytes: number;
 }
 
-/** Readers of the page, until their time is over. */
+/** With a configuration the daemon is started; each job is answered with the totals. */
+export interface WatchedJob {
+  readonly config?: string;
+  /** Whether it reads from the broker from now on: what is published meanwhile is a backlog. */
+  readonly reads?: boolean;
+  /** `begin`: those from now on count. `read`: the answer has those since then. */
+  readonly latencies?: 'begin' | 'read';
+  /** From now on a CPU profile is taken; the next job about latencies writes the file. */
+  readonly profileFile?: string | undefined;
+}
+
+export interface WatchedReport {
+  readonly stored: number;
+  /** Of the last commit, by the clock that all processes of the machine have. */
+  readonly storedAtMs: number;
+  readonly cpuSeconds: number;
+  /** From publishing to commit; NaN unless it was asked for. */
+  readonly p99Ms: number;
+}
+
+/** With a port the readers of the page begin; each job is answered with the totals. */
 export interface WatchJob {
-  readonly port: number;
-  readonly streams: number;
-  readonly users: number;
-  readonly seconds: number;
+  readonly open?: { readonly port: number; readonly streams: number; readonly users: number };
 }
 
 export interface WatchReport {
   readonly events: number;
   readonly requests: number;
+  /** Answered with 304. */
+  readonly unchanged: number;
   /** Answered with a fault of the server, or told to wait. */
   readonly failures: number;
-  /** Streams that were open at once. */
+  /** Streams that are open. */
   readonly streams: number;
   readonly p99Ms: number;
+  readonly cpuSeconds: number;
 }
 
 interface PublishTo {

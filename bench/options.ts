@@ -127,9 +127,10 @@ Measures fieldwatch on this machine, each figure against a reference of the same
                       most. Only with --only handover
   (start)             ms of --help, --version and check-config of dist/ (npm run build first) / node -e 0, target 2.5 times at
                       most; resident memory of the daemon at rest, target 85 MB at most. Only with --only start
-  (watched) readers   100 streams of events and 20 users of the page beside 10,000 messages/s: p99 from publish to commit,
-                      10 ms more than without at most; a backlog drained, target 0.9 of the rate without.
-                      Only with --only watched
+  (watched) readers   100 streams of events and 20 users of the page beside 10,000 messages/s offered: rate stored, target 0.9 of
+                      that without, p99 from publish to commit, 10 ms more than without at most; and beside a backlog that is
+                      drained, target 0.9 of the rate without; each with the CPU of daemon, database and of the readers
+                      themselves, who share the machine. Only with --only watched
 
 Options:
   --only LIST         parts to run, such as a,b (default: all but scale, backlog, handover, start and watched)
@@ -141,7 +142,7 @@ Options:
   --mqtt-url URL      a broker instead of a mosquitto of its own (mqtt://[user:password@]host:port); its queue per
                       client must hold the messages of one run
   --seed N            of the values in the payloads (default: 1)
-  --cpu-prof DIR      the daemons of (c), (c2) and (backlog) leave a .cpuprofile per run in DIR
+  --cpu-prof DIR      the daemons of (c), (c2), (backlog) and (watched) leave a .cpuprofile per run in DIR
   --json              one JSON document on standard output instead of the table
   --check             exit 1 when a target is missed or a part was skipped
   --help              this text

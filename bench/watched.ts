@@ -1,38 +1,54 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import type { BenchBroker } from './broker.ts';
 import { Child } from './children.ts';
 import { daemonConfigText } from './daemon-config.ts';
-import { drainOnce } from './draining.ts';
 import type { FlowDeps } from './flow.ts';
-import type { LatencyJob, LatencyReport, PublishJob, PublishReport, WatchJob, WatchReport } from './jobs.ts';
+import type { PublishJob, PublishReport, WatchJob, WatchReport, WatchedJob, WatchedReport } from './jobs.ts';
 import type { Figure } from './report.ts';
-import { createSession, removeSession } from './session.ts';
+import { cpuSecondsOf, postmasterOf } from './server-cpu.ts';
+import { createSession, queueMessages, removeSession } from './session.ts';
 import { median } from './stats.ts';
+import { seeded } from './workload.ts';
 
 const STREAMS = 100;
 const USERS = 20;
 const RATE = 10_000;
 const WARM_UP_SECONDS = 2;
+/** Each user has opened each view. */
+const WARM_REQUESTS = 4 * USERS;
 const START_MS = 60_000;
-const DRAIN_MS = 120_000;
-/** Past everything that they watch. */
-const WATCH_SECONDS = 3600;
+const RUN_MS = 180_000;
+const POLL_MS = 20;
+const SETTLED_MS = 1000;
+const PER = 100_000;
 
 const TARGET_RATE = 0.9;
 const MORE_MS = 10;
 
-interface Run {
-  readonly p99Ms: number;
-  readonly drainedPerSecond: number;
-  readonly cpuSeconds: number;
+/** What one stretch of messages took. CPU in seconds per 100,000 messages, of each process that shares the machine. */
+interface Stretch {
+  readonly perSecond: number;
+  readonly daemonCpu: number;
+  readonly databaseCpu: number;
+  readonly readersCpu: number;
+}
+
+export interface WatchedRun {
+  readonly offered: Stretch & { readonly p99Ms: number };
+  readonly backlog: Stretch;
   readonly seen?: WatchReport;
 }
 
-/** (watched) The daemon with and without people who look at it, alternately. */
+type Daemon = Child<WatchedJob, WatchedReport>;
+type Watcher = Child<WatchJob, WatchReport>;
+
+/** (watched) The daemon with and without readers of its page, alternately. */
 export async function benchWatched(deps: FlowDeps): Promise<readonly Figure[]> {
-  const watched: Run[] = [];
-  const alone: Run[] = [];
+  const watched: WatchedRun[] = [];
+  const alone: WatchedRun[] = [];
   const { runs } = deps.options.sizes;
   for (let run = 0; run < runs; run++) {
     for (const looks of run % 2 === 0 ? [false, true] : [true, false]) {
@@ -40,80 +56,141 @@ export async function benchWatched(deps: FlowDeps): Promise<readonly Figure[]> {
       (looks ? watched : alone).push(await once(deps, looks));
     }
   }
-  return figuresOf(watched, alone);
+  return watchedFigures(watched, alone);
 }
 
-async function once(deps: FlowDeps, looks: boolean): Promise<Run> {
-  const httpPort = await freePort();
-  const watcher = looks ? new Child<WatchJob, WatchReport>('watcher', deps.cleanup) : undefined;
-  try {
-    watcher?.send({ port: httpPort, streams: STREAMS, users: USERS, seconds: secondsOf(deps) });
-    const latency = await latencyOnce(deps, httpPort, looks);
-    const { report } = await drainOnce(deps, 'drain-daemon', { part: 'watched', httpPort });
-    const seen = await watcher?.next(WATCH_SECONDS * 1000);
-    return {
-      ...latency,
-      drainedPerSecond: report.timed / report.seconds,
-      ...(seen === undefined ? {} : { seen }),
-    };
-  } finally {
-    await watcher?.end();
-  }
+interface Place {
+  readonly daemon: Daemon;
+  readonly watcher: Watcher | undefined;
+  readonly postmaster: number | undefined;
 }
 
-/** For as long as the daemon has something to do, as a rule: it is the same for all runs. */
-const secondsOf = ({ options }: FlowDeps): number =>
-  WARM_UP_SECONDS + options.sizes.latencySeconds + options.sizes.drainMessages / 5000 + 10;
-
-async function latencyOnce(
-  deps: FlowDeps,
-  httpPort: number,
-  looks: boolean,
-): Promise<Pick<Run, 'p99Ms' | 'cpuSeconds'>> {
-  const { options, broker, databaseUrl, stateDir, cleanup } = deps;
+/** A new daemon for each run. Both measurements begin when its code is warm and everything that the readers keep open is open. */
+async function once(deps: FlowDeps, looks: boolean): Promise<WatchedRun> {
+  const { broker, databaseUrl, stateDir, cleanup, options } = deps;
   const clientId = `fieldwatch-bench-${randomBytes(4).toString('hex')}`;
+  const httpPort = await freePort();
   const config = daemonConfigText({ databaseUrl, broker, clientId, stateDir, httpPort });
-  const skip = RATE * WARM_UP_SECONDS;
-  const messages = skip + RATE * options.sizes.latencySeconds;
-  const daemon = new Child<LatencyJob, LatencyReport>('latency-daemon', cleanup);
-  const publisher = new Child<PublishJob, PublishReport>('latency-publisher', cleanup);
+  const daemon: Daemon = new Child('watched-daemon', cleanup);
+  const watcher: Watcher | undefined = looks ? new Child('watcher', cleanup) : undefined;
   await createSession(broker, clientId);
   try {
-    await daemon.ask({ config, expected: messages, skip }, START_MS);
-    if (looks) await isWatched(httpPort);
-    await publisher.ask({ broker, ratePerSecond: RATE, messages, seed: options.seed }, DRAIN_MS);
-    const done = await daemon.next(DRAIN_MS);
-    if (done.kind !== 'done' || done.stalled) throw new Error('(watched) not all messages were stored');
-    return { p99Ms: done.p99Ms, cpuSeconds: done.cpuSeconds };
+    await daemon.ask({ config }, START_MS);
+    const place: Place = { daemon, watcher, postmaster: await postmasterOf(databaseUrl) };
+    // Long enough to have several looks of each user in it.
+    const messages = 2 * options.sizes.drainMessages;
+    await watcher?.ask({ open: { port: httpPort, streams: STREAMS, users: USERS } }, START_MS);
+    await backlog(deps, place, messages);
+    if (watcher !== undefined)
+      await until(async () => {
+        const { streams, requests } = await watcher.ask({}, START_MS);
+        return streams === STREAMS && requests >= WARM_REQUESTS;
+      });
+    const offered = await offer(deps, place);
+    const profileFile = profileOf(options, looks);
+    const drained = await backlog(deps, place, messages, profileFile);
+    const seen = await watcher?.ask({}, START_MS);
+    return { offered, backlog: drained, ...(seen === undefined ? {} : { seen }) };
   } finally {
-    await Promise.all([daemon.end(), publisher.end()]);
+    await watcher?.end();
+    await daemon.end();
     await removeSession(broker, clientId);
   }
 }
 
-/** Resolves when every stream is open. */
-async function isWatched(port: number): Promise<void> {
-  for (;;) {
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    if (text.includes(`fieldwatch_api_streams ${STREAMS}\n`)) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+/** Messages at the rate, for as long as latency is measured. */
+async function offer(deps: FlowDeps, place: Place): Promise<WatchedRun['offered']> {
+  const { options, broker, cleanup } = deps;
+  const publisher = new Child<PublishJob, PublishReport>('latency-publisher', cleanup);
+  const publish = (seconds: number) =>
+    publisher.ask(
+      { broker: brokerJob(broker), ratePerSecond: RATE, messages: RATE * seconds, seed: options.seed },
+      RUN_MS,
+    );
+  try {
+    const count = RATE * options.sizes.latencySeconds;
+    await stretch(place, RATE * WARM_UP_SECONDS, () => publish(WARM_UP_SECONDS));
+    return await stretch(place, count, () => publish(options.sizes.latencySeconds));
+  } finally {
+    await publisher.end();
   }
 }
 
+/** Messages that the broker holds while the daemon does not read. */
+async function backlog(
+  { broker, options, timeline }: FlowDeps,
+  place: Place,
+  count: number,
+  profileFile?: string,
+): Promise<Stretch> {
+  await place.daemon.ask({ reads: false }, START_MS);
+  await queueMessages(broker, count, timeline.take(count), seeded(options.seed));
+  await pause(SETTLED_MS);
+  return stretch(place, count, () => place.daemon.ask({ reads: true, profileFile }, START_MS));
+}
+
+/** From `begin` until so many messages more are stored. */
+async function stretch(
+  { daemon, watcher, postmaster }: Place,
+  count: number,
+  begin: () => Promise<unknown>,
+): Promise<WatchedRun['offered']> {
+  const read = async (latencies: 'begin' | 'read') => ({
+    daemon: await daemon.ask({ latencies }, START_MS),
+    readersCpu: (await watcher?.ask({}, START_MS))?.cpuSeconds ?? 0,
+    databaseCpu: cpuSecondsOf(postmaster),
+  });
+  const [before, startMs] = [await read('begin'), Date.now()];
+  await begin();
+  await until(async () => (await daemon.ask({}, START_MS)).stored >= before.daemon.stored + count);
+  const after = await read('read');
+  const used = (later: number, earlier: number) => ((later - earlier) * PER) / count;
+  return {
+    perSecond: (1000 * count) / (after.daemon.storedAtMs - startMs),
+    daemonCpu: used(after.daemon.cpuSeconds, before.daemon.cpuSeconds),
+    databaseCpu: used(after.databaseCpu, before.databaseCpu),
+    readersCpu: used(after.readersCpu, before.readersCpu),
+    p99Ms: after.daemon.p99Ms,
+  };
+}
+
+const brokerJob = ({ url, username, password, topicRoot }: BenchBroker) => ({
+  ...{ url, username, password, topicRoot },
+});
+
+const profileOf = ({ profileDir }: FlowDeps['options'], looks: boolean): string | undefined =>
+  profileDir === undefined
+    ? undefined
+    : join(resolve(profileDir), `watched-${looks ? 'with' : 'without'}-${Date.now()}.cpuprofile`);
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + RUN_MS;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Error('(watched) not all messages were stored');
+    await pause(POLL_MS);
+  }
+}
+
+const pause = (ms: number) => new Promise<void>((resolvePause) => setTimeout(resolvePause, ms));
+
 async function freePort(): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
+  await new Promise((closed) => server.close(closed));
   return port;
 }
 
-export function figuresOf(watched: readonly Run[], alone: readonly Run[]): readonly Figure[] {
+/** The measurements of `watched` against those of `alone`, in the order of the runs. */
+export function watchedFigures(
+  watched: readonly WatchedRun[],
+  alone: readonly WatchedRun[],
+): readonly Figure[] {
   const what = `${STREAMS} streams, ${USERS} users`;
   const figure = (
     measure: string,
     unit: string,
-    of: (run: Run) => number,
+    of: (run: WatchedRun) => number,
     compare: (value: number, base: number) => Pick<Figure, 'ratio' | 'target'>,
     note?: string,
   ): Figure => {
@@ -128,30 +205,44 @@ export function figuresOf(watched: readonly Run[], alone: readonly Run[]): reado
       ...(note === undefined ? {} : { note }),
     };
   };
-  const seen = watched.flatMap((run) => run.seen ?? []);
-  const sum = (of: (report: WatchReport) => number) => seen.reduce((total, each) => total + of(each), 0);
-  const note =
-    `${what}: ${sum(({ events }) => events)} events and ${sum(({ requests }) => requests)} answers, ` +
-    `${sum(({ failures }) => failures)} failed, p99 ${Math.round(median(seen.map(({ p99Ms }) => p99Ms)))} ms`;
-  return [
+  const rate = (value: number, base: number) => ({ ratio: value / base, target: TARGET_RATE });
+  const cost = (value: number, base: number) => ({ ratio: base / value });
+  const cpu = (measure: string, of: (run: WatchedRun) => Stretch): readonly Figure[] => [
+    figure(`${measure}, CPU of the daemon per 100,000`, 's', (run) => of(run).daemonCpu, cost),
+    figure(`${measure}, CPU of the database per 100,000`, 's', (run) => of(run).databaseCpu, cost),
     figure(
-      'backlog drained',
-      'messages/s',
-      (run) => run.drainedPerSecond,
-      (value, base) => ({ ratio: value / base, target: TARGET_RATE }),
-      note,
-    ),
-    figure(
-      `publish to commit at 10,000 messages/s, p99, of ${MORE_MS} ms more`,
-      'ms',
-      (run) => run.p99Ms,
-      (value, base) => ({ ratio: (base + MORE_MS) / value, target: 1 }),
-    ),
-    figure(
-      'CPU of the daemon meanwhile',
+      `${measure}, CPU of the readers themselves per 100,000`,
       's',
-      (run) => run.cpuSeconds,
-      (value, base) => ({ ratio: base / value }),
+      (run) => of(run).readersCpu,
+      () => ({}),
     ),
   ];
+  return [
+    figure(
+      'at 10,000/s offered, stored',
+      'messages/s',
+      (run) => run.offered.perSecond,
+      rate,
+      seenNote(what, watched),
+    ),
+    figure(
+      `at 10,000/s offered, publish to commit, p99, of ${MORE_MS} ms more`,
+      'ms',
+      (run) => run.offered.p99Ms,
+      (value, base) => ({ ratio: (base + MORE_MS) / value, target: 1 }),
+    ),
+    ...cpu('at 10,000/s offered', (run) => run.offered),
+    figure('backlog drained', 'messages/s', (run) => run.backlog.perSecond, rate),
+    ...cpu('backlog', (run) => run.backlog),
+  ];
+}
+
+function seenNote(what: string, watched: readonly WatchedRun[]): string {
+  const seen = watched.flatMap((run) => run.seen ?? []);
+  const sum = (of: (report: WatchReport) => number) => seen.reduce((total, each) => total + of(each), 0);
+  return (
+    `${what}: ${sum(({ events }) => events)} events and ${sum(({ requests }) => requests)} answers ` +
+    `(${sum(({ unchanged }) => unchanged)} of them 304), ${sum(({ failures }) => failures)} failed, ` +
+    `p99 ${Math.round(median(seen.map(({ p99Ms }) => p99Ms)))} ms. Publisher, broker, daemon, database and readers share the CPUs.`
+  );
 }
