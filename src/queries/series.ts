@@ -20,10 +20,10 @@ SELECT count(*)::int AS readings FROM (
   SELECT 1 FROM sensor_readings WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz LIMIT $4
 ) r`;
 
-/** Its readings in the range, oldest first: one metric with a column of its own. The column comes from our own list. */
-export const exactSql = (metric: CoreMetric): string => `
-SELECT extract(epoch FROM time)::float8 * 1000 AS ms, ${metric}::float8 AS value FROM sensor_readings
-WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz AND ${metric} IS NOT NULL ORDER BY time`;
+/** Its readings in the range, oldest first: metrics with a column of their own. The columns come from our own list. */
+export const exactSql = (metrics: readonly CoreMetric[]): string => `
+SELECT extract(epoch FROM time)::float8 * 1000 AS ms, ${metrics.map((metric) => `${metric}::float8 AS ${metric}`).join(', ')}
+FROM sensor_readings WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz ORDER BY time`;
 
 export const exactFurtherSql = `
 SELECT extract(epoch FROM time)::float8 * 1000 AS ms, value FROM sensor_metrics
@@ -99,19 +99,34 @@ export async function hasAtMost(db: Db, sensorId: number, range: SeriesPlan, mos
   return ((await db.query<{ readings: number }>(countSql, values)).rows[0]?.readings ?? 0) <= most;
 }
 
-/** Each value as it was measured. Bounded by `hasAtMost`. */
-export async function exactSeries(
+/** Each value as it was measured, one metric after the other: those with a column of their own are read together. Bounded by `hasAtMost`. */
+export async function* exactSeries(
   db: Db,
   sensorId: number,
-  metric: string,
+  metrics: readonly string[],
   range: Pick<SeriesPlan, 'fromMs' | 'toMs'>,
-): Promise<SeriesColumns> {
+): AsyncGenerator<SeriesColumns> {
   const values = [sensorId, new Date(range.fromMs), new Date(range.toMs)];
-  const { rows } = await (isCoreMetric(metric)
-    ? db.query<{ ms: number; value: number }>(exactSql(metric), values)
-    : db.query<{ ms: number; value: number }>(exactFurtherSql, [...values, metric]));
-  const time = rows.map(({ ms }) => ms);
-  const mean = rows.map(({ value }) => value);
+  const core = metrics.filter(isCoreMetric);
+  const rows = core.length === 0 ? [] : (await db.query<Row>(exactSql(core), values)).rows;
+  for (const metric of metrics) {
+    if (isCoreMetric(metric)) yield exactColumns(metric, rows, metric);
+    else {
+      const further = await db.query<Row>(exactFurtherSql, [...values, metric]);
+      yield exactColumns(metric, further.rows, 'value');
+    }
+  }
+}
+
+function exactColumns(metric: string, rows: readonly Row[], column: string): SeriesColumns {
+  const time: Millis[] = [];
+  const mean: number[] = [];
+  for (const row of rows) {
+    const value = row[column] ?? null;
+    if (value === null) continue;
+    time.push(row.ms);
+    mean.push(value);
+  }
   return { metric, time, mean, min: mean, max: mean };
 }
 

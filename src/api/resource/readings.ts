@@ -25,6 +25,7 @@ export const readings = resource({
   description:
     'Readings where they are kept and the step is below an hour, otherwise the figures of hours or days. Where no more readings than points are in the range, each as it was measured (stepS 0).',
   role: 'viewer',
+  shared: true,
   params: keyParams,
   query: readingsQuery,
   answer: readingsSchema,
@@ -78,15 +79,9 @@ async function* columnsOf(
   plan: SeriesPlan,
 ): AsyncGenerator<MetricColumns> {
   const distinct = [...new Set(metrics)];
-  if (plan.stepMs > 0) {
-    for await (const series of bucketedSeries(db, sensorId, distinct, plan))
-      if (series.time.length > 0) yield written(series);
-  } else {
-    for (const metric of distinct) {
-      const series = await exactSeries(db, sensorId, metric, plan);
-      if (series.time.length > 0) yield written(series);
-    }
-  }
+  const read = plan.stepMs > 0 ? bucketedSeries : exactSeries;
+  for await (const series of read(db, sensorId, distinct, plan))
+    if (series.time.length > 0) yield written(series);
 }
 
 function written({ metric, time, mean, min, max }: SeriesColumns): MetricColumns {
