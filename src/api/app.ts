@@ -25,6 +25,7 @@ import { PAGE_HEADERS, type Page, encodingFor, fileAt } from './page.ts';
 import { documentOptions, schemaOf } from './openapi.ts';
 import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
 import { Answer, Streamed, Taken } from './resource/answer.ts';
+import { SharedReads } from './shared-reads.ts';
 import { RESOURCES } from './resource/index.ts';
 import { type AnyResource, resource } from './resource/resource.ts';
 
@@ -65,8 +66,9 @@ export async function createApi(
   { resources = RESOURCES, page }: Served = {},
 ): Promise<Api> {
   const access = new Access(options, daemon);
-  const events = eventsOf(daemon, page);
-  const deps: ApiDeps = { ...daemon, access, events };
+  const shared = new SharedReads({ clock: daemon.clock, isBehind: () => daemon.daemon.isBehind() });
+  const events = eventsOf(daemon, shared, page);
+  const deps: ApiDeps = { ...daemon, access, events, shared };
   const all = [...resources, documentOf(() => app)];
   const connections = new WeakMap<IncomingMessage, Connection>();
   const app = fastify({
@@ -128,16 +130,22 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
     onRequest: async (request) => void visits.set(request, deps.access.admit(arrivalOf(request), given.role)),
     handler: async (request, reply) => {
       const visit = visits.get(request) as Visit;
-      const result = await handle(
-        {
-          params: request.params as never,
-          query: request.query as never,
-          body: request.body as never,
-          ...{ visit, by: visit.caller, headers: request.headers },
-          signal: goneSignal(reply.raw),
-        },
-        deps,
-      );
+      const run = async () =>
+        handle(
+          {
+            params: request.params as never,
+            query: request.query as never,
+            body: request.body as never,
+            ...{ visit, by: visit.caller, headers: request.headers },
+            signal: goneSignal(reply.raw),
+          },
+          deps,
+        );
+      const result = await (given.shared === true
+        ? sharedResult(run, `${given.id} ${request.url}`, deps)
+        : method === 'GET'
+          ? run()
+          : run().finally(() => deps.shared.expire()));
       if (result instanceof Taken) {
         connections.get(request.raw)?.limit(Infinity);
         reply.hijack();
@@ -160,15 +168,45 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
   });
 }
 
-/** A value as JSON; 304 where the client has it already. */
-function sendJson(request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
+/** What a reader reads piece by piece is its own; everything else is written once for all of them. */
+async function sharedResult(
+  run: () => Promise<unknown>,
+  key: string,
+  { shared }: Pick<ApiDeps, 'shared'>,
+): Promise<unknown> {
+  let own: unknown;
+  const written = await shared.read(key, async () => {
+    own = await run();
+    return own instanceof Streamed || own instanceof Taken ? undefined : writtenJson(own);
+  });
+  return written ?? own ?? run();
+}
+
+/** JSON with its entity tag. */
+class Written {
+  readonly text: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly tag: string;
+
+  constructor(text: string, headers: Readonly<Record<string, string>>, tag: string | undefined) {
+    this.text = text;
+    this.headers = headers;
+    this.tag = tag ?? `W/"${createHash('sha1').update(text).digest('base64url')}"`;
+  }
+}
+
+function writtenJson(result: unknown): Written {
   const given: Answer<unknown> = result instanceof Answer ? result : new Answer(result, {});
   const { value, etag, headers } = given;
-  if (reply.statusCode === 204) return reply.headers(headers).send();
-  const text = `${JSON.stringify(value)}\n`;
+  return new Written(`${JSON.stringify(value)}\n`, headers, etag);
+}
+
+/** A value as JSON; 304 where the client has it already. */
+function sendJson(request: FastifyRequest, reply: FastifyReply, result: unknown): FastifyReply {
+  if (reply.statusCode === 204) return reply.headers(result instanceof Answer ? result.headers : {}).send();
+  const { text, headers, tag } = result instanceof Written ? result : writtenJson(result);
   void reply.headers({ 'cache-control': 'private, no-cache', ...headers });
   if (request.method === 'GET' || request.method === 'HEAD') {
-    const tag = etag ?? `W/"${createHash('sha1').update(text).digest('base64url')}"`;
     void reply.header('etag', tag);
     if (matches(request.headers['if-none-match'], tag)) return reply.code(304).send();
   }
@@ -289,12 +327,18 @@ function servePage(
   });
 }
 
-function eventsOf({ program, daemon, ...deps }: DaemonDeps, page: Page | undefined): Events {
+function eventsOf(
+  { program, daemon, ...deps }: DaemonDeps,
+  shared: SharedReads,
+  page: Page | undefined,
+): Events {
   return new Events({
     ...deps,
     intake: () => daemon.intake(),
     findings: () => daemon.policies()?.findings ?? [],
     changes: new DatabaseChanges(deps.db, deps.clock),
+    // Whoever is sent a change reads again.
+    onChange: () => shared.expire(),
     hello: () => ({
       version: program.version,
       build: page?.build ?? program.version,

@@ -18,6 +18,8 @@ import type { Intake, Status } from './contract/status.ts';
 export interface DaemonView {
   health(): Status['health']['checks'];
   intake(): Intake;
+  /** Messages wait longer than usual for their commit: readers give way. */
+  isBehind(): boolean;
   database(): Status['database'];
   broker(): Status['broker'];
   spool(): Status['spool'];

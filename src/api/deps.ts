@@ -5,6 +5,7 @@ import type { SensorIndex } from '../queries/sensor-index.ts';
 import type { DaemonView, Operations } from './daemon.ts';
 import type { Access } from './access/access.ts';
 import type { Events } from './events/index.ts';
+import type { SharedReads } from './shared-reads.ts';
 
 /** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
 export interface DaemonDeps {
@@ -25,6 +26,8 @@ export interface ApiDeps extends DaemonDeps {
   /** Tokens and sessions. */
   readonly access: Access;
   readonly events: Events;
+  /** Answers that are the same for everyone. */
+  readonly shared: SharedReads;
 }
 
 export interface ProgramFacts {

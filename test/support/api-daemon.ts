@@ -10,6 +10,7 @@ export function daemonAtRest(given: Partial<DaemonView> = {}): DaemonView {
   const config = configSchema.parse(withDefaults(configSchema, {}));
   return {
     health: () => [{ name: 'mqtt', status: 'ok', detail: null }],
+    isBehind: () => false,
     intake: () => ({
       ...{ perSecond: 0, received: 0, stored: 0, duplicate: 0, lateMerged: 0, conflict: 0 },
       ...{ deadLettered: 0, filtered: 0, inFlight: 0 },

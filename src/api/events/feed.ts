@@ -24,6 +24,8 @@ export interface FeedOptions {
   readonly intake: () => Intake;
   readonly findings: () => readonly Finding[];
   readonly changes: StoredChanges;
+  /** Before a change is sent. */
+  readonly onChange: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -96,7 +98,7 @@ export class EventFeed {
 
   #tell(): void {
     const { hub, intake } = this.#options;
-    hub.publish(this.#findingEvents(), [{ name: 'intake', data: intake() }]);
+    hub.publish(this.#changed(this.#findingEvents()), [{ name: 'intake', data: intake() }]);
   }
 
   async #look(loop: PollLoop): Promise<void> {
@@ -105,7 +107,7 @@ export class EventFeed {
       const events = await changes.look();
       if (loop.isStopped) return;
       if (events === undefined) this.#resetOwed = true;
-      else hub.publish(events);
+      else hub.publish(this.#changed(events));
       this.#reset();
       const keys = hub.wanted(MOST_SENSORS);
       const values = keys.length === 0 ? [] : await changes.values(keys);
@@ -117,12 +119,18 @@ export class EventFeed {
     }
   }
 
+  #changed(events: readonly NewEvent[]): readonly NewEvent[] {
+    if (events.length > 0) this.#options.onChange();
+    return events;
+  }
+
   #reset(): void {
     const { hub, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     if (!this.#resetOwed || nowMs - this.#resetAtMs < RESET_EVERY_MS) return;
     this.#resetOwed = false;
     this.#resetAtMs = nowMs;
+    this.#options.onChange();
     hub.reset();
   }
 

@@ -11,7 +11,7 @@ import { stream } from './stream.ts';
 const MAX_STREAMS = 200;
 const AGAIN_S = 10;
 
-export interface EventsDeps extends Pick<FeedOptions, 'intake' | 'findings' | 'changes'> {
+export interface EventsDeps extends Pick<FeedOptions, 'intake' | 'findings' | 'changes' | 'onChange'> {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

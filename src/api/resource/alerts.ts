@@ -34,6 +34,7 @@ export const alerts = resource({
   tag: 'alerts',
   summary: 'Alerts that are open, pending or past, the newest first',
   role: 'viewer',
+  shared: true,
   query: alertsQuery,
   answer: alertListSchema,
   async handle({ query }, { db, clock }) {

@@ -49,6 +49,8 @@ export interface Resource<Params, Query, Body, Value> extends Described {
   readonly status?: 200 | 201 | 202 | 204;
   /** Media type of an answer that is no JSON. */
   readonly contentType?: string;
+  /** The answer depends on the URL alone: readers who ask at the same time, or within a second, share one. */
+  readonly shared?: true;
   readonly handle: (
     request: ResourceRequest<Input<Params>, Input<Query>, Input<Body>>,
     deps: ApiDeps,
@@ -63,6 +65,7 @@ export interface AnyResource extends Described {
   readonly answer?: z.ZodType;
   readonly status?: 200 | 201 | 202 | 204;
   readonly contentType?: string;
+  readonly shared?: true;
   readonly handle: (request: ResourceRequest<never, never, never>, deps: ApiDeps) => unknown;
 }
 

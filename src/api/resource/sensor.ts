@@ -23,6 +23,7 @@ export const sensor = resource({
   tag: 'sensors',
   summary: 'One sensor: its newest values, its limits and its open alerts',
   role: 'viewer',
+  shared: true,
   params: keyParams,
   answer: sensorSchema,
   faults: ['SENSOR_UNKNOWN'],

@@ -28,6 +28,7 @@ export const sensors = resource({
   tag: 'sensors',
   summary: 'Sensors with their newest values and their state',
   role: 'viewer',
+  shared: true,
   query: sensorsQuery,
   answer: sensorListSchema,
   async handle({ query }, deps) {
@@ -87,6 +88,7 @@ export const sensorFacets = resource({
   tag: 'sensors',
   summary: 'What sensors can be filtered by',
   role: 'viewer',
+  shared: true,
   answer: sensorFacetsSchema,
   async handle(_request, deps) {
     const all = await deps.sensors.all();

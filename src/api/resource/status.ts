@@ -29,7 +29,7 @@ export const status = resource({
   async handle({ by }, deps): Promise<Status> {
     const { program, clock, daemon } = deps;
     const database = daemon.database();
-    const stored = await storedFigures(deps);
+    const stored = await deps.shared.read('status', () => storedFigures(deps));
     const policies = daemon.policies();
     const findings = (severity: string) =>
       policies?.findings.filter((finding) => finding.severity === severity).length ?? 0;

@@ -17,6 +17,7 @@ export const storage = resource({
   tag: 'policies',
   summary: 'What tables and aggregates take on disk',
   role: 'viewer',
+  shared: true,
   answer: storageSchema,
   async handle(_request, { db, daemon }) {
     const plans = daemon.plan().relations;

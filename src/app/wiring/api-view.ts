@@ -25,6 +25,7 @@ export function viewOf(context: ViewContext): DaemonView {
       const { merged, ...totals } = ingest.totals();
       return { perSecond: Number(rate.perSecond().toFixed(2)), lateMerged: merged, ...totals };
     },
+    isBehind: () => ingest.isBehind,
     database: () => databaseOf(context),
     broker: () => brokerOf(context),
     spool: () => spoolOf(context),

@@ -3,6 +3,7 @@ import type { RequestHandler } from '../../adapters/http/server.ts';
 import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
 import type { AccessOptions } from '../../api/access/access.ts';
 import type { Api } from '../../api/app.ts';
+import { BackgroundDb } from '../../api/background-db.ts';
 import type { DaemonDeps, ProgramFacts } from '../../api/deps.ts';
 import { packageRoot } from '../../lib/package-root.ts';
 import { version } from '../../lib/version.ts';
@@ -61,12 +62,14 @@ async function openReader({
   logger,
   database,
   servers,
+  ingest,
 }: ApiContext): Promise<{ readonly db: Db; readonly end: () => Promise<void> }> {
   const options = databaseOptions(config, database.url, 'api');
   const limits = { statementTimeoutMs: STATEMENT_MS, lockTimeoutMs: LOCK_MS };
   const max = servers.embeddedDatabase ? EMBEDDED_CONNECTIONS : CONNECTIONS;
   const pool = await createPool({ ...options, ...limits, max }, logger);
-  return { db: readerOf(pool), end: () => endPool(pool, clock) };
+  const db = new BackgroundDb(readerOf(pool), { clock, isBehind: () => ingest.isBehind });
+  return { db, end: () => endPool(pool, clock) };
 }
 
 function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): DaemonDeps {

@@ -65,6 +65,9 @@ export interface IngestDeps {
 /** Its first copy carries the readings; this one keeps its place in the order of the PUBACKs. */
 const OVERLAPPING_COPY: Decoded = { kind: 'reject', code: 'overlapping_copy', detail: '' };
 
+/** Below it, a window of the broker that is full says nothing about a backlog. */
+const BEHIND_MESSAGES = 1000;
+
 /** Before the first CONNACK: what a default MQTT 3.1.1 broker grants. */
 const ASSUMED_RECEIVE_MAXIMUM = 20;
 
@@ -123,6 +126,11 @@ export class Ingest {
   /** True while reading from the broker is paused at the limit of the window. */
   get isPaused(): boolean {
     return this.paused;
+  }
+
+  /** True while messages wait longer than for the commit under way: a backlog drains, or the database is slow. */
+  get isBehind(): boolean {
+    return this.queue.length > 1 || this.unacknowledged >= Math.max(BEHIND_MESSAGES, this.receiveMaximum / 2);
   }
 
   /** Rows that wait for a commit, oldest first, without an open batch that is only waiting to fill. */

@@ -6,10 +6,17 @@ import { FieldwatchError } from '../../../src/core/errors.ts';
 import * as z from '../../../src/core/schema/zod.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';
 import { eventually } from '../../support/eventually.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const about = { tag: 'test', summary: 'of a test', role: 'viewer' } as const;
 let gone = 0;
+let counted = 0;
+let pieces = 0;
 let produced = 0;
+
+async function* pieceOf(n: number) {
+  yield `piece ${n}`;
+}
 
 async function* endless() {
   for (;;) {
@@ -55,6 +62,21 @@ const RESOURCES: readonly AnyResource[] = [
     ...about,
     ...{ id: 'endless', method: 'GET', path: '/endless', contentType: 'text/plain' },
     handle: () => streamed('text/plain', endless()),
+  }),
+  resource({
+    ...about,
+    ...{ id: 'counted', method: 'GET', path: '/counted', shared: true },
+    query: z.strictObject({ of: z.string().optional() }),
+    answer: z.object({ counted: z.number() }),
+    handle: async ({ query }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return { counted: ++counted, ...query };
+    },
+  }),
+  resource({
+    ...about,
+    ...{ id: 'pieces', method: 'GET', path: '/pieces', contentType: 'text/plain', shared: true },
+    handle: () => streamed('text/plain', pieceOf(++pieces)),
   }),
   resource({
     ...about,
@@ -293,4 +315,40 @@ test('the document of the API itself has every resource of the index, each with 
   } finally {
     await real.stop();
   }
+});
+
+describe('an answer that depends on its URL alone', () => {
+  let shared: ApiServer;
+  const clock = new FakeClock();
+  const read = async (path: string) => {
+    const response = await shared.fetch(path);
+    return { text: await response.text(), tag: response.headers.get('etag') };
+  };
+  beforeAll(async () => {
+    shared = await startApiServer(RESOURCES, { clock });
+  });
+  afterAll(() => shared.stop());
+
+  test('is made once for all who ask within a second, with one entity tag', async () => {
+    const before = counted;
+    const all = await Promise.all(Array.from({ length: 20 }, () => read('/api/v1/counted')));
+    expect(counted - before).toBe(1);
+    expect(new Set(all.map(({ text, tag }) => `${tag} ${text}`)).size).toBe(1);
+    await read('/api/v1/counted?of=x');
+    expect(counted - before).toBe(2);
+    clock.advance(1000);
+    await read('/api/v1/counted');
+    expect(counted - before).toBe(3);
+  });
+
+  test('is made anew after a change by one of them', async () => {
+    const before = await read('/api/v1/counted');
+    await shared.fetch('/api/v1/things/1', { method: 'DELETE' });
+    expect(await read('/api/v1/counted')).not.toEqual(before);
+  });
+
+  test('that is sent piece by piece is made for each of them', async () => {
+    const all = await Promise.all([1, 2, 3].map(() => read('/api/v1/pieces')));
+    expect(new Set(all.map(({ text }) => text)).size).toBe(3);
+  });
 });

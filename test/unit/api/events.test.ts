@@ -154,11 +154,12 @@ describe('the feed', () => {
     const hub = new EventHub(clock);
     const changes = new Changes();
     const errors: unknown[] = [];
-    const state = { findings: [finding('old')] as readonly Finding[] };
+    const state = { findings: [finding('old')] as readonly Finding[], changed: 0 };
     const feed = new EventFeed({
       ...{ hub, clock, changes, onError: (error: unknown) => errors.push(error) },
       intake: () => ({ received: 1 }) as never,
       findings: () => state.findings,
+      onChange: () => (state.changed += 1),
     });
     const join = async (...sensors: string[]) => {
       const reader = new Reader(...sensors);

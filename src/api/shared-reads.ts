@@ -1,0 +1,64 @@
+import type { Clock } from '../ports/time.ts';
+
+/** Equal questions of so many readers within this time have one answer. */
+const FRESH_MS = 1000;
+/** While intake is behind. */
+const FRESH_BEHIND_MS = 3000;
+const MOST_KEPT = 200;
+
+export interface SharedReadsDeps {
+  readonly clock: Clock;
+  /** Messages wait longer than usual for their commit. */
+  readonly isBehind: () => boolean;
+}
+
+interface Kept {
+  readonly startedMs: number;
+  readonly answer: Promise<unknown>;
+}
+
+/**
+ * Answers that are the same for everyone who asks: one that is under way or was begun within the last second is given to whoever
+ * asks next. Rejections are not kept.
+ */
+export class SharedReads {
+  readonly #deps: SharedReadsDeps;
+  readonly #kept = new Map<string, Kept>();
+
+  constructor(deps: SharedReadsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Answers of one key are of one type. */
+  read<T>(key: string, make: () => Promise<T>): Promise<T> {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const kept = this.#kept.get(key);
+    if (kept !== undefined && nowMs - kept.startedMs < this.#freshMs) return kept.answer as Promise<T>;
+    const answer = make();
+    const own: Kept = { startedMs: nowMs, answer };
+    this.#kept.delete(key);
+    this.#kept.set(key, own);
+    answer.catch(() => {
+      if (this.#kept.get(key) === own) this.#kept.delete(key);
+    });
+    this.#drop(nowMs);
+    return answer;
+  }
+
+  /** Something has changed: what is read from now on is read anew. */
+  expire(): void {
+    this.#kept.clear();
+  }
+
+  get #freshMs(): number {
+    return this.#deps.isBehind() ? FRESH_BEHIND_MS : FRESH_MS;
+  }
+
+  /** In the order in which they were begun. */
+  #drop(nowMs: number): void {
+    for (const [key, { startedMs }] of this.#kept) {
+      if (this.#kept.size <= MOST_KEPT && nowMs - startedMs < FRESH_BEHIND_MS) return;
+      this.#kept.delete(key);
+    }
+  }
+}
