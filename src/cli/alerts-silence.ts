@@ -12,7 +12,7 @@ import { type Moment, durationArgument, momentArgument, numeric } from './argume
 import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withOutputOptions } from './read-command.ts';
-import { jsonLine, printRows } from './rows.ts';
+import { jsonLine, limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
 const shown = (matchers: Matchers): string =>
@@ -136,7 +136,7 @@ const listCommand = (cli: Cli): Command =>
         printRows(
           cli,
           COLUMNS,
-          await listSilences(db, { all: options.all === true, limit: options.limit }),
+          await limited(cli, options, (limit) => listSilences(db, { all: options.all === true, limit })),
           options,
         );
         return 0;

@@ -6,7 +6,7 @@ import { alertsTailCommand } from './alerts-tail.ts';
 import { type Cli, type CliCommand, subcommand } from './command.ts';
 import { formatCrossing } from './format.ts';
 import { type ReadOptions, onDatabase, rangeOf, withReadOptions } from './read-command.ts';
-import { printRows } from './rows.ts';
+import { limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
 interface ListOptions extends ReadOptions {
@@ -54,10 +54,11 @@ const listCommand = (cli: Cli) =>
     .option('--open', 'alerts that are firing now, whenever they began')
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
-        const rows =
+        const read = (limit: number) =>
           options.open === true
-            ? await openAlerts(db, options)
-            : await listAlerts(db, { ...options, ...rangeOf(options, Date.now()) });
+            ? openAlerts(db, { ...options, limit })
+            : listAlerts(db, { ...options, ...rangeOf(options, Date.now()), limit });
+        const rows = await limited(cli, options, read, 'alerts');
         printRows(cli, options.csv === true ? CSV_COLUMNS : COLUMNS, rows, options);
         return 0;
       }),

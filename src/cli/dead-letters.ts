@@ -11,7 +11,7 @@ import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand 
 import { withDatabase } from './database.ts';
 import { retryCommand } from './dead-letters-retry.ts';
 import { type ReadOptions, onDatabase, rangeOf, withOutputOptions } from './read-command.ts';
-import { jsonLine, printRows, snakeCase } from './rows.ts';
+import { jsonLine, limited, printRows, snakeCase } from './rows.ts';
 import { type Column, cellText } from './table.ts';
 
 /** UTF-8 where it is, base64 where it is not: a payload may be anything. */
@@ -58,7 +58,9 @@ const listCommand = (cli: Cli) =>
     .option('--limit <n>', 'rows at most', numeric(1, 100_000), 100)
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
-        const rows = await listDeadLetters(db, { ...options, ...rangeOf(options, Date.now()) });
+        const range = rangeOf(options, Date.now());
+        const read = (limit: number) => listDeadLetters(db, { ...options, ...range, limit });
+        const rows = await limited(cli, options, read, 'dead-letters');
         if (options.json === true)
           for (const { head, ...row } of rows)
             print(cli, jsonLine({ ...row, head: Buffer.from(head).toString('base64') }));

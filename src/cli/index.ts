@@ -71,6 +71,11 @@ export const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import('./readings.ts')).readingsCommand,
   },
   {
+    name: 'export',
+    summary: 'write readings, metrics, alerts, aggregates or dead letters as CSV, NDJSON, Parquet or Arrow',
+    load: async () => (await import('./export.ts')).exportCommand,
+  },
+  {
     name: 'alerts',
     summary: 'list, watch, acknowledge and silence alerts, and measure how well the rules work',
     load: async () => (await import('./alerts.ts')).alertsCommand,

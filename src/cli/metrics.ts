@@ -14,7 +14,7 @@ import {
 } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withOutputOptions } from './read-command.ts';
-import { printRows } from './rows.ts';
+import { limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
 const COLUMNS: readonly Column<MetricRow>[] = [
@@ -37,7 +37,7 @@ const listCommand = (cli: Cli) =>
     .option('--limit <n>', 'rows at most', numeric(1, 1_000_000), 10_000)
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
-        printRows(cli, COLUMNS, await listMetrics(db, options), options);
+        printRows(cli, COLUMNS, await limited(cli, options, (limit) => listMetrics(db, { limit })), options);
         return 0;
       }),
     );

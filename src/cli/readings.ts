@@ -7,6 +7,7 @@ import {
   movingAverage,
 } from '../queries/statistics.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
+import type { Dataset } from '../queries/export/dataset.ts';
 import { latestMetric, latestReadings, recentMetric, recentReadings } from '../queries/readings.ts';
 import { locationFigures } from '../queries/sensors.ts';
 import { durationOption, numeric } from './arguments.ts';
@@ -22,7 +23,7 @@ import {
   SAMPLE_COLUMNS,
   STATISTICS_COLUMNS,
 } from './readings-columns.ts';
-import { printRows } from './rows.ts';
+import { limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
 interface Options extends ReadOptions {
@@ -57,9 +58,20 @@ const metricView =
   <Row extends object>(
     query: (db: Db, query: MetricQuery, options: Options) => Promise<readonly Row[]>,
     columns: readonly Column<Row>[],
+    exported?: Dataset,
   ): View['show'] =>
   async (cli, db, options) =>
-    printRows(cli, columns, await query(db, metricQuery(options), options), options);
+    printRows(
+      cli,
+      columns,
+      await limited(
+        cli,
+        options,
+        (limit) => query(db, { ...metricQuery(options), limit }, options),
+        exported,
+      ),
+      options,
+    );
 
 const unchanged = (command: Command): Command => command;
 
@@ -76,8 +88,21 @@ const VIEWS: readonly View[] = [
     show: async (cli, db, options) => {
       const query = { ...options, since: rangeOf(options, Date.now()).from };
       const { metric } = options;
-      if (metric === undefined) printRows(cli, LATEST_COLUMNS, await latestReadings(db, query), options);
-      else printRows(cli, SAMPLE_COLUMNS, await latestMetric(db, { ...query, metric }), options);
+      const upTo = <Row>(read: (limit: number) => Promise<readonly Row[]>) => limited(cli, options, read);
+      if (metric === undefined)
+        printRows(
+          cli,
+          LATEST_COLUMNS,
+          await upTo((limit) => latestReadings(db, { ...query, limit })),
+          options,
+        );
+      else
+        printRows(
+          cli,
+          SAMPLE_COLUMNS,
+          await upTo((limit) => latestMetric(db, { ...query, metric, limit })),
+          options,
+        );
     },
   },
   {
@@ -89,8 +114,19 @@ const VIEWS: readonly View[] = [
     show: async (cli, db, options) => {
       const query = metricQuery(options);
       if (options.metric === undefined)
-        printRows(cli, READING_COLUMNS, await recentReadings(db, query), options);
-      else printRows(cli, SAMPLE_COLUMNS, await recentMetric(db, query), options);
+        printRows(
+          cli,
+          READING_COLUMNS,
+          await limited(cli, options, (limit) => recentReadings(db, { ...query, limit }), 'readings'),
+          options,
+        );
+      else
+        printRows(
+          cli,
+          SAMPLE_COLUMNS,
+          await limited(cli, options, (limit) => recentMetric(db, { ...query, limit }), 'readings'),
+          options,
+        );
     },
   },
   {
@@ -99,7 +135,7 @@ const VIEWS: readonly View[] = [
     example: 'fieldwatch readings hourly --metric humidity --since 24h',
     since: '24h',
     extend: oneMetric,
-    show: metricView(hourlyStatistics, STATISTICS_COLUMNS),
+    show: metricView(hourlyStatistics, STATISTICS_COLUMNS, 'hourly'),
   },
   {
     name: 'daily',
@@ -107,7 +143,7 @@ const VIEWS: readonly View[] = [
     example: 'fieldwatch readings daily --sensor coldroom-07 --since 30d',
     since: '30d',
     extend: oneMetric,
-    show: metricView(dailyStatistics, STATISTICS_COLUMNS),
+    show: metricView(dailyStatistics, STATISTICS_COLUMNS, 'daily'),
   },
   {
     name: 'gapfill',

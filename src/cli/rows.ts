@@ -1,5 +1,7 @@
 import { Option } from 'commander';
+import type { Dataset } from '../queries/export/dataset.ts';
 import type { Cli } from './command.ts';
+import { withInvocation } from './invocation.ts';
 import { type Column, csvLines, tableLines } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
@@ -20,6 +22,29 @@ export const jsonLine = (row: object): string =>
 
 export const csvOption = (): Option =>
   new Option('--csv', 'print CSV with a header (RFC 4180)').conflicts('json');
+
+interface Limit {
+  readonly limit: number;
+}
+
+/**
+ * Rows up to `--limit`. One more is read, and where there is one, standard error says that rows are left out: a list that is cut
+ * looks as a whole one does. `exported` names the dataset of `fieldwatch export` that has all of them.
+ */
+export async function limited<Row>(
+  cli: Pick<Cli, 'stderr' | 'invocation' | 'configFile'>,
+  { limit }: Limit,
+  read: (limit: number) => Promise<readonly Row[]>,
+  exported?: Dataset,
+): Promise<readonly Row[]> {
+  const rows = await read(limit + 1);
+  if (rows.length <= limit) return rows;
+  const all = exported === undefined ? '' : `; \`fieldwatch export ${exported}\` has no limit`;
+  cli.stderr.write(
+    `fieldwatch: ${withInvocation(`cut at --limit ${limit}: there are more rows${all}`, cli)}\n`,
+  );
+  return rows.slice(0, limit);
+}
 
 /**
  * Rows in the chosen format: a table, CSV, or one JSON object a line with every field of the row. Times are ISO 8601 in

@@ -17,7 +17,7 @@ import { momentArgument, repeated } from './arguments.ts';
 import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand } from './command.ts';
 import { type DatabaseAccess, withDatabase } from './database.ts';
 import { type ReadOptions, onDatabase, withReadOptions } from './read-command.ts';
-import { jsonLine, printRows, snakeCase } from './rows.ts';
+import { jsonLine, limited, printRows, snakeCase } from './rows.ts';
 import { RULE_COLUMNS, type RuleField, sensorRules } from './sensor-rules.ts';
 import { forgetCommand, mergeCommand, renameCommand } from './sensors-change.ts';
 import { type Column, cellText, tableLines } from './table.ts';
@@ -52,7 +52,8 @@ const listCommand = (cli: Cli) =>
     .option('--tag <name>', 'only sensors with this tag')
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
-        const rows = await listSensors(db, { ...options, since: options.since(Date.now()) });
+        const since = options.since(Date.now());
+        const rows = await limited(cli, options, (limit) => listSensors(db, { ...options, since, limit }));
         printRows(cli, COLUMNS, rows, options);
         return 0;
       }),

@@ -9,7 +9,7 @@ import { type ChunkRow, type StorageRow, listChunks, storageStatistics } from '.
 import { numeric } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, jsonOption, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
-import { printRows } from './rows.ts';
+import { limited, printRows } from './rows.ts';
 import {
   compressCommand,
   decompressCommand,
@@ -83,7 +83,8 @@ function chunksCommand(cli: Cli): Command {
     .option(...jsonOption)
     .action(
       onStorage<[string]>(cli, async (db, _plan, { json, limit }, relation) => {
-        printRows(cli, CHUNKS, await listChunks(db, relation, limit), { json });
+        const rows = await limited(cli, { limit }, (most) => listChunks(db, relation, most));
+        printRows(cli, CHUNKS, rows, { json });
       }),
     );
 }
