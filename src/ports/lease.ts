@@ -1,3 +1,4 @@
+import type { SectionDigests } from '../core/alert/cluster/section-digests.ts';
 import type { GroupView, OwnedShards } from '../core/alert/cluster/shard-lease.ts';
 
 /** What a member reports with each renewal. */
@@ -8,6 +9,8 @@ export interface MemberReport {
   readonly behind?: boolean | undefined;
   /** What it is subscribed to at the broker: members with the same one share the messages. Absent: nothing, or not all. */
   readonly subscribed?: string | undefined;
+  /** What its readings become depends on these sections: members should have the same. */
+  readonly configuration?: SectionDigests | undefined;
 }
 
 /**

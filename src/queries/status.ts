@@ -1,9 +1,11 @@
 import { clientOf } from '../adapters/timescale/lease-store.ts';
+import type { SectionDigests } from '../core/alert/cluster/section-digests.ts';
 import type { Db } from './db.ts';
 
 export const shareGroupSql = `
 SELECT coalesce((SELECT json_agg(json_build_object('member', m.member, 'shards',
-         (SELECT count(*) FROM alert_shards s WHERE s.group_name = $1 AND s.owner = m.member)) ORDER BY m.member)
+         (SELECT count(*) FROM alert_shards s WHERE s.group_name = $1 AND s.owner = m.member),
+         'configuration', m.configuration) ORDER BY m.member)
          FROM share_members m WHERE m.group_name = $1 AND m.leased_until > now()), '[]') AS members,
        coalesce((SELECT json_agg(json_build_object('member', n.member, 'seconds',
          extract(epoch FROM now() - n.leased_until)) ORDER BY n.member)
@@ -16,8 +18,15 @@ SELECT coalesce((SELECT json_agg(json_build_object('member', m.member, 'shards',
        (SELECT min(created_at) FROM alert_handover WHERE group_name = $1) AS "oldestAt"`;
 
 export interface ShareGroupStatus {
-  /** The members that are there, with how many of the 64 shards of the sensors each evaluates. */
-  readonly members: readonly { readonly member: string; readonly shards: number }[];
+  /**
+   * The members that are there, with how many of the 64 shards of the sensors each evaluates, and digests of its
+   * configuration; null for a member of an earlier version.
+   */
+  readonly members: readonly {
+    readonly member: string;
+    readonly shards: number;
+    readonly configuration: SectionDigests | null;
+  }[];
   /** Daemons that ended and left something behind, or are cut off, with the seconds since their leases ran out. */
   readonly away: readonly { readonly member: string; readonly seconds: number }[];
   /** Shards that no member evaluates. */

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';
 import type { GroupView, OwnedShards } from '../../core/alert/cluster/shard-lease.ts';
 import { SHARDS, type ShardMember } from '../../core/alert/cluster/shard.ts';
 import type { LeaseStore, MemberReport, Remains } from '../../ports/lease.ts';
@@ -19,20 +20,21 @@ INSERT INTO alert_shards (group_name, shard) SELECT $1, generate_series(0, ${SHA
  */
 const RENEW = `
 WITH renewed AS (
-  INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind, subscribed)
-  VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6, $7)
+  INSERT INTO share_members AS m (group_name, member, leased_until, connects_sensors, received, behind, subscribed, configuration)
+  VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms', $4, $5, $6, $7, $8)
   ON CONFLICT (group_name, member) DO UPDATE
      SET leased_until = excluded.leased_until, connects_sensors = excluded.connects_sensors,
-         received = excluded.received, behind = excluded.behind, subscribed = excluded.subscribed
-  RETURNING member, joined_at, leased_until, connects_sensors, received, behind),
+         received = excluded.received, behind = excluded.behind, subscribed = excluded.subscribed,
+         configuration = excluded.configuration
+  RETURNING member, joined_at, leased_until, connects_sensors, received, behind, configuration),
 members AS (
   SELECT * FROM renewed UNION ALL
-  SELECT member, joined_at, leased_until, connects_sensors, received, behind
+  SELECT member, joined_at, leased_until, connects_sensors, received, behind, configuration
     FROM share_members WHERE group_name = $1 AND member <> $2)
 SELECT (extract(epoch FROM statement_timestamp()) * 1000)::float8 AS "nowMs",
   (SELECT json_agg(json_build_object('id', member, 'joinedAtMs', extract(epoch FROM joined_at) * 1000,
      'leasedUntilMs', extract(epoch FROM leased_until) * 1000, 'connectsSensors', connects_sensors, 'received', received,
-     'behind', behind) ORDER BY member) FROM members) AS members,
+     'behind', behind, 'configuration', configuration) ORDER BY member) FROM members) AS members,
   (SELECT array_agg(owner ORDER BY shard) FROM alert_shards WHERE group_name = $1) AS owners,
   (SELECT array_agg(epoch::float8 ORDER BY shard) FROM alert_shards WHERE group_name = $1) AS epochs`;
 
@@ -108,8 +110,17 @@ export class TimescaleLeaseStore implements LeaseStore {
   }
 
   async renew(group: string, member: string, ttlMs: number, report: MemberReport): Promise<GroupView> {
-    const { connectsSensors, received = null, behind = null, subscribed = null } = report;
-    const values = [group, storableText(member), ttlMs, connectsSensors, received, behind, subscribed];
+    const {
+      connectsSensors,
+      received = null,
+      behind = null,
+      subscribed = null,
+      configuration = null,
+    } = report;
+    const values = [
+      ...[group, storableText(member), ttlMs, connectsSensors, received, behind, subscribed],
+      configuration,
+    ];
     const view = await this.#renew(values);
     if (report.behind !== this.#reported) await this.#query(NOTIFY, [group]);
     this.#reported = report.behind;
@@ -151,10 +162,11 @@ export class TimescaleLeaseStore implements LeaseStore {
     ];
     return {
       nowMs,
-      members: members.map(({ received, behind, ...member }) => ({
+      members: members.map(({ received, behind, configuration, ...member }) => ({
         ...member,
         ...(received === null ? {} : { received }),
         ...(behind === null ? {} : { behind }),
+        ...(configuration === null ? {} : { configuration }),
       })),
       shards: (epochs ?? []).map((epoch, shard) => ({ owner: owners?.[shard] ?? undefined, epoch })),
     };
@@ -169,9 +181,10 @@ export class TimescaleLeaseStore implements LeaseStore {
   }
 }
 
-type RowOfMember = Omit<ShardMember, 'received' | 'behind'> & {
+type RowOfMember = Omit<ShardMember, 'received' | 'behind' | 'configuration'> & {
   readonly received: readonly number[] | null;
   readonly behind: boolean | null;
+  readonly configuration: SectionDigests | null;
 };
 
 const columnsOf = (shards: OwnedShards): readonly [number[], number[]] => [

@@ -2,8 +2,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { GroupListener } from '../../adapters/timescale/group-listener.ts';
 import type { Config } from '../../config/schema/index.ts';
+import { sectionDigests } from '../../config/section-digests.ts';
+import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';
 import type { AlertStore } from '../../ports/alerts.ts';
 import type { Connectivity } from '../../ports/messages.ts';
+import { ConfigurationWatch } from '../../services/alert/cluster/configuration-watch.ts';
 import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
 import { HandoverPreview } from '../../services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
@@ -13,7 +16,7 @@ import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
 import { ShardTable } from '../../services/alert/cluster/shard-table.ts';
 import { ShardedEvaluator } from '../../services/alert/cluster/sharded-evaluator.ts';
 import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
-import type { Base, Context, Database, SharedEvaluation } from '../context.ts';
+import type { Base, Context, Database, Live, SharedEvaluation } from '../context.ts';
 import { connectOptions } from '../options.ts';
 
 /** Undefined without a share group: then this daemon evaluates all that it receives. */
@@ -64,11 +67,16 @@ export function shareEvaluation(
   const isUnread = () => clock.monotonicMs() - (source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
   const spoolWriter = () => writer?.spools === true;
   table.isAway = spoolWriter;
+  const configuration = digestsOf(live);
+  const watch = new ConfigurationWatch({
+    ...{ group: table.group, member: table.member, own: configuration, logger, metrics },
+  });
   const leases: ShardLeases = new ShardLeases({
     ...{ table, store: leaseStore, alertManager, lines: alertManager, spoolWriter, clock, logger, metrics },
     report: () => ({
       connectsSensors: alertManager.connectsSensors,
       received: evaluator.received(clock.monotonicMs()),
+      configuration: configuration(),
       subscribed: departed ? undefined : subscriptionOf(live.connectivity, live.router.filters),
     }),
     isUnread,
@@ -84,6 +92,7 @@ export function shareEvaluation(
     },
     isCurrent: () => reader?.isCurrent === true,
     onGained: () => reader?.wake(),
+    onView: (view) => watch.check(view),
     waitMs: config.alerts.wait_for_spools,
   });
   const evaluator: ShardedEvaluator = new ShardedEvaluator({
@@ -145,6 +154,17 @@ export function shareEvaluation(
         departed = true;
         if ((await source.unsubscribe?.()) === true) remains = 'nothing';
       }),
+  };
+}
+
+/** Computed anew after a reload. */
+function digestsOf(live: Live): () => SectionDigests {
+  let of: Config | undefined;
+  let digests: SectionDigests = {};
+  return () => {
+    if (of !== live.config) digests = sectionDigests(live.config);
+    of = live.config;
+    return digests;
   };
 }
 

@@ -1,3 +1,4 @@
+import { otherSections } from '../../core/alert/cluster/group-configuration.ts';
 import { formatDuration } from '../../core/duration.ts';
 import type { ShareGroupStatus } from '../../queries/status.ts';
 import { type Diagnosis, areaOf } from './report.ts';
@@ -6,6 +7,15 @@ const alerts = areaOf('alerts');
 
 /** Handed-over readings are evaluated within a second; an owner that needs longer than this does not keep up. */
 const LATE_MS = 60_000;
+
+/** The sections of the configuration that not all members have alike. */
+function differingSections(members: ShareGroupStatus['members']): readonly string[] {
+  const [first, ...others] = members
+    .map(({ configuration }) => configuration)
+    .filter((each) => each !== null);
+  if (first === undefined) return [];
+  return [...new Set(others.flatMap((other) => otherSections(first, other)))].sort();
+}
 
 /** Share group: which members evaluate its alerts, and whether they read the readings that are handed over. */
 export function checkShareGroup(group: string, status: ShareGroupStatus, nowMs: number): Diagnosis {
@@ -25,6 +35,14 @@ export function checkShareGroup(group: string, status: ShareGroupStatus, nowMs: 
       subject,
       detail: `${detail}, the oldest since ${oldestAt.toISOString()}`,
       remedy: 'look at the logs of these daemons: one of them cannot keep up, or cannot write',
+    });
+  const sections = differingSections(members);
+  if (sections.length > 0)
+    return alerts.warning({
+      subject,
+      detail: `${detail}; the members have different ${sections.join(', ')}`,
+      remedy:
+        'give all members the same configuration and reload or restart them: alerts depend on which of them evaluates',
     });
   if (away.length === 0) return alerts.ok(subject, detail);
   const gone = away

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 21,
+  version: 22,
   relations: {
     alert_commands: {
       columns: {
@@ -481,6 +481,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         received: { type: 'double precision[]' },
         behind: { type: 'boolean' },
         subscribed: { type: 'text' },
+        configuration: { type: 'jsonb' },
       },
       unique: { share_members_pkey: 'PRIMARY KEY (group_name, member)' },
       indexes: [],

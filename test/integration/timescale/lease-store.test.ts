@@ -159,6 +159,19 @@ describe('a member that stops', () => {
     expect(shards.filter(({ owner }) => owner !== undefined)).toEqual([]);
   });
 
+  test('says what its configuration is, to the other members and to doctor', async () => {
+    const configuration = { alerts: '0123456789abcdef', routes: 'fedcba9876543210' };
+    await store.renew('crew', 'one', MINUTE_MS, { ...NOTHING_SAID, configuration });
+    const { members } = await renew('two');
+    expect(members.map((member) => member.configuration)).toEqual([configuration, undefined]);
+    expect((await shareGroup(pool, 'crew')).members).toMatchObject([
+      { member: 'one', configuration },
+      { member: 'two', configuration: null },
+    ]);
+    await renew('one');
+    expect((await renew('two')).members.map((member) => member.configuration)).toEqual([undefined, undefined]);
+  });
+
   test('is away for doctor until its next process is there, or it has left', async () => {
     const away = async () => (await shareGroup(pool, 'crew')).away.map(({ member }) => member);
     for (const name of ['one on host (pid 1, a)', 'two on host (pid 2, b)']) await renew(name, -5000);

@@ -1,4 +1,5 @@
 import type { Millis } from '../../reading.ts';
+import type { SectionDigests } from './section-digests.ts';
 
 /**
  * Alerts are evaluated in shards: each shard is a fixed part of the sensors, and at most one member of a share group
@@ -31,6 +32,8 @@ export interface ShardMember {
   readonly received?: readonly number[];
   /** Readings that it received are not written yet; absent for a member of an earlier version. */
   readonly behind?: boolean;
+  /** Absent for a member of an earlier version. */
+  readonly configuration?: SectionDigests;
 }
 
 /**

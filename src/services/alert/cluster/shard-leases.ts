@@ -54,6 +54,8 @@ export interface ShardLeasesDeps {
   readonly isCurrent: () => boolean;
   /** Shards were gained, or evaluation resumes. */
   readonly onGained: () => void;
+  /** After each read of the rows. */
+  readonly onView?: (view: GroupView) => void;
   /** How long one member may keep the others from evaluating. */
   readonly waitMs: Millis;
   readonly clock: Clock;
@@ -347,6 +349,7 @@ export class ShardLeases {
     const view = await store.renew(group, member, LEASE_MS, { ...report(), behind });
     this.reported = behind;
     this.viewedMs = sentMs;
+    this.deps.onView?.(view);
     this.holdBack(view);
     const isPatient = this.reachedSinceMs !== undefined && startedMs - this.reachedSinceMs >= GRACE_MS;
     await this.follow(view, isPatient);
