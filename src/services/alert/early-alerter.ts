@@ -53,7 +53,10 @@ export class EarlyAlerter {
     const run = () => {
       const startedMs = clock.monotonicMs();
       this.poll();
-      return Math.max(POLL_EVERY_MS, (clock.monotonicMs() - startedMs) * REST_FACTOR);
+      const [head] = this.deps.waiting();
+      // Whatever arrives from now on is late no earlier than this.
+      const dueMs = (head?.openedAtMs ?? startedMs) + PATIENCE_MS - startedMs;
+      return Math.max(POLL_EVERY_MS, dueMs, (clock.monotonicMs() - startedMs) * REST_FACTOR);
     };
     this.loop = new PollLoop({ clock, everyMs: POLL_EVERY_MS, run });
   }
