@@ -93,10 +93,11 @@ describe('members of a share group with different rules', () => {
     const status = { away: [], unowned: 0, waiting: 0, oldestAt: null };
     const check = (...members: ReturnType<typeof row>[]) =>
       checkShareGroup('crew', { ...status, members }, 0);
-    expect(check(row('a', OWN), row('b', OTHER))).toMatchObject({
-      status: 'warning',
-      detail: expect.stringContaining('the members have different alerts') as string,
-    });
+    const found = check(row('a', OWN), row('b', OTHER));
+    expect([found.status, found.detail]).toEqual([
+      'warning',
+      expect.stringContaining('the members have different alerts'),
+    ]);
     expect(check(row('a', OWN), row('b', OWN), row('c', null)).status).toBe('ok');
   });
 });

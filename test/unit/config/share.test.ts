@@ -29,8 +29,8 @@ describe('a share group', () => {
   test('doctor says which members evaluate, and when none does, or too slowly', () => {
     const nowMs = Date.UTC(2026, 0, 1);
     const members = [
-      { member: 'a on b', shards: 40 },
-      { member: 'c on d', shards: 24 },
+      { member: 'a on b', shards: 40, configuration: null },
+      { member: 'c on d', shards: 24, configuration: null },
     ];
     const good = { members, away: [], unowned: 0, waiting: 0, oldestAt: null };
     expect(checkShareGroup('crew', good, nowMs)).toMatchObject({
