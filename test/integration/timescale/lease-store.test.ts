@@ -169,7 +169,10 @@ describe('a member that stops', () => {
       { member: 'two', configuration: null },
     ]);
     await renew('one');
-    expect((await renew('two')).members.map((member) => member.configuration)).toEqual([undefined, undefined]);
+    expect((await renew('two')).members.map((member) => member.configuration)).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   test('is away for doctor until its next process is there, or it has left', async () => {
