@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema/index.ts';
+import type { ProgramHandover } from '../services/alert/cluster/program-handover.ts';
 import { IngestAccounting } from '../services/ingest/accounting.ts';
 import { BatchWriter } from '../services/ingest/batch-writer.ts';
 import { DeadLetterBudget } from '../services/ingest/dead-letter-budget.ts';
@@ -8,7 +9,7 @@ import { StaleRoutes } from '../services/ingest/stale-routes.ts';
 import { DeferredStartup } from '../services/ingest/startup.ts';
 import { recordingLate } from '../services/policy/late-refresh.ts';
 import type { Base, Context, Live } from './context.ts';
-import { registryOptions } from './options.ts';
+import { declaredSensors, registryOptions } from './options.ts';
 import { makeStateFolder } from './state-folder.ts';
 import { followLocations, openAlertManager, watchTime } from './wiring/alert.ts';
 import {
@@ -23,7 +24,7 @@ import { openHttp } from './wiring/http.ts';
 import { createIngest, openSource, routerOf, startIngest } from './wiring/ingest.ts';
 import { createDispatcher, warnOfEcho } from './wiring/notify.ts';
 import { createLateRefresh, createMaintenance, openScheduler } from './wiring/policy.ts';
-import { openShardTable, shareEvaluation } from './wiring/shards.ts';
+import { openProgramHandover, openShardTable, shareEvaluation } from './wiring/shards.ts';
 import { openSpoolComponents, openSpoolFolder } from './wiring/spool.ts';
 
 /** Built before the database is queried. */
@@ -41,8 +42,9 @@ export async function assemble(base: Base): Promise<Context> {
   const { spooling } = components;
   const writer = makeWriter(components);
   const ingest = createIngest({ ...components, writer });
+  const programs = openProgramHandover({ ...components, writer });
   const clockMonitor = monitorClock(components);
-  const start = startOf({ ...components, writer, clockMonitor });
+  const start = startOf({ ...components, writer, clockMonitor, programs });
   if (spooling === undefined) await start.now();
   else await spooling.start(start);
   // Before the first message is stamped, where the database is available to give the time.
@@ -116,17 +118,22 @@ function makeWriter(components: Components): BatchWriter {
 }
 
 /** All steps of a start that need the database, in order. */
-function startOf(context: Components & Pick<Context, 'writer' | 'clockMonitor'>): DeferredStartup {
+function startOf(
+  context: Components &
+    Pick<Context, 'writer' | 'clockMonitor'> & { readonly programs: ProgramHandover | undefined },
+): DeferredStartup {
   const { database, registry, alertManager, shared, spooling, dispatcher, maintenance } = context;
-  const { lateRefresh, scheduler, writer, clockMonitor } = context;
+  const { lateRefresh, scheduler, writer, clockMonitor, programs } = context;
   const run = async (signal: AbortSignal) => {
     // Before anything drains that was stamped without the server's clock.
     await clockMonitor.compare();
     await prepareDatabase(context);
+    await database.directory.declare(declaredSensors(context.config));
     signal.throwIfAborted();
     await registry.load();
     // The alert state of the last outage is newer than the state that is read next.
     await spooling?.replayAlerts(signal);
+    await programs?.claim();
     // In a share group the states of shards are read when the shards are acquired.
     await alertManager.sensorsChanged(registry);
     // Nothing may be started any more once all is being stopped.
@@ -137,6 +144,7 @@ function startOf(context: Components & Pick<Context, 'writer' | 'clockMonitor'>)
     await scheduler?.start();
     watchTime(alertManager, writer, shared);
     await shared?.start(writer);
+    programs?.start();
   };
   return new DeferredStartup({ tryConnect: () => checkConnection(database), run });
 }

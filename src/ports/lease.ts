@@ -32,3 +32,21 @@ export interface LeaseStore {
   /** Releases all shards that it owns. Where something remains its row stays, and says so. */
   leave(group: string, member: string, remains: Remains): Promise<void>;
 }
+
+/** How a daemon without a share group becomes the owner of the shards that programs use beside it (group ''). */
+export interface ClaimStore {
+  /**
+   * Takes all shards of the group, but those of another daemon that is there; programs lose theirs. Returns how many of them
+   * programs had, and may have evaluated.
+   */
+  claim(group: string, member: string): Promise<number>;
+}
+
+/** A daemon that evaluates what is written into this database. */
+export interface DaemonSeen {
+  /** Its share group; '' without one. */
+  readonly group: string;
+  readonly member: string;
+  /** Its lease is in force. */
+  readonly live: boolean;
+}

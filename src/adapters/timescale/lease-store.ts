@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { SectionDigests } from '../../core/alert/cluster/section-digests.ts';
 import type { GroupView, OwnedShards } from '../../core/alert/cluster/shard-lease.ts';
 import { SHARDS, type ShardMember } from '../../core/alert/cluster/shard.ts';
-import type { LeaseStore, MemberReport, Remains } from '../../ports/lease.ts';
+import type { ClaimStore, DaemonSeen, LeaseStore, MemberReport, Remains } from '../../ports/lease.ts';
 import { databaseError } from './errors.ts';
 import { isoMicros, storableText } from './values.ts';
 
@@ -95,13 +95,35 @@ given AS (UPDATE alert_shards SET owner = NULL WHERE group_name = $1 AND owner =
 
 const LEAVING: Readonly<Record<Remains, string>> = { nothing: LEAVE, something: PAUSE, as_before: WITHDRAW };
 
+/**
+ * All shards, but those of another daemon that is there. Members that are programs (`behind` is null) lose theirs: their
+ * transactions under the former epochs fail. `from_programs` counts the shards that they may have evaluated since.
+ */
+const CLAIM = `
+WITH free AS (
+  SELECT s.shard, s.owner IS NOT NULL AND m.behind IS NULL AS from_program
+    FROM alert_shards s LEFT JOIN share_members m ON m.group_name = $1 AND m.member = s.owner
+   WHERE s.group_name = $1 AND s.owner IS DISTINCT FROM $2 AND (s.owner IS NULL OR m.behind IS NULL
+      OR m.leased_until <= clock_timestamp() OR ${clientOf('m.member')} = ${clientOf('$2::text')})
+   ORDER BY s.shard FOR UPDATE OF s),
+taken AS (
+  UPDATE alert_shards s SET owner = $2, epoch = s.epoch + 1, taken_at = now()
+    FROM free WHERE s.group_name = $1 AND s.shard = free.shard)
+SELECT count(*) FILTER (WHERE from_program)::int AS from_programs FROM free`;
+
+/** Programs report nothing that others should wait for. */
+const LATEST_DAEMON = `
+SELECT group_name AS "group", member, leased_until > clock_timestamp() AS live FROM share_members
+ WHERE behind IS NOT NULL AND leased_until > clock_timestamp() - $1 * interval '1 ms'
+ ORDER BY leased_until DESC, member LIMIT 1`;
+
 /** Rows of members that are long gone, with what was handed over in a group without any. */
 const PRUNE = `DELETE FROM share_members WHERE leased_until < $1::timestamptz`;
 
 /** `shardOf` in SQL. */
 export const shardOfSensor = (id: string): string => `((((${id})::bigint * 2654435769) & 4294967295) >> 26)`;
 
-export class TimescaleLeaseStore implements LeaseStore {
+export class TimescaleLeaseStore implements LeaseStore, ClaimStore {
   readonly #db: Db;
   #reported: boolean | undefined;
 
@@ -144,6 +166,16 @@ export class TimescaleLeaseStore implements LeaseStore {
 
   async leave(group: string, member: string, remains: Remains): Promise<void> {
     await this.#query(LEAVING[remains], [group, storableText(member)]);
+  }
+
+  async claim(group: string, member: string): Promise<number> {
+    const { rows } = await this.#query(CLAIM, [group, storableText(member)]);
+    return (rows as { from_programs: number }[])[0]?.from_programs ?? 0;
+  }
+
+  async latestDaemon(withinMs: number): Promise<DaemonSeen | undefined> {
+    const { rows } = await this.#query(LATEST_DAEMON, [withinMs]);
+    return (rows as DaemonSeen[])[0];
   }
 
   async prune(olderThanMs: number): Promise<void> {

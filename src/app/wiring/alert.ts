@@ -15,7 +15,10 @@ export function openAlertManager({
   spool,
   shards,
   ...base
-}: Base & Pick<Context, 'database' | 'dispatcher' | 'spool' | 'shards'>): AlertManager {
+}: Base &
+  Pick<Context, 'database' | 'spool' | 'shards'> & {
+    readonly dispatcher: Context['dispatcher'] | undefined;
+  }): AlertManager {
   const { clock, logger, metrics, alertLog, onAlert } = base;
   const stored = alertStoreOf(database, shards);
   return createAlertManager({
@@ -55,7 +58,11 @@ export async function applyRules(
  * Changes by time alone (no data, held alerts) are committed between two batches. Not while readings wait unevaluated:
  * their sensors would pass for silent.
  */
-export function watchTime(alertManager: AlertManager, writer: BatchWriter, shared?: SharedEvaluation): void {
+export function watchTime(
+  alertManager: AlertManager,
+  writer: BatchWriter,
+  shared?: Pick<SharedEvaluation, 'ready'>,
+): void {
   alertManager.start(
     async (evaluate) => {
       if (!writer.evaluationSuspended) await writer.commitAlerts(evaluate);

@@ -20,7 +20,7 @@ import { EMPTY_ALERT_BATCH } from '../../core/alert/model.ts';
 import { ClockMonitor } from '../../services/ingest/clock-monitor.ts';
 import { DatabaseProbe } from '../../services/ingest/database-probe.ts';
 import type { Base, Context, Database } from '../context.ts';
-import { databaseOptions, declaredSensors, metricNameLimits, storeOptions } from '../options.ts';
+import { databaseOptions, metricNameLimits, storeOptions } from '../options.ts';
 
 /** No query is made yet. */
 export async function openDatabase(base: Base & Pick<Context, 'servers'>): Promise<Database> {
@@ -83,18 +83,17 @@ export function monitorClock({
   return monitor;
 }
 
-/** A reliable server, its schema as this program needs it, and in it the sensors of the configuration. Safe to repeat. */
+/** A reliable server, and its schema as this program needs it. Safe to repeat. */
 export async function prepareDatabase({
   config,
   logger,
   database,
-}: Base & Pick<Context, 'database'>): Promise<void> {
-  const { url, pool, directory } = database;
+}: Pick<Context, 'config' | 'logger' | 'database'>): Promise<void> {
+  const { url, pool } = database;
   const { encoding } = await examineServer(databaseOptions(config, url, 'start'));
   if (encoding !== 'UTF8') logger.warn({ encoding, remedy: ENCODING_REMEDY }, ENCODING_WARNING);
   // The writer connects first: where a role may have few connections, lookups and checks share the rest.
   await database.store.commit({ readings: [], deadLetters: [], alerts: EMPTY_ALERT_BATCH, retry: false });
   if (config.database.migrate_at_start) await migrateDatabase(databaseOptions(config, url), { log: logger });
   else await schemaIsCurrent(pool);
-  await directory.declare(declaredSensors(config));
 }

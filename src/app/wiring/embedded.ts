@@ -13,7 +13,11 @@ export async function startServers({ config, logger, cleanup }: Base): Promise<S
   };
 }
 
-async function startDatabase({ embedded }: Config, logger: Logger, cleanup: CleanupStack): Promise<string> {
+export async function startDatabase(
+  { embedded }: Pick<Config, 'embedded'>,
+  logger: Logger,
+  cleanup: CleanupStack,
+): Promise<string> {
   const server = await startEmbeddedTimescale({
     dataDir: embedded.data_dir,
     port: embedded.database_port,

@@ -10,6 +10,7 @@ import { ConfigurationWatch } from '../../services/alert/cluster/configuration-w
 import { withoutWaiting } from '../../services/alert/cluster/handover-queue.ts';
 import { HandoverPreview } from '../../services/alert/cluster/handover-preview.ts';
 import { HandoverReader } from '../../services/alert/cluster/handover.ts';
+import { NO_GROUP, ProgramHandover } from '../../services/alert/cluster/program-handover.ts';
 import { sleep } from '../../lib/sleep.ts';
 import type { Remains } from '../../ports/lease.ts';
 import { ShardLeases } from '../../services/alert/cluster/shard-leases.ts';
@@ -22,16 +23,18 @@ import { connectOptions } from '../options.ts';
 /** Undefined without a share group: then this daemon evaluates all that it receives. */
 export function openShardTable({ mqtt }: Config): ShardTable | undefined {
   const { share_group: group, client_id: clientId } = mqtt;
-  if (group === undefined) return undefined;
-  const member = `${clientId} on ${hostname()} (pid ${process.pid}, ${randomUUID().slice(0, 8)})`;
-  return new ShardTable(group, member);
+  return group === undefined ? undefined : new ShardTable(group, memberName(clientId));
 }
 
-/** The read side of the engine. */
+/** Unique to the process. */
+export const memberName = (clientId: string): string =>
+  `${clientId} on ${hostname()} (pid ${process.pid}, ${randomUUID().slice(0, 8)})`;
+
+/** The read side of the engine: without what other members, or programs, have handed over. */
 export const alertStoreOf = (
   { alertStore, handoverStore }: Database,
   table: ShardTable | undefined,
-): AlertStore => (table === undefined ? alertStore : withoutWaiting(alertStore, handoverStore, table.group));
+): AlertStore => withoutWaiting(alertStore, handoverStore, table?.group ?? NO_GROUP);
 
 /**
  * Other members should wait for a commit that takes longer, or where it is not known for longer that the session at the
@@ -41,9 +44,43 @@ const BEHIND_AFTER_MS = 1000;
 /** How long marking published lines may take, before their shards are released. */
 const MARKED_AFTER_MS = 100;
 
-/** Undefined without a share group. Built before the engine is released: the shards are released after the last line is published. */
+/** Evaluates what programs hand over; undefined in a share group, whose handover they use. */
+export function openProgramHandover(
+  context: Base & Pick<Context, 'shards' | 'database' | 'alertManager' | 'registry' | 'writer'>,
+): ProgramHandover | undefined {
+  const {
+    config,
+    clock,
+    logger,
+    cleanup,
+    shards,
+    database,
+    alertManager: engine,
+    registry,
+    writer,
+  } = context;
+  if (shards !== undefined) return undefined;
+  const handover = new ProgramHandover({
+    ...{ member: memberName(config.mqtt.client_id), engine, registry, clock, logger },
+    ...{ leases: database.leaseStore, handover: database.handoverStore },
+    reread: () => writer.learnSensors(),
+    commit: (evaluate) => writer.commitCommands(evaluate),
+    between: (run) => writer.between(run),
+    spoolWriter: () => writer.spools,
+  });
+  cleanup.add('handover of programs', () => handover.stop());
+  return handover;
+}
+
+/**
+ * Undefined without a share group. Built before the engine is released: the shards are released after the last line is
+ * published. A program is a member without a source: nothing waits for it anywhere.
+ */
 export function shareEvaluation(
-  context: Base & Pick<Context, 'shards' | 'database' | 'alertManager' | 'registry' | 'source'>,
+  context: Base &
+    Pick<Context, 'shards' | 'database' | 'alertManager' | 'registry'> & {
+      readonly source: Context['source'] | undefined;
+    },
 ): SharedEvaluation | undefined {
   const {
     config,
@@ -63,8 +100,9 @@ export function shareEvaluation(
   let writer: BatchWriter | undefined;
   let reader: HandoverReader | undefined;
   let departed = false;
-  let remains: Remains = 'as_before';
-  const isUnread = () => clock.monotonicMs() - (source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
+  let remains: Remains = source === undefined ? 'nothing' : 'as_before';
+  const isUnread = () =>
+    source !== undefined && clock.monotonicMs() - (source.readThroughMs ?? -Infinity) > BEHIND_AFTER_MS;
   const spoolWriter = () => writer?.spools === true;
   table.isAway = spoolWriter;
   const configuration = digestsOf(live);
@@ -77,13 +115,16 @@ export function shareEvaluation(
       connectsSensors: alertManager.connectsSensors,
       received: evaluator.received(clock.monotonicMs()),
       configuration: configuration(),
-      subscribed: departed ? undefined : subscriptionOf(live.connectivity, live.router.filters),
+      subscribed:
+        departed || source === undefined ? undefined : subscriptionOf(live.connectivity, live.router.filters),
     }),
     isUnread,
     isBehind: () =>
-      spoolWriter() ||
-      clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS ||
-      isUnread(),
+      source === undefined
+        ? undefined
+        : spoolWriter() ||
+          clock.monotonicMs() - (writer?.writingSinceMs ?? Infinity) > BEHIND_AFTER_MS ||
+          isUnread(),
     waiting: () => handoverStore.waiting(table.group),
     finish: async () => {
       if ((await writer?.between(() => alertManager.dropForgotten())) !== true) return false;
@@ -152,7 +193,7 @@ export function shareEvaluation(
       cleanup.add('subscription of the share group', async () => {
         if (!(await leases.depart())) return;
         departed = true;
-        if ((await source.unsubscribe?.()) === true) remains = 'nothing';
+        if ((await source?.unsubscribe?.()) === true) remains = 'nothing';
       }),
   };
 }
