@@ -45,6 +45,13 @@ export async function publishedSince(
   return (await db.query<PublishedAlert>(publishedSql, [since, most])).rows;
 }
 
+export const databaseNowSql = 'SELECT extract(epoch FROM now())::float8 * 1000 AS ms';
+
+/** The clock of the database, in milliseconds since the epoch. */
+export async function databaseNow(db: Db): Promise<number> {
+  return (await db.query<{ ms: number }>(databaseNowSql, [])).rows[0]?.ms ?? Number.NaN;
+}
+
 /** The states of alerts in a word: while it is the same nothing has changed. With the clock of the database. */
 export const alertMarkSql = `
 SELECT count(*) || ' ' || coalesce(max(updated_at)::text, '') AS mark, now()::text AS now FROM alert_state`;

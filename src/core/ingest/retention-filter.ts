@@ -30,7 +30,12 @@ export function withoutExpired(router: Router, kept: Kept): Router {
   };
 }
 
-function keepYoung(decoded: Decoded, { receivedAtMs }: RoutedMessage, kept: Kept): Decoded {
+/** The same for what comes by no route. */
+export function keepYoung(
+  decoded: Decoded,
+  { receivedAtMs }: Pick<RoutedMessage, 'receivedAtMs'>,
+  kept: Kept,
+): Decoded {
   if (decoded.kind === 'reject') return decoded;
   const receivedAtUs = receivedAtMs * 1000;
   // On the path of every message: nearly always one comparison per reading.

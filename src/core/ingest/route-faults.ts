@@ -1,6 +1,6 @@
 import { statedAvailability } from './availability.ts';
 import type { CodecKind } from './codec/codec.ts';
-import { CODECS, codecNamed } from './codec/index.ts';
+import { codecNamed, knownCodecs } from './codec/index.ts';
 import { effectiveConfig } from './compiled-route.ts';
 import { mappingFaults } from './mapping/faults.ts';
 import { PRESETS, presetNamed } from './preset/index.ts';
@@ -15,7 +15,7 @@ export function routeFaults(written: RouteConfig): RouteFault[] {
     faults.push({ path: ['preset'], message: unknown('preset', written.preset, PRESETS) });
   const codec = codecNamed(config.codec ?? 'json');
   if (codec === undefined)
-    faults.push({ path: ['codec'], message: unknown('codec', config.codec ?? '', CODECS) });
+    faults.push({ path: ['codec'], message: unknown('codec', config.codec ?? '', knownCodecs()) });
   faults.push(...encodingFaults(written, codec));
   const fault = codec?.check?.(config);
   if (fault !== undefined) faults.push({ path: [fault.key], message: fault.message });

@@ -1,6 +1,6 @@
 import { LeaseLost } from '../../core/alert/cluster/lease-lost.ts';
 import type { AlertNotification } from '../../core/alert/model.ts';
-import { codeOf } from '../../core/errors.ts';
+import { FieldwatchError, codeOf } from '../../core/errors.ts';
 import { type BackoffLimits, backoffMs } from '../../lib/backoff.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
 import { InterruptibleSleep } from '../../lib/sleep.ts';
@@ -35,6 +35,11 @@ export interface BatchWriterDeps {
   readonly deadLetters?: DeadLetterBudget | undefined;
   /** Where batches go while the database is away; without it they are held and retried without limit. */
   readonly spool?: WriterSpool | undefined;
+  /**
+   * How long a batch is tried where there is no spool; absent: without limit. A batch that is refused for another reason than a
+   * transient one is then given up at once.
+   */
+  readonly giveUpAfterMs?: number | undefined;
 }
 
 export interface WriterSpool {
@@ -45,7 +50,7 @@ export interface WriterSpool {
   readonly lateAfterMs: () => number | undefined;
 }
 
-/** Where a batch ended up; `abandoned`: nowhere. `spooled`: only `batch.written` is in the database. */
+/** Where a batch ended up; `abandoned`: nowhere, by `abandon` or `giveUpAfterMs`. `spooled`: only `batch.written` is in the database. */
 export type Written = (WriteOutcome & { readonly kind: 'committed' }) | 'spooled' | 'abandoned';
 
 /** One unit to write, and its alternative when the database is away. */
@@ -69,6 +74,7 @@ export class BatchWriter {
   private readonly watch: OutageMonitor;
   private readonly commit: BatchCommit;
   private abandoned = false;
+  private failure: unknown;
   private busySince: number | undefined;
   private writingSince: number | undefined;
   private readonly queue = new SerialQueue();
@@ -124,6 +130,11 @@ export class BatchWriter {
   /** True while readings go to the spool unevaluated, after the start. */
   get evaluationSuspended(): boolean {
     return this.deps.spool?.spoolWriter.evaluationSuspended === true;
+  }
+
+  /** Of the attempt that failed last. */
+  get lastFailure(): unknown {
+    return this.failure;
   }
 
   /** Abandons what cannot be written now: the way out of a shutdown with the database away. */
@@ -240,6 +251,7 @@ export class BatchWriter {
   private async untilDone<T>(task: Task<T>): Promise<T | 'spooled' | 'abandoned'> {
     const { spool, clock } = this.deps;
     const patientUntilMs = clock.monotonicMs() + (spool?.afterMs ?? Infinity);
+    const giveUpMs = clock.monotonicMs() + (this.deps.giveUpAfterMs ?? Infinity);
     let refused = false;
     const keep = async () => {
       if (spool?.spoolWriter.active !== true) return false;
@@ -258,6 +270,7 @@ export class BatchWriter {
         if (outcome !== undefined) return outcome.value;
         if (clock.monotonicMs() >= patientUntilMs) spool?.spoolWriter.begin();
         if (await keep()) return 'spooled';
+        if (this.deps.giveUpAfterMs !== undefined && this.isHopeless(giveUpMs)) return 'abandoned';
       }
       const patienceMs = patientUntilMs - clock.monotonicMs();
       const waitMs = backoffMs(attempt, this.backoff, this.deps.random);
@@ -284,11 +297,18 @@ export class BatchWriter {
       this.watch.recovered();
       return { value };
     } catch (error) {
+      this.failure = error;
       this.watch.failed(error, task.rows);
       return undefined;
     } finally {
       this.busySince = undefined;
     }
+  }
+
+  private isHopeless(giveUpMs: number): boolean {
+    const { failure } = this;
+    const isTransient = failure instanceof FieldwatchError && failure.kind === 'transient';
+    return !isTransient || this.deps.clock.monotonicMs() >= giveUpMs;
   }
 
   private busy(): void {

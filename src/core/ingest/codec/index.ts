@@ -30,6 +30,19 @@ export const CODECS: readonly CodecKind[] = [
   auto,
 ];
 
-export function codecNamed(name: string): CodecKind | undefined {
-  return CODECS.find((codec) => codec.name === name);
+/** Formats of the program that uses the library, by name. */
+const registered = new Map<string, CodecKind>();
+
+/** Adds a format, or replaces one that was added before; routes that are compiled already keep theirs. False: a format of its own has the name. */
+export function addCodec(kind: CodecKind): boolean {
+  if (CODECS.some(({ name }) => name === kind.name)) return false;
+  registered.set(kind.name, kind);
+  return true;
 }
+
+export function codecNamed(name: string): CodecKind | undefined {
+  return CODECS.find((codec) => codec.name === name) ?? registered.get(name);
+}
+
+/** All of them, for messages. */
+export const knownCodecs = (): readonly CodecKind[] => [...CODECS, ...registered.values()];

@@ -40,6 +40,25 @@ export function toDocument(value: unknown, limits: TreeLimits, levels = limits.d
   return doc;
 }
 
+/** The same of plain objects, arrays and Maps, as code outside of this project makes them. */
+export function plainDocument(value: unknown, limits: TreeLimits, levels = limits.depth): unknown {
+  if (typeof value !== 'object' || value === null) return leaf(value);
+  if (value instanceof Uint8Array) return null;
+  if (value instanceof Date) return value.toJSON();
+  if (levels === 0) throw new TooDeep();
+  if (Array.isArray(value))
+    return value.slice(0, limits.items).map((item) => plainDocument(item, limits, levels - 1));
+  const entries: readonly (readonly [unknown, unknown])[] =
+    value instanceof Map ? [...value] : Object.entries(value);
+  if (entries.length > limits.items) throw new TooLarge();
+  const doc = emptyDoc();
+  for (const [key, item] of entries) doc[keyText(key) ?? NAMELESS] = plainDocument(item, limits, levels - 1);
+  return doc;
+}
+
+const leaf = (value: unknown): unknown =>
+  value === undefined || typeof value === 'function' || typeof value === 'symbol' ? null : value;
+
 /** Stands for a key without a name. No metric may be called so: what is under it is counted and not stored. */
 export const NAMELESS = '\u0000';
 

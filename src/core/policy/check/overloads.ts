@@ -20,7 +20,7 @@ pg_get_expr pg_get_function_identity_arguments pg_get_function_sqlbody pg_get_in
 pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_notify
 pg_drop_replication_slot pg_postmaster_start_time pg_relation_size pg_reload_conf pg_stat_get_live_tuples pg_stat_get_tuples_deleted pg_stat_get_tuples_inserted pg_terminate_backend pg_wal_lsn_diff
 pg_try_advisory_lock pg_walfile_name quote_ident quote_literal rank regexp_replace regexp_split_to_array regr_slope
-replace row_number row_security_active set_config setval split_part statement_timestamp stddev_pop string_agg string_to_array strpos substr substring sum
+replace row_number row_security_active set_config setval split_part statement_timestamp stddev_pop stddev_samp string_agg string_to_array strpos substr substring sum
 to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(/\s/);
 
 // Qualified throughout, so that an overload cannot answer the query about overloads. One with the arguments of a
