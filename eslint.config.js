@@ -19,6 +19,7 @@ const LAYERS = {
   api: ['core', 'lib', 'ports', 'queries'],
   // Types of the contract only: a rule of its own below says so.
   web: ['api'],
+  library: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'queries', 'app'],
   app: [
     'core',
     'lib',

@@ -1,4 +1,4 @@
-// Writes dist/main.js and dist/bundle/: the program in a few files, because loading five hundred takes Node longer than running
+// Writes dist/main.js, dist/index.js and dist/bundle/: the program and the library in a few files, because loading five hundred takes Node longer than running
 // them. The single files that the compiler has written stay beside it, for the processes that are started from them.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -53,7 +53,7 @@ const LAZY_CHILD_PROCESS = {
 
 async function bundle(esbuild) {
   const { metafile } = await esbuild.build({
-    entryPoints: [path('src/cli/program.ts')],
+    entryPoints: { program: path('src/cli/program.ts'), index: path('src/index.ts') },
     outdir: path('dist/bundle'),
     bundle: true,
     splitting: true,
@@ -85,13 +85,20 @@ const esbuild = await bundler();
 if (esbuild === undefined)
   process.stderr.write('bundle: no esbuild here; the program starts from single files\n');
 else await bundle(esbuild);
-const { outputText } = ts.transpileModule(readFileSync(path('src/main.ts'), 'utf8'), {
-  compilerOptions: {
-    target: ts.ScriptTarget.ES2023,
-    module: ts.ModuleKind.ESNext,
-    verbatimModuleSyntax: true,
-    removeComments: false,
-  },
-});
+const plain = (source) =>
+  ts.transpileModule(readFileSync(path(source), 'utf8'), {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      removeComments: false,
+    },
+  }).outputText;
 const program = esbuild === undefined ? './cli/program.js' : './bundle/program.js';
-writeFileSync(path('dist/main.js'), outputText.replace('./cli/program.ts', program));
+writeFileSync(path('dist/main.js'), plain('src/main.ts').replace('./cli/program.ts', program));
+writeFileSync(
+  path('dist/index.js'),
+  esbuild === undefined
+    ? plain('src/index.ts').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'")
+    : "export * from './bundle/index.js';\n",
+);

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -52,7 +52,8 @@ describe('the package', () => {
       expect(paths).toContain(`dist/web/${path}`);
     for (const path of ['sql/roles/roles.sql', 'systemd/fieldwatch.service', 'config/production.yaml'])
       expect(paths).toContain(path);
-    expect(paths.filter((path) => /\.map$|tsbuildinfo|\.ts$|^(test|src)\//.test(path))).toEqual([]);
+    expect(paths.filter((path) => /\.map$|tsbuildinfo|(?<!\.d)\.ts$|^(test|src)\//.test(path))).toEqual([]);
+    expect(paths).toContain('dist/index.d.ts');
   });
 
   test('says where it comes from, and exports no inner modules', async () => {
@@ -64,8 +65,10 @@ describe('the package', () => {
       repository: { type: 'git', url: expect.stringMatching(/^git\+https:/) },
       keywords: expect.arrayContaining(['mqtt', 'timescaledb']),
     });
-    for (const target of Object.values(manifest['exports'] as Record<string, string>))
-      expect(packed.files.map(({ path }) => `./${path}`)).toContain(target);
+    const targets = Object.values(
+      manifest['exports'] as Record<string, string | Record<string, string>>,
+    ).flatMap((target) => (typeof target === 'string' ? target : Object.values(target)));
+    expect(packed.files.map(({ path }) => `./${path}`)).toEqual(expect.arrayContaining(targets));
   });
 });
 
@@ -97,4 +100,91 @@ describe('installed for all, in an empty folder', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining(started)]);
     expect(stderr).not.toContain('npx');
   });
+});
+
+/** A project of its own that has the package installed, and nothing else: no types of Node either. */
+describe('a project that uses the library', () => {
+  const PROGRAM = `
+import { ConfigError, FieldwatchError, decode, evaluate, openMonitor, parseConfig, registerCodec, startDaemon } from 'fieldwatch';
+import type { AlertEvent, Monitor, ReadingInput, RecordOutcome } from 'fieldwatch';
+
+export async function record(readings: AsyncIterable<ReadingInput>): Promise<RecordOutcome> {
+  await using monitor: Monitor = await openMonitor({ database: { embedded: './data' }, alerts: { metrics: { co2: { max: 1000 } } } });
+  const alerts = monitor.on('alert', (alert: AlertEvent) => alert.severity === 'critical');
+  await alerts.ready;
+  for await (const { sensor, time, metrics } of monitor.readings({ from: 0 })) void [sensor.length, time.getTime(), metrics['co2']];
+  return monitor.recordBatch(readings);
+}
+export const whole = () => startDaemon(parseConfig('{}'));
+// @ts-expect-error: a rule has no such key
+void (() => evaluate({ metrics: { co2: { mx: 1 } } }, []));
+// @ts-expect-error: metrics are numbers
+void ((monitor: Monitor) => monitor.recordReading({ sensor: 'a', metrics: { co2: 'much' } }));
+registerCodec({ name: 'one-byte', summary: 'a byte', decode: (bytes) => ({ level: bytes[0] }) });
+const { readings } = decode({ topic: 'x/{device}', codec: 'one-byte' }, { topic: 'x/a', payload: Uint8Array.of(7) });
+const refused = (() => {
+  try {
+    return parseConfig('routez: 1');
+  } catch (error) {
+    return error instanceof ConfigError && error instanceof FieldwatchError ? error.code : error;
+  }
+})();
+export const result = [readings[0]?.metrics['level'], refused].join(' ');
+`;
+  let project: string;
+  const tsc = async (options: readonly string[]) =>
+    run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...options], { cwd: project }).then(
+      ({ stdout }) => stdout,
+      ({ stdout }: { stdout: string }) => stdout,
+    );
+  const OPTIONS = {
+    ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, types: [] },
+    ...{ target: 'es2022', lib: ['es2022', 'esnext.disposable'], preserveSymlinks: true },
+  };
+  const configured = (options: object, files: readonly string[]) =>
+    JSON.stringify({ compilerOptions: { ...OPTIONS, ...options }, files });
+
+  beforeAll(async () => {
+    project = join(dir, 'project');
+    await mkdir(join(project, 'node_modules'), { recursive: true });
+    await symlink(join(dir, 'lib/node_modules/fieldwatch'), join(project, 'node_modules/fieldwatch'), 'dir');
+    await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+    await writeFile(join(project, 'program.ts'), PROGRAM);
+    await writeFile(join(project, 'required.cts'), PROGRAM);
+    await writeFile(
+      join(project, 'tsconfig.json'),
+      configured({ module: 'nodenext' }, ['program.ts', 'required.cts']),
+    );
+    await writeFile(
+      join(project, 'tsconfig.bundler.json'),
+      configured({ module: 'esnext', moduleResolution: 'bundler', noEmit: true }, ['program.ts']),
+    );
+  });
+
+  test('compiles strictly, for Node and for bundlers, as ES modules and as CommonJS', async () => {
+    expect(await tsc(['-p', 'tsconfig.json'])).toBe('');
+    expect(await tsc(['-p', 'tsconfig.bundler.json'])).toBe('');
+  });
+
+  test('runs as an ES module', async () => {
+    const { stdout } = await run(
+      process.execPath,
+      ['-e', "import('./program.js').then(({ result }) => console.log(result))"],
+      { cwd: project, env },
+    );
+    expect(stdout).toBe('7 CONFIG_INVALID\n');
+  });
+
+  const requires = Number.parseInt(process.versions.node, 10) >= 22;
+  (requires ? test : test.skip)(
+    `runs as CommonJS${requires ? '' : ` (needs Node 22, and this is ${process.versions.node})`}`,
+    async () => {
+      const { stdout } = await run(
+        process.execPath,
+        ['-e', "console.log(require('./required.cjs').result)"],
+        { cwd: project, env },
+      );
+      expect(stdout).toBe('7 CONFIG_INVALID\n');
+    },
+  );
 });

@@ -65,6 +65,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'learn',
     'api',
   ],
+  library: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'queries', 'app'],
+  index: ['core', 'lib', 'config', 'library'],
   cli: [
     'core',
     'lib',

@@ -1,0 +1,258 @@
+import { silentLogger } from '../adapters/log/logger.ts';
+import { readerOf } from '../adapters/timescale/pool.ts';
+import { type Program, openProgram } from '../app/program.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import { metricUnit } from '../core/metric-unit.ts';
+import { listAlerts } from '../queries/alerts.ts';
+import type { Db } from '../queries/db.ts';
+import { latestValues } from '../queries/latest-values.ts';
+import { readingsInOrder } from '../queries/readings-in-order.ts';
+import { listSensors, sensorFacts } from '../queries/sensors.ts';
+import { hourlyStatistics } from '../queries/statistics.ts';
+import { alertCounts, metricFigures } from '../queries/summary.ts';
+import { AlertFeed } from './alert-feed.ts';
+import type {
+  AlertEvent,
+  AlertSubscription,
+  EvaluatedBy,
+  HourlyTrend,
+  LatestValue,
+  Monitor,
+  MonitorOptions,
+  ReadingInput,
+  RecentAlert,
+  RecordOptions,
+  RecordOutcome,
+  SensorInfo,
+  SensorInput,
+  SensorSummary,
+  StoredReading,
+  TimeInput,
+} from './monitor-types.ts';
+import { loggerOf } from './logger.ts';
+import { Recorder } from './recorder.ts';
+import type { AlertRule, AlertRules } from './rules.ts';
+import { registerSensors, sensorNamed } from './sensors.ts';
+import { alertsOf, monitorConfig, nameOf, withThresholds } from './settings.ts';
+import { lastHours, timeOf } from './time.ts';
+
+const RETRY_FOR_MS = 30_000;
+const HOURS_OF_DAY = 24;
+/** Rows of one query. */
+const MOST = 100_000;
+const MOST_ALERTS = 1000;
+
+/**
+ * Opens the database of sensors for a program: migrates it where necessary, and connects. The program writes as the daemon does:
+ * the same COPY, merge, dead letters, and alerts in the transaction of the readings. Safe beside a running daemon, and beside
+ * other programs.
+ *
+ * @throws ConfigError CONFIG_INVALID with every fault of the options; FieldwatchError EVALUATED_BY_DAEMON where `alerts` is given and a
+ * daemon evaluates this database; an error of the database (`DB_…`, `SCHEMA_…`)
+ *
+ * @example
+ * ```ts
+ * import { openMonitor } from 'fieldwatch';
+ *
+ * await using monitor = await openMonitor({
+ *   database: process.env.DATABASE_URL ?? { embedded: './data' },
+ *   alerts: { metrics: { temperature: { max: 30 } } },
+ * });
+ * await monitor.recordReading({ sensor: 'greenhouse', metrics: { temperature: 31.5, humidity: 60 } });
+ * const [alert] = await monitor.recentAlerts({ sensor: 'greenhouse', hours: 1 });
+ * console.log(alert?.alertType); // temperature_high
+ * ```
+ */
+export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
+  const config = monitorConfig(options);
+  const { alerts, retryForMs = RETRY_FOR_MS, logger } = options;
+  const program = await openProgram(config, {
+    logger: logger === undefined ? silentLogger : loggerOf(logger),
+    evaluates: alerts !== undefined,
+    giveUpAfterMs: retryForMs,
+  });
+  return new DatabaseMonitor(program, nameOf(options), alerts);
+}
+
+class DatabaseMonitor implements Monitor {
+  private readonly program: Program;
+  private readonly db: Db;
+  private readonly recorder: Recorder;
+  private readonly feed: AlertFeed;
+  private rules: AlertRules | undefined;
+  /** Changes of the rules, one after the other. */
+  private changing: Promise<void> = Promise.resolve();
+
+  constructor(program: Program, name: string, rules: AlertRules | undefined) {
+    this.program = program;
+    this.db = readerOf(program.database.pool);
+    this.recorder = new Recorder(program, name);
+    this.feed = new AlertFeed({ db: this.db, clock: program.clock, logger: program.logger });
+    this.rules = rules;
+  }
+
+  get databaseUrl(): string {
+    return this.program.database.url;
+  }
+
+  registerSensor(sensor: SensorInput): Promise<SensorInfo>;
+  registerSensor(sensors: readonly SensorInput[]): Promise<readonly SensorInfo[]>;
+  async registerSensor(
+    given: SensorInput | readonly SensorInput[],
+  ): Promise<SensorInfo | readonly SensorInfo[]> {
+    const isOne = !isList(given);
+    const infos = await registerSensors(this.program, this.db, isOne ? [given] : given);
+    // Rules may select by what has changed.
+    await this.change((rules) => rules);
+    return isOne ? (infos[0] as SensorInfo) : infos;
+  }
+
+  recordReading(reading: ReadingInput): Promise<RecordOutcome> {
+    return this.recorder.one(reading);
+  }
+
+  recordBatch(
+    readings: Iterable<ReadingInput> | AsyncIterable<ReadingInput>,
+    options?: RecordOptions,
+  ): Promise<RecordOutcome> {
+    return this.recorder.many(readings, options);
+  }
+
+  async setThresholds(sensor: string, thresholds: Readonly<Record<string, AlertRule>>): Promise<void> {
+    if (this.rules === undefined)
+      throw new FieldwatchError('this monitor has no rules: it was opened without alerts', {
+        code: 'MONITOR_NO_RULES',
+        kind: 'config',
+        remedy: 'open it with alerts: {}, or change the rules of the daemon that evaluates the database',
+      });
+    await this.change((rules) => withThresholds(rules, sensor, thresholds));
+  }
+
+  async summary(key: string, hours = HOURS_OF_DAY): Promise<SensorSummary> {
+    const range = lastHours(hours, this.program.clock.nowMs());
+    const { id: sensorId, key: sensor } = await sensorNamed(this.db, key);
+    const [row] = await listSensors(this.db, { since: range.to, sensor, limit: 1 });
+    const figures = await metricFigures(this.db, { ...range, sensorId });
+    const counts = await alertCounts(this.db, { ...range, sensorId });
+    return {
+      ...{ sensor, name: row?.name ?? null, type: row?.type ?? null, location: row?.location ?? null },
+      ...{ tags: row?.tags ?? [], ...range, ...counts },
+      metrics: figures.map((each) => ({ ...each, unit: unitOf(each.metric, each.max) })),
+    };
+  }
+
+  async hourlyTrends(
+    key: string,
+    days = 7,
+    { metrics }: { readonly metrics?: readonly string[] } = {},
+  ): Promise<readonly HourlyTrend[]> {
+    const range = lastHours(days * HOURS_OF_DAY, this.program.clock.nowMs());
+    const { id: sensorId, key: sensor } = await sensorNamed(this.db, key);
+    const names =
+      metrics ?? (await metricFigures(this.db, { ...range, sensorId })).map(({ metric }) => metric);
+    const trends: HourlyTrend[] = [];
+    for (const metric of names)
+      for (const { bucket: hour, avg, min, max, count } of await hourlyStatistics(this.db, {
+        ...range,
+        ...{ sensor, metric, limit: MOST },
+      }))
+        trends.push({ hour, metric, avg, min, max, count });
+    return trends.sort((a, b) => a.hour.getTime() - b.hour.getTime());
+  }
+
+  async recentAlerts({
+    sensor,
+    hours = HOURS_OF_DAY,
+    limit = MOST_ALERTS,
+  }: { readonly sensor?: string; readonly hours?: number; readonly limit?: number } = {}): Promise<
+    readonly RecentAlert[]
+  > {
+    const range = lastHours(hours, this.program.clock.nowMs());
+    const key = sensor === undefined ? undefined : (await sensorNamed(this.db, sensor)).key;
+    const rows = await listAlerts(this.db, { ...range, sensor: key, limit });
+    return rows.map((row) => ({
+      ...{ time: row.time, sensor: row.sensor, location: row.location, alertType: row.alertType },
+      ...{ severity: row.severity, message: row.message, value: row.value, threshold: row.threshold },
+      ...{ alertId: row.alertId, startedAt: row.startedAt, resolvedAt: row.resolvedAt },
+      ...{ peakValue: row.peakValue, state: row.state },
+    }));
+  }
+
+  async latest({ sensor }: { readonly sensor?: string } = {}): Promise<readonly LatestValue[]> {
+    const nowMs = this.program.clock.nowMs();
+    const key = sensor === undefined ? undefined : (await sensorNamed(this.db, sensor)).key;
+    const sensors = await listSensors(this.db, { since: new Date(0), sensor: key, limit: MOST });
+    const seen = sensors.map(({ id, lastReading }) => ({ id, lastSeenMs: lastReading?.getTime() }));
+    const values = await latestValues(this.db, seen, { nowMs });
+    return sensors.flatMap(({ id, sensor: own }) =>
+      (values.get(id) ?? []).map(({ metric, value, time }) => ({
+        ...{ sensor: own, metric, value, unit: unitOf(metric, value), time },
+      })),
+    );
+  }
+
+  async *readings({
+    sensor,
+    from,
+    to,
+  }: {
+    readonly sensor?: string;
+    readonly from: TimeInput;
+    readonly to?: TimeInput;
+  }): AsyncGenerator<StoredReading> {
+    const range = {
+      from: timeOf(from, 'from'),
+      to: to === undefined ? new Date(this.program.clock.nowMs() + 1) : timeOf(to, 'to'),
+    };
+    const only = sensor === undefined ? undefined : await sensorNamed(this.db, sensor);
+    const keys = new Map<number, string>();
+    const sensorIds = only === undefined ? undefined : [only.id];
+    for await (const rows of readingsInOrder(this.db, { ...range, sensorIds })) {
+      // Sensors that were registered meanwhile.
+      if (rows.some(({ sensorId }) => !keys.has(sensorId)))
+        for (const { id, key } of await sensorFacts(this.db, { sensor: only?.key })) keys.set(id, key);
+      for (const { sensorId, timeUs, metrics } of rows)
+        yield {
+          sensor: keys.get(sensorId) ?? `#${sensorId}`,
+          time: new Date(Math.floor(timeUs / 1000)),
+          metrics: Object.fromEntries(metrics),
+        };
+    }
+  }
+
+  on(_event: 'alert', listener: (alert: AlertEvent) => void): AlertSubscription {
+    return this.feed.subscribe(listener);
+  }
+
+  async evaluatedBy(): Promise<EvaluatedBy> {
+    if ((await this.program.evaluator.seenDaemon()) !== undefined) return 'daemon';
+    return this.rules === undefined ? 'nothing' : 'program';
+  }
+
+  async close(): Promise<void> {
+    await this.feed.stop();
+    await this.program.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One change at a time; one that is refused leaves the rules as they are. */
+  private async change(next: (rules: AlertRules) => AlertRules): Promise<void> {
+    const { follow } = this.program;
+    if (follow === undefined) return;
+    const changed = this.changing.then(async () => {
+      const rules = next(this.rules ?? {});
+      await follow(alertsOf(rules));
+      this.rules = rules;
+    });
+    this.changing = changed.catch(() => undefined);
+    await changed;
+  }
+}
+
+const isList = (given: SensorInput | readonly SensorInput[]): given is readonly SensorInput[] =>
+  Array.isArray(given);
+
+const unitOf = (metric: string, value: number): string | null => metricUnit(metric, Math.abs(value)) ?? null;

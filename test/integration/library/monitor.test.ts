@@ -1,0 +1,361 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import pg from 'pg';
+import {
+  type AlertEvent,
+  type Monitor,
+  type MonitorOptions,
+  type ReadingInput,
+  openMonitor,
+  startDaemon,
+} from '../../../src/index.ts';
+import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+import { eventually as holdsEventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
+
+let db: TestDatabase;
+let client: pg.Client;
+const opened: Monitor[] = [];
+beforeAll(async () => {
+  db = await openTestDatabase({ migrated: true });
+  client = new pg.Client({ connectionString: db.url });
+  await client.connect();
+});
+afterEach(async () => {
+  for (const monitor of opened.splice(0)) await monitor.close();
+  await client.query(
+    'TRUNCATE share_members, alert_shards, alert_handover, sensor_readings, sensor_metrics, sensor_alerts, alert_state, alert_outbox, alert_watermarks, dead_letters',
+  );
+});
+afterAll(async () => {
+  await client.end();
+  await db.close();
+});
+
+/** Waits until the expectations hold; the last failure is that of the test. */
+async function eventually(expectations: () => void | Promise<void>): Promise<void> {
+  let failure: unknown;
+  const holds = async () => {
+    try {
+      await expectations();
+      return true;
+    } catch (error) {
+      failure = error;
+      return false;
+    }
+  };
+  await holdsEventually('the expectations', holds, 30_000).catch(() => {
+    throw failure;
+  });
+}
+
+const HOT = { metrics: { temperature: { max: 30, hysteresis: 1 } } };
+
+/** What comes by way of another program is some tenths of a second late. */
+const SHARED = { ...HOT, allowed_lateness: '2s' };
+
+async function open(options: Partial<MonitorOptions> = {}): Promise<Monitor> {
+  const monitor = await openMonitor({ database: db.url, ...options });
+  opened.push(monitor);
+  return monitor;
+}
+
+const rows = async <Row extends pg.QueryResultRow>(sql: string) => (await client.query<Row>(sql)).rows;
+const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+const alertsOf = (sensor: string) =>
+  rows<{ alert_type: string; resolved: boolean }>(
+    `SELECT alert_type, resolved_at IS NOT NULL AS resolved FROM sensor_alerts a JOIN sensors s ON s.id = a.sensor_id
+      WHERE s.key = '${sensor}' ORDER BY time`,
+  );
+
+describe('a program alone', () => {
+  test('registers, records, and reads back: sensors, readings, figures, alerts', async () => {
+    const monitor = await open({ alerts: HOT });
+    expect(await monitor.evaluatedBy()).toBe('program');
+    expect(
+      await monitor.registerSensor({ sensor: 'cellar', name: 'Wine', location: 'basement', tags: ['wine'] }),
+    ).toEqual({ sensor: 'cellar', name: 'Wine', type: null, location: 'basement', tags: ['wine'] });
+    expect(await monitor.registerSensor({ sensor: 'cellar', type: 'climate' })).toMatchObject({
+      name: 'Wine',
+      type: 'climate',
+    });
+    const at = minutesAgo(10);
+    expect(
+      await monitor.recordReading({ sensor: 'cellar', time: at, metrics: { temperature: 12, co2: 600 } }),
+    ).toEqual({ stored: 1, duplicate: 0, merged: 0, conflict: 0, deadLettered: 0 });
+    expect(
+      await monitor.recordReading({ sensor: 'cellar', time: at, metrics: { temperature: 12, co2: 600 } }),
+    ).toMatchObject({ stored: 0, duplicate: 1 });
+    expect(
+      await monitor.recordReading({ sensor: 'cellar', time: at, metrics: { humidity: 70 } }),
+    ).toMatchObject({
+      merged: 1,
+    });
+    await monitor.recordReading({ sensor: 'cellar', metrics: { temperature: 31 } });
+
+    const summary = await monitor.summary('cellar', 1);
+    expect(summary).toMatchObject({ sensor: 'cellar', name: 'Wine', tags: ['wine'], alerts: 1, open: 1 });
+    const [temperature, humidity, co2] = summary.metrics;
+    expect(temperature).toMatchObject({
+      ...{ metric: 'temperature', unit: '°C', count: 2, avg: 21.5, min: 12, max: 31, first: 12, last: 31 },
+      stddev: expect.closeTo(13.435, 3),
+    });
+    expect(humidity).toMatchObject({ metric: 'humidity', count: 1, stddev: null });
+    expect(co2).toMatchObject({ metric: 'co2', unit: 'ppm', avg: 600 });
+
+    const trends = await monitor.hourlyTrends('cellar', 1);
+    expect(
+      trends.filter(({ metric }) => metric === 'temperature').reduce((n, each) => n + each.count, 0),
+    ).toBe(2);
+    expect(new Set(trends.map(({ metric }) => metric))).toEqual(new Set(['temperature', 'humidity', 'co2']));
+    expect(await monitor.recentAlerts({ sensor: 'cellar', hours: 1 })).toEqual([
+      expect.objectContaining({ alertType: 'temperature_high', value: 31, threshold: 30, state: 'firing' }),
+    ]);
+    expect(await monitor.latest({ sensor: 'cellar' })).toEqual(
+      expect.arrayContaining([expect.objectContaining({ metric: 'temperature', value: 31, unit: '°C' })]),
+    );
+    const stored = [];
+    for await (const reading of monitor.readings({ sensor: 'cellar', from: minutesAgo(60) }))
+      stored.push(reading);
+    expect(stored).toEqual([
+      { sensor: 'cellar', time: at, metrics: { temperature: 12, humidity: 70, co2: 600 } },
+      { sensor: 'cellar', time: expect.any(Date), metrics: { temperature: 31 } },
+    ]);
+  });
+
+  test('an unknown sensor is an error with the one that was meant', async () => {
+    const monitor = await open();
+    await monitor.registerSensor([{ sensor: 'freezer-1' }, { sensor: 'oven' }]);
+    await expect(monitor.summary('freezr-1')).rejects.toMatchObject({
+      code: 'SENSOR_UNKNOWN',
+      remedy: 'Did you mean "freezer-1"?',
+    });
+  });
+
+  test('a batch of any length: duplicates, conflicts and what cannot be stored cost the others nothing', async () => {
+    const monitor = await open({ settings: { ingest: { batch: { max_rows: 100 } } } });
+    const start = minutesAgo(600).getTime();
+    let pulled = 0;
+    let ahead = 0;
+    let committed = 0;
+    async function* source(): AsyncGenerator<ReadingInput> {
+      for (let at = 0; at < 1050; at++) {
+        pulled++;
+        ahead = Math.max(ahead, pulled - committed);
+        yield { sensor: `s${at % 7}`, time: start + at * 1000, metrics: { temperature: at % 20, level: at } };
+      }
+      yield { sensor: 's0', time: start, metrics: { temperature: 0, level: 0 } };
+      yield { sensor: 's0', time: start, metrics: { temperature: 99 } };
+      yield { sensor: 's0', metrics: { temperature: Number.NaN } };
+      yield { sensor: '', metrics: { temperature: 1 } };
+      yield { sensor: 's0', time: 'yesterday', metrics: { temperature: 1 } };
+      yield { sensor: 's0', time: '1969-01-01T00:00:00Z', metrics: { temperature: 1 } };
+      yield null as unknown as ReadingInput;
+    }
+    const sum = (outcome: object) =>
+      Object.values(outcome).reduce((total: number, each: number) => total + each, 0);
+    const outcome = await monitor.recordBatch(source(), {
+      onProgress: (until) => (committed = sum(until)),
+    });
+    expect(outcome).toEqual({ stored: 1050, duplicate: 1, merged: 0, conflict: 1, deadLettered: 5 });
+    expect(sum(outcome)).toBe(pulled + 7);
+    // One batch that is written, and one that is gathered.
+    expect(ahead).toBeLessThanOrEqual(201);
+    expect(
+      (await rows<{ reason: string }>('SELECT reason FROM dead_letters')).map(({ reason }) => reason).sort(),
+    ).toEqual([...['bad_time', 'conflict', 'no_device', 'no_metrics', 'parse_error', 'time_out_of_range']]);
+    expect(await rows('SELECT count(*)::int AS n FROM sensor_readings')).toEqual([{ n: 1050 }]);
+    expect(await rows('SELECT count(*)::int AS n FROM sensor_metrics')).toEqual([{ n: 1050 }]);
+  });
+
+  test('one reading that cannot be stored is an error, and a dead letter', async () => {
+    const monitor = await open();
+    await expect(monitor.recordReading({ sensor: 'x', metrics: {} })).rejects.toMatchObject({
+      ...{ name: 'FieldwatchError', code: 'READING_REFUSED', kind: 'data' },
+      message: expect.stringContaining('no_metrics'),
+    });
+    expect(await rows('SELECT topic, reason FROM dead_letters')).toEqual([
+      { topic: 'program/program', reason: 'no_metrics' },
+    ]);
+  });
+
+  test('a source that fails, or is ended, leaves what was committed', async () => {
+    const monitor = await open({ settings: { ingest: { batch: { max_rows: 10 } } } });
+    const start = minutesAgo(60).getTime();
+    const readings = (count: number) =>
+      Array.from({ length: count }, (_, at) => ({
+        sensor: 'f',
+        time: start + at,
+        metrics: { temperature: 1 },
+      }));
+    async function* failing() {
+      yield* readings(25);
+      throw new Error('the file ends here');
+    }
+    await expect(monitor.recordBatch(failing())).rejects.toThrow('the file ends here');
+    expect(await rows('SELECT count(*)::int AS n FROM sensor_readings')).toEqual([{ n: 20 }]);
+    const ending = new AbortController();
+    await expect(
+      monitor.recordBatch(readings(100), {
+        signal: ending.signal,
+        onProgress: () => ending.abort(new Error('enough')),
+      }),
+    ).rejects.toThrow('enough');
+    expect(await monitor.recordBatch(readings(25))).toMatchObject({ stored: 5, duplicate: 20 });
+  });
+
+  test('thresholds are in force when they are set, also for what is open', async () => {
+    const monitor = await open({ alerts: {} });
+    const heard: AlertEvent[] = [];
+    const alerts = monitor.on('alert', (alert) => heard.push(alert));
+    await alerts.ready;
+    await monitor.recordReading({ sensor: 'oven', metrics: { temperature: 200 } });
+    expect(await alertsOf('oven')).toEqual([]);
+    await monitor.setThresholds('oven', { temperature: { max: 180 } });
+    await monitor.recordReading({ sensor: 'oven', metrics: { temperature: 201 } });
+    expect(await alertsOf('oven')).toEqual([{ alert_type: 'temperature_high', resolved: false }]);
+    await eventually(() => expect(heard).toHaveLength(1));
+    expect(heard[0]).toMatchObject({ event: 'firing', sensor: 'oven', value: 201, threshold: 180 });
+    await monitor.setThresholds('oven', {});
+    await eventually(async () =>
+      expect(await alertsOf('oven')).toEqual([{ alert_type: 'temperature_high', resolved: true }]),
+    );
+    await eventually(() => expect(heard.map(({ event }) => event)).toEqual(['firing', 'resolved']));
+    alerts();
+    await expect(monitor.setThresholds('oven', { temperature: { max: 1, min: 2 } })).rejects.toMatchObject({
+      code: 'RULES_INVALID',
+    });
+    // What was refused has changed nothing.
+    await monitor.setThresholds('oven', { temperature: { max: 180 } });
+  });
+
+  test('rules by location follow what is registered', async () => {
+    const monitor = await open({
+      alerts: { overrides: [{ location: 'attic', metrics: { temperature: { max: 40 } } }] },
+    });
+    await monitor.recordReading({ sensor: 'loft', metrics: { temperature: 45 } });
+    await monitor.registerSensor({ sensor: 'loft', location: 'attic' });
+    await monitor.recordReading({ sensor: 'loft', metrics: { temperature: 46 } });
+    expect(await alertsOf('loft')).toHaveLength(1);
+  });
+
+  test('a database that is away is an error with its code, after the time that was given', async () => {
+    await expect(
+      openMonitor({ database: `postgres://u@127.0.0.1:${await freePort()}/x`, retryForMs: 10 }),
+    ).rejects.toMatchObject({ name: 'FieldwatchError', code: 'DB_UNREACHABLE' });
+    const monitor = await open({ retryForMs: 10 });
+    await monitor.recordReading({ sensor: 'a', metrics: { temperature: 1 } });
+    await client.query('ALTER TABLE dead_letters RENAME TO letters_elsewhere');
+    try {
+      await expect(monitor.recordReading({ sensor: 'a', metrics: {} })).rejects.toMatchObject({
+        kind: 'schema',
+      });
+    } finally {
+      await client.query('ALTER TABLE letters_elsewhere RENAME TO dead_letters');
+    }
+    expect(await monitor.recordReading({ sensor: 'a', metrics: { temperature: 2 } })).toMatchObject({
+      stored: 1,
+    });
+  });
+
+  test('options with faults are refused with all of them', async () => {
+    await expect(
+      openMonitor({
+        database: db.url,
+        alerts: { metrics: { temperature: { mx: 3 } as object } },
+        settings: { metricz: {} },
+      }),
+    ).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'CONFIG_INVALID',
+      faults: [{ path: 'metricz' }, { path: 'alerts.metrics.temperature.mx' }],
+    });
+  });
+
+  test('after its end nothing is left of it, and it refuses', async () => {
+    const monitor = await open({ alerts: HOT });
+    await monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } });
+    await monitor.close();
+    await monitor.close();
+    await expect(monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } })).rejects.toThrow();
+    expect(await rows('SELECT member FROM share_members')).toEqual([]);
+    expect(await rows('SELECT DISTINCT owner FROM alert_shards')).toEqual([{ owner: null }]);
+  });
+});
+
+describe('several programs', () => {
+  test('with the same rules evaluate each reading once, whichever of them records it', async () => {
+    const first = await open({ alerts: SHARED, name: 'first' });
+    const second = await open({ alerts: SHARED, name: 'second' });
+    const sensors = Array.from({ length: 20 }, (_, at) => `p${at}`);
+    for (const [at, sensor] of sensors.entries()) {
+      await (at % 2 === 0 ? first : second).recordReading({ sensor, metrics: { temperature: 40 } });
+      await (at % 2 === 0 ? second : first).recordReading({ sensor, metrics: { temperature: 20 } });
+    }
+    await eventually(async () => {
+      for (const sensor of sensors)
+        expect(await alertsOf(sensor)).toEqual([{ alert_type: 'temperature_high', resolved: true }]);
+      expect(await rows('SELECT id FROM alert_handover')).toEqual([]);
+    });
+  });
+});
+
+describe('beside a daemon', () => {
+  const daemonOf = async () =>
+    startDaemon(`
+database: { url: "${db.url}" }
+embedded: { mqtt_port: ${await freePort()} }
+state_dir: ${process.env['TMPDIR'] ?? '/tmp'}/fieldwatch-monitor-test-${process.pid}
+alerts: { metrics: { temperature: { max: 50 } } }
+http: { enabled: false }
+scheduler: { enabled: false }
+spool: { enabled: false }
+`);
+
+  test('hands over what it records, also while the daemon is stopped; rules of its own are refused', async () => {
+    const daemon = await daemonOf();
+    try {
+      const monitor = await open();
+      expect(await monitor.evaluatedBy()).toBe('daemon');
+      await monitor.recordReading({ sensor: 'furnace', metrics: { temperature: 60 } });
+      await eventually(async () => expect(await alertsOf('furnace')).toHaveLength(1));
+      await expect(openMonitor({ database: db.url, alerts: HOT })).rejects.toMatchObject({
+        code: 'EVALUATED_BY_DAEMON',
+      });
+      await daemon.stop();
+      await monitor.recordReading({ sensor: 'furnace', metrics: { temperature: 20 } });
+      await monitor.recordReading({ sensor: 'kiln', metrics: { temperature: 70 } });
+      expect(await alertsOf('kiln')).toEqual([]);
+    } finally {
+      await daemon.stop();
+    }
+    const next = await daemonOf();
+    try {
+      await eventually(async () => {
+        expect(await alertsOf('furnace')).toEqual([{ alert_type: 'temperature_high', resolved: true }]);
+        expect(await alertsOf('kiln')).toEqual([{ alert_type: 'temperature_high', resolved: false }]);
+        expect(await rows('SELECT id FROM alert_handover')).toEqual([]);
+      });
+    } finally {
+      await next.stop();
+    }
+  });
+
+  test('a daemon that starts takes over from a program with rules of its own', async () => {
+    const monitor = await open({ alerts: HOT });
+    await monitor.recordReading({ sensor: 'boiler', metrics: { temperature: 40 } });
+    expect(await alertsOf('boiler')).toHaveLength(1);
+    const daemon = await daemonOf();
+    try {
+      await monitor.recordReading({ sensor: 'boiler', metrics: { temperature: 41 } });
+      await monitor.recordReading({ sensor: 'boiler', metrics: { temperature: 55 } });
+      await eventually(async () => {
+        expect(await rows('SELECT id FROM alert_handover')).toEqual([]);
+        expect(await monitor.evaluatedBy()).toBe('daemon');
+        // Its rules have ended the alert of the program's, and raised their own.
+        expect((await alertsOf('boiler')).map(({ resolved }) => resolved)).toEqual([true, false]);
+      });
+    } finally {
+      await daemon.stop();
+    }
+  });
+});
