@@ -20,6 +20,11 @@ export class CleanupStack {
     this.stack.push({ what, release });
   }
 
+  /** All is being released, or has been: what fails from now on may fail because of that. */
+  get ending(): boolean {
+    return this.releasing !== undefined;
+  }
+
   /** Idempotent, safe to call twice at once; one failure does not keep the rest from being released. */
   releaseAll(): Promise<void> {
     this.releasing ??= this.run();

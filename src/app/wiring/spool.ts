@@ -75,6 +75,7 @@ export function createSpoolComponents(
     async start(step) {
       started = step;
       const away = await step.tryNow(clock, config.spool.after);
+      if (cleanup.ending) return;
       if (away !== undefined) watch.failed(away, 0, 'started without the database, spooling messages');
       // What the last process left unevaluated may be much: it goes first, and the start does not wait for it.
       if (away !== undefined || replayer.hasPending) spoolWriter.beginSuspended();
