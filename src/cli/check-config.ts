@@ -1,4 +1,3 @@
-import { readTokenFile } from '../app/token-file.ts';
 import { ConfigError, formatFault } from '../config/fault.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { summarize } from '../config/summary.ts';
@@ -28,9 +27,9 @@ export const checkConfigCommand: CliCommand = (cli) =>
   )
     .option(...configOption)
     .option(...jsonOption)
-    .action(cli.action(async (options: Options): Promise<ExitCode> => checkConfig(cli, options)));
+    .action(cli.action((options: Options) => checkConfig(cli, options)));
 
-function checkConfig(cli: Cli, { config: file, json }: Options): ExitCode {
+async function checkConfig(cli: Cli, { config: file, json }: Options): Promise<ExitCode> {
   let loaded: LoadedConfig;
   try {
     loaded = loadConfig({ file, env: cli.env });
@@ -40,7 +39,10 @@ function checkConfig(cli: Cli, { config: file, json }: Options): ExitCode {
     else reportFaults(cli, error);
     return 2;
   }
-  readTokenFile(loaded.config);
+  if (loaded.config.http.token_file !== undefined) {
+    const { readTokenFile } = await import('../app/token-file.ts');
+    readTokenFile(loaded.config);
+  }
   const summary = summarize(loaded);
   const used = loaded.located?.file ?? null;
   if (json === true) {

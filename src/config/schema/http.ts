@@ -1,7 +1,8 @@
-import { isIP } from 'node:net';
+import type Net from 'node:net';
 import { isLoopback } from '../../core/loopback.ts';
 import { certificatePair, flag, port, readFilePath, section, text } from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
+import { loadLibrary } from '../../lib/load-library.ts';
 
 const host = z
   .string()
@@ -16,6 +17,7 @@ const proxy = z.string().refine(isNetwork, {
 
 function isNetwork(value: string): boolean {
   const [address = '', bits, more] = value.split('/');
+  const { isIP } = loadLibrary('node:net') as typeof Net;
   const version = isIP(address);
   if (version === 0 || more !== undefined) return false;
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128));
