@@ -11,6 +11,7 @@ import { benchDecoding } from './decoding.ts';
 import { benchEncoding } from './encoding.ts';
 import type { FlowDeps, ThroughputPart } from './flow.ts';
 import { benchGroupBacklog } from './group-backlog.ts';
+import { benchExporting } from './exporting.ts';
 import { benchHandingOver } from './handing-over.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
@@ -100,6 +101,7 @@ class Run {
     if (this.#wants('handover')) await this.#handingOver();
     if (this.#wants('start')) await this.#starting();
     if (this.#wants('watched')) await this.#watched();
+    if (this.#wants('export')) await this.#exporting();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -166,6 +168,13 @@ class Run {
   async #watched(): Promise<void> {
     const broker = await this.#openBroker(['watched']);
     if (broker !== undefined) this.#figures.push(...(await benchWatched(await this.#flowDeps(broker))));
+  }
+
+  /** In a database of its own, which the other parts would find full. */
+  async #exporting(): Promise<void> {
+    const { url, facts } = await openBenchDatabase(this.#options.databaseUrl, this.#cleanup);
+    this.engines = { ...this.engines, ...facts };
+    this.#figures.push(...(await benchExporting(url, this.#options, this.#deps.progress)));
   }
 
   async #scaling(): Promise<void> {

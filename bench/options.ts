@@ -18,10 +18,11 @@ export const PARTS = [
   'handover',
   'start',
   'watched',
+  'export',
 ] as const;
 export type Part = (typeof PARTS)[number];
 /** Only when asked for: several daemons want a server of their own, and starting is measured on what `npm run build` has made. */
-const ON_REQUEST: readonly Part[] = ['scale', 'backlog', 'handover', 'start', 'watched'];
+const ON_REQUEST: readonly Part[] = ['scale', 'backlog', 'handover', 'start', 'watched', 'export'];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
 export interface Sizes {
@@ -39,6 +40,8 @@ export interface Sizes {
   readonly startRuns: number;
   readonly restRuns: number;
   readonly restSeconds: number;
+  readonly exportRows: number;
+  readonly importRows: number;
   /** No further repetition is begun after this. */
   readonly softLimitSeconds: number;
   /** Whatever still runs then is stuck, and is stopped. */
@@ -76,6 +79,8 @@ const FULL: Sizes = {
   startRuns: 21,
   restRuns: 3,
   restSeconds: 75,
+  exportRows: 3_000_000,
+  importRows: 500_000,
   softLimitSeconds: 240,
   hardLimitSeconds: 600,
 };
@@ -95,6 +100,8 @@ const QUICK: Sizes = {
   startRuns: 7,
   restRuns: 1,
   restSeconds: 75,
+  exportRows: 300_000,
+  importRows: 100_000,
   softLimitSeconds: 60,
   hardLimitSeconds: 240,
 };
@@ -131,12 +138,16 @@ Measures fieldwatch on this machine, each figure against a reference of the same
                       that without, p99 from publish to commit, 10 ms more than without at most; and beside a backlog that is
                       drained, target 0.9 of the rate without; each with the CPU of daemon, database and of the readers
                       themselves, who share the machine. Only with --only watched
+  (export) files      rows/s of an export of CSV and Parquet through a pipe / psql with the same statement | cat, target 0.8; Parquet,
+                      target 400,000; resident memory, target 250 MB at most; an import of CSV / store.commit, target 0.7.
+                      Needs psql. Only with --only export
 
 Options:
-  --only LIST         parts to run, such as a,b (default: all but scale, backlog, handover, start and watched)
+  --only LIST         parts to run, such as a,b (default: all but scale, backlog, handover, start, watched and export)
   --quick             small counts: seconds instead of minutes, and rougher figures
   --runs N            repetitions of each side of (c), (c2), (k), (backlog) and (watched)
   --messages N        messages of each run of (c) and (c2)
+  --rows N            rows that (export) exports
   --database-url URL  a TimescaleDB server instead of the embedded one; the user must be allowed to create databases:
                       the bench makes one of its own and drops it
   --mqtt-url URL      a broker instead of a mosquitto of its own (mqtt://[user:password@]host:port); its queue per
@@ -159,12 +170,14 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
   const runs = whole('--runs', values.runs, base.runs);
   const messages = values.messages;
   const liveMessages = whole('--messages', messages, base.liveMessages);
+  const exportRows = whole('--rows', values.rows, base.exportRows);
   const drainMessages = whole('--messages', messages, base.drainMessages);
   return {
     parts: partsOf(values.only),
     sizes: {
       ...base,
       runs,
+      exportRows,
       liveMessages,
       liveWarmUp: Math.min(base.liveWarmUp, liveMessages),
       drainMessages,
@@ -187,7 +200,7 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
-        ...{ only: text, runs: text, messages: text, seed: text, 'cpu-prof': text },
+        ...{ only: text, runs: text, messages: text, rows: text, seed: text, 'cpu-prof': text },
         ...{ 'database-url': text, 'mqtt-url': text },
         ...{ quick: flag, json: flag, check: flag, help: flag },
       },
