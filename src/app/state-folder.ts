@@ -5,7 +5,13 @@ import { makeFolder } from '../lib/make-folder.ts';
 import type { Logger } from '../ports/metrics.ts';
 
 /** The files that fieldwatch keeps there; anything else in the folder is not touched. */
-const OWN_ENTRIES: readonly string[] = ['spool', 'spool.sentinel', 'spool.clocks', 'subscriptions.json'];
+const OWN_ENTRIES: readonly string[] = [
+  'spool',
+  'spool.sentinel',
+  'spool.clocks',
+  'subscriptions.json',
+  'imports',
+];
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OTHERS_BITS = 0o077;

@@ -76,6 +76,11 @@ export const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import('./export.ts')).exportCommand,
   },
   {
+    name: 'import',
+    summary: 'store readings of CSV, NDJSON, Parquet, Arrow and InfluxDB line protocol files',
+    load: async () => (await import('./import.ts')).importCommand,
+  },
+  {
     name: 'alerts',
     summary: 'list, watch, acknowledge and silence alerts, and measure how well the rules work',
     load: async () => (await import('./alerts.ts')).alertsCommand,

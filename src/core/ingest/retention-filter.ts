@@ -56,6 +56,10 @@ export function keepYoung(
   };
 }
 
+/** Whether retention would drop a reading at once. */
+export const isExpired = (reading: Reading, kept: Kept, nowUs: Micros): boolean =>
+  reading.timeUs < nowUs - keptUs(reading, kept);
+
 /** The shorter one if a reading goes to both tables: half of it would come back to a table that dropped it. */
 function keptUs({ metrics }: Reading, { readingsUs, metricsUs }: Kept): Micros {
   let core = 0;

@@ -100,7 +100,7 @@ function isName(value: unknown): boolean {
   return (type === 'string' && value !== '') || type === 'number' || type === 'bigint';
 }
 
-function readDevice(value: unknown): string | Fault {
+export function readDevice(value: unknown): string | Fault {
   if (value === undefined || value === null) return NO_DEVICE;
   if (typeof value === 'string') return checkDevice(value);
   // D8: beyond 2^53 two devices would share one number, so such an id is refused even where it came through exactly.

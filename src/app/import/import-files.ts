@@ -1,0 +1,221 @@
+import { basename } from 'node:path';
+import { type ImportFormat, readTable } from '../../adapters/frame/table-reader.ts';
+import { createMetrics } from '../../adapters/http/metrics.ts';
+import { createSystemClock } from '../../adapters/system/clock.ts';
+import { createCatalog } from '../../adapters/timescale/catalog.ts';
+import { AdvisoryLeaderLock } from '../../adapters/timescale/leader-lock.ts';
+import { MetricIds } from '../../adapters/timescale/metric-ids.ts';
+import { schemaIsCurrent } from '../../adapters/timescale/migration-status.ts';
+import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
+import { createReadingStore } from '../../adapters/timescale/reading-store.ts';
+import { TimescaleSensorStore } from '../../adapters/timescale/sensor-store.ts';
+import { createStatementExecutor } from '../../adapters/timescale/statement-executor.ts';
+import type { Config } from '../../config/schema/index.ts';
+import { keptBy } from '../../core/ingest/retention-filter.ts';
+import {
+  type TableColumns,
+  type TableOptions,
+  type TableReader,
+  compileTable,
+} from '../../core/ingest/table/table-mapping.ts';
+import { lateCheckWithin } from '../../core/policy/check/late.ts';
+import { planOf } from '../../core/policy/plan.ts';
+import { sleep } from '../../lib/sleep.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { TableChunk } from '../../ports/table.ts';
+import { DeadLetterBudget } from '../../services/ingest/dead-letter-budget.ts';
+import { type ImportTally, Importer } from '../../services/ingest/importer.ts';
+import { OutageMonitor } from '../../services/ingest/outage-monitor.ts';
+import { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
+import { LateRanges, hoursBefore, recordingLate } from '../../services/policy/late-refresh.ts';
+import { runRepair } from '../../services/policy/repair-runner.ts';
+import { databaseOptions, metricNameLimits, registryOptions, storeOptions } from '../options.ts';
+import { Checkpoint } from './checkpoint.ts';
+
+export interface ImportFile {
+  readonly path: string;
+  readonly format: ImportFormat;
+}
+
+export interface ImportJob {
+  readonly files: readonly ImportFile[];
+  readonly table: TableOptions;
+  /** Reads files from their beginning, whatever an interrupted import has stored. */
+  readonly restart: boolean;
+  readonly refresh: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: (rows: number, share: number) => void;
+  /** An interrupted import of this file goes on behind this row. */
+  readonly onResumed: (path: string, row: number) => void;
+}
+
+export interface ImportOutcome extends ImportTally {
+  /** Refreshes of aggregates; undefined where some are left to `policies repair`. */
+  readonly refreshes: number | undefined;
+}
+
+/** Reads the chunks of a file with one reader for each set of columns; the first chunk has to say what is whose. */
+export function readerFor(options: TableOptions): (columns: TableColumns) => TableReader {
+  const readers = new Map<string, TableReader>();
+  return ({ names, labels }) => {
+    const key = JSON.stringify([names, labels]);
+    let reader = readers.get(key);
+    if (reader === undefined) {
+      reader = compileTable({ names, labels }, options, readers.size > 0);
+      readers.set(key, reader);
+    }
+    return reader;
+  };
+}
+
+const identitySql = `
+SELECT md5(string_agg(m.applied_at::text, ',' ORDER BY m.version)) AS identity FROM schema_migrations m`;
+
+/**
+ * Stores files as readings. Rejects with the first error that stops it; what was committed stays, and the same call goes on behind
+ * it. A running daemon stores beside it.
+ */
+export async function importFiles(
+  config: Config,
+  url: string,
+  job: ImportJob,
+  logger: Logger,
+): Promise<ImportOutcome> {
+  const clock = createSystemClock();
+  const metrics = createMetrics();
+  const deps = { clock, logger, metrics };
+  const pool = await createPool({ ...databaseOptions(config, url, 'import'), max: 2 }, logger);
+  const late = new LateRanges();
+  const note = {
+    note: (readings: Parameters<typeof hoursBefore>[0]) =>
+      late.add(hoursBefore(readings, clock.nowMs() * 1000)),
+  };
+  // Limits of a minute and a day are against devices that flood; an import is meant.
+  const limits = { ...metricNameLimits(config), maxNewPerSensor: Infinity };
+  const metricIds = new MetricIds(limits, () => clock.monotonicMs());
+  const plain = createReadingStore({ ...storeOptions(config, url, 'import'), metricIds }, deps);
+  const store = recordingLate(plain, note);
+  try {
+    await schemaIsCurrent(pool);
+    const directory = new TimescaleSensorStore(pool);
+    const registry = new SensorRegistry(
+      { ...registryOptions(config), maxNewPerMinute: Infinity },
+      { directory, ...deps },
+    );
+    await registry.load();
+    const { rows } = await readerOf(pool).query<{ identity: string }>(identitySql, []);
+    const shared = {
+      ...{ registry, store, clock, logger, watch: new OutageMonitor(deps), random: Math.random },
+      deadLetters: new DeadLetterBudget(config.dead_letters.max_per_minute, deps),
+    };
+    const total: ImportTally = {
+      ...{ rows: 0, stored: 0, duplicate: 0, merged: 0, conflict: 0 },
+      ...{ deadLettered: 0, empty: 0, expired: 0 },
+    };
+    for (const [index, file] of job.files.entries()) {
+      const what = { database: `${rows[0]?.identity}`, options: [file.format, optionsKey(job.table)] };
+      const checkpoint = await Checkpoint.of(config.state_dir, file.path, what);
+      const tally = await importFile(file, { shared, checkpoint, config, job, index });
+      for (const name of Object.keys(total) as (keyof ImportTally)[]) total[name] += tally[name];
+    }
+    return { ...total, refreshes: job.refresh ? await refresh(config, url, late, job.signal) : 0 };
+  } finally {
+    await store.close();
+    await endPool(pool, clock);
+  }
+}
+
+const optionsKey = ({ map, ignore, sensor, timeUnit }: TableOptions): unknown => [
+  [...map],
+  [...ignore],
+  sensor ?? null,
+  timeUnit,
+];
+
+interface FileImport {
+  readonly shared: ConstructorParameters<typeof Importer>[0];
+  readonly checkpoint: Checkpoint;
+  readonly config: Config;
+  readonly job: ImportJob;
+  readonly index: number;
+}
+
+async function importFile(
+  { path, format }: ImportFile,
+  { shared, checkpoint, config, job, index }: FileImport,
+): Promise<ImportTally> {
+  const { signal } = job;
+  const done = job.restart ? 0 : await checkpoint.read();
+  if (done > 0) job.onResumed(path, done);
+  const readers = readerFor(job.table);
+  const importer = new Importer(shared, {
+    topic: `import/${basename(path)}`,
+    kept: keptBy(planOf(config.policies)),
+    batchRows: config.ingest.batch.max_rows,
+    onCommitted: (row) => checkpoint.note(Math.max(row, done)),
+    signal,
+  });
+  try {
+    for await (const chunk of readTable(path, format)) {
+      signal.throwIfAborted();
+      const reader = readers(chunk);
+      const rest = behind(chunk, done);
+      const before = importer.tally.rows;
+      if (rest.rows.length > 0 || rest.faults !== undefined) await importer.add(rest, reader);
+      job.onProgress(importer.tally.rows - before, (index + chunk.share) / job.files.length);
+    }
+    await importer.finish();
+  } catch (error) {
+    // What is under way is part of what is safe.
+    await importer.settle();
+    await checkpoint.save();
+    throw error;
+  }
+  await checkpoint.remove();
+  return importer.tally;
+}
+
+/** The rows of a chunk that are not stored yet. */
+function behind(chunk: TableChunk, row: number): TableChunk {
+  const skip = Math.max(0, row - chunk.firstRow + 1);
+  if (skip === 0) return chunk;
+  const { names, labels = [], share } = chunk;
+  return { names, labels, share, rows: chunk.rows.slice(skip), firstRow: chunk.firstRow + skip };
+}
+
+const LOCK_ATTEMPTS = 20;
+const LOCK_WAIT_MS = 500;
+
+/** Hours and days that the refresh policies do not look back to. Undefined where some are left. */
+async function refresh(
+  config: Config,
+  url: string,
+  late: LateRanges,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (late.all.length === 0) return 0;
+  const plan = planOf(config.policies);
+  const database = databaseOptions(config, url, 'import');
+  const catalog = createCatalog({ ...database, statementTimeoutMs: 60_000 });
+  const executor = createStatementExecutor(database);
+  // A daemon that refreshes the same range would make both fail.
+  const lock = new AdvisoryLeaderLock(database, {}, 'late');
+  let done = 0;
+  try {
+    for (let attempt = 0; !(await lock.tryHold()); attempt++) {
+      if (attempt === LOCK_ATTEMPTS) return undefined;
+      await sleep(createSystemClock(), LOCK_WAIT_MS);
+    }
+    while (late.all.length > 0) {
+      const checks = [lateCheckWithin(late.takeWeek())];
+      const { runs } = await runRepair({ catalog, executor, plan, checks, effects: ['refresh'], signal });
+      if (signal.aborted || runs.some(({ error }) => error !== undefined)) return undefined;
+      done += runs.length;
+    }
+    return done;
+  } finally {
+    await lock.release().catch(() => undefined);
+    await executor.close();
+    await catalog.close();
+  }
+}

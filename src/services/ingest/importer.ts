@@ -1,0 +1,199 @@
+import { FieldwatchError } from '../../core/errors.ts';
+import { type Kept, isExpired } from '../../core/ingest/retention-filter.ts';
+import type { TableReader } from '../../core/ingest/table/table-mapping.ts';
+import { FILTERED_CODES, type Micros } from '../../core/reading.ts';
+import { backoffMs } from '../../lib/backoff.ts';
+import { sleep } from '../../lib/sleep.ts';
+import type { Logger } from '../../ports/metrics.ts';
+import type { ReadingStore } from '../../ports/store.ts';
+import type { TableChunk } from '../../ports/table.ts';
+import type { Clock } from '../../ports/time.ts';
+import { NOTHING } from '../alert/alert-manager.ts';
+import { type AlertEvaluator, BatchCommit } from './batch-commit.ts';
+import { IngestBatch } from './batch.ts';
+import type { DeadLetterBudget } from './dead-letter-budget.ts';
+import type { LetterSource } from './dead-letter.ts';
+import type { OutageMonitor } from './outage-monitor.ts';
+import type { SensorRegistry } from './sensor-registry.ts';
+
+export interface ImporterDeps {
+  readonly registry: SensorRegistry;
+  readonly store: ReadingStore;
+  readonly watch: OutageMonitor;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly deadLetters?: DeadLetterBudget | undefined;
+  readonly random: () => number;
+}
+
+export interface ImporterOptions {
+  /** The topic of dead letters. */
+  readonly topic: string;
+  /** What retention would drop is left out, and counted. */
+  readonly kept: Kept;
+  /** Rows of a transaction. */
+  readonly batchRows: number;
+  /** Called after each commit, with the number of the last row of the file that is safe. */
+  readonly onCommitted: (row: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Rows by what became of them. */
+export interface ImportTally {
+  rows: number;
+  /** Readings by their outcome, as of messages. */
+  stored: number;
+  duplicate: number;
+  merged: number;
+  conflict: number;
+  deadLettered: number;
+  /** Rows without a value. */
+  empty: number;
+  /** Older than retention. */
+  expired: number;
+}
+
+/** Rough memory of a batch, where rows have many values. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const RETRY = { baseMs: 500, capMs: 10_000 };
+const ATTEMPTS = 8;
+
+/** Imported rows raise no alerts. */
+const WITHOUT_ALERTS: AlertEvaluator = {
+  prepare: () => Promise.resolve(),
+  knows: () => true,
+  evaluate: () => NOTHING,
+  publish: () => undefined,
+  publishUnpersisted: () => undefined,
+};
+
+/** A row of a file as the source of a dead letter: its text is made where it becomes one. */
+class RowSource implements LetterSource {
+  readonly #names: readonly string[];
+  readonly #row: readonly unknown[];
+  readonly topic: string;
+  readonly receivedAtMs: number;
+  /** The same row, imported again, is the same dead letter. */
+  readonly dup = true;
+
+  constructor(
+    topic: string,
+    receivedAtMs: number,
+    [names, row]: readonly [readonly string[], readonly unknown[]],
+  ) {
+    this.topic = topic;
+    this.receivedAtMs = receivedAtMs;
+    this.#names = names;
+    this.#row = row;
+  }
+
+  get payload(): Uint8Array {
+    const entries = this.#names.map((name, at): [string, unknown] => [name, this.#row[at]]);
+    const text = JSON.stringify(Object.fromEntries(entries), (_, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    );
+    return new TextEncoder().encode(text);
+  }
+}
+
+/**
+ * Stores the rows of files as readings: the same registration, store, merge and dead letters as of messages. One batch is
+ * committed while the next one is filled.
+ */
+export class Importer {
+  readonly #deps: ImporterDeps;
+  readonly #options: ImporterOptions;
+  readonly #commit: BatchCommit;
+  readonly tally: ImportTally = {
+    ...{ rows: 0, stored: 0, duplicate: 0, merged: 0, conflict: 0 },
+    ...{ deadLettered: 0, empty: 0, expired: 0 },
+  };
+  #batch: IngestBatch;
+  #lastRow = 0;
+  #pending: Promise<void> = Promise.resolve();
+
+  constructor(deps: ImporterDeps, options: ImporterOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#commit = new BatchCommit({ ...deps, alertManager: WITHOUT_ALERTS });
+    this.#batch = this.#newBatch();
+  }
+
+  /** Rejects with the error of a batch that cannot be committed; what was committed before stays. */
+  async add(chunk: TableChunk, reader: TableReader): Promise<void> {
+    const { topic, batchRows, kept } = this.#options;
+    const nowMs = this.#deps.clock.nowMs();
+    const nowUs: Micros = nowMs * 1000;
+    for (const { text, detail } of chunk.faults ?? []) {
+      this.tally.rows++;
+      const payload = new TextEncoder().encode(text === '' ? detail : text);
+      this.#batch.addDeadLetter({ topic, payload, receivedAtMs: nowMs, dup: true }, 'parse_error', detail);
+    }
+    for (const [index, row] of chunk.rows.entries()) {
+      this.tally.rows++;
+      this.#lastRow = chunk.firstRow + index;
+      const result = reader.read(row, nowUs);
+      if (result === 'empty') this.tally.empty++;
+      else if ('code' in result) {
+        if (!FILTERED_CODES.has(result.code))
+          this.#batch.addDeadLetter(
+            new RowSource(topic, nowMs, [chunk.names, row]),
+            result.code,
+            result.detail,
+          );
+      } else if (isExpired(result, kept, nowUs)) this.tally.expired++;
+      else {
+        const message = new RowSource(topic, nowMs, [chunk.names, row]);
+        this.#batch.addReading(result, message, nowMs, this.#deps.registry.find(result.device));
+      }
+      const { rows, bytes } = this.#batch;
+      if (rows >= batchRows || bytes >= MOST_BYTES) await this.#flush();
+    }
+  }
+
+  /** Resolves once everything is committed. */
+  async finish(): Promise<void> {
+    await this.#flush();
+    await this.#pending;
+  }
+
+  /** Waits for the commit under way, whatever becomes of it. */
+  async settle(): Promise<void> {
+    await this.#pending.catch(() => undefined);
+  }
+
+  async #flush(): Promise<void> {
+    await this.#pending;
+    const [batch, row] = [this.#batch, this.#lastRow];
+    this.#batch = this.#newBatch();
+    this.#pending = this.#write(batch, row);
+    // Its failure is that of the next flush.
+    this.#pending.catch(() => undefined);
+  }
+
+  async #write(batch: IngestBatch, lastRow: number): Promise<void> {
+    const { clock, random } = this.#deps;
+    for (let attempt = 0; ; attempt++) {
+      this.#options.signal?.throwIfAborted();
+      try {
+        this.#commit.begin();
+        const { stored, duplicate, merged, conflict } = await this.#commit.run(batch);
+        this.tally.stored += stored;
+        this.tally.duplicate += duplicate;
+        this.tally.merged += merged;
+        this.tally.conflict += conflict;
+        this.tally.deadLettered += batch.deadLettered;
+        this.#options.onCommitted(lastRow);
+        return;
+      } catch (error) {
+        const passes = error instanceof FieldwatchError && error.kind === 'transient';
+        if (!passes || attempt === ATTEMPTS - 1) throw error;
+        await sleep(clock, backoffMs(attempt, RETRY, random));
+      }
+    }
+  }
+
+  #newBatch(): IngestBatch {
+    return new IngestBatch(this.#deps.clock.monotonicMs(), this.#deps.deadLetters);
+  }
+}
