@@ -32,7 +32,7 @@ const ALL = { from: new Date(0), to: new Date('2255-01-01') };
 /** The statement that the export sends for CSV, over everything at once. */
 const REFERENCE = `COPY (SELECT x.time, s.key, s.location, x.temperature, x.humidity, x.pressure, x.battery, x.rssi
   FROM sensor_readings x LEFT JOIN sensors s ON s.id = x.sensor_id ORDER BY x.time, x.sensor_id) TO STDOUT (FORMAT csv)`;
-const TABLE = 'COPY sensor_readings TO STDOUT (FORMAT csv)';
+const TABLE = 'COPY (SELECT * FROM sensor_readings) TO STDOUT (FORMAT csv)';
 
 const insert = (rows: number, startMs: number): string => `
 INSERT INTO sensor_readings SELECT to_timestamp(${startMs / 1000} + 5 * (n / ${SENSORS})), 1 + n % ${SENSORS},

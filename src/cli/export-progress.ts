@@ -37,10 +37,17 @@ export class Progress {
   add(rows: number, share: number): void {
     this.rows += rows;
     this.share = share;
+    this.show(0);
+  }
+
+  /** `more` rows are under way, and not counted yet. */
+  show(more: number): void {
     const now = this.#nowMs();
     if (this.#cli.stderr.isTTY !== true || now - this.#shownMs < EVERY_MS) return;
     this.#shownMs = now;
-    this.#cli.stderr.write(`\r\u001b[2K${progressText({ ...this, elapsedMs: now - this.#startMs })}`);
+    this.#cli.stderr.write(
+      `\r\u001b[2K${progressText({ rows: this.rows + more, share: this.share, elapsedMs: now - this.#startMs })}`,
+    );
   }
 
   /** Ends the line of progress; returns `34,427 rows in 1.2 s`. */

@@ -36,7 +36,7 @@ interface Options {
 const FIRST = new Date(0);
 const LAST = new Date('2255-01-01');
 
-const NOTES = `
+const NOTES = `\
 readings      a row a time and sensor, a column a metric (--wide, the default), or a row a value (--long)
 metrics       the same of metrics without a column in sensor_readings only; --long is the default
 hourly, daily the aggregates, as far as they are refreshed
@@ -138,6 +138,7 @@ async function exportTo(
   });
   const progress = new Progress(cli);
   const onSlice = progressOf(plan, progress);
+  const read = { onSlice, onRows: (rows: number) => progress.show(rows) };
   const request: ExportRequest = {
     ...{ dataset, format: format.format, shape: shape ?? null },
     ...{ sensors, location: location ?? null, metrics },
@@ -146,14 +147,14 @@ async function exportTo(
   if (target.kind === 'folder') {
     const overwrite = options.overwrite === true;
     const { path: folder } = target;
-    const partitions = { folder, request, format, startedAtMs: nowMs, overwrite, read: { onSlice } };
+    const partitions = { folder, request, format, startedAtMs: nowMs, overwrite, read };
     const { written, skipped, bytes } = await exportPartitions(source, plan, partitions);
     const more = skipped === 0 ? '' : `, ${counted(skipped, 'day')} complete before`;
     where = `: ${counted(written, 'file')} in ${folder} (${sizeText(bytes)})${more}`;
   } else if (target.kind === 'file') {
     const file = await AtomicFile.create(target.path);
     try {
-      await writeExport(source, plan, format, (bytes) => file.write(bytes), { onSlice });
+      await writeExport(source, plan, format, (bytes) => file.write(bytes), read);
       signal.throwIfAborted();
       await file.commit();
     } catch (error) {
@@ -162,7 +163,7 @@ async function exportTo(
     }
     where = `: ${target.path} (${sizeText(file.bytes)})`;
   } else {
-    await writeExport(source, plan, format, (bytes) => toStdout(cli, bytes), { onSlice });
+    await writeExport(source, plan, format, (bytes) => toStdout(cli, bytes), read);
   }
   const done = progress.end();
   cli.stderr.write(progress.rows === 0 ? `no rows${where}\n` : `${done}${where}\n`);

@@ -44,7 +44,7 @@ interface Options {
   readonly refresh: boolean;
 }
 
-const NOTES = `
+const NOTES = `\
 A column is the sensor (device, sensor, …), the time (time, timestamp, ts, …), the location, or a metric by its own name; --map says otherwise
 for those that it names. With columns for metric and value, a row is one value. --dry-run shows what becomes of the columns and the first rows.
 Of line protocol, tags and fields are the columns; times are nanoseconds unless --time-unit says otherwise.

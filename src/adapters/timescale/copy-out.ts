@@ -4,14 +4,18 @@ import { Connector } from './connector.ts';
 import { databaseError } from './errors.ts';
 import { cut, endClient } from './query-timeout.ts';
 
+/** Rows of a COPY so far; exact at its end. */
+export type OnRows = (rows: number, ended: boolean) => void;
+
 /** One connection that answers queries and COPY … TO STDOUT, one after the other. */
 export interface CopySource {
   query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
   /**
    * The bytes of a COPY … TO STDOUT as the server sends them, in pieces of up to 256 KiB, or of a row where that is larger.
-   * Where the reader is slow, the server waits. A reader that stops early ends the connection. `onRows` is called at the end.
+   * Where the reader is slow, the server waits. A reader that stops early ends the connection. `onRows` is
+   * called with the rows so far, and with `ended` at the end.
    */
-  copyOut(sql: string, onRows?: (rows: number) => void): AsyncIterable<Uint8Array>;
+  copyOut(sql: string, onRows?: OnRows): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -43,7 +47,7 @@ const MOST_WAITING = 4;
 async function* copyOut(
   client: pg.Client,
   sql: string,
-  onRows: (rows: number) => void = () => undefined,
+  onRows: OnRows = () => undefined,
 ): AsyncGenerator<Uint8Array> {
   const query = new CopyOut(sql);
   client.query(query as unknown as pg.Submittable);
@@ -51,9 +55,10 @@ async function* copyOut(
     for (;;) {
       const piece = await query.next();
       if (piece === undefined) break;
+      onRows(query.rows, false);
       yield piece;
     }
-    onRows(query.rows);
+    onRows(query.rows, true);
   } catch (error) {
     throw databaseError(error, 'reading');
   } finally {
@@ -78,6 +83,7 @@ class CopyOut {
   #wake: () => void = () => undefined;
   /** The server has answered in full, be it with an error. */
   ended = false;
+  /** Messages, which are rows, until the server has said how many there were. */
   rows = 0;
 
   constructor(sql: string) {
@@ -105,6 +111,7 @@ class CopyOut {
 
   handleCopyData({ chunk }: { readonly chunk: Uint8Array }): void {
     if (this.#used + chunk.length > this.#piece.length) this.#cutPiece(chunk.length);
+    this.rows++;
     this.#piece.set(chunk, this.#used);
     this.#used += chunk.length;
   }

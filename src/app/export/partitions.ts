@@ -83,7 +83,7 @@ export async function exportPartitions(
   await mkdir(folder, { recursive: true });
   const manifest = await readManifest(job);
   const outcome = { written: 0, skipped: 0, empty: 0, bytes: 0 };
-  const width = new SliceWidth();
+  const width = new SliceWidth(plan.sliceSize);
   for (const [day, span] of daysOf(plan.spans)) {
     const part = mergeSpans(plan.spans, span);
     const done = manifest.partitions[day];

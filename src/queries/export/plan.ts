@@ -17,7 +17,7 @@ import {
   longLayout,
   wideLayout,
 } from './dataset.ts';
-import { type Span, mergeSpans } from './slices.ts';
+import { EMBEDDED_SLICE, SERVER_SLICE, type SliceSize, type Span, mergeSpans } from './slices.ts';
 
 export interface ExportQuery extends TimeRange {
   readonly dataset: Dataset;
@@ -35,6 +35,8 @@ export interface ExportQuery extends TimeRange {
 /** What is to be read, and in which pieces. */
 export interface ExportPlan {
   readonly columns: readonly CopyColumn[];
+  /** How much one statement is to give on this server. */
+  readonly sliceSize: SliceSize;
   /** Where rows can be, in order. */
   readonly spans: readonly Span[];
   /** A COPY … TO STDOUT of the rows in a part of a span, in the order of time. */
@@ -54,6 +56,7 @@ export async function planExport(db: Db, query: ExportQuery): Promise<ExportPlan
   const names = await readNames(db);
   return {
     columns: layout.columns(names),
+    sliceSize: (await isEmbedded(db)) ? EMBEDDED_SLICE : SERVER_SLICE,
     spans: await spansOf(db, layout, query),
     statement: ({ fromMs, toMs }, form) => {
       const range = (alias: string, time: string) =>
@@ -70,6 +73,10 @@ const sensorsIn = (alias: string, ids: readonly number[] | undefined, last: numb
   ids === undefined
     ? ` AND ${alias}.sensor_id <= ${last}`
     : ` AND ${alias}.sensor_id IN (${ids.length === 0 ? 'NULL' : ids.join(', ')})`;
+
+const isEmbeddedSql = 'SELECT pg_backend_pid() = 0 AS embedded';
+const isEmbedded = async (db: Db): Promise<boolean> =>
+  (await db.query<{ embedded: boolean }>(isEmbeddedSql, [])).rows[0]?.embedded === true;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 

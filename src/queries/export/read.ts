@@ -1,4 +1,4 @@
-import type { CopySource } from '../../adapters/timescale/copy-out.ts';
+import type { CopySource, OnRows } from '../../adapters/timescale/copy-out.ts';
 import { CopyReader } from '../../core/frame/copy-reader.ts';
 import type { Frame } from '../../core/frame/frame.ts';
 import { csvHeader } from '../../core/frame/csv.ts';
@@ -12,6 +12,8 @@ const MOST_VALUES = 1_000_000;
 export interface ReadOptions {
   /** Only this part of the range. */
   readonly within?: Span | undefined;
+  /** Called with the rows of the statement under way. */
+  readonly onRows?: ((rows: number) => void) | undefined;
   /** Called after each statement. */
   readonly onSlice?: ((slice: Span, rows: number) => void) | undefined;
   /** Of a frame at most; default 100,000, fewer where there are many columns. */
@@ -32,7 +34,7 @@ export async function* exportFrames(
   const reader = new CopyReader(plan.columns, options.rowsPerFrame ?? Math.min(MOST_ROWS, most));
   for (const slice of slices(plan, options)) {
     const sql = plan.statement(slice, 'binary');
-    for await (const bytes of source.copyOut(sql, (rows) => slice.done(rows))) yield* reader.push(bytes);
+    for await (const bytes of source.copyOut(sql, slice.onRows)) yield* reader.push(bytes);
     reader.endStatement();
   }
   const rest = reader.flush();
@@ -47,25 +49,26 @@ export async function* exportCsv(
 ): AsyncGenerator<Uint8Array> {
   yield new TextEncoder().encode(csvHeader(plan.columns.map(({ name }) => name)));
   for (const slice of slices(plan, options))
-    yield* source.copyOut(plan.statement(slice, 'csv'), (rows) => slice.done(rows));
+    yield* source.copyOut(plan.statement(slice, 'csv'), slice.onRows);
 }
 
 interface Slice extends Span {
-  readonly done: (rows: number) => void;
+  readonly onRows: OnRows;
 }
 
 function* slices(
-  { spans }: ExportPlan,
-  { within = EVER, onSlice, width = new SliceWidth() }: ReadOptions,
+  { spans, sliceSize }: ExportPlan,
+  { within = EVER, onRows, onSlice, width = new SliceWidth(sliceSize) }: ReadOptions,
 ): Generator<Slice> {
   for (const span of mergeSpans(spans, within))
     for (let fromMs = span.fromMs; fromMs < span.toMs;) {
       const slice = width.next({ fromMs, toMs: span.toMs });
-      const done = (rows: number) => {
+      const counted: OnRows = (rows, ended) => {
+        if (!ended) return onRows?.(rows);
         width.record(slice, rows);
         onSlice?.(slice, rows);
       };
-      yield { ...slice, done };
+      yield { ...slice, onRows: counted };
       fromMs = slice.toMs;
     }
 }

@@ -6,9 +6,22 @@ export interface Span {
   readonly toMs: Millis;
 }
 
-/** What one statement is to give: enough that its start does not count, and little enough that others wait for it briefly. */
-const WANTED_ROWS = 200_000;
-const FIRST_MS = 60_000;
+/** How many rows one statement is to give. */
+export interface SliceSize {
+  /** With fewer, the next one covers more time; with more than `most`, less. */
+  readonly few: number;
+  readonly most: number;
+  /** The time that the first one covers. */
+  readonly firstMs: Millis;
+}
+
+/**
+ * A server streams, and reads a chunk as a whole for each part of it: a statement a day. The embedded one holds a result in memory
+ * and serves one session at a time: little enough that others wait for it briefly.
+ */
+export const SERVER_SLICE: SliceSize = { few: 1_000_000, most: 10_000_000, firstMs: 86_400_000 };
+export const EMBEDDED_SLICE: SliceSize = { few: 200_000, most: 200_000, firstMs: 60_000 };
+
 const MOST_GROWTH = 8;
 const MOST_MS = 31 * 86_400_000;
 
@@ -33,14 +46,22 @@ export const lengthOf = (spans: readonly Span[]): Millis =>
  * of one session serves others in between, and an interruption loses little.
  */
 export class SliceWidth {
-  #widthMs = FIRST_MS;
+  readonly #size: SliceSize;
+  #widthMs: Millis;
+
+  constructor(size: SliceSize) {
+    this.#size = size;
+    this.#widthMs = size.firstMs;
+  }
 
   next({ fromMs, toMs }: Span): Span {
     return { fromMs, toMs: Math.min(toMs, fromMs + this.#widthMs) };
   }
 
   record({ fromMs, toMs }: Span, rows: number): void {
-    const factor = rows === 0 ? MOST_GROWTH : Math.min(MOST_GROWTH, WANTED_ROWS / rows);
+    const { few, most } = this.#size;
+    const wanted = Math.min(Math.max(rows, few), most);
+    const factor = rows === 0 ? MOST_GROWTH : Math.min(MOST_GROWTH, wanted / rows);
     // What was cut short by the end of its span says nothing against the former width.
     const widthMs = Math.max(1000, Math.round((toMs - fromMs) * factor));
     this.#widthMs = Math.min(MOST_MS, factor >= 1 ? Math.max(this.#widthMs, widthMs) : widthMs);

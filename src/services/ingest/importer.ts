@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { FieldwatchError } from '../../core/errors.ts';
 import { type Kept, isExpired } from '../../core/ingest/retention-filter.ts';
 import type { TableReader } from '../../core/ingest/table/table-mapping.ts';
@@ -55,6 +56,8 @@ export interface ImportTally {
 
 /** Rough memory of a batch, where rows have many values. */
 const MOST_BYTES = 16 * 1024 * 1024;
+/** Rows between two looks at the connection. */
+const YIELD_ROWS = 500;
 const RETRY = { baseMs: 500, capMs: 10_000 };
 const ATTEMPTS = 8;
 
@@ -129,7 +132,11 @@ export class Importer {
       const payload = new TextEncoder().encode(text === '' ? detail : text);
       this.#batch.addDeadLetter({ topic, payload, receivedAtMs: nowMs, dup: true }, 'parse_error', detail);
     }
-    for (const [index, row] of chunk.rows.entries()) {
+    const surelyKeptUs = nowUs - Math.min(kept.readingsUs, kept.metricsUs);
+    for (let index = 0; index < chunk.rows.length; index++) {
+      // The commit under way goes on meanwhile: it has several answers to wait for.
+      if (index % YIELD_ROWS === YIELD_ROWS - 1) await setImmediate();
+      const row = chunk.rows[index] as readonly unknown[];
       this.tally.rows++;
       this.#lastRow = chunk.firstRow + index;
       const result = reader.read(row, nowUs);
@@ -141,7 +148,7 @@ export class Importer {
             result.code,
             result.detail,
           );
-      } else if (isExpired(result, kept, nowUs)) this.tally.expired++;
+      } else if (result.timeUs < surelyKeptUs && isExpired(result, kept, nowUs)) this.tally.expired++;
       else {
         const message = new RowSource(topic, nowMs, [chunk.names, row]);
         this.#batch.addReading(result, message, nowMs, this.#deps.registry.find(result.device));

@@ -6,7 +6,7 @@ import { tableFromIPC } from 'apache-arrow';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import pg from 'pg';
-import { openCopySource } from '../../../src/adapters/timescale/copy-out.ts';
+import { type OnRows, openCopySource } from '../../../src/adapters/timescale/copy-out.ts';
 import { MANIFEST, exportPartitions } from '../../../src/app/export/partitions.ts';
 import { alertsCommand } from '../../../src/cli/alerts.ts';
 import { deadLettersCommand } from '../../../src/cli/dead-letters.ts';
@@ -318,7 +318,7 @@ describe('--partition day', () => {
     });
     let statements = 0;
     const failing = {
-      copyOut: (sql: string, onRows?: (rows: number) => void) => {
+      copyOut: (sql: string, onRows?: OnRows) => {
         if (sql.includes('2026-01-02') && ++statements > 1) throw new Error('interrupted');
         return source.copyOut(sql, onRows);
       },

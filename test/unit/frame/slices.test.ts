@@ -1,6 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { daysOf } from '../../../src/app/export/partitions.ts';
-import { SliceWidth, lengthOf, mergeSpans } from '../../../src/queries/export/slices.ts';
+import {
+  EMBEDDED_SLICE,
+  SERVER_SLICE,
+  SliceWidth,
+  lengthOf,
+  mergeSpans,
+} from '../../../src/queries/export/slices.ts';
 
 const DAY_MS = 86_400_000;
 const EVER = { fromMs: -Infinity, toMs: Infinity };
@@ -45,7 +51,7 @@ describe('spans', () => {
 describe('the width of a statement', () => {
   /** Rows a millisecond, over time; gives the slices and their rows. */
   const run = (density: (ms: number) => number, toMs: number) => {
-    const width = new SliceWidth();
+    const width = new SliceWidth(EMBEDDED_SLICE);
     const slices: number[] = [];
     for (let fromMs = 0; fromMs < toMs;) {
       const slice = width.next({ fromMs, toMs });
@@ -71,8 +77,13 @@ describe('the width of a statement', () => {
     expect(slices.length).toBeLessThan(250);
   });
 
+  test('on a server the first statement covers a day', () => {
+    const first = new SliceWidth(SERVER_SLICE).next({ fromMs: 0, toMs: 10 * DAY_MS });
+    expect(first).toEqual({ fromMs: 0, toMs: DAY_MS });
+  });
+
   test('more rows than wanted make the next one smaller', () => {
-    const width = new SliceWidth();
+    const width = new SliceWidth(EMBEDDED_SLICE);
     const first = width.next({ fromMs: 0, toMs: DAY_MS });
     width.record(first, 2_000_000);
     const second = width.next({ fromMs: first.toMs, toMs: DAY_MS });
