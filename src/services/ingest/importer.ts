@@ -72,31 +72,32 @@ const WITHOUT_ALERTS: AlertEvaluator = {
 
 /** A row of a file as the source of a dead letter: its text is made where it becomes one. */
 class RowSource implements LetterSource {
-  readonly #names: readonly string[];
-  readonly #row: readonly unknown[];
   readonly topic: string;
   readonly receivedAtMs: number;
   /** The same row, imported again, is the same dead letter. */
   readonly dup = true;
+  readonly names: readonly string[];
+  readonly row: readonly unknown[];
 
-  constructor(
-    topic: string,
-    receivedAtMs: number,
-    [names, row]: readonly [readonly string[], readonly unknown[]],
-  ) {
+  constructor({ topic, receivedAtMs }: Arrival, names: readonly string[], row: readonly unknown[]) {
     this.topic = topic;
     this.receivedAtMs = receivedAtMs;
-    this.#names = names;
-    this.#row = row;
+    this.names = names;
+    this.row = row;
   }
 
   get payload(): Uint8Array {
-    const entries = this.#names.map((name, at): [string, unknown] => [name, this.#row[at]]);
+    const entries = this.names.map((name, at): [string, unknown] => [name, this.row[at]]);
     const text = JSON.stringify(Object.fromEntries(entries), (_, value: unknown) =>
       typeof value === 'bigint' ? value.toString() : value,
     );
     return new TextEncoder().encode(text);
   }
+}
+
+interface Arrival {
+  readonly topic: string;
+  readonly receivedAtMs: number;
 }
 
 /**
@@ -127,6 +128,7 @@ export class Importer {
     const { topic, batchRows, kept } = this.#options;
     const nowMs = this.#deps.clock.nowMs();
     const nowUs: Micros = nowMs * 1000;
+    const arrival = { topic, receivedAtMs: nowMs };
     for (const { text, detail } of chunk.faults ?? []) {
       this.tally.rows++;
       const payload = new TextEncoder().encode(text === '' ? detail : text);
@@ -143,14 +145,10 @@ export class Importer {
       if (result === 'empty') this.tally.empty++;
       else if ('code' in result) {
         if (!FILTERED_CODES.has(result.code))
-          this.#batch.addDeadLetter(
-            new RowSource(topic, nowMs, [chunk.names, row]),
-            result.code,
-            result.detail,
-          );
+          this.#batch.addDeadLetter(new RowSource(arrival, chunk.names, row), result.code, result.detail);
       } else if (result.timeUs < surelyKeptUs && isExpired(result, kept, nowUs)) this.tally.expired++;
       else {
-        const message = new RowSource(topic, nowMs, [chunk.names, row]);
+        const message = new RowSource(arrival, chunk.names, row);
         this.#batch.addReading(result, message, nowMs, this.#deps.registry.find(result.device));
       }
       const { rows, bytes } = this.#batch;

@@ -172,7 +172,7 @@ class Reader {
   }
 
   read(row: readonly unknown[], nowUs: Micros): TableResult {
-    const { sensor, location } = this.#places;
+    const { sensor, location: placeAt } = this.#places;
     const metrics = this.#metrics(row);
     if (!(metrics instanceof Map)) return metrics;
     if (metrics.size === 0) return 'empty';
@@ -180,11 +180,9 @@ class Reader {
     if (typeof device !== 'string') return device;
     const timeUs = this.#time(row[this.#places.time], nowUs);
     if (typeof timeUs !== 'number') return timeUs;
-    const place = location < 0 ? undefined : row[location];
-    return {
-      ...{ device, timeUs, metrics, stamped: false },
-      location: typeof place === 'string' && place !== '' ? place : undefined,
-    };
+    const place = placeAt < 0 ? undefined : row[placeAt];
+    const location = typeof place === 'string' && place !== '' ? place : undefined;
+    return { device, timeUs, location, stamped: false, metrics };
   }
 
   #metrics(row: readonly unknown[]): Map<string, number> | RowFault | 'empty' {
