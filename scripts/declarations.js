@@ -62,4 +62,40 @@ export function writeDeclarations(entry, folder) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeDeclarations('index.ts', join(root, 'dist'));
+/** The tables have inferred types, which only the compiler knows. They import nothing of ours. */
+function writeTables(folder) {
+  const program = ts.createProgram(
+    ['drizzle', 'kysely'].map((name) => join(root, `src/orm/${name}.ts`)),
+    {
+      ...{ target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.NodeNext, strict: true, skipLibCheck: true },
+      ...{
+        declaration: true,
+        emitDeclarationOnly: true,
+        noEmitOnError: true,
+        types: [],
+        allowImportingTsExtensions: true,
+      },
+      ...{ rootDir: join(root, 'src'), outDir: folder },
+    },
+  );
+  const { emitSkipped } = program.emit(undefined, (path, text) => {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(
+      path,
+      text.replaceAll(IMPORTS, (whole) => whole.replace(/\.ts'$/, ".js'")),
+    );
+  });
+  if (emitSkipped)
+    throw new Error(
+      ts.formatDiagnostics(ts.getPreEmitDiagnostics(program), {
+        getCanonicalFileName: (name) => name,
+        getCurrentDirectory: () => root,
+        getNewLine: () => '\n',
+      }),
+    );
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeDeclarations('index.ts', join(root, 'dist'));
+  writeTables(join(root, 'dist'));
+}

@@ -22,7 +22,8 @@ import { loggerOf } from './logger.ts';
  *
  * await using daemon = await startDaemon(`
  *   routes: [{ topic: "plant/{device}", codec: json }]
- *   embedded: { data_dir: ./data, database_port: 54399, mqtt_port: 18839 }
+ *   database: { url: "${process.env.DATABASE_URL}" }
+ *   embedded: { mqtt_port: 18839 }
  *   http: { enabled: false }
  * `);
  * console.log(daemon.status().database); // ok

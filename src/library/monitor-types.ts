@@ -15,7 +15,7 @@ export interface DatabaseServer {
 export interface EmbeddedDatabase {
   /** Folder of the database; made if it does not exist. A daemon that runs on it is connected to. */
   readonly embedded: string;
-  /** Its port at 127.0.0.1; 54320 by default, 0: any free one. */
+  /** Its port at 127.0.0.1; 54320 by default. */
   readonly port?: number;
 }
 

@@ -230,6 +230,7 @@ class DatabaseMonitor implements Monitor {
   }
 
   async close(): Promise<void> {
+    this.recorder.close();
     await this.feed.stop();
     await this.program.close();
   }

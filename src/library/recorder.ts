@@ -45,6 +45,7 @@ export class Recorder {
   private readonly kept: Kept;
   private readonly limits: BatchLimits;
   private readonly arrivals = new Arrivals();
+  private closed = false;
 
   constructor(program: Program, name: string) {
     const { config } = program;
@@ -103,6 +104,11 @@ export class Recorder {
     return total;
   }
 
+  /** What follows is refused; what is being written is not affected. */
+  close(): void {
+    this.closed = true;
+  }
+
   private open(): IngestBatch {
     const { clock, deadLetters } = this.program;
     return new IngestBatch(clock.monotonicMs(), deadLetters);
@@ -146,6 +152,7 @@ export class Recorder {
   }
 
   private async write(batch: IngestBatch): Promise<RecordOutcome> {
+    if (this.closed) throw isClosed();
     const { writer } = this.program;
     const written = await writer.write(batch);
     if (typeof written === 'string') throw notStored(writer.lastFailure);
@@ -173,7 +180,7 @@ const refused = (reading: ReadingInput, why: string) =>
     remedy: 'it is kept as a dead letter: fieldwatch dead-letters list',
   });
 
-const notStored = (cause: unknown): Error =>
-  cause instanceof Error
-    ? cause
-    : new FieldwatchError('not stored: the monitor is closed', { code: 'MONITOR_CLOSED', kind: 'bug' });
+const isClosed = () =>
+  new FieldwatchError('not stored: the monitor is closed', { code: 'MONITOR_CLOSED', kind: 'bug' });
+
+const notStored = (cause: unknown): Error => (cause instanceof Error ? cause : isClosed());

@@ -52,7 +52,9 @@ describe('the package', () => {
       expect(paths).toContain(`dist/web/${path}`);
     for (const path of ['sql/roles/roles.sql', 'systemd/fieldwatch.service', 'config/production.yaml'])
       expect(paths).toContain(path);
-    expect(paths.filter((path) => /\.map$|tsbuildinfo|(?<!\.d)\.ts$|^(test|src)\//.test(path))).toEqual([]);
+    expect(
+      paths.filter((path) => /\.map$|tsbuildinfo|^(?!examples\/).*(?<!\.d)\.ts$|^(test|src)\//.test(path)),
+    ).toEqual([]);
     expect(paths).toContain('dist/index.d.ts');
   });
 

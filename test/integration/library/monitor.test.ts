@@ -276,7 +276,9 @@ describe('a program alone', () => {
     await monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } });
     await monitor.close();
     await monitor.close();
-    await expect(monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } })).rejects.toThrow();
+    await expect(monitor.recordReading({ sensor: 'a', metrics: { temperature: 31 } })).rejects.toMatchObject({
+      code: 'MONITOR_CLOSED',
+    });
     expect(await rows('SELECT member FROM share_members')).toEqual([]);
     expect(await rows('SELECT DISTINCT owner FROM alert_shards')).toEqual([{ owner: null }]);
   });

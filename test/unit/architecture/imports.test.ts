@@ -65,6 +65,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'learn',
     'api',
   ],
+  orm: [],
   library: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'queries', 'app'],
   index: ['core', 'lib', 'config', 'library'],
   cli: [
