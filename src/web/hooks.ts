@@ -131,3 +131,15 @@ export function useWidth<T extends HTMLElement>(): readonly [(element: T | null)
   }, [element]);
   return [setElement, width];
 }
+
+/** Whether the window is as wide as a phone: tables are lists then. */
+export function useNarrow(): boolean {
+  const [narrow, setNarrow] = useState(() => matchMedia('(max-width: 700px)').matches);
+  useEffect(() => {
+    const media = matchMedia('(max-width: 700px)');
+    const look = (): void => setNarrow(media.matches);
+    media.addEventListener('change', look);
+    return () => media.removeEventListener('change', look);
+  }, []);
+  return narrow;
+}

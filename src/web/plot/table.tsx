@@ -1,9 +1,12 @@
+import { TableHead } from '../components/table-head.tsx';
 import { usePage } from '../context.ts';
 import { formatValue } from '../format/number.ts';
 import { counted } from '../format/number.ts';
 import type { SourceColumns } from './gaps.ts';
 
 const MOST = 500;
+
+const figure = (label: string) => ({ label, number: true });
 
 /** The plot in figures, the newest first. */
 export function PlotTable({
@@ -26,24 +29,13 @@ export function PlotTable({
   return (
     <div class="plot-table" tabIndex={0} role="region" aria-label={`${label} as a table`}>
       <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Time</th>
-            <th scope="col" class="number">
-              {stepMs === 0 ? 'Value' : 'Mean'}
-            </th>
-            {stepMs === 0 ? null : (
-              <>
-                <th scope="col" class="number">
-                  Lowest
-                </th>
-                <th scope="col" class="number">
-                  Highest
-                </th>
-              </>
-            )}
-          </tr>
-        </thead>
+        <TableHead
+          columns={[
+            'Time',
+            figure(stepMs === 0 ? 'Value' : 'Mean'),
+            ...(stepMs === 0 ? [] : [figure('Lowest'), figure('Highest')]),
+          ]}
+        />
         <tbody>
           {indexes.map((index) => (
             <tr key={source.time[index]}>

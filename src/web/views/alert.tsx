@@ -7,6 +7,7 @@ import { SeverityBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Link } from '../components/link.tsx';
 import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Foreign, Name } from '../components/text.tsx';
 import { At, Exactly, Lasting } from '../components/time.tsx';
 import { usePage } from '../context.ts';
@@ -74,9 +75,9 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
       <div class="tiles">
         {alert.value === null ? null : (
           <Figure
-            label="Fired at"
+            label="Value when it fired"
             {...figureOf(alert.value, options)}
-            note="The value with which it began to fire"
+            note="The first that was beyond the limit for long enough"
           />
         )}
         {alert.threshold === null ? null : (
@@ -207,7 +208,9 @@ function Course({ alert }: { readonly alert: AlertDetail }) {
           <li key={`${one.at} ${one.event}`} class={one.event}>
             <span class="alert-line">
               <b>{EVENTS[one.event]}</b>
-              {one.severity === null ? null : <SeverityBadge severity={one.severity} />}
+              {one.severity === null || one.event === 'resolved' ? null : (
+                <SeverityBadge severity={one.severity} />
+              )}
               {one.value === null || alert.unit === 's' ? null : <span>{valueText(one.value, options)}</span>}
               <span class="soft small">
                 <Exactly at={one.at} />
@@ -306,14 +309,7 @@ function Deliveries({ alert }: { readonly alert: AlertDetail }) {
         </Empty>
       ) : (
         <table class="table stacking">
-          <thead>
-            <tr>
-              <th scope="col">Sink</th>
-              <th scope="col">What</th>
-              <th scope="col">Queued</th>
-              <th scope="col">Outcome</th>
-            </tr>
-          </thead>
+          <TableHead columns={['Sink', 'What', 'Queued', 'Outcome']} />
           <tbody>
             {alert.deliveries.map((one) => (
               <tr key={`${one.sink} ${one.event} ${one.queuedAt}`}>

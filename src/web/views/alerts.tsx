@@ -5,17 +5,19 @@ import type { Silence, SilenceList } from '../../api/contract/silences.ts';
 import type { SensorFacets } from '../../api/contract/sensors.ts';
 import { ReadOnlyNote, useCanWrite } from '../components/account.tsx';
 import { AlertActions } from '../components/alert-actions.tsx';
-import { AlertFigures, AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
+import { AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
+import { AlertRows } from '../components/alert-rows.tsx';
 import { Badge, SeverityBadge } from '../components/badge.tsx';
 import { Card } from '../components/card.tsx';
 import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
 import { Segmented } from '../components/segmented.tsx';
 import { Select } from '../components/select.tsx';
 import { SilenceDialog } from '../components/silence-dialog.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Foreign, Name } from '../components/text.tsx';
 import { Ago, At, Lasting } from '../components/time.tsx';
 import { usePage } from '../context.ts';
-import { useResource } from '../hooks.ts';
+import { useNarrow, useResource } from '../hooks.ts';
 import { asProblem } from '../rest/client.ts';
 import type { Query } from '../rest/client.ts';
 import type { Route } from '../router.ts';
@@ -171,7 +173,7 @@ function OpenAlerts({ query }: { readonly query: Route['query'] }) {
   );
 }
 
-function AlertItems({
+const AlertItems = ({
   items,
   onDone,
   name,
@@ -179,31 +181,18 @@ function AlertItems({
   readonly items: readonly Alert[];
   readonly onDone: () => void;
   readonly name: string;
-}) {
-  return (
-    <ul class="alert-list" data-list={name}>
-      {items.map((alert) => (
-        <li key={alert.alertId ?? `${alert.sensor} ${alert.alertType}`} data-alert={alert.alertId ?? ''}>
-          <span class="alert-line">
-            <SeverityBadge severity={alert.severity} />
-            <AlertSubject alert={alert} />
-            <span class="soft small nowrap">
-              for <Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
-            </span>
-          </span>
-          <span class="break">
-            <AlertMessage alert={alert} />
-            <AlertFigures alert={alert} />
-          </span>
-          <span class="alert-line between">
-            <AlertMarks alert={alert} />
-            <AlertActions alert={alert} onDone={onDone} />
-          </span>
-        </li>
-      ))}
-    </ul>
-  );
-}
+}) => (
+  <AlertRows
+    items={items}
+    name={name}
+    foot={(alert) => (
+      <span class="alert-line between">
+        <AlertMarks alert={alert} />
+        <AlertActions alert={alert} onDone={onDone} />
+      </span>
+    )}
+  />
+);
 
 const EVENTS: Readonly<Record<EventData<'alert'>['event'], string>> = {
   pending: 'Beyond its limit',
@@ -299,46 +288,11 @@ function History({ query }: { readonly query: Route['query'] }) {
     return !seen.has(key) && seen.add(key);
   });
   return (
-    <Card title="History" note="One line an alert, from its beginning to its end" flush>
+    <Card title="History" note="One row per alert, from its beginning to its end" flush>
       {items.length === 0 ? (
         <Empty title="No alerts in this time.">Choose a longer time, or fewer filters.</Empty>
       ) : (
-        <table class="table stacking" data-list="history">
-          <thead>
-            <tr>
-              <th scope="col">Severity</th>
-              <th scope="col">Sensor</th>
-              <th scope="col">What</th>
-              <th scope="col">Began</th>
-              <th scope="col">Lasted</th>
-              <th scope="col">State</th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((alert) => (
-              <tr key={`${alert.alertId ?? alert.sensor} ${alert.alertType} ${alert.time}`}>
-                <td data-label="Severity">
-                  <SeverityBadge severity={alert.severity} />
-                </td>
-                <td data-label="Sensor" class="break">
-                  <AlertSubject alert={alert} />
-                </td>
-                <td data-label="What" class="break">
-                  <AlertMessage alert={alert} />
-                </td>
-                <td data-label="Began" class="nowrap">
-                  <At at={alert.startedAt ?? alert.time} />
-                </td>
-                <td data-label="Lasted" class="nowrap">
-                  <Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
-                </td>
-                <td data-label="State">
-                  <AlertMarks alert={alert} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <HistoryRows items={items} />
       )}
       {next ? (
         <p class="card-foot">
@@ -348,6 +302,41 @@ function History({ query }: { readonly query: Route['query'] }) {
         </p>
       ) : null}
     </Card>
+  );
+}
+
+function HistoryRows({ items }: { readonly items: readonly Alert[] }) {
+  // A table whose cells are stacked has six lines for each alert: three are enough on a phone.
+  if (useNarrow())
+    return <AlertRows items={items} name="history" foot={(alert) => <AlertMarks alert={alert} />} />;
+  return (
+    <table class="table stacking" data-list="history">
+      <TableHead columns={['Severity', 'Sensor', 'What', 'Began', 'Lasted', 'State']} />
+      <tbody>
+        {items.map((alert) => (
+          <tr key={`${alert.alertId ?? alert.sensor} ${alert.alertType} ${alert.time}`}>
+            <td data-label="Severity">
+              <SeverityBadge severity={alert.severity} />
+            </td>
+            <td data-label="Sensor" class="break">
+              <AlertSubject alert={alert} />
+            </td>
+            <td data-label="What" class="break">
+              <AlertMessage alert={alert} />
+            </td>
+            <td data-label="Began" class="nowrap">
+              <At at={alert.startedAt ?? alert.time} />
+            </td>
+            <td data-label="Lasted" class="nowrap">
+              <Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
+            </td>
+            <td data-label="State">
+              <AlertMarks alert={alert} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -384,19 +373,9 @@ function Silences() {
         <Empty title="Nothing is silenced.">Every alert is notified as its rule says.</Empty>
       ) : (
         <table class="table stacking" data-list="silences">
-          <thead>
-            <tr>
-              <th scope="col">State</th>
-              <th scope="col">Matches</th>
-              <th scope="col">Reason</th>
-              <th scope="col">By</th>
-              <th scope="col">From</th>
-              <th scope="col">Until</th>
-              <th scope="col">
-                <span class="unseen">Action</span>
-              </th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={['State', 'Matches', 'Reason', 'By', 'From', 'Until', { label: 'Action', unseen: true }]}
+          />
           <tbody>
             {data.items.map((silence) => (
               <SilenceRow key={silence.id} silence={silence} onDone={reload} canWrite={canWrite} />

@@ -1,12 +1,14 @@
 import type { AlertList } from '../../api/contract/alerts.ts';
 import type { Status } from '../../api/contract/status.ts';
-import { AlertFigures, AlertMarks, AlertMessage, AlertSubject } from '../components/alert-parts.tsx';
+import { AlertMarks } from '../components/alert-parts.tsx';
+import { AlertRows } from '../components/alert-rows.tsx';
 import { Badge, SeverityBadge, type Tone, severityTone } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Icon, type IconName } from '../components/icon.tsx';
 import { Anchor, Link } from '../components/link.tsx';
 import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
 import { Sparkline } from '../components/sparkline.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Foreign } from '../components/text.tsx';
 import { Ago, Lasting } from '../components/time.tsx';
 import { usePage } from '../context.ts';
@@ -37,7 +39,10 @@ export function OverviewView() {
       <VerdictBanner status={status} />
       <Tiles status={status} />
       <div class="columns wide-left">
-        <Firing />
+        <div class="stack">
+          <Firing />
+          <Resolved />
+        </div>
         <Parts status={status} />
       </div>
       <Accounting status={status} />
@@ -194,30 +199,41 @@ function Firing() {
       ) : data.items.length === 0 ? (
         <Empty title="Nothing is firing.">Every value that has a limit is inside it.</Empty>
       ) : (
-        <ul class="alert-list" data-list="firing">
-          {data.items.slice(0, SHOWN).map((alert) => (
-            <li key={alert.alertId ?? `${alert.sensor} ${alert.alertType}`}>
-              <span class="alert-line">
-                <SeverityBadge severity={alert.severity} />
-                <AlertSubject alert={alert} />
-                <span class="soft small nowrap">
-                  for <Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
-                </span>
-              </span>
-              <span class="break">
-                <AlertMessage alert={alert} />
-                <AlertFigures alert={alert} />
-              </span>
-              {alert.ackedAt === null && alert.deferredBy === null ? null : <AlertMarks alert={alert} />}
-            </li>
-          ))}
-        </ul>
+        <AlertRows
+          items={data.items.slice(0, SHOWN)}
+          name="firing"
+          foot={(alert) =>
+            alert.ackedAt === null && alert.deferredBy === null ? null : <AlertMarks alert={alert} />
+          }
+        />
       )}
       {more ? (
         <p class="card-foot">
           <Link view="alerts">All alerts</Link>
         </p>
       ) : null}
+    </Card>
+  );
+}
+
+const RESOLVED_SHOWN = 5;
+
+/** What happened while nobody looked. */
+function Resolved() {
+  const { data } = useResource<AlertList>(
+    'alerts',
+    { state: 'resolved', from: '24h', limit: RESOLVED_SHOWN },
+    { on: ['alert'], everyS: 60 },
+  );
+  if (data === undefined || data.items.length === 0) return null;
+  return (
+    <Card title="Resolved in the last 24 hours" note="The newest first" flush>
+      <AlertRows items={data.items} name="resolved" foot={() => null} />
+      <p class="card-foot">
+        <Link view="alerts" query={{ tab: 'history' }}>
+          All of the history
+        </Link>
+      </p>
     </Card>
   );
 }
@@ -307,14 +323,35 @@ function partsOf(status: Status): readonly Part[] {
       text: faults === 0 ? 'Compression, retention and aggregates do what is configured.' : null,
     });
   }
-  parts.push({
-    name: 'Notifications',
-    tone: notifications.length === 0 ? 'ok' : 'warning',
-    word: notifications.length === 0 ? 'None failing' : `${counted(notifications.length, 'sink')} failing`,
-    text: notifications.map(({ sink, detail }) => `${sink}: ${detail}`).join('; ') || null,
-  });
+  parts.push(sinksPart(notifications));
   return parts;
 }
+
+function sinksPart(sinks: Status['notifications']): Part {
+  const name = 'Notifications';
+  if (sinks.length === 0)
+    return {
+      ...{ name, tone: 'neutral', word: 'None configured' },
+      text: 'Alerts are in the alert log and on this page.',
+    };
+  const failing = sinks.flatMap(({ sink, detail }) => (detail === null ? [] : `${sink}: ${detail}`));
+  return failing.length === 0
+    ? {
+        name,
+        tone: 'ok',
+        word: 'Accepted',
+        text: sinks.map(({ sink, kind }) => sinkText(sink, kind)).join(', '),
+      }
+    : {
+        name,
+        tone: 'critical',
+        word: `${counted(failing.length, 'sink')} failing`,
+        text: failing.join('; '),
+      };
+}
+
+/** A sink without a name of its own has that of its kind. */
+const sinkText = (sink: string, kind: string): string => (sink === kind ? sink : `${sink} (${kind})`);
 
 /** Everything is counted: what came in is what became of it. */
 function Accounting({ status: { intake, startedAt } }: { readonly status: Status }) {
@@ -339,18 +376,14 @@ function Accounting({ status: { intake, startedAt } }: { readonly status: Status
     >
       <div class="table-scroll">
         <table class="table stacking">
-          <thead>
-            <tr>
-              <th scope="col">Became</th>
-              <th scope="col" class="number">
-                Count
-              </th>
-              <th scope="col" class="number">
-                Share
-              </th>
-              <th scope="col">Meaning</th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              'Became',
+              { label: 'Count', number: true },
+              { label: 'Share', number: true },
+              'Meaning',
+            ]}
+          />
           <tbody>
             {rows
               .filter(([label, count]) => count > 0 || label === 'Stored' || label === 'In flight')

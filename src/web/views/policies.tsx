@@ -7,6 +7,7 @@ import { Card, Figure } from '../components/card.tsx';
 import { ChunkPicture } from '../components/chunk-picture.tsx';
 import { CodeBlock } from '../components/copy.tsx';
 import { Loading, Notice, ProblemNotice } from '../components/notice.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Foreign } from '../components/text.tsx';
 import { Ago, At } from '../components/time.tsx';
 import { usePage } from '../context.ts';
@@ -173,16 +174,7 @@ function PolicyTable({ policies }: { readonly policies: readonly Policy[] }) {
   return (
     <Card title="What runs, and when" note="Every declared policy" flush>
       <table class="table stacking" data-list="policies">
-        <thead>
-          <tr>
-            <th scope="col">Table or aggregate</th>
-            <th scope="col">Policy</th>
-            <th scope="col">Declared</th>
-            <th scope="col">State</th>
-            <th scope="col">Last run</th>
-            <th scope="col">Next run</th>
-          </tr>
-        </thead>
+        <TableHead columns={['Table or aggregate', 'Policy', 'Declared', 'State', 'Last run', 'Next run']} />
         <tbody>
           {policies.map((one) => (
             <tr key={`${one.relation} ${one.policy}`}>

@@ -12,11 +12,12 @@ import { Empty, Loading, Notice, ProblemNotice } from '../components/notice.tsx'
 import { patternOf } from '../components/pattern.ts';
 import { RangeBar } from '../components/range-bar.tsx';
 import { SilenceDialog } from '../components/silence-dialog.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Foreign, Name } from '../components/text.tsx';
 import { Ago, At, Lasting } from '../components/time.tsx';
 import { usePage } from '../context.ts';
 import { durationText } from '../format/duration.ts';
-import { formatCount, formatValue, valueText } from '../format/number.ts';
+import { counted, formatValue, valueText } from '../format/number.ts';
 import { metricName, unitMeaning } from '../format/unit.ts';
 import { visible } from '../format/visible.ts';
 import { useResource, useWidth } from '../hooks.ts';
@@ -428,14 +429,7 @@ function Limits({ sensor }: { readonly sensor: Sensor }) {
         </Empty>
       ) : (
         <table class="table stacking" data-list="limits">
-          <thead>
-            <tr>
-              <th scope="col">Severity</th>
-              <th scope="col">Metric</th>
-              <th scope="col">Fires at</th>
-              <th scope="col">From</th>
-            </tr>
-          </thead>
+          <TableHead columns={['Severity', 'Metric', 'Fires at', 'From']} />
           <tbody>
             {sensor.limits.map((limit) => (
               <tr key={`${limit.alertType} ${limit.severity} ${limit.bound} ${limit.kind}`}>
@@ -504,7 +498,7 @@ function ForgetDialog({ sensor, onClose }: { readonly sensor: Sensor; readonly o
   }, []);
   const submit = async (): Promise<void> => {
     const { readings } = await daemon.client.post<Forgotten>(path, { dryRun: false });
-    toasts.show('ok', `Forgotten, with ${formatCount(readings)} readings.`);
+    toasts.show('ok', `Forgotten, with ${counted(readings, 'reading')}.`);
     kept.delete('sensors');
     navigation.go(navigation.href('sensors'));
   };
@@ -517,7 +511,7 @@ function ForgetDialog({ sensor, onClose }: { readonly sensor: Sensor; readonly o
         <span>
           {would === undefined
             ? 'Counting what would be deleted …'
-            : `Deletes ${formatCount(would.readings)} readings, ${formatCount(would.values)} further values and ${formatCount(would.alertRows)} alert rows. This cannot be undone.`}
+            : `Deletes ${counted(would.readings, 'reading')}, ${counted(would.values, 'further value')} and ${counted(would.alertRows, 'alert row')}. This cannot be undone.`}
         </span>
         <span>If the sensor sends again it appears again, as a new one.</span>
       </Notice>

@@ -6,13 +6,14 @@ import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
 import { Select } from '../components/select.tsx';
 import { SensorName } from '../components/sensor-name.tsx';
 import { Sparkline } from '../components/sparkline.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Name } from '../components/text.tsx';
 import { Ago } from '../components/time.tsx';
 import { VirtualRows } from '../components/virtual-rows.tsx';
 import { usePage } from '../context.ts';
 import { counted, formatValue } from '../format/number.ts';
 import { metricName } from '../format/unit.ts';
-import { useResource, useSettled, useStore } from '../hooks.ts';
+import { useNarrow, useResource, useSettled, useStore } from '../hooks.ts';
 import type { Parameters } from '../navigation.ts';
 import { type Query, asProblem } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
@@ -262,17 +263,6 @@ const COLUMNS = 5;
 const WIDE = 46;
 const NARROW = 92;
 
-function useNarrow(): boolean {
-  const [narrow, setNarrow] = useState(() => matchMedia('(max-width: 700px)').matches);
-  useEffect(() => {
-    const media = matchMedia('(max-width: 700px)');
-    const look = (): void => setNarrow(media.matches);
-    media.addEventListener('change', look);
-    return () => media.removeEventListener('change', look);
-  }, []);
-  return narrow;
-}
-
 function SensorTable({ query }: { readonly query: Route['query'] }) {
   const { kept } = usePage();
   const { loaded, problem, again, more, sees } = useSensors(query);
@@ -314,15 +304,7 @@ function SensorTable({ query }: { readonly query: Route['query'] }) {
       ) : (
         <div class="card">
           <table class="table sensors" aria-rowcount={total + 1} data-list="sensors">
-            <thead>
-              <tr>
-                <th scope="col">Sensor</th>
-                <th scope="col">State</th>
-                <th scope="col">Newest values</th>
-                <th scope="col">Last day</th>
-                <th scope="col">Heard</th>
-              </tr>
-            </thead>
+            <TableHead columns={['Sensor', 'State', 'Newest values', 'Last day', 'Heard']} />
             <VirtualRows
               count={items.length}
               rowHeight={narrow ? NARROW : WIDE}

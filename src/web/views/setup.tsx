@@ -8,6 +8,7 @@ import { Card } from '../components/card.tsx';
 import { CodeBlock } from '../components/copy.tsx';
 import { Link } from '../components/link.tsx';
 import { Empty, Loading, Notice, ProblemNotice } from '../components/notice.tsx';
+import { TableHead } from '../components/table-head.tsx';
 import { Foreign, Name } from '../components/text.tsx';
 import { Ago } from '../components/time.tsx';
 import { usePage } from '../context.ts';
@@ -54,19 +55,15 @@ function Routes() {
         <Empty title="No routes.">Let the daemon learn one below.</Empty>
       ) : (
         <table class="table stacking" data-list="routes">
-          <thead>
-            <tr>
-              <th scope="col">Topics</th>
-              <th scope="col">Read as</th>
-              <th scope="col" class="number">
-                Messages
-              </th>
-              <th scope="col" class="number">
-                Not read
-              </th>
-              <th scope="col">Last message</th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              'Topics',
+              'Read as',
+              { label: 'Messages', number: true },
+              { label: 'Not read', number: true },
+              'Last message',
+            ]}
+          />
           <tbody>
             {data.items.map((route, index) => (
               <tr key={`${index} ${route.name}`}>
@@ -234,18 +231,14 @@ function LearningResult({ learning }: { readonly learning: Learning }) {
       </div>
       {learning.routes.length === 0 ? null : (
         <table class="table stacking" data-list="learned">
-          <thead>
-            <tr>
-              <th scope="col">Recognised</th>
-              <th scope="col" class="number">
-                Devices
-              </th>
-              <th scope="col" class="number">
-                Messages
-              </th>
-              <th scope="col">Metrics</th>
-            </tr>
-          </thead>
+          <TableHead
+            columns={[
+              'Recognised',
+              { label: 'Devices', number: true },
+              { label: 'Messages', number: true },
+              'Metrics',
+            ]}
+          />
           <tbody>
             {learning.routes.map((route) => (
               <tr key={route.name}>
