@@ -19,6 +19,9 @@ const RATE = 10_000;
 const WARM_UP_SECONDS = 2;
 /** Each user has opened each view. */
 const WARM_REQUESTS = 4 * USERS;
+/** Long enough for several requests of each user. */
+const BACKLOG = 400_000;
+const QUICK_BACKLOG = 200_000;
 const START_MS = 60_000;
 const RUN_MS = 180_000;
 const POLL_MS = 20;
@@ -77,8 +80,7 @@ async function once(deps: FlowDeps, looks: boolean): Promise<WatchedRun> {
   try {
     await daemon.ask({ config }, START_MS);
     const place: Place = { daemon, watcher, postmaster: await postmasterOf(databaseUrl) };
-    // Long enough to have several looks of each user in it.
-    const messages = 2 * options.sizes.drainMessages;
+    const messages = options.quick ? QUICK_BACKLOG : BACKLOG;
     await watcher?.ask({ open: { port: httpPort, streams: STREAMS, users: USERS } }, START_MS);
     await backlog(deps, place, messages);
     if (watcher !== undefined)
