@@ -97,7 +97,7 @@ export function readinessChecks({
     {
       name: 'notify',
       check: () => {
-        const troubles = dispatcher.health().map(({ sink, detail }) => `${sink}: ${detail}`);
+        const troubles = dispatcher.troubles().map(({ sink, detail }) => `${sink}: ${detail}`);
         return troubles.length === 0 ? { status: 'ok' } : { status: 'degraded', detail: troubles.join('; ') };
       },
     },

@@ -137,10 +137,13 @@ export const statusSchema = z
       .array(
         z.object({
           sink: text('name of the sink'),
-          detail: text('what is wrong with it'),
+          kind: text('kind of the sink'),
+          detail: text('what is wrong with it')
+            .nullable()
+            .describe('what is wrong with it; null: it accepts notifications'),
         }),
       )
-      .describe('sinks that do not accept notifications; empty: all do'),
+      .describe('every sink that is configured'),
     retention: z
       .object({
         rawS: seconds('how long readings are kept').nullable(),

@@ -82,7 +82,7 @@ function verdict(facts: Facts, { daemon }: ApiDeps, policyError: string | undefi
     alerts: alerts ?? undefined,
     sensors: sensors ?? undefined,
     policies: policies === null ? undefined : { ...policies, error: policyError },
-    sinks: notifications,
+    sinks: notifications.flatMap(({ sink, detail }) => (detail === null ? [] : { sink, detail })),
     silentRoutes: daemon.silentRoutes(),
     clockOffS: daemon.clockOffS(),
   });

@@ -29,7 +29,7 @@ export function viewOf(context: ViewContext): DaemonView {
     database: () => databaseOf(context),
     broker: () => brokerOf(context),
     spool: () => spoolOf(context),
-    sinks: () => dispatcher.health().map(({ sink, detail }) => ({ sink, detail })),
+    sinks: () => dispatcher.health().map(({ sink, kind, detail = null }) => ({ sink, kind, detail })),
     silentRoutes: () => watchedRoutes.silent().map(({ name }) => name),
     clockOffS: () => (clockMonitor.correctionMs === undefined ? undefined : clockMonitor.correctionMs / 1000),
     policies: () => scheduler && policyStateOf(context, scheduler.status()),

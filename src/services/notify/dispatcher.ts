@@ -27,6 +27,12 @@ export interface DeliveryRouter {
 
 export interface SinkHealth {
   readonly sink: string;
+  readonly kind: string;
+  /** What is wrong; undefined: it accepts notifications. */
+  readonly detail: string | undefined;
+}
+
+export interface SinkTrouble extends SinkHealth {
   readonly detail: string;
 }
 
@@ -35,6 +41,7 @@ const DROPPED_TROUBLE_MS = 600_000;
 
 interface Served {
   readonly worker: SinkWorker;
+  readonly kind: string;
   readonly fingerprint: string;
 }
 
@@ -93,17 +100,25 @@ export class NotificationDispatcher implements DeliveryRouter {
     }
   }
 
-  /** The sinks that are in trouble; empty when all work. */
+  /** Every sink that is configured. */
   health(): readonly SinkHealth[] {
+    return [...this.#sinks].map(([sink, { worker, kind }]) => ({
+      sink,
+      kind,
+      detail: this.#trouble(worker),
+    }));
+  }
+
+  /** The sinks that are in trouble; empty when all work. */
+  troubles(): readonly SinkTrouble[] {
+    return this.health().filter((sink): sink is SinkTrouble => sink.detail !== undefined);
+  }
+
+  #trouble({ sender, droppedAtMs }: SinkWorker): string | undefined {
+    if (sender.failing !== undefined) return sender.failing.message;
     const nowMs = this.#deps.clock.monotonicMs();
-    return [...this.#sinks].flatMap(([sink, { worker }]) => {
-      const { failing } = worker.sender;
-      if (failing !== undefined) return { sink, detail: failing.message };
-      const { droppedAtMs } = worker;
-      if (droppedAtMs !== undefined && nowMs - droppedAtMs < DROPPED_TROUBLE_MS)
-        return { sink, detail: 'notifications dropped recently' };
-      return [];
-    });
+    const isRecent = droppedAtMs !== undefined && nowMs - droppedAtMs < DROPPED_TROUBLE_MS;
+    return isRecent ? 'notifications dropped recently' : undefined;
   }
 
   stop(): Promise<void> {
@@ -115,8 +130,9 @@ export class NotificationDispatcher implements DeliveryRouter {
 
   #add({ settings, make, fingerprint }: SinkSetup): void {
     const logger = this.#deps.logger.child({ component: 'notify' });
-    const worker = new SinkWorker(settings, { ...this.#deps, logger, sink: make() });
-    this.#sinks.set(settings.name, { worker, fingerprint });
+    const sink = make();
+    const worker = new SinkWorker(settings, { ...this.#deps, logger, sink });
+    this.#sinks.set(settings.name, { worker, kind: sink.kind, fingerprint });
   }
 
   #routeOne(notification: AlertNotification): NewDelivery[] {

@@ -132,7 +132,10 @@ test.each([
       sensors: { total: 10, alert: 1, silent: 0, never: 0 },
       policies: { errors: 0, warnings: 0, checkedAt: at },
       deadLetters: { lastDay: 3 },
-      notifications: [],
+      notifications: [
+        { sink: 'ops', kind: 'webhook', detail: null },
+        { sink: 'mail', kind: 'email', detail: '535 refused' },
+      ],
       retention: { rawS: 7_776_000, hourlyS: 31_536_000, dailyS: null },
       access: { role: null, name: null, canWrite: false },
     },

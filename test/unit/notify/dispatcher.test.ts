@@ -126,12 +126,15 @@ test('a failing sink is reported as a problem until it recovers', async () => {
   storeOf('ops').queue.push([notificationOf()]);
   dispatcher.queued([]);
   await settle();
-  expect(dispatcher.health()).toEqual([{ sink: 'ops', detail: 'HTTP 401' }]);
+  expect(dispatcher.troubles()).toEqual([{ sink: 'ops', kind: 'fake', detail: 'HTTP 401' }]);
   if (ops !== undefined) ops.fail = undefined;
   for (let i = 0; i < 20; i++) {
     clock.advance(5000);
     await settle();
   }
-  expect(dispatcher.health()).toEqual([]);
+  expect(dispatcher.troubles()).toEqual([]);
+  expect(dispatcher.health()).toEqual(
+    ['ops', 'other'].map((sink) => ({ sink, kind: 'fake', detail: undefined })),
+  );
   expect(ops?.got).toHaveLength(1);
 });
