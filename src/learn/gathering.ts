@@ -14,6 +14,17 @@ export interface GatheringLimits {
   readonly bytes: number;
 }
 
+/** Everything that was gathered, as it can be passed to a thread. */
+export interface GatheringSnapshot {
+  readonly samples: readonly Sample[];
+  readonly counts: ReadonlyMap<string, number>;
+  readonly messages: number;
+  readonly overlooked: number;
+  readonly hasArrivalTimes: boolean;
+  readonly firstMs: Millis;
+  readonly lastMs: Millis;
+}
+
 /** The received messages, within bounds: some of each topic in the order of their arrival, and a count of all. */
 export class Gathering {
   readonly samples: Sample[] = [];
@@ -30,6 +41,21 @@ export class Gathering {
 
   constructor(limits = COMMAND) {
     this.limits = limits;
+  }
+
+  /** With payloads of their own: each may be a part of a larger buffer, which would be passed on with it. */
+  snapshot(): GatheringSnapshot {
+    const { counts, messages, overlooked, hasArrivalTimes, firstMs, lastMs } = this;
+    const samples = this.samples.map((sample) => ({ ...sample, payload: Uint8Array.from(sample.payload) }));
+    return { samples, counts, messages, overlooked, hasArrivalTimes, firstMs, lastMs };
+  }
+
+  /** It gathers no more. */
+  static of({ samples, counts, ...others }: GatheringSnapshot): Gathering {
+    const gathering = new Gathering();
+    gathering.samples.push(...samples);
+    for (const [topic, count] of counts) gathering.counts.set(topic, count);
+    return Object.assign(gathering, others);
   }
 
   add(message: Sample): void {

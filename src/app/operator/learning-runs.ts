@@ -8,7 +8,8 @@ import { Gathering } from '../../learn/gathering.ts';
 import type { Learned } from '../../learn/learned.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 import { mqttOptions } from '../options.ts';
-import { brokerSection, proposeConfig } from './propose-config.ts';
+import { brokerSection } from './propose-config.ts';
+import { proposeInThread } from './propose-in-thread.ts';
 
 export interface LearningRequest {
   readonly seconds: number;
@@ -22,7 +23,7 @@ export interface LearningDeps {
   readonly clock: Clock;
 }
 
-/** Runs in the daemon, where the samples of a run are evaluated between two batches: as many as take a fraction of a second. */
+/** Of a run, in the memory of the daemon. */
 const LIMITS = { topics: 300, bytes: 2 * 1024 ** 2 };
 /** Runs whose result can still be read. */
 const KEPT = 10;
@@ -34,6 +35,7 @@ interface Run {
   readonly gathering: Gathering;
   listener: Listener | undefined;
   timer: Timer | undefined;
+  finishing: Promise<void> | undefined;
   result: { readonly learned: Learned; readonly yaml: string } | undefined;
   failure: string | undefined;
 }
@@ -43,6 +45,7 @@ export class LearningRuns {
   readonly #deps: LearningDeps;
   readonly #runs = new Map<string, Run>();
   #active: Run | undefined;
+  readonly #stop = new AbortController();
 
   constructor(deps: LearningDeps) {
     this.#deps = deps;
@@ -56,7 +59,13 @@ export class LearningRuns {
     const gathering = new Gathering(LIMITS);
     const run: Run = {
       ...{ id: randomUUID(), request, startedMs, gathering },
-      ...{ listener: undefined, timer: undefined, result: undefined, failure: undefined },
+      ...{
+        listener: undefined,
+        timer: undefined,
+        finishing: undefined,
+        result: undefined,
+        failure: undefined,
+      },
     };
     this.#active = run;
     try {
@@ -93,6 +102,7 @@ export class LearningRuns {
   /** Ends a run under way. Idempotent. */
   async stop(): Promise<void> {
     const run = this.#active;
+    this.#stop.abort();
     run?.timer?.cancel();
     await run?.listener?.stop();
     this.#active = undefined;
@@ -106,14 +116,22 @@ export class LearningRuns {
     }
   }
 
-  async #finish(run: Run): Promise<void> {
+  /** Once, whoever ends it. */
+  #finish(run: Run): Promise<void> {
+    run.finishing ??= this.#evaluate(run);
+    return run.finishing;
+  }
+
+  async #evaluate(run: Run): Promise<void> {
     const { config } = this.#deps;
     try {
       await run.listener?.stop();
       if (run.gathering.messages > 0)
-        run.result = proposeConfig(run.gathering, {
-          ...{ config: config(), mqtt: brokerSection(config().mqtt), alerts: run.request.alerts },
-        });
+        run.result = await proposeInThread(
+          run.gathering,
+          { config: config(), mqtt: brokerSection(config().mqtt), alerts: run.request.alerts },
+          this.#stop.signal,
+        );
     } catch (error) {
       run.failure = messageOf(error);
     } finally {

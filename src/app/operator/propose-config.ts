@@ -16,11 +16,13 @@ export interface ProposalOptions {
   readonly alerts: boolean;
 }
 
+export interface Proposal {
+  readonly learned: Learned;
+  readonly yaml: string;
+}
+
 /** What was learnt from messages, and a configuration that stores them. */
-export function proposeConfig(
-  gathering: Gathering,
-  { config, mqtt, alerts }: ProposalOptions,
-): { readonly learned: Learned; readonly yaml: string } {
+export function proposeConfig(gathering: Gathering, { config, mqtt, alerts }: ProposalOptions): Proposal {
   const { limits, time_window: timeWindow } = config;
   const { timeZone: timezone } = new Intl.DateTimeFormat().resolvedOptions();
   const learned = learn(gathering, { limits, timeWindow, inflate, timezone });

@@ -1,0 +1,14 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { registerCodecLibraries } from '../../lib/codec-libraries.ts';
+import { Gathering, type GatheringSnapshot } from '../../learn/gathering.ts';
+import { type ProposalOptions, proposeConfig } from './propose-config.ts';
+
+/** What the thread is started with; it answers with what `proposeConfig` returns, or with the error. */
+export interface LearnWork {
+  readonly gathered: GatheringSnapshot;
+  readonly options: ProposalOptions;
+}
+
+const { gathered, options } = workerData as LearnWork;
+registerCodecLibraries();
+parentPort?.postMessage(proposeConfig(Gathering.of(gathered), options));

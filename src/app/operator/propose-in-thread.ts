@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import type { Config } from '../../config/schema/index.ts';
+import type { Gathering } from '../../learn/gathering.ts';
+import { packageRoot } from '../../lib/package-root.ts';
+import type { LearnWork } from './learn-worker.ts';
+import type { Proposal, ProposalOptions } from './propose-config.ts';
+
+/** A thread has its own heap: what does not fit ends it, and not the daemon. */
+const HEAP_MB = 256;
+
+/**
+ * `proposeConfig` in a thread of its own: for the samples of a run it takes up to a second, in which the daemon would receive
+ * and store nothing. Rejects with the thread's error, and when `signal` aborts.
+ */
+export function proposeInThread(
+  gathering: Gathering,
+  { config: { limits, time_window }, mqtt, alerts }: ProposalOptions,
+  signal: AbortSignal,
+): Promise<Proposal> {
+  // Of the configuration only what it takes: the rest may hold secrets, and functions, which cannot be passed on.
+  const config = { limits, time_window } satisfies Pick<Config, 'limits' | 'time_window'>;
+  const work: LearnWork = { gathered: gathering.snapshot(), options: { config, mqtt, alerts } };
+  const worker = new Worker(workerEntry(), {
+    workerData: work,
+    execArgv: [],
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
+  });
+  const end = () => void worker.terminate();
+  signal.addEventListener('abort', end, { once: true });
+  return new Promise<Proposal>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', () => reject(new Error('the run was ended')));
+  }).finally(() => signal.removeEventListener('abort', end));
+}
+
+/** Beside this file in dist, or there where this file is a part of the bundle. */
+function workerEntry(): string {
+  const beside = fileURLToPath(new URL('./learn-worker.js', import.meta.url));
+  return existsSync(beside) ? beside : join(packageRoot(), 'dist/app/operator/learn-worker.js');
+}
