@@ -3,11 +3,15 @@ import { count, seconds, text, time, uuid } from './fields.ts';
 
 export const MAX_LEARN_S = 3600;
 
+/** Without control characters, at which brokers close the connection (MQTT 5.0, 1.5.4 and 4.7). */
+const LEVEL = '(?:\\+|[^#+/\\u0000-\\u001f\\u007f-\\u009f]*)';
+const TOPIC_FILTER = new RegExp(`^(?:#|${LEVEL}(?:/${LEVEL})*(?:/#)?)$`);
+
 export const learnRequestSchema = z
   .strictObject({
     seconds: z.number().min(1).max(MAX_LEARN_S).default(120).describe('how long to listen; seconds'),
     filters: z
-      .array(z.string().min(1).max(1024))
+      .array(z.string().min(1).max(1024).regex(TOPIC_FILTER, 'is no topic filter'))
       .min(1)
       .max(50)
       .default(['#'])

@@ -54,19 +54,24 @@ function fromRows(rows: EpisodeRecord['rows']): Transition[] {
   return steps;
 }
 
-const LEAST_MARGIN_MS = 30 * 60_000;
+const LEAST_MARGIN_MS = 5 * 60_000;
+const SHORT_MARGIN_MS = 30 * 60_000;
 
-/** What shows the whole course: the time from the first breach to the end, and a quarter of it on both sides. */
+/** On both sides: twice the duration of a short alert, a quarter of that of a long one. */
+export const marginMs = (durationMs: number): number =>
+  Math.max(LEAST_MARGIN_MS, Math.min(SHORT_MARGIN_MS, 2 * durationMs), durationMs / 4);
+
+/** What shows the whole course: the time from the first breach to the end, with what was before and after it. */
 export function curveOf({ rows }: EpisodeRecord, metric: string | null, nowMs: number): AlertDetail['curve'] {
   const [first] = rows;
   const last = rows.at(-1) ?? first;
   if (metric === null || first.system) return null;
   const fromMs = (first.startedAt ?? first.time).getTime();
   const toMs = last.resolvedAt?.getTime() ?? nowMs;
-  const marginMs = Math.max(LEAST_MARGIN_MS, (toMs - fromMs) / 4);
+  const margin = marginMs(toMs - fromMs);
   return {
     metric,
-    from: iso(new Date(fromMs - marginMs)),
-    to: iso(new Date(Math.max(fromMs + 1000, Math.min(toMs + marginMs, Math.max(nowMs, toMs))))),
+    from: iso(new Date(fromMs - margin)),
+    to: iso(new Date(Math.max(fromMs + 1000, Math.min(toMs + margin, Math.max(nowMs, toMs))))),
   };
 }

@@ -1,6 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import { suggest } from '../../core/suggest.ts';
 import type { IndexedSensor } from '../../queries/sensor-index.ts';
+import { sensorIds } from '../../queries/alert-changes.ts';
 import { currentKey } from '../../queries/sensors.ts';
 import type { ApiDeps } from '../deps.ts';
 
@@ -15,6 +16,12 @@ export async function sensorOf(
 ): Promise<IndexedSensor> {
   const found = await sensors.find(key);
   if (found !== undefined) return found;
+  // A list of some seconds ago does not have those that have come since.
+  if ((await sensorIds(db, [key])).length > 0) {
+    sensors.expire();
+    const added = await sensors.find(key);
+    if (added !== undefined) return added;
+  }
   const current = await currentKey(db, key);
   const renamed = current === undefined ? undefined : await sensors.find(current);
   if (renamed !== undefined) return renamed;

@@ -530,3 +530,9 @@ describe('the rest', () => {
     expect(queries - before).toBeLessThan(5);
   });
 });
+
+test('a sensor that has come since the list was read is found at once', async () => {
+  await get<SensorList>('/sensors');
+  await run("INSERT INTO sensors (key) VALUES ('fresh')");
+  expect((await get<Sensor>('/sensors/fresh')).key).toBe('fresh');
+});

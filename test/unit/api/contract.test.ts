@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { learnRequestSchema } from '../../../src/api/contract/learn.ts';
 import * as z from '../../../src/core/schema/zod.ts';
 
 const folder = join(import.meta.dirname, '../../../src/api/contract');
@@ -115,4 +116,17 @@ test('schemas with an id have one of their own', () => {
     const id = z.globalRegistry.get(schema)?.id;
     if (id !== undefined) expect(distinct.get(id)).toBe(schema);
   }
+});
+
+test.each([
+  ['#', true],
+  ['a/+/c/#', true],
+  ['+', true],
+  ['$share/group/a//b', true],
+  ['a/#/b', false],
+  ['a#', false],
+  ['a/b+', false],
+  ['a/\u0016', false],
+])('learning takes topic filters that a broker takes: %j', (filter, valid) => {
+  expect(learnRequestSchema.safeParse({ filters: [filter] }).success).toBe(valid);
 });
