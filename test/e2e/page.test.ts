@@ -14,6 +14,7 @@ import type { Daemon } from '../support/daemon.ts';
 import { type Deployment, openDeployment } from '../support/deployment.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
+import { openPathProxy } from '../support/path-proxy.ts';
 import { describeWith } from '../support/tools.ts';
 
 const TOKENS = { viewer: 'viewer-token-of-the-page-test', operator: 'operator-token-of-the-page-test' };
@@ -27,12 +28,13 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
   let daemon: Daemon;
   let browser: Browser;
   let origin: string;
+  let httpPort: number;
   const tabs: Tab[] = [];
 
   beforeAll(async () => {
     deployment = await openDeployment();
-    const port = await freePort();
-    origin = `http://127.0.0.1:${port}`;
+    httpPort = await freePort();
+    origin = `http://127.0.0.1:${httpPort}`;
     const settings = {
       mqtt: { client_id: 'page-test' },
       alerts: { metrics: { temperature: { max: 30, levels: [{ severity: 'critical', max: 40 }] } } },
@@ -41,8 +43,7 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
     const tokens = join(daemon.dir, 'tokens');
     await writeFile(tokens, `vera viewer ${TOKENS.viewer}\nanna operator ${TOKENS.operator}\n`);
     await chmod(tokens, 0o600);
-    const config = JSON.parse(await readFile(daemon.configFile, 'utf8')) as Record<string, unknown>;
-    await writeFile(daemon.configFile, JSON.stringify({ ...config, http: { port, token_file: tokens } }));
+    await configure({ port: httpPort, token_file: tokens });
     await daemon.launch();
     await deployment.rows(
       `INSERT INTO sensors (key, location, type) SELECT 'many-' || lpad(i::text, 5, '0'), 'hall-' || i % 20, 'bulk'
@@ -57,6 +58,16 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
     await browser?.close();
     await deployment?.close();
   });
+
+  /** Changes keys of `http`; the next start takes them. */
+  async function configure(http: Record<string, unknown>): Promise<void> {
+    const config = JSON.parse(await readFile(daemon.configFile, 'utf8')) as Record<string, object>;
+    const before = config['http'] as Record<string, unknown>;
+    await writeFile(
+      daemon.configFile,
+      JSON.stringify({ ...config, http: { ...before, enabled: true, ...http } }),
+    );
+  }
 
   /** A tab of its own, logged in or not; closed with the test. */
   async function open(path: string, role?: keyof typeof TOKENS, options = {}): Promise<Tab> {
@@ -139,6 +150,16 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await leave();
     });
 
+    it('shows its first content before the daemon has answered anything', async () => {
+      const tab = await openTab(browser, origin);
+      tabs.push(tab);
+      await tab.page.route('**/api/v1/**', () => undefined);
+      await tab.page.goto(`${origin}/`);
+      await tab.page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+      await tab.page.getByRole('navigation').getByRole('link', { name: 'Sensors' }).waitFor();
+      await leave();
+    });
+
     it('says so where there is none', async () => {
       const { page } = await open('no/such/view');
       await page.getByText('There is no such page.').waitFor();
@@ -190,6 +211,12 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await alert(page, 'freezer').waitFor({ state: 'detached' });
       await page.getByText('History').click();
       await page.locator('[data-list=history] tr', { hasText: 'freezer' }).getByText('Resolved').waitFor();
+      await page.setViewportSize({ width: 390, height: 844 });
+      await page.locator('[data-list=history] > li', { hasText: 'freezer' }).getByText('Resolved').waitFor();
+      expect(await overflowOf(page)).toBe(0);
+      // What happened while nobody looked is on the first view.
+      await visit(page, '');
+      await page.locator('[data-list=resolved] > li', { hasText: 'freezer' }).waitFor();
       await leave();
     });
 
@@ -355,5 +382,128 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
     expect(secret).toBeDefined();
     expect(text).not.toContain(secret!);
     await leave();
+  });
+
+  describe('what an operator does', () => {
+    it('learns from what is published meanwhile', async () => {
+      const { page } = await open('setup', 'operator');
+      await page.getByLabel('Topic filters').fill('greenhouse/#');
+      await page.getByRole('button', { name: 'Listen', exact: true }).click();
+      const learning = page.locator('[data-learning]');
+      await page.waitForSelector('[data-learning=listening]');
+      await deployment.publisher.publishAsync('greenhouse/bed-1/state', '{"temperature":21.5}', { qos: 1 });
+      await learning.getByText('1 message on 1 topic').waitFor();
+      await page.getByRole('button', { name: 'Enough' }).click();
+      await page.waitForSelector('[data-learning=done]');
+      const proposed = page.locator('pre[aria-label="Proposed configuration"]');
+      expect(await proposed.textContent()).toMatch(/routes:[\s\S]*greenhouse/);
+      expect(await violationsOf(page)).toEqual([]);
+      await leave();
+    });
+
+    it('publishes a dead letter again, and it is read again', async () => {
+      const topic = 'sensors/lab/again/readings';
+      const letters = () => deployment.count('dead_letters WHERE topic = $1', [topic]);
+      await deployment.publisher.publishAsync(topic, 'no number', { qos: 1 });
+      await eventually('it is a dead letter', async () => (await letters()) === 1);
+      const { page } = await open('dead-letters', 'operator');
+      const letter = page.locator('[data-list=dead-letters] > li', { hasText: topic });
+      await letter.getByRole('button').first().click();
+      await letter.getByRole('button', { name: 'Publish again' }).click();
+      await eventually('it came again', async () => (await letters()) === 2);
+      await leave();
+    });
+
+    it('forgets a sensor with what it sent', async () => {
+      await store('forgotten', { temperature: 20 });
+      const { page } = await open('sensor?key=forgotten', 'operator');
+      await page.getByRole('button', { name: 'Forget' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('Deletes 1 reading, 0 further values').waitFor();
+      await dialog.getByRole('button', { name: 'Forget for ever' }).click();
+      await page.getByText('Forgotten, with 1 reading.').waitFor();
+      await titled(page, 'Sensors');
+      expect(await deployment.count("sensors WHERE key = 'forgotten'")).toBe(0);
+      await leave();
+    });
+  });
+
+  describe('notifications on this machine', () => {
+    /** What was asked for, shown and played. */
+    const WITNESS = `
+      globalThis.seen = { asked: 0, shown: [], tones: 0 };
+      const ask = Notification.requestPermission.bind(Notification);
+      globalThis.Notification = class extends Notification {
+        static requestPermission() { seen.asked += 1; return ask(); }
+        constructor(title, options) { super(title, options); seen.shown.push(title); }
+      };
+      const { start } = OscillatorNode.prototype;
+      OscillatorNode.prototype.start = function (...when) { seen.tones += 1; return start.apply(this, when); };`;
+    const button = (page: Page, state: 'on' | 'off') =>
+      page.getByRole('button', { name: `Notifications on this machine: ${state}` });
+    const listen = async (permissions: string[]) => {
+      const tab = await openTab(browser, origin, { permissions });
+      tabs.push(tab);
+      await tab.page.addInitScript(WITNESS);
+      await visit(tab.page, 'alerts');
+      await settled(tab.page);
+      await button(tab.page, 'off').click();
+      await tab.page.getByLabel('Desktop notification').check();
+      await tab.page.getByLabel(/^Sound/).check();
+      // Permission is asked for by a gesture, and not before.
+      expect(await tab.page.evaluate('seen')).toEqual({ asked: 0, shown: [], tones: 0 });
+      await tab.page.getByRole('button', { name: 'Save' }).click();
+      await button(tab.page, 'on').waitFor();
+      await until(tab.page, 'seen.asked === 1 && seen.tones === 1');
+      return tab.page;
+    };
+
+    it('are shown and played for an alert that begins, and kept for the next visit', async () => {
+      const page = await listen(['notifications']);
+      await visit(page, 'alerts');
+      await button(page, 'on').waitFor();
+      await deployment.publish('loud', { temperature: 46 });
+      await until(page, `seen.shown.includes('critical: loud') && seen.tones > 0`);
+      await deployment.publish('loud', { temperature: 20 });
+      await alert(page, 'loud').waitFor({ state: 'detached' });
+      await leave();
+    });
+
+    it('are played alone where the browser refuses', async () => {
+      const page = await listen([]);
+      await page.getByText('The browser does not allow notifications of this page').waitFor();
+      await button(page, 'on').click();
+      expect(await page.getByLabel('Desktop notification').isChecked()).toBe(false);
+      expect(await page.getByLabel(/^Sound/).isChecked()).toBe(true);
+      await leave();
+    });
+  });
+
+  it('behind a reverse proxy, below a path: log-in, views, live', async () => {
+    await daemon.end('SIGTERM');
+    await configure({ base_path: '/watch' });
+    await daemon.launch();
+    const proxy = await openPathProxy('/watch', () => httpPort);
+    const tab = await openTab(browser, proxy.origin);
+    const { page } = tab;
+    try {
+      await page.goto(`${proxy.origin}/watch/`);
+      await page.getByRole('textbox', { name: 'Token' }).fill(TOKENS.operator);
+      await page.getByRole('button', { name: 'Log in' }).click();
+      await page.getByText('You are logged in as anna, operator.').waitFor();
+      await page.getByRole('navigation').getByRole('link', { name: 'Alerts' }).click();
+      await page.waitForURL(`${proxy.origin}/watch/alerts`);
+      await page.waitForSelector('[data-link=live]');
+      await deployment.publish('proxied', { temperature: 45 });
+      await alert(page, 'proxied').getByRole('button', { name: 'Acknowledge' }).waitFor();
+      await page.goto(`${proxy.origin}/watch/sensor?key=plotted`);
+      await page.locator('[data-plot=temperature] canvas').waitFor();
+      await page.waitForSelector('[data-link=live]');
+      expect(proxy.outside).toEqual([]);
+      expect(tab.faults).toEqual([]);
+    } finally {
+      await tab.close();
+      await proxy.close();
+    }
   });
 });
