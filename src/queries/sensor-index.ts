@@ -149,22 +149,33 @@ export class SensorIndex {
     nowMs: Millis,
   ): Promise<ReadonlyMap<number, Millis>> {
     const ids = rows.map(({ id }) => id);
+    const known = new Set(this.#sensors.map(({ id }) => id));
+    const added = ids.filter((id) => !known.has(id));
     const isFull = startedMs - this.#fullAtMs >= FULL_EVERY_MS || this.#readFromMs === undefined;
-    if (!isFull && startedMs - this.#newestAtMs < SEEN_FRESH_MS) return this.#lastSeen;
+    if (!isFull && startedMs - this.#newestAtMs < SEEN_FRESH_MS) {
+      const lastSeen = new Map(this.#lastSeen);
+      await this.#search(lastSeen, added, nowMs);
+      return lastSeen;
+    }
     const newest = new Map<number, Millis>();
-    const since = (ageMs: Millis) => new Date(nowMs - ageMs);
     if (isFull) {
-      for (const ageMs of RECENT_MS) await this.#probe(newest, ids, lastSeenSql, [since(ageMs)]);
-      await this.#probe(newest, ids, lastDaySql, []);
-      await this.#probe(newest, ids, lastSeenSql, [new Date(0)]);
+      await this.#search(newest, ids, nowMs);
       this.#fullAtMs = startedMs;
     } else {
       await this.#probe(newest, ids, lastSeenSql, [new Date((this.#readFromMs ?? 0) - LATE_MS)]);
       for (const [id, before] of this.#lastSeen) newest.set(id, Math.max(before, newest.get(id) ?? before));
+      await this.#search(newest, added, nowMs);
     }
     this.#readFromMs = nowMs;
     this.#newestAtMs = startedMs;
     return newest;
+  }
+
+  /** However old it is: among the newest chunks first. */
+  async #search(found: Map<number, Millis>, ids: readonly number[], nowMs: Millis): Promise<void> {
+    for (const ageMs of RECENT_MS) await this.#probe(found, ids, lastSeenSql, [new Date(nowMs - ageMs)]);
+    await this.#probe(found, ids, lastDaySql, []);
+    await this.#probe(found, ids, lastSeenSql, [new Date(0)]);
   }
 
   /** Asks for those that are not found yet. */

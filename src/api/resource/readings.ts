@@ -68,7 +68,8 @@ async function metricsOf(
   sensor: { readonly id: number; readonly lastSeenMs: number | undefined },
   nowMs: number,
 ): Promise<readonly string[]> {
-  const latest = (await latestValues(db, [sensor], { nowMs, most: MOST_METRICS })).get(sensor.id) ?? [];
+  const seen = { id: sensor.id, lastSeenMs: sensor.lastSeenMs ?? nowMs };
+  const latest = (await latestValues(db, [seen], { nowMs, most: MOST_METRICS })).get(sensor.id) ?? [];
   return latest.map(({ metric }) => metric).slice(0, MOST_METRICS);
 }
 

@@ -31,7 +31,9 @@ export const sensor = resource({
     const { db, clock, daemon } = deps;
     const found = await sensorOf(params.key, deps);
     const nowMs = clock.nowMs();
-    const latest = (await latestValues(db, [found], { nowMs, most: MOST.metrics })).get(found.id) ?? [];
+    // One that was silent when the list was read may have sent since.
+    const seen = { id: found.id, lastSeenMs: found.lastSeenMs ?? nowMs };
+    const latest = (await latestValues(db, [seen], { nowMs, most: MOST.metrics })).get(found.id) ?? [];
     const { aliases, firstSeen } = await furtherFacts(db, found.id);
     const page = { sensor: found.key, after: undefined, limit: MOST.alerts };
     const alerts = [...(await openEpisodes(db, page)), ...(await pendingEpisodes(db, page))];

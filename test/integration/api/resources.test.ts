@@ -533,6 +533,10 @@ describe('the rest', () => {
 
 test('a sensor that has come since the list was read is found at once', async () => {
   await get<SensorList>('/sensors');
-  await run("INSERT INTO sensors (key) VALUES ('fresh')");
-  expect((await get<Sensor>('/sensors/fresh')).key).toBe('fresh');
+  await run("INSERT INTO sensors (id, key) VALUES (990, 'fresh')");
+  await run(
+    "INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES (now() - INTERVAL '3 days', 990, 21)",
+  );
+  const { key, state, latest } = await get<Sensor>('/sensors/fresh');
+  expect([key, state, latest[0]?.value]).toEqual(['fresh', 'silent', 21]);
 });
