@@ -1,5 +1,6 @@
 import { rulesSection } from '../app/operator/learn-rules.ts';
-import { brokerSection, proposeConfig } from '../app/operator/propose-config.ts';
+import { brokerSection } from '../app/operator/broker-section.ts';
+import { proposeConfig } from '../app/operator/propose-config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import type { PlainObject } from '../config/walk.ts';

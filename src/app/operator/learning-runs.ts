@@ -8,7 +8,7 @@ import { Gathering } from '../../learn/gathering.ts';
 import type { Learned } from '../../learn/learned.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 import { mqttOptions } from '../options.ts';
-import { brokerSection } from './propose-config.ts';
+import { brokerSection } from './broker-section.ts';
 import { proposeInThread } from './propose-in-thread.ts';
 
 export interface LearningRequest {
