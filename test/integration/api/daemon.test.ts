@@ -278,7 +278,7 @@ describe('decode', () => {
 });
 
 test('learn listens beside the daemon, and proposes a configuration', async () => {
-  const started = await done<Learning>('/learn', post({ seconds: 3600 }), 202);
+  const started = await done<Learning>('/learn', post({ seconds: 3600, filters: ['sensors/#'] }), 202);
   expect([started.state, started.yaml]).toEqual(['listening', null]);
   expect(await done<Problem>('/learn', post({ seconds: 1 }), 409)).toMatchObject({ code: 'LEARN_RUNNING' });
   await publish('learnt', 7);
