@@ -4,7 +4,7 @@ import { type HealthSources, readinessChecks } from '../../../src/app/health.ts'
 const FINE = {
   writer: { health: { state: 'ok' }, spoolHealth: { keeps: false, trouble: undefined, items: 0, parked: 0 } },
   scheduler: undefined,
-  dispatcher: { health: () => [] },
+  dispatcher: { troubles: () => [] },
   watchedRoutes: { silent: () => [] },
   connectivity: () => ({ state: 'subscribed', refused: 0 }),
   clockCorrectionMs: () => undefined,
