@@ -144,6 +144,7 @@ async function exportTo(
     ...{ sensors, location: location ?? null, metrics },
   };
   let where = '';
+  let nothing = 'no rows';
   if (target.kind === 'folder') {
     const overwrite = options.overwrite === true;
     const { path: folder } = target;
@@ -151,6 +152,7 @@ async function exportTo(
     const { written, skipped, bytes } = await exportPartitions(source, plan, partitions);
     const more = skipped === 0 ? '' : `, ${counted(skipped, 'day')} complete before`;
     where = `: ${counted(written, 'file')} in ${folder} (${sizeText(bytes)})${more}`;
+    nothing = skipped === 0 ? nothing : 'nothing new';
   } else if (target.kind === 'file') {
     const file = await AtomicFile.create(target.path);
     try {
@@ -166,7 +168,7 @@ async function exportTo(
     await writeExport(source, plan, format, (bytes) => toStdout(cli, bytes), read);
   }
   const done = progress.end();
-  cli.stderr.write(progress.rows === 0 ? `no rows${where}\n` : `${done}${where}\n`);
+  cli.stderr.write(progress.rows === 0 ? `${nothing}${where}\n` : `${done}${where}\n`);
   return 0;
 }
 

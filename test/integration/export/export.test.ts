@@ -295,6 +295,7 @@ describe('--partition day', () => {
     expect(second.err).toContain('1 day complete before');
     expect(await Promise.all(names.map((name) => readFile(join(to, name), 'utf8')))).toEqual(texts);
     expect((await stat(join(to, names[0] as string))).mtimeMs).toBe(before.mtimeMs);
+    expect((await partitioned(to)).err).toMatch(/^nothing new: 0 files .*, 3 days complete before\n$/);
   });
 
   test('a folder of another export is refused', async () => {
