@@ -22,8 +22,11 @@ export const manyChunksPlan = (): PolicyPlan =>
 /** Makes chunks of an hour, compressed from a week on, aggregated, seen, and with the policies of the plan above. */
 export async function makeManyChunks(sql: Sql): Promise<void> {
   await sql(`INSERT INTO sensors (key) SELECT 'many-' || g FROM generate_series(1, ${SENSORS}) g`);
-  await makeChunks(sql, 'sensor_readings', 'temperature', '20');
-  await makeChunks(sql, 'sensor_metrics', 'metric_id, value', '1, 1');
+  // Read once: an hour that ends between two portions would leave a gap.
+  const [now] = await sql<{ hour: string }>(`SELECT date_trunc('hour', now())::text AS hour`);
+  if (now === undefined) throw new Error('the database gave no time');
+  await makeChunks(sql, now.hour, 'sensor_readings', 'temperature', '20');
+  await makeChunks(sql, now.hour, 'sensor_metrics', 'metric_id, value', '1, 1');
   for (const view of ['sensor_hourly_agg', 'sensor_daily_agg']) {
     await sql(`CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '61 days', now())`);
   }
@@ -49,6 +52,7 @@ export async function addForeignTrigger(sql: Sql): Promise<void> {
 
 async function makeChunks(
   sql: Sql,
+  hour: string,
   table: keyof typeof CHUNKS,
   columns: string,
   values: string,
@@ -57,7 +61,7 @@ async function makeChunks(
   // In portions: creating them all in one transaction would run out of locks.
   for (let from = 0; from < CHUNKS[table]; from += 100) {
     await sql(`INSERT INTO ${table} (time, sensor_id, ${columns}) SELECT
-      date_trunc('hour', now()) - INTERVAL '1 hour' * n, s, ${values}
+      '${hour}'::timestamptz - INTERVAL '1 hour' * n, s, ${values}
       FROM generate_series(${from}, ${from + 99}) n, generate_series(1, ${SENSORS}) s`);
   }
 }
