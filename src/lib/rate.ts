@@ -3,7 +3,7 @@ import type { Millis } from '../core/reading.ts';
 const KEPT_MS = 10_000;
 const LEAST_MS = 1000;
 
-/** How fast a counter grows, over the last seconds before it is asked for: it costs nothing while nobody asks. */
+/** How fast a counter grows, over the last seconds before it is asked for: it costs nothing unless it is asked. */
 export class Rate {
   readonly #monotonicMs: () => Millis;
   readonly #count: () => number;

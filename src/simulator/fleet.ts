@@ -69,11 +69,11 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
-    const told = options.story === true && hasStory(options.sensors) ? STORY : [];
+    const story = options.story === true && hasStory(options.sensors) ? STORY : [];
     this.#sensors = Array.from({ length: options.sensors }, (_, index) =>
-      createSensor(index, options.random, told[index - (options.sensors - told.length)]),
+      createSensor(index, options.random, story[index - (options.sensors - story.length)]),
     );
-    this.#byChance = options.sensors - told.length;
+    this.#byChance = options.sensors - story.length;
     this.#nextBreachMs = options.startMs + between(options.random, FIRST_BREACH_MS / 2, FIRST_BREACH_MS);
     this.#nextSilenceMs = options.startMs + exponential(options.random, options.silenceEveryMs ?? 45_000);
   }

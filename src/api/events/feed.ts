@@ -57,7 +57,7 @@ export class EventFeed {
     return this.#loops.length > 0;
   }
 
-  /** Somebody listens. Resolves once every change from then on is told, if only by `reset`. */
+  /** A client is connected. Resolves once every change from then on is sent, if only by `reset`. */
   start(): Promise<void> {
     this.#lingering?.cancel();
     this.#lingering = undefined;

@@ -93,7 +93,7 @@ export class EventHub {
     this.#each(() => text);
   }
 
-  /** Nobody listened, so nothing was noticed. */
+  /** No client was connected, so no change was noticed. */
   resume(): void {
     this.#forget();
   }

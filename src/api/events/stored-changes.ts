@@ -38,7 +38,7 @@ export class DatabaseChanges implements StoredChanges {
   #since: string | undefined;
   #mark = '';
   #states: ReadonlyMap<string, CurrentAlert> = new Map();
-  /** Notifications that were told, by the look at which they were. */
+  /** Notifications that were sent, by the look at which they were. */
   #sent = new Map<string, number>();
   readonly #ids = new Map<string, number>();
   readonly #newest = new Map<string, number>();

@@ -159,7 +159,7 @@ describe('where a request comes from', () => {
       });
   });
 
-  test('nobody else is', () => {
+  test('no other address is', () => {
     expect(read({ headers, peer: '203.0.113.1', encrypted: false })).toEqual({
       address: '203.0.113.1',
       host: 'inner:9464',

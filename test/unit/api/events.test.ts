@@ -174,7 +174,7 @@ describe('the feed', () => {
     return { clock, hub, changes, errors, state, feed, join, second };
   };
 
-  test('looks at nothing while nobody listens, and stops a while after the last one', async () => {
+  test('reads nothing without a client, and stops a while after the last one', async () => {
     const { clock, hub, changes, feed, join, second } = setUp();
     await second();
     expect([changes.looks, clock.pending]).toEqual([0, 0]);
