@@ -29,7 +29,7 @@ export const eventOf = (n: AlertNotification): AlertEvent => ({
 
 type Listener = (alert: AlertEvent) => void;
 
-/** What happens to alerts, by whichever process: read from the outbox, as the API does. Looks only while somebody listens. */
+/** What happens to alerts, by whichever process: read from the outbox, as the API does. It polls only while there is a listener. */
 export class AlertFeed {
   private readonly db: Db;
   private readonly clock: Clock;
@@ -91,6 +91,11 @@ export class AlertFeed {
     const fresh = this.unseen(published);
     // What is there at the first look happened before.
     if (isFirst) return;
+    if (fresh.length >= MOST)
+      this.logger.warn(
+        { read: fresh.length },
+        'more alert events at once than are read: the oldest may be left out',
+      );
     for (const { notification } of fresh)
       for (const listener of [...this.listeners]) this.call(listener, notification);
   }

@@ -38,7 +38,7 @@ const FIRST_LOOK_MS = 2000;
 const RESET_EVERY_MS = 10_000;
 const MOST_SENSORS = 200;
 
-/** Turns changes into events, once a second while somebody listens. */
+/** Turns changes into events, once a second while a client is connected. */
 export class EventFeed {
   readonly #options: FeedOptions;
   /** Figures from memory wait for no database. */

@@ -218,7 +218,7 @@ function Firing() {
 
 const RESOLVED_SHOWN = 5;
 
-/** What happened while nobody looked. */
+/** Alerts of the last day that are over. */
 function Resolved() {
   const { data } = useResource<AlertList>(
     'alerts',
