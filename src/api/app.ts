@@ -21,6 +21,7 @@ import type { Problem } from './contract/problem.ts';
 import type { ApiDeps, DaemonDeps } from './deps.ts';
 import { Events } from './events/index.ts';
 import { DatabaseChanges } from './events/stored-changes.ts';
+import { ExportLimit } from './export-limit.ts';
 import { PAGE_HEADERS, type Page, encodingFor, fileAt } from './page.ts';
 import { documentOptions, schemaOf } from './openapi.ts';
 import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
@@ -68,7 +69,7 @@ export async function createApi(
   const access = new Access(options, daemon);
   const shared = new SharedReads({ clock: daemon.clock, isBehind: () => daemon.daemon.isBehind() });
   const events = eventsOf(daemon, shared, page);
-  const deps: ApiDeps = { ...daemon, access, events, shared };
+  const deps: ApiDeps = { ...daemon, access, events, shared, exports: new ExportLimit() };
   const all = [...resources, documentOf(() => app)];
   const connections = new WeakMap<IncomingMessage, Connection>();
   const app = fastify({
@@ -155,11 +156,14 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
         return result.take(reply.raw);
       }
       if (result instanceof Streamed) {
+        void reply.headers({ 'cache-control': 'no-store', ...result.headers }).type(result.contentType);
+        if (request.method === 'HEAD') {
+          // Otherwise all of it would be read, as fast as the database gives it, for nobody.
+          await result.pieces[Symbol.asyncIterator]().return?.();
+          return reply.send();
+        }
         connections.get(request.raw)?.limit(STREAM_MS);
-        return reply
-          .headers({ 'cache-control': 'no-store', ...result.headers })
-          .type(result.contentType)
-          .send(Readable.from(result.pieces, { objectMode: false }));
+        return reply.send(Readable.from(result.pieces, { objectMode: false }));
       }
       if (given.role === 'operator')
         deps.logger.info({ by: visit.caller.name, resource: given.id }, 'api: done');

@@ -1,3 +1,5 @@
+import type { FrameColumn } from '../core/frame/frame.ts';
+import type { FrameWriter, WriteBytes } from '../ports/frame.ts';
 import type { Logger, Metrics } from '../ports/metrics.ts';
 import type { Clock } from '../ports/time.ts';
 import type { Db } from '../queries/db.ts';
@@ -5,6 +7,7 @@ import type { SensorIndex } from '../queries/sensor-index.ts';
 import type { DaemonView, Operations } from './daemon.ts';
 import type { Access } from './access/access.ts';
 import type { Events } from './events/index.ts';
+import type { ExportLimit } from './export-limit.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
@@ -19,7 +22,15 @@ export interface DaemonDeps {
   readonly sensors: SensorIndex;
   readonly daemon: DaemonView;
   readonly operations: Operations;
+  readonly frames: OpenFrameWriter;
 }
+
+/** Writes frames in a format that is not text. The library of the format is loaded with the first one. */
+export type OpenFrameWriter = (
+  columns: readonly FrameColumn[],
+  format: 'parquet',
+  write: WriteBytes,
+) => Promise<FrameWriter>;
 
 /** What a resource has at hand. */
 export interface ApiDeps extends DaemonDeps {
@@ -28,6 +39,7 @@ export interface ApiDeps extends DaemonDeps {
   readonly events: Events;
   /** Answers that are the same for everyone. */
   readonly shared: SharedReads;
+  readonly exports: ExportLimit;
 }
 
 export interface ProgramFacts {

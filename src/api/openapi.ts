@@ -51,11 +51,9 @@ function onlyReferenced<T extends { components?: { schemas?: object }; paths?: o
 /** Of a route, as the server and the document read it. */
 export function schemaOf(given: AnyResource): Record<string, unknown> {
   const { id, tag, summary, description, params, query, body, answer, status = 200, faults } = given;
-  const content = given.contentType ?? 'application/json';
-  const success =
-    status === 204
-      ? z.null().describe('Done')
-      : { description: 'Success', content: { [content]: { schema: answer ?? z.string() } } };
+  const types = given.contentTypes ?? ['application/json'];
+  const content = Object.fromEntries(types.map((type) => [type, { schema: answer ?? z.string() }]));
+  const success = status === 204 ? z.null().describe('Done') : { description: 'Success', content };
   return {
     operationId: id,
     tags: [tag],

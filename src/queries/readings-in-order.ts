@@ -33,11 +33,11 @@ export interface StoredReading {
 export interface ReadingsQuery extends TimeRange {
   /** undefined: all of them. */
   readonly sensorIds?: readonly number[] | undefined;
+  /** Rows of one query at most; default 60,000. A third of it is aimed at. */
+  readonly rowsPerQuery?: number | undefined;
 }
 
-/** The target and the maximum of rows per query. */
-const WANTED = 20_000;
-const MOST = 60_000;
+const ROWS_PER_QUERY = 60_000;
 const FIRST_MS = 3_600_000;
 const WIDEST_MS = 7 * 86_400_000;
 
@@ -50,22 +50,23 @@ export async function* readingsInOrder(
   db: Db,
   query: ReadingsQuery,
 ): AsyncGenerator<readonly StoredReading[]> {
+  const most = query.rowsPerQuery ?? ROWS_PER_QUERY;
   let widthMs = FIRST_MS;
   let fromMs = query.from.getTime();
   const endMs = query.to.getTime();
   while (fromMs < endMs) {
     const untilMs = Math.min(fromMs + widthMs, endMs);
     // One instant is not split: it has a row of each sensor at most.
-    const limit = untilMs - fromMs > 1 ? MOST + 1 : null;
+    const limit = untilMs - fromMs > 1 ? most + 1 : null;
     const values = [new Date(fromMs), new Date(untilMs), query.sensorIds ?? null, limit];
     const { rows } = await db.query<Row>(readingsInOrderSql, values);
-    if (limit !== null && rows.length > MOST) {
+    if (limit !== null && rows.length > most) {
       widthMs = Math.max(1, Math.floor((untilMs - fromMs) / 4));
       continue;
     }
     if (rows.length > 0) yield joined(rows);
     fromMs = untilMs;
-    if (rows.length < WANTED) widthMs = Math.min(widthMs * 2, WIDEST_MS);
+    if (rows.length < most / 3) widthMs = Math.min(widthMs * 2, WIDEST_MS);
   }
 }
 

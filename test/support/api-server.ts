@@ -8,6 +8,7 @@ import type { Page } from '../../src/api/page.ts';
 import type { DaemonDeps } from '../../src/api/deps.ts';
 import { RESOURCES } from '../../src/api/resource/index.ts';
 import type { AnyResource } from '../../src/api/resource/resource.ts';
+import { openFrameWriter } from '../../src/app/export/write.ts';
 import type { TlsFiles } from '../../src/adapters/http/tls-files.ts';
 import { createSystemClock } from '../../src/adapters/system/clock.ts';
 import type { Db } from '../../src/queries/db.ts';
@@ -37,6 +38,7 @@ export const apiDeps = (given: Partial<DaemonDeps> = {}): DaemonDeps => ({
   sensors: new SensorIndex(given.db ?? NO_DATABASE, given.clock ?? createSystemClock()),
   daemon: daemonAtRest(),
   operations: noOperations(),
+  frames: (columns, format, write) => openFrameWriter(columns, { format }, write),
   logger: new QuietLogger(),
   metrics: createMetrics(),
   program: {

@@ -27,7 +27,7 @@ export const events = resource({
       .optional()
       .describe('id of the last event that was received, where the header Last-Event-ID cannot be set'),
   }),
-  contentType: 'text/event-stream',
+  contentTypes: ['text/event-stream'],
   faults: ['API_TOO_MANY'],
   handle: ({ query, headers, visit }, { events: stream, access }) => {
     stream.admit();

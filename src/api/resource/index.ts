@@ -4,6 +4,7 @@ import { config } from './config.ts';
 import { deadLetters, oneDeadLetter, retryDeadLetter } from './dead-letters.ts';
 import { decode } from './decode.ts';
 import { events } from './events.ts';
+import { exportReadings } from './export.ts';
 import { forgetSensor } from './forget.ts';
 import { endLearning, learning, startLearning } from './learn.ts';
 import { policies, policyCheck } from './policies.ts';
@@ -20,7 +21,7 @@ import { chunks, storage } from './storage.ts';
 /** Every resource of the API. Server, document and the test of who may do what follow from this list. */
 export const RESOURCES: readonly AnyResource[] = [
   ...[status, events],
-  ...[sensors, sensorFacets, sensor, readings, forgetSensor],
+  ...[sensors, sensorFacets, sensor, readings, exportReadings, forgetSensor],
   ...[alerts, alert, acknowledgeAlert, resolveAlert],
   ...[silences, addSilence, endSilence],
   ...[policies, policyCheck, storage, chunks],

@@ -1,10 +1,12 @@
+import type * as z from '../../core/schema/zod.ts';
 import { metricUnit } from '../../core/metric-unit.ts';
 import { MOST_BUCKETS, type SeriesPlan, planSeries } from '../../core/series-plan.ts';
 import type { Db } from '../../queries/db.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import { type SeriesColumns, bucketedSeries, exactSeries, hasAtMost } from '../../queries/series.ts';
 import { keyParams } from '../contract/fields.ts';
-import { type MetricColumns, readingsQuery, readingsSchema } from '../contract/readings.ts';
+import { type MetricColumns, type Readings, readingsQuery, readingsSchema } from '../contract/readings.ts';
+import type { ApiDeps } from '../deps.ts';
 import { streamed } from './answer.ts';
 import { rangeOf } from './paging.ts';
 import { resource } from './resource.ts';
@@ -31,39 +33,58 @@ export const readings = resource({
   answer: readingsSchema,
   faults: ['SENSOR_UNKNOWN', 'QUERY_TOO_LARGE'],
   async handle({ params, query }, deps) {
-    const { db, clock, daemon } = deps;
-    const nowMs = clock.nowMs();
-    const { from, to } = rangeOf(query, nowMs, 0);
-    const sensor = await sensorOf(params.key, deps);
-    const points = query.points ?? DEFAULT_POINTS;
-    const stepMs = query.step === undefined ? undefined : Math.max(1, Math.round(query.step * 1000));
-    const range = { fromMs: from.getTime(), toMs: to.getTime(), stepMs, points };
-    const plan = planSeries(range, daemon.retention(), nowMs);
-    const metrics = query.metric ?? (await metricsOf(db, sensor, nowMs));
-    const isExact =
-      stepMs === undefined &&
-      plan.source === 'raw' &&
-      (await hasAtMost(db, sensor.id, { ...plan, fromMs: range.fromMs }, Math.min(points, MOST_BUCKETS)));
-    const shown: SeriesPlan = isExact ? { ...plan, fromMs: range.fromMs, stepMs: 0 } : plan;
-    const head = {
+    const { head, buckets, columns } = await requestedSeries(params.key, query, deps);
+    if (buckets > STREAMED_ABOVE)
+      return streamed('application/json; charset=utf-8', piecesOf(head, written(columns)));
+    const found: MetricColumns[] = [];
+    for await (const column of written(columns)) found.push(column);
+    return { ...head, metrics: found };
+  },
+});
+
+export interface RequestedSeries {
+  readonly head: Omit<Readings, 'metrics'>;
+  /** As many as there can be, of all metrics; 0: each reading as it was measured. */
+  readonly buckets: number;
+  /** Only metrics that have a value. */
+  readonly columns: AsyncGenerator<SeriesColumns>;
+}
+
+/** What a reader of a sensor asks for: buckets, or each reading where there are few. */
+export async function requestedSeries(
+  key: string,
+  query: z.output<typeof readingsQuery>,
+  deps: ApiDeps,
+): Promise<RequestedSeries> {
+  const { db, clock, daemon } = deps;
+  const nowMs = clock.nowMs();
+  const { from, to } = rangeOf(query, nowMs, 0);
+  const sensor = await sensorOf(key, deps);
+  const points = query.points ?? DEFAULT_POINTS;
+  const stepMs = query.step === undefined ? undefined : Math.max(1, Math.round(query.step * 1000));
+  const range = { fromMs: from.getTime(), toMs: to.getTime(), stepMs, points };
+  const plan = planSeries(range, daemon.retention(), nowMs);
+  const metrics = query.metric ?? (await newestMetrics(db, sensor, nowMs));
+  const isExact =
+    stepMs === undefined &&
+    plan.source === 'raw' &&
+    (await hasAtMost(db, sensor.id, { ...plan, fromMs: range.fromMs }, Math.min(points, MOST_BUCKETS)));
+  const shown: SeriesPlan = isExact ? { ...plan, fromMs: range.fromMs, stepMs: 0 } : plan;
+  return {
+    head: {
       sensor: sensor.key,
       from: new Date(shown.fromMs).toISOString(),
       to: to.toISOString(),
       stepS: shown.stepMs / 1000,
       source: shown.source,
-    };
-    const columns = columnsOf(db, sensor.id, metrics, shown);
-    const buckets = (metrics.length * (shown.toMs - shown.fromMs)) / Math.max(shown.stepMs, 1);
-    if (!isExact && buckets > STREAMED_ABOVE)
-      return streamed('application/json; charset=utf-8', piecesOf(head, columns));
-    const found: MetricColumns[] = [];
-    for await (const column of columns) found.push(column);
-    return { ...head, metrics: found };
-  },
-});
+    },
+    buckets: isExact ? 0 : (metrics.length * (shown.toMs - shown.fromMs)) / Math.max(shown.stepMs, 1),
+    columns: columnsOf(db, sensor.id, metrics, shown),
+  };
+}
 
 /** Those of its newest readings. */
-async function metricsOf(
+export async function newestMetrics(
   db: Db,
   sensor: { readonly id: number; readonly lastSeenMs: number | undefined },
   nowMs: number,
@@ -78,14 +99,17 @@ async function* columnsOf(
   sensorId: number,
   metrics: readonly string[],
   plan: SeriesPlan,
-): AsyncGenerator<MetricColumns> {
+): AsyncGenerator<SeriesColumns> {
   const distinct = [...new Set(metrics)];
   const read = plan.stepMs > 0 ? bucketedSeries : exactSeries;
-  for await (const series of read(db, sensorId, distinct, plan))
-    if (series.time.length > 0) yield written(series);
+  for await (const series of read(db, sensorId, distinct, plan)) if (series.time.length > 0) yield series;
 }
 
-function written({ metric, time, mean, min, max }: SeriesColumns): MetricColumns {
+async function* written(columns: AsyncIterable<SeriesColumns>): AsyncGenerator<MetricColumns> {
+  for await (const series of columns) yield writtenColumns(series);
+}
+
+function writtenColumns({ metric, time, mean, min, max }: SeriesColumns): MetricColumns {
   const most = max.reduce((so, value) => Math.max(so, Math.abs(value)), 0);
   return {
     metric,

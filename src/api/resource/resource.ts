@@ -47,8 +47,8 @@ export interface Resource<Params, Query, Body, Value> extends Described {
   readonly answer?: z.ZodType<Value>;
   /** Of a success; default 200. */
   readonly status?: 200 | 201 | 202 | 204;
-  /** Media type of an answer that is no JSON. */
-  readonly contentType?: string;
+  /** Media types of an answer that is no JSON. */
+  readonly contentTypes?: readonly string[];
   /** The answer depends on the URL alone: readers who ask at the same time, or within a second, share one. */
   readonly shared?: true;
   readonly handle: (
@@ -64,7 +64,7 @@ export interface AnyResource extends Described {
   readonly body?: z.ZodType;
   readonly answer?: z.ZodType;
   readonly status?: 200 | 201 | 202 | 204;
-  readonly contentType?: string;
+  readonly contentTypes?: readonly string[];
   readonly shared?: true;
   readonly handle: (request: ResourceRequest<never, never, never>, deps: ApiDeps) => unknown;
 }

@@ -31,14 +31,14 @@ export async function writeExport(
     for await (const bytes of exportCsv(source, plan, read)) await write(bytes);
     return;
   }
-  const writer = await openWriter(plan.columns, options, write);
+  const writer = await openFrameWriter(plan.columns, options, write);
   const rows = options.format === 'ndjson' ? { rowsPerFrame: NDJSON_ROWS } : {};
   for await (const frame of exportFrames(source, plan, { ...rows, ...read })) await writer.write(frame);
   await writer.finish();
 }
 
 /** Loads the library of the format, and nothing of the others. */
-async function openWriter(
+export async function openFrameWriter(
   columns: readonly FrameColumn[],
   { format, compression = 'snappy', piped = false }: FormatOptions,
   write: WriteBytes,

@@ -10,6 +10,7 @@ import { version } from '../../lib/version.ts';
 import type { Db } from '../../queries/db.ts';
 import { SensorIndex } from '../../queries/sensor-index.ts';
 import type { Context } from '../context.ts';
+import { openFrameWriter } from '../export/write.ts';
 import { databaseOptions } from '../options.ts';
 import { operationsOf } from './api-operations.ts';
 import { viewOf } from './api-view.ts';
@@ -79,6 +80,7 @@ function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): DaemonDeps
     sensors: new SensorIndex(db, clock),
     daemon: viewOf(context),
     operations: operationsOf(context, db),
+    frames: (columns, format, write) => openFrameWriter(columns, { format }, write),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { ColumnData, Frame } from './frame.ts';
+import { isoTimes } from './iso-times.ts';
 
 /**
  * A frame as lines of JSON, one object a row; nulls are left out. Times are ISO 8601 in UTC with microseconds, bytes are
@@ -21,7 +22,7 @@ export function ndjsonOf(frame: Frame): string {
 
 function writerOf(isTime: boolean, { values }: ColumnData): (row: number) => string {
   if (values instanceof BigInt64Array)
-    return isTime ? timeWriter(values) : (row) => (values[row] as bigint).toString();
+    return isTime ? quoted(isoTimes(values)) : (row) => (values[row] as bigint).toString();
   if (values instanceof Float64Array || values instanceof Int32Array)
     return (row) => (Number.isFinite(values[row]) ? String(values[row]) : 'null');
   return (row) => {
@@ -30,22 +31,10 @@ function writerOf(isTime: boolean, { values }: ColumnData): (row: number) => str
   };
 }
 
-const SECOND_US = 1_000_000;
-
-/** Times of neighbouring rows mostly share their second. */
-function timeWriter(values: BigInt64Array): (row: number) => string {
-  let second = NaN;
-  let prefix = '';
-  return (row) => {
-    const us = Number(values[row]);
-    const own = Math.floor(us / SECOND_US);
-    if (own !== second) {
-      second = own;
-      prefix = `"${new Date(own * 1000).toISOString().slice(0, 19)}.`;
-    }
-    return `${prefix}${String(us - own * SECOND_US).padStart(6, '0')}Z"`;
-  };
-}
+const quoted =
+  (write: (row: number) => string): ((row: number) => string) =>
+  (row) =>
+    `"${write(row)}"`;
 
 export const hexOf = (bytes: Uint8Array): string => {
   let text = '';

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { parquetReadObjects } from 'hyparquet';
+import { compressors } from 'hyparquet-compressors';
 import type pg from 'pg';
 import { silentLogger } from '../../../src/adapters/log/logger.ts';
 import { createPool, readerOf } from '../../../src/adapters/timescale/pool.ts';
@@ -171,8 +173,8 @@ async function problem(path: string): Promise<Problem> {
 
 const PARAMS: Readonly<Record<string, string>> = { ':key': 'freezer', ':alertId': ALERT, ':id': LETTER };
 const QUERY: Readonly<Record<string, string>> = { '/storage/chunks': '?relation=sensor_readings' };
-/** Of the daemon, not of the database. */
-const ELSEWHERE = ['/config', '/events', '/session', '/learn/:id'];
+/** Of the daemon and not of the database, or no JSON. */
+const ELSEWHERE = ['/config', '/events', '/session', '/learn/:id', '/sensors/:key/export'];
 
 describe('every resource that is read', () => {
   const reads = RESOURCES.filter(({ method, path }) => method === 'GET' && !ELSEWHERE.includes(path));
@@ -381,6 +383,95 @@ describe('readings', () => {
 
   test('a metric that is not there has no values', async () => {
     expect((await get<Readings>('/sensors/freezer/readings?metric=nothing')).metrics).toEqual([]);
+  });
+});
+
+describe('exports', () => {
+  const range = `from=${ago(120).toISOString()}&to=${ago(60).toISOString()}`;
+  const file = async (path: string) => {
+    const response = await server.fetch(`/api/v1/sensors/${path}`);
+    expect(response.status).toBe(200);
+    return { headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
+  };
+  const stored = async () =>
+    (
+      await run(
+        `SELECT r.time, r.temperature, n.value AS co2 FROM sensor_readings r JOIN sensor_metrics n USING (sensor_id, time)
+          WHERE sensor_id = 1 AND time >= $1 AND time < $2 ORDER BY time`,
+        ago(120),
+        ago(60),
+      )
+    ).rows as { time: Date; temperature: number; co2: number }[];
+
+  test('CSV has every reading as it is stored', async () => {
+    const { headers, bytes } = await file(`freezer-old/export?${range}&metric=temperature&metric=co2`);
+    const [header, ...lines] = bytes.toString().trimEnd().split('\n');
+    expect(header).toBe('time,sensor,location,temperature,co2');
+    expect(lines).toEqual(
+      (await stored()).map(
+        ({ time, temperature, co2 }) =>
+          `${time.toISOString().replace('Z', '000Z')},freezer,coldroom,${temperature},${co2}`,
+      ),
+    );
+    expect(headers.get('content-disposition')).toMatch(
+      /^attachment; filename="freezer_[\dT-]+Z_[\dT-]+Z\.csv"$/,
+    );
+  });
+
+  test('Parquet has the same values', async () => {
+    const { bytes } = await file(`freezer/export?${range}&metric=temperature&metric=co2&format=parquet`);
+    const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    const rows = await parquetReadObjects({ file: copy, compressors });
+    expect(rows.map(({ time, temperature, co2 }) => [(time as Date).getTime(), temperature, co2])).toEqual(
+      (await stored()).map(({ time, temperature, co2 }) => [time.getTime(), temperature, co2]),
+    );
+  });
+
+  test.each(['csv', 'parquet'])('%s of what a plot shows', async (format) => {
+    const query = `${range}&metric=temperature&metric=co2&step=600`;
+    const { metrics } = await get<Readings>(`/sensors/freezer/readings?${query}`);
+    const { bytes } = await file(`freezer/export?${query}&rows=buckets&format=${format}`);
+    const shown = metrics.flatMap(({ metric, unit, time, mean, min, max }) =>
+      time.map((ms, at) => [ms, 'freezer', metric, unit, mean[at], min[at], max[at], 600]),
+    );
+    const short = (value: unknown) => Number(Number(value).toPrecision(9));
+    const rows =
+      format === 'csv'
+        ? bytes
+            .toString()
+            .trimEnd()
+            .split('\n')
+            .slice(1)
+            .map((line) => line.split(','))
+            .map(([time = '', ...rest]) => [Date.parse(time), ...rest])
+        : (
+            await parquetReadObjects({
+              file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+              compressors,
+            })
+          ).map(({ time, ...rest }) => [(time as Date).getTime(), ...Object.values(rest)]);
+    expect(
+      rows.map(([time, sensor, metric, unit, ...figures]) => [
+        time,
+        sensor,
+        metric,
+        unit,
+        ...figures.map(short),
+      ]),
+    ).toEqual(shown);
+  });
+
+  test('a hostile name is a cell, and no part of a path; a reading without the metrics is left out', async () => {
+    const metric = HOSTILE.slice(0, 200);
+    const path = `${encodeURIComponent(HOSTILE)}/export?from=1h&metric=`;
+    const { headers, bytes } = await file(path + encodeURIComponent(metric));
+    const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+    const time = ago(2).toISOString().replace('Z', '000Z');
+    expect(bytes.toString()).toBe(
+      `time,sensor,location,${quoted(metric)}\n${time},${quoted(HOSTILE)},${quoted(HOSTILE)},7\n`,
+    );
+    expect(headers.get('content-disposition')).toMatch(/^attachment; filename="[\w-]{1,120}\.csv"$/);
+    expect((await file(`${path}temperature`)).bytes.toString()).toBe('time,sensor,location,temperature\n');
   });
 });
 

@@ -10,6 +10,8 @@ import { FakeClock } from '../../support/fake-clock.ts';
 
 const about = { tag: 'test', summary: 'of a test', role: 'viewer' } as const;
 let gone = 0;
+/** Pieces of a long answer that were asked for. */
+let read = 0;
 let counted = 0;
 let pieces = 0;
 let produced = 0;
@@ -48,7 +50,7 @@ const RESOURCES: readonly AnyResource[] = [
   }),
   resource({
     ...about,
-    ...{ id: 'lines', method: 'GET', path: '/lines', contentType: 'text/csv' },
+    ...{ id: 'lines', method: 'GET', path: '/lines', contentTypes: ['text/csv'] },
     handle: () =>
       streamed(
         'text/csv',
@@ -60,8 +62,19 @@ const RESOURCES: readonly AnyResource[] = [
   }),
   resource({
     ...about,
-    ...{ id: 'endless', method: 'GET', path: '/endless', contentType: 'text/plain' },
+    ...{ id: 'endless', method: 'GET', path: '/endless', contentTypes: ['text/plain'] },
     handle: () => streamed('text/plain', endless()),
+  }),
+  resource({
+    ...about,
+    ...{ id: 'unread', method: 'GET', path: '/unread', contentTypes: ['text/plain'] },
+    handle: () =>
+      streamed(
+        'text/plain',
+        (async function* () {
+          for (let n = 0; n < 2; n++) yield `${++read}`;
+        })(),
+      ),
   }),
   resource({
     ...about,
@@ -75,7 +88,7 @@ const RESOURCES: readonly AnyResource[] = [
   }),
   resource({
     ...about,
-    ...{ id: 'pieces', method: 'GET', path: '/pieces', contentType: 'text/plain', shared: true },
+    ...{ id: 'pieces', method: 'GET', path: '/pieces', contentTypes: ['text/plain'], shared: true },
     handle: () => streamed('text/plain', pieceOf(++pieces)),
   }),
   resource({
@@ -162,6 +175,14 @@ describe('answers', () => {
   test('a long answer comes in pieces', async () => {
     const response = await server.fetch('/api/v1/lines');
     expect([response.headers.get('content-type'), await response.text()]).toEqual(['text/csv', 'a,b\n1,2\n']);
+  });
+
+  test('HEAD of a long answer reads nothing of it', async () => {
+    const response = await server.fetch('/api/v1/unread', { method: 'HEAD' });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/plain']);
+    expect(read).toBe(0);
+    await (await server.fetch('/api/v1/unread')).text();
+    expect(read).toBe(2);
   });
 
   test('every answer keeps browsers from more than showing it', async () => {

@@ -1,0 +1,18 @@
+/** How many exports may run at the same time. */
+const MOST = 4;
+
+/** Each holds a few thousand rows, for as long as its client takes to read them. */
+export class ExportLimit {
+  #running = 0;
+
+  /** What gives the place back, once; undefined: there is none. */
+  take(): (() => void) | undefined {
+    if (this.#running >= MOST) return undefined;
+    this.#running += 1;
+    let held = true;
+    return () => {
+      if (held) this.#running -= 1;
+      held = false;
+    };
+  }
+}

@@ -1,0 +1,77 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { RESOURCES } from '../../../src/api/resource/index.ts';
+import type { Db } from '../../../src/queries/db.ts';
+import { indexRowsSql } from '../../../src/queries/sensor-index.ts';
+import { readingsInOrderSql } from '../../../src/queries/readings-in-order.ts';
+import { type ApiServer, startApiServer } from '../../support/api-server.ts';
+import { eventually } from '../../support/eventually.ts';
+
+/** As many as run at the same time. */
+const MOST = 4;
+const PATH = '/api/v1/sensors/freezer/export?metric=temperature&from=2h&to=1h';
+
+let server: ApiServer;
+/** Queries of readings that wait. */
+let waiting: (() => void)[] = [];
+let isHeld = false;
+
+const db: Db = {
+  query: async <Row>(text: string, values: unknown[]) => {
+    if (text === indexRowsSql && Number(values[0]) < 1)
+      return { rows: [{ id: 1, key: 'freezer', name: null, location: null, tags: [] }] as Row[] };
+    if (text !== readingsInOrderSql) return { rows: [] };
+    if (isHeld) await new Promise<void>((resolve) => waiting.push(resolve));
+    return { rows: [] };
+  },
+};
+
+afterEach(async () => {
+  for (const resolve of waiting) resolve();
+  await server.stop();
+});
+
+test('so many run at the same time, and a client that leaves makes room for another', async () => {
+  server = await startApiServer(RESOURCES, { db });
+  isHeld = true;
+  const leaving = new AbortController();
+  const running = Array.from({ length: MOST }, () =>
+    server.fetch(PATH, { signal: leaving.signal }).catch(() => undefined),
+  );
+  await eventually('all of them read', () => waiting.length === MOST);
+  const refused = await server.fetch(PATH);
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
+
+  leaving.abort();
+  await Promise.all(running);
+  isHeld = false;
+  for (const resolve of waiting.splice(0)) resolve();
+  await eventually('there is room', async () => (await server.fetch(PATH)).status === 200);
+});
+
+test('HEAD reads next to nothing, and leaves the place to others', async () => {
+  server = await startApiServer(RESOURCES, { db });
+  for (let n = 0; n < 2 * MOST; n++) {
+    const head = await server.fetch(PATH, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/csv; charset=utf-8']);
+  }
+  const statuses = [];
+  for (let n = 0; n < 2 * MOST; n++) {
+    const response = await server.fetch(PATH);
+    statuses.push(response.status, await response.text());
+  }
+  expect(new Set(statuses)).toEqual(new Set([200, 'time,sensor,location,temperature\n']));
+});
+
+test('a fault is a problem, and no half of a file', async () => {
+  server = await startApiServer(RESOURCES, {
+    db: {
+      query: (text, values) =>
+        text === readingsInOrderSql ? Promise.reject(new Error('gone')) : db.query(text, values),
+    },
+  });
+  for (let n = 0; n < 2 * MOST; n++) {
+    const response = await server.fetch(`${PATH}&format=${n % 2 === 0 ? 'csv' : 'parquet'}`);
+    expect([response.status, response.headers.get('content-disposition')]).toEqual([500, null]);
+  }
+  expect((await server.fetch('/api/v1/sensors/unknown/export')).status).toBe(404);
+});
