@@ -229,6 +229,12 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await page.locator('[data-plot=temperature] canvas').waitFor();
       await deployment.publish('oven', { temperature: 20 });
       await course.getByText('Resolved').waitFor();
+      // Whoever opens the sensor sees it there, too: how bad it was, and when.
+      await visit(page, 'sensor?key=oven');
+      const recent = page.locator('[data-list=recent] > li', { hasText: 'Resolved' });
+      await recent.getByText('highest 35.0\u00a0°C, limit 30.0\u00a0°C').waitFor();
+      await recent.getByRole('link').click();
+      await course.waitFor();
       await leave();
     });
   });
@@ -333,9 +339,34 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       await page.mouse.up();
       await page.waitForURL(/from=.*to=/);
       await plot.getByRole('application').press('Escape');
-      await page.waitForURL(/range=1h/);
+      await page.waitForURL(/range=15m/);
       await plot.getByRole('application').press('+');
       await page.waitForURL(/from=.*to=/);
+      await leave();
+    });
+
+    it('what is shown is saved as CSV and Parquet, by a viewer as well', async () => {
+      await store('saved', { temperature: 21.5, humidity: 40 });
+      const { page } = await open('sensor?key=saved&metrics=temperature', 'viewer');
+      const saved = async (format: string): Promise<{ name: string; bytes: Buffer }> => {
+        const download = page.waitForEvent('download');
+        await page.locator(`[data-save=${format}]`).click();
+        const file = await download;
+        return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+      };
+      const csv = await saved('csv');
+      expect(csv.name).toMatch(/^saved_.*\.csv$/);
+      const [header, ...lines] = csv.bytes.toString().trimEnd().split('\n');
+      expect([header, lines.map((line) => line.split(',').slice(1))]).toEqual([
+        'time,sensor,location,temperature',
+        [['saved', 'lab', '21.5']],
+      ]);
+      const parquet = await saved('parquet');
+      expect(parquet.name).toMatch(/^saved_.*\.parquet$/);
+      expect([parquet.bytes.subarray(0, 4), parquet.bytes.subarray(-4)].map(String)).toEqual([
+        'PAR1',
+        'PAR1',
+      ]);
       await leave();
     });
 

@@ -22,16 +22,21 @@ export function AlertSubject({ alert }: { readonly alert: Alert }) {
 /** `temperature_high` -> `Temperature high` */
 export const alertTypeText = (type: string): string => metricName(visible(type));
 
-/** `9.4 °C, limit 8.0 °C`; nothing for alerts without a value. */
-function valueAgainstLimit(alert: Alert): string {
+/** What the furthest value of an alert is called. */
+export const furthestText = ({ alertType }: Alert): string =>
+  /_low$/.test(alertType) ? 'Lowest' : /_high$/.test(alertType) ? 'Highest' : 'Furthest';
+
+/** `highest 9.4 °C, limit 8.0 °C`: how bad it became; nothing for alerts without a value. */
+function furthestAgainstLimit(alert: Alert): string {
   const options = { metric: alert.metric ?? undefined, unit: alert.unit };
-  const { value, threshold } = alert;
-  if (value === null) return '';
-  if (alert.unit === 's') return '';
-  if (threshold === null) return valueText(value, options);
-  const extraDigits = digitsToTell(value, threshold, options);
+  const { value, peakValue, threshold } = alert;
+  const furthest = peakValue ?? value;
+  if (furthest === null || alert.unit === 's') return '';
+  const extraDigits = threshold === null ? 0 : digitsToTell(furthest, threshold, options);
   const text = (one: number): string => valueText(one, { ...options, extraDigits });
-  return `${text(value)}, limit ${text(threshold)}`;
+  const named =
+    peakValue === null ? text(furthest) : `${furthestText(alert).toLowerCase()} ${text(furthest)}`;
+  return threshold === null ? named : `${named}, limit ${text(threshold)}`;
 }
 
 export function AlertMessage({ alert }: { readonly alert: Alert }) {
@@ -47,7 +52,7 @@ export function AlertMessage({ alert }: { readonly alert: Alert }) {
 
 /** The figures of an alert with their units, which its sentence does not have. */
 export function AlertFigures({ alert }: { readonly alert: Alert }) {
-  const text = valueAgainstLimit(alert);
+  const text = furthestAgainstLimit(alert);
   return text === '' ? null : <span class="soft small"> {text}</span>;
 }
 

@@ -2,9 +2,9 @@ import type { ComponentChildren } from 'preact';
 import type { Alert } from '../../api/contract/alerts.ts';
 import { AlertFigures, AlertMessage, AlertSubject } from './alert-parts.tsx';
 import { SeverityBadge } from './badge.tsx';
-import { At, Lasting } from './time.tsx';
+import { Period } from './time.tsx';
 
-/** Episodes, one below the other: how long they last, and of those that are over when they began. */
+/** Episodes, one below the other. */
 export const AlertRows = ({
   items,
   name,
@@ -22,13 +22,8 @@ export const AlertRows = ({
         <span class="alert-line">
           <SeverityBadge severity={alert.severity} />
           <AlertSubject alert={alert} />
-          <span class="soft small nowrap">
-            {alert.resolvedAt === null ? null : (
-              <>
-                <At at={alert.startedAt ?? alert.time} />,{' '}
-              </>
-            )}
-            for <Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
+          <span class="soft small">
+            <Period from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
           </span>
         </span>
         <span class="break">

@@ -26,15 +26,43 @@ export function At({ at }: { readonly at: string }) {
   );
 }
 
+const exact = (short: string, clock: string): string => short.replace(/\d\d:\d\d$/, clock);
+
 /** The same to the second, for a course of events. */
 export function Exactly({ at }: { readonly at: string }) {
   const { now, time } = usePage();
   const ms = Date.parse(at);
-  const text = useSelected(now, (nowMs) => time.short(ms, nowMs).replace(/\d\d:\d\d$/, time.clock(ms)));
+  const text = useSelected(now, (nowMs) => exact(time.short(ms, nowMs), time.clock(ms)));
   return (
     <time dateTime={at} title={time.full(ms)}>
       {text}
     </time>
+  );
+}
+
+/** Shorter than this, the minutes alone would mostly be the same. */
+const SHORT_MS = 600_000;
+
+/** `22:41 – 23:20, 39 min`; with the day where it is another one; of what goes on: `since 22:41, for 39 min`. */
+export function Period({ from, to }: { readonly from: string; readonly to: string | null }) {
+  const { time } = usePage();
+  if (to === null)
+    return (
+      <span>
+        since <At at={from} />, for <Lasting from={from} to={null} />
+      </span>
+    );
+  const [fromMs, toMs] = [Date.parse(from), Date.parse(to)];
+  const isShort = toMs - fromMs < SHORT_MS;
+  const end = time.short(toMs, fromMs);
+  return (
+    <span>
+      {isShort ? <Exactly at={from} /> : <At at={from} />} –{' '}
+      <time dateTime={to} title={time.full(toMs)}>
+        {isShort ? exact(end, time.clock(toMs)) : end}
+      </time>
+      , <Lasting from={from} to={to} />
+    </span>
   );
 }
 

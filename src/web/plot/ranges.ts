@@ -23,16 +23,21 @@ export const PRESETS: readonly Preset[] = [
   { key: '5y', label: '5 y', seconds: 5 * 365 * DAY },
 ];
 
-export const DEFAULT_PRESET = PRESETS[1]!;
+const SHORTEST = PRESETS[0]!;
+const DEFAULT_PRESET = PRESETS[1]!;
+
+/** What a sensor is shown with first: of one that has only just begun an hour would be empty but for its end. */
+export const presetFor = (firstSeen: string | null, nowMs: number): Preset =>
+  firstSeen !== null && nowMs - Date.parse(firstSeen) < SHORTEST.seconds * 1000 ? SHORTEST : DEFAULT_PRESET;
 
 /** Below this nothing is left to see between two readings. */
 export const SHORTEST_MS = 10_000;
 
-export function rangeOf(query: Readonly<Record<string, string>>): Range {
+export function rangeOf(query: Readonly<Record<string, string>>, otherwise = DEFAULT_PRESET): Range {
   const fromMs = Date.parse(query['from'] ?? '');
   const toMs = Date.parse(query['to'] ?? '');
   if (fromMs < toMs) return { kind: 'fixed', fromMs, toMs };
-  const preset = PRESETS.find(({ key }) => key === query['range']) ?? DEFAULT_PRESET;
+  const preset = PRESETS.find(({ key }) => key === query['range']) ?? otherwise;
   return { kind: 'last', seconds: preset.seconds };
 }
 

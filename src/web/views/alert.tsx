@@ -2,7 +2,13 @@ import type { AlertDetail, Transition } from '../../api/contract/alerts.ts';
 import type { Sensor } from '../../api/contract/sensors.ts';
 import { ReadOnlyNote } from '../components/account.tsx';
 import { AlertActions } from '../components/alert-actions.tsx';
-import { Acknowledged, AlertMarks, AlertSubject, resolveReasonText } from '../components/alert-parts.tsx';
+import {
+  Acknowledged,
+  AlertMarks,
+  AlertSubject,
+  furthestText,
+  resolveReasonText,
+} from '../components/alert-parts.tsx';
 import { SeverityBadge } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Link } from '../components/link.tsx';
@@ -85,7 +91,7 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
         )}
         {alert.peakValue === null ? null : (
           <Figure
-            label="Furthest"
+            label={furthestText(alert)}
             {...figureOf(alert.peakValue, options)}
             note="The worst value since then"
           />
@@ -95,7 +101,14 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
           value={<Lasting from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />}
           note={
             <>
-              since <At at={alert.startedAt ?? alert.time} />
+              {alert.resolvedAt === null ? 'since ' : 'from '}
+              <Exactly at={alert.startedAt ?? alert.time} />
+              {alert.resolvedAt === null ? null : (
+                <>
+                  {' '}
+                  to <Exactly at={alert.resolvedAt} />
+                </>
+              )}
             </>
           }
         />
@@ -298,9 +311,19 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   expired: 'too old to be sent',
 };
 
+const DELIVERED: Readonly<Record<string, string>> = {
+  firing: 'that it fired',
+  escalated: 'that it got worse',
+  deescalated: 'that it got better',
+  reminder: 'a reminder',
+  flapping_start: 'that it began to flap',
+  flapping_end: 'that the flapping ended',
+  resolved: 'that it is over',
+};
+
 function Deliveries({ alert }: { readonly alert: AlertDetail }) {
   return (
-    <Card title="Notifications" flush>
+    <Card title="Notifications" note="Who was notified, of what" flush>
       {alert.deliveries.length === 0 ? (
         <Empty title="None.">
           {alert.suppressed === null
@@ -316,12 +339,18 @@ function Deliveries({ alert }: { readonly alert: AlertDetail }) {
                 <td data-label="Sink">
                   <Name text={one.sink} />
                 </td>
-                <td data-label="What">{one.event}</td>
+                <td data-label="What">{DELIVERED[one.event] ?? one.event}</td>
                 <td data-label="Queued">
                   <At at={one.queuedAt} />
                 </td>
                 <td data-label="Outcome">
                   {one.outcome === null ? 'waits' : (OUTCOMES[one.outcome] ?? one.outcome)}
+                  {one.doneAt === null ? null : (
+                    <span class="soft small">
+                      {' '}
+                      <Exactly at={one.doneAt} />
+                    </span>
+                  )}
                 </td>
               </tr>
             ))}

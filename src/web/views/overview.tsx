@@ -2,7 +2,7 @@ import type { AlertList } from '../../api/contract/alerts.ts';
 import type { Status } from '../../api/contract/status.ts';
 import { AlertMarks } from '../components/alert-parts.tsx';
 import { AlertRows } from '../components/alert-rows.tsx';
-import { Badge, SeverityBadge, type Tone, severityTone } from '../components/badge.tsx';
+import { SeverityBadge, severityTone } from '../components/badge.tsx';
 import { Card, Figure } from '../components/card.tsx';
 import { Icon, type IconName } from '../components/icon.tsx';
 import { Anchor, Link } from '../components/link.tsx';
@@ -10,12 +10,12 @@ import { Empty, Loading, ProblemNotice } from '../components/notice.tsx';
 import { Sparkline } from '../components/sparkline.tsx';
 import { TableHead } from '../components/table-head.tsx';
 import { Foreign } from '../components/text.tsx';
-import { Ago, Lasting } from '../components/time.tsx';
+import { Ago } from '../components/time.tsx';
 import { usePage } from '../context.ts';
-import { bytesText } from '../format/bytes.ts';
 import { durationText } from '../format/duration.ts';
-import { counted, formatCount, formatNumber, shareText } from '../format/number.ts';
+import { formatCount, formatNumber, shareText } from '../format/number.ts';
 import { useResource, useStore } from '../hooks.ts';
+import { Parts } from './overview/parts.tsx';
 
 export function OverviewView() {
   const { daemon } = usePage();
@@ -59,25 +59,30 @@ const VERDICT_ICONS: Readonly<Record<string, IconName>> = {
 /** One glance: is all well, and if not, why not. */
 function VerdictBanner({ status: { verdict } }: { readonly status: Status }) {
   const { navigation } = usePage();
-  const tone = verdict.ok ? 'ok' : severityTone(verdict.severity ?? 'info');
-  const [only, ...others] = verdict.reasons;
-  const link = others.length === 0 && only?.link ? navigation.hrefOfLink(only.link) : undefined;
+  const { ok, reasons } = verdict;
+  const tone = ok ? 'ok' : severityTone(verdict.severity ?? 'info');
+  const [first, ...others] = reasons;
+  // The first reason is the sentence, and the others follow it.
+  const sentence =
+    ok || first === undefined ? verdict.sentence : `${verdict.sentence.slice(0, first.text.length)}.`;
+  const listed = ok && reasons.length > 1 ? reasons : others;
+  const link = listed !== reasons && first?.link ? navigation.hrefOfLink(first.link) : undefined;
   return (
     <section class={`verdict ${tone}`} aria-label="Is all well?">
       <Icon name={verdict.ok ? 'ok' : (VERDICT_ICONS[verdict.severity ?? 'info'] ?? 'info')} size={30} />
       <div class="verdict-text">
         <p class="verdict-sentence" data-verdict={tone}>
           {link === undefined ? (
-            <Foreign text={verdict.sentence} />
+            <Foreign text={sentence} />
           ) : (
             <Anchor href={link}>
-              <Foreign text={verdict.sentence} />
+              <Foreign text={sentence} />
             </Anchor>
           )}
         </p>
-        {others.length === 0 ? null : (
+        {listed.length === 0 ? null : (
           <ul class="verdict-reasons">
-            {verdict.reasons.map((reason) => (
+            {listed.map((reason) => (
               <li key={reason.text}>
                 <Reason {...reason} />
               </li>
@@ -237,121 +242,6 @@ function Resolved() {
     </Card>
   );
 }
-
-interface Part {
-  readonly name: string;
-  readonly tone: Tone;
-  readonly word: string;
-  readonly text: string | null;
-}
-
-const TONE_ICONS: Readonly<Record<Tone, IconName>> = {
-  ok: 'ok',
-  info: 'info',
-  warning: 'warning',
-  critical: 'critical',
-  neutral: 'info',
-};
-
-function Parts({ status }: { readonly status: Status }) {
-  const { policies } = status;
-  return (
-    <Card title="Parts" note="What the daemon works with" flush>
-      <ul class="parts">
-        {partsOf(status).map(({ name, tone, word, text }) => (
-          <li key={name}>
-            <span class="part-name">{name}</span>
-            <Badge tone={tone} icon={TONE_ICONS[tone]}>
-              {word}
-            </Badge>
-            <span class="soft small break">
-              {text === null ? null : <Foreign text={text} />}
-              {name === 'Policies' && policies?.checkedAt ? (
-                <>
-                  {' '}
-                  Checked <Ago at={policies.checkedAt} />. <Link view="policies">Look</Link>
-                </>
-              ) : null}
-            </span>
-          </li>
-        ))}
-      </ul>
-      <p class="card-foot soft small">
-        Running for <Lasting from={status.startedAt} to={null} />
-      </p>
-    </Card>
-  );
-}
-
-function partsOf(status: Status): readonly Part[] {
-  const { broker, database, spool, policies, notifications } = status;
-  const parts: Part[] = [];
-  const subscribed = broker.state === 'subscribed';
-  parts.push({
-    name: 'Broker',
-    tone: subscribed ? (broker.refusedFilters > 0 ? 'warning' : 'ok') : 'critical',
-    word: subscribed ? 'Subscribed' : broker.state,
-    text: subscribed
-      ? `${broker.host}${broker.embedded ? ', embedded' : ''}${broker.refusedFilters > 0 ? `; it refuses ${counted(broker.refusedFilters, 'topic filter')}` : ''}`
-      : (broker.detail ?? 'No messages arrive.'),
-  });
-  parts.push({
-    name: 'Database',
-    tone: database.connected ? 'ok' : 'critical',
-    word: database.connected ? 'Connected' : 'Away',
-    text: database.connected
-      ? `${database.host}${database.embedded ? ', embedded' : ''}`
-      : `${database.detail ?? 'It does not accept writes.'} Readings wait in the spool; alerts are sent nevertheless.`,
-  });
-  if (spool !== null)
-    parts.push({
-      name: 'Spool',
-      tone: spool.detail !== null || spool.parked > 0 ? 'warning' : spool.items > 0 ? 'info' : 'ok',
-      word: spool.items === 0 ? 'Empty' : `${formatCount(spool.items)} waiting`,
-      text:
-        spool.detail ??
-        (spool.items === 0
-          ? 'Nothing waits on disk for the database.'
-          : `${bytesText(spool.sizeBytes)} on disk, ${shareText(spool.sizeBytes, spool.limitBytes)} of what it may take.`),
-    });
-  if (policies !== null) {
-    const faults = policies.errors + policies.warnings;
-    parts.push({
-      name: 'Policies',
-      tone: policies.errors > 0 ? 'critical' : policies.warnings > 0 ? 'warning' : 'ok',
-      word: faults === 0 ? 'As declared' : counted(faults, 'finding'),
-      text: faults === 0 ? 'Compression, retention and aggregates do what is configured.' : null,
-    });
-  }
-  parts.push(sinksPart(notifications));
-  return parts;
-}
-
-function sinksPart(sinks: Status['notifications']): Part {
-  const name = 'Notifications';
-  if (sinks.length === 0)
-    return {
-      ...{ name, tone: 'neutral', word: 'None configured' },
-      text: 'Alerts are in the alert log and on this page.',
-    };
-  const failing = sinks.flatMap(({ sink, detail }) => (detail === null ? [] : `${sink}: ${detail}`));
-  return failing.length === 0
-    ? {
-        name,
-        tone: 'ok',
-        word: 'Accepted',
-        text: sinks.map(({ sink, kind }) => sinkText(sink, kind)).join(', '),
-      }
-    : {
-        name,
-        tone: 'critical',
-        word: `${counted(failing.length, 'sink')} failing`,
-        text: failing.join('; '),
-      };
-}
-
-/** A sink without a name of its own has that of its kind. */
-const sinkText = (sink: string, kind: string): string => (sink === kind ? sink : `${sink} (${kind})`);
 
 /** Everything is counted: what came in is what became of it. */
 function Accounting({ status: { intake, startedAt } }: { readonly status: Status }) {
