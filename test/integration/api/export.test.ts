@@ -12,7 +12,7 @@ const PATH = '/api/v1/sensors/freezer/export?metric=temperature&from=2h&to=1h';
 
 let server: ApiServer;
 /** Queries of readings that wait. */
-let waiting: (() => void)[] = [];
+const waiting: (() => void)[] = [];
 let isHeld = false;
 
 const db: Db = {

@@ -420,7 +420,7 @@ describe('exports', () => {
 
   test('Parquet has the same values', async () => {
     const { bytes } = await file(`freezer/export?${range}&metric=temperature&metric=co2&format=parquet`);
-    const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+    const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
     const rows = await parquetReadObjects({ file: copy, compressors });
     expect(rows.map(({ time, temperature, co2 }) => [(time as Date).getTime(), temperature, co2])).toEqual(
       (await stored()).map(({ time, temperature, co2 }) => [time.getTime(), temperature, co2]),
@@ -446,7 +446,7 @@ describe('exports', () => {
             .map(([time = '', ...rest]) => [Date.parse(time), ...rest])
         : (
             await parquetReadObjects({
-              file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer,
+              file: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
               compressors,
             })
           ).map(({ time, ...rest }) => [(time as Date).getTime(), ...Object.values(rest)]);
