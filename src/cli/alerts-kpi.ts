@@ -9,7 +9,7 @@ import {
   systemEpisodes,
 } from '../queries/alerts.ts';
 import type { TimeRange } from '../queries/db.ts';
-import { momentArgument, momentOption } from './arguments.ts';
+import { momentArgument, momentOption, repeated } from './arguments.ts';
 import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';
 import { formatSeconds, formatTime } from './format.ts';
 import { type ReadOptions, onDatabase } from './read-command.ts';
@@ -32,7 +32,7 @@ export const alertsKpiCommand = (cli: Cli): Command =>
   )
     .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '30d'))
     .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
-    .option('--sensor <key>', 'only this sensor')
+    .option('--sensor <key>', 'only this sensor; may be repeated', repeated)
     .option('--location <name>', 'only sensors of this location')
     .option(...configOption)
     .option(...jsonOption)

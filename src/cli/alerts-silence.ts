@@ -8,7 +8,14 @@ import type { Db } from '../queries/db.ts';
 import { countMatches } from '../queries/alerts.ts';
 import { type SilenceRow, addSilence, expireSilence, listSilences } from '../queries/silences.ts';
 import { operatorName } from './alerts-ack.ts';
-import { type Moment, durationArgument, momentArgument, numeric } from './arguments.ts';
+import {
+  type Moment,
+  type RowLimit,
+  durationArgument,
+  limitOption,
+  momentArgument,
+  numeric,
+} from './arguments.ts';
 import { type Cli, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { onDatabase, withOutputOptions } from './read-command.ts';
@@ -122,7 +129,7 @@ interface ListOptions {
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly all?: boolean;
-  readonly limit: number;
+  readonly limit: RowLimit;
 }
 
 const listCommand = (cli: Cli): Command =>
@@ -130,7 +137,7 @@ const listCommand = (cli: Cli): Command =>
     subcommand('list', 'silences that are not over', 'fieldwatch alerts silence list --all --json'),
   )
     .option('--all', 'also those that are over; they are kept for 90 days')
-    .option('--limit <n>', 'rows at most', numeric(1, 100_000), 1000)
+    .addOption(limitOption(1000))
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
         printRows(

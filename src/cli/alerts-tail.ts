@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
-import { messageOf } from '../core/errors.ts';
+import { FieldwatchError, messageOf } from '../core/errors.ts';
 import { Outage } from '../lib/outage.ts';
 import { alertChanges } from '../queries/alerts.ts';
 import type { Db, Selection } from '../queries/db.ts';
+import { presentKeys } from '../queries/names.ts';
 import { type AlertEvent, formatAlertLine } from './alert-line.ts';
 import { alertOfLogLine } from './alert-log.ts';
 import { AlertWatch, type WatchedAlert } from './alert-watch.ts';
@@ -15,7 +16,6 @@ import { withDatabase } from './database.ts';
 import { followFile } from './follow-file.ts';
 import { jsonLine } from './rows.ts';
 import { createPaint, wantsColor } from './terminal.ts';
-import { reportUnknownNames } from './unknown-names.ts';
 
 interface TailOptions extends Selection {
   readonly config?: string;
@@ -94,16 +94,26 @@ async function tailDatabase(cli: Cli, config: Config, options: TailOptions, sign
     config,
     async (db) => {
       const watch = new AlertWatch();
+      await checkNames(cli, db, options);
       const first = options.since?.(Date.now()) ?? new Date(Date.now() - FIRST_LOOK_MS);
       const events = await update(db, watch, first, options);
       events.slice(Math.max(0, events.length - options.lines)).forEach(show);
-      await reportUnknownNames(cli, db, options);
       if (!follow) return;
       cli.stderr.write('fieldwatch: watching, Ctrl-C ends it\n');
       await followDatabase(cli, db, watch, options, signal, show);
     },
     { mayStart: !follow, readsOnly: true },
   );
+}
+
+/** A follower may wait for a sensor that is still to come. */
+async function checkNames(cli: Cli, db: Db, options: TailOptions): Promise<void> {
+  try {
+    await presentKeys(db, options, { subjects: true });
+  } catch (error) {
+    if (options.follow !== true || !(error instanceof FieldwatchError) || error.kind !== 'data') throw error;
+    cli.stderr.write(`fieldwatch: ${error.message}; watching for it\n`);
+  }
 }
 
 async function followDatabase(

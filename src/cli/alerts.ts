@@ -53,15 +53,19 @@ const listCommand = (cli: Cli) =>
   )
     .option('--open', 'alerts that are firing now, whenever they began')
     .action(
-      onDatabase<ListOptions>(cli, async (db, options) => {
-        const read = (limit: number) =>
-          options.open === true
-            ? openAlerts(db, { ...options, limit })
-            : listAlerts(db, { ...options, ...rangeOf(options, Date.now()), limit });
-        const rows = await limited(cli, options, read, 'alerts');
-        printRows(cli, options.csv === true ? CSV_COLUMNS : COLUMNS, rows, options);
-        return 0;
-      }),
+      onDatabase<ListOptions>(
+        cli,
+        async (db, options) => {
+          const read = (limit: number | undefined) =>
+            options.open === true
+              ? openAlerts(db, { ...options, limit })
+              : listAlerts(db, { ...options, ...rangeOf(options, Date.now()), limit });
+          const rows = await limited(cli, options, read, 'alerts');
+          printRows(cli, options.csv === true ? CSV_COLUMNS : COLUMNS, rows, options);
+          return 0;
+        },
+        { readsOnly: true, subjects: true },
+      ),
     );
 
 /** `fieldwatch alerts list|tail|ack|resolve|silence|kpi`. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { type Bucket, isZone, parseBucket, unknownZone } from '../core/bucket.ts';
 import { parseDuration } from '../core/duration.ts';
 import { type Moment, parseMoment } from '../core/moment.ts';
 import type { Millis } from '../core/reading.ts';
@@ -49,3 +50,43 @@ export const repeated = (value: string, before: readonly string[] = []): readonl
   ...before,
   value,
 ];
+
+/** How many rows a list has at most; undefined: all. */
+export interface RowLimit {
+  readonly rows: number | undefined;
+  /** The user has named it. */
+  readonly given: boolean;
+}
+
+const MOST_ROWS = 100_000_000;
+const limitArgument = (value: string): RowLimit => {
+  const rows = numeric(0, MOST_ROWS)(value);
+  return { rows: rows === 0 ? undefined : rows, given: true };
+};
+
+/** `--limit`, where 0 is no limit. */
+export const limitOption = (fallback: number, what = 'rows'): Option =>
+  new Option('--limit <n>', `${what} at most; 0: no limit`)
+    .argParser(limitArgument)
+    .default({ rows: fallback, given: false } satisfies RowLimit, String(fallback));
+
+export function bucketArgument(value: string): Bucket {
+  const bucket = parseBucket(value);
+  if (bucket !== undefined) return bucket;
+  throw new InvalidArgumentError('Expected a width of a second or more, such as 15m, 1h, 1d, 1w, 1mo or 1y.');
+}
+
+/** `--bucket`: its days, months and years are those of the calendar of `--tz`. */
+export const bucketOption = (fallback: string): Option =>
+  new Option('--bucket <width>', 'width of a bucket: 15m, 1h, 1d, 1w, 1mo, 1y')
+    .argParser(bucketArgument)
+    .default(bucketArgument(fallback), fallback);
+
+/** `--tz`: the zone whose days, weeks and months buckets are. */
+export const zoneOption = (): Option =>
+  new Option('--tz <zone>', 'time zone of days, weeks and months, such as Europe/Berlin')
+    .argParser((value: string) => {
+      if (isZone(value)) return value;
+      throw new InvalidArgumentError(`${unknownZone(value)}.`);
+    })
+    .default('UTC');

@@ -6,7 +6,7 @@ import {
   deleteDeadLetters,
   listDeadLetters,
 } from '../queries/dead-letters.ts';
-import { type Moment, isUuid, momentArgument, momentOption, numeric } from './arguments.ts';
+import { type Moment, isUuid, limitOption, momentArgument, momentOption, numeric } from './arguments.ts';
 import { type Cli, type CliCommand, configOption, jsonOption, print, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { retryCommand } from './dead-letters-retry.ts';
@@ -55,11 +55,11 @@ const listCommand = (cli: Cli) =>
     .option('--topic <topic>', 'only this topic')
     .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '24h'))
     .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
-    .option('--limit <n>', 'rows at most', numeric(1, 100_000), 100)
+    .addOption(limitOption(100))
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
         const range = rangeOf(options, Date.now());
-        const read = (limit: number) => listDeadLetters(db, { ...options, ...range, limit });
+        const read = (limit: number | undefined) => listDeadLetters(db, { ...options, ...range, limit });
         const rows = await limited(cli, options, read, 'dead-letters');
         if (options.json === true)
           for (const { head, ...row } of rows)
@@ -118,6 +118,8 @@ interface DeleteOptions {
   readonly limit: number;
 }
 
+const deleteLimit = (value: string): number => numeric(0, 10_000_000)(value) || Infinity;
+
 const deleteCommand = (cli: Cli) =>
   subcommand(
     'delete',
@@ -126,7 +128,7 @@ const deleteCommand = (cli: Cli) =>
   )
     .requiredOption('--before <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', momentArgument)
     .option('--reason <code>', 'only this reject code or SQLSTATE')
-    .option('--limit <n>', 'rows at most', numeric(1, 10_000_000), 100_000)
+    .option('--limit <n>', 'rows at most; 0: no limit', deleteLimit, 100_000)
     .option(...configOption)
     .option(...jsonOption)
     .action(

@@ -2,7 +2,7 @@ import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { forgetMetrics, listMetrics, type MetricRow } from '../queries/metrics.ts';
-import { numeric } from './arguments.ts';
+import { type RowLimit, limitOption } from './arguments.ts';
 import {
   type Cli,
   type CliCommand,
@@ -27,14 +27,14 @@ interface ListOptions {
   readonly config?: string;
   readonly json?: boolean;
   readonly csv?: boolean;
-  readonly limit: number;
+  readonly limit: RowLimit;
 }
 
 const listCommand = (cli: Cli) =>
   withOutputOptions(
     subcommand('list', 'metrics beyond the five with a column of their own', 'fieldwatch metrics list'),
   )
-    .option('--limit <n>', 'rows at most', numeric(1, 1_000_000), 10_000)
+    .addOption(limitOption(10_000))
     .action(
       onDatabase<ListOptions>(cli, async (db, options) => {
         printRows(cli, COLUMNS, await limited(cli, options, (limit) => listMetrics(db, { limit })), options);

@@ -1,19 +1,27 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
-import type { Db, Limited, Selection, TimeRange } from '../queries/db.ts';
-import { type Moment, momentArgument, momentOption, numeric } from './arguments.ts';
+import type { Db, Selection, TimeRange } from '../queries/db.ts';
+import { presentKeys } from '../queries/names.ts';
+import {
+  type Moment,
+  type RowLimit,
+  limitOption,
+  momentArgument,
+  momentOption,
+  repeated,
+} from './arguments.ts';
 import { type Cli, type ExitCode, configOption, jsonOption, usage } from './command.ts';
 import { type DatabaseAccess, withDatabase } from './database.ts';
 import { csvOption } from './rows.ts';
-import { reportUnknownNames } from './unknown-names.ts';
 
 /** Options of every command that reads the database. */
-export interface ReadOptions extends Selection, Limited {
+export interface ReadOptions extends Selection {
   readonly config?: string;
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly since: Moment;
   readonly until?: Moment;
+  readonly limit: RowLimit;
 }
 
 /** Clocks of devices run ahead now and then: "until now" takes them in. */
@@ -29,11 +37,11 @@ export function rangeOf(options: Pick<ReadOptions, 'since' | 'until'>, nowMs: nu
 /** Adds the options of a read command: which sensors, how far back, how many rows, in which form. */
 export function withReadOptions(command: Command, since: string, limit = 100): Command {
   return withOutputOptions(command)
-    .option('--sensor <key>', 'only this sensor')
+    .option('--sensor <key>', 'only this sensor; may be repeated', repeated)
     .option('--location <name>', 'only sensors of this location')
     .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', since))
     .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
-    .option('--limit <n>', 'rows at most', numeric(1, 100_000), limit);
+    .addOption(limitOption(limit));
 }
 
 export const withOutputOptions = (command: Command): Command =>
@@ -44,14 +52,22 @@ export const withOutputOptions = (command: Command): Command =>
 
 interface NamedOptions extends Selection {
   readonly config?: string;
-  readonly metric?: string;
+  readonly metric?: string | readonly string[];
 }
 
-/** An action that loads the configuration and has the database for as long as it runs. */
+interface Access extends DatabaseAccess {
+  /** What alerts of the system are about may be named as a sensor. */
+  readonly subjects?: boolean;
+}
+
+/**
+ * An action that loads the configuration and has the database for as long as it runs. A sensor, location or metric that does not exist is an
+ * error; a former key stands for the present one.
+ */
 export const onDatabase = <Options extends NamedOptions>(
   cli: Cli,
   run: (db: Db, options: Options) => Promise<ExitCode>,
-  access: DatabaseAccess = { readsOnly: true },
+  access: Access = { readsOnly: true },
 ) =>
   cli.action(async (options: Options): Promise<ExitCode> => {
     const { config } = loadConfig({ file: options.config, env: cli.env });
@@ -59,9 +75,8 @@ export const onDatabase = <Options extends NamedOptions>(
       cli,
       config,
       async (db) => {
-        const code = await run(db, options);
-        await reportUnknownNames(cli, db, options);
-        return code;
+        const sensor = await presentKeys(db, options, access);
+        return run(db, sensor === undefined ? options : { ...options, sensor });
       },
       access,
     );

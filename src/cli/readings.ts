@@ -1,35 +1,45 @@
 import type { Command } from 'commander';
+import type { Bucket } from '../core/bucket.ts';
+import { metricUnit } from '../core/metric-unit.ts';
+import { outliers } from '../queries/analyze/outliers.ts';
+import { bucketStatistics } from '../queries/bucket-statistics.ts';
+import type { Db, MetricQuery } from '../queries/db.ts';
+import type { Dataset } from '../queries/export/dataset.ts';
+import { gapFilled } from '../queries/gapfill.ts';
+import { latestReadings } from '../queries/latest-readings.ts';
+import { latestMetric, recentMetric, recentReadings } from '../queries/readings.ts';
+import { locationFigures } from '../queries/sensors.ts';
 import {
+  type AnomalyRow,
   anomalies,
   dailyStatistics,
-  gapFilled,
   hourlyStatistics,
   movingAverage,
 } from '../queries/statistics.ts';
-import type { Db, MetricQuery } from '../queries/db.ts';
-import type { Dataset } from '../queries/export/dataset.ts';
-import { latestMetric, latestReadings, recentMetric, recentReadings } from '../queries/readings.ts';
-import { locationFigures } from '../queries/sensors.ts';
-import { durationOption, numeric } from './arguments.ts';
+import { bucketOption, durationArgument, durationOption, numeric, zoneOption } from './arguments.ts';
 import { type Cli, type CliCommand, subcommand } from './command.ts';
 import { type ReadOptions, onDatabase, rangeOf, withReadOptions } from './read-command.ts';
 import {
   ANOMALY_COLUMNS,
   AVERAGE_COLUMNS,
   GAPFILL_COLUMNS,
-  LATEST_COLUMNS,
   LOCATION_COLUMNS,
-  READING_COLUMNS,
   SAMPLE_COLUMNS,
   STATISTICS_COLUMNS,
+  latestColumns,
+  latestJson,
+  readingColumns,
+  readingJson,
 } from './readings-columns.ts';
 import { limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
 interface Options extends ReadOptions {
   readonly metric?: string;
-  readonly bucket: number;
-  readonly window: number;
+  readonly bucket: Bucket;
+  readonly tz: string;
+  /** Absent of anomalies: the whole range. */
+  readonly window?: number;
   readonly z: number;
   readonly minValues: number;
 }
@@ -47,10 +57,9 @@ interface View {
 
 const METRIC = 'temperature';
 
-const metricQuery = (options: Options): MetricQuery => ({
-  ...options,
+const metricQuery = ({ sensor, location, metric = METRIC, ...options }: Options): MetricQuery => ({
   ...rangeOf(options, Date.now()),
-  metric: options.metric ?? METRIC,
+  ...{ sensor, location, metric },
 });
 
 /** A view of one metric: its query, and the columns in which its rows are shown. */
@@ -78,31 +87,34 @@ const unchanged = (command: Command): Command => command;
 const oneMetric = (command: Command) =>
   command.option('--metric <name>', 'any metric, with a column of its own or not', METRIC);
 
+/** Units of values that the device gave no unit of. */
+const withUnits = <Row extends { readonly value: number | null; readonly unit: string | null }>(
+  rows: readonly Row[],
+  metric: string,
+): readonly Row[] => {
+  const largest = rows.reduce((most, { value }) => Math.max(most, Math.abs(value ?? 0)), 0);
+  return rows.map((row) => ({ ...row, unit: row.unit ?? metricUnit(metric, largest) ?? null }));
+};
+
 const VIEWS: readonly View[] = [
   {
     name: 'latest',
-    summary: 'the newest reading of each sensor',
+    summary: 'the newest values of each sensor, whatever it measures',
     example: 'fieldwatch readings latest --location coldroom',
     since: '7d',
     extend: (command) => command.option('--metric <name>', 'the newest value of this metric instead'),
     show: async (cli, db, options) => {
-      const query = { ...options, since: rangeOf(options, Date.now()).from };
-      const { metric } = options;
-      const upTo = <Row>(read: (limit: number) => Promise<readonly Row[]>) => limited(cli, options, read);
-      if (metric === undefined)
-        printRows(
-          cli,
-          LATEST_COLUMNS,
-          await upTo((limit) => latestReadings(db, { ...query, limit })),
-          options,
-        );
-      else
-        printRows(
-          cli,
-          SAMPLE_COLUMNS,
-          await upTo((limit) => latestMetric(db, { ...query, metric, limit })),
-          options,
-        );
+      const nowMs = Date.now();
+      const { metric, sensor, location } = options;
+      const query = { sensor, location, since: rangeOf(options, nowMs).from };
+      if (metric === undefined) {
+        const rows = await limited(cli, options, (limit) => latestReadings(db, { ...query, nowMs, limit }));
+        if (options.json === true) printRows(cli, [], rows.map(latestJson), options);
+        else printRows(cli, latestColumns(rows, options.csv === true), rows, options);
+      } else {
+        const rows = await limited(cli, options, (limit) => latestMetric(db, { ...query, metric, limit }));
+        printRows(cli, SAMPLE_COLUMNS, withUnits(rows, metric), options);
+      }
     },
   },
   {
@@ -113,21 +125,38 @@ const VIEWS: readonly View[] = [
     extend: (command) => command.option('--metric <name>', 'values of this metric instead'),
     show: async (cli, db, options) => {
       const query = metricQuery(options);
-      if (options.metric === undefined)
-        printRows(
+      if (options.metric === undefined) {
+        const rows = await limited(
           cli,
-          READING_COLUMNS,
-          await limited(cli, options, (limit) => recentReadings(db, { ...query, limit }), 'readings'),
           options,
+          (limit) => recentReadings(db, { ...query, limit }),
+          'readings',
         );
-      else
-        printRows(
+        if (options.json === true) printRows(cli, [], rows.map(readingJson), options);
+        else printRows(cli, readingColumns(rows, options.csv === true), rows, options);
+      } else {
+        const rows = await limited(
           cli,
-          SAMPLE_COLUMNS,
-          await limited(cli, options, (limit) => recentMetric(db, { ...query, limit }), 'readings'),
           options,
+          (limit) => recentMetric(db, { ...query, limit }),
+          'readings',
         );
+        printRows(cli, SAMPLE_COLUMNS, withUnits(rows, query.metric), options);
+      }
     },
+  },
+  {
+    name: 'statistics',
+    summary: 'average, minimum, maximum and count per bucket of any width',
+    example:
+      'fieldwatch readings statistics --metric co2 --bucket 15m --since 6h\n' +
+      'fieldwatch readings statistics --bucket 1mo --tz Europe/Berlin --since 365d',
+    since: '24h',
+    extend: (command) => oneMetric(command).addOption(bucketOption('1h')).addOption(zoneOption()),
+    show: metricView(
+      (db, query, { bucket, tz: zone }) => bucketStatistics(db, { ...query, bucket, zone }),
+      STATISTICS_COLUMNS,
+    ),
   },
   {
     name: 'hourly',
@@ -139,23 +168,29 @@ const VIEWS: readonly View[] = [
   },
   {
     name: 'daily',
-    summary: 'average, minimum, maximum and count per UTC day',
-    example: 'fieldwatch readings daily --sensor coldroom-07 --since 30d',
+    summary: 'average, minimum, maximum and count per day',
+    example: 'fieldwatch readings daily --sensor coldroom-07 --since 30d --tz Europe/Berlin',
     since: '30d',
-    extend: oneMetric,
-    show: metricView(dailyStatistics, STATISTICS_COLUMNS, 'daily'),
+    extend: (command) => oneMetric(command).addOption(zoneOption()),
+    show: metricView(
+      (db, query, { tz: zone }) =>
+        zone === 'UTC'
+          ? dailyStatistics(db, query)
+          : bucketStatistics(db, { ...query, bucket: { unit: 'days', count: 1 }, zone }),
+      STATISTICS_COLUMNS,
+      'daily',
+    ),
   },
   {
     name: 'gapfill',
     summary: 'evenly spaced buckets, gaps filled by the last value and by a straight line',
     example: 'fieldwatch readings gapfill --sensor coldroom-07 --since 1h --bucket 1m',
     since: '1h',
-    extend: (command) =>
-      oneMetric(command).addOption(durationOption('--bucket <duration>', 'width of a bucket', '1m')),
+    extend: (command) => oneMetric(command).addOption(bucketOption('1m')).addOption(zoneOption()),
     // Up to now and no further: buckets of the future would be gaps that are none.
-    show: metricView((db, query, { bucket, until }) => {
+    show: metricView((db, query, { bucket, tz: zone, until }) => {
       const to = until === undefined ? new Date() : query.to;
-      return gapFilled(db, { ...query, to, bucketMs: bucket });
+      return gapFilled(db, { ...query, to, bucket, zone });
     }, GAPFILL_COLUMNS),
   },
   {
@@ -166,24 +201,35 @@ const VIEWS: readonly View[] = [
     extend: (command) =>
       oneMetric(command).addOption(durationOption('--window <duration>', 'time that is averaged', '5m')),
     show: metricView(
-      (db, query, { window }) => movingAverage(db, { ...query, windowMs: window }),
+      (db, query, { window = 0 }) => movingAverage(db, { ...query, windowMs: window }),
       AVERAGE_COLUMNS,
     ),
   },
   {
     name: 'anomalies',
     summary: "values far from their sensor's own mean, furthest first",
-    example: 'fieldwatch readings anomalies --since 24h --z 4',
+    example:
+      'fieldwatch readings anomalies --since 24h --z 4\nfieldwatch readings anomalies --since 7d --window 1h',
     since: '24h',
     extend: (command) =>
       oneMetric(command)
         .option('--z <n>', 'standard deviations from the mean', numeric(0.1, 1000, false), 3)
-        .option('--min-values <n>', 'sensors with fewer values get no verdict', numeric(2, 1e9), 30),
+        .option(
+          '--window <duration>',
+          'compare with this time before each value (default: the range)',
+          durationArgument,
+        )
+        .option(
+          '--min-values <n>',
+          'with fewer values, of the window or the range, no verdict',
+          numeric(2, 1e9),
+          30,
+        ),
     show: metricView(anomaliesOf, ANOMALY_COLUMNS),
   },
   {
     name: 'locations',
-    summary: 'sensors, figures of a metric and open alerts per location',
+    summary: 'sensors, figures of a metric (deviation, median, p95) and open alerts per location',
     example: 'fieldwatch readings locations --metric temperature --since 1h',
     since: '1h',
     extend: oneMetric,
@@ -191,11 +237,17 @@ const VIEWS: readonly View[] = [
   },
 ];
 
-function anomaliesOf(db: Db, query: MetricQuery, { z, minValues }: Options) {
-  return anomalies(db, { ...query, z, minValues });
+async function anomaliesOf(
+  db: Db,
+  query: MetricQuery,
+  { z, minValues, window: windowMs }: Options,
+): Promise<readonly AnomalyRow[]> {
+  if (windowMs === undefined) return anomalies(db, { ...query, z, minValues });
+  const rows = await outliers(db, { ...query, method: 'rolling', threshold: z, minValues, windowMs });
+  return rows.map(({ expected: mean, spread: sigma, score, ...row }) => ({ ...row, mean, sigma, z: score }));
 }
 
-/** `fieldwatch readings …`: eight views of the stored readings. Units: °C, %RH, hPa, battery %, dBm. */
+/** `fieldwatch readings …`: nine views of the stored readings. Units: °C, %RH, hPa, battery %, dBm. */
 export const readingsCommand: CliCommand = (cli) => {
   const readings = subcommand(
     'readings',

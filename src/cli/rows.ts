@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import type { Dataset } from '../queries/export/dataset.ts';
+import type { RowLimit } from './arguments.ts';
 import type { Cli } from './command.ts';
 import { withInvocation } from './invocation.ts';
 import { type Column, csvLines, tableLines } from './table.ts';
@@ -24,26 +25,27 @@ export const csvOption = (): Option =>
   new Option('--csv', 'print CSV with a header (RFC 4180)').conflicts('json');
 
 interface Limit {
-  readonly limit: number;
+  readonly limit: RowLimit;
 }
 
 /**
- * Rows up to `--limit`. One more is read, and where there is one, standard error says that rows are left out: a list that is cut
- * looks as a whole one does. `exported` names the dataset of `fieldwatch export` that has all of them.
+ * Rows up to `--limit`. Of the default one row more is read, and where there is one, standard error says that rows are left
+ * out: a list that is cut looks as a whole one does. `exported` names the dataset of `fieldwatch export` that has all of them.
  */
 export async function limited<Row>(
   cli: Pick<Cli, 'stderr' | 'invocation' | 'configFile'>,
-  { limit }: Limit,
-  read: (limit: number) => Promise<readonly Row[]>,
+  { limit: { rows: most, given } }: Limit,
+  read: (limit: number | undefined) => Promise<readonly Row[]>,
   exported?: Dataset,
 ): Promise<readonly Row[]> {
-  const rows = await read(limit + 1);
-  if (rows.length <= limit) return rows;
-  const all = exported === undefined ? '' : `; \`fieldwatch export ${exported}\` has no limit`;
+  if (given || most === undefined) return read(most);
+  const rows = await read(most + 1);
+  if (rows.length <= most) return rows;
+  const all = exported === undefined ? '' : ` and \`fieldwatch export ${exported}\` have`;
   cli.stderr.write(
-    `fieldwatch: ${withInvocation(`cut at --limit ${limit}: there are more rows${all}`, cli)}\n`,
+    `fieldwatch: ${withInvocation(`cut at ${most} rows: there are more; --limit 0${all === '' ? ' has' : all} all of them`, cli)}\n`,
   );
-  return rows.slice(0, limit);
+  return rows.slice(0, most);
 }
 
 /**

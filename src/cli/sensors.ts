@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';
-import { CORE_METRICS } from '../core/reading.ts';
+import { metricUnit } from '../core/metric-unit.ts';
 import type { Db } from '../queries/db.ts';
-import { latestReadings } from '../queries/readings.ts';
+import { presentKeys, unknownSensor } from '../queries/names.ts';
+import { latestValues } from '../queries/latest-values.ts';
 import {
   type ExtraMetricRow,
   extraMetrics,
@@ -76,14 +77,6 @@ const onSensor = <Options extends OneOptions>(
     return 0;
   });
 
-const unknown = (sensor: string) =>
-  new FieldwatchError(`no sensor is registered under the key ${JSON.stringify(sensor)}`, {
-    code: 'SENSOR_UNKNOWN',
-    kind: 'data',
-    remedy:
-      '`fieldwatch sensors list` shows the keys; `sensors.declare` in the configuration registers one beforehand',
-  });
-
 const showCommand = (cli: Cli) =>
   subcommand(
     'show',
@@ -96,17 +89,12 @@ const showCommand = (cli: Cli) =>
     .action(
       onSensor<OneOptions>(
         cli,
-        async (db, sensor, options, config) => {
+        async (db, given, options, config) => {
           const since = momentArgument('30d')(Date.now());
+          const [sensor = given] = (await presentKeys(db, { sensor: given })) ?? [];
           const [row] = await listSensors(db, { sensor, since, limit: 1 });
-          if (row === undefined) throw unknown(sensor);
-          const [reading] = await latestReadings(db, { sensor, since, limit: 1 });
-          const columns = CORE_METRICS.flatMap((metric) => {
-            const value = reading?.[metric] ?? null;
-            const time = reading?.time ?? null;
-            return value === null || time === null ? [] : [{ metric, unit: null, time, value }];
-          });
-          const metrics = [...columns, ...(await extraMetrics(db, { sensor, since, limit: 1000 }))];
+          if (row === undefined) throw await unknownSensor(db, given);
+          const metrics = await newestValues(db, row, since);
           const names = metrics.map(({ metric }) => metric);
           const rules = sensorRules(config.alerts, { ...row, key: row.sensor }, names);
           if (options.json === true) print(cli, jsonLine({ ...row, metrics, rules }));
@@ -115,6 +103,23 @@ const showCommand = (cli: Cli) =>
         { readsOnly: true },
       ),
     );
+
+/** The newest value of each metric: those with a column of their own of the last readings, the others however old within `since`. */
+async function newestValues(
+  db: Db,
+  { id, sensor, lastReading }: SensorRow,
+  since: Date,
+): Promise<readonly ExtraMetricRow[]> {
+  const seen = { id, lastSeenMs: lastReading?.getTime() };
+  const latest = (await latestValues(db, [seen], { nowMs: Date.now(), most: 0 })).get(id) ?? [];
+  const core = latest.map(({ metric, value, time }) => ({
+    metric,
+    unit: metricUnit(metric) ?? null,
+    time,
+    value,
+  }));
+  return [...core, ...(await extraMetrics(db, { sensor, since }))];
+}
 
 function printSensor(
   cli: Cli,
@@ -127,6 +132,7 @@ function printSensor(
   const columns: readonly Column<ExtraMetricRow>[] = [
     { title: 'metric', value: ({ metric }) => metric },
     { title: 'value', value: ({ value }) => value },
+    { title: 'unit', value: ({ metric, unit, value }) => unit ?? metricUnit(metric, Math.abs(value)) },
     { title: 'time', value: ({ time }) => time },
   ];
   const paint = createPaint(wantsColor(cli));
@@ -159,7 +165,7 @@ const setCommand = (cli: Cli): Command =>
     .action(
       onSensor<SetOptions>(cli, async (db, sensor, options) => {
         const changed = await updateSensor(db, sensor, changeOf(options));
-        if (changed === undefined) throw unknown(sensor);
+        if (changed === undefined) throw await unknownSensor(db, sensor);
         if (changed.declared)
           cli.stderr.write(
             'fieldwatch: sensors.declare in the configuration sets this sensor again at every start\n',

@@ -4,9 +4,10 @@ import { type PolicyPlan, planOf } from '../core/policy/plan.ts';
 import { dailyStatistics, hourlyStatistics } from '../queries/statistics.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
 import { type Explained, explain } from '../queries/explain.ts';
-import { latestReadings, recentReadings } from '../queries/readings.ts';
+import { latestReadings } from '../queries/latest-readings.ts';
+import { recentReadings } from '../queries/readings.ts';
 import { type ChunkRow, type StorageRow, listChunks, storageStatistics } from '../queries/storage.ts';
-import { numeric } from './arguments.ts';
+import { type RowLimit, limitOption } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, jsonOption, subcommand } from './command.ts';
 import { withDatabase } from './database.ts';
 import { limited, printRows } from './rows.ts';
@@ -22,7 +23,7 @@ import type { Column } from './table.ts';
 interface StorageOptions {
   readonly config?: string;
   readonly json?: boolean;
-  readonly limit: number;
+  readonly limit: RowLimit;
 }
 
 /** `fieldwatch storage`: chunks, sizes, and what is done with them by hand. */
@@ -79,7 +80,7 @@ function chunksCommand(cli: Cli): Command {
   )
     .addArgument(relationArgument())
     .option(...configOption)
-    .option('--limit <n>', 'chunks at most', numeric(1, 100_000), 50)
+    .addOption(limitOption(50, 'chunks'))
     .option(...jsonOption)
     .action(
       onStorage<[string]>(cli, async (db, _plan, { json, limit }, relation) => {
@@ -97,7 +98,7 @@ function usualQueries(nowMs: number): readonly (readonly [string, (db: Db) => Pr
   return [
     ['readings recent --since 1h', (db) => recentReadings(db, { ...day, from: ago(1) })],
     ['readings recent --since 24h', (db) => recentReadings(db, day)],
-    ['readings latest --since 24h', (db) => latestReadings(db, { since: ago(24), limit: 1000 })],
+    ['readings latest --since 24h', (db) => latestReadings(db, { since: ago(24), nowMs, limit: 1000 })],
     ['readings hourly --since 7d', (db) => hourlyStatistics(db, metric(7 * 24))],
     ['readings daily --since 30d', (db) => dailyStatistics(db, metric(30 * 24))],
   ];

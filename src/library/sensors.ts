@@ -1,13 +1,9 @@
 import { FieldwatchError } from '../core/errors.ts';
-import { suggest } from '../core/suggest.ts';
 import type { Db } from '../queries/db.ts';
+import { unknownSensor } from '../queries/names.ts';
 import { currentKey, sensorFacts, updateSensor } from '../queries/sensors.ts';
 import type { Program } from '../app/program.ts';
 import type { SensorInfo, SensorInput } from './monitor-types.ts';
-
-/** Longer keys have no typing mistake that a comparison would find in time. */
-const COMPARED_CHARACTERS = 64;
-const COMPARED_KEYS = 20_000;
 
 /** The id and the key of a sensor, by its present key or a former one. Throws SENSOR_UNKNOWN with the one that was probably meant. */
 export async function sensorNamed(
@@ -19,19 +15,7 @@ export async function sensorNamed(
   const current = await currentKey(db, key);
   const [renamed] = current === undefined ? [] : await sensorFacts(db, { sensor: current });
   if (renamed !== undefined) return renamed;
-  const known = key.length > COMPARED_CHARACTERS ? [] : (await sensorFacts(db, {})).slice(0, COMPARED_KEYS);
-  const close = suggest(
-    key,
-    known.map((sensor) => sensor.key),
-  );
-  throw new FieldwatchError(`no sensor is registered under the key ${JSON.stringify(key)}`, {
-    code: 'SENSOR_UNKNOWN',
-    kind: 'data',
-    remedy:
-      close === undefined
-        ? 'register it, or record a reading of it'
-        : `Did you mean ${JSON.stringify(close)}?`,
-  });
+  throw await unknownSensor(db, key, 'register it, or record a reading of it');
 }
 
 /** Registers what is not there, and changes what is given of each. */

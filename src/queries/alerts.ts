@@ -36,7 +36,7 @@ SELECT ${SYSTEM_COLUMNS}, CASE WHEN a.resolved_at IS NULL THEN 'firing' ELSE 're
 FROM system_alerts a`;
 
 export const systemWhere = (sensor: string, location: string): string =>
-  `(${sensor}::text IS NULL OR a.subject = ${sensor}) AND ${location}::text IS NULL`;
+  `(${sensor}::text[] IS NULL OR a.subject = ANY (${sensor})) AND ${location}::text IS NULL`;
 
 // A row of an operator's own INSERT may name a sensor that is not registered: it is shown anyway.
 export const alertsSql = `(${LISTED}

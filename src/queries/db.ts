@@ -1,3 +1,4 @@
+import { type Bucket, bucketInterval, shortestMs } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';
 
 /** What a query needs of a database: `pg.Pool`, `pg.Client` and test doubles fit alike. */
@@ -13,13 +14,14 @@ export interface TimeRange {
 
 /** Which sensors; absent fields do not restrict. */
 export interface Selection {
-  readonly sensor?: string | undefined;
+  /** Key of a sensor, or several. */
+  readonly sensor?: string | readonly string[] | undefined;
   readonly location?: string | undefined;
 }
 
 export interface Limited {
-  /** Rows at most, 1 to 100,000. */
-  readonly limit: number;
+  /** Rows at most; absent: all of them. */
+  readonly limit?: number | undefined;
 }
 
 /** A metric of one sensor or of many: any name, whether it has a column of its own or not. */
@@ -28,19 +30,19 @@ export interface MetricQuery extends TimeRange, Selection, Limited {
 }
 
 /** The values of a Selection, in the order in which the queries' texts number them. */
-export const selected = ({ sensor, location }: Selection): [string | null, string | null] => [
-  sensor ?? null,
-  location ?? null,
-];
+export const selected = ({ sensor = [], location }: Selection): [readonly string[] | null, string | null] => {
+  const keys = typeof sensor === 'string' ? [sensor] : sensor;
+  return [keys.length === 0 ? null : keys, location ?? null];
+};
 
 const MAX_BUCKETS = 20_000;
 
 /** Refuses a range that would give more buckets a sensor than is readable. */
-export function checkBuckets({ from, to }: TimeRange, bucketMs: number): void {
-  const buckets = (to.getTime() - from.getTime()) / bucketMs;
-  if (bucketMs >= 1000 && buckets <= MAX_BUCKETS) return;
+export function checkBuckets({ from, to }: TimeRange, bucket: Bucket): void {
+  const buckets = (to.getTime() - from.getTime()) / shortestMs(bucket);
+  if (buckets <= MAX_BUCKETS) return;
   throw new FieldwatchError(
-    `query: ${Math.ceil(buckets)} buckets of ${bucketMs} ms; expected at least 1 s each and ${MAX_BUCKETS} at most`,
+    `query: ${Math.ceil(buckets)} buckets of ${bucketInterval(bucket)}; expected ${MAX_BUCKETS} at most`,
     { code: 'QUERY_TOO_LARGE', kind: 'config', remedy: 'Choose a wider bucket or a shorter time range.' },
   );
 }

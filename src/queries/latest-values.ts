@@ -11,6 +11,8 @@ export interface LatestValueRow {
   readonly metric: string;
   readonly value: number;
   readonly time: Date;
+  /** As the device stated it; absent: of a metric with a column of its own. */
+  readonly unit?: string | null;
 }
 
 /** Devices that send their metrics in turns have each of them within these. */
@@ -34,7 +36,7 @@ CROSS JOIN LATERAL (
 ) l`;
 
 export const latestFurtherSql = `
-SELECT k.id, m.name AS metric, v.value, v.time
+SELECT k.id, m.name AS metric, v.value, v.time, m.unit
 FROM unnest($1::int[]) AS k(id)
 CROSS JOIN LATERAL (
   SELECT DISTINCT ON (metric_id) metric_id, time, value FROM sensor_metrics
@@ -46,11 +48,11 @@ ORDER BY k.id, m.name`;
 type CoreRow = { readonly id: number } & Readonly<Record<CoreMetric, number | null>> &
   Readonly<Record<`${CoreMetric}_at`, Date | null>>;
 
-/** The newest value of each metric of these sensors, by id: those with a column of their own first. */
+/** The newest value of each metric of these sensors, by id: those with a column of their own first. `most` further ones; null: all. */
 export async function latestValues(
   db: Db,
   sensors: readonly SeenSensor[],
-  { nowMs, most = 50 }: { readonly nowMs: Millis; readonly most?: number },
+  { nowMs, most = 50 }: { readonly nowMs: Millis; readonly most?: number | null },
 ): Promise<ReadonlyMap<number, readonly LatestValueRow[]>> {
   const found = new Map<number, LatestValueRow[]>(sensors.map(({ id }) => [id, []]));
   for (const group of byAge(sensors, nowMs)) {

@@ -13,7 +13,7 @@ export interface MetricRow {
 /** Metrics that have no column of their own, by name: all, or those of `names`. */
 export async function listMetrics(
   db: Db,
-  { names, limit }: { readonly names?: readonly string[]; readonly limit: number },
+  { names, limit }: { readonly names?: readonly string[]; readonly limit?: number | undefined },
 ): Promise<readonly MetricRow[]> {
   return (await db.query<MetricRow>(metricsSql, [names ?? null, limit])).rows;
 }

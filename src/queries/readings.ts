@@ -15,9 +15,10 @@ export const isCore = (parameter: string): string =>
 
 /** Sensors of a Selection: `$sensor` and `$location`, each null for any. */
 export const sensorsWhere = (sensor: string, location: string): string =>
-  `(${sensor}::text IS NULL OR s.key = ${sensor}) AND (${location}::text IS NULL OR s.location = ${location})`;
+  `(${sensor}::text[] IS NULL OR s.key = ANY (${sensor})) AND (${location}::text IS NULL OR s.location = ${location})`;
 
-const CHOSEN = `SELECT s.id FROM sensors s WHERE ${sensorsWhere('$4', '$5')}`;
+/** The ids of the sensors $4 and locations $5. */
+export const CHOSEN = `SELECT s.id FROM sensors s WHERE ${sensorsWhere('$4', '$5')}`;
 
 /**
  * Every value (time, sensor_id, value) of metric $1 in [$2, $3) of sensors $4 and locations $5. The side that does not
@@ -35,12 +36,21 @@ export const samples = (after?: { readonly core: string }): string => `
   WHERE NOT ${isCore('$1')} AND m.metric_id = (SELECT id FROM metrics WHERE name = $1)
     AND m.time >= $2::timestamptz AND m.time < $3::timestamptz AND m.sensor_id IN (${CHOSEN})`;
 
+// The page first: then the further metrics of its readings only.
 export const recentSql = `
-SELECT r.time, s.key AS sensor, s.location, r.temperature, r.humidity, r.pressure, r.battery, r.rssi
-FROM sensor_readings r JOIN sensors s ON s.id = r.sensor_id
-WHERE r.time >= $1::timestamptz AND r.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
-ORDER BY r.time DESC, s.key
-LIMIT $5`;
+SELECT r.time, r.sensor, r.location, r.temperature, r.humidity, r.pressure, r.battery, r.rssi, f.further
+FROM (
+  SELECT r.*, s.key AS sensor, s.location
+  FROM sensor_readings r JOIN sensors s ON s.id = r.sensor_id
+  WHERE r.time >= $1::timestamptz AND r.time < $2::timestamptz AND ${sensorsWhere('$3', '$4')}
+  ORDER BY r.time DESC, s.key
+  LIMIT $5
+) r
+LEFT JOIN LATERAL (
+  SELECT jsonb_object_agg(m.name, v.value) AS further FROM sensor_metrics v JOIN metrics m ON m.id = v.metric_id
+  WHERE v.sensor_id = r.sensor_id AND v.time = r.time AND v.time >= $1::timestamptz AND v.time < $2::timestamptz
+) f ON true
+ORDER BY r.time DESC, r.sensor`;
 
 export interface ReadingRow {
   readonly time: Date;
@@ -51,6 +61,8 @@ export interface ReadingRow {
   readonly pressure: number | null;
   readonly battery: number | null;
   readonly rssi: number | null;
+  /** Metrics without a column of their own, by name; null: the reading has none. */
+  readonly further: Readonly<Record<string, number>> | null;
 }
 
 /** The newest readings of a time range, newest first. */
@@ -62,30 +74,8 @@ export async function recentReadings(
   return (await db.query<ReadingRow>(recentSql, values)).rows;
 }
 
-// One index probe a sensor; DISTINCT ON would read every row of the range.
-export const latestSql = `
-SELECT r.time, s.key AS sensor, s.location, r.temperature, r.humidity, r.pressure, r.battery, r.rssi
-FROM sensors s
-LEFT JOIN LATERAL (
-  SELECT * FROM sensor_readings r WHERE r.sensor_id = s.id AND r.time >= $1::timestamptz ORDER BY r.time DESC LIMIT 1
-) r ON true
-WHERE ${sensorsWhere('$2', '$3')}
-ORDER BY s.key
-LIMIT $4`;
-
-/** `time` is null for a sensor that has no reading since `since`. */
-export type LatestRow = Omit<ReadingRow, 'time'> & { readonly time: Date | null };
-
-/** The newest reading of each sensor, silent sensors included. */
-export async function latestReadings(
-  db: Db,
-  query: Selection & Limited & { readonly since: Date },
-): Promise<readonly LatestRow[]> {
-  return (await db.query<LatestRow>(latestSql, [query.since, ...selected(query), query.limit])).rows;
-}
-
 export const recentMetricSql = `
-SELECT v.time, s.key AS sensor, s.location, v.value
+SELECT v.time, s.key AS sensor, s.location, v.value, (SELECT unit FROM metrics WHERE name = $1) AS unit
 FROM (${samples()}) v JOIN sensors s ON s.id = v.sensor_id
 ORDER BY v.time DESC, s.key
 LIMIT $6`;
@@ -95,6 +85,8 @@ export interface SampleRow {
   readonly sensor: string;
   readonly location: string | null;
   readonly value: number;
+  /** As the device stated it; null: it stated none. */
+  readonly unit: string | null;
 }
 
 /** The newest values of one metric, whichever table holds it; newest first. */
@@ -104,7 +96,7 @@ export async function recentMetric(db: Db, query: MetricQuery): Promise<readonly
 }
 
 export const latestMetricSql = `
-SELECT s.key AS sensor, s.location, v.time, v.value
+SELECT s.key AS sensor, s.location, v.time, v.value, (SELECT unit FROM metrics WHERE name = $1) AS unit
 FROM sensors s
 LEFT JOIN LATERAL (
   (SELECT r.time, ${pick('$1', (metric) => `r.${metric}::float8`)} AS value
@@ -129,6 +121,7 @@ export interface LatestMetricRow {
   /** Null, as `value`, for a sensor without the metric since `since`. */
   readonly time: Date | null;
   readonly value: number | null;
+  readonly unit: string | null;
 }
 
 /** The newest value of one metric per sensor, whichever table holds it. */

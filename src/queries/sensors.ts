@@ -1,5 +1,5 @@
 import { type Db, type Limited, type MetricQuery, selected, type Selection } from './db.ts';
-import { isCore, samples, sensorsWhere } from './readings.ts';
+import { samples, sensorsWhere } from './readings.ts';
 
 export const sensorsSql = `
 SELECT s.id, s.key AS sensor, s.name, s.type, s.location, s.tags, s.declared, s.created_at AS "createdAt",
@@ -44,19 +44,25 @@ export async function listSensors(db: Db, query: SensorsQuery): Promise<readonly
 }
 
 export const locationsSql = `
-SELECT s.location, count(*)::int AS sensors, count(v.sensor_id)::int AS reporting, sum(v.sum) / sum(v.count) AS avg,
-  min(v.min) AS min, max(v.max) AS max, coalesce(sum(v.count), 0)::float8 AS count, coalesce(sum(o.open), 0)::int AS firing
-FROM sensors s
+SELECT l.location, l.sensors, coalesce(v.reporting, 0) AS reporting, v.avg, v.stddev, v.min, v.median, v.p95, v.max,
+  coalesce(v.count, 0)::float8 AS count, l.firing
+FROM (
+  SELECT s.location, count(*)::int AS sensors, coalesce(sum(o.open), 0)::int AS firing
+  FROM sensors s
+  LEFT JOIN (
+    SELECT sensor_id, count(*) AS open FROM alert_state WHERE state NOT IN ('ok', 'pending') GROUP BY sensor_id
+  ) o ON o.sensor_id = s.id
+  WHERE ${sensorsWhere('$4', '$5')}
+  GROUP BY s.location
+) l
 LEFT JOIN (
-  SELECT sensor_id, sum(value) AS sum, count(*) AS count, min(value) AS min, max(value) AS max
-  FROM (${samples()}) every_value GROUP BY sensor_id
-) v ON v.sensor_id = s.id
-LEFT JOIN (
-  SELECT sensor_id, count(*) AS open FROM alert_state WHERE state NOT IN ('ok', 'pending') GROUP BY sensor_id
-) o ON o.sensor_id = s.id
-WHERE ${sensorsWhere('$4', '$5')}
-GROUP BY s.location
-ORDER BY s.location NULLS LAST
+  SELECT s.location, count(DISTINCT e.sensor_id)::int AS reporting, avg(e.value) AS avg, stddev_samp(e.value) AS stddev,
+    min(e.value) AS min, percentile_cont(0.5) WITHIN GROUP (ORDER BY e.value) AS median,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY e.value) AS p95, max(e.value) AS max, count(*) AS count
+  FROM (${samples()}) e JOIN sensors s ON s.id = e.sensor_id
+  GROUP BY s.location
+) v ON v.location IS NOT DISTINCT FROM l.location
+ORDER BY l.location NULLS LAST
 LIMIT $6`;
 
 export interface LocationRow {
@@ -67,7 +73,12 @@ export interface LocationRow {
   readonly reporting: number;
   /** Over all values of the location, so busy sensors weigh more; null without a value. */
   readonly avg: number | null;
+  /** Of the sample; null of fewer than two values. */
+  readonly stddev: number | null;
   readonly min: number | null;
+  readonly median: number | null;
+  /** The 95th percentile, interpolated. */
+  readonly p95: number | null;
   readonly max: number | null;
   readonly count: number;
   /** Alerts that are open now. */
@@ -107,8 +118,7 @@ JOIN LATERAL (
   ORDER BY x.time DESC LIMIT 1
 ) v ON true
 WHERE s.key = $1::text
-ORDER BY m.name
-LIMIT $3`;
+ORDER BY m.name`;
 
 export interface ExtraMetricRow {
   readonly metric: string;
@@ -120,9 +130,9 @@ export interface ExtraMetricRow {
 /** The newest value of every metric of one sensor that has no column of its own. */
 export async function extraMetrics(
   db: Db,
-  query: Limited & { readonly sensor: string; readonly since: Date },
+  query: { readonly sensor: string; readonly since: Date },
 ): Promise<readonly ExtraMetricRow[]> {
-  return (await db.query<ExtraMetricRow>(sensorMetricsSql, [query.sensor, query.since, query.limit])).rows;
+  return (await db.query<ExtraMetricRow>(sensorMetricsSql, [query.sensor, query.since])).rows;
 }
 
 export const sensorUpdateSql = `
@@ -164,29 +174,6 @@ export async function updateSensor(
   // `tags` is NOT NULL: where it is kept, the unused parameter must still be an array.
   values[8] = tags ?? [];
   return (await db.query<ChangedSensor>(sensorUpdateSql, values)).rows[0];
-}
-
-export const unknownNamesSql = `
-SELECT $1::text IS NOT NULL AND NOT EXISTS (SELECT FROM sensors WHERE key = $1) AS sensor,
-  $2::text IS NOT NULL AND NOT EXISTS (SELECT FROM sensors WHERE location = $2) AS location,
-  $3::text IS NOT NULL AND NOT ${isCore('$3')} AND NOT EXISTS (SELECT FROM metrics WHERE name = $3) AS metric`;
-
-/** Which names of a selection the database does not have at all. */
-export interface UnknownNames {
-  readonly sensor: boolean;
-  readonly location: boolean;
-  readonly metric: boolean;
-}
-
-const NONE: UnknownNames = { sensor: false, location: false, metric: false };
-
-export async function unknownNames(
-  db: Db,
-  query: Selection & { readonly metric?: string | undefined },
-): Promise<UnknownNames> {
-  const values = [...selected(query), query.metric ?? null];
-  if (values.every((value) => value === null)) return NONE;
-  return (await db.query<UnknownNames>(unknownNamesSql, values)).rows[0] ?? NONE;
 }
 
 const currentKeySql = `

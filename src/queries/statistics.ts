@@ -1,4 +1,4 @@
-import { checkBuckets, type Db, type MetricQuery, selected } from './db.ts';
+import { type Db, type MetricQuery, selected } from './db.ts';
 import { isCore, pick, samples, sensorsWhere } from './readings.ts';
 
 export const HOUR_MS = 3_600_000;
@@ -39,11 +39,11 @@ export const reachOf = (view: string, column: string, width: string): string =>
    FROM ${view} WHERE ${column} >= $2::timestamptz AND ${column} < $3::timestamptz`;
 
 /**
- * Hours from the aggregate as far as it reaches, the rest from the raw rows: the refresh policy always leaves the
- * current hour out, and a metric without a column of its own has no aggregate.
+ * Hours of metric $1 in [$2, $3) with their sums and counts: from the aggregate as far as it reaches, the rest from the raw rows. The
+ * refresh policy always leaves the current hour out, and a metric without a column of its own has no aggregate.
  */
-export const hourlySql = `
-WITH hours_until AS (${reachOf('sensor_hourly_agg', 'hour', '1 hour')}),
+export const HOURS = `
+hours_until AS (${reachOf('sensor_hourly_agg', 'hour', '1 hour')}),
 hours AS (
   SELECT a.hour AS bucket, a.sensor_id, ${AGGREGATED}
   FROM sensor_hourly_agg a
@@ -52,7 +52,10 @@ hours AS (
   SELECT time_bucket(INTERVAL '1 hour', v.time), v.sensor_id, sum(v.value), count(*), min(v.value), max(v.value)
   FROM (${samples({ core: '(SELECT until FROM hours_until)' })}) v
   GROUP BY 1, 2
-)
+)`;
+
+export const hourlySql = `
+WITH ${HOURS}
 SELECT h.bucket, s.key AS sensor, s.location, h.sum / h.count AS avg, h.min, h.max, h.count
 FROM hours h JOIN sensors s ON s.id = h.sensor_id
 WHERE h.count > 0 AND ${sensorsWhere('$4', '$5')}
@@ -68,9 +71,9 @@ export async function hourlyStatistics(db: Db, query: MetricQuery): Promise<read
 
 const CORE = isCore('$1');
 
-/** Days from the daily aggregate, then hours from the hourly one, then raw rows; put together by sums and counts. */
-export const dailySql = `
-WITH days_until AS (${reachOf('sensor_daily_agg', 'day', '1 day')}),
+/** Parts of UTC days of metric $1 in [$2, $3): days from the daily aggregate, then hours from the hourly one, then raw rows. */
+export const DAYS = `
+days_until AS (${reachOf('sensor_daily_agg', 'day', '1 day')}),
 hours_until AS (
   SELECT greatest((SELECT until FROM days_until), coalesce(max(hour) + INTERVAL '1 hour', $2::timestamptz)) AS until
   FROM sensor_hourly_agg WHERE hour >= $2::timestamptz AND hour < $3::timestamptz
@@ -87,7 +90,11 @@ parts AS (
   UNION ALL
   SELECT time_bucket(INTERVAL '1 day', v.time), v.sensor_id, v.value, 1, v.value, v.value
   FROM (${samples({ core: '(SELECT until FROM hours_until)' })}) v
-)
+)`;
+
+/** Put together by sums and counts. */
+export const dailySql = `
+WITH ${DAYS}
 SELECT p.bucket, s.key AS sensor, s.location, sum(p.sum) / sum(p.count) AS avg, min(p.min) AS min, max(p.max) AS max,
   sum(p.count)::float8 AS count
 FROM parts p JOIN sensors s ON s.id = p.sensor_id
@@ -101,41 +108,6 @@ export async function dailyStatistics(db: Db, query: MetricQuery): Promise<reado
   const from = startOf(query.from, DAY_MS);
   const values = [query.metric, from, query.to, ...selected(query), query.limit];
   return (await db.query<StatisticsRow>(dailySql, values)).rows;
-}
-
-// The bounds are given to time_bucket_gapfill itself: it cannot see them through the UNION.
-export const gapfillSql = `
-SELECT g.bucket, s.key AS sensor, s.location, g.avg, g.locf, g.interpolated
-FROM (
-  SELECT time_bucket_gapfill($6::interval, v.time, $2::timestamptz, $3::timestamptz) AS bucket, v.sensor_id,
-    avg(v.value) AS avg, locf(avg(v.value)) AS locf, interpolate(avg(v.value)) AS interpolated
-  FROM (${samples()}) v
-  GROUP BY 1, 2
-) g JOIN sensors s ON s.id = g.sensor_id
-ORDER BY s.key, g.bucket
-LIMIT $7`;
-
-export interface GapfillRow {
-  readonly bucket: Date;
-  readonly sensor: string;
-  readonly location: string | null;
-  /** What was measured; null in a gap. */
-  readonly avg: number | null;
-  /** In a gap the last value carried forward; null before the first. */
-  readonly locf: number | null;
-  /** In a gap the straight line between its neighbours; null where one of them is missing. */
-  readonly interpolated: number | null;
-}
-
-/** Every bucket of every sensor that has a value in the range, gaps filled in two ways; by sensor, then time. */
-export async function gapFilled(
-  db: Db,
-  query: MetricQuery & { readonly bucketMs: number },
-): Promise<readonly GapfillRow[]> {
-  checkBuckets(query, query.bucketMs);
-  const bucket = `${query.bucketMs} milliseconds`;
-  const values = [query.metric, query.from, query.to, ...selected(query), bucket, query.limit];
-  return (await db.query<GapfillRow>(gapfillSql, values)).rows;
 }
 
 // $2 lies one window before the range, so that its first rows have their whole window; $7 is where the range starts.

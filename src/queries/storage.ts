@@ -70,7 +70,7 @@ export interface ChunkRow {
 export async function listChunks(
   db: Db,
   relation: string,
-  limit: number,
+  limit?: number,
   before: Date | null = null,
 ): Promise<readonly ChunkRow[]> {
   return (await db.query<ChunkRow>(chunkList, [[relation], limit, before])).rows;

@@ -106,6 +106,7 @@ test('a paused policy: one line, in the outbox and in the list; none after a res
   ]);
   expect(await list()).toHaveLength(2);
   expect(await list('--sensor', 'sensor_metrics retention')).toHaveLength(1);
+  await db.sql(`INSERT INTO sensors (key, location) VALUES ('c', 'coldroom')`);
   expect(await list('--location', 'coldroom')).toHaveLength(0);
   await db.sql(`SELECT alter_job(${id}, scheduled => true)`);
   expect(await second.look()).toEqual(['resolved policy_policies sensor_metrics retention']);

@@ -88,47 +88,71 @@ describe('readings', () => {
     const { out, code } = await readings('latest');
     expect(code).toBe(0);
     const [head, first, second] = out.split('\n');
-    expect(head?.split(/ +/)).toEqual([
-      'sensor',
-      'location',
-      'time',
-      'temperature',
-      'humidity',
-      'pressure',
-      'battery',
-      'rssi',
+    // What a sensor has, with its unit, and no column without a value.
+    expect(head?.split(/ {2,}/)).toEqual([
+      ...['sensor', 'location', 'time'],
+      ...['temperature °C', 'humidity %', 'co2 ppm'],
     ]);
-    expect(first).toMatch(/^coldroom-01 +coldroom +\d{4}-\d\d-\d\d \d\d:\d\d:00Z +5 +- /);
-    expect(second).toMatch(/^green"house,2 +greenhouse .* 61\.25 /);
+    expect(first).toMatch(/^coldroom-01 +coldroom +\d{4}-\d\d-\d\d \d\d:\d\d:00Z +5 +- +412$/);
+    expect(second).toMatch(/^green"house,2 +greenhouse .* 61\.25 +-$/);
+    const [json] = lines((await readings('latest', '--sensor', 'coldroom-01', '--json')).out);
+    expect(json).toMatchObject({
+      ...{ sensor: 'coldroom-01', time: ago(1).toISOString(), temperature: 5, humidity: null },
+      metrics: [
+        { metric: 'temperature', value: 5, unit: '°C', time: ago(1).toISOString() },
+        { metric: 'co2', value: 412, unit: 'ppm', time: ago(2).toISOString() },
+      ],
+    });
   });
 
   test('recent, as JSON lines, as CSV, of a metric in another table', async () => {
     const json = await readings('recent', '--sensor', 'coldroom-01', '--limit', '2', '--json');
     expect(lines(json.out)).toMatchObject([
       { time: ago(1).toISOString(), sensor: 'coldroom-01', temperature: 5 },
-      { time: ago(2).toISOString(), temperature: 6 },
+      { time: ago(2).toISOString(), temperature: 6, metrics: { temperature: 6, co2: 412 } },
     ]);
+    const table = await readings('recent', '--sensor', 'coldroom-01', '--limit', '2');
+    expect(table.out.split('\n')[0]?.split(/ {2,}/).slice(3)).toEqual(['temperature °C', 'co2 ppm']);
     const csv = await readings('recent', '--location', 'greenhouse', '--csv');
     expect(csv.out).toBe(
       `time,sensor,location,temperature,humidity,pressure,battery,rssi\n${ago(2).toISOString()},"green""house,2",greenhouse,,61.25,,,\n`,
     );
     const co2 = await readings('recent', '--metric', 'co2', '--json');
     expect(lines(co2.out)).toEqual([
-      { time: ago(2).toISOString(), sensor: 'coldroom-01', location: 'coldroom', value: 412 },
+      { time: ago(2).toISOString(), sensor: 'coldroom-01', location: 'coldroom', value: 412, unit: 'ppm' },
     ]);
   });
 
   test('every view answers', async () => {
-    const views = ['hourly', 'daily', 'gapfill', 'moving-average', 'locations'];
+    const views = ['hourly', 'daily', 'statistics', 'gapfill', 'moving-average', 'locations'];
     for (const view of views) {
       const { out, code } = await readings(view, '--location', 'coldroom', '--json');
       expect([view, code, lines(out).length > 0]).toEqual([view, 0, true]);
     }
     const anomalies = await readings('anomalies', '--z', '1.4', '--min-values', '3', '--json');
     expect(lines(anomalies.out)).toMatchObject([{ value: 5 }, { value: 9 }]);
+    // 5 after 6, 7 and 8: two deviations below their mean.
+    const rolling = await readings('anomalies', '--window', '3m', '--z', '2', '--min-values', '3', '--json');
+    expect(lines(rolling.out)).toMatchObject([
+      { value: 5, mean: 7, sigma: 1, z: -2 },
+      { value: 6, mean: 8, sigma: 1, z: -2 },
+    ]);
+    const monthly = await readings(
+      'statistics',
+      '--bucket',
+      '1mo',
+      '--tz',
+      'Europe/Berlin',
+      '--metric',
+      'co2',
+      '--csv',
+    );
+    expect(monthly.out).toMatch(
+      /^bucket,sensor,location,avg,min,max,count\n.*,coldroom-01,coldroom,412,412,412,1\n$/,
+    );
   });
 
-  test('nothing found is said, on standard error, and so is a name that nothing has', async () => {
+  test('nothing found is said on standard error; a name that nothing has is an error', async () => {
     const idle = await readings(
       'recent',
       '--sensor',
@@ -139,26 +163,24 @@ describe('readings', () => {
       '2020-01-01',
     );
     expect(idle).toEqual({ code: 0, out: '', err: 'no rows\n' });
-    const misspelt: [string[], RegExp][] = [
-      [
-        ['recent', '--sensor', 'nobody'],
-        /^no rows\nfieldwatch: no sensor is registered under the key "nobody"; .*sensors list/,
-      ],
-      [['hourly', '--location', 'cold'], /no sensor has the location "cold"/],
-      [['latest', '--metric', 'c02', '--json'], /^fieldwatch: no metric has the name "c02"; .*metrics list/],
+    const misspelt: [string[], string, string][] = [
+      [['recent', '--sensor', 'coldrom-01'], 'SENSOR_UNKNOWN', 'Did you mean "coldroom-01"?'],
+      [['recent', '--sensor', 'coldroom-01', '--sensor', 'x'], 'SENSOR_UNKNOWN', 'sensors list'],
+      [['hourly', '--location', 'cold'], 'LOCATION_UNKNOWN', 'readings locations'],
+      [['latest', '--metric', 'c02', '--json'], 'METRIC_UNKNOWN', 'Did you mean "co2"?'],
     ];
-    for (const [args, expected] of misspelt) {
-      const { code, err } = await readings(...args);
-      expect([args, code]).toEqual([args, 0]);
-      expect(err).toMatch(expected);
-    }
+    for (const [args, code, remedy] of misspelt)
+      await expect(readings(...args)).rejects.toMatchObject({
+        code,
+        remedy: expect.stringContaining(remedy),
+      });
     expect((await readings('latest', '--metric', 'co2', '--location', 'coldroom')).err).toBe('');
     expect((await readings('latest', '--metric', 'rssi')).err).toBe('');
   });
 
   test('usage errors exit 2', async () => {
     for (const args of [
-      ['recent', '--limit', '0'],
+      ['recent', '--limit', '-1'],
       ['recent', '--since', 'yesterday'],
       ['gapfill', '--bucket', 'x'],
     ]) {
@@ -511,6 +533,7 @@ describe('alerts kpi', () => {
     const { out } = await kpi('--since', '24h');
     expect(out).toMatch(/fired +4, and 1 backfilled/);
     expect(out).toMatch(/k2 +battery_low +warning .* 3d/);
+    await run(`INSERT INTO sensors (id, key, location) VALUES (99, 'k9', 'nowhere')`);
     const { out: none } = await runCli(alertsCommand, ['kpi', '--location', 'nowhere'], { env });
     expect(none).toMatch(/fired +0\n/);
     expect(none).toMatch(/to clear +-/);

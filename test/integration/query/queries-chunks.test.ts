@@ -4,14 +4,20 @@ import { alertEpisodesSql as alertEpisodes, alertsSql as alerts } from '../../..
 import {
   anomaliesSql as anomalies,
   dailySql as daily,
-  gapfillSql as gapfill,
   hourlySql as hourly,
   movingAverageSql as movingAverage,
 } from '../../../src/queries/statistics.ts';
+import { correlateSql } from '../../../src/queries/analyze/correlate.ts';
+import { describeSql } from '../../../src/queries/analyze/describe.ts';
+import { daysSql, gapsSql } from '../../../src/queries/analyze/missing.ts';
+import { madSql, rollingSql } from '../../../src/queries/analyze/outliers.ts';
+import { patternSql } from '../../../src/queries/analyze/pattern.ts';
+import { sizeSql } from '../../../src/queries/analyze/size.ts';
+import { bucketStatisticsSql } from '../../../src/queries/bucket-statistics.ts';
+import { gapfillSql, resampleSql } from '../../../src/queries/gapfill.ts';
 import { deadLettersSql as deadLetters } from '../../../src/queries/dead-letters.ts';
 import {
   latestMetricSql as latestMetric,
-  latestSql as latest,
   recentMetricSql as recentMetric,
   recentSql as recent,
 } from '../../../src/queries/readings.ts';
@@ -88,17 +94,33 @@ async function chunksRead(text: string, values: unknown[]): Promise<number> {
 
 const FROM = new Date(NOON - 6 * 3_600_000);
 const TO = new Date(NOON + 3_600_000);
+const TEN = { unit: 'ms', count: 600_000 } as const;
+const DAY = { unit: 'days', count: 1 } as const;
 const metric = (name: string, ...more: unknown[]) => [name, FROM, TO, null, null, ...more];
 
 test.each<[string, string, unknown[]]>([
   ['recent', recent, [FROM, TO, null, null, 100]],
   ['recent metric', recentMetric, metric('temperature', 100)],
   ['recent metric, narrow', recentMetric, metric('co2', 100)],
-  ['latest', latest, [FROM, null, null, 100]],
   ['latest metric', latestMetric, ['co2', FROM, null, null, 100]],
   ['hourly', hourly, metric('temperature', 100)],
   ['daily', daily, metric('temperature', 100)],
-  ['gapfill', gapfill, metric('temperature', '10 minutes', 100)],
+  ['gapfill', gapfillSql(TEN), metric('temperature', '10 minutes', 'UTC', 100)],
+  ['resample', resampleSql(DAY, 'median', 'linear'), metric('co2', '1 day', 'Europe/Berlin', 100)],
+  [
+    'statistics of hours',
+    bucketStatisticsSql(DAY, 'hours'),
+    metric('temperature', '1 day', 'Europe/Berlin', 100),
+  ],
+  ['statistics of readings', bucketStatisticsSql(TEN, 'readings'), metric('co2', '10 minutes', 'UTC', 100)],
+  ['describe', describeSql(true), [null, FROM, TO, null, null]],
+  ['correlate', correlateSql('sensors', TEN, 'spearman'), [null, FROM, TO, null, null, '10 minutes', 'UTC']],
+  ['pattern', patternSql('week', false), metric('temperature', 'Europe/Berlin')],
+  ['gaps', gapsSql, [null, FROM, TO, null, null, 3]],
+  ['days', daysSql, [null, FROM, TO, null, null, 'UTC']],
+  ['rolling outliers', rollingSql, metric('temperature', 3, 2, 100, '10 minutes', FROM)],
+  ['MAD outliers', madSql, metric('co2', 3, 2, 100)],
+  ['size', sizeSql, [FROM, TO, null, null, 100]],
   ['moving average', movingAverage, metric('temperature', '10 minutes', FROM, 100)],
   ['anomalies', anomalies, metric('temperature', 3, 2, 100)],
   ['locations', locations, metric('temperature', 100)],

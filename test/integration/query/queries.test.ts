@@ -3,12 +3,14 @@ import pg from 'pg';
 import {
   anomalies,
   dailyStatistics,
-  gapFilled,
   hourlyStatistics,
   movingAverage,
 } from '../../../src/queries/statistics.ts';
 import type { MetricQuery } from '../../../src/queries/db.ts';
-import { latestMetric, latestReadings, recentMetric, recentReadings } from '../../../src/queries/readings.ts';
+import { bucketStatistics, sourceOf } from '../../../src/queries/bucket-statistics.ts';
+import { gapFilled } from '../../../src/queries/gapfill.ts';
+import { latestReadings } from '../../../src/queries/latest-readings.ts';
+import { latestMetric, recentMetric, recentReadings } from '../../../src/queries/readings.ts';
 import { locationFigures } from '../../../src/queries/sensors.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 
@@ -95,7 +97,10 @@ describe('readings', () => {
       pressure: null,
       battery: null,
       rssi: -64,
+      further: null,
     });
+    const [eleven] = await recentReadings(db, { from: at('10T11:00'), to: at('10T12:00') });
+    expect(eleven?.further).toEqual({ co2: 600 });
   });
 
   test('recent: of one sensor, of one location, of a hostile name', async () => {
@@ -120,13 +125,35 @@ describe('readings', () => {
   });
 
   test('latest: every sensor, the silent one too', async () => {
-    const rows = await latestReadings(db, { since: at('10T00:00'), limit: 10 });
-    expect(rows.map(({ sensor, time, temperature }) => [sensor, time, temperature])).toEqual([
-      ['a', at('10T11:00'), 10],
-      ['b', at('10T10:00'), 6],
-      ['c', null, null],
+    const nowMs = Date.now();
+    const rows = await latestReadings(db, { since: at('10T00:00'), nowMs });
+    const brief = rows.map(({ sensor, time, metrics }) => [
+      sensor,
+      time,
+      metrics.map(({ metric, value, unit }) => [metric, value, unit]),
     ]);
-    const older = await latestReadings(db, { since: at('10T10:30'), limit: 10, sensor: 'b' });
+    expect(brief).toEqual([
+      [
+        'a',
+        at('10T11:00'),
+        [
+          ['temperature', 10, '°C'],
+          ['humidity', 54, '%'],
+          ['rssi', -65, 'dBm'],
+          ['co2', 600, 'ppm'],
+        ],
+      ],
+      [
+        'b',
+        at('10T10:00'),
+        [
+          ['temperature', 6, '°C'],
+          ['humidity', 82, '%'],
+        ],
+      ],
+      ['c', null, []],
+    ]);
+    const older = await latestReadings(db, { since: at('10T10:30'), nowMs, sensor: 'b' });
     expect(older).toMatchObject([{ sensor: 'b', time: null }]);
   });
 
@@ -214,19 +241,172 @@ describe('statistics', () => {
       VALUES (1, 'temperature', 'threshold', 'high', 'temperature_high', 'firing', 'warning', 1, now(), 1, ''),
         (1, 'humidity', 'threshold', 'high', 'humidity_high', 'pending', 'warning', 1, now(), 1, '')`);
     const rows = await locationFigures(db, all('temperature'));
+    const none = { avg: null, stddev: null, min: null, median: null, p95: null, max: null, count: 0 };
     expect(rows).toEqual([
-      { location: 'coldroom', sensors: 1, reporting: 1, avg: 6, min: 6, max: 6, count: 1, firing: 0 },
-      { location: 'greenhouse', sensors: 1, reporting: 1, avg: 21, min: 10, max: 30, count: 6, firing: 1 },
-      { location: null, sensors: 1, reporting: 0, avg: null, min: null, max: null, count: 0, firing: 0 },
+      {
+        location: 'coldroom',
+        sensors: 1,
+        reporting: 1,
+        ...none,
+        avg: 6,
+        min: 6,
+        median: 6,
+        p95: 6,
+        max: 6,
+        count: 1,
+        firing: 0,
+      },
+      {
+        ...{
+          location: 'greenhouse',
+          sensors: 1,
+          reporting: 1,
+          avg: 21,
+          min: 10,
+          median: 21.5,
+          max: 30,
+          count: 6,
+          firing: 1,
+        },
+        // Of 10, 20, 21, 22, 23, 30: a quarter of the way from the fifth to the sixth.
+        ...{ stddev: expect.closeTo(Math.sqrt(208 / 5), 9), p95: expect.closeTo(28.25, 9) },
+      },
+      { location: null, sensors: 1, reporting: 0, ...none, firing: 0 },
     ]);
   });
 });
 
+describe('buckets of any width', () => {
+  /** One value every half hour around the nights in which Berlin changes its clock. */
+  beforeAll(async () => {
+    await run(`INSERT INTO sensors (id, key, location) VALUES (20, 'dst', 'berlin')`);
+    await run(`INSERT INTO sensor_readings (time, sensor_id, temperature)
+      SELECT t, 20, 1 FROM generate_series('2026-03-27 23:00Z'::timestamptz, '2026-03-30 21:59Z', INTERVAL '30 min') t
+      UNION ALL SELECT t, 20, 1 FROM generate_series('2025-10-24 22:00Z'::timestamptz, '2025-10-27 22:59Z', INTERVAL '30 min') t`);
+  });
+  afterAll(() => run('DELETE FROM sensor_readings WHERE sensor_id = 20'));
+
+  const counts = async (
+    from: string,
+    to: string,
+    bucket: Parameters<typeof bucketStatistics>[1]['bucket'],
+    zone = 'Europe/Berlin',
+  ) => {
+    const range = { from: new Date(from), to: new Date(to) };
+    const rows = await bucketStatistics(db, {
+      ...all('temperature', { ...range, sensor: 'dst' }),
+      limit: undefined,
+      bucket,
+      zone,
+    });
+    return rows.map(({ bucket: start, count }) => [start.toISOString().slice(0, 16), count]).reverse();
+  };
+
+  test('a day of the zone has 23, 24 or 25 hours, and is taken whole', async () => {
+    const day = { unit: 'days', count: 1 } as const;
+    expect(await counts('2026-03-28T12:00Z', '2026-03-30T22:00Z', day)).toEqual([
+      ['2026-03-27T23:00', 48],
+      ['2026-03-28T23:00', 46],
+      ['2026-03-29T22:00', 48],
+    ]);
+    expect(await counts('2025-10-25T12:00Z', '2025-10-27T23:00Z', day)).toEqual([
+      ['2025-10-24T22:00', 48],
+      ['2025-10-25T22:00', 50],
+      ['2025-10-26T23:00', 48],
+    ]);
+  });
+
+  test('months are of the zone; an hour that comes twice is two; six hours are of the clock', async () => {
+    expect(await counts('2025-10-01T00:00Z', '2026-04-01T00:00Z', { unit: 'months', count: 1 })).toEqual([
+      ['2025-09-30T22:00', 146],
+      ['2026-02-28T23:00', 142],
+    ]);
+    expect(await counts('2025-10-26T00:00Z', '2025-10-26T02:00Z', { unit: 'ms', count: 3_600_000 })).toEqual([
+      ['2025-10-26T00:00', 2],
+      ['2025-10-26T01:00', 2],
+    ]);
+    expect(await counts('2026-03-28T23:00Z', '2026-03-29T22:00Z', { unit: 'ms', count: 21_600_000 })).toEqual(
+      [
+        ['2026-03-28T23:00', 10],
+        ['2026-03-29T04:00', 12],
+        ['2026-03-29T10:00', 12],
+        ['2026-03-29T16:00', 12],
+      ],
+    );
+  });
+
+  test('hours of a zone with half an hour begin with its own', async () => {
+    expect(
+      await counts(
+        '2026-03-28T00:00Z',
+        '2026-03-28T01:30Z',
+        { unit: 'ms', count: 3_600_000 },
+        'Asia/Kolkata',
+      ),
+    ).toEqual([
+      ['2026-03-27T23:30', 2],
+      ['2026-03-28T00:30', 2],
+    ]);
+  });
+
+  test('the aggregates are used where their borders are those of the buckets', () => {
+    const of = (zone: string, unit: 'ms' | 'days', count: number) =>
+      sourceOf({ ...all('temperature'), bucket: { unit, count }, zone });
+    expect(of('UTC', 'days', 7)).toBe('days');
+    expect(of('Europe/Berlin', 'days', 1)).toBe('hours');
+    expect(of('Europe/Berlin', 'ms', 7_200_000)).toBe('hours');
+    expect(of('Asia/Kolkata', 'days', 1)).toBe('readings');
+    expect(of('UTC', 'ms', 900_000)).toBe('readings');
+  });
+
+  test('are the same from readings and from the aggregates, a metric without a column included', async () => {
+    for (const metric of ['temperature', 'co2'])
+      for (const [unit, count, zone] of [
+        ['days', 1, 'UTC'],
+        ['days', 1, 'Europe/Berlin'],
+        ['ms', 3_600_000, 'UTC'],
+      ] as const) {
+        const query = {
+          ...all(metric, { from: at('09T00:00'), sensor: 'a' }),
+          bucket: { unit, count },
+          zone,
+        };
+        const rows = await bucketStatistics(db, query);
+        expect(rows.reduce((sum, row) => sum + row.count, 0)).toBe(metric === 'co2' ? 3 : 6);
+      }
+  });
+});
+
 describe('series', () => {
+  test('a gap at an edge is filled by the last value before the range, and the first after it', async () => {
+    const rows = await gapFilled(db, {
+      ...all('temperature', { sensor: 'a', from: at('10T10:04'), to: at('10T10:14') }),
+      bucket: { unit: 'ms', count: 120_000 },
+      zone: 'UTC',
+    });
+    expect(rows.map(({ bucket, locf, interpolated }) => [bucket, locf, interpolated])).toEqual([
+      // From 23 at 10:03 to 30 at 10:10, and on to 10 at 11:00.
+      [at('10T10:04'), 23, 24],
+      [at('10T10:06'), 23, 26],
+      [at('10T10:08'), 23, 28],
+      [at('10T10:10'), 30, 30],
+      [at('10T10:12'), 30, 29.2],
+    ]);
+    const co2 = await gapFilled(db, {
+      ...all('co2', { from: at('10T10:01'), to: at('10T10:03') }),
+      ...{ bucket: { unit: 'ms', count: 60_000 }, zone: 'Asia/Kolkata' },
+    });
+    expect(co2.map(({ locf, interpolated }) => [locf, interpolated])).toEqual([
+      [400, 450],
+      [500, 500],
+    ]);
+  });
+
   test('gaps are filled by carrying forward and by a straight line', async () => {
     const rows = await gapFilled(db, {
       ...all('temperature', { sensor: 'a', from: at('10T09:58'), to: at('10T10:12') }),
-      bucketMs: 120_000,
+      bucket: { unit: 'ms', count: 120_000 },
+      zone: 'UTC',
     });
     expect(rows.map(({ bucket, avg, locf, interpolated }) => [bucket, avg, locf, interpolated])).toEqual([
       [at('10T09:58'), null, null, null],
@@ -239,7 +419,8 @@ describe('series', () => {
     ]);
     const co2 = await gapFilled(db, {
       ...all('co2', { from: at('10T10:00'), to: at('10T10:03') }),
-      bucketMs: 60_000,
+      bucket: { unit: 'ms', count: 60_000 },
+      zone: 'UTC',
     });
     expect(co2.map(({ avg, interpolated }) => [avg, interpolated])).toEqual([
       [400, 400],
@@ -249,7 +430,8 @@ describe('series', () => {
   });
 
   test('too many buckets are refused before the database is asked', async () => {
-    const query = { ...all('temperature', { from: new Date(0) }), bucketMs: 1000 };
+    const bucket = { unit: 'ms', count: 1000 } as const;
+    const query = { ...all('temperature', { from: new Date(0) }), bucket, zone: 'UTC' };
     await expect(gapFilled(db, query)).rejects.toMatchObject({ code: 'QUERY_TOO_LARGE', kind: 'config' });
   });
 

@@ -8,12 +8,12 @@ const CHECK = 'overloads';
 
 /** PostgreSQL functions that the SQL of this program calls. A test compares them with it. */
 export const BUILT_IN: readonly string[] =
-  `abs aclexplode array_agg array_position array_to_string avg bit bool_and bool_or clock_timestamp concat_ws convert_to
-count current_database current_schema current_schemas current_setting date_trunc encode extract first_value floor
+  `abs aclexplode array_agg array_position array_to_string avg bit bool_and bool_or ceil clock_timestamp concat_ws convert_to
+corr count current_database current_schema current_schemas current_setting date_trunc encode extract first_value floor
 format format_type gen_random_uuid generate_series generate_subscripts has_database_privilege has_function_privilege has_schema_privilege
 has_sequence_privilege has_table_privilege hashtext isfinite json_agg json_array_elements json_build_array
 json_build_object jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_object
-jsonb_each jsonb_each_text jsonb_object_agg jsonb_set jsonb_strip_nulls jsonb_to_recordset jsonb_typeof lead left length lower max
+jsonb_each jsonb_each_text jsonb_object_agg jsonb_set jsonb_strip_nulls jsonb_to_recordset jsonb_typeof lag lead left length lower max
 md5 min now octet_length percentile_cont percentile_disc pg_advisory_lock pg_advisory_unlock pg_backend_pid
 pg_blocking_pids pg_control_system pg_current_wal_lsn pg_database_collation_actual_version pg_database_size pg_get_constraintdef
 pg_get_expr pg_get_function_identity_arguments pg_get_function_sqlbody pg_get_indexdef pg_get_serial_sequence pg_get_userbyid pg_get_viewdef pg_has_role pg_is_in_recovery pg_last_wal_receive_lsn
@@ -21,7 +21,7 @@ pg_last_wal_replay_lsn pg_last_xact_replay_timestamp pg_notify
 pg_drop_replication_slot pg_postmaster_start_time pg_relation_size pg_reload_conf pg_stat_get_live_tuples pg_stat_get_tuples_deleted pg_stat_get_tuples_inserted pg_terminate_backend pg_wal_lsn_diff
 pg_try_advisory_lock pg_walfile_name quote_ident quote_literal rank regexp_replace regexp_split_to_array regr_slope
 replace row_number row_security_active set_config setval split_part statement_timestamp stddev_pop stddev_samp string_agg string_to_array strpos substr substring sum
-to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(/\s/);
+timezone to_char to_jsonb to_regclass to_regnamespace to_regrole unnest version`.split(/\s/);
 
 // Qualified throughout, so that an overload cannot answer the query about overloads. One with the arguments of a
 // PostgreSQL function, which is found first, or with types of an extension or user-defined ones intercepts no call.
