@@ -71,6 +71,11 @@ export const COMMANDS: readonly ListedCommand[] = [
     load: async () => (await import('./readings.ts')).readingsCommand,
   },
   {
+    name: 'analyze',
+    summary: 'describe, correlate and resample what is stored; patterns, gaps and outliers',
+    load: async () => (await import('./analyze/index.ts')).analyzeCommand,
+  },
+  {
     name: 'export',
     summary: 'write readings, metrics, alerts, aggregates or dead letters as CSV, NDJSON, Parquet or Arrow',
     load: async () => (await import('./export.ts')).exportCommand,

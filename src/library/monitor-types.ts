@@ -1,4 +1,6 @@
+import type { Analyze } from './analyze-types.ts';
 import type { AlertRule, AlertRules, Severity } from './rules.ts';
+import type { TimeInput } from './time-types.ts';
 
 /** A TimescaleDB server. */
 export interface DatabaseServer {
@@ -191,9 +193,6 @@ export interface StoredReading {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** A time: a Date, milliseconds since the epoch, or ISO text. */
-export type TimeInput = Date | number | string;
-
 /** Who evaluates the alerts of what this program records. */
 export type EvaluatedBy = 'program' | 'daemon' | 'nothing';
 
@@ -201,6 +200,9 @@ export type EvaluatedBy = 'program' | 'daemon' | 'nothing';
 export interface Monitor extends AsyncDisposable {
   /** The URL of the database, with its password: for further clients of it, not for a log. */
   readonly databaseUrl: string;
+
+  /** Figures, correlation, patterns, gaps, resampling and outliers of what is stored. */
+  readonly analyze: Analyze;
 
   /**
    * Registers a sensor, or several, or changes what is stored of them.

@@ -11,6 +11,8 @@ import { listSensors, sensorFacts } from '../queries/sensors.ts';
 import { hourlyStatistics } from '../queries/statistics.ts';
 import { alertCounts, metricFigures } from '../queries/summary.ts';
 import { AlertFeed } from './alert-feed.ts';
+import { analyzeWith } from './analyze.ts';
+import type { Analyze } from './analyze-types.ts';
 import type {
   AlertEvent,
   AlertSubscription,
@@ -27,8 +29,8 @@ import type {
   SensorInput,
   SensorSummary,
   StoredReading,
-  TimeInput,
 } from './monitor-types.ts';
+import type { TimeInput } from './time-types.ts';
 import { loggerOf } from './logger.ts';
 import { Recorder } from './recorder.ts';
 import type { AlertRule, AlertRules } from './rules.ts';
@@ -38,8 +40,6 @@ import { lastHours, timeOf } from './time.ts';
 
 const RETRY_FOR_MS = 30_000;
 const HOURS_OF_DAY = 24;
-/** Rows of one query. */
-const MOST = 100_000;
 const MOST_ALERTS = 1000;
 
 /**
@@ -75,6 +75,7 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
 }
 
 class DatabaseMonitor implements Monitor {
+  readonly analyze: Analyze;
   private readonly program: Program;
   private readonly db: Db;
   private readonly recorder: Recorder;
@@ -89,6 +90,7 @@ class DatabaseMonitor implements Monitor {
     this.recorder = new Recorder(program, name);
     this.feed = new AlertFeed({ db: this.db, clock: program.clock, logger: program.logger });
     this.rules = rules;
+    this.analyze = analyzeWith(this.db, () => program.clock.nowMs());
   }
 
   get databaseUrl(): string {
@@ -154,7 +156,7 @@ class DatabaseMonitor implements Monitor {
     for (const metric of names)
       for (const { bucket: hour, avg, min, max, count } of await hourlyStatistics(this.db, {
         ...range,
-        ...{ sensor, metric, limit: MOST },
+        ...{ sensor, metric },
       }))
         trends.push({ hour, metric, avg, min, max, count });
     return trends.sort((a, b) => a.hour.getTime() - b.hour.getTime());
@@ -181,12 +183,12 @@ class DatabaseMonitor implements Monitor {
   async latest({ sensor }: { readonly sensor?: string } = {}): Promise<readonly LatestValue[]> {
     const nowMs = this.program.clock.nowMs();
     const key = sensor === undefined ? undefined : (await sensorNamed(this.db, sensor)).key;
-    const sensors = await listSensors(this.db, { since: new Date(0), sensor: key, limit: MOST });
+    const sensors = await listSensors(this.db, { since: new Date(0), sensor: key });
     const seen = sensors.map(({ id, lastReading }) => ({ id, lastSeenMs: lastReading?.getTime() }));
-    const values = await latestValues(this.db, seen, { nowMs });
+    const values = await latestValues(this.db, seen, { nowMs, most: null });
     return sensors.flatMap(({ id, sensor: own }) =>
-      (values.get(id) ?? []).map(({ metric, value, time }) => ({
-        ...{ sensor: own, metric, value, unit: unitOf(metric, value), time },
+      (values.get(id) ?? []).map(({ metric, value, unit, time }) => ({
+        ...{ sensor: own, metric, value, unit: unit ?? unitOf(metric, value), time },
       })),
     );
   }

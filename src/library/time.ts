@@ -1,5 +1,5 @@
 import { FieldwatchError } from '../core/errors.ts';
-import type { TimeInput } from './monitor-types.ts';
+import type { TimeInput } from './time-types.ts';
 
 const HOUR_MS = 3_600_000;
 const LONGEST_H = 24 * 366 * 20;

@@ -1,5 +1,6 @@
 import { acknowledgeAlert, resolveAlert } from './alert-actions.ts';
 import { alert, alerts } from './alerts.ts';
+import { analysis } from './analysis.ts';
 import { config } from './config.ts';
 import { deadLetters, oneDeadLetter, retryDeadLetter } from './dead-letters.ts';
 import { decode } from './decode.ts';
@@ -22,6 +23,7 @@ import { chunks, storage } from './storage.ts';
 export const RESOURCES: readonly AnyResource[] = [
   ...[status, events],
   ...[sensors, sensorFacets, sensor, readings, exportReadings, forgetSensor],
+  ...analysis,
   ...[alerts, alert, acknowledgeAlert, resolveAlert],
   ...[silences, addSilence, endSilence],
   ...[policies, policyCheck, storage, chunks],

@@ -172,7 +172,12 @@ async function problem(path: string): Promise<Problem> {
 }
 
 const PARAMS: Readonly<Record<string, string>> = { ':key': 'freezer', ':alertId': ALERT, ':id': LETTER };
-const QUERY: Readonly<Record<string, string>> = { '/storage/chunks': '?relation=sensor_readings' };
+const QUERY: Readonly<Record<string, string>> = {
+  '/storage/chunks': '?relation=sensor_readings',
+  '/analysis/pattern': '?metric=temperature&tz=Europe/Berlin',
+  '/analysis/resample': '?metric=temperature&fill=linear',
+  '/analysis/outliers': '?metric=temperature&minValues=2&threshold=0.1',
+};
 /** Of the daemon and not of the database, or no JSON. */
 const ELSEWHERE = ['/config', '/events', '/session', '/learn/:id', '/sensors/:key/export'];
 
@@ -193,6 +198,35 @@ describe('every resource that is read', () => {
     const place = `/api/v1${path.replace(/:\w+/g, (name) => PARAMS[name] ?? name)}${QUERY[path] ?? ''}`;
     const etag = (await server.fetch(place)).headers.get('etag');
     expect(etag).toMatch(/^W?\/?"/);
+  });
+});
+
+describe('analyses', () => {
+  const chosen = 'sensor=freezer&from=2h';
+
+  test('have what was asked for', async () => {
+    const described = await get<{ items: object[] }>(`/analysis/describe?${chosen}&metric=temperature`);
+    expect(described.items).toMatchObject([{ metric: 'temperature', unit: '°C', sensor: null, sensors: 1 }]);
+    const { items } = await get<{ items: object[] }>(`/analysis/missing?${chosen}&tz=Europe/Berlin`);
+    expect(items).toMatchObject([{ sensor: 'freezer', gaps: expect.any(Array), days: expect.any(Array) }]);
+  });
+
+  test('say which name, width or zone is none', async () => {
+    expect(await problem('/analysis/describe?sensor=freezr')).toMatchObject({
+      status: 404,
+      remedy: 'Did you mean "freezer"?',
+    });
+    expect(await problem('/analysis/describe?metric=tempereture')).toMatchObject({
+      status: 404,
+      code: 'METRIC_UNKNOWN',
+    });
+    for (const wrong of ['bucket=1', 'tz=Europe/Berln'])
+      expect(await problem(`/analysis/resample?metric=temperature&${wrong}`)).toMatchObject({ status: 400 });
+    expect(await problem('/analysis/outliers?metric=temperature&window=x')).toMatchObject({ status: 400 });
+    expect(await problem('/analysis/resample?metric=temperature&bucket=1s')).toMatchObject({
+      status: 422,
+      code: 'QUERY_TOO_LARGE',
+    });
   });
 });
 

@@ -1,30 +1,21 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { exportCommand } from '../../../src/cli/export.ts';
 import { runCli } from '../../support/cli.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
-import { isNightly } from '../../support/rounds.ts';
+import { PYTHON, describePython } from '../../support/python.ts';
 
 const run = promisify(execFile);
-/** With pandas, pyarrow, duckdb and polars: PYTHON names it where it is not the usual one. */
-const PYTHON = process.env['FIELDWATCH_TEST_PYTHON'] ?? 'python3';
 const METRICS = ['temperature', 'humidity', 'rssi', 'co2'];
 
-function suite(name: string, tests: () => void): void {
-  if (!isNightly) return describe.skip(`${name} (nightly)`, tests);
-  const found = spawnSync(PYTHON, ['-c', 'import pandas, pyarrow, duckdb, polars'], { encoding: 'utf8' });
-  if (found.status === 0) return describe(name, tests);
-  const why = found.error?.message ?? found.stderr.trim().split('\n').at(-1) ?? '';
-  process.stderr.write(`skipped, because Python packages are missing: ${why}\n`);
-  describe.skip(`${name} (needs pandas, pyarrow, duckdb and polars in ${PYTHON})`, tests);
-}
+const PACKAGES = ['pandas', 'pyarrow', 'duckdb', 'polars'];
 
-suite('what Python reads of an export is what is stored', () => {
+describePython('what Python reads of an export is what is stored', PACKAGES, () => {
   let database: TestDatabase;
   let db: pg.Client;
   let folder: string;

@@ -1,0 +1,208 @@
+import { type Bucket, isZone, parseBucket, unknownZone } from '../../core/bucket.ts';
+import { parseDuration } from '../../core/duration.ts';
+import { FieldwatchError } from '../../core/errors.ts';
+import { metricUnit } from '../../core/metric-unit.ts';
+import { correlate } from '../../queries/analyze/correlate.ts';
+import { describe } from '../../queries/analyze/describe.ts';
+import { missing } from '../../queries/analyze/missing.ts';
+import { THRESHOLDS, outliers } from '../../queries/analyze/outliers.ts';
+import { pattern } from '../../queries/analyze/pattern.ts';
+import { readingsUpTo } from '../../queries/analyze/size.ts';
+import type { Selection, TimeRange } from '../../queries/db.ts';
+import { resample } from '../../queries/gapfill.ts';
+import { type Names, presentKeys } from '../../queries/names.ts';
+import {
+  correlateQuery,
+  correlationsSchema,
+  describeQuery,
+  descriptionsSchema,
+  missingQuery,
+  outliersQuery,
+  outliersSchema,
+  patternQuery,
+  patternSchema,
+  presencesSchema,
+  resampleQuery,
+  resampledSchema,
+} from '../contract/analysis.ts';
+import type { ApiDeps } from '../deps.ts';
+import { RequestFault } from '../problem.ts';
+import { rangeOf } from './paging.ts';
+import type { AnyResource } from './resource.ts';
+import { resource } from './resource.ts';
+import { finite, iso } from './values.ts';
+
+/** What a query of the API can go through in its time, also on the embedded database. */
+const MOST_READINGS = 500_000;
+const MOST_RESAMPLED = 50_000;
+
+const common = {
+  method: 'GET',
+  tag: 'analysis',
+  role: 'viewer',
+  shared: true,
+  faults: ['SENSOR_UNKNOWN', 'LOCATION_UNKNOWN', 'METRIC_UNKNOWN', 'QUERY_TOO_LARGE'],
+} as const;
+
+interface Asked {
+  readonly sensor?: readonly string[] | undefined;
+  readonly location?: string | undefined;
+  readonly from: string;
+  readonly to?: string | undefined;
+}
+
+/** Checked names, and a range of a size that is answered in time. */
+async function chosen(
+  asked: Asked,
+  metric: Names['metric'],
+  { db, clock }: ApiDeps,
+): Promise<TimeRange & Selection> {
+  const { location } = asked;
+  const sensor = await presentKeys(db, { ...asked, metric });
+  const range = { ...rangeOf(asked, clock.nowMs(), 0), sensor, location };
+  if ((await readingsUpTo(db, range, MOST_READINGS + 1)) <= MOST_READINGS) return range;
+  throw tooLarge(`more than ${MOST_READINGS} readings`);
+}
+
+const tooLarge = (what: string) =>
+  new FieldwatchError(`${what}; \`fieldwatch analyze\` and the library have no such limit`, {
+    code: 'QUERY_TOO_LARGE',
+    kind: 'config',
+    remedy: 'Choose a shorter time range, or fewer sensors.',
+  });
+
+const fault = (name: string, detail: string) => new RequestFault([{ pointer: `/query/${name}`, detail }]);
+
+function zoneOf(name: string): string {
+  if (isZone(name)) return name;
+  throw fault('tz', unknownZone(name));
+}
+
+function bucketOf(text: string): Bucket {
+  const bucket = parseBucket(text);
+  if (bucket !== undefined) return bucket;
+  throw fault('bucket', 'is no width of a second or more, such as 15m, 1h, 1d or 1mo');
+}
+
+const list = <Item>(items: readonly Item[]) => ({ items: [...items], next: null });
+
+const descriptions = resource({
+  ...common,
+  id: 'describe',
+  path: '/analysis/describe',
+  summary: 'Count, mean, deviation, extremes and quartiles of metrics',
+  query: describeQuery,
+  answer: descriptionsSchema,
+  async handle({ query }, deps) {
+    const { metric: metrics, bySensor } = query;
+    const rows = await describe(deps.db, { ...(await chosen(query, metrics, deps)), metrics, bySensor });
+    return list(
+      rows.map((row) => ({
+        ...row,
+        unit: metricUnit(row.metric, Math.max(Math.abs(row.min), Math.abs(row.max))) ?? null,
+        first: iso(row.first),
+        last: iso(row.last),
+      })),
+    );
+  },
+});
+
+const correlations = resource({
+  ...common,
+  id: 'correlate',
+  path: '/analysis/correlate',
+  summary: 'Correlation of metrics, or of sensors, by their means of common buckets',
+  query: correlateQuery,
+  answer: correlationsSchema,
+  async handle({ query }, deps) {
+    const { metric: metrics, of, method } = query;
+    const buckets = { bucket: bucketOf(query.bucket), zone: zoneOf(query.tz) };
+    return list(
+      await correlate(deps.db, { ...(await chosen(query, metrics, deps)), ...buckets, metrics, of, method }),
+    );
+  },
+});
+
+const patterns = resource({
+  ...common,
+  id: 'pattern',
+  path: '/analysis/pattern',
+  summary: 'What is usual at each hour of a day, day of a week, or hour of a week',
+  query: patternQuery,
+  answer: patternSchema,
+  async handle({ query }, deps) {
+    const { metric, of, bySensor } = query;
+    const zone = zoneOf(query.tz);
+    return list(
+      await pattern(deps.db, { ...(await chosen(query, metric, deps)), metric, of, zone, bySensor }),
+    );
+  },
+});
+
+const presences = resource({
+  ...common,
+  id: 'missing',
+  path: '/analysis/missing',
+  summary: "Gaps longer than a sensor's own rhythm, and the share that is there of each day",
+  query: missingQuery,
+  answer: presencesSchema,
+  async handle({ query }, deps) {
+    const { metric, factor } = query;
+    const zone = zoneOf(query.tz);
+    const rows = await missing(deps.db, { ...(await chosen(query, metric, deps)), metric, factor, zone });
+    return list(
+      rows.map(({ gaps, days, ...row }) => ({
+        ...row,
+        gaps: gaps.map(({ sensor: _, ...gap }) => ({ ...gap, from: iso(gap.from), to: iso(gap.to) })),
+        days: days.map(({ sensor: _, ...day }) => day),
+      })),
+    );
+  },
+});
+
+const resampled = resource({
+  ...common,
+  id: 'resample',
+  path: '/analysis/resample',
+  summary: 'One value a bucket and sensor, with gaps filled or not',
+  query: resampleQuery,
+  answer: resampledSchema,
+  async handle({ query }, deps) {
+    const { metric, method, fill } = query;
+    const buckets = { bucket: bucketOf(query.bucket), zone: zoneOf(query.tz) };
+    const limit = MOST_RESAMPLED + 1;
+    const asked = { ...(await chosen(query, metric, deps)), ...buckets, metric, method, fill, limit };
+    const rows = await resample(deps.db, asked);
+    if (rows.length > MOST_RESAMPLED) throw tooLarge(`more than ${MOST_RESAMPLED} values`);
+    return list(rows.map((row) => ({ ...row, bucket: iso(row.bucket), value: finite(row.value) })));
+  },
+});
+
+const outlying = resource({
+  ...common,
+  id: 'outliers',
+  path: '/analysis/outliers',
+  summary: 'Values far from what is usual for their sensor, furthest first',
+  query: outliersQuery,
+  answer: outliersSchema,
+  async handle({ query }, deps) {
+    const { metric, method, minValues, limit } = query;
+    const { threshold = THRESHOLDS[method] } = query;
+    const windowMs = parseDuration(query.window);
+    if (windowMs === undefined || windowMs <= 0) throw fault('window', 'is no duration such as 1h');
+    const asked = {
+      ...(await chosen(query, metric, deps)),
+      metric,
+      method,
+      threshold,
+      minValues,
+      windowMs,
+      limit,
+    };
+    return list((await outliers(deps.db, asked)).map((row) => ({ ...row, time: iso(row.time) })));
+  },
+});
+
+export const analysis: readonly AnyResource[] = [
+  ...[descriptions, correlations, patterns, presences, resampled, outlying],
+];

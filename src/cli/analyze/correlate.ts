@@ -1,0 +1,81 @@
+import { Option } from 'commander';
+import type { Bucket } from '../../core/bucket.ts';
+import {
+  CORRELATIONS,
+  type CorrelateRow,
+  type Correlation,
+  correlate,
+} from '../../queries/analyze/correlate.ts';
+import { bucketOption, repeated, zoneOption } from '../arguments.ts';
+import { type CliCommand, subcommand } from '../command.ts';
+import { heatLines } from '../plot.ts';
+import { onDatabase } from '../read-command.ts';
+import {
+  type AnalyzeOptions,
+  METRICS_OPTION,
+  chosenOf,
+  fields,
+  grouped,
+  show,
+  withAnalyzeOptions,
+} from './options.ts';
+
+interface Options extends AnalyzeOptions {
+  readonly metric?: readonly string[];
+  readonly of: 'metrics' | 'sensors';
+  readonly method: Correlation;
+  readonly bucket: Bucket;
+  readonly tz: string;
+}
+
+/** `fieldwatch analyze correlate`. */
+export const correlateCommand: CliCommand = (cli) =>
+  withAnalyzeOptions(
+    subcommand(
+      'correlate',
+      'correlation of metrics, or of sensors, by their means of common buckets',
+      'fieldwatch analyze correlate --sensor greenhouse-02 --since 7d\n' +
+        'fieldwatch analyze correlate --of sensors --metric temperature --location coldroom --bucket 10m',
+    ),
+    '7d',
+    'a matrix of shades',
+  )
+    .option(...METRICS_OPTION, repeated)
+    .addOption(
+      new Option('--of <what>', 'metrics of the same sensor, or sensors in one metric')
+        .choices(['metrics', 'sensors'])
+        .default('metrics'),
+    )
+    .addOption(
+      new Option('--method <name>', 'of values, or of their ranks').choices(CORRELATIONS).default('pearson'),
+    )
+    .addOption(bucketOption('1h'))
+    .addOption(zoneOption())
+    .action(
+      onDatabase<Options>(cli, async (db, options) => {
+        const { metric: metrics, of, method, bucket, tz: zone } = options;
+        const rows = await correlate(db, { ...chosenOf(options), metrics, of, method, bucket, zone });
+        const who = of === 'sensors' ? fields<CorrelateRow>('metric') : [];
+        show(cli, [...who, ...fields<CorrelateRow>('a', 'b', 'r', 'buckets')], rows, options, plot);
+        return 0;
+      }),
+    );
+
+const plot = (rows: readonly CorrelateRow[]): readonly string[] =>
+  [...grouped(rows, ({ metric }) => metric ?? '')].flatMap(([metric, own]) => {
+    const names = [...new Set(own.flatMap(({ a, b }) => [a, b]))];
+    const found = new Map(
+      own.flatMap(({ a, b, r }) => [[`${a}\0${b}`, r] as const, [`${b}\0${a}`, r] as const]),
+    );
+    return [
+      ...(metric === '' ? [] : [metric]),
+      ...heatLines({
+        rows: names.map((name, at) => `${at + 1} ${name}`),
+        columns: names.map((_, at) => String(at + 1)),
+        values: names.map((a) => names.map((b) => (a === b ? 1 : found.get(`${a}\0${b}`)))),
+        extent: { least: -1, most: 1 },
+        cell: 3,
+      }),
+      '',
+    ];
+  });

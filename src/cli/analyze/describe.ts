@@ -1,0 +1,68 @@
+import { metricUnit } from '../../core/metric-unit.ts';
+import { type DescribeRow, describe } from '../../queries/analyze/describe.ts';
+import { repeated } from '../arguments.ts';
+import { type CliCommand, subcommand } from '../command.ts';
+import { boxLines } from '../plot.ts';
+import { onDatabase } from '../read-command.ts';
+import type { Column } from '../table.ts';
+import {
+  type AnalyzeOptions,
+  METRICS_OPTION,
+  chosenOf,
+  fields,
+  grouped,
+  show,
+  withAnalyzeOptions,
+} from './options.ts';
+
+interface Options extends AnalyzeOptions {
+  readonly metric?: readonly string[];
+  readonly bySensor?: boolean;
+}
+
+const unitOf = ({ metric, min, max }: DescribeRow) =>
+  metricUnit(metric, Math.max(Math.abs(min), Math.abs(max)));
+const UNIT: Column<DescribeRow> = { title: 'unit', value: unitOf };
+const FIGURES = fields<DescribeRow>('count', 'mean', 'std', 'min', 'p25', 'p50', 'p75', 'max');
+
+/** `fieldwatch analyze describe`. */
+export const describeCommand: CliCommand = (cli) =>
+  withAnalyzeOptions(
+    subcommand(
+      'describe',
+      'count, mean, standard deviation, extremes and quartiles of each metric',
+      'fieldwatch analyze describe --location coldroom --since 30d --by-sensor',
+    ),
+    '7d',
+    'extremes and quartiles as boxes',
+  )
+    .option(...METRICS_OPTION, repeated)
+    .option('--by-sensor', 'of each sensor by itself')
+    .action(
+      onDatabase<Options>(cli, async (db, options) => {
+        const { metric: metrics, bySensor = false } = options;
+        const rows = await describe(db, { ...chosenOf(options), metrics, bySensor });
+        const who = bySensor
+          ? fields<DescribeRow>('sensor', 'metric')
+          : fields<DescribeRow>('metric', 'sensors');
+        show(
+          cli,
+          [...who, UNIT, ...FIGURES],
+          rows.map((row) => ({ ...row, unit: unitOf(row) ?? null })),
+          options,
+          plot,
+        );
+        return 0;
+      }),
+    );
+
+/** The boxes of a metric on one scale. */
+const plot = (rows: readonly DescribeRow[], width: number): readonly string[] =>
+  [...grouped(rows, ({ metric }) => metric)].flatMap(([metric, own]) => [
+    `${metric} ${own[0] === undefined ? '' : (unitOf(own[0]) ?? '')}`.trimEnd(),
+    ...boxLines(
+      own.map((row) => ({ ...row, label: row.sensor ?? '' })),
+      width,
+    ),
+    '',
+  ]);

@@ -1,0 +1,205 @@
+import type { TimeInput } from './time-types.ts';
+
+/** Which readings are analysed. */
+export interface AnalyzeRange {
+  readonly from: TimeInput;
+  /** Not included; now by default. */
+  readonly to?: TimeInput;
+  /** Keys of sensors, also former ones; absent: all of them. */
+  readonly sensor?: string | readonly string[];
+  readonly location?: string;
+}
+
+/** Which buckets values are put into. */
+export interface AnalyzeBuckets {
+  /** `15m`, `1h`, `1d`, `1w`, `1mo`, `1y`; an hour by default. */
+  readonly bucket?: string;
+  /** Where days, weeks and months begin, such as `Europe/Berlin`; UTC by default. Buckets up to an hour are elapsed time. */
+  readonly timeZone?: string;
+}
+
+export interface DescribeInput extends AnalyzeRange {
+  /** All by default. */
+  readonly metrics?: readonly string[];
+  /** Each sensor by itself; otherwise all of them together. */
+  readonly bySensor?: boolean;
+}
+
+/** The figures of a metric. */
+export interface Description {
+  readonly metric: string;
+  /** Null: of all sensors together. */
+  readonly sensor: string | null;
+  /** Sensors that have a value. */
+  readonly sensors: number;
+  readonly unit: string | null;
+  readonly count: number;
+  readonly mean: number;
+  /** Of the sample; null of a single value. */
+  readonly std: number | null;
+  readonly min: number;
+  /** Quartiles, interpolated. */
+  readonly p25: number;
+  readonly p50: number;
+  readonly p75: number;
+  readonly max: number;
+  readonly first: Date;
+  readonly last: Date;
+}
+
+export interface CorrelateInput extends AnalyzeRange, AnalyzeBuckets {
+  /** Pairs of metrics of the same sensor, or pairs of sensors metric by metric; `metrics` by default. */
+  readonly of?: 'metrics' | 'sensors';
+  /** All by default. */
+  readonly metrics?: readonly string[];
+  /** Of values (Pearson), or of their ranks (Spearman); `pearson` by default. */
+  readonly method?: 'pearson' | 'spearman';
+}
+
+/** How two metrics, or two sensors, go together. */
+export interface PairCorrelation {
+  /** Of sensors: the metric that is compared; null: of metrics. */
+  readonly metric: string | null;
+  readonly a: string;
+  readonly b: string;
+  /** -1 to 1; null where one of the two does not vary. */
+  readonly r: number | null;
+  /** Buckets that both have. */
+  readonly buckets: number;
+}
+
+export interface PatternInput extends AnalyzeRange {
+  readonly metric: string;
+  /** Hours of a day, days of a week, or hours of a week; `hour` by default. */
+  readonly of?: 'hour' | 'weekday' | 'week';
+  /** Whose hours and days these are, such as `Europe/Berlin`; UTC by default. */
+  readonly timeZone?: string;
+  readonly bySensor?: boolean;
+}
+
+/** What is usual at an hour or a weekday. */
+export interface PatternPart {
+  /** Null: of all sensors together. */
+  readonly sensor: string | null;
+  /** 1 is Monday, 7 Sunday; null of `hour`. */
+  readonly weekday: number | null;
+  /** 0 to 23; null of `weekday`. */
+  readonly hour: number | null;
+  readonly mean: number;
+  readonly std: number | null;
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+  readonly count: number;
+  /** Days that have a value in it. */
+  readonly days: number;
+}
+
+export interface MissingInput extends AnalyzeRange {
+  /** Values of this metric; readings, whatever they have, by default. */
+  readonly metric?: string;
+  /** A gap is longer than so many usual steps of the sensor; 3 by default. */
+  readonly factor?: number;
+  /** Whose days are counted, such as `Europe/Berlin`; UTC by default. */
+  readonly timeZone?: string;
+}
+
+/** A time without readings. */
+export interface Gap {
+  /** The reading before it, also one before the range. */
+  readonly from: Date;
+  /** The reading after it, or the end of the range. */
+  readonly to: Date;
+  /** No reading has come since. */
+  readonly open: boolean;
+  readonly seconds: number;
+  /** Readings that were due. */
+  readonly missing: number;
+}
+
+/** What is there of a sensor, by its own rhythm. */
+export interface SensorPresence {
+  readonly sensor: string;
+  readonly location: string | null;
+  /** The median of its steps in seconds; null of fewer than three readings. */
+  readonly rhythmS: number | null;
+  readonly readings: number;
+  readonly expected: number | null;
+  /** 0 to 1. */
+  readonly share: number | null;
+  /** Time in gaps, beyond one step each. */
+  readonly missingS: number;
+  readonly gaps: readonly Gap[];
+  readonly days: readonly {
+    /** `2026-01-31` */
+    readonly day: string;
+    readonly readings: number;
+    readonly expected: number | null;
+    readonly share: number | null;
+  }[];
+}
+
+export interface ResampleInput extends AnalyzeRange, AnalyzeBuckets {
+  readonly metric: string;
+  /** How the values of a bucket become one; `mean` by default. */
+  readonly method?: 'mean' | 'median' | 'min' | 'max' | 'sum' | 'count' | 'std' | 'first' | 'last';
+  /** Buckets without values: left out (`none`), null, the last value, or a straight line; `null` by default. */
+  readonly fill?: 'none' | 'null' | 'previous' | 'linear';
+}
+
+export interface Resampled {
+  readonly bucket: Date;
+  readonly sensor: string;
+  readonly location: string | null;
+  readonly value: number | null;
+}
+
+export interface OutliersInput extends AnalyzeRange {
+  readonly metric: string;
+  /**
+   * `rolling`: against mean and deviation of the window before a value; `mad`: against the median of the range, by the median absolute deviation;
+   * `z`: against mean and deviation of the range. `rolling` by default.
+   */
+  readonly method?: 'rolling' | 'mad' | 'z';
+  /** Deviations at least; 3 by default, of `mad` 3.5. */
+  readonly threshold?: number;
+  /** Of `rolling`, such as `1h`, the default. */
+  readonly window?: string;
+  /** With fewer values, of the window or the range, there is no verdict; 10 by default. */
+  readonly minValues?: number;
+  /** Values at most, furthest first; all by default. */
+  readonly limit?: number;
+}
+
+export interface Outlier {
+  readonly time: Date;
+  readonly sensor: string;
+  readonly location: string | null;
+  readonly value: number;
+  /** The mean, or the median. */
+  readonly expected: number;
+  readonly spread: number;
+  /** How many spreads the value is away, with sign. */
+  readonly score: number;
+}
+
+/**
+ * Analyses of stored readings: all of them are computed by the database, and only their results are sent.
+ *
+ * All reject with FieldwatchError SENSOR_UNKNOWN, LOCATION_UNKNOWN or METRIC_UNKNOWN for a name that the database does not have,
+ * ANALYZE_INVALID for a bucket, window or zone that is none, and QUERY_TOO_LARGE for more than 20,000 buckets a sensor.
+ */
+export interface Analyze {
+  /** Count, mean, deviation, extremes and quartiles of each metric. */
+  describe(input: DescribeInput): Promise<readonly Description[]>;
+  /** Correlation of metrics, or of sensors, by their means of common buckets. */
+  correlate(input: CorrelateInput): Promise<readonly PairCorrelation[]>;
+  /** What is usual at each hour of a day, day of a week, or hour of a week, in a time zone. */
+  pattern(input: PatternInput): Promise<readonly PatternPart[]>;
+  /** Gaps that are longer than the sensor's own rhythm, and the share that is there of each day. */
+  missing(input: MissingInput): Promise<readonly SensorPresence[]>;
+  /** One value a bucket and sensor; by sensor, then time. */
+  resample(input: ResampleInput): Promise<readonly Resampled[]>;
+  /** Values that are far from what is usual for their sensor, furthest first. */
+  outliers(input: OutliersInput): Promise<readonly Outlier[]>;
+}
