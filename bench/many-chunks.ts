@@ -22,12 +22,16 @@ export const manyChunksPlan = (): PolicyPlan =>
 /** Makes chunks of an hour, compressed from a week on, aggregated, seen, and with the policies of the plan above. */
 export async function makeManyChunks(sql: Sql): Promise<void> {
   await sql(`INSERT INTO sensors (key) SELECT 'many-' || g FROM generate_series(1, ${SENSORS}) g`);
+  await sql(`INSERT INTO metrics (name) VALUES ('many')`);
   // Read once: an hour that ends between two portions would leave a gap.
   const [now] = await sql<{ hour: string }>(`SELECT date_trunc('hour', now())::text AS hour`);
   if (now === undefined) throw new Error('the database gave no time');
   await makeChunks(sql, now.hour, 'sensor_readings', 'temperature', '20');
   await makeChunks(sql, now.hour, 'sensor_metrics', 'metric_id, value', '1, 1');
-  for (const view of ['sensor_hourly_agg', 'sensor_daily_agg']) {
+  for (const view of ['hourly', 'daily'].flatMap((each) => [
+    `sensor_${each}_agg`,
+    `sensor_metrics_${each}_agg`,
+  ])) {
     await sql(`CALL refresh_continuous_aggregate('${view}', now() - INTERVAL '61 days', now())`);
   }
   await sql(`SELECT alter_job(job_id, config => config || CASE proc_name WHEN 'policy_retention'

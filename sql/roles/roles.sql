@@ -51,7 +51,8 @@ BEGIN
     SELECT relname FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
       AND (relowner = 'fieldwatch_owner'::regrole OR relname IN ('sensors', 'metrics', 'sensor_readings', 'sensor_metrics',
-        'sensor_alerts', 'alert_state', 'system_alerts', 'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg'))
+        'sensor_alerts', 'alert_state', 'system_alerts', 'dead_letters', 'app_metrics', 'sensor_hourly_agg', 'sensor_daily_agg',
+        'sensor_metrics_hourly_agg', 'sensor_metrics_daily_agg'))
   LOOP
     EXECUTE format('GRANT SELECT ON public.%I TO fieldwatch_dashboard', relation);
   END LOOP;

@@ -3,7 +3,7 @@ import type { AlertsConfig } from '../core/alert/rules/config.ts';
 import type { PolicyPlan, RepairMode } from '../core/policy/plan.ts';
 import type { Finding } from '../core/policy/finding.ts';
 import type { Millis } from '../core/reading.ts';
-import type { Retention } from '../core/series-plan.ts';
+import type { MetricRetention } from '../core/series-plan.ts';
 import type { ConfigInEffect } from './contract/config.ts';
 import type { DecodedMessage, decodeRequestSchema } from './contract/decode.ts';
 import type { Retried } from './contract/dead-letters.ts';
@@ -29,7 +29,7 @@ export interface DaemonView {
   clockOffS(): number | undefined;
   /** Undefined: scheduling is disabled. */
   policies(): PolicyState | undefined;
-  retention(): Retention;
+  retention(): MetricRetention;
   alertRules(): AlertsConfig;
   plan(): PolicyPlan;
   routes(): RouteList;

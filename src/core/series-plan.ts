@@ -7,6 +7,21 @@ export type SeriesSource = 'raw' | 'hourly' | 'daily';
 /** How long each is kept; undefined: for ever. */
 export type Retention = Readonly<Record<SeriesSource, Millis | undefined>>;
 
+/** Of metrics with a column of their own, and of all further ones. */
+export interface MetricRetention {
+  readonly columns: Retention;
+  readonly further: Retention;
+}
+
+/** How long all of these are kept. */
+export const shortestOf = (kept: readonly Retention[]): Retention => {
+  const least = (source: SeriesSource): Millis | undefined => {
+    const ages = kept.flatMap((each) => each[source] ?? []);
+    return ages.length === 0 ? undefined : Math.min(...ages);
+  };
+  return { raw: least('raw'), hourly: least('hourly'), daily: least('daily') };
+};
+
 export interface SeriesRange {
   readonly fromMs: Millis;
   readonly toMs: Millis;

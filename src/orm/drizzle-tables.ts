@@ -163,6 +163,8 @@ export const metrics = pgTable('metrics', {
   name: text('name').notNull(),
   unit: text('unit'),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(filled),
+  kind: text('kind').notNull().default(filled),
+  wrapsAt: doublePrecision('wraps_at'),
 });
 
 export const notifySinks = pgTable('notify_sinks', {
@@ -295,6 +297,36 @@ export const sensorMetrics = pgTable('sensor_metrics', {
   metricId: integer('metric_id').notNull(),
   value: doublePrecision('value').notNull(),
 });
+
+export const sensorMetricsDailyAgg = pgView('sensor_metrics_daily_agg', {
+  day: timestamp('day', { withTimezone: true }),
+  sensorId: integer('sensor_id'),
+  metricId: integer('metric_id'),
+  avgValue: doublePrecision('avg_value'),
+  minValue: doublePrecision('min_value'),
+  maxValue: doublePrecision('max_value'),
+  sumValue: doublePrecision('sum_value'),
+  countValue: bigint('count_value', { mode: 'number' }),
+  firstValue: doublePrecision('first_value'),
+  lastValue: doublePrecision('last_value'),
+  firstTime: timestamp('first_time', { withTimezone: true }),
+  lastTime: timestamp('last_time', { withTimezone: true }),
+}).existing();
+
+export const sensorMetricsHourlyAgg = pgView('sensor_metrics_hourly_agg', {
+  hour: timestamp('hour', { withTimezone: true }),
+  sensorId: integer('sensor_id'),
+  metricId: integer('metric_id'),
+  avgValue: doublePrecision('avg_value'),
+  minValue: doublePrecision('min_value'),
+  maxValue: doublePrecision('max_value'),
+  sumValue: doublePrecision('sum_value'),
+  countValue: bigint('count_value', { mode: 'number' }),
+  firstValue: doublePrecision('first_value'),
+  lastValue: doublePrecision('last_value'),
+  firstTime: timestamp('first_time', { withTimezone: true }),
+  lastTime: timestamp('last_time', { withTimezone: true }),
+}).existing();
 
 export const sensorReadings = pgTable('sensor_readings', {
   time: timestamp('time', { withTimezone: true }).notNull(),

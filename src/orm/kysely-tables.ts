@@ -153,6 +153,8 @@ export interface MetricsTable {
   name: string;
   unit: string | null;
   created_at: Filled<Timestamp>;
+  kind: Filled<string>;
+  wraps_at: number | null;
 }
 
 export interface NotifySinksTable {
@@ -286,6 +288,36 @@ export interface SensorMetricsTable {
   value: number;
 }
 
+export interface SensorMetricsDailyAggTable {
+  day: Timestamp | null;
+  sensor_id: number | null;
+  metric_id: number | null;
+  avg_value: number | null;
+  min_value: number | null;
+  max_value: number | null;
+  sum_value: number | null;
+  count_value: Int8 | null;
+  first_value: number | null;
+  last_value: number | null;
+  first_time: Timestamp | null;
+  last_time: Timestamp | null;
+}
+
+export interface SensorMetricsHourlyAggTable {
+  hour: Timestamp | null;
+  sensor_id: number | null;
+  metric_id: number | null;
+  avg_value: number | null;
+  min_value: number | null;
+  max_value: number | null;
+  sum_value: number | null;
+  count_value: Int8 | null;
+  first_value: number | null;
+  last_value: number | null;
+  first_time: Timestamp | null;
+  last_time: Timestamp | null;
+}
+
 export interface SensorReadingsTable {
   time: Timestamp;
   sensor_id: number;
@@ -378,6 +410,8 @@ export interface Database {
   sensor_daily_agg: SensorDailyAggTable;
   sensor_hourly_agg: SensorHourlyAggTable;
   sensor_metrics: SensorMetricsTable;
+  sensor_metrics_daily_agg: SensorMetricsDailyAggTable;
+  sensor_metrics_hourly_agg: SensorMetricsHourlyAggTable;
   sensor_readings: SensorReadingsTable;
   sensors: SensorsTable;
   share_members: ShareMembersTable;
@@ -469,7 +503,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'payload_sha256',
   ],
   job_runs: ['job_id', 'started_at', 'finished_at', 'ok', 'error'],
-  metrics: ['id', 'name', 'unit', 'created_at'],
+  metrics: ['id', 'name', 'unit', 'created_at', 'kind', 'wraps_at'],
   notify_sinks: [
     'name',
     'kind',
@@ -571,6 +605,34 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'last_time',
   ],
   sensor_metrics: ['time', 'sensor_id', 'metric_id', 'value'],
+  sensor_metrics_daily_agg: [
+    'day',
+    'sensor_id',
+    'metric_id',
+    'avg_value',
+    'min_value',
+    'max_value',
+    'sum_value',
+    'count_value',
+    'first_value',
+    'last_value',
+    'first_time',
+    'last_time',
+  ],
+  sensor_metrics_hourly_agg: [
+    'hour',
+    'sensor_id',
+    'metric_id',
+    'avg_value',
+    'min_value',
+    'max_value',
+    'sum_value',
+    'count_value',
+    'first_value',
+    'last_value',
+    'first_time',
+    'last_time',
+  ],
   sensor_readings: ['time', 'sensor_id', 'temperature', 'humidity', 'pressure', 'battery', 'rssi'],
   sensors: ['id', 'key', 'name', 'location', 'type', 'tags', 'declared', 'created_at', 'updated_at'],
   share_members: [

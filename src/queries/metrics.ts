@@ -30,12 +30,26 @@ WITH gone AS (DELETE FROM sensor_metrics v WHERE ${ABOUT} RETURNING 1),
      names AS (DELETE FROM metrics WHERE name = ANY ($1::text[]) RETURNING 1)
 SELECT (SELECT count(*) FROM gone)::float8 AS values`;
 
-/** Deletes metric names with all their values, or only counts the values; returns how many there are. */
+const aggregateTablesSql = `
+SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) AS "table"
+FROM timescaledb_information.continuous_aggregates
+WHERE view_schema = current_schema() AND view_name IN ('sensor_metrics_hourly_agg', 'sensor_metrics_daily_agg')`;
+
+/**
+ * Deletes metric names with all their values and their hourly and daily figures, or only counts the values; returns how many there are.
+ * Figures outlive values: a refresh would leave those whose values are gone.
+ */
 export async function forgetMetrics(
   db: Db,
   names: readonly string[],
   { dryRun }: { readonly dryRun: boolean },
 ): Promise<number> {
   const { rows } = await db.query<{ values: number }>(dryRun ? countText : forgetText, [names]);
+  if (!dryRun)
+    for (const { table } of (await db.query<{ table: string }>(aggregateTablesSql, [])).rows)
+      await db.query(
+        `DELETE FROM ${table} a WHERE NOT EXISTS (SELECT FROM metrics m WHERE m.id = a.metric_id)`,
+        [],
+      );
   return rows[0]?.values ?? 0;
 }

@@ -24,17 +24,18 @@ export const CHOSEN = `SELECT s.id FROM sensors s WHERE ${sensorsWhere('$4', '$5
  * Every value (time, sensor_id, value) of metric $1 in [$2, $3) of sensors $4 and locations $5. The side that does not
  * hold the metric costs nothing: its condition is false before a row is read. `after` narrows the range further.
  */
-export const samples = (after?: { readonly core: string }): string => `
+export const samples = ({ after }: { readonly after?: string } = {}): string => `
   SELECT r.time, r.sensor_id, ${pick('$1', (metric) => `r.${metric}::float8`)} AS value
   FROM sensor_readings r
   WHERE ${isCore('$1')} AND r.time >= $2::timestamptz AND r.time < $3::timestamptz
-    ${after === undefined ? '' : `AND r.time >= ${after.core}`}
+    ${after === undefined ? '' : `AND r.time >= ${after}`}
     AND r.sensor_id IN (${CHOSEN}) AND ${pick('$1', (metric) => `r.${metric} IS NOT NULL`)}
   UNION ALL
   SELECT m.time, m.sensor_id, m.value
   FROM sensor_metrics m
   WHERE NOT ${isCore('$1')} AND m.metric_id = (SELECT id FROM metrics WHERE name = $1)
-    AND m.time >= $2::timestamptz AND m.time < $3::timestamptz AND m.sensor_id IN (${CHOSEN})`;
+    AND m.time >= $2::timestamptz AND m.time < $3::timestamptz AND m.sensor_id IN (${CHOSEN})
+    ${after === undefined ? '' : `AND m.time >= ${after}`}`;
 
 // The page first: then the further metrics of its readings only.
 export const recentSql = `

@@ -186,7 +186,8 @@ export async function currentKey(db: Db, formerKey: string): Promise<string | un
 
 const furtherFactsSql = `
 SELECT ARRAY(SELECT key FROM sensor_aliases WHERE sensor_id = $1 ORDER BY key LIMIT 1000) AS aliases,
-  least((SELECT min(time) FROM sensor_readings WHERE sensor_id = $1), (SELECT min(day) FROM sensor_daily_agg WHERE sensor_id = $1)) AS "firstSeen"`;
+  least((SELECT min(time) FROM sensor_readings WHERE sensor_id = $1), (SELECT min(day) FROM sensor_daily_agg WHERE sensor_id = $1),
+    (SELECT min(day) FROM sensor_metrics_daily_agg WHERE sensor_id = $1)) AS "firstSeen"`;
 
 /** What lists do not show. */
 export interface FurtherFacts {

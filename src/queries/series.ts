@@ -16,9 +16,16 @@ export interface SeriesColumns {
 
 /** How many readings a sensor has in [$2, $3), as far as $4. */
 export const countSql = `
-SELECT count(*)::int AS readings FROM (
+SELECT count(*)::int AS rows FROM (
   SELECT 1 FROM sensor_readings WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz LIMIT $4
 ) r`;
+
+/** How many values of metric $5 it has. */
+export const countFurtherSql = `
+SELECT count(*)::int AS rows FROM (
+  SELECT 1 FROM sensor_metrics WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < $3::timestamptz
+    AND metric_id = (SELECT id FROM metrics WHERE name = $5::text) LIMIT $4
+) v`;
 
 /** Its readings in the range, oldest first: metrics with a column of their own. The columns come from our own list. */
 export const exactSql = (metrics: readonly CoreMetric[]): string => `
@@ -50,8 +57,18 @@ FROM sensor_metrics WHERE sensor_id = $1 AND time >= $2::timestamptz AND time < 
 GROUP BY 1`;
 
 const AGGREGATES = {
-  hourly: { view: 'sensor_hourly_agg', column: 'hour', width: '1 hour' },
-  daily: { view: 'sensor_daily_agg', column: 'day', width: '1 day' },
+  hourly: {
+    view: 'sensor_hourly_agg',
+    furtherView: 'sensor_metrics_hourly_agg',
+    column: 'hour',
+    width: '1 hour',
+  },
+  daily: {
+    view: 'sensor_daily_agg',
+    furtherView: 'sensor_metrics_daily_agg',
+    column: 'day',
+    width: '1 day',
+  },
 } as const;
 
 type Aggregate = keyof typeof AGGREGATES;
@@ -73,12 +90,25 @@ FROM ${view} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column}
 GROUP BY 1`;
 };
 
-/** The end of what an aggregate holds of a sensor in the range. */
-export const aggregateReachSql = (source: Aggregate): string => {
-  const { view, column, width } = AGGREGATES[source];
+/** The same of a metric without a column of its own. */
+export const furtherAggregateBucketsSql = (source: Aggregate): string => {
+  const { furtherView, column } = AGGREGATES[source];
+  return `
+SELECT ${bucket(column)} AS ms, sum(sum_value)::float8 AS value_sum, sum(count_value)::float8 AS value_count,
+  min(min_value) AS value_min, max(max_value) AS value_max
+FROM ${furtherView} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column} < $3::timestamptz
+  AND metric_id = (SELECT id FROM metrics WHERE name = $6::text)
+GROUP BY 1`;
+};
+
+/** The end of what an aggregate holds of a sensor in the range, of metric $4. */
+export const aggregateReachSql = (source: Aggregate, isFurther = false): string => {
+  const { view, furtherView, column, width } = AGGREGATES[source];
   return `
 SELECT max(${column}) + INTERVAL '${width}' AS until
-FROM ${view} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column} < $3::timestamptz`;
+FROM ${isFurther ? furtherView : view} WHERE sensor_id = $1 AND ${column} >= $2::timestamptz AND ${column} < $3::timestamptz${
+    isFurther ? ' AND metric_id = (SELECT id FROM metrics WHERE name = $4::text)' : ''
+  }`;
 };
 
 /** A bucket as far as one source knows it: sums and counts, so that parts of it can be put together. */
@@ -93,10 +123,23 @@ type Parts = Map<Millis, Part>;
 
 type Row = { readonly ms: number } & Readonly<Record<string, number | null>>;
 
-/** Whether a sensor has at most so many readings in the range. */
-export async function hasAtMost(db: Db, sensorId: number, range: SeriesPlan, most: number): Promise<boolean> {
+/** Whether a sensor has at most so many readings in the range, and values of each metric without a column. */
+export async function hasAtMost(
+  db: Db,
+  sensorId: number,
+  metrics: readonly string[],
+  range: Pick<SeriesPlan, 'fromMs' | 'toMs'>,
+  most: number,
+): Promise<boolean> {
   const values = [sensorId, new Date(range.fromMs), new Date(range.toMs), most + 1];
-  return ((await db.query<{ readings: number }>(countSql, values)).rows[0]?.readings ?? 0) <= most;
+  const further = metrics.filter((metric) => !isCoreMetric(metric));
+  const counts = [
+    ...(further.length < metrics.length ? [[countSql, values] as const] : []),
+    ...further.map((metric) => [countFurtherSql, [...values, metric]] as const),
+  ];
+  for (const [text, bound] of counts)
+    if (((await db.query<{ rows: number }>(text, [...bound])).rows[0]?.rows ?? 0) > most) return false;
+  return true;
 }
 
 /** Each value as it was measured, one metric after the other: those with a column of their own are read together. Bounded by `hasAtMost`. */
@@ -132,7 +175,7 @@ function exactColumns(metric: string, rows: readonly Row[], column: string): Ser
 
 /**
  * The buckets of metrics, one after the other: those with a column of their own are read together. What the figures of days or
- * hours do not reach yet comes from the next finer source. Further metrics have no figures: their readings are all there is.
+ * hours do not reach yet comes from the next finer source.
  */
 export async function* bucketedSeries(
   db: Db,
@@ -149,12 +192,15 @@ export async function* bucketedSeries(
 async function furtherParts(db: Db, sensorId: number, metric: string, plan: SeriesPlan): Promise<Parts> {
   const parts: Parts = new Map();
   if (isCoreMetric(metric)) return parts;
-  const values = [...boundsOf(sensorId, plan, plan.fromMs), metric];
-  for (const row of (await db.query<Row>(furtherBucketsSql, values)).rows) add(parts, row, 'value');
+  await readParts(db, sensorId, plan, {
+    buckets: furtherBucketsSql,
+    aggregate: furtherAggregateBucketsSql,
+    reach: (source) => aggregateReachSql(source, true),
+    values: [metric],
+    take: (row) => add(parts, row, 'value'),
+  });
   return parts;
 }
-
-const FINER = { daily: 'hourly', hourly: undefined } as const;
 
 async function coreParts(
   db: Db,
@@ -163,20 +209,46 @@ async function coreParts(
   plan: SeriesPlan,
 ): Promise<ReadonlyMap<string, Parts>> {
   const found = new Map<string, Parts>(metrics.map((metric) => [metric, new Map()]));
-  const take = ({ rows }: { rows: Row[] }) => {
-    for (const row of rows) for (const metric of metrics) add(found.get(metric)!, row, metric);
-  };
+  await readParts(db, sensorId, plan, {
+    buckets: bucketsSql(metrics),
+    aggregate: (source) => aggregateBucketsSql(source, metrics),
+    reach: (source) => aggregateReachSql(source),
+    values: [],
+    take: (row) => {
+      for (const metric of metrics) add(found.get(metric)!, row, metric);
+    },
+  });
+  return found;
+}
+
+const FINER = { daily: 'hourly', hourly: undefined } as const;
+
+interface PartQueries {
+  readonly buckets: string;
+  readonly aggregate: (source: Aggregate) => string;
+  readonly reach: (source: Aggregate) => string;
+  /** Behind the bounds. */
+  readonly values: readonly string[];
+  readonly take: (row: Row) => void;
+}
+
+/** From the coarsest source on, each as far as it reaches. */
+async function readParts(db: Db, sensorId: number, plan: SeriesPlan, queries: PartQueries): Promise<void> {
+  const { buckets, aggregate, reach, take } = queries;
   let fromMs = plan.fromMs;
+  const read = async (text: string) => {
+    const values = [...boundsOf(sensorId, plan, fromMs), ...queries.values];
+    for (const row of (await db.query<Row>(text, values)).rows) take(row);
+  };
   let source: Aggregate | undefined = plan.source === 'raw' ? undefined : plan.source;
   while (source !== undefined) {
-    const values = boundsOf(sensorId, plan, fromMs);
-    take(await db.query<Row>(aggregateBucketsSql(source, metrics), values));
-    const { rows } = await db.query<{ until: Date | null }>(aggregateReachSql(source), values.slice(0, 3));
+    await read(aggregate(source));
+    const values = [...boundsOf(sensorId, plan, fromMs).slice(0, 3), ...queries.values];
+    const { rows } = await db.query<{ until: Date | null }>(reach(source), values);
     fromMs = rows[0]?.until?.getTime() ?? fromMs;
     source = FINER[source];
   }
-  if (fromMs < plan.toMs) take(await db.query<Row>(bucketsSql(metrics), boundsOf(sensorId, plan, fromMs)));
-  return found;
+  if (fromMs < plan.toMs) await read(buckets);
 }
 
 /** Buckets of a part that begins later are those of the whole. */

@@ -33,16 +33,22 @@ SELECT sensor_id AS id, ${hourMs(`time_bucket(INTERVAL '1 hour', time)`)} AS ms,
 FROM sensor_readings WHERE sensor_id = ANY ($1::int[]) AND time >= $2::timestamptz AND time < $3::timestamptz
 GROUP BY 1, 2`;
 
-/** The last value of each hour, of sensors $1 with a metric $4 each: there are no figures of it, and its readings may be many. */
-export const sparkFurtherSql = `
-SELECT k.id, ${hourMs('h.hour')} AS ms, v.value
-FROM (SELECT k.id, m.id AS metric_id FROM unnest($1::int[], $4::text[]) AS k(id, metric) JOIN metrics m ON m.name = k.metric) k
-CROSS JOIN generate_series($2::timestamptz, $3::timestamptz - INTERVAL '1 hour', INTERVAL '1 hour') AS h(hour)
-CROSS JOIN LATERAL (
-  SELECT value FROM sensor_metrics
-  WHERE sensor_id = k.id AND metric_id = k.metric_id AND time >= h.hour AND time < h.hour + INTERVAL '1 hour'
-    AND time >= $2::timestamptz AND time < $3::timestamptz
-  ORDER BY time DESC LIMIT 1
+/** The metric $4 of each sensor $1. */
+const FURTHER = `(SELECT k.id, m.id AS metric_id FROM unnest($1::int[], $4::text[]) AS k(id, metric) JOIN metrics m ON m.name = k.metric) k`;
+
+/** The same of metrics without a column of their own. */
+export const furtherHoursSql = `
+SELECT k.id, ${hourMs('a.hour')} AS ms, a.avg_value AS value
+FROM ${FURTHER} CROSS JOIN LATERAL (
+  SELECT hour, avg_value FROM sensor_metrics_hourly_agg
+  WHERE sensor_id = k.id AND metric_id = k.metric_id AND hour >= $2::timestamptz AND hour < $3::timestamptz
+) a`;
+
+export const furtherTailSql = `
+SELECT k.id, ${hourMs('v.hour')} AS ms, v.value
+FROM ${FURTHER} CROSS JOIN LATERAL (
+  SELECT time_bucket(INTERVAL '1 hour', time) AS hour, avg(value) AS value FROM sensor_metrics
+  WHERE sensor_id = k.id AND metric_id = k.metric_id AND time >= $2::timestamptz AND time < $3::timestamptz GROUP BY 1
 ) v`;
 
 interface HourRow {
@@ -66,19 +72,20 @@ export async function sparks(
       if (value !== null && Number.isFinite(value)) values.get(id)![at] = value;
     }
   };
-  for (const [metric, ids] of idsByMetric(wishes)) {
-    const bounds = [ids, new Date(fromMs), new Date(toMs)];
-    const { rows } = await db.query<HourRow>(sparkHoursSql(metric), bounds);
+  const read = async (hours: string, tail: string, bound: readonly unknown[], ids: readonly number[]) => {
+    const { rows } = await db.query<HourRow>(hours, [ids, new Date(fromMs), new Date(toMs), ...bound]);
     take(rows);
     const reachMs = rows.reduce((most, { ms }) => Math.max(most, ms + HOUR_MS), 0);
-    const tail = [ids, new Date(Math.max(reachMs, toMs - TAIL_MS)), new Date(toMs)];
-    take((await db.query<HourRow>(sparkTailSql(metric), tail)).rows);
-  }
+    const tailFrom = new Date(Math.max(reachMs, toMs - TAIL_MS));
+    take((await db.query<HourRow>(tail, [ids, tailFrom, new Date(toMs), ...bound])).rows);
+  };
+  for (const [metric, ids] of idsByMetric(wishes))
+    await read(sparkHoursSql(metric), sparkTailSql(metric), [], ids);
   const further = wishes.filter(({ metric }) => !isCoreMetric(metric));
   if (further.length > 0) {
-    const ids = further.map(({ id }) => id);
     const names = further.map(({ metric }) => metric);
-    take((await db.query<HourRow>(sparkFurtherSql, [ids, new Date(fromMs), new Date(toMs), names])).rows);
+    const ids = further.map(({ id }) => id);
+    await read(furtherHoursSql, furtherTailSql, [names], ids);
   }
   return new Map([...values].map(([id, each]) => [id, { fromMs, stepMs: HOUR_MS, values: each }]));
 }

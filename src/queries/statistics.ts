@@ -33,24 +33,42 @@ export const AGGREGATED = `
   ${pick('$1', (metric) => (WITHOUT_EXTREMES.includes(metric) ? 'NULL' : `a.min_${aggregateColumn(metric)}`))} AS min,
   ${pick('$1', (metric) => (WITHOUT_EXTREMES.includes(metric) ? 'NULL' : `a.max_${aggregateColumn(metric)}`))} AS max`;
 
-/** End of what an aggregate holds of [$2, $3); $2 when that is nothing. */
-export const reachOf = (view: string, column: string, width: string): string =>
-  `SELECT coalesce(max(${column}) + INTERVAL '${width}', $2::timestamptz) AS until
-   FROM ${view} WHERE ${column} >= $2::timestamptz AND ${column} < $3::timestamptz`;
+/** The aggregate of an hour or a day that has metric $1, whichever it is: its rows of [$2, $3). */
+const aggregated = (bucket: 'hour' | 'day', further = ''): string => {
+  const [view, furtherView] = VIEWS[bucket];
+  const within = `a.${bucket} >= $2::timestamptz AND a.${bucket} < $3::timestamptz${further}`;
+  return `SELECT a.${bucket}, a.sensor_id, ${AGGREGATED} FROM ${view} a WHERE ${CORE} AND ${within}
+  UNION ALL
+  SELECT a.${bucket}, a.sensor_id, a.sum_value, a.count_value::float8, a.min_value, a.max_value FROM ${furtherView} a
+  WHERE NOT ${CORE} AND a.metric_id = (SELECT id FROM metrics WHERE name = $1) AND ${within}`;
+};
+
+const VIEWS = {
+  hour: ['sensor_hourly_agg', 'sensor_metrics_hourly_agg'],
+  day: ['sensor_daily_agg', 'sensor_metrics_daily_agg'],
+} as const;
+const CORE = isCore('$1');
+
+/** End of what the aggregate of metric $1 holds of [$2, $3); $2 when that is nothing. */
+const reachOf = (bucket: 'hour' | 'day'): string => {
+  const parts = VIEWS[bucket].map(
+    (view, index) => `(SELECT max(${bucket}) + INTERVAL '1 ${bucket}' FROM ${view}
+    WHERE ${index === 0 ? '' : 'NOT '}${CORE} AND ${bucket} >= $2::timestamptz AND ${bucket} < $3::timestamptz)`,
+  );
+  return `SELECT coalesce(${parts.join(', ')}, $2::timestamptz) AS until`;
+};
 
 /**
  * Hours of metric $1 in [$2, $3) with their sums and counts: from the aggregate as far as it reaches, the rest from the raw rows. The
- * refresh policy always leaves the current hour out, and a metric without a column of its own has no aggregate.
+ * refresh policy always leaves the current hour out.
  */
 export const HOURS = `
-hours_until AS (${reachOf('sensor_hourly_agg', 'hour', '1 hour')}),
-hours AS (
-  SELECT a.hour AS bucket, a.sensor_id, ${AGGREGATED}
-  FROM sensor_hourly_agg a
-  WHERE ${isCore('$1')} AND a.hour >= $2::timestamptz AND a.hour < $3::timestamptz
+hours_until AS (${reachOf('hour')}),
+hours (bucket, sensor_id, sum, count, min, max) AS (
+  ${aggregated('hour')}
   UNION ALL
   SELECT time_bucket(INTERVAL '1 hour', v.time), v.sensor_id, sum(v.value), count(*), min(v.value), max(v.value)
-  FROM (${samples({ core: '(SELECT until FROM hours_until)' })}) v
+  FROM (${samples({ after: '(SELECT until FROM hours_until)' })}) v
   GROUP BY 1, 2
 )`;
 
@@ -69,27 +87,20 @@ export async function hourlyStatistics(db: Db, query: MetricQuery): Promise<read
   return (await db.query<StatisticsRow>(hourlySql, values)).rows;
 }
 
-const CORE = isCore('$1');
-
 /** Parts of UTC days of metric $1 in [$2, $3): days from the daily aggregate, then hours from the hourly one, then raw rows. */
 export const DAYS = `
-days_until AS (${reachOf('sensor_daily_agg', 'day', '1 day')}),
+days_until AS (${reachOf('day')}),
 hours_until AS (
-  SELECT greatest((SELECT until FROM days_until), coalesce(max(hour) + INTERVAL '1 hour', $2::timestamptz)) AS until
-  FROM sensor_hourly_agg WHERE hour >= $2::timestamptz AND hour < $3::timestamptz
+  SELECT greatest((SELECT until FROM days_until), h.until) AS until FROM (${reachOf('hour')}) h
 ),
-parts AS (
-  SELECT a.day AS bucket, a.sensor_id, ${AGGREGATED}
-  FROM sensor_daily_agg a
-  WHERE ${CORE} AND a.day >= $2::timestamptz AND a.day < $3::timestamptz
+parts (bucket, sensor_id, sum, count, min, max) AS (
+  ${aggregated('day')}
   UNION ALL
-  SELECT time_bucket(INTERVAL '1 day', a.hour), a.sensor_id, ${AGGREGATED}
-  FROM sensor_hourly_agg a
-  WHERE ${CORE} AND a.hour >= $2::timestamptz AND a.hour >= (SELECT until FROM days_until)
-    AND a.hour < $3::timestamptz
+  SELECT time_bucket(INTERVAL '1 day', h.hour), h.sensor_id, h.sum, h.count, h.min, h.max
+  FROM (${aggregated('hour', ' AND a.hour >= (SELECT until FROM days_until)')}) h
   UNION ALL
   SELECT time_bucket(INTERVAL '1 day', v.time), v.sensor_id, v.value, 1, v.value, v.value
-  FROM (${samples({ core: '(SELECT until FROM hours_until)' })}) v
+  FROM (${samples({ after: '(SELECT until FROM hours_until)' })}) v
 )`;
 
 /** Put together by sums and counts. */

@@ -35,7 +35,10 @@ export function daemonAtRest(given: Partial<DaemonView> = {}): DaemonView {
     silentRoutes: () => [],
     clockOffS: () => undefined,
     policies: () => undefined,
-    retention: () => ({ raw: 90 * DAY_MS, hourly: 365 * DAY_MS, daily: 1825 * DAY_MS }),
+    retention: () => {
+      const kept = { raw: 90 * DAY_MS, hourly: 365 * DAY_MS, daily: 1825 * DAY_MS };
+      return { columns: kept, further: kept };
+    },
     alertRules: () => config.alerts,
     plan: () => planOf(config.policies),
     routes: () => ({ items: [], next: null, filters: [] }),

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { migrateDatabase } from '../../src/adapters/timescale/migrate.ts';
 import { verify } from '../../src/core/policy/assess.ts';
+import { codeOf } from '../../src/core/errors.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
 import { planWith } from './policy-plan.ts';
@@ -100,13 +101,24 @@ export class OwnedDatabase {
   }
 }
 
+/** The jobs of a new database run beside it: a conflict with one passes. */
+async function again<T>(query: () => Promise<T>): Promise<T> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await query();
+    } catch (error) {
+      if (codeOf(error) !== '40001' || attempts === 10) throw error;
+    }
+  }
+}
+
 async function run(url: string, statements: readonly string[]): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
     let rows: Record<string, unknown>[] = [];
     for (const statement of statements) {
-      const result: unknown = await client.query(statement);
+      const result: unknown = await again(() => client.query(statement));
       rows = ((Array.isArray(result) ? result.at(-1) : result) as pg.QueryResult<Record<string, unknown>>)
         .rows;
     }

@@ -73,6 +73,12 @@ const spoolSchema = z.object({
 });
 
 /** What the overview shows. */
+const KEPT = {
+  rawS: seconds('how long readings are kept').nullable(),
+  hourlyS: seconds('how long hourly figures are kept').nullable(),
+  dailyS: seconds('how long daily figures are kept').nullable(),
+};
+
 export const statusSchema = z
   .object({
     version: text('version of fieldwatch'),
@@ -146,9 +152,8 @@ export const statusSchema = z
       .describe('every sink that is configured'),
     retention: z
       .object({
-        rawS: seconds('how long readings are kept').nullable(),
-        hourlyS: seconds('how long hourly figures are kept').nullable(),
-        dailyS: seconds('how long daily figures are kept').nullable(),
+        ...KEPT,
+        further: z.object(KEPT).describe('of metrics without a column of their own'),
       })
       .describe('how far back values reach; null: for ever'),
     access: accessSchema,

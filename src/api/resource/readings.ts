@@ -1,6 +1,14 @@
+import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
 import type * as z from '../../core/schema/zod.ts';
 import { metricUnit } from '../../core/metric-unit.ts';
-import { MOST_BUCKETS, type SeriesPlan, planSeries } from '../../core/series-plan.ts';
+import {
+  MOST_BUCKETS,
+  type MetricRetention,
+  type Retention,
+  type SeriesPlan,
+  planSeries,
+  shortestOf,
+} from '../../core/series-plan.ts';
 import type { Db } from '../../queries/db.ts';
 import { latestValues } from '../../queries/latest-values.ts';
 import { type SeriesColumns, bucketedSeries, exactSeries, hasAtMost } from '../../queries/series.ts';
@@ -63,12 +71,12 @@ export async function requestedSeries(
   const points = query.points ?? DEFAULT_POINTS;
   const stepMs = query.step === undefined ? undefined : Math.max(1, Math.round(query.step * 1000));
   const range = { fromMs: from.getTime(), toMs: to.getTime(), stepMs, points };
-  const plan = planSeries(range, daemon.retention(), nowMs);
-  const metrics = query.metric ?? (await newestMetrics(db, sensor, nowMs));
+  const metrics = [...new Set(query.metric ?? (await newestMetrics(db, sensor, nowMs)))];
+  const plan = planSeries(range, retentionOf(metrics, daemon.retention()), nowMs);
   const isExact =
     stepMs === undefined &&
     plan.source === 'raw' &&
-    (await hasAtMost(db, sensor.id, { ...plan, fromMs: range.fromMs }, Math.min(points, MOST_BUCKETS)));
+    (await hasAtMost(db, sensor.id, metrics, range, Math.min(points, MOST_BUCKETS)));
   const shown: SeriesPlan = isExact ? { ...plan, fromMs: range.fromMs, stepMs: 0 } : plan;
   return {
     head: {
@@ -82,6 +90,13 @@ export async function requestedSeries(
     columns: columnsOf(db, sensor.id, metrics, shown),
   };
 }
+
+/** One answer has one source for all of its metrics. */
+const retentionOf = (metrics: readonly string[], { columns, further }: MetricRetention): Retention =>
+  shortestOf([
+    ...(metrics.every((metric) => !isCoreMetric(metric)) ? [] : [columns]),
+    ...(metrics.every(isCoreMetric) ? [] : [further]),
+  ]);
 
 /** Those of its newest readings. */
 export async function newestMetrics(
@@ -100,9 +115,8 @@ async function* columnsOf(
   metrics: readonly string[],
   plan: SeriesPlan,
 ): AsyncGenerator<SeriesColumns> {
-  const distinct = [...new Set(metrics)];
   const read = plan.stepMs > 0 ? bucketedSeries : exactSeries;
-  for await (const series of read(db, sensorId, distinct, plan)) if (series.time.length > 0) yield series;
+  for await (const series of read(db, sensorId, metrics, plan)) if (series.time.length > 0) yield series;
 }
 
 async function* written(columns: AsyncIterable<SeriesColumns>): AsyncGenerator<MetricColumns> {

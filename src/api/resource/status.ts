@@ -1,4 +1,5 @@
 import { FieldwatchError } from '../../core/errors.ts';
+import type { Retention } from '../../core/series-plan.ts';
 import { verdictOf } from '../../core/verdict.ts';
 import { type AlertCounts, alertCounts } from '../../queries/alert-episodes.ts';
 import { countDeadLetters } from '../../queries/dead-letters.ts';
@@ -46,7 +47,7 @@ export const status = resource({
               checkedAt: isoOfMs(policies.verifiedAtMs),
             },
     };
-    const { raw, hourly, daily } = daemon.retention();
+    const kept = daemon.retention();
     return {
       version: program.version,
       startedAt: new Date(program.startedAtMs).toISOString(),
@@ -58,10 +59,14 @@ export const status = resource({
       intake: daemon.intake(),
       ...facts,
       deadLetters: stored === undefined ? null : { lastDay: stored.deadLetters },
-      retention: { rawS: seconds(raw), hourlyS: seconds(hourly), dailyS: seconds(daily) },
+      retention: { ...secondsOf(kept.columns), further: secondsOf(kept.further) },
       access: { ...by, canWrite: by.role === 'operator' },
     };
   },
+});
+
+const secondsOf = ({ raw, hourly, daily }: Retention) => ({
+  ...{ rawS: seconds(raw), hourlyS: seconds(hourly), dailyS: seconds(daily) },
 });
 
 type Facts = Pick<

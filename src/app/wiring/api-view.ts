@@ -6,7 +6,7 @@ import { effectiveConfig } from '../../core/ingest/compiled-route.ts';
 import { topicList } from '../../core/ingest/topic.ts';
 import { calendarMs } from '../../core/policy/interval.ts';
 import { declaredPolicy, planOf } from '../../core/policy/plan.ts';
-import type { Retention } from '../../core/series-plan.ts';
+import type { MetricRetention } from '../../core/series-plan.ts';
 import { Rate } from '../../lib/rate.ts';
 import type { SchedulerStatus } from '../../services/policy/scheduler.ts';
 import type { Context } from '../context.ts';
@@ -103,7 +103,7 @@ function spoolOf({ writer, spool, config }: ViewContext): Status['spool'] {
   };
 }
 
-function retentionOf({ live }: ViewContext): Retention {
+function retentionOf({ live }: ViewContext): MetricRetention {
   const plan = planOf(live.config.policies);
   const keptMs = (relation: string) => {
     const policy = declaredPolicy(plan, relation, 'retention');
@@ -113,9 +113,16 @@ function retentionOf({ live }: ViewContext): Retention {
       : calendarMs(age);
   };
   return {
-    raw: keptMs('sensor_readings'),
-    hourly: keptMs('sensor_hourly_agg'),
-    daily: keptMs('sensor_daily_agg'),
+    columns: {
+      raw: keptMs('sensor_readings'),
+      hourly: keptMs('sensor_hourly_agg'),
+      daily: keptMs('sensor_daily_agg'),
+    },
+    further: {
+      raw: keptMs('sensor_metrics'),
+      hourly: keptMs('sensor_metrics_hourly_agg'),
+      daily: keptMs('sensor_metrics_daily_agg'),
+    },
   };
 }
 

@@ -26,32 +26,29 @@ function shared<Args extends readonly unknown[], Schema>(
  * An interval as PostgreSQL has it: `1 year` is twelve months, not 365 days. Gives its one spelling, as text, because
  * that is what goes into SQL and what jobs are compared with.
  */
-const interval = shared((bounds: { min: string; max?: string; fallback: string }, description: string) =>
-  described(
-    INTERVAL.transform((value, context) => {
-      const parsed = parseInterval(value);
-      const { min, max } = bounds;
-      if (parsed === undefined) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${value}" is no interval; write it like 10 minutes, 7 days or 1 year`,
-        });
-        return z.NEVER;
-      }
-      if (
-        intervalMs(parsed) < intervalMs(min) ||
-        (max !== undefined && intervalMs(parsed) > intervalMs(max))
-      ) {
-        context.addIssue({
-          code: 'custom',
-          message: `"${value}" is out of bounds: ${min} to ${max ?? 'any'}`,
-        });
-        return z.NEVER;
-      }
-      return formatInterval(parsed);
-    }).prefault(bounds.fallback),
-    description,
-  ),
+const bounded = ({ min, max }: { min: string; max?: string | undefined }) =>
+  INTERVAL.transform((value, context) => {
+    const parsed = parseInterval(value);
+    if (parsed === undefined) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is no interval; write it like 10 minutes, 7 days or 1 year`,
+      });
+      return z.NEVER;
+    }
+    if (intervalMs(parsed) < intervalMs(min) || (max !== undefined && intervalMs(parsed) > intervalMs(max))) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is out of bounds: ${min} to ${max ?? 'any'}`,
+      });
+      return z.NEVER;
+    }
+    return formatInterval(parsed);
+  });
+
+const interval = shared(
+  ({ fallback, ...bounds }: { min: string; max?: string; fallback: string }, description: string) =>
+    described(bounded(bounds).prefault(fallback), description),
 );
 
 const schedule = (every: string, maxRuntime: string) => ({
@@ -127,6 +124,22 @@ const refresh = shared((start: string, end: string, every: string) =>
   ).prefault({}),
 );
 
+/** `model`: the aggregate whose start_offset it has where none is stated. */
+const refreshLike = (model: string, end: string, every: string) =>
+  section(
+    {
+      enabled: flag(true, 'false: the aggregate is refreshed by hand only'),
+      start_offset: bounded({ min: '1 hour' })
+        .optional()
+        .describe(
+          `how far back a refresh reaches: later values are not picked up; without it as far as that of ${model}, or as compression and retention of its source allow`,
+        ),
+      end_offset: interval({ min: '0 seconds', fallback: end }, 'how close to now a refresh reaches'),
+      ...schedule(every, '0 seconds'),
+    },
+    'refresh of the aggregate',
+  ).prefault({});
+
 const hypertables = section(
   {
     sensor_readings: section(
@@ -174,6 +187,20 @@ const aggregates = section(
     sensor_daily_agg: section(
       { refresh: refresh('5 days', '1 hour', '1 hour'), retention: retention('5 years', '1 day') },
       'days, made of sensor_hourly_agg',
+    ).prefault({}),
+    sensor_metrics_hourly_agg: section(
+      {
+        refresh: refreshLike('sensor_hourly_agg', '5 minutes', '10 minutes'),
+        retention: retention('1 year', '1 day'),
+      },
+      'hours, made of sensor_metrics',
+    ).prefault({}),
+    sensor_metrics_daily_agg: section(
+      {
+        refresh: refreshLike('sensor_daily_agg', '1 hour', '1 hour'),
+        retention: retention('5 years', '1 day'),
+      },
+      'days, made of sensor_metrics_hourly_agg',
     ).prefault({}),
   },
   'continuous aggregates',

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 22,
+  version: 23,
   relations: {
     alert_commands: {
       columns: {
@@ -199,10 +199,15 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         name: { type: 'text', notNull: true },
         unit: { type: 'text' },
         created_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+        kind: { type: 'text', default: "'gauge'::text", notNull: true },
+        wraps_at: { type: 'double precision' },
       },
       unique: { metrics_name_key: 'btree (name)', metrics_pkey: 'PRIMARY KEY (id)' },
       indexes: [],
-      constraints: {},
+      constraints: {
+        metrics_kind_check: "CHECK ((kind = ANY (ARRAY['gauge'::text, 'counter'::text])))",
+        metrics_wraps_at_check: 'CHECK ((wraps_at > (0)::double precision))',
+      },
     },
     notify_sinks: {
       columns: {
@@ -440,6 +445,84 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
       unique: { sensor_metrics_key: 'btree (sensor_id, metric_id, "time" DESC)' },
       indexes: [],
       constraints: {},
+    },
+    sensor_metrics_daily_agg: {
+      columns: {
+        day: { type: 'timestamp with time zone', notNull: true },
+        sensor_id: { type: 'integer' },
+        metric_id: { type: 'integer' },
+        avg_value: { type: 'double precision' },
+        min_value: { type: 'double precision' },
+        max_value: { type: 'double precision' },
+        sum_value: { type: 'double precision' },
+        count_value: { type: 'bigint' },
+        first_value: { type: 'double precision' },
+        last_value: { type: 'double precision' },
+        first_time: { type: 'timestamp with time zone' },
+        last_time: { type: 'timestamp with time zone' },
+      },
+      unique: {},
+      indexes: ['btree (day DESC)', 'btree (sensor_id, metric_id, day DESC)'],
+      constraints: {},
+      view: {
+        columns: {
+          day: "time_bucket('1 day'::interval, hour)",
+          sensor_id: 'sensor_id',
+          metric_id: 'metric_id',
+          avg_value: '(sum(sum_value) / (NULLIF(sum(count_value), (0)::numeric))::double precision)',
+          min_value: 'min(min_value)',
+          max_value: 'max(max_value)',
+          sum_value: 'sum(sum_value)',
+          count_value: '(sum(count_value))::bigint',
+          first_value: 'first(first_value, first_time)',
+          last_value: 'last(last_value, last_time)',
+          first_time: 'min(first_time)',
+          last_time: 'max(last_time)',
+        },
+        clauses: {
+          FROM: 'sensor_metrics_hourly_agg',
+          'GROUP BY': "(time_bucket('1 day'::interval, hour)), metric_id, sensor_id",
+        },
+      },
+    },
+    sensor_metrics_hourly_agg: {
+      columns: {
+        hour: { type: 'timestamp with time zone', notNull: true },
+        sensor_id: { type: 'integer' },
+        metric_id: { type: 'integer' },
+        avg_value: { type: 'double precision' },
+        min_value: { type: 'double precision' },
+        max_value: { type: 'double precision' },
+        sum_value: { type: 'double precision' },
+        count_value: { type: 'bigint' },
+        first_value: { type: 'double precision' },
+        last_value: { type: 'double precision' },
+        first_time: { type: 'timestamp with time zone' },
+        last_time: { type: 'timestamp with time zone' },
+      },
+      unique: {},
+      indexes: ['btree (hour DESC)', 'btree (sensor_id, metric_id, hour DESC)'],
+      constraints: {},
+      view: {
+        columns: {
+          hour: 'time_bucket(\'01:00:00\'::interval, "time")',
+          sensor_id: 'sensor_id',
+          metric_id: 'metric_id',
+          avg_value: 'avg(value)',
+          min_value: 'min(value)',
+          max_value: 'max(value)',
+          sum_value: 'sum(value)',
+          count_value: 'count(*)',
+          first_value: 'first(value, "time")',
+          last_value: 'last(value, "time")',
+          first_time: 'min("time")',
+          last_time: 'max("time")',
+        },
+        clauses: {
+          FROM: 'sensor_metrics',
+          'GROUP BY': '(time_bucket(\'01:00:00\'::interval, "time")), metric_id, sensor_id',
+        },
+      },
     },
     sensor_readings: {
       columns: {

@@ -1,5 +1,6 @@
+import { derivedStart } from './derived-start.ts';
 import type { IntervalText } from './interval.ts';
-import { type PolicyKind, RELATIONS, type Relation, type RelationName } from './relations.ts';
+import { type PolicyKind, RELATIONS, type Relation, type RelationName, relationNamed } from './relations.ts';
 
 /**
  * The declared state of a policy. `config` is the job's own configuration except IDENTITY_KEYS. On TimescaleDB 2.20
@@ -14,6 +15,8 @@ export interface DeclaredPolicy {
   readonly kind: PolicyKind;
   readonly proc: PolicyProc;
   readonly config: Readonly<Record<string, IntervalText>>;
+  /** Its start_offset is not stated, but that of another aggregate, as far as the source allows it. */
+  readonly derived?: true;
   readonly every: IntervalText;
   /** Time limit of one run; zero: no limit. */
   readonly maxRuntime: IntervalText;
@@ -90,7 +93,8 @@ interface RetentionSection extends PolicySection {
   readonly reason?: string | undefined;
 }
 interface RefreshSection extends PolicySection {
-  readonly start_offset: IntervalText;
+  /** Undefined: derived from the aggregate that is its `model`. */
+  readonly start_offset?: IntervalText | undefined;
   readonly end_offset: IntervalText;
 }
 interface RelationSection {
@@ -133,14 +137,13 @@ export function planOf(section: PoliciesSection): PolicyPlan {
         every: policy.every,
         maxRuntime: policy.max_runtime,
         retryPeriod: kind === 'refresh' ? policy.every : RETRY_PERIODS[kind],
+        ...(kind === 'refresh' && refresh?.start_offset === undefined ? { derived: true as const } : {}),
         firstRun: (relation as Relation).firstRun[kind] ?? '2000-01-01 00:00:00+00',
         ...(paused === undefined ? {} : { paused }),
       });
     };
-    declare('refresh', refresh, {
-      start_offset: refresh?.start_offset ?? '',
-      end_offset: refresh?.end_offset ?? '',
-    });
+    const start = refresh?.start_offset ?? startOf(section, relation);
+    declare('refresh', refresh, { start_offset: start, end_offset: refresh?.end_offset ?? '' });
     declare('compression', compression, { compress_after: compression?.after ?? '' });
     const paused = retention.paused ? (retention.reason ?? 'no reason given') : undefined;
     declare('retention', retention, { drop_after: retention.after }, paused);
@@ -156,6 +159,29 @@ export function planOf(section: PoliciesSection): PolicyPlan {
   }
   const disk = { budgetBytes: section.disk.budget, leastDays: section.disk.least_days };
   return { relations, lateHorizon: section.late_horizon, repair: section.repair, disk };
+}
+
+/** Where the model is not refreshed, its setting says nothing. */
+const DEFAULT_STARTS: Readonly<Record<string, IntervalText>> = { '1 hour': '3 days', '1 day': '5 days' };
+
+function startOf(section: PoliciesSection, relation: Relation): IntervalText {
+  if (relation.kind !== 'aggregate' || relation.model === undefined) return '';
+  const sectionOf = (name: string) => section.hypertables[name] ?? section.aggregates[name];
+  const refreshOf = (name: string) => {
+    const refresh = sectionOf(name)?.refresh;
+    return refresh?.enabled === true ? refresh : undefined;
+  };
+  const { compression, retention } = sectionOf(relation.source) ?? {};
+  const below = relationNamed(relation.source);
+  return derivedStart({
+    model: refreshOf(relation.model)?.start_offset ?? DEFAULT_STARTS[relation.bucket] ?? '',
+    source:
+      below === undefined ? undefined : (refreshOf(below.name)?.start_offset ?? startOf(section, below)),
+    compressed: compression?.enabled === true ? compression.after : undefined,
+    kept: retention?.enabled === true ? retention.after : undefined,
+    bucket: relation.bucket,
+    endOffset: sectionOf(relation.name)?.refresh?.end_offset ?? '',
+  });
 }
 
 export function declaredPolicies(plan: PolicyPlan): readonly DeclaredPolicy[] {

@@ -1,4 +1,11 @@
-import { PENDING_CTE, type RefreshedAggregate, aggregateCte, refreshedAggregates } from './aggregate.ts';
+import {
+  PENDING_CTE,
+  type RefreshedAggregate,
+  aggregateCte,
+  aggregatesCte,
+  refreshedAggregates,
+  sameKey,
+} from './aggregate.ts';
 import type { CatalogRow, CheckQuery } from './catalog.ts';
 
 import { EXPECTED_SCHEMA } from './expected-schema.ts';
@@ -36,33 +43,35 @@ export const SAMPLED_SENSORS = `(SELECT json_agg(id) FROM (SELECT id FROM sensor
   ORDER BY md5(id::text || now()::date::text) LIMIT ${MOST_SENSORS}) sampled)`;
 
 /**
- * The basis of a sample, from the catalog only: chunks of the source with an estimate of their rows, and ranges in
+ * The basis of a sample of each aggregate, from the catalog only: chunks of the source with an estimate of their rows, and ranges in
  * which an aggregate above this one waits for a refresh before its window. Manual changes to the rows of an aggregate
  * outdate those above it, so these ranges are checked first.
  */
-export function sampleQuery({ relation, sourceKept }: RefreshedAggregate): CheckQuery {
-  const kept = sourceKept === undefined ? `'-infinity'::timestamptz` : `now() - ${interval(sourceKept)}`;
+export function sampleQuery(aggregates: readonly RefreshedAggregate[]): CheckQuery {
+  const agg = aggregatesCte(aggregates, ['kept'], ({ sourceKept }) => [
+    sourceKept === undefined ? `'-infinity'::timestamptz` : `now() - ${interval(sourceKept)}`,
+  ]);
   return {
-    text: `WITH ${aggregateCte(relation)},
-source AS MATERIALIZED (SELECT c.* FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
+    text: `WITH ${agg},
+source AS MATERIALIZED (SELECT agg.name, c.* FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
   JOIN timescaledb_information.chunks c ON c.hypertable_schema = h.schema_name AND c.hypertable_name = h.table_name
-  WHERE c.range_start >= ${kept} AND CASE WHEN ${computable('c')} THEN ${micros('c.range_start')} < agg.watermark END),
-held AS (SELECT ${micros('c.range_start')}::float8 AS lo, ${micros('c.range_end')}::float8 AS hi,
+  WHERE c.range_start >= agg.kept AND CASE WHEN ${computable('c')} THEN ${micros('c.range_start')} < agg.watermark END),
+held AS (SELECT c.name, ${micros('c.range_start')}::float8 AS lo, ${micros('c.range_end')}::float8 AS hi,
     greatest(k.reltuples, pg_relation_size(k.oid) / 128, 0) + coalesce(z.numrows_pre_compression, 0) AS size
   FROM source c JOIN pg_namespace n ON n.nspname = c.chunk_schema JOIN pg_class k ON k.relnamespace = n.oid AND k.relname = c.chunk_name
   LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = _timescaledb_functions.chunk_id_from_relid(k.oid)),
-above AS (SELECT l.lowest_modified_value AS lo, l.greatest_modified_value AS hi
+chunks AS (SELECT name, json_agg(json_build_array(lo, hi) ORDER BY lo) AS held, sum(size) AS rows FROM held GROUP BY name),
+above AS (SELECT agg.name, l.lowest_modified_value AS lo, l.greatest_modified_value AS hi
   FROM agg JOIN _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log l ON l.hypertable_id = agg.id
-  UNION ALL SELECT l.lowest_modified_value, l.greatest_modified_value FROM agg
+  UNION ALL SELECT agg.name, l.lowest_modified_value, l.greatest_modified_value FROM agg
   JOIN _timescaledb_catalog.continuous_agg up ON up.raw_hypertable_id = agg.id
   JOIN _timescaledb_catalog.continuous_aggs_materialization_invalidation_log l ON l.materialization_id = up.mat_hypertable_id)
-SELECT (SELECT json_agg(json_build_array(lo, hi) ORDER BY lo) FROM held) AS held,
-  coalesce((SELECT sum(size) FROM held), 0)::float8 AS rows,
+SELECT agg.name, chunks.held, coalesce(chunks.rows, 0)::float8 AS rows,
   (SELECT json_agg(json_build_array(greatest(lo, 0)::float8, least(hi, agg.watermark - 1)::float8 + 1)) FROM (
-    SELECT lo, hi FROM above CROSS JOIN agg WHERE hi >= 0 AND lo < agg.watermark ORDER BY lo LIMIT 100) outdated CROSS JOIN agg) AS above,
+    SELECT lo, hi FROM above WHERE above.name = agg.name AND hi >= 0 AND lo < agg.watermark ORDER BY lo LIMIT 100) outdated) AS above,
   agg.watermark::float8 AS watermark, floor(extract(epoch FROM now()) / 86400)::int AS day,
   (SELECT count(*)::int FROM sensors) AS sensors, ${SAMPLED_SENSORS} AS sample
-FROM agg`,
+FROM agg LEFT JOIN chunks USING (name)`,
     values: [],
   };
 }
@@ -145,7 +154,7 @@ export function differingQuery(
   const columns = Object.entries(EXPECTED_SCHEMA.relations[relation.name]?.columns ?? {});
   const figures = columns
     .map(([name, { type }]) => ({ name, type }))
-    .filter(({ name }) => name !== time && name !== 'sensor_id');
+    .filter(({ name }) => name !== time && !relation.keys.includes(name));
   const floats = figures.filter(isFloat);
   const bucket = `coalesce(computed.${time}, stored.${time})`;
   return {
@@ -154,7 +163,7 @@ computed AS (${rows(definition)}),
 stored AS (${rows(relation.name)}),
 joined AS (SELECT ${bucket} AS bucket, stored.sensor_id IS NULL AS lost, computed.sensor_id IS NULL AS unfounded,
     concat_ws(', ', ${figures.map(differs).join(', ')}) AS names
-  FROM computed FULL JOIN stored ON stored.${time} = computed.${time} AND stored.sensor_id = computed.sensor_id
+  FROM computed FULL JOIN stored ON stored.${time} = computed.${time} AND ${sameKey(relation, 'stored', 'computed')}
   CROSS JOIN LATERAL (SELECT greatest(1, ${floats.flatMap(sizes).join(', ')}) AS scale) size),
 differing AS (SELECT bucket, CASE WHEN NOT lost AND NOT unfounded THEN names END AS names FROM joined
   WHERE lost OR names <> '' AND (NOT unfounded OR ${micros('bucket')} >= ${Math.round(newest)}))

@@ -23,13 +23,15 @@ export interface AggregateRelation extends RelationBase {
   readonly kind: 'aggregate';
   /** The source: a hypertable or another aggregate. */
   readonly source: string;
+  /** The aggregate whose start_offset it has where it states none. */
+  readonly model?: string;
   /** Width of a bucket. */
   readonly bucket: string;
-  /** SQL over the source's rows that must equal a column in each bucket and sensor: compared by the audit. */
+  /** The columns that identify a row of a bucket, in the source too. */
+  readonly keys: readonly string[];
+  /** SQL over the source's rows that must equal a column in each bucket and key: compared by the audit. */
   readonly sourceCount: string;
   readonly countColumn: string;
-  readonly sourceSum: string;
-  readonly sumColumn: string;
 }
 
 export type Relation = HypertableRelation | AggregateRelation;
@@ -69,10 +71,9 @@ export const RELATIONS = [
     timeColumn: 'hour',
     source: 'sensor_readings',
     bucket: '1 hour',
+    keys: ['sensor_id'],
     sourceCount: 'count(*)',
     countColumn: 'readings',
-    sourceSum: 'sum(temperature)',
-    sumColumn: 'sum_temp',
     firstRun: { refresh: at('00:00'), retention: at('01:15') },
   },
   {
@@ -81,11 +82,34 @@ export const RELATIONS = [
     timeColumn: 'day',
     source: 'sensor_hourly_agg',
     bucket: '1 day',
+    keys: ['sensor_id'],
     sourceCount: 'sum(readings)::bigint',
     countColumn: 'readings',
-    sourceSum: 'sum(sum_temp)',
-    sumColumn: 'sum_temp',
     firstRun: { refresh: at('00:10'), retention: at('01:20') },
+  },
+  {
+    kind: 'aggregate',
+    name: 'sensor_metrics_hourly_agg',
+    timeColumn: 'hour',
+    source: 'sensor_metrics',
+    model: 'sensor_hourly_agg',
+    bucket: '1 hour',
+    keys: ['sensor_id', 'metric_id'],
+    sourceCount: 'count(*)',
+    countColumn: 'count_value',
+    firstRun: { refresh: at('00:05'), retention: at('01:45') },
+  },
+  {
+    kind: 'aggregate',
+    name: 'sensor_metrics_daily_agg',
+    timeColumn: 'day',
+    source: 'sensor_metrics_hourly_agg',
+    model: 'sensor_daily_agg',
+    bucket: '1 day',
+    keys: ['sensor_id', 'metric_id'],
+    sourceCount: 'sum(count_value)::bigint',
+    countColumn: 'count_value',
+    firstRun: { refresh: at('00:25'), retention: at('01:50') },
   },
 ] as const satisfies readonly Relation[];
 

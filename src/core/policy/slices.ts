@@ -1,5 +1,5 @@
 import type { RepairStep } from './check.ts';
-import { type RefreshedAggregate, sourceTimeOf } from './aggregate.ts';
+import { type RefreshedAggregate, sameKey, sourceTimeOf } from './aggregate.ts';
 import type { CatalogRow, CheckQuery } from './catalog.ts';
 
 import { intervalMs } from './interval.ts';
@@ -48,7 +48,7 @@ export function beyondSourceSql(relation: AggregateRelation, from: string): stri
   const [time, bucket] = [`x.${sourceTimeOf(relation)}`, `a.${relation.timeColumn}`];
   return `SELECT DISTINCT _timescaledb_functions.to_unix_microseconds(${bucket})::float8 AS bucket FROM ${from}
 CROSS JOIN LATERAL (SELECT coalesce(${relation.sourceCount}, 0) AS n FROM ${relation.source} x
-  WHERE x.sensor_id = a.sensor_id AND ${time} >= ${bucket} AND ${time} < ${bucket} + ${interval(relation.bucket)}) held
+  WHERE ${sameKey(relation, 'x', 'a')} AND ${time} >= ${bucket} AND ${time} < ${bucket} + ${interval(relation.bucket)}) held
 WHERE a.${relation.countColumn} > held.n`;
 }
 

@@ -66,12 +66,16 @@ function aggregateFaults(
   const [start, end] = [setting(refresh, 'start_offset'), setting(refresh, 'end_offset')];
   if (start === undefined || end === undefined) return [];
   const source = plan.relations.find((candidate) => candidate.relation.name === aggregate.source);
+  // What is derived is as near to these two as the source allows, and neither loses data.
+  const isDerived = refresh?.derived === true;
   const messages = [
     tooNarrow(start, end, aggregate),
     source?.relation.kind === 'hypertable'
-      ? tooLate(start, plan.lateHorizon)
+      ? isDerived
+        ? undefined
+        : tooLate(start, plan.lateHorizon)
       : shorterThanSource(start, setting(policyOf(source, 'refresh'), 'start_offset'), aggregate),
-    readsCompressed(plan, start, aggregate),
+    isDerived ? undefined : readsCompressed(plan, start, aggregate),
     reachesDropped(start, setting(policyOf(source, 'retention'), 'drop_after'), aggregate),
   ];
   const path = ['aggregates', aggregate.name, 'refresh', 'start_offset'];

@@ -152,39 +152,90 @@ const AGGREGATED: Readonly<Record<CoreMetric, { suffix: string; kinds: readonly 
   rssi: { suffix: 'rssi', kinds: ['avg', 'sum', 'count'] },
 };
 const FIGURES = ['avg', 'min', 'max', 'sum', 'count'] as const;
+const NARROW_FIGURES = [...FIGURES, 'first', 'last'] as const;
+const figureType = (kind: string): ColumnType => (kind === 'count' ? 'int64' : 'double');
 
-/** The hourly or daily aggregate, as far as it is refreshed. */
+/** The two aggregates of an hour or a day: of metrics with a column of their own, and of the others. */
+const AGGREGATES = {
+  hour: { wide: 'sensor_hourly_agg', narrow: 'sensor_metrics_hourly_agg' },
+  day: { wide: 'sensor_daily_agg', narrow: 'sensor_metrics_daily_agg' },
+} as const;
+
+interface AggregateParts {
+  readonly bucket: 'hour' | 'day';
+  readonly core: readonly CoreMetric[];
+  readonly narrow: readonly NarrowMetric[];
+}
+
+/** The hourly or daily aggregates, as far as they are refreshed. */
 export function aggregateLayout(
   bucket: 'hour' | 'day',
   shape: Shape,
-  metrics: readonly CoreMetric[],
+  metrics: readonly ExportMetric[],
 ): Layout {
-  const view = bucket === 'hour' ? 'sensor_hourly_agg' : 'sensor_daily_agg';
-  const time = { name: bucket, type: 'timestamp', nullable: false } as const;
-  const sources = [{ table: view, time: bucket, hypertable: false }];
-  const figureType = (kind: string): ColumnType => (kind === 'count' ? 'int64' : 'double');
-  if (shape === 'wide') {
-    const figures = metrics.flatMap((metric) =>
-      AGGREGATED[metric].kinds.map((kind) => ({ name: `${kind}_${AGGREGATED[metric].suffix}`, kind })),
-    );
-    return {
-      columns: (names) => [
-        time,
-        ...whoColumns(names),
-        ...figures.map(({ name, kind }) => ({ name, type: figureType(kind) })),
-        { name: 'readings', type: 'int64' },
-        { name: 'last_time', type: 'timestamp' },
-      ],
-      select: ({ where, form }) => {
-        const values = [...figures.map(({ name }) => name), 'readings', 'last_time'].map(
-          (name) => `a.${name}`,
-        );
-        return `SELECT a.${bucket}, ${who(form, 'a.sensor_id')}, ${values.join(', ')}
-          FROM ${view} a${join(form, 'a.sensor_id')} WHERE ${where('a', bucket)} ORDER BY a.${bucket}, a.sensor_id`;
-      },
-      sources,
-    };
-  }
+  const parts = { bucket, core: metrics.filter(isCore), narrow: narrowOf(metrics) };
+  const { wide, narrow } = AGGREGATES[bucket];
+  const sources = [
+    ...(parts.core.length > 0 ? [{ table: wide, time: bucket, hypertable: false }] : []),
+    ...(parts.narrow.length > 0 ? [{ table: narrow, time: bucket, hypertable: false }] : []),
+  ];
+  return { ...(shape === 'wide' ? wideAggregate(parts) : longAggregate(parts)), sources };
+}
+
+/** A row a sensor and bucket, with the figures of each metric as columns: `avg_temp`, `max_co2`. */
+function wideAggregate({ bucket, core, narrow }: AggregateParts): Omit<Layout, 'sources'> {
+  const coreFigures = core.flatMap((metric) =>
+    AGGREGATED[metric].kinds.map((kind) => ({ name: `${kind}_${AGGREGATED[metric].suffix}`, kind })),
+  );
+  const taken = new Set(coreFigures.map(({ name }) => name));
+  const narrowFigures = narrow.flatMap(({ id, name }) => {
+    // A metric `temp` beside `temperature`.
+    const suffix = FIGURES.some((kind) => taken.has(`${kind}_${name}`)) ? `${name}_metric` : name;
+    return NARROW_FIGURES.map((kind) => ({
+      ...{ id, kind, name: `${kind}_${suffix}`, column: `${kind}_${id}` },
+    }));
+  });
+  // Those of all readings of the bucket: only where there is a column of one.
+  const ofReadings = core.length > 0 ? ['readings', 'last_time'] : [];
+  return {
+    columns: (names) => [
+      { name: bucket, type: 'timestamp', nullable: false },
+      ...whoColumns(names),
+      ...[...coreFigures, ...narrowFigures].map(({ name, kind }) => ({ name, type: figureType(kind) })),
+      ...(core.length > 0
+        ? [
+            { name: 'readings', type: 'int64' as const },
+            { name: 'last_time', type: 'timestamp' as const },
+          ]
+        : []),
+    ],
+    select: ({ where, form }) => {
+      const values = [
+        ...coreFigures.map(({ name }) => `x.${name}`),
+        ...narrowFigures.map(({ column }) => `x.${column}`),
+        ...ofReadings.map((name) => `x.${name}`),
+      ];
+      const wide = `SELECT a.${bucket}, a.sensor_id, ${[...coreFigures.map(({ name }) => name), ...ofReadings].map((name) => `a.${name}`).join(', ')}
+        FROM ${AGGREGATES[bucket].wide} a WHERE ${where('a', bucket)}`;
+      const figures = narrowFigures.map(
+        ({ id, kind, column }) => `max(n.${kind}_value) FILTER (WHERE n.metric_id = ${id}) AS ${column}`,
+      );
+      const pivot = `SELECT n.${bucket}, n.sensor_id, ${figures.join(', ')} FROM ${AGGREGATES[bucket].narrow} n
+        WHERE ${where('n', bucket)} AND n.metric_id IN (${narrow.map(({ id }) => id).join(', ')}) GROUP BY n.${bucket}, n.sensor_id`;
+      const rows =
+        narrow.length === 0
+          ? `(${wide}) x`
+          : core.length === 0
+            ? `(${pivot}) x`
+            : `(SELECT * FROM (${wide}) w FULL JOIN (${pivot}) p USING (${bucket}, sensor_id)) x`;
+      return `SELECT x.${bucket}, ${who(form, 'x.sensor_id')}, ${values.join(', ')}
+        FROM ${rows}${join(form, 'x.sensor_id')} ORDER BY x.${bucket}, x.sensor_id`;
+    },
+  };
+}
+
+/** A row a metric. */
+function longAggregate({ bucket, core, narrow }: AggregateParts): Omit<Layout, 'sources'> {
   const rowOf = (metric: CoreMetric): string => {
     const { suffix, kinds } = AGGREGATED[metric];
     const figure = (kind: string) => (kinds.includes(kind) ? `a.${kind}_${suffix}` : 'NULL::float8');
@@ -192,19 +243,23 @@ export function aggregateLayout(
   };
   return {
     columns: (names) => [
-      time,
+      { name: bucket, type: 'timestamp', nullable: false },
       ...whoColumns(names),
       { name: 'metric', type: 'text', lookup: names.metric },
       ...FIGURES.map((kind) => ({ name: kind, type: figureType(kind) })),
     ],
-    select: ({
-      where,
-      form,
-    }) => `SELECT a.${bucket}, ${who(form, 'a.sensor_id')}, ${metricName(form, 'v.metric_id')},
-        ${FIGURES.map((kind) => `v.${kind}`).join(', ')}
-      FROM ${view} a CROSS JOIN LATERAL (VALUES ${metrics.map(rowOf).join(', ')}) v (metric_id, ${FIGURES.join(', ')})${join(form, 'a.sensor_id')}
-      WHERE ${where('a', bucket)} AND v.count > 0 ORDER BY a.${bucket}, a.sensor_id, v.metric_id DESC`,
-    sources,
+    select: ({ where, form }) => {
+      const wide = `SELECT a.${bucket}, a.sensor_id, v.metric_id, ${FIGURES.map((kind) => `v.${kind}`).join(', ')}
+        FROM ${AGGREGATES[bucket].wide} a CROSS JOIN LATERAL (VALUES ${core.map(rowOf).join(', ')}) v (metric_id, ${FIGURES.join(', ')})
+        WHERE ${where('a', bucket)} AND v.count > 0`;
+      const rest = `SELECT n.${bucket}, n.sensor_id, n.metric_id, ${FIGURES.map((kind) => `n.${kind}_value`).join(', ')}
+        FROM ${AGGREGATES[bucket].narrow} n WHERE ${where('n', bucket)} AND n.metric_id IN (${narrow.map(({ id }) => id).join(', ')})`;
+      const parts = [...(core.length > 0 ? [wide] : []), ...(narrow.length > 0 ? [rest] : [])];
+      // Metrics with a column of their own first, in their order.
+      return `SELECT x.${bucket}, ${who(form, 'x.sensor_id')}, ${metricName(form, 'x.metric_id')}, ${FIGURES.map((kind) => `x.${kind}`).join(', ')}
+        FROM (${parts.join(' UNION ALL ')}) x (${bucket}, sensor_id, metric_id, ${FIGURES.join(', ')})${join(form, 'x.sensor_id')}
+        ORDER BY x.${bucket}, x.sensor_id, x.metric_id > 0, abs(x.metric_id)`;
+    },
   };
 }
 

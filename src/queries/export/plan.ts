@@ -90,33 +90,36 @@ async function layoutOf(db: Db, query: ExportQuery, ids: readonly number[] | und
     if (ids !== undefined) throw notThere('dead letters are of no sensor: leave out the sensor and location');
     return deadLettersLayout(textOnly);
   }
-  if (dataset === 'hourly' || dataset === 'daily') {
-    const others = metrics.find((name) => !isCoreMetric(name));
-    if (others !== undefined)
-      throw notThere(
-        `the ${dataset} aggregate has no metric ${JSON.stringify(others)}${hint(others, CORE_METRICS)}`,
-      );
-    const core = chosen ? metrics.filter(isCoreMetric) : CORE_METRICS;
-    return aggregateLayout(dataset === 'hourly' ? 'hour' : 'day', query.shape ?? 'wide', core);
-  }
   const shape = query.shape ?? (dataset === 'metrics' ? 'long' : 'wide');
+  const isAggregate = dataset === 'hourly' || dataset === 'daily';
   const list = await metricsOf(db, query, shape, ids);
-  if (shape === 'long') return longLayout(list, chosen);
-  if (list.length <= MOST_COLUMNS) return wideLayout(list, chosen);
-  throw new FieldwatchError(`export: ${list.length} metrics; expected ${MOST_COLUMNS} columns at most`, {
-    code: 'EXPORT_TOO_WIDE',
-    kind: 'config',
-    remedy: 'Export one row a value (`--long`), or choose metrics (`--metric`).',
-  });
+  // Seven figures a metric.
+  if (shape === 'wide' && list.length * (isAggregate ? 7 : 1) > MOST_COLUMNS)
+    throw new FieldwatchError(
+      `export: ${list.length} metrics${isAggregate ? ' with seven figures each' : ''}; expected ${MOST_COLUMNS} columns at most`,
+      {
+        code: 'EXPORT_TOO_WIDE',
+        kind: 'config',
+        remedy: `Export one row a ${isAggregate ? 'metric' : 'value'} (\`--long\`), or choose metrics (\`--metric\`).`,
+      },
+    );
+  if (isAggregate) return aggregateLayout(dataset === 'hourly' ? 'hour' : 'day', shape, list);
+  return shape === 'long' ? longLayout(list, chosen) : wideLayout(list, chosen);
 }
-
-const isCoreMetric = (name: string): name is CoreMetric => CORE_METRICS.includes(name as CoreMetric);
 
 export const metricNamesSql = 'SELECT id, name FROM metrics ORDER BY name';
 /** Which narrow metrics there are in a range: one value of each is enough. */
-export const metricsInRangeSql = `
-SELECT DISTINCT n.metric_id AS id FROM sensor_metrics n
-WHERE n.time >= $1::timestamptz AND n.time < $2::timestamptz AND ($3::int[] IS NULL OR n.sensor_id = ANY ($3))`;
+export const metricsInRangeSql = (dataset: Dataset): string => {
+  const [table, time] = NARROW_TABLES[dataset] ?? (['sensor_metrics', 'time'] as const);
+  return `
+SELECT DISTINCT n.metric_id AS id FROM ${table} n
+WHERE n.${time} >= $1::timestamptz AND n.${time} < $2::timestamptz AND ($3::int[] IS NULL OR n.sensor_id = ANY ($3))`;
+};
+
+const NARROW_TABLES: Readonly<Partial<Record<Dataset, readonly [table: string, time: string]>>> = {
+  hourly: ['sensor_metrics_hourly_agg', 'hour'],
+  daily: ['sensor_metrics_daily_agg', 'day'],
+};
 
 async function metricsOf(
   db: Db,
@@ -138,7 +141,7 @@ async function metricsOf(
     });
   }
   if (shape === 'long') return [...core, ...rows];
-  const present = await db.query<{ id: number }>(metricsInRangeSql, [from, to, ids ?? null]);
+  const present = await db.query<{ id: number }>(metricsInRangeSql(dataset), [from, to, ids ?? null]);
   const there = new Set(present.rows.map(({ id }) => id));
   return [...core, ...rows.filter(({ id }) => there.has(id))];
 }

@@ -1,6 +1,6 @@
 import { messageOf } from '../../core/errors.ts';
 import type { Catalog } from '../../core/policy/catalog.ts';
-import { lateCheckWithin } from '../../core/policy/check/late.ts';
+import { type Within, lateCheckWithin } from '../../core/policy/check/late.ts';
 import { intervalMs } from '../../core/policy/interval.ts';
 import type { PolicyPlan } from '../../core/policy/plan.ts';
 import type { StatementExecutor } from '../../core/policy/repair-plan.ts';
@@ -39,8 +39,9 @@ const HOUR_US = 3_600_000_000;
 
 /**
  * Refreshes the hours, and then the days, of readings that came too late for the refresh policies, which look back no
- * further than their start_offset. It does what `policies repair --only late` does, for the hours that were touched: in
- * slices, and never where the source was dropped. What is lost in a crash, that check still finds.
+ * further than their start_offset, and at its start those that were stored before an aggregate was made. It does what
+ * `policies repair --only late` does, for the hours that were touched: in slices, and never where the source was dropped. What is
+ * lost in a crash, that check still finds.
  */
 export class LateRefresh {
   private readonly options: LateRefreshOptions;
@@ -50,6 +51,8 @@ export class LateRefresh {
   private readonly late = new LateRanges();
   private readonly runs;
   private plan: PolicyPlan;
+  /** False until what no refresh ever reached was looked for, and refreshed. */
+  private covered = false;
   /** What is being refreshed. */
   private current: LateRanges['all'] = [];
   private readonly outage: Outage;
@@ -99,13 +102,13 @@ export class LateRefresh {
     if (ranges.length === 0) return;
     const idle = this.late.all.length === 0;
     this.late.add(ranges);
-    if (idle) this.sleeper.wake();
+    if (idle && this.covered) this.sleeper.wake();
   }
 
   private async run(): Promise<void> {
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted;) {
-      if (this.late.all.length === 0) await this.sleeper.sleep(FOR_EVER_MS);
+      if (this.covered && this.late.all.length === 0) await this.sleeper.sleep(FOR_EVER_MS);
       else {
         await this.sleeper.sleep(this.waitMs(failures));
         if (signal.aborted) return;
@@ -125,6 +128,14 @@ export class LateRefresh {
     let statements = 0;
     try {
       if (!(await this.options.lock.tryHold())) throw new Error('another daemon is refreshing');
+      if (!this.covered) {
+        let filled = 0;
+        // One after the other, sources first: what changes below an aggregate that is filled in would outdate it.
+        for (const { relation } of this.plan.relations)
+          if (relation.kind === 'aggregate') filled += await this.repair({ uncoveredOf: relation.name });
+        this.covered = true;
+        if (filled > 0) this.logger.info({ statements: filled }, 'history of new aggregates filled in');
+      }
       while (this.late.all.length > 0) {
         const week = this.late.takeWeek();
         this.current = week;
@@ -152,7 +163,7 @@ export class LateRefresh {
   }
 
   /** How many refreshes it took. Rejects with the first that failed. */
-  private async repair(ranges: LateRanges['all']): Promise<number> {
+  private async repair(ranges: Within): Promise<number> {
     const { catalog, executor } = this.options;
     const { signal } = this.stopping;
     const checks = [lateCheckWithin(ranges)];

@@ -243,7 +243,7 @@ describe('what is refused', () => {
       ['readings', '--location', 'cold-room'],
       /no sensor has the location "cold-room"; did you mean "coldroom"\?/,
     ],
-    [['hourly', '--metric', 'co2'], /the hourly aggregate has no metric "co2"/],
+    [['hourly', '--metric', 'co3'], /no metric has the name "co3"/],
     [['alerts', '--wide'], /alerts have no wide and long form/],
     [['dead-letters', '--sensor', 'cold-1'], /dead letters are of no sensor/],
     [['readings', '--partition', 'day'], /--partition needs a folder/],

@@ -36,7 +36,7 @@ test('show: every declared policy with its job', async () => {
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(code).toBe(0);
-  expect(rows).toHaveLength(12);
+  expect(rows).toHaveLength(16);
   expect(rows.filter(({ verdict }) => verdict !== 'ok')).toMatchObject([
     { relation: 'sensor_readings', policy: 'retention', verdict: 'missing', job: null },
   ]);

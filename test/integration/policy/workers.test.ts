@@ -49,7 +49,7 @@ describeReal('with background workers', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(rows).toHaveLength(12);
+    expect(rows).toHaveLength(16);
     expect(rows.filter(({ lastRun }) => lastRun === null)).toEqual([]);
     expect(rows.filter(({ lastRunOk }) => lastRunOk === false)).toEqual([]);
   });

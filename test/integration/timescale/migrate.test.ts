@@ -121,6 +121,10 @@ describe('the schema', () => {
       'sensor_hourly_agg policy_retention 1 year',
       'sensor_metrics policy_compression 7 days',
       'sensor_metrics policy_retention 90 days',
+      'sensor_metrics_daily_agg policy_refresh_continuous_aggregate 5 days',
+      'sensor_metrics_daily_agg policy_retention 5 years',
+      'sensor_metrics_hourly_agg policy_refresh_continuous_aggregate 3 days',
+      'sensor_metrics_hourly_agg policy_retention 1 year',
       'sensor_readings policy_compression 7 days',
       'sensor_readings policy_retention 90 days',
     ]);

@@ -136,7 +136,10 @@ test.each([
         { sink: 'ops', kind: 'webhook', detail: null },
         { sink: 'mail', kind: 'email', detail: '535 refused' },
       ],
-      retention: { rawS: 7_776_000, hourlyS: 31_536_000, dailyS: null },
+      retention: {
+        ...{ rawS: 7_776_000, hourlyS: 31_536_000, dailyS: null },
+        further: { rawS: 7_776_000, hourlyS: 31_536_000, dailyS: null },
+      },
       access: { role: null, name: null, canWrite: false },
     },
   ],

@@ -79,14 +79,29 @@ test('a store reports late readings after their commit, and nothing else', async
   expect(reported).toEqual(batch.readings);
 });
 
+/** Without the extension: nothing is there to be refreshed. */
+const EMPTY_SERVER = {
+  ...{
+    loaded: false,
+    load_disabled: false,
+    restoring: false,
+    standby: false,
+    temporary: true,
+    superuser: false,
+  },
+  ...{ server_version: 150_020, worker_processes: 8, locks_per_transaction: 64, schedulers: 0 },
+  ...{ database: 'd', role: 'r', login_role: 'r' },
+};
+
 describe('the refresh', () => {
-  function setup() {
+  function setup(away = true) {
     const [clock, logger, metrics] = [new FakeClock(), new QuietLogger(), new RecordingMetrics()];
     const state = { asked: 0, held: true };
     const lock = { tryHold: async () => state.held, release: async () => {} };
     const catalog = {
       select: async () => {
         state.asked++;
+        if (!away) return [EMPTY_SERVER];
         throw new FieldwatchError('the database is away', { code: 'DB_UNREACHABLE', kind: 'transient' });
       },
     };
@@ -134,6 +149,26 @@ describe('the refresh', () => {
     expect(logger.find(/not aggregated yet/)).toHaveLength(1);
     await refresh.stop();
     expect(clock.pending).toBe(0);
+  });
+
+  test('what no refresh ever reached is looked for once, and then nothing until readings are late', async () => {
+    const { clock, state, late, left, refresh } = setup(false);
+    await settle();
+    expect(state.asked).toBe(0);
+    clock.advance(30_000);
+    await settle();
+    const once = state.asked;
+    expect(once).toBeGreaterThan(0);
+    clock.advance(600_000);
+    await settle();
+    expect(state.asked).toBe(once);
+    late(10);
+    await settle();
+    expect(left()).toBe(1);
+    clock.advance(30_000);
+    await settle();
+    expect(state.asked).toBeGreaterThan(once);
+    await refresh.stop();
   });
 
   test('leaves it to another daemon that is at it', async () => {

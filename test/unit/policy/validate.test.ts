@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { configSchema } from '../../../src/config/schema/index.ts';
 import { policiesSchema } from '../../../src/config/schema/policies.ts';
+import { declaredPolicy } from '../../../src/core/policy/plan.ts';
+import { planWith } from '../../support/policy-plan.ts';
 
 /** The faults of a `policies` section as `path: message`. */
 function faults(section: unknown): string[] {
@@ -87,6 +89,33 @@ describe('the ordering rule, with its numbers', () => {
         },
       }),
     ).toEqual([]);
+  });
+
+  test('an aggregate that states no start_offset has that of the readings, as far as its source allows', () => {
+    const startOf = (section: Record<string, unknown>, name: string) =>
+      declaredPolicy(planWith(section), name, 'refresh')?.config['start_offset'];
+    expect(startOf({}, 'sensor_metrics_hourly_agg')).toBe('3 days');
+    expect(startOf({}, 'sensor_metrics_daily_agg')).toBe('5 days');
+    const early = {
+      hypertables: { sensor_metrics: { compression: { after: '2 days' }, retention: { after: '4 days' } } },
+    };
+    expect(faults(early)).toEqual([]);
+    expect(startOf(early, 'sensor_metrics_hourly_agg')).toBe('47 hours');
+    expect(startOf(early, 'sensor_metrics_daily_agg')).toBe('5 days');
+    const earliest = { hypertables: { sensor_metrics: { compression: { after: '1 hour' } } } };
+    expect(faults(earliest)).toEqual([]);
+    expect(startOf(earliest, 'sensor_metrics_hourly_agg')).toBe('3 hours');
+    const brief = {
+      hypertables: { sensor_metrics: { compression: { enabled: false }, retention: { after: '2 days' } } },
+    };
+    expect(faults(brief)).toEqual([]);
+    expect(startOf(brief, 'sensor_metrics_hourly_agg')).toBe('47 hours');
+  });
+
+  test('a start_offset of its own is checked like any other', () => {
+    expect(
+      faults({ aggregates: { sensor_metrics_hourly_agg: { refresh: { start_offset: '1 day' } } } }),
+    ).toEqual([expect.stringContaining('1 day must be at least the late_horizon of 3 days')]);
   });
 
   test('without refresh there is nothing to reach too far', () => {

@@ -6,7 +6,7 @@ import type { Finding } from '../finding.ts';
 import { intervalMs } from '../interval.ts';
 import type { PolicyPlan } from '../plan.ts';
 import { type Sample, differingQuery, sampleOf, sampleQuery } from '../recomputed.ts';
-import { numberOf, optionalText } from '../row.ts';
+import { numberOf, optionalText, textOf } from '../row.ts';
 import { type Range, beyondSource, heldQuery, isoTime, merged, refreshSteps, without } from '../slices.ts';
 import type { CatalogSnapshot } from '../snapshot.ts';
 
@@ -19,7 +19,10 @@ const CHECK = 'audit';
 export const auditCheck: PolicyCheck = {
   name: CHECK,
   about: 'aggregates equal a recomputation from their source, by a sample',
-  queries: (plan, snapshot) => refreshedAggregates(plan, snapshot).map(sampleQuery),
+  queries: (plan, snapshot) => {
+    const aggregates = refreshedAggregates(plan, snapshot);
+    return aggregates.length === 0 ? [] : [sampleQuery(aggregates)];
+  },
   followUpQueries: (...args) =>
     sampled(...args).map(({ aggregate, sample }) => differingQuery(aggregate, sample)),
   evaluate: (...args) => wrong(...args).map(({ aggregate, rows }) => evaluate(aggregate, rows)),
@@ -51,8 +54,8 @@ function sampled(
   snapshot: CatalogSnapshot,
   answers: Answers,
 ): readonly { readonly aggregate: RefreshedAggregate; readonly sample: Sample }[] {
-  return refreshedAggregates(plan, snapshot).flatMap((aggregate, index) => {
-    const row = answers[index]?.[0];
+  return refreshedAggregates(plan, snapshot).flatMap((aggregate) => {
+    const row = answers[0]?.find((each) => textOf(each, 'name') === aggregate.relation.name);
     if (row === undefined) return [];
     const sample = sampleOf(aggregate, row);
     return sample.windows.length === 0 || sample.sensors.length === 0 ? [] : [{ aggregate, sample }];
@@ -66,7 +69,7 @@ interface Wrong {
 }
 
 function wrong(plan: PolicyPlan, snapshot: CatalogSnapshot, answers: Answers): readonly Wrong[] {
-  const found = answers.slice(refreshedAggregates(plan, snapshot).length);
+  const found = answers.slice(1);
   return sampled(plan, snapshot, answers)
     .map(({ aggregate }, index) => ({ aggregate, rows: found[index] ?? [] }))
     .filter(({ rows }) => rows.length > 0);

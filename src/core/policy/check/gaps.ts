@@ -1,5 +1,5 @@
 import { counted } from '../../counted.ts';
-import { type RefreshedAggregate, refreshedAggregates, sourceTimeOf } from '../aggregate.ts';
+import { type RefreshedAggregate, aggregatesCte, refreshedAggregates, sourceTimeOf } from '../aggregate.ts';
 import type { CatalogRow, CheckQuery } from '../catalog.ts';
 import type { PolicyCheck } from '../check.ts';
 import type { Finding } from '../finding.ts';
@@ -25,15 +25,15 @@ const MOST_GAPS = 200;
 export const gapsCheck: PolicyCheck = {
   name: CHECK,
   about: 'no chunk was dropped before its time',
-  queries: (plan, snapshot) => [
-    { text: DETACHED, values: [plan.relations.map(({ relation }) => relation.name)] },
-    missingChunks(plan, snapshot),
-    ...refreshedAggregates(plan, snapshot).map((aggregate) =>
-      isOfAggregate(aggregate)
-        ? { text: emptySql(aggregate) }
-        : { text: gapsSql(aggregate), values: [aggregate.relation.name] },
-    ),
-  ],
+  queries: (plan, snapshot) => {
+    const ofTables = refreshedAggregates(plan, snapshot).filter((aggregate) => !isOfAggregate(aggregate));
+    return [
+      { text: DETACHED, values: [plan.relations.map(({ relation }) => relation.name)] },
+      missingChunks(plan, snapshot),
+      { text: ofTables.length === 0 ? 'SELECT WHERE false' : gapsSql(ofTables) },
+      ...ofAggregates(plan, snapshot).map((aggregate) => ({ text: emptySql(aggregate) })),
+    ];
+  },
   // A range without a chunk may never have had a row: the buckets show whether it did.
   followUpQueries: (plan, snapshot, answers) => {
     const found = suspects(plan, snapshot, answers);
@@ -44,8 +44,8 @@ export const gapsCheck: PolicyCheck = {
     ];
   },
   evaluate: (plan, snapshot, answers) => {
-    const aggregates = refreshedAggregates(plan, snapshot);
-    const [found, seen] = [suspects(plan, snapshot, answers), answers.slice(FIRST + aggregates.length)];
+    const above = ofAggregates(plan, snapshot);
+    const [found, seen] = [suspects(plan, snapshot, answers), answers.slice(FIRST + above.length)];
     const detached = detachedOf(answers).map((table, index) => ({
       ...table,
       row: seen[found.length + index]?.[0],
@@ -54,9 +54,7 @@ export const gapsCheck: PolicyCheck = {
       evaluate(aggregate, rows, detached, snapshot.server.schema);
     const byBuckets = [
       ...found.flatMap(({ aggregate }, index) => of(aggregate, seen[index] ?? [])),
-      ...aggregates.flatMap((aggregate, index) =>
-        isOfAggregate(aggregate) ? of(aggregate, joined(aggregate, answers[FIRST + index] ?? [])) : [],
-      ),
+      ...above.flatMap((aggregate, index) => of(aggregate, joined(aggregate, answers[FIRST + index] ?? []))),
     ];
     const byChunks = missingOf(answers)
       .filter(({ relation }) => !byBuckets.some(({ subject }) => subject === relation))
@@ -65,12 +63,15 @@ export const gapsCheck: PolicyCheck = {
   },
 };
 
-/** The answers about aggregates follow those about detached and missing chunks. */
-const FIRST = 2;
+/** The answers about aggregates of aggregates follow those about detached and missing chunks and about gaps. */
+const FIRST = 3;
 
 /** For such a source, which has few chunks, every bucket is checked; for readings the chunks. */
 const isOfAggregate = ({ relation }: RefreshedAggregate): boolean =>
   relationNamed(relation.source)?.kind === 'aggregate';
+
+const ofAggregates = (plan: PolicyPlan, snapshot: CatalogSnapshot): readonly RefreshedAggregate[] =>
+  refreshedAggregates(plan, snapshot).filter(isOfAggregate);
 
 interface Gaps {
   readonly aggregate: RefreshedAggregate;
@@ -82,8 +83,9 @@ function suspects(
   snapshot: CatalogSnapshot,
   answers: readonly (readonly CatalogRow[])[],
 ): readonly Gaps[] {
-  return refreshedAggregates(plan, snapshot).flatMap((aggregate, index) => {
-    const gaps = isOfAggregate(aggregate) ? [] : (answers[FIRST + index] ?? []).map(rangeOf);
+  const [, , rows = []] = answers;
+  return refreshedAggregates(plan, snapshot).flatMap((aggregate) => {
+    const gaps = rows.filter((row) => textOf(row, 'name') === aggregate.relation.name).map(rangeOf);
     return gaps.length === 0 ? [] : [{ aggregate, gaps }];
   });
 }
@@ -167,24 +169,27 @@ function joined({ relation }: RefreshedAggregate, rows: readonly CatalogRow[]): 
   });
 }
 
-/** Ranges in which the source has no chunk, from the start of its retention until now. */
-function gapsSql({ relation, sourceKept }: RefreshedAggregate): string {
+/** Of each aggregate the ranges in which its source has no chunk, from the start of its retention until now. */
+function gapsSql(aggregates: readonly RefreshedAggregate[]): string {
+  const agg = aggregatesCte(aggregates, ['kept'], ({ relation, sourceKept }) => [
+    heldFrom(relation.source, sourceKept),
+  ]);
   // A chunk without a page has lost its rows by TRUNCATE or DELETE, and so has one with a row count of zero in the
   // server's statistics, after a DELETE, before VACUUM.
-  return `WITH raw AS MATERIALIZED (SELECT h.schema_name AS sch, h.table_name AS tab FROM _timescaledb_catalog.hypertable h
-  JOIN _timescaledb_catalog.continuous_agg a ON a.raw_hypertable_id = h.id
-  WHERE a.user_view_schema = current_schema() AND a.user_view_name = $1),
-chunk AS MATERIALIZED (SELECT c.* FROM raw JOIN timescaledb_information.chunks c
-  ON c.hypertable_schema = raw.sch AND c.hypertable_name = raw.tab AND ${computable('c')}),
-held AS (SELECT c.range_start AS lo, c.range_end AS hi FROM chunk c
+  return `WITH ${agg},
+chunk AS MATERIALIZED (SELECT agg.name, c.* FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
+  JOIN timescaledb_information.chunks c ON c.hypertable_schema = h.schema_name AND c.hypertable_name = h.table_name AND ${computable('c')}),
+held AS MATERIALIZED (SELECT c.name, c.range_start AS lo, c.range_end AS hi FROM chunk c
   ${WITH_FILES}
   WHERE ${HAS_PAGES}
     AND NOT (k.relkind = 'r' AND c.is_compressed IS NOT TRUE AND pg_stat_get_live_tuples(k.oid) = 0 AND pg_stat_get_tuples_deleted(k.oid) > 0)),
-kept AS (SELECT coalesce(${heldFrom(relation.source, sourceKept)}, (SELECT min(lo) FROM held)) AS since),
-gap AS (SELECT hi AS lo, coalesce(lead(lo) OVER (ORDER BY lo), now()) AS hi FROM held
-  UNION ALL SELECT since, least(coalesce((SELECT min(lo) FROM held), now()), now()) FROM kept)
-SELECT ${micros('greatest(lo, since)')} AS lo, ${micros('hi')} AS hi FROM gap, kept
-WHERE greatest(lo, since) < hi ORDER BY 1 LIMIT ${MOST_GAPS}`;
+first AS (SELECT agg.name, agg.kept, min(held.lo) AS lo FROM agg LEFT JOIN held USING (name) GROUP BY agg.name, agg.kept),
+gap AS (SELECT name, hi AS lo, coalesce(lead(lo) OVER (PARTITION BY name ORDER BY lo), now()) AS hi FROM held
+  UNION ALL SELECT name, coalesce(kept, lo), least(coalesce(lo, now()), now()) FROM first),
+found AS (SELECT name, greatest(gap.lo, coalesce(first.kept, first.lo)) AS lo, gap.hi FROM gap JOIN first USING (name))
+SELECT name, ${micros('lo')} AS lo, ${micros('hi')} AS hi
+FROM (SELECT *, row_number() OVER (PARTITION BY name ORDER BY lo) AS nth FROM found WHERE lo < hi) numbered
+WHERE nth <= ${MOST_GAPS} ORDER BY name, lo`;
 }
 
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;

@@ -3,8 +3,10 @@ import {
   PENDING_CTE,
   type RefreshedAggregate,
   aggregateCte,
+  namesOf,
   notBefore,
   refreshedAggregates,
+  sameKey,
   windowEnd,
   windowStart,
 } from '../aggregate.ts';
@@ -20,7 +22,7 @@ import type { CatalogSnapshot } from '../snapshot.ts';
 
 const CHECK = 'history';
 /** A different sample each day. Few: rows of one sensor are scattered, and a deleted range is missing from all of them. */
-const SAMPLE = 5;
+const SAMPLE: Readonly<Record<string, number>> = { sensor_id: 5, metric_id: 2 };
 /** If readings are kept forever, or for longer. */
 const MOST_DAYS = 90;
 const DAY_MS = 86_400_000;
@@ -69,15 +71,20 @@ function query({ aggregate, source, days }: Pair): string {
   const [hour, day] = [`x.${source.relation.timeColumn}`, `a.${relation.timeColumn}`];
   // Pending changes within the refresh window are known differences. Before the window fewer rows than were
   // aggregated are not the effect of a refresh.
+  const keys = (alias: string) => relation.keys.map((key) => `${alias}.${key}`).join(', ');
+  const sampled = relation.keys.map(
+    (key) =>
+      `(SELECT id AS ${key} FROM ${namesOf(key)} ORDER BY md5(id::text || now()::date::text) LIMIT ${SAMPLE[key]}) ${key}_of`,
+  );
   return `WITH ${aggregateCte(relation)}, ${PENDING_CTE},
-sample AS MATERIALIZED (SELECT id FROM sensors ORDER BY md5(id::text || now()::date::text) LIMIT ${SAMPLE}),
-source AS (SELECT time_bucket(${width}, ${hour}) AS bucket, x.sensor_id, ${relation.sourceCount} AS n
-  FROM sample JOIN ${source.relation.name} x ON x.sensor_id = sample.id WHERE ${within(hour)} GROUP BY 1, 2),
-stored AS (SELECT ${day} AS bucket, a.sensor_id, a.${relation.countColumn} AS n
-  FROM sample JOIN ${relation.name} a ON a.sensor_id = sample.id WHERE ${within(day)}),
+sample AS MATERIALIZED (SELECT * FROM ${sampled.join(' CROSS JOIN ')}),
+source AS (SELECT time_bucket(${width}, ${hour}) AS bucket, ${keys('x')}, ${relation.sourceCount} AS n
+  FROM sample JOIN ${source.relation.name} x ON ${sameKey(relation, 'x', 'sample')} WHERE ${within(hour)} GROUP BY 1, ${keys('x')}),
+stored AS (SELECT ${day} AS bucket, ${keys('a')}, a.${relation.countColumn} AS n
+  FROM sample JOIN ${relation.name} a ON ${sameKey(relation, 'a', 'sample')} WHERE ${within(day)}),
 both_of AS (SELECT bucket, coalesce(source.n, 0) AS source_n, coalesce(stored.n, 0) AS stored_n, EXISTS (SELECT FROM pending p
     WHERE p.lo < ${micros(`bucket + ${width}`)} AND p.hi >= ${micros('bucket')}) AS pending
-  FROM source FULL JOIN stored USING (bucket, sensor_id) WHERE source.n IS DISTINCT FROM stored.n)
+  FROM source FULL JOIN stored USING (bucket, ${relation.keys.join(', ')}) WHERE source.n IS DISTINCT FROM stored.n)
 SELECT stored_n > source_n AS of_source, count(DISTINCT bucket)::int AS buckets, min(bucket)::text AS first, max(bucket)::text AS last,
   ${micros('min(bucket)')}::float8 AS from_us, ${micros(`max(bucket) + ${width}`)}::float8 AS until_us
 FROM both_of WHERE NOT pending OR (stored_n > source_n AND bucket < ${windowStart(aggregate)}) GROUP BY 1 ORDER BY 1`;

@@ -1,8 +1,9 @@
 import { counted } from '../../counted.ts';
 import {
+  NEVER_REFRESHED,
   PENDING_CTE,
   type RefreshedAggregate,
-  aggregateCte,
+  aggregatesCte,
   refreshedAggregates,
   sourceHasRows,
   windowStart,
@@ -14,11 +15,12 @@ import { intervalMs } from '../interval.ts';
 import { type PolicyPlan, policyName } from '../plan.ts';
 import { interval } from '../policy-sql.ts';
 import { SAMPLED_SENSORS, bucketsOf, sensorsOf, sourceDiffers } from '../recomputed.ts';
-import { numberOf } from '../row.ts';
+import { flagOf, numberOf, textOf } from '../row.ts';
 import {
   type Range,
   beyondSourceSql,
   clipped,
+  computable,
   heldQuery,
   isoTime,
   merged,
@@ -30,6 +32,8 @@ import type { CatalogSnapshot } from '../snapshot.ts';
 const CHECK = 'late';
 /** Enough for a finding; more would only cost time. */
 const MOST_RANGES = 500;
+/** Of what was never refreshed: its newest chunks, for rows are looked for in all of them. */
+const MOST_CHUNKS = 30;
 
 /**
  * V6: no source row lies before the refresh window in an outdated bucket: the policy would never process it. Such
@@ -38,15 +42,20 @@ const MOST_RANGES = 500;
  */
 export const lateCheck: PolicyCheck = lateCheckWithin();
 
-/** The same check and repair, limited to these ranges. */
-export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
+/** Ranges; or of one aggregate what no refresh ever reached, because it was stored before the aggregate was made. */
+export type Within = readonly Range[] | { readonly uncoveredOf: string };
+
+/** The same check and repair, limited to these. */
+export function lateCheckWithin(within?: Within): PolicyCheck {
   const suspected = (...args: CheckArgs) => suspects(...args, within);
   const stale = (...args: CheckArgs) => staleRanges(...args, within);
   return {
     name: CHECK,
     about: 'no reading came so late that no refresh will pick it up',
-    queries: (plan, snapshot) =>
-      refreshedAggregates(plan, snapshot).map((aggregate) => ({ text: outdatedSql(aggregate) })),
+    queries: (plan, snapshot) => {
+      const aggregates = aggregatesOf(plan, snapshot, within);
+      return aggregates.length === 0 ? [] : [{ text: outdatedSql(aggregates) }];
+    },
     // A range counts only if it has rows: the very first refresh leaves one open range before its window.
     followUpQueries: (...args) =>
       suspected(...args).map(({ aggregate, ranges }) => ({
@@ -72,11 +81,25 @@ export function lateCheckWithin(within?: readonly Range[]): PolicyCheck {
             ...bucketsOf(aggregate, differing),
           ];
           const about = { check: CHECK, subject: policyName(aggregate.policy) };
-          return refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
+          const steps = refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
+          // The newest first: what is left when it is interrupted still begins where nothing was ever refreshed.
+          return isUncovered(within) ? [...steps].reverse() : steps;
         }),
     },
   };
 }
+
+const isUncovered = (within: Within | undefined): within is { readonly uncoveredOf: string } =>
+  within !== undefined && 'uncoveredOf' in within;
+
+const aggregatesOf = (
+  plan: PolicyPlan,
+  snapshot: CatalogSnapshot,
+  within: Within | undefined,
+): readonly RefreshedAggregate[] =>
+  refreshedAggregates(plan, snapshot).filter(
+    ({ relation }) => !isUncovered(within) || relation.name === within.uncoveredOf,
+  );
 
 interface Ranges {
   readonly aggregate: RefreshedAggregate;
@@ -91,16 +114,18 @@ function suspects(
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
   answers: Answers,
-  within: readonly Range[] | undefined,
+  within: Within | undefined,
 ): readonly Ranges[] {
-  return refreshedAggregates(plan, snapshot)
-    .map((aggregate, index) => {
-      const ranges = (answers[index] ?? []).map(rangeOf);
+  return aggregatesOf(plan, snapshot, within)
+    .map((aggregate) => {
+      const rows = (answers[0] ?? []).filter((row) => textOf(row, 'name') === aggregate.relation.name);
+      const wanted = isUncovered(within) ? rows.filter((row) => flagOf(row, 'uncovered')) : rows;
+      const ranges = wanted.map(rangeOf);
       const width = intervalMs(aggregate.relation.bucket) * 1000;
-      const [row] = answers[index] ?? [];
+      const [row] = rows;
       return {
         aggregate,
-        ranges: within === undefined ? ranges : clipped(ranges, within, width),
+        ranges: within === undefined || isUncovered(within) ? ranges : clipped(ranges, within, width),
         sensors: row === undefined ? [] : sensorsOf(row),
       };
     })
@@ -112,9 +137,9 @@ function staleRanges(
   plan: PolicyPlan,
   snapshot: CatalogSnapshot,
   answers: Answers,
-  within: readonly Range[] | undefined,
+  within: Within | undefined,
 ): readonly Ranges[] {
-  const seen = answers.slice(refreshedAggregates(plan, snapshot).length);
+  const seen = answers.slice(1);
   return suspects(plan, snapshot, answers, within)
     .map((suspect, index) => ({ ...suspect, ranges: (seen[index] ?? []).map(rangeOf) }))
     .filter(({ ranges }) => ranges.length > 0);
@@ -129,26 +154,27 @@ function boundsOf(ranges: readonly Range[]): readonly unknown[] {
 }
 
 /**
- * Ranges `lo <= time < hi` before the window, clamped, in microseconds. One that ends with the first microsecond of the
- * oldest chunk comes from dropping the chunks before it.
+ * Of each aggregate the ranges `lo <= time < hi` before the window, clamped, in microseconds. One that ends with the first microsecond
+ * of the oldest chunk comes from dropping the chunks before it.
  */
-function outdatedSql(aggregate: RefreshedAggregate): string {
-  const { relation, sourceKept } = aggregate;
+function outdatedSql(aggregates: readonly RefreshedAggregate[]): string {
   // A refresh need not cover what retention is about to drop. No chunk at all: nothing is older than now.
-  const oldest =
-    sourceKept === undefined
-      ? 'coalesce(min(c.range_start), now())'
-      : `coalesce(greatest(min(c.range_start), now() - ${interval(sourceKept)}), now())`;
-  return `WITH ${aggregateCte(relation)}, ${PENDING_CTE},
-source AS (SELECT _timescaledb_functions.to_unix_microseconds(${oldest}) AS lo
-  FROM timescaledb_information.chunks c JOIN _timescaledb_catalog.hypertable h
-    ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name JOIN agg ON h.id = agg.raw),
-edge AS (SELECT _timescaledb_functions.to_unix_microseconds(${windowStart(aggregate)}) AS hi)
-SELECT greatest(p.lo, source.lo)::float8 AS lo, least(p.hi, edge.hi - 1)::float8 + 1 AS hi,
-  ${SAMPLED_SENSORS} AS sample
-FROM pending p CROSS JOIN source CROSS JOIN edge WHERE p.hi >= source.lo AND p.lo < edge.hi AND source.lo < edge.hi
-  AND NOT (p.lo < source.lo AND p.hi = source.lo)
-ORDER BY p.lo LIMIT ${MOST_RANGES}`;
+  const agg = aggregatesCte(aggregates, ['since', 'edge'], (aggregate) => [
+    aggregate.sourceKept === undefined ? 'NULL::timestamptz' : `now() - ${interval(aggregate.sourceKept)}`,
+    `_timescaledb_functions.to_unix_microseconds(${windowStart(aggregate)})`,
+  ]);
+  return `WITH ${agg}, ${PENDING_CTE},
+source AS (SELECT agg.name, _timescaledb_functions.to_unix_microseconds(coalesce(greatest(min(c.range_start), agg.since), now())) AS lo,
+    array_agg(_timescaledb_functions.to_unix_microseconds(c.range_start)) FILTER (WHERE ${computable('c')}) AS starts
+  FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
+  LEFT JOIN timescaledb_information.chunks c ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
+  GROUP BY agg.name, agg.since),
+found AS (SELECT agg.name, greatest(p.lo, source.lo, CASE WHEN p.lo <= ${NEVER_REFRESHED} THEN (SELECT s FROM unnest(source.starts) s
+    WHERE s < least(p.hi, agg.edge) ORDER BY s DESC OFFSET ${MOST_CHUNKS - 1} LIMIT 1) END)::float8 AS lo, least(p.hi, agg.edge - 1)::float8 + 1 AS hi,
+    p.lo <= ${NEVER_REFRESHED} AS uncovered, row_number() OVER (PARTITION BY agg.name ORDER BY p.lo) AS nth
+  FROM agg JOIN source USING (name) JOIN pending p USING (name)
+  WHERE p.hi >= source.lo AND p.lo < agg.edge AND source.lo < agg.edge AND NOT (p.lo < source.lo AND p.hi = source.lo))
+SELECT name, lo, hi, uncovered, ${SAMPLED_SENSORS} AS sample FROM found WHERE nth <= ${MOST_RANGES} ORDER BY name, nth`;
 }
 
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;

@@ -2,6 +2,7 @@ import {
   NEVER_REFRESHED,
   type RefreshedAggregate,
   aggregateCte,
+  existsByKey,
   notBefore,
   refreshedAggregates,
   sourceHasRows,
@@ -55,9 +56,11 @@ function query(aggregate: RefreshedAggregate): string {
   const missing = sourceHasRows(relation, from, ['b.target']);
   // No refresh moves a watermark beyond the last bucket; readings of the future have a bucket there.
   const width = interval(relation.bucket);
-  const time = `a.${relation.timeColumn}`;
-  const reached = `EXISTS (SELECT FROM sensors s CROSS JOIN LATERAL (SELECT FROM ${relation.name} a
-    WHERE a.sensor_id = s.id AND ${time} >= now() AND ${time} >= b.watermark - ${width} LIMIT 1) found)`;
+  const time = `x.${relation.timeColumn}`;
+  const reached = existsByKey(relation, relation.name, [
+    `${time} >= now()`,
+    `${time} >= b.watermark - ${width}`,
+  ]);
   return `WITH ${aggregateCte(relation)},
 b AS (SELECT CASE WHEN watermark <= ${NEVER_REFRESHED} THEN '-infinity'::timestamptz
     ELSE _timescaledb_functions.to_timestamp(watermark) END AS watermark, ${windowEnd(aggregate)} AS target FROM agg)

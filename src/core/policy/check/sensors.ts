@@ -15,6 +15,7 @@ const MOST_SENSORS = 100;
 const FROM = [
   { relation: 'sensor_hourly_agg', time: 'hour', unit: 'hour', most: 24 },
   { relation: 'sensor_daily_agg', time: 'day', unit: 'day', most: 90 },
+  { relation: 'sensor_metrics_daily_agg', time: 'day', unit: 'day', most: 90 },
 ] as const;
 
 // One row per sensor and bucket: with many sensors fewer buckets are read. Merged and forgotten sensors are recorded.
