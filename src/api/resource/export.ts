@@ -75,8 +75,9 @@ async function requested(key: string, query: Query, deps: ApiDeps): Promise<Requ
   const sensor = await sensorOf(key, deps);
   const metrics = [...new Set(query.metric ?? (await newestMetrics(db, sensor, nowMs)))];
   // Further back nothing is kept: what is asked of the database need not cover it.
-  const { raw } = daemon.retention();
-  const oldest = new Date(Math.max(from.getTime(), raw === undefined ? -Infinity : nowMs - raw - GRACE_MS));
+  const { columns, further } = daemon.retention();
+  const keptMs = Math.max(columns.raw ?? Infinity, further.raw ?? Infinity);
+  const oldest = new Date(Math.max(from.getTime(), nowMs - keptMs - GRACE_MS));
   return {
     name: nameOf(sensor.key, from, to),
     columns: sensorColumns(metrics),
