@@ -12,6 +12,7 @@ import { benchEncoding } from './encoding.ts';
 import type { FlowDeps, ThroughputPart } from './flow.ts';
 import { benchGroupBacklog } from './group-backlog.ts';
 import { benchExporting } from './exporting.ts';
+import { benchImporting } from './importing.ts';
 import { benchHandingOver } from './handing-over.ts';
 import { benchInserting, comparedTo } from './inserting.ts';
 import { benchLatency } from './latency.ts';
@@ -102,6 +103,7 @@ class Run {
     if (this.#wants('start')) await this.#starting();
     if (this.#wants('watched')) await this.#watched();
     if (this.#wants('export')) await this.#exporting();
+    if (this.#wants('import') || this.#wants('record')) await this.#importing();
   }
 
   /** In the order of the letters, (f) set against (c), or (c2) where only that was measured. */
@@ -175,6 +177,12 @@ class Run {
     const { url, facts } = await openBenchDatabase(this.#options.databaseUrl, this.#cleanup);
     this.engines = { ...this.engines, ...facts };
     this.#figures.push(...(await benchExporting(url, this.#options, this.#deps.progress)));
+  }
+
+  async #importing(): Promise<void> {
+    const { url, facts } = await openBenchDatabase(this.#options.databaseUrl, this.#cleanup);
+    this.engines = { ...this.engines, ...facts };
+    this.#figures.push(...(await benchImporting(url, this.#options, this.#deps.progress)));
   }
 
   async #scaling(): Promise<void> {

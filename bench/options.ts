@@ -19,10 +19,21 @@ export const PARTS = [
   'start',
   'watched',
   'export',
+  'import',
+  'record',
 ] as const;
 export type Part = (typeof PARTS)[number];
 /** Only when asked for: several daemons want a server of their own, and starting is measured on what `npm run build` has made. */
-const ON_REQUEST: readonly Part[] = ['scale', 'backlog', 'handover', 'start', 'watched', 'export'];
+const ON_REQUEST: readonly Part[] = [
+  'scale',
+  'backlog',
+  'handover',
+  'start',
+  'watched',
+  'export',
+  'import',
+  'record',
+];
 
 /** How much of everything. Counts are messages, rows or runs; times are seconds. */
 export interface Sizes {
@@ -60,6 +71,9 @@ export interface BenchOptions {
   /** Where the daemon of (c) and (c2) leaves a CPU profile. */
   readonly profileDir: string | undefined;
 }
+
+/** What a slow machine does of (export) in a second, all its runs together. */
+const ROWS_PER_SECOND = 10_000;
 
 /** A usage error; exit code 2. */
 export class UsageError extends Error {}
@@ -147,7 +161,11 @@ Options:
   --quick             small counts: seconds instead of minutes, and rougher figures
   --runs N            repetitions of each side of (c), (c2), (k), (backlog) and (watched)
   --messages N        messages of each run of (c) and (c2)
-  --rows N            rows that (export) exports
+  (export)            rows/s of all readings through a pipe, CSV and Parquet / psql with the same statement and cat, target 0.8;
+                      Parquet 400,000 rows/s, resident memory 250 MB at most. Only with --only export, needs psql
+  (import) (record)   rows/s of a CSV file, target 0.7, and of recordBatch of the library, target 0.9 / store.commit of the same
+                      rows. Only with --only import,record
+  --rows N            rows of (export), (import) and (record)
   --database-url URL  a TimescaleDB server instead of the embedded one; the user must be allowed to create databases:
                       the bench makes one of its own and drops it
   --mqtt-url URL      a broker instead of a mosquitto of its own (mqtt://[user:password@]host:port); its queue per
@@ -178,6 +196,9 @@ export function parseOptions(args: readonly string[]): BenchOptions | 'help' {
       ...base,
       runs,
       exportRows,
+      importRows: whole('--rows', values.rows, base.importRows),
+      // Ten million rows take minutes to be made alone.
+      hardLimitSeconds: base.hardLimitSeconds + Math.round(exportRows / ROWS_PER_SECOND),
       liveMessages,
       liveWarmUp: Math.min(base.liveWarmUp, liveMessages),
       drainMessages,
