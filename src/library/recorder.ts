@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Program } from '../app/program.ts';
 import { isFull, type BatchLimits } from '../core/ingest/batch-limits.ts';
 import { FieldwatchError } from '../core/errors.ts';
@@ -5,6 +6,8 @@ import { Arrivals } from '../core/ingest/arrival.ts';
 import { type AssemblyPlan, assemble, reject } from '../core/ingest/mapping/assemble.ts';
 import { compileMapping } from '../core/ingest/mapping/compile.ts';
 import type { MessageContext } from '../core/ingest/mapping/context.ts';
+import { readDevice } from '../core/ingest/mapping/device.ts';
+import type { Fault } from '../core/ingest/mapping/draft.ts';
 import { emptyDoc } from '../core/ingest/mapping/document.ts';
 import { type Kept, keepYoung, keptBy } from '../core/ingest/retention-filter.ts';
 import { planOf } from '../core/policy/plan.ts';
@@ -17,6 +20,9 @@ import type { ReadingInput, RecordOptions, RecordOutcome } from './monitor-types
 
 const NOTHING: RecordOutcome = { stored: 0, duplicate: 0, merged: 0, conflict: 0, deadLettered: 0 };
 const NO_TIME = { fault: 'bad_time' } as const;
+/** Readings between two looks at the connection. */
+const YIELD_READINGS = 500;
+const MOST_DEVICES = 100_000;
 
 /** A reading as the source of its dead letter: its text is made only if there is one. */
 class RecordedReading implements LetterSource {
@@ -45,6 +51,7 @@ export class Recorder {
   private readonly kept: Kept;
   private readonly limits: BatchLimits;
   private readonly arrivals = new Arrivals();
+  private readonly devices = new Map<unknown, string | Fault>();
   private closed = false;
 
   constructor(program: Program, name: string) {
@@ -90,10 +97,25 @@ export class Recorder {
       batch = this.open();
     };
     try {
-      for await (const reading of readings) {
+      let added = 0;
+      const add = (reading: ReadingInput): Promise<unknown> | undefined => {
         this.add(batch, reading);
-        if (isFull(batch, this.limits)) await flush();
-      }
+        added += 1;
+        if (isFull(batch, this.limits)) return flush();
+        // The commit under way goes on meanwhile: it has several answers to wait for.
+        return added % YIELD_READINGS === 0 ? setImmediate() : undefined;
+      };
+      // `for await` waits for each reading, and that takes as long as to check it.
+      if (Symbol.iterator in readings)
+        for (const reading of readings) {
+          const wait = add(reading);
+          if (wait !== undefined) await wait;
+        }
+      else
+        for await (const reading of readings) {
+          const wait = add(reading);
+          if (wait !== undefined) await wait;
+        }
       if (batch.rows > 0 || batch.deadLettered > 0) await flush();
     } catch (error) {
       // What is under way is finished first: the caller may close the monitor next.
@@ -133,22 +155,32 @@ export class Recorder {
     const timeUs = time === undefined || time === null ? undefined : Math.round(msOf(time) * 1000);
     if (Number.isNaN(timeUs)) return reject(NO_TIME.fault, String(time));
     const context: MessageContext = {
-      ...{
-        topic: this.topic,
-        metric: undefined,
-        topicDevice: undefined,
-        retain: false,
-        contentType: undefined,
-      },
+      topic: this.topic,
+      metric: undefined,
+      topicDevice: this.device(sensor),
+      retain: false,
+      contentType: undefined,
       captures: location === undefined ? NO_CAPTURES : new Map([['location', location]]),
       receivedAtUs: arrivalUs,
       limits: this.program.config.limits,
     };
     const draft = {
-      ...{ record: NO_RECORD, device: sensor, timeUs, verbatim: true },
+      record: NO_RECORD,
+      timeUs,
+      verbatim: true,
       metrics: typeof metrics === 'object' && metrics !== null ? metrics : NO_RECORD,
     };
     return keepYoung(assemble(this.plan, draft, context), source, this.kept);
+  }
+
+  /** Checked once: programs record the same sensors again and again. */
+  private device(sensor: unknown): string | Fault {
+    const known = this.devices.get(sensor);
+    if (known !== undefined) return known;
+    const device = readDevice(sensor);
+    if (this.devices.size >= MOST_DEVICES) this.devices.clear();
+    this.devices.set(sensor, device);
+    return device;
   }
 
   private async write(batch: IngestBatch): Promise<RecordOutcome> {
