@@ -7,7 +7,8 @@ import {
   readTable,
 } from '../adapters/frame/table-reader.ts';
 import { silentLogger } from '../adapters/log/logger.ts';
-import { type ImportFile, type ImportOutcome, importFiles, readerFor } from '../app/import/import-files.ts';
+import { type ImportFile, type ImportOutcome, importFiles } from '../app/import/import-files.ts';
+import { readerFor } from '../app/import/read-blocks.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { TIME_UNITS, type TimeUnit } from '../core/ingest/mapping/instant.ts';

@@ -11,7 +11,7 @@ import {
   compressionRegistry,
 } from 'apache-arrow';
 import { decompressZstd } from 'hyparquet-compressors';
-import type { TableChunk } from '../../ports/table.ts';
+import type { TableChunk } from '../../core/ingest/table/reading-block.ts';
 
 const ROWS = 10_000;
 /** Microseconds of a unit of time. */

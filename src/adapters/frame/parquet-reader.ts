@@ -1,7 +1,7 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import type { FileTime } from '../../core/ingest/table/table-mapping.ts';
-import type { TableChunk } from '../../ports/table.ts';
+import type { TableChunk } from '../../core/ingest/table/reading-block.ts';
 
 const ROWS = 10_000;
 const time = (timeUs: number): FileTime => ({ timeUs });

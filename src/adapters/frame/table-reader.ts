@@ -4,7 +4,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { createGunzip } from 'node:zlib';
 import { FieldwatchError, messageOf } from '../../core/errors.ts';
 import { LineReader } from '../../core/ingest/codec/line-parser.ts';
-import type { TableChunk } from '../../ports/table.ts';
+import type { TableChunk } from '../../core/ingest/table/reading-block.ts';
 
 export const IMPORT_FORMATS = ['csv', 'ndjson', 'parquet', 'arrow', 'line-protocol'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { type ImportFormat, readTable } from '../../adapters/frame/table-reader.ts';
+import type { ImportFormat } from '../../adapters/frame/table-reader.ts';
 import { createMetrics } from '../../adapters/http/metrics.ts';
 import { createSystemClock } from '../../adapters/system/clock.ts';
 import { createCatalog } from '../../adapters/timescale/catalog.ts';
@@ -12,17 +12,11 @@ import { TimescaleSensorStore } from '../../adapters/timescale/sensor-store.ts';
 import { createStatementExecutor } from '../../adapters/timescale/statement-executor.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { keptBy } from '../../core/ingest/retention-filter.ts';
-import {
-  type TableColumns,
-  type TableOptions,
-  type TableReader,
-  compileTable,
-} from '../../core/ingest/table/table-mapping.ts';
+import type { TableOptions } from '../../core/ingest/table/table-mapping.ts';
 import { lateCheckWithin } from '../../core/policy/check/late.ts';
 import { planOf } from '../../core/policy/plan.ts';
 import { sleep } from '../../lib/sleep.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { TableChunk } from '../../ports/table.ts';
 import { DeadLetterBudget } from '../../services/ingest/dead-letter-budget.ts';
 import { type ImportTally, Importer } from '../../services/ingest/importer.ts';
 import { OutageMonitor } from '../../services/ingest/outage-monitor.ts';
@@ -31,6 +25,7 @@ import { LateRanges, hoursBefore, recordingLate } from '../../services/policy/la
 import { runRepair } from '../../services/policy/repair-runner.ts';
 import { databaseOptions, metricNameLimits, registryOptions, storeOptions } from '../options.ts';
 import { Checkpoint } from './checkpoint.ts';
+import { readBlocks } from './blocks-in-thread.ts';
 
 export interface ImportFile {
   readonly path: string;
@@ -52,20 +47,6 @@ export interface ImportJob {
 export interface ImportOutcome extends ImportTally {
   /** Refreshes of aggregates; undefined where some are left to `policies repair`. */
   readonly refreshes: number | undefined;
-}
-
-/** Reads the chunks of a file with one reader for each set of columns; the first chunk has to say what is whose. */
-export function readerFor(options: TableOptions): (columns: TableColumns) => TableReader {
-  const readers = new Map<string, TableReader>();
-  return ({ names, labels }) => {
-    const key = JSON.stringify([names, labels]);
-    let reader = readers.get(key);
-    if (reader === undefined) {
-      reader = compileTable({ names, labels }, options, readers.size > 0);
-      readers.set(key, reader);
-    }
-    return reader;
-  };
 }
 
 const identitySql = `
@@ -147,7 +128,6 @@ async function importFile(
   const { signal } = job;
   const done = job.restart ? 0 : await checkpoint.read();
   if (done > 0) job.onResumed(path, done);
-  const readers = readerFor(job.table);
   const importer = new Importer(shared, {
     topic: `import/${basename(path)}`,
     kept: keptBy(planOf(config.policies)),
@@ -156,13 +136,11 @@ async function importFile(
     signal,
   });
   try {
-    for await (const chunk of readTable(path, format)) {
+    for await (const block of readBlocks({ path, format, table: job.table, done }, signal)) {
       signal.throwIfAborted();
-      const reader = readers(chunk);
-      const rest = behind(chunk, done);
       const before = importer.tally.rows;
-      if (rest.rows.length > 0 || rest.faults !== undefined) await importer.add(rest, reader);
-      job.onProgress(importer.tally.rows - before, (index + chunk.share) / job.files.length);
+      await importer.add(block);
+      job.onProgress(importer.tally.rows - before, (index + block.share) / job.files.length);
     }
     await importer.finish();
   } catch (error) {
@@ -173,14 +151,6 @@ async function importFile(
   }
   await checkpoint.remove();
   return importer.tally;
-}
-
-/** The rows of a chunk that are not stored yet. */
-function behind(chunk: TableChunk, row: number): TableChunk {
-  const skip = Math.max(0, row - chunk.firstRow + 1);
-  if (skip === 0) return chunk;
-  const { names, labels = [], share } = chunk;
-  return { names, labels, share, rows: chunk.rows.slice(skip), firstRow: chunk.firstRow + skip };
 }
 
 const LOCK_ATTEMPTS = 20;

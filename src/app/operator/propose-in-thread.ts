@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../../config/schema/index.ts';
 import type { Gathering } from '../../learn/gathering.ts';
-import { packageRoot } from '../../lib/package-root.ts';
+import { workerEntry } from '../../lib/worker-entry.ts';
 import type { LearnWork } from './learn-worker.ts';
 import type { Proposal, ProposalOptions } from './propose-config.ts';
 
@@ -23,7 +20,7 @@ export function proposeInThread(
   // Of the configuration only what it takes: the rest may hold secrets, and functions, which cannot be passed on.
   const config = { limits, time_window } satisfies Pick<Config, 'limits' | 'time_window'>;
   const work: LearnWork = { gathered: gathering.snapshot(), options: { config, mqtt, alerts } };
-  const worker = new Worker(workerEntry(), {
+  const worker = new Worker(workerEntry(import.meta.url, 'app/operator/learn-worker.js'), {
     workerData: work,
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
@@ -35,10 +32,4 @@ export function proposeInThread(
     worker.once('error', reject);
     worker.once('exit', () => reject(new Error('the run was ended')));
   }).finally(() => signal.removeEventListener('abort', end));
-}
-
-/** Beside this file in dist, or there where this file is a part of the bundle. */
-function workerEntry(): string {
-  const beside = fileURLToPath(new URL('./learn-worker.js', import.meta.url));
-  return existsSync(beside) ? beside : join(packageRoot(), 'dist/app/operator/learn-worker.js');
 }

@@ -1,13 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { FieldwatchError } from '../../core/errors.ts';
 import { type Kept, isExpired } from '../../core/ingest/retention-filter.ts';
-import type { TableReader } from '../../core/ingest/table/table-mapping.ts';
+import { BlockReader, type ReadingBlock } from '../../core/ingest/table/reading-block.ts';
 import { FILTERED_CODES, type Micros } from '../../core/reading.ts';
 import { backoffMs } from '../../lib/backoff.ts';
 import { sleep } from '../../lib/sleep.ts';
 import type { Logger } from '../../ports/metrics.ts';
 import type { ReadingStore } from '../../ports/store.ts';
-import type { TableChunk } from '../../ports/table.ts';
 import type { Clock } from '../../ports/time.ts';
 import { NOTHING } from '../alert/alert-manager.ts';
 import { type AlertEvaluator, BatchCommit } from './batch-commit.ts';
@@ -76,22 +75,18 @@ class RowSource implements LetterSource {
   readonly receivedAtMs: number;
   /** The same row, imported again, is the same dead letter. */
   readonly dup = true;
-  readonly names: readonly string[];
-  readonly row: readonly unknown[];
+  readonly #rows: BlockReader;
+  readonly #at: number;
 
-  constructor({ topic, receivedAtMs }: Arrival, names: readonly string[], row: readonly unknown[]) {
+  constructor({ topic, receivedAtMs }: Arrival, rows: BlockReader, at: number) {
     this.topic = topic;
     this.receivedAtMs = receivedAtMs;
-    this.names = names;
-    this.row = row;
+    this.#rows = rows;
+    this.#at = at;
   }
 
   get payload(): Uint8Array {
-    const entries = this.names.map((name, at): [string, unknown] => [name, this.row[at]]);
-    const text = JSON.stringify(Object.fromEntries(entries), (_, value: unknown) =>
-      typeof value === 'bigint' ? value.toString() : value,
-    );
-    return new TextEncoder().encode(text);
+    return new TextEncoder().encode(this.#rows.payload(this.#at));
   }
 }
 
@@ -124,35 +119,35 @@ export class Importer {
   }
 
   /** Rejects with the error of a batch that cannot be committed; what was committed before stays. */
-  async add(chunk: TableChunk, reader: TableReader): Promise<void> {
+  async add(block: ReadingBlock): Promise<void> {
     const { topic, batchRows, kept } = this.#options;
-    const nowMs = this.#deps.clock.nowMs();
+    const nowMs = block.readAtMs;
     const nowUs: Micros = nowMs * 1000;
     const arrival = { topic, receivedAtMs: nowMs };
-    for (const { text, detail } of chunk.faults ?? []) {
+    for (const { text, detail } of block.faults) {
       this.tally.rows++;
       const payload = new TextEncoder().encode(text === '' ? detail : text);
       this.#batch.addDeadLetter({ topic, payload, receivedAtMs: nowMs, dup: true }, 'parse_error', detail);
     }
     const surelyKeptUs = nowUs - Math.min(kept.readingsUs, kept.metricsUs);
-    for (let index = 0; index < chunk.rows.length; index++) {
+    const rows = new BlockReader(block);
+    for (let index = 0; index < block.rows; index++) {
       // The commit under way goes on meanwhile: it has several answers to wait for.
       if (index % YIELD_ROWS === YIELD_ROWS - 1) await setImmediate();
-      const row = chunk.rows[index] as readonly unknown[];
       this.tally.rows++;
-      this.#lastRow = chunk.firstRow + index;
-      const result = reader.read(row, nowUs);
-      if (result === 'empty') this.tally.empty++;
-      else if ('code' in result) {
-        if (!FILTERED_CODES.has(result.code))
-          this.#batch.addDeadLetter(new RowSource(arrival, chunk.names, row), result.code, result.detail);
-      } else if (result.timeUs < surelyKeptUs && isExpired(result, kept, nowUs)) this.tally.expired++;
+      this.#lastRow = block.firstRow + index;
+      const row = rows.next(index);
+      if (row === 'empty') this.tally.empty++;
+      else if ('code' in row) {
+        if (!FILTERED_CODES.has(row.code))
+          this.#batch.addDeadLetter(new RowSource(arrival, rows, index), row.code, row.detail);
+      } else if (row.timeUs < surelyKeptUs && isExpired(row, kept, nowUs)) this.tally.expired++;
       else {
-        const message = new RowSource(arrival, chunk.names, row);
-        this.#batch.addReading(result, message, nowMs, this.#deps.registry.find(result.device));
+        const message = new RowSource(arrival, rows, index);
+        this.#batch.addReading(row, message, nowMs, this.#deps.registry.find(row.device));
       }
-      const { rows, bytes } = this.#batch;
-      if (rows >= batchRows || bytes >= MOST_BYTES) await this.#flush();
+      const { rows: filled, bytes } = this.#batch;
+      if (filled >= batchRows || bytes >= MOST_BYTES) await this.#flush();
     }
   }
 
