@@ -66,7 +66,7 @@ test('faults of file and columns are those of the reader, with their remedy', as
   const unmapped = file({ table: { ...file().table, ignore: new Set(['time']) } });
   await expect(all(readBlocks(unmapped, live()))).rejects.toMatchObject({
     ...{ code: 'IMPORT_MAP', kind: 'config' },
-    remedy: expect.stringContaining('--map time=COLUMN') as string,
+    remedy: expect.stringContaining('--map time=COLUMN'),
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Micros, Millis, Reading, RejectCode } from '../../reading.ts';
+import { MetricView } from '../metric-view.ts';
 import type { TableReader } from './table-mapping.ts';
 
 /** Rows of a file, in the order of `names`: what a reader of a format gives. */
@@ -177,60 +178,11 @@ export class BlockReader {
       timeUs: timeUs[index] as number,
       location: placed < 0 ? undefined : texts[placed],
       stamped: false,
-      metrics: new BlockMetrics(
+      metrics: new MetricView(
         this.block,
         index === 0 ? 0 : (ends[index - 1] as number),
         ends[index] as number,
       ),
     };
-  }
-}
-
-/** The metrics of a reading where they lie in its block: a map of its own for each row is most of the memory of an import. */
-class BlockMetrics implements ReadonlyMap<string, number> {
-  readonly #block: ReadingBlock;
-  readonly #from: number;
-  readonly #to: number;
-
-  constructor(block: ReadingBlock, from: number, to: number) {
-    this.#block = block;
-    this.#from = from;
-    this.#to = to;
-  }
-
-  get size(): number {
-    return this.#to - this.#from;
-  }
-
-  get(name: string): number | undefined {
-    const { metric, value, texts } = this.#block;
-    for (let at = this.#from; at < this.#to; at++) if (texts[metric[at] as number] === name) return value[at];
-    return undefined;
-  }
-
-  has(name: string): boolean {
-    return this.get(name) !== undefined;
-  }
-
-  *entries(): MapIterator<[string, number]> {
-    const { metric, value, texts } = this.#block;
-    for (let at = this.#from; at < this.#to; at++)
-      yield [texts[metric[at] as number] as string, value[at] as number];
-  }
-
-  *keys(): MapIterator<string> {
-    for (const [name] of this.entries()) yield name;
-  }
-
-  *values(): MapIterator<number> {
-    for (const [, value] of this.entries()) yield value;
-  }
-
-  [Symbol.iterator](): MapIterator<[string, number]> {
-    return this.entries();
-  }
-
-  forEach(visit: (value: number, name: string, map: ReadonlyMap<string, number>) => void): void {
-    for (const [name, value] of this.entries()) visit(value, name, this);
   }
 }
