@@ -49,6 +49,8 @@ export interface Served {
 const BODY_BYTES = 64 * 1024;
 /** The key of a sensor, escaped. */
 const PARAMETER_CHARACTERS = 4096;
+/** Of a path, in a message. */
+const SHOWN_CHARACTERS = 256;
 /** Of an answer that is sent piece by piece. */
 const STREAM_MS = 300_000;
 
@@ -147,6 +149,11 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
         : method === 'GET'
           ? run()
           : run().finally(() => deps.shared.expire()));
+      if (result instanceof Taken && request.method === 'HEAD')
+        return reply
+          .header('cache-control', 'no-store')
+          .type(given.contentTypes?.[0] ?? '')
+          .send();
       if (result instanceof Taken) {
         connections.get(request.raw)?.limit(Infinity);
         reply.hijack();
@@ -278,8 +285,9 @@ function notFound(
   const allowed = METHODS.filter((method) =>
     resources.some((each) => each.method === method && patternOf(each).test(path)),
   );
-  if (allowed.length === 0)
-    return new FieldwatchError(`nothing is at ${path}`, {
+  // With a method that is allowed: a part of the path is longer than any key.
+  if (allowed.length === 0 || allowed.some((method) => method === request.method))
+    return new FieldwatchError(`nothing is at ${path.slice(0, SHOWN_CHARACTERS)}`, {
       code: 'API_NOT_FOUND',
       kind: 'data',
       remedy: `${API_PREFIX}/openapi.json lists what there is.`,

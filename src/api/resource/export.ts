@@ -69,24 +69,17 @@ async function requested(key: string, query: Query, deps: ApiDeps): Promise<Requ
       ...{ columns: BUCKET_COLUMNS, frames: bucketFrames(head.sensor, head.stepS, columns) },
     };
   }
-  const { db, clock, daemon } = deps;
+  const { db, clock } = deps;
   const nowMs = clock.nowMs();
   const { from, to } = rangeOf(query, nowMs, 0);
   const sensor = await sensorOf(key, deps);
   const metrics = [...new Set(query.metric ?? (await newestMetrics(db, sensor, nowMs)))];
-  // Further back nothing is kept: what is asked of the database need not cover it.
-  const { columns, further } = daemon.retention();
-  const keptMs = Math.max(columns.raw ?? Infinity, further.raw ?? Infinity);
-  const oldest = new Date(Math.max(from.getTime(), nowMs - keptMs - GRACE_MS));
   return {
     name: nameOf(sensor.key, from, to),
     columns: sensorColumns(metrics),
-    frames: sensorFrames(db, { from: oldest, to, sensor, metrics }),
+    frames: sensorFrames(db, { from, to, sensor, metrics }),
   };
 }
-
-/** Chunks are dropped whole: their last readings are a chunk's length older than the retention. */
-const GRACE_MS = 31 * 86_400_000;
 
 const nameOf = (sensor: string, from: Date, to: Date): string => {
   const minute = (time: Date) => time.toISOString().slice(0, 16).replace(':', '');

@@ -49,8 +49,8 @@ export interface Layout {
   readonly ofSensors?: boolean;
 }
 
-const READINGS = { table: 'sensor_readings', time: 'time', hypertable: true } as const;
-const METRICS = { table: 'sensor_metrics', time: 'time', hypertable: true } as const;
+export const READINGS = { table: 'sensor_readings', time: 'time', hypertable: true } as const;
+export const METRICS = { table: 'sensor_metrics', time: 'time', hypertable: true } as const;
 
 const isCore = (metric: ExportMetric): metric is CoreMetric => typeof metric === 'string';
 const narrowOf = (metrics: readonly ExportMetric[]): readonly NarrowMetric[] =>

@@ -193,7 +193,11 @@ SELECT range_start AS "from", range_end AS "to" FROM timescaledb_information.chu
 WHERE hypertable_schema = current_schema() AND hypertable_name = $1 AND range_end > $2::timestamptz AND range_start < $3::timestamptz`;
 
 /** Where rows can be: without it each month since 1970 would be a statement. */
-async function spansOf(db: Db, { sources }: Layout, { from, to }: TimeRange): Promise<readonly Span[]> {
+export async function spansOf(
+  db: Db,
+  { sources }: Pick<Layout, 'sources'>,
+  { from, to }: TimeRange,
+): Promise<readonly Span[]> {
   const spans: Span[] = [];
   for (const { table, time, hypertable } of sources) {
     const { rows } = hypertable

@@ -2,6 +2,8 @@ import type { ColumnData, ColumnType, Frame, FrameColumn } from '../../core/fram
 import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
 import type { Db, TimeRange } from '../db.ts';
 import { type StoredReading, readingsInOrder } from '../readings-in-order.ts';
+import { METRICS, READINGS } from './dataset.ts';
+import { spansOf } from './plan.ts';
 
 /** Rows of a query and of a frame: what the event loop and a database of one session can do beside their other work. */
 const ROWS = 15_000;
@@ -32,10 +34,13 @@ export async function* sensorFrames(
   { from, to, sensor, metrics }: SensorExport,
 ): AsyncGenerator<Frame> {
   const columns = sensorColumns(metrics);
-  const query = { from, to, sensorIds: [sensor.id], rowsPerQuery: ROWS };
-  for await (const rows of readingsInOrder(db, query)) {
-    const chosen = rows.filter((row) => metrics.some((metric) => row.metrics.has(metric)));
-    if (chosen.length > 0) yield frameOf(chosen, columns, sensor);
+  // A range may be centuries, most of them without a chunk.
+  for (const { fromMs, toMs } of await spansOf(db, { sources: [READINGS, METRICS] }, { from, to })) {
+    const query = { from: new Date(fromMs), to: new Date(toMs), sensorIds: [sensor.id], rowsPerQuery: ROWS };
+    for await (const rows of readingsInOrder(db, query)) {
+      const chosen = rows.filter((row) => metrics.some((metric) => row.metrics.has(metric)));
+      if (chosen.length > 0) yield frameOf(chosen, columns, sensor);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { RESOURCES } from '../../../src/api/resource/index.ts';
 import type { Db } from '../../../src/queries/db.ts';
+import { chunkRangesSql } from '../../../src/queries/export/plan.ts';
 import { indexRowsSql } from '../../../src/queries/sensor-index.ts';
 import { readingsInOrderSql } from '../../../src/queries/readings-in-order.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';
@@ -14,12 +15,16 @@ let server: ApiServer;
 /** Queries of readings that wait. */
 const waiting: (() => void)[] = [];
 let isHeld = false;
+/** Queries of readings. */
+let read = 0;
 
 const db: Db = {
   query: async <Row>(text: string, values: unknown[]) => {
     if (text === indexRowsSql && Number(values[0]) < 1)
       return { rows: [{ id: 1, key: 'freezer', name: null, location: null, tags: [] }] as Row[] };
+    if (text === chunkRangesSql) return { rows: [{ from: values[1], to: values[2] }] as Row[] };
     if (text !== readingsInOrderSql) return { rows: [] };
+    read += 1;
     if (isHeld) await new Promise<void>((resolve) => waiting.push(resolve));
     return { rows: [] };
   },
@@ -74,4 +79,19 @@ test('a fault is a problem, and no half of a file', async () => {
     expect([response.status, response.headers.get('content-disposition')]).toEqual([500, null]);
   }
   expect((await server.fetch('/api/v1/sensors/unknown/export')).status).toBe(404);
+});
+
+test('a range of centuries asks for the readings of the chunks that there are', async () => {
+  const chunk = { from: new Date('2026-01-01'), to: new Date('2026-01-02') };
+  server = await startApiServer(RESOURCES, {
+    db: {
+      query: async <Row>(text: string, values: unknown[]) =>
+        text === chunkRangesSql ? { rows: [chunk] as Row[] } : db.query<Row>(text, values),
+    },
+  });
+  read = 0;
+  const range = 'from=1970-01-01&to=2199-01-01&metric=temperature';
+  expect((await server.fetch(`/api/v1/sensors/freezer/export?${range}`)).status).toBe(200);
+  expect(read).toBeGreaterThan(0);
+  expect(read).toBeLessThan(24);
 });

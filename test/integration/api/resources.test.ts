@@ -420,6 +420,11 @@ describe('readings', () => {
   });
 });
 
+test('a key that is longer than any leads nowhere, and is not repeated', async () => {
+  const { status, code, detail } = await problem(`/sensors/${'x'.repeat(5000)}`);
+  expect([status, code, detail.length < 300]).toEqual([404, 'API_NOT_FOUND', true]);
+});
+
 describe('exports', () => {
   const range = `from=${ago(120).toISOString()}&to=${ago(60).toISOString()}`;
   const file = async (path: string) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { RESOURCES as INDEX } from '../../../src/api/resource/index.ts';
-import { answer, streamed } from '../../../src/api/resource/answer.ts';
+import { answer, streamed, taken } from '../../../src/api/resource/answer.ts';
 import { type AnyResource, resource } from '../../../src/api/resource/resource.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import * as z from '../../../src/core/schema/zod.ts';
@@ -12,6 +12,8 @@ const about = { tag: 'test', summary: 'of a test', role: 'viewer' } as const;
 let gone = 0;
 /** Pieces of a long answer that were asked for. */
 let read = 0;
+/** Responses that a resource writes itself. */
+let held = 0;
 let counted = 0;
 let pieces = 0;
 let produced = 0;
@@ -75,6 +77,11 @@ const RESOURCES: readonly AnyResource[] = [
           for (let n = 0; n < 2; n++) yield `${++read}`;
         })(),
       ),
+  }),
+  resource({
+    ...about,
+    ...{ id: 'held', method: 'GET', path: '/held', contentTypes: ['text/event-stream'] },
+    handle: () => taken(() => void (held += 1)),
   }),
   resource({
     ...about,
@@ -183,6 +190,12 @@ describe('answers', () => {
     expect(read).toBe(0);
     await (await server.fetch('/api/v1/unread')).text();
     expect(read).toBe(2);
+  });
+
+  test('HEAD of a stream is answered, and opens none', async () => {
+    const response = await server.fetch('/api/v1/held', { method: 'HEAD' });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+    expect(held).toBe(0);
   });
 
   test('every answer keeps browsers from more than showing it', async () => {
