@@ -128,7 +128,7 @@ async function importOnce(url: string, path: string, folder: string): Promise<nu
         maxPastUs: Infinity,
         maxFutureUs: Infinity,
       },
-      ...{ restart: true, refresh: false, signal: new AbortController().signal },
+      ...{ restart: true, refresh: false, alerts: false, signal: new AbortController().signal },
       ...{ onProgress: () => undefined, onResumed: () => undefined },
     },
     silentLogger,

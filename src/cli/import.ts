@@ -11,6 +11,7 @@ import { type ImportFile, type ImportOutcome, importFiles } from '../app/import/
 import { readerFor } from '../app/import/read-blocks.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
+import { counted } from '../core/counted.ts';
 import { TIME_UNITS, type TimeUnit } from '../core/ingest/mapping/instant.ts';
 import { isoFromMicros } from '../core/ingest/mapping/instant.ts';
 import type { TableOptions, TableReader, TableResult } from '../core/ingest/table/table-mapping.ts';
@@ -43,6 +44,7 @@ interface Options {
   readonly rows: number;
   readonly restart?: boolean;
   readonly refresh: boolean;
+  readonly alerts: 'off' | 'backfilled';
 }
 
 const NOTES = `\
@@ -51,7 +53,7 @@ for those that it names. With columns for metric and value, a row is one value. 
 Of line protocol, tags and fields are the columns; times are nanoseconds unless --time-unit says otherwise.
 
 Rows go the way of messages: sensors register themselves, what is stored already is a duplicate, and what cannot be stored is a dead letter
-of the topic import/FILE. They raise no alerts; \`fieldwatch rules backtest\` shows those that rules would have raised. Aggregates of
+of the topic import/FILE. They raise no alerts, unless --alerts backfilled stores those that are over, which are never notified; \`fieldwatch rules backtest\` only shows them. Aggregates of
 the imported hours are refreshed. Repeating an import changes nothing; one that was interrupted goes on where it was.
 `;
 
@@ -79,6 +81,14 @@ export const importCommand: CliCommand = (cli) =>
     )
     .option('--dry-run', 'show the first rows as they would be stored')
     .option('--rows <n>', 'rows that --dry-run shows', Number, 10)
+    .addOption(
+      new Option(
+        '--alerts <how>',
+        'backfilled: store those that the rules would have raised; nothing is notified',
+      )
+        .choices(['off', 'backfilled'])
+        .default('off'),
+    )
     .option('--restart', 'begin anew where an import was interrupted')
     .option('--no-refresh', 'leave the aggregates to the policies and to `policies repair --only late`')
     .option(...configOption)
@@ -110,6 +120,7 @@ async function run(cli: Cli, paths: readonly string[], options: Options): Promis
   const progress = new Progress(cli);
   const job = {
     ...{ files, table, restart: options.restart === true, refresh: options.refresh, signal: abort.signal },
+    alerts: options.alerts === 'backfilled',
     onProgress: (rows: number, share: number) => progress.add(rows, share),
     onResumed: (path: string, row: number) =>
       cli.stderr.write(`fieldwatch: ${path}: going on behind row ${row.toLocaleString('en-US')}\n`),
@@ -221,13 +232,16 @@ function dryRow(result: TableResult): DryRow {
 
 /** The figures, and what needs attention. */
 function report(cli: Cli, outcome: ImportOutcome, done: string, { json }: Options): ExitCode {
-  const { rows, stored, duplicate, merged, conflict, deadLettered, empty, expired, refreshes } = outcome;
+  const { rows, stored, duplicate, merged, conflict, deadLettered, empty, expired, refreshes, alerts } =
+    outcome;
   const figures = { rows, stored, duplicate, merged, conflict, dead_lettered: deadLettered, empty, expired };
-  if (json === true) print(cli, JSON.stringify({ ...figures, refreshes: refreshes ?? null }));
+  if (json === true)
+    print(cli, JSON.stringify({ ...figures, refreshes: refreshes ?? null, alerts: alerts ?? null }));
   else {
     const texts = Object.entries(figures).flatMap(([name, count]) =>
       count === 0 || name === 'rows' ? [] : [`${count.toLocaleString('en-US')} ${name.replace('_', ' ')}`],
     );
+    if (alerts !== undefined) texts.push(`${counted(alerts, 'alert')} backfilled`);
     print(cli, `${done}: ${texts.length === 0 ? 'nothing to store' : texts.join(', ')}`);
   }
   const say = (text: string) => void cli.stderr.write(`fieldwatch: ${withInvocation(text, cli)}\n`);

@@ -17,6 +17,7 @@ import { lateCheckWithin } from '../../core/policy/check/late.ts';
 import { planOf } from '../../core/policy/plan.ts';
 import { sleep } from '../../lib/sleep.ts';
 import type { Logger } from '../../ports/metrics.ts';
+import type { StorableReading } from '../../ports/store.ts';
 import { DeadLetterBudget } from '../../services/ingest/dead-letter-budget.ts';
 import { type ImportTally, Importer } from '../../services/ingest/importer.ts';
 import { OutageMonitor } from '../../services/ingest/outage-monitor.ts';
@@ -26,6 +27,7 @@ import { runRepair } from '../../services/policy/repair-runner.ts';
 import { databaseOptions, metricNameLimits, registryOptions, storeOptions } from '../options.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { readBlocks } from './blocks-in-thread.ts';
+import { ImportedRange, recordPastAlerts } from './past-alerts.ts';
 
 export interface ImportFile {
   readonly path: string;
@@ -38,6 +40,8 @@ export interface ImportJob {
   /** Reads files from their beginning, whatever an interrupted import has stored. */
   readonly restart: boolean;
   readonly refresh: boolean;
+  /** Stores the alerts that the rules would have raised, as `backfilled`; files are then read from their beginning. */
+  readonly alerts: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (rows: number, share: number) => void;
   /** An interrupted import of this file goes on behind this row. */
@@ -47,6 +51,8 @@ export interface ImportJob {
 export interface ImportOutcome extends ImportTally {
   /** Refreshes of aggregates; undefined where some are left to `policies repair`. */
   readonly refreshes: number | undefined;
+  /** Rows of alerts of the past; undefined where they were not asked for. */
+  readonly alerts: number | undefined;
 }
 
 const identitySql = `
@@ -67,9 +73,12 @@ export async function importFiles(
   const deps = { clock, logger, metrics };
   const pool = await createPool({ ...databaseOptions(config, url, 'import'), max: 2 }, logger);
   const late = new LateRanges();
+  const imported = new ImportedRange();
   const note = {
-    note: (readings: Parameters<typeof hoursBefore>[0]) =>
-      late.add(hoursBefore(readings, clock.nowMs() * 1000)),
+    note: (readings: readonly StorableReading[]) => {
+      late.add(hoursBefore(readings, clock.nowMs() * 1000));
+      imported.note(readings);
+    },
   };
   // Limits of a minute and a day are against devices that flood; an import is meant.
   const limits = { ...metricNameLimits(config), maxNewPerSensor: Infinity };
@@ -99,7 +108,8 @@ export async function importFiles(
       const tally = await importFile(file, { shared, checkpoint, config, job, index });
       for (const name of Object.keys(total) as (keyof ImportTally)[]) total[name] += tally[name];
     }
-    return { ...total, refreshes: job.refresh ? await refresh(config, url, late, job.signal) : 0 };
+    const alerts = job.alerts ? await recordPastAlerts(config, pool, imported, job.signal) : undefined;
+    return { ...total, alerts, refreshes: job.refresh ? await refresh(config, url, late, job.signal) : 0 };
   } finally {
     await store.close();
     await endPool(pool, clock);
@@ -126,7 +136,7 @@ async function importFile(
   { shared, checkpoint, config, job, index }: FileImport,
 ): Promise<ImportTally> {
   const { signal } = job;
-  const done = job.restart ? 0 : await checkpoint.read();
+  const done = job.restart || job.alerts ? 0 : await checkpoint.read();
   if (done > 0) job.onResumed(path, done);
   const importer = new Importer(shared, {
     topic: `import/${basename(path)}`,

@@ -37,6 +37,7 @@ export class Backtest {
   private readonly engine: AlertEngine;
   private readonly alertId: AlertIdOf;
   private readonly ended: (episode: BacktestEpisode) => void;
+  private readonly wrote: ((batch: AlertBatch) => void) | undefined;
   private readonly keys = new Map<number, string>();
   private readonly open = new Map<string, BacktestEpisode>();
 
@@ -47,12 +48,15 @@ export class Backtest {
       readonly alertId: AlertIdOf;
       readonly fromMs: Millis;
       readonly ended: (episode: BacktestEpisode) => void;
+      /** Called with the rows of each step, as a daemon would store them. */
+      readonly wrote?: ((batch: AlertBatch) => void) | undefined;
     },
   ) {
     this.engine = new AlertEngine(rules);
     this.engine.connected(deps.fromMs);
     this.alertId = deps.alertId;
     this.ended = deps.ended;
+    this.wrote = deps.wrote;
   }
 
   /** Readings in the order of their times. */
@@ -82,7 +86,11 @@ export class Backtest {
 
   private commit(): void {
     const { work } = this.engine;
-    if (work.effects.length > 0) this.take(batchOfWork(work, this.alertId));
+    if (work.effects.length > 0) {
+      const batch = batchOfWork(work, this.alertId);
+      this.wrote?.(batch);
+      this.take(batch);
+    }
     this.engine.commit();
   }
 
