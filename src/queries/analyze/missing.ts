@@ -74,9 +74,8 @@ rhythm AS (
   FROM times GROUP BY sensor_id
 )`;
 
-export const gapsSql = `
-WITH ${TIMES},
-edge AS (
+/** The last reading of each sensor before the range. */
+const EDGE = `edge AS (
   SELECT c.id, coalesce(
     (SELECT r.time FROM sensor_readings r WHERE $1::text IS NULL AND ${before('r')} ORDER BY r.time DESC LIMIT 1),
     (SELECT r.time FROM sensor_readings r WHERE ${isCore('$1')} AND ${before('r')}
@@ -84,7 +83,11 @@ edge AS (
     (SELECT m.time FROM sensor_metrics m WHERE NOT ${isCore('$1')} AND ${before('m')}
        AND m.metric_id = (SELECT id FROM metrics WHERE name = $1) ORDER BY m.time DESC LIMIT 1)) AS time
   FROM (${CHOSEN}) c
-),
+)`;
+
+export const gapsSql = `
+WITH ${TIMES},
+${EDGE},
 steps AS (
   SELECT sensor_id, before AS "from", time AS "to", false AS open, step FROM times WHERE before IS NOT NULL
   UNION ALL
@@ -100,23 +103,33 @@ ORDER BY s.key, g."from"`;
 
 export const daysSql = `
 WITH ${TIMES},
+${EDGE},
 days AS (
-  SELECT d.day::date AS day, extract(epoch FROM least(timezone($6::text, d.day + INTERVAL '1 day'), $3::timestamptz)
-    - greatest(timezone($6::text, d.day), $2::timestamptz))::float8 AS seconds
+  SELECT d.day::date AS day, greatest(timezone($6::text, d.day), $2::timestamptz) AS "from",
+    least(timezone($6::text, d.day + INTERVAL '1 day'), $3::timestamptz) AS "to"
   FROM generate_series(date_trunc('day', timezone($6::text, $2::timestamptz)),
     timezone($6::text, $3::timestamptz) - INTERVAL '1 microsecond', INTERVAL '1 day') AS d (day)
 ),
+parts AS (
+  SELECT e.id, d.day, d."to", greatest(d."from", CASE WHEN e.time IS NULL THEN r.first END) AS "from",
+    CASE WHEN r.seconds > 0 AND r.readings >= 3 THEN r.seconds END AS rhythm
+  FROM edge e CROSS JOIN days d LEFT JOIN rhythm r ON r.sensor_id = e.id
+),
 counts AS (SELECT sensor_id, timezone($6::text, time)::date AS day, count(*)::float8 AS readings FROM times GROUP BY 1, 2)
-SELECT s.key AS sensor, s.location, r.seconds AS "rhythmS", to_char(d.day, 'YYYY-MM-DD') AS day, coalesce(c.readings, 0) AS readings,
-  d.seconds / r.seconds AS expected, least(1, coalesce(c.readings, 0) * r.seconds / d.seconds) AS share
-FROM (${CHOSEN}) i JOIN sensors s ON s.id = i.id CROSS JOIN days d
-LEFT JOIN rhythm r ON r.sensor_id = s.id AND r.seconds > 0 AND r.readings >= 3
-LEFT JOIN counts c ON c.sensor_id = s.id AND c.day = d.day
-ORDER BY s.key, d.day`;
+SELECT s.key AS sensor, s.location, p.rhythm AS "rhythmS", to_char(p.day, 'YYYY-MM-DD') AS day, coalesce(c.readings, 0) AS readings,
+  extract(epoch FROM p."to" - p."from")::float8 / p.rhythm AS expected,
+  least(1, coalesce(c.readings, 0) * p.rhythm / extract(epoch FROM p."to" - p."from")::float8) AS share
+FROM parts p JOIN sensors s ON s.id = p.id
+LEFT JOIN counts c ON c.sensor_id = p.id AND c.day = p.day
+WHERE p."from" < p."to"
+ORDER BY s.key, p.day`;
 
 type Day = DayRow & Pick<MissingRow, 'location' | 'rhythmS'>;
 
-/** Gaps of each sensor, and what is there of each day, measured by its own rhythm. */
+/**
+ * Gaps of each sensor, and what is there of each day, measured by its own rhythm. A sensor without a reading in the seven days before the range
+ * counts from its first one in it.
+ */
 export async function missing(db: Db, query: MissingQuery): Promise<readonly MissingRow[]> {
   const { metric, from, to, factor, zone } = query;
   const values = [metric ?? null, from, to, ...selected(query)];

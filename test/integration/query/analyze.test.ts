@@ -152,6 +152,19 @@ describe('the figures of pandas', () => {
     ]);
   });
 
+  test('missing: a sensor that begins in the range counts from its first reading', async () => {
+    const rows = await analyze.missing({ ...RANGE, from: '2026-03-20T00:00:00Z', timeZone });
+    expect(rows.map(({ days }) => days[0]?.day)).toEqual(['2026-03-26', '2026-03-26', '2026-03-26']);
+    const shares = ({ sensor, share, expected }: (typeof rows)[number]) => [sensor, share, expected];
+    expect(rows.map(shares)).toEqual((await analyze.missing({ ...RANGE, timeZone })).map(shares));
+    // One that sends nothing at all has its days, and no rhythm.
+    await db.query(`INSERT INTO sensors (id, key) VALUES (7, 'mute')`);
+    const [mute] = await analyze.missing({ ...RANGE, sensor: 'mute' });
+    expect(mute).toMatchObject({ rhythmS: null, readings: 0, expected: null, share: null, gaps: [] });
+    expect(mute?.days).toHaveLength(6);
+    await db.query('DELETE FROM sensors WHERE id = 7');
+  });
+
   test('resample: method, fill, days of 23 hours', async () => {
     const one = { ...RANGE, metric: 'temperature', sensor: 'c' } as const;
     const values = (rows: Awaited<ReturnType<Analyze['resample']>>) =>
