@@ -10,7 +10,10 @@ const project = (name) => ({
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   // The examples import the package by its name.
-  moduleNameMapper: { '^fieldwatch$': '<rootDir>/src/index.ts' },
+  moduleNameMapper: {
+    '^fieldwatch$': '<rootDir>/src/index.ts',
+    '^fieldwatch/frame$': '<rootDir>/src/frame.ts',
+  },
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
   },

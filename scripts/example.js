@@ -1,12 +1,14 @@
 // Runs a file of examples/ as it stands, on any Node: `npm run example monitoring-service`.
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const root = new URL('../', import.meta.url);
 const [name = 'monitoring-service', ...args] = process.argv.slice(2);
-const { outputText } = ts.transpileModule(readFileSync(new URL(`examples/${name}.ts`, root), 'utf8'), {
+const typed = new URL(`examples/${name}.ts`, root);
+const source = existsSync(typed) ? typed : new URL(`examples/${name}.js`, root);
+const { outputText } = ts.transpileModule(readFileSync(source, 'utf8'), {
   compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
 });
 mkdirSync(new URL('dist/examples/', root), { recursive: true });

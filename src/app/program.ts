@@ -5,6 +5,7 @@ import { RuleSet } from '../core/alert/rules/rule-set.ts';
 import { CleanupStack } from '../lib/cleanup-stack.ts';
 import { sleep } from '../lib/sleep.ts';
 import type { Logger } from '../ports/metrics.ts';
+import type { ReadingStore } from '../ports/store.ts';
 import type { Clock } from '../ports/time.ts';
 import type { ShardTable } from '../services/alert/cluster/shard-table.ts';
 import { ProgramEvaluator } from '../services/alert/program-evaluator.ts';
@@ -36,6 +37,8 @@ export interface Program extends Pick<
   'config' | 'clock' | 'logger' | 'live' | 'database' | 'registry' | 'deadLetters' | 'writer'
 > {
   readonly evaluator: ProgramEvaluator;
+  /** The store of the writer: what comes too late for the refresh policies is noted, and refreshed. */
+  readonly store: ReadingStore;
   /** With rules of its own: puts these in force, for what is open and for the sensors as they are now. */
   readonly follow: ((alerts: Config['alerts']) => Promise<void>) | undefined;
   /** Writes what is under way, gives its shards back, and disconnects. Idempotent. */
@@ -79,11 +82,12 @@ async function assemble(base: Base, { evaluates, giveUpAfterMs }: ProgramOptions
   const deadLetters = new DeadLetterBudget(config.dead_letters.max_per_minute, base);
   const lateRefresh = createLateRefresh(found);
   const { min: baseMs, max: capMs } = config.ingest.retry;
+  const store = recordingLate(database.store, lateRefresh);
   const writer = new BatchWriter(
     { baseMs, capMs },
     {
       ...{ registry, alertManager: evaluator, deadLetters, clock, logger, metrics, giveUpAfterMs },
-      ...{ store: recordingLate(database.store, lateRefresh), random: Math.random },
+      ...{ store, random: Math.random },
       watch: new OutageMonitor(base),
     },
   );
@@ -94,7 +98,7 @@ async function assemble(base: Base, { evaluates, giveUpAfterMs }: ProgramOptions
   if (evaluates && daemon !== undefined) throw evaluatedByDaemon(daemon.member);
   await registry.load();
   lateRefresh?.start();
-  const program = { config, clock, logger, live, database, registry, deadLetters, writer, evaluator };
+  const program = { config, clock, logger, live, database, store, registry, deadLetters, writer, evaluator };
   if (rules !== undefined) await startRules({ ...found, ...rules, writer, evaluator });
   cleanup.add('batches under way', async () => void (await writer.between(() => undefined)));
   return {

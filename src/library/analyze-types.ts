@@ -188,6 +188,26 @@ export interface Outlier {
  *
  * All reject with FieldwatchError SENSOR_UNKNOWN, LOCATION_UNKNOWN or METRIC_UNKNOWN for a name that the database does not have,
  * ANALYZE_INVALID for a bucket, window or zone that is none, and QUERY_TOO_LARGE for more than 20,000 buckets a sensor.
+ *
+ * @example
+ * ```ts
+ * import { openMonitor } from 'fieldwatch';
+ *
+ * await using monitor = await openMonitor({ database: process.env.DATABASE_URL ?? { embedded: './data' } });
+ * const hourAgo = Date.now() - 3_600_000;
+ * await monitor.recordBatch(
+ *   Array.from({ length: 60 }, (_, minute) => ({
+ *     sensor: 'freezer',
+ *     time: hourAgo + minute * 60_000,
+ *     metrics: { temperature: minute === 40 ? 5 : -18 - (minute % 3) },
+ *   })),
+ * );
+ * const chosen = { sensor: 'freezer', metric: 'temperature', from: hourAgo };
+ * const [figures] = await monitor.analyze.describe({ ...chosen, metrics: ['temperature'] });
+ * console.log(figures?.count, figures?.p50, figures?.max); // 60 -19 5
+ * const [outlier] = await monitor.analyze.outliers({ ...chosen, window: '30m' });
+ * console.log(outlier?.value, outlier?.expected.toFixed(1)); // 5 -19.0
+ * ```
  */
 export interface Analyze {
   /** Count, mean, deviation, extremes and quartiles of each metric. */

@@ -32,6 +32,7 @@ import type {
 } from './monitor-types.ts';
 import type { TimeInput } from './time-types.ts';
 import { loggerOf } from './logger.ts';
+import { rememberProgram } from './programs.ts';
 import { Recorder } from './recorder.ts';
 import type { AlertRule, AlertRules } from './rules.ts';
 import { registerSensors, sensorNamed } from './sensors.ts';
@@ -71,7 +72,9 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
     evaluates: alerts !== undefined,
     giveUpAfterMs: retryForMs,
   });
-  return new DatabaseMonitor(program, nameOf(options), alerts);
+  const monitor = new DatabaseMonitor(program, nameOf(options), alerts);
+  rememberProgram(monitor, program);
+  return monitor;
 }
 
 class DatabaseMonitor implements Monitor {

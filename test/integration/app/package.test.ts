@@ -108,7 +108,8 @@ describe('installed for all, in an empty folder', () => {
 describe('a project that uses the library', () => {
   const PROGRAM = `
 import { ConfigError, FieldwatchError, decode, evaluate, openMonitor, parseConfig, registerCodec, startDaemon } from 'fieldwatch';
-import type { AlertEvent, Monitor, ReadingInput, RecordOutcome } from 'fieldwatch';
+import type { AlertEvent, Monitor, Outlier, ReadingInput, RecordOutcome } from 'fieldwatch';
+import { type SaveFrameOutcome, loadFrame, saveFrame } from 'fieldwatch/frame';
 
 export async function record(readings: AsyncIterable<ReadingInput>): Promise<RecordOutcome> {
   await using monitor: Monitor = await openMonitor({ database: { embedded: './data' }, alerts: { metrics: { co2: { max: 1000 } } } });
@@ -117,6 +118,8 @@ export async function record(readings: AsyncIterable<ReadingInput>): Promise<Rec
   for await (const { sensor, time, metrics } of monitor.readings({ from: 0 })) void [sensor.length, time.getTime(), metrics['co2']];
   return monitor.recordBatch(readings);
 }
+export const again = async (monitor: Monitor): Promise<SaveFrameOutcome> => saveFrame(monitor, await loadFrame(monitor, { metrics: ['co2'] }));
+export const far = (monitor: Monitor): Promise<readonly Outlier[]> => monitor.analyze.outliers({ metric: 'co2', from: 0 });
 export const whole = () => startDaemon(parseConfig('{}'));
 // @ts-expect-error: a rule has no such key
 void (() => evaluate({ metrics: { co2: { mx: 1 } } }, []));

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fastify from 'fastify';
 import mqtt from 'mqtt';
 import pg from 'pg';
@@ -12,11 +12,13 @@ import { backfill } from '../../../examples/backfill-csv.ts';
 import { decoded, run } from '../../../examples/custom-codec.ts';
 import { sensorRoutes } from '../../../examples/express-route.ts';
 import { sensors } from '../../../examples/fastify-plugin.ts';
+import { main as dewPoints } from '../../../examples/frame-arquero.ts';
 import { main } from '../../../examples/monitoring-service.ts';
 import { openMonitor } from '../../../src/index.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/free-port.ts';
+import { isNightly } from '../../support/rounds.ts';
 
 let db: TestDatabase;
 let dir: string;
@@ -121,10 +123,77 @@ test('custom-codec: decodes, and is known to a daemon in this process', async ()
   await eventually('the reading is stored', () => daemon.status().totals['stored'] === 1);
 });
 
+test('frame-arquero: a column computed from others becomes a metric', async () => {
+  await using monitor = await openMonitor({ database: db.url });
+  const time = Date.now() - 60_000;
+  await monitor.recordBatch([
+    { sensor: 'dew', time, metrics: { temperature: 20, humidity: 50 } },
+    { sensor: 'dew', time: time + 1, metrics: { temperature: 20 } },
+  ]);
+  const lines: string[] = [];
+  const outcome = await dewPoints(db.url, (line) => lines.push(line));
+  expect(outcome).toMatchObject({ stored: outcome.rows, conflict: 0, deadLettered: 0 });
+  expect(lines).toEqual([`${outcome.rows} rows, time sensor location temperature humidity dew_point`]);
+  const latest = await monitor.latest({ sensor: 'dew' });
+  expect(latest.find(({ metric }) => metric === 'dew_point')?.value).toBeCloseTo(9.26, 2);
+});
+
+(isNightly ? describe : describe.skip)('with packages of npm (nightly)', () => {
+  let project: string;
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), 'fieldwatch-frames-'));
+    await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+    const packages = ['nodejs-polars@0.24.1', '@duckdb/node-api@1.5.6-r.1'];
+    await promisify(execFile)(
+      'npm',
+      ['install', '--no-audit', '--no-fund', '--prefer-offline', ...packages],
+      { cwd: project },
+    );
+    await symlink(resolve('.'), join(project, 'node_modules/fieldwatch'), 'dir');
+    await query(`INSERT INTO sensors (key) VALUES ('framed')`);
+    await query(`INSERT INTO sensor_readings (time, sensor_id, temperature)
+      SELECT date_trunc('day', now()) - INTERVAL '2 days' + n * INTERVAL '10 min', (SELECT id FROM sensors WHERE key = 'framed'), n
+      FROM generate_series(0, 287) n`);
+  }, 300_000);
+  afterAll(() => rm(project, { recursive: true }));
+
+  const example = async (name: string): Promise<readonly Record<string, unknown>[]> => {
+    await copyFile(resolve('examples', name), join(project, name));
+    const { stdout } = await promisify(execFile)(process.execPath, [name], {
+      ...{ cwd: project, env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: db.url } },
+    });
+    return stdout
+      .split('\n')
+      .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []));
+  };
+
+  test('examples/frame-polars.js: means of hours, written back', async () => {
+    const [outcome] = await example('frame-polars.js');
+    expect(outcome?.['rows']).toBeGreaterThanOrEqual(48);
+    expect(outcome?.['stored']).toBe(outcome?.['rows']);
+    await using monitor = await openMonitor({ database: db.url });
+    const [hours] = await monitor.analyze.describe({
+      from: 0,
+      sensor: 'framed',
+      metrics: ['temperature_of_hour'],
+    });
+    // Six readings an hour: 2.5, 8.5, …
+    expect(hours).toMatchObject({ count: 48, min: 2.5, max: 284.5 });
+  });
+
+  test('examples/frame-duckdb.js: medians of days', async () => {
+    const days = await example('frame-duckdb.js');
+    expect(days.filter(({ sensor }) => sensor === 'framed')).toMatchObject([
+      { readings: 144, median: 71.5 },
+      { readings: 144, median: 215.5 },
+    ]);
+  });
+});
+
 test('every example is run here', async () => {
   const own = await readFile(import.meta.filename, 'utf8');
   const files = await readdir(resolve('examples'));
-  expect(files.length).toBe(5);
+  expect(files.length).toBe(8);
   for (const file of files) expect(own).toContain(`examples/${file}`);
 });
 
@@ -157,7 +226,7 @@ async function documented(): Promise<
 
 test('what the reference shows is what happens', async () => {
   const examples = await documented();
-  expect(examples.length).toBe(6);
+  expect(examples.length).toBe(8);
   const folder = resolve('dist/examples', `reference-${process.pid}`);
   await mkdir(folder, { recursive: true });
   try {

@@ -68,6 +68,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   orm: [],
   library: ['core', 'lib', 'ports', 'config', 'services', 'adapters', 'queries', 'app'],
   index: ['core', 'lib', 'config', 'library'],
+  frame: ['library'],
   cli: [
     'core',
     'lib',
