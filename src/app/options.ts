@@ -3,6 +3,8 @@ import type { MqttSourceOptions } from '../adapters/mqtt/options.ts';
 import { createFileSubscriptionMemory } from '../adapters/mqtt/subscription-memory.ts';
 import type { DatabaseOptions } from '../adapters/timescale/connection.ts';
 import type { MetricNameLimits } from '../adapters/timescale/metric-ids.ts';
+import type { MetricKind } from '../adapters/timescale/metric-kinds.ts';
+import { globMatches } from '../core/glob.ts';
 import type { StoreOptions } from '../adapters/timescale/reading-store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-store.ts';
 import type { Config } from '../config/schema/index.ts';
@@ -49,9 +51,20 @@ export function storeOptions(config: Config, url: string, purpose: string): Stor
   return config.mqtt.share_group === undefined ? options : { ...options, idleInTransactionMs: LEASE_MS / 2 };
 }
 
+/** What kind of metric a name is of, by the patterns of the configuration. */
+export const kindsOf =
+  ({ counters, wraps_at: wrapsAt }: Config['metrics']) =>
+  (name: string): MetricKind =>
+    counters.some((pattern) => globMatches(pattern, name))
+      ? {
+          kind: 'counter',
+          wrapsAt: Object.entries(wrapsAt).find(([pattern]) => globMatches(pattern, name))?.[1] ?? null,
+        }
+      : { kind: 'gauge', wrapsAt: null };
+
 export function metricNameLimits({ metrics }: Config): MetricNameLimits {
   const { allow, max, max_new_per_sensor: maxNewPerSensor } = metrics;
-  return { allow, max, maxNewPerSensor };
+  return { allow, max, maxNewPerSensor, kindOf: kindsOf(metrics) };
 }
 
 /** The broker that a command uses: the configured one, or that of the daemon that runs here. */

@@ -62,7 +62,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   },
   {
     name: 'metrics',
-    summary: 'list and forget names of metrics',
+    summary: 'list and forget names of metrics; figures of programs',
     load: async () => (await import('./metrics.ts')).metricsCommand,
   },
   {

@@ -1,8 +1,16 @@
 import { loadConfig } from '../config/load.ts';
 import { counted } from '../core/counted.ts';
 import { FieldwatchError } from '../core/errors.ts';
+import { type AppMetricRow, appMetrics } from '../queries/app-metrics.ts';
 import { forgetMetrics, listMetrics, type MetricRow } from '../queries/metrics.ts';
-import { type RowLimit, limitOption } from './arguments.ts';
+import {
+  type Moment,
+  type RowLimit,
+  limitOption,
+  momentArgument,
+  momentOption,
+  repeated,
+} from './arguments.ts';
 import {
   type Cli,
   type CliCommand,
@@ -11,15 +19,17 @@ import {
   jsonOption,
   print,
   subcommand,
+  usage,
 } from './command.ts';
 import { withDatabase } from './database.ts';
-import { onDatabase, withOutputOptions } from './read-command.ts';
+import { onDatabase, rangeOf, withOutputOptions } from './read-command.ts';
 import { limited, printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
 const COLUMNS: readonly Column<MetricRow>[] = [
   { title: 'metric', value: (row) => row.metric },
   { title: 'unit', value: (row) => row.unit },
+  { title: 'kind', value: (row) => row.kind },
   { title: 'first_seen', value: (row) => row.createdAt },
 ];
 
@@ -94,8 +104,61 @@ const unknownMetric = (name: string) =>
       '`fieldwatch metrics list` shows the names; temperature, humidity, pressure, battery and rssi are columns and stay',
   });
 
-/** `fieldwatch metrics list|forget`. */
+const APP_COLUMNS: readonly Column<AppMetricRow>[] = [
+  { title: 'time', value: (row) => row.time },
+  { title: 'host', value: (row) => row.host },
+  { title: 'metric', value: (row) => row.metric },
+  { title: 'value', value: (row) => row.value },
+  { title: 'tags', value: ({ tags }) => (Object.keys(tags).length === 0 ? null : JSON.stringify(tags)) },
+];
+
+interface AppOptions extends ListOptions {
+  readonly name?: readonly string[];
+  readonly host?: string;
+  readonly tag?: readonly string[];
+  readonly since: Moment;
+  readonly until?: Moment;
+}
+
+const appCommand = (cli: Cli) =>
+  withOutputOptions(
+    subcommand(
+      'app',
+      'figures of programs (recordMetric) and of the daemon itself, newest first',
+      'fieldwatch metrics app --name queue_length --tag queue=orders --since 1h',
+    ),
+  )
+    .option('--name <name>', 'only this figure; may be repeated', repeated)
+    .option('--host <host>', 'only of this host')
+    .option('--tag <key=value>', 'only with this tag; may be repeated', repeated)
+    .addOption(momentOption('--since <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d', '24h'))
+    .option('--until <when>', 'timestamp or duration, e.g. 2026-01-01 or 30d (default: now)', momentArgument)
+    .addOption(limitOption(100))
+    .action(
+      onDatabase<AppOptions>(cli, async (db, options) => {
+        const { name: metrics, host, tag } = options;
+        const range = rangeOf(options, Date.now());
+        const tags = tag === undefined ? undefined : tagsOf(tag);
+        const rows = await limited(cli, options, (limit) =>
+          appMetrics(db, { ...range, metrics, host, tags, limit }),
+        );
+        printRows(cli, APP_COLUMNS, rows, options);
+        return 0;
+      }),
+    );
+
+const tagsOf = (tags: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    tags.map((tag) => {
+      const at = tag.indexOf('=');
+      if (at <= 0) throw usage(`--tag ${tag}: expected key=value`);
+      return [tag.slice(0, at), tag.slice(at + 1)];
+    }),
+  );
+
+/** `fieldwatch metrics list|app|forget`. */
 export const metricsCommand: CliCommand = (cli) =>
-  subcommand('metrics', 'list and forget names of metrics', 'fieldwatch metrics list')
+  subcommand('metrics', 'list and forget names of metrics; figures of programs', 'fieldwatch metrics list')
     .addCommand(listCommand(cli))
+    .addCommand(appCommand(cli))
     .addCommand(forgetCommand(cli));

@@ -4,6 +4,7 @@ import { metricUnit } from '../core/metric-unit.ts';
 import { outliers } from '../queries/analyze/outliers.ts';
 import { bucketStatistics } from '../queries/bucket-statistics.ts';
 import type { Db, MetricQuery } from '../queries/db.ts';
+import { counterUse } from '../queries/counters.ts';
 import type { Dataset } from '../queries/export/dataset.ts';
 import { gapFilled } from '../queries/gapfill.ts';
 import { latestReadings } from '../queries/latest-readings.ts';
@@ -26,6 +27,7 @@ import {
   LOCATION_COLUMNS,
   SAMPLE_COLUMNS,
   STATISTICS_COLUMNS,
+  USE_COLUMNS,
   latestColumns,
   latestJson,
   readingColumns,
@@ -156,6 +158,23 @@ const VIEWS: readonly View[] = [
     show: metricView(
       (db, query, { bucket, tz: zone }) => bucketStatistics(db, { ...query, bucket, zone }),
       STATISTICS_COLUMNS,
+    ),
+  },
+  {
+    name: 'use',
+    summary: 'use of a counter (energy, water, rain) per bucket, across resets and overflows',
+    example:
+      'fieldwatch readings use --metric energy_total --bucket 1d --tz Europe/Berlin --since 30d\n' +
+      'fieldwatch readings use --metric water_total --bucket 1mo --since 365d',
+    since: '7d',
+    extend: (command) =>
+      command
+        .option('--metric <name>', 'a counter: see metrics.counters', 'energy')
+        .addOption(bucketOption('1d'))
+        .addOption(zoneOption()),
+    show: metricView(
+      (db, query, { bucket, tz: zone }) => counterUse(db, { ...query, bucket, zone }),
+      USE_COLUMNS,
     ),
   },
   {

@@ -193,6 +193,33 @@ export interface StoredReading {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** Use of a counter in one bucket of one sensor. */
+export interface CounterUse {
+  /** Start of the bucket. */
+  readonly bucket: Date;
+  readonly sensor: string;
+  readonly location: string | null;
+  /** In the unit of the metric. */
+  readonly use: number;
+  /** Per second; null of a single value. */
+  readonly rate: number | null;
+  /** How often the counter started again from zero. */
+  readonly resets: number;
+  /** How often it passed its highest value (`metrics.wraps_at`). */
+  readonly overflows: number;
+  /** Its newest value. */
+  readonly last: number;
+}
+
+/** A figure of a program, or of the daemon itself. */
+export interface StoredAppMetric {
+  readonly time: Date;
+  readonly host: string;
+  readonly metric: string;
+  readonly value: number;
+  readonly tags: Readonly<Record<string, unknown>>;
+}
+
 /** Who evaluates the alerts of what this program records. */
 export type EvaluatedBy = 'program' | 'daemon' | 'nothing';
 
@@ -258,6 +285,41 @@ export interface Monitor extends AsyncDisposable {
 
   /** The newest value of each metric: of one sensor, or of all. */
   latest(query?: { readonly sensor?: string }): Promise<readonly LatestValue[]>;
+
+  /**
+   * Use of a counter (energy, water, rain) by buckets of any width (`1h`, `1d`, `1mo`), newest first: of one sensor, or of all. `to` is not
+   * included; now by default.
+   *
+   * @throws FieldwatchError METRIC_NOT_COUNTER, METRIC_UNKNOWN, SENSOR_UNKNOWN, QUERY_TOO_LARGE, BUCKET_INVALID
+   */
+  use(query: {
+    readonly metric: string;
+    readonly sensor?: string;
+    readonly from: TimeInput;
+    readonly to?: TimeInput;
+    /** `1d` by default. */
+    readonly bucket?: string;
+    /** Name of the time zone in which days and months begin; UTC by default. */
+    readonly zone?: string;
+  }): Promise<readonly CounterUse[]>;
+
+  /** Stores a figure of a program in `app_metrics`, of this moment: `recordMetric('web-1', 'queue_length', 12, { queue: 'orders' })`. */
+  recordMetric(
+    host: string,
+    name: string,
+    value: number,
+    tags?: Readonly<Record<string, string | number>>,
+  ): Promise<void>;
+
+  /** Figures of programs and of the daemon itself, newest first; of the last 24 hours, 1000 at most, unless it is said otherwise. */
+  appMetrics(query?: {
+    readonly name?: string;
+    readonly host?: string;
+    readonly tags?: Readonly<Record<string, string>>;
+    readonly from?: TimeInput;
+    readonly to?: TimeInput;
+    readonly limit?: number;
+  }): Promise<readonly StoredAppMetric[]>;
 
   /** Stored readings in the order of their times, however many there are, in bounded memory. `to` is not included; now by default. */
   readings(query: {

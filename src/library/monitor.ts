@@ -1,11 +1,16 @@
 import { silentLogger } from '../adapters/log/logger.ts';
+import { TimescaleAppMetricsStore } from '../adapters/timescale/app-metrics-store.ts';
 import { readerOf } from '../adapters/timescale/pool.ts';
 import { type Program, openProgram } from '../app/program.ts';
+import { isZone, parseBucket, unknownZone } from '../core/bucket.ts';
 import { FieldwatchError } from '../core/errors.ts';
 import { metricUnit } from '../core/metric-unit.ts';
 import { listAlerts } from '../queries/alerts.ts';
-import type { Db } from '../queries/db.ts';
+import { appMetrics } from '../queries/app-metrics.ts';
+import { counterUse } from '../queries/counters.ts';
+import type { Db, TimeRange } from '../queries/db.ts';
 import { latestValues } from '../queries/latest-values.ts';
+import { presentKeys } from '../queries/names.ts';
 import { readingsInOrder } from '../queries/readings-in-order.ts';
 import { listSensors, sensorFacts } from '../queries/sensors.ts';
 import { hourlyStatistics } from '../queries/statistics.ts';
@@ -16,6 +21,7 @@ import type { Analyze } from './analyze-types.ts';
 import type {
   AlertEvent,
   AlertSubscription,
+  CounterUse,
   EvaluatedBy,
   HourlyTrend,
   LatestValue,
@@ -28,6 +34,7 @@ import type {
   SensorInfo,
   SensorInput,
   SensorSummary,
+  StoredAppMetric,
   StoredReading,
 } from './monitor-types.ts';
 import type { TimeInput } from './time-types.ts';
@@ -42,6 +49,7 @@ import { lastHours, timeOf } from './time.ts';
 const RETRY_FOR_MS = 30_000;
 const HOURS_OF_DAY = 24;
 const MOST_ALERTS = 1000;
+const MOST_APP_METRICS = 1000;
 
 /**
  * Opens the database of sensors for a program: migrates it where necessary, and connects. The program writes as the daemon does:
@@ -196,6 +204,62 @@ class DatabaseMonitor implements Monitor {
     );
   }
 
+  async use({
+    sensor,
+    metric,
+    from,
+    to,
+    bucket: width = '1d',
+    zone = 'UTC',
+  }: Parameters<Monitor['use']>[0]): Promise<readonly CounterUse[]> {
+    const bucket = parseBucket(width);
+    if (bucket === undefined || !isZone(zone))
+      throw new FieldwatchError(
+        bucket === undefined
+          ? `bucket: ${width} is no width; expected one such as 15m, 1h, 1d or 1mo`
+          : unknownZone(zone),
+        { code: 'BUCKET_INVALID', kind: 'data' },
+      );
+    const keys = await presentKeys(this.db, { sensor, metric });
+    return counterUse(this.db, { ...this.rangeOf(from, to), sensor: keys, metric, bucket, zone });
+  }
+
+  async recordMetric(
+    host: string,
+    name: string,
+    value: number,
+    tags: Readonly<Record<string, string | number>> = {},
+  ): Promise<void> {
+    if (!Number.isFinite(value))
+      throw new FieldwatchError(`recordMetric: ${value} is no number to store`, {
+        code: 'METRIC_VALUE_INVALID',
+        kind: 'data',
+      });
+    const labels = Object.fromEntries(Object.entries(tags).map(([key, tag]) => [key, String(tag)]));
+    const figures = new TimescaleAppMetricsStore(this.program.database.pool);
+    await figures.write(this.program.clock.nowMs(), [{ name, value, labels }], host);
+  }
+
+  async appMetrics({
+    name,
+    host,
+    tags,
+    from,
+    to,
+    limit = MOST_APP_METRICS,
+  }: Parameters<Monitor['appMetrics']>[0] = {}): Promise<readonly StoredAppMetric[]> {
+    const range = this.rangeOf(from ?? this.program.clock.nowMs() - HOURS_OF_DAY * 3_600_000, to);
+    const metrics = name === undefined ? undefined : [name];
+    return appMetrics(this.db, { ...range, metrics, host, tags, limit });
+  }
+
+  private rangeOf(from: TimeInput, to: TimeInput | undefined): TimeRange {
+    return {
+      from: timeOf(from, 'from'),
+      to: to === undefined ? new Date(this.program.clock.nowMs() + 1) : timeOf(to, 'to'),
+    };
+  }
+
   async *readings({
     sensor,
     from,
@@ -205,10 +269,7 @@ class DatabaseMonitor implements Monitor {
     readonly from: TimeInput;
     readonly to?: TimeInput;
   }): AsyncGenerator<StoredReading> {
-    const range = {
-      from: timeOf(from, 'from'),
-      to: to === undefined ? new Date(this.program.clock.nowMs() + 1) : timeOf(to, 'to'),
-    };
+    const range = this.rangeOf(from, to);
     const only = sensor === undefined ? undefined : await sensorNamed(this.db, sensor);
     const keys = new Map<number, string>();
     const sensorIds = only === undefined ? undefined : [only.id];

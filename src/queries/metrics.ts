@@ -1,12 +1,13 @@
 import type { Db } from './db.ts';
 
 export const metricsSql = `
-SELECT name AS metric, unit, created_at AS "createdAt" FROM metrics
+SELECT name AS metric, unit, kind, created_at AS "createdAt" FROM metrics
 WHERE $1::text[] IS NULL OR name = ANY ($1) ORDER BY name LIMIT $2`;
 
 export interface MetricRow {
   readonly metric: string;
   readonly unit: string | null;
+  readonly kind: 'gauge' | 'counter';
   readonly createdAt: Date;
 }
 

@@ -15,7 +15,7 @@ export class TimescaleAppMetricsStore implements AppMetricsStore {
     this.#host = host;
   }
 
-  async write(atMs: Millis, figures: readonly AppMetric[]): Promise<void> {
+  async write(atMs: Millis, figures: readonly AppMetric[], host = this.#host): Promise<void> {
     try {
       await this.#db.query(
         `INSERT INTO app_metrics (time, host, metric_name, value, tags)
@@ -23,7 +23,7 @@ export class TimescaleAppMetricsStore implements AppMetricsStore {
            FROM unnest($3::text[], $4::float8[], $5::jsonb[]) AS f (name, value, tags)`,
         [
           new Date(atMs),
-          this.#host,
+          host,
           figures.map(({ name }) => name),
           figures.map(({ value }) => value),
           figures.map(({ labels }) => storableJson(labels)),

@@ -1,6 +1,7 @@
 import { globMatches } from '../../core/glob.ts';
 import type { Millis } from '../../core/reading.ts';
 import { classify } from './errors.ts';
+import type { MetricKind } from './metric-kinds.ts';
 import { nameRules, refuseBlocked, refuseVanished } from './relied-on.ts';
 import type { Work } from './session.ts';
 
@@ -12,6 +13,8 @@ export interface MetricNameLimits {
   readonly maxNewPerSensor: number;
   /** Patterns (`globMatches`) of names that may be added. */
   readonly allow: readonly string[];
+  /** What kind of metric a new name is of; absent: a gauge. */
+  readonly kindOf?: (name: string) => MetricKind;
 }
 
 /** Why a name gets no id, so that its values are dropped. */
@@ -140,12 +143,13 @@ export class MetricIds {
 
   async #insert(work: Work, names: readonly string[]): Promise<void> {
     // NOT EXISTS first: ON CONFLICT alone would burn an id for each name that is there.
+    const kinds = names.map((name) => this.#limits.kindOf?.(name) ?? { kind: 'gauge', wrapsAt: null });
     await work.query(
-      `INSERT INTO metrics (name)
-       SELECT fresh.name FROM unnest($1::text[]) AS fresh (name)
+      `INSERT INTO metrics (name, kind, wraps_at)
+       SELECT fresh.* FROM unnest($1::text[], $2::text[], $3::float8[]) AS fresh (name, kind, wraps_at)
         WHERE NOT EXISTS (SELECT FROM metrics m WHERE m.name = fresh.name) ORDER BY 1
        ON CONFLICT (name) DO NOTHING`,
-      [names],
+      [names, kinds.map(({ kind }) => kind), kinds.map(({ wrapsAt }) => wrapsAt)],
     );
     const text = 'SELECT id, name FROM metrics WHERE name = ANY ($1::text[])';
     const rows = await this.#read(work, text, [names]);

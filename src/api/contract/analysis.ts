@@ -234,3 +234,42 @@ export const outliersSchema = items(
   'Outliers',
   'Values, furthest first',
 );
+
+export const useQuery = z.strictObject({ ...chosen, metric, bucket: bucket.default('1d'), tz });
+export const usesSchema = items(
+  z
+    .object({
+      bucket: time('start of the bucket'),
+      sensor: sensorKey,
+      location: z.string().nullable().describe('location of the sensor'),
+      use: value('use of the counter, in the unit of the metric'),
+      rate: maybe('use per second; null of a single value'),
+      resets: count('how often the counter started again from zero'),
+      overflows: count('how often it passed its highest value'),
+      last: value('its newest value'),
+    })
+    .meta({ id: 'Use', description: 'The use of a counter in a bucket' }),
+  'Uses',
+  'Use of a counter by buckets, newest first',
+);
+
+export const appMetricsQuery = z.strictObject({
+  name: several(z.string().max(256), 20, 'name of a figure; may be given several times; without it: all'),
+  host: z.string().max(256).optional().describe('only of this host'),
+  from: moment('start').default('24h'),
+  to: moment('end, not included; without it: now').optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1000).describe('number of rows, 1 to 10000'),
+});
+export const appMetricsSchema = items(
+  z
+    .object({
+      time: time('when it was recorded'),
+      host: text('the host'),
+      metric: text('name of the figure'),
+      value: value('its value'),
+      tags: z.record(z.string(), z.unknown()).describe('its tags'),
+    })
+    .meta({ id: 'AppMetric', description: 'A figure of a program or of the daemon' }),
+  'AppMetrics',
+  'Figures, newest first',
+);

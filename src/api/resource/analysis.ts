@@ -8,10 +8,14 @@ import { missing } from '../../queries/analyze/missing.ts';
 import { THRESHOLDS, outliers } from '../../queries/analyze/outliers.ts';
 import { pattern } from '../../queries/analyze/pattern.ts';
 import { readingsUpTo } from '../../queries/analyze/size.ts';
+import { appMetrics } from '../../queries/app-metrics.ts';
+import { counterUse } from '../../queries/counters.ts';
 import type { Selection, TimeRange } from '../../queries/db.ts';
 import { resample } from '../../queries/gapfill.ts';
 import { type Names, presentKeys } from '../../queries/names.ts';
 import {
+  appMetricsQuery,
+  appMetricsSchema,
   correlateQuery,
   correlationsSchema,
   describeQuery,
@@ -24,6 +28,8 @@ import {
   presencesSchema,
   resampleQuery,
   resampledSchema,
+  useQuery,
+  usesSchema,
 } from '../contract/analysis.ts';
 import type { ApiDeps } from '../deps.ts';
 import { RequestFault } from '../problem.ts';
@@ -160,6 +166,42 @@ const presences = resource({
   },
 });
 
+const uses = resource({
+  ...common,
+  id: 'use',
+  path: '/analysis/use',
+  summary: 'Use of a counter (energy, water, rain) by buckets, across resets and overflows',
+  query: useQuery,
+  answer: usesSchema,
+  faults: [...common.faults, 'METRIC_NOT_COUNTER'],
+  async handle({ query }, { db, clock }) {
+    const { metric, location } = query;
+    const sensor = await presentKeys(db, { ...query, metric });
+    const limit = MOST_RESAMPLED + 1;
+    const rows = await counterUse(db, {
+      ...{ ...rangeOf(query, clock.nowMs(), 0), sensor, location, metric, limit },
+      ...{ bucket: bucketOf(query.bucket), zone: zoneOf(query.tz) },
+    });
+    if (rows.length > MOST_RESAMPLED) throw tooLarge(`more than ${MOST_RESAMPLED} values`);
+    return list(rows.map((row) => ({ ...row, bucket: iso(row.bucket) })));
+  },
+});
+
+const figuresOfPrograms = resource({
+  ...common,
+  id: 'appMetrics',
+  path: '/app-metrics',
+  summary: 'Figures of programs and of the daemon itself, newest first',
+  query: appMetricsQuery,
+  answer: appMetricsSchema,
+  faults: [],
+  async handle({ query }, { db, clock }) {
+    const { name: metrics, host, limit } = query;
+    const rows = await appMetrics(db, { ...rangeOf(query, clock.nowMs(), 0), metrics, host, limit });
+    return list(rows.map((row) => ({ ...row, time: iso(row.time) })));
+  },
+});
+
 const resampled = resource({
   ...common,
   id: 'resample',
@@ -204,5 +246,5 @@ const outlying = resource({
 });
 
 export const analysis: readonly AnyResource[] = [
-  ...[descriptions, correlations, patterns, presences, resampled, outlying],
+  ...[descriptions, correlations, patterns, presences, resampled, outlying, uses, figuresOfPrograms],
 ];

@@ -2,6 +2,7 @@ import { createCron } from '../../adapters/system/cron.ts';
 import { TimescaleAppMetricsStore } from '../../adapters/timescale/app-metrics-store.ts';
 import { createCatalog } from '../../adapters/timescale/catalog.ts';
 import { AdvisoryLeaderLock } from '../../adapters/timescale/leader-lock.ts';
+import { storeKinds } from '../../adapters/timescale/metric-kinds.ts';
 import { createPolicyJobs } from '../../adapters/timescale/policy-jobs.ts';
 import { createStatementExecutor } from '../../adapters/timescale/statement-executor.ts';
 import { measureStorage } from '../../adapters/timescale/storage-metrics.ts';
@@ -14,7 +15,7 @@ import { type MaintenanceTask, MaintenanceTasks } from '../../services/policy/ma
 import { type PolicyScheduler, createScheduler } from '../../services/policy/scheduler.ts';
 import { SystemAlerts } from '../../services/policy/system-alerts.ts';
 import type { Base, Context } from '../context.ts';
-import { connectOptions, databaseOptions } from '../options.ts';
+import { connectOptions, databaseOptions, kindsOf } from '../options.ts';
 
 const HOUR_MS = 3_600_000;
 /** The server stats every file of the database for it. */
@@ -51,6 +52,7 @@ export function createMaintenance({
   };
   const tasks: MaintenanceTask[] = [
     { name: 'prune alerts', everyMs: HOUR_MS, run: prune },
+    { name: 'kinds of metrics', everyMs: HOUR_MS, run: () => storeKinds(pool, kindsOf(config.metrics)) },
     { name: 'prune silences and commands', everyMs: 24 * HOUR_MS, run: pruneOperators },
   ];
   if (embeddedDatabase) {

@@ -68,6 +68,47 @@ const alertsOf = (sensor: string) =>
   );
 
 describe('a program alone', () => {
+  test('figures of the program itself are stored and found by name, host and tag', async () => {
+    const monitor = await open({});
+    await monitor.recordMetric('web-1', 'queue_length', 12, { queue: 'orders', shard: 3 });
+    await monitor.recordMetric('web-2', 'queue_length', 7);
+    expect(await monitor.appMetrics({ name: 'queue_length', tags: { queue: 'orders' } })).toEqual([
+      {
+        time: expect.any(Date),
+        host: 'web-1',
+        metric: 'queue_length',
+        value: 12,
+        tags: { queue: 'orders', shard: '3' },
+      },
+    ]);
+    expect(await monitor.appMetrics({ host: 'web-2' })).toMatchObject([{ value: 7, tags: {} }]);
+    expect(await monitor.appMetrics({ name: 'queue_length', to: minutesAgo(60) })).toEqual([]);
+    await expect(monitor.recordMetric('web-1', 'x', NaN)).rejects.toMatchObject({
+      code: 'METRIC_VALUE_INVALID',
+    });
+    await monitor.close();
+  });
+
+  test('the use of a counter', async () => {
+    const monitor = await open({});
+    const values = [100, 104, 2, 5];
+    const startMs = minutesAgo(40).getTime();
+    for (const [n, energy] of values.entries())
+      await monitor.recordReading({ sensor: 'meter', time: startMs + n * 60_000, metrics: { energy } });
+    const use = await monitor.use({ metric: 'energy', from: minutesAgo(60), bucket: '1y' });
+    expect(use).toMatchObject([
+      { sensor: 'meter', use: 9, resets: 1, overflows: 0, last: 5, rate: expect.closeTo(9 / 180, 6) },
+    ]);
+    await expect(monitor.use({ metric: 'energy', from: 0, bucket: 'often' })).rejects.toMatchObject({
+      code: 'BUCKET_INVALID',
+    });
+    await monitor.recordReading({ sensor: 'meter', metrics: { power: 3 } });
+    await expect(monitor.use({ metric: 'power', from: minutesAgo(60) })).rejects.toMatchObject({
+      code: 'METRIC_NOT_COUNTER',
+    });
+    await monitor.close();
+  });
+
   test('registers, records, and reads back: sensors, readings, figures, alerts', async () => {
     const monitor = await open({ alerts: HOT });
     expect(await monitor.evaluatedBy()).toBe('program');

@@ -5,11 +5,15 @@ import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
 import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
 import { migrate } from '../../../src/adapters/timescale/migrate.ts';
 import { loadMigrations } from '../../../src/adapters/timescale/migrations.ts';
+import { storeKinds } from '../../../src/adapters/timescale/metric-kinds.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
+import { kindsOf } from '../../../src/app/options.ts';
+import { configSchema } from '../../../src/config/schema/index.ts';
 import { verify } from '../../../src/core/policy/assess.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { planSeries } from '../../../src/core/series-plan.ts';
 import { planExport } from '../../../src/queries/export/plan.ts';
+import { type UseRow, counterUse } from '../../../src/queries/counters.ts';
 import { forgetMetrics } from '../../../src/queries/metrics.ts';
 import { type SeriesColumns, bucketedSeries, hasAtMost } from '../../../src/queries/series.ts';
 import { sparks } from '../../../src/queries/sparks.ts';
@@ -230,6 +234,115 @@ describe('what is read', () => {
       'count',
     ]);
     expect(long.found.rows).toHaveLength(2 * wide.found.rows.length);
+  });
+});
+
+describe('use of a counter', () => {
+  /** The definition of counter_agg of the toolkit: delta is the last value less the first, with the value before each fall added. */
+  const counterAgg = (values: readonly number[]) => {
+    const falls = values.flatMap((value, n) => (n > 0 && value < values[n - 1]! ? [values[n - 1]!] : []));
+    return {
+      delta: values.at(-1)! - values[0]! + falls.reduce((sum, value) => sum + value, 0),
+      resets: falls.length,
+    };
+  };
+  const STEP_MS = 20 * 60_000;
+  const START_MS = Math.floor(Date.now() / HOUR_MS) * HOUR_MS - 60 * DAY_MS;
+  const STEPS = (60 * DAY_MS) / STEP_MS;
+  /** Rises by up to 5, and starts again at about every hundredth value, once in an hour at most. */
+  function energy(): readonly number[] {
+    let [seed, total, last] = [11, 5000, -10];
+    const random = () => (seed = (seed * 16_807) % 2_147_483_647) / 2_147_483_647;
+    return Array.from({ length: STEPS }, (_, n) => {
+      const starts = random() < 0.01 && n - last > 6;
+      if (starts) last = n;
+      total = starts ? random() : total + 5 * random();
+      return total;
+    });
+  }
+  const values = energy();
+  const whole = { from: new Date(START_MS), to: new Date(), zone: 'UTC' };
+  const store = async (metric: string, of: readonly number[]) => {
+    const [{ id }] = (await rows<{ id: number }>(
+      `INSERT INTO metrics (name, kind) VALUES ($1, 'counter') RETURNING id`,
+      [metric],
+    )) as [{ id: number }];
+    await rows(
+      `INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) SELECT to_timestamp(t / 1000.0), 2, $1, v FROM unnest($2::float8[], $3::float8[]) AS x (t, v)`,
+      [id, of.map((_, n) => START_MS + n * STEP_MS), of],
+    );
+    for (const view of ['hourly', 'daily'])
+      await rows(
+        `CALL refresh_continuous_aggregate('sensor_metrics_${view}_agg', now() - INTERVAL '61 days', now() - INTERVAL '2 hours')`,
+      );
+  };
+  const total = (found: readonly UseRow[], key: 'use' | 'resets' | 'overflows') =>
+    found.reduce((sum, row) => sum + row[key], 0);
+
+  test('is what counter_agg gives, by values and by figures of hours', async () => {
+    await store('energy', values);
+    const expected = counterAgg(values);
+    expect(expected.resets).toBeGreaterThan(20);
+    const daily = await counterUse(client, {
+      ...whole,
+      metric: 'energy',
+      bucket: { unit: 'days', count: 1 },
+    });
+    expect(daily.length).toBeGreaterThan(59);
+    expect(total(daily, 'use')).toBeCloseTo(expected.delta, 6);
+    expect(total(daily, 'resets')).toBe(expected.resets);
+    const exact = await counterUse(client, {
+      ...whole,
+      metric: 'energy',
+      bucket: { unit: 'ms', count: 15 * 60_000 },
+    });
+    expect(total(exact, 'use')).toBeCloseTo(expected.delta, 6);
+    // A day of the older half, made of hours, and the same of its values with the one before them.
+    const day = daily.at(-10)!;
+    const first = (day.bucket.getTime() - START_MS) / STEP_MS;
+    const own = counterAgg(values.slice(first - 1, first + DAY_MS / STEP_MS));
+    expect(day.use).toBeCloseTo(own.delta, 6);
+    expect(day.resets).toBe(own.resets);
+    expect(day.rate).toBeCloseTo(own.delta / 86_400, 6);
+  });
+
+  test('an overflow is no start from zero', async () => {
+    const wrapped = values.map((_, n) => (900 + 7 * n) % 1000);
+    await store('rain_mm', wrapped);
+    const bucket = { unit: 'days', count: 1 } as const;
+    const reset = await counterUse(client, { ...whole, metric: 'rain_mm', bucket });
+    expect(total(reset, 'use')).toBeLessThan(7 * (STEPS - 1));
+    await rows(`UPDATE metrics SET wraps_at = 1000 WHERE name = 'rain_mm'`);
+    const found = await counterUse(client, { ...whole, metric: 'rain_mm', bucket });
+    expect(total(found, 'use')).toBe(7 * (STEPS - 1));
+    expect([total(found, 'resets'), total(found, 'overflows')]).toEqual([
+      0,
+      Math.floor((900 + 7 * (STEPS - 1)) / 1000),
+    ]);
+  });
+
+  test('a gauge has none', async () => {
+    await expect(
+      counterUse(client, { ...whole, metric: 'co2', bucket: { unit: 'days', count: 1 } }),
+    ).rejects.toMatchObject({ code: 'METRIC_NOT_COUNTER' });
+  });
+
+  test('names that are there get the kind that is configured', async () => {
+    const kinds = () =>
+      rows(`SELECT name, kind, wraps_at FROM metrics WHERE name IN ('co2', 'rain_mm') ORDER BY 1`);
+    await storeKinds(
+      client,
+      kindsOf({ ...configSchema.parse({}).metrics, counters: ['co*'], wraps_at: { co2: 8 } }),
+    );
+    expect(await kinds()).toEqual([
+      { name: 'co2', kind: 'counter', wraps_at: 8 },
+      { name: 'rain_mm', kind: 'gauge', wraps_at: null },
+    ]);
+    await storeKinds(client, kindsOf(configSchema.parse({}).metrics));
+    expect(await kinds()).toEqual([
+      { name: 'co2', kind: 'gauge', wraps_at: null },
+      { name: 'rain_mm', kind: 'counter', wraps_at: null },
+    ]);
   });
 });
 

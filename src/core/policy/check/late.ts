@@ -58,9 +58,9 @@ export function lateCheckWithin(within?: Within): PolicyCheck {
     },
     // A range counts only if it has rows: the very first refresh leaves one open range before its window.
     followUpQueries: (...args) =>
-      suspected(...args).map(({ aggregate, ranges }) => ({
+      suspected(...args).map(({ aggregate, probed }) => ({
         text: staleSql(aggregate),
-        values: boundsOf(ranges),
+        values: boundsOf(probed),
       })),
     evaluate: (...args) => stale(...args).map(({ aggregate, ranges }) => evaluate(aggregate, ranges)),
     repair: {
@@ -70,11 +70,13 @@ export function lateCheckWithin(within?: Within): PolicyCheck {
           { text: unsafeSql(aggregate), values: boundsOf(ranges) },
           ...sourceDiffers(args[0], args[1], aggregate, ranges, sensors),
         ]),
-      steps: ({ plan, snapshot, answers, details }) =>
-        stale(plan, snapshot, answers).flatMap(({ aggregate, ranges, sensors }, index) => {
-          // Sources come before the aggregates built on them, and only these have a third answer.
+      steps: ({ plan, snapshot, answers, details }) => {
+        let next = 0;
+        return stale(plan, snapshot, answers).flatMap(({ aggregate, ranges, sensors }) => {
+          // Only aggregates of aggregates have a third answer.
           const perAggregate = 2 + sourceDiffers(plan, snapshot, aggregate, ranges, sensors).length;
-          const [held = [], unsafe = [], differing = []] = details.slice(2 * index, 2 * index + perAggregate);
+          const [held = [], unsafe = [], differing = []] = details.slice(next, next + perAggregate);
+          next += perAggregate;
           const width = intervalMs(aggregate.relation.bucket) * 1000;
           const buckets = [
             ...unsafe.map((row) => numberOf(row, 'bucket')),
@@ -84,7 +86,8 @@ export function lateCheckWithin(within?: Within): PolicyCheck {
           const steps = refreshSteps(about, aggregate, without(merged(ranges, width), buckets, width), held);
           // The newest first: what is left when it is interrupted still begins where nothing was ever refreshed.
           return isUncovered(within) ? [...steps].reverse() : steps;
-        }),
+        });
+      },
     },
   };
 }
@@ -104,6 +107,8 @@ const aggregatesOf = (
 interface Ranges {
   readonly aggregate: RefreshedAggregate;
   readonly ranges: readonly Range[];
+  /** Of each range the part in which rows are looked for: its end, where it is long and was never refreshed. */
+  readonly probed: readonly Range[];
   readonly sensors: readonly number[];
 }
 type Answers = readonly (readonly CatalogRow[])[];
@@ -120,12 +125,16 @@ function suspects(
     .map((aggregate) => {
       const rows = (answers[0] ?? []).filter((row) => textOf(row, 'name') === aggregate.relation.name);
       const wanted = isUncovered(within) ? rows.filter((row) => flagOf(row, 'uncovered')) : rows;
-      const ranges = wanted.map(rangeOf);
+      const newest = wanted.map((each) => ({ from: numberOf(each, 'newest'), until: numberOf(each, 'hi') }));
       const width = intervalMs(aggregate.relation.bucket) * 1000;
       const [row] = rows;
+      const ranges = isUncovered(within)
+        ? newest
+        : within === undefined
+          ? wanted.map(rangeOf)
+          : clipped(wanted.map(rangeOf), within, width);
       return {
-        aggregate,
-        ranges: within === undefined || isUncovered(within) ? ranges : clipped(ranges, within, width),
+        ...{ aggregate, ranges, probed: within === undefined ? newest : ranges },
         sensors: row === undefined ? [] : sensorsOf(row),
       };
     })
@@ -141,7 +150,10 @@ function staleRanges(
 ): readonly Ranges[] {
   const seen = answers.slice(1);
   return suspects(plan, snapshot, answers, within)
-    .map((suspect, index) => ({ ...suspect, ranges: (seen[index] ?? []).map(rangeOf) }))
+    .map((suspect, index) => {
+      const ends = new Set((seen[index] ?? []).map((row) => numberOf(row, 'hi')));
+      return { ...suspect, ranges: suspect.ranges.filter(({ until }) => ends.has(until)) };
+    })
     .filter(({ ranges }) => ranges.length > 0);
 }
 
@@ -169,12 +181,12 @@ source AS (SELECT agg.name, _timescaledb_functions.to_unix_microseconds(coalesce
   FROM agg JOIN _timescaledb_catalog.hypertable h ON h.id = agg.raw
   LEFT JOIN timescaledb_information.chunks c ON h.schema_name = c.hypertable_schema AND h.table_name = c.hypertable_name
   GROUP BY agg.name, agg.since),
-found AS (SELECT agg.name, greatest(p.lo, source.lo, CASE WHEN p.lo <= ${NEVER_REFRESHED} THEN (SELECT s FROM unnest(source.starts) s
-    WHERE s < least(p.hi, agg.edge) ORDER BY s DESC OFFSET ${MOST_CHUNKS - 1} LIMIT 1) END)::float8 AS lo, least(p.hi, agg.edge - 1)::float8 + 1 AS hi,
+found AS (SELECT agg.name, greatest(p.lo, source.lo)::float8 AS lo, greatest(p.lo, source.lo, CASE WHEN p.lo <= ${NEVER_REFRESHED} THEN
+    (SELECT s FROM unnest(source.starts) s WHERE s < least(p.hi, agg.edge) ORDER BY s DESC OFFSET ${MOST_CHUNKS - 1} LIMIT 1) END)::float8 AS newest, least(p.hi, agg.edge - 1)::float8 + 1 AS hi,
     p.lo <= ${NEVER_REFRESHED} AS uncovered, row_number() OVER (PARTITION BY agg.name ORDER BY p.lo) AS nth
   FROM agg JOIN source USING (name) JOIN pending p USING (name)
   WHERE p.hi >= source.lo AND p.lo < agg.edge AND source.lo < agg.edge AND NOT (p.lo < source.lo AND p.hi = source.lo))
-SELECT name, lo, hi, uncovered, ${SAMPLED_SENSORS} AS sample FROM found WHERE nth <= ${MOST_RANGES} ORDER BY name, nth`;
+SELECT name, lo, hi, newest, uncovered, ${SAMPLED_SENSORS} AS sample FROM found WHERE nth <= ${MOST_RANGES} ORDER BY name, nth`;
 }
 
 const at = (us: string): string => `_timescaledb_functions.to_timestamp(${us}::bigint)`;
