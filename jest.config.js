@@ -26,7 +26,7 @@ const project = (name) => ({
 
 export default {
   // The database and broker tests share two cores with the servers they start, and wait most of the time.
-  maxWorkers: 4,
+  maxWorkers: 6,
   reporters: ['default', `${import.meta.dirname}/test/support/skipped-reporter.js`],
   testSequencer: `${import.meta.dirname}/test/support/slow-first.js`,
   projects: [project('unit'), project('integration'), project('e2e')],

@@ -5,8 +5,13 @@ import { noteChunks } from '../src/core/policy/seen-chunks.ts';
 /** Rows of a statement, on one connection and outside of any transaction. */
 export type Sql = <Row = Record<string, unknown>>(text: string, values?: unknown[]) => Promise<Row[]>;
 
+export interface ChunkCounts {
+  readonly sensor_readings: number;
+  readonly sensor_metrics: number;
+}
+
 /** As many of an hour as one table may have by its declaration, and more in another: 2,000 of them are compressed. */
-export const CHUNKS = { sensor_readings: 1400, sensor_metrics: 1000 } as const;
+export const CHUNKS: ChunkCounts = { sensor_readings: 1400, sensor_metrics: 1000 };
 const SENSORS = 3;
 
 const hourly = {
@@ -20,14 +25,14 @@ export const manyChunksPlan = (): PolicyPlan =>
   planOf(policiesSchema.parse({ hypertables: { sensor_readings: hourly, sensor_metrics: hourly } }));
 
 /** Makes chunks of an hour, compressed from a week on, aggregated, seen, and with the policies of the plan above. */
-export async function makeManyChunks(sql: Sql): Promise<void> {
+export async function makeManyChunks(sql: Sql, counts = CHUNKS): Promise<void> {
   await sql(`INSERT INTO sensors (key) SELECT 'many-' || g FROM generate_series(1, ${SENSORS}) g`);
   await sql(`INSERT INTO metrics (name) VALUES ('many')`);
   // Read once: an hour that ends between two portions would leave a gap.
   const [now] = await sql<{ hour: string }>(`SELECT date_trunc('hour', now())::text AS hour`);
   if (now === undefined) throw new Error('the database gave no time');
-  await makeChunks(sql, now.hour, 'sensor_readings', 'temperature', '20');
-  await makeChunks(sql, now.hour, 'sensor_metrics', 'metric_id, value', '1, 1');
+  await makeChunks(sql, now.hour, counts, 'sensor_readings', 'temperature', '20');
+  await makeChunks(sql, now.hour, counts, 'sensor_metrics', 'metric_id, value', '1, 1');
   for (const view of ['hourly', 'daily'].flatMap((each) => [
     `sensor_${each}_agg`,
     `sensor_metrics_${each}_agg`,
@@ -57,13 +62,14 @@ export async function addForeignTrigger(sql: Sql): Promise<void> {
 async function makeChunks(
   sql: Sql,
   hour: string,
-  table: keyof typeof CHUNKS,
+  counts: ChunkCounts,
+  table: keyof ChunkCounts,
   columns: string,
   values: string,
 ): Promise<void> {
   await sql(`SELECT set_chunk_time_interval('${table}', INTERVAL '1 hour')`);
   // In portions: creating them all in one transaction would run out of locks.
-  for (let from = 0; from < CHUNKS[table]; from += 100) {
+  for (let from = 0; from < counts[table]; from += 100) {
     await sql(`INSERT INTO ${table} (time, sensor_id, ${columns}) SELECT
       '${hour}'::timestamptz - INTERVAL '1 hour' * n, s, ${values}
       FROM generate_series(${from}, ${from + 99}) n, generate_series(1, ${SENSORS}) s`);

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { createCatalog } from '../../src/adapters/timescale/catalog.ts';
 import { verify } from '../../src/core/policy/assess.ts';
 import { CHECKS } from '../../src/core/policy/check/index.ts';
 import type { Finding } from '../../src/core/policy/finding.ts';
 import type { PolicyPlan } from '../../src/core/policy/plan.ts';
 import { type TestDatabaseOptions, openTestDatabase } from './embedded-db.ts';
 import { planWith } from './policy-plan.ts';
+import { createPreparedCatalog } from './prepared-catalog.ts';
 
 /** A migrated database, a connection to spoil it, and the checks' view of it. */
 export interface PolicyDatabase {
@@ -32,7 +32,7 @@ export async function openPolicyDatabase(
   const database = await openTestDatabase({ migrated: true, ...options });
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  const catalog = createCatalog({ url: database.url });
+  const catalog = createPreparedCatalog({ url: database.url });
   const plan = planWith();
   const stranger = `stranger_${randomBytes(6).toString('hex')}`;
 

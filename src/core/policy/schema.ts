@@ -140,7 +140,8 @@ FROM pinned CROSS JOIN _timescaledb_catalog.continuous_agg a
 WHERE pinned.path IS NOT NULL AND a.user_view_schema = $1 AND a.user_view_name = ANY ($2::text[])
 ORDER BY 1`;
 
-// TimescaleDB gives each chunk the indexes of its table, and a check of its own for its range.
+// TimescaleDB gives each chunk the indexes of its table, and a check of its own for its range. Parents and chunks are compared
+// by grouping and not by joins: the planner cannot estimate them, and would compare each with each.
 const CHUNKS = `
 WITH ${PINNED}, ${OURS},
 chunks AS MATERIALIZED (SELECT ours.name, h.inhparent AS parent, h.inhrelid AS chunk FROM ours
@@ -148,37 +149,35 @@ chunks AS MATERIALIZED (SELECT ours.name, h.inhparent AS parent, h.inhrelid AS c
 numbered AS MATERIALIZED (SELECT a.attrelid, a.attnum, a.attname FROM ours JOIN pg_attribute a ON a.attrelid = ours.oid AND a.attnum > 0),
 shifted AS MATERIALIZED (SELECT DISTINCT chunks.chunk
   FROM chunks CROSS JOIN LATERAL (SELECT a.attnum, a.attname FROM pg_attribute a WHERE a.attrelid = chunks.chunk AND a.attnum > 0 OFFSET 0) a
-  LEFT JOIN numbered n ON n.attrelid = chunks.parent AND n.attnum = a.attnum AND n.attname = a.attname WHERE n.attrelid IS NULL),
+  WHERE (chunks.parent, a.attnum, a.attname) NOT IN (SELECT attrelid, attnum, attname FROM numbered)),
 wanted AS MATERIALIZED (
   SELECT i.indrelid AS relation, i.indisunique AS uniq, ${USABLE} AS usable, ${FROM_METHOD} AS definition, ${PLAIN} AS plain
   FROM pinned CROSS JOIN ours JOIN pg_index i ON i.indrelid = ours.oid JOIN pg_class k ON k.oid = i.indexrelid WHERE pinned.path IS NOT NULL),
 plain AS MATERIALIZED (SELECT relation, plain, min(definition) AS definition FROM wanted WHERE plain IS NOT NULL GROUP BY relation, plain),
 added AS MATERIALIZED (
-  SELECT k.conrelid AS relation, k.conname, pg_get_constraintdef(k.oid) AS definition FROM pinned CROSS JOIN chunks
+  SELECT chunks.*, k.conname, pg_get_constraintdef(k.oid) AS definition FROM pinned CROSS JOIN chunks
   JOIN pg_constraint k ON k.conrelid = chunks.chunk AND k.contype IN ('c', 'f', 'x') AND k.conname !~ '^constraint_[0-9]+$'
   WHERE pinned.path IS NOT NULL),
 defined AS MATERIALIZED (
-  SELECT i.indrelid AS relation, i.indexrelid, i.indisunique AS uniq, ${USABLE} AS usable, coalesce(plain.definition, ${FROM_METHOD}) AS definition
+  SELECT chunks.*, i.indexrelid, i.indisunique AS uniq, ${USABLE} AS usable, coalesce(plain.definition, ${FROM_METHOD}) AS definition
   FROM pinned CROSS JOIN chunks JOIN pg_index i ON i.indrelid = chunks.chunk JOIN pg_class k ON k.oid = i.indexrelid
   LEFT JOIN shifted ON shifted.chunk = chunks.chunk
   LEFT JOIN plain ON plain.relation = chunks.parent AND plain.plain = ${PLAIN} AND shifted.chunk IS NULL WHERE pinned.path IS NOT NULL),
+compared AS MATERIALIZED (
+  SELECT name, chunk, definition, uniq, bool_or(parents) AS wanted, bool_or(parents AND usable) AS needed,
+    bool_or(NOT parents) AS own, bool_or(NOT parents AND usable) AS usable, min(indexrelid)::regclass::text AS object
+  FROM (SELECT chunks.name, chunks.chunk, wanted.definition, wanted.uniq, wanted.usable, true AS parents, NULL::oid AS indexrelid
+      FROM chunks JOIN wanted ON wanted.relation = chunks.parent
+    UNION ALL SELECT name, chunk, definition, uniq, usable, false, indexrelid FROM defined) indexes
+  GROUP BY name, chunk, definition, uniq),
 faults AS (
-  SELECT chunks.name, chunks.chunk, CASE WHEN broken.indexrelid IS NULL THEN 'missing' ELSE 'invalid' END AS fault,
-    wanted.definition, wanted.uniq, broken.indexrelid::regclass::text AS object
-  FROM chunks JOIN wanted ON wanted.relation = chunks.parent AND wanted.usable
-  LEFT JOIN defined broken ON broken.relation = chunks.chunk AND broken.definition = wanted.definition
-    AND broken.uniq = wanted.uniq AND NOT broken.usable
-  WHERE NOT EXISTS (SELECT FROM defined own WHERE own.relation = chunks.chunk AND own.definition = wanted.definition
-    AND own.uniq = wanted.uniq AND own.usable)
+  SELECT name, chunk, CASE WHEN own THEN 'invalid' ELSE 'missing' END AS fault, definition, uniq, object
+  FROM compared WHERE needed AND NOT usable
   UNION ALL
-  SELECT chunks.name, chunks.chunk, 'unique', own.definition, true, own.indexrelid::regclass::text
-  FROM chunks JOIN defined own ON own.relation = chunks.chunk AND own.uniq
-  WHERE NOT EXISTS (SELECT FROM wanted parent WHERE parent.relation = chunks.parent AND parent.uniq
-    AND parent.definition = own.definition)
+  SELECT name, chunk, 'unique', definition, true, object FROM compared WHERE uniq AND own AND NOT wanted
   UNION ALL
-  SELECT chunks.name, chunks.chunk, 'constraint', own.definition, false, quote_ident(own.conname)
-  FROM chunks JOIN added own ON own.relation = chunks.chunk
-  WHERE NOT EXISTS (SELECT FROM pinned CROSS JOIN pg_constraint k WHERE pinned.path IS NOT NULL AND k.conrelid = chunks.parent
+  SELECT own.name, own.chunk, 'constraint', own.definition, false, quote_ident(own.conname) FROM added own
+  WHERE NOT EXISTS (SELECT FROM pinned CROSS JOIN pg_constraint k WHERE pinned.path IS NOT NULL AND k.conrelid = own.parent
     AND k.contype IN ('c', 'f', 'x') AND pg_get_constraintdef(k.oid) = own.definition))
 SELECT name, fault, definition, uniq AS "unique", count(*)::int AS chunks, (array_agg(chunk ORDER BY chunk))[1]::regclass::text AS chunk,
   (array_agg(object ORDER BY chunk))[1] AS object

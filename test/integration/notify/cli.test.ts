@@ -18,24 +18,27 @@ let hook: HttpServer;
 let broker: EmbeddedBroker;
 let dir: string;
 let file: string;
+/** The same, with a sink that is waited for half a second. */
+let hurried: string;
 beforeAll(async () => {
   database = await openTestDatabase({ migrated: true });
   hook = await HttpServer.start();
   broker = await startEmbeddedBroker({ host: '127.0.0.1', port: 0 });
   dir = await mkdtemp(join(tmpdir(), 'fieldwatch-notify-'));
   file = join(dir, 'fieldwatch.yaml');
-  await writeFile(
-    file,
-    `
+  hurried = join(dir, 'hurried.yaml');
+  const port = await freePort();
+  const config = (timeout: string) => `
 mqtt: { url: "${broker.url}", protocol: 3.1.1 }
 database: { url: "${database.url}" }
 routes: [{ topic: "a/{device}", codec: json }]
 notify:
-  - { name: ops, kind: webhook, url: "${hook.url}/${SECRET}", token: ${SECRET}, timeout: 500ms }
-  - { name: gone, kind: alertmanager, url: "http://127.0.0.1:${await freePort()}" }
+  - { name: ops, kind: webhook, url: "${hook.url}/${SECRET}", token: ${SECRET}, timeout: ${timeout} }
+  - { name: gone, kind: alertmanager, url: "http://127.0.0.1:${port}" }
   - { name: broker, kind: mqtt, retain: always }
-`,
-  );
+`;
+  await writeFile(file, config('60s'));
+  await writeFile(hurried, config('500ms'));
 });
 beforeEach(() => {
   hook.calls.length = 0;
@@ -66,7 +69,8 @@ test.each([
   ['never answers', 'hang', 'NOTIFY_UNREACHABLE'],
 ] as const)('a sink that %s is a failure with a remedy, without a secret', async (_, behaviour, expected) => {
   hook.behaviour = behaviour;
-  const { code, out } = await run('test', 'ops', '--json');
+  const config = behaviour === 'hang' ? hurried : file;
+  const { code, out } = await runCli(notifyCommand, ['test', 'ops', '--json', '--config', config]);
   expect(code).toBe(1);
   expect(JSON.parse(out)).toMatchObject({ sink: 'ops', ok: false, code: expected, remedy: expect.any(String) });
   expect(out).not.toContain(SECRET);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { runRepair } from '../../../src/services/policy/repair-runner.ts';
@@ -34,7 +34,7 @@ test(
     const before = await db.lines(plan);
     expect(before).toEqual(['retention | app_metrics retention | stalled', 'chunks | app_metrics | danger']);
 
-    const catalog = createCatalog({ url: db.url });
+    const catalog = createPreparedCatalog({ url: db.url });
     const executor = createStatementExecutor({ url: db.url });
     const [signal, effects] = [new AbortController().signal, ['drop'] as const];
     // Interrupted after a few statements, and taken up again where it was.

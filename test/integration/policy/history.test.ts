@@ -1,6 +1,6 @@
 import { REPAIR_EFFECTS } from '../../../src/core/policy/check.ts';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 
@@ -87,7 +87,7 @@ class History {
   }
 
   async repair(): Promise<void> {
-    const catalog = createCatalog({ url: this.db.url });
+    const catalog = createPreparedCatalog({ url: this.db.url });
     const executor = createStatementExecutor({ url: this.db.url });
     const signal = new AbortController().signal;
     const { runs } = await runRepair({

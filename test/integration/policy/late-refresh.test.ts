@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createSystemClock } from '../../../src/adapters/system/clock.ts';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { AdvisoryLeaderLock } from '../../../src/adapters/timescale/leader-lock.ts';
 import { createReadingStore } from '../../../src/adapters/timescale/reading-store.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
@@ -40,7 +40,10 @@ const deps = () => ({
 
 function open() {
   const own = deps();
-  const [catalog, executor] = [createCatalog({ url: db.url }), createStatementExecutor({ url: db.url })];
+  const [catalog, executor] = [
+    createPreparedCatalog({ url: db.url }),
+    createStatementExecutor({ url: db.url }),
+  ];
   const lock = new AdvisoryLeaderLock({ url: db.url }, own, 'late');
   const refresh = new LateRefresh({
     ...own,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createPolicyJobs } from '../../../src/adapters/timescale/policy-jobs.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { type PolicyScheduler, createScheduler } from '../../../src/services/policy/scheduler.ts';
@@ -10,12 +10,13 @@ import { FakeCron } from '../../support/fake-cron.ts';
 import { RecordingMetrics } from '../../support/fakes.ts';
 import { planWith } from '../../support/policy-plan.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
+import { rounds } from '../../support/rounds.ts';
 import { describeEmbedded } from '../../support/server-db.ts';
 import { type SimulatedDatabase, openSimulatedDatabase } from '../../support/simulated-db.ts';
 
 const PATIENCE_MS = 300_000;
 const DAY_MS = 86_400_000;
-const DAYS = 30;
+const DAYS = rounds(14, 30);
 /** Within the refresh window of three days: a longer absence of the scheduler leaves hours that are never aggregated. */
 const STEP_DAYS = 2;
 /** One reading a minute of each: 1,440 rows per sensor and chunk. */
@@ -32,7 +33,7 @@ FROM generate_series(date_trunc('minute', now()) - INTERVAL '${STEP_DAYS} days' 
   date_trunc('minute', now()), INTERVAL '1 minute') t, generate_series(1, ${SENSORS}) s`;
 
 // A real server has a clock that cannot be moved, and runs its jobs itself.
-describeEmbedded('a month of readings', () => {
+describeEmbedded('weeks of readings, and in the nightly run a month', () => {
   let db: SimulatedDatabase;
   let client: pg.Client;
   let scheduler: PolicyScheduler;
@@ -51,24 +52,28 @@ describeEmbedded('a month of readings', () => {
       new FakeClock(db.nowMs()),
       new QuietLogger(),
     ];
-    const catalog = createCatalog({ url: db.url });
+    const catalog = createPreparedCatalog({ url: db.url });
     const jobs = createPolicyJobs({ url: db.url });
     scheduler = createScheduler({
       ...{ cron, catalog, jobs, plan: planWith(), checks: CHECKS, logger, metrics, clock },
       schedules: { verify: 'verify', runJobs: 'run', timezone: 'UTC' },
       leader: { tryHold: async () => true, release: async () => undefined },
     });
-    const rounds = () =>
+    const verifications = () =>
       metrics.values.get('fieldwatch_scheduler_ticks_total{task=verify,outcome=done}') ?? 0;
     await scheduler.start();
-    await eventually('the first round is over', () => rounds() === 1, PATIENCE_MS);
+    await eventually('the first round is over', () => verifications() === 1, PATIENCE_MS);
     aStep = async (readings) => {
       await db.advance(STEP_DAYS * DAY_MS);
       if (readings) await client.query(READINGS);
-      const before = rounds();
+      const before = verifications();
       cron.tick('run');
       cron.tick('verify');
-      await eventually('jobs have run and policies are verified', () => rounds() > before, PATIENCE_MS);
+      await eventually(
+        'jobs have run and policies are verified',
+        () => verifications() > before,
+        PATIENCE_MS,
+      );
       expect(logger.find(/failed/)).toEqual([]);
       return scheduler.findings().map(({ check, subject, actual }) => `${check} | ${subject} | ${actual}`);
     };

@@ -1,6 +1,6 @@
 import { REPAIR_EFFECTS, type RepairEffect } from '../../../src/core/policy/check.ts';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import { planRepair } from '../../../src/core/policy/repair-plan.ts';
@@ -14,7 +14,7 @@ let steps: () => Promise<string[]>;
 
 beforeAll(async () => {
   db = await openPolicyDatabase();
-  const catalog = createCatalog({ url: db.url });
+  const catalog = createPreparedCatalog({ url: db.url });
   const executor = createStatementExecutor({ url: db.url });
   const { plan } = db;
   repair = (effects = REPAIR_EFFECTS, only = []) =>

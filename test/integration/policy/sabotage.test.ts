@@ -1,6 +1,6 @@
 import { REPAIR_EFFECTS, type RepairEffect } from '../../../src/core/policy/check.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { createStatementExecutor } from '../../../src/adapters/timescale/statement-executor.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
 import type { PolicyPlan } from '../../../src/core/policy/plan.ts';
@@ -40,7 +40,7 @@ const COMPRESSION = 'policy_compression';
 
 beforeAll(async () => {
   db = await openPolicyDatabase();
-  const catalog = createCatalog({ url: db.url });
+  const catalog = createPreparedCatalog({ url: db.url });
   const executor = createStatementExecutor({ url: db.url });
   repair = (effects = WITHOUT_DELETING, plan = db.plan) =>
     runRepair({ catalog, executor, plan, checks: CHECKS, effects, signal: new AbortController().signal });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { TimescaleAlertStore } from '../../../src/adapters/timescale/alert-store.ts';
-import { createCatalog } from '../../../src/adapters/timescale/catalog.ts';
+import { createPreparedCatalog } from '../../support/prepared-catalog.ts';
 import { TimescaleSystemAlertStore } from '../../../src/adapters/timescale/system-alert-store.ts';
 import { alertsCommand } from '../../../src/cli/alerts.ts';
 import { CHECKS } from '../../../src/core/policy/check/index.ts';
@@ -45,7 +45,7 @@ function daemon() {
     alertLog: { write: (line) => void log.push(JSON.parse(line)) },
     ...{ logger, clock },
   });
-  const catalog = createCatalog({ url: db.url });
+  const catalog = createPreparedCatalog({ url: db.url });
   const scheduler = createScheduler({
     ...{ cron, catalog, plan: db.plan, checks: CHECKS, logger, metrics, clock },
     schedules: { verify: VERIFY, runJobs: '* * * * *', timezone: 'UTC' },
