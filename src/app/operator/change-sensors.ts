@@ -15,10 +15,10 @@ import {
 import { createStatementExecutor } from '../../adapters/timescale/statement-executor.ts';
 import type { Config } from '../../config/schema/index.ts';
 import { counted } from '../../core/counted.ts';
-import { FieldwatchError } from '../../core/errors.ts';
 import { lateCheckWithin } from '../../core/policy/check/late.ts';
 import { planOf } from '../../core/policy/plan.ts';
 import { plainText } from '../../core/printable.ts';
+import { unknownSensor } from '../../queries/names.ts';
 import { runRepair } from '../../services/policy/repair-runner.ts';
 import { databaseOptions } from '../options.ts';
 
@@ -95,19 +95,12 @@ async function connect({
 
 async function examine(client: pg.ClientBase, wish: SensorWish): Promise<SensorAccount> {
   const found = await holdingsOf(client, wish.key);
-  if (found === undefined) throw unknown(wish.key);
+  if (found === undefined) throw await unknownSensor(client, wish.key);
   const target = wish.target === undefined ? undefined : await holdingsOf(client, wish.target);
-  if (wish.kind === 'merge' && target === undefined) throw unknown(wish.target!);
+  if (wish.kind === 'merge' && target === undefined) throw await unknownSensor(client, wish.target!);
   const conflicts = wish.kind === 'merge' ? await conflictsBetween(client, found.id, target!.id) : 0;
   return { ...wish, ...found, conflicts, closedAlerts: found.openAlerts, done: false };
 }
-
-const unknown = (key: string) =>
-  new FieldwatchError(`no sensor is registered under the key ${JSON.stringify(key)}`, {
-    code: 'SENSOR_UNKNOWN',
-    kind: 'data',
-    remedy: '`fieldwatch sensors list` shows the keys',
-  });
 
 /** Moves or deletes what still lies under ids that are gone. */
 async function finish(client: pg.ClientBase, { note }: SensorChangeDeps): Promise<void> {

@@ -102,7 +102,10 @@ describe('sensors rename', () => {
 
   test('to a key that is taken is refused, as is one of a sensor that there is not or that is declared', async () => {
     await expect(cli('rename', 'old', 'new', '--yes')).rejects.toMatchObject({ code: 'SENSOR_EXISTS' });
-    await expect(cli('rename', 'nobody', 'x')).rejects.toMatchObject({ code: 'SENSOR_UNKNOWN' });
+    await expect(cli('rename', 'oldd', 'x')).rejects.toMatchObject({
+      code: 'SENSOR_UNKNOWN',
+      remedy: 'Did you mean "old"?',
+    });
     await directory.declare([{ key: 'old' }]);
     await expect(cli('rename', 'old', 'x', '--yes')).rejects.toMatchObject({
       code: 'SENSOR_DECLARED',
