@@ -22,7 +22,8 @@ export const COMMANDS: readonly ListedCommand[] = [
   },
   {
     name: 'simulate',
-    summary: 'publish readings of simulated sensors at QoS 1, until Ctrl-C or a limit',
+    summary:
+      'publish readings of simulated sensors at QoS 1, until Ctrl-C or a limit; or store a simulated past',
     load: async () => (await import('./simulate.ts')).simulateCommand,
   },
   {

@@ -13,6 +13,7 @@ import { createStatementExecutor } from '../../adapters/timescale/statement-exec
 import type { Config } from '../../config/schema/index.ts';
 import { keptBy } from '../../core/ingest/retention-filter.ts';
 import type { TableOptions } from '../../core/ingest/table/table-mapping.ts';
+import type { TableChunk } from '../../core/ingest/table/reading-block.ts';
 import { lateCheckWithin } from '../../core/policy/check/late.ts';
 import { planOf } from '../../core/policy/plan.ts';
 import { sleep } from '../../lib/sleep.ts';
@@ -27,6 +28,7 @@ import { runRepair } from '../../services/policy/repair-runner.ts';
 import { databaseOptions, metricNameLimits, registryOptions, storeOptions } from '../options.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { readBlocks } from './blocks-in-thread.ts';
+import { blocksOfChunks } from './read-blocks.ts';
 import { ImportedRange, recordPastAlerts } from './past-alerts.ts';
 
 export interface ImportFile {
@@ -34,8 +36,15 @@ export interface ImportFile {
   readonly format: ImportFormat;
 }
 
+/** Rows that are in no file: made anew each time, so that nothing is remembered of an interrupted run. */
+export interface ImportRows {
+  /** In the topic of dead letters. */
+  readonly path: string;
+  readonly chunks: () => Iterable<TableChunk>;
+}
+
 export interface ImportJob {
-  readonly files: readonly ImportFile[];
+  readonly files: readonly (ImportFile | ImportRows)[];
   readonly table: TableOptions;
   /** Reads files from their beginning, whatever an interrupted import has stored. */
   readonly restart: boolean;
@@ -103,8 +112,13 @@ export async function importFiles(
       ...{ deadLettered: 0, empty: 0, expired: 0 },
     };
     for (const [index, file] of job.files.entries()) {
-      const what = { database: `${rows[0]?.identity}`, options: [file.format, optionsKey(job.table)] };
-      const checkpoint = await Checkpoint.of(config.state_dir, file.path, what);
+      const checkpoint =
+        'chunks' in file
+          ? undefined
+          : await Checkpoint.of(config.state_dir, file.path, {
+              database: `${rows[0]?.identity}`,
+              options: [file.format, optionsKey(job.table)],
+            });
       const tally = await importFile(file, { shared, checkpoint, config, job, index });
       for (const name of Object.keys(total) as (keyof ImportTally)[]) total[name] += tally[name];
     }
@@ -125,28 +139,33 @@ const optionsKey = ({ map, ignore, sensor, timeUnit }: TableOptions): unknown =>
 
 interface FileImport {
   readonly shared: ConstructorParameters<typeof Importer>[0];
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: Checkpoint | undefined;
   readonly config: Config;
   readonly job: ImportJob;
   readonly index: number;
 }
 
 async function importFile(
-  { path, format }: ImportFile,
+  file: ImportFile | ImportRows,
   { shared, checkpoint, config, job, index }: FileImport,
 ): Promise<ImportTally> {
   const { signal } = job;
-  const done = job.restart || job.alerts ? 0 : await checkpoint.read();
+  const { path } = file;
+  const done = job.restart || job.alerts || checkpoint === undefined ? 0 : await checkpoint.read();
   if (done > 0) job.onResumed(path, done);
   const importer = new Importer(shared, {
     topic: `import/${basename(path)}`,
     kept: keptBy(planOf(config.policies)),
     batchRows: config.ingest.batch.max_rows,
-    onCommitted: (row) => checkpoint.note(Math.max(row, done)),
+    onCommitted: (row) => checkpoint?.note(Math.max(row, done)),
     signal,
   });
   try {
-    for await (const block of readBlocks({ path, format, table: job.table, done }, signal)) {
+    const blocks =
+      'chunks' in file
+        ? blocksOfChunks(file.chunks(), job.table)
+        : readBlocks({ ...file, table: job.table, done }, signal);
+    for await (const block of blocks) {
       signal.throwIfAborted();
       const before = importer.tally.rows;
       await importer.add(block);
@@ -156,10 +175,10 @@ async function importFile(
   } catch (error) {
     // What is under way is part of what is safe.
     await importer.settle();
-    await checkpoint.save();
+    await checkpoint?.save();
     throw error;
   }
-  await checkpoint.remove();
+  await checkpoint?.remove();
   return importer.tally;
 }
 

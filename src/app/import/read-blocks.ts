@@ -41,6 +41,12 @@ export async function* blocksOf({
     yield blockOf(behind(chunk, done), readers(chunk), Date.now());
 }
 
+/** The same of rows that are in no file. */
+export function* blocksOfChunks(chunks: Iterable<TableChunk>, table: TableOptions): Generator<ReadingBlock> {
+  const readers = readerFor(table);
+  for (const chunk of chunks) yield blockOf(chunk, readers(chunk), Date.now());
+}
+
 /** The rows of a chunk that are not stored yet. */
 function behind(chunk: TableChunk, row: number): TableChunk {
   const skip = Math.max(0, row - chunk.firstRow + 1);
