@@ -13,6 +13,7 @@ const project = (name) => ({
   moduleNameMapper: {
     '^fieldwatch$': '<rootDir>/src/index.ts',
     '^fieldwatch/frame$': '<rootDir>/src/frame.ts',
+    '^fieldwatch/(drizzle|kysely)$': '<rootDir>/src/orm/$1.ts',
   },
   transform: {
     '\\.ts$': ['@swc/jest', { jsc: { target: 'es2023', parser: { syntax: 'typescript' } } }],
