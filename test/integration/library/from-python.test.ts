@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -12,6 +14,7 @@ import { COMMANDS } from '../../../src/cli/index.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';
 import { runCli } from '../../support/cli.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
+import { isNightly } from '../../support/rounds.ts';
 
 type Language = 'sh' | 'ts' | 'sql';
 type Row = Readonly<Record<string, unknown>>;
@@ -123,8 +126,8 @@ interface Program {
   readonly close: () => Promise<void>;
 }
 
-/** The blocks of TypeScript as one module: what all of them have in the beginning, and a function a part. */
-async function program(): Promise<Program> {
+/** The blocks of TypeScript as the file of one module: what all of them have in the beginning, and a function a part. */
+async function programFile(): Promise<string> {
   const code = blocksOf(PREAMBLE)
     .map(({ text }) => text)
     .join('\n')
@@ -132,12 +135,12 @@ async function program(): Promise<Program> {
     .replace("process.env['DATABASE_URL']!", JSON.stringify(db.url));
   const parts = PARTS.map(({ number, blocks }) => {
     const body = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
-    return `${number}: async (console) => {\n${body.join('\n')}\n},`;
+    return `${number}: async (console: { log(...values: readonly unknown[]): void }) => {\n${body.join('\n')}\n},`;
   });
   const file = join(modules, 'program.ts');
   const close = 'export const close = async () => { await monitor.close(); await pool.end(); };';
   await writeFile(file, `${code}\nexport const parts = {\n${parts.join('\n')}\n};\n${close}\n`);
-  return (await import(file)) as Program;
+  return file;
 }
 
 const json = (out: string | undefined): Row[] =>
@@ -285,7 +288,7 @@ test('there are 28 parts, each as command, as call and as SQL', () => {
 });
 
 test('all of it runs, in the order of the document', async () => {
-  const { parts, close } = await program();
+  const { parts, close } = (await import(await programFile())) as Program;
   try {
     for (const { number, blocks } of PARTS) {
       const outcome: { sh: string[]; ts: unknown[]; sql: Row[][] } = { sh: [], ts: [], sql: [] };
@@ -300,4 +303,25 @@ test('all of it runs, in the order of the document', async () => {
   } finally {
     await close();
   }
+});
+
+(isNightly ? test : test.skip)('all of it compiles strictly against the package (nightly)', async () => {
+  const compilerOptions = {
+    ...{ strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true, skipLibCheck: true },
+    ...{
+      target: 'es2023',
+      lib: ['es2023', 'esnext.disposable'],
+      module: 'nodenext',
+      types: ['node'],
+      noEmit: true,
+    },
+  };
+  const config = join(modules, 'tsconfig.json');
+  await writeFile(config, JSON.stringify({ compilerOptions, files: [await programFile()] }));
+  const compiler = [resolve('node_modules/typescript/bin/tsc'), '-p', config];
+  const faults = await promisify(execFile)(process.execPath, compiler).then(
+    ({ stdout }) => stdout,
+    ({ stdout }: { stdout: string }) => stdout,
+  );
+  expect(faults).toBe('');
 });
