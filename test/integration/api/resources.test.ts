@@ -65,8 +65,8 @@ afterAll(async () => {
 });
 
 /**
- * freezer: a reading a minute over three hours, and a critical alert that rose from a warning · room: silent for two days · never:
- * nothing · the hostile one: one reading, and a metric without a column.
+ * freezer: a reading a minute over three hours, and a critical alert that rose from a warning · room: silent for two days · never: only
+ * values of a meter · the hostile one: one reading, and a metric without a column.
  */
 async function seed(): Promise<void> {
   await run(
@@ -93,6 +93,17 @@ async function seed(): Promise<void> {
   await run('INSERT INTO sensor_readings (time, sensor_id, temperature) VALUES ($1, 2, 21)', ago(2 * 1440));
   await run('INSERT INTO sensor_readings (time, sensor_id) VALUES ($1, 4)', ago(2));
   await run('INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) VALUES ($1, 4, 2, 7)', ago(2));
+  await run(`INSERT INTO metrics (id, name, unit, kind) VALUES (3, 'energy', 'kWh', 'counter')`);
+  for (const [minutes, value] of [
+    [30, 5],
+    [20, 8],
+    [10, 1],
+  ] as const)
+    await run(
+      'INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) VALUES ($1, 3, 3, $2)',
+      ago(minutes),
+      value,
+    );
   await run(
     `INSERT INTO alert_state (sensor_id, alert_type, metric, kind, side, state, alert_id, severity, since, started_at, fired_at, threshold,
        peak_value, seq, last_event_at, last_value, rule_hash, detail) VALUES
@@ -177,9 +188,18 @@ const QUERY: Readonly<Record<string, string>> = {
   '/analysis/pattern': '?metric=temperature&tz=Europe/Berlin',
   '/analysis/resample': '?metric=temperature&fill=linear',
   '/analysis/outliers': '?metric=temperature&minValues=2&threshold=0.1',
+  '/analysis/use': '?metric=energy&bucket=1d',
 };
 /** Of the daemon and not of the database, or no JSON. */
 const ELSEWHERE = ['/config', '/events', '/session', '/learn/:id', '/sensors/:key/export'];
+
+test('the use of a counter goes on behind a reset', async () => {
+  const { items } = await get<{ items: { use: number; resets: number }[] }>(
+    '/analysis/use?metric=energy&bucket=1d',
+  );
+  const sum = (key: 'use' | 'resets') => items.reduce((total, row) => total + row[key], 0);
+  expect([sum('use'), sum('resets')]).toEqual([4, 1]);
+});
 
 describe('every resource that is read', () => {
   const reads = RESOURCES.filter(({ method, path }) => method === 'GET' && !ELSEWHERE.includes(path));
