@@ -165,7 +165,7 @@ function register(app: FastifyInstance, given: AnyResource, { deps, connections 
       if (result instanceof Streamed) {
         void reply.headers({ 'cache-control': 'no-store', ...result.headers }).type(result.contentType);
         if (request.method === 'HEAD') {
-          // Otherwise all of it would be read, as fast as the database gives it, for nobody.
+          // Otherwise all of it would be read, as fast as the database gives it, and discarded.
           await result.pieces[Symbol.asyncIterator]().return?.();
           return reply.send();
         }

@@ -5,7 +5,7 @@ const MOST = 4;
 export class ExportLimit {
   #running = 0;
 
-  /** What gives the place back, once; undefined: there is none. */
+  /** Releases the slot, once; undefined: all slots are taken. */
   take(): (() => void) | undefined {
     if (this.#running >= MOST) return undefined;
     this.#running += 1;

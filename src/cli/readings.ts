@@ -206,7 +206,7 @@ const VIEWS: readonly View[] = [
     example: 'fieldwatch readings gapfill --sensor coldroom-07 --since 1h --bucket 1m',
     since: '1h',
     extend: (command) => oneMetric(command).addOption(bucketOption('1m')).addOption(zoneOption()),
-    // Up to now and no further: buckets of the future would be gaps that are none.
+    // Up to now and no further: buckets of the future would look like gaps.
     show: metricView((db, query, { bucket, tz: zone, until }) => {
       const to = until === undefined ? new Date() : query.to;
       return gapFilled(db, { ...query, to, bucket, zone });

@@ -41,7 +41,7 @@ export const shortestMs = ({ unit, count }: Bucket): Millis =>
 /** Whether its borders are those of UTC hours in a zone whose offset is whole hours. */
 export const isOfHours = ({ unit, count }: Bucket): boolean => unit !== 'ms' || count % HOUR_MS === 0;
 
-/** Whether `name` is an IANA time zone (`Europe/Berlin`, `UTC`); an offset is none. */
+/** Whether `name` is an IANA time zone (`Europe/Berlin`, `UTC`); an offset is not. */
 export function isZone(name: string): boolean {
   if (!/^[A-Za-z]/.test(name)) return false;
   try {

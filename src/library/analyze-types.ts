@@ -187,7 +187,7 @@ export interface Outlier {
  * Analyses of stored readings: all of them are computed by the database, and only their results are sent.
  *
  * All reject with FieldwatchError SENSOR_UNKNOWN, LOCATION_UNKNOWN or METRIC_UNKNOWN for a name that the database does not have,
- * ANALYZE_INVALID for a bucket, window or zone that is none, and QUERY_TOO_LARGE for more than 20,000 buckets a sensor.
+ * ANALYZE_INVALID for an invalid bucket, window or zone, and QUERY_TOO_LARGE for more than 20,000 buckets a sensor.
  *
  * @example
  * ```ts

@@ -27,7 +27,7 @@ interface FeedItem extends EventData<'alert'> {
   readonly at: string;
 }
 
-/** What happens while somebody looks. */
+/** Alerts as they change, while the view is open. */
 export function Feed() {
   const { daemon, kept } = usePage();
   const [items, setItems] = useState<readonly FeedItem[]>((kept.get('feed') as readonly FeedItem[]) ?? []);
