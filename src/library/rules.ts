@@ -43,6 +43,8 @@ export interface AlertRule {
   readonly repeat_interval?: Duration | null;
   readonly latch?: boolean;
   readonly runbook?: string;
+  /** Labels of its alerts, for routes, silences and receivers; scopes add theirs, null removes one. */
+  readonly labels?: Readonly<Record<string, string | null>>;
 }
 
 /** Rules for some sensors: exactly one of `type`, `location`, `tag` and `sensor` is given. */
@@ -72,6 +74,7 @@ export interface AlertRules {
     | 'repeat_interval'
     | 'latch'
     | 'runbook'
+    | 'labels'
   >;
   /** Rules by metric; `'*'` is every metric, weaker than a metric's own name. */
   readonly metrics?: Readonly<Record<string, AlertRule>>;

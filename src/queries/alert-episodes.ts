@@ -163,7 +163,8 @@ export const episodeSql = `
 /** What was notified of an episode, in order. */
 export const notificationsSql = `
 SELECT seq, event, created_at AS "createdAt", payload ->> 'severity' AS severity, payload ->> 'message' AS message,
-  (payload ->> 'value')::float8 AS value, (payload ->> 'eventTimeMs')::float8 AS "eventTimeMs"
+  (payload ->> 'value')::float8 AS value, (payload ->> 'eventTimeMs')::float8 AS "eventTimeMs",
+  payload -> 'labels' AS labels
 FROM alert_outbox WHERE alert_id = $1::uuid ORDER BY seq LIMIT 1000`;
 
 export const deliveriesSql = `
@@ -187,6 +188,8 @@ export interface NotificationRow {
   readonly message: string | null;
   readonly value: number | null;
   readonly eventTimeMs: number | null;
+  /** Those of the rule. */
+  readonly labels: Readonly<Record<string, string>> | null;
 }
 
 export interface DeliveryRow {

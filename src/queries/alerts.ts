@@ -105,7 +105,8 @@ export async function openAlerts(db: Db, query: Selection & Limited): Promise<re
 
 export const openAlertLabelsSql = `
 SELECT a.sensor_id AS id, coalesce(s.key, '#' || a.sensor_id) AS key, s.type, s.location, coalesce(s.tags, '{}') AS tags,
-  a.alert_type AS "alertType", a.severity, a.metric
+  a.alert_type AS "alertType", a.severity, a.metric,
+  (SELECT o.payload->'labels' FROM alert_outbox o WHERE o.alert_id = a.alert_id ORDER BY o.seq DESC LIMIT 1) AS labels
 FROM alert_state a LEFT JOIN sensors s ON s.id = a.sensor_id
 WHERE a.state NOT IN ('ok', 'pending')`;
 
@@ -118,12 +119,16 @@ interface Row {
   readonly alertType: string;
   readonly severity: Severity;
   readonly metric: string;
+  /** Those of its rule, as they were last notified. */
+  readonly labels: Readonly<Record<string, string>> | null;
 }
 
 /** All that is open, as matchers see it. */
 export async function openAlertLabels(db: Db): Promise<readonly AlertLabels[]> {
   const { rows } = await db.query<Row>(openAlertLabelsSql, []);
-  return rows.map(({ alertType, severity, metric, ...sensor }) => ({ sensor, alertType, severity, metric }));
+  return rows.map(({ alertType, severity, metric, labels, ...sensor }) => ({
+    ...{ sensor, alertType, severity, metric, labels },
+  }));
 }
 
 /** How many of the open alerts matchers fit. */

@@ -109,6 +109,7 @@ function payloadOf(notification: OutgoingNotification): object {
     peak_value: notification.peakValue,
     reason: notification.reason,
     runbook: notification.runbook,
+    ...(notification.labels === undefined ? {} : { labels: notification.labels }),
     message: notification.message,
   };
 }

@@ -85,7 +85,12 @@ class PagerdutySink implements NotificationSink {
         class: alertType,
         ...(metric === undefined || metric === '' ? {} : { component: metric }),
         ...(location === null ? {} : { group: location }),
-        custom_details: { ...extra, ...annotationsOf(notification), event: notification.event },
+        custom_details: {
+          ...extra,
+          ...notification.labels,
+          ...annotationsOf(notification),
+          event: notification.event,
+        },
       },
       ...(runbook !== null && /^https?:\/\//.test(runbook)
         ? { links: [{ href: runbook, text: 'runbook' }] }

@@ -2,6 +2,7 @@ import { FieldwatchError } from '../../core/errors.ts';
 import { type AlertLabels, matches } from '../../core/alert/suppress/matcher.ts';
 import * as z from '../../core/schema/zod.ts';
 import {
+  type EpisodeRecord,
   type EpisodeRow,
   activeSilences,
   cursorOf,
@@ -81,7 +82,7 @@ export const alert = resource({
         queuedAt: iso(queuedAt),
         doneAt: isoOrNull(doneAt),
       })),
-      silences: item.resolvedAt === null && !item.system ? await silencesOf(db, last, item) : [],
+      silences: item.resolvedAt === null && !item.system ? await silencesOf(db, record, item) : [],
       curve: curveOf(record, item.metric, nowMs),
     };
   },
@@ -94,12 +95,18 @@ export const unknownAlert = (alertId: string): FieldwatchError =>
     remedy: 'GET /api/v1/alerts?state=all lists alerts; the retention policy drops old ones.',
   });
 
-async function silencesOf(db: Db, row: EpisodeRow, item: Alert): Promise<AlertDetail['silences']> {
+async function silencesOf(
+  db: Db,
+  { rows, notifications }: EpisodeRecord,
+  item: Alert,
+): Promise<AlertDetail['silences']> {
+  const row = rows.at(-1) ?? rows[0];
   const labels: AlertLabels = {
     sensor: { id: row.sensorId, key: row.sensor, type: row.type, location: row.location, tags: row.tags },
     metric: item.metric ?? '',
     alertType: item.alertType,
     severity: item.severity,
+    labels: notifications.at(-1)?.labels ?? null,
   };
   const active = await activeSilences(db);
   return active

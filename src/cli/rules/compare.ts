@@ -82,7 +82,10 @@ function fits(wanted: Wanted | undefined, actual: Line | undefined): boolean {
 function same(wanted: unknown, actual: unknown): boolean {
   if (typeof wanted === 'number' && typeof actual === 'number')
     return Math.abs(wanted - actual) <= 1e-6 * Math.max(1, Math.abs(wanted));
-  return wanted === actual;
+  if (typeof wanted !== 'object' || wanted === null || typeof actual !== 'object' || actual === null)
+    return wanted === actual;
+  const [one, other] = [Object.entries(wanted), new Map(Object.entries(actual))];
+  return one.length === other.size && one.every(([name, value]) => same(value, other.get(name)));
 }
 
 function fields(name: string, wanted: Line, actual: Line): string[] {

@@ -131,6 +131,7 @@ function notificationLine(each: AlertNotification, startMs: number): Line {
     suppressed,
     backfilled: each.backfilled,
     runbook: each.runbook,
+    labels: each.labels ?? {},
     message: each.message,
   };
 }

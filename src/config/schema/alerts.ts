@@ -33,6 +33,7 @@ const defaults = section(
     repeat_interval: fields.repeat_interval,
     latch: fields.latch,
     runbook: fields.runbook,
+    labels: fields.labels,
   },
   'defaults of all rules',
 );

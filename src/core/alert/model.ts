@@ -126,6 +126,8 @@ export interface AlertNotification {
   readonly durationS: number | null;
   readonly peakValue: number | null;
   readonly runbook: string | null;
+  /** Those of its rule; absent: none. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** Why it resolved; null unless `event` is `resolved`. */
   readonly reason: ResolveReason | null;
   readonly resolvedValue: number | null;

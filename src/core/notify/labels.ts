@@ -7,7 +7,7 @@ export type LabelSet = Readonly<Record<string, string>>;
 /**
  * The identity of an alert, without anything that changes while it is open: a value among the labels would make every
  * reading another alert. The severity is one; so an escalation is a new alert, and the old label set has to be
- * resolved.
+ * resolved. Those of the rule take the place of the sink's of the same name.
  */
 export function labelsOf(
   {
@@ -15,11 +15,13 @@ export function labelsOf(
     sensorKey,
     severity,
     metric = '',
-  }: Pick<AlertNotification, 'alertType' | 'sensorKey' | 'severity' | 'metric'>,
+    labels,
+  }: Pick<AlertNotification, 'alertType' | 'sensorKey' | 'severity' | 'metric' | 'labels'>,
   extra: LabelSet,
 ): LabelSet {
   return {
     ...extra,
+    ...labels,
     alertname: alertType,
     sensor: sensorKey,
     severity,

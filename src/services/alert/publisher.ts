@@ -211,6 +211,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
     backfilled: notification.backfilled,
     persisted,
     ...(notification.runbook === null ? {} : { runbook: notification.runbook }),
+    ...(notification.labels === undefined ? {} : { labels: notification.labels }),
     text: notification.message,
   };
 }

@@ -33,6 +33,7 @@ const condition = (extra: Partial<Condition> = {}): Condition => ({
   flap: undefined,
   window: 0,
   runbook: null,
+  labels: {},
   hash: 'h',
   ...extra,
 });

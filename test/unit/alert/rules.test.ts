@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
 import { overrideConflicts } from '../../../src/core/alert/rules/validate.ts';
-import { rulesOf, sensorOf } from './support.ts';
+import { Bench, D, rulesOf, sensorOf } from './support.ts';
 
 const limitsOf = (alerts: unknown, facts: Parameters<typeof sensorOf>[1] = {}, metric = 'temperature') =>
   rulesOf(alerts)
@@ -95,7 +95,7 @@ describe('rules by scope', () => {
       rulesOf({ metrics: { temperature: { max: 30, ...rule } } })
         .rulesFor(sensorOf('s1'))
         .ruleOf('temperature')?.conditions[0]?.hash;
-    expect(hash({ runbook: 'x' })).toBe(hash({}));
+    expect(hash({ runbook: 'x', labels: { team: 'x' } })).toBe(hash({}));
     expect(hash({ hysteresis: 1 })).not.toBe(hash({}));
   });
 });
@@ -161,5 +161,27 @@ describe('rules that cannot be meant', () => {
       },
     ]);
     expect(overrideConflicts(config, alone)).toEqual([]);
+  });
+});
+
+describe('labels of a rule', () => {
+  const faults = (labels: unknown) =>
+    alertsSchema
+      .safeParse({ metrics: { temperature: { max: 30, labels } } })
+      .error?.issues.map(({ message }) => message);
+
+  test('have the names of Prometheus, and none that an alert has already', () => {
+    expect(faults({ team: 'cold', _a1: 'x', other: null })).toBeUndefined();
+    expect(faults({ severity: 'x' })).toEqual(['every alert has its own severity']);
+    expect(faults({ 'a-b': 'x' })).toHaveLength(1);
+    expect(faults({ team: '' })).toHaveLength(1);
+    expect(faults(Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`l${n}`, 'x'])))).toEqual([
+      'has 21 labels; 20 are the most',
+    ]);
+  });
+
+  test('a notification of a rule without any has no such field', () => {
+    const bench = new Bench(rulesOf(D)).send({ at: 0, value: 31 });
+    expect(bench.notifications[0]).not.toHaveProperty('labels');
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { type SinkFilter, wanted } from '../../../src/core/notify/filter.ts';
 import { Grouping, type KindCount } from '../../../src/core/notify/grouping.ts';
-import { commonOf, fingerprintOf } from '../../../src/core/notify/labels.ts';
+import { commonOf, fingerprintOf, labelsOf } from '../../../src/core/notify/labels.ts';
 import { TokenBucket } from '../../../src/core/notify/rate-limiter.ts';
 import { notificationOf } from '../../support/notifications.ts';
 
@@ -87,6 +87,15 @@ test('fingerprints are those of Prometheus: order does not matter, everything el
   expect(fingerprintOf({ a: '1', b: '2' })).toBe(fingerprintOf({ b: '2', a: '1' }));
   expect(fingerprintOf({ a: '1', b: '2' })).not.toBe(fingerprintOf({ a: '1b', b: '2' }));
   expect(fingerprintOf({ a: 'ü' })).toMatch(/^[0-9a-f]{16}$/);
+});
+
+test('labels of the rule win over those of the sink, and the identity over both', () => {
+  const alert = { alertType: 'temperature_high', sensorKey: 's1', severity: 'warning', metric: 'temperature' } as const; // prettier-ignore
+  const labels = { team: 'cold', sensor: 'other' };
+  expect(labelsOf({ ...alert, labels }, { site: 'north', team: 'ops' })).toEqual({
+    ...{ alertname: 'temperature_high', sensor: 's1', severity: 'warning', metric: 'temperature' },
+    ...{ site: 'north', team: 'cold' },
+  });
 });
 
 test('common labels are those that all have', () => {

@@ -10,7 +10,7 @@ import {
   EMPTY_ALERT_BATCH,
   type NotificationEvent,
 } from '../model.ts';
-import { RANK } from '../rules/condition.ts';
+import { NO_LABELS, RANK } from '../rules/condition.ts';
 import { heldDueMs } from '../state/machine.ts';
 import type { Effect, Episode, Transition } from '../state/state.ts';
 
@@ -184,6 +184,7 @@ function notification(
   message: string,
 ): AlertNotification {
   const over = event === 'resolved';
+  const { labels } = instance.condition;
   return {
     alertId,
     seq: episode.seq,
@@ -203,6 +204,7 @@ function notification(
     durationS: over ? durationS(effect, episode) : null,
     peakValue: over ? episode.peak : null,
     runbook: instance.condition.runbook,
+    ...(labels === NO_LABELS ? {} : { labels }),
     reason: over ? (effect.reason ?? 'value') : null,
     resolvedValue: over ? (effect.value ?? null) : null,
     backfilled,

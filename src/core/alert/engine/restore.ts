@@ -2,7 +2,7 @@ import type { Millis } from '../../reading.ts';
 import type { AlertStateRow, AlertKey } from '../model.ts';
 import { kindOf } from '../kind/index.ts';
 import { EMPTY_MEMORY } from '../kind/rule-kind.ts';
-import type { Condition } from '../rules/condition.ts';
+import { type Condition, NO_LABELS } from '../rules/condition.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { NO_FLAPS, OK, closedUsOf, plain } from '../state/state.ts';
@@ -180,6 +180,7 @@ function orphan(sensor: SensorFacts, row: AlertStateRow): RuleChange {
     flap: undefined,
     window: 0,
     runbook: null,
+    labels: NO_LABELS,
     hash: row.ruleHash,
   };
   const last = { timeUs: row.lastEventUs, value: row.lastValue };

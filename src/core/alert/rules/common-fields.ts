@@ -5,6 +5,31 @@ import { SEVERITIES } from '../model.ts';
 
 export const severity = z.enum(SEVERITIES).describe('how urgent: info, warning or critical');
 
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+/** Set by the alert itself, or given a meaning by a receiver. */
+const TAKEN = ['alertname', 'sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'kind', 'severity'];
+const MOST_LABELS = 20;
+
+const labels = z
+  .record(
+    z.string().regex(LABEL_NAME, 'is no label name: letters, digits and _').max(64),
+    text('value').max(200).nullable(),
+  )
+  .superRefine((given, context) => {
+    const names = Object.keys(given);
+    for (const name of names)
+      if (TAKEN.includes(name))
+        context.addIssue({ code: 'custom', path: [name], message: `every alert has its own ${name}` });
+    if (names.length > MOST_LABELS)
+      context.addIssue({
+        code: 'custom',
+        message: `has ${names.length} labels; ${MOST_LABELS} are the most`,
+      });
+  })
+  .describe(
+    'labels of its alerts, such as team: cold, for routes, silences and receivers; scopes add theirs, null removes one',
+  );
+
 /** The fields that a rule of any kind has, in every layer. */
 export const commonFields = {
   severity,
@@ -27,6 +52,7 @@ export const commonFields = {
     .boolean()
     .describe('true: once it fired it stays open, also when it is clear again, until it is acknowledged'),
   runbook: text('link or hint that goes with every notification').max(2000),
+  labels,
 };
 
 type Values = z.output<z.ZodObject<typeof commonFields>>;

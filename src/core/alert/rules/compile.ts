@@ -4,7 +4,7 @@ import { OF_SENSOR } from '../engine/alert-key.ts';
 import type { DeliveryRules } from '../engine/notification-policy.ts';
 import { ALL_KINDS, kindOf } from '../kind/index.ts';
 import type { ConditionShape } from '../kind/rule-kind.ts';
-import type { Condition, Flap } from './condition.ts';
+import { type Condition, type Flap, NO_LABELS, type RuleLabels } from './condition.ts';
 import type { AlertsConfig } from './config.ts';
 import type { EffectiveRule } from './effective.ts';
 
@@ -93,8 +93,16 @@ function condition(
     metric,
     ...hashed,
     runbook: fields.runbook ?? null,
+    labels: labelsOf(fields.labels),
     hash: hashText(JSON.stringify(hashed)),
   };
+}
+
+function labelsOf(given: Readonly<Record<string, string | null>> | undefined): RuleLabels {
+  if (given === undefined) return NO_LABELS;
+  return Object.fromEntries(
+    Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
 }
 
 function flapOf({ flap }: AlertsConfig): Flap | undefined {

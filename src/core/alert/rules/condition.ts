@@ -10,6 +10,11 @@ export interface Level {
   readonly forUs: Micros | undefined;
 }
 
+/** Labels that a rule gives its alerts, by name. */
+export type RuleLabels = Readonly<Record<string, string>>;
+
+export const NO_LABELS: RuleLabels = {};
+
 /** `changes` transitions inside `window` are flapping; it ends after `hold` without a change. */
 export interface Flap {
   readonly changes: number;
@@ -39,7 +44,9 @@ export interface Condition {
   /** How many readings a verdict needs. */
   readonly samples?: number | undefined;
   readonly runbook: string | null;
-  /** Changes whenever the condition evaluates differently; wording and runbook are not part of it. */
+  /** Of the rule's own, for matchers and receivers. */
+  readonly labels: RuleLabels;
+  /** Changes whenever the condition evaluates differently; wording, runbook and labels are not part of it. */
   readonly hash: string;
 }
 

@@ -76,7 +76,8 @@ export function effectiveRule(
   const merge = (layer: RuleFields | undefined, origin: string) => {
     for (const [name, value] of Object.entries(layer ?? {})) {
       if (value === undefined) continue;
-      fields[name] = value;
+      // Each scope adds its labels; every other field takes the place of a wider scope's.
+      fields[name] = name === 'labels' ? { ...(fields['labels'] as object), ...(value as object) } : value;
       origins.set(name as keyof RuleFields, origin);
     }
   };

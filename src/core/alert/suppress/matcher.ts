@@ -9,14 +9,16 @@ export interface AlertLabels {
   readonly metric: string;
   readonly alertType: AlertType;
   readonly severity: Severity;
+  /** Those of its rule. */
+  readonly labels?: Readonly<Record<string, string>> | null;
 }
 
-/** The labels of every alert. Any other label is looked up among the sensor's tags. */
+/** The labels of every alert. Any other label is looked up among those of the rule and the sensor's tags. */
 export const LABELS = ['sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'severity'] as const;
 
 /**
  * The values of a label; empty if the alert does not have it. A tag `gateway=gw1` (or `gateway:gw1`) is a label
- * `gateway` with the value `gw1`.
+ * `gateway` with the value `gw1`; where the rule has a label of that name, too, either value matches.
  */
 export function labelValues(label: string, alert: AlertLabels): readonly string[] {
   const { sensor } = alert;
@@ -36,8 +38,14 @@ export function labelValues(label: string, alert: AlertLabels): readonly string[
     case 'severity':
       return [alert.severity];
     default:
-      return taggedValues(label, sensor.tags);
+      return [...ruleValues(label, alert.labels), ...taggedValues(label, sensor.tags)];
   }
+}
+
+/** Only own properties: a label may be named `constructor`. */
+function ruleValues(label: string, labels: AlertLabels['labels']): readonly string[] {
+  const value = Object.hasOwn(labels ?? {}, label) ? labels?.[label] : undefined;
+  return value === undefined ? [] : [value];
 }
 
 function taggedValues(label: string, tags: readonly string[]): readonly string[] {

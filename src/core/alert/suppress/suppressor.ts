@@ -199,7 +199,8 @@ function explains(state: EpisodeState): Severity | undefined {
 }
 
 function labelsOf(series: Series, { condition }: AlertInstance, severity: Severity): AlertLabels {
-  return { sensor: series.sensor, metric: condition.metric, alertType: condition.alertType, severity };
+  const { metric, alertType, labels } = condition;
+  return { sensor: series.sensor, metric, alertType, severity, labels };
 }
 
 /** All suppressions: silences of operators, maintenance windows, inhibition. */
