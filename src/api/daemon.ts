@@ -8,7 +8,7 @@ import type { ConfigInEffect } from './contract/config.ts';
 import type { DecodedMessage, decodeRequestSchema } from './contract/decode.ts';
 import type { Retried } from './contract/dead-letters.ts';
 import type { Learning, learnRequestSchema } from './contract/learn.ts';
-import type { Forgotten } from './contract/sensors.ts';
+import type { Forgotten, Retired } from './contract/sensors.ts';
 import type { newSilenceSchema } from './contract/silences.ts';
 import type { SilenceRow } from '../queries/silences.ts';
 import type { RouteList } from './contract/routes.ts';
@@ -58,6 +58,11 @@ export interface Operations {
   checkPolicies(): Promise<PolicyState>;
   /** Deletes a sensor with its rows, or only counts them. */
   forget(key: string, how: { readonly by: string; readonly dryRun: boolean }): Promise<Forgotten>;
+  /** Ends the alerts of a sensor and expects nothing of it any more, or brings it back. */
+  retire(
+    key: string,
+    how: { readonly by: string; readonly untilSeen: boolean; readonly undo: boolean },
+  ): Promise<Retired>;
   addSilence(
     silence: SilenceToAdd,
     by: string,

@@ -58,7 +58,7 @@ export const COMMANDS: readonly ListedCommand[] = [
   },
   {
     name: 'sensors',
-    summary: 'list, show, describe, rename, merge and forget sensors',
+    summary: 'list, show, describe, rename, merge, forget and retire sensors',
     load: async () => (await import('./sensors.ts')).sensorsCommand,
   },
   {

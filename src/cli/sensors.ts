@@ -21,6 +21,7 @@ import { type ReadOptions, onDatabase, withReadOptions } from './read-command.ts
 import { jsonLine, limited, printRows, snakeCase } from './rows.ts';
 import { RULE_COLUMNS, type RuleField, sensorRules } from './sensor-rules.ts';
 import { forgetCommand, mergeCommand, renameCommand } from './sensors-change.ts';
+import { retireCommand } from './sensors-retire.ts';
 import { type Column, cellText, tableLines } from './table.ts';
 import { createPaint, wantsColor } from './terminal.ts';
 
@@ -145,7 +146,8 @@ interface SetOptions extends OneOptions {
   readonly type?: string;
   readonly location?: string;
   readonly tag?: readonly string[];
-  readonly clear?: readonly ('name' | 'type' | 'location' | 'tags')[];
+  readonly gateway?: string;
+  readonly clear?: readonly ('name' | 'type' | 'location' | 'tags' | 'gateway')[];
 }
 
 const setCommand = (cli: Cli): Command =>
@@ -159,7 +161,8 @@ const setCommand = (cli: Cli): Command =>
     .option('--type <text>', 'kind of sensor')
     .option('--location <text>', 'place')
     .option('--tag <text>', 'tag; give it again for more; replaces all tags', repeated)
-    .option('--clear <field>', 'name, type, location or tags; give it again for more', repeated)
+    .option('--gateway <key>', 'the sensor that it sends through')
+    .option('--clear <field>', 'name, type, location, tags or gateway; give it again for more', repeated)
     .option(...configOption)
     .option(...jsonOption)
     .action(
@@ -177,28 +180,34 @@ const setCommand = (cli: Cli): Command =>
       }),
     );
 
-function changeOf({ name, type, location, tag, clear = [] }: SetOptions): SensorChange {
-  const suspicious = clear.find((field) => !['name', 'type', 'location', 'tags'].includes(field));
+function changeOf({ name, type, location, tag, gateway, clear = [] }: SetOptions): SensorChange {
+  const suspicious = clear.find((field) => !['name', 'type', 'location', 'tags', 'gateway'].includes(field));
   const change: SensorChange = {
     ...(clear.includes('name') ? { name: null } : name === undefined ? {} : { name }),
     ...(clear.includes('type') ? { type: null } : type === undefined ? {} : { type }),
     ...(clear.includes('location') ? { location: null } : location === undefined ? {} : { location }),
     ...(clear.includes('tags') ? { tags: [] } : tag === undefined ? {} : { tags: tag }),
+    ...(clear.includes('gateway') ? { gateway: null } : gateway === undefined ? {} : { gateway }),
   };
   if (suspicious === undefined && Object.keys(change).length > 0) return change;
   const fault = suspicious === undefined ? 'nothing to change' : `--clear ${suspicious}: no such field`;
-  throw new FieldwatchError(`${fault}; expected --name, --type, --location, --tag or --clear`, {
+  throw new FieldwatchError(`${fault}; expected --name, --type, --location, --tag, --gateway or --clear`, {
     code: 'USAGE',
     kind: 'config',
   });
 }
 
-/** `fieldwatch sensors list|show|set|rename|merge|forget`. */
+/** `fieldwatch sensors list|show|set|rename|merge|forget|retire`. */
 export const sensorsCommand: CliCommand = (cli) =>
-  subcommand('sensors', 'list, show, describe, rename, merge and forget sensors', 'fieldwatch sensors list')
+  subcommand(
+    'sensors',
+    'list, show, describe, rename, merge, forget and retire sensors',
+    'fieldwatch sensors list',
+  )
     .addCommand(listCommand(cli))
     .addCommand(showCommand(cli))
     .addCommand(setCommand(cli))
     .addCommand(renameCommand(cli))
     .addCommand(mergeCommand(cli))
-    .addCommand(forgetCommand(cli));
+    .addCommand(forgetCommand(cli))
+    .addCommand(retireCommand(cli));

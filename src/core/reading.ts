@@ -18,6 +18,8 @@ export interface Reading {
   readonly timeUs: Micros;
   /** The location of the device from the topic (its `{location}` segment): for a sensor that registers itself. */
   readonly location: string | undefined;
+  /** The key of the sensor that it sends through, from the topic or its birth: for one without a gateway. */
+  readonly gateway?: string | undefined;
   /** True when the payload carried no time of its own and the arrival time was used (see the README's limits). */
   readonly stamped: boolean;
   /** Finite numbers in canonical units. A Map, so that no payload can reach a prototype. */

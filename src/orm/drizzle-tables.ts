@@ -227,6 +227,7 @@ export const sensorChanges = pgTable('sensor_changes', {
   changedAt: timestamp('changed_at', { withTimezone: true }).notNull().default(filled),
   changedBy: text('changed_by').notNull(),
   movedAt: timestamp('moved_at', { withTimezone: true }),
+  fact: text('fact'),
 });
 
 export const sensorDailyAgg = pgView('sensor_daily_agg', {
@@ -348,6 +349,10 @@ export const sensors = pgTable('sensors', {
   declared: boolean('declared').notNull().default(filled),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(filled),
   updatedAt: timestamp('updated_at', { withTimezone: true }).notNull().default(filled),
+  gateway: text('gateway'),
+  retiredAt: timestamp('retired_at', { withTimezone: true }),
+  retiredBy: text('retired_by'),
+  retiredUntilSeen: boolean('retired_until_seen').notNull().default(filled),
 });
 
 export const shareMembers = pgTable('share_members', {

@@ -217,6 +217,7 @@ export interface SensorChangesTable {
   changed_at: Filled<Timestamp>;
   changed_by: string;
   moved_at: Timestamp | null;
+  fact: string | null;
 }
 
 export interface SensorDailyAggTable {
@@ -338,6 +339,10 @@ export interface SensorsTable {
   declared: Filled<boolean>;
   created_at: Filled<Timestamp>;
   updated_at: Filled<Timestamp>;
+  gateway: string | null;
+  retired_at: Timestamp | null;
+  retired_by: string | null;
+  retired_until_seen: Filled<boolean>;
 }
 
 export interface ShareMembersTable {
@@ -543,7 +548,17 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'side',
   ],
   sensor_aliases: ['key', 'sensor_id'],
-  sensor_changes: ['seq', 'kind', 'key', 'sensor_id', 'target_id', 'changed_at', 'changed_by', 'moved_at'],
+  sensor_changes: [
+    'seq',
+    'kind',
+    'key',
+    'sensor_id',
+    'target_id',
+    'changed_at',
+    'changed_by',
+    'moved_at',
+    'fact',
+  ],
   sensor_daily_agg: [
     'day',
     'sensor_id',
@@ -634,7 +649,21 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'last_time',
   ],
   sensor_readings: ['time', 'sensor_id', 'temperature', 'humidity', 'pressure', 'battery', 'rssi'],
-  sensors: ['id', 'key', 'name', 'location', 'type', 'tags', 'declared', 'created_at', 'updated_at'],
+  sensors: [
+    'id',
+    'key',
+    'name',
+    'location',
+    'type',
+    'tags',
+    'declared',
+    'created_at',
+    'updated_at',
+    'gateway',
+    'retired_at',
+    'retired_by',
+    'retired_until_seen',
+  ],
   share_members: [
     'group_name',
     'member',

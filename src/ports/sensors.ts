@@ -8,11 +8,15 @@ export interface Sensor {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  /** The key of the sensor that it sends through. */
+  readonly gateway?: string | null;
+  /** It expects nothing, and no rule applies to it: for good, or until its next reading. */
+  readonly retired?: 'for_good' | 'until_seen' | null;
   /** Further keys that lead to it, after a rename or a merge. */
   readonly aliases?: readonly string[] | null;
 }
 
-/** What operators did to sensors: renamed, merged, forgot. */
+/** What operators did to sensors: renamed, merged, forgot, retired. */
 export interface SensorChanges {
   /** The newest of them, 0 without any. */
   readonly seq: number;
@@ -20,10 +24,11 @@ export interface SensorChanges {
   readonly forgotten: ReadonlyMap<number, number | null>;
 }
 
-/** A device that sends for the first time, and the facts from its topic. */
+/** A device that sends for the first time, or whose facts are not complete, and those from its topic. */
 export interface NewDevice {
   readonly key: string;
   readonly location?: string | undefined;
+  readonly gateway?: string | undefined;
 }
 
 export interface SensorStore {
@@ -33,8 +38,10 @@ export interface SensorStore {
   loadChanges(): Promise<SensorChanges>;
   /** Registers unknown devices; returns the sensor of each, whichever daemon registered it. Safe against other daemons. */
   register(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
-  /** Gives the sensors among `devices` that have no location theirs; returns all of them. */
+  /** Gives the sensors among `devices` that have no location, or no gateway, theirs; returns all of them. */
   locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]>;
+  /** Those of `keys` that were retired until they are seen are so no longer; a change of sensors. */
+  unretire(keys: readonly string[]): Promise<void>;
   /** Those of `keys` that are registered; registers none. */
   find(keys: readonly string[]): Promise<readonly Sensor[]>;
   findByIds(ids: readonly number[]): Promise<readonly Sensor[]>;

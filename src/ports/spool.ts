@@ -29,6 +29,7 @@ export interface SpooledMessage {
 export interface SpooledReading extends StorableReading {
   readonly key: string;
   readonly location: string | undefined;
+  readonly gateway?: string | undefined;
   readonly receivedAtMs: Millis;
   /** Its time is that of the arrival, or counts from it; absent of what an earlier version spooled. */
   readonly stamped?: boolean | undefined;

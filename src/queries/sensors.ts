@@ -2,7 +2,8 @@ import { type Db, type Limited, type MetricQuery, selected, type Selection } fro
 import { samples, sensorsWhere } from './readings.ts';
 
 export const sensorsSql = `
-SELECT s.id, s.key AS sensor, s.name, s.type, s.location, s.tags, s.declared, s.created_at AS "createdAt",
+SELECT s.id, s.key AS sensor, s.name, s.type, s.location, s.tags, s.gateway, s.declared, s.created_at AS "createdAt",
+  s.retired_at AS "retiredAt", s.retired_until_seen AS "retiredUntilSeen",
   r.time AS "lastReading", (SELECT count(*)::int FROM alert_state a WHERE a.sensor_id = s.id
     AND a.state NOT IN ('ok', 'pending')) AS firing
 FROM sensors s
@@ -21,9 +22,15 @@ export interface SensorRow {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  /** The key of the sensor that it sends through. */
+  readonly gateway: string | null;
   /** True: from the configuration; false: registered on arrival. */
   readonly declared: boolean;
   readonly createdAt: Date;
+  /** Since when it is retired; null: it is not. */
+  readonly retiredAt: Date | null;
+  /** Its next reading brings it back. */
+  readonly retiredUntilSeen: boolean;
   /** Null when it has none since `since`. */
   readonly lastReading: Date | null;
   /** Open alerts. */
@@ -92,7 +99,9 @@ export async function locationFigures(db: Db, query: MetricQuery): Promise<reado
 }
 
 export const sensorFactsSql = `
-SELECT s.id, s.key, s.type, s.location, s.tags FROM sensors s WHERE ${sensorsWhere('$1', '$2')} ORDER BY s.id`;
+SELECT s.id, s.key, s.type, s.location, s.tags, s.gateway,
+  CASE WHEN s.retired_at IS NULL THEN NULL WHEN s.retired_until_seen THEN 'until_seen' ELSE 'for_good' END AS retired
+FROM sensors s WHERE ${sensorsWhere('$1', '$2')} ORDER BY s.id`;
 
 /** A sensor as the rules see it. */
 export interface SensorFactsRow {
@@ -101,6 +110,8 @@ export interface SensorFactsRow {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  readonly gateway: string | null;
+  readonly retired: 'for_good' | 'until_seen' | null;
 }
 
 /** All registered sensors of a selection: few columns, no limit, no look at readings. */
@@ -141,9 +152,10 @@ UPDATE sensors SET
   type = CASE WHEN $4::boolean THEN $5::text ELSE type END,
   location = CASE WHEN $6::boolean THEN $7::text ELSE location END,
   tags = CASE WHEN $8::boolean THEN $9::text[] ELSE tags END,
+  gateway = CASE WHEN $10::boolean THEN $11::text ELSE gateway END,
   updated_at = now()
 WHERE key = $1::text
-RETURNING key AS sensor, name, type, location, tags, declared`;
+RETURNING key AS sensor, name, type, location, tags, gateway, declared`;
 
 /** Absent: keep. Null: clear. */
 export interface SensorChange {
@@ -151,6 +163,7 @@ export interface SensorChange {
   readonly type?: string | null;
   readonly location?: string | null;
   readonly tags?: readonly string[];
+  readonly gateway?: string | null;
 }
 
 export interface ChangedSensor {
@@ -159,6 +172,7 @@ export interface ChangedSensor {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  readonly gateway: string | null;
   readonly declared: boolean;
 }
 
@@ -169,8 +183,11 @@ export async function updateSensor(
   change: SensorChange,
 ): Promise<ChangedSensor | undefined> {
   const pair = (value: unknown): [boolean, unknown] => [value !== undefined, value ?? null];
-  const { name, type, location, tags } = change;
-  const values = [sensor, ...pair(name), ...pair(type), ...pair(location), ...pair(tags ?? undefined)];
+  const { name, type, location, tags, gateway } = change;
+  const values = [
+    ...[sensor, ...pair(name), ...pair(type), ...pair(location), ...pair(tags ?? undefined)],
+    ...pair(gateway),
+  ];
   // `tags` is NOT NULL: where it is kept, the unused parameter must still be an array.
   values[8] = tags ?? [];
   return (await db.query<ChangedSensor>(sensorUpdateSql, values)).rows[0];

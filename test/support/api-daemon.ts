@@ -52,6 +52,7 @@ const refuse = () => Promise.reject(new Error('no operations here'));
 export const noOperations = (given: Partial<Operations> = {}): Operations => ({
   checkPolicies: refuse,
   forget: refuse,
+  retire: refuse,
   addSilence: refuse,
   retryDeadLetter: refuse,
   startLearning: refuse,

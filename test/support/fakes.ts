@@ -214,10 +214,14 @@ export class FakeDirectory implements SensorStore {
 
   async locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     if (this.failWith !== undefined) throw this.failWith;
-    return devices.flatMap(({ key, location }) => {
+    return devices.flatMap(({ key, location, gateway }) => {
       const sensor = this.sensors.get(key);
       if (sensor === undefined) return [];
-      const placed = { ...sensor, location: sensor.location ?? location ?? null };
+      const placed = {
+        ...sensor,
+        location: sensor.location ?? location ?? null,
+        gateway: sensor.gateway ?? gateway ?? null,
+      };
       this.sensors.set(key, placed);
       return [placed];
     });
@@ -227,8 +231,17 @@ export class FakeDirectory implements SensorStore {
     this.registerCalls += 1;
     if (this.failWith !== undefined) throw this.failWith;
     return devices.map(
-      ({ key, location }) => this.sensors.get(key) ?? this.add(key, { location: location ?? null }),
+      ({ key, location, gateway }) =>
+        this.sensors.get(key) ?? this.add(key, { location: location ?? null, gateway: gateway ?? null }),
     );
+  }
+
+  async unretire(keys: readonly string[]): Promise<void> {
+    if (this.failWith !== undefined) throw this.failWith;
+    for (const key of keys) {
+      const sensor = this.sensors.get(key);
+      if (sensor?.retired === 'until_seen') this.sensors.set(key, { ...sensor, retired: null });
+    }
   }
 }
 

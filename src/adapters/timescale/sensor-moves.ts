@@ -34,7 +34,7 @@ export interface SensorHoldings {
   readonly aliases: readonly string[];
 }
 
-type Query = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
+export type Query = <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 
 const HYPERTABLES = ['sensor_readings', 'sensor_metrics'] as const;
 const TABLES = {
@@ -119,6 +119,7 @@ async function changeWithin(ask: Query, { kind, key, target, by }: SensorChange)
     await ask('DELETE FROM sensor_aliases WHERE key = $1', [target]);
     await ask('UPDATE sensors SET key = $2, updated_at = now() WHERE id = $1', [id, target]);
   } else await closeSensor(ask, id, other?.id ?? null, key);
+  await ask('UPDATE sensors SET gateway = $2, updated_at = now() WHERE gateway = $1', [key, target ?? null]);
   if (kind !== 'forget') {
     await ask('INSERT INTO sensor_aliases (key, sensor_id) VALUES ($1, $2)', [key, other?.id ?? id]);
     await ask(
@@ -169,24 +170,43 @@ function refuse({
     throw fault('SENSOR_EXISTS', 'a sensor cannot be merged with itself', 'name two sensors');
 }
 
-/** Its open episodes end manually: for the lines and the sinks of the daemons, for the tables, and for the engine. */
-async function closeSensor(ask: Query, id: number, targetId: number | null, key: string): Promise<void> {
+/** The open episodes of a sensor end: for the lines and the sinks of the daemons, and for the engine. */
+export async function endStates(
+  ask: Query,
+  id: number,
+  { reason, text }: { readonly reason: 'manual' | 'retired'; readonly text: string },
+): Promise<void> {
   await ask(
     `INSERT INTO alert_outbox (alert_id, seq, event, payload)
      SELECT s.alert_id, s.seq + 1, 'resolved', o.payload || jsonb_build_object('event', 'resolved', 'seq', s.seq + 1,
-         'reason', 'manual', 'resolvedValue', NULL, 'eventTimeMs', floor(extract(epoch FROM now()) * 1000),
+         'reason', $3::text, 'resolvedValue', NULL, 'eventTimeMs', floor(extract(epoch FROM now()) * 1000),
          'durationS', round(extract(epoch FROM now() - s.started_at)), 'message', $2::text)
        FROM alert_state s CROSS JOIN LATERAL (
          SELECT payload FROM alert_outbox o WHERE o.alert_id = s.alert_id ORDER BY seq DESC LIMIT 1) o
       WHERE s.sensor_id = $1 AND s.alert_id IS NOT NULL AND s.fired_at IS NOT NULL
      ON CONFLICT DO NOTHING`,
-    [id, `closed: sensor ${key} was ${targetId === null ? 'forgotten' : 'merged with another one'}`],
+    [id, text, reason],
   );
   await ask('DELETE FROM alert_state WHERE sensor_id = $1', [id]);
   await ask(
     `UPDATE alert_commands SET applied_at = now(), outcome = 'not_open' WHERE sensor_id = $1 AND applied_at IS NULL`,
     [id],
   );
+}
+
+/** The same for its rows. @returns how many there were. */
+export async function endRows(ask: Query, id: number, reason: 'manual' | 'retired'): Promise<number> {
+  const ended = await ask(
+    `UPDATE sensor_alerts SET resolved_at = greatest(now(), time), resolve_reason = $2
+      WHERE sensor_id = $1 AND resolved_at IS NULL RETURNING 1`,
+    [id, reason],
+  );
+  return ended.length;
+}
+
+async function closeSensor(ask: Query, id: number, targetId: number | null, key: string): Promise<void> {
+  const fate = targetId === null ? 'forgotten' : 'merged with another one';
+  await endStates(ask, id, { reason: 'manual', text: `closed: sensor ${key} was ${fate}` });
   if (targetId !== null)
     await ask('UPDATE sensor_aliases SET sensor_id = $2 WHERE sensor_id = $1', [id, targetId]);
   await ask('UPDATE sensor_changes SET target_id = $2 WHERE target_id = $1 AND sensor_id <> $1', [
@@ -198,11 +218,7 @@ async function closeSensor(ask: Query, id: number, targetId: number | null, key:
 
 /** Alert rows go with their sensor; of two that were raised at once the one that is there stays. */
 async function closedBy(ask: Query, id: number, targetId: number | null): Promise<number> {
-  const closed = await ask(
-    `UPDATE sensor_alerts SET resolved_at = greatest(now(), time), resolve_reason = 'manual'
-      WHERE sensor_id = $1 AND resolved_at IS NULL RETURNING 1`,
-    [id],
-  );
+  const closed = await endRows(ask, id, 'manual');
   if (targetId !== null)
     await ask(
       `UPDATE sensor_alerts a SET sensor_id = $2 WHERE sensor_id = $1 AND NOT EXISTS (SELECT FROM sensor_alerts n
@@ -210,7 +226,7 @@ async function closedBy(ask: Query, id: number, targetId: number | null): Promis
       [id, targetId],
     );
   await ask('DELETE FROM sensor_alerts WHERE sensor_id = $1', [id]);
-  return closed.length;
+  return closed;
 }
 
 /** A change whose readings are not all moved or deleted yet. */
@@ -357,7 +373,7 @@ async function copyRows(ask: Query, { table, move, range }: ChunkMove): Promise<
   );
 }
 
-const queryOf =
+export const queryOf =
   (client: pg.ClientBase): Query =>
   async <Row>(text: string, values?: unknown[]) =>
     (await client.query(text, values)).rows as Row[];

@@ -12,11 +12,13 @@ export interface DeclaredSensor {
   readonly type?: string | undefined;
   readonly location?: string | undefined;
   readonly tags?: readonly string[] | undefined;
+  readonly gateway?: string | undefined;
 }
 
 type Db = Pick<pg.Pool, 'query'>;
 
-const SENSOR = 'id, key, name, type, location, tags';
+const SENSOR = `id, key, name, type, location, tags, gateway,
+  CASE WHEN retired_at IS NULL THEN NULL WHEN retired_until_seen THEN 'until_seen' ELSE 'for_good' END AS retired`;
 const WITH_ALIASES = `SELECT ${SENSOR}, aliases FROM sensors
   LEFT JOIN (SELECT sensor_id, array_agg(key) AS aliases FROM sensor_aliases GROUP BY sensor_id) a ON a.sensor_id = id`;
 
@@ -63,9 +65,11 @@ export class TimescaleSensorStore implements SensorStore {
   async register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     const sensors = await eachStorable(devices, (some) => this.#register(some));
     if (sensors.length >= devices.length) return sensors;
-    // It may be the location alone that cannot be stored.
+    // It may be the facts alone that cannot be stored.
     const keys = new Set(sensors.map(({ key }) => key));
-    const others = devices.filter(({ key, location }) => location !== undefined && !keys.has(key));
+    const others = devices.filter(
+      ({ key, location, gateway }) => (location ?? gateway) !== undefined && !keys.has(key),
+    );
     const placeless = others.map(({ key }) => ({ key }));
     return [...sensors, ...(await eachStorable(placeless, (some) => this.#register(some)))];
   }
@@ -75,16 +79,20 @@ export class TimescaleSensorStore implements SensorStore {
   }
 
   async #register(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
-    const locations = new Map(devices.map(({ key, location }) => [storableText(key), location]));
-    const keys = [...locations.keys()].sort();
+    const facts = new Map(devices.map((device) => [storableText(device.key), device]));
+    const keys = [...facts.keys()].sort();
     // In one order for all daemons; NOT EXISTS first, because ON CONFLICT alone burns an id for each key that is there.
     await this.#write(
-      `INSERT INTO sensors (key, location)
-       SELECT fresh.key, fresh.location FROM unnest($1::text[], $2::text[]) AS fresh (key, location)
+      `INSERT INTO sensors (key, location, gateway)
+       SELECT fresh.* FROM unnest($1::text[], $2::text[], $3::text[]) AS fresh (key, location, gateway)
         WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.key = fresh.key)
           AND NOT EXISTS (SELECT FROM sensor_aliases a WHERE a.key = fresh.key) ORDER BY 1
        ON CONFLICT (key) DO NOTHING RETURNING ${SENSOR}`,
-      [keys, keys.map((key) => nullable(locations.get(key)))],
+      [
+        keys,
+        keys.map((key) => nullable(facts.get(key)?.location)),
+        keys.map((key) => nullable(facts.get(key)?.gateway)),
+      ],
     );
     const found = await this.find(keys);
     const names = new Set(found.flatMap(({ key, aliases }) => [key, ...(aliases ?? [])]));
@@ -95,19 +103,35 @@ export class TimescaleSensorStore implements SensorStore {
   async #locate(devices: readonly NewDevice[]): Promise<readonly Sensor[]> {
     const keys = devices.map(({ key }) => storableText(key));
     await this.#select(
-      `UPDATE sensors s SET location = d.location, updated_at = now()
-         FROM unnest($1::text[], $2::text[]) AS d (key, location)
-        WHERE s.key = d.key AND s.location IS NULL AND d.location IS NOT NULL
+      `UPDATE sensors s SET location = coalesce(s.location, d.location), gateway = coalesce(s.gateway, d.gateway), updated_at = now()
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS d (key, location, gateway)
+        WHERE s.key = d.key
+          AND (s.location IS NULL AND d.location IS NOT NULL OR s.gateway IS NULL AND d.gateway IS NOT NULL)
        RETURNING s.id`,
-      [keys, devices.map(({ location }) => nullable(location))],
+      [
+        keys,
+        devices.map(({ location }) => nullable(location)),
+        devices.map(({ gateway }) => nullable(gateway)),
+      ],
     );
     // Also those that another daemon was quicker with.
     return this.find(keys);
   }
 
+  async unretire(keys: readonly string[]): Promise<void> {
+    await this.#select(
+      `WITH back AS (
+         UPDATE sensors SET retired_at = NULL, retired_by = NULL, retired_until_seen = false, updated_at = now()
+          WHERE retired_until_seen AND key = ANY ($1::text[]) RETURNING id, key)
+       INSERT INTO sensor_changes (kind, key, sensor_id, target_id, changed_by, moved_at, fact)
+       SELECT 'rename', key, id, id, 'its reading', now(), 'returned' FROM back`,
+      [keys.map(storableText)],
+    );
+  }
+
   /**
    * Brings the configuration's sensors into the table: what it states is set, what it leaves open stays. A sensor that
-   * is no longer declared keeps its facts and its readings; only the mark goes.
+   * is no longer declared keeps its facts and its readings; only the mark goes. A gateway that is no sensor yet becomes one.
    */
   async declare(sensors: readonly DeclaredSensor[]): Promise<readonly Sensor[]> {
     const ordered = [...sensors].sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -116,18 +140,21 @@ export class TimescaleSensorStore implements SensorStore {
       ordered.map(({ key }) => key),
     ]);
     const rows = await this.#write(
-      `INSERT INTO sensors (key, name, type, location, tags, declared)
-       SELECT d->>'key', d->>'name', d->>'type', d->>'location', ${tagsOf('d')}, true
+      `INSERT INTO sensors (key, name, type, location, tags, gateway, declared)
+       SELECT d->>'key', d->>'name', d->>'type', d->>'location', ${tagsOf('d')}, d->>'gateway', true
          FROM jsonb_array_elements($1::jsonb) AS d ORDER BY 1
        ON CONFLICT (key) DO UPDATE SET
          name = coalesce(excluded.name, sensors.name), type = coalesce(excluded.type, sensors.type),
-         location = coalesce(excluded.location, sensors.location),
+         location = coalesce(excluded.location, sensors.location), gateway = coalesce(excluded.gateway, sensors.gateway),
          tags = CASE WHEN excluded.tags = '{}' THEN sensors.tags ELSE excluded.tags END,
          declared = true, updated_at = now()
        RETURNING ${SENSOR}`,
       [JSON.stringify(ordered)],
     );
     refuseVanished('sensors', new Set(ordered.map(({ key }) => key)).size, rows.length);
+    const declared = new Set(ordered.map(({ key }) => key));
+    const gateways = ordered.flatMap(({ gateway }) => gateway ?? []).filter((key) => !declared.has(key));
+    if (gateways.length > 0) await this.register([...new Set(gateways)].map((key) => ({ key })));
     await this.#select(
       `UPDATE sensors SET declared = false, updated_at = now() WHERE declared AND key <> ALL ($1::text[])`,
       [ordered.map(({ key }) => key)],

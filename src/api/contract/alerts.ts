@@ -50,7 +50,7 @@ export const alertSchema = z
       .string()
       .nullable()
       .describe(
-        'value, data_resumed, rule_changed, rule_removed, flapping_end or manual; null while it is open',
+        'value, data_resumed, rule_changed, rule_removed, flapping_end, manual or retired; null while it is open',
       ),
     durationS: seconds('from the first breach until it resolved, or until now'),
     ackedAt: time('when it was acknowledged').nullable(),

@@ -166,3 +166,22 @@ export const sensorFacetsSchema = z
   })
   .meta({ id: 'SensorFacets', description: 'What sensors can be filtered by' });
 export type SensorFacets = z.output<typeof sensorFacetsSchema>;
+
+export const retireSchema = z
+  .strictObject({
+    untilSeen: z.boolean().default(false).describe('true: its next reading brings it back'),
+    undo: z.boolean().default(false).describe('true: bring it back now'),
+  })
+  .refine(({ untilSeen, undo }) => !untilSeen || !undo, { error: 'untilSeen and undo exclude each other' });
+
+/** What `sensors retire` did. */
+export const retiredSchema = z
+  .object({
+    key: sensorKey,
+    retired: z.boolean().describe('true: no rule applies to it, and what it sends is stored'),
+    untilSeen: z.boolean().describe('true: its next reading brings it back'),
+    closedAlerts: count('open alerts that were ended'),
+    changed: z.boolean().describe('false: it was so before'),
+  })
+  .meta({ id: 'Retired', description: 'A sensor that was retired or brought back' });
+export type Retired = z.output<typeof retiredSchema>;

@@ -7,6 +7,7 @@ import { decode } from './decode.ts';
 import { events } from './events.ts';
 import { exportReadings } from './export.ts';
 import { forgetSensor } from './forget.ts';
+import { retireSensor } from './retire.ts';
 import { endLearning, learning, startLearning } from './learn.ts';
 import { policies, policyCheck } from './policies.ts';
 import { readings } from './readings.ts';
@@ -22,7 +23,7 @@ import { chunks, storage } from './storage.ts';
 /** Every resource of the API. Server, document and the test of who may do what follow from this list. */
 export const RESOURCES: readonly AnyResource[] = [
   ...[status, events],
-  ...[sensors, sensorFacets, sensor, readings, exportReadings, forgetSensor],
+  ...[sensors, sensorFacets, sensor, readings, exportReadings, forgetSensor, retireSensor],
   ...analysis,
   ...[alerts, alert, acknowledgeAlert, resolveAlert],
   ...[silences, addSilence, endSilence],

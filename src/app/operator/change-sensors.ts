@@ -78,11 +78,14 @@ export async function* changeSensors(
 }
 
 /** One connection without a limit on statements: a chunk may hold millions of rows. */
-async function connect({
+export async function connect({
   config,
   url,
   purpose,
-}: SensorChangeDeps): Promise<{ readonly pool: pg.Pool; readonly client: pg.PoolClient }> {
+}: Pick<SensorChangeDeps, 'config' | 'url' | 'purpose'>): Promise<{
+  readonly pool: pg.Pool;
+  readonly client: pg.PoolClient;
+}> {
   const options = { ...databaseOptions(config, url, purpose), statementTimeoutMs: 0, max: 1 };
   const pool = await createPool(options, silentLogger);
   try {

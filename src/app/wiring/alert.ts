@@ -14,10 +14,12 @@ export function openAlertManager({
   dispatcher: router,
   spool,
   shards,
+  registry,
   ...base
 }: Base &
   Pick<Context, 'database' | 'spool' | 'shards'> & {
     readonly dispatcher: Context['dispatcher'] | undefined;
+    readonly registry: Pick<SensorRegistry, 'hasGateways'>;
   }): AlertManager {
   const { clock, logger, metrics, alertLog, onAlert } = base;
   const stored = alertStoreOf(database, shards);
@@ -26,6 +28,7 @@ export function openAlertManager({
     store: spool === undefined ? stored : withSpooled(stored, spool),
     operators: database.operatorStore,
     ...{ shards, logger, metrics, clock, alertLog, onAlert, router },
+    hasGateways: () => registry.hasGateways,
   });
 }
 

@@ -1,7 +1,7 @@
 import { silentLogger } from '../../adapters/log/logger.ts';
 import { createPool, endPool, readerOf } from '../../adapters/timescale/pool.ts';
 import type { Retried } from '../../api/contract/dead-letters.ts';
-import type { Forgotten } from '../../api/contract/sensors.ts';
+import type { Forgotten, Retired } from '../../api/contract/sensors.ts';
 import type { Operations, PolicyState } from '../../api/daemon.ts';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Db } from '../../queries/db.ts';
@@ -9,6 +9,7 @@ import { type LetterToRetry, lettersToRetry } from '../../queries/dead-letters.t
 import type { Context } from '../context.ts';
 import { addCheckedSilence } from '../operator/add-silence.ts';
 import { changeSensors } from '../operator/change-sensors.ts';
+import { changeRetirement } from '../operator/retire-sensors.ts';
 import { decodeMessage } from '../operator/decode-message.ts';
 import { LearningRuns } from '../operator/learning-runs.ts';
 import { republish } from '../operator/republish.ts';
@@ -26,6 +27,7 @@ export function operationsOf(context: OperationsContext, db: Db): Operations {
   return {
     checkPolicies: () => checkPolicies(context),
     forget: (key, how) => forget(context, key, how),
+    retire: (key, how) => retire(context, key, how),
     addSilence: (silence, by) =>
       addCheckedSilence(db, silence, { by, nowMs: clock.nowMs(), maxMs: live.config.alerts.max_silence }),
     retryDeadLetter: (id, how) => retryDeadLetter(context, id, how),
@@ -49,6 +51,18 @@ async function checkPolicies(context: OperationsContext): Promise<PolicyState> {
     findings,
     error: undefined,
   });
+}
+
+async function retire(
+  { live, servers, logger }: OperationsContext,
+  key: string,
+  { by, ...how }: { readonly by: string; readonly untilSeen: boolean; readonly undo: boolean },
+): Promise<Retired> {
+  const deps = { config: live.config, url: servers.databaseUrl, purpose: 'sensors' };
+  const [retired] = await changeRetirement({ keys: [key], ...how }, by, deps);
+  if (retired === undefined) throw new Error('no account of a sensor');
+  logger.info({ sensor: key, by, ...how }, how.undo ? 'sensor back in use' : 'sensor retired');
+  return { ...retired };
 }
 
 async function forget(

@@ -74,7 +74,8 @@ function align(
 
 function fits(wanted: Wanted | undefined, actual: Line | undefined): boolean {
   if (wanted === undefined || actual === undefined) return false;
-  if (typeof wanted === 'string') return actual.short === wanted.trim() || actual.event === wanted.trim();
+  if (typeof wanted === 'string')
+    return [actual.short, actual.full, actual.event].some((name) => name === wanted.trim());
   return Object.entries(wanted).every(([name, value]) => same(value, actual[name]));
 }
 

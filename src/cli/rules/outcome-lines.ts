@@ -53,7 +53,10 @@ function transitionLine(
   metric: string,
 ): Line {
   const at = seconds(effect.timeUs);
-  const alertType = instance.condition.alertType;
+  const { alertType, kind } = instance.condition;
+  // The letter of a sensor that is missed as such says its type and needs no values.
+  const fellSilent = kind === 'offline' && effect.transition === 'firing';
+  const ending = series.sensorKey === sensor ? '' : ` ${series.sensorKey}`;
   return {
     transition: effect.transition,
     at,
@@ -65,13 +68,16 @@ function transitionLine(
     reason: effect.reason ?? null,
     started_at: effect.episode === undefined ? null : seconds(effect.episode.startedAtUs),
     short: [
-      LETTERS[effect.transition] ?? effect.transition,
+      fellSilent ? 'O' : (LETTERS[effect.transition] ?? effect.transition),
       `@${at}`,
-      ['firing', 'escalated'].includes(effect.transition) ? `(${effect.value}/${effect.threshold})` : '',
+      !fellSilent && ['firing', 'escalated'].includes(effect.transition)
+        ? `(${effect.value}/${effect.threshold})`
+        : '',
       effect.reason === undefined || effect.reason === 'value' ? '' : `(${effect.reason})`,
-      alertType === `${metric}_high` ? '' : ` ${alertType}`,
-      series.sensorKey === sensor ? '' : ` ${series.sensorKey}`,
+      fellSilent || alertType === `${metric}_high` ? '' : ` ${alertType}`,
+      ending,
     ].join(''),
+    ...(fellSilent ? { full: `F@${at}(${effect.value}/${effect.threshold}) ${alertType}${ending}` } : {}),
   };
 }
 

@@ -33,7 +33,7 @@ export const silencesSchema = z.array(silence).default([]);
 
 const ACTIONS = [
   'value', 'metrics', 'readings', 'tick', 'connect', 'disconnect', 'restart', 'reload', 'ack', 'resolve', 'silence',
-  'expire',
+  'expire', 'offline', 'online', 'retire',
 ] as const; // prettier-ignore
 
 export const entrySchema = z
@@ -48,6 +48,16 @@ export const entrySchema = z
     tick: z.literal(true).optional(),
     connect: z.literal(true).optional(),
     disconnect: z.literal(true).optional(),
+    offline: z.literal(true).optional(),
+    online: z.literal(true).optional(),
+    retained: z.literal(true).optional(),
+    retire: z
+      .strictObject({
+        sensor: z.string().optional(),
+        until_seen: z.boolean().default(false),
+        undo: z.boolean().default(false),
+      })
+      .optional(),
     restart: z.literal(true).optional(),
     reload: z.unknown().optional(),
     ack: alert.optional(),
@@ -57,6 +67,10 @@ export const entrySchema = z
   })
   .refine((given) => ACTIONS.filter((action) => action in given).length === 1, {
     error: `needs exactly one of ${ACTIONS.join(', ')}`,
+  })
+  .refine((given) => given.retained === undefined || given.offline === true || given.online === true, {
+    error: 'goes with offline or online only',
+    path: ['retained'],
   })
   .refine((given) => given.readings === undefined || given.at === undefined, {
     error: 'readings have times of their own; rx is when all of them arrived',
@@ -87,6 +101,14 @@ export function eventsOf(each: Entry, defaults: EntryDefaults): ScenarioEvent[] 
   if (each.silence !== undefined)
     return [{ kind: 'silence', atMs, silence: silenceOf(each.silence, startMs, atMs) }];
   if (each.expire !== undefined) return [{ kind: 'expire', atMs, id: String(each.expire) }];
+  if (each.offline === true || each.online === true) {
+    const { online = false, retained = false } = each;
+    return [{ kind: 'availability', atMs, sensor, online, retained }];
+  }
+  if (each.retire !== undefined) {
+    const { sensor: other = sensor, until_seen: untilSeen, undo } = each.retire;
+    return [{ kind: 'retire', atMs, sensor: other, untilSeen, undo }];
+  }
   const operator = each.ack ?? each.resolve;
   if (operator !== undefined)
     return [

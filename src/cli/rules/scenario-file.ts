@@ -11,6 +11,7 @@ const sensor = z.strictObject({
   type: z.string().optional(),
   location: z.string().optional(),
   tags: z.array(z.string()).default([]),
+  gateway: z.string().optional(),
 });
 
 const listOrCount = z.union([
@@ -84,6 +85,7 @@ function toCase(each: Given, path: SourcePath, source: ScenarioSource): Scenario
     type: facts.type ?? null,
     location: facts.location ?? null,
     tags: facts.tags,
+    gateway: facts.gateway ?? null,
   }));
   const { name, expect, sensor: key, metric, connected } = each;
   const silences = each.silences.flatMap(

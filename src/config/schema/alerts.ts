@@ -1,5 +1,6 @@
 import * as z from '../../core/schema/zod.ts';
 import { kindFields } from '../../core/alert/kind/index.ts';
+import { offlineFields } from '../../core/alert/kind/offline.ts';
 import { commonFields } from '../../core/alert/rules/common-fields.ts';
 import { checkRules } from '../../core/alert/rules/validate.ts';
 import { duration } from '../../core/schema/common.ts';
@@ -38,13 +39,16 @@ const defaults = section(
   'defaults of all rules',
 );
 
+const offlineKeys = z.strictObject(offlineFields).partial().shape;
+
 const override = section(
   {
     type: name('sensors of this type').optional(),
     location: name('sensors at this location').optional(),
     tag: name('sensors with this tag').optional(),
     sensor: name('the sensor with this key').optional(),
-    metrics,
+    metrics: metrics.default({}),
+    ...offlineKeys,
   },
   'rules for some sensors; a later scope wins per field: type < location < tag < sensor',
 );
@@ -68,6 +72,7 @@ const flap = section(
 export const alertsSchema = section(
   {
     defaults: defaults.prefault({}),
+    ...offlineKeys,
     allowed_lateness: duration({ max: '1h' })
       .prefault('0s')
       .describe(

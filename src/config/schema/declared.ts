@@ -11,10 +11,11 @@ interface Sections {
 
 /** Declared sensors as the rules see them. */
 export function declaredFacts({ sensors }: Pick<Sections, 'sensors'>): readonly SensorFacts[] {
-  return Object.entries(sensors.declare).map(([key, { type, location, tags }], index) => ({
+  return Object.entries(sensors.declare).map(([key, { type, location, tags, gateway }], index) => ({
     ...{ id: index + 1, key, tags },
     type: type ?? null,
     location: location ?? null,
+    gateway: gateway ?? null,
   }));
 }
 

@@ -80,6 +80,13 @@ const routeShape = z.strictObject({
     .optional()
     .describe('compression of the payload; auto detects it by its first bytes (default: none)'),
   device: z.string().min(1).optional().describe('device key: text with {segments} of the topic'),
+  gateway: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'key of the sensor that its devices send through: text with {segments} of the topic; default: the segment {gateway}',
+    ),
   device_path: pointer('where the payload names the device').optional(),
   device_tag: z.string().min(1).optional().describe('line protocol: the tag that names the device'),
   precision: z

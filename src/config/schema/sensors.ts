@@ -21,6 +21,7 @@ const declared = section(
       .max(100)
       .default([])
       .describe('free words: alert overrides select by them'),
+    gateway: sensorKey.optional().describe('key of the sensor that it sends through'),
   },
   'metadata of a declared sensor',
 );

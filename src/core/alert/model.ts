@@ -81,7 +81,7 @@ export interface AppliedCommands {
 }
 
 export type ResolveReason =
-  'value' | 'data_resumed' | 'rule_changed' | 'rule_removed' | 'flapping_end' | 'manual';
+  'value' | 'data_resumed' | 'rule_changed' | 'rule_removed' | 'flapping_end' | 'manual' | 'retired';
 
 /**
  * Closes one row: a point update (`… AND time = firedAtUs AND resolved_at IS NULL`), idempotent. An episode that

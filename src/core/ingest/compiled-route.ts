@@ -7,7 +7,7 @@ import { codecNamed } from './codec/index.ts';
 import { assemble, reject } from './mapping/assemble.ts';
 import { type Mapping, compileMapping } from './mapping/compile.ts';
 import type { Limits, MessageContext, TimeWindow } from './mapping/context.ts';
-import { topicDevice } from './mapping/device.ts';
+import { topicDevice, topicGateway } from './mapping/device.ts';
 import { splitDocument } from './mapping/split.ts';
 import { presetNamed } from './preset/index.ts';
 import type { Preset } from './preset/preset.ts';
@@ -31,7 +31,7 @@ export interface RoutedMessage {
 }
 
 /** The part of the context common to all messages of one topic. */
-export type TopicContext = Pick<MessageContext, 'topic' | 'captures' | 'topicDevice' | 'metric'>;
+export type TopicContext = Pick<MessageContext, 'topic' | 'captures' | 'topicDevice' | 'gateway' | 'metric'>;
 
 /**
  * The route with its preset's keys under its own. Writing one way to name the device takes the preset's other away;
@@ -149,6 +149,7 @@ export class Route {
       topic,
       captures,
       topicDevice: topicDevice(this.mapping.assembly.device, captures),
+      gateway: topicGateway(this.config.gateway, captures),
       metric: this.config.metric ?? captures.get('metric'),
     };
   }

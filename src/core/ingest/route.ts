@@ -132,12 +132,13 @@ function watchedRoutesOf(configs: readonly RouteConfig[]): WatchedRoute[] {
 }
 
 function run(match: Match & { route: Route }, message: RoutedMessage, limits: Limits): Decoded {
-  const { topic, captures, topicDevice, metric } = match.topic;
+  const { topic, captures, topicDevice, gateway, metric } = match.topic;
   return match.route.decode(
     {
       topic,
       captures,
       topicDevice,
+      gateway,
       metric,
       receivedAtUs: message.arrivalUs ?? message.receivedAtMs * 1000,
       clockUnknown: message.clockUnknown,

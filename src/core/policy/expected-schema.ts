@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 23,
+  version: 24,
   relations: {
     alert_commands: {
       columns: {
@@ -285,6 +285,7 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         changed_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
         changed_by: { type: 'text', notNull: true },
         moved_at: { type: 'timestamp with time zone' },
+        fact: { type: 'text' },
       },
       unique: { sensor_changes_pkey: 'PRIMARY KEY (seq)' },
       indexes: [],
@@ -549,6 +550,10 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         declared: { type: 'boolean', default: 'false', notNull: true },
         created_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
         updated_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
+        gateway: { type: 'text' },
+        retired_at: { type: 'timestamp with time zone' },
+        retired_by: { type: 'text' },
+        retired_until_seen: { type: 'boolean', default: 'false', notNull: true },
       },
       unique: { sensors_key_key: 'btree (key)', sensors_pkey: 'PRIMARY KEY (id)' },
       indexes: [],

@@ -60,6 +60,8 @@ export interface AlertManagerDeps {
   readonly alertLog?: AlertLog | undefined;
   /** Called for each line after its commit. */
   readonly onAlert?: ((notification: AlertNotification) => void) | undefined;
+  /** Any sensor has a gateway. */
+  readonly hasGateways?: (() => boolean) | undefined;
   /** The sinks, if any are configured. */
   readonly router?: DeliveryRouter | undefined;
 }
@@ -139,6 +141,7 @@ export class AlertManager {
     if (this.engine !== former) return this.load(sensors);
     this.forgotten.clear();
     engine.silence(silences, clock.nowMs());
+    engine.inheritReceived(this.engine, clock.nowMs());
     // After a start without the database, the broker has long been connected.
     engine.inheritConnection(this.engine);
     this.engine = engine;
@@ -221,7 +224,9 @@ export class AlertManager {
 
   /** An alert of one sensor may suppress one of another, so one engine has to have both. */
   get connectsSensors(): boolean {
-    return this.engine.rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
+    const { rules } = this.engine;
+    const hasGateways = rules.missesAnything && this.deps.hasGateways?.() === true;
+    return hasGateways || rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
   }
 
   /** The sensor change counter at which the state was read. */
@@ -249,8 +254,8 @@ export class AlertManager {
 
   /** Whether any rule refers to one of these metrics. */
   mayClaim(sensor: Sensor, metrics: ReadonlyMap<string, unknown>): boolean {
-    const { named, wildcard } = this.engine.rules.rulesFor(sensor);
-    return wildcard || named.some(({ metric }) => metrics.has(metric));
+    const { named, wildcard, countsMessages } = this.engine.rules.rulesFor(sensor);
+    return wildcard || countsMessages || named.some(({ metric }) => metrics.has(metric));
   }
 
   /**
@@ -417,6 +422,7 @@ export class AlertManager {
     const nowMs = this.deps.clock.nowMs();
     for (const { sensor, metric, last } of expected)
       engine.expect(sensor, metric, Math.min(nowMs, (last?.timeUs ?? Infinity) / 1000));
+    for (const sensor of current.values()) engine.expectNew(sensor, nowMs);
     engine.silence(former.silences, this.deps.clock.nowMs());
     const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
     return {

@@ -51,9 +51,10 @@ export async function loadEngine(
   });
   const expected = await loadExpected(rules, sensors, store, nowUs);
   for (const { sensor, metric, last } of expected) {
-    if (last === undefined) engine.expect(sensor, metric);
+    if (last === undefined || metric === OF_SENSOR) engine.expect(sensor, metric);
     else engine.restoreLast(sensor, metric, last);
-    engine.register(sensor);
+    // Of the others the last events are fetched with their first reading.
+    if (rules.missesMetrics(sensor)) engine.register(sensor);
   }
   return { engine, changes, states: rows.length, found: waiting.found };
 }
@@ -112,7 +113,7 @@ async function loadLast(
   return received;
 }
 
-/** A metric whose silence counts, and the last reading of it. */
+/** A metric whose silence counts, and the last reading of it; or a sensor, and the newest of its readings, as far as it was read. */
 export interface Expected {
   readonly sensor: Sensor;
   readonly metric: string;
@@ -121,7 +122,8 @@ export interface Expected {
 
 /**
  * Whose silence counts: a metric that a sensor has sent recently; and a sensor that sent nothing, as a sensor. So a
- * sensor without a battery gets no battery alert, and one that never sent anything gets one.
+ * sensor without a battery gets no battery alert, and one that never sent anything gets one. With `offline_after`, every
+ * registered sensor.
  */
 export async function loadExpected(
   rules: RuleSet,
@@ -133,15 +135,21 @@ export async function loadExpected(
   const expected: Expected[] = [];
   for (const slice of slicesOf(sensors.filter((sensor) => rules.watchesSilence(sensor)))) {
     const byId = new Map(slice.map((sensor) => [sensor.id, sensor]));
-    const spans = slice.map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
-    const found = await store.loadLastReadings(spans);
-    for (const { sensorId, metric, timeUs, value } of found) {
+    const spans = slice
+      .filter((sensor) => rules.missesMetrics(sensor))
+      .map(({ id: sensorId }) => ({ sensorId, fromUs: toUs - EXPECTED_US, toUs }));
+    const newest = new Map<number, LastEvent>();
+    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
       const sensor = byId.get(sensorId);
-      if (sensor !== undefined) expected.push({ sensor, metric, last: { timeUs, value } });
+      const last = { timeUs, value };
+      if (sensor !== undefined) expected.push({ sensor, metric, last });
+      if (timeUs > (newest.get(sensorId)?.timeUs ?? -Infinity)) newest.set(sensorId, last);
     }
-    const received = new Set(found.map(({ sensorId }) => sensorId));
-    for (const sensor of slice)
-      if (!received.has(sensor.id)) expected.push({ sensor, metric: OF_SENSOR, last: undefined });
+    for (const sensor of slice) {
+      const last = newest.get(sensor.id);
+      if (last === undefined || rules.rulesFor(sensor).countsMessages)
+        expected.push({ sensor, metric: OF_SENSOR, last });
+    }
   }
   return expected;
 }

@@ -52,7 +52,7 @@ export class IngestBatch implements BatchFill {
   rowList: IngestRow[] = [];
   private readonly book: LetterBook;
   readonly openedAtMs: number;
-  /** Devices that were unknown on arrival, or whose location was, by key. */
+  /** Devices that were unknown on arrival, or whose location or gateway was, or that are back, by key. */
   readonly unknown = new Map<string, NewDevice>();
   /** Availabilities whose sensor was unknown on arrival. */
   seekSensor = false;
@@ -97,6 +97,7 @@ export class IngestBatch implements BatchFill {
 
   addReading(
     reading: Pick<Reading, 'device' | 'timeUs' | 'location' | 'metrics'> & {
+      readonly gateway?: string | undefined;
       readonly stamped?: boolean | undefined;
     },
     message: LetterSource,
@@ -106,8 +107,10 @@ export class IngestBatch implements BatchFill {
     const stored = !isAvailability(reading);
     // It reports whether a sensor is online, and does not register one.
     if (!stored) this.seekSensor ||= sensor === undefined;
-    else if (sensor === undefined || (sensor.location === null && reading.location !== undefined))
-      this.unknown.set(reading.device, { key: reading.device, location: reading.location });
+    else if (sensor === undefined || isIncomplete(sensor, reading, message.retain === true)) {
+      const { device: key, location, gateway } = reading;
+      this.unknown.set(key, { key, location, gateway });
+    }
     this.rowList.push({
       key: reading.device,
       timeUs: reading.timeUs,
@@ -174,3 +177,13 @@ export class IngestBatch implements BatchFill {
     this.addDeadLetter(row.message, reason, detail);
   }
 }
+
+/** The topic names what is not known of it, or it is back. */
+const isIncomplete = (
+  { location, gateway, retired }: Sensor,
+  reading: { readonly location: string | undefined; readonly gateway?: string | undefined },
+  retained: boolean,
+): boolean =>
+  (location === null && reading.location !== undefined) ||
+  (reading.gateway !== undefined && (gateway ?? null) === null) ||
+  (retired === 'until_seen' && !retained);

@@ -192,7 +192,10 @@ export class Ingest {
     this.schedule();
   }
 
-  /** Of the device and, where it covers them, of its parts: each goes the way of a reading that is not stored. */
+  /**
+   * Of the device, of the sensors that send through it and, where it covers them, of its parts: each goes the way of a reading
+   * that is not stored.
+   */
   private noteAvailability(
     batch: IngestBatch,
     { device, parts, online }: Availability,
@@ -201,7 +204,7 @@ export class Ingest {
     const metrics = new Map([[AVAILABILITY, online ? 1 : 0]]);
     const { receivedAtMs } = message;
     const { registry } = this.deps;
-    const keys = parts ? [device, ...registry.partsOf(device)] : [device];
+    const keys = new Set([device, ...(parts ? registry.partsOf(device) : []), ...registry.behind(device)]);
     for (const key of keys) {
       const reading = { device: key, timeUs: receivedAtMs * 1000, location: undefined, metrics };
       batch.addReading(reading, message, receivedAtMs, registry.find(key));

@@ -23,6 +23,8 @@ const MINUTE_MS = 60_000;
 export class SensorRegistry {
   private readonly byKey = new Map<string, Sensor>();
   private readonly byId = new Map<number, Sensor>();
+  /** Keys of sensors by their gateway. */
+  private readonly byGateway = new Map<string, Set<string>>();
   /** Keys by the device that they are parts of. */
   private parts: Map<string, string[]> | undefined;
   private readonly directory: SensorStore;
@@ -68,6 +70,7 @@ export class SensorRegistry {
     if (changes.seq !== this.changes.seq) {
       this.byKey.clear();
       this.byId.clear();
+      this.byGateway.clear();
       this.parts = undefined;
     }
     this.changes = changes;
@@ -111,6 +114,17 @@ export class SensorRegistry {
     return this.parts.get(key) ?? [];
   }
 
+  /** The keys of the sensors that send through one. */
+  behind(gateway: string): Iterable<string> {
+    if (!this.hasGateways) return [];
+    return this.byGateway.get(this.byKey.get(gateway)?.key ?? gateway) ?? [];
+  }
+
+  /** Any sensor has a gateway. */
+  get hasGateways(): boolean {
+    return this.byGateway.size > 0;
+  }
+
   /** Something said whether a device is there that is no sensor. */
   noteUnregistered(key: string): void {
     this.unregistered.inc();
@@ -133,13 +147,15 @@ export class SensorRegistry {
     const refused = new Map<string, Refusal>();
     const admitted: NewDevice[] = [];
     const unplaced: NewDevice[] = [];
+    const returning: string[] = [];
     let remaining = this.remaining();
     let total = this.options.max - this.byId.size;
-    for (const device of devices) {
+    for (const device of this.withGateways(devices)) {
       const { key } = device;
       const known = this.byKey.get(key);
       if (known !== undefined) {
-        if (known.location === null && device.location !== undefined) unplaced.push(device);
+        if (isIncomplete(known, device)) unplaced.push(device);
+        if (known.retired === 'until_seen') returning.push(key);
       } else if (!this.mayRegister(key)) refused.set(key, 'sensor_rejected');
       else if (total <= 0) refused.set(key, 'sensors_full');
       else if (remaining <= 0) refused.set(key, 'sensor_limit');
@@ -149,10 +165,25 @@ export class SensorRegistry {
         admitted.push(device);
       }
     }
+    if (returning.length > 0) await this.directory.unretire(returning);
     await this.place(unplaced);
     await this.resolveRefused(refused);
     if (admitted.length > 0) await this.register(admitted);
     return refused;
+  }
+
+  /** A gateway that is no sensor yet becomes one with the first that sends through it. */
+  private *withGateways(devices: Iterable<NewDevice>): Iterable<NewDevice> {
+    const seen = new Set<string>();
+    for (const device of devices) {
+      const { gateway } = device;
+      // By its present key, after a rename or a merge.
+      const known = gateway === undefined ? undefined : this.byKey.get(gateway);
+      yield known === undefined ? device : { ...device, gateway: known.key };
+      if (gateway === undefined || known !== undefined || seen.has(gateway)) continue;
+      seen.add(gateway);
+      if (this.mayRegister(gateway)) yield { key: gateway };
+    }
   }
 
   private mayRegister(key: string): boolean {
@@ -171,14 +202,18 @@ export class SensorRegistry {
   }
 
   private learned(found: readonly Sensor[]): void {
-    const placed = found.some(
-      ({ key, location }) => location !== null && this.byKey.get(key)?.location === null,
-    );
+    const placed = found.some((sensor) => {
+      const known = this.byKey.get(sensor.key);
+      return (
+        known !== undefined &&
+        (isNew(known.location, sensor.location) || isNew(known.gateway, sensor.gateway))
+      );
+    });
     this.adopt(found);
     if (placed) this.onPlaced?.();
   }
 
-  /** A sensor without a location (for example declared without one) is at the place that its topic names. */
+  /** A sensor without a location or a gateway (for example declared without one) has those that its topic names. */
   private async place(devices: readonly NewDevice[]): Promise<void> {
     if (devices.length === 0) return;
     const placed = await this.directory.locate(devices);
@@ -213,8 +248,18 @@ export class SensorRegistry {
     return this.options.maxNewPerMinute - this.newInWindow;
   }
 
+  private noteGateway(before: Sensor | undefined, { key, gateway }: Sensor): void {
+    if (before?.gateway === gateway && before?.key === key) return;
+    if (before !== undefined) this.byGateway.get(before.gateway ?? '')?.delete(before.key);
+    if (typeof gateway !== 'string') return;
+    const keys = this.byGateway.get(gateway);
+    if (keys === undefined) this.byGateway.set(gateway, new Set([key]));
+    else keys.add(key);
+  }
+
   private adopt(sensors: readonly Sensor[]): void {
     for (const sensor of sensors) {
+      this.noteGateway(this.byId.get(sensor.id), sensor);
       this.byId.set(sensor.id, sensor);
       for (const key of [sensor.key, ...(sensor.aliases ?? [])]) {
         if (this.parts !== undefined && !this.byKey.has(key)) addPart(this.parts, key);
@@ -223,6 +268,12 @@ export class SensorRegistry {
     }
   }
 }
+
+const isNew = (before: string | null | undefined, now: string | null | undefined): boolean =>
+  (before ?? null) === null && (now ?? null) !== null;
+
+const isIncomplete = (known: Sensor, { location, gateway }: NewDevice): boolean =>
+  isNew(known.location, location) || isNew(known.gateway, gateway);
 
 /** Under each key that it may be a part of. */
 function addPart(parts: Map<string, string[]>, key: string): void {

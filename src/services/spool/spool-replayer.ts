@@ -242,7 +242,7 @@ export class SpoolReplayer {
     const batch = new IngestBatch(clock.monotonicMs(), deadLetters);
     for (const { readings, deadLetters: letters, clock: era } of records) {
       for (const reading of readings) {
-        const { key: device, location, metrics, message, stamped } = reading;
+        const { key: device, location, gateway, metrics, message, stamped } = reading;
         const times = this.timesOf(reading, era);
         if ('reason' in times) {
           batch.addDeadLetter(message, times.reason, times.detail);
@@ -250,7 +250,7 @@ export class SpoolReplayer {
         }
         const { timeUs, receivedAtMs } = times;
         const isLate = timeUs < horizonUs;
-        const row = { device, timeUs, location, metrics, stamped };
+        const row = { device, timeUs, location, gateway, metrics, stamped };
         const sensor = registry.find(device) ?? registry.findById(reading.sensorId);
         (isLate ? late : batch).addReading(row, message, receivedAtMs, sensor);
       }

@@ -313,8 +313,8 @@ function spooledRows(rows: readonly IngestRow[], batch: IngestBatch): SpooledRea
       message = { topic, payload, receivedAtMs: source.receivedAtMs, arrivalUs, dup, retain };
       messages.set(source, message);
     }
-    const location = batch.unknown.get(key)?.location;
-    return { key, location, sensorId, timeUs, receivedAtMs, stamped, metrics, message };
+    const { location, gateway } = batch.unknown.get(key) ?? {};
+    return { key, location, gateway, sensorId, timeUs, receivedAtMs, stamped, metrics, message };
   });
 }
 

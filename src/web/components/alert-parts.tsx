@@ -82,6 +82,7 @@ const REASONS: Readonly<Record<string, string>> = {
   data_resumed: 'readings arrive again',
   rule_changed: 'its rule was changed',
   rule_removed: 'its rule was removed',
+  retired: 'it is no longer expected',
   flapping_end: 'the flapping has ended',
   manual: 'resolved by hand',
 };

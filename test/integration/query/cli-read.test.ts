@@ -267,6 +267,7 @@ describe('sensors', () => {
         type: null,
         location: 'coldroom',
         tags: ['a', 'b'],
+        gateway: null,
         declared: true,
       },
     ]);

@@ -212,3 +212,82 @@ describe('a batch whose sensors were looked up before a change', () => {
     expect(await fixture.store.commit(fresh)).toMatchObject({ stored: 1 });
   });
 });
+
+describe('sensors retire', () => {
+  const facts = async () => (await directory.find(['old']))[0];
+
+  test('says what it would do; with --yes its alerts end, its data stays, and daemons read the sensors again', async () => {
+    await fill();
+    const before = await seq();
+    expect((await cli('retire', 'old')).out).toContain('old: would be retired, 1 open alert would be ended');
+    expect([await seq(), (await facts())?.retired]).toEqual([before, null]);
+    expect(await account('retire', 'old', '--yes')).toMatchObject({
+      retired: true,
+      closed_alerts: 1,
+      changed: true,
+    });
+    expect(await seq()).toBeGreaterThan(before);
+    expect((await directory.loadChanges()).forgotten.has(ids['old']!)).toBe(false);
+    expect((await facts())?.retired).toBe('for_good');
+    expect(await left(ids['old']!)).toEqual([3, 1, 1, 0]);
+    expect(
+      await fixture.rows('SELECT resolve_reason AS r, resolved_at IS NULL AS open FROM sensor_alerts'),
+    ).toEqual([{ r: 'retired', open: false }]);
+    expect(await resolvedLine()).toMatchObject([{ event: 'resolved', reason: 'retired', seq: 2 }]);
+    // Once more changes nothing.
+    const after = await seq();
+    expect((await cli('retire', 'old', '--yes')).out).toContain('old: retired already');
+    expect(await seq()).toBe(after);
+    expect((await cli('retire', 'old', '--undo', '--yes')).out).toContain('old: in use');
+    expect((await facts())?.retired).toBeNull();
+  });
+
+  test('until it is seen: the next reading ends it, for every daemon', async () => {
+    await cli('retire', 'old', 'new', '--until-seen', '--yes');
+    await cli('retire', 'new', '--yes');
+    const before = await seq();
+    await directory.unretire(['old', 'new', 'unknown']);
+    const state = (await directory.find(['old', 'new'])).map(({ key, retired }) => `${key} ${retired}`);
+    expect(state.sort()).toEqual(['new for_good', 'old null']);
+    expect(await seq()).toBe(before + 1);
+    await directory.unretire(['old']);
+    expect(await seq()).toBe(before + 1);
+  });
+
+  test('of a sensor that there is not changes nothing', async () => {
+    await expect(cli('retire', 'new', 'oldd', '--yes')).rejects.toMatchObject({
+      code: 'SENSOR_UNKNOWN',
+      remedy: 'Did you mean "old"?',
+    });
+    expect((await directory.find(['new']))[0]?.retired).toBeNull();
+  });
+});
+
+describe('gateways', () => {
+  const gatewayOf = async (...keys: string[]) =>
+    (await directory.find(keys)).map(({ key, gateway }) => `${key} ${gateway}`).sort();
+
+  test('come with the registration, or later, and stay; the declared one wins and becomes a sensor', async () => {
+    await directory.register([{ key: 'd1', gateway: 'hub', location: 'lab' }, { key: 'd2' }]);
+    await directory.locate([
+      { key: 'd1', gateway: 'other' },
+      { key: 'd2', gateway: 'hub' },
+      { key: 'old', location: 'x' },
+    ]);
+    expect(await gatewayOf('d1', 'd2', 'old')).toEqual(['d1 hub', 'd2 hub', 'old null']);
+    await directory.declare([{ key: 'd1', gateway: 'roof' }, { key: 'd2' }]);
+    expect(await gatewayOf('d1', 'd2', 'roof')).toEqual(['d1 roof', 'd2 hub', 'roof null']);
+    await cli('rename', 'roof', 'attic', '--yes');
+    expect(await gatewayOf('d1')).toEqual(['d1 attic']);
+    await directory.register([{ key: 'hub' }]);
+    await cli('forget', 'hub', '--yes');
+    expect(await gatewayOf('d2')).toEqual(['d2 null']);
+    await cli('set', 'd2', '--gateway', 'roof');
+    await cli('set', 'old', '--clear', 'gateway', '--name', 'x');
+    expect(await gatewayOf('d2', 'old')).toEqual(['d2 roof', 'old null']);
+    expect(JSON.parse((await cli('show', 'd2', '--json')).out)).toMatchObject({
+      gateway: 'roof',
+      retired_at: null,
+    });
+  });
+});

@@ -276,6 +276,16 @@ describe('the alerting service', () => {
     expect(before.store.spans).toHaveLength(1);
   });
 
+  test('so they do where only the sensor itself is watched', async () => {
+    const rules = () => rulesOf({ offline_after: '10m', metrics: { temperature: { max: 30 } } });
+    const daemon = setUp(undefined, rules());
+    await run(daemon, reading(0, 31), reading(60, 29));
+    const restarted = setUp(daemon.store, rules());
+    await restarted.alertManager.load([SENSOR]);
+    const batch = await run(restarted, reading(0, 31));
+    expect(batch.raised).toEqual([]);
+  });
+
   test('a failed query leaves the sensors to be asked for again', async () => {
     const daemon = setUp();
     daemon.store.failing = true;
@@ -520,6 +530,46 @@ describe('the alerting service', () => {
       await run(daemon, reading(0, 25));
       await pass(daemon, 63);
       expect(committed.flatMap(({ raised }) => raised)).toMatchObject([{ alertType: 'temperature_no_data' }]);
+    });
+
+    test('sensors that are read again while it runs keep their silence, and retired ones their peace', async () => {
+      const other = { ...SENSOR, id: 2, key: 's2' };
+      const rules = () =>
+        rulesOf({ offline_after: '2m', metrics: { temperature: { max: 30, no_data_after: '2m' } } });
+      const daemon = setUp(undefined, rules());
+      const committed = start(daemon);
+      await daemon.alertManager.load([SENSOR, other]);
+      daemon.alertManager.onConnectivity(connected);
+      const both = (atS: number, value: number) => [
+        reading(atS, value),
+        { ...reading(atS, value), sensor: other },
+      ];
+      await run(daemon, ...both(0, 25));
+      await pass(daemon, 100);
+      await run(daemon, ...both(100, 31));
+      await pass(daemon, 100);
+      const sensors = (retired: Sensor['retired']) => ({
+        sensorSeq: 1,
+        all: () => [SENSOR, { ...other, retired: retired ?? null }],
+      });
+      await daemon.alertManager.sensorsChanged(sensors('for_good'));
+      await pass(daemon, 15);
+      // Neither is missed yet: their last messages are known still.
+      const rows = () =>
+        committed.flatMap(({ raised, resolved }) => [
+          ...raised.map(({ sensorId, alertType }) => `F ${sensorId} ${alertType}`),
+          ...resolved.map(({ sensorId, alertType, reason }) => `R ${sensorId} ${alertType} ${reason}`),
+        ]);
+      expect(rows()).toEqual(['R 2 temperature_high retired']);
+      await pass(daemon, 300);
+      expect(rows().slice(1)).toEqual(['F 1 offline']);
+      await run(daemon, ...both(515, 40));
+      expect(daemon.store.outbox.at(-1)).toMatchObject({
+        sensorId: 1,
+        event: 'resolved',
+        reason: 'data_resumed',
+      });
+      await daemon.alertManager.stop();
     });
 
     test('what is missed already is not missed as a sensor, too, when its readings are too old to be found', async () => {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { alertsSchema } from '../../../src/config/schema/alerts.ts';
+import { batchOfWork } from '../../../src/core/alert/engine/alert-batch.ts';
 import { applyCommand, isOpen } from '../../../src/core/alert/engine/commands.ts';
 import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
 import { Series } from '../../../src/core/alert/engine/series.ts';
@@ -73,6 +74,34 @@ describe('what operators ask of one alert', () => {
   });
 });
 
+describe('without a rule about the sensor itself', () => {
+  test('a message enters the series of its metrics, and no other exists', () => {
+    const engine = heardOnce(FEW);
+    expect([...engine.allSeries()]).toHaveLength(3 * FEW);
+    const due = jest.spyOn(Series.prototype, 'nextDueMs');
+    engine.begin();
+    for (const sensor of sensors(FEW)) engine.reading(reading(sensor, T0_MS + 1000));
+    expect(engine.work.touched).toHaveLength(3 * FEW);
+    expect(due).not.toHaveBeenCalled();
+  });
+
+  test('with one, the sensor is one series more, and needs no database row', () => {
+    const rules = rulesOf({ offline_after: 'auto', metrics: { temperature: { max: 30 } } });
+    const engine = new AlertEngine(rules);
+    engine.connected(T0_MS);
+    let rows = 0;
+    for (let minute = 0; minute < 100; minute++) {
+      engine.begin();
+      for (const sensor of sensors(FEW)) engine.reading(reading(sensor, T0_MS + minute * 60_000));
+      expect(engine.work.touched).toHaveLength(2 * FEW);
+      rows += batchOfWork(engine.work, alertId).states.length;
+      engine.commit();
+    }
+    // Once, when the rhythm is known.
+    expect(rows).toBe(FEW);
+  });
+});
+
 describe('ten times the sensors', () => {
   test('are ten times the comparisons among deadlines of one moment', () => {
     const comparisons = (count: number) => {
@@ -81,7 +110,7 @@ describe('ten times the sensors', () => {
       for (let id = 0; id < count; id++) {
         const owner = {
           armedMs: Infinity,
-          precedes: false,
+          rank: 0,
           metric: 'temperature',
           get sensorId() {
             asked++;

@@ -126,3 +126,28 @@ describe('the death of a Sparkplug node', () => {
     expect(death(router, 5)).toBe('ignored');
   });
 });
+
+describe('the gateway of a device', () => {
+  const gatewayOf = (route: object, topic: string) => {
+    const decoded = feed(routerOf([route]), { topic, payload: '{"temperature":1}' });
+    return decoded.kind === 'readings'
+      ? decoded.readings.map(({ device, gateway }) => `${device} by ${gateway}`)
+      : decoded;
+  };
+
+  test.each([
+    [{ topic: 'farm/{gateway}/{device}' }, 'farm/g1/n1', 'n1 by g1'],
+    [{ topic: 'farm/{house}/{device}', gateway: 'hub-{house}' }, 'farm/a/n1', 'n1 by hub-a'],
+    [{ topic: 'farm/{house}/{device}', gateway: 'hub' }, 'farm/a/n1', 'n1 by hub'],
+    [{ topic: 'farm/{device}' }, 'farm/n1', 'n1 by undefined'],
+    [{ topic: 'farm/{gateway}/{device}' }, 'farm//n1', 'n1 by undefined'],
+  ])('%j %s', (route, topic, expected) => {
+    expect(gatewayOf({ codec: 'json', ...route }, topic)).toEqual([expected]);
+  });
+
+  it('the state of the Zigbee2MQTT bridge is that of the gateway that the route names', () => {
+    const route = { preset: 'zigbee2mqtt', gateway: 'stick' };
+    expect(said(route, 'zigbee2mqtt/bridge/state', '{"state":"offline"}')).toBe('stick offline');
+    expect(gatewayOf(route, 'zigbee2mqtt/door')).toEqual(['door by stick']);
+  });
+});

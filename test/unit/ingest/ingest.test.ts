@@ -603,4 +603,27 @@ describe('Ingest', () => {
     expect(metrics.scrape().get('fieldwatch_availability_unregistered_total')).toBe(3);
     expect(store.batches.flatMap(({ readings }) => readings)).toHaveLength(2);
   });
+
+  it('a gateway that goes takes the sensors along that send through it', async () => {
+    const evaluated: string[] = [];
+    const evaluate: AlertEvaluator['evaluate'] = (rows) => {
+      for (const { key, metrics } of rows) evaluated.push(`${key} ${[...metrics].join()}`);
+      return noAlerting().evaluate();
+    };
+    const { source, store, directory, clock, conserved } = await setup({
+      alertManager: { ...noAlerting(), evaluate },
+    });
+    store.auto = stored;
+    for (const key of ['d1', 'd2', 'node/a']) directory.add(key, { gateway: 'node' });
+    for (const key of ['d1', 'd2', 'd3', 'node/a', 'node']) source.deliver(key, '1');
+    clock.advance(20);
+    await settle();
+    evaluated.length = 0;
+    source.deliver('node', 'down');
+    clock.advance(20);
+    await settle();
+    // Each of them once, the gateway first.
+    expect(evaluated).toEqual(['node ,0', 'node/a ,0', 'd1 ,0', 'd2 ,0']);
+    expect(conserved()).toMatchObject({ received: 6, stored: 5, filtered: 1, inFlight: 0 });
+  });
 });

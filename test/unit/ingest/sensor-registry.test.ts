@@ -108,3 +108,51 @@ describe('SensorRegistry', () => {
     expect(await registry.resolve(devices('a'))).toEqual(new Map());
   });
 });
+
+describe('gateways and retired sensors', () => {
+  it('registers a gateway with the first sensor that sends through it, as far as it may', async () => {
+    const { directory, registry } = setup({ allow: ['d*', 'hub'] });
+    expect(registry.hasGateways).toBe(false);
+    expect(
+      await registry.resolve([
+        { key: 'd1', gateway: 'hub' },
+        { key: 'd2', gateway: 'hub' },
+      ]),
+    ).toEqual(new Map());
+    expect([...directory.sensors.keys()]).toEqual(['d1', 'hub', 'd2']);
+    expect([...registry.behind('hub')]).toEqual(['d1', 'd2']);
+    expect(registry.hasGateways).toBe(true);
+    // What may not register itself is left out, without a dead letter of the sensor.
+    expect(await registry.resolve([{ key: 'd3', gateway: 'other' }])).toEqual(new Map());
+    expect(registry.find('other')).toBeUndefined();
+    expect(registry.find('d3')?.gateway).toBe('other');
+  });
+
+  it('fills in a gateway that was not known, once, and follows a change of it', async () => {
+    const { directory, registry } = setup();
+    let placed = 0;
+    registry.onPlaced = () => placed++;
+    directory.add('d1');
+    await registry.load();
+    await registry.resolve([{ key: 'd1', gateway: 'hub' }]);
+    await registry.resolve([{ key: 'd1', gateway: 'hub2' }]);
+    expect([registry.find('d1')?.gateway, placed]).toEqual(['hub', 1]);
+    directory.sensors.set('d1', {
+      ...directory.add('x'),
+      key: 'd1',
+      id: registry.find('d1')!.id,
+      gateway: 'hub2',
+    });
+    await registry.load();
+    expect([[...registry.behind('hub')], [...registry.behind('hub2')]]).toEqual([[], ['d1']]);
+  });
+
+  it('brings back a sensor that was retired until it is seen', async () => {
+    const { directory, registry } = setup();
+    directory.add('a', { retired: 'until_seen' });
+    directory.add('b', { retired: 'for_good' });
+    await registry.load();
+    await registry.resolve(devices('a', 'b'));
+    expect(['a', 'b'].map((key) => directory.sensors.get(key)?.retired)).toEqual([null, 'for_good']);
+  });
+});

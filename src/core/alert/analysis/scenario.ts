@@ -1,5 +1,5 @@
 import type { InstanceEffect } from '../engine/series.ts';
-import type { Micros, Millis } from '../../reading.ts';
+import { AVAILABILITY, type Micros, type Millis } from '../../reading.ts';
 import { batchOfWork, takesPlaceOf } from '../engine/alert-batch.ts';
 
 import { OF_SENSOR, alertKeyText } from '../engine/alert-key.ts';
@@ -32,6 +32,14 @@ export type ScenarioEvent =
       readonly sensor: string;
       readonly metrics: ReadonlyMap<string, unknown>;
     }
+  /** An availability message, a last will or a death certificate. */
+  | {
+      readonly kind: 'availability';
+      readonly atMs: Millis;
+      readonly sensor: string;
+      readonly online: boolean;
+      readonly retained: boolean;
+    }
   | { readonly kind: 'tick' | 'connect' | 'disconnect'; readonly atMs: Millis }
   | { readonly kind: 'restart'; readonly atMs: Millis }
   /** `rules` is undefined if the new configuration was rejected with `faults`: the old one stays. */
@@ -48,8 +56,18 @@ export type ScenarioEvent =
       readonly alertType: string;
       readonly by: string;
     }
+  /** Retires a sensor; `untilSeen`: until its next reading. */
+  | {
+      readonly kind: 'retire';
+      readonly atMs: Millis;
+      readonly sensor: string;
+      readonly untilSeen: boolean;
+      readonly undo: boolean;
+    }
   | { readonly kind: 'silence'; readonly atMs: Millis; readonly silence: Silence }
   | { readonly kind: 'expire'; readonly atMs: Millis; readonly id: string };
+
+type AvailabilityEvent = Extract<ScenarioEvent, { kind: 'availability' }>;
 
 export interface Scenario {
   readonly rules: RuleSet;
@@ -98,11 +116,17 @@ class ScenarioRun {
   apply(event: ScenarioEvent): void {
     this.engine.begin();
     this.engine.tick(event.atMs);
-    if (event.kind === 'restart' || event.kind === 'reload') {
+    if (event.kind === 'restart' || event.kind === 'reload' || event.kind === 'retire') {
       this.commit();
       if (event.kind === 'restart') this.restart(event.atMs);
-      else this.reload(event.rules, event.atMs);
+      else if (event.kind === 'reload') this.reload(event.rules, event.atMs);
+      else this.retire(event);
       return;
+    }
+    if (event.kind === 'reading' && this.sensorOf(event.sensor).retired === 'until_seen') {
+      this.commit();
+      this.changeSensor(event.sensor, { retired: null }, event.atMs);
+      this.engine.begin();
     }
     this.input(event);
     this.commit();
@@ -113,10 +137,12 @@ class ScenarioRun {
     return { transitions, rows, notifications, counts };
   }
 
-  private input(event: Exclude<ScenarioEvent, { kind: 'restart' | 'reload' }>): void {
+  private input(event: Exclude<ScenarioEvent, { kind: 'restart' | 'reload' | 'retire' }>): void {
     switch (event.kind) {
       case 'reading':
         return this.reading(event);
+      case 'availability':
+        return this.availability(event);
       case 'tick':
         return;
       case 'connect':
@@ -157,6 +183,15 @@ class ScenarioRun {
     this.tables.store(sensor, timeUs, metrics);
   }
 
+  /** Of a sensor and of those that send through it. */
+  private availability({ sensor: key, atMs, online, retained }: AvailabilityEvent): void {
+    const metrics = new Map([[AVAILABILITY, online ? 1 : 0]]);
+    const timeUs = atMs * 1000;
+    const covered = [...this.sensors.values()].filter(({ gateway }) => gateway === key);
+    for (const sensor of [this.sensorOf(key), ...covered])
+      this.engine.reading({ sensor, timeUs, receivedAtMs: atMs, metrics, retained });
+  }
+
   /** A new process: it knows only what is in the tables. */
   private restart(atMs: Millis): void {
     const engine = new AlertEngine(this.rules);
@@ -182,11 +217,13 @@ class ScenarioRun {
     engine.connected(atMs);
   }
 
-  private reload(rules: RuleSet | undefined, atMs: Millis): void {
+  /** `changed`: a sensor of which silence counts from now. */
+  private reload(rules: RuleSet | undefined, atMs: Millis, changed?: string): void {
     if (rules === undefined) return;
-    const { engine, changes } = migrate(this.engine, rules, () => undefined);
+    const byId = new Map([...this.sensors.values()].map((sensor) => [sensor.id, sensor]));
+    const { engine, changes } = migrate(this.engine, rules, (id) => byId.get(id));
     for (const { sensor, metric, timeUs } of this.tables.newest(atMs * 1000))
-      engine.expect(sensor, metric, timeUs / 1000);
+      engine.expect(this.sensorOf(sensor.key), metric, sensor.key === changed ? atMs : timeUs / 1000);
     this.expectAll(engine, atMs);
     this.restoreLast(engine, atMs);
     engine.silence(this.silences, atMs);
@@ -196,10 +233,21 @@ class ScenarioRun {
     this.commit();
   }
 
+  private retire({ sensor, atMs, untilSeen, undo }: Extract<ScenarioEvent, { kind: 'retire' }>): void {
+    this.changeSensor(sensor, { retired: undo ? null : untilSeen ? 'until_seen' : 'for_good' }, atMs);
+  }
+
+  /** Sensors have changed: the same rules apply to them as they are now. */
+  private changeSensor(key: string, change: Partial<SensorFacts>, atMs: Millis): void {
+    this.sensors.set(key, { ...this.sensorOf(key), ...change });
+    this.reload(this.rules, atMs, key);
+  }
+
   /** Restores what is stored, also for metrics that no rule has covered until now. */
   private restoreLast(engine: AlertEngine, atMs: Millis): void {
     const untilUs = atMs * 1000 + engine.rules.futureSkewUs;
-    for (const last of this.tables.newest(untilUs)) engine.restoreLast(last.sensor, last.metric, last);
+    for (const last of this.tables.newest(untilUs))
+      engine.restoreLast(this.sensorOf(last.sensor.key), last.metric, last);
   }
 
   private commit(): void {
@@ -210,11 +258,12 @@ class ScenarioRun {
     commit();
   }
 
-  /** Registered sensors that never sent anything are missed as sensors. */
+  /** Registered sensors that never sent anything are missed as sensors; with `offline_after`, all of them. */
   private expectAll(engine: AlertEngine, sinceMs?: Millis): void {
     for (const sensor of this.sensors.values()) {
-      if (this.tables.hasReceived(sensor)) continue;
-      if (engine.rules.watchesSilence(sensor)) engine.expect(sensor, OF_SENSOR, sinceMs);
+      const { offline, countsMessages } = engine.rules.rulesFor(sensor);
+      if (offline === undefined || (!countsMessages && this.tables.hasReceived(sensor))) continue;
+      engine.expect(sensor, OF_SENSOR, sinceMs);
     }
   }
 
@@ -283,7 +332,7 @@ export class ScenarioTables {
   }
 
   hasReceived(sensor: SensorFacts): boolean {
-    return [...this.readings.values()].some(([first]) => first?.sensor === sensor);
+    return [...this.readings.values()].some(([first]) => first?.sensor.id === sensor.id);
   }
 
   /** The newest reading of each sensor and metric, as a new process reads it. */

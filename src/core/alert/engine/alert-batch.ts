@@ -14,6 +14,8 @@ import { NO_LABELS, RANK } from '../rules/condition.ts';
 import { heldDueMs } from '../state/machine.ts';
 import type { Effect, Episode, Transition } from '../state/state.ts';
 
+import { kindOf } from '../kind/index.ts';
+import type { AlertInstance } from './alert-instance.ts';
 import { messageFor } from './message.ts';
 import type { Series, InstanceEffect } from './series.ts';
 import { type AlertIdOf, idOf, keyOfInstance, rowOf, startedAtMs } from './state-row.ts';
@@ -97,13 +99,19 @@ function changedRows(touched: readonly Series[], alertId: AlertIdOf): AlertState
   const rows: AlertStateRow[] = [];
   for (const series of touched)
     for (const instance of series.instances) {
-      const remembers = instance.memory !== instance.committedMemory;
+      const remembers = instance.memory !== instance.committedMemory && isToStore(instance);
       // A deadline of `held`, also for a level above an open alert, depends on when the series was last received.
       const waits = heldDueMs(instance.work, instance.condition, series.last) < Infinity;
       if (instance.work !== instance.committed || remembers || waits || series.holdsCopies)
         rows.push(rowOf(series, instance, alertId));
     }
   return rows;
+}
+
+function isToStore({ condition, memory, committedMemory }: AlertInstance): boolean {
+  const kind = kindOf(condition.kind);
+  if (kind.storedMark === undefined) return true;
+  return kind.storedMark(memory) !== kind.storedMark(committedMemory);
 }
 
 function alertRow(

@@ -15,7 +15,8 @@ const MAX_LAG_MS = 60_000;
  */
 export function decidesAtMs(series: SeriesState, connectedMs: Millis | undefined): Millis {
   const { noData, held, allowedUs } = series;
-  let dueMs = noData === undefined ? Infinity : silenceDueMs(series, connectedMs);
+  let dueMs =
+    noData === undefined ? Infinity : Math.min(silenceDueMs(series, connectedMs), forgetDueMs(series));
   if (held.length > 0) dueMs = Math.min(dueMs, releaseDueMs(held, allowedUs));
   if (series.active === 0) return dueMs;
   for (const instance of series.instances) {
@@ -28,7 +29,7 @@ export function decidesAtMs(series: SeriesState, connectedMs: Millis | undefined
 /** When the silence of a series becomes an alert. */
 export function silenceDueMs(series: SeriesState, connectedMs: Millis | undefined): Millis {
   const { receivedMs, expected } = series;
-  const afterMs = series.rule.noDataAfterMs;
+  const afterMs = series.silenceAllowedMs(series.noData?.memory);
   if (afterMs === undefined || connectedMs === undefined || series.silent) return Infinity;
   if (receivedMs === NEVER && !expected) return Infinity;
   // While the sensor is away, its metrics are not missed one by one.
@@ -36,16 +37,57 @@ export function silenceDueMs(series: SeriesState, connectedMs: Millis | undefine
   // Closed by an operator: data has to arrive first, and to stop again.
   const closedUs = series.noData === undefined ? undefined : closedUsOf(series.noData.work);
   if (closedUs !== undefined && receivedMs * 1000 <= closedUs) return Infinity;
-  if (series.metric === OF_SENSOR && receivedMs !== NEVER) return Infinity;
+  if (series.metric === OF_SENSOR && receivedMs !== NEVER && series.rule.countsMessages !== true)
+    return Infinity;
   return Math.max(receivedMs, connectedMs, series.expectedSinceMs) + afterMs;
+}
+
+const DAY_MS = 86_400_000;
+const FORGOTTEN_MS = 7 * DAY_MS;
+/** How long ago its last message may be for a sensor to be active. */
+const ACTIVE_MS = 3_600_000;
+
+/**
+ * When to see whether a metric is expected no longer, since its sensor has been active for a week without it; daily from then
+ * on, while the sensor itself is silent.
+ */
+export function forgetDueMs(series: SeriesState): Millis {
+  const { noData, reviewedMs } = series;
+  if (noData === undefined || series.metric === OF_SENSOR) return Infinity;
+  if (!series.silent && (series.missed || (series.rule.noDataAfterMs ?? 0) <= FORGOTTEN_MS)) return Infinity;
+  const dueMs = weekAfterMs(series);
+  if (reviewedMs < dueMs) return dueMs;
+  return dueMs + (Math.floor((reviewedMs - dueMs) / DAY_MS) + 1) * DAY_MS;
+}
+
+/** Whether a metric of a sensor that was last received at `activeMs` is forgotten. */
+export const isForgotten = (series: SeriesState, activeMs: Millis): boolean =>
+  activeMs >= weekAfterMs(series) - ACTIVE_MS;
+
+/** After the metric was last received; Infinity: that is not known. */
+function weekAfterMs({ receivedMs, last }: SeriesState): Millis {
+  if (receivedMs !== NEVER) return receivedMs + FORGOTTEN_MS;
+  return last === undefined ? Infinity : Math.floor(last.timeUs / 1000) + FORGOTTEN_MS;
 }
 
 /** When an unchanged alert instance needs a notification: a deferred one, or a reminder. */
 export function notificationDueMs(series: SeriesState, instance: AlertInstance): Millis {
-  // No reminders for a metric without data, nor about the missing data itself.
-  if (instance.work === OK || series.silent) return Infinity;
+  if (instance.work === OK) return Infinity;
   const { delivery, staleAfterUs } = series.rule;
-  return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
+  if (instance !== series.noData) {
+    // No reminders of the last value of a metric without data.
+    if (series.silent) return Infinity;
+    return deliveryDueMs(instance.work, series.receivedMs, staleAfterUs, delivery);
+  }
+  // Of a sensor that is missed as such its metrics are not.
+  if (series.isOwnerAway) return Infinity;
+  const { work } = instance;
+  if ('episode' in work && work.episode.deferredBy !== undefined) {
+    // Its gateway is back: the sensor itself gets the time that its rule allows.
+    const untilMs = series.gateway?.coversUntilMs(series) ?? NEVER;
+    return untilMs > series.reviewedMs ? untilMs : Infinity;
+  }
+  return deliveryDueMs(instance.work, series.receivedMs, Infinity, delivery);
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Silence } from '../suppress/silence.ts';
 import { NOTHING_DUE, Suppressor, reevaluateOpen, reevaluateSeries } from '../suppress/suppressor.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import { OF_SENSOR } from './alert-key.ts';
+import { forgetDueMs, isForgotten, silenceDueMs } from './due-times.ts';
 import { SeriesIndex, type Slot } from './series-index.ts';
 import { NEVER, type MinimumWait } from './series-state.ts';
 import { SeriesTimers } from './timers.ts';
@@ -69,16 +70,39 @@ export class AlertEngine {
    */
   constructor(rules: RuleSet, former?: AlertEngine) {
     this.rules = rules;
-    this.suppressor = new Suppressor(rules.config);
-    const made = (series: Series): void => {
-      series.precedes = this.suppressor.isSource(series);
-      series.minimumWait = this.minimumWait;
-      if (former !== undefined) this.arm(this.enter(series));
+    this.suppressor = new Suppressor(rules.config, {
+      receivedMsOf: (series) => this.workingSet.receivedMsOf(series),
+      stateOf: (series, instance) => this.workingSet.stateOf(series, instance),
+      connectedMs: () => this.timers.connectedMs,
+    });
+    const hooks = {
+      isSource: (series: Series) => this.suppressor.isSource(series),
+      made: (series: Series) => {
+        series.minimumWait = this.minimumWait;
+        this.link(series);
+        if (former !== undefined) this.arm(this.enter(series));
+      },
     };
-    this.map = new SeriesIndex(rules, made, former?.map);
+    this.map = new SeriesIndex(rules, hooks, former?.map);
     if (former === undefined) return;
     this.inheritConnection(former);
     this.suppressor.follow(former.suppressor, former.open);
+  }
+
+  /** A new series knows the gateway of its sensor, and a gateway the series of its own. */
+  private link(series: Series): void {
+    const { gateways } = this.suppressor;
+    const { gateway: key } = series.sensor;
+    if (typeof key === 'string' && key !== series.sensorKey) {
+      const isNew = gateways.of(key) === undefined;
+      const gateway = gateways.named(key);
+      if (isNew) this.suppressor.restored();
+      gateway.own ??= this.map.slotNamed(key)?.own;
+      series.gateway = gateway;
+    }
+    if (!gateways.exists || series.metric !== OF_SENSOR) return;
+    const served = gateways.of(series.sensorKey);
+    if (served !== undefined) served.own = series;
   }
 
   begin(): void {
@@ -148,9 +172,12 @@ export class AlertEngine {
     const slot = this.map.slotOf(reading.sensor);
     const { metrics } = reading;
     const available = metrics.get(AVAILABILITY);
-    if (available !== undefined) return this.availability(slot, available === 1, reading.receivedAtMs);
-    if (slot.own !== undefined && reading.retained !== true)
-      this.noteSignal(slot, slot.own, reading.receivedAtMs);
+    if (available !== undefined) return this.availability(slot, available === 1, reading);
+    if (reading.retained !== true) {
+      const { gateway } = slot.sensor;
+      if (typeof gateway === 'string') this.noteGateway(gateway, reading.receivedAtMs);
+      if (slot.own !== undefined) this.noteSignal(slot, slot.own, reading.receivedAtMs);
+    }
     let timeUs: Micros | undefined;
     for (const series of slot.named) {
       const value = metrics.get(series.metric);
@@ -226,6 +253,20 @@ export class AlertEngine {
   }
 
   /**
+   * When the series of another engine were last received, for those that were read from the database in its place. Of all
+   * others silence counts from `nowMs`. Not part of a working set: the current one is discarded.
+   */
+  inheritReceived(former: AlertEngine, nowMs: Millis): void {
+    this.version++;
+    for (const [sensor, series] of this.allSeries()) {
+      const before = former.map.find(sensor.id, series.metric);
+      if (before?.wasReceived === true) series.inheritReceived(before);
+      else series.expectedSinceMs = Math.max(series.expectedSinceMs, nowMs);
+    }
+    this.begin();
+  }
+
+  /**
    * Replaces all current and future silences. Also called at the start, after the states were restored. Not part of a
    * working set.
    */
@@ -245,13 +286,20 @@ export class AlertEngine {
   expect(sensor: SensorFacts, metric: string, sinceMs?: Millis): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
-    if (metric === OF_SENSOR && this.map.isMissed(sensor)) return;
+    if (metric === OF_SENSOR && series.rule.countsMessages !== true && this.map.isMissed(sensor)) return;
     if (sinceMs !== undefined && !series.expected) {
       if (metric === OF_SENSOR) series.expectedSinceMs = sinceMs;
       else series.restore({ receivedMs: sinceMs });
     }
     series.expected = true;
     this.timers.expect(series);
+  }
+
+  /** The same for a sensor whose messages count and that is new to the engine: a gateway, say, that never sends anything itself. */
+  expectNew(sensor: SensorFacts, sinceMs: Millis): void {
+    if (!this.rules.rulesFor(sensor).countsMessages || this.seriesOf(sensor, OF_SENSOR)?.isExpected === true)
+      return;
+    this.expect(sensor, OF_SENSOR, sinceMs);
   }
 
   /**
@@ -266,6 +314,7 @@ export class AlertEngine {
       series.minimumWait = this.minimumWait;
     }
     this.map.absorb(other.map);
+    for (const [, series] of other.allSeries()) this.link(series);
     for (const sensorId of other.known) this.known.add(sensorId);
     for (const [key, closed] of other.closed) this.closed.set(key, closed);
     for (const series of other.open) this.workingSet.trackOpen(series);
@@ -285,6 +334,7 @@ export class AlertEngine {
     // Timer entries whose owner is not armed are skipped.
     for (const [sensor, series] of this.allSeries()) if (isForgotten(sensor.id)) series.armedMs = Infinity;
     this.map.forget(isForgotten);
+    this.suppressor.gateways.forget(isForgotten);
     this.workingSet.forget(isForgotten);
     for (const sensorId of this.known) if (isForgotten(sensorId)) this.known.delete(sensorId);
     for (const [key, { sensor }] of this.closed) if (isForgotten(sensor.id)) this.closed.delete(key);
@@ -334,11 +384,13 @@ export class AlertEngine {
   }
 
   /** A sensor's availability message, last will or death certificate. */
-  private availability(slot: Slot, online: boolean, receivedAtMs: Millis): void {
+  private availability(slot: Slot, online: boolean, { receivedAtMs, retained }: EngineReading): void {
     if (online) {
-      // Ignored unless the sensor itself is missed: only data shows that it measures.
       const { own } = slot;
-      if (own !== undefined && (own.active > 0 || this.open.has(own)))
+      if (own === undefined) return;
+      const isOpen = own.active > 0 || this.open.has(own);
+      // What the broker had retained shows only that the sensor is not reported offline any more.
+      if (retained === true ? isOpen && this.wasReported(own) : isOpen || slot.rules.countsMessages)
         this.noteSignal(slot, own, receivedAtMs);
       return;
     }
@@ -346,25 +398,70 @@ export class AlertEngine {
     if (own === undefined) return;
     this.enter(own);
     this.catchUp(own, receivedAtMs);
+    if (!own.missed) this.catchUpMetrics(slot, receivedAtMs);
     own.leave(receivedAtMs, this.suppressor);
     this.arm(own);
   }
 
-  /** The first message of a sensor that was missed. */
-  private noteSignal({ named, others }: Slot, own: Series, receivedAtMs: Millis): void {
-    if (own.wasReceived && own.active === 0 && !this.open.has(own)) return;
+  /** A message of a sensor came through its gateway. */
+  private noteGateway(key: string, receivedAtMs: Millis): void {
+    const own = this.suppressor.gateways.of(key)?.own;
+    if (own !== undefined) this.noteSignal(this.map.slotOf(own.sensor), own, receivedAtMs);
+  }
+
+  private wasReported(own: Series): boolean {
+    const { noData } = this.enter(own);
+    return noData !== undefined && 'episode' in noData.work && noData.work.episode.threshold === 0;
+  }
+
+  /**
+   * A message of a sensor whose messages count, or that was missed. Unless one of them is so, the first message of all is
+   * enough: nothing else is written or armed.
+   */
+  private noteSignal(slot: Slot, own: Series, receivedAtMs: Millis): void {
+    const counts = slot.rules.countsMessages;
+    if (!counts && own.wasReceived && own.active === 0 && !this.open.has(own)) return;
     this.enter(own);
-    this.catchUp(own, receivedAtMs);
-    const wasSilent = own.silent;
+    if (!counts || isDue(own, receivedAtMs) || this.suppressor.dueMs <= receivedAtMs) {
+      // What was due for its metrics before it was missed itself comes first.
+      const missedMs = counts && !own.missed ? silenceDueMs(own, this.timers.connectedMs) : Infinity;
+      if (missedMs <= receivedAtMs) this.catchUpMetrics(slot, missedMs - 1);
+      this.catchUp(own, receivedAtMs);
+    }
+    const { gateways } = this.suppressor;
+    const gateway = gateways.exists ? gateways.of(own.sensorKey) : undefined;
+    const explained = gateway !== undefined && gateway.targets.size > 0 && gateway.maybeAway(receivedAtMs);
+    const wasMissed = own.missed;
+    if (counts) own.countMessage(receivedAtMs, this.timers.connectedMs);
     own.noteSignal(receivedAtMs, undefined, this.suppressor);
-    if (!wasSilent) return;
+    if (counts && own.waits) this.arm(own);
+    else own.dueMs = NEVER;
+    if (gateway !== undefined && explained) this.suppressor.explainedNoMore(gateway, receivedAtMs);
+    if (!wasMissed) return;
     // Nothing else was missed while the sensor was away: the silence of its metrics counts from now.
-    for (const series of [...named, ...(others?.values() ?? [])]) {
-      if (!series.isExpected || series.silent) continue;
+    for (const series of metricsOf(slot)) {
+      if (!series.isExpected) continue;
       this.enter(series);
-      series.receivedMs = Math.max(series.receivedMs, receivedAtMs);
+      if (!series.silent) series.receivedMs = Math.max(series.receivedMs, receivedAtMs);
       this.arm(series);
     }
+  }
+
+  /** What was due for the metrics of a sensor up to a moment. */
+  private catchUpMetrics(slot: Slot, untilMs: Millis): void {
+    for (const series of metricsOf(slot)) {
+      if (!series.isExpected) continue;
+      this.enter(series);
+      this.catchUp(series, untilMs);
+      this.arm(series);
+    }
+  }
+
+  /** When anything of a sensor was last received. */
+  private activeMs(sensorId: number): Millis {
+    return this.map
+      .ofSensor(sensorId)
+      .reduce((latest, series) => Math.max(latest, this.workingSet.receivedMsOf(series)), NEVER);
   }
 
   /** (a) drops values that are not finite numbers; the series does the rest. */
@@ -375,8 +472,8 @@ export class AlertEngine {
       return;
     }
     this.enter(series);
-    if (series.armedMs <= receivedAtMs && series.dueMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
-    else if (this.suppressor.dueMs <= receivedAtMs) this.catchUp(series, receivedAtMs);
+    if (isDue(series, receivedAtMs) || this.suppressor.dueMs <= receivedAtMs)
+      this.catchUp(series, receivedAtMs);
     const outcome = series.receive(timeUs, value, receivedAtMs, this.suppressor);
     this.counts[outcome]++;
     if (outcome === 'held' && (this.elsewhere || timeUs !== reading.timeUs))
@@ -403,6 +500,8 @@ export class AlertEngine {
   }
 
   private pass(series: Series, dueMs: Millis, nowMs: Millis): void {
+    if (forgetDueMs(series) <= dueMs && isForgotten(series, this.activeMs(series.sensorId)))
+      series.forgetData(dueMs, nowMs, this.suppressor);
     series.tick(dueMs, nowMs, this.timers.connectedMs, this.suppressor);
     series.reviewedMs = Math.max(series.reviewedMs, dueMs);
   }
@@ -415,3 +514,8 @@ export class AlertEngine {
     return nowUs;
   }
 }
+
+const isDue = ({ armedMs, dueMs }: Series, nowMs: Millis): boolean => armedMs <= nowMs && dueMs <= nowMs;
+
+const metricsOf = ({ named, others }: Slot): readonly Series[] =>
+  others === undefined ? named : [...named, ...others.values()];

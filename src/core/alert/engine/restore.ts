@@ -3,7 +3,7 @@ import type { AlertStateRow, AlertKey } from '../model.ts';
 import { kindOf } from '../kind/index.ts';
 import { EMPTY_MEMORY } from '../kind/rule-kind.ts';
 import { type Condition, NO_LABELS } from '../rules/condition.ts';
-import type { SensorFacts } from '../rules/effective.ts';
+import { type SensorFacts, isRetired } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import { NO_FLAPS, OK, closedUsOf, plain } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
@@ -131,7 +131,13 @@ function applyChange(engine: AlertEngine, { series, instance, change }: RuleChan
     lastReceivedMs,
     nowMs,
   });
-  engine.apply(series, instance, { kind: 'rule', change, nowUs: nowMs * 1000, evaluation, last }, nowMs);
+  const retired = change === 'removed' && isRetired(series.sensor);
+  engine.apply(
+    series,
+    instance,
+    { kind: 'rule', change: retired ? 'retired' : change, nowUs: nowMs * 1000, evaluation, last },
+    nowMs,
+  );
   const closedUs = closedUsOf(instance.work);
   if (change !== 'removed' || closedUs === undefined) return;
   const key = keyOfInstance(series, instance);

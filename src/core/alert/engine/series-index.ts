@@ -12,21 +12,32 @@ export interface Slot {
   readonly named: readonly Series[];
   /** By metric; created with the first. */
   others: Map<string, Series> | undefined;
-  /** The series of the sensor itself; created when it is missed. */
+  /** The series of the sensor itself; created with the others where each message counts, else when it is missed. */
   own: Series | undefined;
+  /** An alert of a named metric may inhibit others. */
+  readonly precedes: boolean;
+}
+
+/** What the index asks of the engine. */
+export interface SeriesHooks {
+  /** It may inhibit other alerts. */
+  isSource(series: Series): boolean;
+  made(series: Series): void;
 }
 
 /** The series of all sensors, each created on first use. */
 export class SeriesIndex {
   private readonly rules: RuleSet;
-  private readonly made: (series: Series) => void;
+  private readonly hooks: SeriesHooks;
   private readonly slots = new Map<number, Slot>();
+  /** Built when a sensor is first looked up by its key. */
+  private byKey: Map<string, Slot> | undefined;
   /** New series copy their committed state from there. */
   private readonly former: SeriesIndex | undefined;
 
-  constructor(rules: RuleSet, made: (series: Series) => void, former?: SeriesIndex) {
+  constructor(rules: RuleSet, hooks: SeriesHooks, former?: SeriesIndex) {
     this.rules = rules;
-    this.made = made;
+    this.hooks = hooks;
     this.former = former;
   }
 
@@ -36,12 +47,24 @@ export class SeriesIndex {
       const before = this.former?.slots.get(sensor.id);
       const rules = before?.rules ?? this.rules.rulesFor(sensor);
       const facts = before?.sensor ?? sensor;
-      const named = rules.named.map((rule) => this.make(facts, rule));
-      slot = { sensor: facts, rules, named, others: undefined, own: undefined };
+      const named = rules.named.map((rule) => this.create(facts, rule));
+      const precedes = named.some((series) => this.hooks.isSource(series));
+      slot = { sensor: facts, rules, named, others: undefined, own: undefined, precedes };
       this.slots.set(sensor.id, slot);
-      if (before?.own !== undefined) this.ownSeries(slot);
+      this.byKey?.set(facts.key, slot);
+      if (before?.own !== undefined || rules.countsMessages) this.ownSeries(slot);
+      for (const series of named) {
+        series.owner = slot.own;
+        this.ranked(series, precedes);
+      }
     }
     return slot;
+  }
+
+  /** By the key of the sensor. */
+  slotNamed(key: string): Slot | undefined {
+    this.byKey ??= new Map([...this.slots.values()].map((slot) => [slot.sensor.key, slot]));
+    return this.byKey.get(key);
   }
 
   /** The series of a metric that only `"*"` covers; undefined if it does not. */
@@ -51,8 +74,9 @@ export class SeriesIndex {
     if (series === undefined) {
       const rule = slot.rules.ruleOf(metric);
       if (rule === undefined) return undefined;
-      series = this.make(slot.sensor, rule);
+      series = this.create(slot.sensor, rule);
       series.owner = slot.own;
+      this.ranked(series, slot.precedes);
       slot.others ??= new Map();
       slot.others.set(metric, series);
     }
@@ -77,21 +101,32 @@ export class SeriesIndex {
   ownSeries(slot: Slot): Series | undefined {
     const { away } = slot.rules;
     if (away === undefined || slot.own !== undefined) return slot.own;
-    const own = this.make(slot.sensor, away);
+    const own = this.create(slot.sensor, away);
     slot.own = own;
+    this.ranked(own, slot.precedes);
     for (const series of [...slot.named, ...(slot.others?.values() ?? [])]) series.owner = own;
     return own;
   }
 
-  private make(sensor: SensorFacts, rule: MetricRule): Series {
+  private create(sensor: SensorFacts, rule: MetricRule): Series {
     const series = new Series(sensor, rule);
     const before = this.former?.find(sensor.id, rule.metric);
     if (before !== undefined) series.copy(before);
-    this.made(series);
     return series;
   }
 
-  private find(sensorId: number, metric: string): Series | undefined {
+  /**
+   * Of deadlines of one moment: sensors that may inhibit others first; of them a sensor itself before its metrics, which are
+   * not missed while it is; and what inhibits before what does not.
+   */
+  private ranked(series: Series, precedes: boolean): void {
+    const isSource = this.hooks.isSource(series);
+    const isOwn = series.metric === OF_SENSOR;
+    series.rank = (precedes || (isOwn && isSource) ? 0 : 4) + (isOwn ? 0 : 2) + (isSource ? 0 : 1);
+    this.hooks.made(series);
+  }
+
+  find(sensorId: number, metric: string): Series | undefined {
     const slot = this.slots.get(sensorId);
     if (metric === OF_SENSOR) return slot?.own;
     return slot?.named.find((series) => series.metric === metric) ?? slot?.others?.get(metric);
@@ -99,10 +134,12 @@ export class SeriesIndex {
 
   /** Takes over the series of unknown sensors. */
   absorb(other: SeriesIndex): void {
+    this.byKey = undefined;
     for (const [sensorId, slot] of other.slots) this.slots.set(sensorId, slot);
   }
 
   forget(isForgotten: (sensorId: number) => boolean): void {
+    this.byKey = undefined;
     for (const sensorId of this.slots.keys()) if (isForgotten(sensorId)) this.slots.delete(sensorId);
   }
 

@@ -1,6 +1,7 @@
 import type { Micros, Millis } from '../../reading.ts';
 import { kindOf } from '../kind/index.ts';
-import { EMPTY_MEMORY } from '../kind/rule-kind.ts';
+import { EMPTY_MEMORY, type Memory } from '../kind/rule-kind.ts';
+import { rhythmAfterMs } from '../kind/rhythm.ts';
 import type { MetricRule } from '../rules/compile.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import { type EpisodeState, type LastEvent, OK, plain } from '../state/state.ts';
@@ -10,6 +11,12 @@ import type { UnstoredNumber, WaitingEntries } from './waiting.ts';
 
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 export const NEVER = -Infinity;
+
+/** The gateway of a sensor, as far as a series needs it. */
+export interface SeriesGateway {
+  /** Until when it explains that the series is missed, after its return; `NEVER`, `Infinity` while that is unknown. */
+  coversUntilMs(series: SeriesState): Millis;
+}
 
 /** The least time that numbers wait for earlier ones, whatever the rules allow. */
 export interface MinimumWait {
@@ -35,6 +42,8 @@ export class SeriesState {
   expectedSinceMs: Millis = NEVER;
   /** The series of the sensor itself, if there is one. */
   owner: SeriesState | undefined;
+  /** That of its sensor, if it has one. */
+  gateway: SeriesGateway | undefined;
   /** Numbers waiting for earlier ones. */
   held: ReorderBuffer = EMPTY_BUFFER;
   /** Nothing is due before it in the current working set; `NEVER` if unknown. */
@@ -102,10 +111,23 @@ export class SeriesState {
     return this.noData !== undefined && this.noData.work.kind !== 'ok';
   }
 
+  /** The same, or it was closed by hand meanwhile: until something is received. */
+  get missed(): boolean {
+    return this.noData !== undefined && this.noData.work !== OK;
+  }
+
   /** The sensor itself is missed, as of the working set that last touched this series. */
   get isOwnerAway(): boolean {
     const instance = this.owner?.noData;
-    return instance !== undefined && this.owner?.stateIn(this.workingSet, instance).kind !== 'ok';
+    return instance !== undefined && this.owner?.stateIn(this.workingSet, instance) !== OK;
+  }
+
+  /** How long it may be silent; undefined: for ever, or its rhythm is not known. `memory` is that of its `noData`. */
+  silenceAllowedMs(memory: Memory | undefined): Millis | undefined {
+    const { noDataAfterMs, byRhythm } = this.rule;
+    if (byRhythm !== true) return noDataAfterMs;
+    const afterMs = memory === undefined ? undefined : rhythmAfterMs(memory);
+    return afterMs ?? (this.receivedMs === NEVER && !this.wasReceived ? noDataAfterMs : undefined);
   }
 
   /** Whether its silence counts, the current working set included. */
@@ -172,6 +194,14 @@ export class SeriesState {
     this.holdsCopies = former.holdsCopies;
   }
 
+  /** When the same series of another engine was last received, and the rhythm of its messages. */
+  inheritReceived(former: SeriesState): void {
+    this.restore({ receivedMs: former.committedReceivedMs });
+    const [own, before] = [this.noData, former.noData];
+    if (own !== undefined && before !== undefined && own.committedMemory === EMPTY_MEMORY)
+      own.committedMemory = before.committedMemory;
+  }
+
   /** Copies the committed state of the same series of another engine. */
   copy(former: SeriesState): void {
     this.inherit(former);
@@ -221,6 +251,11 @@ export class SeriesState {
   /** `reviewedMs` in a working set, whether or not the series was touched in it. */
   reviewedIn(workingSet: number): Millis {
     return this.workingSet === workingSet ? this.reviewedMs : this.committedReviewedMs;
+  }
+
+  /** `receivedMs` likewise. */
+  receivedIn(workingSet: number): Millis {
+    return this.workingSet === workingSet ? this.receivedMs : this.committedReceivedMs;
   }
 
   /** Sets the working state of an instance. */

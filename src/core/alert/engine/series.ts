@@ -1,7 +1,8 @@
 import type { Severity, SuppressedBy } from '../model.ts';
 import type { Micros, Millis } from '../../reading.ts';
 import { kindOf } from '../kind/index.ts';
-import { resumed, silence } from '../kind/no-data.ts';
+import { resumed, retire, silence } from '../kind/no-data.ts';
+import { withMessage } from '../kind/rhythm.ts';
 import { nextState } from '../state/machine.ts';
 import { OK, type StepInput, type StepResult, closedUsOf, type EpisodeState } from '../state/state.ts';
 import { type AlertInstance, activeFirst } from './alert-instance.ts';
@@ -22,8 +23,8 @@ import { NEVER, SeriesState } from './series-state.ts';
 export class Series extends SeriesState {
   /** For the engine's timers: when this series is due next. */
   armedMs: Millis = Infinity;
-  /** May inhibit other alerts: of series due at the same time it is processed first. */
-  precedes = false;
+  /** Of series due at the same time the lower one is processed first. */
+  rank = 0;
 
   /** Steps (c) to (g) of the pipeline for one finite number. */
   receive(timeUs: Micros, value: number, receivedAtMs: Millis, out: EffectSink): Outcome {
@@ -52,6 +53,17 @@ export class Series extends SeriesState {
     }
   }
 
+  /** A message of the sensor: of its rhythm, unless it ends a silence that was missed or that the broker's absence explains. */
+  countMessage(receivedAtMs: Millis, connectedMs: Millis | undefined): void {
+    const { noData } = this;
+    if (noData === undefined || this.rule.byRhythm !== true) return;
+    noData.memory = withMessage(
+      noData.memory,
+      receivedAtMs,
+      this.missed ? Infinity : (connectedMs ?? Infinity),
+    );
+  }
+
   /** The sensor or its broker reported it offline. What an operator closed stays closed until data was received again. */
   leave(receivedAtMs: Millis, out: EffectSink): void {
     const { noData } = this;
@@ -72,10 +84,23 @@ export class Series extends SeriesState {
     // Once missing data has fired, the other alerts are frozen.
     if (!this.silent) this.passTime(dueMs, nowMs, out);
     const { noData } = this;
-    if (noData !== undefined && silentMs <= dueMs)
-      put(this, noData, silence(noData.work, silentMs * 1000, noData.condition), nowMs, out, dueMs);
-    for (const instance of this.instances)
-      if (notificationDueMs(this, instance) <= dueMs) remind(this, instance, dueMs, nowMs, out);
+    if (noData !== undefined && silentMs <= dueMs) {
+      const seconds = (this.silenceAllowedMs(noData.memory) ?? 0) / 1000;
+      put(this, noData, silence(noData.work, silentMs * 1000, noData.condition, seconds), nowMs, out, dueMs);
+    }
+    for (const instance of this.instances) {
+      if (notificationDueMs(this, instance) > dueMs) continue;
+      if ('episode' in instance.work && instance.work.episode.deferredBy !== undefined)
+        reevaluateSuppression(this, instance, dueMs, { dueMs, nowMs }, out);
+      else remind(this, instance, dueMs, nowMs, out);
+    }
+  }
+
+  /** It is expected no longer, until it is received again. */
+  forgetData(dueMs: Millis, nowMs: Millis, out: EffectSink): void {
+    const { noData } = this;
+    if (noData === undefined) return;
+    put(this, noData, retire(noData.work, dueMs * 1000), nowMs, out, dueMs);
   }
 
   /** The suppressions changed at `at.dueMs`: open alerts are deferred or notified accordingly. */
@@ -103,8 +128,8 @@ export class Series extends SeriesState {
   /** Whether time may decide something that is not in the timers yet. Cheap for a quiet series. */
   get waits(): boolean {
     if (this.active > 0 || this.held.length > 0) return true;
-    const { noDataAfterMs } = this.rule;
-    return noDataAfterMs !== undefined && this.armedMs > this.receivedMs + noDataAfterMs;
+    const afterMs = this.silenceAllowedMs(this.noData?.memory);
+    return afterMs !== undefined && this.armedMs > this.receivedMs + afterMs;
   }
 
   private passTime(untilMs: Millis, nowMs: Millis, out: EffectSink): void {
@@ -222,7 +247,7 @@ export function remind(
   nowMs: Millis,
   out: EffectSink,
 ): void {
-  const value = valueFor(series, instance);
+  const value = valueFor(series, instance, dueMs);
   send(
     series,
     instance,
@@ -239,7 +264,7 @@ export function reevaluateSuppression(
   at: { readonly dueMs: Millis; readonly nowMs: Millis },
   out: EffectSink,
 ): void {
-  const value = valueFor(series, instance);
+  const value = valueFor(series, instance, at.dueMs);
   send(
     series,
     instance,
@@ -267,9 +292,12 @@ export function sendDeferred(
   );
 }
 
-function valueFor(series: Series, instance: AlertInstance): number | undefined {
-  if (instance === series.noData) return instance.condition.levels[0]?.limit;
-  return series.lastFor(instance)?.value;
+/** Of missing data: the seconds of silence so far. */
+function valueFor(series: Series, instance: AlertInstance, atMs: Millis): number | undefined {
+  if (instance !== series.noData) return series.lastFor(instance)?.value;
+  if (!('episode' in instance.work)) return undefined;
+  const { startedAtUs, threshold } = instance.work.episode;
+  return threshold + Math.max(0, Math.round(atMs - startedAtUs / 1000)) / 1000;
 }
 
 function send(

@@ -4,8 +4,8 @@ import type { Series } from './series.ts';
 /** The owner of a deadline; ties are ordered by sensor, then by metric, so that a run is repeatable. */
 export interface TimerOwner {
   armedMs: Millis;
-  /** May inhibit others, so it comes before them. */
-  readonly precedes: boolean;
+  /** Lower ones come first. */
+  readonly rank: number;
   readonly sensorId: number;
   readonly metric: string;
 }
@@ -90,7 +90,7 @@ function isBefore(a: Entry<TimerOwner>, b: Entry<TimerOwner>): boolean {
 }
 
 export function isAhead(one: TimerOwner, other: TimerOwner): boolean {
-  if (one.precedes !== other.precedes) return one.precedes;
+  if (one.rank !== other.rank) return one.rank < other.rank;
   return one.sensorId < other.sensorId || (one.sensorId === other.sensorId && one.metric < other.metric);
 }
 
@@ -128,9 +128,8 @@ export class SeriesTimers {
 
   /** A series expected to be received within the time that its rule allows. */
   expect(series: Series): void {
-    const { noDataAfterMs } = series.rule;
-    if (noDataAfterMs !== undefined && this.sinceMs !== undefined)
-      this.timers.arm(series, this.sinceMs + noDataAfterMs);
+    const afterMs = series.silenceAllowedMs(series.noData?.committedMemory);
+    if (afterMs !== undefined && this.sinceMs !== undefined) this.timers.arm(series, this.sinceMs + afterMs);
   }
 
   /** After a change of a series. */

@@ -2,6 +2,7 @@ import type { Millis } from '../../reading.ts';
 import { type EpisodeState, OK } from '../state/state.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import type { Series } from './series.ts';
+import type { SeriesState } from './series-state.ts';
 
 /** The series changed by the uncommitted batch, and those open in the committed states: few, however many sensors there are. */
 export class WorkingSet {
@@ -73,13 +74,18 @@ export class WorkingSet {
   }
 
   /** The state of an instance in this working set. */
-  stateOf(series: Series, instance: AlertInstance): EpisodeState {
+  stateOf(series: SeriesState, instance: AlertInstance): EpisodeState {
     return series.stateIn(this.number, instance);
   }
 
   /** Up to when suppressions were applied to a series in this working set. */
   reviewedMsOf(series: Series): Millis {
     return series.reviewedIn(this.number);
+  }
+
+  /** When a series was last received, in this working set. */
+  receivedMsOf(series: SeriesState): Millis {
+    return series.receivedIn(this.number);
   }
 
   /** Moves the series to the end of the list: the next slice must not begin with processed ones. */

@@ -1,7 +1,8 @@
 import type * as z from '../../schema/zod.ts';
 import { anomaly } from './anomaly.ts';
 import { mean } from './mean.ts';
-import { noData, offline } from './no-data.ts';
+import { noData } from './no-data.ts';
+import { offline } from './offline.ts';
 import { rate } from './rate.ts';
 import type { RuleKind } from './rule-kind.ts';
 import { spread } from './spread.ts';

@@ -1,7 +1,7 @@
 import type { Micros } from '../../reading.ts';
 import type { Condition } from '../rules/condition.ts';
 import { type Episode, type EpisodeState, OK, type StepResult } from '../state/state.ts';
-import { about, resolve, result } from '../state/transitions.ts';
+import { about, close, resolve, result } from '../state/transitions.ts';
 import { duration } from '../../schema/common.ts';
 import { defineKind, oneLevel } from './rule-kind.ts';
 import { evaluateThreshold } from './limits.ts';
@@ -27,22 +27,6 @@ export const noData = defineKind({
     if (effect.transition !== 'resolved')
       return `${sensorKey}: no ${metric} for ${show(effect.threshold ?? 0)} s`;
     return `${sensorKey}: ${metric} ${effect.reason === 'data_resumed' ? 'is back' : ending(effect)}`;
-  },
-});
-
-/** A sensor that is missed as such: `offlineRule` makes its condition of those for missing data. */
-export const offline = defineKind({
-  fields: {},
-  suffixes: [],
-  conditions: () => [],
-  evaluate: () => undefined,
-  reevaluate: () => undefined,
-  message(sensorKey, _, effect) {
-    const reported = effect.threshold === 0;
-    if (effect.transition !== 'resolved' && reported) return `${sensorKey}: reported offline`;
-    if (effect.transition !== 'resolved')
-      return `${sensorKey}: nothing received for ${show(effect.threshold ?? 0)} s`;
-    return `${sensorKey}: ${effect.reason === 'data_resumed' ? (reported ? 'is back online' : 'has sent something') : ending(effect)}`;
   },
 });
 
@@ -86,4 +70,10 @@ export function resumed(state: EpisodeState, receivedUs: Micros, value: number |
   // A clock that was set back must not end the episode before its start.
   const timeUs = Math.max(receivedUs, state.episode.startedAtUs);
   return resolve(state.episode, timeUs, value, 'data_resumed', []);
+}
+
+/** Nothing is missed any more, until something was received. */
+export function retire(state: EpisodeState, atUs: Micros): StepResult {
+  if (state.kind === 'firing') return close(state.episode, atUs, undefined, 'retired', []);
+  return result({ kind: 'ok', flaps: [], closedUs: atUs });
 }

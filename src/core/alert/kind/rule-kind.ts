@@ -84,6 +84,8 @@ export interface RuleKind<Fields extends z.ZodRawShape = z.ZodRawShape> {
   reevaluate(condition: Condition, known: Known): Evaluation | undefined;
   /** The memory after an evaluation. */
   remember?(condition: Condition, sample: Sample, evaluation: Evaluation | undefined): Memory;
+  /** Its memory is stored when this changes; default: whenever it changes. */
+  storedMark?(memory: Memory): number;
   /** What the text is about; default: the metric. */
   subject?(condition: Condition): string;
   /** `above`, `below`; undefined: by the side. */

@@ -12,6 +12,8 @@ export function ending({ reason }: Effect): string {
       return 'is clear under the changed rule';
     case 'rule_removed':
       return 'is no longer watched';
+    case 'retired':
+      return 'is no longer expected';
     case 'manual':
       return 'was closed by an operator';
     case 'value':

@@ -3,10 +3,11 @@ import type { Micros, Millis } from '../../reading.ts';
 import { OF_SENSOR } from '../engine/alert-key.ts';
 import type { DeliveryRules } from '../engine/notification-policy.ts';
 import { ALL_KINDS, kindOf } from '../kind/index.ts';
-import type { ConditionShape } from '../kind/rule-kind.ts';
+import { RHYTHM } from '../kind/offline.ts';
+import { type ConditionShape, oneLevel } from '../kind/rule-kind.ts';
 import { type Condition, type Flap, NO_LABELS, type RuleLabels } from './condition.ts';
 import type { AlertsConfig } from './config.ts';
-import type { EffectiveRule } from './effective.ts';
+import type { EffectiveRule, effectiveOffline } from './effective.ts';
 
 /** The compiled rules of one metric of one sensor. */
 export interface MetricRule {
@@ -21,34 +22,29 @@ export interface MetricRule {
   readonly quietMax: number;
   /** A value within the quiet range needs no evaluation while all is OK. */
   readonly simple: boolean;
+  /** Of a sensor itself: every message of it counts, and it is missed after `noDataAfterMs` without any. */
+  readonly countsMessages?: boolean;
+  /** After its own rhythm, once that is known; `noDataAfterMs` is for one that never sent anything. */
+  readonly byRhythm?: boolean;
 }
 
 const us = (ms: Millis): Micros => ms * 1000;
 
 /** undefined if no rule covers the metric. */
 export function compileRule(effective: EffectiveRule, config: AlertsConfig): MetricRule | undefined {
-  const { metric, fields } = effective;
+  const { fields } = effective;
   const conditions = ALL_KINDS.flatMap(([name, kind]) =>
     kind.conditions(fields).map((shape) => condition(effective, config, name, shape)),
   );
   if (conditions.length === 0) return undefined;
-  const repeat = fields.repeat_interval ?? undefined;
   const limit = (side: Side) =>
     conditions.find((condition) => condition.kind === 'threshold' && condition.side === side)?.levels[0]
       ?.limit;
   return {
-    metric,
-    conditions,
-    staleAfterUs: us(fields.stale_after),
+    ...limitless(effective, config, conditions),
     noDataAfterMs: fields.no_data_after ?? undefined,
-    allowedLatenessUs: us(config.allowed_lateness),
-    delivery: {
-      backfillAfterUs: us(config.backfill_after),
-      repeatUs: repeat === undefined ? undefined : us(repeat),
-    },
     quietMin: limit('low') ?? -Infinity,
     quietMax: limit('high') ?? Infinity,
-    simple: conditions.every(({ kind }) => kindOf(kind).quiet === true),
   };
 }
 
@@ -64,6 +60,46 @@ export function offlineRule(named: readonly MetricRule[]): MetricRule | undefine
   const hash = hashText(`offline ${source.hash}`);
   const offline = { ...source, kind: 'offline', metric: OF_SENSOR, alertType: 'offline', hash } as const;
   return { ...rule, metric: OF_SENSOR, conditions: [offline], simple: true };
+}
+
+/** `offline_after`: the sensor itself is missed, whatever it sends. `unheard`: the rule for one that never sent anything. */
+export function messagesRule(
+  { rule, after }: NonNullable<ReturnType<typeof effectiveOffline>>,
+  config: AlertsConfig,
+  unheard: MetricRule | undefined,
+): MetricRule {
+  const byRhythm = after === RHYTHM;
+  const levels = oneLevel(rule.fields, byRhythm ? 0 : after / 1000);
+  const made = condition(rule, config, 'offline', { side: 'high', suffix: 'offline', levels, plain: true });
+  return {
+    ...limitless(rule, config, [{ ...made, alertType: 'offline' }]),
+    noDataAfterMs: byRhythm ? unheard?.noDataAfterMs : after,
+    countsMessages: true,
+    byRhythm,
+  };
+}
+
+/** The rule of a metric without limits. */
+function limitless(
+  { metric, fields }: EffectiveRule,
+  config: AlertsConfig,
+  conditions: readonly Condition[],
+): MetricRule {
+  const repeat = fields.repeat_interval ?? undefined;
+  return {
+    metric,
+    conditions,
+    staleAfterUs: us(fields.stale_after),
+    noDataAfterMs: undefined,
+    allowedLatenessUs: us(config.allowed_lateness),
+    delivery: {
+      backfillAfterUs: us(config.backfill_after),
+      repeatUs: repeat === undefined ? undefined : us(repeat),
+    },
+    quietMin: -Infinity,
+    quietMax: Infinity,
+    simple: conditions.every(({ kind }) => kindOf(kind).quiet === true),
+  };
 }
 
 function condition(

@@ -1,6 +1,7 @@
 import type * as z from '../../schema/zod.ts';
 import type { Millis } from '../../reading.ts';
 import type { KindFields } from '../kind/index.ts';
+import type { offlineFields } from '../kind/offline.ts';
 import type { CommonValues } from './common-fields.ts';
 
 /** The `alerts:` section as the schema gives it: names of the YAML, durations in milliseconds. */
@@ -17,7 +18,13 @@ export type Scope = (typeof SCOPES)[number];
 /** Rules for some sensors only; exactly one of the selectors is given. */
 export type OverrideConfig = { readonly [S in Scope]?: string | undefined } & {
   readonly metrics: Readonly<Record<string, RuleFields>>;
+} & OfflineFields;
+
+/** About the sensor itself, in every scope. */
+export type OfflineFields = {
+  readonly [Key in keyof OfflineValues]?: OfflineValues[Key] | undefined;
 };
+type OfflineValues = z.output<z.ZodObject<typeof offlineFields>>;
 
 export type DefaultFields = RuleFields & CommonValues;
 
@@ -38,7 +45,7 @@ export interface InhibitConfig {
   readonly equal: readonly string[];
 }
 
-export interface AlertsConfig {
+export interface AlertsConfig extends OfflineFields {
   readonly defaults: DefaultFields;
   readonly max_future_skew: Millis;
   readonly allowed_lateness: Millis;

@@ -1,6 +1,9 @@
+import type { Millis } from '../../reading.ts';
+import type { RHYTHM } from '../kind/offline.ts';
 import {
   type AlertsConfig,
   type DefaultFields,
+  type OfflineFields,
   type OverrideConfig,
   type RuleFields,
   SCOPES,
@@ -14,7 +17,13 @@ export interface SensorFacts {
   readonly type: string | null;
   readonly location: string | null;
   readonly tags: readonly string[];
+  /** The key of the sensor that it sends through. */
+  readonly gateway?: string | null;
+  /** No rule applies to it: for good, or until its next reading. */
+  readonly retired?: 'for_good' | 'until_seen' | null;
 }
+
+export const isRetired = ({ retired }: SensorFacts): boolean => (retired ?? null) !== null;
 
 /** The merged fields of one metric for one sensor, and which layer each came from. */
 export interface EffectiveRule {
@@ -65,6 +74,11 @@ export function scopeOf(override: OverrideConfig): Scope | undefined {
   return SCOPES.find((scope) => override[scope] !== undefined);
 }
 
+function originOf(override: OverrideConfig, index: number): string {
+  const scope = scopeOf(override);
+  return `overrides[${index}] (${scope ?? ''} ${scope === undefined ? '' : (override[scope] ?? '')})`;
+}
+
 /** Merges per field: an override sets only what differs. Within a layer the metric's own name takes precedence over `"*"`. */
 export function effectiveRule(
   config: AlertsConfig,
@@ -73,26 +87,57 @@ export function effectiveRule(
 ): EffectiveRule {
   const fields: Record<string, unknown> = {};
   const origins = new Map<keyof RuleFields, string>();
-  const merge = (layer: RuleFields | undefined, origin: string) => {
-    for (const [name, value] of Object.entries(layer ?? {})) {
-      if (value === undefined) continue;
-      // Each scope adds its labels; every other field takes the place of a wider scope's.
-      fields[name] = name === 'labels' ? { ...(fields['labels'] as object), ...(value as object) } : value;
-      origins.set(name as keyof RuleFields, origin);
-    }
-  };
+  const merge = (layer: RuleFields | undefined, origin: string) =>
+    mergeFields({ fields, origins }, layer, origin);
   merge(config.defaults, 'defaults');
   merge(own(config.metrics, WILDCARD), 'metrics.*');
   merge(own(config.metrics, metric), `metrics.${metric}`);
   for (const index of overrides) {
     const override = config.overrides[index];
-    const scope = override === undefined ? undefined : scopeOf(override);
-    if (override === undefined || scope === undefined) continue;
-    const origin = `overrides[${index}] (${scope} ${override[scope] ?? ''})`;
+    if (override === undefined || scopeOf(override) === undefined) continue;
+    const origin = originOf(override, index);
     merge(own(override.metrics, WILDCARD), `${origin} *`);
     merge(own(override.metrics, metric), `${origin} ${metric}`);
   }
   return { metric, fields: fields as unknown as DefaultFields, origins };
+}
+
+/**
+ * The merged fields of the alert about the sensor itself, and when it is offline: undefined where no scope says so. Its common
+ * fields are those of the defaults, and of `offline` in each scope.
+ */
+export function effectiveOffline(
+  config: AlertsConfig,
+  overrides: readonly number[],
+): { readonly rule: EffectiveRule; readonly after: Millis | typeof RHYTHM } | undefined {
+  const fields: Record<string, unknown> = { ...config.defaults };
+  const origins = new Map<keyof RuleFields, string>();
+  let after: OfflineFields['offline_after'];
+  const merge = ({ offline_after, offline }: OfflineFields, origin: string) => {
+    if (offline_after !== undefined) after = offline_after;
+    mergeFields({ fields, origins }, offline, origin);
+  };
+  merge(config, 'offline');
+  for (const index of overrides) {
+    const override = config.overrides[index];
+    if (override !== undefined) merge(override, `${originOf(override, index)} offline`);
+  }
+  if (after === undefined || after === null) return undefined;
+  return { rule: { metric: '', fields: fields as unknown as DefaultFields, origins }, after };
+}
+
+interface Merged {
+  readonly fields: Record<string, unknown>;
+  readonly origins: Map<keyof RuleFields, string>;
+}
+
+function mergeFields({ fields, origins }: Merged, layer: RuleFields | undefined, origin: string): void {
+  for (const [name, value] of Object.entries(layer ?? {})) {
+    if (value === undefined) continue;
+    // Each scope adds its labels; every other field takes the place of a wider scope's.
+    fields[name] = name === 'labels' ? { ...(fields['labels'] as object), ...(value as object) } : value;
+    origins.set(name as keyof RuleFields, origin);
+  }
 }
 
 /** The metrics that these layers name. */

@@ -1,12 +1,14 @@
 import type { Micros } from '../../reading.ts';
-import { type MetricRule, compileRule, offlineRule } from './compile.ts';
+import { type MetricRule, compileRule, messagesRule, offlineRule } from './compile.ts';
 import type { AlertsConfig } from './config.ts';
 import {
   type EffectiveRule,
   OverrideIndex,
   type SensorFacts,
   WILDCARD,
+  effectiveOffline,
   effectiveRule,
+  isRetired,
   namedMetrics,
 } from './effective.ts';
 
@@ -14,10 +16,14 @@ import {
 export interface SensorRules {
   /** The metrics that the configuration names and that have a rule. */
   readonly named: readonly MetricRule[];
-  /** For a sensor that never sent anything, if the silence of any named metric is watched. */
+  /** For the sensor itself: by `offline_after`; else for one that never sent anything, if the silence of any named metric is watched. */
   readonly offline: MetricRule | undefined;
   /** For a sensor that reports itself offline: the same, or if the silence of any other metric is watched. */
   readonly away: MetricRule | undefined;
+  /** Every message of the sensor counts (`offline_after`). */
+  readonly countsMessages: boolean;
+  /** The silence of a named metric is watched. */
+  readonly missesMetrics: boolean;
   /** True if `"*"` has rules for metrics that are not named. */
   readonly wildcard: boolean;
   /** The rule of any metric, or undefined if it has none. */
@@ -41,6 +47,7 @@ export class RuleSet {
 
   /** Compiled once per combination of overrides, not per sensor. */
   rulesFor(sensor: SensorFacts): SensorRules {
+    if (isRetired(sensor)) return NO_RULES;
     const overrides = this.index.matching(sensor);
     const signature = overrides.join();
     let rules = this.bySignature.get(signature);
@@ -66,8 +73,28 @@ export class RuleSet {
     return this.rulesFor(sensor).offline !== undefined;
   }
 
+  /** Whether that of its metrics is watched as well. */
+  missesMetrics(sensor: SensorFacts): boolean {
+    return this.rulesFor(sensor).missesMetrics;
+  }
+
+  /** Whether any rule is about missing data. */
+  get missesAnything(): boolean {
+    const { offline_after: after, defaults, metrics, overrides } = this.config;
+    const layers = [
+      defaults,
+      ...Object.values(metrics),
+      ...overrides.flatMap((each) => Object.values(each.metrics)),
+    ];
+    return (
+      [after, ...overrides.map((each) => each.offline_after)].some((each) => (each ?? null) !== null) ||
+      layers.some((layer) => (layer.no_data_after ?? null) !== null)
+    );
+  }
+
   /** For display: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
   effectiveRules(sensor: SensorFacts, metrics: Iterable<string> = []): readonly EffectiveRule[] {
+    if (isRetired(sensor)) return [];
     const overrides = this.index.matching(sensor);
     const names = new Set([...namedMetrics(this.config, overrides), ...metrics]);
     return [...names]
@@ -75,6 +102,16 @@ export class RuleSet {
       .filter((rule) => compileRule(rule, this.config) !== undefined);
   }
 }
+
+const NO_RULES: SensorRules = {
+  named: [],
+  offline: undefined,
+  away: undefined,
+  countsMessages: false,
+  missesMetrics: false,
+  wildcard: false,
+  ruleOf: () => undefined,
+};
 
 /** Compiles the merged layers of a metric; equal results share one object. */
 class Compiler {
@@ -104,6 +141,8 @@ class CompiledRules implements SensorRules {
   readonly offline: MetricRule | undefined;
   readonly away: MetricRule | undefined;
   readonly wildcard: boolean;
+  readonly countsMessages: boolean;
+  readonly missesMetrics: boolean;
   private readonly compiler: Compiler;
   private readonly overrides: readonly number[];
   private readonly byMetric = new Map<string, MetricRule | undefined>();
@@ -113,10 +152,14 @@ class CompiledRules implements SensorRules {
     this.overrides = overrides;
     const names = namedMetrics(compiler.config, overrides);
     this.named = names.flatMap((metric) => compiler.compile(overrides, metric) ?? []);
-    this.offline = offlineRule(this.named);
     const others = compiler.compile(overrides, WILDCARD);
+    const unheard = offlineRule(this.named);
+    const offline = effectiveOffline(compiler.config, overrides);
+    this.offline = offline === undefined ? unheard : messagesRule(offline, compiler.config, unheard);
     this.away = this.offline ?? (others === undefined ? undefined : offlineRule([others]));
     this.wildcard = others !== undefined;
+    this.countsMessages = this.offline?.countsMessages === true;
+    this.missesMetrics = unheard !== undefined;
   }
 
   ruleOf(metric: string): MetricRule | undefined {

@@ -24,8 +24,10 @@ export function fromFlapping(state: Flapping, input: StepInput, condition: Condi
     case 'tick':
       return result(state);
     case 'rule':
-      if (input.change === 'removed')
-        return endFromOutside(state, input.nowUs, input.last?.value, 'rule_removed');
+      if (input.change !== 'changed') {
+        const reason = input.change === 'retired' ? 'retired' : 'rule_removed';
+        return endFromOutside(state, input.nowUs, input.last?.value, reason);
+      }
       if (input.evaluation !== undefined && input.evaluation.held < 0)
         return endFromOutside(state, input.nowUs, input.last?.value, 'rule_changed');
       return result(state);
@@ -96,12 +98,12 @@ function endFromOutside(
   state: Flapping,
   timeUs: Micros,
   value: number | undefined,
-  reason: 'rule_removed' | 'rule_changed' | 'manual',
+  reason: 'rule_removed' | 'rule_changed' | 'retired' | 'manual',
 ): StepResult {
   const ended = ending(state, timeUs, value);
   return then(ended, (next) => {
     const { episode } = next as Flapping;
-    const closes = reason !== 'rule_changed' && state.raw === 'breach';
+    const closes = reason !== 'rule_changed' && reason !== 'retired' && state.raw === 'breach';
     if (episode.firedAtUs.length === 0)
       return result({ kind: 'ok', flaps: NO_FLAPS, ...(closes ? { closedUs: timeUs } : {}) });
     if (closes) return close(episode, timeUs, value, reason, NO_FLAPS);

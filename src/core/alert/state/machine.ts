@@ -84,7 +84,7 @@ export function fromOk(state: StateOf<'ok'>, input: StepInput, condition: Condit
     case 'resolve':
       return result(state);
     case 'rule':
-      if (input.change === 'removed') return result({ ...state, flaps: [] });
+      if (input.change !== 'changed') return result({ ...state, flaps: [] });
       return result(seenFalse(input.evaluation, condition) ? { kind: 'ok', flaps: state.flaps } : state);
   }
 }
@@ -151,7 +151,7 @@ export function fromPending(state: Pending, input: StepInput, condition: Conditi
     }
     case 'rule': {
       const { evaluation } = input;
-      if (input.change === 'removed') return cancel(state, input.nowUs, input.last?.value, condition, []);
+      if (input.change !== 'changed') return cancel(state, input.nowUs, input.last?.value, condition, []);
       if (evaluation === undefined || evaluation.breached < 0)
         return cancel(state, input.nowUs, input.last?.value, condition);
       // What the new rule calls breached is known only since the last reading.
@@ -237,6 +237,9 @@ function cancel(
   );
 }
 
+/** What the end of a rule is to its alerts. */
+const ENDING = { removed: 'rule_removed', retired: 'retired' } as const;
+
 type Firing = StateOf<'firing'>;
 
 export function fromFiring(state: Firing, input: StepInput, condition: Condition): StepResult {
@@ -256,6 +259,7 @@ export function fromFiring(state: Firing, input: StepInput, condition: Condition
       const { nowUs, evaluation } = input;
       const value = input.last?.value;
       if (input.change === 'removed') return close(state.episode, nowUs, value, 'rule_removed', []);
+      if (input.change === 'retired') return resolve(state.episode, nowUs, value, 'retired', []);
       // Only a value that is clear under the new rule ends it; a longer `for` never demotes a firing alert.
       if (evaluation !== undefined && evaluation.held < 0)
         return resolve(state.episode, nowUs, value, 'rule_changed', state.flaps);
@@ -368,8 +372,8 @@ export function fromRecovering(state: Recovering, input: StepInput, condition: C
       // Silence never resolves a threshold alert.
       return result(state);
     case 'rule':
-      if (input.change === 'removed')
-        return resolve(episode, input.nowUs, input.last?.value, 'rule_removed', []);
+      if (input.change !== 'changed')
+        return resolve(episode, input.nowUs, input.last?.value, ENDING[input.change], []);
       return result(state);
     case 'ack':
       return acknowledge(state, input);
@@ -393,8 +397,8 @@ export function fromLatched(state: StateOf<'latched'>, input: StepInput, conditi
     case 'tick':
       return result(state);
     case 'rule':
-      if (input.change === 'removed')
-        return resolve(episode, input.nowUs, input.last?.value, 'rule_removed', []);
+      if (input.change !== 'changed')
+        return resolve(episode, input.nowUs, input.last?.value, ENDING[input.change], []);
       // Without `latch` this state does not exist: its value is clear.
       if (!condition.latch) return resolve(episode, input.nowUs, input.last?.value, 'rule_changed', flaps);
       return result(state);

@@ -120,7 +120,8 @@ export type StepInput =
   /** The rule was changed or removed; `evaluation` is that of the last value under the new rule. */
   | {
       readonly kind: 'rule';
-      readonly change: 'changed' | 'removed';
+      /** `retired`: removed with the sensor. */
+      readonly change: 'changed' | 'removed' | 'retired';
       readonly nowUs: Micros;
       readonly evaluation: Evaluation | undefined;
       readonly last: LastEvent | undefined;

@@ -161,7 +161,7 @@ export function close(
   before: Episode,
   atUs: Micros,
   value: number | undefined,
-  reason: 'manual' | 'rule_removed',
+  reason: 'manual' | 'rule_removed' | 'retired',
   flaps: FlapTimes,
 ): StepResult {
   const { effects } = resolve(before, atUs, value, reason, flaps);

@@ -13,7 +13,7 @@ export interface AlertLabels {
   readonly labels?: Readonly<Record<string, string>> | null;
 }
 
-/** The labels of every alert. Any other label is looked up among those of the rule and the sensor's tags. */
+/** The labels of every alert. Any other label is looked up among those of the rule and the sensor's tags; `gateway` is also the sensor's own. */
 export const LABELS = ['sensor', 'location', 'type', 'tag', 'metric', 'alert_type', 'severity'] as const;
 
 /**
@@ -38,7 +38,11 @@ export function labelValues(label: string, alert: AlertLabels): readonly string[
     case 'severity':
       return [alert.severity];
     default:
-      return [...ruleValues(label, alert.labels), ...taggedValues(label, sensor.tags)];
+      return [
+        ...(label === 'gateway' && typeof sensor.gateway === 'string' ? [sensor.gateway] : []),
+        ...ruleValues(label, alert.labels),
+        ...taggedValues(label, sensor.tags),
+      ];
   }
 }
 

@@ -2,10 +2,12 @@ import type { Millis } from '../../reading.ts';
 import type { AlertInstance } from '../engine/alert-instance.ts';
 import { isAhead, type SeriesTimers } from '../engine/timers.ts';
 import type { Series, InstanceEffect, EffectSink } from '../engine/series.ts';
+import { NEVER } from '../engine/series-state.ts';
 import type { WorkingSet } from '../engine/working-set.ts';
 import type { Severity, SuppressedBy } from '../model.ts';
 import type { AlertsConfig } from '../rules/config.ts';
 import { type EpisodeState, OK } from '../state/state.ts';
+import { type Gateway, type GatewayClock, Gateways } from './gateways.ts';
 import { Inhibition } from './inhibition.ts';
 import { Maintenance } from './maintenance.ts';
 import { type AlertLabels, matches } from './matcher.ts';
@@ -29,6 +31,7 @@ export const NOTHING_DUE: Schedule = { timedMs: Infinity, inhibitedMs: Infinity 
  */
 export class Suppressor implements EffectSink {
   effects: InstanceEffect[] = [];
+  readonly gateways: Gateways;
   private readonly suppressions: SuppressionIndex;
   private schedule = NOTHING_DUE;
   private committed = NOTHING_DUE;
@@ -39,13 +42,15 @@ export class Suppressor implements EffectSink {
   /** No silence or window begins or ends in between: most series of a backlog are reviewed up to about the same time. */
   private unchanged = { fromMs: Infinity, untilMs: -Infinity };
 
-  constructor(config: AlertsConfig) {
+  constructor(config: AlertsConfig, clock: GatewayClock) {
     this.suppressions = new SuppressionIndex(config);
+    this.gateways = new Gateways(clock);
   }
 
   /** Starts from the committed state of another one, with its open series. */
   follow(former: Suppressor, open: Iterable<Series>): void {
     this.suppressions.silence(former.silences);
+    this.gateways.follow(former.gateways);
     this.committed = former.committed;
     this.restored();
     this.begin(open);
@@ -57,8 +62,9 @@ export class Suppressor implements EffectSink {
     this.schedule = this.committed;
     if (!this.stale) return;
     this.suppressions.inhibition.clear();
+    this.gateways.clear();
     for (const series of open)
-      for (const instance of series.instances) this.recount(series, instance, OK, instance.committed);
+      for (const instance of series.instances) this.recount(series, instance, OK, instance.committed, NEVER);
     this.stale = false;
     this.recounted = true;
   }
@@ -70,7 +76,18 @@ export class Suppressor implements EffectSink {
 
   /** States were set outside a working set: the open sources have to be recounted. */
   restored(): void {
-    this.stale = this.suppressions.inhibition.exists;
+    this.stale = this.relates;
+  }
+
+  /** Alerts may suppress others. */
+  private get relates(): boolean {
+    return this.suppressions.inhibition.exists || this.gateways.exists;
+  }
+
+  /** A gateway that may have been away was received: its sensors are missed without it. */
+  explainedNoMore(gateway: Gateway, atMs: Millis): void {
+    for (const series of gateway.targets.values()) this.suppressions.inhibition.affected.add(series);
+    this.reviewAfter(atMs);
   }
 
   get silences(): readonly Silence[] {
@@ -114,8 +131,12 @@ export class Suppressor implements EffectSink {
 
   /** The open series that the due change may affect. */
   candidates(open: Iterable<Series>): Iterable<Series> {
-    const any = this.recounted || this.schedule.timedMs <= this.dueMs;
-    return any ? open : this.suppressions.inhibition.affected;
+    return this.concernsAll ? open : this.suppressions.inhibition.affected;
+  }
+
+  /** The due change may affect any open series. */
+  get concernsAll(): boolean {
+    return this.recounted || this.schedule.timedMs <= this.dueMs;
   }
 
   /** A series was reviewed: the next slice of the review skips it. */
@@ -126,7 +147,7 @@ export class Suppressor implements EffectSink {
   /** All candidates were reviewed as of `dueMs`. */
   reviewed(): void {
     const { dueMs, schedule } = this;
-    if (schedule.inhibitedMs <= dueMs && this.suppressions.inhibition.exists) {
+    if (schedule.inhibitedMs <= dueMs && this.relates) {
       this.suppressions.inhibition.affected.clear();
       this.recounted = false;
       this.stale = true;
@@ -157,12 +178,17 @@ export class Suppressor implements EffectSink {
     severity: Severity,
     atMs: Millis,
   ): SuppressedBy | undefined {
-    return this.suppressions.of(labelsOf(series, instance, severity), atMs);
+    const reason = this.suppressions.of(labelsOf(series, instance, severity), atMs);
+    if (reason !== undefined || !this.gateways.exists) return reason;
+    return this.gateways.covers(series, instance, atMs) ? 'inhibition' : undefined;
   }
 
   moved(series: Series, instance: AlertInstance, before: EpisodeState, atMs: Millis): void {
-    if (!this.suppressions.inhibition.exists || before === instance.work) return;
-    if (!this.recount(series, instance, before, instance.work)) return;
+    if (before === instance.work || !this.relates) return;
+    if (this.recount(series, instance, before, instance.work, atMs)) this.reviewAfter(atMs);
+  }
+
+  private reviewAfter(atMs: Millis): void {
     const checkedMs = (Math.floor(atMs / SECOND_MS) + 1) * SECOND_MS;
     this.schedule = { ...this.schedule, inhibitedMs: Math.min(this.schedule.inhibitedMs, checkedMs) };
   }
@@ -173,20 +199,25 @@ export class Suppressor implements EffectSink {
     instance: AlertInstance,
     before: EpisodeState,
     after: EpisodeState,
+    atMs: Millis,
   ): boolean {
     const { inhibition } = this.suppressions;
     const [wasOpen, isOpen] = [severityOf(before), severityOf(after)];
     const [was, is] = [explains(before), explains(after)];
     if (wasOpen === isOpen && was === is) return false;
     this.stale = true;
+    const covered = this.gateways.exists
+      ? this.gateways.moved(series, instance, isOpen !== undefined, atMs)
+      : [];
+    for (const each of covered) inhibition.affected.add(each);
     if (wasOpen !== isOpen) {
       if (wasOpen !== undefined) inhibition.list(labelsOf(series, instance, wasOpen), instance, undefined);
       if (isOpen !== undefined) inhibition.list(labelsOf(series, instance, isOpen), instance, series);
     }
-    if (was === is) return false;
+    if (was === is) return covered.length > 0;
     const ended = was !== undefined && inhibition.count(labelsOf(series, instance, was), -1);
     const began = is !== undefined && inhibition.count(labelsOf(series, instance, is), 1);
-    return ended || began;
+    return ended || began || covered.length > 0;
   }
 }
 
@@ -253,9 +284,16 @@ export function reevaluateOpen(
   limit: number,
 ): number {
   const concerned: Series[] = [];
+  const { concernsAll } = suppressor;
+  let armed = 0;
   for (const series of suppressor.candidates(workingSet.openNow())) {
-    if (concerned.length >= limit) break;
+    if (concerned.length + armed >= limit) break;
     if (isConcerned(series, workingSet, suppressor)) concerned.push(series);
+    else if (!concernsAll && suppressor.gateways.over(series) !== undefined) {
+      // When its gateway ceases to explain it has changed.
+      timers.arm(workingSet.enter(series));
+      armed++;
+    }
     suppressor.markReviewed(series);
   }
   concerned.sort((a, b) => (isAhead(a, b) ? -1 : 1));
@@ -264,8 +302,8 @@ export function reevaluateOpen(
     timers.arm(series);
     workingSet.putLast(series);
   }
-  if (concerned.length < limit) suppressor.reviewed();
-  return concerned.length;
+  if (concerned.length + armed < limit) suppressor.reviewed();
+  return concerned.length + armed;
 }
 
 /** Applies the earlier of these changes to a series, but never as of a moment before the last review. */

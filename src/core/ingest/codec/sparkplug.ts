@@ -145,13 +145,13 @@ class SparkplugCodec implements Codec {
       groups.set(key, group);
       setMetric(group.metrics, known.name, value, losses);
     }
-    const device = [address.group, address.node, ...(address.device === '' ? [] : [address.device])].join(
-      '/',
-    );
+    const edge = `${address.group}/${address.node}`;
+    const [device, gateway] = address.device === '' ? [edge, undefined] : [`${edge}/${address.device}`, edge];
     const records: Element[] = [...groups.values()].map(({ time, metrics }) => ({
       record: NOTHING,
       metrics,
       device,
+      gateway,
       time,
       timeUs: time === null ? undefined : Number(time) * 1000,
       verbatim: true,

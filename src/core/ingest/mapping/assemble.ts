@@ -58,6 +58,7 @@ function toReading(plan: AssemblyPlan, draft: Draft, context: MessageContext): B
       device,
       timeUs: found ?? context.receivedAtUs,
       location: context.captures.get('location'),
+      gateway: draft.gateway ?? context.gateway,
       stamped: own === undefined,
       metrics: sink.metrics,
     },

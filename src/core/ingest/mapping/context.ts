@@ -28,6 +28,8 @@ export interface MessageContext {
   readonly captures: Captures;
   /** The device from the topic. */
   readonly topicDevice: string | Fault | undefined;
+  /** The gateway from the topic. */
+  readonly gateway?: string | undefined;
   /** The metric that a scalar payload is: the route's `metric`, or the captured {metric}. */
   readonly metric: string | undefined;
   readonly receivedAtUs: Micros;

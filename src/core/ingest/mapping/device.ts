@@ -38,13 +38,27 @@ export interface DevicePlan {
 export function topicDevice(plan: DevicePlan, captures: Captures): string | Fault | undefined {
   const template = plan.template ?? (captures.has('device') ? '{device}' : undefined);
   if (template === undefined) return undefined;
+  const text = filled(template, captures);
+  return text === undefined ? NO_DEVICE : checkDevice(text);
+}
+
+/** The gateway from the topic: the route's template filled in, or the captured {gateway}; undefined where it names none. */
+export function topicGateway(template: string | undefined, captures: Captures): string | undefined {
+  const text = filled(template ?? (captures.has('gateway') ? '{gateway}' : ''), captures);
+  if (text === undefined || text === '') return undefined;
+  const checked = checkDevice(text);
+  return typeof checked === 'string' ? checked : undefined;
+}
+
+/** Undefined where a segment is empty. */
+function filled(template: string, captures: Captures): string | undefined {
   let empty = false;
   const text = template.replace(/\{([^{}]*)\}/g, (_, name: string) => {
     const value = captures.get(name) ?? '';
     if (value === '') empty = true;
     return value;
   });
-  return empty ? NO_DEVICE : checkDevice(text);
+  return empty ? undefined : text;
 }
 
 /** The device of one record: `device`, `device_path`, the topic's {device}, the format's own, the usual keys. */

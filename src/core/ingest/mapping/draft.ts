@@ -16,6 +16,8 @@ export interface Draft {
   readonly metrics: Doc;
   /** The device as the format itself names it; the route and the topic take precedence. */
   readonly device?: unknown;
+  /** What the device sends through, as the format names it. */
+  readonly gateway?: string | undefined;
   /** Appended to the device, separator included: one of several in a message. */
   readonly suffix?: string | undefined;
   /** The time as the format itself sends it; null is "none". The route's `time.path` goes before it. */

@@ -63,7 +63,13 @@ export const zigbee2mqtt: Preset = {
     ]),
     `${base(config)}/{name...}/availability`,
   ],
-  availability: (config) => [{ topic: `${base(config)}/{device...}/availability` }],
+  availability: (config) => [
+    { topic: `${base(config)}/{device...}/availability` },
+    // The bridge, where the route names it as the gateway of its devices.
+    ...(config.gateway === undefined
+      ? []
+      : [{ topic: `${base(config)}/bridge/state`, device: config.gateway }]),
+  ],
   shape: ({ fields }) => (isStated(fields?.['pressure']) ? whole : shape),
   recognise,
 };

@@ -1,0 +1,44 @@
+import * as z from '../../schema/zod.ts';
+import { duration } from '../../schema/common.ts';
+import { commonFields } from '../rules/common-fields.ts';
+import { rhythmMark } from './rhythm.ts';
+import { defineKind } from './rule-kind.ts';
+import { ending, show } from './wording.ts';
+
+export const RHYTHM = 'auto';
+
+/** Keys of a scope, not of a metric: they are about the sensor itself. */
+export const offlineFields = {
+  offline_after: z
+    .union([z.literal(RHYTHM), duration({ min: '1s', max: '365d' })])
+    .nullable()
+    .describe(
+      'a sensor that sends no message of any kind for this long is offline: one alert, and none for its metrics; auto: five times its longest usual interval; null: never',
+    ),
+  offline: z
+    .strictObject({
+      severity: commonFields.severity,
+      repeat_interval: commonFields.repeat_interval,
+      runbook: commonFields.runbook,
+      labels: commonFields.labels,
+    })
+    .partial()
+    .describe('of the offline alert, where it differs from the defaults'),
+};
+
+/** A sensor that is missed as such: the conditions are made of `offline_after`, or of those for missing data (`offlineRule`). */
+export const offline = defineKind({
+  fields: {},
+  suffixes: [],
+  conditions: () => [],
+  evaluate: () => undefined,
+  reevaluate: () => undefined,
+  storedMark: rhythmMark,
+  message(sensorKey, _, effect) {
+    const reported = effect.threshold === 0;
+    if (effect.transition !== 'resolved' && reported) return `${sensorKey}: reported offline`;
+    if (effect.transition !== 'resolved')
+      return `${sensorKey}: nothing received for ${show(effect.threshold ?? 0)} s`;
+    return `${sensorKey}: ${effect.reason === 'data_resumed' ? (reported ? 'is back online' : 'has sent something') : ending(effect)}`;
+  },
+});
