@@ -6,11 +6,11 @@ import {
   type ServerResponse,
   createServer,
 } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Server as TlsServer } from 'node:tls';
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Connection } from '../../ports/http.ts';
 import type { Logger } from '../../ports/metrics.ts';
+import { type Cut, HEADERS_MS, IDLE_MS, REQUEST_MS, limitConnections } from './connection-limits.ts';
 import type { MetricsRegistry } from './metrics.ts';
 import { type TlsFiles, readTlsFiles } from './tls-files.ts';
 
@@ -67,37 +67,25 @@ const json = (status: number, body: unknown, headers: Answer['headers'] = {}): A
   body: `${JSON.stringify(body)}\n`,
 });
 
-/** More than a supervisor, a few scrapers and the readers of the page ever hold open. */
-const MAX_CONNECTIONS = 512;
-/** Of them, left for health and metrics. */
-const RESERVED_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8192;
-/** Of a connection on which nothing moves. */
-const IDLE_MS = 10_000;
-const HEADERS_MS = 5_000;
-/** From the request line to the last byte of the answer. */
-const REQUEST_MS = 10_000;
-/** The same, where a query of the database may have to be waited for. */
+/** From the request line to the last byte of the answer, where a query of the database may have to be waited for. */
 const REST_REQUEST_MS = 30_000;
 
 /** `/livez`, `/readyz` and `/metrics`, for a supervisor and for Prometheus; other paths where there is a handler for them. */
 export async function startHttp(options: HttpOptions, deps: HttpDeps): Promise<HttpServer> {
   const respond = responder(deps);
-  const busy = new WeakSet<Socket>();
   const server = await serverOf(options.tls, (request, response) => {
     const { socket } = request;
     // What one read brings is processed to the end, whatever became of the connection.
     if (socket.destroyed) return;
-    if (busy.has(socket)) return connections.cut(socket, 'pipelined');
-    busy.add(socket);
-    response.once('close', () => busy.delete(socket));
+    if (!connections.begin(socket, response)) return connections.cut(socket, 'pipelined');
     const failed = (error: unknown) => {
       deps.logger.error({ err: error, path: request.url }, 'http request failed');
       if (response.headersSent) socket.destroy();
       else send(response, json(500, { error: 'internal error, see the log' }), false);
     };
     if (deps.rest !== undefined && !OWN_PATHS.includes(pathOf(request.url ?? '/'))) {
-      if (connections.crowded) return send(response, CROWDED, false);
+      if (connections.isCrowded) return send(response, CROWDED, false);
       return void hand(deps.rest, request, response, connections.cut).catch(failed);
     }
     // A body is not read: a following request on this connection could not be distinguished from it.
@@ -132,8 +120,6 @@ async function serverOf(tls: TlsFiles | undefined, listener: RequestListener): P
   return https.createServer({ ...limits, ...readTlsFiles(tls), handshakeTimeout: HEADERS_MS }, listener);
 }
 
-type Cut = (socket: Socket, reason: string) => void;
-
 /** Hands a request over, with the limits of time that a query of the database needs. */
 async function hand(
   rest: RequestHandler,
@@ -157,52 +143,6 @@ async function hand(
   await rest(request, response, { limit });
 }
 
-/** A slow, silent or broken client is disconnected and counted, without a log line. */
-function limitConnections(
-  server: Server,
-  metrics: MetricsRegistry,
-): { readonly cut: Cut; readonly crowded: boolean; closeAll(): void } {
-  const cut = metrics.counter(
-    'fieldwatch_http_connections_cut_total',
-    'Connections that the HTTP server closed: over the limit, without a complete request in time, malformed, or with a further request before the answer to one',
-    ['reason'],
-  );
-  const open = metrics.gauge('fieldwatch_http_connections', 'Open connections of the HTTP server');
-  const sockets = new Set<Socket>();
-  metrics.onCollect(() => open.set(sockets.size));
-  server.maxConnections = MAX_CONNECTIONS;
-  server.headersTimeout = HEADERS_MS;
-  server.requestTimeout = REQUEST_MS;
-  server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.on('drop', () => cut.inc(1, { reason: 'limit' }));
-  const cutOff: Cut = (socket, reason) => {
-    cut.inc(1, { reason });
-    socket.destroy();
-  };
-  server.setTimeout(IDLE_MS, (socket) => cutOff(socket, 'timeout'));
-  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
-    const [status, reason] = CLIENT_FAULTS[code ?? ''] ?? ['400 Bad Request', 'malformed'];
-    if (code !== 'ECONNRESET' && code !== 'EPIPE') cut.inc(1, { reason });
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
-  });
-  // Of TLS: before there is a request.
-  server.on('tlsClientError', (_error: Error, socket: Socket) => cutOff(socket, 'malformed'));
-  return {
-    cut: cutOff,
-    // Also those that are still shaking hands.
-    closeAll: () => {
-      server.closeAllConnections();
-      for (const socket of sockets) socket.destroy();
-    },
-    get crowded() {
-      return sockets.size > MAX_CONNECTIONS - RESERVED_CONNECTIONS;
-    },
-  };
-}
-
 const OWN_PATHS = ['/livez', '/readyz', '/metrics'];
 
 const CROWDED = json(
@@ -210,11 +150,6 @@ const CROWDED = json(
   { error: 'too many connections are open' },
   { connection: 'close', 'retry-after': '5' },
 );
-
-const CLIENT_FAULTS: Readonly<Record<string, readonly [status: string, reason: string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'timeout'],
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'malformed'],
-};
 
 const hasBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';

@@ -36,7 +36,11 @@ async function raw(text: string, until = /\r\n\r\n/): Promise<string> {
 }
 
 const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 0);
+const limitCuts = (metrics: string) =>
+  Number(/connections_cut_total\{reason="limit"\} (\d+)/.exec(metrics)?.[1] ?? 0);
 const request = (line: string, headers = 'Host: x\r\n') => `${line} HTTP/1.1\r\n${headers}\r\n`;
+
+const NO_HOST = request('GET /livez', '');
 
 describe('requests that no scraper sends', () => {
   test.each([
@@ -49,13 +53,17 @@ describe('requests that no scraper sends', () => {
     ['another method', request('DELETE /livez'), 405],
     ['a body that never comes', request('GET /livez', 'Host: x\r\nContent-Length: 9999999999\r\n'), 200],
     ['an upgrade', request('GET /livez', 'Host: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n'), 200],
-    ['no host', request('GET /livez', ''), 400],
+    ['no host', NO_HOST, 400],
     ['two lengths', request('GET /livez', 'Host: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n'), 400],
     ['no HTTP', '\u0016\u0003\u0001\r\n\r\n', 400],
     ['headers of 20 kB', request('GET /livez', `Host: x\r\nX: ${'a'.repeat(20_000)}\r\n`), 431],
     ['a method of its own', request('BREW /livez'), 400],
   ])('%s', async (_name, text, status) => {
-    expect(statusOf(await raw(text))).toBe(status);
+    const answer = await raw(text, /\r\n\r\n.*\}/s);
+    expect(statusOf(answer)).toBe(status);
+    // Without a host it is a request to Node, which answers it by itself.
+    if (text !== NO_HOST && (status === 400 || status === 431))
+      expect(answer).toContain(`"status":${status},"code":"API_BAD_REQUEST"`);
     expect(logger.entries).toEqual([]);
   });
 
@@ -78,6 +86,22 @@ test('requests that do not wait for the answer to the one before are cut off, an
   }
   const text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
   expect(text).toContain('fieldwatch_http_connections_cut_total{reason="pipelined"} 20');
+});
+
+test('whoever only holds connections keeps nobody out', async () => {
+  const before = limitCuts(await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text());
+  const held = Array.from({ length: 600 }, () =>
+    connect(server.port, '127.0.0.1').on('error', () => undefined),
+  );
+  try {
+    await Promise.all(held.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    for (let n = 0; n < 20; n++) expect(statusOf(await raw(request('GET /livez')))).toBe(200);
+    const text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+    expect(Number(/^fieldwatch_http_connections (\d+)$/m.exec(text)?.[1])).toBeLessThanOrEqual(512);
+    expect(limitCuts(text) - before).toBeGreaterThan(88);
+  } finally {
+    for (const socket of held) socket.destroy();
+  }
 });
 
 test('connections that send nothing, or only slowly, are closed and counted', async () => {

@@ -21,6 +21,7 @@ test('tasks one at a time: SerialQueue', () => {
 test('again and again: PollLoop; other timers are one shot', () => {
   expect(filesWith(/\b(?:setTimeout|setInterval)\(|[cC]lock\.after\(/)).toEqual([
     // The clock, and what the socket or the child process of a library needs.
+    'adapters/http/connection-limits.ts',
     'adapters/http/server.ts',
     // The reconnect, which an event schedules and a policy delays.
     'adapters/mqtt/source.ts',
