@@ -35,15 +35,15 @@ export class Sessions {
     return this.#kept.size;
   }
 
-  /** The id is returned only here. Where there are too many, the least recently used one ends. */
+  /**
+   * The id is returned only here. Where there are too many, the least recently used one ends of the token that has most: however often
+   * a token logs in, it ends no session of another.
+   */
   open(token: Token): { readonly id: string; readonly expiresAtMs: number; readonly lifeS: number } {
     const id = randomBytes(ID_BYTES).toString('base64url');
     const nowMs = this.#clock.monotonicMs();
     this.#kept.set(keyOf(id), { token, endsMs: nowMs + LIFE_MS, usedMs: nowMs });
-    for (const key of this.#kept.keys()) {
-      if (this.#kept.size <= MAX_SESSIONS) break;
-      this.#kept.delete(key);
-    }
+    if (this.#kept.size > MAX_SESSIONS) this.#endOne();
     return { id, expiresAtMs: this.#clock.nowMs() + LIFE_MS, lifeS: LIFE_MS / 1000 };
   }
 
@@ -62,6 +62,17 @@ export class Sessions {
 
   close(id: string): void {
     this.#kept.delete(keyOf(id));
+  }
+
+  #endOne(): void {
+    const keys = new Map<string, string[]>();
+    for (const [key, { token }] of this.#kept) {
+      const own = keys.get(token.name);
+      if (own === undefined) keys.set(token.name, [key]);
+      else own.push(key);
+    }
+    const [most = []] = [...keys.values()].sort((a, b) => b.length - a.length);
+    this.#kept.delete(most[0] ?? '');
   }
 }
 

@@ -117,6 +117,14 @@ describe('sessions', () => {
     expect(sessions.find(second)).toBeUndefined();
     expect(sessions.find(first)).toBeDefined();
   });
+
+  test('of one token end none of another, however many there are', () => {
+    const { sessions, tokens, anna } = setUp();
+    const own = sessions.open(anna).id;
+    const bert = tokens.find(B)!;
+    for (let n = 0; n < 1000; n++) sessions.open(bert);
+    expect([sessions.size, sessions.find(own)?.token.name]).toEqual([500, 'anna']);
+  });
 });
 
 test('a rate limit gives a burst, then its rate; each key for itself, and their number is bounded', () => {
