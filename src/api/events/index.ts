@@ -30,6 +30,8 @@ export class Events {
   readonly #hub: EventHub;
   readonly #feed: EventFeed;
   readonly #cut: () => void;
+  /** From the answer on: they are with the hub only when it is ready for them. */
+  #streams = 0;
 
   constructor(deps: EventsDeps) {
     const { clock, logger, metrics } = deps;
@@ -46,7 +48,7 @@ export class Events {
     );
     this.#cut = () => cut.inc();
     const open = metrics.gauge('fieldwatch_api_streams', 'Open streams of events');
-    metrics.onCollect(() => open.set(this.#hub.size));
+    metrics.onCollect(() => open.set(this.#streams));
   }
 
   /** Whether anything is computed at the moment. */
@@ -56,18 +58,22 @@ export class Events {
 
   /** Throws where there are too many. */
   admit(): void {
-    if (this.#hub.size >= MAX_STREAMS) throw Refusal.tooMany(AGAIN_S);
+    if (this.#streams >= MAX_STREAMS) throw Refusal.tooMany(AGAIN_S);
   }
 
   /** Takes the response over. */
   open(response: ServerResponse, { sensors, lastId, mayRead }: Opening): void {
     const { clock, hello } = this.#deps;
     const ready = this.#feed.start();
+    this.#streams += 1;
     stream(response, {
       ...{ hub: this.#hub, clock, ready, lastId, mayRead, sensors: new Set(sensors) },
       hello: () => ({ ...hello(), now: new Date(clock.nowMs()).toISOString() }),
       onCut: this.#cut,
-      onEnd: () => this.#feed.left(),
+      onEnd: () => {
+        this.#streams -= 1;
+        this.#feed.left();
+      },
     });
   }
 

@@ -23,6 +23,8 @@ const MOST_EVENTS = 500;
 /** Of the overlap, too. */
 const MOST_PUBLISHED = 2000;
 const MOST_STATES = 20_000;
+/** A key may be that of another sensor by then: forgotten and registered again, renamed, merged. */
+const IDS_FRESH_MS = 10_000;
 /** A transaction that began earlier may be committed later: what was sent already is not sent again. */
 const OVERLAP_MS = 10_000;
 
@@ -41,6 +43,7 @@ export class DatabaseChanges implements StoredChanges {
   /** Notifications that were sent, by the look at which they were. */
   #sent = new Map<string, number>();
   readonly #ids = new Map<string, number>();
+  #idsAtMs = -Infinity;
   readonly #newest = new Map<string, number>();
 
   constructor(db: Db, clock: Clock) {
@@ -71,8 +74,12 @@ export class DatabaseChanges implements StoredChanges {
   }
 
   async values(keys: readonly string[]): Promise<readonly (NewEvent & { readonly sensor: string })[]> {
+    const atMs = this.#clock.monotonicMs();
+    if (atMs - this.#idsAtMs >= IDS_FRESH_MS) {
+      this.#ids.clear();
+      this.#idsAtMs = atMs;
+    }
     const unknown = keys.filter((key) => !this.#ids.has(key));
-    if (this.#ids.size > MOST_STATES) this.#ids.clear();
     if (unknown.length > 0)
       for (const { id, key } of await sensorIds(this.#db, unknown)) this.#ids.set(key, id);
     const nowMs = this.#clock.nowMs();

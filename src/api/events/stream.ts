@@ -40,6 +40,10 @@ export function stream(response: ServerResponse, options: StreamOptions): void {
     sensors,
     send: (text) => {
       if (response.destroyed || response.writableEnded) return false;
+      if (!options.mayRead()) {
+        response.end();
+        return false;
+      }
       if (response.writableLength > MOST_UNREAD_BYTES) {
         cut();
         return false;
@@ -52,7 +56,8 @@ export function stream(response: ServerResponse, options: StreamOptions): void {
     clock,
     everyMs: HEARTBEAT_MS,
     run: () => {
-      if (!options.mayRead()) response.end();
+      // One that does not read does not notice its end either.
+      if (response.writableEnded) response.destroy();
       else subscriber.send(': still there\n\n');
     },
   });

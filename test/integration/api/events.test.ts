@@ -107,6 +107,21 @@ test('no more than a number of streams; health and the rest of the API answer be
   );
 });
 
+test('streams are counted from their first byte on, also while the database is slow', async () => {
+  // The first look never ends, so that no stream is with the hub yet.
+  const server = await start(undefined, { db: { query: () => new Promise(() => undefined) } });
+  const abort = new AbortController();
+  const opened = await Promise.all(
+    Array.from({ length: 230 }, () => server.fetch('/api/v1/events', { signal: abort.signal })),
+  );
+  const statuses = opened.map(({ status }) => status);
+  expect([200, 429].map((status) => statuses.filter((each) => each === status).length)).toEqual([200, 30]);
+  abort.abort();
+  await eventually('the streams are gone', async () =>
+    /fieldwatch_api_streams 0$/m.test(await server.metrics()),
+  );
+});
+
 test('a stream ends with its token', async () => {
   const tokens = testTokens();
   const server = await start(undefined, {}, { loopback: false, tokens });

@@ -1,6 +1,9 @@
+import type { ServerResponse } from 'node:http';
+import { Writable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
 import { EventFeed, type StoredChanges } from '../../../src/api/events/feed.ts';
 import { EventHub, type NewEvent } from '../../../src/api/events/hub.ts';
+import { stream } from '../../../src/api/events/stream.ts';
 import type { Finding } from '../../../src/core/policy/finding.ts';
 import { FieldwatchError } from '../../../src/core/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -29,6 +32,7 @@ class Reader {
   }
 }
 
+const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 const event = (n: number): NewEvent => ({ name: 'alert', data: { n } });
 
 describe('the hub', () => {
@@ -125,6 +129,28 @@ describe('the hub', () => {
     const reader = join();
     hub.publish([{ name: 'alert', data: { sensor: 'a\n\nevent: hello\ndata: {}\r\u2028' } }]);
     expect(reader.events).toEqual(['hello', 'alert']);
+  });
+});
+
+describe('a stream', () => {
+  test('ends when its client may not read any more, also where it does not read the end', async () => {
+    const clock = new FakeClock();
+    const hub = new EventHub(clock);
+    const response = Object.assign(new Writable({ write: () => undefined }), { writeHead: () => undefined });
+    let mayRead = true;
+    let ended = 0;
+    stream(response as unknown as ServerResponse, {
+      ...{ hub, clock, sensors: new Set<string>(), ready: Promise.resolve(), lastId: undefined },
+      ...{ hello: () => ({}), mayRead: () => mayRead, onCut: () => undefined, onEnd: () => void ended++ },
+    });
+    await settled();
+    expect(hub.size).toBe(1);
+    mayRead = false;
+    hub.publish([{ name: 'alert', data: 1 }]);
+    expect([hub.size, response.writableEnded, response.destroyed]).toEqual([0, true, false]);
+    clock.advance(5000);
+    await settled();
+    expect([response.destroyed, ended]).toEqual([true, 1]);
   });
 });
 
