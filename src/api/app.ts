@@ -69,7 +69,11 @@ export async function createApi(
   { resources = RESOURCES, page }: Served = {},
 ): Promise<Api> {
   const access = new Access(options, daemon);
-  const shared = new SharedReads({ clock: daemon.clock, isBehind: () => daemon.daemon.isBehind() });
+  const shared = new SharedReads({
+    clock: daemon.clock,
+    isBehind: () => daemon.daemon.isBehind(),
+    sizeOf: (answer) => (answer instanceof Written ? answer.text.length : 0),
+  });
   const events = eventsOf(daemon, shared, page);
   const deps: ApiDeps = { ...daemon, access, events, shared, exports: new ExportLimit() };
   const all = [...resources, documentOf(() => app)];
@@ -99,7 +103,7 @@ export async function createApi(
     // What of a body was not read cannot be distinguished from a following request.
     if (!request.raw.complete) void reply.header('connection', 'close');
   });
-  await app.register(swagger, documentOptions(deps.program.version));
+  await app.register(swagger, documentOptions(deps.program.version, options.basePath));
   await app.register(async (scope) => {
     for (const each of all) register(scope, each, { deps, connections });
     servePage(scope, page, deps, (request, reply) => notFound(all, request, reply));
@@ -378,6 +382,11 @@ function send(reply: FastifyReply, problem: Problem): void {
 
 /** What the server itself refuses, in our terms. */
 function faultOf(error: unknown, request: FastifyRequest): unknown {
+  // The zero character, one outside the encoding of the database, a number beyond its types: nothing is stored under such a name.
+  if (error instanceof FieldwatchError && error.code === 'DB_ROW_REFUSED')
+    return new RequestFault([
+      { pointer: '/request', detail: 'has a character or a number that the database cannot hold' },
+    ]);
   if (error instanceof FieldwatchError || !(error instanceof Error)) return error;
   const { validation, validationContext, code, statusCode = 500 } = error as FastifyError;
   if (validation !== undefined) {

@@ -19,15 +19,27 @@ const zodToJsonConfig: Transform = {
 const withComponents = createJsonSchemaTransformObject({ zodToJsonConfig });
 
 /** The document follows from the resources; a schema with an `id` is a component of it. */
-export const documentOptions = (version: string): FastifyDynamicSwaggerOptions => ({
+export const documentOptions = (version: string, basePath: string): FastifyDynamicSwaggerOptions => ({
   openapi: {
     openapi: '3.1.0',
     info: {
       title: 'fieldwatch',
       version,
-      description: 'Sensors, readings, alerts and the daemon itself.',
+      description:
+        'Sensors, readings, alerts and the daemon itself. Times are ISO 8601 in UTC. A list is `{ items, next }`: `cursor` takes the `next` of the page ' +
+        'before. What goes wrong is answered as application/problem+json with a `code`, a `detail` and mostly a `remedy`.',
     },
-    servers: [{ url: '/' }],
+    // Its paths begin with a slash.
+    servers: [{ url: basePath || '/' }],
+    components: {
+      securitySchemes: {
+        [TOKEN]: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'A token of `http.token_file` of the daemon',
+        },
+      },
+    },
   },
   transform: createJsonSchemaTransform({ zodToJsonConfig }),
   transformObject: (given) => onlyReferenced(withComponents(given)),
@@ -48,17 +60,27 @@ function onlyReferenced<T extends { components?: { schemas?: object }; paths?: o
   return { ...document, components: { ...document.components, schemas: used } };
 }
 
+const TOKEN = 'token';
+const SECURITY = { public: [], viewer: [{}, { [TOKEN]: [] }], operator: [{ [TOKEN]: [] }] } as const;
+const ROLES = {
+  public: undefined,
+  viewer: 'Without a token on the machine of the daemon only; elsewhere with the role viewer or operator.',
+  operator: 'With the role operator.',
+} as const;
+
 /** Of a route, as the server and the document read it. */
 export function schemaOf(given: AnyResource): Record<string, unknown> {
-  const { id, tag, summary, description, params, query, body, answer, status = 200, faults } = given;
+  const { id, tag, summary, role, params, query, body, answer, status = 200, faults } = given;
   const types = given.contentTypes ?? ['application/json'];
   const content = Object.fromEntries(types.map((type) => [type, { schema: answer ?? z.string() }]));
+  const description = [given.description, ROLES[role]].filter((each) => each !== undefined).join(' ');
   const success = status === 204 ? z.null().describe('Done') : { description: 'Success', content };
   return {
     operationId: id,
     tags: [tag],
     summary,
-    ...(description === undefined ? {} : { description }),
+    ...(description === '' ? {} : { description }),
+    security: SECURITY[role],
     // A copy has no id: parameters are listed one by one, and cannot be those of a component.
     ...(params === undefined ? {} : { params: anonymous(params) }),
     ...(query === undefined ? {} : { querystring: anonymous(query) }),

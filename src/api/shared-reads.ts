@@ -5,16 +5,22 @@ const FRESH_MS = 1000;
 /** While intake is behind. */
 const FRESH_BEHIND_MS = 3000;
 const MOST_KEPT = 200;
+/** Of all that are kept. The largest answers have about a million. */
+const MOST_CHARACTERS = 8_000_000;
 
 export interface SharedReadsDeps {
   readonly clock: Clock;
   /** Messages wait longer than usual for their commit. */
   readonly isBehind: () => boolean;
+  /** Characters of an answer, about. */
+  readonly sizeOf: (answer: unknown) => number;
 }
 
 interface Kept {
   readonly startedMs: number;
   readonly answer: Promise<unknown>;
+  /** Undefined: it is being made. */
+  characters: number | undefined;
 }
 
 /**
@@ -35,12 +41,18 @@ export class SharedReads {
     const kept = this.#kept.get(key);
     if (kept !== undefined && nowMs - kept.startedMs < this.#freshMs) return kept.answer as Promise<T>;
     const answer = make();
-    const own: Kept = { startedMs: nowMs, answer };
+    const own: Kept = { startedMs: nowMs, answer, characters: undefined };
     this.#kept.delete(key);
     this.#kept.set(key, own);
-    answer.catch(() => {
-      if (this.#kept.get(key) === own) this.#kept.delete(key);
-    });
+    answer.then(
+      (made) => {
+        own.characters = this.#deps.sizeOf(made);
+        this.#drop(this.#deps.clock.monotonicMs());
+      },
+      () => {
+        if (this.#kept.get(key) === own) this.#kept.delete(key);
+      },
+    );
     this.#drop(nowMs);
     return answer;
   }
@@ -56,8 +68,12 @@ export class SharedReads {
 
   /** In the order in which they were begun. */
   #drop(nowMs: number): void {
-    for (const [key, { startedMs }] of this.#kept) {
-      if (this.#kept.size <= MOST_KEPT && nowMs - startedMs < FRESH_BEHIND_MS) return;
+    let characters = 0;
+    for (const kept of this.#kept.values()) characters += kept.characters ?? 0;
+    for (const [key, kept] of this.#kept) {
+      const isFew = this.#kept.size <= MOST_KEPT && characters <= MOST_CHARACTERS;
+      if (isFew && nowMs - kept.startedMs < FRESH_BEHIND_MS) return;
+      characters -= kept.characters ?? 0;
       this.#kept.delete(key);
     }
   }

@@ -33,7 +33,7 @@ export const deadLettersQuery = z.strictObject({
   from: moment('start').default('24h'),
   to: moment('end, not included; without it: now').optional(),
   reason: z.string().max(64).optional().describe('only this reject code or SQLSTATE'),
-  topic: z.string().max(65_535).optional().describe('only this topic'),
+  topic: z.string().max(2000).optional().describe('only this topic'),
   ...pageQuery,
 });
 export type DeadLettersQuery = z.input<typeof deadLettersQuery>;

@@ -44,7 +44,12 @@ const MAX_PAGE = 1000;
 /** What every list takes. */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(100).describe('number of items at most'),
-  cursor: z.string().max(4096).optional().describe('`next` of the page before'),
+  cursor: z
+    .string()
+    .max(4096)
+    .regex(/^[\w-]*$/)
+    .optional()
+    .describe('`next` of the page before'),
 };
 
 /**
@@ -77,4 +82,14 @@ export const flag = (description: string) =>
 
 export const uuid = (description: string) => z.uuid().describe(description);
 
-export const keyParams = z.strictObject({ key: z.string().min(1).max(1024).describe('key of the sensor') });
+export const keyParams = z.strictObject({
+  key: z
+    .string()
+    .min(1)
+    .max(1024)
+    // A client takes `.` and `..` out of a path, also where they are escaped.
+    .transform((key) => (/^(?:%2e){1,2}$/i.test(key) ? key.replace(/%2e/gi, '.') : key))
+    .describe(
+      'key of the sensor; `.` and `..`, which no path can hold, are `%2E` and `%2E%2E`, escaped: `%252E`',
+    ),
+});

@@ -15,6 +15,7 @@ import { RESOURCES } from '../../../src/api/resource/index.ts';
 import { configSchema } from '../../../src/config/schema/index.ts';
 import { withDefaults } from '../../../src/config/walk.ts';
 import type { Db } from '../../../src/queries/db.ts';
+import { sensorPath } from '../../../src/web/rest/sensor-path.ts';
 import { daemonAtRest } from '../../support/api-daemon.ts';
 import { type ApiServer, startApiServer } from '../../support/api-server.ts';
 import { type TestDatabase, openTestDatabase } from '../../support/embedded-db.ts';
@@ -351,6 +352,17 @@ describe('sensors', () => {
     );
     expect(filtered.items.map(({ key }) => key)).toEqual([HOSTILE]);
     expect((await run('SELECT count(*)::int AS n FROM sensors')).rows).toEqual([{ n: 4 }]);
+  });
+
+  test.each([
+    '/sensors/a%00b',
+    '/sensors/a%00b/readings',
+    '/alerts?sensor=%00',
+    '/dead-letters?topic=%00',
+    '/analysis/describe?sensor=%00',
+    '/app-metrics?name=%00',
+  ])('what no database can hold is a fault of the request: %s', async (path) => {
+    expect(await problem(path)).toMatchObject({ status: 400, code: 'API_BAD_REQUEST' });
   });
 });
 
@@ -689,4 +701,14 @@ test('a sensor that has come since the list was read is found at once', async ()
   );
   const { key, state, latest } = await get<Sensor>('/sensors/fresh');
   expect([key, state, latest[0]?.value]).toEqual(['fresh', 'silent', 21]);
+});
+
+// Last: the lists have them for two seconds.
+test.each(['.', '..'])('a device that is called %s has a path nevertheless', async (key) => {
+  await run('INSERT INTO sensors (id, key) VALUES (1000, $1)', key);
+  try {
+    expect((await get<Sensor>(`/${sensorPath(key)}`)).key).toBe(key);
+  } finally {
+    await run('DELETE FROM sensors WHERE key = $1', key);
+  }
 });

@@ -309,7 +309,10 @@ describe('clients that are no browser', () => {
 test('the document is OpenAPI 3.1 with every resource', async () => {
   const document = (await (await server.fetch('/api/v1/openapi.json')).json()) as {
     readonly openapi: string;
-    readonly paths: Readonly<Record<string, Record<string, { operationId: string; parameters?: unknown }>>>;
+    readonly components: { readonly securitySchemes: Readonly<Record<string, unknown>> };
+    readonly paths: Readonly<
+      Record<string, Record<string, { operationId: string; parameters?: unknown; security?: unknown }>>
+    >;
   };
   expect(document.openapi).toBe('3.1.0');
   expect(Object.keys(document.paths).sort()).toEqual(
@@ -317,6 +320,19 @@ test('the document is OpenAPI 3.1 with every resource', async () => {
       .map((path) => `/api/v1${path}`)
       .sort(),
   );
+  expect(document.components.securitySchemes['token']).toMatchObject({ type: 'http', scheme: 'bearer' });
+  // Who may ask it, from the document alone.
+  const security = Object.fromEntries(
+    RESOURCES.map(({ path, method, role }) => [
+      role,
+      document.paths[`/api/v1${path.replace(/:(\w+)/g, '{$1}')}`]?.[method.toLowerCase()]?.security,
+    ]),
+  );
+  for (const [role, given] of Object.entries(security))
+    expect([role, given]).toEqual([
+      role,
+      { public: [], viewer: [{}, { token: [] }], operator: [{ token: [] }] }[role],
+    ]);
   expect(document.paths['/api/v1/echo/{key}']?.['post']).toMatchObject({
     operationId: 'echo',
     parameters: [
@@ -329,16 +345,19 @@ test('the document is OpenAPI 3.1 with every resource', async () => {
 });
 
 test('the document of the API itself has every resource of the index, each with an id of its own', async () => {
-  const real = await startApiServer();
+  const real = await startApiServer(undefined, {}, { basePath: '/fieldwatch' });
   try {
     const response = await real.fetch('/api/v1/openapi.json');
     expect(response.status).toBe(200);
-    const { paths, components } = (await response.json()) as {
+    const { servers, paths, components } = (await response.json()) as {
+      readonly servers: unknown;
       readonly paths: Readonly<
         Record<string, Record<string, { operationId: string; parameters?: { $ref?: string }[] }>>
       >;
       readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
     };
+    // A client that is made from it asks where a proxy serves it.
+    expect(servers).toEqual([{ url: '/fieldwatch' }]);
     const operations = Object.values(paths).flatMap((path) => Object.values(path));
     expect(operations.map(({ operationId }) => operationId).sort()).toEqual(
       [...INDEX.map(({ id }) => id), 'openapi'].sort(),

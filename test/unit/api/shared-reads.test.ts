@@ -12,7 +12,11 @@ describe('answers that readers share', () => {
   const setUp = () => {
     const clock = new FakeClock();
     const state = { behind: false, made: 0 };
-    const shared = new SharedReads({ clock, isBehind: () => state.behind });
+    const shared = new SharedReads({
+      clock,
+      isBehind: () => state.behind,
+      sizeOf: (answer) => (typeof answer === 'string' ? answer.length : 0),
+    });
     const read = (key = 'a') => shared.read(key, async () => ++state.made);
     return { clock, state, shared, read };
   };
@@ -64,6 +68,22 @@ describe('answers that readers share', () => {
     expect(state.made).toBe(300);
     await read('0');
     expect(state.made).toBe(301);
+  });
+
+  test('keeps a bounded size of them, the newest', async () => {
+    const { shared } = setUp();
+    const made: number[] = [];
+    const read = (n: number) =>
+      shared.read(String(n), async () => {
+        made.push(n);
+        return 'x'.repeat(1_000_000);
+      });
+    for (let n = 0; n < 20; n++) await read(n);
+    made.length = 0;
+    for (let n = 19; n >= 12; n--) await read(n);
+    expect(made).toEqual([]);
+    await read(11);
+    expect(made).toEqual([11]);
   });
 });
 
