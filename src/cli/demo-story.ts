@@ -1,4 +1,5 @@
 import type { Config } from '../config/schema/index.ts';
+import { notifySchema } from '../config/schema/notify.ts';
 import { probePort } from '../embedded/port-in-use.ts';
 
 const SECOND_MS = 1000;
@@ -26,6 +27,15 @@ export const withStory = (config: Config): Config => ({
   alerts: { ...config.alerts, overrides: [...config.alerts.overrides, ...RULES] },
   sensors: { ...config.sensors, declare: { ...NAMES, ...config.sensors.declare } },
 });
+
+/** With notifications to the embedded broker, so that an alert has been sent somewhere; as configured where there is a sink, or a broker. */
+export const withSink = (config: Config): Config =>
+  config.notify.length > 0 || config.mqtt.url !== undefined
+    ? config
+    : {
+        ...config,
+        notify: notifySchema.parse([{ name: 'broker', kind: 'mqtt', retain: 'while_firing' }]),
+      };
 
 /** With any other port for the page where another program has the configured one. */
 export async function withFreePort(config: Config): Promise<Config> {

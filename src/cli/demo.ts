@@ -10,7 +10,7 @@ import { hasStory } from '../simulator/story.ts';
 import { numeric } from './arguments.ts';
 import { type Cli, type CliCommand, type ExitCode, configOption, subcommand } from './command.ts';
 import { demoFolderFor } from './demo-folder.ts';
-import { withFreePort, withStory } from './demo-story.ts';
+import { withFreePort, withSink, withStory } from './demo-story.ts';
 import { withDemoToken } from './demo-token.ts';
 import { type DemoView, createDemoView } from './demo-view.ts';
 import { type Invocation, withInvocation } from './invocation.ts';
@@ -41,7 +41,7 @@ export const demoCommand: CliCommand = (cli) =>
 async function demo(cli: Cli, options: DemoOptions): Promise<ExitCode> {
   const { config: given, shown } = loadDaemonConfig(cli, options.config);
   const story = hasStory(options.sensors);
-  const own = withDemoToken(inOwnFolder(given));
+  const own = withSink(withDemoToken(inOwnFolder(given)));
   const config = await withFreePort(story ? withStory(own) : own);
   const interrupted = cli.interrupted;
   const view = viewOn(cli);
@@ -112,6 +112,8 @@ function viewOn(cli: Cli): DemoView {
 function invite(view: DemoView, config: Config, app: App, invocation: Invocation): void {
   const { embedded } = config;
   view.note(`MQTT broker   ${app.urls.mqttUrl}   (publish your own: sensors/<location>/<device>/readings)`);
+  for (const sink of config.notify)
+    if (sink.kind === 'mqtt') view.note(`alerts        at the broker: ${sink.prefix}/#`);
   view.note(`TimescaleDB   ${psqlCommand(config)}   (data in ${embedded.data_dir})`);
   if (app.httpPort !== undefined) {
     const { token_file: tokens, api } = config.http;

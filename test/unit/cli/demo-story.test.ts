@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from '@jest/globals';
-import { withFreePort, withStory } from '../../../src/cli/demo-story.ts';
+import { withFreePort, withSink, withStory } from '../../../src/cli/demo-story.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 
 const given = (port: number) => loadConfig({ text: `http: { port: ${port} }`, file: 'demo', env: {} }).config;
@@ -25,4 +25,15 @@ test('the sensors of the story have their rules and names, and those of the conf
     expect.arrayContaining(['kitchen', 'cellar']),
   );
   expect(Object.keys(sensors.declare)).toContain('freezer-01');
+});
+
+test('notifications go to the embedded broker, unless the configuration says where', () => {
+  expect(withSink(given(0)).notify).toMatchObject([
+    { name: 'broker', kind: 'mqtt', prefix: 'fieldwatch/alerts' },
+  ]);
+  const of = (text: string) => withSink(loadConfig({ text, file: 'demo', env: {} }).config).notify;
+  expect(
+    of('notify: [{ name: hook, kind: webhook, url: "http://localhost" }]').map(({ name }) => name),
+  ).toEqual(['hook']);
+  expect(of('mqtt: { url: "mqtt://localhost" }')).toEqual([]);
 });
