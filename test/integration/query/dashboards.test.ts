@@ -31,9 +31,8 @@ describe('queries of the dashboards', () => {
     await client.query(`INSERT INTO metrics (name, unit) VALUES ('power', 'W')`);
     await client.query(`INSERT INTO sensor_readings (time, sensor_id, temperature, humidity, pressure, battery, rssi)
       SELECT t, 1, 20, 50, 1000, 90, -70 FROM generate_series(now() - INTERVAL '3 days', now(), INTERVAL '10 minutes') t`);
-    await client.query(
-      `INSERT INTO sensor_metrics (time, sensor_id, metric_id, value) VALUES (now() - INTERVAL '5 minutes', 1, 1, 230)`,
-    );
+    await client.query(`INSERT INTO sensor_metrics (time, sensor_id, metric_id, value)
+      SELECT t, 1, 1, 230 FROM generate_series(now() - INTERVAL '3 days', now(), INTERVAL '10 minutes') t`);
     await client.query(`INSERT INTO sensor_alerts (time, sensor_id, alert_type, message, value, threshold, alert_id, severity,
         started_at, resolved_at, acked_at, metric, kind, side)
       VALUES (now() - INTERVAL '1 hour', 1, 'temperature_high', 'hot', 31, 30, gen_random_uuid(), 'critical',
@@ -41,7 +40,7 @@ describe('queries of the dashboards', () => {
     // One that is open for each other metric with a column.
     await client.query(`INSERT INTO sensor_alerts (time, sensor_id, alert_type, message, value, threshold, alert_id, severity, started_at, metric, kind, side)
       SELECT now() - INTERVAL '30 minutes', 1, metric || '_low', metric || ' is low', 10, 20, gen_random_uuid(), 'warning', now() - INTERVAL '30 minutes',
-        metric, 'threshold', 'low' FROM unnest('{humidity,pressure,battery,rssi}'::text[]) metric`);
+        metric, 'threshold', 'low' FROM unnest('{humidity,pressure,battery,rssi,power}'::text[]) metric`);
     await client.query(`INSERT INTO system_alerts (alert_id, alert_type, subject, severity, message, started_at, seq)
       VALUES (gen_random_uuid(), 'policy_disk', 'disk', 'warning', 'fills up', now(), 1)`);
     await client.query(
@@ -53,6 +52,8 @@ describe('queries of the dashboards', () => {
     for (const [view, end] of [
       ['sensor_hourly_agg', '1 hour'],
       ['sensor_daily_agg', '1 day'],
+      ['sensor_metrics_hourly_agg', '1 hour'],
+      ['sensor_metrics_daily_agg', '1 day'],
     ])
       await client.query(`CALL refresh_continuous_aggregate('${view}', NULL, now() - INTERVAL '${end}')`);
     await client.query('SET ROLE fieldwatch_dashboard');
@@ -67,6 +68,7 @@ describe('queries of the dashboards', () => {
     location: ['cellar', ''],
     type: ['climate', ''],
     severity: ['critical', 'warning', 'info'],
+    metric: ['power'],
   };
   const run = (sql: string, rangeMs: number, to = now) =>
     client.query<Record<string, unknown>>(
@@ -94,7 +96,7 @@ describe('queries of the dashboards', () => {
         const [value] = Object.entries(row).flatMap(([name, cell]) =>
           name === 'time' || name === 'metric' ? [] : [cell],
         );
-        expect(Number.isFinite(Number(value))).toBe(true);
+        expect([value === null, Number.isFinite(Number(value))]).toEqual([false, true]);
       }
     },
   );
@@ -105,6 +107,10 @@ describe('queries of the dashboards', () => {
     const { rows } = await run(temperature, hours * HOUR_MS);
     expect(rows.length).toBeGreaterThan(0);
     for (const row of rows) expect(row).toMatchObject({ temperature: 20, lowest: 20, highest: 20 });
+    const power = queries.find(({ title }) => title === '${metric} (A)')?.rawSql ?? '';
+    const further = (await run(power, hours * HOUR_MS)).rows;
+    expect(new Set(further.map(({ metric }) => metric))).toEqual(new Set(['power (W)', 'lowest', 'highest']));
+    for (const row of further) expect(row).toMatchObject({ value: 230 });
   });
 
   test('an empty database is no error', async () => {

@@ -67,6 +67,19 @@ describe.each(DASHBOARDS)('dashboard $file', (dashboard) => {
   });
 });
 
+test.each(['readings', 'metrics'])(
+  'what is kept as sensor_%s is drawn, with its figures of hours and days',
+  (kind) => {
+    const sql = DASHBOARDS.flatMap(targetsOf).map(([, { rawSql = '' }]) => rawSql);
+    const prefix = kind === 'readings' ? 'sensor' : `sensor_${kind}`;
+    for (const relation of [`sensor_${kind}`, `${prefix}_hourly_agg`, `${prefix}_daily_agg`])
+      expect([relation, sql.some((text) => new RegExp(`FROM ${relation}\\b`).test(text))]).toEqual([
+        relation,
+        true,
+      ]);
+  },
+);
+
 test('each dashboard has a uid and a title of its own', () => {
   expect(new Set(DASHBOARDS.map(({ uid }) => uid)).size).toBe(DASHBOARDS.length);
   expect(DASHBOARDS.length).toBe(4);
