@@ -192,6 +192,12 @@ export default tseslint.config(
           selector: "JSXAttribute[name.name='style']",
           message: 'the content security policy allows style sheets only',
         },
+        ...['', "TSTypeReference[typeName.name='Readonly'] > TSTypeParameterInstantiation > "].map(
+          (within) => ({
+            selector: `:matches(Program, ExportNamedDeclaration) > VariableDeclaration > VariableDeclarator > Identifier.id > TSTypeAnnotation > ${within}TSTypeReference[typeName.name='Record'] > TSTypeParameterInstantiation > TSStringKeyword:first-child`,
+            message: 'a name may be that of a member of every object: look words up in format/words.ts',
+          }),
+        ),
       ],
     },
   },

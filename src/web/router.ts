@@ -44,6 +44,16 @@ export function hrefOf(
   return `${base}${path}${search}`;
 }
 
+/** Names as one parameter: a comma within a name separates none. */
+export const textOfNames = (names: readonly string[]): string =>
+  names.length === 0 ? ',' : names.map((name) => name.replace(/[%,]/g, encodeURIComponent)).join(',');
+
+export const namesOfText = (text: string): readonly string[] =>
+  text
+    .split(',')
+    .filter((name) => name !== '')
+    .map((name) => name.replace(/%(?:25|2C)/gi, decodeURIComponent));
+
 /** `?a=1&b=2`, or nothing. */
 export function searchOf(
   query: Readonly<Record<string, string | number | boolean | null | undefined>>,

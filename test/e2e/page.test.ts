@@ -250,6 +250,12 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
     await page.waitForSelector('[data-link=live]');
     await page.getByText('No link to the daemon').waitFor({ state: 'detached' });
     await alert(page, 'boiler').waitFor();
+    // The session has ended with the daemon: nothing is offered that would be refused.
+    await alert(page, 'boiler').getByRole('button').first().waitFor({ state: 'detached' });
+    await page
+      .getByText(/needs a token of the role operator/)
+      .first()
+      .waitFor();
     await deployment.publish('boiler', { temperature: 20 });
     await alert(page, 'boiler').waitFor({ state: 'detached' });
     await leave();
@@ -302,17 +308,20 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
       const rows = page.locator('[data-list=sensors] tr[data-sensor]');
       await page.getByText(/^10,\d{3} sensors$/).waitFor();
       await rows.first().waitFor();
-      // Page by page, as far as one is willing to scroll.
+      // Page by page, to a place of the list and not to its end, which is another one with each page.
       await until(
         page,
-        `(scrollTo(0, document.body.scrollHeight), document.querySelector('tr[data-sensor="many-01000"]') !== null)`,
+        `(scrollTo(0, 45_000), document.querySelector('tr[data-sensor="many-00975"]') !== null)`,
       );
       expect(await rows.count()).toBeLessThan(100);
 
       await page.getByLabel('Search').fill('many-04711');
       await page.getByText('1 sensor found').waitFor();
       expect(await rows.count()).toBe(1);
-      await page.getByLabel('Search').fill('');
+      // A link to the list takes the search away.
+      await page.getByRole('navigation').getByRole('link', { name: 'Sensors' }).click();
+      await page.getByText(/^10,\d{3} sensors$/).waitFor();
+      expect(await page.getByLabel('Search').inputValue()).toBe('');
       await page.getByLabel('Location').selectOption('hall-7');
       await page.getByText('500 sensors found').waitFor();
       await leave();
@@ -367,6 +376,18 @@ describeWith('chromium', 'mosquitto')('the page in a browser', () => {
         'PAR1',
         'PAR1',
       ]);
+      await leave();
+    });
+
+    it('metrics are shown whatever they are called', async () => {
+      await store('odd-names', { temperature: 20, toString: 7.5, valueOf: 8, 'a,b': 9 });
+      const { page } = await open('sensor?key=odd-names');
+      for (const name of ['ToString', 'ValueOf', 'A,b'])
+        await page.locator('[data-list=latest]').getByText(name, { exact: true }).first().waitFor();
+      await page.getByLabel('Plot A,b').check();
+      await page.locator('[data-plot="a,b"] canvas').waitFor();
+      await visit(page, 'sensors?search=odd-names');
+      await page.locator('[data-sensor=odd-names]').getByText('7.50').waitFor();
       await leave();
     });
 

@@ -7,6 +7,7 @@ import { Link } from './link.tsx';
 import { SensorName } from './sensor-name.tsx';
 import { Ago } from './time.tsx';
 import { Foreign, Name } from './text.tsx';
+import { words } from '../format/words.ts';
 
 /** What an alert is about: a sensor, or a part of the system. */
 export function AlertSubject({ alert }: { readonly alert: Alert }) {
@@ -77,7 +78,7 @@ export function AlertMarks({ alert }: { readonly alert: Alert }) {
 }
 
 /** Why an episode ended, in words. */
-const REASONS: Readonly<Record<string, string>> = {
+const REASONS = words<string>({
   value: 'the value is back inside its limit',
   data_resumed: 'readings arrive again',
   rule_changed: 'its rule was changed',
@@ -85,13 +86,13 @@ const REASONS: Readonly<Record<string, string>> = {
   retired: 'it is no longer expected',
   flapping_end: 'the flapping has ended',
   manual: 'resolved by hand',
-};
+});
 
-export const resolveReasonText = (reason: string): string => REASONS[reason] ?? reason;
+export const resolveReasonText = (reason: string): string => REASONS.get(reason) ?? reason;
 
 export const Acknowledged = ({ alert }: { readonly alert: Alert }) =>
   alert.ackedAt === null ? (
-    <span class="soft">not yet</span>
+    <span class="soft">{alert.resolvedAt === null ? 'not yet' : 'no'}</span>
   ) : (
     <>
       <Name text={alert.ackedBy ?? 'unknown'} />, <Ago at={alert.ackedAt} />

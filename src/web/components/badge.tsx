@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { Icon, type IconName } from './icon.tsx';
+import { words } from '../format/words.ts';
 
 export type Tone = 'ok' | 'info' | 'warning' | 'critical' | 'neutral';
 
@@ -22,16 +23,16 @@ export function Badge({
   );
 }
 
-const SEVERITIES: Readonly<Record<string, readonly [Tone, IconName, string]>> = {
+const SEVERITIES = words<readonly [Tone, IconName, string]>({
   critical: ['critical', 'critical', 'Critical'],
   warning: ['warning', 'warning', 'Warning'],
   info: ['info', 'info', 'Info'],
-};
+});
 
-export const severityTone = (severity: string): Tone => SEVERITIES[severity]?.[0] ?? 'neutral';
+export const severityTone = (severity: string): Tone => SEVERITIES.get(severity)?.[0] ?? 'neutral';
 
 export function SeverityBadge({ severity }: { readonly severity: string }) {
-  const [tone, icon, word] = SEVERITIES[severity] ?? (['neutral', 'info', severity] as const);
+  const [tone, icon, word] = SEVERITIES.get(severity) ?? (['neutral', 'info', severity] as const);
   return (
     <Badge tone={tone} icon={icon}>
       {word}
@@ -40,7 +41,7 @@ export function SeverityBadge({ severity }: { readonly severity: string }) {
 }
 
 /** What the states of an alert mean, in the words of the page. */
-export const ALERT_STATES: Readonly<Record<string, readonly [IconName, string, string]>> = {
+const ALERT_STATES = words<readonly [IconName, string, string]>({
   pending: [
     'pending',
     'Pending',
@@ -50,10 +51,10 @@ export const ALERT_STATES: Readonly<Record<string, readonly [IconName, string, s
   recovering: ['pending', 'Recovering', 'The value is back, but not yet for as long as the rule demands.'],
   latched: ['bell', 'Held', 'The value is back; the rule keeps the alert until somebody resolves it.'],
   resolved: ['ok', 'Resolved', 'The alert is over.'],
-};
+});
 
 export function AlertStateBadge({ state }: { readonly state: string }) {
-  const [icon, word, meaning] = ALERT_STATES[state] ?? (['info', state, undefined] as const);
+  const [icon, word, meaning] = ALERT_STATES.get(state) ?? (['info', state, undefined] as const);
   return (
     <Badge tone={state === 'resolved' ? 'ok' : 'neutral'} icon={icon} title={meaning}>
       {word}
@@ -61,7 +62,7 @@ export function AlertStateBadge({ state }: { readonly state: string }) {
   );
 }
 
-const SENSOR_STATES: Readonly<Record<string, readonly [Tone, IconName, string, string]>> = {
+const SENSOR_STATES = words<readonly [Tone, IconName, string, string]>({
   ok: ['ok', 'ok', 'OK', 'It sends, and every value is inside its limits.'],
   alert: ['critical', 'bell', 'Alert', 'A value is beyond its limit.'],
   silent: ['warning', 'silent', 'Silent', 'It stopped sending.'],
@@ -71,11 +72,11 @@ const SENSOR_STATES: Readonly<Record<string, readonly [Tone, IconName, string, s
     'Never sent',
     'It is declared in the configuration, and has not sent a reading.',
   ],
-};
+});
 
 export function SensorStateBadge({ state }: { readonly state: string }) {
   const [tone, icon, word, meaning] =
-    SENSOR_STATES[state] ?? (['neutral', 'info', state, undefined] as const);
+    SENSOR_STATES.get(state) ?? (['neutral', 'info', state, undefined] as const);
   return (
     <Badge tone={tone} icon={icon} title={meaning}>
       {word}

@@ -1,3 +1,5 @@
+import { words } from './words.ts';
+
 const UNITS: readonly (readonly [seconds: number, unit: string])[] = [
   [31_536_000, 'y'],
   [86_400, 'd'],
@@ -35,7 +37,7 @@ export function agoText(thenMs: number, nowMs: number): string {
   return seconds < 0 ? `in ${roughDuration(-seconds)}` : `${roughDuration(seconds)} ago`;
 }
 
-const PARTS: Readonly<Record<string, number>> = {
+const PARTS = words<number>({
   s: 1,
   m: 60,
   min: 60,
@@ -43,7 +45,7 @@ const PARTS: Readonly<Record<string, number>> = {
   d: 86_400,
   w: 604_800,
   y: 31_536_000,
-};
+});
 
 /** Reads `30m`, `2h`, `1h 30m`, `7 d`; undefined for anything else. Seconds. */
 export function parseDuration(text: string): number | undefined {
@@ -51,6 +53,6 @@ export function parseDuration(text: string): number | undefined {
   if (!/^(?:\d+(?:\.\d+)?\s*(?:min|[smhdwy])\s*)+$/.test(input)) return undefined;
   let seconds = 0;
   for (const [, count, unit] of input.matchAll(/(\d+(?:\.\d+)?)\s*(min|[smhdwy])/g))
-    seconds += Number(count) * PARTS[unit!]!;
+    seconds += Number(count) * PARTS.get(unit!)!;
   return seconds;
 }

@@ -1,14 +1,16 @@
+import { words } from './words.ts';
+
 /** Metrics that have a unit by definition, where the answer names none. */
-const METRIC_UNITS: Readonly<Record<string, string>> = {
+const METRIC_UNITS = words<string>({
   temperature: '°C',
   humidity: '%RH',
   pressure: 'hPa',
   battery: '%',
   rssi: 'dBm',
-};
+});
 
 /** Digits after the point that are worth showing. */
-const DIGITS: Readonly<Record<string, number>> = {
+const DIGITS = words<number>({
   '°C': 1,
   '°F': 1,
   K: 1,
@@ -25,36 +27,36 @@ const DIGITS: Readonly<Record<string, number>> = {
   W: 1,
   kWh: 2,
   s: 1,
-};
+});
 
 export const metricUnit = (metric?: string, unit?: string | null): string =>
-  unit ?? METRIC_UNITS[metric ?? ''] ?? '';
+  unit ?? METRIC_UNITS.get(metric ?? '') ?? '';
 
-export const unitDigits = (unit: string): number | undefined => DIGITS[unit];
+export const unitDigits = (unit: string): number | undefined => DIGITS.get(unit);
 
 /** What a unit that is not self-evident means. */
-const MEANING: Readonly<Record<string, string>> = {
+const MEANING = words<string>({
   '%RH': 'relative humidity',
   dBm: 'signal strength: −50 is strong, −90 is weak',
   hPa: 'air pressure, hectopascal (the same as millibar)',
   ppm: 'parts per million',
   ppb: 'parts per billion',
   lx: 'lux',
-};
+});
 
-export const unitMeaning = (unit: string): string | undefined => MEANING[unit];
+export const unitMeaning = (unit: string): string | undefined => MEANING.get(unit);
 
 /** `temperature` -> `Temperature`, `co2_ppm` -> `Co2 ppm`; names that are not words stay as they are. */
-const NAMES: Readonly<Record<string, string>> = {
+const NAMES = words<string>({
   rssi: 'Signal',
   co2: 'CO₂',
   voc: 'VOC',
   pm25: 'PM2.5',
   pm10: 'PM10',
-};
+});
 
 export function metricName(metric: string): string {
-  const known = NAMES[metric];
+  const known = NAMES.get(metric);
   if (known !== undefined) return known;
   const words = metric.replaceAll('_', ' ').trim();
   return words === '' ? metric : words[0]!.toUpperCase() + words.slice(1);

@@ -83,11 +83,7 @@ export class Daemon {
 
   /** With the session that there is now: at the start, and after a log-in or log-out. */
   async enter(): Promise<void> {
-    try {
-      this.session.set(await this.client.get<Session>('session'));
-    } catch {
-      // The status says what is wrong.
-    }
+    await this.#readSession();
     this.locked.set(false);
     // What is read once the stream is open misses nothing.
     this.#stream.start();
@@ -140,11 +136,23 @@ export class Daemon {
       this.readAgain();
   }
 
+  async #readSession(): Promise<void> {
+    try {
+      this.session.set(await this.client.get<Session>('session'));
+    } catch {
+      // The status says what is wrong.
+    }
+  }
+
   async #readStatus(): Promise<void> {
     try {
       const status = await this.client.get<Status>('status');
+      this.#compareClocks(status.now);
       this.status.set(status);
       this.statusProblem.set(undefined);
+      // The session ends with the daemon, with its token, and in another tab; a token may have another role.
+      const { role, name } = this.session.value ?? {};
+      if (role !== status.access.role || name !== status.access.name) await this.#readSession();
     } catch (error) {
       this.statusProblem.set(asProblem(error));
     }
@@ -164,9 +172,14 @@ export class Daemon {
   }
 
   #greet({ build, now }: EventData<'hello'>): void {
-    this.#aheadMs = Date.parse(now) - Date.now();
+    this.#compareClocks(now);
     if (this.#build !== undefined && this.#build !== build) this.outdated.set(true);
     this.#build ??= build;
+  }
+
+  /** Again and again: either clock may be set while the page is open. */
+  #compareClocks(now: string): void {
+    this.#aheadMs = Date.parse(now) - Date.now();
   }
 
   #count(intake: EventData<'intake'>): void {

@@ -1,3 +1,4 @@
+import { words } from '../format/words.ts';
 import type { Colours } from './options.ts';
 
 /** What the theme's names stand for now: a canvas knows no custom properties. */
@@ -15,8 +16,16 @@ export function coloursOf(element: HTMLElement): Colours {
     grid: colour('grid'),
     curve: colour('curve'),
     band: colour('curve-band'),
-    severity: { critical: colour('critical'), warning: colour('warning'), info: colour('info') },
-    soft: { critical: colour('critical-soft'), warning: colour('warning-soft'), info: colour('info-soft') },
+    severity: words({
+      critical: colour('critical'),
+      warning: colour('warning'),
+      info: colour('info'),
+    }),
+    soft: words({
+      critical: colour('critical-soft'),
+      warning: colour('warning-soft'),
+      info: colour('info-soft'),
+    }),
     font: `12px ${style.fontFamily}`,
   };
   probe.remove();

@@ -1,5 +1,6 @@
 import type uPlot from 'uplot';
 import { valueText } from '../format/number.ts';
+import type { Words } from '../format/words.ts';
 import { valueRange } from './scales.ts';
 
 export interface PlotLimit {
@@ -31,8 +32,8 @@ export interface Colours {
   readonly grid: string;
   readonly curve: string;
   readonly band: string;
-  readonly severity: Readonly<Record<string, string>>;
-  readonly soft: Readonly<Record<string, string>>;
+  readonly severity: Words<string>;
+  readonly soft: Words<string>;
   readonly font: string;
 }
 
@@ -66,7 +67,8 @@ export function plotOptions(
   return {
     ...size,
     legend: { show: false },
-    padding: [10, 8, 0, 0],
+    // To the right as much as half of the last text of the axis takes.
+    padding: [10, 26, 0, 0],
     cursor: {
       sync: { key: sync, setSeries: false },
       drag: { x: true, y: false, setScale: false },
@@ -166,10 +168,10 @@ function shadeEpisodes(plot: uPlot, scene: PlotScene, colours: Colours): void {
     const right = Math.min(bbox.left + bbox.width, plot.valToPos((toMs ?? scene.toMs) / 1000, 'x', true));
     if (right < bbox.left || left > bbox.left + bbox.width) continue;
     const width = Math.max(2, right - left);
-    ctx.fillStyle = colours.soft[severity] ?? colours.grid;
+    ctx.fillStyle = colours.soft.get(severity) ?? colours.grid;
     ctx.fillRect(left, bbox.top, width, bbox.height);
     // An edge above it, so that it is seen where colours are not.
-    ctx.fillStyle = colours.severity[severity] ?? colours.text;
+    ctx.fillStyle = colours.severity.get(severity) ?? colours.text;
     ctx.fillRect(left, bbox.top, width, 3 * devicePixelRatio);
   }
   ctx.restore();
@@ -189,7 +191,7 @@ function drawLimits(plot: uPlot, scene: PlotScene, colours: Colours): void {
   for (const { bound, severity, side } of scene.limits) {
     const y = Math.round(plot.valToPos(bound, 'y', true));
     if (y < bbox.top || y > bottom) continue;
-    const colour = colours.severity[severity] ?? colours.text;
+    const colour = colours.severity.get(severity) ?? colours.text;
     ctx.strokeStyle = colour;
     ctx.fillStyle = colour;
     ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);

@@ -23,8 +23,10 @@ import { metricName } from '../format/unit.ts';
 import { useResource, useWidth } from '../hooks.ts';
 import { Plot } from '../plot/plot.tsx';
 import { queryOf } from '../plot/ranges.ts';
-import type { Route } from '../router.ts';
-import { sensorPath, useReadings } from './sensor-readings.ts';
+import { type Route, textOfNames } from '../router.ts';
+import { sensorPath } from '../rest/sensor-path.ts';
+import { useReadings } from './sensor-readings.ts';
+import { words } from '../format/words.ts';
 
 export function AlertView({ query }: { readonly query: Route['query'] }) {
   const id = query['id'];
@@ -77,7 +79,7 @@ function KnownAlert({ alert, onDone }: { readonly alert: AlertDetail; readonly o
         </div>
         <AlertActions alert={alert} onDone={onDone} />
       </div>
-      <ReadOnlyNote what="To acknowledge, silence or resolve" />
+      {alert.resolvedAt === null ? <ReadOnlyNote what="To acknowledge, silence or resolve" /> : null}
       <div class="tiles">
         {alert.value === null ? null : (
           <Figure
@@ -161,7 +163,13 @@ function Curve({
     )
     .map(({ bound, severity, side }) => ({ bound, severity, side }));
   const open = (next: { kind: 'fixed'; fromMs: number; toMs: number }): void =>
-    navigation.go(navigation.href('sensor', { key: alert.sensor, metrics: curve.metric, ...queryOf(next) }));
+    navigation.go(
+      navigation.href('sensor', {
+        key: alert.sensor,
+        metrics: textOfNames([curve.metric]),
+        ...queryOf(next),
+      }),
+    );
   return (
     <div ref={measure}>
       {problem === undefined ? null : <ProblemNotice problem={problem} onRetry={reload} />}
@@ -303,15 +311,15 @@ function About({ alert }: { readonly alert: AlertDetail }) {
   );
 }
 
-const OUTCOMES: Readonly<Record<string, string>> = {
+const OUTCOMES = words<string>({
   sent: 'sent',
   collapsed: 'left out: a later one said the same',
   refused: 'refused by the sink',
   dropped: 'dropped: the queue of the sink was full',
   expired: 'too old to be sent',
-};
+});
 
-const DELIVERED: Readonly<Record<string, string>> = {
+const DELIVERED = words<string>({
   firing: 'that it fired',
   escalated: 'that it got worse',
   deescalated: 'that it got better',
@@ -319,7 +327,7 @@ const DELIVERED: Readonly<Record<string, string>> = {
   flapping_start: 'that it began to flap',
   flapping_end: 'that the flapping ended',
   resolved: 'that it is over',
-};
+});
 
 function Deliveries({ alert }: { readonly alert: AlertDetail }) {
   return (
@@ -339,12 +347,12 @@ function Deliveries({ alert }: { readonly alert: AlertDetail }) {
                 <td data-label="Sink">
                   <Name text={one.sink} />
                 </td>
-                <td data-label="What">{DELIVERED[one.event] ?? one.event}</td>
+                <td data-label="What">{DELIVERED.get(one.event) ?? one.event}</td>
                 <td data-label="Queued">
                   <At at={one.queuedAt} />
                 </td>
                 <td data-label="Outcome">
-                  {one.outcome === null ? 'waits' : (OUTCOMES[one.outcome] ?? one.outcome)}
+                  {one.outcome === null ? 'waits' : (OUTCOMES.get(one.outcome) ?? one.outcome)}
                   {one.doneAt === null ? null : (
                     <span class="soft small">
                       {' '}

@@ -16,6 +16,7 @@ import { durationText } from '../format/duration.ts';
 import { formatCount, formatNumber, shareText } from '../format/number.ts';
 import { useResource, useStore } from '../hooks.ts';
 import { Parts } from './overview/parts.tsx';
+import { words } from '../format/words.ts';
 
 export function OverviewView() {
   const { daemon } = usePage();
@@ -50,11 +51,11 @@ export function OverviewView() {
   );
 }
 
-const VERDICT_ICONS: Readonly<Record<string, IconName>> = {
+const VERDICT_ICONS = words<IconName>({
   critical: 'critical',
   warning: 'warning',
   info: 'info',
-};
+});
 
 /** One glance: is all well, and if not, why not. */
 function VerdictBanner({ status: { verdict } }: { readonly status: Status }) {
@@ -69,7 +70,7 @@ function VerdictBanner({ status: { verdict } }: { readonly status: Status }) {
   const link = listed !== reasons && first?.link ? navigation.hrefOfLink(first.link) : undefined;
   return (
     <section class={`verdict ${tone}`} aria-label="Is all well?">
-      <Icon name={verdict.ok ? 'ok' : (VERDICT_ICONS[verdict.severity ?? 'info'] ?? 'info')} size={30} />
+      <Icon name={verdict.ok ? 'ok' : (VERDICT_ICONS.get(verdict.severity ?? 'info') ?? 'info')} size={30} />
       <div class="verdict-text">
         <p class="verdict-sentence" data-verdict={tone}>
           {link === undefined ? (
@@ -233,7 +234,7 @@ function Resolved() {
   if (data === undefined || data.items.length === 0) return null;
   return (
     <Card title="Resolved in the last 24 hours" note="The newest first" flush>
-      <AlertRows items={data.items} name="resolved" foot={() => null} />
+      <AlertRows items={data.items} name="resolved" />
       <p class="card-foot">
         <Link view="alerts" query={{ tab: 'history' }}>
           All of the history

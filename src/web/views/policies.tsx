@@ -178,7 +178,7 @@ function PolicyTable({ policies }: { readonly policies: readonly Policy[] }) {
         <tbody>
           {policies.map((one) => (
             <tr key={`${one.relation} ${one.policy}`}>
-              <td data-label="Table" class="break">
+              <td data-label="Table">
                 <code>{one.relation}</code>
               </td>
               <td data-label="Policy">{KINDS[one.policy]}</td>

@@ -7,6 +7,7 @@ import { type Range, boundsOf } from '../plot/ranges.ts';
 import { pointsFor } from '../plot/scales.ts';
 import { asProblem } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
+import { sensorPath } from '../rest/sensor-path.ts';
 
 const LIVE_EVERY_MS = 1_000;
 const RELOAD_LEAST_MS = 60_000;
@@ -19,9 +20,6 @@ export interface ShownReadings {
   readonly loading: boolean;
   readonly reload: () => void;
 }
-
-/** The path of a sensor: its key may hold anything. */
-export const sensorPath = (key: string): string => `sensors/${encodeURIComponent(key)}`;
 
 /** Readings of a sensor over a range, with what comes in while somebody looks. */
 export function useReadings(

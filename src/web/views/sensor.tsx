@@ -14,12 +14,12 @@ import { formatValue } from '../format/number.ts';
 import { metricName, unitMeaning } from '../format/unit.ts';
 import { visible } from '../format/visible.ts';
 import { useResource } from '../hooks.ts';
-import type { Route } from '../router.ts';
+import { type Route, namesOfText, textOfNames } from '../router.ts';
 import { ForgetDialog } from './sensor/forget-dialog.tsx';
 import { Limits } from './sensor/limits.tsx';
 import { OwnAlerts, RecentAlerts, useResolved } from './sensor/own-alerts.tsx';
 import { Plots } from './sensor/plots.tsx';
-import { sensorPath } from './sensor-readings.ts';
+import { sensorPath } from '../rest/sensor-path.ts';
 import { withLatest } from './sensors.tsx';
 
 export function SensorView({ query }: { readonly query: Route['query'] }) {
@@ -75,8 +75,9 @@ function useLatest(sensor: Sensor): Pick<Sensor, 'latest' | 'lastSeen'> {
   return { latest: withLatest(sensor.latest, news.latest), lastSeen: news.lastSeen ?? sensor.lastSeen };
 }
 
-/** As many plots as one looks at without having asked for them. */
+/** As many plots as one looks at without having asked for them, and as one request may ask for. */
 const PLOTTED = 3;
+const MOST_PLOTTED = 20;
 
 function KnownSensor({
   sensor,
@@ -93,12 +94,11 @@ function KnownSensor({
   const resolved = useResolved(sensor.key);
   const { latest, lastSeen } = useLatest(sensor);
   const names = latest.map(({ metric }) => metric);
-  const chosen = query['metrics']?.split(',').filter((metric) => metric !== '') ?? names.slice(0, PLOTTED);
+  const asked = query['metrics'];
+  const chosen = asked === undefined ? names.slice(0, PLOTTED) : namesOfText(asked).slice(0, MOST_PLOTTED);
   const toggle = (metric: string): void => {
     const next = chosen.includes(metric) ? chosen.filter((one) => one !== metric) : [...chosen, metric];
-    navigation.change({
-      metrics: next.length === 0 ? ',' : names.filter((name) => next.includes(name)).join(','),
-    });
+    navigation.change({ metrics: textOfNames(names.filter((name) => next.includes(name))) });
   };
   return (
     <div class="view">
@@ -178,6 +178,7 @@ function KnownSensor({
                   <input
                     type="checkbox"
                     checked={chosen.includes(one.metric)}
+                    disabled={chosen.length >= MOST_PLOTTED && !chosen.includes(one.metric)}
                     onChange={() => toggle(one.metric)}
                   />
                   <span>

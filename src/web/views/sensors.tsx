@@ -15,9 +15,10 @@ import { counted, formatValue } from '../format/number.ts';
 import { metricName } from '../format/unit.ts';
 import { useNarrow, useResource, useSettled, useStore } from '../hooks.ts';
 import type { Parameters } from '../navigation.ts';
-import { type Query, asProblem } from '../rest/client.ts';
+import type { Query } from '../rest/client.ts';
 import type { ApiProblem } from '../rest/problem.ts';
 import type { Route } from '../router.ts';
+import { ListReader, type Loaded, itemsOf } from './sensors/list-reader.ts';
 
 const STATES = ['alert', 'silent', 'ok', 'never'] as const;
 const STATE_WORDS = { alert: 'Alert', silent: 'Silent', ok: 'All is well', never: 'Never sent' } as const;
@@ -29,6 +30,11 @@ export function SensorsView({ query }: { readonly query: Route['query'] }) {
   const settled = useSettled(search.trim(), 250);
   const change = (parameters: Parameters): void => navigation.change(parameters);
   useEffect(() => change({ search: settled }), [settled]);
+  const asked = query['search'] ?? '';
+  // A link to this view, or the way back, asks for something else than what is typed.
+  useEffect(() => {
+    if (asked !== settled) setSearch(asked);
+  }, [asked]);
   return (
     <div class="view">
       <h1>Sensors</h1>
@@ -109,18 +115,6 @@ export function SensorsView({ query }: { readonly query: Route['query'] }) {
 
 const PAGE = 200;
 
-interface Page {
-  readonly cursor: string | undefined;
-  readonly items: readonly SensorItem[];
-}
-
-interface Loaded {
-  readonly address: string;
-  readonly pages: readonly Page[];
-  readonly next: string | null;
-  readonly total: number;
-}
-
 const REFRESH_MS = 10_000;
 
 /** All sensors that the filters let through, read page by page as the reader scrolls; what is seen is read again. */
@@ -138,85 +132,46 @@ function useSensors(query: Route['query']) {
   };
   const address = daemon.client.urlOf('sensors', parameters);
   const epoch = useStore(daemon.epoch);
-  const [loaded, setLoaded] = useState<Loaded | undefined>(() => {
+  const [{ loaded, problem }, setState] = useState<{
+    loaded?: Loaded | undefined;
+    problem?: ApiProblem | undefined;
+  }>(() => {
     const before = kept.get('sensors') as Loaded | undefined;
-    return before?.address === address ? before : undefined;
+    return { loaded: before?.address === address ? before : undefined };
   });
-  const [problem, setProblem] = useState<ApiProblem>();
-  const busy = useRef<AbortController | undefined>(undefined);
   const seen = useRef(0);
-  const current = useRef({ loaded, parameters, address });
-  current.current = { loaded, parameters, address };
-
-  /** Reads a page: one that is there is replaced, the first of another list begins it anew. */
-  const read = async (cursor: string | undefined): Promise<void> => {
-    busy.current?.abort();
-    const left = new AbortController();
-    busy.current = left;
-    const { parameters: asked, address: of } = current.current;
-    try {
-      const page = await daemon.client.get<SensorList>('sensors', { ...asked, cursor }, left.signal);
-      const { loaded: before } = current.current;
-      const next = withPage(before?.address === of ? before : undefined, of, cursor, page);
-      setLoaded(next);
-      kept.set('sensors', next);
-      setProblem(undefined);
-    } catch (error) {
-      if (!left.signal.aborted) setProblem(asProblem(error));
-    }
-    if (busy.current === left) busy.current = undefined;
-  };
-
+  const [reader] = useState(
+    () =>
+      new ListReader(
+        {
+          get: (asked, signal) => daemon.client.get<SensorList>('sensors', asked, signal),
+          onChange: (read, fault) => {
+            kept.set('sensors', read);
+            setState({ loaded: read, problem: fault });
+          },
+        },
+        loaded,
+      ),
+  );
   useEffect(() => {
-    if (epoch === 0) return;
-    const before = current.current.loaded;
-    void read(before?.address === address ? pageAt(before, seen.current) : undefined);
-    return () => busy.current?.abort();
+    if (epoch > 0) reader.open(address, parameters, seen.current);
+    return () => reader.stop();
   }, [address, epoch]);
   useEffect(() => {
     const timer = setInterval(() => {
-      const { loaded: before, address: of } = current.current;
-      if (document.hidden || busy.current !== undefined || daemon.link.value.state !== 'live') return;
-      if (before?.address === of) void read(pageAt(before, seen.current));
+      if (!document.hidden && daemon.link.value.state === 'live') reader.refresh(seen.current);
     }, REFRESH_MS);
     return () => clearInterval(timer);
   }, []);
   return {
     loaded,
     problem,
-    again: () => void read(undefined),
+    again: () => reader.again(),
     sees: (index: number) => {
       seen.current = index;
     },
-    more: () => {
-      if (loaded?.address === address && loaded.next !== null && busy.current === undefined)
-        void read(loaded.next);
-    },
+    more: () => reader.more(),
   };
-}
-
-/** The cursor of the page that holds a row. */
-function pageAt({ pages }: Loaded, row: number): string | undefined {
-  let rest = row;
-  for (const { cursor, items } of pages) {
-    if (rest < items.length) return cursor;
-    rest -= items.length;
-  }
-  return pages.at(-1)?.cursor;
-}
-
-function withPage(
-  before: Loaded | undefined,
-  address: string,
-  cursor: string | undefined,
-  page: SensorList,
-): Loaded {
-  const { items, next, total } = page;
-  const pages = before?.pages ?? [];
-  const at = pages.findIndex((one) => one.cursor === cursor);
-  if (at === -1) return { address, pages: [...pages, { cursor, items }], next, total };
-  const replaced = pages.map((one, index) => (index === at ? { cursor, items } : one));
-  return { address, pages: replaced, next: at === pages.length - 1 ? next : before!.next, total };
 }
 
 /** What has come in since the list was read, by sensor; drawn twice a second at most. */
@@ -283,7 +238,7 @@ function SensorTable({ query }: { readonly query: Route['query'] }) {
       <ProblemNotice problem={problem} onRetry={again} />
     );
   const { total } = loaded;
-  const items = loaded.pages.flatMap((page) => page.items);
+  const items = itemsOf(loaded);
   return (
     <>
       {problem === undefined ? null : <ProblemNotice problem={problem} onRetry={again} />}

@@ -127,12 +127,19 @@ function Learn() {
     setLearning(next);
     setProblem(undefined);
   };
+  const forget = (): void => {
+    kept.delete('learning');
+    setLearning(undefined);
+  };
   useEffect(() => {
     if (learning?.state !== 'listening') return;
     const timer = setTimeout(() => {
-      daemon.client
-        .get<Learning>(`learn/${learning.id}`)
-        .then(keep, (error: unknown) => setProblem(asProblem(error)));
+      daemon.client.get<Learning>(`learn/${learning.id}`).then(keep, (error: unknown) => {
+        const found = asProblem(error);
+        setProblem(found);
+        // The daemon was restarted meanwhile: nothing listens any more.
+        if (found.status === 404) forget();
+      });
     }, 1000);
     return () => clearTimeout(timer);
   }, [learning, problem]);

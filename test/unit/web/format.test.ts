@@ -10,7 +10,7 @@ import {
   valueText,
 } from '../../../src/web/format/number.ts';
 import { createTimeFormat, offsetText } from '../../../src/web/format/time.ts';
-import { metricName } from '../../../src/web/format/unit.ts';
+import { metricName, unitDigits, unitMeaning } from '../../../src/web/format/unit.ts';
 import { shortened, visible } from '../../../src/web/format/visible.ts';
 
 const locale = 'en-GB';
@@ -85,6 +85,19 @@ describe('values', () => {
       '250\u00a0PB',
     ]);
   });
+
+  test.each(['toString', 'constructor', 'valueOf', '__proto__'])(
+    '%s is a metric like any other',
+    (metric) => {
+      expect([valueText(1.5, { metric, locale }), unitMeaning(metric), unitDigits(metric)]).toEqual([
+        '1.50',
+        undefined,
+        undefined,
+      ]);
+      expect(visible(metricName(metric)).toLowerCase()).toContain(metric.replaceAll('_', '').toLowerCase());
+      expect(valueText(1, { unit: metric, locale })).toBe(`1\u00a0${metric}`);
+    },
+  );
 
   test('names of metrics', () => {
     expect(['temperature', 'co2', 'soil_moisture_2', '___'].map(metricName)).toEqual([
@@ -181,7 +194,8 @@ describe('times', () => {
 describe('text of devices', () => {
   test('hidden characters are written out', () => {
     expect(visible('a\u202egpj.exe\u2066\0\u200b\n')).toBe('a\\u202Egpj.exe\\u2066\\u0000\\u200B\\u000A');
-    expect(visible('Kühlraum 北 👍 <b>')).toBe('Kühlraum 北 👍 <b>');
+    expect(visible('pass\u00adage \u3164\ud800 \u{e0061}')).toBe('pass\\u00ADage \\u3164\\uD800 \\u{E0061}');
+    expect(visible('Kühlraum 北 👍 ❄\ufe0f <b>')).toBe('Kühlraum 北 👍 ❄\ufe0f <b>');
   });
 
   test('is cut between characters', () => {

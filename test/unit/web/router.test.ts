@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { basePathOf, hrefOf, parseRoute } from '../../../src/web/router.ts';
+import { basePathOf, hrefOf, namesOfText, parseRoute, textOfNames } from '../../../src/web/router.ts';
 
 test.each([
   ['http://host/', '/'],
@@ -34,6 +34,12 @@ describe.each(['/', '/fieldwatch/'])('below %s', (base) => {
   test('the overview is the base', () => {
     expect(hrefOf('overview', {}, base)).toBe(base);
   });
+});
+
+test('names stand in one parameter, whatever they are', () => {
+  for (const names of [[], ['temperature'], ['a,b', 'c%2Cd', 'e%', ' f'], ['%', ',']])
+    expect(namesOfText(textOfNames(names))).toEqual(names);
+  expect([textOfNames(['co2', 'power']), namesOfText('co2,power')]).toEqual(['co2,power', ['co2', 'power']]);
 });
 
 test('the base without its slash is the overview', () => {

@@ -7,8 +7,9 @@ import { Foreign, Name } from '../../components/text.tsx';
 import { durationText } from '../../format/duration.ts';
 import { valueText } from '../../format/number.ts';
 import { metricName } from '../../format/unit.ts';
+import { words } from '../../format/words.ts';
 
-const KINDS: Readonly<Record<string, string>> = {
+const KINDS = words<string>({
   threshold: 'value',
   rate: 'change',
   anomaly: 'deviation from what is usual',
@@ -16,10 +17,10 @@ const KINDS: Readonly<Record<string, string>> = {
   spread: 'spread',
   no_data: 'silence',
   offline: 'silence',
-};
+});
 
 function limitText({ kind, side, bound, boundUnit, metric }: Limit): string {
-  const what = KINDS[kind] ?? kind;
+  const what = KINDS.get(kind) ?? kind;
   if (boundUnit === 's') return `${what} longer than ${durationText(bound)}`;
   const direction = side === 'low' ? 'below' : side === 'both' ? 'beyond ±' : 'above';
   return `${what} ${direction} ${valueText(bound, { metric, unit: boundUnit })}`;

@@ -2,12 +2,11 @@ import type { Alert, AlertList } from '../../../api/contract/alerts.ts';
 import type { Sensor } from '../../../api/contract/sensors.ts';
 import { ReadOnlyNote } from '../../components/account.tsx';
 import { AlertActions } from '../../components/alert-actions.tsx';
-import { AlertFigures, AlertMarks, AlertMessage } from '../../components/alert-parts.tsx';
-import { SeverityBadge } from '../../components/badge.tsx';
+import { AlertMarks } from '../../components/alert-parts.tsx';
+import { AlertRows } from '../../components/alert-rows.tsx';
 import { Card } from '../../components/card.tsx';
 import { Link } from '../../components/link.tsx';
 import { Empty, ProblemNotice } from '../../components/notice.tsx';
-import { Period } from '../../components/time.tsx';
 import { usePage } from '../../context.ts';
 import { type Resource, useResource } from '../../hooks.ts';
 
@@ -18,7 +17,8 @@ const MOST_RECENT = 3;
 export const useResolved = (sensor: string): Resource<AlertList> =>
   useResource<AlertList>('alerts', { state: 'resolved', sensor, from: '30d', limit: 10 }, { on: ['alert'] });
 
-const keyOf = ({ alertId, alertType, time }: Alert): string => `${alertId ?? alertType} ${time}`;
+/** In place of the sensor, which is the one that is shown. */
+const marksOf = (alert: Alert) => <AlertMarks alert={alert} />;
 
 /** What is open or was within the last day, above the plots: what most who open a sensor want to know. */
 export function RecentAlerts({
@@ -34,19 +34,9 @@ export function RecentAlerts({
   const items = [...sensor.alerts, ...recent].slice(0, MOST_RECENT);
   if (items.length === 0) return null;
   return (
-    <ul class="recent" data-list="recent" aria-label="Alerts of the last 24 hours">
-      {items.map((alert) => (
-        <li key={keyOf(alert)} class="alert-line">
-          <SeverityBadge severity={alert.severity} />
-          <AlertMarks alert={alert} />
-          <AlertMessage alert={alert} />
-          <AlertFigures alert={alert} />
-          <span class="soft small">
-            <Period from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
-          </span>
-        </li>
-      ))}
-    </ul>
+    <div class="card recent">
+      <AlertRows items={items} name="recent" label="Alerts of the last 24 hours" head={marksOf} />
+    </div>
   );
 }
 
@@ -70,24 +60,12 @@ export function OwnAlerts({
       {items.length === 0 ? (
         <Empty title="No alerts.">Nothing of this sensor was beyond a limit.</Empty>
       ) : (
-        <ul class="alert-list" data-list="own">
-          {items.map((alert) => (
-            <li key={keyOf(alert)}>
-              <span class="alert-line">
-                <SeverityBadge severity={alert.severity} />
-                <AlertMarks alert={alert} />
-                <span class="soft small">
-                  <Period from={alert.startedAt ?? alert.time} to={alert.resolvedAt} />
-                </span>
-              </span>
-              <span class="break">
-                <AlertMessage alert={alert} />
-                <AlertFigures alert={alert} />
-              </span>
-              <AlertActions alert={alert} onDone={onDone} />
-            </li>
-          ))}
-        </ul>
+        <AlertRows
+          items={items}
+          name="own"
+          head={marksOf}
+          foot={(alert) => <AlertActions alert={alert} onDone={onDone} />}
+        />
       )}
       <div class="card-foot">
         {data?.next ? (
