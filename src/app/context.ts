@@ -10,7 +10,7 @@ import type { TimescaleNotificationStore } from '../adapters/timescale/notificat
 import type { TimescaleOperatorStore } from '../adapters/timescale/operator-store.ts';
 import type { TimescaleSensorStore } from '../adapters/timescale/sensor-store.ts';
 import type { Config } from '../config/schema/index.ts';
-import type { AlertNotification } from '../core/alert/model.ts';
+import type { AlertChange } from '../core/alert/model.ts';
 import type { Router } from '../core/ingest/route.ts';
 import type { CleanupStack } from '../lib/cleanup-stack.ts';
 import type { AlertLineKey, AlertLog } from '../ports/alerts.ts';
@@ -46,7 +46,7 @@ export interface AppDeps {
   /** The separate file of alert lines, if one is configured. */
   readonly alertLog?: AlertLog;
   /** Called for every alert line after its commit: the demo shows them. */
-  readonly onAlert?: (notification: AlertNotification) => void;
+  readonly onAlert?: (change: AlertChange) => void;
   /** The configuration as it was read, to be shown. */
   readonly shown?: ShownConfig;
   /** Wraps the store, or the broker: a benchmark measures there. */

@@ -35,7 +35,8 @@ export async function reload(context: Context, next: Config): Promise<Reloaded> 
   const expected = await alertManager.expectedBy(rules, [...registry.all()]);
   await applyRules(rules, registry, alertManager, writer, expected);
   warnOfEcho(next, router.filters, logger);
-  if (changed.has('notify')) await dispatcher.reconfigure(sinkSetups(next, sinkDepsOf(context)));
+  if (changed.has('notify'))
+    await dispatcher.reconfigure(sinkSetups(next, sinkDepsOf({ ...context, config: next })));
   context.ingest.reroute(router);
   live.router = router;
   context.watchedRoutes.reroute(router);

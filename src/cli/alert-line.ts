@@ -26,6 +26,9 @@ export const MARKS: Readonly<Record<NotificationEvent, string>> = {
   reminder: '● STILL',
   flapping_start: '≈ FLAPPING',
   flapping_end: '≈ STEADY',
+  acknowledged: '✓ ACKED',
+  silence_added: '· SILENCE',
+  silence_ended: '· UNSILENCED',
 };
 
 const severityPaint = (paint: Paint, severity: Severity): ((text: string) => string) => {

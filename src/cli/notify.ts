@@ -4,7 +4,6 @@ import { type SampleOutcome, loneSink, sendSample } from '../app/wiring/test-not
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { SEVERITIES, type Severity } from '../core/alert/model.ts';
-import { FieldwatchError } from '../core/errors.ts';
 import { type SinkStatus, notifySinks } from '../queries/status.ts';
 import type { SinkConfig } from '../sinks/index.ts';
 import {
@@ -17,6 +16,8 @@ import {
   subcommand,
 } from './command.ts';
 import { withDatabase } from './database.ts';
+import { notifyPreviewCommand } from './notify-preview.ts';
+import { sinkCalled } from './notify-sink.ts';
 import { printRows } from './rows.ts';
 import type { Column } from './table.ts';
 
@@ -41,7 +42,7 @@ const COLUMNS: readonly Column<SinkStatus>[] = [
   { title: 'last_error', value: (row) => row.lastError },
 ];
 
-/** `fieldwatch notify list|test`. */
+/** `fieldwatch notify list|test|preview`. */
 export const notifyCommand: CliCommand = (cli) =>
   subcommand(
     'notify',
@@ -67,7 +68,8 @@ export const notifyCommand: CliCommand = (cli) =>
         .option(...configOption)
         .option(...jsonOption)
         .action(cli.action((name: string, options: TestOptions) => test(cli, name, options))),
-    );
+    )
+    .addCommand(notifyPreviewCommand(cli));
 
 async function list(cli: Cli, options: CommonOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
@@ -93,8 +95,7 @@ const NEVER: Omit<SinkStatus, 'name'> = {
 
 async function test(cli: Cli, name: string, options: TestOptions): Promise<ExitCode> {
   const { config } = loadConfig({ file: options.config, env: cli.env });
-  const settings = config.notify.find((sink) => sink.name === name);
-  if (settings === undefined) throw unknown(name, config.notify);
+  const settings = sinkCalled(config, name);
   const clock = createSystemClock();
   const sink = loneSink(config, settings, clock);
   try {
@@ -123,13 +124,3 @@ const document = ({ name, kind }: SinkConfig, outcome: SampleOutcome) => ({
     ? { took_ms: outcome.tookMs }
     : { code: outcome.failure.code, error: outcome.failure.message, remedy: outcome.failure.remedy }),
 });
-
-const unknown = (name: string, sinks: readonly SinkConfig[]) =>
-  new FieldwatchError(`no sink is called "${name}"`, {
-    code: 'SINK_UNKNOWN',
-    kind: 'config',
-    remedy:
-      sinks.length === 0
-        ? 'list sinks under notify in the configuration: docs/notifications.md'
-        : `one of ${sinks.map((sink) => sink.name).join(', ')}`,
-  });

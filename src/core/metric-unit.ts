@@ -35,19 +35,27 @@ export function metricUnit(metric: string, max = 0): string | undefined {
   return unit === 'V' && max > 1000 ? 'mV' : unit;
 }
 
-/** The unit of the value and the limit of an alert: a rate is per minute, missing data is in seconds, an anomaly has none. */
-export function alertUnit(kind: ConditionKind, metric: string): string | undefined {
+/**
+ * The unit of the value and the limit of an alert: a rate is per minute, missing data is in seconds, an anomaly has none.
+ * `stated` is the unit that the database states for a metric.
+ */
+export function alertUnit(
+  kind: ConditionKind,
+  metric: string,
+  stated: (metric: string) => string | undefined = () => undefined,
+): string | undefined {
   switch (kind) {
     case 'no_data':
     case 'offline':
       return 's';
     case 'anomaly':
+    case 'count':
       return undefined;
     case 'rate': {
-      const unit = metricUnit(metric);
+      const unit = stated(metric) ?? metricUnit(metric);
       return unit === undefined ? undefined : `${unit}/min`;
     }
     default:
-      return metricUnit(metric);
+      return stated(metric) ?? metricUnit(metric);
   }
 }

@@ -1,4 +1,4 @@
-import type { AlertNotification } from '../core/alert/model.ts';
+import type { AlertChange } from '../core/alert/model.ts';
 import { messageOf } from '../core/errors.ts';
 import { Outage } from '../lib/outage.ts';
 import { PollLoop } from '../lib/poll-loop.ts';
@@ -14,7 +14,7 @@ const POLL_EVERY_MS = 1000;
 const OVERLAP_MS = 10_000;
 const MOST = 2000;
 
-export const eventOf = (n: AlertNotification): AlertEvent => ({
+export const eventOf = (n: AlertChange): AlertEvent => ({
   ...{
     event: n.event,
     alertId: n.alertId,
@@ -109,7 +109,7 @@ export class AlertFeed {
     return fresh;
   }
 
-  private call(listener: Listener, notification: AlertNotification): void {
+  private call(listener: Listener, notification: AlertChange): void {
     try {
       listener(eventOf(notification));
     } catch (error) {

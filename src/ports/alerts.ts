@@ -62,6 +62,8 @@ export interface OperatorStore {
     /** The newest change of sensors. */
     readonly sensorSeq?: number | undefined;
   }>;
+  /** Writes lines of the alert log into the outbox; returns those that were not there yet. */
+  announce(lines: readonly AlertNotification[]): Promise<readonly AlertNotification[]>;
 }
 
 /** The alert log's own file: one JSON line per notification. Never throws; a failure is counted by the adapter. */

@@ -1,4 +1,4 @@
-import type { AlertNotification } from '../core/alert/model.ts';
+import { type AlertChange, isAlertChange } from '../core/alert/model.ts';
 import type { Db } from './db.ts';
 
 /** What of an alert is in the table of sensors and in its state, and not in its notification. */
@@ -16,7 +16,7 @@ export interface AlertFacts {
 
 /** A notification, by whichever daemon of the database. */
 export interface PublishedAlert extends AlertFacts {
-  readonly notification: AlertNotification;
+  readonly notification: AlertChange;
 }
 
 /**
@@ -42,7 +42,8 @@ export async function publishedSince(
   since: string,
   most: number,
 ): Promise<readonly PublishedAlert[]> {
-  return (await db.query<PublishedAlert>(publishedSql, [since, most])).rows;
+  const { rows } = await db.query<PublishedAlert>(publishedSql, [since, most]);
+  return rows.filter(({ notification }) => isAlertChange(notification));
 }
 
 export const databaseNowSql = 'SELECT extract(epoch FROM now())::float8 * 1000 AS ms';

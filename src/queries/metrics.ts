@@ -19,6 +19,14 @@ export async function listMetrics(
   return (await db.query<MetricRow>(metricsSql, [names ?? null, limit])).rows;
 }
 
+export const unitsSql = 'SELECT name, unit FROM metrics WHERE unit IS NOT NULL LIMIT 10000';
+
+/** The units that are stated, by metric. */
+export async function metricUnits(db: Db): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await db.query<{ name: string; unit: string }>(unitsSql, []);
+  return new Map(rows.map(({ name, unit }) => [name, unit]));
+}
+
 /** Values of these metrics, and values whose metric is gone: what a daemon wrote before it noticed. */
 const ABOUT = `metric_id = ANY (ARRAY(SELECT id FROM metrics WHERE name = ANY ($1::text[])))
    OR NOT EXISTS (SELECT FROM metrics m WHERE m.id = v.metric_id)`;

@@ -15,7 +15,7 @@ import {
   tokenFields,
 } from './fields.ts';
 import { hostOf, request } from './http.ts';
-import { type SinkDeps, defineSink, sinkSchema } from './sink.ts';
+import { type SinkDeps, defineSink, sinkSchema, textContext } from './sink.ts';
 
 const schema = sinkSchema({
   kind: 'alertmanager',
@@ -67,14 +67,12 @@ class AlertmanagerSink implements NotificationSink {
   readonly deliveryMode = 'batch';
   readonly resend: SinkResend;
   readonly #config: Config;
-  readonly #clock: SinkDeps['clock'];
-  readonly #factsOf: SinkDeps['factsOf'];
+  readonly #deps: SinkDeps;
   #held = new Map<string, Held>();
 
-  constructor(config: Config, { clock, factsOf }: SinkDeps) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#clock = clock;
-    this.#factsOf = factsOf;
+    this.#deps = deps;
     this.resend = {
       everyMs: config.resend,
       restore: (notified) => this.#restore(notified),
@@ -83,7 +81,7 @@ class AlertmanagerSink implements NotificationSink {
   }
 
   async send({ notifications }: Delivery, signal: AbortSignal): Promise<void> {
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
     const next = new Map<string, Held>();
     const alerts: PostableAlert[] = [];
     for (const notification of notifications) {
@@ -114,7 +112,7 @@ class AlertmanagerSink implements NotificationSink {
     this.#held = new Map(
       notified.map(({ notification, notifiedAtMs }) => {
         const held = formatValue(undefined, notification);
-        const facts = this.#factsOf(notification.sensorId);
+        const facts = this.#deps.factsOf(notification.sensorId);
         return [
           notification.alertId,
           {
@@ -128,7 +126,7 @@ class AlertmanagerSink implements NotificationSink {
   }
 
   *#resend(): Generator<(signal: AbortSignal) => Promise<void>> {
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#deps.clock.nowMs();
     for (const [id, { endedMs }] of this.#held)
       if (endedMs !== undefined && nowMs - endedMs > RESOLVED_FOR_MS) this.#held.delete(id);
     const all = [...this.#held.values()];
@@ -149,7 +147,7 @@ class AlertmanagerSink implements NotificationSink {
     const endsMs = firing ? nowMs + VALID_FOR_RESENDS * resend : endedMs;
     return {
       labels: labelsOf(notification, labels),
-      annotations: annotationsOf(notification),
+      annotations: annotationsOf(notification, textContext(this.#config, this.#deps)),
       startsAt,
       // An end before the start, of a sensor whose clock runs ahead, would be refused.
       endsAt: rfc3339(Math.max(endsMs, Date.parse(startsAt))),

@@ -3,10 +3,11 @@ import { messageOf } from '../core/errors.ts';
 import { type Delivery, type OutgoingNotification, statusOf } from '../core/notify/delivery.ts';
 import { alertTopic } from '../core/notify/mqtt-topic.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
+import { type TextContext, identityOf, sentenceOf, unitOf } from '../core/notify/text/sentence.ts';
 import { rfc3339 } from '../core/notify/webhook-body.ts';
 import { text } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';
-import { type Publish, type SinkDeps, defineSink, sinkSchema } from './sink.ts';
+import { type Publish, type SinkDeps, defineSink, sinkSchema, textContext } from './sink.ts';
 
 const schema = sinkSchema({
   kind: 'mqtt',
@@ -41,10 +42,12 @@ class MqttSink implements NotificationSink {
   readonly keepsState = true;
   readonly #config: Config;
   readonly #publish: Publish;
+  readonly #deps: SinkDeps;
 
-  constructor(config: Config, { publish }: SinkDeps) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#publish = publish;
+    this.#deps = deps;
+    this.#publish = deps.publish;
   }
 
   async send({ notifications }: Delivery): Promise<void> {
@@ -64,7 +67,11 @@ class MqttSink implements NotificationSink {
     const topic = alertTopic(prefix, notification);
     const over = statusOf(notification) === 'resolved';
     const clears = over && retain === 'while_firing';
-    await this.#send(topic, JSON.stringify(payloadOf(notification)), retain !== 'never' && !clears);
+    await this.#send(
+      topic,
+      JSON.stringify(payloadOf(notification, textContext(this.#config, this.#deps))),
+      retain !== 'never' && !clears,
+    );
     // Last: a client that subscribes in between sees the old state once more rather than never the end.
     if (clears) await this.#send(topic, '', true);
   }
@@ -88,7 +95,8 @@ export const mqtt = defineSink({
 });
 
 /** The fields of the alert log, and the facts of the sensor. */
-function payloadOf(notification: OutgoingNotification): object {
+function payloadOf(notification: OutgoingNotification, context: TextContext): object {
+  const { kind, metric } = identityOf(notification);
   return {
     status: statusOf(notification),
     event: notification.event,
@@ -110,6 +118,7 @@ function payloadOf(notification: OutgoingNotification): object {
     reason: notification.reason,
     runbook: notification.runbook,
     ...(notification.labels === undefined ? {} : { labels: notification.labels }),
-    message: notification.message,
+    unit: unitOf(kind, metric, context) ?? null,
+    message: sentenceOf(notification, context),
   };
 }

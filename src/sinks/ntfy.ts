@@ -17,7 +17,7 @@ import {
   tokenFields,
 } from './fields.ts';
 import { request } from './http.ts';
-import { defineSink, groupFields, sinkSchema } from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext, withRecent } from './sink.ts';
 
 const priority = (fallback: number, description: string) => whole({ min: 1, max: 5, fallback }, description);
 
@@ -68,13 +68,17 @@ class NtfySink implements NotificationSink {
   readonly deliveryMode = 'group';
   readonly #config: Config;
   readonly #texts: MessageTexts;
+  readonly #deps: SinkDeps;
 
-  constructor(config: Config) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
+    this.#deps = deps;
     this.#texts = textsOf(config);
   }
 
-  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
+  async send(given: Delivery, signal: AbortSignal): Promise<void> {
+    const delivery = await withRecent(given, this.#deps);
+    const context = textContext(this.#config, this.#deps);
     const { url, priorities, tags } = this.#config;
     const topic = secretNow(this.#config.topic, this.#config.topic_file) ?? '';
     const first = firstOf(delivery);
@@ -82,8 +86,8 @@ class NtfySink implements NotificationSink {
     const { runbook } = first;
     const body = JSON.stringify({
       topic,
-      title: titleOf(delivery, this.#texts),
-      message: truncate(bodyOf(delivery, this.#texts), MAX_MESSAGE),
+      title: titleOf(delivery, this.#texts, context),
+      message: truncate(bodyOf(delivery, this.#texts, context), MAX_MESSAGE),
       priority: priorities[look],
       tags: [EMOJI[look], ...tags],
       ...(runbook !== null && /^https?:\/\//.test(runbook) ? { click: runbook } : {}),
@@ -119,5 +123,5 @@ export const ntfy = defineSink({
     token: 'secret',
     tags: ['greenhouse'],
   },
-  make: (config) => new NtfySink(config),
+  make: (config, deps) => new NtfySink(config, deps),
 });

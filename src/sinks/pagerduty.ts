@@ -1,14 +1,15 @@
 import type * as z from '../core/schema/zod.ts';
 import { type Delivery, type OutgoingNotification, statusOf } from '../core/notify/delivery.ts';
 import { annotationsOf } from '../core/notify/labels.ts';
-import { oneLine, truncate } from '../core/notify/template.ts';
+import { truncate } from '../core/notify/template.ts';
+import { sentenceOf } from '../core/notify/text/sentence.ts';
 import { rfc3339 } from '../core/notify/webhook-body.ts';
 import { readFilePath, secret } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { externalUrl, httpUrl, labels, needs } from './fields.ts';
 import { type AnswerFault, reach, request } from './http.ts';
-import { defineSink, sinkSchema } from './sink.ts';
+import { type SinkDeps, defineSink, sinkSchema, textContext } from './sink.ts';
 
 const schema = sinkSchema({
   kind: 'pagerduty',
@@ -43,9 +44,11 @@ class PagerdutySink implements NotificationSink {
   readonly deliveryMode = 'single';
   readonly keepsState = true;
   readonly #config: Config;
+  readonly #deps: SinkDeps;
 
-  constructor(config: Config) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
+    this.#deps = deps;
   }
 
   async send({ notifications }: Delivery, signal: AbortSignal): Promise<void> {
@@ -74,11 +77,12 @@ class PagerdutySink implements NotificationSink {
     const { alertId, sensorKey, alertType, severity, metric, runbook } = notification;
     const { labels: extra, external_url: client } = this.#config;
     const { location } = notification.facts;
+    const context = textContext(this.#config, this.#deps);
     return {
       event_action: statusOf(notification) === 'resolved' ? 'resolve' : 'trigger',
       dedup_key: alertId,
       payload: {
-        summary: truncate(oneLine(notification.message), MAX_SUMMARY),
+        summary: truncate(sentenceOf(notification, context), MAX_SUMMARY),
         source: sensorKey,
         severity,
         timestamp: rfc3339(notification.eventTimeMs),
@@ -88,7 +92,7 @@ class PagerdutySink implements NotificationSink {
         custom_details: {
           ...extra,
           ...notification.labels,
-          ...annotationsOf(notification),
+          ...annotationsOf(notification, context),
           event: notification.event,
         },
       },
@@ -113,5 +117,5 @@ export const pagerduty = defineSink({
     labels: { site: 'north' },
     external_url: 'https://dash.example',
   },
-  make: (config) => new PagerdutySink(config),
+  make: (config, deps) => new PagerdutySink(config, deps),
 });

@@ -1,9 +1,12 @@
 import * as z from '../core/schema/zod.ts';
-import { SEVERITIES } from '../core/alert/model.ts';
-import type { SensorFactsOf } from '../core/notify/delivery.ts';
+import { type AlertNotification, SEVERITIES } from '../core/alert/model.ts';
+import type { Delivery, RecentValues, SensorFactsOf } from '../core/notify/delivery.ts';
+import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/text/languages.ts';
+import type { TextContext } from '../core/notify/text/sentence.ts';
 import { backoff } from '../core/schema/backoff.ts';
 import { duration } from '../core/schema/common.ts';
 import { section, text, whole } from '../core/schema/fields.ts';
+import { timezone } from '../core/schema/timezone.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import type { Clock } from '../ports/time.ts';
 
@@ -14,8 +17,20 @@ export type Publish = (
   options: { readonly qos: 0 | 1; readonly retain: boolean },
 ) => Promise<void>;
 
+/** How texts are written where a sink does not say otherwise. */
+export interface TextDefaults {
+  readonly language: LanguageName;
+  /** IANA name. */
+  readonly timezone: string;
+  /** The unit that the database states for a metric. */
+  readonly unitOf?: TextContext['unitOf'];
+}
+
 /** What a sink may use besides its own configuration. */
 export interface SinkDeps {
+  readonly texts: TextDefaults;
+  /** The values around a notification; undefined: none are known. Never rejects. */
+  readonly recentOf?: (notification: AlertNotification) => Promise<RecentValues | undefined>;
   readonly clock: Pick<Clock, 'nowMs'>;
   /** Of a sensor, at the time of the call. */
   readonly factsOf: (sensorId: number) => SensorFactsOf;
@@ -36,6 +51,27 @@ export interface SinkDefinition<Schema extends z.ZodType> {
   readonly overBroker?: boolean;
   /** The configuration is a parsed one: secrets that a file holds are read at each use, so that a rotated one needs no restart. */
   make(config: z.output<Schema>, deps: SinkDeps): NotificationSink;
+}
+
+/** The moment, language and zone of a text. */
+export const textContext = (
+  config: { readonly language?: LanguageName | undefined; readonly timezone?: string | undefined },
+  { texts, clock }: Pick<SinkDeps, 'texts' | 'clock'>,
+): TextContext => ({
+  language: LANGUAGES[config.language ?? texts.language],
+  timezone: config.timezone ?? texts.timezone,
+  nowMs: clock.nowMs(),
+  unitOf: texts.unitOf,
+});
+
+/** The delivery of one notification with the values around it: for texts that people read. */
+export async function withRecent(
+  delivery: Delivery,
+  { recentOf }: Pick<SinkDeps, 'recentOf'>,
+): Promise<Delivery> {
+  const [only] = delivery.notifications;
+  if (recentOf === undefined || only === undefined || delivery.total > 1) return delivery;
+  return { ...delivery, notifications: [{ ...only, recent: await recentOf(only) }] };
 }
 
 export const defineSink = <Schema extends z.ZodType>(
@@ -86,6 +122,8 @@ const COMMON_FIELDS = {
     .max(1000)
     .default([])
     .describe('only sensors at these locations; empty: all'),
+  language: z.enum(LANGUAGE_NAMES).optional().describe('language of its texts; absent: notify.language'),
+  timezone: timezone('IANA zone of the times in its texts; absent: notify.timezone').optional(),
   timeout: duration({ min: '100ms', max: '5m' }).prefault('10s').describe('wait for an answer'),
   retry: retry.prefault({}),
   retry_for: duration({ min: '1m', max: '7d' })

@@ -4,6 +4,7 @@ import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
 import type { Delivery } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
+import type { TextContext } from '../core/notify/text/sentence.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
 import { port, readFilePath, text } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
@@ -12,7 +13,7 @@ import type { NotificationSink } from '../ports/notification.ts';
 import { certificateFault } from './certificate.ts';
 import { oneCredential, passwordFields, textFields, textsOf } from './fields.ts';
 import { clean } from './http.ts';
-import { defineSink, groupFields, sinkSchema } from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext, withRecent } from './sink.ts';
 
 const address = text('address, such as alerts@example.org').regex(
   /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,
@@ -53,21 +54,25 @@ class SmtpSink implements NotificationSink {
   readonly deliveryMode = 'group';
   readonly #config: Config;
   readonly #texts: MessageTexts;
+  readonly #deps: SinkDeps;
 
-  constructor(config: Config) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
+    this.#deps = deps;
     this.#texts = textsOf(config);
   }
 
-  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
+  async send(given: Delivery, signal: AbortSignal): Promise<void> {
+    const delivery = await withRecent(given, this.#deps);
+    const context = textContext(this.#config, this.#deps);
     const { from, to } = this.#config;
     const { alertId, seq, severity } = firstOf(delivery);
     await this.#withTransport(signal, (transport) =>
       transport.sendMail({
         from,
         to: [...to],
-        subject: titleOf(delivery, this.#texts),
-        text: `${bodyOf(delivery, this.#texts)}\n`,
+        subject: titleOf(delivery, this.#texts, context),
+        text: `${this.#textOf(delivery, context)}\n`,
         // The same at every attempt; and mail programs show the mails of an episode together.
         messageId: `<${alertId}.${seq}@fieldwatch>`,
         references: [`<${alertId}@fieldwatch>`],
@@ -77,6 +82,12 @@ class SmtpSink implements NotificationSink {
         disableUrlAccess: true,
       }),
     );
+  }
+
+  /** The built-in text says in the mail, too, what its subject says. */
+  #textOf(delivery: Delivery, context: TextContext): string {
+    const body = bodyOf(delivery, this.#texts, context);
+    return this.#texts.body === undefined ? `${titleOf(delivery, {}, context)}\n${body}` : body;
   }
 
   async probe(signal: AbortSignal): Promise<string> {
@@ -139,7 +150,7 @@ export const smtp = defineSink({
     username: 'fieldwatch',
     password: 'secret',
   },
-  make: (config) => new SmtpSink(config),
+  make: (config, deps) => new SmtpSink(config, deps),
 });
 
 /** 5xx to an envelope or a message is final; what the operator can fix is retried. */

@@ -8,7 +8,7 @@ import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { httpUrl, needs, textFields, textsOf, tokenFields } from './fields.ts';
 import { type AnswerFault, hostOf, request } from './http.ts';
-import { defineSink, groupFields, sinkSchema } from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext, withRecent } from './sink.ts';
 
 const schema = sinkSchema({
   kind: 'telegram',
@@ -47,21 +47,25 @@ class TelegramSink implements NotificationSink {
   readonly deliveryMode = 'group';
   readonly #config: Config;
   readonly #texts: MessageTexts;
+  readonly #deps: SinkDeps;
 
-  constructor(config: Config) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
+    this.#deps = deps;
     this.#texts = textsOf(config);
   }
 
-  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
+  async send(given: Delivery, signal: AbortSignal): Promise<void> {
+    const delivery = await withRecent(given, this.#deps);
+    const context = textContext(this.#config, this.#deps);
     const { chat, thread, silent } = this.#config;
     const first = firstOf(delivery);
-    const title = titleOf(delivery, this.#texts);
+    const title = titleOf(delivery, this.#texts, context);
     const over = statusOf(first) === 'resolved' ? 'resolved' : first.severity;
     await this.#call('sendMessage', signal, {
       chat_id: chat,
       ...(thread === undefined ? {} : { message_thread_id: thread }),
-      text: withinUnits(`${title}\n${bodyOf(delivery, this.#texts)}`, MAX_MESSAGE),
+      text: withinUnits(`${title}\n${bodyOf(delivery, this.#texts, context)}`, MAX_MESSAGE),
       entities: [{ type: 'bold', offset: 0, length: title.length }],
       disable_notification: silent.includes(over),
       link_preview_options: { is_disabled: true },
@@ -114,5 +118,5 @@ function withinUnits(message: string, units: number): string {
 export const telegram = defineSink({
   schema,
   example: { kind: 'telegram', url: 'https://api.telegram.org', token: 'secret', chat: -1001234567890 },
-  make: (config) => new TelegramSink(config),
+  make: (config, deps) => new TelegramSink(config, deps),
 });

@@ -17,7 +17,7 @@ import {
   tokenFields,
 } from './fields.ts';
 import { reach, request, splitCredentials } from './http.ts';
-import { type SinkDeps, defineSink, groupFields, sinkSchema } from './sink.ts';
+import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
 
 /** Header names as HTTP has them; those that the sink sets itself are refused. */
 const header = z
@@ -66,16 +66,17 @@ class WebhookSink implements NotificationSink {
   readonly kind = 'webhook';
   readonly deliveryMode = 'group';
   readonly #config: Config;
-  readonly #clock: SinkDeps['clock'];
+  readonly #deps: SinkDeps;
 
-  constructor(config: Config, { clock }: SinkDeps) {
+  constructor(config: Config, deps: SinkDeps) {
     this.#config = config;
-    this.#clock = clock;
+    this.#deps = deps;
   }
 
   async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
     const { name: receiver, external_url: externalUrl = '', labels } = this.#config;
-    const body = JSON.stringify(webhookBody(delivery, { receiver, externalUrl, labels }));
+    const context = textContext(this.#config, this.#deps);
+    const body = JSON.stringify(webhookBody(delivery, { receiver, externalUrl, labels, context }));
     const [first] = delivery.notifications;
     const givenUrl = this.#url();
     const { url, authorization } = splitCredentials(givenUrl);
@@ -88,7 +89,7 @@ class WebhookSink implements NotificationSink {
       'content-type': 'application/json',
       // The same at every attempt: a receiver that has seen it can drop the second one.
       'idempotency-key': `${first?.alertId ?? ''}-${first?.seq ?? 0}`,
-      ...(secret === undefined ? {} : signature(secret, body, this.#clock.nowMs())),
+      ...(secret === undefined ? {} : signature(secret, body, this.#deps.clock.nowMs())),
     };
     const secrets = [
       secret,

@@ -230,7 +230,7 @@ export class Member {
       ...{ rules, clock, logger, metrics },
       shards: table,
       store: withoutWaiting(reach, reach, 'crew'),
-      operators: { poll: async () => ({ silences: [], commands: [] }) },
+      operators: { poll: async () => ({ silences: [], commands: [] }), announce: async () => [] },
       alertLog: {
         write: (line) => {
           const { event, sensor } = JSON.parse(line) as { event: string; sensor: string };

@@ -58,6 +58,7 @@ async function httpFarSide(make: (url: string) => NotificationSink): Promise<Far
 /** What a sink is made with, in tests. */
 export const SINK_DEPS = {
   clock: new FakeClock(T0_MS),
+  texts: { language: 'en' as const, timezone: 'UTC' },
   factsOf: () => ({ name: 'Kitchen, left', location: 'ground floor' }),
   publish: () => Promise.reject(new Error('not connected')),
 };

@@ -1,7 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { AlertNotification } from '../../src/core/alert/model.ts';
 import type { Delivery, OutgoingNotification } from '../../src/core/notify/delivery.ts';
+import { LANGUAGES } from '../../src/core/notify/text/languages.ts';
+import type { TextContext } from '../../src/core/notify/text/sentence.ts';
 import type { NotificationSink } from '../../src/ports/notification.ts';
+
+/** Right after the notifications below. */
+export const ENGLISH: TextContext = {
+  language: LANGUAGES.en,
+  timezone: 'UTC',
+  nowMs: Date.UTC(2026, 0, 1, 0, 4, 30),
+};
 
 export const T0_MS = Date.UTC(2026, 0, 1);
 

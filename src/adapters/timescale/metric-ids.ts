@@ -23,6 +23,7 @@ export type NameRefusal = 'not_allowed' | 'sensor_rate' | 'limit' | 'unstorable'
 interface NameRow {
   readonly id: number;
   readonly name: string;
+  readonly unit?: string | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -36,6 +37,7 @@ const REREAD_MS = 60_000;
  */
 export class MetricIds {
   readonly #ids = new Map<string, number>();
+  readonly #units = new Map<string, string>();
   readonly #limits: MetricNameLimits;
   readonly #nowMs: () => Millis;
   readonly #addedBy = new Map<number, number>();
@@ -58,6 +60,11 @@ export class MetricIds {
 
   get known(): ReadonlyMap<string, number> {
     return this.#ids;
+  }
+
+  /** As the table states it; undefined: it does not, or was not read yet. */
+  unitOf(name: string): string | undefined {
+    return this.#units.get(name);
   }
 
   /** Reads the table again where that is due: what is no longer in it must not be written under its old id. */
@@ -151,7 +158,7 @@ export class MetricIds {
        ON CONFLICT (name) DO NOTHING`,
       [names, kinds.map(({ kind }) => kind), kinds.map(({ wrapsAt }) => wrapsAt)],
     );
-    const text = 'SELECT id, name FROM metrics WHERE name = ANY ($1::text[])';
+    const text = 'SELECT id, name, unit FROM metrics WHERE name = ANY ($1::text[])';
     const rows = await this.#read(work, text, [names]);
     this.#keep(rows);
     const found = new Set(rows.map(({ name }) => name));
@@ -159,7 +166,7 @@ export class MetricIds {
   }
 
   async #readAll(work: Work): Promise<void> {
-    const rows = await this.#read(work, 'SELECT id, name FROM metrics', []);
+    const rows = await this.#read(work, 'SELECT id, name, unit FROM metrics', []);
     // Not before the answer: another store encodes its batch meanwhile.
     this.#ids.clear();
     this.#keep(rows);
@@ -172,6 +179,10 @@ export class MetricIds {
   }
 
   #keep(rows: readonly NameRow[]): void {
-    for (const { id, name } of rows) this.#ids.set(name, id);
+    for (const { id, name, unit } of rows) {
+      this.#ids.set(name, id);
+      if ((unit ?? null) === null) this.#units.delete(name);
+      else this.#units.set(name, unit ?? '');
+    }
   }
 }

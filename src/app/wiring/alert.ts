@@ -5,6 +5,7 @@ import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
 import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
 import { withSpooled } from '../../services/spool/spooled-readings.ts';
 import type { Base, Context, SharedEvaluation } from '../context.ts';
+import { describerOf } from './notify.ts';
 import { alertStoreOf } from './shards.ts';
 
 /** The alert engine, without the state of the last run yet. */
@@ -17,7 +18,7 @@ export function openAlertManager({
   registry,
   ...base
 }: Base &
-  Pick<Context, 'database' | 'spool' | 'shards'> & {
+  Pick<Context, 'database' | 'spool' | 'shards' | 'registry'> & {
     readonly dispatcher: Context['dispatcher'] | undefined;
     readonly registry: Pick<SensorRegistry, 'hasGateways'>;
   }): AlertManager {
@@ -27,6 +28,7 @@ export function openAlertManager({
     rules: new RuleSet(config.alerts),
     store: spool === undefined ? stored : withSpooled(stored, spool),
     operators: database.operatorStore,
+    describer: describerOf({ database, registry }),
     ...{ shards, logger, metrics, clock, alertLog, onAlert, router },
     hasGateways: () => registry.hasGateways,
   });

@@ -7,12 +7,14 @@ import type { NotificationSink } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
 import { type SinkConfig, createSink } from '../../sinks/index.ts';
 import { brokerUrl, mqttOptions } from '../options.ts';
+import { textDefaults } from './notify.ts';
 
 /** A sink outside the daemon: for `notify test` and `doctor`. */
 export function loneSink(config: Config, sink: SinkConfig, clock: Clock): NotificationSink {
   const url = brokerUrl(config);
   return createSink(sink, {
     clock,
+    texts: textDefaults(config),
     factsOf: () => ({ name: null, location: null }),
     publish: (topic, payload, options) =>
       publishOnce(mqttOptions(config, url, []), url, topic, payload, options),

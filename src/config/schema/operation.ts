@@ -1,6 +1,7 @@
 import type { validate } from 'node-cron';
 import * as z from '../../core/schema/zod.ts';
 import { duration } from '../../core/schema/common.ts';
+import { timezone } from '../../core/schema/timezone.ts';
 import { flag, section, text } from '../../core/schema/fields.ts';
 import { loadLibrary } from '../../lib/load-library.ts';
 
@@ -15,22 +16,6 @@ const cron = (fallback: string, description: string) =>
 
 const isCron = (value: string): boolean =>
   (loadLibrary('node-cron') as { readonly validate: typeof validate }).validate(value);
-
-export const timezone = (description: string) =>
-  text(description).refine(isTimezone, {
-    error: 'is no time zone; expected an IANA name such as Europe/Berlin',
-  });
-
-function isTimezone(name: string): boolean {
-  // Asking ICU costs more than the rest of the file.
-  if (name === 'UTC') return true;
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 export const schedulerSchema = section(
   {

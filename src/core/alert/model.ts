@@ -102,7 +102,24 @@ export interface AlertResolution extends AlertKey {
 }
 
 export type NotificationEvent =
-  'firing' | 'escalated' | 'deescalated' | 'resolved' | 'reminder' | 'flapping_start' | 'flapping_end';
+  | 'firing'
+  | 'escalated'
+  | 'deescalated'
+  | 'resolved'
+  | 'reminder'
+  | 'flapping_start'
+  | 'flapping_end'
+  | LogEvent;
+
+/** What operators do: in the alert log, and nowhere else. */
+export const LOG_EVENTS = ['acknowledged', 'silence_added', 'silence_ended'] as const;
+export type LogEvent = (typeof LOG_EVENTS)[number];
+
+/** A notification of what an alert does. */
+export type AlertChange = AlertNotification & { readonly event: Exclude<NotificationEvent, LogEvent> };
+
+export const isAlertChange = (notification: AlertNotification): notification is AlertChange =>
+  !(LOG_EVENTS as readonly string[]).includes(notification.event);
 
 /** One line of the alert log, one row of `alert_outbox` until it is sent. */
 export interface AlertNotification {
@@ -115,10 +132,20 @@ export interface AlertNotification {
   /** Absent in rows of older versions; the type alone is ambiguous. */
   readonly metric?: string;
   readonly kind?: ConditionKind;
+  readonly side?: Side;
   readonly severity: Severity;
   readonly message: string;
   readonly value: number | null;
   readonly threshold: number | null;
+  /** The value at which it counts as clear; absent where that is no number of the metric. */
+  readonly clear?: number;
+  /** How far a mean or a spread looks back. */
+  readonly windowS?: number;
+  /** The value was reached before: the episode has ended since, or is still open without being beyond its limit. */
+  readonly past?: 'over' | 'open';
+  /** Of an acknowledgement. */
+  readonly ackedBy?: string;
+  readonly ackUntilMs?: Millis;
   readonly eventTimeMs: Millis;
   readonly startedAtMs: Millis;
   /** Event time at which the episode fired; absent where it never did, and in rows of older versions. */

@@ -1,4 +1,6 @@
 import type { AlertNotification } from '../alert/model.ts';
+import type { Trend } from './text/language.ts';
+import type { TimedValue } from './text/trend.ts';
 
 /** Facts about a sensor besides its key: from the registry, at the time of sending. */
 export interface SensorFactsOf {
@@ -6,8 +8,19 @@ export interface SensorFactsOf {
   readonly location: string | null;
 }
 
+/** The values of its metric before and after a notification. */
+export interface RecentValues {
+  /** Of the time before it; undefined: too few values. */
+  readonly trend?: Trend | undefined;
+  readonly newest?: TimedValue | undefined;
+}
+
 /** An outgoing notification with the facts about its sensor. */
-export type OutgoingNotification = AlertNotification & { readonly facts: SensorFactsOf };
+export type OutgoingNotification = AlertNotification & {
+  readonly facts: SensorFactsOf;
+  /** Absent: they are not known, or not worth a query. */
+  readonly recent?: RecentValues | undefined;
+};
 
 /**
  * One send: a single notification, several (for a sink that takes batches), or the first of a group, which stand for

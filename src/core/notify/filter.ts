@@ -1,4 +1,4 @@
-import type { AlertNotification, Severity } from '../alert/model.ts';
+import { type AlertNotification, type Severity, isAlertChange } from '../alert/model.ts';
 import { RANK } from '../alert/rules/condition.ts';
 import { globMatches } from '../glob.ts';
 import { statusOf } from './delivery.ts';
@@ -20,6 +20,7 @@ export type Wanted = 'yes' | 'if_notified' | 'no';
 
 export function wanted(filter: SinkFilter, notification: AlertNotification, location: string | null): Wanted {
   const { event, suppressed, backfilled, alertType, severity } = notification;
+  if (!isAlertChange(notification)) return 'no';
   const ends = statusOf(notification) === 'resolved';
   const over = ends || event === 'flapping_end';
   if (over && !filter.sendResolved) return 'no';

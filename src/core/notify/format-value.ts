@@ -21,6 +21,10 @@ export function formatValue(
       return { firing: true, fired: true };
     case 'flapping_start':
       return { firing: true, fired };
+    case 'acknowledged':
+    case 'silence_added':
+    case 'silence_ended':
+      return { firing: before?.firing ?? true, fired };
     case 'flapping_end':
       return { firing: fired, fired };
     case 'resolved':

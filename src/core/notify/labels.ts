@@ -1,6 +1,7 @@
 import type { AlertNotification } from '../alert/model.ts';
 import type { OutgoingNotification } from './delivery.ts';
 import { factsOf } from './template.ts';
+import type { TextContext } from './text/sentence.ts';
 
 export type LabelSet = Readonly<Record<string, string>>;
 
@@ -31,12 +32,13 @@ export function labelsOf(
 }
 
 /** The variable and descriptive parts. Absent if empty. */
-export function annotationsOf(notification: OutgoingNotification): LabelSet {
-  const facts = factsOf(notification);
+export function annotationsOf(notification: OutgoingNotification, context: TextContext): LabelSet {
+  const facts = factsOf(notification, context);
   const all = {
     summary: facts.message,
     value: facts.value,
     threshold: facts.threshold,
+    unit: facts.unit,
     peak_value: facts.peak_value,
     name: facts.name === facts.sensor ? '' : facts.name,
     location: facts.location,

@@ -1,5 +1,20 @@
-import { type Delivery, type OutgoingNotification, isGroup } from './delivery.ts';
-import { factsOf, oneLine, plain, render, type Template, truncate } from './template.ts';
+import { NO_SENSOR } from '../policy/episode.ts';
+import { type Delivery, type OutgoingNotification, isGroup, statusOf } from './delivery.ts';
+import { oneLine } from './one-line.ts';
+import { factsOf, plain, render, type Template, truncate } from './template.ts';
+import { type MessageName, fill } from './text/language.ts';
+import { lasting, localTime } from './text/moment.ts';
+import { count } from './text/quantity.ts';
+import {
+  type TextContext,
+  identityOf,
+  isLate,
+  isOfSystem,
+  metricText,
+  quantityOf,
+  sentenceOf,
+  subjectOf,
+} from './text/sentence.ts';
 
 /** The texts of a sink; absent: the ones below. Groups always use the built-in texts. */
 export interface MessageTexts {
@@ -9,55 +24,137 @@ export interface MessageTexts {
 
 const MAX_TITLE = 250;
 
-const WORDS: Readonly<Record<OutgoingNotification['event'], string>> = {
-  firing: 'Firing',
-  escalated: 'Escalated',
-  deescalated: 'Less severe',
-  resolved: 'Resolved',
-  reminder: 'Still firing',
-  flapping_start: 'Flapping',
-  flapping_end: 'No longer flapping',
-};
-
-/** One line: `Firing: kitchen temperature_high (critical)`, `Firing: 4,000 × temperature_no_data (warning)`. */
-export function titleOf(delivery: Delivery, { title }: MessageTexts): string {
+/** One line that says what happened: `Freezer 1: temperature 9.3 °C, above 8 °C`, `9 sensors offline`. */
+export function titleOf(delivery: Delivery, { title }: MessageTexts, context: TextContext): string {
   const first = firstOf(delivery);
-  if (title !== undefined && !isGroup(delivery))
-    return truncate(oneLine(render(title, factsOf(first), plain)), MAX_TITLE);
-  const subject = isGroup(delivery) ? `${delivery.total.toLocaleString('en')} ×` : nameOf(first);
-  const text = `${WORDS[first.event]}: ${subject} ${first.alertType} (${first.severity})`;
-  return truncate(oneLine(text), MAX_TITLE);
+  if (isGroup(delivery)) return truncate(groupTitle(delivery, context), MAX_TITLE);
+  if (title !== undefined) return truncate(oneLine(render(title, factsOf(first, context), plain)), MAX_TITLE);
+  return truncate(isFault(first) ? faultTitle(first, context) : sentenceOf(first, context), MAX_TITLE);
 }
 
-/** Several lines: the message, since when, where, what to do; for a group the first names and how many more. */
-export function bodyOf(delivery: Delivery, { body }: MessageTexts): string {
+/** Several lines: where, how severe, since when, what to do; for a group the first of them and how many more. */
+export function bodyOf(delivery: Delivery, { body }: MessageTexts, context: TextContext): string {
   const first = firstOf(delivery);
-  if (isGroup(delivery)) return groupBody(delivery);
-  if (body !== undefined) return render(body, factsOf(first), plain);
-  const facts = factsOf(first);
+  if (isGroup(delivery)) return groupBody(delivery, context);
+  if (body !== undefined) return render(body, factsOf(first, context), plain);
   const lines = [
-    plain(facts.message),
-    facts.location === '' ? '' : `location: ${plain(facts.location)}`,
-    `since: ${facts.started_at}${facts.duration === '' ? '' : `, for ${facts.duration}`}`,
-    facts.peak_value === '' ? '' : `peak: ${facts.peak_value}`,
-    facts.runbook === '' ? '' : `runbook: ${plain(facts.runbook)}`,
+    isOfSystem(first) ? oneLine(first.message) : '',
+    placeLine(first, context),
+    timeLine(first, context),
+    ...lateLines(first, context),
+    runbookLine(first.runbook, context),
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
 
-function groupBody({ notifications, total }: Delivery): string {
-  const names = notifications.map((each) => plain(nameOf(each)));
-  const more = total - names.length;
-  const runbook = notifications.find((each) => each.runbook !== null)?.runbook;
-  return [
-    `${total.toLocaleString('en')} notifications of one kind within a short time:`,
-    ...names.map((name) => `- ${name}`),
-    `and ${more.toLocaleString('en')} more: fieldwatch alerts list`,
-    ...(runbook === undefined || runbook === null ? [] : [`runbook: ${plain(runbook)}`]),
-  ].join('\n');
+/** `Cold room · critical`; the severity of what is over is of no interest any more. */
+function placeLine(notification: OutgoingNotification, { language }: TextContext): string {
+  const { facts, severity } = notification;
+  const over = statusOf(notification) === 'resolved';
+  return [oneLine(facts.location ?? ''), over ? '' : language.severities[severity]]
+    .filter((part) => part !== '')
+    .join(' · ');
 }
 
-const nameOf = ({ sensorKey, facts }: OutgoingNotification) => facts.name ?? sensorKey;
+/** `since 09:27 (20 min), rising`; of what is over `from 09:27 to 10:02 (35 min), highest 12.1 °C`. */
+export function timeLine(notification: OutgoingNotification, context: TextContext): string {
+  const { startedAtMs, eventTimeMs, durationS, peakValue, recent } = notification;
+  const { messages, trends } = context.language;
+  const { low } = identityOf(notification);
+  if (statusOf(notification) === 'resolved') {
+    const lasted = lasting(durationS ?? (eventTimeMs - startedAtMs) / 1000);
+    const range = fill(messages.from_to, {
+      ...{ from: timeText(startedAtMs, context), to: timeText(eventTimeMs, context), lasted },
+    });
+    const peak = isNumeric(notification)
+      ? quantityOf(peakValue, notification, context, [notification.threshold])
+      : '';
+    if (peak === '') return range;
+    const isRate = notification.kind === 'rate' || notification.kind === 'anomaly';
+    const name = isRate ? 'peak' : low ? 'lowest' : 'highest';
+    return `${range}, ${fill(messages[name], { peak })}`;
+  }
+  const lasted = lasting((context.nowMs - startedAtMs) / 1000);
+  const time = timeText(startedAtMs, context);
+  // Of a late notification it would be the trend of then.
+  const trend = isLate(notification, context) ? undefined : recent?.trend;
+  if (trend === undefined) return fill(messages.since, { time, lasted });
+  return fill(messages.since_trend, { time, lasted, trend: trends[trend] });
+}
+
+/** Its peak is a value of the metric. */
+function isNumeric(notification: OutgoingNotification): boolean {
+  const { kind } = identityOf(notification);
+  return kind !== 'no_data' && kind !== 'offline';
+}
+
+/** How old it is, and the value of now. */
+function lateLines(notification: OutgoingNotification, context: TextContext): readonly string[] {
+  if (!isLate(notification, context)) return [];
+  const { messages } = context.language;
+  const { eventTimeMs, recent, threshold } = notification;
+  const lasted = lasting((context.nowMs - eventTimeMs) / 1000);
+  const late = fill(messages.late, { lasted, time: timeText(eventTimeMs, context) });
+  const newest = recent?.newest;
+  if (newest === undefined || newest.timeMs <= eventTimeMs) return [late];
+  const value = quantityOf(newest.value, notification, context, [threshold]);
+  return [late, fill(messages.now, { time: timeText(newest.timeMs, context), value })];
+}
+
+const timeText = (atMs: number, { nowMs, timezone, language }: TextContext): string =>
+  localTime(atMs, nowMs, { locale: language.locale, timezone });
+
+const runbookLine = (runbook: string | null, { language }: TextContext): string =>
+  runbook === null ? '' : fill(language.messages.runbook, { value: plain(runbook) });
+
+const SAMPLE = 'test';
+const isFault = (notification: OutgoingNotification): boolean =>
+  notification.sensorId === NO_SENSOR && notification.alertType !== SAMPLE;
+
+function faultTitle({ event, sensorKey, severity }: OutgoingNotification, { language }: TextContext): string {
+  const name =
+    event === 'resolved' ? 'system_resolved' : event === 'escalated' ? 'system_escalated' : 'system_firing';
+  return fill(language.messages[name], { name: oneLine(sensorKey), severity: language.severities[severity] });
+}
+
+function groupTitle({ notifications, total }: Delivery, context: TextContext): string {
+  const [first] = notifications;
+  const { messages, locale } = context.language;
+  const same =
+    first !== undefined &&
+    !isOfSystem(first) &&
+    notifications.every(({ event, alertType }) => event === first.event && alertType === first.alertType);
+  const values = {
+    count: count(total, locale),
+    subject: same ? subjectOf(first, context) : '',
+    metric: same ? metricText(identityOf(first).metric, context.language) : '',
+  };
+  return oneLine(fill(messages[same ? groupMessage(first) : 'group'], values));
+}
+
+function groupMessage(first: OutgoingNotification): MessageName {
+  const { kind, low } = identityOf(first);
+  const over = statusOf(first) === 'resolved';
+  if (kind === 'offline') return over ? 'group_resolved_offline' : 'group_offline';
+  if (over) return 'group_resolved';
+  if (kind === 'no_data') return 'group_no_data';
+  if (kind === 'anomaly' || first.event.startsWith('flapping')) return 'group';
+  return low ? 'group_below' : 'group_above';
+}
+
+function groupBody({ notifications, total }: Delivery, context: TextContext): string {
+  const { messages, locale } = context.language;
+  const more = total - notifications.length;
+  const runbook = notifications.find((each) => each.runbook !== null)?.runbook ?? null;
+  return [
+    ...notifications.map((each) => {
+      const { location } = each.facts;
+      return `- ${sentenceOf(each, context)}${location === null ? '' : ` (${plain(location)})`}`;
+    }),
+    ...(more > 0 ? [fill(messages.group_more, { count: count(more, locale) })] : []),
+    ...(runbook === null ? [] : [runbookLine(runbook, context)]),
+  ].join('\n');
+}
 
 export function firstOf({ notifications }: Delivery): OutgoingNotification {
   const [first] = notifications;

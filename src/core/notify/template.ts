@@ -1,17 +1,26 @@
 import { formatDuration } from '../duration.ts';
 import { type OutgoingNotification, statusOf } from './delivery.ts';
+import { oneLine } from './one-line.ts';
+import { localTime } from './text/moment.ts';
+import { type TextContext, identityOf, metricText, quantityOf, sentenceOf, unitOf } from './text/sentence.ts';
+
+export { oneLine } from './one-line.ts';
 
 /** The names available in a template, in the order of the documentation. */
 export const FACTS = [
   'sensor', 'name', 'location', 'alert_type', 'event', 'status', 'severity', 'value', 'threshold', 'message', 'event_time',
-  'started_at', 'duration', 'peak_value', 'resolved_value', 'reason', 'runbook', 'alert_id', 'seq',
+  'started_at', 'duration', 'peak_value', 'resolved_value', 'reason', 'runbook', 'alert_id', 'seq', 'metric', 'unit', 'reading',
+  'limit', 'peak', 'at', 'since', 'trend',
 ] as const; // prettier-ignore
 
 export type TemplateFacts = Readonly<Record<(typeof FACTS)[number], string>>;
 
-/** Everything as text; absent values are empty. */
-export function factsOf(notification: OutgoingNotification): TemplateFacts {
-  const { sensorKey, facts, durationS } = notification;
+/** Everything as text; absent values are empty. `value` and `threshold` are plain numbers, `reading` and `limit` have their unit. */
+export function factsOf(notification: OutgoingNotification, context: TextContext): TemplateFacts {
+  const { sensorKey, facts, durationS, value, threshold, recent } = notification;
+  const { language, nowMs, timezone } = context;
+  const clock = { locale: language.locale, timezone };
+  const { metric, kind } = identityOf(notification);
   return {
     sensor: sensorKey,
     name: facts.name ?? sensorKey,
@@ -20,9 +29,9 @@ export function factsOf(notification: OutgoingNotification): TemplateFacts {
     event: notification.event,
     status: statusOf(notification),
     severity: notification.severity,
-    value: numberText(notification.value),
-    threshold: numberText(notification.threshold),
-    message: notification.message,
+    value: numberText(value),
+    threshold: numberText(threshold),
+    message: sentenceOf(notification, context),
     event_time: new Date(notification.eventTimeMs).toISOString(),
     started_at: new Date(notification.startedAtMs).toISOString(),
     duration: durationS === null ? '' : formatDuration(Math.round(durationS) * 1000),
@@ -32,6 +41,14 @@ export function factsOf(notification: OutgoingNotification): TemplateFacts {
     runbook: notification.runbook ?? '',
     alert_id: notification.alertId,
     seq: String(notification.seq),
+    metric: metricText(metric, language),
+    unit: unitOf(kind, metric, context) ?? '',
+    reading: quantityOf(value, notification, context, [threshold]),
+    limit: quantityOf(threshold, notification, context, [value]),
+    peak: quantityOf(notification.peakValue, notification, context, [threshold]),
+    at: localTime(notification.eventTimeMs, nowMs, clock),
+    since: localTime(notification.startedAtMs, nowMs, clock),
+    trend: recent?.trend === undefined ? '' : language.trends[recent.trend],
   };
 }
 
@@ -84,10 +101,6 @@ export const isTemplateFault = (parsed: Template | TemplateFault): parsed is Tem
 export function render(template: Template, facts: TemplateFacts, escape: (text: string) => string): string {
   return template.map((part) => (typeof part === 'string' ? part : escape(facts[part.fact]))).join('');
 }
-
-/** Replaces control characters, including line breaks, and marks that reorder text by blanks. For a title or a subject. */
-export const oneLine = (text: string): string =>
-  text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
 
 /** Like `oneLine`: a sensor's name must not look like a separate line in a text of several lines. */
 export const plain = oneLine;

@@ -1,6 +1,7 @@
 import type { Millis } from '../reading.ts';
 import { type Delivery, type OutgoingNotification, statusOf } from './delivery.ts';
 import { type LabelSet, annotationsOf, commonOf, fingerprintOf, labelsOf } from './labels.ts';
+import type { TextContext } from './text/sentence.ts';
 
 export interface WebhookAlert {
   readonly status: 'firing' | 'resolved';
@@ -31,6 +32,7 @@ export interface WebhookOptions {
   readonly receiver: string;
   readonly externalUrl: string;
   readonly labels: LabelSet;
+  readonly context: TextContext;
 }
 
 /** Go's zero time: the alert has no end yet. */
@@ -54,13 +56,16 @@ export function webhookBody({ notifications, total }: Delivery, options: Webhook
   };
 }
 
-function alertOf(notification: OutgoingNotification, { labels, externalUrl }: WebhookOptions): WebhookAlert {
+function alertOf(
+  notification: OutgoingNotification,
+  { labels, externalUrl, context }: WebhookOptions,
+): WebhookAlert {
   const own = labelsOf(notification, labels);
   const status = statusOf(notification);
   return {
     status,
     labels: own,
-    annotations: annotationsOf(notification),
+    annotations: annotationsOf(notification, context),
     startsAt: firedAt(notification),
     endsAt: status === 'resolved' ? rfc3339(notification.eventTimeMs) : NO_END,
     generatorURL: externalUrl,

@@ -9,6 +9,7 @@ import type { WaitingRow } from '../../core/alert/engine/waiting.ts';
 import { type Watermarks, watermarksOfSeries } from '../../core/alert/engine/watermarks.ts';
 import {
   type AlertBatch,
+  type AlertChange,
   type AlertNotification,
   type AppliedCommands,
   EMPTY_ALERT_BATCH,
@@ -37,8 +38,9 @@ import type { ShardTable } from './cluster/shard-table.ts';
 import { type InputSource, InputAvailability } from './input-availability.ts';
 import { AlertMetrics } from './metrics.ts';
 import { OperatorCommands } from './operator-commands.ts';
-import { AlertPublisher } from './publisher.ts';
+import { type AlertDescriber, AlertPublisher } from './publisher.ts';
 import { RuleChangeQueue } from './rule-change-queue.ts';
+import { SilenceLog } from './silence-log.ts';
 import {
   type EvaluatedReading,
   type Expected,
@@ -59,11 +61,12 @@ export interface AlertManagerDeps {
   /** The separate alert log, if one is configured. */
   readonly alertLog?: AlertLog | undefined;
   /** Called for each line after its commit. */
-  readonly onAlert?: ((notification: AlertNotification) => void) | undefined;
+  readonly onAlert?: ((change: AlertChange) => void) | undefined;
   /** Any sensor has a gateway. */
   readonly hasGateways?: (() => boolean) | undefined;
   /** The sinks, if any are configured. */
   readonly router?: DeliveryRouter | undefined;
+  readonly describer?: AlertDescriber | undefined;
 }
 
 /** Evaluates readings. Nothing is remembered until `commit`, which belongs right after COMMIT. */
@@ -97,6 +100,7 @@ export class AlertManager {
   private readonly figures: AlertMetrics;
   private readonly publisher: AlertPublisher;
   private readonly operatorCommands: OperatorCommands;
+  private readonly silenceLog: SilenceLog;
   private engine: AlertEngine;
   private readonly changes = new RuleChangeQueue();
   private readonly inputs: InputAvailability;
@@ -121,6 +125,7 @@ export class AlertManager {
     this.engine = new AlertEngine(deps.rules);
     this.publisher = new AlertPublisher(deps);
     this.operatorCommands = new OperatorCommands(deps);
+    this.silenceLog = new SilenceLog({ ...deps, publish: (lines) => this.publisher.publish(lines) });
     this.inputs = new InputAvailability(deps);
     this.waiting = new WaitingLog(this.group, this.process);
     this.figures = new AlertMetrics(deps.metrics, deps.clock, () => this.engine.open);
@@ -137,6 +142,7 @@ export class AlertManager {
     });
     const { engine, changes, states, found } = loaded;
     const silences = await this.operatorCommands.load();
+    this.silenceLog.know(silences);
     // New rules arrived in the middle of a run.
     if (this.engine !== former) return this.load(sensors);
     this.forgotten.clear();
@@ -167,6 +173,7 @@ export class AlertManager {
       ...{ nowUs, group: this.group, shards },
     });
     const silences = await this.operatorCommands.load();
+    this.silenceLog.know(silences);
     return (owned) => {
       if (this.engine.rules !== rules || this.knownSensors !== seq) return false;
       this.dropForgotten();
@@ -295,6 +302,7 @@ export class AlertManager {
     const { engine } = this;
     const { silences, commands, sensorSeq = this.knownSensors } = await this.operatorCommands.poll(engine);
     if (silences !== undefined) this.engine.silence(silences, this.deps.clock.nowMs());
+    await this.silenceLog.note(silences);
     // Under another engine, with new rules, they are evaluated again first.
     const carry = () => {
       const mine = commands.filter(({ sensorId }) => this.deps.shards?.evaluates(sensorId) ?? true);

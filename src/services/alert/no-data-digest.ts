@@ -1,5 +1,5 @@
 import { isOfSilence } from '../../core/alert/engine/alert-key.ts';
-import type { AlertNotification } from '../../core/alert/model.ts';
+import { type AlertNotification, isAlertChange } from '../../core/alert/model.ts';
 import type { LogFields, Logger } from '../../ports/metrics.ts';
 import type { Clock, Timer } from '../../ports/time.ts';
 
@@ -8,11 +8,13 @@ export const LEVELS = ['info', 'warn', 'error'] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** What demands attention is loud; endings and history are not. */
-export function logLevelOf({ event, severity, suppressed }: AlertNotification): Level {
+export function logLevelOf(notification: AlertNotification): Level {
+  const { event, severity, suppressed } = notification;
   if (
     (suppressed ?? null) !== null ||
     event === 'resolved' ||
     event === 'flapping_end' ||
+    !isAlertChange(notification) ||
     severity === 'info'
   )
     return 'info';

@@ -1,6 +1,10 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
-import type { AlertNotification } from '../../core/alert/model.ts';
+import { type AlertChange, type AlertNotification, isAlertChange } from '../../core/alert/model.ts';
 import { messageOf } from '../../core/errors.ts';
+import { alertUnit } from '../../core/metric-unit.ts';
+import type { SensorFactsOf } from '../../core/notify/delivery.ts';
+import { LANGUAGES } from '../../core/notify/text/languages.ts';
+import { identityOf, isOfSystem, sentenceOf } from '../../core/notify/text/sentence.ts';
 import { printableJson } from '../../core/printable.ts';
 import { PollLoop } from '../../lib/poll-loop.ts';
 import { SerialQueue } from '../../lib/serial-queue.ts';
@@ -17,7 +21,9 @@ export interface PublisherDeps {
   readonly clock: Clock;
   readonly alertLog?: AlertLog | undefined;
   /** Called for each line after its commit. */
-  readonly onAlert?: ((notification: AlertNotification) => void) | undefined;
+  readonly onAlert?: ((change: AlertChange) => void) | undefined;
+  /** Absent: lines say the keys of sensors, and units by the names of metrics. */
+  readonly describer?: AlertDescriber | undefined;
   /** The sinks; absent where none is configured. */
   readonly router?: DeliveryRouter | undefined;
 }
@@ -52,7 +58,8 @@ export class AlertPublisher {
     if (notifications.length === 0) return;
     const fresh = this.unlogged(notifications);
     void this.log(fresh, true, () => this.mark(notifications));
-    if (this.deps.onAlert !== undefined) notifications.forEach(this.deps.onAlert);
+    const { onAlert } = this.deps;
+    if (onAlert !== undefined) for (const each of notifications) if (isAlertChange(each)) onAlert(each);
   }
 
   /**
@@ -149,11 +156,13 @@ export class AlertPublisher {
     persisted: boolean,
     grouped: ReadonlySet<AlertNotification>,
   ): void {
-    const { logger, alertLog, clock } = this.deps;
+    const { logger, alertLog, clock, describer = UNDESCRIBED } = this.deps;
     for (const notification of notifications) {
-      const fields = alertFields(notification, persisted);
-      logAlert(logger, notification, fields, grouped.has(notification));
-      alertLog?.write(alertLine(notification, fields, clock.nowMs()));
+      const nowMs = clock.nowMs();
+      const fields = alertFields(notification, persisted, describer);
+      const message = messageOfLine(notification, describer, nowMs);
+      logAlert(logger, notification, fields, message, grouped.has(notification));
+      alertLog?.write(alertLine(notification, fields, message, nowMs));
     }
   }
 
@@ -183,20 +192,42 @@ export class AlertPublisher {
   }
 }
 
+/** What the sensor is called, where it is, and the units of metrics. */
+export interface AlertDescriber {
+  readonly factsOf: (sensorId: number) => SensorFactsOf;
+  /** Undefined: by the name of the metric. */
+  readonly unitOf: (metric: string) => string | undefined;
+}
+
+export const UNDESCRIBED: AlertDescriber = {
+  factsOf: () => ({ name: null, location: null }),
+  unitOf: () => undefined,
+};
+
 /** The fields of an alert line, in the main log and in the alert log alike (ALERTS.md section 13). */
-export function alertFields(notification: AlertNotification, persisted: boolean): LogFields {
+export function alertFields(
+  notification: AlertNotification,
+  persisted: boolean,
+  { factsOf, unitOf: stated }: AlertDescriber = UNDESCRIBED,
+): LogFields {
   const over = notification.event === 'resolved';
+  const { name, location } = factsOf(notification.sensorId);
+  const { kind, metric } = identityOf(notification);
+  const unit = isOfSystem(notification) ? undefined : alertUnit(kind, metric, stated);
   return {
     event: notification.event,
     alert_id: notification.alertId,
     seq: notification.seq,
     sensor_id: notification.sensorId,
     sensor: notification.sensorKey,
+    ...(name === null ? {} : { name }),
+    ...(location === null ? {} : { location }),
     alert_type: notification.alertType,
     ...(notification.metric === undefined ? {} : { metric: notification.metric, kind: notification.kind }),
     severity: notification.severity,
     value: notification.value,
     threshold: notification.threshold,
+    ...(unit === undefined ? {} : { unit }),
     event_time: new Date(notification.eventTimeMs).toISOString(),
     started_at: new Date(notification.startedAtMs).toISOString(),
     ...(over
@@ -207,6 +238,7 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
           reason: notification.reason,
         }
       : {}),
+    ...(notification.ackedBy === undefined ? {} : { by: notification.ackedBy }),
     suppressed: notification.suppressed ?? null,
     backfilled: notification.backfilled,
     persisted,
@@ -216,33 +248,38 @@ export function alertFields(notification: AlertNotification, persisted: boolean)
   };
 }
 
-/** Constant messages: variable parts, and anything that came from the network, are fields. */
-const MESSAGES = {
-  firing: 'alert firing',
-  escalated: 'alert escalated',
-  deescalated: 'alert less severe',
-  resolved: 'alert resolved',
-  reminder: 'alert still firing',
-  flapping_start: 'alert flapping',
-  flapping_end: 'alert stopped flapping',
-} as const;
+/** What happened, in English, as of now. */
+function messageOfLine(
+  notification: AlertNotification,
+  { factsOf, unitOf }: AlertDescriber,
+  nowMs: number,
+): string {
+  const described = { ...notification, facts: factsOf(notification.sensorId) };
+  return sentenceOf(described, { language: LANGUAGES.en, timezone: 'UTC', nowMs, unitOf });
+}
 
 /** `grouped`: covered by the line of its group. */
 export function logAlert(
   logger: Logger,
   notification: AlertNotification,
   fields: LogFields,
+  message: string,
   grouped = false,
 ): void {
-  logger[grouped ? 'debug' : logLevelOf(notification)](fields, MESSAGES[notification.event]);
+  logger[grouped ? 'debug' : logLevelOf(notification)](fields, message);
 }
 
 /** The same as one JSON line, with level and time as text for `tail`, `jq` and log shippers. */
-export function alertLine(notification: AlertNotification, fields: LogFields, nowMs: number): string {
+export function alertLine(
+  notification: AlertNotification,
+  fields: LogFields,
+  message: string,
+  nowMs: number,
+): string {
   const line = JSON.stringify({
     level: logLevelOf(notification),
     time: new Date(nowMs).toISOString(),
-    msg: MESSAGES[notification.event],
+    msg: message,
     ...fields,
   });
   return printableJson(line);

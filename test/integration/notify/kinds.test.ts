@@ -69,12 +69,13 @@ describe('mail', () => {
       const [mail] = server.mails;
       expect(mail).toMatchObject({ from: 'fw@example.org', to: ['a@example.org', 'b@example.org'] });
       for (const line of [
-        /^Subject: Firing: Kitchen, left temperature_high \(critical\)$/m,
+        /^Subject: =\?UTF-8\?Q\?Kitchen=2C_left=3A_temperature_31_=C2=B0\?= =\?UTF-8\?Q\?C=2C_above_30_=C2=B0C\?=$/m,
         /^Message-ID: <a\.1@fieldwatch>$/m,
         /^References: <a@fieldwatch>$/m,
         /^Auto-Submitted: auto-generated$/im,
-        /^kitchen: temperature 31 is above 30$/m,
-        /^runbook: https:\/\/wiki\.example\/heat$/m,
+        /^Kitchen, left: temperature 31 =C2=B0C, above 30 =C2=B0C$/m,
+        /^ground floor =C2=B7 critical$/m,
+        /^runbook: https:\/\/wiki\.=?$/m,
       ])
         expect(mail?.text).toMatch(line);
     } finally {

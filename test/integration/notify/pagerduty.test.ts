@@ -31,7 +31,7 @@ test('an event names the sensor, what is wrong and how bad, where it is, and wha
       event_action: 'trigger',
       dedup_key: 'a',
       payload: {
-        summary: 'kitchen: temperature 31 is above 30',
+        summary: 'Kitchen, left: temperature 31 °C, above 30 °C',
         source: 'kitchen',
         severity: 'critical',
         timestamp: new Date(T0_MS + 60_000).toISOString(),
@@ -88,7 +88,7 @@ test.each([
 }); // prettier-ignore
 
 test('a long or broken message is one line of a length that is taken', async () => {
-  await pagerduty().send(dispatchOf({ message: `a\nb${'x'.repeat(5000)}` }), signal);
+  await pagerduty().send(dispatchOf({ sensorId: 0, message: `a\nb${'x'.repeat(5000)}` }), signal);
   const [{ payload }] = server.bodies as [{ payload: { summary: string } }];
   expect(payload.summary).toMatch(/^a bx+…$/);
   expect(payload.summary).toHaveLength(1024);

@@ -34,11 +34,11 @@ const fault = async (status: number, body: string) => {
 test('a message is text with a bold title, by the method of the bot', async () => {
   await telegram({ thread: 7 }).send(dispatchOf({ severity: 'critical' }), signal);
   expect(server.calls[0]?.path).toBe(`/bot${TOKEN}/sendMessage`);
-  const title = 'Firing: Kitchen, left temperature_high (critical)';
+  const title = 'Kitchen, left: temperature 31 °C, above 30 °C';
   expect(last()).toMatchObject({
     chat_id: -100123,
     message_thread_id: 7,
-    text: expect.stringContaining(`${title}\nkitchen: temperature 31 is above 30\nlocation: ground floor`),
+    text: expect.stringContaining(`${title}\nground floor · critical\nsince `),
     entities: [{ type: 'bold', offset: 0, length: title.length }],
     disable_notification: false,
     link_preview_options: { is_disabled: true },
@@ -59,7 +59,10 @@ test('what is configured to arrive without a sound does', async () => {
 });
 
 test('a long text is cut to what Telegram takes, not within a character', async () => {
-  await telegram({ body: '🌡{{message}}🌡' }).send(dispatchOf({ message: '🔥'.repeat(3000) }), signal);
+  await telegram({ body: '🌡{{message}}🌡' }).send(
+    dispatchOf({ sensorId: 0, message: '🔥'.repeat(3000) }),
+    signal,
+  );
   expect(last().text.length).toBeLessThanOrEqual(4096);
   expect(last().text).toMatch(/🔥…$/u);
   expect(last().text).not.toMatch(/\p{Cs}/u);
@@ -68,7 +71,7 @@ test('a long text is cut to what Telegram takes, not within a character', async 
 test('a group is one message', async () => {
   const notifications = ['a', 'b'].map((sensorKey) => outgoing({ sensorKey }));
   await telegram().send({ notifications, total: 400 }, signal);
-  expect(last().text).toMatch(/^Firing: 400 × temperature_high \(warning\)\n400 notifications/);
+  expect(last().text).toMatch(/^400 sensors: temperature too high\n- Kitchen, left: temperature 31 °C/);
 });
 
 test.each([

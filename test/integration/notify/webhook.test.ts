@@ -30,9 +30,10 @@ test('the body is version 4 of Alertmanager’s webhook', async () => {
   await sinkOf().send(dispatchOf({ alertId: 'a', event: 'resolved', seq: 2 }), signal);
   const labels = { alertname: 'temperature_high', sensor: 'kitchen', severity: 'warning', site: 'north' };
   const annotations = {
-    summary: 'kitchen: temperature 31 is above 30',
+    summary: 'Kitchen, left: temperature 29 °C, back to normal',
     value: '29',
     threshold: '30',
+    unit: '°C',
     peak_value: '33',
     name: 'Kitchen, left',
     location: 'ground floor',

@@ -282,7 +282,11 @@ describe('readings that wait for earlier ones', () => {
 
   const begin = async () => {
     const alertManager = createAlertManager({
-      ...{ rules: RULES, store: alerts(), operators: { poll: async () => ({ silences: [], commands: [] }) } },
+      ...{
+        rules: RULES,
+        store: alerts(),
+        operators: { poll: async () => ({ silences: [], commands: [] }), announce: async () => [] },
+      },
       ...{ logger: new QuietLogger(), metrics: new RecordingMetrics(), clock },
     });
     await alertManager.load(SENSORS);

@@ -26,6 +26,14 @@ class MemoryOperatorStore implements OperatorStore {
   silences: Silence[] = [];
   commands: WaitingCommand[] = [];
   failing = false;
+  readonly lines = new Map<string, AlertNotification>();
+
+  async announce(lines: readonly AlertNotification[]) {
+    if (this.failing) throw new Error('away');
+    const fresh = lines.filter(({ alertId, seq }) => !this.lines.has(`${alertId} ${seq}`));
+    for (const line of fresh) this.lines.set(`${line.alertId} ${line.seq}`, line);
+    return fresh;
+  }
 
   async poll() {
     if (this.failing) throw new Error('away');
@@ -406,6 +414,49 @@ describe('the alerting service', () => {
       const restarted = setUp(daemon.store);
       await restarted.alertManager.load([SENSOR]);
       expect((await run(restarted, reading(60, 29))).notifications).toMatchObject([{ suppressed: null }]);
+    });
+
+    test('a silence has one line when it begins and one when it ends, also after a restart and of several daemons', async () => {
+      const daemon = setUp();
+      const silence: Silence = {
+        ...{ id: '7', matchers: { sensor: 's1' }, startsMs: T0_MS, endsMs: T0_MS + 20_000 },
+        ...{ by: 'ann', comment: 'door is open' },
+      };
+      daemon.operators.silences = [silence];
+      await daemon.alertManager.load([SENSOR]);
+      start(daemon);
+      daemon.operators.failing = true;
+      await pass(daemon, 2);
+      daemon.operators.failing = false;
+      await pass(daemon, 4);
+      daemon.operators.silences = [{ ...silence, endedBy: 'bob', endsMs: T0_MS + 10_000 }];
+      await pass(daemon, 30);
+      const other = setUp();
+      other.operators.silences = daemon.operators.silences;
+      for (const [key, line] of daemon.operators.lines) other.operators.lines.set(key, line);
+      await other.alertManager.load([SENSOR]);
+      start(other);
+      await pass(other, 40);
+      expect([...daemon.lines, ...other.lines].map((line) => JSON.parse(line))).toMatchObject([
+        { event: 'silence_added', sensor: 's1', by: 'ann', msg: 'silence 7 by ann until 2026-01-01 00:00:20Z: sensor s1 (door is open)' },
+        { event: 'silence_ended', by: 'bob', msg: 'silence 7 of ann is over, ended by bob: sensor s1 (door is open)' },
+      ]); // prettier-ignore
+    });
+
+    test('an acknowledgement has its line, once', async () => {
+      const daemon = setUp();
+      await daemon.alertManager.load([SENSOR]);
+      const committed = start(daemon);
+      await run(daemon, reading(0, 31));
+      daemon.operators.commands = [command({})];
+      await pass(daemon, 1);
+      const [done] = committed;
+      expect(done?.notifications).toMatchObject([{ event: 'acknowledged', seq: 2, ackedBy: 'ann' }]);
+      daemon.alertManager.publish(done?.notifications ?? []);
+      expect(JSON.parse(daemon.lines.at(-1) ?? '')).toMatchObject({
+        ...{ level: 'info', event: 'acknowledged', by: 'ann', metric: 'temperature', unit: '°C' },
+        msg: 's1: temperature acknowledged by ann',
+      });
     });
 
     test('a queued rule change is evaluated in time after a reload', async () => {

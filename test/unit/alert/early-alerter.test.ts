@@ -49,7 +49,10 @@ const nothingStored = {
   markSent: async () => {},
 } as AlertStore;
 
-const noOperators: OperatorStore = { poll: async () => ({ silences: [], commands: [] }) };
+const noOperators: OperatorStore = {
+  poll: async () => ({ silences: [], commands: [] }),
+  announce: async () => [],
+};
 
 /** Alert lines in memory, as the file keeps them over a restart. */
 class Lines {

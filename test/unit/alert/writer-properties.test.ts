@@ -133,7 +133,7 @@ class Process {
         lines.push(`${id}|${seq}`);
       },
     };
-    const operators = { poll: async () => ({ silences: [], commands: [] }) };
+    const operators = { poll: async () => ({ silences: [], commands: [] }), announce: async () => [] };
     this.alertManager = createAlertManager({ ...deps, operators, rules: ruleSet, alertLog });
     const registry = new SensorRegistry(
       { registration: 'auto', allow: ['*'], max: 100_000, maxNewPerMinute: 60 },

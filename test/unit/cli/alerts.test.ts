@@ -93,7 +93,7 @@ describe('a line of the alert log', () => {
   };
 
   test('is read as the daemon writes it', () => {
-    const line = alertLine(notification, alertFields(notification, true), 61_000);
+    const line = alertLine(notification, alertFields(notification, true), 'a temperature', 61_000);
     expect(alertOfLogLine(line)).toEqual({
       event: 'resolved',
       sensorKey: 's7',

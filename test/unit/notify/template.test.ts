@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
-import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
 import {
   FACTS,
   factsOf,
@@ -10,12 +9,12 @@ import {
   render,
   truncate,
 } from '../../../src/core/notify/template.ts';
-import { dispatchOf, outgoing } from '../../support/notifications.ts';
+import { ENGLISH, outgoing } from '../../support/notifications.ts';
 
 const rendered = (text: string, more = {}) => {
   const parsed = parseTemplate(text);
   if (isTemplateFault(parsed)) throw new Error(`${parsed.at}: ${parsed.message}`);
-  return render(parsed, factsOf(outgoing(more)), oneLine);
+  return render(parsed, factsOf(outgoing(more), ENGLISH), oneLine);
 };
 
 describe('a template', () => {
@@ -59,24 +58,4 @@ describe('a template', () => {
 test('cut leaves no half characters', () => {
   expect(truncate('aé😀b', 3)).toBe('aé…');
   expect(truncate('abc', 3)).toBe('abc');
-});
-
-describe('the built-in texts', () => {
-  test('of one notification', () => {
-    expect(titleOf(dispatchOf({}), {})).toBe('Firing: Kitchen, left temperature_high (warning)');
-    expect(bodyOf(dispatchOf({ event: 'resolved' }), {}).split('\n')).toEqual([
-      'kitchen: temperature 31 is above 30',
-      'location: ground floor',
-      'since: 2026-01-01T00:01:00.000Z, for 3m',
-      'peak: 33',
-      'runbook: https://wiki.example/heat',
-    ]);
-  });
-
-  test('of a group: how many, and the first names', () => {
-    const alertType = 'temperature_no_data';
-    const group = { notifications: [outgoing({ alertType }), outgoing({ alertType })], total: 100_000 };
-    expect(titleOf(group, {})).toBe('Firing: 100,000 × temperature_no_data (warning)');
-    expect(bodyOf(group, {})).toContain('- Kitchen, left\nand 99,998 more');
-  });
 });

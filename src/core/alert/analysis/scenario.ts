@@ -10,14 +10,15 @@ import type { AlertIdOf } from '../engine/state-row.ts';
 import { WaitingLog } from '../engine/waiting-log.ts';
 import { type WaitingColumns, type WaitingSeries, foldWaiting, isWaiting } from '../engine/waiting.ts';
 import type { EngineCounts } from '../engine/working-set.ts';
-import type {
-  AlertAck,
-  AlertBatch,
-  AlertNotification,
-  AlertResolution,
-  AlertRow,
-  AlertStateRow,
-  AlertKey,
+import {
+  type AlertAck,
+  type AlertBatch,
+  type AlertNotification,
+  type AlertResolution,
+  type AlertRow,
+  type AlertStateRow,
+  type AlertKey,
+  isAlertChange,
 } from '../model.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
@@ -344,7 +345,7 @@ export class ScenarioTables {
 
   commit(effects: readonly InstanceEffect[], counts: EngineCounts, batch: AlertBatch): void {
     this.transitions.push(...effects.filter(({ effect }) => !RENOTIFIED.includes(effect.transition)));
-    this.notifications.push(...batch.notifications);
+    this.notifications.push(...batch.notifications.filter(isAlertChange));
     if (batch.waiting !== undefined) this.waiting.push(batch.waiting.columns);
     for (const key of Object.keys(counts) as (keyof EngineCounts)[]) this.counts[key] += counts[key];
     for (const row of batch.raised) {

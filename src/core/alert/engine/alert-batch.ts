@@ -10,7 +10,7 @@ import {
   EMPTY_ALERT_BATCH,
   type NotificationEvent,
 } from '../model.ts';
-import { NO_LABELS, RANK } from '../rules/condition.ts';
+import { type Condition, NO_LABELS, RANK } from '../rules/condition.ts';
 import { heldDueMs } from '../state/machine.ts';
 import type { Effect, Episode, Transition } from '../state/state.ts';
 
@@ -20,7 +20,7 @@ import { messageFor } from './message.ts';
 import type { Series, InstanceEffect } from './series.ts';
 import { type AlertIdOf, idOf, keyOfInstance, rowOf, startedAtMs } from './state-row.ts';
 
-/** The transitions that are notified; the others go to the debug log. */
+/** The transitions with a line in the alert log; an acknowledgement goes nowhere else. */
 const NOTIFIED: Partial<Record<Transition, NotificationEvent>> = {
   firing: 'firing',
   escalated: 'escalated',
@@ -33,6 +33,7 @@ const NOTIFIED: Partial<Record<Transition, NotificationEvent>> = {
   outstanding: 'firing',
   still_flapping: 'flapping_start',
   reminder: 'reminder',
+  acked: 'acknowledged',
 };
 
 /** The rows of a working set. */
@@ -202,10 +203,12 @@ function notification(
     alertType: instance.condition.alertType,
     metric: instance.condition.metric,
     kind: instance.condition.kind,
+    side: instance.condition.side,
     severity: effect.severity,
     message,
     value: effect.value ?? null,
     threshold: effect.threshold ?? null,
+    ...wordingFacts(instance.condition, effect, episode),
     eventTimeMs: Math.floor(effect.timeUs / 1000),
     startedAtMs: startedAtMs(episode.startedAtUs),
     firedAtMs: episode.firedAtUs[0] === undefined ? null : Math.floor(episode.firedAtUs[0] / 1000),
@@ -217,6 +220,26 @@ function notification(
     resolvedValue: over ? (effect.value ?? null) : null,
     backfilled,
     suppressed: suppressed ?? null,
+  };
+}
+
+const PAST: Partial<Record<Transition, AlertNotification['past']>> = { belated: 'over', outstanding: 'open' };
+
+/** What only the texts need; absent where it does not apply. */
+function wordingFacts(
+  { side, hysteresis, window, kind }: Condition,
+  { transition, threshold }: Effect,
+  { ack }: Episode,
+): Pick<AlertNotification, 'clear' | 'windowS' | 'past' | 'ackedBy'> {
+  const inward = side === 'high' ? -hysteresis : hysteresis;
+  const past = PAST[transition];
+  return {
+    ...(hysteresis > 0 && side !== 'both' && threshold !== undefined
+      ? { clear: Number((threshold + inward).toPrecision(12)) }
+      : {}),
+    ...(window > 0 && kind !== 'anomaly' ? { windowS: window / 1e6 } : {}),
+    ...(past === undefined ? {} : { past }),
+    ...(transition === 'acked' && ack !== undefined ? { ackedBy: ack.by } : {}),
   };
 }
 

@@ -31,12 +31,13 @@ export function messageFor(sensorKey: string, condition: Condition, effect: Effe
       return `${about} is flapping around${limit}`;
     case 'flapping_end':
       return `${about} stopped flapping`;
+    case 'acked':
+      return `${about} was acknowledged by ${effect.episode?.ack?.by ?? 'an operator'}`;
     case 'pending':
     case 'cancelled':
     case 'recovering':
     case 'refiring':
     case 'latched':
-    case 'acked':
       return `${about}${value}: ${effect.transition}`;
   }
 }

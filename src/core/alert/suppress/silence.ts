@@ -10,6 +10,8 @@ export interface Silence {
   readonly endsMs: Millis;
   readonly by: string;
   readonly comment: string;
+  /** Who ended it before its time. */
+  readonly endedBy?: string | undefined;
 }
 
 export const isSilent = ({ startsMs, endsMs }: Silence, atMs: Millis): boolean =>

@@ -1,0 +1,71 @@
+import type { AlertNotification } from '../../core/alert/model.ts';
+import { isCoreMetric } from '../../core/ingest/copy-binary.ts';
+import type { RecentValues } from '../../core/notify/delivery.ts';
+import { LATE_MS } from '../../core/notify/text/sentence.ts';
+import { type TimedValue, trendOf } from '../../core/notify/text/trend.ts';
+import type { Millis } from '../../core/reading.ts';
+import { unlessAborted, withDeadline } from '../../lib/timeout.ts';
+import type { Clock } from '../../ports/time.ts';
+
+/** What it needs of a connection. */
+interface Querying {
+  query<Row>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
+}
+
+/** How far back a trend is looked for, and in how many values. */
+const TREND_MS = 3_600_000;
+const TREND_VALUES = 20;
+/** A notification is sent without them rather than later than this. */
+const PATIENCE_MS = 1000;
+
+/** The newest values of one metric of a sensor in a range, oldest first. */
+export async function valuesIn(
+  db: Querying,
+  { sensorId, metric }: { readonly sensorId: number; readonly metric: string },
+  { fromMs, toMs, most }: { readonly fromMs: Millis; readonly toMs: Millis; readonly most: number },
+): Promise<readonly TimedValue[]> {
+  const range = [sensorId, new Date(fromMs), new Date(toMs), most];
+  // The column is one of our own list.
+  const text = isCoreMetric(metric)
+    ? `SELECT extract(epoch FROM time)::float8 * 1000 AS "timeMs", ${metric}::float8 AS value FROM sensor_readings
+       WHERE sensor_id = $1 AND time >= $2::timestamptz AND time <= $3::timestamptz AND ${metric} IS NOT NULL
+       ORDER BY time DESC LIMIT $4`
+    : `SELECT extract(epoch FROM time)::float8 * 1000 AS "timeMs", value FROM sensor_metrics
+       WHERE sensor_id = $1 AND time >= $2::timestamptz AND time <= $3::timestamptz
+         AND metric_id = (SELECT id FROM metrics WHERE name = $5::text) ORDER BY time DESC LIMIT $4`;
+  const { rows } = await db.query<TimedValue>(text, isCoreMetric(metric) ? range : [...range, metric]);
+  return rows.reverse();
+}
+
+/** The trend up to a notification, and, of one that is late, the newest value. */
+export async function recentOf(
+  db: Querying,
+  notification: AlertNotification,
+  nowMs: Millis,
+): Promise<RecentValues | undefined> {
+  const { sensorId, metric = '', kind, eventTimeMs } = notification;
+  if (metric === '' || kind === 'no_data' || kind === 'offline') return undefined;
+  const of = { sensorId, metric };
+  const before = await valuesIn(db, of, {
+    fromMs: eventTimeMs - TREND_MS,
+    toMs: eventTimeMs,
+    most: TREND_VALUES,
+  });
+  // The value of another kind is no value of its metric.
+  if (nowMs - eventTimeMs <= LATE_MS || kind !== 'threshold') return { trend: trendOf(before) };
+  const [newest] = await valuesIn(db, of, { fromMs: eventTimeMs, toMs: nowMs, most: 1 });
+  return { trend: trendOf(before), newest };
+}
+
+/** The same for a sink: undefined where the database does not answer at once. */
+export const recentValues =
+  (db: Querying, clock: Clock) =>
+  async (notification: AlertNotification): Promise<RecentValues | undefined> => {
+    try {
+      return await withDeadline(clock, { ms: PATIENCE_MS }, (signal) =>
+        unlessAborted(recentOf(db, notification, clock.nowMs()), signal),
+      );
+    } catch {
+      return undefined;
+    }
+  };

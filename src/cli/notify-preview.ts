@@ -1,0 +1,147 @@
+import { type Command, Option } from 'commander';
+import { recentOf } from '../adapters/timescale/recent-values.ts';
+import { textDefaults } from '../app/wiring/notify.ts';
+import { loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema/index.ts';
+import { FieldwatchError } from '../core/errors.ts';
+import type { OutgoingNotification } from '../core/notify/delivery.ts';
+import { bodyOf, titleOf } from '../core/notify/messages.ts';
+import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/text/languages.ts';
+import { localTime } from '../core/notify/text/moment.ts';
+import { sampleNotifications } from '../core/notify/text/samples.ts';
+import type { TextContext } from '../core/notify/text/sentence.ts';
+import { plainText } from '../core/printable.ts';
+import type { Db } from '../queries/db.ts';
+import { metricUnits } from '../queries/metrics.ts';
+import { lastEpisodes, pastNotifications } from '../queries/past-notifications.ts';
+import type { SinkConfig } from '../sinks/index.ts';
+import { textsOf } from '../sinks/fields.ts';
+import { isUuid, numeric } from './arguments.ts';
+import { type Cli, type ExitCode, configOption, jsonOption, print, subcommand, usage } from './command.ts';
+import { withDatabase } from './database.ts';
+import { sinkCalled } from './notify-sink.ts';
+import { jsonLine } from './rows.ts';
+
+interface Options {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly alert?: string;
+  readonly last: number;
+  readonly samples?: boolean;
+  readonly language?: LanguageName;
+}
+
+/** `fieldwatch notify preview`: past alerts as the texts of a sink. */
+export const notifyPreviewCommand = (cli: Cli): Command =>
+  subcommand(
+    'preview',
+    'the texts that past alerts would have had, sent at once; without any, those of samples',
+    'fieldwatch notify preview phone --last 3\nfieldwatch notify preview --samples --language de',
+  )
+    .argument('[sink]', 'name of the sink in the configuration; without it the built-in texts')
+    .option('--alert <id>', 'only this alert, by its alert_id')
+    .option('--last <n>', 'how many alerts, the newest', numeric(1, 1000), 3)
+    .option('--samples', 'samples instead of alerts: needs no database')
+    .addOption(
+      new Option('--language <language>', 'instead of that of the sink').choices([...LANGUAGE_NAMES]),
+    )
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(cli.action((name: string | undefined, options: Options) => preview(cli, name, options)));
+
+interface Wanted {
+  readonly sink: SinkConfig | undefined;
+  readonly language: LanguageName;
+  readonly timezone: string;
+}
+
+async function preview(cli: Cli, name: string | undefined, options: Options): Promise<ExitCode> {
+  if (options.alert !== undefined && !isUuid(options.alert)) throw usage('--alert: expected an alert_id');
+  const { config } = loadConfig({ file: options.config, env: cli.env });
+  const sink = name === undefined ? undefined : sinkCalled(config, name);
+  const defaults = textDefaults(config);
+  const wanted: Wanted = {
+    sink,
+    language: options.language ?? sink?.language ?? defaults.language,
+    timezone: sink?.timezone ?? defaults.timezone,
+  };
+  const shown = options.samples === true ? [] : await fromDatabase(cli, config, wanted, options);
+  if (shown.length > 0) shown.forEach((each) => show(cli, each, options));
+  else {
+    if (options.samples !== true) cli.stderr.write('fieldwatch: no alerts yet; these are samples\n');
+    const nowMs = Date.now();
+    for (const sample of sampleNotifications(nowMs))
+      show(cli, textOf(sample, wanted, contextOf(wanted, nowMs)), options);
+  }
+  return 0;
+}
+
+const contextOf = (
+  { language, timezone }: Wanted,
+  nowMs: number,
+  units?: ReadonlyMap<string, string>,
+): TextContext => ({
+  language: LANGUAGES[language],
+  timezone,
+  nowMs,
+  unitOf: (metric) => units?.get(metric),
+});
+
+async function fromDatabase(
+  cli: Cli,
+  config: Config,
+  wanted: Wanted,
+  { alert, last }: Options,
+): Promise<readonly Shown[]> {
+  const read = async (db: Db): Promise<readonly Shown[]> => {
+    const units = await metricUnits(db);
+    const shown: Shown[] = [];
+    for (const alertId of alert === undefined ? await lastEpisodes(db, last) : [alert]) {
+      const all = await pastNotifications(db, alertId);
+      if (all.length === 0 && alert !== undefined) throw unknownAlert(alert);
+      for (const each of all) {
+        // As if it had been sent at the moment that it is about.
+        const recent = await recentOf(db, each, each.eventTimeMs);
+        shown.push(textOf({ ...each, recent }, wanted, contextOf(wanted, each.eventTimeMs, units)));
+      }
+    }
+    return shown;
+  };
+  return withDatabase(cli, config, read, { readsOnly: true });
+}
+
+interface Shown {
+  readonly alertId: string;
+  readonly seq: number;
+  readonly event: string;
+  readonly at: Date;
+  readonly title: string;
+  readonly body: string;
+  readonly heading: string;
+}
+
+function textOf(notification: OutgoingNotification, { sink }: Wanted, context: TextContext): Shown {
+  const delivery = { notifications: [notification], total: 1 };
+  const texts = sink !== undefined && 'title' in sink ? textsOf(sink) : {};
+  const { alertId, seq, event, eventTimeMs } = notification;
+  const { timezone, language } = context;
+  const time = localTime(eventTimeMs, Date.now(), { timezone, locale: language.locale });
+  return {
+    ...{ alertId, seq, event, at: new Date(eventTimeMs) },
+    title: titleOf(delivery, texts, context),
+    body: bodyOf(delivery, texts, context),
+    heading: `${time} ${event}${sink === undefined ? '' : ` -> ${sink.name} (${sink.kind})`}`,
+  };
+}
+
+function show(cli: Cli, { heading, ...shown }: Shown, { json }: Options): void {
+  if (json === true) print(cli, jsonLine(shown));
+  else print(cli, `--- ${heading}\n${[shown.title, ...shown.body.split('\n')].map(plainText).join('\n')}\n`);
+}
+
+const unknownAlert = (alertId: string): FieldwatchError =>
+  new FieldwatchError(`no alert ${alertId}`, {
+    code: 'ALERT_UNKNOWN',
+    kind: 'data',
+    remedy: '`fieldwatch alerts list --json` shows the ids.',
+  });

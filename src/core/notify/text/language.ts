@@ -1,0 +1,52 @@
+import type { ResolveReason, Severity } from '../../alert/model.ts';
+
+/**
+ * The texts of one language. Placeholders stand in braces, and each language uses the same ones for a message:
+ * `name` (of the sensor), `subject` (what is measured), `metric`, `value`, `limit`, `clear` (where it counts as clear),
+ * `window`, `severity`, `time`, `from`, `to`, `lasted`, `peak`, `trend`, `count`, `location`, `by`.
+ */
+export interface Language {
+  /** For numbers and dates, as Intl knows it. */
+  readonly locale: string;
+  readonly severities: Readonly<Record<Severity, string>>;
+  /** Metrics by their names here; others are shown by the name that they have, with blanks for underscores. */
+  readonly metrics: Readonly<Record<string, string>>;
+  readonly trends: Readonly<Record<Trend, string>>;
+  readonly messages: Readonly<Record<MessageName, string>>;
+}
+
+export type Trend = 'rising' | 'falling' | 'steady';
+
+/** Why an episode ended: a message for each. */
+export const ENDINGS = [
+  'value', 'data_resumed', 'rule_changed', 'rule_removed', 'flapping_end', 'manual', 'retired',
+] as const satisfies readonly (ResolveReason | 'retired')[]; // prettier-ignore
+
+export const MESSAGES = [
+  // What is measured.
+  'subject', 'subject_rate', 'subject_mean', 'subject_spread', 'subject_no_data', 'subject_offline',
+  // Beyond the limit, and a change of the severity after it.
+  'above', 'below', 'rises', 'falls', 'unusual_above', 'unusual_below', 'escalated', 'deescalated',
+  // Still open: beyond the limit, in the deadband, in the past.
+  'still_above', 'still_below', 'still_rises', 'still_falls', 'still_unusual',
+  'back_under', 'back_over', 'back_under_until', 'back_over_until', 'open_without_value',
+  'was_above', 'was_below', 'was_unusual', 'not_clear',
+  // Nothing received.
+  'no_data', 'still_no_data', 'offline', 'still_offline', 'offline_reported', 'still_offline_reported',
+  // The end.
+  'end_value', 'end_data_resumed', 'end_rule_changed', 'end_rule_removed', 'end_flapping_end', 'end_manual', 'end_retired',
+  'end_offline',
+  'flapping_start', 'flapping_end', 'acknowledged', 'acknowledged_until',
+  // The system itself: the message of the fault follows.
+  'system_firing', 'system_escalated', 'system_resolved',
+  // Several in one.
+  'group', 'group_above', 'group_below', 'group_no_data', 'group_offline', 'group_resolved', 'group_resolved_offline', 'group_more',
+  // The lines below.
+  'since', 'since_trend', 'from_to', 'highest', 'lowest', 'peak', 'late', 'now', 'runbook', 'acknowledge', 'silence',
+] as const; // prettier-ignore
+
+export type MessageName = (typeof MESSAGES)[number];
+
+/** A message with its placeholders filled in; what is not given stays empty. */
+export const fill = (message: string, values: Readonly<Record<string, string>>): string =>
+  message.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '');

@@ -1,0 +1,63 @@
+/** Digits after the point that are worth showing. */
+const DIGITS: Readonly<Record<string, number>> = {
+  '°C': 1, K: 1, '%': 0, hPa: 1, dBm: 0, dB: 1, lqi: 0, ppm: 0, ppb: 0, 'µg/m³': 0, lx: 0, mV: 0, V: 2, mA: 0, A: 2, W: 1, kWh: 2, Wh: 0,
+  Hz: 2, 'km/h': 1, 'm/s': 1, mm: 1, g: 2,
+}; // prettier-ignore
+
+/** Beyond it two numbers are the same to a reader. */
+const MOST_DIGITS = 6;
+
+export interface QuantityStyle {
+  readonly locale: string;
+  readonly unit: string | undefined;
+}
+
+/** Of a unit, or by the size of the number where the unit does not say. */
+function digitsOf(value: number, unit: string | undefined): number {
+  const perMinute = unit?.endsWith('/min') === true;
+  const known = DIGITS[perMinute ? (unit ?? '').slice(0, -'/min'.length) : (unit ?? '')];
+  if (known !== undefined) return perMinute ? known + 1 : known;
+  const size = Math.abs(value);
+  if (size >= 1000) return 0;
+  if (size >= 100) return 1;
+  if (size >= 1) return 2;
+  return size >= 0.01 ? 3 : MOST_DIGITS;
+}
+
+/**
+ * `9.3 °C`: at most the digits that fit the unit, none of them zero at the end, and as many as tell it from each of
+ * `others`: 14.6 is not `15 %, below 15 %`.
+ */
+export function quantity(value: number, style: QuantityStyle, others: readonly number[] = []): string {
+  const { locale, unit } = style;
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || (size !== 0 && (size >= 1e9 || size < 1e-6)))
+    return withUnit(String(Number(value.toPrecision(4))), unit);
+  let digits = digitsOf(value, unit);
+  const differ = others.filter((other) => other !== value);
+  while (
+    digits < MOST_DIGITS &&
+    differ.some((other) => rounded(other, digits, locale) === rounded(value, digits, locale))
+  )
+    digits += 1;
+  return withUnit(rounded(value, digits, locale), unit);
+}
+
+const withUnit = (number: string, unit: string | undefined): string =>
+  unit === undefined || unit === '' ? number : `${number} ${unit}`;
+
+const formats = new Map<string, Intl.NumberFormat>();
+
+function rounded(value: number, digits: number, locale: string): string {
+  const key = `${locale} ${digits}`;
+  let format = formats.get(key);
+  if (format === undefined) {
+    format = new Intl.NumberFormat(locale, { maximumFractionDigits: digits, useGrouping: false });
+    formats.set(key, format);
+  }
+  // "-0" is not a temperature.
+  return format.format(Number(value.toFixed(digits)) === 0 ? 0 : value);
+}
+
+/** `1,234` in the notation of the language. */
+export const count = (value: number, locale: string): string => value.toLocaleString(locale);

@@ -1,0 +1,209 @@
+import type { AlertNotification } from '../../alert/model.ts';
+import { keyOfType } from '../../alert/engine/alert-key.ts';
+import { alertUnit } from '../../metric-unit.ts';
+import { NO_SENSOR } from '../../policy/episode.ts';
+import type { Millis } from '../../reading.ts';
+import { oneLine } from '../one-line.ts';
+import { type Language, type MessageName, fill } from './language.ts';
+import { lasting, localTime } from './moment.ts';
+import { quantity } from './quantity.ts';
+
+/** How and when a text is written: the moment of sending. */
+export interface TextContext {
+  readonly language: Language;
+  /** IANA name. */
+  readonly timezone: string;
+  readonly nowMs: Millis;
+  /** Of a metric, where the database states one; undefined: by its name. */
+  readonly unitOf?: ((metric: string) => string | undefined) | undefined;
+}
+
+/** What a text needs of a notification. */
+export type Described = AlertNotification & { readonly facts: { readonly name: string | null } };
+
+/** A notification of this age is about the past. */
+export const LATE_MS = 5 * 60_000;
+
+/** About a fault of the system, or a sample: there is no sensor, and its message is the text. */
+export const isOfSystem = ({ sensorId }: Pick<AlertNotification, 'sensorId'>): boolean =>
+  sensorId === NO_SENSOR;
+
+export const isLate = ({ eventTimeMs }: AlertNotification, { nowMs }: TextContext): boolean =>
+  nowMs - eventTimeMs > LATE_MS;
+
+/** What happened, in one line and in the language of the context: `Freezer 1: temperature 9.3 °C, above 8 °C`. */
+export function sentenceOf(notification: Described, context: TextContext): string {
+  if (isOfSystem(notification)) return oneLine(notification.message);
+  const names = namesOf(notification, context);
+  const values = { ...wordsOf(notification, context), ...quantitiesOf(notification, context) };
+  const text = names.map((name) => fill(context.language.messages[name], values)).join('');
+  // What is not known leaves its blank behind.
+  return oneLine(text.replace(/ +(?=[ ,;):]|$)/g, ''));
+}
+
+/** The kind, metric and side of an alert; of an older row as far as its type shows them. */
+export function identityOf({
+  alertType,
+  metric,
+  kind,
+  side,
+}: Pick<AlertNotification, 'alertType' | 'metric' | 'kind' | 'side'>): {
+  readonly metric: string;
+  readonly kind: string;
+  readonly low: boolean;
+} {
+  if (alertType === 'offline') return { metric: '', kind: 'offline', low: false };
+  const read = keyOfType(alertType);
+  return {
+    metric: metric ?? read.metric,
+    kind: kind ?? read.kind,
+    low: (side ?? (alertType.endsWith('_low') ? 'low' : 'high')) === 'low',
+  };
+}
+
+/** The name of a metric as the language has it. */
+export const metricText = (metric: string, { metrics }: Language): string =>
+  Object.hasOwn(metrics, metric) ? (metrics[metric] ?? metric) : oneLine(metric.replaceAll('_', ' '));
+
+export function subjectOf(notification: AlertNotification, context: TextContext): string {
+  const { metric, kind } = identityOf(notification);
+  const { messages } = context.language;
+  const name = `subject_${kind}`;
+  const template = Object.hasOwn(messages, name) ? messages[name as MessageName] : messages.subject;
+  const shown = metric === '' ? notification.alertType : metric;
+  const { windowS } = notification;
+  return fill(template, {
+    metric: metricText(shown, context.language),
+    window: windowS === undefined ? '' : lasting(windowS),
+  });
+}
+
+/** A number of the alert with its unit: its value, limit or peak. `others` are numbers that it is compared with. */
+export function quantityOf(
+  value: number | null | undefined,
+  notification: AlertNotification,
+  context: TextContext,
+  others: readonly (number | null | undefined)[] = [],
+): string {
+  if (value === null || value === undefined) return '';
+  const { metric, kind } = identityOf(notification);
+  if (kind === 'no_data' || kind === 'offline') return lasting(value);
+  const unit = unitOf(kind, metric, context);
+  const compared = others.filter((other): other is number => typeof other === 'number');
+  return quantity(value, { locale: context.language.locale, unit }, compared);
+}
+
+/** The values of an anomaly are in the unit of its metric. */
+export const unitOf = (kind: string, metric: string, { unitOf: stated }: TextContext): string | undefined =>
+  alertUnit(kind === 'anomaly' ? 'threshold' : kind, metric, stated);
+
+const isOfSilence = (kind: string): boolean => kind === 'no_data' || kind === 'offline';
+
+/** The messages that make up the sentence. */
+function namesOf(notification: Described, context: TextContext): readonly MessageName[] {
+  switch (notification.event) {
+    case 'firing':
+      return [
+        crossing(notification, context),
+        ...(notification.past === 'open' ? (['not_clear'] as const) : []),
+      ];
+    case 'escalated':
+      return [crossing(notification, context), 'escalated'];
+    case 'deescalated':
+      return [crossing(notification, context), 'deescalated'];
+    case 'reminder':
+      return [state(notification)];
+    case 'resolved':
+      return [end(notification)];
+    case 'flapping_start':
+    case 'flapping_end':
+      return [notification.event];
+    case 'silence_added':
+    case 'silence_ended':
+      // Their message is the text.
+      return [];
+    case 'acknowledged':
+      return [notification.ackUntilMs === undefined ? 'acknowledged' : 'acknowledged_until'];
+  }
+}
+
+function end(notification: Described): MessageName {
+  const { kind } = identityOf(notification);
+  const reason = notification.reason ?? 'value';
+  return reason === 'data_resumed' && kind === 'offline' ? 'end_offline' : `end_${reason}`;
+}
+
+/** Beyond the limit, as it is at this moment, or as it was. */
+function crossing(notification: Described, context: TextContext): MessageName {
+  const { kind, low } = identityOf(notification);
+  if (kind === 'no_data') return 'no_data';
+  if (kind === 'offline') return notification.threshold === 0 ? 'offline_reported' : 'offline';
+  if (!isBeyond(notification)) return state(notification);
+  const high = isHigh(notification);
+  const was = notification.past !== undefined || isLate(notification, context);
+  if (kind === 'anomaly') return was ? 'was_unusual' : high ? 'unusual_above' : 'unusual_below';
+  if (was) return low ? 'was_below' : 'was_above';
+  if (kind === 'rate') return low ? 'falls' : 'rises';
+  return low ? 'below' : 'above';
+}
+
+/** An open alert: between the limit and its clear point it is not beyond the limit any more. */
+function state(notification: Described): MessageName {
+  const { value, threshold, clear } = notification;
+  const { kind, low } = identityOf(notification);
+  if (kind === 'no_data') return 'still_no_data';
+  if (kind === 'offline') return threshold === 0 ? 'still_offline_reported' : 'still_offline';
+  if (value === null || threshold === null) return 'open_without_value';
+  if (kind === 'anomaly') return 'still_unusual';
+  if (isBeyond(notification))
+    return kind === 'rate' ? (low ? 'still_falls' : 'still_rises') : low ? 'still_below' : 'still_above';
+  const known = clear !== undefined && clear !== threshold;
+  return low ? (known ? 'back_over_until' : 'back_over') : known ? 'back_under_until' : 'back_under';
+}
+
+function isBeyond(notification: AlertNotification): boolean {
+  const { value, threshold } = notification;
+  const { kind, low } = identityOf(notification);
+  if (kind === 'anomaly') return value !== null;
+  return value !== null && threshold !== null && (low ? value < threshold : value > threshold);
+}
+
+/** An anomaly has both sides: the limit is on the one that was crossed. */
+const isHigh = ({ value, threshold }: AlertNotification): boolean => (value ?? 0) >= (threshold ?? 0);
+
+function wordsOf(notification: Described, context: TextContext): Readonly<Record<string, string>> {
+  const { facts, sensorKey, severity, ackedBy = '', ackUntilMs } = notification;
+  const { language, nowMs, timezone } = context;
+  const { metric } = identityOf(notification);
+  return {
+    name: oneLine(facts.name ?? sensorKey),
+    subject: subjectOf(notification, context),
+    metric: metricText(metric, language),
+    severity: language.severities[severity],
+    by: oneLine(ackedBy),
+    time: ackUntilMs === undefined ? '' : localTime(ackUntilMs, nowMs, { locale: language.locale, timezone }),
+  };
+}
+
+function quantitiesOf(notification: Described, context: TextContext): Readonly<Record<string, string>> {
+  const { value, threshold, clear, eventTimeMs, event } = notification;
+  const { kind, low } = identityOf(notification);
+  if (isOfSilence(kind)) {
+    // As long as nothing has been received by now, not only at the deadline.
+    const sinceS = Math.max(0, (context.nowMs - eventTimeMs) / 1000);
+    return { value: event === 'resolved' ? '' : lasting((threshold ?? 0) + sinceS) };
+  }
+  const shown = (number: number | null | undefined, ...others: readonly (number | null | undefined)[]) => {
+    const sign = kind === 'rate' && low && isBeyond(notification) && !isPast(notification, context) ? -1 : 1;
+    const signed = (each: number | null | undefined) => (typeof each === 'number' ? sign * each : each);
+    return quantityOf(signed(number), notification, context, others.map(signed));
+  };
+  return {
+    value: shown(value, threshold, clear),
+    limit: shown(threshold, value, clear),
+    clear: shown(clear, value, threshold),
+  };
+}
+
+const isPast = (notification: Described, context: TextContext): boolean =>
+  notification.event !== 'reminder' && (notification.past !== undefined || isLate(notification, context));

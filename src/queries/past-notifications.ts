@@ -1,0 +1,110 @@
+import type { AlertChange, ResolveReason, Severity, Side } from '../core/alert/model.ts';
+import { isAlertChange } from '../core/alert/model.ts';
+import type { SensorFactsOf } from '../core/notify/delivery.ts';
+import type { Db } from './db.ts';
+
+/** What was announced of an alert, with the facts about its sensor as they are now. */
+export type PastNotification = AlertChange & { readonly facts: SensorFactsOf };
+
+/** Rows of an episode that escalated are several: as many again are read, and more of them are not found. */
+const ROWS_PER_EPISODE = 10;
+
+export const lastEpisodesSql = `
+SELECT "alertId" FROM (
+  SELECT alert_id AS "alertId", max(time) AS newest FROM (
+    (SELECT alert_id, time FROM sensor_alerts WHERE alert_id IS NOT NULL ORDER BY time DESC LIMIT $1)
+    UNION ALL
+    (SELECT alert_id, started_at FROM system_alerts ORDER BY started_at DESC LIMIT $2)
+  ) r GROUP BY alert_id ORDER BY newest DESC LIMIT $2
+) e ORDER BY newest`;
+
+/** The newest episodes, the oldest of them first. */
+export async function lastEpisodes(db: Db, most: number): Promise<readonly string[]> {
+  const { rows } = await db.query<{ alertId: string }>(lastEpisodesSql, [most * ROWS_PER_EPISODE, most]);
+  return rows.map(({ alertId }) => alertId);
+}
+
+export const announcedSql = `
+SELECT o.payload, s.name, s.location FROM alert_outbox o LEFT JOIN sensors s ON s.id = (o.payload ->> 'sensorId')::int
+WHERE o.alert_id = $1::uuid ORDER BY o.seq LIMIT 1000`;
+
+// The outbox forgets what was sent in time, the rows of an alert stay.
+export const alertRowsSql = `
+SELECT a.sensor_id AS "sensorId", coalesce(s.key, '#' || a.sensor_id) AS "sensorKey", s.name, s.location,
+  a.alert_type AS "alertType", a.metric, a.kind, a.side, a.severity, a.message, a.value, a.threshold,
+  extract(epoch FROM a.time)::float8 * 1000 AS "timeMs", extract(epoch FROM a.started_at)::float8 * 1000 AS "startedAtMs",
+  extract(epoch FROM a.resolved_at)::float8 * 1000 AS "resolvedAtMs", a.resolved_value AS "resolvedValue",
+  a.resolve_reason AS reason, a.peak_value AS "peakValue"
+FROM sensor_alerts a LEFT JOIN sensors s ON s.id = a.sensor_id WHERE a.alert_id = $1::uuid ORDER BY a.time LIMIT 100`;
+
+interface AnnouncedRow extends SensorFactsOf {
+  readonly payload: AlertChange;
+}
+
+interface AlertRow extends SensorFactsOf {
+  readonly sensorId: number;
+  readonly sensorKey: string;
+  readonly alertType: string;
+  readonly metric: string | null;
+  readonly kind: string | null;
+  readonly side: Side | null;
+  readonly severity: Severity;
+  readonly message: string | null;
+  readonly value: number | null;
+  readonly threshold: number | null;
+  readonly timeMs: number;
+  readonly startedAtMs: number | null;
+  readonly resolvedAtMs: number | null;
+  readonly resolvedValue: number | null;
+  readonly reason: ResolveReason | null;
+  readonly peakValue: number | null;
+}
+
+/** What was announced of an episode, in order: as it is kept, otherwise by its rows. */
+export async function pastNotifications(db: Db, alertId: string): Promise<readonly PastNotification[]> {
+  const { rows: announced } = await db.query<AnnouncedRow>(announcedSql, [alertId]);
+  const kept = announced
+    .filter(({ payload }) => isAlertChange(payload))
+    .map(({ payload, name, location }) => ({ ...payload, facts: { name, location } }));
+  if (kept.length > 0) return kept;
+  return fromRows(alertId, (await db.query<AlertRow>(alertRowsSql, [alertId])).rows);
+}
+
+function fromRows(alertId: string, rows: readonly AlertRow[]): PastNotification[] {
+  const [first] = rows;
+  const last = rows.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const crossings = rows.map((row, index) => ofRow(alertId, row, first, index));
+  const { resolvedAtMs, resolvedValue, reason, peakValue } = last;
+  if (resolvedAtMs === null) return crossings;
+  const base = ofRow(alertId, last, first, rows.length);
+  const durationS = (resolvedAtMs - base.startedAtMs) / 1000;
+  return [
+    ...crossings,
+    {
+      ...{ ...base, event: 'resolved', eventTimeMs: resolvedAtMs, durationS },
+      ...{ value: resolvedValue, resolvedValue, peakValue, reason: reason ?? 'value' },
+    },
+  ];
+}
+
+function ofRow(alertId: string, row: AlertRow, first: AlertRow, index: number): PastNotification {
+  const { metric, kind, side, name, location } = row;
+  return {
+    ...{ alertId, seq: index + 1, event: index === 0 ? 'firing' : 'escalated' },
+    ...{ sensorId: row.sensorId, sensorKey: row.sensorKey, alertType: row.alertType },
+    // A row of an operator's own INSERT has none of them.
+    ...(metric === null || kind === null ? {} : { metric, kind, ...(side === null ? {} : { side }) }),
+    ...{ severity: row.severity, message: row.message ?? '', value: row.value, threshold: row.threshold },
+    ...{ eventTimeMs: row.timeMs, startedAtMs: first.startedAtMs ?? first.timeMs, firedAtMs: first.timeMs },
+    ...{
+      durationS: null,
+      peakValue: null,
+      runbook: null,
+      reason: null,
+      resolvedValue: null,
+      backfilled: false,
+    },
+    facts: { name, location },
+  };
+}

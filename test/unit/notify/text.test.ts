@@ -1,0 +1,303 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import type { AlertNotification, NotificationEvent, ResolveReason } from '../../../src/core/alert/model.ts';
+import { KINDS } from '../../../src/core/alert/kind/index.ts';
+import type { OutgoingNotification } from '../../../src/core/notify/delivery.ts';
+import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
+import { ENDINGS, MESSAGES } from '../../../src/core/notify/text/language.ts';
+import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../../../src/core/notify/text/languages.ts';
+import { lasting, localTime } from '../../../src/core/notify/text/moment.ts';
+import { quantity } from '../../../src/core/notify/text/quantity.ts';
+import { type TextContext, sentenceOf } from '../../../src/core/notify/text/sentence.ts';
+import { trendOf } from '../../../src/core/notify/text/trend.ts';
+import { notificationOf } from '../../support/notifications.ts';
+
+/** Half past nine in the morning in Berlin. */
+const NOW_MS = Date.UTC(2026, 10, 28, 8, 30);
+const MINUTE_MS = 60_000;
+const ago = (minutes: number): number => NOW_MS - minutes * MINUTE_MS;
+
+const context = (more: Partial<TextContext> = {}): TextContext => ({
+  language: LANGUAGES.en,
+  timezone: 'Europe/Berlin',
+  nowMs: NOW_MS,
+  ...more,
+});
+
+/** A freezer that is too warm since a quarter of an hour, and was notified of just now. */
+const freezer = (more: Partial<OutgoingNotification> = {}): OutgoingNotification => ({
+  ...notificationOf({
+    sensorKey: 'freezer-01',
+    alertType: 'temperature_high',
+    metric: 'temperature',
+    kind: 'threshold',
+    side: 'high',
+    value: 9.3,
+    threshold: 8,
+    startedAtMs: ago(15),
+    firedAtMs: ago(0),
+    eventTimeMs: ago(0),
+    runbook: null,
+  }),
+  facts: { name: 'Freezer 1', location: 'cold room' },
+  ...more,
+});
+
+const one = (notification: OutgoingNotification) => ({ notifications: [notification], total: 1 });
+const sentence = (more: Partial<OutgoingNotification>, given = context()): string =>
+  sentenceOf(freezer(more), given);
+const pushOf = (more: Partial<OutgoingNotification>, given = context()): string =>
+  `${titleOf(one(freezer(more)), {}, given)}\n${bodyOf(one(freezer(more)), {}, given)}`;
+
+const rate = { kind: 'rate', alertType: 'temperature_rate_high', value: 2.13, threshold: 1 } as const;
+const mean = { kind: 'mean', alertType: 'temperature_mean_high', windowS: 3600 } as const;
+const battery = {
+  metric: 'battery',
+  alertType: 'battery_low',
+  side: 'low',
+  value: 14.6,
+  threshold: 15,
+} as const;
+const noData = { kind: 'no_data', alertType: 'temperature_no_data', value: 900, threshold: 900 } as const;
+const offline = { kind: 'offline', alertType: 'offline', metric: '', value: 900, threshold: 900 } as const;
+const over = { event: 'resolved', reason: 'value', value: 7.2, peakValue: 12.14, durationS: 2100 } as const;
+
+describe('the sentence says what happened', () => {
+  test.each<[string, Partial<OutgoingNotification>]>([
+    ['Freezer 1: temperature 9.3 °C, above 8 °C', {}],
+    ['Freezer 1: temperature 12.1 °C, above 12 °C, now critical', { event: 'escalated', value: 12.13, threshold: 12, severity: 'critical' }],
+    ['Freezer 1: temperature 10 °C, above 8 °C, down to warning', { event: 'deescalated', value: 10 }],
+    ['Freezer 1: temperature 29 °C, back under 30 °C, not yet clear (28 °C)', { event: 'reminder', value: 29, threshold: 30, clear: 28 }],
+    ['Freezer 1: temperature 29 °C, back under 30 °C, not yet clear (28 °C)', { value: 29, threshold: 30, clear: 28 }],
+    ['Freezer 1: temperature 7 °C, back under 8 °C, not clear yet', { event: 'reminder', value: 7 }],
+    ['Freezer 1: temperature still 9.3 °C, above 8 °C', { event: 'reminder' }],
+    ['Freezer 1: temperature is not clear yet', { event: 'reminder', value: null }],
+    ['Freezer 1: temperature was 12.1 °C, above 8 °C', { past: 'over', value: 12.13 }],
+    ['Freezer 1: temperature was 12.1 °C, above 8 °C; not clear yet', { past: 'open', value: 12.13 }],
+    ['Freezer 1: temperature 8.03 °C, above 8 °C', { value: 8.03 }],
+    ['Freezer 1: battery 14.6 %, below 15 %', battery],
+    ['Freezer 1: temperature rises by 2.13 °C/min, faster than 1 °C/min', rate],
+    ['Freezer 1: temperature falls by 2.13 °C/min, faster than 1 °C/min', { ...rate, alertType: 'temperature_rate_low', side: 'low', value: -2.13, threshold: -1 }],
+    ['Freezer 1: mean temperature over 1 h 9.3 °C, above 8 °C', mean],
+    ['Freezer 1: temperature 9.3 °C, unusually high (above 8 °C)', { kind: 'anomaly', alertType: 'temperature_anomaly', side: 'both' }],
+    ['Freezer 1: no temperature for 15 min', noData],
+    ['Freezer 1 is offline: nothing received for 15 min', offline],
+    ['Freezer 1 is offline: nothing received for 1 h 5 min', { ...offline, eventTimeMs: ago(50) }],
+    ['Freezer 1 is offline, as it or its gateway reports', { ...offline, value: 0, threshold: 0 }],
+    ['Freezer 1 is still offline', { ...offline, event: 'reminder' }],
+    ['Freezer 1: temperature 7.2 °C, back to normal', over],
+    ['Freezer 1: temperature, back to normal', { ...over, value: null }],
+    ['Freezer 1: temperature 7.2 °C, clear under the changed rule', { ...over, reason: 'rule_changed' }],
+    ['Freezer 1: temperature is received again', { ...over, ...noData, reason: 'data_resumed' }],
+    ['Freezer 1 is online again', { ...over, ...offline, reason: 'data_resumed' }],
+    ['Freezer 1: offline alert closed by an operator', { ...over, ...offline, reason: 'manual' }],
+    ['Freezer 1: temperature is flapping around 8 °C', { event: 'flapping_start' }],
+    ['Freezer 1: temperature acknowledged by Ann', { event: 'acknowledged', ackedBy: 'Ann' }],
+    ['Freezer 1: temperature acknowledged by Ann until 13:30', { event: 'acknowledged', ackedBy: 'Ann', ackUntilMs: NOW_MS + 4 * 3_600_000 }],
+    ['Freezer 1: temperature was 9.3 °C, above 8 °C', { eventTimeMs: ago(62) }],
+  ])('%s', (expected, more) => expect(sentence(more)).toBe(expected)); // prettier-ignore
+
+  test('the key where the sensor has no name; the unit that the database states; a metric as words', () => {
+    const facts = { name: null, location: null };
+    const flow = { alertType: 'pump_flow_high', metric: 'pump_flow', facts, value: 12.345 };
+    expect(sentence(flow)).toBe('freezer-01: pump flow 12.35, above 8');
+    expect(sentence(flow, context({ unitOf: () => 'l/min' }))).toBe(
+      'freezer-01: pump flow 12.35 l/min, above 8 l/min',
+    );
+  });
+
+  test('of an older row as far as its type shows it', () => {
+    const {
+      metric: _,
+      kind: _kind,
+      side: _side,
+      ...old
+    } = freezer({ alertType: 'humidity_low', value: 20, threshold: 30 });
+    expect(sentenceOf(old, context())).toBe('Freezer 1: humidity 20 %, below 30 %');
+  });
+
+  test('a name cannot make a line of its own, nor be read as a placeholder', () => {
+    expect(sentence({ facts: { name: 'a\n{value}\u202eb', location: null } })).toBe(
+      'a {value} b: temperature 9.3 °C, above 8 °C',
+    );
+  });
+
+  test('of the system in its own words', () => {
+    const fault = freezer({
+      sensorId: 0,
+      sensorKey: 'sensor_readings retention',
+      alertType: 'policy_late',
+      message: 'it is late',
+    });
+    expect(titleOf(one(fault), {}, context())).toBe('Fault: sensor_readings retention');
+    expect(bodyOf(one(fault), {}, context()).split('\n')[0]).toBe('it is late');
+  });
+});
+
+describe('the lines below it', () => {
+  test('say since when, for how long and with which trend', () => {
+    expect(
+      pushOf({ recent: { trend: 'rising' }, runbook: 'https://wiki.example/cold' })
+        .split('\n')
+        .slice(1),
+    ).toEqual(['cold room · warning', 'since 09:15 (15 min), rising', 'runbook: https://wiki.example/cold']);
+  });
+
+  test('of a late one say how late, and the value of now', () => {
+    const late = { eventTimeMs: ago(62), startedAtMs: ago(77) };
+    expect(pushOf(late).split('\n').slice(1)).toEqual([
+      'cold room · warning',
+      'since 08:13 (1 h 17 min)',
+      '1 h 2 min late: this happened at 08:28',
+    ]);
+    const recent = { trend: 'rising', newest: { timeMs: ago(1), value: -18.04 } } as const;
+    expect(pushOf({ ...late, recent })).toMatch(/\nsince 08:13 \(1 h 17 min\)\n.*\nat 09:29: -18 °C$/);
+  });
+
+  test('of one that is over say from when to when, and its peak', () => {
+    expect(
+      pushOf({ ...over, startedAtMs: ago(35) })
+        .split('\n')
+        .slice(1),
+    ).toEqual(['cold room', 'from 08:55 to 09:30 (35 min), highest 12.1 °C']);
+    expect(pushOf({ ...over, ...battery, ...over, peakValue: 3 })).toContain('lowest 3 %');
+    expect(pushOf({ ...over, ...noData, ...over })).not.toContain('highest');
+  });
+});
+
+describe('many in one', () => {
+  const nine = (more: Partial<OutgoingNotification>, total = 9) => ({
+    notifications: [freezer(more), freezer({ ...more, facts: { name: 'Freezer 2', location: null } })],
+    total,
+  });
+
+  test.each<[string, Partial<OutgoingNotification>]>([
+    ['9 sensors offline', offline],
+    ['9 sensors online again', { ...over, ...offline, reason: 'data_resumed' }],
+    ['9 sensors: no temperature', noData],
+    ['9 sensors: temperature too high', {}],
+    ['9 sensors: battery too low', battery],
+    ['9 sensors: temperature back to normal', over],
+    ['9 alerts', { event: 'flapping_start' }],
+  ])('%s', (expected, more) => expect(titleOf(nine(more), {}, context())).toBe(expected));
+
+  test('the first by name, and how many more', () => {
+    expect(bodyOf(nine(offline, 100_000), {}, context()).split('\n')).toEqual([
+      '- Freezer 1 is offline: nothing received for 15 min (cold room)',
+      '- Freezer 2 is offline: nothing received for 15 min',
+      'and 99,998 more: fieldwatch alerts list',
+    ]);
+    expect(titleOf(nine(offline, 100_000), {}, context({ language: LANGUAGES.de }))).toBe(
+      '100.000 Sensoren offline',
+    );
+  });
+
+  test('of several kinds: their number', () => {
+    const mixed = { notifications: [freezer(), freezer(battery)], total: 9 };
+    expect(titleOf(mixed, {}, context())).toBe('9 alerts');
+  });
+});
+
+const PLACEHOLDERS = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+
+describe.each(LANGUAGE_NAMES)('in %s', (name: LanguageName) => {
+  const language = LANGUAGES[name];
+
+  test('every message exists, with the placeholders of the English one', () => {
+    expect(Object.keys(language.messages).sort()).toEqual([...MESSAGES].sort());
+    for (const message of MESSAGES) {
+      expect(language.messages[message].trim()).not.toBe('');
+      const wanted = PLACEHOLDERS(LANGUAGES.en.messages[message]);
+      expect([message, ...PLACEHOLDERS(language.messages[message])]).toEqual([message, ...wanted]);
+    }
+  });
+
+  const events: readonly NotificationEvent[] = [
+    'firing', 'escalated', 'deescalated', 'resolved', 'reminder', 'flapping_start', 'flapping_end', 'acknowledged',
+  ]; // prettier-ignore
+  const kinds = [...Object.keys(KINDS), 'difference', 'count', 'a_later_one'];
+
+  test('each kind, event, side, reason and place of the value has a text without gaps', () => {
+    for (const kind of kinds)
+      for (const event of events)
+        for (const side of ['high', 'low', 'both'] as const)
+          for (const reason of event === 'resolved' ? ENDINGS : [null])
+            for (const value of [null, 7.5, 9.3])
+              for (const eventTimeMs of [NOW_MS, ago(90)]) {
+                const more = {
+                  ...{ kind, event, side, value, eventTimeMs, clear: 7, ackedBy: 'Ann', windowS: 60 },
+                  ...{ reason: reason as ResolveReason | null, severity: 'critical' },
+                } satisfies Partial<AlertNotification>;
+                for (const text of [
+                  sentence(more, context({ language })),
+                  pushOf(more, context({ language })),
+                ]) {
+                  expect(text).not.toMatch(/[{}]|undefined|null|NaN| {2}| [,;)]|\(\)|^[: ]|[,:(]$/m);
+                  expect(text).toContain('Freezer 1');
+                }
+              }
+  });
+});
+
+test.each<[LanguageName, string]>([
+  ['de', 'Freezer 1: Temperatur 9,3 °C, über 8 °C\ncold room · Warnung\nseit 09:15 (15 min), steigend'],
+  [
+    'es',
+    'Freezer 1: temperatura 9,3 °C, por encima de 8 °C\ncold room · advertencia\ndesde 09:15 (15 min), subiendo',
+  ],
+])('a push in %s', (name, expected) => {
+  expect(pushOf({ recent: { trend: 'rising' } }, context({ language: LANGUAGES[name] }))).toBe(expected);
+});
+
+test('a quantity has the digits that fit its unit, and those that tell it from its limit', () => {
+  const celsius = { locale: 'en-GB', unit: '°C' };
+  expect(quantity(-4.249, celsius)).toBe('-4.2 °C');
+  expect(quantity(-0.01, celsius)).toBe('0 °C');
+  expect(quantity(30.00001, celsius, [30])).toBe('30.00001 °C');
+  expect(quantity(30, celsius, [30])).toBe('30 °C');
+  expect(quantity(1013.26, { locale: 'de-DE', unit: 'hPa' })).toBe('1013,3 hPa');
+  expect(quantity(4210.4, { locale: 'en-GB', unit: undefined })).toBe('4210');
+  expect(quantity(1.5e12, { locale: 'en-GB', unit: 'Wh' })).toBe('1500000000000 Wh');
+});
+
+test('a duration has its two largest units', () => {
+  expect([0, 45, 90, 299, 1199, 7500, 90_000, 400_000].map(lasting)).toEqual(
+    ['0 s', '45 s', '1 min 30 s', '4 min 59 s', '20 min', '2 h 5 min', '1 d 1 h', '4 d 15 h'], // prettier-ignore
+  );
+});
+
+test('a time is that of the zone, with its day where it is another one', () => {
+  const at = (atMs: number, timezone = 'Europe/Berlin', locale = 'en-GB') =>
+    localTime(atMs, NOW_MS, { locale, timezone });
+  expect(at(ago(0))).toBe('09:30');
+  expect(at(ago(0), 'UTC')).toBe('08:30 UTC');
+  expect(at(ago(600))).toBe('27 Nov 23:30');
+  expect(at(Date.UTC(2025, 0, 2, 12))).toBe('2 Jan 2025 13:00');
+  expect(at(ago(600), 'America/New_York')).toBe('27 Nov 17:30');
+});
+
+test('a trend is a change that the noise does not explain', () => {
+  const series = (...values: number[]) =>
+    values.map((value, index) => ({ timeMs: index * MINUTE_MS, value }));
+  expect(trendOf(series(1, 2))).toBeUndefined();
+  expect(trendOf(series(1, 2, 3, 4.1))).toBe('rising');
+  expect(trendOf(series(9, 8.2, 7.1, 6))).toBe('falling');
+  expect(trendOf(series(5, 5, 5, 5))).toBe('steady');
+  expect(trendOf(series(5, 5.2, 4.9, 5.1, 5, 5.2))).toBe('steady');
+});
+
+describe('docs/notifications.md', () => {
+  const docs = readFileSync(new URL('../../../docs/notifications.md', import.meta.url), 'utf8');
+  const shown = [...docs.matchAll(/```text\n(.*?)\n```/gs)].map(([, text = '']) => text);
+  const rising = { recent: { trend: 'rising' } } as const;
+  const produced: readonly string[] = [
+    pushOf({ ...rising, runbook: 'https://wiki.example/freezer' }),
+    pushOf({ ...rising, runbook: 'https://wiki.example/freezer' }, context({ language: LANGUAGES.de })),
+    pushOf({ event: 'reminder', value: 29, threshold: 30, clear: 28, recent: { trend: 'falling' } }),
+    pushOf({ eventTimeMs: ago(62), startedAtMs: ago(77), recent: { newest: { timeMs: ago(1), value: -18.04 } } }),
+    pushOf({ ...over, startedAtMs: ago(35) }),
+    `${titleOf({ notifications: [freezer(offline), freezer({ ...offline, facts: { name: 'Freezer 2', location: 'cold room' } })], total: 9 }, {}, context())}\n${bodyOf({ notifications: [freezer(offline), freezer({ ...offline, facts: { name: 'Freezer 2', location: 'cold room' } })], total: 9 }, {}, context())}`,
+  ]; // prettier-ignore
+
+  test('shows texts that the sinks send, each of these', () => expect(shown).toEqual(produced));
+});
