@@ -191,7 +191,7 @@ function quantitiesOf(notification: Described, context: TextContext): Readonly<R
   if (isOfSilence(kind)) {
     // As long as nothing has been received by now, not only at the deadline.
     const sinceS = Math.max(0, (context.nowMs - eventTimeMs) / 1000);
-    return { value: event === 'resolved' ? '' : lasting((threshold ?? 0) + sinceS) };
+    return { value: event === 'resolved' ? '' : lasting((value ?? threshold ?? 0) + sinceS) };
   }
   const shown = (number: number | null | undefined, ...others: readonly (number | null | undefined)[]) => {
     const sign = kind === 'rate' && low && isBeyond(notification) && !isPast(notification, context) ? -1 : 1;
