@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import type { AlertNotification, NotificationEvent, ResolveReason } from '../../../src/core/alert/model.ts';
+import type { AlertNotification, NotificationEvent } from '../../../src/core/alert/model.ts';
 import { KINDS } from '../../../src/core/alert/kind/index.ts';
 import type { OutgoingNotification } from '../../../src/core/notify/delivery.ts';
 import { bodyOf, titleOf } from '../../../src/core/notify/messages.ts';
@@ -108,12 +108,11 @@ describe('the sentence says what happened', () => {
   });
 
   test('of an older row as far as its type shows it', () => {
-    const {
-      metric: _,
-      kind: _kind,
-      side: _side,
-      ...old
-    } = freezer({ alertType: 'humidity_low', value: 20, threshold: 30 });
+    const old = {
+      ...notificationOf({ alertType: 'humidity_low', value: 20, threshold: 30, eventTimeMs: NOW_MS }),
+      facts: { name: 'Freezer 1', location: null },
+    };
+    expect(old).not.toHaveProperty('metric');
     expect(sentenceOf(old, context())).toBe('Freezer 1: humidity 20 %, below 30 %');
   });
 
@@ -227,7 +226,7 @@ describe.each(LANGUAGE_NAMES)('in %s', (name: LanguageName) => {
               for (const eventTimeMs of [NOW_MS, ago(90)]) {
                 const more = {
                   ...{ kind, event, side, value, eventTimeMs, clear: 7, ackedBy: 'Ann', windowS: 60 },
-                  ...{ reason: reason as ResolveReason | null, severity: 'critical' },
+                  ...{ reason: reason, severity: 'critical' },
                 } satisfies Partial<AlertNotification>;
                 for (const text of [
                   sentence(more, context({ language })),
