@@ -124,6 +124,7 @@ export const isAlertChange = (notification: AlertNotification): notification is 
 /** One line of the alert log, one row of `alert_outbox` until it is sent. */
 export interface AlertNotification {
   readonly alertId: string;
+  /** Counts the notifications of an episode; negative of an acknowledgement. */
   readonly seq: number;
   readonly event: NotificationEvent;
   readonly sensorId: number;

@@ -196,7 +196,7 @@ function notification(
   const { labels } = instance.condition;
   return {
     alertId,
-    seq: episode.seq,
+    seq: event === 'acknowledged' ? seqOfAck(episode) : episode.seq,
     event,
     sensorId: series.sensorId,
     sensorKey: series.sensorKey,
@@ -222,6 +222,10 @@ function notification(
     suppressed: suppressed ?? null,
   };
 }
+
+/** No notification: below those, by the second, so that a later acknowledgement of the episode has another one. */
+const seqOfAck = ({ ack, startedAtUs }: Episode): number =>
+  -Math.max(1, Math.ceil(((ack?.atMs ?? 0) - startedAtUs / 1000) / 1000));
 
 const PAST: Partial<Record<Transition, AlertNotification['past']>> = { belated: 'over', outstanding: 'open' };
 

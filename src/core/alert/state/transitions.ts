@@ -174,7 +174,7 @@ export function acknowledge<S extends EpisodeState & { readonly episode: Episode
   input: Extract<StepInput, { kind: 'ack' }>,
 ): StepResult {
   if (state.episode.ack !== undefined) return result(state);
-  const episode = { ...state.episode, ack: { atMs: input.atMs, by: input.by }, seq: state.episode.seq + 1 };
+  const episode = { ...state.episode, ack: { atMs: input.atMs, by: input.by } };
   const next: S = { ...state, episode };
   return result(next, about('acked', input.atMs * 1000, input.last?.value, episode));
 }
