@@ -9,6 +9,7 @@ import type { StoreOptions } from '../adapters/timescale/reading-store.ts';
 import type { DeclaredSensor } from '../adapters/timescale/sensor-store.ts';
 import type { Config } from '../config/schema/index.ts';
 import { LEASE_MS } from '../core/alert/cluster/shard.ts';
+import { countKey } from '../core/alert/rules/config.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { IngestOptions } from '../services/ingest/ingest.ts';
 import type { RegistryOptions } from '../services/ingest/sensor-registry.ts';
@@ -141,6 +142,10 @@ export function registryOptions({ sensors }: Config): RegistryOptions {
   };
 }
 
-export function declaredSensors({ sensors }: Config): readonly DeclaredSensor[] {
-  return Object.entries(sensors.declare).map(([key, facts]) => ({ key, ...facts }));
+/** Those of the configuration, and one for each count: it carries the alert. */
+export function declaredSensors({ sensors, alerts }: Config): readonly DeclaredSensor[] {
+  return [
+    ...Object.entries(sensors.declare).map(([key, facts]) => ({ key, ...facts })),
+    ...alerts.counts.map(({ name }) => ({ key: countKey(name), name, type: 'count' })),
+  ];
 }

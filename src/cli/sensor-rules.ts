@@ -26,7 +26,25 @@ export function sensorRules(
   sensor: SensorFacts,
   metrics: readonly string[],
 ): readonly RuleField[] {
-  return new RuleSet(config).effectiveRules(sensor, metrics).flatMap(({ metric, fields, origins }) =>
+  const rules = new RuleSet(config);
+  return [...offlineFields(rules, sensor), ...metricFields(rules, sensor, metrics)];
+}
+
+/** Of the sensor itself: without a metric. */
+function offlineFields(rules: RuleSet, sensor: SensorFacts): readonly RuleField[] {
+  const offline = rules.effectiveOffline(sensor);
+  if (offline === undefined) return [];
+  const { after, from, rule } = offline;
+  const value = typeof after === 'number' ? formatDuration(after) : after;
+  const { severity } = rule.fields;
+  return [
+    { metric: '', field: 'offline_after', value, from },
+    { metric: '', field: 'severity', value: severity, from: rule.origins.get('severity') ?? 'defaults' },
+  ];
+}
+
+function metricFields(rules: RuleSet, sensor: SensorFacts, metrics: readonly string[]): readonly RuleField[] {
+  return rules.effectiveRules(sensor, metrics).flatMap(({ metric, fields, origins }) =>
     Object.entries(fields).map(([field, value]) => ({
       metric,
       field,

@@ -1,4 +1,5 @@
 import { type ScenarioEvent, runScenario } from '../core/alert/analysis/scenario.ts';
+import { countKey } from '../core/alert/rules/config.ts';
 import { RuleSet } from '../core/alert/rules/rule-set.ts';
 import { alertId } from '../services/alert/alert-id.ts';
 import type { EvaluateOptions, EvaluatedAlert, EvaluatedReading } from './pure-types.ts';
@@ -32,16 +33,18 @@ export function evaluate(
 ): readonly EvaluatedAlert[] {
   const events = [...readings].map(eventOf);
   const facts = new Map(sensors.map((sensor) => [sensor.sensor, sensor]));
-  const keys = [...new Set([...facts.keys(), ...events.map(({ sensor }) => sensor)])];
+  const ruleSet = new RuleSet(alertsOf(rules));
+  const counts = (ruleSet.config.counts ?? []).map(({ name }) => countKey(name));
+  const keys = [...new Set([...facts.keys(), ...events.map(({ sensor }) => sensor), ...counts])];
   const startMs = events[0]?.atMs ?? 0;
   const ticks: ScenarioEvent[] =
     until === undefined ? [] : [{ kind: 'tick', atMs: timeOf(until, 'until').getTime() }];
   const { rows } = runScenario(
     {
-      rules: new RuleSet(alertsOf(rules)),
+      rules: ruleSet,
       sensors: keys.map((key, index) => {
-        const { type = null, location = null, tags = [] } = facts.get(key) ?? {};
-        return { id: index + 1, key, type, location, tags };
+        const { type = null, location = null, tags = [], gateway = null } = facts.get(key) ?? {};
+        return { id: index + 1, key, type, location, tags, gateway };
       }),
       ...{ startMs, connected: true, events: [...events, ...ticks] },
     },

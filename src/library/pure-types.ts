@@ -44,6 +44,8 @@ export interface EvaluatedSensor {
   readonly type?: string;
   readonly location?: string;
   readonly tags?: readonly string[];
+  /** The key of the sensor that it sends through. */
+  readonly gateway?: string;
 }
 
 /** The options of `evaluate`. */

@@ -27,6 +27,14 @@ export interface AlertRule {
   readonly max_spread?: number | null;
   /** What `max_mean`, `min_mean` and `max_spread` look back over; 10m by default. */
   readonly window?: Duration;
+  /** Fires when the value minus the last value of another metric, of the same sensor or of another one, is outside. */
+  readonly difference?: {
+    readonly minus: { readonly sensor?: string; readonly metric: string };
+    readonly max?: number;
+    readonly min?: number;
+    /** Of the alert types: `<name>_high`, `<name>_low`. */
+    readonly name?: string;
+  } | null;
   /** Unusual against the last readings: more than `z` standard deviations from their mean. */
   readonly anomaly?: { readonly z?: number; readonly window?: number; readonly hysteresis?: number } | null;
   /** Fires when a sensor that sent the metric sends nothing for this long. */
@@ -47,20 +55,28 @@ export interface AlertRule {
   readonly labels?: Readonly<Record<string, string | null>>;
 }
 
+/** When a sensor itself is missed. */
+export interface OfflineRule {
+  /** Without a message of any kind for this long it is offline; `'auto'`: by its own rhythm; null: never. */
+  readonly offline_after?: Duration | null;
+  /** Of that alert, where it differs from the defaults. */
+  readonly offline?: Pick<AlertRule, 'severity' | 'repeat_interval' | 'runbook' | 'labels'>;
+}
+
 /** Rules for some sensors: exactly one of `type`, `location`, `tag` and `sensor` is given. */
-export interface AlertOverride {
+export interface AlertOverride extends OfflineRule {
   readonly type?: string;
   readonly location?: string;
   readonly tag?: string;
   readonly sensor?: string;
-  readonly metrics: Readonly<Record<string, AlertRule>>;
+  readonly metrics?: Readonly<Record<string, AlertRule>>;
 }
 
 /** Label to pattern: `{ location: 'cellar*' }`. */
 export type AlertMatchers = Readonly<Record<string, string>>;
 
 /** The `alerts` section of the configuration. */
-export interface AlertRules {
+export interface AlertRules extends OfflineRule {
   readonly defaults?: Pick<
     AlertRule,
     | 'severity'
@@ -94,6 +110,17 @@ export interface AlertRules {
     readonly source: AlertMatchers;
     readonly target: AlertMatchers;
     readonly equal?: readonly string[];
+  }[];
+  /** Alerts while several others are open at once. */
+  readonly counts?: readonly {
+    readonly name: string;
+    readonly of: AlertMatchers;
+    readonly at_least: number;
+    readonly for?: Duration;
+    readonly severity?: Severity;
+    readonly repeat_interval?: Duration | null;
+    readonly runbook?: string;
+    readonly labels?: Readonly<Record<string, string | null>>;
   }[];
   readonly flap?: { readonly changes?: number; readonly window?: Duration; readonly hold?: Duration };
 }

@@ -95,7 +95,9 @@ export const limitSchema = z
   .object({
     metric: text('name of the metric; empty: the sensor as a whole'),
     alertType: text('type of the alert that it raises'),
-    kind: text('kind of the rule: threshold, rate, anomaly, mean, spread, no_data or offline'),
+    kind: text(
+      'kind of the rule: threshold, rate, anomaly, mean, spread, difference, no_data, offline or count',
+    ),
     side: z.enum(['high', 'low', 'both']).describe('on which side of the bound it fires'),
     severity,
     bound: z

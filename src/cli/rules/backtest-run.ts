@@ -38,6 +38,7 @@ export async function runBacktest(
         ended: (episode) => tallies[index]?.add(episode),
       }),
   );
+  for (const backtest of backtests) backtest.know([...watched.values()]);
   let readings = 0;
   if (watched.size > 0) {
     const progress = progressOn(cli, { from, to });
@@ -59,8 +60,8 @@ export async function runBacktest(
 }
 
 const asks = (rules: RuleSet, sensor: SensorFacts): boolean => {
-  const { named, wildcard } = rules.rulesFor(sensor);
-  return named.length > 0 || wildcard;
+  const { named, wildcard, countsMessages } = rules.rulesFor(sensor);
+  return named.length > 0 || wildcard || countsMessages;
 };
 
 /** A month of many sensors takes minutes: a terminal shows the progress. */

@@ -5,7 +5,7 @@ import { commonFields } from '../../core/alert/rules/common-fields.ts';
 import { checkRules } from '../../core/alert/rules/validate.ts';
 import { duration } from '../../core/schema/common.ts';
 import { section, text } from '../../core/schema/fields.ts';
-import { inhibit, maintenance } from './suppression.ts';
+import { inhibit, maintenance, someMatchers } from './suppression.ts';
 
 /** A selector of an override, or the name of a metric: compared as written. */
 const name = (description: string) => text(description).max(256);
@@ -51,6 +51,23 @@ const override = section(
     ...offlineKeys,
   },
   'rules for some sensors; a later scope wins per field: type < location < tag < sensor',
+);
+
+const count = section(
+  {
+    name: z
+      .string()
+      .regex(/^[a-z][a-z0-9_]{0,99}$/, 'is no name: lower case letters, digits and _')
+      .describe('type of the alert; its sensor is count:<name>'),
+    of: someMatchers('the alerts that are counted'),
+    at_least: z.int().min(2).max(1_000_000).describe('fires while this many are open at once'),
+    for: duration({ max: '30d' }).optional().describe('how long that must last before it fires'),
+    severity: commonFields.severity.optional(),
+    repeat_interval: commonFields.repeat_interval.optional(),
+    runbook: commonFields.runbook.optional(),
+    labels: commonFields.labels.optional(),
+  },
+  'an alert while several others are open at once',
 );
 
 const flap = section(
@@ -100,6 +117,22 @@ export const alertsSchema = section(
       .default([])
       .describe('recurring windows without notifications'),
     inhibit: z.array(inhibit).max(100).default([]).describe('alerts that are explained by another one'),
+    counts: z
+      .array(count)
+      .max(100)
+      .default([])
+      .describe('alerts while several others are open at once')
+      .superRefine((given, context) => {
+        const names = given.map(({ name }) => name);
+        names.forEach((name, index) => {
+          if (names.indexOf(name) < index)
+            context.addIssue({
+              code: 'custom',
+              path: [index, 'name'],
+              message: `two counts are called ${name}`,
+            });
+        });
+      }),
     flap: flap.optional(),
   },
   'when to raise an alert',

@@ -233,7 +233,8 @@ export class AlertManager {
   get connectsSensors(): boolean {
     const { rules } = this.engine;
     const hasGateways = rules.missesAnything && this.deps.hasGateways?.() === true;
-    return hasGateways || rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
+    if (hasGateways || rules.relatesSensors) return true;
+    return rules.config.inhibit.some(({ equal }) => !equal.includes('sensor'));
   }
 
   /** The sensor change counter at which the state was read. */
@@ -429,8 +430,11 @@ export class AlertManager {
     // Silence under a new rule counts from the rule's start, except for sensors seen before it.
     const nowMs = this.deps.clock.nowMs();
     for (const { sensor, metric, last } of expected)
-      engine.expect(sensor, metric, Math.min(nowMs, (last?.timeUs ?? Infinity) / 1000));
-    for (const sensor of current.values()) engine.expectNew(sensor, nowMs);
+      engine.expect(sensor, metric, Math.min(nowMs, (last?.timeUs ?? Infinity) / 1000), last !== undefined);
+    for (const sensor of current.values()) {
+      engine.attachCount(sensor);
+      engine.expectNew(sensor, nowMs);
+    }
     engine.silence(former.silences, this.deps.clock.nowMs());
     const evaluation = this.evaluation(engine, changes.slice(0, TICK_SLICE), () => undefined);
     return {

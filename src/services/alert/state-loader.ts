@@ -37,6 +37,7 @@ export async function loadEngine(
   { nowUs, group, shards }: LoadScope,
 ): Promise<{ engine: AlertEngine; changes: readonly RuleChange[]; states: number; found: FoundWaiting }> {
   const engine = new AlertEngine(rules);
+  for (const sensor of sensors) engine.attachCount(sensor);
   const rows = await store.loadStates(shards);
   const known = new Map(sensors.map((sensor) => [sensor.id, sensor]));
   const sensorOf = (row: AlertStateRow) => known.get(row.sensorId) ?? unregistered(row);
@@ -49,14 +50,38 @@ export async function loadEngine(
     const fromUs = Math.max(0, (oldest.get(sensorId) ?? 0) - staleAfterUs);
     return { sensorId, fromUs: Math.min(fromUs, toUs), toUs };
   });
+  await loadPartners(engine, sensors, store, toUs);
   const expected = await loadExpected(rules, sensors, store, nowUs);
   for (const { sensor, metric, last } of expected) {
-    if (last === undefined || metric === OF_SENSOR) engine.expect(sensor, metric);
+    if (last === undefined || metric === OF_SENSOR)
+      engine.expect(sensor, metric, undefined, last !== undefined);
     else engine.restoreLast(sensor, metric, last);
     // Of the others the last events are fetched with their first reading.
     if (rules.missesMetrics(sensor)) engine.register(sensor);
   }
   return { engine, changes, states: rows.length, found: waiting.found };
+}
+
+/** The last values of the sensors that others are compared with: their own next readings may be a while away. */
+async function loadPartners(
+  engine: AlertEngine,
+  sensors: readonly Sensor[],
+  store: AlertStore,
+  toUs: Micros,
+): Promise<void> {
+  const partners = new Map(
+    sensors.flatMap((sensor) => (engine.rules.isPartner(sensor) ? [[sensor.id, sensor] as const] : [])),
+  );
+  for (const slice of slicesOf([...partners.values()])) {
+    const spans = slice.map((sensor) => {
+      const staleUs = engine.rules.longestStaleUs(sensor) ?? 0;
+      return { sensorId: sensor.id, fromUs: Math.max(0, toUs - staleUs), toUs };
+    });
+    for (const { sensorId, metric, timeUs, value } of await store.loadLastReadings(spans)) {
+      const sensor = partners.get(sensorId);
+      if (sensor !== undefined) engine.restoreLast(sensor, metric, { timeUs, value });
+    }
+  }
 }
 
 /** Fetches the last events of sensors that are new to this process: one query per batch that has any. */

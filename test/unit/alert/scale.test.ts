@@ -6,6 +6,7 @@ import { AlertEngine } from '../../../src/core/alert/engine/engine.ts';
 import { Series } from '../../../src/core/alert/engine/series.ts';
 import { type TimerOwner, Timers } from '../../../src/core/alert/engine/timers.ts';
 import type { AlertStateRow } from '../../../src/core/alert/model.ts';
+import { AVAILABILITY } from '../../../src/core/reading.ts';
 import { RuleSet } from '../../../src/core/alert/rules/rule-set.ts';
 import type { AlertStore, ReadingSpan } from '../../../src/ports/alerts.ts';
 import { alertId } from '../../../src/services/alert/alert-id.ts';
@@ -99,6 +100,42 @@ describe('without a rule about the sensor itself', () => {
     }
     // Once, when the rhythm is known.
     expect(rows).toBe(FEW);
+  });
+});
+
+describe('sensors of a gateway that comes back', () => {
+  test('are looked at in bounded slices, and again when each has had its time', () => {
+    const engine = new AlertEngine(rulesOf({ offline_after: '10m' }));
+    const hub = sensorOf('hub', { id: 9999 });
+    const behind = sensors(FEW).map((sensor) => ({ ...sensor, gateway: 'hub' }));
+    engine.connected(T0_MS);
+    const availability = (sensor: typeof hub, atMs: number, online: number) =>
+      engine.reading({ ...reading(sensor, atMs), metrics: new Map([[AVAILABILITY, online]]) });
+    engine.begin();
+    for (const sensor of [hub, ...behind]) engine.reading(reading(sensor, T0_MS));
+    for (const sensor of [hub, ...behind]) availability(sensor, T0_MS + 1000, 0);
+    engine.commit();
+    engine.begin();
+    availability(hub, T0_MS + 60_000, 1);
+    engine.commit();
+    const slices = (untilMs: number) => {
+      let notified = 0;
+      for (let slice = 0; engine.nextDueMs <= untilMs; slice++) {
+        expect(slice).toBeLessThan(3 * FEW);
+        engine.begin();
+        engine.tick(untilMs, 50);
+        expect(engine.work.touched.length).toBeLessThanOrEqual(50);
+        notified += engine.work.effects.length;
+        engine.commit();
+      }
+      return notified;
+    };
+    expect(slices(T0_MS + 65_000)).toBe(0);
+    engine.begin();
+    engine.reading(reading(hub, T0_MS + 500_000));
+    engine.commit();
+    expect(slices(T0_MS + 659_000)).toBe(0);
+    expect(slices(T0_MS + 661_000)).toBe(FEW);
   });
 });
 

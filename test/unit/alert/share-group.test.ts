@@ -42,9 +42,9 @@ async function overtaken(tables: GroupTables, one: Member, two: Member, rules: R
 }
 
 /** Two daemons of a share group; the first one has the lease. */
-async function crew(rules = rulesOf(D)) {
+async function crew(rules = rulesOf(D), sensors: Readonly<Record<string, string | null>> = { s1: null }) {
   const tables = new GroupTables();
-  tables.directory.add('s1');
+  for (const [key, gateway] of Object.entries(sensors)) tables.directory.add(key, { gateway });
   const [one, two] = ['one', 'two'].map((name) => new Member(tables, rules, T0_MS, name)) as [Member, Member];
   tables.nowMs = () => Math.max(one.clock.nowMs(), two.clock.nowMs());
   await one.start();
@@ -108,6 +108,35 @@ describe('the evaluation of a share group', () => {
       expect(alone.alerts.length).toBeGreaterThan(5);
       expect(await episodes(true)).toEqual(alone);
     }
+  });
+
+  test('a gateway explains its sensors to every owner, whichever shards they are of, and whoever receives them', async () => {
+    const rules = rulesOf({ offline_after: '60s', overrides: [{ sensor: 'hub', offline_after: '20s' }] });
+    const { tables, one, two } = await crew(rules, { hub: null, d1: 'hub', d2: 'hub' });
+    expect(new Set([1, 2, 3].map(shardOf)).size).toBe(3);
+    await pass(12_000, [one, two]);
+    await two.receive('d1', at(13, 20));
+    await two.receive('d2', at(13, 20));
+    await pass(30_000, [one, two]);
+    expect(one.lines).toEqual(['firing hub']);
+    // Killed: the other one has what is open, and counts silence anew.
+    await pass(100_000, [two]);
+    expect([...one.lines, ...two.lines]).toEqual(['firing hub', 'firing d1', 'firing d2']);
+    expect(tables.alerts.map(({ sensorId, suppressed }) => [sensorId, suppressed ?? null])).toEqual([
+      [1, null],
+      [2, 'inhibition'],
+      [3, 'inhibition'],
+    ]);
+    await two.receive('d1', at(150, 20));
+    await pass(10_000, [two]);
+    await two.receive('d2', at(160, 20));
+    await pass(10_000, [two]);
+    expect(open(tables)).toBe(0);
+    const sent = [...tables.outbox.values()].filter(({ suppressed }) => (suppressed ?? null) === null);
+    expect(sent.map(({ event, sensorKey }) => `${event} ${sensorKey}`)).toEqual([
+      'firing hub',
+      'resolved hub',
+    ]);
   });
 
   test('what waits for earlier readings when the holder dies is evaluated by the next, whoever received it', async () => {

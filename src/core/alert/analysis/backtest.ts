@@ -1,8 +1,10 @@
 import type { Micros, Millis } from '../../reading.ts';
 import { batchOfWork } from '../engine/alert-batch.ts';
+import { OF_SENSOR } from '../engine/alert-key.ts';
 import { AlertEngine } from '../engine/engine.ts';
 import type { AlertIdOf } from '../engine/state-row.ts';
 import type { AlertBatch, AlertResolution, AlertRow, AlertType, ResolveReason, Severity } from '../model.ts';
+import { countKey } from '../rules/config.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 
@@ -57,6 +59,26 @@ export class Backtest {
     this.alertId = deps.alertId;
     this.ended = deps.ended;
     this.wrote = deps.wrote;
+  }
+
+  /**
+   * Sensors that need no reading of their own: gateways, and those that carry the alerts of counts; one that is not among
+   * them gets an id of its own.
+   */
+  know(sensors: readonly SensorFacts[]): void {
+    const byKey = new Map(sensors.map((sensor) => [sensor.key, sensor]));
+    (this.engine.rules.config.counts ?? []).forEach(({ name }, index) => {
+      const key = countKey(name);
+      const sensor = byKey.get(key) ?? { id: -1 - index, key, type: null, location: null, tags: [] };
+      this.keys.set(sensor.id, key);
+      this.engine.attachCount(sensor);
+    });
+    const gateways = new Set(sensors.map(({ gateway }) => gateway));
+    for (const sensor of sensors) {
+      if (!gateways.has(sensor.key)) continue;
+      this.keys.set(sensor.id, sensor.key);
+      this.engine.seriesOf(sensor, OF_SENSOR);
+    }
   }
 
   /** Readings in the order of their times. */

@@ -20,6 +20,7 @@ import {
   type AlertKey,
   isAlertChange,
 } from '../model.ts';
+import { countKey } from '../rules/config.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import type { Silence } from '../suppress/silence.ts';
@@ -110,6 +111,7 @@ class ScenarioRun {
     for (const sensor of scenario.sensors) this.sensors.set(sensor.key, sensor);
     this.engine = new AlertEngine(this.rules);
     this.engine.silence(this.silences, scenario.startMs);
+    this.attachCounts(this.engine);
     this.expectAll(this.engine);
     if (scenario.connected) this.engine.connected(scenario.startMs);
   }
@@ -196,6 +198,7 @@ class ScenarioRun {
   /** A new process: it knows only what is in the tables. */
   private restart(atMs: Millis): void {
     const engine = new AlertEngine(this.rules);
+    this.attachCounts(engine);
     const byId = new Map([...this.sensors.values()].map((sensor) => [sensor.id, sensor]));
     const changes: RuleChange[] = [];
     for (const row of this.tables.stateRows) {
@@ -223,6 +226,7 @@ class ScenarioRun {
     if (rules === undefined) return;
     const byId = new Map([...this.sensors.values()].map((sensor) => [sensor.id, sensor]));
     const { engine, changes } = migrate(this.engine, rules, (id) => byId.get(id));
+    this.attachCounts(engine);
     for (const { sensor, metric, timeUs } of this.tables.newest(atMs * 1000))
       engine.expect(this.sensorOf(sensor.key), metric, sensor.key === changed ? atMs : timeUs / 1000);
     this.expectAll(engine, atMs);
@@ -259,12 +263,18 @@ class ScenarioRun {
     commit();
   }
 
+  /** As a daemon registers them at its start. */
+  private attachCounts(engine: AlertEngine): void {
+    for (const { name } of engine.rules.config.counts ?? [])
+      engine.attachCount(this.sensorOf(countKey(name)));
+  }
+
   /** Registered sensors that never sent anything are missed as sensors; with `offline_after`, all of them. */
   private expectAll(engine: AlertEngine, sinceMs?: Millis): void {
     for (const sensor of this.sensors.values()) {
       const { offline, countsMessages } = engine.rules.rulesFor(sensor);
       if (offline === undefined || (!countsMessages && this.tables.hasReceived(sensor))) continue;
-      engine.expect(sensor, OF_SENSOR, sinceMs);
+      engine.expect(sensor, OF_SENSOR, sinceMs, this.tables.hasReceived(sensor));
     }
   }
 

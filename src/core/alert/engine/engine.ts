@@ -1,5 +1,6 @@
 import type { AlertKey } from '../model.ts';
 import { AVAILABILITY, type Micros, type Millis } from '../../reading.ts';
+import { countKey } from '../rules/config.ts';
 import type { SensorFacts } from '../rules/effective.ts';
 import type { RuleSet } from '../rules/rule-set.ts';
 import type { LastEvent, StepInput } from '../state/state.ts';
@@ -7,6 +8,7 @@ import type { Silence } from '../suppress/silence.ts';
 import { NOTHING_DUE, Suppressor, reevaluateOpen, reevaluateSeries } from '../suppress/suppressor.ts';
 import type { AlertInstance } from './alert-instance.ts';
 import { OF_SENSOR } from './alert-key.ts';
+import { Counters } from './counters.ts';
 import { forgetDueMs, isForgotten, silenceDueMs } from './due-times.ts';
 import { SeriesIndex, type Slot } from './series-index.ts';
 import { NEVER, type MinimumWait } from './series-state.ts';
@@ -55,6 +57,7 @@ export class AlertEngine {
   version = 0;
   private readonly map: SeriesIndex;
   private readonly suppressor: Suppressor;
+  private readonly counters: Counters;
   private readonly known = new Set<number>();
   private readonly workingSet = new WorkingSet();
   private readonly timers = new SeriesTimers();
@@ -70,11 +73,19 @@ export class AlertEngine {
    */
   constructor(rules: RuleSet, former?: AlertEngine) {
     this.rules = rules;
-    this.suppressor = new Suppressor(rules.config, {
-      receivedMsOf: (series) => this.workingSet.receivedMsOf(series),
-      stateOf: (series, instance) => this.workingSet.stateOf(series, instance),
-      connectedMs: () => this.timers.connectedMs,
+    this.counters = new Counters(rules.config.counts ?? [], {
+      enter: (series) => void this.enter(series),
+      arm: (series) => this.arm(series),
     });
+    this.suppressor = new Suppressor(
+      rules.config,
+      {
+        receivedMsOf: (series) => this.workingSet.receivedMsOf(series),
+        stateOf: (series, instance) => this.workingSet.stateOf(series, instance),
+        connectedMs: () => this.timers.connectedMs,
+      },
+      this.counters,
+    );
     const hooks = {
       isSource: (series: Series) => this.suppressor.isSource(series),
       made: (series: Series) => {
@@ -85,6 +96,7 @@ export class AlertEngine {
     };
     this.map = new SeriesIndex(rules, hooks, former?.map);
     if (former === undefined) return;
+    for (const { name } of rules.config.counts ?? []) this.map.slotNamed(countKey(name));
     this.inheritConnection(former);
     this.suppressor.follow(former.suppressor, former.open);
   }
@@ -100,6 +112,12 @@ export class AlertEngine {
       gateway.own ??= this.map.slotNamed(key)?.own;
       series.gateway = gateway;
     }
+    if (series.instances.some(({ condition }) => condition.minus !== undefined))
+      series.partners = ({ sensor, metric }) => {
+        const slot = sensor === undefined ? this.map.slotOf(series.sensor) : this.map.slotNamed(sensor);
+        return slot === undefined ? undefined : this.map.seriesOf(slot.sensor, metric);
+      };
+    if (series.instances[0]?.condition.kind === 'count') this.counters.attach(series);
     if (!gateways.exists || series.metric !== OF_SENSOR) return;
     const served = gateways.of(series.sensorKey);
     if (served !== undefined) served.own = series;
@@ -281,9 +299,9 @@ export class AlertEngine {
 
   /**
    * A series whose silence is watched from now on, whether or not it was ever received. Under an existing connection
-   * silence counts from `sinceMs`, unless it counts already.
+   * silence counts from `sinceMs`, unless it counts already. `heard`: a reading of the sensor is stored.
    */
-  expect(sensor: SensorFacts, metric: string, sinceMs?: Millis): void {
+  expect(sensor: SensorFacts, metric: string, sinceMs?: Millis, heard = false): void {
     const series = this.seriesOf(sensor, metric);
     if (series === undefined) return;
     if (metric === OF_SENSOR && series.rule.countsMessages !== true && this.map.isMissed(sensor)) return;
@@ -292,7 +310,14 @@ export class AlertEngine {
       else series.restore({ receivedMs: sinceMs });
     }
     series.expected = true;
+    series.unheard = !heard;
     this.timers.expect(series);
+  }
+
+  /** A sensor that carries the alert of a count: its series exists before any alert is counted. */
+  attachCount(sensor: SensorFacts): void {
+    if (!this.rules.isCount(sensor)) return;
+    for (const { metric } of this.rules.rulesFor(sensor).named) this.seriesOf(sensor, metric);
   }
 
   /** The same for a sensor whose messages count and that is new to the engine: a gateway, say, that never sends anything itself. */
@@ -335,6 +360,7 @@ export class AlertEngine {
     for (const [sensor, series] of this.allSeries()) if (isForgotten(sensor.id)) series.armedMs = Infinity;
     this.map.forget(isForgotten);
     this.suppressor.gateways.forget(isForgotten);
+    this.counters.forget(isForgotten);
     this.workingSet.forget(isForgotten);
     for (const sensorId of this.known) if (isForgotten(sensorId)) this.known.delete(sensorId);
     for (const [key, { sensor }] of this.closed) if (isForgotten(sensor.id)) this.closed.delete(key);

@@ -25,6 +25,17 @@ export interface SeriesHooks {
   made(series: Series): void;
 }
 
+/**
+ * Of a message with both metrics of a difference, what is subtracted comes first; where numbers wait for earlier ones last,
+ * since what waits of it has the value of any moment.
+ */
+function comparedFirst(one: Series, other: Series): number {
+  const order = Number(compares(one)) - Number(compares(other));
+  return one.rule.allowedLatenessUs > 0 ? -order : order;
+}
+const compares = ({ instances }: Series): boolean =>
+  instances.some(({ condition }) => condition.minus !== undefined);
+
 /** The series of all sensors, each created on first use. */
 export class SeriesIndex {
   private readonly rules: RuleSet;
@@ -47,7 +58,7 @@ export class SeriesIndex {
       const before = this.former?.slots.get(sensor.id);
       const rules = before?.rules ?? this.rules.rulesFor(sensor);
       const facts = before?.sensor ?? sensor;
-      const named = rules.named.map((rule) => this.create(facts, rule));
+      const named = rules.named.map((rule) => this.create(facts, rule)).sort(comparedFirst);
       const precedes = named.some((series) => this.hooks.isSource(series));
       slot = { sensor: facts, rules, named, others: undefined, own: undefined, precedes };
       this.slots.set(sensor.id, slot);
@@ -55,6 +66,7 @@ export class SeriesIndex {
       if (before?.own !== undefined || rules.countsMessages) this.ownSeries(slot);
       for (const series of named) {
         series.owner = slot.own;
+        series.isCompared = rules.compared.has(series.metric);
         this.ranked(series, precedes);
       }
     }
@@ -64,7 +76,10 @@ export class SeriesIndex {
   /** By the key of the sensor. */
   slotNamed(key: string): Slot | undefined {
     this.byKey ??= new Map([...this.slots.values()].map((slot) => [slot.sensor.key, slot]));
-    return this.byKey.get(key);
+    const found = this.byKey.get(key);
+    if (found !== undefined) return found;
+    const before = this.former?.slotNamed(key);
+    return before === undefined ? undefined : this.slotOf(before.sensor);
   }
 
   /** The series of a metric that only `"*"` covers; undefined if it does not. */
@@ -117,12 +132,16 @@ export class SeriesIndex {
 
   /**
    * Of deadlines of one moment: sensors that may inhibit others first; of them a sensor itself before its metrics, which are
-   * not missed while it is; and what inhibits before what does not.
+   * not missed while it is; what inhibits before what does not; and a difference before what it subtracts.
    */
   private ranked(series: Series, precedes: boolean): void {
     const isSource = this.hooks.isSource(series);
     const isOwn = series.metric === OF_SENSOR;
-    series.rank = (precedes || (isOwn && isSource) ? 0 : 4) + (isOwn ? 0 : 2) + (isSource ? 0 : 1);
+    series.rank =
+      (precedes || (isOwn && isSource) ? 0 : 8) +
+      (isOwn ? 0 : 4) +
+      (isSource ? 0 : 2) +
+      (compares(series) ? 0 : 1);
     this.hooks.made(series);
   }
 

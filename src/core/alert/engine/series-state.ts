@@ -12,6 +12,12 @@ import type { UnstoredNumber, WaitingEntries } from './waiting.ts';
 /** No event yet: earlier than any time, and further back than any `stale_after`. */
 export const NEVER = -Infinity;
 
+/** A metric of the same sensor, or of another one. */
+export interface Partner {
+  readonly sensor?: string | undefined;
+  readonly metric: string;
+}
+
 /** The gateway of a sensor, as far as a series needs it. */
 export interface SeriesGateway {
   /** Until when it explains that the series is missed, after its return; `NEVER`, `Infinity` while that is unknown. */
@@ -38,12 +44,18 @@ export class SeriesState {
   minimumWait: MinimumWait = { us: 0 };
   /** The silence of a sensor counts if it was ever received, before or after the start, or is expected. */
   expected = false;
+  /** Of a sensor itself: nothing of it is stored. */
+  unheard = false;
   /** Silence does not count before this; for a sensor that never sent anything. */
   expectedSinceMs: Millis = NEVER;
   /** The series of the sensor itself, if there is one. */
   owner: SeriesState | undefined;
   /** That of its sensor, if it has one. */
   gateway: SeriesGateway | undefined;
+  /** Others are compared with its values: each is evaluated at its own time. */
+  isCompared = false;
+  /** Finds the metrics that its conditions compare with; undefined if none does. */
+  partners: ((minus: Partner) => SeriesState | undefined) | undefined;
   /** Numbers waiting for earlier ones. */
   held: ReorderBuffer = EMPTY_BUFFER;
   /** Nothing is due before it in the current working set; `NEVER` if unknown. */
@@ -59,7 +71,7 @@ export class SeriesState {
   /** The last evaluated reading, which later ones are compared with. */
   protected lastUs: Micros = NEVER;
   protected lastValue = NaN;
-  private workingSet = -1;
+  protected workingSet = -1;
   private committedUs: Micros = NEVER;
   private committedValue = NaN;
   private committedReceivedMs: Millis = NEVER;
@@ -127,7 +139,9 @@ export class SeriesState {
     const { noDataAfterMs, byRhythm } = this.rule;
     if (byRhythm !== true) return noDataAfterMs;
     const afterMs = memory === undefined ? undefined : rhythmAfterMs(memory);
-    return afterMs ?? (this.receivedMs === NEVER && !this.wasReceived ? noDataAfterMs : undefined);
+    return (
+      afterMs ?? (this.unheard && this.receivedMs === NEVER && !this.wasReceived ? noDataAfterMs : undefined)
+    );
   }
 
   /** Whether its silence counts, the current working set included. */
@@ -190,6 +204,7 @@ export class SeriesState {
     this.committedReceivedMs = former.committedReceivedMs;
     this.committedReviewedMs = former.committedReviewedMs;
     this.expected = former.expected;
+    this.unheard = former.unheard;
     this.expectedSinceMs = former.expectedSinceMs;
     this.holdsCopies = former.holdsCopies;
   }
@@ -246,6 +261,25 @@ export class SeriesState {
   /** The state of an instance in a working set, whether or not the series was touched in it. */
   stateIn(workingSet: number, instance: AlertInstance): EpisodeState {
     return this.workingSet === workingSet ? instance.work : instance.committed;
+  }
+
+  /**
+   * The value that it had at a moment, whether or not it was touched in that working set: the newest of those that are
+   * evaluated or wait; where it is ahead of the moment, its last. Undefined where it is further away than `withinUs`.
+   */
+  valueAt(workingSet: number, timeUs: Micros, withinUs: Micros): LastEvent | undefined {
+    const isIn = this.workingSet === workingSet;
+    const held = isIn ? this.held : this.committedHeld;
+    const [lastUs, lastValue] = isIn
+      ? [this.lastUs, this.lastValue]
+      : [this.committedUs, this.committedValue];
+    let found = { timeUs: lastUs, value: lastValue };
+    for (let at = held.length - 1; at >= 0 && lastUs <= timeUs; at--) {
+      if (held.timeAt(at) > timeUs) continue;
+      found = { timeUs: held.timeAt(at), value: held.valueAt(at) };
+      break;
+    }
+    return Math.abs(timeUs - found.timeUs) <= withinUs ? found : undefined;
   }
 
   /** `reviewedMs` in a working set, whether or not the series was touched in it. */

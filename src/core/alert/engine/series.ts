@@ -4,7 +4,14 @@ import { kindOf } from '../kind/index.ts';
 import { resumed, retire, silence } from '../kind/no-data.ts';
 import { withMessage } from '../kind/rhythm.ts';
 import { nextState } from '../state/machine.ts';
-import { OK, type StepInput, type StepResult, closedUsOf, type EpisodeState } from '../state/state.ts';
+import {
+  type EpisodeState,
+  type LastEvent,
+  OK,
+  type StepInput,
+  type StepResult,
+  closedUsOf,
+} from '../state/state.ts';
 import { type AlertInstance, activeFirst } from './alert-instance.ts';
 import { decidesAtMs, heldDueMs, silenceDueMs, notificationDueMs, watermarkUs } from './due-times.ts';
 import {
@@ -17,7 +24,7 @@ import {
   type Delivered,
 } from './notification-policy.ts';
 import { releasable } from './reorder-buffer.ts';
-import { NEVER, SeriesState } from './series-state.ts';
+import { NEVER, type Partner, SeriesState } from './series-state.ts';
 
 /** One metric of one sensor: applies its numbers and the passing of time to its alert instances. */
 export class Series extends SeriesState {
@@ -145,7 +152,7 @@ export class Series extends SeriesState {
    * so one pass is enough for all of them, instead of one per arrival time.
    */
   private releaseQuiet(nowMs: Millis): void {
-    if (this.active > 0) return;
+    if (this.active > 0 || this.isCompared) return;
     const { held } = this;
     const count = this.releasable(nowMs);
     let quiet = 0;
@@ -186,6 +193,25 @@ export class Series extends SeriesState {
     return simple && value <= quietMax && value >= quietMin;
   }
 
+  private partnerOf(minus: Partner, timeUs: Micros): LastEvent | undefined {
+    return this.partners?.(minus)?.valueAt(this.workingSet, timeUs, this.rule.staleAfterUs);
+  }
+
+  /** The number of a count has changed: it holds until it changes again. */
+  count(value: number, atMs: Millis, out: EffectSink): void {
+    const timeUs = Math.max(atMs * 1000, this.lastUs);
+    for (const instance of this.instances) {
+      const evaluation = kindOf(instance.condition.kind).evaluate(instance.condition, {
+        ...{ value, timeUs, gap: false, last: this.last, memory: instance.memory },
+      });
+      if (instance.work === OK && (evaluation === undefined || evaluation.breached < 0)) continue;
+      const input: StepInput = { kind: 'reading', timeUs, gap: false, evaluation, last: this.last };
+      put(this, instance, nextState(instance.work, input, instance.condition), atMs, out);
+    }
+    this.lastUs = timeUs;
+    this.lastValue = value;
+  }
+
   private evaluateAll(timeUs: Micros, value: number, nowMs: Millis, out: EffectSink): void {
     const gap = timeUs - this.lastUs > this.rule.staleAfterUs;
     const { last } = this;
@@ -193,7 +219,8 @@ export class Series extends SeriesState {
       if (instance === this.noData) continue;
       const { condition, memory } = instance;
       const kind = kindOf(condition.kind);
-      const sample = { value, timeUs, gap, last, memory };
+      const partner = condition.minus === undefined ? undefined : this.partnerOf(condition.minus, timeUs);
+      const sample = { value, timeUs, gap, last, memory, partner };
       const evaluation = kind.evaluate(condition, sample);
       if (kind.remember !== undefined) instance.memory = kind.remember(condition, sample, evaluation);
       if (instance.work === OK && (evaluation === undefined || evaluation.breached < 0)) continue;

@@ -1,5 +1,6 @@
 import type { Micros, Millis } from '../../reading.ts';
-import type { Memory } from '../kind/rule-kind.ts';
+import { kindOf } from '../kind/index.ts';
+import { EMPTY_MEMORY, type Memory } from '../kind/rule-kind.ts';
 import { excessOf } from '../kind/limits.ts';
 import { type AlertStateRow, SEVERITIES, type SuppressedBy, type AlertKey } from '../model.ts';
 import type { Condition } from '../rules/condition.ts';
@@ -70,9 +71,15 @@ export function rowOf(series: Series, instance: AlertInstance, alertId: AlertIdO
     lastEventUs: series.last?.timeUs ?? 0,
     lastValue: series.last?.value ?? 0,
     ruleHash: condition.hash,
-    detail: detailOf(work, memory, series.lastReceivedMs),
+    detail: detailOf(work, storedMemory(instance, memory), series.lastReceivedMs),
     ...key,
   };
+}
+
+/** What is not worth storing is not stored beside something else either. */
+function storedMemory({ condition }: AlertInstance, memory: Memory): Memory {
+  const kind = kindOf(condition.kind);
+  return kind.storedMark?.(memory) === 0 ? EMPTY_MEMORY : memory;
 }
 
 function detailOf(

@@ -1,5 +1,7 @@
 import type * as z from '../../schema/zod.ts';
 import { anomaly } from './anomaly.ts';
+import { count } from './count.ts';
+import { differenceKind as difference } from './difference.ts';
 import { mean } from './mean.ts';
 import { noData } from './no-data.ts';
 import { offline } from './offline.ts';
@@ -9,7 +11,17 @@ import { spread } from './spread.ts';
 import { threshold } from './threshold.ts';
 
 /** The kinds of rules, by the names that rows carry, in the order in which a metric's alerts are made. A new kind is one file and a line here. */
-export const KINDS = { threshold, rate, anomaly, mean, spread, no_data: noData, offline } as const;
+export const KINDS = {
+  threshold,
+  rate,
+  anomaly,
+  mean,
+  spread,
+  difference,
+  no_data: noData,
+  offline,
+  count,
+} as const;
 
 type Kinds = typeof KINDS;
 type Intersection<Union> = (Union extends unknown ? (each: Union) => void : never) extends (

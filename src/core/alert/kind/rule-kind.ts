@@ -18,6 +18,8 @@ export interface Sample {
   readonly gap: boolean;
   readonly last: LastEvent | undefined;
   readonly memory: Memory;
+  /** The last value of the metric that the condition compares with, unless it is older than `stale_after`. */
+  readonly partner?: LastEvent | undefined;
 }
 
 /** The known values of a metric when its rule changes. */
@@ -32,8 +34,11 @@ export interface Known {
 /** What a kind makes of a rule: one alert type. */
 export interface ConditionShape {
   readonly side: Side;
-  /** The alert type is `<metric>_<suffix>`. */
+  /** The alert type is `<metric>_<suffix>`, unless it has one of its own. */
   readonly suffix: string;
+  readonly alertType?: string;
+  /** Compared with the last value of another metric. */
+  readonly minus?: Condition['minus'];
   /** Ascending severity. Never empty. */
   readonly levels: readonly Level[];
   /** Default: 0. */

@@ -6,7 +6,7 @@ import { ALL_KINDS, kindOf } from '../kind/index.ts';
 import { RHYTHM } from '../kind/offline.ts';
 import { type ConditionShape, oneLevel } from '../kind/rule-kind.ts';
 import { type Condition, type Flap, NO_LABELS, type RuleLabels } from './condition.ts';
-import type { AlertsConfig } from './config.ts';
+import type { AlertsConfig, CountConfig, DefaultFields } from './config.ts';
 import type { EffectiveRule, effectiveOffline } from './effective.ts';
 
 /** The compiled rules of one metric of one sensor. */
@@ -79,6 +79,42 @@ export function messagesRule(
   };
 }
 
+/** A metric that has no rule of its own, and that another one is compared with. */
+export const partnerRule = (effective: EffectiveRule, config: AlertsConfig): MetricRule =>
+  limitless(effective, config, []);
+
+/** A rule of `counts`: of a sensor of its own, whose only metric is the number of open alerts. */
+export function countRule(rule: CountConfig, config: AlertsConfig): MetricRule {
+  const { name: metric, at_least: least, for: forMs = 0, labels } = rule;
+  const fields = {
+    ...config.defaults,
+    ...definedOf(rule),
+    labels: { ...config.defaults.labels, ...labels },
+    hysteresis: 0,
+    for: forMs,
+    min_samples: 1,
+    keep_firing_for: 0,
+  };
+  const effective = { metric, fields, origins: new Map() };
+  const levels = oneLevel(fields, least);
+  const shape: ConditionShape = {
+    side: 'high',
+    suffix: '',
+    alertType: metric,
+    levels,
+    forMode: 'held',
+    plain: true,
+  };
+  const made = condition(effective, config, 'count', shape);
+  return { ...limitless(effective, config, [{ ...made, staleAfterUs: Infinity }]), staleAfterUs: Infinity };
+}
+
+/** The fields of a count that all rules have. */
+const definedOf = ({ severity, repeat_interval, runbook }: CountConfig): Partial<DefaultFields> =>
+  Object.fromEntries(
+    Object.entries({ severity, repeat_interval, runbook }).filter(([, value]) => value !== undefined),
+  );
+
 /** The rule of a metric without limits. */
 function limitless(
   { metric, fields }: EffectiveRule,
@@ -108,7 +144,16 @@ function condition(
   kind: ConditionKind,
   shape: ConditionShape,
 ): Condition {
-  const { side, levels, hysteresis = 0, forMode = 'confirmed', plain = false, window = 0, samples } = shape;
+  const {
+    side,
+    levels,
+    hysteresis = 0,
+    forMode = 'confirmed',
+    plain = false,
+    window = 0,
+    samples,
+    minus,
+  } = shape;
   const hashed = {
     kind,
     side,
@@ -123,9 +168,10 @@ function condition(
     flap: plain ? undefined : flapOf(config),
     window,
     samples,
+    minus,
   } as const;
   return {
-    alertType: `${metric}_${shape.suffix}`,
+    alertType: shape.alertType ?? `${metric}_${shape.suffix}`,
     metric,
     ...hashed,
     runbook: fields.runbook ?? null,

@@ -43,6 +43,8 @@ export interface Condition {
   readonly window: number;
   /** How many readings a verdict needs. */
   readonly samples?: number | undefined;
+  /** The metric that is subtracted: of another sensor, or of the same. */
+  readonly minus?: { readonly sensor?: string | undefined; readonly metric: string } | undefined;
   readonly runbook: string | null;
   /** Of the rule's own, for matchers and receivers. */
   readonly labels: RuleLabels;

@@ -45,6 +45,21 @@ export interface InhibitConfig {
   readonly equal: readonly string[];
 }
 
+/** An alert while this many others are open at once. */
+export interface CountConfig {
+  readonly name: string;
+  readonly of: Matchers;
+  readonly at_least: number;
+  readonly for?: Millis | undefined;
+  readonly severity?: CommonValues['severity'] | undefined;
+  readonly repeat_interval?: Millis | null | undefined;
+  readonly runbook?: string | undefined;
+  readonly labels?: CommonValues['labels'];
+}
+
+/** The key of the sensor that carries the alert of a count. */
+export const countKey = (name: string): string => `count:${name}`;
+
 export interface AlertsConfig extends OfflineFields {
   readonly defaults: DefaultFields;
   readonly max_future_skew: Millis;
@@ -55,6 +70,7 @@ export interface AlertsConfig extends OfflineFields {
   readonly overrides: readonly OverrideConfig[];
   readonly maintenance: readonly MaintenanceConfig[];
   readonly inhibit: readonly InhibitConfig[];
+  readonly counts?: readonly CountConfig[] | undefined;
   readonly flap?: { readonly changes: number; readonly window: Millis; readonly hold: Millis } | undefined;
 }
 

@@ -109,12 +109,15 @@ export function effectiveRule(
 export function effectiveOffline(
   config: AlertsConfig,
   overrides: readonly number[],
-): { readonly rule: EffectiveRule; readonly after: Millis | typeof RHYTHM } | undefined {
+):
+  | { readonly rule: EffectiveRule; readonly after: Millis | typeof RHYTHM; readonly from: string }
+  | undefined {
   const fields: Record<string, unknown> = { ...config.defaults };
   const origins = new Map<keyof RuleFields, string>();
   let after: OfflineFields['offline_after'];
+  let from = '';
   const merge = ({ offline_after, offline }: OfflineFields, origin: string) => {
-    if (offline_after !== undefined) after = offline_after;
+    if (offline_after !== undefined) [after, from] = [offline_after, origin];
     mergeFields({ fields, origins }, offline, origin);
   };
   merge(config, 'offline');
@@ -123,7 +126,7 @@ export function effectiveOffline(
     if (override !== undefined) merge(override, `${originOf(override, index)} offline`);
   }
   if (after === undefined || after === null) return undefined;
-  return { rule: { metric: '', fields: fields as unknown as DefaultFields, origins }, after };
+  return { rule: { metric: '', fields: fields as unknown as DefaultFields, origins }, after, from };
 }
 
 interface Merged {

@@ -1,6 +1,13 @@
 import type { Micros } from '../../reading.ts';
-import { type MetricRule, compileRule, messagesRule, offlineRule } from './compile.ts';
-import type { AlertsConfig } from './config.ts';
+import {
+  type MetricRule,
+  compileRule,
+  countRule,
+  messagesRule,
+  offlineRule,
+  partnerRule,
+} from './compile.ts';
+import { type AlertsConfig, countKey } from './config.ts';
 import {
   type EffectiveRule,
   OverrideIndex,
@@ -24,6 +31,8 @@ export interface SensorRules {
   readonly countsMessages: boolean;
   /** The silence of a named metric is watched. */
   readonly missesMetrics: boolean;
+  /** Metrics that others are compared with. */
+  readonly compared: ReadonlySet<string>;
   /** True if `"*"` has rules for metrics that are not named. */
   readonly wildcard: boolean;
   /** The rule of any metric, or undefined if it has none. */
@@ -37,22 +46,52 @@ export class RuleSet {
   private readonly bySignature = new Map<string, SensorRules>();
   private readonly index: OverrideIndex;
   private readonly compiled: Compiler;
+  /** Metrics that are compared with those of other sensors, by the key of their own. */
+  private readonly partners: ReadonlyMap<string, ReadonlySet<string>>;
+  /** By the key of the sensor that carries the alert. */
+  private readonly counts: ReadonlyMap<string, SensorRules>;
 
   constructor(config: AlertsConfig) {
     this.config = config;
     this.futureSkewUs = config.max_future_skew * 1000;
     this.index = new OverrideIndex(config.overrides);
     this.compiled = new Compiler(config);
+    this.partners = partnersOf(config);
+    this.counts = new Map(
+      (config.counts ?? []).map((each) => [
+        countKey(each.name),
+        { ...NO_RULES, named: [countRule(each, config)] },
+      ]),
+    );
+  }
+
+  /** Whether an alert of one sensor depends on the values or the alerts of others, apart from what suppresses it. */
+  get relatesSensors(): boolean {
+    return this.counts.size > 0 || this.partners.size > 0;
+  }
+
+  /** Whether the values of a sensor are compared with those of another. */
+  isPartner(sensor: SensorFacts): boolean {
+    return this.partners.has(sensor.key);
+  }
+
+  /** The sensor is one that carries the alert of a count. */
+  isCount(sensor: SensorFacts): boolean {
+    return this.counts.has(sensor.key);
   }
 
   /** Compiled once per combination of overrides, not per sensor. */
   rulesFor(sensor: SensorFacts): SensorRules {
     if (isRetired(sensor)) return NO_RULES;
+    const count = this.counts.get(sensor.key);
+    if (count !== undefined) return count;
     const overrides = this.index.matching(sensor);
-    const signature = overrides.join();
+    const compared = this.partners.get(sensor.key) ?? NONE;
+    const signature =
+      compared.size === 0 ? overrides.join() : `${overrides.join()} ${JSON.stringify([...compared])}`;
     let rules = this.bySignature.get(signature);
     if (rules === undefined) {
-      rules = new CompiledRules(this.compiled, overrides);
+      rules = new CompiledRules(this.compiled, overrides, compared);
       this.bySignature.set(signature, rules);
     }
     return rules;
@@ -92,6 +131,11 @@ export class RuleSet {
     );
   }
 
+  /** For display: when the sensor itself is missed, and where that comes from. */
+  effectiveOffline(sensor: SensorFacts): ReturnType<typeof effectiveOffline> {
+    return isRetired(sensor) ? undefined : effectiveOffline(this.config, this.index.matching(sensor));
+  }
+
   /** For display: each rule of a sensor with the origin of each field. `metrics` adds those that only `"*"` covers. */
   effectiveRules(sensor: SensorFacts, metrics: Iterable<string> = []): readonly EffectiveRule[] {
     if (isRetired(sensor)) return [];
@@ -109,6 +153,7 @@ const NO_RULES: SensorRules = {
   away: undefined,
   countsMessages: false,
   missesMetrics: false,
+  compared: new Set(),
   wildcard: false,
   ruleOf: () => undefined,
 };
@@ -131,6 +176,38 @@ class Compiler {
     if (rule !== undefined && this.byFields.size < REMEMBERED) this.byFields.set(key, rule);
     return rule;
   }
+
+  /** The rule of a metric, which has none of its own unless `"*"` covers it, that another one is compared with. */
+  partner(overrides: readonly number[], metric: string): MetricRule {
+    return (
+      this.compile(overrides, metric) ??
+      partnerRule(effectiveRule(this.config, overrides, metric), this.config)
+    );
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The metrics of the same sensor that these are compared with. */
+const partnersAmong = (rules: readonly MetricRule[]): readonly string[] =>
+  rules.flatMap(({ conditions }) =>
+    conditions.flatMap(({ minus }) =>
+      minus === undefined || minus.sensor !== undefined ? [] : minus.metric,
+    ),
+  );
+
+/** The metrics of other sensors that any layer compares with, by the sensor's key. */
+function partnersOf({ metrics, overrides }: AlertsConfig): ReadonlyMap<string, ReadonlySet<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const layer of [metrics, ...overrides.map((each) => each.metrics)])
+    for (const { difference } of Object.values(layer)) {
+      const { sensor, metric } = difference?.minus ?? {};
+      if (sensor === undefined || metric === undefined) continue;
+      const same = found.get(sensor);
+      if (same === undefined) found.set(sensor, new Set([metric]));
+      else same.add(metric);
+    }
+  return found;
 }
 
 /** Names come from payloads: what `"*"` covers is cached up to a bound, and compiled each time beyond it. */
@@ -143,15 +220,20 @@ class CompiledRules implements SensorRules {
   readonly wildcard: boolean;
   readonly countsMessages: boolean;
   readonly missesMetrics: boolean;
+  readonly compared: ReadonlySet<string>;
   private readonly compiler: Compiler;
   private readonly overrides: readonly number[];
   private readonly byMetric = new Map<string, MetricRule | undefined>();
 
-  constructor(compiler: Compiler, overrides: readonly number[]) {
+  constructor(compiler: Compiler, overrides: readonly number[], compared: ReadonlySet<string>) {
     this.compiler = compiler;
     this.overrides = overrides;
     const names = namedMetrics(compiler.config, overrides);
-    this.named = names.flatMap((metric) => compiler.compile(overrides, metric) ?? []);
+    const ruled = names.flatMap((metric) => compiler.compile(overrides, metric) ?? []);
+    this.compared = new Set([...compared, ...partnersAmong(ruled)]);
+    const partners = new Set(this.compared);
+    for (const { metric } of ruled) partners.delete(metric);
+    this.named = [...ruled, ...[...partners].map((metric) => compiler.partner(overrides, metric))];
     const others = compiler.compile(overrides, WILDCARD);
     const unheard = offlineRule(this.named);
     const offline = effectiveOffline(compiler.config, overrides);

@@ -1,5 +1,6 @@
 import type { Millis } from '../../reading.ts';
 import type { AlertInstance } from '../engine/alert-instance.ts';
+import type { Counters } from '../engine/counters.ts';
 import { isAhead, type SeriesTimers } from '../engine/timers.ts';
 import type { Series, InstanceEffect, EffectSink } from '../engine/series.ts';
 import { NEVER } from '../engine/series-state.ts';
@@ -32,6 +33,7 @@ export const NOTHING_DUE: Schedule = { timedMs: Infinity, inhibitedMs: Infinity 
 export class Suppressor implements EffectSink {
   effects: InstanceEffect[] = [];
   readonly gateways: Gateways;
+  private readonly counters: Counters;
   private readonly suppressions: SuppressionIndex;
   private schedule = NOTHING_DUE;
   private committed = NOTHING_DUE;
@@ -42,8 +44,9 @@ export class Suppressor implements EffectSink {
   /** No silence or window begins or ends in between: most series of a backlog are reviewed up to about the same time. */
   private unchanged = { fromMs: Infinity, untilMs: -Infinity };
 
-  constructor(config: AlertsConfig, clock: GatewayClock) {
+  constructor(config: AlertsConfig, clock: GatewayClock, counters: Counters) {
     this.suppressions = new SuppressionIndex(config);
+    this.counters = counters;
     this.gateways = new Gateways(clock);
   }
 
@@ -63,8 +66,10 @@ export class Suppressor implements EffectSink {
     if (!this.stale) return;
     this.suppressions.inhibition.clear();
     this.gateways.clear();
+    this.counters.clear();
     for (const series of open)
-      for (const instance of series.instances) this.recount(series, instance, OK, instance.committed, NEVER);
+      for (const instance of series.instances)
+        this.recount(series, instance, OK, instance.committed, undefined);
     this.stale = false;
     this.recounted = true;
   }
@@ -81,7 +86,7 @@ export class Suppressor implements EffectSink {
 
   /** Alerts may suppress others. */
   private get relates(): boolean {
-    return this.suppressions.inhibition.exists || this.gateways.exists;
+    return this.suppressions.inhibition.exists || this.gateways.exists || this.counters.exists;
   }
 
   /** A gateway that may have been away was received: its sensors are missed without it. */
@@ -199,15 +204,18 @@ export class Suppressor implements EffectSink {
     instance: AlertInstance,
     before: EpisodeState,
     after: EpisodeState,
-    atMs: Millis,
+    atMs: Millis | undefined,
   ): boolean {
     const { inhibition } = this.suppressions;
     const [wasOpen, isOpen] = [severityOf(before), severityOf(after)];
     const [was, is] = [explains(before), explains(after)];
     if (wasOpen === isOpen && was === is) return false;
     this.stale = true;
+    const labels = (severity: Severity) => labelsOf(series, instance, severity);
+    if (this.counters.exists && instance.condition.kind !== 'count')
+      this.counters.moved({ was, is, labels }, atMs, this);
     const covered = this.gateways.exists
-      ? this.gateways.moved(series, instance, isOpen !== undefined, atMs)
+      ? this.gateways.moved(series, instance, isOpen !== undefined, atMs ?? NEVER)
       : [];
     for (const each of covered) inhibition.affected.add(each);
     if (wasOpen !== isOpen) {

@@ -15,6 +15,8 @@ const KINDS = words<string>({
   anomaly: 'deviation from what is usual',
   mean: 'mean',
   spread: 'spread',
+  difference: 'difference',
+  count: 'open alerts',
   no_data: 'silence',
   offline: 'silence',
 });
