@@ -11,7 +11,7 @@ export interface Answer {
 /** The first answer on a connection: CONNACK, or why there is none. Never rejects; waits as long as the client does. */
 export function answerOf(client: MqttClient, isV5: boolean): Promise<Answer> {
   return new Promise((resolve) => {
-    const secured = watchHandshake(client);
+    const secured = watchHandshake(client.stream);
     const fail = (end: Failure) =>
       resolve({ connack: undefined, failure: noAnswer(end, stageOf(client, secured())) });
     client.once('packetreceive', (packet) => {
@@ -26,10 +26,9 @@ export function answerOf(client: MqttClient, isV5: boolean): Promise<Answer> {
   });
 }
 
-/** Whether the TLS handshake of a client's connection is done; a WebSocket does not show it. */
-export function watchHandshake(client: MqttClient): () => boolean {
+/** Whether the TLS handshake of a connection is done; a WebSocket does not show it. */
+export function watchHandshake(stream: unknown): () => boolean {
   let secured = false;
-  const { stream } = client;
   if (stream instanceof TLSSocket) stream.once('secureConnect', () => (secured = true));
   return () => secured;
 }

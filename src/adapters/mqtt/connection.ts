@@ -1,9 +1,10 @@
-import mqtt, { type IClientOptions, type IConnackPacket, type IPublishPacket, type MqttClient } from 'mqtt';
+import { type IClientOptions, type IConnackPacket, MqttClient } from 'mqtt';
 import mqttPacket from 'mqtt-packet';
 import type { Arrivals } from '../../core/ingest/arrival.ts';
 import type { Micros, Millis } from '../../core/reading.ts';
 import type { InboundMessage } from '../../ports/messages.ts';
 import type { Clock } from '../../ports/time.ts';
+import { BrokerStream, type GateMode } from './broker-stream.ts';
 import { stageOf, watchHandshake } from './connack.ts';
 import {
   type Failure,
@@ -13,10 +14,12 @@ import {
   failure,
   noAnswer,
 } from './failure.ts';
-import { type GateMode, InboundGate } from './held-acks.ts';
+import type { PublishFrame } from './frame-reader.ts';
 import { HeldMessages } from './held-messages.ts';
+import { Keepalive } from './keepalive.ts';
 import type { OverlappingCopies } from './overlapping-copies.ts';
 import { ReadThrough, type SeenWindow } from './read-through.ts';
+import type { Transport } from './transport.ts';
 
 // Otherwise the first packet makes a Buffer of each of the 65,536 packet ids: 8 MB, for ids that are written here anyway.
 mqttPacket.writeToStream.cacheNumbers = false;
@@ -45,18 +48,33 @@ export interface AckCounts {
   readonly notHeld: number;
 }
 
+/** What one attempt to connect takes. */
+export interface ConnectionSettings {
+  readonly options: IClientOptions;
+  readonly transport: Transport;
+  /** What is done with messages from the first one on. */
+  readonly gate: GateMode;
+  /** How far the session is read is followed by it. */
+  readonly window?: SeenWindow | undefined;
+}
+
 /** One network connection, with an MQTT.js client of its own that is thrown away with it. */
 export class MqttConnection {
   readonly epoch: number;
   readonly #client: MqttClient;
-  readonly #gate: InboundGate;
+  /** Set when the client connects, which is while it is constructed. */
+  #stream!: BrokerStream;
   readonly #clock: Clock;
   readonly #arrivals: Arrivals;
   readonly #events: ConnectionEvents;
   readonly #isV5: boolean;
   readonly #held = new HeldMessages();
-  readonly #secured: () => boolean;
+  /** Packet ids of messages at QoS 2. */
+  readonly #qos2 = new Set<number>();
+  #secured: () => boolean = () => false;
   readonly #readThrough: ReadThrough | undefined;
+  #gate: GateMode;
+  #keepalive: Keepalive | undefined;
   #cause: Failure | undefined;
   #open = false;
   /** The broker answered CONNECT with a refusal. */
@@ -64,31 +82,25 @@ export class MqttConnection {
   #closed = false;
   #copies: OverlappingCopies | undefined;
 
-  /** Throws what `tls.connect` throws on unusable key material. `window`: it is followed how far the session is read. */
+  /** Throws what `tls.connect` throws on unusable key material. */
   constructor(
     epoch: number,
-    options: IClientOptions,
-    gateMode: GateMode,
+    { options, transport, gate, window }: ConnectionSettings,
     time: { readonly clock: Clock; readonly arrivals: Arrivals },
     events: ConnectionEvents,
-    window?: SeenWindow,
   ) {
     this.epoch = epoch;
     this.#clock = time.clock;
     this.#arrivals = time.arrivals;
     this.#events = events;
     this.#isV5 = options.protocolVersion === 5;
-    this.#client = mqtt.connect(options);
-    this.#secured = watchHandshake(this.#client);
-    const readThrough = window && new ReadThrough(window);
-    this.#readThrough = readThrough;
-    this.#gate = new InboundGate(
-      this.#client,
-      gateMode,
-      (packet) => this.#receive(packet),
-      readThrough && (() => readThrough.pinged(this.#clock.monotonicMs(), this.#held.count)),
-    );
-    this.#listen();
+    this.#readThrough = window && new ReadThrough(window);
+    this.#gate = gate;
+    const { keepalive = 0 } = options;
+    this.#client = new MqttClient((client) => this.#connect(client, options, transport), options);
+    // CONNECT is written, with the keepalive; the pings are sent here.
+    this.#client.options.keepalive = 0;
+    this.#listen(keepalive);
   }
 
   get heldCount(): number {
@@ -102,7 +114,7 @@ export class MqttConnection {
 
   /** Asks the broker how far the session is read, unless an answer is outstanding. */
   probe(): void {
-    if (this.isOpen && this.#readThrough?.isWaiting === false) this.#gate.ping();
+    if (this.isOpen && this.#readThrough?.isWaiting === false) this.#ping();
   }
 
   get isOpen(): boolean {
@@ -115,10 +127,13 @@ export class MqttConnection {
   }
 
   setGate(mode: GateMode): void {
-    this.#gate.setMode(mode);
+    const wasPaused = this.#gate === 'paused';
+    this.#gate = mode;
+    this.#stream.setMode(mode);
+    if (wasPaused && mode !== 'paused') this.#keepalive?.resumed();
   }
 
-  /** Writes the PUBACKs of `messages` to the socket in one piece; see `AckCounts` for those it leaves out. */
+  /** Writes the PUBACKs (PUBRECs at QoS 2) of `messages` to the socket in one piece; see `AckCounts` for those it leaves out. */
   acknowledge(messages: readonly InboundMessage[]): AckCounts {
     const ids: number[] = [];
     let stale = 0;
@@ -134,7 +149,7 @@ export class MqttConnection {
       else for (let n = 0; n < released; n++) ids.push(message.packetId);
     }
     if (ids.length > 0) {
-      this.#client.stream.write(pubacks(ids));
+      this.#stream.write(acknowledgements(ids, this.#qos2));
       this.#readThrough?.acknowledged(ids.length);
     }
     return { sent: ids.length, stale, notHeld };
@@ -174,11 +189,31 @@ export class MqttConnection {
 
   destroy(): void {
     this.#client.end(true);
-    this.#client.stream.destroy();
+    this.#stream.destroy();
   }
 
-  #receive(packet: IPublishPacket): void {
-    const id = packet.qos === 0 ? 0 : (packet.messageId ?? 0);
+  #connect(client: MqttClient, options: IClientOptions, transport: Transport): BrokerStream {
+    const socket = transport(client, options);
+    this.#secured = watchHandshake(socket);
+    const settings = {
+      protocolVersion: this.#isV5 ? 5 : 4,
+      maximumPacketSize: this.#isV5 ? options.properties?.maximumPacketSize : undefined,
+    } as const;
+    this.#stream = new BrokerStream(socket, settings, this.#gate, {
+      onPublish: (frame) => this.#receive(frame),
+      onPingresp: () => this.#readThrough?.answered(),
+      onMalformed: (problem) => (this.#cause ??= failure('protocol', problem)),
+    });
+    return this.#stream;
+  }
+
+  #ping(): void {
+    this.#readThrough?.pinged(this.#clock.monotonicMs(), this.#held.count);
+    this.#stream.ping();
+  }
+
+  #receive(packet: PublishFrame): void {
+    const id = packet.packetId;
     const receivedAtMs = this.#clock.nowMs();
     // The wall clock ticks in milliseconds. Below that, the other clock keeps two daemons of one group apart.
     const belowMs = this.#clock.monotonicMs() % 1;
@@ -186,18 +221,19 @@ export class MqttConnection {
     const firstUs = this.#copies === undefined ? undefined : this.#firstArrival(packet, arrivalUs);
     const message: InboundMessage = {
       topic: packet.topic,
-      payload: packet.payload as Buffer,
-      qos: packet.qos === 0 ? 0 : 1,
+      payload: packet.payload,
+      qos: id === 0 ? 0 : 1,
       retain: packet.retain,
       dup: packet.dup,
       receivedAtMs: firstUs === undefined ? receivedAtMs : Math.floor(firstUs / 1000),
       arrivalUs: firstUs ?? arrivalUs,
-      contentType: packet.properties?.contentType,
+      contentType: packet.contentType,
       epoch: this.epoch,
       packetId: id,
       ...(firstUs === undefined ? {} : { isCopy: true }),
     };
     if (id !== 0) {
+      if (packet.qos === 2) this.#qos2.add(id);
       this.#held.add(message);
       this.#readThrough?.received(this.#held.count);
     }
@@ -205,19 +241,33 @@ export class MqttConnection {
   }
 
   /** When the first copy arrived, of a publish that the broker sends for several filters. */
-  #firstArrival(packet: IPublishPacket, arrivalUs: Micros): Micros | undefined {
+  #firstArrival(packet: PublishFrame, arrivalUs: Micros): Micros | undefined {
     if (packet.dup) return undefined;
-    const ids = packet.properties?.subscriptionIdentifier;
     return this.#copies?.firstArrivalOf({
       topic: packet.topic,
-      payload: packet.payload as Buffer,
-      subscriptionIds: typeof ids === 'number' ? [ids] : ids,
+      payload: packet.payload,
+      subscriptionIds: packet.subscriptionIds,
       arrivalUs,
       monotonicMs: this.#clock.monotonicMs(),
     });
   }
 
-  #listen(): void {
+  /** `keepaliveS`: what CONNECT asked for; the CONNACK may have another one. */
+  #keepAlive(keepaliveS: number): void {
+    this.#keepalive = new Keepalive({
+      clock: this.#clock,
+      periodS: keepaliveS,
+      ping: () => this.#ping(),
+      received: () => this.#stream.received,
+      isPaused: () => this.#gate === 'paused',
+      onSilent: () => {
+        this.#cause ??= failure('keepalive', 'the broker does not answer pings');
+        this.#stream.destroy();
+      },
+    });
+  }
+
+  #listen(keepaliveS: number): void {
     const client = this.#client;
     // The first packet is the CONNACK. MQTT.js's own 'connect' comes later, after queued messages may have been handled.
     client.once('packetreceive', (packet) => {
@@ -229,27 +279,24 @@ export class MqttConnection {
         return;
       }
       this.#open = true;
+      this.#keepAlive(packet.properties?.serverKeepAlive ?? keepaliveS);
       this.#events.onOpen(packet);
     });
     client.once('connect', () => this.#events.onReady());
-    const readThrough = this.#readThrough;
-    if (readThrough !== undefined)
-      client.on('packetreceive', ({ cmd }) => {
-        if (cmd === 'pingresp') readThrough.answered();
-      });
     client.on('disconnect', (packet) => {
       this.#cause ??= disconnectFailure(packet.reasonCode ?? 0);
     });
     const fail = (error: Error) => {
       this.#cause ??= errorFailure(error);
       // After a malformed packet the parser is stuck and MQTT.js would wait for ever.
-      client.stream.destroy();
+      this.#stream.destroy();
     };
     client.on('error', fail);
     // MQTT.js swallows stream errors without a code, such as a refused WebSocket upgrade.
-    client.stream.on('error', (error: Error) => (this.#cause ??= errorFailure(error)));
+    this.#stream.on('error', (error: Error) => (this.#cause ??= errorFailure(error)));
     client.once('close', () => {
       this.#closed = true;
+      this.#keepalive?.stop();
       const answered = this.#open || this.#refused;
       const end = answered ? this.#cause : noAnswer(this.#cause, stageOf(client, this.#secured()));
       this.#events.onClosed(end ?? failure('broker_closed', 'the broker closed the connection'));
@@ -257,12 +304,18 @@ export class MqttConnection {
   }
 }
 
-/** Remaining length 2 and the packet id: in MQTT 5 too, where an absent reason code means success (3.4.2.1). */
-function pubacks(ids: readonly number[]): Buffer {
+const [PUBACK, PUBREC] = [0x40, 0x50];
+
+/**
+ * Remaining length 2 and the packet id: in MQTT 5 too, where an absent reason code means success (3.4.2.1). Subscriptions ask for QoS 1;
+ * but a session may have others from an earlier program, and then a message at QoS 2 is received with its PUBREC. The
+ * PUBREL that follows is answered by MQTT.js.
+ */
+function acknowledgements(ids: readonly number[], qos2: Set<number>): Buffer {
   const bytes = Buffer.allocUnsafe(ids.length * 4);
   let at = 0;
   for (const id of ids) {
-    bytes[at++] = 0x40;
+    bytes[at++] = qos2.size > 0 && qos2.delete(id) ? PUBREC : PUBACK;
     bytes[at++] = 0x02;
     bytes[at++] = id >> 8;
     bytes[at++] = id & 0xff;

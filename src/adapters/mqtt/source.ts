@@ -13,17 +13,18 @@ import type { LogFields, Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
 import { BrokerAdaptation } from './broker-adaptation.ts';
 import { serverLimits } from './broker-limits.ts';
+import type { GateMode } from './broker-stream.ts';
 import { tryOverlappingSubscriptions, trySharedSubscriptions } from './broker-trials.ts';
 import { buildConnectOptions } from './connect-options.ts';
 import { MqttConnection } from './connection.ts';
 import { type Failure, failure } from './failure.ts';
-import { type GateMode, assertMqttInternals } from './held-acks.ts';
 import { type MqttMetrics, createMqttMetrics } from './metrics.ts';
 import { MQTT4_WINDOW, type MqttSourceOptions } from './options.ts';
 import { OverlappingCopies } from './overlapping-copies.ts';
 import { SeenWindow } from './read-through.ts';
 import { ReconnectPolicy } from './reconnect-policy.ts';
 import { Subscriptions } from './subscriptions.ts';
+import { transportOf } from './transport.ts';
 
 export interface MqttSourceDeps {
   readonly logger: Logger;
@@ -49,11 +50,8 @@ const STOP_MS = 2000;
 const PROBE_EVERY_MS = 400;
 const LAST_PROBES_MS = 20;
 
-/** Throws a FieldwatchError (`MQTT_CLIENT_UNTESTED`) when the installed MQTT.js is not the tested one. */
-export function createMqttSource(options: MqttSourceOptions, deps: MqttSourceDeps): MqttSource {
-  assertMqttInternals();
-  return new MqttJsSource(options, deps);
-}
+export const createMqttSource = (options: MqttSourceOptions, deps: MqttSourceDeps): MqttSource =>
+  new MqttJsSource(options, deps);
 
 class MqttJsSource implements MqttSource {
   readonly #options: MqttSourceOptions;
@@ -208,21 +206,16 @@ class MqttJsSource implements MqttSource {
     try {
       const building = buildConnectOptions(this.#options, url, this.#adaptation.publish);
       const connectOptions = await deadline(building, this.#options.connectTimeoutMs, this.#clock);
+      const transport = await transportOf(connectOptions);
       if (this.#isDone) return;
+      const settings = { options: connectOptions, transport, gate: this.#gate, window: this.#window };
       const time = { clock: this.#clock, arrivals: this.#arrivals };
-      const connection: MqttConnection = new MqttConnection(
-        epoch,
-        connectOptions,
-        this.#gate,
-        time,
-        {
-          onOpen: (connack) => this.#onOpen(connack, url),
-          onReady: () => this.#onReady(connection),
-          onMessage: (message) => this.#handlers?.onMessage(message),
-          onClosed: (end) => this.#ended(end),
-        },
-        this.#window,
-      );
+      const connection: MqttConnection = new MqttConnection(epoch, settings, time, {
+        onOpen: (connack) => this.#onOpen(connack, url),
+        onReady: () => this.#onReady(connection),
+        onMessage: (message) => this.#handlers?.onMessage(message),
+        onClosed: (end) => this.#ended(end),
+      });
       this.#connection = connection;
     } catch (error) {
       this.#ended(failure('setup', messageOf(error)));

@@ -55,6 +55,34 @@ describeWith('mosquitto').each([5, 4] as const)(
       expect(probe.texts).toEqual(Array.from({ length: window + 20 }, (_, n) => String(n + 1)));
     });
 
+    test('messages at QoS 2, of subscriptions that an earlier program left, are received when they are acknowledged', async () => {
+      await probe.source.stop();
+      const earlier = await plainClient(broker.url, {
+        ...{ protocolVersion, clientId: 'station', clean: false },
+        properties: { sessionExpiryInterval: 3600 },
+      });
+      await earlier.subscribeAsync('old/#', { qos: 2 });
+      await earlier.endAsync();
+      for (let n = 1; n <= 5; n++) await publisher.publishAsync('old/1', String(n), { qos: 2 });
+      probe = await new SourceProbe(
+        mqttOptions(`mqtt://127.0.0.1:${proxy.port}`, { protocolVersion }),
+      ).start();
+      await probe.until(() => probe.messages.length === 5);
+      await roundTrip();
+      expect(broker.log).not.toMatch(/Received PUBREC from station/);
+
+      // Without acknowledgement they come again with the next connection.
+      proxy.cut();
+      await probe.until(() => probe.messages.length === 10);
+      expect(probe.texts.slice(5)).toEqual(['1', '2', '3', '4', '5']);
+      probe.source.acknowledge(probe.messages.slice(5));
+      await broker.logged('Received PUBCOMP from station', 5);
+      expect(broker.count('Received PUBREC from station')).toBe(5);
+      expect(broker.log).not.toMatch(/Received PUBACK from station/);
+      expect(probe.states('connected')).toHaveLength(2);
+      expect(probe.metrics.scrape().get('fieldwatch_mqtt_unacknowledged_messages')).toBe(0);
+    });
+
     test('the acknowledgements of one call arrive as one piece', async () => {
       await publishNumbers(publisher, 't/1', 1, window);
       await probe.until(() => probe.messages.length === window);

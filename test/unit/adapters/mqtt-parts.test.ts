@@ -3,66 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from '../../support/fast-check.ts';
-import type { IPublishPacket, MqttClient } from 'mqtt';
 import {
   connackFailure,
   disconnectFailure,
   errorFailure,
   failure,
 } from '../../../src/adapters/mqtt/failure.ts';
-import {
-  InboundGate,
-  TESTED_MQTTJS_VERSION,
-  assertMqttInternals,
-} from '../../../src/adapters/mqtt/held-acks.ts';
 import { HeldMessages } from '../../../src/adapters/mqtt/held-messages.ts';
 import { defaultStatusTopic } from '../../../src/adapters/mqtt/options.ts';
 import { ReconnectPolicy } from '../../../src/adapters/mqtt/reconnect-policy.ts';
 import { createFileSubscriptionMemory } from '../../../src/adapters/mqtt/subscription-memory.ts';
-import { FieldwatchError } from '../../../src/core/errors.ts';
 import type { InboundMessage } from '../../../src/ports/messages.ts';
 import { QuietLogger } from '../../support/quiet-logger.ts';
-
-describe('the guard over the private members of MQTT.js', () => {
-  test('accepts the pinned version', () => {
-    expect(() => assertMqttInternals()).not.toThrow();
-  });
-
-  test.each([
-    ['another version', '5.17.0', undefined, /version 5\.17\.0, expected 5\.16\.0/],
-    ['a missing member', TESTED_MQTTJS_VERSION, {}, /without _sendPacket/],
-  ])('refuses %s', (_name, version, prototype, message) => {
-    const check = () => assertMqttInternals(version, prototype);
-    expect(check).toThrow(message);
-    expect(check).toThrow(FieldwatchError);
-    expect(check).toThrow(expect.objectContaining({ code: 'MQTT_CLIENT_UNTESTED' }));
-  });
-});
-
-describe('the gate', () => {
-  test('lets the event loop run between some hundred messages, however many have arrived', async () => {
-    const internals = { _sendPacket: () => {}, sendPing: () => {}, onKeepaliveTimeout: () => {} };
-    const client = internals as unknown as MqttClient;
-    let delivered = 0;
-    new InboundGate(client, 'open', () => delivered++);
-    const pump = (left: number, done: () => void): void => {
-      if (left === 0) done();
-      else
-        client.handleMessage({ cmd: 'publish', payload: 'x' } as IPublishPacket, () => pump(left - 1, done));
-    };
-    let pumping = true;
-    const seen: number[] = [];
-    const watch = (): void => {
-      seen.push(delivered);
-      if (pumping) setImmediate(watch);
-    };
-    setImmediate(watch);
-    await new Promise<void>((resolve) => pump(1000, resolve));
-    pumping = false;
-    expect(delivered).toBe(1000);
-    expect(seen.slice(0, 3)).toEqual([256, 512, 768]);
-  });
-});
 
 describe('held messages', () => {
   const message = (packetId: number, text = ''): InboundMessage => ({
