@@ -26,6 +26,7 @@ import { PAGE_HEADERS, type Page, encodingFor, fileAt } from './page.ts';
 import { documentOptions, schemaOf } from './openapi.ts';
 import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
 import { Answer, Streamed, Taken } from './resource/answer.ts';
+import { serveLinks } from './links.ts';
 import { SharedReads } from './shared-reads.ts';
 import { RESOURCES } from './resource/index.ts';
 import { type AnyResource, resource } from './resource/resource.ts';
@@ -106,6 +107,7 @@ export async function createApi(
   await app.register(swagger, documentOptions(deps.program.version, options.basePath));
   await app.register(async (scope) => {
     for (const each of all) register(scope, each, { deps, connections });
+    if (deps.links !== undefined) await scope.register(async (own) => serveLinks(own, deps, arrivalOf));
     servePage(scope, page, deps, (request, reply) => notFound(all, request, reply));
   });
   await app.ready();

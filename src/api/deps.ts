@@ -1,3 +1,6 @@
+import type { AnswerResult } from '../core/notify/text/answer.ts';
+import type { TextContext } from '../core/notify/text/sentence.ts';
+import type { AlertAction } from '../lib/action-token.ts';
 import type { FrameColumn } from '../core/frame/frame.ts';
 import type { FrameWriter, WriteBytes } from '../ports/frame.ts';
 import type { Logger, Metrics } from '../ports/metrics.ts';
@@ -23,6 +26,26 @@ export interface DaemonDeps {
   readonly daemon: DaemonView;
   readonly operations: Operations;
   readonly frames: OpenFrameWriter;
+  /** Links in notifications; absent: none are configured. */
+  readonly links?: LinkDeps | undefined;
+}
+
+/** What answers the links in notifications. */
+export interface LinkDeps {
+  /** As it is now; undefined: its file cannot be read, or holds none. */
+  readonly secret: () => string | undefined;
+  /** How texts are written that a sink sends. */
+  readonly contextOf: (sink: string) => TextContext;
+  readonly act: (request: LinkRequest) => Promise<AnswerResult>;
+}
+
+export interface LinkRequest {
+  readonly action: AlertAction;
+  readonly alertId: string;
+  readonly by: string;
+  readonly comment: string;
+  /** The same for every use of a link. */
+  readonly requestId: string;
 }
 
 /** Writes frames in a format that is not text. The library of the format is loaded with the first one. */

@@ -12,6 +12,7 @@ import type { Base, Context, Live } from './context.ts';
 import { declaredSensors, registryOptions } from './options.ts';
 import { makeStateFolder } from './state-folder.ts';
 import { followLocations, openAlertManager, watchTime } from './wiring/alert.ts';
+import { Buttons } from './wiring/buttons.ts';
 import {
   checkConnection,
   monitorClock,
@@ -81,8 +82,9 @@ async function makeComponents(base: Base): Promise<Components> {
   warnOfEcho(config, live.router.filters, logger);
   const connection = openSource({ ...base, servers });
   const dispatcher = createDispatcher({ ...base, ...connection, database, registry });
+  const buttons = new Buttons({ ...base, database });
   const spool = await openSpoolFolder(base);
-  const found = { ...base, ...connection, ...spool, servers, database, registry, dispatcher };
+  const found = { ...base, ...connection, ...spool, servers, database, registry, dispatcher, buttons };
   const shards = openShardTable(config);
   const alertManager = openAlertManager({ ...found, shards });
   const shared = shareEvaluation({ ...found, shards, alertManager });
@@ -122,7 +124,7 @@ function startOf(
   context: Components &
     Pick<Context, 'writer' | 'clockMonitor'> & { readonly programs: ProgramHandover | undefined },
 ): DeferredStartup {
-  const { database, registry, alertManager, shared, spooling, dispatcher, maintenance } = context;
+  const { database, registry, alertManager, shared, spooling, dispatcher, buttons, maintenance } = context;
   const { lateRefresh, scheduler, writer, clockMonitor, programs } = context;
   const run = async (signal: AbortSignal) => {
     // Before anything drains that was stamped without the server's clock.
@@ -139,6 +141,7 @@ function startOf(
     // Nothing may be started any more once all is being stopped.
     signal.throwIfAborted();
     dispatcher.start();
+    buttons.start();
     maintenance.start();
     lateRefresh?.start();
     await scheduler?.start();

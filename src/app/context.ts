@@ -34,6 +34,7 @@ import type { SensorRegistry } from '../services/ingest/sensor-registry.ts';
 import type { StaleRoutes } from '../services/ingest/stale-routes.ts';
 import type { DeferredStartup } from '../services/ingest/startup.ts';
 import type { NotificationDispatcher } from '../services/notify/dispatcher.ts';
+import type { Buttons } from './wiring/buttons.ts';
 import type { LateRefresh } from '../services/policy/late-refresh.ts';
 import type { MaintenanceTasks } from '../services/policy/maintenance.ts';
 import type { PolicyScheduler } from '../services/policy/scheduler.ts';
@@ -146,6 +147,7 @@ export interface Context extends Pick<AppDeps, 'logger' | 'metrics' | 'alertLog'
   readonly source: MessageSource;
   readonly registry: SensorRegistry;
   readonly dispatcher: NotificationDispatcher;
+  readonly buttons: Buttons;
   /** Where one is configured. */
   readonly spool: Spool | undefined;
   /** With the spool. */

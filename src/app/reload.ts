@@ -35,6 +35,7 @@ export async function reload(context: Context, next: Config): Promise<Reloaded> 
   const expected = await alertManager.expectedBy(rules, [...registry.all()]);
   await applyRules(rules, registry, alertManager, writer, expected);
   warnOfEcho(next, router.filters, logger);
+  if (changed.has('notify')) await context.buttons.reconfigure(next);
   if (changed.has('notify'))
     await dispatcher.reconfigure(sinkSetups(next, sinkDepsOf({ ...context, config: next })));
   context.ingest.reroute(router);

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { recentOf } from '../adapters/timescale/recent-values.ts';
-import { textDefaults } from '../app/wiring/notify.ts';
+import { textDefaults } from '../app/wiring/texts.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema/index.ts';
 import { FieldwatchError } from '../core/errors.ts';

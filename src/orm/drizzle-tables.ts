@@ -33,6 +33,7 @@ export const alertCommands = pgTable('alert_commands', {
   appliedAt: timestamp('applied_at', { withTimezone: true }),
   appliedBy: text('applied_by'),
   outcome: text('outcome'),
+  requestId: text('request_id'),
 });
 
 export const alertDeliveries = pgTable('alert_deliveries', {
@@ -376,6 +377,7 @@ export const silences = pgTable('silences', {
   comment: text('comment').notNull().default(filled),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull().default(filled),
   expiredBy: text('expired_by'),
+  requestId: text('request_id'),
 });
 
 export const storageChunks = pgTable('storage_chunks', {

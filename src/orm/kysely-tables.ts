@@ -23,6 +23,7 @@ export interface AlertCommandsTable {
   applied_at: Timestamp | null;
   applied_by: string | null;
   outcome: string | null;
+  request_id: string | null;
 }
 
 export interface AlertDeliveriesTable {
@@ -366,6 +367,7 @@ export interface SilencesTable {
   comment: Filled<string>;
   created_at: Filled<Timestamp>;
   expired_by: string | null;
+  request_id: string | null;
 }
 
 export interface StorageChunksTable {
@@ -440,6 +442,7 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'applied_at',
     'applied_by',
     'outcome',
+    'request_id',
   ],
   alert_deliveries: [
     'alert_id',
@@ -675,7 +678,17 @@ export const COLUMNS: { readonly [Table in keyof Database]: readonly (keyof Data
     'subscribed',
     'configuration',
   ],
-  silences: ['id', 'matchers', 'starts_at', 'ends_at', 'created_by', 'comment', 'created_at', 'expired_by'],
+  silences: [
+    'id',
+    'matchers',
+    'starts_at',
+    'ends_at',
+    'created_by',
+    'comment',
+    'created_at',
+    'expired_by',
+    'request_id',
+  ],
   storage_chunks: ['relation', 'range_start', 'range_end'],
   storage_horizons: ['relation', 'dropped_before', 'kept', 'noted_at'],
   system_alerts: [

@@ -108,3 +108,32 @@ export interface NotificationStore {
   notified(sink: string, resolvedWithinMs: number): Promise<readonly NotifiedEpisode[]>;
   report(sink: string, report: SinkReport): Promise<void>;
 }
+
+/** Buttons below notifications, wherever they are pressed. */
+export interface ButtonSource {
+  /** Of its lease: one daemon at a time polls it. */
+  readonly name: string;
+  /** Waits for presses, for less than a minute; those that were not settled come again. Rejects with a SinkError. */
+  poll(signal: AbortSignal): Promise<readonly ButtonPress[]>;
+}
+
+export interface ButtonPress {
+  /** Undefined: the user may not, or it is no button of ours. */
+  readonly asked:
+    | {
+        readonly action: 'ack' | 'silence';
+        readonly alertId: string;
+        readonly by: string;
+        /** The same whenever this press comes again. */
+        readonly requestId: string;
+      }
+    | undefined;
+  /** Who may not. */
+  readonly refuse: { readonly by: string; readonly userId: number } | undefined;
+  /** The sink with the button; undefined: it is no button of ours. */
+  readonly sink?: string | undefined;
+  /** May be called again for the same press. */
+  answer(said: string, signal: AbortSignal): Promise<void>;
+  /** It does not come again. */
+  settled(): void;
+}

@@ -8,6 +8,8 @@ export interface HttpRequest {
   readonly body?: string;
   /** What an answer means where its status alone does not say it; undefined: what the status says. */
   readonly faultOf?: (status: number, answer: string) => AnswerFault | undefined;
+  /** Bytes of an answer that are read; default: 4096. */
+  readonly maxAnswer?: number;
   /** Secrets that must not appear in a message, wherever it comes from: the far side may echo them. */
   readonly secrets?: readonly (string | undefined)[];
 }
@@ -35,7 +37,15 @@ export function loadHttpClient(): void {
  * refused instead of followed: it would carry the credentials and the alert to wherever the answer says.
  */
 export async function request(
-  { url, method = 'POST', headers = {}, body, secrets = [], faultOf: meaning }: HttpRequest,
+  {
+    url,
+    method = 'POST',
+    headers = {},
+    body,
+    secrets = [],
+    faultOf: meaning,
+    maxAnswer = MAX_ANSWER,
+  }: HttpRequest,
   signal: AbortSignal,
 ): Promise<string> {
   let response: Response;
@@ -50,7 +60,7 @@ export async function request(
   } catch (error) {
     throw notReached(url, error, secrets);
   }
-  const answer = await readSome(response).catch(() => '');
+  const answer = await readSome(response, maxAnswer).catch(() => '');
   if (response.ok) return answer;
   const { status } = response;
   const shown = clean(answer, secrets);
@@ -156,23 +166,23 @@ function reasonOf(error: unknown): string {
   return cause instanceof Error && cause.message !== '' ? cause.message : error.message;
 }
 
-async function readSome(response: Response): Promise<string> {
+async function readSome(response: Response, most: number): Promise<string> {
   const reader = response.body?.getReader();
   if (reader === undefined) return '';
   const chunks: Uint8Array[] = [];
   let size = 0;
-  while (size < MAX_ANSWER) {
+  while (size < most) {
     const { done, value } = (await reader.read()) as { done: boolean; value?: Uint8Array };
-    if (done || value === undefined) return textOf(chunks);
+    if (done || value === undefined) return textOf(chunks, most);
     chunks.push(value);
     size += value.length;
   }
   await reader.cancel();
-  return textOf(chunks);
+  return textOf(chunks, most);
 }
 
-const textOf = (chunks: readonly Uint8Array[]) =>
-  Buffer.concat(chunks).subarray(0, MAX_ANSWER).toString('utf8');
+const textOf = (chunks: readonly Uint8Array[], most: number) =>
+  Buffer.concat(chunks).subarray(0, most).toString('utf8');
 
 function retryAfter(header: string | null): { retryAfterMs?: number } {
   const seconds = Number(header ?? Number.NaN);

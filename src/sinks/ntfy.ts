@@ -1,8 +1,11 @@
 import * as z from '../core/schema/zod.ts';
 import type { Severity } from '../core/alert/model.ts';
-import { type Delivery, statusOf } from '../core/notify/delivery.ts';
+import { type Delivery, type OutgoingNotification, SILENCE_MS, statusOf } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
 import { truncate } from '../core/notify/template.ts';
+import { fill } from '../core/notify/text/language.ts';
+import { lasting } from '../core/notify/text/moment.ts';
+import type { TextContext } from '../core/notify/text/sentence.ts';
 import { readFilePath, secret, section, text, whole } from '../core/schema/fields.ts';
 import { secretNow } from '../lib/secret-file.ts';
 import type { NotificationSink } from '../ports/notification.ts';
@@ -17,7 +20,7 @@ import {
   tokenFields,
 } from './fields.ts';
 import { request } from './http.ts';
-import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext, withRecent } from './sink.ts';
+import { type SinkDeps, completed, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
 
 const priority = (fallback: number, description: string) => whole({ min: 1, max: 5, fallback }, description);
 
@@ -77,7 +80,7 @@ class NtfySink implements NotificationSink {
   }
 
   async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const delivery = await withRecent(given, this.#deps);
+    const delivery = await completed(given, this.#config, this.#deps);
     const context = textContext(this.#config, this.#deps);
     const { url, priorities, tags } = this.#config;
     const topic = secretNow(this.#config.topic, this.#config.topic_file) ?? '';
@@ -90,6 +93,7 @@ class NtfySink implements NotificationSink {
       message: truncate(bodyOf(delivery, this.#texts, context), MAX_MESSAGE),
       priority: priorities[look],
       tags: [EMOJI[look], ...tags],
+      ...actionsOf(first, context),
       ...(runbook !== null && /^https?:\/\//.test(runbook) ? { click: runbook } : {}),
     });
     const { headers, secrets } = credentialsOf(this.#config);
@@ -112,6 +116,24 @@ class NtfySink implements NotificationSink {
   }
 
   async close(): Promise<void> {}
+}
+
+/** Buttons that POST, so that no scanner of links presses them; ntfy takes three at most. */
+function actionsOf({ links }: OutgoingNotification, { language: { messages } }: TextContext): object {
+  if (links === undefined) return {};
+  const button = (label: string, url: string) => ({
+    action: 'http',
+    label,
+    url,
+    method: 'POST',
+    clear: true,
+  });
+  return {
+    actions: [
+      button(messages.acknowledge, links.acknowledge),
+      button(fill(messages.silence, { lasted: lasting(SILENCE_MS / 1000) }), links.silence),
+    ],
+  };
 }
 
 export const ntfy = defineSink({

@@ -1,8 +1,15 @@
 import * as z from '../core/schema/zod.ts';
 import { type AlertNotification, SEVERITIES } from '../core/alert/model.ts';
-import type { Delivery, RecentValues, SensorFactsOf } from '../core/notify/delivery.ts';
+import {
+  type ActionLinks,
+  type Delivery,
+  type OutgoingNotification,
+  type RecentValues,
+  type SensorFactsOf,
+  statusOf,
+} from '../core/notify/delivery.ts';
 import { LANGUAGES, LANGUAGE_NAMES, type LanguageName } from '../core/notify/text/languages.ts';
-import type { TextContext } from '../core/notify/text/sentence.ts';
+import { type TextContext, isOfSystem } from '../core/notify/text/sentence.ts';
 import { backoff } from '../core/schema/backoff.ts';
 import { duration } from '../core/schema/common.ts';
 import { section, text, whole } from '../core/schema/fields.ts';
@@ -30,7 +37,9 @@ export interface TextDefaults {
 export interface SinkDeps {
   readonly texts: TextDefaults;
   /** The values around a notification; undefined: none are known. Never rejects. */
-  readonly recentOf?: (notification: AlertNotification) => Promise<RecentValues | undefined>;
+  readonly recentOf?: ((notification: AlertNotification) => Promise<RecentValues | undefined>) | undefined;
+  /** Links by which the alert is answered from a sink; undefined where none are configured. */
+  readonly linksOf?: ((notification: AlertNotification, sink: string) => ActionLinks | undefined) | undefined;
   readonly clock: Pick<Clock, 'nowMs'>;
   /** Of a sensor, at the time of the call. */
   readonly factsOf: (sensorId: number) => SensorFactsOf;
@@ -64,15 +73,21 @@ export const textContext = (
   unitOf: texts.unitOf,
 });
 
-/** The delivery of one notification with the values around it: for texts that people read. */
-export async function withRecent(
+/** The delivery of one notification with the values around it, and with links for what it is about: for what people read. */
+export async function completed(
   delivery: Delivery,
-  { recentOf }: Pick<SinkDeps, 'recentOf'>,
+  { name }: { readonly name: string },
+  { recentOf, linksOf }: Pick<SinkDeps, 'recentOf' | 'linksOf'>,
 ): Promise<Delivery> {
   const [only] = delivery.notifications;
-  if (recentOf === undefined || only === undefined || delivery.total > 1) return delivery;
-  return { ...delivery, notifications: [{ ...only, recent: await recentOf(only) }] };
+  if (only === undefined || delivery.total > 1) return delivery;
+  const links = mayBeAnswered(only) ? linksOf?.(only, name) : undefined;
+  return { ...delivery, notifications: [{ ...only, recent: await recentOf?.(only), links }] };
 }
+
+/** An open alert of a sensor. */
+export const mayBeAnswered = (notification: OutgoingNotification): boolean =>
+  !isOfSystem(notification) && statusOf(notification) === 'firing' && notification.event !== 'flapping_end';
 
 export const defineSink = <Schema extends z.ZodType>(
   definition: SinkDefinition<Schema>,

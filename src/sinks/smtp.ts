@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises';
 import type { Transporter } from 'nodemailer';
 import * as z from '../core/schema/zod.ts';
 import { messageOf } from '../core/errors.ts';
-import type { Delivery } from '../core/notify/delivery.ts';
+import { type Delivery, SILENCE_MS } from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
+import { fill } from '../core/notify/text/language.ts';
+import { lasting } from '../core/notify/text/moment.ts';
 import type { TextContext } from '../core/notify/text/sentence.ts';
 import { SinkError, type SinkFault } from '../core/notify/sink-error.ts';
 import { port, readFilePath, text } from '../core/schema/fields.ts';
@@ -13,7 +15,7 @@ import type { NotificationSink } from '../ports/notification.ts';
 import { certificateFault } from './certificate.ts';
 import { oneCredential, passwordFields, textFields, textsOf } from './fields.ts';
 import { clean } from './http.ts';
-import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext, withRecent } from './sink.ts';
+import { type SinkDeps, completed, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
 
 const address = text('address, such as alerts@example.org').regex(
   /^[^\r\n]*[^\s@<>]+@[^\s@<>]+>?$/,
@@ -63,7 +65,7 @@ class SmtpSink implements NotificationSink {
   }
 
   async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const delivery = await withRecent(given, this.#deps);
+    const delivery = await completed(given, this.#config, this.#deps);
     const context = textContext(this.#config, this.#deps);
     const { from, to } = this.#config;
     const { alertId, seq, severity } = firstOf(delivery);
@@ -84,10 +86,23 @@ class SmtpSink implements NotificationSink {
     );
   }
 
-  /** The built-in text says in the mail, too, what its subject says. */
+  /** The built-in text says in the mail, too, what its subject says, and has the links. */
   #textOf(delivery: Delivery, context: TextContext): string {
     const body = bodyOf(delivery, this.#texts, context);
-    return this.#texts.body === undefined ? `${titleOf(delivery, {}, context)}\n${body}` : body;
+    if (this.#texts.body !== undefined) return body;
+    const { links } = firstOf(delivery);
+    const { acknowledge, silence } = context.language.messages;
+    return [
+      titleOf(delivery, {}, context),
+      body,
+      ...(links === undefined
+        ? []
+        : [
+            '',
+            `${acknowledge}: ${links.acknowledge}`,
+            `${fill(silence, { lasted: lasting(SILENCE_MS / 1000) })}: ${links.silence}`,
+          ]),
+    ].join('\n');
   }
 
   async probe(signal: AbortSignal): Promise<string> {

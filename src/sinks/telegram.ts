@@ -1,14 +1,31 @@
 import * as z from '../core/schema/zod.ts';
-import { type Delivery, statusOf } from '../core/notify/delivery.ts';
+import {
+  type Delivery,
+  type OutgoingNotification,
+  SILENCE_MS,
+  isGroup,
+  statusOf,
+} from '../core/notify/delivery.ts';
 import { type MessageTexts, bodyOf, firstOf, titleOf } from '../core/notify/messages.ts';
-import { SinkError } from '../core/notify/sink-error.ts';
 import { truncate } from '../core/notify/template.ts';
-import { text } from '../core/schema/fields.ts';
-import { secretNow } from '../lib/secret-file.ts';
+import { fill } from '../core/notify/text/language.ts';
+import { lasting } from '../core/notify/text/moment.ts';
+import type { TextContext } from '../core/notify/text/sentence.ts';
+import { flag, text } from '../core/schema/fields.ts';
 import type { NotificationSink } from '../ports/notification.ts';
 import { httpUrl, needs, textFields, textsOf, tokenFields } from './fields.ts';
-import { type AnswerFault, hostOf, request } from './http.ts';
-import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext, withRecent } from './sink.ts';
+import { hostOf } from './http.ts';
+import {
+  type SinkDeps,
+  completed,
+  defineSink,
+  groupFields,
+  mayBeAnswered,
+  sinkSchema,
+  textContext,
+} from './sink.ts';
+import { callTelegram } from './telegram-api.ts';
+import { buttonData } from './telegram-buttons.ts';
 
 const schema = sinkSchema({
   kind: 'telegram',
@@ -30,17 +47,27 @@ const schema = sinkSchema({
       .max(4)
       .default(['info'])
       .describe('arrive without a sound: alerts of these severities, or resolved'),
+    buttons: flag(
+      false,
+      'buttons that acknowledge an alert or silence it for two hours; the bot must have no webhook, and no other program that asks for its updates',
+    ),
+    users: z
+      .array(z.int().min(1))
+      .max(100)
+      .default([])
+      .describe('ids of the users who may press the buttons; empty: everyone in the chat'),
   },
-}).superRefine(needs('token'));
+})
+  .superRefine(needs('token'))
+  .refine(({ buttons, users, chat }) => !buttons || users.length > 0 || !String(chat).startsWith('@'), {
+    path: ['users'],
+    error: 'is missing: everyone on the internet could press the buttons of a public channel',
+  });
 
 type Config = z.output<typeof schema>;
 
 /** Telegram refuses longer messages; in UTF-16 code units. */
 const MAX_MESSAGE = 4096;
-/** Answers to a request that the bot or the chat is wrong for, whatever it says: the operator has to act. */
-const SETUP =
-  /chat not found|group chat was upgraded|thread not found|not enough rights|have no rights|kicked|blocked|deactivated|not a member/i;
-
 /** One message for each notification or group: the title in bold, as an entity and not as markup, so that no name can format it. */
 class TelegramSink implements NotificationSink {
   readonly kind = 'telegram';
@@ -56,7 +83,7 @@ class TelegramSink implements NotificationSink {
   }
 
   async send(given: Delivery, signal: AbortSignal): Promise<void> {
-    const delivery = await withRecent(given, this.#deps);
+    const delivery = await completed(given, this.#config, this.#deps);
     const context = textContext(this.#config, this.#deps);
     const { chat, thread, silent } = this.#config;
     const first = firstOf(delivery);
@@ -69,6 +96,7 @@ class TelegramSink implements NotificationSink {
       entities: [{ type: 'bold', offset: 0, length: title.length }],
       disable_notification: silent.includes(over),
       link_preview_options: { is_disabled: true },
+      ...(isGroup(delivery) || !mayBeAnswered(first) ? {} : keyboardOf(first, this.#config, context)),
     });
   }
 
@@ -81,31 +109,34 @@ class TelegramSink implements NotificationSink {
 
   async close(): Promise<void> {}
 
-  async #call(method: string, signal: AbortSignal, parameters: object): Promise<string> {
-    const token = secretNow(this.#config.token, this.#config.token_file) ?? '';
-    // In the path of the URL it must be a path segment, whatever is in its file.
-    if (!/^[\w:-]+$/.test(token)) throw new SinkError('auth', 'the token is no bot token: 123456:ABC…');
-    return request(
-      {
-        url: `${this.#config.url.replace(/\/+$/, '')}/bot${token}/${method}`,
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(parameters),
-        secrets: [token],
-        faultOf: telegramFault,
-      },
-      signal,
-    );
+  #call(method: string, signal: AbortSignal, parameters: object): Promise<string> {
+    return callTelegram(this.#config, method, parameters, { signal });
   }
 }
 
-/** An unknown token is a 401, or a 404 since it is part of the path; how long to wait stands in the body. */
-function telegramFault(status: number, answer: string): AnswerFault | undefined {
-  if (status === 404) return { fault: 'auth' };
-  if ((status === 400 || status === 403) && SETUP.test(answer)) return { fault: 'setup' };
-  const seconds = /"retry_after":(\d{1,6})\b/.exec(answer)?.[1];
-  return status === 429 && seconds !== undefined
-    ? { fault: 'away', retryAfterMs: Number(seconds) * 1000 }
-    : undefined;
+/** Buttons that acknowledge or silence here; else links that ask first. */
+function keyboardOf(
+  notification: OutgoingNotification,
+  { buttons }: Pick<Config, 'buttons'>,
+  { language: { messages } }: TextContext,
+): object {
+  const { alertId, links } = notification;
+  const labels = [
+    messages.acknowledge,
+    fill(messages.silence, { lasted: lasting(SILENCE_MS / 1000) }),
+  ] as const;
+  const row = buttons
+    ? [
+        { text: labels[0], callback_data: buttonData('ack', alertId) },
+        { text: labels[1], callback_data: buttonData('silence', alertId) },
+      ]
+    : links === undefined
+      ? []
+      : [
+          { text: labels[0], url: links.acknowledge },
+          { text: labels[1], url: links.silence },
+        ];
+  return row.length === 0 ? {} : { reply_markup: { inline_keyboard: [row] } };
 }
 
 /** Cut between two characters. */

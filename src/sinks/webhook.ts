@@ -17,7 +17,7 @@ import {
   tokenFields,
 } from './fields.ts';
 import { reach, request, splitCredentials } from './http.ts';
-import { type SinkDeps, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
+import { type SinkDeps, completed, defineSink, groupFields, sinkSchema, textContext } from './sink.ts';
 
 /** Header names as HTTP has them; those that the sink sets itself are refused. */
 const header = z
@@ -73,19 +73,20 @@ class WebhookSink implements NotificationSink {
     this.#deps = deps;
   }
 
-  async send(delivery: Delivery, signal: AbortSignal): Promise<void> {
+  async send(given: Delivery, signal: AbortSignal): Promise<void> {
+    const delivery = await completed(given, this.#config, { linksOf: this.#deps.linksOf });
     const { name: receiver, external_url: externalUrl = '', labels } = this.#config;
     const context = textContext(this.#config, this.#deps);
     const body = JSON.stringify(webhookBody(delivery, { receiver, externalUrl, labels, context }));
     const [first] = delivery.notifications;
     const givenUrl = this.#url();
     const { url, authorization } = splitCredentials(givenUrl);
-    const given = credentialsOf(this.#config);
+    const credentials = credentialsOf(this.#config);
     const secret = secretNow(this.#config.secret, this.#config.secret_file);
     const headers = {
       ...this.#config.headers,
       ...(authorization === undefined ? {} : { authorization }),
-      ...given.headers,
+      ...credentials.headers,
       'content-type': 'application/json',
       // The same at every attempt: a receiver that has seen it can drop the second one.
       'idempotency-key': `${first?.alertId ?? ''}-${first?.seq ?? 0}`,
@@ -93,7 +94,7 @@ class WebhookSink implements NotificationSink {
     };
     const secrets = [
       secret,
-      ...given.secrets,
+      ...credentials.secrets,
       authorization,
       givenUrl,
       ...Object.values(this.#config.headers),

@@ -5,7 +5,7 @@ import type { BatchWriter } from '../../services/ingest/batch-writer.ts';
 import type { SensorRegistry } from '../../services/ingest/sensor-registry.ts';
 import { withSpooled } from '../../services/spool/spooled-readings.ts';
 import type { Base, Context, SharedEvaluation } from '../context.ts';
-import { describerOf } from './notify.ts';
+import { describerOf } from './texts.ts';
 import { alertStoreOf } from './shards.ts';
 
 /** The alert engine, without the state of the last run yet. */

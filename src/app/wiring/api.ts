@@ -12,6 +12,7 @@ import { SensorIndex } from '../../queries/sensor-index.ts';
 import type { Context } from '../context.ts';
 import { openFrameWriter } from '../export/write.ts';
 import { databaseOptions } from '../options.ts';
+import { linkDepsOf } from './links.ts';
 import { operationsOf } from './api-operations.ts';
 import { viewOf } from './api-view.ts';
 
@@ -80,6 +81,7 @@ function apiDepsOf(context: ApiContext, db: Db, startedAtMs: number): DaemonDeps
     sensors: new SensorIndex(db, clock),
     daemon: viewOf(context),
     operations: operationsOf(context, db),
+    links: linkDepsOf(context, db),
     frames: (columns, format, write) => openFrameWriter(columns, { format }, write),
   };
 }

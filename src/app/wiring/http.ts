@@ -15,7 +15,7 @@ export async function openHttp(context: Omit<Context, 'http'>): Promise<HttpList
   const { host, port, tls } = http;
   const tokens = new Tokens(readTokenFile(config));
   const access = {
-    ...{ tokens, loopback: isLoopback(host), allowedHosts: http.allowed_hosts },
+    ...{ tokens, loopback: isLoopback(host), allowedHosts: [...http.allowed_hosts, ...publicHost(http)] },
     ...{ trustedProxies: http.trusted_proxies, basePath: http.base_path.replace(/\/+$/, '') },
     ...{ machine: hostname(), clientId: config.mqtt.client_id },
   };
@@ -46,3 +46,7 @@ export async function openHttp(context: Omit<Context, 'http'>): Promise<HttpList
     },
   };
 }
+
+/** The name under which links are opened. */
+const publicHost = ({ public_url: url }: Context['config']['http']): readonly string[] =>
+  url === undefined ? [] : [new URL(url).hostname];

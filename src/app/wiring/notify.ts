@@ -3,14 +3,15 @@ import { parseTopicPattern } from '../../core/ingest/topic.ts';
 import { alertTopic } from '../../core/notify/mqtt-topic.ts';
 import { recentValues } from '../../adapters/timescale/recent-values.ts';
 import type { Logger } from '../../ports/metrics.ts';
-import type { AlertDescriber } from '../../services/alert/publisher.ts';
 import { NotificationDispatcher, type SinkSetup } from '../../services/notify/dispatcher.ts';
 import { NotificationMetrics } from '../../services/notify/metrics.ts';
 import type { SinkSettings } from '../../services/notify/sink-worker.ts';
 import { loadHttpClient } from '../../sinks/http.ts';
 import { type SinkConfig, SINKS, createSink } from '../../sinks/index.ts';
-import type { SinkDeps, TextDefaults } from '../../sinks/sink.ts';
+import type { SinkDeps } from '../../sinks/sink.ts';
 import type { Base, Context } from '../context.ts';
+import { linksOf } from './links.ts';
+import { describerOf, textDefaults } from './texts.ts';
 
 // Maps the configuration to sinks: the only place that knows both.
 
@@ -55,26 +56,12 @@ export function sinkDepsOf({
   return {
     texts: { ...textDefaults(config), unitOf },
     recentOf: recentValues(database.pool, clock),
+    ...linksOf(config, clock),
     clock,
     factsOf,
     publish: (topic, payload, options) => mqtt.publish(topic, payload, options),
   };
 }
-
-/** English, in the zone of this machine. */
-export const textDefaults = (_: Pick<Config, 'notify'>): TextDefaults => ({
-  language: 'en',
-  timezone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
-});
-
-/** For the texts of alerts. */
-export const describerOf = ({
-  database,
-  registry,
-}: Pick<Context, 'database' | 'registry'>): AlertDescriber => ({
-  factsOf: (sensorId) => registry.findById(sensorId) ?? { name: null, location: null },
-  unitOf: (metric) => database.metricIds.unitOf(metric),
-});
 
 export function warnOfEcho(config: Config, filters: readonly string[], logger: Logger): void {
   for (const prefix of readBack(config, filters))

@@ -7,7 +7,7 @@ import type { NotificationSink } from '../../ports/notification.ts';
 import type { Clock } from '../../ports/time.ts';
 import { type SinkConfig, createSink } from '../../sinks/index.ts';
 import { brokerUrl, mqttOptions } from '../options.ts';
-import { textDefaults } from './notify.ts';
+import { textDefaults } from './texts.ts';
 
 /** A sink outside the daemon: for `notify test` and `doctor`. */
 export function loneSink(config: Config, sink: SinkConfig, clock: Clock): NotificationSink {

@@ -1,6 +1,16 @@
 import type Net from 'node:net';
 import { isLoopback } from '../../core/loopback.ts';
-import { certificatePair, flag, port, readFilePath, section, text } from '../../core/schema/fields.ts';
+import { duration } from '../../core/schema/common.ts';
+import {
+  certificatePair,
+  flag,
+  port,
+  readFilePath,
+  secret,
+  section,
+  text,
+  url,
+} from '../../core/schema/fields.ts';
 import * as z from '../../core/schema/zod.ts';
 import { loadLibrary } from '../../lib/load-library.ts';
 
@@ -37,6 +47,9 @@ const isGuarded = ({ enabled, api, host: address, token_file: file }: Exposed): 
   typeof address !== 'string' ||
   isLoopback(address) ||
   file !== undefined;
+
+/** A secret that cannot be guessed. */
+export const LEAST_SECRET = 16;
 
 export const httpSchema = section(
   {
@@ -78,11 +91,39 @@ export const httpSchema = section(
     )
       .superRefine(certificatePair)
       .prefault({}),
+    public_url: url(
+      ['http', 'https'],
+      'where a browser anywhere reaches this server, for links in notifications: https://sensors.example.org',
+    ).optional(),
+    links: section(
+      {
+        secret: secret(
+          'signs links that acknowledge or silence an alert, 16 characters or more; the same for all daemons of a share group',
+        ).optional(),
+        secret_file: readFilePath('file that holds the secret; a trailing newline is cut').optional(),
+        expire: duration({ min: '5m', max: '30d' }).prefault('24h').describe('how long a link may be used'),
+      },
+      'links in notifications by which an alert is acknowledged or silenced without a login; none without a secret',
+    ).prefault({}),
   },
   'health, metrics, the API and the page over HTTP',
-).refine(isGuarded, {
-  path: ['host'],
-  error:
-    'leads beyond this machine, and the page and the API would be open to whoever reaches it; set http.token_file, or http.api: false for health and metrics alone',
-  when: () => true,
-});
+)
+  .superRefine(({ public_url: publicUrl, links, enabled, api }, context) => {
+    if (links.secret === undefined && links.secret_file === undefined) return;
+    if (publicUrl === undefined)
+      context.addIssue({ code: 'custom', path: ['public_url'], message: 'is missing: links need it' });
+    if (!enabled || !api)
+      context.addIssue({ code: 'custom', path: ['links'], message: 'need http.enabled and http.api' });
+    if (links.secret !== undefined && links.secret.length < LEAST_SECRET)
+      context.addIssue({
+        code: 'custom',
+        path: ['links', 'secret'],
+        message: `is shorter than ${LEAST_SECRET} characters`,
+      });
+  })
+  .refine(isGuarded, {
+    path: ['host'],
+    error:
+      'leads beyond this machine, and the page and the API would be open to whoever reaches it; set http.token_file, or http.api: false for health and metrics alone',
+    when: () => true,
+  });

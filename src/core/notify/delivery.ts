@@ -15,11 +15,22 @@ export interface RecentValues {
   readonly newest?: TimedValue | undefined;
 }
 
+/** How long an alert is silenced from a notification. */
+export const SILENCE_MS = 2 * 3_600_000;
+
+/** Links by which the alert of a notification is acknowledged, or silenced for two hours. */
+export interface ActionLinks {
+  readonly acknowledge: string;
+  readonly silence: string;
+}
+
 /** An outgoing notification with the facts about its sensor. */
 export type OutgoingNotification = AlertNotification & {
   readonly facts: SensorFactsOf;
   /** Absent: they are not known, or not worth a query. */
   readonly recent?: RecentValues | undefined;
+  /** Absent: there are none for it. */
+  readonly links?: ActionLinks | undefined;
 };
 
 /**

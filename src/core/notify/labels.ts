@@ -44,6 +44,8 @@ export function annotationsOf(notification: OutgoingNotification, context: TextC
     location: facts.location,
     reason: facts.reason,
     runbook_url: facts.runbook,
+    ack_url: facts.ack_url,
+    silence_url: facts.silence_url,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
 }

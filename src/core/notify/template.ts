@@ -10,7 +10,7 @@ export { oneLine } from './one-line.ts';
 export const FACTS = [
   'sensor', 'name', 'location', 'alert_type', 'event', 'status', 'severity', 'value', 'threshold', 'message', 'event_time',
   'started_at', 'duration', 'peak_value', 'resolved_value', 'reason', 'runbook', 'alert_id', 'seq', 'metric', 'unit', 'reading',
-  'limit', 'peak', 'at', 'since', 'trend',
+  'limit', 'peak', 'at', 'since', 'trend', 'ack_url', 'silence_url',
 ] as const; // prettier-ignore
 
 export type TemplateFacts = Readonly<Record<(typeof FACTS)[number], string>>;
@@ -48,6 +48,8 @@ export function factsOf(notification: OutgoingNotification, context: TextContext
     peak: quantityOf(notification.peakValue, notification, context, [threshold]),
     at: localTime(notification.eventTimeMs, nowMs, clock),
     since: localTime(notification.startedAtMs, nowMs, clock),
+    ack_url: notification.links?.acknowledge ?? '',
+    silence_url: notification.links?.silence ?? '',
     trend: recent?.trend === undefined ? '' : language.trends[recent.trend],
   };
 }

@@ -2,7 +2,7 @@ import type { DatabaseSchema } from './schema.ts';
 
 /** The schema that sql/ creates. Generated: `npm run sql:expected` after a new migration. */
 export const EXPECTED_SCHEMA: DatabaseSchema = {
-  version: 24,
+  version: 25,
   relations: {
     alert_commands: {
       columns: {
@@ -17,8 +17,12 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         applied_at: { type: 'timestamp with time zone' },
         applied_by: { type: 'text' },
         outcome: { type: 'text' },
+        request_id: { type: 'text' },
       },
-      unique: { alert_commands_pkey: 'PRIMARY KEY (id)' },
+      unique: {
+        alert_commands_pkey: 'PRIMARY KEY (id)',
+        alert_commands_request: 'btree (request_id) WHERE (request_id IS NOT NULL)',
+      },
       indexes: ['btree (applied_at) WHERE (applied_at IS NOT NULL)', 'btree (id) WHERE (applied_at IS NULL)'],
       constraints: {
         alert_commands_kind_check: "CHECK ((kind = ANY (ARRAY['ack'::text, 'resolve'::text])))",
@@ -585,8 +589,12 @@ export const EXPECTED_SCHEMA: DatabaseSchema = {
         comment: { type: 'text', default: "''::text", notNull: true },
         created_at: { type: 'timestamp with time zone', default: 'now()', notNull: true },
         expired_by: { type: 'text' },
+        request_id: { type: 'text' },
       },
-      unique: { silences_pkey: 'PRIMARY KEY (id)' },
+      unique: {
+        silences_pkey: 'PRIMARY KEY (id)',
+        silences_request: 'btree (request_id) WHERE (request_id IS NOT NULL)',
+      },
       indexes: ['btree (ends_at)'],
       constraints: { silences_check: 'CHECK ((ends_at >= starts_at))' },
     },

@@ -114,3 +114,67 @@ test('doctor probes each sink, and sends no notification', async () => {
   expect(found[1]).toMatchObject({ area: 'notify', remedy: expect.any(String) });
   expect(hook.calls.map(({ method }) => method)).toEqual(['HEAD']);
 });
+
+const json = (text: string) => text.trim().split('\n').map((line) => JSON.parse(line) as Record<string, string>); // prettier-ignore
+
+test('preview shows samples where there are no alerts, in the language that is asked for', async () => {
+  const { code, out } = await run('preview', '--language', 'de', '--json');
+  expect(code).toBe(0);
+  const shown = json(out);
+  expect(shown[0]).toMatchObject({ event: 'firing', title: 'Freezer 1: Temperatur -9,3 °C, über -15 °C' });
+  expect(shown.at(-1)).toMatchObject({ title: 'Freezer 1 ist wieder online' });
+  // It needs no database.
+  const offline = join(dir, 'offline.yaml');
+  await writeFile(
+    offline,
+    'database: { url: "postgres://127.0.0.1:1/x" }\nroutes: [{ topic: "a/{device}", codec: json }]\n',
+  );
+  const samples = await runCli(notifyCommand, ['preview', '--samples', '--config', offline]);
+  expect(samples.out).toContain(
+    '\nFreezer 1: temperature -9.3 °C, above -15 °C\ncold room · warning\nsince ',
+  );
+});
+
+test('preview shows what past alerts would have been, by what was announced or by their rows', async () => {
+  const db = new pg.Client({ connectionString: database.url });
+  await db.connect();
+  const [kept, old] = ['7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a10', '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a11'];
+  await db.query(
+    `INSERT INTO sensors (id, key, name, location) VALUES (1, 'freezer-01', 'Freezer 1', 'cold room')`,
+  );
+  await db.query(`INSERT INTO metrics (id, name, unit) VALUES (1, 'flow', 'l/min')`);
+  // One a minute, rising, up to the moment of the alert.
+  await db.query(`INSERT INTO sensor_readings (time, sensor_id, temperature)
+    SELECT now() - interval '1 hour' - i * interval '1 minute', 1, 10 - i FROM generate_series(0, 20) i`);
+  const alert = `INSERT INTO sensor_alerts (time, sensor_id, alert_type, message, value, threshold, alert_id, started_at,
+    resolved_at, resolved_value, peak_value, metric, kind, side)`;
+  await db.query(`${alert} VALUES (now() - interval '2 hours', 1, 'flow_high', 'm', 12.5, 9, $1, now() - interval '130 minutes',
+    now() - interval '90 minutes', 8, 14, 'flow', 'threshold', 'high')`, [old]); // prettier-ignore
+  await db.query(`${alert} VALUES (now() - interval '1 hour', 1, 'temperature_high', 'm', 10, 8, $1, now() - interval '70 minutes',
+    NULL, NULL, NULL, 'temperature', 'threshold', 'high')`, [kept]); // prettier-ignore
+  await db.query(
+    `INSERT INTO alert_outbox (alert_id, seq, event, payload, sent_at)
+     SELECT $1::uuid, seq, event, jsonb_build_object('alertId', $1::uuid, 'seq', seq, 'event', event, 'sensorId', 1, 'sensorKey', 'freezer-01',
+       'alertType', 'temperature_high', 'metric', 'temperature', 'kind', 'threshold', 'side', 'high', 'severity', 'warning',
+       'message', 'm', 'value', 10, 'threshold', 8, 'eventTimeMs', extract(epoch FROM now() - interval '1 hour') * 1000,
+       'startedAtMs', extract(epoch FROM now() - interval '70 minutes') * 1000, 'runbook', NULL), now()
+     FROM (VALUES (1, 'firing'), (2, 'acknowledged')) AS e (seq, event)`,
+    [kept],
+  );
+  await db.end();
+  const all = json((await run('preview', 'ops', '--json')).out);
+  expect(all.map(({ alertId, event, title }) => [alertId, event, title])).toEqual([
+    [old, 'firing', 'Freezer 1: flow 12.5 l/min, above 9 l/min'],
+    [old, 'resolved', 'Freezer 1: flow 8 l/min, back to normal'],
+    [kept, 'firing', 'Freezer 1: temperature 10 °C, above 8 °C'],
+  ]);
+  expect(all[2]?.['body']).toMatch(/^cold room · warning\nsince .*\(10 min\), rising$/);
+  expect(all[1]?.['body']).toMatch(/\(40 min\), highest 14 l\/min$/);
+  expect(json((await run('preview', '--alert', kept, '--json')).out)).toHaveLength(1);
+  expect(json((await run('preview', '--last', '1', '--json')).out)).toHaveLength(1);
+  expect((await run('preview', 'ops', '--last', '1')).out).toMatch(
+    /^--- .* firing -> ops \(webhook\)\nFreezer 1: /,
+  );
+  const unknown = '7b0e3c52-3c1e-5d52-9f5e-0b7c9a3f6a12';
+  await expect(run('preview', '--alert', unknown)).rejects.toMatchObject({ code: 'ALERT_UNKNOWN' });
+});

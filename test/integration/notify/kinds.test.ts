@@ -54,6 +54,46 @@ describe('ntfy', () => {
   });
 });
 
+const LINKS = { acknowledge: 'https://fw.example/act/a', silence: 'https://fw.example/act/s' };
+const WITH_LINKS = { ...SINK_DEPS, linksOf: () => LINKS };
+
+describe('an alert that is open can be answered', () => {
+  test('by buttons of ntfy that POST', async () => {
+    const server = await HttpServer.start();
+    const sink = sinkOf({ kind: 'ntfy', url: server.url, topic: 'alerts', language: 'es' }, WITH_LINKS);
+    await sink.send(dispatchOf({}), signal);
+    await sink.send(dispatchOf({ event: 'resolved' }), signal);
+    await sink.send(dispatchOf({ sensorId: 0 }), signal);
+    await server.stop();
+    const [open, over, system] = server.bodies as Record<string, unknown>[];
+    expect(open?.['actions']).toEqual([
+      { action: 'http', label: 'Confirmar', url: LINKS.acknowledge, method: 'POST', clear: true },
+      { action: 'http', label: 'Silenciar 2 h', url: LINKS.silence, method: 'POST', clear: true },
+    ]);
+    for (const each of [over, system]) expect(each).not.toHaveProperty('actions');
+  });
+
+  test('by links in a mail, and in the annotations of a webhook', async () => {
+    const [mails, hook] = [await SmtpServer.start(), await HttpServer.start()];
+    const to = {
+      host: '127.0.0.1',
+      port: mails.port,
+      tls: 'off',
+      from: 'fw@example.org',
+      to: ['a@example.org'],
+    };
+    await sinkOf({ kind: 'smtp', ...to, timeout: '20s' }, WITH_LINKS).send(dispatchOf({}), signal);
+    await sinkOf({ kind: 'webhook', url: hook.url }, WITH_LINKS).send(dispatchOf({}), signal);
+    await Promise.all([mails.stop(), hook.stop()]);
+    expect(mails.mails[0]?.text).toMatch(
+      /^Acknowledge: https:\/\/fw\.example\/act\/a\r?\nSilence for 2 h: https/m,
+    );
+    expect(hook.bodies).toMatchObject([
+      { alerts: [{ annotations: { ack_url: LINKS.acknowledge, silence_url: LINKS.silence } }] },
+    ]);
+  });
+});
+
 describe('mail', () => {
   const options = (server: SmtpServer) => ({
     kind: 'smtp',

@@ -1,0 +1,19 @@
+import type { Config } from '../../config/schema/index.ts';
+import type { AlertDescriber } from '../../services/alert/publisher.ts';
+import type { TextDefaults } from '../../sinks/sink.ts';
+import type { Context } from '../context.ts';
+
+/** English, in the zone of this machine. */
+export const textDefaults = (_: Pick<Config, 'notify'>): TextDefaults => ({
+  language: 'en',
+  timezone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+});
+
+/** For the texts of alerts. */
+export const describerOf = ({
+  database,
+  registry,
+}: Pick<Context, 'database' | 'registry'>): AlertDescriber => ({
+  factsOf: (sensorId) => registry.findById(sensorId) ?? { name: null, location: null },
+  unitOf: (metric) => database.metricIds.unitOf(metric),
+});

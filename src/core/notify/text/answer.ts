@@ -1,0 +1,34 @@
+import type { Millis } from '../../reading.ts';
+import { fill } from './language.ts';
+import { localTime } from './moment.ts';
+import type { TextContext } from './sentence.ts';
+
+/** What came of acknowledging or silencing an alert from a notification. */
+export interface AnswerResult {
+  /** `over`: there is no such open alert. `queued`: no daemon has executed it yet. */
+  readonly outcome: 'done' | 'already' | 'over' | 'queued';
+  /** Who asked first under the name of the request, and when; absent if the alert was over. */
+  readonly by?: string | undefined;
+  readonly atMs?: Millis | undefined;
+  /** Of a silence. */
+  readonly untilMs?: Millis | undefined;
+  /** The request was made before. */
+  readonly repeated: boolean;
+}
+
+/** The same in the language of the context, in a sentence. */
+export function answerText(result: AnswerResult, { language, nowMs, timezone }: TextContext): string {
+  const { outcome, by = '', untilMs } = result;
+  const { messages, locale } = language;
+  switch (outcome) {
+    case 'over':
+      return messages.is_over;
+    case 'already':
+      return messages.already_acknowledged;
+    case 'queued':
+      return messages.is_queued;
+    case 'done':
+      if (untilMs === undefined) return fill(messages.done_acknowledged, { by });
+      return fill(messages.done_silenced, { by, time: localTime(untilMs, nowMs, { locale, timezone }) });
+  }
+}
