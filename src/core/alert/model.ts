@@ -142,6 +142,8 @@ export interface AlertNotification {
   readonly clear?: number;
   /** How far a mean or a spread looks back. */
   readonly windowS?: number;
+  /** What a difference is to: a metric of the same sensor, or of another one. */
+  readonly minus?: { readonly sensor?: string | undefined; readonly metric: string };
   /** The value was reached before: the episode has ended since, or is still open without being beyond its limit. */
   readonly past?: 'over' | 'open';
   /** Of an acknowledgement. */

@@ -231,10 +231,10 @@ const PAST: Partial<Record<Transition, AlertNotification['past']>> = { belated: 
 
 /** What only the texts need; absent where it does not apply. */
 function wordingFacts(
-  { side, hysteresis, window, kind }: Condition,
+  { side, hysteresis, window, kind, minus }: Condition,
   { transition, threshold }: Effect,
   { ack }: Episode,
-): Pick<AlertNotification, 'clear' | 'windowS' | 'past' | 'ackedBy'> {
+): Pick<AlertNotification, 'clear' | 'windowS' | 'minus' | 'past' | 'ackedBy'> {
   const inward = side === 'high' ? -hysteresis : hysteresis;
   const past = PAST[transition];
   return {
@@ -242,6 +242,7 @@ function wordingFacts(
       ? { clear: Number((threshold + inward).toPrecision(12)) }
       : {}),
     ...(window > 0 && kind !== 'anomaly' ? { windowS: window / 1e6 } : {}),
+    ...(minus === undefined ? {} : { minus }),
     ...(past === undefined ? {} : { past }),
     ...(transition === 'acked' && ack !== undefined ? { ackedBy: ack.by } : {}),
   };

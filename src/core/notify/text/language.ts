@@ -24,7 +24,8 @@ export const ENDINGS = [
 
 export const MESSAGES = [
   // What is measured.
-  'subject', 'subject_rate', 'subject_mean', 'subject_spread', 'subject_no_data', 'subject_offline',
+  'subject', 'subject_rate', 'subject_mean', 'subject_spread', 'subject_difference', 'subject_no_data',
+  'subject_offline',
   // Beyond the limit, and a change of the severity after it.
   'above', 'below', 'rises', 'falls', 'unusual_above', 'unusual_below', 'escalated', 'deescalated',
   // Still open: beyond the limit, in the deadband, in the past.
@@ -33,6 +34,8 @@ export const MESSAGES = [
   'was_above', 'was_below', 'was_unusual', 'not_clear',
   // Nothing received.
   'no_data', 'still_no_data', 'offline', 'still_offline', 'offline_reported', 'still_offline_reported',
+  // So many alerts at once.
+  'counted', 'end_counted',
   // The end.
   'end_value', 'end_data_resumed', 'end_rule_changed', 'end_rule_removed', 'end_flapping_end', 'end_manual', 'end_retired',
   'end_offline',

@@ -71,9 +71,11 @@ export function subjectOf(notification: AlertNotification, context: TextContext)
   const name = `subject_${kind}`;
   const template = Object.hasOwn(messages, name) ? messages[name as MessageName] : messages.subject;
   const shown = metric === '' ? notification.alertType : metric;
-  const { windowS } = notification;
+  const { windowS, minus } = notification;
+  const other = minus === undefined ? '' : metricText(minus.metric, context.language);
   return fill(template, {
     metric: metricText(shown, context.language),
+    minus: oneLine(`${minus?.sensor ?? ''} ${other}`),
     window: windowS === undefined ? '' : lasting(windowS),
   });
 }
@@ -130,6 +132,7 @@ function namesOf(notification: Described, context: TextContext): readonly Messag
 function end(notification: Described): MessageName {
   const { kind } = identityOf(notification);
   const reason = notification.reason ?? 'value';
+  if (kind === 'count' && reason === 'value') return 'end_counted';
   return reason === 'data_resumed' && kind === 'offline' ? 'end_offline' : `end_${reason}`;
 }
 
@@ -138,6 +141,7 @@ function crossing(notification: Described, context: TextContext): MessageName {
   const { kind, low } = identityOf(notification);
   if (kind === 'no_data') return 'no_data';
   if (kind === 'offline') return notification.threshold === 0 ? 'offline_reported' : 'offline';
+  if (kind === 'count') return 'counted';
   if (!isBeyond(notification)) return state(notification);
   const high = isHigh(notification);
   const was = notification.past !== undefined || isLate(notification, context);
@@ -153,6 +157,7 @@ function state(notification: Described): MessageName {
   const { kind, low } = identityOf(notification);
   if (kind === 'no_data') return 'still_no_data';
   if (kind === 'offline') return threshold === 0 ? 'still_offline_reported' : 'still_offline';
+  if (kind === 'count') return 'counted';
   if (value === null || threshold === null) return 'open_without_value';
   if (kind === 'anomaly') return 'still_unusual';
   if (isBeyond(notification))
