@@ -34,7 +34,6 @@ import type { SensorRegistry } from '../services/ingest/sensor-registry.ts';
 import type { StaleRoutes } from '../services/ingest/stale-routes.ts';
 import type { DeferredStartup } from '../services/ingest/startup.ts';
 import type { NotificationDispatcher } from '../services/notify/dispatcher.ts';
-import type { Buttons } from './wiring/buttons.ts';
 import type { LateRefresh } from '../services/policy/late-refresh.ts';
 import type { MaintenanceTasks } from '../services/policy/maintenance.ts';
 import type { PolicyScheduler } from '../services/policy/scheduler.ts';
@@ -134,6 +133,13 @@ export interface Live {
   connectivity: Connectivity;
 }
 
+/** Listens to the buttons below notifications. */
+export interface ButtonListeners {
+  start(): void;
+  /** After a change of the sinks. */
+  reconfigure(config: Config): Promise<void>;
+}
+
 /** One daemon: each component once. `assemble` builds it from the top down; what builds a component names what it needs. */
 export interface Context extends Pick<AppDeps, 'logger' | 'metrics' | 'alertLog' | 'onAlert' | 'wrap'> {
   readonly config: Config;
@@ -147,7 +153,7 @@ export interface Context extends Pick<AppDeps, 'logger' | 'metrics' | 'alertLog'
   readonly source: MessageSource;
   readonly registry: SensorRegistry;
   readonly dispatcher: NotificationDispatcher;
-  readonly buttons: Buttons;
+  readonly buttons: ButtonListeners;
   /** Where one is configured. */
   readonly spool: Spool | undefined;
   /** With the spool. */

@@ -4,7 +4,7 @@ import type { Counter } from '../../ports/metrics.ts';
 import { ButtonListener } from '../../services/notify/button-listener.ts';
 import { textContext } from '../../sinks/sink.ts';
 import { type ButtonChat, TelegramButtons } from '../../sinks/telegram-buttons.ts';
-import type { Base, Context } from '../context.ts';
+import type { Base, ButtonListeners, Context } from '../context.ts';
 import { actOnAlert } from '../operator/act-on-alert.ts';
 import { textDefaults } from './texts.ts';
 
@@ -12,7 +12,7 @@ import { textDefaults } from './texts.ts';
 const PATIENCE_MS = 5000;
 
 /** Listens to the buttons below notifications, from `start` on. */
-export class Buttons {
+export class Buttons implements ButtonListeners {
   readonly #base: Base & Pick<Context, 'database'>;
   readonly #answered: Counter;
   #listeners: readonly ButtonListener[] = [];
