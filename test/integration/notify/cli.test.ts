@@ -163,7 +163,7 @@ test('preview shows what past alerts would have been, by what was announced or b
   );
   await db.end();
   const all = json((await run('preview', 'ops', '--json')).out);
-  expect(all.map(({ alertId, event, title }) => [alertId, event, title])).toEqual([
+  expect(all.map(({ alert_id: alertId, event, title }) => [alertId, event, title])).toEqual([
     [old, 'firing', 'Freezer 1: flow 12.5 l/min, above 9 l/min'],
     [old, 'resolved', 'Freezer 1: flow 8 l/min, back to normal'],
     [kept, 'firing', 'Freezer 1: temperature 10 °C, above 8 °C'],

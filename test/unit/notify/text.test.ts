@@ -90,6 +90,7 @@ describe('the sentence says what happened', () => {
     ['Freezer 1 is still offline: nothing received for 4 h 15 min', { ...offline, value: 15_300, event: 'reminder' }],
     ['Freezer 1: temperature ended, the sensor was retired', { ...over, reason: 'retired' }],
     ['Freezer 1: temperature 7.2 °C, back to normal', over],
+    ['Freezer 1: temperature 7 °C, back to normal', { ...over, value: 6.97, clear: 7 }],
     ['Freezer 1: temperature, back to normal', { ...over, value: null }],
     ['Freezer 1: temperature 7.2 °C, clear under the changed rule', { ...over, reason: 'rule_changed' }],
     ['Freezer 1: temperature is received again', { ...over, ...noData, reason: 'data_resumed' }],

@@ -77,7 +77,7 @@ export const en: Language = {
     runbook: 'runbook: {value}',
     acknowledge: 'Acknowledge',
     silence: 'Silence for {lasted}',
-    ask_acknowledge: 'Acknowledge this alert? It is not reminded of any more, until it escalates.',
+    ask_acknowledge: 'Acknowledge this alert? There are no more reminders until it escalates.',
     ask_silence: 'Silence the notifications of this alert for {lasted}?',
     your_name: 'Your name (optional)',
     done_acknowledged: 'Acknowledged by {by}.',

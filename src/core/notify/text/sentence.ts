@@ -204,7 +204,7 @@ function quantitiesOf(notification: Described, context: TextContext): Readonly<R
     return quantityOf(signed(number), notification, context, others.map(signed));
   };
   return {
-    value: shown(value, threshold, clear),
+    value: event === 'resolved' ? shown(value, threshold) : shown(value, threshold, clear),
     limit: shown(threshold, value, clear),
     clear: shown(clear, value, threshold),
   };
