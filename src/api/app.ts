@@ -21,9 +21,9 @@ import type { Problem } from './contract/problem.ts';
 import type { ApiDeps, DaemonDeps } from './deps.ts';
 import { Events } from './events/index.ts';
 import { DatabaseChanges } from './events/stored-changes.ts';
-import { ExportLimit } from './export-limit.ts';
 import { PAGE_HEADERS, type Page, encodingFor, fileAt } from './page.ts';
 import { documentOptions, schemaOf } from './openapi.ts';
+import { Places } from './places.ts';
 import { PROBLEM_TYPE, RequestFault, problemOf } from './problem.ts';
 import { Answer, Streamed, Taken } from './resource/answer.ts';
 import { serveLinks } from './links.ts';
@@ -52,6 +52,8 @@ const BODY_BYTES = 64 * 1024;
 const PARAMETER_CHARACTERS = 4096;
 /** Of a path, in a message. */
 const SHOWN_CHARACTERS = 256;
+/** Each holds a few thousand rows, for as long as its client takes to read them. */
+const EXPORTS = { total: 4, each: 2 };
 /** Of an answer that is sent piece by piece. */
 const STREAM_MS = 300_000;
 
@@ -76,7 +78,7 @@ export async function createApi(
     sizeOf: (answer) => (answer instanceof Written ? answer.text.length : 0),
   });
   const events = eventsOf(daemon, shared, page);
-  const deps: ApiDeps = { ...daemon, access, events, shared, exports: new ExportLimit() };
+  const deps: ApiDeps = { ...daemon, access, events, shared, exports: new Places(EXPORTS) };
   const all = [...resources, documentOf(() => app)];
   const connections = new WeakMap<IncomingMessage, Connection>();
   const app = fastify({

@@ -10,7 +10,7 @@ import type { SensorIndex } from '../queries/sensor-index.ts';
 import type { DaemonView, Operations } from './daemon.ts';
 import type { Access } from './access/access.ts';
 import type { Events } from './events/index.ts';
-import type { ExportLimit } from './export-limit.ts';
+import type { Places } from './places.ts';
 import type { SharedReads } from './shared-reads.ts';
 
 /** What the API needs of the daemon. `src/app/wiring/api.ts` builds it with the first request. */
@@ -62,7 +62,8 @@ export interface ApiDeps extends DaemonDeps {
   readonly events: Events;
   /** Answers that are the same for everyone. */
   readonly shared: SharedReads;
-  readonly exports: ExportLimit;
+  /** Exports that run. */
+  readonly exports: Places;
 }
 
 export interface ProgramFacts {

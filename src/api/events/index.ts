@@ -1,14 +1,16 @@
 import type { ServerResponse } from 'node:http';
 import type { Logger, Metrics } from '../../ports/metrics.ts';
 import type { Clock } from '../../ports/time.ts';
+import type { Visit } from '../access/access.ts';
 import { Refusal } from '../access/refusal.ts';
 import type { EventData } from '../contract/events.ts';
+import { Places } from '../places.ts';
 import { EventFeed, type FeedOptions } from './feed.ts';
 import { EventHub } from './hub.ts';
 import { stream } from './stream.ts';
 
 /** Of all connections: health, metrics and the page need the others. */
-const MAX_STREAMS = 200;
+const STREAMS = { total: 200, each: 100 };
 const AGAIN_S = 10;
 
 export interface EventsDeps extends Pick<FeedOptions, 'intake' | 'findings' | 'changes' | 'onChange'> {
@@ -19,6 +21,7 @@ export interface EventsDeps extends Pick<FeedOptions, 'intake' | 'findings' | 'c
 }
 
 export interface Opening {
+  readonly visit: Visit;
   readonly sensors: readonly string[];
   readonly lastId: string | undefined;
   readonly mayRead: () => boolean;
@@ -31,7 +34,7 @@ export class Events {
   readonly #feed: EventFeed;
   readonly #cut: () => void;
   /** From the answer on: they are with the hub only when it is ready for them. */
-  #streams = 0;
+  readonly #streams = new Places(STREAMS);
 
   constructor(deps: EventsDeps) {
     const { clock, logger, metrics } = deps;
@@ -48,7 +51,7 @@ export class Events {
     );
     this.#cut = () => cut.inc();
     const open = metrics.gauge('fieldwatch_api_streams', 'Open streams of events');
-    metrics.onCollect(() => open.set(this.#streams));
+    metrics.onCollect(() => open.set(this.#streams.taken));
   }
 
   /** Whether anything is computed at the moment. */
@@ -57,21 +60,22 @@ export class Events {
   }
 
   /** Throws where there are too many. */
-  admit(): void {
-    if (this.#streams >= MAX_STREAMS) throw Refusal.tooMany(AGAIN_S);
+  admit(visit: Visit): void {
+    if (!this.#streams.hasRoomFor(visit)) throw Refusal.tooMany(AGAIN_S);
   }
 
   /** Takes the response over. */
-  open(response: ServerResponse, { sensors, lastId, mayRead }: Opening): void {
+  open(response: ServerResponse, { visit, sensors, lastId, mayRead }: Opening): void {
     const { clock, hello } = this.#deps;
+    const leave = this.#streams.take(visit);
+    if (leave === undefined) return void response.destroy();
     const ready = this.#feed.start();
-    this.#streams += 1;
     stream(response, {
       ...{ hub: this.#hub, clock, ready, lastId, mayRead, sensors: new Set(sensors) },
       hello: () => ({ ...hello(), now: new Date(clock.nowMs()).toISOString() }),
       onCut: this.#cut,
       onEnd: () => {
-        this.#streams -= 1;
+        leave();
         this.#feed.left();
       },
     });

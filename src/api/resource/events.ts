@@ -30,12 +30,12 @@ export const events = resource({
   contentTypes: ['text/event-stream'],
   faults: ['API_TOO_MANY'],
   handle: ({ query, headers, visit }, { events: stream, access }) => {
-    stream.admit();
+    stream.admit(visit);
     const given = headers['last-event-id'];
     const lastId = typeof given === 'string' && given !== '' ? given : query.lastEventId;
     return taken((response) =>
       stream.open(response, {
-        ...{ lastId, sensors: query.sensor ?? [] },
+        ...{ visit, lastId, sensors: query.sensor ?? [] },
         mayRead: () => access.stillIn(visit),
       }),
     );

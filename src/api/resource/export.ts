@@ -27,14 +27,14 @@ export const exportReadings = resource({
   tag: 'sensors',
   summary: 'Readings of a sensor as a file: CSV or Parquet',
   description:
-    'Every reading of the range as it is stored, or the buckets that `readings` answers. Sent while it is read; four at a time. In CSV no text is a formula of a spreadsheet.',
+    'Every reading of the range as it is stored, or the buckets that `readings` answers. Sent while it is read; four at a time, two of one token or address. In CSV no text is a formula of a spreadsheet.',
   role: 'viewer',
   contentTypes: Object.values(TYPES),
   params: keyParams,
   query: exportQuery,
   faults: ['SENSOR_UNKNOWN', 'QUERY_TOO_LARGE', 'API_TOO_MANY'],
-  async handle({ params, query, signal }, deps) {
-    const release = deps.exports.take();
+  async handle({ params, query, signal, visit }, deps) {
+    const release = deps.exports.take(visit);
     if (release === undefined) throw Refusal.tooMany(RETRY_S);
     signal.addEventListener('abort', release, { once: true });
     try {

@@ -2,7 +2,13 @@ import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { Tokens, parseTokens } from '../../../src/api/access/tokens.ts';
-import { type ApiServer, VIEWER_TOKEN, startApiServer, testTokens } from '../../support/api-server.ts';
+import {
+  type ApiServer,
+  OPERATOR_TOKEN,
+  VIEWER_TOKEN,
+  startApiServer,
+  testTokens,
+} from '../../support/api-server.ts';
 import { daemonAtRest } from '../../support/api-daemon.ts';
 import { eventually } from '../../support/eventually.ts';
 
@@ -92,11 +98,18 @@ test('a client that does not read is cut, and the others go on', async () => {
 test('no more than a number of streams; health and the rest of the API answer beside them', async () => {
   const server = await start();
   const aborts: AbortController[] = [];
-  for (let n = 0; n < 200; n++) {
+  const [viewer, operator] = [VIEWER_TOKEN, OPERATOR_TOKEN].map((token) => ({
+    authorization: `Bearer ${token}`,
+  }));
+  const listen = async (headers = {}) => {
     const abort = new AbortController();
     aborts.push(abort);
-    expect((await server.fetch('/api/v1/events', { signal: abort.signal })).status).toBe(200);
-  }
+    return (await server.fetch('/api/v1/events', { headers, signal: abort.signal })).status;
+  };
+  // One token does not take the places of all.
+  for (let n = 0; n < 100; n++) expect(await listen(viewer)).toBe(200);
+  expect(await listen(viewer)).toBe(429);
+  for (let n = 0; n < 100; n++) expect(await listen(operator)).toBe(200);
   const refused = await server.fetch('/api/v1/events');
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
   expect((await server.fetch('/livez')).status).toBe(200);
@@ -112,7 +125,12 @@ test('streams are counted from their first byte on, also while the database is s
   const server = await start(undefined, { db: { query: () => new Promise(() => undefined) } });
   const abort = new AbortController();
   const opened = await Promise.all(
-    Array.from({ length: 230 }, () => server.fetch('/api/v1/events', { signal: abort.signal })),
+    Array.from({ length: 230 }, (_, n) =>
+      server.fetch('/api/v1/events', {
+        headers: { authorization: `Bearer ${n % 2 === 0 ? VIEWER_TOKEN : OPERATOR_TOKEN}` },
+        signal: abort.signal,
+      }),
+    ),
   );
   const statuses = opened.map(({ status }) => status);
   expect([200, 429].map((status) => statuses.filter((each) => each === status).length)).toEqual([200, 30]);

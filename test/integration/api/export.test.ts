@@ -4,11 +4,12 @@ import type { Db } from '../../../src/queries/db.ts';
 import { chunkRangesSql } from '../../../src/queries/export/plan.ts';
 import { indexRowsSql } from '../../../src/queries/sensor-index.ts';
 import { readingsInOrderSql } from '../../../src/queries/readings-in-order.ts';
-import { type ApiServer, startApiServer } from '../../support/api-server.ts';
+import { type ApiServer, OPERATOR_TOKEN, VIEWER_TOKEN, startApiServer } from '../../support/api-server.ts';
 import { eventually } from '../../support/eventually.ts';
 
-/** As many as run at the same time. */
+/** As many as run at the same time, and of them those of one token or address. */
 const MOST = 4;
+const EACH = 2;
 const PATH = '/api/v1/sensors/freezer/export?metric=temperature&from=2h&to=1h';
 
 let server: ApiServer;
@@ -39,11 +40,16 @@ test('so many run at the same time, and a client that leaves makes room for anot
   server = await startApiServer(RESOURCES, { db });
   isHeld = true;
   const leaving = new AbortController();
-  const running = Array.from({ length: MOST }, () =>
-    server.fetch(PATH, { signal: leaving.signal }).catch(() => undefined),
-  );
+  const start = (headers = {}) =>
+    Array.from({ length: EACH }, () =>
+      server.fetch(PATH, { headers, signal: leaving.signal }).catch(() => undefined),
+    );
+  const running = start();
+  await eventually('those without a token read', () => waiting.length === EACH);
+  expect((await server.fetch(PATH)).status).toBe(429);
+  running.push(...start({ authorization: `Bearer ${VIEWER_TOKEN}` }));
   await eventually('all of them read', () => waiting.length === MOST);
-  const refused = await server.fetch(PATH);
+  const refused = await server.fetch(PATH, { headers: { authorization: `Bearer ${OPERATOR_TOKEN}` } });
   expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '10']);
 
   leaving.abort();
