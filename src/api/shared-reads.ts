@@ -39,7 +39,8 @@ export class SharedReads {
   read<T>(key: string, make: () => Promise<T>): Promise<T> {
     const nowMs = this.#deps.clock.monotonicMs();
     const kept = this.#kept.get(key);
-    if (kept !== undefined && nowMs - kept.startedMs < this.#freshMs) return kept.answer as Promise<T>;
+    if (kept !== undefined && (isUnderWay(kept) || nowMs - kept.startedMs < this.#freshMs))
+      return kept.answer as Promise<T>;
     const answer = make();
     const own: Kept = { startedMs: nowMs, answer, characters: undefined };
     this.#kept.delete(key);
@@ -73,8 +74,12 @@ export class SharedReads {
     for (const [key, kept] of this.#kept) {
       const isFew = this.#kept.size <= MOST_KEPT && characters <= MOST_CHARACTERS;
       if (isFew && nowMs - kept.startedMs < FRESH_BEHIND_MS) return;
+      if (isFew && isUnderWay(kept)) continue;
       characters -= kept.characters ?? 0;
       this.#kept.delete(key);
     }
   }
 }
+
+/** Of a database that does not answer it is asked once, and not once a second. */
+const isUnderWay = ({ characters }: Kept): boolean => characters === undefined;

@@ -1,6 +1,7 @@
 import { FieldwatchError } from '../../core/errors.ts';
 import type { Retention } from '../../core/series-plan.ts';
 import { verdictOf } from '../../core/verdict.ts';
+import { endsWithin } from '../../lib/timeout.ts';
 import { type AlertCounts, alertCounts } from '../../queries/alert-episodes.ts';
 import { countDeadLetters } from '../../queries/dead-letters.ts';
 import { type StateCounts, countStates } from '../../queries/sensor-index.ts';
@@ -11,6 +12,8 @@ import { isoOfMs, seconds } from './values.ts';
 
 const DAY_MS = 86_400_000;
 const MOST_LETTERS = 10_000;
+/** What the daemon knows by itself waits no longer for a database that may not answer at all. */
+const PATIENCE_MS = 5000;
 
 /** What only the database knows; undefined while it does not answer: then the rest is still shown. */
 interface Stored {
@@ -30,7 +33,8 @@ export const status = resource({
   async handle({ by }, deps): Promise<Status> {
     const { program, clock, daemon } = deps;
     const database = daemon.database();
-    const stored = await deps.shared.read('status', () => storedFigures(deps));
+    const figures = deps.shared.read('status', () => storedFigures(deps));
+    const stored = (await endsWithin(figures, PATIENCE_MS, clock)) ? await figures : undefined;
     const policies = daemon.policies();
     const findings = (severity: string) =>
       policies?.findings.filter((finding) => finding.severity === severity).length ?? 0;

@@ -32,6 +32,25 @@ describe('answers that readers share', () => {
     expect(state.made).toBe(3);
   });
 
+  test('one that is under way is for all who ask, however long it takes', async () => {
+    const { clock, shared } = setUp();
+    let made = 0;
+    let answer: (text: string) => void = () => undefined;
+    const read = (key = 'slow') =>
+      shared.read(key, () => {
+        made += 1;
+        return new Promise<string>((resolve) => (answer = resolve));
+      });
+    const first = read();
+    clock.advance(20_000);
+    await shared.read('other', async () => 'quick');
+    const second = read();
+    answer('late');
+    expect([await first, await second, made]).toEqual(['late', 'late', 1]);
+    void read();
+    expect(made).toBe(2);
+  });
+
   test('they last for longer while intake is behind', async () => {
     const { clock, state, read } = setUp();
     state.behind = true;
