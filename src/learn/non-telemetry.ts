@@ -12,6 +12,8 @@ const DISCOVERY = [
   'uniq_id',
   'automation_type',
 ];
+/** Of a notification by an mqtt sink, whatever its prefix. */
+const OWN_ALERT = ['status', 'alert_id', 'seq', 'sensor', 'alert_type'];
 const PRESENCE = /^(?:lwt|availability|available|status|online|connected|connection|state)$/i;
 const PRESENT = /^(?:online|offline|connected|disconnected|alive|dead|ready|lost|true|false|up|down)$/i;
 const COMMAND = /^(?:set|get|cmd|cmds|cmnd|command|commands|request|rpc|ctrl|control)$/i;
@@ -27,6 +29,8 @@ export function reasonToLeave(message: Observed): string | undefined {
     DISCOVERY.some((key) => own(document, key) !== undefined)
   )
     return 'Home Assistant discovery';
+  if (document !== undefined && OWN_ALERT.every((key) => own(document, key) !== undefined))
+    return 'an alert of fieldwatch: as readings it would raise others';
   if (levels.includes('gateway') && levels.some((level) => ['event', 'command', 'state'].includes(level)))
     if (levels.some((level) => /^[0-9a-f]{16}$/i.test(level)))
       return 'LoRaWAN gateway, behind the network server';
